@@ -1,0 +1,1 @@
+"""Cuesmith flows: Prefect orchestration and the command line over `pipeline`."""

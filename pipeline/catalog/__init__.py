@@ -1,0 +1,1 @@
+"""Versions, channels, reviews and differences between versions."""

@@ -1,0 +1,1 @@
+"""Encoding masters into the files that a game ships."""

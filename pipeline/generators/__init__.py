@@ -1,0 +1,24 @@
+"""Engines behind one protocol: what can generate, what it can be asked, and how it is opened."""
+
+from pipeline.generators.protocol import (
+    Ask,
+    AskProblem,
+    Engine,
+    GeneratedTake,
+    Generator,
+    ModelInfo,
+    Outcome,
+)
+from pipeline.generators.registry import engine_names, find_engine
+
+__all__ = [
+    "Ask",
+    "AskProblem",
+    "Engine",
+    "GeneratedTake",
+    "Generator",
+    "ModelInfo",
+    "Outcome",
+    "engine_names",
+    "find_engine",
+]

@@ -1,0 +1,120 @@
+"""The contract between Cuesmith and anything that generates audio.
+
+An `Engine` is light: it answers from tables what an asset would ask of it, so that `plan` needs no model, no
+GPU and no numpy. `Engine.open` is where weights and heavy imports begin, in a worker process bound to a device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from pipeline.errors import GenerationError
+from pipeline.manifest.spec import AssetSpec
+from pipeline.recipe import Recipe, Scalar
+
+if TYPE_CHECKING:
+    from pipeline.audio import Clip
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """What a person must know of a model before they ship what it made."""
+
+    id: str
+    revision: str
+    license: str
+    """SPDX identifier, or a plain name where there is none."""
+    commercial: bool
+    """Whether the licence lets a game that is sold contain the output's source weights' work."""
+    sample_rate_hz: int
+    channels: int
+    neural: bool
+    """True: trained model (AI-generated). False: procedural."""
+    placeholder: bool
+    """True: never meant to ship."""
+
+
+@dataclass(frozen=True, slots=True)
+class AskProblem:
+    """Why the engine cannot make an asset as it is written."""
+
+    field: str
+    """The asset's key at fault, such as ``melody``."""
+    what: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """An asset in an engine's own terms: all of a recipe but its seed."""
+
+    model: ModelInfo
+    seconds: float
+    settings: Mapping[str, Scalar] = field(default_factory=dict)
+    conditioning: Mapping[str, str] = field(default_factory=dict)
+    ignored: tuple[str, ...] = ()
+    """Keys of the asset that this engine does not hear; recorded, so that nobody is misled."""
+    problems: tuple[AskProblem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratedTake:
+    """The raw audio that a recipe gave."""
+
+    clip: Clip
+    loop: tuple[int, int] | None = None
+    """Start and end (exclusive), in samples, of a loop that already wraps without a seam."""
+    attachments: Mapping[str, bytes] = field(default_factory=dict)
+    """Small objects kept beside the audio, by name (``codes``)."""
+    notes: Mapping[str, Any] = field(default_factory=dict)
+    """JSON values for provenance: what the engine decided on the way."""
+
+
+Outcome = tuple[Recipe, GeneratedTake | GenerationError]
+
+
+class Generator(Protocol):
+    """An opened engine on one device. It belongs to one worker process and is never shared."""
+
+    def generate(self, recipes: Sequence[Recipe], audio: Mapping[str, Clip]) -> Iterator[Outcome]:
+        """Yield one outcome for each recipe, in any order, each as soon as it is known.
+
+        ``audio`` holds the conditioning clips by the SHA-256 that recipes name. A take never depends on the
+        other recipes of the call. A recipe that fails yields its `GenerationError`; the others go on.
+        """
+        ...
+
+    def software(self) -> Mapping[str, str]:
+        """Versions of what the audio depends on besides the recipe (``numpy``, ``torch``, ``cuda``)."""
+        ...
+
+    def close(self) -> None:
+        """Free the device."""
+        ...
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """What an entry point in group ``cuesmith.engines`` names."""
+
+    name: str
+    version: str
+    """Rises when the same recipe would give other audio; part of every recipe."""
+
+    def ask(self, asset: AssetSpec) -> Ask:
+        """What making ``asset`` would take; problems are returned, never raised."""
+        ...
+
+    def devices(self) -> Sequence[str]:
+        """Devices worth one worker each on this machine (``cuda:0``, ``mps``, ``cpu``), best first."""
+        ...
+
+    def cost(self, recipe: Recipe) -> float:
+        """Relative cost of a recipe, to balance shards: about seconds on the engine's usual device."""
+        ...
+
+    def open(self, device: str) -> Generator:
+        """Load what generation needs onto ``device``. Raises `MachineError` naming what is missing."""
+        ...

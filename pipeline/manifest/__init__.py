@@ -1,0 +1,1 @@
+"""The manifest language: YAML in, one frozen `AssetSpec` an asset out."""

@@ -1,0 +1,122 @@
+"""What a manifest says once defaults, profiles and templates are worked in: one frozen value an asset."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["music", "sfx"]
+LicensePolicy = Literal["any", "commercial"]
+BitDepth = Literal["16", "24", "float"]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRef:
+    """Where an asset is written: ``file`` relative to the manifest's folder (with ``/``), ``line`` from 1."""
+
+    file: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class AudioInput:
+    """An audio file that conditions a generation, known by the SHA-256 of its bytes."""
+
+    name: str
+    """The path as the manifest writes it, relative to the manifest's folder."""
+    path: str
+    """Where it lies on this machine; never part of any digest."""
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How a language model's next token is drawn; None leaves the model's own default."""
+
+    temperature: float | None = None
+    top_k: int | None = None
+    top_p: float | None = None
+    cfg: float | None = None
+    """Classifier-free guidance coefficient."""
+
+
+@dataclass(frozen=True, slots=True)
+class MasteringSpec:
+    """Everything that determines a master besides its takes. Its digest is its identity."""
+
+    loudness_lufs: float
+    true_peak_dbtp: float
+    sample_rate_hz: int
+    channels: int
+    duration_s: float
+    """Music and loops are cut to this; a sound effect may end earlier, never later."""
+    loop: bool
+    bpm: float | None
+    """Beats a minute, for loops that end on a bar; None for free time."""
+    trim: bool
+    fade_in_s: float
+    fade_out_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class DeliverySpec:
+    """Which renditions of a master are made."""
+
+    formats: tuple[str, ...]
+    bit_depth: BitDepth
+
+
+@dataclass(frozen=True, slots=True)
+class Ucs:
+    """Universal Category System labels (https://universalcategorysystem.com)."""
+
+    category: str
+    """CatID, case-exact, such as ``FOOTHmn``."""
+    name: str | None = None
+    """FXName, at most 25 characters."""
+
+
+@dataclass(frozen=True, slots=True)
+class AssetSpec:
+    """One asset the game needs, fully resolved: nothing in it depends on the order of the manifest."""
+
+    id: str
+    kind: Kind
+    prompt: str
+    duration_s: float
+    variations: int
+    candidates: int
+    """Takes made for each variation; the best by quality score is mastered."""
+    seed: int
+    """The manifest's or the asset's seed; a variation's own seed is derived from it."""
+    bpm: float | None
+    loop: bool
+    tags: tuple[str, ...]
+    lock: bool
+    """Never replace the master that the catalog has."""
+    extend: bool
+    """May be generated beyond the model's window."""
+    license: LicensePolicy
+    engine: str
+    model: str | None
+    """None: the engine's default for the kind."""
+    sampling: Sampling
+    melody: AudioInput | None
+    continue_from: AudioInput | None
+    ucs: Ucs | None
+    mastering: MasteringSpec
+    delivery: DeliverySpec
+    source: SourceRef
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A manifest, loaded for one profile: its assets sorted by id."""
+
+    name: str
+    file: str
+    """The manifest's path as it was given."""
+    profile: str | None
+    sha256: str
+    """Over the bytes of the manifest and of every file that it includes."""
+    assets: tuple[AssetSpec, ...]

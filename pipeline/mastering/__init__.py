@@ -1,0 +1,1 @@
+"""Trim, loop, loudness and peak work: pure functions on ."""

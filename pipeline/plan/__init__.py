@@ -1,0 +1,1 @@
+"""What is stale and why, and how work is shared out."""

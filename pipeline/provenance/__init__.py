@@ -1,0 +1,1 @@
+"""Records that say where a take and a master came from."""

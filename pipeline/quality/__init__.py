@@ -1,0 +1,1 @@
+"""Gates and scores on what was made."""

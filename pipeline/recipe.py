@@ -1,0 +1,89 @@
+"""The recipe: everything that determines one raw generation, and the digest that is its identity.
+
+A digest is SHA-256 over canonical JSON (RFC 8785) of the recipe, so key order, machine, path and time never
+enter it. Seeds are derived by hashing, never from a place in a file or a batch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import rfc8785
+
+SCHEMA = "cuesmith.recipe/1"
+
+Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+Scalar = bool | int | float | str | None
+
+
+def digest(value: Any) -> str:
+    """SHA-256 in hex over the canonical JSON (RFC 8785) of ``value``.
+
+    >>> digest({"b": 1, "a": 2.0}) == digest({"a": 2, "b": 1})
+    True
+    """
+    return hashlib.sha256(rfc8785.dumps(value)).hexdigest()
+
+
+def derive_seed(seed: int, asset: str, variation: int, reroll: int, candidate: int) -> int:
+    """The seed of one take, from 0 to 2^53 - 1 so that any JSON reader keeps it exact.
+
+    ``variation`` counts from 1, ``reroll`` and ``candidate`` from 0.
+
+    >>> derive_seed(7, "ui/click", 1, 0, 0) == derive_seed(7, "ui/click", 2, 0, 0)
+    False
+    """
+    text = f"{seed}\n{asset}\n{variation}\n{reroll}\n{candidate}"
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 11
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One raw generation. Equal recipes, on the same device kind and software, give equal audio."""
+
+    engine: str
+    engine_version: str
+    """Rises when the same inputs would give other audio."""
+    model: str
+    revision: str
+    """The pinned revision or checkpoint hash of the model's weights."""
+    kind: str
+    prompt: str
+    seconds: float
+    """Length to generate, before trimming."""
+    seed: int
+    settings: Mapping[str, Scalar] = field(default_factory=dict)
+    """What the engine takes besides: sampling, tempo, loop, stride, decoder."""
+    conditioning: Mapping[str, str] = field(default_factory=dict)
+    """Audio inputs by role (``melody``, ``continue_from``): SHA-256 of the file's bytes."""
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object with the schema's name; `from_json` reads it back."""
+        return {
+            "schema": SCHEMA,
+            "engine": self.engine,
+            "engine_version": self.engine_version,
+            "model": self.model,
+            "revision": self.revision,
+            "kind": self.kind,
+            "prompt": self.prompt,
+            "seconds": self.seconds,
+            "seed": self.seed,
+            "settings": dict(self.settings),
+            "conditioning": dict(self.conditioning),
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Recipe:
+        """The recipe of `to_json`'s object."""
+        fields = {key: item for key, item in value.items() if key != "schema"}
+        return cls(**fields)
+
+    @cached_property
+    def digest(self) -> str:
+        """The recipe's identity."""
+        return digest(self.to_json())

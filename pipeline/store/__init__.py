@@ -1,0 +1,1 @@
+"""Content-addressed objects and digest-named records in a folder or an object store."""
