@@ -1,1 +1,24 @@
-"""Versions, channels, reviews and differences between versions."""
+"""Versions, channels and reviews: the record of every master after each build.
+
+`tables` makes the Parquet and CSV beside a version; it is apart because it needs pandas.
+"""
+
+from pipeline.catalog.catalog import Catalog
+from pipeline.catalog.library import sync_library
+from pipeline.catalog.naming import file_name
+from pipeline.catalog.reviews import ReviewEvent, Reviews, ReviewState
+from pipeline.catalog.rows import assemble, row_of
+from pipeline.catalog.version import CATALOG_SCHEMA, Version
+
+__all__ = [
+    "CATALOG_SCHEMA",
+    "Catalog",
+    "ReviewEvent",
+    "ReviewState",
+    "Reviews",
+    "Version",
+    "assemble",
+    "file_name",
+    "row_of",
+    "sync_library",
+]

@@ -103,12 +103,15 @@ class Engine(Protocol):
     version: str
     """Rises when the same recipe would give other audio; part of every recipe."""
 
+    device_kinds: Sequence[str]
+    """Kinds of device that it can work on at all: of ``cuda``, ``mps``, ``cpu``."""
+
     def ask(self, asset: AssetSpec) -> Ask:
         """What making ``asset`` would take; problems are returned, never raised."""
         ...
 
     def devices(self) -> Sequence[str]:
-        """Devices worth one worker each on this machine (``cuda:0``, ``mps``, ``cpu``), best first."""
+        """Devices of this machine to use unless told otherwise, one entry for each worker worth having."""
         ...
 
     def cost(self, recipe: Recipe) -> float:

@@ -1,37 +1,35 @@
-"""Finding engines by name through the entry point group ``cuesmith.engines``."""
+"""Finding engines by name: those that Cuesmith brings, then those of the entry point group ``cuesmith.engines``."""
 
 from __future__ import annotations
 
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib import import_module
 
 from pipeline.errors import MachineError, UsageError
 from pipeline.generators.protocol import Engine
 
-GROUP = "cuesmith.engines"
-
-
-@cache
-def _entries() -> dict[str, EntryPoint]:
-    return {entry.name: entry for entry in entry_points(group=GROUP)}
+_OWN = {"sketch": "pipeline.generators.sketch"}
+_PLUGINS = "pipeline.generators.plugins"
 
 
 def engine_names() -> tuple[str, ...]:
     """Names of every installed engine, sorted."""
-    return tuple(sorted(_entries()))
+    return tuple(sorted({*_OWN, *import_module(_PLUGINS).names()}))
 
 
 @cache
 def find_engine(name: str) -> Engine:
-    """The engine called ``name``; only its light description is imported."""
-    entry = _entries().get(name)
-    if entry is None:
-        known = ", ".join(engine_names()) or "none"
-        raise UsageError(f"engine {name!r} is not installed; installed engines: {known}")
+    """The engine called ``name``; only its light description is imported.
+
+    Raises `UsageError` when there is none, `MachineError` when it cannot be imported.
+    """
     try:
-        engine = entry.load()
+        engine = import_module(_OWN[name]).ENGINE if name in _OWN else import_module(_PLUGINS).load(name)
     except ImportError as error:
-        raise MachineError(f"engine {name!r} cannot be imported: {error}; reinstall {entry.value}") from error
+        raise MachineError(f"engine {name!r} cannot be imported: {error}; reinstall the package that has it") from error
+    except KeyError:
+        known = ", ".join(engine_names())
+        raise UsageError(f"engine {name!r} is not installed; installed engines: {known}") from None
     if not isinstance(engine, Engine):
-        raise MachineError(f"entry point {entry.value} of engine {name!r} is not an Engine; see docs/engines.md")
+        raise MachineError(f"{engine!r}, named as engine {name!r}, is not an Engine; docs/engines.md has the contract")
     return engine

@@ -1,1 +1,24 @@
-"""What is stale and why, and how work is shared out."""
+"""What is stale and why, and how the work is shared out."""
+
+from pipeline.plan.decide import plan
+from pipeline.plan.digests import group_digest, master_digest, mastering_digest
+from pipeline.plan.known import APPROVED, LOCKED, Known
+from pipeline.plan.shards import Shard, share_out
+from pipeline.plan.values import Action, AssetPlan, Plan, TakeOrder, VariationPlan
+
+__all__ = [
+    "APPROVED",
+    "LOCKED",
+    "Action",
+    "AssetPlan",
+    "Known",
+    "Plan",
+    "Shard",
+    "TakeOrder",
+    "VariationPlan",
+    "group_digest",
+    "master_digest",
+    "mastering_digest",
+    "plan",
+    "share_out",
+]

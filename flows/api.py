@@ -1,0 +1,141 @@
+"""A private Prefect API for one build, when the person has none of their own.
+
+With an API URL set (``PREFECT_API_URL`` or the Prefect profile) a build uses that server. Otherwise it starts one
+on loopback that lives exactly as long as the build: it ends by itself when its parent does, however the parent
+died, and its database is a copy of an empty one kept in the user's cache folder, so that only the first build on
+a machine waits for Prefect's migrations.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import prefect
+from platformdirs import user_cache_path
+from prefect.settings import (
+    PREFECT_API_URL,
+    PREFECT_HOME,
+    PREFECT_LOGGING_LEVEL,
+    PREFECT_LOGGING_TO_API_ENABLED,
+    get_current_settings,
+    temporary_settings,
+)
+
+from pipeline.errors import MachineError
+
+_PREFIX = "cuesmith-prefect-"
+_STRAY_AGE_S = 2 * 24 * 3600
+_QUIET = {"DO_NOT_TRACK": "1", "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "PREFECT_UI_ENABLED": "false"}
+_UNUSED_SERVICES = (
+    "SCHEDULER",
+    "LATE_RUNS",
+    "FOREMAN",
+    "PAUSE_EXPIRATIONS",
+    "CANCELLATION_CLEANUP",
+    "TRIGGERS",
+    "EVENT_PERSISTER",
+)
+
+
+@contextlib.contextmanager
+def prefect_api() -> Iterator[str]:
+    """The URL of the Prefect API that a flow in this context talks to."""
+    configured = get_current_settings().api.url
+    if configured:
+        with temporary_settings({PREFECT_LOGGING_LEVEL: "WARNING"}):
+            yield configured
+        return
+    home = Path(tempfile.mkdtemp(prefix=_PREFIX))
+    _sweep_strays(home.parent)
+    try:
+        with _server(home) as url:
+            private = {
+                PREFECT_API_URL: url,
+                PREFECT_HOME: home,
+                PREFECT_LOGGING_LEVEL: "ERROR",
+                PREFECT_LOGGING_TO_API_ENABLED: False,
+            }
+            with temporary_settings(private):
+                yield url
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _server(home: Path) -> Iterator[str]:
+    database = home / "prefect.db"
+    empty = user_cache_path("cuesmith", appauthor=False) / f"prefect-{prefect.__version__}.db"
+    migrated = empty.is_file()
+    if migrated:
+        shutil.copyfile(empty, database)
+    log = (home / "server.log").open("w+b")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "flows.api_server"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=log,
+        env=_environment(home, database),
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        url = process.stdout.readline().decode().strip()
+        if not url:
+            log.seek(0)
+            lines = log.read().decode(errors="replace").strip().splitlines()
+            raise MachineError(
+                f"Prefect's server did not start: {lines[-1] if lines else 'it said nothing'}; "
+                f"set PREFECT_API_URL to a server of your own, or remove {empty} and try again"
+            )
+        if not migrated:
+            _keep_empty(database, empty)
+        yield url
+    finally:
+        process.stdin.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=10)
+        process.kill()
+        process.wait()
+        process.stdout.close()
+        log.close()
+
+
+def _environment(home: Path, database: Path) -> dict[str, str]:
+    package_root = str(Path(__file__).parents[1])
+    paths = [package_root, *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {
+        **{name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")},
+        **_QUIET,
+        **{f"PREFECT_SERVER_SERVICES_{service}_ENABLED": "false" for service in _UNUSED_SERVICES},
+        "PREFECT_HOME": str(home),
+        "PREFECT_API_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{database.as_posix()}",
+        "PYTHONPATH": os.pathsep.join(paths),
+    }
+
+
+def _keep_empty(database: Path, empty: Path) -> None:
+    """Keep a copy of the migrated database for the next build; a cache that cannot be written is no error."""
+    with contextlib.suppress(OSError, sqlite3.Error):
+        empty.parent.mkdir(parents=True, exist_ok=True)
+        fresh = empty.with_name(f"{empty.name}.{os.getpid()}")
+        with contextlib.closing(sqlite3.connect(database)) as source:
+            with contextlib.closing(sqlite3.connect(fresh)) as target:
+                source.backup(target)
+        os.replace(fresh, empty)
+
+
+def _sweep_strays(folder: Path) -> None:
+    """Remove what killed builds left behind days ago."""
+    for stray in folder.glob(_PREFIX + "*"):
+        with contextlib.suppress(OSError):
+            if time.time() - stray.stat().st_mtime > _STRAY_AGE_S:
+                shutil.rmtree(stray, ignore_errors=True)

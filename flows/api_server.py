@@ -1,0 +1,43 @@
+"""The process behind `flows.api`: a Prefect API on loopback that ends when its standard input closes.
+
+Started as ``python -m flows.api_server`` with Prefect's settings in the environment. It prints its URL as one
+line once it answers.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import threading
+
+import uvicorn
+from prefect.server.api.server import create_app
+
+
+class _Announcing(uvicorn.Server):
+    """A server that prints where it listens once it does."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        if sockets and self.started:
+            host, port = sockets[0].getsockname()[:2]
+            print(f"http://{host}:{port}/api", flush=True)
+
+
+def main() -> None:
+    """Serve until standard input closes."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.bind(("127.0.0.1", 0))
+    config = uvicorn.Config(create_app(), log_level="error", access_log=False, lifespan="on")
+    _Announcing(config).run(sockets=[listener])
+
+
+def _end_with_parent() -> None:
+    sys.stdin.buffer.read()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,193 @@
+"""Worker processes from the parent's side: start, lend, feed, replace.
+
+A worker's death costs the items that it had begun and no others: those are tried again one by one, and the one
+that kills a worker again is failed with that reason.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import queue
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Generic, TypeVar
+
+import flows
+from flows.worker import Broken, Done, Job
+from pipeline.errors import CuesmithError, MachineError
+from pipeline.jobs import Began, Event, Failed
+
+Item = TypeVar("Item")
+
+_DEATHS_ALLOWED = 2
+_LOG_TAIL = 2000
+
+
+class WorkerDied(Exception):
+    """A worker process ended in the midst of a job."""
+
+
+class JobBroken(CuesmithError):
+    """A worker could not go on, for a reason that concerns the whole build."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+class Worker:
+    """One worker process, bound to one device."""
+
+    def __init__(self, outputs: str, device: str) -> None:
+        self.device = device
+        self._log: IO[bytes] = tempfile.TemporaryFile()
+        home = str(Path(flows.__file__).parents[1])
+        paths = [home, *filter(None, [os.environ.get("PYTHONPATH")])]
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "flows.worker", outputs],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._log,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+            )
+        except OSError as error:
+            raise MachineError(f"a worker process cannot be started: {error}; free memory and try again") from error
+
+    def run(self, job: Job) -> Iterator[Event]:
+        """Do ``job``; yields its events. Raises `WorkerDied`, or `JobBroken` with the worker's reason."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        try:
+            pickle.dump(job, self._process.stdin)
+            self._process.stdin.flush()
+            while True:
+                message = pickle.load(self._process.stdout)
+                if isinstance(message, Done):
+                    return
+                if isinstance(message, Broken):
+                    raise JobBroken(message.message, message.exit_code)
+                yield message
+        except (EOFError, OSError, pickle.UnpicklingError) as error:
+            raise WorkerDied(self._epitaph()) from error
+
+    def stop(self) -> None:
+        """End the process now. What it had finished is in the store."""
+        with contextlib.suppress(OSError):
+            self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+        self._log.close()
+
+    def _epitaph(self) -> str:
+        code = self._process.wait()
+        how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+        size = self._log.seek(0, os.SEEK_END)
+        self._log.seek(max(0, size - _LOG_TAIL))
+        lines = self._log.read().decode(errors="replace").strip().splitlines()
+        return f"the worker on {self.device} {how}" + (f": {lines[-1]}" if lines else "")
+
+
+class Crew:
+    """Workers for a list of devices, lent one at a time."""
+
+    def __init__(self, outputs: str, devices: Sequence[str]) -> None:
+        self._outputs = outputs
+        self.devices = tuple(devices)
+        self._free: queue.Queue[str | Worker] = queue.Queue()
+        self._alive: set[Worker] = set()
+        for device in devices:
+            self._free.put(device)
+
+    def stop(self) -> None:
+        """End all workers now; what they had finished is in the store."""
+        for worker in list(self._alive):
+            worker.stop()
+
+    @contextlib.contextmanager
+    def lend(self) -> Iterator[Worker]:
+        """A free worker, started when its device has none yet; one that failed is replaced for the next."""
+        free = self._free.get()
+        device = free if isinstance(free, str) else free.device
+        give_back: str | Worker = device
+        try:
+            worker = Worker(self._outputs, device) if isinstance(free, str) else free
+            self._alive.add(worker)
+            try:
+                yield worker
+            except BaseException:
+                self._alive.discard(worker)
+                worker.stop()
+                raise
+            give_back = worker
+        finally:
+            self._free.put(give_back)
+
+
+class Errand(Generic[Item]):
+    """Items to be done by a crew, with the job that does a list of them on a device."""
+
+    def __init__(
+        self,
+        crew: Crew,
+        items: Mapping[str, Item],
+        job: Callable[[str, Sequence[Item]], Job],
+        tell: Callable[[Event], None],
+        parts: Callable[[Item], Sequence[str]],
+    ) -> None:
+        """``parts`` gives the events' item names that an item stands for."""
+        self._crew = crew
+        self._left = dict(items)
+        self._job = job
+        self._tell = tell
+        self._parts = parts
+        self._owner = {part: key for key, item in items.items() for part in parts(item)}
+        self._open = {key: set(parts(item)) for key, item in items.items()}
+        self._deaths: Counter[str] = Counter()
+
+    def run(self) -> None:
+        """Do every item; on return each has had its event. Raises `JobBroken` when the build cannot go on."""
+        while self._left:
+            suspects = [key for key in self._left if self._deaths[key]]
+            keys = suspects[:1] or list(self._left)
+            self._attempt(keys)
+
+    def _attempt(self, keys: Sequence[str]) -> None:
+        begun: set[str] = set()
+        try:
+            with self._crew.lend() as worker:
+                for event in worker.run(self._job(worker.device, [self._left[key] for key in keys])):
+                    owner = self._owner[event.item]
+                    if isinstance(event, Began):
+                        begun.add(owner)
+                    else:
+                        self._finish(event, owner)
+        except WorkerDied as death:
+            for key in [key for key in keys if key in self._left and (key in begun or not begun)]:
+                self._deaths[key] += 1
+                if self._deaths[key] >= _DEATHS_ALLOWED:
+                    self._give_up(key, str(death))
+        else:
+            for key in [key for key in keys if key in self._left]:
+                self._give_up(key, "the worker told nothing of it; report this as a bug")
+
+    def _finish(self, event: Event, owner: str) -> None:
+        self._tell(event)
+        waiting = self._open.get(owner, set())
+        waiting.discard(event.item)
+        if not waiting:
+            self._left.pop(owner, None)
+
+    def _give_up(self, key: str, reason: str) -> None:
+        for part in self._open[key]:
+            self._tell(Failed(part, reason))
+        self._left.pop(key, None)

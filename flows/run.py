@@ -1,0 +1,233 @@
+"""One run of a build: its crews of workers, what failed, and the steps that the flow calls."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from flows.crew import Crew, Errand
+from flows.devices import devices_for, parse_devices
+from flows.journal import Journal, Listener
+from flows.prepare import Prepared
+from flows.publish import publish
+from pipeline.catalog import Version
+from pipeline.generators import find_engine
+from pipeline.jobs import AssetOrder, Event, Failed, MasterJob, Mastered, TakeMade, TakesJob, VariationOrder
+from pipeline.plan import AssetPlan, Shard, TakeOrder, VariationPlan, group_digest, master_digest, share_out
+from pipeline.provenance import ManifestFacts
+from pipeline.provenance.facts import git_commit
+
+_CHUNKS_PER_WORKER = 4
+
+
+@dataclass(frozen=True, slots=True)
+class AssetChunk:
+    """Assets to master in one go."""
+
+    orders: tuple[AssetOrder, ...]
+
+
+class BuildRun:
+    """State of one build. Its methods are called from the flow's task threads; leaving it ends all workers."""
+
+    def __init__(
+        self, prepared: Prepared, devices: str, run: str, prefect_run: str | None, listener: Listener
+    ) -> None:
+        self._prepared = prepared
+        self._asked = parse_devices(devices)
+        self.run = run
+        self._prefect_run = prefect_run
+        self._began = time.monotonic()
+        self._journal = Journal(prepared.store, run, listener)
+        self._crews: dict[tuple[str, ...], Crew] = {}
+        self._lock = threading.Lock()
+        self._failed_takes: dict[str, str] = {}
+        self._failed: dict[tuple[str, int], tuple[str, str]] = {}
+        self._made_takes: set[str] = set()
+        self._made_masters: set[str] = set()
+        self._digests: dict[tuple[str, int], str] = {}
+        self._stages: dict[str, float] = {}
+        self._version: Version | None = None
+        self._published = False
+        self._git = git_commit(Path(prepared.project.file).resolve().parent)
+
+    def __enter__(self) -> BuildRun:
+        plan = self._prepared.plan
+        self._journal.write(
+            "build-began",
+            run=self.run,
+            prefect_run=self._prefect_run,
+            manifest=self._prepared.project.file,
+            profile=self._prepared.project.profile,
+            totals=plan.totals(),
+        )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for crew in self._crews.values():
+            crew.stop()
+        if error is not None:
+            self._journal.write("build-broken", reason=str(error) or type(error).__name__)
+        self._journal.close()
+
+    def shards(self) -> tuple[Shard, ...]:
+        """What is to be generated, longest first."""
+        orders = list(self._prepared.plan.orders())
+        engines = {order.recipe.engine for order in orders}
+        workers = sum(len(devices_for(find_engine(name), self._asked)) for name in engines)
+        self._journal.write(
+            "generate-began",
+            takes=len(orders),
+            audio_seconds=sum(order.recipe.seconds for order in orders),
+            estimated_seconds=sum(order.cost for order in orders) / max(workers, 1),
+        )
+        self._stages["generate"] = time.monotonic()
+        return share_out(orders, max(workers, 1))
+
+    def generate(self, shard: Shard) -> None:
+        """Make a shard's takes on the engine's devices."""
+        crew = self._crew(devices_for(find_engine(shard.engine), self._asked))
+
+        def job(device: str, orders: Sequence[TakeOrder]) -> TakesJob:
+            return TakesJob(shard.engine, device, tuple(orders), self.run, self._prefect_run)
+
+        items = {order.recipe.digest: order for order in shard.orders if not self._is_made(order)}
+        Errand(crew, items, job, self._hear_take, lambda order: [order.recipe.digest]).run()
+
+    def chunks(self) -> tuple[AssetChunk, ...]:
+        """What is to be mastered now that takes are made, dealt evenly, longest first."""
+        self._stages["generate"] = time.monotonic() - self._stages["generate"]
+        self._stages["master"] = time.monotonic()
+        orders = [order for plan in self._prepared.plan.assets if (order := self._order(plan)) is not None]
+        orders.sort(key=lambda order: (-order.seconds, order.asset.id))
+        self._journal.write(
+            "master-began",
+            masters=sum(len(order.wanted) for order in orders),
+            audio_seconds=sum(order.seconds for order in orders),
+        )
+        piles = max(1, min(len(orders), len(self._mastering_devices()) * _CHUNKS_PER_WORKER))
+        chunks = (AssetChunk(tuple(orders[first::piles])) for first in range(piles))
+        return tuple(chunk for chunk in chunks if chunk.orders)
+
+    def master(self, chunk: AssetChunk) -> None:
+        """Master a chunk of assets, each with all its variations."""
+        crew = self._crew(self._mastering_devices())
+
+        def job(device: str, orders: Sequence[AssetOrder]) -> MasterJob:
+            return MasterJob(tuple(orders), self.run, self._prefect_run, device)
+
+        items = {order.asset.id: order for order in chunk.orders}
+        Errand(crew, items, job, self._hear_master, lambda order: order.wanted).run()
+
+    def publish(self) -> None:
+        """Publish what was made; nothing when everything failed and there is nothing else to show."""
+        self._stages["master"] = time.monotonic() - self._stages["master"]
+        self._version, self._published = publish(
+            self._prepared,
+            run=self.run,
+            failures={place: reason for place, (_, reason) in self._failed.items()},
+            master_of=lambda plan, variation: self._digests.get((plan.asset.id, variation.variation)),
+            build=self.result() | {"stages": self._stages, "git": self._git, "prefect_run": self._prefect_run},
+        )
+        self._journal.write("build-done", **self.result())
+
+    def result(self) -> dict[str, Any]:
+        """The object that ``cuesmith build --json`` prints."""
+        variations = sum(len(plan.variations) for plan in self._prepared.plan.assets)
+        mastered = len(self._made_masters)
+        return {
+            "version": self._version.number if self._version else None,
+            "published": self._published,
+            "generated": len(self._made_takes),
+            "mastered": mastered,
+            "reused": variations - mastered - len(self._failed),
+            "failed": [
+                {"asset": asset, "variation": variation, "stage": stage, "reason": reason}
+                for (asset, variation), (stage, reason) in sorted(self._failed.items())
+            ],
+            "run": self.run,
+            "seconds": round(time.monotonic() - self._began, 3),
+        }
+
+    def _crew(self, devices: tuple[str, ...]) -> Crew:
+        with self._lock:
+            if devices not in self._crews:
+                self._crews[devices] = Crew(self._prepared.store.root, devices)
+            return self._crews[devices]
+
+    def _mastering_devices(self) -> tuple[str, ...]:
+        """Mastering is CPU work: as many processes as ``cpu:N`` asks for, else one a core."""
+        asked = [device for device in self._asked or () if device == "cpu"]
+        return tuple(asked) if asked else ("cpu",) * (os.cpu_count() or 1)
+
+    def _is_made(self, order: TakeOrder) -> bool:
+        with self._lock:
+            return order.recipe.digest in self._made_takes
+
+    def _hear_take(self, event: Event) -> None:
+        with self._lock:
+            if isinstance(event, TakeMade):
+                self._made_takes.add(event.item)
+                self._journal.write("take", take=event.item, audio_seconds=event.seconds, took=round(event.took, 3))
+            elif isinstance(event, Failed):
+                self._failed_takes[event.item] = event.reason
+                self._journal.write("take-failed", take=event.item, reason=event.reason)
+
+    def _hear_master(self, event: Event) -> None:
+        with self._lock:
+            if isinstance(event, Mastered):
+                self._made_masters.add(event.item)
+                self._journal.write("master", master=event.item, audio_seconds=event.seconds, took=round(event.took, 3))
+            elif isinstance(event, Failed):
+                place = next(place for place, digest in self._digests.items() if digest == event.item)
+                self._fail(place, "master", event.reason)
+
+    def _fail(self, place: tuple[str, int], stage: str, reason: str) -> None:
+        self._failed[place] = (stage, reason)
+        self._journal.write("failed", asset=place[0], variation=place[1], stage=stage, reason=reason)
+
+    def _order(self, plan: AssetPlan) -> AssetOrder | None:
+        """What of an asset is to be mastered; None when its masters are all there."""
+        planned = {v.variation: v for v in plan.variations if v.action != "locked"}
+        available = {number: self._available(plan, v) for number, v in planned.items()}
+        parts = [*(takes for takes in available.values() if takes), *(["held", anchor] for anchor in plan.anchors)]
+        group = group_digest(parts)
+        orders = []
+        for variation, takes in available.items():
+            if not takes:
+                continue
+            kept = planned[variation].action == "reuse"
+            digest = planned[variation].master if kept else master_digest(plan.mastering, variation, takes, group)
+            self._digests[plan.asset.id, variation] = digest
+            made = kept or self._prepared.known.master_is_whole(digest)
+            orders.append(VariationOrder(variation, takes, digest, made))
+        if all(order.made for order in orders):
+            return None
+        return AssetOrder(plan.asset, tuple(orders), plan.anchors, self._manifest_facts(plan))
+
+    def _available(self, plan: AssetPlan, variation: VariationPlan) -> tuple[str, ...]:
+        """Candidates of which a take exists; when there is none, the variation has failed."""
+        digests = [recipe.digest for recipe in variation.recipes]
+        takes = tuple(digest for digest in digests if digest not in self._failed_takes)
+        if not takes:
+            self._fail((plan.asset.id, variation.variation), "generate", self._failed_takes[digests[0]])
+        return takes
+
+    def _manifest_facts(self, plan: AssetPlan) -> ManifestFacts:
+        project, source = self._prepared.project, plan.asset.source
+        return ManifestFacts(
+            file=source.file,
+            line=source.line,
+            sha256=project.sha256,
+            project=project.name,
+            profile=project.profile,
+            git=self._git,
+        )

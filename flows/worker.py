@@ -1,0 +1,81 @@
+"""A worker process: takes jobs from standard input, does them, sends events to standard output.
+
+Messages are pickles between a parent and its own child. The worker ends at once when its input closes, so a
+parent that was killed leaves no orphan; everything that it had finished is in the store.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import queue
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from pipeline.errors import CuesmithError
+from pipeline.generators import Generator, find_engine
+from pipeline.jobs import Event, MasterJob, TakesJob, make_masters, make_takes
+from pipeline.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A job is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A job could not go on for a reason that concerns the whole build."""
+
+    message: str
+    exit_code: int
+
+
+Message = Event | Done | Broken
+Job = TakesJob | MasterJob
+
+
+def main(outputs: str) -> None:
+    """Serve jobs on the store at ``outputs`` until standard input closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    channel = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(sys.stdin.buffer, jobs), daemon=True).start()
+    store = Store.open(outputs)
+    opened: dict[tuple[str, str], Generator] = {}
+    while True:
+        for message in _do(jobs.get(), store, opened):
+            pickle.dump(message, channel)
+            channel.flush()
+
+
+def _do(job: Job, store: Store, opened: dict[tuple[str, str], Generator]) -> Iterator[Message]:
+    try:
+        if isinstance(job, TakesJob):
+            key = (job.engine, job.device)
+            if key not in opened:
+                opened[key] = find_engine(job.engine).open(job.device)
+            yield from make_takes(job, opened[key], store)
+        else:
+            yield from make_masters(job, store)
+    except CuesmithError as error:
+        yield Broken(str(error), error.exit_code)
+    else:
+        yield Done()
+
+
+def _listen(source: BinaryIO, jobs: queue.SimpleQueue[Job]) -> None:
+    try:
+        while True:
+            jobs.put(pickle.load(source))
+    except (EOFError, OSError):
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

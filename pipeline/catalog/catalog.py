@@ -1,0 +1,107 @@
+"""Versions and channels of one store: read, publish, point.
+
+The order of writing is the promise: objects and records exist before a version names them, ``catalog.json`` is
+the last file of a version's folder, and a pointer moves only to a version that is whole.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pipeline.catalog.version import Version
+from pipeline.errors import FormatError, StoreError
+from pipeline.provenance import MasterRow
+from pipeline.store import Missing, Store
+
+CHANNEL_SCHEMA = "cuesmith.channel/1"
+LATEST = "latest"
+_VERSION_KEY = re.compile(r"catalog/(\d{6,})/catalog\.json")
+
+Companions = Callable[[Version], Mapping[str, bytes]]
+"""Makes the files that stand beside ``catalog.json``, by name."""
+
+
+class Catalog:
+    """The catalog of one store. Only it writes versions and channels."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._backend = store.backend
+
+    def numbers(self) -> list[int]:
+        """Numbers of all versions, oldest first."""
+        found = (_VERSION_KEY.fullmatch(entry.key) for entry in self._backend.list("catalog/"))
+        return sorted(int(match[1]) for match in found if match)
+
+    def read(self, number: int) -> Version:
+        """Version ``number``; `StoreError` when there is none."""
+        key = f"catalog/{number:06d}/catalog.json"
+        try:
+            return Version.from_bytes(self._backend.read(key), key)
+        except Missing:
+            raise StoreError(
+                f"the catalog has no version {number}; `cuesmith catalog versions` lists them"
+            ) from None
+
+    def latest(self) -> Version | None:
+        """The version that channel ``latest`` points to; None before the first build."""
+        channel = self.channel(LATEST)
+        return self.read(channel["version"]) if channel else None
+
+    def channel(self, name: str) -> dict[str, Any] | None:
+        """The pointer called ``name`` with its ``version`` and ``history``; None when there is none."""
+        key = f"channels/{name}.json"
+        try:
+            value = json.loads(self._backend.read(key))
+        except Missing:
+            return None
+        except ValueError as error:
+            raise FormatError(f"{key}: not a channel: {error}; restore it from a backup") from error
+        if value.get("schema") != CHANNEL_SCHEMA:
+            raise FormatError(
+                f"{key}: schema {value.get('schema')!r}; this release reads {CHANNEL_SCHEMA!r}: "
+                "use the release that wrote it"
+            )
+        return dict(value)
+
+    def publish(
+        self,
+        masters: Callable[[Version | None], tuple[MasterRow, ...]],
+        *,
+        project: str,
+        created: str,
+        run: str,
+        manifest: Mapping[str, Any],
+        companions: Companions,
+    ) -> tuple[Version, bool]:
+        """Publish the masters that ``masters`` gives for the latest version, and point ``latest`` to them.
+
+        Returns the version and whether it is new: when nothing differs, the latest version stays. Builds that
+        publish at once are taken one after the other, so ``masters`` always sees the version before its own.
+        """
+        with self._backend.lock("publish", timeout=600):
+            before = self.latest()
+            rows = masters(before)
+            if before is not None and before.project == project and before.same_masters(rows):
+                return before, False
+            number = max([*self.numbers(), 0]) + 1
+            version = Version(number, before.number if before else None, project, created, run, manifest, rows)
+            self._write(version, companions(version))
+            self._point(LATEST, number, at=created, by=run)
+            return version, True
+
+    def _write(self, version: Version, companions: Mapping[str, bytes]) -> None:
+        folder = f"catalog/{version.number:06d}"
+        for name, data in companions.items():
+            self._backend.write(f"{folder}/{name}", data)
+        if not self._backend.create(f"{folder}/catalog.json", version.to_bytes()):
+            raise StoreError(f"{folder}/catalog.json was written by another build; run this build again")
+
+    def _point(self, name: str, number: int, *, at: str, by: str) -> None:
+        before = self.channel(name)
+        history = [*(before["history"] if before else []), {"version": number, "at": at, "by": by}]
+        pointer = {"schema": CHANNEL_SCHEMA, "name": name, "version": number, "history": history}
+        self._backend.write(f"channels/{name}.json", json.dumps(pointer, indent=1).encode())

@@ -1,0 +1,61 @@
+"""``library/latest``: the tree that people open, made of links into the store."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from pipeline.catalog.version import Version
+from pipeline.provenance import ObjectJson
+from pipeline.store import ObjectRef, Store
+
+_MARK = ".version"
+
+
+def sync_library(store: Store, version: Version) -> Path | None:
+    """Make ``library/latest`` show ``version``'s files; returns the folder, None on an object store.
+
+    Files are hard links into the store where the file system has them, copies elsewhere. A tree that already
+    shows the version is left alone; one that a kill left half made is completed.
+    """
+    mark = store.backend.local_path(f"library/latest/{_MARK}")
+    if mark is None:
+        return None
+    root = mark.parent
+    wanted = {path: item for row in version.masters for path, item in row["files"].items()}
+    stamp = f"{version.number}\n"
+    if mark.is_file() and mark.read_text() == stamp:
+        return root
+    root.mkdir(parents=True, exist_ok=True)
+    mark.unlink(missing_ok=True)
+    _remove_others(root, set(wanted))
+    for path, item in wanted.items():
+        _link(store, item, root / path)
+    mark.write_text(stamp)
+    return root
+
+
+def _remove_others(root: Path, keep: set[str]) -> None:
+    for folder, _, names in os.walk(root, topdown=False):
+        here = Path(folder)
+        for name in names:
+            path = here / name
+            if path.relative_to(root).as_posix() not in keep:
+                path.unlink()
+        if here != root and not any(here.iterdir()):
+            here.rmdir()
+
+
+def _link(store: Store, item: ObjectJson, target: Path) -> None:
+    source = store.path(ObjectRef(item["sha256"], item["suffix"], item["size"]))
+    if source is None or (target.exists() and os.path.samefile(source, target)):
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    fresh = target.with_name(f".{target.name}.new")
+    fresh.unlink(missing_ok=True)
+    try:
+        os.link(source, fresh)
+    except OSError:
+        shutil.copyfile(source, fresh)
+    os.replace(fresh, target)

@@ -1,0 +1,87 @@
+"""Catalog tables for people: the same masters as a pandas frame, Parquet and CSV.
+
+Column schema ``cuesmith.catalog.table/1``: one row a master; lists and files are flattened to text, so that any
+spreadsheet opens the CSV. The Parquet file carries the schema's name in its metadata.
+"""
+
+from __future__ import annotations
+
+import io
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.catalog.version import Version
+from pipeline.provenance import MasterRow
+
+TABLE_SCHEMA = "cuesmith.catalog.table/1"
+
+_COLUMNS = {
+    "version": "int64",
+    "asset": "string",
+    "variation": "int64",
+    "kind": "string",
+    "status": "string",
+    "tags": "string",
+    "prompt": "string",
+    "engine": "string",
+    "model": "string",
+    "revision": "string",
+    "license": "string",
+    "commercial": "bool",
+    "neural": "bool",
+    "placeholder": "bool",
+    "seed": "int64",
+    "seconds": "float64",
+    "sample_rate_hz": "int64",
+    "channels": "int64",
+    "bpm": "Float64",
+    "loop_start": "Int64",
+    "loop_end": "Int64",
+    "loudness_method": "string",
+    "loudness_lufs": "Float64",
+    "target_lufs": "float64",
+    "true_peak_dbtp": "Float64",
+    "quality": "Float64",
+    "ucs_category": "string",
+    "files": "string",
+    "take": "string",
+    "master": "string",
+    "pcm_sha256": "string",
+    "source": "string",
+}
+
+
+def frame(version: Version) -> pd.DataFrame:
+    """One row a master, columns as in `TABLE_SCHEMA`; lists are joined by spaces."""
+    rows = [_flat(version.number, row) for row in version.masters]
+    return pd.DataFrame(rows, columns=list(_COLUMNS)).astype(_COLUMNS)
+
+
+def csv_bytes(table: pd.DataFrame) -> bytes:
+    """The table as CSV, UTF-8, with a header row."""
+    return table.to_csv(index=False, lineterminator="\n").encode()
+
+
+def parquet_bytes(table: pd.DataFrame) -> bytes:
+    """The table as Parquet; ``cuesmith_schema`` in the file's metadata names the columns' schema."""
+    arrow = pa.Table.from_pandas(table, preserve_index=False)
+    arrow = arrow.replace_schema_metadata({**(arrow.schema.metadata or {}), b"cuesmith_schema": TABLE_SCHEMA.encode()})
+    sink = io.BytesIO()
+    pq.write_table(arrow, sink)
+    return sink.getvalue()
+
+
+def _flat(version: int, row: MasterRow) -> dict[str, object]:
+    loop = row["loop"] or (None, None)
+    ucs = row["ucs"] or {}
+    special = {
+        "version": version,
+        "tags": " ".join(row["tags"]),
+        "loop_start": loop[0],
+        "loop_end": loop[1],
+        "ucs_category": ucs.get("category"),
+        "files": " ".join(sorted(row["files"])),
+    }
+    return {column: special[column] if column in special else row.get(column) for column in _COLUMNS}

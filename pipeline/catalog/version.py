@@ -1,0 +1,84 @@
+"""One catalog version as a value, and its form on disk.
+
+``catalog/000042/catalog.json`` is one JSON object, laid out so that people and line tools can read it: a header,
+then one master a line. Its ``schema`` is ``cuesmith.catalog/1``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from pipeline.errors import FormatError
+from pipeline.provenance import MasterRow
+
+CATALOG_SCHEMA = "cuesmith.catalog/1"
+_NOT_COMPARED = ("source",)
+
+
+@dataclass(frozen=True)
+class Version:
+    """The immutable record of every master after a build."""
+
+    number: int
+    parent: int | None
+    project: str
+    created: str
+    """UTC, ISO 8601."""
+    run: str
+    manifest: Mapping[str, Any]
+    """``file``, ``sha256`` and ``profile`` of the build that published it."""
+    masters: tuple[MasterRow, ...] = field(repr=False)
+    """Sorted by asset and variation."""
+
+    @cached_property
+    def by_variation(self) -> Mapping[tuple[str, int], MasterRow]:
+        """Rows by asset id and variation."""
+        return {(row["asset"], row["variation"]): row for row in self.masters}
+
+    def same_masters(self, masters: tuple[MasterRow, ...]) -> bool:
+        """Whether ``masters`` are what this version has, wherever in a manifest they are written."""
+        return _compared(self.masters) == _compared(masters)
+
+    def to_bytes(self) -> bytes:
+        """The file's bytes, UTF-8."""
+        header = {
+            "schema": CATALOG_SCHEMA,
+            "version": self.number,
+            "parent": self.parent,
+            "project": self.project,
+            "created": self.created,
+            "run": self.run,
+            "manifest": dict(self.manifest),
+        }
+        rows = ",\n".join(json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in self.masters)
+        return (json.dumps(header, ensure_ascii=False)[:-1] + ', "masters": [\n' + rows + "\n]}\n").encode()
+
+    @classmethod
+    def from_bytes(cls, data: bytes, place: str) -> Version:
+        """Read `to_bytes`'s form; ``place`` names the file in the `FormatError` that anything else raises."""
+        try:
+            value = json.loads(data)
+        except ValueError as error:
+            raise FormatError(f"{place}: not a catalog: {error}; restore it from a backup") from error
+        schema = value.get("schema") if isinstance(value, dict) else None
+        if schema != CATALOG_SCHEMA:
+            raise FormatError(
+                f"{place}: schema {schema!r}; this release reads {CATALOG_SCHEMA!r}: use the release that wrote it"
+            )
+        return cls(
+            number=value["version"],
+            parent=value["parent"],
+            project=value["project"],
+            created=value["created"],
+            run=value["run"],
+            manifest=value["manifest"],
+            masters=tuple(value["masters"]),
+        )
+
+
+def _compared(masters: tuple[MasterRow, ...]) -> list[dict[str, Any]]:
+    return [{key: value for key, value in row.items() if key not in _NOT_COMPARED} for row in masters]

@@ -1,0 +1,23 @@
+"""The two jobs that a worker does: recipes into durable takes, takes into durable masters.
+
+A job is a frozen value that travels to a worker process; its events travel back. Everything that a job finishes
+is in the store before its event is sent.
+"""
+
+from pipeline.jobs.events import Began, Event, Failed, Mastered, TakeMade
+from pipeline.jobs.masters import AssetOrder, MasterJob, VariationOrder, make_masters
+from pipeline.jobs.takes import TakesJob, make_takes
+
+__all__ = [
+    "AssetOrder",
+    "Began",
+    "Event",
+    "Failed",
+    "MasterJob",
+    "Mastered",
+    "TakeMade",
+    "TakesJob",
+    "VariationOrder",
+    "make_masters",
+    "make_takes",
+]

@@ -1,0 +1,227 @@
+"""Takes into masters: choose, master together, encode, record. One asset's variations share one gain."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from pipeline.audio import Clip, pcm_sha256, read_take
+from pipeline.delivery import encode
+from pipeline.errors import CuesmithError, MachineError, MasteringError, StoreError
+from pipeline.jobs.events import Began, Event, Failed, Mastered
+from pipeline.manifest.spec import AssetSpec
+from pipeline.mastering import Master, MasteredGroup, TakeInput, master
+from pipeline.provenance import (
+    MASTER_SCHEMA,
+    TAKE_SCHEMA,
+    ManifestFacts,
+    MasterRecord,
+    RenditionJson,
+    TakeRecord,
+    disclosure,
+)
+from pipeline.provenance.facts import now, software_versions
+from pipeline.quality import QualityReport, score
+from pipeline.store import ObjectRef, Store
+
+
+@dataclass(frozen=True, slots=True)
+class VariationOrder:
+    """One variation that takes part in its asset's gain."""
+
+    variation: int
+    takes: tuple[str, ...]
+    """Recipe digests of the candidates that exist."""
+    master: str
+    """Digest that its master has."""
+    made: bool
+    """Its master is in the store already; it only lends its loudness."""
+
+
+@dataclass(frozen=True, slots=True)
+class AssetOrder:
+    """One asset to master."""
+
+    asset: AssetSpec
+    variations: tuple[VariationOrder, ...]
+    anchors: tuple[str, ...]
+    """Digests of masters that stay; when there are any, the new ones take their gain."""
+    manifest: ManifestFacts
+
+    @property
+    def wanted(self) -> list[str]:
+        """Digests of the masters to make."""
+        return [order.master for order in self.variations if not order.made]
+
+    @property
+    def seconds(self) -> float:
+        """Audio-seconds to master."""
+        return self.asset.duration_s * len(self.wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class MasterJob:
+    """Assets to master in one process."""
+
+    assets: tuple[AssetOrder, ...]
+    run: str
+    prefect_run: str | None
+    device: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """A variation's best candidate, and how all scored."""
+
+    order: VariationOrder
+    record: TakeRecord
+    clip: Clip
+    candidates: tuple[dict[str, Any], ...]
+
+
+def make_masters(job: MasterJob, store: Store) -> Iterator[Event]:
+    """Master every asset of ``job``; yields one outcome for each master that an order wants.
+
+    An asset that breaks fails alone. A `MachineError` (a full disk) is raised: it concerns the whole build.
+    """
+    for order in job.assets:
+        yield from (Began(digest) for digest in order.wanted)
+        waiting = set(order.wanted)
+        try:
+            for event in _master_asset(job, order, store):
+                waiting.discard(event.item)
+                yield event
+        except MachineError:
+            raise
+        except CuesmithError as error:
+            yield from (Failed(digest, str(error)) for digest in waiting)
+        except Exception as error:
+            reason = f"mastering broke: {type(error).__name__}: {error}; report this as a bug"
+            yield from (Failed(digest, reason) for digest in waiting)
+
+
+def _master_asset(job: MasterJob, order: AssetOrder, store: Store) -> Iterator[Event]:
+    began = time.monotonic()
+    chosen = [_choose(order.asset, variation, store) for variation in order.variations]
+    loops = [tuple(one.record["loop"]) if one.record["loop"] else None for one in chosen]
+    inputs = [TakeInput(one.clip, loop) for one, loop in zip(chosen, loops, strict=True)]  # type: ignore[arg-type]
+    group = master(inputs, order.asset.mastering, gain_anchor_db=_anchor_gain(order.anchors, store))
+    takes = sorted(digest for variation in order.variations for digest in variation.takes)
+    for one, result in zip(chosen, group.results, strict=True):
+        if one.order.made:
+            continue
+        if isinstance(result, MasteringError):
+            yield Failed(one.order.master, str(result))
+            continue
+        took = time.monotonic() - began
+        store.put_record(
+            "masters", one.order.master, _record(job, order, one, result, group, takes, took, store)
+        )
+        began = time.monotonic()
+        yield Mastered(one.order.master, result.clip.seconds, took)
+
+
+def _choose(asset: AssetSpec, order: VariationOrder, store: Store) -> _Chosen:
+    """The candidate with the best score; the first made wins a tie."""
+    scored = []
+    for digest in order.takes:
+        record, clip = _take(digest, store)
+        scored.append((record, clip, score(clip, asset.kind)))
+    scored.sort(key=lambda item: -item[2].score)
+    candidates = tuple(
+        {"take": record["digest"], "object": record["object"]["sha256"], "score": report.score}
+        for record, _, report in scored
+    )
+    record, clip, _ = scored[0]
+    return _Chosen(order, record, clip, candidates)
+
+
+def _take(digest: str, store: Store) -> tuple[TakeRecord, Clip]:
+    record = store.get_record("takes", digest, TAKE_SCHEMA)
+    if record is None:
+        raise StoreError(f"takes/{digest}.json is gone; run the build again to make it anew")
+    return record, read_take(store.get(ObjectRef.from_json(record["object"])))  # type: ignore[return-value]
+
+
+def _anchor_gain(anchors: tuple[str, ...], store: Store) -> float | None:
+    for digest in anchors:
+        record = store.get_record("masters", digest, MASTER_SCHEMA)
+        if record is not None:
+            return float(record["loudness"]["gain_db"])
+    return None
+
+
+def _record(
+    job: MasterJob,
+    order: AssetOrder,
+    one: _Chosen,
+    result: Master,
+    group: MasteredGroup,
+    takes: list[str],
+    took: float,
+    store: Store,
+) -> MasterRecord:
+    asset, model = order.asset, one.record["model"]
+    renditions = _renditions(asset, result, store)
+    return MasterRecord(
+        schema=MASTER_SCHEMA,
+        digest=one.order.master,
+        asset=asset.id,
+        variation=one.order.variation,
+        kind=asset.kind,
+        take=one.record,
+        candidates=list(one.candidates),
+        group=takes,
+        anchors=list(order.anchors),
+        mastering=asdict(asset.mastering),
+        delivery={**asdict(asset.delivery), "formats": list(asset.delivery.formats)},
+        chain=list(result.chain),
+        loudness=_loudness(result, group),
+        measurements=result.measured.to_json(),
+        quality=_judge(asset, result).to_json(),
+        loop=list(result.loop) if result.loop else None,
+        pcm_sha256=pcm_sha256(result.clip, asset.delivery.bit_depth),
+        renditions=renditions,
+        manifest=order.manifest,
+        disclosure=disclosure(neural=model["neural"], engine=model["engine"], model=model["id"]),
+        made={
+            "at": now(),
+            "seconds": round(took, 3),
+            "run": job.run,
+            "prefect_run": job.prefect_run,
+            "device": job.device,
+            "software": software_versions(),
+        },
+    )
+
+
+def _loudness(result: Master, group: MasteredGroup) -> dict[str, Any]:
+    gain = next(step for step in result.chain if step["step"] == "gain")
+    return {
+        "method": group.method,
+        "target": group.target,
+        "reached": gain["reached"],
+        "gain_db": result.gain_db,
+        "limited_db": round(result.limited_db, 3),
+        "deviation": result.deviation,
+    }
+
+
+def _judge(asset: AssetSpec, result: Master) -> QualityReport:
+    asked = asset.mastering.duration_s if result.loop or asset.kind == "music" else None
+    return score(result.clip, asset.kind, asked_s=asked, loop=result.loop)
+
+
+def _renditions(asset: AssetSpec, result: Master, store: Store) -> list[RenditionJson]:
+    return [
+        {
+            "format": audio_format,
+            "object": store.put(
+                encode(result.clip, audio_format, asset.delivery.bit_depth, loop=result.loop),
+                f".{audio_format}",
+            ).to_json(),
+        }
+        for audio_format in asset.delivery.formats
+    ]

@@ -1,0 +1,180 @@
+"""The decision: for every variation of a project one action, with its reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pipeline.errors import ManifestError, Problem
+from pipeline.generators import Ask, Engine, find_engine
+from pipeline.manifest.spec import AssetSpec, Project
+from pipeline.plan.digests import group_digest, master_digest, mastering_digest
+from pipeline.plan.known import APPROVED, Known
+from pipeline.plan.reasons import mastering_reasons, recipe_reasons
+from pipeline.plan.recipes import recipes_for
+from pipeline.plan.values import AssetPlan, Plan, TakeOrder, VariationPlan
+from pipeline.provenance import MasterRow
+from pipeline.recipe import Recipe
+
+
+def plan(project: Project, known: Known) -> Plan:
+    """What a build of ``project`` must do, given what is ``known`` to be made.
+
+    Raises `ManifestError` with everything that engines cannot make as it is written.
+    """
+    problems: list[Problem] = []
+    plans = []
+    for asset in project.assets:
+        engine = find_engine(asset.engine)
+        ask = engine.ask(asset)
+        problems.extend(_problems(asset, ask))
+        if not problems:
+            plans.append(_plan_asset(asset, engine, ask, mastering_digest(asset, project.name), known))
+    if problems:
+        raise ManifestError(problems)
+    return Plan(tuple(plans))
+
+
+def _problems(asset: AssetSpec, ask: Ask) -> list[Problem]:
+    place = asset.source
+    found = [
+        Problem(place.file, place.line, f"{asset.id}.{problem.field}", problem.what, problem.remedy)
+        for problem in ask.problems
+    ]
+    if asset.license == "commercial" and not ask.model.commercial:
+        what = f"license is commercial, and the weights of {ask.model.id} are {ask.model.license}"
+        found.append(
+            Problem(place.file, place.line, f"{asset.id}.license", what, "choose a model whose licence allows it, or set license: any")
+        )
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """One variation as the manifest asks for it, beside what the catalog has."""
+
+    variation: int
+    recipes: tuple[Recipe, ...]
+    previous: MasterRow | None
+    hold: str | None
+    """Why the previous master stays whatever the manifest says; None: it may be replaced."""
+
+    @property
+    def takes(self) -> tuple[str, ...]:
+        return tuple(recipe.digest for recipe in self.recipes)
+
+
+def _plan_asset(asset: AssetSpec, engine: Engine, ask: Ask, mastering: str, known: Known) -> AssetPlan:
+    wanted = [_want(asset, engine, ask, variation, known) for variation in range(1, asset.variations + 1)]
+    anchors = tuple(w.previous["master"] for w in wanted if w.hold and w.previous)
+    group = group_digest([*(w.takes for w in wanted if not w.hold), *(["held", anchor] for anchor in anchors)])
+    variations = tuple(_decide(asset, engine, ask, mastering, group, w, known) for w in wanted)
+    return AssetPlan(asset, ask, mastering, variations, anchors)
+
+
+def _want(asset: AssetSpec, engine: Engine, ask: Ask, variation: int, known: Known) -> _Wanted:
+    previous = known.rows.get((asset.id, variation))
+    recipes = recipes_for(asset, ask, engine.version, variation, known.rejected)
+    hold = None
+    if previous is not None and _files_present(previous, known):
+        hold = "lock: true in the manifest" if asset.lock else known.held.get((asset.id, variation))
+    return _Wanted(variation, recipes, previous, hold)
+
+
+def _decide(
+    asset: AssetSpec, engine: Engine, ask: Ask, mastering: str, group: str, wanted: _Wanted, known: Known
+) -> VariationPlan:
+    previous = wanted.previous
+    if wanted.hold and previous is not None:
+        differences = _differences(asset, mastering, wanted, known)
+        if not differences and wanted.hold == APPROVED:
+            return VariationPlan(wanted.variation, "reuse", (), wanted.recipes, (), previous["master"], previous)
+        reasons = (wanted.hold, *differences)
+        return VariationPlan(wanted.variation, "locked", reasons, wanted.recipes, (), previous["master"], previous)
+    master = master_digest(mastering, wanted.variation, wanted.takes, group)
+    missing = [recipe for recipe in wanted.recipes if not _take_present(recipe.digest, previous, known)]
+    if missing:
+        orders = tuple(_order(asset, engine, ask, recipe) for recipe in missing)
+        reasons = _generate_reasons(asset, mastering, wanted, known)
+        return VariationPlan(wanted.variation, "generate", reasons, wanted.recipes, orders, master, previous)
+    if previous is not None and previous["master"] == master and _files_present(previous, known):
+        return VariationPlan(wanted.variation, "reuse", (), wanted.recipes, (), master, previous)
+    if known.master_is_whole(master):
+        reasons = ("made before: its master is in the store",)
+        return VariationPlan(wanted.variation, "reuse", reasons, wanted.recipes, (), master, previous)
+    reasons = _remaster_reasons(asset, mastering, master, wanted, known)
+    return VariationPlan(wanted.variation, "re-master", reasons, wanted.recipes, (), master, previous)
+
+
+def _order(asset: AssetSpec, engine: Engine, ask: Ask, recipe: Recipe) -> TakeOrder:
+    inputs = (asset.melody, asset.continue_from)
+    heard = set(recipe.conditioning.values())
+    audio = tuple((one.sha256, one.path) for one in inputs if one is not None and one.sha256 in heard)
+    return TakeOrder(recipe, ask, audio, engine.cost(recipe))
+
+
+def _take_present(digest: str, previous: MasterRow | None, known: Known) -> bool:
+    if digest not in known.takes:
+        return False
+    if previous is not None and digest in previous["takes"]:
+        return previous["takes"][digest] in known.objects
+    record = known.take(digest)
+    return record is not None and record["object"]["sha256"] in known.objects
+
+
+def _files_present(row: MasterRow, known: Known) -> bool:
+    return row["master"] in known.masters and all(
+        file["sha256"] in known.objects for file in row["files"].values()
+    )
+
+
+def _generate_reasons(asset: AssetSpec, mastering: str, wanted: _Wanted, known: Known) -> tuple[str, ...]:
+    previous = wanted.previous
+    if previous is None:
+        return (_newness(wanted, known),)
+    if set(wanted.takes) <= set(previous["takes"]):
+        return ("take missing from store",)
+    reasons = _differences(asset, mastering, wanted, known)
+    return reasons or ("take missing from store",)
+
+
+def _remaster_reasons(
+    asset: AssetSpec, mastering: str, master: str, wanted: _Wanted, known: Known
+) -> tuple[str, ...]:
+    previous = wanted.previous
+    if previous is None:
+        return (f"{_newness(wanted, known)}: its take is in the store",)
+    if previous["master"] == master:
+        return ("master missing from store",)
+    reasons = _differences(asset, mastering, wanted, known)
+    return reasons or ("shared gain: another variation changed",)
+
+
+def _newness(wanted: _Wanted, known: Known) -> str:
+    return "new variation" if wanted.variation > 1 else "new asset"
+
+
+def _differences(asset: AssetSpec, mastering: str, wanted: _Wanted, known: Known) -> tuple[str, ...]:
+    """How the wanted variation differs from the catalog's, in words; empty when it does not."""
+    previous = wanted.previous
+    assert previous is not None
+    reasons: list[str] = []
+    if set(wanted.takes) != set(previous["takes"]):
+        reasons.extend(_take_differences(previous, wanted, known))
+    if mastering != previous["mastering"]:
+        record = known.master(previous["master"])
+        reasons.extend(mastering_reasons(record, asset) if record else ["mastering changed"])
+        if not reasons:
+            reasons.append("labels changed")
+    return tuple(dict.fromkeys(reasons))
+
+
+def _take_differences(previous: MasterRow, wanted: _Wanted, known: Known) -> Sequence[str]:
+    if previous["take"] in known.rejected:
+        return ["rejected in review"]
+    if len(wanted.takes) != len(previous["takes"]):
+        return [f"candidates changed: {len(previous['takes'])} -> {len(wanted.takes)}"]
+    record = known.take(previous["take"])
+    if record is None:
+        return ["recipe changed"]
+    return list(recipe_reasons(record["recipe"], wanted.recipes[0])) or ["seed changed"]

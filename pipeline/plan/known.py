@@ -1,0 +1,64 @@
+"""What is already made: the last catalog version's rows, the store's takes, masters and objects, the reviews."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from pipeline.provenance import MASTER_SCHEMA, TAKE_SCHEMA, MasterRecord, MasterRow, TakeRecord
+from pipeline.store import Store
+
+APPROVED = "approved in review"
+LOCKED = "locked in review"
+
+
+@dataclass(frozen=True)
+class Known:
+    """State that a plan compares the manifest with. Read once, so that a plan is one consistent view."""
+
+    store: Store
+    rows: Mapping[tuple[str, int], MasterRow]
+    """By asset id and variation."""
+    rejected: Set[str] = frozenset()
+    """Recipe digests of rejected takes."""
+    held: Mapping[tuple[str, int], str] = field(default_factory=dict)
+    """Variations that reviewers froze: asset id and variation to the reason in words."""
+
+    @cached_property
+    def objects(self) -> Set[str]:
+        """SHA-256 of every object in the store."""
+        return self.store.objects()
+
+    @cached_property
+    def takes(self) -> Set[str]:
+        """Recipe digests of every take record."""
+        return self.store.records("takes")
+
+    @cached_property
+    def masters(self) -> Set[str]:
+        """Digests of every master record."""
+        return self.store.records("masters")
+
+    def take(self, digest: str) -> TakeRecord | None:
+        """The record of one take."""
+        if digest not in self.takes:
+            return None
+        return self.store.get_record("takes", digest, TAKE_SCHEMA)  # type: ignore[return-value]
+
+    def master(self, digest: str) -> MasterRecord | None:
+        """The record of one master."""
+        if digest not in self.masters:
+            return None
+        return self.store.get_record("masters", digest, MASTER_SCHEMA)  # type: ignore[return-value]
+
+    def master_is_whole(self, digest: str) -> bool:
+        """Whether a master's record and all its files are in the store."""
+        record = self.master(digest)
+        return record is not None and all(
+            rendition["object"]["sha256"] in self.objects for rendition in record["renditions"]
+        )
+
+    def fresh(self) -> Known:
+        """The same, with the store read anew."""
+        return replace(self)

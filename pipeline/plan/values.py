@@ -1,0 +1,120 @@
+"""The plan as values: for every asset its takes to make and masters to cut, and for every variation why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pipeline.generators import Ask
+from pipeline.manifest.spec import AssetSpec
+from pipeline.provenance import MasterRow
+from pipeline.recipe import Recipe
+
+Action = Literal["generate", "re-master", "reuse", "locked"]
+
+
+@dataclass(frozen=True, slots=True)
+class TakeOrder:
+    """One take to generate: its recipe, and what the record needs besides."""
+
+    recipe: Recipe
+    ask: Ask
+    audio: tuple[tuple[str, str], ...]
+    """Conditioning audio: (SHA-256, path on this machine)."""
+    cost: float
+
+
+@dataclass(frozen=True, slots=True)
+class VariationPlan:
+    """One variation: what is to be done, why, and what it will be."""
+
+    variation: int
+    """From 1."""
+    action: Action
+    reasons: tuple[str, ...]
+    recipes: tuple[Recipe, ...]
+    """One for each candidate."""
+    missing: tuple[TakeOrder, ...]
+    """Takes that the store does not have."""
+    master: str
+    """Digest that the master will have when every take of the asset can be made."""
+    previous: MasterRow | None
+
+
+@dataclass(frozen=True, slots=True)
+class AssetPlan:
+    """One asset with all its variations, which share one gain."""
+
+    asset: AssetSpec
+    ask: Ask
+    mastering: str
+    """Digest of the mastering and delivery specs."""
+    variations: tuple[VariationPlan, ...]
+    anchors: tuple[str, ...]
+    """Masters that stay whatever the manifest says; new ones take their gain."""
+
+    @property
+    def stale(self) -> bool:
+        """Whether anything of the asset is to be made."""
+        return any(v.action in ("generate", "re-master") for v in self.variations)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that a build will do."""
+
+    assets: tuple[AssetPlan, ...]
+
+    @property
+    def stale(self) -> tuple[AssetPlan, ...]:
+        """The assets of which anything is to be made."""
+        return tuple(asset for asset in self.assets if asset.stale)
+
+    def orders(self) -> Iterator[TakeOrder]:
+        """Every take to generate, each recipe once."""
+        seen: set[str] = set()
+        for asset in self.assets:
+            for variation in asset.variations:
+                for order in variation.missing:
+                    if order.recipe.digest not in seen:
+                        seen.add(order.recipe.digest)
+                        yield order
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that ``cuesmith plan --json`` prints."""
+        rows = [
+            {
+                "asset": asset.asset.id,
+                "variation": variation.variation,
+                "action": variation.action,
+                "reasons": list(variation.reasons),
+                "engine": asset.asset.engine,
+                "model": asset.ask.model.id,
+                "seconds": round(sum(order.recipe.seconds for order in variation.missing), 6),
+            }
+            for asset in self.assets
+            for variation in asset.variations
+        ]
+        return {"assets": rows, "totals": self.totals()}
+
+    def totals(self) -> dict[str, Any]:
+        """Counts by action, and audio-seconds to generate by engine and model."""
+        actions = {"generate": 0, "re-master": 0, "reuse": 0, "locked": 0}
+        for asset in self.assets:
+            for variation in asset.variations:
+                actions[variation.action] += 1
+        generate: dict[tuple[str, str], dict[str, Any]] = {}
+        for order in self.orders():
+            key = (order.recipe.engine, order.recipe.model)
+            total = generate.setdefault(
+                key, {"engine": key[0], "model": key[1], "takes": 0, "audio_seconds": 0.0}
+            )
+            total["takes"] += 1
+            total["audio_seconds"] = round(total["audio_seconds"] + order.recipe.seconds, 6)
+        return {
+            "assets": len(self.assets),
+            "variations": sum(actions.values()),
+            "actions": actions,
+            "generate": [generate[key] for key in sorted(generate)],
+        }

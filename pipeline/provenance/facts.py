@@ -1,0 +1,50 @@
+"""Facts about this machine and moment that go into records: software versions, git commit, the clock."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from pipeline import __version__
+
+_AUDIO_PACKAGES = ("numpy", "scipy", "soundfile", "soxr", "pyloudnorm")
+
+
+def now() -> str:
+    """The present moment in UTC, ISO 8601 to the millisecond."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def software_versions(also: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Versions of all software that can change a sample: ours, the numeric packages, and ``also``."""
+    found = {"cuesmith": __version__, "python": platform.python_version(), "machine": platform.machine()}
+    for package in _AUDIO_PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found | dict(also or {})
+
+
+def git_commit(folder: Path) -> str | None:
+    """The commit checked out in ``folder``'s repository; ``+changes`` follows where tracked files differ.
+
+    None outside a repository or where git is not installed.
+    """
+    try:
+        commit = _git(folder, "rev-parse", "HEAD")
+        changed = _git(folder, "status", "--porcelain", "--untracked-files=no")
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return f"{commit}+changes" if changed else commit
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        ["git", "-C", str(folder), *arguments], check=True, capture_output=True, text=True, timeout=20
+    )
+    return done.stdout.strip()

@@ -1,0 +1,164 @@
+"""The stored shapes: take records, master records, and the row that a catalog keeps of each master.
+
+They are JSON objects as they lie on disk, typed but never copied into classes: a catalog of 100,000 masters is
+read in one pass. Every record names its schema and version in ``schema``.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NotRequired, TypedDict
+
+TAKE_SCHEMA = "cuesmith.take/1"
+MASTER_SCHEMA = "cuesmith.master/1"
+
+
+class ObjectJson(TypedDict):
+    """A content-addressed object: SHA-256 of its bytes, file suffix with its dot, size in bytes."""
+
+    sha256: str
+    suffix: str
+    size: int
+
+
+class MadeFacts(TypedDict):
+    """When and by which run something was made. Dates live here and never in a rendition."""
+
+    at: str
+    """UTC, ISO 8601."""
+    seconds: float
+    run: str
+    prefect_run: str | None
+    device: str
+    software: dict[str, str]
+
+
+class ModelFacts(TypedDict):
+    """What made the raw audio, and what its weights allow."""
+
+    engine: str
+    id: str
+    revision: str
+    license: str
+    commercial: bool
+    neural: bool
+    placeholder: bool
+
+
+class TakeRecord(TypedDict):
+    """``takes/<recipe digest>.json``: what a recipe gave. Written after its objects are durable."""
+
+    schema: str
+    digest: str
+    recipe: dict[str, Any]
+    object: ObjectJson
+    sample_rate_hz: int
+    channels: int
+    samples: int
+    loop: list[int] | None
+    attachments: dict[str, ObjectJson]
+    notes: dict[str, Any]
+    ignored: list[str]
+    model: ModelFacts
+    made: MadeFacts
+
+
+class RenditionJson(TypedDict):
+    """A master encoded for delivery."""
+
+    format: str
+    object: ObjectJson
+
+
+class ManifestFacts(TypedDict):
+    """Where an asset was written when its master was made."""
+
+    file: str
+    line: int
+    sha256: str
+    project: str
+    profile: str | None
+    git: str | None
+    """Commit of the manifest's repository, with ``+changes`` where the tree had any; None outside git."""
+
+
+class MasterRecord(TypedDict):
+    """``masters/<master digest>.json``: what takes and a mastering spec gave, with every measurement."""
+
+    schema: str
+    digest: str
+    asset: str
+    variation: int
+    kind: str
+    take: TakeRecord
+    """The chosen take, whole, so that a master's record stands alone."""
+    candidates: list[dict[str, Any]]
+    """Every candidate's recipe digest with its quality score; the first is the chosen one."""
+    group: list[str]
+    """Recipe digests of all takes that share this master's gain."""
+    anchors: list[str]
+    """Digests of approved or locked siblings whose gain this master took; empty when the group found its own."""
+    mastering: dict[str, Any]
+    delivery: dict[str, Any]
+    chain: list[dict[str, Any]]
+    """Mastering steps in order, each with what it measured and did."""
+    loudness: dict[str, Any]
+    """``method`` and ``target`` (LUFS, or dBTP for method ``peak``), what was ``reached``, the ``gain_db`` that the
+    asset's variations share, how much the limiter took, and why it is off target where it is."""
+    measurements: dict[str, Any]
+    quality: dict[str, Any]
+    loop: list[int] | None
+    """Start and end (exclusive) in samples of the master."""
+    pcm_sha256: str
+    renditions: list[RenditionJson]
+    manifest: ManifestFacts
+    disclosure: dict[str, str]
+    made: MadeFacts
+
+
+class MasterRow(TypedDict):
+    """One master in a catalog version: what people list, compare and ship."""
+
+    asset: str
+    variation: int
+    kind: str
+    tags: list[str]
+    prompt: str
+    engine: str
+    model: str
+    revision: str
+    license: str
+    commercial: bool
+    neural: bool
+    placeholder: bool
+    seed: int
+    seconds: float
+    """Duration of the master."""
+    sample_rate_hz: int
+    channels: int
+    loop: list[int] | None
+    bpm: float | None
+    loudness_method: str
+    """``integrated``, ``momentary`` or ``peak``: how the loudness below was found."""
+    loudness_lufs: float | None
+    """As the method says; integrated for method ``peak``."""
+    target_lufs: float
+    true_peak_dbtp: float | None
+    quality: float | None
+    take: str
+    """Recipe digest of the chosen take."""
+    takes: dict[str, str]
+    """Recipe digest to SHA-256 of the take's object, for every candidate."""
+    master: str
+    """Digest of (takes, mastering, delivery): `masters/<digest>.json` holds the whole provenance."""
+    mastering: str
+    """Digest of the mastering and delivery specs alone."""
+    pcm_sha256: str
+    files: dict[str, ObjectJson]
+    """Library path to object."""
+    status: Literal["current", "locked", "stale"]
+    """``stale``: kept from an earlier version because making the new one failed."""
+    reason: NotRequired[str]
+    """Why a row is locked or stale."""
+    ucs: dict[str, str] | None
+    source: str
+    """``file:line`` of the manifest; not compared between versions."""
