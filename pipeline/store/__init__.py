@@ -1,1 +1,30 @@
-"""Content-addressed objects and digest-named records in a folder or an object store."""
+"""The store: content-addressed objects and records under one root, on a disk or in an object store."""
+
+from pipeline.store.backend import Backend, Busy, Entry, Missing
+from pipeline.store.collect import Collected, gc
+from pipeline.store.formats import dump_record, load_record, migration, read_record
+from pipeline.store.local import LocalBackend
+from pipeline.store.objects import ObjectRef, named_objects
+from pipeline.store.store import Store
+from pipeline.store.verify import Finding, Repair, repair, verify
+
+__all__ = [
+    "Backend",
+    "Busy",
+    "Collected",
+    "Entry",
+    "Finding",
+    "LocalBackend",
+    "Missing",
+    "ObjectRef",
+    "Repair",
+    "Store",
+    "dump_record",
+    "gc",
+    "load_record",
+    "migration",
+    "named_objects",
+    "read_record",
+    "repair",
+    "verify",
+]

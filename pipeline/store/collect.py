@@ -1,0 +1,81 @@
+"""Remove what nothing names: objects, the records that count on them, what killed processes left."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from pipeline.errors import VerificationError
+from pipeline.store.references import CATALOG_ROOMS, RECORD_ROOMS, Naming, read_namings
+from pipeline.store.store import Store
+
+GRACE_SECONDS = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What `gc` removed, or would remove."""
+
+    objects: tuple[str, ...]
+    """Keys, as in the other fields."""
+    records: tuple[str, ...]
+    temporary: tuple[str, ...]
+    freed: int
+    """Bytes of all of them."""
+    kept: int
+    """Objects that stay."""
+
+
+def gc(
+    store: Store,
+    keep: Collection[str] | Callable[[], Collection[str]] | None = None,
+    *,
+    grace: float = GRACE_SECONDS,
+    dry_run: bool = False,
+) -> Collected:
+    """Remove unnamed objects and temporary files older than ``grace`` seconds.
+
+    ``keep`` holds the SHA-256 of the objects whose records stay; a function is asked once the store is
+    held, so that it sees what the last build wrote. None keeps every record. Whatever ``keep`` says, an
+    object stays that a catalog version, a channel or a record younger than ``grace`` names. Records that
+    name a removed object go first.
+
+    Raises `Busy` while a build runs, and `VerificationError` when a record cannot be read: it may name
+    anything.
+    """
+    with store.alone():
+        now = time.time()
+        wanted = set(keep() if callable(keep) else keep or ())
+        records = [_readable(naming) for naming in read_namings(store.backend, RECORD_ROOMS)]
+        for naming in read_namings(store.backend, CATALOG_ROOMS):
+            wanted |= {ref.sha256 for ref in _readable(naming).objects}
+        for naming in records:
+            if keep is None or now - naming.entry.modified < grace:
+                wanted |= {ref.sha256 for ref in naming.objects}
+        return _remove(store, wanted, records, now - grace, dry_run)
+
+
+def _remove(store: Store, wanted: set[str], records: list[Naming], before: float, dry_run: bool) -> Collected:
+    backend = store.backend
+    entries = list(backend.list("store"))
+    objects = [entry for entry in entries if entry.modified <= before and entry.key[9:73] not in wanted]
+    gone = {entry.key for entry in objects}
+    counting = [naming.entry for naming in records if any(ref.key in gone for ref in naming.objects)]
+    temporary = [entry for entry in backend.list("tmp") if entry.modified <= before]
+    if not dry_run:
+        for entry in (*counting, *objects, *temporary):
+            backend.delete(entry.key)
+    return Collected(
+        tuple(entry.key for entry in objects),
+        tuple(entry.key for entry in counting),
+        tuple(entry.key for entry in temporary),
+        sum(entry.size for entry in (*counting, *objects, *temporary)),
+        len(entries) - len(objects),
+    )
+
+
+def _readable(naming: Naming) -> Naming:
+    if naming.damage is not None:
+        raise VerificationError(naming.damage)
+    return naming

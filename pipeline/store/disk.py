@@ -1,0 +1,141 @@
+"""Durable steps on a local disk: write a new file, put it in place, make its name last.
+
+A name lasts only when its folder was flushed too (POSIX leaves that to the program; Windows does it itself).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    _FULL_FSYNC = None
+else:
+    # On macOS fsync only hands the bytes to the drive; F_FULLFSYNC waits until the drive has them.
+    _FULL_FSYNC = getattr(fcntl, "F_FULLFSYNC", None)
+
+Result = TypeVar("Result")
+
+WINDOWS = os.name == "nt"
+# A virus scanner or an indexer opens new files for a moment, and Windows then refuses to rename or delete
+# them.
+PAUSES = (0.01, 0.03, 0.1, 0.3, 1.0) if WINDOWS else ()
+_NO_FOLDER_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EBADF}
+
+
+def patiently(act: Callable[[], Result]) -> Result:
+    """``act()``, tried again after each of `PAUSES` while the system says `PermissionError`."""
+    for pause in PAUSES:
+        try:
+            return act()
+        except PermissionError:
+            time.sleep(pause)
+    return act()
+
+
+def sync_file(descriptor: int) -> None:
+    """Wait until the file's bytes are on the drive."""
+    if _FULL_FSYNC is not None:
+        # Network drives do not know F_FULLFSYNC.
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(descriptor, _FULL_FSYNC)
+            return
+    os.fsync(descriptor)
+
+
+def sync_folder(folder: str) -> None:
+    """Wait until the names in ``folder`` are on the drive."""
+    if WINDOWS:
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        sync_file(descriptor)
+    except OSError as error:
+        # Some network file systems cannot flush a folder; they write names through.
+        if error.errno not in _NO_FOLDER_SYNC:
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def make_folder(folder: str) -> None:
+    """Make ``folder`` and its parents, each name durable. Raises `NotADirectoryError` where a file stands."""
+    parent = os.path.dirname(folder)
+    try:
+        os.mkdir(folder)
+    except FileNotFoundError:
+        make_folder(parent)
+        make_folder(folder)
+        return
+    except FileExistsError:
+        if not os.path.isdir(folder):
+            raise NotADirectoryError(errno.ENOTDIR, "a file stands where a folder must be", folder) from None
+    # Also when it was there: whoever made it may have been killed before the flush. A parent that this
+    # account may not even read is not ours to flush.
+    with contextlib.suppress(PermissionError):
+        sync_folder(parent)
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write every byte of ``data``; the system may take a part at a time."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def write_new(path: str, data: bytes, *, read_only: bool = False) -> None:
+    """Write ``data`` to the new file ``path`` and flush it; a failure leaves no file."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(path, flags, 0o666)
+    try:
+        try:
+            write_all(descriptor, data)
+            sync_file(descriptor)
+        finally:
+            os.close(descriptor)
+        if read_only:
+            os.chmod(path, stat.S_IREAD | stat.S_IRGRP | stat.S_IROTH)
+    except BaseException:
+        discard(path)
+        raise
+
+
+def discard(path: str) -> None:
+    """Remove a temporary file as well as can be; `gc` finds what stays."""
+    with contextlib.suppress(OSError):
+        remove(path)
+
+
+def remove(path: str) -> None:
+    """Unlink ``path``, read-only or not; no error where nothing is."""
+    with contextlib.suppress(FileNotFoundError):
+        if WINDOWS:
+            os.chmod(path, stat.S_IREAD | stat.S_IWRITE)
+        patiently(lambda: os.unlink(path))
+
+
+def replace(source: str, target: str) -> None:
+    """Rename ``source`` over ``target`` in one step."""
+    if WINDOWS:
+        # Windows refuses to replace a read-only file.
+        with contextlib.suppress(OSError):
+            os.chmod(target, stat.S_IREAD | stat.S_IWRITE)
+    patiently(lambda: os.replace(source, target))
+
+
+def rename_new(source: str, target: str) -> None:
+    """Rename ``source`` to ``target`` in one step; `FileExistsError` if anything is there.
+
+    Raises `OSError` with EPERM or ENOTSUP on a POSIX file system without hard links.
+    """
+    if WINDOWS:
+        patiently(lambda: os.rename(source, target))
+    else:
+        os.link(source, target)

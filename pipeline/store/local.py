@@ -1,0 +1,273 @@
+"""Files in a folder of this machine or of a drive that it mounts.
+
+A file is written under a temporary name in ``tmp/`` of the same root, flushed, and renamed to its key; then
+the folder is flushed. So a kill leaves strays only in ``tmp/``, and every key shows whole bytes at any
+instant.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, suppress
+from pathlib import Path
+
+from pipeline.errors import StoreError
+from pipeline.store import disk, late
+from pipeline.store.backend import Entry, Missing, check_key, one_line
+from pipeline.store.faults import told
+
+# How long one event may wait for others that are being written; each takes a few milliseconds.
+_APPEND_SECONDS = 60.0
+_NO_HARD_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EACCES}
+
+
+class LocalBackend:
+    """A folder; made when something is first written."""
+
+    def __init__(self, root: str | Path) -> None:
+        self.root = Path(os.path.abspath(root))
+        self._root = str(self.root)
+        self._folders: set[str] = set()
+
+    def read(self, key: str) -> bytes:
+        """See `Backend.read`."""
+        path = self._path(key)
+        with told("read", path):
+            try:
+                return disk.patiently(lambda: _read(path))
+            except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+                raise Missing(f"{path} does not exist") from None
+
+    def read_many(self, keys: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+        """See `Backend.read_many`."""
+        for key in keys:
+            with suppress(Missing):
+                yield key, self.read(key)
+
+    def write(self, key: str, data: bytes, *, read_only: bool = False) -> None:
+        """See `Backend.write`."""
+        path = self._path(key)
+        with told("write", path):
+            temporary = self._stage(data, read_only)
+            try:
+                self._settle(path, lambda: disk.replace(temporary, path))
+            except BaseException:
+                disk.discard(temporary)
+                raise
+
+    def create(self, key: str, data: bytes) -> bool:
+        """See `Backend.create`."""
+        path = self._path(key)
+        with told("create", path):
+            temporary = self._stage(data, read_only=False)
+            try:
+                self._settle(path, lambda: disk.rename_new(temporary, path))
+            except FileExistsError:
+                return False
+            except OSError as error:
+                if error.errno not in _NO_HARD_LINKS:
+                    raise
+                return self._create_alone(path, temporary)
+            finally:
+                disk.discard(temporary)
+        return True
+
+    def confirm(self, key: str, size: int) -> bool:
+        """See `Backend.confirm`."""
+        path = self._path(key)
+        with told("check", path):
+            if self.size(key) != size:
+                return False
+            # Another account's file cannot be touched, and Windows may refuse on read-only files.
+            with suppress(PermissionError):
+                try:
+                    os.utime(path)
+                except FileNotFoundError:
+                    return False
+            # Its writer may have been killed between the rename and the flush of the folder.
+            disk.sync_folder(os.path.dirname(path))
+        return True
+
+    def size(self, key: str) -> int | None:
+        """See `Backend.size`."""
+        path = self._path(key)
+        with told("look at", path):
+            try:
+                status = os.stat(path)
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+        return status.st_size if not os.path.isdir(path) else None
+
+    def exists(self, key: str) -> bool:
+        """See `Backend.exists`."""
+        return os.path.isfile(self._path(key))
+
+    def list(self, prefix: str = "") -> Iterator[Entry]:
+        """See `Backend.list`."""
+        prefix = prefix.rstrip("/")
+        path = self._path(prefix) if prefix else self._root
+        with told("list", path):
+            if os.path.isfile(path):
+                status = os.stat(path)
+                yield Entry(prefix, status.st_size, status.st_mtime)
+                return
+            yield from _walk(path, f"{prefix}/" if prefix else "")
+
+    def names(self, prefix: str = "") -> set[str]:
+        """See `Backend.names`."""
+        path = self._path(prefix.rstrip("/")) if prefix else self._root
+        with told("list", path):
+            try:
+                return set(os.listdir(path))
+            except (FileNotFoundError, NotADirectoryError):
+                return set()
+
+    def leaves(self, prefix: str) -> Iterator[str]:
+        """See `Backend.leaves`."""
+        path = self._path(prefix)
+        with told("list", path):
+            for _, _, files in os.walk(path):
+                yield from files
+
+    def delete(self, key: str) -> None:
+        """See `Backend.delete`."""
+        path = self._path(key)
+        with told("delete", path), suppress(NotADirectoryError):
+            disk.remove(path)
+
+    def move(self, key: str, target: str) -> None:
+        """See `Backend.move`."""
+        source, path = self._path(key), self._path(target)
+        with told("move", source):
+            if not os.path.exists(source):
+                raise Missing(f"{source} does not exist")
+            if os.path.exists(path):
+                raise StoreError(f"{path} exists already; move it away first")
+            self._settle(path, lambda: disk.replace(source, path))
+            disk.sync_folder(os.path.dirname(source))
+
+    def local_path(self, key: str) -> Path | None:
+        """See `Backend.local_path`."""
+        return Path(self._path(key))
+
+    def append(self, key: str, line: bytes) -> None:
+        """See `Backend.append`."""
+        data, path = one_line(line), self._path(key)
+        with self.lock(f"append/{key.partition('/')[0]}", _APPEND_SECONDS), told("append to", path):
+            self._folder(os.path.dirname(path))
+            _append(path, data)
+
+    def read_lines(self, key: str) -> Iterator[bytes]:
+        """See `Backend.read_lines`."""
+        try:
+            data = self.read(key)
+        except Missing:
+            return
+        *whole, _torn = data.split(b"\n")
+        # A crash of the machine can leave NULs where bytes never reached the disk; JSON text has none.
+        yield from (line for line in whole if line and b"\0" not in line)
+
+    def lock(self, name: str, timeout: float) -> AbstractContextManager[None]:
+        """See `Backend.lock`."""
+        path = self._path(f"locks/{name}.lock")
+        with told("lock", path):
+            self._folder(os.path.dirname(path))
+        return late.hold_file(path, timeout)
+
+    def _path(self, key: str) -> str:
+        return f"{self._root}/{check_key(key)}"
+
+    def _folder(self, folder: str) -> None:
+        if folder not in self._folders:
+            disk.make_folder(folder)
+            self._folders.add(folder)
+
+    def _stage(self, data: bytes, read_only: bool) -> str:
+        folder = f"{self._root}/tmp"
+        path = f"{folder}/{os.getpid()}-{os.urandom(8).hex()}"
+        self._folder(folder)
+        try:
+            disk.write_new(path, data, read_only=read_only)
+        except FileNotFoundError:
+            # Somebody cleaned the folder away while this process was running.
+            self._folders.clear()
+            self._folder(folder)
+            disk.write_new(path, data, read_only=read_only)
+        return path
+
+    def _settle(self, path: str, rename: Callable[[], None]) -> None:
+        folder = os.path.dirname(path)
+        self._folder(folder)
+        try:
+            rename()
+        except FileNotFoundError:
+            self._folders.clear()
+            self._folder(folder)
+            rename()
+        disk.sync_folder(folder)
+
+    def _create_alone(self, path: str, temporary: str) -> bool:
+        # Every creator on such a file system comes this way, so a lock among them is enough.
+        with self.lock("create", _APPEND_SECONDS):
+            if os.path.exists(path):
+                return False
+            self._settle(path, lambda: disk.replace(temporary, path))
+        return True
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def _walk(folder: str, prefix: str) -> Iterator[Entry]:
+    try:
+        with os.scandir(folder) as found:
+            children = sorted(found, key=lambda child: child.name)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    for child in children:
+        if child.is_dir():
+            yield from _walk(child.path, f"{prefix}{child.name}/")
+            continue
+        # Other processes come and go; what left meanwhile is not there.
+        with suppress(FileNotFoundError):
+            status = child.stat()
+            yield Entry(prefix + child.name, status.st_size, status.st_mtime)
+
+
+def _append(path: str, data: bytes) -> None:
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(path, flags, 0o666)
+    try:
+        size = _drop_torn_line(descriptor)
+        try:
+            disk.write_all(descriptor, data)
+            disk.sync_file(descriptor)
+        except BaseException:
+            with suppress(OSError):
+                os.ftruncate(descriptor, size)
+            raise
+    finally:
+        os.close(descriptor)
+    if size == 0:
+        disk.sync_folder(os.path.dirname(path))
+
+
+def _drop_torn_line(descriptor: int) -> int:
+    """Cut what follows the last newline: a crash left it, and nobody was told that it was stored."""
+    end = size = os.lseek(descriptor, 0, os.SEEK_END)
+    while end > 0:
+        start = max(0, end - 65536)
+        os.lseek(descriptor, start, os.SEEK_SET)
+        block = os.read(descriptor, end - start)
+        newline = block.rfind(b"\n")
+        if newline >= 0:
+            end = start + newline + 1
+            break
+        end = start
+    if end < size:
+        os.ftruncate(descriptor, end)
+    return end

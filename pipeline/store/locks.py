@@ -1,0 +1,33 @@
+"""Locks between processes on one file system."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from filelock import FileLock, Timeout
+
+from pipeline.store.backend import Busy
+from pipeline.store.faults import told
+
+_POLL_SECONDS = 0.002
+
+
+@contextmanager
+def hold_file(path: str, timeout: float) -> Iterator[None]:
+    """Hold the lock file ``path``; the system frees it when this process ends, however it ends.
+
+    Raises `Busy` when another still holds it after ``timeout`` seconds.
+    """
+    lock = FileLock(path, timeout=timeout, poll_interval=_POLL_SECONDS)
+    with told("lock", path):
+        try:
+            lock.acquire()
+        except Timeout:
+            raise Busy(
+                f"{path} is held by another cuesmith process; wait until it ends, or stop it, and try again"
+            ) from None
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,0 +1,35 @@
+"""From what a person gives as ``--outputs`` to the backend that keeps files there."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from pipeline.errors import UsageError
+from pipeline.store import late
+from pipeline.store.backend import Backend
+from pipeline.store.faults import explain
+from pipeline.store.local import LocalBackend
+
+
+def open_backend(root: str | Path) -> Backend:
+    """The backend of a folder or a URL; nothing is made before something is written.
+
+    Raises `UsageError` where a file stands, `MachineError` for a folder that may not be read or a protocol
+    that is unknown or not installed.
+    """
+    text = str(root)
+    if "://" in text:
+        parts = urlsplit(text)
+        if parts.scheme != "file":
+            return late.open_remote(text)
+        root = url2pathname(parts.path)
+    path = Path(root)
+    if path.exists() and not path.is_dir():
+        raise UsageError(f"{path} is a file; give a folder or a URL such as s3://bucket/prefix as --outputs")
+    if path.exists() and not os.access(path, os.R_OK | os.X_OK):
+        raise explain(PermissionError(errno.EACCES, "permission denied"), "open", str(path))
+    return LocalBackend(path)

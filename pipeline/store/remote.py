@@ -1,0 +1,225 @@
+"""Files in an object store through fsspec: ``s3://bucket/prefix``, ``gs://bucket/prefix``, ``memory://name``.
+
+One PUT is durable and all or nothing, so there are no temporary names. An object store cannot append: every
+event is a small object of its own below the key, under a name that sorts by time.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from threading import Lock
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import fsspec
+
+from pipeline.errors import CuesmithError, MachineError, StoreError
+from pipeline.store.backend import Entry, Missing, check_key, one_line
+from pipeline.store.lease import hold_lease
+
+# Only these create a file atomically where none is; a version and a lock need that.
+_PROTOCOLS = {
+    "memory": "fsspec",
+    "s3": "cuesmith[s3]",
+    "s3a": "cuesmith[s3]",
+    "gs": "gcsfs",
+    "gcs": "gcsfs",
+}
+_TOGETHER = 128
+_CONFLICT_PAUSES = (0.05, 0.2, 0.8)
+# fsspec's memory file system looks and then writes; every backend of this process takes its turn.
+_MEMORY = Lock()
+
+
+class FsspecBackend:
+    """The objects below a URL."""
+
+    def __init__(self, url: str, lease_seconds: float = 30.0) -> None:
+        self.url = _without_password(url).rstrip("/")
+        self.lease_seconds = lease_seconds
+        protocol = urlsplit(url).scheme
+        package = _PROTOCOLS.get(protocol)
+        if package is None:
+            known = ", ".join(f"{name}://" for name in sorted(_PROTOCOLS))
+            raise MachineError(
+                f"{self.url}: cuesmith cannot keep a store on {protocol}://; use {known} or a mounted folder"
+            )
+        try:
+            self._fs, root = fsspec.core.url_to_fs(url, use_listings_cache=False)
+        except ImportError as error:
+            raise MachineError(f"{self.url}: {protocol}:// needs a package; pip install {package}") from error
+        self._root = root.rstrip("/")
+        self._turn: AbstractContextManager[Any] = _MEMORY if protocol == "memory" else nullcontext()
+        self._last_event = 0
+
+    def read(self, key: str) -> bytes:
+        """See `Backend.read`."""
+        with self._told("read", key):
+            try:
+                data: bytes = self._fs.cat_file(self._path(key))
+            except (FileNotFoundError, IsADirectoryError):
+                raise Missing(f"{self.url}/{key} does not exist") from None
+        return data
+
+    def read_many(self, keys: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+        """See `Backend.read_many`."""
+        rest = iter(keys)
+        while group := list(islice(rest, _TOGETHER)):
+            paths = [self._path(key) for key in group]
+            with self._told("read", group[0]):
+                found = self._fs.cat(paths, on_error="return")
+            for key, path in zip(group, paths, strict=True):
+                data = found.get(path)
+                if isinstance(data, bytes):
+                    yield key, data
+                elif not isinstance(data, FileNotFoundError):
+                    yield key, self.read(key)
+
+    def write(self, key: str, data: bytes, *, read_only: bool = False) -> None:
+        """See `Backend.write`; an object store has no read-only files of ours to mark."""
+        with self._told("write", key):
+            self._fs.pipe_file(self._path(key), data)
+
+    def create(self, key: str, data: bytes) -> bool:
+        """See `Backend.create`."""
+        path = self._path(key)
+        with self._told("create", key), self._turn:
+            for pause in (*_CONFLICT_PAUSES, None):
+                try:
+                    self._fs.pipe_file(path, data, mode="create")
+                except FileExistsError:
+                    return False
+                except OSError:
+                    # S3 answers 409 while another creates the same key, some servers 412 without a reason.
+                    if self.size(key) is not None:
+                        return False
+                    if pause is None:
+                        raise
+                    time.sleep(pause)
+                else:
+                    return True
+        return False
+
+    def confirm(self, key: str, size: int) -> bool:
+        """See `Backend.confirm`. An object keeps its age: the shared lock alone keeps `gc` off it."""
+        return self.size(key) == size
+
+    def size(self, key: str) -> int | None:
+        """See `Backend.size`."""
+        with self._told("look at", key):
+            try:
+                info = self._fs.info(self._path(key))
+            except FileNotFoundError:
+                return None
+        return int(info["size"]) if info["type"] == "file" else None
+
+    def exists(self, key: str) -> bool:
+        """See `Backend.exists`."""
+        return self.size(key) is not None
+
+    def list(self, prefix: str = "") -> Iterator[Entry]:
+        """See `Backend.list`."""
+        found = self._find(prefix.rstrip("/"))
+        for path in sorted(found):
+            yield Entry(self._key(path), int(found[path]["size"]), _modified(found[path]))
+
+    def names(self, prefix: str = "") -> set[str]:
+        """See `Backend.names`."""
+        path = self._path(prefix.rstrip("/")) if prefix else self._root
+        with self._told("list", prefix):
+            try:
+                found = self._fs.ls(path, detail=False)
+            except FileNotFoundError:
+                return set()
+        start = f"{path}/"
+        names = (name.rstrip("/") for name in found)
+        return {name.removeprefix(start) for name in names if name.startswith(start)}
+
+    def leaves(self, prefix: str) -> Iterator[str]:
+        """See `Backend.leaves`."""
+        return (path.rsplit("/", 1)[-1] for path in self._find(prefix.rstrip("/")))
+
+    def delete(self, key: str) -> None:
+        """See `Backend.delete`."""
+        with self._told("delete", key), suppress(FileNotFoundError):
+            self._fs.rm_file(self._path(key))
+
+    def move(self, key: str, target: str) -> None:
+        """See `Backend.move`; the copy is there before the original goes."""
+        if self.size(key) is None:
+            raise Missing(f"{self.url}/{key} does not exist")
+        if self.size(target) is not None:
+            raise StoreError(f"{self.url}/{target} exists already; move it away first")
+        with self._told("move", key):
+            self._fs.cp_file(self._path(key), self._path(target))
+            self._fs.rm_file(self._path(key))
+
+    def local_path(self, key: str) -> Path | None:
+        """See `Backend.local_path`."""
+        check_key(key)
+        return None
+
+    def append(self, key: str, line: bytes) -> None:
+        """See `Backend.append`."""
+        data = one_line(line)
+        self._last_event = max(time.time_ns(), self._last_event + 1)
+        self.write(f"{key}/{self._last_event:020d}-{uuid4().hex}.jsonl", data)
+
+    def read_lines(self, key: str) -> Iterator[bytes]:
+        """See `Backend.read_lines`."""
+        for _, data in self.read_many([entry.key for entry in self.list(key)]):
+            yield data.removesuffix(b"\n")
+
+    def lock(self, name: str, timeout: float) -> AbstractContextManager[None]:
+        """See `Backend.lock`."""
+        return hold_lease(self, f"locks/{name}.lock", timeout, self.lease_seconds)
+
+    def _path(self, key: str) -> str:
+        return f"{self._root}/{check_key(key)}"
+
+    def _key(self, path: str) -> str:
+        return path.removeprefix(f"{self._root}/")
+
+    def _find(self, prefix: str) -> dict[str, dict[str, Any]]:
+        path = self._path(prefix) if prefix else self._root
+        with self._told("list", prefix):
+            found: dict[str, dict[str, Any]] = self._fs.find(path, detail=True)
+        return found
+
+    @contextmanager
+    def _told(self, doing: str, key: str) -> Iterator[None]:
+        """Turn whatever a driver raises into a `MachineError`: each has exceptions of its own."""
+        try:
+            yield
+        except CuesmithError:
+            raise
+        except Exception as error:
+            reason = str(error) or type(error).__name__
+            raise MachineError(
+                f"cannot {doing} {self.url}/{key}: {reason}; check the bucket's name, its permissions, your "
+                "credentials and the network"
+            ) from error
+
+
+def _modified(info: dict[str, Any]) -> float:
+    """When an object was last written, in seconds since 1970; drivers name and type it each in their way."""
+    for name in ("mtime", "LastModified", "updated", "created"):
+        value = info.get(name)
+        if isinstance(value, str):
+            value = datetime.fromisoformat(value)
+        if isinstance(value, datetime):
+            return value.timestamp()
+        if isinstance(value, int | float):
+            return float(value)
+    return time.time()
+
+
+def _without_password(url: str) -> str:
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()

@@ -1,0 +1,134 @@
+"""The content-addressed store: objects by the hash of their bytes, and records of what made them.
+
+The order is the rule: an object is durable before a record names it, so a kill at any instant leaves every
+named object whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import StoreError, UsageError, VerificationError
+from pipeline.store.backend import Backend, Missing
+from pipeline.store.formats import Record, dump_record, read_record
+from pipeline.store.objects import ObjectRef, named_objects
+from pipeline.store.opening import open_backend
+from pipeline.store.sharing import alone, shared
+
+_ROOM = re.compile(r"[a-z][a-z0-9_-]{0,40}")
+_DIGEST = re.compile(r"[a-z0-9][a-z0-9_-]{0,127}")
+_BUILD_WAITS = 3600.0
+
+
+class Store:
+    """Everything under one ``outputs`` root. Processes share a store by opening the same root."""
+
+    def __init__(self, backend: Backend, root: str) -> None:
+        self.backend = backend
+        self.root = root
+        self._seen: set[ObjectRef] = set()
+
+    @classmethod
+    def open(cls, root: str | Path) -> Store:
+        """The store in the folder or at the URL ``root``; nothing is made before something is written.
+
+        Raises `UsageError` where a file stands, `MachineError` for a folder that may not be read or a
+        protocol that is unknown or not installed.
+        """
+        return cls(open_backend(root), str(root))
+
+    def put(self, data: bytes, suffix: str) -> ObjectRef:
+        """Store ``data``; durable when this returns. What is there in its full size is not rewritten."""
+        ref = ObjectRef.of(data, suffix)
+        if not self.backend.confirm(ref.key, ref.size):
+            self.backend.write(ref.key, data, read_only=True)
+        self._seen.add(ref)
+        return ref
+
+    def get(self, ref: ObjectRef) -> bytes:
+        """The object's bytes, proven by their hash. Raises `Missing`, or `VerificationError` when damaged."""
+        try:
+            data = self.backend.read(ref.key)
+        except Missing as error:
+            raise Missing(
+                f"{error}; run `cuesmith verify --repair`, then build again to make it anew"
+            ) from None
+        found = hashlib.sha256(data).hexdigest()
+        if found != ref.sha256:
+            raise VerificationError(
+                f"{self.root}/{ref.key} is damaged: its {len(data)} bytes hash to {found}; "
+                "run `cuesmith verify --repair`, then build again to make it anew"
+            )
+        return data
+
+    def path(self, ref: ObjectRef) -> Path | None:
+        """The object's file where it lies on this machine (not verified), else None."""
+        return self.backend.local_path(ref.key)
+
+    def has(self, ref: ObjectRef) -> bool:
+        """Whether the object is there in its full size."""
+        return self.backend.size(ref.key) == ref.size
+
+    def objects(self) -> set[str]:
+        """The SHA-256 of every object: one listing, however many are asked about."""
+        return {name[:64] for name in self.backend.leaves("store") if name[64:65] == "."}
+
+    def put_record(self, room: str, digest: str, record: Mapping[str, Any]) -> None:
+        """Store ``record`` durably as ``<room>/<digest>.json``, over what was there.
+
+        Raises `StoreError` when it names an object that is not in the store.
+        """
+        key, data = _record_key(room, digest), dump_record(record)
+        for ref in set(named_objects(dict(record))) - self._seen:
+            if not self.has(ref):
+                raise StoreError(
+                    f"{key} would name {ref.key}, which is not in the store; put the object first"
+                )
+            self._seen.add(ref)
+        self.backend.write(key, data)
+
+    def get_record(self, room: str, digest: str, schema: str) -> Record | None:
+        """The record, brought up to ``schema`` (``cuesmith.take/1``), or None where there is none.
+
+        Raises `FormatError` for another kind or a newer version, `VerificationError` for a damaged file.
+        """
+        key = _record_key(room, digest)
+        try:
+            data = self.backend.read(key)
+        except Missing:
+            return None
+        return read_record(data, schema, f"{self.root}/{key}")
+
+    def get_records(self, room: str, digests: Iterable[str], schema: str) -> Iterator[tuple[str, Record]]:
+        """Each record that exists, with its digest: many requests at once where the store is far away."""
+        keys = (_record_key(room, digest) for digest in digests)
+        for key, data in self.backend.read_many(keys):
+            yield (
+                key.rpartition("/")[2].removesuffix(".json"),
+                read_record(data, schema, f"{self.root}/{key}"),
+            )
+
+    def records(self, room: str) -> set[str]:
+        """The digest of every record in ``room``."""
+        return {name.removesuffix(".json") for name in self.backend.names(room) if name.endswith(".json")}
+
+    def shared(self, timeout: float = _BUILD_WAITS) -> AbstractContextManager[None]:
+        """Hold the store as one of any number of builds: nothing is removed meanwhile."""
+        return shared(self.backend, timeout)
+
+    def alone(self, timeout: float = 0.0) -> AbstractContextManager[None]:
+        """Hold the store with no build running. Raises `Busy` when one runs."""
+        return alone(self.backend, timeout)
+
+
+def _record_key(room: str, digest: str) -> str:
+    if not _ROOM.fullmatch(room) or not _DIGEST.fullmatch(digest):
+        raise UsageError(
+            f"{room!r}/{digest!r} cannot name a record; use lower-case letters, digits, '-' and '_'"
+        )
+    return f"{room}/{digest}.json"
