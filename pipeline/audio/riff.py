@@ -1,0 +1,72 @@
+"""Our own RIFF writer: no library writes every chunk that a game studio wants, nor leaves time stamps out.
+
+A file is ``RIFF``, size, ``WAVE``, then chunks: four ASCII bytes, a little-endian uint32 size, the payload,
+and a zero byte when the size is odd. Order here: ``fmt ``, ``fact`` (float only), the caller's chunks,
+``data``. So what describes the sound stands before it and a reader that streams has it first.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from pipeline.errors import UsageError
+
+PCM = 0x0001
+IEEE_FLOAT = 0x0003
+EXTENSIBLE = 0xFFFE
+_SUBFORMAT_TAIL = bytes.fromhex("000000001000800000aa00389b71")
+_LARGEST = 0xFFFFFFFF
+
+SPEAKER_MASKS = {1: 0x4, 2: 0x3, 3: 0x7, 4: 0x33, 5: 0x37, 6: 0x3F, 7: 0x70F, 8: 0x63F}
+"""Speaker positions by channel count, in the order of WAVEFORMATEXTENSIBLE (3.0, quad, 5.0, 5.1, 6.1, 7.1).
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """One RIFF chunk: ``id`` of four ASCII characters and its payload."""
+
+    id: str
+    data: bytes
+
+
+def chunk_bytes(chunk: Chunk) -> bytes:
+    """The chunk with its header, padded to an even length."""
+    name = chunk.id.encode("ascii")
+    if len(name) != 4:
+        raise ValueError(f"RIFF chunk id {chunk.id!r} is not four ASCII characters")
+    return name + struct.pack("<I", len(chunk.data)) + chunk.data + b"\0" * (len(chunk.data) & 1)
+
+
+def format_chunk(tag: int, channels: int, rate: int, bits: int) -> Chunk:
+    """The ``fmt `` chunk; WAVEFORMATEXTENSIBLE only above two channels, where speakers need naming."""
+    frame = channels * bits // 8
+    base = struct.pack("<HIIHH", channels, rate, rate * frame, frame, bits)
+    if channels > 2:
+        mask = SPEAKER_MASKS.get(channels, 0)
+        extension = struct.pack("<HHIH", 22, bits, mask, tag) + _SUBFORMAT_TAIL
+        return Chunk("fmt ", struct.pack("<H", EXTENSIBLE) + base + extension)
+    return Chunk("fmt ", struct.pack("<H", tag) + base + (b"" if tag == PCM else struct.pack("<H", 0)))
+
+
+def riff_bytes(chunks: Sequence[Chunk]) -> bytes:
+    """A whole WAVE file of ``chunks``. Raises `UsageError` beyond the 4 GiB that RIFF can name."""
+    body = b"".join([b"WAVE", *(chunk_bytes(chunk) for chunk in chunks)])
+    if len(body) > _LARGEST:
+        raise UsageError("the sound is longer than a WAV file can hold (4 GiB); deliver it as flac or ogg")
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+def read_chunks(data: bytes) -> Iterator[Chunk]:
+    """Chunks of a WAVE file in file order. Raises `UsageError` when ``data`` is not one or is cut short."""
+    if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
+        raise UsageError("not a WAV file (no RIFF/WAVE header); give a .wav")
+    place = 12
+    while place + 8 <= len(data):
+        name, size = data[place : place + 4], struct.unpack_from("<I", data, place + 4)[0]
+        if place + 8 + size > len(data):
+            raise UsageError(f"WAV file ends inside its {name!r} chunk; copy or export it again")
+        yield Chunk(name.decode("latin-1"), data[place + 8 : place + 8 + size])
+        place += 8 + size + (size & 1)

@@ -1,0 +1,28 @@
+"""Loop points as players read them: `smpl` in WAV, comments in Ogg and FLAC."""
+
+from __future__ import annotations
+
+import struct
+
+from pipeline.audio import Chunk
+
+_MIDI_MIDDLE_C = 60
+_FORWARD = 0
+_FOR_EVER = 0
+
+
+def smpl_chunk(rate: int, start: int, end: int) -> Chunk:
+    """The sampler chunk with one endless forward loop over samples ``start`` to ``end`` (exclusive).
+
+    The chunk's own end is inclusive ("Multimedia Programming Interface and Data Specifications 1.0", 1991):
+    the last sample played, one before ``end``.
+    """
+    period_ns = round(1e9 / rate)
+    head = struct.pack("<9I", 0, 0, period_ns, _MIDI_MIDDLE_C, 0, 0, 0, 1, 0)
+    return Chunk("smpl", head + struct.pack("<6I", 0, _FORWARD, start, end - 1, 0, _FOR_EVER))
+
+
+def loop_comments(start: int, end: int) -> list[tuple[str, str]]:
+    """Vorbis comments in decimal samples; ``end`` is exclusive. Short and first: RPG Maker and its kin look
+    there."""
+    return [("LOOPSTART", str(start)), ("LOOPLENGTH", str(end - start))]

@@ -1,0 +1,52 @@
+"""Ogg pages (RFC 3533): the stream's serial number made a function of what it holds.
+
+libsndfile draws the serial at random, so equal work would give unequal bytes. Here every page gets the
+serial that the caller derives from the sound, and its checksum anew.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+
+_CAPTURE = b"OggS"
+_HEADER = 27
+_SERIAL = 14
+_CHECKSUM = 22
+_REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+
+
+def page_checksum(page: bytes) -> int:
+    """Ogg's CRC-32 of a page whose checksum field is zero: polynomial 0x04C11DB7, no reflection, no
+    inversion.
+
+    zlib's CRC is the same polynomial reflected and inverted, so the bits of every byte are reversed going
+    in and those of the result coming out.
+    """
+    reflected = zlib.crc32(page.translate(_REVERSED), 0xFFFFFFFF) ^ 0xFFFFFFFF
+    return int.from_bytes(reflected.to_bytes(4, "little").translate(_REVERSED), "big")
+
+
+def page_sizes(data: bytes) -> list[int]:
+    """Sizes in bytes of the pages that ``data`` consists of. Raises `ValueError` where it is not Ogg."""
+    sizes, place = [], 0
+    while place < len(data):
+        segments = data[place + 26 : place + _HEADER]
+        if data[place : place + 4] != _CAPTURE or not segments:
+            raise ValueError(f"no Ogg page at byte {place}")
+        lacing = data[place + _HEADER : place + _HEADER + segments[0]]
+        sizes.append(_HEADER + segments[0] + sum(lacing))
+        place += sizes[-1]
+    return sizes
+
+
+def with_serial(data: bytes, serial: int) -> bytes:
+    """A single Ogg stream with ``serial`` (uint32) on every page."""
+    whole = bytearray(data)
+    place = 0
+    for size in page_sizes(data):
+        struct.pack_into("<I", whole, place + _SERIAL, serial)
+        struct.pack_into("<I", whole, place + _CHECKSUM, 0)
+        struct.pack_into("<I", whole, place + _CHECKSUM, page_checksum(bytes(whole[place : place + size])))
+        place += size
+    return bytes(whole)

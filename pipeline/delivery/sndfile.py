@@ -1,0 +1,73 @@
+"""Encoding by libsndfile: flac, ogg (Vorbis), opus and mp3, the same bytes for the same sound."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+
+from pipeline.audio import Clip, Depth
+from pipeline.audio.dither import interleaved, quantise
+
+_BLOCK_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Coding:
+    """How libsndfile is asked for a format."""
+
+    container: str
+    subtype: str
+    settings: dict[str, Any]
+    rates: tuple[int, ...] | None
+    """Rates in Hz that the format can hold; None for any."""
+
+
+VORBIS = Coding("OGG", "VORBIS", {"compression_level": 0.4}, None)
+"""Quality 6 of -1 to 10: about 192 kbit/s for stereo music."""
+OPUS = Coding("OGG", "OPUS", {"compression_level": 0.64}, (48_000, 24_000, 16_000, 12_000, 8_000))
+"""About 96 kbit/s a channel."""
+MP3 = Coding(
+    "MP3",
+    "MPEG_LAYER_III",
+    {"compression_level": 0.2, "bitrate_mode": "VARIABLE"},
+    (48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000),
+)
+"""LAME's V2: about 190 kbit/s for stereo music."""
+
+
+def fitting_rate(rate: int, coding: Coding) -> int:
+    """``rate`` itself where the format holds it, else the lowest above it, else the highest there is."""
+    if coding.rates is None or rate in coding.rates:
+        return rate
+    above = [one for one in coding.rates if one > rate]
+    return min(above) if above else max(coding.rates)
+
+
+def _write(frames: npt.NDArray[Any], rate: int, coding: Coding) -> bytes:
+    """Frames of shape [samples, channels] as a file; block by block, since Vorbis keeps each write on its
+    stack."""
+    out = io.BytesIO()
+    block = max(1, round(_BLOCK_S * rate))
+    with soundfile.SoundFile(
+        out, "w", rate, frames.shape[1], coding.subtype, format=coding.container, **coding.settings
+    ) as file:
+        for start in range(0, len(frames), block):
+            file.write(frames[start : start + block])
+    return out.getvalue()
+
+
+def flac_bytes(clip: Clip, depth: Depth) -> bytes:
+    """Lossless FLAC of 16 or 24 bit; "float", which FLAC cannot hold, becomes 24."""
+    bits = 16 if depth == "16" else 24
+    frames = quantise(clip, bits) << (32 - bits)
+    return _write(frames, clip.rate, Coding("FLAC", f"PCM_{bits}", {}, None))
+
+
+def lossy_bytes(clip: Clip, coding: Coding) -> bytes:
+    """``clip``, whose rate the coding must be able to hold, encoded from float samples."""
+    return _write(np.ascontiguousarray(interleaved(clip)), clip.rate, coding)

@@ -1,0 +1,104 @@
+"""One gain for an asset's variations: which loudness counts, the target, and what the ceiling allows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from pipeline.errors import MasteringError
+from pipeline.manifest.spec import MasteringSpec
+from pipeline.mastering.decibel import level
+from pipeline.mastering.loudness import Energies
+
+Method = Literal["integrated", "momentary", "peak"]
+
+INTEGRATED_FROM_S = 3.0
+"""From here on a sound has a loudness over time; below it, what its loudest 400 ms is."""
+PEAK_BELOW_S = 0.05
+"""Below this 400 ms say nothing; the true peak stands for how loud a click is."""
+PEAK_OVER_LOUDNESS_DB = 12.0
+"""A click's true peak is set this far above the loudness target (never above the ceiling)."""
+SILENT_LUFS = -70.0
+MOST_GAIN_DB = 40.0
+MOST_LIMITING_DB = 6.0
+"""Peaks are held down by at most about this; beyond it a sound would change its character."""
+
+
+@dataclass(frozen=True, eq=False)
+class Levels:
+    """What one variation measures before gain."""
+
+    energies: Energies
+    true_peak: float
+    """Linear."""
+    seconds: float
+
+    def by(self, method: Method) -> float:
+        """Level in LUFS (dBTP for "peak"). Raises `MasteringError` for silence and next to silence."""
+        loudest = self.energies.momentary_max()
+        peak = level(self.true_peak)
+        if loudest is None or peak is None or (loudest < SILENT_LUFS and method != "peak"):
+            found = "silence" if loudest is None else f"{loudest:.1f} LUFS at its loudest"
+            raise MasteringError(
+                f"the take is {found}, below {SILENT_LUFS:g} LUFS; "
+                "generate it again with another seed or a clearer prompt"
+            )
+        if method == "peak":
+            return peak
+        integrated = self.energies.integrated() if method == "integrated" else None
+        return loudest if integrated is None else integrated
+
+
+def method_for(seconds: float) -> Method:
+    """Which level speaks for a sound of this length.
+
+    >>> method_for(12.0), method_for(0.8), method_for(0.02)
+    ('integrated', 'momentary', 'peak')
+    """
+    if seconds >= INTEGRATED_FROM_S:
+        return "integrated"
+    return "momentary" if seconds >= PEAK_BELOW_S else "peak"
+
+
+def target_for(method: Method, spec: MasteringSpec) -> float:
+    """The level aimed at: LUFS, or dBTP for "peak"."""
+    if method == "peak":
+        return min(spec.true_peak_dbtp, spec.loudness_lufs + PEAK_OVER_LOUDNESS_DB)
+    return spec.loudness_lufs
+
+
+def power_mean(levels: Sequence[float]) -> float:
+    """Mean of levels in dB taken over their powers: what the set sounds like played one after another.
+
+    >>> round(power_mean([-20.0, -10.0]), 2)
+    -12.6
+    """
+    return 10.0 * math.log10(math.fsum(10.0 ** (value / 10.0) for value in levels) / len(levels))
+
+
+@dataclass(frozen=True, slots=True)
+class GainPlan:
+    """The gain of a group before limiting, and what holds it back."""
+
+    gain_db: float
+    most_db: float
+    """No round of correction may go above this."""
+    held_by: Literal["true-peak ceiling", "gain limit"] | None
+
+
+def plan_gain(levels: Sequence[Levels], method: Method, spec: MasteringSpec) -> GainPlan:
+    """The gain that brings the group's power mean to the target, as far as gain and ceiling allow."""
+    wanted = target_for(method, spec) - power_mean([one.by(method) for one in levels])
+    highest_peak = max(level(one.true_peak) or -math.inf for one in levels)
+    ceiling_db = spec.true_peak_dbtp + MOST_LIMITING_DB - highest_peak
+    most = round_gain(min(MOST_GAIN_DB, ceiling_db))
+    if wanted <= most:
+        return GainPlan(round_gain(wanted), most, None)
+    return GainPlan(most, most, "gain limit" if ceiling_db >= MOST_GAIN_DB else "true-peak ceiling")
+
+
+def round_gain(gain_db: float) -> float:
+    """Gain to 0.001 dB: what a record says is what was done, and a last bit elsewhere changes nothing."""
+    return round(gain_db, 3)

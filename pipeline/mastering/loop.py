@@ -1,0 +1,97 @@
+"""Cutting a loop from a sound that was not made as one: bar-grid length, tail faded into the head."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pipeline.audio import Clip
+from pipeline.errors import MasteringError
+
+BEATS_A_BAR = 4
+CROSSFADE_S = 0.5
+SHORTEST_CROSSFADE_S = 0.02
+
+
+@dataclass(frozen=True, eq=False)
+class LoopCut:
+    """A clip that wraps from its last sample to its first, and how it was found."""
+
+    clip: Clip
+    how: dict[str, Any]
+    """JSON values: ``length_s``, ``crossfade_s``, ``beats`` on the grid (None in free time), ``shortened``.
+    """
+
+
+def _crossfade_room(length: int, spare: int, rate: int) -> int:
+    """Samples of crossfade that a loop of ``length`` with ``spare`` samples after it has room for."""
+    return min(round(CROSSFADE_S * rate), length // 4, spare)
+
+
+def _beat_lengths(duration_s: float, bpm: float, rate: int) -> list[tuple[int, int]]:
+    """(beats, samples) to try: whole bars nearest to the duration, then fewer bars, then fewer beats."""
+    beat_s = 60.0 / bpm
+    bars = max(1, round(duration_s / (beat_s * BEATS_A_BAR)))
+    beats = [count * BEATS_A_BAR for count in range(bars, 0, -1)] + list(range(BEATS_A_BAR - 1, 0, -1))
+    return [(count, round(count * beat_s * rate)) for count in beats]
+
+
+def _grid_length(clip: Clip, duration_s: float, bpm: float) -> tuple[int, int] | None:
+    """The first (beats, samples) that leaves room for a crossfade after it; None when none does."""
+    shortest = round(SHORTEST_CROSSFADE_S * clip.rate)
+    fitting = (
+        pair for pair in _beat_lengths(duration_s, bpm, clip.rate) if pair[1] + shortest <= clip.length
+    )
+    return next(fitting, None)
+
+
+def _free_length(clip: Clip, duration_s: float) -> int:
+    """``duration_s`` where the clip has enough after it to crossfade, else what leaves a full crossfade."""
+    asked = round(duration_s * clip.rate)
+    if asked + round(SHORTEST_CROSSFADE_S * clip.rate) <= clip.length:
+        return asked
+    return clip.length - min(round(CROSSFADE_S * clip.rate), clip.length // 5)
+
+
+def crossfade_wrap(clip: Clip, length: int, overlap: int) -> Clip:
+    """The first ``length`` samples, their head blended with the ``overlap`` samples that follow them.
+
+    So the last sample leads into what really came after it. The blend keeps equal power for what the two
+    share nothing of (sine and cosine), and equal amplitude for what they share: both gains are divided by
+    sqrt(1 + r sin 2a), r the correlation of the two from 0 to 1 (Fink, Holters and Zoelzer, "Signal-matched
+    power-complementary cross-fading and dry-wet mixing", DAFx 2016).
+    """
+    samples = clip.samples[:, :length].copy()
+    if overlap:
+        head = clip.samples[:, :overlap].astype(np.float64)
+        tail = clip.samples[:, length : length + overlap].astype(np.float64)
+        power = float(np.sqrt(np.square(head).sum() * np.square(tail).sum()))
+        shared = max(0.0, float((head * tail).sum()) / power) if power > 0.0 else 0.0
+        angle = 0.5 * np.pi * np.arange(1, overlap + 1) / (overlap + 1)
+        even = np.sqrt(1.0 + shared * np.sin(2.0 * angle))
+        samples[:, :overlap] = (head * np.sin(angle) + tail * np.cos(angle)) / even
+    return Clip(samples, clip.rate)
+
+
+def cut_loop(clip: Clip, duration_s: float, bpm: float | None) -> LoopCut:
+    """A loop of about ``duration_s`` seconds from the start of ``clip``.
+
+    With ``bpm`` its length is whole bars of four beats, or whole beats where not one bar fits; in free time
+    it is ``duration_s`` exactly. Where the clip is too short for that and a crossfade, the loop is shorter,
+    and ``how["shortened"]`` says so. Raises `MasteringError` when there is too little sound to loop at all.
+    """
+    if clip.length < 8:
+        raise MasteringError("the take is too short to loop; generate a longer one (raise duration)")
+    found = _grid_length(clip, duration_s, bpm) if bpm else None
+    beats, length = found if found else (None, _free_length(clip, duration_s))
+    overlap = _crossfade_room(length, clip.length - length, clip.rate)
+    asked = _beat_lengths(duration_s, bpm, clip.rate)[0][1] if bpm else round(duration_s * clip.rate)
+    how = {
+        "length_s": round(length / clip.rate, 6),
+        "crossfade_s": round(overlap / clip.rate, 6),
+        "beats": beats,
+        "shortened": length < asked,
+    }
+    return LoopCut(crossfade_wrap(clip, length, overlap), how)

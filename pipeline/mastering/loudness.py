@@ -1,0 +1,152 @@
+"""Loudness by ITU-R BS.1770-5 and EBU Tech 3341/3342, over energies of 10 ms bins.
+
+The K-weighted signal's energy is summed once in bins of 10 ms; every window of the standards (400 ms
+momentary and gating blocks, 3 s short-term) is then a difference of a running sum. A gain scales the
+energies, so what a sound will measure after a gain is known without filtering it again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+from pyloudnorm import IIRfilter
+from scipy.signal import sosfilt
+
+from pipeline.audio import Clip
+from pipeline.mastering.decibel import level_of_power
+
+Floats = npt.NDArray[np.float64]
+
+_OFFSET = -0.691
+"""BS.1770-5: makes a 997 Hz sine at 0 dBFS in one channel read -3.01 LKFS."""
+_ABSOLUTE_GATE = 10.0 ** ((-70.0 - _OFFSET) / 10.0)
+_BIN_S = 0.01
+_HOP = 10
+_BLOCK = 40
+_SHORT = 300
+
+_WEIGHTS: dict[int, tuple[float, ...]] = {
+    1: (1.0,),
+    2: (1.0, 1.0),
+    3: (1.0, 1.0, 1.0),
+    4: (1.0, 1.0, 1.41, 1.41),
+    5: (1.0, 1.0, 1.0, 1.41, 1.41),
+    6: (1.0, 1.0, 1.0, 0.0, 1.41, 1.41),
+    7: (1.0, 1.0, 1.0, 0.0, 1.0, 1.41, 1.41),
+    8: (1.0, 1.0, 1.0, 0.0, 1.0, 1.0, 1.41, 1.41),
+}
+"""BS.1770-5 tables 3 and 4, channels in WAVE order: 1.41 from 60 to 120 degrees, none for LFE, 1.0
+elsewhere."""
+
+MOST_CHANNELS = max(_WEIGHTS)
+
+
+def channel_weights(channels: int) -> tuple[float, ...]:
+    """Weights by channel in WAVE order, mono to 7.1. Raises `ValueError` beyond."""
+    try:
+        return _WEIGHTS[channels]
+    except KeyError:
+        raise ValueError(f"loudness is defined from 1 to {MOST_CHANNELS} channels, not {channels}") from None
+
+
+@cache
+def k_weighting(rate: int) -> Floats:
+    """Second-order sections of the K-weighting filter at ``rate``, shape [2, 6].
+
+    The analogue prototype behind BS.1770-5's 48 kHz tables (De Man, "Evaluation of implementations of the EBU
+    R128 loudness measurement", AES 145, 2018), as pyloudnorm's ``DeMan`` class and libebur128 have it.
+    """
+    shelf = IIRfilter(3.99984385397, 0.7071752369554193, 1681.9744509555319, rate, "high_shelf_DeMan")
+    high_pass = IIRfilter(0.0, 0.5003270373253953, 38.13547087613982, rate, "high_pass_DeMan")
+    return np.array([[*shelf.b, *shelf.a], [*high_pass.b, *high_pass.a]])
+
+
+def _mean_to_lufs(mean_square: float) -> float | None:
+    decibels = level_of_power(mean_square)
+    return None if decibels is None else _OFFSET + decibels
+
+
+@dataclass(frozen=True, eq=False)
+class Energies:
+    """K-weighted, channel-weighted energy of a sound: what every loudness is computed from."""
+
+    running: Floats
+    """Sum of squares up to each 10 ms boundary, from 0; shape [bins + 1]. A last uneven bin is included."""
+    whole_bins: int
+    """Bins of full length: the last may be shorter."""
+    rate: int
+
+    def scaled(self, gain: float) -> Energies:
+        """What the sound would have after a linear ``gain``."""
+        return Energies(self.running * (gain * gain), self.whole_bins, self.rate)
+
+    def windows(self, width: int, hop: int) -> Floats:
+        """Mean squares of every full window of ``width`` bins, each ``hop`` bins after the one before."""
+        ends = self.running[width : self.whole_bins + 1 : hop]
+        starts = self.running[: max(self.whole_bins + 1 - width, 0) : hop]
+        return np.maximum(ends - starts[: len(ends)], 0.0) / (width * _BIN_S * self.rate)
+
+    def _padded_block(self) -> float:
+        """Mean square of the whole sound in one 400 ms block filled up with silence."""
+        return float(self.running[-1]) / (_BLOCK * _BIN_S * self.rate)
+
+    @property
+    def gated(self) -> bool:
+        """Whether one full 400 ms block exists, so that BS.1770's gating is defined."""
+        return self.whole_bins >= _BLOCK
+
+    def integrated(self) -> float | None:
+        """Integrated loudness in LUFS (BS.1770-5 Annex 1); below 0.4 s the ungated, zero-padded block.
+
+        None when nothing passes the gate at -70 LUFS, or for silence.
+        """
+        if not self.gated:
+            return _mean_to_lufs(self._padded_block())
+        blocks = self.windows(_BLOCK, _HOP)
+        audible = blocks[blocks >= _ABSOLUTE_GATE]
+        if not len(audible):
+            return None
+        return _mean_to_lufs(float(audible[audible > audible.mean() * 0.1].mean()))
+
+    def momentary_max(self) -> float | None:
+        """Highest loudness in LUFS of any 400 ms, looked at every 10 ms (EBU Tech 3341); padded below 0.4
+        s."""
+        if not self.gated:
+            return _mean_to_lufs(self._padded_block())
+        return _mean_to_lufs(float(self.windows(_BLOCK, 1).max()))
+
+    def short_term_max(self) -> float | None:
+        """Highest loudness in LUFS of any 3 s, looked at every 10 ms (EBU Tech 3341); None below 3 s."""
+        if self.whole_bins < _SHORT:
+            return None
+        return _mean_to_lufs(float(self.windows(_SHORT, 1).max()))
+
+    def loudness_range(self) -> float | None:
+        """Loudness range in LU (EBU Tech 3342); None below 3 s or when no 3 s pass the gate at -70 LUFS."""
+        short = self.windows(_SHORT, _HOP)
+        audible = short[short >= _ABSOLUTE_GATE]
+        if not len(audible):
+            return None
+        kept = np.sort(audible[audible >= audible.mean() * 0.01])
+        low, high = (kept[int(np.floor((len(kept) - 1) * part + 0.5))] for part in (0.10, 0.95))
+        return float(10.0 * np.log10(high / low))
+
+
+def energies(clip: Clip) -> Energies:
+    """K-weight ``clip`` and sum its energy by 10 ms bins. Raises `ValueError` above 8 channels.
+
+    Float64 throughout. The weights of `channel_weights` are worked in.
+    """
+    weights = channel_weights(clip.channels)
+    bins = -(-clip.length * 100 // clip.rate)
+    starts = (np.arange(bins) * clip.rate) // 100
+    total = np.zeros(bins)
+    for weight, channel in zip(weights, clip.samples, strict=True):
+        if weight and bins:
+            weighted = sosfilt(k_weighting(clip.rate), channel.astype(np.float64))
+            total += weight * np.add.reduceat(np.square(weighted, out=weighted), starts)
+    running = np.concatenate(([0.0], np.cumsum(total)))
+    return Energies(running, clip.length * 100 // clip.rate, clip.rate)

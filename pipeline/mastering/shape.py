@@ -1,0 +1,152 @@
+"""Everything before loudness: one take becomes a clip of the right rate, channels, length and ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from pipeline.audio import Clip, resample, resample_loop
+from pipeline.errors import MasteringError
+from pipeline.manifest.spec import MasteringSpec
+from pipeline.mastering.channels import to_channels
+from pipeline.mastering.fade import fade
+from pipeline.mastering.loop import cut_loop
+from pipeline.mastering.trim import cut, pad_end, sounding_range
+
+Step = dict[str, Any]
+
+DC_LIMIT = 0.001
+"""Means nearer to zero than this (-60 dBFS) are left: they are as often the sound's own shape as an offset.
+"""
+RAMP_IN_S = 0.001
+RAMP_OUT_S = 0.005
+CUT_FADE_S = 0.05
+"""Fade at an end that falls inside the sound."""
+
+
+@dataclass(frozen=True, eq=False)
+class TakeInput:
+    """One variation's take."""
+
+    clip: Clip
+    loop: tuple[int, int] | None = None
+    """Start and end (exclusive), in samples, of a loop that already wraps without a seam."""
+
+
+@dataclass(frozen=True, eq=False)
+class Shaped:
+    """A take before gain."""
+
+    clip: Clip
+    loop: tuple[int, int] | None
+    """Start and end (exclusive) in samples of ``clip``; it wraps from end to start."""
+    steps: tuple[Step, ...] = field(default=())
+
+
+def remove_dc(clip: Clip) -> tuple[Clip, list[Step]]:
+    """``clip`` with each channel's mean taken out where any is beyond `DC_LIMIT`."""
+    means = clip.samples.mean(axis=1, keepdims=True, dtype=np.float64)
+    if float(np.abs(means).max()) < DC_LIMIT:
+        return clip, []
+    step = {"step": "dc", "offset": [round(float(mean), 6) for mean in means.ravel()]}
+    return Clip((clip.samples - means).astype(np.float32), clip.rate), [step]
+
+
+def _checked(take: TakeInput) -> Clip:
+    if not take.clip.length:
+        raise MasteringError("the take is empty; generate it again")
+    if not np.isfinite(take.clip.samples).all():
+        raise MasteringError("the take holds NaN or infinite samples; generate it again with another seed")
+    return take.clip
+
+
+def _rate_step(clip: Clip, rate: int) -> list[Step]:
+    return [] if clip.rate == rate else [{"step": "resample", "from_hz": clip.rate, "to_hz": rate}]
+
+
+def _shape_declared_loop(take: TakeInput, loop: tuple[int, int], spec: MasteringSpec) -> Shaped:
+    """Cut exactly at the declared points and keep the wrap through resampling."""
+    start, stop = loop
+    if not 0 <= start < stop <= take.clip.length:
+        raise MasteringError(
+            f"the take declares a loop from {start} to {stop} but has {take.clip.length} samples; "
+            "this is a fault of the engine"
+        )
+    step = {"step": "loop", "how": "declared by the engine", "start": start, "end": stop}
+    clip, dc = remove_dc(cut(take.clip, start, stop))
+    clip, channels = to_channels(clip, spec.channels)
+    rated = resample_loop(clip, spec.sample_rate_hz)
+    steps = [step, *dc, *([channels] if channels else []), *_rate_step(clip, spec.sample_rate_hz)]
+    return Shaped(rated, (0, rated.length), tuple(steps))
+
+
+def _prepared(take: TakeInput, spec: MasteringSpec) -> tuple[Clip, list[Step]]:
+    """DC, channels and rate of a take that is not yet a loop."""
+    clip, steps = remove_dc(_checked(take))
+    clip, channels = to_channels(clip, spec.channels)
+    steps += [channels] if channels else []
+    steps += _rate_step(clip, spec.sample_rate_hz)
+    return resample(clip, spec.sample_rate_hz), steps
+
+
+def _shape_loop(take: TakeInput, spec: MasteringSpec) -> Shaped:
+    """Find a loop in a take that declares none."""
+    clip, steps = _prepared(take, spec)
+    start, _ = sounding_range(clip)
+    found = cut_loop(cut(clip, start, clip.length), spec.duration_s, spec.bpm)
+    steps.append({"step": "loop", "how": "crossfade", "start_s": round(start / clip.rate, 6), **found.how})
+    return Shaped(found.clip, (0, found.clip.length), tuple(steps))
+
+
+def _trimmed(clip: Clip) -> tuple[Clip, Step]:
+    start, stop = sounding_range(clip)
+    cut_s = {"head_s": round(start / clip.rate, 6), "tail_s": round((clip.length - stop) / clip.rate, 6)}
+    return cut(clip, start, stop), {"step": "trim", **cut_s}
+
+
+def _faded(clip: Clip, spec: MasteringSpec, ends_inside: bool) -> tuple[Clip, Step]:
+    """The asked fades, and at least ramps so short that they only take away a click."""
+    longest = CUT_FADE_S if ends_inside else RAMP_OUT_S
+    out_s = spec.fade_out_s or min(longest, clip.seconds / 4)
+    in_s = spec.fade_in_s or min(RAMP_IN_S, clip.seconds / 4)
+    step = {"step": "fade", "in_s": round(in_s, 6), "out_s": round(out_s, 6), "curve": "cosine"}
+    return fade(clip, round(in_s * clip.rate), round(out_s * clip.rate)), step
+
+
+def _shape_once(take: TakeInput, spec: MasteringSpec) -> Shaped:
+    """A sound that plays once. With ``spec.trim`` it may end before ``spec.duration_s``, else it is as
+    long."""
+    clip, steps = _prepared(take, spec)
+    if spec.trim:
+        clip, step = _trimmed(clip)
+        steps.append(step)
+        if not clip.length:
+            raise MasteringError(
+                "the take is silent; generate it again with another seed or a clearer prompt"
+            )
+    longest = round(spec.duration_s * spec.sample_rate_hz)
+    too_long = clip.length > longest
+    if too_long:
+        steps.append({"step": "cut", "removed_s": round((clip.length - longest) / clip.rate, 6)})
+        clip = cut(clip, 0, longest)
+    clip, step = _faded(clip, spec, too_long)
+    steps.append(step)
+    if not spec.trim and clip.length < longest:
+        steps.append({"step": "pad", "silence_s": round((longest - clip.length) / clip.rate, 6)})
+        clip = pad_end(clip, longest)
+    return Shaped(clip, None, tuple(steps))
+
+
+def shape(take: TakeInput, spec: MasteringSpec) -> Shaped:
+    """``take`` at the rate, channels, length and with the ends that ``spec`` asks; no gain yet.
+
+    Raises `MasteringError` when the take is empty, silent, not finite or cannot become what is asked.
+    """
+    if not spec.loop:
+        return _shape_once(take, spec)
+    if take.loop is None:
+        return _shape_loop(take, spec)
+    _checked(take)
+    return _shape_declared_loop(take, take.loop, spec)

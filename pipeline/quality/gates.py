@@ -1,0 +1,107 @@
+"""Gates: named things that must not be wrong with a sound, each with what was found and what is allowed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pipeline.audio import Clip
+from pipeline.manifest.spec import Kind
+from pipeline.mastering import Measurement, measure
+from pipeline.quality.seam import seam_step
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Where each gate closes."""
+
+    silent_lufs: float = -60.0
+    """Quieter than this at its loudest: silence."""
+    clipped_share: float = 0.001
+    """Share of samples that stand in runs of equal samples at the clip's own peak."""
+    dc: float = 0.02
+    shortest_s: float = 0.01
+    longest_share: float = 1.5
+    """Longer than asked by more than this factor."""
+    silent_share: float = 0.5
+    """Share of the length that may be silence at the ends."""
+    seam_step: float = 4.0
+    """See `seam_step`."""
+
+
+LIMITS: dict[Kind, Limits] = {"sfx": Limits(), "music": Limits(silent_lufs=-50.0, silent_share=0.3)}
+"""Defaults by kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One gate that closed."""
+
+    name: str
+    measured: float
+    limit: float
+    what: str
+    """In words, for the person."""
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object."""
+        return {"name": self.name, "measured": self.measured, "limit": self.limit, "what": self.what}
+
+
+def clipped_share(clip: Clip) -> float:
+    """Share of samples in runs of three or more at the clip's highest magnitude: what a clipper leaves."""
+    magnitude = np.abs(clip.samples)
+    peak = float(magnitude.max(initial=0.0))
+    if peak < 0.1:
+        return 0.0
+    at_peak = magnitude >= peak * 0.9999
+    runs = at_peak[:, :-2] & at_peak[:, 1:-1] & at_peak[:, 2:]
+    return float(runs.sum()) / max(1, clip.samples.size)
+
+
+def _level_failures(clip: Clip, measured: Measurement, limits: Limits) -> list[Failure]:
+    failures = []
+    loudest = measured.momentary_max_lufs
+    if loudest is None or loudest < limits.silent_lufs:
+        found = -120.0 if loudest is None else loudest
+        failures.append(Failure("silence", found, limits.silent_lufs, "the sound is silent or next to it"))
+    if abs(measured.dc_offset) > limits.dc:
+        what = "the waveform stands off zero"
+        failures.append(Failure("dc", abs(measured.dc_offset), limits.dc, what))
+    if (share := clipped_share(clip)) > limits.clipped_share:
+        failures.append(Failure("clipping", share, limits.clipped_share, "peaks are cut flat"))
+    return failures
+
+
+def _length_failures(measured: Measurement, asked_s: float | None, limits: Limits) -> list[Failure]:
+    failures = []
+    seconds = measured.duration_s
+    if seconds < limits.shortest_s:
+        failures.append(Failure("too short", seconds, limits.shortest_s, "the sound is shorter than allowed"))
+    if asked_s is not None and seconds > asked_s * limits.longest_share:
+        longest = asked_s * limits.longest_share
+        failures.append(Failure("too long", seconds, longest, "the sound is longer than asked"))
+    silent = measured.leading_silence_s + measured.trailing_silence_s
+    if measured.momentary_max_lufs is not None and silent > limits.silent_share * seconds:
+        share = round(silent / seconds, 4)
+        failures.append(Failure("silent ends", share, limits.silent_share, "most of the sound is silence"))
+    return failures
+
+
+def failures_of(
+    clip: Clip, *, asked_s: float | None, loop: tuple[int, int] | None, limits: Limits
+) -> tuple[Failure, ...]:
+    """Every gate that ``clip`` fails."""
+    broken = int(np.count_nonzero(~np.isfinite(clip.samples)))
+    if broken:
+        return (Failure("not finite", broken, 0, "samples are NaN or infinite"),)
+    if not clip.length:
+        return (Failure("too short", 0.0, limits.shortest_s, "the sound has no samples"),)
+    measured = measure(clip)
+    failures = _level_failures(clip, measured, limits) + _length_failures(measured, asked_s, limits)
+    if loop is not None and (step := seam_step(clip, loop)) > limits.seam_step:
+        what = "the loop clicks where it wraps"
+        failures.append(Failure("loop seam", round(step, 4), limits.seam_step, what))
+    return tuple(failures)
