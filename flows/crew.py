@@ -58,7 +58,9 @@ class Worker:
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
             )
         except OSError as error:
-            raise MachineError(f"a worker process cannot be started: {error}; free memory and try again") from error
+            raise MachineError(
+                f"a worker process cannot be started: {error}; free memory and try again"
+            ) from error
 
     def run(self, job: Job) -> Iterator[Event]:
         """Do ``job``; yields its events. Raises `WorkerDied`, or `JobBroken` with the worker's reason."""

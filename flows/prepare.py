@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from pipeline.catalog import Catalog, ReviewState, Reviews, Version
+from pipeline.catalog import Catalog, Failures, ReviewState, Reviews, Version, assemble
 from pipeline.errors import UsageError
 from pipeline.manifest import load
 from pipeline.manifest.spec import Project
-from pipeline.plan import APPROVED, LOCKED, Known, Plan, plan
+from pipeline.plan import APPROVED, LOCKED, AssetPlan, Known, Plan, VariationPlan, plan
+from pipeline.provenance import MasterRecord, MasterRow
 from pipeline.store import Store
+
+MasterOf = Callable[[AssetPlan, VariationPlan], str | None]
 
 
 @dataclass(frozen=True)
@@ -55,9 +59,7 @@ def _narrow(project: Project, only: Sequence[str]) -> Project:
                 f"--only {glob!r} matches no asset of {project.file}; "
                 f"`cuesmith plan --json` lists their ids, and `music/*` matches all below music/"
             )
-    chosen = (
-        asset for asset in project.assets if any(fnmatch.fnmatchcase(asset.id, glob) for glob in only)
-    )
+    chosen = (asset for asset in project.assets if any(fnmatch.fnmatchcase(asset.id, glob) for glob in only))
     return replace(project, assets=tuple(chosen))
 
 
@@ -73,3 +75,46 @@ def _held(latest: Version | None, state: ReviewState) -> dict[tuple[str, int], s
         if row["master"] in state.approved:
             held.setdefault((row["asset"], row["variation"]), APPROVED)
     return held
+
+
+def up_to_date(prepared: Prepared) -> bool:
+    """Whether the latest version shows exactly what the manifest asks for."""
+    latest = prepared.latest
+    if prepared.plan.stale or latest is None or latest.project != prepared.project.name:
+        return False
+    return latest.same_masters(next_rows(prepared, latest))
+
+
+def next_rows(
+    prepared: Prepared,
+    before: Version | None,
+    failures: Failures | None = None,
+    master_of: MasterOf | None = None,
+) -> tuple[MasterRow, ...]:
+    """The rows of the version that would follow ``before``.
+
+    ``master_of`` gives the digest of a planned variation's master, where that is not the planned one.
+    """
+    fresh = prepared.known.fresh()
+
+    def record(plan: AssetPlan, variation: VariationPlan) -> MasterRecord | None:
+        digest = master_of(plan, variation) if master_of else None
+        return fresh.master(digest or variation.master)
+
+    return assemble(
+        prepared.plan.assets, failures or {}, record, before, lambda asset: not prepared.in_scope(asset)
+    )
+
+
+def unbuilt(prepared: Prepared) -> dict[str, Any]:
+    """The object of ``build --json`` for a build that makes nothing."""
+    return {
+        "version": prepared.latest.number if prepared.latest else None,
+        "published": False,
+        "generated": 0,
+        "mastered": 0,
+        "reused": sum(len(plan.variations) for plan in prepared.plan.assets),
+        "failed": [],
+        "run": None,
+        "seconds": 0.0,
+    }

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from flows.prepare import Prepared
-from pipeline.catalog import Version, assemble, sync_library
+from flows.journal import Journal, listener, new_run_id
+from flows.prepare import MasterOf, Prepared, next_rows, unbuilt
+from pipeline.catalog import Failures, Version, sync_library
 from pipeline.catalog.tables import csv_bytes, frame, parquet_bytes
-from pipeline.plan import AssetPlan, VariationPlan
-from pipeline.provenance import MasterRecord, MasterRow
+from pipeline.provenance import MasterRow
 from pipeline.provenance.facts import now
 
 BUILD_SCHEMA = "cuesmith.build/1"
@@ -20,22 +20,18 @@ def publish(
     prepared: Prepared,
     *,
     run: str,
-    failures: Mapping[tuple[str, int], str],
-    master_of: Callable[[AssetPlan, VariationPlan], str | None],
     build: Mapping[str, Any],
+    failures: Failures | None = None,
+    master_of: MasterOf | None = None,
 ) -> tuple[Version | None, bool]:
     """Publish the masters of a build, and show them in the library.
 
     Returns the latest version afterwards and whether it is new; None when there is nothing to publish at all.
-    ``master_of`` gives the digest of a variation's master; ``build`` goes into ``build.json``.
+    ``build`` goes into ``build.json``.
     """
-    fresh = prepared.known.fresh()
-
-    def record(plan: AssetPlan, variation: VariationPlan) -> MasterRecord | None:
-        return fresh.master(master_of(plan, variation) or variation.master)
 
     def rows(before: Version | None) -> tuple[MasterRow, ...]:
-        return assemble(prepared.plan.assets, failures, record, before, lambda asset: not prepared.in_scope(asset))
+        return next_rows(prepared, before, failures, master_of)
 
     def companions(version: Version) -> Mapping[str, bytes]:
         table = frame(version)
@@ -46,19 +42,29 @@ def publish(
             "build.json": json.dumps(facts, indent=1, ensure_ascii=False).encode(),
         }
 
-    if not rows(prepared.latest) and prepared.latest is None:
+    if prepared.latest is None and not rows(None):
         return None, False
+    project = prepared.project
     version, published = prepared.catalog.publish(
         rows,
-        project=prepared.project.name,
+        project=project.name,
         created=now(),
         run=run,
-        manifest={
-            "file": prepared.project.file,
-            "sha256": prepared.project.sha256,
-            "profile": prepared.project.profile,
-        },
+        manifest={"file": project.file, "sha256": project.sha256, "profile": project.profile},
         companions=companions,
     )
     sync_library(prepared.store, version)
     return version, published
+
+
+def publish_only(prepared: Prepared) -> dict[str, Any]:
+    """Publish a plan in which nothing is to be made: labels, removals. Returns the object of ``build --json``."""
+    run = new_run_id()
+    result = unbuilt(prepared) | {"run": run}
+    journal = Journal(prepared.store, run, listener())
+    version, published = publish(prepared, run=run, build=result)
+    result |= {"version": version.number if version else None, "published": published}
+    journal.write("build-done", **result)
+    journal.close()
+    return result
+

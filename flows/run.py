@@ -135,7 +135,8 @@ class BuildRun:
             run=self.run,
             failures={place: reason for place, (_, reason) in self._failed.items()},
             master_of=lambda plan, variation: self._digests.get((plan.asset.id, variation.variation)),
-            build=self.result() | {"stages": self._stages, "git": self._git, "prefect_run": self._prefect_run},
+            build=self.result()
+            | {"stages": self._stages, "git": self._git, "prefect_run": self._prefect_run},
         )
         self._journal.write("build-done", **self.result())
 
@@ -176,7 +177,9 @@ class BuildRun:
         with self._lock:
             if isinstance(event, TakeMade):
                 self._made_takes.add(event.item)
-                self._journal.write("take", take=event.item, audio_seconds=event.seconds, took=round(event.took, 3))
+                self._journal.write(
+                    "take", take=event.item, audio_seconds=event.seconds, took=round(event.took, 3)
+                )
             elif isinstance(event, Failed):
                 self._failed_takes[event.item] = event.reason
                 self._journal.write("take-failed", take=event.item, reason=event.reason)
@@ -185,7 +188,9 @@ class BuildRun:
         with self._lock:
             if isinstance(event, Mastered):
                 self._made_masters.add(event.item)
-                self._journal.write("master", master=event.item, audio_seconds=event.seconds, took=round(event.took, 3))
+                self._journal.write(
+                    "master", master=event.item, audio_seconds=event.seconds, took=round(event.took, 3)
+                )
             elif isinstance(event, Failed):
                 place = next(place for place, digest in self._digests.items() if digest == event.item)
                 self._fail(place, "master", event.reason)
@@ -198,14 +203,19 @@ class BuildRun:
         """What of an asset is to be mastered; None when its masters are all there."""
         planned = {v.variation: v for v in plan.variations if v.action != "locked"}
         available = {number: self._available(plan, v) for number, v in planned.items()}
-        parts = [*(takes for takes in available.values() if takes), *(["held", anchor] for anchor in plan.anchors)]
+        parts = [
+            *(takes for takes in available.values() if takes),
+            *(["held", anchor] for anchor in plan.anchors),
+        ]
         group = group_digest(parts)
         orders = []
         for variation, takes in available.items():
             if not takes:
                 continue
             kept = planned[variation].action == "reuse"
-            digest = planned[variation].master if kept else master_digest(plan.mastering, variation, takes, group)
+            digest = (
+                planned[variation].master if kept else master_digest(plan.mastering, variation, takes, group)
+            )
             self._digests[plan.asset.id, variation] = digest
             made = kept or self._prepared.known.master_is_whole(digest)
             orders.append(VariationOrder(variation, takes, digest, made))

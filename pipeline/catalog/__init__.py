@@ -7,12 +7,13 @@ from pipeline.catalog.catalog import Catalog
 from pipeline.catalog.library import sync_library
 from pipeline.catalog.naming import file_name
 from pipeline.catalog.reviews import ReviewEvent, Reviews, ReviewState
-from pipeline.catalog.rows import assemble, row_of
+from pipeline.catalog.rows import Failures, assemble, row_of
 from pipeline.catalog.version import CATALOG_SCHEMA, Version
 
 __all__ = [
     "CATALOG_SCHEMA",
     "Catalog",
+    "Failures",
     "ReviewEvent",
     "ReviewState",
     "Reviews",

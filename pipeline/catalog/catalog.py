@@ -88,7 +88,9 @@ class Catalog:
             if before is not None and before.project == project and before.same_masters(rows):
                 return before, False
             number = max([*self.numbers(), 0]) + 1
-            version = Version(number, before.number if before else None, project, created, run, manifest, rows)
+            version = Version(
+                number, before.number if before else None, project, created, run, manifest, rows
+            )
             self._write(version, companions(version))
             self._point(LATEST, number, at=created, by=run)
             return version, True

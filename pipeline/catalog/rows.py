@@ -102,13 +102,23 @@ def row_of(record: MasterRecord, asset: AssetSpec, mastering: str) -> MasterRow:
 
 def _reached(record: MasterRecord) -> float | None:
     loudness = record["loudness"]
-    reached = record["measurements"]["integrated_lufs"] if loudness["method"] == "peak" else loudness["reached"]
+    reached = (
+        record["measurements"]["integrated_lufs"] if loudness["method"] == "peak" else loudness["reached"]
+    )
     return None if reached is None else round(float(reached), 3)
 
 
 def _labelled(row: MasterRow, asset: AssetSpec) -> MasterRow:
     """The row with what may change without any work: tags, UCS labels, place in the manifest, standing."""
-    fresh = MasterRow(**{**row, "status": "current", "tags": sorted(asset.tags), "ucs": _ucs(asset), "source": _source(asset)})  # type: ignore[typeddict-item]
+    fresh = MasterRow(
+        **{
+            **row,
+            "status": "current",
+            "tags": sorted(asset.tags),
+            "ucs": _ucs(asset),
+            "source": _source(asset),
+        }
+    )  # type: ignore[typeddict-item]
     fresh.pop("reason", None)
     return fresh
 

@@ -67,7 +67,9 @@ def csv_bytes(table: pd.DataFrame) -> bytes:
 def parquet_bytes(table: pd.DataFrame) -> bytes:
     """The table as Parquet; ``cuesmith_schema`` in the file's metadata names the columns' schema."""
     arrow = pa.Table.from_pandas(table, preserve_index=False)
-    arrow = arrow.replace_schema_metadata({**(arrow.schema.metadata or {}), b"cuesmith_schema": TABLE_SCHEMA.encode()})
+    arrow = arrow.replace_schema_metadata(
+        {**(arrow.schema.metadata or {}), b"cuesmith_schema": TABLE_SCHEMA.encode()}
+    )
     sink = io.BytesIO()
     pq.write_table(arrow, sink)
     return sink.getvalue()

@@ -26,10 +26,14 @@ def find_engine(name: str) -> Engine:
     try:
         engine = import_module(_OWN[name]).ENGINE if name in _OWN else import_module(_PLUGINS).load(name)
     except ImportError as error:
-        raise MachineError(f"engine {name!r} cannot be imported: {error}; reinstall the package that has it") from error
+        raise MachineError(
+            f"engine {name!r} cannot be imported: {error}; reinstall the package that has it"
+        ) from error
     except KeyError:
         known = ", ".join(engine_names())
         raise UsageError(f"engine {name!r} is not installed; installed engines: {known}") from None
     if not isinstance(engine, Engine):
-        raise MachineError(f"{engine!r}, named as engine {name!r}, is not an Engine; docs/engines.md has the contract")
+        raise MachineError(
+            f"{engine!r}, named as engine {name!r}, is not an Engine; docs/engines.md has the contract"
+        )
     return engine

@@ -168,4 +168,6 @@ def _read_checked(path: Path, sha256: str) -> Clip:
     try:
         return read(data)
     except Exception as error:
-        raise GenerationError(f"{path}: not audio that can be read: {error}; give wav, flac, ogg or mp3") from error
+        raise GenerationError(
+            f"{path}: not audio that can be read: {error}; give wav, flac, ogg or mp3"
+        ) from error

@@ -1,6 +1,6 @@
 """What is stale and why, and how the work is shared out."""
 
-from pipeline.plan.decide import plan
+from pipeline.plan.decide import check, plan
 from pipeline.plan.digests import group_digest, master_digest, mastering_digest
 from pipeline.plan.known import APPROVED, LOCKED, Known
 from pipeline.plan.shards import Shard, share_out
@@ -16,6 +16,7 @@ __all__ = [
     "Shard",
     "TakeOrder",
     "VariationPlan",
+    "check",
     "group_digest",
     "master_digest",
     "mastering_digest",

@@ -22,17 +22,29 @@ def plan(project: Project, known: Known) -> Plan:
 
     Raises `ManifestError` with everything that engines cannot make as it is written.
     """
+    return Plan(
+        tuple(
+            _plan_asset(asset, engine, ask, mastering_digest(asset, project.name), known)
+            for asset, engine, ask in check(project)
+        )
+    )
+
+
+def check(project: Project) -> list[tuple[AssetSpec, Engine, Ask]]:
+    """Every asset with its engine and what it asks of it.
+
+    Raises `ManifestError` with everything that engines cannot make as it is written.
+    """
+    asked = []
     problems: list[Problem] = []
-    plans = []
     for asset in project.assets:
         engine = find_engine(asset.engine)
         ask = engine.ask(asset)
         problems.extend(_problems(asset, ask))
-        if not problems:
-            plans.append(_plan_asset(asset, engine, ask, mastering_digest(asset, project.name), known))
+        asked.append((asset, engine, ask))
     if problems:
         raise ManifestError(problems)
-    return Plan(tuple(plans))
+    return asked
 
 
 def _problems(asset: AssetSpec, ask: Ask) -> list[Problem]:
@@ -44,7 +56,13 @@ def _problems(asset: AssetSpec, ask: Ask) -> list[Problem]:
     if asset.license == "commercial" and not ask.model.commercial:
         what = f"license is commercial, and the weights of {ask.model.id} are {ask.model.license}"
         found.append(
-            Problem(place.file, place.line, f"{asset.id}.license", what, "choose a model whose licence allows it, or set license: any")
+            Problem(
+                place.file,
+                place.line,
+                f"{asset.id}.license",
+                what,
+                "choose a model whose licence allows it, or set license: any",
+            )
         )
     return found
 
@@ -67,7 +85,9 @@ class _Wanted:
 def _plan_asset(asset: AssetSpec, engine: Engine, ask: Ask, mastering: str, known: Known) -> AssetPlan:
     wanted = [_want(asset, engine, ask, variation, known) for variation in range(1, asset.variations + 1)]
     anchors = tuple(w.previous["master"] for w in wanted if w.hold and w.previous)
-    group = group_digest([*(w.takes for w in wanted if not w.hold), *(["held", anchor] for anchor in anchors)])
+    group = group_digest(
+        [*(w.takes for w in wanted if not w.hold), *(["held", anchor] for anchor in anchors)]
+    )
     variations = tuple(_decide(asset, engine, ask, mastering, group, w, known) for w in wanted)
     return AssetPlan(asset, ask, mastering, variations, anchors)
 
@@ -88,9 +108,13 @@ def _decide(
     if wanted.hold and previous is not None:
         differences = _differences(asset, mastering, wanted, known)
         if not differences and wanted.hold == APPROVED:
-            return VariationPlan(wanted.variation, "reuse", (), wanted.recipes, (), previous["master"], previous)
+            return VariationPlan(
+                wanted.variation, "reuse", (), wanted.recipes, (), previous["master"], previous
+            )
         reasons = (wanted.hold, *differences)
-        return VariationPlan(wanted.variation, "locked", reasons, wanted.recipes, (), previous["master"], previous)
+        return VariationPlan(
+            wanted.variation, "locked", reasons, wanted.recipes, (), previous["master"], previous
+        )
     master = master_digest(mastering, wanted.variation, wanted.takes, group)
     missing = [recipe for recipe in wanted.recipes if not _take_present(recipe.digest, previous, known)]
     if missing:

@@ -32,7 +32,9 @@ def master_digest(mastering: str, variation: int, takes: Sequence[str], group: s
 
 @lru_cache(maxsize=4096)
 def _specs_digest(mastering: MasteringSpec, delivery: DeliverySpec) -> str:
-    return digest({"mastering": asdict(mastering), "delivery": {**asdict(delivery), "formats": list(delivery.formats)}})
+    return digest(
+        {"mastering": asdict(mastering), "delivery": {**asdict(delivery), "formats": list(delivery.formats)}}
+    )
 
 
 def _mastering_digest(

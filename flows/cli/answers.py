@@ -1,0 +1,71 @@
+"""How every command answers: text for people, one JSON object with ``--json``, errors with their exit code.
+
+What a person asked for goes to standard output, everything else to standard error, so that ``--json`` can be
+piped. Errors become exit codes here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import sys
+from collections.abc import Callable
+from typing import Any, NoReturn, ParamSpec, TypeVar
+
+import typer
+
+from pipeline.errors import CuesmithError, ManifestError
+
+INTERRUPTED = 130
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def answer(text: str) -> None:
+    """Say to standard output."""
+    typer.echo(text)
+
+
+def remark(text: str) -> None:
+    """Say to standard error."""
+    typer.echo(text, err=True)
+
+
+def answer_json(value: Any) -> None:
+    """Print one JSON object to standard output."""
+    typer.echo(json.dumps(value, indent=1, ensure_ascii=False))
+
+
+def command(function: Callable[P, R]) -> Callable[P, R]:
+    """A command whose errors are told in one place, as text or (with ``as_json``) as a JSON object."""
+
+    @functools.wraps(function)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return function(*args, **kwargs)
+        except CuesmithError as error:
+            _fail(error, bool(kwargs.get("as_json")))
+        except KeyboardInterrupt:
+            remark("interrupted; everything finished is kept: run the same command again to go on")
+            raise typer.Exit(INTERRUPTED) from None
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(1) from None
+
+    return wrapped
+
+
+def _fail(error: CuesmithError, as_json: bool) -> NoReturn:
+    problems = error.problems if isinstance(error, ManifestError) else ()
+    if as_json:
+        listed = [
+            {"file": p.file, "line": p.line, "where": p.where, "what": p.what, "remedy": p.remedy} for p in problems
+        ]
+        answer_json({"error": str(error), "problems": listed, "exit_code": error.exit_code})
+    for line in str(error).splitlines():
+        remark(typer.style("error: ", fg="red") + line)
+    if len(problems) > 1:
+        remark(f"{len(problems)} problems")
+    raise typer.Exit(error.exit_code) from error

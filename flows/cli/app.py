@@ -1,0 +1,46 @@
+"""The ``cuesmith`` command: its sub-commands, in the order in which a person meets them."""
+
+from __future__ import annotations
+
+import typer
+
+from flows.cli import building, cataloguing, keeping, writing
+from pipeline import __version__
+
+app = typer.Typer(
+    name="cuesmith",
+    help=(
+        "Batch generation of game audio: YAML manifests in, a versioned catalog of finished music and sound "
+        "effects out.\n\nStart with: cuesmith init mygame && cd mygame && cuesmith build"
+    ),
+    epilog=(
+        "Exit codes: 0 done; 1 failed, nothing published; 2 the input is wrong; 3 published, but some assets "
+        "failed; 4 the machine lacks something; 5 verification failed; 130 interrupted."
+    ),
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+writing.register(app)
+building.register(app)
+cataloguing.register(app)
+keeping.register(app)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"cuesmith {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+) -> None:
+    pass
+
+
+def main() -> None:
+    """The console script."""
+    app()

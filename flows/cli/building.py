@@ -1,0 +1,76 @@
+"""The build command."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Any
+
+import typer
+
+from flows.cli.answers import answer, answer_json, command, remark
+from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Manifest, Only, Outputs, Profile, find_manifest
+from flows.devices import parse_devices
+from flows.prepare import Prepared, prepare, unbuilt, up_to_date
+from pipeline.catalog import sync_library
+
+_NOTHING_PUBLISHED = 1
+_SOME_FAILED = 3
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to ``app``."""
+    app.command("build")(build_command)
+
+
+@command
+def build_command(
+    manifest: Manifest = None,
+    outputs: Outputs = DEFAULT_OUTPUTS,
+    profile: Profile = None,
+    only: Only = None,
+    devices: Annotated[
+        str, typer.Option("--devices", "-d", help="auto, cpu, cpu:4 (four workers), cuda:0,cuda:1 or mps.")
+    ] = "auto",
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make what is missing or changed, and publish a new catalog version.
+
+    Only what changed is made again. A build that is killed goes on where it was; every finished take is kept.
+    """
+    path = find_manifest(manifest)
+    parse_devices(devices)
+    began = time.monotonic()
+    prepared = prepare(path, outputs, profile, only or ())
+    if prepared.plan.stale:
+        from flows.command import run_build
+
+        result = run_build(path, outputs, profile, only or (), devices, quiet=quiet)
+    elif up_to_date(prepared) and prepared.latest is not None:
+        sync_library(prepared.store, prepared.latest)
+        result = unbuilt(prepared)
+    else:
+        from flows.publish import publish_only
+
+        result = publish_only(prepared)
+    result["seconds"] = round(time.monotonic() - began, 3)
+    if as_json:
+        answer_json(result)
+    else:
+        _tell(result, prepared)
+    if result["failed"]:
+        raise typer.Exit(_SOME_FAILED if result["version"] else _NOTHING_PUBLISHED)
+
+
+def _tell(result: dict[str, Any], prepared: Prepared) -> None:
+    made = f"{result['generated']} takes generated, {result['mastered']} mastered, {result['reused']} reused"
+    for failure in result["failed"]:
+        remark(f"failed: {failure['asset']} variation {failure['variation']} ({failure['stage']}): {failure['reason']}")
+    if result["version"] is None:
+        remark(f"nothing published: {made}")
+        return
+    state = "published" if result["published"] else "unchanged"
+    answer(f"catalog version {result['version']} {state}: {made} in {result['seconds']:.1f} s")
+    library = prepared.store.backend.local_path("library/latest")
+    if library is not None:
+        answer(f"listen: {library}")

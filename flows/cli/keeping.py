@@ -1,0 +1,98 @@
+"""Commands that keep a store in order: verify, gc."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from flows.cli.answers import answer, answer_json, command, remark
+from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Outputs
+from pipeline.errors import VerificationError
+from pipeline.store import Store, gc, repair, verify
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to ``app``."""
+    app.command("verify")(verify_command)
+    app.command("gc")(gc_command)
+
+
+@command
+def verify_command(
+    outputs: Outputs = DEFAULT_OUTPUTS,
+    mend: Annotated[
+        bool, typer.Option("--repair", help="Move what is wrong to quarantine/, so that the next build makes it anew.")
+    ] = False,
+    replay: Annotated[
+        bool, typer.Option("--replay", help="Generate the latest version's takes again and compare their bytes.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Hash everything again: torn, changed and missing files are found and named."""
+    store = Store.open(outputs)
+    findings = [finding for finding in verify(store) if finding.harmful]
+    repairs = repair(store) if mend and findings else []
+    replayed = None
+    if replay:
+        from flows.replay import replay_latest
+
+        replayed = replay_latest(store, remark)
+    different = [line for line in replayed or () if line["result"] == "different"]
+    if as_json:
+        answer_json(
+            {
+                "findings": [str(finding) for finding in findings],
+                "repairs": [str(one) for one in repairs],
+                "replayed": replayed,
+            }
+        )
+    else:
+        for finding in findings:
+            answer(str(finding))
+        for one in repairs:
+            answer(str(one))
+        if replayed is not None:
+            same = sum(line["result"] == "same" for line in replayed)
+            answer(f"{same} of {len(replayed)} takes replayed to the same bytes")
+    if different or (findings and not mend):
+        raise VerificationError(
+            f"{len(findings)} files are wrong and {len(different)} takes replay differently in {outputs}; "
+            "cuesmith verify --repair sets what is wrong aside, and the next build makes it anew"
+        )
+    if not as_json:
+        answer(f"{outputs}: everything named is there and whole" if not findings else "repaired; now: cuesmith build")
+
+
+@command
+def gc_command(
+    outputs: Outputs = DEFAULT_OUTPUTS,
+    unused_takes: Annotated[
+        bool,
+        typer.Option("--unused-takes", help="Also takes and masters that no catalog version names."),
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be removed.")] = False,
+    grace_hours: Annotated[float, typer.Option("--grace", min=0.0, help="Keep what is younger, in hours.")] = 1.0,
+    as_json: AsJson = False,
+) -> None:
+    """Remove what nothing names: stray files of killed builds and, if asked, takes that no version uses."""
+    store = Store.open(outputs)
+    keep = (lambda: _named_takes(store)) if unused_takes else None
+    done = gc(store, keep, grace=grace_hours * 3600, dry_run=dry_run)
+    if as_json:
+        answer_json(
+            {
+                "dry_run": dry_run,
+                "objects": list(done.objects),
+                "records": list(done.records),
+                "temporary": list(done.temporary),
+                "freed_bytes": done.freed,
+                "kept_objects": done.kept,
+            }
+        )
+        return
+    verb = "would free" if dry_run else "freed"
+    answer(
+        f"{verb} {done.freed / 1e6:.1f} MB: {len(done.objects)} objects, {len(done.records)} records, "
+        f"{len(done.temporary)} temporary files; {done.kept} objects stay"
+    )

@@ -1,0 +1,50 @@
+"""Options that several commands share: each declared once, with its text and its default."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.errors import UsageError
+
+DEFAULT_OUTPUTS = "outputs"
+_USUAL = ("cues.yaml", "cuesmith.yaml")
+
+Manifest = Annotated[
+    Path | None,
+    typer.Argument(
+        help="The asset manifest. Default: cues.yaml here, or the only .yaml in manifests/.", show_default=False
+    ),
+]
+Outputs = Annotated[
+    str,
+    typer.Option("--outputs", "-o", envvar="CUESMITH_OUTPUTS", help="Folder or URL (s3://...) of store and catalog."),
+]
+Profile = Annotated[
+    str | None, typer.Option("--profile", "-p", help="Profile of the manifest, such as prototype or nightly.")
+]
+Only = Annotated[
+    list[str] | None,
+    typer.Option("--only", help="Only assets whose id matches this glob ('music/*'); may be given again."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
+
+
+def find_manifest(given: Path | None) -> Path:
+    """The manifest that was given, or the one that stands where manifests usually do."""
+    if given is not None:
+        if not given.is_file():
+            raise UsageError(f"{given}: no such manifest; give the path of a .yaml file, or make one: cuesmith init")
+        return given
+    for name in _USUAL:
+        if Path(name).is_file():
+            return Path(name)
+    found = sorted(Path("manifests").glob("*.yaml"))
+    if len(found) == 1:
+        return found[0]
+    if found:
+        names = ", ".join(path.as_posix() for path in found)
+        raise UsageError(f"there are several manifests: {names}; name the one to use")
+    raise UsageError("no manifest here; name one, or make a project with: cuesmith init")

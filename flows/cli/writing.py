@@ -1,0 +1,118 @@
+"""Commands for whoever writes manifests: init, validate, schema, plan."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.cli.answers import answer, answer_json, command, remark
+from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Manifest, Only, Outputs, Profile, find_manifest
+from flows.prepare import prepare
+from pipeline.errors import UsageError
+from pipeline.manifest import STARTER_FILES, json_schema, load, profile_names
+from pipeline.plan import Plan, check
+
+_STALE = 1
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to ``app``."""
+    app.command()(init)
+    app.command()(validate)
+    app.command()(schema)
+    app.command("plan")(plan_command)
+
+
+@command
+def init(
+    folder: Annotated[Path, typer.Argument(help="Where to make the project.")] = Path(),
+    as_json: AsJson = False,
+) -> None:
+    """Make a small project that builds at once: a manifest, its schema for the editor, a .gitignore."""
+    present = [name for name in STARTER_FILES if (folder / name).exists()]
+    if present:
+        raise UsageError(f"{folder / present[0]} is already there; choose an empty folder: cuesmith init mygame")
+    written = []
+    for name, text in STARTER_FILES.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        written.append(path.as_posix())
+    if as_json:
+        answer_json({"written": written})
+        return
+    for name in written:
+        answer(f"wrote {name}")
+    step = "" if folder == Path() else f"cd {folder} && "
+    answer(f"Now: {step}cuesmith build")
+
+
+@command
+def validate(manifest: Manifest = None, profile: Profile = None, as_json: AsJson = False) -> None:
+    """Check a manifest under every profile (or one): all errors at once, each with file, line and the fix."""
+    path = find_manifest(manifest)
+    profiles = [profile] if profile else [None, *profile_names(path)]
+    assets = {}
+    for name in profiles:
+        project = load(path, name)
+        check(project)
+        assets[name or "default"] = len(project.assets)
+    if as_json:
+        answer_json({"valid": True, "manifest": str(path), "assets": assets})
+    else:
+        answer(f"{path}: {assets[profile or 'default']} assets, no problems (profiles: {', '.join(assets)})")
+
+
+@command
+def schema(
+    write: Annotated[Path | None, typer.Option("--write", help="Write to this file instead of printing.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print the JSON Schema of manifests, for completion and red squiggles in an editor."""
+    text = json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
+    if write is None:
+        typer.echo(text, nl=False)
+        return
+    write.write_text(text, encoding="utf-8")
+    if as_json:
+        answer_json({"written": [str(write)]})
+    else:
+        answer(f"wrote {write}")
+
+
+@command
+def plan_command(
+    manifest: Manifest = None,
+    outputs: Outputs = DEFAULT_OUTPUTS,
+    profile: Profile = None,
+    only: Only = None,
+    check_only: Annotated[
+        bool, typer.Option("--check", help="Exit with 1 when anything is to be made; for CI.")
+    ] = False,
+    everything: Annotated[bool, typer.Option("--all", help="List what is up to date as well.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Tell what a build would do, and why. Needs no GPU, no weights, no network."""
+    prepared = prepare(find_manifest(manifest), outputs, profile, only or ())
+    if as_json:
+        answer_json(prepared.plan.to_json())
+    else:
+        _tell(prepared.plan, everything)
+    if check_only and prepared.plan.stale:
+        raise typer.Exit(_STALE)
+
+
+def _tell(plan: Plan, everything: bool) -> None:
+    for asset in plan.assets:
+        for variation in asset.variations:
+            if everything or variation.action != "reuse":
+                name = f"{asset.asset.id}_{variation.variation:02d}"
+                answer(f"{variation.action:<10} {name:<40} {', '.join(variation.reasons)}".rstrip())
+    totals = plan.totals()
+    counts = ", ".join(f"{count} {action}" for action, count in totals["actions"].items() if count)
+    remark(f"{totals['variations']} variations of {totals['assets']} assets: {counts or 'nothing'}")
+    for line in totals["generate"]:
+        remark(f"  {line['engine']} {line['model']}: {line['takes']} takes, {line['audio_seconds']:.1f} s of audio")
