@@ -22,7 +22,9 @@ def create_keys(store: Store, number: int) -> list[bool]:
 
 def append_lines(store: Store, number: int) -> int:
     for index in range(40):
-        store.backend.append("journal.jsonl", b'{"by": %d, "n": %d, "pad": "%s"}' % (number, index, b"x" * 900))
+        store.backend.append(
+            "journal.jsonl", b'{"by": %d, "n": %d, "pad": "%s"}' % (number, index, b"x" * 900)
+        )
     return 40
 
 

@@ -134,7 +134,23 @@ def test_a_lock_is_free_after_an_error_inside(backend: Backend) -> None:
 
 @pytest.mark.parametrize(
     "key",
-    ["", "/x", "x/", "x//y", ".", "..", "a/../b", "con", "a/NUL.txt", "com1", "x.", "x ", "a:b", "a\\b", "a\nb"],
+    [
+        "",
+        "/x",
+        "x/",
+        "x//y",
+        ".",
+        "..",
+        "a/../b",
+        "con",
+        "a/NUL.txt",
+        "com1",
+        "x.",
+        "x ",
+        "a:b",
+        "a\\b",
+        "a\nb",
+    ],
 )
 def test_a_key_that_some_disk_cannot_hold_is_refused(backend: Backend, key: str) -> None:
     with pytest.raises(UsageError, match="cannot name a stored file"):

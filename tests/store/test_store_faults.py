@@ -81,7 +81,9 @@ def test_each_fault_names_its_remedy(
     assert local.objects() == set()
 
 
-def test_an_event_that_does_not_fit_is_taken_back_whole(local: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_event_that_does_not_fit_is_taken_back_whole(
+    local: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     local.backend.append("journal.jsonl", b'{"n": 1}')
     real = os.write
 
@@ -99,7 +101,9 @@ def test_an_event_that_does_not_fit_is_taken_back_whole(local: Store, monkeypatc
 
 
 @pytest.mark.parametrize("torn", [b"x", b'{"n": 2', b"\0" * 70_000, b"y" * 200_000])
-def test_a_torn_line_is_not_read_and_goes_with_the_next_event(local: Store, folder: Path, torn: bytes) -> None:
+def test_a_torn_line_is_not_read_and_goes_with_the_next_event(
+    local: Store, folder: Path, torn: bytes
+) -> None:
     local.backend.append("journal.jsonl", b'{"n": 1}')
     with (folder / "journal.jsonl").open("ab") as file:
         file.write(torn)

@@ -22,7 +22,9 @@ JSON = st.recursive(
     max_leaves=12,
 )
 REFS = st.builds(
-    lambda data, suffix: ObjectRef.of(data, suffix), st.binary(), st.sampled_from([".wav", ".flac", ".tar.gz"])
+    lambda data, suffix: ObjectRef.of(data, suffix),
+    st.binary(),
+    st.sampled_from([".wav", ".flac", ".tar.gz"]),
 )
 
 
@@ -158,7 +160,9 @@ def test_a_malformed_name_is_refused(value: dict[str, Any]) -> None:
         ObjectRef.from_json(value)
 
 
-@pytest.mark.parametrize(("room", "digest"), [("../x", "ab"), ("takes", "../ab"), ("Takes", "ab"), ("takes", "")])
+@pytest.mark.parametrize(
+    ("room", "digest"), [("../x", "ab"), ("takes", "../ab"), ("Takes", "ab"), ("takes", "")]
+)
 def test_a_record_cannot_leave_its_room(store: Store, room: str, digest: str) -> None:
     with pytest.raises(UsageError, match="cannot name a record"):
         store.put_record(room, digest, {"schema": "cuesmith.take/1"})
@@ -168,7 +172,10 @@ def test_a_record_cannot_leave_its_room(store: Store, room: str, digest: str) ->
     ("record", "says"),
     [
         ({"schema": "cuesmith.master/1"}, "holds cuesmith.master, not cuesmith.take"),
-        ({"schema": "cuesmith.take/9"}, r"newer cuesmith \(cuesmith.take/9; this one reads up to /3\); update"),
+        (
+            {"schema": "cuesmith.take/9"},
+            r"newer cuesmith \(cuesmith.take/9; this one reads up to /3\); update",
+        ),
         ({"schema": "cuesmith.take/1"}, "old format cuesmith.take/1, which this cuesmith no longer reads"),
         ({"schema": "take"}, "names no cuesmith format"),
         ({"schema": ["x"]}, "names no cuesmith format"),
@@ -217,7 +224,9 @@ def test_an_old_record_is_brought_up_step_by_step(store: Store, monkeypatch: pyt
 
 
 def test_the_same_version_is_read_as_it_is() -> None:
-    assert read_record(b'{"schema": "cuesmith.take/2"}', "cuesmith.take/2", "x") == {"schema": "cuesmith.take/2"}
+    assert read_record(b'{"schema": "cuesmith.take/2"}', "cuesmith.take/2", "x") == {
+        "schema": "cuesmith.take/2"
+    }
 
 
 def damage(store: Store, ref: ObjectRef, data: bytes) -> None:

@@ -53,7 +53,9 @@ def test_a_missing_object_is_found_by_who_names_it(store: Store, put_take: PutTa
     assert finding.named_by == ("takes/aa.json", "takes/bb.json")
 
 
-@pytest.mark.parametrize("data", [b"", b'{"schema"', b'{"audio": {"sha256": "x", "suffix": ".wav", "size": 1}}'])
+@pytest.mark.parametrize(
+    "data", [b"", b'{"schema"', b'{"audio": {"sha256": "x", "suffix": ".wav", "size": 1}}']
+)
 def test_an_unreadable_record_is_found(store: Store, data: bytes) -> None:
     store.backend.write("takes/aa.json", data)
     assert only(list(verify(store))).kind == "unreadable"
@@ -92,7 +94,9 @@ def test_the_same_damage_twice_keeps_both_in_quarantine(store: Store, put_take: 
         store.backend.delete(ref.key)
         store.backend.write(ref.key, wrong)
         repair(store)
-    kept = {store.backend.read(entry.key) for entry in store.backend.list("quarantine") if "store/" in entry.key}
+    kept = {
+        store.backend.read(entry.key) for entry in store.backend.list("quarantine") if "store/" in entry.key
+    }
     assert kept == {b"first", b"second"}
 
 
