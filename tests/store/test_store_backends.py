@@ -191,5 +191,5 @@ def test_a_missing_driver_names_what_to_install(monkeypatch: pytest.MonkeyPatch)
 
 def test_a_bucket_that_is_not_there_is_named(s3_bucket: str) -> None:
     backend = open_backend(f"{s3_bucket}-elsewhere/x")
-    with pytest.raises(MachineError, match="cannot write s3://sounds-elsewhere/x/key: .*check the bucket"):
+    with pytest.raises(MachineError, match=r"cannot write s3://sounds-elsewhere/x/key: .*check the bucket"):
         backend.write("key", b"")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
-import pytest
+from pipeline.store import Store
 
 READ_ONLY = """
 import sys
@@ -19,8 +20,9 @@ print(sorted(heavy & sys.modules.keys()))
 """
 
 
-@pytest.mark.usefixtures("put_take")
-def test_looking_into_a_local_store_imports_nothing_heavy(tmp_path: Path, put_take, local) -> None:  # type: ignore[no-untyped-def]
+def test_looking_into_a_local_store_imports_nothing_heavy(
+    local: Store, put_take: Callable[[Store, str, bytes], None]
+) -> None:
     put_take(local, "aa", b"sound")
     done = subprocess.run(
         [sys.executable, "-c", READ_ONLY, local.root],

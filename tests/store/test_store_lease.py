@@ -37,9 +37,11 @@ def test_a_dead_holders_lease_runs_out(url: str) -> None:
 
 def test_who_lost_its_lease_is_told(url: str) -> None:
     slept, other = FsspecBackend(url, lease_seconds=0.3), FsspecBackend(url)
-    with pytest.raises(StoreError, match="ran out while it was held.*run the command again"), slept.lock("x", 0):
+    with (
+        pytest.raises(StoreError, match=r"ran out while it was held.*run the command again"),
+        slept.lock("x", 0),
+    ):
         other.write("locks/x.lock/00000002.json", b"{}")
-        time.sleep(0.3)
 
 
 def test_a_number_that_was_free_again_does_not_count(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,7 +64,7 @@ def test_a_number_that_was_free_again_does_not_count(url: str, monkeypatch: pyte
 
 def test_a_network_that_fails_for_a_moment_costs_no_lease(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     backend = FsspecBackend(url, lease_seconds=0.6)
-    real, failures = backend.names, [1, 1]
+    real, failures = backend.names, [1]
 
     def names(prefix: str = "") -> set[str]:
         if failures:
@@ -71,9 +73,6 @@ def test_a_network_that_fails_for_a_moment_costs_no_lease(url: str, monkeypatch:
         return real(prefix)
 
     with backend.lock("x", 0):
-        pass
-    with backend.lock("y", 0) if not failures else backend.lock("z", 0):
         monkeypatch.setattr(backend, "names", names)
-        failures[:] = [1]
         time.sleep(0.8)
     assert failures == []

@@ -22,7 +22,7 @@ JSON = st.recursive(
     max_leaves=12,
 )
 REFS = st.builds(
-    lambda data, suffix: ObjectRef.of(data, suffix),
+    ObjectRef.of,
     st.binary(),
     st.sampled_from([".wav", ".flac", ".tar.gz"]),
 )

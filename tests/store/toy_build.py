@@ -1,7 +1,7 @@
-"""A build in small: objects, their records, a version, a pointer, a journal. Run as ``toy_build.py ROOT TAKES``.
+"""A build in small: objects, their records, a version, a pointer, a journal.
 
-Prints how many takes it had to make. What one take is comes from its number alone, so a second run knows what is
-there; a take counts as there when its record and its object are.
+``toy_build.py ROOT TAKES`` prints how many takes it had to make. What one take is comes from its number
+alone, so a second run knows what is there: a take whose record and whose object are.
 """
 
 from __future__ import annotations
