@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from pipeline.errors import VerificationError
+from pipeline.store.objects import sha256_in
 from pipeline.store.references import CATALOG_ROOMS, RECORD_ROOMS, Naming, read_namings
 from pipeline.store.store import Store
 
@@ -58,8 +59,9 @@ def gc(
 
 def _remove(store: Store, wanted: set[str], records: list[Naming], before: float, dry_run: bool) -> Collected:
     backend = store.backend
-    entries = list(backend.list("store"))
-    objects = [entry for entry in entries if entry.modified <= before and entry.key[9:73] not in wanted]
+    found = {entry: sha256_in(entry.key.rpartition("/")[2]) for entry in backend.list("store")}
+    objects = [entry for entry, sha256 in found.items() if sha256 and sha256 not in wanted]
+    objects = [entry for entry in objects if entry.modified <= before]
     gone = {entry.key for entry in objects}
     counting = [naming.entry for naming in records if any(ref.key in gone for ref in naming.objects)]
     temporary = [entry for entry in backend.list("tmp") if entry.modified <= before]
@@ -71,7 +73,7 @@ def _remove(store: Store, wanted: set[str], records: list[Naming], before: float
         tuple(entry.key for entry in counting),
         tuple(entry.key for entry in temporary),
         sum(entry.size for entry in (*counting, *objects, *temporary)),
-        len(entries) - len(objects),
+        sum(sha256 is not None for sha256 in found.values()) - len(objects),
     )
 
 

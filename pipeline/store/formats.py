@@ -53,7 +53,7 @@ def load_record(data: bytes, where: str) -> Record:
     """The JSON object in ``data``, of any schema. Raises `VerificationError` where it is not one."""
     try:
         record = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise VerificationError(
             f"{where} is damaged: {error}; run `cuesmith verify --repair`, then build again"
         ) from error

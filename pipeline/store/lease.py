@@ -11,7 +11,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from os import getpid
 from threading import Event, Thread
 
@@ -39,8 +39,10 @@ def hold_lease(backend: Backend, folder: str, timeout: float, seconds: float) ->
     finally:
         done.set()
         keeper.join()
-        if not lost.is_set():
+        if _current(backend, folder) == key:
             backend.write(key, _term(0.0))
+        else:
+            lost.set()
     if lost.is_set():
         raise StoreError(
             f"the lock {folder} ran out while it was held: this machine was away for over {seconds:g} s; "
@@ -51,14 +53,16 @@ def hold_lease(backend: Backend, folder: str, timeout: float, seconds: float) ->
 def _take(backend: Backend, folder: str, timeout: float, seconds: float) -> str:
     deadline = time.monotonic() + timeout
     while True:
-        terms = _terms(backend, folder)
-        holder = _holder(backend, f"{folder}/{_name(terms[-1])}") if terms else None
+        last = _current(backend, folder)
+        holder = _holder(backend, last) if last else None
         if holder is None:
-            key = f"{folder}/{_name(terms[-1] + 1 if terms else 1)}"
-            if backend.create(key, _term(time.time() + seconds)) and _is_last(backend, folder, key):
-                for past in terms:
-                    backend.delete(f"{folder}/{_name(past)}")
-                return key
+            key = _next(folder, last)
+            if backend.create(key, _term(time.time() + seconds)):
+                # Where others came and went since we looked, an old number was free again: it does not count.
+                if _current(backend, folder) == key:
+                    _drop_before(backend, folder, key)
+                    return key
+                backend.delete(key)
         if time.monotonic() >= deadline:
             raise Busy(
                 f"the lock {folder} is held by {holder or 'another process'}; wait until it ends, then retry"
@@ -66,28 +70,14 @@ def _take(backend: Backend, folder: str, timeout: float, seconds: float) -> str:
         time.sleep(min(_POLL_SECONDS, max(0.0, deadline - time.monotonic())))
 
 
-def _is_last(backend: Backend, folder: str, key: str) -> bool:
-    """Whether the term just created counts; not so when later ones came and this number was free again."""
-    if f"{folder}/{_name(_terms(backend, folder)[-1])}" == key:
-        return True
-    backend.delete(key)
-    return False
-
-
 def _keep(backend: Backend, folder: str, key: str, seconds: float, done: Event, lost: Event) -> None:
-    expires = time.time() + seconds
     while not done.wait(seconds / 3):
-        try:
-            current = _terms(backend, folder)
-            if time.time() > expires or not current or key != f"{folder}/{_name(current[-1])}":
+        # A network that is away may come back before anybody takes the next term.
+        with suppress(CuesmithError):
+            if _current(backend, folder) != key:
                 lost.set()
                 return
-            renewed = time.time() + seconds
-            backend.write(key, _term(renewed))
-            expires = renewed
-        except CuesmithError:
-            # The network may come back before the lease runs out.
-            continue
+            backend.write(key, _term(time.time() + seconds))
 
 
 def _holder(backend: Backend, key: str) -> str | None:
@@ -99,12 +89,21 @@ def _holder(backend: Backend, key: str) -> str | None:
     return str(term["holder"]) if term["expires"] > time.time() else None
 
 
-def _terms(backend: Backend, folder: str) -> list[int]:
-    return sorted(int(name.removesuffix(".json")) for name in backend.names(folder))
+def _current(backend: Backend, folder: str) -> str | None:
+    """Key of the last term, which is never deleted while the lock is in use; None before the first."""
+    names = backend.names(folder)
+    return f"{folder}/{max(names)}" if names else None
 
 
-def _name(term: int) -> str:
-    return f"{term:08d}.json"
+def _next(folder: str, key: str | None) -> str:
+    number = int(key.rpartition("/")[2].removesuffix(".json")) if key else 0
+    return f"{folder}/{number + 1:08d}.json"
+
+
+def _drop_before(backend: Backend, folder: str, key: str) -> None:
+    for name in backend.names(folder):
+        if f"{folder}/{name}" < key:
+            backend.delete(f"{folder}/{name}")
 
 
 def _term(expires: float) -> bytes:

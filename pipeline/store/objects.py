@@ -12,6 +12,7 @@ from pipeline.errors import FormatError
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _SUFFIX = re.compile(r"(?:\.[a-z0-9]{1,12}){1,2}")
+_NAME = re.compile(rf"({_SHA256.pattern}){_SUFFIX.pattern}")
 _FIELDS = frozenset({"sha256", "suffix", "size"})
 
 
@@ -27,9 +28,9 @@ class ObjectRef:
     """Bytes."""
 
     def __post_init__(self) -> None:
-        if not _SHA256.fullmatch(self.sha256):
+        if not isinstance(self.sha256, str) or not _SHA256.fullmatch(self.sha256):
             raise FormatError(f"{self.sha256!r} is not a SHA-256 in 64 lower-case hex digits")
-        if not _SUFFIX.fullmatch(self.suffix):
+        if not isinstance(self.suffix, str) or not _SUFFIX.fullmatch(self.suffix):
             raise FormatError(f"{self.suffix!r} is not a file suffix such as '.flac'")
         if isinstance(self.size, bool) or not isinstance(self.size, int) or self.size < 0:
             raise FormatError(f"{self.size!r} is not a size in bytes")
@@ -60,14 +61,21 @@ class ObjectRef:
         return cls(value["sha256"], value["suffix"], value["size"])
 
 
+def sha256_in(name: str) -> str | None:
+    """The hash that a file's name promises, without its folder; None for files that are no objects."""
+    match = _NAME.fullmatch(name)
+    return match[1] if match else None
+
+
 def named_objects(value: Any) -> Iterator[ObjectRef]:
-    """Every object that a JSON value names, at any depth, as often as it is named."""
-    if isinstance(value, dict):
-        if value.keys() == _FIELDS:
-            yield ObjectRef.from_json(value)
-            return
-        value = list(value.values())
-    if isinstance(value, list):
-        for item in value:
-            if isinstance(item, dict | list):
-                yield from named_objects(item)
+    """Every object that a JSON value names, at any depth, in order and as often as it is named."""
+    rest = [value]
+    while rest:
+        item = rest.pop()
+        if isinstance(item, dict):
+            if item.keys() == _FIELDS:
+                yield ObjectRef.from_json(item)
+            else:
+                rest.extend(reversed(item.values()))
+        elif isinstance(item, list):
+            rest.extend(reversed(item))

@@ -16,7 +16,7 @@ from typing import Any
 from pipeline.errors import StoreError, UsageError, VerificationError
 from pipeline.store.backend import Backend, Missing
 from pipeline.store.formats import Record, dump_record, read_record
-from pipeline.store.objects import ObjectRef, named_objects
+from pipeline.store.objects import ObjectRef, named_objects, sha256_in
 from pipeline.store.opening import open_backend
 from pipeline.store.sharing import alone, shared
 
@@ -76,7 +76,7 @@ class Store:
 
     def objects(self) -> set[str]:
         """The SHA-256 of every object: one listing, however many are asked about."""
-        return {name[:64] for name in self.backend.leaves("store") if name[64:65] == "."}
+        return {found for name in self.backend.leaves("store") if (found := sha256_in(name))}
 
     def put_record(self, room: str, digest: str, record: Mapping[str, Any]) -> None:
         """Store ``record`` durably as ``<room>/<digest>.json``, over what was there.

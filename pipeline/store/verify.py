@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pipeline.store.backend import Backend, Entry, Missing
-from pipeline.store.objects import ObjectRef
+from pipeline.store.objects import ObjectRef, sha256_in
 from pipeline.store.references import CATALOG_ROOMS, RECORD_ROOMS, read_namings
 from pipeline.store.store import Store
 
@@ -97,8 +97,8 @@ def repair(store: Store, progress: Progress | None = None) -> list[Repair]:
 
 def _check(backend: Backend, entry: Entry, ref: ObjectRef | None, by: tuple[str, ...]) -> Finding | None:
     folder, _, name = entry.key.removeprefix("store/").partition("/")
-    sha256 = name.partition(".")[0]
-    if len(sha256) != 64 or not sha256.startswith(folder):
+    sha256 = sha256_in(name)
+    if sha256 is None or sha256[:2] != folder:
         return Finding("stray", entry.key, "no object has such a name; move it out of the store")
     try:
         found = _sha256(backend, entry.key)

@@ -1,0 +1,65 @@
+"""What the processes of the concurrency tests do: each at the same moment, on a store of its own opening."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from multiprocessing import get_context
+from multiprocessing.synchronize import Barrier
+from typing import Any
+
+from pipeline.store import Store
+
+PROCESSES = 3
+
+
+def put_objects(store: Store, number: int) -> list[str]:
+    return [store.put(bytes([index]) * 20_000, ".wav").sha256 for index in range(20)]
+
+
+def create_keys(store: Store, number: int) -> list[bool]:
+    return [store.backend.create(f"catalog/{index}.json", b"%d" % number) for index in range(20)]
+
+
+def append_lines(store: Store, number: int) -> int:
+    for index in range(40):
+        store.backend.append(
+            "journal.jsonl", b'{"by": %d, "n": %d, "pad": "%s"}' % (number, index, b"x" * 900)
+        )
+    return 40
+
+
+def replace_and_read(store: Store, number: int) -> int:
+    torn = 0
+    for _ in range(60):
+        store.backend.write("channels/latest.json", bytes([65 + number]) * 30_000)
+        data = store.backend.read("channels/latest.json")
+        torn += len(data) != 30_000 or len(set(data)) != 1
+    return torn
+
+
+def count_up(store: Store, number: int) -> None:
+    for _ in range(15):
+        with store.backend.lock("count", 60):
+            count = int(store.backend.read("count")) + 1
+            store.backend.write("count", b"%d" % count)
+
+
+def _run(work: Callable[[Store, int], Any], root: str, number: int, barrier: Barrier, results: Any) -> None:
+    store = Store.open(root)
+    barrier.wait()
+    results.put((number, work(store, number)))
+
+
+def at_once(work: Callable[[Store, int], Any], root: str) -> list[Any]:
+    """Results of ``work(store, number)`` from `PROCESSES` spawned processes, by number."""
+    spawn = get_context("spawn")
+    barrier, results = spawn.Barrier(PROCESSES), spawn.Queue()
+    started = [
+        spawn.Process(target=_run, args=(work, root, number, barrier, results)) for number in range(PROCESSES)
+    ]
+    for process in started:
+        process.start()
+    found = dict(results.get(timeout=60) for _ in started)
+    for process in started:
+        process.join()
+    return [found[number] for number in range(PROCESSES)]

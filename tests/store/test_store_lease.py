@@ -1,0 +1,78 @@
+"""Leases: locks between machines in an object store."""
+
+from __future__ import annotations
+
+import time
+from uuid import uuid4
+
+import pytest
+
+from pipeline.errors import MachineError, StoreError
+from pipeline.store import Busy
+from pipeline.store.remote import FsspecBackend
+
+
+@pytest.fixture
+def url() -> str:
+    return f"memory://{uuid4().hex}"
+
+
+def test_a_held_lease_is_renewed_beyond_its_length(url: str) -> None:
+    held, other = FsspecBackend(url, lease_seconds=0.3), FsspecBackend(url)
+    with held.lock("x", 0):
+        time.sleep(0.6)
+        with pytest.raises(Busy, match="process"), other.lock("x", 0):
+            pass
+
+
+def test_a_dead_holders_lease_runs_out(url: str) -> None:
+    backend = FsspecBackend(url)
+    term = b'{"schema": "cuesmith.lease/1", "holder": "dead", "expires": %f}'
+    backend.write("locks/x.lock/00000007.json", term % (time.time() + 0.3))
+    with pytest.raises(Busy, match="held by dead"), backend.lock("x", 0):
+        pass
+    with backend.lock("x", 5):
+        assert backend.names("locks/x.lock") == {"00000008.json"}
+
+
+def test_who_lost_its_lease_is_told(url: str) -> None:
+    slept, other = FsspecBackend(url, lease_seconds=0.3), FsspecBackend(url)
+    with (
+        pytest.raises(StoreError, match=r"ran out while it was held.*run the command again"),
+        slept.lock("x", 0),
+    ):
+        other.write("locks/x.lock/00000002.json", b"{}")
+
+
+def test_a_number_that_was_free_again_does_not_count(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow, other = FsspecBackend(url), FsspecBackend(url)
+    with slow.lock("x", 0):
+        pass
+    real, first = slow.create, [True]
+
+    def create_late(key: str, data: bytes) -> bool:
+        if first.pop() if first else False:
+            for _ in range(2):
+                with other.lock("x", 0):
+                    pass
+        return real(key, data)
+
+    monkeypatch.setattr(slow, "create", create_late)
+    with slow.lock("x", 5):
+        assert slow.names("locks/x.lock") == {"00000004.json"}
+
+
+def test_a_network_that_fails_for_a_moment_costs_no_lease(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    backend = FsspecBackend(url, lease_seconds=0.6)
+    real, failures = backend.names, [1]
+
+    def names(prefix: str = "") -> set[str]:
+        if failures:
+            failures.pop()
+            raise MachineError("the network is away")
+        return real(prefix)
+
+    with backend.lock("x", 0):
+        monkeypatch.setattr(backend, "names", names)
+        time.sleep(0.8)
+    assert failures == []

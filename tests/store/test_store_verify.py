@@ -1,0 +1,126 @@
+"""Whatever is wrong in a store is found, moved aside and made again; nothing is lost on the way."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from pipeline.store import Busy, Finding, ObjectRef, Store, repair, verify
+
+PutTake = Callable[[Store, str, bytes], None]
+
+
+def only(findings: list[Finding]) -> Finding:
+    assert len(findings) == 1, findings
+    return findings[0]
+
+
+def test_a_whole_store_has_no_findings(store: Store, put_take: PutTake) -> None:
+    put_take(store, "aa", b"one")
+    put_take(store, "bb", b"two")
+    seen: list[tuple[int, int]] = []
+    assert list(verify(store, lambda done, total: seen.append((done, total)))) == []
+    assert seen == [(1, 2), (2, 2)]
+
+
+def test_every_single_flipped_bit_is_found(local: Store, put_take: PutTake) -> None:
+    put_take(local, "aa", b"abc")
+    ref = ObjectRef.of(b"abc", ".flac")
+    for bit in range(24):
+        wrong = (int.from_bytes(b"abc", "big") ^ 1 << bit).to_bytes(3, "big")
+        local.backend.write(ref.key, wrong)
+        finding = only(list(verify(local)))
+        assert (finding.kind, finding.key, finding.named_by) == ("damaged", ref.key, ("takes/aa.json",))
+
+
+def test_a_torn_object_is_found(store: Store, put_take: PutTake) -> None:
+    put_take(store, "aa", b"whole")
+    ref = ObjectRef.of(b"whole", ".flac")
+    store.backend.write(ref.key, b"who")
+    finding = only(list(verify(store)))
+    assert finding.kind == "torn"
+    assert str(finding) == f"{ref.key}: torn: it has 3 bytes, and 5 were recorded (named by takes/aa.json)"
+
+
+def test_a_missing_object_is_found_by_who_names_it(store: Store, put_take: PutTake) -> None:
+    put_take(store, "aa", b"gone")
+    put_take(store, "bb", b"gone")
+    store.backend.delete(ObjectRef.of(b"gone", ".flac").key)
+    finding = only(list(verify(store)))
+    assert finding.kind == "missing"
+    assert finding.named_by == ("takes/aa.json", "takes/bb.json")
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b'{"schema"', b'{"audio": {"sha256": "x", "suffix": ".wav", "size": 1}}']
+)
+def test_an_unreadable_record_is_found(store: Store, data: bytes) -> None:
+    store.backend.write("takes/aa.json", data)
+    assert only(list(verify(store))).kind == "unreadable"
+
+
+def test_what_does_no_harm_is_told_apart(local: Store) -> None:
+    local.backend.write("store/ab/Thumbs.db", b"")
+    local.backend.write("tmp/123-abc", b"half")
+    findings = list(verify(local))
+    assert [finding.key for finding in findings] == ["store/ab/Thumbs.db", "tmp/123-abc"]
+    assert not any(finding.harmful for finding in findings)
+    assert repair(local) == []
+
+
+def test_a_repaired_store_is_whole_and_has_lost_nothing(store: Store, put_take: PutTake) -> None:
+    for digest, data in (("aa", b"damaged"), ("bb", b"missing"), ("cc", b"whole")):
+        put_take(store, digest, data)
+    store.backend.write("masters/dd.json", b"{")
+    store.backend.write(ObjectRef.of(b"damaged", ".flac").key, b"changed")
+    store.backend.delete(ObjectRef.of(b"missing", ".flac").key)
+    repairs = repair(store)
+    assert len(repairs) == 3
+    assert list(verify(store)) == []
+    assert store.records("takes") == {"cc"}
+    assert store.records("masters") == set()
+    moved = {old: store.backend.read(new) for repaired in repairs for old, new in repaired.moved}
+    assert moved[ObjectRef.of(b"damaged", ".flac").key] == b"changed"
+    assert json.loads(moved["takes/bb.json"])["schema"] == "cuesmith.take/1"
+    assert repair(store) == []
+
+
+def test_the_same_damage_twice_keeps_both_in_quarantine(store: Store, put_take: PutTake) -> None:
+    ref = ObjectRef.of(b"sound", ".flac")
+    for wrong in (b"first", b"second"):
+        put_take(store, "aa", b"sound")
+        store.backend.delete(ref.key)
+        store.backend.write(ref.key, wrong)
+        repair(store)
+    kept = {
+        store.backend.read(entry.key) for entry in store.backend.list("quarantine") if "store/" in entry.key
+    }
+    assert kept == {b"first", b"second"}
+
+
+def test_a_version_stays_and_is_whole_once_the_bytes_are_made_again(store: Store) -> None:
+    ref = store.put(b"sound", ".wav")
+    version = json.dumps({"schema": "cuesmith.catalog/1", "master": ref.to_json()}).encode()
+    store.backend.write("catalog/000001/catalog.json", version)
+    store.backend.delete(ref.key)
+    store.backend.write(ref.key, b"noise")
+    assert only([repaired.finding for repaired in repair(store)]).named_by == ("catalog/000001/catalog.json",)
+    assert store.backend.read("catalog/000001/catalog.json") == version
+    assert only(list(verify(store))).kind == "missing"
+    store.put(b"sound", ".wav")
+    assert list(verify(store)) == []
+
+
+def test_a_damaged_version_is_left_to_a_person(store: Store) -> None:
+    store.backend.write("catalog/000001/catalog.json", b"{")
+    repaired = repair(store)[0]
+    assert repaired.moved == ()
+    assert "restore this file from a backup" in repaired.advice
+
+
+def test_nothing_is_repaired_under_a_running_build(store: Store) -> None:
+    with store.shared(), pytest.raises(Busy, match="a build is using this store"):
+        repair(store)
+    repair(store)
