@@ -1,0 +1,144 @@
+"""Reads a tree into a model of the language, and says in our words what keeps it from being one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from pipeline.manifest import nodes
+from pipeline.manifest.faults import Fault, list_names, suggest
+from pipeline.manifest.language import Asset, Settings, Shared
+from pipeline.manifest.nodes import Location
+from pipeline.manifest.problems import Report
+from pipeline.manifest.values import nothing, shape
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+ModelT_co = TypeVar("ModelT_co", bound=BaseModel, covariant=True)
+Data = dict[str, Any]
+_EXAMPLES = {
+    "cuesmith": "cuesmith: 1",
+    "project": "project: and the project's name",
+    "assets": "assets: and a list of assets, or assets: [] for none",
+    "id": "id: such as sfx/door/wood",
+    "kind": "kind: music or kind: sfx",
+    "prompt": "prompt: and the sound in words",
+    "category": "category: such as FOOTHmn",
+}
+
+
+@dataclass(frozen=True)
+class Checked(Generic[ModelT_co]):
+    """What could be read. Later checks leave out the keys in ``bad``: their problem is already known."""
+
+    value: ModelT_co
+    bad: frozenset[str]
+
+
+def check(
+    model: type[ModelT],
+    node: nodes.Mapping,
+    report: Report,
+    base: Location = (),
+    stand_in: Data | None = None,
+) -> Checked[ModelT] | None:
+    """``node`` as a ``model``, without the keys that cannot be read; each of those is reported.
+
+    ``stand_in`` has a value for each required key. None comes back only when that does not help.
+    """
+    data = nodes.to_data(node)
+    try:
+        return Checked(model.model_validate(data), frozenset())
+    except ValidationError as error:
+        found = [(tuple(item["loc"]), _fault(model, item)) for item in error.errors(include_url=False)]
+    bad: set[str] = set()
+    for location, fault in found:
+        line, known = nodes.locate(node, location)
+        missing = fault.what == "is missing" or fault.what.startswith("unknown key")
+        report.add(line, nodes.dotted(base + (location if missing else known)), fault)
+        bad.update(str(step) for step in location)
+        _remove(data, location)
+    for key, value in (stand_in or {}).items():
+        if key not in data:
+            data[key] = value
+            bad.add(key)
+    try:
+        return Checked(model.model_validate(data), frozenset(bad))
+    except ValidationError:
+        return None
+
+
+def _remove(data: Any, location: Location) -> None:
+    """Take out the deepest key of ``location`` that stands in a mapping; a list goes as a whole."""
+    holder, key = None, None
+    for step in location:
+        if not isinstance(data, dict) or step not in data:
+            break
+        holder, key = data, step
+        data = data[step]
+    if holder is not None:
+        del holder[key]
+
+
+def _fault(model: type[BaseModel], error: Mapping[str, Any]) -> Fault:
+    """One of pydantic's errors in our words."""
+    kind, location = error["type"], error["loc"]
+    said = error.get("ctx", {}).get("error")
+    if isinstance(said, Fault):
+        return said
+    last = str(location[-1]) if location else ""
+    if kind == "missing":
+        return Fault("is missing", f"write {_EXAMPLES.get(last, f'{last}:')}")
+    if kind == "extra_forbidden":
+        return _unknown(_model_at(model, location[:-1]), last)
+    return _wrong_shape(kind, last, error)
+
+
+def _wrong_shape(kind: str, key: str, error: Mapping[str, Any]) -> Fault:
+    """The fault of a list or a mapping that is something else, or holds too little or too much."""
+    given = error["input"]
+    if given is None:
+        return Fault("has no value", f"write {_EXAMPLES[key]}") if key in _EXAMPLES else nothing("one")
+    if kind == "too_long":
+        return Fault(f"holds more than {error['ctx']['max_length']} values", "shorten it")
+    if kind == "too_short":
+        return Fault("is empty", "write at least one value, or remove the line")
+    if kind == "tuple_type":
+        return Fault(f"is {shape(given)}, not a list", "write [a, b] or one value a line, each after '- '")
+    return Fault(f"is {shape(given)}, not a mapping", "write key: value lines beneath it")
+
+
+def _unknown(model: type[BaseModel], key: str) -> Fault:
+    """The fault of a key that ``model`` does not have."""
+    if key == "engine" and model is Asset:
+        return Fault(
+            "unknown key", "an engine is chosen for a whole kind; set it in defaults or in a profile"
+        )
+    if model is Shared and key in ("project", "assets"):
+        remedy = f"an included file holds only {list_names(_keys(Shared))}; move it to the manifest"
+        return Fault("unknown key", remedy)
+    if key in Asset.model_fields and issubclass(model, Settings):
+        return Fault("unknown key", "this is said of one asset only; move it to the asset")
+    return Fault("unknown key", suggest(key, _keys(model), "known keys:"))
+
+
+def _keys(model: type[BaseModel]) -> Iterator[str]:
+    return (field.alias or name for name, field in model.model_fields.items())
+
+
+def _model_at(model: type[BaseModel], location: Location) -> type[BaseModel]:
+    """The model that reads what stands at ``location``; free names and places in a list change nothing."""
+    for step in location:
+        field = next((f for name, f in model.model_fields.items() if step in (name, f.alias)), None)
+        inner = _inner_model(field.annotation) if field else None
+        model = inner or model
+    return model
+
+
+def _inner_model(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    found = (_inner_model(part) for part in get_args(annotation))
+    return next((part for part in found if part), None)

@@ -1,0 +1,132 @@
+"""Entries to `AssetSpec` values, one for each combination of an entry's for_each lists."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterator
+from typing import cast
+
+from pipeline.manifest.entries import Entry
+from pipeline.manifest.faults import Fault
+from pipeline.manifest.files import AudioFiles
+from pipeline.manifest.language import Settings
+from pipeline.manifest.parts import Parts
+from pipeline.manifest.rules import conflicts
+from pipeline.manifest.settings import Values, lay
+from pipeline.manifest.spec import AssetSpec, Kind, SourceRef
+from pipeline.manifest.templates import Template, check_name
+from pipeline.manifest.texts import Combination, Texts
+from pipeline.manifest.uniqueness import Ids
+
+MAX_ASSETS = 200_000
+_SETTINGS = frozenset(Settings.model_fields)
+
+
+class Expansion:
+    """Expands the entries of one manifest, for one profile."""
+
+    def __init__(
+        self, file: str, seed: int, base: dict[str, Values], unsure: frozenset[str], audio: AudioFiles
+    ):
+        self._file = file
+        self._seed = seed
+        self._base = base
+        self._unsure = unsure
+        self._audio = audio
+        self._ids = Ids()
+        self._parts = Parts()
+        self._room = MAX_ASSETS
+
+    def expand(self, entry: Entry) -> Iterator[AssetSpec]:
+        """The entry's assets. What is wrong with it is reported, and then they are not to be used."""
+        asset, texts, values = entry.asset, Texts(entry, self._audio), self._settle(entry)
+        if texts.id is None or not self._countable(entry, texts.id):
+            return
+        lists = list(asset.for_each.values())
+        slugs = [[value.replace(" ", "_") for value in known] for known in lists]
+        make = self._maker(entry, texts, values) if values else None
+        for combination, slug in zip(itertools.product(*lists), itertools.product(*slugs), strict=True):
+            id_ = texts.id.fill(slug)
+            self._ids.take(id_, entry)
+            if make:
+                yield make(id_, combination)
+            else:
+                texts.check(combination)
+
+    def _settle(self, entry: Entry) -> Values | None:
+        """The entry's settings; None where they cannot stand together or could not be read."""
+        if not entry.readable("kind"):
+            return None
+        asset, written = entry.asset, entry.asset.model_fields_set
+        values = lay(self._base[asset.kind], asset, written & _SETTINGS)
+        unsure = self._unsure | entry.checked.bad
+        found = list(conflicts(values, written))
+        for conflict in found:
+            if unsure.isdisjoint(conflict.keys):
+                key = next((key for key in conflict.keys if key in written), conflict.keys[0])
+                entry.blame((key,), conflict.fault)
+        return None if found else values
+
+    def _countable(self, entry: Entry, id_: Template) -> bool:
+        """Whether the entry's combinations can be told apart, and are not too many."""
+        if not entry.readable("for_each"):
+            return False
+        lists = entry.asset.for_each
+        good = True
+        for place, (name, known) in enumerate(lists.items()):
+            try:
+                check_name(name)
+                if not known:
+                    raise Fault("is empty", "write at least one value")
+                if place not in id_.used:
+                    raise Fault(
+                        f"{name} is not used in the id", f"write {{{name}}} in the id, or remove {name}"
+                    )
+            except Fault as fault:
+                good = False
+                entry.blame(("for_each", name), fault)
+        count = math.prod(len(known) for known in lists.values())
+        if good and count > self._room:
+            good = False
+            what = f"the manifest makes more than {MAX_ASSETS:,} assets"
+            entry.blame(("for_each",), Fault(what, "shorten the lists, or split the manifest"))
+        self._room -= count if good else 0
+        return good
+
+    def _maker(self, entry: Entry, texts: Texts, values: Values) -> Callable[[str, Combination], AssetSpec]:
+        """A function from an id and a combination to the asset; what the entry shares is made once."""
+        asset = entry.asset
+        seed = self._seed if asset.seed is None else asset.seed
+        mastering, delivery = self._parts.mastering(values), self._parts.delivery(values)
+        sampling = self._parts.sampling(values)
+        source = SourceRef(self._file, entry.line)
+        kind = cast(Kind, asset.kind)
+
+        def make(id_: str, combination: Combination) -> AssetSpec:
+            return AssetSpec(
+                id=id_,
+                kind=kind,
+                prompt=texts.prompt(combination),
+                duration_s=values["duration"],
+                variations=values["variations"],
+                candidates=values["candidates"],
+                seed=seed,
+                bpm=values["bpm"],
+                loop=values["loop"],
+                tags=texts.tags(combination, values["tags"]),
+                lock=bool(asset.lock),
+                extend=values["extend"],
+                license=values["license"],
+                engine=values["engine"],
+                model=values["model"],
+                sampling=sampling,
+                melody=texts.audio("melody", combination),
+                continue_from=texts.audio("continue_from", combination),
+                ucs=texts.ucs(combination),
+                mastering=mastering,
+                delivery=delivery,
+                source=source,
+            )
+
+        return make

@@ -1,0 +1,203 @@
+"""The manifest language: frozen pydantic models, one field a key, from which the JSON Schema is made.
+
+A field's type says how its text is read (`values`). Which keys were written is in ``model_fields_set``; what
+was not written is worked out in `settings`, never here.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
+
+from pipeline.manifest import values as v
+
+Seconds = Annotated[float | None, PlainValidator(v.DURATION.read), WithJsonSchema(v.DURATION.schema())]
+FadeSeconds = Annotated[float | None, PlainValidator(v.FADE.read), WithJsonSchema(v.FADE.schema())]
+Loudness = Annotated[float | None, PlainValidator(v.LOUDNESS.read), WithJsonSchema(v.LOUDNESS.schema())]
+TruePeak = Annotated[float | None, PlainValidator(v.TRUE_PEAK.read), WithJsonSchema(v.TRUE_PEAK.schema())]
+Rate = Annotated[int | None, PlainValidator(v.read_rate), WithJsonSchema(v.rate_schema())]
+Channels = Annotated[int | None, PlainValidator(v.CHANNELS.read), WithJsonSchema(v.CHANNELS.schema())]
+Tempo = Annotated[float | None, PlainValidator(v.TEMPO.read_or_none), WithJsonSchema(v.TEMPO.schema(True))]
+Variations = Annotated[int | None, PlainValidator(v.VARIATIONS.read), WithJsonSchema(v.VARIATIONS.schema())]
+Candidates = Annotated[int | None, PlainValidator(v.CANDIDATES.read), WithJsonSchema(v.CANDIDATES.schema())]
+Seed = Annotated[int | None, PlainValidator(v.SEED.read), WithJsonSchema(v.SEED.schema())]
+Flag = Annotated[bool | None, PlainValidator(v.read_flag), WithJsonSchema({"type": "boolean"})]
+Kind = Annotated[str, PlainValidator(v.KIND.read), WithJsonSchema(v.KIND.schema())]
+License = Annotated[str | None, PlainValidator(v.LICENSE.read), WithJsonSchema(v.LICENSE.schema())]
+Format = Annotated[str, PlainValidator(v.FORMAT.read), WithJsonSchema(v.FORMAT.schema())]
+BitDepth = Annotated[str | None, PlainValidator(v.BIT_DEPTH.read), WithJsonSchema(v.BIT_DEPTH.schema())]
+Temperature = Annotated[
+    float | None, PlainValidator(v.TEMPERATURE.read_or_none), WithJsonSchema(v.TEMPERATURE.schema(True))
+]
+TopK = Annotated[int | None, PlainValidator(v.TOP_K.read_or_none), WithJsonSchema(v.TOP_K.schema(True))]
+TopP = Annotated[float | None, PlainValidator(v.TOP_P.read_or_none), WithJsonSchema(v.TOP_P.schema(True))]
+Guidance = Annotated[
+    float | None, PlainValidator(v.GUIDANCE.read_or_none), WithJsonSchema(v.GUIDANCE.schema(True))
+]
+Prompt = Annotated[str, PlainValidator(v.PROMPT.read), WithJsonSchema(v.PROMPT.schema())]
+Tag = Annotated[str, PlainValidator(v.TAG.read), WithJsonSchema(v.TAG.schema())]
+Piece = Annotated[str, PlainValidator(v.PIECE.read), WithJsonSchema(v.PIECE.schema())]
+Id = Annotated[str, PlainValidator(v.ID.read), WithJsonSchema(v.ID.schema())]
+Name = Annotated[str, PlainValidator(v.NAME.read), WithJsonSchema(v.NAME.schema())]
+Path = Annotated[str, PlainValidator(v.PATH.read), WithJsonSchema(v.PATH.schema())]
+AudioPath = Annotated[str | None, PlainValidator(v.PATH.read), WithJsonSchema(v.PATH.schema())]
+Model = Annotated[str | None, PlainValidator(v.MODEL.read_or_none), WithJsonSchema(v.MODEL.schema(True))]
+Engine = Annotated[str | None, PlainValidator(v.ENGINE.read), WithJsonSchema(v.ENGINE.schema())]
+Category = Annotated[str, PlainValidator(v.CATEGORY.read), WithJsonSchema(v.CATEGORY.schema())]
+FxName = Annotated[str | None, PlainValidator(v.PIECE.read), WithJsonSchema(v.PIECE.schema())]
+Version = Annotated[int, PlainValidator(v.read_version), WithJsonSchema({"const": 1})]
+
+
+def _mapping_if_null(value: Any) -> Any:
+    return {} if value is None else value
+
+
+def _list_if_null(value: Any) -> Any:
+    return [] if value is None else value
+
+
+def _both_ends(value: Any) -> Any:
+    return {"in": value, "out": value} if isinstance(value, str) else value
+
+
+class Language(BaseModel):
+    """What every part of the language shares: unknown keys are refused, nothing changes once read."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+
+class SamplingKeys(Language):
+    """How a language model draws its next token. An empty value leaves the model's own default."""
+
+    temperature: Temperature = Field(default=None, description="Above 1 more surprise, below 1 less.")
+    top_k: TopK = Field(default=None, description="Draw from this many most likely tokens; 0 for all.")
+    top_p: TopP = Field(
+        None, description="Draw from the likeliest tokens of this summed probability; 0 for all."
+    )
+    cfg: Guidance = Field(
+        default=None, description="Classifier-free guidance: how closely to follow the prompt."
+    )
+
+
+class FadeKeys(Language):
+    """Fades at both ends. One duration sets both."""
+
+    in_: FadeSeconds = Field(default=None, alias="in", description="Fade at the start, such as 20ms.")
+    out: FadeSeconds = Field(default=None, description="Fade at the end, such as 1.5s.")
+
+
+class UcsKeys(Language):
+    """Universal Category System labels."""
+
+    category: Category = Field(description="CatID of the UCS list, such as FOOTHmn.")
+    name: FxName = Field(default=None, description="FXName, at most 25 characters.")
+
+
+Sampling = Annotated[SamplingKeys | None, BeforeValidator(v.refuse_null)]
+Fade = Annotated[
+    FadeKeys | None,
+    BeforeValidator(v.refuse_null),
+    BeforeValidator(_both_ends),
+]
+
+
+class Settings(Language):
+    """Keys that an asset may write, and that defaults and profiles may write for a whole kind."""
+
+    duration: Seconds = Field(
+        default=None, description="Length: 40s, 1.5 s, 600ms, 2min, 1:30 or plain seconds."
+    )
+    bpm: Tempo = Field(
+        default=None, description="Tempo in beats a minute. A loop with a tempo ends on a bar."
+    )
+    loop: Flag = Field(default=None, description="Whether the end runs back into the start without a seam.")
+    tags: tuple[Tag, ...] = Field(default=(), max_length=64, description="Words to find the asset by.")
+    variations: Variations = Field(default=None, description="Numbered alternates to make: _01, _02 and on.")
+    candidates: Candidates = Field(
+        default=None, description="Takes to make for each variation; the best is kept."
+    )
+    sampling: Sampling = Field(
+        default=None, description="How the model draws; what is left out is the model's own."
+    )
+    extend: Flag = Field(default=None, description="May be generated beyond the model's window.")
+    model: Model = Field(
+        default=None, description="Model of the engine; left out, the engine's own for the kind."
+    )
+    license: License = Field(
+        default=None, description="commercial refuses models whose licence forbids a sold game."
+    )
+    fade: Fade = Field(default=None, description="One duration for both ends, or {in: 20ms, out: 1s}.")
+    trim: Flag = Field(default=None, description="Whether silence before and after the sound is cut.")
+    loudness: Loudness = Field(default=None, description="Target loudness, such as -16 LUFS.")
+    true_peak: TruePeak = Field(default=None, description="Highest true peak, such as -1 dBTP.")
+    sample_rate: Rate = Field(
+        default=None, description="Sample rate of the master: 48000, 48 kHz or 44.1 kHz."
+    )
+    channels: Channels = Field(default=None, description="1 for mono, 2 for stereo.")
+    formats: tuple[Format, ...] = Field(
+        default=(), min_length=1, max_length=6, description="Files to deliver."
+    )
+    bit_depth: BitDepth = Field(
+        default=None, description="Of wav and flac: 16, 24 or float (float is wav only)."
+    )
+
+
+class KindSettings(Settings):
+    """Settings of every asset of one kind."""
+
+    engine: Engine = Field(default=None, description="Engine for this kind.")
+
+
+KindLayer = Annotated[KindSettings, BeforeValidator(_mapping_if_null)]
+
+
+class Layer(Language):
+    """Settings by kind: the defaults, or one profile."""
+
+    engine: Engine = Field(default=None, description="Engine for both kinds, such as sketch or audiocraft.")
+    music: KindLayer = Field(default_factory=KindSettings, description="Settings of every music asset.")
+    sfx: KindLayer = Field(default_factory=KindSettings, description="Settings of every sound effect.")
+
+
+SomeLayer = Annotated[Layer, BeforeValidator(_mapping_if_null)]
+
+
+class Asset(Settings):
+    """One asset the game needs, or with for_each a family of them."""
+
+    id: Id = Field(description="Name and place in the library, such as music/forest/explore.")
+    kind: Kind = Field(description="music or sfx.")
+    prompt: Prompt = Field(description="The sound in words.")
+    for_each: Annotated[dict[str, tuple[Piece, ...]], BeforeValidator(v.refuse_null)] = Field(
+        default_factory=dict,
+        description="Lists of values; the entry stands for every combination, with {name} filled in.",
+    )
+    seed: Seed = Field(default=None, description="In place of the manifest's seed.")
+    melody: AudioPath = Field(default=None, description="Audio file whose melody the music follows.")
+    continue_from: AudioPath = Field(default=None, description="Audio file that the music carries on.")
+    lock: Flag = Field(default=None, description="Never replace the master that the catalog has.")
+    ucs: Annotated[UcsKeys | None, BeforeValidator(v.refuse_null)] = Field(
+        default=None, description="UCS labels."
+    )
+
+
+class Shared(Language):
+    """A file that manifests include: what a studio's projects have in common."""
+
+    cuesmith: Version = Field(description="Version of the manifest language: 1.")
+    seed: Seed = Field(default=None, description="Seed from which every variation's seed is derived.")
+    include: Annotated[tuple[Path, ...], BeforeValidator(_list_if_null)] = Field(
+        default=(), max_length=64, description="Files whose defaults and profiles come before this file's."
+    )
+    profiles: Annotated[dict[str, SomeLayer], BeforeValidator(_mapping_if_null)] = Field(
+        default={}, description="Named settings to choose with --profile."
+    )
+    defaults: SomeLayer = Field(default_factory=Layer, description="Settings of every asset of a kind.")
+
+
+class Manifest(Shared):
+    """A manifest: the project's name and the assets that its game needs."""
+
+    project: Name = Field(description="Name of the project.")
+    assets: tuple[Asset, ...] = Field(description="What the game needs.")

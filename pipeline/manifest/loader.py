@@ -1,0 +1,80 @@
+"""Loads a manifest: its files, its settings for one profile, its assets; or all that is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from operator import attrgetter
+from pathlib import Path
+
+from pipeline.manifest.checking import check
+from pipeline.manifest.entries import Entry
+from pipeline.manifest.expansion import Expansion
+from pipeline.manifest.faults import Fault
+from pipeline.manifest.files import AudioFiles
+from pipeline.manifest.ids import check_project
+from pipeline.manifest.language import Asset, Layer, Manifest, Settings
+from pipeline.manifest.nodes import Mapping, Sequence
+from pipeline.manifest.problems import Problems
+from pipeline.manifest.settings import BUILT_IN, lay_all
+from pipeline.manifest.sources import Source, Sources, check_profile
+from pipeline.manifest.spec import AssetSpec, Project
+
+_STAND_IN = {"id": "unnamed", "kind": "sfx", "prompt": "none"}
+
+
+def load(path: Path, profile: str | None = None) -> Project:
+    """The project that the manifest at ``path`` describes, with the settings of ``profile``.
+
+    Raises `ManifestError` with every problem of the manifest and of what it includes, in file order.
+    """
+    problems = Problems()
+    report = problems.in_file(str(path))
+    try:
+        folder = path.parent.resolve()
+    except (OSError, RuntimeError):
+        report.add(1, "", Fault("the path cannot be followed", "check it for links and length"))
+        folder = path.parent
+    sources = Sources(problems, folder)
+    main = sources.read(folder / path.name, str(path))
+    if main is None or not isinstance(main.shared.value, Manifest):
+        problems.check()
+        raise AssertionError("a manifest that cannot be read has a problem")
+    _check_project(main, main.shared.value.project)
+    if profile is not None:
+        check_profile(sources, main, profile)
+    assets = list(_assets(sources, main, profile, path.name))
+    problems.check()
+    assets.sort(key=attrgetter("id"))
+    return Project(main.shared.value.project, str(path), profile, sources.sha256, tuple(assets))
+
+
+def _check_project(main: Source, name: str) -> None:
+    try:
+        check_project(name)
+    except Fault as fault:
+        main.report.at(main.root, ("project",), fault)
+
+
+def _assets(sources: Sources, main: Source, profile: str | None, file: str) -> Iterator[AssetSpec]:
+    """Every asset, in the manifest's order. Problems are reported on the way."""
+    shared = [source.shared for source in sources.found]
+    layers: list[Layer] = [known.value.defaults for known in shared]
+    if profile is not None:
+        layers += [known.value.profiles[profile] for known in shared if profile in known.value.profiles]
+    unsure = frozenset(Settings.model_fields) if sources.incomplete else frozenset[str]()
+    expansion = Expansion(
+        file=file,
+        seed=next((known.value.seed for known in reversed(shared) if known.value.seed is not None), 0),
+        base={kind: lay_all(kind, layers) for kind in BUILT_IN},
+        unsure=unsure.union(*(known.bad for known in shared)),
+        audio=AudioFiles(sources.folder),
+    )
+    listed = main.root.items.get("assets")
+    for place, node in enumerate(listed.items if isinstance(listed, Sequence) else ()):
+        if not isinstance(node, Mapping):
+            fault = Fault("is not a mapping", "write key: value lines, such as id: sfx/door/wood")
+            main.report.at(main.root, ("assets", place), fault)
+            continue
+        checked = check(Asset, node, main.report, base=("assets", place), stand_in=_STAND_IN)
+        if checked is not None:
+            yield from expansion.expand(Entry(place, node, checked, main.report))

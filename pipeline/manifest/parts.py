@@ -1,0 +1,42 @@
+"""The parts of an asset that many assets have in common; equal parts are one object."""
+
+from __future__ import annotations
+
+from pipeline.manifest.settings import Values
+from pipeline.manifest.spec import DeliverySpec, MasteringSpec, Sampling
+
+
+class Parts:
+    """Makes the shared parts of assets from settled values."""
+
+    def __init__(self) -> None:
+        self._mastering: dict[MasteringSpec, MasteringSpec] = {}
+        self._delivery: dict[DeliverySpec, DeliverySpec] = {}
+        self._sampling: dict[Sampling, Sampling] = {}
+
+    def mastering(self, values: Values) -> MasteringSpec:
+        """How the takes are mastered. A loop is neither faded nor trimmed, and only a loop needs a tempo."""
+        loop = values["loop"]
+        spec = MasteringSpec(
+            loudness_lufs=values["loudness"],
+            true_peak_dbtp=values["true_peak"],
+            sample_rate_hz=values["sample_rate"],
+            channels=values["channels"],
+            duration_s=values["duration"],
+            loop=loop,
+            bpm=values["bpm"] if loop else None,
+            trim=values["trim"] and not loop,
+            fade_in_s=0.0 if loop else values["fade"]["in_"],
+            fade_out_s=0.0 if loop else values["fade"]["out"],
+        )
+        return self._mastering.setdefault(spec, spec)
+
+    def delivery(self, values: Values) -> DeliverySpec:
+        """Which files are made."""
+        spec = DeliverySpec(formats=values["formats"], bit_depth=values["bit_depth"])
+        return self._delivery.setdefault(spec, spec)
+
+    def sampling(self, values: Values) -> Sampling:
+        """How a language model draws."""
+        spec = Sampling(**values["sampling"])
+        return self._sampling.setdefault(spec, spec)

@@ -1,0 +1,199 @@
+"""Bytes of YAML to a tree of nodes, with lines, strictly and within limits.
+
+The parser's events are put together here, without recursion, because PyYAML's own composer keeps the last of
+two equal keys, follows tags, and dies of deep nesting. What a manifest does not need is refused: tags, merge
+keys, several documents, keys that are not text.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import yaml
+
+from pipeline.manifest.faults import Fault, quote
+from pipeline.manifest.nodes import Mapping, Node, Scalar, Sequence
+from pipeline.manifest.problems import Report
+from pipeline.manifest.syntax import Stop, parse_events
+
+MAX_BYTES = 16 * 2**20
+MAX_NODES = 2_000_000
+MAX_DEPTH = 32
+MAX_ALIASED = 100_000
+"""Nodes that aliases may stand for, all together."""
+
+_ODD = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+_UNDEFINED = Fault("the alias has no anchor before it", "define it with &name above, or write the value out")
+
+
+def read_document(data: bytes, report: Report) -> Mapping | None:
+    """The mapping that ``data`` holds; None when there is none to speak of. Problems go to ``report``."""
+    try:
+        root = _Composer(report).compose(_decode(data))
+    except Stop as stop:
+        report.add(stop.line, "", stop.fault)
+        return None
+    if root is None:
+        report.add(1, "", Fault("the file is empty", "start with the line cuesmith: 1"))
+    elif not isinstance(root, Mapping):
+        report.add(root.line, "", Fault("the file is not a mapping", "start with the line cuesmith: 1"))
+    else:
+        return root
+    return None
+
+
+def _decode(data: bytes) -> str:
+    if len(data) > MAX_BYTES:
+        raise Stop(
+            1, Fault(f"the file is larger than {MAX_BYTES >> 20} MiB", "split it into several manifests")
+        )
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise Stop(1, Fault("the file is UTF-16", "save it as UTF-8"))
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise Stop(line, Fault("the text is not UTF-8 from here on", "save the file as UTF-8")) from error
+    text = text.removeprefix("\ufeff")
+    odd = _ODD.search(text)
+    if odd:
+        line = text.count("\n", 0, odd.start()) + 1
+        raise Stop(line, Fault(f"character {quote(odd[0])} is not allowed", "remove it"))
+    return text
+
+
+class _Frame:
+    """A collection that is still open, and in a mapping the key that waits for its value."""
+
+    __slots__ = ("awaits_key", "key", "node")
+
+    def __init__(self, node: Sequence | Mapping) -> None:
+        self.node = node
+        self.awaits_key = True
+        self.key: str | None = None
+
+
+class _Composer:
+    """Puts one document's events together."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self._open: list[_Frame] = []
+        self._anchors: dict[str, Node] = {}
+        self._root: Node | None = None
+        self._nodes = 0
+        self._aliased = 0
+
+    def compose(self, text: str) -> Node | None:
+        """The root of the only document in ``text``."""
+        documents = 0
+        for event in parse_events(text):
+            kind = event.__class__
+            if kind is yaml.ScalarEvent:
+                node = Scalar(event.value, not event.style, event.start_mark.line + 1)
+                self._begin(node, event)
+            elif kind is yaml.MappingStartEvent:
+                self._enter(Mapping(event.start_mark.line + 1), event)
+            elif kind is yaml.SequenceStartEvent:
+                self._enter(Sequence(event.start_mark.line + 1), event)
+            elif kind is yaml.MappingEndEvent or kind is yaml.SequenceEndEvent:
+                self._open.pop()
+            elif kind is yaml.AliasEvent:
+                self._attach(self._aliased_node(event), event.start_mark.line + 1)
+            elif kind is yaml.DocumentStartEvent:
+                documents += 1
+                if documents > 1:
+                    line = event.start_mark.line + 1
+                    raise Stop(
+                        line, Fault("a second document begins", "keep one document a file; remove ---")
+                    )
+        return self._root
+
+    def _enter(self, node: Sequence | Mapping, event: Any) -> None:
+        if len(self._open) >= MAX_DEPTH:
+            raise Stop(node.line, _too_deep())
+        self._begin(node, event)
+        self._open.append(_Frame(node))
+
+    def _begin(self, node: Node, event: Any) -> None:
+        self._nodes += 1
+        if self._nodes > MAX_NODES:
+            raise Stop(node.line, Fault(f"the file holds more than {MAX_NODES:,} values", "split it"))
+        if event.tag is not None:
+            shown = event.tag.replace("tag:yaml.org,2002:", "!!")
+            fault = Fault(f"tag {quote(shown)} is not allowed", "remove it; the key says how a value is read")
+            self._report.add(node.line, "", fault)
+        self._attach(node, node.line)
+        if event.anchor is not None:
+            self._anchors[event.anchor] = node
+
+    def _attach(self, node: Node, line: int) -> None:
+        if not self._open:
+            self._root = node
+            return
+        frame = self._open[-1]
+        parent = frame.node
+        if isinstance(parent, Sequence):
+            parent.items.append(node)
+        elif frame.awaits_key:
+            frame.key = self._key(parent, node, line)
+            frame.awaits_key = False
+        else:
+            if frame.key is not None:
+                parent.items[frame.key] = node
+            frame.awaits_key = True
+
+    def _key(self, parent: Mapping, node: Node, line: int) -> str | None:
+        """The text of a key, or None when its pair must be left out."""
+        if not isinstance(node, Scalar) or (node.plain and not node.text):
+            self._report.add(line, "", Fault("a key is not text", "write key: value"))
+        elif node.plain and node.text == "<<":
+            remedy = "put what assets share into defaults or a profile"
+            self._report.add(line, "", Fault("merge keys (<<) are not part of the language", remedy))
+        elif node.text in parent.key_lines:
+            first = parent.key_lines[node.text]
+            what = f"duplicate key {quote(node.text)}, first on line {first}"
+            self._report.add(line, "", Fault(what, "keep one of the two"))
+        else:
+            parent.key_lines[node.text] = line
+            return node.text
+        return None
+
+    def _aliased_node(self, event: Any) -> Node:
+        line = event.start_mark.line + 1
+        node = self._anchors.get(event.anchor)
+        if node is None:
+            raise Stop(line, _UNDEFINED)
+        if any(frame.node is node for frame in self._open):
+            raise Stop(line, Fault(f"alias *{event.anchor} stands inside itself", "write the value out"))
+        weight, height = _measure(node, MAX_ALIASED - self._aliased)
+        self._aliased += weight
+        if self._aliased > MAX_ALIASED:
+            what = f"aliases stand for more than {MAX_ALIASED:,} values"
+            raise Stop(line, Fault(what, "use defaults or for_each in place of aliases"))
+        if len(self._open) + height > MAX_DEPTH:
+            raise Stop(line, _too_deep())
+        return node
+
+
+def _too_deep() -> Fault:
+    return Fault(
+        f"nested more than {MAX_DEPTH} levels deep", "a manifest needs six levels; check the brackets"
+    )
+
+
+def _measure(node: Node, limit: int) -> tuple[int, int]:
+    """Nodes beneath and with ``node``, and levels of collections; counting ends soon after ``limit``."""
+    weight = height = 0
+    waiting = [(node, 0)]
+    while waiting and weight <= limit:
+        current, depth = waiting.pop()
+        weight += 1
+        if isinstance(current, Scalar):
+            height = max(height, depth)
+            continue
+        height = max(height, depth + 1)
+        inner = current.items if isinstance(current, Sequence) else current.items.values()
+        waiting.extend((item, depth + 1) for item in inner)
+    return weight, height

@@ -1,0 +1,62 @@
+"""Which setting counts: built-in, then defaults, then the profile, then the asset."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from pipeline.manifest.language import Language, Layer, Settings
+
+Values = dict[str, Any]
+
+_COMMON: Values = {
+    "engine": "sketch",
+    "model": None,
+    "duration": None,
+    "bpm": None,
+    "loop": False,
+    "tags": (),
+    "variations": 1,
+    "candidates": 1,
+    "sampling": {"temperature": None, "top_k": None, "top_p": None, "cfg": None},
+    "extend": False,
+    "license": "any",
+    "true_peak": -1.0,
+    "sample_rate": 48000,
+    "formats": ("wav",),
+    "bit_depth": "24",
+}
+_MUSIC: Values = {"loudness": -16.0, "channels": 2, "trim": False, "fade": {"in_": 0.01, "out": 0.25}}
+_SFX: Values = {"loudness": -18.0, "channels": 1, "trim": True, "fade": {"in_": 0.0, "out": 0.01}}
+BUILT_IN: Mapping[str, Values] = MappingProxyType({"music": _COMMON | _MUSIC, "sfx": _COMMON | _SFX})
+"""What holds for a kind where nobody says otherwise. Fades keep the cut ends of a sound from clicking."""
+
+
+def lay(below: Values, above: Settings, names: Iterable[str] | None = None) -> Values:
+    """``below`` with every setting that ``above`` writes in its place; sampling and fade key by key."""
+    result = dict(below)
+    for name in above.model_fields_set if names is None else names:
+        value = getattr(above, name)
+        if isinstance(value, Language):
+            result[name] = below[name] | {key: getattr(value, key) for key in value.model_fields_set}
+        else:
+            result[name] = value
+    return result
+
+
+def lay_all(kind: str, layers: Iterable[Layer]) -> Values:
+    """The settings of a kind before any asset speaks, from the weakest layer to the strongest.
+
+    A model belongs to the engine that it was written for: a layer that chooses another engine and says
+    nothing of a model takes back the one below.
+    """
+    values: Values = dict(BUILT_IN[kind])
+    for layer in layers:
+        section = layer.music if kind == "music" else layer.sfx
+        engine = section.engine or layer.engine or values["engine"]
+        if engine != values["engine"]:
+            values["model"] = None
+        values = lay(values, section)
+        values["engine"] = engine
+    return values

@@ -1,0 +1,149 @@
+"""The files that make up one manifest: itself, and what it includes, from the weakest to the strongest."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pipeline.manifest.checking import Checked, check
+from pipeline.manifest.faults import Fault, list_names, quote
+from pipeline.manifest.files import find_inside
+from pipeline.manifest.language import Manifest, Shared
+from pipeline.manifest.nodes import Mapping, Scalar, Sequence
+from pipeline.manifest.problems import Problems, Report
+from pipeline.manifest.reader import MAX_BYTES, read_document
+from pipeline.manifest.values import read_version
+
+MAX_FILES = 64
+
+
+@dataclass(frozen=True)
+class Source:
+    """One file as far as it could be read."""
+
+    report: Report
+    root: Mapping
+    shared: Checked[Shared]
+    """What it may share with other files; the manifest's project and assets are read later."""
+
+
+@dataclass
+class Sources:
+    """Reads a manifest and its includes, each file once."""
+
+    problems: Problems
+    folder: Path
+    """The manifest's folder, resolved; no file is read outside it."""
+    found: list[Source] = field(default_factory=list)
+    """Weakest first; the manifest itself last."""
+    incomplete: bool = False
+    """Whether a file could not be read, so that defaults and profiles may be missing."""
+    _hash: hashlib._Hash = field(default_factory=hashlib.sha256)
+    _seen: set[Path] = field(default_factory=set)
+
+    @property
+    def sha256(self) -> str:
+        """Over the name, the length and the bytes of every file, in the order in which they were read."""
+        return self._hash.hexdigest()
+
+    def read(self, path: Path, shown: str, chain: tuple[Path, ...] = ()) -> Source | None:
+        """Read ``path``, known to the person as ``shown``, after everything that it includes."""
+        self._seen.add(path)
+        report = self.problems.in_file(shown)
+        root = self._load(path, report)
+        if root is None or not _known_version(root, report):
+            self.incomplete = True
+            return None
+        shared = self._check(root, report, is_manifest=not chain)
+        if shared is None:
+            self.incomplete = True
+            return None
+        for place, text in enumerate(shared.value.include):
+            self._include(text, place, path, Source(report, root, shared), (*chain, path))
+        source = Source(report, root, shared)
+        self.found.append(source)
+        return source
+
+    def _check(self, root: Mapping, report: Report, is_manifest: bool) -> Checked[Shared] | None:
+        if is_manifest:
+            stand_in = {"cuesmith": "1", "project": "unnamed", "assets": []}
+            return check(Manifest, _without_assets(root), report, stand_in=stand_in)
+        return check(Shared, root, report, stand_in={"cuesmith": "1"})
+
+    def _load(self, path: Path, report: Report) -> Mapping | None:
+        try:
+            if not path.is_file():
+                what = "it is not a file" if path.exists() else "there is no such file"
+                report.add(1, "", Fault(what, "check the path"))
+                return None
+            with path.open("rb") as file:
+                data = file.read(MAX_BYTES + 1)
+        except OSError as error:
+            report.add(1, "", Fault(f"the file cannot be read: {error.strerror}", "check its permissions"))
+            return None
+        name = path.relative_to(self.folder).as_posix() if path.is_relative_to(self.folder) else path.name
+        self._hash.update(f"{name}\n{len(data)}\n".encode("utf-8", "surrogateescape") + data)
+        return read_document(data, report)
+
+    def _include(
+        self, text: str, place: int, includer: Path, source: Source, chain: tuple[Path, ...]
+    ) -> None:
+        report, location = source.report, ("include", place)
+        try:
+            path = find_inside(self.folder, includer.parent, text)
+            if path in chain:
+                loop = [*chain[chain.index(path) :], path]
+                names = " -> ".join(step.name for step in loop)
+                raise Fault(f"files include each other in a circle: {names}", "remove one of these includes")
+            if path not in self._seen and len(self._seen) >= MAX_FILES:
+                raise Fault(
+                    f"more than {MAX_FILES} files are included", "put shared settings into fewer files"
+                )
+        except Fault as fault:
+            self.incomplete = True
+            report.at(source.root, location, fault)
+            return
+        if path not in self._seen:
+            shown = report.file[: len(report.file) - len(includer.name)] + text
+            self.read(path, shown, chain)
+
+
+def _known_version(root: Mapping, report: Report) -> bool:
+    """False for a file of another version: nothing else in it can be judged."""
+    node = root.items.get("cuesmith")
+    if not isinstance(node, Scalar) or not node.text.isdecimal() or node.text == "1":
+        return True
+    try:
+        read_version(node.text)
+    except Fault as fault:
+        report.at(root, ("cuesmith",), fault)
+        return False
+    return True
+
+
+def _without_assets(root: Mapping) -> Mapping:
+    """The manifest with an empty list in place of its assets, which are read one by one later."""
+    part = Mapping(root.line)
+    part.key_lines = root.key_lines
+    part.items = dict(root.items)
+    if isinstance(root.items.get("assets"), Sequence):
+        part.items["assets"] = Sequence(root.line)
+    return part
+
+
+def profile_names(sources: list[Source]) -> list[str]:
+    """Every profile that the files define, sorted."""
+    return sorted({name for source in sources for name in source.shared.value.profiles})
+
+
+def check_profile(sources: Sources, main: Source, profile: str) -> None:
+    """Report a profile that no file defines."""
+    names = profile_names(sources.found)
+    if profile not in names and not sources.incomplete:
+        remedy = (
+            f"choose one of: {list_names(names)}" if names else "define it under profiles, or leave it out"
+        )
+        fault = Fault(f"there is no profile {quote(profile)}", remedy)
+        line = main.root.key_lines.get("profiles", 1)
+        main.report.add(line, "profiles", fault)

@@ -1,0 +1,109 @@
+"""The texts of an entry that may hold ``{name}``: their values, and their faults, for each combination."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+from pipeline.manifest import values as v
+from pipeline.manifest.entries import Entry
+from pipeline.manifest.faults import Fault
+from pipeline.manifest.files import AudioFiles
+from pipeline.manifest.nodes import Location
+from pipeline.manifest.spec import AudioInput, Ucs
+from pipeline.manifest.templates import Template, compile_template
+
+ValueT = TypeVar("ValueT")
+Combination = Sequence[str]
+
+
+class Filler(Generic[ValueT]):
+    """One text of an entry: its value for each combination. A fault is reported once, at the first."""
+
+    def __init__(
+        self, entry: Entry, location: Location, template: Template | None, finish: Callable[[str], ValueT]
+    ) -> None:
+        self._entry = entry
+        self._location = location
+        self._template = template
+        self._finish = finish
+        self._failed = False
+        self._constant: ValueT | None = None
+        if template is not None and template.constant is not None:
+            self._constant = self._value(())
+            self._template = None
+
+    def _value(self, combination: Combination) -> ValueT | None:
+        if self._template is None or self._failed:
+            return self._constant
+        try:
+            return self._finish(self._template.fill(combination))
+        except Fault as fault:
+            self._failed = True
+            self._entry.blame(self._location, fault)
+            return None
+
+    def fill(self, combination: Combination) -> ValueT | None:
+        """The value; None where nothing is written or where it cannot stand."""
+        return self._constant if self._template is None else self._value(combination)
+
+
+class Texts:
+    """Everything in an entry that may hold ``{name}``."""
+
+    def __init__(self, entry: Entry, audio: AudioFiles) -> None:
+        self._entry = entry
+        asset = entry.asset
+        self._names = list(asset.for_each)
+        self.id = self._template(("id",), asset.id)
+        self._prompt = Filler(entry, ("prompt",), self._template(("prompt",), asset.prompt), v.PROMPT.check)
+        self._tags = [
+            Filler(entry, ("tags", place), self._template(("tags", place), tag), v.TAG.check)
+            for place, tag in enumerate(asset.tags)
+        ]
+        self._audio = {
+            role: Filler(
+                entry, (role,), self._template((role,), text), lambda path: audio.find(v.PATH.check(path))
+            )
+            for role, text in (("melody", asset.melody), ("continue_from", asset.continue_from))
+        }
+        name = asset.ucs.name if asset.ucs else None
+        where: Location = ("ucs", "name")
+        self._fx_name = Filler(entry, where, self._template(where, name), v.FX_NAME.check)
+
+    def _template(self, location: Location, text: str | None) -> Template | None:
+        if text is None or not self._entry.readable(str(location[0])):
+            return None
+        try:
+            return compile_template(text, self._names)
+        except Fault as fault:
+            if self._entry.readable("for_each"):
+                self._entry.blame(location, fault)
+            return None
+
+    def check(self, combination: Combination) -> None:
+        """Report what is wrong with this combination."""
+        self.prompt(combination)
+        self.tags(combination, ())
+        self.audio("melody", combination)
+        self.audio("continue_from", combination)
+        self.ucs(combination)
+
+    def prompt(self, combination: Combination) -> str:
+        """The prompt."""
+        return self._prompt.fill(combination) or ""
+
+    def tags(self, combination: Combination, otherwise: tuple[str, ...]) -> tuple[str, ...]:
+        """The tags, each once; ``otherwise`` where the entry has none of its own."""
+        if "tags" not in self._entry.asset.model_fields_set:
+            return otherwise
+        return tuple(dict.fromkeys(filler.fill(combination) or "" for filler in self._tags))
+
+    def audio(self, role: str, combination: Combination) -> AudioInput | None:
+        """The audio file of a role."""
+        return self._audio[role].fill(combination)
+
+    def ucs(self, combination: Combination) -> Ucs | None:
+        """The UCS labels."""
+        labels = self._entry.asset.ucs
+        return Ucs(labels.category, self._fx_name.fill(combination)) if labels else None

@@ -1,0 +1,293 @@
+"""How each kind of value is written: one reader with its units, range, words and JSON Schema.
+
+A reader takes what `nodes.to_data` gives (text, None, a list or a dictionary) and returns the value or raises
+`Fault`. The same object gives editors the schema, so that both accept the same text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import cached_property
+from typing import Any
+
+from pipeline.manifest.faults import Fault, list_names, quote, suggest
+
+JsonSchema = dict[str, Any]
+
+_NUMBER = r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)"
+_WHOLE = r"[+-]?[0-9]+"
+_CLOCK = r"[0-9]+:[0-5][0-9](\.[0-9]+)?"
+_AMOUNT = re.compile(rf"({_NUMBER}) *([A-Za-z]+)?")
+_LONGEST_NUMBER = 40
+_NOT_FINITE = re.compile(r"[+-]?\.?(inf|infinity|nan)", re.IGNORECASE)
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def shape(value: object) -> str:
+    """What a person calls the kind of ``value``."""
+    if isinstance(value, dict):
+        return "a mapping"
+    return "a list" if isinstance(value, list | tuple) else "a single value"
+
+
+def nothing(example: str) -> Fault:
+    """The fault of a key without a value."""
+    return Fault("has no value", f"write {example}, or remove the line")
+
+
+def written(value: object, example: str) -> str:
+    """The text of a scalar; anything else is a fault."""
+    if value is None:
+        raise nothing(example)
+    if not isinstance(value, str):
+        raise Fault(f"is {shape(value)}", f"write {example}")
+    return value
+
+
+def _any_case(word: str) -> str:
+    """A pattern that JavaScript's regular expressions read too.
+
+    >>> _any_case("ms")
+    '[Mm][Ss]'
+    """
+    return "".join(f"[{letter.upper()}{letter}]" for letter in word)
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A number with or without a unit, within a range. Numbers are decimal: ``017`` is 17."""
+
+    noun: str
+    example: str
+    low: str
+    high: str
+    """The range, as a person would write it."""
+    units: Mapping[str, str] = field(default_factory=dict)
+    """Unit in small letters to the decimal factor that it stands for."""
+    whole: bool = False
+    clock: bool = False
+    """Also ``minutes:seconds``."""
+
+    @cached_property
+    def _range(self) -> tuple[Decimal, Decimal]:
+        return self._amount(self.low) or Decimal(0), self._amount(self.high) or Decimal(0)
+
+    def _amount(self, text: str) -> Decimal | None:
+        if self.clock and re.fullmatch(_CLOCK, text):
+            minutes, seconds = text.split(":")
+            return Decimal(minutes) * 60 + Decimal(seconds)
+        found = _AMOUNT.fullmatch(text)
+        if found is None or (self.whole and not re.fullmatch(_WHOLE, found[1])):
+            return None
+        unit = found[2]
+        factor = self.units.get(unit.casefold()) if unit else "1"
+        return None if factor is None else Decimal(found[1]) * Decimal(factor)
+
+    def read(self, value: object) -> float:
+        """The number, in the quantity's own unit."""
+        text = written(value, self.example).strip()
+        if _NOT_FINITE.fullmatch(text):
+            raise Fault(f"{quote(text)} is not a finite number", f"write {self.example}")
+        amount = self._amount(text) if len(text) <= _LONGEST_NUMBER else None
+        if amount is None:
+            raise Fault(f"{quote(text)} is not {self.noun}", f"write {self.example}")
+        low, high = self._range
+        if not low <= amount <= high:
+            raise Fault(f"{quote(text)} is out of range", f"write {self.noun} from {self.low} to {self.high}")
+        return int(amount) if self.whole else float(amount)
+
+    def read_or_none(self, value: object) -> float | None:
+        """As `read`; an empty value takes back what a default says."""
+        return None if value is None else self.read(value)
+
+    def schema(self, nullable: bool = False) -> JsonSchema:
+        """JSON Schema of every form that `read` takes."""
+        low, high = self._range
+        plain: JsonSchema = {
+            "type": "integer" if self.whole else "number",
+            "minimum": int(low) if self.whole else float(low),
+            "maximum": int(high) if self.whole else float(high),
+        }
+        forms = [plain]
+        if self.units:
+            units = "|".join(_any_case(unit) for unit in self.units)
+            pattern = f"{_NUMBER} *({units})?"
+            forms.append({"type": "string", "pattern": f"^({pattern}{'|' + _CLOCK if self.clock else ''})$"})
+        if nullable:
+            forms.append({"type": "null"})
+        return {"anyOf": forms} if len(forms) > 1 else plain
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """One of a few names."""
+
+    noun: str
+    known: tuple[str, ...]
+    also: tuple[int, ...] = ()
+    """Forms that a YAML editor takes for whole numbers."""
+
+    def read(self, value: object) -> str:
+        """The name, exactly as it is known."""
+        text = written(value, f"one of {list_names(self.known)}")
+        if text not in self.known:
+            raise Fault(f"{quote(text)} is not {self.noun}", suggest(text, self.known, "write one of"))
+        return text
+
+    def schema(self) -> JsonSchema:
+        """JSON Schema of the names."""
+        return {"enum": [*self.known, *self.also]}
+
+
+@dataclass(frozen=True)
+class Text:
+    """Text for people or for a model: visible characters only, of bounded length."""
+
+    noun: str
+    example: str
+    limit: int
+    fold: bool = False
+    """Line ends and runs of spaces become one space, so that a long text may be wrapped."""
+    pattern: str | None = None
+    remedy: str = ""
+    """What to do where ``pattern`` does not match."""
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str] | None:
+        return re.compile(self.pattern) if self.pattern else None
+
+    def read(self, value: object) -> str:
+        """The text."""
+        text = written(value, self.example)
+        if self.fold:
+            text = " ".join(text.split())
+        return self.check(text)
+
+    def check(self, text: str) -> str:
+        """``text`` itself if it can stand."""
+        if not text:
+            raise Fault("is empty", f"write {self.example}")
+        if len(text) > self.limit:
+            what = f"{quote(text)} has {len(text)} characters"
+            raise Fault(what, f"shorten it to {self.limit} or fewer")
+        odd = _CONTROL.search(text)
+        if odd:
+            raise Fault(f"{quote(text)} holds the invisible character {odd[0]!r}", "remove it")
+        if self._pattern and not self._pattern.fullmatch(text):
+            raise Fault(f"{quote(text)} is not {self.noun}", self.remedy)
+        return text
+
+    def read_or_none(self, value: object) -> str | None:
+        """As `read`; an empty value takes back what a default says."""
+        return None if value is None else self.read(value)
+
+    def schema(self, nullable: bool = False) -> JsonSchema:
+        """JSON Schema: whatever YAML editors may take the text for."""
+        types = ["string", "number", "boolean", *(["null"] if nullable else [])]
+        schema: JsonSchema = {"type": types, "minLength": 1, "maxLength": self.limit}
+        return schema | ({"pattern": f"^{self.pattern}$"} if self.pattern else {})
+
+
+RATES = (8000, 11025, 16000, 22050, 24000, 32000, 44100, 48000, 88200, 96000)
+FORMATS = ("wav", "flac", "ogg", "opus", "mp3", "m4a")
+
+DURATION = Quantity(
+    "a duration",
+    "40s, 1.5 s, 600ms, 2min or 1:30",
+    "0.01s",
+    "60min",
+    {"ms": "0.001", "s": "1", "min": "60"},
+    clock=True,
+)
+FADE = Quantity("a duration", "a duration such as 20ms", "0s", "30s", {"ms": "0.001", "s": "1"})
+LOUDNESS = Quantity("a loudness", "-16 LUFS or -16", "-60 LUFS", "0 LUFS", {"lufs": "1", "lkfs": "1"})
+TRUE_PEAK = Quantity("a true peak", "-1 dBTP or -1", "-20 dBTP", "0 dBTP", {"dbtp": "1"})
+TEMPO = Quantity("a tempo", "beats a minute such as 92", "20", "400")
+VARIATIONS = Quantity("a whole number", "a whole number such as 4", "1", "999", whole=True)
+CANDIDATES = Quantity("a whole number", "a whole number such as 3", "1", "64", whole=True)
+SEED = Quantity("a whole number", "a whole number such as 7", "0", str(2**53 - 1), whole=True)
+CHANNELS = Quantity("a number of channels", "1 or 2", "1", "2", whole=True)
+TEMPERATURE = Quantity("a number", "a number such as 1.0", "0.01", "10")
+TOP_K = Quantity("a whole number", "a whole number such as 250", "0", "100000", whole=True)
+TOP_P = Quantity("a number", "a number such as 0.9", "0", "1")
+GUIDANCE = Quantity("a number", "a number such as 3.0", "0", "30")
+
+KIND = OneOf("a kind", ("music", "sfx"))
+LICENSE = OneOf("a licence policy", ("any", "commercial"))
+FORMAT = OneOf("a format", FORMATS)
+BIT_DEPTH = OneOf("a bit depth", ("16", "24", "float"), (16, 24))
+
+PROMPT = Text("a prompt", "the sound in words", 2000, fold=True)
+TAG = Text("a tag", "a short text", 64)
+PIECE = Text("a value", "a short text", 200)
+ID = Text("an id", "an id such as sfx/door/wood", 200)
+NAME = Text("a name", "a name such as emberfall", 120)
+PATH = Text("a path", "a path such as audio/theme.wav", 240)
+MODEL = Text("a model", "a model such as facebook/musicgen-medium", 200)
+ENGINE = Text(
+    "an engine",
+    "an engine such as sketch",
+    64,
+    pattern="[A-Za-z0-9][A-Za-z0-9_.-]*",
+    remedy="use letters, digits, '_', '-' and '.'",
+)
+CATEGORY = Text(
+    "a UCS CatID",
+    "a UCS CatID such as FOOTHmn",
+    10,
+    pattern="[A-Z][A-Za-z0-9]{2,9}",
+    remedy="write it as the UCS list does, such as FOOTHmn or UIClick",
+)
+FX_NAME = Text(
+    "a UCS FXName",
+    "a name such as Step Gravel",
+    25,
+    pattern="[^_]+",
+    remedy="use spaces in place of '_', which separates the parts of a UCS file name",
+)
+
+
+def read_flag(value: object) -> bool:
+    """``true`` or ``false``, and nothing that YAML has ever taken for them."""
+    text = written(value, "true or false")
+    if text not in ("true", "false"):
+        raise Fault(f"{quote(text)} is neither true nor false", "write true or false")
+    return text == "true"
+
+
+_RATE = Quantity("a sample rate", "48000, 48 kHz or 44.1 kHz", "1", "1000 kHz", {"hz": "1", "khz": "1000"})
+
+
+def read_rate(value: object) -> int:
+    """A sample rate in Hz, one of `RATES`."""
+    rate = _RATE.read(value)
+    if rate not in RATES:
+        what = f"{quote(str(value))} is not a rate that players know"
+        raise Fault(what, f"write one of {list_names(map(str, RATES))}")
+    return int(rate)
+
+
+def rate_schema() -> JsonSchema:
+    """JSON Schema of what `read_rate` takes."""
+    return {"anyOf": [{"enum": list(RATES)}, _RATE.schema()["anyOf"][1]]}
+
+
+def read_version(value: object) -> int:
+    """The manifest language's version."""
+    text = written(value, "1")
+    if text == "1":
+        return 1
+    if re.fullmatch("[0-9]{1,9}", text) and int(text) > 1:
+        what = f"schema version {text} is newer than this release reads"
+        raise Fault(what, "write cuesmith: 1, or upgrade Cuesmith")
+    raise Fault(f"{quote(text)} is not a schema version", "write cuesmith: 1")
+
+
+def refuse_null(value: object) -> object:
+    """A key that must have something under it, if it is written at all."""
+    if value is None:
+        raise nothing("one")
+    return value
