@@ -24,7 +24,6 @@ from platformdirs import user_cache_path
 from prefect.settings import (
     PREFECT_API_URL,
     PREFECT_HOME,
-    PREFECT_LOGGING_LEVEL,
     PREFECT_LOGGING_TO_API_ENABLED,
     get_current_settings,
     temporary_settings,
@@ -51,8 +50,7 @@ def prefect_api() -> Iterator[str]:
     """The URL of the Prefect API that a flow in this context talks to."""
     configured = get_current_settings().api.url
     if configured:
-        with temporary_settings({PREFECT_LOGGING_LEVEL: "WARNING"}):
-            yield configured
+        yield configured
         return
     home = Path(tempfile.mkdtemp(prefix=_PREFIX))
     _sweep_strays(home.parent)
@@ -61,7 +59,6 @@ def prefect_api() -> Iterator[str]:
             private = {
                 PREFECT_API_URL: url,
                 PREFECT_HOME: home,
-                PREFECT_LOGGING_LEVEL: "ERROR",
                 PREFECT_LOGGING_TO_API_ENABLED: False,
             }
             with temporary_settings(private):
@@ -127,9 +124,11 @@ def _keep_empty(database: Path, empty: Path) -> None:
     with contextlib.suppress(OSError, sqlite3.Error):
         empty.parent.mkdir(parents=True, exist_ok=True)
         fresh = empty.with_name(f"{empty.name}.{os.getpid()}")
-        with contextlib.closing(sqlite3.connect(database)) as source:
-            with contextlib.closing(sqlite3.connect(fresh)) as target:
-                source.backup(target)
+        with (
+            contextlib.closing(sqlite3.connect(database)) as source,
+            contextlib.closing(sqlite3.connect(fresh)) as target,
+        ):
+            source.backup(target)
         os.replace(fresh, empty)
 
 

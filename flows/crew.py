@@ -19,9 +19,8 @@ from pathlib import Path
 from typing import IO, Generic, TypeVar
 
 import flows
-from flows.worker import Broken, Done, Job
 from pipeline.errors import CuesmithError, MachineError
-from pipeline.jobs import Began, Event, Failed
+from pipeline.jobs import Began, Broken, Done, Event, Failed, Job
 
 Item = TypeVar("Item")
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pipeline.catalog import Catalog, Failures, ReviewState, Reviews, Version, assemble
+from pipeline.catalog import Catalog, Failures, Reviews, ReviewState, Version, assemble
 from pipeline.errors import UsageError
 from pipeline.manifest import load
 from pipeline.manifest.spec import Project

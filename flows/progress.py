@@ -57,7 +57,9 @@ class BuildProgress:
             case "failed":
                 self._advance(0.0 if entry["stage"] == "master" else None)
                 where = f"{entry['asset']} variation {entry['variation']}"
-                self._console.print(f"[red]failed[/red] {entry['stage']} {where}: {entry['reason']}", highlight=False)
+                self._console.print(
+                    f"[red]failed[/red] {entry['stage']} {where}: {entry['reason']}", highlight=False
+                )
 
     def _begin(self, stage: str, total: int, audio_seconds: float) -> None:
         self._audio, self._audio_total = 0.0, audio_seconds

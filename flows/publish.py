@@ -67,4 +67,3 @@ def publish_only(prepared: Prepared) -> dict[str, Any]:
     journal.write("build-done", **result)
     journal.close()
     return result
-

@@ -18,7 +18,7 @@ from flows.prepare import Prepared
 from flows.publish import publish
 from pipeline.catalog import Version
 from pipeline.generators import find_engine
-from pipeline.jobs import AssetOrder, Event, Failed, MasterJob, Mastered, TakeMade, TakesJob, VariationOrder
+from pipeline.jobs import AssetOrder, Event, Failed, Mastered, MasterJob, TakeMade, TakesJob, VariationOrder
 from pipeline.plan import AssetPlan, Shard, TakeOrder, VariationPlan, group_digest, master_digest, share_out
 from pipeline.provenance import ManifestFacts
 from pipeline.provenance.facts import git_commit

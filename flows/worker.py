@@ -13,30 +13,14 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import BinaryIO
 
 from pipeline.errors import CuesmithError
 from pipeline.generators import Generator, find_engine
-from pipeline.jobs import Event, MasterJob, TakesJob, make_masters, make_takes
+from pipeline.jobs import Broken, Done, Event, Job, TakesJob, make_masters, make_takes
 from pipeline.store import Store
 
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """A job is over."""
-
-
-@dataclass(frozen=True, slots=True)
-class Broken:
-    """A job could not go on for a reason that concerns the whole build."""
-
-    message: str
-    exit_code: int
-
-
 Message = Event | Done | Broken
-Job = TakesJob | MasterJob
 
 
 def main(outputs: str) -> None:

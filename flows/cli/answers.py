@@ -61,7 +61,8 @@ def _fail(error: CuesmithError, as_json: bool) -> NoReturn:
     problems = error.problems if isinstance(error, ManifestError) else ()
     if as_json:
         listed = [
-            {"file": p.file, "line": p.line, "where": p.where, "what": p.what, "remedy": p.remedy} for p in problems
+            {"file": p.file, "line": p.line, "where": p.where, "what": p.what, "remedy": p.remedy}
+            for p in problems
         ]
         answer_json({"error": str(error), "problems": listed, "exit_code": error.exit_code})
     for line in str(error).splitlines():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import Annotated, Any
 
@@ -43,6 +44,8 @@ def build_command(
     began = time.monotonic()
     prepared = prepare(path, outputs, profile, only or ())
     if prepared.plan.stale:
+        # Prefect reads its settings when it is imported; the progress bar says what its log lines would.
+        os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
         from flows.command import run_build
 
         result = run_build(path, outputs, profile, only or (), devices, quiet=quiet)
@@ -65,7 +68,9 @@ def build_command(
 def _tell(result: dict[str, Any], prepared: Prepared) -> None:
     made = f"{result['generated']} takes generated, {result['mastered']} mastered, {result['reused']} reused"
     for failure in result["failed"]:
-        remark(f"failed: {failure['asset']} variation {failure['variation']} ({failure['stage']}): {failure['reason']}")
+        remark(
+            f"failed: {failure['asset']} variation {failure['variation']} ({failure['stage']}): {failure['reason']}"
+        )
     if result["version"] is None:
         remark(f"nothing published: {made}")
         return

@@ -14,7 +14,9 @@ from pipeline.errors import UsageError
 from pipeline.provenance import MASTER_SCHEMA, MasterRow
 from pipeline.store import Store
 
-group = typer.Typer(help="Read the catalog: its versions, their masters, where each came from.", no_args_is_help=True)
+group = typer.Typer(
+    help="Read the catalog: its versions, their masters, where each came from.", no_args_is_help=True
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -67,7 +69,9 @@ def show(
     shown = _version(catalog, version, outputs)
     rows = [row for row in shown.masters if _matches(row, asset, variation)]
     if not rows:
-        raise UsageError(f"version {shown.number} has no master that matches {asset!r}; `cuesmith catalog show` lists all")
+        raise UsageError(
+            f"version {shown.number} has no master that matches {asset!r}; `cuesmith catalog show` lists all"
+        )
     if as_json or provenance:
         masters: list[Any] = [_provenance(catalog, row) for row in rows] if provenance else rows
         answer_json({"version": shown.number, "masters": masters})
@@ -87,7 +91,10 @@ def _version(catalog: Catalog, number: int | None, outputs: str) -> Version:
 
 
 def _matches(row: MasterRow, asset: str | None, variation: int | None) -> bool:
-    return (asset is None or fnmatch.fnmatchcase(row["asset"], asset)) and variation in (None, row["variation"])
+    return (asset is None or fnmatch.fnmatchcase(row["asset"], asset)) and variation in (
+        None,
+        row["variation"],
+    )
 
 
 def _provenance(catalog: Catalog, row: MasterRow) -> dict[str, Any]:

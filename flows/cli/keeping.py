@@ -8,6 +8,7 @@ import typer
 
 from flows.cli.answers import answer, answer_json, command, remark
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Outputs
+from pipeline.catalog import Catalog
 from pipeline.errors import VerificationError
 from pipeline.store import Store, gc, repair, verify
 
@@ -22,10 +23,14 @@ def register(app: typer.Typer) -> None:
 def verify_command(
     outputs: Outputs = DEFAULT_OUTPUTS,
     mend: Annotated[
-        bool, typer.Option("--repair", help="Move what is wrong to quarantine/, so that the next build makes it anew.")
+        bool,
+        typer.Option(
+            "--repair", help="Move what is wrong to quarantine/, so that the next build makes it anew."
+        ),
     ] = False,
     replay: Annotated[
-        bool, typer.Option("--replay", help="Generate the latest version's takes again and compare their bytes.")
+        bool,
+        typer.Option("--replay", help="Generate the latest version's takes again and compare their bytes."),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -43,7 +48,9 @@ def verify_command(
         answer_json(
             {
                 "findings": [str(finding) for finding in findings],
-                "repairs": [str(one) for one in repairs],
+                "repairs": [
+                    {"finding": str(one.finding), "moved": one.moved, "advice": one.advice} for one in repairs
+                ],
                 "replayed": replayed,
             }
         )
@@ -51,7 +58,7 @@ def verify_command(
         for finding in findings:
             answer(str(finding))
         for one in repairs:
-            answer(str(one))
+            answer(f"{one.finding.key}: {one.advice}")
         if replayed is not None:
             same = sum(line["result"] == "same" for line in replayed)
             answer(f"{same} of {len(replayed)} takes replayed to the same bytes")
@@ -61,7 +68,11 @@ def verify_command(
             "cuesmith verify --repair sets what is wrong aside, and the next build makes it anew"
         )
     if not as_json:
-        answer(f"{outputs}: everything named is there and whole" if not findings else "repaired; now: cuesmith build")
+        answer(
+            f"{outputs}: everything named is there and whole"
+            if not findings
+            else "repaired; now: cuesmith build"
+        )
 
 
 @command
@@ -72,7 +83,9 @@ def gc_command(
         typer.Option("--unused-takes", help="Also takes and masters that no catalog version names."),
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be removed.")] = False,
-    grace_hours: Annotated[float, typer.Option("--grace", min=0.0, help="Keep what is younger, in hours.")] = 1.0,
+    grace_hours: Annotated[
+        float, typer.Option("--grace", min=0.0, help="Keep what is younger, in hours.")
+    ] = 1.0,
     as_json: AsJson = False,
 ) -> None:
     """Remove what nothing names: stray files of killed builds and, if asked, takes that no version uses."""
@@ -96,3 +109,14 @@ def gc_command(
         f"{verb} {done.freed / 1e6:.1f} MB: {len(done.objects)} objects, {len(done.records)} records, "
         f"{len(done.temporary)} temporary files; {done.kept} objects stay"
     )
+
+
+def _named_takes(store: Store) -> set[str]:
+    """SHA-256 of the raw takes that any catalog version stands on."""
+    catalog = Catalog(store)
+    return {
+        sha256
+        for number in catalog.numbers()
+        for row in catalog.read(number).masters
+        for sha256 in row["takes"].values()
+    }

@@ -15,12 +15,15 @@ _USUAL = ("cues.yaml", "cuesmith.yaml")
 Manifest = Annotated[
     Path | None,
     typer.Argument(
-        help="The asset manifest. Default: cues.yaml here, or the only .yaml in manifests/.", show_default=False
+        help="The asset manifest. Default: cues.yaml here, or the only .yaml in manifests/.",
+        show_default=False,
     ),
 ]
 Outputs = Annotated[
     str,
-    typer.Option("--outputs", "-o", envvar="CUESMITH_OUTPUTS", help="Folder or URL (s3://...) of store and catalog."),
+    typer.Option(
+        "--outputs", "-o", envvar="CUESMITH_OUTPUTS", help="Folder or URL (s3://...) of store and catalog."
+    ),
 ]
 Profile = Annotated[
     str | None, typer.Option("--profile", "-p", help="Profile of the manifest, such as prototype or nightly.")
@@ -36,7 +39,9 @@ def find_manifest(given: Path | None) -> Path:
     """The manifest that was given, or the one that stands where manifests usually do."""
     if given is not None:
         if not given.is_file():
-            raise UsageError(f"{given}: no such manifest; give the path of a .yaml file, or make one: cuesmith init")
+            raise UsageError(
+                f"{given}: no such manifest; give the path of a .yaml file, or make one: cuesmith init"
+            )
         return given
     for name in _USUAL:
         if Path(name).is_file():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +11,8 @@ from flows.cli.answers import answer, answer_json, command, remark
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Manifest, Only, Outputs, Profile, find_manifest
 from flows.prepare import prepare
 from pipeline.errors import UsageError
-from pipeline.manifest import STARTER_FILES, json_schema, load, profile_names
+from pipeline.manifest import json_schema_text, load
+from pipeline.manifest.starter import starter_files
 from pipeline.plan import Plan, check
 
 _STALE = 1
@@ -32,11 +32,14 @@ def init(
     as_json: AsJson = False,
 ) -> None:
     """Make a small project that builds at once: a manifest, its schema for the editor, a .gitignore."""
-    present = [name for name in STARTER_FILES if (folder / name).exists()]
+    files = starter_files()
+    present = [name for name in files if (folder / name).exists()]
     if present:
-        raise UsageError(f"{folder / present[0]} is already there; choose an empty folder: cuesmith init mygame")
+        raise UsageError(
+            f"{folder / present[0]} is already there; choose an empty folder: cuesmith init mygame"
+        )
     written = []
-    for name, text in STARTER_FILES.items():
+    for name, text in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
@@ -54,12 +57,11 @@ def init(
 def validate(manifest: Manifest = None, profile: Profile = None, as_json: AsJson = False) -> None:
     """Check a manifest under every profile (or one): all errors at once, each with file, line and the fix."""
     path = find_manifest(manifest)
-    profiles = [profile] if profile else [None, *profile_names(path)]
-    assets = {}
-    for name in profiles:
-        project = load(path, name)
-        check(project)
-        assets[name or "default"] = len(project.assets)
+    project = load(path, profile)
+    projects = [project, *(() if profile else (load(path, name) for name in project.profiles))]
+    for one in projects:
+        check(one)
+    assets = {one.profile or "default": len(one.assets) for one in projects}
     if as_json:
         answer_json({"valid": True, "manifest": str(path), "assets": assets})
     else:
@@ -68,11 +70,13 @@ def validate(manifest: Manifest = None, profile: Profile = None, as_json: AsJson
 
 @command
 def schema(
-    write: Annotated[Path | None, typer.Option("--write", help="Write to this file instead of printing.")] = None,
+    write: Annotated[
+        Path | None, typer.Option("--write", help="Write to this file instead of printing.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Print the JSON Schema of manifests, for completion and red squiggles in an editor."""
-    text = json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
+    text = json_schema_text()
     if write is None:
         typer.echo(text, nl=False)
         return
@@ -115,4 +119,6 @@ def _tell(plan: Plan, everything: bool) -> None:
     counts = ", ".join(f"{count} {action}" for action, count in totals["actions"].items() if count)
     remark(f"{totals['variations']} variations of {totals['assets']} assets: {counts or 'nothing'}")
     for line in totals["generate"]:
-        remark(f"  {line['engine']} {line['model']}: {line['takes']} takes, {line['audio_seconds']:.1f} s of audio")
+        remark(
+            f"  {line['engine']} {line['model']}: {line['takes']} takes, {line['audio_seconds']:.1f} s of audio"
+        )

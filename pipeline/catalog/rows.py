@@ -118,13 +118,13 @@ def _labelled(row: MasterRow, asset: AssetSpec) -> MasterRow:
             "ucs": _ucs(asset),
             "source": _source(asset),
         }
-    )  # type: ignore[typeddict-item]
+    )
     fresh.pop("reason", None)
     return fresh
 
 
 def _kept(row: MasterRow, status: str, reason: str) -> MasterRow:
-    return MasterRow(**{**row, "status": status, "reason": reason})  # type: ignore[typeddict-item]
+    return MasterRow(**{**row, "status": status, "reason": reason})
 
 
 def _ucs(asset: AssetSpec) -> dict[str, str] | None:

@@ -4,15 +4,20 @@ A job is a frozen value that travels to a worker process; its events travel back
 is in the store before its event is sent.
 """
 
-from pipeline.jobs.events import Began, Event, Failed, Mastered, TakeMade
+from pipeline.jobs.events import Began, Broken, Done, Event, Failed, Mastered, TakeMade
 from pipeline.jobs.masters import AssetOrder, MasterJob, VariationOrder, make_masters
 from pipeline.jobs.takes import TakesJob, make_takes
+
+Job = TakesJob | MasterJob
 
 __all__ = [
     "AssetOrder",
     "Began",
+    "Broken",
+    "Done",
     "Event",
     "Failed",
+    "Job",
     "MasterJob",
     "Mastered",
     "TakeMade",

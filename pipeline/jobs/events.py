@@ -41,3 +41,16 @@ class Failed:
 
 
 Event = Began | TakeMade | Mastered | Failed
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A job is over: each of its items has had its event."""
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A job could not go on, for a reason that concerns the whole build."""
+
+    message: str
+    exit_code: int

@@ -11,6 +11,7 @@ from pipeline.audio import Clip, pcm_sha256, read_take
 from pipeline.delivery import encode
 from pipeline.errors import CuesmithError, MachineError, MasteringError, StoreError
 from pipeline.jobs.events import Began, Event, Failed, Mastered
+from pipeline.jobs.objects import put_object
 from pipeline.manifest.spec import AssetSpec
 from pipeline.mastering import Master, MasteredGroup, TakeInput, master
 from pipeline.provenance import (
@@ -218,10 +219,11 @@ def _renditions(asset: AssetSpec, result: Master, store: Store) -> list[Renditio
     return [
         {
             "format": audio_format,
-            "object": store.put(
+            "object": put_object(
+                store,
                 encode(result.clip, audio_format, asset.delivery.bit_depth, loop=result.loop),
                 f".{audio_format}",
-            ).to_json(),
+            ),
         }
         for audio_format in asset.delivery.formats
     ]

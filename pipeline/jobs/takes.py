@@ -14,6 +14,7 @@ from pipeline.audio import Clip, read, take_bytes
 from pipeline.errors import GenerationError, MachineError
 from pipeline.generators import GeneratedTake, Generator
 from pipeline.jobs.events import Began, Event, Failed, TakeMade
+from pipeline.jobs.objects import put_object
 from pipeline.plan import TakeOrder
 from pipeline.provenance import TAKE_SCHEMA, TakeRecord
 from pipeline.provenance.facts import now, software_versions
@@ -115,12 +116,13 @@ def _keep(
         schema=TAKE_SCHEMA,
         digest=order.recipe.digest,
         recipe=order.recipe.to_json(),
-        object=store.put(take_bytes(take.clip), ".wav").to_json(),
+        object=put_object(store, take_bytes(take.clip), ".wav"),
         sample_rate_hz=take.clip.rate,
         channels=take.clip.channels,
         samples=take.clip.length,
         loop=list(take.loop) if take.loop else None,
-        attachments={name: store.put(data, ".bin").to_json() for name, data in take.attachments.items()},
+        attachments={name: put_object(store, data, ".bin") for name, data in take.attachments.items()},
+        inputs=[put_object(store, Path(path).read_bytes(), Path(path).suffix) for _, path in order.audio],
         notes=dict(take.notes),
         ignored=list(order.ask.ignored),
         model={

@@ -45,7 +45,10 @@ def load(path: Path, profile: str | None = None) -> Project:
     assets = list(_assets(sources, main, profile, path.name))
     problems.check()
     assets.sort(key=attrgetter("id"))
-    return Project(main.shared.value.project, str(path), profile, sources.sha256, tuple(assets))
+    profiles = dict.fromkeys(name for source in sources.found for name in source.shared.value.profiles)
+    return Project(
+        main.shared.value.project, str(path), profile, tuple(profiles), sources.sha256, tuple(assets)
+    )
 
 
 def _check_project(main: Source, name: str) -> None:

@@ -56,6 +56,8 @@ class TakeRecord(TypedDict):
     samples: int
     loop: list[int] | None
     attachments: dict[str, ObjectJson]
+    inputs: list[ObjectJson]
+    """Conditioning audio, kept so that the take can be made again."""
     notes: dict[str, Any]
     ignored: list[str]
     model: ModelFacts

@@ -1,0 +1,57 @@
+# One door to everything: `make demo` builds the example game, `make test` runs every test, `make check` runs all
+# checks that CI runs. Each makes the .venv that it needs.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: help setup setup-dev demo test test-slow check lint types imports docs format clean
+
+help:  ## What there is to make.
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+setup: $(VENV)/.cuesmith  ## The .venv with Cuesmith in it.
+
+setup-dev: $(VENV)/.cuesmith-dev  ## The .venv with all that tests and checks need.
+
+$(VENV)/.cuesmith: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) -e .
+	touch $@
+
+$(VENV)/.cuesmith-dev: $(VENV)/.cuesmith
+	$(PIP) -e '.[dev,s3]'
+	touch $@
+
+demo: setup  ## Build the example game with the sketch engine; no GPU, no weights, no network.
+	$(BIN)/cuesmith build manifests/emberfall.yaml --profile prototype --outputs outputs
+
+test: setup-dev  ## Every test of the default suite.
+	$(BIN)/python -m pytest
+
+test-slow: setup-dev  ## The long tests: many kills, many mutations.
+	$(BIN)/python -m pytest -m slow
+
+check: lint types imports docs  ## Format, lint, types, import rules, docs.
+
+lint: setup-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: setup-dev
+	$(BIN)/python -m mypy
+
+imports: setup-dev
+	$(BIN)/lint-imports
+
+docs: setup-dev
+	$(BIN)/python -m pytest -q tests/docs
+
+format: setup-dev  ## Bring the code into shape.
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:  ## Remove the .venv and everything that builds wrote.
+	rm -rf $(VENV) build dist *.egg-info
+	find outputs -mindepth 1 ! -name README.md -delete

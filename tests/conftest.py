@@ -1,0 +1,17 @@
+"""What all tests share: the toy engine is installed, Prefect keeps quiet and apart from the person's own."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+PLUGINS = Path(__file__).parent / "plugins"
+
+sys.path.insert(0, str(PLUGINS))
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(PLUGINS), os.environ.get("PYTHONPATH")]))
+os.environ["PREFECT_LOGGING_LEVEL"] = "CRITICAL"
+os.environ["DO_NOT_TRACK"] = "1"
+os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
+os.environ.pop("PREFECT_API_URL", None)
+os.environ.pop("CUESMITH_OUTPUTS", None)

@@ -1,0 +1,89 @@
+"""An engine for tests, found as any other package's is: a short noise burst, or what its prompt tells it to do.
+
+Words in the prompt: ``fail`` (a failure of this recipe), ``break`` (an exception), ``die`` (the worker process is
+killed), ``nan``, ``silent``, ``slow``. With ``TOY_LOG`` set, each recipe generated adds its digest to that file.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import import_module
+
+from pipeline.audio import Clip
+from pipeline.errors import GenerationError
+from pipeline.generators import Ask, GeneratedTake, ModelInfo, Outcome
+from pipeline.manifest.spec import AssetSpec
+from pipeline.recipe import Recipe
+
+MODEL = ModelInfo(
+    id="toy",
+    revision="1",
+    license="MIT",
+    commercial=True,
+    sample_rate_hz=48000,
+    channels=1,
+    neural=False,
+    placeholder=True,
+)
+
+
+class ToyEngine:
+    name = "toy"
+    version = "1"
+    device_kinds = ("cpu",)
+
+    def ask(self, asset: AssetSpec) -> Ask:
+        conditioning = {"melody": asset.melody.sha256} if asset.melody else {}
+        settings = {"temperature": asset.sampling.temperature} if asset.sampling.temperature else {}
+        return Ask(MODEL, asset.duration_s, settings, conditioning)
+
+    def devices(self) -> Sequence[str]:
+        return ("cpu", "cpu")
+
+    def cost(self, recipe: Recipe) -> float:
+        return recipe.seconds
+
+    def open(self, device: str) -> ToyGenerator:
+        return ToyGenerator()
+
+
+class ToyGenerator:
+    def generate(self, recipes: Sequence[Recipe], audio: Mapping[str, Clip]) -> Iterator[Outcome]:
+        for recipe in recipes:
+            if log := os.environ.get("TOY_LOG"):
+                with open(log, "a") as file:
+                    file.write(recipe.digest + "\n")
+            yield recipe, self._one(recipe)
+
+    def _one(self, recipe: Recipe) -> GeneratedTake | GenerationError:
+        np = import_module("numpy")
+        words = recipe.prompt.split()
+        if "slow" in words:
+            time.sleep(0.2)
+        if "die" in words:
+            os._exit(9)
+        if "break" in words:
+            raise RuntimeError("toy broke")
+        if "fail" in words:
+            return GenerationError("the toy was told to fail; change the prompt")
+        rng = np.random.default_rng(recipe.seed)
+        length = max(1, round(recipe.seconds * 48000))
+        samples = (rng.standard_normal((1, length)) * 0.1 * np.exp(-np.linspace(0, 4, length))).astype(
+            "float32"
+        )
+        if "nan" in words:
+            samples[0, 0] = np.nan
+        if "silent" in words:
+            samples[:] = 0
+        return GeneratedTake(Clip(samples, 48000), notes={"words": len(words)})
+
+    def software(self) -> Mapping[str, str]:
+        return {}
+
+    def close(self) -> None:
+        pass
+
+
+ENGINE = ToyEngine()
