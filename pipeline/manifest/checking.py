@@ -86,21 +86,23 @@ def _fault(model: type[BaseModel], error: Mapping[str, Any]) -> Fault:
     """One of pydantic's errors in our words."""
     kind, location = error["type"], error["loc"]
     said = error.get("ctx", {}).get("error")
+    last = str(location[-1]) if location else ""
+    if error["input"] is None and last in _EXAMPLES:
+        return Fault("has no value", f"write {_EXAMPLES[last]}")
     if isinstance(said, Fault):
         return said
-    last = str(location[-1]) if location else ""
     if kind == "missing":
         return Fault("is missing", f"write {_EXAMPLES.get(last, f'{last}:')}")
     if kind == "extra_forbidden":
         return _unknown(_model_at(model, location[:-1]), last)
-    return _wrong_shape(kind, last, error)
+    return _wrong_shape(kind, error)
 
 
-def _wrong_shape(kind: str, key: str, error: Mapping[str, Any]) -> Fault:
+def _wrong_shape(kind: str, error: Mapping[str, Any]) -> Fault:
     """The fault of a list or a mapping that is something else, or holds too little or too much."""
     given = error["input"]
     if given is None:
-        return Fault("has no value", f"write {_EXAMPLES[key]}") if key in _EXAMPLES else nothing("one")
+        return nothing("one")
     if kind == "too_long":
         return Fault(f"holds more than {error['ctx']['max_length']} values", "shorten it")
     if kind == "too_short":

@@ -38,7 +38,7 @@ def find_inside(root: Path, folder: Path, text: str) -> Path:
     except (OSError, RuntimeError) as error:
         raise Fault(f"path {shown} cannot be followed", "check it for links and length") from error
     if not exists:
-        raise Fault(f"there is no file {shown}", "check the path; it starts at the folder of this file")
+        raise Fault(f"there is no file {shown}", "check the path, which starts at this file's folder")
     return found
 
 

@@ -27,12 +27,12 @@ def is_reserved(segment: str) -> bool:
     return segment.split(".", 1)[0].rstrip().casefold() in _RESERVED
 
 
-def check_id(text: str) -> str:
+def check_id(text: str, noun: str = "id") -> str:
     """``text`` if it can be an asset's id, ``segment/segment/segment``; else raises `Fault`."""
     if len(text) > MAX_ID:
-        raise Fault(f"id {quote(text)} has {len(text)} characters", f"shorten it to {MAX_ID} or fewer")
+        raise Fault(f"{noun} {quote(text)} has {len(text)} characters", f"shorten it to {MAX_ID} or fewer")
     if not _WHOLE.fullmatch(text):
-        raise _bad_form(text)
+        raise _bad_form(text, noun)
     for segment in text.split("/"):
         check_segment(segment)
     return text
@@ -53,27 +53,27 @@ def check_project(text: str) -> None:
     """Raise `Fault` where ``text`` cannot name a project: one segment of an id."""
     if "/" in text:
         raise Fault(f"{quote(text)} holds '/'", "write one name, such as emberfall")
-    check_id(text)
+    check_id(text, "name")
 
 
-def _bad_form(text: str) -> Fault:
+def _bad_form(text: str, noun: str) -> Fault:
     """Why ``text`` is not ``segment/segment/segment``."""
     odd = _ODD.search(text)
     if odd:
-        what = f"id {quote(text)} holds {quote(odd[0])}"
+        what = f"{noun} {quote(text)} holds {quote(odd[0])}"
         if odd[0] == "\\":
             return Fault(what, "separate the parts with /")
         return Fault(what, "use only the letters a to z and A to Z, digits, '_', '-', '.' and '/'")
     for segment in text.split("/"):
         if not segment:
             return Fault(
-                f"id {quote(text)} has an empty part", "write one / between parts and none at the ends"
+                f"{noun} {quote(text)} has an empty part", "write one / between parts and none at the ends"
             )
         if segment.endswith("."):
             return Fault(
-                f"id {quote(text)} has a part that ends with '.'", "remove that dot: Windows drops it"
+                f"{noun} {quote(text)} has a part that ends with '.'", "remove that dot: Windows drops it"
             )
-    what = f"id {quote(text)} has a part that starts with '-' or '.'"
+    what = f"{noun} {quote(text)} has a part that starts with '-' or '.'"
     return Fault(what, "start each part with a letter, a digit or '_'")
 
 

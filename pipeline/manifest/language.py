@@ -98,7 +98,7 @@ Sampling = Annotated[SamplingKeys | None, BeforeValidator(v.refuse_null)]
 Fade = Annotated[
     FadeKeys | None,
     BeforeValidator(v.refuse_null),
-    BeforeValidator(_both_ends),
+    BeforeValidator(_both_ends, json_schema_input_type=FadeSeconds | FadeKeys),
 ]
 
 

@@ -104,10 +104,8 @@ class _Composer:
             elif kind is yaml.DocumentStartEvent:
                 documents += 1
                 if documents > 1:
-                    line = event.start_mark.line + 1
-                    raise Stop(
-                        line, Fault("a second document begins", "keep one document a file; remove ---")
-                    )
+                    fault = Fault("a second document begins", "keep one document a file; remove ---")
+                    raise Stop(event.start_mark.line + 1, fault)
         return self._root
 
     def _enter(self, node: Sequence | Mapping, event: Any) -> None:
@@ -128,24 +126,27 @@ class _Composer:
         if event.anchor is not None:
             self._anchors[event.anchor] = node
 
-    def _attach(self, node: Node, line: int) -> None:
+    def _attach(self, node: Node | None, line: int) -> None:
+        """Put ``node`` where the open collection wants it; None takes the place and leaves nothing."""
         if not self._open:
             self._root = node
             return
         frame = self._open[-1]
         parent = frame.node
         if isinstance(parent, Sequence):
-            parent.items.append(node)
+            parent.items.extend([node] if node else [])
         elif frame.awaits_key:
             frame.key = self._key(parent, node, line)
             frame.awaits_key = False
         else:
-            if frame.key is not None:
+            if frame.key is not None and node is not None:
                 parent.items[frame.key] = node
             frame.awaits_key = True
 
-    def _key(self, parent: Mapping, node: Node, line: int) -> str | None:
+    def _key(self, parent: Mapping, node: Node | None, line: int) -> str | None:
         """The text of a key, or None when its pair must be left out."""
+        if node is None:
+            return None
         if not isinstance(node, Scalar) or (node.plain and not node.text):
             self._report.add(line, "", Fault("a key is not text", "write key: value"))
         elif node.plain and node.text == "<<":
@@ -160,13 +161,16 @@ class _Composer:
             return node.text
         return None
 
-    def _aliased_node(self, event: Any) -> Node:
+    def _aliased_node(self, event: Any) -> Node | None:
+        """What an alias stands for; None for one that stands for nothing, which is reported."""
         line = event.start_mark.line + 1
         node = self._anchors.get(event.anchor)
         if node is None:
-            raise Stop(line, _UNDEFINED)
+            self._report.add(line, "", _UNDEFINED)
+            return None
         if any(frame.node is node for frame in self._open):
-            raise Stop(line, Fault(f"alias *{event.anchor} stands inside itself", "write the value out"))
+            self._report.add(line, "", Fault(f"alias *{event.anchor} stands inside itself", "write it out"))
+            return None
         weight, height = _measure(node, MAX_ALIASED - self._aliased)
         self._aliased += weight
         if self._aliased > MAX_ALIASED:
