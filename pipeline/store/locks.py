@@ -30,7 +30,7 @@ def hold_file(path: str, timeout: float) -> Iterator[None]:
             ) from None
         except NotImplementedError as error:
             raise MachineError(
-                f"{path} cannot be locked: its file system has no locks; mount it with them or change --outputs"
+                f"{path} cannot be locked: its file system has no locks; use another --outputs"
             ) from error
     try:
         yield
