@@ -65,6 +65,8 @@ class LocalBackend:
             try:
                 self._settle(path, lambda: disk.rename_new(temporary, path))
             except FileExistsError:
+                # Whoever was first may have been killed before the name was flushed, and now it counts.
+                disk.sync_folder(os.path.dirname(path))
                 return False
             except OSError as error:
                 if error.errno not in _NO_HARD_LINKS:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from filelock import FileLock, Timeout
 
+from pipeline.errors import MachineError
 from pipeline.store.backend import Busy
 from pipeline.store.faults import told
 
@@ -19,14 +20,18 @@ def hold_file(path: str, timeout: float) -> Iterator[None]:
 
     Raises `Busy` when another still holds it after ``timeout`` seconds.
     """
-    lock = FileLock(path, timeout=timeout, poll_interval=_POLL_SECONDS)
+    lock = FileLock(path)
     with told("lock", path):
         try:
-            lock.acquire()
+            lock.acquire(timeout=timeout, poll_interval=_POLL_SECONDS)
         except Timeout:
             raise Busy(
                 f"{path} is held by another cuesmith process; wait until it ends, or stop it, and try again"
             ) from None
+        except NotImplementedError as error:
+            raise MachineError(
+                f"{path} cannot be locked: its file system has no locks; use another --outputs"
+            ) from error
     try:
         yield
     finally:

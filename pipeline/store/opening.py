@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from pathlib import Path
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
+from urllib.parse import unquote, urlsplit
 
 from pipeline.errors import UsageError
 from pipeline.store import late
@@ -26,10 +26,17 @@ def open_backend(root: str | Path) -> Backend:
         parts = urlsplit(text)
         if parts.scheme != "file":
             return late.open_remote(text)
-        root = url2pathname(parts.path)
+        root = _file_path(parts.netloc, unquote(parts.path))
     path = Path(root)
     if path.exists() and not path.is_dir():
         raise UsageError(f"{path} is a file; give a folder or a URL such as s3://bucket/prefix as --outputs")
     if path.exists() and not os.access(path, os.R_OK | os.X_OK):
         raise explain(PermissionError(errno.EACCES, "permission denied"), "open", str(path))
     return LocalBackend(path)
+
+
+def _file_path(host: str, path: str) -> str:
+    """``/C:/sounds`` and ``//server/share`` of file URLs as Windows writes them; other paths as they are."""
+    if host and host != "localhost":
+        return f"//{host}{path}"
+    return path[1:] if re.match("/[A-Za-z]:", path) else path

@@ -76,7 +76,11 @@ def verify(store: Store, progress: Progress | None = None) -> Iterator[Finding]:
         if not backend.exists(key):
             yield Finding("missing", key, "it is not in the store", tuple(by))
     for entry in backend.list("tmp"):
-        yield Finding("stray", entry.key, f"temporary file of {entry.size} bytes; a killed process left it")
+        yield Finding(
+            "stray",
+            entry.key,
+            f"temporary file of {entry.size} bytes; a killed process left it, or a build is running now",
+        )
 
 
 def repair(store: Store, progress: Progress | None = None) -> list[Repair]:

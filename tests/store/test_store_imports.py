@@ -15,7 +15,7 @@ from pipeline.store import Store
 store = Store.open(sys.argv[1])
 assert len(store.objects()) == 1 and store.records("takes") == {"aa"}
 assert store.get_record("takes", "aa", "cuesmith.take/1")
-heavy = {"fsspec", "filelock", "numpy", "pandas", "asyncio", "boto3", "s3fs", "pipeline.store.remote"}
+heavy = {"asyncio", "filelock", "fsspec", "http.client", "numpy", "pandas", "pipeline.store.remote", "s3fs"}
 print(sorted(heavy & sys.modules.keys()))
 """
 
