@@ -45,7 +45,7 @@ class Worker:
 
     def __init__(self, outputs: str, device: str) -> None:
         self.device = device
-        self._log: IO[bytes] = tempfile.TemporaryFile()
+        self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the process
         home = str(Path(flows.__file__).parents[1])
         paths = [home, *filter(None, [os.environ.get("PYTHONPATH")])]
         try:

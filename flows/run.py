@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -55,9 +56,11 @@ class BuildRun:
         self._stages: dict[str, float] = {}
         self._version: Version | None = None
         self._published = False
+        self._held = contextlib.ExitStack()
         self._git = git_commit(Path(prepared.project.file).resolve().parent)
 
     def __enter__(self) -> BuildRun:
+        self._held.enter_context(self._prepared.store.shared())
         plan = self._prepared.plan
         self._journal.write(
             "build-began",
@@ -77,6 +80,7 @@ class BuildRun:
         if error is not None:
             self._journal.write("build-broken", reason=str(error) or type(error).__name__)
         self._journal.close()
+        self._held.close()
 
     def shards(self) -> tuple[Shard, ...]:
         """What is to be generated, longest first."""

@@ -1,0 +1,275 @@
+"""The whole build: a real Prefect server, real worker processes, a toy engine."""
+
+from __future__ import annotations
+
+import json
+import threading
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import soundfile
+from toys import HEAD, ONE, THREE, TWO, ToyProject
+
+from flows.prepare import prepare, up_to_date
+from pipeline.catalog import Catalog, ReviewEvent, Reviews
+from pipeline.errors import CuesmithError
+from pipeline.store import Store, verify
+
+
+def _latest(toys: ToyProject) -> Any:
+    return Catalog(Store.open(toys.outputs)).latest()
+
+
+def _harm(toys: ToyProject) -> list[str]:
+    return [str(finding) for finding in verify(Store.open(toys.outputs)) if finding.harmful]
+
+
+def test_a_first_build_makes_everything_and_publishes_version_1(toys: ToyProject) -> None:
+    result = toys.build()
+    assert (result["version"], result["published"], result["generated"], result["mastered"]) == (
+        1,
+        True,
+        4,
+        4,
+    )
+    assert result["failed"] == []
+    assert list(toys.library()) == ["a/one_01.wav", "a/one_02.wav", "a/two_01.wav", "b/three_01.wav"]
+    assert _harm(toys) == []
+
+
+def test_a_second_plan_reuses_everything(toys: ToyProject) -> None:
+    toys.build()
+    assert toys.actions() == {"reuse": ["a/one_1", "a/one_2", "a/two_1", "b/three_1"]}
+    assert up_to_date(prepare(toys.manifest, str(toys.outputs)))
+
+
+def test_a_changed_prompt_makes_only_that_asset_again(toys: ToyProject) -> None:
+    toys.build()
+    before = toys.library()
+    toys.write(ONE + TWO.replace("second", "changed") + THREE)
+    assert toys.reasons() == {"a/two_1": ["prompt changed"]}
+    result = toys.build()
+    assert (result["version"], result["generated"], result["mastered"], result["reused"]) == (2, 1, 1, 3)
+    changed = {name for name, data in toys.library().items() if data != before[name]}
+    assert changed == {"a/two_01.wav"}
+
+
+def test_a_changed_loudness_runs_mastering_only(toys: ToyProject) -> None:
+    toys.build()
+    assert toys.reasons(profile="quiet")["a/two_1"] == ["loudness changed: -18 LUFS -> -24 LUFS"]
+    result = toys.build(profile="quiet")
+    assert (result["generated"], result["mastered"]) == (0, 4)
+
+
+def test_reordering_the_file_and_renaming_a_profile_runs_nothing(toys: ToyProject) -> None:
+    toys.build(profile="quiet")
+    toys.write(THREE + TWO + ONE, HEAD.replace("quiet:", "hushed:"))
+    prepared = prepare(toys.manifest, str(toys.outputs), "hushed")
+    assert not prepared.plan.stale
+    assert up_to_date(prepared)
+
+
+def test_audio_is_the_same_in_another_folder_with_other_workers_and_order(tmp_path: Path) -> None:
+    one, other = ToyProject(tmp_path / "one"), ToyProject(tmp_path / "elsewhere" / "other")
+    other.write(THREE + TWO + ONE)
+    one.build(devices="cpu")
+    other.build(devices="cpu:4")
+    assert one.library() == other.library()
+
+
+def test_a_failing_take_stops_no_other_and_is_told(toys: ToyProject) -> None:
+    toys.write(ONE + TWO.replace("second", "please fail") + THREE)
+    result = toys.build()
+    assert result["failed"] == [
+        {
+            "asset": "a/two",
+            "variation": 1,
+            "stage": "generate",
+            "reason": "the toy was told to fail; change the prompt",
+        }
+    ]
+    assert result["published"]
+    assert result["generated"] == 3
+
+
+@pytest.mark.parametrize(
+    ("word", "reason"),
+    [
+        ("nan", "not numbers"),
+        ("silent", "silence"),
+        ("break", "engine toy broke: RuntimeError: toy broke"),
+        ("die", "the worker on cpu ended with exit code 9"),
+    ],
+)
+def test_a_take_that_goes_wrong_in_any_way_fails_alone(toys: ToyProject, word: str, reason: str) -> None:
+    toys.write(ONE + TWO.replace("second", word) + THREE)
+    result = toys.build(devices="cpu")
+    assert [(one["asset"], one["stage"]) for one in result["failed"]] == [("a/two", "generate")]
+    assert reason in result["failed"][0]["reason"]
+    assert result["generated"] == 3
+
+
+def test_a_failed_asset_keeps_its_previous_master_marked_stale(toys: ToyProject) -> None:
+    toys.build()
+    before = toys.library()
+    toys.write(ONE + TWO.replace("second", "now fail") + THREE)
+    result = toys.build()
+    assert result["version"] == 2
+    assert toys.library() == before
+    row = _latest(toys).by_variation["a/two", 1]
+    assert (row["status"], row["reason"]) == ("stale", "the toy was told to fail; change the prompt")
+    assert toys.reasons() == {"a/two_1": ["prompt changed"]}
+
+
+def test_when_everything_fails_nothing_is_published(toys: ToyProject) -> None:
+    toys.write(TWO.replace("second", "fail"))
+    result = toys.build()
+    assert (result["version"], result["published"], len(result["failed"])) == (None, False, 1)
+
+
+def test_a_removed_asset_leaves_the_next_version_and_stays_in_the_last(toys: ToyProject) -> None:
+    toys.build()
+    toys.write(ONE + THREE)
+    assert not up_to_date(prepare(toys.manifest, str(toys.outputs)))
+    toys.build()
+    catalog = Catalog(Store.open(toys.outputs))
+    assert ("a/two", 1) not in catalog.read(2).by_variation
+    assert ("a/two", 1) in catalog.read(1).by_variation
+    assert "a/two_01.wav" not in toys.library()
+
+
+def test_only_builds_what_matches_and_keeps_the_rest(toys: ToyProject) -> None:
+    toys.build()
+    changed = ONE.replace("hello", "other") + TWO.replace("second", "other") + THREE
+    toys.write(changed)
+    result = toys.build(only=("a/one",))
+    assert (result["generated"], result["version"]) == (2, 2)
+    assert toys.actions() == {"generate": ["a/two_1"], "reuse": ["a/one_1", "a/one_2", "b/three_1"]}
+
+
+def test_a_locked_asset_is_kept_whatever_its_prompt_says(toys: ToyProject) -> None:
+    toys.build()
+    before = toys.library()
+    toys.write(ONE + TWO.replace("second", "changed").replace("}\n", ", lock: true}\n") + THREE)
+    assert toys.reasons() == {"a/two_1": ["lock: true in the manifest", "prompt changed"]}
+    toys.build()
+    assert toys.library() == before
+    assert _latest(toys).by_variation["a/two", 1]["status"] == "locked"
+
+
+def test_a_rejected_take_is_rolled_again_and_its_siblings_are_not(toys: ToyProject) -> None:
+    toys.build()
+    row = _latest(toys).by_variation["a/one", 2]
+    reviews = Reviews(Store.open(toys.outputs))
+    event = ReviewEvent("2026-01-01T00:00:00Z", "lead", "reject", "a/one", 2, row["take"], row["master"])
+    reviews.add(event)
+    sibling = _latest(toys).by_variation["a/one", 1]
+    reviews.add(replace(event, action="approve", variation=1, take=sibling["take"], master=sibling["master"]))
+    assert toys.reasons() == {"a/one_2": ["rejected in review"]}
+    before = toys.library()
+    result = toys.build()
+    assert (result["generated"], result["mastered"]) == (1, 1)
+    changed = {name for name, data in toys.library().items() if data != before[name]}
+    assert changed == {"a/one_02.wav"}
+
+
+def test_a_missing_take_object_is_planned_and_made_again(toys: ToyProject) -> None:
+    toys.build()
+    row = _latest(toys).by_variation["b/three", 1]
+    [sha256] = row["takes"].values()
+    (toys.outputs / "store" / sha256[:2] / f"{sha256}.wav").unlink()
+    assert toys.reasons() == {"b/three_1": ["take missing from store"]}
+    result = toys.build()
+    assert (result["generated"], result["mastered"], result["published"]) == (1, 0, False)
+    assert _harm(toys) == []
+
+
+def test_changed_tags_are_published_without_any_work(toys: ToyProject) -> None:
+    toys.build()
+    toys.write(ONE.replace("[x]", "[x, y]") + TWO + THREE)
+    prepared = prepare(toys.manifest, str(toys.outputs))
+    assert not prepared.plan.stale
+    assert not up_to_date(prepared)
+
+
+def test_candidates_make_several_takes_and_keep_one(toys: ToyProject) -> None:
+    toys.write(TWO.replace("}\n", ", candidates: 3}\n"))
+    result = toys.build()
+    assert (result["generated"], result["mastered"]) == (3, 1)
+    row = _latest(toys).by_variation["a/two", 1]
+    assert len(row["takes"]) == 3
+    assert row["take"] in row["takes"]
+
+
+def test_melody_is_kept_with_the_take_and_its_change_is_a_reason(toys: ToyProject) -> None:
+    soundfile.write(toys.folder / "tune.wav", [0.0, 0.5, -0.5] * 100, 8000)
+    toys.write(TWO.replace("}\n", ", melody: tune.wav}\n"))
+    toys.build()
+    store = Store.open(toys.outputs)
+    record: Any = store.get_record("takes", _latest(toys).masters[0]["take"], "cuesmith.take/1")
+    [kept] = record["inputs"]
+    assert (toys.folder / "tune.wav").stat().st_size == kept["size"]
+    soundfile.write(toys.folder / "tune.wav", [0.0, 0.25] * 100, 8000)
+    assert toys.reasons() == {"a/two_1": ["melody changed"]}
+
+
+def test_provenance_says_everything(toys: ToyProject) -> None:
+    toys.build()
+    store = Store.open(toys.outputs)
+    row = _latest(toys).by_variation["a/one", 2]
+    record: Any = store.get_record("masters", row["master"], "cuesmith.master/1")
+    take = record["take"]
+    assert take["recipe"]["prompt"] == "hello"
+    assert take["recipe"]["seed"] == row["seed"]
+    assert take["model"]["placeholder"] is True
+    assert take["model"]["license"] == "MIT"
+    assert {"cuesmith", "python", "numpy", "scipy", "soundfile", "soxr"} <= set(take["made"]["software"])
+    assert take["made"]["prefect_run"]
+    assert record["manifest"]["file"] == "cues.yaml"
+    assert record["manifest"]["line"] == HEAD.count("\n") + 1
+    assert record["disclosure"]["label"] == "procedural"
+    assert [step["step"] for step in record["chain"]][-2:] == ["gain", "limiter"]
+    assert record["measurements"]["integrated_lufs"] is not None
+
+
+def test_tables_say_what_the_catalog_says(toys: ToyProject) -> None:
+    toys.build()
+    folder = toys.outputs / "catalog" / "000001"
+    rows = json.loads((folder / "catalog.json").read_text())["masters"]
+    for table in (pd.read_parquet(folder / "catalog.parquet"), pd.read_csv(folder / "catalog.csv")):
+        assert list(table["asset"]) == [row["asset"] for row in rows]
+        assert list(table["loudness_lufs"]) == pytest.approx([row["loudness_lufs"] for row in rows])
+        assert list(table["master"]) == [row["master"] for row in rows]
+
+
+def test_the_journal_tells_the_run_in_order(toys: ToyProject) -> None:
+    result = toys.build()
+    lines = (toys.outputs / "runs" / result["run"] / "journal.jsonl").read_text().splitlines()
+    events = [json.loads(line)["event"] for line in lines]
+    assert events[0] == "build-began"
+    assert events[-1] == "build-done"
+    assert (events.count("take"), events.count("master")) == (4, 4)
+
+
+def test_two_builds_at_once_agree(toys: ToyProject) -> None:
+    first, second = ToyProject(toys.folder), ToyProject(toys.folder)
+    results: list[dict[str, Any]] = []
+    threads = [
+        threading.Thread(target=lambda one=one: results.append(one.build())) for one in (first, second)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(results) == 2
+    assert Catalog(Store.open(toys.outputs)).numbers() == [1]
+    assert _harm(toys) == []
+
+
+def test_an_unknown_device_is_told_before_anything_is_made(toys: ToyProject) -> None:
+    with pytest.raises(CuesmithError, match="'gpu' is not a device; give auto, cpu, cpu:4"):
+        toys.build(devices="gpu")
+    assert not toys.outputs.exists()

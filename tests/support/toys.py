@@ -1,0 +1,74 @@
+"""A small project for the toy engine, built as the command builds it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from flows.command import run_build
+from flows.prepare import prepare
+
+HEAD = """\
+cuesmith: 1
+project: toys
+profiles:
+  quiet: {sfx: {loudness: -24 LUFS}}
+defaults:
+  sfx: {engine: toy, formats: [wav]}
+assets:
+"""
+ONE = "  - {id: a/one, kind: sfx, prompt: hello, duration: 0.5s, variations: 2, tags: [x]}\n"
+TWO = "  - {id: a/two, kind: sfx, prompt: second, duration: 0.4s}\n"
+THREE = "  - {id: b/three, kind: sfx, prompt: third, duration: 0.3s}\n"
+
+
+class ToyProject:
+    """A manifest for the toy engine beside its outputs."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.manifest = folder / "cues.yaml"
+        self.outputs = folder / "outputs"
+        self.write(ONE + TWO + THREE)
+
+    def write(self, assets: str, head: str = HEAD) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.manifest.write_text(head + assets)
+
+    def build(self, devices: str = "cpu:2", **options: Any) -> dict[str, Any]:
+        """Build as the command does."""
+        return run_build(
+            self.manifest,
+            str(self.outputs),
+            options.get("profile"),
+            options.get("only", ()),
+            devices,
+            quiet=True,
+        )
+
+    def actions(self, **options: Any) -> dict[str, list[str]]:
+        """Planned variations by action."""
+        found: dict[str, list[str]] = {}
+        plan = prepare(self.manifest, str(self.outputs), **options).plan
+        for row in plan.to_json()["assets"]:
+            found.setdefault(row["action"], []).append(f"{row['asset']}_{row['variation']}")
+        return found
+
+    def reasons(self, **options: Any) -> dict[str, list[str]]:
+        """Reasons by variation, of those that are not up to date."""
+        plan = prepare(self.manifest, str(self.outputs), **options).plan
+        return {
+            f"{row['asset']}_{row['variation']}": row["reasons"]
+            for row in plan.to_json()["assets"]
+            if row["action"] != "reuse"
+        }
+
+    def library(self) -> Mapping[str, bytes]:
+        """The library's files."""
+        root = self.outputs / "library" / "latest"
+        return {
+            path.relative_to(root).as_posix(): path.read_bytes()
+            for path in sorted(root.rglob("*"))
+            if path.is_file() and path.name != ".version"
+        }
