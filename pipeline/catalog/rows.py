@@ -9,7 +9,7 @@ from pipeline.catalog.naming import file_name
 from pipeline.catalog.version import Version
 from pipeline.manifest.spec import AssetSpec
 from pipeline.plan import AssetPlan, VariationPlan
-from pipeline.provenance import MasterRecord, MasterRow
+from pipeline.provenance import MasterRecord, MasterRow, Status
 
 Failures = Mapping[tuple[str, int], str]
 """By asset id and variation: why it could not be made."""
@@ -123,7 +123,7 @@ def _labelled(row: MasterRow, asset: AssetSpec) -> MasterRow:
     return fresh
 
 
-def _kept(row: MasterRow, status: str, reason: str) -> MasterRow:
+def _kept(row: MasterRow, status: Status, reason: str) -> MasterRow:
     return MasterRow(**{**row, "status": status, "reason": reason})
 
 

@@ -9,7 +9,7 @@ SHOWN = 60
 """Longest piece of a manifest's text that a message repeats."""
 
 
-class Fault(ValueError):  # noqa: N818
+class Fault(ValueError):
     """One value that cannot stand as written. The caller knows the place; this knows what and what to do."""
 
     def __init__(self, what: str, remedy: str) -> None:

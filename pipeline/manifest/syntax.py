@@ -46,7 +46,7 @@ _SYNTAX = (
 """Part of the parser's words, our words, the remedy, and whether the fault is where the thing began."""
 
 
-class Stop(Exception):  # noqa: N818
+class Stop(Exception):
     """Nothing after this point of the file can be trusted."""
 
     def __init__(self, line: int, fault: Fault) -> None:

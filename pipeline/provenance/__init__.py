@@ -15,6 +15,7 @@ from pipeline.provenance.records import (
     ModelFacts,
     ObjectJson,
     RenditionJson,
+    Status,
     TakeRecord,
 )
 
@@ -28,6 +29,7 @@ __all__ = [
     "ModelFacts",
     "ObjectJson",
     "RenditionJson",
+    "Status",
     "TakeRecord",
     "disclosure",
 ]

@@ -11,6 +11,8 @@ from typing import Any, Literal, NotRequired, TypedDict
 TAKE_SCHEMA = "cuesmith.take/1"
 MASTER_SCHEMA = "cuesmith.master/1"
 
+Status = Literal["current", "locked", "stale"]
+
 
 class ObjectJson(TypedDict):
     """A content-addressed object: SHA-256 of its bytes, file suffix with its dot, size in bytes."""
@@ -157,7 +159,7 @@ class MasterRow(TypedDict):
     pcm_sha256: str
     files: dict[str, ObjectJson]
     """Library path to object."""
-    status: Literal["current", "locked", "stale"]
+    status: Status
     """``stale``: kept from an earlier version because making the new one failed."""
     reason: NotRequired[str]
     """Why a row is locked or stale."""

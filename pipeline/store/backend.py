@@ -16,13 +16,13 @@ _PART = r'(?!(?i:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\.|/|$))[^\x00-\x1f<>:"|?*
 _KEY = re.compile(rf"{_PART}(?:/{_PART})*")
 
 
-class Missing(StoreError, KeyError):  # noqa: N818
+class Missing(StoreError, KeyError):
     """Nothing is stored under the key."""
 
     __str__ = StoreError.__str__
 
 
-class Busy(StoreError):  # noqa: N818
+class Busy(StoreError):
     """Another process holds the lock."""
 
 
