@@ -1,0 +1,62 @@
+"""Where grains and notes are put down in time: a bus that clips at its end, or wraps when it loops."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from pipeline.generators.sketch.dsp.units import RATE, Audio, Mix, Rng
+
+
+class Canvas:
+    """A stereo or mono bus of a fixed length; ``loop`` carries what overhangs the end round to the start."""
+
+    def __init__(self, n: int, channels: int = 1, loop: bool = False) -> None:
+        self.mix: Mix = np.zeros((channels, n), dtype=np.float32)
+        self.loop = loop
+
+    @property
+    def audio(self) -> Audio:
+        """What lies on the canvas: [samples] for mono, [channels, samples] for stereo."""
+        wide = self.mix.astype(np.float64)
+        return wide[0] if wide.shape[0] == 1 else wide
+
+    def add(self, sound: Audio, at: int, gain: float = 1.0, pan: float = 0.0) -> None:
+        """Add ``sound`` [samples] or [channels, samples] at a sample; ``pan`` from -1 (left) to 1 (right)."""
+        length = self.mix.shape[1]
+        gains = self._gains(gain, pan)
+        sound = np.atleast_2d(sound)
+        done, total = 0, sound.shape[1]
+        if self.loop:
+            at %= length
+        elif at < 0:
+            done, at = -at, 0
+        while done < total and at < length:
+            span = min(total - done, length - at)
+            self.mix[:, at : at + span] += sound[:, done : done + span] * gains
+            done += span
+            at = 0 if self.loop else length
+
+    def _gains(self, gain: float, pan: float) -> Audio:
+        """Constant power across the stereo field."""
+        if self.mix.shape[0] == 1:
+            return np.array([[gain]])
+        angle = (pan + 1.0) * np.pi / 4.0
+        return np.array([[gain * np.cos(angle)], [gain * np.sin(angle)]]) * np.sqrt(2.0)
+
+
+def poisson(rng: Rng, n: int, rate: float) -> Audio:
+    """Samples at which independent events fall, ``rate`` of them a second on average, in order."""
+    count = int(rng.poisson(max(rate, 0.0) * n / RATE))
+    return np.sort(rng.integers(0, max(n, 1), count)).astype(np.float64)
+
+
+def scatter(
+    canvas: Canvas, rng: Rng, times: Audio, grain: Callable[[Rng], Audio], heavy: float = 0.7, width: float = 0.8
+) -> None:
+    """Put a fresh ``grain`` at each time; gains are log-normal: ``heavy`` makes few loud among many soft."""
+    gains = np.exp(rng.normal(0.0, heavy, len(times)) - heavy * heavy)
+    pans = rng.uniform(-width, width, len(times))
+    for at, gain, pan in zip(times, gains, pans, strict=True):
+        canvas.add(grain(rng), int(at), float(min(gain, 4.0)), float(pan))

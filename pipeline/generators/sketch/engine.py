@@ -1,0 +1,98 @@
+"""The light face of the sketch engine: what an asset would take, answered from tables."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import cast
+
+from pipeline.errors import MachineError
+from pipeline.generators.protocol import Ask, Generator, ModelInfo
+from pipeline.manifest.spec import AssetSpec
+from pipeline.recipe import Recipe, Scalar
+
+VERSION = "1"
+SAMPLE_RATE_HZ = 48_000
+
+_REAL_TIME = {"music": 20.0, "sfx": 60.0}
+"""Audio-seconds a second on one core, roughly."""
+_OVERHEAD_S = 0.02
+
+
+class SketchEngine:
+    """Reads the prompt and synthesises what it names. Needs nothing but numpy and scipy."""
+
+    name = "sketch"
+    version = VERSION
+
+    def ask(self, asset: AssetSpec) -> Ask:
+        """What making ``asset`` would take. Anything can be sketched, so there are never problems."""
+        return Ask(
+            model=_model(_channels(asset)),
+            seconds=asset.duration_s,
+            settings=_settings(asset),
+            ignored=_ignored(asset),
+        )
+
+    def devices(self) -> Sequence[str]:
+        """Always the CPU."""
+        return ("cpu",)
+
+    def cost(self, recipe: Recipe) -> float:
+        """About the seconds that one core takes."""
+        return _OVERHEAD_S + recipe.seconds / _REAL_TIME.get(recipe.kind, _REAL_TIME["sfx"])
+
+    def open(self, device: str) -> Generator:
+        """Load the synthesiser. Raises `MachineError` for a device other than the CPU."""
+        if device.split(":")[0] != "cpu":
+            raise MachineError(f"engine 'sketch' has no device {device!r}; use cpu")
+        return _load_studio()
+
+
+def _load_studio() -> Generator:
+    """The one late import: numpy and scipy stay out of the light path."""
+    studio = importlib.import_module("pipeline.generators.sketch.studio")
+    return cast(Generator, studio.SketchGenerator())
+
+
+def _channels(asset: AssetSpec) -> int:
+    """Music and looped sound (ambience) surround the player; one-shots are placed by the game, so mono."""
+    return 2 if asset.kind == "music" or asset.loop else 1
+
+
+def _model(channels: int) -> ModelInfo:
+    return ModelInfo(
+        id="sketch",
+        revision=VERSION,
+        license="CC0-1.0",
+        commercial=True,
+        sample_rate_hz=SAMPLE_RATE_HZ,
+        channels=channels,
+        neural=False,
+        placeholder=True,
+    )
+
+
+def _settings(asset: AssetSpec) -> dict[str, Scalar]:
+    """Only what changes the audio, so that nothing else ever makes a take again."""
+    settings: dict[str, Scalar] = {"loop": asset.loop}
+    if asset.kind == "music" and asset.bpm is not None:
+        settings["bpm"] = asset.bpm
+    return settings
+
+
+def _ignored(asset: AssetSpec) -> tuple[str, ...]:
+    """Keys of the asset that this engine does not hear."""
+    sampled = any(getattr(asset.sampling, field.name) is not None for field in fields(asset.sampling))
+    heard_nothing = {
+        "melody": asset.melody is not None,
+        "continue_from": asset.continue_from is not None,
+        "sampling": sampled,
+        "model": asset.model is not None,
+        "bpm": asset.kind == "sfx" and asset.bpm is not None,
+    }
+    return tuple(key for key, present in heard_nothing.items() if present)
+
+
+ENGINE = SketchEngine()

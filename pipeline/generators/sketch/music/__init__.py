@@ -1,0 +1,1 @@
+"""Music: harmony, melody, arrangement, instruments and the mix."""

@@ -1,0 +1,213 @@
+"""Accompaniment: what comping instruments, pads and basses play over a chord, bar by bar."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pipeline.generators.sketch.dsp.units import Rng
+from pipeline.generators.sketch.music.instruments import INSTRUMENTS
+from pipeline.generators.sketch.music.score import Note
+from pipeline.generators.sketch.music.theory import Chord, nearest, voicing
+
+_CHORDAL = frozenset({"electric piano", "accordion", "organ"})
+_LONG_BASSES = frozenset({"contrabass", "sub bass"})
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One bar to accompany: its first beat, its length in beats, its chord and the one after."""
+
+    start: float
+    beats: int
+    chord: Chord
+    after: Chord
+    energy: float
+
+
+def comp_pattern(rng: Rng, player: str, energy: float) -> Callable[[Bar], list[Note]]:
+    """How this piece's comping instrument plays, chosen once a piece."""
+    shape = int(rng.integers(4))
+    if player == "power guitar":
+        return lambda bar: _chug(player, bar, shape)
+    if player == "staccato strings":
+        return lambda bar: _ostinato(player, bar, shape)
+    if player in _CHORDAL:
+        return lambda bar: _stabs(player, bar, shape)
+    if player == "bells" and energy < 0.35:
+        return lambda bar: _sparse(player, bar, shape)
+    return lambda bar: _arpeggio(player, bar, shape)
+
+
+def _into(player: str, note: int) -> int:
+    """The same pitch class within the instrument's range."""
+    instrument = INSTRUMENTS[player]
+    while note < instrument.low:
+        note += 12
+    while note > instrument.high:
+        note -= 12
+    return note
+
+
+_ARPEGGIOS = (
+    (0, 2, 1, 3, 2, 1, 3, 2),
+    (0, 1, 2, 3, 4, 3, 2, 1),
+    (0, 2, 3, 1, 4, 2, 3, 1),
+    (0, 3, 1, 2, 0, 4, 2, 3),
+)
+
+
+def _arpeggio(player: str, bar: Bar, shape: int) -> list[Note]:
+    """Broken chords: the root at the bottom on the beat, inner tones above it."""
+    centre = 60 if INSTRUMENTS[player].low < 55 else 72
+    tones = voicing(bar.chord, (), centre, 4)
+    ladder = (nearest(bar.chord.root, centre - 12), *tones)
+    quick = player in ("synth arp", "chip arp")
+    step = 0.25 if bar.energy > (0.45 if quick else 0.8) else 0.5 if bar.energy > 0.12 else 1.0
+    order = _ARPEGGIOS[shape]
+    notes = []
+    for k in range(int(bar.beats / step)):
+        if step == 0.5 and bar.energy < 0.3 and k in (3, 7) and shape % 2:
+            continue
+        accent = 0.78 if k * step % 2 == 0 else 0.62 if k * step % 1 == 0 else 0.5
+        held = 0.3 if quick else max(step, 1.5 if k == 0 else 1.0)
+        notes.append(Note(player, bar.start + k * step, held, _into(player, ladder[order[k % 8]]), accent))
+    return notes
+
+
+def _sparse(player: str, bar: Bar, shape: int) -> list[Note]:
+    """A lone tone or two, off the beat, high up."""
+    tones = voicing(bar.chord, (), 79, 3)
+    spots = ((0.5,), (1.5, 2.0), (2.5,), (0.0, 3.5))[(shape + int(bar.start / bar.beats)) % 4]
+    return [Note(player, bar.start + at, 3.0, _into(player, tones[k]), 0.5) for k, at in enumerate(spots)]
+
+
+_STABS = (
+    ((0.0, 1.4), (1.5, 0.9), (3.0, 0.7)),
+    ((0.5, 0.9), (2.0, 1.3), (3.5, 0.5)),
+    ((0.0, 2.4), (2.5, 1.2)),
+    ((1.0, 0.4), (2.0, 0.4), (3.0, 0.4)),
+)
+
+
+def _stabs(player: str, bar: Bar, shape: int) -> list[Note]:
+    """Whole chords in a syncopated rhythm; in three, after the beat."""
+    tones = voicing(bar.chord, (), 62, 4)
+    rhythm = ((1.0, 0.5), (2.0, 0.5)) if bar.beats == 3 else _STABS[2 if bar.energy < 0.25 else shape]
+    return [
+        Note(player, bar.start + at, held, _into(player, tone), 0.55 + 0.12 * (at == 0), -4.0)
+        for at, held in rhythm
+        if at < bar.beats
+        for tone in tones
+    ]
+
+
+_CHUGS = ("x.o.x.o.x.o.x.o.", "x.oox.oox.oox.oo", "x..x..x.x..x..xo", "x...x.x...x.x...")
+
+
+def _chug(player: str, bar: Bar, shape: int) -> list[Note]:
+    """Palm-muted power chords: accents ring, the rest are cut short."""
+    root = _into(player, nearest(bar.chord.root, 43))
+    steps = _CHUGS[shape] if bar.energy > 0.6 else _CHUGS[3]
+    return [
+        Note(player, bar.start + k / 4, 0.45 if mark == "x" else 0.18, root, 0.9 if mark == "x" else 0.6)
+        for k, mark in enumerate(steps[: 4 * bar.beats])
+        if mark != "."
+    ]
+
+
+_OSTINATI = ((0, 0, 2, 0, 0, 3, 2, 0), (0, 2, 1, 2, 0, 2, 1, 2), (0, 0, 0, 2, 0, 0, 1, 2), (0, 3, 2, 3, 1, 3, 2, 3))
+
+
+def _ostinato(player: str, bar: Bar, shape: int) -> list[Note]:
+    """Driving short notes around the root: eighths, or sixteenths at full energy, doubled an octave up."""
+    root = nearest(bar.chord.root, 48)
+    third, fifth = (root + (pc - bar.chord.root) % 12 for pc in bar.chord.classes[1:3])
+    ladder = (root, third, fifth, root + 12)
+    step = 0.25 if bar.energy > 0.86 else 0.5
+    notes = []
+    for k in range(int(bar.beats / step)):
+        accent = 0.92 if k * step % 1 == 0 else 0.6
+        tone = ladder[_OSTINATI[shape][k % 8]]
+        notes.append(Note(player, bar.start + k * step, step * 0.6, _into(player, tone), accent))
+        notes.append(Note(player, bar.start + k * step, step * 0.6, _into(player, tone + 12), accent * 0.8, -6.0, 0.2))
+    return notes
+
+
+def pad_notes(player: str, bars: list[Bar]) -> list[Note]:
+    """Held chords that move as little as they can; a chord that stays is held through."""
+    notes: list[Note] = []
+    before: tuple[int, ...] = ()
+    k = 0
+    while k < len(bars):
+        last = k
+        while last + 1 < len(bars) and last - k < 3 and bars[last + 1].chord == bars[k].chord and bars[last].energy > 0:
+            last += 1
+        bar, beats = bars[k], sum(each.beats for each in bars[k : last + 1])
+        for at, tone in enumerate(_pad_tones(player, bar.chord, before)):
+            pan = (-0.25, 0.2, -0.1, 0.25)[at % 4]
+            notes.append(Note(player, bar.start, float(beats), _into(player, tone), 0.5 + 0.3 * bar.energy, -1.5 * at, pan))
+        before = voicing(bar.chord, before, 62, 4)
+        k = last + 1
+    return notes
+
+
+def _pad_tones(player: str, chord: Chord, before: tuple[int, ...]) -> tuple[int, ...]:
+    """A drone keeps to the tonic's fifth (and leans on its neighbour); everything else takes the chord."""
+    if player in ("dark drone", "drone strings"):
+        tonic = nearest(chord.tonic, 41)
+        colour = nearest(chord.root, 53)
+        return (tonic, tonic + 7, colour) if colour % 12 != (tonic + 6) % 12 else (tonic, colour)
+    return voicing(chord, before, 62, 4)
+
+
+def bass_notes(player: str, bar: Bar, style: str) -> list[Note]:
+    """The bass of one bar: held, walking, pulsing or leaping octaves, by player and energy."""
+    low = 38 if player not in ("chip bass",) else 45
+    root = _into(player, nearest(bar.chord.root, low))
+    fifth = _into(player, root + (bar.chord.classes[2] - bar.chord.root) % 12)
+    if player in _LONG_BASSES:
+        return _long_bass(player, bar, root)
+    if style == "jazz" and bar.energy > 0.3 and bar.beats == 4:
+        return _walk(player, bar, root)
+    if player in ("synth bass", "chip bass", "electric bass") and bar.energy > 0.4:
+        return _pulse(player, bar, root, style)
+    if bar.beats == 3:
+        return [Note(player, bar.start, 2.0, root, 0.8)]
+    second = [Note(player, bar.start + 2.0, 1.6, fifth, 0.62)] if bar.energy > 0.15 else []
+    pick_up = [Note(player, bar.start + 3.5, 0.5, root, 0.5)] if bar.energy > 0.5 else []
+    return [Note(player, bar.start, 1.9 if second else 3.6, root, 0.8), *second, *pick_up]
+
+
+def _long_bass(player: str, bar: Bar, root: int) -> list[Note]:
+    if bar.energy < 0.6:
+        return [Note(player, bar.start, bar.beats * 0.98, root, 0.7)]
+    return [
+        Note(player, bar.start + at, held, root, 0.85)
+        for at, held in ((0.0, 1.4), (1.5, 0.45), (2.0, 1.4), (3.5, 0.45))
+        if at < bar.beats
+    ]
+
+
+def _walk(player: str, bar: Bar, root: int) -> list[Note]:
+    """Root, two chord tones, and a half step that leads into the next root."""
+    target = _into(player, nearest(bar.after.root, root))
+    third = root + (bar.chord.classes[1] - bar.chord.root) % 12
+    fifth = root + (bar.chord.classes[2] - bar.chord.root) % 12
+    approach = target + (1 if target < fifth else -1)
+    line = (root, third, fifth, approach)
+    return [
+        Note(player, bar.start + k, 0.92, _into(player, note), 0.8 if k == 0 else 0.66)
+        for k, note in enumerate(line)
+    ]
+
+
+def _pulse(player: str, bar: Bar, root: int, style: str) -> list[Note]:
+    """Eighths on the root; the machine's bass leaves the beat to the kick, the chip's leaps octaves."""
+    notes = []
+    for k in range(bar.beats * 2):
+        if player == "synth bass" and style == "electronic" and k % 2 == 0 and bar.energy > 0.7 and k:
+            continue
+        octave = 12 if k % 2 and player in ("chip bass", "synth bass") else 0
+        notes.append(Note(player, bar.start + k / 2, 0.42, _into(player, root + octave), 0.85 if k % 4 == 0 else 0.65))
+    return notes

@@ -1,0 +1,223 @@
+"""Drums and percussion: each hit synthesised once, and kept like a sample."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from pipeline.generators.sketch.dsp import envelopes, filters, noise, resonators, shaping
+from pipeline.generators.sketch.dsp import oscillators as osc
+from pipeline.generators.sketch.dsp.units import RATE, Audio, Rng, generator, samples
+
+Strike = Callable[[float, Rng], Audio]
+"""(strength 0 to 1, randomness) to [samples], peak about 1."""
+
+
+@dataclass(frozen=True)
+class Drum:
+    """A drum with its level in dB, its place and its send to the room."""
+
+    strike: Strike
+    level_db: float
+    pan: float = 0.0
+    send: float = 0.1
+
+
+def _burst(rng: Rng, seconds: float, t60: float, low: float, high: float, slope: float = 0.0) -> Audio:
+    n = samples(seconds)
+    return noise.coloured(rng, n, slope, low, high) * envelopes.decay(n, t60, 0.0006) * 0.3
+
+
+def _membrane(low: float, drop: float, t60: float, skin: float, slap: float, seconds: float) -> Strike:
+    """A drum head: its pitch falls to ``low`` Hz from ``drop`` times that; upper modes, and the stick."""
+
+    def strike(strength: float, rng: Rng) -> Audio:
+        n = samples(seconds)
+        time = np.arange(n) / RATE
+        hz = low * rng.uniform(0.99, 1.01) * (1.0 + (drop - 1.0) * np.exp(-time / 0.028))
+        body = osc.sine(hz, n) * envelopes.decay(n, t60, 0.001)
+        modes = np.array([1.59, 2.14, 2.30, 2.65, 2.92, 3.5, 4.2]) * low * rng.uniform(0.98, 1.02, 7)
+        body += skin * strength * resonators.ring(modes, t60 * 0.5 / np.arange(1.2, 8.0), 1.0 / np.arange(1.5, 8.0), n)
+        stick = _burst(rng, 0.05, 0.03, 900, 6000) * slap * (0.4 + strength)
+        body[: len(stick)] += stick[:n]
+        return shaping.at_peak(shaping.saturate(body, 1.0 + 0.8 * strength))
+
+    return strike
+
+
+def _snare(body_hz: float, t60: float, wires: float) -> Strike:
+    def strike(strength: float, rng: Rng) -> Audio:
+        n = samples(0.5)
+        body = resonators.ring([body_hz, body_hz * 1.76, body_hz * 2.4], [0.13, 0.09, 0.06], [0.8, 0.45, 0.2], n)
+        rattle = noise.coloured(rng, n, 1.0, 1100, 11000) * envelopes.decay(n, t60, 0.001)
+        return shaping.at_peak(body * (1.3 - wires) + rattle * 0.42 * wires * (0.5 + strength))
+
+    return strike
+
+
+def _clap(strength: float, rng: Rng) -> Audio:
+    n = samples(0.4)
+    out = noise.coloured(rng, n, 0.0, 900, 5000) * envelopes.decay(n, 0.22) * 0.25
+    for start in (0.0, 0.011, 0.021, 0.030):
+        at = samples(start + rng.uniform(0, 0.002))
+        snap = _burst(rng, 0.02, 0.014, 900, 6000)
+        out[at : at + len(snap)] += snap * 2.4
+    return shaping.at_peak(out)
+
+
+_CYMBAL_HZ = np.array([205.3, 304.4, 369.6, 522.7, 540.0, 800.0])
+"""Six oscillators of a well-known drum machine's metal sounds."""
+
+
+def _metal(n: int, rng: Rng, low: float) -> Audio:
+    """The dense clang of a cymbal: square waves that share no pitch, and noise, above ``low`` Hz."""
+    clang = np.sum([osc.tone("square", float(hz) * 1.6, n, float(rng.random())) for hz in _CYMBAL_HZ], axis=0)
+    return filters.high_pass(clang * 0.25 + noise.white(rng, n) * 0.55, low, 3)
+
+
+def _hat(t60: float, low: float = 7200.0) -> Strike:
+    def strike(strength: float, rng: Rng) -> Audio:
+        n = samples(t60 * 1.2 + 0.03)
+        return shaping.at_peak(_metal(n, rng, low) * envelopes.decay(n, t60 * (0.7 + 0.5 * strength), 0.0008))
+
+    return strike
+
+
+def _cymbal(t60: float, bell: float, bloom: float) -> Strike:
+    def strike(strength: float, rng: Rng) -> Audio:
+        n = samples(t60)
+        wash = filters.sculpt(
+            _metal(n, rng, 320.0), lambda hz, at: filters.below(hz, 12000.0 * np.exp(-1.6 * at), 1), 1024
+        )
+        hz = np.exp(rng.uniform(np.log(350), np.log(7000), 40))
+        ping = resonators.ring(hz, rng.uniform(0.3, 1.0, 40) * t60 * 0.6, rng.uniform(0.2, 1.0, 40), n)
+        return shaping.at_peak((wash + ping * 0.12 * bell) * envelopes.decay(n, t60 * 0.85, bloom))
+
+    return strike
+
+
+def _swell(strength: float, rng: Rng) -> Audio:
+    """A cymbal rolled from nothing, as an upbeat."""
+    n = samples(1.6)
+    return shaping.at_peak(_metal(n, rng, 600.0) * envelopes.hump(n, 0.93, 2.5))
+
+
+def _shaker(strength: float, rng: Rng) -> Audio:
+    n = samples(0.12)
+    return shaping.at_peak(noise.coloured(rng, n, -1.0, 3500, 12000) * envelopes.hump(n, 0.35, 2.0))
+
+
+def _jingles(count: int, seconds: float) -> Strike:
+    """Small bells or discs that rattle: tambourine, sleigh bells."""
+
+    def strike(strength: float, rng: Rng) -> Audio:
+        n = samples(seconds)
+        out = np.zeros(n)
+        for _ in range(count):
+            at = int(abs(rng.normal(0.0, 0.014)) * RATE)
+            hz = rng.uniform(5200, 12500, 3)
+            ping = resonators.ring(hz, [seconds * 0.5, seconds * 0.4, 0.05], [0.6, 0.5, 0.4], max(1, n - at))
+            out[at:] += ping[: max(0, n - at)] * rng.uniform(0.3, 1.0)
+        return shaping.at_peak(out)
+
+    return strike
+
+
+def _rim(hz: float, t60: float) -> Strike:
+    def strike(strength: float, rng: Rng) -> Audio:
+        n = samples(0.12)
+        return shaping.at_peak(
+            resonators.ring([hz, hz * 1.47, hz * 2.09], [t60, t60 * 0.7, t60 * 0.5], [1, 0.6, 0.5], n, True)
+        )
+
+    return strike
+
+
+def _brush(strength: float, rng: Rng) -> Audio:
+    n = samples(0.28)
+    return shaping.at_peak(noise.coloured(rng, n, 1.5, 900, 8000) * envelopes.hump(n, 0.25, 1.3))
+
+
+def _machine_kick(strength: float, rng: Rng) -> Audio:
+    n = samples(0.5)
+    time = np.arange(n) / RATE
+    hz = 47.0 + 180.0 * np.exp(-time / 0.022)
+    thump = osc.sine(hz, n) * envelopes.decay(n, 0.42, 0.0008)
+    click = _burst(rng, 0.012, 0.008, 1500, 9000)
+    thump[: len(click)] += click
+    return shaping.at_peak(shaping.saturate(thump, 2.2))
+
+
+def _chip_noise(t60: float, hold: int) -> Strike:
+    def strike(strength: float, rng: Rng) -> Audio:
+        n = samples(t60 * 1.2)
+        return shaping.at_peak(shaping.crush(noise.white(rng, n) * 0.3, 4, hold) * envelopes.decay(n, t60))
+
+    return strike
+
+
+def _chip_kick(strength: float, rng: Rng) -> Audio:
+    n = samples(0.16)
+    hz = 55.0 + 300.0 * np.exp(-np.arange(n) / (0.02 * RATE))
+    return shaping.at_peak(osc.tone("triangle", hz, n) * envelopes.decay(n, 0.2))
+
+
+def _boom(strength: float, rng: Rng) -> Audio:
+    n = samples(3.0)
+    time = np.arange(n) / RATE
+    low = osc.sine(36.0 + 26.0 * np.exp(-time / 0.12), n) * envelopes.decay(n, 2.6, 0.006)
+    air = noise.coloured(rng, n, 6.0, 30, 500) * envelopes.decay(n, 1.4, 0.01) * 0.25
+    return shaping.at_peak(shaping.saturate(low + air, 1.5))
+
+
+DRUMS: dict[str, Drum] = {
+    "kick": Drum(_membrane(54, 2.6, 0.30, 0.10, 0.5, 0.4), -6, 0.0, 0.03),
+    "snare": Drum(_snare(188, 0.22, 0.75), -10, 0.05, 0.18),
+    "hat": Drum(_hat(0.07), -21, 0.3, 0.03),
+    "open hat": Drum(_hat(0.42), -22, 0.3, 0.06),
+    "crash": Drum(_cymbal(2.6, 0.6, 0.002), -17, -0.35, 0.2),
+    "ride": Drum(_cymbal(1.1, 1.5, 0.001), -23, 0.4, 0.1),
+    "swell": Drum(_swell, -18, -0.2, 0.3),
+    "tom high": Drum(_membrane(150, 1.5, 0.30, 0.25, 0.5, 0.5), -9, 0.35, 0.15),
+    "tom mid": Drum(_membrane(112, 1.5, 0.38, 0.25, 0.5, 0.6), -9, 0.0, 0.15),
+    "tom low": Drum(_membrane(80, 1.6, 0.48, 0.25, 0.5, 0.7), -8, -0.35, 0.15),
+    "taiko": Drum(_membrane(58, 1.9, 0.85, 0.42, 0.8, 1.2), -5, -0.1, 0.35),
+    "taiko high": Drum(_membrane(104, 1.5, 0.45, 0.45, 0.9, 0.7), -9, 0.35, 0.3),
+    "stick": Drum(_rim(1250, 0.05), -18, 0.45, 0.3),
+    "timpani": Drum(_membrane(73, 1.06, 1.5, 0.5, 0.3, 1.8), -8, 0.15, 0.4),
+    "boom": Drum(_boom, -8, 0.0, 0.4),
+    "heart": Drum(_membrane(46, 1.7, 0.32, 0.05, 0.05, 0.5), -7, 0.0, 0.2),
+    "frame": Drum(_membrane(88, 1.35, 0.42, 0.32, 0.35, 0.6), -8.5, -0.1, 0.2),
+    "frame tap": Drum(_membrane(235, 1.1, 0.10, 0.5, 0.9, 0.2), -17, 0.15, 0.2),
+    "djembe": Drum(_membrane(74, 1.5, 0.34, 0.2, 0.3, 0.5), -8, -0.1, 0.15),
+    "djembe tone": Drum(_membrane(215, 1.1, 0.22, 0.4, 0.5, 0.35), -13, 0.2, 0.15),
+    "djembe slap": Drum(_membrane(340, 1.1, 0.12, 0.7, 1.6, 0.25), -15, 0.2, 0.15),
+    "shaker": Drum(_shaker, -22, 0.35, 0.1),
+    "tambourine": Drum(_jingles(14, 0.22), -21, -0.35, 0.15),
+    "sleigh": Drum(_jingles(26, 0.32), -22, -0.3, 0.25),
+    "rim": Drum(_rim(1720, 0.035), -19, 0.2, 0.15),
+    "brush": Drum(_brush, -20, 0.15, 0.12),
+    "soft kick": Drum(_membrane(52, 1.8, 0.26, 0.02, 0.08, 0.4), -8, 0.0, 0.04),
+    "soft snare": Drum(_snare(172, 0.16, 0.5), -15, 0.05, 0.15),
+    "machine kick": Drum(_machine_kick, -6, 0.0, 0.0),
+    "clap": Drum(_clap, -13, 0.0, 0.2),
+    "tick": Drum(_rim(3200, 0.012), -25, 0.3, 0.2),
+    "chip kick": Drum(_chip_kick, -9, 0.0, 0.0),
+    "chip snare": Drum(_chip_noise(0.13, 5), -16, 0.0, 0.02),
+    "chip hat": Drum(_chip_noise(0.035, 2), -23, 0.0, 0.0),
+}
+
+
+def drum_sound(name: str, velocity: float, take: int) -> Audio:
+    """One hit, [samples]; ``take`` picks among its round robin of three."""
+    return _struck(name, 1 + min(2, int(velocity * 3.0)), take % 3)
+
+
+@lru_cache(maxsize=256)
+def _struck(name: str, layer: int, take: int) -> Audio:
+    rng = generator(0xD2C3, zlib.crc32(name.encode()), layer, take)
+    return DRUMS[name].strike(layer / 3.0, rng)

@@ -1,0 +1,139 @@
+"""Stingers: short gestures that say one thing (success, failure, discovery, danger) and end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pipeline.generators.sketch.dsp.units import RATE, Rng
+from pipeline.generators.sketch.music import theory
+from pipeline.generators.sketch.music.arrange import tonic_of
+from pipeline.generators.sketch.music.instruments import INSTRUMENTS
+from pipeline.generators.sketch.music.score import Hit, Note, Score
+from pipeline.generators.sketch.music.timing import Timing
+from pipeline.generators.sketch.music_reading import MusicReading
+
+
+@dataclass(frozen=True)
+class _Gesture:
+    """What a stinger is written with: its key, how many beats it has, and when its last chord falls."""
+
+    reading: MusicReading
+    tonic: int
+    beats: float
+    arrival: float
+
+
+def stinger(reading: MusicReading, timing: Timing, rng: Rng) -> Score:
+    """The score of a stinger; all of it lies within the length, the last chord rings out."""
+    beats = timing.n / RATE / timing.beat
+    gesture = _Gesture(reading, theory.nearest(tonic_of(reading), 60), beats, _arrival(beats))
+    score = Score(looseness_s=0.003)
+    _WRITERS[reading.stinger or "discovery"](gesture, score, rng)
+    return score
+
+
+def _arrival(beats: float) -> float:
+    """The last chord falls on a half beat, at about two fifths of the way."""
+    return max(0.5, round(beats * 0.42 * 2) / 2) if beats > 1.5 else beats * 0.4
+
+
+def _chord(score: Score, player: str, start: float, beats: float, tones: list[int], velocity: float) -> None:
+    instrument = INSTRUMENTS[player]
+    for k, tone in enumerate(tones):
+        while tone > instrument.high:
+            tone -= 12
+        while tone < instrument.low:
+            tone += 12
+        score.notes.append(Note(player, start, beats, tone, velocity, -1.2 * k, (-0.3, 0.3, -0.1, 0.1)[k % 4]))
+
+
+def _run(score: Score, player: str, start: float, end: float, tones: list[int], rise: float) -> None:
+    """Even notes from ``start`` to ``end``, louder (or softer) as they go."""
+    step = (end - start) / max(1, len(tones))
+    for k, tone in enumerate(tones):
+        level = min(0.95, max(0.3, 0.6 + rise * (k / len(tones) - 0.3)))
+        _chord(score, player, start + k * step, max(step * 1.1, 0.2), [tone], level)
+
+
+def _melodic(reading: MusicReading) -> str:
+    return reading.lead or reading.comp or "bells"
+
+
+def _success(gesture: _Gesture, score: Score, rng: Rng) -> None:
+    """Up the triad with a dotted lilt into a bright held chord."""
+    tonic, end = gesture.tonic, gesture.arrival
+    lines = ([0, 4, 7, 12], [7, 7, 7, 12], [0, 7, 4, 7, 12], [0, 2, 4, 7])
+    line = [tonic + step for step in lines[int(rng.integers(len(lines)))]]
+    lead = _melodic(gesture.reading)
+    _run(score, lead, 0.0, end, line, 0.6)
+    ring = gesture.beats - end
+    _chord(score, lead, end, ring * 0.7, [tonic + 12, tonic + 16], 0.9)
+    _chord(score, gesture.reading.pad or "strings", end, ring, [tonic, tonic + 4, tonic + 7, tonic + 12], 0.85)
+    _chord(score, "harp" if gesture.reading.style != "chiptune" else "chip arp", 0.0, end, [tonic + 12], 0.5)
+    _run(score, "glockenspiel", end, end + min(1.0, ring * 0.4), [tonic + s for s in (12, 16, 19, 24)], 0.2)
+    _chord(score, gesture.reading.bass or "contrabass", end, ring * 0.8, [tonic - 24], 0.85)
+    if gesture.reading.style != "chiptune":
+        score.hits += [Hit("timpani", 0.0, 0.6), Hit("timpani", end, 0.95), Hit("crash", end, 0.7)]
+
+
+def _failure(gesture: _Gesture, score: Score, rng: Rng) -> None:
+    """Down the minor scale, slower and softer, onto a low minor chord."""
+    tonic, end = gesture.tonic, gesture.arrival
+    lines = ([12, 10, 8, 7], [7, 6, 5, 3], [12, 8, 7, 3], [10, 8, 7, 5])
+    line = [tonic + step for step in lines[int(rng.integers(len(lines)))]]
+    lead = _melodic(gesture.reading)
+    _run(score, lead, 0.0, end, line, -0.5)
+    ring = gesture.beats - end
+    _chord(score, lead, end, ring * 0.6, [tonic], 0.55)
+    pad = gesture.reading.pad or "strings"
+    _chord(score, pad, 0.0, end, [tonic - 4, tonic, tonic + 3], 0.5)
+    _chord(score, pad, end, ring, [tonic - 12, tonic - 5, tonic + 3], 0.6)
+    _chord(score, gesture.reading.bass or "contrabass", end, ring, [tonic - 24], 0.7)
+    if gesture.reading.style != "chiptune":
+        score.hits += [Hit("boom", end, 0.7)]
+
+
+def _discovery(gesture: _Gesture, score: Score, rng: Rng) -> None:
+    """A rising glissando in the lydian mode that opens into a shimmering chord."""
+    tonic, end = gesture.tonic, gesture.arrival
+    scale = [tonic + theory.pitch("lydian", degree) for degree in range(0, 15)]
+    first = int(rng.integers(0, 3))
+    count = max(4, min(12, round(end * 4)))
+    player = gesture.reading.comp if gesture.reading.comp in ("celesta", "music box", "chip arp", "koto") else "harp"
+    _run(score, player, 0.0, end, scale[first : first + count], 0.4)
+    ring = gesture.beats - end
+    chord = [tonic, tonic + 7, tonic + 11, tonic + 18]
+    _chord(score, gesture.reading.pad or "strings", end * 0.5, ring + end * 0.5, chord, 0.6)
+    _chord(score, "celesta", end, ring * 0.8, [tonic + 19, tonic + 23], 0.6)
+    sparkle = [tonic + 24 + step for step in rng.permutation([0, 4, 7, 11, 6])[:4]]
+    _run(score, "glockenspiel", end + 0.25, end + max(0.6, ring * 0.45), [int(s) for s in sparkle], -0.3)
+    _chord(score, _melodic(gesture.reading), end, ring * 0.6, [tonic + 12], 0.55)
+
+
+def _danger(gesture: _Gesture, score: Score, rng: Rng) -> None:
+    """A low blow, a cluster that swells out of it, and a last hit."""
+    tonic = gesture.tonic - 12
+    ring = gesture.beats
+    second = min(gesture.beats * 0.55, max(0.75, gesture.arrival))
+    _chord(score, "brass", 0.0, min(1.0, ring * 0.25), [tonic, tonic + 6, tonic + 12], 0.95)
+    _chord(score, "tremolo strings", 0.0, ring * 0.95, [tonic + 12, tonic + 13, tonic + 18, tonic + 24], 0.8)
+    _chord(score, "contrabass", 0.0, ring * 0.9, [tonic - 12], 0.95)
+    _chord(score, "brass", second, ring - second, [tonic + 1, tonic + 7, tonic + 13], 0.95)
+    _chord(score, "dark drone", 0.0, ring, [tonic - 12, tonic - 11 + int(rng.integers(2))], 0.7)
+    score.hits += [
+        Hit("boom", 0.0, 0.95),
+        Hit("taiko", 0.0, 0.95),
+        Hit("taiko", second, 0.95),
+        Hit("boom", second, 0.8),
+        Hit("crash", second, 0.5),
+    ]
+    score.hits += [Hit("taiko high", second - 0.25 * k, 0.8 - 0.1 * k) for k in range(1, 4) if second - 0.25 * k > 0.3]
+
+
+_WRITERS: dict[str, Callable[[_Gesture, Score, Rng], None]] = {
+    "success": _success,
+    "failure": _failure,
+    "discovery": _discovery,
+    "danger": _danger,
+}

@@ -1,0 +1,180 @@
+"""What a music prompt asks for: style, mode, tempo, energy and the players, with the words that said so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from pipeline.generators.sketch import lexicon_music as lexicon
+from pipeline.generators.sketch.text import Words, read_words, score
+
+_SHORT_S = 12.0
+_LEADS = frozenset(
+    "flute ocarina whistle clarinet violin fiddle cello brass ney shakuhachi saw_lead chip_lead lead_guitar".split()
+)
+_PADS = frozenset({"strings", "choir", "warm pad", "analog pad", "organ"})
+_BASSES = frozenset({"synth bass", "electric bass", "upright bass", "sub bass"})
+_BOTH = frozenset(
+    "piano celesta glockenspiel bells vibraphone koto oud accordion marimba".split()
+    + ["music box", "electric piano", "steel drum"]
+)
+_RELATED_TEMPO = 4.0
+"""How many votes a word on tempo has against the style's own tempo."""
+
+
+@dataclass(frozen=True)
+class MusicReading:
+    """One music prompt, read. Variations of an asset share all of it."""
+
+    style: str
+    mode: str
+    tempo_bpm: float
+    beats_in_bar: int
+    energy: float
+    """0 (still) to 1 (battle)."""
+    lead: str | None
+    comp: str | None
+    pad: str | None
+    bass: str | None
+    kit: str
+    space: str
+    stinger: str | None
+    """The gesture of a short cue: ``success``, ``failure``, ``discovery`` or ``danger``."""
+    fingerprint: int
+
+    @property
+    def palette(self) -> list[str]:
+        """The instruments that play."""
+        players = [self.lead, self.comp, self.pad, self.bass, None if self.kit == "none" else f"{self.kit} kit"]
+        return list(dict.fromkeys(player for player in players if player))
+
+
+def read_music(prompt: str, seconds: float, loop: bool) -> MusicReading:
+    """Read a music prompt; ``seconds`` and ``loop`` tell a stinger from a cue."""
+    words = read_words(prompt)
+    name, style = _style(words)
+    stinger = _stinger(words, seconds, loop)
+    mode = _best({mode: score(words, table) for mode, table in lexicon.MODES.items()}) or style.mode
+    energy = _energy(words, style.energy)
+    reading = MusicReading(
+        style=name,
+        mode=mode,
+        tempo_bpm=_tempo(words, style.tempo),
+        beats_in_bar=3 if words.has(*lexicon.SECTIONS_WALTZ) else 4,
+        energy=energy,
+        lead=_pick(style.lead, words),
+        comp=_pick(style.comp[::-1], words),
+        pad=_pick(style.pad, words),
+        bass=style.bass,
+        kit=_kit(words, style.kit, energy),
+        space=_space(words, style.space),
+        stinger=stinger,
+        fingerprint=words.fingerprint,
+    )
+    return _without_denied(_with_named_players(reading, words), words)
+
+
+def _style(words: Words) -> tuple[str, lexicon.Style]:
+    name = _best({name: score(words, style.words) for name, style in lexicon.STYLES.items()})
+    return (name, lexicon.STYLES[name]) if name else ("fallback", lexicon.FALLBACK_STYLE)
+
+
+def _best(scores: Mapping[str, float]) -> str | None:
+    """The highest score's name, the first of equals; None where nothing scored."""
+    name = max(scores, key=lambda key: scores[key])
+    return name if scores[name] > 0 else None
+
+
+def _pick(choices: tuple[str, ...], words: Words) -> str:
+    return choices[words.fingerprint % len(choices)]
+
+
+def _tempo(words: Words, own: float) -> float:
+    """The mean of the tempi that words name, the style's own counting once."""
+    said = [bpm for names, bpm in lexicon.TEMPI.items() for name in names.split() if words.has(name)]
+    mean = (own + _RELATED_TEMPO * sum(said) / len(said)) / (1 + _RELATED_TEMPO) if said else own
+    return float(round(mean + (words.fingerprint >> 8) % 5 - 2))
+
+
+def _energy(words: Words, own: float) -> float:
+    said = [level for level, names in lexicon.ENERGIES.items() for name in names.split() if words.has(name)]
+    return (own + 2.0 * sum(said)) / (1 + 2.0 * len(said))
+
+
+def _space(words: Words, own: str) -> str:
+    if words.has("dry", "intimate", "close"):
+        return "room"
+    if words.has("cathedral", "vast", "reverberant", "huge", "cavernous"):
+        return "cathedral"
+    return own
+
+
+def _kit(words: Words, own: str, energy: float) -> str:
+    named = _best({kit: score(words, table) for kit, table in lexicon.KITS.items()})
+    if words.denies(*lexicon.DRUM_WORDS):
+        return "none"
+    if named and (words.has(*lexicon.DRUM_WORDS) or score(words, lexicon.KITS[named]) >= 3):
+        return named
+    if own == "none":
+        return "shaker" if words.has(*lexicon.DRUM_WORDS) or energy > 0.5 else "none"
+    return own
+
+
+def _stinger(words: Words, seconds: float, loop: bool) -> str | None:
+    if loop or (seconds > _SHORT_S and not words.has(*lexicon.STINGER_WORDS)) or seconds > 2 * _SHORT_S:
+        return None
+    return _best({name: score(words, table) for name, table in lexicon.STINGERS.items()}) or "discovery"
+
+
+def _with_named_players(reading: MusicReading, words: Words) -> MusicReading:
+    """Give their parts to the instruments that the prompt names, in its order."""
+    named = sorted(
+        (min(words.place(entry) for entry in found), -max(len(entry) for entry in found), name)
+        for name, entries in lexicon.INSTRUMENTS.items()
+        if (found := words.found(entries))
+    )
+    names = [name for _, _, name in named]
+    if "power guitar" in names and "nylon guitar" in names and not words.has("acoustic_guitar", "nylon_guitar"):
+        names.remove("nylon guitar")
+    if not names:
+        return reading
+    leads = [name for name in names if name.replace(" ", "_") in _LEADS]
+    pads = [name for name in names if name in _PADS]
+    basses = [name for name in names if name in _BASSES]
+    comps = [name for name in names if name not in leads + pads + basses]
+    if "power guitar" in comps and not leads:
+        leads = ["lead guitar"]
+    leads += [name for name in comps[1:] if name in _BOTH][:1] if not leads else []
+    if words.has("solo"):
+        alone = names[0]
+        sustained = alone in leads or alone in pads
+        return replace(
+            reading,
+            lead=alone,
+            comp=None if sustained else alone,
+            pad=None,
+            bass=None,
+            kit="none",
+        )
+    return replace(
+        reading,
+        lead=leads[0] if leads else (comps[0] if comps and comps[0] in _BOTH else reading.lead),
+        comp=comps[0] if comps else reading.comp,
+        pad=pads[0] if pads else reading.pad,
+        bass=basses[0] if basses else reading.bass,
+    )
+
+
+def _without_denied(reading: MusicReading, words: Words) -> MusicReading:
+    """Leave out what the prompt says it does not want."""
+    if words.denies("melody", "lead", "tune"):
+        reading = replace(reading, lead=None)
+    if words.denies("bass"):
+        reading = replace(reading, bass=None)
+    for part in ("lead", "comp", "pad", "bass"):
+        player = getattr(reading, part)
+        if player and words.denies(*lexicon.INSTRUMENTS.get(player, ()), player.replace(" ", "_")):
+            reading = replace(reading, **{part: None})
+    if not (reading.lead or reading.comp or reading.pad or reading.bass):
+        reading = replace(reading, pad="warm pad")
+    return reading

@@ -1,0 +1,171 @@
+"""One sound effect from its prompt: read, make, place in a space, finish."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from pipeline.generators.sketch.dsp import envelopes, filters, reverb, shaping
+from pipeline.generators.sketch.dsp.units import RATE, Audio, Mix, db, generator, samples
+from pipeline.generators.sketch.sfx import (
+    arcana,
+    creatures,
+    doors,
+    electricity,
+    fallback,
+    fires,
+    footsteps,
+    impacts,
+    interface,
+    machines,
+    places,
+    waters,
+    weapons,
+    weather,
+)
+from pipeline.generators.sketch.sfx.scene import Scene
+from pipeline.generators.sketch.sound_reading import SoundReading, read_sound
+
+Family = Callable[[Scene], Audio]
+"""A scene to [samples], or [2, samples] for a loop; shorter than the scene where the sound ends early."""
+
+FAMILIES: dict[str, Family] = {
+    "footstep": footsteps.footstep,
+    "impact": impacts.impact,
+    "jingle": impacts.jingle,
+    "scrape": impacts.scrape,
+    "rustle": impacts.rustle,
+    "bell": impacts.bell,
+    "heartbeat": impacts.heartbeat,
+    "whoosh": weapons.whoosh,
+    "explosion": weapons.explosion,
+    "gunshot": weapons.gunshot,
+    "laser": weapons.laser,
+    "click": interface.click,
+    "hover": interface.hover,
+    "confirm": interface.confirm,
+    "error": interface.error,
+    "notify": interface.notify,
+    "coin": interface.coin,
+    "magic": arcana.magic,
+    "door": doors.door,
+    "creature": creatures.creature,
+    "engine": machines.engine,
+    "alarm": machines.alarm,
+    "robot": machines.robot,
+    "electric": electricity.electric,
+    "wind": weather.wind,
+    "rain": weather.rain,
+    "thunder": weather.thunder,
+    "fire": fires.fire,
+    "stream": waters.stream,
+    "splash": waters.splash,
+    "drip": waters.drip,
+    "bubbles": waters.bubbles,
+    "ambience": places.ambience,
+    "room": places.room,
+    "fallback": fallback.fallback,
+}
+
+STEADY = frozenset({"wind", "rain", "fire", "stream", "bubbles", "ambience", "room"})
+"""Families that go on for as long as the take does, and are made periodic."""
+
+_OWN_SPACE = frozenset({"door", "magic", "drip", "ambience", "room"})
+_OUTDOORS = frozenset({"explosion", "gunshot", "thunder"})
+_LEVELS_DB = {"hover": -14.0, "click": -8.0, "room": -24.0, "ambience": -9.0, "wind": -8.0, "rain": -9.0, "footstep": -6.0}
+_LEAST_S = 0.1
+"""Shorter takes are made this long and cut, so that every family has room to begin."""
+_LOUDEST = 0.97
+
+
+def effect(prompt: str, seconds: float, loop: bool, seed: int) -> tuple[Mix, Mapping[str, Any]]:
+    """Samples [1, n], or [2, n] for a loop, and what was heard in the prompt."""
+    reading = read_sound(prompt)
+    n = max(1, round(seconds * RATE))
+    made = n if loop else max(n, samples(_LEAST_S))
+    asset, take = generator(reading.words.fingerprint, 3), generator(seed, 4)
+    scene = Scene(reading, made, loop, asset, take)
+    sound = _fitted(FAMILIES[reading.family](scene), scene)
+    sound = _placed(sound, scene)
+    finished = _finished(sound[..., :n], scene, loop)
+    return finished, _notes(reading, scene)
+
+
+def _fitted(sound: Audio, scene: Scene) -> Audio:
+    """Exactly the scene's length; what is cut or begins late is faded, never chopped."""
+    length = sound.shape[-1]
+    if length > scene.n:
+        sound = sound[..., : scene.n]
+    elif length < scene.n:
+        pad = [(0, 0)] * (sound.ndim - 1) + [(0, scene.n - length)]
+        faded = sound * envelopes.held(length, 0.0, min(0.01, length / RATE / 4))
+        sound = np.pad(faded, pad)
+    return sound
+
+
+def _placed(sound: Audio, scene: Scene) -> Audio:
+    """Distance takes the top away; a space answers."""
+    reading, loop = scene.reading, scene.loop
+    steady = loop and reading.family in STEADY
+    if reading.distance > 0 and reading.family != "thunder":
+        sound = filters.low_pass(sound, 9000.0 * (1.0 - 0.8 * reading.distance), 1, loop)
+    if reading.family in _OWN_SPACE or steady:
+        return sound
+    space, wet = reading.space, 0.35
+    if space is None and reading.family in _OUTDOORS:
+        space, wet = "outdoor", 0.22
+    if space is None and reading.family == "creature":
+        space, wet = "chamber", 0.10
+    if space is None or space == "dry":
+        return sound
+    return reverb.add_space(sound, space, wet * (1.0 + reading.distance), loop)
+
+
+def _finished(sound: Audio, scene: Scene, loop: bool) -> Mix:
+    """Subsonics and offset out, a level that follows the family and its force, ends that meet silence."""
+    n = sound.shape[-1]
+    steady = scene.reading.family in STEADY
+    cut = 18.0 if scene.reading.family in ("explosion", "thunder") else 24.0
+    clean = filters.high_pass(sound, cut, 2, loop)
+    if loop:
+        clean = clean - np.mean(clean, axis=-1, keepdims=True)
+    elif steady:
+        edge = min(0.5, 0.12 * n / RATE)
+        clean = clean * envelopes.held(n, edge, 1.6 * edge)
+    else:
+        clean = clean * envelopes.held(n, min(0.0006, 0.02 * n / RATE), min(max(0.01, 0.15 * n / RATE), 0.5))
+        clean = _centred(clean)
+    level = db(_LEVELS_DB.get(scene.reading.family, -3.0) + 3.0 * scene.reading.force - 6.0 * scene.reading.distance)
+    clean = shaping.at_peak(clean, float(min(level * scene.rng.uniform(0.92, 1.05), _LOUDEST)))
+    wide = np.atleast_2d(clean)
+    return np.repeat(wide, scene.channels // wide.shape[0], axis=0).astype(np.float32)
+
+
+def _centred(sound: Audio) -> Audio:
+    """Without an offset, and still silent at both ends."""
+    n = sound.shape[-1]
+    shape = envelopes.held(n, 0.25 * n / RATE, 0.25 * n / RATE)
+    return sound - shape * (np.mean(sound, axis=-1, keepdims=True) / max(float(np.mean(shape)), 1e-9))
+
+
+def _notes(reading: SoundReading, scene: Scene) -> dict[str, Any]:
+    notes: dict[str, Any] = {
+        "family": reading.family,
+        "size": round(reading.size, 2),
+        "force": round(reading.force, 2),
+        "brightness": round(reading.brightness, 2),
+        "distance": round(reading.distance, 2),
+        "manner": reading.manner,
+        "space": reading.space,
+    }
+    if reading.family in ("footstep", "impact", "door", "scrape", "fallback"):
+        default = footsteps.DEFAULT_SURFACE if reading.family == "footstep" else None
+        notes["surface"] = reading.material or default
+    if reading.family == "ambience":
+        notes["layers"] = list(places.layers_of(scene))
+        notes["place"] = reading.place
+    if reading.family == "creature":
+        notes["call"] = creatures.call_name(scene)
+    return notes

@@ -1,0 +1,87 @@
+"""What a sound-effect prompt asks for: its family, materials, size, force and place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pipeline.generators.sketch import lexicon_sound as lexicon
+from pipeline.generators.sketch.text import Words, read_words, score
+
+FALLBACK = "fallback"
+_HEARD = 1.5
+"""The least score at which a family counts as named."""
+
+
+@dataclass(frozen=True)
+class SoundReading:
+    """One sound-effect prompt, read. Variations of an asset share all of it."""
+
+    family: str
+    material: str | None
+    second_material: str | None
+    size: float
+    """-1 (tiny) to 1 (gigantic)."""
+    force: float
+    """-1 (faint) to 1 (violent)."""
+    brightness: float
+    """-1 (muffled) to 1 (piercing)."""
+    speed: float
+    """-1 (slow) to 1 (fast)."""
+    distance: float
+    """0 (close) to 1 (far away)."""
+    space: str | None
+    manner: str | None
+    place: str | None
+    beds: tuple[str, ...]
+    """Steady families that the prompt names besides."""
+    words: Words
+
+    def says(self, *entries: str) -> bool:
+        """Whether the prompt says any of these."""
+        return self.words.has(*entries)
+
+
+def read_sound(prompt: str) -> SoundReading:
+    """Read a sound-effect prompt; one that no table knows is ``fallback``."""
+    words = read_words(prompt)
+    scores = {name: score(words, table) for name, table in lexicon.FAMILIES.items()}
+    if words.has(*lexicon.UI_WORDS):
+        scores |= {name: scores[name] * 1.5 + 0.5 * (name == "click") for name in lexicon.UI_FAMILIES}
+    family = max(scores, key=lambda name: scores[name])
+    if scores[family] < _HEARD:
+        family = FALLBACK
+    materials = _ranked({name: score(words, table) for name, table in lexicon.MATERIALS.items()})
+    return SoundReading(
+        family=family,
+        material=materials[0] if materials else None,
+        second_material=materials[1] if len(materials) > 1 else None,
+        size=_mean(words, lexicon.SIZES),
+        force=_mean(words, lexicon.FORCES),
+        brightness=_mean(words, lexicon.BRIGHTNESSES),
+        speed=_mean(words, lexicon.SPEEDS),
+        distance=_mean(words, lexicon.DISTANCES),
+        space=_named(words, lexicon.SPACES),
+        manner=_named(words, lexicon.MANNERS),
+        place=_named(words, lexicon.PLACES),
+        beds=tuple(name for name in lexicon.BEDS if scores[name] >= _HEARD),
+        words=words,
+    )
+
+
+def _ranked(scores: Mapping[str, float]) -> list[str]:
+    heard = [name for name in scores if scores[name] > 0]
+    return sorted(heard, key=lambda name: -scores[name])
+
+
+def _mean(words: Words, levels: Mapping[float, str]) -> float:
+    said = [level for level, names in levels.items() for name in names.split() if words.has(name)]
+    return sum(said) / len(said) if said else 0.0
+
+
+def _named(words: Words, groups: Mapping[str, str]) -> str | None:
+    """The group of which the prompt says something first."""
+    firsts = {
+        group: words.place(found[0]) for group, names in groups.items() if (found := words.found(names.split()))
+    }
+    return min(firsts, key=lambda group: firsts[group]) if firsts else None

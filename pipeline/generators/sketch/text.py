@@ -1,0 +1,117 @@
+"""A prompt as words: casefolded stems, two-word phrases, and what the prompt says it does not want."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+
+LONGEST = 400
+"""Words read of a prompt; what comes after is not heard."""
+
+_TOKEN = re.compile(r"[^\W_]+|[,.;:!?()/\[\]]")
+_NEGATIONS = frozenset({"no", "not", "without", "never", "sans", "minus", "non"})
+_BREAKS = frozenset({"but", "with", "just", "only", "plus", "yet", "then"})
+_NEGATION_REACH = 4
+_SUFFIXES = ("ingly", "edly", "ings", "ing", "ers", "ed", "ly", "ness", "es", "s")
+_SHORTEST_STEM = 3
+_KEPT_DOUBLES = "lszf"
+
+
+@cache
+def stem(word: str) -> str:
+    """A word without its English endings, so that ``howls``, ``howling`` and ``howl`` are one.
+
+    >>> stem("howling") == stem("howls") == stem("howl")
+    True
+    >>> stem("stony") == stem("stone"), stem("running") == stem("run"), stem("grassy") == stem("grass")
+    (True, True, True)
+    """
+    for suffix in _SUFFIXES:
+        base = word.removesuffix(suffix)
+        if base != word and len(base) >= _SHORTEST_STEM and not (suffix == "s" and base.endswith("s")):
+            word = base
+            if len(word) > _SHORTEST_STEM and word[-1] == word[-2] and word[-1] not in _KEPT_DOUBLES:
+                word = word[:-1]
+            break
+    if len(word) > _SHORTEST_STEM and word[-1] in "eyi":
+        word = word[:-1]
+    return word
+
+
+@cache
+def term(entry: str) -> str:
+    """A lexicon entry as prompts are searched for it: stems, joined by ``_`` where it has several words."""
+    return "_".join(stem(part) for part in entry.casefold().split("_"))
+
+
+@dataclass(frozen=True)
+class Words:
+    """What a prompt says: each stem or two-word phrase with its first place, and what it denies."""
+
+    places: Mapping[str, int]
+    denied: frozenset[str]
+    fingerprint: int
+    """64 bits of the words' hash: what two prompts that say different things differ in."""
+
+    def has(self, *entries: str) -> bool:
+        """Whether the prompt says any of these lexicon entries (``big``, ``level_up``)."""
+        return any(term(entry) in self.places for entry in entries)
+
+    def denies(self, *entries: str) -> bool:
+        """Whether the prompt asks for none of this (``no drums``)."""
+        return any(term(entry) in self.denied for entry in entries)
+
+    def found(self, entries: Iterable[str]) -> tuple[str, ...]:
+        """Those of ``entries`` that the prompt says, in the prompt's order."""
+        said = [entry for entry in entries if term(entry) in self.places]
+        return tuple(sorted(said, key=lambda entry: self.places[term(entry)]))
+
+    def place(self, entry: str) -> int:
+        """Where the prompt first says ``entry``, counted in words."""
+        return self.places[term(entry)]
+
+
+def read_words(text: str) -> Words:
+    """The words of ``text`` in any language; those that no lexicon knows still enter the fingerprint.
+
+    >>> words = read_words("Calm forest, no drums or bass, airy flutes")
+    >>> words.has("flute"), words.has("drum"), words.denies("drum", "bass")
+    (True, False, True)
+    """
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    places: dict[str, int] = {}
+    denied: set[str] = set()
+    reach = 0
+    previous = ""
+    said: list[str] = []
+    for place, token in enumerate(_TOKEN.findall(folded)[:LONGEST]):
+        if not token[0].isalnum() or token in _BREAKS:
+            reach, previous = 0, ""
+            continue
+        if token in _NEGATIONS:
+            reach, previous = _NEGATION_REACH, ""
+            continue
+        current = stem(token)
+        said.append(f"-{current}" if reach else current)
+        for name in (current, f"{previous}_{current}") if previous else (current,):
+            if reach:
+                denied.add(name)
+            else:
+                places.setdefault(name, place)
+        reach = max(0, reach - 1)
+        previous = current
+    digest = hashlib.sha256(" ".join(said).encode("utf-8", "surrogatepass")).digest()
+    return Words(places, frozenset(denied), int.from_bytes(digest[:8], "big"))
+
+
+def score(words: Words, weights: Mapping[str, float]) -> float:
+    """Sum of the weights of the entries that ``words`` has, those said early counting a little more."""
+    return sum(
+        weight * (1.0 + 0.3 / (1 + words.place(entry)))
+        for entry, weight in weights.items()
+        if term(entry) in words.places
+    )
