@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Sequence
 from dataclasses import fields
 from typing import cast
@@ -25,6 +26,7 @@ class SketchEngine:
 
     name = "sketch"
     version = VERSION
+    device_kinds = ("cpu",)
 
     def ask(self, asset: AssetSpec) -> Ask:
         """What making ``asset`` would take. Anything can be sketched, so there are never problems."""
@@ -36,8 +38,8 @@ class SketchEngine:
         )
 
     def devices(self) -> Sequence[str]:
-        """Always the CPU."""
-        return ("cpu",)
+        """One worker a core."""
+        return ("cpu",) * (os.cpu_count() or 1)
 
     def cost(self, recipe: Recipe) -> float:
         """About the seconds that one core takes."""
