@@ -40,8 +40,16 @@ class Victim:
     def start(self, **environment: str) -> subprocess.Popen[bytes]:
         self.log.write_text("")
         return subprocess.Popen(
-            [sys.executable, "-c", "from flows.cli import main; main()", "build", str(self.toys.manifest)]
-            + ["--outputs", str(self.toys.outputs), "--devices", "cpu:2", "--quiet"],
+            [
+                *(
+                    sys.executable,
+                    "-c",
+                    "from flows.cli import main; main()",
+                    "build",
+                    str(self.toys.manifest),
+                ),
+                *("--outputs", str(self.toys.outputs), "--devices", "cpu:2", "--quiet"),
+            ],
             env={
                 **os.environ,
                 "TOY_LOG": str(self.log),

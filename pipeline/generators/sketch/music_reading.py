@@ -45,7 +45,13 @@ class MusicReading:
     @property
     def palette(self) -> list[str]:
         """The instruments that play."""
-        players = [self.lead, self.comp, self.pad, self.bass, None if self.kit == "none" else f"{self.kit} kit"]
+        players = [
+            self.lead,
+            self.comp,
+            self.pad,
+            self.bass,
+            None if self.kit == "none" else f"{self.kit} kit",
+        ]
         return list(dict.fromkeys(player for player in players if player))
 
 
@@ -134,7 +140,11 @@ def _with_named_players(reading: MusicReading, words: Words) -> MusicReading:
         if (found := words.found(entries))
     )
     names = [name for _, _, name in named]
-    if "power guitar" in names and "nylon guitar" in names and not words.has("acoustic_guitar", "nylon_guitar"):
+    if (
+        "power guitar" in names
+        and "nylon guitar" in names
+        and not words.has("acoustic_guitar", "nylon_guitar")
+    ):
         names.remove("nylon guitar")
     if not names:
         return reading

@@ -53,7 +53,12 @@ def poisson(rng: Rng, n: int, rate: float) -> Audio:
 
 
 def scatter(
-    canvas: Canvas, rng: Rng, times: Audio, grain: Callable[[Rng], Audio], heavy: float = 0.7, width: float = 0.8
+    canvas: Canvas,
+    rng: Rng,
+    times: Audio,
+    grain: Callable[[Rng], Audio],
+    heavy: float = 0.7,
+    width: float = 0.8,
 ) -> None:
     """Put a fresh ``grain`` at each time; gains are log-normal: ``heavy`` makes few loud among many soft."""
     gains = np.exp(rng.normal(0.0, heavy, len(times)) - heavy * heavy)

@@ -116,7 +116,12 @@ def _chug(player: str, bar: Bar, shape: int) -> list[Note]:
     ]
 
 
-_OSTINATI = ((0, 0, 2, 0, 0, 3, 2, 0), (0, 2, 1, 2, 0, 2, 1, 2), (0, 0, 0, 2, 0, 0, 1, 2), (0, 3, 2, 3, 1, 3, 2, 3))
+_OSTINATI = (
+    (0, 0, 2, 0, 0, 3, 2, 0),
+    (0, 2, 1, 2, 0, 2, 1, 2),
+    (0, 0, 0, 2, 0, 0, 1, 2),
+    (0, 3, 2, 3, 1, 3, 2, 3),
+)
 
 
 def _ostinato(player: str, bar: Bar, shape: int) -> list[Note]:
@@ -130,7 +135,9 @@ def _ostinato(player: str, bar: Bar, shape: int) -> list[Note]:
         accent = 0.92 if k * step % 1 == 0 else 0.6
         tone = ladder[_OSTINATI[shape][k % 8]]
         notes.append(Note(player, bar.start + k * step, step * 0.6, _into(player, tone), accent))
-        notes.append(Note(player, bar.start + k * step, step * 0.6, _into(player, tone + 12), accent * 0.8, -6.0, 0.2))
+        notes.append(
+            Note(player, bar.start + k * step, step * 0.6, _into(player, tone + 12), accent * 0.8, -6.0, 0.2)
+        )
     return notes
 
 
@@ -141,12 +148,27 @@ def pad_notes(player: str, bars: list[Bar]) -> list[Note]:
     k = 0
     while k < len(bars):
         last = k
-        while last + 1 < len(bars) and last - k < 3 and bars[last + 1].chord == bars[k].chord and bars[last].energy > 0:
+        while (
+            last + 1 < len(bars)
+            and last - k < 3
+            and bars[last + 1].chord == bars[k].chord
+            and bars[last].energy > 0
+        ):
             last += 1
         bar, beats = bars[k], sum(each.beats for each in bars[k : last + 1])
         for at, tone in enumerate(_pad_tones(player, bar.chord, before)):
             pan = (-0.25, 0.2, -0.1, 0.25)[at % 4]
-            notes.append(Note(player, bar.start, float(beats), _into(player, tone), 0.5 + 0.3 * bar.energy, -1.5 * at, pan))
+            notes.append(
+                Note(
+                    player,
+                    bar.start,
+                    float(beats),
+                    _into(player, tone),
+                    0.5 + 0.3 * bar.energy,
+                    -1.5 * at,
+                    pan,
+                )
+            )
         before = voicing(bar.chord, before, 62, 4)
         k = last + 1
     return notes
@@ -209,5 +231,7 @@ def _pulse(player: str, bar: Bar, root: int, style: str) -> list[Note]:
         if player == "synth bass" and style == "electronic" and k % 2 == 0 and bar.energy > 0.7 and k:
             continue
         octave = 12 if k % 2 and player in ("chip bass", "synth bass") else 0
-        notes.append(Note(player, bar.start + k / 2, 0.42, _into(player, root + octave), 0.85 if k % 4 == 0 else 0.65))
+        notes.append(
+            Note(player, bar.start + k / 2, 0.42, _into(player, root + octave), 0.85 if k % 4 == 0 else 0.65)
+        )
     return notes

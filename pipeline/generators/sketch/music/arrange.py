@@ -143,10 +143,16 @@ def _write_drums(
         start = float(bar * timing.beats_in_bar)
         pattern = grooves.groove(reading.kit, reading.energy, section.drums == "light")
         ends = bar % _SECTION == _SECTION - 1 or bar == timing.bars - 1
-        length = (2.0 if reading.energy > 0.6 else 1.0) if ends and timing.bars > 2 and reading.energy > 0.25 else 0.0
+        length = (
+            (2.0 if reading.energy > 0.6 else 1.0)
+            if ends and timing.bars > 2 and reading.energy > 0.25
+            else 0.0
+        )
         score.hits += grooves.bar_of(pattern, start, timing.beats_in_bar, timing.beats_in_bar - length)
         if length:
-            score.hits += grooves.fill(rng, reading.kit, start + timing.beats_in_bar - length, length, reading.energy)
+            score.hits += grooves.fill(
+                rng, reading.kit, start + timing.beats_in_bar - length, length, reading.energy
+            )
         mark = grooves.crash(reading.kit)
         if mark and bar % _SECTION == 0 and reading.energy > 0.5:
             score.hits.append(Hit(mark, start, 0.7))
@@ -161,7 +167,9 @@ def _write_ending(score: Score, reading: MusicReading, chord: theory.Chord, timi
         if player:
             for k, tone in enumerate(theory.voicing(home, (), 62, 4)):
                 instrument = INSTRUMENTS[player]
-                pitch = theory.nearest(tone % 12, float(np.clip(tone, instrument.low + 6, instrument.high - 6)))
+                pitch = theory.nearest(
+                    tone % 12, float(np.clip(tone, instrument.low + 6, instrument.high - 6))
+                )
                 score.notes.append(Note(player, start + 0.04 * k, ring, pitch, 0.75, -1.5 * k))
     if reading.bass:
         score.notes.append(Note(reading.bass, start, ring, theory.nearest(home.root, 38), 0.85))

@@ -41,7 +41,11 @@ def _membrane(low: float, drop: float, t60: float, skin: float, slap: float, sec
         hz = low * rng.uniform(0.99, 1.01) * (1.0 + (drop - 1.0) * np.exp(-time / 0.028))
         body = osc.sine(hz, n) * envelopes.decay(n, t60, 0.001)
         modes = np.array([1.59, 2.14, 2.30, 2.65, 2.92, 3.5, 4.2]) * low * rng.uniform(0.98, 1.02, 7)
-        body += skin * strength * resonators.ring(modes, t60 * 0.5 / np.arange(1.2, 8.0), 1.0 / np.arange(1.5, 8.0), n)
+        body += (
+            skin
+            * strength
+            * resonators.ring(modes, t60 * 0.5 / np.arange(1.2, 8.0), 1.0 / np.arange(1.5, 8.0), n)
+        )
         stick = _burst(rng, 0.05, 0.03, 900, 6000) * slap * (0.4 + strength)
         body[: len(stick)] += stick[:n]
         return shaping.at_peak(shaping.saturate(body, 1.0 + 0.8 * strength))
@@ -52,7 +56,9 @@ def _membrane(low: float, drop: float, t60: float, skin: float, slap: float, sec
 def _snare(body_hz: float, t60: float, wires: float) -> Strike:
     def strike(strength: float, rng: Rng) -> Audio:
         n = samples(0.5)
-        body = resonators.ring([body_hz, body_hz * 1.76, body_hz * 2.4], [0.13, 0.09, 0.06], [0.8, 0.45, 0.2], n)
+        body = resonators.ring(
+            [body_hz, body_hz * 1.76, body_hz * 2.4], [0.13, 0.09, 0.06], [0.8, 0.45, 0.2], n
+        )
         rattle = noise.coloured(rng, n, 1.0, 1100, 11000) * envelopes.decay(n, t60, 0.001)
         return shaping.at_peak(body * (1.3 - wires) + rattle * 0.42 * wires * (0.5 + strength))
 

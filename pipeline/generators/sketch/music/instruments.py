@@ -65,7 +65,10 @@ def _koto(hz: float, seconds: float, strength: float, rng: Rng) -> Audio:
 
 
 def _oud(hz: float, seconds: float, strength: float, rng: Rng) -> Audio:
-    pair = [resonators.pluck(hz * tune, samples(2.0), rng, 1.3, 0.6 + 0.2 * strength, 0.1) for tune in (0.9985, 1.0015)]
+    pair = [
+        resonators.pluck(hz * tune, samples(2.0), rng, 1.3, 0.6 + 0.2 * strength, 0.1)
+        for tune in (0.9985, 1.0015)
+    ]
     return shaping.at_peak(filters.low_pass(pair[0] + pair[1], 5500.0, 1))
 
 
@@ -141,7 +144,12 @@ _BARS: dict[str, tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...], 
     "celesta": ((1, 2.01, 3.98, 6.2), (1.8, 0.9, 0.5, 0.2), (1, 0.22, 0.16, 0.05), 0.02),
     "music box": ((1, 2.0, 5.42, 9.1), (2.6, 1.0, 0.5, 0.2), (1, 0.10, 0.16, 0.06), 0.04),
     "glockenspiel": ((1, 2.71, 5.15, 8.4), (2.2, 0.9, 0.35, 0.2), (1, 0.28, 0.14, 0.05), 0.03),
-    "bells": ((0.5, 1, 1.19, 1.5, 2.0, 2.67, 4.1), (4.0, 3.2, 2.4, 2.0, 1.6, 1.0, 0.5), (0.3, 1, 0.45, 0.2, 0.4, 0.2, 0.1), 0.02),
+    "bells": (
+        (0.5, 1, 1.19, 1.5, 2.0, 2.67, 4.1),
+        (4.0, 3.2, 2.4, 2.0, 1.6, 1.0, 0.5),
+        (0.3, 1, 0.45, 0.2, 0.4, 0.2, 0.1),
+        0.02,
+    ),
     "marimba": ((1, 3.93, 9.6), (0.75, 0.22, 0.06), (1, 0.24, 0.10), 0.10),
     "steel drum": ((1, 2.0, 3.01, 4.1, 5.2), (1.1, 0.9, 0.5, 0.3, 0.2), (1, 0.6, 0.25, 0.15, 0.08), 0.05),
 }
@@ -149,7 +157,9 @@ _BARS: dict[str, tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...], 
 
 def _vibraphone(hz: float, seconds: float, strength: float, rng: Rng) -> Audio:
     n = samples(3.4)
-    sound = resonators.ring([hz, 3.98 * hz, 9.9 * hz], [3.2, 0.8, 0.15], [1.0, 0.16 * strength + 0.05, 0.05], n)
+    sound = resonators.ring(
+        [hz, 3.98 * hz, 9.9 * hz], [3.2, 0.8, 0.15], [1.0, 0.16 * strength + 0.05, 0.05], n
+    )
     return shaping.at_peak(sound * (1.0 + 0.28 * np.sin(2 * np.pi * 5.0 * np.arange(n) / RATE)))
 
 
@@ -157,7 +167,12 @@ def _vibraphone(hz: float, seconds: float, strength: float, rng: Rng) -> Audio:
 
 
 def _blown(
-    gains: tuple[float, ...], breath: float, cents: float, attack: float, rate: float = 5.1, scoop: float = 0.0
+    gains: tuple[float, ...],
+    breath: float,
+    cents: float,
+    attack: float,
+    rate: float = 5.1,
+    scoop: float = 0.0,
 ) -> Player:
     """A wind instrument: a few harmonics that open with the breath, breath noise, a late vibrato."""
 
@@ -197,13 +212,22 @@ def _bowed(darkness: float, cents: float, attack: float) -> Player:
         count = osc.partials_below(hz, 40)
         order = np.arange(1, count + 1)
         at = order * hz
-        body = 0.5 + noise.bump(at, 290.0, 0.35) + 0.8 * noise.bump(at, 520.0, 0.4) + 0.7 * noise.bump(at, 2600.0, 0.6)
+        body = (
+            0.5
+            + noise.bump(at, 290.0, 0.35)
+            + 0.8 * noise.bump(at, 520.0, 0.4)
+            + 0.7 * noise.bump(at, 2600.0, 0.6)
+        )
         gains = body / order**darkness / (1.0 + (at / 5200.0) ** 3)
-        bend = osc.vibrato(n, 5.4 * rng.uniform(0.93, 1.07), cents, rng, 0.18) * (1.0 + 0.0012 * noise.drift(rng, n, 7.0))
+        bend = osc.vibrato(n, 5.4 * rng.uniform(0.93, 1.07), cents, rng, 0.18) * (
+            1.0 + 0.0012 * noise.drift(rng, n, 7.0)
+        )
         phase = osc.cycles(hz * bend, n)
         shape = envelopes.held(n, attack, 0.13) * (0.82 + 0.18 * envelopes.hump(n, 0.4, 1.0))
         grain = noise.coloured(rng, n, 3.0, 900, 6000) * 0.012 * (1.0 + 3.0 * envelopes.decay(n, 0.15))
-        return (osc.look_up(osc.table(gains), phase) * (1.0 + 0.06 * noise.drift(rng, n, 9.0)) + grain) * shape
+        return (
+            osc.look_up(osc.table(gains), phase) * (1.0 + 0.06 * noise.drift(rng, n, 9.0)) + grain
+        ) * shape
 
     return play
 
@@ -230,7 +254,9 @@ def _accordion(hz: float, seconds: float, strength: float, rng: Rng) -> Audio:
     count = osc.partials_below(hz, 24)
     order = np.arange(1, count + 1)
     wave = osc.table((0.35 + noise.bump(order * hz, 1500.0, 1.2)) / order)
-    left, right = (osc.look_up(wave, osc.cycles(hz * tune, n, float(rng.random()))) for tune in (1.004, 0.9975))
+    left, right = (
+        osc.look_up(wave, osc.cycles(hz * tune, n, float(rng.random()))) for tune in (1.004, 0.9975)
+    )
     middle = osc.look_up(wave, osc.cycles(hz, n))
     shape = envelopes.held(n, 0.035, 0.07) * (0.8 + 0.2 * envelopes.hump(n, 0.3, 1.0))
     return np.stack([middle * 0.6 + left * 0.5, middle * 0.6 + right * 0.5]) * shape * 0.7
@@ -261,7 +287,12 @@ def _spectrum(name: str, hz: float) -> tuple[Audio, float]:
         return 1.0 / order**1.5 / (1.0 + (at / 1300.0) ** 2), 24.0
     if name == "dark drone":
         return (1.0 / order**1.2 + 0.25 * np.sin(order * 2.7) ** 2 / order) / (1.0 + (at / 700.0) ** 2), 46.0
-    body = 0.4 + noise.bump(at, 330.0, 0.5) + 0.6 * noise.bump(at, 1100.0, 0.7) + 0.25 * noise.bump(at, 3000.0, 0.4)
+    body = (
+        0.4
+        + noise.bump(at, 330.0, 0.5)
+        + 0.6 * noise.bump(at, 1100.0, 0.7)
+        + 0.25 * noise.bump(at, 3000.0, 0.4)
+    )
     return body / order**1.05 / (1.0 + (at / 4200.0) ** 2), 30.0
 
 
@@ -334,7 +365,9 @@ def _synth_bass(hz: float, seconds: float, strength: float, rng: Rng) -> Audio:
     dark = osc.look_up(osc.table(0.45 ** (order - 1.0)), phase)
     open_up = (0.25 + 0.75 * strength) * envelopes.decay(n, 0.35)
     under = np.sin(2 * np.pi * (phase % 1.0)) * 0.5
-    return shaping.saturate(bright * open_up + dark * (1 - open_up) + under, 1.3) * envelopes.held(n, 0.004, 0.05)
+    return shaping.saturate(bright * open_up + dark * (1 - open_up) + under, 1.3) * envelopes.held(
+        n, 0.004, 0.05
+    )
 
 
 def _sub_bass(hz: float, seconds: float, strength: float, rng: Rng) -> Audio:

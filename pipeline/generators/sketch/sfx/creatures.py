@@ -84,7 +84,9 @@ def creature(scene: Scene) -> Audio:
     canvas = Canvas(scene.n, 1)
     at = 0.0
     for _ in range(repeats):
-        length = min(voice.seconds * 2.0 ** (0.45 * size) * about(scene.rng, 1.0, 0.15), max(0.05, scene.seconds - at))
+        length = min(
+            voice.seconds * 2.0 ** (0.45 * size) * about(scene.rng, 1.0, 0.15), max(0.05, scene.seconds - at)
+        )
         canvas.add(_speak(voice, scene, length, 2.0 ** (-0.75 * size)), samples(at))
         at += length * 1.25 + between(scene.rng, 0.01, 0.06)
         if at > scene.seconds - 0.06:
@@ -109,7 +111,11 @@ def _speak(voice: Voice, scene: Scene, seconds: float, scale: float) -> Audio:
         return np.asarray((shape + 0.10) * filters.below(f, 1800.0 + 7000.0 * wide, 1))
 
     sound = filters.sculpt(source, mouth, 1024 if seconds > 0.3 else 512)
-    sound = sound * envelopes.line(n, voice.level) * (1.0 - 0.35 * voice.rough * np.clip(noise.drift(rng, n, 14.0), 0, 1))
+    sound = (
+        sound
+        * envelopes.line(n, voice.level)
+        * (1.0 - 0.35 * voice.rough * np.clip(noise.drift(rng, n, 14.0), 0, 1))
+    )
     return shaping.saturate(shaping.at_peak(sound), 1.0 + 1.6 * voice.rough) * envelopes.held(n, 0.006, 0.04)
 
 
@@ -136,7 +142,9 @@ def _hiss(scene: Scene) -> Audio:
         return noise.bump(hz, centre * (0.85 + 0.3 * at), 0.45) + 0.4 * noise.bump(hz, centre * 1.9, 0.3)
 
     rough = noise.white(rng, n) * (0.8 + 0.2 * noise.drift(rng, n, 40.0))
-    return filters.sculpt(rough, teeth, 512) * envelopes.line(n, ((0, 0), (0.12, 0.8), (0.4, 1.0), (0.75, 0.6), (1, 0)))
+    return filters.sculpt(rough, teeth, 512) * envelopes.line(
+        n, ((0, 0), (0.12, 0.8), (0.4, 1.0), (0.75, 0.6), (1, 0))
+    )
 
 
 def _squelch(scene: Scene) -> Audio:
@@ -150,4 +158,6 @@ def _squelch(scene: Scene) -> Audio:
         centre = base * (1.0 + 1.8 * np.exp(-(((at - turn) / 0.22) ** 2)))
         return filters.resonance(hz, centre, 6.0) + 0.5 * filters.resonance(hz, centre * 2.6, 6.0)
 
-    return filters.sculpt(wet, mouth, 512) * envelopes.line(n, ((0, 0), (0.1, 1), (0.4, 0.5), (0.6, 0.9), (1, 0)))
+    return filters.sculpt(wet, mouth, 512) * envelopes.line(
+        n, ((0, 0), (0.1, 1), (0.4, 0.5), (0.6, 0.9), (1, 0))
+    )

@@ -74,7 +74,15 @@ STEADY = frozenset({"wind", "rain", "fire", "stream", "bubbles", "ambience", "ro
 
 _OWN_SPACE = frozenset({"door", "magic", "drip", "ambience", "room"})
 _OUTDOORS = frozenset({"explosion", "gunshot", "thunder"})
-_LEVELS_DB = {"hover": -14.0, "click": -8.0, "room": -24.0, "ambience": -9.0, "wind": -8.0, "rain": -9.0, "footstep": -6.0}
+_LEVELS_DB = {
+    "hover": -14.0,
+    "click": -8.0,
+    "room": -24.0,
+    "ambience": -9.0,
+    "wind": -8.0,
+    "rain": -9.0,
+    "footstep": -6.0,
+}
 _LEAST_S = 0.1
 """Shorter takes are made this long and cut, so that every family has room to begin."""
 _LOUDEST = 0.97
@@ -137,7 +145,9 @@ def _finished(sound: Audio, scene: Scene, loop: bool) -> Mix:
     else:
         clean = clean * envelopes.held(n, min(0.0006, 0.02 * n / RATE), min(max(0.01, 0.15 * n / RATE), 0.5))
         clean = _centred(clean)
-    level = db(_LEVELS_DB.get(scene.reading.family, -3.0) + 3.0 * scene.reading.force - 6.0 * scene.reading.distance)
+    level = db(
+        _LEVELS_DB.get(scene.reading.family, -3.0) + 3.0 * scene.reading.force - 6.0 * scene.reading.distance
+    )
     clean = shaping.at_peak(clean, float(min(level * scene.rng.uniform(0.92, 1.05), _LOUDEST)))
     wide = np.atleast_2d(clean)
     return np.repeat(wide, scene.channels // wide.shape[0], axis=0).astype(np.float32)

@@ -17,7 +17,9 @@ def electric(scene: Scene) -> Audio:
     reading, n = scene.reading, scene.n
     steady = scene.loop or reading.says("hum", "buzz", "transformer", "static", "power_line")
     if steady:
-        sparks = arcs(scene.rng, n, 0.25, True) if reading.says("spark", "arcing", "crackle", "crackling") else 0.0
+        sparks = (
+            arcs(scene.rng, n, 0.25, True) if reading.says("spark", "arcing", "crackle", "crackling") else 0.0
+        )
         return hum(scene.rng, n) * 0.6 + sparks
     short = samples(scene.scaled(0.5 if reading.says("zap", "shock") else 1.4))
     return arcs(scene.rng, short, 1.2) * envelopes.decay(short, short / RATE * 1.4, 0.002)

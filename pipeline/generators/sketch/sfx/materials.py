@@ -75,13 +75,23 @@ def strike(name: str, blow: Blow, asset: Rng, rng: Rng, seconds: float) -> Audio
     material = MATERIALS[name]
     n = samples(max(seconds, 0.05))
     modes = np.array(material.modes) / blow.scale
-    modes = np.concatenate([modes, modes * asset.uniform(1.07, 1.38, len(modes))]) if name != "dirt" else modes
+    modes = (
+        np.concatenate([modes, modes * asset.uniform(1.07, 1.38, len(modes))]) if name != "dirt" else modes
+    )
     modes = modes * asset.uniform(0.92, 1.09, len(modes)) * rng.uniform(0.994, 1.006, len(modes))
     ratio = modes / modes.min()
-    t60 = material.t60 * blow.t60 * blow.scale**0.5 / ratio**material.damping * asset.uniform(0.7, 1.25, len(modes))
+    t60 = (
+        material.t60
+        * blow.t60
+        * blow.scale**0.5
+        / ratio**material.damping
+        * asset.uniform(0.7, 1.25, len(modes))
+    )
     tilt = ratio ** (-0.55 + 0.35 * blow.bright + 0.25 * blow.strength)
     gains = tilt * asset.uniform(0.3, 1.0, len(modes)) * rng.uniform(0.6, 1.2, len(modes))
-    ringing = resonators.ring(modes, t60, gains / np.sqrt(np.sum(gains**2)), n, name in ("metal", "glass", "tile"))
+    ringing = resonators.ring(
+        modes, t60, gains / np.sqrt(np.sum(gains**2)), n, name in ("metal", "glass", "tile")
+    )
     return material.ring * ringing + contact(material, blow, rng, n) + thump(material, blow, rng, n)
 
 

@@ -26,10 +26,17 @@ def flowing(rng: Rng, n: int, channels: int, size: float, bubbling: float) -> Au
     scale = 2.0 ** (-0.7 * size)
     for side in range(channels):
         wash = noise.shaped(
-            rng, n, lambda hz: noise.band_edges(hz, 250 * scale, 9000) * (noise.power_slope(hz, 3.0) + 0.5 * noise.bump(hz, 1100.0 * scale, 0.8))
+            rng,
+            n,
+            lambda hz: (
+                noise.band_edges(hz, 250 * scale, 9000)
+                * (noise.power_slope(hz, 3.0) + 0.5 * noise.bump(hz, 1100.0 * scale, 0.8))
+            ),
         )
         moving = 1.0 + 0.18 * noise.drift(rng, n, 3.0)
-        canvas.add(wash * moving, 0, 0.10 + 0.08 * max(size, 0.0), 0.0 if channels == 1 else (-0.8, 0.8)[side])
+        canvas.add(
+            wash * moving, 0, 0.10 + 0.08 * max(size, 0.0), 0.0 if channels == 1 else (-0.8, 0.8)[side]
+        )
 
     def one(r: Rng) -> Audio:
         hz = float(np.exp(r.normal(np.log(1050.0 * scale), 0.5)))
@@ -68,7 +75,11 @@ def splash(scene: Scene) -> Audio:
     canvas = Canvas(scene.n, 1)
     slap = noise.coloured(rng, n, 2.5, 220 / size, 8000) * envelopes.decay(n, 0.22 * size**0.4, 0.004)
     canvas.add(slap, samples(0.002), 0.5)
-    spray = noise.coloured(rng, n, -0.5, 1800, 11000) * envelopes.hump(n, 0.22, 1.6) * envelopes.decay(n, n / RATE * 1.3, 0.05)
+    spray = (
+        noise.coloured(rng, n, -0.5, 1800, 11000)
+        * envelopes.hump(n, 0.22, 1.6)
+        * envelopes.decay(n, n / RATE * 1.3, 0.05)
+    )
     canvas.add(spray, 0, 0.16)
     gulp = resonators.bubble(about(rng, 190.0, 0.15) / size**0.6, samples(0.3), 0.35)
     canvas.add(gulp, samples(0.05), 0.6)
@@ -99,7 +110,12 @@ def drops(canvas: Canvas, rng: Rng, times: Audio, gain: float) -> None:
         pan, level = between(rng, -0.8, 0.8), gain * about(rng, 0.7, 0.5)
         tick = rng.standard_normal(samples(0.004)) * envelopes.decay(samples(0.004), 0.003, 0.0002)
         canvas.add(tick, int(at), 0.15 * level, pan)
-        canvas.add(resonators.bubble(hz, samples(0.09), 0.2), int(at) + samples(between(rng, 0.012, 0.022)), level, pan)
+        canvas.add(
+            resonators.bubble(hz, samples(0.09), 0.2),
+            int(at) + samples(between(rng, 0.012, 0.022)),
+            level,
+            pan,
+        )
 
 
 def bubbles(scene: Scene) -> Audio:
@@ -119,7 +135,11 @@ def bubbles(scene: Scene) -> Audio:
         for k in range(3):
             at = samples(0.03 + k * min(0.24, scene.seconds / 4))
             for step in range(4):
-                canvas.add(resonators.bubble(centre * (0.8 + 0.18 * step), samples(0.09), 0.25), at + samples(0.026 * step), 0.5)
+                canvas.add(
+                    resonators.bubble(centre * (0.8 + 0.18 * step), samples(0.09), 0.25),
+                    at + samples(0.026 * step),
+                    0.5,
+                )
         return canvas.audio
     scatter(canvas, rng, poisson(rng, n, 26.0 if boiling else 18.0), one, 0.6)
     simmer = noise.coloured(rng, n, 4.0, 60, 700) * (0.7 + 0.3 * noise.drift(rng, n, 9.0))

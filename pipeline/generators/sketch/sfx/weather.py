@@ -62,7 +62,13 @@ def rain(scene: Scene) -> Audio:
         heavy = max(heavy, 0.9)
     if reading.says("drizzle", "light", "gentle"):
         heavy = min(heavy, 0.25)
-    surface = "roof" if reading.says("roof", "window", "metal", "tin", "car") else "leaves" if reading.says("forest", "leaves", "jungle") else "ground"
+    surface = (
+        "roof"
+        if reading.says("roof", "window", "metal", "tin", "car")
+        else "leaves"
+        if reading.says("forest", "leaves", "jungle")
+        else "ground"
+    )
     sides = [falling(scene.rng, n, heavy, surface) for _ in range(scene.channels)]
     return sides[0] if len(sides) == 1 else np.stack(sides)
 
@@ -74,7 +80,12 @@ def falling(rng: Rng, n: int, heavy: float, surface: str) -> Audio:
     """Rain for one ear; periodic."""
     low, high = _DROPS[surface]
     bed = noise.shaped(
-        rng, n, lambda hz: noise.band_edges(hz, 350, 13500) * (noise.power_slope(hz, 1.6) + 0.7 * noise.bump(hz, 5200.0, 1.0))
+        rng,
+        n,
+        lambda hz: (
+            noise.band_edges(hz, 350, 13500)
+            * (noise.power_slope(hz, 1.6) + 0.7 * noise.bump(hz, 5200.0, 1.0))
+        ),
     )
     drops = np.zeros(n)
     for _ in range(7):
@@ -107,7 +118,9 @@ def _showered(rng: Rng, n: int, rate: float, kernel: Audio) -> Audio:
 def thunder(scene: Scene) -> Audio:
     """A tearing crack if it is close, then rolls that come back lower each time."""
     reading = scene.reading
-    far = max(reading.distance, 0.0 if reading.says("close", "crack", "strike", "lightning", "loud") else 0.35)
+    far = max(
+        reading.distance, 0.0 if reading.says("close", "crack", "strike", "lightning", "loud") else 0.35
+    )
     return rolling(scene.rng, scene.n, far)
 
 
@@ -119,18 +132,24 @@ def rolling(rng: Rng, n: int, far: float) -> Audio:
     if far < 0.5:
         for _ in range(7):
             at = start + abs(float(rng.normal(0.0, 0.07)))
-            tear = noise.coloured(rng, samples(0.25), 1.0, 200, 9000) * envelopes.decay(samples(0.25), 0.13, 0.001)
+            tear = noise.coloured(rng, samples(0.25), 1.0, 200, 9000) * envelopes.decay(
+                samples(0.25), 0.13, 0.001
+            )
             canvas.add(tear, samples(at), (0.5 - far) * about(rng, 0.7, 0.4))
     strength = np.zeros(n)
     for k in range(max(3, int(3 * min(seconds, 9)))):
         at = start + 0.06 + float(rng.exponential(seconds * 0.20)) * (k > 0)
         if at < seconds:
             length = n - samples(at)
-            strength[-length:] += envelopes.decay(length, between(rng, 0.5, 1.4), 0.03 + 0.08 * far) * about(rng, 0.8, 0.6)
+            strength[-length:] += envelopes.decay(length, between(rng, 0.5, 1.4), 0.03 + 0.08 * far) * about(
+                rng, 0.8, 0.6
+            )
     fall = np.exp(-2.6 * np.arange(n) / n)
 
     def sky(hz: Audio, at: Audio) -> Audio:
-        return filters.below(hz, (950.0 * (1.0 - 0.75 * far)) * np.exp(-1.8 * at) + 60.0, 1) * filters.above(hz, 28.0)
+        return filters.below(hz, (950.0 * (1.0 - 0.75 * far)) * np.exp(-1.8 * at) + 60.0, 1) * filters.above(
+            hz, 28.0
+        )
 
     rumble = filters.sculpt(noise.coloured(rng, n, 3.0, 25, 3000), sky, 2048)
     canvas.add(shaping.at_peak(rumble * strength * fall), 0, 0.9)
