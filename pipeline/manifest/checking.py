@@ -53,8 +53,11 @@ def check(
         return Checked(model.model_validate(data), frozenset())
     except ValidationError as error:
         found = [(tuple(item["loc"]), _fault(model, item)) for item in error.errors(include_url=False)]
+    explained = {location[:depth] for location, _ in found for depth in range(len(location))}
     bad: set[str] = set()
     for location, fault in found:
+        if location in explained:
+            continue
         line, known = nodes.locate(node, location)
         missing = fault.what == "is missing" or fault.what.startswith("unknown key")
         report.add(line, nodes.dotted(base + (location if missing else known)), fault)

@@ -7,7 +7,7 @@ A reader takes what `nodes.to_data` gives (text, None, a list or a dictionary) a
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
@@ -284,6 +284,17 @@ def read_version(value: object) -> int:
         what = f"schema version {text} is newer than this release reads"
         raise Fault(what, "write cuesmith: 1, or upgrade Cuesmith")
     raise Fault(f"{quote(text)} is not a schema version", "write cuesmith: 1")
+
+
+def at_most(limit: int) -> Callable[[object], object]:
+    """A check that a list is no longer than ``limit``, before any of its values is looked at."""
+
+    def check(value: object) -> object:
+        if isinstance(value, list) and len(value) > limit:
+            raise Fault(f"holds {len(value):,} values", f"shorten it to {limit:,} or fewer")
+        return value
+
+    return check
 
 
 def refuse_null(value: object) -> object:
