@@ -59,6 +59,9 @@ NASTY = [
     *("|", ">", "'", '"', "#", "%", "@", "`", "---", "..."),
 ]
 
+UNBREAKABLE = (yaml.YAMLError, AttributeError, TypeError, ValueError, RecursionError)
+"""What PyYAML makes of a text that is broken already: it stays as it is."""
+
 Mutation = Callable[[random.Random, bytes], bytes]
 
 
@@ -224,7 +227,7 @@ def run(manifest: Path, folder: Path, first: int, count: int) -> dict[str, Any]:
         target = main if rng.random() < 0.85 else shared
         data = sources[target]
         for _ in range(rng.choice([1, 1, 2, 3])):
-            with contextlib.suppress(yaml.YAMLError, UnicodeError, AttributeError, TypeError, ValueError):
+            with contextlib.suppress(*UNBREAKABLE):
                 data = rng.choice(MUTATIONS)(rng, data) or b" "
         target.write_bytes(data)
         before = sorted(folder.rglob("*"))
