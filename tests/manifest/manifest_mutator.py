@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import faulthandler
 import json
+import os
 import random
 import re
 import shutil
@@ -37,6 +38,7 @@ WRITING = (
     "os.truncate",
     "os.chmod",
 )
+WRITE_FLAGS = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 OUTSIDE = ("subprocess.Popen", "os.system", "os.exec", "os.fork", "socket.connect", "exec", "compile")
 
 NASTY = [
@@ -180,9 +182,24 @@ class Watch:
     def _hear(self, event: str, arguments: tuple[Any, ...]) -> None:
         if not self.on:
             return
-        writes = event == "open" and any(letter in str(arguments[1] or "r") for letter in "wax+")
+        writes = event == "open" and (
+            any(letter in str(arguments[1] or "r") for letter in "wax+") or arguments[2] & WRITE_FLAGS
+        )
         if writes or event in WRITING or event in OUTSIDE:
             self.heard.append(f"{event} {arguments[:2]}"[:200])
+
+
+def listening(folder: Path) -> Watch:
+    """A watch that is known to hear."""
+    watch = Watch()
+    watch.on = True
+    (folder / "probe").write_bytes(b"")
+    os.close(os.open(folder / "probe", os.O_WRONLY))
+    (folder / "probe").unlink()
+    watch.on = False
+    assert len(watch.heard) == 3, watch.heard
+    watch.heard.clear()
+    return watch
 
 
 def judge(path: Path, profile: str | None) -> str:
@@ -220,7 +237,7 @@ def run(manifest: Path, folder: Path, first: int, count: int) -> dict[str, Any]:
     main, shared = folder / manifest.name, folder / "shared" / "defaults.yaml"
     shutil.copytree(manifest.parent, folder, dirs_exist_ok=True)
     sources = {main: main.read_bytes(), shared: shared.read_bytes()}
-    watch, tally, slowest = Watch(), {"loaded": 0, "refused": 0}, 0.0
+    watch, tally, slowest = listening(folder), {"loaded": 0, "refused": 0}, 0.0
     judge(main, None)
     for number in range(first, first + count):
         rng = random.Random(number)
