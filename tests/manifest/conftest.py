@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from manifest_texts import HEAD, Complain, Load
 
 from pipeline.errors import ManifestError
 from pipeline.manifest import Project, load
-
-HEAD = "cuesmith: 1\nproject: game\n"
-"""Two lines; what a test writes after them begins on line 3."""
-
-Load = Callable[..., Project]
-Complain = Callable[..., list[str]]
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import HEAD, Complain
+from manifest_texts import HEAD, Complain
 
 from pipeline.errors import ManifestError
 from pipeline.manifest import load

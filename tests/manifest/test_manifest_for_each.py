@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from conftest import Complain, Load
 from hypothesis import given
 from hypothesis import strategies as st
+from manifest_texts import Complain, Load
 
 from pipeline.manifest.templates import compile_template
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import Complain, Load
+from manifest_texts import Complain, Load
 
 ASSET = "assets:\n- {id: s, kind: sfx, prompt: a door, duration: 1s}\n"
 

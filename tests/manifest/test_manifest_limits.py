@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import HEAD, Complain, Load
+from manifest_texts import HEAD, Complain, Load
 
 from pipeline.errors import ManifestError
 from pipeline.manifest import load, reader, syntax

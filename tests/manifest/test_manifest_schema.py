@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import Complain, Load
 from jsonschema import Draft7Validator
+from manifest_texts import Complain, Load
 
 from pipeline.manifest import json_schema, json_schema_text, load
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import Load
+from manifest_texts import Load
 
 from pipeline.manifest import Project, load
 from pipeline.manifest.spec import DeliverySpec, MasteringSpec, Sampling

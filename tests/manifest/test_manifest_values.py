@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from conftest import Complain, Load
 from hypothesis import given
 from hypothesis import strategies as st
+from manifest_texts import Complain, Load
 
 from pipeline.manifest import values
 from pipeline.manifest.faults import Fault
