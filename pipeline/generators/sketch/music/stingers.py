@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pipeline.generators.sketch.dsp.units import RATE, Rng
 from pipeline.generators.sketch.music import theory
 from pipeline.generators.sketch.music.arrange import tonic_of
-from pipeline.generators.sketch.music.instruments import INSTRUMENTS
+from pipeline.generators.sketch.music.instruments import in_range
 from pipeline.generators.sketch.music.score import Hit, Note, Score
 from pipeline.generators.sketch.music.timing import Timing
 from pipeline.generators.sketch.music_reading import MusicReading
@@ -39,15 +39,9 @@ def _arrival(beats: float) -> float:
 
 
 def _chord(score: Score, player: str, start: float, beats: float, tones: list[int], velocity: float) -> None:
-    instrument = INSTRUMENTS[player]
     for k, tone in enumerate(tones):
-        while tone > instrument.high:
-            tone -= 12
-        while tone < instrument.low:
-            tone += 12
-        score.notes.append(
-            Note(player, start, beats, tone, velocity, -1.2 * k, (-0.3, 0.3, -0.1, 0.1)[k % 4])
-        )
+        pan = (-0.3, 0.3, -0.1, 0.1)[k % 4]
+        score.notes.append(Note(player, start, beats, in_range(player, tone), velocity, -1.2 * k, pan))
 
 
 def _run(score: Score, player: str, start: float, end: float, tones: list[int], rise: float) -> None:

@@ -32,7 +32,7 @@ def flames(rng: Rng, n: int, big: float) -> Audio:
     flutter = np.clip(0.55 + 0.45 * noise.drift(rng, n, 7.0) + 0.25 * noise.drift(rng, n, 1.1), 0.1, 1.4)
     low = noise.coloured(rng, n, 5.0, 45, 700.0 * big**0.3) * flutter
     hiss = noise.coloured(rng, n, 1.0, 1500, 9500) * np.clip(0.6 + 0.4 * noise.drift(rng, n, 4.0), 0.1, 1.0)
-    return low * 0.22 * big**0.4 + hiss * 0.028
+    return np.asarray(low * 0.22 * big**0.4 + hiss * 0.028)
 
 
 def crackles(canvas: Canvas, rng: Rng, rate: float) -> None:
