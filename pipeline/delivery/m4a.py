@@ -36,10 +36,11 @@ def m4a_bytes(clip: Clip) -> bytes:
     """``clip`` as AAC in an m4a file, without clock times. Raises `MachineError` without the extra."""
     if AudioSegment is None:
         raise MachineError(f"m4a needs pydub and ffmpeg; {_REMEDY}")
+    converter = _ffmpeg()
     segment: Any = AudioSegment(
         pcm_bytes(clip, "16"), sample_width=2, frame_rate=clip.rate, channels=clip.channels
     )
-    AudioSegment.converter = _ffmpeg()
+    AudioSegment.converter = converter
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "sound.m4a"
         plain = ["-map_metadata", "-1", "-fflags", "+bitexact", "-flags:a", "+bitexact"]

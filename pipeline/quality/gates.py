@@ -51,13 +51,13 @@ class Failure:
 
 
 def clipped_share(clip: Clip) -> float:
-    """Share of samples in runs of three or more at the clip's highest magnitude: what a clipper leaves."""
+    """Share of samples in runs of three or more equal ones next to the clip's peak: what a clipper leaves."""
     magnitude = np.abs(clip.samples)
     peak = float(magnitude.max(initial=0.0))
     if peak < 0.1:
         return 0.0
-    at_peak = magnitude >= peak * 0.9999
-    runs = at_peak[:, :-2] & at_peak[:, 1:-1] & at_peak[:, 2:]
+    flat = (np.abs(np.diff(clip.samples, axis=1)) < peak * 1e-6) & (magnitude[:, 1:] > peak * 0.99)
+    runs = flat[:, 1:] & flat[:, :-1]
     return float(runs.sum()) / max(1, clip.samples.size)
 
 
