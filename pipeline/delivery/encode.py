@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from pipeline.audio import Clip, Depth, pcm_sha256, resample, resample_loop, wav_bytes
-from pipeline.delivery.comments import with_comments
-from pipeline.delivery.loop_points import loop_comments, smpl_chunk
+from pipeline.audio import Chunk, Clip, Depth, pcm_sha256, resample, resample_loop, wav_bytes
+from pipeline.delivery.labels import Labels
+from pipeline.delivery.loop_points import cue_chunk, loop_comments, smpl_chunk
 from pipeline.delivery.m4a import m4a_bytes
 from pipeline.delivery.ogg import with_serial
 from pipeline.delivery.sndfile import MP3, OPUS, VORBIS, Coding, fitting_rate, flac_bytes, lossy_bytes
+from pipeline.delivery.tags import comments, with_atoms, with_comments, with_id3
+from pipeline.delivery.wav_metadata import bext_chunk, info_chunk, ixml_chunk
 from pipeline.errors import UsageError
+from pipeline.mastering import Measurement
 
 Loop = tuple[int, int]
 
@@ -29,32 +32,62 @@ def _at_fitting_rate(clip: Clip, loop: Loop | None, coding: Coding) -> tuple[Cli
     return resample(clip, rate), moved
 
 
-def _lossy(clip: Clip, audio_format: str, loop: Loop | None) -> bytes:
-    """ogg, opus or mp3."""
-    coding = _LOSSY[audio_format]
-    fitted, moved = _at_fitting_rate(clip, loop, coding)
-    data = lossy_bytes(fitted, coding)
+def _wav_chunks(
+    rate: int, loop: Loop | None, labels: Labels | None, measured: Measurement | None
+) -> list[Chunk]:
+    """What stands before the samples of a wav."""
+    described = (
+        [
+            bext_chunk(labels, measured),
+            ixml_chunk(labels, measured, loop=loop is not None),
+            info_chunk(labels),
+        ]
+        if labels
+        else []
+    )
+    return [*described, *([cue_chunk(loop[0]), smpl_chunk(rate, *loop)] if loop else [])]
+
+
+def _ogg(clip: Clip, audio_format: str, loop: Loop | None, labels: Labels | None) -> bytes:
+    """ogg or opus of a clip at a fitting rate, its serial made from the sound."""
+    data = lossy_bytes(clip, _LOSSY[audio_format])
+    tagged = with_comments(data, audio_format, comments(labels, loop_comments(*loop) if loop else ()))
+    return with_serial(tagged, int(pcm_sha256(clip)[:8], 16))
+
+
+def _lossy(clip: Clip, audio_format: str, loop: Loop | None, labels: Labels | None) -> bytes:
+    """ogg, opus, mp3 or m4a."""
+    if audio_format == "m4a":
+        return with_atoms(m4a_bytes(clip), labels)
+    fitted, moved = _at_fitting_rate(clip, loop, _LOSSY[audio_format])
     if audio_format == "mp3":
-        return data
-    tagged = with_comments(data, audio_format, loop_comments(*moved) if moved else ())
-    return with_serial(tagged, int(pcm_sha256(fitted)[:8], 16))
+        return with_id3(lossy_bytes(fitted, MP3), labels)
+    return _ogg(fitted, audio_format, moved, labels)
 
 
-def encode(clip: Clip, audio_format: str, depth: Depth = "24", *, loop: Loop | None = None) -> bytes:
+def encode(
+    clip: Clip,
+    audio_format: str,
+    depth: Depth = "24",
+    *,
+    loop: Loop | None = None,
+    labels: Labels | None = None,
+    measured: Measurement | None = None,
+) -> bytes:
     """``clip`` as a file of ``audio_format`` ("wav", "flac", "ogg", "opus", "mp3", "m4a").
 
     ``depth`` counts for wav and flac (flac has no float and takes 24). ``loop`` is start and end
     (exclusive) in samples of ``clip``; wav, flac, ogg and opus carry it, mp3 and m4a, whose frames do not
-    keep lengths, do not. opus and mp3 are resampled where they cannot hold the rate. No file holds a clock
-    time, a host or a path. Raises `UsageError` for a format that is not one of these, `MachineError` for
-    m4a without its extra.
+    keep lengths, do not. ``labels`` go into every format's tags, ``measured`` into the loudness fields of a
+    wav. opus and mp3 are resampled where they cannot hold the rate. No file holds a clock time, a host or a
+    path. Raises `UsageError` for a format that is not one of these, `MachineError` for m4a without its
+    extra.
     """
+    if audio_format not in FORMATS:
+        raise UsageError(f"format {audio_format!r} is not known; choose from {', '.join(FORMATS)}")
     if audio_format == "wav":
-        return wav_bytes(clip, depth, [smpl_chunk(clip.rate, *loop)] if loop else [])
+        return wav_bytes(clip, depth, _wav_chunks(clip.rate, loop, labels, measured))
     if audio_format == "flac":
-        return with_comments(flac_bytes(clip, depth), "flac", loop_comments(*loop) if loop else ())
-    if audio_format in _LOSSY:
-        return _lossy(clip, audio_format, loop)
-    if audio_format == "m4a":
-        return m4a_bytes(clip)
-    raise UsageError(f"format {audio_format!r} is not known; choose from {', '.join(FORMATS)}")
+        pairs = comments(labels, loop_comments(*loop) if loop else ())
+        return with_comments(flac_bytes(clip, depth), "flac", pairs)
+    return _lossy(clip, audio_format, loop, labels)

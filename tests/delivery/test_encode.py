@@ -116,7 +116,7 @@ def test_wav_carries_the_loop_in_smpl_with_an_inclusive_end() -> None:
     data = encode(clip(), "wav", "16", loop=(100, 31000))
     (smpl,) = [chunk.data for chunk in read_chunks(data) if chunk.id == "smpl"]
     assert struct.unpack_from("<9I", smpl)[7] == 1
-    assert struct.unpack_from("<6I", smpl, 36) == (0, 0, 100, 30999, 0, 0)
+    assert struct.unpack_from("<6I", smpl, 36) == (1, 0, 100, 30999, 0, 0)
     assert [chunk.id for chunk in read_chunks(encode(clip(), "wav", "16"))] == ["fmt ", "data"]
 
 
