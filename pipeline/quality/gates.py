@@ -9,8 +9,7 @@ import numpy as np
 
 from pipeline.audio import Clip
 from pipeline.manifest.spec import Kind
-from pipeline.mastering import Measurement, measure
-from pipeline.quality.seam import seam_step
+from pipeline.mastering import Measurement, Seam, measure, measure_seam
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +26,10 @@ class Limits:
     """Longer than asked by more than this factor."""
     silent_share: float = 0.5
     """Share of the length that may be silence at the ends."""
-    seam_step: float = 4.0
-    """See `seam_step`."""
+    seam_click: float = 1.2
+    """See `Seam`: a loop that was made to wrap stays below 1."""
+    seam_step: float = 2.5
+    """Level or spectrum."""
 
 
 LIMITS: dict[Kind, Limits] = {"sfx": Limits(), "music": Limits(silent_lufs=-50.0, silent_share=0.3)}
@@ -51,13 +52,13 @@ class Failure:
 
 
 def clipped_share(clip: Clip) -> float:
-    """Share of samples in runs of three or more at the clip's highest magnitude: what a clipper leaves."""
+    """Share of samples in runs of three or more equal ones next to the clip's peak: what a clipper leaves."""
     magnitude = np.abs(clip.samples)
     peak = float(magnitude.max(initial=0.0))
     if peak < 0.1:
         return 0.0
-    at_peak = magnitude >= peak * 0.9999
-    runs = at_peak[:, :-2] & at_peak[:, 1:-1] & at_peak[:, 2:]
+    flat = (np.abs(np.diff(clip.samples, axis=1)) < peak * 1e-6) & (magnitude[:, 1:] > peak * 0.99)
+    runs = flat[:, 1:] & flat[:, :-1]
     return float(runs.sum()) / max(1, clip.samples.size)
 
 
@@ -90,6 +91,17 @@ def _length_failures(measured: Measurement, asked_s: float | None, limits: Limit
     return failures
 
 
+def _seam_failures(seam: Seam, limits: Limits) -> list[Failure]:
+    if seam.click > limits.seam_click:
+        what = "the loop clicks where it wraps"
+        return [Failure("loop seam", round(seam.click, 4), limits.seam_click, what)]
+    if (step := max(seam.level_step, seam.spectral_step)) > limits.seam_step:
+        return [
+            Failure("loop seam", round(step, 4), limits.seam_step, "the sound jumps where the loop wraps")
+        ]
+    return []
+
+
 def failures_of(
     clip: Clip, *, asked_s: float | None, loop: tuple[int, int] | None, limits: Limits
 ) -> tuple[Failure, ...]:
@@ -101,7 +113,6 @@ def failures_of(
         return (Failure("too short", 0.0, limits.shortest_s, "the sound has no samples"),)
     measured = measure(clip)
     failures = _level_failures(clip, measured, limits) + _length_failures(measured, asked_s, limits)
-    if loop is not None and (step := seam_step(clip, loop)) > limits.seam_step:
-        what = "the loop clicks where it wraps"
-        failures.append(Failure("loop seam", round(step, 4), limits.seam_step, what))
+    if loop is not None:
+        failures += _seam_failures(measure_seam(clip, loop), limits)
     return tuple(failures)
