@@ -162,6 +162,23 @@ class BuildRun:
             "seconds": round(time.monotonic() - self._began, 3),
         }
 
+    def summary(self) -> str:
+        """The result in Markdown, for Prefect's artifacts."""
+        result = self.result()
+        lines = [
+            f"# {self._prepared.project.name}: catalog version {result['version']}",
+            "",
+            "| generated | mastered | reused | failed | seconds |",
+            "|---|---|---|---|---|",
+            f"| {result['generated']} | {result['mastered']} | {result['reused']} | {len(result['failed'])} "
+            f"| {result['seconds']:.1f} |",
+        ]
+        for one in result["failed"]:
+            lines.append(
+                f"- failed: `{one['asset']}` variation {one['variation']} ({one['stage']}): {one['reason']}"
+            )
+        return "\n".join(lines)
+
     def _crew(self, devices: tuple[str, ...]) -> Crew:
         with self._lock:
             if devices not in self._crews:
