@@ -18,6 +18,7 @@ from flows.journal import Journal, Listener
 from flows.prepare import Prepared
 from flows.publish import publish
 from pipeline.catalog import Version
+from pipeline.errors import UsageError
 from pipeline.generators import find_engine
 from pipeline.jobs import AssetOrder, Event, Failed, Mastered, MasterJob, TakeMade, TakesJob, VariationOrder
 from pipeline.plan import AssetPlan, Shard, TakeOrder, VariationPlan, group_digest, master_digest, share_out
@@ -42,6 +43,11 @@ class BuildRun:
     ) -> None:
         self._prepared = prepared
         self._asked = parse_devices(devices)
+        if prepared.store.root.startswith("memory:"):
+            raise UsageError(
+                f"{prepared.store.root} lives in one process and a build has several; "
+                "give a folder or the URL of an object store"
+            )
         self.run = run
         self._prefect_run = prefect_run
         self._began = time.monotonic()
