@@ -33,7 +33,5 @@ def find_engine(name: str) -> Engine:
     except ImportError as error:
         raise MachineError(f"engine {name!r} cannot be imported: {error}; reinstall {entry.value}") from error
     if not isinstance(engine, Engine):
-        raise MachineError(
-            f"entry point {entry.value} of engine {name!r} is not an Engine; see docs/engines.md"
-        )
+        raise MachineError(f"entry point {entry.value} of engine {name!r} is not an Engine; see docs/engines.md")
     return engine

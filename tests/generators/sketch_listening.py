@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import scipy.signal
 
@@ -92,7 +94,7 @@ def bands(audio, count=24):
     """Level in dB of ``count`` bands from 40 Hz to 18 kHz, loudest 0, floor -60."""
     power, hz = spectrum(audio)
     edges = np.geomspace(40, 18_000, count + 1)
-    energy = np.array([power[(hz >= a) & (hz < b)].sum() for a, b in zip(edges, edges[1:], strict=False)])
+    energy = np.array([power[(hz >= a) & (hz < b)].sum() for a, b in itertools.pairwise(edges)])
     return np.clip(10 * np.log10(energy / energy.max() + 1e-9), -60, 0)
 
 

@@ -56,9 +56,11 @@ def test_ensembles_keep_their_pitch_and_repeat():
 def test_noise_and_drift_wrap(n, seed):
     rng = generator(seed)
     slow = noise.drift(rng, n, 1.0)
-    assert np.isfinite(slow).all() and np.abs(slow).max() <= 1.0
+    assert np.isfinite(slow).all()
+    assert np.abs(slow).max() <= 1.0
     made = noise.coloured(rng, n, 6.0)
-    assert np.isfinite(made).all() and abs(made.mean()) < 1e-6
+    assert np.isfinite(made).all()
+    assert abs(made.mean()) < 1e-6
 
 
 def test_slopes_are_what_they_say():
@@ -123,7 +125,9 @@ def test_loops_are_filtered_in_their_steady_state():
 def test_held_shapes_fit_any_length():
     for n in (1, 2, 3, 10, 1000):
         shape = envelopes.held(n, 0.5, 0.5)
-        assert len(shape) == n and shape.min() >= 0 and shape.max() <= 1
+        assert len(shape) == n
+        assert shape.min() >= 0
+        assert shape.max() <= 1
 
 
 @pytest.mark.parametrize("name", sorted(INSTRUMENTS))
@@ -131,7 +135,8 @@ def test_every_instrument_plays_its_range_in_tune(name):
     instrument = INSTRUMENTS[name]
     for note in (instrument.low, (instrument.low + instrument.high) // 2, instrument.high):
         wave = np.atleast_2d(sound(name, note, 0.6, 0.7, 0))
-        assert np.isfinite(wave).all() and 0.05 < np.abs(wave).max() < 2.0
+        assert np.isfinite(wave).all()
+        assert 0.05 < np.abs(wave).max() < 2.0
     middle = (instrument.low + instrument.high) // 2
     wave = np.atleast_2d(sound(name, middle, 0.8, 0.7, 0)).mean(axis=0).astype(float)
     hz = 440 * 2 ** ((middle - 69) / 12)
@@ -144,11 +149,14 @@ def test_every_instrument_plays_its_range_in_tune(name):
 @pytest.mark.parametrize("name", sorted(DRUMS))
 def test_every_drum_strikes_and_dies(name):
     wave = drum_sound(name, 0.9, 0)
-    assert np.isfinite(wave).all() and np.abs(wave).max() == pytest.approx(1.0)
+    assert np.isfinite(wave).all()
+    assert np.abs(wave).max() == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize("kit", sorted(GROOVES))
 def test_every_groove_is_sixteen_steps_of_known_drums(kit):
     for energy in (0.0, 0.5, 1.0):
         for drum, steps in groove(kit, energy).items():
-            assert drum in DRUMS and len(steps) == 16 and set(steps) <= set("xo-.")
+            assert drum in DRUMS
+            assert len(steps) == 16
+            assert set(steps) <= set("xo-.")

@@ -65,14 +65,16 @@ def test_one_shots_are_mono_of_exact_length_that_begin_and_end_in_silence(prompt
     samples = make(prompt, 1.3).clip.samples
     assert samples.shape == (1, round(1.3 * RATE))
     sane(samples)
-    assert abs(samples[0, 0]) < 1e-3 and abs(samples[0, -1]) < 1e-3
+    assert abs(samples[0, 0]) < 1e-3
+    assert abs(samples[0, -1]) < 1e-3
 
 
 @pytest.mark.parametrize("prompt", LOOPS)
 def test_loops_are_stereo_of_exact_length_and_wrap_like_they_run(prompt):
     take = make(prompt, 2.0, loop=True)
     samples = take.clip.samples
-    assert samples.shape == (2, 2 * RATE) and take.loop == (0, 2 * RATE)
+    assert samples.shape == (2, 2 * RATE)
+    assert take.loop == (0, 2 * RATE)
     sane(samples)
     within = np.abs(np.diff(samples, axis=1))
     across = np.abs(samples[:, 0] - samples[:, -1])
@@ -112,11 +114,13 @@ def test_the_same_recipe_gives_the_same_bytes_alone_in_a_batch_and_in_another_pr
     batch = {r.prompt: take.clip.samples for r, take in SketchGenerator().generate(asked[::-1], {})}
     for one, r in zip(alone, asked, strict=True):
         np.testing.assert_array_equal(one, batch[r.prompt])
-    code = (
-        "import hashlib, json, sys; sys.path.insert(0, 'tests/generators'); from sketch_listening import make;"
-        "print(json.dumps([hashlib.sha256(make(p, s, kind=k, loop=l).clip.samples.tobytes()).hexdigest()"
-        " for p, s, k, l in json.loads(sys.argv[1])]))"
-    )
+    code = """
+import hashlib, json, sys
+sys.path.insert(0, "tests/generators")
+from sketch_listening import make
+takes = [make(p, s, kind=k, loop=l).clip.samples for p, s, k, l in json.loads(sys.argv[1])]
+print(json.dumps([hashlib.sha256(take.tobytes()).hexdigest() for take in takes]))
+"""
     rows = [[r.prompt, r.seconds, r.kind, r.settings["loop"]] for r in asked]
     root = Path(__file__).parents[2]
     out = subprocess.run(
@@ -131,7 +135,9 @@ def test_variations_differ():
 
 def test_notes_are_json_and_say_what_was_heard():
     music = make("sad slow piano", 4.0, kind="music", loop=True).notes
-    assert music["mode"] == "minor" and "piano" in music["palette"] and music["tempo_bpm"] > 0
+    assert music["mode"] == "minor"
+    assert "piano" in music["palette"]
+    assert music["tempo_bpm"] > 0
     sound = make("footstep on snow", 0.4).notes
     assert (sound["family"], sound["surface"]) == ("footstep", "snow")
     assert make("zzz", 0.3).notes["family"] == "fallback"
@@ -142,7 +148,8 @@ def test_notes_are_json_and_say_what_was_heard():
 @pytest.mark.parametrize(("seconds", "loop"), [(0.01, False), (0.01, True), (0.3, True)])
 def test_every_family_fits_any_length(family, seconds, loop):
     samples = make(family.replace("_", " "), seconds, loop=loop).clip.samples
-    assert samples.shape[1] == round(seconds * RATE) and np.isfinite(samples).all()
+    assert samples.shape[1] == round(seconds * RATE)
+    assert np.isfinite(samples).all()
 
 
 @settings(max_examples=60, deadline=None)
@@ -156,7 +163,8 @@ def test_every_family_fits_any_length(family, seconds, loop):
 )
 def test_any_prompt_makes_sane_sound(prompt, seconds, kind, loop, bpm, seed):
     samples = make(prompt, seconds, kind=kind, loop=loop, bpm=bpm, seed=seed).clip.samples
-    assert np.isfinite(samples).all() and np.abs(samples).max() <= 1.0
+    assert np.isfinite(samples).all()
+    assert np.abs(samples).max() <= 1.0
 
 
 WORDS = " ".join(
@@ -174,7 +182,8 @@ WORDS = " ".join(
 )
 def test_any_mixture_of_known_words_makes_sane_sound(prompt, seconds, kind, loop, seed):
     samples = make(prompt, seconds, kind=kind, loop=loop, seed=seed).clip.samples
-    assert np.isfinite(samples).all() and np.abs(samples).max() <= 1.0
+    assert np.isfinite(samples).all()
+    assert np.abs(samples).max() <= 1.0
 
 
 @pytest.mark.parametrize("seconds", [0.0, -1.0, float("inf"), float("nan"), 1e9])

@@ -87,7 +87,8 @@ def test_what_is_not_heard_is_named():
     )
     ask = ENGINE.ask(asset)
     assert set(ask.ignored) == {"melody", "continue_from", "sampling", "model", "bpm"}
-    assert ask.problems == () and ask.conditioning == {}
+    assert ask.problems == ()
+    assert ask.conditioning == {}
 
 
 def test_nothing_is_ignored_in_a_plain_asset():

@@ -56,13 +56,16 @@ def test_a_whoosh_swells_in_level_and_in_colour_then_falls(seed):
     audio = mono("sword whoosh", 0.5, seed=seed)
     shape = levels(audio, 0.03)
     peak = int(np.argmax(shape))
-    assert 2 <= peak <= 10 and shape[0] < 0.2 * shape[peak] and shape[-2] < 0.2 * shape[peak]
+    assert 2 <= peak <= 10
+    assert shape[0] < 0.2 * shape[peak]
+    assert shape[-2] < 0.2 * shape[peak]
     middle = (peak + 0.5) * 0.03
     early, at_peak, late = (
         centroid(audio[int(max(0, t) * RATE) : int((t + 0.06) * RATE)])
         for t in (0.02, middle - 0.03, middle + 0.13)
     )
-    assert at_peak > early and at_peak > late
+    assert at_peak > early
+    assert at_peak > late
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -152,7 +155,8 @@ def test_an_engine_has_harmonics_at_its_firing_rate(seed):
 def test_revving_climbs_and_comes_back():
     audio = mono("motorcycle engine revving", 3.0)
     thirds = np.array_split(audio, 3)
-    assert centroid(thirds[1]) > centroid(thirds[0]) and centroid(thirds[1]) > centroid(thirds[2])
+    assert centroid(thirds[1]) > centroid(thirds[0])
+    assert centroid(thirds[1]) > centroid(thirds[2])
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -185,7 +189,8 @@ def test_magic_climbs_and_a_curse_is_darker(seed):
 
 def test_distance_takes_level_and_top_away():
     near, far = mono("thunder, close", 4.0), mono("thunder, very distant", 4.0)
-    assert np.abs(far).max() < np.abs(near).max() and centroid(far) < centroid(near)
+    assert np.abs(far).max() < np.abs(near).max()
+    assert centroid(far) < centroid(near)
 
 
 def test_spaces_add_a_tail():
@@ -201,4 +206,5 @@ def test_an_ambience_has_the_layers_that_it_names():
 
 def test_room_tone_is_quiet_and_low():
     audio = mono("room tone", 3.0, loop=True)
-    assert np.abs(audio).max() < 0.15 and centroid(audio) < 1000
+    assert np.abs(audio).max() < 0.15
+    assert centroid(audio) < 1000

@@ -67,7 +67,9 @@ def test_footstep_hears_its_surface(surface):
 
 def test_adjectives_set_size_force_and_distance():
     reading = read_sound("huge violent explosion, distant")
-    assert reading.size > 0.5 and reading.force > 0.5 and reading.distance > 0.5
+    assert reading.size > 0.5
+    assert reading.force > 0.5
+    assert reading.distance > 0.5
     assert read_sound("tiny gentle splash").size < -0.5
 
 
@@ -77,7 +79,9 @@ def test_endings_of_words_do_not_matter():
 
 def test_what_is_denied_is_not_heard():
     words = read_words("calm, no drums or heavy bass, with flute")
-    assert words.has("flute") and not words.has("drum") and words.denies("drum", "bass")
+    assert words.has("flute")
+    assert not words.has("drum")
+    assert words.denies("drum", "bass")
 
 
 @pytest.mark.parametrize(
@@ -123,7 +127,8 @@ def test_solo_plays_alone():
 
 def test_denied_parts_stay_silent():
     reading = read_music("epic battle, no drums, no melody", 30.0, True)
-    assert reading.kit == "none" and reading.lead is None
+    assert reading.kit == "none"
+    assert reading.lead is None
 
 
 def test_a_band_of_nothing_still_has_a_pad():
@@ -133,7 +138,8 @@ def test_a_band_of_nothing_still_has_a_pad():
 @pytest.mark.parametrize(("slow", "fast"), [("slow sad", "frantic battle"), ("calm", "energetic")])
 def test_tempo_and_energy_follow_words(slow, fast):
     low, high = read_music(slow, 30.0, True), read_music(fast, 30.0, True)
-    assert low.tempo_bpm + 20 < high.tempo_bpm and low.energy + 0.2 < high.energy
+    assert low.tempo_bpm + 20 < high.tempo_bpm
+    assert low.energy + 0.2 < high.energy
 
 
 def test_waltz_counts_three():

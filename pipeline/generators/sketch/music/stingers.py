@@ -16,6 +16,10 @@ from pipeline.generators.sketch.music.timing import Timing
 from pipeline.generators.sketch.music_reading import MusicReading
 
 
+GESTURE_MODES = {"success": "major", "failure": "minor", "discovery": "lydian", "danger": "chromatic"}
+"""What a gesture is written in, whatever mode its words would give a longer cue."""
+
+
 @dataclass(frozen=True)
 class _Gesture:
     """What a stinger is written with: its key, how many beats it has, and when its last chord falls."""
