@@ -15,7 +15,6 @@ from pipeline.generators.sketch.music.score import Hit, Note, Score
 from pipeline.generators.sketch.music.timing import Timing
 from pipeline.generators.sketch.music_reading import MusicReading
 
-
 GESTURE_MODES = {"success": "major", "failure": "minor", "discovery": "lydian", "danger": "chromatic"}
 """What a gesture is written in, whatever mode its words would give a longer cue."""
 
