@@ -27,7 +27,10 @@ def _content_seed(clip: Clip) -> int:
 
 def interleaved(clip: Clip) -> npt.NDArray[np.float32]:
     """Samples as files hold them: little-endian float32 of shape [samples, channels], contiguous."""
-    return np.ascontiguousarray(clip.samples.T, dtype="<f4")
+    frames = np.empty((clip.length, clip.channels), "<f4")
+    for place, channel in enumerate(clip.samples):
+        frames[:, place] = channel
+    return frames
 
 
 def quantise(clip: Clip, bits: int) -> Integers:
