@@ -7,7 +7,7 @@ enter it. Seeds are derived by hashing, never from a place in a file or a batch.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -87,3 +87,22 @@ class Recipe:
     def digest(self) -> str:
         """The recipe's identity."""
         return digest(self.to_json())
+
+
+def with_seeds(recipe: Recipe, seeds: Iterable[int]) -> tuple[Recipe, ...]:
+    """``recipe`` with each of ``seeds`` (from 0 to 2^53 - 1) in place of its own.
+
+    Canonical JSON is most of a large plan's time, so what the recipes share is written once: keys stand in their
+    canonical order, so the seed goes between those before it and those after it.
+    """
+    value = recipe.to_json()
+    before = rfc8785.dumps({key: value[key] for key in value if key < "seed"})[:-1] + b',"seed":'
+    after = b"," + rfc8785.dumps({key: value[key] for key in value if key > "seed"})[1:]
+    return tuple(_with_seed(recipe, seed, before, after) for seed in seeds)
+
+
+def _with_seed(recipe: Recipe, seed: int, before: bytes, after: bytes) -> Recipe:
+    made = Recipe.__new__(Recipe)
+    identity = hashlib.sha256(b"%b%d%b" % (before, seed, after)).hexdigest()
+    vars(made).update(vars(recipe), seed=seed, digest=identity)
+    return made

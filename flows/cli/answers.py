@@ -34,8 +34,8 @@ def remark(text: str) -> None:
 
 
 def answer_json(value: Any) -> None:
-    """Print one JSON object to standard output."""
-    typer.echo(json.dumps(value, indent=1, ensure_ascii=False))
+    """Print one JSON object to standard output: laid out for a person at a terminal, on one line for a program."""
+    typer.echo(json.dumps(value, indent=1 if sys.stdout.isatty() else None, ensure_ascii=False))
 
 
 def command(function: Callable[P, R]) -> Callable[P, R]:
