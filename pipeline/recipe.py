@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import rfc8785
@@ -92,17 +92,26 @@ class Recipe:
 def with_seeds(recipe: Recipe, seeds: Iterable[int]) -> tuple[Recipe, ...]:
     """``recipe`` with each of ``seeds`` (from 0 to 2^53 - 1) in place of its own.
 
-    Canonical JSON is most of a large plan's time, so what the recipes share is written once: keys stand in their
-    canonical order, so the seed goes between those before it and those after it.
+    Canonical JSON would be most of a large plan's time, so what the recipes share is written once, in the order
+    of its keys, and each seed goes to its place between them.
     """
     value = recipe.to_json()
-    before = rfc8785.dumps({key: value[key] for key in value if key < "seed"})[:-1] + b',"seed":'
-    after = b"," + rfc8785.dumps({key: value[key] for key in value if key > "seed"})[1:]
-    return tuple(_with_seed(recipe, seed, before, after) for seed in seeds)
+    before = b"{%b," % b",".join([_member(key, value[key]) for key in sorted(value) if key < "seed"])
+    after = b",%b}" % b",".join([_member(key, value[key]) for key in sorted(value) if key > "seed"])
+    return tuple([_with_seed(recipe, seed, b'%b"seed":%d%b' % (before, seed, after)) for seed in seeds])
 
 
-def _with_seed(recipe: Recipe, seed: int, before: bytes, after: bytes) -> Recipe:
+def _with_seed(recipe: Recipe, seed: int, canonical: bytes) -> Recipe:
     made = Recipe.__new__(Recipe)
-    identity = hashlib.sha256(b"%b%d%b" % (before, seed, after)).hexdigest()
-    vars(made).update(vars(recipe), seed=seed, digest=identity)
+    vars(made).update(vars(recipe), seed=seed, digest=hashlib.sha256(canonical).hexdigest())
     return made
+
+
+def _member(key: str, value: Any) -> bytes:
+    """One member of a canonical JSON object; ``key`` is plain ASCII."""
+    return b'"%b":%b' % (key.encode(), rfc8785.dumps(value) if isinstance(value, dict) else _scalar(value))
+
+
+@lru_cache(maxsize=1024, typed=True)
+def _scalar(value: Scalar) -> bytes:
+    return rfc8785.dumps(value)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.answers import answer, answer_json, command, remark
+from flows.cli.answers import answer, answer_json, collector_at_rest, command, remark
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Manifest, Only, Outputs, Profile, find_manifest
 from flows.prepare import prepare
 from pipeline.errors import UsageError
@@ -89,6 +89,7 @@ def schema(
 
 
 @command
+@collector_at_rest()
 def plan_command(
     manifest: Manifest = None,
     outputs: Outputs = DEFAULT_OUTPUTS,
