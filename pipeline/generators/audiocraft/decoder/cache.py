@@ -1,0 +1,220 @@
+"""What earlier steps left for later ones: keys and values of every slot, and of every slot's text.
+
+Attention is bounded to a length bucket. On the CPU each slot has a slab of its own and is attended to by itself,
+over a width that its own position alone decides; elsewhere one static tensor holds all slots, for one graph a bucket.
+A slot's two rows are its own condition and the null condition of classifier-free guidance.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Protocol
+
+import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.nn.functional import scaled_dot_product_attention
+
+from pipeline.generators.audiocraft.decoder.weights import Weights
+
+HALVES = 2
+"""Rows of a slot: conditional, then unconditional."""
+TEXT_BUCKET = 64
+"""Text is padded to a multiple of this many positions."""
+
+
+def bucket_of(length: int) -> int:
+    """Positions that attention spans for ``length`` of them: multiples of 32, 64 or 128, coarser the longer.
+
+    >>> [bucket_of(n) for n in (1, 33, 250, 257, 513, 1500)]
+    [32, 64, 256, 320, 640, 1536]
+    """
+    unit = 32 if length <= 256 else 64 if length <= 512 else 128
+    return -(-length // unit) * unit
+
+
+class Cache(Protocol):
+    """Keys and values of all slots."""
+
+    def admit(self, slot: int, capacity: int) -> None:
+        """Give ``slot`` to a cue that will fill at most ``capacity`` positions."""
+
+    def release(self, slot: int) -> None:
+        """Take the slot back."""
+
+    def fill(self, layer: int, slot: int, keys: torch.Tensor, values: torch.Tensor) -> None:
+        """Store positions 0 to n - 1: ``keys`` and ``values`` [2, n, heads, head_dim]."""
+
+    def begin(self, positions: Sequence[int | None]) -> int:
+        """Prepare a step at the slots' positions (None: no cue there); what it returns names the step's graph."""
+        ...
+
+    def attend(self, layer: int, projected: torch.Tensor) -> torch.Tensor:
+        """Self-attention of a step: ``projected`` [2 * slots, 3 * dim] to [2 * slots, dim]."""
+        ...
+
+
+class SlabCache:
+    """For CPUs: a slab a slot, as long as its cue, read up to the slot's own bucket."""
+
+    def __init__(self, weights: Weights, slots: int) -> None:
+        self._weights = weights
+        self._slots = slots
+        self._slabs: list[_Slab | None] = [None] * slots
+        self._steps: list[tuple[int, int, _Slab, torch.Tensor]] = []
+        self._seen = torch.zeros(slots, HALVES * weights.heads_count, 1, weights.head_dim, dtype=weights.dtype)
+        self._ramp = torch.zeros(0)
+
+    def admit(self, slot: int, capacity: int) -> None:
+        """See `Cache.admit`."""
+        self._slabs[slot] = _Slab(self._weights, bucket_of(capacity))
+        width = bucket_of(capacity)
+        if len(self._ramp) < 2 * width:
+            self._ramp = torch.zeros(2 * width, dtype=self._weights.dtype)
+            self._ramp[width:] = -math.inf
+
+    def release(self, slot: int) -> None:
+        """See `Cache.release`."""
+        self._slabs[slot] = None
+
+    def fill(self, layer: int, slot: int, keys: torch.Tensor, values: torch.Tensor) -> None:
+        """See `Cache.fill`."""
+        slab = self._slab(slot)
+        slab.widen(bucket_of(keys.shape[1]))
+        slab.fill(layer, keys, values)
+
+    def begin(self, positions: Sequence[int | None]) -> int:
+        """See `Cache.begin`."""
+        self._steps = []
+        for slot, position in enumerate(positions):
+            if position is None:
+                continue
+            slab = self._slab(slot)
+            slab.widen(bucket_of(position + 1))
+            start = len(self._ramp) // 2 - position - 1
+            self._steps.append((slot, position, slab, self._ramp[start : start + slab.width]))
+        return 0
+
+    def attend(self, layer: int, projected: torch.Tensor) -> torch.Tensor:
+        """See `Cache.attend`."""
+        weights = self._weights
+        shape = (self._slots, HALVES, 3, weights.heads_count, weights.head_dim)
+        apart = projected.view(shape).permute(2, 0, 1, 3, 4).reshape(3, self._slots, -1, 1, weights.head_dim)
+        queries, keys, values = (one.unbind() for one in apart.unbind())
+        scale = weights.head_dim**-0.5
+        seen = self._seen.unbind()
+        for slot, position, slab, allowed in self._steps:
+            past_keys, past_values = slab.keys[layer], slab.values[layer]
+            past_keys[:, position : position + 1].copy_(keys[slot])
+            past_values[:, :, position].copy_(values[slot].squeeze(1))
+            looks = torch.baddbmm(allowed, queries[slot], past_keys.transpose(1, 2), alpha=scale).softmax(-1)
+            torch.bmm(looks, past_values.transpose(1, 2), out=seen[slot])
+        return self._seen.view(self._slots * HALVES, weights.dim)
+
+    def _slab(self, slot: int) -> _Slab:
+        slab = self._slabs[slot]
+        if slab is None:
+            raise ValueError(f"slot {slot} holds no cue")
+        return slab
+
+
+class _Slab:
+    """Keys [2 * heads, width, head_dim] and values [2 * heads, head_dim, width] of each layer.
+
+    They are dense at every width, since oneDNN copies what is not: the first part of a fixed buffer, laid out anew
+    when the width grows. Values lie along time, so that both products run along memory.
+    """
+
+    def __init__(self, weights: Weights, capacity: int) -> None:
+        self._rows, self._size = HALVES * weights.heads_count, weights.head_dim
+        shape = (len(weights.layers), self._rows * self._size * capacity)
+        # Untouched memory costs nothing: a slab takes what its width has reached.
+        self._keys = torch.empty(shape, dtype=weights.dtype)
+        self._values = torch.empty(shape, dtype=weights.dtype)
+        self.width = 0
+        self.keys: list[torch.Tensor] = []
+        self.values: list[torch.Tensor] = []
+
+    def widen(self, width: int) -> None:
+        """Make room for ``width`` positions; the new ones are zero."""
+        if width <= self.width:
+            return
+        old, self.width = self.width, width
+        before = self.keys, self.values
+        count = self._rows * self._size * width
+        self.keys = [flat[:count].view(self._rows, width, self._size) for flat in self._keys]
+        self.values = [flat[:count].view(self._rows, self._size, width) for flat in self._values]
+        if old == 0:
+            for one in (*self.keys, *self.values):
+                one.zero_()
+            return
+        for new, past in zip(self.keys, before[0], strict=True):
+            kept = past.clone()
+            new[:, old:].zero_()
+            new[:, :old].copy_(kept)
+        for new, past in zip(self.values, before[1], strict=True):
+            kept = past.clone()
+            new[:, :, old:].zero_()
+            new[:, :, :old].copy_(kept)
+
+    def fill(self, layer: int, keys: torch.Tensor, values: torch.Tensor) -> None:
+        """Store the first positions: [2, n, heads, head_dim] each."""
+        count = keys.shape[1]
+        self.keys[layer][:, :count] = keys.transpose(1, 2).reshape(self._rows, count, self._size)
+        self.values[layer][:, :, :count] = values.permute(0, 2, 3, 1).reshape(self._rows, self._size, count)
+
+
+class StaticCache:
+    """For CUDA and MPS: one tensor for all slots, every step over the bucket of the longest.
+
+    The memory-efficient kernel goes through the keys in order, block by block, and a masked block changes nothing;
+    so the bucket, which neighbours decide, changes no bit of a row.
+    """
+
+    def __init__(self, weights: Weights, slots: int, capacity: int) -> None:
+        self._weights = weights
+        self._rows = slots * HALVES
+        self._capacity = bucket_of(capacity)
+        shape = (len(weights.layers), self._rows, weights.heads_count, self._capacity, weights.head_dim)
+        self._keys = torch.zeros(shape, dtype=weights.dtype, device=weights.device)
+        self._values = torch.zeros(shape, dtype=weights.dtype, device=weights.device)
+        self._places = torch.arange(self._capacity, device=weights.device)
+        self._row = torch.arange(self._rows, device=weights.device)[:, None]
+        self._head = torch.arange(weights.heads_count, device=weights.device)[None]
+        self.positions = torch.zeros(self._rows, dtype=torch.int64, device=weights.device)
+        """Where each row writes and up to where it looks: the engine moves it on, inside the graph."""
+        self._width = self._capacity
+
+    def admit(self, slot: int, capacity: int) -> None:
+        """See `Cache.admit`."""
+        if capacity > self._capacity:
+            raise ValueError(f"{capacity} positions are more than the cache's {self._capacity}")
+
+    def release(self, slot: int) -> None:
+        """See `Cache.release`."""
+
+    def fill(self, layer: int, slot: int, keys: torch.Tensor, values: torch.Tensor) -> None:
+        """See `Cache.fill`."""
+        rows, count = slice(slot * HALVES, (slot + 1) * HALVES), keys.shape[1]
+        self._keys[layer, rows, :, :count] = keys.transpose(1, 2)
+        self._values[layer, rows, :, :count] = values.transpose(1, 2)
+
+    def begin(self, positions: Sequence[int | None]) -> int:
+        """See `Cache.begin`."""
+        longest = max(position for position in positions if position is not None)
+        self._width = min(bucket_of(longest + 1), self._capacity)
+        return self._width
+
+    def attend(self, layer: int, projected: torch.Tensor) -> torch.Tensor:
+        """See `Cache.attend`."""
+        weights = self._weights
+        shape = (self._rows, 3, weights.heads_count, weights.head_dim)
+        query, key, value = projected.view(shape).unbind(1)
+        place = (self._row, self._head, self.positions[:, None])
+        self._keys[layer].index_put_(place, key)
+        self._values[layer].index_put_(place, value)
+        past_keys, past_values = (one[layer, :, :, : self._width] for one in (self._keys, self._values))
+        allowed = (self._places[: self._width] <= self.positions[:, None])[:, None, None]
+        with sdpa_kernel([SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH], set_priority=True):
+            seen = scaled_dot_product_attention(query[:, :, None], past_keys, past_values, attn_mask=allowed)
+        return seen.reshape(self._rows, weights.dim)

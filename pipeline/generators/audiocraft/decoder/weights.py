@@ -1,0 +1,223 @@
+"""The numbers of an AudioCraft language model, laid out for steps of many rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from pipeline.generators.audiocraft.library import transformer
+from pipeline.generators.audiocraft.masking import MaskedCrossAttention
+
+_PROBE_ROWS = 16
+
+
+class Linear:
+    """``x @ weight.T + bias``, with the weight in the order in which the device reads it best.
+
+    On x86 oneDNN's blocked order makes products of some tens of rows two to four times as fast as the plain one,
+    and the bits of a row do not depend on the other rows.
+    """
+
+    def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None, dtype: torch.dtype) -> None:
+        self.out_features = weight.shape[0]
+        self._bias = None if bias is None else bias.detach().to(dtype).contiguous()
+        plain = weight.detach().to(dtype).contiguous()
+        packed = _packed(plain) if plain.device.type == "cpu" else None
+        self._weight, self._is_packed = (plain, False) if packed is None else (packed, True)
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """``x`` [rows, in] to [rows, out], in the weight's dtype."""
+        if self._is_packed:
+            return _onednn(x, self._weight, self._bias, "none")
+        return nn.functional.linear(x, self._weight, self._bias)
+
+    def gelu(self, x: torch.Tensor) -> torch.Tensor:
+        """The product through GELU, which oneDNN applies before it writes the result."""
+        if self._is_packed:
+            return _onednn(x, self._weight, self._bias, "gelu")
+        return nn.functional.gelu(nn.functional.linear(x, self._weight, self._bias))
+
+
+def _onednn(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, after: str) -> torch.Tensor:
+    found: torch.Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, after, [], "none")
+    return found
+
+
+def _packed(weight: torch.Tensor) -> torch.Tensor | None:
+    """``weight`` in oneDNN's order; None where this torch or this processor has none."""
+    if not torch.backends.mkldnn.is_available():
+        return None
+    try:
+        packed: torch.Tensor = torch.ops.mkldnn._reorder_linear_weight(weight, _PROBE_ROWS)
+        _onednn(weight.new_zeros(_PROBE_ROWS, weight.shape[1]), packed, None, "gelu")
+    except (RuntimeError, AttributeError):
+        return None
+    return packed
+
+
+@dataclass(frozen=True)
+class Norm:
+    """A layer norm, always in float32."""
+
+    weight: torch.Tensor
+    bias: torch.Tensor
+    eps: float
+
+    @classmethod
+    def of(cls, module: Any) -> Norm:
+        """From a `torch.nn.LayerNorm`."""
+        return cls(module.weight.detach().float(), module.bias.detach().float(), module.eps)
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """``x`` float32 [..., dim] with mean 0 and variance 1 over dim, scaled."""
+        return nn.functional.layer_norm(x, (x.shape[-1],), self.weight, self.bias, self.eps)
+
+
+@dataclass(frozen=True)
+class Cross:
+    """Cross-attention to the text of one layer."""
+
+    norm: Norm
+    query: Linear
+    keys_values: Linear
+    out: Linear
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One transformer layer, norms first."""
+
+    norm_self: Norm
+    query_keys_values: Linear
+    out: Linear
+    cross: Cross | None
+    norm_feed: Norm
+    up: Linear
+    down: Linear
+
+
+@dataclass(frozen=True)
+class Weights:
+    """All that a step computes with."""
+
+    layers: tuple[Layer, ...]
+    embedding: torch.Tensor
+    """float32 [codebooks * (card + 1), dim]: the tables of all codebooks, one under the other."""
+    norm: Norm
+    heads: Linear
+    """The output layers of all codebooks as one product."""
+    dim: int
+    heads_count: int
+    codebooks: int
+    card: int
+    dtype: torch.dtype
+    max_period: float
+    positional_scale: float
+
+    @property
+    def head_dim(self) -> int:
+        """Width of an attention head."""
+        return self.dim // self.heads_count
+
+    @property
+    def has_cross(self) -> bool:
+        """Whether text comes in by cross-attention."""
+        return self.layers[0].cross is not None
+
+    @property
+    def device(self) -> torch.device:
+        """Where the numbers are."""
+        return self.embedding.device
+
+    def positions(self, count: int) -> torch.Tensor:
+        """AudioCraft's sine embedding of positions 0 to ``count`` - 1: float32 [count, dim]."""
+        places = torch.arange(count, device=self.device).view(1, -1, 1)
+        table = transformer.create_sin_embedding(places, self.dim, max_period=self.max_period)
+        found: torch.Tensor = self.positional_scale * table[0]
+        return found
+
+
+def unsupported(lm: Any) -> str | None:
+    """What of ``lm`` a step here does not do, or None: published MusicGen and AudioGen models are all done."""
+    layers = list(lm.transformer.layers)
+    attentions = [layer.self_attn for layer in layers]
+    crosses = [_plain(layer.cross_attention) for layer in layers if layer.cross_attention is not None]
+    reasons = {
+        "norms after their blocks": any(not layer.norm_first for layer in layers),
+        "rotary positions": lm.transformer.rope is not None,
+        "a limited past": any(one.past_context is not None for one in attentions),
+        "attention that is not causal": any(not one.causal for one in attentions),
+        "repeated keys": any(one.kv_repeat != 1 for one in attentions),
+        "normalised queries": any(one.qk_layer_norm for one in [*attentions, *crosses]),
+        "layer scale": any(not isinstance(layer.layer_scale_1, nn.Identity) for layer in layers),
+        "an activation other than GELU": any(layer.activation is not nn.functional.gelu for layer in layers),
+        "conditions added to the input": bool(lm.fuser.fuse2cond.get("sum"))
+        or bool(lm.fuser.fuse2cond.get("input_interpolate")),
+        # With no bias anywhere, attention to a text of zeros is exactly zero, and a step may leave it out.
+        "biases in cross-attention": any(
+            bias is not None for one in crosses for bias in (_projection(one)[1], _output(one).bias)
+        ),
+    }
+    return next((reason for reason, found in reasons.items() if found), None)
+
+
+def read(lm: Any, dtype: torch.dtype) -> Weights:
+    """The weights of an AudioCraft `LMModel` for which `unsupported` is None, in ``dtype``."""
+    tables = [table.weight.detach().float() for table in lm.emb]
+    outputs = [linear.weight.detach() for linear in lm.linears]
+    biases = [linear.bias for linear in lm.linears]
+    return Weights(
+        layers=tuple(_layer(layer, dtype) for layer in lm.transformer.layers),
+        embedding=torch.cat(tables),
+        norm=Norm.of(lm.out_norm),
+        heads=Linear(torch.cat(outputs), None if biases[0] is None else torch.cat(biases), dtype),
+        dim=lm.dim,
+        heads_count=lm.transformer.layers[0].self_attn.num_heads,
+        codebooks=lm.num_codebooks,
+        card=lm.card,
+        dtype=dtype,
+        max_period=lm.transformer.max_period,
+        positional_scale=lm.transformer.positional_scale,
+    )
+
+
+def _layer(layer: Any, dtype: torch.dtype) -> Layer:
+    weight, bias = _projection(layer.self_attn)
+    output = _output(layer.self_attn)
+    return Layer(
+        norm_self=Norm.of(layer.norm1),
+        query_keys_values=Linear(weight, bias, dtype),
+        out=Linear(output.weight, output.bias, dtype),
+        cross=None if layer.cross_attention is None else _cross(layer, dtype),
+        norm_feed=Norm.of(layer.norm2),
+        up=Linear(layer.linear1.weight, layer.linear1.bias, dtype),
+        down=Linear(layer.linear2.weight, layer.linear2.bias, dtype),
+    )
+
+
+def _cross(layer: Any, dtype: torch.dtype) -> Cross:
+    attention = _plain(layer.cross_attention)
+    weight, _ = _projection(attention)
+    dim = weight.shape[0] // 3
+    return Cross(
+        norm=Norm.of(layer.norm_cross),
+        query=Linear(weight[:dim], None, dtype),
+        keys_values=Linear(weight[dim:], None, dtype),
+        out=Linear(_output(attention).weight, None, dtype),
+    )
+
+
+def _plain(attention: Any) -> Any:
+    return attention.original if isinstance(attention, MaskedCrossAttention) else attention
+
+
+def _projection(attention: Any) -> tuple[torch.Tensor, torch.Tensor | None]:
+    own = attention if attention.custom else attention.mha
+    return own.in_proj_weight, own.in_proj_bias
+
+
+def _output(attention: Any) -> Any:
+    return (attention if attention.custom else attention.mha).out_proj
