@@ -30,7 +30,7 @@ $(VENV)/.cuesmith-audiocraft: $(VENV)/.cuesmith
 	touch $@
 
 $(VENV)/.cuesmith-dev: $(VENV)/.cuesmith-audiocraft
-	$(PIP) -e '.[dev,s3]'
+	$(PIP) -e '.[dev,s3,m4a]'
 	touch $@
 
 demo: setup  ## Build the example game with the sketch engine; no GPU, no weights, no network.

@@ -23,10 +23,10 @@ def sync_library(store: Store, version: Version) -> Path | None:
     if mark is None:
         return None
     root = mark.parent
-    wanted = {path: item for row in version.masters for path, item in row["files"].items()}
     stamp = f"{version.number}\n"
     if mark.is_file() and mark.read_text() == stamp:
         return root
+    wanted = {path: item for row in version.masters for path, item in row["files"].items()}
     with told("write", str(root)):
         root.mkdir(parents=True, exist_ok=True)
         mark.unlink(missing_ok=True)

@@ -110,15 +110,10 @@ def _reached(record: MasterRecord) -> float | None:
 
 def _labelled(row: MasterRow, asset: AssetSpec) -> MasterRow:
     """The row with what may change without any work: tags, UCS labels, place in the manifest, standing."""
-    fresh = MasterRow(
-        **{
-            **row,
-            "status": "current",
-            "tags": sorted(asset.tags),
-            "ucs": _ucs(asset),
-            "source": _source(asset),
-        }
-    )
+    tags, ucs, source = sorted(asset.tags), _ucs(asset), _source(asset)
+    if (row["status"], row["tags"], row["ucs"], row["source"]) == ("current", tags, ucs, source):
+        return row  # the very object, so that comparing 100,000 rows is quick
+    fresh = MasterRow(**{**row, "status": "current", "tags": tags, "ucs": ucs, "source": source})
     fresh.pop("reason", None)
     return fresh
 

@@ -73,17 +73,16 @@ class _Wanted:
 
     variation: int
     recipes: tuple[Recipe, ...]
+    takes: tuple[str, ...]
+    """Digests of the recipes."""
     previous: MasterRow | None
     hold: str | None
     """Why the previous master stays whatever the manifest says; None: it may be replaced."""
 
-    @property
-    def takes(self) -> tuple[str, ...]:
-        return tuple(recipe.digest for recipe in self.recipes)
-
 
 def _plan_asset(asset: AssetSpec, engine: Engine, ask: Ask, mastering: str, known: Known) -> AssetPlan:
-    wanted = [_want(asset, engine, ask, variation, known) for variation in range(1, asset.variations + 1)]
+    recipes = recipes_for(asset, ask, engine.version, known.rejected)
+    wanted = [_want(asset, variation, candidates, known) for variation, candidates in enumerate(recipes, 1)]
     anchors = tuple(w.previous["master"] for w in wanted if w.hold and w.previous)
     group = group_digest(
         [*(w.takes for w in wanted if not w.hold), *(["held", anchor] for anchor in anchors)]
@@ -92,13 +91,13 @@ def _plan_asset(asset: AssetSpec, engine: Engine, ask: Ask, mastering: str, know
     return AssetPlan(asset, ask, mastering, variations, anchors)
 
 
-def _want(asset: AssetSpec, engine: Engine, ask: Ask, variation: int, known: Known) -> _Wanted:
-    previous = known.rows.get((asset.id, variation))
-    recipes = recipes_for(asset, ask, engine.version, variation, known.rejected)
-    hold = None
-    if previous is not None and _files_present(previous, known):
-        hold = "lock: true in the manifest" if asset.lock else known.held.get((asset.id, variation))
-    return _Wanted(variation, recipes, previous, hold)
+def _want(asset: AssetSpec, variation: int, recipes: tuple[Recipe, ...], known: Known) -> _Wanted:
+    place = (asset.id, variation)
+    previous = known.rows.get(place)
+    hold = "lock: true in the manifest" if asset.lock else known.held.get(place)
+    if hold and (previous is None or not _files_present(previous, known)):
+        hold = None
+    return _Wanted(variation, recipes, tuple([recipe.digest for recipe in recipes]), previous, hold)
 
 
 def _decide(
