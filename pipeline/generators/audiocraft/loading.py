@@ -19,12 +19,13 @@ from unittest.mock import patch
 
 import torch
 from safetensors.torch import load_file
+from transformers.utils import logging as chatter
 
 from pipeline.errors import MachineError, VerificationError
 from pipeline.generators.audiocraft import shelf
+from pipeline.generators.audiocraft.library import conditioners, encodec, loaders, models
 from pipeline.generators.audiocraft.masking import mask_text
 from pipeline.generators.audiocraft.models import HELPERS, Model
-from pipeline.generators.audiocraft.standins import import_audiocraft
 
 
 @dataclass(frozen=True)
@@ -50,14 +51,11 @@ def load(name: str, revision: str, device: str) -> Loaded:
 
     Raises `MachineError` when the weights are not here, differ from their record, or do not fit.
     """
-    import_audiocraft()
     stored = shelf.require(name, revision)
     _verified(stored)
     if stored.model is None:
         raise MachineError(f"{name} is a part of other models and makes no audio itself; name one of those")
     library = _Library(stored)
-    from audiocraft import models  # noqa: PLC0415 - can be imported once its stand-ins are in place
-
     makers = {"musicgen": models.MusicGen, "audiogen": models.AudioGen, "magnet": models.MAGNeT}
     try:
         maker = makers[stored.model.family]
@@ -104,9 +102,6 @@ class _Library:
     @contextmanager
     def opened(self) -> Iterator[None]:
         """While it lasts, AudioCraft's loaders read from here."""
-        from audiocraft.models import encodec, loaders  # noqa: PLC0415
-        from audiocraft.modules import conditioners  # noqa: PLC0415
-
         with (
             patch.object(loaders, "_get_state_dict", self._package),
             patch.object(conditioners, "T5Tokenizer", _Local(conditioners.T5Tokenizer, self._helper)),
@@ -154,8 +149,6 @@ class _Local:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    from transformers.utils import logging as chatter  # noqa: PLC0415
-
     bar = chatter.is_progress_bar_enabled()
     chatter.disable_progress_bar()
     level = logging.root.manager.disable

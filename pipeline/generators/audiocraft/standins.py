@@ -2,8 +2,8 @@
 
 AudioCraft imports training tools and large packages at module level. Each that cannot be imported is stood in
 for while AudioCraft is imported: by the few functions that inference calls (`xformers.ops`, torchaudio's
-spectrogram, librosa's chroma filters, a pass-through for demucs), or by names that say, when they are used, which package is missing. A
-package that can be imported is always used. docs/audiocraft.md lists them.
+spectrogram, librosa's chroma filters, a pass-through for demucs), or by names that say, when they are used,
+which package is missing. A package that can be imported is always used. docs/audiocraft.md lists them.
 """
 
 from __future__ import annotations
