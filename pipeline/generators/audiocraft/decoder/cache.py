@@ -49,6 +49,9 @@ class Cache(Protocol):
         """Prepare a step at the slots' positions (None: no cue there); what it returns names the step's graph."""
         ...
 
+    def at(self, positions: torch.Tensor) -> None:
+        """The slots' positions, int64 [slots], on the device: part of the step's graph."""
+
     def attend(self, layer: int, projected: torch.Tensor) -> torch.Tensor:
         """Self-attention of a step: ``projected`` [2 * slots, 3 * dim] to [2 * slots, dim]."""
         ...
@@ -94,6 +97,9 @@ class SlabCache:
             start = len(self._ramp) // 2 - position - 1
             self._steps.append((slot, position, slab, self._ramp[start : start + slab.width]))
         return 0
+
+    def at(self, positions: torch.Tensor) -> None:
+        """See `Cache.at`; `begin` has told this cache already."""
 
     def attend(self, layer: int, projected: torch.Tensor) -> torch.Tensor:
         """See `Cache.attend`."""
@@ -181,8 +187,7 @@ class StaticCache:
         self._places = torch.arange(self._capacity, device=weights.device)
         self._row = torch.arange(self._rows, device=weights.device)[:, None]
         self._head = torch.arange(weights.heads_count, device=weights.device)[None]
-        self.positions = torch.zeros(self._rows, dtype=torch.int64, device=weights.device)
-        """Where each row writes and up to where it looks: the engine moves it on, inside the graph."""
+        self._positions = torch.zeros(self._rows, 1, dtype=torch.int64, device=weights.device)
         self._width = self._capacity
 
     def admit(self, slot: int, capacity: int) -> None:
@@ -205,16 +210,75 @@ class StaticCache:
         self._width = min(bucket_of(longest + 1), self._capacity)
         return self._width
 
+    def at(self, positions: torch.Tensor) -> None:
+        """See `Cache.at`."""
+        self._positions = positions.repeat_interleave(HALVES)[:, None]
+
     def attend(self, layer: int, projected: torch.Tensor) -> torch.Tensor:
         """See `Cache.attend`."""
         weights = self._weights
         shape = (self._rows, 3, weights.heads_count, weights.head_dim)
         query, key, value = projected.view(shape).unbind(1)
-        place = (self._row, self._head, self.positions[:, None])
+        place = (self._row, self._head, self._positions)
         self._keys[layer].index_put_(place, key)
         self._values[layer].index_put_(place, value)
         past_keys, past_values = (one[layer, :, :, : self._width] for one in (self._keys, self._values))
-        allowed = (self._places[: self._width] <= self.positions[:, None])[:, None, None]
+        allowed = (self._places[: self._width] <= self._positions)[:, None, None]
         with sdpa_kernel([SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH], set_priority=True):
             seen = scaled_dot_product_attention(query[:, :, None], past_keys, past_values, attn_mask=allowed)
         return seen.reshape(self._rows, weights.dim)
+
+
+class TextCache:
+    """Keys and values of each slot's text, projected once a cue; the unconditional rows have none.
+
+    ``width`` positions for every slot, so that one product serves them all and its shape is nobody's own.
+    """
+
+    def __init__(self, weights: Weights, slots: int, width: int) -> None:
+        self._weights = weights
+        self._width = width
+        heads, size, device = weights.heads_count, weights.head_dim, weights.device
+        layers = len(weights.layers)
+        self._keys = torch.zeros((layers, slots * heads, width, size), dtype=weights.dtype, device=device)
+        self._values = torch.zeros((layers, slots * heads, size, width), dtype=weights.dtype, device=device)
+        self._allowed = torch.zeros((slots * heads, 1, width), dtype=weights.dtype, device=device)
+
+    def admit(self, slot: int, text: torch.Tensor) -> None:
+        """Project ``text`` [positions, dim] for ``slot``."""
+        rows, count = self._rows(slot), text.shape[0]
+        if count > self._width:
+            raise ValueError(f"a text of {count} positions is longer than the cache's {self._width}")
+        self._allowed[rows] = 0
+        self._allowed[rows, :, count:] = -math.inf
+        for index, layer in enumerate(self._weights.layers):
+            assert layer.cross is not None
+            both = layer.cross.keys_values(text.to(self._weights.dtype))
+            keys, values = both.view(count, 2, self._weights.heads_count, -1).unbind(1)
+            self._keys[index, rows, :count] = keys.transpose(0, 1)
+            self._keys[index, rows, count:] = 0
+            self._values[index, rows, :, :count] = values.permute(1, 2, 0)
+            self._values[index, rows, :, count:] = 0
+
+    def attend(self, layer: int, queries: torch.Tensor) -> torch.Tensor:
+        """``queries`` [slots, dim] to what they saw, the same shape."""
+        size = self._weights.head_dim
+        keys, values = self._keys[layer], self._values[layer]
+        split = queries.reshape(-1, 1, size)
+        looks = torch.baddbmm(self._allowed, split, keys.transpose(1, 2), alpha=size**-0.5).softmax(-1)
+        return torch.bmm(looks, values.transpose(1, 2)).view(-1, self._weights.dim)
+
+    def attend_one(self, layer: int, slot: int, queries: torch.Tensor) -> torch.Tensor:
+        """``queries`` [positions, dim] of one slot to what they saw, the same shape."""
+        rows = self._rows(slot)
+        weights = self._weights
+        split = queries.view(-1, weights.heads_count, weights.head_dim).transpose(0, 1)
+        looks = torch.baddbmm(
+            self._allowed[rows], split, self._keys[layer, rows].transpose(1, 2), alpha=weights.head_dim**-0.5
+        )
+        seen = torch.bmm(looks.softmax(-1), self._values[layer, rows].transpose(1, 2))
+        return seen.transpose(0, 1).reshape(-1, weights.dim)
+
+    def _rows(self, slot: int) -> slice:
+        heads = self._weights.heads_count
+        return slice(slot * heads, (slot + 1) * heads)

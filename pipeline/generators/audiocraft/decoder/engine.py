@@ -1,0 +1,191 @@
+"""The loop: cues take slots, all slots step together, a cue that ends hands over its codes and its slot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import torch
+
+from pipeline.generators.audiocraft.decoder.cache import (
+    TEXT_BUCKET,
+    Cache,
+    SlabCache,
+    StaticCache,
+    TextCache,
+)
+from pipeline.generators.audiocraft.decoder.graphs import Graphs
+from pipeline.generators.audiocraft.decoder.sampler import SlotSampler
+from pipeline.generators.audiocraft.decoder.schedule import Queue
+from pipeline.generators.audiocraft.decoder.transformer import Transformer
+from pipeline.generators.audiocraft.decoder.weights import Weights
+from pipeline.generators.audiocraft.rows import Row
+from pipeline.generators.audiocraft.sampling import Sampling
+from pipeline.generators.audiocraft.scores import UNKNOWN, Score
+
+Cue = TypeVar("Cue")
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What a decoder holds at once."""
+
+    slots: int
+    """Cues; part of what decides a take's bits."""
+    capacity: int
+    """Positions of the longest cue, with what is prepended to it."""
+    budget: int
+    """Positions of all cues together."""
+    text: int = TEXT_BUCKET
+    """Positions of the longest text."""
+
+
+@dataclass(slots=True)
+class _Slot(Generic[Cue]):
+    cue: Cue
+    score: Score
+    size: int
+    position: int
+    left: int
+
+
+class SlotDecoder:
+    """Decodes cues with one model, ``room.slots`` at a time."""
+
+    def __init__(self, lm: Any, weights: Weights, room: Room, everyone: Sequence[Sampling]) -> None:
+        self._lm = lm
+        self._room = room
+        device = weights.device
+        cpu = device.type == "cpu"
+        slots, size = room.slots, room.capacity + 1
+        self._cache: Cache = (
+            SlabCache(weights, slots) if cpu else StaticCache(weights, slots, room.capacity)
+        )
+        self._text = TextCache(weights, slots, room.text) if weights.has_cross else None
+        self._transformer = Transformer(weights, self._cache, self._text, room.capacity)
+        self._sampler = SlotSampler(slots, weights.card, everyone, device)
+        special = int(lm.special_token_id)
+        self._special = special
+        self._codes = torch.full((slots, weights.codebooks, size), special, dtype=torch.int64, device=device)
+        self._valid = torch.zeros((slots, weights.codebooks, size), dtype=torch.bool, device=device)
+        self._numbers = torch.zeros((3, slots), dtype=torch.int64, device=device)
+        self._steps, self._positions, self._moves = self._numbers
+        self._graphs = Graphs((self._codes, self._numbers)) if device.type == "cuda" else None
+        self.steps_taken = 0
+        self.wasted = 0
+
+    @torch.no_grad()
+    def run(self, queue: Queue[Cue], row_of: Callable[[Cue], Row]) -> Iterator[tuple[Cue, torch.Tensor]]:
+        """Codes int64 [codebooks, frames] of each cue of ``queue``, as soon as it ends.
+
+        Cues may be put into the queue while this runs. When it stops with an error, those that had a slot wait in
+        the queue again. Raises `torch.OutOfMemoryError`.
+        """
+        slots: list[_Slot[Cue] | None] = [None] * self._room.slots
+        try:
+            while True:
+                self._fill(slots, queue, row_of)
+                if all(slot is None for slot in slots):
+                    return
+                self._step(slots)
+                for index, slot in enumerate(slots):
+                    if slot is not None and slot.left == 0:
+                        codes = slot.score.frames(self._codes[index])
+                        slots[index] = None
+                        self._release(index)
+                        yield slot.cue, codes
+        finally:
+            for index, slot in enumerate(slots):
+                if slot is not None:
+                    self._release(index)
+                    queue.put(slot.cue, slot.size)
+
+    def _fill(
+        self, slots: list[_Slot[Cue] | None], queue: Queue[Cue], row_of: Callable[[Cue], Row]
+    ) -> None:
+        for index, slot in enumerate(slots):
+            if slot is not None:
+                continue
+            room = self._room.budget - sum(other.size for other in slots if other is not None)
+            if all(other is None for other in slots):
+                room = self._room.capacity
+            found = queue.take(room)
+            if found is None:
+                return
+            cue, size = found
+            try:
+                slots[index] = self._admit(index, cue, size, row_of(cue))
+            except BaseException:
+                self._release(index)
+                queue.put(cue, size)
+                raise
+
+    def _admit(self, index: int, cue: Cue, size: int, row: Row) -> _Slot[Cue]:
+        """Give slot ``index`` to ``cue``: its conditions, its known codes, and all before its first draw."""
+        score = Score(self._lm, row, self._codes.device)
+        self._codes[index] = self._special
+        self._codes[index, :, : score.steps] = score.codes
+        self._valid[index] = False
+        self._valid[index, :, : score.steps] = score.valid
+        prefix, text = inputs_of(self._lm, row)
+        position = prefix.shape[1] + score.first - 1
+        self._cache.admit(index, prefix.shape[1] + score.steps)
+        if self._text is not None and text is not None:
+            self._text.admit(index, text)
+        if position:
+            known = self._transformer.embed(score.codes[:, : score.first - 1].T)
+            self._transformer.prefill(index, torch.cat([prefix, known.expand(2, -1, -1)], dim=1))
+        self._sampler.admit(index, row)
+        self._numbers[:, index] = torch.tensor([score.first - 1, position, 1])
+        return _Slot(cue, score, size, position, score.steps - score.first)
+
+    def _release(self, index: int) -> None:
+        self._cache.release(index)
+        self._numbers[:, index] = 0
+
+    def _step(self, slots: list[_Slot[Cue] | None]) -> None:
+        key = self._cache.begin([None if slot is None else slot.position for slot in slots])
+        if self._graphs is None:
+            self._advance()
+        else:
+            self._graphs.run(key, self._advance)
+        self.steps_taken += 1
+        for slot in slots:
+            if slot is None:
+                self.wasted += 1
+            else:
+                slot.position += 1
+                slot.left -= 1
+
+    def _advance(self) -> None:
+        """One step of every slot, with nothing read back: read a step's codes, draw the next step's."""
+        here = self._steps[:, None, None].expand(-1, self._codes.shape[1], 1)
+        tokens = self._codes.gather(2, here).squeeze(2)
+        logits = self._transformer.step(tokens, self._positions)
+        drawn = self._sampler.draw(logits, self._steps + 1)[..., None]
+        after = here + 1
+        drawn = torch.where(self._valid.gather(2, after), drawn, self._special)
+        known = self._codes.gather(2, after)
+        self._codes.scatter_(2, after, torch.where(known == UNKNOWN, drawn, known))
+        self._steps += self._moves
+        self._positions += self._moves
+
+
+def inputs_of(lm: Any, row: Row) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """What the model hears besides tokens, put together by AudioCraft's own fuser.
+
+    Returns what is prepended, float32 [2, n, dim], and the text for cross-attention, [positions, dim] or None.
+    Raises `ValueError` where the unconditional half hears a text that is not zero.
+    """
+    start = torch.zeros((2, 1, lm.dim), device=row.prompt.device)
+    joined, cross = lm.fuser(start, row.condition.tensors)
+    if cross is not None and bool(cross[1].any()):
+        raise ValueError("the null condition is not zero, so its cross-attention cannot be left out")
+    return joined[:, :-1].float(), None if cross is None else cross[0]
+
+
+def size_of(lm: Any, row: Row) -> int:
+    """Positions that ``row`` fills: what is prepended and its steps."""
+    prepended = sum(row.condition.tensors[name][0].shape[1] for name in lm.fuser.fuse2cond["prepend"])
+    return int(prepended) + Score(lm, row, "cpu").steps
