@@ -20,8 +20,16 @@ COMMANDS = {
     "plan": ("writing", "Tell what a build would do, and why."),
     "build": ("building", "Make what is missing or changed, and publish a new catalog version."),
     "catalog": ("cataloguing", "Read the catalog: its versions, their masters, where each came from."),
+    "models": (
+        "models",
+        "The models of the audiocraft engine: which there are, which are here, whether they are whole.",
+    ),
     "verify": ("keeping", "Hash everything again: torn, changed and missing files are found and named."),
     "gc": ("keeping", "Remove what nothing names: stray files and, if asked, unused takes."),
+    "doctor": (
+        "doctor",
+        "Tell what this machine can run, one line each, with the fix for what is not there.",
+    ),
 }
 """In the order in which a person meets them. Modules are those of `flows.cli`."""
 
