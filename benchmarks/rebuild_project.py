@@ -6,8 +6,6 @@ and stand over dummy objects of a few bytes. Only flushing to the disk is left o
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +75,9 @@ def _fill(store: Store, prepared: Prepared) -> None:
         for variation in plan.variations:
             take = _take(store, plan, variation)
             store.put_record("takes", take["digest"], take)
-            store.put_record("masters", variation.master, _master(store, prepared, plan, variation, take, group))
+            store.put_record(
+                "masters", variation.master, _master(store, prepared, plan, variation, take, group)
+            )
 
 
 def _object(store: Store, text: str, suffix: str) -> ObjectJson:

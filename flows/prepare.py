@@ -10,7 +10,7 @@ from typing import Any
 
 from pipeline.catalog import Catalog, Failures, Reviews, ReviewState, Version, assemble
 from pipeline.errors import UsageError
-from pipeline.manifest import load
+from pipeline.manifest import load_cached
 from pipeline.manifest.spec import Project
 from pipeline.plan import APPROVED, LOCKED, AssetPlan, Known, Plan, VariationPlan, plan
 from pipeline.provenance import MasterRecord, MasterRow
@@ -42,7 +42,7 @@ def prepare(manifest: Path, outputs: str, profile: str | None = None, only: Sequ
 
     Raises `ManifestError`, `UsageError` when a glob matches nothing, and the store's errors.
     """
-    project = load(manifest, profile)
+    project = load_cached(manifest, profile)
     if only:
         project = _narrow(project, only)
     store = Store.open(outputs)
