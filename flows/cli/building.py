@@ -37,7 +37,7 @@ def build_command(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make what is missing or changed, and publish a new catalog version.
+    """Make what is missing or changed; publish a new catalog version.
 
     Only what changed is made again. A build that is killed goes on where it was; every finished take is kept.
     """

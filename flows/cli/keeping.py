@@ -34,7 +34,7 @@ def verify_command(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Hash everything again: torn, changed and missing files are found and named."""
+    """Hash everything again; name torn, changed and missing files."""
     store = Store.open(outputs)
     findings = [finding for finding in verify(store) if finding.harmful]
     repairs = repair(store) if mend and findings else []
@@ -88,7 +88,10 @@ def gc_command(
     ] = 1.0,
     as_json: AsJson = False,
 ) -> None:
-    """Remove what nothing names: stray files of killed builds and, if asked, takes that no version uses."""
+    """Remove what nothing names: strays and, if asked, unused takes.
+
+    Strays are what killed builds left; unused are takes and masters that no catalog version names.
+    """
     store = Store.open(outputs)
     keep = (lambda: _named_takes(store)) if unused_takes else None
     done = gc(store, keep, grace=grace_hours * 3600, dry_run=dry_run)
