@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from flows.cli import building, cataloguing, keeping, writing
+from flows.cli import building, cataloguing, keeping, promoting, reviewing, writing
 from pipeline import __version__
 
 app = typer.Typer(
@@ -24,7 +24,9 @@ app = typer.Typer(
 )
 writing.register(app)
 building.register(app)
+reviewing.register(app)
 cataloguing.register(app)
+promoting.register(app)
 keeping.register(app)
 
 
