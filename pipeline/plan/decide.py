@@ -89,12 +89,22 @@ def _plan_asset(asset: AssetSpec, engine: Engine, ask: Ask, mastering: str, know
         _want(asset, engine, ask, mastering, variation, known) for variation in range(1, asset.variations + 1)
     ]
     anchors = [w.stays for w in wanted if w.stays]
-    held_group = gain_group_of(anchors[0]) if anchors else None
+    held_group = _held_group(mastering, wanted)
     group = held_group or group_digest(w.takes for w in wanted if w.hold in (None, APPROVED))
     variations = tuple(_decide(asset, engine, ask, mastering, group, w, known) for w in wanted)
     return AssetPlan(
         asset, ask, mastering, variations, tuple(anchor["master"] for anchor in anchors), held_group
     )
+
+
+def _held_group(mastering: str, wanted: Sequence[_Wanted]) -> str | None:
+    """The identity of the gain of those that stay; None where none does."""
+    for one in wanted:
+        if one.stays is not None:
+            everybody = group_digest(w.takes for w in wanted)
+            alike = master_digest(mastering, one.variation, one.takes, everybody) == one.stays["master"]
+            return everybody if alike else gain_group_of(one.stays)
+    return None
 
 
 def _want(
