@@ -9,7 +9,7 @@ from pathlib import Path
 from pipeline.catalog.catalog import Catalog
 from pipeline.catalog.version import Version
 from pipeline.provenance import ObjectJson
-from pipeline.store import ObjectRef, Store
+from pipeline.store import ObjectRef, Store, told
 
 _MARK = ".version"
 _WAIT_SECONDS = 600.0
@@ -33,16 +33,17 @@ def sync_latest(catalog: Catalog) -> Path | None:
 
 def _sync(store: Store, version: Version, mark: Path) -> Path:
     root = mark.parent
-    wanted = {path: item for row in version.masters for path, item in row["files"].items()}
     stamp = f"{version.number}\n"
     if mark.is_file() and mark.read_text() == stamp:
         return root
-    root.mkdir(parents=True, exist_ok=True)
-    mark.unlink(missing_ok=True)
-    _remove_others(root, set(wanted))
-    for path, item in wanted.items():
-        _link(store, item, root / path)
-    mark.write_text(stamp)
+    wanted = {path: item for row in version.masters for path, item in row["files"].items()}
+    with told("write", str(root)):
+        root.mkdir(parents=True, exist_ok=True)
+        mark.unlink(missing_ok=True)
+        _remove_others(root, set(wanted))
+        for path, item in wanted.items():
+            _link(store, item, root / path)
+        mark.write_text(stamp)
     return root
 
 

@@ -1,7 +1,5 @@
 """Every way to write a manifest wrongly has its own message: place, fault, remedy."""
 
-# ruff: noqa: E501 - a message stands on one line, so that a search finds it
-
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A manifest takes in defaults and profiles of other files, from inside its folder only."""
 
-# ruff: noqa: E501 - a message stands on one line, so that a search finds it
-
 from __future__ import annotations
 
 from pathlib import Path

@@ -29,7 +29,8 @@ MODES = {
         (3, "dorian noir"),
         (
             2,
-            "mysterious mystery mystic curious bittersweet funky funk lofi lo_fi woodland ancient sneaky smoky",
+            "mysterious mystery mystic curious bittersweet funky funk lofi lo_fi woodland ancient "
+            "sneaky smoky",
         ),
         (1, "jazz jazzy medieval forest desert cyberpunk stealth ruins blues bluesy detective autumn"),
     ),
@@ -37,7 +38,8 @@ MODES = {
         (3, "minor sad sorrow sorrowful tragic melancholy melancholic mournful grief"),
         (
             2,
-            "dark lonely battle boss epic fight combat emotional somber sombre tense brooding defeat loss funeral",
+            "dark lonely battle boss epic fight combat emotional somber sombre tense brooding defeat "
+            "loss funeral",
         ),
         (1, "dramatic rain night serious synthwave cyberpunk war chase storm action danger suspense"),
     ),
@@ -45,7 +47,8 @@ MODES = {
         (3, "phrygian menacing ominous evil sinister"),
         (
             2,
-            "horror dread nightmare terror demonic hell infernal dungeon scary creepy eerie threatening cursed",
+            "horror dread nightmare terror demonic hell infernal dungeon scary creepy eerie "
+            "threatening cursed",
         ),
         (1, "metal danger villain haunted underground suspense cave catacomb crypt"),
     ),
@@ -92,9 +95,12 @@ ENERGIES = {
     0.18: "calm peaceful serene gentle soft quiet soothing delicate lonely sad melancholy melancholic tender"
     " sparse minimal subtle relaxing relaxed dreamy eerie airy mournful",
     0.35: "mysterious slow warm cozy cosy chill lofi mellow ominous light suspense stealth sneaky",
-    0.55: "moderate walking playful curious adventurous adventure travel groovy jazzy march tense heroic merry",
-    0.75: "upbeat lively driving energetic danger festive dance victorious triumphant dramatic urgent powerful",
-    0.95: "battle boss epic combat fight intense furious frantic aggressive chase action war heavy explosive fast"
+    0.55: "moderate walking playful curious adventurous adventure travel groovy jazzy march tense "
+    "heroic merry",
+    0.75: "upbeat lively driving energetic danger festive dance victorious triumphant dramatic urgent "
+    "powerful",
+    0.95: "battle boss epic combat fight intense furious frantic aggressive chase action war heavy "
+    "explosive fast"
     " thrash brutal massive",
 }
 
@@ -295,7 +301,8 @@ STYLES = {
             (3, "piano emotional sad melancholy melancholic sorrow romantic tender memorial"),
             (
                 2,
-                "lonely reflective nostalgic nostalgia intimate loss farewell grief mournful bittersweet credits",
+                "lonely reflective nostalgic nostalgia intimate loss farewell grief mournful "
+                "bittersweet credits",
             ),
             (1, "rain slow gentle memory"),
         ),
@@ -465,7 +472,8 @@ STINGERS = {
     "success": weights(
         (
             3,
-            "victory success win triumph fanfare level_up levelup complete completed achievement reward congratulation",
+            "victory success win triumph fanfare level_up levelup complete completed achievement "
+            "reward congratulation",
         ),
         (2, "quest_complete victorious heroic celebration jingle unlock unlocked promotion"),
         (1, "happy bright positive triumphant"),

@@ -43,7 +43,7 @@ class Canvas:
         if self.mix.shape[0] == 1:
             return np.array([[gain]])
         angle = (pan + 1.0) * np.pi / 4.0
-        return np.array([[gain * np.cos(angle)], [gain * np.sin(angle)]]) * np.sqrt(2.0)
+        return np.asarray(np.array([[gain * np.cos(angle)], [gain * np.sin(angle)]]) * np.sqrt(2.0))
 
 
 def poisson(rng: Rng, n: int, rate: float) -> Audio:

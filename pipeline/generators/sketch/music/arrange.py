@@ -8,7 +8,7 @@ import numpy as np
 
 from pipeline.generators.sketch.dsp.units import Rng, generator
 from pipeline.generators.sketch.music import accompany, grooves, melody, theory
-from pipeline.generators.sketch.music.instruments import INSTRUMENTS
+from pipeline.generators.sketch.music.instruments import INSTRUMENTS, in_range
 from pipeline.generators.sketch.music.score import Hit, Note, Score
 from pipeline.generators.sketch.music.timing import Timing
 from pipeline.generators.sketch.music_reading import MusicReading
@@ -124,11 +124,8 @@ def _write_lead(
         if reading.style == "horror" and bar % 2:
             continue
         pitch = tonic + theory.pitch(reading.mode, tone.degree)
-        while pitch > instrument.high:
-            pitch -= 12
-        while pitch < instrument.low:
-            pitch += 12
-        score.notes.append(Note(reading.lead, tone.start, tone.beats, pitch, tone.velocity, 1.0))
+        note = in_range(reading.lead, pitch)
+        score.notes.append(Note(reading.lead, tone.start, tone.beats, note, tone.velocity, 1.0))
 
 
 def _write_drums(

@@ -28,7 +28,7 @@ def magic(scene: Scene) -> Audio:
     canvas = Canvas(scene.n, 1, scene.loop)
     canvas.add(_chord(scene, root, dark, moment), 0, 0.55)
     _sparks(scene, canvas, root, dark, moment)
-    canvas.add(_breath(scene, moment, dark), 0, 0.4)
+    canvas.add(_breath(scene, moment, dark), 0, 0.22)
     canvas.add(_release(scene, root, dark), int(moment * scene.n), 0.5)
     element = _element(scene)
     if element is not None:
@@ -64,7 +64,7 @@ def _chord(scene: Scene, root: float, dark: bool, moment: float) -> Audio:
 
 def _comb(f: Audio, hz: float) -> Audio:
     """Narrow bands on the first harmonics of ``hz``, for voices that loop at any length."""
-    return np.sum([noise.bump(f, hz * k, 0.012) / k**1.3 for k in range(1, 8)], axis=0)
+    return np.asarray(np.sum([noise.bump(f, hz * k, 0.012) / k**1.3 for k in range(1, 8)], axis=0))
 
 
 def _sparks(scene: Scene, canvas: Canvas, root: float, dark: bool, moment: float) -> None:
@@ -84,7 +84,7 @@ def _sparks(scene: Scene, canvas: Canvas, root: float, dark: bool, moment: float
             [hz, hz * 2.76, hz * 5.4], [n / RATE, n / RATE * 0.4, 0.05], [1.0, 0.25, 0.1], n
         )
         fade = 1.0 if scene.loop else float(np.interp(place, [0, moment, 1.0], [0.35, 1.0, 0.05]))
-        canvas.add(bell, int(at), 0.20 * fade * about(rng, 1.0, 0.4))
+        canvas.add(bell, int(at), 0.30 * fade * about(rng, 1.0, 0.4))
 
 
 def _breath(scene: Scene, moment: float, dark: bool) -> Audio:

@@ -1,4 +1,4 @@
-"""Doors, gates, chests and locks: hinges that stick and slip, panels that shut, latches, pneumatics, stone."""
+"""Doors, gates, chests and locks: hinges that creak, panels that shut, latches, pneumatics, stone."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def _creak(scene: Scene, seconds: float) -> Audio:
     sound = filters.sculpt(pulses, panel, 1024)
     motion = np.clip(0.75 + 0.5 * noise.drift(rng, n, 3.0), 0.12, 1.2)
     sound = sound * motion * envelopes.held(n, 0.08, 0.12)
-    return sound / max(float(np.max(np.abs(sound))), 1e-9)
+    return np.asarray(sound / max(float(np.max(np.abs(sound))), 1e-9))
 
 
 def _shut(scene: Scene, canvas: Canvas, at: float) -> None:

@@ -33,7 +33,7 @@ def hum(rng: Rng, n: int) -> Audio:
     out = np.zeros(n)
     for order, level in ((1, 0.35), (2, 1.0), (4, 0.5), (6, 0.3), (8, 0.16), (10, 0.12), (14, 0.06)):
         out += level * np.sin(order * turn + rng.uniform(0, 2 * np.pi))
-    return out * 0.3 * waver + noise.coloured(rng, n, 2.0, 900, 9000) * 0.012
+    return np.asarray(out * 0.3 * waver + noise.coloured(rng, n, 2.0, 900, 9000) * 0.012)
 
 
 def arcs(rng: Rng, n: int, density: float, loop: bool = False) -> Audio:

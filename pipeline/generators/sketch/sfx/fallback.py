@@ -1,4 +1,4 @@
-"""What a prompt gets that no table knows: a neutral sound shaped by its adjectives and its own words' hash."""
+"""What a prompt gets that no table knows: a neutral sound shaped by its adjectives and its hash."""
 
 from __future__ import annotations
 

@@ -27,9 +27,8 @@ def _voice(scene: Scene, hz: float, seconds: float) -> Audio:
     if manner == "sci-fi":
         phase = osc.cycles(hz, n)
         glow = envelopes.decay(n, seconds * 0.6)
-        return np.sin(2 * np.pi * phase + 1.4 * glow * np.sin(4.02 * np.pi * phase)) * envelopes.decay(
-            n, seconds, 0.003
-        )
+        tone = np.sin(2 * np.pi * phase + 1.4 * glow * np.sin(4.02 * np.pi * phase))
+        return np.asarray(tone * envelopes.decay(n, seconds, 0.003))
     if manner == "fantasy" or scene.reading.material == "wood":
         return resonators.ring(
             [hz, hz * 3.93, hz * 9.2], [seconds * 0.7, seconds * 0.22, 0.03], [1, 0.25, 0.1], n
@@ -46,7 +45,9 @@ def _voice(scene: Scene, hz: float, seconds: float) -> Audio:
 def _tick(scene: Scene, hz: float, level: float) -> Audio:
     """The first milliseconds of a touch."""
     n = samples(0.03)
-    click = resonators.ring([hz, hz * 1.73, hz * 2.9], [0.018, 0.012, 0.006], [0.8, 0.5, 0.3], n, True)
+    click = resonators.ring(
+        [hz, hz * 1.73, hz * 2.9], [0.018, 0.012, 0.006], [0.8, 0.5, 0.3], n, [0.25, 0.1, 0.4]
+    )
     return level * (
         click + 0.4 * noise.coloured(scene.rng, n, 0.0, 1500, 12000) * envelopes.decay(n, 0.006, 0.0002)
     )
@@ -146,7 +147,7 @@ def coin(scene: Scene) -> Audio:
         n = samples(length)
         hz = midi_hz(base + step) * about(scene.rng, 1.0, 0.004)
         if scene.reading.manner == "retro":
-            note = osc.tone("square", hz, n) * envelopes.decay(n, length * 1.1) * 0.6
+            note: Audio = osc.tone("square", hz, n) * envelopes.decay(n, length * 1.1) * 0.6
         else:
             note = resonators.ring(
                 [hz, hz * 2.0, hz * 2.74, hz * 5.1],

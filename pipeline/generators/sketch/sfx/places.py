@@ -74,7 +74,7 @@ def _birds(scene: Scene, canvas: Canvas) -> None:
     for _ in range(int(scene.asset.integers(3, 6))):
         low = between(scene.asset, 2100, 4600)
         shape = scene.asset.uniform(0.75, 1.45, int(scene.asset.integers(2, 6)))
-        pan, level = between(scene.asset, -0.9, 0.9), between(scene.asset, 0.05, 0.14)
+        pan, level = between(scene.asset, -0.9, 0.9), between(scene.asset, 0.16, 0.42)
         for start in poisson(scene.rng, scene.n, 0.16):
             at = start
             for _phrase in range(int(scene.rng.integers(1, 4))):
@@ -97,7 +97,7 @@ def _crickets(scene: Scene, canvas: Canvas) -> None:
     for _ in range(int(scene.asset.integers(4, 8))):
         hz, pan = between(scene.asset, 3900, 5200), between(scene.asset, -1, 1)
         count = max(1, round(scene.seconds * between(scene.asset, 1.3, 2.4)))
-        level, pulses = between(scene.asset, 0.015, 0.05), int(scene.asset.integers(3, 5))
+        level, pulses = between(scene.asset, 0.03, 0.09), int(scene.asset.integers(3, 5))
         first = between(scene.rng, 0, scene.n / count)
         n = samples(0.018)
         pulse = osc.sine(hz, n) * envelopes.hump(n, 0.45, 1.5)
@@ -113,7 +113,7 @@ def _owl(scene: Scene, canvas: Canvas) -> None:
         for late, length in ((0.0, 0.35), (0.65, 0.18), (0.9, 0.5)):
             n = samples(length)
             hoot = osc.sine(345.0 * envelopes.curve(n, ((0, 0.96), (0.4, 1.0), (1, 0.94))), n)
-            canvas.add(hoot * envelopes.hump(n, 0.4, 1.2), int(start + late * RATE), 0.05, pan)
+            canvas.add(hoot * envelopes.hump(n, 0.4, 1.2), int(start + late * RATE), 0.12, pan)
 
 
 def _frogs(scene: Scene, canvas: Canvas) -> None:

@@ -51,7 +51,7 @@ def waves(rng: Rng, n: int, channels: int, strength: float) -> Audio:
     count = max(1, round(n / RATE / 7.5))
     out = np.zeros((channels, n))
     for side in range(channels):
-        out[side] += noise.coloured(rng, n, 4.0, 40, 900) * 0.10
+        out[side] += noise.coloured(rng, n, 4.0, 40, 900) * 0.045
     for k in range(count):
         span = n / count
         length = int(span * 1.5)
@@ -96,8 +96,9 @@ def splash(scene: Scene) -> Audio:
 def drip(scene: Scene) -> Audio:
     """Single drops into still water, in a place that answers."""
     canvas = Canvas(scene.n, scene.channels, scene.loop)
-    steady = scene.loop or scene.seconds > 2.0 or scene.reading.says("dripping", "drips")
-    times = poisson(scene.rng, scene.n, 1.1) if steady else np.array([samples(0.01)], dtype=np.float64)
+    times = np.array([samples(0.01)], dtype=np.float64)
+    if scene.loop or scene.seconds > 2.5:
+        times = np.concatenate([times, poisson(scene.rng, scene.n, 1.1)])
     drops(canvas, scene.rng, times, 0.7)
     space = scene.reading.space or ("cave" if scene.reading.says("cave", "dungeon", "echo") else "chamber")
     return reverb.add_space(canvas.audio, space if space != "dry" else "closet", 0.5, scene.loop)

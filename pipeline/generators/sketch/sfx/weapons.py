@@ -25,11 +25,8 @@ def whoosh(scene: Scene) -> Audio:
     def air(hz: Audio, at: Audio) -> Audio:
         near = np.exp(-(((at - peak) / 0.24) ** 2))
         centre = top * (0.28 + 0.95 * near)
-        return (
-            noise.bump(hz, centre, 0.75)
-            + 0.25 * noise.bump(hz, centre * 2.7, 0.5)
-            + 0.25 * noise.bump(hz, 180.0, 0.8)
-        )
+        low = 0.25 * noise.bump(hz, 180.0, 0.8)
+        return np.asarray(noise.bump(hz, centre, 0.75) + 0.25 * noise.bump(hz, centre * 2.7, 0.5) + low)
 
     rough = noise.white(rng, n) * (0.75 + 0.25 * noise.drift(rng, n, 40.0))
     sound = filters.sculpt(rough, air, 512) * envelopes.hump(n, peak, 2.6)
@@ -125,7 +122,7 @@ def laser(scene: Scene) -> Audio:
     )
     bottom = top * between(asset, 0.07, 0.14)
     if beam:
-        hz = (bottom * 2.2) * (1.0 + 0.04 * noise.drift(rng, n, 11.0))
+        hz: Audio = (bottom * 2.2) * (1.0 + 0.04 * noise.drift(rng, n, 11.0))
     elif charging:
         hz = envelopes.curve(n, ((0.0, bottom), (0.85, top), (1.0, top * 1.05)))
     else:
@@ -158,4 +155,4 @@ def _ray(scene: Scene, hz: Audio, n: int) -> Audio:
     index = 1.8 + 0.8 * scene.reading.force + 0.4 * scene.reading.brightness
     main = np.sin(2 * np.pi * phase + index * np.sin(2 * np.pi * ratio * phase))
     twin = np.sin(2 * np.pi * (phase * (1.0 if scene.loop else 1.007) + 0.2))
-    return 0.62 * main + 0.38 * twin
+    return np.asarray(0.62 * main + 0.38 * twin)

@@ -1,0 +1,103 @@
+"""Chunks that a studio's tools read in a WAV: bext, iXML with the ASWG object, LIST INFO."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+from xml.sax.saxutils import escape
+
+from pipeline.audio import Chunk
+from pipeline.audio.riff import chunk_bytes
+from pipeline.delivery.labels import TOOL, Labels, tempo_text
+from pipeline.mastering import Measurement
+
+_UNKNOWN_LOUDNESS = 0x7FFF
+"""EBU Tech 3285: the value of a loudness field that is not set."""
+
+
+def _ascii(text: str, size: int) -> bytes:
+    """``text`` in ``size`` bytes, cut or filled with zeros; what is not ASCII becomes a question mark."""
+    return text.encode("ascii", "replace")[:size].ljust(size, b"\0")
+
+
+def _hundredths(value: float | None) -> int:
+    return _UNKNOWN_LOUDNESS if value is None else round(value * 100)
+
+
+def bext_chunk(labels: Labels, measured: Measurement | None) -> Chunk:
+    """Broadcast extension, version 2 with loudness (EBU Tech 3285). Date and time stay empty: no clock
+    enters."""
+    description = f"{labels.title}. {labels.disclosure}"
+    head = _ascii(description, 256) + _ascii(TOOL, 32) + _ascii(labels.recipe_digest, 32) + bytes(18)
+    loudness = (
+        (
+            measured.integrated_lufs,
+            measured.loudness_range_lu,
+            measured.true_peak_dbtp,
+            measured.momentary_max_lufs,
+            measured.short_term_max_lufs,
+        )
+        if measured
+        else (None,) * 5
+    )
+    tail = struct.pack("<QH", 0, 2) + bytes(64) + struct.pack("<5h", *map(_hundredths, loudness)) + bytes(180)
+    history = f"T={TOOL};{'AI-generated' if labels.generated else 'procedural'};{labels.license}\r\n"
+    return Chunk("bext", head + tail + history.encode("ascii", "replace"))
+
+
+_NOT_XML = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 65534, 65535))
+"""Characters that XML 1.0 cannot hold."""
+
+
+def _elements(pairs: Iterable[tuple[str, str | None]]) -> str:
+    """One element for each pair that has something to say."""
+    return "".join(f"<{name}>{escape(text.translate(_NOT_XML))}</{name}>" for name, text in pairs if text)
+
+
+def _aswg(labels: Labels, measured: Measurement | None, loop: bool) -> list[tuple[str, str | None]]:
+    """The ASWG object's fields (Sony ASWG-G006)."""
+    known = measured is not None and measured.integrated_lufs is not None
+    return [
+        ("contentType", labels.kind),
+        ("project", labels.project),
+        ("originator", TOOL),
+        ("notes", labels.disclosure),
+        ("isGenerated", "true" if labels.generated else "false"),
+        ("isLoop", "true" if loop else "false"),
+        ("fxName", labels.ucs_name or labels.title),
+        ("catId", labels.ucs_category),
+        ("sourceId", labels.catalog_id),
+        ("usageRights", labels.license),
+        ("tempo", tempo_text(labels.tempo_bpm) if labels.tempo_bpm else None),
+        ("loudness", f"{measured.integrated_lufs:.2f}" if measured and known else None),
+        ("maxPeak", f"{measured.true_peak_dbtp:.2f}" if measured and known else None),
+    ]
+
+
+def ixml_chunk(labels: Labels, measured: Measurement | None, *, loop: bool) -> Chunk:
+    """iXML with the ASWG extension object: what middleware and sound libraries search."""
+    head = [
+        ("IXML_VERSION", "1.61"),
+        ("PROJECT", labels.project),
+        ("SCENE", labels.asset),
+        ("TAKE", str(labels.variation)),
+        ("NOTE", labels.disclosure),
+    ]
+    aswg = _elements(_aswg(labels, measured, loop))
+    body = f"{_elements(head)}<ASWG>{aswg}</ASWG><USER>{_elements(labels.plain())}</USER>"
+    text = f'<?xml version="1.0" encoding="UTF-8"?>\n<BWFXML>{body}</BWFXML>'
+    return Chunk("iXML", text.encode("utf-8", "replace"))
+
+
+def info_chunk(labels: Labels) -> Chunk:
+    """LIST INFO (RIFF MCI 1991): what file managers and players show."""
+    pairs = [
+        ("INAM", labels.title),
+        ("IPRD", labels.project),
+        ("ITRK", str(labels.variation)),
+        ("ICMT", labels.disclosure),
+        ("ICOP", labels.license),
+        ("ISFT", TOOL),
+    ]
+    texts = [Chunk(name, value.encode("utf-8", "replace") + b"\0") for name, value in pairs if value]
+    return Chunk("LIST", b"INFO" + b"".join(map(chunk_bytes, texts)))
