@@ -48,7 +48,7 @@ def _stamp(number: int) -> str:
 def _sync(store: Store, version: Version, mark: Path) -> None:
     root = mark.parent
     wanted = {path: item for row in version.masters for path, item in row["files"].items()}
-    with told("write", root):
+    with told("write", str(root)):
         root.mkdir(parents=True, exist_ok=True)
         mark.unlink(missing_ok=True)
         _remove_others(root, set(wanted))
