@@ -110,6 +110,11 @@ def next_rows(
     )
 
 
+def waiting_in(version: Version | None) -> int:
+    """How many masters of a version have a new take waiting beside them."""
+    return sum("waiting" in row for row in version.masters) if version else 0
+
+
 def unbuilt(prepared: Prepared) -> dict[str, Any]:
     """The object of ``build --json`` for a build that makes nothing."""
     return {
@@ -118,6 +123,7 @@ def unbuilt(prepared: Prepared) -> dict[str, Any]:
         "generated": 0,
         "mastered": 0,
         "reused": sum(len(plan.variations) for plan in prepared.plan.assets),
+        "waiting": waiting_in(prepared.latest),
         "failed": [],
         "run": None,
         "seconds": 0.0,
