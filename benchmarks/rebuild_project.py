@@ -46,18 +46,23 @@ class HastyBackend(LocalBackend):
         path.write_bytes(data)
 
 
-def make_finished_project(folder: Path, size: int) -> Path:
-    """Make ``folder`` hold a manifest of ``size`` variations and a store that has them all; the manifest's path."""
-    folder.mkdir(parents=True, exist_ok=True)
+def make_finished_project(folder: Path, size: int) -> None:
+    """Make ``folder`` hold ``cues.yaml`` of ``size`` variations and ``outputs`` with all of them.
+
+    What is there is used again. Raises AssertionError when its plan would still make something.
+    """
     manifest, outputs = folder / "cues.yaml", folder / "outputs"
-    manifest.write_text(manifest_text(size), encoding="utf-8")
-    store = Store(HastyBackend(outputs), str(outputs))
-    _fill(store, prepare(manifest, str(outputs)))
-    publish(prepare(manifest, str(outputs)), run="benchmark", build={})
+    if not manifest.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        store = Store(HastyBackend(outputs), str(outputs))
+        draft = folder / "draft.yaml"
+        draft.write_text(manifest_text(size), encoding="utf-8")
+        _fill(store, prepare(draft, str(outputs)))
+        publish(prepare(draft, str(outputs)), run="benchmark", build={})
+        draft.rename(manifest)
     left = prepare(manifest, str(outputs)).plan.totals()["actions"]
     if left != {"generate": 0, "re-master": 0, "reuse": size, "locked": 0}:
         raise AssertionError(f"the benchmark's project is not finished: {left}")
-    return manifest
 
 
 def manifest_text(size: int) -> str:
