@@ -10,7 +10,7 @@ from typing import Any
 
 from pipeline.catalog import Catalog, Failures, Reviews, ReviewState, Version, assemble
 from pipeline.errors import UsageError
-from pipeline.manifest import load_cached
+from pipeline.manifest import load, load_cached
 from pipeline.manifest.spec import Project
 from pipeline.plan import APPROVED, LOCKED, AssetPlan, Known, Plan, VariationPlan, plan
 from pipeline.provenance import MasterRecord, MasterRow
@@ -42,12 +42,13 @@ def prepare(manifest: Path, outputs: str, profile: str | None = None, only: Sequ
 
     Raises `ManifestError`, `UsageError` when a glob matches nothing, and the store's errors.
     """
-    project = load_cached(manifest, profile)
-    if only:
-        project = _narrow(project, only)
     store = Store.open(outputs)
     catalog = Catalog(store)
     latest = catalog.latest()
+    compiled = store.backend.local_path("cache/manifests") if latest else None
+    project = load_cached(manifest, profile, compiled) if compiled else load(manifest, profile)
+    if only:
+        project = _narrow(project, only)
     known = _known(store, latest)
     return Prepared(project, store, catalog, latest, known, plan(project, known), tuple(only))
 

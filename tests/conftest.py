@@ -1,20 +1,17 @@
-"""What all tests share: the toy engine is installed; Prefect and the cache are not the person's own."""
+"""What all tests share: the toy engine is installed, Prefect is not the person's own."""
 
 from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from pathlib import Path
 
 PLUGINS = Path(__file__).parent / "plugins"
-CACHE = tempfile.TemporaryDirectory(prefix="cuesmith-cache-")
 
 sys.path.insert(0, str(PLUGINS))
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(PLUGINS), os.environ.get("PYTHONPATH")]))
 os.environ["PREFECT_LOGGING_LEVEL"] = "CRITICAL"
 os.environ["DO_NOT_TRACK"] = "1"
 os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
-os.environ["CUESMITH_CACHE"] = CACHE.name
 os.environ.pop("PREFECT_API_URL", None)
 os.environ.pop("CUESMITH_OUTPUTS", None)

@@ -8,7 +8,7 @@ import typer
 
 from flows.cli.answers import answer, answer_json, command, remark
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Outputs
-from pipeline.catalog import Catalog
+from pipeline.catalog import Catalog, forget_library
 from pipeline.errors import VerificationError
 from pipeline.store import Store, gc, repair, verify
 
@@ -38,6 +38,8 @@ def verify_command(
     store = Store.open(outputs)
     findings = [finding for finding in verify(store) if finding.harmful]
     repairs = repair(store) if mend and findings else []
+    if repairs:
+        forget_library(store)
     replayed = None
     if replay:
         from flows.replay import replay_latest

@@ -11,7 +11,7 @@ from flows.cli.answers import answer, answer_json, collector_at_rest, command, r
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Manifest, Only, Outputs, Profile, find_manifest
 from flows.prepare import prepare
 from pipeline.errors import UsageError
-from pipeline.manifest import json_schema_text, load_cached
+from pipeline.manifest import json_schema_text, load
 from pipeline.plan import Plan, check
 
 _STALE = 1
@@ -64,8 +64,8 @@ def validate(manifest: Manifest = None, profile: Profile = None, as_json: AsJson
     It is read under every profile, or under the one that is given.
     """
     path = find_manifest(manifest)
-    project = load_cached(path, profile)
-    projects = [project, *(() if profile else (load_cached(path, name) for name in project.profiles))]
+    project = load(path, profile)
+    projects = [project, *(() if profile else (load(path, name) for name in project.profiles))]
     for one in projects:
         check(one)
     assets = {one.profile or "default": len(one.assets) for one in projects}

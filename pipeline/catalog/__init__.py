@@ -4,7 +4,7 @@
 """
 
 from pipeline.catalog.catalog import Catalog
-from pipeline.catalog.library import sync_library
+from pipeline.catalog.library import forget_library, sync_library
 from pipeline.catalog.naming import file_name
 from pipeline.catalog.reviews import ReviewEvent, Reviews, ReviewState
 from pipeline.catalog.rows import Failures, assemble, row_of
@@ -20,6 +20,7 @@ __all__ = [
     "Version",
     "assemble",
     "file_name",
+    "forget_library",
     "row_of",
     "sync_library",
 ]

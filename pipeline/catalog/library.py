@@ -37,6 +37,14 @@ def sync_library(store: Store, version: Version) -> Path | None:
     return root
 
 
+def forget_library(store: Store) -> None:
+    """Have the next `sync_library` look at every file again; for when objects were set aside."""
+    mark = store.backend.local_path(f"library/latest/{_MARK}")
+    if mark is not None:
+        with told("change", str(mark.parent)):
+            mark.unlink(missing_ok=True)
+
+
 def _remove_others(root: Path, keep: set[str]) -> None:
     for folder, _, names in os.walk(root, topdown=False):
         here = Path(folder)

@@ -1,9 +1,8 @@
-"""Manifests that were loaded before, kept in the user's cache folder, so that loading one again is quick.
+"""Manifests that were loaded before, kept beside what builds write, so that loading one again is quick.
 
 One file a manifest, profile and release: a line with the SHA-256 of the rest, then JSON with the project and every
 file that it was read from. It counts only while each of those files is where it was and holds the same bytes;
 anything else, from a changed include to a damaged entry, loads the manifest itself. Problems are never kept.
-``CUESMITH_CACHE`` names another folder.
 """
 
 from __future__ import annotations
@@ -16,8 +15,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from platformdirs import user_cache_dir
 
 from pipeline import __version__
 from pipeline.manifest import late
@@ -34,9 +31,9 @@ MAX_BYTES = 256 * 2**20
 _FORMAT = "cuesmith.compiled/1"
 
 
-def load_cached(path: Path, profile: str | None = None) -> Project:
-    """What `load` gives, quickly where it gave it before. Raises what `load` raises."""
-    entry = _entry(path, profile)
+def load_cached(path: Path, profile: str | None, folder: Path) -> Project:
+    """What `load` gives, quickly where ``folder`` keeps it from before. Raises what `load` raises."""
+    entry = _entry(path, profile, folder)
     known = _read(entry) if entry else None
     if known is not None:
         return known
@@ -46,7 +43,7 @@ def load_cached(path: Path, profile: str | None = None) -> Project:
     return loaded.project
 
 
-def _entry(path: Path, profile: str | None) -> Path | None:
+def _entry(path: Path, profile: str | None, folder: Path) -> Path | None:
     """Where the compiled manifest lies; None where the manifest's own place cannot be told."""
     with contextlib.suppress(OSError, RuntimeError):
         inputs = (
@@ -59,12 +56,8 @@ def _entry(path: Path, profile: str | None) -> Path | None:
             profile,
         )
         key = hashlib.sha256(json.dumps(inputs).encode()).hexdigest()
-        return _folder() / f"{key}.json"
+        return folder / f"{key}.json"
     return None
-
-
-def _folder() -> Path:
-    return Path(os.environ.get("CUESMITH_CACHE") or user_cache_dir("cuesmith", appauthor=False)) / "manifests"
 
 
 def _our_sources() -> Iterator[str]:

@@ -31,13 +31,20 @@ assets:
 """
 BASE = "cuesmith: 1\ndefaults: {sfx: {formats: [wav, ogg]}}\n"
 
+FOLDER = Path()
+"""Where each test keeps its compiled manifests."""
+
 Misses = Callable[[], int]
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("CUESMITH_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache" / "manifests"
+    monkeypatch.setattr(sys.modules[__name__], "FOLDER", tmp_path / "cache")
+    return FOLDER
+
+
+def cached(path: Path, profile: str | None = None) -> Project:
+    return load_cached(path, profile, FOLDER)
 
 
 @pytest.fixture
@@ -81,9 +88,9 @@ def test_a_cached_example_is_the_example(path: Path, cache: Path, misses: Misses
     for profile in (None, *load(path).profiles):
         expected = exact(load(path, profile))
         misses()
-        assert exact(load_cached(path, profile)) == expected
+        assert exact(cached(path, profile)) == expected
         assert misses() == 1
-        assert exact(load_cached(path, profile)) == expected
+        assert exact(cached(path, profile)) == expected
         assert misses() == 0
 
 
@@ -116,44 +123,44 @@ def test_a_packed_project_is_the_project(entries: list[dict[str, object]], manif
     )
     manifest.write_text("cuesmith: 1\nproject: packed\nassets:\n" + (lines or "  []\n"), encoding="utf-8")
     project = load(manifest)
-    again = load_cached(manifest)
+    again = cached(manifest)
     assert exact(again) == exact(project)
-    assert exact(load_cached(manifest)) == exact(project)
+    assert exact(cached(manifest)) == exact(project)
     assert exact(unpack(pack(again))) == exact(project)
 
 
 def test_equal_parts_stay_one_object(manifest: Path) -> None:
     manifest.write_text(MANIFEST + "  - {id: a/three, kind: sfx, prompt: again, duration: 0.5s}\n")
-    load_cached(manifest)
-    one, three, _ = load_cached(manifest).assets
+    cached(manifest)
+    one, three, _ = cached(manifest).assets
     assert one.mastering is three.mastering
 
 
 @pytest.mark.parametrize("name", ["cues.yaml", "shared/base.yaml", "audio/tune.wav"])
 def test_a_change_of_any_file_is_seen(name: str, manifest: Path, misses: Misses) -> None:
-    before = load_cached(manifest)
+    before = cached(manifest)
     with (manifest.parent / name).open("ab") as file:
         file.write(b"\n")
-    after = load_cached(manifest)
+    after = cached(manifest)
     assert misses() == 2
     assert exact(after) == exact(load(manifest))
     assert exact(after) != exact(before)
 
 
 def test_a_file_changed_without_a_trace_in_size_or_time_is_seen(manifest: Path) -> None:
-    load_cached(manifest)
+    cached(manifest)
     status = manifest.stat()
     manifest.write_text(MANIFEST.replace("hello", "jello"))
     os.utime(manifest, ns=(status.st_atime_ns, status.st_mtime_ns))
-    assert load_cached(manifest).assets[0].prompt == "jello"
+    assert cached(manifest).assets[0].prompt == "jello"
 
 
 @pytest.mark.parametrize("name", ["cues.yaml", "shared/base.yaml", "audio/tune.wav"])
 def test_a_file_that_vanished_is_missed(name: str, manifest: Path) -> None:
-    load_cached(manifest)
+    cached(manifest)
     (manifest.parent / name).unlink()
     with pytest.raises(ManifestError):
-        load_cached(manifest)
+        cached(manifest)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
@@ -164,28 +171,28 @@ def test_a_link_that_leads_elsewhere_now_is_seen(name: str, manifest: Path, miss
     shutil.copy(file, second)
     file.rename(first)
     file.symlink_to(first)
-    load_cached(manifest)
-    load_cached(manifest)
+    cached(manifest)
+    cached(manifest)
     assert misses() == 1
     file.unlink()
     file.symlink_to(second)
-    assert exact(load_cached(manifest)) == exact(load(manifest))
+    assert exact(cached(manifest)) == exact(load(manifest))
     assert misses() == 2
 
 
 def test_profiles_and_copies_are_apart(manifest: Path) -> None:
-    plain, loud = load_cached(manifest), load_cached(manifest, "loud")
+    plain, loud = cached(manifest), cached(manifest, "loud")
     assert (plain.assets[0].mastering.loudness_lufs, loud.assets[0].mastering.loudness_lufs) == (-18, -10)
     copy = manifest.parent.parent / "copy"
     shutil.copytree(manifest.parent, copy)
-    assert load_cached(copy / "cues.yaml").assets[1].melody != plain.assets[1].melody
+    assert cached(copy / "cues.yaml").assets[1].melody != plain.assets[1].melody
 
 
 def test_problems_are_found_every_time(manifest: Path, cache: Path) -> None:
     manifest.write_text(MANIFEST.replace("kind: sfx", "knd: sfx"))
     for _ in range(2):
         with pytest.raises(ManifestError):
-            load_cached(manifest)
+            cached(manifest)
     assert not cache.exists()
 
 
@@ -204,21 +211,21 @@ def test_problems_are_found_every_time(manifest: Path, cache: Path) -> None:
 def test_a_damaged_entry_is_made_anew(
     damage: Callable[[bytes], bytes], manifest: Path, cache: Path, misses: Misses
 ) -> None:
-    expected = exact(load_cached(manifest))
+    expected = exact(cached(manifest))
     [entry] = cache.iterdir()
     entry.write_bytes(damage(entry.read_bytes()))
-    assert exact(load_cached(manifest)) == expected
+    assert exact(cached(manifest)) == expected
     assert misses() == 2
-    assert exact(load_cached(manifest)) == expected
+    assert exact(cached(manifest)) == expected
     assert misses() == 0
 
 
 def test_another_release_reads_the_manifest_anew(
     manifest: Path, misses: Misses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    load_cached(manifest)
+    cached(manifest)
     monkeypatch.setattr(compiled, "__version__", "99.0")
-    load_cached(manifest)
+    cached(manifest)
     assert misses() == 2
 
 
@@ -227,7 +234,7 @@ def test_the_oldest_entries_go(manifest: Path, cache: Path, monkeypatch: pytest.
     copies = [manifest.with_name(f"copy{number}.yaml") for number in range(5)]
     for age, copy in enumerate(copies):
         shutil.copy(manifest, copy)
-        load_cached(copy)
+        cached(copy)
         newest = max(cache.iterdir(), key=lambda entry: entry.stat().st_mtime_ns)
         os.utime(newest, (1000 + age, 1000 + age))
     assert len(list(cache.iterdir())) == 3
@@ -235,26 +242,25 @@ def test_the_oldest_entries_go(manifest: Path, cache: Path, monkeypatch: pytest.
 
 def test_entries_are_bounded_in_size(manifest: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiled, "MAX_BYTES", 10)
-    load_cached(manifest)
+    cached(manifest)
     assert list(cache.iterdir()) == []
 
 
 def test_a_cache_that_cannot_be_written_harms_nobody(
     manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "file").write_text("in the way")
-    monkeypatch.setenv("CUESMITH_CACHE", str(tmp_path / "file"))
-    assert exact(load_cached(manifest)) == exact(load_cached(manifest)) == exact(load(manifest))
+    FOLDER.write_text("in the way")
+    assert exact(cached(manifest)) == exact(cached(manifest)) == exact(load(manifest))
 
 
 def test_processes_that_load_at_once_agree_and_leave_one_entry(manifest: Path, cache: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from pipeline.manifest import compiled, load_cached\n"
         "for _ in range(30):\n"
-        "    print(hash(repr(load_cached(Path(sys.argv[1])))))\n"
-        "    compiled._entry(Path(sys.argv[1]), None).unlink(missing_ok=True)\n"
+        "    print(hash(repr(load_cached(Path(sys.argv[1]), None, Path(sys.argv[2])))))\n"
+        "    compiled._entry(Path(sys.argv[1]), None, Path(sys.argv[2])).unlink(missing_ok=True)\n"
     )
-    command = [sys.executable, "-c", code, str(manifest)]
+    command = [sys.executable, "-c", code, str(manifest), str(cache)]
     environment = {**os.environ, "PYTHONHASHSEED": "0"}
     running = [
         subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
