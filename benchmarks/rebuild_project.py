@@ -6,6 +6,7 @@ and stand over dummy objects of a few bytes. Only flushing to the disk is left o
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -46,23 +47,15 @@ class HastyBackend(LocalBackend):
         path.write_bytes(data)
 
 
-def make_finished_project(folder: Path, size: int) -> None:
-    """Make ``folder`` hold ``cues.yaml`` of ``size`` variations and ``outputs`` with all of them.
-
-    What is there is used again. Raises AssertionError when its plan would still make something.
-    """
-    manifest, outputs = folder / "cues.yaml", folder / "outputs"
-    if not manifest.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        store = Store(HastyBackend(outputs), str(outputs))
-        draft = folder / "draft.yaml"
-        draft.write_text(manifest_text(size), encoding="utf-8")
-        _fill(store, prepare(draft, str(outputs)))
-        publish(prepare(draft, str(outputs)), run="benchmark", build={})
-        draft.rename(manifest)
-    left = prepare(manifest, str(outputs)).plan.totals()["actions"]
-    if left != {"generate": 0, "re-master": 0, "reuse": size, "locked": 0}:
-        raise AssertionError(f"the benchmark's project is not finished: {left}")
+def finish(manifest: Path, outputs: Path, profile: str | None = None) -> None:
+    """Make ``outputs`` hold all that ``manifest`` asks for and nothing else, unless it holds all."""
+    if prepare(manifest, str(outputs), profile).plan.stale:
+        shutil.rmtree(outputs, ignore_errors=True)
+        _fill(Store(HastyBackend(outputs), str(outputs)), prepare(manifest, str(outputs), profile))
+        publish(prepare(manifest, str(outputs), profile), run="benchmark", build={})
+        left = prepare(manifest, str(outputs), profile).plan.totals()["actions"]
+        if left["generate"] or left["re-master"]:
+            raise AssertionError(f"the benchmark's project is not finished: {left}")
 
 
 def manifest_text(size: int) -> str:
