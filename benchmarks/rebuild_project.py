@@ -16,6 +16,7 @@ from pipeline.plan import AssetPlan, VariationPlan
 from pipeline.provenance import MASTER_SCHEMA, TAKE_SCHEMA
 from pipeline.provenance.disclosure import disclosure
 from pipeline.provenance.records import MadeFacts, ObjectJson
+from pipeline.recipe import Recipe
 from pipeline.store import LocalBackend, ObjectRef, Store
 
 VARIATIONS = 4
@@ -71,10 +72,11 @@ def _fill(store: Store, prepared: Prepared) -> None:
     for plan in prepared.plan.assets:
         group = [recipe.digest for variation in plan.variations for recipe in variation.recipes]
         for variation in plan.variations:
-            take = _take(store, plan, variation)
-            store.put_record("takes", take["digest"], take)
+            takes = [_take(store, plan, recipe) for recipe in variation.recipes]
+            for take in takes:
+                store.put_record("takes", take["digest"], take)
             store.put_record(
-                "masters", variation.master, _master(store, prepared, plan, variation, take, group)
+                "masters", variation.master, _master(store, prepared, plan, variation, takes, group)
             )
 
 
@@ -83,8 +85,8 @@ def _object(store: Store, text: str, suffix: str) -> ObjectJson:
     return ObjectJson(sha256=ref.sha256, suffix=ref.suffix, size=ref.size)
 
 
-def _take(store: Store, plan: AssetPlan, variation: VariationPlan) -> dict[str, Any]:
-    recipe, model = variation.recipes[0], plan.ask.model
+def _take(store: Store, plan: AssetPlan, recipe: Recipe) -> dict[str, Any]:
+    model = plan.ask.model
     return {
         "schema": TAKE_SCHEMA,
         "digest": recipe.digest,
@@ -116,7 +118,7 @@ def _master(
     prepared: Prepared,
     plan: AssetPlan,
     variation: VariationPlan,
-    take: dict[str, Any],
+    takes: list[dict[str, Any]],
     group: list[str],
 ) -> dict[str, Any]:
     target = plan.asset.mastering.loudness_lufs
@@ -126,8 +128,10 @@ def _master(
         "asset": plan.asset.id,
         "variation": variation.variation,
         "kind": plan.asset.kind,
-        "take": take,
-        "candidates": [{"take": take["digest"], "object": take["object"]["sha256"], "score": 1.0}],
+        "take": takes[0],
+        "candidates": [
+            {"take": take["digest"], "object": take["object"]["sha256"], "score": 1.0} for take in takes
+        ],
         "group": group,
         "anchors": [],
         "mastering": {},
