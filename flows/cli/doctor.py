@@ -30,7 +30,10 @@ def register(app: typer.Typer) -> None:
 
 @command
 def doctor(outputs: Outputs = DEFAULT_OUTPUTS, as_json: AsJson = False) -> None:
-    """Tell what this machine can run, one line each, with the fix for what is not there."""
+    """Tell what this machine can run, and the fix for what is not there.
+
+    One line each: versions, devices and their memory, which models are here and whole, disk.
+    """
     lines = [*_machine(), *_disks(outputs), *_audiocraft(), *_models()]
     if as_json:
         answer_json({"lines": [{"what": what, "found": found, "fix": fix} for what, found, fix in lines]})

@@ -13,7 +13,7 @@ from pipeline.generators.audiocraft import shelf
 from pipeline.generators.audiocraft.models import PUBLISHED, Model
 
 group = typer.Typer(
-    help="The models of the audiocraft engine: which there are, which are here, whether they are whole.",
+    help="List, fetch and verify the audiocraft engine's models.",
     no_args_is_help=True,
 )
 
@@ -26,7 +26,7 @@ def register(app: typer.Typer) -> None:
 @group.command("list")
 @command
 def list_models(as_json: AsJson = False) -> None:
-    """Every published model and every local one met so far: what it makes, its licence, whether it is here."""
+    """List every published model and every local one met so far: what it makes, its licence, whether it is here."""
     here = {stored.name: stored for stored in shelf.all_stored()}
     rows = [_row(model, here.get(model.id)) for model in PUBLISHED]
     published = {model.id for model in PUBLISHED}
