@@ -32,7 +32,9 @@ def one_thread() -> Iterator[None]:
     """Tiny matrices are fastest on one thread, and the machine is shared."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    yield
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "1")
+        yield
     torch.set_num_threads(threads)
 
 
@@ -67,7 +69,9 @@ def generator(loaded: Callable[[str], Loaded]) -> AudioCraftGenerator:
 
 @pytest.fixture(scope="session")
 def recipe(loaded: Callable[[str], Loaded]) -> Callable[..., Recipe]:
-    def make(kind: str, prompt: str = "calm flute", seconds: float = 0.5, seed: int = 1, **changes: Any) -> Recipe:
+    def make(
+        kind: str, prompt: str = "calm flute", seconds: float = 0.5, seed: int = 1, **changes: Any
+    ) -> Recipe:
         model = loaded(kind).model
         conditioning = changes.pop("conditioning", {})
         settings = (MAGNET if model.family == "magnet" else SETTINGS) | changes

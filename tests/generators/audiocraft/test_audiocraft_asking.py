@@ -96,7 +96,9 @@ def test_sampling_of_the_asset_wins_key_by_key() -> None:
 
 
 def test_a_commit_that_is_known_is_the_revision_and_one_that_is_not_says_so() -> None:
-    assert ENGINE.ask(_asked(model="musicgen-small")).model.revision == BY_ID["facebook/musicgen-small"].revision
+    assert (
+        ENGINE.ask(_asked(model="musicgen-small")).model.revision == BY_ID["facebook/musicgen-small"].revision
+    )
     assert ENGINE.ask(_asked(model="musicgen-large")).model.revision == UNPINNED
 
 

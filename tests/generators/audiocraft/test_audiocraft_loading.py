@@ -17,7 +17,7 @@ import torch
 from tiny_checkpoints import KINDS, copy_checkpoint
 
 from pipeline.errors import GenerationError, MachineError, VerificationError
-from pipeline.generators.audiocraft import conversion, local, shelf
+from pipeline.generators.audiocraft import conversion, generator, local, shelf
 from pipeline.generators.audiocraft.generator import AudioCraftGenerator
 from pipeline.generators.audiocraft.loading import load
 from pipeline.recipe import Recipe
@@ -96,7 +96,10 @@ def test_a_file_cut_short_is_named(tmp_path: Path, checkpoint: Folder, own_store
 @pytest.mark.parametrize(
     ("config", "what"),
     [
-        ("solver: compression\ncompression_model: encodec\n", "not a MusicGen, AudioGen or MAGNeT checkpoint"),
+        (
+            "solver: compression\ncompression_model: encodec\n",
+            "not a MusicGen, AudioGen or MAGNeT checkpoint",
+        ),
         ("[1, 2]", "is no mapping"),
         ("a: [", "no configuration"),
     ],
@@ -142,7 +145,7 @@ def test_a_text_encoder_that_is_nowhere_is_named(tmp_path: Path, checkpoint: Fol
     folder = copy_checkpoint(checkpoint("music"), tmp_path / "alone")
     shutil.rmtree(folder / "t5-small")
     stored = conversion.convert(folder, "local/alone", None, None)
-    with pytest.raises(MachineError, match="needs t5-small, .* cuesmith models fetch t5-small"):
+    with pytest.raises(MachineError, match=r"needs t5-small, .* cuesmith models fetch t5-small"):
         load(stored.name, stored.revision, "cpu")
 
 
@@ -161,7 +164,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(
 def test_a_device_that_is_not_here_is_told() -> None:
     if torch.cuda.is_available():
         pytest.skip("a CUDA device is here")
-    with pytest.raises(MachineError, match="sees no CUDA device; .* use --devices cpu") as caught:
+    with pytest.raises(MachineError, match=r"sees no CUDA device; .* use --devices cpu") as caught:
         AudioCraftGenerator("cuda:0")
     assert caught.value.exit_code == 4
 
@@ -201,10 +204,8 @@ def test_loading_and_generating_open_no_socket(
 def test_a_model_is_loaded_once_a_worker(
     recipe: Callable[..., Recipe], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pipeline.generators.audiocraft import generator as module
-
     loads: list[str] = []
-    monkeypatch.setattr(module, "load", lambda *key: loads.append(key[0]) or load(*key))
+    monkeypatch.setattr(generator, "load", lambda *key: loads.append(key[0]) or load(*key))
     worker = AudioCraftGenerator("cpu")
     for seed in range(3):
         assert len(list(worker.generate([recipe("music", seed=seed), recipe("sfx", seed=seed)], {}))) == 2

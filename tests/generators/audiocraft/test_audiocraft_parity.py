@@ -143,9 +143,7 @@ def test_continuation_carries_on_as_audiocraft_does(
     assert torch.equal(made, expected[0])
 
 
-def test_the_audio_carried_on_is_not_part_of_the_take(
-    recipe: Make, generator: AudioCraftGenerator
-) -> None:
+def test_the_audio_carried_on_is_not_part_of_the_take(recipe: Make, generator: AudioCraftGenerator) -> None:
     asked = recipe("music", "calm", 0.6, prompt_s=0.6, conditioning={"continue_from": "tune"})
     [(_, take)] = generator.generate([asked], AUDIO)
     assert not isinstance(take, GenerationError)

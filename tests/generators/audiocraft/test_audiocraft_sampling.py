@@ -27,7 +27,9 @@ def test_noise_is_exponential_and_uncorrelated() -> None:
 
 @given(st.lists(SEEDS, min_size=2, max_size=6, unique=True), st.integers(0, 5000), st.integers(0, 40))
 @settings(max_examples=30, deadline=None)
-def test_a_rows_noise_depends_on_its_seed_pass_and_step_alone(seeds: list[int], step: int, number: int) -> None:
+def test_a_rows_noise_depends_on_its_seed_pass_and_step_alone(
+    seeds: list[int], step: int, number: int
+) -> None:
     together = noise.exponential(noise.keys(seeds, [number] * len(seeds), "cpu"), step, (2, 8))
     for index, seed in enumerate(seeds):
         alone = noise.exponential(noise.keys([seed], [number], "cpu"), step, (2, 8))
