@@ -11,14 +11,17 @@ import torch
 
 from pipeline.audio import Clip
 from pipeline.errors import GenerationError, MachineError
-from pipeline.generators.audiocraft import codec, decoders
+from pipeline.generators.audiocraft import codec, decoders, slotted
 from pipeline.generators.audiocraft.loading import Loaded, load
 from pipeline.generators.audiocraft.memory import (
+    codec_rows,
     free_memory,
     lm_bytes_a_row,
     lm_rows,
+    next_that_fits,
     parameter_bytes,
     stepping_down,
+    too_little_memory,
 )
 from pipeline.generators.audiocraft.models import HELPERS
 from pipeline.generators.audiocraft.standins import missing_packages
@@ -36,6 +39,7 @@ class AudioCraftGenerator:
         self._device = _checked(device)
         self._loaded: dict[tuple[str, str], Loaded] = {}
         self._rows: dict[tuple[str, str], int] = {}
+        self._slotted: dict[tuple[str, str], slotted.Slotted] = {}
         self._missing = missing_packages()
 
     def generate(self, recipes: Sequence[Recipe], audio: Mapping[str, Clip]) -> Iterator[Outcome]:
@@ -60,8 +64,12 @@ class AudioCraftGenerator:
 
     def close(self) -> None:
         """Free the device."""
-        self._loaded.clear()
+        self._forget()
         free_memory()
+
+    def _forget(self) -> None:
+        self._loaded.clear()
+        self._slotted.clear()
 
     def _model(self, name: str, revision: str) -> Loaded:
         key = (name, revision)
@@ -71,22 +79,27 @@ class AudioCraftGenerator:
             except MachineError as error:
                 if not self._loaded or "does not fit on" not in str(error):
                     raise
-                self._loaded.clear()
+                self._forget()
             if key not in self._loaded:
                 free_memory()
                 self._loaded[key] = load(name, revision, self._device)
             model = self._loaded[key]
-            frames = int(model.model.window_s * model.generator.frame_rate)
-            size = torch.finfo(getattr(torch, model.dtype)).bits // 8
-            weights = parameter_bytes(model.generator.lm)
-            row = lm_bytes_a_row(model.model.dim, model.model.layers, frames, size)
-            self._rows[key] = lm_rows(self._device, row, weights)
+            self._rows[key] = self._prepared(key, model)
         return self._loaded[key]
+
+    def _prepared(self, key: tuple[str, str], model: Loaded) -> int:
+        """Lay ``model`` out for its decoder; returns how many takes it decodes at once."""
+        if slotted.served(model):
+            self._slotted[key] = slotted.Slotted(model)
+            return self._slotted[key].slots
+        frames = int(model.model.window_s * model.generator.frame_rate)
+        size = torch.finfo(getattr(torch, model.dtype)).bits // 8
+        row = lm_bytes_a_row(model.model.dim, model.model.layers, frames, size)
+        return lm_rows(self._device, row, parameter_bytes(model.generator.lm))
 
     def _generate(
         self, loaded: Loaded, recipes: Sequence[Recipe], audio: Mapping[str, Clip]
     ) -> Iterator[Outcome]:
-        key = (loaded.model.id, loaded.stored.revision)
         conditions: Conditions = {}
         pending: list[Take] = []
         for recipe in recipes:
@@ -94,6 +107,39 @@ class AudioCraftGenerator:
                 pending.append(Take(recipe, loaded, audio, conditions))
             except GenerationError as error:
                 yield recipe, error
+        if slotted.served(loaded):
+            yield from self._in_slots(loaded, pending)
+        else:
+            yield from self._in_batches(loaded, pending)
+
+    def _in_slots(self, loaded: Loaded, pending: list[Take]) -> Iterator[Outcome]:
+        """Decode ``pending`` in slots; when memory runs out, go on with half as many of them."""
+        key = (loaded.model.id, loaded.stored.revision)
+        model = self._slotted[key]
+        done: list[Take] = []
+        while pending:
+            slots = self._rows[key]
+            made = model.run(pending, slots)
+            while (take := next_that_fits(made)) is not None:
+                pending.remove(take)
+                done.append(take)
+                if len(done) >= codec_rows(self._device, loaded.model.window_s):
+                    yield from self._finish(loaded, done, slots, model.dtype)
+                    done = []
+            del made
+            yield from self._finish(loaded, done, slots, model.dtype)
+            done = []
+            if not pending:
+                return
+            free_memory()
+            if slots == 1:
+                worst = max(pending, key=lambda take: take.left)
+                pending.remove(worst)
+                yield worst.recipe, too_little_memory()
+            self._rows[key] = max(1, slots // 2)
+
+    def _in_batches(self, loaded: Loaded, pending: list[Take]) -> Iterator[Outcome]:
+        key = (loaded.model.id, loaded.stored.revision)
         while pending:
             batch = decoders.next_batch(loaded, pending, self._rows[key])
             try:
@@ -111,9 +157,9 @@ class AudioCraftGenerator:
                 take.advance(found)
             done = [take for take in batch if take.done]
             pending = [take for take in pending if not take.done]
-            yield from self._finish(loaded, done, rows)
+            yield from self._finish(loaded, done, rows, loaded.dtype)
 
-    def _finish(self, loaded: Loaded, takes: Sequence[Take], rows: int) -> Iterator[Outcome]:
+    def _finish(self, loaded: Loaded, takes: Sequence[Take], rows: int, dtype: str) -> Iterator[Outcome]:
         try:
             audio, _ = stepping_down(
                 lambda part, _: codec.decode(loaded, [take.codes for take in part]), takes, max(1, len(takes))
@@ -122,20 +168,20 @@ class AudioCraftGenerator:
             yield from ((take.recipe, error) for take in takes)
             return
         for take, samples in zip(takes, audio, strict=True):
-            yield take.recipe, _take(loaded, take, samples, rows)
+            yield take.recipe, _take(loaded, take, samples, rows, dtype)
 
 
-def _take(loaded: Loaded, take: Take, samples: torch.Tensor, rows: int) -> GeneratedTake:
+def _take(loaded: Loaded, take: Take, samples: torch.Tensor, rows: int, dtype: str) -> GeneratedTake:
     generator = loaded.generator
     rate = int(generator.sample_rate)
     first = round(take.prompt_frames * rate / generator.frame_rate)
     length = round(take.recipe.seconds * rate)
     clip = Clip(samples[:, first : first + length].contiguous().numpy(), rate)
     codes = codec.pack(take.codes, loaded)
-    return GeneratedTake(clip, attachments={"codes": codes}, notes=_notes(loaded, take, codes, rows))
+    return GeneratedTake(clip, attachments={"codes": codes}, notes=_notes(loaded, take, codes, rows, dtype))
 
 
-def _notes(loaded: Loaded, take: Take, codes: bytes, rows: int) -> dict[str, Any]:
+def _notes(loaded: Loaded, take: Take, codes: bytes, rows: int, dtype: str) -> dict[str, Any]:
     recipe = take.recipe
     notes: dict[str, Any] = {
         "checkpoint": {
@@ -156,7 +202,7 @@ def _notes(loaded: Loaded, take: Take, codes: bytes, rows: int) -> dict[str, Any
             "cfg": take.sampling.cfg,
         },
         "decoder": recipe.settings["decoder"],
-        "dtype": loaded.dtype,
+        "dtype": dtype,
         "rows": rows,
         "frames": int(take.codes.shape[1]),
         "windows": [[window.start, window.prompt, window.length] for window in take.windows],

@@ -7,7 +7,8 @@ from the work at hand.
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import torch
@@ -32,9 +33,9 @@ def lm_bytes_a_row(dim: int, layers: int, frames: int, bytes_a_value: int) -> in
     return 2 * 2 * (2 * layers * dim * frames * bytes_a_value)
 
 
-def lm_rows(device: str, bytes_a_row: int, weights: int) -> int:
-    """Takes to decode at once on ``device``: the usual number, halved until the memory model says that it fits."""
-    rows = USUAL_ROWS[device.partition(":")[0]]
+def lm_rows(device: str, bytes_a_row: int, weights: int, usual: int | None = None) -> int:
+    """Takes to decode at once on ``device``: ``usual``, halved until the memory model says that it fits."""
+    rows = usual or USUAL_ROWS[device.partition(":")[0]]
     total = total_bytes(device)
     while rows > 1 and total is not None and weights + rows * bytes_a_row > total * _USABLE:
         rows //= 2
@@ -65,24 +66,34 @@ def stepping_down(
     done: list[R] = []
     while len(done) < len(items):
         part = items[len(done) : len(done) + rows]
-        results = _attempt(work, part, rows)
+        results = _attempt(partial(work, part, rows))
         # Past the except block: there the traceback would still hold every tensor of the attempt.
         if results is not None:
             done += results
             continue
         free_memory()
         if rows == 1:
-            raise GenerationError(
-                "the device has too little memory for this take alone; ask for less than "
-                "its duration, a smaller model, or another device"
-            )
+            raise too_little_memory()
         rows //= 2
     return done, rows
 
 
-def _attempt(work: Callable[[Sequence[T], int], list[R]], part: Sequence[T], rows: int) -> list[R] | None:
+def next_that_fits(items: Iterator[T]) -> T | None:
+    """The next of ``items``; None at their end, and when memory ran out."""
+    return _attempt(lambda: next(items, None))
+
+
+def too_little_memory() -> GenerationError:
+    """What is said of a take that does not fit even alone."""
+    return GenerationError(
+        "the device has too little memory for this take alone; ask for less than "
+        "its duration, a smaller model, or another device"
+    )
+
+
+def _attempt(work: Callable[[], T]) -> T | None:
     try:
-        return work(part, rows)
+        return work()
     except (torch.OutOfMemoryError, MemoryError):
         return None
     except RuntimeError as error:

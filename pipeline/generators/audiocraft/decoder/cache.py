@@ -65,7 +65,9 @@ class SlabCache:
         self._slots = slots
         self._slabs: list[_Slab | None] = [None] * slots
         self._steps: list[tuple[int, int, _Slab, torch.Tensor]] = []
-        self._seen = torch.zeros(slots, HALVES * weights.heads_count, 1, weights.head_dim, dtype=weights.dtype)
+        self._seen = torch.zeros(
+            slots, HALVES * weights.heads_count, 1, weights.head_dim, dtype=weights.dtype
+        )
         self._ramp = torch.zeros(0)
 
     def admit(self, slot: int, capacity: int) -> None:
@@ -106,15 +108,15 @@ class SlabCache:
         weights = self._weights
         shape = (self._slots, HALVES, 3, weights.heads_count, weights.head_dim)
         apart = projected.view(shape).permute(2, 0, 1, 3, 4).reshape(3, self._slots, -1, 1, weights.head_dim)
+        apart[0] *= weights.head_dim**-0.5
         queries, keys, values = (one.unbind() for one in apart.unbind())
-        scale = weights.head_dim**-0.5
         seen = self._seen.unbind()
         for slot, position, slab, allowed in self._steps:
             past_keys, past_values = slab.keys[layer], slab.values[layer]
             past_keys[:, position : position + 1].copy_(keys[slot])
             past_values[:, :, position].copy_(values[slot].squeeze(1))
-            looks = torch.baddbmm(allowed, queries[slot], past_keys.transpose(1, 2), alpha=scale).softmax(-1)
-            torch.bmm(looks, past_values.transpose(1, 2), out=seen[slot])
+            looks = torch.bmm(queries[slot], past_keys.transpose(1, 2)).add_(allowed)
+            torch.bmm(looks.softmax(-1), past_values.transpose(1, 2), out=seen[slot])
         return self._seen.view(self._slots * HALVES, weights.dim)
 
     def _slab(self, slot: int) -> _Slab:

@@ -59,9 +59,7 @@ class SlotDecoder:
         device = weights.device
         cpu = device.type == "cpu"
         slots, size = room.slots, room.capacity + 1
-        self._cache: Cache = (
-            SlabCache(weights, slots) if cpu else StaticCache(weights, slots, room.capacity)
-        )
+        self._cache: Cache = SlabCache(weights, slots) if cpu else StaticCache(weights, slots, room.capacity)
         self._text = TextCache(weights, slots, room.text) if weights.has_cross else None
         self._transformer = Transformer(weights, self._cache, self._text, room.capacity)
         self._sampler = SlotSampler(slots, weights.card, everyone, device)
@@ -101,9 +99,7 @@ class SlotDecoder:
                     self._release(index)
                     queue.put(slot.cue, slot.size)
 
-    def _fill(
-        self, slots: list[_Slot[Cue] | None], queue: Queue[Cue], row_of: Callable[[Cue], Row]
-    ) -> None:
+    def _fill(self, slots: list[_Slot[Cue] | None], queue: Queue[Cue], row_of: Callable[[Cue], Row]) -> None:
         for index, slot in enumerate(slots):
             if slot is not None:
                 continue

@@ -29,7 +29,7 @@ class Graphs:
 
     def _captured(self, work: Callable[[], None]) -> torch.cuda.CUDAGraph:
         kept = [one.clone() for one in self._state]
-        aside = torch.cuda.Stream()
+        aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         aside.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(aside):
             for _ in range(_WARM_UP):

@@ -24,9 +24,7 @@ class SlotSampler:
     ``everyone`` are the settings of all cues to come: what none of them asks for is left out of the step.
     """
 
-    def __init__(
-        self, slots: int, card: int, everyone: Sequence[Sampling], device: torch.device
-    ) -> None:
+    def __init__(self, slots: int, card: int, everyone: Sequence[Sampling], device: torch.device) -> None:
         self._card = card
         self._uses_top_p = any(one.top_p > 0 for one in everyone)
         self._most = max((_limit(one, card) for one in everyone if _limit(one, card) < card), default=0)

@@ -58,8 +58,8 @@ class Transformer:
             shape = (HALVES, count, 3, weights.heads_count, weights.head_dim)
             query, keys, values = projected.view(shape).unbind(2)
             self._cache.fill(index, slot, keys, values)
-            heads = (one.transpose(1, 2) for one in (query, keys, values))
-            seen = scaled_dot_product_attention(*heads, is_causal=True)
+            q, k, v = (one.transpose(1, 2) for one in (query, keys, values))
+            seen = scaled_dot_product_attention(q, k, v, is_causal=True)
             x += layer.out(seen.transpose(1, 2).reshape(-1, weights.dim))
             if layer.cross is not None and self._text is not None:
                 own = x[:count]

@@ -48,8 +48,6 @@ def _onednn(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, af
 
 def _packed(weight: torch.Tensor) -> torch.Tensor | None:
     """``weight`` in oneDNN's order; None where this torch or this processor has none."""
-    if not torch.backends.mkldnn.is_available():
-        return None
     try:
         packed: torch.Tensor = torch.ops.mkldnn._reorder_linear_weight(weight, _PROBE_ROWS)
         _onednn(weight.new_zeros(_PROBE_ROWS, weight.shape[1]), packed, None, "gelu")
@@ -156,6 +154,7 @@ def unsupported(lm: Any) -> str | None:
         "an activation other than GELU": any(layer.activation is not nn.functional.gelu for layer in layers),
         "conditions added to the input": bool(lm.fuser.fuse2cond.get("sum"))
         or bool(lm.fuser.fuse2cond.get("input_interpolate")),
+        "positions on the text": bool(lm.fuser.cross_attention_pos_emb),
         # With no bias anywhere, attention to a text of zeros is exactly zero, and a step may leave it out.
         "biases in cross-attention": any(
             bias is not None for one in crosses for bias in (_projection(one)[1], _output(one).bias)

@@ -1,0 +1,113 @@
+"""Takes through the slot decoder: the way by which MusicGen and AudioGen are decoded.
+
+The slots are always the same number, and the numbers of the model are laid out once a worker. Takes with a very
+long text have a session of their own, since the text's width is part of every slot's bits.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+
+from pipeline.generators.audiocraft.decoder import weights as reading
+from pipeline.generators.audiocraft.decoder.cache import HALVES, TEXT_BUCKET
+from pipeline.generators.audiocraft.decoder.engine import Room, SlotDecoder, size_of
+from pipeline.generators.audiocraft.decoder.schedule import Queue
+from pipeline.generators.audiocraft.loading import Loaded
+from pipeline.generators.audiocraft.memory import lm_rows, parameter_bytes
+from pipeline.generators.audiocraft.takes import Take
+
+USUAL_SLOTS = {"cuda": 32, "mps": 8, "cpu": 32}
+"""Cues decoded at once, two rows each: enough for the weights to be read once for many."""
+
+_SMALL = 50_000_000
+"""A model of fewer weights stays in the processor's cache: it gains nothing from fewer bits or from many rows."""
+_SLOTS_WHEN_SMALL = 8
+_MOST_OF_MEMORY = 0.4
+_UNKNOWN_MEMORY = 8 << 30
+
+
+def served(loaded: Loaded) -> bool:
+    """Whether the slot decoder decodes the model; what it does not do, AudioCraft's own layers do in `stepwise`."""
+    return loaded.model.family != "magnet" and reading.unsupported(loaded.generator.lm) is None
+
+
+def dtype_for(loaded: Loaded) -> torch.dtype:
+    """The numbers' format: the model's own on CUDA, bfloat16 on CPUs that multiply it natively, else float32."""
+    lm = loaded.generator.lm
+    own: torch.dtype = next(iter(lm.parameters())).dtype
+    if not loaded.device.startswith("cpu"):
+        return own
+    can = torch.cpu.get_capabilities()
+    native = bool(can.get("avx512_bf16") or can.get("amx_bf16"))
+    return torch.bfloat16 if native and not _is_small(lm) else own
+
+
+class Slotted:
+    """A model of `Loaded` laid out for its slots."""
+
+    def __init__(self, loaded: Loaded, dtype: torch.dtype | None = None) -> None:
+        self._loaded = loaded
+        self._weights = reading.read(loaded.generator.lm, dtype or dtype_for(loaded))
+        bytes_a_value = torch.finfo(self._weights.dtype).bits // 8
+        self._position_bytes = HALVES * 2 * len(self._weights.layers) * self._weights.dim * bytes_a_value
+
+    @property
+    def dtype(self) -> str:
+        """Format of the weights and of the cache."""
+        return str(self._weights.dtype).removeprefix("torch.")
+
+    @property
+    def slots(self) -> int:
+        """Cues at once: the usual number, halved until a window of each fits the device."""
+        loaded = self._loaded
+        kind = loaded.device.partition(":")[0]
+        window = int(loaded.model.window_s * loaded.generator.frame_rate)
+        usual = _SLOTS_WHEN_SMALL if _is_small(loaded.generator.lm) else USUAL_SLOTS[kind]
+        return lm_rows(
+            loaded.device, window * self._position_bytes, 2 * parameter_bytes(loaded.generator.lm), usual
+        )
+
+    def run(self, takes: Sequence[Take], slots: int) -> Iterator[Take]:
+        """Every take of ``takes`` with its codes made, each as soon as it is; see `SlotDecoder.run` for errors."""
+        by_width: dict[int, list[Take]] = {}
+        for take in takes:
+            width = -(-max(take.row.condition.text, 1) // TEXT_BUCKET) * TEXT_BUCKET
+            by_width.setdefault(width, []).append(take)
+        for width in sorted(by_width):
+            yield from self._session(by_width[width], slots, width)
+
+    def _session(self, takes: Sequence[Take], slots: int, width: int) -> Iterator[Take]:
+        lm = self._loaded.generator.lm
+        window = int(self._loaded.model.window_s * self._loaded.generator.frame_rate)
+        sizes = [(take, size_of(lm, take.row)) for take in takes]
+        # A take of several passes may come back longer than it is now.
+        capacity = max(size for _, size in sizes) + max(window - take.row.length for take in takes)
+        room = Room(slots, capacity, max(capacity, self._budget()), width)
+        decoder = SlotDecoder(lm, self._weights, room, [take.sampling for take in takes])
+        queue = Queue(sizes)
+        for take, codes in decoder.run(queue, lambda take: take.row):
+            take.advance(codes)
+            if take.done:
+                yield take
+            else:
+                queue.put(take, size_of(lm, take.row))
+
+    def _budget(self) -> int:
+        """Positions of all slots together that memory holds. It changes when a cue starts, and none of its bits."""
+        if not self._loaded.device.startswith("cpu"):
+            return 1 << 40
+        return int(_MOST_OF_MEMORY * _memory_bytes() / self._position_bytes)
+
+
+def _is_small(lm: Any) -> bool:
+    return sum(value.numel() for value in lm.parameters()) < _SMALL
+
+
+def _memory_bytes() -> int:
+    if not hasattr(os, "sysconf"):
+        return _UNKNOWN_MEMORY
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
