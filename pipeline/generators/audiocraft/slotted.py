@@ -104,7 +104,7 @@ class Slotted:
 
 
 def _is_small(lm: Any) -> bool:
-    return sum(value.numel() for value in lm.parameters()) < _SMALL
+    return int(sum(value.numel() for value in lm.parameters())) < _SMALL
 
 
 def _memory_bytes() -> int:

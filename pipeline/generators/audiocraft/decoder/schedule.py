@@ -60,16 +60,25 @@ class Use:
         return self.wasted / self.row_steps if self.row_steps else 0.0
 
 
-def use(lengths: Sequence[int], slots: int) -> Use:
-    """How ``slots`` are used by cues of ``lengths`` steps, longest first, each slot refilled as it falls free.
+def use(lengths: Sequence[int], slots: int, budget: int | None = None) -> Use:
+    """How ``slots`` are used by cues of ``lengths`` steps: the engine's own queue, with no model.
+
+    ``budget`` bounds the lengths of all cues that have a slot at once; None for no bound.
 
     >>> use([4, 2, 2], 2)
     Use(steps=4, row_steps=8, wasted=0)
     >>> use([4, 1], 2).wasted_share
     0.375
     """
-    free = [0] * slots
-    for length in sorted(lengths, reverse=True):
-        heapq.heapreplace(free, free[0] + length)
-    steps = max(free)
-    return Use(steps, steps * slots, steps * slots - sum(lengths))
+    queue = Queue((None, length) for length in lengths)
+    running: list[tuple[int, int]] = []
+    now, left = 0, budget if budget is not None else sum(lengths)
+    while queue or running:
+        while len(running) < slots and (found := queue.take(left)) is not None:
+            heapq.heappush(running, (now + found[1], found[1]))
+            left -= found[1]
+        if not running:
+            raise ValueError(f"a cue is longer than the budget of {budget} steps")
+        now, length = heapq.heappop(running)
+        left += length
+    return Use(now, now * slots, now * slots - sum(lengths))

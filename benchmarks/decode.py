@@ -1,0 +1,442 @@
+"""The slot decoder against AudioCraft's own loop, side by side in one run, on random weights of real shapes.
+
+``python benchmarks/decode.py --quick --json`` prints one object within a minute on an idle machine. Without ``--quick``
+it also decodes whole cues by both. ``--device cuda`` measures every shape and number of slots instead.
+
+Stock and ours take turns, so that other work on the machine meets both. Ratios are of wall time; those named
+``cpu`` are of the process's CPU time, which waiting for other programs does not change.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import random
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from pipeline.generators.audiocraft.conditions import Condition
+from pipeline.generators.audiocraft.decoder import engine, weights
+from pipeline.generators.audiocraft.decoder.schedule import Queue, use
+from pipeline.generators.audiocraft.library import conditioners, transformer
+from pipeline.generators.audiocraft.rows import Row
+from pipeline.generators.audiocraft.sampling import Sampling
+
+# Once the library has put its stand-ins in place.
+from audiocraft.models import lm as lm_model  # isort: skip
+from audiocraft.modules import codebooks_patterns as patterns  # isort: skip
+
+FRAME_RATE = 50
+DELAY = 4
+"""Steps of a cue beyond its frames: four codebooks, each a step after the one before, and the empty first step."""
+TEXT = 16
+SHAPES = {"small": (1024, 24, 16), "medium": (1536, 48, 24), "large": (2048, 48, 32)}
+MIX = ((0.60, 1.0, 5.0), (0.25, 3.0, 8.0), (0.15, 20.0, 30.0))
+"""Share of the cues, shortest and longest, in seconds."""
+USUAL = Sampling(1.0, 250, 0.0, 3.0)
+GREEDY = Sampling(0.0, 0, 0.0, 3.0)
+
+
+class Text(torch.nn.Module):
+    """Stands in for the text encoder, which both sides would run once a cue: random embeddings by the text."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.dim = dim
+
+    def embedding(self, text: str | None) -> torch.Tensor:
+        """[TEXT, dim]; zeros for no text."""
+        if text is None:
+            return torch.zeros(TEXT, self.dim)
+        return torch.randn(TEXT, self.dim, generator=torch.Generator().manual_seed(sum(text.encode())))
+
+    def tokenize(self, conditions: Sequence[Any]) -> list[str | None]:
+        """As AudioCraft's provider: what `forward` takes."""
+        return [one.text.get("description") for one in conditions]
+
+    def forward(self, texts: Sequence[str | None]) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
+        """As AudioCraft's provider: embeddings and masks by attribute."""
+        found = torch.stack([self.embedding(text) for text in texts])
+        return {"description": (found, torch.ones(found.shape[:2]))}
+
+
+def model_of(shape: str, layers: int | None = None, device: str = "cpu") -> Any:
+    """AudioCraft's `LMModel` in the shape of a published MusicGen, with random weights."""
+    dim, depth, heads = SHAPES[shape]
+    torch.manual_seed(0)
+    fuser = conditioners.ConditionFuser(
+        {"cross": ["description"], "prepend": [], "sum": [], "input_interpolate": []}
+    )
+    lm = lm_model.LMModel(
+        patterns.DelayedPatternProvider(4),
+        Text(dim),
+        fuser,
+        n_q=4,
+        card=2048,
+        dim=dim,
+        num_heads=heads,
+        num_layers=layers or depth,
+        norm="layer_norm",
+        norm_first=True,
+        activation="gelu",
+        dropout=0.0,
+        bias_proj=False,
+        bias_ff=False,
+        bias_attn=False,
+        causal=True,
+        memory_efficient=True,
+        cross_attention=True,
+    ).eval()
+    return lm.to(device=device, dtype=torch.float16 if device == "cuda" else torch.float32)
+
+
+def manifest(count: int, seed: int = 0) -> list[int]:
+    """Frames of ``count`` cues of the mix, in a random order."""
+    draw = random.Random(seed)
+    lengths = []
+    for share, least, most in MIX:
+        lengths += [round(draw.uniform(least, most) * FRAME_RATE) for _ in range(round(share * count))]
+    draw.shuffle(lengths)
+    return lengths
+
+
+@dataclass
+class Clock:
+    """Wall and CPU seconds of repeated work; the least of each counts."""
+
+    wall: float = math.inf
+    cpu: float = math.inf
+
+    def time(self, work: Callable[[], object]) -> None:
+        """Do ``work`` once."""
+        wait()
+        wall, cpu = time.perf_counter(), time.process_time()
+        work()
+        wait()
+        self.wall = min(self.wall, time.perf_counter() - wall)
+        self.cpu = min(self.cpu, time.process_time() - cpu)
+
+
+def wait() -> None:
+    """Let a CUDA device finish what it was given."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+@contextmanager
+def stock_at(lm: Any, cues: int, position: int) -> Iterator[Callable[[], object]]:
+    """One step of AudioCraft's own loop for a batch of ``cues`` whose past is ``position`` steps long."""
+    rows, device = 2 * cues, next(lm.parameters()).device
+    dtype = next(lm.parameters()).dtype
+    texts = ["a"] * cues + [None] * cues
+    condition = {
+        name: (value.to(device, dtype), mask.to(device))
+        for name, (value, mask) in lm.condition_provider(texts).items()
+    }
+    heads = lm.transformer.layers[0].self_attn.num_heads
+    shape = (rows, heads, position, lm.dim // heads)
+    past: list[Any] = []
+    for _ in lm.transformer.layers:
+        keys, values = (torch.empty(shape, dtype=dtype, device=device).fill_(0.01) for _ in range(2))
+        past.append({"past_keys": keys, "past_values": values, "offset": torch.tensor(0)})
+    tokens = torch.randint(0, lm.card, (cues, 4, 1), device=device)
+
+    def step() -> None:
+        for layer, kept in zip(lm.transformer.layers, past, strict=True):
+            layer.self_attn._streaming_state = dict(kept)
+        offsets = torch.full((rows,), position, device=device)
+        lm.transformer._streaming_state = {"offsets": offsets}
+        lm.fuser._streaming_state = {"offsets": offsets}
+        lm._sample_next_token(tokens, condition, {}, True, 1.0, 250, 0.0, cfg_coef=3.0)
+
+    with torch.no_grad(), lm.streaming():
+        yield step
+    lm.reset_streaming()
+
+
+def row(lm: Any, frames: int, seed: int, sampling: Sampling = USUAL, text: str = "a") -> Row:
+    """A cue without a prompt."""
+    device, dtype = next(lm.parameters()).device, next(lm.parameters()).dtype
+    both = lm.condition_provider([text, None])
+    tensors = {name: (value.to(device, dtype), mask.to(device)) for name, (value, mask) in both.items()}
+    known = torch.zeros((4, 0), dtype=torch.long, device=device)
+    return Row(seed, 0, frames, known, Condition(tensors, TEXT, ()), sampling)
+
+
+class Ours:
+    """The slot decoder, all slots taken, at positions of one's choice."""
+
+    def __init__(
+        self, lm: Any, numbers: weights.Weights, positions: Sequence[int], graphs: bool = True
+    ) -> None:
+        slots, longest = len(positions), max(positions) + 64
+        room = engine.Room(slots, longest + DELAY, slots * (longest + DELAY))
+        self._decoder = engine.SlotDecoder(lm, numbers, room, [USUAL])
+        if not graphs:
+            self._decoder._graphs = None
+        self._slots: list[Any] = [None] * slots
+        cues = {index: row(lm, longest, index) for index in range(slots)}
+        with torch.no_grad():
+            self._decoder._fill(
+                self._slots, Queue((index, longest + DELAY) for index in cues), cues.__getitem__
+            )
+            for index, position in enumerate(positions):
+                self._slots[index].position = position
+                self._decoder._numbers[:2, index] = position
+            self._decoder._codes.clamp_(min=0)
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """One step of every slot."""
+        self._decoder._step(self._slots)
+
+
+def representative(lengths: Sequence[int], slots: int) -> list[int]:
+    """Positions of ``slots`` cues such that a step costs what the manifest's average step costs."""
+    places = sorted(position for length in lengths for position in range(length + DELAY - 1))
+    return [places[round((index + 0.5) * len(places) / slots)] for index in range(slots)]
+
+
+def operations(dim: int, layers: int, card: int, slots: int) -> float:
+    """Floating-point operations of the matrix products of a step: 14 dim^2 a layer, 12 without cross-attention."""
+    return 2.0 * slots * (layers * (14 + 12) * dim * dim + 2 * 4 * card * dim)
+
+
+def matmul_rate(dim: int, rows: int, dtype: torch.dtype, device: str) -> Callable[[], float]:
+    """Operations a second of one product of ``rows`` rows, [dim] to [4 dim], as the decoder makes them."""
+    sheets = [weights.Linear(torch.randn(4 * dim, dim, device=device), None, dtype) for _ in range(8)]
+    x = torch.randn(rows, dim, device=device).to(dtype)
+    for sheet in sheets:
+        sheet(x)
+
+    def measure() -> float:
+        clock = Clock()
+        for _ in range(5):
+            clock.time(lambda: [sheet(x) for sheet in sheets])
+        return (
+            2.0 * rows * dim * 4 * dim * len(sheets) / clock.cpu
+            if device == "cpu"
+            else (2.0 * rows * dim * 4 * dim * len(sheets) / clock.wall)
+        )
+
+    return measure
+
+
+def parity() -> dict[str, Any]:
+    """Greedy tokens in float32, ours in company against AudioCraft's own of each cue alone; and bf16's logits."""
+    lm = model_of("small", layers=2)
+    cues = [("calm", 24), ("a door", 9), ("battle", 16)]
+    numbers = weights.read(lm, torch.float32)
+    rows = [row(lm, frames, 1, GREEDY, text) for text, frames in cues]
+    room = engine.Room(32, 24 + DELAY, 10_000)
+    queue = Queue((index, one.length + DELAY) for index, one in enumerate(rows))
+    ours = dict(engine.SlotDecoder(lm, numbers, room, [GREEDY]).run(queue, rows.__getitem__))
+    same = []
+    for index, (text, frames) in enumerate(cues):
+        attributes = conditioners.ConditioningAttributes(text={"description": text})
+        stock = lm.generate(None, [attributes], max_gen_len=frames, use_sampling=False, cfg_coef=3.0)
+        same.append(torch.equal(stock[0], ours[index]))
+    return {"parity": all(same), "parity_checked": f"{len(cues)} cues, 2 layers of musicgen-small's shape"}
+
+
+def side_by_side(slots: int, dtype: torch.dtype, rounds: int, count: int) -> dict[str, Any]:
+    """One step each of stock alone, stock batched and ours, in turns, as audio-seconds a second on the manifest."""
+    dim, layers, _ = SHAPES["small"]
+    lengths = manifest(count)
+    lm = model_of("small")
+    positions = representative(lengths, slots)
+    mean = round(statistics.mean(positions))
+    batch_at = 100
+    rate = matmul_rate(dim, 2 * slots, dtype, "cpu")
+    ours = Ours(lm, weights.read(lm, dtype), positions)
+    single, batched, mine, rates = Clock(), Clock(), Clock(), []
+    ours.step()
+    with stock_at(lm, 1, mean) as alone, stock_at(lm, slots, batch_at) as many:
+        alone()
+        for _ in range(rounds):
+            single.time(alone)
+            mine.time(ours.step)
+            rates.append(rate())
+            mine.time(ours.step)
+            single.time(alone)
+        batched.time(many)
+    schedule = use([length + DELAY - 1 for length in lengths], slots)
+    steps_single = sum(length + DELAY - 1 for length in lengths)
+    padded = [max(lengths[first : first + slots]) + DELAY - 1 for first in range(0, len(lengths), slots)]
+    audio = sum(lengths) / FRAME_RATE
+
+    def speeds(which: str) -> tuple[float, float, float]:
+        own, one, all_ = (getattr(clock, which) for clock in (mine, single, batched))
+        return audio / (own * schedule.steps), audio / (one * steps_single), audio / (all_ * sum(padded))
+
+    wall, cpu = speeds("wall"), speeds("cpu")
+    best = max(rates)
+    return {
+        "dtype": str(dtype).removeprefix("torch."),
+        "ratio_vs_single": round(wall[0] / wall[1], 2),
+        "ratio_vs_batched": round(wall[0] / wall[2], 2),
+        "wasted_row_steps": round(schedule.wasted_share, 4),
+        "fraction_of_matmul_rate": round(operations(dim, layers, 2048, slots) / mine.cpu / best, 3),
+        "ratio_vs_single_cpu": round(cpu[0] / cpu[1], 2),
+        "ratio_vs_batched_cpu": round(cpu[0] / cpu[2], 2),
+        "audio_seconds_a_second": {
+            name: round(value, 4)
+            for name, value in zip(
+                ("ours", "single", "batched", "ours_cpu", "single_cpu", "batched_cpu"),
+                wall + cpu,
+                strict=True,
+            )
+        },
+        "step_seconds": {"ours": mine.wall, "single": single.wall, "batched": batched.wall},
+        "step_cpu_seconds": {"ours": mine.cpu, "single": single.cpu, "batched": batched.cpu},
+        "matmul_gflops": round(best / 1e9, 1),
+        "slots": slots,
+        "cues": len(lengths),
+        "mean_position": mean,
+        "batched_measured_at_position": batch_at,
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+    }
+
+
+def whole_cues(slots: int, dtype: torch.dtype, count: int) -> dict[str, Any]:
+    """A manifest decoded from end to end by ours, and a one-second cue of it by AudioCraft's own loop."""
+    lm = model_of("small")
+    lengths = manifest(count)
+    rows = [row(lm, length, index) for index, length in enumerate(lengths)]
+    room = engine.Room(slots, max(lengths) + DELAY, slots * (max(lengths) + DELAY))
+    decoder = engine.SlotDecoder(lm, weights.read(lm, dtype), room, [USUAL])
+    queue = Queue((index, one.length + DELAY) for index, one in enumerate(rows))
+    single, mine = Clock(), Clock()
+    attributes = conditioners.ConditioningAttributes(text={"description": "a"})
+
+    def stock() -> None:
+        lm.generate(None, [attributes], max_gen_len=FRAME_RATE, top_k=250, cfg_coef=3.0)
+
+    single.time(stock)
+    mine.time(lambda: list(decoder.run(queue, rows.__getitem__)))
+    single.time(stock)
+    speed = sum(lengths) / FRAME_RATE / mine.wall
+    return {
+        "dtype": str(dtype).removeprefix("torch."),
+        "cues": count,
+        "audio_seconds": sum(lengths) / FRAME_RATE,
+        "ours_audio_seconds_a_second": round(speed, 4),
+        "single_audio_seconds_a_second": round(1 / single.wall, 4),
+        "ratio_vs_single": round(speed * single.wall, 2),
+        "ratio_vs_single_cpu": round(sum(lengths) / FRAME_RATE / mine.cpu * single.cpu, 2),
+        "wasted_row_steps": round(decoder.wasted / (decoder.steps_taken * slots), 4),
+    }
+
+
+def on_cuda() -> list[dict[str, Any]]:
+    """Every shape and number of slots on the CUDA device, with its copy bandwidth and matmul rate of the same run."""
+    found: list[dict[str, Any]] = [{"device": torch.cuda.get_device_name(), **_cuda_roof()}]
+    bandwidth, flops = found[0]["copy_bytes_a_second"], found[0]["matmul_flops"]
+    for shape, (dim, layers, _) in SHAPES.items():
+        lm = model_of(shape, device="cuda")
+        numbers = weights.read(lm, torch.float16)
+        singles = {}
+        for seconds in (3, 30):
+            half = seconds * FRAME_RATE // 2
+            for cues in (1, 32):
+                clock = Clock()
+                with stock_at(lm, cues, half) as step:
+                    for _ in range(4):
+                        clock.time(step)
+                singles[cues, seconds] = cues / FRAME_RATE / clock.wall
+        mixes = {"3s": 75, "30s": 750, "mixed": 0}
+        for slots in (1, 8, 32, 128):
+            for name, position in mixes.items():
+                if slots * 30 * FRAME_RATE * 8 * layers * dim > 90e9 and name != "3s":
+                    continue
+                places = representative(manifest(600), slots) if name == "mixed" else [position] * slots
+                found.append(
+                    {"shape": shape, "slots": slots, "cues": name}
+                    | _cuda_steps(lm, numbers, places, bandwidth, flops)
+                    | {f"stock_{cues}_{s}s": round(value, 2) for (cues, s), value in singles.items()}
+                )
+        del lm, numbers
+        torch.cuda.empty_cache()
+    return found
+
+
+def _cuda_steps(
+    lm: Any, numbers: weights.Weights, places: Sequence[int], bandwidth: float, flops: float
+) -> dict[str, Any]:
+    speeds = {}
+    for name, graphs in (("eager", False), ("graphs", True)):
+        ours, clock = Ours(lm, numbers, places, graphs), Clock()
+        for _ in range(3):
+            ours.step()
+        for _ in range(10):
+            clock.time(ours.step)
+        speeds[name] = clock.wall
+        del ours
+    dim, layers = numbers.dim, len(numbers.layers)
+    reads = 2 * (14 * dim * dim * layers + 8192 * dim) + sum(places) * 2 * 2 * layers * dim * 2
+    roof = max(reads / bandwidth, operations(dim, layers, numbers.card, len(places)) / flops)
+    return {
+        "eager_audio_s_a_s": round(len(places) / FRAME_RATE / speeds["eager"], 1),
+        "graphs_audio_s_a_s": round(len(places) / FRAME_RATE / speeds["graphs"], 1),
+        "step_over_roof": round(speeds["graphs"] / roof, 2),
+    }
+
+
+def _cuda_roof() -> dict[str, float]:
+    a = torch.randn(1 << 28, device="cuda")
+    b = torch.empty_like(a)
+    x = torch.randn(8192, 8192, device="cuda", dtype=torch.float16)
+    copy, product = Clock(), Clock()
+    for _ in range(5):
+        copy.time(lambda: b.copy_(a))
+        product.time(lambda: x @ x)
+    return {
+        "copy_bytes_a_second": 2 * a.numel() * 4 / copy.wall,
+        "matmul_flops": 2 * 8192**3 / product.wall,
+    }
+
+
+def main() -> None:
+    """Read the command line and print what was measured."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="steps only, bf16: within a minute")
+    parser.add_argument("--json", action="store_true", help="one JSON object and nothing else")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--dtype", choices=("bfloat16", "float32"), help="only this one")
+    parser.add_argument("--slots", type=int, default=32)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument(
+        "--cues", type=int, default=300, help="cues of the manifest that steps are weighed by"
+    )
+    parser.add_argument("--whole", type=int, default=20, help="cues to decode from end to end")
+    parser.add_argument("--threads", type=int)
+    asked = parser.parse_args()
+    if asked.threads:
+        torch.set_num_threads(asked.threads)
+    transformer.set_efficient_attention_backend("torch")
+    if asked.device == "cuda":
+        print(json.dumps(on_cuda(), indent=None if asked.json else 2))
+        return
+    dtypes = [asked.dtype] if asked.dtype else ["bfloat16"] if asked.quick else ["bfloat16", "float32"]
+    found: list[dict[str, Any]] = []
+    check = parity()
+    for name in dtypes:
+        dtype = getattr(torch, name)
+        found.append(check | side_by_side(asked.slots, dtype, asked.rounds, asked.cues))
+        if not asked.quick:
+            found.append(whole_cues(asked.slots, dtype, asked.whole))
+    print(json.dumps(found[0] if len(found) == 1 else found, indent=None if asked.json else 2))
+
+
+if __name__ == "__main__":
+    main()
