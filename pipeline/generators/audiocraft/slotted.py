@@ -52,7 +52,7 @@ class Slotted:
     def __init__(self, loaded: Loaded, dtype: torch.dtype | None = None) -> None:
         self._loaded = loaded
         self._weights = reading.read(loaded.generator.lm, dtype or dtype_for(loaded))
-        bytes_a_value = torch.finfo(self._weights.dtype).bits // 8
+        bytes_a_value = torch.finfo(self._weights.cache_dtype).bits // 8
         self._position_bytes = HALVES * 2 * len(self._weights.layers) * self._weights.dim * bytes_a_value
 
     @property

@@ -38,7 +38,7 @@ def decode(
     """Codes of ``rows``, in their order."""
     lm = loaded.generator.lm
     sizes = [size_of(lm, one) for one in rows]
-    room = Room(slots, max(sizes), slots * max(sizes))
+    room = Room(slots, max(sizes), slots * max(sizes), text=64)
     decoder = SlotDecoder(lm, reading.read(lm, dtype), room, [one.sampling for one in rows])
     queue = Queue(zip(range(len(rows)), sizes, strict=True))
     found = dict(decoder.run(queue, rows.__getitem__))

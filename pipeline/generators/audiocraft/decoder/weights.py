@@ -121,6 +121,11 @@ class Weights:
         return self.dim // self.heads_count
 
     @property
+    def cache_dtype(self) -> torch.dtype:
+        """Format of keys and values: float32 on CPUs, whose products of a matrix and a vector are fastest so."""
+        return torch.float32 if self.device.type == "cpu" else self.dtype
+
+    @property
     def has_cross(self) -> bool:
         """Whether text comes in by cross-attention."""
         return self.layers[0].cross is not None
