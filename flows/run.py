@@ -60,6 +60,7 @@ class BuildRun:
         self._made_masters: set[str] = set()
         self._digests: dict[tuple[str, int], str] = {}
         self._stages: dict[str, float] = {}
+        self._estimated_seconds = 0.0
         self._version: Version | None = None
         self._published = False
         self._held = contextlib.ExitStack()
@@ -93,11 +94,12 @@ class BuildRun:
         orders = list(self._prepared.plan.orders())
         engines = {order.recipe.engine for order in orders}
         workers = sum(len(devices_for(find_engine(name), self._asked)) for name in engines)
+        self._estimated_seconds = sum(order.cost for order in orders) / max(workers, 1)
         self._journal.write(
             "generate-began",
             takes=len(orders),
             audio_seconds=sum(order.recipe.seconds for order in orders),
-            estimated_seconds=sum(order.cost for order in orders) / max(workers, 1),
+            estimated_seconds=self._estimated_seconds,
         )
         self._stages["generate"] = time.monotonic()
         return share_out(orders, max(workers, 1))
@@ -122,6 +124,8 @@ class BuildRun:
             "master-began",
             masters=sum(len(order.wanted) for order in orders),
             audio_seconds=sum(order.seconds for order in orders),
+            generate_seconds=self._stages["generate"],
+            generate_estimated_seconds=self._estimated_seconds,
         )
         piles = max(1, min(len(orders), len(self._mastering_devices()) * _CHUNKS_PER_WORKER))
         chunks = (AssetChunk(tuple(orders[first::piles])) for first in range(piles))

@@ -20,8 +20,12 @@ from pipeline.recipe import Recipe
 
 VERSION = "1"
 
-_SIZES = {1024: 1.0, 1536: 4.0, 2048: 8.0}
-"""Cost of a second of audio by the model's width, against musicgen-small."""
+_SECONDS = {"cpu": 0.5, "mps": 0.5, "cuda": 0.002}
+"""Time that a second of musicgen-small's audio takes in full slots: on a CPU as measured, on CUDA twice the roofline
+of an H200 (docs/decoder.md), on MPS unknown."""
+_SMALL = 1024 * 1024 * 24
+_MAGNET = 0.2
+"""Passes of a MAGNeT against those of a model that makes one frame a step."""
 
 
 class AudioCraftEngine:
@@ -40,10 +44,12 @@ class AudioCraftEngine:
         return _devices()
 
     def cost(self, recipe: Recipe) -> float:
-        """Relative to musicgen-small on the usual device: seconds of audio by the model's size."""
+        """Seconds on this machine's device: audio by the model's weights, in slots that are all taken."""
         model = BY_ID.get(recipe.model)
-        size = _SIZES.get(model.dim, 1.0) if model else 0.05
-        return recipe.seconds * size * (0.2 if model and model.family == "magnet" else 1.0)
+        weights = model.dim**2 * model.layers / _SMALL if model else 0.05
+        kind = self.devices()[0].partition(":")[0]
+        share = _MAGNET if model and model.family == "magnet" else 1.0
+        return recipe.seconds * _SECONDS[kind] * weights * share
 
     def open(self, device: str) -> Generator:
         """Import torch and AudioCraft; models are loaded when recipes ask for them."""
