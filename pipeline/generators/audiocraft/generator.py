@@ -88,30 +88,16 @@ class AudioCraftGenerator:
     ) -> Iterator[Outcome]:
         key = (loaded.model.id, loaded.stored.revision)
         conditions: Conditions = {}
-        pending: list[Take] = []
+        takes: list[Take] = []
         for recipe in recipes:
             try:
-                pending.append(Take(recipe, loaded, audio, conditions))
+                takes.append(Take(recipe, loaded, audio, conditions))
             except GenerationError as error:
                 yield recipe, error
-        while pending:
-            batch = decoders.next_batch(loaded, pending, self._rows[key])
-            try:
-                codes, rows = stepping_down(
-                    lambda part, slots: decoders.decode(loaded, [take.row for take in part], slots),
-                    batch,
-                    self._rows[key],
-                )
-            except GenerationError as error:
-                yield from ((take.recipe, error) for take in batch)
-                pending = [take for take in pending if take not in batch]
-                continue
+        for ended, rows in decoders.decode_all(loaded, takes, self._rows[key]):
             self._rows[key] = rows
-            for take, found in zip(batch, codes, strict=True):
-                take.advance(found)
-            done = [take for take in batch if take.done]
-            pending = [take for take in pending if not take.done]
-            yield from self._finish(loaded, done, rows)
+            yield from ((take.recipe, take.error) for take in ended if take.error is not None)
+            yield from self._finish(loaded, [take for take in ended if take.error is None], rows)
 
     def _finish(self, loaded: Loaded, takes: Sequence[Take], rows: int) -> Iterator[Outcome]:
         try:
