@@ -21,6 +21,7 @@ from pathlib import Path
 
 import prefect
 from platformdirs import user_cache_path
+from prefect.client.orchestration import get_client
 from prefect.settings import (
     PREFECT_API_URL,
     PREFECT_HOME,
@@ -50,6 +51,7 @@ def prefect_api() -> Iterator[str]:
     """The URL of the Prefect API that a flow in this context talks to."""
     configured = get_current_settings().api.url
     if configured:
+        _check_answers(configured)
         yield configured
         return
     home = Path(tempfile.mkdtemp(prefix=_PREFIX))
@@ -65,6 +67,16 @@ def prefect_api() -> Iterator[str]:
                 yield url
     finally:
         shutil.rmtree(home, ignore_errors=True)
+
+
+def _check_answers(url: str) -> None:
+    with get_client(sync_client=True) as client:
+        problem = client.api_healthcheck()
+    if problem is not None:
+        raise MachineError(
+            f"the Prefect API at {url} does not answer ({problem}); start it, or unset PREFECT_API_URL "
+            "(and api.url of the Prefect profile) to build with a private one"
+        )
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from prefect import flow, task
+from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext
@@ -70,6 +71,7 @@ def build(
         _all([generate.submit(run, shard) for shard in run.shards()])
         _all([master.submit(run, chunk) for chunk in run.chunks()])
         publish(run)
+        create_markdown_artifact(run.summary(), key="cuesmith-build", description="What the build made")
         return run.result()
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.provenance.facts import now
-from pipeline.store import Store
+from pipeline.store import Store, told
 
 Listener = Callable[[dict[str, Any]], None]
 _listener: ContextVar[Listener] = ContextVar("cuesmith_journal_listener", default=lambda entry: None)
@@ -55,7 +55,8 @@ class Journal:
         self._path: Path | None = store.backend.local_path(self._key)
         self._lines: list[bytes] = []
         if self._path is not None:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with told("make", str(self._path.parent)):
+                self._path.parent.mkdir(parents=True, exist_ok=True)
 
     def write(self, event: str, **facts: Any) -> None:
         """Write one event with its moment."""
@@ -63,7 +64,7 @@ class Journal:
         line = json.dumps(entry, ensure_ascii=False).encode() + b"\n"
         with self._lock:
             if self._path is not None:
-                with self._path.open("ab") as file:
+                with told("write", str(self._path)), self._path.open("ab") as file:
                     file.write(line)
             else:
                 self._lines.append(line)

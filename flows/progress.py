@@ -32,6 +32,7 @@ class BuildProgress:
         self._audio_total = 0.0
         self._done = 0
         self._total = 0
+        self._failed = 0
         self._said = time.monotonic()
 
     def __enter__(self) -> BuildProgress:
@@ -53,13 +54,11 @@ class BuildProgress:
             case "take" | "master":
                 self._advance(entry["audio_seconds"])
             case "take-failed":
+                self._failed += 1
                 self._advance(0.0)
-            case "failed":
-                self._advance(0.0 if entry["stage"] == "master" else None)
-                where = f"{entry['asset']} variation {entry['variation']}"
-                self._console.print(
-                    f"[red]failed[/red] {entry['stage']} {where}: {entry['reason']}", highlight=False
-                )
+            case "failed" if entry["stage"] == "master":
+                self._failed += 1
+                self._advance(0.0)
 
     def _begin(self, stage: str, total: int, audio_seconds: float) -> None:
         self._audio, self._audio_total = 0.0, audio_seconds
@@ -68,8 +67,8 @@ class BuildProgress:
         if self._bars.disable:
             self._console.print(f"{stage}: {total} to make, {audio_seconds:.0f} s of audio", highlight=False)
 
-    def _advance(self, audio_seconds: float | None) -> None:
-        if self._stage is None or audio_seconds is None:
+    def _advance(self, audio_seconds: float) -> None:
+        if self._stage is None:
             return
         self._audio += audio_seconds
         self._done += 1
@@ -79,4 +78,5 @@ class BuildProgress:
             self._console.print(f"  {self._done} of {self._total}, {self._audio_text()}", highlight=False)
 
     def _audio_text(self) -> str:
-        return f"{self._audio:.0f}/{self._audio_total:.0f} s of audio"
+        failed = f", {self._failed} failed" if self._failed else ""
+        return f"{self._audio:.0f}/{self._audio_total:.0f} s of audio{failed}"

@@ -18,6 +18,7 @@ from flows.journal import Journal, Listener
 from flows.prepare import Prepared
 from flows.publish import publish
 from pipeline.catalog import Version
+from pipeline.errors import UsageError
 from pipeline.generators import find_engine
 from pipeline.jobs import AssetOrder, Event, Failed, Mastered, MasterJob, TakeMade, TakesJob, VariationOrder
 from pipeline.plan import AssetPlan, Shard, TakeOrder, VariationPlan, group_digest, master_digest, share_out
@@ -42,6 +43,11 @@ class BuildRun:
     ) -> None:
         self._prepared = prepared
         self._asked = parse_devices(devices)
+        if prepared.store.root.startswith("memory:"):
+            raise UsageError(
+                f"{prepared.store.root} lives in one process and a build has several; "
+                "give a folder or the URL of an object store"
+            )
         self.run = run
         self._prefect_run = prefect_run
         self._began = time.monotonic()
@@ -161,6 +167,23 @@ class BuildRun:
             "run": self.run,
             "seconds": round(time.monotonic() - self._began, 3),
         }
+
+    def summary(self) -> str:
+        """The result in Markdown, for Prefect's artifacts."""
+        result = self.result()
+        lines = [
+            f"# {self._prepared.project.name}: catalog version {result['version']}",
+            "",
+            "| generated | mastered | reused | failed | seconds |",
+            "|---|---|---|---|---|",
+            f"| {result['generated']} | {result['mastered']} | {result['reused']} | {len(result['failed'])} "
+            f"| {result['seconds']:.1f} |",
+        ]
+        for one in result["failed"]:
+            lines.append(
+                f"- failed: `{one['asset']}` variation {one['variation']} ({one['stage']}): {one['reason']}"
+            )
+        return "\n".join(lines)
 
     def _crew(self, devices: tuple[str, ...]) -> Crew:
         with self._lock:

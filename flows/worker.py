@@ -12,6 +12,7 @@ import queue
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Iterator
 from typing import BinaryIO
 
@@ -30,6 +31,16 @@ def main(outputs: str) -> None:
     os.dup2(2, 1)
     jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(sys.stdin.buffer, jobs), daemon=True).start()
+    try:
+        _serve(jobs, channel, outputs)
+    except BaseException:
+        # An ordinary end would wait for the listening thread's hold on standard input, and abort.
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(1)
+
+
+def _serve(jobs: queue.SimpleQueue[Job], channel: BinaryIO, outputs: str) -> None:
     store = Store.open(outputs)
     opened: dict[tuple[str, str], Generator] = {}
     while True:

@@ -46,6 +46,7 @@ def build_command(
     if prepared.plan.stale:
         # Prefect reads its settings when it is imported; the progress bar says what its log lines would.
         os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
+        os.environ.setdefault("PREFECT_LOGGING_INTERNAL_LEVEL", "CRITICAL")
         from flows.command import run_build
 
         result = run_build(path, outputs, profile, only or (), devices, quiet=quiet)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipeline.catalog.version import Version
 from pipeline.provenance import ObjectJson
-from pipeline.store import ObjectRef, Store
+from pipeline.store import ObjectRef, Store, told
 
 _MARK = ".version"
 
@@ -27,12 +27,13 @@ def sync_library(store: Store, version: Version) -> Path | None:
     stamp = f"{version.number}\n"
     if mark.is_file() and mark.read_text() == stamp:
         return root
-    root.mkdir(parents=True, exist_ok=True)
-    mark.unlink(missing_ok=True)
-    _remove_others(root, set(wanted))
-    for path, item in wanted.items():
-        _link(store, item, root / path)
-    mark.write_text(stamp)
+    with told("write", str(root)):
+        root.mkdir(parents=True, exist_ok=True)
+        mark.unlink(missing_ok=True)
+        _remove_others(root, set(wanted))
+        for path, item in wanted.items():
+            _link(store, item, root / path)
+        mark.write_text(stamp)
     return root
 
 

@@ -1,5 +1,6 @@
 """Encoding masters into the files that a game ships."""
 
-from pipeline.delivery.encode import FORMATS, encode
+from pipeline.delivery.encode import FORMATS, Rendition, encode, render
+from pipeline.delivery.labels import Labels
 
-__all__ = ["FORMATS", "encode"]
+__all__ = ["FORMATS", "Labels", "Rendition", "encode", "render"]

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from pipeline.audio import Clip, Depth, pcm_sha256, resample, resample_loop, wav_bytes
-from pipeline.delivery.comments import with_comments
-from pipeline.delivery.loop_points import loop_comments, smpl_chunk
-from pipeline.delivery.m4a import m4a_bytes
+from dataclasses import dataclass
+
+from pipeline.audio import Chunk, Clip, Depth, pcm_sha256, read, resample, resample_loop, wav_bytes
+from pipeline.delivery.labels import Labels
+from pipeline.delivery.loop_points import cue_chunk, loop_comments, smpl_chunk
+from pipeline.delivery.m4a import m4a_bytes, m4a_clip
 from pipeline.delivery.ogg import with_serial
 from pipeline.delivery.sndfile import MP3, OPUS, VORBIS, Coding, fitting_rate, flac_bytes, lossy_bytes
-from pipeline.errors import UsageError
+from pipeline.delivery.tags import comments, with_atoms, with_comments, with_id3
+from pipeline.delivery.wav_metadata import bext_chunk, info_chunk, ixml_chunk
+from pipeline.errors import MasteringError, UsageError
+from pipeline.mastering import Measurement, apply_gain, true_peak
+from pipeline.mastering.decibel import level
 
 Loop = tuple[int, int]
 
 FORMATS = ("wav", "flac", "ogg", "opus", "mp3", "m4a")
+_TRIES = 8
+_STEP_DB = 0.05
+"""Lowered beyond what was missing, since the next encode's peaks move again."""
 _LOSSY = {"ogg": VORBIS, "opus": OPUS, "mp3": MP3}
 
 
@@ -29,32 +38,118 @@ def _at_fitting_rate(clip: Clip, loop: Loop | None, coding: Coding) -> tuple[Cli
     return resample(clip, rate), moved
 
 
-def _lossy(clip: Clip, audio_format: str, loop: Loop | None) -> bytes:
-    """ogg, opus or mp3."""
-    coding = _LOSSY[audio_format]
-    fitted, moved = _at_fitting_rate(clip, loop, coding)
-    data = lossy_bytes(fitted, coding)
+def _wav_chunks(
+    rate: int, loop: Loop | None, labels: Labels | None, measured: Measurement | None
+) -> list[Chunk]:
+    """What stands before the samples of a wav."""
+    described = (
+        [
+            bext_chunk(labels, measured),
+            ixml_chunk(labels, measured, loop=loop is not None),
+            info_chunk(labels),
+        ]
+        if labels
+        else []
+    )
+    return [*described, *([cue_chunk(loop[0]), smpl_chunk(rate, *loop)] if loop else [])]
+
+
+def _ogg(clip: Clip, audio_format: str, loop: Loop | None, labels: Labels | None) -> bytes:
+    """ogg or opus of a clip at a fitting rate, its serial made from the sound."""
+    data = lossy_bytes(clip, _LOSSY[audio_format])
+    tagged = with_comments(data, audio_format, comments(labels, loop_comments(*loop) if loop else ()))
+    return with_serial(tagged, int(pcm_sha256(clip)[:8], 16))
+
+
+def _lossy(clip: Clip, audio_format: str, loop: Loop | None, labels: Labels | None) -> bytes:
+    """ogg, opus, mp3 or m4a."""
+    if audio_format == "m4a":
+        return with_atoms(m4a_bytes(clip), labels)
+    fitted, moved = _at_fitting_rate(clip, loop, _LOSSY[audio_format])
     if audio_format == "mp3":
-        return data
-    tagged = with_comments(data, audio_format, loop_comments(*moved) if moved else ())
-    return with_serial(tagged, int(pcm_sha256(fitted)[:8], 16))
+        return with_id3(lossy_bytes(fitted, MP3), labels)
+    return _ogg(fitted, audio_format, moved, labels)
 
 
-def encode(clip: Clip, audio_format: str, depth: Depth = "24", *, loop: Loop | None = None) -> bytes:
+@dataclass(frozen=True, eq=False)
+class Rendition:
+    """A master as a file, and what a lossy format asked for."""
+
+    data: bytes
+    lowered_db: float
+    """How much the sound was lowered so that what is decoded keeps the ceiling; 0.0 for most."""
+    decoded_true_peak_dbtp: float | None
+    """Measured on what the file decodes to; None for lossless formats, and where no ceiling was asked."""
+
+
+def _decoded(data: bytes, audio_format: str) -> Clip:
+    return m4a_clip(data) if audio_format == "m4a" else read(data)
+
+
+def _under_ceiling(
+    clip: Clip, audio_format: str, loop: Loop | None, labels: Labels | None, ceiling_dbtp: float
+) -> Rendition:
+    """The first lossy encode whose decoded true peak keeps the ceiling, each try lower by what was missing.
+    """
+    lowered_db = 0.0
+    for _ in range(_TRIES):
+        data = _lossy(apply_gain(clip, -lowered_db), audio_format, loop, labels)
+        decoded = _decoded(data, audio_format)
+        peak = level(true_peak(decoded, circular=loop == (0, decoded.length)))
+        if peak is None or peak <= ceiling_dbtp:
+            return Rendition(data, lowered_db, peak)
+        lowered_db = round(lowered_db + peak - ceiling_dbtp + _STEP_DB, 3)
+    raise MasteringError(
+        f"{audio_format} cannot keep {ceiling_dbtp:g} dBTP: decoded it still peaks at {peak:.2f} dBTP after "
+        f"lowering by {lowered_db:.1f} dB; lower true_peak or leave {audio_format} out of formats"
+    )
+
+
+def render(
+    clip: Clip,
+    audio_format: str,
+    depth: Depth = "24",
+    *,
+    loop: Loop | None = None,
+    labels: Labels | None = None,
+    measured: Measurement | None = None,
+    ceiling_dbtp: float | None = None,
+) -> Rendition:
+    """`encode`, with a check of what a lossy file decodes to.
+
+    Lossy coding moves peaks. With ``ceiling_dbtp`` the file is decoded and its true peak measured; where it
+    is above, the sound is encoded again as much lower. Raises `MasteringError` when that does not settle,
+    and what `encode` raises.
+    """
+    if ceiling_dbtp is not None and audio_format in (*_LOSSY, "m4a"):
+        return _under_ceiling(clip, audio_format, loop, labels, ceiling_dbtp)
+    data = encode(clip, audio_format, depth, loop=loop, labels=labels, measured=measured)
+    return Rendition(data, 0.0, None)
+
+
+def encode(
+    clip: Clip,
+    audio_format: str,
+    depth: Depth = "24",
+    *,
+    loop: Loop | None = None,
+    labels: Labels | None = None,
+    measured: Measurement | None = None,
+) -> bytes:
     """``clip`` as a file of ``audio_format`` ("wav", "flac", "ogg", "opus", "mp3", "m4a").
 
     ``depth`` counts for wav and flac (flac has no float and takes 24). ``loop`` is start and end
     (exclusive) in samples of ``clip``; wav, flac, ogg and opus carry it, mp3 and m4a, whose frames do not
-    keep lengths, do not. opus and mp3 are resampled where they cannot hold the rate. No file holds a clock
-    time, a host or a path. Raises `UsageError` for a format that is not one of these, `MachineError` for
-    m4a without its extra.
+    keep lengths, do not. ``labels`` go into every format's tags, ``measured`` into the loudness fields of a
+    wav. opus and mp3 are resampled where they cannot hold the rate. No file holds a clock time, a host or a
+    path. Raises `UsageError` for a format that is not one of these, `MachineError` for m4a without its
+    extra.
     """
+    if audio_format not in FORMATS:
+        raise UsageError(f"format {audio_format!r} is not known; choose from {', '.join(FORMATS)}")
     if audio_format == "wav":
-        return wav_bytes(clip, depth, [smpl_chunk(clip.rate, *loop)] if loop else [])
+        return wav_bytes(clip, depth, _wav_chunks(clip.rate, loop, labels, measured))
     if audio_format == "flac":
-        return with_comments(flac_bytes(clip, depth), "flac", loop_comments(*loop) if loop else ())
-    if audio_format in _LOSSY:
-        return _lossy(clip, audio_format, loop)
-    if audio_format == "m4a":
-        return m4a_bytes(clip)
-    raise UsageError(f"format {audio_format!r} is not known; choose from {', '.join(FORMATS)}")
+        pairs = comments(labels, loop_comments(*loop) if loop else ())
+        return with_comments(flac_bytes(clip, depth), "flac", pairs)
+    return _lossy(clip, audio_format, loop, labels)

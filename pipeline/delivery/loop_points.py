@@ -1,4 +1,4 @@
-"""Loop points as players read them: `smpl` in WAV, comments in Ogg and FLAC."""
+"""Loop points as players read them: `smpl` and `cue ` in WAV, comments in Ogg and FLAC."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from pipeline.audio import Chunk
 _MIDI_MIDDLE_C = 60
 _FORWARD = 0
 _FOR_EVER = 0
+_CUE = 1
+"""The cue point that the loop starts at."""
 
 
 def smpl_chunk(rate: int, start: int, end: int) -> Chunk:
@@ -19,7 +21,12 @@ def smpl_chunk(rate: int, start: int, end: int) -> Chunk:
     """
     period_ns = round(1e9 / rate)
     head = struct.pack("<9I", 0, 0, period_ns, _MIDI_MIDDLE_C, 0, 0, 0, 1, 0)
-    return Chunk("smpl", head + struct.pack("<6I", 0, _FORWARD, start, end - 1, 0, _FOR_EVER))
+    return Chunk("smpl", head + struct.pack("<6I", _CUE, _FORWARD, start, end - 1, 0, _FOR_EVER))
+
+
+def cue_chunk(start: int) -> Chunk:
+    """The cue point that the sampler chunk's loop refers to, at sample ``start``."""
+    return Chunk("cue ", struct.pack("<3I4s3I", 1, _CUE, start, b"data", 0, 0, start))
 
 
 def loop_comments(start: int, end: int) -> list[tuple[str, str]]:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from pipeline.audio import Clip, pcm_sha256, read_take
-from pipeline.delivery import encode
+from pipeline.delivery import Labels, render
 from pipeline.errors import CuesmithError, MachineError, MasteringError, StoreError
 from pipeline.jobs.events import Began, Event, Failed, Mastered
 from pipeline.jobs.objects import put_object
@@ -165,7 +165,8 @@ def _record(
     store: Store,
 ) -> MasterRecord:
     asset, model = order.asset, one.record["model"]
-    renditions = _renditions(asset, result, store)
+    told = disclosure(neural=model["neural"], engine=model["engine"], model=model["id"])
+    renditions = _renditions(asset, result, _labels(order, one, told), store)
     return MasterRecord(
         schema=MASTER_SCHEMA,
         digest=one.order.master,
@@ -186,7 +187,7 @@ def _record(
         pcm_sha256=pcm_sha256(result.clip, asset.delivery.bit_depth),
         renditions=renditions,
         manifest=order.manifest,
-        disclosure=disclosure(neural=model["neural"], engine=model["engine"], model=model["id"]),
+        disclosure=told,
         made={
             "at": now(),
             "seconds": round(took, 3),
@@ -215,15 +216,43 @@ def _judge(asset: AssetSpec, result: Master) -> QualityReport:
     return score(result.clip, asset.kind, asked_s=asked, loop=result.loop)
 
 
-def _renditions(asset: AssetSpec, result: Master, store: Store) -> list[RenditionJson]:
-    return [
-        {
-            "format": audio_format,
-            "object": put_object(
-                store,
-                encode(result.clip, audio_format, asset.delivery.bit_depth, loop=result.loop),
-                f".{audio_format}",
-            ),
-        }
-        for audio_format in asset.delivery.formats
-    ]
+def _labels(order: AssetOrder, one: _Chosen, told: dict[str, str]) -> Labels:
+    asset, model = order.asset, one.record["model"]
+    return Labels(
+        title=f"{asset.id}_{one.order.variation:02d}",
+        project=order.manifest["project"],
+        asset=asset.id,
+        variation=one.order.variation,
+        kind=asset.kind,
+        catalog_id=one.order.master,
+        disclosure=told["statement"],
+        generated=model["neural"],
+        license=model["license"],
+        recipe_digest=one.record["digest"],
+        tempo_bpm=asset.bpm,
+        ucs_category=asset.ucs.category if asset.ucs else None,
+        ucs_name=asset.ucs.name if asset.ucs else None,
+    )
+
+
+def _renditions(asset: AssetSpec, result: Master, labels: Labels, store: Store) -> list[RenditionJson]:
+    renditions = []
+    for audio_format in asset.delivery.formats:
+        made = render(
+            result.clip,
+            audio_format,
+            asset.delivery.bit_depth,
+            loop=result.loop,
+            labels=labels,
+            measured=result.measured,
+            ceiling_dbtp=asset.mastering.true_peak_dbtp,
+        )
+        renditions.append(
+            RenditionJson(
+                format=audio_format,
+                object=put_object(store, made.data, f".{audio_format}"),
+                lowered_db=made.lowered_db,
+                decoded_true_peak_dbtp=made.decoded_true_peak_dbtp,
+            )
+        )
+    return renditions

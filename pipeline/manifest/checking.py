@@ -13,7 +13,7 @@ from pipeline.manifest.faults import Fault, list_names, suggest
 from pipeline.manifest.language import Asset, Settings, Shared
 from pipeline.manifest.nodes import Location
 from pipeline.manifest.problems import Report
-from pipeline.manifest.values import nothing, shape
+from pipeline.manifest.scalars import nothing, shape
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 ModelT_co = TypeVar("ModelT_co", bound=BaseModel, covariant=True)
@@ -52,12 +52,16 @@ def check(
     try:
         return Checked(model.model_validate(data), frozenset())
     except ValidationError as error:
-        found = [(tuple(item["loc"]), _fault(model, item)) for item in error.errors(include_url=False)]
+        found = error.errors(include_url=False)
+    explained = {item["loc"][:depth] for item in found for depth in range(len(item["loc"]))}
     bad: set[str] = set()
-    for location, fault in found:
+    for item in found:
+        location = item["loc"]
+        if location in explained:
+            continue
         line, known = nodes.locate(node, location)
-        missing = fault.what == "is missing" or fault.what.startswith("unknown key")
-        report.add(line, nodes.dotted(base + (location if missing else known)), fault)
+        place = location if item["type"] == "missing" else known
+        report.add(line, nodes.dotted(base + place), _fault(model, item))
         bad.update(str(step) for step in location)
         _remove(data, location)
     for key, value in (stand_in or {}).items():

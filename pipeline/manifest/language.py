@@ -94,6 +94,12 @@ class UcsKeys(Language):
     name: FxName = Field(default=None, description="FXName, at most 25 characters.")
 
 
+Tags = Annotated[tuple[Tag, ...], Field(max_length=64), BeforeValidator(v.at_most(64))]
+Formats = Annotated[tuple[Format, ...], Field(min_length=1, max_length=6), BeforeValidator(v.at_most(6))]
+Pieces = Annotated[tuple[Piece, ...], Field(max_length=10_000), BeforeValidator(v.at_most(10_000))]
+Paths = Annotated[
+    tuple[Path, ...], Field(max_length=64), BeforeValidator(v.at_most(64)), BeforeValidator(_list_if_null)
+]
 Sampling = Annotated[SamplingKeys | None, BeforeValidator(v.refuse_null)]
 Fade = Annotated[
     FadeKeys | None,
@@ -112,7 +118,7 @@ class Settings(Language):
         default=None, description="Tempo in beats a minute. A loop with a tempo ends on a bar."
     )
     loop: Flag = Field(default=None, description="Whether the end runs back into the start without a seam.")
-    tags: tuple[Tag, ...] = Field(default=(), max_length=64, description="Words to find the asset by.")
+    tags: Tags = Field(default=(), description="Words to find the asset by.")
     variations: Variations = Field(default=None, description="Numbered alternates to make: _01, _02 and on.")
     candidates: Candidates = Field(
         default=None, description="Takes to make for each variation; the best is kept."
@@ -135,9 +141,7 @@ class Settings(Language):
         default=None, description="Sample rate of the master: 48000, 48 kHz or 44.1 kHz."
     )
     channels: Channels = Field(default=None, description="1 for mono, 2 for stereo.")
-    formats: tuple[Format, ...] = Field(
-        default=(), min_length=1, max_length=6, description="Files to deliver."
-    )
+    formats: Formats = Field(default=(), description="Files to deliver.")
     bit_depth: BitDepth = Field(
         default=None, description="Of wav and flac: 16, 24 or float (float is wav only)."
     )
@@ -169,7 +173,7 @@ class Asset(Settings):
     id: Id = Field(description="Name and place in the library, such as music/forest/explore.")
     kind: Kind = Field(description="music or sfx.")
     prompt: Prompt = Field(description="The sound in words.")
-    for_each: Annotated[dict[str, tuple[Piece, ...]], BeforeValidator(v.refuse_null)] = Field(
+    for_each: Annotated[dict[str, Pieces], BeforeValidator(v.refuse_null)] = Field(
         default_factory=dict,
         description="Lists of values; the entry stands for every combination, with {name} filled in.",
     )
@@ -187,8 +191,8 @@ class Shared(Language):
 
     cuesmith: Version = Field(description="Version of the manifest language: 1.")
     seed: Seed = Field(default=None, description="Seed from which every variation's seed is derived.")
-    include: Annotated[tuple[Path, ...], BeforeValidator(_list_if_null)] = Field(
-        default=(), max_length=64, description="Files whose defaults and profiles come before this file's."
+    include: Paths = Field(
+        default=(), description="Files whose defaults and profiles come before this file's."
     )
     profiles: Annotated[dict[str, SomeLayer], BeforeValidator(_mapping_if_null)] = Field(
         default={}, description="Named settings to choose with --profile."

@@ -6,6 +6,9 @@ from pipeline.errors import ManifestError, Problem
 from pipeline.manifest.faults import Fault
 from pipeline.manifest.nodes import Location, Node, dotted, locate
 
+MAX_PROBLEMS = 1000
+"""Where a load stops looking for more."""
+
 
 class Problems:
     """The problems of one load, over every file that it reads."""
@@ -20,8 +23,12 @@ class Problems:
         return Report(self, file)
 
     def add(self, problem: Problem) -> None:
-        """Keep one problem."""
+        """Keep one problem. Raises `ManifestError` at `MAX_PROBLEMS`: nobody reads on from there."""
         self._found.append(problem)
+        if len(self._found) >= MAX_PROBLEMS:
+            fault = Fault(f"{MAX_PROBLEMS:,} problems so far", "mend these first; there may be more")
+            self._found.append(Problem(problem.file, problem.line, "", fault.what, fault.remedy))
+            self.check()
 
     def check(self) -> None:
         """Raise `ManifestError` with all that was found, if anything was."""

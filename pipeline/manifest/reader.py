@@ -19,6 +19,8 @@ from pipeline.manifest.syntax import Stop, parse_events
 
 MAX_BYTES = 16 * 2**20
 MAX_NODES = 2_000_000
+MAX_KEYS = 10_000
+"""Keys of one mapping."""
 MAX_DEPTH = 32
 MAX_ALIASED = 100_000
 """Nodes that aliases may stand for, all together."""
@@ -157,6 +159,10 @@ class _Composer:
             what = f"duplicate key {quote(node.text)}, first on line {first}"
             self._report.add(line, "", Fault(what, "keep one of the two"))
         else:
+            if len(parent.key_lines) >= MAX_KEYS:
+                raise Stop(
+                    line, Fault(f"a mapping holds more than {MAX_KEYS:,} keys", "write assets as a list")
+                )
             parent.key_lines[node.text] = line
             return node.text
         return None

@@ -105,8 +105,16 @@ class Sources:
             report.at(source.root, location, fault)
             return
         if path not in self._seen:
-            shown = report.file[: len(report.file) - len(includer.name)] + text
-            self.read(path, shown, chain)
+            self.read(path, _beside(report.file, text), chain)
+
+
+def _beside(shown: str, text: str) -> str:
+    """``text``, a path from the folder of the file ``shown``, as the person would write it.
+
+    >>> _beside("manifests/game.yaml", "shared/a.yaml")
+    'manifests/shared/a.yaml'
+    """
+    return shown[: max(shown.rfind("/"), shown.rfind("\\")) + 1] + text
 
 
 def _known_version(root: Mapping, report: Report) -> bool:

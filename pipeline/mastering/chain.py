@@ -24,6 +24,7 @@ from pipeline.mastering.level import (
 from pipeline.mastering.limiter import MARGIN_DB, apply_gain, limit
 from pipeline.mastering.loudness import energies
 from pipeline.mastering.measure import Measurement, measurement
+from pipeline.mastering.seam import Seam, measure_seam
 from pipeline.mastering.shape import Shaped, Step, TakeInput, shape
 from pipeline.mastering.true_peak import true_peak
 
@@ -33,6 +34,8 @@ CHAIN_VERSION = "1"
 TOLERANCE_LU = 0.2
 _ROUNDS = 4
 _CLOSE_LU = 0.05
+_LEAST_ANSWER = 0.25
+"""Least that 1 dB of gain into the limiter is taken to raise the loudness by, so that no step is wild."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +53,8 @@ class Master:
     """Of ``clip`` as it is."""
     chain: tuple[Step, ...]
     """JSON objects, one for each step in order, with what it measured or did."""
+    seam: Seam | None
+    """How the loop wraps; None for a sound that plays once."""
     deviation: str | None
     """Why loudness is off the target by more than 0.2 LU: ``true-peak ceiling``, ``gain limit``,
     ``gain of the approved sibling`` or ``shared gain``; None when it is on target."""
@@ -116,15 +121,19 @@ def _raise_group(
     shaped: Sequence[Shaped], levels: Sequence[Levels], method: Method, plan: GainPlan, spec: MasteringSpec
 ) -> tuple[list[_Raised], float]:
     """Everything at the plan's gain, raised again by what the limiter took while the plan allows it."""
-    gain_db = plan.gain_db
+    target = target_for(method, spec)
+    gain_db, answer = plan.gain_db, 1.0
     raised = [_raise(one, level, gain_db, spec) for one, level in zip(shaped, levels, strict=True)]
+    reached = power_mean([one.levels.by(method) for one in raised])
     for _ in range(_ROUNDS):
-        missing = target_for(method, spec) - power_mean([one.levels.by(method) for one in raised])
-        more = min(plan.most_db, round_gain(gain_db + missing))
-        if not any(one.limited_db for one in raised) or missing < _CLOSE_LU or more <= gain_db:
+        more = min(plan.most_db, round_gain(gain_db + (target - reached) / answer))
+        if not any(one.limited_db for one in raised) or target - reached < _CLOSE_LU or more <= gain_db:
             break
+        before, step_db = reached, more - gain_db
         gain_db = more
         raised = [_raise(one, level, gain_db, spec) for one, level in zip(shaped, levels, strict=True)]
+        reached = power_mean([one.levels.by(method) for one in raised])
+        answer = min(1.0, max(_LEAST_ANSWER, (reached - before) / step_db))
     return raised, gain_db
 
 
@@ -160,8 +169,19 @@ def _finish(
             "reduction_db": round(one.limited_db, 3),
         },
     ]
-    measured = measurement(one.clip, one.levels.energies, one.levels.true_peak)
-    return Master(one.clip, shaped.loop, gain_db, one.limited_db, measured, tuple(steps), deviation)
+    seam = measure_seam(one.clip, shaped.loop) if shaped.loop else None
+    if seam is not None:
+        steps.append({"step": "seam", **seam.to_json()})
+    return Master(
+        clip=one.clip,
+        loop=shaped.loop,
+        gain_db=gain_db,
+        limited_db=one.limited_db,
+        measured=measurement(one.clip, one.levels.energies, one.levels.true_peak),
+        chain=tuple(steps),
+        seam=seam,
+        deviation=deviation,
+    )
 
 
 def _master_sounding(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import convolve1d, minimum_filter1d
+from scipy.ndimage import minimum_filter1d, uniform_filter1d
 
 from pipeline.audio import Clip
 from pipeline.mastering.decibel import amplitude
@@ -21,7 +21,7 @@ from pipeline.mastering.true_peak import peak_envelope
 
 LOOK_AHEAD_S = 0.0015
 RELEASE_S = 0.06
-MARGIN_DB = 0.05
+MARGIN_DB = 0.1
 """Kept below the asked ceiling: other meters interpolate otherwise, and integers round."""
 
 _TRIES = 8
@@ -59,18 +59,30 @@ def _released(needed: Floats, release_samples: float) -> Floats:
     return 1.0 - held
 
 
+def _smoothed(gain: Floats, reach: int) -> Floats:
+    """A moving average of triangular weight over at most ``reach`` samples to either side, made of two
+    boxes."""
+    box = 2 * (reach // 2) + 1
+    smooth: Floats = uniform_filter1d(uniform_filter1d(gain, box, mode="nearest"), box, mode="nearest")
+    return smooth
+
+
 def _gain_curve(envelope: Floats, ceiling: float, rate: int, circular: bool) -> Floats:
     """Linear gain by sample, at most ceiling / envelope within the look-ahead of every peak."""
-    reach = max(1, round(LOOK_AHEAD_S * rate))
+    reach = max(2, round(LOOK_AHEAD_S * rate))
     release = RELEASE_S * rate
-    before = math.ceil(_SETTLED * release) + 2 * reach if circular else reach
-    places = np.arange(-before, len(envelope) + reach)
+    settled = math.ceil(_SETTLED * release) + 2 * reach
+    peaks = np.flatnonzero(envelope > ceiling)
+    start = -settled if circular else int(peaks[0]) - 2 * reach
+    stop = len(envelope) + 2 * reach if circular else int(peaks[-1]) + settled
+    places = np.arange(start, stop)
     around = places % len(envelope) if circular else places.clip(0, len(envelope) - 1)
-    needed = np.minimum(1.0, ceiling / np.maximum(envelope[around], ceiling))
+    needed = ceiling / np.maximum(envelope[around], ceiling)
     least = minimum_filter1d(needed, 2 * reach + 1, mode="nearest")
-    window = np.hanning(2 * reach + 3)[1:-1]
-    smooth = convolve1d(_released(least, release), window / window.sum(), mode="nearest")
-    curve: Floats = smooth[before : before + len(envelope)]
+    held = _smoothed(_released(least, release), reach)
+    curve = np.ones(len(envelope))
+    first, last = max(start, 0), min(stop, len(envelope))
+    curve[first:last] = held[first - start : last - start]
     return curve
 
 
@@ -82,7 +94,7 @@ def limit(clip: Clip, ceiling_dbtp: float, *, circular: bool = False) -> Limited
     it.
     """
     ceiling = amplitude(ceiling_dbtp - MARGIN_DB)
-    envelope = peak_envelope(clip, circular=circular)
+    envelope = peak_envelope(clip, floor=ceiling, circular=circular)
     if not clip.length or envelope.max() <= ceiling:
         return Limited(clip, 0.0)
     gain = np.ones(clip.length)
@@ -92,7 +104,7 @@ def limit(clip: Clip, ceiling_dbtp: float, *, circular: bool = False) -> Limited
         curve = _gain_curve(envelope.astype(np.float64), aim, clip.rate, circular)
         gain = gain * curve
         held = Clip((clip.samples * gain).astype(np.float32), clip.rate)
-        envelope = peak_envelope(held, circular=circular)
+        envelope = peak_envelope(held, floor=ceiling, circular=circular)
         if envelope.max() <= ceiling:
             return Limited(held, _reduction_db(gain))
         aim *= 0.999

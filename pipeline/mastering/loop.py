@@ -9,6 +9,7 @@ import numpy as np
 
 from pipeline.audio import Clip
 from pipeline.errors import MasteringError
+from pipeline.mastering.loop_search import best_start, tempo_length
 
 BEATS_A_BAR = 4
 CROSSFADE_S = 0.5
@@ -75,23 +76,51 @@ def crossfade_wrap(clip: Clip, length: int, overlap: int) -> Clip:
     return Clip(samples, clip.rate)
 
 
-def cut_loop(clip: Clip, duration_s: float, bpm: float | None) -> LoopCut:
-    """A loop of about ``duration_s`` seconds from the start of ``clip``.
+def _cut(clip: Clip, start: int, length: int) -> tuple[Clip, dict[str, Any]]:
+    """The loop of ``length`` samples from ``start``, crossfaded, and what was done."""
+    rest = Clip(clip.samples[:, start:], clip.rate)
+    overlap = _crossfade_room(length, rest.length - length, clip.rate)
+    how = {
+        "start_s": round(start / clip.rate, 6),
+        "length_s": round(length / clip.rate, 6),
+        "crossfade_s": round(overlap / clip.rate, 6),
+    }
+    return crossfade_wrap(rest, length, overlap), how
 
-    With ``bpm`` its length is whole bars of four beats, or whole beats where not one bar fits; in free time
-    it is ``duration_s`` exactly. Where the clip is too short for that and a crossfade, the loop is shorter,
-    and ``how["shortened"]`` says so. Raises `MasteringError` when there is too little sound to loop at all.
+
+def _on_grid(clip: Clip, duration_s: float, bpm: float, beats: int, length: int) -> LoopCut:
+    """A loop from the first sound over whole beats, following the tempo that was really played."""
+    played, match = tempo_length(clip, length)
+    overlap = round(SHORTEST_CROSSFADE_S * clip.rate)
+    played = played if played + overlap <= clip.length else length
+    found, how = _cut(clip, 0, played)
+    asked = _beat_lengths(duration_s, bpm, clip.rate)[0][1]
+    tempo = round(beats * 60.0 * clip.rate / played, 3)
+    return LoopCut(found, {**how, "beats": beats, "bpm": tempo, "match": match, "shortened": length < asked})
+
+
+def _free(clip: Clip, duration_s: float) -> LoopCut:
+    """A loop in free time, from where its seam is heard least."""
+    length = _free_length(clip, duration_s)
+    wanted = min(round(CROSSFADE_S * clip.rate), length // 4, clip.length - length)
+    start, difference = best_start(clip, length, wanted)
+    found, how = _cut(clip, start, length)
+    shortened = length < round(duration_s * clip.rate)
+    return LoopCut(found, {**how, "beats": None, "difference_db": difference, "shortened": shortened})
+
+
+def cut_loop(clip: Clip, duration_s: float, bpm: float | None) -> LoopCut:
+    """A loop of about ``duration_s`` seconds from ``clip``.
+
+    With ``bpm`` it starts with the clip and lasts whole bars of four beats, or whole beats where not one
+    bar fits; where the rhythm clearly comes again up to 1 % sooner or later, the tempo really played
+    counts. In free time it lasts ``duration_s`` exactly and starts where its seam is heard least. Where the
+    clip is too short for that and a crossfade, the loop is shorter, and ``how["shortened"]`` says so.
+    Raises `MasteringError` when there is too little sound to loop at all.
     """
     if clip.length < 8:
         raise MasteringError("the take is too short to loop; generate a longer one (raise duration)")
     found = _grid_length(clip, duration_s, bpm) if bpm else None
-    beats, length = found if found else (None, _free_length(clip, duration_s))
-    overlap = _crossfade_room(length, clip.length - length, clip.rate)
-    asked = _beat_lengths(duration_s, bpm, clip.rate)[0][1] if bpm else round(duration_s * clip.rate)
-    how = {
-        "length_s": round(length / clip.rate, 6),
-        "crossfade_s": round(overlap / clip.rate, 6),
-        "beats": beats,
-        "shortened": length < asked,
-    }
-    return LoopCut(crossfade_wrap(clip, length, overlap), how)
+    if bpm and found:
+        return _on_grid(clip, duration_s, bpm, *found)
+    return _free(clip, duration_s)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.audio import Clip
+from pipeline.audio import Clip, Samples
 from pipeline.errors import MasteringError
 from pipeline.mastering.decibel import amplitude, level
 from pipeline.mastering.loudness import MOST_CHANNELS, Energies, energies
@@ -15,6 +15,8 @@ from pipeline.mastering.true_peak import oversampling, true_peak
 
 SILENCE_DBFS = -60.0
 """What leads and trails below this counts as silence in a measurement."""
+_LOOK = 4096
+"""Samples looked at together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +53,24 @@ class Measurement:
         }
 
 
+def _quiet_start(samples: Samples, threshold: float) -> int:
+    """Samples before the first above ``threshold``; stops looking there."""
+    for start in range(0, samples.shape[1], _LOOK):
+        loud = np.flatnonzero((np.abs(samples[:, start : start + _LOOK]) > threshold).any(axis=0))
+        if len(loud):
+            return start + int(loud[0])
+    return int(samples.shape[1])
+
+
 def silence_ends(clip: Clip, threshold: float) -> tuple[int, int]:
     """Samples at the start and at the end that stay at or below linear ``threshold``.
 
     A clip that never rises above it is silent from both sides: its whole length twice.
     """
-    loud = np.flatnonzero((np.abs(clip.samples) > threshold).any(axis=0))
-    if not len(loud):
+    leading = _quiet_start(clip.samples, threshold)
+    if leading == clip.length:
         return clip.length, clip.length
-    return int(loud[0]), clip.length - 1 - int(loud[-1])
+    return leading, _quiet_start(clip.samples[:, ::-1], threshold)
 
 
 def _method(found: Energies, rate: int) -> str:
@@ -75,9 +86,8 @@ def _method(found: Energies, rate: int) -> str:
 
 def measurement(clip: Clip, found: Energies, peak: float) -> Measurement:
     """The record of ``clip`` whose ``found`` energies and linear true ``peak`` are already known."""
-    sample_peak = float(np.abs(clip.samples).max(initial=0.0))
-    flat = clip.samples.ravel()
-    rms = float(np.sqrt(np.mean(np.square(flat, dtype=np.float64)))) if flat.size else 0.0
+    sample_peak = max(float(clip.samples.max(initial=0.0)), -float(clip.samples.min(initial=0.0)))
+    rms = float(np.sqrt(np.mean(np.square(clip.samples), dtype=np.float64))) if clip.length else 0.0
     means = clip.samples.mean(axis=1, dtype=np.float64) if clip.length else np.zeros(1)
     leading, trailing = silence_ends(clip, amplitude(SILENCE_DBFS))
     return Measurement(

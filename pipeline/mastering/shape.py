@@ -96,7 +96,8 @@ def _shape_loop(take: TakeInput, spec: MasteringSpec) -> Shaped:
     clip, steps = _prepared(take, spec)
     start, _ = sounding_range(clip)
     found = cut_loop(cut(clip, start, clip.length), spec.duration_s, spec.bpm)
-    steps.append({"step": "loop", "how": "crossfade", "start_s": round(start / clip.rate, 6), **found.how})
+    from_s = round(start / clip.rate + found.how["start_s"], 6)
+    steps.append({"step": "loop", "how": "crossfade", **found.how, "start_s": from_s})
     return Shaped(found.clip, (0, found.clip.length), tuple(steps))
 
 

@@ -71,6 +71,10 @@ class RenditionJson(TypedDict):
 
     format: str
     object: ObjectJson
+    lowered_db: float
+    """How much a lossy encode was lowered so that what it decodes to keeps the ceiling."""
+    decoded_true_peak_dbtp: float | None
+    """Of what a lossy file decodes to."""
 
 
 class ManifestFacts(TypedDict):

@@ -1,7 +1,7 @@
 """Gates and scores on what was made."""
 
-from pipeline.quality.gates import Failure, Limits
+from pipeline.quality.fingerprint import near_duplicates
+from pipeline.quality.gates import LIMITS, Failure, Limits
 from pipeline.quality.score import QualityReport, score
-from pipeline.quality.seam import seam_step
 
-__all__ = ["Failure", "Limits", "QualityReport", "score", "seam_step"]
+__all__ = ["LIMITS", "Failure", "Limits", "QualityReport", "near_duplicates", "score"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,8 +10,11 @@ import numpy as np
 
 from pipeline.audio import Clip
 from pipeline.manifest.spec import Kind
-from pipeline.mastering import Measurement, measure
-from pipeline.quality.seam import seam_step
+from pipeline.mastering import Measurement, measure, measure_seam
+from pipeline.quality.probes import clipped_share, noise_share, tail_noise_db
+
+NOTHING_LUFS = -120.0
+"""Written where a sound has no loudness: JSON has no minus infinity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,16 +27,52 @@ class Limits:
     """Share of samples that stand in runs of equal samples at the clip's own peak."""
     dc: float = 0.02
     shortest_s: float = 0.01
+    shortest_share: float = 0.05
+    """Shorter than asked by more than this factor."""
     longest_share: float = 1.5
     """Longer than asked by more than this factor."""
-    silent_share: float = 0.5
-    """Share of the length that may be silence at the ends."""
+    silent_share: float = 0.98
+    """Share of the length that may be silence at the ends. A take's ends are trimmed later, so this is wide
+    for sound effects."""
+    noise_share: float = 0.85
+    """Whiteness times steadiness, see `noise_share`."""
+    tail_noise_db: float = 12.0
+    """Rise of hiss at the end above the quiet before it."""
+    seam_click: float = 1.2
+    """See `Seam`: a loop that was made to wrap stays below 1."""
     seam_step: float = 4.0
-    """See `seam_step`."""
+    """Level or spectrum. A downbeat after a rest is no fault, so this is wide."""
 
 
-LIMITS: dict[Kind, Limits] = {"sfx": Limits(), "music": Limits(silent_lufs=-50.0, silent_share=0.3)}
+LIMITS: dict[Kind, Limits] = {
+    "sfx": Limits(),
+    "music": Limits(silent_lufs=-50.0, silent_share=0.3, shortest_share=0.5, noise_share=0.6),
+}
 """Defaults by kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the sound was meant to be; None where nothing was asked."""
+
+    seconds: float | None = None
+    rate_hz: int | None = None
+    loop: tuple[int, int] | None = None
+    """Start and end (exclusive) in samples where the clip is meant to wrap."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One gate, open or closed."""
+
+    name: str
+    measured: float
+    limit: float
+    what: str
+    """What is wrong when it is closed, in words for the person."""
+    closed: bool
+    strain: float
+    """How near the gate is to closing, from 0 to 1; 1 when it is closed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,58 +90,73 @@ class Failure:
         return {"name": self.name, "measured": self.measured, "limit": self.limit, "what": self.what}
 
 
-def clipped_share(clip: Clip) -> float:
-    """Share of samples in runs of three or more at the clip's highest magnitude: what a clipper leaves."""
-    magnitude = np.abs(clip.samples)
-    peak = float(magnitude.max(initial=0.0))
-    if peak < 0.1:
-        return 0.0
-    at_peak = magnitude >= peak * 0.9999
-    runs = at_peak[:, :-2] & at_peak[:, 1:-1] & at_peak[:, 2:]
-    return float(runs.sum()) / max(1, clip.samples.size)
+def _at_most(name: str, measured: float, limit: float, what: str) -> Check:
+    closed = measured > limit
+    strain = 1.0 if closed else max(0.0, measured / limit) if limit > 0 else 0.0
+    return Check(name, round(measured, 6), round(limit, 6), what, closed, strain)
 
 
-def _level_failures(clip: Clip, measured: Measurement, limits: Limits) -> list[Failure]:
-    failures = []
-    loudest = measured.momentary_max_lufs
-    if loudest is None or loudest < limits.silent_lufs:
-        found = -120.0 if loudest is None else loudest
-        failures.append(Failure("silence", found, limits.silent_lufs, "the sound is silent or next to it"))
-    if abs(measured.dc_offset) > limits.dc:
-        what = "the waveform stands off zero"
-        failures.append(Failure("dc", abs(measured.dc_offset), limits.dc, what))
-    if (share := clipped_share(clip)) > limits.clipped_share:
-        failures.append(Failure("clipping", share, limits.clipped_share, "peaks are cut flat"))
-    return failures
+def _at_least(name: str, measured: float, limit: float, what: str) -> Check:
+    closed = measured < limit
+    return Check(name, round(measured, 6), round(limit, 6), what, closed, float(closed))
 
 
-def _length_failures(measured: Measurement, asked_s: float | None, limits: Limits) -> list[Failure]:
-    failures = []
-    seconds = measured.duration_s
-    if seconds < limits.shortest_s:
-        failures.append(Failure("too short", seconds, limits.shortest_s, "the sound is shorter than allowed"))
-    if asked_s is not None and seconds > asked_s * limits.longest_share:
-        longest = asked_s * limits.longest_share
-        failures.append(Failure("too long", seconds, longest, "the sound is longer than asked"))
-    silent = measured.leading_silence_s + measured.trailing_silence_s
-    if measured.momentary_max_lufs is not None and silent > limits.silent_share * seconds:
-        share = round(silent / seconds, 4)
-        failures.append(Failure("silent ends", share, limits.silent_share, "most of the sound is silence"))
-    return failures
+def _level_checks(clip: Clip, measured: Measurement, limits: Limits) -> Iterator[Check]:
+    found = measured.momentary_max_lufs
+    loudest = NOTHING_LUFS if found is None else found
+    yield _at_least("silence", loudest, limits.silent_lufs, "the sound is silent or next to it")
+    yield _at_most("dc", abs(measured.dc_offset), limits.dc, "the waveform stands off zero")
+    yield _at_most("clipping", clipped_share(clip), limits.clipped_share, "peaks are cut flat")
 
 
-def failures_of(
-    clip: Clip, *, asked_s: float | None, loop: tuple[int, int] | None, limits: Limits
-) -> tuple[Failure, ...]:
-    """Every gate that ``clip`` fails."""
+def _length_checks(measured: Measurement, asked: Asked, limits: Limits) -> Iterator[Check]:
+    seconds, wanted = measured.duration_s, asked.seconds
+    shortest = max(limits.shortest_s, (wanted or 0.0) * limits.shortest_share)
+    yield _at_least("too short", seconds, shortest, "the sound is shorter than allowed")
+    if wanted is not None:
+        length = _at_most(
+            "too long", seconds, wanted * limits.longest_share, "the sound is longer than asked"
+        )
+        yield Check(
+            length.name, length.measured, length.limit, length.what, length.closed, float(length.closed)
+        )
+    silent = min(1.0, (measured.leading_silence_s + measured.trailing_silence_s) / seconds)
+    if measured.momentary_max_lufs is not None:
+        yield _at_most("silent ends", silent, limits.silent_share, "most of the sound is silence")
+    if asked.rate_hz is not None:
+        off = float(abs(measured.sample_rate_hz - asked.rate_hz))
+        yield _at_most("wrong rate", off, 0.0, f"the rate is not the {asked.rate_hz} Hz asked for")
+
+
+def _noise_checks(clip: Clip, asked: Asked, limits: Limits) -> Iterator[Check]:
+    yield _at_most(
+        "noise only", noise_share(clip), limits.noise_share, "the sound is nothing but steady noise"
+    )
+    if asked.loop is None:
+        what = "hiss sets in after the sound has died away"
+        yield _at_most("tail noise", tail_noise_db(clip), limits.tail_noise_db, what)
+
+
+def _seam_checks(clip: Clip, loop: tuple[int, int], limits: Limits) -> Iterator[Check]:
+    seam = measure_seam(clip, loop)
+    step = max(seam.level_step, seam.spectral_step)
+    yield _at_most("loop seam", seam.click, limits.seam_click, "the loop clicks where it wraps")
+    yield _at_most("loop step", step, limits.seam_step, "the sound jumps where the loop wraps")
+
+
+def checks_of(clip: Clip, asked: Asked, limits: Limits) -> tuple[Check, ...]:
+    """Every gate that says something about ``clip``; of what cannot be measured, only why."""
     broken = int(np.count_nonzero(~np.isfinite(clip.samples)))
     if broken:
-        return (Failure("not finite", broken, 0, "samples are NaN or infinite"),)
+        return (_at_most("not finite", broken, 0, "samples are NaN or infinite"),)
     if not clip.length:
-        return (Failure("too short", 0.0, limits.shortest_s, "the sound has no samples"),)
+        return (_at_least("too short", 0.0, limits.shortest_s, "the sound has no samples"),)
     measured = measure(clip)
-    failures = _level_failures(clip, measured, limits) + _length_failures(measured, asked_s, limits)
-    if loop is not None and (step := seam_step(clip, loop)) > limits.seam_step:
-        what = "the loop clicks where it wraps"
-        failures.append(Failure("loop seam", round(step, 4), limits.seam_step, what))
-    return tuple(failures)
+    checks = [
+        *_level_checks(clip, measured, limits),
+        *_length_checks(measured, asked, limits),
+        *_noise_checks(clip, asked, limits),
+    ]
+    if asked.loop is not None:
+        checks += _seam_checks(clip, asked.loop, limits)
+    return tuple(checks)

@@ -2,6 +2,7 @@
 
 from pipeline.store.backend import Backend, Busy, Entry, Missing
 from pipeline.store.collect import Collected, gc
+from pipeline.store.faults import told
 from pipeline.store.formats import dump_record, load_record, migration, read_record
 from pipeline.store.local import LocalBackend
 from pipeline.store.objects import ObjectRef, named_objects
@@ -26,5 +27,6 @@ __all__ = [
     "named_objects",
     "read_record",
     "repair",
+    "told",
     "verify",
 ]

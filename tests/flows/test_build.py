@@ -11,11 +11,14 @@ from typing import Any
 import pandas as pd
 import pytest
 import soundfile
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
+from prefect.settings import PREFECT_API_URL, temporary_settings
 from toys import HEAD, ONE, THREE, TWO, ToyProject
 
 from flows.prepare import prepare, up_to_date
 from pipeline.catalog import Catalog, ReviewEvent, Reviews
-from pipeline.errors import CuesmithError
+from pipeline.errors import CuesmithError, MachineError
 from pipeline.store import Store, verify
 
 
@@ -273,3 +276,19 @@ def test_an_unknown_device_is_told_before_anything_is_made(toys: ToyProject) -> 
     with pytest.raises(CuesmithError, match="'gpu' is not a device; give auto, cpu, cpu:4"):
         toys.build(devices="gpu")
     assert not toys.outputs.exists()
+
+
+def test_a_prefect_server_that_does_not_answer_is_named_with_the_remedy(toys: ToyProject) -> None:
+    with (
+        temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}),
+        pytest.raises(MachineError, match="does not answer .*unset PREFECT_API_URL"),
+    ):
+        toys.build()
+
+
+def test_the_prefect_server_shows_what_the_build_made(toys: ToyProject) -> None:
+    result = toys.build()
+    with get_client(sync_client=True) as client:
+        flow_filter = ArtifactFilter(key=ArtifactFilterKey(any_=["cuesmith-build"]))
+        [newest, *_] = client.read_artifacts(artifact_filter=flow_filter, sort="CREATED_DESC", limit=1)
+    assert f"catalog version {result['version']}" in str(newest.data)

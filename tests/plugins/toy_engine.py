@@ -1,7 +1,8 @@
 """An engine for tests, found as any other package's is: a short noise burst, or what its prompt tells it to do.
 
 Words in the prompt: ``fail`` (a failure of this recipe), ``break`` (an exception), ``die`` (the worker process is
-killed), ``nan``, ``silent``, ``slow``. With ``TOY_LOG`` set, each recipe generated adds its digest to that file.
+killed), ``nan``, ``silent``. With ``TOY_LOG`` set, each recipe generated adds its digest to that file; each takes
+``TOY_SECONDS`` longer.
 """
 
 from __future__ import annotations
@@ -60,8 +61,7 @@ class ToyGenerator:
     def _one(self, recipe: Recipe) -> GeneratedTake | GenerationError:
         np = import_module("numpy")
         words = recipe.prompt.split()
-        if "slow" in words:
-            time.sleep(0.2)
+        time.sleep(float(os.environ.get("TOY_SECONDS", "0")))
         if "die" in words:
             os._exit(9)
         if "break" in words:

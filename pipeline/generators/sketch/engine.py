@@ -47,7 +47,7 @@ class SketchEngine:
 
     def open(self, device: str) -> Generator:
         """Load the synthesiser. Raises `MachineError` for a device other than the CPU."""
-        if device.split(":")[0] != "cpu":
+        if device.split(":", maxsplit=1)[0] != "cpu":
             raise MachineError(f"engine 'sketch' has no device {device!r}; use cpu")
         return _load_studio()
 

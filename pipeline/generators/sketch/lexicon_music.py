@@ -9,7 +9,10 @@ from pipeline.generators.sketch.tables import weights
 MODES = {
     "major": weights(
         (3, "major happy joyful cheerful merry uplifting triumphant victorious"),
-        (2, "bright sunny playful hopeful heroic cozy cosy warm carefree fun festive optimistic victory glad"),
+        (
+            2,
+            "bright sunny playful hopeful heroic cozy cosy warm carefree fun festive optimistic victory glad",
+        ),
         (1, "light village peaceful home town shop menu romantic tutorial celebration"),
     ),
     "lydian": weights(
@@ -24,17 +27,29 @@ MODES = {
     ),
     "dorian": weights(
         (3, "dorian noir"),
-        (2, "mysterious mystery mystic curious bittersweet funky funk lofi lo_fi woodland ancient sneaky smoky"),
+        (
+            2,
+            "mysterious mystery mystic curious bittersweet funky funk lofi lo_fi woodland ancient "
+            "sneaky smoky",
+        ),
         (1, "jazz jazzy medieval forest desert cyberpunk stealth ruins blues bluesy detective autumn"),
     ),
     "minor": weights(
         (3, "minor sad sorrow sorrowful tragic melancholy melancholic mournful grief"),
-        (2, "dark lonely battle boss epic fight combat emotional somber sombre tense brooding defeat loss funeral"),
+        (
+            2,
+            "dark lonely battle boss epic fight combat emotional somber sombre tense brooding defeat "
+            "loss funeral",
+        ),
         (1, "dramatic rain night serious synthwave cyberpunk war chase storm action danger suspense"),
     ),
     "phrygian": weights(
         (3, "phrygian menacing ominous evil sinister"),
-        (2, "horror dread nightmare terror demonic hell infernal dungeon scary creepy eerie threatening cursed"),
+        (
+            2,
+            "horror dread nightmare terror demonic hell infernal dungeon scary creepy eerie "
+            "threatening cursed",
+        ),
         (1, "metal danger villain haunted underground suspense cave catacomb crypt"),
     ),
     "harmonic minor": weights(
@@ -51,7 +66,9 @@ MODES = {
         (2, "asian bamboo african tribal island tropical garden koto oriental_garden"),
         (1, "meditation meditative jungle temple"),
     ),
-    "japanese": weights((3, "japanese japan samurai ninja shogun shamisen shakuhachi"), (2, "koto sakura geisha")),
+    "japanese": weights(
+        (3, "japanese japan samurai ninja shogun shamisen shakuhachi"), (2, "koto sakura geisha")
+    ),
 }
 
 TEMPI = {
@@ -78,9 +95,12 @@ ENERGIES = {
     0.18: "calm peaceful serene gentle soft quiet soothing delicate lonely sad melancholy melancholic tender"
     " sparse minimal subtle relaxing relaxed dreamy eerie airy mournful",
     0.35: "mysterious slow warm cozy cosy chill lofi mellow ominous light suspense stealth sneaky",
-    0.55: "moderate walking playful curious adventurous adventure travel groovy jazzy march tense heroic merry",
-    0.75: "upbeat lively driving energetic danger festive dance victorious triumphant dramatic urgent powerful",
-    0.95: "battle boss epic combat fight intense furious frantic aggressive chase action war heavy explosive fast"
+    0.55: "moderate walking playful curious adventurous adventure travel groovy jazzy march tense "
+    "heroic merry",
+    0.75: "upbeat lively driving energetic danger festive dance victorious triumphant dramatic urgent "
+    "powerful",
+    0.95: "battle boss epic combat fight intense furious frantic aggressive chase action war heavy "
+    "explosive fast"
     " thrash brutal massive",
 }
 
@@ -137,7 +157,10 @@ STYLES = {
     "ambient": Style(
         weights(
             (3, "ambient drone atmospheric atmosphere soundscape space cosmic nebula"),
-            (2, "meditative floating ethereal underwater ocean deep starfield galaxy planet serene vast void"),
+            (
+                2,
+                "meditative floating ethereal underwater ocean deep starfield galaxy planet serene vast void",
+            ),
             (1, "calm dreamy sci_fi alien sky peaceful airy quiet"),
         ),
         ("bells", "electric piano"),
@@ -276,7 +299,11 @@ STYLES = {
     "piano": Style(
         weights(
             (3, "piano emotional sad melancholy melancholic sorrow romantic tender memorial"),
-            (2, "lonely reflective nostalgic nostalgia intimate loss farewell grief mournful bittersweet credits"),
+            (
+                2,
+                "lonely reflective nostalgic nostalgia intimate loss farewell grief mournful "
+                "bittersweet credits",
+            ),
             (1, "rain slow gentle memory"),
         ),
         ("piano", "cello"),
@@ -352,7 +379,9 @@ STYLES = {
         "chamber",
     ),
     "western": Style(
-        weights((3, "western cowboy frontier saloon outlaw wild_west"), (1, "canyon prairie desert_town duel")),
+        weights(
+            (3, "western cowboy frontier saloon outlaw wild_west"), (1, "canyon prairie desert_town duel")
+        ),
         ("whistle", "twang guitar"),
         ("twang guitar",),
         ("strings",),
@@ -366,11 +395,27 @@ STYLES = {
 """A prompt with none of these words gets ``fallback`` below: honest, neutral underscore."""
 
 FALLBACK_STYLE = Style(
-    {}, ("bells", "flute"), ("soft synth", "harp"), ("strings", "warm pad"), "sub bass", "shaker", "dorian", 96, 0.4
+    {},
+    ("bells", "flute"),
+    ("soft synth", "harp"),
+    ("strings", "warm pad"),
+    "sub bass",
+    "shaker",
+    "dorian",
+    96,
+    0.4,
 )
 
 INSTRUMENTS: dict[str, tuple[str, ...]] = {
-    "nylon guitar": ("nylon_guitar", "acoustic_guitar", "classical_guitar", "guitar", "lute", "mandolin", "ukulele"),
+    "nylon guitar": (
+        "nylon_guitar",
+        "acoustic_guitar",
+        "classical_guitar",
+        "guitar",
+        "lute",
+        "mandolin",
+        "ukulele",
+    ),
     "power guitar": ("electric_guitar", "distorted_guitar", "heavy_guitar", "guitar_riff"),
     "harp": ("harp", "lyre"),
     "koto": ("koto", "guzheng"),
@@ -425,7 +470,11 @@ DRUM_WORDS = ("drum", "percussion", "beat", "rhythm", "percussive")
 
 STINGERS = {
     "success": weights(
-        (3, "victory success win triumph fanfare level_up levelup complete completed achievement reward congratulation"),
+        (
+            3,
+            "victory success win triumph fanfare level_up levelup complete completed achievement "
+            "reward congratulation",
+        ),
         (2, "quest_complete victorious heroic celebration jingle unlock unlocked promotion"),
         (1, "happy bright positive triumphant"),
     ),

@@ -10,14 +10,16 @@ from pipeline.generators.sketch.text import Words, read_words, score
 
 _SHORT_S = 12.0
 _LEADS = frozenset(
-    "flute ocarina whistle clarinet violin fiddle cello brass ney shakuhachi saw_lead chip_lead lead_guitar".split()
+    {"flute", "ocarina", "whistle", "clarinet", "violin", "fiddle", "cello", "brass", "ney", "shakuhachi"}
+    | {"saw lead", "chip lead", "lead guitar"}
 )
 _PADS = frozenset({"strings", "choir", "warm pad", "analog pad", "organ"})
 _BASSES = frozenset({"synth bass", "electric bass", "upright bass", "sub bass"})
 _BOTH = frozenset(
-    "piano celesta glockenspiel bells vibraphone koto oud accordion marimba".split()
-    + ["music box", "electric piano", "steel drum"]
+    {"piano", "celesta", "glockenspiel", "bells", "vibraphone", "koto", "oud", "accordion", "marimba"}
+    | {"music box", "electric piano", "steel drum"}
 )
+"""Instruments that carry a tune or accompany one."""
 _RELATED_TEMPO = 4.0
 """How many votes a word on tempo has against the style's own tempo."""
 
@@ -45,7 +47,13 @@ class MusicReading:
     @property
     def palette(self) -> list[str]:
         """The instruments that play."""
-        players = [self.lead, self.comp, self.pad, self.bass, None if self.kit == "none" else f"{self.kit} kit"]
+        players = [
+            self.lead,
+            self.comp,
+            self.pad,
+            self.bass,
+            None if self.kit == "none" else f"{self.kit} kit",
+        ]
         return list(dict.fromkeys(player for player in players if player))
 
 
@@ -134,17 +142,24 @@ def _with_named_players(reading: MusicReading, words: Words) -> MusicReading:
         if (found := words.found(entries))
     )
     names = [name for _, _, name in named]
-    if "power guitar" in names and "nylon guitar" in names and not words.has("acoustic_guitar", "nylon_guitar"):
+    if (
+        "power guitar" in names
+        and "nylon guitar" in names
+        and not words.has("acoustic_guitar", "nylon_guitar")
+    ):
         names.remove("nylon guitar")
     if not names:
         return reading
-    leads = [name for name in names if name.replace(" ", "_") in _LEADS]
+    leads = [name for name in names if name in _LEADS]
     pads = [name for name in names if name in _PADS]
     basses = [name for name in names if name in _BASSES]
     comps = [name for name in names if name not in leads + pads + basses]
     if "power guitar" in comps and not leads:
         leads = ["lead guitar"]
-    leads += [name for name in comps[1:] if name in _BOTH][:1] if not leads else []
+    tuneful = [name for name in comps if name in _BOTH]
+    if not leads and tuneful:
+        leads = tuneful[:1]
+        comps = [name for name in comps if name != leads[0]] or leads
     if words.has("solo"):
         alone = names[0]
         sustained = alone in leads or alone in pads
@@ -158,7 +173,7 @@ def _with_named_players(reading: MusicReading, words: Words) -> MusicReading:
         )
     return replace(
         reading,
-        lead=leads[0] if leads else (comps[0] if comps and comps[0] in _BOTH else reading.lead),
+        lead=leads[0] if leads else reading.lead,
         comp=comps[0] if comps else reading.comp,
         pad=pads[0] if pads else reading.pad,
         bass=basses[0] if basses else reading.bass,
@@ -171,10 +186,19 @@ def _without_denied(reading: MusicReading, words: Words) -> MusicReading:
         reading = replace(reading, lead=None)
     if words.denies("bass"):
         reading = replace(reading, bass=None)
-    for part in ("lead", "comp", "pad", "bass"):
-        player = getattr(reading, part)
-        if player and words.denies(*lexicon.INSTRUMENTS.get(player, ()), player.replace(" ", "_")):
-            reading = replace(reading, **{part: None})
+    reading = replace(
+        reading,
+        lead=_wanted(reading.lead, words),
+        comp=_wanted(reading.comp, words),
+        pad=_wanted(reading.pad, words),
+        bass=_wanted(reading.bass, words),
+    )
     if not (reading.lead or reading.comp or reading.pad or reading.bass):
         reading = replace(reading, pad="warm pad")
     return reading
+
+
+def _wanted(player: str | None, words: Words) -> str | None:
+    if player and words.denies(*lexicon.INSTRUMENTS.get(player, ()), player.replace(" ", "_")):
+        return None
+    return player

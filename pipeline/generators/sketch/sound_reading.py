@@ -82,6 +82,8 @@ def _mean(words: Words, levels: Mapping[float, str]) -> float:
 def _named(words: Words, groups: Mapping[str, str]) -> str | None:
     """The group of which the prompt says something first."""
     firsts = {
-        group: words.place(found[0]) for group, names in groups.items() if (found := words.found(names.split()))
+        group: words.place(found[0])
+        for group, names in groups.items()
+        if (found := words.found(names.split()))
     }
     return min(firsts, key=lambda group: firsts[group]) if firsts else None

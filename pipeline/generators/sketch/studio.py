@@ -26,7 +26,10 @@ class SketchGenerator:
                 yield recipe, _take(recipe)
             except (ArithmeticError, LookupError, MemoryError, TypeError, ValueError) as error:
                 reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-                yield recipe, GenerationError(f"sketch could not make {recipe.prompt!r}: {reason}; change the prompt")
+                yield (
+                    recipe,
+                    GenerationError(f"sketch could not make {recipe.prompt!r}: {reason}; change the prompt"),
+                )
 
     def software(self) -> Mapping[str, str]:
         """Versions that the audio depends on."""

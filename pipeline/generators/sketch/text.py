@@ -109,9 +109,9 @@ def read_words(text: str) -> Words:
 
 
 def score(words: Words, weights: Mapping[str, float]) -> float:
-    """Sum of the weights of the entries that ``words`` has, those said early counting a little more."""
+    """Sum of the weights of the terms that ``words`` has, those said early counting a little more."""
     return sum(
-        weight * (1.0 + 0.3 / (1 + words.place(entry)))
-        for entry, weight in weights.items()
-        if term(entry) in words.places
+        weight * (1.0 + 0.3 / (1 + words.places[name]))
+        for name, weight in weights.items()
+        if name in words.places
     )

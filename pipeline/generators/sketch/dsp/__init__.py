@@ -1,1 +1,1 @@
-"""Building blocks of sound: plain functions from numbers to samples at 48 kHz, nothing that knows a prompt."""
+"""Blocks of sound: functions from numbers to samples at 48 kHz, none of which knows a prompt."""

@@ -43,7 +43,7 @@ class Canvas:
         if self.mix.shape[0] == 1:
             return np.array([[gain]])
         angle = (pan + 1.0) * np.pi / 4.0
-        return np.array([[gain * np.cos(angle)], [gain * np.sin(angle)]]) * np.sqrt(2.0)
+        return np.asarray(np.array([[gain * np.cos(angle)], [gain * np.sin(angle)]]) * np.sqrt(2.0))
 
 
 def poisson(rng: Rng, n: int, rate: float) -> Audio:
@@ -53,7 +53,12 @@ def poisson(rng: Rng, n: int, rate: float) -> Audio:
 
 
 def scatter(
-    canvas: Canvas, rng: Rng, times: Audio, grain: Callable[[Rng], Audio], heavy: float = 0.7, width: float = 0.8
+    canvas: Canvas,
+    rng: Rng,
+    times: Audio,
+    grain: Callable[[Rng], Audio],
+    heavy: float = 0.7,
+    width: float = 0.8,
 ) -> None:
     """Put a fresh ``grain`` at each time; gains are log-normal: ``heavy`` makes few loud among many soft."""
     gains = np.exp(rng.normal(0.0, heavy, len(times)) - heavy * heavy)

@@ -29,7 +29,7 @@ def curve(n: int, points: Sequence[tuple[float, float]]) -> Audio:
 
 
 def hump(n: int, peak: float = 0.5, sharpness: float = 2.0) -> Audio:
-    """A smooth rise to 1 at ``peak`` (part of the whole) and a fall to 0; larger ``sharpness`` is narrower."""
+    """A smooth rise to 1 at ``peak`` (part of the whole) and a fall to 0; ``sharpness`` narrows it."""
     place = np.linspace(0.0, 1.0, n)
     warped = np.where(place < peak, place / peak * 0.5, 0.5 + (place - peak) / (1 - peak) * 0.5)
     return np.asarray(np.sin(np.pi * warped) ** sharpness)

@@ -26,7 +26,7 @@ def shaped(rng: Rng, n: int, curve: Curve) -> Audio:
 
 
 def coloured(rng: Rng, n: int, slope_db: float = 0.0, low: float = 20.0, high: float = 20_000.0) -> Audio:
-    """Noise that falls by ``slope_db`` an octave (3: pink, 6: brown) between ``low`` and ``high`` Hz, RMS 1."""
+    """Noise of RMS 1 from ``low`` to ``high`` Hz that falls by ``slope_db`` an octave (3: pink, 6: brown)."""
     return shaped(rng, n, lambda hz: power_slope(hz, slope_db) * band_edges(hz, low, high))
 
 
@@ -51,7 +51,7 @@ def white(rng: Rng, n: int) -> Audio:
 
 
 def drift(rng: Rng, n: int, hz: float) -> Audio:
-    """A smooth random curve around 0 that stays within about -1..1, moves at up to ``hz``, and is periodic."""
+    """A smooth periodic random curve around 0, within about -1..1, that moves at up to ``hz``."""
     cycles = max(1, round(hz * n / RATE))
     points = max(8, 8 * cycles)
     spectrum = np.zeros(points // 2 + 1, dtype=np.complex128)
@@ -59,4 +59,4 @@ def drift(rng: Rng, n: int, hz: float) -> Audio:
     curve = np.fft.irfft(spectrum, points)
     curve /= max(float(np.sqrt(np.mean(curve * curve))) * 2.0, 1e-9)
     place = np.arange(n) * (points / n)
-    return np.tanh(np.interp(place, np.arange(points + 1), np.append(curve, curve[0])) * 1.1)
+    return np.asarray(np.tanh(np.interp(place, np.arange(points + 1), np.append(curve, curve[0])) * 1.1))

@@ -22,7 +22,7 @@ def cycles(hz: Audio | float, n: int, start: float = 0.0) -> Audio:
 def sine(hz: Audio | float, n: int, start: float = 0.0) -> Audio:
     """A sine of amplitude 1; ``start`` is its phase in cycles."""
     phase = cycles(hz, n, start)
-    return np.sin((phase - np.floor(phase)) * (2.0 * np.pi))
+    return np.asarray(np.sin((phase - np.floor(phase)) * (2.0 * np.pi)))
 
 
 def partials_below(hz: float, most: int = 64) -> int:

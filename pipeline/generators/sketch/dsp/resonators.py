@@ -17,19 +17,20 @@ def ring(
     t60: Sequence[float] | Audio,
     gains: Sequence[float] | Audio,
     n: int,
-    cosine: bool = False,
+    phases: Sequence[float] | Audio | None = None,
 ) -> Audio:
     """A sum of damped sinusoids: frequencies in Hz, decay times to -60 dB in seconds, amplitudes.
 
-    Sines by default, so that the sum starts at 0 without a click; ``cosine`` starts at full swing.
+    ``phases`` are in cycles; without them all start as sines, at 0 and without a click.
     """
     out = np.zeros(n)
-    for frequency, seconds, gain in zip(hz, t60, gains, strict=True):
+    starts = np.zeros(len(hz)) if phases is None else np.asarray(phases)
+    for frequency, seconds, gain, start in zip(hz, t60, gains, starts, strict=True):
         if not 5.0 < frequency < RATE * 0.45 or abs(gain) < 1e-7:
             continue
         length = min(n, int(max(seconds, 1e-3) * RATE * 1.3) + 64)
         step = -DECAY_60_DB / (max(seconds, 1e-3) * RATE) + 2j * np.pi * frequency / RATE
-        turn = gain * (1.0 if cosine else -1j)
+        turn = gain * -1j * np.exp(2j * np.pi * start)
         inner = turn * np.exp(step * np.arange(_BLOCK))
         outer = np.exp(step * _BLOCK * np.arange(-(-length // _BLOCK)))
         wave = np.multiply.outer(outer.real, inner.real) - np.multiply.outer(outer.imag, inner.imag)
@@ -85,7 +86,7 @@ def bubble(hz: float, n: int, rise: float = 0.1) -> Audio:
     damping = 0.13 * hz + 0.0072 * hz**1.5 * 0.1
     phase = hz * (time + rise * damping * time * time / 2.0)
     attack = np.minimum(1.0, time * 3000.0)
-    return np.sin(2.0 * np.pi * phase) * np.exp(-damping * time) * attack
+    return np.asarray(np.sin(2.0 * np.pi * phase) * np.exp(-damping * time) * attack)
 
 
 def ensemble(hz: float, amplitudes: Audio, cents: float, rng: Rng, size: int = 1 << 17) -> Audio:

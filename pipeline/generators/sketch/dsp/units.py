@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
 RATE = 48_000
 """Samples a second, in Hz."""
 
-Audio = npt.NDArray[np.float64]
+Audio = npt.NDArray[np.floating[Any]]
 """Samples: [samples] for mono, [channels, samples] for more."""
 
 Mix = npt.NDArray[np.float32]

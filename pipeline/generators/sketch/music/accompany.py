@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pipeline.generators.sketch.dsp.units import Rng
-from pipeline.generators.sketch.music.instruments import INSTRUMENTS
+from pipeline.generators.sketch.music.instruments import INSTRUMENTS, in_range
 from pipeline.generators.sketch.music.score import Note
 from pipeline.generators.sketch.music.theory import Chord, nearest, voicing
 
@@ -39,16 +39,6 @@ def comp_pattern(rng: Rng, player: str, energy: float) -> Callable[[Bar], list[N
     return lambda bar: _arpeggio(player, bar, shape)
 
 
-def _into(player: str, note: int) -> int:
-    """The same pitch class within the instrument's range."""
-    instrument = INSTRUMENTS[player]
-    while note < instrument.low:
-        note += 12
-    while note > instrument.high:
-        note -= 12
-    return note
-
-
 _ARPEGGIOS = (
     (0, 2, 1, 3, 2, 1, 3, 2),
     (0, 1, 2, 3, 4, 3, 2, 1),
@@ -71,7 +61,7 @@ def _arpeggio(player: str, bar: Bar, shape: int) -> list[Note]:
             continue
         accent = 0.78 if k * step % 2 == 0 else 0.62 if k * step % 1 == 0 else 0.5
         held = 0.3 if quick else max(step, 1.5 if k == 0 else 1.0)
-        notes.append(Note(player, bar.start + k * step, held, _into(player, ladder[order[k % 8]]), accent))
+        notes.append(Note(player, bar.start + k * step, held, in_range(player, ladder[order[k % 8]]), accent))
     return notes
 
 
@@ -79,7 +69,7 @@ def _sparse(player: str, bar: Bar, shape: int) -> list[Note]:
     """A lone tone or two, off the beat, high up."""
     tones = voicing(bar.chord, (), 79, 3)
     spots = ((0.5,), (1.5, 2.0), (2.5,), (0.0, 3.5))[(shape + int(bar.start / bar.beats)) % 4]
-    return [Note(player, bar.start + at, 3.0, _into(player, tones[k]), 0.5) for k, at in enumerate(spots)]
+    return [Note(player, bar.start + at, 3.0, in_range(player, tones[k]), 0.5) for k, at in enumerate(spots)]
 
 
 _STABS = (
@@ -95,7 +85,7 @@ def _stabs(player: str, bar: Bar, shape: int) -> list[Note]:
     tones = voicing(bar.chord, (), 62, 4)
     rhythm = ((1.0, 0.5), (2.0, 0.5)) if bar.beats == 3 else _STABS[2 if bar.energy < 0.25 else shape]
     return [
-        Note(player, bar.start + at, held, _into(player, tone), 0.55 + 0.12 * (at == 0), -4.0)
+        Note(player, bar.start + at, held, in_range(player, tone), 0.55 + 0.12 * (at == 0), -4.0)
         for at, held in rhythm
         if at < bar.beats
         for tone in tones
@@ -107,7 +97,7 @@ _CHUGS = ("x.o.x.o.x.o.x.o.", "x.oox.oox.oox.oo", "x..x..x.x..x..xo", "x...x.x..
 
 def _chug(player: str, bar: Bar, shape: int) -> list[Note]:
     """Palm-muted power chords: accents ring, the rest are cut short."""
-    root = _into(player, nearest(bar.chord.root, 43))
+    root = in_range(player, nearest(bar.chord.root, 43))
     steps = _CHUGS[shape] if bar.energy > 0.6 else _CHUGS[3]
     return [
         Note(player, bar.start + k / 4, 0.45 if mark == "x" else 0.18, root, 0.9 if mark == "x" else 0.6)
@@ -116,7 +106,12 @@ def _chug(player: str, bar: Bar, shape: int) -> list[Note]:
     ]
 
 
-_OSTINATI = ((0, 0, 2, 0, 0, 3, 2, 0), (0, 2, 1, 2, 0, 2, 1, 2), (0, 0, 0, 2, 0, 0, 1, 2), (0, 3, 2, 3, 1, 3, 2, 3))
+_OSTINATI = (
+    (0, 0, 2, 0, 0, 3, 2, 0),
+    (0, 2, 1, 2, 0, 2, 1, 2),
+    (0, 0, 0, 2, 0, 0, 1, 2),
+    (0, 3, 2, 3, 1, 3, 2, 3),
+)
 
 
 def _ostinato(player: str, bar: Bar, shape: int) -> list[Note]:
@@ -129,8 +124,12 @@ def _ostinato(player: str, bar: Bar, shape: int) -> list[Note]:
     for k in range(int(bar.beats / step)):
         accent = 0.92 if k * step % 1 == 0 else 0.6
         tone = ladder[_OSTINATI[shape][k % 8]]
-        notes.append(Note(player, bar.start + k * step, step * 0.6, _into(player, tone), accent))
-        notes.append(Note(player, bar.start + k * step, step * 0.6, _into(player, tone + 12), accent * 0.8, -6.0, 0.2))
+        notes.append(Note(player, bar.start + k * step, step * 0.6, in_range(player, tone), accent))
+        notes.append(
+            Note(
+                player, bar.start + k * step, step * 0.6, in_range(player, tone + 12), accent * 0.8, -6.0, 0.2
+            )
+        )
     return notes
 
 
@@ -141,12 +140,27 @@ def pad_notes(player: str, bars: list[Bar]) -> list[Note]:
     k = 0
     while k < len(bars):
         last = k
-        while last + 1 < len(bars) and last - k < 3 and bars[last + 1].chord == bars[k].chord and bars[last].energy > 0:
+        while (
+            last + 1 < len(bars)
+            and last - k < 3
+            and bars[last + 1].chord == bars[k].chord
+            and bars[last].energy > 0
+        ):
             last += 1
         bar, beats = bars[k], sum(each.beats for each in bars[k : last + 1])
         for at, tone in enumerate(_pad_tones(player, bar.chord, before)):
             pan = (-0.25, 0.2, -0.1, 0.25)[at % 4]
-            notes.append(Note(player, bar.start, float(beats), _into(player, tone), 0.5 + 0.3 * bar.energy, -1.5 * at, pan))
+            notes.append(
+                Note(
+                    player,
+                    bar.start,
+                    float(beats),
+                    in_range(player, tone),
+                    0.5 + 0.3 * bar.energy,
+                    -1.5 * at,
+                    pan,
+                )
+            )
         before = voicing(bar.chord, before, 62, 4)
         k = last + 1
     return notes
@@ -164,8 +178,8 @@ def _pad_tones(player: str, chord: Chord, before: tuple[int, ...]) -> tuple[int,
 def bass_notes(player: str, bar: Bar, style: str) -> list[Note]:
     """The bass of one bar: held, walking, pulsing or leaping octaves, by player and energy."""
     low = 38 if player not in ("chip bass",) else 45
-    root = _into(player, nearest(bar.chord.root, low))
-    fifth = _into(player, root + (bar.chord.classes[2] - bar.chord.root) % 12)
+    root = in_range(player, nearest(bar.chord.root, low))
+    fifth = in_range(player, root + (bar.chord.classes[2] - bar.chord.root) % 12)
     if player in _LONG_BASSES:
         return _long_bass(player, bar, root)
     if style == "jazz" and bar.energy > 0.3 and bar.beats == 4:
@@ -191,13 +205,13 @@ def _long_bass(player: str, bar: Bar, root: int) -> list[Note]:
 
 def _walk(player: str, bar: Bar, root: int) -> list[Note]:
     """Root, two chord tones, and a half step that leads into the next root."""
-    target = _into(player, nearest(bar.after.root, root))
+    target = in_range(player, nearest(bar.after.root, root))
     third = root + (bar.chord.classes[1] - bar.chord.root) % 12
     fifth = root + (bar.chord.classes[2] - bar.chord.root) % 12
     approach = target + (1 if target < fifth else -1)
     line = (root, third, fifth, approach)
     return [
-        Note(player, bar.start + k, 0.92, _into(player, note), 0.8 if k == 0 else 0.66)
+        Note(player, bar.start + k, 0.92, in_range(player, note), 0.8 if k == 0 else 0.66)
         for k, note in enumerate(line)
     ]
 
@@ -209,5 +223,9 @@ def _pulse(player: str, bar: Bar, root: int, style: str) -> list[Note]:
         if player == "synth bass" and style == "electronic" and k % 2 == 0 and bar.energy > 0.7 and k:
             continue
         octave = 12 if k % 2 and player in ("chip bass", "synth bass") else 0
-        notes.append(Note(player, bar.start + k / 2, 0.42, _into(player, root + octave), 0.85 if k % 4 == 0 else 0.65))
+        notes.append(
+            Note(
+                player, bar.start + k / 2, 0.42, in_range(player, root + octave), 0.85 if k % 4 == 0 else 0.65
+            )
+        )
     return notes

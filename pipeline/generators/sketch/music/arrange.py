@@ -8,7 +8,7 @@ import numpy as np
 
 from pipeline.generators.sketch.dsp.units import Rng, generator
 from pipeline.generators.sketch.music import accompany, grooves, melody, theory
-from pipeline.generators.sketch.music.instruments import INSTRUMENTS
+from pipeline.generators.sketch.music.instruments import INSTRUMENTS, in_range
 from pipeline.generators.sketch.music.score import Hit, Note, Score
 from pipeline.generators.sketch.music.timing import Timing
 from pipeline.generators.sketch.music_reading import MusicReading
@@ -124,11 +124,8 @@ def _write_lead(
         if reading.style == "horror" and bar % 2:
             continue
         pitch = tonic + theory.pitch(reading.mode, tone.degree)
-        while pitch > instrument.high:
-            pitch -= 12
-        while pitch < instrument.low:
-            pitch += 12
-        score.notes.append(Note(reading.lead, tone.start, tone.beats, pitch, tone.velocity, 1.0))
+        note = in_range(reading.lead, pitch)
+        score.notes.append(Note(reading.lead, tone.start, tone.beats, note, tone.velocity, 1.0))
 
 
 def _write_drums(
@@ -143,10 +140,16 @@ def _write_drums(
         start = float(bar * timing.beats_in_bar)
         pattern = grooves.groove(reading.kit, reading.energy, section.drums == "light")
         ends = bar % _SECTION == _SECTION - 1 or bar == timing.bars - 1
-        length = (2.0 if reading.energy > 0.6 else 1.0) if ends and timing.bars > 2 and reading.energy > 0.25 else 0.0
+        length = (
+            (2.0 if reading.energy > 0.6 else 1.0)
+            if ends and timing.bars > 2 and reading.energy > 0.25
+            else 0.0
+        )
         score.hits += grooves.bar_of(pattern, start, timing.beats_in_bar, timing.beats_in_bar - length)
         if length:
-            score.hits += grooves.fill(rng, reading.kit, start + timing.beats_in_bar - length, length, reading.energy)
+            score.hits += grooves.fill(
+                rng, reading.kit, start + timing.beats_in_bar - length, length, reading.energy
+            )
         mark = grooves.crash(reading.kit)
         if mark and bar % _SECTION == 0 and reading.energy > 0.5:
             score.hits.append(Hit(mark, start, 0.7))
@@ -161,7 +164,9 @@ def _write_ending(score: Score, reading: MusicReading, chord: theory.Chord, timi
         if player:
             for k, tone in enumerate(theory.voicing(home, (), 62, 4)):
                 instrument = INSTRUMENTS[player]
-                pitch = theory.nearest(tone % 12, float(np.clip(tone, instrument.low + 6, instrument.high - 6)))
+                pitch = theory.nearest(
+                    tone % 12, float(np.clip(tone, instrument.low + 6, instrument.high - 6))
+                )
                 score.notes.append(Note(player, start + 0.04 * k, ring, pitch, 0.75, -1.5 * k))
     if reading.bass:
         score.notes.append(Note(reading.bass, start, ring, theory.nearest(home.root, 38), 0.85))

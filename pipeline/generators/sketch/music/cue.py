@@ -18,7 +18,9 @@ from pipeline.generators.sketch.music_reading import MusicReading, read_music
 _WET = 0.9
 
 
-def cue(prompt: str, seconds: float, bpm: float | None, loop: bool, seed: int) -> tuple[Mix, Mapping[str, Any]]:
+def cue(
+    prompt: str, seconds: float, bpm: float | None, loop: bool, seed: int
+) -> tuple[Mix, Mapping[str, Any]]:
     """Stereo samples [2, n] and what was heard in the prompt."""
     reading = read_music(prompt, seconds, loop)
     writing, playing = generator(seed, 1), generator(seed, 2)

@@ -41,7 +41,11 @@ def _membrane(low: float, drop: float, t60: float, skin: float, slap: float, sec
         hz = low * rng.uniform(0.99, 1.01) * (1.0 + (drop - 1.0) * np.exp(-time / 0.028))
         body = osc.sine(hz, n) * envelopes.decay(n, t60, 0.001)
         modes = np.array([1.59, 2.14, 2.30, 2.65, 2.92, 3.5, 4.2]) * low * rng.uniform(0.98, 1.02, 7)
-        body += skin * strength * resonators.ring(modes, t60 * 0.5 / np.arange(1.2, 8.0), 1.0 / np.arange(1.5, 8.0), n)
+        body += (
+            skin
+            * strength
+            * resonators.ring(modes, t60 * 0.5 / np.arange(1.2, 8.0), 1.0 / np.arange(1.5, 8.0), n)
+        )
         stick = _burst(rng, 0.05, 0.03, 900, 6000) * slap * (0.4 + strength)
         body[: len(stick)] += stick[:n]
         return shaping.at_peak(shaping.saturate(body, 1.0 + 0.8 * strength))
@@ -52,7 +56,9 @@ def _membrane(low: float, drop: float, t60: float, skin: float, slap: float, sec
 def _snare(body_hz: float, t60: float, wires: float) -> Strike:
     def strike(strength: float, rng: Rng) -> Audio:
         n = samples(0.5)
-        body = resonators.ring([body_hz, body_hz * 1.76, body_hz * 2.4], [0.13, 0.09, 0.06], [0.8, 0.45, 0.2], n)
+        body = resonators.ring(
+            [body_hz, body_hz * 1.76, body_hz * 2.4], [0.13, 0.09, 0.06], [0.8, 0.45, 0.2], n
+        )
         rattle = noise.coloured(rng, n, 1.0, 1100, 11000) * envelopes.decay(n, t60, 0.001)
         return shaping.at_peak(body * (1.3 - wires) + rattle * 0.42 * wires * (0.5 + strength))
 
@@ -131,7 +137,9 @@ def _rim(hz: float, t60: float) -> Strike:
     def strike(strength: float, rng: Rng) -> Audio:
         n = samples(0.12)
         return shaping.at_peak(
-            resonators.ring([hz, hz * 1.47, hz * 2.09], [t60, t60 * 0.7, t60 * 0.5], [1, 0.6, 0.5], n, True)
+            resonators.ring(
+                [hz, hz * 1.47, hz * 2.09], [t60, t60 * 0.7, t60 * 0.5], [1, 0.6, 0.5], n, [0.25, 0.1, 0.4]
+            )
         )
 
     return strike
@@ -176,39 +184,39 @@ def _boom(strength: float, rng: Rng) -> Audio:
 
 DRUMS: dict[str, Drum] = {
     "kick": Drum(_membrane(54, 2.6, 0.30, 0.10, 0.5, 0.4), -6, 0.0, 0.03),
-    "snare": Drum(_snare(188, 0.22, 0.75), -10, 0.05, 0.18),
-    "hat": Drum(_hat(0.07), -21, 0.3, 0.03),
-    "open hat": Drum(_hat(0.42), -22, 0.3, 0.06),
-    "crash": Drum(_cymbal(2.6, 0.6, 0.002), -17, -0.35, 0.2),
-    "ride": Drum(_cymbal(1.1, 1.5, 0.001), -23, 0.4, 0.1),
-    "swell": Drum(_swell, -18, -0.2, 0.3),
-    "tom high": Drum(_membrane(150, 1.5, 0.30, 0.25, 0.5, 0.5), -9, 0.35, 0.15),
+    "snare": Drum(_snare(188, 0.22, 0.75), -4, 0.05, 0.18),
+    "hat": Drum(_hat(0.07), -15, 0.3, 0.03),
+    "open hat": Drum(_hat(0.42), -18, 0.3, 0.06),
+    "crash": Drum(_cymbal(2.6, 0.6, 0.002), -13, -0.35, 0.2),
+    "ride": Drum(_cymbal(1.1, 1.5, 0.001), -18, 0.4, 0.1),
+    "swell": Drum(_swell, -16, -0.2, 0.3),
+    "tom high": Drum(_membrane(150, 1.5, 0.30, 0.25, 0.5, 0.5), -7, 0.35, 0.15),
     "tom mid": Drum(_membrane(112, 1.5, 0.38, 0.25, 0.5, 0.6), -9, 0.0, 0.15),
     "tom low": Drum(_membrane(80, 1.6, 0.48, 0.25, 0.5, 0.7), -8, -0.35, 0.15),
     "taiko": Drum(_membrane(58, 1.9, 0.85, 0.42, 0.8, 1.2), -5, -0.1, 0.35),
     "taiko high": Drum(_membrane(104, 1.5, 0.45, 0.45, 0.9, 0.7), -9, 0.35, 0.3),
-    "stick": Drum(_rim(1250, 0.05), -18, 0.45, 0.3),
+    "stick": Drum(_rim(1250, 0.05), -13, 0.45, 0.3),
     "timpani": Drum(_membrane(73, 1.06, 1.5, 0.5, 0.3, 1.8), -8, 0.15, 0.4),
-    "boom": Drum(_boom, -8, 0.0, 0.4),
+    "boom": Drum(_boom, -10, 0.0, 0.4),
     "heart": Drum(_membrane(46, 1.7, 0.32, 0.05, 0.05, 0.5), -7, 0.0, 0.2),
     "frame": Drum(_membrane(88, 1.35, 0.42, 0.32, 0.35, 0.6), -8.5, -0.1, 0.2),
-    "frame tap": Drum(_membrane(235, 1.1, 0.10, 0.5, 0.9, 0.2), -17, 0.15, 0.2),
+    "frame tap": Drum(_membrane(235, 1.1, 0.10, 0.5, 0.9, 0.2), -11, 0.15, 0.2),
     "djembe": Drum(_membrane(74, 1.5, 0.34, 0.2, 0.3, 0.5), -8, -0.1, 0.15),
     "djembe tone": Drum(_membrane(215, 1.1, 0.22, 0.4, 0.5, 0.35), -13, 0.2, 0.15),
-    "djembe slap": Drum(_membrane(340, 1.1, 0.12, 0.7, 1.6, 0.25), -15, 0.2, 0.15),
-    "shaker": Drum(_shaker, -22, 0.35, 0.1),
-    "tambourine": Drum(_jingles(14, 0.22), -21, -0.35, 0.15),
-    "sleigh": Drum(_jingles(26, 0.32), -22, -0.3, 0.25),
-    "rim": Drum(_rim(1720, 0.035), -19, 0.2, 0.15),
-    "brush": Drum(_brush, -20, 0.15, 0.12),
-    "soft kick": Drum(_membrane(52, 1.8, 0.26, 0.02, 0.08, 0.4), -8, 0.0, 0.04),
-    "soft snare": Drum(_snare(172, 0.16, 0.5), -15, 0.05, 0.15),
-    "machine kick": Drum(_machine_kick, -6, 0.0, 0.0),
-    "clap": Drum(_clap, -13, 0.0, 0.2),
-    "tick": Drum(_rim(3200, 0.012), -25, 0.3, 0.2),
+    "djembe slap": Drum(_membrane(340, 1.1, 0.12, 0.7, 1.6, 0.25), -11, 0.2, 0.15),
+    "shaker": Drum(_shaker, -15, 0.35, 0.1),
+    "tambourine": Drum(_jingles(14, 0.22), -15, -0.35, 0.15),
+    "sleigh": Drum(_jingles(26, 0.32), -16, -0.3, 0.25),
+    "rim": Drum(_rim(1720, 0.035), -12, 0.2, 0.15),
+    "brush": Drum(_brush, -15, 0.15, 0.12),
+    "soft kick": Drum(_membrane(52, 1.8, 0.26, 0.02, 0.08, 0.4), -10, 0.0, 0.04),
+    "soft snare": Drum(_snare(172, 0.16, 0.5), -9, 0.05, 0.15),
+    "machine kick": Drum(_machine_kick, -7, 0.0, 0.0),
+    "clap": Drum(_clap, -6, 0.0, 0.2),
+    "tick": Drum(_rim(3200, 0.012), -15, 0.3, 0.2),
     "chip kick": Drum(_chip_kick, -9, 0.0, 0.0),
-    "chip snare": Drum(_chip_noise(0.13, 5), -16, 0.0, 0.02),
-    "chip hat": Drum(_chip_noise(0.035, 2), -23, 0.0, 0.0),
+    "chip snare": Drum(_chip_noise(0.13, 5), -11, 0.0, 0.02),
+    "chip hat": Drum(_chip_noise(0.035, 2), -18, 0.0, 0.0),
 }
 
 

@@ -12,14 +12,36 @@ _LEVELS = {"x": 0.95, "o": 0.68, "-": 0.36}
 GROOVES: dict[str, tuple[tuple[float, Groove], ...]] = {
     "folk": (
         (0.0, {"frame": "x.......o.......", "shaker": "..-...-...-...-."}),
-        (0.35, {"frame": "x.....o.o.....-.", "frame tap": "....o..-....o.-.", "tambourine": "....o.......o..."}),
-        (0.6, {"frame": "x..o..x.o..o..o.", "frame tap": "..o.o..o..o.o.-o", "tambourine": "-.o.x.-.-.o.x.o."}),
+        (
+            0.35,
+            {"frame": "x.....o.o.....-.", "frame tap": "....o..-....o.-.", "tambourine": "....o.......o..."},
+        ),
+        (
+            0.6,
+            {"frame": "x..o..x.o..o..o.", "frame tap": "..o.o..o..o.o.-o", "tambourine": "-.o.x.-.-.o.x.o."},
+        ),
     ),
     "taiko": (
         (0.0, {"timpani": "x...............", "taiko": "........o......."}),
         (0.4, {"taiko": "x.....o.x.......", "taiko high": "....o.....o.o...", "stick": "..-...-...-...-."}),
-        (0.7, {"taiko": "x..o..x...x.o...", "taiko high": "..o.o..oo..o..oo", "stick": "x.o.x.o.x.o.x.o.", "snare": "....-.-.....-.-o"}),
-        (0.85, {"taiko": "x..x..x.x..x..x.", "taiko high": "..oo..oo..oo.ooo", "stick": "x.oox.oox.oox.oo", "snare": "....x..-....x.oo"}),
+        (
+            0.7,
+            {
+                "taiko": "x..o..x...x.o...",
+                "taiko high": "..o.o..oo..o..oo",
+                "stick": "x.o.x.o.x.o.x.o.",
+                "snare": "....-.-.....-.-o",
+            },
+        ),
+        (
+            0.85,
+            {
+                "taiko": "x..x..x.x..x..x.",
+                "taiko high": "..oo..oo..oo.ooo",
+                "stick": "x.oox.oox.oox.oo",
+                "snare": "....x..-....x.oo",
+            },
+        ),
     ),
     "rock": (
         (0.0, {"kick": "x.......o.......", "snare": "....o.......o...", "hat": "o...o...o...o..."}),
@@ -28,33 +50,111 @@ GROOVES: dict[str, tuple[tuple[float, Groove], ...]] = {
     ),
     "electronic": (
         (0.0, {"machine kick": "x.......x.......", "clap": "....o.......o...", "hat": "..o...o...o...o."}),
-        (0.5, {"machine kick": "x...x...x...x...", "clap": "....x.......x...", "open hat": "..o...o...o...o.", "hat": "-.-.-.-.-.-.-.-."}),
-        (0.75, {"machine kick": "x...x...x...x..o", "clap": "....x.......x...", "open hat": "..x...x...x...x.", "hat": "-oo-oo-o-oo-oo-o"}),
+        (
+            0.5,
+            {
+                "machine kick": "x...x...x...x...",
+                "clap": "....x.......x...",
+                "open hat": "..o...o...o...o.",
+                "hat": "-.-.-.-.-.-.-.-.",
+            },
+        ),
+        (
+            0.75,
+            {
+                "machine kick": "x...x...x...x..o",
+                "clap": "....x.......x...",
+                "open hat": "..x...x...x...x.",
+                "hat": "-oo-oo-o-oo-oo-o",
+            },
+        ),
     ),
     "chip": (
-        (0.0, {"chip kick": "x.......x.......", "chip snare": "....o.......o...", "chip hat": "..o...o...o...o."}),
-        (0.5, {"chip kick": "x.....o.x.o.....", "chip snare": "....x.......x...", "chip hat": "x.o.x.o.x.o.x.o."}),
-        (0.8, {"chip kick": "x...x...x...x.o.", "chip snare": "....x.......x..o", "chip hat": "xoooxoooxoooxooo"}),
+        (
+            0.0,
+            {
+                "chip kick": "x.......x.......",
+                "chip snare": "....o.......o...",
+                "chip hat": "..o...o...o...o.",
+            },
+        ),
+        (
+            0.5,
+            {
+                "chip kick": "x.....o.x.o.....",
+                "chip snare": "....x.......x...",
+                "chip hat": "x.o.x.o.x.o.x.o.",
+            },
+        ),
+        (
+            0.8,
+            {
+                "chip kick": "x...x...x...x.o.",
+                "chip snare": "....x.......x..o",
+                "chip hat": "xoooxoooxoooxooo",
+            },
+        ),
     ),
     "brushes": (
-        (0.0, {"soft kick": "x.........o.....", "soft snare": "....o.......o...", "brush": "o...-...o...-..."}),
+        (
+            0.0,
+            {"soft kick": "x.........o.....", "soft snare": "....o.......o...", "brush": "o...-...o...-..."},
+        ),
         (0.3, {"soft kick": "x......o..o.....", "soft snare": "....x..-....x...", "hat": "o.-.o.-.o.-.o.-."}),
-        (0.6, {"soft kick": "x.....oo..o..-..", "soft snare": "....x..-.-..x..-", "hat": "o.o.o.o.o.o.o.oo", "ride": "x...x...x...x..."}),
+        (
+            0.6,
+            {
+                "soft kick": "x.....oo..o..-..",
+                "soft snare": "....x..-.-..x..-",
+                "hat": "o.o.o.o.o.o.o.oo",
+                "ride": "x...x...x...x...",
+            },
+        ),
     ),
     "hand drums": (
-        (0.0, {"djembe": "x.......o.......", "djembe tone": "......-.....o...", "shaker": "..-...-...-...-."}),
-        (0.35, {"djembe": "x.....o...o.....", "djembe tone": "...o....o....o-.", "djembe slap": "....o.......o...", "shaker": "o.-.o.-.o.-.o.-."}),
-        (0.65, {"djembe": "x..o..o.x.o...o.", "djembe tone": ".-.-o.-o.-.-o.oo", "djembe slap": "....x..o....x..o", "shaker": "o-o-o-o-o-o-o-o-"}),
+        (
+            0.0,
+            {"djembe": "x.......o.......", "djembe tone": "......-.....o...", "shaker": "..-...-...-...-."},
+        ),
+        (
+            0.35,
+            {
+                "djembe": "x.....o...o.....",
+                "djembe tone": "...o....o....o-.",
+                "djembe slap": "....o.......o...",
+                "shaker": "o.-.o.-.o.-.o.-.",
+            },
+        ),
+        (
+            0.65,
+            {
+                "djembe": "x..o..o.x.o...o.",
+                "djembe tone": ".-.-o.-o.-.-o.oo",
+                "djembe slap": "....x..o....x..o",
+                "shaker": "o-o-o-o-o-o-o-o-",
+            },
+        ),
     ),
     "shaker": (
         (0.0, {"shaker": "..-...-...-...-.", "rim": "............-..."}),
         (0.35, {"shaker": "o.-.o.-.o.-.o.-.", "rim": "....o.......o...", "soft kick": "x.......o......."}),
-        (0.65, {"shaker": "o-o-o-o-o-o-o-o-", "rim": "....o..o....o...", "soft kick": "x.....o.x.......", "tambourine": "....o.......o..."}),
+        (
+            0.65,
+            {
+                "shaker": "o-o-o-o-o-o-o-o-",
+                "rim": "....o..o....o...",
+                "soft kick": "x.....o.x.......",
+                "tambourine": "....o.......o...",
+            },
+        ),
     ),
     "sleigh": (
         (0.0, {"sleigh": "-.......-......."}),
         (0.3, {"sleigh": "o...-...o...-...", "timpani": "-..............."}),
-        (0.6, {"sleigh": "o.-.o.-.o.-.o.-.", "soft kick": "x.......o.......", "tambourine": "....o.......o..."}),
+        (
+            0.6,
+            {"sleigh": "o.-.o.-.o.-.o.-.", "soft kick": "x.......o.......", "tambourine": "....o.......o..."},
+        ),
     ),
     "dread": (
         (0.0, {"boom": "o..............."}),
@@ -66,7 +166,7 @@ GROOVES: dict[str, tuple[tuple[float, Groove], ...]] = {
         (0.35, {"heart": "x..-....o..-....", "tick": "o.-.o.-.o.-.o.-."}),
         (0.65, {"heart": "x..-..o.x..-..o.", "tick": "o-o-o-o-o-o-o-o-", "taiko": "x.........o....."}),
     ),
-}  # fmt: skip
+}
 
 _FILLS: dict[str, tuple[str, ...]] = {
     "taiko": ("taiko high", "taiko", "snare"),

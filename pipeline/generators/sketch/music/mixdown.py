@@ -91,7 +91,9 @@ def _play(bus: Canvas, player: str, notes: list[Note], score: Score, timing: Tim
         wave = sound(player, note.pitch, seconds, note.velocity, take)
         if instrument.rings:
             wave = _damped(wave, seconds)
-        gain = db(instrument.level_db + note.level_db) * (0.35 + 0.65 * note.velocity) * rng.uniform(0.93, 1.07)
+        gain = (
+            db(instrument.level_db + note.level_db) * (0.35 + 0.65 * note.velocity) * rng.uniform(0.93, 1.07)
+        )
         bus.add(wave, _when(note.start, score, timing, rng), float(gain), instrument.pan + note.pan)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pipeline.generators.sketch.dsp.units import RATE, Rng
 from pipeline.generators.sketch.music import theory
 from pipeline.generators.sketch.music.arrange import tonic_of
-from pipeline.generators.sketch.music.instruments import INSTRUMENTS
+from pipeline.generators.sketch.music.instruments import in_range
 from pipeline.generators.sketch.music.score import Hit, Note, Score
 from pipeline.generators.sketch.music.timing import Timing
 from pipeline.generators.sketch.music_reading import MusicReading
@@ -39,13 +39,9 @@ def _arrival(beats: float) -> float:
 
 
 def _chord(score: Score, player: str, start: float, beats: float, tones: list[int], velocity: float) -> None:
-    instrument = INSTRUMENTS[player]
     for k, tone in enumerate(tones):
-        while tone > instrument.high:
-            tone -= 12
-        while tone < instrument.low:
-            tone += 12
-        score.notes.append(Note(player, start, beats, tone, velocity, -1.2 * k, (-0.3, 0.3, -0.1, 0.1)[k % 4]))
+        pan = (-0.3, 0.3, -0.1, 0.1)[k % 4]
+        score.notes.append(Note(player, start, beats, in_range(player, tone), velocity, -1.2 * k, pan))
 
 
 def _run(score: Score, player: str, start: float, end: float, tones: list[int], rise: float) -> None:
@@ -69,7 +65,9 @@ def _success(gesture: _Gesture, score: Score, rng: Rng) -> None:
     _run(score, lead, 0.0, end, line, 0.6)
     ring = gesture.beats - end
     _chord(score, lead, end, ring * 0.7, [tonic + 12, tonic + 16], 0.9)
-    _chord(score, gesture.reading.pad or "strings", end, ring, [tonic, tonic + 4, tonic + 7, tonic + 12], 0.85)
+    _chord(
+        score, gesture.reading.pad or "strings", end, ring, [tonic, tonic + 4, tonic + 7, tonic + 12], 0.85
+    )
     _chord(score, "harp" if gesture.reading.style != "chiptune" else "chip arp", 0.0, end, [tonic + 12], 0.5)
     _run(score, "glockenspiel", end, end + min(1.0, ring * 0.4), [tonic + s for s in (12, 16, 19, 24)], 0.2)
     _chord(score, gesture.reading.bass or "contrabass", end, ring * 0.8, [tonic - 24], 0.85)
@@ -100,7 +98,11 @@ def _discovery(gesture: _Gesture, score: Score, rng: Rng) -> None:
     scale = [tonic + theory.pitch("lydian", degree) for degree in range(0, 15)]
     first = int(rng.integers(0, 3))
     count = max(4, min(12, round(end * 4)))
-    player = gesture.reading.comp if gesture.reading.comp in ("celesta", "music box", "chip arp", "koto") else "harp"
+    player = (
+        gesture.reading.comp
+        if gesture.reading.comp in ("celesta", "music box", "chip arp", "koto")
+        else "harp"
+    )
     _run(score, player, 0.0, end, scale[first : first + count], 0.4)
     ring = gesture.beats - end
     chord = [tonic, tonic + 7, tonic + 11, tonic + 18]
@@ -128,7 +130,9 @@ def _danger(gesture: _Gesture, score: Score, rng: Rng) -> None:
         Hit("boom", second, 0.8),
         Hit("crash", second, 0.5),
     ]
-    score.hits += [Hit("taiko high", second - 0.25 * k, 0.8 - 0.1 * k) for k in range(1, 4) if second - 0.25 * k > 0.3]
+    score.hits += [
+        Hit("taiko high", second - 0.25 * k, 0.8 - 0.1 * k) for k in range(1, 4) if second - 0.25 * k > 0.3
+    ]
 
 
 _WRITERS: dict[str, Callable[[_Gesture, Score, Rng], None]] = {

@@ -20,13 +20,15 @@ _DARK = (0, 1, 3, 6, 7, 8, 10)
 def magic(scene: Scene) -> Audio:
     """A spell: it gathers, it happens at about a third, it rings away."""
     reading = scene.reading
-    dark = reading.says("dark", "curse", "evil", "shadow", "necromancy", "demonic", "death", "poison", "blood")
+    dark = reading.says(
+        "dark", "curse", "evil", "shadow", "necromancy", "demonic", "death", "poison", "blood"
+    )
     moment = 0.5 if scene.loop else min(0.34, 0.45 / scene.seconds if scene.seconds > 1.5 else 0.3)
     root = round(between(scene.asset, 50, 61)) - (12 if dark else 0) - round(5 * reading.size)
     canvas = Canvas(scene.n, 1, scene.loop)
     canvas.add(_chord(scene, root, dark, moment), 0, 0.55)
     _sparks(scene, canvas, root, dark, moment)
-    canvas.add(_breath(scene, moment, dark), 0, 0.4)
+    canvas.add(_breath(scene, moment, dark), 0, 0.22)
     canvas.add(_release(scene, root, dark), int(moment * scene.n), 0.5)
     element = _element(scene)
     if element is not None:
@@ -37,7 +39,10 @@ def magic(scene: Scene) -> Audio:
 def _swell(scene: Scene, moment: float) -> Audio:
     if scene.loop:
         return 0.8 + 0.2 * noise.drift(scene.rng, scene.n, 0.7)
-    return envelopes.line(scene.n, ((0, 0.0), (moment, 1.0), (min(0.98, moment + 0.25), 0.55), (1.0, 0.0))) ** 1.5
+    return (
+        envelopes.line(scene.n, ((0, 0.0), (moment, 1.0), (min(0.98, moment + 0.25), 0.55), (1.0, 0.0)))
+        ** 1.5
+    )
 
 
 def _chord(scene: Scene, root: float, dark: bool, moment: float) -> Audio:
@@ -59,7 +64,7 @@ def _chord(scene: Scene, root: float, dark: bool, moment: float) -> Audio:
 
 def _comb(f: Audio, hz: float) -> Audio:
     """Narrow bands on the first harmonics of ``hz``, for voices that loop at any length."""
-    return np.sum([noise.bump(f, hz * k, 0.012) / k**1.3 for k in range(1, 8)], axis=0)
+    return np.asarray(np.sum([noise.bump(f, hz * k, 0.012) / k**1.3 for k in range(1, 8)], axis=0))
 
 
 def _sparks(scene: Scene, canvas: Canvas, root: float, dark: bool, moment: float) -> None:
@@ -75,9 +80,11 @@ def _sparks(scene: Scene, canvas: Canvas, root: float, dark: bool, moment: float
         octave, step = divmod(degree, 7)
         hz = midi_hz(root + 24 + 12 * octave + scale[step])
         n = samples(between(rng, 0.25, 0.7))
-        bell = resonators.ring([hz, hz * 2.76, hz * 5.4], [n / RATE, n / RATE * 0.4, 0.05], [1.0, 0.25, 0.1], n)
+        bell = resonators.ring(
+            [hz, hz * 2.76, hz * 5.4], [n / RATE, n / RATE * 0.4, 0.05], [1.0, 0.25, 0.1], n
+        )
         fade = 1.0 if scene.loop else float(np.interp(place, [0, moment, 1.0], [0.35, 1.0, 0.05]))
-        canvas.add(bell, int(at), 0.20 * fade * about(rng, 1.0, 0.4))
+        canvas.add(bell, int(at), 0.30 * fade * about(rng, 1.0, 0.4))
 
 
 def _breath(scene: Scene, moment: float, dark: bool) -> Audio:
@@ -97,7 +104,11 @@ def _release(scene: Scene, root: float, dark: bool) -> Audio:
     n = samples(min(1.2, scene.seconds * 0.6))
     lift = scene.reading.says("heal", "healing", "buff", "power_up", "powerup", "teleport", "summon")
     hz = midi_hz(root + (12 if lift else 0))
-    path = ((0, hz), (0.5, hz * 2.0), (1, hz * 2.0)) if lift else ((0, hz * 2.5), (0.25, hz * 0.6), (1, hz * 0.4))
+    path = (
+        ((0, hz), (0.5, hz * 2.0), (1, hz * 2.0))
+        if lift
+        else ((0, hz * 2.5), (0.25, hz * 0.6), (1, hz * 0.4))
+    )
     tone = osc.sine(envelopes.curve(n, path), n) * envelopes.decay(n, n / RATE, 0.012)
     puff = noise.coloured(scene.rng, n, 4.0, 60, 900 if dark else 2500) * envelopes.decay(n, 0.4, 0.01)
     return tone * (0.4 if lift else 0.7) + puff * (0.10 if lift else 0.25)

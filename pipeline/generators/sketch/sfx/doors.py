@@ -1,4 +1,4 @@
-"""Doors, gates, chests and locks: hinges that stick and slip, panels that shut, latches, pneumatics, stone."""
+"""Doors, gates, chests and locks: hinges that creak, panels that shut, latches, pneumatics, stone."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ def door(scene: Scene) -> Audio:
     if reading.material == "stone" or reading.says("stone_door", "slab", "tomb"):
         return _stone(scene)
     closing = reading.says("close", "closing", "shut", "slam", "slamming")
-    creaking = reading.says("creak", "creaking", "creaky", "old", "rusty", "hinge") or not reading.says("slam", "lock", "unlock", "lever")
+    creaking = reading.says("creak", "creaking", "creaky", "old", "rusty", "hinge") or not reading.says(
+        "slam", "lock", "unlock", "lever"
+    )
     if reading.says("lock", "unlock", "lever", "latch", "bolt") and not reading.says("creak", "creaking"):
         _latch(scene, canvas, 0.01, 1.0)
         _latch(scene, canvas, min(0.22, scene.seconds * 0.5), 0.8)
@@ -46,26 +48,38 @@ def _creak(scene: Scene, seconds: float) -> Audio:
     metal = reading.material == "metal" or reading.says("rusty", "iron", "gate")
     base = between(asset, 34, 52) * (2.2 if metal else 1.0) * 2.0 ** (-0.5 * reading.size)
     wander = 1.0 + 0.45 * noise.drift(rng, n, 2.6 / max(seconds, 0.4)) + 0.10 * noise.drift(rng, n, 16.0)
-    rate = base * np.clip(wander, 0.35, 2.0) * envelopes.curve(n, ((0, 0.55), (0.3, 1.0), (0.75, 1.5), (1, 0.9)))
+    rate = (
+        base * np.clip(wander, 0.35, 2.0) * envelopes.curve(n, ((0, 0.55), (0.3, 1.0), (0.75, 1.5), (1, 0.9)))
+    )
     phase = np.cumsum(rate) / RATE
     slips = np.flatnonzero(np.diff(np.floor(phase)) > 0)
     pulses = np.zeros(n)
     pulses[slips] = rng.uniform(0.35, 1.0, len(slips))
     pulses += 0.05 * noise.white(rng, n) * (phase % 1.0) ** 6
-    modes = np.array((390, 610, 905, 1380, 2050, 2900, 4100)) * (1.7 if metal else 1.0) * asset.uniform(0.9, 1.12, 7)
+    modes = (
+        np.array((390, 610, 905, 1380, 2050, 2900, 4100))
+        * (1.7 if metal else 1.0)
+        * asset.uniform(0.9, 1.12, 7)
+    )
     glide = rate / np.mean(rate)
     coarse = np.interp(np.linspace(0, 1, 64), np.linspace(0, 1, n), glide)
 
     def panel(hz: Audio, at: Audio) -> Audio:
         bend = np.interp(at, np.linspace(0, 1, 64), coarse) ** 0.35
         return np.asarray(
-            np.sum([g * filters.resonance(hz, m * bend, 14.0) for m, g in zip(modes, (1, 0.9, 0.8, 0.7, 0.4, 0.3, 0.2), strict=True)], axis=0)
+            np.sum(
+                [
+                    g * filters.resonance(hz, m * bend, 14.0)
+                    for m, g in zip(modes, (1, 0.9, 0.8, 0.7, 0.4, 0.3, 0.2), strict=True)
+                ],
+                axis=0,
+            )
         )
 
     sound = filters.sculpt(pulses, panel, 1024)
     motion = np.clip(0.75 + 0.5 * noise.drift(rng, n, 3.0), 0.12, 1.2)
     sound = sound * motion * envelopes.held(n, 0.08, 0.12)
-    return sound / max(float(np.max(np.abs(sound))), 1e-9)
+    return np.asarray(sound / max(float(np.max(np.abs(sound))), 1e-9))
 
 
 def _shut(scene: Scene, canvas: Canvas, at: float) -> None:
@@ -95,14 +109,22 @@ def _sliding(scene: Scene) -> Audio:
     stop = 0.72
     hiss = noise.coloured(rng, n, -1.0, 1800, 12000) * envelopes.decay(n, n / RATE * 0.8, 0.02)
     low = between(asset, 120, 190)
-    path = envelopes.curve(n, ((0, low), (0.15, low * 2.3), (stop - 0.12, low * 2.5), (stop, low), (1, low * 0.9)))
+    path = envelopes.curve(
+        n, ((0, low), (0.15, low * 2.3), (stop - 0.12, low * 2.5), (stop, low), (1, low * 0.9))
+    )
     servo = osc.tone("saw", path, n) + 0.6 * osc.tone("saw", path * 1.498, n)
-    servo = filters.low_pass(servo, 1900.0) * envelopes.line(n, ((0, 0), (0.08, 1), (stop - 0.05, 1), (stop, 0), (1, 0)))
+    servo = filters.low_pass(servo, 1900.0) * envelopes.line(
+        n, ((0, 0), (0.08, 1), (stop - 0.05, 1), (stop, 0), (1, 0))
+    )
     canvas = Canvas(scene.n, 1)
     canvas.add(hiss, 0, 0.14)
     canvas.add(servo, 0, 0.20)
     canvas.add(strike("metal", Blow(2.2, 0.8, -0.5, 0.25), asset, rng, 0.6), int(n * stop), 0.7)
-    canvas.add(noise.coloured(rng, samples(0.25), 0.0, 2500, 12000) * envelopes.decay(samples(0.25), 0.2), int(n * (stop + 0.03)), 0.12)
+    canvas.add(
+        noise.coloured(rng, samples(0.25), 0.0, 2500, 12000) * envelopes.decay(samples(0.25), 0.2),
+        int(n * (stop + 0.03)),
+        0.12,
+    )
     return reverb.add_space(canvas.audio, "chamber", 0.2)
 
 

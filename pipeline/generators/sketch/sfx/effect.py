@@ -74,7 +74,15 @@ STEADY = frozenset({"wind", "rain", "fire", "stream", "bubbles", "ambience", "ro
 
 _OWN_SPACE = frozenset({"door", "magic", "drip", "ambience", "room"})
 _OUTDOORS = frozenset({"explosion", "gunshot", "thunder"})
-_LEVELS_DB = {"hover": -14.0, "click": -8.0, "room": -24.0, "ambience": -9.0, "wind": -8.0, "rain": -9.0, "footstep": -6.0}
+_LEVELS_DB = {
+    "hover": -14.0,
+    "click": -8.0,
+    "room": -24.0,
+    "ambience": -9.0,
+    "wind": -8.0,
+    "rain": -9.0,
+    "footstep": -6.0,
+}
 _LEAST_S = 0.1
 """Shorter takes are made this long and cut, so that every family has room to begin."""
 _LOUDEST = 0.97
@@ -136,18 +144,12 @@ def _finished(sound: Audio, scene: Scene, loop: bool) -> Mix:
         clean = clean * envelopes.held(n, edge, 1.6 * edge)
     else:
         clean = clean * envelopes.held(n, min(0.0006, 0.02 * n / RATE), min(max(0.01, 0.15 * n / RATE), 0.5))
-        clean = _centred(clean)
-    level = db(_LEVELS_DB.get(scene.reading.family, -3.0) + 3.0 * scene.reading.force - 6.0 * scene.reading.distance)
+    level = db(
+        _LEVELS_DB.get(scene.reading.family, -3.0) + 3.0 * scene.reading.force - 6.0 * scene.reading.distance
+    )
     clean = shaping.at_peak(clean, float(min(level * scene.rng.uniform(0.92, 1.05), _LOUDEST)))
     wide = np.atleast_2d(clean)
     return np.repeat(wide, scene.channels // wide.shape[0], axis=0).astype(np.float32)
-
-
-def _centred(sound: Audio) -> Audio:
-    """Without an offset, and still silent at both ends."""
-    n = sound.shape[-1]
-    shape = envelopes.held(n, 0.25 * n / RATE, 0.25 * n / RATE)
-    return sound - shape * (np.mean(sound, axis=-1, keepdims=True) / max(float(np.mean(shape)), 1e-9))
 
 
 def _notes(reading: SoundReading, scene: Scene) -> dict[str, Any]:

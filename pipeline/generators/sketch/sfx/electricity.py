@@ -17,7 +17,9 @@ def electric(scene: Scene) -> Audio:
     reading, n = scene.reading, scene.n
     steady = scene.loop or reading.says("hum", "buzz", "transformer", "static", "power_line")
     if steady:
-        sparks = arcs(scene.rng, n, 0.25, True) if reading.says("spark", "arcing", "crackle", "crackling") else 0.0
+        sparks = (
+            arcs(scene.rng, n, 0.25, True) if reading.says("spark", "arcing", "crackle", "crackling") else 0.0
+        )
         return hum(scene.rng, n) * 0.6 + sparks
     short = samples(scene.scaled(0.5 if reading.says("zap", "shock") else 1.4))
     return arcs(scene.rng, short, 1.2) * envelopes.decay(short, short / RATE * 1.4, 0.002)
@@ -31,7 +33,7 @@ def hum(rng: Rng, n: int) -> Audio:
     out = np.zeros(n)
     for order, level in ((1, 0.35), (2, 1.0), (4, 0.5), (6, 0.3), (8, 0.16), (10, 0.12), (14, 0.06)):
         out += level * np.sin(order * turn + rng.uniform(0, 2 * np.pi))
-    return out * 0.3 * waver + noise.coloured(rng, n, 2.0, 900, 9000) * 0.012
+    return np.asarray(out * 0.3 * waver + noise.coloured(rng, n, 2.0, 900, 9000) * 0.012)
 
 
 def arcs(rng: Rng, n: int, density: float, loop: bool = False) -> Audio:

@@ -1,4 +1,4 @@
-"""What a prompt gets that no table knows: a neutral sound shaped by its adjectives and its own words' hash."""
+"""What a prompt gets that no table knows: a neutral sound shaped by its adjectives and its hash."""
 
 from __future__ import annotations
 
@@ -18,14 +18,21 @@ def fallback(scene: Scene) -> Audio:
 
 def _texture(scene: Scene) -> Audio:
     """Air with three faint resonances that only this prompt has."""
-    centres = np.exp(scene.asset.uniform(np.log(150), np.log(2400), 3)) * 2.0 ** (0.8 * scene.reading.brightness)
+    centres = np.exp(scene.asset.uniform(np.log(150), np.log(2400), 3)) * 2.0 ** (
+        0.8 * scene.reading.brightness
+    )
     sides = []
     for _ in range(scene.channels):
         air = noise.shaped(
             scene.rng,
             scene.n,
-            lambda hz: noise.band_edges(hz, 60, 7000)
-            * (0.25 * noise.power_slope(hz, 4.0) + np.sum([noise.bump(hz, c, 0.06) for c in centres], axis=0)),
+            lambda hz: (
+                noise.band_edges(hz, 60, 7000)
+                * (
+                    0.25 * noise.power_slope(hz, 4.0)
+                    + np.sum([noise.bump(hz, c, 0.06) for c in centres], axis=0)
+                )
+            ),
         )
         sides.append(air * (0.8 + 0.2 * noise.drift(scene.rng, scene.n, 0.5)) * 0.2)
     return sides[0] if len(sides) == 1 else np.stack(sides)
@@ -41,9 +48,15 @@ def _object(scene: Scene) -> Audio:
     tone = resonators.ring(modes * about(rng, 1.0, 0.01), t60, asset.uniform(0.2, 1.0, 7) * 0.25, n)
     material = reading.material or str(asset.choice(["wood", "stone", "plastic", "cloth", "dirt"]))
     canvas = Canvas(scene.n, 1)
-    canvas.add(strike(material, Blow(scale, 0.7 + 0.25 * reading.force, reading.brightness), asset, rng, n / RATE), 0, 0.7)
+    canvas.add(
+        strike(material, Blow(scale, 0.7 + 0.25 * reading.force, reading.brightness), asset, rng, n / RATE),
+        0,
+        0.7,
+    )
     canvas.add(tone, 0)
     centre = between(asset, 500, 2500)
-    air = filters.sculpt(noise.white(rng, n), lambda hz, at: noise.bump(hz, centre * (1.2 - 0.6 * at), 0.7), 512)
+    air = filters.sculpt(
+        noise.white(rng, n), lambda hz, at: noise.bump(hz, centre * (1.2 - 0.6 * at), 0.7), 512
+    )
     canvas.add(air * envelopes.hump(n, 0.15, 1.0) * envelopes.decay(n, 0.5, 0.02), 0, 0.2)
     return canvas.audio

@@ -13,7 +13,11 @@ from pipeline.generators.sketch.sfx.scene import Scene
 def fire(scene: Scene) -> Audio:
     """A torch, a campfire or a blaze, by size."""
     reading, rng, n = scene.reading, scene.rng, scene.n
-    big = 2.0 ** (reading.size + 0.6 * reading.force + (0.8 if reading.says("blaze", "bonfire", "burning", "inferno") else 0.0))
+    big = 2.0 ** (
+        reading.size
+        + 0.6 * reading.force
+        + (0.8 if reading.says("blaze", "bonfire", "burning", "inferno") else 0.0)
+    )
     canvas = Canvas(n, scene.channels, True)
     for side in range(scene.channels):
         pan = 0.0 if scene.channels == 1 else (-0.7, 0.7)[side]
@@ -28,14 +32,18 @@ def flames(rng: Rng, n: int, big: float) -> Audio:
     flutter = np.clip(0.55 + 0.45 * noise.drift(rng, n, 7.0) + 0.25 * noise.drift(rng, n, 1.1), 0.1, 1.4)
     low = noise.coloured(rng, n, 5.0, 45, 700.0 * big**0.3) * flutter
     hiss = noise.coloured(rng, n, 1.0, 1500, 9500) * np.clip(0.6 + 0.4 * noise.drift(rng, n, 4.0), 0.1, 1.0)
-    return low * 0.22 * big**0.4 + hiss * 0.028
+    return np.asarray(low * 0.22 * big**0.4 + hiss * 0.028)
 
 
 def crackles(canvas: Canvas, rng: Rng, rate: float) -> None:
     """Many ticks, some snaps, a rare pop, in clusters."""
     n = canvas.mix.shape[1]
     times = poisson(rng, n, rate)
-    followers = np.concatenate([times + rng.uniform(300, 5000, len(times)) for _ in range(2)]) if len(times) else times
+    followers = (
+        np.concatenate([times + rng.uniform(300, 5000, len(times)) for _ in range(2)])
+        if len(times)
+        else times
+    )
     kept = followers[rng.random(len(followers)) < 0.4] % n
     scatter(canvas, rng, np.sort(np.concatenate([times, kept])), _tick, 1.0)
     scatter(canvas, rng, poisson(rng, n, rate * 0.06), _pop, 0.5)
@@ -44,7 +52,9 @@ def crackles(canvas: Canvas, rng: Rng, rate: float) -> None:
 def _tick(rng: Rng) -> Audio:
     n = samples(0.012)
     hz = float(np.exp(rng.uniform(np.log(900), np.log(6500))))
-    return (resonators.ring([hz], [0.008], [0.6], n) + rng.standard_normal(n) * envelopes.decay(n, 0.003, 0.0001)) * 0.30
+    return (
+        resonators.ring([hz], [0.008], [0.6], n) + rng.standard_normal(n) * envelopes.decay(n, 0.003, 0.0001)
+    ) * 0.30
 
 
 def _pop(rng: Rng) -> Audio:

@@ -54,7 +54,9 @@ def _contact(scene: Scene, surface: str, weight: float, strength: float, bright:
     """Heel or toe: the sole on the surface, then what the surface does."""
     rng, n = scene.rng, samples(0.55)
     blow = Blow(1.15 * weight, strength, bright + 0.4 * scene.reading.brightness, 0.55)
-    base = strike(surface, blow, scene.asset, rng, 0.55) if surface in _RINGING else _sole(surface, blow, rng, n)
+    base = (
+        strike(surface, blow, scene.asset, rng, 0.55) if surface in _RINGING else _sole(surface, blow, rng, n)
+    )
     if surface == "metal":
         base *= 0.7
     if surface in _CRUMBLING:
@@ -76,7 +78,15 @@ def _crumble(surface: str, strength: float, rng: Rng, n: int) -> Audio:
     spread = {"snow": 0.075, "sand": 0.06, "leaves": 0.07, "grass": 0.06}.get(surface, 0.048)
     times = np.sort(np.minimum(rng.gamma(1.6, spread / 1.6, count), 0.4)) * RATE
     scatter(canvas, rng, times, lambda r: grain(surface, r), 0.75)
-    level = {"snow": 0.11, "sand": 0.10, "gravel": 0.34, "leaves": 0.24, "dirt": 0.12, "grass": 0.10, "ice": 0.14}
+    level = {
+        "snow": 0.11,
+        "sand": 0.10,
+        "gravel": 0.34,
+        "leaves": 0.24,
+        "dirt": 0.12,
+        "grass": 0.10,
+        "ice": 0.14,
+    }
     return canvas.audio * level[surface] * (0.5 + 0.7 * strength)
 
 
@@ -84,7 +94,9 @@ def _snow(rng: Rng, strength: float, n: int) -> Audio:
     """The creak of packing snow: a band of noise that tightens as the foot sinks."""
     pressed = noise.white(rng, n) * (0.6 + 0.4 * noise.drift(rng, n, 90.0))
     top = between(rng, 1300, 1900)
-    tight = filters.sculpt(pressed, lambda hz, at: noise.bump(hz, top * (0.55 + 0.8 * np.minimum(at * 3, 1)), 0.55), 512)
+    tight = filters.sculpt(
+        pressed, lambda hz, at: noise.bump(hz, top * (0.55 + 0.8 * np.minimum(at * 3, 1)), 0.55), 512
+    )
     return 0.30 * strength * tight * envelopes.hump(n, 0.14, 1.0) * envelopes.decay(n, 0.42, 0.012)
 
 
@@ -104,7 +116,13 @@ def _puddle(rng: Rng, strength: float, n: int) -> Audio:
     slap = noise.coloured(rng, n, 2.0, 500, 9000) * envelopes.decay(n, 0.20, 0.006)
     canvas.add(slap, 0, 0.26 * strength)
     times = np.minimum(rng.gamma(1.5, 0.06, int(12 + 14 * strength)), 0.45) * RATE
-    scatter(canvas, rng, np.sort(times), lambda r: resonators.bubble(r.uniform(500, 2600), samples(0.06)) * 0.30, 0.6)
+    scatter(
+        canvas,
+        rng,
+        np.sort(times),
+        lambda r: resonators.bubble(r.uniform(500, 2600), samples(0.06)) * 0.30,
+        0.6,
+    )
     return canvas.audio
 
 
@@ -113,7 +131,9 @@ def _squelch(rng: Rng, strength: float, n: int) -> Audio:
     wet = noise.white(rng, n) * (0.5 + 0.5 * noise.drift(rng, n, 45.0))
     centre = between(rng, 320, 460)
     pull = filters.sculpt(
-        wet, lambda hz, at: filters.resonance(hz, centre * (1.0 + 2.4 * np.clip(at * 2.4 - 0.25, 0, 1)), 3.5), 512
+        wet,
+        lambda hz, at: filters.resonance(hz, centre * (1.0 + 2.4 * np.clip(at * 2.4 - 0.25, 0, 1)), 3.5),
+        512,
     )
     smack = np.zeros(n)
     at = samples(between(rng, 0.11, 0.16))

@@ -20,8 +20,10 @@ def impact(scene: Scene) -> Audio:
     material = reading.material or ("flesh" if reading.says("punch", "kick", "slap") else "wood")
     strength = float(np.clip(0.75 + 0.3 * reading.force, 0.35, 1.0))
     scale = 1.15 * 2.0 ** (0.9 * reading.size)
+    blade = reading.says("sword", "clash", "parry", "blade")
     ring = 1.6 if reading.says("sword", "clang", "bell", "ring") else 1.0
-    blow = Blow(scale * (0.62 if reading.says("sword", "clash", "parry") else 1.0), strength, reading.brightness, ring)
+    edge = 0.6 if blade else 0.0
+    blow = Blow(scale * (0.4 if blade else 1.0), strength, reading.brightness + edge, ring)
     canvas = Canvas(scene.n, 1)
     seconds = scene.scaled(2.5)
     canvas.add(strike(material, blow, scene.asset, rng, seconds), samples(0.002))
@@ -73,9 +75,13 @@ def jingle(scene: Scene) -> Audio:
 def scrape(scene: Scene) -> Audio:
     """One thing drawn along another: a blade from its scabbard, a crate over stone."""
     reading, rng = scene.reading, scene.rng
-    material = reading.material or ("metal" if reading.says("sword", "blade", "sheath", "unsheathe") else "stone")
+    material = reading.material or (
+        "metal" if reading.says("sword", "blade", "sheath", "unsheathe") else "stone"
+    )
     n = samples(scene.scaled(0.9 if material == "metal" else 1.8))
-    modes = np.array(MATERIALS[material].modes) * scene.asset.uniform(0.9, 1.1, len(MATERIALS[material].modes))
+    modes = np.array(MATERIALS[material].modes) * scene.asset.uniform(
+        0.9, 1.1, len(MATERIALS[material].modes)
+    )
     if material == "metal":
         modes = modes * 1.9
     rough = noise.white(rng, n) * (0.55 + 0.45 * noise.drift(rng, n, 70.0 if material == "metal" else 28.0))
@@ -89,7 +95,13 @@ def scrape(scene: Scene) -> Audio:
     canvas = Canvas(scene.n, 1)
     canvas.add(sound, 0)
     if material == "metal":
-        tail = resonators.ring(modes, 1.3 / (modes / modes[0]) ** 0.4, 0.5 / np.arange(1, len(modes) + 1), scene.n, True)
+        tail = resonators.ring(
+            modes,
+            1.3 / (modes / modes[0]) ** 0.4,
+            0.5 / np.arange(1, len(modes) + 1),
+            scene.n,
+            rng.random(len(modes)),
+        )
         canvas.add(tail * float(np.sqrt(np.mean(sound**2))) * 1.6, int(n * 0.78))
     return canvas.audio
 
@@ -148,7 +160,14 @@ def heartbeat(scene: Scene) -> Audio:
         at = k * scene.seconds / beats + 0.01
         for late, hz, gain in ((0.0, 47.0, 1.0), (0.27 / rate, 58.0, 0.65)):
             n = samples(0.35)
-            low = np.sin(2 * np.pi * hz * np.arange(n) / RATE * (1.0 + 0.25 * np.exp(-np.arange(n) / (0.02 * RATE))))
+            low = np.sin(
+                2 * np.pi * hz * np.arange(n) / RATE * (1.0 + 0.25 * np.exp(-np.arange(n) / (0.02 * RATE)))
+            )
+            low = shaping.saturate(low, 2.2)
             flesh = noise.coloured(rng, n, 6.0, 35, 220) * 0.22
-            canvas.add((low + flesh) * envelopes.decay(n, 0.24, 0.014), samples(at + late), gain * about(rng, 1.0, 0.08))
+            canvas.add(
+                (low + flesh) * envelopes.decay(n, 0.24, 0.014),
+                samples(at + late),
+                gain * about(rng, 1.0, 0.08),
+            )
     return canvas.audio

@@ -27,18 +27,30 @@ def _voice(scene: Scene, hz: float, seconds: float) -> Audio:
     if manner == "sci-fi":
         phase = osc.cycles(hz, n)
         glow = envelopes.decay(n, seconds * 0.6)
-        return np.sin(2 * np.pi * phase + 1.4 * glow * np.sin(4.02 * np.pi * phase)) * envelopes.decay(n, seconds, 0.003)
+        tone = np.sin(2 * np.pi * phase + 1.4 * glow * np.sin(4.02 * np.pi * phase))
+        return np.asarray(tone * envelopes.decay(n, seconds, 0.003))
     if manner == "fantasy" or scene.reading.material == "wood":
-        return resonators.ring([hz, hz * 3.93, hz * 9.2], [seconds * 0.7, seconds * 0.22, 0.03], [1, 0.25, 0.1], n)
-    soft = resonators.ring([hz, 2 * hz, 3.01 * hz, 5.2 * hz], [seconds, seconds * 0.6, seconds * 0.35, 0.06], [1, 0.28, 0.10, 0.05], n)
+        return resonators.ring(
+            [hz, hz * 3.93, hz * 9.2], [seconds * 0.7, seconds * 0.22, 0.03], [1, 0.25, 0.1], n
+        )
+    soft = resonators.ring(
+        [hz, 2 * hz, 3.01 * hz, 5.2 * hz],
+        [seconds, seconds * 0.6, seconds * 0.35, 0.06],
+        [1, 0.28, 0.10, 0.05],
+        n,
+    )
     return soft * envelopes.held(n, 0.002, 0.3 * seconds)
 
 
 def _tick(scene: Scene, hz: float, level: float) -> Audio:
     """The first milliseconds of a touch."""
     n = samples(0.03)
-    click = resonators.ring([hz, hz * 1.73, hz * 2.9], [0.018, 0.012, 0.006], [0.8, 0.5, 0.3], n, True)
-    return level * (click + 0.4 * noise.coloured(scene.rng, n, 0.0, 1500, 12000) * envelopes.decay(n, 0.006, 0.0002))
+    click = resonators.ring(
+        [hz, hz * 1.73, hz * 2.9], [0.018, 0.012, 0.006], [0.8, 0.5, 0.3], n, [0.25, 0.1, 0.4]
+    )
+    return level * (
+        click + 0.4 * noise.coloured(scene.rng, n, 0.0, 1500, 12000) * envelopes.decay(n, 0.006, 0.0002)
+    )
 
 
 def _melody(scene: Scene, steps: tuple[float, ...], gap: float, last: float, base: float) -> Canvas:
@@ -47,7 +59,9 @@ def _melody(scene: Scene, steps: tuple[float, ...], gap: float, last: float, bas
     for k, step in enumerate(steps):
         final = k == len(steps) - 1
         length = min(last, max(0.05, scene.seconds - k * room)) if final else max(0.05, room * 1.6)
-        canvas.add(_voice(scene, midi_hz(base + step), length), samples(0.002 + k * room), 1.0 if final else 0.8)
+        canvas.add(
+            _voice(scene, midi_hz(base + step), length), samples(0.002 + k * room), 1.0 if final else 0.8
+        )
     return canvas
 
 
@@ -56,7 +70,9 @@ def click(scene: Scene) -> Audio:
     canvas = Canvas(scene.n, 1, scene.loop)
     hz = midi_hz(_key(scene) + 18) * about(scene.rng, 1.0, 0.05)
     if scene.reading.manner == "retro":
-        canvas.add(osc.tone("square", hz * 0.4, samples(0.035)) * envelopes.decay(samples(0.035), 0.05), 0, 0.5)
+        canvas.add(
+            osc.tone("square", hz * 0.4, samples(0.035)) * envelopes.decay(samples(0.035), 0.05), 0, 0.5
+        )
         return canvas.audio
     heavy = scene.reading.says("mechanical", "switch", "heavy", "keyboard", "typing", "lever")
     repeats = max(1, int(scene.seconds / 0.13)) if scene.reading.says("typing", "ticking", "scroll") else 1
@@ -105,7 +121,10 @@ def error(scene: Scene) -> Audio:
         rough = rough + osc.tone("saw", hz * 1.06, n) * (0.0 if back else 0.6)
         dull = np.convolve(rough, np.hanning(24) / 12.0, mode="same")
         soft = _voice(scene, hz, length) if back else 0.0
-        canvas.add((dull * (0.3 if back else 0.8) + soft) * envelopes.held(n, 0.004, length * 0.5), samples(0.002 + k * room))
+        canvas.add(
+            (dull * (0.3 if back else 0.8) + soft) * envelopes.held(n, 0.004, length * 0.5),
+            samples(0.002 + k * room),
+        )
     return canvas.audio
 
 
@@ -128,9 +147,14 @@ def coin(scene: Scene) -> Audio:
         n = samples(length)
         hz = midi_hz(base + step) * about(scene.rng, 1.0, 0.004)
         if scene.reading.manner == "retro":
-            note = osc.tone("square", hz, n) * envelopes.decay(n, length * 1.1) * 0.6
+            note: Audio = osc.tone("square", hz, n) * envelopes.decay(n, length * 1.1) * 0.6
         else:
-            note = resonators.ring([hz, hz * 2.0, hz * 2.74, hz * 5.1], [length, length * 0.7, length * 0.5, 0.1], [1, 0.3, 0.22, 0.1], n)
+            note = resonators.ring(
+                [hz, hz * 2.0, hz * 2.74, hz * 5.1],
+                [length, length * 0.7, length * 0.5, 0.1],
+                [1, 0.3, 0.22, 0.1],
+                n,
+            )
             note[: samples(0.004)] += noise.white(scene.rng, samples(0.004))[: len(note)] * 0.15
         canvas.add(note, samples(0.002 + k * gap), 0.8 + 0.2 * k)
     if scene.reading.says("treasure", "gem", "loot", "collectible", "gold"):

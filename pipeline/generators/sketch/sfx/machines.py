@@ -26,7 +26,9 @@ def engine(scene: Scene) -> Audio:
     rate = 24.0 if heavy else 38.0
     if reading.says("motorcycle", "bike"):
         rate = 46.0
-    return _combustion(scene, rate * 2.0 ** (-0.4 * reading.size), 2 if reading.says("motorcycle") else 4, 0.35)
+    return _combustion(
+        scene, rate * 2.0 ** (-0.4 * reading.size), 2 if reading.says("motorcycle") else 4, 0.35
+    )
 
 
 def firing_rate(scene: Scene, rate: float) -> Audio:
@@ -64,14 +66,21 @@ def _combustion(scene: Scene, rate: float, cylinders: int, chop: float) -> Audio
     pipe = np.array((82, 165, 310, 540, 980)) * between(scene.asset, 0.88, 1.12)
 
     def exhaust(f: Audio, at: Audio) -> Audio:
-        lift = np.asarray(np.interp(at, np.linspace(0, 1, 33), hz[np.linspace(0, n - 1, 33).astype(int)] / float(np.mean(hz))))
-        tubes = np.sum([g * filters.resonance(f, p, 3.0) for p, g in zip(pipe, (1.2, 1.0, 0.8, 0.5, 0.35), strict=True)], axis=0)
+        lift = np.asarray(
+            np.interp(
+                at, np.linspace(0, 1, 33), hz[np.linspace(0, n - 1, 33).astype(int)] / float(np.mean(hz))
+            )
+        )
+        tubes = np.sum(
+            [g * filters.resonance(f, p, 3.0) for p, g in zip(pipe, (1.2, 1.0, 0.8, 0.5, 0.35), strict=True)],
+            axis=0,
+        )
         return np.asarray((tubes + 0.12) * filters.below(f, 2600.0 * lift**0.8, 1))
 
     sound = filters.sculpt(pulse * 0.9 + blast * (0.20 + 0.35 * chop), exhaust, 2048, scene.loop)
     valve = noise.coloured(rng, n, -1.0, 2500, 9000) * np.exp(-((part - 0.5) ** 2) / 0.002) * 0.02
     sound = shaping.saturate(shaping.at_peak(sound), 1.8) + valve
-    return sound if scene.loop else sound * envelopes.held(n, 0.05, min(0.3, scene.seconds / 4))
+    return np.asarray(sound if scene.loop else sound * envelopes.held(n, 0.05, min(0.3, scene.seconds / 4)))
 
 
 def _turbine(scene: Scene) -> Audio:
@@ -109,7 +118,9 @@ def alarm(scene: Scene) -> Audio:
         swing = 0.5 - 0.5 * np.cos(2 * np.pi * swings * np.arange(n) / n)
         hz = 420.0 * 2.0 ** (1.05 * swing) * between(scene.asset, 0.9, 1.1)
         hz = hz * (max(1, round(float(np.sum(hz)) / RATE)) / (float(np.sum(hz)) / RATE))
-        return filters.low_pass(osc.tone("saw", hz, n), 3500.0, 2, scene.loop) * (1.0 if scene.loop else envelopes.held(n, 0.03, 0.1))
+        return filters.low_pass(osc.tone("saw", hz, n), 3500.0, 2, scene.loop) * (
+            1.0 if scene.loop else envelopes.held(n, 0.03, 0.1)
+        )
     klaxon = reading.says("klaxon", "alarm", "warning", "red_alert")
     period = 0.72 if klaxon else 0.30
     count = max(1, round(scene.seconds / period))
@@ -117,8 +128,10 @@ def alarm(scene: Scene) -> Audio:
     base = midi_hz(round(between(scene.asset, 66, 73))) * (0.6 if klaxon else 1.5)
     for k in range(count):
         length = samples(min(period * (0.62 if klaxon else 0.42), scene.seconds / count * 0.7))
-        hz = base * (1.0 if not klaxon or k % 2 == 0 else 0.84) * about(scene.rng, 1.0, 0.003)
-        beep = osc.tone("saw" if klaxon else "pulse", hz, length, 0.0, 0.3) + 0.5 * osc.tone("saw", hz * 1.5, length)
+        pitch = base * (1.0 if not klaxon or k % 2 == 0 else 0.84) * about(scene.rng, 1.0, 0.003)
+        beep = osc.tone("saw" if klaxon else "pulse", pitch, length, 0.0, 0.3) + 0.5 * osc.tone(
+            "saw", pitch * 1.5, length
+        )
         beep = filters.low_pass(beep, 3800.0) * envelopes.held(length, 0.006, 0.03)
         canvas.add(beep, int(k * n / count), 0.6)
     return canvas.audio

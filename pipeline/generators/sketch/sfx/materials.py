@@ -1,4 +1,4 @@
-"""Materials by their sound: the modes that ring when they are struck, and the grains that they crumble into."""
+"""Materials by their sound: the modes that ring when struck, and the grains that they crumble into."""
 
 from __future__ import annotations
 
@@ -34,14 +34,40 @@ class Material:
 
 
 MATERIALS: dict[str, Material] = {
-    "wood": Material((112, 188, 305, 472, 690, 1020, 1460), 0.16, 0.55, 0.8, (150, 3200), 0.010, 0.8, (700, 2600), 0.02),
-    "stone": Material((420, 905, 1630, 2440, 3710), 0.045, 0.3, 0.35, (250, 6500), 0.009, 0.7, (900, 4200), 0.012),
-    "metal": Material(
-        (236, 391, 622, 911, 1307, 1795, 2410, 3170, 4230, 5610), 1.1, 0.45, 0.75, (600, 9000), 0.004, 0.35, (1800, 7500), 0.18
+    "wood": Material(
+        (112, 188, 305, 472, 690, 1020, 1460), 0.17, 0.50, 1.1, (150, 3800), 0.008, 0.6, (700, 2600), 0.02
     ),
-    "glass": Material((910, 1730, 2660, 3720, 5140, 6900, 9100), 0.42, 0.35, 0.8, (1500, 13000), 0.003, 0.1, (2300, 9500), 0.10),
-    "tile": Material((640, 1390, 2240, 3560, 5200), 0.11, 0.4, 0.6, (600, 9000), 0.004, 0.35, (1500, 6500), 0.035),
-    "ice": Material((520, 1180, 2210, 3490, 5230, 7400), 0.12, 0.4, 0.45, (700, 9000), 0.005, 0.4, (1700, 8000), 0.03),
+    "stone": Material(
+        (420, 905, 1630, 2440, 3710), 0.045, 0.3, 0.35, (250, 6500), 0.009, 0.7, (900, 4200), 0.012
+    ),
+    "metal": Material(
+        (236, 391, 622, 911, 1307, 1795, 2410, 3170, 4230, 5610),
+        1.1,
+        0.45,
+        0.75,
+        (600, 9000),
+        0.004,
+        0.35,
+        (1800, 7500),
+        0.18,
+    ),
+    "glass": Material(
+        (910, 1730, 2660, 3720, 5140, 6900, 9100),
+        0.42,
+        0.35,
+        0.8,
+        (1500, 13000),
+        0.003,
+        0.1,
+        (2300, 9500),
+        0.10,
+    ),
+    "tile": Material(
+        (640, 1390, 2240, 3560, 5200), 0.11, 0.4, 0.6, (600, 9000), 0.004, 0.35, (1500, 6500), 0.035
+    ),
+    "ice": Material(
+        (520, 1180, 2210, 3490, 5230, 7400), 0.12, 0.4, 0.45, (700, 9000), 0.005, 0.4, (1700, 8000), 0.03
+    ),
     "dirt": Material((95, 160), 0.07, 0.3, 0.3, (80, 1900), 0.030, 1.0, (400, 1800), 0.008),
     "gravel": Material((130, 210), 0.05, 0.3, 0.2, (200, 5500), 0.020, 0.7, (1500, 6000), 0.007),
     "sand": Material((90,), 0.05, 0.3, 0.1, (250, 6500), 0.050, 0.6, (2500, 7000), 0.004),
@@ -52,8 +78,14 @@ MATERIALS: dict[str, Material] = {
     "water": Material((120,), 0.08, 0.3, 0.1, (300, 6000), 0.040, 0.5, (500, 2400), 0.03),
     "flesh": Material((72, 128, 210), 0.09, 0.4, 0.6, (120, 1700), 0.016, 1.2, (300, 1200), 0.01),
     "cloth": Material((85, 140), 0.06, 0.3, 0.3, (120, 1400), 0.030, 0.9, (800, 3500), 0.006),
-    "plastic": Material((310, 640, 1180, 1890, 2810), 0.07, 0.4, 0.7, (300, 6000), 0.006, 0.4, (900, 4000), 0.02),
-}  # fmt: skip
+    "plastic": Material(
+        (310, 640, 1180, 1890, 2810), 0.07, 0.4, 0.7, (300, 6000), 0.006, 0.4, (900, 4000), 0.02
+    ),
+}
+
+
+_CLANGING = frozenset({"metal", "glass", "tile", "stone"})
+"""Struck so sharply that their modes do not start together."""
 
 
 @dataclass(frozen=True)
@@ -75,13 +107,22 @@ def strike(name: str, blow: Blow, asset: Rng, rng: Rng, seconds: float) -> Audio
     material = MATERIALS[name]
     n = samples(max(seconds, 0.05))
     modes = np.array(material.modes) / blow.scale
-    modes = np.concatenate([modes, modes * asset.uniform(1.07, 1.38, len(modes))]) if name != "dirt" else modes
+    modes = (
+        np.concatenate([modes, modes * asset.uniform(1.07, 1.38, len(modes))]) if name != "dirt" else modes
+    )
     modes = modes * asset.uniform(0.92, 1.09, len(modes)) * rng.uniform(0.994, 1.006, len(modes))
     ratio = modes / modes.min()
-    t60 = material.t60 * blow.t60 * blow.scale**0.5 / ratio**material.damping * asset.uniform(0.7, 1.25, len(modes))
+    t60 = (
+        material.t60
+        * blow.t60
+        * blow.scale**0.5
+        / ratio**material.damping
+        * asset.uniform(0.7, 1.25, len(modes))
+    )
     tilt = ratio ** (-0.55 + 0.35 * blow.bright + 0.25 * blow.strength)
     gains = tilt * asset.uniform(0.3, 1.0, len(modes)) * rng.uniform(0.6, 1.2, len(modes))
-    ringing = resonators.ring(modes, t60, gains / np.sqrt(np.sum(gains**2)), n, name in ("metal", "glass", "tile"))
+    phases = rng.random(len(modes)) if name in _CLANGING else None
+    ringing = resonators.ring(modes, t60, gains / np.sqrt(np.sum(gains**2)), n, phases)
     return material.ring * ringing + contact(material, blow, rng, n) + thump(material, blow, rng, n)
 
 
@@ -90,7 +131,7 @@ def contact(material: Material, blow: Blow, rng: Rng, n: int) -> Audio:
     low, high = material.contact
     lift = 2.0 ** (blow.bright + 0.5 * (blow.strength - 0.7))
     touch = noise.coloured(rng, n, 2.0, low / blow.scale**0.5, min(high * lift, 16000.0))
-    return 0.30 * touch * envelopes.decay(n, material.contact_s * 4.0 * blow.scale**0.5, 0.0006)
+    return 0.55 * touch * envelopes.decay(n, material.contact_s * 4.0 * blow.scale**0.5, 0.0006)
 
 
 def thump(material: Material, blow: Blow, rng: Rng, n: int) -> Audio:
@@ -99,7 +140,7 @@ def thump(material: Material, blow: Blow, rng: Rng, n: int) -> Audio:
     time = np.arange(n) / 48_000
     sinking = hz * (1.0 + 0.8 * np.exp(-time / 0.016))
     low = np.sin(2 * np.pi * np.cumsum(sinking) / 48_000)
-    return 0.75 * material.body * blow.strength * low * envelopes.decay(n, 0.11 * blow.scale**0.6, 0.0015)
+    return 0.55 * material.body * blow.strength * low * envelopes.decay(n, 0.11 * blow.scale**0.6, 0.0015)
 
 
 def grain(name: str, rng: Rng, pitch: float = 1.0) -> Audio:

@@ -74,7 +74,7 @@ def _birds(scene: Scene, canvas: Canvas) -> None:
     for _ in range(int(scene.asset.integers(3, 6))):
         low = between(scene.asset, 2100, 4600)
         shape = scene.asset.uniform(0.75, 1.45, int(scene.asset.integers(2, 6)))
-        pan, level = between(scene.asset, -0.9, 0.9), between(scene.asset, 0.05, 0.14)
+        pan, level = between(scene.asset, -0.9, 0.9), between(scene.asset, 0.16, 0.42)
         for start in poisson(scene.rng, scene.n, 0.16):
             at = start
             for _phrase in range(int(scene.rng.integers(1, 4))):
@@ -97,7 +97,7 @@ def _crickets(scene: Scene, canvas: Canvas) -> None:
     for _ in range(int(scene.asset.integers(4, 8))):
         hz, pan = between(scene.asset, 3900, 5200), between(scene.asset, -1, 1)
         count = max(1, round(scene.seconds * between(scene.asset, 1.3, 2.4)))
-        level, pulses = between(scene.asset, 0.015, 0.05), int(scene.asset.integers(3, 5))
+        level, pulses = between(scene.asset, 0.03, 0.09), int(scene.asset.integers(3, 5))
         first = between(scene.rng, 0, scene.n / count)
         n = samples(0.018)
         pulse = osc.sine(hz, n) * envelopes.hump(n, 0.45, 1.5)
@@ -113,7 +113,7 @@ def _owl(scene: Scene, canvas: Canvas) -> None:
         for late, length in ((0.0, 0.35), (0.65, 0.18), (0.9, 0.5)):
             n = samples(length)
             hoot = osc.sine(345.0 * envelopes.curve(n, ((0, 0.96), (0.4, 1.0), (1, 0.94))), n)
-            canvas.add(hoot * envelopes.hump(n, 0.4, 1.2), int(start + late * RATE), 0.05, pan)
+            canvas.add(hoot * envelopes.hump(n, 0.4, 1.2), int(start + late * RATE), 0.12, pan)
 
 
 def _frogs(scene: Scene, canvas: Canvas) -> None:
@@ -153,7 +153,14 @@ def _distant_metal(scene: Scene, canvas: Canvas) -> None:
 
 def _traffic(scene: Scene, canvas: Canvas) -> None:
     """A town a few streets away, without its voices."""
-    _each_ear(canvas, lambda: noise.coloured(scene.rng, scene.n, 4.5, 30, 1800) * (1 + 0.2 * noise.drift(scene.rng, scene.n, 0.4)), 0.14)
+    _each_ear(
+        canvas,
+        lambda: (
+            noise.coloured(scene.rng, scene.n, 4.5, 30, 1800)
+            * (1 + 0.2 * noise.drift(scene.rng, scene.n, 0.4))
+        ),
+        0.14,
+    )
     for at in poisson(scene.rng, scene.n, 0.12):
         n = samples(between(scene.rng, 3.0, 6.0))
         passing = noise.coloured(scene.rng, n, 3.0, 70, 2200) * envelopes.hump(n, 0.5, 2.0)
@@ -180,18 +187,29 @@ def _starfield(scene: Scene, canvas: Canvas) -> None:
     for at in poisson(scene.rng, scene.n, 0.18):
         n = samples(0.09)
         hz = midi_hz(84 + float(scene.rng.choice([0, 3, 7, 10])))
-        canvas.add(osc.sine(hz, n) * envelopes.held(n, 0.004, 0.05), int(at), 0.02, between(scene.rng, -0.8, 0.8))
+        canvas.add(
+            osc.sine(hz, n) * envelopes.held(n, 0.004, 0.05), int(at), 0.02, between(scene.rng, -0.8, 0.8)
+        )
 
 
 def _room(scene: Scene, canvas: Canvas) -> None:
     """The sound of a quiet room: air, a trace of mains, nobody."""
     _each_ear(canvas, lambda: noise.coloured(scene.rng, scene.n, 5.0, 25, 5000), 0.10)
     _each_ear(canvas, lambda: noise.coloured(scene.rng, scene.n, 1.5, 300, 9000), 0.008)
-    canvas.add(hum(scene.rng, scene.n), 0, 0.02 if not scene.reading.says("hum", "hvac", "ventilation") else 0.10)
+    canvas.add(
+        hum(scene.rng, scene.n), 0, 0.02 if not scene.reading.says("hum", "hvac", "ventilation") else 0.10
+    )
 
 
 def _sea_floor(scene: Scene, canvas: Canvas) -> None:
-    _each_ear(canvas, lambda: noise.coloured(scene.rng, scene.n, 5.0, 30, 420) * (1 + 0.3 * noise.drift(scene.rng, scene.n, 0.3)), 0.25)
+    _each_ear(
+        canvas,
+        lambda: (
+            noise.coloured(scene.rng, scene.n, 5.0, 30, 420)
+            * (1 + 0.3 * noise.drift(scene.rng, scene.n, 0.3))
+        ),
+        0.25,
+    )
     _bubbles(scene, canvas)
 
 
@@ -240,7 +258,12 @@ _NAMED_LIFE: dict[str, str] = {
     "metal": "chain chains clank",
 }
 
-_ECHOES = {"cave": ("cave", 0.45), "dungeon": ("cathedral", 0.35), "machine": ("hall", 0.2), "indoors": ("room", 0.2)}
+_ECHOES = {
+    "cave": ("cave", 0.45),
+    "dungeon": ("cathedral", 0.35),
+    "machine": ("hall", 0.2),
+    "indoors": ("room", 0.2),
+}
 
 
 def layers_of(scene: Scene) -> tuple[str, ...]:

@@ -26,10 +26,17 @@ def flowing(rng: Rng, n: int, channels: int, size: float, bubbling: float) -> Au
     scale = 2.0 ** (-0.7 * size)
     for side in range(channels):
         wash = noise.shaped(
-            rng, n, lambda hz: noise.band_edges(hz, 250 * scale, 9000) * (noise.power_slope(hz, 3.0) + 0.5 * noise.bump(hz, 1100.0 * scale, 0.8))
+            rng,
+            n,
+            lambda hz: (
+                noise.band_edges(hz, 250 * scale, 9000)
+                * (noise.power_slope(hz, 3.0) + 0.5 * noise.bump(hz, 1100.0 * scale, 0.8))
+            ),
         )
         moving = 1.0 + 0.18 * noise.drift(rng, n, 3.0)
-        canvas.add(wash * moving, 0, 0.10 + 0.08 * max(size, 0.0), 0.0 if channels == 1 else (-0.8, 0.8)[side])
+        canvas.add(
+            wash * moving, 0, 0.10 + 0.08 * max(size, 0.0), 0.0 if channels == 1 else (-0.8, 0.8)[side]
+        )
 
     def one(r: Rng) -> Audio:
         hz = float(np.exp(r.normal(np.log(1050.0 * scale), 0.5)))
@@ -44,7 +51,7 @@ def waves(rng: Rng, n: int, channels: int, strength: float) -> Audio:
     count = max(1, round(n / RATE / 7.5))
     out = np.zeros((channels, n))
     for side in range(channels):
-        out[side] += noise.coloured(rng, n, 4.0, 40, 900) * 0.10
+        out[side] += noise.coloured(rng, n, 4.0, 40, 900) * 0.045
     for k in range(count):
         span = n / count
         length = int(span * 1.5)
@@ -68,7 +75,11 @@ def splash(scene: Scene) -> Audio:
     canvas = Canvas(scene.n, 1)
     slap = noise.coloured(rng, n, 2.5, 220 / size, 8000) * envelopes.decay(n, 0.22 * size**0.4, 0.004)
     canvas.add(slap, samples(0.002), 0.5)
-    spray = noise.coloured(rng, n, -0.5, 1800, 11000) * envelopes.hump(n, 0.22, 1.6) * envelopes.decay(n, n / RATE * 1.3, 0.05)
+    spray = (
+        noise.coloured(rng, n, -0.5, 1800, 11000)
+        * envelopes.hump(n, 0.22, 1.6)
+        * envelopes.decay(n, n / RATE * 1.3, 0.05)
+    )
     canvas.add(spray, 0, 0.16)
     gulp = resonators.bubble(about(rng, 190.0, 0.15) / size**0.6, samples(0.3), 0.35)
     canvas.add(gulp, samples(0.05), 0.6)
@@ -85,8 +96,9 @@ def splash(scene: Scene) -> Audio:
 def drip(scene: Scene) -> Audio:
     """Single drops into still water, in a place that answers."""
     canvas = Canvas(scene.n, scene.channels, scene.loop)
-    steady = scene.loop or scene.seconds > 2.0 or scene.reading.says("dripping", "drips")
-    times = poisson(scene.rng, scene.n, 1.1) if steady else np.array([samples(0.01)], dtype=np.float64)
+    times = np.array([samples(0.01)], dtype=np.float64)
+    if scene.loop or scene.seconds > 2.5:
+        times = np.concatenate([times, poisson(scene.rng, scene.n, 1.1)])
     drops(canvas, scene.rng, times, 0.7)
     space = scene.reading.space or ("cave" if scene.reading.says("cave", "dungeon", "echo") else "chamber")
     return reverb.add_space(canvas.audio, space if space != "dry" else "closet", 0.5, scene.loop)
@@ -99,7 +111,12 @@ def drops(canvas: Canvas, rng: Rng, times: Audio, gain: float) -> None:
         pan, level = between(rng, -0.8, 0.8), gain * about(rng, 0.7, 0.5)
         tick = rng.standard_normal(samples(0.004)) * envelopes.decay(samples(0.004), 0.003, 0.0002)
         canvas.add(tick, int(at), 0.15 * level, pan)
-        canvas.add(resonators.bubble(hz, samples(0.09), 0.2), int(at) + samples(between(rng, 0.012, 0.022)), level, pan)
+        canvas.add(
+            resonators.bubble(hz, samples(0.09), 0.2),
+            int(at) + samples(between(rng, 0.012, 0.022)),
+            level,
+            pan,
+        )
 
 
 def bubbles(scene: Scene) -> Audio:
@@ -119,7 +136,11 @@ def bubbles(scene: Scene) -> Audio:
         for k in range(3):
             at = samples(0.03 + k * min(0.24, scene.seconds / 4))
             for step in range(4):
-                canvas.add(resonators.bubble(centre * (0.8 + 0.18 * step), samples(0.09), 0.25), at + samples(0.026 * step), 0.5)
+                canvas.add(
+                    resonators.bubble(centre * (0.8 + 0.18 * step), samples(0.09), 0.25),
+                    at + samples(0.026 * step),
+                    0.5,
+                )
         return canvas.audio
     scatter(canvas, rng, poisson(rng, n, 26.0 if boiling else 18.0), one, 0.6)
     simmer = noise.coloured(rng, n, 4.0, 60, 700) * (0.7 + 0.3 * noise.drift(rng, n, 9.0))

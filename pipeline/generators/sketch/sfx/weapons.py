@@ -25,12 +25,19 @@ def whoosh(scene: Scene) -> Audio:
     def air(hz: Audio, at: Audio) -> Audio:
         near = np.exp(-(((at - peak) / 0.24) ** 2))
         centre = top * (0.28 + 0.95 * near)
-        return noise.bump(hz, centre, 0.75) + 0.25 * noise.bump(hz, centre * 2.7, 0.5) + 0.25 * noise.bump(hz, 180.0, 0.8)
+        low = 0.25 * noise.bump(hz, 180.0, 0.8)
+        return np.asarray(noise.bump(hz, centre, 0.75) + 0.25 * noise.bump(hz, centre * 2.7, 0.5) + low)
 
     rough = noise.white(rng, n) * (0.75 + 0.25 * noise.drift(rng, n, 40.0))
     sound = filters.sculpt(rough, air, 512) * envelopes.hump(n, peak, 2.6)
     if reading.says("sword", "blade", "slash", "katana"):
-        edge = np.sum([osc.sine(envelopes.curve(n, ((0, f * 0.97), (peak, f * 1.03), (1, f * 0.94))), n) for f in (3150.0, 4420.0, 5870.0)], axis=0)
+        edge = np.sum(
+            [
+                osc.sine(envelopes.curve(n, ((0, f * 0.97), (peak, f * 1.03), (1, f * 0.94))), n)
+                for f in (3150.0, 4420.0, 5870.0)
+            ],
+            axis=0,
+        )
         sound = sound + edge * envelopes.hump(n, peak + 0.08, 4.0) * 0.03
     if reading.says("flap", "wing"):
         sound = sound * (0.4 + 0.6 * np.sin(np.pi * np.linspace(0, 1, n)) ** 2)
@@ -49,7 +56,10 @@ def explosion(scene: Scene) -> Audio:
     canvas.add(crack, start, 0.35 * (1.0 - 0.8 * reading.distance))
     blast = filters.sculpt(
         noise.white(rng, n),
-        lambda hz, at: filters.below(hz, 90.0 + 5200.0 * np.exp(-at * scene.seconds / (0.16 * size)), 1) / (1 + (hz / 300.0) ** 0.6),
+        lambda hz, at: (
+            filters.below(hz, 90.0 + 5200.0 * np.exp(-at * scene.seconds / (0.16 * size)), 1)
+            / (1 + (hz / 300.0) ** 0.6)
+        ),
         1024,
     )
     canvas.add(shaping.at_peak(blast * envelopes.decay(n, tail * 0.55, 0.004)), start, 0.9)
@@ -67,7 +77,13 @@ def explosion(scene: Scene) -> Audio:
 def gunshot(scene: Scene) -> Audio:
     """A supersonic crack, the muzzle's thump, the action's click, and the echo of open land."""
     reading, rng = scene.reading, scene.rng
-    heavy = 1.5 if reading.says("shotgun", "cannon", "musket") else 1.2 if reading.says("rifle", "sniper") else 0.9
+    heavy = (
+        1.5
+        if reading.says("shotgun", "cannon", "musket")
+        else 1.2
+        if reading.says("rifle", "sniper")
+        else 0.9
+    )
     silenced = reading.says("silenced", "suppressed", "silencer")
     canvas = Canvas(scene.n, 1)
     times = [0.002]
@@ -99,21 +115,31 @@ def laser(scene: Scene) -> Audio:
     beam = reading.says("beam", "continuous", "ray") or scene.loop
     natural = 1.6 if beam else 1.1 if charging else 0.38 * 2.0 ** (0.6 * reading.size - 0.4 * reading.speed)
     n = scene.n if beam else samples(scene.scaled(about(rng, natural, 0.06)))
-    top = between(asset, 1900, 2900) * 2.0 ** (-0.8 * reading.size + 0.6 * reading.brightness) * about(rng, 1.0, 0.06)
+    top = (
+        between(asset, 1900, 2900)
+        * 2.0 ** (-0.8 * reading.size + 0.6 * reading.brightness)
+        * about(rng, 1.0, 0.06)
+    )
     bottom = top * between(asset, 0.07, 0.14)
     if beam:
-        hz = (bottom * 2.2) * (1.0 + 0.04 * noise.drift(rng, n, 11.0))
+        hz: Audio = (bottom * 2.2) * (1.0 + 0.04 * noise.drift(rng, n, 11.0))
     elif charging:
         hz = envelopes.curve(n, ((0.0, bottom), (0.85, top), (1.0, top * 1.05)))
     else:
         hz = envelopes.curve(n, ((0.0, top), (0.18, top * 0.55), (0.6, bottom * 1.7), (1.0, bottom)))
     sound = _ray(scene, hz, n)
     if beam:
-        return sound * (0.8 + 0.2 * noise.drift(rng, n, 18.0)) * (1.0 if scene.loop else envelopes.held(n, 0.02, 0.15))
+        return (
+            sound
+            * (0.8 + 0.2 * noise.drift(rng, n, 18.0))
+            * (1.0 if scene.loop else envelopes.held(n, 0.02, 0.15))
+        )
     if charging:
         return sound * envelopes.line(n, ((0, 0.15), (0.9, 1.0), (1.0, 0.0)))
     snap = noise.coloured(rng, n, 0.0, 1200, 12000) * envelopes.decay(n, 0.05, 0.0004) * 0.3
-    thump = osc.sine(envelopes.curve(n, ((0, 320.0), (0.3, 70.0), (1, 50.0))), n) * envelopes.decay(n, 0.16) * 0.6
+    thump = (
+        osc.sine(envelopes.curve(n, ((0, 320.0), (0.3, 70.0), (1, 50.0))), n) * envelopes.decay(n, 0.16) * 0.6
+    )
     return sound * envelopes.decay(n, n / RATE * 1.15, 0.0012) + snap + thump
 
 
@@ -129,4 +155,4 @@ def _ray(scene: Scene, hz: Audio, n: int) -> Audio:
     index = 1.8 + 0.8 * scene.reading.force + 0.4 * scene.reading.brightness
     main = np.sin(2 * np.pi * phase + index * np.sin(2 * np.pi * ratio * phase))
     twin = np.sin(2 * np.pi * (phase * (1.0 if scene.loop else 1.007) + 0.2))
-    return 0.62 * main + 0.38 * twin
+    return np.asarray(0.62 * main + 0.38 * twin)

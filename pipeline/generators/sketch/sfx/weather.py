@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import scipy.fft
 
 from pipeline.generators.sketch.dsp import envelopes, filters, noise, resonators, shaping
-from pipeline.generators.sketch.dsp.canvas import Canvas
+from pipeline.generators.sketch.dsp.canvas import Canvas, poisson, scatter
 from pipeline.generators.sketch.dsp.units import RATE, Audio, Rng, about, between, samples
 from pipeline.generators.sketch.sfx.scene import Scene
 
@@ -48,7 +47,7 @@ def blow(rng: Rng, gusts: Audio, strength: float, howl: float, leaves: float) ->
         tone = (430.0 + 420.0 * force) * np.exp2(0.4 * np.interp(at, grid, pitch))
         sing = filters.resonance(hz, tone, 16.0) ** 2 + 0.6 * filters.resonance(hz, tone * 1.53, 18.0) ** 2
         rustle = noise.bump(hz, 4200.0, 0.8) * leaves * force**2
-        return np.asarray(body + howl * 2.2 * force**1.7 * sing + 0.30 * rustle + 0.02 * force)
+        return np.asarray(body + howl * 4.0 * force**1.7 * sing + 0.30 * rustle + 0.02 * force)
 
     pink = noise.coloured(rng, n, 1.0, 25, 14000)
     return filters.sculpt(pink, air, 4096, True) * (0.35 + 0.65 * gusts) * (0.3 + 0.7 * strength)
@@ -62,7 +61,13 @@ def rain(scene: Scene) -> Audio:
         heavy = max(heavy, 0.9)
     if reading.says("drizzle", "light", "gentle"):
         heavy = min(heavy, 0.25)
-    surface = "roof" if reading.says("roof", "window", "metal", "tin", "car") else "leaves" if reading.says("forest", "leaves", "jungle") else "ground"
+    surface = (
+        "roof"
+        if reading.says("roof", "window", "metal", "tin", "car")
+        else "leaves"
+        if reading.says("forest", "leaves", "jungle")
+        else "ground"
+    )
     sides = [falling(scene.rng, n, heavy, surface) for _ in range(scene.channels)]
     return sides[0] if len(sides) == 1 else np.stack(sides)
 
@@ -74,16 +79,20 @@ def falling(rng: Rng, n: int, heavy: float, surface: str) -> Audio:
     """Rain for one ear; periodic."""
     low, high = _DROPS[surface]
     bed = noise.shaped(
-        rng, n, lambda hz: noise.band_edges(hz, 350, 13500) * (noise.power_slope(hz, 1.6) + 0.7 * noise.bump(hz, 5200.0, 1.0))
+        rng,
+        n,
+        lambda hz: (
+            noise.band_edges(hz, 350, 13500)
+            * (noise.power_slope(hz, 1.6) + 0.7 * noise.bump(hz, 5200.0, 1.0))
+        ),
     )
-    drops = np.zeros(n)
-    for _ in range(7):
-        hz = float(np.exp(rng.uniform(np.log(low), np.log(high))))
-        kernel = _drop(rng, hz, surface)
-        drops += _showered(rng, n, (14.0 + 120.0 * heavy) * (hz / low) ** 0.3, kernel)
+    pool = [_drop(rng, float(np.exp(rng.uniform(np.log(low), np.log(high)))), surface) for _ in range(120)]
+    near = Canvas(n, 1, True)
+    times = poisson(rng, n, 60.0 + 480.0 * heavy)
+    scatter(near, rng, times, lambda r: pool[int(r.integers(len(pool)))], 0.9)
     slow = 1.0 + 0.07 * noise.drift(rng, n, 0.3)
     under = noise.coloured(rng, n, 4.0, 60, 500) * 0.05 * heavy
-    return (bed * (0.045 + 0.13 * heavy) + drops * 0.16 + under) * slow
+    return np.asarray((bed * (0.045 + 0.13 * heavy) + near.audio * 0.16 + under) * slow)
 
 
 def _drop(rng: Rng, hz: float, surface: str) -> Audio:
@@ -94,20 +103,12 @@ def _drop(rng: Rng, hz: float, surface: str) -> Audio:
     return tick + resonators.ring([hz, hz * 1.7], [ring, ring * 0.6], [0.7, 0.35], n)
 
 
-def _showered(rng: Rng, n: int, rate: float, kernel: Audio) -> Audio:
-    """``kernel`` at random times, ``rate`` a second, near and far; circular convolution, so it loops."""
-    count = int(rng.poisson(rate * n / RATE))
-    impulses = np.zeros(n)
-    np.add.at(impulses, rng.integers(0, n, count), np.exp(rng.normal(-0.8, 0.8, count)))
-    if len(kernel) > n:
-        kernel = kernel[:n]
-    return np.asarray(scipy.fft.irfft(scipy.fft.rfft(impulses) * scipy.fft.rfft(kernel, n), n))
-
-
 def thunder(scene: Scene) -> Audio:
     """A tearing crack if it is close, then rolls that come back lower each time."""
     reading = scene.reading
-    far = max(reading.distance, 0.0 if reading.says("close", "crack", "strike", "lightning", "loud") else 0.35)
+    far = max(
+        reading.distance, 0.0 if reading.says("close", "crack", "strike", "lightning", "loud") else 0.35
+    )
     return rolling(scene.rng, scene.n, far)
 
 
@@ -119,18 +120,26 @@ def rolling(rng: Rng, n: int, far: float) -> Audio:
     if far < 0.5:
         for _ in range(7):
             at = start + abs(float(rng.normal(0.0, 0.07)))
-            tear = noise.coloured(rng, samples(0.25), 1.0, 200, 9000) * envelopes.decay(samples(0.25), 0.13, 0.001)
+            tear = noise.coloured(rng, samples(0.25), 1.0, 200, 9000) * envelopes.decay(
+                samples(0.25), 0.13, 0.001
+            )
             canvas.add(tear, samples(at), (0.5 - far) * about(rng, 0.7, 0.4))
-    strength = np.zeros(n)
-    for k in range(max(3, int(3 * min(seconds, 9)))):
-        at = start + 0.06 + float(rng.exponential(seconds * 0.20)) * (k > 0)
+    strength = envelopes.decay(n, 1.1 * seconds, start + 0.1 + 0.3 * far) * (
+        0.35 + 0.2 * noise.drift(rng, n, 1.2)
+    )
+    for k in range(max(3, int(2.5 * min(seconds, 9)))):
+        at = start + 0.06 + float(rng.exponential(seconds * 0.16)) * (k > 0)
         if at < seconds:
-            length = n - samples(at)
-            strength[-length:] += envelopes.decay(length, between(rng, 0.5, 1.4), 0.03 + 0.08 * far) * about(rng, 0.8, 0.6)
-    fall = np.exp(-2.6 * np.arange(n) / n)
+            length = max(1, n - samples(at))
+            strength[-length:] += envelopes.decay(length, between(rng, 0.9, 2.4), 0.04 + 0.16 * far) * about(
+                rng, 0.8, 0.6
+            )
+    fall = np.exp(-1.6 * np.arange(n) / n)
 
     def sky(hz: Audio, at: Audio) -> Audio:
-        return filters.below(hz, (950.0 * (1.0 - 0.75 * far)) * np.exp(-1.8 * at) + 60.0, 1) * filters.above(hz, 28.0)
+        return filters.below(hz, (950.0 * (1.0 - 0.75 * far)) * np.exp(-1.8 * at) + 60.0, 1) * filters.above(
+            hz, 28.0
+        )
 
     rumble = filters.sculpt(noise.coloured(rng, n, 3.0, 25, 3000), sky, 2048)
     canvas.add(shaping.at_peak(rumble * strength * fall), 0, 0.9)

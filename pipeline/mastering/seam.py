@@ -1,0 +1,148 @@
+"""How well a loop wraps: click, level step and spectral step at its seam, each against the loop's own habits.
+
+A seam is heard when it does what the rest of the loop does not do. So each measure is a ratio: what happens
+at the seam over what happens in the loop's own rougher moments. Up to 1 the seam hides among them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.fft import irfft, next_fast_len, rfft
+from scipy.linalg import solve_toeplitz
+from scipy.signal import oaconvolve
+
+from pipeline.audio import Clip
+
+Floats = npt.NDArray[np.float64]
+
+_ORDER = 32
+"""Of the linear prediction that leaves a click as its residual (Godsill and Rayner, "Digital Audio
+Restoration", 1998, chapter 5)."""
+_FRAME = 2 * _ORDER + 8
+"""Samples in which a corner's residual falls, the corner in the middle."""
+_AROUND_S = 3.0
+"""What is looked at to either side of the seam."""
+_WINDOW_S = 0.1
+_USUAL_CLICK = 0.999
+_USUAL_STEP = 0.95
+_LEVEL_FLOOR_DB = 3.0
+_SPECTRUM_FLOOR_DB = 3.0
+_BANDS = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Seam:
+    """What happens where a loop wraps. Up to 1.0 each ratio is what the loop does anyway."""
+
+    click: float
+    """How far the prediction residual at the seam stands out of the milliseconds around it, over what it
+    does in all but the sharpest 0.1 % of the loop's moments."""
+    level_step: float
+    """Change of level from the 100 ms before to the 100 ms after, over the usual change."""
+    spectral_step: float
+    """Change of the spectrum in 24 bands, over the usual change."""
+
+    @property
+    def score(self) -> float:
+        """From 1 (nothing to hear) to 0: the reciprocal of the worst ratio beyond 1."""
+        return round(1.0 / max(1.0, self.click, self.level_step, self.spectral_step), 4)
+
+    def to_json(self) -> dict[str, float]:
+        """A JSON object."""
+        return {
+            "click": round(self.click, 4),
+            "level_step": round(self.level_step, 4),
+            "spectral_step": round(self.spectral_step, 4),
+            "score": self.score,
+        }
+
+
+def _residual(wave: Floats) -> Floats:
+    """Magnitude of what linear prediction cannot foresee of ``wave``, shape [samples]."""
+    power = np.abs(rfft(wave, next_fast_len(len(wave) + _ORDER))) ** 2
+    correlation = irfft(power, next_fast_len(len(wave) + _ORDER))[: _ORDER + 1]
+    if correlation[0] <= 0.0:
+        return np.zeros(len(wave))
+    correlation[0] *= 1.0 + 1e-9
+    taps = solve_toeplitz(correlation[:_ORDER], correlation[1:])
+    residual: Floats = np.abs(oaconvolve(wave, np.concatenate(([1.0], -taps)))[: len(wave)])
+    residual[:_ORDER] = residual[_ORDER : 2 * _ORDER]
+    return residual
+
+
+def _blocks(wave: Floats, window: int) -> Floats:
+    """Windows of ``wave``, one beginning at its middle, where the seam is; shape [windows, window]."""
+    first = len(wave) // 2 % window
+    count = (len(wave) - first) // window
+    return wave[first : first + count * window].reshape(count, window)
+
+
+def _click(wave: Floats) -> float:
+    """How the residual's peak stands out of the louder side's residual level, at the seam over elsewhere.
+
+    A corner is one spike; an attack is noise that goes on. So the peak of each frame is held against the
+    RMS of the frames before and after it, the next ones left out.
+    """
+    frames = _blocks(np.roll(_residual(wave), _FRAME // 2 - 2), _FRAME)
+    peaks = frames.max(axis=1)
+    power = np.square(frames).mean(axis=1)
+    floor = 1e-6 * float(peaks.max()) + 1e-12
+    before, after = (power[:-5] + power[1:-4]) / 2, (power[4:-1] + power[5:]) / 2
+    standing_out = peaks[2:-3] / (np.sqrt(np.maximum(before, after)) + floor)
+    seam = len(wave) // 2 // _FRAME - 2
+    usual = float(np.quantile(np.delete(standing_out, seam), _USUAL_CLICK))
+    return float(standing_out[seam]) / max(usual, 3.0)
+
+
+def _bands(rows: Floats) -> Floats:
+    """Log power of each row in bands of equal ratio, shape [rows, bands], in dB."""
+    power = np.abs(rfft(rows * np.hanning(rows.shape[1]))) ** 2
+    edges = np.unique(np.geomspace(1, power.shape[1] - 1, _BANDS + 1).astype(int))
+    banded = np.add.reduceat(power, edges[:-1], axis=1) / np.diff(edges)
+    return np.asarray(10.0 * np.log10(banded + 1e-9 * float(banded.max(initial=0.0)) + 1e-20))
+
+
+def _over_usual(steps: Floats, seam: int, floor: float) -> float:
+    usual = float(np.quantile(np.delete(steps, seam), _USUAL_STEP)) if len(steps) > 1 else 0.0
+    return float(steps[seam]) / max(usual, floor)
+
+
+def _steps(wave: Floats, window: int) -> tuple[float, float]:
+    """Change of level and of spectrum across the seam, each over the usual change."""
+    blocks = _blocks(wave, window)
+    seam = len(wave) // 2 // window - 1
+    level = 10.0 * np.log10(np.square(blocks).mean(axis=1) + 1e-4 * np.square(wave).mean() + 1e-20)
+    spectral = np.abs(np.diff(_bands(blocks), axis=0)).mean(axis=1)
+    return (
+        _over_usual(np.abs(np.diff(level)), seam, _LEVEL_FLOOR_DB),
+        _over_usual(spectral, seam, _SPECTRUM_FLOOR_DB),
+    )
+
+
+def _around_seam(clip: Clip, start: int, end: int) -> Floats:
+    """Up to 3 s before the seam and as much after it, float64 of shape [channels, samples], the seam in the
+    middle."""
+    reach = min(round(_AROUND_S * clip.rate), (end - start) // 2)
+    before, after = clip.samples[:, end - reach : end], clip.samples[:, start : start + reach]
+    return np.concatenate([before, after], axis=1).astype(np.float64)
+
+
+def measure_seam(clip: Clip, loop: tuple[int, int]) -> Seam:
+    """The seam of the loop from ``loop``'s start to its end (exclusive), in samples; the worst channel
+    counts.
+
+    A loop shorter than 40 ms or silent has no habits to compare with and measures 0. Raises `ValueError`
+    for a loop that is empty or outside the clip.
+    """
+    start, end = loop
+    if not 0 <= start < end <= clip.length:
+        raise ValueError(f"loop from {start} to {end} lies outside {clip.length} samples")
+    waves = _around_seam(clip, start, end)
+    if waves.shape[1] < max(0.04 * clip.rate, 16 * _FRAME) or not waves.any():
+        return Seam(0.0, 0.0, 0.0)
+    window = min(round(_WINDOW_S * clip.rate), waves.shape[1] // 8)
+    steps = np.max([_steps(wave, window) for wave in waves], axis=0)
+    return Seam(max(_click(wave) for wave in waves), float(steps[0]), float(steps[1]))

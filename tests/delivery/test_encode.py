@@ -1,0 +1,167 @@
+"""Files: every format decodes to the master, equal work gives equal bytes, loop points are where players
+look."""
+
+import hashlib
+import io
+import os
+import shutil
+import struct
+import subprocess
+import sys
+import time
+
+import mutagen
+import numpy as np
+import pytest
+import soundfile
+from mutagen.oggopus import OggOpus
+
+from pipeline.audio import Clip, read, read_chunks
+from pipeline.delivery import FORMATS, encode, m4a
+from pipeline.delivery.ogg import page_checksum, page_sizes, with_serial
+from pipeline.errors import MachineError, UsageError
+
+
+def clip(rate: int = 48000, seconds: float = 1.5, channels: int = 2) -> Clip:
+    random = np.random.default_rng(3)
+    times = np.arange(round(rate * seconds)) / rate
+    tone = 0.4 * np.sin(2 * np.pi * 440 * times) + 0.02 * random.standard_normal((channels, len(times)))
+    return Clip(tone.astype(np.float32), rate)
+
+
+BY_LIBSNDFILE = ["wav", "flac", "ogg", "opus", "mp3"]
+
+
+@pytest.mark.parametrize("rate", [22050, 32000, 44100, 48000, 96000])
+@pytest.mark.parametrize("audio_format", BY_LIBSNDFILE)
+def test_every_format_decodes_to_the_sound_it_was_given(audio_format: str, rate: int) -> None:
+    master = clip(rate)
+    back = read(encode(master, audio_format, "24"))
+    assert back.channels == 2
+    assert abs(back.seconds - master.seconds) < 0.002
+    assert np.sqrt(np.mean(back.samples**2)) == pytest.approx(np.sqrt(np.mean(master.samples**2)), rel=0.05)
+    if back.rate == rate:
+        assert np.corrcoef(back.samples[0], master.samples[0, : back.length])[0, 1] > 0.99
+
+
+@pytest.mark.parametrize(
+    ("audio_format", "depth", "step"),
+    [
+        ("wav", "24", 2**-23),
+        ("wav", "float", 1e-9),
+        ("flac", "24", 2**-23),
+        ("flac", "16", 2**-14),
+        ("flac", "float", 2**-23),
+    ],
+)
+def test_lossless_formats_hold_every_sample(audio_format: str, depth: str, step: float) -> None:
+    master = clip()
+    assert np.abs(read(encode(master, audio_format, depth)).samples - master.samples).max() < step
+
+
+SCRIPT = """
+import hashlib
+import numpy as np
+from pipeline.audio import Clip
+from pipeline.delivery import encode
+random = np.random.default_rng(3)
+sound = Clip((0.2 * random.standard_normal((2, 60_000))).astype(np.float32), 48000)
+for name in ["wav", "flac", "ogg", "opus", "mp3"]:
+    for depth in ["16", "24"]:
+        print(hashlib.sha256(encode(sound, name, depth, loop=(0, 60_000))).hexdigest())
+"""
+
+
+def test_another_process_a_second_later_gives_the_same_bytes() -> None:
+    answers = []
+    for zone in ("UTC", "Asia/Tokyo"):
+        environment = {**os.environ, "TZ": zone}
+        done = subprocess.run(
+            [sys.executable, "-c", SCRIPT], capture_output=True, check=True, env=environment
+        )
+        answers.append(done.stdout.split())
+        time.sleep(1.1 if len(answers) == 1 else 0)
+    assert len(answers[0]) == 10
+    assert answers[0] == answers[1]
+
+
+@pytest.mark.parametrize("audio_format", ["ogg", "opus"])
+def test_ogg_serials_come_from_the_sound_and_checksums_are_right(audio_format: str) -> None:
+    one, other = encode(clip(), audio_format), encode(clip(seconds=1.4), audio_format)
+    assert one[14:18] != other[14:18]
+    place = 0
+    for size in page_sizes(one):
+        page = bytearray(one[place : place + size])
+        stored = struct.unpack_from("<I", page, 22)[0]
+        page[22:26] = bytes(4)
+        assert page[14:18] == one[14:18]
+        assert page_checksum(bytes(page)) == stored
+        place += size
+    assert place == len(one)
+
+
+def test_our_checksum_is_the_one_that_libogg_writes() -> None:
+    out = io.BytesIO()
+    soundfile.write(out, clip().samples.T, 48000, format="OGG", subtype="VORBIS")
+    data = out.getvalue()
+    assert with_serial(data, struct.unpack_from("<I", data, 14)[0]) == data
+
+
+def test_what_is_not_ogg_is_refused() -> None:
+    with pytest.raises(ValueError, match="no Ogg page"):
+        page_sizes(b"RIFF" + bytes(50))
+
+
+def test_wav_carries_the_loop_in_smpl_with_an_inclusive_end() -> None:
+    data = encode(clip(), "wav", "16", loop=(100, 31000))
+    (smpl,) = [chunk.data for chunk in read_chunks(data) if chunk.id == "smpl"]
+    assert struct.unpack_from("<9I", smpl)[7] == 1
+    assert struct.unpack_from("<6I", smpl, 36) == (1, 0, 100, 30999, 0, 0)
+    assert [chunk.id for chunk in read_chunks(encode(clip(), "wav", "16"))] == ["fmt ", "data"]
+
+
+@pytest.mark.parametrize("audio_format", ["ogg", "flac", "opus"])
+def test_comments_carry_the_loop_first(audio_format: str) -> None:
+    data = encode(clip(), audio_format, loop=(100, 31000))
+    tags = list(mutagen.File(io.BytesIO(data)).tags)
+    assert tags[:2] == [("LOOPSTART", "100"), ("LOOPLENGTH", "30900")]
+    assert soundfile.info(io.BytesIO(data)).frames == clip().length
+
+
+def test_opus_moves_loop_points_to_its_own_rate() -> None:
+    master = clip(44100, 1.0)
+    tags = OggOpus(io.BytesIO(encode(master, "opus", loop=(0, master.length)))).tags
+    assert tags["loopstart"] == ["0"]
+    assert tags["looplength"] == ["48000"]
+
+
+def test_an_unknown_format_is_named_with_those_that_exist() -> None:
+    with pytest.raises(UsageError, match=r"'aiff'.*wav, flac, ogg, opus, mp3, m4a"):
+        encode(clip(), "aiff")
+
+
+def test_m4a_without_its_extra_says_how_to_get_it(monkeypatch) -> None:
+    monkeypatch.setattr(m4a, "AudioSegment", None)
+    with pytest.raises(MachineError, match=r"cuesmith\[m4a\]"):
+        encode(clip(), "m4a")
+
+
+def test_m4a_without_ffmpeg_says_how_to_get_it(monkeypatch) -> None:
+    monkeypatch.setattr(m4a, "AudioSegment", object())
+    monkeypatch.setattr(m4a, "imageio_ffmpeg", None)
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    with pytest.raises(MachineError, match="ffmpeg"):
+        encode(clip(), "m4a")
+
+
+def test_m4a_holds_the_sound_and_equal_work_gives_equal_bytes() -> None:
+    if m4a.AudioSegment is None or (m4a.imageio_ffmpeg is None and shutil.which("ffmpeg") is None):
+        pytest.skip("the m4a extra is not installed")
+    first = encode(clip(), "m4a")
+    time.sleep(1.1)
+    assert hashlib.sha256(encode(clip(), "m4a")).digest() == hashlib.sha256(first).digest()
+    assert mutagen.File(io.BytesIO(first)).info.length == pytest.approx(1.5, abs=0.1)
+
+
+def test_every_format_named_is_one_that_encodes_or_asks_for_its_extra() -> None:
+    assert set(FORMATS) == {*BY_LIBSNDFILE, "m4a"}

@@ -1,0 +1,76 @@
+"""The docs are held to the code: rooms, files, examples, commands."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from pipeline.manifest import load
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+WHOLE = {"cuesmith:", "project:", "assets:"}
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return [text for kind, text in BLOCK.findall(page.read_text(encoding="utf-8")) if kind == language]
+
+
+def _between(page: Path, name: str) -> str:
+    text = page.read_text(encoding="utf-8")
+    return text.split(f"<!-- {name}:begin -->")[1].split(f"<!-- {name}:end -->")[0]
+
+
+def test_the_rooms_of_the_architecture_page_are_those_that_import_linter_holds() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    layers = settings["tool"]["importlinter"]["contracts"][0]["layers"]
+    page = _between(ROOT / "docs" / "architecture.md", "rooms").strip().splitlines()
+    assert [line.strip() for line in page if not line.startswith("```")] == layers
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    targets = re.findall(r"\]\((?!https?://|#)([^)#]+)", page.read_text(encoding="utf-8"))
+    assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_manifests_in_the_docs_load(page: Path, tmp_path: Path) -> None:
+    for number, text in enumerate(
+        block for block in blocks(page, "yaml") if set(re.findall(r"^\w+:", block, re.M)) >= WHOLE
+    ):
+        manifest = tmp_path / f"{number}.yaml"
+        manifest.write_text(text)
+        assert load(manifest).assets
+
+
+def _consoles() -> list[Path]:
+    return [page for page in PAGES if blocks(page, "console")]
+
+
+@pytest.mark.parametrize("page", _consoles(), ids=lambda page: page.name)
+def test_commands_in_the_docs_run(page: Path, tmp_path: Path) -> None:
+    folder = tmp_path
+    for line in "".join(blocks(page, "console")).splitlines():
+        if not line.startswith("$ "):
+            continue
+        words = shlex.split(line[2:], comments=True)
+        if words[0] == "cd":
+            folder = folder / words[1]
+            continue
+        assert words[0] == "cuesmith", line
+        done = subprocess.run(
+            [sys.executable, "-c", "from flows.cli import main; main()", *words[1:]],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"{line}\n{done.stderr}"

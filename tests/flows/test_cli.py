@@ -1,0 +1,173 @@
+"""The command line: what it prints where, and its exit codes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from toys import ONE, THREE, TWO, ToyProject
+from typer.testing import CliRunner, Result
+
+from flows.cli.app import app
+from pipeline.manifest import json_schema_text
+
+COMMANDS = ["init", "validate", "schema", "plan", "build", "catalog", "verify", "gc"]
+
+
+def run(*words: str | Path) -> Result:
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+def answer(*words: str | Path) -> Any:
+    """The one JSON object on standard output."""
+    return json.loads(run(*words, "--json").stdout)
+
+
+@pytest.fixture
+def place(toys: ToyProject) -> list[str]:
+    return [str(toys.manifest), "--outputs", str(toys.outputs)]
+
+
+def test_help_names_every_command_and_the_exit_codes() -> None:
+    said = run("--help").output
+    assert [name for name in COMMANDS if f"\n  {name} " not in said] == []
+    assert "Exit codes" in said
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help(name: str) -> None:
+    result = run(name, "--help")
+    assert result.exit_code == 0
+    assert len(result.output) > 200
+
+
+def test_init_makes_a_project_that_is_valid_and_never_overwrites(tmp_path: Path) -> None:
+    folder = tmp_path / "game"
+    assert run("init", folder).exit_code == 0
+    assert run("validate", folder / "cues.yaml").exit_code == 0
+    again = run("init", folder)
+    assert again.exit_code == 2
+    assert "is already there" in again.stderr
+
+
+def test_schema_prints_what_is_checked_in() -> None:
+    assert run("schema").stdout == json_schema_text()
+
+
+def test_validate_counts_assets_under_every_profile(place: list[str]) -> None:
+    assert answer("validate", place[0])["assets"] == {"default": 3, "quiet": 3}
+
+
+def test_manifest_errors_are_told_all_at_once_with_exit_2(toys: ToyProject, place: list[str]) -> None:
+    toys.write(ONE.replace("kind", "knd") + TWO.replace("0.4s", "soon"))
+    result = run("plan", *place)
+    assert result.exit_code == 2
+    assert result.stderr.count("error: ") >= 2
+    told = answer("plan", *place)
+    assert told["exit_code"] == 2
+    assert {"file", "line", "where", "what", "remedy"} == set(told["problems"][0])
+
+
+def test_plan_prints_one_object(place: list[str]) -> None:
+    told = answer("plan", *place)
+    assert set(told) == {"assets", "totals"}
+    assert told["assets"][0] == {
+        "asset": "a/one",
+        "variation": 1,
+        "action": "generate",
+        "reasons": ["new asset"],
+        "engine": "toy",
+        "model": "toy",
+        "seconds": 0.5,
+    }
+    assert told["totals"]["actions"]["generate"] == 4
+    assert told["totals"]["generate"] == [{"engine": "toy", "model": "toy", "takes": 4, "audio_seconds": 1.7}]
+
+
+def test_build_prints_one_object_and_check_follows_it(toys: ToyProject, place: list[str]) -> None:
+    assert run("plan", "--check", *place).exit_code == 1
+    told = answer("build", *place, "--devices", "cpu")
+    keys = {"version", "published", "generated", "mastered", "reused", "failed", "run", "seconds"}
+    assert set(told) == keys
+    assert run("plan", "--check", *place).exit_code == 0
+    again = answer("build", *place)
+    assert (again["version"], again["published"], again["reused"]) == (told["version"], False, 4)
+    assert set(again) == keys
+
+
+def test_a_build_in_which_some_failed_exits_with_3_and_all_with_1(toys: ToyProject, place: list[str]) -> None:
+    toys.write(TWO.replace("second", "fail"))
+    assert run("build", *place).exit_code == 1
+    toys.write(TWO.replace("second", "fail") + THREE)
+    result = run("build", *place)
+    assert result.exit_code == 3
+    assert "a/two variation 1 (generate): the toy was told to fail" in result.stderr
+
+
+def test_an_engine_that_is_not_installed_is_a_wrong_input(toys: ToyProject, place: list[str]) -> None:
+    toys.write(TWO, toys.manifest.read_text().split("assets:")[0].replace("toy,", "tuba,") + "assets:\n")
+    result = run("plan", *place)
+    assert result.exit_code == 2
+    assert "'tuba' is not installed; installed engines:" in result.stderr
+
+
+def test_catalog_shows_versions_masters_and_provenance(place: list[str]) -> None:
+    run("build", *place)
+    assert [one["version"] for one in answer("catalog", "versions", *place[1:])["versions"]] == [1]
+    shown = answer("catalog", "show", "a/*", *place[1:])
+    assert [(row["asset"], row["variation"]) for row in shown["masters"]] == [
+        ("a/one", 1),
+        ("a/one", 2),
+        ("a/two", 1),
+    ]
+    told = answer("catalog", "show", "a/two", "--provenance", *place[1:])["masters"][0]
+    assert told["provenance"]["take"]["recipe"]["prompt"] == "second"
+
+
+def test_verify_finds_a_flipped_bit_and_repair_lets_the_next_build_make_it_anew(
+    toys: ToyProject, place: list[str]
+) -> None:
+    run("build", *place)
+    before = toys.library()
+    assert run("verify", *place[1:]).exit_code == 0
+    victim = next(path for path in (toys.outputs / "store").rglob("*.wav"))
+    victim.chmod(0o644)
+    data = bytearray(victim.read_bytes())
+    data[-1] ^= 1
+    victim.write_bytes(data)
+    broken = run("verify", *place[1:])
+    assert broken.exit_code == 5
+    assert victim.stem in broken.stdout
+    assert run("verify", "--repair", *place[1:]).exit_code == 0
+    assert run("build", *place).exit_code == 0
+    assert run("verify", *place[1:]).exit_code == 0
+    assert toys.library() == before
+
+
+def test_replay_makes_the_same_bytes(place: list[str]) -> None:
+    run("build", *place)
+    assert {one["result"] for one in answer("verify", "--replay", *place[1:])["replayed"]} == {"same"}
+
+
+def test_gc_keeps_what_is_named_and_tells_what_it_would_remove(toys: ToyProject, place: list[str]) -> None:
+    run("build", *place)
+    stray = toys.outputs / "tmp" / "stray"
+    stray.write_bytes(b"half")
+    told = answer("gc", *place[1:], "--grace", "0", "--dry-run")
+    assert (told["objects"], len(told["temporary"])) == ([], 1)
+    assert stray.exists()
+    assert answer("gc", *place[1:], "--grace", "0")["kept_objects"] > 0
+    assert not stray.exists()
+    assert run("verify", *place[1:]).exit_code == 0
+
+
+def test_gc_of_unused_takes_leaves_what_versions_stand_on(toys: ToyProject, place: list[str]) -> None:
+    run("build", *place)
+    toys.write(ONE + TWO.replace("second", "other") + THREE)
+    run("build", *place)
+    assert run("gc", *place[1:], "--unused-takes", "--grace", "0").exit_code == 0
+    assert run("verify", *place[1:]).exit_code == 0
+    toys.write(ONE + TWO + THREE)
+    assert toys.actions() == {"reuse": ["a/one_1", "a/one_2", "a/two_1", "b/three_1"]}

@@ -1,0 +1,171 @@
+"""Builds are killed at random moments; what is left must be whole, and the next build must go on from it."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from pathlib import Path
+
+import psutil
+import pytest
+from toys import HEAD, ToyProject
+
+from pipeline.catalog import Catalog
+from pipeline.store import Store, verify
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="process groups and SIGKILL are POSIX's")
+
+ASSETS = "".join(
+    f"  - {{id: k/{name}, kind: sfx, prompt: sound {name}, duration: 0.3s, variations: 3}}\n"
+    for name in "abcdefgh"
+)
+
+
+class Victim:
+    """A project that is built in processes of its own, to be killed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.toys = ToyProject(folder)
+        self.toys.write(ASSETS, HEAD.replace("[wav]", "[wav, ogg]"))
+        self.log = folder / "generated.log"
+        self.mark = uuid.uuid4().hex
+        self.store = Store.open(self.toys.outputs)
+
+    def start(self, **environment: str) -> subprocess.Popen[bytes]:
+        self.log.write_text("")
+        return subprocess.Popen(
+            [
+                *(
+                    sys.executable,
+                    "-c",
+                    "from flows.cli import main; main()",
+                    "build",
+                    str(self.toys.manifest),
+                ),
+                *("--outputs", str(self.toys.outputs), "--devices", "cpu:2", "--quiet"),
+            ],
+            env={
+                **os.environ,
+                "TOY_LOG": str(self.log),
+                "TOY_SECONDS": "0.02",
+                "CUESMITH_TEST_MARK": self.mark,
+                **environment,
+            },
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+
+    def left_running(self, patience_s: float = 15.0) -> list[str]:
+        """Processes of killed builds that are still there after a while."""
+        until = time.monotonic() + patience_s
+        while found := [process for process in psutil.process_iter() if self._is_ours(process)]:
+            if time.monotonic() > until:
+                return [" ".join(process.cmdline()) for process in found]
+            time.sleep(0.1)
+        return []
+
+    def _is_ours(self, process: psutil.Process) -> bool:
+        try:
+            return process.environ().get("CUESMITH_TEST_MARK") == self.mark
+        except psutil.Error:
+            return False
+
+    def harm(self) -> list[str]:
+        """What is torn, missing or damaged; reading every version is part of it."""
+        catalog = Catalog(self.store)
+        for number in catalog.numbers():
+            catalog.read(number)
+        catalog.latest()
+        return [str(finding) for finding in verify(self.store) if finding.harmful]
+
+
+def _kill(victim: Victim, chance: random.Random, longest_s: float, server: str | None) -> bool:
+    """Start a build and kill it after a random time; True when it had ended before."""
+    finished = victim.store.records("takes")
+    process = victim.start(**({"PREFECT_API_URL": server} if server else {}))
+    try:
+        process.wait(timeout=chance.uniform(0.0, longest_s))
+        ended = True
+    except subprocess.TimeoutExpired:
+        ended = False
+        if chance.random() < 0.5:
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
+    _, told = process.communicate()
+    if ended:
+        assert process.returncode == 0, told.decode()
+    assert victim.left_running() == []
+    assert victim.harm() == []
+    again = finished & set(victim.log.read_text().split())
+    assert not again, f"finished takes were made again: {again}"
+    return ended
+
+
+def _kill_many(folder: Path, kills: int, server: str | None, longest_s: float) -> int:
+    """Kill builds until ``kills`` have died, starting over whenever one got through; returns how many did."""
+    chance = random.Random(20)
+    reference = Victim(folder / "reference")
+    assert reference.start(**({"PREFECT_API_URL": server} if server else {})).wait() == 0
+    victim = Victim(folder / "victim")
+    died = through = 0
+    while died < kills:
+        if _kill(victim, chance, longest_s, server):
+            through += 1
+            assert victim.toys.library() == reference.toys.library()
+            shutil.rmtree(victim.toys.outputs)
+        else:
+            died += 1
+    while not _kill(victim, chance, 120.0, server):
+        pass
+    assert victim.toys.library() == reference.toys.library()
+    return through
+
+
+def test_killed_builds_leave_everything_whole_and_go_on(tmp_path: Path, prefect_server: str) -> None:
+    _kill_many(tmp_path, kills=6, server=prefect_server, longest_s=5.0)
+
+
+def test_a_killed_build_takes_its_own_prefect_server_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    victim = Victim(tmp_path)
+    process = victim.start()
+    time.sleep(5.0)
+    process.kill()
+    process.communicate()
+    assert victim.left_running() == []
+    assert victim.harm() == []
+
+
+@pytest.mark.slow
+def test_two_hundred_kills(tmp_path: Path, prefect_server: str) -> None:
+    through = _kill_many(tmp_path, kills=200, server=prefect_server, longest_s=8.0)
+    print(f"200 killed, {through} came through between")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_ends_everything_with_130_and_keeps_what_is_finished(
+    tmp_path: Path, prefect_server: str, number: int
+) -> None:
+    victim = Victim(tmp_path)
+    process = victim.start(PREFECT_API_URL=prefect_server, TOY_SECONDS="0.3")
+    until = time.monotonic() + 60
+    while len(victim.log.read_text().split()) < 5 and time.monotonic() < until:
+        time.sleep(0.05)
+    os.kill(process.pid, number)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 130, told.decode()
+    assert told.decode().strip().endswith("run the same command again to go on")
+    assert "Traceback" not in told.decode()
+    assert victim.left_running() == []
+    assert victim.harm() == []
+    assert len(victim.store.records("takes")) >= 3

@@ -1,0 +1,139 @@
+"""The JSON Schema that editors use says what the loader says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from jsonschema import Draft7Validator
+from manifest_texts import Complain, Load
+
+from pipeline.manifest import json_schema, json_schema_text, load
+
+MANIFESTS = Path(__file__).parents[2] / "manifests"
+EXAMPLES = sorted(MANIFESTS.rglob("*.yaml"))
+WHOLE = [path for path in EXAMPLES if path.parent == MANIFESTS]
+
+
+def _complaints(document: Any) -> list[str]:
+    return [error.message for error in Draft7Validator(json_schema()).iter_errors(document)]
+
+
+def test_the_checked_in_schema_is_the_one_that_the_models_make() -> None:
+    written = (MANIFESTS / "manifest.schema.json").read_text(encoding="utf-8")
+    assert written == json_schema_text(), "write it anew: cuesmith schema > manifests/manifest.schema.json"
+
+
+def test_the_schema_is_a_schema() -> None:
+    Draft7Validator.check_schema(json_schema())
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+def test_every_example_satisfies_the_schema_and_names_it(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert _complaints(yaml.safe_load(text)) == []
+    up = "../" * len(path.parent.relative_to(MANIFESTS).parts)
+    assert text.splitlines()[0] == f"# yaml-language-server: $schema={up}manifest.schema.json"
+
+
+@pytest.mark.parametrize("path", WHOLE, ids=lambda path: path.name)
+@pytest.mark.parametrize("profile", [None, "prototype", "nightly"])
+def test_every_example_loads_with_its_profiles(path: Path, profile: str | None) -> None:
+    if profile is None or "shared/defaults.yaml" in path.read_text(encoding="utf-8"):
+        assert load(path, profile).assets
+
+
+def test_the_demo_is_a_game() -> None:
+    assets = load(MANIFESTS / "emberfall.yaml").assets
+    masters = sum(asset.variations for asset in assets)
+    seconds = sum(asset.variations * asset.duration_s for asset in assets)
+    assert len(assets) >= 40
+    assert masters >= 130
+    assert seconds <= 12 * 60
+    assert {asset.id.split("/")[0] for asset in assets} >= {"music", "stinger", "ambience", "sfx", "ui"}
+
+
+def test_the_schema_names_every_key_with_a_description() -> None:
+    schema = json_schema()
+    for part in (schema, *schema["definitions"].values()):
+        for name, key in part["properties"].items():
+            assert key.get("description"), name
+
+
+KEYS = [
+    "duration: 40s",
+    "duration: 1.5 s",
+    "duration: 600ms",
+    "duration: 3",
+    "duration: '1:30'",
+    "duration: 3 bars",
+    "duration: -1",
+    "duration: [1]",
+    "loudness: -16 LUFS",
+    "loudness: -16",
+    "loudness: -16 dB",
+    "loudness: 5",
+    "true_peak: -1 dBTP",
+    "true_peak: 1",
+    "sample_rate: 48 kHz",
+    "sample_rate: 44100",
+    "sample_rate: 44101",
+    "channels: 2",
+    "channels: 3",
+    "bpm: 92",
+    "bpm: null",
+    "bpm: fast",
+    "loop: true",
+    "loop: maybe",
+    "tags: [a, 1, true]",
+    "tags: a",
+    "formats: [wav, ogg]",
+    "formats: [aiff]",
+    "formats: []",
+    "bit_depth: 24",
+    "bit_depth: float",
+    "bit_depth: 20",
+    "fade: 20ms",
+    "fade: {in: 20ms, out: 0.1}",
+    "fade: {up: 1s}",
+    "sampling: {top_k: 250, temperature: null}",
+    "sampling: {top_k: many}",
+    "sampling: null",
+    "license: commercial",
+    "license: mine",
+    "ucs: {category: FOOTHmn, name: Step}",
+    "ucs: {name: Step}",
+    "variations: 6",
+    "variations: 0",
+    "variations: 1.5",
+    "seed: 1",
+    "seed: -1",
+    "lock: true",
+    "model: a/b",
+    "for_each: {x: a}",
+    "colour: red",
+]
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_editor_and_loader_agree_on_a_key(key: str, loaded: Load, complaints: Complain) -> None:
+    start = "" if key.startswith("duration") else ", duration: 9"
+    text = f"cuesmith: 1\nproject: game\nassets:\n- {{id: a, kind: music, prompt: x{start}, {key}}}\n"
+    if _complaints(yaml.safe_load(text)):
+        assert complaints(text, head=False)
+    else:
+        assert loaded(text, head=False).assets
+
+
+def test_a_manifest_needs_its_assets_and_an_included_file_does_not() -> None:
+    assert _complaints({"cuesmith": 1}) == []
+    assert _complaints({"cuesmith": 1, "project": "a"}) != []
+    assert _complaints({"cuesmith": 1, "assets": []}) != []
+    assert _complaints({"project": "a", "assets": []}) != []
+
+
+def test_the_schema_is_plain_json() -> None:
+    assert json.loads(json_schema_text()) == json_schema()

@@ -1,0 +1,113 @@
+"""Loops: found where the music repeats, and judged by what is heard at their seam."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mastering_signals import RATE, coloured_noise
+
+from pipeline.audio import Clip
+from pipeline.mastering import measure_seam
+from pipeline.mastering.loop import crossfade_wrap, cut_loop
+
+
+def beats(seconds: float, bpm: float, seed: int = 0) -> Clip:
+    """Chords of four bars, a kick on the first beat of two, hats between: dull to hear, clear to measure."""
+    random = np.random.default_rng(seed)
+    beat = 60 / bpm
+    wave = 0.002 * random.standard_normal(round(seconds * RATE) + 4 * RATE)
+    hit = np.arange(RATE // 2) / RATE
+    for number in range(int(seconds / beat) + 1):
+        place = round(number * beat * RATE)
+        if number % 2 == 0:
+            wave[place : place + len(hit)] += 0.6 * np.sin(2 * np.pi * 60 * hit) * np.exp(-hit * 9)
+        hat = round((number + 0.5) * beat * RATE)
+        wave[hat : hat + 4800] += 0.1 * random.standard_normal(4800) * np.exp(-np.arange(4800) / 800)
+        chord = [(220, 277, 330), (196, 247, 294), (165, 208, 247), (220, 262, 330)][number // 4 % 4]
+        time = np.arange(round(beat * RATE) + 2400) / RATE
+        swell = np.minimum(1, time / 0.05) * np.minimum(1, (time[-1] - time) / 0.05)
+        wave[place : place + len(time)] += (
+            0.1 * swell * sum(np.sin(2 * np.pi * note * time) for note in chord)
+        )
+    return Clip(wave[None, : round(seconds * RATE)].astype(np.float32), RATE)
+
+
+def test_a_loop_cut_on_its_bars_hides_its_seam_and_a_straight_cut_does_not() -> None:
+    music = beats(20, 120)
+    made = cut_loop(music, 8.0, 120).clip
+    seam = measure_seam(made, (0, made.length))
+    assert made.length == 8 * RATE
+    assert seam.click < 1.0
+    assert seam.score > 0.6
+    for short in (777, 5000, 30_000, 100_000):
+        straight = Clip(music.samples[:, 8 * RATE : 16 * RATE - short], RATE)
+        assert measure_seam(straight, (0, straight.length)).click > 1.2
+
+
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 2**32))
+def test_noise_that_repeats_has_no_seam_wherever_it_is_turned(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    length = 4 * RATE
+    spectrum = np.exp(2j * np.pi * random.random((1, length // 2 + 1))) / (1 + np.arange(length // 2 + 1))
+    spectrum[:, 0] = 0
+    wave = np.fft.irfft(spectrum, length)
+    turned = np.roll(wave / np.abs(wave).max() * 0.5, int(random.integers(length)), axis=1).astype(np.float32)
+    assert measure_seam(Clip(turned, RATE), (0, length)).click < 1.2
+
+
+def test_a_jump_in_level_is_a_step_even_without_a_click() -> None:
+    noise = np.random.default_rng(1).standard_normal((1, 4 * RATE)) * np.linspace(1, 0.05, 4 * RATE) * 0.2
+    seam = measure_seam(Clip(noise.astype(np.float32), RATE), (0, 4 * RATE))
+    assert seam.level_step > 2.5
+
+
+def test_silence_and_the_shortest_loops_measure_nothing() -> None:
+    assert measure_seam(Clip(np.zeros((2, RATE), np.float32), RATE), (0, RATE)).score == 1.0
+    assert measure_seam(coloured_noise(1, 0.1, 1), (0, 500)).score == 1.0
+
+
+@pytest.mark.parametrize("loop", [(-1, 10), (5, 5), (0, 101)])
+def test_a_loop_outside_its_clip_is_refused(loop: tuple[int, int]) -> None:
+    with pytest.raises(ValueError, match="outside"):
+        measure_seam(Clip(np.zeros((1, 100), np.float32), RATE), loop)
+
+
+@pytest.mark.parametrize("played", [119.3, 120.0, 120.8])
+def test_the_tempo_really_played_decides_the_length(played: float) -> None:
+    found = cut_loop(beats(22, played), 16.0, 120)
+    assert found.how["beats"] == 32
+    assert found.how["bpm"] == pytest.approx(played, abs=0.05)
+
+
+def test_noise_stays_on_the_grid() -> None:
+    for seed in range(6):
+        noise = np.random.default_rng(seed).standard_normal((1, 12 * RATE)) * 0.1
+        assert cut_loop(Clip(noise.astype(np.float32), RATE), 8.0, 120).clip.length == 8 * RATE
+
+
+def test_in_free_time_the_start_is_where_the_sound_comes_again() -> None:
+    random = np.random.default_rng(4)
+
+    def texture(seconds: float, slope: float) -> np.ndarray:
+        spectrum = np.fft.rfft(random.standard_normal(round(seconds * RATE)))
+        spectrum *= np.maximum(np.arange(len(spectrum)), 50.0) ** slope
+        wave = np.fft.irfft(spectrum)
+        return wave / np.sqrt(np.mean(wave**2)) * 0.1
+
+    wave = np.concatenate([texture(1.0, -1.0), texture(4.0, 0.0), texture(1.0, -1.0), texture(2.0, 0.0)])
+    found = cut_loop(Clip(wave[None].astype(np.float32), RATE), 5.0, None)
+    assert found.clip.length == 5 * RATE
+    assert 0.0 <= found.how["start_s"] <= 2.0
+    assert found.how["difference_db"] < 6.0
+
+
+def test_a_crossfade_keeps_the_level_of_what_is_alike_and_of_what_is_not() -> None:
+    noise = np.random.default_rng(2).standard_normal((1, 3 * RATE)) * 0.1
+    unlike = crossfade_wrap(Clip(noise.astype(np.float32), RATE), 2 * RATE, RATE).samples
+    alike = crossfade_wrap(Clip(np.tile(noise[:, :RATE], 3).astype(np.float32), RATE), 2 * RATE, RATE).samples
+    quarter = RATE // 4
+    for samples in (unlike, alike):
+        level = np.sqrt(np.mean(samples[:, :RATE].reshape(4, quarter) ** 2, axis=1))
+        assert 20 * np.log10(level.max() / level.min()) < 0.5
+    assert np.allclose(alike[:, :RATE], noise[:, :RATE], atol=1e-3)

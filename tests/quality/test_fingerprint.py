@@ -1,0 +1,48 @@
+"""Near-duplicates are found through gain, trim and coding; other takes are not."""
+
+import numpy as np
+import pytest
+from labelled_sounds import RATE, good
+
+from pipeline.audio import Clip, read, resample
+from pipeline.delivery import encode
+from pipeline.quality import near_duplicates
+from pipeline.quality.fingerprint import fingerprint, similarity
+
+SEEDS = [0, 2, 3, 5, 7, 8]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_gain_trim_and_coding_do_not_hide_a_duplicate(seed: int) -> None:
+    clip = good(seed)
+    copies = [
+        Clip(clip.samples * np.float32(0.2), RATE),
+        Clip(np.pad(clip.samples, ((0, 0), (4000, 0))), RATE),
+        read(encode(clip, "ogg")),
+        resample(clip, 44100),
+    ]
+    assert [pair[:2] for pair in near_duplicates([clip, *copies]) if pair[0] == 0] == [
+        (0, n) for n in (1, 2, 3, 4)
+    ]
+
+
+def test_other_takes_are_not_duplicates() -> None:
+    assert near_duplicates([good(seed) for seed in SEEDS]) == []
+
+
+def test_other_noise_of_the_same_shape_is_another_sound() -> None:
+    decay = np.exp(-np.arange(RATE) / 9000)
+    takes = [np.random.default_rng(seed).standard_normal(RATE) * decay * 0.3 for seed in range(4)]
+    assert near_duplicates([Clip(take[None].astype(np.float32), RATE) for take in takes]) == []
+
+
+def test_silence_is_like_nothing() -> None:
+    silent = fingerprint(Clip(np.zeros((1, RATE), np.float32), RATE))
+    assert similarity(silent, silent) == 0.0
+    assert similarity(silent, fingerprint(good(0))) == 0.0
+
+
+@pytest.mark.parametrize("length", [0, 1, 100, 5000])
+def test_any_length_has_a_fingerprint(length: int) -> None:
+    clip = Clip(good(1).samples[:, :length], RATE)
+    assert fingerprint(clip).bits.shape[1] == 32
