@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from flows.journal import Journal, listener, new_run_id
-from flows.prepare import MasterOf, Prepared, next_rows, unbuilt
-from pipeline.catalog import Failures, Version, sync_library
+from flows.prepare import MadeMaster, Prepared, next_rows, unbuilt
+from pipeline.catalog import Failures, Reviews, Version, sync_latest
 from pipeline.catalog.tables import csv_bytes, frame, parquet_bytes
 from pipeline.provenance import MasterRow
 from pipeline.provenance.facts import now
@@ -22,7 +22,7 @@ def publish(
     run: str,
     build: Mapping[str, Any],
     failures: Failures | None = None,
-    master_of: MasterOf | None = None,
+    made: MadeMaster | None = None,
 ) -> tuple[Version | None, bool]:
     """Publish the masters of a build, and show them in the library.
 
@@ -31,7 +31,7 @@ def publish(
     """
 
     def rows(before: Version | None) -> tuple[MasterRow, ...]:
-        return next_rows(prepared, before, failures, master_of)
+        return next_rows(prepared, before, failures, made, Reviews(prepared.store).state())
 
     def companions(version: Version) -> Mapping[str, bytes]:
         table = frame(version)
@@ -53,7 +53,7 @@ def publish(
         manifest={"file": project.file, "sha256": project.sha256, "profile": project.profile},
         companions=companions,
     )
-    sync_library(prepared.store, version)
+    sync_latest(prepared.catalog)
     return version, published
 
 

@@ -144,7 +144,7 @@ class BuildRun:
             self._prepared,
             run=self.run,
             failures={place: reason for place, (_, reason) in self._failed.items()},
-            master_of=lambda plan, variation: self._digests.get((plan.asset.id, variation.variation)),
+            made=lambda plan, variation: self._digests.get((plan.asset.id, variation.variation)),
             build=self.result()
             | {"stages": self._stages, "git": self._git, "prefect_run": self._prefect_run},
         )
@@ -228,13 +228,10 @@ class BuildRun:
 
     def _order(self, plan: AssetPlan) -> AssetOrder | None:
         """What of an asset is to be mastered; None when its masters are all there."""
-        planned = {v.variation: v for v in plan.variations if v.action != "locked"}
+        idle = ("reuse", "locked") if plan.gain_group else ("locked",)
+        planned = {v.variation: v for v in plan.variations if v.action not in idle}
         available = {number: self._available(plan, v) for number, v in planned.items()}
-        parts = [
-            *(takes for takes in available.values() if takes),
-            *(["held", anchor] for anchor in plan.anchors),
-        ]
-        group = group_digest(parts)
+        group = plan.gain_group or group_digest(takes for takes in available.values() if takes)
         orders = []
         for variation, takes in available.items():
             if not takes:
@@ -248,7 +245,7 @@ class BuildRun:
             orders.append(VariationOrder(variation, takes, digest, made))
         if all(order.made for order in orders):
             return None
-        return AssetOrder(plan.asset, tuple(orders), plan.anchors, self._manifest_facts(plan))
+        return AssetOrder(plan.asset, tuple(orders), plan.anchors, group, self._manifest_facts(plan))
 
     def _available(self, plan: AssetPlan, variation: VariationPlan) -> tuple[str, ...]:
         """Candidates of which a take exists; when there is none, the variation has failed."""

@@ -12,7 +12,7 @@ from flows.cli.answers import answer, answer_json, command, remark
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Manifest, Only, Outputs, Profile, find_manifest
 from flows.devices import parse_devices
 from flows.prepare import Prepared, prepare, unbuilt, up_to_date
-from pipeline.catalog import sync_library
+from pipeline.catalog import sync_latest
 
 _NOTHING_PUBLISHED = 1
 _SOME_FAILED = 3
@@ -51,7 +51,7 @@ def build_command(
 
         result = run_build(path, outputs, profile, only or (), devices, quiet=quiet)
     elif up_to_date(prepared) and prepared.latest is not None:
-        sync_library(prepared.store, prepared.latest)
+        sync_latest(prepared.catalog)
         result = unbuilt(prepared)
     else:
         from flows.publish import publish_only

@@ -4,7 +4,8 @@
 """
 
 from pipeline.catalog.catalog import Catalog
-from pipeline.catalog.library import sync_library
+from pipeline.catalog.channels import Channel, ChannelMove, Channels, Override
+from pipeline.catalog.library import sync_latest
 from pipeline.catalog.naming import file_name
 from pipeline.catalog.reviews import ReviewEvent, Reviews, ReviewState
 from pipeline.catalog.rows import Failures, assemble, row_of
@@ -13,7 +14,11 @@ from pipeline.catalog.version import CATALOG_SCHEMA, Version
 __all__ = [
     "CATALOG_SCHEMA",
     "Catalog",
+    "Channel",
+    "ChannelMove",
+    "Channels",
     "Failures",
+    "Override",
     "ReviewEvent",
     "ReviewState",
     "Reviews",
@@ -21,5 +26,5 @@ __all__ = [
     "assemble",
     "file_name",
     "row_of",
-    "sync_library",
+    "sync_latest",
 ]

@@ -6,22 +6,32 @@ import os
 import shutil
 from pathlib import Path
 
+from pipeline.catalog.catalog import Catalog
 from pipeline.catalog.version import Version
 from pipeline.provenance import ObjectJson
 from pipeline.store import ObjectRef, Store, told
 
 _MARK = ".version"
+_WAIT_SECONDS = 600.0
 
 
-def sync_library(store: Store, version: Version) -> Path | None:
-    """Make ``library/latest`` show ``version``'s files; returns the folder, None on an object store.
+def sync_latest(catalog: Catalog) -> Path | None:
+    """Make ``library/latest`` show the latest version's files; returns the folder, None on an object store.
 
     Files are hard links into the store where the file system has them, copies elsewhere. A tree that already
-    shows the version is left alone; one that a kill left half made is completed.
+    shows the version is left alone; one that a kill left half made is completed. Of builds that end together
+    each shows what is latest when its turn comes.
     """
+    store = catalog.store
     mark = store.backend.local_path(f"library/latest/{_MARK}")
     if mark is None:
         return None
+    with store.backend.lock("library", timeout=_WAIT_SECONDS):
+        version = catalog.latest()
+        return None if version is None else _sync(store, version, mark)
+
+
+def _sync(store: Store, version: Version, mark: Path) -> Path:
     root = mark.parent
     wanted = {path: item for row in version.masters for path, item in row["files"].items()}
     stamp = f"{version.number}\n"

@@ -2,13 +2,16 @@
 
 from pipeline.plan.decide import check, plan
 from pipeline.plan.digests import group_digest, master_digest, mastering_digest
-from pipeline.plan.known import APPROVED, LOCKED, Known
+from pipeline.plan.known import APPROVED, LOCKED, TAKES_ITS_PLACE, WAITS, WILL_WAIT, Known
 from pipeline.plan.shards import Shard, share_out
 from pipeline.plan.values import Action, AssetPlan, Plan, TakeOrder, VariationPlan
 
 __all__ = [
     "APPROVED",
     "LOCKED",
+    "TAKES_ITS_PLACE",
+    "WAITS",
+    "WILL_WAIT",
     "Action",
     "AssetPlan",
     "Known",
