@@ -120,5 +120,6 @@ def unbuilt(prepared: Prepared) -> dict[str, Any]:
         "reused": sum(len(plan.variations) for plan in prepared.plan.assets),
         "failed": [],
         "run": None,
+        "report": None,
         "seconds": 0.0,
     }

@@ -8,6 +8,7 @@ from typing import Any
 
 from flows.journal import Journal, listener, new_run_id
 from flows.prepare import MadeMaster, Prepared, next_rows, unbuilt
+from flows.reporting import report_build
 from pipeline.catalog import Failures, Reviews, Version, sync_latest
 from pipeline.catalog.tables import csv_bytes, frame, parquet_bytes
 from pipeline.provenance import MasterRow
@@ -36,6 +37,7 @@ def publish(
     def companions(version: Version) -> Mapping[str, bytes]:
         table = frame(version)
         facts = {"schema": BUILD_SCHEMA, **build, "version": version.number, "published": True}
+        facts.pop("report", None)
         return {
             "catalog.parquet": parquet_bytes(table),
             "catalog.csv": csv_bytes(table),
@@ -64,6 +66,8 @@ def publish_only(prepared: Prepared) -> dict[str, Any]:
     journal = Journal(prepared.store, run, listener())
     version, published = publish(prepared, run=run, build=result)
     result |= {"version": version.number if version else None, "published": published}
+    if version is not None and published:
+        result["report"] = report_build(prepared.store, version, journal)
     journal.write("build-done", **result)
     journal.close()
     return result

@@ -45,7 +45,7 @@ def stage_bars(build: Mapping[str, Any]) -> list[Bar]:
 
 def compute_bars(records: Iterable[MasterRecord], run: str) -> list[Bar]:
     """Device time that each model took for the takes of this run, longest first."""
-    spent: Counter[str] = Counter()
+    spent: dict[str, float] = {}
     seen: set[str] = set()
     for record in records:
         take = record["take"]
@@ -53,8 +53,10 @@ def compute_bars(records: Iterable[MasterRecord], run: str) -> list[Bar]:
             continue
         seen.add(take["digest"])
         device = take["made"]["device"].partition(":")[0].upper()
-        spent[f"{take['model']['id']} · {device}"] += take["made"]["seconds"]
-    return _bars([(name, seconds, duration(seconds)) for name, seconds in spent.most_common()])
+        name = f"{take['model']['id']} · {device}"
+        spent[name] = spent.get(name, 0.0) + take["made"]["seconds"]
+    longest_first = sorted(spent.items(), key=lambda item: -item[1])
+    return _bars([(name, seconds, duration(seconds)) for name, seconds in longest_first])
 
 
 def deviation_bars(rows: Iterable[MasterRow]) -> list[Bar]:

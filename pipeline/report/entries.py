@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-from pipeline.catalog import Version
 from pipeline.provenance import MasterRecord, MasterRow
 from pipeline.report.history import History, changes, others
 from pipeline.report.media import Sound, rendition
@@ -70,10 +69,8 @@ def entry(
         "reason": row.get("reason"),
         "fresh": "new" if history.against and before is None else None,
         "changes": changes(row, before) if before else [],
-        "others": [
-            _other(version, earlier, held, locate)
-            for version, earlier, held in others(row, history.earlier, approved)
-        ],
+        "others": _others(row, history, approved, locate),
+        "waiting": row["waiting"]["reasons"] if "waiting" in row else None,
     }
 
 
@@ -81,16 +78,23 @@ def sounds(rows: Sequence[MasterRow], history: History) -> list[Sound]:
     """Every sound that the page of ``rows`` plays: the masters, and earlier ones to compare with."""
     found = []
     for row in rows:
-        compared = others(row, history.earlier, ())
+        compared = [before for _, before, _ in others(row, history.earlier, ())]
+        if "waiting" in row:
+            compared.append(row["waiting"])
         whole = bool(row["loop"]) or bool(compared)
         found.append(Sound(row["pcm_sha256"], rendition(row)[1], whole))
-        found += [Sound(before["pcm_sha256"], rendition(before)[1], True) for _, before, _ in compared]
+        found += [Sound(other["pcm_sha256"], rendition(other)[1], True) for other in compared]
     return found
 
 
 def details(row: MasterRow, record: MasterRecord | None) -> dict[str, Any]:
     """What the open master shows besides its entry: all that is recorded of where it came from."""
-    shared = {"mastering_digest": row["mastering"], "source": row["source"], "ucs": row["ucs"], "files": row["files"]}
+    shared = {
+        "mastering_digest": row["mastering"],
+        "source": row["source"],
+        "ucs": row["ucs"],
+        "files": row["files"],
+    }
     if record is None:
         return shared
     take = record["take"]
@@ -112,10 +116,23 @@ def details(row: MasterRow, record: MasterRecord | None) -> dict[str, Any]:
     }
 
 
-def _other(version: Version, row: MasterRow, approved: bool, locate: Locate) -> dict[str, Any]:
+def _others(
+    row: MasterRow, history: History, approved: Collection[str], locate: Locate
+) -> list[dict[str, Any]]:
+    """What can be heard beside a master: the candidate that waits for a decision, then earlier versions."""
+    found = [
+        _other(before, locate) | {"version": version.number, "approved": held}
+        for version, before, held in others(row, history.earlier, approved)
+    ]
+    if "waiting" in row:
+        found.insert(0, _other(row["waiting"], locate) | {"version": None, "approved": False})
+    return found
+
+
+def _other(row: MasterRow, locate: Locate) -> dict[str, Any]:
     return {
-        "version": version.number,
-        "approved": approved,
+        "take": row["take"],
+        "master": row["master"],
         "pcm": row["pcm_sha256"],
         "sound": locate(rendition(row)[1]),
         "seconds": row["seconds"],
@@ -124,4 +141,5 @@ def _other(version: Version, row: MasterRow, approved: bool, locate: Locate) -> 
         "lufs": row["loudness_lufs"],
         "peak": row["true_peak_dbtp"],
         "prompt": row["prompt"],
+        "whole": True,
     }

@@ -10,7 +10,7 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, FunctionLoader
+from jinja2 import Environment, FunctionLoader, Template
 from markupsafe import Markup
 
 # Each may import from those before it.
@@ -81,7 +81,7 @@ def _scoped(module: str) -> str:
 
 
 @lru_cache(maxsize=1)
-def _template() -> Any:
+def _template() -> Template:
     loader = FunctionLoader(_text)
     environment = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     return environment.get_template("report.html.j2")

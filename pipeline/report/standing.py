@@ -42,10 +42,6 @@ def _events(version: Version, events: Iterable[ReviewEvent]) -> Iterable[EventJs
             continue
         row = version.masters[index]
         heard = (
-            "master"
-            if event.master == row["master"]
-            else "take"
-            if event.take == row["take"]
-            else "earlier"
+            "master" if event.master == row["master"] else "take" if event.take == row["take"] else "earlier"
         )
         yield (index, heard, event.action, event.by, event.at, event.comment)

@@ -14,7 +14,7 @@ from pipeline.provenance import MASTER_SCHEMA, MasterRecord
 from pipeline.report import charts
 from pipeline.report.entries import Models, details, entry, sounds
 from pipeline.report.history import History, read_history, removed
-from pipeline.report.media import CACHE, prepare_media, rendition, script, sidecar_key
+from pipeline.report.media import CACHE, prepare_media, script, sidecar_key
 from pipeline.report.page import render
 from pipeline.report.standing import standing_of
 from pipeline.store import Missing, ObjectRef, Store
@@ -127,7 +127,9 @@ class _Shipment:
         """Write what open masters show, many to a file."""
         rows = self._version.masters
         for number, first in enumerate(range(0, len(rows), DETAILS_IN_A_FILE)):
-            part = [details(row, records.get(row["master"])) for row in rows[first : first + DETAILS_IN_A_FILE]]
+            part = [
+                details(row, records.get(row["master"])) for row in rows[first : first + DETAILS_IN_A_FILE]
+            ]
             self.put(f"details-{number:03d}.js", script("details", f"{number:03d}", part))
 
 
@@ -164,7 +166,9 @@ def _page(
         "profile": version.manifest.get("profile"),
         "manifest": version.manifest.get("file"),
     }
-    gone = [{"asset": asset, "variation": variation} for asset, variation in removed(version, history.against)]
+    gone = [
+        {"asset": asset, "variation": variation} for asset, variation in removed(version, history.against)
+    ]
     data = head | {
         "schema": SCHEMA,
         "root": shipment.root,
@@ -200,5 +204,3 @@ def _build(store: Store, version: Version) -> dict[str, Any]:
     except (Missing, ValueError):
         return {}
     return value if isinstance(value, dict) else {}
-
-

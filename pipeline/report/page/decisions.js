@@ -40,11 +40,12 @@ function apply(decision) {
   const index = masters.findIndex((one) => one.asset === decision.asset && one.variation === decision.variation);
   if (index < 0) return;
   const now = states[index];
-  if (decision.action === "approve") now.state = "approved";
-  if (decision.action === "reject" || decision.action === "reroll") now.state = "rejected";
+  const about = decision.master === masters[index].master;
+  if (about && decision.action === "approve") now.state = "approved";
+  if (about && (decision.action === "reject" || decision.action === "reroll")) now.state = "rejected";
   if (decision.action === "lock") now.locked = true;
   if (decision.action === "unlock") now.locked = false;
-  now.events.push({ ...decision, heard: "master", by: review.by || "you", local: true });
+  now.events.push({ ...decision, heard: about ? "master" : "earlier", by: review.by || "you", local: true });
 }
 
 export async function decide(master, action, comment = "") {

@@ -5,7 +5,7 @@ import { review, standingOf, wordFor } from "./decisions.js";
 import { badgesOf } from "./filters.js";
 import { badgeOf, nameParts } from "./list.js";
 import { drawSpectrum, drawWave } from "./pictures.js";
-import { compareWith, player, seek, soundState, switchSide, toggle, toggleLoop, toggleRobin } from "./player.js";
+import { compareWith, decidedOn, isCandidate, player, seek, soundState, switchSide, toggle, toggleLoop, toggleRobin } from "./player.js";
 import { loadDetails, loadPicture } from "./sidecars.js";
 
 const panel = byId("detail");
@@ -73,7 +73,7 @@ function transport(master) {
 
 function otherSelect(master) {
   const options = master.others.map((other, place) =>
-    h("option", { value: place }, `version ${other.version}${other.approved ? ", approved" : ""}`),
+    h("option", { value: place }, sideName(other)),
   );
   const select = h("select", {
     "aria-label": "Compare with",
@@ -91,6 +91,7 @@ function verdict(master) {
     }, label);
   parts.lock = act("", "lock", "Lock");
   parts.comment = h("textarea", { id: "comment", rows: 2, maxlength: 4000, placeholder: "A comment, kept with the decision" });
+  parts.about = h("p", { class: "note", role: "status" });
   parts.history = h("ol", { class: "history" });
   return h(
     "section",
@@ -99,6 +100,7 @@ function verdict(master) {
     parts.comment,
     h("div", { class: "buttons" }, act("A", "approve", "Approve", "good"), act("R", "reject", "Reject", "bad"),
       act("", "reroll", "Re-roll"), parts.lock, act("", "comment", "Comment only")),
+    parts.about,
     parts.history,
   );
 }
@@ -147,6 +149,9 @@ function figure(name, value, against, fine) {
   );
 }
 
+const sideName = (other) =>
+  isCandidate(other) ? "the candidate" : `version ${other.version}${other.approved ? ", approved" : ""}`;
+
 const channels = (count) => ({ 1: "mono", 2: "stereo" })[count] ?? `${count} channels`;
 
 function origin(master) {
@@ -155,6 +160,7 @@ function origin(master) {
   put("Engine and model", `${made.engine} · ${made.model} @ ${made.revision}`);
   put("Licence", `${made.license}${made.commercial ? "" : " (no commercial use)"}`);
   if (master.changes.length) put(`Changed since version ${report.against}`, master.changes.join(", "));
+  if (master.waiting) put("A candidate waits because", master.waiting.join(", "));
   if (master.reason) put(`Why ${master.status}`, master.reason);
   put("Tags", master.tags.join(", "));
   return h("section", { class: "origin" }, h("h3", {}, "Where it came from"), parts.origin);
@@ -244,11 +250,12 @@ export function refreshPlayer() {
   parts.play.textContent = player.active ? "Pause" : "Play";
   parts.loop.setAttribute("aria-pressed", String(player.loop));
   parts.robin.setAttribute("aria-pressed", String(player.robin));
-  parts.side.textContent = player.heard ? `B: version ${player.other.version}` : "A: this one";
+  parts.side.textContent = player.heard ? `B: ${sideName(player.other)}` : "A: this one";
   parts.side.setAttribute("aria-pressed", String(player.heard === 1));
   panel.dataset.playing = player.active ? soundState() : "";
   panel.dataset.heard = player.heard ? "B" : "A";
   parts.note.textContent = note();
+  parts.about.textContent = decidedOn(open) === open ? "" : "You hear the candidate: decisions are about it.";
   parts.seek.max = player.seconds;
   const heard = player.heard && player.other ? player.other : open;
   if (parts.shown && parts.shown !== heard) fillPicture();

@@ -7,7 +7,7 @@ import { setVolume } from "./engine.js";
 import { listed, setUpFilters, showFilters } from "./filters.js";
 import { setUpKeys } from "./keys.js";
 import { current, mark, move, refresh, select, setUpList, show } from "./list.js";
-import { choose, play, player } from "./player.js";
+import { choose, decidedOn, play, player } from "./player.js";
 
 const THEME = "cuesmith theme";
 let waiting = null;
@@ -31,7 +31,7 @@ async function act({ master, action }) {
     return;
   }
   try {
-    await decide(master, action, comment);
+    await decide(decidedOn(master), action, comment);
     say(`${master.name} ${wordFor(action)}`);
     if (action === "approve" || action === "reject") move(1);
   } catch (error) {

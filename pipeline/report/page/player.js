@@ -12,8 +12,17 @@ export const player = {
 let playing = null;
 let ticket = 0;
 
-// The one to compare with: the last approved, or else the one before.
-export const usualOther = (master) => master.others.find((one) => one.approved) ?? master.others[0] ?? null;
+// The one to compare with: a candidate that waits, the last approved, or else the one before.
+export const usualOther = (master) =>
+  master.others.find(isCandidate) ?? master.others.find((one) => one.approved) ?? master.others[0] ?? null;
+
+export const isCandidate = (other) => other.version === null;
+
+// What a decision is about: the master, or the candidate beside it while that is what is heard.
+export const decidedOn = (master) =>
+  player.master === master && player.heard && isCandidate(player.other) ? { ...master, ...idsOf(player.other) } : master;
+
+const idsOf = ({ take, master }) => ({ take, master });
 
 export function choose(master) {
   if (player.master === master) return;
