@@ -48,4 +48,6 @@ def _listen(port: int) -> socket.socket:
         listener.close()
         why = "another program uses it" if error.errno == errno.EADDRINUSE else str(error)
         raise MachineError(f"port {port} cannot be taken: {why}; choose another with --port") from error
+    # Whoever opens the link before the server runs waits instead of being refused.
+    listener.listen()
     return listener
