@@ -6,12 +6,14 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help setup setup-dev demo test test-slow check lint types imports docs format clean
+.PHONY: help setup setup-audiocraft setup-dev demo test test-slow check lint types imports docs format clean
 
 help:  ## What there is to make.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 setup: $(VENV)/.cuesmith  ## The .venv with Cuesmith in it.
+
+setup-audiocraft: $(VENV)/.cuesmith-audiocraft  ## The .venv with the audiocraft engine: torch, transformers, AudioCraft.
 
 setup-dev: $(VENV)/.cuesmith-dev  ## The .venv with all that tests and checks need.
 
@@ -20,8 +22,15 @@ $(VENV)/.cuesmith: pyproject.toml constraints.txt
 	$(PIP) -e .
 	touch $@
 
-$(VENV)/.cuesmith-dev: $(VENV)/.cuesmith
-	$(PIP) -e '.[dev,s3]'
+# AudioCraft pins a torch of 2023 and a hundred packages that inference never calls, so it comes without them.
+$(VENV)/.cuesmith-audiocraft: $(VENV)/.cuesmith
+	$(PIP) torch==2.13.0
+	$(PIP) -e '.[audiocraft]'
+	$(PIP) --no-deps audiocraft==1.3.0
+	touch $@
+
+$(VENV)/.cuesmith-dev: $(VENV)/.cuesmith-audiocraft
+	$(PIP) -e '.[dev,s3,m4a]'
 	touch $@
 
 demo: setup  ## Build the example game with the sketch engine; no GPU, no weights, no network.

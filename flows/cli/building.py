@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 from typing import Annotated, Any
 
 import typer
 
-from flows.cli.answers import answer, answer_json, command, remark
+from flows.cli.answers import answer, answer_json, collector_at_rest, command, remark
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Manifest, Only, Outputs, Profile, find_manifest
 from flows.devices import parse_devices
 from flows.prepare import Prepared, prepare, unbuilt, up_to_date
@@ -24,6 +25,7 @@ def register(app: typer.Typer) -> None:
 
 
 @command
+@collector_at_rest()
 def build_command(
     manifest: Manifest = None,
     outputs: Outputs = DEFAULT_OUTPUTS,
@@ -44,6 +46,7 @@ def build_command(
     began = time.monotonic()
     prepared = prepare(path, outputs, profile, only or ())
     if prepared.plan.stale:
+        gc.enable()
         # Prefect reads its settings when it is imported; the progress bar says what its log lines would.
         os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
         os.environ.setdefault("PREFECT_LOGGING_INTERNAL_LEVEL", "CRITICAL")

@@ -65,7 +65,7 @@ def serve(
 ) -> None:
     """Serve the report on this machine for review: decisions go straight into the catalog's review file."""
     from pipeline.report import write_report
-    from pipeline.review import ReviewServer
+    from pipeline.review.server import ReviewServer
 
     store = Store.open(outputs)
     written = write_report(store, version, against=against)

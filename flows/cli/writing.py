@@ -7,12 +7,11 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.answers import answer, answer_json, command, remark
+from flows.cli.answers import answer, answer_json, collector_at_rest, command, remark
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Manifest, Only, Outputs, Profile, find_manifest
 from flows.prepare import prepare
 from pipeline.errors import UsageError
 from pipeline.manifest import json_schema_text, load
-from pipeline.manifest.starter import starter_files
 from pipeline.plan import Plan, check
 
 _STALE = 1
@@ -32,6 +31,8 @@ def init(
     as_json: AsJson = False,
 ) -> None:
     """Make a small project that builds at once: a manifest, its schema for the editor, a .gitignore."""
+    from pipeline.manifest.starter import starter_files
+
     files = starter_files()
     present = [name for name in files if (folder / name).exists()]
     if present:
@@ -88,6 +89,7 @@ def schema(
 
 
 @command
+@collector_at_rest()
 def plan_command(
     manifest: Manifest = None,
     outputs: Outputs = DEFAULT_OUTPUTS,

@@ -33,10 +33,10 @@ def sync_latest(catalog: Catalog) -> Path | None:
 
 def _sync(store: Store, version: Version, mark: Path) -> Path:
     root = mark.parent
-    wanted = {path: item for row in version.masters for path, item in row["files"].items()}
     stamp = f"{version.number}\n"
     if mark.is_file() and mark.read_text() == stamp:
         return root
+    wanted = {path: item for row in version.masters for path, item in row["files"].items()}
     with told("write", str(root)):
         root.mkdir(parents=True, exist_ok=True)
         mark.unlink(missing_ok=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Literal, get_args
 
@@ -34,6 +35,12 @@ class ReviewEvent:
     master: str
     """Digest of the master that was heard."""
     comment: str = ""
+
+    @cached_property
+    def moment(self) -> datetime:
+        """``at`` as a moment. Raises `ValueError`."""
+        moment = datetime.fromisoformat(self.at)
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
     @cached_property
     def id(self) -> str:
@@ -85,12 +92,16 @@ class Reviews:
 
 
 def fold(events: Iterable[ReviewEvent]) -> ReviewState:
-    """The state after ``events``: the last word on each take, master and variation counts."""
+    """The state after ``events``: the last word on each take, master and variation counts.
+
+    Last by its moment, so that a file of decisions that is brought late takes back nothing that was said since;
+    of the same moment, last in the file.
+    """
     approved: dict[str, str] = {}
     rejected: set[str] = set()
     locked: set[tuple[str, int]] = set()
     chosen: dict[tuple[str, int], str] = {}
-    for event in events:
+    for event in sorted(events, key=lambda event: event.moment):
         place = (event.asset, event.variation)
         match event.action:
             case "approve":
@@ -114,6 +125,8 @@ def _event(line: bytes, number: int) -> ReviewEvent:
     try:
         value = bring_up(json.loads(line), SCHEMA, f"{KEY}:{number}")
         value.pop("schema")
-        return ReviewEvent(**value)
+        event = ReviewEvent(**value)
+        datetime.fromisoformat(event.at)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise FormatError(f"{KEY}:{number}: not a review event: {error}; mend or remove the line") from error
+    return event

@@ -40,12 +40,13 @@ def assemble(
         for variation in plan.variations:
             place = (plan.asset.id, variation.variation)
             previous, failure = known.get(place), failures.get(place)
+            if previous is not None and variation.action != "locked":
+                previous = promoted(previous, reviews)
             if failure is not None:
-                row = _failed(plan.asset, previous, failure, reviews)
+                row = _failed(previous, failure, reviews)
             elif variation.action == "locked" and previous is not None:
                 row = _kept(_labelled(previous, plan.asset), "locked", "; ".join(variation.reasons))
             else:
-                previous = promoted(previous, reviews) if previous else None
                 fresh = _fresh(plan, digest_of(plan, variation), record_of, previous)
                 row = _decided(plan.asset, variation.reasons, previous, fresh, reviews)
             if row is not None:
@@ -53,13 +54,13 @@ def assemble(
     return tuple(sorted(rows, key=lambda row: (row["asset"], row["variation"])))
 
 
-def _failed(
-    asset: AssetSpec, previous: MasterRow | None, failure: str, reviews: ReviewState
-) -> MasterRow | None:
+def _failed(previous: MasterRow | None, failure: str, reviews: ReviewState) -> MasterRow | None:
+    """What stays where nothing new could be made: an approved master is no less approved for it."""
     if previous is None:
         return None
-    approved = previous["master"] in reviews.approved
-    return _labelled(previous, asset) if approved else _kept(settled(previous), "stale", failure)
+    if previous["master"] in reviews.approved:
+        return MasterRow(**{**previous, "status": "current"})
+    return _kept(settled(previous), "stale", failure)
 
 
 def _fresh(

@@ -42,7 +42,7 @@ class Version:
 
     def same_masters(self, masters: tuple[MasterRow, ...]) -> bool:
         """Whether ``masters`` are what this version has, wherever in a manifest they are written."""
-        return _compared(self.masters) == _compared(masters)
+        return len(self.masters) == len(masters) and all(map(_same, self.masters, masters))
 
     def to_bytes(self) -> bytes:
         """The file's bytes, UTF-8."""
@@ -79,8 +79,12 @@ class Version:
         )
 
 
-def _compared(masters: tuple[MasterRow, ...]) -> list[dict[str, Any]]:
-    return [{key: value for key, value in row.items() if key not in _NOT_COMPARED} for row in masters]
+def _same(one: MasterRow, other: MasterRow) -> bool:
+    return one is other or _compared(one) == _compared(other)
+
+
+def _compared(row: MasterRow) -> dict[str, Any]:
+    return {key: value for key, value in row.items() if key not in _NOT_COMPARED}
 
 
 @migration("cuesmith.catalog", 1)

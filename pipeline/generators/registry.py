@@ -8,7 +8,7 @@ from importlib import import_module
 from pipeline.errors import MachineError, UsageError
 from pipeline.generators.protocol import Engine
 
-_OWN = {"sketch": "pipeline.generators.sketch"}
+_OWN = {"audiocraft": "pipeline.generators.audiocraft", "sketch": "pipeline.generators.sketch"}
 _PLUGINS = "pipeline.generators.plugins"
 
 

@@ -3,6 +3,7 @@
 from pipeline.plan.decide import check, plan
 from pipeline.plan.digests import group_digest, master_digest, mastering_digest
 from pipeline.plan.known import APPROVED, LOCKED, TAKES_ITS_PLACE, WAITS, WILL_WAIT, Known
+from pipeline.plan.reasons import recipe_reasons, say, spec_reasons
 from pipeline.plan.shards import Shard, share_out
 from pipeline.plan.values import Action, AssetPlan, Plan, TakeOrder, VariationPlan
 
@@ -24,5 +25,8 @@ __all__ = [
     "master_digest",
     "mastering_digest",
     "plan",
+    "recipe_reasons",
+    "say",
     "share_out",
+    "spec_reasons",
 ]

@@ -73,23 +73,22 @@ class _Wanted:
 
     variation: int
     recipes: tuple[Recipe, ...]
+    takes: tuple[str, ...]
+    """Digests of the recipes."""
     previous: MasterRow | None
     hold: str | None
     """Why the previous master stays whatever the manifest says; None: it may be replaced."""
     stays: MasterRow | None
     """A held master, or one that waits beside it, that is what the manifest asks for."""
 
-    @property
-    def takes(self) -> tuple[str, ...]:
-        return tuple(recipe.digest for recipe in self.recipes)
-
 
 def _plan_asset(asset: AssetSpec, engine: Engine, ask: Ask, mastering: str, known: Known) -> AssetPlan:
+    rolled = recipes_for(asset, ask, engine.version, known.rejected)
     wanted = [
-        _want(asset, engine, ask, mastering, variation, known) for variation in range(1, asset.variations + 1)
+        _want(asset, mastering, variation, recipes, known) for variation, recipes in enumerate(rolled, 1)
     ]
     anchors = [w.stays for w in wanted if w.stays]
-    held_group = gain_group_of(anchors[0]) if anchors else None
+    held_group = _held_group(mastering, wanted)
     group = held_group or group_digest(w.takes for w in wanted if w.hold in (None, APPROVED))
     variations = tuple(_decide(asset, engine, ask, mastering, group, w, known) for w in wanted)
     return AssetPlan(
@@ -97,25 +96,34 @@ def _plan_asset(asset: AssetSpec, engine: Engine, ask: Ask, mastering: str, know
     )
 
 
+def _held_group(mastering: str, wanted: Sequence[_Wanted]) -> str | None:
+    """The identity of the gain of those that stay; None where none does."""
+    for one in wanted:
+        if one.stays is not None:
+            everybody = group_digest(w.takes for w in wanted)
+            alike = master_digest(mastering, one.variation, one.takes, everybody) == one.stays["master"]
+            return everybody if alike else gain_group_of(one.stays)
+    return None
+
+
 def _want(
-    asset: AssetSpec, engine: Engine, ask: Ask, mastering: str, variation: int, known: Known
+    asset: AssetSpec, mastering: str, variation: int, recipes: tuple[Recipe, ...], known: Known
 ) -> _Wanted:
     place = (asset.id, variation)
-    recipes = recipes_for(asset, ask, engine.version, variation, known.rejected)
+    takes = tuple([recipe.digest for recipe in recipes])
     previous = known.rows.get(place)
     hold = "lock: true in the manifest" if asset.lock else known.held.get(place)
     candidate = _candidate(previous, known)
     if candidate and hold in (None, APPROVED) and known.chosen.get(place) == candidate["master"]:
         previous, candidate, hold = candidate, None, APPROVED
     if not hold or previous is None or not _files_present(previous, known):
-        return _Wanted(variation, recipes, previous, None, None)
-    takes = {recipe.digest for recipe in recipes}
+        return _Wanted(variation, recipes, takes, previous, None, None)
     asked_for = (
         row
         for row in (previous, candidate)
-        if row and takes == set(row["takes"]) and mastering == row["mastering"]
+        if row and set(takes) == set(row["takes"]) and mastering == row["mastering"]
     )
-    return _Wanted(variation, recipes, previous, hold, next(asked_for, None))
+    return _Wanted(variation, recipes, takes, previous, hold, next(asked_for, None))
 
 
 def _candidate(row: MasterRow | None, known: Known) -> MasterRow | None:

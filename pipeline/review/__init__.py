@@ -1,9 +1,7 @@
-"""Review on this machine: the report's page, served so that its decisions go straight into the catalog.
+"""Reviewing: decisions on masters as events, and the file in which a static report hands them over."""
 
-``api`` says what may be asked and what is refused, ``server`` opens it on loopback.
-"""
+from pipeline.review.deciding import decide, event_on
+from pipeline.review.decisions import DECISIONS_SCHEMA, Decisions, read_decisions
+from pipeline.review.reviewer import reviewer_name
 
-from pipeline.review.api import review_app
-from pipeline.review.server import ReviewServer
-
-__all__ = ["ReviewServer", "review_app"]
+__all__ = ["DECISIONS_SCHEMA", "Decisions", "decide", "event_on", "read_decisions", "reviewer_name"]

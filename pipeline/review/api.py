@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import mimetypes
 import re
-import threading
 from collections.abc import Awaitable, Callable
-from uuid import UUID
 
 from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse, JSONResponse, RedirectResponse
 
 from pipeline.catalog import Catalog, Reviews, Version
 from pipeline.errors import CuesmithError, UsageError
-from pipeline.provenance.facts import now
 from pipeline.report import Standing, standing_of
-from pipeline.review.decisions import Decisions, events
+from pipeline.review.decisions import read_decisions
 from pipeline.review.guard import HEADERS, refusal
 from pipeline.store import Missing, Store
 
@@ -35,28 +33,23 @@ _Next = Callable[[Request], Awaitable[Response]]
 
 
 class Desk:
-    """What the answers share: versions that were read, and decisions that were taken."""
+    """What the answers share: the store's reviews, and versions that were read."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
         self._catalog = Catalog(store)
         self._reviews = Reviews(store)
         self._versions: dict[int, Version] = {}
-        self._taken: set[UUID] = set()
-        self._lock = threading.Lock()
 
     def standing(self, number: int) -> Standing:
         """Where every master of version ``number`` stands now."""
         version = self._version(number)
         return standing_of(version, self._reviews.state(), self._reviews.events())
 
-    def take(self, sent: Decisions) -> Standing:
-        """Append what was sent, each decision once; all of it is checked before any of it is written."""
-        with self._lock:
-            for decision, event in list(events(sent, self._version(sent.version), now())):
-                if decision not in self._taken:
-                    self._reviews.add(event)
-                    self._taken.add(decision)
+    def take(self, body: bytes) -> Standing:
+        """Append the decisions of ``body``, a ``cuesmith.decisions/1``; all are checked before any is written."""
+        sent = read_decisions(body, "decisions", self._version)
+        self._reviews.add_new(sent.events)
         return self.standing(sent.version)
 
     def page(self) -> str:
@@ -98,8 +91,9 @@ def review_app(store: Store, hosts: frozenset[str], token: str) -> FastAPI:
         return JSONResponse(found, headers={"Cache-Control": "no-store"})
 
     @app.post("/api/decisions")
-    def decide(sent: Decisions) -> Response:
-        return JSONResponse(desk.take(sent))
+    async def decide(request: Request) -> Response:
+        body = await request.body()
+        return JSONResponse(await run_in_threadpool(desk.take, body))
 
     @app.get("/")
     def home() -> Response:

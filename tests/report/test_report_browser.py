@@ -18,7 +18,8 @@ from quick import QuickProject
 
 from pipeline.catalog import Reviews
 from pipeline.report import Report, write_report
-from pipeline.review import ReviewServer
+from pipeline.review import read_decisions
+from pipeline.review.server import ReviewServer
 
 pytestmark = pytest.mark.browser
 
@@ -185,7 +186,7 @@ def test_the_far_end_of_the_list_is_reached_by_key(page: Page, report: Report) -
 
 
 def test_a_decision_by_key_is_kept_over_a_reload_and_exported(
-    page: Page, report: Report, tmp_path: Path
+    page: Page, report: Report, project: QuickProject, tmp_path: Path
 ) -> None:
     _choose(_open(page, report), "sfx/door")
     page.keyboard.press("c")
@@ -202,10 +203,12 @@ def test_a_decision_by_key_is_kept_over_a_reload_and_exported(
         page.click("#export")
     download.value.save_as(tmp_path / "decisions.json")
     value = json.loads((tmp_path / "decisions.json").read_text())
-    assert (value["schema"], value["version"], value["by"]) == ("cuesmith.decisions/1", 2, "Ada <b>")
+    assert (value["schema"], value["version"], value["reviewer"]) == ("cuesmith.decisions/1", 2, "Ada <b>")
     (decision,) = value["decisions"]
-    assert set(decision) == {"id", "at", "action", "asset", "variation", "take", "master", "comment"}
+    assert set(decision) == {"at", "action", "asset", "variation", "take", "master", "comment"}
     assert (decision["action"], decision["asset"], decision["comment"]) == ("approve", "sfx/door", "lovely")
+    (event,) = read_decisions(json.dumps(value).encode(), "decisions.json", project.catalog.read).events
+    assert event.master == project.row("sfx/door")["master"]
 
 
 def test_fifty_hostile_prompts_show_as_text_and_run_nothing(page: Page, report: Report) -> None:

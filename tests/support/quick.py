@@ -76,7 +76,7 @@ class QuickProject(ToyProject):
         """One review of a row's master."""
         self.moment += 1
         event = ReviewEvent(
-            f"2026-01-01T00:00:{self.moment:02d}Z",
+            f"2026-01-01T00:{self.moment // 60:02d}:{self.moment % 60:02d}Z",
             by,
             action,
             row["asset"],

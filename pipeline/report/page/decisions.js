@@ -50,7 +50,6 @@ function apply(decision) {
 
 export async function decide(master, action, comment = "") {
   const decision = {
-    id: crypto.randomUUID(),
     at: new Date().toISOString(),
     action,
     asset: master.asset,
@@ -66,12 +65,12 @@ export async function decide(master, action, comment = "") {
     tell("standing", [master.index]);
     return;
   }
-  take(await call("POST", "decisions", { by: review.by, version: report.version, decisions: [decision] }));
+  take(await call("POST", "decisions", handedOver([decision])));
 }
 
-export function exported() {
-  return { schema: SCHEMA, version: report.version, by: review.by, decisions: review.local };
-}
+export const exported = () => handedOver(review.local);
+
+const handedOver = (decisions) => ({ schema: SCHEMA, version: report.version, reviewer: review.by, decisions });
 
 export function forgetLocal() {
   review.local = [];
