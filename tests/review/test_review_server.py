@@ -130,8 +130,8 @@ def test_a_link_from_elsewhere_may_open_the_page(client: TestClient) -> None:
     [
         {"action": "delete"},
         {"master": "0" * 63},
-        {"comment": "x" * 4001},
-        {"id": "1"},
+        {"comment": "x" * 10001},
+        {"at": "noon"},
         {"extra": 1},
         {"variation": 0},
     ],

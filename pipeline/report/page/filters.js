@@ -35,7 +35,17 @@ let counts = {};
 export const badgesOf = (master) =>
   Object.keys(BADGES).filter((badge) => !SILENT.has(badge) && BADGES[badge][1](master));
 
+// What every master carries tells nothing in a row; its chip and the open master say it.
+export const rowBadgesOf = (master) => badgesOf(master).filter((badge) => !common.has(badge));
+
+let common = new Set();
+
+function findCommon() {
+  common = new Set(Object.keys(BADGES).filter((badge) => masters.length > 1 && masters.every(BADGES[badge][1])));
+}
+
 export function listed() {
+  findCommon();
   const words = choice.text.toLowerCase().split(/\s+/).filter(Boolean);
   const matching = masters.filter(
     (master) =>

@@ -33,6 +33,8 @@ export function setUpKeys() {
 function press(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || byId("help").open || byId("who").open) return;
   if (event.key === "Escape") {
+    // A search field would empty itself on Escape; what was searched stays.
+    event.preventDefault();
     if (typing(event.target)) byId("list").focus();
     else tell("close");
     return;

@@ -2,7 +2,7 @@
 import { byId, h, number, signed } from "./dom.js";
 import { tell } from "./data.js";
 import { standingOf } from "./decisions.js";
-import { badgesOf, BADGES } from "./filters.js";
+import { BADGES, rowBadgesOf } from "./filters.js";
 import { drawThumb } from "./pictures.js";
 
 const SPARE = 6;
@@ -130,7 +130,7 @@ function makeRow(master, place) {
       h("span", { class: "name" }, ...nameParts(master)),
       h("span", { class: "prompt" }, master.prompt),
     ),
-    h("span", { class: "badges" }, ...badgesOf(master).map((badge) => badgeOf(badge))),
+    h("span", { class: "badges" }, ...rowBadgesOf(master).map((badge) => badgeOf(badge))),
     h("span", { class: "figure length" }, `${number(master.seconds, master.seconds < 10 ? 2 : 1)} s`),
     h("span", { class: "figure loudness" }, number(master.lufs), deviation(master)),
     h("span", { class: "figure peak" }, number(master.peak)),

@@ -40,7 +40,6 @@ async function act({ master, action }) {
 }
 
 function showStanding() {
-  listed();
   showFilters(listed().length);
   refresh();
   refreshStanding();
