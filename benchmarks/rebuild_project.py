@@ -77,9 +77,7 @@ def _fill(store: Store, prepared: Prepared) -> None:
         for variation in plan.variations:
             take = _take(store, plan, variation)
             store.put_record("takes", take["digest"], take)
-            store.put_record(
-                "masters", variation.master, _master(store, prepared, plan, variation, take, group)
-            )
+            store.put_record("masters", variation.master, _master(store, prepared, plan, variation, take, group))
 
 
 def _object(store: Store, text: str, suffix: str) -> ObjectJson:

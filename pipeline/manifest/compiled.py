@@ -49,15 +49,7 @@ def load(path: Path, profile: str | None = None) -> Project:
 def _entry(path: Path, profile: str | None) -> Path | None:
     """Where the compiled manifest lies; None where the manifest's own place cannot be told."""
     with contextlib.suppress(OSError, RuntimeError):
-        inputs = (
-            _FORMAT,
-            __version__,
-            sys.version,
-            *_our_sources(),
-            str(path.parent.resolve()),
-            str(path),
-            profile,
-        )
+        inputs = (_FORMAT, __version__, sys.version, *_our_sources(), str(path.parent.resolve()), str(path), profile)
         key = hashlib.sha256(json.dumps(inputs).encode()).hexdigest()
         return _folder() / f"{key}.json"
     return None
@@ -111,9 +103,7 @@ def _write(entry: Path, files: list[tuple[str, str, str]], project: Project) -> 
 
 def _drop_oldest(folder: Path) -> None:
     with os.scandir(folder) as found:
-        newest = sorted(
-            ((entry.stat(), entry.path) for entry in found), key=lambda item: -item[0].st_mtime_ns
-        )
+        newest = sorted(((entry.stat(), entry.path) for entry in found), key=lambda item: -item[0].st_mtime_ns)
     size = 0
     for place, (status, path) in enumerate(newest):
         size += status.st_size
