@@ -127,5 +127,6 @@ def unbuilt(prepared: Prepared) -> dict[str, Any]:
         "waiting": waiting_in(prepared.latest),
         "failed": [],
         "run": None,
+        "report": None,
         "seconds": 0.0,
     }

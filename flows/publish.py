@@ -8,6 +8,7 @@ from typing import Any
 
 from flows.journal import Journal, listener, new_run_id
 from flows.prepare import MadeMaster, Prepared, next_rows, unbuilt, waiting_in
+from flows.reporting import report_build
 from pipeline.catalog import Failures, Reviews, Version, sync_latest
 from pipeline.catalog.tables import csv_bytes, frame, parquet_bytes
 from pipeline.provenance import MasterRow
@@ -37,6 +38,7 @@ def publish(
         table = frame(version)
         result = {"version": version.number, "published": True, "waiting": waiting_in(version)}
         facts = {"schema": BUILD_SCHEMA, **build, **result}
+        facts.pop("report", None)
         return {
             "catalog.parquet": parquet_bytes(table),
             "catalog.csv": csv_bytes(table),
@@ -69,6 +71,8 @@ def publish_only(prepared: Prepared) -> dict[str, Any]:
         "published": published,
         "waiting": waiting_in(version),
     }
+    if version is not None and published:
+        result["report"] = report_build(prepared.store, version, journal)
     journal.write("build-done", **result)
     journal.close()
     return result

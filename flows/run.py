@@ -17,6 +17,7 @@ from flows.devices import devices_for, parse_devices
 from flows.journal import Journal, Listener
 from flows.prepare import Prepared, waiting_in
 from flows.publish import publish
+from flows.reporting import report_build
 from pipeline.catalog import Version
 from pipeline.errors import UsageError
 from pipeline.generators import find_engine
@@ -62,6 +63,7 @@ class BuildRun:
         self._stages: dict[str, float] = {}
         self._version: Version | None = None
         self._published = False
+        self._report: str | None = None
         self._held = contextlib.ExitStack()
         self._git = git_commit(Path(prepared.project.file).resolve().parent)
 
@@ -148,6 +150,8 @@ class BuildRun:
             build=self.result()
             | {"stages": self._stages, "git": self._git, "prefect_run": self._prefect_run},
         )
+        if self._version is not None and self._published:
+            self._report = report_build(self._prepared.store, self._version, self._journal)
         self._journal.write("build-done", **self.result())
 
     def result(self) -> dict[str, Any]:
@@ -166,6 +170,7 @@ class BuildRun:
                 for (asset, variation), (stage, reason) in sorted(self._failed.items())
             ],
             "run": self.run,
+            "report": self._report,
             "seconds": round(time.monotonic() - self._began, 3),
         }
 

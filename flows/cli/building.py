@@ -85,3 +85,7 @@ def _tell(result: dict[str, Any], prepared: Prepared) -> None:
     library = prepared.store.backend.local_path("library/latest")
     if library is not None:
         answer(f"listen: {library}")
+    if result["report"]:
+        answer(f"review: {prepared.store.backend.local_path(result['report']) or result['report']}")
+    elif result["published"]:
+        remark(f"warning: no report: runs/{result['run']}/journal.jsonl says why; try: cuesmith report")
