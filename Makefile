@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help setup setup-audiocraft setup-dev demo test test-slow check lint types imports docs format clean browser
+.PHONY: help setup setup-audiocraft setup-dev demo test test-slow check lint types imports docs format bench-rebuild browser clean
 
 help:  ## What there is to make.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -65,6 +65,9 @@ docs: setup-dev
 format: setup-dev  ## Bring the code into shape.
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+bench-rebuild: setup  ## Time builds with nothing to do at up to 100,000 variations, beside DVC.
+	$(BIN)/python benchmarks/rebuild.py
 
 clean:  ## Remove the .venv and everything that builds wrote.
 	rm -rf $(VENV) build dist *.egg-info

@@ -10,7 +10,7 @@ from typing import Any
 
 from pipeline.catalog import Catalog, Failures, Reviews, ReviewState, Version, assemble
 from pipeline.errors import UsageError
-from pipeline.manifest import load
+from pipeline.manifest import load, load_cached
 from pipeline.manifest.spec import Project
 from pipeline.plan import APPROVED, LOCKED, AssetPlan, Known, Plan, VariationPlan, plan
 from pipeline.provenance import MasterRow
@@ -44,12 +44,13 @@ def prepare(manifest: Path, outputs: str, profile: str | None = None, only: Sequ
 
     Raises `ManifestError`, `UsageError` when a glob matches nothing, and the store's errors.
     """
-    project = load(manifest, profile)
-    if only:
-        project = _narrow(project, only)
     store = Store.open(outputs)
     catalog = Catalog(store)
     latest = catalog.latest()
+    compiled = store.backend.local_path("cache/manifests") if latest else None
+    project = load_cached(manifest, profile, compiled) if compiled else load(manifest, profile)
+    if only:
+        project = _narrow(project, only)
     reviews = Reviews(store).state()
     known = _known(store, latest, reviews)
     return Prepared(project, store, catalog, latest, known, plan(project, known), reviews, tuple(only))
@@ -110,6 +111,11 @@ def next_rows(
     )
 
 
+def waiting_in(version: Version | None) -> int:
+    """How many masters of a version have a new take waiting beside them."""
+    return sum("waiting" in row for row in version.masters) if version else 0
+
+
 def unbuilt(prepared: Prepared) -> dict[str, Any]:
     """The object of ``build --json`` for a build that makes nothing."""
     return {
@@ -118,6 +124,7 @@ def unbuilt(prepared: Prepared) -> dict[str, Any]:
         "generated": 0,
         "mastered": 0,
         "reused": sum(len(plan.variations) for plan in prepared.plan.assets),
+        "waiting": waiting_in(prepared.latest),
         "failed": [],
         "run": None,
         "report": None,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from flows.journal import Journal, listener, new_run_id
-from flows.prepare import MadeMaster, Prepared, next_rows, unbuilt
+from flows.prepare import MadeMaster, Prepared, next_rows, unbuilt, waiting_in
 from flows.reporting import report_build
 from pipeline.catalog import Failures, Reviews, Version, sync_latest
 from pipeline.catalog.tables import csv_bytes, frame, parquet_bytes
@@ -36,7 +36,8 @@ def publish(
 
     def companions(version: Version) -> Mapping[str, bytes]:
         table = frame(version)
-        facts = {"schema": BUILD_SCHEMA, **build, "version": version.number, "published": True}
+        result = {"version": version.number, "published": True, "waiting": waiting_in(version)}
+        facts = {"schema": BUILD_SCHEMA, **build, **result}
         facts.pop("report", None)
         return {
             "catalog.parquet": parquet_bytes(table),
@@ -65,7 +66,11 @@ def publish_only(prepared: Prepared) -> dict[str, Any]:
     result = unbuilt(prepared) | {"run": run}
     journal = Journal(prepared.store, run, listener())
     version, published = publish(prepared, run=run, build=result)
-    result |= {"version": version.number if version else None, "published": published}
+    result |= {
+        "version": version.number if version else None,
+        "published": published,
+        "waiting": waiting_in(version),
+    }
     if version is not None and published:
         result["report"] = report_build(prepared.store, version, journal)
     journal.write("build-done", **result)

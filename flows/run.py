@@ -15,7 +15,7 @@ from typing import Any
 from flows.crew import Crew, Errand
 from flows.devices import devices_for, parse_devices
 from flows.journal import Journal, Listener
-from flows.prepare import Prepared
+from flows.prepare import Prepared, waiting_in
 from flows.publish import publish
 from flows.reporting import report_build
 from pipeline.catalog import Version
@@ -164,6 +164,7 @@ class BuildRun:
             "generated": len(self._made_takes),
             "mastered": mastered,
             "reused": variations - mastered - len(self._failed),
+            "waiting": waiting_in(self._version),
             "failed": [
                 {"asset": asset, "variation": variation, "stage": stage, "reason": reason}
                 for (asset, variation), (stage, reason) in sorted(self._failed.items())

@@ -37,7 +37,7 @@ def build_command(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make what is missing or changed, and publish a new catalog version.
+    """Make what is missing or changed; publish a new catalog version.
 
     Only what changed is made again. A build that is killed goes on where it was; every finished take is kept.
     """
@@ -80,6 +80,8 @@ def _tell(result: dict[str, Any], prepared: Prepared) -> None:
         return
     state = "published" if result["published"] else "unchanged"
     answer(f"catalog version {result['version']} {state}: {made} in {result['seconds']:.1f} s")
+    if result["waiting"]:
+        remark(f"{result['waiting']} new takes wait for review: cuesmith catalog show --state waiting")
     library = prepared.store.backend.local_path("library/latest")
     if library is not None:
         answer(f"listen: {library}")

@@ -17,9 +17,7 @@ from pipeline.errors import UsageError
 from pipeline.provenance import MASTER_SCHEMA, MasterRow
 from pipeline.store import Store
 
-group = typer.Typer(
-    help="Read the catalog: its versions, their masters, where each came from.", no_args_is_help=True
-)
+group = typer.Typer(help="Read the catalog: versions, masters, where each came from.", no_args_is_help=True)
 comparing.register(group)
 tabling.register(group)
 promoting.register_in_catalog(group)

@@ -109,14 +109,14 @@ def rollback(
 
 
 def _overrides(codes: list[str], because: list[str]) -> dict[str, str]:
+    if because and not codes:
+        raise UsageError("--because tells why a reason is set aside; name it: --override REASON")
     if len(because) == 1:
         because = because * len(codes)
-    if codes and len(because) != len(codes):
+    if len(because) != len(codes):
         raise UsageError(
             f"{len(codes)} overrides and {len(because)} --because: give one for all, or one for each in order"
         )
-    if because and not codes:
-        raise UsageError("--because tells why a reason is set aside; name it: --override REASON")
     return dict(zip(codes, because, strict=True))
 
 

@@ -8,7 +8,7 @@ from pipeline.catalog.channels import LATEST, Channel, ChannelMove, Channels, Ov
 from pipeline.catalog.diff import Change, diff
 from pipeline.catalog.gate import CODES, Refusal, refusals
 from pipeline.catalog.history import Step, history
-from pipeline.catalog.library import sync_latest
+from pipeline.catalog.library import forget_library, sync_latest
 from pipeline.catalog.naming import file_name
 from pipeline.catalog.promotion import Verdict, promote, rollback
 from pipeline.catalog.reviews import ACTIONS, ReviewAction, ReviewEvent, Reviews, ReviewState, fold
@@ -42,6 +42,7 @@ __all__ = [
     "diff",
     "file_name",
     "fold",
+    "forget_library",
     "history",
     "name_of",
     "promote",

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 from pipeline.catalog.catalog import Catalog
+from pipeline.catalog.channels import LATEST
 from pipeline.catalog.version import Version
 from pipeline.provenance import ObjectJson
 from pipeline.store import ObjectRef, Store, told
@@ -26,16 +27,26 @@ def sync_latest(catalog: Catalog) -> Path | None:
     mark = store.backend.local_path(f"library/latest/{_MARK}")
     if mark is None:
         return None
-    with store.backend.lock("library", timeout=_WAIT_SECONDS):
-        version = catalog.latest()
-        return None if version is None else _sync(store, version, mark)
+    if not _shows_latest(catalog, mark):
+        with store.backend.lock("library", timeout=_WAIT_SECONDS):
+            version = catalog.latest()
+            if version is None:
+                return None
+            _sync(store, version, mark)
+    return mark.parent
 
 
-def _sync(store: Store, version: Version, mark: Path) -> Path:
+def _shows_latest(catalog: Catalog, mark: Path) -> bool:
+    channel = catalog.channel(LATEST)
+    return channel is not None and mark.is_file() and mark.read_text() == _stamp(channel["version"])
+
+
+def _stamp(number: int) -> str:
+    return f"{number}\n"
+
+
+def _sync(store: Store, version: Version, mark: Path) -> None:
     root = mark.parent
-    stamp = f"{version.number}\n"
-    if mark.is_file() and mark.read_text() == stamp:
-        return root
     wanted = {path: item for row in version.masters for path, item in row["files"].items()}
     with told("write", str(root)):
         root.mkdir(parents=True, exist_ok=True)
@@ -43,8 +54,15 @@ def _sync(store: Store, version: Version, mark: Path) -> Path:
         _remove_others(root, set(wanted))
         for path, item in wanted.items():
             _link(store, item, root / path)
-        mark.write_text(stamp)
-    return root
+        mark.write_text(_stamp(version.number))
+
+
+def forget_library(store: Store) -> None:
+    """Have the next `sync_latest` look at every file again; for when objects were set aside."""
+    mark = store.backend.local_path(f"library/latest/{_MARK}")
+    if mark is not None:
+        with told("change", str(mark.parent)):
+            mark.unlink(missing_ok=True)
 
 
 def _remove_others(root: Path, keep: set[str]) -> None:

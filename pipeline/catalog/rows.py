@@ -10,7 +10,7 @@ from pipeline.catalog.reviews import ReviewState
 from pipeline.catalog.version import Version
 from pipeline.catalog.waiting import beside, outcome, promoted, settled
 from pipeline.manifest.spec import AssetSpec
-from pipeline.plan import LOCKED, AssetPlan, VariationPlan
+from pipeline.plan import LOCKED, LOCKED_IN_MANIFEST, AssetPlan, VariationPlan
 from pipeline.provenance import MasterRecord, MasterRow, Status
 
 Failures = Mapping[tuple[str, int], str]
@@ -86,15 +86,17 @@ def _decided(
     reviews: ReviewState,
 ) -> MasterRow | None:
     """The row that stands: reviews may have come in since the plan was made, so they are asked here."""
-    if previous is None or fresh is None:
+    if fresh is None or asset.lock:
+        return fresh and _kept(fresh, "locked", LOCKED_IN_MANIFEST)
+    if (asset.id, fresh["variation"]) in reviews.locked:
+        return _kept(_labelled(previous or fresh, asset), "locked", LOCKED)
+    if previous is None:
         return fresh
     match outcome(previous, fresh, reviews):
         case "new":
             return fresh
         case "kept":
             return _labelled(previous, asset)
-        case "locked":
-            return _kept(_labelled(previous, asset), "locked", LOCKED)
         case "waits":
             return beside(_labelled(previous, asset), fresh, previous.get("waiting"), reasons)
 

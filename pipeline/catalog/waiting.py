@@ -9,7 +9,7 @@ from pipeline.catalog.reviews import ReviewState
 from pipeline.plan import WAITS, WILL_WAIT
 from pipeline.provenance import MasterRow, WaitingRow
 
-Outcome = Literal["new", "kept", "locked", "waits"]
+Outcome = Literal["new", "kept", "waits"]
 
 
 def promoted(row: MasterRow, reviews: ReviewState) -> MasterRow:
@@ -28,8 +28,6 @@ def outcome(previous: MasterRow, fresh: MasterRow, reviews: ReviewState) -> Outc
     place = (previous["asset"], previous["variation"])
     if previous["master"] == fresh["master"]:
         return "new"
-    if place in reviews.locked:
-        return "locked"
     if previous["master"] in reviews.approved and reviews.chosen.get(place) != fresh["master"]:
         return "waits"
     if fresh["take"] in reviews.rejected and previous["take"] not in reviews.rejected:

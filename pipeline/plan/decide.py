@@ -9,7 +9,7 @@ from pipeline.errors import ManifestError, Problem
 from pipeline.generators import Ask, Engine, find_engine
 from pipeline.manifest.spec import AssetSpec, Project
 from pipeline.plan.digests import gain_group_of, group_digest, master_digest, mastering_digest
-from pipeline.plan.known import APPROVED, LOCKED, TAKES_ITS_PLACE, WAITS, WILL_WAIT, Known
+from pipeline.plan.known import APPROVED, LOCKED, LOCKED_IN_MANIFEST, TAKES_ITS_PLACE, WAITS, WILL_WAIT, Known
 from pipeline.plan.reasons import mastering_reasons, recipe_reasons
 from pipeline.plan.recipes import recipes_for
 from pipeline.plan.values import Action, AssetPlan, Plan, TakeOrder, VariationPlan
@@ -112,7 +112,7 @@ def _want(
     place = (asset.id, variation)
     takes = tuple([recipe.digest for recipe in recipes])
     previous = known.rows.get(place)
-    hold = "lock: true in the manifest" if asset.lock else known.held.get(place)
+    hold = LOCKED_IN_MANIFEST if asset.lock else known.held.get(place)
     candidate = _candidate(previous, known)
     if candidate and hold in (None, APPROVED) and known.chosen.get(place) == candidate["master"]:
         previous, candidate, hold = candidate, None, APPROVED

@@ -11,6 +11,7 @@ from pipeline.store import Store
 
 APPROVED = "approved in review"
 LOCKED = "locked in review"
+LOCKED_IN_MANIFEST = "lock: true in the manifest"
 WILL_WAIT = "approved in review: the new take will wait"
 WAITS = "approved in review: the new take waits beside it"
 TAKES_ITS_PLACE = "approved in review: the waiting take takes its place"

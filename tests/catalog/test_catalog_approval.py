@@ -62,6 +62,7 @@ def test_the_candidate_waits_beside_the_approved_master(project: QuickProject) -
     project.write(CHANGED)
     result = project.build()
     assert (result["generated"], result["mastered"], result["published"]) == (1, 1, True)
+    assert result["waiting"] == project.build()["waiting"] == 1
     row = project.row("a/two")
     assert row["master"] == before["master"]
     assert row["waiting"]["reasons"] == ["prompt changed"]
