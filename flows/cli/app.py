@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from flows.cli import building, cataloguing, keeping, writing
+from flows.cli import building, cataloguing, keeping, measuring, writing
 from pipeline import __version__
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app = typer.Typer(
 writing.register(app)
 building.register(app)
 cataloguing.register(app)
+measuring.register(app)
 keeping.register(app)
 
 
