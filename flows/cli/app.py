@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from flows.cli import building, cataloguing, keeping, measuring, writing
+from flows.cli import building, cataloguing, crediting, keeping, measuring, writing
 from pipeline import __version__
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ writing.register(app)
 building.register(app)
 cataloguing.register(app)
 measuring.register(app)
+crediting.register(app)
 keeping.register(app)
 
 
