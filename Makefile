@@ -17,7 +17,7 @@ setup-dev: $(VENV)/.cuesmith-dev  ## The .venv with all that tests and checks ne
 
 $(VENV)/.cuesmith: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(PIP) -e .
+	$(PIP) -e '.[c2pa]'
 	touch $@
 
 $(VENV)/.cuesmith-dev: $(VENV)/.cuesmith

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pipeline.credentials.claim import PROVENANCE
 from pipeline.credentials.development import ORGANISATION, root_path
-from pipeline.credentials.library import SIDECAR, context, library, mime_type
+from pipeline.credentials.library import BESIDE, SIDECAR, context, library, mime_type
 from pipeline.credentials.seal import departures
 from pipeline.errors import UsageError
 
@@ -67,7 +67,7 @@ def check(path: Path, roots: Sequence[Path] = ()) -> Verdict:
     try:
         anchors = _anchors(roots)
         told = _read(data, path.suffix, sidecar, anchors)
-    except library().C2paError as error:
+    except (library().C2paError, UnicodeDecodeError) as error:
         return _unreadable(path, error, beside if sidecar is not None else None)
     return _judge(path, data, sidecar, beside, told)
 
@@ -80,11 +80,12 @@ def _read(data: bytes, suffix: str, sidecar: bytes | None, anchors: str) -> dict
 
 
 def _judge(path: Path, data: bytes, sidecar: bytes | None, beside: Path, told: dict[str, Any]) -> Verdict:
-    manifest = told["manifests"][told["active_manifest"]]
-    failures = told["validation_results"].get("activeManifest", {}).get("failure", [])
+    manifest = told.get("manifests", {}).get(told.get("active_manifest"))
+    failures = told.get("validation_results", {}).get("activeManifest", {}).get("failure", [])
     reasons = [f"{item['code']}: {item.get('explanation', '')}" for item in failures]
-    state: State = told["validation_state"]
-    ours = next((one["data"] for one in manifest["assertions"] if one["label"] == PROVENANCE), None)
+    state: State = told["validation_state"] if manifest else "Invalid"
+    manifest = manifest or {}
+    ours = next((one["data"] for one in manifest.get("assertions", ()) if one["label"] == PROVENANCE), None)
     if ours is not None:
         open_ends = list(departures(data if sidecar is None else sidecar, ours.get("file_type")))
         reasons += [f"cuesmith.seal: {what}" for what in open_ends]
@@ -102,14 +103,15 @@ def _judge(path: Path, data: bytes, sidecar: bytes | None, beside: Path, told: d
         development=development,
         signer=", ".join(filter(None, [signature.get("common_name"), signature.get("issuer")])) or None,
         sidecar=str(beside) if sidecar is not None else None,
-        manifest=manifest,
+        manifest=manifest or None,
     )
 
 
 def _unreadable(path: Path, error: Exception, sidecar: Path | None) -> Verdict:
     said = str(error)
-    missing = said.startswith("ManifestNotFound") or mime_type(path.suffix) is None
-    state: State = "Missing" if missing and sidecar is None else "Invalid"
+    without = path.suffix in BESIDE or mime_type(path.suffix) is None
+    missing = sidecar is None and (without or said.startswith("ManifestNotFound"))
+    state: State = "Missing" if missing else "Invalid"
     reason = "no Content Credentials in it or beside it" if state == "Missing" else said
     return Verdict(str(path), state, (reason,), (), False, None, str(sidecar) if sidecar else None, None)
 

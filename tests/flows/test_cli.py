@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 from flows.cli.app import app
 from pipeline.manifest import json_schema_text
 
-COMMANDS = ["init", "validate", "schema", "plan", "build", "catalog", "measure", "verify", "gc"]
+COMMANDS = ["init", "validate", "schema", "plan", "build", "catalog", "measure", "credentials", "verify", "gc"]
 
 
 def run(*words: str | Path) -> Result:
