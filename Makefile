@@ -6,12 +6,14 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help setup setup-dev demo test test-slow check lint types imports docs format clean
+.PHONY: help setup setup-audiocraft setup-dev demo test test-slow check lint types imports docs format bench-rebuild browser clean
 
 help:  ## What there is to make.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 setup: $(VENV)/.cuesmith  ## The .venv with Cuesmith in it.
+
+setup-audiocraft: $(VENV)/.cuesmith-audiocraft  ## The .venv with the audiocraft engine: torch, transformers, AudioCraft.
 
 setup-dev: $(VENV)/.cuesmith-dev  ## The .venv with all that tests and checks need.
 
@@ -20,8 +22,15 @@ $(VENV)/.cuesmith: pyproject.toml constraints.txt
 	$(PIP) -e '.[c2pa]'
 	touch $@
 
-$(VENV)/.cuesmith-dev: $(VENV)/.cuesmith
-	$(PIP) -e '.[dev,s3]'
+# AudioCraft pins a torch of 2023 and a hundred packages that inference never calls, so it comes without them.
+$(VENV)/.cuesmith-audiocraft: $(VENV)/.cuesmith
+	$(PIP) torch==2.13.0
+	$(PIP) -e '.[audiocraft]'
+	$(PIP) --no-deps audiocraft==1.3.0
+	touch $@
+
+$(VENV)/.cuesmith-dev: $(VENV)/.cuesmith-audiocraft
+	$(PIP) -e '.[dev,s3,m4a]'
 	touch $@
 
 demo: setup  ## Build the example game with the sketch engine; no GPU, no weights, no network.
@@ -32,6 +41,11 @@ test: setup-dev  ## Every test of the default suite.
 
 test-slow: setup-dev  ## The long tests: many kills, many mutations.
 	$(BIN)/python -m pytest -m slow
+
+browser:  ## Where the browser tests find a Chromium, and how to get one.
+	@echo "Tests and scripts use CHROMIUM, or chromium, chromium-browser, google-chrome on the path, or Playwright's own."
+	@echo "Debian, Ubuntu: apt-get install chromium.   Anywhere: $(BIN)/python -m playwright install chromium"
+	@echo "Without one the tests marked browser are skipped."
 
 check: lint types imports docs  ## Format, lint, types, import rules, docs.
 
@@ -51,6 +65,9 @@ docs: setup-dev
 format: setup-dev  ## Bring the code into shape.
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+bench-rebuild: setup  ## Time builds with nothing to do at up to 100,000 variations, beside DVC.
+	$(BIN)/python benchmarks/rebuild.py
 
 clean:  ## Remove the .venv and everything that builds wrote.
 	rm -rf $(VENV) build dist *.egg-info

@@ -22,15 +22,16 @@ from pipeline.catalog import (
 )
 from pipeline.credentials import available, configured
 from pipeline.errors import UsageError
-from pipeline.manifest import load
+from pipeline.manifest import load, load_cached
 from pipeline.manifest.spec import CredentialsPolicy, Project
 from pipeline.plan import APPROVED, LOCKED, AssetPlan, Known, Plan, VariationPlan, plan
-from pipeline.provenance import MasterRecord, MasterRow
+from pipeline.provenance import MasterRow
 from pipeline.store import Store
 
 Signatures = Mapping[tuple[str, int], SignedFiles]
 """By asset id and variation."""
-MasterOf = Callable[[AssetPlan, VariationPlan], str | None]
+MadeMaster = Callable[[AssetPlan, VariationPlan], str | None]
+"""Digest of the master that a build made for a variation; None where it made none."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class Prepared:
     latest: Version | None
     known: Known
     plan: Plan
+    reviews: ReviewState
     only: tuple[str, ...]
 
     @cached_property
@@ -61,14 +63,16 @@ def prepare(manifest: Path, outputs: str, profile: str | None = None, only: Sequ
 
     Raises `ManifestError`, `UsageError` when a glob matches nothing, and the store's errors.
     """
-    project = load(manifest, profile)
-    if only:
-        project = _narrow(project, only)
     store = Store.open(outputs)
     catalog = Catalog(store)
     latest = catalog.latest()
-    known = _known(store, latest)
-    return Prepared(project, store, catalog, latest, known, plan(project, known), tuple(only))
+    compiled = store.backend.local_path("cache/manifests") if latest else None
+    project = load_cached(manifest, profile, compiled) if compiled else load(manifest, profile)
+    if only:
+        project = _narrow(project, only)
+    reviews = Reviews(store).state()
+    known = _known(store, latest, reviews)
+    return Prepared(project, store, catalog, latest, known, plan(project, known), reviews, tuple(only))
 
 
 def _narrow(project: Project, only: Sequence[str]) -> Project:
@@ -82,10 +86,9 @@ def _narrow(project: Project, only: Sequence[str]) -> Project:
     return replace(project, assets=tuple(chosen))
 
 
-def _known(store: Store, latest: Version | None) -> Known:
-    state = Reviews(store).state()
+def _known(store: Store, latest: Version | None, reviews: ReviewState) -> Known:
     rows = latest.by_variation if latest else {}
-    return Known(store, rows, state.rejected, _held(latest, state))
+    return Known(store, rows, reviews.rejected, _held(latest, reviews), reviews.chosen)
 
 
 def _held(latest: Version | None, state: ReviewState) -> dict[tuple[str, int], str]:
@@ -109,23 +112,28 @@ def next_rows(
     prepared: Prepared,
     before: Version | None,
     failures: Failures | None = None,
-    master_of: MasterOf | None = None,
+    made: MadeMaster | None = None,
+    reviews: ReviewState | None = None,
     signed: Signatures | None = None,
     known: Known | None = None,
 ) -> tuple[MasterRow, ...]:
-    """The rows of the version that would follow ``before``.
+    """The rows of the version that would follow ``before``, under ``reviews`` (default: those of the plan).
 
-    ``master_of`` gives the digest of a planned variation's master, where that is not the planned one;
-    ``signed`` what this build signed. ``known`` spares a new look into the store.
+    ``signed`` is what this build signed. ``known`` spares a new look into the store.
     """
     fresh = known or prepared.known.fresh()
 
-    def record(plan: AssetPlan, variation: VariationPlan) -> MasterRecord | None:
-        digest = master_of(plan, variation) if master_of else None
-        return fresh.master(digest or variation.master)
+    def digest(plan: AssetPlan, variation: VariationPlan) -> str:
+        return (made(plan, variation) if made else None) or variation.master
 
     rows = assemble(
-        prepared.plan.assets, failures or {}, record, before, lambda asset: not prepared.in_scope(asset)
+        prepared.plan.assets,
+        failures or {},
+        digest,
+        fresh.master,
+        before,
+        lambda asset: not prepared.in_scope(asset),
+        reviews or prepared.reviews,
     )
     return _settled(prepared, rows, before, signed or {}, fresh)
 
@@ -152,6 +160,11 @@ def open_rows(prepared: Prepared, rows: Sequence[MasterRow]) -> list[MasterRow]:
     return [row for row in rows if is_open(row, prepared.policies.get(row["asset"]))]
 
 
+def waiting_in(version: Version | None) -> int:
+    """How many masters of a version have a new take waiting beside them."""
+    return sum("waiting" in row for row in version.masters) if version else 0
+
+
 def unbuilt(prepared: Prepared) -> dict[str, Any]:
     """The object of ``build --json`` for a build that makes nothing."""
     return {
@@ -160,7 +173,9 @@ def unbuilt(prepared: Prepared) -> dict[str, Any]:
         "generated": 0,
         "mastered": 0,
         "reused": sum(len(plan.variations) for plan in prepared.plan.assets),
+        "waiting": waiting_in(prepared.latest),
         "failed": [],
         "run": None,
+        "report": None,
         "seconds": 0.0,
     }

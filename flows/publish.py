@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from flows.journal import Journal, listener, new_run_id
-from flows.prepare import MasterOf, Prepared, next_rows, unbuilt
+from flows.prepare import MadeMaster, Prepared, next_rows, unbuilt, waiting_in
+from flows.reporting import report_build
 from flows.sealing import sign
-from pipeline.catalog import Failures, Version, sync_library
+from pipeline.catalog import Failures, Reviews, Version, sync_latest
 from pipeline.catalog.tables import csv_bytes, frame, parquet_bytes
 from pipeline.provenance import MasterRow
 from pipeline.provenance.facts import now
@@ -23,7 +24,7 @@ def publish(
     run: str,
     build: Mapping[str, Any],
     failures: Failures | None = None,
-    master_of: MasterOf | None = None,
+    made: MadeMaster | None = None,
 ) -> tuple[Version | None, bool]:
     """Sign the masters of a build where the manifest asks for it, publish them, and show them in the library.
 
@@ -31,14 +32,16 @@ def publish(
     ``build`` goes into ``build.json``.
     """
 
-    signed = sign(prepared, next_rows(prepared, prepared.latest, failures, master_of))
+    signed = sign(prepared, next_rows(prepared, prepared.latest, failures, made))
 
     def rows(before: Version | None) -> tuple[MasterRow, ...]:
-        return next_rows(prepared, before, failures, master_of, signed)
+        return next_rows(prepared, before, failures, made, Reviews(prepared.store).state(), signed)
 
     def companions(version: Version) -> Mapping[str, bytes]:
         table = frame(version)
-        facts = {"schema": BUILD_SCHEMA, **build, "version": version.number, "published": True}
+        result = {"version": version.number, "published": True, "waiting": waiting_in(version)}
+        facts = {"schema": BUILD_SCHEMA, **build, **result}
+        facts.pop("report", None)
         return {
             "catalog.parquet": parquet_bytes(table),
             "catalog.csv": csv_bytes(table),
@@ -56,7 +59,7 @@ def publish(
         manifest={"file": project.file, "sha256": project.sha256, "profile": project.profile},
         companions=companions,
     )
-    sync_library(prepared.store, version)
+    sync_latest(prepared.catalog)
     return version, published
 
 
@@ -66,7 +69,13 @@ def publish_only(prepared: Prepared) -> dict[str, Any]:
     result = unbuilt(prepared) | {"run": run}
     journal = Journal(prepared.store, run, listener())
     version, published = publish(prepared, run=run, build=result)
-    result |= {"version": version.number if version else None, "published": published}
+    result |= {
+        "version": version.number if version else None,
+        "published": published,
+        "waiting": waiting_in(version),
+    }
+    if version is not None and published:
+        result["report"] = report_build(prepared.store, version, journal)
     journal.write("build-done", **result)
     journal.close()
     return result

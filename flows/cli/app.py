@@ -1,14 +1,15 @@
-"""The ``cuesmith`` command: its sub-commands, in the order in which a person meets them."""
+"""The ``cuesmith`` command: what all its sub-commands share."""
 
 from __future__ import annotations
 
 import typer
 
-from flows.cli import building, cataloguing, crediting, keeping, measuring, writing
+from flows.cli.commands import Commands
 from pipeline import __version__
 
 app = typer.Typer(
     name="cuesmith",
+    cls=Commands,
     help=(
         "Batch generation of game audio: YAML manifests in, a versioned catalog of finished music and sound "
         "effects out.\n\nStart with: cuesmith init mygame && cd mygame && cuesmith build"
@@ -22,12 +23,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-writing.register(app)
-building.register(app)
-cataloguing.register(app)
-measuring.register(app)
-crediting.register(app)
-keeping.register(app)
 
 
 def _version(asked: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 from collections import Counter
@@ -9,11 +10,11 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.cli.answers import answer, answer_json, command, remark
+from flows.cli.answers import answer, answer_json, collector_at_rest, command, remark
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Manifest, Only, Outputs, Profile, find_manifest
 from flows.devices import parse_devices
 from flows.prepare import Prepared, prepare, unbuilt, up_to_date
-from pipeline.catalog import sync_library
+from pipeline.catalog import sync_latest
 from pipeline.credentials import DEVELOPMENT
 
 _NOTHING_PUBLISHED = 1
@@ -26,6 +27,7 @@ def register(app: typer.Typer) -> None:
 
 
 @command
+@collector_at_rest()
 def build_command(
     manifest: Manifest = None,
     outputs: Outputs = DEFAULT_OUTPUTS,
@@ -37,7 +39,7 @@ def build_command(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make what is missing or changed, and publish a new catalog version.
+    """Make what is missing or changed; publish a new catalog version.
 
     Only what changed is made again. A build that is killed goes on where it was; every finished take is kept.
     """
@@ -46,6 +48,7 @@ def build_command(
     began = time.monotonic()
     prepared = prepare(path, outputs, profile, only or ())
     if prepared.plan.stale:
+        gc.enable()
         # Prefect reads its settings when it is imported; the progress bar says what its log lines would.
         os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
         os.environ.setdefault("PREFECT_LOGGING_INTERNAL_LEVEL", "CRITICAL")
@@ -53,7 +56,7 @@ def build_command(
 
         result = run_build(path, outputs, profile, only or (), devices, quiet=quiet)
     elif up_to_date(prepared) and prepared.latest is not None:
-        sync_library(prepared.store, prepared.latest)
+        sync_latest(prepared.catalog)
         result = unbuilt(prepared)
     else:
         from flows.publish import publish_only
@@ -99,6 +102,12 @@ def _tell(result: dict[str, Any], prepared: Prepared) -> None:
     state = "published" if result["published"] else "unchanged"
     answer(f"catalog version {result['version']} {state}: {made} in {result['seconds']:.1f} s")
     _tell_credentials(prepared)
+    if result["waiting"]:
+        remark(f"{result['waiting']} new takes wait for review: cuesmith catalog show --state waiting")
     library = prepared.store.backend.local_path("library/latest")
     if library is not None:
         answer(f"listen: {library}")
+    if result["report"]:
+        answer(f"review: {prepared.store.backend.local_path(result['report']) or result['report']}")
+    elif result["published"]:
+        remark(f"warning: no report: runs/{result['run']}/journal.jsonl says why; try: cuesmith report")

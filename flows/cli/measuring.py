@@ -39,10 +39,11 @@ def measure_command(
     ],
     as_json: AsJson = False,
 ) -> None:
-    """Measure any sound files: loudness by BS.1770-5, true and sample peak, DC, silence at both ends.
+    """Measure any sound files: loudness, true and sample peak, silence.
 
-    What does not exist is - (null in JSON): silence has no loudness, less than 3 s no range. A file that cannot
-    be read is told, the others are measured, and the exit code is that of the first problem.
+    Loudness is that of BS.1770-5. What does not exist is - (null in JSON): silence has no loudness, less than
+    3 s no range. A file that cannot be read is told, the others are measured, and the exit code is that of the
+    first problem.
     """
     measured: list[dict[str, Any]] = []
     problems: list[tuple[Path, CuesmithError]] = []

@@ -7,12 +7,11 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.answers import answer, answer_json, command, remark
+from flows.cli.answers import answer, answer_json, collector_at_rest, command, remark
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Manifest, Only, Outputs, Profile, find_manifest
 from flows.prepare import prepare
 from pipeline.errors import UsageError
 from pipeline.manifest import json_schema_text, load
-from pipeline.manifest.starter import starter_files
 from pipeline.plan import Plan, check
 
 _STALE = 1
@@ -31,7 +30,12 @@ def init(
     folder: Annotated[Path, typer.Argument(help="Where to make the project.")] = Path(),
     as_json: AsJson = False,
 ) -> None:
-    """Make a small project that builds at once: a manifest, its schema for the editor, a .gitignore."""
+    """Make a small project that builds at once.
+
+    It has a manifest, the manifest's schema for the editor, and a .gitignore.
+    """
+    from pipeline.manifest.starter import starter_files
+
     files = starter_files()
     present = [name for name in files if (folder / name).exists()]
     if present:
@@ -55,7 +59,10 @@ def init(
 
 @command
 def validate(manifest: Manifest = None, profile: Profile = None, as_json: AsJson = False) -> None:
-    """Check a manifest under every profile (or one): all errors at once, each with file, line and the fix."""
+    """Check a manifest: all errors at once, each with line and fix.
+
+    It is read under every profile, or under the one that is given.
+    """
     path = find_manifest(manifest)
     project = load(path, profile)
     projects = [project, *(() if profile else (load(path, name) for name in project.profiles))]
@@ -75,7 +82,7 @@ def schema(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print the JSON Schema of manifests, for completion and red squiggles in an editor."""
+    """Print the JSON Schema of manifests, for completion in an editor."""
     text = json_schema_text()
     if write is None:
         typer.echo(text, nl=False)
@@ -88,6 +95,7 @@ def schema(
 
 
 @command
+@collector_at_rest()
 def plan_command(
     manifest: Manifest = None,
     outputs: Outputs = DEFAULT_OUTPUTS,
@@ -99,7 +107,10 @@ def plan_command(
     everything: Annotated[bool, typer.Option("--all", help="List what is up to date as well.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Tell what a build would do, and why. Needs no GPU, no weights, no network."""
+    """Tell what a build would do, and why.
+
+    Needs no GPU, no weights, no network.
+    """
     prepared = prepare(find_manifest(manifest), outputs, profile, only or ())
     if as_json:
         answer_json(prepared.plan.to_json())

@@ -27,7 +27,10 @@ def _content_seed(clip: Clip) -> int:
 
 def interleaved(clip: Clip) -> npt.NDArray[np.float32]:
     """Samples as files hold them: little-endian float32 of shape [samples, channels], contiguous."""
-    return np.ascontiguousarray(clip.samples.T, dtype="<f4")
+    frames = np.empty((clip.length, clip.channels), "<f4")
+    for place, channel in enumerate(clip.samples):
+        frames[:, place] = channel
+    return frames
 
 
 def quantise(clip: Clip, bits: int) -> Integers:
@@ -38,15 +41,16 @@ def quantise(clip: Clip, bits: int) -> Integers:
     silence. 24 bit is rounded without dither: its step is below any converter's noise. Samples beyond full
     scale are held at it.
     """
-    scale = float(1 << (bits - 1))
-    values = interleaved(clip).astype(np.float64) * scale
+    scale = np.float32(1 << (bits - 1))
+    values = np.clip(interleaved(clip), -1.0, 1.0) * scale
     if bits == 16:
         random = np.random.Generator(np.random.Philox(_content_seed(clip)))
         noise = random.random(values.shape, dtype=np.float32)
         noise -= random.random(values.shape, dtype=np.float32)
-        values += np.where(values == 0.0, np.float32(0.0), noise)
+        noise[values == 0.0] = 0.0
+        values += noise
     np.rint(values, out=values)
-    return np.clip(values, -scale, scale - 1.0, out=values).astype("<i4")
+    return np.clip(values, -scale, scale - 1, out=values).astype("<i4")
 
 
 def pcm_bytes(clip: Clip, depth: Depth) -> bytes:
@@ -58,8 +62,11 @@ def pcm_bytes(clip: Clip, depth: Depth) -> bytes:
         return interleaved(clip).tobytes()
     if depth == "16":
         return quantise(clip, 16).astype("<i2").tobytes()
-    wide = quantise(clip, 24)
-    return np.ascontiguousarray(wide.view(np.uint8).reshape(-1, 4)[:, :3]).tobytes()
+    wide = quantise(clip, 24).view(np.uint8).reshape(-1, 4)
+    packed = np.empty((len(wide), 3), np.uint8)
+    for place in range(3):
+        packed[:, place] = wide[:, place]
+    return packed.tobytes()
 
 
 def pcm_sha256(clip: Clip, depth: Depth = "float") -> str:

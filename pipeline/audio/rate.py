@@ -17,9 +17,8 @@ _REACH_S = 0.05
 
 
 def _convert(samples: Samples, rate_in: float, rate_out: float) -> Samples:
-    """soxr over [channels, samples]; the caller fixes the length."""
-    converted = soxr.resample(np.ascontiguousarray(samples.T), rate_in, rate_out, quality=QUALITY)
-    return np.ascontiguousarray(converted.reshape(-1, samples.shape[0]).T, dtype=np.float32)
+    """soxr over [channels, samples], channel by channel; the caller fixes the length."""
+    return np.stack([soxr.resample(channel, rate_in, rate_out, quality=QUALITY) for channel in samples])
 
 
 def _fit(samples: Samples, length: int) -> Samples:

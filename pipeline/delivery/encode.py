@@ -89,8 +89,7 @@ def _decoded(data: bytes, audio_format: str) -> Clip:
 def _under_ceiling(
     clip: Clip, audio_format: str, loop: Loop | None, labels: Labels | None, ceiling_dbtp: float
 ) -> Rendition:
-    """The first lossy encode whose decoded true peak keeps the ceiling, each try lower by what was missing.
-    """
+    """The first encode whose decoded true peak keeps the ceiling, each try lower by what was missing."""
     lowered_db = 0.0
     for _ in range(_TRIES):
         data = _lossy(apply_gain(clip, -lowered_db), audio_format, loop, labels)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import struct
-from xml.etree import ElementTree
+from collections.abc import Iterable
+from xml.sax.saxutils import escape
 
 from pipeline.audio import Chunk
 from pipeline.audio.riff import chunk_bytes
@@ -44,40 +45,48 @@ def bext_chunk(labels: Labels, measured: Measurement | None) -> Chunk:
     return Chunk("bext", head + tail + history.encode("ascii", "replace"))
 
 
-def _add(parent: ElementTree.Element, name: str, text: str | None) -> None:
-    """A child, unless there is nothing to say. Control characters, which XML cannot hold, are left out."""
-    if text:
-        clean = "".join(char for char in text if char >= " " or char in "\t\n")
-        ElementTree.SubElement(parent, name).text = clean
+_NOT_XML = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 65534, 65535))
+"""Characters that XML 1.0 cannot hold."""
+
+
+def _elements(pairs: Iterable[tuple[str, str | None]]) -> str:
+    """One element for each pair that has something to say."""
+    return "".join(f"<{name}>{escape(text.translate(_NOT_XML))}</{name}>" for name, text in pairs if text)
+
+
+def _aswg(labels: Labels, measured: Measurement | None, loop: bool) -> list[tuple[str, str | None]]:
+    """The ASWG object's fields (Sony ASWG-G006)."""
+    known = measured is not None and measured.integrated_lufs is not None
+    return [
+        ("contentType", labels.kind),
+        ("project", labels.project),
+        ("originator", TOOL),
+        ("notes", labels.disclosure),
+        ("isGenerated", "true" if labels.generated else "false"),
+        ("isLoop", "true" if loop else "false"),
+        ("fxName", labels.ucs_name or labels.title),
+        ("catId", labels.ucs_category),
+        ("sourceId", labels.catalog_id),
+        ("usageRights", labels.license),
+        ("tempo", tempo_text(labels.tempo_bpm) if labels.tempo_bpm else None),
+        ("loudness", f"{measured.integrated_lufs:.2f}" if measured and known else None),
+        ("maxPeak", f"{measured.true_peak_dbtp:.2f}" if measured and known else None),
+    ]
 
 
 def ixml_chunk(labels: Labels, measured: Measurement | None, *, loop: bool) -> Chunk:
-    """iXML with the ASWG extension object (Sony ASWG-G006): what middleware and sound libraries search."""
-    root = ElementTree.Element("BWFXML")
-    _add(root, "IXML_VERSION", "1.61")
-    _add(root, "PROJECT", labels.project)
-    _add(root, "SCENE", labels.asset)
-    _add(root, "TAKE", str(labels.variation))
-    _add(root, "NOTE", labels.disclosure)
-    aswg = ElementTree.SubElement(root, "ASWG")
-    _add(aswg, "contentType", labels.kind)
-    _add(aswg, "project", labels.project)
-    _add(aswg, "originator", TOOL)
-    _add(aswg, "notes", labels.disclosure)
-    _add(aswg, "isGenerated", "true" if labels.generated else "false")
-    _add(aswg, "isLoop", "true" if loop else "false")
-    _add(aswg, "fxName", labels.ucs_name or labels.title)
-    _add(aswg, "catId", labels.ucs_category)
-    _add(aswg, "sourceId", labels.catalog_id)
-    _add(aswg, "usageRights", labels.license)
-    _add(aswg, "tempo", tempo_text(labels.tempo_bpm) if labels.tempo_bpm else None)
-    if measured and measured.integrated_lufs is not None and measured.true_peak_dbtp is not None:
-        _add(aswg, "loudness", f"{measured.integrated_lufs:.2f}")
-        _add(aswg, "maxPeak", f"{measured.true_peak_dbtp:.2f}")
-    user = ElementTree.SubElement(root, "USER")
-    for name, value in labels.plain():
-        _add(user, name, value)
-    return Chunk("iXML", ElementTree.tostring(root, encoding="UTF-8", xml_declaration=True))
+    """iXML with the ASWG extension object: what middleware and sound libraries search."""
+    head = [
+        ("IXML_VERSION", "1.61"),
+        ("PROJECT", labels.project),
+        ("SCENE", labels.asset),
+        ("TAKE", str(labels.variation)),
+        ("NOTE", labels.disclosure),
+    ]
+    aswg = _elements(_aswg(labels, measured, loop))
+    body = f"{_elements(head)}<ASWG>{aswg}</ASWG><USER>{_elements(labels.plain())}</USER>"
+    text = f'<?xml version="1.0" encoding="UTF-8"?>\n<BWFXML>{body}</BWFXML>'
+    return Chunk("iXML", text.encode("utf-8", "replace"))
 
 
 def info_chunk(labels: Labels) -> Chunk:

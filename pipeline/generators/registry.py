@@ -8,7 +8,7 @@ from importlib import import_module
 from pipeline.errors import MachineError, UsageError
 from pipeline.generators.protocol import Engine
 
-_OWN = {"sketch": "pipeline.generators.sketch"}
+_OWN = {"audiocraft": "pipeline.generators.audiocraft", "sketch": "pipeline.generators.sketch"}
 _PLUGINS = "pipeline.generators.plugins"
 
 
@@ -34,6 +34,6 @@ def find_engine(name: str) -> Engine:
         raise UsageError(f"engine {name!r} is not installed; installed engines: {known}") from None
     if not isinstance(engine, Engine):
         raise MachineError(
-            f"{engine!r}, named as engine {name!r}, is not an Engine; docs/engines.md has the contract"
+            f"{engine!r}, named as engine {name!r}, is not an Engine; docs/architecture.md has the contract"
         )
     return engine

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
 
@@ -16,13 +17,21 @@ from pipeline.manifest.language import Asset, Layer, Manifest, Settings
 from pipeline.manifest.nodes import Mapping, Sequence
 from pipeline.manifest.problems import Problems
 from pipeline.manifest.settings import BUILT_IN, lay_all
-from pipeline.manifest.sources import Source, Sources, check_profile
+from pipeline.manifest.sources import ReadFile, Source, Sources, check_profile
 from pipeline.manifest.spec import AssetSpec, Project
 
 _STAND_IN = {"id": "unnamed", "kind": "sfx", "prompt": "none"}
 
 
-def load(path: Path, profile: str | None = None) -> Project:
+@dataclass(frozen=True)
+class Loaded:
+    """A project and every file that it was read from."""
+
+    project: Project
+    files: tuple[ReadFile, ...]
+
+
+def load_with_files(path: Path, profile: str | None = None) -> Loaded:
     """The project that the manifest at ``path`` describes, with the settings of ``profile``.
 
     Raises `ManifestError` with every problem of the manifest and of what it includes, in file order.
@@ -46,9 +55,15 @@ def load(path: Path, profile: str | None = None) -> Project:
     problems.check()
     assets.sort(key=attrgetter("id"))
     profiles = dict.fromkeys(name for source in sources.found for name in source.shared.value.profiles)
-    return Project(
+    project = Project(
         main.shared.value.project, str(path), profile, tuple(profiles), sources.sha256, tuple(assets)
     )
+    return Loaded(project, (*sources.files, *_audio_files(sources.folder, project)))
+
+
+def _audio_files(folder: Path, project: Project) -> Iterator[ReadFile]:
+    found = {audio for asset in project.assets for audio in (asset.melody, asset.continue_from) if audio}
+    yield from (ReadFile(str(folder / audio.name), audio.path, audio.sha256) for audio in found)
 
 
 def _check_project(main: Source, name: str) -> None:

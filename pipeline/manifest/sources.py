@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,6 +29,17 @@ class Source:
     """What it may share with other files; the manifest's project and assets are read later."""
 
 
+@dataclass(frozen=True, slots=True)
+class ReadFile:
+    """A file whose bytes shaped the project."""
+
+    named: str
+    """Its absolute path as it was asked for."""
+    path: str
+    """The file itself: `named` with links followed."""
+    sha256: str
+
+
 @dataclass
 class Sources:
     """Reads a manifest and its includes, each file once."""
@@ -39,6 +51,8 @@ class Sources:
     """Weakest first; the manifest itself last."""
     incomplete: bool = False
     """Whether a file could not be read, so that defaults and profiles may be missing."""
+    files: list[ReadFile] = field(default_factory=list)
+    """Every file that was read, in that order."""
     _hash: hashlib._Hash = field(default_factory=hashlib.sha256)
     _seen: set[Path] = field(default_factory=set)
 
@@ -47,11 +61,16 @@ class Sources:
         """Over the name, the length and the bytes of every file, in the order in which they were read."""
         return self._hash.hexdigest()
 
-    def read(self, path: Path, shown: str, chain: tuple[Path, ...] = ()) -> Source | None:
-        """Read ``path``, known to the person as ``shown``, after everything that it includes."""
+    def read(
+        self, path: Path, shown: str, chain: tuple[Path, ...] = (), named: Path | None = None
+    ) -> Source | None:
+        """Read ``path``, known to the person as ``shown``, after everything that it includes.
+
+        ``named`` is ``path`` before links were followed.
+        """
         self._seen.add(path)
         report = self.problems.in_file(shown)
-        root = self._load(path, report)
+        root = self._load(path, named or path, report)
         if root is None or not _known_version(root, report):
             self.incomplete = True
             return None
@@ -71,7 +90,7 @@ class Sources:
             return check(Manifest, _without_assets(root), report, stand_in=stand_in)
         return check(Shared, root, report, stand_in={"cuesmith": "1"})
 
-    def _load(self, path: Path, report: Report) -> Mapping | None:
+    def _load(self, path: Path, named: Path, report: Report) -> Mapping | None:
         try:
             if not path.is_file():
                 what = "it is not a file" if path.exists() else "there is no such file"
@@ -82,6 +101,8 @@ class Sources:
         except OSError as error:
             report.add(1, "", Fault(f"the file cannot be read: {error.strerror}", "check its permissions"))
             return None
+        sha256 = hashlib.sha256(data).hexdigest()
+        self.files.append(ReadFile(str(named), os.path.realpath(path), sha256))
         name = path.relative_to(self.folder).as_posix() if path.is_relative_to(self.folder) else path.name
         self._hash.update(f"{name}\n{len(data)}\n".encode("utf-8", "surrogateescape") + data)
         return read_document(data, report)
@@ -105,7 +126,7 @@ class Sources:
             report.at(source.root, location, fault)
             return
         if path not in self._seen:
-            self.read(path, _beside(report.file, text), chain)
+            self.read(path, _beside(report.file, text), chain, includer.parent / text)
 
 
 def _beside(shown: str, text: str) -> str:

@@ -31,10 +31,10 @@ def _mono(clip: Clip) -> Floats:
     return np.asarray(clip.samples.mean(axis=0, dtype=np.float64))
 
 
-def _rhythm(wave: Floats, bin_length: int) -> Floats:
-    """Log level by bin, flat on average: onsets stand out, overall level does not."""
-    count = len(wave) // bin_length
-    power = np.square(wave[: count * bin_length]).reshape(count, bin_length).mean(axis=1)
+def _rhythm(clip: Clip, first: int, last: int, bin_length: int) -> Floats:
+    """Log level from bin ``first`` to ``last``, flat on average: onsets stand out, overall level does not."""
+    part = Clip(clip.samples[:, first * bin_length : last * bin_length], clip.rate)
+    power = np.square(_mono(part)).reshape(last - first, bin_length).mean(axis=1)
     level = np.log10(power + 1e-6 * float(power.mean()) + 1e-20)
     return np.asarray(level - level.mean())
 
@@ -57,12 +57,12 @@ def tempo_length(clip: Clip, length: int) -> tuple[int, float]:
     """
     bin_length = max(1, round(_BIN_S * clip.rate))
     drift = round(_DRIFT * length / bin_length)
-    wave = _rhythm(_mono(clip), bin_length)
     middle = round(length / bin_length)
-    size = min(round(_RHYTHM_S / _BIN_S), len(wave) - middle - drift, middle)
+    size = min(round(_RHYTHM_S / _BIN_S), clip.length // bin_length - middle - drift, middle)
     if size < round(0.25 / _BIN_S) or middle <= drift:
         return length, 0.0
-    found = _normalised(wave[:size], wave[middle - drift : middle + drift + size])
+    head = _rhythm(clip, 0, size, bin_length)
+    found = _normalised(head, _rhythm(clip, middle - drift, middle + drift + size, bin_length))
     best = int(found.argmax())
     if found[best] < max(LIKE, found[drift] + CLEARLY):
         return length, round(float(found[drift]), 4)

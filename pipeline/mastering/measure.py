@@ -53,12 +53,22 @@ class Measurement:
         }
 
 
+def sample_peak(clip: Clip) -> float:
+    """Highest magnitude of any sample, linear; 0.0 for an empty clip."""
+    return max(float(clip.samples.max(initial=0.0)), -float(clip.samples.min(initial=0.0)))
+
+
+def is_finite(clip: Clip) -> bool:
+    """Whether every sample is a number: NaN and infinity survive a sum, so most clips need no second look."""
+    return bool(np.isfinite(clip.samples.sum())) or bool(np.isfinite(clip.samples).all())
+
+
 def _quiet_start(samples: Samples, threshold: float) -> int:
     """Samples before the first above ``threshold``; stops looking there."""
     for start in range(0, samples.shape[1], _LOOK):
-        loud = np.flatnonzero((np.abs(samples[:, start : start + _LOOK]) > threshold).any(axis=0))
-        if len(loud):
-            return start + int(loud[0])
+        part = samples[:, start : start + _LOOK]
+        if part.max() > threshold or part.min() < -threshold:
+            return start + int((np.abs(part) > threshold).any(axis=0).argmax())
     return int(samples.shape[1])
 
 
@@ -86,9 +96,9 @@ def _method(found: Energies, rate: int) -> str:
 
 def measurement(clip: Clip, found: Energies, peak: float) -> Measurement:
     """The record of ``clip`` whose ``found`` energies and linear true ``peak`` are already known."""
-    sample_peak = max(float(clip.samples.max(initial=0.0)), -float(clip.samples.min(initial=0.0)))
-    rms = float(np.sqrt(np.mean(np.square(clip.samples), dtype=np.float64))) if clip.length else 0.0
-    means = clip.samples.mean(axis=1, dtype=np.float64) if clip.length else np.zeros(1)
+    highest = sample_peak(clip)
+    rms = float(np.sqrt(np.mean(np.square(clip.samples)))) if clip.length else 0.0
+    means = clip.samples.mean(axis=1) if clip.length else np.zeros(1)
     leading, trailing = silence_ends(clip, amplitude(SILENCE_DBFS))
     return Measurement(
         duration_s=clip.seconds,
@@ -99,8 +109,8 @@ def measurement(clip: Clip, found: Energies, peak: float) -> Measurement:
         short_term_max_lufs=found.short_term_max(),
         loudness_range_lu=found.loudness_range(),
         true_peak_dbtp=level(peak),
-        sample_peak_dbfs=level(sample_peak),
-        crest_db=level(sample_peak / rms) if rms > 0.0 else None,
+        sample_peak_dbfs=level(highest),
+        crest_db=level(highest / rms) if rms > 0.0 else None,
         dc_offset=float(means[np.abs(means).argmax()]),
         leading_silence_s=leading / clip.rate,
         trailing_silence_s=trailing / clip.rate,
@@ -118,6 +128,6 @@ def measure(clip: Clip, *, circular: bool = False) -> Measurement:
         raise MasteringError(
             f"{clip.channels} channels cannot be measured; give mono to 7.1 (1 to {MOST_CHANNELS} channels)"
         )
-    if not np.isfinite(clip.samples).all():
+    if not is_finite(clip):
         raise MasteringError("the sound holds NaN or infinite samples; generate it again with another seed")
     return measurement(clip, energies(clip), true_peak(clip, circular=circular))

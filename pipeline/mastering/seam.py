@@ -23,7 +23,7 @@ _ORDER = 32
 Restoration", 1998, chapter 5)."""
 _FRAME = 2 * _ORDER + 8
 """Samples in which a corner's residual falls, the corner in the middle."""
-_AROUND_S = 3.0
+_AROUND_S = 2.0
 """What is looked at to either side of the seam."""
 _WINDOW_S = 0.1
 _USUAL_CLICK = 0.999
@@ -123,7 +123,7 @@ def _steps(wave: Floats, window: int) -> tuple[float, float]:
 
 
 def _around_seam(clip: Clip, start: int, end: int) -> Floats:
-    """Up to 3 s before the seam and as much after it, float64 of shape [channels, samples], the seam in the
+    """Up to 2 s before the seam and as much after it, float64 of shape [channels, samples], the seam in the
     middle."""
     reach = min(round(_AROUND_S * clip.rate), (end - start) // 2)
     before, after = clip.samples[:, end - reach : end], clip.samples[:, start : start + reach]

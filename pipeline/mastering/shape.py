@@ -13,6 +13,7 @@ from pipeline.manifest.spec import MasteringSpec
 from pipeline.mastering.channels import to_channels
 from pipeline.mastering.fade import fade
 from pipeline.mastering.loop import cut_loop
+from pipeline.mastering.measure import is_finite
 from pipeline.mastering.trim import cut, pad_end, sounding_range
 
 Step = dict[str, Any]
@@ -47,17 +48,17 @@ class Shaped:
 
 def remove_dc(clip: Clip) -> tuple[Clip, list[Step]]:
     """``clip`` with each channel's mean taken out where any is beyond `DC_LIMIT`."""
-    means = clip.samples.mean(axis=1, keepdims=True, dtype=np.float64)
-    if float(np.abs(means).max()) < DC_LIMIT:
+    means = [round(float(mean), 6) for mean in clip.samples.mean(axis=1)]
+    if max(map(abs, means)) < DC_LIMIT:
         return clip, []
-    step = {"step": "dc", "offset": [round(float(mean), 6) for mean in means.ravel()]}
-    return Clip((clip.samples - means).astype(np.float32), clip.rate), [step]
+    offsets = np.array(means, np.float32)[:, None]
+    return Clip(clip.samples - offsets, clip.rate), [{"step": "dc", "offset": means}]
 
 
 def _checked(take: TakeInput) -> Clip:
     if not take.clip.length:
         raise MasteringError("the take is empty; generate it again")
-    if not np.isfinite(take.clip.samples).all():
+    if not is_finite(take.clip):
         raise MasteringError("the take holds NaN or infinite samples; generate it again with another seed")
     return take.clip
 

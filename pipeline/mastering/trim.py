@@ -6,7 +6,7 @@ import numpy as np
 
 from pipeline.audio import Clip
 from pipeline.mastering.decibel import amplitude
-from pipeline.mastering.measure import silence_ends
+from pipeline.mastering.measure import sample_peak, silence_ends
 
 BELOW_PEAK_DB = 60.0
 """Below the sound's own peak by this much an end counts as silence."""
@@ -24,7 +24,7 @@ def sounding_range(clip: Clip) -> tuple[int, int]:
     Only the ends are looked at: whatever lies between the first and the last sample above the threshold
     stays, pauses too. A silent clip gives (0, 0).
     """
-    peak = float(np.abs(clip.samples).max(initial=0.0))
+    peak = sample_peak(clip)
     threshold = max(peak * amplitude(-BELOW_PEAK_DB), amplitude(FLOOR_DBFS))
     leading, trailing = silence_ends(clip, threshold)
     if leading == clip.length:
@@ -36,6 +36,8 @@ def sounding_range(clip: Clip) -> tuple[int, int]:
 
 def cut(clip: Clip, start: int, stop: int) -> Clip:
     """Samples from ``start`` to ``stop`` (exclusive)."""
+    if start == 0 and stop == clip.length:
+        return clip
     return Clip(np.ascontiguousarray(clip.samples[:, start:stop]), clip.rate)
 
 

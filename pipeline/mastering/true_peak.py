@@ -113,14 +113,20 @@ def _blocks(channel: Floats, circular: bool) -> Floats:
     return np.lib.stride_tricks.sliding_window_view(padded, _BLOCK + TAPS - 1)[::_BLOCK]
 
 
-def _bounds(rows: Floats) -> Floats:
-    """What no value in each block, between samples or on them, can exceed; shape [blocks]."""
-    level = np.maximum(rows.max(axis=1), -rows.min(axis=1))
-    slope = rows[:, 1:] - rows[:, :-1]
+def _may_exceed(rows: Floats, floor: float) -> tuple[npt.NDArray[np.intp], Floats]:
+    """Places of the blocks that may hold a value above ``floor``, and what none of their values can exceed.
+
+    The bound by level settles most blocks; only the rest are looked at for their second differences.
+    """
+    by_level = np.maximum(rows.max(axis=1), -rows.min(axis=1))
+    places = np.flatnonzero(by_level * _BY_LEVEL > floor)
+    level, chosen = by_level[places], rows[places]
+    slope = chosen[:, 1:] - chosen[:, :-1]
     bend = slope[:, 1:] - slope[:, :-1]
     most = np.maximum(bend.max(axis=1), -bend.min(axis=1))
-    bounds: Floats = np.minimum(level * _BY_LEVEL, level * _SLOPE + most * _BEND)
-    return bounds
+    bounds = np.minimum(level * _BY_LEVEL, level * _SLOPE + most * _BEND)
+    above = bounds > floor
+    return places[above], bounds[above]
 
 
 def _between(rows: Floats, times: int) -> Floats:
@@ -148,7 +154,7 @@ def _raise_channel(channel: Floats, envelope: Floats, times: int, floor: float, 
     rows = _blocks(channel, circular)
     padded = np.zeros(len(rows) * _BLOCK, np.float32)
     view = padded.reshape(len(rows), _BLOCK)
-    active = np.flatnonzero(_bounds(rows) > floor)
+    active, _ = _may_exceed(rows, floor)
     for start in range(0, len(active), _ROWS):
         chosen = active[start : start + _ROWS]
         view[chosen] = _between(rows[chosen], times)
@@ -158,14 +164,13 @@ def _raise_channel(channel: Floats, envelope: Floats, times: int, floor: float, 
 def _channel_peak(channel: Floats, times: int, least: float, circular: bool) -> float:
     """True peak of one channel, or ``least`` if that is higher: blocks most likely to hold it come first."""
     rows = _blocks(channel, circular)
-    bounds = _bounds(rows)
-    order = np.flatnonzero(bounds > least)
-    order = order[np.argsort(-bounds[order], kind="stable")]
+    places, bounds = _may_exceed(rows, least)
+    order = np.argsort(-bounds, kind="stable")
     for start in range(0, len(order), _ROWS):
         chosen = order[start : start + _ROWS]
         if bounds[chosen[0]] <= least:
             break
-        least = max(least, float(_between(rows[chosen], times).max()))
+        least = max(least, float(_between(rows[places[chosen]], times).max()))
     return least
 
 

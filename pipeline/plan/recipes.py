@@ -7,32 +7,51 @@ from itertools import count
 
 from pipeline.generators import Ask
 from pipeline.manifest.spec import AssetSpec
-from pipeline.recipe import Recipe, derive_seed
+from pipeline.recipe import Recipe, derive_seed, with_seeds
 
 
 def recipes_for(
-    asset: AssetSpec, ask: Ask, version: str, variation: int, rejected: Set[str]
-) -> tuple[Recipe, ...]:
-    """Recipes of one variation's candidates, at the first re-roll of which no take was rejected.
+    asset: AssetSpec, ask: Ask, version: str, rejected: Set[str]
+) -> tuple[tuple[Recipe, ...], ...]:
+    """For each variation, from the first, its candidates' recipes at the first re-roll with none rejected.
 
     ``version`` is the engine's, ``rejected`` holds recipe digests.
     """
-    for reroll in count():
-        recipes = tuple(
-            Recipe(
-                engine=asset.engine,
-                engine_version=version,
-                model=ask.model.id,
-                revision=ask.model.revision,
-                kind=asset.kind,
-                prompt=asset.prompt,
-                seconds=ask.seconds,
-                seed=derive_seed(asset.seed, asset.id, variation, reroll, candidate),
-                settings=ask.settings,
-                conditioning=ask.conditioning,
-            )
-            for candidate in range(asset.candidates)
-        )
-        if not rejected or rejected.isdisjoint(recipe.digest for recipe in recipes):
-            return recipes
-    raise AssertionError("unreachable: re-rolls have no end")
+    common = Recipe(
+        engine=asset.engine,
+        engine_version=version,
+        model=ask.model.id,
+        revision=ask.model.revision,
+        kind=asset.kind,
+        prompt=asset.prompt,
+        seconds=ask.seconds,
+        seed=0,
+        settings=ask.settings,
+        conditioning=ask.conditioning,
+    )
+    variations = range(1, asset.variations + 1)
+    seeds = (seed for variation in variations for seed in _seeds(asset, variation, reroll=0))
+    first = with_seeds(common, seeds)
+    rolled = (first[start : start + asset.candidates] for start in range(0, len(first), asset.candidates))
+    return tuple(
+        _reroll(asset, common, variation, recipes, rejected)
+        for variation, recipes in zip(variations, rolled, strict=True)
+    )
+
+
+def _reroll(
+    asset: AssetSpec, common: Recipe, variation: int, recipes: tuple[Recipe, ...], rejected: Set[str]
+) -> tuple[Recipe, ...]:
+    if not rejected:
+        return recipes
+    rerolls = count(1)
+    while not rejected.isdisjoint(recipe.digest for recipe in recipes):
+        recipes = with_seeds(common, _seeds(asset, variation, next(rerolls)))
+    return recipes
+
+
+def _seeds(asset: AssetSpec, variation: int, reroll: int) -> list[int]:
+    return [
+        derive_seed(asset.seed, asset.id, variation, reroll, candidate)
+        for candidate in range(asset.candidates)
+    ]

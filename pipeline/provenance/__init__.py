@@ -18,6 +18,7 @@ from pipeline.provenance.records import (
     RenditionJson,
     Status,
     TakeRecord,
+    WaitingRow,
 )
 
 __all__ = [
@@ -33,5 +34,6 @@ __all__ = [
     "RenditionJson",
     "Status",
     "TakeRecord",
+    "WaitingRow",
     "disclosure",
 ]

@@ -1,8 +1,9 @@
 """Are two sounds the same one? A fingerprint of signs, compared bit by bit.
 
 After Haitsma and Kalker, "A Highly Robust Audio Fingerprinting System" (ISMIR 2002): each bit says whether
-the difference between two neighbouring bands rose since the frame before. Gain, fades and coding change few bits;
-another take of the same prompt changes many. Round-robin variations must differ, or the player hears one.
+the difference between two neighbouring bands rose since the frame before. Gain, fades and coding change few
+bits; another take of the same prompt changes many. Round-robin variations must differ, or the player hears
+one.
 """
 
 from __future__ import annotations

@@ -129,9 +129,15 @@ class LocalBackend:
     def leaves(self, prefix: str) -> Iterator[str]:
         """See `Backend.leaves`."""
         path = self._path(prefix)
+        waiting = [path]
         with told("list", path):
-            for _, _, files in os.walk(path):
-                yield from files
+            while waiting:
+                with suppress(FileNotFoundError, NotADirectoryError), os.scandir(waiting.pop()) as found:
+                    for child in found:
+                        if child.is_dir(follow_symlinks=False):
+                            waiting.append(child.path)
+                        else:
+                            yield child.name
 
     def delete(self, key: str) -> None:
         """See `Backend.delete`."""

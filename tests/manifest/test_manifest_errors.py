@@ -1,7 +1,5 @@
 """Every way to write a manifest wrongly has its own message: place, fault, remedy."""
 
-
-
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A manifest takes in defaults and profiles of other files, from inside its folder only."""
 
-
-
 from __future__ import annotations
 
 from pathlib import Path

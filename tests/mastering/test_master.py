@@ -170,6 +170,13 @@ def test_mono_becomes_stereo_and_stereo_mono() -> None:
     assert np.array_equal(stereo.samples[0], stereo.samples[1])
 
 
+def test_channels_out_of_phase_do_not_cancel_in_mono() -> None:
+    wave = tone(1, -20, 1).samples
+    (made,) = good(master([TakeInput(Clip(np.concatenate([wave, -wave]), RATE))], SFX))
+    assert made.chain[0]["how"] == "channel 0"
+    assert made.deviation is None
+
+
 def test_a_dc_offset_is_taken_out() -> None:
     (made,) = good(master([TakeInput(Clip(tone(1, -20, 1).samples + np.float32(0.05), RATE))], SFX))
     assert abs(made.measured.dc_offset) < 0.002

@@ -16,9 +16,9 @@ from pipeline.recipe import Recipe, Scalar
 VERSION = "1"
 SAMPLE_RATE_HZ = 48_000
 
-_REAL_TIME = {"music": 20.0, "sfx": 60.0}
+_REAL_TIME = {"music": 50.0, "sfx": 70.0}
 """Audio-seconds a second on one core, roughly."""
-_OVERHEAD_S = 0.02
+_OVERHEAD_S = 0.01
 
 
 class SketchEngine:

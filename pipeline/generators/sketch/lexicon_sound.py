@@ -233,7 +233,7 @@ SIZES = {
 }
 FORCES = {
     -0.8: "soft gentle faint subtle quiet delicate barely",
-    -0.4: "light slow careful sneaking distant calm tiny",
+    -0.4: "light slow careful sneaking calm tiny",
     0.4: "strong hard fast sharp loud",
     0.8: "heavy powerful violent aggressive intense epic brutal furious huge massive",
 }

@@ -162,7 +162,7 @@ def _with_named_players(reading: MusicReading, words: Words) -> MusicReading:
         comps = [name for name in comps if name != leads[0]] or leads
     if words.has("solo"):
         alone = names[0]
-        sustained = alone in leads or alone in pads
+        sustained = alone in _LEADS or alone in pads
         return replace(
             reading,
             lead=alone,

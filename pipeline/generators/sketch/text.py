@@ -16,7 +16,7 @@ _TOKEN = re.compile(r"[^\W_]+|[,.;:!?()/\[\]]")
 _NEGATIONS = frozenset({"no", "not", "without", "never", "sans", "minus", "non"})
 _BREAKS = frozenset({"but", "with", "just", "only", "plus", "yet", "then"})
 _NEGATION_REACH = 4
-_SUFFIXES = ("ingly", "edly", "ings", "ing", "ers", "ed", "ly", "ness", "es", "s")
+_SUFFIXES = ("ingly", "edly", "ings", "ing", "ed", "ly", "ness", "es", "s")
 _SHORTEST_STEM = 3
 _KEPT_DOUBLES = "lszf"
 

@@ -11,7 +11,8 @@ from pipeline.generators.sketch.dsp import envelopes
 from pipeline.generators.sketch.dsp.units import RATE, Mix, generator
 from pipeline.generators.sketch.music.arrange import arrange
 from pipeline.generators.sketch.music.mixdown import Room, master, mix
-from pipeline.generators.sketch.music.stingers import stinger
+from pipeline.generators.sketch.music.score import Score
+from pipeline.generators.sketch.music.stingers import GESTURE_MODES, stinger
 from pipeline.generators.sketch.music.timing import Timing, ending_timing, loop_timing
 from pipeline.generators.sketch.music_reading import MusicReading, read_music
 
@@ -27,7 +28,7 @@ def cue(
     timing = _timing(reading, seconds, bpm, loop)
     score = stinger(reading, timing, writing) if reading.stinger else arrange(reading, timing, loop, writing)
     audio = master(mix(score, timing, loop, Room(reading.space, _WET), playing), reading.energy, loop)
-    return audio if loop else _ended(audio), _notes(reading, timing, loop)
+    return audio if loop else _ended(audio), _notes(reading, score, timing, loop)
 
 
 def _timing(reading: MusicReading, seconds: float, bpm: float | None, loop: bool) -> Timing:
@@ -46,15 +47,23 @@ def _ended(audio: Mix) -> Mix:
     return audio * envelopes.held(n, 0.0, fade).astype(np.float32)
 
 
-def _notes(reading: MusicReading, timing: Timing, loop: bool) -> dict[str, Any]:
+def _notes(reading: MusicReading, score: Score, timing: Timing, loop: bool) -> dict[str, Any]:
     return {
         "family": f"stinger: {reading.stinger}" if reading.stinger else "music",
         "style": reading.style,
-        "mode": reading.mode,
+        "mode": GESTURE_MODES[reading.stinger] if reading.stinger else reading.mode,
         "tempo_bpm": round(timing.bpm, 3),
         "beats_in_bar": timing.beats_in_bar,
         "bars": timing.bars if loop else None,
         "energy": round(reading.energy, 2),
-        "palette": reading.palette,
+        "palette": _played(score, reading.kit),
         "space": reading.space,
     }
+
+
+def _played(score: Score, kit: str) -> list[str]:
+    """Who plays, in the order of the score, the drums last."""
+    players = list(dict.fromkeys(note.player for note in score.notes))
+    if score.hits:
+        players.append("percussion" if kit == "none" else f"{kit} kit")
+    return players

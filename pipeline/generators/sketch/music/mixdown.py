@@ -46,13 +46,17 @@ def mix(score: Score, timing: Timing, loop: bool, room: Room, rng: Rng) -> Mix:
 
 def master(audio: Mix, energy: float, loop: bool) -> Mix:
     """Subsonics out, a level that follows energy, peaks rounded rather than cut."""
-    clean = filters.high_pass(audio.astype(np.float64), 28.0, 2, loop)
-    clean = filters.shelf(clean, 5000.0, 1.5, True, loop)
-    level = float(np.sqrt(np.mean(clean * clean)))
+    clean = np.stack([_cleaned(channel, loop) for channel in audio])
+    level = float(np.sqrt(np.mean(np.square(clean), dtype=np.float64)))
     if level < 1e-9:
-        return clean.astype(np.float32)
-    clean *= db(_QUIETEST_DB + (_LOUDEST_DB - _QUIETEST_DB) * energy) / level
-    return (_round_peaks(clean) * _CEILING).astype(np.float32)
+        return clean
+    gain = db(_QUIETEST_DB + (_LOUDEST_DB - _QUIETEST_DB) * energy) / level
+    return np.stack([(_round_peaks(channel * gain) * _CEILING).astype(np.float32) for channel in clean])
+
+
+def _cleaned(channel: Mix, loop: bool) -> Mix:
+    audible = filters.high_pass(channel.astype(np.float64), 28.0, 2, loop)
+    return filters.shelf(audible, 5000.0, 1.5, True, loop).astype(np.float32)
 
 
 def _round_peaks(audio: Audio) -> Audio:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from pipeline.generators.sketch.dsp.units import RATE, Rng
 from pipeline.generators.sketch.music import theory
 from pipeline.generators.sketch.music.arrange import tonic_of
@@ -12,6 +14,9 @@ from pipeline.generators.sketch.music.instruments import in_range
 from pipeline.generators.sketch.music.score import Hit, Note, Score
 from pipeline.generators.sketch.music.timing import Timing
 from pipeline.generators.sketch.music_reading import MusicReading
+
+GESTURE_MODES = {"success": "major", "failure": "minor", "discovery": "lydian", "danger": "chromatic"}
+"""What a gesture is written in, whatever mode its words would give a longer cue."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +39,8 @@ def stinger(reading: MusicReading, timing: Timing, rng: Rng) -> Score:
 
 
 def _arrival(beats: float) -> float:
-    """The last chord falls on a half beat, at about two fifths of the way."""
-    return max(0.5, round(beats * 0.42 * 2) / 2) if beats > 1.5 else beats * 0.4
+    """The last chord falls on a half beat: at about two fifths of the way, after three beats at most."""
+    return float(np.clip(round(beats * 0.42 * 2) / 2, 0.5, 3.0)) if beats > 1.5 else beats * 0.4
 
 
 def _chord(score: Score, player: str, start: float, beats: float, tones: list[int], velocity: float) -> None:
@@ -47,9 +52,10 @@ def _chord(score: Score, player: str, start: float, beats: float, tones: list[in
 def _run(score: Score, player: str, start: float, end: float, tones: list[int], rise: float) -> None:
     """Even notes from ``start`` to ``end``, louder (or softer) as they go."""
     step = (end - start) / max(1, len(tones))
+    shift = in_range(player, round(sum(tones) / len(tones))) - round(sum(tones) / len(tones))
     for k, tone in enumerate(tones):
         level = min(0.95, max(0.3, 0.6 + rise * (k / len(tones) - 0.3)))
-        _chord(score, player, start + k * step, max(step * 1.1, 0.2), [tone], level)
+        _chord(score, player, start + k * step, max(step * 1.1, 0.2), [tone + shift], level)
 
 
 def _melodic(reading: MusicReading) -> str:

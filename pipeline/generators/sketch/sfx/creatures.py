@@ -194,7 +194,8 @@ def _speak(voice: Voice, scene: Scene, seconds: float, scale: float) -> Audio:
         shape = 1.3 * filters.resonance(f, first * shift * (0.65 + 0.75 * wide), 4.0)
         shape = shape + 0.9 * filters.resonance(f, second * shift * (0.85 + 0.3 * wide), 5.0)
         shape = shape + (0.25 + 0.35 * wide) * filters.resonance(f, third * shift, 5.0)
-        return np.asarray((shape + 0.10) * filters.below(f, 1800.0 + 7000.0 * wide, 1))
+        tone = filters.below(f, 1500.0 + 8000.0 * wide, 1) * filters.above(f, 75.0 * scale**0.4)
+        return np.asarray((shape + 0.08) * tone)
 
     sound = filters.sculpt(source, mouth, 1024 if seconds > 0.3 else 512)
     sound = (

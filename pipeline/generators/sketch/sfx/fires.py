@@ -30,7 +30,7 @@ def fire(scene: Scene) -> Audio:
 def flames(rng: Rng, n: int, big: float) -> Audio:
     """The roar without the crackle; periodic."""
     flutter = np.clip(0.55 + 0.45 * noise.drift(rng, n, 7.0) + 0.25 * noise.drift(rng, n, 1.1), 0.1, 1.4)
-    low = noise.coloured(rng, n, 5.0, 45, 700.0 * big**0.3) * flutter
+    low = noise.coloured(rng, n, 4.0, 85, 800.0 * big**0.3) * flutter
     hiss = noise.coloured(rng, n, 1.0, 1500, 9500) * np.clip(0.6 + 0.4 * noise.drift(rng, n, 4.0), 0.1, 1.0)
     return np.asarray(low * 0.22 * big**0.4 + hiss * 0.028)
 
@@ -54,11 +54,11 @@ def _tick(rng: Rng) -> Audio:
     hz = float(np.exp(rng.uniform(np.log(900), np.log(6500))))
     return (
         resonators.ring([hz], [0.008], [0.6], n) + rng.standard_normal(n) * envelopes.decay(n, 0.003, 0.0001)
-    ) * 0.30
+    ) * 0.45
 
 
 def _pop(rng: Rng) -> Audio:
     n = samples(0.06)
     hz = float(rng.uniform(280, 700))
     body = resonators.ring([hz, hz * 1.9], [0.04, 0.02], [0.8, 0.5], n)
-    return body * 0.5 + rng.standard_normal(n) * envelopes.decay(n, 0.012, 0.0003) * 0.35
+    return body * 0.8 + rng.standard_normal(n) * envelopes.decay(n, 0.012, 0.0003) * 0.35

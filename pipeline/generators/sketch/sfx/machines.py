@@ -75,7 +75,7 @@ def _combustion(scene: Scene, rate: float, cylinders: int, chop: float) -> Audio
             [g * filters.resonance(f, p, 3.0) for p, g in zip(pipe, (1.2, 1.0, 0.8, 0.5, 0.35), strict=True)],
             axis=0,
         )
-        return np.asarray((tubes + 0.12) * filters.below(f, 2600.0 * lift**0.8, 1))
+        return np.asarray((tubes + 0.12) * filters.below(f, 4200.0 * lift**0.8, 1))
 
     sound = filters.sculpt(pulse * 0.9 + blast * (0.20 + 0.35 * chop), exhaust, 2048, scene.loop)
     valve = noise.coloured(rng, n, -1.0, 2500, 9000) * np.exp(-((part - 0.5) ** 2) / 0.002) * 0.02

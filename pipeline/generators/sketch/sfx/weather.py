@@ -129,11 +129,11 @@ def rolling(rng: Rng, n: int, far: float) -> Audio:
     )
     for k in range(max(3, int(2.5 * min(seconds, 9)))):
         at = start + 0.06 + float(rng.exponential(seconds * 0.16)) * (k > 0)
-        if at < seconds:
+        if at < 0.7 * seconds:
             length = max(1, n - samples(at))
-            strength[-length:] += envelopes.decay(length, between(rng, 0.9, 2.4), 0.04 + 0.16 * far) * about(
-                rng, 0.8, 0.6
-            )
+            strength[-length:] += envelopes.decay(
+                length, between(rng, 0.9, 2.4), (0.25 if k else 0.04) + 0.16 * far
+            ) * about(rng, 0.8, 0.6)
     fall = np.exp(-1.6 * np.arange(n) / n)
 
     def sky(hz: Audio, at: Audio) -> Audio:

@@ -1,0 +1,164 @@
+"""A project of any size whose build is already done: a manifest, and a store that holds all it asks for.
+
+Nothing is generated: records, catalog version and library go through the real plan, catalog and publishing code,
+and stand over dummy objects of a few bytes. Only flushing to the disk is left out, which would take hours.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from flows.prepare import Prepared, prepare
+from flows.publish import publish
+from pipeline.plan import AssetPlan, VariationPlan
+from pipeline.provenance import MASTER_SCHEMA, TAKE_SCHEMA
+from pipeline.provenance.disclosure import disclosure
+from pipeline.provenance.records import MadeFacts, ObjectJson
+from pipeline.recipe import Recipe
+from pipeline.store import LocalBackend, ObjectRef, Store
+
+VARIATIONS = 4
+_RATE_HZ = 48_000
+_MADE = MadeFacts(
+    at="2026-01-01T00:00:00.000+00:00",
+    seconds=0.01,
+    run="benchmark",
+    prefect_run=None,
+    device="cpu",
+    software={"cuesmith": "0", "python": "3.11", "machine": "x86_64", "numpy": "2", "scipy": "1"},
+)
+_ASSET = """\
+  - id: sfx/group{group:02d}/sound{number:05d}
+    kind: sfx
+    prompt: a single short sound number {number}, close and dry
+    duration: 0.5s
+    variations: {variations}
+    tags: [bench, group{group:02d}]
+"""
+
+
+class HastyBackend(LocalBackend):
+    """A folder written without flushing: good for a benchmark's state and for nothing else."""
+
+    def write(self, key: str, data: bytes, *, read_only: bool = False) -> None:
+        path = self.root / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+
+
+def finish(manifest: Path, outputs: Path, profile: str | None = None) -> None:
+    """Make ``outputs`` hold all that ``manifest`` asks for and nothing else, unless it holds all."""
+    if prepare(manifest, str(outputs), profile).plan.stale:
+        shutil.rmtree(outputs, ignore_errors=True)
+        _fill(Store(HastyBackend(outputs), str(outputs)), prepare(manifest, str(outputs), profile))
+        publish(prepare(manifest, str(outputs), profile), run="benchmark", build={})
+        left = prepare(manifest, str(outputs), profile).plan.totals()["actions"]
+        if left["generate"] or left["re-master"]:
+            raise AssertionError(f"the benchmark's project is not finished: {left}")
+
+
+def manifest_text(size: int) -> str:
+    """A manifest of ``size`` variations, four to an asset, every asset written out."""
+    assets = (
+        _ASSET.format(number=number, group=number % 50, variations=VARIATIONS)
+        for number in range(size // VARIATIONS)
+    )
+    return "cuesmith: 1\nproject: bench\nassets:\n" + "".join(assets)
+
+
+def _fill(store: Store, prepared: Prepared) -> None:
+    for plan in prepared.plan.assets:
+        group = [recipe.digest for variation in plan.variations for recipe in variation.recipes]
+        for variation in plan.variations:
+            takes = [_take(store, plan, recipe) for recipe in variation.recipes]
+            for take in takes:
+                store.put_record("takes", take["digest"], take)
+            store.put_record(
+                "masters", variation.master, _master(store, prepared, plan, variation, takes, group)
+            )
+
+
+def _object(store: Store, text: str, suffix: str) -> ObjectJson:
+    ref: ObjectRef = store.put(text.encode(), suffix)
+    return ObjectJson(sha256=ref.sha256, suffix=ref.suffix, size=ref.size)
+
+
+def _take(store: Store, plan: AssetPlan, recipe: Recipe) -> dict[str, Any]:
+    model = plan.ask.model
+    return {
+        "schema": TAKE_SCHEMA,
+        "digest": recipe.digest,
+        "recipe": recipe.to_json(),
+        "object": _object(store, f"take {recipe.digest}", ".flac"),
+        "sample_rate_hz": model.sample_rate_hz,
+        "channels": model.channels,
+        "samples": round(recipe.seconds * model.sample_rate_hz),
+        "loop": None,
+        "attachments": {},
+        "inputs": [],
+        "notes": {},
+        "ignored": list(plan.ask.ignored),
+        "model": {
+            "engine": recipe.engine,
+            "id": model.id,
+            "revision": model.revision,
+            "license": model.license,
+            "commercial": model.commercial,
+            "neural": model.neural,
+            "placeholder": model.placeholder,
+        },
+        "made": _MADE,
+    }
+
+
+def _master(
+    store: Store,
+    prepared: Prepared,
+    plan: AssetPlan,
+    variation: VariationPlan,
+    takes: list[dict[str, Any]],
+    group: list[str],
+) -> dict[str, Any]:
+    target = plan.asset.mastering.loudness_lufs
+    return {
+        "schema": MASTER_SCHEMA,
+        "digest": variation.master,
+        "asset": plan.asset.id,
+        "variation": variation.variation,
+        "kind": plan.asset.kind,
+        "take": takes[0],
+        "candidates": [
+            {"take": take["digest"], "object": take["object"]["sha256"], "score": 1.0} for take in takes
+        ],
+        "group": group,
+        "anchors": [],
+        "mastering": {},
+        "delivery": {},
+        "chain": [],
+        "loudness": {"method": "momentary", "target": target, "reached": target, "gain_db": 0.0},
+        "measurements": {
+            "duration_s": plan.asset.duration_s,
+            "sample_rate_hz": _RATE_HZ,
+            "channels": plan.asset.mastering.channels,
+            "true_peak_dbtp": -1.0,
+            "integrated_lufs": target,
+        },
+        "quality": {"score": 1.0},
+        "loop": None,
+        "pcm_sha256": variation.master,
+        "renditions": [{"format": "wav", "object": _object(store, f"master {variation.master}", ".wav")}],
+        "manifest": {
+            "file": plan.asset.source.file,
+            "line": plan.asset.source.line,
+            "sha256": prepared.project.sha256,
+            "project": prepared.project.name,
+            "profile": None,
+            "git": None,
+        },
+        "disclosure": disclosure(
+            neural=plan.ask.model.neural, engine=plan.asset.engine, model=plan.ask.model.id
+        ),
+        "made": _MADE,
+    }

@@ -1,0 +1,184 @@
+"""From an asset to what it asks of a model: the recipe's settings, or what the model cannot do and which can."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipeline.errors import MachineError
+from pipeline.generators.audiocraft import shelf
+from pipeline.generators.audiocraft.local import is_path, read_folder
+from pipeline.generators.audiocraft.models import (
+    BY_ID,
+    DEFAULTS,
+    LICENSE,
+    PUBLISHED,
+    Input,
+    Model,
+    names,
+    that_hear,
+)
+from pipeline.generators.protocol import Ask, AskProblem
+from pipeline.manifest.spec import AssetSpec
+from pipeline.recipe import Scalar
+
+LEAST_PROMPT_S = 1.0
+"""Less audio than this says too little to be carried on."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Defaults:
+    """AudioCraft's own sampling."""
+
+    temperature: float
+    top_k: int
+    top_p: float
+    cfg: float
+
+
+_SAMPLING = {
+    "musicgen": _Defaults(1.0, 250, 0.0, 3.0),
+    "audiogen": _Defaults(1.0, 250, 0.0, 3.0),
+    "magnet": _Defaults(3.0, 0, 0.9, 10.0),
+}
+_MAGNET: dict[str, Scalar] = {"cfg_min": 1.0, "decoding_steps": "20,10,10,10", "spans": "nonoverlap"}
+
+
+def ask(asset: AssetSpec) -> Ask:
+    """What making ``asset`` takes. What cannot be made is told in the ask's problems."""
+    try:
+        model, problems = _find(asset)
+    except MachineError as error:
+        nobody = Model(
+            asset.model or "",
+            "musicgen",
+            asset.kind,
+            32_000,
+            1,
+            30.0,
+            None,
+            frozenset(),
+            None,
+            LICENSE,
+            False,
+        )
+        problem = AskProblem("model", str(error), f"or use a published model: {_suited(asset)}")
+        return Ask(nobody.info(), asset.duration_s, problems=(problem,))
+    problems += _kind(asset, model) + _inputs(asset, model) + _length(asset, model)
+    conditioning = {
+        role: audio.sha256
+        for role, audio in (("melody", asset.melody), ("continue_from", asset.continue_from))
+        if audio is not None
+    }
+    return Ask(
+        model=model.info(),
+        seconds=asset.duration_s,
+        settings=_settings(asset, model),
+        conditioning=conditioning,
+        ignored=("bpm",) if asset.bpm is not None and not asset.loop else (),
+        problems=tuple(problems),
+    )
+
+
+def _find(asset: AssetSpec) -> tuple[Model, list[AskProblem]]:
+    wanted = asset.model or DEFAULTS[asset.kind]
+    model = BY_ID.get(wanted) or BY_ID.get(f"facebook/{wanted}")
+    if model is None and is_path(wanted):
+        model = read_folder(wanted)
+    if model is None:
+        raise MachineError(
+            f"{wanted!r} is no model that AudioCraft publishes, and no folder with state_dict.bin "
+            "(paths are taken from the directory in which cuesmith runs)"
+        )
+    if model.revision is None:
+        model = _at(model, shelf.pinned(model.id))
+    if model.missing is None:
+        return model, []
+    remedy = f"use one of: {_suited(asset)}"
+    return model, [AskProblem("model", f"{model.id} cannot run: {model.missing}", remedy)]
+
+
+def _at(model: Model, revision: str | None) -> Model:
+    from_table = {name: getattr(model, name) for name in Model.__slots__}
+    return Model(**{**from_table, "revision": revision})
+
+
+def _suited(asset: AssetSpec) -> str:
+    return names(one for one in PUBLISHED if one.kind == asset.kind and one.missing is None)
+
+
+def _kind(asset: AssetSpec, model: Model) -> list[AskProblem]:
+    if asset.kind == model.kind:
+        return []
+    what = f"{model.id} makes {model.kind}, and this asset is {asset.kind}"
+    return [AskProblem("model", what, f"use one of: {_suited(asset)}")]
+
+
+def _inputs(asset: AssetSpec, model: Model) -> list[AskProblem]:
+    found = []
+    roles: tuple[Input, ...] = ("melody", "continue_from")
+    for role in roles:
+        if getattr(asset, role) is not None and role not in model.hears:
+            can = names(that_hear(role, asset.kind))
+            remedy = f"use one of: {can}" if can else f"no {asset.kind} model hears one: remove {role}"
+            found.append(AskProblem(role, f"{model.id} does not hear {role}", remedy))
+    return found
+
+
+def _length(asset: AssetSpec, model: Model) -> list[AskProblem]:
+    prompt = LEAST_PROMPT_S if asset.continue_from is not None and "continue_from" in model.hears else 0.0
+    if asset.duration_s + prompt <= model.window_s or (asset.extend and model.stride_s is not None):
+        return []
+    most = model.window_s - prompt
+    with_prompt = " with the audio that it carries on" if prompt else ""
+    what = f"{asset.duration_s:g}s is longer than {model.id}'s window of {model.window_s:g}s{with_prompt}"
+    if model.stride_s is None:
+        longer = names(
+            one
+            for one in PUBLISHED
+            if one.kind == asset.kind and one.stride_s is not None and not one.missing
+        )
+        return [
+            AskProblem("duration", what, f"ask for {most:g}s or less, or extend: true with one of: {longer}")
+        ]
+    return [
+        AskProblem("duration", what, f"set extend: true ({_cost_of(model)}), or ask for {most:g}s or less")
+    ]
+
+
+def _cost_of(model: Model) -> str:
+    assert model.stride_s is not None
+    again = model.window_s - model.stride_s
+    return f"each further {model.stride_s:g}s is made with the {again:g}s before it read again"
+
+
+def _settings(asset: AssetSpec, model: Model) -> dict[str, Scalar]:
+    own, asked = _SAMPLING[model.family], asset.sampling
+    top_p = own.top_p if asked.top_p is None else asked.top_p
+    if asked.top_p is None and asked.top_k is not None:
+        top_p = 0.0
+    settings: dict[str, Scalar] = {
+        "temperature": own.temperature if asked.temperature is None else asked.temperature,
+        "top_k": own.top_k if asked.top_k is None else asked.top_k,
+        "top_p": top_p,
+        "cfg": own.cfg if asked.cfg is None else asked.cfg,
+        "decoder": "encodec",
+    }
+    if model.family == "magnet":
+        settings |= _MAGNET
+    if asset.continue_from is not None:
+        settings["prompt_s"] = _prompt_seconds(asset, model)
+    if _spans(asset, model) > model.window_s:
+        settings["stride_s"] = model.stride_s
+    return settings
+
+
+def _prompt_seconds(asset: AssetSpec, model: Model) -> float:
+    """How much of the end of ``continue_from`` is heard: a third of the window, or what the window has left."""
+    third = model.window_s / 3
+    left = model.window_s - asset.duration_s
+    return round(third if left < LEAST_PROMPT_S else min(third, left), 6)
+
+
+def _spans(asset: AssetSpec, model: Model) -> float:
+    heard = _prompt_seconds(asset, model) if asset.continue_from is not None else 0.0
+    return asset.duration_s + heard

@@ -1,0 +1,94 @@
+"""What a row is conditioned on: AudioCraft's own conditioners, asked for one row at a time.
+
+Alone there is no padding, and no neighbour can change a bit. A row's tensors hold its condition and, for
+classifier-free guidance, the null condition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from pipeline.generators.audiocraft.masking import bucket_of
+
+Tensors = dict[str, tuple[torch.Tensor, torch.Tensor]]
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Conditioning tensors of one row: by attribute, (embedding [2, length, dim], mask [2, length])."""
+
+    tensors: Tensors
+    text: int
+    """Positions that cross-attention may look at; 0 for a model without."""
+    shape: tuple[tuple[str, int], ...]
+    """Length by attribute once padded: rows of one shape can go in one batch."""
+
+
+def condition_of(generator: Any, prompt: str, melody: torch.Tensor | None) -> Condition:
+    """The condition of one row.
+
+    ``melody`` is a waveform [channels, samples] at the model's rate, as `MusicGen` makes one of a file; None for none.
+    """
+    from audiocraft.modules.conditioners import (  # noqa: PLC0415
+        ClassifierFreeGuidanceDropout,
+        ConditioningAttributes,
+        WavCondition,
+    )
+
+    device = generator.device
+    attributes = ConditioningAttributes(text={"description": prompt})
+    lm = generator.lm
+    if "self_wav" in lm.condition_provider.conditioners:
+        wav = torch.zeros((1, 1, 1), device=device) if melody is None else melody[None].to(device)
+        length = 0 if melody is None else wav.shape[-1]
+        attributes.wav["self_wav"] = WavCondition(
+            wav, torch.tensor([length], device=device), [generator.sample_rate], [None], [0.0]
+        )
+    null = ClassifierFreeGuidanceDropout(p=1.0)([attributes])
+    provider = lm.condition_provider
+    with torch.no_grad(), generator.autocast:
+        tensors: Tensors = provider(provider.tokenize([attributes, *null]))
+    cross = set(lm.fuser.fuse2cond["cross"])
+    text = sum(value.shape[1] for name, (value, _) in tensors.items() if name in cross)
+    shape = tuple(
+        (name, bucket_of(value.shape[1]) if name in cross else value.shape[1])
+        for name, (value, _) in tensors.items()
+    )
+    return Condition(tensors, text, shape)
+
+
+def stack(conditions: Sequence[Condition]) -> Tensors:
+    """Conditions of one shape as AudioCraft's batch: all rows' own, then all rows' null conditions."""
+    shape = dict(conditions[0].shape)
+    return {
+        name: (
+            _both_halves([one.tensors[name][0] for one in conditions], padded),
+            _both_halves([one.tensors[name][1] for one in conditions], padded),
+        )
+        for name, padded in shape.items()
+    }
+
+
+def text_lengths(conditions: Sequence[Condition], device: torch.device) -> tuple[torch.Tensor | None, int]:
+    """Text positions that each row of `stack`'s batch may see, and to how many they are padded."""
+    if conditions[0].text == 0:
+        return None, 0
+    lengths = torch.tensor([one.text for one in conditions] * 2, device=device)
+    return lengths, bucket_of(conditions[0].text)
+
+
+def _both_halves(tensors: Sequence[torch.Tensor], padded: int) -> torch.Tensor:
+    longer = [_pad(one, padded) for one in tensors]
+    return torch.stack([one[half] for half in (0, 1) for one in longer])
+
+
+def _pad(tensor: torch.Tensor, length: int) -> torch.Tensor:
+    if tensor.shape[1] == length:
+        return tensor
+    out = tensor.new_zeros((tensor.shape[0], length, *tensor.shape[2:]))
+    out[:, : tensor.shape[1]] = tensor
+    return out

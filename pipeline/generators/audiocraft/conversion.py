@@ -1,0 +1,212 @@
+"""Checkpoint files as AudioCraft publishes them, converted once: safetensors and JSON, and no pickle after that.
+
+A published checkpoint is two torch pickles: ``state_dict.bin`` and ``compression_state_dict.bin``, each with
+``best_state`` (tensors) and ``xp.cfg`` (YAML text); the second may only say ``{'pretrained': <codec>}``. Text
+encoders, and codecs that are models of their own, may lie beside them in a folder of their name.
+
+Run as a program on a folder (``python -m ...conversion FOLDER``) it converts a local checkpoint apart from the
+caller, who needs no torch, and prints a JSON object.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+import re
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from safetensors.torch import save_file
+
+from pipeline.errors import CuesmithError, MachineError
+from pipeline.generators.audiocraft import shelf
+from pipeline.generators.audiocraft.models import Family, Input, Model
+from pipeline.manifest.spec import Kind
+
+LM, CODEC = "state_dict.bin", "compression_state_dict.bin"
+SOUND_TORCH = (2, 10)
+"""Before it, ``weights_only=True`` could be bypassed (CVE-2025-32434, CVE-2026-24747)."""
+
+_COPIED = (".json", ".safetensors", ".model", ".txt")
+_CONDITIONERS = ("t5", "lut", "chroma_stem")
+
+
+def convert(folder: Path, name: str, revision: str | None, model: Model | None) -> shelf.Stored:
+    """Bring the checkpoint in ``folder`` into the model store.
+
+    ``revision`` None: a local folder, known by the hash of its content. ``model`` None: described from its
+    configuration. Raises `MachineError` that names the file and what is wrong with it.
+    """
+    sources = _sources(folder)
+    if revision is None:
+        revision = f"sha256:{shelf.content_digest(sources)}"
+    stored = shelf.find(name, revision)
+    if stored is not None:
+        return stored
+    lm, codec = read_pickle(folder / LM), read_pickle(folder / CODEC)
+    config = read_config(folder / LM, lm)
+    described = model or describe(folder / LM, config, name, revision)
+    with shelf.new_folder(name, revision) as made:
+        _write(made, "lm", config, _tensors(folder / LM, lm))
+        if "pretrained" in codec:
+            _dump(made / "codec.json", {"pretrained": str(codec["pretrained"])})
+        else:
+            _write(made, "codec", read_config(folder / CODEC, codec), _tensors(folder / CODEC, codec))
+        for part in _helper_folders(folder):
+            shutil.copytree(part, made / part.name, ignore=_ignored)
+        shelf.write_record(made, name, revision, described, sources)
+    return shelf.require(name, revision)
+
+
+def read_pickle(path: Path) -> Mapping[str, Any]:
+    """A torch file's top level object. No code in the file runs. Raises `MachineError` when it holds any."""
+    version = tuple(int(part) for part in re.findall(r"\d+", torch.__version__)[:2])
+    if version < SOUND_TORCH:
+        raise MachineError(
+            f"{path}: torch {torch.__version__} cannot read weights safely (fixed in 2.10); run: make setup-audiocraft"
+        )
+    try:
+        value = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise MachineError(
+            f"{path}: no such file; a checkpoint has {LM} and {CODEC}: copy both, or fetch the model again"
+        ) from error
+    except pickle.UnpicklingError as error:
+        what = re.search(r"GLOBAL ([\w.]+)", str(error))
+        named = f" ({what[1]})" if what else ""
+        raise MachineError(
+            f"{path}: refused: it holds more than weights{named}, which could run code; take the checkpoint from "
+            "its makers again, and do not use this file"
+        ) from error
+    except (OSError, EOFError, RuntimeError, ValueError) as error:
+        raise MachineError(
+            f"{path}: not a torch checkpoint that can be read ({_first_line(error)}); it may be cut short: "
+            "fetch it again"
+        ) from error
+    if not isinstance(value, Mapping):
+        raise MachineError(
+            f"{path}: holds a {type(value).__name__}, not a checkpoint; export it with audiocraft.utils.export"
+        )
+    return value
+
+
+def read_config(path: Path, package: Mapping[str, Any]) -> dict[str, Any]:
+    """The ``xp.cfg`` of a checkpoint as a plain object."""
+    try:
+        config = OmegaConf.to_container(OmegaConf.create(package["xp.cfg"]), resolve=False)
+    except (KeyError, OmegaConfBaseException, ValueError) as error:
+        raise MachineError(
+            f"{path}: has no configuration (xp.cfg) that can be read; export it with audiocraft.utils.export"
+        ) from error
+    if not isinstance(config, dict):
+        raise MachineError(f"{path}: its configuration (xp.cfg) is no mapping; export it again")
+    return {str(key): value for key, value in config.items()}
+
+
+def describe(path: Path, config: Mapping[str, Any], name: str, revision: str) -> Model:
+    """What a local checkpoint is, from its configuration. Raises `MachineError` for a kind that is none of ours."""
+    cfg = OmegaConf.create(dict(config))
+    try:
+        kind_of_lm, window = str(cfg.lm_model), float(cfg.dataset.segment_duration)
+        rate, channels = int(cfg.sample_rate), int(cfg.channels)
+        conditioners = {key: one.model for key, one in cfg.conditioners.items() if key != "args"}
+        size = int(cfg.transformer_lm.dim), int(cfg.transformer_lm.num_layers)
+    except (OmegaConfBaseException, AttributeError, TypeError, ValueError) as error:
+        raise MachineError(
+            f"{path}: not a MusicGen, AudioGen or MAGNeT checkpoint (its configuration lacks what those have: "
+            f"{_first_line(error)}); give the folder of one"
+        ) from error
+    if kind_of_lm not in ("transformer_lm", "transformer_lm_magnet"):
+        raise MachineError(
+            f"{path}: a {kind_of_lm!r}, not a MusicGen, AudioGen or MAGNeT; give the folder of one"
+        )
+    solver = str(cfg.get("solver", ""))
+    makes: Kind = (
+        "sfx" if solver in ("audiogen", "audio_magnet") or (not solver and rate <= 16_000) else "music"
+    )
+    family: Family = (
+        "magnet" if kind_of_lm.endswith("magnet") else "audiogen" if makes == "sfx" else "musicgen"
+    )
+    hears: set[Input] = set() if family == "magnet" else {"continue_from"}
+    if "chroma_stem" in conditioners.values():
+        hears.add("melody")
+    strange = sorted(set(conditioners.values()) - set(_CONDITIONERS))
+    stereo = cfg.get("interleave_stereo_codebooks")
+    return Model(
+        id=name,
+        family=family,
+        kind=makes,
+        sample_rate_hz=rate,
+        channels=2 if stereo and stereo.use else channels,
+        window_s=window,
+        text_encoder=next(
+            (str(cfg.conditioners[k].t5.name) for k, v in conditioners.items() if v == "t5"), None
+        ),
+        hears=frozenset(hears),
+        revision=revision,
+        license=str(cfg.get("license", "unknown (a local checkpoint)")),
+        commercial=False,
+        dim=size[0],
+        layers=size[1],
+        missing=f"it has a {strange[0]} conditioner, which AudioCraft cannot run here" if strange else None,
+    )
+
+
+def _sources(folder: Path) -> dict[str, str]:
+    for name in (LM, CODEC):
+        if not (folder / name).is_file():
+            raise MachineError(
+                f"{folder}: has no {name}; a checkpoint folder has {LM} and {CODEC}, as AudioCraft publishes them"
+            )
+    paths = [folder / LM, folder / CODEC]
+    for part in _helper_folders(folder):
+        paths += [path for path in part.iterdir() if path.suffix in _COPIED]
+    return {path.relative_to(folder).as_posix(): shelf.sha256_of(path) for path in sorted(paths)}
+
+
+def _helper_folders(folder: Path) -> list[Path]:
+    return sorted(path.parent for path in folder.glob("*/config.json"))
+
+
+def _ignored(folder: str, names: list[str]) -> set[str]:
+    return {name for name in names if not name.endswith(_COPIED)}
+
+
+def _tensors(path: Path, package: Mapping[str, Any]) -> dict[str, torch.Tensor]:
+    state = package.get("best_state")
+    if not isinstance(state, Mapping) or not all(isinstance(one, torch.Tensor) for one in state.values()):
+        raise MachineError(f"{path}: has no best_state of tensors; export it with audiocraft.utils.export")
+    return {str(key): value.detach().clone().contiguous() for key, value in state.items()}
+
+
+def _write(made: Path, part: str, config: Mapping[str, Any], tensors: dict[str, torch.Tensor]) -> None:
+    _dump(made / f"{part}.json", config)
+    save_file(tensors, made / f"{part}.safetensors")
+
+
+def _dump(path: Path, value: Any) -> None:
+    path.write_text(json.dumps(value, indent=1), encoding="utf-8")
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
+def main(folder: str, name: str) -> int:
+    """Convert ``folder`` under ``name``; prints the revision, or the error with its exit code."""
+    try:
+        answer: dict[str, Any] = {"revision": convert(Path(folder), name, None, None).revision}
+    except CuesmithError as error:
+        answer = {"error": str(error), "exit_code": error.exit_code}
+    print(json.dumps(answer))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,180 @@
+"""The opened engine: recipes into takes with AudioCraft's models on one device."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib.metadata import version
+from typing import Any
+
+import torch
+
+from pipeline.audio import Clip
+from pipeline.errors import GenerationError, MachineError
+from pipeline.generators.audiocraft import codec, decoders
+from pipeline.generators.audiocraft.loading import Loaded, load
+from pipeline.generators.audiocraft.memory import free_memory, lm_rows, stepping_down
+from pipeline.generators.audiocraft.models import HELPERS
+from pipeline.generators.audiocraft.standins import import_audiocraft, missing_packages
+from pipeline.generators.audiocraft.takes import Conditions, Take
+from pipeline.generators.protocol import GeneratedTake, Outcome
+from pipeline.recipe import Recipe
+
+Progress = Callable[[int, int], None]
+
+
+class AudioCraftGenerator:
+    """Models on one device, each loaded once, when a recipe first asks for it."""
+
+    def __init__(self, device: str) -> None:
+        import_audiocraft()
+        self._device = _checked(device)
+        self._loaded: dict[tuple[str, str], Loaded] = {}
+        self._rows: dict[tuple[str, str], int] = {}
+        self._missing = missing_packages()
+
+    def generate(self, recipes: Sequence[Recipe], audio: Mapping[str, Clip]) -> Iterator[Outcome]:
+        """Yield each recipe's take as soon as it is made; see `Generator.generate`."""
+        by_model: dict[tuple[str, str], list[Recipe]] = {}
+        for recipe in recipes:
+            by_model.setdefault((recipe.model, recipe.revision), []).append(recipe)
+        for key, group in by_model.items():
+            yield from self._generate(self._model(*key), group, audio)
+
+    def software(self) -> Mapping[str, str]:
+        """Versions of what the audio depends on besides the recipe."""
+        found = {name: version(name) for name in ("torch", "audiocraft", "transformers")}
+        found["melody_stems"] = "none" if "demucs" in self._missing else f"demucs {version('demucs')}"
+        if self._device.startswith("cuda"):
+            found["cuda"] = str(torch.version.cuda)
+            found["gpu"] = torch.cuda.get_device_name(torch.device(self._device))
+        else:
+            found["processor"] = platform.processor() or platform.machine()
+        return found
+
+    def close(self) -> None:
+        """Free the device."""
+        self._loaded.clear()
+        free_memory()
+
+    def _model(self, name: str, revision: str) -> Loaded:
+        key = (name, revision)
+        if key not in self._loaded:
+            try:
+                self._loaded[key] = load(name, revision, self._device)
+            except MachineError as error:
+                if not self._loaded or "does not fit on" not in str(error):
+                    raise
+                self._loaded.clear()
+            if key not in self._loaded:
+                free_memory()
+                self._loaded[key] = load(name, revision, self._device)
+            model = self._loaded[key]
+            frames = int(model.model.window_s * model.generator.frame_rate)
+            size = torch.finfo(getattr(torch, model.dtype)).bits // 8
+            self._rows[key] = lm_rows(self._device, model.model.dim, model.model.layers, frames, size)
+        return self._loaded[key]
+
+    def _generate(
+        self, loaded: Loaded, recipes: Sequence[Recipe], audio: Mapping[str, Clip]
+    ) -> Iterator[Outcome]:
+        key = (loaded.model.id, loaded.stored.revision)
+        conditions: Conditions = {}
+        pending: list[Take] = []
+        for recipe in recipes:
+            try:
+                pending.append(Take(recipe, loaded, audio, conditions))
+            except GenerationError as error:
+                yield recipe, error
+        while pending:
+            batch = decoders.next_batch(loaded, pending, self._rows[key])
+            try:
+                codes, rows = stepping_down(
+                    lambda part, slots: decoders.decode(loaded, [take.row for take in part], slots),
+                    batch,
+                    self._rows[key],
+                )
+            except GenerationError as error:
+                yield from ((take.recipe, error) for take in batch)
+                pending = [take for take in pending if take not in batch]
+                continue
+            self._rows[key] = rows
+            for take, found in zip(batch, codes, strict=True):
+                take.advance(found)
+            done = [take for take in batch if take.done]
+            pending = [take for take in pending if not take.done]
+            yield from self._finish(loaded, done, rows)
+
+    def _finish(self, loaded: Loaded, takes: Sequence[Take], rows: int) -> Iterator[Outcome]:
+        try:
+            audio, _ = stepping_down(
+                lambda part, _: codec.decode(loaded, [take.codes for take in part]), takes, max(1, len(takes))
+            )
+        except GenerationError as error:
+            yield from ((take.recipe, error) for take in takes)
+            return
+        for take, samples in zip(takes, audio, strict=True):
+            yield take.recipe, _take(loaded, take, samples, rows)
+
+
+def _take(loaded: Loaded, take: Take, samples: torch.Tensor, rows: int) -> GeneratedTake:
+    generator = loaded.generator
+    rate = int(generator.sample_rate)
+    first = round(take.prompt_frames * rate / generator.frame_rate)
+    length = round(take.recipe.seconds * rate)
+    clip = Clip(samples[:, first : first + length].contiguous().numpy(), rate)
+    codes = codec.pack(take.codes, loaded)
+    return GeneratedTake(clip, attachments={"codes": codes}, notes=_notes(loaded, take, codes, rows))
+
+
+def _notes(loaded: Loaded, take: Take, codes: bytes, rows: int) -> dict[str, Any]:
+    recipe = take.recipe
+    notes: dict[str, Any] = {
+        "checkpoint": {
+            "sha256": loaded.stored.checkpoint_sha256,
+            "files": dict(loaded.stored.sources),
+            "revision": loaded.stored.revision,
+            "license": loaded.model.license,
+        },
+        "helpers": {
+            HELPERS.get(name, (name, None))[0]: revision for name, revision in loaded.helpers.items()
+        },
+        "codes_sha256": hashlib.sha256(codes).hexdigest(),
+        "seed": recipe.seed,
+        "sampling": {
+            "temperature": take.sampling.temperature,
+            "top_k": take.sampling.top_k,
+            "top_p": take.sampling.top_p,
+            "cfg": take.sampling.cfg,
+        },
+        "decoder": recipe.settings["decoder"],
+        "dtype": loaded.dtype,
+        "rows": rows,
+        "frames": int(take.codes.shape[1]),
+        "windows": [[window.start, window.prompt, window.length] for window in take.windows],
+    }
+    if take.prompt_frames:
+        notes["prompt_frames"] = take.prompt_frames
+    return notes
+
+
+def _checked(device: str) -> str:
+    kind = device.partition(":")[0]
+    if kind == "cuda":
+        if not torch.cuda.is_available():
+            raise MachineError(
+                f"device {device}: torch {torch.__version__} sees no CUDA device; install the CUDA build of torch and "
+                "a driver, or use --devices cpu"
+            )
+        index = torch.device(device).index or 0
+        if index >= torch.cuda.device_count():
+            raise MachineError(
+                f"device {device}: there are {torch.cuda.device_count()} CUDA devices, counted from 0; "
+                "cuesmith doctor lists them"
+            )
+        torch.backends.cudnn.benchmark = False
+        torch.backends.cudnn.deterministic = True
+    if kind == "mps" and not torch.backends.mps.is_available():
+        raise MachineError(f"device {device}: this machine has no MPS; use --devices cpu")
+    return device

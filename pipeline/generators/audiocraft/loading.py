@@ -1,0 +1,170 @@
+"""From the model store to AudioCraft's own model objects: MusicGen, AudioGen, MAGNeT, with nothing fetched.
+
+AudioCraft's loaders build everything; only the places where they would read a pickle or ask a hub are turned to
+the files of the store.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partialmethod
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import torch
+from safetensors.torch import load_file
+
+from pipeline.errors import MachineError, VerificationError
+from pipeline.generators.audiocraft import shelf
+from pipeline.generators.audiocraft.masking import mask_text
+from pipeline.generators.audiocraft.models import HELPERS, Model
+from pipeline.generators.audiocraft.standins import import_audiocraft
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model on its device, ready to generate, and where it came from."""
+
+    model: Model
+    stored: shelf.Stored
+    helpers: Mapping[str, str]
+    """Text encoder and codec of other repositories, by name: their revision."""
+    generator: Any
+    """`audiocraft.models.MusicGen`, `AudioGen` or `MAGNeT`."""
+    device: str
+
+    @property
+    def dtype(self) -> str:
+        """The number format of the language model's weights."""
+        return str(next(iter(self.generator.lm.parameters())).dtype).removeprefix("torch.")
+
+
+def load(name: str, revision: str, device: str) -> Loaded:
+    """The model ``name`` at ``revision`` on ``device``; every file is hashed first.
+
+    Raises `MachineError` when the weights are not here, differ from their record, or do not fit.
+    """
+    import_audiocraft()
+    stored = shelf.require(name, revision)
+    _verified(stored)
+    if stored.model is None:
+        raise MachineError(f"{name} is a part of other models and makes no audio itself; name one of those")
+    library = _Library(stored)
+    from audiocraft import models  # noqa: PLC0415 - can be imported once its stand-ins are in place
+
+    makers = {"musicgen": models.MusicGen, "audiogen": models.AudioGen, "magnet": models.MAGNeT}
+    try:
+        maker = makers[stored.model.family]
+        with library.opened(), _quiet(), _stride_of(maker, stored.model):
+            generator = maker.get_pretrained(name, device=device)
+    except (RuntimeError, KeyError, ValueError, AssertionError, TypeError) as error:
+        if isinstance(error, torch.OutOfMemoryError):
+            raise MachineError(
+                f"{name} does not fit on {device}; use a smaller model, or another device: --devices cpu"
+            ) from error
+        raise MachineError(
+            f"{name}: its weights do not fit its configuration ({str(error).splitlines()[0]}); the checkpoint is "
+            "damaged or of another kind: fetch it again"
+        ) from error
+    mask_text(generator.lm)
+    return Loaded(stored.model, stored, dict(library.used), generator, device)
+
+
+@contextmanager
+def _stride_of(maker: Any, model: Model) -> Iterator[None]:
+    """AudioCraft builds no model whose window is shorter than its default stride, unless told another."""
+    if model.stride_s is None:
+        yield
+        return
+    own = partialmethod(maker.set_generation_params, extend_stride=model.stride_s)
+    with patch.object(maker, "set_generation_params", own):
+        yield
+
+
+def _verified(stored: shelf.Stored) -> None:
+    try:
+        shelf.verify(stored)
+    except VerificationError as error:
+        raise MachineError(str(error)) from error
+
+
+class _Library:
+    """Answers AudioCraft's and transformers' requests for weights from the model store."""
+
+    def __init__(self, stored: shelf.Stored) -> None:
+        self._stored = stored
+        self.used: dict[str, str] = {}
+
+    @contextmanager
+    def opened(self) -> Iterator[None]:
+        """While it lasts, AudioCraft's loaders read from here."""
+        from audiocraft.models import encodec, loaders  # noqa: PLC0415
+        from audiocraft.modules import conditioners  # noqa: PLC0415
+
+        with (
+            patch.object(loaders, "_get_state_dict", self._package),
+            patch.object(conditioners, "T5Tokenizer", _Local(conditioners.T5Tokenizer, self._helper)),
+            patch.object(conditioners, "T5EncoderModel", _Local(conditioners.T5EncoderModel, self._helper)),
+            patch.object(encodec, "HFEncodecModel", _Local(encodec.HFEncodecModel, self._helper)),
+        ):
+            yield
+
+    def _package(
+        self, name: str, filename: str, device: str = "cpu", cache_dir: str | None = None
+    ) -> dict[str, Any]:
+        part = "lm" if filename == "state_dict.bin" else "codec"
+        config = json.loads((self._stored.folder / f"{part}.json").read_text(encoding="utf-8"))
+        if "pretrained" in config:
+            return dict(config)
+        state = load_file(self._stored.folder / f"{part}.safetensors", device="cpu")
+        return {"xp.cfg": config, "best_state": state}
+
+    def _helper(self, name: str) -> Path:
+        beside = self._stored.folder / name.rpartition("/")[2]
+        if beside.is_dir():
+            self.used[name] = "beside the checkpoint"
+            return beside
+        revision = HELPERS.get(name, (name, None))[1] or shelf.pinned(name) or ""
+        stored = shelf.find(name, revision)
+        if stored is None:
+            raise MachineError(
+                f"{self._stored.name} needs {name}, which is not on this machine; run: cuesmith models fetch {name}, "
+                f"or put it into the checkpoint's folder as {name.rpartition('/')[2]}/"
+            )
+        _verified(stored)
+        self.used[name] = stored.revision
+        return stored.folder
+
+
+class _Local:
+    """A transformers class whose ``from_pretrained`` looks nowhere but in the model store."""
+
+    def __init__(self, kind: Any, folder_of: Any) -> None:
+        self._kind, self._folder_of = kind, folder_of
+
+    def from_pretrained(self, name: str) -> Any:
+        return self._kind.from_pretrained(self._folder_of(name), local_files_only=True)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    from transformers.utils import logging as chatter  # noqa: PLC0415
+
+    bar = chatter.is_progress_bar_enabled()
+    chatter.disable_progress_bar()
+    level = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(level)
+        if bar:
+            chatter.enable_progress_bar()

@@ -1,0 +1,98 @@
+"""A checkpoint folder that a manifest names: known by the hash of its content, wherever it lies.
+
+A folder is converted into the model store the first time it is met, by a process of its own, so that planning
+never imports torch. Later its files' sizes and times tell that it is the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+import unicodedata
+from functools import cache
+from pathlib import Path
+
+from pipeline.errors import MachineError
+from pipeline.generators.audiocraft import shelf
+from pipeline.generators.audiocraft.models import Model
+
+_HOME = Path(__file__).resolve().parents[3]
+
+
+def is_path(name: str) -> bool:
+    """Whether ``name`` means a folder: it begins like a path, or there is a checkpoint folder of that name here."""
+    looks = name.startswith(("./", "../", "/", "~", ".\\", "..\\")) or re.match(r"^[A-Za-z]:[\\/]", name)
+    return bool(looks) or name in (".", "..") or (Path(name) / "state_dict.bin").is_file()
+
+
+def read_folder(name: str) -> Model:
+    """The model in the folder ``name``, a path from the working directory; ``~`` is the home folder.
+
+    Raises `MachineError` with what is wrong with it.
+    """
+    folder = Path(os.path.expanduser(name)).resolve()
+    if not folder.is_dir():
+        raise MachineError(
+            f"{name}: no such folder (looked for {folder}); paths are taken from the directory in which cuesmith runs"
+        )
+    return _known(folder, _fingerprint(folder))
+
+
+@cache
+def _known(folder: Path, fingerprint: str) -> Model:
+    seen = shelf.root() / "seen" / f"{fingerprint}.json"
+    model_id = f"local/{_plain(folder.name)}"
+    try:
+        revision = str(json.loads(seen.read_text(encoding="utf-8"))["revision"])
+    except (OSError, ValueError, KeyError):
+        revision = ""
+    stored = shelf.find(model_id, revision) if revision else None
+    if stored is None:
+        revision = _convert(folder, model_id)
+        shelf.put_json(seen, {"revision": revision})
+        stored = shelf.require(model_id, revision)
+    if stored.model is None:
+        raise MachineError(f"{folder}: not a music or sound model; give a folder with state_dict.bin")
+    return stored.model
+
+
+def _convert(folder: Path, model_id: str) -> str:
+    paths = [str(_HOME), *filter(None, [os.environ.get("PYTHONPATH")])]
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline.generators.audiocraft.conversion", str(folder), model_id],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+    )
+    try:
+        answer = json.loads(done.stdout.strip().splitlines()[-1])
+    except (IndexError, ValueError):
+        lines = done.stderr.strip().splitlines()
+        why = lines[-1] if lines else f"exit code {done.returncode}"
+        if "ModuleNotFoundError" in why:
+            why += "; run: make setup-audiocraft"
+        raise MachineError(f"{folder}: cannot be read as a checkpoint: {why}") from None
+    if "error" in answer:
+        raise MachineError(str(answer["error"]))
+    return str(answer["revision"])
+
+
+def _fingerprint(folder: Path) -> str:
+    """Changes with any file's name, size or time; cheap where a hash of gigabytes is not."""
+    digest = hashlib.sha256(str(folder).encode())
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            state = path.stat()
+            name = path.relative_to(folder).as_posix()
+            digest.update(f"\n{name}\0{state.st_size}\0{state.st_mtime_ns}".encode())
+    return digest.hexdigest()
+
+
+def _plain(name: str) -> str:
+    folded = unicodedata.normalize("NFC", name)
+    return re.sub(r"[^\w.-]+", "-", folded, flags=re.ASCII).strip("-.") or "checkpoint"

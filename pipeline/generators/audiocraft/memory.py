@@ -1,0 +1,113 @@
+"""How many rows fit: a memory model of the language model and of the codec, and stepping down when it was wrong.
+
+The number of rows is part of what decides a take's bits, so it comes from a short list and from the device, never
+from the work at hand.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import torch
+
+from pipeline.errors import GenerationError
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+USUAL_ROWS = {"cuda": 32, "mps": 4, "cpu": 8}
+"""Takes decoded at once. On a CPU 8 rows take about as long as one: the weights are read once for all."""
+
+_KEEP_FREE = 0.1
+_CODEC_BYTES_A_SECOND = 64 * 32_000 * 4 * 6
+"""EnCodec's widest layers: 64 channels at the output's rate, float32, about six such tensors alive."""
+_CODEC_MOST = {"cuda": 8, "mps": 1, "cpu": 1}
+
+
+def lm_bytes_a_row(dim: int, layers: int, frames: int, bytes_a_value: int) -> int:
+    """Bytes of keys and values of one take: two rows under guidance, and a copy while the cache grows."""
+    return 2 * 2 * (2 * layers * dim * frames * bytes_a_value)
+
+
+def lm_rows(device: str, dim: int, layers: int, frames: int, bytes_a_value: int) -> int:
+    """Takes to decode at once on ``device``: the usual number, halved until the memory model says that it fits."""
+    rows = USUAL_ROWS[device.partition(":")[0]]
+    free = free_bytes(device)
+    need = lm_bytes_a_row(dim, layers, frames, bytes_a_value)
+    while rows > 1 and free is not None and rows * need > free * (1 - _KEEP_FREE):
+        rows //= 2
+    return rows
+
+
+def codec_rows(device: str, seconds: float) -> int:
+    """Takes of ``seconds`` to decode to audio at once."""
+    rows = _CODEC_MOST[device.partition(":")[0]]
+    free = total_bytes(device)
+    while rows > 1 and free is not None and rows * seconds * _CODEC_BYTES_A_SECOND > free / 8:
+        rows //= 2
+    return rows
+
+
+def free_bytes(device: str) -> int | None:
+    """Free memory of a CUDA device, with what torch holds in reserve; None where nothing tells."""
+    if not device.startswith("cuda"):
+        return None
+    index = torch.device(device)
+    free, _ = torch.cuda.mem_get_info(index)
+    return int(free + torch.cuda.memory_reserved(index) - torch.cuda.memory_allocated(index))
+
+
+def total_bytes(device: str) -> int | None:
+    """All memory of a CUDA device; None elsewhere."""
+    return int(torch.cuda.mem_get_info(torch.device(device))[1]) if device.startswith("cuda") else None
+
+
+def stepping_down(
+    work: Callable[[Sequence[T], int], list[R]], items: Sequence[T], rows: int
+) -> tuple[list[R], int]:
+    """``work`` on ``items``, at most ``rows`` at once, with half as many each time memory runs out.
+
+    Returns the results and the number of rows that fitted. Raises `GenerationError` when not even one fits.
+    """
+    done: list[R] = []
+    while len(done) < len(items):
+        part = items[len(done) : len(done) + rows]
+        results = _attempt(work, part, rows)
+        # Past the except block: there the traceback would still hold every tensor of the attempt.
+        if results is not None:
+            done += results
+            continue
+        free_memory()
+        if rows == 1:
+            raise GenerationError(
+                "the device has too little memory for this take alone; ask for less than "
+                "its duration, a smaller model, or another device"
+            )
+        rows //= 2
+    return done, rows
+
+
+def _attempt(work: Callable[[Sequence[T], int], list[R]], part: Sequence[T], rows: int) -> list[R] | None:
+    try:
+        return work(part, rows)
+    except (torch.OutOfMemoryError, MemoryError):
+        return None
+    except RuntimeError as error:
+        # The CPU's allocator has no error class of its own.
+        if "not enough memory" in str(error) or "out of memory" in str(error):
+            return None
+        raise
+
+
+def free_memory() -> None:
+    """Give back to the device what nothing holds any more."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def parameter_bytes(model: Any) -> int:
+    """Bytes that a module's weights take."""
+    return sum(value.numel() * value.element_size() for value in model.parameters())

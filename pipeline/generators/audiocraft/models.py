@@ -1,0 +1,167 @@
+"""Every published AudioCraft checkpoint: what it makes, what it hears, how long, and what its licence allows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from pipeline.generators.protocol import ModelInfo
+from pipeline.manifest.spec import Kind
+
+Family = Literal["musicgen", "audiogen", "magnet"]
+Input = Literal["melody", "continue_from", "style"]
+
+LICENSE = "CC-BY-NC-4.0"
+FRAMES_A_SECOND = 50
+UNPINNED = "unfetched"
+"""Stands for the revision of a published model whose commit is first known when it is fetched."""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One checkpoint, in the terms in which an asset asks for it."""
+
+    id: str
+    family: Family
+    kind: Kind
+    sample_rate_hz: int
+    channels: int
+    window_s: float
+    """Longest audio that one pass makes."""
+    text_encoder: str | None
+    hears: frozenset[Input]
+    """Audio that it can be conditioned on, besides text."""
+    revision: str | None
+    """Commit of the published repository, or ``sha256:...`` of a local folder; None until it is fetched."""
+    license: str
+    commercial: bool
+    dim: int = 1024
+    layers: int = 24
+    missing: str | None = None
+    """What AudioCraft 1.3.0 lacks for it; None when it can run."""
+
+    @property
+    def stride_s(self) -> float | None:
+        """By how much each further window moves on beyond the first; None where a model cannot be extended.
+
+        AudioCraft's own: 18 s of 30 for MusicGen, 2 s of 10 for AudioGen. Scaled for other windows.
+        """
+        if self.family == "magnet":
+            return None
+        return round(self.window_s * (0.6 if self.family == "musicgen" else 0.2), 6)
+
+    def info(self) -> ModelInfo:
+        """What a person must know before they ship what it made."""
+        return ModelInfo(
+            id=self.id,
+            revision=self.revision or UNPINNED,
+            license=self.license,
+            commercial=self.commercial,
+            sample_rate_hz=self.sample_rate_hz,
+            channels=self.channels,
+            neural=True,
+            placeholder=False,
+        )
+
+
+_TEXT: frozenset[Input] = frozenset()
+_CONTINUES: frozenset[Input] = frozenset({"continue_from"})
+_MELODY: frozenset[Input] = frozenset({"continue_from", "melody"})
+_SMALL, _MEDIUM, _LARGE = (1024, 24), (1536, 48), (2048, 48)
+
+
+def _published(
+    name: str,
+    family: Family,
+    kind: Kind,
+    size: tuple[int, int],
+    hears: frozenset[Input],
+    *,
+    window_s: float = 30.0,
+    channels: int = 1,
+    revision: str | None = None,
+    missing: str | None = None,
+) -> Model:
+    return Model(
+        id=f"facebook/{name}",
+        family=family,
+        kind=kind,
+        sample_rate_hz=32_000 if kind == "music" else 16_000,
+        channels=channels,
+        window_s=window_s,
+        text_encoder="t5-large" if family == "audiogen" else "t5-base",
+        hears=hears,
+        revision=revision,
+        license=LICENSE,
+        commercial=False,
+        dim=size[0],
+        layers=size[1],
+        missing=missing,
+    )
+
+
+_STYLE = "it needs the style conditioner, which AudioCraft 1.3.0, the newest release on PyPI, does not have"
+
+PUBLISHED: tuple[Model, ...] = (
+    _published(
+        "musicgen-small",
+        "musicgen",
+        "music",
+        _SMALL,
+        _CONTINUES,
+        revision="4c8334b02c6ec4e8664a91979669a501ec497792",
+    ),
+    _published("musicgen-medium", "musicgen", "music", _MEDIUM, _CONTINUES),
+    _published("musicgen-large", "musicgen", "music", _LARGE, _CONTINUES),
+    _published("musicgen-melody", "musicgen", "music", _MEDIUM, _MELODY),
+    _published("musicgen-melody-large", "musicgen", "music", _LARGE, _MELODY),
+    _published("musicgen-stereo-small", "musicgen", "music", _SMALL, _CONTINUES, channels=2),
+    _published("musicgen-stereo-medium", "musicgen", "music", _MEDIUM, _CONTINUES, channels=2),
+    _published("musicgen-stereo-large", "musicgen", "music", _LARGE, _CONTINUES, channels=2),
+    _published("musicgen-stereo-melody", "musicgen", "music", _MEDIUM, _MELODY, channels=2),
+    _published("musicgen-stereo-melody-large", "musicgen", "music", _LARGE, _MELODY, channels=2),
+    _published(
+        "musicgen-style", "musicgen", "music", _MEDIUM, frozenset({"continue_from", "style"}), missing=_STYLE
+    ),
+    _published(
+        "audiogen-medium",
+        "audiogen",
+        "sfx",
+        _MEDIUM,
+        _CONTINUES,
+        window_s=10.0,
+        revision="1277dd7dfd8fa57a205a70acc5de0ee90804502f",
+    ),
+    _published("magnet-small-10secs", "magnet", "music", _SMALL, _TEXT, window_s=10.0),
+    _published("magnet-medium-10secs", "magnet", "music", _MEDIUM, _TEXT, window_s=10.0),
+    _published("magnet-small-30secs", "magnet", "music", _SMALL, _TEXT),
+    _published("magnet-medium-30secs", "magnet", "music", _MEDIUM, _TEXT),
+    _published("audio-magnet-small", "magnet", "sfx", _SMALL, _TEXT, window_s=10.0),
+    _published("audio-magnet-medium", "magnet", "sfx", _MEDIUM, _TEXT, window_s=10.0),
+)
+
+BY_ID = {model.id: model for model in PUBLISHED}
+
+DEFAULTS: dict[Kind, str] = {"music": "facebook/musicgen-medium", "sfx": "facebook/audiogen-medium"}
+
+HELPERS = {
+    "t5-base": ("google-t5/t5-base", "a9723ea7f1b39c1eae772870f3b547bf6ef7e6c1"),
+    "t5-large": ("google-t5/t5-large", "150ebc2c4b72291e770f58e6057481c8d2ed331a"),
+    "t5-small": ("google-t5/t5-small", None),
+    "facebook/encodec_32khz": ("facebook/encodec_32khz", None),
+    "facebook/encodec_24khz": ("facebook/encodec_24khz", None),
+}
+"""Models that checkpoints lean on, by the name that their configuration uses: repository and commit."""
+
+
+def names(models: Iterable[Model]) -> str:
+    """Ids as a person reads them in a sentence."""
+    return ", ".join(model.id for model in models)
+
+
+def that_hear(wanted: Input, kind: Kind) -> tuple[Model, ...]:
+    """Published models of ``kind`` that can be conditioned on ``wanted`` and that run here."""
+    return tuple(
+        model for model in PUBLISHED if wanted in model.hears and model.kind == kind and model.missing is None
+    )

@@ -1,0 +1,58 @@
+"""Drawing the next token, each row with its own settings and its own random numbers.
+
+A draw is ``argmax(p / e)`` with e from Exp(1) for every token: the same as a draw from p (the exponential races
+of the Gumbel-max trick), with no read-back to the host.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How a row's tokens are drawn, as AudioCraft's ``set_generation_params`` says it."""
+
+    temperature: float
+    """0: the likeliest token."""
+    top_k: int
+    """0: all."""
+    top_p: float
+    """0: all; above 0 it goes before `top_k`."""
+    cfg: float
+
+
+class Sampler:
+    """Settings of a batch of rows, on their device."""
+
+    def __init__(self, rows: Sequence[Sampling], card: int, device: str | torch.device) -> None:
+        def column(values: Sequence[float], dtype: torch.dtype = torch.float32) -> torch.Tensor:
+            return torch.tensor(values, dtype=dtype, device=device)[:, None, None]
+
+        self.greedy = column([float(row.temperature <= 0) for row in rows]) > 0
+        self.temperature = column([row.temperature if row.temperature > 0 else 1.0 for row in rows])
+        limits = [row.top_k if 0 < row.top_k < card and row.top_p <= 0 else card for row in rows]
+        self.last = column(limits, torch.int64) - 1
+        self.top_p = column([row.top_p if row.top_p > 0 else 2.0 for row in rows])
+        self.cfg = column([row.cfg for row in rows])[..., None]
+        self.narrow = any(limit < card or row.top_p > 0 for limit, row in zip(limits, rows, strict=True))
+
+    def draw(self, logits: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+        """Tokens [rows, codebooks] of ``logits`` [rows, codebooks, card] with ``noise`` of Exp(1), the same shape."""
+        logits = logits.float()
+        probs = torch.softmax(logits / self.temperature, dim=-1)
+        if self.narrow:
+            probs = probs * (probs >= self._least(probs))
+        drawn = (probs / noise).argmax(-1)
+        return torch.where(self.greedy[..., 0], logits.argmax(-1), drawn)
+
+    def _least(self, probs: torch.Tensor) -> torch.Tensor:
+        """The smallest probability that may still be drawn."""
+        ordered = probs.sort(dim=-1, descending=True).values
+        before = ordered.cumsum(-1) - ordered
+        within = (before <= self.top_p).sum(-1, keepdim=True) - 1
+        last = torch.minimum(self.last.expand_as(within), within)
+        return ordered.gather(-1, last)

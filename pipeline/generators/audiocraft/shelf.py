@@ -1,0 +1,212 @@
+"""The model store: converted checkpoints on this machine, each file with its SHA-256. Light: no torch.
+
+```
+<root>/<name>/<revision>/model.json      what the checkpoint is, and the SHA-256 of every file beside it
+<root>/<name>/pin.json                   the commit that a published model was fetched at
+<root>/seen/<digest>.json                local folders by path, size and time, so that they are hashed once
+```
+``<root>`` is ``CUESMITH_MODELS``, or the platform's cache folder. A folder appears whole, by one rename.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from platformdirs import user_cache_path
+
+from pipeline.errors import MachineError, VerificationError
+from pipeline.generators.audiocraft.models import Model
+
+SCHEMA = "cuesmith.model/1"
+_BLOCK = 1 << 20
+
+
+def root() -> Path:
+    """Where converted checkpoints lie."""
+    named = os.environ.get("CUESMITH_MODELS")
+    return Path(named) if named else user_cache_path("cuesmith", appauthor=False) / "models"
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hex."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A checkpoint in the model store."""
+
+    folder: Path
+    model: Model | None
+    """None for a helper: a text encoder or a codec of its own."""
+    name: str
+    revision: str
+    files: Mapping[str, str]
+    """SHA-256 of each file of the folder, by its path with ``/``."""
+    sources: Mapping[str, str]
+    """SHA-256 of each file that it was converted from."""
+    size: int
+
+    @property
+    def checkpoint_sha256(self) -> str:
+        """One digest over the source files: the checkpoint's identity whatever it is called."""
+        return content_digest(self.sources)
+
+
+def content_digest(files: Mapping[str, str]) -> str:
+    """SHA-256 over the sorted names and hashes of ``files``."""
+    lines = "".join(f"{name}\0{files[name]}\n" for name in sorted(files))
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def place(name: str, revision: str) -> Path:
+    """The folder of a model at a revision, whether or not it is there."""
+    return root() / _folder(name) / _folder(revision)
+
+
+def find(name: str, revision: str) -> Stored | None:
+    """The stored checkpoint, or None when it is not here. Its files are not hashed: see `verify`."""
+    folder = place(name, revision)
+    try:
+        return _read(folder)
+    except FileNotFoundError:
+        return None
+
+
+def require(name: str, revision: str) -> Stored:
+    """The stored checkpoint. Raises `MachineError` that names the command which brings it."""
+    found = find(name, revision)
+    if found is None:
+        remedy = (
+            "build again from the folder that has it"
+            if revision.startswith("sha256:")
+            else f"run: cuesmith models fetch {name}"
+        )
+        raise MachineError(f"the weights of {name} ({revision[:19]}) are not on this machine; {remedy}")
+    return found
+
+
+def all_stored() -> Iterator[Stored]:
+    """Every checkpoint in the store, by name."""
+    for path in sorted(root().glob("*/*/model.json")):
+        yield _read(path.parent)
+
+
+def verify(stored: Stored) -> None:
+    """Hash every file again. Raises `VerificationError` naming the first that is missing or differs."""
+    for name, expected in stored.files.items():
+        path = stored.folder / name
+        if not path.is_file():
+            raise VerificationError(
+                f"{path}: missing; remove {stored.folder} and fetch {stored.name} again: "
+                f"cuesmith models fetch {stored.name}"
+            )
+        found = sha256_of(path)
+        if found != expected:
+            raise VerificationError(
+                f"{path}: SHA-256 is {found[:12]}..., {expected[:12]}... was recorded; the file changed: remove "
+                f"{stored.folder} and run cuesmith models fetch {stored.name}"
+            )
+
+
+@contextmanager
+def new_folder(name: str, revision: str) -> Iterator[Path]:
+    """A temporary folder that becomes the model's when the block ends well. The first to finish wins."""
+    target = place(name, revision)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        made = Path(tempfile.mkdtemp(prefix=".new-", dir=target.parent))
+    except OSError as error:
+        raise _no_room(target, error) from error
+    try:
+        try:
+            yield made
+            if not target.exists():
+                os.replace(made, target)
+        except OSError as error:
+            if not target.exists():
+                raise _no_room(target, error) from error
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+def write_record(
+    folder: Path, name: str, revision: str, model: Model | None, sources: Mapping[str, str]
+) -> None:
+    """Hash what ``folder`` holds and write its ``model.json``."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    described = None if model is None else {**asdict(model), "hears": sorted(model.hears)}
+    record = {
+        "schema": SCHEMA,
+        "name": name,
+        "revision": revision,
+        "model": described,
+        "files": {path.relative_to(folder).as_posix(): sha256_of(path) for path in files},
+        "sources": dict(sorted(sources.items())),
+        "size": sum(path.stat().st_size for path in files),
+    }
+    (folder / "model.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
+
+
+def pinned(name: str) -> str | None:
+    """The commit that ``name`` was fetched at on this machine."""
+    try:
+        found: str = json.loads((root() / _folder(name) / "pin.json").read_text(encoding="utf-8"))["revision"]
+    except (OSError, ValueError, KeyError):
+        return None
+    return found
+
+
+def pin(name: str, revision: str) -> None:
+    """Remember the commit of ``name``, so that later fetches and plans mean the same."""
+    put_json(root() / _folder(name) / "pin.json", {"name": name, "revision": revision})
+
+
+def put_json(path: Path, value: Any) -> None:
+    """Write a small JSON file whole or not at all."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(value, file, indent=1)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise _no_room(path, error) from error
+
+
+def _read(folder: Path) -> Stored:
+    record = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    if record.get("schema") != SCHEMA:
+        raise MachineError(
+            f"{folder}: written by another release of Cuesmith ({record.get('schema')}); remove it and fetch again"
+        )
+    described = record["model"]
+    model = None if described is None else Model(**{**described, "hears": frozenset(described["hears"])})
+    return Stored(
+        folder, model, record["name"], record["revision"], record["files"], record["sources"], record["size"]
+    )
+
+
+def _folder(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]", "--", name)
+
+
+def _no_room(path: Path, error: OSError) -> MachineError:
+    return MachineError(
+        f"the model store cannot be written at {path}: {error.strerror or error}; free space, or set CUESMITH_MODELS "
+        "to a folder on a larger disk"
+    )

@@ -1,0 +1,75 @@
+"""Autoregressive decoding with AudioCraft's `LMModel` (MusicGen, AudioGen): a step makes one frame of every codebook.
+
+The batch always has the same number of rows, so that matrix products always take the same path and a row's bits
+are its own; places without a take repeat the first. Every row follows its own delay pattern, so that rows of
+different lengths share a batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from pipeline.generators.audiocraft import noise
+from pipeline.generators.audiocraft.conditions import stack, text_lengths
+from pipeline.generators.audiocraft.masking import seeing
+from pipeline.generators.audiocraft.rows import Row
+from pipeline.generators.audiocraft.sampling import Sampler
+
+_UNKNOWN = -1
+
+
+@torch.no_grad()
+def decode(generator: Any, rows: Sequence[Row], slots: int) -> list[torch.Tensor]:
+    """Codes of ``rows``: see `rows.Decoder`."""
+    lm = generator.lm
+    device = generator.device
+    batch = [*rows, *[rows[0]] * (slots - len(rows))]
+    scores = [_Score(lm, row, device) for row in batch]
+    first, steps = scores[0].first, max(score.codes.shape[1] for score in scores)
+    codes = torch.stack([score.padded(score.codes, steps, lm.special_token_id) for score in scores])
+    valid = torch.stack([score.padded(score.valid, steps, False) for score in scores])
+    sampler = Sampler([row.sampling for row in batch], lm.card, device)
+    keys = noise.keys([row.seed for row in batch], [row.number for row in batch], device)
+    tensors = stack([row.condition for row in batch])
+    lengths, padded = text_lengths([row.condition for row in batch], device)
+    with seeing(lm, lengths, padded), lm.streaming(), generator.autocast:
+        done = 0
+        for step in range(first, steps):
+            seen = codes[:, :, done:step]
+            own, null = lm(torch.cat([seen, seen]), [], tensors)[:, :, -1:].float().chunk(2)
+            logits = (null + (own - null) * sampler.cfg)[:, :, 0]
+            drawn = sampler.draw(logits, noise.exponential(keys, step, logits.shape[1:]))
+            drawn = torch.where(valid[:, :, step], drawn, lm.special_token_id)
+            known = codes[:, :, step]
+            codes[:, :, step] = torch.where(known == _UNKNOWN, drawn, known)
+            done = step
+    return [score.frames(codes[index]) for index, score in enumerate(scores[: len(rows)])]
+
+
+class _Score:
+    """A row's codes laid out by its model's pattern: codebooks by steps."""
+
+    def __init__(self, lm: Any, row: Row, device: torch.device) -> None:
+        self._length = row.length
+        self._pattern = lm.pattern_provider.get_pattern(row.length)
+        codes = torch.full((1, lm.num_codebooks, row.length), _UNKNOWN, dtype=torch.long, device=device)
+        codes[0, :, : row.prompt.shape[1]] = row.prompt
+        laid, _, valid = self._pattern.build_pattern_sequence(codes, lm.special_token_id)
+        self.codes, self.valid = laid[0], valid
+        self.first: int = self._pattern.get_first_step_with_timesteps(row.prompt.shape[1])
+
+    @staticmethod
+    def padded(tensor: torch.Tensor, steps: int, value: int | bool) -> torch.Tensor:
+        out = tensor.new_full((tensor.shape[0], steps), value)
+        out[:, : tensor.shape[1]] = tensor
+        return out
+
+    def frames(self, codes: torch.Tensor) -> torch.Tensor:
+        """The codes [codebooks, frames] that the pattern laid out."""
+        own = codes[None, :, : self.codes.shape[1]].contiguous()
+        out, _, _ = self._pattern.revert_pattern_sequence(own, special_token=_UNKNOWN)
+        found: torch.Tensor = out[0, :, : self._length]
+        return found

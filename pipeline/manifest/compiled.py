@@ -1,0 +1,120 @@
+"""Manifests that were loaded before, kept beside what builds write, so that loading one again is quick.
+
+One file a manifest, profile and release: a line with the SHA-256 of the rest, then JSON with the project and every
+file that it was read from. It counts only while each of those files is where it was and holds the same bytes;
+anything else, from a changed include to a damaged entry, loads the manifest itself. Problems are never kept.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline import __version__
+from pipeline.manifest import late
+from pipeline.manifest.packing import pack, unpack
+from pipeline.manifest.spec import Project
+
+if TYPE_CHECKING:
+    from pipeline.manifest.loader import Loaded
+
+MAX_ENTRIES = 64
+MAX_BYTES = 256 * 2**20
+"""Of all entries together; the newest stay."""
+
+_FORMAT = "cuesmith.compiled/1"
+
+
+def load_cached(path: Path, profile: str | None, folder: Path) -> Project:
+    """What `load` gives, quickly where ``folder`` keeps it from before. Raises what `load` raises."""
+    entry = _entry(path, profile, folder)
+    known = _read(entry) if entry else None
+    if known is not None:
+        return known
+    loaded = late.load_with_files(path, profile)
+    if entry:
+        _write(entry, loaded)
+    return loaded.project
+
+
+def _entry(path: Path, profile: str | None, folder: Path) -> Path | None:
+    """Where the compiled manifest lies; None where the manifest's own place cannot be told."""
+    with contextlib.suppress(OSError, RuntimeError):
+        inputs = (
+            _FORMAT,
+            __version__,
+            sys.version,
+            *_our_sources(),
+            str(path.parent.resolve()),
+            str(path),
+            profile,
+        )
+        key = hashlib.sha256(json.dumps(inputs).encode()).hexdigest()
+        return folder / f"{key}.json"
+    return None
+
+
+def _our_sources() -> Iterator[str]:
+    """This room's files with their sizes and times: whoever changes the language in a checkout sees the change."""
+    with os.scandir(os.path.dirname(__file__)) as found:
+        ours = sorted((entry for entry in found if entry.name.endswith(".py")), key=lambda entry: entry.name)
+        for entry in ours:
+            status = entry.stat()
+            yield f"{entry.name} {status.st_size} {status.st_mtime_ns}"
+
+
+def _read(entry: Path) -> Project | None:
+    """What ``entry`` holds, if it is whole and still true."""
+    with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
+        head, _, body = entry.read_bytes().partition(b"\n")
+        if head == _seal(body):
+            value = json.loads(body)
+            if all(_unchanged(*file) for file in value["files"]):
+                return unpack(value["project"])
+    return None
+
+
+def _unchanged(named: str, path: str, sha256: str) -> bool:
+    """Whether the file ``named`` is still ``path`` once links are followed, with the same bytes."""
+    if os.path.realpath(named) != path or not os.path.isfile(path):
+        return False
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest() == sha256
+
+
+def _write(entry: Path, loaded: Loaded) -> None:
+    """Keep what was loaded; a cache that cannot be written is no one's problem."""
+    files = [(file.named, file.path, file.sha256) for file in loaded.files]
+    body = json.dumps({"files": files, "project": pack(loaded.project)}, separators=(",", ":")).encode()
+    temporary = entry.with_name(f"{os.getpid()}-{os.urandom(4).hex()}.tmp")
+    try:
+        entry.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(_seal(body) + b"\n" + body)
+        os.replace(temporary, entry)
+        _drop_oldest(entry.parent)
+    except OSError:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
+def _drop_oldest(folder: Path) -> None:
+    with os.scandir(folder) as found:
+        newest = sorted(
+            ((entry.stat(), entry.path) for entry in found), key=lambda item: -item[0].st_mtime_ns
+        )
+    size = 0
+    for place, (status, path) in enumerate(newest):
+        size += status.st_size
+        if place >= MAX_ENTRIES or size > MAX_BYTES:
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+
+
+def _seal(body: bytes) -> bytes:
+    return hashlib.sha256(body).hexdigest().encode()

@@ -1,0 +1,37 @@
+"""The manifest room's only late imports: YAML and pydantic take longer than a whole `plan` of a known manifest."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from pipeline.manifest.loader import Loaded
+    from pipeline.manifest.spec import Project
+
+
+def load(path: Path, profile: str | None = None) -> Project:
+    """The project that the manifest at ``path`` describes, with the settings of ``profile``.
+
+    Raises `ManifestError` with every problem of the manifest and of what it includes, in file order.
+    """
+    return load_with_files(path, profile).project
+
+
+def load_with_files(path: Path, profile: str | None) -> Loaded:
+    """`pipeline.manifest.loader.load_with_files`."""
+    module = import_module("pipeline.manifest.loader")
+    return cast("Loaded", module.load_with_files(path, profile))
+
+
+def json_schema() -> dict[str, Any]:
+    """`pipeline.manifest.schema.json_schema`."""
+    module = import_module("pipeline.manifest.schema")
+    return cast("dict[str, Any]", module.json_schema())
+
+
+def json_schema_text() -> str:
+    """`pipeline.manifest.schema.json_schema_text`."""
+    module = import_module("pipeline.manifest.schema")
+    return cast("str", module.json_schema_text())
