@@ -23,6 +23,8 @@ COMMANDS = {
     "report": ("reporting", "Write the page on which to hear, compare and decide."),
     "review": ("reviewing", "Approve, reject, comment on and lock masters, by name."),
     "promote": ("promoting", "Point a channel to a version, through the release gate."),
+    "measure": ("measuring", "Measure any sound files: loudness, true and sample peak, silence."),
+    "credentials": ("crediting", "Read and check the Content Credentials (C2PA) of sound files."),
     "verify": ("keeping", "Hash everything again; name torn, changed and missing files."),
     "gc": ("keeping", "Remove what nothing names: strays and, if asked, unused takes."),
 }

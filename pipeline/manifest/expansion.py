@@ -127,6 +127,7 @@ class Expansion:
                 mastering=mastering,
                 delivery=delivery,
                 source=source,
+                credentials=values["credentials"],
             )
 
         return make

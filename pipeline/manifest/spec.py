@@ -8,6 +8,7 @@ from typing import Literal
 Kind = Literal["music", "sfx"]
 LicensePolicy = Literal["any", "commercial"]
 BitDepth = Literal["16", "24", "float"]
+CredentialsPolicy = Literal["none", "development", "required"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +108,9 @@ class AssetSpec:
     mastering: MasteringSpec
     delivery: DeliverySpec
     source: SourceRef
+    credentials: CredentialsPolicy = "none"
+    """Who may sign the renditions: nobody; this machine's development certificate where none is configured;
+    only a configured certificate. Signing comes after mastering and is no part of a master's identity."""
 
 
 @dataclass(frozen=True, slots=True)

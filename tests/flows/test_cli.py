@@ -13,7 +13,20 @@ from typer.testing import CliRunner, Result
 from flows.cli.app import app
 from pipeline.manifest import json_schema_text
 
-COMMANDS = ["init", "validate", "schema", "plan", "build", "catalog", "review", "promote", "verify", "gc"]
+COMMANDS = [
+    "init",
+    "validate",
+    "schema",
+    "plan",
+    "build",
+    "catalog",
+    "review",
+    "promote",
+    "measure",
+    "credentials",
+    "verify",
+    "gc",
+]
 
 
 def run(*words: str | Path) -> Result:
