@@ -5,10 +5,10 @@
 500 short effects and 50 loops are made by script and written as 16 bit WAV, as model outputs are. Each rival takes a
 file to a finished file at 48 kHz, 24 bit:
 
-- ours: `pipeline.mastering.master` and `pipeline.delivery.render`: trim or loop cut, soxr, loudness, true-peak limiter,
-  all measurements, labels in bext, iXML and INFO;
-- the pydub chain: pydub loads, strips silence (`detect_leading_silence`, 10 ms chunks, both ends), folds channels, fades
-  or crossfades the loop, and converts the rate; pyloudnorm measures and normalises; soundfile writes. pydub converts
+- ours: `pipeline.mastering.master` and `pipeline.delivery.render`: trim or loop cut, soxr, loudness, true-peak
+  limiter, all measurements, labels in bext, iXML and INFO;
+- the pydub chain: pydub loads, strips silence (`detect_leading_silence`, 10 ms chunks, both ends), folds channels,
+  fades or crossfades the loop, and converts the rate; pyloudnorm measures and normalises; soundfile writes. pydub converts
   rates by straight lines between samples, which is quick and aliases, so a second figure has the same chain with soxr;
   there are no true peak, no tags and no report;
 - ffmpeg-normalize: EBU R128 in two passes to the same target, ceiling, rate and format, many files a call.
@@ -39,26 +39,28 @@ from typing import Any
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
-import numpy as np
-import platformdirs
-import pyloudnorm
-import soundfile
-import soxr
-from pydub import AudioSegment
-from pydub.silence import detect_leading_silence
+import numpy as np  # noqa: E402
+import platformdirs  # noqa: E402
+import pyloudnorm  # noqa: E402
+import soundfile  # noqa: E402
+import soxr  # noqa: E402
+from pydub import AudioSegment  # noqa: E402
+from pydub.silence import detect_leading_silence  # noqa: E402
 
-from pipeline.audio import read
-from pipeline.delivery import Labels, render
-from pipeline.errors import MasteringError
-from pipeline.manifest.spec import MasteringSpec
-from pipeline.mastering import TakeInput, master
+from pipeline.audio import read  # noqa: E402
+from pipeline.delivery import Labels, render  # noqa: E402
+from pipeline.errors import MasteringError  # noqa: E402
+from pipeline.manifest.spec import MasteringSpec  # noqa: E402
+from pipeline.mastering import TakeInput, master  # noqa: E402
 
 FFMPEG_NORMALIZE = "ffmpeg-normalize==1.43.0"
 warnings.filterwarnings("ignore", message="Possible clipped samples")
 RATE = 48_000
 CEILING = -1.0
 CROSSFADE_MS = 500
-LABELS = Labels("bench_01", "bench", "sfx/bench", 1, "sfx", "c" * 64, "Procedural sound.", False, "MIT", "r" * 64)
+LABELS = Labels(
+    "bench_01", "bench", "sfx/bench", 1, "sfx", "c" * 64, "Procedural sound.", False, "MIT", "r" * 64
+)
 
 
 @dataclass(frozen=True)
@@ -240,10 +242,35 @@ def _normalize(jobs: Sequence[Job], folder: Path) -> Callable[[], None]:
     def work() -> None:
         for target in sorted({job.spec.loudness_lufs for job in jobs}):
             files = [str(job.path) for job in jobs if job.spec.loudness_lufs == target]
-            options = ["-nt", "ebu", "-t", f"{target:g}", "-tp", f"{CEILING:g}", "--dual-mono", "-ar", str(RATE)]
-            options += ["-q", "-c:a", "pcm_s24le", "-ext", "wav", "-of", str(folder), "-f", "-e", "-threads 1"]
+            options = [
+                "-nt",
+                "ebu",
+                "-t",
+                f"{target:g}",
+                "-tp",
+                f"{CEILING:g}",
+                "--dual-mono",
+                "-ar",
+                str(RATE),
+            ]
+            options += [
+                "-q",
+                "-c:a",
+                "pcm_s24le",
+                "-ext",
+                "wav",
+                "-of",
+                str(folder),
+                "-f",
+                "-e",
+                "-threads 1",
+            ]
             subprocess.run(
-                [*command, *files, *options], check=True, env=environment, stdout=sys.stderr, stderr=sys.stderr
+                [*command, *files, *options],
+                check=True,
+                env=environment,
+                stdout=sys.stderr,
+                stderr=sys.stderr,
             )
 
     return work
@@ -292,7 +319,9 @@ def measure(quick: bool) -> dict[str, Any]:
         effect_times, loop_times = compare(short, target, rounds), compare(long, target, rounds)
         some = [*short[:20], *long[:2]] if quick else [*short, *long]
         normalize = _normalize_ratios(some, target, 1 if quick else 2)
-    both = {key: [a + b for a, b in zip(effect_times[key], loop_times[key], strict=True)] for key in effect_times}
+    both = {
+        key: [a + b for a, b in zip(effect_times[key], loop_times[key], strict=True)] for key in effect_times
+    }
     seconds = sum(job.seconds for job in (*short, *long))
     against = {
         "pydub_chain": _ratios(both["pydub"], both["ours"]),
@@ -307,7 +336,9 @@ def measure(quick: bool) -> dict[str, Any]:
     return {
         **{f"ratio_vs_{name}": round(statistics.median(values), 3) for name, values in against.items()},
         "x_realtime_per_core": round(statistics.median(speeds), 1),
-        "spread": {name: _spread(values) for name, values in (against | {"x_realtime_per_core": speeds}).items()},
+        "spread": {
+            name: _spread(values) for name, values in (against | {"x_realtime_per_core": speeds}).items()
+        },
         "ms_per_effect": round(1e3 * statistics.median(effect_times["ours"]) / effects, 3),
         "ms_per_loop": round(1e3 * statistics.median(loop_times["ours"]) / loops, 3),
         "audio_seconds": round(seconds, 1),
@@ -320,7 +351,9 @@ def measure(quick: bool) -> dict[str, Any]:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--quick", action="store_true", help="a fifth of the files, within a minute")
     parser.add_argument("--json", action="store_true", help="one JSON object and nothing else on stdout")
     arguments = parser.parse_args()

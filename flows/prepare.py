@@ -96,25 +96,50 @@ def next_rows(
     ``master_of`` gives the digest of a planned variation's master, where that is not the planned one.
     """
     fresh = prepared.known.fresh()
+    quarantined = {place: reason for place, (reason, _) in _known_failures(prepared).items()}
 
     def record(plan: AssetPlan, variation: VariationPlan) -> MasterRecord | None:
         digest = master_of(plan, variation) if master_of else None
         return fresh.master(digest or variation.master)
 
     return assemble(
-        prepared.plan.assets, failures or {}, record, before, lambda asset: not prepared.in_scope(asset)
+        prepared.plan.assets,
+        {**quarantined, **(failures or {})},
+        record,
+        before,
+        lambda asset: not prepared.in_scope(asset),
     )
+
+
+def _known_failures(prepared: Prepared) -> dict[tuple[str, int], tuple[str, str]]:
+    """By asset id and variation, what earlier builds made and quarantined: its reason and its master's digest."""
+    return {
+        (plan.asset.id, variation.variation): (variation.quarantined, variation.master)
+        for plan in prepared.plan.assets
+        for variation in plan.variations
+        if variation.quarantined
+    }
+
+
+def failed_json(asset: str, variation: int, stage: str, reason: str, master: str | None) -> dict[str, Any]:
+    """One item of ``failed`` in the object of ``build --json``; what failed its quality gates names its record."""
+    told: dict[str, Any] = {"asset": asset, "variation": variation, "stage": stage, "reason": reason}
+    return told | ({"master": master} if stage == "quality" else {})
 
 
 def unbuilt(prepared: Prepared) -> dict[str, Any]:
     """The object of ``build --json`` for a build that makes nothing."""
+    failed = sorted(_known_failures(prepared).items())
     return {
         "version": prepared.latest.number if prepared.latest else None,
         "published": False,
         "generated": 0,
         "mastered": 0,
-        "reused": sum(len(plan.variations) for plan in prepared.plan.assets),
-        "failed": [],
+        "reused": sum(len(plan.variations) for plan in prepared.plan.assets) - len(failed),
+        "failed": [
+            failed_json(asset, variation, "quality", reason, master)
+            for (asset, variation), (reason, master) in failed
+        ],
         "run": None,
         "seconds": 0.0,
     }

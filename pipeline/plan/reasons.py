@@ -18,6 +18,16 @@ _RECIPE_WORDS = {
     "kind": ("kind", ""),
     "seconds": ("duration", " s"),
 }
+_QUALITY_WORDS = {
+    "gate": ("quality gate", ""),
+    "silence_lufs": ("quality silence", " LUFS"),
+    "clipping": ("quality clipping", ""),
+    "dc": ("quality dc", ""),
+    "noise": ("quality noise", ""),
+    "tail_noise_db": ("quality tail noise", " dB"),
+    "seam": ("quality seam", ""),
+    "duplicates": ("quality duplicates", ""),
+}
 _MASTERING_WORDS = {
     "loudness_lufs": ("loudness", " LUFS"),
     "true_peak_dbtp": ("true peak", " dBTP"),
@@ -57,6 +67,11 @@ def mastering_reasons(before: MasterRecord, asset: AssetSpec) -> Iterator[str]:
     for key, (word, unit) in _MASTERING_WORDS.items():
         if old.get(key) != new[key]:
             yield f"{word} changed: {_say(old.get(key))}{unit} -> {_say(new[key])}{unit}"
+    asked = before.get("gates") or {}
+    for key, limit in asdict(asset.quality).items():
+        if asked and asked.get(key) != limit:
+            word, unit = _QUALITY_WORDS[key]
+            yield f"{word} changed: {_say(asked.get(key))}{unit} -> {_say(limit)}{unit}"
 
 
 def _say(value: Any) -> str:

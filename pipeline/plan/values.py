@@ -40,6 +40,8 @@ class VariationPlan:
     master: str
     """Digest that the master will have when every take of the asset can be made."""
     previous: MasterRow | None
+    quarantined: str | None = None
+    """Why its master, which is made, failed the quality gates and will not be published."""
 
 
 @dataclass(frozen=True, slots=True)
