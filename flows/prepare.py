@@ -13,10 +13,11 @@ from pipeline.errors import UsageError
 from pipeline.manifest import load, load_cached
 from pipeline.manifest.spec import Project
 from pipeline.plan import APPROVED, LOCKED, AssetPlan, Known, Plan, VariationPlan, plan
-from pipeline.provenance import MasterRecord, MasterRow
+from pipeline.provenance import MasterRow
 from pipeline.store import Store
 
-MasterOf = Callable[[AssetPlan, VariationPlan], str | None]
+MadeMaster = Callable[[AssetPlan, VariationPlan], str | None]
+"""Digest of the master that a build made for a variation; None where it made none."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Prepared:
     latest: Version | None
     known: Known
     plan: Plan
+    reviews: ReviewState
     only: tuple[str, ...]
 
     def in_scope(self, asset: str) -> bool:
@@ -49,8 +51,9 @@ def prepare(manifest: Path, outputs: str, profile: str | None = None, only: Sequ
     project = load_cached(manifest, profile, compiled) if compiled else load(manifest, profile)
     if only:
         project = _narrow(project, only)
-    known = _known(store, latest)
-    return Prepared(project, store, catalog, latest, known, plan(project, known), tuple(only))
+    reviews = Reviews(store).state()
+    known = _known(store, latest, reviews)
+    return Prepared(project, store, catalog, latest, known, plan(project, known), reviews, tuple(only))
 
 
 def _narrow(project: Project, only: Sequence[str]) -> Project:
@@ -64,10 +67,9 @@ def _narrow(project: Project, only: Sequence[str]) -> Project:
     return replace(project, assets=tuple(chosen))
 
 
-def _known(store: Store, latest: Version | None) -> Known:
-    state = Reviews(store).state()
+def _known(store: Store, latest: Version | None, reviews: ReviewState) -> Known:
     rows = latest.by_variation if latest else {}
-    return Known(store, rows, state.rejected, _held(latest, state))
+    return Known(store, rows, reviews.rejected, _held(latest, reviews), reviews.chosen)
 
 
 def _held(latest: Version | None, state: ReviewState) -> dict[tuple[str, int], str]:
@@ -90,21 +92,28 @@ def next_rows(
     prepared: Prepared,
     before: Version | None,
     failures: Failures | None = None,
-    master_of: MasterOf | None = None,
+    made: MadeMaster | None = None,
+    reviews: ReviewState | None = None,
 ) -> tuple[MasterRow, ...]:
-    """The rows of the version that would follow ``before``.
+    """The rows of the version that would follow ``before``, under ``reviews`` (default: those of the plan)."""
 
-    ``master_of`` gives the digest of a planned variation's master, where that is not the planned one.
-    """
-    fresh = prepared.known.fresh()
-
-    def record(plan: AssetPlan, variation: VariationPlan) -> MasterRecord | None:
-        digest = master_of(plan, variation) if master_of else None
-        return fresh.master(digest or variation.master)
+    def digest(plan: AssetPlan, variation: VariationPlan) -> str:
+        return (made(plan, variation) if made else None) or variation.master
 
     return assemble(
-        prepared.plan.assets, failures or {}, record, before, lambda asset: not prepared.in_scope(asset)
+        prepared.plan.assets,
+        failures or {},
+        digest,
+        prepared.known.fresh().master,
+        before,
+        lambda asset: not prepared.in_scope(asset),
+        reviews or prepared.reviews,
     )
+
+
+def waiting_in(version: Version | None) -> int:
+    """How many masters of a version have a new take waiting beside them."""
+    return sum("waiting" in row for row in version.masters) if version else 0
 
 
 def unbuilt(prepared: Prepared) -> dict[str, Any]:
@@ -115,7 +124,9 @@ def unbuilt(prepared: Prepared) -> dict[str, Any]:
         "generated": 0,
         "mastered": 0,
         "reused": sum(len(plan.variations) for plan in prepared.plan.assets),
+        "waiting": waiting_in(prepared.latest),
         "failed": [],
         "run": None,
+        "report": None,
         "seconds": 0.0,
     }

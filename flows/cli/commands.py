@@ -20,6 +20,9 @@ COMMANDS = {
     "plan": ("writing", "Tell what a build would do, and why."),
     "build": ("building", "Make what is missing or changed; publish a new catalog version."),
     "catalog": ("cataloguing", "Read the catalog: versions, masters, where each came from."),
+    "report": ("reporting", "Write the page on which to hear, compare and decide."),
+    "review": ("reviewing", "Approve, reject, comment on and lock masters, by name."),
+    "promote": ("promoting", "Point a channel to a version, through the release gate."),
     "verify": ("keeping", "Hash everything again; name torn, changed and missing files."),
     "gc": ("keeping", "Remove what nothing names: strays and, if asked, unused takes."),
 }

@@ -117,11 +117,13 @@ def gc_command(
 
 
 def _named_takes(store: Store) -> set[str]:
-    """SHA-256 of the raw takes that any catalog version stands on."""
+    """SHA-256 of the raw takes that any catalog version stands on, or that wait in it."""
     catalog = Catalog(store)
     return {
         sha256
         for number in catalog.numbers()
         for row in catalog.read(number).masters
-        for sha256 in row["takes"].values()
+        for one in (row, row.get("waiting"))
+        if one is not None
+        for sha256 in one["takes"].values()
     }
