@@ -12,6 +12,7 @@ import typer
 
 from flows.cli.answers import answer, answer_json, command, remark
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, By, Outputs, version_or_latest
+from flows.cli.reporting import register_review
 from pipeline.catalog import Catalog, Filter, ReviewAction, ReviewEvent, Reviews
 from pipeline.errors import UsageError
 from pipeline.provenance.facts import now
@@ -36,6 +37,9 @@ _ACTIONS: dict[ReviewAction, str] = {
 def register(app: typer.Typer) -> None:
     """Add the commands to ``app``."""
     app.add_typer(group, name="review")
+
+
+register_review(group)
 
 
 def _deciding(action: ReviewAction) -> Callable[..., None]:
