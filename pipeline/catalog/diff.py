@@ -117,6 +117,9 @@ def _reasons(before: MasterRow, after: MasterRow, records: Records, rejected: Se
     for key, word in (("tags", "tags"), ("ucs", "UCS labels"), ("bpm", "bpm")):
         if before.get(key) != after.get(key):
             yield f"{word} changed: {_label(before.get(key))} -> {_label(after.get(key))}"
+    signers = [(row.get("credentials") or {}).get("signed_by") for row in (before, after)]
+    if signers[0] != signers[1]:
+        yield f"signed by: {say(signers[0])} -> {say(signers[1])}"
     if before["status"] != after["status"]:
         why = f" ({after['reason']})" if "reason" in after else ""
         yield f"status changed: {before['status']} -> {after['status']}{why}"
