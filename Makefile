@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help setup setup-audiocraft setup-dev demo test test-slow check lint types imports docs format bench-rebuild browser clean
+.PHONY: help setup setup-audiocraft setup-dev demo test test-slow check lint types imports docs format bench-rebuild browser tools clean
 
 help:  ## What there is to make.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -38,6 +38,9 @@ demo: setup  ## Build the example game with the sketch engine; no GPU, no weight
 
 test: setup-dev  ## Every test of the default suite.
 	$(BIN)/python -m pytest
+
+tools:  ## Debian: the programs with which tests read tags back (as root).
+	apt-get install -y libimage-exiftool-perl mediainfo ffmpeg
 
 test-slow: setup-dev  ## The long tests: many kills, many mutations.
 	$(BIN)/python -m pytest -m slow
