@@ -41,7 +41,10 @@ def report(
     outputs: Outputs = DEFAULT_OUTPUTS,
     as_json: AsJson = False,
 ) -> None:
-    """Write the report of a version: one page to hear, compare and decide, that works from disk."""
+    """Write the page on which to hear, compare and decide.
+
+    It is one page of one version, and works from disk.
+    """
     from pipeline.report import write_report
 
     written = write_report(Store.open(outputs), version, against=against, folder=self_contained)

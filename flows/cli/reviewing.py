@@ -20,7 +20,7 @@ from pipeline.review import decide, read_decisions, reviewer_name
 from pipeline.store import Store
 
 group = typer.Typer(
-    help="Approve, reject, comment on and lock masters; decisions are kept with name and time.",
+    help="Approve, reject, comment on and lock masters, by name.\n\nDecisions are kept with name and time.",
     no_args_is_help=True,
 )
 
