@@ -99,7 +99,7 @@ class Expansion:
         asset = entry.asset
         seed = self._seed if asset.seed is None else asset.seed
         mastering, delivery = self._parts.mastering(values), self._parts.delivery(values)
-        sampling = self._parts.sampling(values)
+        quality, sampling = self._parts.quality(values), self._parts.sampling(values)
         source = SourceRef(self._file, entry.line)
         kind = cast(Kind, asset.kind)
 
@@ -127,6 +127,8 @@ class Expansion:
                 mastering=mastering,
                 delivery=delivery,
                 source=source,
+                credentials=values["credentials"],
+                quality=quality,
             )
 
         return make
