@@ -49,7 +49,8 @@ def promote(
 ) -> None:
     """Point a channel to a version, through the release gate.
 
-    The gate says everything that speaks against it. Exit code 1 when a reason stands. What was overridden, by whom and why, stays in the channel's history.
+    The gate says everything that speaks against it. Exit code 1 when a reason stands. What was overridden, by whom
+    and why, stays in the channel's history.
     """
     overrides = _overrides(override or [], because or [])
     catalog = Catalog(Store.open(outputs))
