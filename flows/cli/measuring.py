@@ -45,11 +45,16 @@ def measure_command(
     3 s no range. A file that cannot be read is told, the others are measured, and the exit code is that of the
     first problem.
     """
+    from pipeline.delivery import open_clip
+    from pipeline.mastering import measure
+
     measured: list[dict[str, Any]] = []
     problems: list[tuple[Path, CuesmithError]] = []
     for path in files:
         try:
-            measured.append({"path": str(path), **_measure(path)})
+            found = measure(open_clip(path)).to_json()
+            del found["crest_db"]
+            measured.append({"path": str(path), **found})
         except CuesmithError as error:
             problems.append((path, error))
     if as_json:
@@ -63,15 +68,6 @@ def measure_command(
         remark(typer.style("error: ", fg="red") + (said if str(path) in said else f"{path}: {said}"))
     if problems:
         raise typer.Exit(_exit_code(problems[0][1]))
-
-
-def _measure(path: Path) -> dict[str, Any]:
-    from pipeline.delivery import open_clip
-    from pipeline.mastering import measure
-
-    found = measure(open_clip(path)).to_json()
-    del found["crest_db"]
-    return found
 
 
 def _exit_code(error: CuesmithError) -> int:

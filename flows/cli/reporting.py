@@ -41,7 +41,10 @@ def report(
     outputs: Outputs = DEFAULT_OUTPUTS,
     as_json: AsJson = False,
 ) -> None:
-    """Write the report of a version: one page to hear, compare and decide, that works from disk."""
+    """Write the page on which to hear, compare and decide.
+
+    It is one page of one version, and works from disk.
+    """
     from pipeline.report import write_report
 
     written = write_report(Store.open(outputs), version, against=against, folder=self_contained)
@@ -64,9 +67,10 @@ def serve(
     show: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in the browser.")] = True,
     outputs: Outputs = DEFAULT_OUTPUTS,
 ) -> None:
-    """Serve the report on this machine for review; or decide from here, with one of the commands below.
+    """Approve, reject, comment on and lock masters, by name.
 
-    Decisions are kept with name and time in the catalog's review file.
+    Alone, it serves the report on this machine, as a page to decide on; the commands below decide from here.
+    Decisions are kept with name and time.
     """
     if context.invoked_subcommand is not None:
         return
