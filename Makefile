@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help setup setup-audiocraft setup-dev demo test test-slow check lint types imports docs format clean
+.PHONY: help setup setup-audiocraft setup-dev demo test test-slow check lint types imports docs format bench-rebuild browser clean
 
 help:  ## What there is to make.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -42,6 +42,11 @@ test: setup-dev  ## Every test of the default suite.
 test-slow: setup-dev  ## The long tests: many kills, many mutations.
 	$(BIN)/python -m pytest -m slow
 
+browser:  ## Where the browser tests find a Chromium, and how to get one.
+	@echo "Tests and scripts use CHROMIUM, or chromium, chromium-browser, google-chrome on the path, or Playwright's own."
+	@echo "Debian, Ubuntu: apt-get install chromium.   Anywhere: $(BIN)/python -m playwright install chromium"
+	@echo "Without one the tests marked browser are skipped."
+
 check: lint types imports docs  ## Format, lint, types, import rules, docs.
 
 lint: setup-dev
@@ -60,6 +65,9 @@ docs: setup-dev
 format: setup-dev  ## Bring the code into shape.
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+bench-rebuild: setup  ## Time builds with nothing to do at up to 100,000 variations, beside DVC.
+	$(BIN)/python benchmarks/rebuild.py
 
 clean:  ## Remove the .venv and everything that builds wrote.
 	rm -rf $(VENV) build dist *.egg-info

@@ -6,8 +6,7 @@ and stand over dummy objects of a few bytes. Only flushing to the disk is left o
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from pipeline.plan import AssetPlan, VariationPlan
 from pipeline.provenance import MASTER_SCHEMA, TAKE_SCHEMA
 from pipeline.provenance.disclosure import disclosure
 from pipeline.provenance.records import MadeFacts, ObjectJson
+from pipeline.recipe import Recipe
 from pipeline.store import LocalBackend, ObjectRef, Store
 
 VARIATIONS = 4
@@ -48,18 +48,15 @@ class HastyBackend(LocalBackend):
         path.write_bytes(data)
 
 
-def make_finished_project(folder: Path, size: int) -> Path:
-    """Make ``folder`` hold a manifest of ``size`` variations and a store that has them all; the manifest's path."""
-    folder.mkdir(parents=True, exist_ok=True)
-    manifest, outputs = folder / "cues.yaml", folder / "outputs"
-    manifest.write_text(manifest_text(size), encoding="utf-8")
-    store = Store(HastyBackend(outputs), str(outputs))
-    _fill(store, prepare(manifest, str(outputs)))
-    publish(prepare(manifest, str(outputs)), run="benchmark", build={})
-    left = prepare(manifest, str(outputs)).plan.totals()["actions"]
-    if left != {"generate": 0, "re-master": 0, "reuse": size, "locked": 0}:
-        raise AssertionError(f"the benchmark's project is not finished: {left}")
-    return manifest
+def finish(manifest: Path, outputs: Path, profile: str | None = None) -> None:
+    """Make ``outputs`` hold all that ``manifest`` asks for and nothing else, unless it holds all."""
+    if prepare(manifest, str(outputs), profile).plan.stale:
+        shutil.rmtree(outputs, ignore_errors=True)
+        _fill(Store(HastyBackend(outputs), str(outputs)), prepare(manifest, str(outputs), profile))
+        publish(prepare(manifest, str(outputs), profile), run="benchmark", build={})
+        left = prepare(manifest, str(outputs), profile).plan.totals()["actions"]
+        if left["generate"] or left["re-master"]:
+            raise AssertionError(f"the benchmark's project is not finished: {left}")
 
 
 def manifest_text(size: int) -> str:
@@ -75,9 +72,12 @@ def _fill(store: Store, prepared: Prepared) -> None:
     for plan in prepared.plan.assets:
         group = [recipe.digest for variation in plan.variations for recipe in variation.recipes]
         for variation in plan.variations:
-            take = _take(store, plan, variation)
-            store.put_record("takes", take["digest"], take)
-            store.put_record("masters", variation.master, _master(store, prepared, plan, variation, take, group))
+            takes = [_take(store, plan, recipe) for recipe in variation.recipes]
+            for take in takes:
+                store.put_record("takes", take["digest"], take)
+            store.put_record(
+                "masters", variation.master, _master(store, prepared, plan, variation, takes, group)
+            )
 
 
 def _object(store: Store, text: str, suffix: str) -> ObjectJson:
@@ -85,8 +85,8 @@ def _object(store: Store, text: str, suffix: str) -> ObjectJson:
     return ObjectJson(sha256=ref.sha256, suffix=ref.suffix, size=ref.size)
 
 
-def _take(store: Store, plan: AssetPlan, variation: VariationPlan) -> dict[str, Any]:
-    recipe, model = variation.recipes[0], plan.ask.model
+def _take(store: Store, plan: AssetPlan, recipe: Recipe) -> dict[str, Any]:
+    model = plan.ask.model
     return {
         "schema": TAKE_SCHEMA,
         "digest": recipe.digest,
@@ -118,7 +118,7 @@ def _master(
     prepared: Prepared,
     plan: AssetPlan,
     variation: VariationPlan,
-    take: dict[str, Any],
+    takes: list[dict[str, Any]],
     group: list[str],
 ) -> dict[str, Any]:
     target = plan.asset.mastering.loudness_lufs
@@ -128,8 +128,10 @@ def _master(
         "asset": plan.asset.id,
         "variation": variation.variation,
         "kind": plan.asset.kind,
-        "take": take,
-        "candidates": [{"take": take["digest"], "object": take["object"]["sha256"], "score": 1.0}],
+        "take": takes[0],
+        "candidates": [
+            {"take": take["digest"], "object": take["object"]["sha256"], "score": 1.0} for take in takes
+        ],
         "group": group,
         "anchors": [],
         "mastering": {},

@@ -10,13 +10,14 @@ from typing import Any
 
 from pipeline.catalog import Catalog, Failures, Reviews, ReviewState, Version, assemble
 from pipeline.errors import UsageError
-from pipeline.manifest import load
+from pipeline.manifest import load, load_cached
 from pipeline.manifest.spec import Project
 from pipeline.plan import APPROVED, LOCKED, AssetPlan, Known, Plan, VariationPlan, plan
-from pipeline.provenance import MasterRecord, MasterRow
+from pipeline.provenance import MasterRow
 from pipeline.store import Store
 
-MasterOf = Callable[[AssetPlan, VariationPlan], str | None]
+MadeMaster = Callable[[AssetPlan, VariationPlan], str | None]
+"""Digest of the master that a build made for a variation; None where it made none."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Prepared:
     latest: Version | None
     known: Known
     plan: Plan
+    reviews: ReviewState
     only: tuple[str, ...]
 
     def in_scope(self, asset: str) -> bool:
@@ -42,14 +44,16 @@ def prepare(manifest: Path, outputs: str, profile: str | None = None, only: Sequ
 
     Raises `ManifestError`, `UsageError` when a glob matches nothing, and the store's errors.
     """
-    project = load(manifest, profile)
-    if only:
-        project = _narrow(project, only)
     store = Store.open(outputs)
     catalog = Catalog(store)
     latest = catalog.latest()
-    known = _known(store, latest)
-    return Prepared(project, store, catalog, latest, known, plan(project, known), tuple(only))
+    compiled = store.backend.local_path("cache/manifests") if latest else None
+    project = load_cached(manifest, profile, compiled) if compiled else load(manifest, profile)
+    if only:
+        project = _narrow(project, only)
+    reviews = Reviews(store).state()
+    known = _known(store, latest, reviews)
+    return Prepared(project, store, catalog, latest, known, plan(project, known), reviews, tuple(only))
 
 
 def _narrow(project: Project, only: Sequence[str]) -> Project:
@@ -63,10 +67,9 @@ def _narrow(project: Project, only: Sequence[str]) -> Project:
     return replace(project, assets=tuple(chosen))
 
 
-def _known(store: Store, latest: Version | None) -> Known:
-    state = Reviews(store).state()
+def _known(store: Store, latest: Version | None, reviews: ReviewState) -> Known:
     rows = latest.by_variation if latest else {}
-    return Known(store, rows, state.rejected, _held(latest, state))
+    return Known(store, rows, reviews.rejected, _held(latest, reviews), reviews.chosen)
 
 
 def _held(latest: Version | None, state: ReviewState) -> dict[tuple[str, int], str]:
@@ -89,25 +92,24 @@ def next_rows(
     prepared: Prepared,
     before: Version | None,
     failures: Failures | None = None,
-    master_of: MasterOf | None = None,
+    made: MadeMaster | None = None,
+    reviews: ReviewState | None = None,
 ) -> tuple[MasterRow, ...]:
-    """The rows of the version that would follow ``before``.
+    """The rows of the version that would follow ``before``, under ``reviews`` (default: those of the plan)."""
 
-    ``master_of`` gives the digest of a planned variation's master, where that is not the planned one.
-    """
-    fresh = prepared.known.fresh()
     quarantined = {place: reason for place, (reason, _) in _known_failures(prepared).items()}
 
-    def record(plan: AssetPlan, variation: VariationPlan) -> MasterRecord | None:
-        digest = master_of(plan, variation) if master_of else None
-        return fresh.master(digest or variation.master)
+    def digest(plan: AssetPlan, variation: VariationPlan) -> str:
+        return (made(plan, variation) if made else None) or variation.master
 
     return assemble(
         prepared.plan.assets,
         {**quarantined, **(failures or {})},
-        record,
+        digest,
+        prepared.known.fresh().master,
         before,
         lambda asset: not prepared.in_scope(asset),
+        reviews or prepared.reviews,
     )
 
 
@@ -127,6 +129,11 @@ def failed_json(asset: str, variation: int, stage: str, reason: str, master: str
     return told | ({"master": master} if stage == "quality" else {})
 
 
+def waiting_in(version: Version | None) -> int:
+    """How many masters of a version have a new take waiting beside them."""
+    return sum("waiting" in row for row in version.masters) if version else 0
+
+
 def unbuilt(prepared: Prepared) -> dict[str, Any]:
     """The object of ``build --json`` for a build that makes nothing."""
     failed = sorted(_known_failures(prepared).items())
@@ -136,10 +143,12 @@ def unbuilt(prepared: Prepared) -> dict[str, Any]:
         "generated": 0,
         "mastered": 0,
         "reused": sum(len(plan.variations) for plan in prepared.plan.assets) - len(failed),
+        "waiting": waiting_in(prepared.latest),
         "failed": [
             failed_json(asset, variation, "quality", reason, master)
             for (asset, variation), (reason, master) in failed
         ],
         "run": None,
+        "report": None,
         "seconds": 0.0,
     }

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from flows.journal import Journal, listener, new_run_id
-from flows.prepare import MasterOf, Prepared, next_rows, unbuilt
-from pipeline.catalog import Failures, Version, sync_library
+from flows.prepare import MadeMaster, Prepared, next_rows, unbuilt, waiting_in
+from flows.reporting import report_build
+from pipeline.catalog import Failures, Reviews, Version, sync_latest
 from pipeline.catalog.tables import csv_bytes, frame, parquet_bytes
 from pipeline.provenance import MasterRow
 from pipeline.provenance.facts import now
@@ -22,7 +23,7 @@ def publish(
     run: str,
     build: Mapping[str, Any],
     failures: Failures | None = None,
-    master_of: MasterOf | None = None,
+    made: MadeMaster | None = None,
 ) -> tuple[Version | None, bool]:
     """Publish the masters of a build, and show them in the library.
 
@@ -31,11 +32,13 @@ def publish(
     """
 
     def rows(before: Version | None) -> tuple[MasterRow, ...]:
-        return next_rows(prepared, before, failures, master_of)
+        return next_rows(prepared, before, failures, made, Reviews(prepared.store).state())
 
     def companions(version: Version) -> Mapping[str, bytes]:
         table = frame(version)
-        facts = {"schema": BUILD_SCHEMA, **build, "version": version.number, "published": True}
+        result = {"version": version.number, "published": True, "waiting": waiting_in(version)}
+        facts = {"schema": BUILD_SCHEMA, **build, **result}
+        facts.pop("report", None)
         return {
             "catalog.parquet": parquet_bytes(table),
             "catalog.csv": csv_bytes(table),
@@ -53,7 +56,7 @@ def publish(
         manifest={"file": project.file, "sha256": project.sha256, "profile": project.profile},
         companions=companions,
     )
-    sync_library(prepared.store, version)
+    sync_latest(prepared.catalog)
     return version, published
 
 
@@ -63,7 +66,13 @@ def publish_only(prepared: Prepared) -> dict[str, Any]:
     result = unbuilt(prepared) | {"run": run}
     journal = Journal(prepared.store, run, listener())
     version, published = publish(prepared, run=run, build=result)
-    result |= {"version": version.number if version else None, "published": published}
+    result |= {
+        "version": version.number if version else None,
+        "published": published,
+        "waiting": waiting_in(version),
+    }
+    if version is not None and published:
+        result["report"] = report_build(prepared.store, version, journal)
     journal.write("build-done", **result)
     journal.close()
     return result

@@ -15,8 +15,9 @@ from typing import Any
 from flows.crew import Crew, Errand
 from flows.devices import devices_for, parse_devices
 from flows.journal import Journal, Listener
-from flows.prepare import Prepared, failed_json
+from flows.prepare import Prepared, failed_json, waiting_in
 from flows.publish import publish
+from flows.reporting import report_build
 from pipeline.catalog import Version
 from pipeline.errors import UsageError
 from pipeline.generators import find_engine
@@ -72,6 +73,7 @@ class BuildRun:
         self._stages: dict[str, float] = {}
         self._version: Version | None = None
         self._published = False
+        self._report: str | None = None
         self._held = contextlib.ExitStack()
         self._git = git_commit(Path(prepared.project.file).resolve().parent)
 
@@ -154,10 +156,12 @@ class BuildRun:
             self._prepared,
             run=self.run,
             failures={place: reason for place, (_, reason) in self._failed.items()},
-            master_of=lambda plan, variation: self._digests.get((plan.asset.id, variation.variation)),
+            made=lambda plan, variation: self._digests.get((plan.asset.id, variation.variation)),
             build=self.result()
             | {"stages": self._stages, "git": self._git, "prefect_run": self._prefect_run},
         )
+        if self._version is not None and self._published:
+            self._report = report_build(self._prepared.store, self._version, self._journal)
         self._journal.write("build-done", **self.result())
 
     def result(self) -> dict[str, Any]:
@@ -170,11 +174,13 @@ class BuildRun:
             "generated": len(self._made_takes),
             "mastered": mastered,
             "reused": variations - mastered - len(self._failed),
+            "waiting": waiting_in(self._version),
             "failed": [
                 failed_json(asset, variation, stage, reason, self._digests.get((asset, variation)))
                 for (asset, variation), (stage, reason) in sorted(self._failed.items())
             ],
             "run": self.run,
+            "report": self._report,
             "seconds": round(time.monotonic() - self._began, 3),
         }
 
@@ -239,13 +245,10 @@ class BuildRun:
 
     def _order(self, plan: AssetPlan) -> AssetOrder | None:
         """What of an asset is to be mastered; None when its masters are all there."""
-        planned = {v.variation: v for v in plan.variations if v.action != "locked"}
+        idle = ("reuse", "locked") if plan.gain_group else ("locked",)
+        planned = {v.variation: v for v in plan.variations if v.action not in idle}
         available = {number: self._available(plan, v) for number, v in planned.items()}
-        parts = [
-            *(takes for takes in available.values() if takes),
-            *(["held", anchor] for anchor in plan.anchors),
-        ]
-        group = group_digest(parts)
+        group = plan.gain_group or group_digest(takes for takes in available.values() if takes)
         orders = []
         for variation, takes in available.items():
             if not takes:
@@ -262,7 +265,7 @@ class BuildRun:
             orders.append(VariationOrder(variation, takes, digest, made))
         if all(order.made for order in orders):
             return None
-        return AssetOrder(plan.asset, tuple(orders), plan.anchors, self._manifest_facts(plan))
+        return AssetOrder(plan.asset, tuple(orders), plan.anchors, group, self._manifest_facts(plan))
 
     def _available(self, plan: AssetPlan, variation: VariationPlan) -> tuple[str, ...]:
         """Candidates of which a take exists; when there is none, the variation has failed."""

@@ -1,4 +1,4 @@
-"""What all tests share: the toy engine is installed, Prefect keeps quiet and apart from the person's own."""
+"""What all tests share: the toy engine is installed, Prefect is not the person's own."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from flows.cli.answers import answer, answer_json, collector_at_rest, command, r
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Manifest, Only, Outputs, Profile, find_manifest
 from flows.devices import parse_devices
 from flows.prepare import Prepared, prepare, unbuilt, up_to_date
-from pipeline.catalog import sync_library
+from pipeline.catalog import sync_latest
 
 _NOTHING_PUBLISHED = 1
 _SOME_FAILED = 3
@@ -37,7 +37,7 @@ def build_command(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make what is missing or changed, and publish a new catalog version.
+    """Make what is missing or changed; publish a new catalog version.
 
     Only what changed is made again. A build that is killed goes on where it was; every finished take is kept.
     """
@@ -54,7 +54,7 @@ def build_command(
 
         result = run_build(path, outputs, profile, only or (), devices, quiet=quiet)
     elif up_to_date(prepared) and prepared.latest is not None:
-        sync_library(prepared.store, prepared.latest)
+        sync_latest(prepared.catalog)
         result = unbuilt(prepared)
     else:
         from flows.publish import publish_only
@@ -80,6 +80,12 @@ def _tell(result: dict[str, Any], prepared: Prepared) -> None:
         return
     state = "published" if result["published"] else "unchanged"
     answer(f"catalog version {result['version']} {state}: {made} in {result['seconds']:.1f} s")
+    if result["waiting"]:
+        remark(f"{result['waiting']} new takes wait for review: cuesmith catalog show --state waiting")
     library = prepared.store.backend.local_path("library/latest")
     if library is not None:
         answer(f"listen: {library}")
+    if result["report"]:
+        answer(f"review: {prepared.store.backend.local_path(result['report']) or result['report']}")
+    elif result["published"]:
+        remark(f"warning: no report: runs/{result['run']}/journal.jsonl says why; try: cuesmith report")

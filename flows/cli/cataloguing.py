@@ -1,22 +1,26 @@
-"""Commands that read the catalog: versions, show."""
+"""Commands that read the catalog: versions, show, history; and where its other commands are hung in."""
 
 from __future__ import annotations
 
-import fnmatch
+from dataclasses import asdict
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
 
+from flows.cli import comparing, promoting, tabling
 from flows.cli.answers import answer, answer_json, command, remark
-from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Outputs
-from pipeline.catalog import Catalog, Version
+from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Outputs, version_or_latest
+from pipeline.catalog import LATEST, STATES, Catalog, Filter, Reviews, ReviewState, name_of, states_of
+from pipeline.catalog import history as history_of
 from pipeline.errors import UsageError
 from pipeline.provenance import MASTER_SCHEMA, MasterRow
 from pipeline.store import Store
 
-group = typer.Typer(
-    help="Read the catalog: its versions, their masters, where each came from.", no_args_is_help=True
-)
+group = typer.Typer(help="Read the catalog: versions, masters, where each came from.", no_args_is_help=True)
+comparing.register(group)
+tabling.register(group)
+promoting.register_in_catalog(group)
 
 
 def register(app: typer.Typer) -> None:
@@ -29,7 +33,7 @@ def register(app: typer.Typer) -> None:
 def versions(outputs: Outputs = DEFAULT_OUTPUTS, as_json: AsJson = False) -> None:
     """List every version with its date, run and number of masters."""
     catalog = Catalog(Store.open(outputs))
-    latest = catalog.channel("latest")
+    channels = [channel for name in catalog.channels.names() if (channel := catalog.channel(name))]
     listed = []
     for number in catalog.numbers():
         version = catalog.read(number)
@@ -41,14 +45,15 @@ def versions(outputs: Outputs = DEFAULT_OUTPUTS, as_json: AsJson = False) -> Non
                 "profile": version.manifest["profile"],
                 "masters": len(version.masters),
                 "run": version.run,
-                "latest": latest is not None and latest["version"] == number,
+                "latest": any(one["name"] == LATEST and one["version"] == number for one in channels),
+                "channels": [one["name"] for one in channels if one["version"] == number],
             }
         )
     if as_json:
         answer_json({"versions": listed})
         return
     for line in listed:
-        mark = "  <- latest" if line["latest"] else ""
+        mark = f"  <- {', '.join(line['channels'])}" if line["channels"] else ""
         answer(f"{line['version']:>6}  {line['created']}  {line['masters']:>6} masters  {line['run']}{mark}")
     if not listed:
         remark(f"no versions in {outputs}; make the first one: cuesmith build")
@@ -60,41 +65,78 @@ def show(
     asset: Annotated[str | None, typer.Argument(help="An asset id or a glob; default: all.")] = None,
     variation: Annotated[int | None, typer.Option("--variation", help="Only this variation.")] = None,
     version: Annotated[int | None, typer.Option("--version", help="Default: the latest.")] = None,
+    tag: Annotated[list[str] | None, typer.Option("--tag", help="With this tag; may be given again.")] = None,
+    kind: Annotated[str | None, typer.Option("--kind", help="music or sfx.")] = None,
+    state: Annotated[
+        list[str] | None, typer.Option("--state", help=f"{', '.join(STATES)}; may be given again.")
+    ] = None,
+    model: Annotated[str | None, typer.Option("--model", help="A model, a glob, or an engine.")] = None,
     provenance: Annotated[bool, typer.Option("--provenance", help="Everything that is recorded.")] = False,
     outputs: Outputs = DEFAULT_OUTPUTS,
     as_json: AsJson = False,
 ) -> None:
-    """Show a version's masters; with --provenance all that is known of where each came from."""
+    """Show a version's masters; with --provenance all that is known of where each came from.
+
+    Options narrow together: --kind sfx --state unreviewed shows the sound effects that nobody has judged.
+    """
     catalog = Catalog(Store.open(outputs))
-    shown = _version(catalog, version, outputs)
-    rows = [row for row in shown.masters if _matches(row, asset, variation)]
-    if not rows:
+    shown = version_or_latest(catalog, version, outputs)
+    reviews = Reviews(catalog.store).state()
+    chosen = Filter(asset, variation, tuple(tag or ()), kind, tuple(state or ()), model)
+    rows = chosen.select(shown.masters, reviews)
+    if not rows and chosen == Filter(asset, variation):
         raise UsageError(
             f"version {shown.number} has no master that matches {asset!r}; `cuesmith catalog show` lists all"
         )
     if as_json or provenance:
-        masters: list[Any] = [_provenance(catalog, row) for row in rows] if provenance else rows
+        masters: list[Any] = (
+            [_provenance(catalog, row) for row in rows] if provenance else _told(rows, reviews)
+        )
         answer_json({"version": shown.number, "masters": masters})
         return
     for row in rows:
-        answer(_line(row))
+        answer(_line(row, reviews))
     remark(f"version {shown.number}: {len(rows)} masters")
 
 
-def _version(catalog: Catalog, number: int | None, outputs: str) -> Version:
-    if number is not None:
-        return catalog.read(number)
-    latest = catalog.latest()
-    if latest is None:
-        raise UsageError(f"there is no catalog in {outputs}; make one: cuesmith build")
-    return latest
+@group.command("history")
+@command
+def history(
+    asset: Annotated[str, typer.Argument(help="An asset id or a glob.")],
+    outputs: Outputs = DEFAULT_OUTPUTS,
+    as_json: AsJson = False,
+) -> None:
+    """Tell an asset's history: every version that changed it and why, and every review."""
+    catalog = Catalog(Store.open(outputs))
+    events = Reviews(catalog.store).events()
+    steps = history_of(catalog, asset, events)
+    places = {(step.change.asset, step.change.variation) for step in steps}
+    heard = [event for event in events if (event.asset, event.variation) in places]
+    if not steps:
+        raise UsageError(
+            f"no version has an asset that matches {asset!r}; `cuesmith catalog show` lists the latest"
+        )
+    if as_json:
+        answer_json(
+            {"history": [step.to_json() for step in steps], "reviews": [asdict(one) for one in heard]}
+        )
+        return
+    told = [(step.created, f"version {step.version:<5} {step.change}") for step in steps]
+    told += [
+        (
+            event.at,
+            f"{event.action:<13} {event.asset}_{event.variation:02d} by {event.by}: {event.comment}".rstrip(
+                ": "
+            ),
+        )
+        for event in heard
+    ]
+    for at, line in sorted(told, key=lambda item: datetime.fromisoformat(item[0])):
+        answer(f"{at}  {line}")
 
 
-def _matches(row: MasterRow, asset: str | None, variation: int | None) -> bool:
-    return (asset is None or fnmatch.fnmatchcase(row["asset"], asset)) and variation in (
-        None,
-        row["variation"],
-    )
+def _told(rows: list[MasterRow], reviews: ReviewState) -> list[dict[str, Any]]:
+    return [{**row, "states": sorted(states_of(row, reviews))} for row in rows]
 
 
 def _provenance(catalog: Catalog, row: MasterRow) -> dict[str, Any]:
@@ -102,12 +144,11 @@ def _provenance(catalog: Catalog, row: MasterRow) -> dict[str, Any]:
     return {"row": row, "provenance": record}
 
 
-def _line(row: MasterRow) -> str:
+def _line(row: MasterRow, reviews: ReviewState) -> str:
     loudness = "-" if row["loudness_lufs"] is None else f"{row['loudness_lufs']:.1f} LUFS"
-    marks = [mark for mark, on in (("placeholder", row["placeholder"]), ("loop", row["loop"])) if on]
-    if not row["commercial"]:
-        marks.append("non-commercial")
-    if row["status"] != "current":
-        marks.append(f"{row['status']}: {row.get('reason', '')}")
-    name = f"{row['asset']}_{row['variation']:02d}"
-    return f"{name:<40} {row['seconds']:>7.2f} s {loudness:>11}  {row['model']}  {' '.join(marks)}".rstrip()
+    marks: list[str] = sorted(states_of(row, reviews) - {"current", "unreviewed"})
+    if row["loop"]:
+        marks.append("loop")
+    if "reason" in row:
+        marks.append(f"({row['reason']})")
+    return f"{name_of(row):<40} {row['seconds']:>7.2f} s {loudness:>11}  {row['model']}  {' '.join(marks)}".rstrip()

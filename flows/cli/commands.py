@@ -15,13 +15,16 @@ from typer.main import get_command
 
 COMMANDS = {
     "init": ("writing", "Make a small project that builds at once."),
-    "validate": ("writing", "Check a manifest under every profile (or one)."),
+    "validate": ("writing", "Check a manifest: all errors at once, each with line and fix."),
     "schema": ("writing", "Print the JSON Schema of manifests, for completion in an editor."),
     "plan": ("writing", "Tell what a build would do, and why."),
-    "build": ("building", "Make what is missing or changed, and publish a new catalog version."),
-    "catalog": ("cataloguing", "Read the catalog: its versions, their masters, where each came from."),
-    "verify": ("keeping", "Hash everything again: torn, changed and missing files are found and named."),
-    "gc": ("keeping", "Remove what nothing names: stray files and, if asked, unused takes."),
+    "build": ("building", "Make what is missing or changed; publish a new catalog version."),
+    "catalog": ("cataloguing", "Read the catalog: versions, masters, where each came from."),
+    "report": ("reporting", "Write the page on which to hear, compare and decide."),
+    "review": ("reviewing", "Approve, reject, comment on and lock masters, by name."),
+    "promote": ("promoting", "Point a channel to a version, through the release gate."),
+    "verify": ("keeping", "Hash everything again; name torn, changed and missing files."),
+    "gc": ("keeping", "Remove what nothing names: strays and, if asked, unused takes."),
 }
 """In the order in which a person meets them. Modules are those of `flows.cli`."""
 

@@ -8,7 +8,7 @@ import typer
 
 from flows.cli.answers import answer, answer_json, command, remark
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Outputs
-from pipeline.catalog import Catalog
+from pipeline.catalog import Catalog, forget_library
 from pipeline.errors import VerificationError
 from pipeline.store import Store, gc, repair, verify
 
@@ -34,10 +34,12 @@ def verify_command(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Hash everything again: torn, changed and missing files are found and named."""
+    """Hash everything again; name torn, changed and missing files."""
     store = Store.open(outputs)
     findings = [finding for finding in verify(store) if finding.harmful]
     repairs = repair(store) if mend and findings else []
+    if repairs:
+        forget_library(store)
     replayed = None
     if replay:
         from flows.replay import replay_latest
@@ -88,7 +90,10 @@ def gc_command(
     ] = 1.0,
     as_json: AsJson = False,
 ) -> None:
-    """Remove what nothing names: stray files of killed builds and, if asked, takes that no version uses."""
+    """Remove what nothing names: strays and, if asked, unused takes.
+
+    Strays are what killed builds left; unused are takes and masters that no catalog version names.
+    """
     store = Store.open(outputs)
     keep = (lambda: _named_takes(store)) if unused_takes else None
     done = gc(store, keep, grace=grace_hours * 3600, dry_run=dry_run)
@@ -112,11 +117,13 @@ def gc_command(
 
 
 def _named_takes(store: Store) -> set[str]:
-    """SHA-256 of the raw takes that any catalog version stands on."""
+    """SHA-256 of the raw takes that any catalog version stands on, or that wait in it."""
     catalog = Catalog(store)
     return {
         sha256
         for number in catalog.numbers()
         for row in catalog.read(number).masters
-        for sha256 in row["takes"].values()
+        for one in (row, row.get("waiting"))
+        if one is not None
+        for sha256 in one["takes"].values()
     }

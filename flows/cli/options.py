@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from pipeline.catalog import Catalog, Version
 from pipeline.errors import UsageError
 
 DEFAULT_OUTPUTS = "outputs"
@@ -33,6 +34,24 @@ Only = Annotated[
     typer.Option("--only", help="Only assets whose id matches this glob ('music/*'); may be given again."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
+
+
+By = Annotated[
+    str | None,
+    typer.Option(
+        "--by", help="Who decides. Default: git's user.name, else the user's name.", show_default=False
+    ),
+]
+
+
+def version_or_latest(catalog: Catalog, number: int | None, outputs: str) -> Version:
+    """Version ``number``, or the latest where None is given."""
+    if number is not None:
+        return catalog.read(number)
+    latest = catalog.latest()
+    if latest is None:
+        raise UsageError(f"there is no catalog in {outputs}; make one: cuesmith build")
+    return latest
 
 
 def find_manifest(given: Path | None) -> Path:

@@ -30,7 +30,10 @@ def init(
     folder: Annotated[Path, typer.Argument(help="Where to make the project.")] = Path(),
     as_json: AsJson = False,
 ) -> None:
-    """Make a small project that builds at once: a manifest, its schema for the editor, a .gitignore."""
+    """Make a small project that builds at once.
+
+    It has a manifest, the manifest's schema for the editor, and a .gitignore.
+    """
     from pipeline.manifest.starter import starter_files
 
     files = starter_files()
@@ -56,7 +59,10 @@ def init(
 
 @command
 def validate(manifest: Manifest = None, profile: Profile = None, as_json: AsJson = False) -> None:
-    """Check a manifest under every profile (or one): all errors at once, each with file, line and the fix."""
+    """Check a manifest: all errors at once, each with line and fix.
+
+    It is read under every profile, or under the one that is given.
+    """
     path = find_manifest(manifest)
     project = load(path, profile)
     projects = [project, *(() if profile else (load(path, name) for name in project.profiles))]
@@ -76,7 +82,7 @@ def schema(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print the JSON Schema of manifests, for completion and red squiggles in an editor."""
+    """Print the JSON Schema of manifests, for completion in an editor."""
     text = json_schema_text()
     if write is None:
         typer.echo(text, nl=False)
@@ -101,7 +107,10 @@ def plan_command(
     everything: Annotated[bool, typer.Option("--all", help="List what is up to date as well.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Tell what a build would do, and why. Needs no GPU, no weights, no network."""
+    """Tell what a build would do, and why.
+
+    Needs no GPU, no weights, no network.
+    """
     prepared = prepare(find_manifest(manifest), outputs, profile, only or ())
     if as_json:
         answer_json(prepared.plan.to_json())

@@ -4,22 +4,51 @@
 """
 
 from pipeline.catalog.catalog import Catalog
-from pipeline.catalog.library import sync_library
+from pipeline.catalog.channels import LATEST, Channel, ChannelMove, Channels, Override
+from pipeline.catalog.diff import Change, diff
+from pipeline.catalog.gate import CODES, Refusal, refusals
+from pipeline.catalog.history import Step, history
+from pipeline.catalog.library import forget_library, sync_latest
 from pipeline.catalog.naming import file_name
-from pipeline.catalog.reviews import ReviewEvent, Reviews, ReviewState
+from pipeline.catalog.promotion import Verdict, promote, rollback
+from pipeline.catalog.reviews import ACTIONS, ReviewAction, ReviewEvent, Reviews, ReviewState, fold
 from pipeline.catalog.rows import Failures, assemble, row_of
+from pipeline.catalog.standing import STATES, Filter, name_of, states_of
 from pipeline.catalog.version import CATALOG_SCHEMA, Version
 
 __all__ = [
+    "ACTIONS",
     "CATALOG_SCHEMA",
+    "CODES",
+    "LATEST",
+    "STATES",
     "Catalog",
+    "Change",
+    "Channel",
+    "ChannelMove",
+    "Channels",
     "Failures",
+    "Filter",
+    "Override",
+    "Refusal",
+    "ReviewAction",
     "ReviewEvent",
     "ReviewState",
     "Reviews",
+    "Step",
+    "Verdict",
     "Version",
     "assemble",
+    "diff",
     "file_name",
+    "fold",
+    "forget_library",
+    "history",
+    "name_of",
+    "promote",
+    "refusals",
+    "rollback",
     "row_of",
-    "sync_library",
+    "states_of",
+    "sync_latest",
 ]

@@ -6,18 +6,16 @@ the last file of a version's folder, and a pointer moves only to a version that 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from pipeline.catalog.channels import LATEST, Channel, ChannelMove, Channels
 from pipeline.catalog.version import Version
-from pipeline.errors import FormatError, StoreError
+from pipeline.errors import StoreError
 from pipeline.provenance import MasterRow
 from pipeline.store import Missing, Store
 
-CHANNEL_SCHEMA = "cuesmith.channel/1"
-LATEST = "latest"
 _VERSION_KEY = re.compile(r"catalog/(\d{6,})/catalog\.json")
 
 Companions = Callable[[Version], Mapping[str, bytes]]
@@ -29,6 +27,7 @@ class Catalog:
 
     def __init__(self, store: Store) -> None:
         self.store = store
+        self.channels = Channels(store)
         self._backend = store.backend
 
     def numbers(self) -> list[int]:
@@ -51,21 +50,9 @@ class Catalog:
         channel = self.channel(LATEST)
         return self.read(channel["version"]) if channel else None
 
-    def channel(self, name: str) -> dict[str, Any] | None:
+    def channel(self, name: str) -> Channel | None:
         """The pointer called ``name`` with its ``version`` and ``history``; None when there is none."""
-        key = f"channels/{name}.json"
-        try:
-            value = json.loads(self._backend.read(key))
-        except Missing:
-            return None
-        except ValueError as error:
-            raise FormatError(f"{key}: not a channel: {error}; restore it from a backup") from error
-        if value.get("schema") != CHANNEL_SCHEMA:
-            raise FormatError(
-                f"{key}: schema {value.get('schema')!r}; this release reads {CHANNEL_SCHEMA!r}: "
-                "use the release that wrote it"
-            )
-        return dict(value)
+        return self.channels.read(name)
 
     def publish(
         self,
@@ -82,7 +69,7 @@ class Catalog:
         Returns the version and whether it is new: when nothing differs, the latest version stays. Builds that
         publish at once are taken one after the other, so ``masters`` always sees the version before its own.
         """
-        with self._backend.lock("publish", timeout=600):
+        with self.channels.held():
             before = self.latest()
             rows = masters(before)
             if before is not None and before.project == project and before.same_masters(rows):
@@ -92,7 +79,8 @@ class Catalog:
                 number, before.number if before else None, project, created, run, manifest, rows
             )
             self._write(version, companions(version))
-            self._point(LATEST, number, at=created, by=run)
+            move = ChannelMove(version=number, at=created, by=run, action="publish")
+            self.channels.point(LATEST, move)
             return version, True
 
     def _write(self, version: Version, companions: Mapping[str, bytes]) -> None:
@@ -101,9 +89,3 @@ class Catalog:
             self._backend.write(f"{folder}/{name}", data)
         if not self._backend.create(f"{folder}/catalog.json", version.to_bytes()):
             raise StoreError(f"{folder}/catalog.json was written by another build; run this build again")
-
-    def _point(self, name: str, number: int, *, at: str, by: str) -> None:
-        before = self.channel(name)
-        history = [*(before["history"] if before else []), {"version": number, "at": at, "by": by}]
-        pointer = {"schema": CHANNEL_SCHEMA, "name": name, "version": number, "history": history}
-        self._backend.write(f"channels/{name}.json", json.dumps(pointer, indent=1).encode())

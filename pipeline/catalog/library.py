@@ -6,26 +6,47 @@ import os
 import shutil
 from pathlib import Path
 
+from pipeline.catalog.catalog import Catalog
+from pipeline.catalog.channels import LATEST
 from pipeline.catalog.version import Version
 from pipeline.provenance import ObjectJson
 from pipeline.store import ObjectRef, Store, told
 
 _MARK = ".version"
+_WAIT_SECONDS = 600.0
 
 
-def sync_library(store: Store, version: Version) -> Path | None:
-    """Make ``library/latest`` show ``version``'s files; returns the folder, None on an object store.
+def sync_latest(catalog: Catalog) -> Path | None:
+    """Make ``library/latest`` show the latest version's files; returns the folder, None on an object store.
 
     Files are hard links into the store where the file system has them, copies elsewhere. A tree that already
-    shows the version is left alone; one that a kill left half made is completed.
+    shows the version is left alone; one that a kill left half made is completed. Of builds that end together
+    each shows what is latest when its turn comes.
     """
+    store = catalog.store
     mark = store.backend.local_path(f"library/latest/{_MARK}")
     if mark is None:
         return None
+    if not _shows_latest(catalog, mark):
+        with store.backend.lock("library", timeout=_WAIT_SECONDS):
+            version = catalog.latest()
+            if version is None:
+                return None
+            _sync(store, version, mark)
+    return mark.parent
+
+
+def _shows_latest(catalog: Catalog, mark: Path) -> bool:
+    channel = catalog.channel(LATEST)
+    return channel is not None and mark.is_file() and mark.read_text() == _stamp(channel["version"])
+
+
+def _stamp(number: int) -> str:
+    return f"{number}\n"
+
+
+def _sync(store: Store, version: Version, mark: Path) -> None:
     root = mark.parent
-    stamp = f"{version.number}\n"
-    if mark.is_file() and mark.read_text() == stamp:
-        return root
     wanted = {path: item for row in version.masters for path, item in row["files"].items()}
     with told("write", str(root)):
         root.mkdir(parents=True, exist_ok=True)
@@ -33,8 +54,15 @@ def sync_library(store: Store, version: Version) -> Path | None:
         _remove_others(root, set(wanted))
         for path, item in wanted.items():
             _link(store, item, root / path)
-        mark.write_text(stamp)
-    return root
+        mark.write_text(_stamp(version.number))
+
+
+def forget_library(store: Store) -> None:
+    """Have the next `sync_latest` look at every file again; for when objects were set aside."""
+    mark = store.backend.local_path(f"library/latest/{_MARK}")
+    if mark is not None:
+        with told("change", str(mark.parent)):
+            mark.unlink(missing_ok=True)
 
 
 def _remove_others(root: Path, keep: set[str]) -> None:

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from typing import Literal
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Literal, get_args
 
 from pipeline.errors import FormatError
-from pipeline.store import Store
+from pipeline.recipe import digest
+from pipeline.store import Store, bring_up
 
 KEY = "reviews.jsonl"
 SCHEMA = "cuesmith.review/1"
 ReviewAction = Literal["approve", "reject", "comment", "reroll", "lock", "unlock"]
+ACTIONS: tuple[ReviewAction, ...] = get_args(ReviewAction)
+_IMPORT_SECONDS = 60.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ReviewEvent:
     """What one person decided on one master at one moment."""
 
@@ -31,17 +36,30 @@ class ReviewEvent:
     """Digest of the master that was heard."""
     comment: str = ""
 
+    @cached_property
+    def moment(self) -> datetime:
+        """``at`` as a moment. Raises `ValueError`."""
+        moment = datetime.fromisoformat(self.at)
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+    @cached_property
+    def id(self) -> str:
+        """The event's identity, from all that it says: the same event, brought twice, is one."""
+        return digest(asdict(self))
+
 
 @dataclass(frozen=True)
 class ReviewState:
     """What all events together say."""
 
     approved: frozenset[str]
-    """Master digests."""
+    """Master digests. An approval ends only when its take is rejected or rolled again."""
     rejected: frozenset[str]
     """Recipe digests: the take is not wanted, however it is mastered."""
     locked: frozenset[tuple[str, int]]
     """Asset id and variation."""
+    chosen: Mapping[tuple[str, int], str] = field(default_factory=dict)
+    """By asset id and variation: the master that was approved last, and is approved still."""
 
 
 class Reviews:
@@ -55,6 +73,15 @@ class Reviews:
         line = json.dumps({"schema": SCHEMA, **asdict(event)}, ensure_ascii=False)
         self._backend.append(KEY, line.encode())
 
+    def add_new(self, events: Iterable[ReviewEvent]) -> list[ReviewEvent]:
+        """Append those that are not there yet, in their order; returns them. Nothing is added twice."""
+        with self._backend.lock("reviews", _IMPORT_SECONDS):
+            seen = {event.id for event in self.events()}
+            added = [event for event in dict.fromkeys(events) if event.id not in seen]
+            for event in added:
+                self.add(event)
+        return added
+
     def events(self) -> tuple[ReviewEvent, ...]:
         """Every event in the order of the file."""
         return tuple(_event(line, number) for number, line in enumerate(self._backend.read_lines(KEY), 1))
@@ -65,18 +92,24 @@ class Reviews:
 
 
 def fold(events: Iterable[ReviewEvent]) -> ReviewState:
-    """The state after ``events``: the last word on each take, master and variation counts."""
-    approved: set[str] = set()
+    """The state after ``events``: the last word on each take, master and variation counts.
+
+    Last by its moment, so that a file of decisions that is brought late takes back nothing that was said since;
+    of the same moment, last in the file.
+    """
+    approved: dict[str, str] = {}
     rejected: set[str] = set()
     locked: set[tuple[str, int]] = set()
-    for event in events:
+    chosen: dict[tuple[str, int], str] = {}
+    for event in sorted(events, key=lambda event: event.moment):
         place = (event.asset, event.variation)
         match event.action:
             case "approve":
-                approved.add(event.master)
+                approved[event.master] = event.take
                 rejected.discard(event.take)
+                chosen[place] = event.master
             case "reject" | "reroll":
-                approved.discard(event.master)
+                approved = {master: take for master, take in approved.items() if take != event.take}
                 rejected.add(event.take)
             case "lock":
                 locked.add(place)
@@ -84,17 +117,16 @@ def fold(events: Iterable[ReviewEvent]) -> ReviewState:
                 locked.discard(place)
             case "comment":
                 pass
-    return ReviewState(frozenset(approved), frozenset(rejected), frozenset(locked))
+    standing = {place: master for place, master in chosen.items() if master in approved}
+    return ReviewState(frozenset(approved), frozenset(rejected), frozenset(locked), standing)
 
 
 def _event(line: bytes, number: int) -> ReviewEvent:
     try:
-        value = json.loads(line)
-        schema = value.pop("schema")
-        if schema != SCHEMA:
-            raise FormatError(
-                f"{KEY}:{number}: schema {schema!r}; this release reads {SCHEMA!r}: use the release that wrote it"
-            )
-        return ReviewEvent(**value)
+        value = bring_up(json.loads(line), SCHEMA, f"{KEY}:{number}")
+        value.pop("schema")
+        event = ReviewEvent(**value)
+        datetime.fromisoformat(event.at)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise FormatError(f"{KEY}:{number}: not a review event: {error}; mend or remove the line") from error
+    return event

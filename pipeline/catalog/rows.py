@@ -6,56 +6,99 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 
 from pipeline.catalog.naming import file_name
+from pipeline.catalog.reviews import ReviewState
 from pipeline.catalog.version import Version
+from pipeline.catalog.waiting import beside, outcome, promoted, settled
 from pipeline.manifest.spec import AssetSpec
-from pipeline.plan import AssetPlan, VariationPlan
+from pipeline.plan import LOCKED, LOCKED_IN_MANIFEST, AssetPlan, VariationPlan
 from pipeline.provenance import MasterRecord, MasterRow, Status
 
 Failures = Mapping[tuple[str, int], str]
 """By asset id and variation: why it could not be made."""
-Outcome = tuple[str, MasterRecord | None]
-"""Digest of the master that a variation has now, and its record when there is one."""
+DigestOf = Callable[[AssetPlan, VariationPlan], str]
+"""Digest of the master that a planned variation has now."""
 
 
 def assemble(
     plans: Iterable[AssetPlan],
     failures: Failures,
-    master_of: Callable[[AssetPlan, VariationPlan], MasterRecord | None],
+    digest_of: DigestOf,
+    record_of: Callable[[str], MasterRecord | None],
     before: Version | None,
     carry: Callable[[str], bool],
+    reviews: ReviewState,
 ) -> tuple[MasterRow, ...]:
     """The rows of the next version, sorted by asset and variation.
 
-    ``master_of`` reads the record of a planned variation's master when its row is not the previous one's.
-    ``carry`` tells of an asset outside the build's scope whether its rows stay. A variation that failed keeps its
-    previous master, marked ``stale``; one that never had any has no row.
+    ``record_of`` reads a master's record where no row of ``before`` tells of it. ``carry`` tells of an asset
+    outside the build's scope whether its rows stay. A variation that failed keeps its previous master, marked
+    ``stale``; one that never had any has no row. An approved master stays, and the new one waits beside it.
     """
     rows = [row for row in (before.masters if before else ()) if carry(row["asset"])]
     known = before.by_variation if before else {}
     for plan in plans:
         for variation in plan.variations:
-            row = _row(plan, variation, failures, master_of, known.get((plan.asset.id, variation.variation)))
+            place = (plan.asset.id, variation.variation)
+            previous, failure = known.get(place), failures.get(place)
+            if previous is not None and variation.action != "locked":
+                previous = promoted(previous, reviews)
+            if failure is not None:
+                row = _failed(previous, failure, reviews)
+            elif variation.action == "locked" and previous is not None:
+                row = _kept(_labelled(previous, plan.asset), "locked", "; ".join(variation.reasons))
+            else:
+                fresh = _fresh(plan, digest_of(plan, variation), record_of, previous)
+                row = _decided(plan.asset, variation.reasons, previous, fresh, reviews)
             if row is not None:
                 rows.append(row)
     return tuple(sorted(rows, key=lambda row: (row["asset"], row["variation"])))
 
 
-def _row(
+def _failed(previous: MasterRow | None, failure: str, reviews: ReviewState) -> MasterRow | None:
+    """What stays where nothing new could be made: an approved master is no less approved for it."""
+    if previous is None:
+        return None
+    if previous["master"] in reviews.approved:
+        return MasterRow(**{**previous, "status": "current"})
+    return _kept(settled(previous), "stale", failure)
+
+
+def _fresh(
     plan: AssetPlan,
-    variation: VariationPlan,
-    failures: Failures,
-    master_of: Callable[[AssetPlan, VariationPlan], MasterRecord | None],
+    digest: str,
+    record_of: Callable[[str], MasterRecord | None],
     previous: MasterRow | None,
 ) -> MasterRow | None:
-    failure = failures.get((plan.asset.id, variation.variation))
-    if failure is not None:
-        return _kept(previous, "stale", failure) if previous else None
-    if variation.action == "locked" and previous is not None:
-        return _kept(_labelled(previous, plan.asset), "locked", "; ".join(variation.reasons))
-    if previous is not None and variation.action == "reuse" and previous["master"] == variation.master:
-        return _labelled(previous, plan.asset)
-    record = master_of(plan, variation)
+    """The row of the master that the plan asked for."""
+    waiting = previous.get("waiting") if previous else None
+    for row in (previous, waiting):
+        if row is not None and row["master"] == digest:
+            return _labelled(row, plan.asset)
+    record = record_of(digest)
     return None if record is None else row_of(record, plan.asset, plan.mastering)
+
+
+def _decided(
+    asset: AssetSpec,
+    reasons: tuple[str, ...],
+    previous: MasterRow | None,
+    fresh: MasterRow | None,
+    reviews: ReviewState,
+) -> MasterRow | None:
+    """The row that stands: reviews may have come in since the plan was made, so they are asked here."""
+    if fresh is None or asset.lock:
+        return fresh and _kept(fresh, "locked", LOCKED_IN_MANIFEST)
+    if (asset.id, fresh["variation"]) in reviews.locked:
+        return _kept(_labelled(previous or fresh, asset), "locked", LOCKED)
+    if previous is None:
+        return fresh
+    match outcome(previous, fresh, reviews):
+        case "new":
+            return fresh
+        case "kept":
+            return _labelled(previous, asset)
+        case "waits":
+            return beside(_labelled(previous, asset), fresh, previous.get("waiting"), reasons)
 
 
 def row_of(record: MasterRecord, asset: AssetSpec, mastering: str) -> MasterRow:
@@ -89,6 +132,7 @@ def row_of(record: MasterRecord, asset: AssetSpec, mastering: str) -> MasterRow:
         takes={candidate["take"]: candidate["object"] for candidate in record["candidates"]},
         master=record["digest"],
         mastering=mastering,
+        gain_group=record.get("gain_group", ""),
         pcm_sha256=record["pcm_sha256"],
         files={
             file_name(asset.id, record["variation"], rendition["object"]["suffix"]): rendition["object"]
@@ -110,6 +154,7 @@ def _reached(record: MasterRecord) -> float | None:
 
 def _labelled(row: MasterRow, asset: AssetSpec) -> MasterRow:
     """The row with what may change without any work: tags, UCS labels, place in the manifest, standing."""
+    row = settled(row)
     tags, ucs, source = sorted(asset.tags), _ucs(asset), _source(asset)
     if (row["status"], row["tags"], row["ucs"], row["source"]) == ("current", tags, ucs, source):
         return row  # the very object, so that comparing 100,000 rows is quick

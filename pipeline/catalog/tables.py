@@ -7,6 +7,8 @@ spreadsheet opens the CSV. The Parquet file carries the schema's name in its met
 from __future__ import annotations
 
 import io
+import json
+from collections.abc import Callable, Mapping
 
 import pandas as pd
 import pyarrow as pa
@@ -17,7 +19,7 @@ from pipeline.provenance import MasterRow
 
 TABLE_SCHEMA = "cuesmith.catalog.table/1"
 
-_COLUMNS = {
+COLUMNS = {
     "version": "int64",
     "asset": "string",
     "variation": "int64",
@@ -50,13 +52,16 @@ _COLUMNS = {
     "master": "string",
     "pcm_sha256": "string",
     "source": "string",
+    "waiting": "string",
+    "reason": "string",
 }
+"""Every column with its pandas type; those that may be empty have a nullable type."""
 
 
 def frame(version: Version) -> pd.DataFrame:
     """One row a master, columns as in `TABLE_SCHEMA`; lists are joined by spaces."""
     rows = [_flat(version.number, row) for row in version.masters]
-    return pd.DataFrame(rows, columns=list(_COLUMNS)).astype(_COLUMNS)
+    return pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
 
 
 def csv_bytes(table: pd.DataFrame) -> bytes:
@@ -75,6 +80,20 @@ def parquet_bytes(table: pd.DataFrame) -> bytes:
     return sink.getvalue()
 
 
+def json_bytes(table: pd.DataFrame) -> bytes:
+    """The table as one JSON object: ``schema`` and ``rows``, each an object by column; UTF-8."""
+    rows = json.loads(table.to_json(orient="records", double_precision=15))
+    return (json.dumps({"schema": TABLE_SCHEMA, "rows": rows}, ensure_ascii=False) + "\n").encode()
+
+
+FORMATS: Mapping[str, Callable[[pd.DataFrame], bytes]] = {
+    "csv": csv_bytes,
+    "parquet": parquet_bytes,
+    "json": json_bytes,
+}
+"""How a table is written, by the name of the format."""
+
+
 def _flat(version: int, row: MasterRow) -> dict[str, object]:
     loop = row["loop"] or (None, None)
     ucs = row["ucs"] or {}
@@ -85,5 +104,6 @@ def _flat(version: int, row: MasterRow) -> dict[str, object]:
         "loop_end": loop[1],
         "ucs_category": ucs.get("category"),
         "files": " ".join(sorted(row["files"])),
+        "waiting": row["waiting"]["master"] if "waiting" in row else None,
     }
-    return {column: special[column] if column in special else row.get(column) for column in _COLUMNS}
+    return {column: special[column] if column in special else row.get(column) for column in COLUMNS}

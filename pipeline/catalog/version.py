@@ -1,7 +1,7 @@
 """One catalog version as a value, and its form on disk.
 
 ``catalog/000042/catalog.json`` is one JSON object, laid out so that people and line tools can read it: a header,
-then one master a line. Its ``schema`` is ``cuesmith.catalog/1``.
+then one master a line. Its ``schema`` is ``cuesmith.catalog/2``; ``cuesmith.catalog/1`` is read as well.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from typing import Any
 
 from pipeline.errors import FormatError
 from pipeline.provenance import MasterRow
+from pipeline.store import bring_up, migration
 
-CATALOG_SCHEMA = "cuesmith.catalog/1"
+CATALOG_SCHEMA = "cuesmith.catalog/2"
 _NOT_COMPARED = ("source",)
 
 
@@ -64,11 +65,9 @@ class Version:
             value = json.loads(data)
         except ValueError as error:
             raise FormatError(f"{place}: not a catalog: {error}; restore it from a backup") from error
-        schema = value.get("schema") if isinstance(value, dict) else None
-        if schema != CATALOG_SCHEMA:
-            raise FormatError(
-                f"{place}: schema {schema!r}; this release reads {CATALOG_SCHEMA!r}: use the release that wrote it"
-            )
+        if not isinstance(value, dict):
+            raise FormatError(f"{place}: not a catalog: it holds no JSON object; restore it from a backup")
+        value = bring_up(value, CATALOG_SCHEMA, place)
         return cls(
             number=value["version"],
             parent=value["parent"],
@@ -86,3 +85,10 @@ def _same(one: MasterRow, other: MasterRow) -> bool:
 
 def _compared(row: MasterRow) -> dict[str, Any]:
     return {key: value for key, value in row.items() if key not in _NOT_COMPARED}
+
+
+@migration("cuesmith.catalog", 1)
+def _tell_no_gain_groups(catalog: dict[str, Any]) -> dict[str, Any]:
+    """Version 1 did not record whose gain a master has; version 2 added ``gain_group`` and ``waiting``."""
+    masters = [{**row, "gain_group": ""} for row in catalog["masters"]]
+    return {**catalog, "masters": masters}

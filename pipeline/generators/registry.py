@@ -34,6 +34,6 @@ def find_engine(name: str) -> Engine:
         raise UsageError(f"engine {name!r} is not installed; installed engines: {known}") from None
     if not isinstance(engine, Engine):
         raise MachineError(
-            f"{engine!r}, named as engine {name!r}, is not an Engine; docs/engines.md has the contract"
+            f"{engine!r}, named as engine {name!r}, is not an Engine; docs/architecture.md has the contract"
         )
     return engine

@@ -58,6 +58,8 @@ class AssetOrder:
     variations: tuple[VariationOrder, ...]
     anchors: tuple[str, ...]
     """Digests of masters that stay; when there are any, the new ones take their gain."""
+    gain_group: str
+    """Identity of the gain that the new masters share."""
     manifest: ManifestFacts
 
     @property
@@ -229,6 +231,7 @@ def _record(
         take=one.record,
         candidates=list(one.candidates),
         group=takes,
+        gain_group=order.gain_group,
         anchors=list(order.anchors),
         mastering=asdict(asset.mastering),
         delivery={**asdict(asset.delivery), "formats": list(asset.delivery.formats)},

@@ -1,9 +1,8 @@
-"""Manifests that were loaded before, kept in the user's cache folder, so that loading one again is quick.
+"""Manifests that were loaded before, kept beside what builds write, so that loading one again is quick.
 
 One file a manifest, profile and release: a line with the SHA-256 of the rest, then JSON with the project and every
 file that it was read from. It counts only while each of those files is where it was and holds the same bytes;
 anything else, from a changed include to a damaged entry, loads the manifest itself. Problems are never kept.
-``CUESMITH_CACHE`` names another folder.
 """
 
 from __future__ import annotations
@@ -15,13 +14,15 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-
-from platformdirs import user_cache_dir
+from typing import TYPE_CHECKING
 
 from pipeline import __version__
 from pipeline.manifest import late
 from pipeline.manifest.packing import pack, unpack
 from pipeline.manifest.spec import Project
+
+if TYPE_CHECKING:
+    from pipeline.manifest.loader import Loaded
 
 MAX_ENTRIES = 64
 MAX_BYTES = 256 * 2**20
@@ -30,33 +31,33 @@ MAX_BYTES = 256 * 2**20
 _FORMAT = "cuesmith.compiled/1"
 
 
-def load(path: Path, profile: str | None = None) -> Project:
-    """The project that the manifest at ``path`` describes, with the settings of ``profile``.
-
-    Raises `ManifestError` with every problem of the manifest and of what it includes, in file order.
-    """
-    entry = _entry(path, profile)
-    if entry is None:
-        return late.load_afresh(path, profile).project
-    known = _read(entry)
+def load_cached(path: Path, profile: str | None, folder: Path) -> Project:
+    """What `load` gives, quickly where ``folder`` keeps it from before. Raises what `load` raises."""
+    entry = _entry(path, profile, folder)
+    known = _read(entry) if entry else None
     if known is not None:
         return known
-    loaded = late.load_afresh(path, profile)
-    _write(entry, [(file.named, file.path, file.sha256) for file in loaded.files], loaded.project)
+    loaded = late.load_with_files(path, profile)
+    if entry:
+        _write(entry, loaded)
     return loaded.project
 
 
-def _entry(path: Path, profile: str | None) -> Path | None:
+def _entry(path: Path, profile: str | None, folder: Path) -> Path | None:
     """Where the compiled manifest lies; None where the manifest's own place cannot be told."""
     with contextlib.suppress(OSError, RuntimeError):
-        inputs = (_FORMAT, __version__, sys.version, *_our_sources(), str(path.parent.resolve()), str(path), profile)
+        inputs = (
+            _FORMAT,
+            __version__,
+            sys.version,
+            *_our_sources(),
+            str(path.parent.resolve()),
+            str(path),
+            profile,
+        )
         key = hashlib.sha256(json.dumps(inputs).encode()).hexdigest()
-        return _folder() / f"{key}.json"
+        return folder / f"{key}.json"
     return None
-
-
-def _folder() -> Path:
-    return Path(os.environ.get("CUESMITH_CACHE") or user_cache_dir("cuesmith", appauthor=False)) / "manifests"
 
 
 def _our_sources() -> Iterator[str]:
@@ -87,9 +88,10 @@ def _unchanged(named: str, path: str, sha256: str) -> bool:
         return hashlib.file_digest(file, "sha256").hexdigest() == sha256
 
 
-def _write(entry: Path, files: list[tuple[str, str, str]], project: Project) -> None:
-    """Keep ``project``; a cache that cannot be written is no one's problem."""
-    body = json.dumps({"files": files, "project": pack(project)}, separators=(",", ":")).encode()
+def _write(entry: Path, loaded: Loaded) -> None:
+    """Keep what was loaded; a cache that cannot be written is no one's problem."""
+    files = [(file.named, file.path, file.sha256) for file in loaded.files]
+    body = json.dumps({"files": files, "project": pack(loaded.project)}, separators=(",", ":")).encode()
     temporary = entry.with_name(f"{os.getpid()}-{os.urandom(4).hex()}.tmp")
     try:
         entry.parent.mkdir(parents=True, exist_ok=True)
@@ -103,7 +105,9 @@ def _write(entry: Path, files: list[tuple[str, str, str]], project: Project) -> 
 
 def _drop_oldest(folder: Path) -> None:
     with os.scandir(folder) as found:
-        newest = sorted(((entry.stat(), entry.path) for entry in found), key=lambda item: -item[0].st_mtime_ns)
+        newest = sorted(
+            ((entry.stat(), entry.path) for entry in found), key=lambda item: -item[0].st_mtime_ns
+        )
     size = 0
     for place, (status, path) in enumerate(newest):
         size += status.st_size

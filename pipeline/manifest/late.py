@@ -8,12 +8,21 @@ from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from pipeline.manifest.loader import Loaded
+    from pipeline.manifest.spec import Project
 
 
-def load_afresh(path: Path, profile: str | None) -> Loaded:
-    """`pipeline.manifest.loader.load_afresh`."""
+def load(path: Path, profile: str | None = None) -> Project:
+    """The project that the manifest at ``path`` describes, with the settings of ``profile``.
+
+    Raises `ManifestError` with every problem of the manifest and of what it includes, in file order.
+    """
+    return load_with_files(path, profile).project
+
+
+def load_with_files(path: Path, profile: str | None) -> Loaded:
+    """`pipeline.manifest.loader.load_with_files`."""
     module = import_module("pipeline.manifest.loader")
-    return cast("Loaded", module.load_afresh(path, profile))
+    return cast("Loaded", module.load_with_files(path, profile))
 
 
 def json_schema() -> dict[str, Any]:

@@ -31,8 +31,8 @@ class Loaded:
     files: tuple[ReadFile, ...]
 
 
-def load_afresh(path: Path, profile: str | None = None) -> Loaded:
-    """The project that the manifest at ``path`` describes, with the settings of ``profile``, from its files.
+def load_with_files(path: Path, profile: str | None = None) -> Loaded:
+    """The project that the manifest at ``path`` describes, with the settings of ``profile``.
 
     Raises `ManifestError` with every problem of the manifest and of what it includes, in file order.
     """

@@ -1,7 +1,7 @@
 """A project as a JSON value and back, exactly: every number keeps its type, equal parts stay one object.
 
-``{"name", "file", "profile", "profiles", "sha256", "parts": [[type, field, ...], ...], "assets": [[field, ...], ...]}``,
-with fields in the order of `spec`; where an asset has a part of its own type, its place in ``parts`` stands.
+An asset is a list of its fields in the order of `AssetSpec`; where a field holds one of the other types of `spec`,
+its place in ``parts`` stands, which has each once as a list of its type's name and its fields.
 """
 
 from __future__ import annotations

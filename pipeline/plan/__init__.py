@@ -2,13 +2,18 @@
 
 from pipeline.plan.decide import check, plan
 from pipeline.plan.digests import group_digest, master_digest, mastering_digest
-from pipeline.plan.known import APPROVED, LOCKED, Known
+from pipeline.plan.known import APPROVED, LOCKED, LOCKED_IN_MANIFEST, TAKES_ITS_PLACE, WAITS, WILL_WAIT, Known
+from pipeline.plan.reasons import recipe_reasons, say, spec_reasons
 from pipeline.plan.shards import Shard, share_out
 from pipeline.plan.values import Action, AssetPlan, Plan, TakeOrder, VariationPlan
 
 __all__ = [
     "APPROVED",
     "LOCKED",
+    "LOCKED_IN_MANIFEST",
+    "TAKES_ITS_PLACE",
+    "WAITS",
+    "WILL_WAIT",
     "Action",
     "AssetPlan",
     "Known",
@@ -21,5 +26,8 @@ __all__ = [
     "master_digest",
     "mastering_digest",
     "plan",
+    "recipe_reasons",
+    "say",
     "share_out",
+    "spec_reasons",
 ]

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pipeline.errors import ManifestError, Problem
 from pipeline.generators import Ask, Engine, find_engine
 from pipeline.manifest.spec import AssetSpec, Project
-from pipeline.plan.digests import group_digest, master_digest, mastering_digest
-from pipeline.plan.known import APPROVED, Known
+from pipeline.plan.digests import gain_group_of, group_digest, master_digest, mastering_digest
+from pipeline.plan.known import APPROVED, LOCKED, LOCKED_IN_MANIFEST, TAKES_ITS_PLACE, WAITS, WILL_WAIT, Known
 from pipeline.plan.reasons import mastering_reasons, recipe_reasons
 from pipeline.plan.recipes import recipes_for
-from pipeline.plan.values import AssetPlan, Plan, TakeOrder, VariationPlan
+from pipeline.plan.values import Action, AssetPlan, Plan, TakeOrder, VariationPlan
 from pipeline.provenance import MasterRow
 from pipeline.recipe import Recipe
 
@@ -78,56 +78,100 @@ class _Wanted:
     previous: MasterRow | None
     hold: str | None
     """Why the previous master stays whatever the manifest says; None: it may be replaced."""
+    stays: MasterRow | None
+    """A held master, or one that waits beside it, that is what the manifest asks for."""
 
 
 def _plan_asset(asset: AssetSpec, engine: Engine, ask: Ask, mastering: str, known: Known) -> AssetPlan:
-    recipes = recipes_for(asset, ask, engine.version, known.rejected)
-    wanted = [_want(asset, variation, candidates, known) for variation, candidates in enumerate(recipes, 1)]
-    anchors = tuple(w.previous["master"] for w in wanted if w.hold and w.previous)
-    group = group_digest(
-        [*(w.takes for w in wanted if not w.hold), *(["held", anchor] for anchor in anchors)]
-    )
+    rolled = recipes_for(asset, ask, engine.version, known.rejected)
+    wanted = [
+        _want(asset, mastering, variation, recipes, known) for variation, recipes in enumerate(rolled, 1)
+    ]
+    anchors = [w.stays for w in wanted if w.stays]
+    held_group = _held_group(mastering, wanted)
+    group = held_group or group_digest(w.takes for w in wanted if w.hold in (None, APPROVED))
     variations = tuple(_decide(asset, engine, ask, mastering, group, w, known) for w in wanted)
-    return AssetPlan(asset, ask, mastering, variations, anchors)
+    return AssetPlan(
+        asset, ask, mastering, variations, tuple(anchor["master"] for anchor in anchors), held_group
+    )
 
 
-def _want(asset: AssetSpec, variation: int, recipes: tuple[Recipe, ...], known: Known) -> _Wanted:
+def _held_group(mastering: str, wanted: Sequence[_Wanted]) -> str | None:
+    """The identity of the gain of those that stay; None where none does."""
+    for one in wanted:
+        if one.stays is not None:
+            everybody = group_digest(w.takes for w in wanted)
+            alike = master_digest(mastering, one.variation, one.takes, everybody) == one.stays["master"]
+            return everybody if alike else gain_group_of(one.stays)
+    return None
+
+
+def _want(
+    asset: AssetSpec, mastering: str, variation: int, recipes: tuple[Recipe, ...], known: Known
+) -> _Wanted:
     place = (asset.id, variation)
+    takes = tuple([recipe.digest for recipe in recipes])
     previous = known.rows.get(place)
-    hold = "lock: true in the manifest" if asset.lock else known.held.get(place)
-    if hold and (previous is None or not _files_present(previous, known)):
-        hold = None
-    return _Wanted(variation, recipes, tuple([recipe.digest for recipe in recipes]), previous, hold)
+    hold = LOCKED_IN_MANIFEST if asset.lock else known.held.get(place)
+    candidate = _candidate(previous, known)
+    if candidate and hold in (None, APPROVED) and known.chosen.get(place) == candidate["master"]:
+        previous, candidate, hold = candidate, None, APPROVED
+    if not hold or previous is None or not _files_present(previous, known):
+        return _Wanted(variation, recipes, takes, previous, None, None)
+    asked_for = (
+        row
+        for row in (previous, candidate)
+        if row and set(takes) == set(row["takes"]) and mastering == row["mastering"]
+    )
+    return _Wanted(variation, recipes, takes, previous, hold, next(asked_for, None))
+
+
+def _candidate(row: MasterRow | None, known: Known) -> MasterRow | None:
+    """The whole master that waits beside an approved one."""
+    waiting = row.get("waiting") if row else None
+    return waiting if waiting and _files_present(waiting, known) else None
 
 
 def _decide(
     asset: AssetSpec, engine: Engine, ask: Ask, mastering: str, group: str, wanted: _Wanted, known: Known
 ) -> VariationPlan:
     previous = wanted.previous
-    if wanted.hold and previous is not None:
-        differences = _differences(asset, mastering, wanted, known)
-        if not differences and wanted.hold == APPROVED:
-            return VariationPlan(
-                wanted.variation, "reuse", (), wanted.recipes, (), previous["master"], previous
-            )
-        reasons = (wanted.hold, *differences)
-        return VariationPlan(
-            wanted.variation, "locked", reasons, wanted.recipes, (), previous["master"], previous
-        )
+    if wanted.hold and previous is not None and (wanted.stays or wanted.hold != APPROVED):
+        return _decide_held(asset, mastering, wanted, previous, known)
+    waits = (WILL_WAIT,) if wanted.hold else ()
     master = master_digest(mastering, wanted.variation, wanted.takes, group)
     missing = [recipe for recipe in wanted.recipes if not _take_present(recipe.digest, previous, known)]
     if missing:
         orders = tuple(_order(asset, engine, ask, recipe) for recipe in missing)
-        reasons = _generate_reasons(asset, mastering, wanted, known)
+        reasons = (*waits, *_generate_reasons(asset, mastering, wanted, known))
         return VariationPlan(wanted.variation, "generate", reasons, wanted.recipes, orders, master, previous)
     if previous is not None and previous["master"] == master and _files_present(previous, known):
         return VariationPlan(wanted.variation, "reuse", (), wanted.recipes, (), master, previous)
     if known.master_is_whole(master):
         failed = known.quarantined(master)
-        reasons = (failed or "made before: its master is in the store",)
+        reasons = (failed,) if failed else (*waits, "made before: its master is in the store")
         return VariationPlan(wanted.variation, "reuse", reasons, wanted.recipes, (), master, previous, failed)
-    reasons = _remaster_reasons(asset, mastering, master, wanted, known)
+    reasons = (*waits, *_remaster_reasons(asset, mastering, master, wanted, known))
     return VariationPlan(wanted.variation, "re-master", reasons, wanted.recipes, (), master, previous)
+
+
+def _decide_held(
+    asset: AssetSpec, mastering: str, wanted: _Wanted, previous: MasterRow, known: Known
+) -> VariationPlan:
+    """A variation for which nothing is to be made, because a person decided or has to."""
+
+    def decided(action: Action, reasons: Sequence[str], row: MasterRow) -> VariationPlan:
+        return VariationPlan(
+            wanted.variation, action, tuple(reasons), wanted.recipes, (), row["master"], previous
+        )
+
+    if wanted.hold != APPROVED or wanted.stays is None:
+        reasons = (wanted.hold or LOCKED, *_differences(asset, mastering, wanted, known))
+        return decided("locked", reasons, previous)
+    if wanted.stays is previous:
+        changed = known.rows.get((asset.id, wanted.variation)) is not previous
+        return decided("reuse", (TAKES_ITS_PLACE,) if changed else (), previous)
+    return decided("reuse", (WAITS, *_differences(asset, mastering, wanted, known)), wanted.stays)
 
 
 def _order(asset: AssetSpec, engine: Engine, ask: Ask, recipe: Recipe) -> TakeOrder:

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from functools import lru_cache
 
 from pipeline.manifest.spec import AssetSpec, DeliverySpec, MasteringSpec, QualitySpec, Ucs
+from pipeline.provenance import MasterRow
 from pipeline.recipe import digest
 
 CHAIN_VERSION = "1"
@@ -23,6 +24,11 @@ def mastering_digest(asset: AssetSpec, project: str) -> str:
 def group_digest(candidates: Iterable[Sequence[str]]) -> str:
     """Digest of the takes that share one gain, in any order; each item holds a variation's candidates."""
     return hashlib.sha256("\n".join(sorted(" ".join(takes) for takes in candidates)).encode()).hexdigest()
+
+
+def gain_group_of(row: MasterRow) -> str:
+    """The identity of the gain that a master has; of one whose record does not tell, its own."""
+    return row["gain_group"] or f"held {row['master']}"
 
 
 def master_digest(mastering: str, variation: int, takes: Sequence[str], group: str) -> str:

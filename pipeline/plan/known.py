@@ -11,6 +11,10 @@ from pipeline.store import Store
 
 APPROVED = "approved in review"
 LOCKED = "locked in review"
+LOCKED_IN_MANIFEST = "lock: true in the manifest"
+WILL_WAIT = "approved in review: the new take will wait"
+WAITS = "approved in review: the new take waits beside it"
+TAKES_ITS_PLACE = "approved in review: the waiting take takes its place"
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,8 @@ class Known:
     """Recipe digests of rejected takes."""
     held: Mapping[tuple[str, int], str] = field(default_factory=dict)
     """Variations that reviewers froze: asset id and variation to the reason in words."""
+    chosen: Mapping[tuple[str, int], str] = field(default_factory=dict)
+    """The master that was approved last, by asset id and variation."""
 
     @cached_property
     def objects(self) -> Set[str]:

@@ -18,16 +18,6 @@ _RECIPE_WORDS = {
     "kind": ("kind", ""),
     "seconds": ("duration", " s"),
 }
-_QUALITY_WORDS = {
-    "gate": ("quality gate", ""),
-    "silence_lufs": ("quality silence", " LUFS"),
-    "clipping": ("quality clipping", ""),
-    "dc": ("quality dc", ""),
-    "noise": ("quality noise", ""),
-    "tail_noise_db": ("quality tail noise", " dB"),
-    "seam": ("quality seam", ""),
-    "duplicates": ("quality duplicates", ""),
-}
 _MASTERING_WORDS = {
     "loudness_lufs": ("loudness", " LUFS"),
     "true_peak_dbtp": ("true peak", " dBTP"),
@@ -41,6 +31,14 @@ _MASTERING_WORDS = {
     "fade_out_s": ("fade out", " s"),
     "formats": ("formats", ""),
     "bit_depth": ("bit depth", ""),
+    "gate": ("quality gate", ""),
+    "silence_lufs": ("quality silence", " LUFS"),
+    "clipping": ("quality clipping", ""),
+    "dc": ("quality dc", ""),
+    "noise": ("quality noise", ""),
+    "tail_noise_db": ("quality tail noise", " dB"),
+    "seam": ("quality seam", ""),
+    "duplicates": ("quality duplicates", ""),
 }
 
 
@@ -51,30 +49,36 @@ def recipe_reasons(before: Mapping[str, Any], after: Recipe) -> Iterator[str]:
         yield "prompt changed"
     for key, (word, unit) in _RECIPE_WORDS.items():
         if before[key] != wanted[key]:
-            yield f"{word} changed: {_say(before[key])}{unit} -> {_say(wanted[key])}{unit}"
+            yield f"{word} changed: {say(before[key])}{unit} -> {say(wanted[key])}{unit}"
     for room, unset in (("settings", "unset"), ("conditioning", "none")):
         for key in sorted({*before[room], *wanted[room]}):
             old, new = before[room].get(key, unset), wanted[room].get(key, unset)
             if old != new:
                 changed = f"{key.replace('_', ' ')} changed"
-                yield changed if room == "conditioning" else f"{changed}: {_say(old)} -> {_say(new)}"
+                yield changed if room == "conditioning" else f"{changed}: {say(old)} -> {say(new)}"
 
 
 def mastering_reasons(before: MasterRecord, asset: AssetSpec) -> Iterator[str]:
     """Why a master is not the one that was made under ``before``'s mastering and delivery specs."""
-    old = {**before["mastering"], **before["delivery"]}
-    new = {**asdict(asset.mastering), **asdict(asset.delivery), "formats": list(asset.delivery.formats)}
+    gates = asdict(asset.quality)
+    new = {
+        **asdict(asset.mastering),
+        **asdict(asset.delivery),
+        "formats": list(asset.delivery.formats),
+        **gates,
+    }
+    return spec_reasons({**before["mastering"], **before["delivery"], **before.get("gates", gates)}, new)
+
+
+def spec_reasons(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+    """How two mastering and delivery specs differ, each as one JSON object."""
     for key, (word, unit) in _MASTERING_WORDS.items():
-        if old.get(key) != new[key]:
-            yield f"{word} changed: {_say(old.get(key))}{unit} -> {_say(new[key])}{unit}"
-    asked = before.get("gates") or {}
-    for key, limit in asdict(asset.quality).items():
-        if asked and asked.get(key) != limit:
-            word, unit = _QUALITY_WORDS[key]
-            yield f"{word} changed: {_say(asked.get(key))}{unit} -> {_say(limit)}{unit}"
+        if before.get(key) != after.get(key):
+            yield f"{word} changed: {say(before.get(key))}{unit} -> {say(after.get(key))}{unit}"
 
 
-def _say(value: Any) -> str:
+def say(value: Any) -> str:
+    """A value as a person would write it."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):

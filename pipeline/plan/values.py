@@ -38,7 +38,8 @@ class VariationPlan:
     missing: tuple[TakeOrder, ...]
     """Takes that the store does not have."""
     master: str
-    """Digest that the master will have when every take of the asset can be made."""
+    """Digest that the master will have when every take of the asset can be made. Beside an approved master that is
+    not what the manifest asks for, it is the one that waits."""
     previous: MasterRow | None
     quarantined: str | None = None
     """Why its master, which is made, failed the quality gates and will not be published."""
@@ -54,7 +55,9 @@ class AssetPlan:
     """Digest of the mastering and delivery specs."""
     variations: tuple[VariationPlan, ...]
     anchors: tuple[str, ...]
-    """Masters that stay whatever the manifest says; new ones take their gain."""
+    """Masters that stay and are what the manifest asks for; new ones take their gain."""
+    gain_group: str | None
+    """Identity of the anchors' gain; None without anchors: the new masters find their own."""
 
     @property
     def stale(self) -> bool:

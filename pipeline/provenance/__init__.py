@@ -17,6 +17,7 @@ from pipeline.provenance.records import (
     RenditionJson,
     Status,
     TakeRecord,
+    WaitingRow,
 )
 
 __all__ = [
@@ -31,5 +32,6 @@ __all__ = [
     "RenditionJson",
     "Status",
     "TakeRecord",
+    "WaitingRow",
     "disclosure",
 ]

@@ -11,7 +11,7 @@ from typing import Any, Literal, NotRequired, TypedDict
 TAKE_SCHEMA = "cuesmith.take/1"
 MASTER_SCHEMA = "cuesmith.master/1"
 
-Status = Literal["current", "locked", "stale"]
+Status = Literal["current", "locked", "stale", "waiting"]
 
 
 class ObjectJson(TypedDict):
@@ -103,6 +103,8 @@ class MasterRecord(TypedDict):
     """Every candidate's recipe digest with its quality score; the first is the chosen one."""
     group: list[str]
     """Recipe digests of all takes that share this master's gain."""
+    gain_group: NotRequired[str]
+    """Identity of the shared gain; see `MasterRow`."""
     anchors: list[str]
     """Digests of approved or locked siblings whose gain this master took; empty when the group found its own."""
     mastering: dict[str, Any]
@@ -164,13 +166,25 @@ class MasterRow(TypedDict):
     """Digest of (takes, mastering, delivery): `masters/<digest>.json` holds the whole provenance."""
     mastering: str
     """Digest of the mastering and delivery specs alone."""
+    gain_group: str
+    """Identity of the gain that the asset's masters share: a digest of the takes that gave it, kept by masters that
+    took it over later. Empty where an older release did not record it."""
     pcm_sha256: str
     files: dict[str, ObjectJson]
     """Library path to object."""
     status: Status
-    """``stale``: kept from an earlier version because making the new one failed."""
+    """``stale``: kept from an earlier version because making the new one failed. ``waiting``: only in ``waiting``."""
     reason: NotRequired[str]
     """Why a row is locked or stale."""
+    waiting: NotRequired[WaitingRow]
+    """The master that the manifest asks for now, where an approved one stays until a person decides."""
     ucs: dict[str, str] | None
     source: str
     """``file:line`` of the manifest; not compared between versions."""
+
+
+class WaitingRow(MasterRow):
+    """A candidate that waits beside an approved master: the row that it will be once it is approved."""
+
+    reasons: list[str]
+    """How it differs from the approved one, in words."""

@@ -3,7 +3,7 @@
 from pipeline.store.backend import Backend, Busy, Entry, Missing
 from pipeline.store.collect import Collected, gc
 from pipeline.store.faults import told
-from pipeline.store.formats import dump_record, load_record, migration, read_record
+from pipeline.store.formats import bring_up, dump_record, load_record, migration, read_record
 from pipeline.store.local import LocalBackend
 from pipeline.store.objects import ObjectRef, named_objects
 from pipeline.store.store import Store
@@ -20,6 +20,7 @@ __all__ = [
     "ObjectRef",
     "Repair",
     "Store",
+    "bring_up",
     "dump_record",
     "gc",
     "load_record",

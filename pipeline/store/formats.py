@@ -70,7 +70,11 @@ def read_record(data: bytes, schema: str, where: str) -> Record:
     ``where`` names the file in errors. Raises `FormatError` for another name or a newer version, and
     `VerificationError` for what is no JSON object.
     """
-    record = load_record(data, where)
+    return bring_up(load_record(data, where), schema, where)
+
+
+def bring_up(record: Record, schema: str, where: str) -> Record:
+    """``record`` as it is under ``schema`` (such as ``cuesmith.take/2``). Raises `FormatError` as `read_record`."""
     name, version = _split(schema, where)
     found_name, found = _split(record.get("schema"), where)
     if found_name != name:

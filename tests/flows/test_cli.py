@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 from flows.cli.app import app
 from pipeline.manifest import json_schema_text
 
-COMMANDS = ["init", "validate", "schema", "plan", "build", "catalog", "verify", "gc"]
+COMMANDS = ["init", "validate", "schema", "plan", "build", "catalog", "review", "promote", "verify", "gc"]
 
 
 def run(*words: str | Path) -> Result:
@@ -89,7 +89,7 @@ def test_plan_prints_one_object(place: list[str]) -> None:
 def test_build_prints_one_object_and_check_follows_it(toys: ToyProject, place: list[str]) -> None:
     assert run("plan", "--check", *place).exit_code == 1
     told = answer("build", *place, "--devices", "cpu")
-    keys = {"version", "published", "generated", "mastered", "reused", "failed", "run", "seconds"}
+    keys = {"version", "published", "generated", "mastered", "reused", "waiting", "failed", "run", "seconds"}
     assert set(told) == keys
     assert run("plan", "--check", *place).exit_code == 0
     again = answer("build", *place)

@@ -96,7 +96,7 @@ def test_nothing_is_ignored_in_a_plain_asset():
 
 
 def test_it_runs_on_the_processor_alone():
-    assert tuple(ENGINE.devices()) == ("cpu",)
+    assert set(ENGINE.devices()) == {"cpu"}
     with pytest.raises(MachineError, match="use cpu"):
         ENGINE.open("cuda:0")
 

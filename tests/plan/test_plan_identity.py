@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.plan import group_digest, master_digest
-from pipeline.recipe import Recipe, derive_seed, digest
+from pipeline.recipe import Recipe, derive_seed, digest, with_seeds
 
 text = st.text(max_size=40)
 scalars = (
@@ -40,6 +41,17 @@ def test_a_recipe_survives_json_with_its_digest(recipe: Recipe) -> None:
     again = Recipe.from_json(json.loads(json.dumps(recipe.to_json())))
     assert again == recipe
     assert again.digest == recipe.digest
+
+
+@given(recipes, st.lists(st.integers(0, 2**53 - 1), max_size=5))
+def test_recipes_that_share_all_but_the_seed_have_the_digests_of_recipes_written_alone(
+    recipe: Recipe, seeds: list[int]
+) -> None:
+    made = with_seeds(recipe, seeds)
+    alone = tuple(replace(recipe, seed=seed) for seed in seeds)
+    assert made == alone
+    assert [one.digest for one in made] == [digest(one.to_json()) for one in alone]
+    assert [pickle.loads(pickle.dumps(one)).digest for one in made] == [one.digest for one in alone]
 
 
 @given(recipes, st.randoms())

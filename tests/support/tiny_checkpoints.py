@@ -17,12 +17,12 @@ from pipeline.generators.audiocraft.standins import import_audiocraft
 
 import_audiocraft()
 
-import sentencepiece  # noqa: E402
-import torch  # noqa: E402
-from audiocraft.models import builders  # noqa: E402
-from omegaconf import OmegaConf  # noqa: E402
-from transformers import EncodecConfig, T5Config, T5EncoderModel, T5Tokenizer  # noqa: E402
-from transformers import EncodecModel as HFEncodecModel  # noqa: E402
+import sentencepiece
+import torch
+from audiocraft.models import builders
+from omegaconf import OmegaConf
+from transformers import EncodecConfig, T5Config, T5EncoderModel, T5Tokenizer
+from transformers import EncodecModel as HFEncodecModel
 
 CARD = 64
 FRAME_RATE = 50

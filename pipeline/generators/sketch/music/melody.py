@@ -48,10 +48,8 @@ def tune(rng: Rng, chords: list[Chord], beats_in_bar: int, liveliness: float, sp
     for bar, chord in enumerate(chords):
         where = bar % 4 if len(chords) - bar > 1 else 3
         motif = (main, main, other if (bar // 4) % 2 else _fragment(main), main)[where]
-        if where == 3:
-            tones = _rest(rng, motif, chord, place, beats_in_bar)
-        else:
-            tones = _sing(motif, chord, place, span)
+        resting = where == 3
+        tones = _rest(rng, motif, chord, place, beats_in_bar) if resting else _sing(motif, chord, place, span)
         place = tones[-1].degree
         out += [Tone(bar * beats_in_bar + t.start, t.beats, t.degree, t.velocity) for t in tones]
     return out

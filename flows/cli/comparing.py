@@ -1,0 +1,48 @@
+"""The command that compares two versions: catalog diff."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Annotated
+
+import typer
+
+from flows.cli.answers import answer, answer_json, command, remark
+from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Outputs
+from pipeline.catalog import Catalog, Reviews
+from pipeline.catalog import diff as diff_of
+from pipeline.store import Store
+
+
+def register(group: typer.Typer) -> None:
+    """Add the command to ``group``."""
+    group.command("diff")(diff)
+
+
+@command
+def diff(
+    before: Annotated[int, typer.Argument(help="A version's number.", metavar="A")],
+    after: Annotated[int, typer.Argument(help="Another version's number.", metavar="B")],
+    outputs: Outputs = DEFAULT_OUTPUTS,
+    as_json: AsJson = False,
+) -> None:
+    """Say what changed from version A to version B, and why: recipes, mastering, labels, measurements."""
+    catalog = Catalog(Store.open(outputs))
+    old, new = catalog.read(before), catalog.read(after)
+    changes = diff_of(catalog.store, old, new, Reviews(catalog.store).state().rejected)
+    counts = Counter(change.kind for change in changes)
+    totals = {kind: counts[kind] for kind in ("added", "removed", "changed")}
+    if as_json:
+        answer_json(
+            {
+                "before": before,
+                "after": after,
+                "totals": {**totals, "audible": sum(change.audible for change in changes)},
+                "changes": [change.to_json() for change in changes],
+            }
+        )
+        return
+    for change in changes:
+        answer(str(change))
+    told = ", ".join(f"{count} {kind}" for kind, count in totals.items())
+    remark(f"version {before} ({len(old.masters)} masters) to {after} ({len(new.masters)}): {told}")

@@ -1,0 +1,162 @@
+"""Commands that move channels: promote, catalog channels, catalog rollback."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from flows.cli.answers import answer, answer_json, command, remark
+from flows.cli.options import DEFAULT_OUTPUTS, AsJson, By, Outputs
+from pipeline.catalog import CODES, LATEST, Catalog, ChannelMove, Refusal, Verdict
+from pipeline.catalog import promote as promote_version
+from pipeline.catalog import rollback as roll_back
+from pipeline.errors import UsageError
+from pipeline.provenance.facts import now
+from pipeline.review import reviewer_name
+from pipeline.store import Store
+
+_REFUSED = 1
+_SHOWN = 5
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to ``app``."""
+    app.command("promote")(promote)
+
+
+def register_in_catalog(group: typer.Typer) -> None:
+    """Add the commands of ``catalog`` to ``group``."""
+    group.command("channels")(channels)
+    group.command("rollback")(rollback)
+
+
+@command
+def promote(
+    version: Annotated[int, typer.Argument(help="The version's number.")],
+    channel: Annotated[str, typer.Option("--channel", help="Such as release; made when it is new.")],
+    override: Annotated[
+        list[str] | None,
+        typer.Option("--override", help=f"Set a reason aside: {', '.join(CODES)}; may be given again."),
+    ] = None,
+    because: Annotated[
+        list[str] | None,
+        typer.Option("--because", help="Why: once for all overrides, or once for each, in their order."),
+    ] = None,
+    by: By = None,
+    outputs: Outputs = DEFAULT_OUTPUTS,
+    as_json: AsJson = False,
+) -> None:
+    """Point a channel to a version, through the release gate: it says everything that speaks against it.
+
+    Exit code 1 when a reason stands. What was overridden, by whom and why, stays in the channel's history.
+    """
+    overrides = _overrides(override or [], because or [])
+    catalog = Catalog(Store.open(outputs))
+    name = by or reviewer_name()
+    verdict = promote_version(catalog, version, channel, at=now(), by=name, overrides=overrides)
+    if as_json:
+        answer_json(_told(verdict, version, channel))
+    else:
+        _tell(verdict, version, channel)
+    for code in sorted(overrides.keys() - {refusal.code for refusal in verdict.overridden}):
+        remark(f"--override {code} was not needed")
+    if verdict.refused:
+        raise typer.Exit(_REFUSED)
+
+
+@command
+def channels(
+    channel: Annotated[str | None, typer.Argument(help="Tell this one's history.")] = None,
+    outputs: Outputs = DEFAULT_OUTPUTS,
+    as_json: AsJson = False,
+) -> None:
+    """List every channel and where it points; with a name, its whole history."""
+    catalog = Catalog(Store.open(outputs))
+    names = catalog.channels.names()
+    if channel is not None and channel not in names:
+        raise UsageError(f"there is no channel {channel!r}; there are: {', '.join(names) or 'none'}")
+    found = [one for name in names if channel in (None, name) and (one := catalog.channel(name))]
+    if as_json:
+        answer_json({"channels": found})
+        return
+    for one in found:
+        answer(f"{one['name']:<16} version {one['version']}")
+        for move in one["history"] if channel else ():
+            answer(_move(move))
+    if not found:
+        remark(f"no channels in {outputs}; the first build makes latest: cuesmith build")
+
+
+@command
+def rollback(
+    channel: Annotated[str, typer.Option("--channel", help="The channel to take back.")] = LATEST,
+    to: Annotated[
+        int | None, typer.Option("--to", help="A version where it was. Default: where it was before.")
+    ] = None,
+    because: Annotated[str, typer.Option("--because", help="Why; kept in the history.")] = "",
+    by: By = None,
+    outputs: Outputs = DEFAULT_OUTPUTS,
+    as_json: AsJson = False,
+) -> None:
+    """Point a channel back to an earlier version; for latest the library shows that version again."""
+    catalog = Catalog(Store.open(outputs))
+    moved = roll_back(catalog, channel, at=now(), by=by or reviewer_name(), to=to, because=because)
+    if as_json:
+        answer_json({"channel": moved["name"], "version": moved["version"], "move": moved["history"][-1]})
+    else:
+        answer(f"channel {moved['name']} points to version {moved['version']} again")
+
+
+def _overrides(codes: list[str], because: list[str]) -> dict[str, str]:
+    if because and not codes:
+        raise UsageError("--because tells why a reason is set aside; name it: --override REASON")
+    if len(because) == 1:
+        because = because * len(codes)
+    if len(because) != len(codes):
+        raise UsageError(
+            f"{len(codes)} overrides and {len(because)} --because: give one for all, or one for each in order"
+        )
+    return dict(zip(codes, because, strict=True))
+
+
+def _told(verdict: Verdict, version: int, channel: str) -> dict[str, object]:
+    return {
+        "version": version,
+        "channel": channel,
+        "promoted": verdict.moved,
+        "refused": [refusal.to_json() for refusal in verdict.refused],
+        "overridden": [refusal.to_json() for refusal in verdict.overridden],
+    }
+
+
+def _tell(verdict: Verdict, version: int, channel: str) -> None:
+    for refusal in verdict.refused:
+        remark(_refusal(refusal))
+    if verdict.refused:
+        reasons = ", ".join(refusal.code for refusal in verdict.refused)
+        remark(f"version {version} was not promoted to {channel}: {reasons}")
+    elif verdict.moved:
+        answer(f"channel {channel} points to version {version}")
+    else:
+        answer(f"channel {channel} pointed to version {version} already")
+
+
+def _refusal(refusal: Refusal) -> str:
+    lines = [f"{refusal.code}: {len(refusal.masters)} masters: {refusal.what}"]
+    lines += [f"  {name}" + (f"  {why}" if why else "") for name, why in refusal.masters[:_SHOWN]]
+    if len(refusal.masters) > _SHOWN:
+        lines.append(f"  and {len(refusal.masters) - _SHOWN} more (--json lists all)")
+    return "\n".join(lines)
+
+
+def _move(move: ChannelMove) -> str:
+    why = f": {move['because']}" if "because" in move else ""
+    lines = [
+        f"  {move['at']}  {move.get('action', 'publish'):<9} version {move['version']} by {move['by']}{why}"
+    ]
+    lines += [
+        f"    override {one['reason']} ({one['masters']} masters) by {one['by']}: {one['because']}"
+        for one in move.get("overrides", [])
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,58 @@
+"""The command that hands a version out as a table: catalog table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from flows.cli.answers import answer_json, command, remark
+from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Outputs, version_or_latest
+from pipeline.catalog import Catalog
+from pipeline.errors import MachineError, UsageError
+from pipeline.store import Store
+
+
+def register(group: typer.Typer) -> None:
+    """Add the command to ``group``."""
+    group.command("table")(table)
+
+
+@command
+def table(
+    version: Annotated[int | None, typer.Option("--version", help="Default: the latest.")] = None,
+    format_: Annotated[
+        Literal["csv", "parquet", "json"],
+        typer.Option("--format", help="csv, parquet (needs --output) or json."),
+    ] = "csv",
+    output: Annotated[
+        Path | None, typer.Option("--output", help="Write to this file instead of standard output.")
+    ] = None,
+    outputs: Outputs = DEFAULT_OUTPUTS,
+    as_json: AsJson = False,
+) -> None:
+    """Print a version as a table, one master a row, for spreadsheets, pandas and DuckDB."""
+    if format_ == "parquet" and output is None:
+        raise UsageError("parquet is not for a terminal; name a file: --output catalog.parquet")
+    if as_json and output is None:
+        format_ = "json"
+    catalog = Catalog(Store.open(outputs))
+    shown = version_or_latest(catalog, version, outputs)
+    from pipeline.catalog.tables import FORMATS, TABLE_SCHEMA, frame
+
+    data = FORMATS[format_](frame(shown))
+    if output is None:
+        typer.echo(data.decode(), nl=False)
+        return
+    try:
+        output.write_bytes(data)
+    except OSError as error:
+        raise MachineError(
+            f"{output}: cannot be written: {error.strerror}; choose another --output"
+        ) from error
+    if as_json:
+        facts = {"version": shown.number, "schema": TABLE_SCHEMA, "rows": len(shown.masters)}
+        answer_json({"written": [str(output)], **facts})
+    else:
+        remark(f"version {shown.number}: {len(shown.masters)} rows in {output}")

@@ -1,0 +1,111 @@
+"""The release gate: every reason why a version is not ready for a channel that people ship from.
+
+A reason can be set aside by a named person with a word why; the channel's history keeps that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from pipeline.catalog.reviews import ReviewState
+from pipeline.catalog.standing import name_of, states_of
+from pipeline.catalog.version import Version
+from pipeline.errors import StoreError, VerificationError
+from pipeline.provenance import MASTER_SCHEMA, MasterRecord, MasterRow
+from pipeline.store import ObjectRef, Store
+
+Code = Literal[
+    "non-commercial",
+    "placeholder",
+    "unapproved",
+    "rejected",
+    "quality-gate",
+    "credentials",
+    "verification",
+    "stale",
+]
+CODES: tuple[Code, ...] = get_args(Code)
+
+_WORDS: Mapping[Code, str] = {
+    "non-commercial": "made with weights that may not be used commercially; use another model",
+    "placeholder": "made by a placeholder engine; build them with the engine that is to ship",
+    "unapproved": "nobody approved them; cuesmith review approve",
+    "rejected": "rejected in review; build again, then review the new takes",
+    "quality-gate": "a quality gate closed; reject them, or change the recipe, and build again",
+    "credentials": "without Content Credentials; sign them",
+    "verification": "a file or its record is missing or damaged; cuesmith verify --repair, then build again",
+    "stale": "kept from an earlier version because making the new one failed; build again",
+}
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """One reason, with the masters that it concerns."""
+
+    code: Code
+    what: str
+    """In words, with the remedy."""
+    masters: tuple[tuple[str, str], ...]
+    """Each master's name and, where there is more to say, the particular."""
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object."""
+        masters = [{"master": name, "particular": particular} for name, particular in self.masters]
+        return {"code": self.code, "what": self.what, "masters": masters}
+
+
+def refusals(store: Store, version: Version, reviews: ReviewState) -> list[Refusal]:
+    """Every reason against ``version``, in the order of `CODES`; empty when it may ship.
+
+    Hashes every file that the version delivers.
+    """
+    found: dict[Code, list[tuple[str, str]]] = {}
+    digests = [row["master"] for row in version.masters]
+    records: Any = dict(store.get_records("masters", digests, MASTER_SCHEMA))
+    for row in version.masters:
+        for code, particular in _against(store, row, records.get(row["master"]), reviews):
+            found.setdefault(code, []).append((name_of(row), particular))
+    return [Refusal(code, _WORDS[code], tuple(found[code])) for code in CODES if code in found]
+
+
+def damage(store: Store, rows: Sequence[MasterRow]) -> Iterator[tuple[MasterRow, str]]:
+    """Every row with a delivered file that is missing or not what its hash says, and which it is."""
+    for row in rows:
+        for path, item in row["files"].items():
+            try:
+                store.get(ObjectRef(item["sha256"], item["suffix"], item["size"]))
+            except (StoreError, VerificationError) as error:
+                yield row, f"{path}: {error}"
+
+
+def _against(
+    store: Store, row: MasterRow, record: MasterRecord | None, reviews: ReviewState
+) -> Iterator[tuple[Code, str]]:
+    states = states_of(row, reviews)
+    if "non-commercial" in states:
+        yield "non-commercial", f"{row['model']}: {row['license']}"
+    if "placeholder" in states:
+        yield "placeholder", row["engine"]
+    if "rejected" in states:
+        yield "rejected", ""
+    elif "approved" not in states:
+        yield "unapproved", ""
+    if record is None:
+        yield "verification", f"masters/{row['master']}.json is missing"
+    else:
+        for failure in record["quality"]["failures"]:
+            yield "quality-gate", f"{failure['name']}: {failure['what']}"
+        if not _signed(record):
+            yield "credentials", ""
+    for _, what in damage(store, [row]):
+        yield "verification", what
+    if row["status"] == "stale":
+        yield "stale", row.get("reason", "")
+
+
+def _signed(record: MasterRecord) -> bool:
+    """Whether every rendition has Content Credentials, inside it or beside it."""
+    renditions: list[dict[str, Any]] = list(record["renditions"])  # type: ignore[arg-type]
+    return all(rendition.get("credentials") for rendition in renditions)

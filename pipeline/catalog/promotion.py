@@ -1,0 +1,115 @@
+"""Moving channels by hand: promotion through the release gate, and rollback to where a channel was before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pipeline.catalog.catalog import Catalog
+from pipeline.catalog.channels import LATEST, Channel, ChannelMove, Override, earlier
+from pipeline.catalog.gate import CODES, Refusal, damage, refusals
+from pipeline.catalog.library import sync_latest
+from pipeline.catalog.reviews import Reviews
+from pipeline.errors import UsageError, VerificationError
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the release gate said, and whether the channel moved."""
+
+    refused: tuple[Refusal, ...]
+    """Reasons that stand: the channel was not moved when there are any."""
+    overridden: tuple[Refusal, ...]
+    """Reasons that a person set aside."""
+    channel: Channel | None
+    """As it is now; None when it was never pointed anywhere."""
+    moved: bool
+
+
+def promote(
+    catalog: Catalog, number: int, name: str, *, at: str, by: str, overrides: Mapping[str, str] | None = None
+) -> Verdict:
+    """Point channel ``name`` to version ``number`` when nothing speaks against it.
+
+    ``overrides`` gives, for each reason's code to set aside, the word why; ``by`` answers for it. Every channel
+    but ``latest`` has the gate. Raises `UsageError` for ``latest``, for codes that there are not, and for an
+    override without a word.
+    """
+    if name == LATEST:
+        raise UsageError(
+            "channel latest is moved by builds; choose another name, such as release, "
+            "or go back with: cuesmith catalog rollback --channel latest"
+        )
+    overrides = overrides or {}
+    _check(overrides, by)
+    version = catalog.read(number)
+    before = catalog.channels.read(name)
+    found = refusals(catalog.store, version, Reviews(catalog.store).state())
+    refused = tuple(refusal for refusal in found if refusal.code not in overrides)
+    overridden = tuple(refusal for refusal in found if refusal.code in overrides)
+    if refused or (before and before["version"] == number and not overridden):
+        return Verdict(refused, overridden, before, False)
+    move = ChannelMove(version=number, at=at, by=by, action="promote")
+    if overridden:
+        move["overrides"] = [
+            Override(
+                reason=refusal.code, because=overrides[refusal.code], by=by, masters=len(refusal.masters)
+            )
+            for refusal in overridden
+        ]
+    with catalog.channels.held():
+        return Verdict((), overridden, catalog.channels.point(name, move), True)
+
+
+def rollback(
+    catalog: Catalog, name: str, *, at: str, by: str, to: int | None = None, because: str = ""
+) -> Channel:
+    """Point channel ``name`` back to ``to``, or to where it was before; ``latest`` takes the library with it.
+
+    Raises `UsageError` where the channel was never there, and `VerificationError` where a file of that version
+    is missing or damaged.
+    """
+    with catalog.channels.held():
+        channel = catalog.channels.read(name)
+        if channel is None:
+            known = ", ".join(catalog.channels.names()) or "none"
+            raise UsageError(f"there is no channel {name!r}; there are: {known}")
+        number = _target(channel, to)
+        version = catalog.read(number)
+        broken = [what for _, what in damage(catalog.store, version.masters)]
+        if broken:
+            raise VerificationError(
+                f"version {number} is not whole: {broken[0]}"
+                + (f" (and {len(broken) - 1} more)" if broken[1:] else "")
+            )
+        move = ChannelMove(version=number, at=at, by=by, action="rollback")
+        if because:
+            move["because"] = because
+        channel = catalog.channels.point(name, move)
+    if name == LATEST:
+        sync_latest(catalog)
+    return channel
+
+
+def _check(overrides: Mapping[str, str], by: str) -> None:
+    for code, because in overrides.items():
+        if code not in CODES:
+            raise UsageError(f"--override {code!r} is none of {', '.join(CODES)}")
+        if not because.strip():
+            raise UsageError(f'--override {code} needs a word why: --because "..."')
+    if overrides and not by.strip():
+        raise UsageError("an override needs the name of who answers for it: --by NAME")
+
+
+def _target(channel: Channel, to: int | None) -> int:
+    been = earlier(channel["history"])
+    if to is None:
+        if not been:
+            raise UsageError(f"channel {channel['name']} was nowhere before version {channel['version']}")
+        return been[-1]
+    if to not in {move["version"] for move in channel["history"]}:
+        raise UsageError(
+            f"channel {channel['name']} never pointed to version {to}; "
+            f"`cuesmith catalog channels {channel['name']}` shows where it was, and `cuesmith promote` moves it on"
+        )
+    return to

@@ -1,0 +1,164 @@
+"""The file in which a static report hands decisions over: ``cuesmith.decisions/1``.
+
+```json
+{
+  "schema": "cuesmith.decisions/1",
+  "version": 42,
+  "reviewer": "Ada",
+  "decisions": [
+    {"action": "approve", "asset": "music/forest/explore", "variation": 1,
+     "take": "<64 hex digits>", "master": "<64 hex digits>", "comment": "", "at": "2026-01-31T05:45:12.123Z"}
+  ]
+}
+```
+
+Every field is required, no other is allowed. ``version`` is the catalog version that was heard; ``master`` is a
+master of it, or one that waits there. The same file may be brought again: an event that is there stays one.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pipeline.catalog import ACTIONS, ReviewEvent, Version
+from pipeline.errors import UsageError
+from pipeline.store import bring_up
+
+DECISIONS_SCHEMA = "cuesmith.decisions/1"
+LONGEST_COMMENT = 10_000
+"""Characters."""
+_FIELDS = ("schema", "version", "reviewer", "decisions")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_MOST_TOLD = 20
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """What one person decided on one version."""
+
+    version: int
+    reviewer: str
+    events: tuple[ReviewEvent, ...]
+
+
+def read_decisions(data: bytes, place: str, version: Callable[[int], Version]) -> Decisions:
+    """The decisions in ``data``, checked against the version that they name, which ``version`` reads.
+
+    Raises `UsageError` with everything that is wrong (each with its place, such as ``decisions[3].take``), and
+    `FormatError` for another schema.
+    """
+    value = _parse(data, place)
+    bring_up(value, DECISIONS_SCHEMA, place)
+    _refuse(place, list(_header_problems(value)))
+    reviewer = value["reviewer"].strip()
+    rows = _heard(version(value["version"]))
+    problems: list[str] = []
+    events = []
+    for number, item in enumerate(value["decisions"]):
+        found = list(_problems(item, rows, value["version"]))
+        problems.extend(f"decisions[{number}]{problem}" for problem in found)
+        if not found:
+            events.append(ReviewEvent(by=reviewer, **item))
+    _refuse(place, problems)
+    return Decisions(value["version"], reviewer, tuple(events))
+
+
+def _parse(data: bytes, place: str) -> dict[str, Any]:
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(
+            f"{place}: not a file of decisions: {error}; export it from the report again"
+        ) from error
+    if not isinstance(value, dict):
+        raise UsageError(f"{place}: not a file of decisions: it holds no JSON object; export it again")
+    return value
+
+
+def _refuse(place: str, problems: list[str]) -> None:
+    if problems:
+        left = len(problems) - _MOST_TOLD
+        told = problems[:_MOST_TOLD] + ([f"and {left} more"] if left > 0 else [])
+        raise UsageError("\n".join(f"{place}: {problem}" for problem in told))
+
+
+def _header_problems(value: Mapping[str, Any]) -> Iterator[str]:
+    yield from _key_problems(value, _FIELDS)
+    if not _is_count(value.get("version")):
+        yield f"version: {value.get('version')!r} is not a catalog version, such as 42"
+    if not isinstance(value.get("reviewer"), str) or not value["reviewer"].strip():
+        yield "reviewer: who decided? Give a name"
+    if not isinstance(value.get("decisions"), list):
+        yield "decisions: it is not a list"
+
+
+def _key_problems(value: Mapping[str, Any], fields: tuple[str, ...]) -> Iterator[str]:
+    for key in value.keys() - set(fields):
+        yield f"{key}: there is no such field; there are {', '.join(fields)}"
+    for key in fields:
+        if key not in value:
+            yield f"{key}: it is missing"
+
+
+def _problems(item: Any, rows: Mapping[str, tuple[str, int, str]], version: int) -> Iterator[str]:
+    if not isinstance(item, dict):
+        yield ": it is no JSON object"
+        return
+    found = list(_key_problems(item, tuple(_CHECKS)))
+    found.extend(
+        f"{key}: {item[key]!r:.80} is not {what}"
+        for key, (fits, what) in _CHECKS.items()
+        if key in item and not fits(item[key])
+    )
+    if not found and item["action"] == "comment" and not item["comment"].strip():
+        found.append("comment: a comment without text")
+    if not found and rows.get(item["master"]) != (item["asset"], item["variation"], item["take"]):
+        name = f"{item['asset']} variation {item['variation']}"
+        found.append(
+            f"master: version {version} has no such master of {name}; was it heard in another project?"
+        )
+    yield from (f".{problem}" for problem in found)
+
+
+def _heard(version: Version) -> dict[str, tuple[str, int, str]]:
+    """Masters that could be heard in a version: asset, variation and take by master digest."""
+    heard = {}
+    for row in version.masters:
+        for one in (row, row.get("waiting")):
+            if one is not None:
+                heard[one["master"]] = (one["asset"], one["variation"], one["take"])
+    return heard
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _is_moment(value: Any) -> bool:
+    try:
+        return datetime.fromisoformat(value).tzinfo is not None
+    except (TypeError, ValueError):
+        return False
+
+
+def _is_digest(value: Any) -> bool:
+    return isinstance(value, str) and _DIGEST.fullmatch(value) is not None
+
+
+_CHECKS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    "action": (lambda value: value in ACTIONS, f"one of {', '.join(ACTIONS)}"),
+    "asset": (lambda value: isinstance(value, str) and value != "", "an asset id"),
+    "variation": (_is_count, "a variation, from 1"),
+    "take": (_is_digest, "a digest of 64 hex digits"),
+    "master": (_is_digest, "a digest of 64 hex digits"),
+    "comment": (
+        lambda value: isinstance(value, str) and len(value) <= LONGEST_COMMENT,
+        f"a text of at most {LONGEST_COMMENT} characters",
+    ),
+    "at": (_is_moment, "a moment in ISO 8601 with its zone, such as 2026-01-31T05:45:12Z"),
+}

@@ -1,0 +1,121 @@
+"""What changed between versions and why, and one asset's history."""
+
+from __future__ import annotations
+
+import json
+
+from quick import QuickProject
+from toys import ONE, THREE, TWO
+
+from pipeline.catalog import Change, Reviews, diff, history, rollback
+
+
+def between(project: QuickProject, before: int, after: int) -> dict[str, Change]:
+    catalog = project.catalog
+    rejected = Reviews(project.store).state().rejected
+    changes = diff(project.store, catalog.read(before), catalog.read(after), rejected)
+    return {f"{change.asset}_{change.variation}": change for change in changes}
+
+
+def told(project: QuickProject, before: int = 1, after: int = 2) -> dict[str, tuple[str, ...]]:
+    return {name: (change.kind, *change.reasons) for name, change in between(project, before, after).items()}
+
+
+def test_a_version_does_not_differ_from_itself(project: QuickProject) -> None:
+    project.build()
+    assert between(project, 1, 1) == {}
+
+
+def test_recipes_mastering_labels_additions_and_removals_are_told_in_words(project: QuickProject) -> None:
+    project.build()
+    four = "  - {id: c/four, kind: sfx, prompt: fourth, duration: 0.3s}\n"
+    project.write(
+        ONE.replace("[x]", "[x, y]") + TWO.replace("second", "other").replace("0.4s", "0.5s") + four
+    )
+    project.build()
+    assert told(project) == {
+        "a/one_1": ("changed", "tags changed: x -> x y"),
+        "a/one_2": ("changed", "tags changed: x -> x y"),
+        "a/two_1": ("changed", "prompt changed", "duration changed: 0.4 s -> 0.5 s"),
+        "b/three_1": ("removed",),
+        "c/four_1": ("added",),
+    }
+    assert not between(project, 1, 2)["a/one_1"].audible
+    assert between(project, 1, 2)["a/two_1"].audible
+
+
+def test_backwards_it_says_the_opposite(project: QuickProject) -> None:
+    project.build()
+    project.write(ONE + TWO.replace("0.4s", "0.5s"))
+    project.build()
+    assert told(project, 2, 1) == {
+        "a/two_1": ("changed", "duration changed: 0.5 s -> 0.4 s"),
+        "b/three_1": ("added",),
+    }
+
+
+def test_measurements_stand_before_and_after(project: QuickProject) -> None:
+    project.build()
+    project.build(profile="quiet")
+    change = between(project, 1, 2)["a/two_1"]
+    assert change.reasons == ("loudness changed: -18 LUFS -> -24 LUFS",)
+    old, new = change.measured["loudness_lufs"]
+    assert (round(old), round(new)) == (-18, -24)
+    assert "loudness -" in str(change)
+    assert json.loads(json.dumps(change.to_json()))["measured"]["loudness_lufs"]["before"] == old
+
+
+def test_reviews_are_reasons(project: QuickProject) -> None:
+    project.build()
+    project.say("reject", project.row("b/three"))
+    project.say("approve", project.row("a/two"))
+    project.write(ONE + TWO.replace("second", "other") + THREE)
+    project.build()
+    assert told(project) == {
+        "a/two_1": ("changed", "a new take waits for review: prompt changed"),
+        "b/three_1": ("changed", "rejected in review"),
+    }
+    project.say("approve", project.row("a/two")["waiting"])
+    project.build()
+    assert told(project, 2, 3) == {
+        "a/two_1": ("changed", "approved in review: the waiting take took its place", "prompt changed")
+    }
+
+
+def test_a_status_is_told_with_its_reason(project: QuickProject) -> None:
+    project.build()
+    project.write(ONE + TWO.replace("second", "now fail") + THREE)
+    project.build()
+    [(_, reason)] = [told(project)["a/two_1"]]
+    assert reason.startswith("status changed: current -> stale (the toy was told to fail")
+
+
+def test_without_records_the_rows_still_tell(project: QuickProject) -> None:
+    project.build()
+    project.write(ONE + TWO.replace("second", "other") + THREE)
+    project.build()
+    for path in (project.outputs / "masters").glob("*.json"):
+        path.unlink()
+    assert told(project) == {"a/two_1": ("changed", "prompt changed")}
+
+
+def test_history_follows_one_asset_through_the_versions_that_changed_it(project: QuickProject) -> None:
+    project.build()
+    project.write(ONE.replace("hello", "bye") + TWO + THREE)
+    project.build()
+    project.write(ONE.replace("hello", "bye") + TWO.replace("second", "other") + THREE)
+    project.build()
+    steps = history(project.catalog, "a/two")
+    assert [(step.version, step.change.kind) for step in steps] == [(1, "added"), (3, "changed")]
+    assert steps[1].change.reasons == ("prompt changed",)
+    assert {step.change.asset for step in history(project.catalog, "a/*")} == {"a/one", "a/two"}
+
+
+def test_history_compares_with_the_version_that_was_latest_then(project: QuickProject) -> None:
+    project.build()
+    project.write(ONE + TWO.replace("second", "wrong") + THREE)
+    project.build()
+    rollback(project.catalog, "latest", at="2026-02-01T00:00:00Z", by="Pat")
+    project.write(ONE + TWO + THREE.replace("third", "new"))
+    project.build()
+    assert [step.version for step in history(project.catalog, "a/two")] == [1, 2]

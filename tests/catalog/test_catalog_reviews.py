@@ -1,0 +1,182 @@
+"""Review events: kept whole, read strictly, and added up by the last word."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.catalog import ACTIONS, STATES, Filter, ReviewEvent, Reviews, ReviewState, fold, states_of
+from pipeline.errors import FormatError, UsageError
+from pipeline.store import Store
+
+events = st.lists(
+    st.builds(
+        ReviewEvent,
+        at=st.integers(0, 3).map(lambda second: f"2026-01-01T00:00:0{second}Z"),
+        by=st.sampled_from(["Ada", "Bo"]),
+        action=st.sampled_from(ACTIONS),
+        asset=st.sampled_from(["a", "b"]),
+        variation=st.just(1),
+        take=st.sampled_from(["t1", "t2"]),
+        master=st.sampled_from(["m1", "m2"]),
+    ),
+    max_size=12,
+)
+
+
+def event(action: Any, second: int = 0, take: str = "t1", master: str = "m1") -> ReviewEvent:
+    return ReviewEvent(f"2026-01-01T00:00:{second:02d}Z", "Ada", action, "a", 1, take, master)
+
+
+@given(events)
+def test_no_take_is_both_rejected_and_approved_last(events: list[ReviewEvent]) -> None:
+    state = fold(events)
+    for (asset, variation), master in state.chosen.items():
+        assert master in state.approved
+        assert any((one.asset, one.variation, one.master) == (asset, variation, master) for one in events)
+
+
+@given(events)
+def test_comments_change_nothing(events: list[ReviewEvent]) -> None:
+    assert fold(one for one in events if one.action != "comment") == fold(events)
+
+
+def test_the_last_word_counts_by_its_moment_not_by_when_it_was_brought() -> None:
+    late = [event("approve", second=5), event("reject", second=3)]
+    assert fold(late).approved == {"m1"}
+    assert fold(late).rejected == frozenset()
+
+
+def test_moments_of_different_zones_are_compared_as_moments() -> None:
+    early = ReviewEvent("2026-01-01T03:00:00+02:00", "Ada", "reject", "a", 1, "t1", "m1")
+    later = ReviewEvent("2026-01-01T02:00:00Z", "Bo", "approve", "a", 1, "t1", "m1")
+    assert fold([later, early]).approved == {"m1"}
+
+
+def test_rejecting_a_take_ends_the_approval_of_each_of_its_masters() -> None:
+    said = [
+        event("approve", 1, master="m1"),
+        event("approve", 2, master="m2"),
+        event("reject", 3, master="m2"),
+    ]
+    assert fold(said) == ReviewState(frozenset(), frozenset({"t1"}), frozenset())
+
+
+def test_a_lock_ends_with_unlock() -> None:
+    assert fold([event("lock", 1)]).locked == {("a", 1)}
+    assert fold([event("lock", 1), event("unlock", 2)]).locked == frozenset()
+
+
+def test_events_come_back_as_they_were_said(tmp_path: Path) -> None:
+    reviews = Reviews(Store.open(tmp_path))
+    said = [
+        event("comment"),
+        ReviewEvent("2026-01-01T00:00:00Z", "Żoë", "reject", "a", 1, "t", "m", '<b>\n"x"'),
+    ]
+    for one in said:
+        reviews.add(one)
+    assert reviews.events() == tuple(said)
+    assert len({one.id for one in reviews.events()}) == 2
+
+
+def test_bringing_events_again_adds_nothing(tmp_path: Path) -> None:
+    reviews = Reviews(Store.open(tmp_path))
+    said = [event("approve", 1), event("reject", 2), event("approve", 1)]
+    assert reviews.add_new(said) == said[:2]
+    assert reviews.add_new(said) == []
+    assert len(reviews.events()) == 2
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ({"schema": "cuesmith.review/7"}, "reviews.jsonl:2 was written by a newer cuesmith"),
+        ({"schema": "cuesmith.review/1", "by": "x"}, "reviews.jsonl:2: not a review event"),
+        ({"schema": "cuesmith.review/1", "at": "soon"}, "reviews.jsonl:2: not a review event"),
+        ([], "reviews.jsonl:2: not a review event"),
+    ],
+)
+def test_a_line_that_is_no_event_is_told_with_its_place(tmp_path: Path, line: Any, said: str) -> None:
+    reviews = Reviews(Store.open(tmp_path))
+    reviews.add(event("approve"))
+    if isinstance(line, dict) and line.get("at"):
+        line = {"schema": line["schema"], **vars(event("approve")), "at": line["at"]}
+    with (tmp_path / "reviews.jsonl").open("a") as file:
+        file.write(json.dumps(line) + "\n")
+    with pytest.raises(FormatError, match=said):
+        reviews.events()
+
+
+def row(**fields: Any) -> Any:
+    usual = {
+        "asset": "a/one",
+        "variation": 1,
+        "kind": "sfx",
+        "tags": ["x", "y"],
+        "engine": "toy",
+        "model": "studio/toy-large",
+        "status": "current",
+        "placeholder": False,
+        "commercial": True,
+        "take": "t",
+        "master": "m",
+    }
+    return usual | fields
+
+
+@pytest.mark.parametrize(
+    ("fields", "reviews", "states"),
+    [
+        ({}, ReviewState(frozenset(), frozenset(), frozenset()), {"current", "unreviewed"}),
+        (
+            {"placeholder": True, "commercial": False},
+            ReviewState(frozenset({"m"}), frozenset(), frozenset()),
+            {"current", "approved", "placeholder", "non-commercial"},
+        ),
+        (
+            {"status": "stale"},
+            ReviewState(frozenset(), frozenset({"t"}), frozenset()),
+            {"stale", "rejected"},
+        ),
+        (
+            {"waiting": {}},
+            ReviewState(frozenset({"m"}), frozenset(), frozenset({("a/one", 1)})),
+            {"locked", "approved", "waiting"},
+        ),
+    ],
+)
+def test_a_row_stands_as_reviews_and_build_say(fields: Any, reviews: ReviewState, states: set[str]) -> None:
+    assert states_of(row(**fields), reviews) == states
+    assert states <= set(STATES)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "matches"),
+    [
+        (Filter(), True),
+        (Filter("a/*"), True),
+        (Filter("A/*"), False),
+        (Filter("a/one", 2), False),
+        (Filter(tags=("x",)), True),
+        (Filter(tags=("x", "z")), False),
+        (Filter(kind="music"), False),
+        (Filter(model="toy"), True),
+        (Filter(model="studio/*"), True),
+        (Filter(model="other"), False),
+        (Filter(states=("current", "unreviewed")), True),
+        (Filter(states=("current", "approved")), False),
+    ],
+)
+def test_filters_narrow_together(chosen: Filter, matches: bool) -> None:
+    rows = [row()]
+    assert chosen.select(rows, fold([])) == (rows if matches else [])
+
+
+def test_a_state_that_there_is_not_is_told() -> None:
+    with pytest.raises(UsageError, match="--state 'fine' is none of current, locked"):
+        Filter(states=("fine",))

@@ -1,0 +1,212 @@
+"""The catalog and review commands: what they print where, and their exit codes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from quick import QuickProject
+from toys import ONE, THREE, TWO
+from typer.testing import CliRunner, Result
+
+from flows.cli.app import app
+from pipeline.catalog import CODES, Reviews
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> QuickProject:
+    project = QuickProject(tmp_path / "toys")
+    project.build()
+    return project
+
+
+def run(project: QuickProject, *words: object) -> Result:
+    return CliRunner().invoke(app, [*map(str, words), "--outputs", str(project.outputs)])
+
+
+def answer(project: QuickProject, *words: object) -> Any:
+    return json.loads(run(project, *words, "--json").stdout)
+
+
+def change(project: QuickProject) -> None:
+    project.write(ONE + TWO.replace("second", "other") + THREE)
+    project.build()
+
+
+def test_versions_tell_the_channels_that_point_to_them(project: QuickProject) -> None:
+    change(project)
+    told = answer(project, "catalog", "versions")["versions"]
+    assert [(line["version"], line["channels"]) for line in told] == [(1, []), (2, ["latest"])]
+    assert "<- latest" in run(project, "catalog", "versions").stdout.splitlines()[1]
+
+
+def test_show_narrows_by_tag_kind_state_and_model(project: QuickProject) -> None:
+    project.say("approve", project.row("a/two"))
+
+    def names(*words: object) -> list[str]:
+        return [
+            f"{row['asset']}_{row['variation']}"
+            for row in answer(project, "catalog", "show", *words)["masters"]
+        ]
+
+    assert names("--tag", "x") == ["a/one_1", "a/one_2"]
+    assert names("--state", "approved") == ["a/two_1"]
+    assert names("a/*", "--state", "unreviewed", "--variation", "2") == ["a/one_2"]
+    assert names("--kind", "music") == []
+    assert len(names("--model", "t*", "--state", "placeholder")) == 4
+    assert run(project, "catalog", "show", "--state", "pretty").exit_code == 2
+
+
+def test_show_tells_how_each_master_stands(project: QuickProject) -> None:
+    project.say("approve", project.row("a/two"))
+    line = next(
+        line for line in run(project, "catalog", "show").stdout.splitlines() if line.startswith("a/two")
+    )
+    assert line.endswith("toy  approved placeholder")
+
+
+def test_diff_tells_people_and_programs(project: QuickProject) -> None:
+    change(project)
+    said = run(project, "catalog", "diff", 1, 2)
+    assert said.stdout.startswith("changed  a/two_01")
+    assert "prompt changed" in said.stdout
+    assert "0 added, 0 removed, 1 changed" in said.stderr
+    told = answer(project, "catalog", "diff", 1, 2)
+    assert told["totals"] == {"added": 0, "removed": 0, "changed": 1, "audible": 1}
+    assert run(project, "catalog", "diff", 1, 9).exit_code == 1
+
+
+def test_history_weaves_versions_and_reviews(project: QuickProject) -> None:
+    run(project, "review", "reject", "a/two", "--by", "Ada", "-m", "too loud")
+    project.build()
+    lines = run(project, "catalog", "history", "a/two").stdout.splitlines()
+    assert ["version 1" in lines[0], "by Ada: too loud" in lines[1], "rejected in review" in lines[2]] == [
+        True
+    ] * 3
+    told = answer(project, "catalog", "history", "a/two")
+    assert (len(told["history"]), len(told["reviews"])) == (2, 1)
+    assert run(project, "catalog", "history", "nobody").exit_code == 2
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "json"])
+def test_tables_go_to_a_file(project: QuickProject, kind: str) -> None:
+    file = project.folder / f"table.{kind}"
+    assert run(project, "catalog", "table", "--format", kind, "--output", file).exit_code == 0
+    read: Any = {
+        "csv": pd.read_csv,
+        "parquet": pd.read_parquet,
+        "json": lambda path: pd.DataFrame(json.loads(path.read_text())["rows"]),
+    }
+    assert len(read[kind](file)) == 4
+
+
+def test_tables_go_to_standard_output_but_parquet_does_not(project: QuickProject) -> None:
+    assert run(project, "catalog", "table").stdout.startswith("version,asset,variation")
+    assert answer(project, "catalog", "table")["schema"] == "cuesmith.catalog.table/1"
+    refused = run(project, "catalog", "table", "--format", "parquet")
+    assert (refused.exit_code, "--output catalog.parquet" in refused.stderr) == (2, True)
+
+
+def test_promote_refuses_with_everything_and_exits_with_1(project: QuickProject) -> None:
+    refused = run(project, "promote", 1, "--channel", "release")
+    assert refused.exit_code == 1
+    assert refused.stdout == ""
+    assert "unapproved: 4 masters" in refused.stderr
+    assert "not promoted to release: placeholder, unapproved, credentials" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--override", "placeholder"], "1 overrides and 0 --because"),
+        (["--because", "x"], "name it: --override REASON"),
+        (["--override", "placeholder", "--because", "x", "--because", "y"], "1 overrides and 2 --because"),
+        (["--override", "pretty", "--because", "x"], "none of non-commercial"),
+    ],
+)
+def test_overrides_that_do_not_fit_are_told(project: QuickProject, words: list[str], said: str) -> None:
+    result = run(project, "promote", 1, "--channel", "release", *words)
+    assert (result.exit_code, said in result.stderr) == (2, True)
+
+
+def test_an_override_that_was_not_needed_is_told(project: QuickProject) -> None:
+    words = [
+        word
+        for code in ("placeholder", "unapproved", "credentials", "stale")
+        for word in ("--override", code)
+    ]
+    done = run(project, "promote", 1, "--channel", "beta", *words, "--because", "try", "--by", "Pat")
+    assert done.exit_code == 0
+    assert "--override stale was not needed" in done.stderr
+    history = run(project, "catalog", "channels", "beta").stdout
+    assert "override unapproved (4 masters) by Pat: try" in history
+    assert run(project, "catalog", "channels", "gamma").exit_code == 2
+    assert len(answer(project, "catalog", "channels")["channels"]) == 2
+
+
+def test_rollback_says_where_the_channel_is(project: QuickProject) -> None:
+    change(project)
+    assert "latest points to version 1 again" in run(project, "catalog", "rollback").stdout
+    assert run(project, "catalog", "rollback", "--by", "Pat").exit_code == 2
+
+
+def test_reviews_are_written_listed_and_signed(project: QuickProject) -> None:
+    told = answer(project, "review", "approve", "a/*", "--by", "Ada", "-m", "good")
+    assert [(event["asset"], event["variation"]) for event in told["events"]] == [
+        ("a/one", 1),
+        ("a/one", 2),
+        ("a/two", 1),
+    ]
+    run(project, "review", "comment", "b/three", "-m", "hm")
+    assert len(answer(project, "review", "list")["events"]) == 4
+    assert len(answer(project, "review", "list", "a/one", "--by", "Ada")["events"]) == 2
+    assert "by Ada: good" in run(project, "review", "list", "a/two").stdout
+    [signed] = answer(project, "review", "list", "b/three")["events"]
+    assert signed["by"]
+
+
+@pytest.mark.parametrize("action", ["approve", "reject", "reroll", "lock", "unlock"])
+def test_every_action_is_a_command(project: QuickProject, action: str) -> None:
+    assert run(project, "review", action, "a/two").exit_code == 0
+    [event] = Reviews(project.store).events()
+    assert event.action == action
+
+
+def test_a_review_of_nothing_is_a_wrong_input(project: QuickProject) -> None:
+    assert run(project, "review", "approve", "nobody").exit_code == 2
+    assert run(project, "review", "approve", "a/two", "--waiting").exit_code == 2
+    assert run(project, "review", "comment", "a/two").exit_code == 2
+    assert Reviews(project.store).events() == ()
+
+
+def test_decisions_are_imported_once(project: QuickProject) -> None:
+    row = project.row("a/two")
+    item = {
+        "action": "approve",
+        "asset": "a/two",
+        "variation": 1,
+        "take": row["take"],
+        "master": row["master"],
+        "comment": "",
+        "at": "2026-02-01T00:00:00Z",
+    }
+    value = {"schema": "cuesmith.decisions/1", "version": 1, "reviewer": "Ada", "decisions": [item]}
+    file = project.folder / "ada.json"
+    file.write_text(json.dumps(value))
+    first, again = answer(project, "review", "import", file), answer(project, "review", "import", file)
+    assert [(len(told["added"]), told["known"]) for told in (first, again)] == [(1, 0), (0, 1)]
+    file.write_text(json.dumps(value | {"decisions": [item | {"action": "love"}]}))
+    refused = run(project, "review", "import", file)
+    assert (refused.exit_code, "decisions[0].action: 'love'" in refused.stderr) == (2, True)
+    assert run(project, "review", "import", project.folder / "none.json").exit_code == 2
+
+
+def test_the_docs_tell_every_reason_of_the_gate() -> None:
+    text = (ROOT / "docs" / "catalog.md").read_text(encoding="utf-8")
+    table = text.split("<!-- codes:begin -->")[1].split("<!-- codes:end -->")[0]
+    assert [line.split("`")[1] for line in table.splitlines() if line.startswith("| `")] == list(CODES)

@@ -1,0 +1,112 @@
+"""Commands that make nothing import nothing heavy, each as a process of its own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from flows.cli.commands import COMMANDS, load
+from flows.command import run_build
+
+ROOT = Path(__file__).parents[2]
+HEAVY = {
+    *("torch", "audiocraft", "transformers", "prefect", "ray"),
+    *("numpy", "scipy", "pandas", "pyarrow", "soundfile", "soxr", "pyloudnorm", "mutagen"),
+    *("fastapi", "jinja2", "rich", "httpx", "asyncio", "fsspec", "filelock"),
+}
+READING = {"yaml", "pydantic"}
+"""What reading a manifest takes, and what nobody pays for a manifest that was read before."""
+MANIFEST = """\
+cuesmith: 1
+project: light
+assets:
+  - {id: ui/click, kind: sfx, prompt: a soft click, duration: 0.2s, variations: 2}
+"""
+SPY = """
+import json, sys
+from flows.cli import main
+try:
+    main()
+except SystemExit as end:
+    assert not end.code, end.code
+finally:
+    with open({modules!r}, "w") as file:
+        json.dump(sorted(sys.modules), file)
+"""
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder whose manifest is built: nothing is left to do."""
+    folder = tmp_path_factory.mktemp("light")
+    (folder / "cues.yaml").write_text(MANIFEST)
+    result = run_build(folder / "cues.yaml", str(folder / "outputs"), None, (), "cpu", quiet=True)
+    assert (result["generated"], result["failed"]) == (2, [])
+    return folder
+
+
+def imported(folder: Path, *words: str) -> tuple[str, set[str]]:
+    """Standard output of ``cuesmith words`` in ``folder``, and the top-level modules that it imported."""
+    code = SPY.format(modules=str(folder / "modules.json"))
+    command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{code}", *words]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    modules = json.loads((folder / "modules.json").read_text())
+    return done.stdout, {name.partition(".")[0] for name in modules}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--help",),
+        ("--version",),
+        *((name, "--help") for name in COMMANDS),
+        ("schema",),
+        ("validate", "--json"),
+        ("plan", "--json"),
+        ("build", "--json"),
+        ("catalog", "versions", "--json"),
+        ("catalog", "show", "--json"),
+        ("verify", "--json"),
+    ],
+    ids=" ".join,
+)
+def test_a_command_that_makes_nothing_imports_nothing_heavy(built: Path, words: tuple[str, ...]) -> None:
+    _, modules = imported(built, *words)
+    allowed = {"filelock"} if words[0] == "verify" else set()
+    assert modules & HEAVY - allowed == set()
+
+
+@pytest.mark.parametrize("words", [("plan",), ("build",)], ids=" ".join)
+def test_a_manifest_that_was_read_before_needs_neither_yaml_nor_pydantic(
+    built: Path, words: tuple[str, ...]
+) -> None:
+    imported(built, *words)
+    _, modules = imported(built, *words)
+    assert modules & (HEAVY | READING) == set()
+
+
+def test_a_build_with_nothing_to_do_keeps_the_version(built: Path) -> None:
+    told = json.loads(imported(built, "build", "--json")[0])
+    assert (told["version"], told["published"], told["reused"]) == (1, False, 2)
+
+
+def test_help_imports_no_command_and_no_room() -> None:
+    code = "import sys; from typer.testing import CliRunner; from flows.cli.app import app\n"
+    code += "assert CliRunner().invoke(app, ['--help']).exit_code == 0; print(*sorted(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    ours = {name for name in done.stdout.split() if name.startswith(("flows.", "pipeline."))}
+    expected = {"flows.cli", "flows.cli.app", "flows.cli.commands"}
+    assert ours == expected, done.stderr
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_line_of_the_help_is_the_first_line_of_its_commands_own(name: str) -> None:
+    line = COMMANDS[name][1]
+    assert load(name).help.splitlines()[0] == line
+    assert len(name) < 12
+    assert len(line) <= 66, "it would wrap at 80 columns"

@@ -1,0 +1,97 @@
+"""A toy project that is built in this very process: the command's own steps, without Prefect and workers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from toys import ToyProject
+
+from flows.journal import listener, new_run_id
+from flows.prepare import Prepared, prepare, unbuilt, up_to_date
+from flows.publish import publish_only
+from flows.run import AssetChunk, BuildRun
+from pipeline.catalog import Catalog, ReviewEvent, Reviews, Version
+from pipeline.generators import find_engine
+from pipeline.jobs import MasterJob, TakesJob, make_masters, make_takes
+from pipeline.plan import Shard
+from pipeline.provenance import MasterRow
+from pipeline.store import Store, verify
+
+
+class HereRun(BuildRun):
+    """A build's run whose jobs are done here."""
+
+    def generate(self, shard: Shard) -> None:
+        job = TakesJob(shard.engine, "cpu", shard.orders, self.run, None)
+        for event in make_takes(job, find_engine(shard.engine).open("cpu"), self._prepared.store):
+            self._hear_take(event)
+
+    def master(self, chunk: AssetChunk) -> None:
+        for event in make_masters(MasterJob(chunk.orders, self.run, None, "cpu"), self._prepared.store):
+            self._hear_master(event)
+
+
+def build_prepared(prepared: Prepared) -> dict[str, Any]:
+    """What the build command does with a plan."""
+    if not prepared.plan.stale:
+        return unbuilt(prepared) if up_to_date(prepared) else publish_only(prepared)
+    with HereRun(prepared, "cpu", new_run_id(), None, listener()) as run:
+        for shard in run.shards():
+            run.generate(shard)
+        for chunk in run.chunks():
+            run.master(chunk)
+        run.publish()
+        return run.result()
+
+
+class QuickProject(ToyProject):
+    """A toy project with people who review it."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.moment = 0
+
+    @property
+    def store(self) -> Store:
+        return Store.open(self.outputs)
+
+    @property
+    def catalog(self) -> Catalog:
+        return Catalog(self.store)
+
+    @property
+    def latest(self) -> Version:
+        version = self.catalog.latest()
+        assert version is not None
+        return version
+
+    def build(self, devices: str = "cpu", **options: Any) -> dict[str, Any]:
+        return build_prepared(prepare(self.manifest, str(self.outputs), **options))
+
+    def row(self, asset: str, variation: int = 1) -> MasterRow:
+        return self.latest.by_variation[asset, variation]
+
+    def say(self, action: Any, row: MasterRow, by: str = "lead", comment: str = "") -> ReviewEvent:
+        """One review of a row's master."""
+        self.moment += 1
+        event = ReviewEvent(
+            f"2026-01-01T00:{self.moment // 60:02d}:{self.moment % 60:02d}Z",
+            by,
+            action,
+            row["asset"],
+            row["variation"],
+            row["take"],
+            row["master"],
+            comment,
+        )
+        Reviews(self.store).add(event)
+        return event
+
+    def say_all(self, action: Any) -> None:
+        """The same about every master of the latest version."""
+        for row in self.latest.masters:
+            self.say(action, row)
+
+    def harm(self) -> list[str]:
+        return [str(finding) for finding in verify(self.store) if finding.harmful]
