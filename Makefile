@@ -19,7 +19,7 @@ setup-dev: $(VENV)/.cuesmith-dev  ## The .venv with all that tests and checks ne
 
 $(VENV)/.cuesmith: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(PIP) -e .
+	$(PIP) -e '.[c2pa]'
 	touch $@
 
 # AudioCraft pins a torch of 2023 and a hundred packages that inference never calls, so it comes without them.

@@ -18,6 +18,7 @@ from flows.journal import Journal, Listener
 from flows.prepare import Prepared, failed_json, waiting_in
 from flows.publish import publish
 from flows.reporting import report_build
+from flows.sealing import open_signer
 from pipeline.catalog import Version
 from pipeline.errors import UsageError
 from pipeline.generators import find_engine
@@ -78,6 +79,7 @@ class BuildRun:
         self._git = git_commit(Path(prepared.project.file).resolve().parent)
 
     def __enter__(self) -> BuildRun:
+        open_signer(self._prepared)
         self._held.enter_context(self._prepared.store.shared())
         plan = self._prepared.plan
         self._journal.write(

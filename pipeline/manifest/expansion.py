@@ -128,6 +128,7 @@ class Expansion:
                 delivery=delivery,
                 source=source,
                 quality=quality,
+                credentials=values["credentials"],
             )
 
         return make

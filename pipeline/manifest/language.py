@@ -25,6 +25,9 @@ Seed = Annotated[int | None, PlainValidator(v.SEED.read), WithJsonSchema(v.SEED.
 Flag = Annotated[bool | None, PlainValidator(v.read_flag), WithJsonSchema({"type": "boolean"})]
 Kind = Annotated[str, PlainValidator(v.KIND.read), WithJsonSchema(v.KIND.schema())]
 License = Annotated[str | None, PlainValidator(v.LICENSE.read), WithJsonSchema(v.LICENSE.schema())]
+Credentials = Annotated[
+    str | None, PlainValidator(v.CREDENTIALS.read), WithJsonSchema(v.CREDENTIALS.schema())
+]
 Format = Annotated[str, PlainValidator(v.FORMAT.read), WithJsonSchema(v.FORMAT.schema())]
 BitDepth = Annotated[str | None, PlainValidator(v.BIT_DEPTH.read), WithJsonSchema(v.BIT_DEPTH.schema())]
 Temperature = Annotated[
@@ -171,6 +174,9 @@ class Settings(Language):
     formats: Formats = Field(default=(), description="Files to deliver.")
     bit_depth: BitDepth = Field(
         default=None, description="Of wav and flac: 16, 24 or float (float is wav only)."
+    )
+    credentials: Credentials = Field(
+        default=None, description="Content Credentials: none, development or required."
     )
 
 

@@ -26,6 +26,7 @@ _COMMON: Values = {
     "sample_rate": 48000,
     "formats": ("wav",),
     "bit_depth": "24",
+    "credentials": "none",
 }
 _QUALITY: Values = {
     "gate": True,

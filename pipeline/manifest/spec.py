@@ -8,6 +8,7 @@ from typing import Literal
 Kind = Literal["music", "sfx"]
 LicensePolicy = Literal["any", "commercial"]
 BitDepth = Literal["16", "24", "float"]
+CredentialsPolicy = Literal["none", "development", "required"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +129,9 @@ class AssetSpec:
     delivery: DeliverySpec
     source: SourceRef
     quality: QualitySpec = QualitySpec()
+    credentials: CredentialsPolicy = "none"
+    """Who may sign the renditions: nobody; this machine's development certificate where none is configured;
+    only a configured certificate. Signing comes after mastering and is no part of a master's identity."""
 
 
 @dataclass(frozen=True, slots=True)

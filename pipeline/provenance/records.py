@@ -129,6 +129,17 @@ class MasterRecord(TypedDict):
     made: MadeFacts
 
 
+class CredentialsJson(TypedDict):
+    """The Content Credentials of one master's files."""
+
+    signed_by: str | None
+    """SHA-256 of the signing certificate, or ``development``; None where nothing could be signed."""
+    reason: str | None
+    """Why nothing was signed."""
+    unsigned: dict[str, ObjectJson]
+    """Library path to the rendition before it was signed: the same bytes for the same work."""
+
+
 class MasterRow(TypedDict):
     """One master in a catalog version: what people list, compare and ship."""
 
@@ -171,7 +182,10 @@ class MasterRow(TypedDict):
     took it over later. Empty where an older release did not record it."""
     pcm_sha256: str
     files: dict[str, ObjectJson]
-    """Library path to object."""
+    """Library path to object. Of signed masters the signed files, and beside those that cannot hold their
+    credentials a file ``<path>.c2pa``."""
+    credentials: NotRequired[CredentialsJson]
+    """Only where the manifest asks for them."""
     status: Status
     """``stale``: kept from an earlier version because making the new one failed. ``waiting``: only in ``waiting``."""
     reason: NotRequired[str]

@@ -13,7 +13,22 @@ from typer.testing import CliRunner, Result
 from flows.cli.app import app
 from pipeline.manifest import json_schema_text
 
-COMMANDS = ["init", "validate", "schema", "plan", "build", "catalog", "review", "promote", "verify", "gc"]
+COMMANDS = [
+    "init",
+    "validate",
+    "schema",
+    "plan",
+    "build",
+    "catalog",
+    "review",
+    "promote",
+    "measure",
+    "credentials",
+    "models",
+    "verify",
+    "gc",
+    "doctor",
+]
 
 
 def run(*words: str | Path) -> Result:
@@ -89,7 +104,8 @@ def test_plan_prints_one_object(place: list[str]) -> None:
 def test_build_prints_one_object_and_check_follows_it(toys: ToyProject, place: list[str]) -> None:
     assert run("plan", "--check", *place).exit_code == 1
     told = answer("build", *place, "--devices", "cpu")
-    keys = {"version", "published", "generated", "mastered", "reused", "waiting", "failed", "run", "seconds"}
+    made = {"version", "published", "generated", "mastered", "reused", "waiting", "failed"}
+    keys = made | {"run", "report", "seconds"}
     assert set(told) == keys
     assert run("plan", "--check", *place).exit_code == 0
     again = answer("build", *place)

@@ -108,6 +108,8 @@ KEYS = [
     "sampling: null",
     "license: commercial",
     "license: mine",
+    "credentials: required",
+    "credentials: sign",
     "ucs: {category: FOOTHmn, name: Step}",
     "ucs: {name: Step}",
     "variations: 6",

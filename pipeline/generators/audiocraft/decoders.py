@@ -8,8 +8,9 @@ from typing import Any
 import torch
 
 from pipeline.generators.audiocraft import iterative, stepwise
+from pipeline.generators.audiocraft.library import transformer
 from pipeline.generators.audiocraft.loading import Loaded
-from pipeline.generators.audiocraft.rows import Row
+from pipeline.generators.audiocraft.rows import Decoder, Row
 from pipeline.generators.audiocraft.takes import Take
 
 
@@ -22,12 +23,11 @@ def next_batch(loaded: Loaded, takes: Sequence[Take], slots: int) -> list[Take]:
 
 def decode(loaded: Loaded, rows: Sequence[Row], slots: int) -> list[torch.Tensor]:
     """Codes of ``rows`` by the model's own decoder; see `rows.Decoder`."""
-    from audiocraft.modules import transformer  # noqa: PLC0415
-
     magnet = loaded.model.family == "magnet"
     # AudioCraft keeps this for the whole process, and loading a MAGNeT changes it for every model.
     transformer.set_efficient_attention_backend("xformers" if magnet else "torch")
-    return (iterative if magnet else stepwise).decode(loaded.generator, rows, slots)
+    decoder: Decoder = iterative.decode if magnet else stepwise.decode
+    return decoder(loaded.generator, rows, slots)
 
 
 def _shape(loaded: Loaded, row: Row) -> tuple[Any, ...]:

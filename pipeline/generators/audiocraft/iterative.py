@@ -13,18 +13,19 @@ import torch
 
 from pipeline.generators.audiocraft import noise
 from pipeline.generators.audiocraft.conditions import stack, text_lengths
+from pipeline.generators.audiocraft.library import utils
 from pipeline.generators.audiocraft.masking import seeing
 from pipeline.generators.audiocraft.rows import Row
 
 STEPS = (20, 10, 10, 10)
 CFG_MIN = 1.0
+TEMPERATURE = 3.0
+"""Under which AudioCraft scores tokens when it takes the likeliest."""
 
 
 @torch.no_grad()
 def decode(generator: Any, rows: Sequence[Row], slots: int) -> list[torch.Tensor]:
     """Codes of ``rows``: see `rows.Decoder`. Rows also share length and sampling: see `shape`."""
-    from audiocraft.utils import utils  # noqa: PLC0415
-
     lm, device = generator.lm, generator.device
     batch = [*rows, *[rows[0]] * (slots - len(rows))]
     sampling = batch[0].sampling
@@ -42,7 +43,7 @@ def decode(generator: Any, rows: Sequence[Row], slots: int) -> list[torch.Tensor
                 stage=stage,
                 device=device,
                 use_sampling=sampling.temperature > 0,
-                temp=sampling.temperature or 1.0,
+                temp=sampling.temperature or TEMPERATURE,
                 max_cfg_coef=sampling.cfg,
                 min_cfg_coef=CFG_MIN,
                 top_k=sampling.top_k,
