@@ -161,11 +161,6 @@ def open_rows(prepared: Prepared, rows: Sequence[MasterRow]) -> list[MasterRow]:
     return [row for row in rows if is_open(row, prepared.policies.get(row["asset"]))]
 
 
-def waiting_in(version: Version | None) -> int:
-    """How many masters of a version have a new take waiting beside them."""
-    return sum("waiting" in row for row in version.masters) if version else 0
-
-
 def _known_failures(prepared: Prepared) -> dict[tuple[str, int], tuple[str, str]]:
     """By asset id and variation, what earlier builds made and quarantined: its reason and its master's digest."""
     return {
@@ -180,6 +175,11 @@ def failed_json(asset: str, variation: int, stage: str, reason: str, master: str
     """One item of ``failed`` in the object of ``build --json``; what failed its quality gates names its record."""
     told: dict[str, Any] = {"asset": asset, "variation": variation, "stage": stage, "reason": reason}
     return told | ({"master": master} if stage == "quality" else {})
+
+
+def waiting_in(version: Version | None) -> int:
+    """How many masters of a version have a new take waiting beside them."""
+    return sum("waiting" in row for row in version.masters) if version else 0
 
 
 def unbuilt(prepared: Prepared) -> dict[str, Any]:

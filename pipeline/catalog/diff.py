@@ -132,7 +132,10 @@ def _master_reasons(
     old, new = records.get(before["master"]), records.get(after["master"])
     if old and new:
         found.extend(
-            spec_reasons({**old["mastering"], **old["delivery"]}, {**new["mastering"], **new["delivery"]})
+            spec_reasons(
+                {**old["mastering"], **old["delivery"], **old.get("gates", {})},
+                {**new["mastering"], **new["delivery"], **new.get("gates", {})},
+            )
         )
     elif before["mastering"] != after["mastering"]:
         found.append("mastering changed")

@@ -127,8 +127,8 @@ class Expansion:
                 mastering=mastering,
                 delivery=delivery,
                 source=source,
-                credentials=values["credentials"],
                 quality=quality,
+                credentials=values["credentials"],
             )
 
         return make

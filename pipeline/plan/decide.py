@@ -149,10 +149,8 @@ def _decide(
         return VariationPlan(wanted.variation, "reuse", (), wanted.recipes, (), master, previous)
     if known.master_is_whole(master):
         failed = known.quarantined(master)
-        reasons = (*waits, failed or "made before: its master is in the store")
-        return VariationPlan(
-            wanted.variation, "reuse", reasons, wanted.recipes, (), master, previous, quarantined=failed
-        )
+        reasons = (failed,) if failed else (*waits, "made before: its master is in the store")
+        return VariationPlan(wanted.variation, "reuse", reasons, wanted.recipes, (), master, previous, failed)
     reasons = (*waits, *_remaster_reasons(asset, mastering, master, wanted, known))
     return VariationPlan(wanted.variation, "re-master", reasons, wanted.recipes, (), master, previous)
 

@@ -18,16 +18,6 @@ _RECIPE_WORDS = {
     "kind": ("kind", ""),
     "seconds": ("duration", " s"),
 }
-_QUALITY_WORDS = {
-    "gate": ("quality gate", ""),
-    "silence_lufs": ("quality silence", " LUFS"),
-    "clipping": ("quality clipping", ""),
-    "dc": ("quality dc", ""),
-    "noise": ("quality noise", ""),
-    "tail_noise_db": ("quality tail noise", " dB"),
-    "seam": ("quality seam", ""),
-    "duplicates": ("quality duplicates", ""),
-}
 _MASTERING_WORDS = {
     "loudness_lufs": ("loudness", " LUFS"),
     "true_peak_dbtp": ("true peak", " dBTP"),
@@ -41,6 +31,14 @@ _MASTERING_WORDS = {
     "fade_out_s": ("fade out", " s"),
     "formats": ("formats", ""),
     "bit_depth": ("bit depth", ""),
+    "gate": ("quality gate", ""),
+    "silence_lufs": ("quality silence", " LUFS"),
+    "clipping": ("quality clipping", ""),
+    "dc": ("quality dc", ""),
+    "noise": ("quality noise", ""),
+    "tail_noise_db": ("quality tail noise", " dB"),
+    "seam": ("quality seam", ""),
+    "duplicates": ("quality duplicates", ""),
 }
 
 
@@ -62,13 +60,14 @@ def recipe_reasons(before: Mapping[str, Any], after: Recipe) -> Iterator[str]:
 
 def mastering_reasons(before: MasterRecord, asset: AssetSpec) -> Iterator[str]:
     """Why a master is not the one that was made under ``before``'s mastering and delivery specs."""
-    new = {**asdict(asset.mastering), **asdict(asset.delivery), "formats": list(asset.delivery.formats)}
-    yield from spec_reasons({**before["mastering"], **before["delivery"]}, new)
-    asked = before.get("gates") or {}
-    for key, limit in asdict(asset.quality).items():
-        if asked and asked.get(key) != limit:
-            word, unit = _QUALITY_WORDS[key]
-            yield f"{word} changed: {say(asked.get(key))}{unit} -> {say(limit)}{unit}"
+    gates = asdict(asset.quality)
+    new = {
+        **asdict(asset.mastering),
+        **asdict(asset.delivery),
+        "formats": list(asset.delivery.formats),
+        **gates,
+    }
+    return spec_reasons({**before["mastering"], **before["delivery"], **before.get("gates", gates)}, new)
 
 
 def spec_reasons(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
