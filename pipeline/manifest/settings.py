@@ -34,21 +34,20 @@ _QUALITY: Values = {
     "dc": 0.02,
     "tail_noise": 12.0,
     "seam": 1.2,
-    "duplicates": 0.95,
 }
 _MUSIC: Values = {
     "loudness": -16.0,
     "channels": 2,
     "trim": False,
     "fade": {"in_": 0.01, "out": 0.25},
-    "quality": _QUALITY | {"silence": -50.0, "noise": 0.6},
+    "quality": _QUALITY | {"silence": -50.0, "noise": 0.6, "duplicates": 0.95},
 }
 _SFX: Values = {
     "loudness": -18.0,
     "channels": 1,
     "trim": True,
     "fade": {"in_": 0.0, "out": 0.01},
-    "quality": _QUALITY | {"silence": -60.0, "noise": 0.85},
+    "quality": _QUALITY | {"silence": -60.0, "noise": 0.85, "duplicates": 0.998},
 }
 BUILT_IN: Mapping[str, Values] = MappingProxyType({"music": _COMMON | _MUSIC, "sfx": _COMMON | _SFX})
 """What holds for a kind where nobody says otherwise. Fades keep the cut ends of a sound from clicking."""
