@@ -40,6 +40,7 @@ Guidance = Annotated[
 ]
 Prompt = Annotated[str, PlainValidator(v.PROMPT.read), WithJsonSchema(v.PROMPT.schema())]
 Tag = Annotated[str, PlainValidator(v.TAG.read), WithJsonSchema(v.TAG.schema())]
+Naming = Annotated[str | None, PlainValidator(v.NAMING.read), WithJsonSchema(v.NAMING.schema())]
 Piece = Annotated[str, PlainValidator(v.PIECE.read), WithJsonSchema(v.PIECE.schema())]
 Id = Annotated[str, PlainValidator(v.ID.read), WithJsonSchema(v.ID.schema())]
 Name = Annotated[str, PlainValidator(v.NAME.read), WithJsonSchema(v.NAME.schema())]
@@ -150,6 +151,9 @@ class Settings(Language):
     )
     credentials: Credentials = Field(
         default=None, description="Content Credentials: none, development or required."
+    )
+    naming: Naming = Field(
+        default=None, description="File names: {id}_{variation}, another template, or ucs."
     )
 
 

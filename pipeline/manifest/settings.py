@@ -27,6 +27,7 @@ _COMMON: Values = {
     "formats": ("wav",),
     "bit_depth": "24",
     "credentials": "none",
+    "naming": "{id}_{variation}",
 }
 _MUSIC: Values = {"loudness": -16.0, "channels": 2, "trim": False, "fade": {"in_": 0.01, "out": 0.25}}
 _SFX: Values = {"loudness": -18.0, "channels": 1, "trim": True, "fade": {"in_": 0.0, "out": 0.01}}
