@@ -122,13 +122,14 @@ def next_rows(
     ``signed`` is what this build signed. ``known`` spares a new look into the store.
     """
     fresh = known or prepared.known.fresh()
+    quarantined = {place: reason for place, (reason, _) in _known_failures(prepared).items()}
 
     def digest(plan: AssetPlan, variation: VariationPlan) -> str:
         return (made(plan, variation) if made else None) or variation.master
 
     rows = assemble(
         prepared.plan.assets,
-        failures or {},
+        {**quarantined, **(failures or {})},
         digest,
         fresh.master,
         before,
@@ -165,16 +166,36 @@ def waiting_in(version: Version | None) -> int:
     return sum("waiting" in row for row in version.masters) if version else 0
 
 
+def _known_failures(prepared: Prepared) -> dict[tuple[str, int], tuple[str, str]]:
+    """By asset id and variation, what earlier builds made and quarantined: its reason and its master's digest."""
+    return {
+        (plan.asset.id, variation.variation): (variation.quarantined, variation.master)
+        for plan in prepared.plan.assets
+        for variation in plan.variations
+        if variation.quarantined
+    }
+
+
+def failed_json(asset: str, variation: int, stage: str, reason: str, master: str | None) -> dict[str, Any]:
+    """One item of ``failed`` in the object of ``build --json``; what failed its quality gates names its record."""
+    told: dict[str, Any] = {"asset": asset, "variation": variation, "stage": stage, "reason": reason}
+    return told | ({"master": master} if stage == "quality" else {})
+
+
 def unbuilt(prepared: Prepared) -> dict[str, Any]:
     """The object of ``build --json`` for a build that makes nothing."""
+    failed = sorted(_known_failures(prepared).items())
     return {
         "version": prepared.latest.number if prepared.latest else None,
         "published": False,
         "generated": 0,
         "mastered": 0,
-        "reused": sum(len(plan.variations) for plan in prepared.plan.assets),
+        "reused": sum(len(plan.variations) for plan in prepared.plan.assets) - len(failed),
         "waiting": waiting_in(prepared.latest),
-        "failed": [],
+        "failed": [
+            failed_json(asset, variation, "quality", reason, master)
+            for (asset, variation), (reason, master) in failed
+        ],
         "run": None,
         "report": None,
         "seconds": 0.0,

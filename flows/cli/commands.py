@@ -25,8 +25,10 @@ COMMANDS = {
     "promote": ("promoting", "Point a channel to a version, through the release gate."),
     "measure": ("measuring", "Measure any sound files: loudness, true and sample peak, silence."),
     "credentials": ("crediting", "Read and check the Content Credentials (C2PA) of sound files."),
+    "models": ("models", "List, fetch and verify the audiocraft engine's models."),
     "verify": ("keeping", "Hash everything again; name torn, changed and missing files."),
     "gc": ("keeping", "Remove what nothing names: strays and, if asked, unused takes."),
+    "doctor": ("doctor", "Tell what this machine can run, and the fix for what is not there."),
 }
 """In the order in which a person meets them. Modules are those of `flows.cli`."""
 

@@ -1,4 +1,4 @@
-"""Commands that show the catalog as a page: report, and review serve."""
+"""Commands that show the catalog as a page: report, and review without a further word."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def register(app: typer.Typer) -> None:
 
 
 def register_review(group: typer.Typer) -> None:
-    """Add ``serve`` to the group of review commands."""
-    group.command("serve")(serve)
+    """Have the group of review commands serve the page when it is called without any of them."""
+    group.callback(invoke_without_command=True)(serve)
 
 
 @command
@@ -57,13 +57,19 @@ def report(
 
 @command
 def serve(
+    context: typer.Context,
     version: Number = None,
     against: Against = None,
     port: Annotated[int, typer.Option("--port", help="Port on this machine; 0 takes a free one.")] = 0,
     show: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in the browser.")] = True,
     outputs: Outputs = DEFAULT_OUTPUTS,
 ) -> None:
-    """Serve the report on this machine for review: decisions go straight into the catalog's review file."""
+    """Serve the report on this machine for review; or decide from here, with one of the commands below.
+
+    Decisions are kept with name and time in the catalog's review file.
+    """
+    if context.invoked_subcommand is not None:
+        return
     from pipeline.report import write_report
     from pipeline.review.server import ReviewServer
 

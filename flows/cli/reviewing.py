@@ -19,10 +19,7 @@ from pipeline.provenance.facts import now
 from pipeline.review import decide, read_decisions, reviewer_name
 from pipeline.store import Store
 
-group = typer.Typer(
-    help="Approve, reject, comment on and lock masters; decisions are kept with name and time.",
-    no_args_is_help=True,
-)
+group = typer.Typer()
 
 _ACTIONS: dict[ReviewAction, str] = {
     "approve": "Approve masters: a build never replaces them; a new take waits until it is approved.",

@@ -111,7 +111,7 @@ class Expansion:
         asset = entry.asset
         seed = self._seed if asset.seed is None else asset.seed
         mastering, delivery = self._parts.mastering(values), self._parts.delivery(values)
-        sampling = self._parts.sampling(values)
+        quality, sampling = self._parts.quality(values), self._parts.sampling(values)
         source = SourceRef(self._file, entry.line)
         kind = cast(Kind, asset.kind)
 
@@ -142,6 +142,7 @@ class Expansion:
                 source=source,
                 credentials=values["credentials"],
                 naming=self._names.name(values["naming"], id_, values["variations"], ucs, entry),
+                quality=quality,
             )
 
         return make

@@ -18,6 +18,16 @@ _RECIPE_WORDS = {
     "kind": ("kind", ""),
     "seconds": ("duration", " s"),
 }
+_QUALITY_WORDS = {
+    "gate": ("quality gate", ""),
+    "silence_lufs": ("quality silence", " LUFS"),
+    "clipping": ("quality clipping", ""),
+    "dc": ("quality dc", ""),
+    "noise": ("quality noise", ""),
+    "tail_noise_db": ("quality tail noise", " dB"),
+    "seam": ("quality seam", ""),
+    "duplicates": ("quality duplicates", ""),
+}
 _MASTERING_WORDS = {
     "loudness_lufs": ("loudness", " LUFS"),
     "true_peak_dbtp": ("true peak", " dBTP"),
@@ -53,7 +63,12 @@ def recipe_reasons(before: Mapping[str, Any], after: Recipe) -> Iterator[str]:
 def mastering_reasons(before: MasterRecord, asset: AssetSpec) -> Iterator[str]:
     """Why a master is not the one that was made under ``before``'s mastering and delivery specs."""
     new = {**asdict(asset.mastering), **asdict(asset.delivery), "formats": list(asset.delivery.formats)}
-    return spec_reasons({**before["mastering"], **before["delivery"]}, new)
+    yield from spec_reasons({**before["mastering"], **before["delivery"]}, new)
+    asked = before.get("gates") or {}
+    for key, limit in asdict(asset.quality).items():
+        if asked and asked.get(key) != limit:
+            word, unit = _QUALITY_WORDS[key]
+            yield f"{word} changed: {say(asked.get(key))}{unit} -> {say(limit)}{unit}"
 
 
 def spec_reasons(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:

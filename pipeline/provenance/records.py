@@ -115,7 +115,11 @@ class MasterRecord(TypedDict):
     """``method`` and ``target`` (LUFS, or dBTP for method ``peak``), what was ``reached``, the ``gain_db`` that the
     asset's variations share, how much the limiter took, and why it is off target where it is."""
     measurements: dict[str, Any]
+    gates: dict[str, Any]
+    """Where the quality gates closed when it was made."""
     quality: dict[str, Any]
+    """``score``, ``failures``, and whether the master is ``quarantined``: kept to be heard, never published; then
+    ``reason`` says why."""
     loop: list[int] | None
     """Start and end (exclusive) in samples of the master."""
     pcm_sha256: str

@@ -24,8 +24,10 @@ COMMANDS = [
     "promote",
     "measure",
     "credentials",
+    "models",
     "verify",
     "gc",
+    "doctor",
 ]
 
 

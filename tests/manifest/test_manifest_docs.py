@@ -71,6 +71,8 @@ def test_the_defaults_of_the_handbook_are_the_built_in_ones(kind: str) -> None:
         assert shown[key] == str(built_in[key])
     for key in ("loop", "trim", "extend"):
         assert shown[key] == str(built_in[key]).lower()
+    quality = {key: built_in["quality"][key] for key in built_in["quality"] if key != "gate"}
+    assert {key: float(shown[key].split()[0]) for key in quality} == quality
     fade = yaml.safe_load(shown["fade"])
     assert {key: FADE.read(str(value)) for key, value in fade.items()} == {
         "in": built_in["fade"]["in_"],

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from pipeline.generators.audiocraft.library import conditioners
 from pipeline.generators.audiocraft.masking import bucket_of
 
 Tensors = dict[str, tuple[torch.Tensor, torch.Tensor]]
@@ -33,22 +34,16 @@ def condition_of(generator: Any, prompt: str, melody: torch.Tensor | None) -> Co
 
     ``melody`` is a waveform [channels, samples] at the model's rate, as `MusicGen` makes one of a file; None for none.
     """
-    from audiocraft.modules.conditioners import (  # noqa: PLC0415
-        ClassifierFreeGuidanceDropout,
-        ConditioningAttributes,
-        WavCondition,
-    )
-
     device = generator.device
-    attributes = ConditioningAttributes(text={"description": prompt})
+    attributes = conditioners.ConditioningAttributes(text={"description": prompt})
     lm = generator.lm
     if "self_wav" in lm.condition_provider.conditioners:
         wav = torch.zeros((1, 1, 1), device=device) if melody is None else melody[None].to(device)
         length = 0 if melody is None else wav.shape[-1]
-        attributes.wav["self_wav"] = WavCondition(
+        attributes.wav["self_wav"] = conditioners.WavCondition(
             wav, torch.tensor([length], device=device), [generator.sample_rate], [None], [0.0]
         )
-    null = ClassifierFreeGuidanceDropout(p=1.0)([attributes])
+    null = conditioners.ClassifierFreeGuidanceDropout(p=1.0)([attributes])
     provider = lm.condition_provider
     with torch.no_grad(), generator.autocast:
         tensors: Tensors = provider(provider.tokenize([attributes, *null]))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
@@ -14,9 +13,15 @@ from pipeline.audio import Clip
 from pipeline.errors import GenerationError, MachineError
 from pipeline.generators.audiocraft import codec, decoders
 from pipeline.generators.audiocraft.loading import Loaded, load
-from pipeline.generators.audiocraft.memory import free_memory, lm_rows, stepping_down
+from pipeline.generators.audiocraft.memory import (
+    free_memory,
+    lm_bytes_a_row,
+    lm_rows,
+    parameter_bytes,
+    stepping_down,
+)
 from pipeline.generators.audiocraft.models import HELPERS
-from pipeline.generators.audiocraft.standins import import_audiocraft, missing_packages
+from pipeline.generators.audiocraft.standins import missing_packages
 from pipeline.generators.audiocraft.takes import Conditions, Take
 from pipeline.generators.protocol import GeneratedTake, Outcome
 from pipeline.recipe import Recipe
@@ -28,7 +33,6 @@ class AudioCraftGenerator:
     """Models on one device, each loaded once, when a recipe first asks for it."""
 
     def __init__(self, device: str) -> None:
-        import_audiocraft()
         self._device = _checked(device)
         self._loaded: dict[tuple[str, str], Loaded] = {}
         self._rows: dict[tuple[str, str], int] = {}
@@ -50,7 +54,8 @@ class AudioCraftGenerator:
             found["cuda"] = str(torch.version.cuda)
             found["gpu"] = torch.cuda.get_device_name(torch.device(self._device))
         else:
-            found["processor"] = platform.processor() or platform.machine()
+            # How a product is shared out among threads decides the order of its sums.
+            found["threads"] = str(torch.get_num_threads())
         return found
 
     def close(self) -> None:
@@ -73,7 +78,9 @@ class AudioCraftGenerator:
             model = self._loaded[key]
             frames = int(model.model.window_s * model.generator.frame_rate)
             size = torch.finfo(getattr(torch, model.dtype)).bits // 8
-            self._rows[key] = lm_rows(self._device, model.model.dim, model.model.layers, frames, size)
+            weights = parameter_bytes(model.generator.lm)
+            row = lm_bytes_a_row(model.model.dim, model.model.layers, frames, size)
+            self._rows[key] = lm_rows(self._device, row, weights)
         return self._loaded[key]
 
     def _generate(
@@ -81,30 +88,16 @@ class AudioCraftGenerator:
     ) -> Iterator[Outcome]:
         key = (loaded.model.id, loaded.stored.revision)
         conditions: Conditions = {}
-        pending: list[Take] = []
+        takes: list[Take] = []
         for recipe in recipes:
             try:
-                pending.append(Take(recipe, loaded, audio, conditions))
+                takes.append(Take(recipe, loaded, audio, conditions))
             except GenerationError as error:
                 yield recipe, error
-        while pending:
-            batch = decoders.next_batch(loaded, pending, self._rows[key])
-            try:
-                codes, rows = stepping_down(
-                    lambda part, slots: decoders.decode(loaded, [take.row for take in part], slots),
-                    batch,
-                    self._rows[key],
-                )
-            except GenerationError as error:
-                yield from ((take.recipe, error) for take in batch)
-                pending = [take for take in pending if take not in batch]
-                continue
+        for ended, rows in decoders.decode_all(loaded, takes, self._rows[key]):
             self._rows[key] = rows
-            for take, found in zip(batch, codes, strict=True):
-                take.advance(found)
-            done = [take for take in batch if take.done]
-            pending = [take for take in pending if not take.done]
-            yield from self._finish(loaded, done, rows)
+            yield from ((take.recipe, take.error) for take in ended if take.error is not None)
+            yield from self._finish(loaded, [take for take in ended if take.error is None], rows)
 
     def _finish(self, loaded: Loaded, takes: Sequence[Take], rows: int) -> Iterator[Outcome]:
         try:

@@ -13,18 +13,19 @@ import torch
 
 from pipeline.generators.audiocraft import noise
 from pipeline.generators.audiocraft.conditions import stack, text_lengths
+from pipeline.generators.audiocraft.library import utils
 from pipeline.generators.audiocraft.masking import seeing
 from pipeline.generators.audiocraft.rows import Row
 
 STEPS = (20, 10, 10, 10)
 CFG_MIN = 1.0
+TEMPERATURE = 3.0
+"""Under which AudioCraft scores tokens when it takes the likeliest."""
 
 
 @torch.no_grad()
-def decode(generator: Any, rows: Sequence[Row], slots: int) -> list[torch.Tensor]:
+def decode(generator: Any, rows: Sequence[Row], slots: int) -> list[torch.Tensor | None]:
     """Codes of ``rows``: see `rows.Decoder`. Rows also share length and sampling: see `shape`."""
-    from audiocraft.utils import utils  # noqa: PLC0415
-
     lm, device = generator.lm, generator.device
     batch = [*rows, *[rows[0]] * (slots - len(rows))]
     sampling = batch[0].sampling
@@ -42,14 +43,15 @@ def decode(generator: Any, rows: Sequence[Row], slots: int) -> list[torch.Tensor
                 stage=stage,
                 device=device,
                 use_sampling=sampling.temperature > 0,
-                temp=sampling.temperature or 1.0,
+                temp=sampling.temperature or TEMPERATURE,
                 max_cfg_coef=sampling.cfg,
                 min_cfg_coef=CFG_MIN,
                 top_k=sampling.top_k,
                 top_p=sampling.top_p,
                 timesteps=timesteps,
             )
-    return list(codes[: len(rows)])
+    whole = draws.sound.tolist()
+    return [codes[index] if whole[index] else None for index in range(len(rows))]
 
 
 def shape(row: Row) -> tuple[Any, ...]:
@@ -63,9 +65,12 @@ class _Draws:
     def __init__(self, keys: torch.Tensor) -> None:
         self._keys = keys
         self._calls = 0
+        self.sound = torch.ones(len(keys), dtype=torch.bool, device=keys.device)
+        """Rows that never had a NaN to draw from."""
 
     def __call__(self, probs: torch.Tensor, num_samples: int) -> torch.Tensor:
         """One draw of ``probs`` [rows, ..., candidates] for each row and place."""
         self._calls += 1
+        self.sound &= ~probs.flatten(1).isnan().any(-1)
         race = noise.exponential(self._keys, self._calls, probs.shape[1:])
         return (probs / race).argmax(-1, keepdim=True)

@@ -6,7 +6,6 @@ the files of the store.
 
 from __future__ import annotations
 
-import json
 import logging
 import warnings
 from collections.abc import Iterator, Mapping
@@ -18,13 +17,15 @@ from typing import Any
 from unittest.mock import patch
 
 import torch
+from omegaconf import OmegaConf
 from safetensors.torch import load_file
+from transformers.utils import logging as chatter
 
 from pipeline.errors import MachineError, VerificationError
 from pipeline.generators.audiocraft import shelf
+from pipeline.generators.audiocraft.library import builders, conditioners, encodec, loaders, models
 from pipeline.generators.audiocraft.masking import mask_text
 from pipeline.generators.audiocraft.models import HELPERS, Model
-from pipeline.generators.audiocraft.standins import import_audiocraft
 
 
 @dataclass(frozen=True)
@@ -50,14 +51,11 @@ def load(name: str, revision: str, device: str) -> Loaded:
 
     Raises `MachineError` when the weights are not here, differ from their record, or do not fit.
     """
-    import_audiocraft()
     stored = shelf.require(name, revision)
     _verified(stored)
     if stored.model is None:
         raise MachineError(f"{name} is a part of other models and makes no audio itself; name one of those")
     library = _Library(stored)
-    from audiocraft import models  # noqa: PLC0415 - can be imported once its stand-ins are in place
-
     makers = {"musicgen": models.MusicGen, "audiogen": models.AudioGen, "magnet": models.MAGNeT}
     try:
         maker = makers[stored.model.family]
@@ -87,6 +85,19 @@ def _stride_of(maker: Any, model: Model) -> Iterator[None]:
         yield
 
 
+def load_codec(name: str, revision: str, device: str) -> Any:
+    """The codec alone of the model ``name``, an AudioCraft ``CompressionModel``: what codes need to become audio.
+
+    Raises `MachineError` as `load` does.
+    """
+    stored = shelf.require(name, revision)
+    _verified(stored)
+    config = OmegaConf.create(shelf.read_json(stored.folder / "lm.json"))
+    with _Library(stored).opened(), _quiet():
+        codec = loaders.load_compression_model(name, device=device)
+        return builders.get_wrapped_compression_model(codec, config).eval()
+
+
 def _verified(stored: shelf.Stored) -> None:
     try:
         shelf.verify(stored)
@@ -104,9 +115,6 @@ class _Library:
     @contextmanager
     def opened(self) -> Iterator[None]:
         """While it lasts, AudioCraft's loaders read from here."""
-        from audiocraft.models import encodec, loaders  # noqa: PLC0415
-        from audiocraft.modules import conditioners  # noqa: PLC0415
-
         with (
             patch.object(loaders, "_get_state_dict", self._package),
             patch.object(conditioners, "T5Tokenizer", _Local(conditioners.T5Tokenizer, self._helper)),
@@ -119,7 +127,7 @@ class _Library:
         self, name: str, filename: str, device: str = "cpu", cache_dir: str | None = None
     ) -> dict[str, Any]:
         part = "lm" if filename == "state_dict.bin" else "codec"
-        config = json.loads((self._stored.folder / f"{part}.json").read_text(encoding="utf-8"))
+        config = shelf.read_json(self._stored.folder / f"{part}.json")
         if "pretrained" in config:
             return dict(config)
         state = load_file(self._stored.folder / f"{part}.safetensors", device="cpu")
@@ -154,8 +162,6 @@ class _Local:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    from transformers.utils import logging as chatter  # noqa: PLC0415
-
     bar = chatter.is_progress_bar_enabled()
     chatter.disable_progress_bar()
     level = logging.root.manager.disable

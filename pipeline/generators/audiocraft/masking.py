@@ -1,7 +1,8 @@
 """Cross-attention that does not see padded text, in place of AudioCraft's in an otherwise unchanged model.
 
 AudioCraft zeroes the embeddings of padding and attends to them all the same, so a longer neighbour's prompt
-changes a shorter one's take. With a mask set, a row sees its own text alone; without one AudioCraft's own layer answers.
+changes a shorter one's take. With a mask set, a row sees its own text alone; without one AudioCraft's own layer
+answers.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class MaskedCrossAttention(nn.Module):
         )
         if layer.qk_layer_norm:
             q, k = layer.q_layer_norm(q), layer.k_layer_norm(k)
-        q, k, v = (x.unflatten(-1, (layer.num_heads, -1)).transpose(1, 2) for x in (q, k, v))
+        q, k, v = (x.view(*x.shape[:2], layer.num_heads, -1).transpose(1, 2) for x in (q, k, v))
         if layer.attention_as_float32:
             q, k, v = q.float(), k.float(), v.float()
         seen = nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=self.allowed)

@@ -20,7 +20,8 @@ R = TypeVar("R")
 USUAL_ROWS = {"cuda": 32, "mps": 4, "cpu": 8}
 """Takes decoded at once. On a CPU 8 rows take about as long as one: the weights are read once for all."""
 
-_KEEP_FREE = 0.1
+_USABLE = 0.8
+"""Share of a device's memory that weights and caches may fill; the codec works in the rest."""
 _CODEC_BYTES_A_SECOND = 64 * 32_000 * 4 * 6
 """EnCodec's widest layers: 64 channels at the output's rate, float32, about six such tensors alive."""
 _CODEC_MOST = {"cuda": 8, "mps": 1, "cpu": 1}
@@ -31,12 +32,11 @@ def lm_bytes_a_row(dim: int, layers: int, frames: int, bytes_a_value: int) -> in
     return 2 * 2 * (2 * layers * dim * frames * bytes_a_value)
 
 
-def lm_rows(device: str, dim: int, layers: int, frames: int, bytes_a_value: int) -> int:
+def lm_rows(device: str, bytes_a_row: int, weights: int) -> int:
     """Takes to decode at once on ``device``: the usual number, halved until the memory model says that it fits."""
     rows = USUAL_ROWS[device.partition(":")[0]]
-    free = free_bytes(device)
-    need = lm_bytes_a_row(dim, layers, frames, bytes_a_value)
-    while rows > 1 and free is not None and rows * need > free * (1 - _KEEP_FREE):
+    total = total_bytes(device)
+    while rows > 1 and total is not None and weights + rows * bytes_a_row > total * _USABLE:
         rows //= 2
     return rows
 
@@ -44,19 +44,10 @@ def lm_rows(device: str, dim: int, layers: int, frames: int, bytes_a_value: int)
 def codec_rows(device: str, seconds: float) -> int:
     """Takes of ``seconds`` to decode to audio at once."""
     rows = _CODEC_MOST[device.partition(":")[0]]
-    free = total_bytes(device)
-    while rows > 1 and free is not None and rows * seconds * _CODEC_BYTES_A_SECOND > free / 8:
+    total = total_bytes(device)
+    while rows > 1 and total is not None and rows * seconds * _CODEC_BYTES_A_SECOND > total * (1 - _USABLE):
         rows //= 2
     return rows
-
-
-def free_bytes(device: str) -> int | None:
-    """Free memory of a CUDA device, with what torch holds in reserve; None where nothing tells."""
-    if not device.startswith("cuda"):
-        return None
-    index = torch.device(device)
-    free, _ = torch.cuda.mem_get_info(index)
-    return int(free + torch.cuda.memory_reserved(index) - torch.cuda.memory_allocated(index))
 
 
 def total_bytes(device: str) -> int | None:

@@ -83,7 +83,7 @@ def find(name: str, revision: str) -> Stored | None:
     folder = place(name, revision)
     try:
         return _read(folder)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
 
 
@@ -174,6 +174,11 @@ def pinned(name: str) -> str | None:
 def pin(name: str, revision: str) -> None:
     """Remember the commit of ``name``, so that later fetches and plans mean the same."""
     put_json(root() / _folder(name) / "pin.json", {"name": name, "revision": revision})
+
+
+def read_json(path: Path) -> Any:
+    """A small JSON file of the store."""
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def put_json(path: Path, value: Any) -> None:

@@ -2,8 +2,8 @@
 
 AudioCraft imports training tools and large packages at module level. Each that cannot be imported is stood in
 for while AudioCraft is imported: by the few functions that inference calls (`xformers.ops`, torchaudio's
-spectrogram, librosa's chroma filters, a pass-through for demucs), or by names that say, when they are used, which package is missing. A
-package that can be imported is always used. docs/audiocraft.md lists them.
+spectrogram, librosa's chroma filters, a pass-through for demucs), or by names that say, when they are used,
+which package is missing. A package that can be imported is always used. docs/audiocraft.md lists them.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 import importlib.abc
 import importlib.machinery
+import importlib.util
 import sys
 from abc import ABCMeta
 from collections.abc import Iterator, Sequence
@@ -135,15 +136,18 @@ def import_audiocraft() -> ModuleType:
     try:
         found = version("audiocraft")
         importlib.import_module("torch")
-        transformers = importlib.import_module("transformers")
+        missing = missing_packages()
+        # Before the rest is stood in for, so that its search for optional packages sees what is truly there; what is
+        # there and cannot load would take it down.
+        with _standing_in([package for package in missing if importlib.util.find_spec(package)]):
+            transformers = importlib.import_module("transformers")
+            for name in _FIRST:
+                getattr(transformers, name)
     except (PackageNotFoundError, ImportError) as error:
         raise MachineError(
             f"engine audiocraft is not installed ({error}); run: make setup-audiocraft, or see docs/audiocraft.md"
         ) from error
-    # Asked for now, while its own search for optional packages sees what is truly installed.
-    for name in _FIRST:
-        getattr(transformers, name)
-    with _standing_in(missing_packages()):
+    with _standing_in(missing):
         try:
             package = importlib.import_module("audiocraft")
             importlib.import_module("audiocraft.models")

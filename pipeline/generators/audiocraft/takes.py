@@ -52,6 +52,8 @@ class Take:
         self._codes = [self.prompt]
         self._known = self.prompt
         self._passes = 0
+        self.error: GenerationError | None = None
+        """Why the take cannot be made; nothing more is decoded for it."""
         self.row = self._next_row()
 
     @property

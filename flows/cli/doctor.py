@@ -1,0 +1,102 @@
+"""The doctor command: what this machine can run, one line each, with the fix where something is missing."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import shutil
+from pathlib import Path
+
+import typer
+
+from flows.cli.answers import answer, answer_json, command
+from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Outputs
+from pipeline import __version__
+from pipeline.errors import CuesmithError
+from pipeline.generators import engine_names
+from pipeline.generators.audiocraft import shelf
+
+_LOW_GB = 5.0
+
+Line = tuple[str, str, str | None]
+"""What was looked at, what was found, and the fix; None where all is well."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to ``app``."""
+    app.command("doctor")(doctor)
+
+
+@command
+def doctor(outputs: Outputs = DEFAULT_OUTPUTS, as_json: AsJson = False) -> None:
+    """Tell what this machine can run, and the fix for what is not there.
+
+    One line each: versions, devices and their memory, which models are here and whole, disk.
+    """
+    lines = [*_machine(), *_disks(outputs), *_audiocraft(), *_models()]
+    if as_json:
+        answer_json({"lines": [{"what": what, "found": found, "fix": fix} for what, found, fix in lines]})
+        return
+    width = max(len(what) for what, _, _ in lines)
+    for what, found, fix in lines:
+        answer(f"{'-' if fix else 'ok':<3} {what:<{width}}  {found}" + (f"; {fix}" if fix else ""))
+
+
+def _machine() -> list[Line]:
+    cores = os.cpu_count() or 1
+    return [
+        ("cuesmith", f"{__version__}, engines: {', '.join(engine_names())}", None),
+        ("python", f"{platform.python_version()} on {platform.system()} {platform.machine()}", None),
+        ("cpu", f"{cores} cores{_memory()}", None),
+    ]
+
+
+def _memory() -> str:
+    if not hasattr(os, "sysconf"):
+        return ""
+    try:
+        size = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError):
+        return ""
+    return f", {size / 2**30:.0f} GiB of memory"
+
+
+def _disks(outputs: str) -> list[Line]:
+    places = [("models", shelf.root())] + ([("outputs", Path(outputs))] if "://" not in outputs else [])
+    lines: list[Line] = []
+    for what, folder in places:
+        existing = next(path for path in (folder, *folder.resolve().parents) if path.exists())
+        free = shutil.disk_usage(existing).free / 1e9
+        fix = "free some, or choose another folder" if free < _LOW_GB else None
+        lines.append((f"disk for {what}", f"{free:.0f} GB free at {folder}", fix))
+    return lines
+
+
+def _audiocraft() -> list[Line]:
+    if importlib.util.find_spec("torch") is None:
+        return [
+            (
+                "audiocraft",
+                "not installed",
+                "to generate with models: make setup-audiocraft (the sketch engine needs nothing)",
+            )
+        ]
+    try:
+        from pipeline.generators.audiocraft.probe import findings
+    except (ImportError, OSError) as error:
+        return [("audiocraft", f"cannot be imported: {error}", "run: make setup-audiocraft")]
+    return [(one.what, one.found, one.fix) for one in findings()]
+
+
+def _models() -> list[Line]:
+    lines: list[Line] = []
+    for stored in shelf.all_stored():
+        try:
+            shelf.verify(stored)
+            lines.append((stored.name, f"verified, {stored.size / 1e9:.2f} GB, {stored.revision[:19]}", None))
+        except CuesmithError as error:
+            lines.append((stored.name, "not whole", str(error)))
+    if not lines:
+        lines.append(("models", "none here", "bring one: cuesmith models fetch facebook/musicgen-small"))
+    return lines

@@ -1,0 +1,135 @@
+"""Commands that keep the models of the audiocraft engine: models list, fetch, verify."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from flows.cli.answers import answer, answer_json, command, remark
+from flows.cli.options import AsJson
+from pipeline.errors import CuesmithError, UsageError, VerificationError
+from pipeline.generators.audiocraft import shelf
+from pipeline.generators.audiocraft.models import PUBLISHED, Model
+
+group = typer.Typer(
+    help="List, fetch and verify the audiocraft engine's models.",
+    no_args_is_help=True,
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to ``app``."""
+    app.add_typer(group, name="models")
+
+
+@group.command("list")
+@command
+def list_models(as_json: AsJson = False) -> None:
+    """List every published model and every local one met so far: what it makes, its licence, whether it is here."""
+    here = {stored.name: stored for stored in shelf.all_stored()}
+    rows = [_row(model, here.get(model.id)) for model in PUBLISHED]
+    published = {model.id for model in PUBLISHED}
+    rows += [
+        _row(stored.model, stored)
+        for stored in here.values()
+        if stored.model and stored.name not in published
+    ]
+    if as_json:
+        answer_json({"store": str(shelf.root()), "models": rows})
+        return
+    for row in rows:
+        answer(_line(row))
+    remark(f"model store: {shelf.root()}")
+
+
+@group.command("fetch")
+@command
+def fetch_models(
+    models: Annotated[list[str], typer.Argument(help="Ids, such as facebook/musicgen-small.")],
+    as_json: AsJson = False,
+) -> None:
+    """Download models at their pinned commit, check and convert them. Afterwards builds need no network."""
+    try:
+        from pipeline.generators.audiocraft.fetching import fetch
+    except ImportError as error:
+        raise UsageError(
+            f"the audiocraft engine is not installed ({error}); run: make setup-audiocraft"
+        ) from error
+
+    fetched = [stored for name in models for stored in fetch(name, remark)]
+    if as_json:
+        answer_json({"fetched": [_stored(stored) for stored in fetched]})
+    else:
+        answer(f"{len(fetched)} models are here and whole, in {shelf.root()}")
+
+
+@group.command("verify")
+@command
+def verify_models(
+    models: Annotated[list[str] | None, typer.Argument(help="Ids; default: all that are here.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Hash every file of the models that are here and compare with what was recorded."""
+    stored = [one for one in shelf.all_stored() if not models or one.name in models]
+    unknown = sorted(set(models or ()) - {one.name for one in stored})
+    if unknown:
+        raise UsageError(f"{unknown[0]} is not on this machine; bring it: cuesmith models fetch {unknown[0]}")
+    wrong = {one.name: str(error) for one in stored if (error := _fault(one)) is not None}
+    if as_json:
+        answer_json({"models": [_stored(one) | {"fault": wrong.get(one.name)} for one in stored]})
+    else:
+        for one in stored:
+            answer(f"{'wrong' if one.name in wrong else 'whole':<6} {one.name}  {one.revision[:19]}")
+    if wrong:
+        raise VerificationError("\n".join(wrong.values()))
+
+
+def _fault(stored: shelf.Stored) -> CuesmithError | None:
+    try:
+        shelf.verify(stored)
+    except CuesmithError as error:
+        return error
+    return None
+
+
+def _row(model: Model, stored: shelf.Stored | None) -> dict[str, Any]:
+    return {
+        "id": model.id,
+        "kind": model.kind,
+        "family": model.family,
+        "sample_rate_hz": model.sample_rate_hz,
+        "channels": model.channels,
+        "window_s": model.window_s,
+        "hears": sorted(model.hears),
+        "license": model.license,
+        "commercial": model.commercial,
+        "revision": stored.revision if stored else model.revision or shelf.pinned(model.id),
+        "here": stored is not None,
+        "bytes": stored.size if stored else None,
+        "missing": model.missing,
+    }
+
+
+def _line(row: dict[str, Any]) -> str:
+    state = f"here, {row['bytes'] / 1e9:.2f} GB" if row["here"] else "not here"
+    if row["missing"]:
+        state = "cannot run"
+    channels = "stereo" if row["channels"] == 2 else "mono"
+    hears = ", ".join(["text", *row["hears"]])
+    revision = (row["revision"] or "pinned when fetched")[:19]
+    return (
+        f"{row['id']:<40} {row['kind']:<5} {row['window_s']:>3g} s  {row['sample_rate_hz'] / 1000:g} kHz "
+        f"{channels:<6}  {row['license']}  {revision:<19}  {state}  ({hears})"
+    )
+
+
+def _stored(stored: shelf.Stored) -> dict[str, Any]:
+    return {
+        "id": stored.name,
+        "revision": stored.revision,
+        "folder": str(stored.folder),
+        "bytes": stored.size,
+        "files": dict(stored.files),
+        "sources": dict(stored.sources),
+    }

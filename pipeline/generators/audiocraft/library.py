@@ -1,0 +1,17 @@
+"""AudioCraft's modules that the engine works with, imported once its stand-ins are in place.
+
+Everything else imports them from here. Raises `MachineError` where AudioCraft or torch is not installed.
+"""
+
+from __future__ import annotations
+
+from pipeline.generators.audiocraft.standins import import_audiocraft
+
+import_audiocraft()
+
+from audiocraft import models  # noqa: E402
+from audiocraft.models import builders, encodec, loaders  # noqa: E402
+from audiocraft.modules import conditioners, transformer  # noqa: E402
+from audiocraft.utils import utils  # noqa: E402
+
+__all__ = ["builders", "conditioners", "encodec", "loaders", "models", "transformer", "utils"]

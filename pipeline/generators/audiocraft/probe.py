@@ -1,0 +1,60 @@
+"""What this machine has for the engine: devices, their memory, versions, stand-ins. Imports torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from pipeline.errors import CuesmithError
+from pipeline.generators.audiocraft import standins
+from pipeline.generators.audiocraft.conversion import SOUND_TORCH
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of ``cuesmith doctor``."""
+
+    what: str
+    found: str
+    fix: str | None = None
+    """What to do about it; None where all is well."""
+
+
+def findings() -> list[Finding]:
+    """Versions, stand-ins and devices, as lines."""
+    return [_torch(), _audiocraft(), _standins(), *_devices()]
+
+
+def _torch() -> Finding:
+    found = torch.__version__
+    sound = tuple(int(part) for part in found.split("+")[0].split(".")[:2]) >= SOUND_TORCH
+    return Finding("torch", found, None if sound else "too old to read weights safely: make setup-audiocraft")
+
+
+def _audiocraft() -> Finding:
+    try:
+        package = standins.import_audiocraft()
+    except CuesmithError as error:
+        return Finding("audiocraft", "cannot be imported", str(error))
+    return Finding("audiocraft", str(package.__version__))
+
+
+def _standins() -> Finding:
+    missing = standins.missing_packages()
+    return Finding("stood in for", ", ".join(missing) if missing else "nothing: every package is installed")
+
+
+def _devices() -> list[Finding]:
+    found = []
+    for index in range(torch.cuda.device_count()):
+        free, total = torch.cuda.mem_get_info(index)
+        name = torch.cuda.get_device_name(index)
+        found.append(Finding(f"cuda:{index}", f"{name}, {free / 2**30:.0f} of {total / 2**30:.0f} GiB free"))
+    if torch.backends.mps.is_available():
+        found.append(Finding("mps", "Apple GPU"))
+    if not found:
+        built = "torch has no CUDA in it" if torch.version.cuda is None else "torch sees no device"
+        fix = "AudioCraft runs on the CPU, slowly; for a GPU install its driver and the CUDA build of torch"
+        found.append(Finding("gpu", f"none: {built}", fix))
+    return found

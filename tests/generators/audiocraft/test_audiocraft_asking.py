@@ -1,0 +1,184 @@
+"""What the engine asks for an asset, and what it says of what a model cannot do. No torch, no weights."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from pipeline.generators import Engine, find_engine
+from pipeline.generators.audiocraft import ENGINE
+from pipeline.generators.audiocraft.models import BY_ID, PUBLISHED, UNPINNED
+from pipeline.manifest.spec import AssetSpec, AudioInput, DeliverySpec, MasteringSpec, Sampling, SourceRef
+
+FILE = AudioInput("tune.wav", "/somewhere/tune.wav", "ab" * 32)
+ASSET = AssetSpec(
+    id="a/one",
+    kind="music",
+    prompt="calm",
+    duration_s=10.0,
+    variations=1,
+    candidates=1,
+    seed=0,
+    bpm=None,
+    loop=False,
+    tags=(),
+    lock=False,
+    extend=False,
+    license="any",
+    engine="audiocraft",
+    model=None,
+    sampling=Sampling(),
+    melody=None,
+    continue_from=None,
+    ucs=None,
+    mastering=MasteringSpec(-16, -1, 48000, 2, 10.0, False, None, True, 0, 0),
+    delivery=DeliverySpec(("wav",), "24"),
+    source=SourceRef("cues.yaml", 1),
+)
+
+
+def _asked(**changes: Any) -> AssetSpec:
+    return replace(ASSET, **changes)
+
+
+def _problems(**changes: Any) -> list[str]:
+    return [f"{p.field}: {p.what}; {p.remedy}" for p in ENGINE.ask(_asked(**changes)).problems]
+
+
+def test_the_engine_is_found_by_its_name() -> None:
+    assert find_engine("audiocraft") is ENGINE
+    assert isinstance(ENGINE, Engine)
+
+
+def test_asking_imports_neither_torch_nor_numpy() -> None:
+    code = (
+        "import sys; from pipeline.generators import find_engine; e = find_engine('audiocraft'); e.devices();"
+        "assert not {'torch', 'numpy', 'audiocraft', 'transformers'} & set(sys.modules), sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_an_asset_gets_the_kinds_usual_model_and_audiocrafts_own_sampling() -> None:
+    music = ENGINE.ask(ASSET)
+    assert (music.model.id, music.model.license, music.model.commercial) == (
+        "facebook/musicgen-medium",
+        "CC-BY-NC-4.0",
+        False,
+    )
+    assert dict(music.settings) == {
+        "temperature": 1.0,
+        "top_k": 250,
+        "top_p": 0.0,
+        "cfg": 3.0,
+        "decoder": "encodec",
+    }
+    assert ENGINE.ask(_asked(kind="sfx", duration_s=4.0)).model.id == "facebook/audiogen-medium"
+
+
+def test_the_organisation_may_be_left_out() -> None:
+    assert ENGINE.ask(_asked(model="musicgen-small")).model.id == "facebook/musicgen-small"
+
+
+def test_sampling_of_the_asset_wins_key_by_key() -> None:
+    settings = ENGINE.ask(
+        _asked(model="facebook/magnet-small-10secs", sampling=Sampling(top_k=40, cfg=5.0))
+    ).settings
+    assert (settings["top_k"], settings["top_p"], settings["temperature"], settings["cfg"]) == (
+        40,
+        0.0,
+        3.0,
+        5.0,
+    )
+
+
+def test_a_commit_that_is_known_is_the_revision_and_one_that_is_not_says_so() -> None:
+    assert (
+        ENGINE.ask(_asked(model="musicgen-small")).model.revision == BY_ID["facebook/musicgen-small"].revision
+    )
+    assert ENGINE.ask(_asked(model="musicgen-large")).model.revision == UNPINNED
+
+
+def test_an_unknown_model_names_those_there_are() -> None:
+    [problem] = _problems(model="facebook/musicgen-tiny")
+    assert "is no model that AudioCraft publishes" in problem
+    assert "facebook/musicgen-stereo-large" in problem
+    assert "audiogen" not in problem
+
+
+def test_a_model_of_the_other_kind_names_those_that_fit() -> None:
+    [problem] = _problems(kind="sfx", model="facebook/musicgen-small", duration_s=2.0)
+    assert problem == (
+        "model: facebook/musicgen-small makes music, and this asset is sfx; use one of: "
+        "facebook/audiogen-medium, facebook/audio-magnet-small, facebook/audio-magnet-medium"
+    )
+
+
+def test_a_melody_that_a_model_does_not_hear_names_those_that_do() -> None:
+    [problem] = _problems(model="facebook/musicgen-small", melody=FILE)
+    assert problem.startswith("melody: facebook/musicgen-small does not hear melody; use one of: ")
+    assert problem.count("melody-large") == 2
+    assert not _problems(model="facebook/musicgen-melody", melody=FILE)
+
+
+def test_no_sfx_model_hears_a_melody() -> None:
+    assert _problems(kind="sfx", duration_s=2.0, melody=FILE) == [
+        "melody: facebook/audiogen-medium does not hear melody; no sfx model hears one: remove melody"
+    ]
+
+
+def test_longer_than_the_window_says_what_to_set_and_what_it_costs() -> None:
+    assert _problems(duration_s=45.0) == [
+        "duration: 45s is longer than facebook/musicgen-medium's window of 30s; set extend: true (each further 18s is "
+        "made with the 12s before it read again), or ask for 30s or less"
+    ]
+    [effects] = _problems(kind="sfx", duration_s=12.0)
+    assert "each further 2s is made with the 8s before it read again" in effects
+
+
+def test_extend_records_the_stride() -> None:
+    ask = ENGINE.ask(_asked(duration_s=45.0, extend=True))
+    assert not ask.problems
+    assert ask.settings["stride_s"] == 18.0
+    assert "stride_s" not in ENGINE.ask(_asked(duration_s=20.0, extend=True)).settings
+
+
+def test_magnet_cannot_be_extended_and_names_what_can() -> None:
+    [problem] = _problems(model="facebook/magnet-small-10secs", duration_s=12.0, extend=True)
+    assert "ask for 10s or less, or extend: true with one of: facebook/musicgen-small" in problem
+
+
+def test_continuation_leaves_room_in_the_window_for_what_is_heard() -> None:
+    ask = ENGINE.ask(_asked(duration_s=25.0, continue_from=FILE))
+    assert (ask.settings["prompt_s"], dict(ask.conditioning)) == (5.0, {"continue_from": FILE.sha256})
+    assert ENGINE.ask(_asked(duration_s=5.0, continue_from=FILE)).settings["prompt_s"] == 10.0
+    [problem] = _problems(duration_s=30.0, continue_from=FILE)
+    assert "window of 30s with the audio that it carries on; set extend: true" in problem
+    longer = ENGINE.ask(_asked(duration_s=30.0, continue_from=FILE, extend=True))
+    assert (longer.settings["prompt_s"], longer.settings["stride_s"]) == (10.0, 18.0)
+
+
+def test_style_says_what_it_lacks_and_which_models_run() -> None:
+    [problem] = _problems(model="facebook/musicgen-style")
+    assert "style conditioner, which AudioCraft 1.3.0" in problem
+    assert "use one of: facebook/musicgen-small" in problem
+
+
+def test_a_folder_that_is_not_there_is_named() -> None:
+    [problem] = _problems(model="./nowhere/at-all")
+    assert "./nowhere/at-all: no such folder" in problem
+
+
+@pytest.mark.parametrize("model", PUBLISHED, ids=lambda model: model.id)
+def test_every_published_model_says_all_that_is_needed(model: Any) -> None:
+    assert model.license == "CC-BY-NC-4.0"
+    assert not model.commercial
+    assert (model.kind == "sfx") == (model.sample_rate_hz == 16_000)
+    assert model.channels == (2 if "stereo" in model.id else 1)
+    assert model.window_s == (10.0 if "10secs" in model.id or model.kind == "sfx" else 30.0)
+    assert ("melody" in model.hears) == ("melody" in model.id)
+    assert model.revision is None or len(model.revision) == 40
+    assert ENGINE.cost is not None

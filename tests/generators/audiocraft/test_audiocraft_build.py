@@ -1,0 +1,216 @@
+"""The whole command on two tiny local checkpoints: a catalog with everything that is known of each take."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tiny_checkpoints import copy_checkpoint
+from typer.testing import CliRunner
+
+from flows.api import prefect_api
+from flows.cli.app import app
+from pipeline.catalog import Catalog
+from pipeline.generators.audiocraft import codec, conversion, local, shelf
+from pipeline.store import ObjectRef, Store
+
+CONVERT = local._convert
+HEAD = """\
+cuesmith: 1
+project: tiny
+defaults:
+  music: {{engine: audiocraft, model: {music}, formats: [wav]}}
+  sfx: {{engine: audiocraft, model: {sfx}, formats: [wav]}}
+assets:
+"""
+CALM = "  - {id: music/calm, kind: music, prompt: calm flute, duration: 1s, variations: 2}\n"
+LONG = "  - {id: music/long, kind: music, prompt: heavy drums, duration: 3s, extend: true}\n"
+DOOR = "  - {id: sfx/door, kind: sfx, prompt: wooden door, duration: 0.6s, variations: 2, sampling: {top_k: 30}}\n"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def prefect_server() -> Iterator[str]:
+    with prefect_api() as url:
+        yield url
+
+
+@pytest.fixture(scope="module", autouse=True)
+def converts_here() -> Iterator[None]:
+    """Conversion in this process: the child's own seconds are for a test of their own."""
+
+    def here(folder: Path, model_id: str) -> str:
+        return conversion.convert(folder, model_id, None, None).revision
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(local, "_convert", here)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def forgets() -> Iterator[None]:
+    local._known.cache_clear()
+    yield
+    local._known.cache_clear()
+
+
+class _Project:
+    def __init__(self, folder: Path, music: Path | str, sfx: Path | str) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.manifest, self.outputs = folder / "cues.yaml", folder / "outputs"
+        self.models = {"music": music, "sfx": sfx}
+        self.write(CALM + LONG + DOOR)
+
+    def write(self, assets: str) -> None:
+        self.manifest.write_text(HEAD.format(**self.models) + assets)
+
+    def run(self, *words: str) -> Any:
+        return CliRunner().invoke(app, [*words[:1], str(self.manifest), "-o", str(self.outputs), *words[1:]])
+
+    def build(self, device: str = "cpu") -> Any:
+        return self.run("build", "--json", "-q", "-d", device)
+
+
+@pytest.fixture(scope="module")
+def built(
+    prefect_server: str, tmp_path_factory: pytest.TempPathFactory, checkpoint: Callable[[str], Path]
+) -> _Project:
+    """A project that was built once, for tests that only look; it is left as it was found."""
+    project = _Project(tmp_path_factory.mktemp("game"), checkpoint("music"), checkpoint("sfx"))
+    done = project.build()
+    assert done.exit_code == 0, done.output
+    return project
+
+
+@pytest.fixture
+def project(tmp_path: Path, checkpoint: Callable[[str], Path]) -> _Project:
+    return _Project(tmp_path / "game", checkpoint("music"), checkpoint("sfx"))
+
+
+def test_a_build_gives_a_catalog_with_full_provenance(built: _Project) -> None:
+    store = Store.open(built.outputs)
+    latest = Catalog(store).latest()
+    assert latest is not None
+    assert len(latest.masters) == 5
+    for row in latest.masters:
+        record: Any = store.get_record("masters", row["master"], "cuesmith.master/1")
+        take = record["take"]
+        stored = shelf.require(row["model"], row["revision"])
+        assert row["revision"] == f"sha256:{stored.checkpoint_sha256}"
+        assert take["notes"]["checkpoint"]["sha256"] == stored.checkpoint_sha256
+        assert take["notes"]["checkpoint"]["files"]["state_dict.bin"] == stored.sources["state_dict.bin"]
+        assert take["model"]["license"] == "unknown (a local checkpoint)"
+        assert (take["model"]["commercial"], take["model"]["neural"]) == (False, True)
+        assert take["notes"]["seed"] == row["seed"]
+        assert take["notes"]["sampling"]["top_k"] == (30 if row["kind"] == "sfx" else 250)
+        [codes] = take["attachments"].values()
+        assert take["notes"]["codes_sha256"] == codes["sha256"]
+        tokens, about = codec.unpack(store.get(ObjectRef.from_json(codes)))
+        assert (tokens.shape[0], about["model"]) == (4, row["model"])
+        assert {"torch", "audiocraft", "transformers", "threads"} <= set(take["made"]["software"])
+        assert record["disclosure"]["label"] == "AI-generated"
+        assert str(built.manifest.parent) not in json.dumps([take["recipe"], take["model"], take["notes"]])
+
+
+def test_a_take_beyond_the_window_records_its_stride_and_passes(built: _Project) -> None:
+    store = Store.open(built.outputs)
+    [long] = [row for row in Catalog(store).read(1).masters if row["asset"] == "music/long"]
+    record: Any = store.get_record("takes", long["take"], "cuesmith.take/1")
+    assert record["recipe"]["settings"]["stride_s"] == 1.2
+    assert record["notes"]["windows"] == [[0, 0, 100], [60, 40, 90]]
+
+
+def test_a_replay_gives_the_same_bytes(built: _Project) -> None:
+    done = CliRunner().invoke(app, ["verify", "--replay", "-o", str(built.outputs)])
+    assert done.exit_code == 0, done.output
+    assert "5 of 5 takes replayed to the same bytes" in done.output
+
+
+def test_a_checkpoint_that_moved_is_the_same_and_nothing_is_made_again(
+    built: _Project, tmp_path: Path
+) -> None:
+    home = built.models["music"]
+    try:
+        built.models["music"] = copy_checkpoint(Path(home), tmp_path / "elsewhere" / "music")
+        built.write(CALM + LONG + DOOR)
+        assert json.loads(built.build().stdout)["generated"] == 0
+    finally:
+        built.models["music"] = home
+        built.write(CALM + LONG + DOOR)
+
+
+def _one_line(done: Any, code: int) -> str:
+    assert done.exit_code == code, done.output
+    report = json.loads(done.stdout)
+    assert report["exit_code"] == code
+    assert "\n" not in report["error"]
+    assert "Traceback" not in done.output
+    return str(report["error"])
+
+
+def test_what_is_wrong_with_a_checkpoint_is_one_line_at_the_manifests_place(
+    project: _Project, tmp_path: Path
+) -> None:
+    bad = copy_checkpoint(Path(project.models["music"]), tmp_path / "bad")
+    torch.save({"best_state": tmp_path, "xp.cfg": ""}, bad / "state_dict.bin")
+    good, project.models["music"] = project.models["music"], bad
+    project.write(CALM)
+    error = _one_line(project.run("plan", "--json"), 2)
+    assert "cues.yaml:7: music/calm.model:" in error
+    assert "refused: it holds more than weights" in error
+    (bad / "state_dict.bin").unlink()
+    assert "has no state_dict.bin" in _one_line(project.run("plan", "--json"), 2)
+    project.models["music"] = project.models["sfx"]
+    project.write(CALM)
+    assert "makes sfx, and this asset is music" in _one_line(project.run("plan", "--json"), 2)
+    project.models["music"] = good
+    project.write(CALM)
+    assert project.run("plan").exit_code == 0
+
+
+def test_what_the_machine_lacks_is_one_line_with_exit_4_and_nothing_is_lost(built: _Project) -> None:
+    more = CALM.replace("calm flute", "a new prompt")
+    built.write(more + LONG + DOOR)
+    if not torch.cuda.is_available():
+        assert "device cuda:0 is not on this machine" in _one_line(built.build("cuda:0"), 4)
+    stored = next(one for one in shelf.all_stored() if one.name == "local/music")
+    weights, kept = stored.folder / "lm.safetensors", stored.folder.parent / "kept"
+    shutil.move(weights, kept)
+    weights.write_bytes(kept.read_bytes()[:-1] + b"x")
+    home = built.models["music"]
+    try:
+        assert "the file changed" in _one_line(built.build(), 4)
+        built.models["music"] = "facebook/musicgen-small"
+        built.write(more + LONG + DOOR)
+        assert "run: cuesmith models fetch facebook/musicgen-small" in _one_line(built.build(), 4)
+    finally:
+        shutil.move(kept, weights)
+        built.models["music"] = home
+        built.write(CALM + LONG + DOOR)
+    assert Catalog(Store.open(built.outputs)).numbers() == [1]
+    assert json.loads(built.build().stdout)["generated"] == 0
+
+
+def test_a_model_store_that_cannot_be_written_is_one_line(
+    project: _Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blocked = tmp_path / "a-file"
+    blocked.write_text("")
+    monkeypatch.setenv("CUESMITH_MODELS", str(blocked / "models"))
+    project.write(CALM)
+    error = _one_line(project.run("plan", "--json"), 2)
+    assert "the model store cannot be written" in error
+
+
+def test_a_folder_is_converted_apart_from_the_planner(
+    project: _Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUESMITH_MODELS", str(tmp_path / "models"))
+    monkeypatch.setattr(local, "_convert", CONVERT)
+    model = local.read_folder(str(project.models["sfx"]))
+    assert (model.id, model.kind, model.window_s) == ("local/sfx", "sfx", 2.0)
+    assert shelf.find(model.id, str(model.revision)) is not None

@@ -1,0 +1,148 @@
+"""Fetching from a hub: pinned, resumed, checked, converted; afterwards no network is needed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_hub import FakeHub
+from tiny_checkpoints import write_checkpoint
+from typer.testing import CliRunner
+
+from flows.cli.app import app
+from pipeline.errors import MachineError, UsageError
+from pipeline.generators.audiocraft import shelf
+from pipeline.generators.audiocraft.fetching import fetch
+from pipeline.generators.audiocraft.loading import load
+from pipeline.generators.audiocraft.models import BY_ID
+
+MODEL = "facebook/musicgen-small"
+COMMIT = str(BY_ID[MODEL].revision)
+T5_COMMIT = "5" * 40
+
+
+@pytest.fixture
+def own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "store"
+    monkeypatch.setenv("CUESMITH_MODELS", str(folder))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint with the window that MusicGen has."""
+    return write_checkpoint(tmp_path_factory.mktemp("published"), "music", window_s=30)
+
+
+@pytest.fixture
+def hub(published: Path, own_store: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
+    with FakeHub() as running:
+        running.repositories[MODEL] = (COMMIT, published)
+        running.repositories["facebook/musicgen-medium"] = ("3" * 40, published)
+        running.repositories["google-t5/t5-small"] = (T5_COMMIT, published / "t5-small")
+        monkeypatch.setenv("HF_ENDPOINT", running.url)
+        monkeypatch.setenv("HF_HUB_DISABLE_XET", "1")
+        yield running
+
+
+def _cli(*words: str) -> Any:
+    return CliRunner().invoke(app, list(words))
+
+
+def test_a_fetched_model_has_its_helpers_and_loads_without_the_hub(hub: FakeHub) -> None:
+    lines: list[str] = []
+    stored = fetch(MODEL, lines.append)
+    assert [(one.name, one.revision) for one in stored] == [(MODEL, COMMIT), ("t5-small", T5_COMMIT)]
+    assert any("state_dict.bin, 0.00 GB" in line for line in lines)
+    before = len(hub.requests)
+    loaded = load(MODEL, COMMIT, "cpu")
+    assert loaded.model.license == "CC-BY-NC-4.0"
+    assert dict(loaded.helpers) == {"t5-small": T5_COMMIT}
+    assert len(hub.requests) == before
+
+
+def test_fetching_again_downloads_nothing(hub: FakeHub) -> None:
+    fetch(MODEL, lambda line: None)
+    before = hub.downloads()
+    fetch("musicgen-small", lambda line: None)
+    assert hub.downloads() == before
+
+
+def test_a_model_without_a_known_commit_is_pinned_at_the_first_fetch(hub: FakeHub) -> None:
+    assert shelf.pinned("facebook/musicgen-medium") is None
+    fetch("facebook/musicgen-medium", lambda line: None)
+    assert shelf.pinned("facebook/musicgen-medium") == "3" * 40
+    hub.repositories["facebook/musicgen-medium"] = ("4" * 40, Path("/nowhere"))
+    assert fetch("facebook/musicgen-medium", lambda line: None)[0].revision == "3" * 40
+
+
+def test_a_fetch_that_broke_off_goes_on_where_it_was(hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    hub.cut = "compression_state_dict.bin"
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DOWNLOAD_TIMEOUT", 1)
+    with pytest.raises(MachineError, match="run the same command again"):
+        fetch(MODEL, lambda line: None)
+    assert "state_dict.bin" in hub.downloads()
+    hub.cut = None
+    hub.requests.clear()
+    fetch(MODEL, lambda line: None)
+    assert hub.downloads()[0] == "compression_state_dict.bin"
+    assert shelf.find(MODEL, COMMIT) is not None
+
+
+def test_a_file_that_is_not_what_the_hub_announced_is_refused(hub: FakeHub) -> None:
+    hub.spoil = "state_dict.bin"
+    with pytest.raises(MachineError, match="the hub says"):
+        fetch(MODEL, lambda line: None)
+    assert shelf.find(MODEL, COMMIT) is None
+
+
+def test_without_a_network_one_line_says_so(own_store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    done = _cli("models", "fetch", MODEL)
+    assert done.exit_code == 4
+    [line] = [line for line in done.output.splitlines() if line]
+    assert "cannot be fetched" in line
+    assert "run the same command again" in line
+
+
+def test_a_name_that_is_not_published_is_a_mistake_in_usage(own_store: Path) -> None:
+    with pytest.raises(UsageError, match="there are: facebook/musicgen-small"):
+        fetch("facebook/musicgen-huge", lambda line: None)
+
+
+def test_models_lists_what_there_is_and_what_is_here(hub: FakeHub) -> None:
+    assert _cli("models", "fetch", MODEL, "--json").exit_code == 0
+    rows = {row["id"]: row for row in json.loads(_cli("models", "list", "--json").stdout)["models"]}
+    assert rows[MODEL]["here"]
+    assert rows[MODEL]["revision"] == COMMIT
+    assert not rows["facebook/audiogen-medium"]["here"]
+    assert "facebook/musicgen-small" in _cli("models", "list").stdout
+
+
+def test_models_verify_finds_a_changed_file(hub: FakeHub) -> None:
+    [stored, _] = fetch(MODEL, lambda line: None)
+    assert _cli("models", "verify").exit_code == 0
+    (stored.folder / "lm.json").write_text("{}")
+    done = _cli("models", "verify", MODEL)
+    assert done.exit_code == 5
+    assert "the file changed" in done.output
+    assert _cli("models", "verify", "facebook/nothing").exit_code == 2
+
+
+def test_doctor_says_one_line_each_with_the_fix(hub: FakeHub, tmp_path: Path) -> None:
+    fetch(MODEL, lambda line: None)
+    done = _cli("doctor", "--outputs", str(tmp_path))
+    assert done.exit_code == 0
+    lines = {line[4:].split("  ")[0].strip(): line for line in done.stdout.splitlines()}
+    assert {"cuesmith", "python", "cpu", "disk for models", "disk for outputs", "torch", "audiocraft"} <= set(
+        lines
+    )
+    assert lines["audiocraft"].startswith("ok")
+    assert "verified" in lines[MODEL]
+    shelf.place(MODEL, COMMIT).joinpath("lm.json").write_text("{}")
+    found = json.loads(_cli("doctor", "--outputs", str(tmp_path), "--json").stdout)["lines"]
+    [wrong] = [line for line in found if line["what"] == MODEL]
+    assert "cuesmith models fetch" in wrong["fix"]

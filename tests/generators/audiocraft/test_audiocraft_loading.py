@@ -1,0 +1,244 @@
+"""Checkpoints into the model store and out of it: nothing runs, nothing is fetched, nothing wrong is used."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import pickle
+import shutil
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tiny_checkpoints import KINDS, copy_checkpoint
+
+from pipeline.errors import GenerationError, MachineError, VerificationError
+from pipeline.generators.audiocraft import conversion, generator, local, shelf
+from pipeline.generators.audiocraft.generator import AudioCraftGenerator
+from pipeline.generators.audiocraft.loading import load
+from pipeline.recipe import Recipe
+
+Folder = Callable[[str], Path]
+
+
+@pytest.fixture
+def own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "store"
+    monkeypatch.setenv("CUESMITH_MODELS", str(folder))
+    return folder
+
+
+def _spoil(tmp_path: Path, source: Path, package: Any) -> Path:
+    folder = copy_checkpoint(source, tmp_path / "spoiled")
+    torch.save(package, folder / "state_dict.bin")
+    return folder
+
+
+class _Payload:
+    """A pickle that would run a command when it is read."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (os.system, (f"touch {self.mark}",))
+
+
+def test_a_malicious_pickle_is_refused_and_never_runs(
+    tmp_path: Path, checkpoint: Folder, own_store: Path
+) -> None:
+    mark = tmp_path / "it-ran"
+    folder = _spoil(tmp_path, checkpoint("music"), {"best_state": _Payload(mark), "xp.cfg": ""})
+    with pytest.raises(MachineError, match=r"state_dict\.bin: refused: it holds more than weights") as caught:
+        conversion.convert(folder, "local/spoiled", None, None)
+    assert "\n" not in str(caught.value)
+    assert not mark.exists()
+    assert not list(own_store.rglob("model.json"))
+
+
+def test_a_plain_malicious_pickle_is_refused_too(tmp_path: Path, checkpoint: Folder, own_store: Path) -> None:
+    mark = tmp_path / "it-ran"
+    folder = copy_checkpoint(checkpoint("music"), tmp_path / "spoiled")
+    (folder / "state_dict.bin").write_bytes(pickle.dumps(_Payload(mark)))
+    with pytest.raises(MachineError, match=r"state_dict\.bin"):
+        conversion.convert(folder, "local/spoiled", None, None)
+    assert not mark.exists()
+
+
+def test_a_torch_whose_safe_reading_has_holes_is_refused(
+    checkpoint: Folder, own_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch, "__version__", "2.9.1+cu128")
+    with pytest.raises(MachineError, match=r"torch 2\.9\.1\+cu128 cannot read weights safely"):
+        conversion.convert(checkpoint("music"), "local/music", None, None)
+
+
+@pytest.mark.parametrize("name", ["state_dict.bin", "compression_state_dict.bin"])
+def test_a_missing_file_is_named(name: str, tmp_path: Path, checkpoint: Folder, own_store: Path) -> None:
+    folder = copy_checkpoint(checkpoint("music"), tmp_path / "short")
+    (folder / name).unlink()
+    with pytest.raises(MachineError, match=f"has no {name}"):
+        conversion.convert(folder, "local/short", None, None)
+
+
+def test_a_file_cut_short_is_named(tmp_path: Path, checkpoint: Folder, own_store: Path) -> None:
+    folder = copy_checkpoint(checkpoint("music"), tmp_path / "short")
+    data = (folder / "state_dict.bin").read_bytes()
+    (folder / "state_dict.bin").write_bytes(data[: len(data) // 2])
+    with pytest.raises(MachineError, match=r"state_dict\.bin: not a torch checkpoint .* fetch it again"):
+        conversion.convert(folder, "local/short", None, None)
+
+
+@pytest.mark.parametrize(
+    ("config", "what"),
+    [
+        (
+            "solver: compression\ncompression_model: encodec\n",
+            "not a MusicGen, AudioGen or MAGNeT checkpoint",
+        ),
+        ("[1, 2]", "is no mapping"),
+        ("a: [", "no configuration"),
+    ],
+)
+def test_another_kind_of_model_is_refused(
+    config: str, what: str, tmp_path: Path, checkpoint: Folder, own_store: Path
+) -> None:
+    folder = _spoil(tmp_path, checkpoint("music"), {"best_state": {}, "xp.cfg": config})
+    with pytest.raises(MachineError, match=what):
+        conversion.convert(folder, "local/spoiled", None, None)
+
+
+def test_weights_of_another_shape_are_refused(tmp_path: Path, checkpoint: Folder, own_store: Path) -> None:
+    package = torch.load(checkpoint("music") / "state_dict.bin", weights_only=True)
+    package["best_state"].pop("out_norm.weight")
+    stored = conversion.convert(
+        _spoil(tmp_path, checkpoint("music"), dict(package)), "local/spoiled", None, None
+    )
+    with pytest.raises(MachineError, match="its weights do not fit its configuration"):
+        load(stored.name, stored.revision, "cpu")
+
+
+def test_a_file_that_changed_is_refused(checkpoint: Folder, own_store: Path) -> None:
+    stored = conversion.convert(checkpoint("music"), "local/music", None, None)
+    weights = stored.folder / "lm.safetensors"
+    data = bytearray(weights.read_bytes())
+    data[-1] ^= 1
+    weights.write_bytes(data)
+    with pytest.raises(VerificationError, match="the file changed"):
+        shelf.verify(stored)
+    with pytest.raises(MachineError, match="the file changed") as caught:
+        load(stored.name, stored.revision, "cpu")
+    assert caught.value.exit_code == 4
+
+
+def test_weights_that_are_not_here_are_named_with_the_command(own_store: Path) -> None:
+    with pytest.raises(MachineError, match="run: cuesmith models fetch facebook/musicgen-small") as caught:
+        load("facebook/musicgen-small", "4c8334b", "cpu")
+    assert caught.value.exit_code == 4
+
+
+def test_a_text_encoder_that_is_nowhere_is_named(tmp_path: Path, checkpoint: Folder, own_store: Path) -> None:
+    folder = copy_checkpoint(checkpoint("music"), tmp_path / "alone")
+    shutil.rmtree(folder / "t5-small")
+    stored = conversion.convert(folder, "local/alone", None, None)
+    with pytest.raises(MachineError, match=r"needs t5-small, .* cuesmith models fetch t5-small"):
+        load(stored.name, stored.revision, "cpu")
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(
+    checkpoint: Folder, own_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copytree", full)
+    with pytest.raises(MachineError, match="No space left on device; free space, or set CUESMITH_MODELS"):
+        conversion.convert(checkpoint("music"), "local/music", None, None)
+    assert not [path for path in own_store.rglob("*") if path.is_file()]
+
+
+def test_a_device_that_is_not_here_is_told() -> None:
+    if torch.cuda.is_available():
+        pytest.skip("a CUDA device is here")
+    with pytest.raises(MachineError, match=r"sees no CUDA device; .* use --devices cpu") as caught:
+        AudioCraftGenerator("cuda:0")
+    assert caught.value.exit_code == 4
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_weight_arrives_as_it_was_written(
+    kind: str, checkpoint: Folder, loaded: Callable[[str], Any]
+) -> None:
+    model = loaded(kind).generator
+    written = torch.load(checkpoint(kind) / "state_dict.bin", weights_only=True)["best_state"]
+    found = {
+        name.replace("cross_attention.original.", "cross_attention."): value
+        for name, value in model.lm.state_dict().items()
+    }
+    for name, value in written.items():
+        # AudioCraft writes a plain attention's weights without the name of torch's module within.
+        here = found.get(name, found.get(name.replace("attn.", "attn.mha.")))
+        assert here is not None, name
+        assert torch.equal(here, value)
+
+
+def test_loading_and_generating_open_no_socket(
+    loaded: Callable[[str], Any], recipe: Callable[..., Recipe], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = [recipe(kind, seconds=0.2) for kind in ("music", "music-melody", "music-hf-codec", "magnet")]
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise AssertionError("a socket was opened")
+
+    monkeypatch.setattr(socket, "socket", refuse)
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    made = list(AudioCraftGenerator("cpu").generate(asked, {}))
+    assert not [take for _, take in made if isinstance(take, GenerationError)]
+
+
+def test_a_model_is_loaded_once_a_worker(
+    recipe: Callable[..., Recipe], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loads: list[str] = []
+    monkeypatch.setattr(generator, "load", lambda *key: loads.append(key[0]) or load(*key))
+    worker = AudioCraftGenerator("cpu")
+    for seed in range(3):
+        assert len(list(worker.generate([recipe("music", seed=seed), recipe("sfx", seed=seed)], {}))) == 2
+    assert sorted(loads) == ["local/music", "local/sfx"]
+
+
+def test_the_store_says_what_lies_in_it(checkpoint: Folder, own_store: Path) -> None:
+    stored = conversion.convert(checkpoint("music"), "local/music", None, None)
+    assert list(shelf.all_stored()) == [stored]
+    assert stored.files["lm.safetensors"] == shelf.sha256_of(stored.folder / "lm.safetensors")
+    assert stored.sources["state_dict.bin"] == shelf.sha256_of(checkpoint("music") / "state_dict.bin")
+    assert stored.revision == f"sha256:{stored.checkpoint_sha256}"
+    assert not list(stored.folder.rglob("*.bin"))
+
+
+def test_a_folder_is_known_by_its_content_wherever_it_lies(
+    tmp_path: Path, checkpoint: Folder, own_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Path] = []
+
+    def here(folder: Path, model_id: str) -> str:
+        asked.append(folder)
+        return conversion.convert(folder, model_id, None, None).revision
+
+    monkeypatch.setattr(local, "_convert", here)
+    local._known.cache_clear()
+    one = copy_checkpoint(checkpoint("music"), tmp_path / "a" / "tune")
+    other = copy_checkpoint(one, tmp_path / "b" / "tune")
+    first, second = local.read_folder(str(one)), local.read_folder(str(other))
+    assert first == second
+    assert first.id == "local/tune"
+    assert str(tmp_path) not in json.dumps([first.id, first.revision])
+    local._known.cache_clear()
+    assert local.read_folder(str(one)) == first
+    assert asked == [one, other]
+    local._known.cache_clear()

@@ -1,0 +1,99 @@
+"""The rows' own random numbers, and what is drawn with them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from pipeline.generators.audiocraft import noise
+from pipeline.generators.audiocraft.library import utils
+from pipeline.generators.audiocraft.sampling import Sampler, Sampling
+
+SEEDS = st.integers(0, 2**53 - 1)
+
+
+def test_noise_is_exponential_and_uncorrelated() -> None:
+    drawn = noise.exponential(noise.keys(range(64), [0] * 64, "cpu"), 3, (4, 512)).numpy()
+    assert stats.kstest(drawn.ravel(), "expon").pvalue > 0.001
+    assert drawn.min() > 0
+    assert np.isfinite(drawn).all()
+    assert abs(np.corrcoef(drawn[0].ravel(), drawn[1].ravel())[0, 1]) < 0.1
+    assert abs(np.corrcoef(drawn[0, :, :-1].ravel(), drawn[0, :, 1:].ravel())[0, 1]) < 0.1
+
+
+@given(st.lists(SEEDS, min_size=2, max_size=6, unique=True), st.integers(0, 5000), st.integers(0, 40))
+@settings(max_examples=30, deadline=None)
+def test_a_rows_noise_depends_on_its_seed_pass_and_step_alone(
+    seeds: list[int], step: int, number: int
+) -> None:
+    together = noise.exponential(noise.keys(seeds, [number] * len(seeds), "cpu"), step, (2, 8))
+    for index, seed in enumerate(seeds):
+        alone = noise.exponential(noise.keys([seed], [number], "cpu"), step, (2, 8))
+        assert torch.equal(together[index], alone[0])
+    assert len({tuple(row.ravel().tolist()) for row in together}) == len(seeds)
+    other = noise.exponential(noise.keys(seeds, [number + 1] * len(seeds), "cpu"), step, (2, 8))
+    later = noise.exponential(noise.keys(seeds, [number] * len(seeds), "cpu"), step + 1, (2, 8))
+    assert not torch.equal(together, other)
+    assert not torch.equal(together, later)
+
+
+def _draws(sampling: Sampling, logits: torch.Tensor, count: int = 20_000) -> np.ndarray:
+    card = logits.shape[-1]
+    sampler = Sampler([sampling] * count, card, "cpu")
+    race = noise.exponential(noise.keys(range(count), [0] * count, "cpu"), 0, (1, card))
+    drawn = sampler.draw(logits.expand(count, 1, card), race)
+    return np.bincount(drawn[:, 0].numpy(), minlength=card)
+
+
+def _expected(sampling: Sampling, logits: torch.Tensor) -> np.ndarray:
+    """AudioCraft's own filters, seen through the probabilities that they would draw from."""
+    probs = torch.softmax(logits / sampling.temperature, -1)[None].clone()
+    if sampling.top_p > 0:
+        ordered, index = probs.sort(dim=-1, descending=True)
+        ordered *= ~(ordered.cumsum(-1) - ordered > sampling.top_p)
+        probs = torch.zeros_like(probs).scatter(-1, index, ordered)
+    elif sampling.top_k > 0:
+        probs *= probs >= probs.topk(sampling.top_k, dim=-1).values[..., [-1]]
+    exact = probs.double().numpy().ravel()
+    return exact / exact.sum()
+
+
+@pytest.mark.parametrize(
+    "sampling",
+    [
+        Sampling(1.0, 0, 0.0, 3.0),
+        Sampling(0.7, 0, 0.0, 3.0),
+        Sampling(1.0, 5, 0.0, 3.0),
+        Sampling(1.3, 0, 0.8, 3.0),
+        Sampling(1.0, 3, 0.9, 3.0),
+    ],
+)
+def test_tokens_are_drawn_from_audiocrafts_distribution(sampling: Sampling) -> None:
+    logits = torch.randn(24, generator=torch.Generator().manual_seed(2)) * 2
+    counts, expected = _draws(sampling, logits), _expected(sampling, logits)
+    assert counts[expected == 0].sum() == 0
+    held = expected > 0
+    assert stats.chisquare(counts[held], expected[held] * counts.sum()).pvalue > 0.001
+
+
+def test_rows_of_one_batch_keep_their_own_settings() -> None:
+    logits = torch.randn(24, generator=torch.Generator().manual_seed(2)).expand(3, 1, 24)
+    rows = [Sampling(0.0, 0, 0.0, 1.0), Sampling(1.0, 1, 0.0, 1.0), Sampling(1.0, 0, 1e-6, 1.0)]
+    drawn = Sampler(rows, 24, "cpu").draw(
+        logits, noise.exponential(noise.keys([1, 2, 3], [0] * 3, "cpu"), 0, (1, 24))
+    )
+    assert drawn.ravel().tolist() == [int(logits[0].argmax())] * 3
+
+
+def test_audiocrafts_top_k_draws_the_same_token_on_the_same_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    logits = torch.randn(1, 4, 64, generator=torch.Generator().manual_seed(1)) * 3
+    race = noise.exponential(noise.keys([5], [0], "cpu"), 1, (4, 64))
+    monkeypatch.setattr(
+        utils, "multinomial", lambda probs, num_samples: (probs / race).argmax(-1, keepdim=True)
+    )
+    theirs = utils.sample_top_k(torch.softmax(logits, -1), 8)[..., 0]
+    assert torch.equal(Sampler([Sampling(1.0, 8, 0.0, 3.0)], 64, "cpu").draw(logits, race), theirs)
