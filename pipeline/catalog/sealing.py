@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 
+from pipeline.catalog.naming import name_of_files, renamed
 from pipeline.credentials import DEVELOPMENT, REMEDY
 from pipeline.manifest.spec import CredentialsPolicy
 from pipeline.provenance import CredentialsJson, MasterRow, ObjectJson
@@ -58,9 +59,11 @@ class Sealing:
         plain = bare(row)
         if policy == "none":
             return plain
-        for known in (before, row):
-            if known is not None and known["master"] == row["master"] and self._satisfies(known, policy):
-                return _with(row, known["files"], known["credentials"])
+        if self._satisfies(row, policy):
+            return row
+        if before is not None and before["master"] == row["master"] and self._satisfies(before, policy):
+            files = renamed(before["files"], name_of_files(plain["files"]))
+            return _with(row, files, CredentialsJson(**{**before["credentials"], "unsigned": plain["files"]}))
         if signed is not None and signed.master == row["master"]:
             told = CredentialsJson(signed_by=signed.signed_by, reason=None, unsigned=plain["files"])
             return _with(row, dict(signed.files), told)

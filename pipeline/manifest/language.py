@@ -44,6 +44,7 @@ Seam = Annotated[float | None, PlainValidator(v.SEAM.read), WithJsonSchema(v.SEA
 Similarity = Annotated[float | None, PlainValidator(v.SIMILARITY.read), WithJsonSchema(v.SIMILARITY.schema())]
 Prompt = Annotated[str, PlainValidator(v.PROMPT.read), WithJsonSchema(v.PROMPT.schema())]
 Tag = Annotated[str, PlainValidator(v.TAG.read), WithJsonSchema(v.TAG.schema())]
+Naming = Annotated[str | None, PlainValidator(v.NAMING.read), WithJsonSchema(v.NAMING.schema())]
 Piece = Annotated[str, PlainValidator(v.PIECE.read), WithJsonSchema(v.PIECE.schema())]
 Id = Annotated[str, PlainValidator(v.ID.read), WithJsonSchema(v.ID.schema())]
 Name = Annotated[str, PlainValidator(v.NAME.read), WithJsonSchema(v.NAME.schema())]
@@ -177,6 +178,9 @@ class Settings(Language):
     )
     credentials: Credentials = Field(
         default=None, description="Content Credentials: none, development or required."
+    )
+    naming: Naming = Field(
+        default=None, description="File names: {id}_{variation}, another template, or ucs."
     )
 
 

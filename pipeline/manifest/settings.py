@@ -27,6 +27,7 @@ _COMMON: Values = {
     "formats": ("wav",),
     "bit_depth": "24",
     "credentials": "none",
+    "naming": "{id}_{variation}",
 }
 _QUALITY: Values = {
     "gate": True,

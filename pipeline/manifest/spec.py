@@ -132,6 +132,8 @@ class AssetSpec:
     credentials: CredentialsPolicy = "none"
     """Who may sign the renditions: nobody; this machine's development certificate where none is configured;
     only a configured certificate. Signing comes after mastering and is no part of a master's identity."""
+    naming: str | None = None
+    """Name of its files in the library with ``{variation}`` to be filled in; None for ``<id>_{variation}``."""
 
 
 @dataclass(frozen=True, slots=True)

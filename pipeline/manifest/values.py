@@ -45,6 +45,7 @@ SIMILARITY = Quantity("a similarity", "a similarity such as 0.95", "0.5", "1")
 
 PROMPT = Text("a prompt", "the sound in words", 2000, fold=True)
 TAG = Text("a tag", "a short text", 64)
+NAMING = Text("a naming template", "a template such as {id}_{variation}, or ucs", 200)
 PIECE = Text("a value", "a short text", 200)
 ID = Text("an id", "an id such as sfx/door/wood", 200)
 NAME = Text("a name", "a name such as emberfall", 120)

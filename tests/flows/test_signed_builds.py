@@ -272,3 +272,16 @@ def test_verify_and_show_tell_states_with_exit_codes(signed: ToyProject) -> None
     assert "algorithmicMedia by toy" in shown.stdout
     assert run("show", broken).exit_code == 5
     assert json.loads(run("show", good, "--json").stdout)["manifest"]["title"] == "a/two_01"
+
+
+def test_a_new_naming_renames_signed_files_and_makes_nothing_again(signed: ToyProject) -> None:
+    before = signed.library()
+    named = SIGNING.replace("credentials:", "naming: '{project} {name} {variation}', credentials:")
+    signed.write(TWO + THREE, named)
+    told = json.loads(command(signed, "--json").stdout)
+    assert (told["generated"], told["mastered"], told["published"]) == (0, 0, True)
+    after = signed.library()
+    assert after["toys two 01.ogg.c2pa"] == before["a/two_01.ogg.c2pa"]
+    assert sorted(after.values()) == sorted(before.values())
+    assert states(signed) == {"Trusted"}
+    assert up_to_date(prepare(signed.manifest, str(signed.outputs)))

@@ -65,6 +65,7 @@ def test_the_defaults_of_the_handbook_are_the_built_in_ones(kind: str) -> None:
     assert shown["bit_depth"] == built_in["bit_depth"]
     assert shown["license"] == built_in["license"]
     assert shown["credentials"] == built_in["credentials"]
+    assert shown["naming"] == built_in["naming"]
     assert shown["formats"] == f"[{', '.join(built_in['formats'])}]"
     for key in ("channels", "variations", "candidates"):
         assert shown[key] == str(built_in[key])

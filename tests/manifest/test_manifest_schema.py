@@ -110,6 +110,8 @@ KEYS = [
     "license: mine",
     "credentials: required",
     "credentials: sign",
+    "naming: 'x/{name}_{variation}'",
+    "naming: null",
     "ucs: {category: FOOTHmn, name: Step}",
     "ucs: {name: Step}",
     "variations: 6",
