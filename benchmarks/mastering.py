@@ -262,8 +262,7 @@ def _normalize(jobs: Sequence[Job], folder: Path) -> Callable[[], None]:
                 "-of",
                 str(folder),
                 "-f",
-                "-e",
-                "-threads 1",
+                "-e=-threads 1",
             ]
             subprocess.run(
                 [*command, *files, *options],
