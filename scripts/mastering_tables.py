@@ -43,7 +43,18 @@ def _ffmpeg(clip: Clip) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "signal.wav"
         path.write_bytes(wav_bytes(clip, "float"))
-        command = ["ffmpeg", "-hide_banner", "-nostats", "-i", str(path), "-af", "ebur128=peak=true", "-f", "null", "-"]
+        command = [
+            "ffmpeg",
+            "-hide_banner",
+            "-nostats",
+            "-i",
+            str(path),
+            "-af",
+            "ebur128=peak=true",
+            "-f",
+            "null",
+            "-",
+        ]
         told = subprocess.run(command, capture_output=True, text=True, check=True).stderr
     summary = told[told.rindex("Summary:") :]
     found = {name: float(value) for name, value in re.findall(r"(I|LRA|Peak):\s+(-?[\d.]+|-?inf)", summary)}
@@ -64,9 +75,13 @@ def agreement(signals: int) -> None:
             ours.integrated_lufs - meter.integrated_loudness(clip.samples.T.astype(np.float64))
         )
         off["ffmpeg ebur128", "integrated"].append(ours.integrated_lufs - theirs["integrated"])
-        off["ffmpeg ebur128", "momentary maximum"].append((ours.momentary_max_lufs or 0.0) - theirs["momentary"])
+        off["ffmpeg ebur128", "momentary maximum"].append(
+            (ours.momentary_max_lufs or 0.0) - theirs["momentary"]
+        )
         off["ffmpeg ebur128", "true peak"].append((ours.true_peak_dbtp or 0.0) - theirs["true peak"])
-    print("| meter | value | signals | mean | mean of magnitudes | 99 % within | worst |\n|---|---|---|---|---|---|---|")
+    print(
+        "| meter | value | signals | mean | mean of magnitudes | 99 % within | worst |\n|---|---|---|---|---|---|---|"
+    )
     for (meter_name, value), found in off.items():
         size = np.abs(found)
         print(
@@ -81,7 +96,10 @@ def _mixed(seed: int) -> tuple[Clip, MasteringSpec]:
     if seed % 10 < 7:
         clip = signal(seed)
         clip = Clip(clip.samples[:, : round(random.uniform(0.06, 2.0) * clip.rate)], clip.rate)
-        clip = Clip(clip.samples * np.exp(-np.linspace(0, random.uniform(1, 6), clip.length, dtype=np.float32)), clip.rate)
+        clip = Clip(
+            clip.samples * np.exp(-np.linspace(0, random.uniform(1, 6), clip.length, dtype=np.float32)),
+            clip.rate,
+        )
         rate, channels = int(random.choice([44_100, 48_000])), 1
         spec = MasteringSpec(
             float(random.choice([-24, -18, -14])), -1.0, rate, channels, 3.0, False, None, True, 0.0, 0.01
@@ -92,14 +110,20 @@ def _mixed(seed: int) -> tuple[Clip, MasteringSpec]:
     samples = np.tile(clip.samples, 1 + int(7 * clip.rate / clip.length))[:, : 7 * clip.rate]
     stereo = np.repeat(samples, 2, axis=0)[:2]
     bpm = 120.0 if loop else None
-    spec = MasteringSpec(float(random.choice([-20, -16, -11])), -1.0, 48_000, 2, 5.0, loop, bpm, False, 0.0, 0.2 * (not loop))
+    spec = MasteringSpec(
+        float(random.choice([-20, -16, -11])), -1.0, 48_000, 2, 5.0, loop, bpm, False, 0.0, 0.2 * (not loop)
+    )
     return Clip(np.ascontiguousarray(stereo), clip.rate), spec
 
 
 def _level(made: Master, clip: Clip) -> float:
     step = next(one for one in made.chain if one["step"] == "gain")
     found = measure(clip, circular=made.loop is not None)
-    value = {"integrated": found.integrated_lufs, "momentary": found.momentary_max_lufs, "peak": found.true_peak_dbtp}
+    value = {
+        "integrated": found.integrated_lufs,
+        "momentary": found.momentary_max_lufs,
+        "peak": found.true_peak_dbtp,
+    }
     return float(value[step["method"]] or 0.0) - float(step["target"])
 
 
@@ -129,14 +153,18 @@ def masters(count: int) -> None:
     print("| outcome | masters |\n|---|---|")
     for reason, number in reasons.most_common():
         print(f"| {reason} | {number} |")
-    print(f"\nwithout a recorded reason: {unexplained}\n\n| format | highest true peak | lowered |\n|---|---|---|")
+    print(
+        f"\nwithout a recorded reason: {unexplained}\n\n| format | highest true peak | lowered |\n|---|---|---|"
+    )
     for name, peak in highest.items():
         print(f"| {name} | {peak:.2f} dBTP | {lowered[name]} |")
 
 
 def main() -> None:
     """Run one of the two."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("table", choices=["agreement", "masters"])
     parser.add_argument("--signals", type=int, default=200)
     parser.add_argument("--count", type=int, default=1000)

@@ -73,7 +73,9 @@ def bubbles(random: Random, rate: int) -> Wave:
         length = round(random.uniform(0.02, 0.08) * rate)
         start = int(random.integers(0, len(wave) - length))
         sweep = np.cumsum(np.linspace(1, 1.5, length) * random.uniform(300, 2000)) / rate
-        wave[start : start + length] += np.sin(2 * np.pi * sweep) * np.hanning(length) * random.uniform(0.2, 1)
+        wave[start : start + length] += (
+            np.sin(2 * np.pi * sweep) * np.hanning(length) * random.uniform(0.2, 1)
+        )
     return wave
 
 
@@ -110,9 +112,9 @@ def _ring(random: Random, rate: int) -> Wave:
     """Three seconds of tones that wrap exactly."""
     length = 3 * rate
     cycles = random.integers(150, 2400, 5)
-    return 0.12 * np.sin(2 * np.pi * np.arange(length) * cycles[:, None] / length + random.uniform(0, 6, (5, 1))).sum(
-        axis=0
-    )
+    return 0.12 * np.sin(
+        2 * np.pi * np.arange(length) * cycles[:, None] / length + random.uniform(0, 6, (5, 1))
+    ).sum(axis=0)
 
 
 def _clip(wave: Wave, rate: int) -> Clip:
