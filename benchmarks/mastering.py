@@ -8,7 +8,8 @@ file to a finished file at 48 kHz, 24 bit:
 - ours: `pipeline.mastering.master` and `pipeline.delivery.render`: trim or loop cut, soxr, loudness, true-peak
   limiter, all measurements, labels in bext, iXML and INFO;
 - the pydub chain: pydub loads, strips silence (`detect_leading_silence`, 10 ms chunks, both ends), folds channels,
-  fades or crossfades the loop, and converts the rate; pyloudnorm measures and normalises; soundfile writes. pydub converts
+  fades or crossfades the loop, and converts the rate; pyloudnorm measures and normalises; soundfile writes.
+  pydub converts
   rates by straight lines between samples, which is quick and aliases, so a second figure has the same chain with soxr;
   there are no true peak, no tags and no report;
 - ffmpeg-normalize: EBU R128 in two passes to the same target, ceiling, rate and format, many files a call.
@@ -262,8 +263,7 @@ def _normalize(jobs: Sequence[Job], folder: Path) -> Callable[[], None]:
                 "-of",
                 str(folder),
                 "-f",
-                "-e",
-                "-threads 1",
+                "-e=-threads 1",
             ]
             subprocess.run(
                 [*command, *files, *options],
