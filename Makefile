@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help setup setup-audiocraft setup-dev demo test test-slow check lint types imports docs format bench-rebuild clean
+.PHONY: help setup setup-audiocraft setup-dev demo test test-slow check lint types imports docs format bench-rebuild browser tools clean
 
 help:  ## What there is to make.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -19,7 +19,7 @@ setup-dev: $(VENV)/.cuesmith-dev  ## The .venv with all that tests and checks ne
 
 $(VENV)/.cuesmith: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(PIP) -e .
+	$(PIP) -e '.[c2pa]'
 	touch $@
 
 # AudioCraft pins a torch of 2023 and a hundred packages that inference never calls, so it comes without them.
@@ -39,8 +39,16 @@ demo: setup  ## Build the example game with the sketch engine; no GPU, no weight
 test: setup-dev  ## Every test of the default suite.
 	$(BIN)/python -m pytest
 
+tools:  ## Debian: the programs with which tests read tags back (as root).
+	apt-get install -y libimage-exiftool-perl mediainfo ffmpeg
+
 test-slow: setup-dev  ## The long tests: many kills, many mutations.
 	$(BIN)/python -m pytest -m slow
+
+browser:  ## Where the browser tests find a Chromium, and how to get one.
+	@echo "Tests and scripts use CHROMIUM, or chromium, chromium-browser, google-chrome on the path, or Playwright's own."
+	@echo "Debian, Ubuntu: apt-get install chromium.   Anywhere: $(BIN)/python -m playwright install chromium"
+	@echo "Without one the tests marked browser are skipped."
 
 check: lint types imports docs  ## Format, lint, types, import rules, docs.
 

@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pipeline.catalog import Catalog, Failures, Reviews, ReviewState, Version, assemble
+from pipeline.catalog import (
+    Catalog,
+    Failures,
+    Reviews,
+    ReviewState,
+    Sealing,
+    SignedFiles,
+    Version,
+    assemble,
+    is_open,
+)
+from pipeline.credentials import available, configured
 from pipeline.errors import UsageError
 from pipeline.manifest import load, load_cached
-from pipeline.manifest.spec import Project
+from pipeline.manifest.spec import CredentialsPolicy, Project
 from pipeline.plan import APPROVED, LOCKED, AssetPlan, Known, Plan, VariationPlan, plan
 from pipeline.provenance import MasterRow
 from pipeline.store import Store
 
+Signatures = Mapping[tuple[str, int], SignedFiles]
+"""By asset id and variation."""
 MadeMaster = Callable[[AssetPlan, VariationPlan], str | None]
 """Digest of the master that a build made for a variation; None where it made none."""
 
@@ -33,6 +47,11 @@ class Prepared:
     plan: Plan
     reviews: ReviewState
     only: tuple[str, ...]
+
+    @cached_property
+    def policies(self) -> Mapping[str, CredentialsPolicy]:
+        """By asset id: who may sign its files."""
+        return {asset.id: asset.credentials for asset in self.project.assets}
 
     def in_scope(self, asset: str) -> bool:
         """Whether the build may change the rows of ``asset``: all, or those that match ``--only``."""
@@ -85,7 +104,8 @@ def up_to_date(prepared: Prepared) -> bool:
     latest = prepared.latest
     if prepared.plan.stale or latest is None or latest.project != prepared.project.name:
         return False
-    return latest.same_masters(next_rows(prepared, latest))
+    rows = next_rows(prepared, latest, known=prepared.known)
+    return latest.same_masters(rows) and not open_rows(prepared, rows)
 
 
 def next_rows(
@@ -94,21 +114,67 @@ def next_rows(
     failures: Failures | None = None,
     made: MadeMaster | None = None,
     reviews: ReviewState | None = None,
+    signed: Signatures | None = None,
+    known: Known | None = None,
 ) -> tuple[MasterRow, ...]:
-    """The rows of the version that would follow ``before``, under ``reviews`` (default: those of the plan)."""
+    """The rows of the version that would follow ``before``, under ``reviews`` (default: those of the plan).
+
+    ``signed`` is what this build signed. ``known`` spares a new look into the store.
+    """
+    fresh = known or prepared.known.fresh()
+    quarantined = {place: reason for place, (reason, _) in _known_failures(prepared).items()}
 
     def digest(plan: AssetPlan, variation: VariationPlan) -> str:
         return (made(plan, variation) if made else None) or variation.master
 
-    return assemble(
+    rows = assemble(
         prepared.plan.assets,
-        failures or {},
+        {**quarantined, **(failures or {})},
         digest,
-        prepared.known.fresh().master,
+        fresh.master,
         before,
         lambda asset: not prepared.in_scope(asset),
         reviews or prepared.reviews,
     )
+    return _settled(prepared, rows, before, signed or {}, fresh)
+
+
+def _settled(
+    prepared: Prepared, rows: tuple[MasterRow, ...], before: Version | None, signed: Signatures, known: Known
+) -> tuple[MasterRow, ...]:
+    """The rows with the signatures that they shall have, as far as they exist."""
+    policies = prepared.policies
+    if set(policies.values()) <= {"none"} and not any("credentials" in row for row in rows):
+        return rows
+    identity = configured()
+    sealing = Sealing(identity.name if identity else None, available(), known.objects)
+    earlier = before.by_variation if before else {}
+    return tuple(
+        sealing.settle(row, policies.get(row["asset"]), earlier.get(place), signed.get(place))
+        for row in rows
+        for place in [(row["asset"], row["variation"])]
+    )
+
+
+def open_rows(prepared: Prepared, rows: Sequence[MasterRow]) -> list[MasterRow]:
+    """Those of settled ``rows`` that are still to be signed."""
+    return [row for row in rows if is_open(row, prepared.policies.get(row["asset"]))]
+
+
+def _known_failures(prepared: Prepared) -> dict[tuple[str, int], tuple[str, str]]:
+    """By asset id and variation, what earlier builds made and quarantined: its reason and its master's digest."""
+    return {
+        (plan.asset.id, variation.variation): (variation.quarantined, variation.master)
+        for plan in prepared.plan.assets
+        for variation in plan.variations
+        if variation.quarantined
+    }
+
+
+def failed_json(asset: str, variation: int, stage: str, reason: str, master: str | None) -> dict[str, Any]:
+    """One item of ``failed`` in the object of ``build --json``; what failed its quality gates names its record."""
+    told: dict[str, Any] = {"asset": asset, "variation": variation, "stage": stage, "reason": reason}
+    return told | ({"master": master} if stage == "quality" else {})
 
 
 def waiting_in(version: Version | None) -> int:
@@ -118,14 +184,19 @@ def waiting_in(version: Version | None) -> int:
 
 def unbuilt(prepared: Prepared) -> dict[str, Any]:
     """The object of ``build --json`` for a build that makes nothing."""
+    failed = sorted(_known_failures(prepared).items())
     return {
         "version": prepared.latest.number if prepared.latest else None,
         "published": False,
         "generated": 0,
         "mastered": 0,
-        "reused": sum(len(plan.variations) for plan in prepared.plan.assets),
+        "reused": sum(len(plan.variations) for plan in prepared.plan.assets) - len(failed),
         "waiting": waiting_in(prepared.latest),
-        "failed": [],
+        "failed": [
+            failed_json(asset, variation, "quality", reason, master)
+            for (asset, variation), (reason, master) in failed
+        ],
         "run": None,
+        "report": None,
         "seconds": 0.0,
     }

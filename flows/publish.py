@@ -1,4 +1,4 @@
-"""Publishing: rows of the next version, its tables, the pointer and the library. No Prefect here."""
+"""Publishing: signatures, rows of the next version, its tables, the pointer and the library. No Prefect here."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any
 
 from flows.journal import Journal, listener, new_run_id
 from flows.prepare import MadeMaster, Prepared, next_rows, unbuilt, waiting_in
+from flows.reporting import report_build
+from flows.sealing import sign
 from pipeline.catalog import Failures, Reviews, Version, sync_latest
 from pipeline.catalog.tables import csv_bytes, frame, parquet_bytes
 from pipeline.provenance import MasterRow
@@ -24,19 +26,22 @@ def publish(
     failures: Failures | None = None,
     made: MadeMaster | None = None,
 ) -> tuple[Version | None, bool]:
-    """Publish the masters of a build, and show them in the library.
+    """Sign the masters of a build where the manifest asks for it, publish them, and show them in the library.
 
     Returns the latest version afterwards and whether it is new; None when there is nothing to publish at all.
     ``build`` goes into ``build.json``.
     """
 
+    signed = sign(prepared, next_rows(prepared, prepared.latest, failures, made))
+
     def rows(before: Version | None) -> tuple[MasterRow, ...]:
-        return next_rows(prepared, before, failures, made, Reviews(prepared.store).state())
+        return next_rows(prepared, before, failures, made, Reviews(prepared.store).state(), signed)
 
     def companions(version: Version) -> Mapping[str, bytes]:
         table = frame(version)
         result = {"version": version.number, "published": True, "waiting": waiting_in(version)}
         facts = {"schema": BUILD_SCHEMA, **build, **result}
+        facts.pop("report", None)
         return {
             "catalog.parquet": parquet_bytes(table),
             "catalog.csv": csv_bytes(table),
@@ -69,6 +74,8 @@ def publish_only(prepared: Prepared) -> dict[str, Any]:
         "published": published,
         "waiting": waiting_in(version),
     }
+    if version is not None and published:
+        result["report"] = report_build(prepared.store, version, journal)
     journal.write("build-done", **result)
     journal.close()
     return result

@@ -15,12 +15,24 @@ from typing import Any
 from flows.crew import Crew, Errand
 from flows.devices import devices_for, parse_devices
 from flows.journal import Journal, Listener
-from flows.prepare import Prepared, waiting_in
+from flows.prepare import Prepared, failed_json, waiting_in
 from flows.publish import publish
+from flows.reporting import report_build
+from flows.sealing import open_signer
 from pipeline.catalog import Version
 from pipeline.errors import UsageError
 from pipeline.generators import find_engine
-from pipeline.jobs import AssetOrder, Event, Failed, Mastered, MasterJob, TakeMade, TakesJob, VariationOrder
+from pipeline.jobs import (
+    AssetOrder,
+    Event,
+    Failed,
+    Mastered,
+    MasterJob,
+    Quarantined,
+    TakeMade,
+    TakesJob,
+    VariationOrder,
+)
 from pipeline.plan import AssetPlan, Shard, TakeOrder, VariationPlan, group_digest, master_digest, share_out
 from pipeline.provenance import ManifestFacts
 from pipeline.provenance.facts import git_commit
@@ -63,10 +75,12 @@ class BuildRun:
         self._estimated_seconds = 0.0
         self._version: Version | None = None
         self._published = False
+        self._report: str | None = None
         self._held = contextlib.ExitStack()
         self._git = git_commit(Path(prepared.project.file).resolve().parent)
 
     def __enter__(self) -> BuildRun:
+        open_signer(self._prepared)
         self._held.enter_context(self._prepared.store.shared())
         plan = self._prepared.plan
         self._journal.write(
@@ -152,6 +166,8 @@ class BuildRun:
             build=self.result()
             | {"stages": self._stages, "git": self._git, "prefect_run": self._prefect_run},
         )
+        if self._version is not None and self._published:
+            self._report = report_build(self._prepared.store, self._version, self._journal)
         self._journal.write("build-done", **self.result())
 
     def result(self) -> dict[str, Any]:
@@ -166,10 +182,11 @@ class BuildRun:
             "reused": variations - mastered - len(self._failed),
             "waiting": waiting_in(self._version),
             "failed": [
-                {"asset": asset, "variation": variation, "stage": stage, "reason": reason}
+                failed_json(asset, variation, stage, reason, self._digests.get((asset, variation)))
                 for (asset, variation), (stage, reason) in sorted(self._failed.items())
             ],
             "run": self.run,
+            "report": self._report,
             "seconds": round(time.monotonic() - self._began, 3),
         }
 
@@ -223,9 +240,10 @@ class BuildRun:
                 self._journal.write(
                     "master", master=event.item, audio_seconds=event.seconds, took=round(event.took, 3)
                 )
-            elif isinstance(event, Failed):
+            elif isinstance(event, Failed | Quarantined):
                 place = next(place for place, digest in self._digests.items() if digest == event.item)
-                self._fail(place, "master", event.reason)
+                stage = "quality" if isinstance(event, Quarantined) else "master"
+                self._fail(place, stage, event.reason)
 
     def _fail(self, place: tuple[str, int], stage: str, reason: str) -> None:
         self._failed[place] = (stage, reason)
@@ -247,6 +265,9 @@ class BuildRun:
             )
             self._digests[plan.asset.id, variation] = digest
             made = kept or self._prepared.known.master_is_whole(digest)
+            known = planned[variation].quarantined if kept else self._prepared.known.quarantined(digest)
+            if known:
+                self._fail((plan.asset.id, variation), "quality", known)
             orders.append(VariationOrder(variation, takes, digest, made))
         if all(order.made for order in orders):
             return None

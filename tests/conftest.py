@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 PLUGINS = Path(__file__).parent / "plugins"
@@ -11,7 +12,10 @@ PLUGINS = Path(__file__).parent / "plugins"
 sys.path.insert(0, str(PLUGINS))
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(PLUGINS), os.environ.get("PYTHONPATH")]))
 os.environ["PREFECT_LOGGING_LEVEL"] = "CRITICAL"
+os.environ["CUESMITH_CONFIG"] = tempfile.mkdtemp(prefix="cuesmith-config-")
 os.environ["DO_NOT_TRACK"] = "1"
 os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
 os.environ.pop("PREFECT_API_URL", None)
 os.environ.pop("CUESMITH_OUTPUTS", None)
+os.environ.pop("CUESMITH_C2PA_CERT", None)
+os.environ.pop("CUESMITH_C2PA_KEY", None)

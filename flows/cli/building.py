@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import time
+from collections import Counter
 from typing import Annotated, Any
 
 import typer
@@ -14,6 +15,7 @@ from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Manifest, Only, Outputs, 
 from flows.devices import parse_devices
 from flows.prepare import Prepared, prepare, unbuilt, up_to_date
 from pipeline.catalog import sync_latest
+from pipeline.credentials import DEVELOPMENT
 
 _NOTHING_PUBLISHED = 1
 _SOME_FAILED = 3
@@ -69,6 +71,25 @@ def build_command(
         raise typer.Exit(_SOME_FAILED if result["version"] else _NOTHING_PUBLISHED)
 
 
+def _tell_credentials(prepared: Prepared) -> None:
+    if set(prepared.policies.values()) <= {"none"}:
+        return
+    version = prepared.catalog.latest()
+    told = [row["credentials"] for row in version.masters if "credentials" in row] if version else []
+    by = Counter(one["signed_by"] for one in told)
+    unsigned = by.pop(None, 0)
+    for signer, count in sorted(by.items(), key=str):
+        name = (
+            "a development certificate (not for release)"
+            if signer == DEVELOPMENT
+            else f"certificate {signer}"
+        )
+        remark(f"Content Credentials: {count} masters are signed with {name}")
+    if unsigned:
+        reason = next(one["reason"] for one in told if one["signed_by"] is None)
+        remark(f"Content Credentials: {unsigned} masters are NOT signed: {reason}")
+
+
 def _tell(result: dict[str, Any], prepared: Prepared) -> None:
     made = f"{result['generated']} takes generated, {result['mastered']} mastered, {result['reused']} reused"
     for failure in result["failed"]:
@@ -80,8 +101,13 @@ def _tell(result: dict[str, Any], prepared: Prepared) -> None:
         return
     state = "published" if result["published"] else "unchanged"
     answer(f"catalog version {result['version']} {state}: {made} in {result['seconds']:.1f} s")
+    _tell_credentials(prepared)
     if result["waiting"]:
         remark(f"{result['waiting']} new takes wait for review: cuesmith catalog show --state waiting")
     library = prepared.store.backend.local_path("library/latest")
     if library is not None:
         answer(f"listen: {library}")
+    if result["report"]:
+        answer(f"review: {prepared.store.backend.local_path(result['report']) or result['report']}")
+    elif result["published"]:
+        remark(f"warning: no report: runs/{result['run']}/journal.jsonl says why; try: cuesmith report")

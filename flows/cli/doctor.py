@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import platform
 import shutil
@@ -34,7 +33,13 @@ def doctor(outputs: Outputs = DEFAULT_OUTPUTS, as_json: AsJson = False) -> None:
 
     One line each: versions, devices and their memory, which models are here and whole, disk.
     """
-    lines = [*_machine(), *_disks(outputs), *_audiocraft(), *_models()]
+    try:
+        from pipeline.generators.audiocraft.probe import findings
+    except (ImportError, OSError) as error:
+        audiocraft = [_without_audiocraft(error)]
+    else:
+        audiocraft = [(one.what, one.found, one.fix) for one in findings()]
+    lines = [*_machine(), *_disks(outputs), *audiocraft, *_models()]
     if as_json:
         answer_json({"lines": [{"what": what, "found": found, "fix": fix} for what, found, fix in lines]})
         return
@@ -73,20 +78,11 @@ def _disks(outputs: str) -> list[Line]:
     return lines
 
 
-def _audiocraft() -> list[Line]:
-    if importlib.util.find_spec("torch") is None:
-        return [
-            (
-                "audiocraft",
-                "not installed",
-                "to generate with models: make setup-audiocraft (the sketch engine needs nothing)",
-            )
-        ]
-    try:
-        from pipeline.generators.audiocraft.probe import findings
-    except (ImportError, OSError) as error:
-        return [("audiocraft", f"cannot be imported: {error}", "run: make setup-audiocraft")]
-    return [(one.what, one.found, one.fix) for one in findings()]
+def _without_audiocraft(error: ImportError | OSError) -> Line:
+    if isinstance(error, ModuleNotFoundError) and error.name == "torch":
+        fix = "to generate with models: make setup-audiocraft (the sketch engine needs nothing)"
+        return ("audiocraft", "not installed", fix)
+    return ("audiocraft", f"cannot be imported: {error}", "run: make setup-audiocraft")
 
 
 def _models() -> list[Line]:

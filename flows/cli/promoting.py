@@ -47,9 +47,10 @@ def promote(
     outputs: Outputs = DEFAULT_OUTPUTS,
     as_json: AsJson = False,
 ) -> None:
-    """Point a channel to a version, through the release gate: it says everything that speaks against it.
+    """Point a channel to a version, through the release gate.
 
-    Exit code 1 when a reason stands. What was overridden, by whom and why, stays in the channel's history.
+    The gate says everything that speaks against it. Exit code 1 when a reason stands. What was overridden, by whom
+    and why, stays in the channel's history.
     """
     overrides = _overrides(override or [], because or [])
     catalog = Catalog(Store.open(outputs))

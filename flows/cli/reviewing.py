@@ -12,16 +12,14 @@ import typer
 
 from flows.cli.answers import answer, answer_json, command, remark
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, By, Outputs, version_or_latest
+from flows.cli.reporting import register_review
 from pipeline.catalog import Catalog, Filter, ReviewAction, ReviewEvent, Reviews
 from pipeline.errors import UsageError
 from pipeline.provenance.facts import now
 from pipeline.review import decide, read_decisions, reviewer_name
 from pipeline.store import Store
 
-group = typer.Typer(
-    help="Approve, reject, comment on and lock masters; decisions are kept with name and time.",
-    no_args_is_help=True,
-)
+group = typer.Typer()
 
 _ACTIONS: dict[ReviewAction, str] = {
     "approve": "Approve masters: a build never replaces them; a new take waits until it is approved.",
@@ -36,6 +34,9 @@ _ACTIONS: dict[ReviewAction, str] = {
 def register(app: typer.Typer) -> None:
     """Add the commands to ``app``."""
     app.add_typer(group, name="review")
+
+
+register_review(group)
 
 
 def _deciding(action: ReviewAction) -> Callable[..., None]:

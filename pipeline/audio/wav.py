@@ -16,10 +16,12 @@ import soundfile
 
 from pipeline.audio.clip import Clip
 from pipeline.audio.dither import Depth, pcm_bytes
-from pipeline.audio.riff import IEEE_FLOAT, PCM, Chunk, format_chunk, riff_bytes
-from pipeline.errors import UsageError
+from pipeline.audio.riff import IEEE_FLOAT, PCM, Chunk, format_chunk, read_chunks, riff_bytes
+from pipeline.errors import CuesmithError, UsageError
 
 _BITS: dict[Depth, int] = {"16": 16, "24": 24, "float": 32}
+_PLAIN = {(PCM, 16): "<i2", (IEEE_FLOAT, 32): "<f4"}
+"""Numpy's types of what is read without libsndfile, by format tag and bits."""
 
 
 def wav_bytes(clip: Clip, depth: Depth = "24", chunks: Sequence[Chunk] = ()) -> bytes:
@@ -35,16 +37,40 @@ def wav_bytes(clip: Clip, depth: Depth = "24", chunks: Sequence[Chunk] = ()) -> 
     return riff_bytes([*head, *chunks, Chunk("data", pcm_bytes(clip, depth))])
 
 
+def _plain(data: bytes) -> Clip | None:
+    """The sound of a WAV of 16 bit integers or float32; None for anything else, broken files too.
+
+    Most of what a build reads is one of these, and opening libsndfile costs more than reading a short one.
+    """
+    if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
+        return None
+    try:
+        chunks = {chunk.id: chunk.data for chunk in read_chunks(data)}
+        tag, channels, rate, _, frame, bits = struct.unpack_from("<HHIIHH", chunks["fmt "])
+        if (tag, bits) not in _PLAIN or not channels or frame != channels * bits // 8:
+            return None
+        values = np.frombuffer(chunks["data"], _PLAIN[tag, bits]).reshape(-1, channels)
+    except (CuesmithError, KeyError, ValueError, struct.error):
+        return None
+    samples = np.array(values.T, np.float32, order="C")
+    if tag == PCM:
+        samples *= np.float32(1 / 32768)
+    return Clip(samples, rate) if rate else None
+
+
 def read(source: bytes | str | Path) -> Clip:
     """The sound of a file's bytes or path: wav, flac, ogg, opus, mp3, aiff and whatever libsndfile reads.
 
     Raises `UsageError` naming the file and libsndfile's reason.
     """
     name = "the sound" if isinstance(source, bytes) else str(source)
-    file = io.BytesIO(source) if isinstance(source, bytes) else source
     try:
-        samples, rate = soundfile.read(file, dtype="float32", always_2d=True)
-    except soundfile.LibsndfileError as error:
+        data = source if isinstance(source, bytes) else Path(source).read_bytes()
+        found = _plain(data)
+        if found is not None:
+            return found
+        samples, rate = soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)
+    except (OSError, soundfile.LibsndfileError) as error:
         raise UsageError(
             f"{name} cannot be read as audio: {error}; give a wav, flac, ogg, opus or mp3"
         ) from error

@@ -13,6 +13,7 @@ from pipeline.catalog.naming import file_name
 from pipeline.catalog.promotion import Verdict, promote, rollback
 from pipeline.catalog.reviews import ACTIONS, ReviewAction, ReviewEvent, Reviews, ReviewState, fold
 from pipeline.catalog.rows import Failures, assemble, row_of
+from pipeline.catalog.sealing import Sealing, SignedFiles, bare, is_open
 from pipeline.catalog.standing import STATES, Filter, name_of, states_of
 from pipeline.catalog.version import CATALOG_SCHEMA, Version
 
@@ -35,15 +36,19 @@ __all__ = [
     "ReviewEvent",
     "ReviewState",
     "Reviews",
+    "Sealing",
+    "SignedFiles",
     "Step",
     "Verdict",
     "Version",
     "assemble",
+    "bare",
     "diff",
     "file_name",
     "fold",
     "forget_library",
     "history",
+    "is_open",
     "name_of",
     "promote",
     "refusals",

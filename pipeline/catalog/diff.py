@@ -117,6 +117,8 @@ def _reasons(before: MasterRow, after: MasterRow, records: Records, rejected: Se
     for key, word in (("tags", "tags"), ("ucs", "UCS labels"), ("bpm", "bpm")):
         if before.get(key) != after.get(key):
             yield f"{word} changed: {_label(before.get(key))} -> {_label(after.get(key))}"
+    if _signer(before) != _signer(after):
+        yield f"signed by: {say(_signer(before))} -> {say(_signer(after))}"
     if before["status"] != after["status"]:
         why = f" ({after['reason']})" if "reason" in after else ""
         yield f"status changed: {before['status']} -> {after['status']}{why}"
@@ -130,7 +132,10 @@ def _master_reasons(
     old, new = records.get(before["master"]), records.get(after["master"])
     if old and new:
         found.extend(
-            spec_reasons({**old["mastering"], **old["delivery"]}, {**new["mastering"], **new["delivery"]})
+            spec_reasons(
+                {**old["mastering"], **old["delivery"], **old.get("gates", {})},
+                {**new["mastering"], **new["delivery"], **new.get("gates", {})},
+            )
         )
     elif before["mastering"] != after["mastering"]:
         found.append("mastering changed")
@@ -171,6 +176,11 @@ def _waiting_reasons(before: MasterRow, after: MasterRow) -> Iterator[str]:
 
 def _value(row: MasterRow, key: str) -> Any:
     return row.get(key)
+
+
+def _signer(row: MasterRow) -> str | None:
+    credentials = row.get("credentials")
+    return credentials["signed_by"] if credentials else None
 
 
 def _label(value: Any) -> str:

@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 from pipeline.catalog.reviews import ReviewState
 from pipeline.catalog.standing import name_of, states_of
 from pipeline.catalog.version import Version
+from pipeline.credentials import DEVELOPMENT
 from pipeline.errors import StoreError, VerificationError
 from pipeline.provenance import MASTER_SCHEMA, MasterRecord, MasterRow
 from pipeline.store import ObjectRef, Store
@@ -34,7 +35,7 @@ _WORDS: Mapping[Code, str] = {
     "unapproved": "nobody approved them; cuesmith review approve",
     "rejected": "rejected in review; build again, then review the new takes",
     "quality-gate": "a quality gate closed; reject them, or change the recipe, and build again",
-    "credentials": "without Content Credentials; sign them",
+    "credentials": "without Content Credentials of your own; write credentials: required in the manifest",
     "verification": "a file or its record is missing or damaged; cuesmith verify --repair, then build again",
     "stale": "kept from an earlier version because making the new one failed; build again",
 }
@@ -97,15 +98,12 @@ def _against(
     else:
         for failure in record["quality"]["failures"]:
             yield "quality-gate", f"{failure['name']}: {failure['what']}"
-        if not _signed(record):
-            yield "credentials", ""
+    told = row.get("credentials")
+    if told is None or told["signed_by"] is None:
+        yield "credentials", (told and told["reason"]) or ""
+    elif told["signed_by"] == DEVELOPMENT:
+        yield "credentials", "signed with a development certificate"
     for _, what in damage(store, [row]):
         yield "verification", what
     if row["status"] == "stale":
         yield "stale", row.get("reason", "")
-
-
-def _signed(record: MasterRecord) -> bool:
-    """Whether every rendition has Content Credentials, inside it or beside it."""
-    renditions: list[dict[str, Any]] = list(record["renditions"])  # type: ignore[arg-type]
-    return all(rendition.get("credentials") for rendition in renditions)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 
-from pipeline.catalog.naming import file_name
+from pipeline.catalog.naming import file_name, renamed
 from pipeline.catalog.reviews import ReviewState
 from pipeline.catalog.version import Version
 from pipeline.catalog.waiting import beside, outcome, promoted, settled
 from pipeline.manifest.spec import AssetSpec
 from pipeline.plan import LOCKED, LOCKED_IN_MANIFEST, AssetPlan, VariationPlan
-from pipeline.provenance import MasterRecord, MasterRow, Status
+from pipeline.provenance import CredentialsJson, MasterRecord, MasterRow, Status
 
 Failures = Mapping[tuple[str, int], str]
 """By asset id and variation: why it could not be made."""
@@ -135,7 +135,9 @@ def row_of(record: MasterRecord, asset: AssetSpec, mastering: str) -> MasterRow:
         gain_group=record.get("gain_group", ""),
         pcm_sha256=record["pcm_sha256"],
         files={
-            file_name(asset.id, record["variation"], rendition["object"]["suffix"]): rendition["object"]
+            file_name(asset.id, record["variation"], rendition["object"]["suffix"], asset.naming): rendition[
+                "object"
+            ]
             for rendition in record["renditions"]
         },
         status="current",
@@ -153,14 +155,26 @@ def _reached(record: MasterRecord) -> float | None:
 
 
 def _labelled(row: MasterRow, asset: AssetSpec) -> MasterRow:
-    """The row with what may change without any work: tags, UCS labels, place in the manifest, standing."""
-    row = settled(row)
+    """The row with what may change without any work: tags, UCS labels, names, place in the manifest, standing."""
+    row = _named(settled(row), asset)
     tags, ucs, source = sorted(asset.tags), _ucs(asset), _source(asset)
     if (row["status"], row["tags"], row["ucs"], row["source"]) == ("current", tags, ucs, source):
         return row  # the very object, so that comparing 100,000 rows is quick
     fresh = MasterRow(**{**row, "status": "current", "tags": tags, "ucs": ucs, "source": source})
     fresh.pop("reason", None)
     return fresh
+
+
+def _named(row: MasterRow, asset: AssetSpec) -> MasterRow:
+    """The row with its files under the names that the manifest gives them now."""
+    name = file_name(asset.id, row["variation"], "", asset.naming)
+    if all(path.startswith(f"{name}.") for path in row["files"]):
+        return row
+    files, credentials = renamed(row["files"], name), row.get("credentials")
+    if credentials is None:
+        return MasterRow(**{**row, "files": files})
+    told = CredentialsJson(**{**credentials, "unsigned": renamed(credentials["unsigned"], name)})
+    return MasterRow(**{**row, "files": files, "credentials": told})
 
 
 def _kept(row: MasterRow, status: Status, reason: str) -> MasterRow:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import shutil
+import subprocess
 import tempfile
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from pipeline.audio import Clip, pcm_bytes
-from pipeline.errors import MachineError
+from pipeline.audio import Clip, pcm_bytes, read
+from pipeline.errors import MachineError, UsageError
 
 try:
     from pydub import AudioSegment
@@ -53,8 +51,22 @@ def m4a_bytes(clip: Clip) -> bytes:
         return path.read_bytes()
 
 
-def m4a_clip(data: bytes) -> Clip:
-    """What an m4a file decodes to, at 16 bit."""
-    segment = _segments().from_file(io.BytesIO(data), format="m4a")
-    frames = np.frombuffer(segment.raw_data, dtype="<i2").reshape(-1, segment.channels)
-    return Clip(np.ascontiguousarray(frames.T.astype(np.float32) / 32768), int(segment.frame_rate))
+def m4a_clip(source: bytes | Path) -> Clip:
+    """What an m4a (or other AAC) file decodes to, float32 with its overshoots.
+
+    By ffmpeg alone: pydub would need ffprobe, which the extra does not carry. Raises `MachineError` without
+    ffmpeg, `UsageError` for what ffmpeg cannot read.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        encoded, decoded = Path(folder) / "sound.m4a", Path(folder) / "sound.wav"
+        if isinstance(source, bytes):
+            encoded.write_bytes(source)
+        else:
+            encoded = source.absolute()
+        asked = ["-nostdin", "-v", "error", "-i", str(encoded), "-map", "0:a:0", "-c:a", "pcm_f32le"]
+        done = subprocess.run([_ffmpeg(), *asked, str(decoded)], capture_output=True, check=False)
+        if done.returncode:
+            name = "the sound" if isinstance(source, bytes) else str(source)
+            said = done.stderr.decode(errors="replace").strip().splitlines() or ["it gave no reason"]
+            raise UsageError(f"{name} cannot be read as audio: ffmpeg says {said[-1]}; give another file")
+        return read(decoded)

@@ -4,7 +4,7 @@ A job is a frozen value that travels to a worker process; its events travel back
 is in the store before its event is sent.
 """
 
-from pipeline.jobs.events import Began, Broken, Done, Event, Failed, Mastered, TakeMade
+from pipeline.jobs.events import Began, Broken, Done, Event, Failed, Mastered, Quarantined, TakeMade
 from pipeline.jobs.masters import AssetOrder, MasterJob, VariationOrder, make_masters
 from pipeline.jobs.takes import TakesJob, make_takes
 
@@ -20,6 +20,7 @@ __all__ = [
     "Job",
     "MasterJob",
     "Mastered",
+    "Quarantined",
     "TakeMade",
     "TakesJob",
     "VariationOrder",

@@ -33,6 +33,16 @@ class Mastered:
 
 
 @dataclass(frozen=True, slots=True)
+class Quarantined:
+    """A master and its record are durable, but it failed its quality gates and must not be published."""
+
+    item: str
+    reason: str
+    seconds: float
+    took: float
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
     """An item could not be made; ``reason`` is for the person."""
 
@@ -40,7 +50,7 @@ class Failed:
     reason: str
 
 
-Event = Began | TakeMade | Mastered | Failed
+Event = Began | TakeMade | Mastered | Quarantined | Failed
 
 
 @dataclass(frozen=True, slots=True)

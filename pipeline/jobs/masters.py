@@ -10,7 +10,7 @@ from typing import Any
 from pipeline.audio import Clip, pcm_sha256, read_take
 from pipeline.delivery import Labels, render
 from pipeline.errors import CuesmithError, MachineError, MasteringError, StoreError
-from pipeline.jobs.events import Began, Event, Failed, Mastered
+from pipeline.jobs.events import Began, Event, Failed, Mastered, Quarantined
 from pipeline.jobs.objects import put_object
 from pipeline.manifest.spec import AssetSpec
 from pipeline.mastering import Master, MasteredGroup, TakeInput, master
@@ -24,7 +24,16 @@ from pipeline.provenance import (
     disclosure,
 )
 from pipeline.provenance.facts import now, software_versions
-from pipeline.quality import QualityReport, score
+from pipeline.quality import (
+    Failure,
+    Fingerprint,
+    Found,
+    QualityReport,
+    fingerprint,
+    likeness,
+    limits_of,
+    score,
+)
 from pipeline.store import ObjectRef, Store
 
 
@@ -82,6 +91,9 @@ class _Chosen:
     record: TakeRecord
     clip: Clip
     candidates: tuple[dict[str, Any], ...]
+    heard: Fingerprint
+    alike: Failure | None
+    """Another variation of the asset that it repeats."""
 
 
 def make_masters(job: MasterJob, store: Store) -> Iterator[Event]:
@@ -107,7 +119,7 @@ def make_masters(job: MasterJob, store: Store) -> Iterator[Event]:
 
 def _master_asset(job: MasterJob, order: AssetOrder, store: Store) -> Iterator[Event]:
     began = time.monotonic()
-    chosen = [_choose(order.asset, variation, store) for variation in order.variations]
+    chosen = _choose_all(order, store)
     loops = [tuple(one.record["loop"]) if one.record["loop"] else None for one in chosen]
     inputs = [TakeInput(one.clip, loop) for one, loop in zip(chosen, loops, strict=True)]  # type: ignore[arg-type]
     group = master(inputs, order.asset.mastering, gain_anchor_db=_anchor_gain(order.anchors, store))
@@ -119,26 +131,66 @@ def _master_asset(job: MasterJob, order: AssetOrder, store: Store) -> Iterator[E
             yield Failed(one.order.master, str(result))
             continue
         took = time.monotonic() - began
-        store.put_record(
-            "masters", one.order.master, _record(job, order, one, result, group, takes, took, store)
-        )
+        judged = _judge(order.asset, result, one.alike)
+        record = _record(job, order, one, result, group, takes, took, store, judged)
+        store.put_record("masters", one.order.master, record)
         began = time.monotonic()
-        yield Mastered(one.order.master, result.clip.seconds, took)
+        if record["quality"]["quarantined"]:
+            yield Quarantined(one.order.master, judged.reason, result.clip.seconds, took)
+        else:
+            yield Mastered(one.order.master, result.clip.seconds, took)
 
 
-def _choose(asset: AssetSpec, order: VariationOrder, store: Store) -> _Chosen:
-    """The candidate with the best score; the first made wins a tie."""
+def _choose_all(order: AssetOrder, store: Store) -> list[_Chosen]:
+    """Each variation's best candidate, where there is a choice one that repeats no variation before it."""
+    heard = [(f"the master {digest[:12]}", _fingerprint_of(digest, store)) for digest in order.anchors]
+    chosen: list[_Chosen] = []
+    for variation in sorted(order.variations, key=lambda one: one.variation):
+        one = _choose(order.asset, variation, heard, store)
+        chosen.append(one)
+        if one.alike is None:
+            heard.append((f"variation {variation.variation}", one.heard))
+    places = {one.order.variation: one for one in chosen}
+    return [places[variation.variation] for variation in order.variations]
+
+
+def _fingerprint_of(master: str, store: Store) -> Fingerprint:
+    record = store.get_record("masters", master, MASTER_SCHEMA)
+    if record is None:
+        raise StoreError(f"masters/{master}.json is gone; run `cuesmith verify`")
+    return fingerprint(_take(record["take"]["digest"], store)[1])
+
+
+def _choose(
+    asset: AssetSpec, order: VariationOrder, heard: list[tuple[str, Fingerprint]], store: Store
+) -> _Chosen:
+    """The candidate with the best score once what it repeats of ``heard`` is taken off; the first made wins
+    a tie."""
+    limits = limits_of(asset.quality, asset.kind)
     scored = []
     for digest in order.takes:
         record, clip = _take(digest, store)
-        scored.append((record, clip, score(clip, asset.kind)))
+        judged = score(clip, asset.kind, limits=limits)
+        printed = fingerprint(clip)
+        alike = _repeats(printed, heard, asset.quality.duplicates)
+        if alike is not None:
+            judged = judged.with_failure(alike)
+        scored.append((record, clip, judged, printed, alike))
     scored.sort(key=lambda item: -item[2].score)
     candidates = tuple(
         {"take": record["digest"], "object": record["object"]["sha256"], "score": report.score}
-        for record, _, report in scored
+        for record, _, report, _, _ in scored
     )
-    record, clip, _ = scored[0]
-    return _Chosen(order, record, clip, candidates)
+    record, clip, _, printed, alike = scored[0]
+    return _Chosen(order, record, clip, candidates, printed, alike)
+
+
+def _repeats(one: Fingerprint, heard: list[tuple[str, Fingerprint]], limit: float) -> Failure | None:
+    """The failure of a sound that is nearly the same as one of ``heard``; the most alike is named."""
+    alike = max(((likeness(one, other), name) for name, other in heard), default=(0.0, ""))
+    if alike[0] < limit:
+        return None
+    return Failure("duplicate", round(alike[0], 4), limit, f"the sound is nearly that of {alike[1]}")
 
 
 def _take(digest: str, store: Store) -> tuple[TakeRecord, Clip]:
@@ -165,6 +217,7 @@ def _record(
     takes: list[str],
     took: float,
     store: Store,
+    judged: QualityReport,
 ) -> MasterRecord:
     asset, model = order.asset, one.record["model"]
     told = disclosure(neural=model["neural"], engine=model["engine"], model=model["id"])
@@ -185,7 +238,8 @@ def _record(
         chain=list(result.chain),
         loudness=_loudness(result, group),
         measurements=result.measured.to_json(),
-        quality=_judge(asset, result).to_json(),
+        gates=asdict(asset.quality),
+        quality=_quality(asset, judged),
         loop=list(result.loop) if result.loop else None,
         pcm_sha256=pcm_sha256(result.clip, asset.delivery.bit_depth),
         renditions=renditions,
@@ -214,9 +268,25 @@ def _loudness(result: Master, group: MasteredGroup) -> dict[str, Any]:
     }
 
 
-def _judge(asset: AssetSpec, result: Master) -> QualityReport:
+def _judge(asset: AssetSpec, result: Master, alike: Failure | None) -> QualityReport:
     asked = asset.mastering.duration_s if result.loop or asset.kind == "music" else None
-    return score(result.clip, asset.kind, asked_s=asked, loop=result.loop)
+    judged = score(
+        result.clip,
+        asset.kind,
+        asked_s=asked,
+        rate_hz=asset.mastering.sample_rate_hz,
+        loop=result.loop,
+        limits=limits_of(asset.quality, asset.kind),
+        found=Found(result.measured, result.seam),
+    )
+    return judged.with_failure(alike) if alike else judged
+
+
+def _quality(asset: AssetSpec, judged: QualityReport) -> dict[str, Any]:
+    """What the record says of quality."""
+    if judged.passed or not asset.quality.gate:
+        return {**judged.to_json(), "quarantined": False}
+    return {**judged.to_json(), "quarantined": True, "reason": judged.reason}
 
 
 def _labels(order: AssetOrder, one: _Chosen, told: dict[str, str]) -> Labels:

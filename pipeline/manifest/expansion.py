@@ -11,6 +11,7 @@ from pipeline.manifest.entries import Entry
 from pipeline.manifest.faults import Fault
 from pipeline.manifest.files import AudioFiles
 from pipeline.manifest.language import Settings
+from pipeline.manifest.naming import FileNames
 from pipeline.manifest.parts import Parts
 from pipeline.manifest.rules import conflicts
 from pipeline.manifest.settings import Values, lay
@@ -27,7 +28,13 @@ class Expansion:
     """Expands the entries of one manifest, for one profile."""
 
     def __init__(
-        self, file: str, seed: int, base: dict[str, Values], unsure: frozenset[str], audio: AudioFiles
+        self,
+        file: str,
+        project: str,
+        seed: int,
+        base: dict[str, Values],
+        unsure: frozenset[str],
+        audio: AudioFiles,
     ):
         self._file = file
         self._seed = seed
@@ -35,6 +42,7 @@ class Expansion:
         self._unsure = unsure
         self._audio = audio
         self._ids = Ids()
+        self._names = FileNames(project)
         self._parts = Parts()
         self._room = MAX_ASSETS
 
@@ -53,6 +61,10 @@ class Expansion:
                 yield make(id_, combination)
             else:
                 texts.check(combination)
+
+    def finish(self) -> None:
+        """Report what is only seen when every entry is expanded."""
+        self._names.check()
 
     def _settle(self, entry: Entry) -> Values | None:
         """The entry's settings; None where they cannot stand together or could not be read."""
@@ -99,11 +111,12 @@ class Expansion:
         asset = entry.asset
         seed = self._seed if asset.seed is None else asset.seed
         mastering, delivery = self._parts.mastering(values), self._parts.delivery(values)
-        sampling = self._parts.sampling(values)
+        quality, sampling = self._parts.quality(values), self._parts.sampling(values)
         source = SourceRef(self._file, entry.line)
         kind = cast(Kind, asset.kind)
 
         def make(id_: str, combination: Combination) -> AssetSpec:
+            ucs = texts.ucs(combination)
             return AssetSpec(
                 id=id_,
                 kind=kind,
@@ -123,10 +136,13 @@ class Expansion:
                 sampling=sampling,
                 melody=texts.audio("melody", combination),
                 continue_from=texts.audio("continue_from", combination),
-                ucs=texts.ucs(combination),
+                ucs=ucs,
                 mastering=mastering,
                 delivery=delivery,
                 source=source,
+                naming=self._names.name(values["naming"], id_, values["variations"], ucs, entry),
+                quality=quality,
+                credentials=values["credentials"],
             )
 
         return make

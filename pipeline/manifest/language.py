@@ -25,6 +25,9 @@ Seed = Annotated[int | None, PlainValidator(v.SEED.read), WithJsonSchema(v.SEED.
 Flag = Annotated[bool | None, PlainValidator(v.read_flag), WithJsonSchema({"type": "boolean"})]
 Kind = Annotated[str, PlainValidator(v.KIND.read), WithJsonSchema(v.KIND.schema())]
 License = Annotated[str | None, PlainValidator(v.LICENSE.read), WithJsonSchema(v.LICENSE.schema())]
+Credentials = Annotated[
+    str | None, PlainValidator(v.CREDENTIALS.read), WithJsonSchema(v.CREDENTIALS.schema())
+]
 Format = Annotated[str, PlainValidator(v.FORMAT.read), WithJsonSchema(v.FORMAT.schema())]
 BitDepth = Annotated[str | None, PlainValidator(v.BIT_DEPTH.read), WithJsonSchema(v.BIT_DEPTH.schema())]
 Temperature = Annotated[
@@ -35,8 +38,13 @@ TopP = Annotated[float | None, PlainValidator(v.TOP_P.read_or_none), WithJsonSch
 Guidance = Annotated[
     float | None, PlainValidator(v.GUIDANCE.read_or_none), WithJsonSchema(v.GUIDANCE.schema(True))
 ]
+Share = Annotated[float | None, PlainValidator(v.SHARE.read), WithJsonSchema(v.SHARE.schema())]
+TailNoise = Annotated[float | None, PlainValidator(v.TAIL_NOISE.read), WithJsonSchema(v.TAIL_NOISE.schema())]
+Seam = Annotated[float | None, PlainValidator(v.SEAM.read), WithJsonSchema(v.SEAM.schema())]
+Similarity = Annotated[float | None, PlainValidator(v.SIMILARITY.read), WithJsonSchema(v.SIMILARITY.schema())]
 Prompt = Annotated[str, PlainValidator(v.PROMPT.read), WithJsonSchema(v.PROMPT.schema())]
 Tag = Annotated[str, PlainValidator(v.TAG.read), WithJsonSchema(v.TAG.schema())]
+Naming = Annotated[str | None, PlainValidator(v.NAMING.read), WithJsonSchema(v.NAMING.schema())]
 Piece = Annotated[str, PlainValidator(v.PIECE.read), WithJsonSchema(v.PIECE.schema())]
 Id = Annotated[str, PlainValidator(v.ID.read), WithJsonSchema(v.ID.schema())]
 Name = Annotated[str, PlainValidator(v.NAME.read), WithJsonSchema(v.NAME.schema())]
@@ -87,6 +95,27 @@ class FadeKeys(Language):
     out: FadeSeconds = Field(default=None, description="Fade at the end, such as 1.5s.")
 
 
+class QualityKeys(Language):
+    """Where the quality gates close."""
+
+    gate: Flag = Field(default=None, description="false: failures are recorded, and the master is kept.")
+    silence: Loudness = Field(
+        default=None, description="Its loudest 400 ms must reach this, such as -60 LUFS."
+    )
+    clipping: Share = Field(default=None, description="Share of samples that may stand in peaks cut flat.")
+    dc: Share = Field(default=None, description="How far the waveform may stand off zero; full scale is 1.")
+    noise: Share = Field(
+        default=None, description="From 0 to 1: how much it may be nothing but steady noise."
+    )
+    tail_noise: TailNoise = Field(
+        default=None, description="How far hiss may rise at the end, such as 12 dB."
+    )
+    seam: Seam = Field(default=None, description="How far a loop's seam may click out of the loop itself.")
+    duplicates: Similarity = Field(
+        default=None, description="From 0.5 to 1: how alike an asset's variations may sound."
+    )
+
+
 class UcsKeys(Language):
     """Universal Category System labels."""
 
@@ -101,6 +130,7 @@ Paths = Annotated[
     tuple[Path, ...], Field(max_length=64), BeforeValidator(v.at_most(64)), BeforeValidator(_list_if_null)
 ]
 Sampling = Annotated[SamplingKeys | None, BeforeValidator(v.refuse_null)]
+Quality = Annotated[QualityKeys | None, BeforeValidator(v.refuse_null)]
 Fade = Annotated[
     FadeKeys | None,
     BeforeValidator(v.refuse_null),
@@ -135,6 +165,7 @@ class Settings(Language):
     )
     fade: Fade = Field(default=None, description="One duration for both ends, or {in: 20ms, out: 1s}.")
     trim: Flag = Field(default=None, description="Whether silence before and after the sound is cut.")
+    quality: Quality = Field(default=None, description="Where the quality gates close.")
     loudness: Loudness = Field(default=None, description="Target loudness, such as -16 LUFS.")
     true_peak: TruePeak = Field(default=None, description="Highest true peak, such as -1 dBTP.")
     sample_rate: Rate = Field(
@@ -144,6 +175,12 @@ class Settings(Language):
     formats: Formats = Field(default=(), description="Files to deliver.")
     bit_depth: BitDepth = Field(
         default=None, description="Of wav and flac: 16, 24 or float (float is wav only)."
+    )
+    credentials: Credentials = Field(
+        default=None, description="Content Credentials: none, development or required."
+    )
+    naming: Naming = Field(
+        default=None, description="File names: {id}_{variation}, another template, or ucs."
     )
 
 

@@ -82,6 +82,7 @@ def _assets(sources: Sources, main: Source, profile: str | None, file: str) -> I
     unsure = frozenset(Settings.model_fields) if sources.incomplete else frozenset[str]()
     expansion = Expansion(
         file=file,
+        project=main.shared.value.project if isinstance(main.shared.value, Manifest) else "",
         seed=next((known.value.seed for known in reversed(shared) if known.value.seed is not None), 0),
         base={kind: lay_all(kind, layers) for kind in BUILT_IN},
         unsure=unsure.union(*(known.bad for known in shared)),
@@ -96,3 +97,4 @@ def _assets(sources: Sources, main: Source, profile: str | None, file: str) -> I
         checked = check(Asset, node, main.report, base=("assets", place), stand_in=_STAND_IN)
         if checked is not None:
             yield from expansion.expand(Entry(place, node, checked, main.report))
+    expansion.finish()

@@ -16,6 +16,7 @@ from pipeline.manifest.spec import (
     DeliverySpec,
     MasteringSpec,
     Project,
+    QualitySpec,
     Sampling,
     SourceRef,
     Ucs,
@@ -23,10 +24,11 @@ from pipeline.manifest.spec import (
 
 _FIELDS = tuple(field.name for field in fields(AssetSpec))
 _TAGS = _FIELDS.index("tags")
-_PART_FIELDS = ("sampling", "melody", "continue_from", "ucs", "mastering", "delivery", "source")
+_PART_FIELDS = ("sampling", "melody", "continue_from", "ucs", "mastering", "delivery", "source", "quality")
 _PARTS = tuple(_FIELDS.index(name) for name in _PART_FIELDS)
 _TYPES: dict[str, Any] = {
-    kind.__name__: kind for kind in (AudioInput, DeliverySpec, MasteringSpec, Sampling, SourceRef, Ucs)
+    kind.__name__: kind
+    for kind in (AudioInput, DeliverySpec, MasteringSpec, QualitySpec, Sampling, SourceRef, Ucs)
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.manifest.settings import Values
-from pipeline.manifest.spec import DeliverySpec, MasteringSpec, Sampling
+from pipeline.manifest.spec import DeliverySpec, MasteringSpec, QualitySpec, Sampling
 
 
 class Parts:
@@ -12,6 +12,7 @@ class Parts:
     def __init__(self) -> None:
         self._mastering: dict[MasteringSpec, MasteringSpec] = {}
         self._delivery: dict[DeliverySpec, DeliverySpec] = {}
+        self._quality: dict[QualitySpec, QualitySpec] = {}
         self._sampling: dict[Sampling, Sampling] = {}
 
     def mastering(self, values: Values) -> MasteringSpec:
@@ -35,6 +36,21 @@ class Parts:
         """Which files are made."""
         spec = DeliverySpec(formats=values["formats"], bit_depth=values["bit_depth"])
         return self._delivery.setdefault(spec, spec)
+
+    def quality(self, values: Values) -> QualitySpec:
+        """Where the gates close."""
+        said = values["quality"]
+        spec = QualitySpec(
+            gate=said["gate"],
+            silence_lufs=said["silence"],
+            clipping=said["clipping"],
+            dc=said["dc"],
+            noise=said["noise"],
+            tail_noise_db=said["tail_noise"],
+            seam=said["seam"],
+            duplicates=said["duplicates"],
+        )
+        return self._quality.setdefault(spec, spec)
 
     def sampling(self, values: Values) -> Sampling:
         """How a language model draws."""

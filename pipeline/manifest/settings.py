@@ -26,15 +26,37 @@ _COMMON: Values = {
     "sample_rate": 48000,
     "formats": ("wav",),
     "bit_depth": "24",
+    "credentials": "none",
+    "naming": "{id}_{variation}",
 }
-_MUSIC: Values = {"loudness": -16.0, "channels": 2, "trim": False, "fade": {"in_": 0.01, "out": 0.25}}
-_SFX: Values = {"loudness": -18.0, "channels": 1, "trim": True, "fade": {"in_": 0.0, "out": 0.01}}
+_QUALITY: Values = {
+    "gate": True,
+    "clipping": 0.001,
+    "dc": 0.02,
+    "tail_noise": 12.0,
+    "seam": 1.2,
+}
+_MUSIC: Values = {
+    "loudness": -16.0,
+    "channels": 2,
+    "trim": False,
+    "fade": {"in_": 0.01, "out": 0.25},
+    "quality": _QUALITY | {"silence": -50.0, "noise": 0.6, "duplicates": 0.95},
+}
+_SFX: Values = {
+    "loudness": -18.0,
+    "channels": 1,
+    "trim": True,
+    "fade": {"in_": 0.0, "out": 0.01},
+    "quality": _QUALITY | {"silence": -60.0, "noise": 0.85, "duplicates": 0.998},
+}
 BUILT_IN: Mapping[str, Values] = MappingProxyType({"music": _COMMON | _MUSIC, "sfx": _COMMON | _SFX})
 """What holds for a kind where nobody says otherwise. Fades keep the cut ends of a sound from clicking."""
 
 
 def lay(below: Values, above: Settings, names: Iterable[str] | None = None) -> Values:
-    """``below`` with every setting that ``above`` writes in its place; sampling and fade key by key."""
+    """``below`` with every setting that ``above`` writes in its place; sampling, fade and quality key by
+    key."""
     result = dict(below)
     for name in above.model_fields_set if names is None else names:
         value = getattr(above, name)

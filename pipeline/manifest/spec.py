@@ -8,6 +8,7 @@ from typing import Literal
 Kind = Literal["music", "sfx"]
 LicensePolicy = Literal["any", "commercial"]
 BitDepth = Literal["16", "24", "float"]
+CredentialsPolicy = Literal["none", "development", "required"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,26 @@ class MasteringSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class QualitySpec:
+    """Where the gates close on a master, see docs/quality.md."""
+
+    gate: bool = True
+    """Whether a master that fails is quarantined; otherwise its failures are only recorded."""
+    silence_lufs: float = -60.0
+    """Loudest 400 ms must reach this."""
+    clipping: float = 0.001
+    """Share of samples in flat peaks."""
+    dc: float = 0.02
+    noise: float = 0.85
+    """Whiteness times steadiness, 0 to 1."""
+    tail_noise_db: float = 12.0
+    seam: float = 1.2
+    """Click of a loop over its own sharpest moments."""
+    duplicates: float = 0.998
+    """Likeness to another variation, 0.5 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
 class DeliverySpec:
     """Which renditions of a master are made."""
 
@@ -107,6 +128,12 @@ class AssetSpec:
     mastering: MasteringSpec
     delivery: DeliverySpec
     source: SourceRef
+    quality: QualitySpec = QualitySpec()
+    credentials: CredentialsPolicy = "none"
+    """Who may sign the renditions: nobody; this machine's development certificate where none is configured;
+    only a configured certificate. Signing comes after mastering and is no part of a master's identity."""
+    naming: str | None = None
+    """Name of its files in the library with ``{variation}`` to be filled in; None for ``<id>_{variation}``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,11 +34,18 @@ GUIDANCE = Quantity("a number", "a number such as 3.0", "0", "30")
 
 KIND = OneOf("a kind", ("music", "sfx"))
 LICENSE = OneOf("a licence policy", ("any", "commercial"))
+CREDENTIALS = OneOf("a credentials policy", ("none", "development", "required"))
 FORMAT = OneOf("a format", FORMATS)
 BIT_DEPTH = OneOf("a bit depth", ("16", "24", "float"), (16, 24))
 
+TAIL_NOISE = Quantity("a rise in decibels", "a rise such as 12 dB", "0 dB", "120 dB", {"db": "1"})
+SHARE = Quantity("a share", "a share such as 0.02", "0", "1")
+SEAM = Quantity("a number", "a number such as 1.2", "0.1", "100")
+SIMILARITY = Quantity("a similarity", "a similarity such as 0.95", "0.5", "1")
+
 PROMPT = Text("a prompt", "the sound in words", 2000, fold=True)
 TAG = Text("a tag", "a short text", 64)
+NAMING = Text("a naming template", "a template such as {id}_{variation}, or ucs", 200)
 PIECE = Text("a value", "a short text", 200)
 ID = Text("an id", "an id such as sfx/door/wood", 200)
 NAME = Text("a name", "a name such as emberfall", 120)

@@ -52,9 +52,10 @@ def _released(needed: Floats, release_samples: float) -> Floats:
     Solved without a loop: in the logarithm the decay is a straight line, and the rule a running maximum.
     """
     slope = np.arange(len(needed)) / release_samples
-    with np.errstate(divide="ignore"):
-        reduction = np.log(1.0 - needed)
-    held = np.exp(np.maximum.accumulate(reduction + slope) - slope)
+    line = np.full(len(needed), -np.inf)
+    down = np.flatnonzero(needed < 1.0)
+    line[down] = np.log(1.0 - needed[down]) + slope[down]
+    held = np.exp(np.maximum.accumulate(line, out=line) - slope)
     held[held < _INAUDIBLE] = 0.0
     return 1.0 - held
 

@@ -7,6 +7,7 @@ energies, so what a sound will measure after a gain is known without filtering i
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -15,7 +16,7 @@ import numpy.typing as npt
 from pyloudnorm import IIRfilter
 from scipy.signal import sosfilt
 
-from pipeline.audio import Clip
+from pipeline.audio import Clip, Samples
 from pipeline.mastering.decibel import level_of_power
 
 Floats = npt.NDArray[np.float64]
@@ -135,6 +136,28 @@ class Energies:
         return float(10.0 * np.log10(high / low))
 
 
+def _pairs(samples: Samples, weights: Sequence[float]) -> Iterator[tuple[float, list[Samples]]]:
+    """Channels that count, two of the same weight together where there are two."""
+    for weight in sorted(set(weights) - {0.0}):
+        channels = [channel for one, channel in zip(weights, samples, strict=True) if one == weight]
+        yield from ((weight, channels[first : first + 2]) for first in range(0, len(channels), 2))
+
+
+def _binned(channels: Sequence[Samples], starts: npt.NDArray[np.intp], rate: int) -> Floats:
+    """K-weighted energy of one channel or of two together in bins from ``starts``, shape [bins].
+
+    Two go through the filter as the real and the imaginary part of one signal: quicker than one after the
+    other, and the same numbers.
+    """
+    if len(channels) == 1:
+        weighted = sosfilt(k_weighting(rate), channels[0].astype(np.float64))
+        return np.add.reduceat(np.square(weighted, out=weighted), starts)
+    both = np.empty(len(channels[0]), np.complex128)
+    both.real, both.imag = channels
+    parts = sosfilt(k_weighting(rate), both).view(np.float64)
+    return np.add.reduceat(np.square(parts, out=parts), 2 * starts)
+
+
 def energies(clip: Clip) -> Energies:
     """K-weight ``clip`` and sum its energy by 10 ms bins. Raises `ValueError` above 8 channels.
 
@@ -144,9 +167,8 @@ def energies(clip: Clip) -> Energies:
     bins = -(-clip.length * 100 // clip.rate)
     starts = (np.arange(bins) * clip.rate) // 100
     total = np.zeros(bins)
-    for weight, channel in zip(weights, clip.samples, strict=True):
-        if weight and bins:
-            weighted = sosfilt(k_weighting(clip.rate), channel.astype(np.float64))
-            total += weight * np.add.reduceat(np.square(weighted, out=weighted), starts)
+    if bins:
+        for weight, channels in _pairs(clip.samples, weights):
+            total += weight * _binned(channels, starts, clip.rate)
     running = np.concatenate(([0.0], np.cumsum(total)))
     return Energies(running, clip.length * 100 // clip.rate, clip.rate)

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.fft import irfft, next_fast_len, rfft
-from scipy.linalg import solve_toeplitz
-from scipy.signal import oaconvolve
+from scipy.fft import rfft
+from scipy.linalg import solve_toeplitz, toeplitz
 
 from pipeline.audio import Clip
 
@@ -61,14 +60,21 @@ class Seam:
 
 
 def _residual(wave: Floats) -> Floats:
-    """Magnitude of what linear prediction cannot foresee of ``wave``, shape [samples]."""
-    power = np.abs(rfft(wave, next_fast_len(len(wave) + _ORDER))) ** 2
-    correlation = irfft(power, next_fast_len(len(wave) + _ORDER))[: _ORDER + 1]
+    """Magnitude of what linear prediction cannot foresee of ``wave``, shape [samples].
+
+    Filtered a frame at a time by one matrix product with the predictor's Toeplitz matrix.
+    """
+    length = len(wave)
+    correlation = np.array([wave[lag:] @ wave[: length - lag] for lag in range(_ORDER + 1)])
     if correlation[0] <= 0.0:
-        return np.zeros(len(wave))
+        return np.zeros(length)
     correlation[0] *= 1.0 + 1e-9
-    taps = solve_toeplitz(correlation[:_ORDER], correlation[1:])
-    residual: Floats = np.abs(oaconvolve(wave, np.concatenate(([1.0], -taps)))[: len(wave)])
+    error = np.concatenate(([1.0], -solve_toeplitz(correlation[:_ORDER], correlation[1:])))
+    padded = np.pad(wave, (_ORDER, -length % _FRAME))
+    frames = np.lib.stride_tricks.sliding_window_view(padded, _FRAME + _ORDER)[::_FRAME]
+    column, row = np.pad(error[::-1], (0, _FRAME - 1)), np.zeros(_FRAME)
+    row[0] = column[0]
+    residual: Floats = np.abs(frames @ toeplitz(column, row)).reshape(-1)[:length]
     residual[:_ORDER] = residual[_ORDER : 2 * _ORDER]
     return residual
 

@@ -148,8 +148,9 @@ def _decide(
     if previous is not None and previous["master"] == master and _files_present(previous, known):
         return VariationPlan(wanted.variation, "reuse", (), wanted.recipes, (), master, previous)
     if known.master_is_whole(master):
-        reasons = (*waits, "made before: its master is in the store")
-        return VariationPlan(wanted.variation, "reuse", reasons, wanted.recipes, (), master, previous)
+        failed = known.quarantined(master)
+        reasons = (failed,) if failed else (*waits, "made before: its master is in the store")
+        return VariationPlan(wanted.variation, "reuse", reasons, wanted.recipes, (), master, previous, failed)
     reasons = (*waits, *_remaster_reasons(asset, mastering, master, wanted, known))
     return VariationPlan(wanted.variation, "re-master", reasons, wanted.recipes, (), master, previous)
 

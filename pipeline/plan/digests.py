@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from functools import lru_cache
 
-from pipeline.manifest.spec import AssetSpec, DeliverySpec, MasteringSpec, Ucs
+from pipeline.manifest.spec import AssetSpec, DeliverySpec, MasteringSpec, QualitySpec, Ucs
 from pipeline.provenance import MasterRow
 from pipeline.recipe import digest
 
@@ -16,8 +16,9 @@ CHAIN_VERSION = "1"
 
 
 def mastering_digest(asset: AssetSpec, project: str) -> str:
-    """Digest of all that shapes an asset's masters besides their takes: mastering, delivery and labels."""
-    return _mastering_digest(asset.mastering, asset.delivery, project, asset.id, asset.ucs)
+    """Digest of all that shapes an asset's masters besides their takes: mastering, delivery, gates,
+    labels."""
+    return _mastering_digest(asset.mastering, asset.delivery, asset.quality, project, asset.id, asset.ucs)
 
 
 def group_digest(candidates: Iterable[Sequence[str]]) -> str:
@@ -37,15 +38,24 @@ def master_digest(mastering: str, variation: int, takes: Sequence[str], group: s
 
 
 @lru_cache(maxsize=4096)
-def _specs_digest(mastering: MasteringSpec, delivery: DeliverySpec) -> str:
+def _specs_digest(mastering: MasteringSpec, delivery: DeliverySpec, quality: QualitySpec) -> str:
     return digest(
-        {"mastering": asdict(mastering), "delivery": {**asdict(delivery), "formats": list(delivery.formats)}}
+        {
+            "mastering": asdict(mastering),
+            "delivery": {**asdict(delivery), "formats": list(delivery.formats)},
+            "quality": asdict(quality),
+        }
     )
 
 
 def _mastering_digest(
-    mastering: MasteringSpec, delivery: DeliverySpec, project: str, asset: str, ucs: Ucs | None
+    mastering: MasteringSpec,
+    delivery: DeliverySpec,
+    quality: QualitySpec,
+    project: str,
+    asset: str,
+    ucs: Ucs | None,
 ) -> str:
     labels = [project, asset, ucs.category if ucs else "", (ucs.name or "") if ucs else ""]
-    text = "\n".join([_specs_digest(mastering, delivery), *labels])
+    text = "\n".join([_specs_digest(mastering, delivery, quality), *labels])
     return hashlib.sha256(text.encode()).hexdigest()

@@ -65,6 +65,13 @@ class Known:
             rendition["object"]["sha256"] in self.objects for rendition in record["renditions"]
         )
 
+    def quarantined(self, digest: str) -> str | None:
+        """Why a master that was made failed its quality gates; None for one that passed, or is not made."""
+        record = self.master(digest)
+        if record is None or not record["quality"].get("quarantined"):
+            return None
+        return str(record["quality"]["reason"])
+
     def fresh(self) -> Known:
         """The same, with the store read anew."""
         return replace(self)

@@ -31,6 +31,14 @@ _MASTERING_WORDS = {
     "fade_out_s": ("fade out", " s"),
     "formats": ("formats", ""),
     "bit_depth": ("bit depth", ""),
+    "gate": ("quality gate", ""),
+    "silence_lufs": ("quality silence", " LUFS"),
+    "clipping": ("quality clipping", ""),
+    "dc": ("quality dc", ""),
+    "noise": ("quality noise", ""),
+    "tail_noise_db": ("quality tail noise", " dB"),
+    "seam": ("quality seam", ""),
+    "duplicates": ("quality duplicates", ""),
 }
 
 
@@ -52,8 +60,14 @@ def recipe_reasons(before: Mapping[str, Any], after: Recipe) -> Iterator[str]:
 
 def mastering_reasons(before: MasterRecord, asset: AssetSpec) -> Iterator[str]:
     """Why a master is not the one that was made under ``before``'s mastering and delivery specs."""
-    new = {**asdict(asset.mastering), **asdict(asset.delivery), "formats": list(asset.delivery.formats)}
-    return spec_reasons({**before["mastering"], **before["delivery"]}, new)
+    gates = asdict(asset.quality)
+    new = {
+        **asdict(asset.mastering),
+        **asdict(asset.delivery),
+        "formats": list(asset.delivery.formats),
+        **gates,
+    }
+    return spec_reasons({**before["mastering"], **before["delivery"], **before.get("gates", gates)}, new)
 
 
 def spec_reasons(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:

@@ -41,6 +41,8 @@ class VariationPlan:
     """Digest that the master will have when every take of the asset can be made. Beside an approved master that is
     not what the manifest asks for, it is the one that waits."""
     previous: MasterRow | None
+    quarantined: str | None = None
+    """Why its master, which is made, failed the quality gates and will not be published."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from pipeline.provenance.disclosure import disclosure
 from pipeline.provenance.records import (
     MASTER_SCHEMA,
     TAKE_SCHEMA,
+    CredentialsJson,
     MadeFacts,
     ManifestFacts,
     MasterRecord,
@@ -23,6 +24,7 @@ from pipeline.provenance.records import (
 __all__ = [
     "MASTER_SCHEMA",
     "TAKE_SCHEMA",
+    "CredentialsJson",
     "MadeFacts",
     "ManifestFacts",
     "MasterRecord",

@@ -115,7 +115,11 @@ class MasterRecord(TypedDict):
     """``method`` and ``target`` (LUFS, or dBTP for method ``peak``), what was ``reached``, the ``gain_db`` that the
     asset's variations share, how much the limiter took, and why it is off target where it is."""
     measurements: dict[str, Any]
+    gates: dict[str, Any]
+    """Where the quality gates closed when it was made."""
     quality: dict[str, Any]
+    """``score``, ``failures``, and whether the master is ``quarantined``: kept to be heard, never published; then
+    ``reason`` says why."""
     loop: list[int] | None
     """Start and end (exclusive) in samples of the master."""
     pcm_sha256: str
@@ -123,6 +127,17 @@ class MasterRecord(TypedDict):
     manifest: ManifestFacts
     disclosure: dict[str, str]
     made: MadeFacts
+
+
+class CredentialsJson(TypedDict):
+    """The Content Credentials of one master's files."""
+
+    signed_by: str | None
+    """SHA-256 of the signing certificate, or ``development``; None where nothing could be signed."""
+    reason: str | None
+    """Why nothing was signed."""
+    unsigned: dict[str, ObjectJson]
+    """Library path to the rendition before it was signed: the same bytes for the same work."""
 
 
 class MasterRow(TypedDict):
@@ -167,7 +182,10 @@ class MasterRow(TypedDict):
     took it over later. Empty where an older release did not record it."""
     pcm_sha256: str
     files: dict[str, ObjectJson]
-    """Library path to object."""
+    """Library path to object. Of signed masters the signed files, and beside those that cannot hold their
+    credentials a file ``<path>.c2pa``."""
+    credentials: NotRequired[CredentialsJson]
+    """Only where the manifest asks for them."""
     status: Status
     """``stale``: kept from an earlier version because making the new one failed. ``waiting``: only in ``waiting``."""
     reason: NotRequired[str]

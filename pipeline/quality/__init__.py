@@ -1,7 +1,19 @@
 """Gates and scores on what was made."""
 
-from pipeline.quality.fingerprint import near_duplicates
-from pipeline.quality.gates import LIMITS, Failure, Limits
+from pipeline.quality.fingerprint import Fingerprint, fingerprint, likeness, near_duplicates
+from pipeline.quality.gates import LIMITS, Failure, Found, Limits, limits_of
 from pipeline.quality.score import QualityReport, score
 
-__all__ = ["LIMITS", "Failure", "Limits", "QualityReport", "near_duplicates", "score"]
+__all__ = [
+    "LIMITS",
+    "Failure",
+    "Fingerprint",
+    "Found",
+    "Limits",
+    "QualityReport",
+    "fingerprint",
+    "likeness",
+    "limits_of",
+    "near_duplicates",
+    "score",
+]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from pipeline.audio import Clip
-from pipeline.manifest.spec import Kind
-from pipeline.mastering import Measurement, measure, measure_seam
+from pipeline.manifest.spec import Kind, QualitySpec
+from pipeline.mastering import Measurement, Seam, measure, measure_seam
 from pipeline.quality.probes import clipped_share, noise_share, tail_noise_db
 
 NOTHING_LUFS = -120.0
@@ -51,6 +51,19 @@ LIMITS: dict[Kind, Limits] = {
 """Defaults by kind."""
 
 
+def limits_of(spec: QualitySpec, kind: Kind) -> Limits:
+    """The limits of ``kind`` with what the manifest says in their place."""
+    return replace(
+        LIMITS[kind],
+        silent_lufs=spec.silence_lufs,
+        clipped_share=spec.clipping,
+        dc=spec.dc,
+        noise_share=spec.noise,
+        tail_noise_db=spec.tail_noise_db,
+        seam_click=spec.seam,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What the sound was meant to be; None where nothing was asked."""
@@ -59,6 +72,14 @@ class Asked:
     rate_hz: int | None = None
     loop: tuple[int, int] | None = None
     """Start and end (exclusive) in samples where the clip is meant to wrap."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What is known of a clip already; None is measured."""
+
+    measured: Measurement | None = None
+    seam: Seam | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,26 +158,25 @@ def _noise_checks(clip: Clip, asked: Asked, limits: Limits) -> Iterator[Check]:
         yield _at_most("tail noise", tail_noise_db(clip), limits.tail_noise_db, what)
 
 
-def _seam_checks(clip: Clip, loop: tuple[int, int], limits: Limits) -> Iterator[Check]:
-    seam = measure_seam(clip, loop)
+def _seam_checks(seam: Seam, limits: Limits) -> Iterator[Check]:
     step = max(seam.level_step, seam.spectral_step)
     yield _at_most("loop seam", seam.click, limits.seam_click, "the loop clicks where it wraps")
     yield _at_most("loop step", step, limits.seam_step, "the sound jumps where the loop wraps")
 
 
-def checks_of(clip: Clip, asked: Asked, limits: Limits) -> tuple[Check, ...]:
+def checks_of(clip: Clip, asked: Asked, limits: Limits, found: Found) -> tuple[Check, ...]:
     """Every gate that says something about ``clip``; of what cannot be measured, only why."""
     broken = int(np.count_nonzero(~np.isfinite(clip.samples)))
     if broken:
         return (_at_most("not finite", broken, 0, "samples are NaN or infinite"),)
     if not clip.length:
         return (_at_least("too short", 0.0, limits.shortest_s, "the sound has no samples"),)
-    measured = measure(clip)
+    measured = found.measured or measure(clip)
     checks = [
         *_level_checks(clip, measured, limits),
         *_length_checks(measured, asked, limits),
         *_noise_checks(clip, asked, limits),
     ]
     if asked.loop is not None:
-        checks += _seam_checks(clip, asked.loop, limits)
+        checks += _seam_checks(found.seam or measure_seam(clip, asked.loop), limits)
     return tuple(checks)

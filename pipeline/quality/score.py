@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline.audio import Clip
 from pipeline.manifest.spec import Kind
-from pipeline.quality.gates import LIMITS, Asked, Failure, Limits, checks_of
+from pipeline.quality.gates import LIMITS, Asked, Failure, Found, Limits, checks_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +17,18 @@ class QualityReport:
     score: float
     """From 0 (unusable) to 1 (nothing wrong); compare candidates by it. Above 0.9 every gate stayed open."""
     failures: tuple[Failure, ...]
+
+    def with_failure(self, failure: Failure) -> QualityReport:
+        """The report with one more failure, found by looking at other sounds too."""
+        return QualityReport(round(max(0.01, self.score - _COST), 4), (*self.failures, failure))
+
+    @property
+    def reason(self) -> str:
+        """Every failure in words, with its figures and the remedy."""
+        told = "; ".join(
+            f"{one.what} ({one.name} {one.measured:g}, limit {one.limit:g})" for one in self.failures
+        )
+        return f"quality gate: {told}; change the prompt or the seed, make more candidates, or move the limit"
 
     @property
     def passed(self) -> bool:
@@ -41,15 +53,17 @@ def score(
     rate_hz: int | None = None,
     loop: tuple[int, int] | None = None,
     limits: Limits | None = None,
+    found: Found | None = None,
 ) -> QualityReport:
     """Judge ``clip``, a take or a master.
 
     ``asked_s`` and ``rate_hz`` are what the manifest asks for, ``loop`` start and end (exclusive) in
-    samples where the clip is meant to wrap, ``limits`` replaces the defaults of its ``kind``. A clip that
+    samples where the clip is meant to wrap, ``limits`` replaces the defaults of its ``kind``, ``found`` is what
+    was measured before. A clip that
     is not finite, silent or too short scores 0; every other failure takes 0.3; gates that are near to
     closing take up to 0.1 in all, so that the cleanest of good candidates wins.
     """
-    checks = checks_of(clip, Asked(asked_s, rate_hz, loop), limits or LIMITS[kind])
+    checks = checks_of(clip, Asked(asked_s, rate_hz, loop), limits or LIMITS[kind], found or Found())
     failures = tuple(
         Failure(check.name, check.measured, check.limit, check.what) for check in checks if check.closed
     )

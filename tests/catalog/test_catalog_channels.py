@@ -76,13 +76,21 @@ def test_a_closed_quality_gate_is_told(built: QuickProject) -> None:
     assert codes(built)["quality-gate"] == ["a/two_01"]
 
 
-def test_a_signed_master_has_its_credentials(built: QuickProject) -> None:
-    row = built.row("a/two")
-    record: Any = built.store.get_record("masters", row["master"], "cuesmith.master/1")
-    for rendition in record["renditions"]:
-        rendition["credentials"] = "embedded"
-    built.store.put_record("masters", row["master"], record)
-    assert "a/two_01" not in codes(built)["credentials"]
+@pytest.mark.parametrize(
+    ("signed_by", "particular"),
+    [("ab" * 32, None), ("development", "signed with a development certificate"), (None, "not installed")],
+)
+def test_only_a_certificate_of_ones_own_passes_the_gate(
+    built: QuickProject, signed_by: str | None, particular: str | None
+) -> None:
+    version = built.latest
+    told = {"signed_by": signed_by, "reason": None if signed_by else "not installed", "unsigned": {}}
+    rows: Any = tuple({**row, "credentials": told} for row in version.masters)
+    object.__setattr__(version, "masters", rows)
+    found = {one.code: one for one in refusals(built.store, version, Reviews(built.store).state())}
+    assert ("credentials" in found) == (particular is not None)
+    if particular:
+        assert found["credentials"].masters[0] == ("a/one_01", particular)
 
 
 def test_weights_that_may_not_be_sold_are_told(built: QuickProject) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from quick import QuickProject
 from toys import ONE, THREE, TWO
 
 from pipeline.catalog import Change, Reviews, diff, history, rollback
+from pipeline.catalog.diff import compare
 
 
 def between(project: QuickProject, before: int, after: int) -> dict[str, Change]:
@@ -119,3 +121,14 @@ def test_history_compares_with_the_version_that_was_latest_then(project: QuickPr
     project.write(ONE + TWO + THREE.replace("third", "new"))
     project.build()
     assert [step.version for step in history(project.catalog, "a/two")] == [1, 2]
+
+
+def test_a_signature_is_told_by_its_signer(project: QuickProject) -> None:
+    project.build()
+    row: Any = project.row("a/two")
+    signed: Any = {**row, "credentials": {"signed_by": "Studio", "reason": None, "unsigned": row["files"]}}
+    change = compare(row, signed, {})
+    assert change is not None
+    assert change.reasons == ("signed by: none -> Studio",)
+    assert not change.audible
+    assert compare(signed, signed, {}) is None

@@ -129,7 +129,7 @@ def check(examples: int, steps: int) -> None:
 
 
 def test_promises_to_reviewers_hold_in_any_order() -> None:
-    check(examples=6, steps=12)
+    check(examples=20, steps=15)
 
 
 @pytest.mark.slow

@@ -281,7 +281,7 @@ def test_an_unknown_device_is_told_before_anything_is_made(toys: ToyProject) -> 
 def test_a_prefect_server_that_does_not_answer_is_named_with_the_remedy(toys: ToyProject) -> None:
     with (
         temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}),
-        pytest.raises(MachineError, match="does not answer .*unset PREFECT_API_URL"),
+        pytest.raises(MachineError, match=r"does not answer .*unset PREFECT_API_URL"),
     ):
         toys.build()
 

@@ -22,6 +22,8 @@ COMMANDS = [
     "catalog",
     "review",
     "promote",
+    "measure",
+    "credentials",
     "models",
     "verify",
     "gc",
@@ -102,7 +104,8 @@ def test_plan_prints_one_object(place: list[str]) -> None:
 def test_build_prints_one_object_and_check_follows_it(toys: ToyProject, place: list[str]) -> None:
     assert run("plan", "--check", *place).exit_code == 1
     told = answer("build", *place, "--devices", "cpu")
-    keys = {"version", "published", "generated", "mastered", "reused", "waiting", "failed", "run", "seconds"}
+    made = {"version", "published", "generated", "mastered", "reused", "waiting", "failed"}
+    keys = made | {"run", "report", "seconds"}
     assert set(told) == keys
     assert run("plan", "--check", *place).exit_code == 0
     again = answer("build", *place)

@@ -64,11 +64,15 @@ def test_the_defaults_of_the_handbook_are_the_built_in_ones(kind: str) -> None:
     assert shown["sample_rate"] == f"{built_in['sample_rate'] // 1000} kHz"
     assert shown["bit_depth"] == built_in["bit_depth"]
     assert shown["license"] == built_in["license"]
+    assert shown["credentials"] == built_in["credentials"]
+    assert shown["naming"] == built_in["naming"]
     assert shown["formats"] == f"[{', '.join(built_in['formats'])}]"
     for key in ("channels", "variations", "candidates"):
         assert shown[key] == str(built_in[key])
     for key in ("loop", "trim", "extend"):
         assert shown[key] == str(built_in[key]).lower()
+    quality = {key: built_in["quality"][key] for key in built_in["quality"] if key != "gate"}
+    assert {key: float(shown[key].split()[0]) for key in quality} == quality
     fade = yaml.safe_load(shown["fade"])
     assert {key: FADE.read(str(value)) for key, value in fade.items()} == {
         "in": built_in["fade"]["in_"],

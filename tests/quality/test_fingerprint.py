@@ -46,3 +46,14 @@ def test_silence_is_like_nothing() -> None:
 def test_any_length_has_a_fingerprint(length: int) -> None:
     clip = Clip(good(1).samples[:, :length], RATE)
     assert fingerprint(clip).bits.shape[1] == 32
+
+
+def test_two_hits_of_one_kind_at_other_pitches_are_two_sounds() -> None:
+    places = np.arange(RATE // 2) / RATE
+    hits = [
+        sum(np.sin(2 * np.pi * pitch * ratio * places) for ratio in (1, 2.7, 5.2)) * np.exp(-places * 9)
+        for pitch in (300, 304, 309)
+    ]
+    clips = [Clip((0.2 * hit)[None].astype(np.float32), RATE) for hit in hits]
+    assert similarity(fingerprint(clips[0]), fingerprint(clips[1])) > 0.8
+    assert near_duplicates(clips) == []

@@ -61,9 +61,9 @@ codebooks_pattern:
   delay: {{delays: {delays}, flatten_first: 0, empty_initial: 0}}
   parallel: {{}}
 transformer_lm:
-  dim: 32
-  num_heads: 2
-  num_layers: 2
+  dim: {dim}
+  num_heads: {heads}
+  num_layers: {layers}
   hidden_scale: 2
   n_q: {n_q}
   card: {card}
@@ -153,11 +153,13 @@ rvq: {{n_q: 4, q_dropout: false, bins: {card}, decay: 0.99, kmeans_init: false, 
 """
 
 
-def write_checkpoint(folder: Path, kind: str, *, seed: int = 0, window_s: int = 2) -> Path:
-    """Write the checkpoint of ``kind`` (one of `KINDS`) to ``folder``; returns it."""
+def write_checkpoint(
+    folder: Path, kind: str, *, seed: int = 0, window_s: int = 2, width: tuple[int, int, int] = (32, 2, 2)
+) -> Path:
+    """Write the checkpoint of ``kind`` (one of `KINDS`) to ``folder``; returns it. ``width``: dim, heads, layers."""
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
-    text = _lm_config(kind, window_s)
+    text = _lm_config(kind, window_s, width)
     with tempfile.TemporaryDirectory() as home:
         uses_t5 = "t5" in text
         if uses_t5:
@@ -180,7 +182,7 @@ def write_checkpoint(folder: Path, kind: str, *, seed: int = 0, window_s: int = 
     return folder
 
 
-def _lm_config(kind: str, window_s: int) -> str:
+def _lm_config(kind: str, window_s: int, width: tuple[int, int, int]) -> str:
     magnet, stereo, melody = "magnet" in kind, kind == "music-stereo", kind == "music-melody"
     sfx = kind in ("sfx", "audio-magnet")
     n_q = 8 if stereo else 4
@@ -195,6 +197,9 @@ def _lm_config(kind: str, window_s: int) -> str:
         pattern="parallel" if magnet else "delay",
         delays=[0, 0, 1, 1, 2, 2, 3, 3] if stereo else [0, 1, 2, 3],
         n_q=n_q,
+        dim=width[0],
+        heads=width[1],
+        layers=width[2],
         card=CARD,
         causal="false" if magnet else "true",
         extra="\n  subcodes_context: 5" if magnet else "",

@@ -101,16 +101,16 @@ class AudioCraftGenerator:
         self, loaded: Loaded, recipes: Sequence[Recipe], audio: Mapping[str, Clip]
     ) -> Iterator[Outcome]:
         conditions: Conditions = {}
-        pending: list[Take] = []
+        takes: list[Take] = []
         for recipe in recipes:
             try:
-                pending.append(Take(recipe, loaded, audio, conditions))
+                takes.append(Take(recipe, loaded, audio, conditions))
             except GenerationError as error:
                 yield recipe, error
         if slotted.served(loaded):
-            yield from self._in_slots(loaded, pending)
+            yield from self._in_slots(loaded, takes)
         else:
-            yield from self._in_batches(loaded, pending)
+            yield from self._in_batches(loaded, takes)
 
     def _in_slots(self, loaded: Loaded, pending: list[Take]) -> Iterator[Outcome]:
         """Decode ``pending`` in slots; when memory runs out, go on with half as many of them."""
@@ -122,6 +122,9 @@ class AudioCraftGenerator:
             made = model.run(pending, slots)
             while (take := next_that_fits(made)) is not None:
                 pending.remove(take)
+                if take.error is not None:
+                    yield take.recipe, take.error
+                    continue
                 done.append(take)
                 if len(done) >= codec_rows(self._device, loaded.model.window_s):
                     yield from self._finish(loaded, done, slots, model.dtype)
@@ -138,26 +141,14 @@ class AudioCraftGenerator:
                 yield worst.recipe, too_little_memory()
             self._rows[key] = max(1, slots // 2)
 
-    def _in_batches(self, loaded: Loaded, pending: list[Take]) -> Iterator[Outcome]:
+    def _in_batches(self, loaded: Loaded, takes: Sequence[Take]) -> Iterator[Outcome]:
         key = (loaded.model.id, loaded.stored.revision)
-        while pending:
-            batch = decoders.next_batch(loaded, pending, self._rows[key])
-            try:
-                codes, rows = stepping_down(
-                    lambda part, slots: decoders.decode(loaded, [take.row for take in part], slots),
-                    batch,
-                    self._rows[key],
-                )
-            except GenerationError as error:
-                yield from ((take.recipe, error) for take in batch)
-                pending = [take for take in pending if take not in batch]
-                continue
+        for ended, rows in decoders.decode_all(loaded, takes, self._rows[key]):
             self._rows[key] = rows
-            for take, found in zip(batch, codes, strict=True):
-                take.advance(found)
-            done = [take for take in batch if take.done]
-            pending = [take for take in pending if not take.done]
-            yield from self._finish(loaded, done, rows, loaded.dtype)
+            yield from ((take.recipe, take.error) for take in ended if take.error is not None)
+            yield from self._finish(
+                loaded, [take for take in ended if take.error is None], rows, loaded.dtype
+            )
 
     def _finish(self, loaded: Loaded, takes: Sequence[Take], rows: int, dtype: str) -> Iterator[Outcome]:
         try:

@@ -24,7 +24,7 @@ TEMPERATURE = 3.0
 
 
 @torch.no_grad()
-def decode(generator: Any, rows: Sequence[Row], slots: int) -> list[torch.Tensor]:
+def decode(generator: Any, rows: Sequence[Row], slots: int) -> list[torch.Tensor | None]:
     """Codes of ``rows``: see `rows.Decoder`. Rows also share length and sampling: see `shape`."""
     lm, device = generator.lm, generator.device
     batch = [*rows, *[rows[0]] * (slots - len(rows))]
@@ -50,7 +50,8 @@ def decode(generator: Any, rows: Sequence[Row], slots: int) -> list[torch.Tensor
                 top_p=sampling.top_p,
                 timesteps=timesteps,
             )
-    return list(codes[: len(rows)])
+    whole = draws.sound.tolist()
+    return [codes[index] if whole[index] else None for index in range(len(rows))]
 
 
 def shape(row: Row) -> tuple[Any, ...]:
@@ -64,9 +65,12 @@ class _Draws:
     def __init__(self, keys: torch.Tensor) -> None:
         self._keys = keys
         self._calls = 0
+        self.sound = torch.ones(len(keys), dtype=torch.bool, device=keys.device)
+        """Rows that never had a NaN to draw from."""
 
     def __call__(self, probs: torch.Tensor, num_samples: int) -> torch.Tensor:
         """One draw of ``probs`` [rows, ..., candidates] for each row and place."""
         self._calls += 1
+        self.sound &= ~probs.flatten(1).isnan().any(-1)
         race = noise.exponential(self._keys, self._calls, probs.shape[1:])
         return (probs / race).argmax(-1, keepdim=True)

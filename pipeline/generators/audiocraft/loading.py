@@ -6,7 +6,6 @@ the files of the store.
 
 from __future__ import annotations
 
-import json
 import logging
 import warnings
 from collections.abc import Iterator, Mapping
@@ -18,12 +17,13 @@ from typing import Any
 from unittest.mock import patch
 
 import torch
+from omegaconf import OmegaConf
 from safetensors.torch import load_file
 from transformers.utils import logging as chatter
 
 from pipeline.errors import MachineError, VerificationError
 from pipeline.generators.audiocraft import shelf
-from pipeline.generators.audiocraft.library import conditioners, encodec, loaders, models
+from pipeline.generators.audiocraft.library import builders, conditioners, encodec, loaders, models
 from pipeline.generators.audiocraft.masking import mask_text
 from pipeline.generators.audiocraft.models import HELPERS, Model
 
@@ -85,6 +85,19 @@ def _stride_of(maker: Any, model: Model) -> Iterator[None]:
         yield
 
 
+def load_codec(name: str, revision: str, device: str) -> Any:
+    """The codec alone of the model ``name``, an AudioCraft ``CompressionModel``: what codes need to become audio.
+
+    Raises `MachineError` as `load` does.
+    """
+    stored = shelf.require(name, revision)
+    _verified(stored)
+    config = OmegaConf.create(shelf.read_json(stored.folder / "lm.json"))
+    with _Library(stored).opened(), _quiet():
+        codec = loaders.load_compression_model(name, device=device)
+        return builders.get_wrapped_compression_model(codec, config).eval()
+
+
 def _verified(stored: shelf.Stored) -> None:
     try:
         shelf.verify(stored)
@@ -114,7 +127,7 @@ class _Library:
         self, name: str, filename: str, device: str = "cpu", cache_dir: str | None = None
     ) -> dict[str, Any]:
         part = "lm" if filename == "state_dict.bin" else "codec"
-        config = json.loads((self._stored.folder / f"{part}.json").read_text(encoding="utf-8"))
+        config = shelf.read_json(self._stored.folder / f"{part}.json")
         if "pretrained" in config:
             return dict(config)
         state = load_file(self._stored.folder / f"{part}.safetensors", device="cpu")

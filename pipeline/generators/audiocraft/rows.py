@@ -1,7 +1,7 @@
 """One pass of one take, as a decoder gets it, and what a decoder is.
 
-This is the seam behind which language models are decoded: whatever follows the contract of `Decoder` can stand in
-for `stepwise` and `iterative`.
+Whatever follows the contract of `Decoder` can stand in for `stepwise` and `iterative`; what would rather see all takes
+at once, to fill a place as soon as it is free, stands in for `decoders.decode_all`.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ class Row:
 class Decoder(Protocol):
     """Rows into codes with a language model."""
 
-    def __call__(self, generator: Any, rows: Sequence[Row], slots: int) -> list[torch.Tensor]:
-        """Codes int64 [codebooks, frames] of each row, prompt and all.
+    def __call__(self, generator: Any, rows: Sequence[Row], slots: int) -> list[torch.Tensor | None]:
+        """Codes int64 [codebooks, frames] of each row, prompt and all; None where the model gave NaN.
 
         ``generator`` is an AudioCraft model; ``rows``, at most ``slots``, have one shape. A row's codes depend on the
         row and on ``slots`` alone. Raises `torch.OutOfMemoryError`.

@@ -54,5 +54,6 @@ class Sampler:
         ordered = probs.sort(dim=-1, descending=True).values
         before = ordered.cumsum(-1) - ordered
         within = (before <= self.top_p).sum(-1, keepdim=True) - 1
-        last = torch.minimum(self.last.expand_as(within), within)
+        # NaN leaves nothing within; an index below 0 would bring a CUDA device down.
+        last = torch.minimum(self.last.expand_as(within), within).clamp(min=0)
         return ordered.gather(-1, last)

@@ -18,7 +18,7 @@ from pipeline.generators.audiocraft.decoder.engine import Room, SlotDecoder, siz
 from pipeline.generators.audiocraft.decoder.schedule import Queue
 from pipeline.generators.audiocraft.loading import Loaded
 from pipeline.generators.audiocraft.memory import lm_rows, parameter_bytes
-from pipeline.generators.audiocraft.takes import Take
+from pipeline.generators.audiocraft.takes import Take, not_numbers
 
 USUAL_SLOTS = {"cuda": 32, "mps": 8, "cpu": 32}
 """Cues decoded at once, two rows each: enough for the weights to be read once for many."""
@@ -72,7 +72,7 @@ class Slotted:
         )
 
     def run(self, takes: Sequence[Take], slots: int) -> Iterator[Take]:
-        """Every take of ``takes`` with its codes made, each as soon as it is; see `SlotDecoder.run` for errors."""
+        """Every take of ``takes`` with its codes or its error, each as soon as it ends. Raises as `SlotDecoder.run`."""
         by_width: dict[int, list[Take]] = {}
         for take in takes:
             width = -(-max(take.row.condition.text, 1) // TEXT_BUCKET) * TEXT_BUCKET
@@ -90,8 +90,11 @@ class Slotted:
         decoder = SlotDecoder(lm, self._weights, room, [take.sampling for take in takes])
         queue = Queue(sizes)
         for take, codes in decoder.run(queue, lambda take: take.row):
-            take.advance(codes)
-            if take.done:
+            if codes is None:
+                take.error = not_numbers(self.dtype)
+            else:
+                take.advance(codes)
+            if take.done or take.error:
                 yield take
             else:
                 queue.put(take, size_of(lm, take.row))

@@ -21,7 +21,7 @@ from pipeline.generators.audiocraft.scores import UNKNOWN, Score
 
 
 @torch.no_grad()
-def decode(generator: Any, rows: Sequence[Row], slots: int) -> list[torch.Tensor]:
+def decode(generator: Any, rows: Sequence[Row], slots: int) -> list[torch.Tensor | None]:
     """Codes of ``rows``: see `rows.Decoder`."""
     lm = generator.lm
     device = generator.device
@@ -36,13 +36,19 @@ def decode(generator: Any, rows: Sequence[Row], slots: int) -> list[torch.Tensor
     lengths, padded = text_lengths([row.condition for row in batch], device)
     with seeing(lm, lengths, padded), lm.streaming(), generator.autocast:
         done = 0
+        sound = torch.ones(slots, dtype=torch.bool, device=device)
         for step in range(first, steps):
             seen = codes[:, :, done:step]
             own, null = lm(torch.cat([seen, seen]), [], tensors)[:, :, -1:].float().chunk(2)
             logits = (null + (own - null) * sampler.cfg)[:, :, 0]
+            sound &= ~(logits.isnan().any(-1) & valid[:, :, step]).any(-1)
             drawn = sampler.draw(logits, noise.exponential(keys, step, logits.shape[1:]))
             drawn = torch.where(valid[:, :, step], drawn, lm.special_token_id)
             known = codes[:, :, step]
             codes[:, :, step] = torch.where(known == UNKNOWN, drawn, known)
             done = step
-    return [score.frames(codes[index]) for index, score in enumerate(scores[: len(rows)])]
+    whole = sound.tolist()
+    return [
+        score.frames(codes[index]) if whole[index] else None
+        for index, score in enumerate(scores[: len(rows)])
+    ]

@@ -22,6 +22,14 @@ Conditions = dict[tuple[Any, ...], Condition]
 """Conditions by what decides them: variations of an asset share one."""
 
 
+def not_numbers(dtype: str) -> GenerationError:
+    """What a person is told of a take whose model gave NaN."""
+    return GenerationError(
+        f"the model gave numbers that are none (NaN) in {dtype}; try another seed, a lower cfg, or "
+        "--devices cpu, which works in float32"
+    )
+
+
 class Take:
     """One recipe on its way; `row` gives the next pass, `advance` takes its codes."""
 
@@ -52,6 +60,8 @@ class Take:
         self._codes = [self.prompt]
         self._known = self.prompt
         self._passes = 0
+        self.error: GenerationError | None = None
+        """Why the take cannot be made; nothing more is decoded for it."""
         self.row = self._next_row()
 
     @property

@@ -13,8 +13,10 @@ from tiny_checkpoints import KINDS
 from pipeline.audio import Clip
 from pipeline.errors import GenerationError
 from pipeline.generators import GeneratedTake
-from pipeline.generators.audiocraft import codec
+from pipeline.generators.audiocraft import codec, slotted, stepwise
 from pipeline.generators.audiocraft.generator import AudioCraftGenerator
+from pipeline.generators.audiocraft.loading import Loaded
+from pipeline.generators.audiocraft.rows import Row
 from pipeline.recipe import Recipe
 
 PROMPTS = (
@@ -101,9 +103,9 @@ def test_another_model_in_the_same_worker_changes_no_bit(
     assert _same(before, _takes(generator, [asked])[asked.digest])
 
 
-def test_audiocrafts_own_batch_would_have_changed_it(loaded: Callable[[str], object], recipe: Make) -> None:
+def test_audiocrafts_own_batch_would_have_changed_it(loaded: Callable[[str], Loaded], recipe: Make) -> None:
     """Why prompts are masked: unmasked padding of a longer neighbour moves the shorter one's tokens."""
-    model = loaded("music").generator  # type: ignore[attr-defined]
+    model = loaded("music").generator
     model.set_generation_params(use_sampling=False, duration=0.8, extend_stride=1.2)
     _, alone = model.generate(["calm"], return_tokens=True)
     _, paired = model.generate(["calm", PROMPTS[3]], return_tokens=True)
@@ -111,11 +113,46 @@ def test_audiocrafts_own_batch_would_have_changed_it(loaded: Callable[[str], obj
 
 
 def test_codes_read_back_as_they_were_and_decode_to_the_take(
-    generator: AudioCraftGenerator, recipe: Make, loaded: Callable[[str], object]
+    generator: AudioCraftGenerator, recipe: Make, loaded: Callable[[str], Loaded]
 ) -> None:
     asked = recipe("music-stereo", "calm", 0.4)
     take = _takes(generator, [asked])[asked.digest]
     codes, about = codec.unpack(take.attachments["codes"])
     assert (codes.shape, about["model"]) == ((8, 20), "local/music-stereo")
-    [audio] = codec.decode(loaded("music-stereo"), [codes])  # type: ignore[arg-type]
+    [audio] = codec.decode(loaded("music-stereo"), [codes])
     np.testing.assert_array_equal(audio.numpy()[:, : take.clip.length], take.clip.samples)
+
+
+@pytest.mark.parametrize("kind", ["music", "magnet"])
+def test_a_model_that_gives_nan_fails_the_take_with_a_reason(
+    kind: str, loaded: Callable[[str], Loaded], recipe: Make
+) -> None:
+    worker = AudioCraftGenerator("cpu")
+    asked = recipe(kind)
+    _takes(worker, [asked])
+    [model] = worker._loaded.values()
+    with torch.no_grad():
+        model.generator.lm.linears[1].weight[0, 0] = torch.nan
+    worker._prepared((model.model.id, model.stored.revision), model)
+    [(_, failed)] = worker.generate([asked], {})
+    assert isinstance(failed, GenerationError)
+    assert "NaN" in str(failed)
+
+
+def test_out_of_memory_in_the_midst_halves_the_rows_and_loses_no_take(
+    loaded: Callable[[str], Loaded], recipe: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slotted, "served", lambda loaded: False)
+    real, tried = stepwise.decode, []
+
+    def tight(generator: object, rows: Sequence[Row], slots: int) -> list[torch.Tensor | None]:
+        tried.append(slots)
+        if slots > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return real(generator, rows, slots)
+
+    monkeypatch.setattr(stepwise, "decode", tight)
+    takes = _takes(AudioCraftGenerator("cpu"), [recipe("music", seed=seed, seconds=0.2) for seed in range(5)])
+    assert len(takes) == 5
+    assert {take.notes["rows"] for take in takes.values()} == {2}
+    assert tried == [8, 4, 2, 2, 2]

@@ -69,13 +69,16 @@ class SlotDecoder:
         self._valid = torch.zeros((slots, weights.codebooks, size), dtype=torch.bool, device=device)
         self._numbers = torch.zeros((3, slots), dtype=torch.int64, device=device)
         self._steps, self._positions, self._moves = self._numbers
-        self._graphs = Graphs((self._codes, self._numbers)) if device.type == "cuda" else None
+        self._sound = torch.ones(slots, dtype=torch.bool, device=device)
+        self._graphs = Graphs((self._codes, self._numbers, self._sound)) if device.type == "cuda" else None
         self.steps_taken = 0
         self.wasted = 0
 
     @torch.no_grad()
-    def run(self, queue: Queue[Cue], row_of: Callable[[Cue], Row]) -> Iterator[tuple[Cue, torch.Tensor]]:
-        """Codes int64 [codebooks, frames] of each cue of ``queue``, as soon as it ends.
+    def run(
+        self, queue: Queue[Cue], row_of: Callable[[Cue], Row]
+    ) -> Iterator[tuple[Cue, torch.Tensor | None]]:
+        """Codes int64 [codebooks, frames] of each cue of ``queue``, as soon as it ends; None after NaN logits.
 
         Cues may be put into the queue while this runs. When it stops with an error, those that had a slot wait in
         the queue again. Raises `torch.OutOfMemoryError`.
@@ -89,7 +92,7 @@ class SlotDecoder:
                 self._step(slots)
                 for index, slot in enumerate(slots):
                     if slot is not None and slot.left == 0:
-                        codes = slot.score.frames(self._codes[index])
+                        codes = slot.score.frames(self._codes[index]) if bool(self._sound[index]) else None
                         slots[index] = None
                         self._release(index)
                         yield slot.cue, codes
@@ -133,6 +136,7 @@ class SlotDecoder:
             known = self._transformer.embed(score.codes[:, : score.first - 1].T)
             self._transformer.prefill(index, torch.cat([prefix, known.expand(2, -1, -1)], dim=1))
         self._sampler.admit(index, row)
+        self._sound[index] = True
         self._numbers[:, index] = torch.tensor([score.first - 1, position, 1])
         return _Slot(cue, score, size, position, score.steps - score.first)
 
@@ -161,7 +165,9 @@ class SlotDecoder:
         logits = self._transformer.step(tokens, self._positions)
         drawn = self._sampler.draw(logits, self._steps + 1)[..., None]
         after = here + 1
-        drawn = torch.where(self._valid.gather(2, after), drawn, self._special)
+        valid = self._valid.gather(2, after)
+        self._sound &= ~(logits.isnan().any(-1).any(1) & valid[..., 0]).any(-1)
+        drawn = torch.where(valid, drawn, self._special)
         known = self._codes.gather(2, after)
         self._codes.scatter_(2, after, torch.where(known == UNKNOWN, drawn, known))
         self._steps += self._moves

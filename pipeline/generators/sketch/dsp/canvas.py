@@ -46,9 +46,12 @@ class Canvas:
         return np.asarray(np.array([[gain * np.cos(angle)], [gain * np.sin(angle)]]) * np.sqrt(2.0))
 
 
-def poisson(rng: Rng, n: int, rate: float) -> Audio:
-    """Samples at which independent events fall, ``rate`` of them a second on average, in order."""
+def poisson(rng: Rng, n: int, rate: float, least: int = 0) -> Audio:
+    """Samples at which independent events fall, in order: ``rate`` of them a second on average, never fewer than
+    ``least``, which then fall in the first half."""
     count = int(rng.poisson(max(rate, 0.0) * n / RATE))
+    if count < least:
+        return np.sort(rng.integers(0, max(n // 2, 1), least)).astype(np.float64)
     return np.sort(rng.integers(0, max(n, 1), count)).astype(np.float64)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.generators.sketch.dsp import envelopes
-from pipeline.generators.sketch.dsp.units import RATE, Mix, generator
+from pipeline.generators.sketch.dsp.units import RATE, Mix, generator, samples
 from pipeline.generators.sketch.music.arrange import arrange
 from pipeline.generators.sketch.music.mixdown import Room, master, mix
 from pipeline.generators.sketch.music.score import Score
@@ -17,6 +17,8 @@ from pipeline.generators.sketch.music.timing import Timing, ending_timing, loop_
 from pipeline.generators.sketch.music_reading import MusicReading, read_music
 
 _WET = 0.9
+_UPBEAT = samples(0.005)
+"""By which a loop begins before its first beat, so that it wraps in a calm moment and not in an attack."""
 
 
 def cue(
@@ -28,7 +30,8 @@ def cue(
     timing = _timing(reading, seconds, bpm, loop)
     score = stinger(reading, timing, writing) if reading.stinger else arrange(reading, timing, loop, writing)
     audio = master(mix(score, timing, loop, Room(reading.space, _WET), playing), reading.energy, loop)
-    return audio if loop else _ended(audio), _notes(reading, score, timing, loop)
+    finished = np.roll(audio, _UPBEAT, axis=1) if loop else _ended(audio)
+    return finished, _notes(reading, score, timing, loop)
 
 
 def _timing(reading: MusicReading, seconds: float, bpm: float | None, loop: bool) -> Timing:

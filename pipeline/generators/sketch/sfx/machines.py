@@ -116,7 +116,8 @@ def alarm(scene: Scene) -> Audio:
     if reading.says("siren", "air_raid", "police"):
         swings = max(1, round(scene.seconds * 0.4))
         swing = 0.5 - 0.5 * np.cos(2 * np.pi * swings * np.arange(n) / n)
-        hz = 420.0 * 2.0 ** (1.05 * swing) * between(scene.asset, 0.9, 1.1)
+        depth = about(scene.rng, 1.05, 0.05)
+        hz = 420.0 * 2.0 ** (depth * swing) * between(scene.asset, 0.9, 1.1) * about(scene.rng, 1.0, 0.02)
         hz = hz * (max(1, round(float(np.sum(hz)) / RATE)) / (float(np.sum(hz)) / RATE))
         return filters.low_pass(osc.tone("saw", hz, n), 3500.0, 2, scene.loop) * (
             1.0 if scene.loop else envelopes.held(n, 0.03, 0.1)

@@ -40,7 +40,7 @@ def _rain(scene: Scene, canvas: Canvas) -> None:
 
 
 def _thunder(scene: Scene, canvas: Canvas) -> None:
-    for at in poisson(scene.rng, scene.n, 0.07)[:20]:
+    for at in poisson(scene.rng, scene.n, 0.07, least=1)[:20]:
         length = min(scene.n, samples(7.0))
         canvas.add(rolling(scene.rng, length, 0.8), int(at), 0.5, between(scene.rng, -0.6, 0.6))
 
@@ -59,7 +59,7 @@ def _stream(scene: Scene, canvas: Canvas) -> None:
 
 
 def _drip(scene: Scene, canvas: Canvas) -> None:
-    drops(canvas, scene.rng, poisson(scene.rng, scene.n, 0.7), 0.35)
+    drops(canvas, scene.rng, poisson(scene.rng, scene.n, 0.7, least=1), 0.35)
 
 
 def _bubbles(scene: Scene, canvas: Canvas) -> None:
@@ -71,11 +71,11 @@ def _bubbles(scene: Scene, canvas: Canvas) -> None:
 
 def _birds(scene: Scene, canvas: Canvas) -> None:
     """A few birds, each with a song of its own, each in its own tree."""
-    for _ in range(int(scene.asset.integers(3, 6))):
+    for bird in range(int(scene.asset.integers(3, 6))):
         low = between(scene.asset, 2100, 4600)
         shape = scene.asset.uniform(0.75, 1.45, int(scene.asset.integers(2, 6)))
         pan, level = between(scene.asset, -0.9, 0.9), between(scene.asset, 0.16, 0.42)
-        for start in poisson(scene.rng, scene.n, 0.16):
+        for start in poisson(scene.rng, scene.n, 0.16, least=1 if bird == 0 else 0):
             at = start
             for _phrase in range(int(scene.rng.integers(1, 4))):
                 for ratio in shape:
@@ -108,7 +108,7 @@ def _crickets(scene: Scene, canvas: Canvas) -> None:
 
 
 def _owl(scene: Scene, canvas: Canvas) -> None:
-    for start in poisson(scene.rng, scene.n, 0.05):
+    for start in poisson(scene.rng, scene.n, 0.05, least=1):
         pan = between(scene.rng, -0.8, 0.8)
         for late, length in ((0.0, 0.35), (0.65, 0.18), (0.9, 0.5)):
             n = samples(length)
@@ -119,7 +119,7 @@ def _owl(scene: Scene, canvas: Canvas) -> None:
 def _frogs(scene: Scene, canvas: Canvas) -> None:
     for _ in range(4):
         hz, pan = between(scene.asset, 260, 620), between(scene.asset, -0.9, 0.9)
-        for start in poisson(scene.rng, scene.n, 0.35):
+        for start in poisson(scene.rng, scene.n, 0.35, least=1):
             n = samples(between(scene.rng, 0.18, 0.32))
             pulses = 0.5 + 0.5 * np.sign(np.sin(2 * np.pi * 34.0 * np.arange(n) / RATE))
             croak = osc.tone("saw", hz, n) * filters.low_pass(pulses, 400.0, 1) * envelopes.hump(n, 0.5, 1.0)
@@ -143,7 +143,7 @@ def _drone(scene: Scene, canvas: Canvas) -> None:
 
 def _distant_metal(scene: Scene, canvas: Canvas) -> None:
     """Far knocks: a chain, a pipe, a hammer."""
-    for at in poisson(scene.rng, scene.n, 0.12):
+    for at in poisson(scene.rng, scene.n, 0.12, least=1):
         pan = between(scene.rng, -0.9, 0.9)
         clang = strike("metal", Blow(1.6, 0.5, -0.7, 0.8), scene.asset, scene.rng, 1.5)
         canvas.add(filters.low_pass(clang, 1600.0), int(at), 0.10, pan)
@@ -161,7 +161,7 @@ def _traffic(scene: Scene, canvas: Canvas) -> None:
         ),
         0.14,
     )
-    for at in poisson(scene.rng, scene.n, 0.12):
+    for at in poisson(scene.rng, scene.n, 0.12, least=1):
         n = samples(between(scene.rng, 3.0, 6.0))
         passing = noise.coloured(scene.rng, n, 3.0, 70, 2200) * envelopes.hump(n, 0.5, 2.0)
         canvas.add(passing, int(at), 0.09, between(scene.rng, -0.9, 0.9))
@@ -184,7 +184,7 @@ def _starfield(scene: Scene, canvas: Canvas) -> None:
     """A ship's life support, and now and then a console."""
     _drone(scene, canvas)
     _each_ear(canvas, lambda: noise.coloured(scene.rng, scene.n, 3.5, 60, 3000), 0.05)
-    for at in poisson(scene.rng, scene.n, 0.18):
+    for at in poisson(scene.rng, scene.n, 0.18, least=1):
         n = samples(0.09)
         hz = midi_hz(84 + float(scene.rng.choice([0, 3, 7, 10])))
         canvas.add(

@@ -1,0 +1,119 @@
+"""Commands for Content Credentials: show what a file's credentials claim, verify that they hold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from flows.cli.answers import answer, answer_json, command, remark
+from flows.cli.options import AsJson
+from pipeline.credentials import PROVENANCE
+from pipeline.errors import UsageError
+
+if TYPE_CHECKING:
+    from pipeline.credentials.checking import Verdict
+
+_USAGE = 2
+_NOT_WHOLE = 5
+
+Trust = Annotated[
+    list[Path] | None,
+    typer.Option("--trust", help="PEM file with root certificates to trust; may be given again."),
+]
+group = typer.Typer(
+    help="Read and check the Content Credentials (C2PA) of sound files.", no_args_is_help=True
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to ``app``."""
+    app.add_typer(group, name="credentials")
+
+
+@group.command("show")
+@command
+def show(
+    file: Annotated[Path, typer.Argument(help="A sound file, or the .c2pa beside it.")],
+    trust: Trust = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a file's credentials claim: how and by what it was made, for which project, who signed it.
+
+    Exits with 5 when the file has none or was changed since it was signed.
+    """
+    from pipeline.credentials.checking import check
+
+    verdict = check(file, trust or ())
+    if as_json:
+        answer_json(verdict.to_json())
+    else:
+        _tell(verdict)
+        for note in verdict.notes:
+            answer(f"         note: {note}")
+        for name, value in _claims(verdict):
+            answer(f"  {name:<22} {value}")
+    if not verdict.whole:
+        raise typer.Exit(_NOT_WHOLE)
+
+
+@group.command("verify")
+@command
+def verify(
+    files: Annotated[list[Path], typer.Argument(help="Sound files.")],
+    trust: Trust = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check that files are as they were when they were signed: Trusted, Valid, Invalid or Missing, and why.
+
+    Trusted is what a root given with --trust, or this machine's development root, stands behind; Valid is whole
+    too, but signed by somebody unknown. Exits with 5 when any file is Invalid or Missing.
+    """
+    from pipeline.credentials.checking import check
+
+    verdicts: list[Verdict] = []
+    problems: list[tuple[Path, str]] = []
+    for path in files:
+        try:
+            verdicts.append(check(path, trust or ()))
+        except UsageError as error:
+            problems.append((path, str(error)))
+    if as_json:
+        told = [{"path": str(path), "what": said} for path, said in problems]
+        answer_json({"files": [verdict.to_json() for verdict in verdicts], "problems": told})
+    else:
+        for verdict in verdicts:
+            _tell(verdict)
+        for note in dict.fromkeys(note for verdict in verdicts for note in verdict.notes):
+            remark(f"note: {note}")
+    for _, said in problems:
+        remark(typer.style("error: ", fg="red") + said)
+    if not all(verdict.whole for verdict in verdicts):
+        raise typer.Exit(_NOT_WHOLE)
+    if problems:
+        raise typer.Exit(_USAGE)
+
+
+def _tell(verdict: Verdict) -> None:
+    by = f" (signed by {verdict.signer})" if verdict.signer else ""
+    answer(f"{verdict.state:<8} {verdict.path}{by}")
+    for reason in verdict.reasons:
+        answer(f"         because: {reason}")
+
+
+def _claims(verdict: Verdict) -> list[tuple[str, str]]:
+    """What the manifest claims, by name, in the order of the manifest."""
+    if verdict.manifest is None:
+        return []
+    claims = [("title", str(verdict.manifest.get("title", "")))]
+    for assertion in verdict.manifest["assertions"]:
+        data = assertion["data"]
+        if assertion["label"].startswith("c2pa.actions"):
+            for action in data["actions"]:
+                source = action.get("digitalSourceType", "").rpartition("/")[2]
+                agent = action.get("softwareAgent", {})
+                claims.append((action["action"], f"{source} by {agent.get('name', 'unknown')}"))
+        elif assertion["label"] == PROVENANCE:
+            claims.extend((name, str(value)) for name, value in data.items())
+    return claims

@@ -1,0 +1,87 @@
+"""The measure command: loudness, peaks and silence of any sound files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from flows.cli.answers import answer, answer_json, command, remark
+from flows.cli.options import AsJson
+from pipeline.errors import CuesmithError
+
+_COLUMNS = (
+    ("seconds", "duration_s", "{:.2f}"),
+    ("Hz", "sample_rate_hz", "{}"),
+    ("ch", "channels", "{}"),
+    ("LUFS", "integrated_lufs", "{:.1f}"),
+    ("mom.max", "momentary_max_lufs", "{:.1f}"),
+    ("short.max", "short_term_max_lufs", "{:.1f}"),
+    ("LU range", "loudness_range_lu", "{:.1f}"),
+    ("dBTP", "true_peak_dbtp", "{:.2f}"),
+    ("dBFS", "sample_peak_dbfs", "{:.2f}"),
+    ("DC", "dc_offset", "{:.4f}"),
+    ("silence", "leading_silence_s", "{:.2f}"),
+    ("s after", "trailing_silence_s", "{:.2f}"),
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to ``app``."""
+    app.command("measure")(measure_command)
+
+
+@command
+def measure_command(
+    files: Annotated[
+        list[Path], typer.Argument(help="Sound files: wav, flac, ogg, opus, mp3, aiff; m4a with ffmpeg.")
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Measure any sound files: loudness, true and sample peak, silence.
+
+    Loudness is that of BS.1770-5. What does not exist is - (null in JSON): silence has no loudness, less than
+    3 s no range. A file that cannot be read is told, the others are measured, and the exit code is that of the
+    first problem.
+    """
+    from pipeline.delivery import open_clip
+    from pipeline.mastering import measure
+
+    measured: list[dict[str, Any]] = []
+    problems: list[tuple[Path, CuesmithError]] = []
+    for path in files:
+        try:
+            found = measure(open_clip(path)).to_json()
+            del found["crest_db"]
+            measured.append({"path": str(path), **found})
+        except CuesmithError as error:
+            problems.append((path, error))
+    if as_json:
+        told = [{"path": str(path), "what": str(problem)} for path, problem in problems]
+        answer_json({"files": measured, "problems": told})
+    elif measured:
+        for line in _table(measured):
+            answer(line)
+    for path, problem in problems:
+        said = str(problem)
+        remark(typer.style("error: ", fg="red") + (said if str(path) in said else f"{path}: {said}"))
+    if problems:
+        raise typer.Exit(_exit_code(problems[0][1]))
+
+
+def _exit_code(error: CuesmithError) -> int:
+    """A sound that cannot be measured is a wrong input, whatever it would be within a build."""
+    return error.exit_code if error.exit_code > 1 else 2
+
+
+def _table(measured: list[dict[str, Any]]) -> list[str]:
+    rows = [["file", *(head for head, _, _ in _COLUMNS)]]
+    for found in measured:
+        cells = ("-" if found[key] is None else form.format(found[key]) for _, key, form in _COLUMNS)
+        rows.append([found["path"], *cells])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))])
+        for row in rows
+    ]

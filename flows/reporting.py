@@ -1,0 +1,26 @@
+"""The report that every publishing build makes. It may fail, and the build stands all the same."""
+
+from __future__ import annotations
+
+from flows.journal import Journal
+from pipeline.catalog import Version
+from pipeline.errors import CuesmithError
+from pipeline.report import write_report
+from pipeline.store import Store
+
+
+def report_build(store: Store, version: Version, journal: Journal) -> str | None:
+    """Write the report of a version just published; returns its key, None when it could not be made.
+
+    A failure is an event of the journal, which warns the person, and nothing else: the version is published.
+    """
+    try:
+        written = write_report(store, version.number)
+    except CuesmithError as error:
+        journal.write("report-failed", reason=str(error))
+        return None
+    except Exception as error:
+        journal.write("report-failed", reason=f"{type(error).__name__}: {error}; report this as a bug")
+        return None
+    journal.write("report", report=written.key, took=written.seconds)
+    return written.key

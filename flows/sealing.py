@@ -1,0 +1,84 @@
+"""Signing what is to be published: after mastering, since any later change would break a signature."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import PurePosixPath
+
+from flows.prepare import Prepared, Signatures, open_rows
+from pipeline.catalog import SignedFiles
+from pipeline.credentials import CERTIFICATE_VARIABLE, KEY_VARIABLE, Claim, available, configured
+from pipeline.credentials.development import development_identity
+from pipeline.credentials.library import SIDECAR
+from pipeline.credentials.signing import Signer
+from pipeline.errors import MachineError
+from pipeline.provenance import MasterRow, ObjectJson, disclosure
+from pipeline.store import ObjectRef, Store
+
+
+def open_signer(prepared: Prepared) -> Signer | None:
+    """Who signs what ``prepared`` asks for; None when it asks for nothing, or may and must go unsigned.
+
+    Raises `MachineError` when credentials are required and cannot be had, before any work is done.
+    """
+    policies = prepared.policies
+    required = next((asset for asset, policy in policies.items() if policy == "required"), None)
+    if set(policies.values()) <= {"none"} or (required is None and not available()):
+        return None
+    identity = configured()
+    if identity is None and required is not None:
+        raise MachineError(
+            f"{prepared.project.file}: {required} has credentials: required, and no certificate is configured; set "
+            f"{CERTIFICATE_VARIABLE} and {KEY_VARIABLE} to PEM files, or write credentials: development"
+        )
+    return Signer(identity or development_identity())
+
+
+def sign(prepared: Prepared, rows: Sequence[MasterRow]) -> Signatures:
+    """Sign the files of those ``rows`` that the manifest wants signed and that are not; all are durable."""
+    wanted = open_rows(prepared, rows)
+    signer = open_signer(prepared) if wanted else None
+    if signer is None:
+        return {}
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        project, store = prepared.project.name, prepared.store
+        done = threads.map(lambda row: _sign(signer, project, row, store), wanted)
+        return {(row["asset"], row["variation"]): files for row, files in zip(wanted, done, strict=True)}
+
+
+def _sign(signer: Signer, project: str, row: MasterRow, store: Store) -> SignedFiles:
+    claim = _claim(project, row)
+    files: dict[str, ObjectJson] = {}
+    for path, item in row["files"].items():
+        suffix = PurePosixPath(path).suffix
+        made = signer.sign(store.get(ObjectRef(item["sha256"], item["suffix"], item["size"])), suffix, claim)
+        files[path] = _put(store, made.data, suffix)
+        if made.sidecar is not None:
+            files[path + SIDECAR] = _put(store, made.sidecar, SIDECAR)
+    return SignedFiles(row["master"], signer.name, files)
+
+
+def _put(store: Store, data: bytes, suffix: str) -> ObjectJson:
+    ref = store.put(data, suffix)
+    return ObjectJson(sha256=ref.sha256, suffix=ref.suffix, size=ref.size)
+
+
+def _claim(project: str, row: MasterRow) -> Claim:
+    told = disclosure(neural=row["neural"], engine=row["engine"], model=row["model"])
+    return Claim(
+        title=f"{row['asset']}_{row['variation']:02d}",
+        project=project,
+        asset=row["asset"],
+        variation=row["variation"],
+        catalog_id=row["master"],
+        engine=row["engine"],
+        model=row["model"],
+        revision=row["revision"],
+        license=row["license"],
+        prompt=row["prompt"],
+        recipe_digest=row["take"],
+        digital_source_type=told["digital_source_type"],
+        statement=told["statement"],
+    )

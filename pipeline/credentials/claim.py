@@ -1,0 +1,70 @@
+"""What is claimed of a sound, and how C2PA wants it said.
+
+The manifest's first action is ``c2pa.created`` with the IPTC digital source type; an assertion of our own,
+`PROVENANCE`, has the facts that a studio looks for. Of the prompt it holds the SHA-256 and never the words.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline import __version__
+
+PROVENANCE = "org.cuesmith.provenance"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Facts about one master."""
+
+    title: str
+    project: str
+    asset: str
+    variation: int
+    catalog_id: str
+    """The master's digest."""
+    engine: str
+    model: str
+    revision: str
+    license: str
+    prompt: str
+    recipe_digest: str
+    digital_source_type: str
+    """IPTC NewsCodes URL: made by a trained model, or by a procedure."""
+    statement: str
+    """How the sound came to be, for people."""
+
+    def assertion(self) -> dict[str, Any]:
+        """The facts of `PROVENANCE`."""
+        return {
+            "project": self.project,
+            "asset": self.asset,
+            "variation": self.variation,
+            "catalog_id": self.catalog_id,
+            "engine": self.engine,
+            "model": self.model,
+            "revision": self.revision,
+            "license": self.license,
+            "prompt_sha256": hashlib.sha256(self.prompt.encode()).hexdigest(),
+            "recipe_sha256": self.recipe_digest,
+            "statement": self.statement,
+        }
+
+
+def definition(claim: Claim, also: dict[str, Any]) -> dict[str, Any]:
+    """The manifest definition of ``claim`` (C2PA 2.x); ``also`` joins the facts of `PROVENANCE`."""
+    created = {
+        "action": "c2pa.created",
+        "digitalSourceType": claim.digital_source_type,
+        "softwareAgent": {"name": claim.model, "version": claim.revision},
+    }
+    return {
+        "claim_generator_info": [{"name": "Cuesmith", "version": __version__}],
+        "title": claim.title,
+        "assertions": [
+            {"label": "c2pa.actions.v2", "data": {"actions": [created]}},
+            {"label": PROVENANCE, "data": claim.assertion() | also},
+        ],
+    }

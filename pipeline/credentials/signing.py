@@ -1,0 +1,99 @@
+"""Signing: a rendition's bytes become the same sound with credentials in it, or beside it."""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+from dataclasses import dataclass
+
+from pipeline.credentials.claim import Claim, definition
+from pipeline.credentials.identity import CERTIFICATE_VARIABLE, KEY_VARIABLE, Identity
+from pipeline.credentials.library import BESIDE, context, library, mime_type
+from pipeline.credentials.seal import file_type_of
+from pipeline.errors import MachineError
+
+try:
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+except ImportError:
+    UnsupportedAlgorithm = ValueError  # type: ignore[assignment, misc]
+
+_PROBE_CLAIM = Claim("probe", "", "probe", 1, "", "", "", "", "", "", "", "", "")
+_PROBE_WAV = (
+    b"RIFF" + struct.pack("<I", 38) + b"WAVEfmt " + struct.pack("<IHHIIHH", 16, 1, 1, 8000, 16000, 2, 16)
+    + b"data" + struct.pack("<IH", 2, 0)
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A rendition with its credentials."""
+
+    data: bytes
+    """The file; unchanged where the credentials stand beside it."""
+    sidecar: bytes | None
+    """The credentials' own file, for formats that cannot hold them."""
+
+
+class Signer:
+    """Signs renditions with one identity. May be used from several threads."""
+
+    def __init__(self, identity: Identity) -> None:
+        """Signs a probe, so that whatever is wrong with the identity is known before there is work to lose.
+
+        Raises `MachineError`.
+        """
+        self.name = identity.name
+        self._certificates = identity.certificates.encode()
+        self._key = identity.key.encode()
+        self._algorithm = _algorithm(self._key)
+        self.sign(_PROBE_WAV, ".wav", _PROBE_CLAIM)
+
+    def sign(self, data: bytes, suffix: str, claim: Claim) -> Signed:
+        """``data``, a file of ``suffix`` such as ``.wav``, with ``claim`` signed. The sound stays as it is.
+
+        Two signatures are never equal. Raises `MachineError` with the library's reason.
+        """
+        c2pa = library()
+        media = mime_type(suffix)
+        if media is None:
+            raise MachineError(f"a {suffix} file cannot be signed; sign wav, flac, ogg, opus, mp3 or m4a")
+        beside = suffix in BESIDE
+        also = {"file_type": file_type_of(data).hex()} if suffix == ".m4a" else {}
+        out = io.BytesIO()
+        try:
+            info = c2pa.C2paSignerInfo(self._algorithm, self._certificates, self._key, None)
+            builder = c2pa.Builder(json.dumps(definition(claim, also)), context=context())
+            if beside:
+                builder.set_no_embed()
+            made = builder.sign(c2pa.Signer.from_info(info), media, io.BytesIO(data), out)
+        except c2pa.C2paError as error:
+            raise MachineError(
+                f"{claim.title}{suffix} cannot be signed: {error}; check that {CERTIFICATE_VARIABLE} holds a C2PA "
+                f"signing certificate that is valid today, and {KEY_VARIABLE} its key"
+            ) from error
+        return Signed(data, bytes(made)) if beside else Signed(out.getvalue(), None)
+
+
+def _algorithm(key: bytes) -> bytes:
+    """The C2PA name of the signature algorithm that a private key is for."""
+    library()
+    try:
+        private = load_pem_private_key(key, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise MachineError(
+            f"{KEY_VARIABLE} holds no key that can be read; give a PEM private key without a passphrase"
+        ) from None
+    if isinstance(private, ec.EllipticCurvePrivateKey):
+        name = {256: b"es256", 384: b"es384", 521: b"es512"}.get(private.curve.key_size)
+    elif isinstance(private, rsa.RSAPrivateKey):
+        name = b"ps256"
+    else:
+        name = b"ed25519" if isinstance(private, ed25519.Ed25519PrivateKey) else None
+    if name is None:
+        raise MachineError(
+            f"{KEY_VARIABLE} is a key that C2PA does not sign with; use EC P-256, RSA or Ed25519"
+        )
+    return name

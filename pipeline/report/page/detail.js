@@ -1,0 +1,311 @@
+// The open master: transport, pictures, figures against target, decisions, and where it came from.
+import { byId, clock, h, number, signed } from "./dom.js";
+import { hear, report, tell, variationsOf } from "./data.js";
+import { review, standingOf, wordFor } from "./decisions.js";
+import { badgesOf } from "./filters.js";
+import { badgeOf, nameParts } from "./list.js";
+import { drawSpectrum, drawWave } from "./pictures.js";
+import { compareWith, decidedOn, isCandidate, player, seek, soundState, switchSide, toggle, toggleLoop, toggleRobin } from "./player.js";
+import { loadDetails, loadPicture } from "./sidecars.js";
+
+const panel = byId("detail");
+let open = null;
+let picture = null;
+let parts = {};
+
+export function showDetail(master) {
+  open = master;
+  picture = null;
+  parts = {};
+  panel.hidden = !master;
+  document.body.classList.toggle("open", Boolean(master));
+  if (!master) return;
+  panel.replaceChildren(head(master), transport(master), verdict(master), figures(master), origin(master));
+  panel.scrollTop = 0;
+  drawAll();
+  fillPicture();
+  fillDetails(master);
+  refreshPlayer();
+}
+
+function head(master) {
+  const close = h("button", { type: "button", class: "close", onclick: () => tell("close"), "aria-label": "Close" }, "×");
+  parts.badges = h("p", { class: "badges" });
+  return h(
+    "header",
+    {},
+    h("h2", { id: "detail-name" }, ...nameParts(master)),
+    close,
+    h("p", { class: "prompt" }, master.prompt),
+    parts.badges,
+  );
+}
+
+function transport(master) {
+  const button = (key, label, title, then) =>
+    h("button", { type: "button", title: `${title} (${key})`, "aria-keyshortcuts": key, onclick: then }, label);
+  parts.play = button("Space", "Play", "Play or pause", toggle);
+  parts.play.classList.add("primary");
+  parts.loop = button("L", "Loop", "Repeat, across the loop's seam", toggleLoop);
+  parts.robin = button("V", "Variations", "Play all variations in turn", toggleRobin);
+  parts.robin.hidden = variationsOf(master).length < 2;
+  parts.side = button("B", "A/B", "Switch between this and the other version, at equal loudness", switchSide);
+  parts.other = otherSelect(master);
+  parts.side.hidden = parts.other.hidden = master.others.length === 0;
+  parts.clock = h("output", { class: "clock", "aria-label": "Position" });
+  parts.note = h("p", { class: "note", role: "status" });
+  parts.wave = h("canvas", { class: "wave", "aria-hidden": "true" });
+  parts.spectrum = h("canvas", { class: "spectrum", "aria-hidden": "true" });
+  parts.seek = h("input", {
+    type: "range", class: "seek", min: 0, max: master.seconds, step: 0.01, value: 0, "aria-label": "Position in seconds",
+    oninput: (event) => seek(Number(event.target.value)),
+  });
+  const scale = h("div", { class: "scale", "aria-hidden": "true" }, h("span", {}, "20 kHz"), h("span", {}, "900"), h("span", {}, "40 Hz"));
+  parts.scale = scale;
+  return h(
+    "section",
+    { class: "transport", "aria-label": "Player" },
+    h("div", { class: "screen" }, parts.wave, h("div", { class: "spectrum-box" }, parts.spectrum, scale), parts.seek),
+    h("div", { class: "buttons" }, parts.play, parts.loop, parts.robin, parts.side, parts.other, parts.clock),
+    parts.note,
+  );
+}
+
+function otherSelect(master) {
+  const options = master.others.map((other, place) =>
+    h("option", { value: place }, sideName(other)),
+  );
+  const select = h("select", {
+    "aria-label": "Compare with",
+    onchange: (event) => compareWith(master.others[Number(event.target.value)]),
+  }, ...options);
+  select.value = String(master.others.indexOf(player.other));
+  return select;
+}
+
+function verdict(master) {
+  const act = (key, action, label, style = "") =>
+    h("button", {
+      type: "button", class: style, "data-action": action, "aria-keyshortcuts": key || null,
+      title: key ? `${label} (${key})` : label, onclick: () => tell("decide", { master: open, action }),
+    }, label);
+  parts.lock = act("", "lock", "Lock");
+  parts.comment = h("textarea", { id: "comment", rows: 2, maxlength: 4000, placeholder: "A comment, kept with the decision" });
+  parts.about = h("p", { class: "note", role: "status" });
+  parts.history = h("ol", { class: "history" });
+  return h(
+    "section",
+    { class: "verdict", "aria-label": "Review" },
+    h("label", { for: "comment" }, "Comment"),
+    parts.comment,
+    h("div", { class: "buttons" }, act("A", "approve", "Approve", "good"), act("R", "reject", "Reject", "bad"),
+      act("", "reroll", "Re-roll"), parts.lock, act("", "comment", "Comment only")),
+    parts.about,
+    parts.history,
+  );
+}
+
+export function takeComment() {
+  const text = parts.comment?.value.trim() ?? "";
+  if (parts.comment) parts.comment.value = "";
+  return text;
+}
+
+export const focusComment = () => parts.comment?.focus();
+
+function figures(master) {
+  const off = master.off;
+  const rows = [
+    figure(
+      "Loudness", `${number(master.lufs)} LUFS`, `target ${number(master.target)}${off === null ? "" : `, off by ${signed(off)} LU`}`,
+      off === null || Math.abs(off) <= 1,
+    ),
+    figure("True peak", `${number(master.peak)} dBTP`, master.ceiling === null ? "" : `ceiling ${number(master.ceiling)}`,
+      master.peak === null || master.ceiling === null || master.peak <= master.ceiling + 0.1),
+    figure("Quality", number(master.quality, 2), master.failures.length ? master.failures.join(", ") : "every gate passed",
+      master.failures.length === 0),
+    figure("Length", `${number(master.seconds, 3)} s`, `${master.rate / 1000} kHz, ${channels(master.channels)}`, true),
+  ];
+  if (master.loop) {
+    const [start, end] = master.loop;
+    rows.push(figure("Loop", `${start} – ${end}`, `${number((end - start) / master.rate, 3)} s in samples${master.bpm ? `, ${master.bpm} bpm` : ""}`, true));
+  }
+  parts.more = h("tbody", {});
+  return h(
+    "section",
+    { class: "figures" },
+    h("h3", {}, "Figures"),
+    h("table", {}, h("caption", { class: "hidden" }, "Measured against target"), h("tbody", {}, ...rows), parts.more),
+  );
+}
+
+function figure(name, value, against, fine) {
+  return h(
+    "tr",
+    { class: fine ? "" : "wrong" },
+    h("th", { scope: "row" }, name),
+    h("td", { class: "value" }, value),
+    h("td", {}, fine ? against : [h("span", { class: "warn" }, "! "), against]),
+  );
+}
+
+const sideName = (other) =>
+  isCandidate(other) ? "the candidate" : `version ${other.version}${other.approved ? ", approved" : ""}`;
+
+const channels = (count) => ({ 1: "mono", 2: "stereo" })[count] ?? `${count} channels`;
+
+function origin(master) {
+  parts.origin = h("dl", {});
+  const made = master.made;
+  put("Engine and model", `${made.engine} · ${made.model} @ ${made.revision}`);
+  put("Licence", `${made.license}${made.commercial ? "" : " (no commercial use)"}`);
+  if (master.changes.length) put(`Changed since version ${report.against}`, master.changes.join(", "));
+  if (master.waiting) put("A candidate waits because", master.waiting.join(", "));
+  if (master.reason) put(`Why ${master.status}`, master.reason);
+  put("Tags", master.tags.join(", "));
+  return h("section", { class: "origin" }, h("h3", {}, "Where it came from"), parts.origin);
+}
+
+function put(term, text, wide = false) {
+  if (text === null || text === undefined || text === "") return;
+  parts.origin.append(h("div", { class: wide ? "wide" : "" }, h("dt", {}, term), h("dd", {}, String(text))));
+}
+
+async function fillDetails(master) {
+  let found;
+  try {
+    found = await loadDetails(master);
+  } catch (error) {
+    if (open === master) put("Details", error.message, true);
+    return;
+  }
+  if (open !== master) return;
+  const { recipe, generated, mastered, manifest, measurements, loudness, quality } = found;
+  if (measurements) {
+    parts.more.append(
+      figure("Loudest 400 ms", `${number(measurements.momentary_max_lufs)} LUFS`, "momentary maximum", true),
+      figure("Range", `${number(measurements.loudness_range_lu)} LU`, `crest ${number(measurements.crest_db)} dB`, true),
+      figure("Gain", `${signed(loudness.gain_db)} dB`, [loudness.limited_db ? `limiter ${number(loudness.limited_db)} dB` : "no limiting",
+        loudness.deviation ? `off target: ${loudness.deviation}` : ""].filter(Boolean).join("; "), true),
+      ...quality.failures.map((one) => figure(one.name, number(one.measured, 3), `${one.what}; limit ${number(one.limit, 3)}`, false)),
+    );
+  }
+  if (recipe) {
+    put("Seed", recipe.seed);
+    put("Settings", pairs(recipe.settings));
+    put("Conditioning", pairs(recipe.conditioning));
+    put("Mastering", found.chain.map((step) => step.step).join(" → "));
+    put("Generated", `${generated.at.slice(0, 19)} UTC on ${generated.device}, ${number(generated.seconds, 2)} s, run ${generated.run}`);
+    put("Mastered", `${mastered.at.slice(0, 19)} UTC on ${mastered.device}, run ${mastered.run}`);
+    put("Manifest", `${found.source}${manifest.profile ? `, profile ${manifest.profile}` : ""}`);
+    put("Git", manifest.git);
+    put("Disclosure", found.disclosure.statement);
+    put("Software", pairs({ ...mastered.software, ...generated.software }), true);
+    put("Engine's notes", pairs(found.notes), true);
+  } else {
+    put("Manifest", found.source);
+  }
+  put("Files", Object.keys(found.files).join("\n"), true);
+  put("Take", master.take, true);
+  put("Master", master.master, true);
+  put("Samples", master.pcm, true);
+}
+
+function pairs(value) {
+  return Object.entries(value ?? {})
+    .map(([key, one]) => `${key} ${one !== null && typeof one === "object" ? JSON.stringify(one) : one}`)
+    .join(", ");
+}
+
+async function fillPicture() {
+  const master = open;
+  const heard = player.heard && player.other ? player.other : master;
+  try {
+    const found = await loadPicture(heard.pcm);
+    if (open !== master) return;
+    picture = found;
+    parts.shown = heard;
+    parts.scale.firstChild.textContent = `${Math.round(found.top / 1000)} kHz`;
+    parts.scale.children[1].textContent = `${Math.round(Math.sqrt(found.top * 40) / 100) * 100} Hz`;
+    drawAll();
+  } catch (error) {
+    if (open === master) parts.note.textContent = error.message;
+  }
+}
+
+function drawAll() {
+  if (!picture || !open) return;
+  const heard = parts.shown;
+  const options = {
+    seconds: heard.seconds,
+    position: player.active || player.position ? player.position : null,
+    loop: heard.loop && heard.loop.map((sample) => sample / heard.rate),
+  };
+  drawWave(parts.wave, picture, options);
+  drawSpectrum(parts.spectrum, picture, options);
+}
+
+export function refreshPlayer() {
+  if (!open) return;
+  parts.play.textContent = player.active ? "Pause" : "Play";
+  parts.loop.setAttribute("aria-pressed", String(player.loop));
+  parts.robin.setAttribute("aria-pressed", String(player.robin));
+  parts.side.textContent = player.heard ? `B: ${sideName(player.other)}` : "A: this one";
+  parts.side.setAttribute("aria-pressed", String(player.heard === 1));
+  panel.dataset.playing = player.active ? soundState() : "";
+  panel.dataset.heard = player.heard ? "B" : "A";
+  parts.note.textContent = note();
+  parts.about.textContent = decidedOn(open) === open ? "" : "You hear the candidate: decisions are about it.";
+  parts.seek.max = player.seconds;
+  const heard = player.heard && player.other ? player.other : open;
+  if (parts.shown && parts.shown !== heard) fillPicture();
+  refreshPosition();
+}
+
+function note() {
+  if (player.problem) return player.problem;
+  if (player.loading) return "Loading…";
+  if (player.active && player.loop && !player.exact) {
+    return "Streamed from disk: the wrap is not exact to the sample. Only marked loops are; cuesmith review serve plays all of them exactly.";
+  }
+  return "";
+}
+
+export function refreshPosition() {
+  if (!open) return;
+  parts.clock.textContent = `${clock(player.position)} / ${clock(player.seconds)}`;
+  panel.dataset.playing = player.active ? soundState() : "";
+  panel.dataset.position = player.position.toFixed(3);
+  if (document.activeElement !== parts.seek) parts.seek.value = player.position;
+  drawAll();
+}
+
+export function refreshStanding() {
+  if (!open) return;
+  const now = standingOf(open);
+  parts.badges.replaceChildren(...badgesOf(open).map(badgeOf));
+  parts.lock.textContent = now.locked ? "Unlock" : "Lock";
+  parts.lock.dataset.action = now.locked ? "unlock" : "lock";
+  for (const button of panel.querySelectorAll("[data-action]")) button.disabled = !review.canWrite;
+  parts.history.replaceChildren(...[...now.events].reverse().map(told));
+}
+
+function told(event) {
+  const which = { take: " (mastered otherwise)", earlier: " (an earlier take)" }[event.heard] ?? "";
+  return h(
+    "li",
+    { class: event.action },
+    h("strong", {}, `${event.by || "somebody"} `),
+    `${wordFor(event.action)} it${which}`,
+    h("time", { datetime: event.at }, ` ${event.at.slice(0, 16).replace("T", " ")}`),
+    event.local ? h("em", {}, " not exported yet") : null,
+    event.comment ? h("q", {}, event.comment) : null,
+  );
+}
+
+export function setUpDetail() {
+  hear("player", refreshPlayer);
+  hear("position", refreshPosition);
+  hear("standing", refreshStanding);
+  new ResizeObserver(drawAll).observe(panel);
+}

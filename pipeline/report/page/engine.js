@@ -1,0 +1,236 @@
+// The one audio engine. A sound that is decoded in memory starts, wraps and switches on the sample; one that a page
+// from disk may not read is streamed by a media element, which can do all but that.
+import { bytesOf } from "./dom.js";
+import { loadSound } from "./sidecars.js";
+
+const FADE_S = 0.012;
+const START_S = 0.03;
+const KEEP_S = 600;
+const FROM_DISK = location.protocol === "file:";
+
+let context = null;
+let output = null;
+let volume = 1;
+const decoded = new Map();
+
+export function setVolume(value) {
+  volume = value;
+  if (output) output.gain.setTargetAtTime(value, context.currentTime, 0.01);
+}
+
+// One context at the sound's own rate: no resampling before the mix, so that loop points stay on their samples.
+function contextFor(rate) {
+  if (context?.sampleRate !== rate) {
+    context?.close();
+    decoded.clear();
+    context = new AudioContext({ sampleRate: rate, latencyHint: "interactive" });
+    output = context.createGain();
+    output.gain.value = volume;
+    output.connect(context.destination);
+  }
+  if (context.state === "suspended") context.resume();
+  return context;
+}
+
+async function bytes(sound) {
+  if (FROM_DISK) {
+    const packed = await loadSound(sound.pcm);
+    return bytesOf(packed.data).buffer;
+  }
+  const answer = await fetch(sound.sound);
+  if (!answer.ok) throw new Error(`${sound.sound} cannot be loaded (${answer.status}); run cuesmith verify`);
+  return answer.arrayBuffer();
+}
+
+async function buffer(sound) {
+  const at = contextFor(sound.rate);
+  let found = decoded.get(sound.pcm);
+  if (!found) {
+    found = bytes(sound).then((data) => at.decodeAudioData(data));
+    found.catch(() => decoded.delete(sound.pcm));
+  }
+  decoded.delete(sound.pcm);
+  decoded.set(sound.pcm, found);
+  const ready = await found;
+  forget();
+  return ready;
+}
+
+async function forget() {
+  let kept = 0;
+  for (const [pcm, promise] of [...decoded].reverse()) {
+    kept += (await promise.catch(() => null))?.duration ?? 0;
+    if (kept > KEEP_S) decoded.delete(pcm);
+  }
+}
+
+class BufferVoice {
+  constructor(sound, data) {
+    this.exact = true;
+    this.sound = sound;
+    this.data = data;
+    this.gain = context.createGain();
+    this.gain.gain.value = 0;
+    this.gain.connect(output);
+  }
+
+  get seconds() {
+    return this.data.duration;
+  }
+
+  start(offset, loop, when, onended) {
+    this.source = new AudioBufferSourceNode(context, { buffer: this.data, loop });
+    [this.from, this.to] = loopOf(this.sound, this.data.duration);
+    this.source.loopStart = this.from;
+    this.source.loopEnd = this.to;
+    this.looping = loop;
+    this.began = when - offset;
+    this.source.onended = onended;
+    this.source.connect(this.gain);
+    this.source.start(when, offset % this.data.duration);
+  }
+
+  setLoop(loop) {
+    this.began = context.currentTime - this.position();
+    this.source.loop = this.looping = loop;
+  }
+
+  position() {
+    const elapsed = Math.max(0, context.currentTime - this.began);
+    if (!this.looping || elapsed < this.to) return Math.min(elapsed, this.data.duration);
+    return this.from + ((elapsed - this.from) % (this.to - this.from));
+  }
+
+  fadeTo(level) {
+    this.gain.gain.cancelScheduledValues(context.currentTime);
+    this.gain.gain.setValueAtTime(this.gain.gain.value, context.currentTime);
+    this.gain.gain.linearRampToValueAtTime(level, context.currentTime + FADE_S);
+  }
+
+  stop() {
+    if (!this.source) return;
+    this.source.onended = null;
+    this.fadeTo(0);
+    this.source.stop(context.currentTime + FADE_S * 2);
+    setTimeout(() => this.gain.disconnect(), 100);
+  }
+}
+
+class ElementVoice {
+  constructor(sound) {
+    this.exact = false;
+    this.sound = sound;
+    this.element = new Audio(sound.sound);
+    this.level = 0;
+  }
+
+  get seconds() {
+    return this.sound.seconds;
+  }
+
+  start(offset, loop, when, onended) {
+    this.element.loop = loop;
+    this.element.onended = onended;
+    this.element.currentTime = offset;
+    this.element.volume = this.level * volume;
+    return this.element.play();
+  }
+
+  setLoop(loop) {
+    this.element.loop = loop;
+  }
+
+  position() {
+    return this.element.currentTime;
+  }
+
+  fadeTo(level) {
+    const from = this.level;
+    const began = performance.now();
+    this.level = level;
+    const step = () => {
+      const share = Math.min(1, (performance.now() - began) / (FADE_S * 1000));
+      this.element.volume = Math.min(1, Math.max(0, (from + (level - from) * share) * volume));
+      if (share < 1 && this.level === level) requestAnimationFrame(step);
+    };
+    step();
+  }
+
+  stop() {
+    this.element.onended = null;
+    this.element.pause();
+    this.element.removeAttribute("src");
+    this.element.load();
+  }
+}
+
+async function voice(sound) {
+  if (FROM_DISK && !sound.whole) {
+    return new ElementVoice(sound);
+  }
+  const data = await buffer(sound);
+  return new BufferVoice(sound, data);
+}
+
+export function loopOf(sound, seconds) {
+  return sound.loop ? [sound.loop[0] / sound.rate, sound.loop[1] / sound.rate] : [0, seconds];
+}
+
+// Both sides as loud as the quieter one: only ever turned down, so that nothing clips.
+export function levels(sounds) {
+  const known = sounds.map((sound) => sound.lufs).filter((value) => value !== null);
+  if (sounds.length < 2 || known.length < sounds.length) return sounds.map(() => 1);
+  const quietest = Math.min(...known);
+  return known.map((lufs) => 10 ** ((quietest - lufs) / 20));
+}
+
+// One sound, or two that run side by side of which one is heard.
+export class Playing {
+  static async open(sounds) {
+    const rates = new Set(sounds.map((sound) => sound.rate));
+    const voices = [];
+    for (const sound of sounds) voices.push(await voice(rates.size > 1 ? { ...sound, rate: sounds[0].rate } : sound));
+    return new Playing(voices, levels(sounds));
+  }
+
+  constructor(voices, gains) {
+    this.voices = voices;
+    this.gains = gains;
+    this.heard = 0;
+  }
+
+  get exact() {
+    return this.voices.every((one) => one.exact);
+  }
+
+  start({ offset = 0, loop = false, heard = 0, onended }) {
+    this.heard = heard;
+    const when = context ? context.currentTime + START_S : 0;
+    this.voices.forEach((one, side) => {
+      const begin = offset < one.seconds ? offset : 0;
+      one.start(begin, loop, when, () => side === this.heard && onended());
+      one.fadeTo(side === heard ? this.gains[side] : 0);
+    });
+  }
+
+  switchTo(side) {
+    this.heard = side;
+    this.voices.forEach((one, index) => one.fadeTo(index === side ? this.gains[index] : 0));
+  }
+
+  setLoop(loop) {
+    this.voices.forEach((one) => one.setLoop(loop));
+  }
+
+  get position() {
+    return this.voices[this.heard].position();
+  }
+
+  get state() {
+    return this.exact ? context.state : "element";
+  }
+
+  stop() {
+    this.voices.forEach((one) => one.stop());
+  }
+}

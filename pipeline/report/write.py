@@ -1,0 +1,206 @@
+"""Make the report of one version: read what is known, prepare media, write the page."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.catalog import Catalog, Reviews, Version
+from pipeline.errors import UsageError
+from pipeline.provenance import MASTER_SCHEMA, MasterRecord
+from pipeline.report import charts
+from pipeline.report.entries import Models, details, entry, sounds
+from pipeline.report.history import History, read_history, removed
+from pipeline.report.media import CACHE, prepare_media, script, sidecar_key
+from pipeline.report.page import render
+from pipeline.report.standing import standing_of
+from pipeline.store import Missing, ObjectRef, Store
+
+SCHEMA = "cuesmith.report/1"
+DETAILS_IN_A_FILE = 100
+
+_UP = "../../"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A report that was written."""
+
+    version: int
+    against: int | None
+    masters: int
+    key: str
+    """Of the page, in the store's root."""
+    path: Path | None
+    """The page's file where it lies on this machine."""
+    html_bytes: int
+    seconds: float
+
+
+def write_report(
+    store: Store,
+    number: int | None = None,
+    *,
+    against: int | None = None,
+    folder: Path | None = None,
+) -> Report:
+    """Write the report of version ``number`` (default: the latest), compared with ``against`` (its parent).
+
+    It lies in the store's ``reports/`` and links to the store's objects; with ``folder`` it lies there with
+    copies of all that it plays and can be sent away. Raises `UsageError` where there is no version, and the
+    store's errors.
+    """
+    began = time.monotonic()
+    catalog = Catalog(store)
+    version = catalog.read(number) if number is not None else catalog.latest()
+    if version is None:
+        raise UsageError(f"there is no catalog in {store.root}; make one: cuesmith build")
+    history = read_history(catalog, version, against)
+    records = dict(store.get_records("masters", {row["master"] for row in version.masters}, MASTER_SCHEMA))
+    played = sounds(version.masters, history)
+    thumbs = prepare_media(store, played)
+    shipment = _Shipment(store, version, folder)
+    for sound in played:
+        shipment.copy(sound.object.key)
+        shipment.copy(sidecar_key(sound.pcm))
+        if sound.whole:
+            shipment.copy(sidecar_key(sound.pcm, ".loop"))
+    typed: dict[str, MasterRecord] = records  # type: ignore[assignment]
+    shipment.details(typed)
+    page = _page(store, version, history, typed, thumbs, {s.pcm for s in played if s.whole}, shipment)
+    key = shipment.put("index.html", page)
+    return Report(
+        version.number,
+        history.against.number if history.against else None,
+        len(version.masters),
+        key,
+        shipment.path("index.html"),
+        len(page),
+        round(time.monotonic() - began, 3),
+    )
+
+
+class _Shipment:
+    """Where the report's files go: into the store's ``reports/``, or with all that they need into a folder."""
+
+    def __init__(self, store: Store, version: Version, folder: Path | None) -> None:
+        self._store = store
+        self._version = version
+        self._folder = folder
+        self._home = f"reports/{version.number:06d}"
+        # A page on an object store cannot link to what its readers may not list; it carries copies as well.
+        self.root = _UP if folder is None else ""
+
+    def locate(self, ref: ObjectRef) -> str:
+        """Where the page finds an object."""
+        return self.root + ref.key
+
+    def copy(self, key: str) -> None:
+        """Put a file of the store beside the page, where it is not there yet."""
+        if self._folder is None or (self._folder / key).exists():
+            return
+        try:
+            data = self._store.backend.read(key)
+        except Missing:
+            return
+        _write(self._folder / key, data)
+
+    def put(self, name: str, data: bytes) -> str:
+        """Write a file of the report itself; returns its key."""
+        key = f"{self._home}/{name}"
+        if self._folder is None:
+            self._store.backend.write(key, data)
+        else:
+            _write(self._folder / name, data)
+        return key
+
+    def path(self, name: str) -> Path | None:
+        """The file of `put` where it lies on this machine."""
+        if self._folder is not None:
+            return self._folder / name
+        return self._store.backend.local_path(f"{self._home}/{name}")
+
+    def details(self, records: dict[str, MasterRecord]) -> None:
+        """Write what open masters show, many to a file."""
+        rows = self._version.masters
+        for number, first in enumerate(range(0, len(rows), DETAILS_IN_A_FILE)):
+            part = [
+                details(row, records.get(row["master"])) for row in rows[first : first + DETAILS_IN_A_FILE]
+            ]
+            self.put(f"details-{number:03d}.js", script("details", f"{number:03d}", part))
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+
+
+def _page(
+    store: Store,
+    version: Version,
+    history: History,
+    records: dict[str, MasterRecord],
+    thumbs: dict[str, str],
+    whole: set[str],
+    shipment: _Shipment,
+) -> bytes:
+    reviews = Reviews(store)
+    events = reviews.events()
+    state = reviews.state()
+    models = Models()
+    masters = [
+        entry(row, records.get(row["master"]), models, history, state.approved, shipment.locate)
+        | {"thumb": thumbs.get(row["pcm_sha256"], ""), "whole": row["pcm_sha256"] in whole}
+        for row in version.masters
+    ]
+    build = _build(store, version)
+    head = {
+        "project": version.project,
+        "version": version.number,
+        "against": history.against.number if history.against else None,
+        "created": version.created,
+        "run": version.run,
+        "profile": version.manifest.get("profile"),
+        "manifest": version.manifest.get("file"),
+    }
+    gone = [
+        {"asset": asset, "variation": variation} for asset, variation in removed(version, history.against)
+    ]
+    data = head | {
+        "schema": SCHEMA,
+        "root": shipment.root,
+        "cache": shipment.root + CACHE,
+        "details": DETAILS_IN_A_FILE,
+        "models": models.listed,
+        "masters": masters,
+        "standing": standing_of(version, state, events),
+    }
+    facts = head | {
+        "assets": len({row["asset"] for row in version.masters}),
+        "masters": len(version.masters),
+        "audio": charts.duration(sum(row["seconds"] for row in version.masters)),
+        "bytes": sum(item["size"] for row in version.masters for item in row["files"].values()),
+        "build": build,
+        "new": sum(1 for one in masters if one["fresh"]),
+        "changed": [one for one in masters if one["changes"]],
+        "removed": gone,
+        "failed": build.get("failed") or [],
+        "stages": charts.stage_bars(build),
+        "compute": charts.compute_bars(records.values(), version.run),
+        "deviation": charts.deviation_bars(version.masters),
+        "growth": charts.size_curve(history.sizes),
+        "took": charts.duration(float(build.get("seconds") or 0.0)),
+    }
+    return render(facts, data).encode()
+
+
+def _build(store: Store, version: Version) -> dict[str, Any]:
+    """What the build wrote of itself beside its version; empty where it wrote nothing."""
+    try:
+        value = json.loads(store.backend.read(f"catalog/{version.number:06d}/build.json"))
+    except (Missing, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,121 @@
+"""The review server's answers: the report's files, where every master stands, and new decisions."""
+
+from __future__ import annotations
+
+import mimetypes
+import re
+from collections.abc import Awaitable, Callable
+
+from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import FileResponse, JSONResponse, RedirectResponse
+
+from pipeline.catalog import Catalog, Reviews, Version
+from pipeline.errors import CuesmithError, UsageError
+from pipeline.report import Standing, standing_of
+from pipeline.review.decisions import read_decisions
+from pipeline.review.guard import HEADERS, refusal
+from pipeline.store import Missing, Store
+
+_PAGES = re.compile(r"reports/\d{6,}/(index\.html|details-\d{3,}\.js)")
+_FIXED = re.compile(
+    r"store/[0-9a-f]{2}/[0-9a-f]{64}\.[a-z0-9]{1,12}|reports/cache/[0-9a-f]{2}/[0-9a-f]{64}(\.loop)?\.js"
+)
+_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript",
+    ".wav": "audio/wav",
+    ".flac": "audio/flac",
+}
+_LONGEST_BODY = 4_000_000
+
+_Next = Callable[[Request], Awaitable[Response]]
+
+
+class Desk:
+    """What the answers share: the store's reviews, and versions that were read."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._catalog = Catalog(store)
+        self._reviews = Reviews(store)
+        self._versions: dict[int, Version] = {}
+
+    def standing(self, number: int) -> Standing:
+        """Where every master of version ``number`` stands now."""
+        version = self._version(number)
+        return standing_of(version, self._reviews.state(), self._reviews.events())
+
+    def take(self, body: bytes) -> Standing:
+        """Append the decisions of ``body``, a ``cuesmith.decisions/1``; all are checked before any is written."""
+        sent = read_decisions(body, "decisions", self._version)
+        self._reviews.add_new(sent.events)
+        return self.standing(sent.version)
+
+    def page(self) -> str:
+        """Key of the latest version's page."""
+        latest = self._catalog.latest()
+        if latest is None:
+            raise UsageError("there is no catalog here; make one: cuesmith build")
+        return f"reports/{latest.number:06d}/index.html"
+
+    def _version(self, number: int) -> Version:
+        if number not in self._versions:
+            self._versions[number] = self._catalog.read(number)
+        return self._versions[number]
+
+
+def review_app(store: Store, hosts: frozenset[str], token: str) -> FastAPI:
+    """The server over ``store``; ``hosts`` are the names with port that it goes by, ``token`` guards writing."""
+    app = FastAPI(title="cuesmith review", docs_url=None, redoc_url=None, openapi_url=None)
+    desk = Desk(store)
+
+    @app.middleware("http")
+    async def guard(request: Request, call: _Next) -> Response:
+        why = refusal(request.method, request.headers, hosts, token)
+        if why is None and int(request.headers.get("content-length", "0")) > _LONGEST_BODY:
+            why = "too much at once"
+        answer = await call(request) if why is None else JSONResponse({"detail": why}, 403)
+        answer.headers.update(HEADERS)
+        return answer
+
+    @app.exception_handler(CuesmithError)
+    async def refused(request: Request, error: CuesmithError) -> Response:
+        return JSONResponse({"detail": str(error)}, 404 if isinstance(error, Missing) else 409)
+
+    @app.get("/api/standing")
+    def standing(version: int, since: int | None = None) -> Response:
+        found = desk.standing(version)
+        if since == found["count"]:
+            return Response(status_code=204)
+        return JSONResponse(found, headers={"Cache-Control": "no-store"})
+
+    @app.post("/api/decisions")
+    async def decide(request: Request) -> Response:
+        body = await request.body()
+        return JSONResponse(await run_in_threadpool(desk.take, body))
+
+    @app.get("/")
+    def home() -> Response:
+        return RedirectResponse(f"/{desk.page()}")
+
+    @app.get("/{key:path}")
+    def file(key: str) -> Response:
+        fixed = _FIXED.fullmatch(key) is not None
+        if not fixed and not _PAGES.fullmatch(key):
+            raise HTTPException(404, "there is nothing here")
+        return _file(store, key, "max-age=31536000, immutable" if fixed else "no-cache")
+
+    return app
+
+
+def _file(store: Store, key: str, cache: str) -> Response:
+    suffix = key[key.rindex(".") :]
+    kind = _TYPES.get(suffix) or mimetypes.types_map.get(suffix, "application/octet-stream")
+    headers = {"Cache-Control": cache}
+    path = store.backend.local_path(key)
+    if path is None:
+        return Response(store.backend.read(key), media_type=kind, headers=headers)
+    if not path.is_file():
+        raise HTTPException(404, f"{key} is not there; run cuesmith report again")
+    return FileResponse(path, media_type=kind, headers=headers)

@@ -1,0 +1,53 @@
+"""The review server on loopback: one socket of this machine, one token for writing."""
+
+from __future__ import annotations
+
+import errno
+import secrets
+import socket
+
+import uvicorn
+
+from pipeline.errors import MachineError
+from pipeline.review.api import review_app
+from pipeline.store import Store
+
+_LOOPBACK = "127.0.0.1"
+
+
+class ReviewServer:
+    """Serves the reports of ``store`` until it is interrupted; the port is taken when this is made."""
+
+    def __init__(self, store: Store, port: int = 0) -> None:
+        self.token = secrets.token_urlsafe(24)
+        """Whoever has it may write."""
+        self._socket = _listen(port)
+        number = self._socket.getsockname()[1]
+        self.origin = f"http://{_LOOPBACK}:{number}"
+        """Where it is reached."""
+        hosts = frozenset({f"{_LOOPBACK}:{number}", f"localhost:{number}"})
+        app = review_app(store, hosts, self.token)
+        self._server = uvicorn.Server(
+            uvicorn.Config(app, log_level="warning", access_log=False, server_header=False)
+        )
+
+    def run(self) -> None:
+        """Serve until an interrupt or `stop`."""
+        self._server.run(sockets=[self._socket])
+
+    def stop(self) -> None:
+        """Let `run` return."""
+        self._server.should_exit = True
+
+
+def _listen(port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        listener.bind((_LOOPBACK, port))
+    except OSError as error:
+        listener.close()
+        why = "another program uses it" if error.errno == errno.EADDRINUSE else str(error)
+        raise MachineError(f"port {port} cannot be taken: {why}; choose another with --port") from error
+    # Whoever opens the link before the server runs waits instead of being refused.
+    listener.listen()
+    return listener

@@ -1,0 +1,69 @@
+"""One small catalog of two versions for all tests of the report, and a browser to open it in."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from hostile import PROMPTS
+from quick import QuickProject
+
+from pipeline.report import Report, write_report
+
+HEAD = """\
+cuesmith: 1
+project: toys
+defaults:
+  sfx: {engine: toy, formats: [wav]}
+  music: {engine: toy, formats: [wav]}
+assets:
+"""
+SOUNDS = """\
+  - {id: music/loop, kind: music, prompt: a loop, duration: 1.5s, loop: true, tags: [calm]}
+  - {id: sfx/steps, kind: sfx, prompt: steps on gravel, duration: 0.5s, variations: 3, tags: [steps]}
+  - {id: sfx/door, kind: sfx, prompt: PROMPT, duration: 2s, tags: [wood]}
+  - {id: sfx/long, kind: sfx, prompt: a long wind, duration: 4s, tags: [calm]}
+"""
+
+
+def _quoted(prompt: str) -> str:
+    """As YAML, with braces that stand for themselves."""
+    return json.dumps(prompt.replace("{", "{{").replace("}", "}}"))
+
+
+def _hostile() -> str:
+    return "".join(
+        f"  - {{id: hostile/p{number:02d}, kind: sfx, prompt: {_quoted(prompt)}, duration: 0.05s}}\n"
+        for number, prompt in enumerate(PROMPTS)
+    )
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> QuickProject:
+    """Version 1, with its door approved then changed in version 2, where the steps are new."""
+    project = QuickProject(tmp_path_factory.mktemp("report") / "toys")
+    project.write(
+        SOUNDS.replace("PROMPT", "an oak door").replace("variations: 3", "variations: 2") + _hostile(), HEAD
+    )
+    project.build()
+    project.say("comment", project.row("sfx/door"), comment="a bit dark")
+    project.write(SOUNDS.replace("PROMPT", "an iron door") + _hostile(), HEAD)
+    project.build()
+    project.say("approve", project.row("sfx/long"), by="Ada")
+    return project
+
+
+@pytest.fixture
+def project(made: QuickProject, tmp_path: Path) -> QuickProject:
+    """A copy of the catalog that a test may change."""
+    copy = QuickProject(tmp_path / "toys")
+    shutil.copytree(made.folder, copy.folder, dirs_exist_ok=True)
+    copy.moment = made.moment
+    return copy
+
+
+@pytest.fixture
+def report(project: QuickProject) -> Report:
+    return write_report(project.store)

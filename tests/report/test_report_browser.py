@@ -1,0 +1,286 @@
+"""The page in a real Chromium: hear, find, compare, decide, from disk and served."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from chromium import chromium
+from hostile import PROMPTS
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+from quick import QuickProject
+
+from pipeline.catalog import Reviews
+from pipeline.report import Report, write_report
+from pipeline.review import read_decisions
+from pipeline.review.server import ReviewServer
+
+pytestmark = pytest.mark.browser
+
+DETAIL = "#detail"
+
+expect.set_options(timeout=20_000)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as found:
+        if found is None:
+            pytest.skip("no Chromium: install one, or name it in CHROMIUM (see `make browser`)")
+        yield found
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, accept_downloads=True)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Iterator[Page]:
+    """A page on which nothing may fail: no console error, no blocked script, no request beyond the report."""
+    page = context.new_page()
+    wrong: list[str] = []
+    page.on("console", lambda said: wrong.append(said.text) if said.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("requestfailed", lambda request: wrong.append(f"{request.url}: {request.failure}"))
+    yield page
+    assert [one for one in wrong if "ERR_ABORTED" not in one] == []
+
+
+@pytest.fixture
+def served(project: QuickProject) -> Iterator[str]:
+    server = ReviewServer(project.store)
+    written = write_report(project.store)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    yield f"{server.origin}/{written.key}#token={server.token}"
+    server.stop()
+    thread.join(10)
+
+
+def _open(page: Page, report: Report) -> Page:
+    assert report.path is not None
+    page.goto(report.path.as_uri())
+    expect(page.locator("html")).to_have_attribute("data-ready", "true")
+    return page
+
+
+def _goto(page: Page, address: str) -> Page:
+    page.goto(address)
+    expect(page.locator("html")).to_have_attribute("data-ready", "true")
+    return page
+
+
+def _find(page: Page, words: str) -> None:
+    page.fill("#search", words)
+    page.keyboard.press("Escape")
+
+
+def _choose(page: Page, asset: str) -> None:
+    _find(page, asset)
+    page.keyboard.press("Home")
+    expect(page.locator("#detail-name")).to_contain_text(asset)
+
+
+def _name(page: Page, name: str) -> None:
+    page.fill("#name", name)
+    page.keyboard.press("Enter")
+
+
+def _wait_for_position(page: Page, seconds: str) -> None:
+    expect(page.locator(DETAIL)).to_have_attribute("data-position", re.compile(f"^({seconds})"))
+
+
+def _position(page: Page) -> float:
+    return float(page.locator(DETAIL).get_attribute("data-position") or 0)
+
+
+def test_the_report_opens_from_disk_with_only_the_rows_in_view(page: Page, report: Report) -> None:
+    _open(page, report)
+    assert report.masters > 50
+    expect(page.locator("#shown")).to_have_text(f"{report.masters} masters")
+    assert 5 < page.locator(".row").count() < 40
+    expect(page.locator("#detail-name")).to_be_visible()
+
+
+def test_space_plays_a_loop_in_memory_and_again_pauses(page: Page, report: Report) -> None:
+    _choose(_open(page, report), "music/loop")
+    page.keyboard.press("Space")
+    expect(page.locator(DETAIL)).to_have_attribute("data-playing", "running")
+    _wait_for_position(page, r"0\.[2-9]|[1-9]")
+    page.keyboard.press("Space")
+    expect(page.locator(DETAIL)).to_have_attribute("data-playing", "")
+
+
+def test_a_loop_wraps_at_its_end_and_goes_on(page: Page, report: Report) -> None:
+    _choose(_open(page, report), "music/loop")
+    page.keyboard.press("Space")
+    _wait_for_position(page, r"1\.")
+    _wait_for_position(page, r"0\.[0-4]")
+    expect(page.locator(DETAIL)).to_have_attribute("data-playing", "running")
+
+
+def test_a_one_shot_from_disk_plays_from_the_store(page: Page, report: Report) -> None:
+    _choose(_open(page, report), "sfx/long")
+    page.keyboard.press("Space")
+    expect(page.locator(DETAIL)).to_have_attribute("data-playing", "element")
+    _wait_for_position(page, r"0\.[2-9]|[1-9]")
+
+
+def test_variations_play_in_turn(page: Page, report: Report) -> None:
+    _choose(_open(page, report), "sfx/steps")
+    page.keyboard.press("v")
+    for number in (1, 2, 3, 1):
+        expect(page.locator("#detail-name")).to_contain_text(f"steps_{number:02d}", timeout=8000)
+    page.keyboard.press("v")
+
+
+def test_b_switches_to_the_earlier_version_without_stopping(page: Page, report: Report) -> None:
+    _choose(_open(page, report), "sfx/door")
+    page.keyboard.press("Space")
+    _wait_for_position(page, r"0\.[2-9]|[1-9]")
+    before = _position(page)
+    page.keyboard.press("b")
+    expect(page.locator(DETAIL)).to_have_attribute("data-heard", "B")
+    expect(page.locator(DETAIL)).to_have_attribute("data-playing", "running")
+    assert _position(page) >= before
+    page.keyboard.press("b")
+    expect(page.locator(DETAIL)).to_have_attribute("data-heard", "A")
+
+
+def test_search_badges_and_kind_narrow_the_list(page: Page, report: Report) -> None:
+    _open(page, report)
+    page.keyboard.press("/")
+    page.keyboard.type("gravel")
+    page.keyboard.press("Escape")
+    expect(page.locator("#shown")).to_have_text(f"3 of {report.masters} masters")
+    expect(page.locator("#search")).to_have_value("gravel")
+    page.click("#clear")
+    page.click("[data-badge=new]")
+    expect(page.locator(".row")).to_have_count(1)
+    page.click("#clear")
+    page.select_option("#kind", "music")
+    expect(page.locator(".row .name")).to_have_text("music/loop_01")
+
+
+def test_a_column_sorts_both_ways(page: Page, report: Report) -> None:
+    _open(page, report)
+    page.click("[data-order=seconds]")
+    expect(page.locator(".row .name").first).to_have_text("sfx/long_01")
+    page.click("[data-order=seconds]")
+    expect(page.locator(".row .name").first).to_contain_text("hostile/")
+
+
+def test_the_far_end_of_the_list_is_reached_by_key(page: Page, report: Report) -> None:
+    _open(page, report)
+    page.keyboard.press("End")
+    expect(page.locator(".row[aria-selected=true] .name")).to_have_text("sfx/steps_03")
+    chosen = page.locator("#list").get_attribute("aria-activedescendant")
+    expect(page.locator(f"#{chosen}")).to_be_in_viewport()
+
+
+def test_a_decision_by_key_is_kept_over_a_reload_and_exported(
+    page: Page, report: Report, project: QuickProject, tmp_path: Path
+) -> None:
+    _choose(_open(page, report), "sfx/door")
+    page.keyboard.press("c")
+    page.keyboard.type("lovely")
+    page.keyboard.press("Escape")
+    page.keyboard.press("a")
+    _name(page, "Ada <b>")
+    expect(page.locator("#export")).to_have_text("Export 1 decision")
+    page.reload()
+    _choose(page, "sfx/door")
+    expect(page.locator("#detail .badge.approved")).to_be_visible()
+    expect(page.locator("#detail .history")).to_contain_text("lovely")
+    with page.expect_download() as download:
+        page.click("#export")
+    download.value.save_as(tmp_path / "decisions.json")
+    value = json.loads((tmp_path / "decisions.json").read_text())
+    assert (value["schema"], value["version"], value["reviewer"]) == ("cuesmith.decisions/1", 2, "Ada <b>")
+    (decision,) = value["decisions"]
+    assert set(decision) == {"at", "action", "asset", "variation", "take", "master", "comment"}
+    assert (decision["action"], decision["asset"], decision["comment"]) == ("approve", "sfx/door", "lovely")
+    (event,) = read_decisions(json.dumps(value).encode(), "decisions.json", project.catalog.read).events
+    assert event.master == project.row("sfx/door")["master"]
+
+
+def test_fifty_hostile_prompts_show_as_text_and_run_nothing(page: Page, report: Report) -> None:
+    assert len(PROMPTS) == len(set(PROMPTS)) == 50
+    _open(page, report)
+    shown: set[str] = set()
+    _find(page, "hostile/")
+    page.keyboard.press("Home")
+    for _ in PROMPTS:
+        shown.add(page.locator("#detail header .prompt").inner_text())
+        page.keyboard.press("ArrowDown")
+    assert {" ".join(text.split()) for text in shown} == {" ".join(text.split()) for text in PROMPTS}
+    assert page.evaluate("globalThis.__struck") is None
+
+
+def test_a_served_page_writes_to_the_review_file_and_another_reviewer_sees_it(
+    page: Page, context: BrowserContext, served: str, project: QuickProject
+) -> None:
+    other = _goto(context.new_page(), served)
+    _choose(_goto(page, served), "sfx/door")
+    assert "token" not in page.url
+    expect(page.locator("#connection")).to_have_text("Live review")
+    page.keyboard.press("a")
+    _name(page, "Grace")
+    expect(page.locator("#live")).to_contain_text("approved")
+    event = Reviews(project.store).events()[-1]
+    assert (event.action, event.by, event.master) == ("approve", "Grace", project.row("sfx/door")["master"])
+    _choose(other, "sfx/door")
+    expect(other.locator("#detail .badge.approved")).to_be_visible(timeout=10000)
+    page.reload()
+    _choose(page, "sfx/door")
+    expect(page.locator("#detail .badge.approved")).to_be_visible()
+
+
+def test_a_served_page_decodes_every_sound_from_the_store(page: Page, served: str) -> None:
+    _choose(_goto(page, served), "sfx/long")
+    page.keyboard.press("Space")
+    expect(page.locator(DETAIL)).to_have_attribute("data-playing", "running")
+
+
+def test_a_page_without_the_token_may_only_read(page: Page, served: str) -> None:
+    _goto(page, served.partition("#")[0])
+    expect(page.locator("#connection")).to_contain_text("Read only")
+    expect(page.locator("[data-action=approve]")).to_be_disabled()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(browser: Browser, report: Report, scheme: Any) -> None:
+    context = browser.new_context(
+        viewport={"width": 1440, "height": 900}, color_scheme=scheme, bypass_csp=True
+    )
+    page = _open(context.new_page(), report)
+    _choose(page, "sfx/door")
+    _find(page, "")
+    found = Axe().run(page).response["violations"]
+    context.close()
+    assert [
+        (one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in ("serious", "critical")
+    ] == []
+
+
+def test_a_phone_shows_list_and_master_without_sideways_scrolling(browser: Browser, report: Report) -> None:
+    context = browser.new_context(viewport={"width": 360, "height": 740}, has_touch=True)
+    page = _open(context.new_page(), report)
+    width = "document.documentElement.scrollWidth"
+    assert page.evaluate(width) <= 360
+    page.locator(".row .name").first.tap()
+    expect(page.locator("#detail-name")).to_be_visible()
+    assert page.evaluate(width) <= 360
+    assert page.evaluate("document.querySelector('#detail').scrollWidth") <= 360
+    page.click(".close")
+    expect(page.locator("#detail-name")).to_be_hidden()
+    context.close()

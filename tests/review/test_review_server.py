@@ -1,0 +1,202 @@
+"""The review server: who may read, who may write, what is written."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from quick import QuickProject
+
+from pipeline.catalog import Reviews
+from pipeline.errors import MachineError
+from pipeline.provenance import MasterRow
+from pipeline.report import write_report
+from pipeline.review.api import review_app
+from pipeline.review.server import ReviewServer
+
+HOST = "127.0.0.1:8700"
+TOKEN = "let-me-write"
+WRITER = {"X-Cuesmith-Token": TOKEN}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> QuickProject:
+    project = QuickProject(tmp_path_factory.mktemp("review") / "toys")
+    project.build()
+    write_report(project.store)
+    return project
+
+
+@pytest.fixture
+def client(project: QuickProject) -> Iterator[TestClient]:
+    (project.outputs / "reviews.jsonl").unlink(missing_ok=True)
+    app = review_app(project.store, frozenset({HOST}), TOKEN)
+    with TestClient(app, base_url=f"http://{HOST}", follow_redirects=False) as client:
+        yield client
+
+
+def _decision(row: MasterRow, action: str = "approve", **changed: Any) -> dict[str, Any]:
+    return {
+        "at": "2026-01-01T00:00:00+00:00",
+        "action": action,
+        "asset": row["asset"],
+        "variation": row["variation"],
+        "take": row["take"],
+        "master": row["master"],
+        "comment": "",
+    } | changed
+
+
+def _sent(*decisions: dict[str, Any], **changed: Any) -> dict[str, Any]:
+    named = {"schema": "cuesmith.decisions/1", "reviewer": "Ada", "version": 1}
+    return named | {"decisions": list(decisions)} | changed
+
+
+def test_a_decision_is_appended_with_its_name_and_time(client: TestClient, project: QuickProject) -> None:
+    row = project.row("a/two")
+    answer = client.post("/api/decisions", json=_sent(_decision(row, comment="fine")), headers=WRITER)
+    assert answer.status_code == 200
+    (event,) = Reviews(project.store).events()
+    assert (event.by, event.action, event.master, event.comment) == ("Ada", "approve", row["master"], "fine")
+    assert event.at == "2026-01-01T00:00:00+00:00"
+    index = [(one["asset"], one["variation"]) for one in project.latest.masters].index(("a/two", 1))
+    assert answer.json()["approved"] == [index]
+
+
+def test_a_decision_that_is_sent_twice_is_written_once(client: TestClient, project: QuickProject) -> None:
+    sent = _sent(_decision(project.row("a/two")))
+    for _ in range(2):
+        assert client.post("/api/decisions", json=sent, headers=WRITER).status_code == 200
+    assert len(Reviews(project.store).events()) == 1
+
+
+def test_reviewers_at_once_lose_nothing(client: TestClient, project: QuickProject) -> None:
+    row = project.row("a/two")
+
+    def review(name: str) -> None:
+        for number in range(10):
+            sent = _sent(_decision(row, "comment", comment=f"{name} {number}"), reviewer=name)
+            assert client.post("/api/decisions", json=sent, headers=WRITER).status_code == 200
+
+    threads = [threading.Thread(target=review, args=(f"r{n}",)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    comments = [event.comment for event in Reviews(project.store).events()]
+    assert sorted(comments) == sorted(f"r{n} {number}" for n in range(4) for number in range(10))
+
+
+@pytest.mark.parametrize("headers", [{}, {"X-Cuesmith-Token": "wrong"}, {"X-Cuesmith-Token": ""}])
+def test_nothing_is_written_without_the_token(
+    client: TestClient, project: QuickProject, headers: dict[str, str]
+) -> None:
+    answer = client.post("/api/decisions", json=_sent(_decision(project.row("a/two"))), headers=headers)
+    assert answer.status_code == 403
+    assert Reviews(project.store).events() == ()
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "evil.example"},
+        {"Host": "evil.example:8700"},
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"},
+        {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "cors"},
+    ],
+)
+def test_other_hosts_and_origins_are_refused_even_with_the_token(
+    client: TestClient, project: QuickProject, headers: dict[str, str]
+) -> None:
+    sent = _sent(_decision(project.row("a/two")))
+    assert client.post("/api/decisions", json=sent, headers=WRITER | headers).status_code == 403
+    assert client.get("/api/standing?version=1", headers=headers).status_code == 403
+    assert Reviews(project.store).events() == ()
+
+
+def test_a_link_from_elsewhere_may_open_the_page(client: TestClient) -> None:
+    link = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+    assert client.get("/reports/000001/index.html", headers=link).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"action": "delete"},
+        {"master": "0" * 63},
+        {"comment": "x" * 10001},
+        {"at": "noon"},
+        {"extra": 1},
+        {"variation": 0},
+    ],
+)
+def test_what_is_not_a_decision_is_refused_whole(
+    client: TestClient, project: QuickProject, change: dict[str, Any]
+) -> None:
+    row = project.row("a/two")
+    sent = _sent(_decision(row), _decision(row, **change))
+    assert client.post("/api/decisions", json=sent, headers=WRITER).status_code == 409
+    assert Reviews(project.store).events() == ()
+
+
+@pytest.mark.parametrize("change", [{"master": "0" * 64}, {"asset": "no/such"}, {"action": "comment"}])
+def test_a_decision_on_what_is_not_there_is_refused_in_words(
+    client: TestClient, project: QuickProject, change: dict[str, Any]
+) -> None:
+    sent = _sent(_decision(project.row("a/two"), **change))
+    answer = client.post("/api/decisions", json=sent, headers=WRITER)
+    assert answer.status_code == 409
+    assert "no such master" in answer.json()["detail"] or "without text" in answer.json()["detail"]
+
+
+def test_only_news_is_sent_again(client: TestClient) -> None:
+    count = client.get("/api/standing?version=1").json()["count"]
+    assert client.get(f"/api/standing?version=1&since={count}").status_code == 204
+    assert client.get(f"/api/standing?version=1&since={count + 1}").status_code == 200
+
+
+def test_the_page_and_its_sounds_are_served_and_stay_put(client: TestClient, project: QuickProject) -> None:
+    assert client.get("/").headers["location"] == "/reports/000001/index.html"
+    page = client.get("/reports/000001/index.html")
+    assert page.headers["content-type"].startswith("text/html")
+    assert page.headers["x-frame-options"] == "DENY"
+    (sound,) = project.row("a/two")["files"].values()
+    address = f"/store/{sound['sha256'][:2]}/{sound['sha256']}.wav"
+    assert len(client.get(address).content) == sound["size"]
+    assert client.get(address, headers={"Range": "bytes=0-3"}).content == b"RIFF"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/reviews.jsonl",
+        "/catalog/000001/catalog.json",
+        "/reports/../reviews.jsonl",
+        "/reports/%2e%2e/reviews.jsonl",
+        "/store/..%2f..%2fcues.yaml",
+        "/docs",
+        "/openapi.json",
+    ],
+)
+def test_nothing_but_the_report_and_its_sounds_is_served(client: TestClient, address: str) -> None:
+    assert client.get(address).status_code == 404
+
+
+def test_a_port_that_is_taken_is_said(project: QuickProject) -> None:
+    first = ReviewServer(project.store)
+    port = int(first.origin.rpartition(":")[2])
+    with pytest.raises(MachineError, match="choose another with --port"):
+        ReviewServer(project.store, port)
+
+
+def test_an_empty_place_says_how_to_fill_it(tmp_path: Path) -> None:
+    project = QuickProject(tmp_path / "toys")
+    app = review_app(project.store, frozenset({HOST}), TOKEN)
+    with TestClient(app, base_url=f"http://{HOST}") as client:
+        assert "cuesmith build" in client.get("/").json()["detail"]
