@@ -253,7 +253,7 @@ def test_verify_and_show_tell_states_with_exit_codes(signed: ToyProject) -> None
     folder = signed.outputs / "library" / "latest"
     good, broken = folder / "a" / "two_01.wav", signed.folder / "broken.wav"
     data = bytearray(good.read_bytes())
-    data[-1] ^= 1
+    data[data.index(b"data") + 100] ^= 1
     broken.write_bytes(data)
 
     def run(*words: str | Path) -> Result:
