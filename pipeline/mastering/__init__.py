@@ -1,6 +1,6 @@
 """Trim, loop, loudness and peak work: pure functions on `Clip`."""
 
-from pipeline.mastering.chain import CHAIN_VERSION, Master, MasteredGroup, master
+from pipeline.mastering.chain import Master, MasteredGroup, master
 from pipeline.mastering.limiter import Limited, apply_gain, limit
 from pipeline.mastering.measure import Measurement, measure
 from pipeline.mastering.seam import Seam, measure_seam
@@ -8,7 +8,6 @@ from pipeline.mastering.shape import TakeInput
 from pipeline.mastering.true_peak import true_peak
 
 __all__ = [
-    "CHAIN_VERSION",
     "Limited",
     "Master",
     "MasteredGroup",

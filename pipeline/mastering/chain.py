@@ -28,9 +28,6 @@ from pipeline.mastering.seam import Seam, measure_seam
 from pipeline.mastering.shape import Shaped, Step, TakeInput, shape
 from pipeline.mastering.true_peak import true_peak
 
-CHAIN_VERSION = "1"
-"""Rises when the same takes and spec would give other masters; part of every mastering digest."""
-
 TOLERANCE_LU = 0.2
 _ROUNDS = 4
 _CLOSE_LU = 0.05

@@ -12,7 +12,7 @@ from pipeline.provenance import MasterRow
 from pipeline.recipe import digest
 
 CHAIN_VERSION = "1"
-"""Rises when the same takes and specs would give other bytes."""
+"""Of the mastering chain and of delivery: rises when the same takes and specs would give other bytes."""
 
 
 def mastering_digest(asset: AssetSpec, project: str) -> str:
