@@ -36,6 +36,8 @@ SMALL = 4
 LARGE = 50_000
 """From this size on a third of the runs is enough."""
 STAGES = 1_000
+_ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+"""As a person has it: the first run of anything leaves its bytecode for the next."""
 
 
 @dataclass
@@ -55,7 +57,7 @@ class Timed:
         done = subprocess.run(
             [str(word) for word in self.command],
             cwd=self.folder,
-            env=os.environ | dict(self.environment),
+            env={**_ENVIRONMENT, **self.environment},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
