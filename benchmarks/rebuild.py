@@ -3,7 +3,7 @@
 ``python benchmarks/rebuild.py`` times whole processes: a build with nothing to make and `plan`, at 1,000, 10,000 and
 100,000 variations, and ``dvc repro`` and ``dvc status`` with nothing to do at 1,000 stages. Runs are interleaved, so
 that a busy moment of the machine falls on all. The first run makes projects and a venv for DVC in ``--work`` (at
-100,000 variations 400,000 small files, in some minutes); later runs use them again.
+100,000 variations 500,000 small files, 2 GB, in some minutes); later runs use them again.
 """
 
 from __future__ import annotations
