@@ -71,8 +71,7 @@ def read(source: bytes | str | Path) -> Clip:
             return found
         samples, rate = soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)
     except (OSError, soundfile.LibsndfileError) as error:
-        sndfile = isinstance(error, soundfile.LibsndfileError)
-        why = error.error_string.rstrip(".").lower() if sndfile else str(error)
+        why = str(getattr(error, "error_string", error)).rstrip(".")
         raise UsageError(
             f"{name} cannot be read as audio: {why}; give a wav, flac, ogg, opus or mp3"
         ) from error
