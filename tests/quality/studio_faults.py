@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from studio_synthesis import Random, Wave, band, coded, colour, sine, swell, times, unit
+from studio_synthesis import Random, Wave, coded, colour, sine, times, unit
 
 from pipeline.audio import Clip, resample
 
@@ -104,7 +104,9 @@ def shorter(random: Random, sound: Sound, strength: float) -> Sound:
 
 def a_splinter(random: Random, sound: Sound, strength: float) -> Sound:
     start = _loudest(sound, 0.004)
-    return _with(sound, sound.clip.samples[:, start : start + round(sound.clip.rate * (0.004 - 0.003 * strength))])
+    return _with(
+        sound, sound.clip.samples[:, start : start + round(sound.clip.rate * (0.004 - 0.003 * strength))]
+    )
 
 
 def longer(random: Random, sound: Sound, strength: float) -> Sound:
@@ -139,7 +141,11 @@ def codec_noise(random: Random, sound: Sound, strength: float) -> Sound:
 
 def coded_noise(random: Random, sound: Sound, strength: float) -> Sound:
     noise = noise_only(random, sound, strength * 0.6)
-    return _with(noise, unit(coded(noise.clip.samples[0], sound.clip.rate, str(random.choice(("OGG", "MP3"))), 0.8))[None] * 0.5)
+    return _with(
+        noise,
+        unit(coded(noise.clip.samples[0], sound.clip.rate, str(random.choice(("OGG", "MP3"))), 0.8))[None]
+        * 0.5,
+    )
 
 
 def hissing_tail(random: Random, sound: Sound, strength: float) -> Sound:
@@ -172,7 +178,12 @@ def flipped_twin(random: Random, sound: Sound, strength: float) -> Sound:
 
 
 def coded_twin(random: Random, sound: Sound, strength: float) -> Sound:
-    return _duplicate(sound, coded(sound.clip.samples[0], sound.clip.rate, str(random.choice(("OGG", "MP3"))), 0.3 + 0.5 * strength)[None])
+    return _duplicate(
+        sound,
+        coded(
+            sound.clip.samples[0], sound.clip.rate, str(random.choice(("OGG", "MP3"))), 0.3 + 0.5 * strength
+        )[None],
+    )
 
 
 def resampled_twin(random: Random, sound: Sound, strength: float) -> Sound:
@@ -271,7 +282,9 @@ def wrapped(random: Random, sound: Sound, strength: float) -> Sound:
 def hum(random: Random, sound: Sound, strength: float) -> Sound:
     t = times(random.uniform(1.5, 4), sound.clip.rate)
     mains = random.choice((50, 60))
-    wave = sum(sine(mains * part, t, random.uniform(0, 6)) * random.uniform(0.1, 1) / part for part in range(1, 9))
+    wave = sum(
+        sine(mains * part, t, random.uniform(0, 6)) * random.uniform(0.1, 1) / part for part in range(1, 9)
+    )
     return _with(sound, unit(wave)[None] * 10 ** ((-40 + 25 * strength) / 20))
 
 

@@ -31,7 +31,9 @@ _VOWELS = ((730, 1090, 2440), (270, 2290, 3010), (300, 870, 2240), (530, 1840, 2
 
 def voice(random: Random, rate: int) -> Wave:
     t = times(random.uniform(0.6, 2.5), rate)
-    pitch = random.uniform(90, 260) * (1 + 0.03 * sine(random.uniform(4, 6), t)) * swell(random, len(t), 4, 0.8)
+    pitch = (
+        random.uniform(90, 260) * (1 + 0.03 * sine(random.uniform(4, 6), t)) * swell(random, len(t), 4, 0.8)
+    )
     phase = np.cumsum(pitch) / rate % 1
     glottis = np.where(phase < 0.6, np.sin(np.pi * phase / 0.6) ** 2, 0) - 0.3
     wave = sum(
@@ -138,7 +140,13 @@ def distorted_guitar(random: Random, rate: int) -> Wave:
 
 def sub_bass(random: Random, rate: int) -> Wave:
     t = times(random.uniform(0.8, 3), rate)
-    return unit(release(attack(sine(random.uniform(30, 60), t) * np.exp(-t * random.uniform(0, 2)), rate, 0.02), rate, 0.05))
+    return unit(
+        release(
+            attack(sine(random.uniform(30, 60), t) * np.exp(-t * random.uniform(0, 2)), rate, 0.02),
+            rate,
+            0.05,
+        )
+    )
 
 
 def click(random: Random, rate: int) -> Wave:
@@ -157,7 +165,12 @@ def ui_beep(random: Random, rate: int) -> Wave:
 def drone(random: Random, rate: int) -> Wave:
     t = times(random.uniform(4, 8), rate)
     root = random.uniform(40, 120)
-    return unit(sum(sine(root * part * random.uniform(0.997, 1.003), t) * swell(random, len(t), 5) / part for part in range(1, 8)))
+    return unit(
+        sum(
+            sine(root * part * random.uniform(0.997, 1.003), t) * swell(random, len(t), 5) / part
+            for part in range(1, 8)
+        )
+    )
 
 
 def ambience_with_a_gap(random: Random, rate: int) -> Wave:
@@ -187,7 +200,9 @@ def fading_pad(random: Random, rate: int) -> Wave:
 
 def hit_in_a_hall(random: Random, rate: int) -> Wave:
     t = times(0.25, rate)
-    hit = sine(random.uniform(80, 400), t) * np.exp(-t * 25) + 0.4 * random.standard_normal(len(t)) * np.exp(-t * 60)
+    hit = sine(random.uniform(80, 400), t) * np.exp(-t * 25) + 0.4 * random.standard_normal(len(t)) * np.exp(
+        -t * 60
+    )
     return unit(room(random, unit(hit), rate, random.uniform(1.5, 3.5), random.uniform(0.2, 0.6)))
 
 
@@ -220,7 +235,10 @@ def wide(random: Random, rate: int) -> Wave:
 
 def loud_master(random: Random, rate: int) -> Wave:
     t = times(random.uniform(2, 4), rate)
-    music = sum(string(random, rate, 110 * 2 ** (random.integers(0, 24) / 12), t[-1] + 0.01)[: len(t)] for _ in range(6))
+    music = sum(
+        string(random, rate, 110 * 2 ** (random.integers(0, 24) / 12), t[-1] + 0.01)[: len(t)]
+        for _ in range(6)
+    )
     drums = np.zeros(len(t))
     for beat in np.arange(0, t[-1], 0.4):
         hit = snare(random, rate)

@@ -39,13 +39,19 @@ def explosion(random: Random, rate: int) -> Wave:
 
 def thunder(random: Random, rate: int) -> Wave:
     t = times(random.uniform(3, 6), rate)
-    return unit(band(colour(random, len(t), 1.5), rate, 25, 900) * swell(random, len(t), 12) ** 2 * np.exp(-t * 0.5))
+    return unit(
+        band(colour(random, len(t), 1.5), rate, 25, 900) * swell(random, len(t), 12) ** 2 * np.exp(-t * 0.5)
+    )
 
 
 def laser(random: Random, rate: int) -> Wave:
     t = times(random.uniform(0.15, 0.6), rate)
     pitch = 150 + random.uniform(1500, 5000) * np.exp(-t * random.uniform(8, 20))
-    return unit(np.sign(sine(pitch, t)) * np.exp(-t * 5)) if random.random() < 0.5 else sine(pitch, t) * np.exp(-t * 4)
+    return (
+        unit(np.sign(sine(pitch, t)) * np.exp(-t * 5))
+        if random.random() < 0.5
+        else sine(pitch, t) * np.exp(-t * 4)
+    )
 
 
 def engine(random: Random, rate: int) -> Wave:
@@ -72,7 +78,12 @@ def heartbeat(random: Random, rate: int) -> Wave:
     for at in np.arange(0.1, len(wave) / rate, random.uniform(0.7, 1)):
         for offset, gain in ((0, 1.0), (0.22, 0.7)):
             t = times(0.14, rate)
-            place(wave, sine(random.uniform(45, 60), t) * np.sin(np.pi * t / 0.14) ** 2, round((at + offset) * rate), gain)
+            place(
+                wave,
+                sine(random.uniform(45, 60), t) * np.sin(np.pi * t / 0.14) ** 2,
+                round((at + offset) * rate),
+                gain,
+            )
     return unit(wave)
 
 
@@ -87,7 +98,9 @@ def gravel_step(random: Random, rate: int) -> Wave:
 
 def typewriter(random: Random, rate: int) -> Wave:
     t = times(0.05, rate)
-    key = sine(random.uniform(1500, 3000), t) * np.exp(-t * 150) + random.standard_normal(len(t)) * np.exp(-t * 300)
+    key = sine(random.uniform(1500, 3000), t) * np.exp(-t * 150) + random.standard_normal(len(t)) * np.exp(
+        -t * 300
+    )
     wave = np.zeros(round(random.uniform(1, 2) * rate))
     for beat in range(int(len(wave) / rate / 0.125)):
         place(wave, key, round(beat * 0.125 * rate))
@@ -104,7 +117,13 @@ def church_bell(random: Random, rate: int) -> Wave:
     t = times(random.uniform(2, 5), rate)
     strike = random.uniform(180, 500)
     ratios = (0.5, 1, 1.2, 1.5, 2, 2.5, 3.01, 4.1)
-    return unit(attack(sum(sine(strike * part, t, random.uniform(0, 6)) * np.exp(-t * part) for part in ratios), rate, 0.002))
+    return unit(
+        attack(
+            sum(sine(strike * part, t, random.uniform(0, 6)) * np.exp(-t * part) for part in ratios),
+            rate,
+            0.002,
+        )
+    )
 
 
 def glass(random: Random, rate: int) -> Wave:
@@ -120,7 +139,12 @@ def fire(random: Random, rate: int) -> Wave:
     wave = 0.1 * band(colour(random, round(random.uniform(2, 5) * rate), 1.3), rate, 80, 4000, 1)
     for _ in range(round(len(wave) / rate * random.uniform(8, 30))):
         t = times(random.uniform(0.002, 0.01), rate)
-        place(wave, random.standard_normal(len(t)) * np.exp(-t * 500), int(random.integers(len(wave))), random.exponential(0.3))
+        place(
+            wave,
+            random.standard_normal(len(t)) * np.exp(-t * 500),
+            int(random.integers(len(wave))),
+            random.exponential(0.3),
+        )
     return unit(wave)
 
 
@@ -183,7 +207,9 @@ def saw_lead(random: Random, rate: int) -> Wave:
 def fm_bass(random: Random, rate: int) -> Wave:
     t = times(random.uniform(0.4, 1.2), rate)
     pitch = random.uniform(40, 110)
-    return unit(np.sin(2 * np.pi * pitch * t + 4 * np.exp(-t * 6) * np.sin(2 * np.pi * pitch * t)) * np.exp(-t * 2))
+    return unit(
+        np.sin(2 * np.pi * pitch * t + 4 * np.exp(-t * 6) * np.sin(2 * np.pi * pitch * t)) * np.exp(-t * 2)
+    )
 
 
 def reversed_cymbal(random: Random, rate: int) -> Wave:
@@ -211,7 +237,11 @@ def crowd(random: Random, rate: int) -> Wave:
     wave = 0.0
     for _ in range(14):
         saw = random.uniform(95, 240) * (1 + 0.05 * swell(random, len(t), 12)) * t % 1 - 0.5
-        wave = wave + resonant(saw, rate, random.uniform(300, 900), 110) * swell(random, len(t), round(6 * t[-1])) ** 2
+        wave = (
+            wave
+            + resonant(saw, rate, random.uniform(300, 900), 110)
+            * swell(random, len(t), round(6 * t[-1])) ** 2
+        )
     return unit(wave)
 
 

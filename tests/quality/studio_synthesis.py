@@ -95,6 +95,7 @@ def string(random: Random, rate: int, frequency: float, seconds: float, damping:
     period = max(2, round(rate / frequency))
     burst = np.zeros(round(seconds * rate))
     burst[:period] = random.uniform(-1, 1, period)
+    burst[:period] -= burst[:period].mean()
     loop = np.zeros(period + 2)
     loop[0], loop[period], loop[period + 1] = 1, -damping / 2, -damping / 2
     return unit(lfilter([1.0], loop, burst))

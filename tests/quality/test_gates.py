@@ -65,7 +65,7 @@ def test_an_empty_clip_is_too_short() -> None:
 
 def test_of_two_that_pass_the_cleaner_one_scores_higher() -> None:
     clean = good(4)
-    off = Clip(clean.samples + np.float32(0.015), RATE)
+    off = Clip(clean.samples + np.float32(0.007), RATE)
     assert score(off, "sfx").passed
     assert score(clean, "sfx").score > score(off, "sfx").score
 
