@@ -32,7 +32,7 @@ _COMMON: Values = {
 _QUALITY: Values = {
     "gate": True,
     "clipping": 0.001,
-    "dc": 0.01,
+    "dc": 0.015,
     "tail_noise": 12.0,
     "seam": 1.2,
 }

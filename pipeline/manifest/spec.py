@@ -69,7 +69,7 @@ class QualitySpec:
     """Loudest 400 ms must reach this."""
     clipping: float = 0.001
     """Share of samples in flat peaks."""
-    dc: float = 0.01
+    dc: float = 0.015
     noise: float = 0.85
     """Whiteness times steadiness, 0 to 1."""
     tail_noise_db: float = 12.0

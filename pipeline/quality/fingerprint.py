@@ -58,7 +58,7 @@ def _mono(samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     middle = samples.mean(axis=0, keepdims=True)
     if np.square(middle).sum() * len(samples) < _SIDE_ONLY * np.square(samples).sum():
         return np.ascontiguousarray(samples[:1] - middle)
-    return middle
+    return np.asarray(middle)
 
 
 def likeness(one: Fingerprint, other: Fingerprint) -> float:

@@ -28,7 +28,7 @@ class Limits:
     """Quieter than this at its loudest 400 ms, and with peaks less than 6 dB above it: silence."""
     clipped_share: float = 0.001
     """Share of the samples heard that a hard clipper cut."""
-    dc: float = 0.01
+    dc: float = 0.015
     shortest_s: float = 0.01
     shortest_share: float = 0.1
     """Shorter than asked by more than this factor."""

@@ -137,38 +137,31 @@ def frozen_s(clip: Clip) -> float:
     """Longest stretch in s in which a sound that is playing stands still and goes on again; 0.0 for none.
 
     A buffer that was lost leaves zeros, a stuck one its last value: every channel holds one value from 3 ms
-    to 0.15 s, entered from a wave that moves and left with a jump, as loud after as before. What stands
-    still more than three times, or at its own ceiling, does so on purpose.
+    to 0.15 s, entered and left with a jump, as loud after as before. A sound with more than three rests is
+    made of pieces, and what stands still at its own ceiling does so on purpose.
     """
-    wave = (
-        clip.samples[int(np.argmax(np.abs(clip.samples).max(axis=1, initial=0.0)))] if clip.channels else None
+    if not clip.channels or clip.length < round(0.05 * clip.rate):
+        return 0.0
+    still = _runs((np.diff(clip.samples, axis=1) == 0).all(axis=0))
+    places = np.flatnonzero(
+        (still.length >= _SHORTEST_FREEZE_S * clip.rate) & (still.start > 2) & (still.end < clip.length - 2)
     )
-    if wave is None or clip.length < round(0.05 * clip.rate):
+    if not 0 < len(places) <= _MOST_FREEZES:
         return 0.0
-    peak = float(np.abs(wave).max())
-    still = (np.diff(clip.samples, axis=1) == 0).all(axis=0)
-    runs = _runs(still)
-    long = runs.length >= _SHORTEST_FREEZE_S * clip.rate
-    inner = (runs.start > 2) & (runs.end < clip.length - 2)
-    places = np.flatnonzero(long & inner)
-    lengths = [
-        int(runs.length[place])
-        for place in places
-        if _breaks(wave, int(runs.start[place]), int(runs.end[place]), peak, clip.rate)
-    ]
-    if not lengths or len(lengths) > _MOST_FREEZES or max(lengths) > _LONGEST_FREEZE_S * clip.rate:
-        return 0.0
-    return max(lengths) / clip.rate
+    wave = clip.samples[int(np.argmax(np.abs(clip.samples).max(axis=1)))]
+    ends = [(int(still.start[place]), int(still.end[place])) for place in places]
+    longest = max((end - start for start, end in ends if _breaks(wave, start, end, clip.rate)), default=0)
+    return longest / clip.rate if longest <= _LONGEST_FREEZE_S * clip.rate else 0.0
 
 
-def _breaks(wave: Wave, start: int, end: int, peak: float, rate: int) -> bool:
+def _breaks(wave: Wave, start: int, end: int, rate: int) -> bool:
     """Whether samples ``start`` to ``end`` (inclusive) interrupt what goes on to both sides."""
-    reach = round(0.02 * rate)
+    reach, peak = round(0.02 * rate), float(np.abs(wave).max())
     before, after = wave[max(0, start - reach) : start], wave[end + 1 : end + 1 + reach]
     if len(before) < reach // 2 or len(after) < reach // 2 or abs(wave[start]) > 0.98 * peak:
         return False
-    loud = float(np.sqrt(np.mean(np.square(before)))), float(np.sqrt(np.mean(np.square(after))))
-    entry, leave = abs(float(wave[start] - wave[start - 1])), abs(float(wave[end + 1] - wave[end]))
-    jumps = max(entry, leave) > 0.2 * max(loud)
-    alive = np.count_nonzero(np.diff(before)) > 0.8 * len(before)
-    return bool(jumps and alive and min(loud) > 0.05 * peak and max(loud) < 4 * min(loud))
+    loud = [float(np.sqrt(np.mean(np.square(side)))) for side in (before, after)]
+    jumps = [abs(float(wave[start] - wave[start - 1])), abs(float(wave[end + 1] - wave[end]))]
+    moving = np.count_nonzero(np.diff(before)) > 0.8 * len(before)
+    alike = min(loud) > 0.05 * peak and max(loud) < 2.5 * min(loud)
+    return bool(moving and alike and min(jumps) > 0.1 * max(loud))

@@ -127,7 +127,7 @@ def noise_only(random: Random, sound: Sound, strength: float) -> Sound:
 
 def codec_noise(random: Random, sound: Sound, strength: float) -> Sound:
     """What a decoder makes of random tokens: every 20 ms another spectrum of noise."""
-    rate, hop = sound.clip.rate, round(0.02 * sound.clip.rate)
+    hop = round(0.02 * sound.clip.rate)
     frames = round(random.uniform(1.5, 4) / 0.02)
     wave = np.zeros((frames + 1) * hop)
     window = np.hanning(2 * hop)
