@@ -48,7 +48,7 @@ _SFX: Values = {
     "channels": 1,
     "trim": True,
     "fade": {"in_": 0.0, "out": 0.01},
-    "quality": _QUALITY | {"silence": -60.0, "noise": 0.85, "duplicates": 0.998},
+    "quality": _QUALITY | {"silence": -60.0, "noise": 0.85, "duplicates": 0.996},
 }
 BUILT_IN: Mapping[str, Values] = MappingProxyType({"music": _COMMON | _MUSIC, "sfx": _COMMON | _SFX})
 """What holds for a kind where nobody says otherwise. Fades keep the cut ends of a sound from clicking."""

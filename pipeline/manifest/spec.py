@@ -75,7 +75,7 @@ class QualitySpec:
     tail_noise_db: float = 12.0
     seam: float = 1.2
     """Click of a loop over its own sharpest moments."""
-    duplicates: float = 0.998
+    duplicates: float = 0.996
     """Likeness to another variation, 0.5 to 1."""
 
 
