@@ -25,6 +25,8 @@ _PILE = 8
 """Fewest samples at the ceiling, each from another height, that are no chance."""
 _BLOCKS = 8
 _SHORTEST_BLOCK_S = 0.04
+_DYING = 1.5
+"""Loudest block over the quietest: from there on the level tells an offset from an asymmetric wave."""
 _SHORTEST_FREEZE_S, _LONGEST_FREEZE_S = 0.003, 0.15
 _MOST_FREEZES = 3
 
@@ -74,16 +76,19 @@ def _cut_samples(wave: Wave, other_peak: float) -> int:
         return 0
     long = int(runs.length[cut & (runs.length >= 3)].sum())
     heights = np.unique(np.round(wave[runs.start[cut] - 1] / ceiling, 3))
-    piled = len(heights) >= _PILE and _is_piled(wave[(wave > 0.99 * ceiling) & ~at_top], count, ceiling)
+    below = wave[(wave > 0.99 * ceiling) & ~at_top]
+    together = 2 * int(runs.length[runs.length >= 2].sum()) > count
+    piled = len(heights) >= _PILE and _is_piled(below, count, ceiling, together)
     return max(long, count if piled else 0)
 
 
-def _is_piled(below: Wave, count: int, ceiling: float) -> bool:
-    """Whether ``count`` samples at the ceiling are more than a crest leaves, also one rounded to 16 bit:
-    ``below`` are those within 1 % of it, of which rounding puts many on one value too."""
+def _is_piled(below: Wave, count: int, ceiling: float, together: bool) -> bool:
+    """Whether ``count`` samples at the ceiling are more than crests leave: also crests that are rounded to 16
+    bit, where many of those within 1 % ``below`` share a value too, and crests that a limiter made equal, which
+    touch it one by one and not ``together``."""
     second = float(below.max(initial=0.0))
     level = int(np.count_nonzero(below >= second - ceiling * _EQUAL))
-    return count > 6 * level and count > 0.25 * len(below)
+    return count > 6 * level and (together or count > 0.25 * len(below))
 
 
 def _is_soft(wave: Wave, ceiling: float, count: int) -> bool:
@@ -123,14 +128,29 @@ def _offset(wave: Wave, rate: int) -> float:
     if size >= _SHORTEST_BLOCK_S * rate:
         window = np.hanning(size) / np.hanning(size).sum()
         means = wave[: size * _BLOCKS].reshape(_BLOCKS, size) @ window
-        low, found, high = (float(part) for part in np.quantile(means, (0.25, 0.5, 0.75)))
-        found = found if abs(found) > high - low else 0.0
+        found = _constant(means, wave[: size * _BLOCKS].reshape(_BLOCKS, size).std(axis=1))
     else:
         mean, middle = float(wave.mean(dtype=np.float64)), float(np.median(wave))
         found = min(mean, middle, key=abs) if mean * middle > 0 else 0.0
     if abs(found) > 0.005 and np.count_nonzero(np.diff(wave)) < 0.25 * len(wave):
         return float(wave.max() + wave.min()) / 2
     return found
+
+
+def _constant(means: Wave, levels: Wave) -> float:
+    """The part of eight blocks' ``means`` that does not come and go with their ``levels`` (standard deviations).
+
+    An asymmetric wave has a mean in proportion to its level, which dies away with it; an offset stays.
+    """
+    low, middle, high = (float(part) for part in np.quantile(means, (0.25, 0.5, 0.75)))
+    if abs(middle) <= high - low:
+        return 0.0
+    quietest = int(np.argmin(levels))
+    if levels[quietest] * _DYING < float(levels.max()):
+        shares = np.abs(means) / np.maximum(levels, 1e-9)
+        if shares[quietest] < _DYING * float(np.median(shares)):
+            return float(means[quietest])
+    return middle
 
 
 def frozen_s(clip: Clip) -> float:
