@@ -124,6 +124,6 @@ def _tell_report(result: dict[str, Any], prepared: Prepared) -> None:
     if result["report"]:
         answer(f"review: {prepared.store.backend.local_path(result['report']) or result['report']}")
         if quarantined:
-            remark(f"{quarantined} quarantined masters can be heard there: filter by quarantined")
+            remark(f"quarantined: {quarantined}; hear them in that report, under the filter of this name")
     elif result["published"]:
         remark(f"warning: no report: runs/{result['run']}/journal.jsonl says why; try: cuesmith report")

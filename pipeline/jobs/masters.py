@@ -36,8 +36,8 @@ from pipeline.quality import (
 )
 from pipeline.store import ObjectRef, Store
 
-HIDDEN_BY_MASTERING = frozenset({"clipping", "dc", "dropout"})
-"""Gates that look at single samples: after resampling and limiting the fault is heard and no longer seen."""
+HIDDEN_BY_MASTERING = frozenset({"clipping", "dc", "noise only", "tail noise"})
+"""Gates on a take's samples and its whole band: after resampling and limiting the fault is heard, not seen."""
 
 
 @dataclass(frozen=True, slots=True)

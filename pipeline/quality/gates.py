@@ -12,7 +12,7 @@ from pipeline.audio import Clip
 from pipeline.manifest.spec import Kind, QualitySpec
 from pipeline.mastering import Measurement, Seam, measure, measure_seam
 from pipeline.quality.probes import noise_share, tail_noise_db
-from pipeline.quality.waveform import clipped_share, frozen_s, standing_offset
+from pipeline.quality.waveform import clipped_share, standing_offset
 
 NOTHING_LUFS = -120.0
 """Written where a sound has no loudness: JSON has no minus infinity."""
@@ -132,7 +132,6 @@ def _level_checks(clip: Clip, measured: Measurement, limits: Limits) -> Iterator
     yield _at_least("silence", loudest, limits.silent_lufs, "the sound is silent or next to it")
     yield _at_most("dc", standing_offset(clip), limits.dc, "the waveform stands off zero")
     yield _at_most("clipping", clipped_share(clip), limits.clipped_share, "peaks are cut flat")
-    yield _at_most("dropout", frozen_s(clip), 0.0, "the sound stands still for a moment and goes on")
 
 
 def _length_checks(measured: Measurement, asked: Asked, limits: Limits) -> Iterator[Check]:

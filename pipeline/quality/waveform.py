@@ -1,4 +1,4 @@
-"""What a waveform itself tells: peaks that were cut off, an offset, samples that stand still."""
+"""What a waveform itself tells: peaks that were cut off, and an offset."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Places = npt.NDArray[np.int64]
 _EQUAL = 1e-6
 """Of the peak: samples this near to each other are the same value, whatever gain came after."""
 _FAINTEST_PEAK = 0.02
-_LOWEST_SIDE = 0.2
+_LOWEST_SIDE = 0.08
 """Of the other side's peak: a side lower than this is no ceiling."""
 _MOST_OF_A_SIDE = 0.35
 """Of all samples at a ceiling that is lower than half of the other side's peak: more is a rectified wave."""
@@ -27,8 +27,6 @@ _BLOCKS = 8
 _SHORTEST_BLOCK_S = 0.04
 _DYING = 1.5
 """Loudest block over the quietest: from there on the level tells an offset from an asymmetric wave."""
-_SHORTEST_FREEZE_S, _LONGEST_FREEZE_S = 0.003, 0.15
-_MOST_FREEZES = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,37 +149,3 @@ def _constant(means: Wave, levels: Wave) -> float:
         if shares[quietest] < _DYING * float(np.median(shares)):
             return float(means[quietest])
     return middle
-
-
-def frozen_s(clip: Clip) -> float:
-    """Longest stretch in s in which a sound that is playing stands still and goes on again; 0.0 for none.
-
-    A buffer that was lost leaves zeros, a stuck one its last value: every channel holds one value from 3 ms
-    to 0.15 s, entered and left with a jump, as loud after as before. A sound with more than three rests is
-    made of pieces, and what stands still at its own ceiling does so on purpose.
-    """
-    if not clip.channels or clip.length < round(0.05 * clip.rate):
-        return 0.0
-    still = _runs((np.diff(clip.samples, axis=1) == 0).all(axis=0))
-    places = np.flatnonzero(
-        (still.length >= _SHORTEST_FREEZE_S * clip.rate) & (still.start > 2) & (still.end < clip.length - 2)
-    )
-    if not 0 < len(places) <= _MOST_FREEZES:
-        return 0.0
-    wave = clip.samples[int(np.argmax(np.abs(clip.samples).max(axis=1)))]
-    ends = [(int(still.start[place]), int(still.end[place])) for place in places]
-    longest = max((end - start for start, end in ends if _breaks(wave, start, end, clip.rate)), default=0)
-    return longest / clip.rate if longest <= _LONGEST_FREEZE_S * clip.rate else 0.0
-
-
-def _breaks(wave: Wave, start: int, end: int, rate: int) -> bool:
-    """Whether samples ``start`` to ``end`` (inclusive) interrupt what goes on to both sides."""
-    reach, peak = round(0.02 * rate), float(np.abs(wave).max())
-    before, after = wave[max(0, start - reach) : start], wave[end + 1 : end + 1 + reach]
-    if len(before) < reach // 2 or len(after) < reach // 2 or abs(wave[start]) > 0.98 * peak:
-        return False
-    loud = [float(np.sqrt(np.mean(np.square(side)))) for side in (before, after)]
-    jumps = [abs(float(wave[start] - wave[start - 1])), abs(float(wave[end + 1] - wave[end]))]
-    moving = np.count_nonzero(np.diff(before)) > 0.8 * len(before)
-    alike = min(loud) > 0.05 * peak and max(loud) < 2.5 * min(loud)
-    return bool(moving and alike and min(jumps) > 0.1 * max(loud))

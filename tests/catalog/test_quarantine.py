@@ -141,6 +141,18 @@ def test_a_build_that_publishes_nothing_new_still_says_where_to_hear_it(quick: Q
     assert second["failed"][0]["master"] in page
 
 
+@pytest.mark.parametrize(
+    ("word", "gate"), [("clipped", "clipping"), ("offset", "dc"), ("hiss", "noise only")]
+)
+def test_a_fault_that_mastering_hides_is_found_in_the_take(quick: QuickProject, word: str, gate: str) -> None:
+    quick.write(f"  - {{id: a/bad, kind: sfx, prompt: {word}, duration: 1s, sample_rate: 32000}}\n" + OTHER)
+    result = quick.build()
+    assert [(one["asset"], one["stage"]) for one in result["failed"]] == [("a/bad", "quality")]
+    record = quick.store.get_record("masters", result["failed"][0]["master"], MASTER_SCHEMA)
+    assert record is not None
+    assert gate in [one["name"] for one in record["quality"]["failures"]]
+
+
 def test_no_decision_reaches_a_quarantined_master(quick: QuickProject) -> None:
     quick.write(STRICT + OTHER)
     quick.build()

@@ -124,7 +124,7 @@ function closed(master) {
       h("li", {}, "another take: change its ", h("code", {}, "prompt"), " or ", h("code", {}, "seed")),
       h("li", {}, "more to choose from: ", h("code", {}, `candidates: ${more}`)),
       h("li", {}, "it is right as it is: ", ...openings.flatMap((line) => [h("code", {}, line), " "]),
-        openings.includes("quality: {gate: false}") ? null : ["or any of it, ", h("code", {}, "quality: {gate: false}")]),
+        openings.includes("quality: {gate: false}") ? null : ["or, to publish it whatever the gates say, ", h("code", {}, "quality: {gate: false}")]),
     ),
     h("p", { class: "hint" }, "The next build publishes it then from the take that you hear; nothing is generated again."),
   );
