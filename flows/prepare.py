@@ -122,7 +122,7 @@ def next_rows(
     ``signed`` is what this build signed. ``known`` spares a new look into the store.
     """
     fresh = known or prepared.known.fresh()
-    quarantined = {place: reason for place, (reason, _) in _known_failures(prepared).items()}
+    quarantined = {place: reason for place, (reason, _) in known_failures(prepared).items()}
 
     def digest(plan: AssetPlan, variation: VariationPlan) -> str:
         return (made(plan, variation) if made else None) or variation.master
@@ -161,7 +161,7 @@ def open_rows(prepared: Prepared, rows: Sequence[MasterRow]) -> list[MasterRow]:
     return [row for row in rows if is_open(row, prepared.policies.get(row["asset"]))]
 
 
-def _known_failures(prepared: Prepared) -> dict[tuple[str, int], tuple[str, str]]:
+def known_failures(prepared: Prepared) -> dict[tuple[str, int], tuple[str, str]]:
     """By asset id and variation, what earlier builds made and quarantined: its reason and its master's digest."""
     return {
         (plan.asset.id, variation.variation): (variation.quarantined, variation.master)
@@ -184,7 +184,7 @@ def waiting_in(version: Version | None) -> int:
 
 def unbuilt(prepared: Prepared) -> dict[str, Any]:
     """The object of ``build --json`` for a build that makes nothing."""
-    failed = sorted(_known_failures(prepared).items())
+    failed = sorted(known_failures(prepared).items())
     return {
         "version": prepared.latest.number if prepared.latest else None,
         "published": False,

@@ -8,6 +8,7 @@ from typing import Any
 
 from flows.journal import Journal, listener, new_run_id
 from flows.prepare import MadeMaster, Prepared, next_rows, unbuilt, waiting_in
+from flows.quarantining import note_quarantine, page_of
 from flows.reporting import report_build
 from flows.sealing import sign
 from pipeline.catalog import Failures, Reviews, Version, sync_latest
@@ -68,14 +69,17 @@ def publish_only(prepared: Prepared) -> dict[str, Any]:
     run = new_run_id()
     result = unbuilt(prepared) | {"run": run}
     journal = Journal(prepared.store, run, listener())
+    changed = note_quarantine(prepared, run)
     version, published = publish(prepared, run=run, build=result)
     result |= {
         "version": version.number if version else None,
         "published": published,
         "waiting": waiting_in(version),
     }
-    if version is not None and published:
+    if published or changed:
         result["report"] = report_build(prepared.store, version, journal)
+    elif result["failed"]:
+        result["report"] = page_of(prepared)
     journal.write("build-done", **result)
     journal.close()
     return result

@@ -17,6 +17,7 @@ from flows.devices import devices_for, parse_devices
 from flows.journal import Journal, Listener
 from flows.prepare import Prepared, failed_json, waiting_in
 from flows.publish import publish
+from flows.quarantining import note_quarantine, page_of
 from flows.reporting import report_build
 from flows.sealing import open_signer
 from pipeline.catalog import Version
@@ -158,16 +159,19 @@ class BuildRun:
     def publish(self) -> None:
         """Publish what was made; nothing when everything failed and there is nothing else to show."""
         self._stages["master"] = time.monotonic() - self._stages["master"]
+        changed = note_quarantine(self._prepared, self.run, self._failed, self._digest)
         self._version, self._published = publish(
             self._prepared,
             run=self.run,
             failures={place: reason for place, (_, reason) in self._failed.items()},
-            made=lambda plan, variation: self._digests.get((plan.asset.id, variation.variation)),
+            made=self._digest,
             build=self.result()
             | {"stages": self._stages, "git": self._git, "prefect_run": self._prefect_run},
         )
-        if self._version is not None and self._published:
+        if self._published or changed:
             self._report = report_build(self._prepared.store, self._version, self._journal)
+        elif self._failed:
+            self._report = page_of(self._prepared)
         self._journal.write("build-done", **self.result())
 
     def result(self) -> dict[str, Any]:
@@ -244,6 +248,9 @@ class BuildRun:
                 place = next(place for place, digest in self._digests.items() if digest == event.item)
                 stage = "quality" if isinstance(event, Quarantined) else "master"
                 self._fail(place, stage, event.reason)
+
+    def _digest(self, plan: AssetPlan, variation: VariationPlan) -> str | None:
+        return self._digests.get((plan.asset.id, variation.variation))
 
     def _fail(self, place: tuple[str, int], stage: str, reason: str) -> None:
         self._failed[place] = (stage, reason)

@@ -56,8 +56,16 @@ def build_command(
 
         result = run_build(path, outputs, profile, only or (), devices, quiet=quiet)
     elif up_to_date(prepared) and prepared.latest is not None:
+        from flows.quarantining import note_quarantine, page_of
+
         sync_latest(prepared.catalog)
         result = unbuilt(prepared)
+        if note_quarantine(prepared, prepared.latest.run):
+            from pipeline.report import write_report
+
+            write_report(prepared.store)
+        if result["failed"]:
+            result["report"] = page_of(prepared)
     else:
         from flows.publish import publish_only
 
@@ -98,6 +106,7 @@ def _tell(result: dict[str, Any], prepared: Prepared) -> None:
         )
     if result["version"] is None:
         remark(f"nothing published: {made}")
+        _tell_report(result, prepared)
         return
     state = "published" if result["published"] else "unchanged"
     answer(f"catalog version {result['version']} {state}: {made} in {result['seconds']:.1f} s")
@@ -107,7 +116,14 @@ def _tell(result: dict[str, Any], prepared: Prepared) -> None:
     library = prepared.store.backend.local_path("library/latest")
     if library is not None:
         answer(f"listen: {library}")
+    _tell_report(result, prepared)
+
+
+def _tell_report(result: dict[str, Any], prepared: Prepared) -> None:
+    quarantined = sum(one["stage"] == "quality" for one in result["failed"])
     if result["report"]:
         answer(f"review: {prepared.store.backend.local_path(result['report']) or result['report']}")
+        if quarantined:
+            remark(f"quarantined: {quarantined}; hear them in that report, under the filter of this name")
     elif result["published"]:
         remark(f"warning: no report: runs/{result['run']}/journal.jsonl says why; try: cuesmith report")

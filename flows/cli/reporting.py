@@ -52,7 +52,8 @@ def report(
         answer_json(asdict(written) | {"path": str(written.path) if written.path else None})
     else:
         compared = f", compared with version {written.against}" if written.against else ""
-        answer(f"report of version {written.version}: {written.masters} masters{compared}")
+        held = f", {written.quarantined} quarantined" if written.quarantined else ""
+        answer(f"report of version {written.version}: {written.masters} masters{held}{compared}")
         answer(f"open: {written.path or f'{outputs}/{written.key}'}")
     if show and written.path is not None:
         webbrowser.open(written.path.resolve().as_uri())

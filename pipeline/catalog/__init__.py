@@ -11,6 +11,7 @@ from pipeline.catalog.history import Step, history
 from pipeline.catalog.library import forget_library, sync_latest
 from pipeline.catalog.naming import file_name
 from pipeline.catalog.promotion import Verdict, promote, rollback
+from pipeline.catalog.quarantine import QUARANTINE_SCHEMA, Quarantine, keep_quarantine, read_quarantine
 from pipeline.catalog.reviews import ACTIONS, ReviewAction, ReviewEvent, Reviews, ReviewState, fold
 from pipeline.catalog.rows import Failures, assemble, row_of
 from pipeline.catalog.sealing import Sealing, SignedFiles, bare, is_open
@@ -22,6 +23,7 @@ __all__ = [
     "CATALOG_SCHEMA",
     "CODES",
     "LATEST",
+    "QUARANTINE_SCHEMA",
     "STATES",
     "Catalog",
     "Change",
@@ -31,6 +33,7 @@ __all__ = [
     "Failures",
     "Filter",
     "Override",
+    "Quarantine",
     "Refusal",
     "ReviewAction",
     "ReviewEvent",
@@ -49,8 +52,10 @@ __all__ = [
     "forget_library",
     "history",
     "is_open",
+    "keep_quarantine",
     "name_of",
     "promote",
+    "read_quarantine",
     "refusals",
     "rollback",
     "row_of",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from pipeline.audio import Clip, pcm_sha256, read_take
@@ -35,6 +35,9 @@ from pipeline.quality import (
     score,
 )
 from pipeline.store import ObjectRef, Store
+
+HIDDEN_BY_MASTERING = frozenset({"clipping", "dc", "noise only", "tail noise"})
+"""Gates on a take's samples and its whole band: after resampling and limiting the fault is heard, not seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,8 @@ class _Chosen:
     heard: Fingerprint
     alike: Failure | None
     """Another variation of the asset that it repeats."""
+    faults: tuple[Failure, ...]
+    """What is wrong with the take itself, which mastering would hide."""
 
 
 def make_masters(job: MasterJob, store: Store) -> Iterator[Event]:
@@ -131,7 +136,7 @@ def _master_asset(job: MasterJob, order: AssetOrder, store: Store) -> Iterator[E
             yield Failed(one.order.master, str(result))
             continue
         took = time.monotonic() - began
-        judged = _judge(order.asset, result, one.alike)
+        judged = _judge(order.asset, result, one)
         record = _record(job, order, one, result, group, takes, took, store, judged)
         store.put_record("masters", one.order.master, record)
         began = time.monotonic()
@@ -171,18 +176,18 @@ def _choose(
     for digest in order.takes:
         record, clip = _take(digest, store)
         judged = score(clip, asset.kind, limits=limits)
+        faults = tuple(failure for failure in judged.failures if failure.name in HIDDEN_BY_MASTERING)
         printed = fingerprint(clip)
         alike = _repeats(printed, heard, asset.quality.duplicates)
         if alike is not None:
             judged = judged.with_failure(alike)
-        scored.append((record, clip, judged, printed, alike))
-    scored.sort(key=lambda item: -item[2].score)
+        scored.append((judged.score, record, _Chosen(order, record, clip, (), printed, alike, faults)))
+    scored.sort(key=lambda item: -item[0])
     candidates = tuple(
-        {"take": record["digest"], "object": record["object"]["sha256"], "score": report.score}
-        for record, _, report, _, _ in scored
+        {"take": record["digest"], "object": record["object"]["sha256"], "score": number}
+        for number, record, _ in scored
     )
-    record, clip, _, printed, alike = scored[0]
-    return _Chosen(order, record, clip, candidates, printed, alike)
+    return replace(scored[0][2], candidates=candidates)
 
 
 def _repeats(one: Fingerprint, heard: list[tuple[str, Fingerprint]], limit: float) -> Failure | None:
@@ -268,7 +273,8 @@ def _loudness(result: Master, group: MasteredGroup) -> dict[str, Any]:
     }
 
 
-def _judge(asset: AssetSpec, result: Master, alike: Failure | None) -> QualityReport:
+def _judge(asset: AssetSpec, result: Master, one: _Chosen) -> QualityReport:
+    """The gates on the master, and what they found on its take that a new rate or a removed offset hides."""
     asked = asset.mastering.duration_s if result.loop or asset.kind == "music" else None
     judged = score(
         result.clip,
@@ -279,7 +285,10 @@ def _judge(asset: AssetSpec, result: Master, alike: Failure | None) -> QualityRe
         limits=limits_of(asset.quality, asset.kind),
         found=Found(result.measured, result.seam),
     )
-    return judged.with_failure(alike) if alike else judged
+    known = {failure.name for failure in judged.failures}
+    for failure in (*one.faults, *([one.alike] if one.alike else [])):
+        judged = judged if failure.name in known else judged.with_failure(failure)
+    return judged
 
 
 def _quality(asset: AssetSpec, judged: QualityReport) -> dict[str, Any]:

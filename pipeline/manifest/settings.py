@@ -32,7 +32,7 @@ _COMMON: Values = {
 _QUALITY: Values = {
     "gate": True,
     "clipping": 0.001,
-    "dc": 0.02,
+    "dc": 0.015,
     "tail_noise": 12.0,
     "seam": 1.2,
 }
@@ -48,7 +48,7 @@ _SFX: Values = {
     "channels": 1,
     "trim": True,
     "fade": {"in_": 0.0, "out": 0.01},
-    "quality": _QUALITY | {"silence": -60.0, "noise": 0.85, "duplicates": 0.998},
+    "quality": _QUALITY | {"silence": -60.0, "noise": 0.85, "duplicates": 0.996},
 }
 BUILT_IN: Mapping[str, Values] = MappingProxyType({"music": _COMMON | _MUSIC, "sfx": _COMMON | _SFX})
 """What holds for a kind where nobody says otherwise. Fades keep the cut ends of a sound from clicking."""

@@ -69,13 +69,13 @@ class QualitySpec:
     """Loudest 400 ms must reach this."""
     clipping: float = 0.001
     """Share of samples in flat peaks."""
-    dc: float = 0.02
+    dc: float = 0.015
     noise: float = 0.85
     """Whiteness times steadiness, 0 to 1."""
     tail_noise_db: float = 12.0
     seam: float = 1.2
     """Click of a loop over its own sharpest moments."""
-    duplicates: float = 0.998
+    duplicates: float = 0.996
     """Likeness to another variation, 0.5 to 1."""
 
 

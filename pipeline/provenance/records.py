@@ -11,7 +11,7 @@ from typing import Any, Literal, NotRequired, TypedDict
 TAKE_SCHEMA = "cuesmith.take/1"
 MASTER_SCHEMA = "cuesmith.master/1"
 
-Status = Literal["current", "locked", "stale", "waiting"]
+Status = Literal["current", "locked", "stale", "waiting", "quarantined"]
 
 
 class ObjectJson(TypedDict):
@@ -187,9 +187,10 @@ class MasterRow(TypedDict):
     credentials: NotRequired[CredentialsJson]
     """Only where the manifest asks for them."""
     status: Status
-    """``stale``: kept from an earlier version because making the new one failed. ``waiting``: only in ``waiting``."""
+    """``stale``: kept from an earlier version because making the new one failed. ``waiting``: only in ``waiting``;
+    ``quarantined``: only in the quarantine."""
     reason: NotRequired[str]
-    """Why a row is locked or stale."""
+    """Why a row is locked, stale or quarantined."""
     waiting: NotRequired[WaitingRow]
     """The master that the manifest asks for now, where an approved one stays until a person decides."""
     ucs: dict[str, str] | None

@@ -1,10 +1,10 @@
-"""Are two sounds the same one? A fingerprint of signs, compared bit by bit, then the waveforms themselves.
+"""Are two sounds the same one? Their spectra, compared band by band with phase, at the shift that fits best.
 
-After Haitsma and Kalker, "A Highly Robust Audio Fingerprinting System" (ISMIR 2002): each bit says whether
-the difference between two neighbouring bands rose since the frame before. Gain, fades and coding change few
-bits; another take of the same prompt changes many. Two short hits of one kind can still agree by chance, so
-what the bits find alike is held against the waveforms' cross-correlation, which only copies bring near 1.
-Round-robin variations must differ, or the player hears one.
+A copy keeps the phase of every partial, whatever its gain, polarity, trim, equalisation, rate or coding; another take
+of the same prompt does not. So the cross-spectrum of the two, turned to the shift at which their
+waveforms correlate best, adds up in a copy and cancels in another take. Bands are weighted by the square root of their
+energy, so that one strong tone that both share does not stand for the whole, and a band that one of the two has
+lost counts little. Round-robin variations must differ, or the player hears one.
 """
 
 from __future__ import annotations
@@ -18,89 +18,76 @@ from scipy.fft import irfft, next_fast_len, rfft
 
 from pipeline.audio import Clip, resample
 
-_BANDS = 33
-_LOWEST_HZ, _HIGHEST_HZ = 100.0, 7000.0
-_FRAME_S, _HOP_S = 0.064, 0.016
-_SHIFT = 12
-"""Frames by which two sounds may be offset: about 0.2 s of silence trimmed otherwise."""
-_FEWEST_BITS = 64
-_ALIKE = 0.75
-"""Bits that agree less are another sound, and the waveforms need not be looked at."""
-_TELLING_S = 0.25
-"""Shorter sounds have too few frames for the bits to rule anything out."""
 _WAVE_HZ = 16_000
 _WAVE_S = 10.0
+_LOWEST_HZ, _HIGHEST_HZ = 40.0, 7000.0
+_BANDS = 20
+_FINE = np.arange(-8, 9) / 8
+"""Shifts between two samples at which the fit is looked for."""
+_OTHER_SOUND = 0.3
+"""Correlation that a copy always passes."""
+_SIDE_ONLY = 0.05
+"""Energy of the middle below this share: the sound is in the side."""
 SAME = 0.95
 """From this likeness on two sounds are near-duplicates."""
 
-Bits = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
 class Fingerprint:
-    """Signs of a sound and where they mean something; both of shape [frames, 32]."""
+    """What is compared of a sound."""
 
-    bits: Bits
-    sure: Bits
-    """False where there is next to no energy, so that silence is not alike."""
     wave: Floats
     """The first 10 s in mono at 16 kHz, of energy 1 (0 for silence); shape [samples]."""
 
 
 def fingerprint(clip: Clip) -> Fingerprint:
-    """The fingerprint of ``clip``; sounds below 0.15 s are filled up with silence."""
-    size, hop = round(_FRAME_S * clip.rate), round(_HOP_S * clip.rate)
-    wave = clip.samples.mean(axis=0, dtype=np.float64)
-    wave = np.pad(wave, (hop, max(size, size + 6 * hop - len(wave))))
-    frames = np.lib.stride_tricks.sliding_window_view(wave, size)[::hop]
-    power = np.abs(rfft(frames * np.hanning(size))) ** 2
-    top = min(_HIGHEST_HZ, 0.45 * clip.rate)
-    edges = np.geomspace(_LOWEST_HZ, top, _BANDS + 1) * size / clip.rate
-    places = np.maximum.accumulate(np.maximum(np.round(edges).astype(int), np.arange(_BANDS + 1) + 1))
-    bands = np.add.reduceat(power[:, : places[-1]], places[:-1], axis=1)
-    steps = np.diff(bands, axis=1)
-    loud = bands[1:, 1:] + bands[1:, :-1] + bands[:-1, 1:] + bands[:-1, :-1]
-    sure = loud > 1e-5 * float(loud.max(initial=0.0))
-    return Fingerprint(np.diff(steps, axis=0) > 0.0, sure, _unit_wave(clip))
-
-
-def _unit_wave(clip: Clip) -> Floats:
-    mono = clip.samples[:, : round(_WAVE_S * clip.rate)].mean(axis=0, keepdims=True)
-    wave = resample(Clip(mono, clip.rate), _WAVE_HZ).samples[0].astype(np.float64) if mono.size else mono[0]
+    """The fingerprint of ``clip``, of any length, finite or not: what is not finite is taken as zero."""
+    samples = np.nan_to_num(clip.samples[:, : round(_WAVE_S * clip.rate)], nan=0.0, posinf=0.0, neginf=0.0)
+    mono = _mono(samples)
+    if not mono.size:
+        return Fingerprint(np.zeros(0))
+    wave = resample(Clip(mono, clip.rate), _WAVE_HZ).samples[0].astype(np.float64)
     energy = float(wave @ wave)
-    return np.asarray(wave / np.sqrt(energy) if energy > 0.0 else wave, np.float64)
+    return Fingerprint(np.asarray(wave / np.sqrt(energy) if energy > 0.0 else wave, np.float64))
 
 
-def _agreement(one: Fingerprint, other: Fingerprint, shift: int) -> float:
-    """Share of bits that agree where both are sure, ``other`` beginning ``shift`` frames into ``one``."""
-    if shift < 0:
-        return _agreement(other, one, -shift)
-    length = min(len(one.bits) - shift, len(other.bits))
-    if length <= 0:
-        return 0.0
-    both = one.sure[shift : shift + length] & other.sure[:length]
-    wanted = max(_FEWEST_BITS, int(0.6 * max(one.sure.sum(), other.sure.sum())))
-    if both.sum() < wanted:
-        return 0.0
-    same = one.bits[shift : shift + length] == other.bits[:length]
-    return float(same[both].mean())
-
-
-def similarity(one: Fingerprint, other: Fingerprint) -> float:
-    """From 0.5 (nothing in common) to 1 (the same sound); 0 where lengths or silences cannot be matched."""
-    return max(_agreement(one, other, shift) for shift in range(-_SHIFT, _SHIFT + 1))
+def _mono(samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """The middle of all channels, or the first channel against it where the middle cancels."""
+    middle = samples.mean(axis=0, keepdims=True)
+    if np.square(middle).sum() * len(samples) < _SIDE_ONLY * np.square(samples).sum():
+        return np.ascontiguousarray(samples[:1] - middle)
+    return np.asarray(middle)
 
 
 def likeness(one: Fingerprint, other: Fingerprint) -> float:
-    """From 0 (another sound) to 1 (a copy, whatever its level, trim or coding): the highest cross-correlation
-    of the waveforms, 0 where the bits already say that they differ."""
-    long_enough = min(len(one.wave), len(other.wave)) >= _TELLING_S * _WAVE_HZ
-    if long_enough and similarity(one, other) < _ALIKE:
-        return 0.0
+    """From 0 (another sound) to 1 (a copy, whatever its level, trim or coding)."""
     size = next_fast_len(len(one.wave) + len(other.wave) + 1, real=True)
-    products = irfft(rfft(one.wave, size) * rfft(other.wave, size).conj(), size)
-    return min(1.0, float(np.abs(products).max()))
+    first, second = rfft(one.wave, size), rfft(other.wave, size)
+    cross = first * second.conj()
+    correlation = np.abs(irfft(cross, size))
+    if correlation.max(initial=0.0) < _OTHER_SOUND:
+        return 0.0
+    hertz = np.arange(len(cross)) * _WAVE_HZ / size
+    edges = np.searchsorted(hertz, np.geomspace(_LOWEST_HZ, _HIGHEST_HZ, _BANDS + 1))
+    edges = np.unique(np.maximum(edges, 1))
+    if len(edges) < 2:
+        return 0.0
+    inside = slice(edges[0], edges[-1])
+    energies = [np.add.reduceat(np.abs(part[inside]) ** 2, edges[:-1] - edges[0]) for part in (first, second)]
+    shared = np.sqrt(energies[0] * energies[1])
+    turned = [
+        np.add.reduceat(
+            (cross[inside] * np.exp(2j * np.pi * hertz[inside] * shift / _WAVE_HZ)).real,
+            edges[:-1] - edges[0],
+        )
+        for shift in int(correlation.argmax()) + _FINE
+    ]
+    best = max(turned, key=lambda bands: abs(float(bands.sum())))
+    weights = np.sqrt(shared)
+    told = float((weights * best / np.maximum(shared, 1e-30)).sum() / max(float(weights.sum()), 1e-30))
+    return min(1.0, abs(told))
 
 
 def near_duplicates(clips: Sequence[Clip], limit: float = SAME) -> list[tuple[int, int, float]]:

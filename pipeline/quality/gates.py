@@ -11,10 +11,13 @@ import numpy as np
 from pipeline.audio import Clip
 from pipeline.manifest.spec import Kind, QualitySpec
 from pipeline.mastering import Measurement, Seam, measure, measure_seam
-from pipeline.quality.probes import clipped_share, noise_share, tail_noise_db
+from pipeline.quality.probes import noise_share, tail_noise_db
+from pipeline.quality.waveform import clipped_share, standing_offset
 
 NOTHING_LUFS = -120.0
 """Written where a sound has no loudness: JSON has no minus infinity."""
+PEAK_ABOVE_LOUDNESS_DB = 6.0
+"""A whisper's peaks tell that it is there before its loudness does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +25,12 @@ class Limits:
     """Where each gate closes."""
 
     silent_lufs: float = -60.0
-    """Quieter than this at its loudest: silence."""
+    """Quieter than this at its loudest 400 ms, and with peaks less than 6 dB above it: silence."""
     clipped_share: float = 0.001
-    """Share of samples that stand in runs of equal samples at the clip's own peak."""
-    dc: float = 0.02
+    """Share of the samples heard that a hard clipper cut."""
+    dc: float = 0.015
     shortest_s: float = 0.01
-    shortest_share: float = 0.05
+    shortest_share: float = 0.1
     """Shorter than asked by more than this factor."""
     longest_share: float = 1.5
     """Longer than asked by more than this factor."""
@@ -35,7 +38,7 @@ class Limits:
     """Share of the length that may be silence at the ends. A take's ends are trimmed later, so this is wide
     for sound effects."""
     noise_share: float = 0.85
-    """Whiteness times steadiness, see `noise_share`."""
+    """How much it is noise that nothing shaped, see `noise_share`."""
     tail_noise_db: float = 12.0
     """Rise of hiss at the end above the quiet before it."""
     seam_click: float = 1.2
@@ -46,7 +49,7 @@ class Limits:
 
 LIMITS: dict[Kind, Limits] = {
     "sfx": Limits(),
-    "music": Limits(silent_lufs=-50.0, silent_share=0.3, shortest_share=0.5, noise_share=0.6),
+    "music": Limits(silent_lufs=-50.0, silent_share=0.3, shortest_share=0.6, noise_share=0.6),
 }
 """Defaults by kind."""
 
@@ -123,10 +126,11 @@ def _at_least(name: str, measured: float, limit: float, what: str) -> Check:
 
 
 def _level_checks(clip: Clip, measured: Measurement, limits: Limits) -> Iterator[Check]:
-    found = measured.momentary_max_lufs
-    loudest = NOTHING_LUFS if found is None else found
+    levels = (measured.momentary_max_lufs, measured.sample_peak_dbfs)
+    loudness, peak = (NOTHING_LUFS if level is None else level for level in levels)
+    loudest = max(loudness, peak - PEAK_ABOVE_LOUDNESS_DB)
     yield _at_least("silence", loudest, limits.silent_lufs, "the sound is silent or next to it")
-    yield _at_most("dc", abs(measured.dc_offset), limits.dc, "the waveform stands off zero")
+    yield _at_most("dc", standing_offset(clip), limits.dc, "the waveform stands off zero")
     yield _at_most("clipping", clipped_share(clip), limits.clipped_share, "peaks are cut flat")
 
 
@@ -150,9 +154,7 @@ def _length_checks(measured: Measurement, asked: Asked, limits: Limits) -> Itera
 
 
 def _noise_checks(clip: Clip, asked: Asked, limits: Limits) -> Iterator[Check]:
-    yield _at_most(
-        "noise only", noise_share(clip), limits.noise_share, "the sound is nothing but steady noise"
-    )
+    yield _at_most("noise only", noise_share(clip), limits.noise_share, "the sound is nothing but noise")
     if asked.loop is None:
         what = "hiss sets in after the sound has died away"
         yield _at_most("tail noise", tail_noise_db(clip), limits.tail_noise_db, what)

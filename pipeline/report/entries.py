@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from pipeline.provenance import MasterRecord, MasterRow
+from pipeline.quality import loosened
 from pipeline.report.history import History, changes, others
 from pipeline.report.media import Sound, rendition
 from pipeline.store import ObjectRef
@@ -72,6 +73,13 @@ def entry(
         "others": _others(row, history, approved, locate),
         "waiting": row["waiting"]["reasons"] if "waiting" in row else None,
     }
+
+
+def quarantined(record: MasterRecord | None) -> dict[str, Any]:
+    """What the entry of a quarantined master tells besides: the gates that closed, and what opens each."""
+    failures = record["quality"]["failures"] if record else []
+    told = [{**failure, "loosened": loosened(failure["name"], failure["measured"])} for failure in failures]
+    return {"quarantined": told, "candidate_count": len(record["candidates"]) if record else 1}
 
 
 def sounds(rows: Sequence[MasterRow], history: History) -> list[Sound]:

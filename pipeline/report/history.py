@@ -38,6 +38,10 @@ class History:
     sizes: tuple[tuple[int, int, float], ...]
     """Version, masters and audio-seconds of each of these and of the reported one, oldest first."""
 
+    def with_current(self, version: Version) -> History:
+        """What a master outside ``version`` is heard beside: its masters first, then the earlier ones."""
+        return History(None, (version, *self.earlier), self.sizes)
+
 
 def read_history(catalog: Catalog, version: Version, against: int | None) -> History:
     """Read the last versions before ``version``; compare with ``against``, or else with its parent."""

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.catalog import Catalog, Reviews, Version
+from pipeline.catalog import Catalog, Quarantine, Reviews, Version, read_quarantine
 from pipeline.errors import UsageError
-from pipeline.provenance import MASTER_SCHEMA, MasterRecord
+from pipeline.provenance import MASTER_SCHEMA, MasterRecord, MasterRow
 from pipeline.report import charts
-from pipeline.report.entries import Models, details, entry, sounds
+from pipeline.report.entries import Models, details, entry, quarantined, sounds
 from pipeline.report.history import History, read_history, removed
 from pipeline.report.media import CACHE, prepare_media, script, sidecar_key
 from pipeline.report.page import render
@@ -32,6 +33,8 @@ class Report:
     version: int
     against: int | None
     masters: int
+    quarantined: int
+    """Masters that failed their gates and can be heard there all the same."""
     key: str
     """Of the page, in the store's root."""
     path: Path | None
@@ -49,18 +52,19 @@ def write_report(
 ) -> Report:
     """Write the report of version ``number`` (default: the latest), compared with ``against`` (its parent).
 
-    It lies in the store's ``reports/`` and links to the store's objects; with ``folder`` it lies there with
-    copies of all that it plays and can be sent away. Raises `UsageError` where there is no version, and the
-    store's errors.
+    The latest version's report also plays what is quarantined now; before anything is published it is a report
+    of that alone, as version 0. It lies in the store's ``reports/`` and links to the store's objects; with
+    ``folder`` it lies there with copies of all that it plays and can be sent away. Raises `UsageError` where
+    there is neither a version nor anything quarantined, and the store's errors.
     """
     began = time.monotonic()
     catalog = Catalog(store)
-    version = catalog.read(number) if number is not None else catalog.latest()
-    if version is None:
-        raise UsageError(f"there is no catalog in {store.root}; make one: cuesmith build")
+    version, held = _reported(catalog, number)
     history = read_history(catalog, version, against)
-    records = dict(store.get_records("masters", {row["master"] for row in version.masters}, MASTER_SCHEMA))
-    played = sounds(version.masters, history)
+    beside = history.with_current(version)
+    wanted = {row["master"] for row in (*version.masters, *held)}
+    records = dict(store.get_records("masters", wanted, MASTER_SCHEMA))
+    played = sounds(version.masters, history) + sounds(held, beside)
     thumbs = prepare_media(store, played)
     shipment = _Shipment(store, version, folder)
     for sound in played:
@@ -69,18 +73,32 @@ def write_report(
         if sound.whole:
             shipment.copy(sidecar_key(sound.pcm, ".loop"))
     typed: dict[str, MasterRecord] = records  # type: ignore[assignment]
-    shipment.details(typed)
-    page = _page(store, version, history, typed, thumbs, {s.pcm for s in played if s.whole}, shipment)
+    shipment.details((*version.masters, *held), typed)
+    page = _page(store, version, held, history, typed, thumbs, {s.pcm for s in played if s.whole}, shipment)
     key = shipment.put("index.html", page)
     return Report(
         version.number,
         history.against.number if history.against else None,
         len(version.masters),
+        len(held),
         key,
         shipment.path("index.html"),
         len(page),
         round(time.monotonic() - began, 3),
     )
+
+
+def _reported(catalog: Catalog, number: int | None) -> tuple[Version, tuple[MasterRow, ...]]:
+    """The version to report and what is quarantined beside it: that is the present, so only the latest shows it."""
+    latest = catalog.latest()
+    version = catalog.read(number) if number else latest
+    found: Quarantine | None = read_quarantine(catalog.store)
+    held = found.masters if found else ()
+    if version is None and found is not None and held:
+        return found.as_version(), held
+    if version is None:
+        raise UsageError(f"there is no catalog in {catalog.store.root}; make one: cuesmith build")
+    return version, held if latest is not None and version.number == latest.number else ()
 
 
 class _Shipment:
@@ -123,9 +141,8 @@ class _Shipment:
             return self._folder / name
         return self._store.backend.local_path(f"{self._home}/{name}")
 
-    def details(self, records: dict[str, MasterRecord]) -> None:
+    def details(self, rows: Sequence[MasterRow], records: dict[str, MasterRecord]) -> None:
         """Write what open masters show, many to a file."""
-        rows = self._version.masters
         for number, first in enumerate(range(0, len(rows), DETAILS_IN_A_FILE)):
             part = [
                 details(row, records.get(row["master"])) for row in rows[first : first + DETAILS_IN_A_FILE]
@@ -141,6 +158,7 @@ def _write(path: Path, data: bytes) -> None:
 def _page(
     store: Store,
     version: Version,
+    held: Sequence[MasterRow],
     history: History,
     records: dict[str, MasterRecord],
     thumbs: dict[str, str],
@@ -155,6 +173,13 @@ def _page(
         entry(row, records.get(row["master"]), models, history, state.approved, shipment.locate)
         | {"thumb": thumbs.get(row["pcm_sha256"], ""), "whole": row["pcm_sha256"] in whole}
         for row in version.masters
+    ]
+    beside = history.with_current(version)
+    masters += [
+        entry(row, records.get(row["master"]), models, beside, state.approved, shipment.locate)
+        | {"thumb": thumbs.get(row["pcm_sha256"], ""), "whole": row["pcm_sha256"] in whole}
+        | quarantined(records.get(row["master"]))
+        for row in held
     ]
     build = _build(store, version)
     head = {
@@ -187,6 +212,7 @@ def _page(
         "new": sum(1 for one in masters if one["fresh"]),
         "changed": [one for one in masters if one["changes"]],
         "removed": gone,
+        "quarantined": len(held),
         "failed": build.get("failed") or [],
         "stages": charts.stage_bars(build),
         "compute": charts.compute_bars(records.values(), version.run),

@@ -10,7 +10,7 @@ from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse, JSONResponse, RedirectResponse
 
-from pipeline.catalog import Catalog, Reviews, Version
+from pipeline.catalog import Catalog, Reviews, Version, read_quarantine
 from pipeline.errors import CuesmithError, UsageError
 from pipeline.report import Standing, standing_of
 from pipeline.review.decisions import read_decisions
@@ -55,11 +55,13 @@ class Desk:
     def page(self) -> str:
         """Key of the latest version's page."""
         latest = self._catalog.latest()
-        if latest is None:
+        if latest is None and read_quarantine(self.store) is None:
             raise UsageError("there is no catalog here; make one: cuesmith build")
-        return f"reports/{latest.number:06d}/index.html"
+        return f"reports/{latest.number if latest else 0:06d}/index.html"
 
     def _version(self, number: int) -> Version:
+        if number == 0 and (quarantine := read_quarantine(self.store)) is not None:
+            return quarantine.as_version()
         if number not in self._versions:
             self._versions[number] = self._catalog.read(number)
         return self._versions[number]

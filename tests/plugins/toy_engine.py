@@ -1,8 +1,8 @@
 """An engine for tests, found as any other package's is: a short noise burst, or what its prompt tells it to do.
 
 Words in the prompt: ``fail`` (a failure of this recipe), ``break`` (an exception), ``die`` (the worker process is
-killed), ``nan``, ``silent``. With ``TOY_LOG`` set, each recipe generated adds its digest to that file; each takes
-``TOY_SECONDS`` longer.
+killed), ``nan``, ``silent``, ``clipped``, ``offset``, ``hiss``. With ``TOY_LOG`` set, each recipe generated adds its
+digest to that file; each takes ``TOY_SECONDS`` longer.
 """
 
 from __future__ import annotations
@@ -75,6 +75,12 @@ class ToyGenerator:
         )
         if "nan" in words:
             samples[0, 0] = np.nan
+        if "clipped" in words:
+            samples = np.clip(samples * 20, -1, 1)
+        if "offset" in words:
+            samples += np.float32(0.05)
+        if "hiss" in words:
+            samples = rng.standard_normal((1, length)).astype("float32") * np.float32(0.1)
         if "silent" in words:
             samples[:] = 0
         return GeneratedTake(Clip(samples, 48000), notes={"words": len(words)})

@@ -65,7 +65,7 @@ def test_an_empty_clip_is_too_short() -> None:
 
 def test_of_two_that_pass_the_cleaner_one_scores_higher() -> None:
     clean = good(4)
-    off = Clip(clean.samples + np.float32(0.015), RATE)
+    off = Clip(clean.samples + np.float32(0.007), RATE)
     assert score(off, "sfx").passed
     assert score(clean, "sfx").score > score(off, "sfx").score
 
@@ -86,3 +86,44 @@ def test_limits_can_be_moved() -> None:
     name, clip = broken(1)
     assert name == "dc"
     assert names(clip, limits=Limits(dc=0.9)) == set()
+
+
+def tone(seconds: float = 1.0, hertz: float = 330.0) -> np.ndarray:
+    return 0.5 * np.sin(2 * np.pi * hertz * np.arange(round(seconds * RATE)) / RATE)
+
+
+def clip_of(wave: np.ndarray) -> Clip:
+    return Clip(np.atleast_2d(wave).astype(np.float32), RATE)
+
+
+@pytest.mark.parametrize("gain", [1.05, 1.5, 4.0, 20.0])
+@pytest.mark.parametrize("level", [0.1, 0.5, 1.0])
+def test_clipping_is_found_at_any_level_and_a_square_or_a_saturation_is_none(
+    gain: float, level: float
+) -> None:
+    driven = gain * 2 * tone()
+    assert names(clip_of(level * np.clip(driven, -1, 1))) == {"clipping"}
+    assert names(clip_of(level * np.sign(driven))) == set()
+    assert names(clip_of(level * np.tanh(8 * driven))) == set()
+    assert names(clip_of(np.round(level * driven / gain * 32767) / 32768)) == set()
+
+
+def test_a_pulse_wave_and_a_dying_asymmetric_wave_stand_on_zero() -> None:
+    phase = np.arange(RATE) * 220 / RATE % 1
+    dying = np.exp(-6 * np.arange(RATE) / RATE)
+    assert names(clip_of(np.where(phase < 0.125, 0.5, -0.5))) == set()
+    assert names(clip_of((np.maximum(0, np.sin(2 * np.pi * phase)) - 0.2) * dying)) == set()
+    assert names(clip_of(tone() * dying + 0.02)) == {"dc"}
+
+
+@pytest.mark.parametrize("power", [0, 1, 2])
+def test_noise_of_any_colour_is_noise_and_what_is_shaped_is_a_sound(power: int) -> None:
+    random = np.random.default_rng(power)
+    spectrum = np.fft.rfft(random.standard_normal(2 * RATE))
+    spectrum[1:] *= np.arange(1, len(spectrum)) ** (-power / 2)
+    spectrum[0] = 0
+    steady = np.fft.irfft(spectrum)
+    steady *= 0.5 / np.abs(steady).max()
+    swell = np.sin(np.pi * np.arange(len(steady)) / len(steady)) ** 2
+    assert names(clip_of(steady)) == {"noise only"}
+    assert names(clip_of(steady * swell)) == set()

@@ -13,13 +13,16 @@ masters.forEach((master, index) => {
   master.made = report.models[master.model];
 });
 
+// What failed its gates is heard alone: it is no alternate of what the game plays.
+export const isQuarantined = (master) => Boolean(master.quarantined);
+
 const siblings = new Map();
-for (const master of masters) {
+for (const master of masters.filter((one) => !isQuarantined(one))) {
   if (!siblings.has(master.asset)) siblings.set(master.asset, []);
   siblings.get(master.asset).push(master);
 }
 
-export const variationsOf = (master) => siblings.get(master.asset);
+export const variationsOf = (master) => (isQuarantined(master) ? [master] : siblings.get(master.asset));
 
 export function tell(what, detail) {
   news.dispatchEvent(new CustomEvent(what, { detail }));

@@ -1,6 +1,6 @@
 // Decisions: where each master stands. A served page writes to the review file; a page from disk keeps decisions in
 // this browser and exports them as a file for `cuesmith review import`.
-import { masters, report, tell } from "./data.js";
+import { isQuarantined, masters, report, tell } from "./data.js";
 
 const SCHEMA = "cuesmith.decisions/1";
 const KEY = `cuesmith ${report.project} ${report.version} ${report.run}`;
@@ -37,7 +37,7 @@ export function fold() {
 }
 
 function apply(decision) {
-  const index = masters.findIndex((one) => one.asset === decision.asset && one.variation === decision.variation);
+  const index = masters.findIndex((one) => !isQuarantined(one) && one.asset === decision.asset && one.variation === decision.variation);
   if (index < 0) return;
   const now = states[index];
   const about = decision.master === masters[index].master;

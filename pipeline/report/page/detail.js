@@ -1,6 +1,6 @@
 // The open master: transport, pictures, figures against target, decisions, and where it came from.
 import { byId, clock, h, number, signed } from "./dom.js";
-import { hear, report, tell, variationsOf } from "./data.js";
+import { hear, isQuarantined, report, tell, variationsOf } from "./data.js";
 import { review, standingOf, wordFor } from "./decisions.js";
 import { badgesOf } from "./filters.js";
 import { badgeOf, nameParts } from "./list.js";
@@ -20,7 +20,7 @@ export function showDetail(master) {
   panel.hidden = !master;
   document.body.classList.toggle("open", Boolean(master));
   if (!master) return;
-  panel.replaceChildren(head(master), transport(master), verdict(master), figures(master), origin(master));
+  panel.replaceChildren(head(master), transport(master), isQuarantined(master) ? closed(master) : verdict(master), figures(master), origin(master));
   panel.scrollTop = 0;
   drawAll();
   fillPicture();
@@ -102,6 +102,31 @@ function verdict(master) {
       act("", "reroll", "Re-roll"), parts.lock, act("", "comment", "Comment only")),
     parts.about,
     parts.history,
+  );
+}
+
+// Why it is not in the catalog, and what brings it there. Nothing is decided here: the manifest does.
+function closed(master) {
+  const gates = master.quarantined.map((gate) =>
+    h("li", {},
+      h("strong", {}, gate.name), `: ${gate.what}`,
+      h("span", { class: "measured" }, `measured ${Number(gate.measured.toPrecision(4))}, limit ${Number(gate.limit.toPrecision(4))}`)),
+  );
+  const openings = [...new Set(master.quarantined.map((gate) => gate.loosened))];
+  const more = master.candidate_count + 3;
+  return h(
+    "section",
+    { class: "quarantine", "aria-label": "Quarantine" },
+    h("h3", {}, "Quarantined: not in the catalog"),
+    h("ul", {}, ...gates),
+    h("p", {}, "What can be done, at this asset in the manifest:"),
+    h("ul", {},
+      h("li", {}, "another take: change its ", h("code", {}, "prompt"), " or ", h("code", {}, "seed")),
+      h("li", {}, "more to choose from: ", h("code", {}, `candidates: ${more}`)),
+      h("li", {}, "it is right as it is: ", ...openings.flatMap((line) => [h("code", {}, line), " "]),
+        openings.includes("quality: {gate: false}") ? null : ["or, to publish it whatever the gates say, ", h("code", {}, "quality: {gate: false}")]),
+    ),
+    h("p", { class: "hint" }, "The next build publishes it then from the take that you hear; nothing is generated again."),
   );
 }
 
@@ -255,7 +280,7 @@ export function refreshPlayer() {
   panel.dataset.playing = player.active ? soundState() : "";
   panel.dataset.heard = player.heard ? "B" : "A";
   parts.note.textContent = note();
-  parts.about.textContent = decidedOn(open) === open ? "" : "You hear the candidate: decisions are about it.";
+  if (parts.about) parts.about.textContent = decidedOn(open) === open ? "" : "You hear the candidate: decisions are about it.";
   parts.seek.max = player.seconds;
   const heard = player.heard && player.other ? player.other : open;
   if (parts.shown && parts.shown !== heard) fillPicture();
@@ -284,6 +309,7 @@ export function refreshStanding() {
   if (!open) return;
   const now = standingOf(open);
   parts.badges.replaceChildren(...badgesOf(open).map(badgeOf));
+  if (isQuarantined(open)) return;
   parts.lock.textContent = now.locked ? "Unlock" : "Lock";
   parts.lock.dataset.action = now.locked ? "unlock" : "lock";
   for (const button of panel.querySelectorAll("[data-action]")) button.disabled = !review.canWrite;

@@ -1,19 +1,20 @@
 // Which masters are listed, and in which order.
 import { byId, h } from "./dom.js";
-import { masters, report, tell } from "./data.js";
+import { isQuarantined, masters, report, tell } from "./data.js";
 import { standingOf } from "./decisions.js";
 
 // Each badge: its word, and when a master carries it.
 export const BADGES = {
+  quarantined: ["quarantined", isQuarantined],
   new: ["new", (master) => master.fresh === "new"],
   changed: ["changed", (master) => master.changes.length > 0],
   waiting: ["waiting", (master) => Boolean(master.waiting)],
   approved: ["approved", (master) => standingOf(master).state === "approved"],
   rejected: ["rejected", (master) => standingOf(master).state === "rejected"],
-  unreviewed: ["not reviewed", (master) => standingOf(master).state === null],
+  unreviewed: ["not reviewed", (master) => standingOf(master).state === null && !isQuarantined(master)],
   locked: ["locked", (master) => standingOf(master).locked],
   stale: ["stale", (master) => master.status === "stale"],
-  failing: ["gate failed", (master) => master.failures.length > 0],
+  failing: ["gate failed", (master) => master.failures.length > 0 && !isQuarantined(master)],
   loop: ["loop", (master) => master.loop !== null],
   placeholder: ["placeholder", (master) => master.made.placeholder],
   noncommercial: ["non-commercial", (master) => !master.made.commercial],

@@ -1,6 +1,6 @@
 // The page, put together.
 import { byId, say } from "./dom.js";
-import { hear, report, tell } from "./data.js";
+import { hear, isQuarantined, report, tell } from "./data.js";
 import { connect, decide, exported, forgetLocal, review, setName, wordFor } from "./decisions.js";
 import { refreshStanding, setUpDetail, showDetail, takeComment } from "./detail.js";
 import { setVolume } from "./engine.js";
@@ -20,6 +20,10 @@ function update() {
 
 async function act({ master, action }) {
   if (!master || !review.canWrite) return;
+  if (isQuarantined(master)) {
+    say(`${master.name} is quarantined: nothing can be decided on it here`);
+    return;
+  }
   if (!review.by) {
     waiting = { master, action };
     byId("who").showModal();

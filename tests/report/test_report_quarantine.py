@@ -1,0 +1,142 @@
+"""What failed its gates in a real Chromium: heard, explained, and never decided on; from disk and served."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from chromium import chromium
+from playwright.sync_api import Browser, Page, expect
+from quick import QuickProject
+
+from pipeline.catalog import Reviews
+from pipeline.report import Report, write_report
+from pipeline.review.server import ReviewServer
+
+pytestmark = pytest.mark.browser
+
+HOSTILE = "</script><img src=x onerror=alert(1)>"
+HEAD = """\
+cuesmith: 1
+project: toys
+defaults:
+  sfx: {engine: toy, formats: [wav]}
+assets:
+  - {id: sfx/bell, kind: sfx, prompt: a small bell, duration: 1s}
+"""
+PASSES = "  - {id: sfx/door, kind: sfx, prompt: an oak door, duration: 2s}\n"
+FAILS = """\
+  - {id: sfx/door, kind: sfx, prompt: an iron door, duration: 2s, quality: {silence: 0 LUFS}}
+  - {id: sfx/new, kind: sfx, prompt: "PROMPT", duration: 1.5s, quality: {silence: 0 LUFS, noise: 0.001}}
+""".replace("PROMPT", HOSTILE)
+
+expect.set_options(timeout=20_000)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as found:
+        if found is None:
+            pytest.skip("no Chromium: install one, or name it in CHROMIUM (see `make browser`)")
+        yield found
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page on which nothing may fail."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    page = context.new_page()
+    wrong: list[str] = []
+    page.on("console", lambda said: wrong.append(said.text) if said.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("dialog", lambda dialog: wrong.append(dialog.message))
+    yield page
+    context.close()
+    assert [one for one in wrong if "ERR_ABORTED" not in one] == []
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> QuickProject:
+    project = QuickProject(tmp_path / "toys")
+    project.write(PASSES, HEAD)
+    project.build()
+    project.write(FAILS, HEAD)
+    project.build()
+    return project
+
+
+def _open(page: Page, report: Report) -> None:
+    assert report.path is not None
+    page.goto(report.path.as_uri())
+    expect(page.locator("html")).to_have_attribute("data-ready", "true")
+
+
+def _hear(page: Page) -> None:
+    page.click("#detail .transport button.primary")
+    expect(page.locator("#detail")).to_have_attribute("data-playing", re.compile("element|running"))
+
+
+def test_it_is_counted_found_explained_and_heard(page: Page, project: QuickProject) -> None:
+    _open(page, write_report(project.store))
+    expect(page.locator(".tiles")).to_contain_text("2 quarantined")
+    page.click("[data-show=quarantined]")
+    expect(page.locator(".row")).to_have_count(2)
+    page.locator(".row", has_text="new_01").click()
+    panel = page.locator("#detail .quarantine")
+    expect(panel).to_contain_text("Quarantined: not in the catalog")
+    expect(panel).to_contain_text("limit 0")
+    expect(panel).to_contain_text("quality: {silence: -")
+    expect(panel).to_contain_text("candidates: 4")
+    expect(page.locator("#detail .prompt")).to_have_text(HOSTILE)
+    _hear(page)
+    assert page.locator("img[src=x]").count() == 0
+    assert Axe().run(page).violations_count == 0
+
+
+def test_it_is_heard_beside_the_master_that_stayed(page: Page, project: QuickProject) -> None:
+    _open(page, write_report(project.store))
+    page.click("[data-show=quarantined]")
+    page.locator(".row", has_text="door_01").click()
+    _hear(page)
+    page.keyboard.press("b")
+    expect(page.locator("#detail")).to_have_attribute("data-heard", "B")
+
+
+def test_no_key_and_no_button_decides_on_it(page: Page, project: QuickProject) -> None:
+    _open(page, write_report(project.store))
+    page.evaluate("localStorage.setItem('cuesmith reviewer', 'Ada')")
+    page.reload()
+    page.click("[data-show=quarantined]")
+    page.locator(".row", has_text="new_01").click()
+    assert page.locator("#detail [data-action]").count() == 0
+    page.keyboard.press("a")
+    expect(page.locator("#live")).to_contain_text("nothing can be decided")
+    expect(page.locator("#export")).to_be_hidden()
+
+
+@pytest.mark.parametrize("nothing_passed", [False, True])
+def test_it_is_heard_in_a_review_that_is_served(
+    page: Page, project: QuickProject, tmp_path: Path, nothing_passed: bool
+) -> None:
+    if nothing_passed:
+        project = QuickProject(tmp_path / "first")
+        project.write(FAILS, "\n".join(HEAD.splitlines()[:-1]) + "\n")
+        assert project.build()["version"] is None
+    server = ReviewServer(project.store)
+    written = write_report(project.store)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    page.goto(f"{server.origin}/#token={server.token}")
+    expect(page.locator("html")).to_have_attribute("data-ready", "true")
+    expect(page.locator("#connection")).to_have_text("Live review")
+    page.click("[data-show=quarantined]")
+    page.locator(".row", has_text="new_01").click()
+    _hear(page)
+    assert (written.version == 0, written.quarantined) == (nothing_passed, 2)
+    assert Reviews(project.store).events() == ()
+    server.stop()
+    thread.join(10)
