@@ -9,11 +9,16 @@ import numpy as np
 
 from pipeline.audio import Clip
 from pipeline.errors import MasteringError
+from pipeline.mastering.fade import ramp
 from pipeline.mastering.loop_search import best_start, tempo_length
 
 BEATS_A_BAR = 4
 CROSSFADE_S = 0.5
 SHORTEST_CROSSFADE_S = 0.02
+_UPBEAT_S = (0.002, 0.01)
+"""By how much a loop on the grid may begin before its first beat, so as not to wrap in an attack."""
+_CALM_S = 0.004
+"""Looked at from where it would wrap."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +64,8 @@ def _free_length(clip: Clip, duration_s: float) -> int:
 def crossfade_wrap(clip: Clip, length: int, overlap: int) -> Clip:
     """The first ``length`` samples, their head blended with the ``overlap`` samples that follow them.
 
-    So the last sample leads into what really came after it. The blend keeps equal power for what the two
+    So the last sample leads into what really came after it, and the blend begins and ends without a corner.
+    It keeps equal power for what the two
     share nothing of (sine and cosine), and equal amplitude for what they share: both gains are divided by
     sqrt(1 + r sin 2a), r the correlation of the two from 0 to 1 (Fink, Holters and Zoelzer, "Signal-matched
     power-complementary cross-fading and dry-wet mixing", DAFx 2016).
@@ -70,10 +76,23 @@ def crossfade_wrap(clip: Clip, length: int, overlap: int) -> Clip:
         tail = clip.samples[:, length : length + overlap].astype(np.float64)
         power = float(np.sqrt(np.square(head).sum() * np.square(tail).sum()))
         shared = max(0.0, float((head * tail).sum()) / power) if power > 0.0 else 0.0
-        angle = 0.5 * np.pi * np.arange(1, overlap + 1) / (overlap + 1)
+        angle = 0.5 * np.pi * ramp(overlap)
         even = np.sqrt(1.0 + shared * np.sin(2.0 * angle))
         samples[:, :overlap] = (head * np.sin(angle) + tail * np.cos(angle)) / even
     return Clip(samples, clip.rate)
+
+
+def calm_upbeat(clip: Clip) -> int:
+    """By how many samples the loop ``clip`` should begin earlier, so that it wraps in its calmest moment before
+    the first beat: where the highs, which an attack has most of, are lowest. 0 where there is no room."""
+    first, last = (round(seconds * clip.rate) for seconds in _UPBEAT_S)
+    window = max(1, round(_CALM_S * clip.rate))
+    if clip.length < 2 * (last + window):
+        return 0
+    before = np.concatenate([clip.samples[:, -last - 1 :], clip.samples[:, :window]], axis=1)
+    highs = np.square(np.diff(before.astype(np.float64), axis=1)).sum(axis=0)
+    power = np.convolve(highs, np.ones(window), "valid")[: last - first + 1]
+    return last - int(power.argmin())
 
 
 def _cut(clip: Clip, start: int, length: int) -> tuple[Clip, dict[str, Any]]:
@@ -94,6 +113,9 @@ def _on_grid(clip: Clip, duration_s: float, bpm: float, beats: int, length: int)
     overlap = round(SHORTEST_CROSSFADE_S * clip.rate)
     played = played if played + overlap <= clip.length else length
     found, how = _cut(clip, 0, played)
+    upbeat = calm_upbeat(found)
+    found = Clip(np.roll(found.samples, upbeat, axis=1), clip.rate)
+    how["upbeat_s"] = round(upbeat / clip.rate, 6)
     asked = _beat_lengths(duration_s, bpm, clip.rate)[0][1]
     tempo = round(beats * 60.0 * clip.rate / played, 3)
     return LoopCut(found, {**how, "beats": beats, "bpm": tempo, "match": match, "shortened": length < asked})
