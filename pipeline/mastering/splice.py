@@ -27,6 +27,8 @@ _FAINT = 1e-8
 """Power, of the whole, below which a component of the channels is left out."""
 _FLOOR = 1e-9
 """White noise added to the model, so that silence between bands is no proof of anything."""
+_SETS_IN = 16.0
+"""Surprise of what comes after by itself, over the mean so far, from which on something new has set in."""
 _STAGE = 4
 _NEAR = 5
 """Orders to each side from which what is usual there is taken."""
@@ -97,7 +99,7 @@ def _predictors(lags: Floats) -> tuple[Floats, Floats]:
 
 
 def _surprise(squares: Floats) -> Floats:
-    return np.asarray(0.5 * (_DEGREES + 1.0) * np.log1p(squares / _DEGREES).sum(axis=1))
+    return np.asarray(0.5 * (_DEGREES + 1.0) * np.log1p(squares / _DEGREES))
 
 
 def _scale(residual: Floats, first: Floats, last: Floats, least: Floats) -> Floats:
@@ -107,6 +109,15 @@ def _scale(residual: Floats, first: Floats, last: Floats, least: Floats) -> Floa
     before, after = blocks[:, :_NEAR], blocks[:, _NEAR + 1 :]
     usual = (before.mean(axis=1), after.mean(axis=1), before[:, -1], after[:, 0])
     return np.asarray(np.max([*usual, first.mean(axis=1), last.mean(axis=1), least], axis=0))
+
+
+def _before_anew(first: Floats) -> npt.NDArray[np.bool_]:
+    """Up to where nothing new sets in: a surprise, of what comes after by itself, far above those before it."""
+    places = np.arange(1, first.shape[1] + 1)
+    usual = np.cumsum(first, axis=1) / places
+    anew = first[:, 1:] > _SETS_IN * usual[:, :-1]
+    anew[:, : _FEWEST - 1] = False
+    return np.pad(np.cumsum(anew, axis=1) == 0, ((0, 0), (1, 0)), constant_values=True)
 
 
 def _evidence(before: Floats, after: Floats, order: int, floor: float) -> Floats:
@@ -125,8 +136,9 @@ def _evidence(before: Floats, after: Floats, order: int, floor: float) -> Floats
     power = np.maximum(*(np.square(side).mean(axis=1) for side in np.split(near[:, order:], 2, axis=1)))
     scale = _scale(residual, first, last, floor * power / left[:, order])[:, None]
     known = np.square(residual[:, _NEAR * order : (_NEAR + 1) * order])
-    info = 0.5 * np.log(left[:, :order] / left[:, order:]).sum(axis=1)
-    return np.asarray(_surprise(first / scale) - _surprise(known / scale) + info)
+    info = 0.5 * np.log(left[:, :order] / left[:, order:])
+    nats = _surprise(first / scale) - _surprise(known / scale) + info
+    return np.asarray((nats * _before_anew(first)).sum(axis=1))
 
 
 @lru_cache
@@ -162,4 +174,6 @@ def continuity(around: Samples, rate: int, resolution: Resolution) -> float:
     waves = _components(near)
     sides = np.square(waves[:, : 2 * half].reshape(len(waves), 2, half)).mean(axis=2)
     waves = waves[(sides > 1e-12).all(axis=1)]
+    if not len(waves):
+        return 0.0
     return float(_evidence(waves[:, :half], waves[:, half : 2 * half], order, resolution.floor).sum())
