@@ -163,7 +163,8 @@ Fade = Annotated[
 ]
 
 
-Loop = Annotated[LoopKeys | bool | None, WrapValidator(_flag_or_keys, json_schema_input_type=Flag | LoopKeys)]
+Loop = Annotated[LoopKeys | None, WrapValidator(_flag_or_keys, json_schema_input_type=Flag | LoopKeys)]
+"""A flag stays one when it is read."""
 
 
 class Settings(Language):

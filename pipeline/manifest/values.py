@@ -33,9 +33,13 @@ TOP_P = Quantity("a number", "a number such as 0.9", "0", "1")
 GUIDANCE = Quantity("a number", "a number such as 3.0", "0", "30")
 
 WIDTH = Quantity("a width", "a width such as 1", "0", "2")
+_SPAN_EXAMPLE = "2 bars, 6 beats or 4s"
+_INTRO = Quantity(
+    "a length", _SPAN_EXAMPLE, "0.01s", "60min", {"ms": "0.001", "s": "1", "min": "60"}, clock=True
+)
 BEATS = Quantity(
     "a number of bars",
-    "2 bars, 6 beats or 4s",
+    _SPAN_EXAMPLE,
     "1 beat",
     "1000 bars",
     {"bar": "4", "bars": "4", "beat": "1", "beats": "1"},
@@ -99,13 +103,13 @@ class Beats(float):
 def read_span(value: object) -> float:
     """A length in bars or beats (`Beats`), or in seconds."""
     text = written(value, BEATS.example)
-    return Beats(BEATS.read(text)) if re.search("[Bb](ar|eat)", text) else DURATION.read(text)
+    return Beats(BEATS.read(text)) if re.search("bar|beat", text, re.IGNORECASE) else _INTRO.read(text)
 
 
 def span_schema() -> JsonSchema:
     """JSON Schema of what `read_span` takes."""
     beats: JsonSchema = {"type": "string", "pattern": BEATS.pattern}
-    return {"anyOf": [*DURATION.schema()["anyOf"], beats]}
+    return {"anyOf": [*_INTRO.schema()["anyOf"], beats]}
 
 
 _RATE = Quantity("a sample rate", "48000, 48 kHz or 44.1 kHz", "1", "1000 kHz", {"hz": "1", "khz": "1000"})
