@@ -108,7 +108,8 @@ def _scale(residual: Floats, first: Floats, last: Floats, least: Floats) -> Floa
     blocks = np.square(residual.reshape(len(residual), 2 * _NEAR, -1)).mean(axis=2)
     before, after = blocks[:, :_NEAR], blocks[:, _NEAR + 1 :]
     usual = (before.mean(axis=1), after.mean(axis=1), before[:, -1], after[:, 0])
-    return np.asarray(np.max([*usual, first.mean(axis=1), last.mean(axis=1), least], axis=0))
+    alone = (first.mean(axis=1), last.mean(axis=1))
+    return np.asarray(np.maximum(np.max([*usual, *alone, least], axis=0), 1e-30))
 
 
 def _before_anew(first: Floats) -> npt.NDArray[np.bool_]:
