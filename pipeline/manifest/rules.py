@@ -11,6 +11,8 @@ from pipeline.manifest.values import Beats
 
 _OPUS_RATES = (8000, 16000, 24000, 48000)
 _MP3_HIGHEST = 48000
+_POINTLESS = frozenset({"mp3", "m4a"})
+"""Formats that hold no loop points."""
 _BEATS_A_BAR = 4
 _SHORTEST_LOOP_S = 0.5
 """After an intro in free time."""
@@ -60,6 +62,9 @@ def _loop(values: Values, written: Set[str]) -> Iterator[Conflict]:
             ("loop", "bpm"), Fault("an intro in bars needs a tempo", "write bpm, or the intro in seconds")
         )
         return
+    if intro and _POINTLESS.issuperset(values["formats"]):
+        what = f"{' and '.join(values['formats'])} cannot say where the loop starts after its intro"
+        yield Conflict(("formats", "loop"), Fault(what, "add wav, flac, ogg or opus, or remove intro"))
     yield from _loop_length(values, intro_seconds(intro, bpm))
 
 

@@ -73,6 +73,11 @@ def test_an_asset_takes_the_intro_of_the_defaults_back(loaded: Load) -> None:
             10,
             "a loop of exactly 20 s is not of whole bars at 100 bpm; write duration: 19.2s, or remove exact",
         ),
+        (
+            "  loop: {intro: 4s}\n  formats: [mp3]\n",
+            9,
+            "mp3 cannot say where the loop starts after its intro; add wav",
+        ),
         ("  channels: 1\n  width: 1.5\n", 9, "mono has no width; set channels: 2, or remove width"),
         ("  fade: {curve: round}\n", 8, "'round' is not a curve; write one of"),
         ("  width: 3\n", 8, "'3' is out of range; write a width from 0 to 2"),
