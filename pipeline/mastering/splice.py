@@ -143,12 +143,12 @@ def _evidence(before: Floats, after: Floats, order: int, floor: float) -> Floats
 
 
 @lru_cache
-def _low_pass(factor: int) -> Floats:
+def _low_pass(factor: int) -> Samples:
     """Taps that keep a quarter of what is left after taking every ``factor``-th sample free of aliases."""
-    return np.asarray(firwin(6 * factor + 1, 1.0 / factor, window=("kaiser", 6.0)))
+    return np.asarray(firwin(6 * factor + 1, 1.0 / factor, window=("kaiser", 6.0)), np.float32)
 
 
-def _slower(samples: Floats, factor: int) -> Floats:
+def _slower(samples: Samples, factor: int) -> Samples:
     """Every ``factor``-th sample, a power of 4, of ``samples`` of shape [channels, samples] without aliases."""
     first, last = factor // _STAGE, _STAGE
     if first > 1:
@@ -165,9 +165,8 @@ def continuity(around: Samples, rate: int, resolution: Resolution) -> float:
     factor = _STAGE ** max(0, round(math.log(rate / resolution.rate_hz, _STAGE)))
     reach = min(round(resolution.window_s * rate), around.shape[1] // 2)
     middle = around.shape[1] // 2
-    near = around[:, middle - reach : middle + reach].astype(np.float64)
-    if factor > 1:
-        near = _slower(near, factor)
+    heard = around[:, middle - reach : middle + reach]
+    near = (_slower(heard, factor) if factor > 1 else heard).astype(np.float64)
     half = near.shape[1] // 2
     order = min(resolution.order, half // _ROOM)
     if order < _FEWEST:
