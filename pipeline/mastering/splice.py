@@ -1,9 +1,10 @@
 """Does what follows a place go on from what comes before it, or was it put there?
 
 Sound that goes on can be foretold from its past; what was spliced on cannot. The measure is the log-likelihood
-ratio of the two cases under one autoregressive model of both sides, in nats: the sharpest test there is for
-Gaussian sound. An attack or a note's end is rare under either case, so its samples are weighed by Student's t
-(Lange, Little and Taylor, "Robust Statistical Modeling Using the t Distribution", JASA 84, 1989) and say little.
+ratio of the two cases under one autoregressive model of both sides, in nats: no test is sharper for Gaussian sound
+whose spectrum is known, and here it is estimated. An attack or a note's end is rare under either case, so its
+samples are weighed by Student's t (Lange, Little and Taylor, "Robust Statistical Modeling Using the t
+Distribution", JASA 84, 1989) and say little.
 """
 
 from __future__ import annotations
