@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from pipeline.audio import Chunk, Clip, Depth, pcm_sha256, read, resample, resample_loop, wav_bytes
 from pipeline.delivery.labels import Labels
 from pipeline.delivery.loop_points import cue_chunk, loop_comments, smpl_chunk
@@ -15,10 +17,13 @@ from pipeline.delivery.wav_metadata import bext_chunk, info_chunk, ixml_chunk
 from pipeline.errors import MasteringError, UsageError
 from pipeline.mastering import Measurement, apply_gain, true_peak
 from pipeline.mastering.decibel import level
+from pipeline.mastering.turning import unrolled
 
 Loop = tuple[int, int]
 
 FORMATS = ("wav", "flac", "ogg", "opus", "mp3", "m4a")
+_REACH_S = 0.05
+"""Of rate conversion: after a loop's end it hears the loop's start."""
 _TRIES = 8
 _STEP_DB = 0.05
 """Lowered beyond what was missing, since the next encode's peaks move again."""
@@ -35,7 +40,10 @@ def _at_fitting_rate(clip: Clip, loop: Loop | None, coding: Coding) -> tuple[Cli
         return looped, (0, looped.length)
     scale = rate / clip.rate
     moved = (round(loop[0] * scale), round(loop[1] * scale)) if loop else None
-    return resample(clip, rate), moved
+    if loop is None or moved is None or loop[1] != clip.length:
+        return resample(clip, rate), moved
+    heard = resample(unrolled(clip, loop[0], _REACH_S), rate)
+    return Clip(np.ascontiguousarray(heard.samples[:, : moved[1]]), rate), moved
 
 
 def _wav_chunks(

@@ -8,7 +8,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidatorFunctionWrapHandler,
+    WithJsonSchema,
+    WrapValidator,
+)
 
 from pipeline.manifest import values as v
 
@@ -39,6 +48,9 @@ Guidance = Annotated[
     float | None, PlainValidator(v.GUIDANCE.read_or_none), WithJsonSchema(v.GUIDANCE.schema(True))
 ]
 Share = Annotated[float | None, PlainValidator(v.SHARE.read), WithJsonSchema(v.SHARE.schema())]
+Width = Annotated[float | None, PlainValidator(v.WIDTH.read), WithJsonSchema(v.WIDTH.schema())]
+FadeCurve = Annotated[str | None, PlainValidator(v.FADE_CURVE.read), WithJsonSchema(v.FADE_CURVE.schema())]
+Span = Annotated[float | None, PlainValidator(v.read_span), WithJsonSchema(v.span_schema())]
 TailNoise = Annotated[float | None, PlainValidator(v.TAIL_NOISE.read), WithJsonSchema(v.TAIL_NOISE.schema())]
 Seam = Annotated[float | None, PlainValidator(v.SEAM.read), WithJsonSchema(v.SEAM.schema())]
 Similarity = Annotated[float | None, PlainValidator(v.SIMILARITY.read), WithJsonSchema(v.SIMILARITY.schema())]
@@ -69,6 +81,10 @@ def _both_ends(value: Any) -> Any:
     return {"in": value, "out": value} if isinstance(value, str) else value
 
 
+def _flag_or_keys(value: Any, read_keys: ValidatorFunctionWrapHandler) -> Any:
+    return read_keys(value) if isinstance(value, dict) else v.read_flag(value)
+
+
 class Language(BaseModel):
     """What every part of the language shares: unknown keys are refused, nothing changes once read."""
 
@@ -93,6 +109,15 @@ class FadeKeys(Language):
 
     in_: FadeSeconds = Field(default=None, alias="in", description="Fade at the start, such as 20ms.")
     out: FadeSeconds = Field(default=None, description="Fade at the end, such as 1.5s.")
+    curve: FadeCurve = Field(default=None, description="s_curve, linear, equal_power or exponential.")
+
+
+class LoopKeys(Language):
+    """A loop with something before it."""
+
+    intro: Span = Field(
+        default=None, description="What plays once before the loop: 2 bars, 6 beats or 4s; part of duration."
+    )
 
 
 class QualityKeys(Language):
@@ -138,6 +163,10 @@ Fade = Annotated[
 ]
 
 
+Loop = Annotated[LoopKeys | None, WrapValidator(_flag_or_keys, json_schema_input_type=Flag | LoopKeys)]
+"""A flag stays one when it is read."""
+
+
 class Settings(Language):
     """Keys that an asset may write, and that defaults and profiles may write for a whole kind."""
 
@@ -147,7 +176,11 @@ class Settings(Language):
     bpm: Tempo = Field(
         default=None, description="Tempo in beats a minute. A loop with a tempo ends on a bar."
     )
-    loop: Flag = Field(default=None, description="Whether the end runs back into the start without a seam.")
+    loop: Loop = Field(
+        default=None,
+        description="Whether the end runs back into the start without a seam, or {intro: 2 bars}.",
+    )
+    exact: Flag = Field(default=None, description="Whether the file lasts duration to the sample.")
     tags: Tags = Field(default=(), description="Words to find the asset by.")
     variations: Variations = Field(default=None, description="Numbered alternates to make: _01, _02 and on.")
     candidates: Candidates = Field(
@@ -172,6 +205,9 @@ class Settings(Language):
         default=None, description="Sample rate of the master: 48000, 48 kHz or 44.1 kHz."
     )
     channels: Channels = Field(default=None, description="1 for mono, 2 for stereo.")
+    width: Width = Field(
+        default=None, description="Of stereo: 0 puts all in the middle, 1 leaves it, up to 2 widens."
+    )
     formats: Formats = Field(default=(), description="Files to deliver.")
     bit_depth: BitDepth = Field(
         default=None, description="Of wav and flac: 16, 24 or float (float is wav only)."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.manifest.settings import Values
+from pipeline.manifest.settings import Values, intro_seconds
 from pipeline.manifest.spec import DeliverySpec, MasteringSpec, QualitySpec, Sampling
 
 
@@ -29,6 +29,10 @@ class Parts:
             trim=values["trim"] and not loop,
             fade_in_s=0.0 if loop else values["fade"]["in_"],
             fade_out_s=0.0 if loop else values["fade"]["out"],
+            fade_curve="s_curve" if loop else values["fade"]["curve"],
+            intro_s=intro_seconds(values["intro"], values["bpm"]) if loop else 0.0,
+            exact=values["exact"],
+            width=values["width"],
         )
         return self._mastering.setdefault(spec, spec)
 

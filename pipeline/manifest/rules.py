@@ -6,11 +6,17 @@ from collections.abc import Iterator, Set
 from dataclasses import dataclass
 
 from pipeline.manifest.faults import Fault, list_names
-from pipeline.manifest.settings import Values
+from pipeline.manifest.settings import Values, intro_seconds
+from pipeline.manifest.values import Beats
 
 _OPUS_RATES = (8000, 16000, 24000, 48000)
 _MP3_HIGHEST = 48000
+_POINTLESS = frozenset({"mp3", "m4a"})
+"""Formats that hold no loop points."""
 _BEATS_A_BAR = 4
+_SHORTEST_LOOP_S = 0.5
+"""After an intro in free time."""
+_NEAR_ENOUGH_S = 0.0005
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,9 @@ def conflicts(values: Values, written: Set[str]) -> Iterator[Conflict]:
             f"{values['loudness']:g} LUFS cannot be reached below a true peak of {values['true_peak']:g} dBTP"
         )
         yield Conflict(("loudness", "true_peak"), Fault(what, "lower loudness or raise true_peak"))
+    if "width" in written and values["channels"] == 1 and values["width"] != 1.0:
+        fault = Fault("mono has no width", "set channels: 2, or remove width")
+        yield Conflict(("width", "channels"), fault)
     yield from _formats(values)
 
 
@@ -47,16 +56,42 @@ def _loop(values: Values, written: Set[str]) -> Iterator[Conflict]:
             "a loop cannot be trimmed: its length is its duration", "remove trim, or write loop: false"
         )
         yield Conflict(("trim", "loop"), fault)
-    if values["bpm"] is not None:
-        bar = _BEATS_A_BAR * 60 / values["bpm"]
-        if values["duration"] < bar:
-            what = f"{values['duration']:g} s holds no whole bar at {values['bpm']:g} bpm"
-            remedy = f"write {bar:.3g}s or more, or remove bpm for a loop in free time"
-            yield Conflict(("duration", "loop", "bpm"), Fault(what, remedy))
+    intro, bpm = values["intro"], values["bpm"]
+    if isinstance(intro, Beats) and bpm is None:
+        yield Conflict(
+            ("loop", "bpm"), Fault("an intro in bars needs a tempo", "write bpm, or the intro in seconds")
+        )
+        return
+    if intro and _POINTLESS.issuperset(values["formats"]):
+        what = f"{' and '.join(values['formats'])} cannot say where the loop starts after its intro"
+        yield Conflict(("formats", "loop"), Fault(what, "add wav, flac, ogg or opus, or remove intro"))
+    yield from _loop_length(values, intro_seconds(intro, bpm))
+
+
+def _loop_length(values: Values, intro_s: float) -> Iterator[Conflict]:
+    """What keeps ``duration`` from holding the intro and a loop of whole bars."""
+    bpm, left = values["bpm"], values["duration"] - intro_s
+    bar = _BEATS_A_BAR * 60 / bpm if bpm else 0.0
+    keys = ("duration", "loop", "bpm")
+    if left < max(bar, _SHORTEST_LOOP_S if intro_s else 0.0):
+        after = f" after an intro of {intro_s:.4g} s" if intro_s else ""
+        room = f"whole bar at {bpm:g} bpm" if bpm else "loop"
+        what = f"{values['duration']:g} s holds no {room}{after}"
+        least = intro_s + max(bar, _SHORTEST_LOOP_S if intro_s else 0.0)
+        remedy = f"write {least:.3g}s or more" + (
+            "" if intro_s else ", or remove bpm for a loop in free time"
+        )
+        yield Conflict(keys, Fault(what, remedy))
+    elif bpm and values["exact"]:
+        whole = round(left / bar) * bar
+        if abs(whole - left) > _NEAR_ENOUGH_S:
+            what = f"a loop of exactly {left:.6g} s is not of whole bars at {bpm:g} bpm"
+            remedy = f"write duration: {intro_s + whole:.6g}s, or remove exact"
+            yield Conflict(("exact", *keys), Fault(what, remedy))
 
 
 def _fades(values: Values) -> Iterator[Conflict]:
-    fades = sum(values["fade"].values())
+    fades = values["fade"]["in_"] + values["fade"]["out"]
     if fades > values["duration"]:
         what = f"fades of {fades:g} s together are longer than the sound ({values['duration']:g} s)"
         yield Conflict(("fade", "duration", "loop"), Fault(what, "shorten fade or lengthen duration"))

@@ -99,6 +99,12 @@ class Quantity:
             raise Fault(f"{quote(text)} is out of range", f"write {self.noun} from {self.low} to {self.high}")
         return int(amount) if self.whole else float(amount)
 
+    @property
+    def pattern(self) -> str:
+        """Of every text that `read` takes."""
+        units = "|".join(_any_case(unit) for unit in self.units)
+        return f"^({_NUMBER} *({units})?{'|' + _CLOCK if self.clock else ''})$"
+
     def read_or_none(self, value: object) -> float | None:
         """As `read`; an empty value takes back what a default says."""
         return None if value is None else self.read(value)
@@ -113,9 +119,7 @@ class Quantity:
         }
         forms = [plain]
         if self.units:
-            units = "|".join(_any_case(unit) for unit in self.units)
-            pattern = f"{_NUMBER} *({units})?"
-            forms.append({"type": "string", "pattern": f"^({pattern}{'|' + _CLOCK if self.clock else ''})$"})
+            forms.append({"type": "string", "pattern": self.pattern})
         if nullable:
             forms.append({"type": "null"})
         return {"anyOf": forms} if len(forms) > 1 else plain

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from pipeline.manifest.language import Language, Layer, Settings
+from pipeline.manifest.language import Language, Layer, LoopKeys, Settings
+from pipeline.manifest.values import Beats
 
 Values = dict[str, Any]
 
@@ -16,6 +17,9 @@ _COMMON: Values = {
     "duration": None,
     "bpm": None,
     "loop": False,
+    "intro": None,
+    "exact": False,
+    "width": 1.0,
     "tags": (),
     "variations": 1,
     "candidates": 1,
@@ -40,14 +44,14 @@ _MUSIC: Values = {
     "loudness": -16.0,
     "channels": 2,
     "trim": False,
-    "fade": {"in_": 0.01, "out": 0.25},
+    "fade": {"in_": 0.01, "out": 0.25, "curve": "s_curve"},
     "quality": _QUALITY | {"silence": -50.0, "noise": 0.6, "duplicates": 0.95},
 }
 _SFX: Values = {
     "loudness": -18.0,
     "channels": 1,
     "trim": True,
-    "fade": {"in_": 0.0, "out": 0.01},
+    "fade": {"in_": 0.0, "out": 0.01, "curve": "s_curve"},
     "quality": _QUALITY | {"silence": -60.0, "noise": 0.85, "duplicates": 0.996},
 }
 BUILT_IN: Mapping[str, Values] = MappingProxyType({"music": _COMMON | _MUSIC, "sfx": _COMMON | _SFX})
@@ -60,7 +64,10 @@ def lay(below: Values, above: Settings, names: Iterable[str] | None = None) -> V
     result = dict(below)
     for name in above.model_fields_set if names is None else names:
         value = getattr(above, name)
-        if isinstance(value, Language):
+        if name == "loop":
+            result[name] = bool(value)
+            result["intro"] = value.intro if isinstance(value, LoopKeys) else None
+        elif isinstance(value, Language):
             result[name] = below[name] | {key: getattr(value, key) for key in value.model_fields_set}
         else:
             result[name] = value
@@ -82,3 +89,10 @@ def lay_all(kind: str, layers: Iterable[Layer]) -> Values:
         values = lay(values, section)
         values["engine"] = engine
     return values
+
+
+def intro_seconds(intro: float | None, bpm: float | None) -> float:
+    """An intro's length; 0 for none, and for one in bars without a tempo."""
+    if not isinstance(intro, Beats):
+        return intro or 0.0
+    return intro * 60.0 / bpm if bpm else 0.0

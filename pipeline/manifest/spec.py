@@ -8,6 +8,7 @@ from typing import Literal
 Kind = Literal["music", "sfx"]
 LicensePolicy = Literal["any", "commercial"]
 BitDepth = Literal["16", "24", "float"]
+FadeCurve = Literal["s_curve", "linear", "equal_power", "exponential"]
 CredentialsPolicy = Literal["none", "development", "required"]
 
 
@@ -57,6 +58,13 @@ class MasteringSpec:
     trim: bool
     fade_in_s: float
     fade_out_s: float
+    fade_curve: FadeCurve = "s_curve"
+    intro_s: float = 0.0
+    """Of a loop: what plays once before it, counted in ``duration_s``."""
+    exact: bool = False
+    """The master lasts ``duration_s`` to the sample."""
+    width: float = 1.0
+    """Of two channels: gain of the side (left less right) against the middle; 0 is mono in both."""
 
 
 @dataclass(frozen=True, slots=True)

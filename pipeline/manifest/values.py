@@ -32,10 +32,24 @@ TOP_K = Quantity("a whole number", "a whole number such as 250", "0", "100000", 
 TOP_P = Quantity("a number", "a number such as 0.9", "0", "1")
 GUIDANCE = Quantity("a number", "a number such as 3.0", "0", "30")
 
+WIDTH = Quantity("a width", "a width such as 1", "0", "2")
+_SPAN_EXAMPLE = "2 bars, 6 beats or 4s"
+_INTRO = Quantity(
+    "a length", _SPAN_EXAMPLE, "0.01s", "60min", {"ms": "0.001", "s": "1", "min": "60"}, clock=True
+)
+BEATS = Quantity(
+    "a number of bars",
+    _SPAN_EXAMPLE,
+    "1 beat",
+    "1000 bars",
+    {"bar": "4", "bars": "4", "beat": "1", "beats": "1"},
+)
+
 KIND = OneOf("a kind", ("music", "sfx"))
 LICENSE = OneOf("a licence policy", ("any", "commercial"))
 CREDENTIALS = OneOf("a credentials policy", ("none", "development", "required"))
 FORMAT = OneOf("a format", FORMATS)
+FADE_CURVE = OneOf("a curve", ("s_curve", "linear", "equal_power", "exponential"))
 BIT_DEPTH = OneOf("a bit depth", ("16", "24", "float"), (16, 24))
 
 TAIL_NOISE = Quantity("a rise in decibels", "a rise such as 12 dB", "0 dB", "120 dB", {"db": "1"})
@@ -80,6 +94,22 @@ def read_flag(value: object) -> bool:
     if text not in ("true", "false"):
         raise Fault(f"{quote(text)} is neither true nor false", "write true or false")
     return text == "true"
+
+
+class Beats(float):
+    """A length in beats, four to a bar; seconds are plain numbers."""
+
+
+def read_span(value: object) -> float:
+    """A length in bars or beats (`Beats`), or in seconds."""
+    text = written(value, BEATS.example)
+    return Beats(BEATS.read(text)) if re.search("bar|beat", text, re.IGNORECASE) else _INTRO.read(text)
+
+
+def span_schema() -> JsonSchema:
+    """JSON Schema of what `read_span` takes."""
+    beats: JsonSchema = {"type": "string", "pattern": BEATS.pattern}
+    return {"anyOf": [*_INTRO.schema()["anyOf"], beats]}
 
 
 _RATE = Quantity("a sample rate", "48000, 48 kHz or 44.1 kHz", "1", "1000 kHz", {"hz": "1", "khz": "1000"})

@@ -21,12 +21,12 @@ from pipeline.mastering.level import (
     round_gain,
     target_for,
 )
-from pipeline.mastering.limiter import MARGIN_DB, apply_gain, limit
+from pipeline.mastering.limiter import MARGIN_DB, apply_gain
 from pipeline.mastering.loudness import energies
 from pipeline.mastering.measure import Measurement, measurement
 from pipeline.mastering.seam import Seam, measure_seam
 from pipeline.mastering.shape import Shaped, Step, TakeInput, shape
-from pipeline.mastering.true_peak import true_peak
+from pipeline.mastering.turning import Loop, endless_peak, limit_endless
 
 TOLERANCE_LU = 0.2
 _ROUNDS = 4
@@ -79,8 +79,8 @@ class _Raised:
     levels: Levels
 
 
-def _levels(clip: Clip, circular: bool) -> Levels:
-    return Levels(energies(clip), true_peak(clip, circular=circular), clip.seconds)
+def _levels(clip: Clip, loop: Loop | None) -> Levels:
+    return Levels(energies(clip), endless_peak(clip, loop), clip.seconds)
 
 
 def _try_shape(take: TakeInput, spec: MasteringSpec) -> Shaped | MasteringError:
@@ -95,7 +95,7 @@ def _try_levels(shaped: Shaped | MasteringError) -> Levels | MasteringError:
     if isinstance(shaped, MasteringError):
         return shaped
     try:
-        levels = _levels(shaped.clip, shaped.loop is not None)
+        levels = _levels(shaped.clip, shaped.loop)
         levels.by(method_for(shaped.clip.seconds))
     except MasteringError as error:
         return error
@@ -104,14 +104,13 @@ def _try_levels(shaped: Shaped | MasteringError) -> Levels | MasteringError:
 
 def _raise(shaped: Shaped, levels: Levels, gain_db: float, spec: MasteringSpec) -> _Raised:
     """Gain and limiter; what is known by scaling is not measured again."""
-    circular = shaped.loop is not None
     gain = float(np.float32(amplitude(gain_db)))
     clip = apply_gain(shaped.clip, gain_db)
     if levels.true_peak * gain <= amplitude(spec.true_peak_dbtp - MARGIN_DB):
         scaled = Levels(levels.energies.scaled(gain), levels.true_peak * gain, levels.seconds)
         return _Raised(clip, 0.0, scaled)
-    limited = limit(clip, spec.true_peak_dbtp, circular=circular)
-    return _Raised(limited.clip, limited.reduction_db, _levels(limited.clip, circular))
+    limited = limit_endless(clip, spec.true_peak_dbtp, shaped.loop)
+    return _Raised(limited.clip, limited.reduction_db, _levels(limited.clip, shaped.loop))
 
 
 def _raise_group(

@@ -7,23 +7,44 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.audio import Clip
+from pipeline.audio import Clip, Samples
 from pipeline.errors import MasteringError
+from pipeline.mastering.fade import ramp
 from pipeline.mastering.loop_search import best_start, tempo_length
 
 BEATS_A_BAR = 4
 CROSSFADE_S = 0.5
 SHORTEST_CROSSFADE_S = 0.02
+_UPBEAT_S = (0.002, 0.01)
+"""By how much a loop on the grid may begin before its first beat, so as not to wrap in an attack."""
+_FREE_DRIFT = 0.04
+"""By how much a loop in free time may be longer or shorter than asked, to keep a beat."""
+_BEFORE_S = 4.0
+"""Of an intro that is compared with what comes before the loop's end."""
+_CALM_S = 0.004
+"""Looked at from where it would wrap."""
 
 
 @dataclass(frozen=True, eq=False)
 class LoopCut:
-    """A clip that wraps from its last sample to its first, and how it was found."""
+    """A clip that wraps from its last sample to the loop's first, and how it was found."""
 
     clip: Clip
+    loop: tuple[int, int]
+    """Start and end (exclusive) in samples; only an intro stands before it, and nothing after it."""
     how: dict[str, Any]
     """JSON values: ``length_s``, ``crossfade_s``, ``beats`` on the grid (None in free time), ``shortened``.
     """
+
+
+@dataclass(frozen=True, slots=True)
+class LoopPlan:
+    """What is asked of a loop."""
+
+    loop_s: float
+    bpm: float | None
+    intro_s: float
+    exact: bool
 
 
 def _crossfade_room(length: int, spare: int, rate: int) -> int:
@@ -56,23 +77,54 @@ def _free_length(clip: Clip, duration_s: float) -> int:
     return clip.length - min(round(CROSSFADE_S * clip.rate), clip.length // 5)
 
 
-def crossfade_wrap(clip: Clip, length: int, overlap: int) -> Clip:
-    """The first ``length`` samples, their head blended with the ``overlap`` samples that follow them.
+def blend(old: Samples, new: Samples) -> Samples:
+    """``old`` turning into ``new``, both of shape [channels, samples], without a corner at either end.
 
-    So the last sample leads into what really came after it. The blend keeps equal power for what the two
-    share nothing of (sine and cosine), and equal amplitude for what they share: both gains are divided by
-    sqrt(1 + r sin 2a), r the correlation of the two from 0 to 1 (Fink, Holters and Zoelzer, "Signal-matched
-    power-complementary cross-fading and dry-wet mixing", DAFx 2016).
+    It keeps equal power for what the two share nothing of (sine and cosine), and equal amplitude for what they
+    share: both gains are divided by sqrt(1 + r sin 2a), r the correlation of the two from 0 to 1 (Fink, Holters
+    and Zoelzer, "Signal-matched power-complementary cross-fading and dry-wet mixing", DAFx 2016).
     """
+    fading, rising = old.astype(np.float64), new.astype(np.float64)
+    power = float(np.sqrt(np.square(fading).sum() * np.square(rising).sum()))
+    shared = max(0.0, float((fading * rising).sum()) / power) if power > 0.0 else 0.0
+    angle = 0.5 * np.pi * ramp(old.shape[1])
+    even = np.sqrt(1.0 + shared * np.sin(2.0 * angle))
+    return ((rising * np.sin(angle) + fading * np.cos(angle)) / even).astype(np.float32)
+
+
+def crossfade_wrap(clip: Clip, length: int, overlap: int) -> Clip:
+    """The first ``length`` samples, their head blended with the ``overlap`` samples that follow them, so that the
+    last sample leads into what really came after it. See `blend`."""
     samples = clip.samples[:, :length].copy()
     if overlap:
-        head = clip.samples[:, :overlap].astype(np.float64)
-        tail = clip.samples[:, length : length + overlap].astype(np.float64)
-        power = float(np.sqrt(np.square(head).sum() * np.square(tail).sum()))
-        shared = max(0.0, float((head * tail).sum()) / power) if power > 0.0 else 0.0
-        angle = 0.5 * np.pi * np.arange(1, overlap + 1) / (overlap + 1)
-        even = np.sqrt(1.0 + shared * np.sin(2.0 * angle))
-        samples[:, :overlap] = (head * np.sin(angle) + tail * np.cos(angle)) / even
+        samples[:, :overlap] = blend(clip.samples[:, length : length + overlap], clip.samples[:, :overlap])
+    return Clip(samples, clip.rate)
+
+
+def calm_upbeat(clip: Clip, place: int = 0) -> int:
+    """By how many samples the loop that begins at ``place`` of ``clip`` should begin earlier, so that it wraps in
+    its calmest moment before the first beat: where the highs, which an attack has most of, are lowest.
+
+    At place 0 the clip's own end comes before. 0 where there is no room.
+    """
+    first, last = (round(seconds * clip.rate) for seconds in _UPBEAT_S)
+    window = max(1, round(_CALM_S * clip.rate))
+    if clip.length < 2 * (last + window) or 0 < place < last + 1:
+        return 0
+    near = clip.samples[:, np.arange(place - last - 1, place + window) % clip.length]
+    highs = np.square(np.diff(near.astype(np.float64), axis=1)).sum(axis=0)
+    power = np.convolve(highs, np.ones(window), "valid")[: last - first + 1]
+    return last - int(power.argmin())
+
+
+def crossfade_back(clip: Clip, start: int, end: int, overlap: int) -> Clip:
+    """The clip up to ``end``, its last ``overlap`` samples blended into those before ``start``, so that the last
+    one leads to the sample at ``start``; what comes before the blend, intro and all, stays. See `blend`."""
+    samples = clip.samples[:, :end].copy()
+    if overlap:
+        samples[:, end - overlap :] = blend(
+            clip.samples[:, end - overlap : end], clip.samples[:, start - overlap : start]
+        )
     return Clip(samples, clip.rate)
 
 
@@ -88,39 +140,90 @@ def _cut(clip: Clip, start: int, length: int) -> tuple[Clip, dict[str, Any]]:
     return crossfade_wrap(rest, length, overlap), how
 
 
-def _on_grid(clip: Clip, duration_s: float, bpm: float, beats: int, length: int) -> LoopCut:
+def _on_grid(clip: Clip, plan: LoopPlan, bpm: float, beats: int, length: int) -> LoopCut:
     """A loop from the first sound over whole beats, following the tempo that was really played."""
-    played, match = tempo_length(clip, length)
+    played, match = (length, 0.0) if plan.exact else tempo_length(clip, length)
     overlap = round(SHORTEST_CROSSFADE_S * clip.rate)
     played = played if played + overlap <= clip.length else length
     found, how = _cut(clip, 0, played)
-    asked = _beat_lengths(duration_s, bpm, clip.rate)[0][1]
+    upbeat = calm_upbeat(found)
+    found = Clip(np.roll(found.samples, upbeat, axis=1), clip.rate)
+    asked = _beat_lengths(plan.loop_s, bpm, clip.rate)[0][1]
     tempo = round(beats * 60.0 * clip.rate / played, 3)
-    return LoopCut(found, {**how, "beats": beats, "bpm": tempo, "match": match, "shortened": length < asked})
+    told = {"upbeat_s": round(upbeat / clip.rate, 6), "beats": beats, "bpm": tempo, "match": match}
+    return LoopCut(found, (0, found.length), {**how, **told, "shortened": length < asked})
 
 
-def _free(clip: Clip, duration_s: float) -> LoopCut:
-    """A loop in free time, from where its seam is heard least."""
-    length = _free_length(clip, duration_s)
+def _free(clip: Clip, plan: LoopPlan) -> LoopCut:
+    """A loop in free time, from where its seam is heard least; where a beat is clearly heard, it keeps it."""
+    length, match = _free_length(clip, plan.loop_s), None
+    if not plan.exact:
+        length, match = tempo_length(clip, length, _FREE_DRIFT)
+    length = min(length, clip.length - min(round(SHORTEST_CROSSFADE_S * clip.rate), clip.length // 5))
     wanted = min(round(CROSSFADE_S * clip.rate), length // 4, clip.length - length)
     start, difference = best_start(clip, length, wanted)
     found, how = _cut(clip, start, length)
-    shortened = length < round(duration_s * clip.rate)
-    return LoopCut(found, {**how, "beats": None, "difference_db": difference, "shortened": shortened})
+    told = {"beats": None, "match": match, "difference_db": difference}
+    shortened = length < round(plan.loop_s * clip.rate * (1.0 - _FREE_DRIFT))
+    return LoopCut(found, (0, found.length), {**how, **told, "shortened": shortened})
 
 
-def cut_loop(clip: Clip, duration_s: float, bpm: float | None) -> LoopCut:
-    """A loop of about ``duration_s`` seconds from ``clip``.
+def _after_intro(clip: Clip, plan: LoopPlan) -> LoopCut:
+    """An intro that stays as it is, and a loop whose end is blended into what leads up to its start."""
+    start, rate = round(plan.intro_s * clip.rate), clip.rate
+    room = clip.length - start
+    lengths = _beat_lengths(plan.loop_s, plan.bpm, rate) if plan.bpm else [(0, round(plan.loop_s * rate))]
+    asked = lengths[0][1]
+    beats, length = next((pair for pair in lengths if pair[1] <= room), (0, room))
+    before = min(start, round(_BEFORE_S * rate))
+    match = None
+    if not plan.exact:
+        heard = Clip(clip.samples[:, start - before :], rate)
+        played, match = tempo_length(heard, length)
+        length = played if played <= room else length
+    upbeat = (
+        0 if plan.exact else calm_upbeat(Clip(clip.samples[:, : start + round(0.02 * rate)], rate), start)
+    )
+    first, end = start - upbeat, start - upbeat + length
+    overlap = min(round(CROSSFADE_S * rate), length // 4, first)
+    seconds = {
+        "start_s": 0.0,
+        "intro_s": round(first / rate, 6),
+        "length_s": round(length / rate, 6),
+        "crossfade_s": round(overlap / rate, 6),
+        "upbeat_s": round(upbeat / rate, 6),
+    }
+    tempo = round(beats * 60.0 * rate / length, 3) if beats else None
+    told = {"beats": beats or None, "bpm": tempo, "match": match, "shortened": length < 0.98 * asked}
+    return LoopCut(crossfade_back(clip, first, end, overlap), (first, end), {**seconds, **told})
 
-    With ``bpm`` it starts with the clip and lasts whole bars of four beats, or whole beats where not one
-    bar fits; where the rhythm clearly comes again up to 1 % sooner or later, the tempo really played
-    counts. In free time it lasts ``duration_s`` exactly and starts where its seam is heard least. Where the
-    clip is too short for that and a crossfade, the loop is shorter, and ``how["shortened"]`` says so.
-    Raises `MasteringError` when there is too little sound to loop at all.
+
+def cut_loop(
+    clip: Clip, duration_s: float, bpm: float | None, *, intro_s: float = 0.0, exact: bool = False
+) -> LoopCut:
+    """A loop of about ``duration_s`` seconds from ``clip``, after an intro of ``intro_s`` that plays once.
+
+    With ``bpm`` it starts with the clip (a few milliseconds before it, so as not to wrap in an attack) and
+    lasts whole bars of four beats, or whole beats where not one bar fits; where the rhythm clearly comes
+    again up to 1 % sooner or later, the tempo really played counts. In free time it lasts ``duration_s``
+    and starts where its seam is heard least; where a beat is clearly heard it keeps it, by up to 4 % of the
+    length. ``exact`` lets it follow no tempo. Where the clip is too short for that and a crossfade, the loop
+    is shorter, and ``how["shortened"]`` says so; with ``exact`` that is a `MasteringError`, as too little sound
+    to loop at all is.
     """
-    if clip.length < 8:
+    plan = LoopPlan(duration_s, bpm, intro_s, exact)
+    if clip.length - round(intro_s * clip.rate) < 8:
         raise MasteringError("the take is too short to loop; generate a longer one (raise duration)")
-    found = _grid_length(clip, duration_s, bpm) if bpm else None
-    if bpm and found:
-        return _on_grid(clip, duration_s, bpm, *found)
-    return _free(clip, duration_s)
+    grid = _grid_length(clip, duration_s, bpm) if bpm else None
+    if intro_s:
+        found = _after_intro(clip, plan)
+    elif bpm and grid:
+        found = _on_grid(clip, plan, bpm, *grid)
+    else:
+        found = _free(clip, plan)
+    if exact and abs(found.loop[1] - found.loop[0] - round(duration_s * clip.rate)) > 1:
+        raise MasteringError(
+            f"the take of {clip.seconds:.3f} s has no loop of exactly {duration_s:.3f} s with a crossfade in it; "
+            "lower duration, or remove exact"
+        )
+    return found

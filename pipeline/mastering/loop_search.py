@@ -17,6 +17,7 @@ Floats = npt.NDArray[np.float64]
 
 _BIN_S = 0.002
 _RHYTHM_S = 4.0
+_SHORTEST_S = 0.25
 _DRIFT = 0.01
 """How far a generated tempo may be from the asked one for the length to follow it."""
 CLEARLY = 0.15
@@ -50,16 +51,17 @@ def _normalised(pattern: Floats, signal: Floats) -> Floats:
     return np.asarray(np.where(spread > 1e-9, products / np.maximum(spread, 1e-9), 0.0))
 
 
-def tempo_length(clip: Clip, length: int) -> tuple[int, float]:
-    """The length in samples within 1 % of ``length`` after which the rhythm of the start comes again.
+def tempo_length(clip: Clip, length: int, furthest: float = _DRIFT) -> tuple[int, float]:
+    """The length in samples after which the rhythm of the start comes again, within the share ``furthest`` of
+    ``length``.
 
     ``length`` itself unless another is clearly better. Also the correlation found there, from -1 to 1.
     """
     bin_length = max(1, round(_BIN_S * clip.rate))
-    drift = round(_DRIFT * length / bin_length)
-    middle = round(length / bin_length)
+    middle, shortest = round(length / bin_length), round(_SHORTEST_S / _BIN_S)
+    drift = min(round(furthest * length / bin_length), clip.length // bin_length - middle - shortest)
     size = min(round(_RHYTHM_S / _BIN_S), clip.length // bin_length - middle - drift, middle)
-    if size < round(0.25 / _BIN_S) or middle <= drift:
+    if size < shortest or not 0 < drift < middle:
         return length, 0.0
     head = _rhythm(clip, 0, size, bin_length)
     found = _normalised(head, _rhythm(clip, middle - drift, middle + drift + size, bin_length))

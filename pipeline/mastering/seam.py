@@ -1,4 +1,4 @@
-"""How well a loop wraps: click, level step and spectral step at its seam, each against the loop's own habits.
+"""How well a loop wraps: click, beat, level step and spectral step at its seam, against the loop's own habits.
 
 A seam is heard when it does what the rest of the loop does not do. So each measure is a ratio: what happens
 at the seam over what happens in the loop's own rougher moments. Up to 1 the seam hides among them.
@@ -14,6 +14,7 @@ from scipy.fft import rfft
 from scipy.linalg import solve_toeplitz, toeplitz
 
 from pipeline.audio import Clip
+from pipeline.mastering.joint import around, goes_on
 
 Floats = npt.NDArray[np.float64]
 
@@ -37,22 +38,27 @@ class Seam:
     """What happens where a loop wraps. Up to 1.0 each ratio is what the loop does anyway."""
 
     click: float
-    """How far the prediction residual at the seam stands out of the milliseconds around it, over what it
-    does in all but the sharpest 0.1 % of the loop's moments."""
+    """The larger of two. How far the prediction residual at the seam stands out of the milliseconds around
+    it, over what it does in all but the sharpest 0.1 % of the loop's moments. And the evidence that what
+    follows the seam was spliced on (see `pipeline.mastering.splice`), over 5 nats or what other places of
+    the loop show."""
     level_step: float
     """Change of level from the 100 ms before to the 100 ms after, over the usual change."""
     spectral_step: float
     """Change of the spectrum in 24 bands, over the usual change."""
+    beat: float = 0.0
+    """How much of the time that the onsets keep is lost at the seam, over the usual; 0 without a beat."""
 
     @property
     def score(self) -> float:
         """From 1 (nothing to hear) to 0: the reciprocal of the worst ratio beyond 1."""
-        return round(1.0 / max(1.0, self.click, self.level_step, self.spectral_step), 4)
+        return round(1.0 / max(1.0, self.click, self.beat, self.level_step, self.spectral_step), 4)
 
     def to_json(self) -> dict[str, float]:
         """A JSON object."""
         return {
             "click": round(self.click, 4),
+            "beat": round(self.beat, 4),
             "level_step": round(self.level_step, 4),
             "spectral_step": round(self.spectral_step, 4),
             "score": self.score,
@@ -128,14 +134,6 @@ def _steps(wave: Floats, window: int) -> tuple[float, float]:
     )
 
 
-def _around_seam(clip: Clip, start: int, end: int) -> Floats:
-    """Up to 2 s before the seam and as much after it, float64 of shape [channels, samples], the seam in the
-    middle."""
-    reach = min(round(_AROUND_S * clip.rate), (end - start) // 2)
-    before, after = clip.samples[:, end - reach : end], clip.samples[:, start : start + reach]
-    return np.concatenate([before, after], axis=1).astype(np.float64)
-
-
 def measure_seam(clip: Clip, loop: tuple[int, int]) -> Seam:
     """The seam of the loop from ``loop``'s start to its end (exclusive), in samples; the worst channel
     counts.
@@ -146,9 +144,12 @@ def measure_seam(clip: Clip, loop: tuple[int, int]) -> Seam:
     start, end = loop
     if not 0 <= start < end <= clip.length:
         raise ValueError(f"loop from {start} to {end} lies outside {clip.length} samples")
-    waves = _around_seam(clip, start, end)
-    if waves.shape[1] < max(0.04 * clip.rate, 16 * _FRAME) or not waves.any():
+    samples, rate = clip.samples[:, start:end], clip.rate
+    waves = around(samples, 0, min(round(_AROUND_S * rate), (end - start) // 2)).astype(np.float64)
+    if waves.shape[1] < max(0.04 * rate, 16 * _FRAME) or not waves.any():
         return Seam(0.0, 0.0, 0.0)
-    window = min(round(_WINDOW_S * clip.rate), waves.shape[1] // 8)
+    window = min(round(_WINDOW_S * rate), waves.shape[1] // 8)
     steps = np.max([_steps(wave, window) for wave in waves], axis=0)
-    return Seam(max(_click(wave) for wave in waves), float(steps[0]), float(steps[1]))
+    spliced, beat_lost = goes_on(samples, rate)
+    click = max(spliced, *(_click(wave) for wave in waves))
+    return Seam(click, float(steps[0]), float(steps[1]), beat_lost)

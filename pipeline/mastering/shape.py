@@ -10,7 +10,7 @@ import numpy as np
 from pipeline.audio import Clip, resample, resample_loop
 from pipeline.errors import MasteringError
 from pipeline.manifest.spec import MasteringSpec
-from pipeline.mastering.channels import to_channels
+from pipeline.mastering.channels import to_channels, with_width
 from pipeline.mastering.fade import fade
 from pipeline.mastering.loop import cut_loop
 from pipeline.mastering.measure import is_finite
@@ -23,6 +23,8 @@ DC_LIMIT = 0.001
 """
 RAMP_IN_S = 0.001
 RAMP_OUT_S = 0.005
+EXACT_S = 0.0005
+"""Within which a loop of an engine's own lasts what is asked: it is of whole samples at its own rate."""
 CUT_FADE_S = 0.05
 """Fade at an end that falls inside the sound."""
 
@@ -67,27 +69,44 @@ def _rate_step(clip: Clip, rate: int) -> list[Step]:
     return [] if clip.rate == rate else [{"step": "resample", "from_hz": clip.rate, "to_hz": rate}]
 
 
-def _shape_declared_loop(take: TakeInput, loop: tuple[int, int], spec: MasteringSpec) -> Shaped:
-    """Cut exactly at the declared points and keep the wrap through resampling."""
+def _declared_part(take: TakeInput, loop: tuple[int, int]) -> TakeInput:
+    """What lies between the points of a declared loop, as a take that declares none."""
     start, stop = loop
     if not 0 <= start < stop <= take.clip.length:
         raise MasteringError(
             f"the take declares a loop from {start} to {stop} but has {take.clip.length} samples; "
             "this is a fault of the engine"
         )
+    return TakeInput(cut(take.clip, start, stop))
+
+
+def _shape_declared_loop(take: TakeInput, loop: tuple[int, int], spec: MasteringSpec) -> Shaped:
+    """Cut exactly at the declared points and keep the wrap through resampling."""
+    start, stop = loop
     step = {"step": "loop", "how": "declared by the engine", "start": start, "end": stop}
-    clip, dc = remove_dc(cut(take.clip, start, stop))
-    clip, channels = to_channels(clip, spec.channels)
+    clip, dc = remove_dc(_declared_part(take, loop).clip)
+    clip, image = _imaged(clip, spec)
     rated = resample_loop(clip, spec.sample_rate_hz)
-    steps = [step, *dc, *([channels] if channels else []), *_rate_step(clip, spec.sample_rate_hz)]
-    return Shaped(rated, (0, rated.length), tuple(steps))
+    if spec.exact and abs(rated.seconds - spec.duration_s) > EXACT_S:
+        raise MasteringError(
+            f"the take's own loop lasts {rated.seconds:.3f} s, not exactly {spec.duration_s:.3f} s; "
+            f"write duration: {rated.seconds:.6g}s, or remove exact"
+        )
+    return Shaped(rated, (0, rated.length), (step, *dc, *image, *_rate_step(clip, spec.sample_rate_hz)))
+
+
+def _imaged(clip: Clip, spec: MasteringSpec) -> tuple[Clip, list[Step]]:
+    """The channels and the width that are asked for."""
+    clip, channels = to_channels(clip, spec.channels)
+    clip, width = with_width(clip, spec.width)
+    return clip, [step for step in (channels, width) if step]
 
 
 def _prepared(take: TakeInput, spec: MasteringSpec) -> tuple[Clip, list[Step]]:
     """DC, channels and rate of a take that is not yet a loop."""
     clip, steps = remove_dc(_checked(take))
-    clip, channels = to_channels(clip, spec.channels)
-    steps += [channels] if channels else []
+    clip, image = _imaged(clip, spec)
+    steps += image
     steps += _rate_step(clip, spec.sample_rate_hz)
     return resample(clip, spec.sample_rate_hz), steps
 
@@ -96,10 +115,16 @@ def _shape_loop(take: TakeInput, spec: MasteringSpec) -> Shaped:
     """Find a loop in a take that declares none."""
     clip, steps = _prepared(take, spec)
     start, _ = sounding_range(clip)
-    found = cut_loop(cut(clip, start, clip.length), spec.duration_s, spec.bpm)
+    found = cut_loop(
+        cut(clip, start, clip.length),
+        spec.duration_s - spec.intro_s,
+        spec.bpm,
+        intro_s=spec.intro_s,
+        exact=spec.exact,
+    )
     from_s = round(start / clip.rate + found.how["start_s"], 6)
     steps.append({"step": "loop", "how": "crossfade", **found.how, "start_s": from_s})
-    return Shaped(found.clip, (0, found.clip.length), tuple(steps))
+    return Shaped(found.clip, found.loop, tuple(steps))
 
 
 def _trimmed(clip: Clip) -> tuple[Clip, Step]:
@@ -113,13 +138,13 @@ def _faded(clip: Clip, spec: MasteringSpec, ends_inside: bool) -> tuple[Clip, St
     longest = CUT_FADE_S if ends_inside else RAMP_OUT_S
     out_s = spec.fade_out_s or min(longest, clip.seconds / 4)
     in_s = spec.fade_in_s or min(RAMP_IN_S, clip.seconds / 4)
-    step = {"step": "fade", "in_s": round(in_s, 6), "out_s": round(out_s, 6), "curve": "cosine"}
-    return fade(clip, round(in_s * clip.rate), round(out_s * clip.rate)), step
+    step = {"step": "fade", "in_s": round(in_s, 6), "out_s": round(out_s, 6), "curve": spec.fade_curve}
+    return fade(clip, round(in_s * clip.rate), round(out_s * clip.rate), spec.fade_curve), step
 
 
 def _shape_once(take: TakeInput, spec: MasteringSpec) -> Shaped:
-    """A sound that plays once. With ``spec.trim`` it may end before ``spec.duration_s``, else it is as
-    long."""
+    """A sound that plays once. With ``spec.trim`` it may end before ``spec.duration_s``, unless that is to be
+    exact; else it is as long."""
     clip, steps = _prepared(take, spec)
     if spec.trim:
         clip, step = _trimmed(clip)
@@ -135,7 +160,7 @@ def _shape_once(take: TakeInput, spec: MasteringSpec) -> Shaped:
         clip = cut(clip, 0, longest)
     clip, step = _faded(clip, spec, too_long)
     steps.append(step)
-    if not spec.trim and clip.length < longest:
+    if (spec.exact or not spec.trim) and clip.length < longest:
         steps.append({"step": "pad", "silence_s": round((longest - clip.length) / clip.rate, 6)})
         clip = pad_end(clip, longest)
     return Shaped(clip, None, tuple(steps))
@@ -150,5 +175,7 @@ def shape(take: TakeInput, spec: MasteringSpec) -> Shaped:
         return _shape_once(take, spec)
     if take.loop is None:
         return _shape_loop(take, spec)
+    if spec.intro_s:
+        return _shape_loop(_declared_part(take, take.loop), spec)
     _checked(take)
     return _shape_declared_loop(take, take.loop, spec)

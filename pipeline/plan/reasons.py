@@ -29,6 +29,10 @@ _MASTERING_WORDS = {
     "trim": ("trim", ""),
     "fade_in_s": ("fade in", " s"),
     "fade_out_s": ("fade out", " s"),
+    "fade_curve": ("fade curve", ""),
+    "intro_s": ("intro", " s"),
+    "exact": ("exact", ""),
+    "width": ("width", ""),
     "formats": ("formats", ""),
     "bit_depth": ("bit depth", ""),
     "gate": ("quality gate", ""),
@@ -73,7 +77,7 @@ def mastering_reasons(before: MasterRecord, asset: AssetSpec) -> Iterator[str]:
 def spec_reasons(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
     """How two mastering and delivery specs differ, each as one JSON object."""
     for key, (word, unit) in _MASTERING_WORDS.items():
-        if before.get(key) != after.get(key):
+        if key in before and before[key] != after.get(key):
             yield f"{word} changed: {say(before.get(key))}{unit} -> {say(after.get(key))}{unit}"
 
 

@@ -43,6 +43,7 @@ class Limits:
     """Rise of hiss at the end above the quiet before it."""
     seam_click: float = 1.2
     """See `Seam`: a loop that was made to wrap stays below 1."""
+    seam_beat: float = 1.2
     seam_step: float = 4.0
     """Level or spectrum. A downbeat after a rest is no fault, so this is wide."""
 
@@ -162,7 +163,8 @@ def _noise_checks(clip: Clip, asked: Asked, limits: Limits) -> Iterator[Check]:
 
 def _seam_checks(seam: Seam, limits: Limits) -> Iterator[Check]:
     step = max(seam.level_step, seam.spectral_step)
-    yield _at_most("loop seam", seam.click, limits.seam_click, "the loop clicks where it wraps")
+    yield _at_most("loop seam", seam.click, limits.seam_click, "the loop was cut where it wraps")
+    yield _at_most("loop beat", seam.beat, limits.seam_beat, "the loop loses its beat where it wraps")
     yield _at_most("loop step", step, limits.seam_step, "the sound jumps where the loop wraps")
 
 

@@ -109,3 +109,17 @@ def test_a_file_that_is_no_audio_is_named_in_the_error(tmp_path) -> None:
 def test_a_wav_cut_short_is_refused(data: bytes) -> None:
     with pytest.raises(UsageError):
         list(read_chunks(data))
+
+
+@pytest.mark.parametrize("level", [0.3, 3.0, 3000.0])
+def test_sixteen_bit_dither_is_white_and_knows_nothing_of_the_sound(level: float) -> None:
+    length, cycles = 1 << 17, 1201
+    tone = level / 2**15 * np.sin(2 * np.pi * cycles * np.arange(length) / length)
+    clip = Clip(tone[None].astype(np.float32), 48000)
+    error = np.frombuffer(pcm_bytes(clip, "16"), "<i2") - clip.samples[0].astype(np.float64) * 2**15
+    assert error.var() == pytest.approx(0.25, rel=0.03)
+    power = np.square(np.abs(np.fft.rfft(error))) / (0.25 * length)
+    assert np.abs(power[1:-1].reshape(15, -1).mean(axis=1) - 1.0).max() < 0.1
+    harmonics = power[cycles : 20 * cycles : cycles]
+    assert harmonics.max() < 14
+    assert abs(np.corrcoef(np.square(error), np.square(tone))[0, 1]) < 0.02

@@ -18,7 +18,9 @@ from mutagen.oggopus import OggOpus
 
 from pipeline.audio import Clip, read, read_chunks
 from pipeline.delivery import FORMATS, encode, m4a
+from pipeline.delivery.encode import _at_fitting_rate
 from pipeline.delivery.ogg import page_checksum, page_sizes, with_serial
+from pipeline.delivery.sndfile import OPUS
 from pipeline.errors import MachineError, UsageError
 
 
@@ -165,3 +167,29 @@ def test_m4a_holds_the_sound_and_equal_work_gives_equal_bytes() -> None:
 
 def test_every_format_named_is_one_that_encodes_or_asks_for_its_extra() -> None:
     assert set(FORMATS) == {*BY_LIBSNDFILE, "m4a"}
+
+
+def test_an_intro_s_loop_points_stand_where_players_look_at_every_rate() -> None:
+    times = np.arange(3 * 32_000) / 32_000
+    master = Clip((0.3 * np.sin(2 * np.pi * 200 * times))[None].astype(np.float32), 32_000)
+    loop = (20_000, master.length)
+    chunks = {chunk.id: chunk.data for chunk in read_chunks(encode(master, "wav", loop=loop))}
+    assert struct.unpack_from("<2I", chunks["smpl"], 44) == (20_000, master.length - 1)
+    assert struct.unpack_from("<I", chunks["cue "], 24)[0] == 20_000
+    for audio_format, rate in (("ogg", 32_000), ("flac", 32_000), ("opus", 48_000)):
+        file = mutagen.File(io.BytesIO(encode(master, audio_format, loop=loop)))
+        start, length = int(file.tags["LOOPSTART"][0]), int(file.tags["LOOPLENGTH"][0])
+        assert (start, length) == (
+            round(20_000 * rate / 32_000),
+            round((master.length - 20_000) * rate / 32_000),
+        )
+
+
+def test_rate_conversion_lets_the_end_of_a_loop_hear_its_start() -> None:
+    start, length = 1_600, 16_000
+    times = np.arange(start + length) / 32_000
+    master = Clip((0.5 * np.cos(2 * np.pi * 100 * times))[None].astype(np.float32), 32_000)
+    moved, (first, end) = _at_fitting_rate(master, (start, master.length), OPUS)
+    assert (moved.rate, moved.length, first) == (48_000, end, 2_400)
+    seam = np.concatenate([moved.samples[0, -400:], moved.samples[0, first : first + 400]])
+    assert np.abs(np.diff(seam)).max() < 1.5 * 0.5 * 2 * np.pi * 100 / 48_000

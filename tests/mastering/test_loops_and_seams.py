@@ -7,8 +7,12 @@ from hypothesis import strategies as st
 from mastering_signals import RATE, coloured_noise
 
 from pipeline.audio import Clip
-from pipeline.mastering import measure_seam
+from pipeline.errors import MasteringError
+from pipeline.manifest.spec import MasteringSpec
+from pipeline.mastering import TakeInput, master, measure_seam
 from pipeline.mastering.loop import crossfade_wrap, cut_loop
+from pipeline.mastering.turning import endless_peak, limit_endless
+from pipeline.quality import score
 
 
 def beats(seconds: float, bpm: float, seed: int = 0) -> Clip:
@@ -111,3 +115,164 @@ def test_a_crossfade_keeps_the_level_of_what_is_alike_and_of_what_is_not() -> No
         level = np.sqrt(np.mean(samples[:, :RATE].reshape(4, quarter) ** 2, axis=1))
         assert 20 * np.log10(level.max() / level.min()) < 0.5
     assert np.allclose(alike[:, :RATE], noise[:, :RATE], atol=1e-3)
+
+
+def closed(clip: Clip) -> set[str]:
+    """Loop gates that close on a clip that is meant to wrap."""
+    found = score(clip, "sfx", loop=(0, clip.length)).failures
+    return {failure.name for failure in found if failure.name.startswith("loop")}
+
+
+def straight_cuts(clip: Clip, count: int = 4) -> list[Clip]:
+    """Cuts of 5 to 8 s wherever chance has it."""
+    random = np.random.default_rng(clip.length)
+    starts, lengths = random.integers(0, RATE, count), random.integers(5 * RATE, 8 * RATE, count)
+    return [
+        Clip(clip.samples[:, start : start + length], RATE)
+        for start, length in zip(starts, lengths, strict=True)
+    ]
+
+
+def low_noise(random: np.random.Generator) -> np.ndarray:
+    spectrum = np.fft.rfft(random.standard_normal(10 * RATE))
+    return np.fft.irfft(spectrum * np.maximum(np.arange(len(spectrum)), 400.0) ** -1.4)
+
+
+def drone(random: np.random.Generator) -> np.ndarray:
+    places = np.arange(10 * RATE) / RATE
+    pitches, phases = random.uniform(80, 900, (2, 8))
+    return sum(
+        np.sin(2 * np.pi * pitch * places + phase) for pitch, phase in zip(pitches, phases, strict=True)
+    ) + 0.02 * random.standard_normal(len(places))
+
+
+def motor(random: np.random.Generator) -> np.ndarray:
+    turns = random.uniform(60, 90) * np.arange(10 * RATE) / RATE
+    return 2 * (turns % 1) - 1 + 0.1 * low_noise(random)
+
+
+@pytest.mark.parametrize("sound", [low_noise, drone, motor])
+def test_what_can_be_foretold_tells_a_straight_cut_from_a_loop_that_was_made(sound) -> None:
+    wave = sound(np.random.default_rng(11))
+    take = Clip((0.3 * wave / np.abs(wave).max())[None].astype(np.float32), RATE)
+    made = cut_loop(take, 7.0, None).clip
+    assert measure_seam(made, (0, made.length)).click < 1.0
+    assert closed(made) == set()
+    for turn in (RATE, 3 * RATE):
+        turned = Clip(np.roll(made.samples, turn, axis=1), RATE)
+        assert measure_seam(turned, (0, turned.length)).click < 1.2
+    cuts = [measure_seam(cut, (0, cut.length)).click for cut in straight_cuts(take)]
+    assert sum(click > 1.2 for click in cuts) >= 3
+    assert np.median(cuts) > 3.0
+
+
+def drums(count: int, beat: int) -> np.ndarray:
+    """Kick and snare by turns with silence between, a hat on every half beat."""
+    random, fall = np.random.default_rng(5), np.exp(-np.arange(beat // 2) / (0.02 * RATE))
+    kick = np.sin(2 * np.pi * 70 * np.arange(len(fall)) / RATE) * fall
+    wave = np.zeros(count * beat)
+    for half in range(2 * count):
+        hit = (
+            kick
+            if half % 4 == 0
+            else random.standard_normal(len(fall)) * fall * (0.5 if half % 4 == 2 else 0.1)
+        )
+        wave[half * (beat // 2) :][: len(hit)] += hit
+    return wave
+
+
+def test_struck_music_cut_off_the_beat_fails_though_nothing_clicks() -> None:
+    beat = round(60 / 110 * RATE)
+    struck = Clip(np.roll(0.3 * drums(24, beat), beat // 6)[None].astype(np.float32), RATE)
+    whole = Clip(struck.samples[:, : 16 * beat], RATE)
+    assert measure_seam(whole, (0, whole.length)).beat < 0.5
+    for late in (0.2, 0.3, 0.7):
+        cut = Clip(struck.samples[:, : round((15 + late) * beat)], RATE)
+        assert measure_seam(cut, (0, cut.length)).beat > 1.5
+        assert "loop beat" in closed(cut)
+
+
+def test_a_loop_that_begins_on_an_attack_is_held_against_its_other_beats() -> None:
+    beat, random = RATE // 2, np.random.default_rng(8)
+    ring, places = np.zeros(24 * beat), np.arange(3 * RATE) / RATE
+    for number in range(24):
+        pitch = 220 * 2 ** (random.choice([0, 3, 5, 7, 10]) / 12)
+        note = np.sin(2 * np.pi * pitch * places) * np.exp(-4 * places) * np.minimum(1, places / 0.002)
+        ring[(number * beat + np.arange(len(note))) % len(ring)] += note
+    whole = Clip((0.3 * ring)[None].astype(np.float32), RATE)
+    assert closed(whole) == set()
+    assert closed(Clip(whole.samples[:, : -beat // 3], RATE))
+
+
+def test_two_channels_with_one_sound_are_no_more_evidence_than_one() -> None:
+    noise = coloured_noise(2, 6.0, 1)
+    twice = Clip(np.repeat(noise.samples, 2, axis=0), RATE)
+    one, two = (measure_seam(clip, (0, clip.length)).click for clip in (noise, twice))
+    assert two == pytest.approx(one, rel=1e-3)
+
+
+def test_white_noise_tells_nothing_so_a_cut_of_it_passes() -> None:
+    for seed in range(5):
+        noise = np.random.default_rng(seed).standard_normal((1, 5 * RATE)) * 0.1
+        clip = Clip(noise.astype(np.float32), RATE)
+        assert measure_seam(clip, (0, clip.length)).click < 1.2
+
+
+def intro_spec(intro_s: float, seconds: float, bpm: float | None, **more: object) -> MasteringSpec:
+    return MasteringSpec(-30.0, -1.0, RATE, 1, seconds, True, bpm, False, 0.0, 0.0, intro_s=intro_s, **more)
+
+
+def test_an_intro_stays_as_it_was_and_the_loop_comes_back_to_its_end() -> None:
+    take = beats(22, 120)
+    (made,) = master([TakeInput(take)], intro_spec(4.0, 20.0, 120)).results
+    start, end = made.loop
+    assert end == made.clip.length
+    assert 4 * RATE - 480 <= start < 4 * RATE
+    assert end - start == 16 * RATE
+    cut = round(next(step["start_s"] for step in made.chain if step["step"] == "loop") * RATE)
+    intro = take.samples[0, cut : cut + 3 * RATE] * 10 ** (made.gain_db / 20)
+    assert np.allclose(np.diff(made.clip.samples[0, : 3 * RATE]), np.diff(intro), atol=1e-6)
+    assert made.seam.click < 1.0
+    assert made.seam.beat < 1.0
+    straight = Clip(made.clip.samples[:, : end - 5000], RATE)
+    assert measure_seam(straight, (start, straight.length)).click > 1.2
+
+
+@pytest.mark.parametrize("start", [700, 9_600, 40_000])
+def test_a_limiter_meets_the_loop_with_one_gain_from_intro_and_from_end(start: int) -> None:
+    random = np.random.default_rng(start)
+    wave = 0.5 * np.sin(2 * np.pi * 50 * np.arange(3 * RATE) / RATE)
+    for place in (start - 300, start + 200, 3 * RATE - 90, 2 * RATE):
+        wave[place : place + 40] += random.uniform(0.8, 1.5)
+    clip = Clip(wave[None].astype(np.float32), RATE)
+    held = limit_endless(clip, -1.0, (start, clip.length))
+    assert endless_peak(held.clip, (start, clip.length)) <= 10 ** (-1 / 20)
+    gain = held.clip.samples[0] / np.where(np.abs(wave) < 0.01, np.nan, wave)
+    around_start, around_end = gain[start - 40 : start + 40], gain[-40:]
+    assert np.nanmedian(around_end) == pytest.approx(np.nanmedian(around_start), abs=0.01)
+
+
+def test_a_declared_loop_gives_an_intro_and_a_loop_too() -> None:
+    take = beats(16, 120)
+    (made,) = master([TakeInput(take, (0, 16 * RATE))], intro_spec(4.0, 16.0, 120)).results
+    assert made.loop[1] - made.loop[0] == 12 * RATE
+    assert made.seam.click < 1.0
+
+
+def test_exactly_means_to_the_sample_or_an_error_with_the_remedy() -> None:
+    take = beats(12, 119.3)
+    spec = MasteringSpec(-14.0, -1.0, RATE, 1, 8.0, True, 120.0, False, 0.0, 0.0, exact=True)
+    (made,) = master([TakeInput(take)], spec).results
+    assert made.clip.length == 8 * RATE
+    (short,) = master([TakeInput(Clip(take.samples[:, : 8 * RATE], RATE))], spec).results
+    assert isinstance(short, MasteringError)
+    assert "remove exact" in str(short)
+
+
+def test_a_loop_in_free_time_keeps_a_beat_that_is_clearly_heard() -> None:
+    beat = round(0.55 * RATE)
+    take = Clip((0.3 * drums(24, beat))[None].astype(np.float32), RATE)
+    made = cut_loop(take, 9.0, None)
+    assert abs(made.clip.length / beat - round(made.clip.length / beat)) < 0.02
+    assert closed(made.clip) == set()
+    assert cut_loop(take, 9.0, None, exact=True).clip.length == 9 * RATE
