@@ -188,9 +188,17 @@ class Ours:
                 self._slots, Queue((index, longest + DELAY) for index in cues), cues.__getitem__
             )
             for index, position in enumerate(positions):
+                self._fill_past(numbers, index, position)
                 self._slots[index].position = position
                 self._decoder._numbers[:2, index] = position
             self._decoder._codes.clamp_(min=0)
+
+    def _fill_past(self, numbers: weights.Weights, slot: int, count: int) -> None:
+        """Memory that was never written costs nothing to read, so what lies behind a cue is written."""
+        shape = (2, count, numbers.heads_count, numbers.head_dim)
+        past = torch.randn(shape, device=numbers.device).to(numbers.cache_dtype)
+        for layer in range(len(numbers.layers)):
+            self._decoder._cache.fill(layer, slot, past, past)
 
     @torch.no_grad()
     def step(self) -> None:

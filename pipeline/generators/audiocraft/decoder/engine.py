@@ -11,13 +11,14 @@ import torch
 from pipeline.generators.audiocraft.decoder.cache import (
     TEXT_BUCKET,
     Cache,
-    SlabCache,
     StaticCache,
+    Text,
     TextCache,
 )
 from pipeline.generators.audiocraft.decoder.graphs import Graphs
 from pipeline.generators.audiocraft.decoder.sampler import SlotSampler
 from pipeline.generators.audiocraft.decoder.schedule import Queue
+from pipeline.generators.audiocraft.decoder.slabs import SlabCache, SlabText
 from pipeline.generators.audiocraft.decoder.transformer import Transformer
 from pipeline.generators.audiocraft.decoder.weights import Weights
 from pipeline.generators.audiocraft.rows import Row
@@ -60,7 +61,9 @@ class SlotDecoder:
         cpu = device.type == "cpu"
         slots, size = room.slots, room.capacity + 1
         self._cache: Cache = SlabCache(weights, slots) if cpu else StaticCache(weights, slots, room.capacity)
-        self._text = TextCache(weights, slots, room.text) if weights.has_cross else None
+        self._text: Text | None = None
+        if weights.has_cross:
+            self._text = SlabText(weights, slots) if cpu else TextCache(weights, slots, room.text)
         self._transformer = Transformer(weights, self._cache, self._text, room.capacity)
         self._sampler = SlotSampler(slots, weights.card, everyone, device)
         special = int(lm.special_token_id)
