@@ -21,6 +21,8 @@ R = TypeVar("R")
 USUAL_ROWS = {"cuda": 32, "mps": 4, "cpu": 8}
 """Takes decoded at once. On a CPU 8 rows take about as long as one: the weights are read once for all."""
 
+_NO_MEMORY = ("not enough memory", "out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
+
 _USABLE = 0.8
 """Share of a device's memory that weights and caches may fill; the codec works in the rest."""
 _CODEC_BYTES_A_SECOND = 64 * 32_000 * 4 * 6
@@ -91,14 +93,25 @@ def too_little_memory() -> GenerationError:
     )
 
 
+def is_out_of_memory(error: BaseException | None) -> bool:
+    """Whether ``error``, or one that it came of, says that memory ran out.
+
+    A capture that runs out of memory ends with another error, and the CPU's allocator has no error class of its own.
+    """
+    while error is not None:
+        if isinstance(error, torch.OutOfMemoryError | MemoryError):
+            return True
+        if isinstance(error, RuntimeError) and any(words in str(error) for words in _NO_MEMORY):
+            return True
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return False
+
+
 def _attempt(work: Callable[[], T]) -> T | None:
     try:
         return work()
-    except (torch.OutOfMemoryError, MemoryError):
-        return None
-    except RuntimeError as error:
-        # The CPU's allocator has no error class of its own.
-        if "not enough memory" in str(error) or "out of memory" in str(error):
+    except (RuntimeError, MemoryError) as error:
+        if is_out_of_memory(error):
             return None
         raise
 
