@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
@@ -11,16 +13,14 @@ import torch
 
 from pipeline.audio import Clip
 from pipeline.errors import GenerationError, MachineError
-from pipeline.generators.audiocraft import codec, decoders, slotted
+from pipeline.generators.audiocraft import codec, costs, decoders, lanes, slotted, speeds
 from pipeline.generators.audiocraft.loading import Loaded, load
 from pipeline.generators.audiocraft.memory import (
-    codec_rows,
     free_memory,
     lm_bytes_a_row,
     lm_rows,
     next_that_fits,
     parameter_bytes,
-    stepping_down,
     too_little_memory,
 )
 from pipeline.generators.audiocraft.models import HELPERS
@@ -29,14 +29,21 @@ from pipeline.generators.audiocraft.takes import Conditions, Take
 from pipeline.generators.protocol import GeneratedTake, Outcome
 from pipeline.recipe import Recipe
 
-Progress = Callable[[int, int], None]
-
 
 class AudioCraftGenerator:
     """Models on one device, each loaded once, when a recipe first asks for it."""
 
-    def __init__(self, device: str) -> None:
+    def __init__(
+        self,
+        device: str,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        lane: Callable[[str], lanes.Lane] = lanes.lane_for,
+    ) -> None:
+        """``clock`` tells seconds, for the next plan's estimate; ``lane`` is where the codec of a device works."""
         self._device = _checked(device)
+        self._clock = clock
+        self._lane = lane(self._device)
         self._loaded: dict[tuple[str, str], Loaded] = {}
         self._rows: dict[tuple[str, str], int] = {}
         self._slotted: dict[tuple[str, str], slotted.Slotted] = {}
@@ -48,7 +55,37 @@ class AudioCraftGenerator:
         for recipe in recipes:
             by_model.setdefault((recipe.model, recipe.revision), []).append(recipe)
         for key, group in by_model.items():
-            yield from self._generate(self._model(*key), group, audio)
+            began, is_new = self._clock(), key not in self._loaded
+            loaded = self._model(*key)
+            ready = self._clock()
+            whole = True
+            for recipe, outcome in self._generate(loaded, group, audio):
+                whole = whole and not isinstance(outcome, GenerationError)
+                yield recipe, outcome
+            if whole:
+                self._learn(loaded, group, self._clock() - ready, ready - began if is_new else None)
+
+    @property
+    def device_name(self) -> str:
+        """The device as `speeds` knows it."""
+        if self._device.startswith("cuda"):
+            return str(torch.cuda.get_device_name(torch.device(self._device)))
+        return speeds.processor()
+
+    def _learn(self, loaded: Loaded, recipes: Sequence[Recipe], taken: float, load: float | None) -> None:
+        """Remember for later plans how long ``recipes`` took."""
+        key = (loaded.model.id, loaded.stored.revision)
+        slots, kind = self._rows[key], self._device.partition(":")[0]
+        speeds.learn(
+            model=key[0],
+            revision=key[1],
+            device=self.device_name,
+            dtype=self._slotted[key].dtype if key in self._slotted else loaded.dtype,
+            slots=slots,
+            taken=taken,
+            expected=costs.busy_seconds(loaded.model, recipes, kind, slots),
+            load=load,
+        )
 
     def software(self) -> Mapping[str, str]:
         """Versions of what the audio depends on besides the recipe."""
@@ -116,22 +153,19 @@ class AudioCraftGenerator:
         """Decode ``pending`` in slots; when memory runs out, go on with half as many of them."""
         key = (loaded.model.id, loaded.stored.revision)
         model = self._slotted[key]
-        done: list[Take] = []
         while pending:
             slots = self._rows[key]
+            codec_queue = self._codec_queue(loaded)
             made = model.run(pending, slots)
             while (take := next_that_fits(made)) is not None:
                 pending.remove(take)
                 if take.error is not None:
                     yield take.recipe, take.error
-                    continue
-                done.append(take)
-                if len(done) >= codec_rows(self._device, loaded.model.window_s):
-                    yield from self._finish(loaded, done, slots, model.dtype)
-                    done = []
+                else:
+                    yield from _outcomes(loaded, codec_queue.put(take, take.codes), slots, model.dtype)
+            # What the attempt had allocated is the codec's now.
             del made
-            yield from self._finish(loaded, done, slots, model.dtype)
-            done = []
+            yield from _outcomes(loaded, codec_queue.drain(), slots, model.dtype)
             if not pending:
                 return
             free_memory()
@@ -143,23 +177,29 @@ class AudioCraftGenerator:
 
     def _in_batches(self, loaded: Loaded, takes: Sequence[Take]) -> Iterator[Outcome]:
         key = (loaded.model.id, loaded.stored.revision)
+        codec_queue = self._codec_queue(loaded)
         for ended, rows in decoders.decode_all(loaded, takes, self._rows[key]):
             self._rows[key] = rows
-            yield from ((take.recipe, take.error) for take in ended if take.error is not None)
-            yield from self._finish(
-                loaded, [take for take in ended if take.error is None], rows, loaded.dtype
-            )
+            for take in ended:
+                if take.error is not None:
+                    yield take.recipe, take.error
+                else:
+                    yield from _outcomes(loaded, codec_queue.put(take, take.codes), rows, loaded.dtype)
+            # What is still underway was made with these rows; the next batch may have fewer.
+            yield from _outcomes(loaded, codec_queue.drain(), rows, loaded.dtype)
 
-    def _finish(self, loaded: Loaded, takes: Sequence[Take], rows: int, dtype: str) -> Iterator[Outcome]:
-        try:
-            audio, _ = stepping_down(
-                lambda part, _: codec.decode(loaded, [take.codes for take in part]), takes, max(1, len(takes))
-            )
-        except GenerationError as error:
-            yield from ((take.recipe, error) for take in takes)
-            return
-        for take, samples in zip(takes, audio, strict=True):
-            yield take.recipe, _take(loaded, take, samples, rows, dtype)
+    def _codec_queue(self, loaded: Loaded) -> lanes.CodecQueue[Take]:
+        return lanes.CodecQueue(self._lane, partial(codec.decode, loaded))
+
+
+def _outcomes(
+    loaded: Loaded, decoded: Iterator[tuple[Take, lanes.Decoded]], rows: int, dtype: str
+) -> Iterator[Outcome]:
+    for take, found in decoded:
+        if isinstance(found, GenerationError):
+            yield take.recipe, found
+        else:
+            yield take.recipe, _take(loaded, take, found, rows, dtype)
 
 
 def _take(loaded: Loaded, take: Take, samples: torch.Tensor, rows: int, dtype: str) -> GeneratedTake:
@@ -217,6 +257,8 @@ def _checked(device: str) -> str:
                 f"device {device}: there are {torch.cuda.device_count()} CUDA devices, counted from 0; "
                 "cuesmith doctor lists them"
             )
+        # A worker has one device: streams and graphs that name none shall mean this one.
+        torch.cuda.set_device(index)
         torch.backends.cudnn.benchmark = False
         torch.backends.cudnn.deterministic = True
     if kind == "mps" and not torch.backends.mps.is_available():

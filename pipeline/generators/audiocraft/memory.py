@@ -1,4 +1,4 @@
-"""How many rows fit: a memory model of the language model and of the codec, and stepping down when it was wrong.
+"""How many rows fit: a memory model of the language model, and stepping down when it was wrong.
 
 The number of rows is part of what decides a take's bits, so it comes from a short list and from the device, never
 from the work at hand.
@@ -25,9 +25,6 @@ _NO_MEMORY = ("not enough memory", "out of memory", "CUBLAS_STATUS_ALLOC_FAILED"
 
 _USABLE = 0.8
 """Share of a device's memory that weights and caches may fill; the codec works in the rest."""
-_CODEC_BYTES_A_SECOND = 64 * 32_000 * 4 * 6
-"""EnCodec's widest layers: 64 channels at the output's rate, float32, about six such tensors alive."""
-_CODEC_MOST = {"cuda": 8, "mps": 1, "cpu": 1}
 
 
 def lm_bytes_a_row(dim: int, layers: int, frames: int, bytes_a_value: int) -> int:
@@ -40,15 +37,6 @@ def lm_rows(device: str, bytes_a_row: int, weights: int, usual: int | None = Non
     rows = usual or USUAL_ROWS[device.partition(":")[0]]
     total = total_bytes(device)
     while rows > 1 and total is not None and weights + rows * bytes_a_row > total * _USABLE:
-        rows //= 2
-    return rows
-
-
-def codec_rows(device: str, seconds: float) -> int:
-    """Takes of ``seconds`` to decode to audio at once."""
-    rows = _CODEC_MOST[device.partition(":")[0]]
-    total = total_bytes(device)
-    while rows > 1 and total is not None and rows * seconds * _CODEC_BYTES_A_SECOND > total * (1 - _USABLE):
         rows //= 2
     return rows
 
