@@ -199,7 +199,10 @@ def _outcomes(
         if isinstance(found, GenerationError):
             yield take.recipe, found
         else:
-            yield take.recipe, _take(loaded, take, found, rows, dtype)
+            made = _take(loaded, take, found, rows, dtype)
+            take.let_go()
+            yield take.recipe, made
+            del made, found
 
 
 def _take(loaded: Loaded, take: Take, samples: torch.Tensor, rows: int, dtype: str) -> GeneratedTake:
