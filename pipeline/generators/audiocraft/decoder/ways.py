@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
+import torch
+
 from pipeline.generators.audiocraft.decoder.cache import Cache, SlabCache, StaticCache, TextCache
 from pipeline.generators.audiocraft.decoder.transformer import Transformer
 from pipeline.generators.audiocraft.decoder.weights import Weights
@@ -23,9 +25,14 @@ class Parts(NamedTuple):
     transformer: Transformer
 
 
+def available(device: torch.device) -> tuple[Way, ...]:
+    """The ways that can run on ``device``, the fastest last."""
+    return ("sdpa",) if device.type != "cpu" else ("sdpa", "slabs")
+
+
 def usual(weights: Weights) -> Way:
     """The way that suits the device of ``weights``."""
-    return "slabs" if weights.device.type == "cpu" else "sdpa"
+    return available(weights.device)[-1]
 
 
 def parts(way: Way, weights: Weights, slots: int, capacity: int, text: int) -> Parts:
