@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import torch
@@ -92,6 +94,8 @@ class AudioCraftGenerator:
         found = {name: version(name) for name in ("torch", "audiocraft", "transformers")}
         found["melody_stems"] = "none" if "demucs" in self._missing else f"demucs {version('demucs')}"
         if self._device.startswith("cuda"):
+            with suppress(PackageNotFoundError):
+                found["triton"] = version("triton")
             found["cuda"] = str(torch.version.cuda)
             found["gpu"] = torch.cuda.get_device_name(torch.device(self._device))
         else:
@@ -156,16 +160,17 @@ class AudioCraftGenerator:
         while pending:
             slots = self._rows[key]
             codec_queue = self._codec_queue(loaded)
+            how = _How(slots, model.dtype, model.way)
             made = model.run(pending, slots)
             while (take := next_that_fits(made)) is not None:
                 pending.remove(take)
                 if take.error is not None:
                     yield take.recipe, take.error
                 else:
-                    yield from _outcomes(loaded, codec_queue.put(take, take.codes), slots, model.dtype)
+                    yield from _outcomes(loaded, codec_queue.put(take, take.codes), how)
             # What the attempt had allocated is the codec's now.
             del made
-            yield from _outcomes(loaded, codec_queue.drain(), slots, model.dtype)
+            yield from _outcomes(loaded, codec_queue.drain(), how)
             if not pending:
                 return
             free_memory()
@@ -180,42 +185,50 @@ class AudioCraftGenerator:
         codec_queue = self._codec_queue(loaded)
         for ended, rows in decoders.decode_all(loaded, takes, self._rows[key]):
             self._rows[key] = rows
+            how = _How(rows, loaded.dtype, "batches")
             for take in ended:
                 if take.error is not None:
                     yield take.recipe, take.error
                 else:
-                    yield from _outcomes(loaded, codec_queue.put(take, take.codes), rows, loaded.dtype)
+                    yield from _outcomes(loaded, codec_queue.put(take, take.codes), how)
             # What is still underway was made with these rows; the next batch may have fewer.
-            yield from _outcomes(loaded, codec_queue.drain(), rows, loaded.dtype)
+            yield from _outcomes(loaded, codec_queue.drain(), how)
 
     def _codec_queue(self, loaded: Loaded) -> lanes.CodecQueue[Take]:
         return lanes.CodecQueue(self._lane, partial(codec.decode, loaded))
 
 
-def _outcomes(
-    loaded: Loaded, decoded: Iterator[tuple[Take, lanes.Decoded]], rows: int, dtype: str
-) -> Iterator[Outcome]:
+@dataclass(frozen=True, slots=True)
+class _How:
+    """What of the machine decides a take's bits besides its recipe."""
+
+    rows: int
+    dtype: str
+    step: str
+
+
+def _outcomes(loaded: Loaded, decoded: Iterator[tuple[Take, lanes.Decoded]], how: _How) -> Iterator[Outcome]:
     for take, found in decoded:
         if isinstance(found, GenerationError):
             yield take.recipe, found
         else:
-            made = _take(loaded, take, found, rows, dtype)
+            made = _take(loaded, take, found, how)
             take.let_go()
             yield take.recipe, made
             del made, found
 
 
-def _take(loaded: Loaded, take: Take, samples: torch.Tensor, rows: int, dtype: str) -> GeneratedTake:
+def _take(loaded: Loaded, take: Take, samples: torch.Tensor, how: _How) -> GeneratedTake:
     generator = loaded.generator
     rate = int(generator.sample_rate)
     first = round(take.prompt_frames * rate / generator.frame_rate)
     length = round(take.recipe.seconds * rate)
     clip = Clip(samples[:, first : first + length].contiguous().numpy(), rate)
     codes = codec.pack(take.codes, loaded)
-    return GeneratedTake(clip, attachments={"codes": codes}, notes=_notes(loaded, take, codes, rows, dtype))
+    return GeneratedTake(clip, attachments={"codes": codes}, notes=_notes(loaded, take, codes, how))
 
 
-def _notes(loaded: Loaded, take: Take, codes: bytes, rows: int, dtype: str) -> dict[str, Any]:
+def _notes(loaded: Loaded, take: Take, codes: bytes, how: _How) -> dict[str, Any]:
     recipe = take.recipe
     notes: dict[str, Any] = {
         "checkpoint": {
@@ -236,8 +249,9 @@ def _notes(loaded: Loaded, take: Take, codes: bytes, rows: int, dtype: str) -> d
             "cfg": take.sampling.cfg,
         },
         "decoder": recipe.settings["decoder"],
-        "dtype": dtype,
-        "rows": rows,
+        "dtype": how.dtype,
+        "rows": how.rows,
+        "step": how.step,
         "frames": int(take.codes.shape[1]),
         "windows": [[window.start, window.prompt, window.length] for window in take.windows],
     }

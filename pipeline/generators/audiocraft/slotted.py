@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from pipeline.generators.audiocraft.costs import SLOTS_WHEN_SMALL, SMALL_WEIGHTS, USUAL_SLOTS
+from pipeline.generators.audiocraft.decoder import ways
 from pipeline.generators.audiocraft.decoder import weights as reading
 from pipeline.generators.audiocraft.decoder.cache import HALVES, TEXT_BUCKET
 from pipeline.generators.audiocraft.decoder.engine import Room, SlotDecoder, size_of
@@ -54,6 +55,11 @@ class Slotted:
     def dtype(self) -> str:
         """Format of the weights and of the cache."""
         return str(self._weights.dtype).removeprefix("torch.")
+
+    @property
+    def way(self) -> ways.Way:
+        """What a step is made of; another way sums in another order."""
+        return ways.usual(self._weights)
 
     @property
     def slots(self) -> int:

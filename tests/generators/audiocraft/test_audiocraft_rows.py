@@ -154,5 +154,5 @@ def test_out_of_memory_in_the_midst_halves_the_rows_and_loses_no_take(
     monkeypatch.setattr(stepwise, "decode", tight)
     takes = _takes(AudioCraftGenerator("cpu"), [recipe("music", seed=seed, seconds=0.2) for seed in range(5)])
     assert len(takes) == 5
-    assert {take.notes["rows"] for take in takes.values()} == {2}
+    assert {(take.notes["rows"], take.notes["step"]) for take in takes.values()} == {(2, "batches")}
     assert tried == [8, 4, 2, 2, 2]
