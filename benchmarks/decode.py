@@ -1,7 +1,7 @@
 """The slot decoder against AudioCraft's own loop, side by side in one run, on random weights of real shapes.
 
 ``python benchmarks/decode.py --quick --json`` prints one object within a minute on an idle machine. Without ``--quick``
-it also decodes whole cues by both. ``--device cuda`` measures every shape and number of slots instead.
+it also decodes whole cues by both. ``--device cuda`` measures every shape and number of slots instead (`decode_cuda`).
 
 Stock and ours take turns, so that other work on the machine meets both. Ratios are of wall time; those named
 ``cpu`` are of the process's CPU time, which waiting for other programs does not change.
@@ -10,6 +10,7 @@ Stock and ours take turns, so that other work on the machine meets both. Ratios 
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import math
 import random
@@ -18,6 +19,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -25,6 +27,7 @@ import torch
 from pipeline.generators.audiocraft.conditions import Condition
 from pipeline.generators.audiocraft.decoder import engine, weights
 from pipeline.generators.audiocraft.decoder.schedule import Queue, use
+from pipeline.generators.audiocraft.decoder.ways import Way
 from pipeline.generators.audiocraft.library import conditioners, transformer
 from pipeline.generators.audiocraft.rows import Row
 from pipeline.generators.audiocraft.sampling import Sampling
@@ -174,11 +177,16 @@ class Ours:
     """The slot decoder, all slots taken, at positions of one's choice."""
 
     def __init__(
-        self, lm: Any, numbers: weights.Weights, positions: Sequence[int], graphs: bool = True
+        self,
+        lm: Any,
+        numbers: weights.Weights,
+        positions: Sequence[int],
+        graphs: bool = True,
+        way: Way | None = None,
     ) -> None:
         slots, longest = len(positions), max(positions) + 64
         room = engine.Room(slots, longest + DELAY, slots * (longest + DELAY))
-        self._decoder = engine.SlotDecoder(lm, numbers, room, [USUAL])
+        self._decoder = engine.SlotDecoder(lm, numbers, room, [USUAL], way=way)
         if not graphs:
             self._decoder._graphs = None
         self._slots: list[Any] = [None] * slots
@@ -344,74 +352,6 @@ def whole_cues(slots: int, dtype: torch.dtype, count: int) -> dict[str, Any]:
     }
 
 
-def on_cuda() -> list[dict[str, Any]]:
-    """Every shape and number of slots on the CUDA device, with its copy bandwidth and matmul rate of the same run."""
-    found: list[dict[str, Any]] = [{"device": torch.cuda.get_device_name(), **_cuda_roof()}]
-    bandwidth, flops = found[0]["copy_bytes_a_second"], found[0]["matmul_flops"]
-    for shape, (dim, layers, _) in SHAPES.items():
-        lm = model_of(shape, device="cuda")
-        numbers = weights.read(lm, torch.float16)
-        singles = {}
-        for seconds in (3, 30):
-            half = seconds * FRAME_RATE // 2
-            for cues in (1, 32):
-                clock = Clock()
-                with stock_at(lm, cues, half) as step:
-                    for _ in range(4):
-                        clock.time(step)
-                singles[cues, seconds] = cues / FRAME_RATE / clock.wall
-        mixes = {"3s": 75, "30s": 750, "mixed": 0}
-        for slots in (1, 8, 32, 128):
-            for name, position in mixes.items():
-                if slots * 30 * FRAME_RATE * 8 * layers * dim > 90e9 and name != "3s":
-                    continue
-                places = representative(manifest(600), slots) if name == "mixed" else [position] * slots
-                found.append(
-                    {"shape": shape, "slots": slots, "cues": name}
-                    | _cuda_steps(lm, numbers, places, bandwidth, flops)
-                    | {f"stock_{cues}_{s}s": round(value, 2) for (cues, s), value in singles.items()}
-                )
-        del lm, numbers
-        torch.cuda.empty_cache()
-    return found
-
-
-def _cuda_steps(
-    lm: Any, numbers: weights.Weights, places: Sequence[int], bandwidth: float, flops: float
-) -> dict[str, Any]:
-    speeds = {}
-    for name, graphs in (("eager", False), ("graphs", True)):
-        ours, clock = Ours(lm, numbers, places, graphs), Clock()
-        for _ in range(3):
-            ours.step()
-        for _ in range(10):
-            clock.time(ours.step)
-        speeds[name] = clock.wall
-        del ours
-    dim, layers = numbers.dim, len(numbers.layers)
-    reads = 2 * (14 * dim * dim * layers + 8192 * dim) + sum(places) * 2 * 2 * layers * dim * 2
-    roof = max(reads / bandwidth, operations(dim, layers, numbers.card, len(places)) / flops)
-    return {
-        "eager_audio_s_a_s": round(len(places) / FRAME_RATE / speeds["eager"], 1),
-        "graphs_audio_s_a_s": round(len(places) / FRAME_RATE / speeds["graphs"], 1),
-        "step_over_roof": round(speeds["graphs"] / roof, 2),
-    }
-
-
-def _cuda_roof() -> dict[str, float]:
-    a = torch.randn(1 << 28, device="cuda")
-    b = torch.empty_like(a)
-    x = torch.randn(8192, 8192, device="cuda", dtype=torch.float16)
-    copy, product = Clock(), Clock()
-    for _ in range(5):
-        copy.time(lambda: b.copy_(a))
-        product.time(lambda: x @ x)
-    return {
-        "copy_bytes_a_second": 2 * a.numel() * 4 / copy.wall,
-        "matmul_flops": 2 * 8192**3 / product.wall,
-    }
-
-
 def main() -> None:
     """Read the command line and print what was measured."""
     parser = argparse.ArgumentParser(
@@ -428,12 +368,23 @@ def main() -> None:
     )
     parser.add_argument("--whole", type=int, default=20, help="cues to decode from end to end")
     parser.add_argument("--threads", type=int)
+    parser.add_argument("--minutes", type=float, default=7.0, help="CUDA: when to end, whatever is left")
+    parser.add_argument(
+        "--save", type=Path, default=Path("decode-cuda.json"), help="CUDA: where results go as they come"
+    )
+    parser.add_argument(
+        "--dry-shapes",
+        choices=("tiny",),
+        help="run the CUDA part on shapes that mean nothing, to try it on a CPU",
+    )
     asked = parser.parse_args()
     if asked.threads:
         torch.set_num_threads(asked.threads)
     transformer.set_efficient_attention_backend("torch")
-    if asked.device == "cuda":
-        print(json.dumps(on_cuda(), indent=None if asked.json else 2))
+    if asked.device == "cuda" or asked.dry_shapes:
+        # By name, because it builds on this file.
+        found_on_cuda = importlib.import_module("decode_cuda").run(asked)
+        print(json.dumps(found_on_cuda, indent=None if asked.json else 2))
         return
     dtypes = [asked.dtype] if asked.dtype else ["bfloat16"] if asked.quick else ["bfloat16", "float32"]
     found: list[dict[str, Any]] = []

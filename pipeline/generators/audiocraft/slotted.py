@@ -12,6 +12,8 @@ from typing import Any
 
 import torch
 
+from pipeline.generators.audiocraft.costs import SLOTS_WHEN_SMALL, SMALL_WEIGHTS, USUAL_SLOTS
+from pipeline.generators.audiocraft.decoder import ways
 from pipeline.generators.audiocraft.decoder import weights as reading
 from pipeline.generators.audiocraft.decoder.cache import HALVES, TEXT_BUCKET
 from pipeline.generators.audiocraft.decoder.engine import Room, SlotDecoder, size_of
@@ -20,12 +22,6 @@ from pipeline.generators.audiocraft.loading import Loaded
 from pipeline.generators.audiocraft.memory import lm_rows, parameter_bytes
 from pipeline.generators.audiocraft.takes import Take, not_numbers
 
-USUAL_SLOTS = {"cuda": 32, "mps": 8, "cpu": 32}
-"""Cues decoded at once, two rows each: enough for the weights to be read once for many."""
-
-_SMALL = 50_000_000
-"""A model of fewer weights stays in the processor's cache: it gains nothing from fewer bits or from many rows."""
-_SLOTS_WHEN_SMALL = 8
 _MOST_OF_MEMORY = 0.4
 _UNKNOWN_MEMORY = 8 << 30
 
@@ -61,12 +57,17 @@ class Slotted:
         return str(self._weights.dtype).removeprefix("torch.")
 
     @property
+    def way(self) -> ways.Way:
+        """What a step is made of; another way sums in another order."""
+        return ways.usual(self._weights)
+
+    @property
     def slots(self) -> int:
         """Cues at once: the usual number, halved until a window of each fits the device."""
         loaded = self._loaded
         kind = loaded.device.partition(":")[0]
         window = int(loaded.model.window_s * loaded.generator.frame_rate)
-        usual = _SLOTS_WHEN_SMALL if _is_small(loaded.generator.lm) else USUAL_SLOTS[kind]
+        usual = SLOTS_WHEN_SMALL if _is_small(loaded.generator.lm) else USUAL_SLOTS[kind]
         return lm_rows(
             loaded.device, window * self._position_bytes, 2 * parameter_bytes(loaded.generator.lm), usual
         )
@@ -107,7 +108,8 @@ class Slotted:
 
 
 def _is_small(lm: Any) -> bool:
-    return int(sum(value.numel() for value in lm.parameters())) < _SMALL
+    """Whether the model stays in the processor's cache: it gains nothing from fewer bits or from many rows."""
+    return int(sum(value.numel() for value in lm.parameters())) < SMALL_WEIGHTS
 
 
 def _memory_bytes() -> int:

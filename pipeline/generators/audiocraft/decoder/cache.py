@@ -75,12 +75,17 @@ class StaticCache:
         self._row = torch.arange(self._rows, device=weights.device)[:, None]
         self._head = torch.arange(weights.heads_count, device=weights.device)[None]
         self._positions = torch.zeros(self._rows, 1, dtype=torch.int64, device=weights.device)
+        self._bias = torch.zeros(0, dtype=weights.dtype, device=weights.device)
         self._width = self._capacity
 
     def admit(self, slot: int, capacity: int) -> None:
         """See `Cache.admit`."""
         if capacity > self._capacity:
             raise ValueError(f"{capacity} positions are more than the cache's {self._capacity}")
+        # A weight of zero does not hide a NaN that the slot's last cue may have left.
+        rows = slice(slot * HALVES, (slot + 1) * HALVES)
+        self._keys[:, rows].zero_()
+        self._values[:, rows].zero_()
 
     def release(self, slot: int) -> None:
         """See `Cache.release`."""
@@ -100,6 +105,11 @@ class StaticCache:
     def at(self, positions: torch.Tensor) -> None:
         """See `Cache.at`."""
         self._positions = positions.repeat_interleave(HALVES)[:, None]
+        # Once a step for all layers, as the numbers that the kernel adds to its scores: a mask of True and False
+        # it would turn into them in every layer.
+        allowed = (self._places[: self._width] <= self._positions)[:, None, None]
+        bias = torch.zeros(allowed.shape, dtype=self._weights.dtype, device=positions.device)
+        self._bias = bias.masked_fill(~allowed, -math.inf)
 
     def attend(self, layer: int, projected: torch.Tensor) -> torch.Tensor:
         """See `Cache.attend`."""
@@ -110,9 +120,10 @@ class StaticCache:
         self._keys[layer].index_put_(place, key)
         self._values[layer].index_put_(place, value)
         past_keys, past_values = (one[layer, :, :, : self._width] for one in (self._keys, self._values))
-        allowed = (self._places[: self._width] <= self._positions)[:, None, None]
         with sdpa_kernel([SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH], set_priority=True):
-            seen = scaled_dot_product_attention(query[:, :, None], past_keys, past_values, attn_mask=allowed)
+            seen = scaled_dot_product_attention(
+                query[:, :, None], past_keys, past_values, attn_mask=self._bias
+            )
         return seen.reshape(self._rows, weights.dim)
 
 
