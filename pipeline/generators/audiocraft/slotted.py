@@ -1,7 +1,7 @@
 """Takes through the slot decoder: the way by which MusicGen and AudioGen are decoded.
 
-The slots are always the same number, and the numbers of the model are laid out once a worker. Takes with a very
-long text have a session of their own, since the text's width is part of every slot's bits.
+The slots of a group are always the same number, and the numbers of the model are laid out once a worker. Takes with a
+very long text have a session of their own, since on CUDA the text's width is part of every slot's bits.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pipeline.generators.audiocraft.decoder import ways
 from pipeline.generators.audiocraft.decoder import weights as reading
 from pipeline.generators.audiocraft.decoder.cache import HALVES, TEXT_BUCKET
 from pipeline.generators.audiocraft.decoder.engine import Room, SlotDecoder, size_of
+from pipeline.generators.audiocraft.decoder.groups import Groups, groups_of
 from pipeline.generators.audiocraft.decoder.schedule import Queue
 from pipeline.generators.audiocraft.loading import Loaded
 from pipeline.generators.audiocraft.memory import lm_rows, parameter_bytes
@@ -63,7 +64,7 @@ class Slotted:
 
     @property
     def slots(self) -> int:
-        """Cues at once: the usual number, halved until a window of each fits the device."""
+        """Cues at once in each group: the usual number, halved until a window of each fits the device."""
         loaded = self._loaded
         kind = loaded.device.partition(":")[0]
         window = int(loaded.model.window_s * loaded.generator.frame_rate)
@@ -87,8 +88,14 @@ class Slotted:
         sizes = [(take, size_of(lm, take.row)) for take in takes]
         # A take of several passes may come back longer than it is now.
         capacity = max(size for _, size in sizes) + max(window - take.row.length for take in takes)
-        room = Room(slots, capacity, max(capacity, self._budget()), width)
-        decoder = SlotDecoder(lm, self._weights, room, [take.sampling for take in takes])
+        count = groups_of(self._loaded.device)
+        room = Room(slots, capacity, max(capacity, self._budget() // count), width)
+        everyone = [take.sampling for take in takes]
+
+        def make() -> SlotDecoder:
+            return SlotDecoder(lm, self._weights, room, everyone)
+
+        decoder: Groups[Take] | SlotDecoder = Groups(make, count) if count > 1 else make()
         queue = Queue(sizes)
         for take, codes in decoder.run(queue, lambda take: take.row):
             if codes is None:

@@ -82,16 +82,16 @@ class SlotDecoder:
 
     @torch.no_grad()
     def run(
-        self, queue: Queue[Cue], row_of: Callable[[Cue], Row]
+        self, queue: Queue[Cue], row_of: Callable[[Cue], Row], stop: Callable[[], bool] = lambda: False
     ) -> Iterator[tuple[Cue, torch.Tensor | None]]:
         """Codes int64 [codebooks, frames] of each cue of ``queue``, as soon as it ends; None after NaN logits.
 
-        Cues may be put into the queue while this runs. When it stops with an error, those that had a slot wait in
-        the queue again. Raises `torch.OutOfMemoryError`.
+        Cues may be put into the queue while this runs. When it stops with an error, or since ``stop`` says so, those
+        that had a slot wait in the queue again. Raises `torch.OutOfMemoryError`.
         """
         slots: list[_Slot[Cue] | None] = [None] * self._room.slots
         try:
-            while True:
+            while not stop():
                 self._fill(slots, queue, row_of)
                 if all(slot is None for slot in slots):
                     return
