@@ -17,6 +17,7 @@ import random
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ import torch
 
 from pipeline.generators.audiocraft.conditions import Condition
 from pipeline.generators.audiocraft.decoder import engine, weights
+from pipeline.generators.audiocraft.decoder.groups import Groups, groups_of
 from pipeline.generators.audiocraft.decoder.schedule import Queue, use
 from pipeline.generators.audiocraft.decoder.ways import Way
 from pipeline.generators.audiocraft.library import conditioners, transformer
@@ -40,6 +42,8 @@ FRAME_RATE = 50
 DELAY = 4
 """Steps of a cue beyond its frames: four codebooks, each a step after the one before, and the empty first step."""
 TEXT = 16
+STEPS = 4
+"""Steps of each group at a time: enough for the groups to find their rhythm."""
 SHAPES = {"small": (1024, 24, 16), "medium": (1536, 48, 24), "large": (2048, 48, 32)}
 MIX = ((0.60, 1.0, 5.0), (0.25, 3.0, 8.0), (0.15, 20.0, 30.0))
 """Share of the cues, shortest and longest, in seconds."""
@@ -190,7 +194,7 @@ class Ours:
         if not graphs:
             self._decoder._graphs = None
         self._slots: list[Any] = [None] * slots
-        cues = {index: row(lm, longest, index) for index in range(slots)}
+        cues = {index: row(lm, position + 64, index) for index, position in enumerate(positions)}
         with torch.no_grad():
             self._decoder._fill(
                 self._slots, Queue((index, longest + DELAY) for index in cues), cues.__getitem__
@@ -214,6 +218,31 @@ class Ours:
         self._decoder._step(self._slots)
 
 
+class Together:
+    """Ours as a worker has it: on a CPU groups of slots side by side, each with threads of its own."""
+
+    def __init__(self, lm: Any, numbers: weights.Weights, positions: Sequence[int]) -> None:
+        self.count = groups_of("cpu")
+        self._threads = max(1, torch.get_num_threads() // self.count)
+        self._pool = ThreadPoolExecutor(
+            self.count, initializer=torch.set_num_threads, initargs=(self._threads,)
+        )
+        makers = [self._pool.submit(Ours, lm, numbers, positions) for _ in range(self.count)]
+        self._groups = [maker.result() for maker in makers]
+
+    def steps(self, count: int) -> None:
+        """``count`` steps of every slot of every group."""
+
+        def work(group: Ours) -> None:
+            torch.set_num_threads(self._threads)
+            for _ in range(count):
+                group.step()
+
+        usual = torch.get_num_threads()
+        list(self._pool.map(work, self._groups))
+        torch.set_num_threads(usual)
+
+
 def representative(lengths: Sequence[int], slots: int) -> list[int]:
     """Positions of ``slots`` cues such that a step costs what the manifest's average step costs."""
     places = sorted(position for length in lengths for position in range(length + DELAY - 1))
@@ -223,6 +252,11 @@ def representative(lengths: Sequence[int], slots: int) -> list[int]:
 def operations(dim: int, layers: int, card: int, slots: int) -> float:
     """Floating-point operations of the matrix products of a step: 14 dim^2 a layer, 12 without cross-attention."""
     return 2.0 * slots * (layers * (14 + 12) * dim * dim + 2 * 4 * card * dim)
+
+
+def attention_operations(dim: int, layers: int, positions: Sequence[int]) -> float:
+    """Floating-point operations of a step's attention: each of two rows looks at each position, and sums it up."""
+    return 8.0 * dim * layers * sum(positions)
 
 
 def matmul_rate(dim: int, rows: int, dtype: torch.dtype, device: str) -> Callable[[], float]:
@@ -253,7 +287,8 @@ def parity() -> dict[str, Any]:
     rows = [row(lm, frames, 1, GREEDY, text) for text, frames in cues]
     room = engine.Room(32, 24 + DELAY, 10_000)
     queue = Queue((index, one.length + DELAY) for index, one in enumerate(rows))
-    ours = dict(engine.SlotDecoder(lm, numbers, room, [GREEDY]).run(queue, rows.__getitem__))
+    decoder: Groups[int] = Groups(lambda: engine.SlotDecoder(lm, numbers, room, [GREEDY]), groups_of("cpu"))
+    ours = dict(decoder.run(queue, rows.__getitem__))
     same = []
     for index, (text, frames) in enumerate(cues):
         attributes = conditioners.ConditioningAttributes(text={"description": text})
@@ -271,22 +306,25 @@ def side_by_side(slots: int, dtype: torch.dtype, rounds: int, count: int) -> dic
     mean = round(statistics.mean(positions))
     batch_at = 100
     rate = matmul_rate(dim, 2 * slots, dtype, "cpu")
-    ours = Ours(lm, weights.read(lm, dtype), positions)
-    single, batched, mine, rates = Clock(), Clock(), Clock(), []
-    ours.step()
-    with stock_at(lm, 1, mean) as alone, stock_at(lm, slots, batch_at) as many:
+    ours = Together(lm, weights.read(lm, dtype), positions)
+    cues = slots * ours.count
+    single, batched, several, rates = Clock(), Clock(), Clock(), []
+    ours.steps(1)
+    with stock_at(lm, 1, mean) as alone, stock_at(lm, cues, batch_at) as many:
         alone()
         for _ in range(rounds):
             single.time(alone)
-            mine.time(ours.step)
+            several.time(lambda: ours.steps(STEPS))
             rates.append(rate())
-            mine.time(ours.step)
+            several.time(lambda: ours.steps(STEPS))
             single.time(alone)
         batched.time(many)
-    schedule = use([length + DELAY - 1 for length in lengths], slots)
+    mine = Clock(several.wall / STEPS, several.cpu / STEPS)
+    schedule = use([length + DELAY - 1 for length in lengths], cues)
     steps_single = sum(length + DELAY - 1 for length in lengths)
-    padded = [max(lengths[first : first + slots]) + DELAY - 1 for first in range(0, len(lengths), slots)]
+    padded = [max(lengths[first : first + cues]) + DELAY - 1 for first in range(0, len(lengths), cues)]
     audio = sum(lengths) / FRAME_RATE
+    work = ours.count * (operations(dim, layers, 2048, slots) + attention_operations(dim, layers, positions))
 
     def speeds(which: str) -> tuple[float, float, float]:
         own, one, all_ = (getattr(clock, which) for clock in (mine, single, batched))
@@ -299,7 +337,7 @@ def side_by_side(slots: int, dtype: torch.dtype, rounds: int, count: int) -> dic
         "ratio_vs_single": round(wall[0] / wall[1], 2),
         "ratio_vs_batched": round(wall[0] / wall[2], 2),
         "wasted_row_steps": round(schedule.wasted_share, 4),
-        "fraction_of_matmul_rate": round(operations(dim, layers, 2048, slots) / mine.cpu / best, 3),
+        "fraction_of_matmul_rate": round(work / mine.cpu / best, 3),
         "ratio_vs_single_cpu": round(cpu[0] / cpu[1], 2),
         "ratio_vs_batched_cpu": round(cpu[0] / cpu[2], 2),
         "audio_seconds_a_second": {
@@ -314,6 +352,7 @@ def side_by_side(slots: int, dtype: torch.dtype, rounds: int, count: int) -> dic
         "step_cpu_seconds": {"ours": mine.cpu, "single": single.cpu, "batched": batched.cpu},
         "matmul_gflops": round(best / 1e9, 1),
         "slots": slots,
+        "groups": ours.count,
         "cues": len(lengths),
         "mean_position": mean,
         "batched_measured_at_position": batch_at,
@@ -328,7 +367,8 @@ def whole_cues(slots: int, dtype: torch.dtype, count: int) -> dict[str, Any]:
     lengths = manifest(count)
     rows = [row(lm, length, index) for index, length in enumerate(lengths)]
     room = engine.Room(slots, max(lengths) + DELAY, slots * (max(lengths) + DELAY))
-    decoder = engine.SlotDecoder(lm, weights.read(lm, dtype), room, [USUAL])
+    numbers = weights.read(lm, dtype)
+    decoder: Groups[int] = Groups(lambda: engine.SlotDecoder(lm, numbers, room, [USUAL]), groups_of("cpu"))
     queue = Queue((index, one.length + DELAY) for index, one in enumerate(rows))
     single, mine = Clock(), Clock()
     attributes = conditioners.ConditioningAttributes(text={"description": "a"})
@@ -361,7 +401,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object and nothing else")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--dtype", choices=("bfloat16", "float32"), help="only this one")
-    parser.add_argument("--slots", type=int, default=32)
+    parser.add_argument("--slots", type=int, default=32, help="slots of each group")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument(
         "--cues", type=int, default=300, help="cues of the manifest that steps are weighed by"

@@ -66,15 +66,19 @@ class Groups(Generic[Cue]):
 
         with ThreadPoolExecutor(len(self._decoders)) as pool:
             try:
+                # Whether there may be cues that no group has looked for: one that none has room for is looked for once.
+                unseen = True
                 while True:
-                    for index in range(len(self._decoders)):
-                        if queue and index not in running:
-                            running[index] = pool.submit(work, index)
+                    idle = [index for index in range(len(self._decoders)) if index not in running]
+                    if unseen and queue and idle:
+                        running |= {index: pool.submit(work, index) for index in idle}
+                        unseen = False
                     if not running:
                         return
                     index, found = ended.get()
                     if found is not None:
                         yield found
+                        unseen = True
                     elif running[index].exception() is None:
                         del running[index]
                     else:
