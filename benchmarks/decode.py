@@ -57,6 +57,7 @@ class Text(torch.nn.Module):
     def __init__(self, dim: int) -> None:
         super().__init__()
         self.dim = dim
+        self.register_buffer("place", torch.zeros(0))
 
     def embedding(self, text: str | None) -> torch.Tensor:
         """[TEXT, dim]; zeros for no text."""
@@ -70,8 +71,8 @@ class Text(torch.nn.Module):
 
     def forward(self, texts: Sequence[str | None]) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
         """As AudioCraft's provider: embeddings and masks by attribute."""
-        found = torch.stack([self.embedding(text) for text in texts])
-        return {"description": (found, torch.ones(found.shape[:2]))}
+        found = torch.stack([self.embedding(text) for text in texts]).to(self.place)
+        return {"description": (found, torch.ones(found.shape[:2], device=found.device))}
 
 
 def model_of(shape: str, layers: int | None = None, device: str = "cpu") -> Any:

@@ -44,7 +44,7 @@ def duration(seconds: float) -> str:
     """Seconds as a person reads them.
 
     >>> duration(4.25), duration(95), duration(7300)
-    ('4.2 s', '1 min 35 s', '2 h 2 min')
+    ('4.2 s', '1 min 35 s', '2 h 1 min')
     """
     if seconds < 60:
         return f"{seconds:.1f} s"

@@ -44,13 +44,15 @@ class Rates:
     overlap: bool
     layer_seconds: float
     """What each layer takes beyond that: kernels that wait for one another, Python."""
+    codec_seconds: float
+    """EnCodec, for a second of audio; 0 where it works beside the steps."""
 
 
 _RATES = {
     # An H200's copy bandwidth and half of its products, twice the roofline: by arithmetic, never measured.
-    "cuda": Rates(4.3e12, 4e14, 2, 2, 2.0, True, 0.0),
+    "cuda": Rates(4.3e12, 4e14, 2, 2, 2.0, True, 0.0, 0.0),
     # One thread of an EPYC with AVX512-bf16, as benchmarks/decode.py measured it (docs/decoder.md).
-    "cpu": Rates(4 / 0.155e-9, 3.5e11, 2, 4, 1.3, False, 1e-4),
+    "cpu": Rates(4 / 0.155e-9, 3.5e11, 2, 4, 1.3, False, 1e-4, 0.27),
 }
 _RATES["mps"] = _RATES["cpu"]
 _START_S = 8.0
@@ -84,25 +86,27 @@ def slots_of(model: Model, kind: str) -> int:
 
 def busy_seconds(model: Model, recipes: Sequence[Recipe], kind: str, slots: int) -> float:
     """Seconds that making ``recipes`` takes a device of ``kind``, with the queue's own schedule over ``slots``."""
+    codec = _RATES[kind].codec_seconds * sum(recipe.seconds for recipe in recipes)
     if model.family == "magnet":
-        return _magnet_seconds(model, len(recipes), kind, slots)
+        return codec + _magnet_seconds(model, len(recipes), kind, slots)
     passes = [one for recipe in recipes for one in passes_of(model, recipe)]
     if not passes:
         return 0.0
     steps = use([length - known for known, length in passes], slots).steps
     positions = sum((length**2 - known**2) / 2 for known, length in passes)
-    return steps * _step(model, kind, slots) + positions * _position(model, kind)
+    return codec + steps * _step(model, kind, slots) + positions * _position(model, kind)
 
 
 def share_of(model: Model, recipe: Recipe, kind: str) -> float:
     """Seconds of one recipe when all slots are taken: what it weighs in a shard."""
     slots = slots_of(model, kind)
+    codec = _RATES[kind].codec_seconds * recipe.seconds
     if model.family == "magnet":
-        return _magnet_seconds(model, slots, kind, slots) / slots
+        return codec + _magnet_seconds(model, slots, kind, slots) / slots
     passes = passes_of(model, recipe)
     steps = sum(length - known for known, length in passes)
     positions = sum((length**2 - known**2) / 2 for known, length in passes)
-    return steps * _step(model, kind, slots) / slots + positions * _position(model, kind)
+    return codec + steps * _step(model, kind, slots) / slots + positions * _position(model, kind)
 
 
 def load_seconds(model: Model) -> float:

@@ -112,8 +112,7 @@ def test_a_build_teaches_the_next_plan_how_long_the_same_takes(kind: str, recipe
     assert after.seconds == pytest.approx(77.0)
     assert after.load_seconds == 77.0
     assert f"builds on {speeds.processor()}, the last on 20" in after.basis
-    fewer = ENGINE.estimate(recipes[:2], "cpu").seconds
-    assert fewer == after.seconds if kind == "magnet" else fewer < after.seconds
+    assert ENGINE.estimate(recipes[:2], "cpu").seconds < after.seconds
     worker = AudioCraftGenerator("cpu", clock=Clock(33.0))
     list(worker.generate(recipes, {}))
     assert 33.0 < ENGINE.estimate(recipes, "cpu").seconds < 60.0

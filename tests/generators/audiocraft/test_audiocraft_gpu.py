@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -44,6 +45,7 @@ def on_gpu(loaded: Load) -> Load:
             stored = loaded(kind).stored
             models[kind] = load(stored.name, stored.revision, "cuda:0")
             models[kind].generator.lm.float()
+            models[kind].generator.autocast = nullcontext()
         return models[kind]
 
     return of
