@@ -26,8 +26,9 @@ from typing import Any
 import torch
 
 from pipeline.generators.audiocraft.conditions import Condition
+from pipeline.generators.audiocraft.costs import groups_of
 from pipeline.generators.audiocraft.decoder import engine, weights
-from pipeline.generators.audiocraft.decoder.groups import Groups, groups_of
+from pipeline.generators.audiocraft.decoder.groups import Groups
 from pipeline.generators.audiocraft.decoder.schedule import Queue, use
 from pipeline.generators.audiocraft.decoder.ways import Way
 from pipeline.generators.audiocraft.library import conditioners, transformer
@@ -223,7 +224,7 @@ class Together:
     """Ours as a worker has it: on a CPU groups of slots side by side, each with threads of its own."""
 
     def __init__(self, lm: Any, numbers: weights.Weights, positions: Sequence[int]) -> None:
-        self.count = groups_of("cpu")
+        self.count = groups_of("cpu", torch.get_num_threads())
         self._threads = max(1, torch.get_num_threads() // self.count)
         self._pool = ThreadPoolExecutor(
             self.count, initializer=torch.set_num_threads, initargs=(self._threads,)
@@ -288,7 +289,9 @@ def parity() -> dict[str, Any]:
     rows = [row(lm, frames, 1, GREEDY, text) for text, frames in cues]
     room = engine.Room(32, 24 + DELAY, 10_000)
     queue = Queue((index, one.length + DELAY) for index, one in enumerate(rows))
-    decoder: Groups[int] = Groups(lambda: engine.SlotDecoder(lm, numbers, room, [GREEDY]), groups_of("cpu"))
+    decoder: Groups[int] = Groups(
+        lambda: engine.SlotDecoder(lm, numbers, room, [GREEDY]), groups_of("cpu", torch.get_num_threads())
+    )
     ours = dict(decoder.run(queue, rows.__getitem__))
     same = []
     for index, (text, frames) in enumerate(cues):
@@ -369,7 +372,9 @@ def whole_cues(slots: int, dtype: torch.dtype, count: int) -> dict[str, Any]:
     rows = [row(lm, length, index) for index, length in enumerate(lengths)]
     room = engine.Room(slots, max(lengths) + DELAY, slots * (max(lengths) + DELAY))
     numbers = weights.read(lm, dtype)
-    decoder: Groups[int] = Groups(lambda: engine.SlotDecoder(lm, numbers, room, [USUAL]), groups_of("cpu"))
+    decoder: Groups[int] = Groups(
+        lambda: engine.SlotDecoder(lm, numbers, room, [USUAL]), groups_of("cpu", torch.get_num_threads())
+    )
     queue = Queue((index, one.length + DELAY) for index, one in enumerate(rows))
     single, mine = Clock(), Clock()
     attributes = conditioners.ConditioningAttributes(text={"description": "a"})

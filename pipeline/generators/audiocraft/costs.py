@@ -7,6 +7,7 @@ docs/decoder.md has the arithmetic and where the rates come from. What a device 
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -18,7 +19,7 @@ from pipeline.generators.audiocraft.windows import windows
 from pipeline.recipe import Recipe
 
 USUAL_SLOTS = {"cuda": 32, "mps": 8, "cpu": 32}
-"""Cues decoded at once, two rows each: enough for the weights to be read once for many."""
+"""Cues of a group decoded at once, two rows each: enough for the weights to be read once for many."""
 SLOTS_WHEN_SMALL = 8
 """Slots of a model that stays in the processor's cache: it gains nothing from many rows."""
 SMALL_WEIGHTS = 50_000_000
@@ -77,6 +78,13 @@ def weights_of(model: Model) -> int:
     return 14 * model.dim**2 * model.layers + 2 * _CODEBOOKS * _CARD * model.dim
 
 
+def groups_of(kind: str, threads: int) -> int:
+    """Groups of slots that a device of ``kind`` steps side by side: two on CPUs, so that one computes while the other
+    reads; with one thread there is nothing to share, and more would only read the weights more often.
+    """
+    return 2 if kind == "cpu" and threads > 1 else 1
+
+
 def slots_of(model: Model, kind: str) -> int:
     """Slots that a device of ``kind`` takes for ``model`` when its memory allows."""
     if model.family == "magnet":
@@ -92,9 +100,10 @@ def busy_seconds(model: Model, recipes: Sequence[Recipe], kind: str, slots: int)
     passes = [one for recipe in recipes for one in passes_of(model, recipe)]
     if not passes:
         return 0.0
-    steps = use([length - known for known, length in passes], slots).steps
+    groups = groups_of(kind, os.cpu_count() or 1)
+    steps = use([length - known for known, length in passes], slots * groups).steps
     positions = sum((length**2 - known**2) / 2 for known, length in passes)
-    return codec + steps * _step(model, kind, slots) + positions * _position(model, kind)
+    return codec + steps * _step(model, kind, slots) + positions / groups * _position(model, kind)
 
 
 def share_of(model: Model, recipe: Recipe, kind: str) -> float:

@@ -12,12 +12,12 @@ from typing import Any
 
 import torch
 
-from pipeline.generators.audiocraft.costs import SLOTS_WHEN_SMALL, SMALL_WEIGHTS, USUAL_SLOTS
+from pipeline.generators.audiocraft.costs import SLOTS_WHEN_SMALL, SMALL_WEIGHTS, USUAL_SLOTS, groups_of
 from pipeline.generators.audiocraft.decoder import ways
 from pipeline.generators.audiocraft.decoder import weights as reading
 from pipeline.generators.audiocraft.decoder.cache import HALVES, TEXT_BUCKET
 from pipeline.generators.audiocraft.decoder.engine import Room, SlotDecoder, size_of
-from pipeline.generators.audiocraft.decoder.groups import Groups, groups_of
+from pipeline.generators.audiocraft.decoder.groups import Groups
 from pipeline.generators.audiocraft.decoder.schedule import Queue
 from pipeline.generators.audiocraft.loading import Loaded
 from pipeline.generators.audiocraft.memory import lm_rows, parameter_bytes
@@ -88,7 +88,7 @@ class Slotted:
         sizes = [(take, size_of(lm, take.row)) for take in takes]
         # A take of several passes may come back longer than it is now.
         capacity = max(size for _, size in sizes) + max(window - take.row.length for take in takes)
-        count = groups_of(self._loaded.device)
+        count = groups_of(self._loaded.device.partition(":")[0], torch.get_num_threads())
         room = Room(slots, capacity, max(capacity, self._budget() // count), width)
         everyone = [take.sampling for take in takes]
 

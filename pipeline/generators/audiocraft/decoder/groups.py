@@ -21,19 +21,11 @@ from pipeline.generators.audiocraft.rows import Row
 
 Cue = TypeVar("Cue")
 
-GROUPS = 2
-"""How many: with one thread there is nothing to share, and more would only read the weights more often."""
-
-
-def groups_of(device: str) -> int:
-    """How many groups ``device`` has."""
-    return GROUPS if device.startswith("cpu") and torch.get_num_threads() > 1 else 1
-
 
 class Groups(Generic[Cue]):
     """``count`` decoders of ``make``, which is called in the thread in which its decoder works."""
 
-    def __init__(self, make: Callable[[], SlotDecoder], count: int = GROUPS) -> None:
+    def __init__(self, make: Callable[[], SlotDecoder], count: int) -> None:
         self._make = make
         self._decoders: list[SlotDecoder | None] = [None] * count
         self._threads = max(1, torch.get_num_threads() // count)
