@@ -1,7 +1,7 @@
 """The slot decoder against AudioCraft's own loop, side by side in one run, on random weights of real shapes.
 
 ``python benchmarks/decode.py --quick --json`` prints one object within a minute on an idle machine. Without ``--quick``
-it also decodes whole cues by both. ``--device cuda`` measures every shape and number of slots instead.
+it also decodes whole cues by both. ``--device cuda`` measures every shape and number of slots instead (`decode_cuda`).
 
 Stock and ours take turns, so that other work on the machine meets both. Ratios are of wall time; those named
 ``cpu`` are of the process's CPU time, which waiting for other programs does not change.
@@ -10,21 +10,27 @@ Stock and ours take turns, so that other work on the machine meets both. Ratios 
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import math
 import random
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from pipeline.generators.audiocraft.conditions import Condition
+from pipeline.generators.audiocraft.costs import groups_of
 from pipeline.generators.audiocraft.decoder import engine, weights
+from pipeline.generators.audiocraft.decoder.groups import Groups
 from pipeline.generators.audiocraft.decoder.schedule import Queue, use
+from pipeline.generators.audiocraft.decoder.ways import Way
 from pipeline.generators.audiocraft.library import conditioners, transformer
 from pipeline.generators.audiocraft.rows import Row
 from pipeline.generators.audiocraft.sampling import Sampling
@@ -37,6 +43,8 @@ FRAME_RATE = 50
 DELAY = 4
 """Steps of a cue beyond its frames: four codebooks, each a step after the one before, and the empty first step."""
 TEXT = 16
+STEPS = 4
+"""Steps of each group at a time: enough for the groups to find their rhythm."""
 SHAPES = {"small": (1024, 24, 16), "medium": (1536, 48, 24), "large": (2048, 48, 32)}
 MIX = ((0.60, 1.0, 5.0), (0.25, 3.0, 8.0), (0.15, 20.0, 30.0))
 """Share of the cues, shortest and longest, in seconds."""
@@ -50,6 +58,7 @@ class Text(torch.nn.Module):
     def __init__(self, dim: int) -> None:
         super().__init__()
         self.dim = dim
+        self.register_buffer("place", torch.zeros(0))
 
     def embedding(self, text: str | None) -> torch.Tensor:
         """[TEXT, dim]; zeros for no text."""
@@ -63,8 +72,8 @@ class Text(torch.nn.Module):
 
     def forward(self, texts: Sequence[str | None]) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
         """As AudioCraft's provider: embeddings and masks by attribute."""
-        found = torch.stack([self.embedding(text) for text in texts])
-        return {"description": (found, torch.ones(found.shape[:2]))}
+        found = torch.stack([self.embedding(text) for text in texts]).to(self.place)
+        return {"description": (found, torch.ones(found.shape[:2], device=found.device))}
 
 
 def model_of(shape: str, layers: int | None = None, device: str = "cpu") -> Any:
@@ -174,28 +183,66 @@ class Ours:
     """The slot decoder, all slots taken, at positions of one's choice."""
 
     def __init__(
-        self, lm: Any, numbers: weights.Weights, positions: Sequence[int], graphs: bool = True
+        self,
+        lm: Any,
+        numbers: weights.Weights,
+        positions: Sequence[int],
+        graphs: bool = True,
+        way: Way | None = None,
     ) -> None:
         slots, longest = len(positions), max(positions) + 64
         room = engine.Room(slots, longest + DELAY, slots * (longest + DELAY))
-        self._decoder = engine.SlotDecoder(lm, numbers, room, [USUAL])
+        self._decoder = engine.SlotDecoder(lm, numbers, room, [USUAL], way=way)
         if not graphs:
             self._decoder._graphs = None
         self._slots: list[Any] = [None] * slots
-        cues = {index: row(lm, longest, index) for index in range(slots)}
+        cues = {index: row(lm, position + 64, index) for index, position in enumerate(positions)}
         with torch.no_grad():
             self._decoder._fill(
                 self._slots, Queue((index, longest + DELAY) for index in cues), cues.__getitem__
             )
             for index, position in enumerate(positions):
+                self._fill_past(numbers, index, position)
                 self._slots[index].position = position
                 self._decoder._numbers[:2, index] = position
             self._decoder._codes.clamp_(min=0)
+
+    def _fill_past(self, numbers: weights.Weights, slot: int, count: int) -> None:
+        """Memory that was never written costs nothing to read, so what lies behind a cue is written."""
+        shape = (2, count, numbers.heads_count, numbers.head_dim)
+        past = torch.randn(shape, device=numbers.device).to(numbers.cache_dtype)
+        for layer in range(len(numbers.layers)):
+            self._decoder._cache.fill(layer, slot, past, past)
 
     @torch.no_grad()
     def step(self) -> None:
         """One step of every slot."""
         self._decoder._step(self._slots)
+
+
+class Together:
+    """Ours as a worker has it: on a CPU groups of slots side by side, each with threads of its own."""
+
+    def __init__(self, lm: Any, numbers: weights.Weights, positions: Sequence[int]) -> None:
+        self.count = groups_of("cpu", torch.get_num_threads())
+        self._threads = max(1, torch.get_num_threads() // self.count)
+        self._pool = ThreadPoolExecutor(
+            self.count, initializer=torch.set_num_threads, initargs=(self._threads,)
+        )
+        makers = [self._pool.submit(Ours, lm, numbers, positions) for _ in range(self.count)]
+        self._groups = [maker.result() for maker in makers]
+
+    def steps(self, count: int) -> None:
+        """``count`` steps of every slot of every group."""
+
+        def work(group: Ours) -> None:
+            torch.set_num_threads(self._threads)
+            for _ in range(count):
+                group.step()
+
+        usual = torch.get_num_threads()
+        list(self._pool.map(work, self._groups))
+        torch.set_num_threads(usual)
 
 
 def representative(lengths: Sequence[int], slots: int) -> list[int]:
@@ -207,6 +254,11 @@ def representative(lengths: Sequence[int], slots: int) -> list[int]:
 def operations(dim: int, layers: int, card: int, slots: int) -> float:
     """Floating-point operations of the matrix products of a step: 14 dim^2 a layer, 12 without cross-attention."""
     return 2.0 * slots * (layers * (14 + 12) * dim * dim + 2 * 4 * card * dim)
+
+
+def attention_operations(dim: int, layers: int, positions: Sequence[int]) -> float:
+    """Floating-point operations of a step's attention: each of two rows looks at each position, and sums it up."""
+    return 8.0 * dim * layers * sum(positions)
 
 
 def matmul_rate(dim: int, rows: int, dtype: torch.dtype, device: str) -> Callable[[], float]:
@@ -237,7 +289,10 @@ def parity() -> dict[str, Any]:
     rows = [row(lm, frames, 1, GREEDY, text) for text, frames in cues]
     room = engine.Room(32, 24 + DELAY, 10_000)
     queue = Queue((index, one.length + DELAY) for index, one in enumerate(rows))
-    ours = dict(engine.SlotDecoder(lm, numbers, room, [GREEDY]).run(queue, rows.__getitem__))
+    decoder: Groups[int] = Groups(
+        lambda: engine.SlotDecoder(lm, numbers, room, [GREEDY]), groups_of("cpu", torch.get_num_threads())
+    )
+    ours = dict(decoder.run(queue, rows.__getitem__))
     same = []
     for index, (text, frames) in enumerate(cues):
         attributes = conditioners.ConditioningAttributes(text={"description": text})
@@ -255,22 +310,25 @@ def side_by_side(slots: int, dtype: torch.dtype, rounds: int, count: int) -> dic
     mean = round(statistics.mean(positions))
     batch_at = 100
     rate = matmul_rate(dim, 2 * slots, dtype, "cpu")
-    ours = Ours(lm, weights.read(lm, dtype), positions)
-    single, batched, mine, rates = Clock(), Clock(), Clock(), []
-    ours.step()
-    with stock_at(lm, 1, mean) as alone, stock_at(lm, slots, batch_at) as many:
+    ours = Together(lm, weights.read(lm, dtype), positions)
+    cues = slots * ours.count
+    single, batched, several, rates = Clock(), Clock(), Clock(), []
+    ours.steps(1)
+    with stock_at(lm, 1, mean) as alone, stock_at(lm, cues, batch_at) as many:
         alone()
         for _ in range(rounds):
             single.time(alone)
-            mine.time(ours.step)
+            several.time(lambda: ours.steps(STEPS))
             rates.append(rate())
-            mine.time(ours.step)
+            several.time(lambda: ours.steps(STEPS))
             single.time(alone)
         batched.time(many)
-    schedule = use([length + DELAY - 1 for length in lengths], slots)
+    mine = Clock(several.wall / STEPS, several.cpu / STEPS)
+    schedule = use([length + DELAY - 1 for length in lengths], cues)
     steps_single = sum(length + DELAY - 1 for length in lengths)
-    padded = [max(lengths[first : first + slots]) + DELAY - 1 for first in range(0, len(lengths), slots)]
+    padded = [max(lengths[first : first + cues]) + DELAY - 1 for first in range(0, len(lengths), cues)]
     audio = sum(lengths) / FRAME_RATE
+    work = ours.count * (operations(dim, layers, 2048, slots) + attention_operations(dim, layers, positions))
 
     def speeds(which: str) -> tuple[float, float, float]:
         own, one, all_ = (getattr(clock, which) for clock in (mine, single, batched))
@@ -283,7 +341,7 @@ def side_by_side(slots: int, dtype: torch.dtype, rounds: int, count: int) -> dic
         "ratio_vs_single": round(wall[0] / wall[1], 2),
         "ratio_vs_batched": round(wall[0] / wall[2], 2),
         "wasted_row_steps": round(schedule.wasted_share, 4),
-        "fraction_of_matmul_rate": round(operations(dim, layers, 2048, slots) / mine.cpu / best, 3),
+        "fraction_of_matmul_rate": round(work / mine.cpu / best, 3),
         "ratio_vs_single_cpu": round(cpu[0] / cpu[1], 2),
         "ratio_vs_batched_cpu": round(cpu[0] / cpu[2], 2),
         "audio_seconds_a_second": {
@@ -298,6 +356,7 @@ def side_by_side(slots: int, dtype: torch.dtype, rounds: int, count: int) -> dic
         "step_cpu_seconds": {"ours": mine.cpu, "single": single.cpu, "batched": batched.cpu},
         "matmul_gflops": round(best / 1e9, 1),
         "slots": slots,
+        "groups": ours.count,
         "cues": len(lengths),
         "mean_position": mean,
         "batched_measured_at_position": batch_at,
@@ -312,7 +371,10 @@ def whole_cues(slots: int, dtype: torch.dtype, count: int) -> dict[str, Any]:
     lengths = manifest(count)
     rows = [row(lm, length, index) for index, length in enumerate(lengths)]
     room = engine.Room(slots, max(lengths) + DELAY, slots * (max(lengths) + DELAY))
-    decoder = engine.SlotDecoder(lm, weights.read(lm, dtype), room, [USUAL])
+    numbers = weights.read(lm, dtype)
+    decoder: Groups[int] = Groups(
+        lambda: engine.SlotDecoder(lm, numbers, room, [USUAL]), groups_of("cpu", torch.get_num_threads())
+    )
     queue = Queue((index, one.length + DELAY) for index, one in enumerate(rows))
     single, mine = Clock(), Clock()
     attributes = conditioners.ConditioningAttributes(text={"description": "a"})
@@ -336,74 +398,6 @@ def whole_cues(slots: int, dtype: torch.dtype, count: int) -> dict[str, Any]:
     }
 
 
-def on_cuda() -> list[dict[str, Any]]:
-    """Every shape and number of slots on the CUDA device, with its copy bandwidth and matmul rate of the same run."""
-    found: list[dict[str, Any]] = [{"device": torch.cuda.get_device_name(), **_cuda_roof()}]
-    bandwidth, flops = found[0]["copy_bytes_a_second"], found[0]["matmul_flops"]
-    for shape, (dim, layers, _) in SHAPES.items():
-        lm = model_of(shape, device="cuda")
-        numbers = weights.read(lm, torch.float16)
-        singles = {}
-        for seconds in (3, 30):
-            half = seconds * FRAME_RATE // 2
-            for cues in (1, 32):
-                clock = Clock()
-                with stock_at(lm, cues, half) as step:
-                    for _ in range(4):
-                        clock.time(step)
-                singles[cues, seconds] = cues / FRAME_RATE / clock.wall
-        mixes = {"3s": 75, "30s": 750, "mixed": 0}
-        for slots in (1, 8, 32, 128):
-            for name, position in mixes.items():
-                if slots * 30 * FRAME_RATE * 8 * layers * dim > 90e9 and name != "3s":
-                    continue
-                places = representative(manifest(600), slots) if name == "mixed" else [position] * slots
-                found.append(
-                    {"shape": shape, "slots": slots, "cues": name}
-                    | _cuda_steps(lm, numbers, places, bandwidth, flops)
-                    | {f"stock_{cues}_{s}s": round(value, 2) for (cues, s), value in singles.items()}
-                )
-        del lm, numbers
-        torch.cuda.empty_cache()
-    return found
-
-
-def _cuda_steps(
-    lm: Any, numbers: weights.Weights, places: Sequence[int], bandwidth: float, flops: float
-) -> dict[str, Any]:
-    speeds = {}
-    for name, graphs in (("eager", False), ("graphs", True)):
-        ours, clock = Ours(lm, numbers, places, graphs), Clock()
-        for _ in range(3):
-            ours.step()
-        for _ in range(10):
-            clock.time(ours.step)
-        speeds[name] = clock.wall
-        del ours
-    dim, layers = numbers.dim, len(numbers.layers)
-    reads = 2 * (14 * dim * dim * layers + 8192 * dim) + sum(places) * 2 * 2 * layers * dim * 2
-    roof = max(reads / bandwidth, operations(dim, layers, numbers.card, len(places)) / flops)
-    return {
-        "eager_audio_s_a_s": round(len(places) / FRAME_RATE / speeds["eager"], 1),
-        "graphs_audio_s_a_s": round(len(places) / FRAME_RATE / speeds["graphs"], 1),
-        "step_over_roof": round(speeds["graphs"] / roof, 2),
-    }
-
-
-def _cuda_roof() -> dict[str, float]:
-    a = torch.randn(1 << 28, device="cuda")
-    b = torch.empty_like(a)
-    x = torch.randn(8192, 8192, device="cuda", dtype=torch.float16)
-    copy, product = Clock(), Clock()
-    for _ in range(5):
-        copy.time(lambda: b.copy_(a))
-        product.time(lambda: x @ x)
-    return {
-        "copy_bytes_a_second": 2 * a.numel() * 4 / copy.wall,
-        "matmul_flops": 2 * 8192**3 / product.wall,
-    }
-
-
 def main() -> None:
     """Read the command line and print what was measured."""
     parser = argparse.ArgumentParser(
@@ -413,19 +407,30 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object and nothing else")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--dtype", choices=("bfloat16", "float32"), help="only this one")
-    parser.add_argument("--slots", type=int, default=32)
+    parser.add_argument("--slots", type=int, default=32, help="slots of each group")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument(
         "--cues", type=int, default=300, help="cues of the manifest that steps are weighed by"
     )
     parser.add_argument("--whole", type=int, default=20, help="cues to decode from end to end")
     parser.add_argument("--threads", type=int)
+    parser.add_argument("--minutes", type=float, default=7.0, help="CUDA: when to end, whatever is left")
+    parser.add_argument(
+        "--save", type=Path, default=Path("decode-cuda.json"), help="CUDA: where results go as they come"
+    )
+    parser.add_argument(
+        "--dry-shapes",
+        choices=("tiny",),
+        help="run the CUDA part on shapes that mean nothing, to try it on a CPU",
+    )
     asked = parser.parse_args()
     if asked.threads:
         torch.set_num_threads(asked.threads)
     transformer.set_efficient_attention_backend("torch")
-    if asked.device == "cuda":
-        print(json.dumps(on_cuda(), indent=None if asked.json else 2))
+    if asked.device == "cuda" or asked.dry_shapes:
+        # By name, because it builds on this file.
+        found_on_cuda = importlib.import_module("decode_cuda").run(asked)
+        print(json.dumps(found_on_cuda, indent=None if asked.json else 2))
         return
     dtypes = [asked.dtype] if asked.dtype else ["bfloat16"] if asked.quick else ["bfloat16", "float32"]
     found: list[dict[str, Any]] = []

@@ -34,7 +34,17 @@ from pipeline.jobs import (
     TakesJob,
     VariationOrder,
 )
-from pipeline.plan import AssetPlan, Shard, TakeOrder, VariationPlan, group_digest, master_digest, share_out
+from pipeline.plan import (
+    AssetPlan,
+    BuildEstimate,
+    Shard,
+    TakeOrder,
+    VariationPlan,
+    estimate,
+    group_digest,
+    master_digest,
+    share_out,
+)
 from pipeline.provenance import ManifestFacts
 from pipeline.provenance.facts import git_commit
 
@@ -73,7 +83,7 @@ class BuildRun:
         self._made_masters: set[str] = set()
         self._digests: dict[tuple[str, int], str] = {}
         self._stages: dict[str, float] = {}
-        self._estimated_seconds = 0.0
+        self._estimate = BuildEstimate(0.0, ())
         self._version: Version | None = None
         self._published = False
         self._report: str | None = None
@@ -109,12 +119,13 @@ class BuildRun:
         orders = list(self._prepared.plan.orders())
         engines = {order.recipe.engine for order in orders}
         workers = sum(len(devices_for(find_engine(name), self._asked)) for name in engines)
-        self._estimated_seconds = sum(order.cost for order in orders) / max(workers, 1)
+        self._estimate = estimate(orders, lambda name: devices_for(find_engine(name), self._asked), workers)
         self._journal.write(
             "generate-began",
             takes=len(orders),
             audio_seconds=sum(order.recipe.seconds for order in orders),
-            estimated_seconds=self._estimated_seconds,
+            estimated_seconds=round(self._estimate.seconds, 3),
+            estimate=self._estimate.to_json(),
         )
         self._stages["generate"] = time.monotonic()
         return share_out(orders, max(workers, 1))
@@ -139,8 +150,8 @@ class BuildRun:
             "master-began",
             masters=sum(len(order.wanted) for order in orders),
             audio_seconds=sum(order.seconds for order in orders),
-            generate_seconds=self._stages["generate"],
-            generate_estimated_seconds=self._estimated_seconds,
+            generate_seconds=round(self._stages["generate"], 3),
+            generate_estimated_seconds=round(self._estimate.seconds, 3),
         )
         piles = max(1, min(len(orders), len(self._mastering_devices()) * _CHUNKS_PER_WORKER))
         chunks = (AssetChunk(tuple(orders[first::piles])) for first in range(piles))
@@ -191,6 +202,11 @@ class BuildRun:
             ],
             "run": self.run,
             "report": self._report,
+            "generate": {
+                "seconds": round(self._stages.get("generate", 0.0), 3),
+                "estimated_seconds": round(self._estimate.seconds, 3),
+                "basis": self._estimate.basis,
+            },
             "seconds": round(time.monotonic() - self._began, 3),
         }
 

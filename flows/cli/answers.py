@@ -40,6 +40,20 @@ def answer_json(value: Any) -> None:
     typer.echo(json.dumps(value, indent=1 if sys.stdout.isatty() else None, ensure_ascii=False))
 
 
+def duration(seconds: float) -> str:
+    """Seconds as a person reads them.
+
+    >>> duration(4.25), duration(95), duration(7300)
+    ('4.2 s', '1 min 35 s', '2 h 1 min')
+    """
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    return (
+        f"{whole // 60} min {whole % 60} s" if whole < 3600 else f"{whole // 3600} h {whole % 3600 // 60} min"
+    )
+
+
 def command(function: Callable[P, R]) -> Callable[P, R]:
     """A command whose errors are told in one place, as text or (with ``as_json``) as a JSON object."""
 

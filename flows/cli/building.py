@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.cli.answers import answer, answer_json, collector_at_rest, command, remark
+from flows.cli.answers import answer, answer_json, collector_at_rest, command, duration, remark
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Manifest, Only, Outputs, Profile, find_manifest
 from flows.devices import parse_devices
 from flows.prepare import Prepared, prepare, unbuilt, up_to_date
@@ -110,6 +110,12 @@ def _tell(result: dict[str, Any], prepared: Prepared) -> None:
         return
     state = "published" if result["published"] else "unchanged"
     answer(f"catalog version {result['version']} {state}: {made} in {result['seconds']:.1f} s")
+    spent = result["generate"]
+    if result["generated"]:
+        remark(
+            f"generating took {duration(spent['seconds'])}; the estimate was {duration(spent['estimated_seconds'])} "
+            f"({spent['basis']})"
+        )
     _tell_credentials(prepared)
     if result["waiting"]:
         remark(f"{result['waiting']} new takes wait for review: cuesmith catalog show --state waiting")

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from flows.cli.answers import answer, answer_json, collector_at_rest, command, remark
+from flows.cli.answers import answer, answer_json, collector_at_rest, command, duration, remark
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Manifest, Only, Outputs, Profile, find_manifest
+from flows.devices import devices_for
 from flows.prepare import prepare
 from pipeline.errors import UsageError
+from pipeline.generators import find_engine
 from pipeline.manifest import json_schema_text, load
-from pipeline.plan import Plan, check
+from pipeline.plan import BuildEstimate, Plan, check, estimate
 
 _STALE = 1
 
@@ -109,13 +112,16 @@ def plan_command(
 ) -> None:
     """Tell what a build would do, and why.
 
-    Needs no GPU, no weights, no network.
+    It estimates how long generating will take on this machine's devices: as earlier builds on them did, or by
+    arithmetic. Needs no GPU, no weights, no network.
     """
     prepared = prepare(find_manifest(manifest), outputs, profile, only or ())
+    wanted = estimate(prepared.plan.orders(), lambda name: devices_for(find_engine(name), None))
     if as_json:
-        answer_json(prepared.plan.to_json())
+        answer_json(prepared.plan.to_json() | {"estimate": wanted.to_json()})
     else:
         _tell(prepared.plan, everything)
+        _tell_estimate(wanted)
     if check_only and prepared.plan.stale:
         raise typer.Exit(_STALE)
 
@@ -132,4 +138,17 @@ def _tell(plan: Plan, everything: bool) -> None:
     for line in totals["generate"]:
         remark(
             f"  {line['engine']} {line['model']}: {line['takes']} takes, {line['audio_seconds']:.1f} s of audio"
+        )
+
+
+def _tell_estimate(wanted: BuildEstimate) -> None:
+    if not wanted.models:
+        return
+    remark(f"generating will take about {duration(wanted.seconds)}")
+    for one in wanted.models:
+        counted = [
+            f"{device} x {many}" if many > 1 else device for device, many in Counter(one.devices).items()
+        ]
+        remark(
+            f"  {one.engine} {one.model}: {duration(one.device_seconds)} of {', '.join(counted)}, from {one.basis}"
         )

@@ -95,6 +95,29 @@ class Generator(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """How long recipes will keep one device busy."""
+
+    seconds: float
+    """Making them, the model being there."""
+    load_seconds: float
+    """Bringing the model onto the device, once."""
+    start_seconds: float
+    """Until a new worker process has imported what it needs, once."""
+    basis: str
+    """For the person: where the figures come from."""
+
+
+@runtime_checkable
+class Estimator(Protocol):
+    """An engine that knows better than its recipes' summed `Engine.cost` how long they will take."""
+
+    def estimate(self, recipes: Sequence[Recipe], device: str) -> Estimate:
+        """How long ``recipes``, all of one model, will keep ``device`` busy in one go. Light, as all of an engine."""
+        ...
+
+
 @runtime_checkable
 class Engine(Protocol):
     """What an entry point in group ``cuesmith.engines`` names."""

@@ -2,6 +2,7 @@
 
 from pipeline.plan.decide import check, plan
 from pipeline.plan.digests import group_digest, master_digest, mastering_digest
+from pipeline.plan.estimating import BuildEstimate, ModelEstimate, estimate
 from pipeline.plan.known import APPROVED, LOCKED, LOCKED_IN_MANIFEST, TAKES_ITS_PLACE, WAITS, WILL_WAIT, Known
 from pipeline.plan.reasons import recipe_reasons, say, spec_reasons
 from pipeline.plan.shards import Shard, share_out
@@ -16,12 +17,15 @@ __all__ = [
     "WILL_WAIT",
     "Action",
     "AssetPlan",
+    "BuildEstimate",
     "Known",
+    "ModelEstimate",
     "Plan",
     "Shard",
     "TakeOrder",
     "VariationPlan",
     "check",
+    "estimate",
     "group_digest",
     "master_digest",
     "mastering_digest",

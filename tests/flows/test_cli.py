@@ -87,7 +87,10 @@ def test_manifest_errors_are_told_all_at_once_with_exit_2(toys: ToyProject, plac
 
 def test_plan_prints_one_object(place: list[str]) -> None:
     told = answer("plan", *place)
-    assert set(told) == {"assets", "totals"}
+    assert set(told) == {"assets", "totals", "estimate"}
+    [model] = told["estimate"].pop("models")
+    assert (model["takes"], model["device_seconds"]) == (4, 1.7)
+    assert 0.5 <= told["estimate"]["seconds"] <= 1.7
     assert told["assets"][0] == {
         "asset": "a/one",
         "variation": 1,
@@ -105,8 +108,10 @@ def test_build_prints_one_object_and_check_follows_it(toys: ToyProject, place: l
     assert run("plan", "--check", *place).exit_code == 1
     told = answer("build", *place, "--devices", "cpu")
     made = {"version", "published", "generated", "mastered", "reused", "waiting", "failed"}
-    keys = made | {"run", "report", "seconds"}
+    keys = made | {"run", "report", "generate", "seconds"}
     assert set(told) == keys
+    assert told["generate"]["estimated_seconds"] == 1.7
+    assert 0 < told["generate"]["seconds"] < told["seconds"]
     assert run("plan", "--check", *place).exit_code == 0
     again = answer("build", *place)
     assert (again["version"], again["published"], again["reused"]) == (told["version"], False, 4)

@@ -1,10 +1,9 @@
-"""EnCodec at both ends: audio into codes for continuation, codes into audio in micro-batches, codes into bytes."""
+"""EnCodec at both ends: audio into codes for continuation, codes into audio, codes into bytes."""
 
 from __future__ import annotations
 
 import io
 import json
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,6 @@ import torch
 from pipeline.audio import Clip, resample
 from pipeline.errors import GenerationError
 from pipeline.generators.audiocraft.loading import Loaded
-from pipeline.generators.audiocraft.memory import codec_rows
 
 CODES_SCHEMA = "cuesmith.codes/1"
 
@@ -37,24 +35,14 @@ def encode(loaded: Loaded, samples: torch.Tensor) -> torch.Tensor:
 
 
 @torch.no_grad()
-def decode(loaded: Loaded, codes: Sequence[torch.Tensor]) -> list[torch.Tensor]:
-    """Audio float32 [channels, samples] of each of ``codes`` [codebooks, frames], on the CPU.
+def decode(loaded: Loaded, codes: torch.Tensor) -> torch.Tensor:
+    """Audio float32 [channels, samples] of ``codes`` [codebooks, frames], on the model's device.
 
-    Codes of one length go together, always as many as the device has room for, so that neighbours change no bit.
+    One take at a time: EnCodec's layers fill a device with seconds of audio alone, and a batch's shape would be part of
+    every take's bits.
     """
-    generator = loaded.generator
-    audio: dict[int, torch.Tensor] = {}
-    by_length: dict[int, list[int]] = {}
-    for index, one in enumerate(codes):
-        by_length.setdefault(one.shape[1], []).append(index)
-    for frames, indices in by_length.items():
-        room = codec_rows(loaded.device, frames / generator.frame_rate)
-        for first in range(0, len(indices), room):
-            part = indices[first : first + room]
-            batch = torch.stack([codes[index] for index in [*part, *part[:1] * (room - len(part))]])
-            decoded = generator.generate_audio(batch).float().cpu()
-            audio.update(zip(part, decoded, strict=False))
-    return [audio[index] for index in range(len(codes))]
+    audio: torch.Tensor = loaded.generator.generate_audio(codes[None])[0]
+    return audio
 
 
 def pack(codes: torch.Tensor, loaded: Loaded) -> bytes:

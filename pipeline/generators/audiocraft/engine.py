@@ -4,28 +4,29 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import cast
 
 from pipeline.errors import MachineError
+from pipeline.generators.audiocraft import costs, speeds
 from pipeline.generators.audiocraft.asking import ask
-from pipeline.generators.audiocraft.models import BY_ID
-from pipeline.generators.protocol import Ask, Generator
+from pipeline.generators.protocol import Ask, Estimate, Generator
 from pipeline.manifest.spec import AssetSpec
 from pipeline.recipe import Recipe
 
 VERSION = "1"
 
-_SECONDS = {"cpu": 0.5, "mps": 0.5, "cuda": 0.002}
-"""Time that a second of musicgen-small's audio takes in full slots: on a CPU as measured, on CUDA twice the roofline
-of an H200 (docs/decoder.md), on MPS unknown."""
-_SMALL = 1024 * 1024 * 24
-_MAGNET = 0.2
-"""Passes of a MAGNeT against those of a model that makes one frame a step."""
+_PROBE = """
+import json, torch
+names = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+print(json.dumps({"cuda": names, "mps": torch.backends.mps.is_available()}))
+"""
 
 
 class AudioCraftEngine:
@@ -41,15 +42,32 @@ class AudioCraftEngine:
 
     def devices(self) -> Sequence[str]:
         """Every CUDA device; else MPS; else the CPU, once, since torch uses all its cores."""
-        return _devices()
+        return tuple(_devices())
 
     def cost(self, recipe: Recipe) -> float:
-        """Seconds on this machine's device: audio by the model's weights, in slots that are all taken."""
-        model = BY_ID.get(recipe.model)
-        weights = model.dim**2 * model.layers / _SMALL if model else 0.05
-        kind = self.devices()[0].partition(":")[0]
-        share = _MAGNET if model and model.family == "magnet" else 1.0
-        return recipe.seconds * _SECONDS[kind] * weights * share
+        """Seconds on this machine's kind of device by arithmetic, in slots that are all taken."""
+        model = costs.model_of(recipe.model, recipe.revision)
+        return costs.share_of(model, recipe, _kind(next(iter(_devices()))))
+
+    def estimate(self, recipes: Sequence[Recipe], device: str) -> Estimate:
+        """As builds on this machine took, or by arithmetic where there was none yet."""
+        name, revision = recipes[0].model, recipes[0].revision
+        model, kind = costs.model_of(name, revision), _kind(device)
+        here = _devices()
+        named = (
+            here.get(device) or here.get(f"{device}:0") or (speeds.processor() if kind == "cpu" else device)
+        )
+        known = speeds.find(name, revision, named)
+        slots = known.slots if known else costs.slots_of(model, kind)
+        start = speeds.start_of(named)
+        return Estimate(
+            costs.busy_seconds(model, recipes, kind, slots) * (known.factor if known else 1.0),
+            (known.load if known else 0.0) or costs.load_seconds(model),
+            costs.start_seconds() if start is None else start,
+            f"builds on {named}, the last on {known.at} ({known.slots} at once, {known.dtype})"
+            if known
+            else f"arithmetic, nothing was made on {named} yet",
+        )
 
     def open(self, device: str) -> Generator:
         """Import torch and AudioCraft; models are loaded when recipes ask for them."""
@@ -57,23 +75,32 @@ class AudioCraftEngine:
             raise MachineError(
                 "engine audiocraft is not installed (no torch); run: make setup-audiocraft, or see docs/audiocraft.md"
             )
+        is_first, began = "torch" not in sys.modules, time.monotonic()
         generator = importlib.import_module("pipeline.generators.audiocraft.generator")
-        return cast(Generator, generator.AudioCraftGenerator(device))
+        opened = generator.AudioCraftGenerator(device)
+        if is_first:
+            speeds.learn_start(opened.device_name, time.monotonic() - began)
+        return cast(Generator, opened)
+
+
+def _kind(device: str) -> str:
+    return device.partition(":")[0]
 
 
 @cache
-def _devices() -> tuple[str, ...]:
-    """Asked of torch in a process of its own, so that planning a build imports none."""
+def _devices() -> Mapping[str, str]:
+    """Devices and their names, asked of torch in a process of its own, so that planning a build imports none."""
+    alone = {"cpu": speeds.processor()}
     if shutil.which("nvidia-smi") is None and sys.platform != "darwin":
-        return ("cpu",)
-    code = "import torch;print(torch.cuda.device_count(), int(torch.backends.mps.is_available()))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    words = done.stdout.split()
-    if done.returncode or len(words) != 2:
-        return ("cpu",)
-    if int(words[0]):
-        return tuple(f"cuda:{index}" for index in range(int(words[0])))
-    return ("mps",) if int(words[1]) else ("cpu",)
+        return alone
+    done = subprocess.run([sys.executable, "-c", _PROBE], capture_output=True, text=True, check=False)
+    try:
+        found = json.loads(done.stdout)
+    except ValueError:
+        return alone
+    if found["cuda"]:
+        return {f"cuda:{index}": name for index, name in enumerate(found["cuda"])}
+    return {"mps": speeds.processor()} if found["mps"] else alone
 
 
 ENGINE = AudioCraftEngine()

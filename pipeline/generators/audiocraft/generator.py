@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from importlib.metadata import version
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import torch
 
 from pipeline.audio import Clip
 from pipeline.errors import GenerationError, MachineError
-from pipeline.generators.audiocraft import codec, decoders, slotted
+from pipeline.generators.audiocraft import codec, costs, decoders, lanes, slotted, speeds
 from pipeline.generators.audiocraft.loading import Loaded, load
 from pipeline.generators.audiocraft.memory import (
-    codec_rows,
     free_memory,
     lm_bytes_a_row,
     lm_rows,
     next_that_fits,
     parameter_bytes,
-    stepping_down,
     too_little_memory,
 )
 from pipeline.generators.audiocraft.models import HELPERS
@@ -29,14 +31,21 @@ from pipeline.generators.audiocraft.takes import Conditions, Take
 from pipeline.generators.protocol import GeneratedTake, Outcome
 from pipeline.recipe import Recipe
 
-Progress = Callable[[int, int], None]
-
 
 class AudioCraftGenerator:
     """Models on one device, each loaded once, when a recipe first asks for it."""
 
-    def __init__(self, device: str) -> None:
+    def __init__(
+        self,
+        device: str,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        lane: Callable[[str], lanes.Lane] = lanes.lane_for,
+    ) -> None:
+        """``clock`` tells seconds, for the next plan's estimate; ``lane`` is where the codec of a device works."""
         self._device = _checked(device)
+        self._clock = clock
+        self._lane = lane(self._device)
         self._loaded: dict[tuple[str, str], Loaded] = {}
         self._rows: dict[tuple[str, str], int] = {}
         self._slotted: dict[tuple[str, str], slotted.Slotted] = {}
@@ -48,13 +57,45 @@ class AudioCraftGenerator:
         for recipe in recipes:
             by_model.setdefault((recipe.model, recipe.revision), []).append(recipe)
         for key, group in by_model.items():
-            yield from self._generate(self._model(*key), group, audio)
+            began, is_new = self._clock(), key not in self._loaded
+            loaded = self._model(*key)
+            ready = self._clock()
+            whole = True
+            for recipe, outcome in self._generate(loaded, group, audio):
+                whole = whole and not isinstance(outcome, GenerationError)
+                yield recipe, outcome
+            if whole:
+                self._learn(loaded, group, self._clock() - ready, ready - began if is_new else None)
+
+    @property
+    def device_name(self) -> str:
+        """The device as `speeds` knows it."""
+        if self._device.startswith("cuda"):
+            return str(torch.cuda.get_device_name(torch.device(self._device)))
+        return speeds.processor()
+
+    def _learn(self, loaded: Loaded, recipes: Sequence[Recipe], taken: float, load: float | None) -> None:
+        """Remember for later plans how long ``recipes`` took."""
+        key = (loaded.model.id, loaded.stored.revision)
+        slots, kind = self._rows[key], self._device.partition(":")[0]
+        speeds.learn(
+            model=key[0],
+            revision=key[1],
+            device=self.device_name,
+            dtype=self._slotted[key].dtype if key in self._slotted else loaded.dtype,
+            slots=slots,
+            taken=taken,
+            expected=costs.busy_seconds(loaded.model, recipes, kind, slots),
+            load=load,
+        )
 
     def software(self) -> Mapping[str, str]:
         """Versions of what the audio depends on besides the recipe."""
         found = {name: version(name) for name in ("torch", "audiocraft", "transformers")}
         found["melody_stems"] = "none" if "demucs" in self._missing else f"demucs {version('demucs')}"
         if self._device.startswith("cuda"):
+            with suppress(PackageNotFoundError):
+                found["triton"] = version("triton")
             found["cuda"] = str(torch.version.cuda)
             found["gpu"] = torch.cuda.get_device_name(torch.device(self._device))
         else:
@@ -116,22 +157,20 @@ class AudioCraftGenerator:
         """Decode ``pending`` in slots; when memory runs out, go on with half as many of them."""
         key = (loaded.model.id, loaded.stored.revision)
         model = self._slotted[key]
-        done: list[Take] = []
         while pending:
             slots = self._rows[key]
+            codec_queue = self._codec_queue(loaded)
+            how = _How(slots, model.dtype, model.way)
             made = model.run(pending, slots)
             while (take := next_that_fits(made)) is not None:
                 pending.remove(take)
                 if take.error is not None:
                     yield take.recipe, take.error
-                    continue
-                done.append(take)
-                if len(done) >= codec_rows(self._device, loaded.model.window_s):
-                    yield from self._finish(loaded, done, slots, model.dtype)
-                    done = []
+                else:
+                    yield from _outcomes(loaded, codec_queue.put(take, take.codes), how)
+            # What the attempt had allocated is the codec's now.
             del made
-            yield from self._finish(loaded, done, slots, model.dtype)
-            done = []
+            yield from _outcomes(loaded, codec_queue.drain(), how)
             if not pending:
                 return
             free_memory()
@@ -143,36 +182,53 @@ class AudioCraftGenerator:
 
     def _in_batches(self, loaded: Loaded, takes: Sequence[Take]) -> Iterator[Outcome]:
         key = (loaded.model.id, loaded.stored.revision)
+        codec_queue = self._codec_queue(loaded)
         for ended, rows in decoders.decode_all(loaded, takes, self._rows[key]):
             self._rows[key] = rows
-            yield from ((take.recipe, take.error) for take in ended if take.error is not None)
-            yield from self._finish(
-                loaded, [take for take in ended if take.error is None], rows, loaded.dtype
-            )
+            how = _How(rows, loaded.dtype, "batches")
+            for take in ended:
+                if take.error is not None:
+                    yield take.recipe, take.error
+                else:
+                    yield from _outcomes(loaded, codec_queue.put(take, take.codes), how)
+            # What is still underway was made with these rows; the next batch may have fewer.
+            yield from _outcomes(loaded, codec_queue.drain(), how)
 
-    def _finish(self, loaded: Loaded, takes: Sequence[Take], rows: int, dtype: str) -> Iterator[Outcome]:
-        try:
-            audio, _ = stepping_down(
-                lambda part, _: codec.decode(loaded, [take.codes for take in part]), takes, max(1, len(takes))
-            )
-        except GenerationError as error:
-            yield from ((take.recipe, error) for take in takes)
-            return
-        for take, samples in zip(takes, audio, strict=True):
-            yield take.recipe, _take(loaded, take, samples, rows, dtype)
+    def _codec_queue(self, loaded: Loaded) -> lanes.CodecQueue[Take]:
+        return lanes.CodecQueue(self._lane, partial(codec.decode, loaded))
 
 
-def _take(loaded: Loaded, take: Take, samples: torch.Tensor, rows: int, dtype: str) -> GeneratedTake:
+@dataclass(frozen=True, slots=True)
+class _How:
+    """What of the machine decides a take's bits besides its recipe."""
+
+    rows: int
+    dtype: str
+    step: str
+
+
+def _outcomes(loaded: Loaded, decoded: Iterator[tuple[Take, lanes.Decoded]], how: _How) -> Iterator[Outcome]:
+    for take, found in decoded:
+        if isinstance(found, GenerationError):
+            yield take.recipe, found
+        else:
+            made = _take(loaded, take, found, how)
+            take.let_go()
+            yield take.recipe, made
+            del made, found
+
+
+def _take(loaded: Loaded, take: Take, samples: torch.Tensor, how: _How) -> GeneratedTake:
     generator = loaded.generator
     rate = int(generator.sample_rate)
     first = round(take.prompt_frames * rate / generator.frame_rate)
     length = round(take.recipe.seconds * rate)
     clip = Clip(samples[:, first : first + length].contiguous().numpy(), rate)
     codes = codec.pack(take.codes, loaded)
-    return GeneratedTake(clip, attachments={"codes": codes}, notes=_notes(loaded, take, codes, rows, dtype))
+    return GeneratedTake(clip, attachments={"codes": codes}, notes=_notes(loaded, take, codes, how))
 
 
-def _notes(loaded: Loaded, take: Take, codes: bytes, rows: int, dtype: str) -> dict[str, Any]:
+def _notes(loaded: Loaded, take: Take, codes: bytes, how: _How) -> dict[str, Any]:
     recipe = take.recipe
     notes: dict[str, Any] = {
         "checkpoint": {
@@ -193,8 +249,9 @@ def _notes(loaded: Loaded, take: Take, codes: bytes, rows: int, dtype: str) -> d
             "cfg": take.sampling.cfg,
         },
         "decoder": recipe.settings["decoder"],
-        "dtype": dtype,
-        "rows": rows,
+        "dtype": how.dtype,
+        "rows": how.rows,
+        "step": how.step,
         "frames": int(take.codes.shape[1]),
         "windows": [[window.start, window.prompt, window.length] for window in take.windows],
     }
@@ -217,6 +274,8 @@ def _checked(device: str) -> str:
                 f"device {device}: there are {torch.cuda.device_count()} CUDA devices, counted from 0; "
                 "cuesmith doctor lists them"
             )
+        # A worker has one device: streams and graphs that name none shall mean this one.
+        torch.cuda.set_device(index)
         torch.backends.cudnn.benchmark = False
         torch.backends.cudnn.deterministic = True
     if kind == "mps" and not torch.backends.mps.is_available():

@@ -1,4 +1,4 @@
-"""How many rows fit: a memory model of the language model and of the codec, and stepping down when it was wrong.
+"""How many rows fit: a memory model of the language model, and stepping down when it was wrong.
 
 The number of rows is part of what decides a take's bits, so it comes from a short list and from the device, never
 from the work at hand.
@@ -21,11 +21,10 @@ R = TypeVar("R")
 USUAL_ROWS = {"cuda": 32, "mps": 4, "cpu": 8}
 """Takes decoded at once. On a CPU 8 rows take about as long as one: the weights are read once for all."""
 
+_NO_MEMORY = ("not enough memory", "out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
+
 _USABLE = 0.8
 """Share of a device's memory that weights and caches may fill; the codec works in the rest."""
-_CODEC_BYTES_A_SECOND = 64 * 32_000 * 4 * 6
-"""EnCodec's widest layers: 64 channels at the output's rate, float32, about six such tensors alive."""
-_CODEC_MOST = {"cuda": 8, "mps": 1, "cpu": 1}
 
 
 def lm_bytes_a_row(dim: int, layers: int, frames: int, bytes_a_value: int) -> int:
@@ -38,15 +37,6 @@ def lm_rows(device: str, bytes_a_row: int, weights: int, usual: int | None = Non
     rows = usual or USUAL_ROWS[device.partition(":")[0]]
     total = total_bytes(device)
     while rows > 1 and total is not None and weights + rows * bytes_a_row > total * _USABLE:
-        rows //= 2
-    return rows
-
-
-def codec_rows(device: str, seconds: float) -> int:
-    """Takes of ``seconds`` to decode to audio at once."""
-    rows = _CODEC_MOST[device.partition(":")[0]]
-    total = total_bytes(device)
-    while rows > 1 and total is not None and rows * seconds * _CODEC_BYTES_A_SECOND > total * (1 - _USABLE):
         rows //= 2
     return rows
 
@@ -91,14 +81,25 @@ def too_little_memory() -> GenerationError:
     )
 
 
+def is_out_of_memory(error: BaseException | None) -> bool:
+    """Whether ``error``, or one that it came of, says that memory ran out.
+
+    A capture that runs out of memory ends with another error, and the CPU's allocator has no error class of its own.
+    """
+    while error is not None:
+        if isinstance(error, torch.OutOfMemoryError | MemoryError):
+            return True
+        if isinstance(error, RuntimeError) and any(words in str(error) for words in _NO_MEMORY):
+            return True
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return False
+
+
 def _attempt(work: Callable[[], T]) -> T | None:
     try:
         return work()
-    except (torch.OutOfMemoryError, MemoryError):
-        return None
-    except RuntimeError as error:
-        # The CPU's allocator has no error class of its own.
-        if "not enough memory" in str(error) or "out of memory" in str(error):
+    except (RuntimeError, MemoryError) as error:
+        if is_out_of_memory(error):
             return None
         raise
 

@@ -1,7 +1,7 @@
 """Takes through the slot decoder: the way by which MusicGen and AudioGen are decoded.
 
-The slots are always the same number, and the numbers of the model are laid out once a worker. Takes with a very
-long text have a session of their own, since the text's width is part of every slot's bits.
+The slots of a group are always the same number, and the numbers of the model are laid out once a worker. Takes with a
+very long text have a session of their own, since on CUDA the text's width is part of every slot's bits.
 """
 
 from __future__ import annotations
@@ -12,20 +12,17 @@ from typing import Any
 
 import torch
 
+from pipeline.generators.audiocraft.costs import SLOTS_WHEN_SMALL, SMALL_WEIGHTS, USUAL_SLOTS, groups_of
+from pipeline.generators.audiocraft.decoder import ways
 from pipeline.generators.audiocraft.decoder import weights as reading
 from pipeline.generators.audiocraft.decoder.cache import HALVES, TEXT_BUCKET
 from pipeline.generators.audiocraft.decoder.engine import Room, SlotDecoder, size_of
+from pipeline.generators.audiocraft.decoder.groups import Groups
 from pipeline.generators.audiocraft.decoder.schedule import Queue
 from pipeline.generators.audiocraft.loading import Loaded
 from pipeline.generators.audiocraft.memory import lm_rows, parameter_bytes
 from pipeline.generators.audiocraft.takes import Take, not_numbers
 
-USUAL_SLOTS = {"cuda": 32, "mps": 8, "cpu": 32}
-"""Cues decoded at once, two rows each: enough for the weights to be read once for many."""
-
-_SMALL = 50_000_000
-"""A model of fewer weights stays in the processor's cache: it gains nothing from fewer bits or from many rows."""
-_SLOTS_WHEN_SMALL = 8
 _MOST_OF_MEMORY = 0.4
 _UNKNOWN_MEMORY = 8 << 30
 
@@ -61,12 +58,17 @@ class Slotted:
         return str(self._weights.dtype).removeprefix("torch.")
 
     @property
+    def way(self) -> ways.Way:
+        """What a step is made of; another way sums in another order."""
+        return ways.usual(self._weights)
+
+    @property
     def slots(self) -> int:
-        """Cues at once: the usual number, halved until a window of each fits the device."""
+        """Cues at once in each group: the usual number, halved until a window of each fits the device."""
         loaded = self._loaded
         kind = loaded.device.partition(":")[0]
         window = int(loaded.model.window_s * loaded.generator.frame_rate)
-        usual = _SLOTS_WHEN_SMALL if _is_small(loaded.generator.lm) else USUAL_SLOTS[kind]
+        usual = SLOTS_WHEN_SMALL if _is_small(loaded.generator.lm) else USUAL_SLOTS[kind]
         return lm_rows(
             loaded.device, window * self._position_bytes, 2 * parameter_bytes(loaded.generator.lm), usual
         )
@@ -86,8 +88,14 @@ class Slotted:
         sizes = [(take, size_of(lm, take.row)) for take in takes]
         # A take of several passes may come back longer than it is now.
         capacity = max(size for _, size in sizes) + max(window - take.row.length for take in takes)
-        room = Room(slots, capacity, max(capacity, self._budget()), width)
-        decoder = SlotDecoder(lm, self._weights, room, [take.sampling for take in takes])
+        count = groups_of(self._loaded.device.partition(":")[0], torch.get_num_threads())
+        room = Room(slots, capacity, max(capacity, self._budget() // count), width)
+        everyone = [take.sampling for take in takes]
+
+        def make() -> SlotDecoder:
+            return SlotDecoder(lm, self._weights, room, everyone)
+
+        decoder: Groups[Take] | SlotDecoder = Groups(make, count) if count > 1 else make()
         queue = Queue(sizes)
         for take, codes in decoder.run(queue, lambda take: take.row):
             if codes is None:
@@ -107,7 +115,8 @@ class Slotted:
 
 
 def _is_small(lm: Any) -> bool:
-    return int(sum(value.numel() for value in lm.parameters())) < _SMALL
+    """Whether the model stays in the processor's cache: it gains nothing from fewer bits or from many rows."""
+    return int(sum(value.numel() for value in lm.parameters())) < SMALL_WEIGHTS
 
 
 def _memory_bytes() -> int:

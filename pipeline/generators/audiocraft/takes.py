@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -87,6 +88,12 @@ class Take:
         if not self.done:
             self._known = codes[:, codes.shape[1] - self.windows[self._passes].prompt :]
             self.row = self._next_row()
+
+    def let_go(self) -> None:
+        """Forget every tensor: the take is made, and a manifest may have thousands."""
+        self._codes, self._melody = [], None
+        self.prompt = self._known = self.prompt.new_zeros((self.prompt.shape[0], 0), device="cpu")
+        self.row = replace(self.row, prompt=self._known, condition=Condition({}, 0, ()))
 
     def _next_row(self) -> Row:
         window = self.windows[self._passes]

@@ -76,6 +76,5 @@ def test_rows_follow_the_devices_memory(monkeypatch: pytest.MonkeyPatch) -> None
     for total, rows in ((140e9, 32), (24e9, 8), (8e9, 1)):
         monkeypatch.setattr(memory, "total_bytes", lambda device, total=total: int(total))
         assert memory.lm_rows("cuda:0", row, 3_000_000_000) == rows
-    assert memory.codec_rows("cuda:0", 30.0) < memory.codec_rows("cuda:0", 0.5)
     monkeypatch.setattr(memory, "total_bytes", lambda device: None)
-    assert (memory.lm_rows("cpu", row, 0), memory.codec_rows("cpu", 30.0)) == (8, 1)
+    assert memory.lm_rows("cpu", row, 0) == 8

@@ -119,7 +119,7 @@ def test_codes_read_back_as_they_were_and_decode_to_the_take(
     take = _takes(generator, [asked])[asked.digest]
     codes, about = codec.unpack(take.attachments["codes"])
     assert (codes.shape, about["model"]) == ((8, 20), "local/music-stereo")
-    [audio] = codec.decode(loaded("music-stereo"), [codes])
+    audio = codec.decode(loaded("music-stereo"), codes)
     np.testing.assert_array_equal(audio.numpy()[:, : take.clip.length], take.clip.samples)
 
 
@@ -154,5 +154,5 @@ def test_out_of_memory_in_the_midst_halves_the_rows_and_loses_no_take(
     monkeypatch.setattr(stepwise, "decode", tight)
     takes = _takes(AudioCraftGenerator("cpu"), [recipe("music", seed=seed, seconds=0.2) for seed in range(5)])
     assert len(takes) == 5
-    assert {take.notes["rows"] for take in takes.values()} == {2}
+    assert {(take.notes["rows"], take.notes["step"]) for take in takes.values()} == {(2, "batches")}
     assert tried == [8, 4, 2, 2, 2]

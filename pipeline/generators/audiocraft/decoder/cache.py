@@ -57,130 +57,6 @@ class Cache(Protocol):
         ...
 
 
-def _upright(rows: torch.Tensor) -> torch.Tensor:
-    """``rows`` [n, size] as n columns [n, size, 1], told to BLAS as transposed rows.
-
-    A matrix by such a vector, both along memory, is the form in which a CPU reads the past fastest: with the strides
-    that ``unsqueeze(2)`` gives, the same product takes four times as long.
-    """
-    return rows.unsqueeze(1).transpose(1, 2)
-
-
-class SlabCache:
-    """For CPUs: a slab a slot, as long as its cue, read up to the slot's own bucket."""
-
-    def __init__(self, weights: Weights, slots: int) -> None:
-        self._weights = weights
-        self._slots = slots
-        self._slabs: list[_Slab | None] = [None] * slots
-        self._steps: list[tuple[int, int, _Slab, torch.Tensor]] = []
-        self._seen = torch.zeros(slots, HALVES * weights.heads_count, weights.head_dim, 1)
-        self._ramp = torch.zeros(0)
-
-    def admit(self, slot: int, capacity: int) -> None:
-        """See `Cache.admit`."""
-        self._slabs[slot] = _Slab(self._weights, bucket_of(capacity))
-        width = bucket_of(capacity)
-        if len(self._ramp) < 2 * width:
-            self._ramp = torch.zeros(2 * width)
-            self._ramp[width:] = -math.inf
-
-    def release(self, slot: int) -> None:
-        """See `Cache.release`."""
-        self._slabs[slot] = None
-
-    def fill(self, layer: int, slot: int, keys: torch.Tensor, values: torch.Tensor) -> None:
-        """See `Cache.fill`."""
-        slab = self._slab(slot)
-        slab.widen(bucket_of(keys.shape[1]))
-        slab.fill(layer, keys, values)
-
-    def begin(self, positions: Sequence[int | None]) -> int:
-        """See `Cache.begin`."""
-        self._steps = []
-        for slot, position in enumerate(positions):
-            if position is None:
-                continue
-            slab = self._slab(slot)
-            slab.widen(bucket_of(position + 1))
-            start = len(self._ramp) // 2 - position - 1
-            self._steps.append((slot, position, slab, self._ramp[start : start + slab.width]))
-        return 0
-
-    def at(self, positions: torch.Tensor) -> None:
-        """See `Cache.at`; `begin` has told this cache already."""
-
-    def attend(self, layer: int, projected: torch.Tensor) -> torch.Tensor:
-        """See `Cache.attend`."""
-        weights = self._weights
-        shape = (self._slots, HALVES, 3, weights.heads_count, weights.head_dim)
-        apart = (
-            projected.float().view(shape).permute(2, 0, 1, 3, 4).reshape(3, self._slots, -1, weights.head_dim)
-        )
-        apart[0] *= weights.head_dim**-0.5
-        queries, keys, values = (one.unbind() for one in apart.unbind())
-        seen = self._seen.unbind()
-        for slot, position, slab, allowed in self._steps:
-            past_keys, past_values = slab.keys[layer], slab.values[layer]
-            past_keys[:, position].copy_(keys[slot])
-            past_values[:, :, position].copy_(values[slot])
-            looks = torch.bmm(past_keys, _upright(queries[slot])).squeeze(2).add_(allowed)
-            torch.bmm(past_values, _upright(looks.softmax(-1)), out=seen[slot])
-        return self._seen.view(self._slots * HALVES, weights.dim).to(weights.dtype)
-
-    def _slab(self, slot: int) -> _Slab:
-        slab = self._slabs[slot]
-        if slab is None:
-            raise ValueError(f"slot {slot} holds no cue")
-        return slab
-
-
-class _Slab:
-    """Keys [2 * heads, width, head_dim] and values [2 * heads, head_dim, width] of each layer.
-
-    They are dense at every width: the first part of a fixed buffer, laid out anew when the width grows. Values lie
-    along time, so that both products run along memory.
-    """
-
-    def __init__(self, weights: Weights, capacity: int) -> None:
-        self._rows, self._size = HALVES * weights.heads_count, weights.head_dim
-        shape = (len(weights.layers), self._rows * self._size * capacity)
-        # Untouched memory costs nothing: a slab takes what its width has reached.
-        self._keys = torch.empty(shape, dtype=weights.cache_dtype)
-        self._values = torch.empty(shape, dtype=weights.cache_dtype)
-        self.width = 0
-        self.keys: list[torch.Tensor] = []
-        self.values: list[torch.Tensor] = []
-
-    def widen(self, width: int) -> None:
-        """Make room for ``width`` positions; the new ones are zero."""
-        if width <= self.width:
-            return
-        old, self.width = self.width, width
-        before = self.keys, self.values
-        count = self._rows * self._size * width
-        self.keys = [flat[:count].view(self._rows, width, self._size) for flat in self._keys]
-        self.values = [flat[:count].view(self._rows, self._size, width) for flat in self._values]
-        if old == 0:
-            for one in (*self.keys, *self.values):
-                one.zero_()
-            return
-        for new, past in zip(self.keys, before[0], strict=True):
-            kept = past.clone()
-            new[:, old:].zero_()
-            new[:, :old].copy_(kept)
-        for new, past in zip(self.values, before[1], strict=True):
-            kept = past.clone()
-            new[:, :, old:].zero_()
-            new[:, :, :old].copy_(kept)
-
-    def fill(self, layer: int, keys: torch.Tensor, values: torch.Tensor) -> None:
-        """Store the first positions: [2, n, heads, head_dim] each."""
-        count = keys.shape[1]
-        self.keys[layer][:, :count] = keys.transpose(1, 2).reshape(self._rows, count, self._size)
-        self.values[layer][:, :, :count] = values.permute(0, 2, 3, 1).reshape(self._rows, self._size, count)
-
-
 class StaticCache:
     """For CUDA and MPS: one tensor for all slots, every step over the bucket of the longest.
 
@@ -199,12 +75,17 @@ class StaticCache:
         self._row = torch.arange(self._rows, device=weights.device)[:, None]
         self._head = torch.arange(weights.heads_count, device=weights.device)[None]
         self._positions = torch.zeros(self._rows, 1, dtype=torch.int64, device=weights.device)
+        self._bias = torch.zeros(0, dtype=weights.dtype, device=weights.device)
         self._width = self._capacity
 
     def admit(self, slot: int, capacity: int) -> None:
         """See `Cache.admit`."""
         if capacity > self._capacity:
             raise ValueError(f"{capacity} positions are more than the cache's {self._capacity}")
+        # A weight of zero does not hide a NaN that the slot's last cue may have left.
+        rows = slice(slot * HALVES, (slot + 1) * HALVES)
+        self._keys[:, rows].zero_()
+        self._values[:, rows].zero_()
 
     def release(self, slot: int) -> None:
         """See `Cache.release`."""
@@ -224,6 +105,11 @@ class StaticCache:
     def at(self, positions: torch.Tensor) -> None:
         """See `Cache.at`."""
         self._positions = positions.repeat_interleave(HALVES)[:, None]
+        # Once a step for all layers, as the numbers that the kernel adds to its scores: a mask of True and False
+        # it would turn into them in every layer.
+        allowed = (self._places[: self._width] <= self._positions)[:, None, None]
+        bias = torch.zeros(allowed.shape, dtype=self._weights.dtype, device=positions.device)
+        self._bias = bias.masked_fill(~allowed, -math.inf)
 
     def attend(self, layer: int, projected: torch.Tensor) -> torch.Tensor:
         """See `Cache.attend`."""
@@ -234,10 +120,35 @@ class StaticCache:
         self._keys[layer].index_put_(place, key)
         self._values[layer].index_put_(place, value)
         past_keys, past_values = (one[layer, :, :, : self._width] for one in (self._keys, self._values))
-        allowed = (self._places[: self._width] <= self._positions)[:, None, None]
         with sdpa_kernel([SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH], set_priority=True):
-            seen = scaled_dot_product_attention(query[:, :, None], past_keys, past_values, attn_mask=allowed)
+            seen = scaled_dot_product_attention(
+                query[:, :, None], past_keys, past_values, attn_mask=self._bias
+            )
         return seen.reshape(self._rows, weights.dim)
+
+
+class Text(Protocol):
+    """Keys and values of the slots' texts; the unconditional rows have none."""
+
+    def admit(self, slot: int, text: torch.Tensor) -> None:
+        """Project ``text`` [positions, dim] for ``slot``."""
+
+    def attend(self, layer: int, queries: torch.Tensor) -> torch.Tensor:
+        """``queries`` [slots, dim] to what they saw, the same shape."""
+        ...
+
+    def attend_one(self, layer: int, slot: int, queries: torch.Tensor) -> torch.Tensor:
+        """``queries`` [positions, dim] of one slot to what they saw, the same shape."""
+        ...
+
+
+def _upright(rows: torch.Tensor) -> torch.Tensor:
+    """``rows`` [n, size] as n columns [n, size, 1], told to BLAS as transposed rows.
+
+    A matrix by such a vector, both along memory, is the form in which a CPU reads the past fastest: with the strides
+    that ``unsqueeze(2)`` gives, the same product takes four times as long.
+    """
+    return rows.unsqueeze(1).transpose(1, 2)
 
 
 class TextCache:

@@ -8,17 +8,11 @@ from typing import Any, Generic, TypeVar
 
 import torch
 
-from pipeline.generators.audiocraft.decoder.cache import (
-    TEXT_BUCKET,
-    Cache,
-    SlabCache,
-    StaticCache,
-    TextCache,
-)
-from pipeline.generators.audiocraft.decoder.graphs import Graphs
+from pipeline.generators.audiocraft.decoder import ways
+from pipeline.generators.audiocraft.decoder.cache import TEXT_BUCKET
+from pipeline.generators.audiocraft.decoder.graphs import Graphs, Replays, on_device
 from pipeline.generators.audiocraft.decoder.sampler import SlotSampler
 from pipeline.generators.audiocraft.decoder.schedule import Queue
-from pipeline.generators.audiocraft.decoder.transformer import Transformer
 from pipeline.generators.audiocraft.decoder.weights import Weights
 from pipeline.generators.audiocraft.rows import Row
 from pipeline.generators.audiocraft.sampling import Sampling
@@ -51,17 +45,28 @@ class _Slot(Generic[Cue]):
 
 
 class SlotDecoder:
-    """Decodes cues with one model, ``room.slots`` at a time."""
+    """Decodes cues with one model, ``room.slots`` at a time.
 
-    def __init__(self, lm: Any, weights: Weights, room: Room, everyone: Sequence[Sampling]) -> None:
+    ``way`` is what a step is made of (see `ways`), by default what suits the device; ``graphs`` replays steps as
+    one launch, by default on CUDA alone.
+    """
+
+    def __init__(
+        self,
+        lm: Any,
+        weights: Weights,
+        room: Room,
+        everyone: Sequence[Sampling],
+        *,
+        way: ways.Way | None = None,
+        graphs: Callable[[Sequence[torch.Tensor]], Replays] | None = None,
+    ) -> None:
         self._lm = lm
         self._room = room
-        device = weights.device
-        cpu = device.type == "cpu"
+        self._device = device = weights.device
         slots, size = room.slots, room.capacity + 1
-        self._cache: Cache = SlabCache(weights, slots) if cpu else StaticCache(weights, slots, room.capacity)
-        self._text = TextCache(weights, slots, room.text) if weights.has_cross else None
-        self._transformer = Transformer(weights, self._cache, self._text, room.capacity)
+        parts = ways.parts(way or ways.usual(weights), weights, slots, room.capacity, room.text)
+        self._cache, self._text, self._transformer = parts
         self._sampler = SlotSampler(slots, weights.card, everyone, device)
         special = int(lm.special_token_id)
         self._special = special
@@ -70,22 +75,23 @@ class SlotDecoder:
         self._numbers = torch.zeros((3, slots), dtype=torch.int64, device=device)
         self._steps, self._positions, self._moves = self._numbers
         self._sound = torch.ones(slots, dtype=torch.bool, device=device)
-        self._graphs = Graphs((self._codes, self._numbers, self._sound)) if device.type == "cuda" else None
+        make = graphs or (Graphs if device.type == "cuda" else None)
+        self._graphs = None if make is None else make((self._codes, self._numbers, self._sound))
         self.steps_taken = 0
         self.wasted = 0
 
     @torch.no_grad()
     def run(
-        self, queue: Queue[Cue], row_of: Callable[[Cue], Row]
+        self, queue: Queue[Cue], row_of: Callable[[Cue], Row], stop: Callable[[], bool] = lambda: False
     ) -> Iterator[tuple[Cue, torch.Tensor | None]]:
         """Codes int64 [codebooks, frames] of each cue of ``queue``, as soon as it ends; None after NaN logits.
 
-        Cues may be put into the queue while this runs. When it stops with an error, those that had a slot wait in
-        the queue again. Raises `torch.OutOfMemoryError`.
+        Cues may be put into the queue while this runs. When it stops with an error, or since ``stop`` says so, those
+        that had a slot wait in the queue again. Raises `torch.OutOfMemoryError`.
         """
         slots: list[_Slot[Cue] | None] = [None] * self._room.slots
         try:
-            while True:
+            while not stop():
                 self._fill(slots, queue, row_of)
                 if all(slot is None for slot in slots):
                     return
@@ -146,10 +152,11 @@ class SlotDecoder:
 
     def _step(self, slots: list[_Slot[Cue] | None]) -> None:
         key = self._cache.begin([None if slot is None else slot.position for slot in slots])
-        if self._graphs is None:
-            self._advance()
-        else:
-            self._graphs.run(key, self._advance)
+        with on_device(self._device):
+            if self._graphs is None:
+                self._advance()
+            else:
+                self._graphs.run(key, self._advance)
         self.steps_taken += 1
         for slot in slots:
             if slot is None:
@@ -159,7 +166,11 @@ class SlotDecoder:
                 slot.left -= 1
 
     def _advance(self) -> None:
-        """One step of every slot, with nothing read back: read a step's codes, draw the next step's."""
+        """One step of every slot, with nothing read back: read a step's codes, draw the next step's.
+
+        On CUDA this is captured once and replayed, so it may change only tensors that stay where they are, and no
+        value of them may decide what Python does.
+        """
         here = self._steps[:, None, None].expand(-1, self._codes.shape[1], 1)
         tokens = self._codes.gather(2, here).squeeze(2)
         logits = self._transformer.step(tokens, self._positions)

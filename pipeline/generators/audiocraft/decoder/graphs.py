@@ -1,43 +1,91 @@
-"""CUDA graphs of a step: captured once for each length bucket, then replayed with one launch."""
+"""CUDA graphs of a step: captured once for each length bucket, then replayed with one launch.
+
+The rules are PyTorch's (docs.pytorch.org, "CUDA semantics: CUDA Graphs"): warm up on a side stream, capture on a
+stream that is not the default one, read back nothing, and let every tensor that outlives a replay stay at its
+address. Graphs share one pool of memory. That is allowed in any order of replays here, because nothing in the pool
+outlives a replay: what a step leaves lies in tensors that were there before the capture.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Protocol
 
 import torch
+
+from pipeline.generators.audiocraft.memory import is_out_of_memory
 
 _WARM_UP = 2
 
 
+class Replays(Protocol):
+    """Does a function that works on fixed tensors, in whatever way is fastest."""
+
+    def run(self, key: int, work: Callable[[], None]) -> None:
+        """Do ``work``, which does the same kernels on the same tensors for the same ``key``."""
+
+
+def on_device(device: torch.device) -> AbstractContextManager[object]:
+    """While it lasts, ``device`` is the one that streams, graphs and kernels mean: not always the first."""
+    return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
+
+
 class Graphs:
-    """Graphs of one function that works on fixed tensors.
+    """Graphs of one function that works on fixed tensors, on the device that is current when it runs.
 
     ``state`` are the tensors that the function changes and reads again: they are put back after the warm-up, so
-    that the first replay begins where the caller was.
+    that the first replay begins where the caller was. Where the driver refuses a capture, steps are launched one
+    kernel at a time from then on: the same kernels, so the same bits.
     """
 
     def __init__(self, state: Sequence[torch.Tensor]) -> None:
         self._state = state
         self._graphs: dict[int, torch.cuda.CUDAGraph] = {}
+        self._stream: torch.cuda.Stream | None = None
         self._pool = torch.cuda.graph_pool_handle()
+        self.refused: str | None = None
+        """Why there are no graphs; None where there are."""
+
+    def __len__(self) -> int:
+        """Graphs captured so far."""
+        return len(self._graphs)
 
     def run(self, key: int, work: Callable[[], None]) -> None:
-        """Do ``work`` as the graph of ``key``; the first time it is captured."""
-        if key not in self._graphs:
-            self._graphs[key] = self._captured(work)
-        self._graphs[key].replay()
+        """Do ``work`` as the graph of ``key``; the first time it is captured. Raises `torch.OutOfMemoryError`."""
+        if self.refused is None and key not in self._graphs:
+            self._warm_up(work)
+            self._capture(key, work)
+        if self.refused is None:
+            self._graphs[key].replay()
+        else:
+            work()
 
-    def _captured(self, work: Callable[[], None]) -> torch.cuda.CUDAGraph:
+    def _warm_up(self, work: Callable[[], None]) -> None:
+        """Libraries choose their kernels and take their work space before a capture, which would record that."""
+        if self._stream is None:
+            # PyTorch's own default stream for captures belongs to whichever device captured first.
+            self._stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         kept = [one.clone() for one in self._state]
-        aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-        aside.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(aside):
+        self._stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(self._stream):
             for _ in range(_WARM_UP):
                 work()
-        torch.cuda.current_stream().wait_stream(aside)
+        torch.cuda.current_stream().wait_stream(self._stream)
         for one, before in zip(self._state, kept, strict=True):
             one.copy_(before)
+
+    def _capture(self, key: int, work: Callable[[], None]) -> None:
+        caller = torch.cuda.current_stream()
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=self._pool):
-            work()
-        return graph
+        try:
+            with torch.cuda.graph(graph, pool=self._pool, stream=self._stream):
+                work()
+        except RuntimeError as error:
+            # A capture that fails ends with an error of its own, and leaves its stream current.
+            torch.cuda.set_stream(caller)
+            if is_out_of_memory(error):
+                raise
+            self.refused = str(error).splitlines()[0]
+            return
+        self._graphs[key] = graph

@@ -59,7 +59,9 @@ class SlotSampler:
             ordered = probs.sort(dim=-1, descending=True).values
             before = ordered.cumsum(-1) - ordered
             within = (before <= self._top_p).sum(-1, keepdim=True)
-            least = ordered.gather(-1, torch.minimum(self._limits.expand_as(within), within) - 1)
+            # NaN leaves nothing within; an index below 0 would bring a CUDA device down.
+            last = torch.minimum(self._limits.expand_as(within), within).clamp(min=1) - 1
+            least = ordered.gather(-1, last)
         elif self._most:
             ordered = probs.topk(self._most, dim=-1).values
             last = (self._limits.clamp(max=self._most) - 1).expand(*probs.shape[:2], 1)

@@ -6,17 +6,22 @@ import bisect
 import heapq
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from threading import Lock
 from typing import Generic, TypeVar
 
 Cue = TypeVar("Cue")
 
 
 class Queue(Generic[Cue]):
-    """Cues that wait, by the positions that they will fill; equal ones in the order in which they came."""
+    """Cues that wait, by the positions that they will fill; equal ones in the order in which they came.
+
+    Several threads may put and take at once.
+    """
 
     def __init__(self, cues: Iterable[tuple[Cue, int]] = ()) -> None:
         self._waiting: list[tuple[int, int, Cue]] = []
         self._count = 0
+        self._lock = Lock()
         for cue, positions in cues:
             self.put(cue, positions)
 
@@ -25,22 +30,25 @@ class Queue(Generic[Cue]):
 
     def put(self, cue: Cue, positions: int) -> None:
         """Let ``cue`` wait."""
-        self._count += 1
-        bisect.insort(self._waiting, (positions, -self._count, cue), key=lambda entry: entry[:2])
+        with self._lock:
+            self._count += 1
+            bisect.insort(self._waiting, (positions, -self._count, cue), key=lambda entry: entry[:2])
 
     def take(self, room: int) -> tuple[Cue, int] | None:
         """The longest cue of at most ``room`` positions, and its positions; None when there is none."""
-        end = bisect.bisect_right(self._waiting, (room, 0), key=lambda entry: entry[:2])
-        if end == 0:
-            return None
-        positions, _, cue = self._waiting.pop(end - 1)
-        return cue, positions
+        with self._lock:
+            end = bisect.bisect_right(self._waiting, (room, 0), key=lambda entry: entry[:2])
+            if end == 0:
+                return None
+            positions, _, cue = self._waiting.pop(end - 1)
+            return cue, positions
 
     def drain(self) -> list[Cue]:
         """All that wait, longest first; none are left."""
-        found = [cue for _, _, cue in reversed(self._waiting)]
-        self._waiting.clear()
-        return found
+        with self._lock:
+            found = [cue for _, _, cue in reversed(self._waiting)]
+            self._waiting.clear()
+            return found
 
 
 @dataclass(frozen=True, slots=True)

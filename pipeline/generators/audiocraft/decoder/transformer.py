@@ -9,14 +9,14 @@ from __future__ import annotations
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 
-from pipeline.generators.audiocraft.decoder.cache import HALVES, Cache, TextCache
+from pipeline.generators.audiocraft.decoder.cache import HALVES, Cache, Text
 from pipeline.generators.audiocraft.decoder.weights import Layer, Weights
 
 
 class Transformer:
     """A language model with the caches of its slots."""
 
-    def __init__(self, weights: Weights, cache: Cache, text: TextCache | None, capacity: int) -> None:
+    def __init__(self, weights: Weights, cache: Cache, text: Text | None, capacity: int) -> None:
         self._weights = weights
         self._cache = cache
         self._text = text

@@ -122,8 +122,10 @@ class Weights:
 
     @property
     def cache_dtype(self) -> torch.dtype:
-        """Format of keys and values: float32 on CPUs, whose products of a matrix and a vector are fastest so."""
-        return torch.float32 if self.device.type == "cpu" else self.dtype
+        """Format of keys and values: the weights', or float32 where `attention` does not read that."""
+        if self.device.type == "cpu" and self.dtype != torch.bfloat16:
+            return torch.float32
+        return self.dtype
 
     @property
     def has_cross(self) -> bool:

@@ -1,0 +1,316 @@
+"""The CUDA part of `decode.py`: every shape, slots and length beside AudioCraft's loop, in one call under 8 minutes.
+
+The mixed manifest comes first, because it is the goal; then steps of every shape. What was measured is saved as it is
+measured, a section that fails says so and harms no other, and what the deadline leaves out is listed.
+``--device cpu --dry-shapes tiny`` runs every line of it on a CPU, on shapes that mean nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import decode as shared
+import torch
+
+from pipeline.generators.audiocraft.decoder import engine, ways, weights
+from pipeline.generators.audiocraft.decoder.schedule import Queue
+from pipeline.generators.audiocraft.rows import Row
+
+TINY = {"small": (64, 2, 4), "medium": (64, 3, 4), "large": (128, 2, 8)}
+SLOTS = (32, 8, 1, 128)
+LENGTHS = (3, 30)
+STEPS = 12
+"""Steps of each kind that are timed one by one, after `WARM`."""
+WARM = 3
+GOAL_SHAPE, GOAL_SLOTS = "medium", 32
+
+
+class Report:
+    """What was measured so far, saved after every entry."""
+
+    def __init__(self, path: Path, minutes: float) -> None:
+        self.found: dict[str, Any] = {"sections": [], "left_out": []}
+        self._path = path
+        self._ends = time.monotonic() + 60 * minutes
+
+    @property
+    def seconds_left(self) -> float:
+        return self._ends - time.monotonic()
+
+    def put(
+        self, name: str, work: Callable[[], dict[str, Any]], needs_s: float = 5.0
+    ) -> dict[str, Any] | None:
+        """Do a section, unless the deadline is nearer than ``needs_s``; its answer, or None."""
+        if self.seconds_left < needs_s:
+            self.found["left_out"].append(name)
+            return None
+        began = time.monotonic()
+        try:
+            answer: dict[str, Any] | None = work()
+            entry = {"section": name, **(answer or {})}
+        except Exception as error:
+            answer = None
+            entry = {"section": name, "error": f"{type(error).__name__}: {str(error).splitlines()[:1]}"}
+        self.found["sections"].append(entry | {"took_s": round(time.monotonic() - began, 2)})
+        self.save()
+        print(json.dumps(self.found["sections"][-1]), file=sys.stderr)
+        free()
+        return answer
+
+    def save(self) -> None:
+        self._path.write_text(json.dumps(self.found, indent=1), encoding="utf-8")
+
+
+def run(asked: argparse.Namespace) -> dict[str, Any]:
+    """Measure on ``asked.device``; returns all that was found."""
+    if asked.dry_shapes:
+        shared.SHAPES.update(TINY)
+    device = str(asked.device)
+    report = Report(asked.save, asked.minutes)
+    roof = report.put("roof", lambda: roof_of(device, asked.dry_shapes)) or {}
+    report.put("parity", lambda: parity(device))
+    order = [GOAL_SHAPE, *(shape for shape in shared.SHAPES if shape != GOAL_SHAPE)]
+    for shape in order:
+        with model(report, shape, device) as found:
+            if found is None:
+                continue
+            lm, numbers = found
+            if shape == GOAL_SHAPE:
+                report.put("mixed", partial(mixed, lm, numbers, roof, asked), 40)
+                report.put("memory over 1000 cues", partial(memory, lm, numbers, asked), 20)
+            stock_steps(report, lm, shape)
+            our_steps(report, lm, numbers, shape, roof)
+    report.save()
+    return report.found
+
+
+@contextmanager
+def model(report: Report, shape: str, device: str) -> Iterator[tuple[Any, weights.Weights] | None]:
+    """The model of ``shape`` with its weights laid out; None where there is no room or time for it."""
+    made: list[Any] = []
+
+    def make() -> dict[str, Any]:
+        # Random numbers of billions of weights are drawn where they are needed.
+        with torch.device(device):
+            lm = shared.model_of(shape, device=device)
+        made.extend([lm, weights.read(lm, next(lm.parameters()).dtype)])
+        return {"dtype": str(made[1].dtype).removeprefix("torch.")}
+
+    report.put(f"{shape}: model", make, 20)
+    try:
+        yield (made[0], made[1]) if len(made) == 2 else None
+    finally:
+        made.clear()
+        free()
+
+
+def roof_of(device: str, dry: bool) -> dict[str, Any]:
+    """Copy bandwidth in bytes a second and the rate of a large product in operations a second."""
+    size, side = (1 << 20, 256) if dry else (1 << 28, 8192)
+    dtype = torch.float16 if device == "cuda" else torch.float32
+    a = torch.randn(size, device=device)
+    b = torch.empty_like(a)
+    x = torch.randn(side, side, device=device, dtype=dtype)
+    copy, product = shared.Clock(), shared.Clock()
+    for _ in range(8):
+        copy.time(lambda: b.copy_(a))
+        product.time(lambda: x @ x)
+    return {
+        "device": torch.cuda.get_device_name() if device == "cuda" else "cpu",
+        "torch": torch.__version__,
+        "cuda": torch.version.cuda,
+        "copy_bytes_a_second": 2 * a.numel() * 4 / copy.wall,
+        "matmul_flops": 2 * side**3 / product.wall,
+    }
+
+
+def parity(device: str) -> dict[str, Any]:
+    """Greedy tokens in float32 against AudioCraft's own of each cue alone, with graphs and without, by every way."""
+    lm = shared.model_of("small", layers=2, device=device).float()
+    numbers = weights.read(lm, torch.float32)
+    cues = [("calm", 24), ("a door", 9), ("battle", 70), ("calm", 40)]
+    rows = [shared.row(lm, frames, 1, shared.GREEDY, text) for text, frames in cues]
+    stock = []
+    for text, frames in cues:
+        attributes = shared.conditioners.ConditioningAttributes(text={"description": text})
+        stock.append(lm.generate(None, [attributes], max_gen_len=frames, use_sampling=False, cfg_coef=3.0)[0])
+    same = {}
+    for way, graphs in variants(device):
+        room = engine.Room(4, 80 + shared.DELAY, 10_000)
+        decoder = engine.SlotDecoder(lm, numbers, room, [shared.GREEDY], way=way)
+        if not graphs:
+            decoder._graphs = None
+        queue = Queue((index, one.length + shared.DELAY) for index, one in enumerate(rows))
+        ours = dict(decoder.run(queue, rows.__getitem__))
+        name = f"{way} {'graphs' if graphs else 'eager'}"
+        same[name] = all(torch.equal(one, ours[index]) for index, one in enumerate(stock))
+        if (refused := getattr(decoder._graphs, "refused", None)) is not None:
+            same[f"{name} refused"] = refused
+    return {"parity": all(one for one in same.values() if isinstance(one, bool)), "by_way": same}
+
+
+def variants(device: str) -> list[tuple[ways.Way, bool]]:
+    """Ways of a step to compare, each without graphs and with."""
+    usual: list[ways.Way] = ["sdpa"]
+    if "kernels" in ways.available(torch.device(device)):
+        usual.append("kernels")
+    return [(way, graphs) for way in usual for graphs in (False, True)]
+
+
+def mixed(
+    lm: Any, numbers: weights.Weights, roof: dict[str, Any], asked: argparse.Namespace
+) -> dict[str, Any]:
+    """The mixed manifest from end to end by the usual way, beside stock's steps of one cue at a time."""
+    device, count = numbers.device, 40 if asked.dry_shapes else 300
+    scale = 0.05 if asked.dry_shapes else 1.0
+    lengths = [max(2, round(frames * scale)) for frames in shared.manifest(count)]
+    rows = [shared.row(lm, length, index) for index, length in enumerate(lengths)]
+    capacity = max(lengths) + shared.DELAY
+    room = engine.Room(GOAL_SLOTS, capacity, GOAL_SLOTS * capacity)
+    decoder = engine.SlotDecoder(lm, numbers, room, [shared.USUAL], way=usual_way(device))
+    queue = Queue((index, one.length + shared.DELAY) for index, one in enumerate(rows))
+    warm = Queue((index, rows[index].length + shared.DELAY) for index in longest(lengths, GOAL_SLOTS))
+    list(decoder.run(warm, rows.__getitem__))
+    before, wasted, whole = decoder.steps_taken, decoder.wasted, shared.Clock()
+    whole.time(lambda: list(decoder.run(queue, rows.__getitem__)))
+    steps = decoder.steps_taken - before
+    audio = sum(lengths) / shared.FRAME_RATE
+    positions = shared.representative(lengths, GOAL_SLOTS)
+    single = shared.Clock()
+    with shared.stock_at(lm, 1, round(statistics.mean(positions))) as step:
+        for _ in range(WARM + 5):
+            single.time(step)
+    stock = audio / (single.wall * sum(length + shared.DELAY - 1 for length in lengths))
+    step_s = whole.wall / steps
+    return {
+        "way": usual_way(device),
+        "cues": count,
+        "audio_seconds": round(audio, 1),
+        "times_real_time": round(audio / whole.wall, 1),
+        "stock_single_times_real_time": round(stock, 3),
+        "ratio_vs_single": round(audio / whole.wall / stock, 1),
+        "step_ms": round(1e3 * step_s, 3),
+        "step_over_roof": round(step_s / roof_seconds(numbers, positions, roof), 2) if roof else None,
+        "wasted_row_steps": round((decoder.wasted - wasted) / (steps * GOAL_SLOTS), 4),
+        "graphs_refused": getattr(decoder._graphs, "refused", None),
+    }
+
+
+def longest(lengths: Sequence[int], count: int) -> list[int]:
+    """Places of the longest: they pass through every bucket, so that captures are not timed."""
+    return sorted(range(len(lengths)), key=lambda place: -lengths[place])[:count]
+
+
+def usual_way(device: torch.device) -> ways.Way:
+    return "sdpa" if device.type == "cpu" else ways.available(device)[-1]
+
+
+def memory(lm: Any, numbers: weights.Weights, asked: argparse.Namespace) -> dict[str, Any]:
+    """Bytes allocated as 1,000 short cues pass through the slots."""
+    device, count = numbers.device, 60 if asked.dry_shapes else 1000
+    rows: dict[int, Row] = {}
+
+    def row_of(index: int) -> Row:
+        rows[index] = shared.row(lm, 5 + index * 7 % 40, index)
+        return rows[index]
+
+    room = engine.Room(GOAL_SLOTS, 64, GOAL_SLOTS * 64)
+    decoder = engine.SlotDecoder(lm, numbers, room, [shared.USUAL], way=usual_way(device))
+    held = []
+    for index, _ in decoder.run(
+        Queue((index, 5 + index * 7 % 40 + shared.DELAY) for index in range(count)), row_of
+    ):
+        rows.pop(index, None)
+        held.append(torch.cuda.memory_allocated() if device.type == "cuda" else 0)
+    early, late = held[len(held) // 5], held[-1]
+    return {"cues": len(held), "bytes_early": early, "bytes_late": late, "grew": late - early}
+
+
+def stock_steps(report: Report, lm: Any, shape: str) -> None:
+    """AudioCraft's own step, one cue and batches, in the middle of cues of each length."""
+    for seconds in LENGTHS:
+        for cues in sorted(SLOTS):
+
+            def measure(seconds: int = seconds, cues: int = cues) -> dict[str, Any]:
+                clock = shared.Clock()
+                with shared.stock_at(lm, cues, seconds * shared.FRAME_RATE // 2) as step:
+                    for _ in range(WARM + 4):
+                        clock.time(step)
+                return {
+                    "step_ms": round(1e3 * clock.wall, 3),
+                    "times_real_time": round(cues / shared.FRAME_RATE / clock.wall, 3),
+                }
+
+            report.put(f"{shape}: stock, {cues} cues of {seconds} s", measure, 10)
+
+
+def our_steps(report: Report, lm: Any, numbers: weights.Weights, shape: str, roof: dict[str, Any]) -> None:
+    """Our step by every way, all slots taken, in the middle of cues of each length and on the mixed manifest."""
+    for slots in SLOTS:
+        for name in ("30", "3", "mixed"):
+
+            def measure(slots: int = slots, name: str = name) -> dict[str, Any]:
+                positions = (
+                    shared.representative(shared.manifest(600), slots)
+                    if name == "mixed"
+                    else [int(name) * shared.FRAME_RATE // 2] * slots
+                )
+                return by_variant(lm, numbers, positions, roof)
+
+            report.put(f"{shape}: ours, {slots} slots, {name}", measure, 10)
+
+
+def by_variant(
+    lm: Any, numbers: weights.Weights, positions: Sequence[int], roof: dict[str, Any]
+) -> dict[str, Any]:
+    """Milliseconds of a step and times real time by each way, against the roofline."""
+    found: dict[str, Any] = {}
+    for way, graphs in variants(numbers.device.type):
+        name = f"{way} {'graphs' if graphs else 'eager'}"
+        try:
+            ours, clock = shared.Ours(lm, numbers, positions, graphs, way), shared.Clock()
+            for index in range(WARM + STEPS):
+                if index < WARM:
+                    ours.step()
+                else:
+                    clock.time(ours.step)
+        except (RuntimeError, MemoryError) as error:
+            found[name] = str(error).splitlines()[0]
+            continue
+        finally:
+            ours = None
+            free()
+        entry = {
+            "step_ms": round(1e3 * clock.wall, 3),
+            "times_real_time": round(len(positions) / shared.FRAME_RATE / clock.wall, 1),
+        }
+        if roof:
+            entry["over_roof"] = round(clock.wall / roof_seconds(numbers, positions, roof), 2)
+        found[name] = entry
+    return found
+
+
+def roof_seconds(numbers: weights.Weights, positions: Sequence[int], roof: dict[str, Any]) -> float:
+    """The longer of reading the weights and every row's own past, and of multiplying, at the rates just measured."""
+    dim, layers = numbers.dim, len(numbers.layers)
+    size = torch.finfo(numbers.dtype).bits // 8
+    reads = size * (14 * dim * dim * layers + 8192 * dim) + sum(positions) * 4 * layers * dim * size
+    flops = shared.operations(dim, layers, numbers.card, len(positions))
+    return max(reads / roof["copy_bytes_a_second"], flops / roof["matmul_flops"])
+
+
+def free() -> None:
+    """Give back what the last section held."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

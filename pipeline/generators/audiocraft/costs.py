@@ -1,0 +1,164 @@
+"""How long takes keep a device busy, by arithmetic: bytes and operations of a step, and steps of a schedule. Light.
+
+docs/decoder.md has the arithmetic and where the rates come from. What a device really takes is learned from builds
+(`speeds`), as a factor on this.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from pipeline.generators.audiocraft import shelf
+from pipeline.generators.audiocraft.decoder.schedule import use
+from pipeline.generators.audiocraft.models import BY_ID, FRAMES_A_SECOND, LICENSE, Model
+from pipeline.generators.audiocraft.windows import windows
+from pipeline.recipe import Recipe
+
+USUAL_SLOTS = {"cuda": 32, "mps": 8, "cpu": 32}
+"""Cues of a group decoded at once, two rows each: enough for the weights to be read once for many."""
+SLOTS_WHEN_SMALL = 8
+"""Slots of a model that stays in the processor's cache: it gains nothing from many rows."""
+SMALL_WEIGHTS = 50_000_000
+
+_CODEBOOKS, _CARD = 4, 2048
+_MAGNET_STEPS = 50
+"""Passes over a whole window: 20 for the first codebook, 10 for each of the others."""
+_MAGNET_ROWS = {"cuda": 32, "mps": 4, "cpu": 8}
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """What a kind of device does a second, as far as a step can use it."""
+
+    bytes: float
+    """Weights and cached keys and values read."""
+    operations: float
+    """Floating-point operations of products of some tens of rows."""
+    weight_bytes: int
+    cache_bytes: int
+    slack: float
+    """A step against the longer of reading and multiplying, or against their sum where they do not overlap."""
+    overlap: bool
+    layer_seconds: float
+    """What each layer takes beyond that: kernels that wait for one another, Python."""
+    codec_seconds: float
+    """EnCodec, for a second of audio; 0 where it works beside the steps."""
+
+
+_RATES = {
+    # An H200's copy bandwidth and half of its products, twice the roofline: by arithmetic, never measured.
+    "cuda": Rates(4.3e12, 4e14, 2, 2, 2.0, True, 0.0, 0.0),
+    # One thread of an EPYC with AVX512-bf16, as benchmarks/decode.py measured it (docs/decoder.md).
+    "cpu": Rates(4 / 0.155e-9, 3.5e11, 2, 4, 1.3, False, 1e-4, 0.27),
+}
+_RATES["mps"] = _RATES["cpu"]
+_START_S = 8.0
+"""Until torch and AudioCraft are imported in a new worker."""
+_LOAD_BYTES_A_SECOND = 5e8
+"""Hashing a checkpoint, reading it and laying it out."""
+
+
+@cache
+def model_of(name: str, revision: str) -> Model:
+    """The model of a recipe: published, or as its folder in the model store says; a small one where neither knows."""
+    if name in BY_ID:
+        return BY_ID[name]
+    stored = shelf.find(name, revision)
+    if stored is not None and stored.model is not None:
+        return stored.model
+    return Model(name, "musicgen", "music", 32_000, 1, 30.0, None, frozenset(), revision, LICENSE, False)
+
+
+def weights_of(model: Model) -> int:
+    """Weights of the language model: 14 dim^2 a layer, tables and output layers of four codebooks."""
+    return 14 * model.dim**2 * model.layers + 2 * _CODEBOOKS * _CARD * model.dim
+
+
+def groups_of(kind: str, threads: int) -> int:
+    """Groups of slots that a device of ``kind`` steps side by side: two on CPUs, so that one computes while the other
+    reads; with one thread there is nothing to share, and more would only read the weights more often.
+    """
+    return 2 if kind == "cpu" and threads > 1 else 1
+
+
+def slots_of(model: Model, kind: str) -> int:
+    """Slots that a device of ``kind`` takes for ``model`` when its memory allows."""
+    if model.family == "magnet":
+        return _MAGNET_ROWS[kind]
+    return SLOTS_WHEN_SMALL if weights_of(model) < SMALL_WEIGHTS else USUAL_SLOTS[kind]
+
+
+def busy_seconds(model: Model, recipes: Sequence[Recipe], kind: str, slots: int) -> float:
+    """Seconds that making ``recipes`` takes a device of ``kind``, with the queue's own schedule over ``slots``."""
+    codec = _RATES[kind].codec_seconds * sum(recipe.seconds for recipe in recipes)
+    if model.family == "magnet":
+        return codec + _magnet_seconds(model, len(recipes), kind, slots)
+    passes = [one for recipe in recipes for one in passes_of(model, recipe)]
+    if not passes:
+        return 0.0
+    groups = groups_of(kind, os.cpu_count() or 1)
+    steps = use([length - known for known, length in passes], slots * groups).steps
+    positions = sum((length**2 - known**2) / 2 for known, length in passes)
+    return codec + steps * _step(model, kind, slots) + positions / groups * _position(model, kind)
+
+
+def share_of(model: Model, recipe: Recipe, kind: str) -> float:
+    """Seconds of one recipe when all slots are taken: what it weighs in a shard."""
+    slots = slots_of(model, kind)
+    codec = _RATES[kind].codec_seconds * recipe.seconds
+    if model.family == "magnet":
+        return codec + _magnet_seconds(model, slots, kind, slots) / slots
+    passes = passes_of(model, recipe)
+    steps = sum(length - known for known, length in passes)
+    positions = sum((length**2 - known**2) / 2 for known, length in passes)
+    return codec + steps * _step(model, kind, slots) / slots + positions * _position(model, kind)
+
+
+def load_seconds(model: Model) -> float:
+    """Seconds until the model is on its device."""
+    return 2.0 + 4 * weights_of(model) / _LOAD_BYTES_A_SECOND
+
+
+def start_seconds() -> float:
+    """Seconds until a new worker has imported what it needs."""
+    return _START_S
+
+
+def passes_of(model: Model, recipe: Recipe) -> Iterable[tuple[int, int]]:
+    """Known and whole positions of each pass of a take, in steps of the delay pattern."""
+    frames = max(1, math.ceil(recipe.seconds * FRAMES_A_SECOND - 1e-6))
+    prompt = round(float(recipe.settings.get("prompt_s") or 0) * FRAMES_A_SECOND)
+    stride = recipe.settings.get("stride_s")
+    window = int(model.window_s * FRAMES_A_SECOND)
+    step = int(float(stride) * FRAMES_A_SECOND) if stride else None
+    if step is None:
+        return [(prompt, prompt + frames + _CODEBOOKS - 1)]
+    found = windows(prompt + frames, prompt, window, step)
+    return [(one.prompt, one.length + _CODEBOOKS - 1) for one in found]
+
+
+def _step(model: Model, kind: str, slots: int) -> float:
+    """Seconds of a step but for what is read of the past."""
+    rates = _RATES[kind]
+    reading = weights_of(model) * rates.weight_bytes / rates.bytes
+    work = 2 * slots * ((14 + 12) * model.dim**2 * model.layers + 4 * _CODEBOOKS * _CARD * model.dim / 2)
+    multiplying = work / rates.operations
+    both = max(reading, multiplying) if rates.overlap else reading + multiplying
+    return rates.slack * both + model.layers * rates.layer_seconds
+
+
+def _position(model: Model, kind: str) -> float:
+    """Seconds for each position that one slot looks back on: keys and values of two rows."""
+    rates = _RATES[kind]
+    return rates.slack * 4 * model.dim * model.layers * rates.cache_bytes / rates.bytes
+
+
+def _magnet_seconds(model: Model, takes: int, kind: str, rows: int) -> float:
+    """Whole windows in batches, both halves of guidance: bound by products."""
+    frames = int(model.window_s * FRAMES_A_SECOND)
+    operations = 2.0 * 2 * rows * frames * weights_of(model) * _MAGNET_STEPS
+    return -(-takes // rows) * operations / _RATES[kind].operations

@@ -1,0 +1,84 @@
+"""What a step is made of: the caches and the transformer that suit a device.
+
+``slabs``: a cache a slot and compiled loops that read it, for CPUs. ``sdpa``: one static cache and PyTorch's own
+attention, over the bucket of the longest row; runs everywhere. ``kernels``: our Triton kernels, which read each row's
+own past alone, for CUDA.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Literal, NamedTuple
+
+import torch
+
+from pipeline.generators.audiocraft.decoder.cache import Cache, StaticCache, Text, TextCache
+from pipeline.generators.audiocraft.decoder.slabs import SlabCache, SlabText
+from pipeline.generators.audiocraft.decoder.transformer import Transformer
+from pipeline.generators.audiocraft.decoder.weights import Weights
+
+try:
+    from pipeline.generators.audiocraft.decoder import fused
+except ImportError:
+    # PyTorch's builds for CUDA bring Triton, its builds for CPUs do not.
+    fused = None  # type: ignore[assignment]
+
+Way = Literal["slabs", "sdpa", "kernels"]
+
+
+class Parts(NamedTuple):
+    """The parts of a step, of one another's making."""
+
+    cache: Cache
+    text: Text | None
+    transformer: Transformer
+
+
+def available(device: torch.device) -> tuple[Way, ...]:
+    """The ways that can run on ``device``, the fastest last."""
+    if device.type == "cpu":
+        return ("sdpa", "slabs")
+    if device.type != "cuda" or fused is None or _refusal(device) is not None:
+        return ("sdpa",)
+    return ("sdpa", "kernels")
+
+
+def usual(weights: Weights) -> Way:
+    """The way that suits the device and the shape of ``weights``."""
+    found = available(weights.device)[-1]
+    return found if found != "kernels" or _is_even(weights) else "sdpa"
+
+
+def _is_even(weights: Weights) -> bool:
+    """Whether the kernels' tiles fit: heads of a power of two, of at least 16."""
+    return weights.head_dim >= 16 and weights.head_dim & (weights.head_dim - 1) == 0
+
+
+@cache
+def _refusal(device: torch.device) -> str | None:
+    """Why the kernels do not run on ``device``, tried once; None where they do and compute what PyTorch does."""
+    try:
+        with torch.cuda.device(device):
+            return fused.trial(device)
+    except Exception as error:
+        # Triton's own errors have no common class: no compiler, an old driver, a device too old.
+        return f"{type(error).__name__}: {error}"
+
+
+def parts(way: Way, weights: Weights, slots: int, capacity: int, text: int) -> Parts:
+    """The parts of ``way`` for ``slots`` cues of at most ``capacity`` positions and ``text`` positions of text."""
+    if way == "kernels":
+        own = fused.FusedCache(weights, slots, capacity)
+        read = fused.FusedText(weights, slots, text) if weights.has_cross else None
+        return Parts(own, read, fused.FusedTransformer(weights, own, read, capacity))
+    past: Cache
+    texts: Text | None = None
+    if way == "slabs":
+        past = SlabCache(weights, slots)
+        if weights.has_cross:
+            texts = SlabText(weights, slots)
+    else:
+        past = StaticCache(weights, slots, capacity)
+        if weights.has_cross:
+            texts = TextCache(weights, slots, text)
+    return Parts(past, texts, Transformer(weights, past, texts, capacity))

@@ -1,0 +1,173 @@
+"""What a plan says of time: the arithmetic's properties, and what builds teach."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.errors import GenerationError
+from pipeline.generators import Estimator
+from pipeline.generators.audiocraft import ENGINE, costs, engine, shelf, speeds
+from pipeline.generators.audiocraft.generator import AudioCraftGenerator
+from pipeline.generators.audiocraft.models import BY_ID
+from pipeline.recipe import Recipe
+
+Make = Callable[..., Recipe]
+MODELS = [
+    "facebook/musicgen-small",
+    "facebook/musicgen-large",
+    "facebook/audiogen-medium",
+    "facebook/magnet-small-10secs",
+]
+seconds = st.floats(0.1, 10.0)
+
+
+def asked(model: str, length: float, number: int = 0) -> Recipe:
+    settings: dict[str, float] = {}
+    return Recipe("audiocraft", "1", model, "1", "music", "calm", length, number, settings, {})
+
+
+@given(
+    st.sampled_from(MODELS),
+    st.sampled_from(["cuda", "cpu", "mps"]),
+    st.lists(seconds, min_size=1, max_size=80),
+    seconds,
+)
+def test_one_more_take_or_a_longer_one_never_takes_less_time(
+    model: str, kind: str, lengths: list[float], more: float
+) -> None:
+    table = BY_ID[model]
+    slots = costs.slots_of(table, kind)
+
+    def busy(found: list[float]) -> float:
+        return costs.busy_seconds(
+            table, [asked(model, one, place) for place, one in enumerate(found)], kind, slots
+        )
+
+    before = busy(lengths)
+    assert before > 0
+    assert busy([*lengths, more]) >= before
+    assert busy([lengths[0] + more, *lengths[1:]]) >= before
+
+
+@given(st.lists(seconds, min_size=64, max_size=120))
+def test_full_slots_take_about_the_sum_of_the_takes_shares(lengths: list[float]) -> None:
+    """So that shards, which are balanced by `cost`, end together."""
+    table = BY_ID["facebook/musicgen-medium"]
+    recipes = [asked(table.id, one, place) for place, one in enumerate(lengths)]
+    whole = costs.busy_seconds(table, recipes, "cuda", 8)
+    parts = sum(costs.share_of(table, one, "cuda") for one in recipes)
+    assert parts * 0.9 <= whole
+    larger = BY_ID["facebook/musicgen-large"]
+    assert costs.busy_seconds(larger, recipes, "cuda", 8) > whole
+
+
+def test_beyond_the_window_every_pass_counts() -> None:
+    table = BY_ID["facebook/audiogen-medium"]
+    long = replace(asked(table.id, 14.0), settings={"stride_s": 2.0})
+    assert costs.passes_of(table, long) == [(0, 503), (400, 503), (400, 503)]
+    assert costs.share_of(table, long, "cuda") > 1.4 * costs.share_of(table, asked(table.id, 10.0), "cuda")
+
+
+def test_the_arithmetic_on_cuda_is_twice_the_roofline_of_the_docs() -> None:
+    """docs/decoder.md: musicgen-medium at 32 slots moves 3.2 GB of weights; 4.3 TB/s."""
+    table = BY_ID["facebook/musicgen-medium"]
+    assert costs._step(table, "cuda", 32) == pytest.approx(2 * 3.2e9 / 4.3e12, rel=0.05)
+
+
+class Clock:
+    """Tells time that moves on by ``step`` at each look."""
+
+    def __init__(self, step: float) -> None:
+        self.now, self.step = 0.0, step
+
+    def __call__(self) -> float:
+        self.now += self.step
+        return self.now
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Speeds of a test's own; the models stay where they are."""
+    monkeypatch.setattr(
+        speeds, "_place", lambda *words: tmp_path / f"{'-'.join(words).replace('/', '_')}.json"
+    )
+
+
+@pytest.mark.usefixtures("store")
+@pytest.mark.parametrize("kind", ["music", "sfx", "magnet"])
+def test_a_build_teaches_the_next_plan_how_long_the_same_takes(kind: str, recipe: Make) -> None:
+    recipes = [recipe(kind, seed=seed, seconds=0.2 + seed / 20) for seed in range(5)]
+    assert isinstance(ENGINE, Estimator)
+    before = ENGINE.estimate(recipes, "cpu")
+    assert before.basis.startswith("arithmetic, nothing was made on")
+    worker = AudioCraftGenerator("cpu", clock=Clock(77.0))
+    list(worker.generate(recipes, {}))
+    after = ENGINE.estimate(recipes, "cpu")
+    assert after.seconds == pytest.approx(77.0)
+    assert after.load_seconds == 77.0
+    assert f"builds on {speeds.processor()}, the last on 20" in after.basis
+    assert ENGINE.estimate(recipes[:2], "cpu").seconds < after.seconds
+    worker = AudioCraftGenerator("cpu", clock=Clock(33.0))
+    list(worker.generate(recipes, {}))
+    assert 33.0 < ENGINE.estimate(recipes, "cpu").seconds < 60.0
+
+
+@pytest.mark.usefixtures("store")
+def test_nothing_is_learned_of_a_build_that_failed_or_was_left(
+    recipe: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipes = [recipe("music", seed=seed, seconds=0.1) for seed in range(3)]
+    left = AudioCraftGenerator("cpu").generate(recipes, {})
+    next(left)
+    left.close()  # type: ignore[attr-defined]
+    assert speeds.find(recipes[0].model, recipes[0].revision, speeds.processor()) is None
+
+    def broken(*args: object) -> None:
+        raise RuntimeError("no")
+
+    monkeypatch.setattr("pipeline.generators.audiocraft.codec.decode", broken)
+    made = list(AudioCraftGenerator("cpu").generate(recipes, {}))
+    assert all(isinstance(outcome, GenerationError) for _, outcome in made)
+    assert speeds.find(recipes[0].model, recipes[0].revision, speeds.processor()) is None
+
+
+def test_a_speed_that_is_damaged_or_cannot_be_kept_stops_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUESMITH_MODELS", str(tmp_path))
+    facts = {"model": "m", "revision": "1", "device": "d", "dtype": "float16", "slots": 32}
+    speeds.learn(**facts, taken=2.0, expected=1.0, load=None)  # type: ignore[arg-type]
+    known = speeds.find("m", "1", "d")
+    assert known is not None
+    assert known.factor == 2.0
+    [path] = (tmp_path / "speeds").iterdir()
+    for text in (
+        "",
+        "[]",
+        "{}",
+        '{"schema": "cuesmith.speed/9"}',
+        '{"schema": "cuesmith.speed/1", "slots": 3}',
+    ):
+        path.write_text(text)
+        assert speeds.find("m", "1", "d") is None
+    path.unlink()
+    (tmp_path / "speeds").rmdir()
+    (tmp_path / "speeds").write_text("a file where a folder should be")
+    speeds.learn(**facts, taken=2.0, expected=1.0, load=1.0)  # type: ignore[arg-type]
+    assert speeds.find("m", "1", "d") is None
+    assert shelf.root() == tmp_path
+
+
+def test_a_devices_name_is_what_its_worker_will_call_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "_devices", lambda: {"cuda:0": "NVIDIA H200", "cuda:1": "NVIDIA L4"})
+    one = asked("facebook/musicgen-small", 3.0)
+    for device, name in (("cuda:0", "NVIDIA H200"), ("cuda", "NVIDIA H200"), ("cuda:1", "NVIDIA L4")):
+        assert name in ENGINE.estimate([one], device).basis
+    assert ENGINE.devices() == ("cuda:0", "cuda:1")
+    assert AudioCraftGenerator("cpu").device_name == speeds.processor()

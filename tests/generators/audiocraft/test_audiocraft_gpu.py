@@ -1,0 +1,178 @@
+"""What only a CUDA device can show. Run with ``pytest -m gpu``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline.generators import GeneratedTake
+from pipeline.generators.audiocraft import lanes
+from pipeline.generators.audiocraft.conditions import condition_of
+from pipeline.generators.audiocraft.decoder import weights as reading
+from pipeline.generators.audiocraft.decoder.cache import StaticCache
+from pipeline.generators.audiocraft.decoder.engine import Room, SlotDecoder, size_of
+from pipeline.generators.audiocraft.decoder.schedule import Queue
+from pipeline.generators.audiocraft.decoder.ways import Way, usual
+from pipeline.generators.audiocraft.generator import AudioCraftGenerator
+from pipeline.generators.audiocraft.library import transformer
+from pipeline.generators.audiocraft.loading import Loaded, load
+from pipeline.generators.audiocraft.rows import Row
+from pipeline.generators.audiocraft.sampling import Sampling
+from pipeline.recipe import Recipe
+
+Make = Callable[..., Recipe]
+Load = Callable[[str], Loaded]
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device"),
+]
+GREEDY, SAMPLED = Sampling(0.0, 0, 0.0, 3.0), Sampling(1.0, 20, 0.0, 3.0)
+PROMPTS = ("calm", "wooden door", "heavy drums and brass, battle theme, fast and tense")
+KINDS = ("music", "music-stereo", "music-melody", "sfx")
+
+
+@pytest.fixture(scope="module")
+def on_gpu(loaded: Load) -> Load:
+    models: dict[str, Loaded] = {}
+
+    def of(kind: str) -> Loaded:
+        if kind not in models:
+            stored = loaded(kind).stored
+            models[kind] = load(stored.name, stored.revision, "cuda:0")
+            models[kind].generator.lm.float()
+            models[kind].generator.autocast = nullcontext()
+        return models[kind]
+
+    return of
+
+
+def row(loaded: Loaded, prompt: str, frames: int, sampling: Sampling, seed: int = 1) -> Row:
+    generator = loaded.generator
+    known = torch.zeros((generator.lm.num_codebooks, 0), dtype=torch.long, device=generator.device)
+    condition = condition_of(generator, prompt, None)
+    tensors = {name: (value.float(), mask) for name, (value, mask) in condition.tensors.items()}
+    return Row(seed, 0, frames, known, type(condition)(tensors, condition.text, condition.shape), sampling)
+
+
+def decode(
+    loaded: Loaded, rows: list[Row], way: Way | None = None, graphs: bool = True
+) -> list[torch.Tensor | None]:
+    lm = loaded.generator.lm
+    sizes = [size_of(lm, one) for one in rows]
+    numbers = reading.read(lm, torch.float32)
+    decoder = SlotDecoder(
+        lm, numbers, Room(4, 128, 4 * 128, text=64), [one.sampling for one in rows], way=way
+    )
+    if not graphs:
+        decoder._graphs = None
+    else:
+        assert decoder._graphs is not None
+    found = dict(decoder.run(Queue(enumerate(sizes)), rows.__getitem__))
+    if graphs:
+        assert decoder._graphs is not None
+        assert decoder._graphs.refused is None  # type: ignore[attr-defined]
+    return [found[index] for index in range(len(rows))]
+
+
+def same(some: list[torch.Tensor | None], others: list[torch.Tensor | None]) -> bool:
+    return all(
+        one is not None and other is not None and torch.equal(one, other)
+        for one, other in zip(some, others, strict=True)
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_greedy_tokens_in_float32_equal_audiocrafts_own(kind: str, on_gpu: Load) -> None:
+    transformer.set_efficient_attention_backend("torch")
+    model = on_gpu(kind)
+    cues = [(PROMPTS[index % 3], frames) for index, frames in enumerate((40, 7, 23, 1, 15, 60))]
+    stock = []
+    for prompt, frames in cues:
+        model.generator.set_generation_params(use_sampling=False, duration=frames / 50, extend_stride=1.2)
+        stock.append(model.generator.generate([prompt], return_tokens=True)[1][0])
+    assert same(decode(model, [row(model, *cue, GREEDY) for cue in cues]), stock)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("way", ["sdpa", None])
+def test_a_graph_changes_no_bit_and_nor_does_company(kind: str, way: Way | None, on_gpu: Load) -> None:
+    """Lengths on both sides of a bucket's end, so that a neighbour widens what a short cue's step spans."""
+    model = on_gpu(kind)
+    cues = [
+        row(model, PROMPTS[seed % 3], frames, SAMPLED, seed)
+        for seed, frames in enumerate((90, 20, 33, 5, 64))
+    ]
+    graphed = decode(model, cues, way)
+    assert same(graphed, decode(model, cues, way, graphs=False))
+    for index, cue in enumerate(cues):
+        assert same(decode(model, [cue], way), [graphed[index]])
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "magnet"])
+def test_a_take_is_bit_identical_alone_in_company_and_whatever_the_codecs_lane(
+    kind: str, recipe: Make
+) -> None:
+    asked = [recipe(kind, f"prompt {'long ' * (seed % 5)}", 0.3 + seed / 40, seed) for seed in range(6)]
+    worker = AudioCraftGenerator("cuda:0")
+    together = takes_of(worker, asked)
+    for one in asked:
+        np.testing.assert_array_equal(together[one.digest], takes_of(worker, [one])[one.digest])
+    inline = takes_of(AudioCraftGenerator("cuda:0", lane=lambda device: lanes.Inline()), asked)
+    for digest, samples in together.items():
+        np.testing.assert_array_equal(samples, inline[digest])
+
+
+def test_memory_is_flat_over_a_thousand_cues(recipe: Make) -> None:
+    worker = AudioCraftGenerator("cuda:0")
+    asked = [recipe("music", f"prompt {seed % 50}", 0.04 + (seed % 12) / 20, seed) for seed in range(1000)]
+    held, reserved = [], []
+    for _, outcome in worker.generate(asked, {}):
+        assert isinstance(outcome, GeneratedTake)
+        held.append(torch.cuda.memory_allocated())
+        reserved.append(torch.cuda.memory_reserved())
+    print(f"allocated {held[200] / 1e6:.1f} MB at cue 200, {held[-1] / 1e6:.1f} MB at the end")
+    assert max(held[-100:]) <= max(held[150:250]) + 2e6
+    assert max(reserved[-100:]) <= max(reserved[150:250]) + 32e6
+
+
+def test_out_of_memory_steps_down_and_frees_what_it_held(
+    recipe: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, slots_seen = StaticCache.__init__, []
+
+    def greedy(self: StaticCache, weights: reading.Weights, slots: int, capacity: int) -> None:
+        slots_seen.append(slots)
+        real(self, weights, slots, capacity if slots <= 4 else 1 << 31)
+
+    monkeypatch.setattr(StaticCache, "__init__", greedy)
+    asked = [recipe("music", seed=seed, seconds=0.2) for seed in range(12)]
+    worker = AudioCraftGenerator("cuda:0")
+    assert len(takes_of(worker, asked)) == 12
+    assert slots_seen[-1] <= 4 < slots_seen[0]
+    assert torch.cuda.memory_allocated() < 2**30
+
+
+def test_the_second_device_is_as_good_as_the_first(recipe: Make) -> None:
+    if torch.cuda.device_count() < 2:
+        pytest.skip("one CUDA device")
+    asked = [recipe("music", seed=seed, seconds=0.3) for seed in range(4)]
+    first, second = (takes_of(AudioCraftGenerator(device), asked) for device in ("cuda:0", "cuda:1"))
+    for digest, samples in first.items():
+        np.testing.assert_array_equal(samples, second[digest])
+
+
+def test_the_usual_way_is_said(on_gpu: Load) -> None:
+    assert usual(reading.read(on_gpu("music").generator.lm, torch.float16)) in ("sdpa", "kernels")
+
+
+def takes_of(worker: AudioCraftGenerator, recipes: list[Recipe]) -> dict[str, np.ndarray]:
+    made = {}
+    for one, take in worker.generate(recipes, {}):
+        assert isinstance(take, GeneratedTake)
+        made[one.digest] = take.clip.samples
+    return made
