@@ -6,8 +6,11 @@ from pipeline.generators.protocol import (
     Engine,
     GeneratedTake,
     Generator,
+    Kept,
     ModelInfo,
     Outcome,
+    Remaker,
+    Remaking,
 )
 from pipeline.generators.registry import engine_names, find_engine
 
@@ -17,8 +20,11 @@ __all__ = [
     "Engine",
     "GeneratedTake",
     "Generator",
+    "Kept",
     "ModelInfo",
     "Outcome",
+    "Remaker",
+    "Remaking",
     "engine_names",
     "find_engine",
 ]

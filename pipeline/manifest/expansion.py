@@ -143,6 +143,7 @@ class Expansion:
                 naming=self._names.name(values["naming"], id_, values["variations"], ucs, entry),
                 quality=quality,
                 credentials=values["credentials"],
+                decoder=values["decoder"],
             )
 
         return make

@@ -30,6 +30,7 @@ Credentials = Annotated[
 ]
 Format = Annotated[str, PlainValidator(v.FORMAT.read), WithJsonSchema(v.FORMAT.schema())]
 BitDepth = Annotated[str | None, PlainValidator(v.BIT_DEPTH.read), WithJsonSchema(v.BIT_DEPTH.schema())]
+Decoder = Annotated[str | None, PlainValidator(v.DECODER.read), WithJsonSchema(v.DECODER.schema())]
 Temperature = Annotated[
     float | None, PlainValidator(v.TEMPERATURE.read_or_none), WithJsonSchema(v.TEMPERATURE.schema(True))
 ]
@@ -157,6 +158,10 @@ class Settings(Language):
         default=None, description="How the model draws; what is left out is the model's own."
     )
     extend: Flag = Field(default=None, description="May be generated beyond the model's window.")
+    decoder: Decoder = Field(
+        default=None,
+        description="How a model's codes become audio: encodec, its own codec, or mbd, MultiBand Diffusion.",
+    )
     model: Model = Field(
         default=None, description="Model of the engine; left out, the engine's own for the kind."
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Kind = Literal["music", "sfx"]
+Decoder = Literal["encodec", "mbd"]
 LicensePolicy = Literal["any", "commercial"]
 BitDepth = Literal["16", "24", "float"]
 CredentialsPolicy = Literal["none", "development", "required"]
@@ -134,6 +135,8 @@ class AssetSpec:
     only a configured certificate. Signing comes after mastering and is no part of a master's identity."""
     naming: str | None = None
     """Name of its files in the library with ``{variation}`` to be filled in; None for ``<id>_{variation}``."""
+    decoder: Decoder = "encodec"
+    """What turns a model's codes into audio: its own codec, or MultiBand Diffusion."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ GUIDANCE = Quantity("a number", "a number such as 3.0", "0", "30")
 KIND = OneOf("a kind", ("music", "sfx"))
 LICENSE = OneOf("a licence policy", ("any", "commercial"))
 CREDENTIALS = OneOf("a credentials policy", ("none", "development", "required"))
+DECODER = OneOf("a decoder", ("encodec", "mbd"))
 FORMAT = OneOf("a format", FORMATS)
 BIT_DEPTH = OneOf("a bit depth", ("16", "24", "float"), (16, 24))
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pipeline.errors import MachineError
 from pipeline.generators.audiocraft import shelf
+from pipeline.generators.audiocraft.bands import weights_for
 from pipeline.generators.audiocraft.local import is_path, read_folder
 from pipeline.generators.audiocraft.models import (
     BY_ID,
@@ -64,6 +65,8 @@ def ask(asset: AssetSpec) -> Ask:
         problem = AskProblem("model", str(error), f"or use a published model: {_suited(asset)}")
         return Ask(nobody.info(), asset.duration_s, problems=(problem,))
     problems += _kind(asset, model) + _inputs(asset, model) + _length(asset, model)
+    settings = _settings(asset, model)
+    problems += _decoder(asset, model, settings)
     conditioning = {
         role: audio.sha256
         for role, audio in (("melody", asset.melody), ("continue_from", asset.continue_from))
@@ -72,7 +75,7 @@ def ask(asset: AssetSpec) -> Ask:
     return Ask(
         model=model.info(),
         seconds=asset.duration_s,
-        settings=_settings(asset, model),
+        settings=settings,
         conditioning=conditioning,
         ignored=("bpm",) if asset.bpm is not None and not asset.loop else (),
         problems=tuple(problems),
@@ -145,6 +148,23 @@ def _length(asset: AssetSpec, model: Model) -> list[AskProblem]:
     ]
 
 
+def _decoder(asset: AssetSpec, model: Model, settings: dict[str, Scalar]) -> list[AskProblem]:
+    """Put the weights of another decoder than the model's own codec into ``settings``."""
+    if asset.decoder == "encodec":
+        return []
+    if asset.decoder not in model.decoders:
+        can = names(one for one in PUBLISHED if asset.decoder in one.decoders and one.kind == asset.kind)
+        what = f"{model.id}'s codes are not what {asset.decoder} was trained for: mono MusicGen at 32 kHz"
+        return [
+            AskProblem("decoder", what, f"set decoder: encodec{f', or use one of: {can}' if can else ''}")
+        ]
+    try:
+        settings["decoder_weights"] = weights_for(asset.model or DEFAULTS[asset.kind])
+    except MachineError as error:
+        return [AskProblem("decoder", str(error), "or set decoder: encodec")]
+    return []
+
+
 def _cost_of(model: Model) -> str:
     assert model.stride_s is not None
     again = model.window_s - model.stride_s
@@ -161,7 +181,7 @@ def _settings(asset: AssetSpec, model: Model) -> dict[str, Scalar]:
         "top_k": own.top_k if asked.top_k is None else asked.top_k,
         "top_p": top_p,
         "cfg": own.cfg if asked.cfg is None else asked.cfg,
-        "decoder": "encodec",
+        "decoder": asset.decoder,
     }
     if model.family == "magnet":
         settings |= _MAGNET

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import zipfile
 from collections.abc import Sequence
 from typing import Any
 
@@ -37,22 +38,22 @@ def encode(loaded: Loaded, samples: torch.Tensor) -> torch.Tensor:
 
 
 @torch.no_grad()
-def decode(loaded: Loaded, codes: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+def decode(model: Any, device: str, codes: Sequence[torch.Tensor]) -> list[torch.Tensor]:
     """Audio float32 [channels, samples] of each of ``codes`` [codebooks, frames], on the CPU.
 
-    Codes of one length go together, always as many as the device has room for, so that neighbours change no bit.
+    ``model`` is an AudioCraft ``CompressionModel`` on ``device``. Codes of one length go together, always as many as
+    the device has room for, so that neighbours change no bit.
     """
-    generator = loaded.generator
     audio: dict[int, torch.Tensor] = {}
     by_length: dict[int, list[int]] = {}
     for index, one in enumerate(codes):
         by_length.setdefault(one.shape[1], []).append(index)
     for frames, indices in by_length.items():
-        room = codec_rows(loaded.device, frames / generator.frame_rate)
+        room = codec_rows(device, frames / model.frame_rate)
         for first in range(0, len(indices), room):
             part = indices[first : first + room]
             batch = torch.stack([codes[index] for index in [*part, *part[:1] * (room - len(part))]])
-            decoded = generator.generate_audio(batch).float().cpu()
+            decoded = model.decode(batch.to(device), None).float().cpu()
             audio.update(zip(part, decoded, strict=False))
     return [audio[index] for index in range(len(codes))]
 
@@ -78,7 +79,7 @@ def unpack(data: bytes) -> tuple[torch.Tensor, dict[str, Any]]:
         with np.load(io.BytesIO(data), allow_pickle=False) as file:
             about = json.loads(str(file["about"]))
             codes = torch.from_numpy(file["codes"].astype(np.int64))
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise GenerationError(
             f"these are no codes that Cuesmith wrote ({error}); generate the take again"
         ) from error

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from typing import cast
 
@@ -42,6 +43,11 @@ class AudioCraftEngine:
     def devices(self) -> Sequence[str]:
         """Every CUDA device; else MPS; else the CPU, once, since torch uses all its cores."""
         return _devices()
+
+    def origin(self, recipe: Recipe) -> Recipe:
+        """``recipe`` decoded by EnCodec: whatever decodes them, the codes are the same."""
+        settings = {key: value for key, value in recipe.settings.items() if key != "decoder_weights"}
+        return replace(recipe, settings=settings | {"decoder": "encodec"})
 
     def cost(self, recipe: Recipe) -> float:
         """Seconds on this machine's device: audio by the model's weights, in slots that are all taken."""

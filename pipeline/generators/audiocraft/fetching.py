@@ -17,8 +17,9 @@ import huggingface_hub
 from huggingface_hub.errors import OfflineModeIsEnabled
 
 from pipeline.errors import CuesmithError, MachineError, UsageError
-from pipeline.generators.audiocraft import conversion, shelf
-from pipeline.generators.audiocraft.models import BY_ID, HELPERS, PUBLISHED, names
+from pipeline.generators.audiocraft import conversion, multiband, shelf
+from pipeline.generators.audiocraft.bands import FILE
+from pipeline.generators.audiocraft.models import BY_ID, HELPERS, MBD, PUBLISHED, names
 
 HELPER_FILES = (
     "config.json",
@@ -39,10 +40,12 @@ def fetch(name: str, tell: Tell) -> list[shelf.Stored]:
     network or the disk fails; what was downloaded so far is kept, and the next call goes on from there.
     """
     name = name if name in HELPERS or "/" in name else f"facebook/{name}"
+    if name == MBD:
+        return [_fetch_bands(tell)]
     if name in HELPERS:
         return [_fetch_helper(name, tell)]
     if name not in BY_ID:
-        raise UsageError(f"{name!r} is no published AudioCraft model; there are: {names(PUBLISHED)}")
+        raise UsageError(f"{name!r} is no published AudioCraft model; there are: {names(PUBLISHED)}, {MBD}")
     model = BY_ID[name]
     if model.missing is not None:
         raise UsageError(f"{name} cannot run: {model.missing}")
@@ -59,6 +62,22 @@ def fetch(name: str, tell: Tell) -> list[shelf.Stored]:
         shutil.rmtree(folder, ignore_errors=True)
         tell(f"{name}: ready, {stored.size / 1e9:.2f} GB ({revision[:12]})")
     return [stored, *(_fetch_helper(helper, tell) for helper in helpers_of(stored))]
+
+
+def _fetch_bands(tell: Tell) -> shelf.Stored:
+    """The diffusion models of ``decoder: mbd``."""
+    revision = _revision(MBD, MBD, HELPERS[MBD][1])
+    stored = shelf.find(MBD, revision)
+    if stored is not None:
+        shelf.verify(stored)
+        tell(f"{MBD}: here and whole ({revision[:12]})")
+        return stored
+    folder = _download(MBD, MBD, revision, (FILE,), tell)
+    tell(f"{MBD}: converting")
+    stored = multiband.convert(folder, MBD, revision)
+    shutil.rmtree(folder, ignore_errors=True)
+    tell(f"{MBD}: ready, {stored.size / 1e9:.2f} GB ({revision[:12]})")
+    return stored
 
 
 def helpers_of(stored: shelf.Stored) -> list[str]:
@@ -110,7 +129,8 @@ def _download(name: str, repository: str, revision: str, wanted: tuple[str, ...]
             tell(f"{name}: {file}, {size:.2f} GB")
             path = _hub().hf_hub_download(repository, file, revision=revision, local_dir=folder)
             _check(Path(path), there[file].lfs)
-    missing = [file for file in (conversion.LM, conversion.CODEC) if file in wanted and file not in there]
+    needed = (conversion.LM, conversion.CODEC, FILE)
+    missing = [file for file in needed if file in wanted and file not in there]
     if missing:
         raise MachineError(f"{repository} at {revision[:12]} has no {missing[0]}; report this as a bug")
     return folder

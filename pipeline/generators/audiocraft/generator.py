@@ -20,13 +20,14 @@ from pipeline.generators.audiocraft.memory import (
     lm_rows,
     next_that_fits,
     parameter_bytes,
-    stepping_down,
     too_little_memory,
 )
 from pipeline.generators.audiocraft.models import HELPERS
+from pipeline.generators.audiocraft.redecoding import cut, remake
+from pipeline.generators.audiocraft.rendering import Renderer
 from pipeline.generators.audiocraft.standins import missing_packages
 from pipeline.generators.audiocraft.takes import Conditions, Take
-from pipeline.generators.protocol import GeneratedTake, Outcome
+from pipeline.generators.protocol import GeneratedTake, Kept, Outcome
 from pipeline.recipe import Recipe
 
 Progress = Callable[[int, int], None]
@@ -40,6 +41,7 @@ class AudioCraftGenerator:
         self._loaded: dict[tuple[str, str], Loaded] = {}
         self._rows: dict[tuple[str, str], int] = {}
         self._slotted: dict[tuple[str, str], slotted.Slotted] = {}
+        self._renderer = Renderer(self._device)
         self._missing = missing_packages()
 
     def generate(self, recipes: Sequence[Recipe], audio: Mapping[str, Clip]) -> Iterator[Outcome]:
@@ -49,6 +51,10 @@ class AudioCraftGenerator:
             by_model.setdefault((recipe.model, recipe.revision), []).append(recipe)
         for key, group in by_model.items():
             yield from self._generate(self._model(*key), group, audio)
+
+    def remake(self, recipe: Recipe, kept: Kept) -> GeneratedTake:
+        """The take of ``recipe`` from the codes of one that differs in its decoder alone; see `Remaker.remake`."""
+        return remake(self._renderer, recipe, kept)
 
     def software(self) -> Mapping[str, str]:
         """Versions of what the audio depends on besides the recipe."""
@@ -70,6 +76,7 @@ class AudioCraftGenerator:
     def _forget(self) -> None:
         self._loaded.clear()
         self._slotted.clear()
+        self._renderer.forget()
 
     def _model(self, name: str, revision: str) -> Loaded:
         key = (name, revision)
@@ -85,6 +92,7 @@ class AudioCraftGenerator:
                 self._loaded[key] = load(name, revision, self._device)
             model = self._loaded[key]
             self._rows[key] = self._prepared(key, model)
+            self._renderer.adopt(key, model.generator.compression_model)
         return self._loaded[key]
 
     def _prepared(self, key: tuple[str, str], model: Loaded) -> int:
@@ -104,6 +112,7 @@ class AudioCraftGenerator:
         takes: list[Take] = []
         for recipe in recipes:
             try:
+                self._renderer.prepare(recipe)
                 takes.append(Take(recipe, loaded, audio, conditions))
             except GenerationError as error:
                 yield recipe, error
@@ -152,24 +161,15 @@ class AudioCraftGenerator:
 
     def _finish(self, loaded: Loaded, takes: Sequence[Take], rows: int, dtype: str) -> Iterator[Outcome]:
         try:
-            audio, _ = stepping_down(
-                lambda part, _: codec.decode(loaded, [take.codes for take in part]), takes, max(1, len(takes))
-            )
+            audio = self._renderer.render([take.recipe for take in takes], [take.codes for take in takes])
         except GenerationError as error:
             yield from ((take.recipe, error) for take in takes)
             return
         for take, samples in zip(takes, audio, strict=True):
-            yield take.recipe, _take(loaded, take, samples, rows, dtype)
-
-
-def _take(loaded: Loaded, take: Take, samples: torch.Tensor, rows: int, dtype: str) -> GeneratedTake:
-    generator = loaded.generator
-    rate = int(generator.sample_rate)
-    first = round(take.prompt_frames * rate / generator.frame_rate)
-    length = round(take.recipe.seconds * rate)
-    clip = Clip(samples[:, first : first + length].contiguous().numpy(), rate)
-    codes = codec.pack(take.codes, loaded)
-    return GeneratedTake(clip, attachments={"codes": codes}, notes=_notes(loaded, take, codes, rows, dtype))
+            codes = codec.pack(take.codes, loaded)
+            clip = cut(samples, take.recipe, take.prompt_frames, self._renderer.rates(take.recipe))
+            notes = _notes(loaded, take, codes, rows, dtype) | self._renderer.about(take.recipe)
+            yield take.recipe, GeneratedTake(clip, attachments={"codes": codes}, notes=notes)
 
 
 def _notes(loaded: Loaded, take: Take, codes: bytes, rows: int, dtype: str) -> dict[str, Any]:
@@ -192,7 +192,6 @@ def _notes(loaded: Loaded, take: Take, codes: bytes, rows: int, dtype: str) -> d
             "top_p": take.sampling.top_p,
             "cfg": take.sampling.cfg,
         },
-        "decoder": recipe.settings["decoder"],
         "dtype": dtype,
         "rows": rows,
         "frames": int(take.codes.shape[1]),

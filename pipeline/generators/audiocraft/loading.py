@@ -91,16 +91,16 @@ def load_codec(name: str, revision: str, device: str) -> Any:
     Raises `MachineError` as `load` does.
     """
     stored = shelf.require(name, revision)
-    _verified(stored)
+    _verified(stored, unused=("lm.safetensors",))
     config = OmegaConf.create(shelf.read_json(stored.folder / "lm.json"))
     with _Library(stored).opened(), _quiet():
         codec = loaders.load_compression_model(name, device=device)
         return builders.get_wrapped_compression_model(codec, config).eval()
 
 
-def _verified(stored: shelf.Stored) -> None:
+def _verified(stored: shelf.Stored, unused: tuple[str, ...] = ()) -> None:
     try:
-        shelf.verify(stored)
+        shelf.verify(stored, unused)
     except VerificationError as error:
         raise MachineError(str(error)) from error
 

@@ -39,11 +39,22 @@ def read_folder(name: str) -> Model:
         raise MachineError(
             f"{name}: no such folder (looked for {folder}); paths are taken from the directory in which cuesmith runs"
         )
+    stored = read_part(folder)
+    if stored.model is None:
+        raise MachineError(f"{folder}: not a music or sound model; give a folder with state_dict.bin")
+    return stored.model
+
+
+def read_part(folder: Path) -> shelf.Stored:
+    """What ``folder`` holds, a model or a part of one, as it lies in the model store.
+
+    Raises `MachineError` with what is wrong with it.
+    """
     return _known(folder, _fingerprint(folder))
 
 
 @cache
-def _known(folder: Path, fingerprint: str) -> Model:
+def _known(folder: Path, fingerprint: str) -> shelf.Stored:
     seen = shelf.root() / "seen" / f"{fingerprint}.json"
     model_id = f"local/{_plain(folder.name)}"
     try:
@@ -55,9 +66,7 @@ def _known(folder: Path, fingerprint: str) -> Model:
         revision = _convert(folder, model_id)
         shelf.put_json(seen, {"revision": revision})
         stored = shelf.require(model_id, revision)
-    if stored.model is None:
-        raise MachineError(f"{folder}: not a music or sound model; give a folder with state_dict.bin")
-    return stored.model
+    return stored
 
 
 def _convert(folder: Path, model_id: str) -> str:

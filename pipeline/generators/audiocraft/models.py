@@ -51,6 +51,12 @@ class Model:
             return None
         return round(self.window_s * (0.6 if self.family == "musicgen" else 0.2), 6)
 
+    @property
+    def decoders(self) -> tuple[str, ...]:
+        """What can turn its codes into audio: MultiBand Diffusion was trained for mono MusicGen at 32 kHz alone."""
+        trained = (self.family, self.channels, self.sample_rate_hz) == ("musicgen", 1, 32_000)
+        return ("encodec", "mbd") if trained else ("encodec",)
+
     def info(self) -> ModelInfo:
         """What a person must know before they ship what it made."""
         return ModelInfo(
@@ -145,12 +151,15 @@ BY_ID = {model.id: model for model in PUBLISHED}
 
 DEFAULTS: dict[Kind, str] = {"music": "facebook/musicgen-medium", "sfx": "facebook/audiogen-medium"}
 
+MBD = "facebook/multiband-diffusion"
+
 HELPERS = {
     "t5-base": ("google-t5/t5-base", "a9723ea7f1b39c1eae772870f3b547bf6ef7e6c1"),
     "t5-large": ("google-t5/t5-large", "150ebc2c4b72291e770f58e6057481c8d2ed331a"),
     "t5-small": ("google-t5/t5-small", None),
     "facebook/encodec_32khz": ("facebook/encodec_32khz", None),
     "facebook/encodec_24khz": ("facebook/encodec_24khz", None),
+    MBD: (MBD, "62daf9743d37c54e13366e396241a476908ecad7"),
 }
 """Models that checkpoints lean on, by the name that their configuration uses: repository and commit."""
 

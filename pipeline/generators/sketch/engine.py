@@ -92,6 +92,7 @@ def _ignored(asset: AssetSpec) -> tuple[str, ...]:
         "continue_from": asset.continue_from is not None,
         "sampling": sampled,
         "model": asset.model is not None,
+        "decoder": asset.decoder != "encodec",
         "bpm": asset.kind == "sfx" and asset.bpm is not None,
     }
     return tuple(key for key, present in heard_nothing.items() if present)

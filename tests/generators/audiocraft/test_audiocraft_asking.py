@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.generators import Engine, find_engine
 from pipeline.generators.audiocraft import ENGINE
-from pipeline.generators.audiocraft.models import BY_ID, PUBLISHED, UNPINNED
+from pipeline.generators.audiocraft.models import BY_ID, HELPERS, MBD, PUBLISHED, UNPINNED
 from pipeline.manifest.spec import AssetSpec, AudioInput, DeliverySpec, MasteringSpec, Sampling, SourceRef
 
 FILE = AudioInput("tune.wav", "/somewhere/tune.wav", "ab" * 32)
@@ -182,3 +182,32 @@ def test_every_published_model_says_all_that_is_needed(model: Any) -> None:
     assert ("melody" in model.hears) == ("melody" in model.id)
     assert model.revision is None or len(model.revision) == 40
     assert ENGINE.cost is not None
+
+
+def test_another_decoder_is_part_of_the_recipe_with_its_weights() -> None:
+    settings = ENGINE.ask(_asked(decoder="mbd")).settings
+    assert settings["decoder"] == "mbd"
+    assert settings["decoder_weights"] == f"{MBD}@{HELPERS[MBD][1]}"
+    assert "decoder_weights" not in ENGINE.ask(ASSET).settings
+
+
+@pytest.mark.parametrize(
+    ("changes", "remedy"),
+    [
+        (
+            {"model": "musicgen-stereo-small"},
+            "or use one of: facebook/musicgen-small, facebook/musicgen-medium",
+        ),
+        ({"model": "magnet-small-10secs"}, "or use one of: facebook/musicgen-small"),
+        ({"model": "audiogen-medium", "kind": "sfx"}, "set decoder: encodec"),
+    ],
+)
+def test_a_model_that_mbd_cannot_decode_names_those_that_it_can(changes: dict[str, str], remedy: str) -> None:
+    [problem] = _problems(decoder="mbd", **changes)
+    assert "'s codes are not what mbd was trained for: mono MusicGen at 32 kHz" in problem
+    assert remedy in problem
+    assert "stereo" not in problem.partition("use one of")[2]
+
+
+def test_sketch_says_that_it_does_not_hear_a_decoder() -> None:
+    assert "decoder" in find_engine("sketch").ask(_asked(decoder="mbd")).ignored

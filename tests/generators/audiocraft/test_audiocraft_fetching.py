@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from fake_hub import FakeHub
 from tiny_checkpoints import write_checkpoint
+from tiny_diffusion import write_diffusion
 from typer.testing import CliRunner
 
 from flows.cli.app import app
@@ -17,7 +18,7 @@ from pipeline.errors import MachineError, UsageError
 from pipeline.generators.audiocraft import shelf
 from pipeline.generators.audiocraft.fetching import fetch
 from pipeline.generators.audiocraft.loading import load
-from pipeline.generators.audiocraft.models import BY_ID
+from pipeline.generators.audiocraft.models import BY_ID, HELPERS, MBD
 
 MODEL = "facebook/musicgen-small"
 COMMIT = str(BY_ID[MODEL].revision)
@@ -62,6 +63,20 @@ def test_a_fetched_model_has_its_helpers_and_loads_without_the_hub(hub: FakeHub)
     assert loaded.model.license == "CC-BY-NC-4.0"
     assert dict(loaded.helpers) == {"t5-small": T5_COMMIT}
     assert len(hub.requests) == before
+
+
+def test_the_diffusion_models_are_fetched_and_converted(hub: FakeHub, tmp_path: Path) -> None:
+    folder = write_diffusion(tmp_path / "mbd", bands=1).parent
+    hub.repositories[MBD] = (str(HELPERS[MBD][1]), folder)
+    [stored] = fetch("multiband-diffusion", lambda line: None)
+    assert (stored.name, stored.revision) == (MBD, HELPERS[MBD][1])
+    assert stored.sources["mbd_musicgen_32khz.th"] == shelf.sha256_of(folder / "mbd_musicgen_32khz.th")
+    assert sorted(stored.files) == ["bands.json", "bands.safetensors"]
+    before = len(hub.requests)
+    assert fetch(MBD, lambda line: None) == [stored]
+    assert len(hub.requests) == before
+    rows = json.loads(_cli("models", "list", "--json").stdout)["decoders"]
+    assert [(row["id"], row["here"], row["revision"]) for row in rows] == [(MBD, True, HELPERS[MBD][1])]
 
 
 def test_fetching_again_downloads_nothing(hub: FakeHub) -> None:
