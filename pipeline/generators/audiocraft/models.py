@@ -77,6 +77,29 @@ _MELODY: frozenset[Input] = frozenset({"continue_from", "melody"})
 _SMALL, _MEDIUM, _LARGE = (1024, 24), (1536, 48), (2048, 48)
 
 
+_COMMITS = {
+    "musicgen-small": "4c8334b02c6ec4e8664a91979669a501ec497792",
+    "musicgen-medium": "ecb62cced6f4cb9a2d4b39679b5a121606cb45c8",
+    "musicgen-large": "c19300a6b2b62d29b345ae9eb7b163278e65238a",
+    "musicgen-melody": "51e18546f12df76256cdf55199560a82366389fe",
+    "musicgen-melody-large": "56e9ba4d58f0469230188b9386b663ebb7a67d9c",
+    "musicgen-stereo-small": "9520631640f24f25ae1dc16e42de5c6b83c32843",
+    "musicgen-stereo-medium": "2bd78827dd4cef42cc99b1d82ee395e9515675a5",
+    "musicgen-stereo-large": "b178bb36e8dd5a927b98a9549c1bdcf2c209e504",
+    "musicgen-stereo-melody": "022c3bd20a7d77e7c014082f0391bcbcd3940a7a",
+    "musicgen-stereo-melody-large": "a365faa16ac115d795995553748277e1419f562a",
+    "musicgen-style": "bd0bbe32a093ef751414cf2dd7a9a7e4fef16e96",
+    "audiogen-medium": "1277dd7dfd8fa57a205a70acc5de0ee90804502f",
+    "magnet-small-10secs": "24b1f6414465bdc3aff7ad2b3efa3ef570b2e2cc",
+    "magnet-medium-10secs": "e037c00673fcf544ef6dade5c1cf49c9ae0b4196",
+    "magnet-small-30secs": "cc27203690e705b1383983ed2e56edf646ef9bad",
+    "magnet-medium-30secs": "5d3fbb4932dbb71fec79c0df1dcac01fdefb38eb",
+    "audio-magnet-small": "2401f252c836fcbd24f2ffa9cf98466a04b9eb17",
+    "audio-magnet-medium": "d76eb4211c5527e5c18481293250828edca06d7d",
+}
+"""Commit of each published repository that has both files of its checkpoint, as the hub's pages show it."""
+
+
 def _published(
     name: str,
     family: Family,
@@ -86,7 +109,6 @@ def _published(
     *,
     window_s: float = 30.0,
     channels: int = 1,
-    revision: str | None = None,
     missing: str | None = None,
 ) -> Model:
     return Model(
@@ -98,7 +120,7 @@ def _published(
         window_s=window_s,
         text_encoder="t5-large" if family == "audiogen" else "t5-base",
         hears=hears,
-        revision=revision,
+        revision=_COMMITS[name],
         license=LICENSE,
         commercial=False,
         dim=size[0],
@@ -110,14 +132,7 @@ def _published(
 _STYLE = "it needs the style conditioner, which AudioCraft 1.3.0, the newest release on PyPI, does not have"
 
 PUBLISHED: tuple[Model, ...] = (
-    _published(
-        "musicgen-small",
-        "musicgen",
-        "music",
-        _SMALL,
-        _CONTINUES,
-        revision="4c8334b02c6ec4e8664a91979669a501ec497792",
-    ),
+    _published("musicgen-small", "musicgen", "music", _SMALL, _CONTINUES),
     _published("musicgen-medium", "musicgen", "music", _MEDIUM, _CONTINUES),
     _published("musicgen-large", "musicgen", "music", _LARGE, _CONTINUES),
     _published("musicgen-melody", "musicgen", "music", _MEDIUM, _MELODY),
@@ -130,15 +145,7 @@ PUBLISHED: tuple[Model, ...] = (
     _published(
         "musicgen-style", "musicgen", "music", _MEDIUM, frozenset({"continue_from", "style"}), missing=_STYLE
     ),
-    _published(
-        "audiogen-medium",
-        "audiogen",
-        "sfx",
-        _MEDIUM,
-        _CONTINUES,
-        window_s=10.0,
-        revision="1277dd7dfd8fa57a205a70acc5de0ee90804502f",
-    ),
+    _published("audiogen-medium", "audiogen", "sfx", _MEDIUM, _CONTINUES, window_s=10.0),
     _published("magnet-small-10secs", "magnet", "music", _SMALL, _TEXT, window_s=10.0),
     _published("magnet-medium-10secs", "magnet", "music", _MEDIUM, _TEXT, window_s=10.0),
     _published("magnet-small-30secs", "magnet", "music", _SMALL, _TEXT),
@@ -157,7 +164,7 @@ HELPERS = {
     "t5-base": ("google-t5/t5-base", "a9723ea7f1b39c1eae772870f3b547bf6ef7e6c1"),
     "t5-large": ("google-t5/t5-large", "150ebc2c4b72291e770f58e6057481c8d2ed331a"),
     "t5-small": ("google-t5/t5-small", None),
-    "facebook/encodec_32khz": ("facebook/encodec_32khz", None),
+    "facebook/encodec_32khz": ("facebook/encodec_32khz", "d0c45384f6c44db055f78200cfdcb9c1c8706727"),
     "facebook/encodec_24khz": ("facebook/encodec_24khz", None),
     MBD: (MBD, "62daf9743d37c54e13366e396241a476908ecad7"),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,7 +12,7 @@ import pytest
 
 from pipeline.generators import Engine, find_engine
 from pipeline.generators.audiocraft import ENGINE
-from pipeline.generators.audiocraft.models import BY_ID, HELPERS, MBD, PUBLISHED, UNPINNED
+from pipeline.generators.audiocraft.models import BY_ID, HELPERS, MBD, PUBLISHED, UNPINNED, Model
 from pipeline.manifest.spec import AssetSpec, AudioInput, DeliverySpec, MasteringSpec, Sampling, SourceRef
 
 FILE = AudioInput("tune.wav", "/somewhere/tune.wav", "ab" * 32)
@@ -95,9 +96,16 @@ def test_sampling_of_the_asset_wins_key_by_key() -> None:
     )
 
 
-def test_a_commit_that_is_known_is_the_revision_and_one_that_is_not_says_so() -> None:
-    assert (
-        ENGINE.ask(_asked(model="musicgen-small")).model.revision == BY_ID["facebook/musicgen-small"].revision
+@pytest.mark.parametrize("model", PUBLISHED, ids=lambda model: model.id)
+def test_every_published_model_is_pinned_at_a_commit(model: Model) -> None:
+    assert re.fullmatch("[0-9a-f]{40}", str(model.revision))
+    assert sum(one.revision == model.revision for one in PUBLISHED) == 1
+    assert ENGINE.ask(_asked(model=model.id)).model.revision == model.revision
+
+
+def test_a_commit_that_is_not_known_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(
+        BY_ID, "facebook/musicgen-large", replace(BY_ID["facebook/musicgen-large"], revision=None)
     )
     assert ENGINE.ask(_asked(model="musicgen-large")).model.revision == UNPINNED
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,11 @@ def test_fetching_again_downloads_nothing(hub: FakeHub) -> None:
     assert hub.downloads() == before
 
 
-def test_a_model_without_a_known_commit_is_pinned_at_the_first_fetch(hub: FakeHub) -> None:
+def test_a_model_without_a_known_commit_is_pinned_at_the_first_fetch(
+    hub: FakeHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unpinned = replace(BY_ID["facebook/musicgen-medium"], revision=None)
+    monkeypatch.setitem(BY_ID, "facebook/musicgen-medium", unpinned)
     assert shelf.pinned("facebook/musicgen-medium") is None
     fetch("facebook/musicgen-medium", lambda line: None)
     assert shelf.pinned("facebook/musicgen-medium") == "3" * 40
