@@ -180,7 +180,7 @@ def _decide_held(
 def _order(
     asset: AssetSpec, engine: Engine, ask: Ask, recipe: Recipe, previous: MasterRow | None, known: Known
 ) -> TakeOrder:
-    inputs = (asset.melody, asset.continue_from)
+    inputs = (asset.melody, asset.continue_from, asset.style)
     heard = set(recipe.conditioning.values())
     audio = tuple((one.sha256, one.path) for one in inputs if one is not None and one.sha256 in heard)
     kept = kept_for(engine, recipe, previous, known)

@@ -69,7 +69,11 @@ def ask(asset: AssetSpec) -> Ask:
     problems += _decoder(asset, model, settings)
     conditioning = {
         role: audio.sha256
-        for role, audio in (("melody", asset.melody), ("continue_from", asset.continue_from))
+        for role, audio in (
+            ("melody", asset.melody),
+            ("continue_from", asset.continue_from),
+            ("style", asset.style),
+        )
         if audio is not None
     }
     return Ask(
@@ -118,7 +122,7 @@ def _kind(asset: AssetSpec, model: Model) -> list[AskProblem]:
 
 def _inputs(asset: AssetSpec, model: Model) -> list[AskProblem]:
     found = []
-    roles: tuple[Input, ...] = ("melody", "continue_from")
+    roles: tuple[Input, ...] = ("melody", "continue_from", "style")
     for role in roles:
         if getattr(asset, role) is not None and role not in model.hears:
             can = names(that_hear(role, asset.kind))
@@ -185,11 +189,23 @@ def _settings(asset: AssetSpec, model: Model) -> dict[str, Scalar]:
     }
     if model.family == "magnet":
         settings |= _MAGNET
+    if asset.style is not None:
+        settings |= _style(asset)
     if asset.continue_from is not None:
         settings["prompt_s"] = _prompt_seconds(asset, model)
     if _spans(asset, model) > model.window_s:
         settings["stride_s"] = model.stride_s
     return settings
+
+
+def _style(asset: AssetSpec) -> dict[str, Scalar]:
+    said = asset.hearing
+    settings: dict[str, Scalar] = {
+        "style_excerpt_s": said.excerpt_s,
+        "style_codebooks": said.codebooks,
+        "cfg_text": said.text,
+    }
+    return settings if said.at_s is None else settings | {"style_at_s": said.at_s}
 
 
 def _prompt_seconds(asset: AssetSpec, model: Model) -> float:

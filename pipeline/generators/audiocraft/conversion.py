@@ -23,7 +23,7 @@ from omegaconf.errors import OmegaConfBaseException
 from safetensors.torch import save_file
 
 from pipeline.errors import CuesmithError, MachineError
-from pipeline.generators.audiocraft import multiband, shelf
+from pipeline.generators.audiocraft import mert, multiband, shelf
 from pipeline.generators.audiocraft.bands import FILE
 from pipeline.generators.audiocraft.models import Family, Input, Model
 from pipeline.generators.audiocraft.pickles import dump, first_line, read_pickle, tensors
@@ -31,7 +31,7 @@ from pipeline.manifest.spec import Kind
 
 LM, CODEC = "state_dict.bin", "compression_state_dict.bin"
 _COPIED = (".json", ".safetensors", ".model", ".txt")
-_CONDITIONERS = ("t5", "lut", "chroma_stem")
+_CONDITIONERS = ("t5", "lut", "chroma_stem", "style")
 
 
 def convert(folder: Path, name: str, revision: str | None, model: Model | None) -> shelf.Stored:
@@ -57,6 +57,7 @@ def convert(folder: Path, name: str, revision: str | None, model: Model | None) 
             _write(made, "codec", read_config(folder / CODEC, codec), _tensors(folder / CODEC, codec))
         for part in _helper_folders(folder):
             shutil.copytree(part, made / part.name, ignore=_ignored)
+            mert.add_converted(part, made / part.name)
         shelf.write_record(made, name, revision, described, sources)
     return shelf.require(name, revision)
 
@@ -101,7 +102,9 @@ def describe(path: Path, config: Mapping[str, Any], name: str, revision: str) ->
     hears: set[Input] = set() if family == "magnet" else {"continue_from"}
     if "chroma_stem" in conditioners.values():
         hears.add("melody")
-    strange = sorted(set(conditioners.values()) - set(_CONDITIONERS))
+    if "style" in conditioners.values():
+        hears.add("style")
+    strange = sorted(set(conditioners.values()) - set(_CONDITIONERS)) + _strange_style(cfg)
     stereo = cfg.get("interleave_stereo_codebooks")
     return Model(
         id=name,
@@ -123,6 +126,15 @@ def describe(path: Path, config: Mapping[str, Any], name: str, revision: str) ->
     )
 
 
+def _strange_style(cfg: Any) -> list[str]:
+    """What of a style conditioner is not what MusicGen-Style has."""
+    found = [one.style for key, one in cfg.conditioners.items() if key != "args" and one.model == "style"]
+    odd = [
+        one for one in found if one.model_name != "mert" or one.transformer_scale == "none" or one.n_q_out < 1
+    ]
+    return ["style (without MERT, transformer or quantizer)" for _ in odd]
+
+
 def _sources(folder: Path) -> dict[str, str]:
     for name in (LM, CODEC):
         if not (folder / name).is_file():
@@ -132,6 +144,8 @@ def _sources(folder: Path) -> dict[str, str]:
     paths = [folder / LM, folder / CODEC]
     for part in _helper_folders(folder):
         paths += [path for path in part.iterdir() if path.suffix in _COPIED]
+        if not (part / mert.WEIGHTS).is_file():
+            paths += part.glob(mert.PICKLE)
     return {path.relative_to(folder).as_posix(): shelf.sha256_of(path) for path in sorted(paths)}
 
 

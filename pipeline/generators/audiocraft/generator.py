@@ -11,7 +11,7 @@ import torch
 
 from pipeline.audio import Clip
 from pipeline.errors import GenerationError, MachineError
-from pipeline.generators.audiocraft import codec, decoders, slotted
+from pipeline.generators.audiocraft import codec, decoders, slotted, style
 from pipeline.generators.audiocraft.loading import Loaded, load
 from pipeline.generators.audiocraft.memory import (
     codec_rows,
@@ -102,7 +102,8 @@ class AudioCraftGenerator:
             return self._slotted[key].slots
         frames = int(model.model.window_s * model.generator.frame_rate)
         size = torch.finfo(getattr(torch, model.dtype)).bits // 8
-        row = lm_bytes_a_row(model.model.dim, model.model.layers, frames, size)
+        ways = 2 if style.of(model.generator) is None else 3
+        row = lm_bytes_a_row(model.model.dim, model.model.layers, frames, size, ways)
         return lm_rows(self._device, row, parameter_bytes(model.generator.lm))
 
     def _generate(
@@ -199,6 +200,9 @@ def _notes(loaded: Loaded, take: Take, codes: bytes, rows: int, dtype: str) -> d
     }
     if take.prompt_frames:
         notes["prompt_frames"] = take.prompt_frames
+    if take.excerpt is not None:
+        notes["sampling"]["cfg_text"] = take.sampling.cfg_text
+        notes["style"] = {"at_s": round(take.excerpt[0], 6), "seconds": take.excerpt[1]}
     return notes
 
 

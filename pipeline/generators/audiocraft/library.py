@@ -9,12 +9,14 @@ from pipeline.generators.audiocraft.standins import import_audiocraft
 
 import_audiocraft()
 
-from audiocraft import models  # noqa: E402
+from audiocraft import models, quantization  # noqa: E402
+from audiocraft.data import audio_utils  # noqa: E402
 from audiocraft.models import builders, encodec, loaders, multibanddiffusion  # noqa: E402
 from audiocraft.modules import conditioners, diffusion_schedule, transformer  # noqa: E402
 from audiocraft.utils import utils  # noqa: E402
 
 __all__ = [
+    "audio_utils",
     "builders",
     "conditioners",
     "diffusion_schedule",
@@ -22,6 +24,7 @@ __all__ = [
     "loaders",
     "models",
     "multibanddiffusion",
+    "quantization",
     "transformer",
     "utils",
 ]

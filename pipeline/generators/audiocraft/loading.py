@@ -22,7 +22,7 @@ from safetensors.torch import load_file
 from transformers.utils import logging as chatter
 
 from pipeline.errors import MachineError, VerificationError
-from pipeline.generators.audiocraft import shelf
+from pipeline.generators.audiocraft import shelf, style
 from pipeline.generators.audiocraft.library import builders, conditioners, encodec, loaders, models
 from pipeline.generators.audiocraft.masking import mask_text
 from pipeline.generators.audiocraft.models import HELPERS, Model
@@ -120,6 +120,7 @@ class _Library:
             patch.object(conditioners, "T5Tokenizer", _Local(conditioners.T5Tokenizer, self._helper)),
             patch.object(conditioners, "T5EncoderModel", _Local(conditioners.T5EncoderModel, self._helper)),
             patch.object(encodec, "HFEncodecModel", _Local(encodec.HFEncodecModel, self._helper)),
+            style.added(self._helper),
         ):
             yield
 

@@ -74,6 +74,7 @@ class Model:
 _TEXT: frozenset[Input] = frozenset()
 _CONTINUES: frozenset[Input] = frozenset({"continue_from"})
 _MELODY: frozenset[Input] = frozenset({"continue_from", "melody"})
+_STYLE: frozenset[Input] = frozenset({"continue_from", "style"})
 _SMALL, _MEDIUM, _LARGE = (1024, 24), (1536, 48), (2048, 48)
 
 
@@ -109,7 +110,6 @@ def _published(
     *,
     window_s: float = 30.0,
     channels: int = 1,
-    missing: str | None = None,
 ) -> Model:
     return Model(
         id=f"facebook/{name}",
@@ -125,11 +125,8 @@ def _published(
         commercial=False,
         dim=size[0],
         layers=size[1],
-        missing=missing,
     )
 
-
-_STYLE = "it needs the style conditioner, which AudioCraft 1.3.0, the newest release on PyPI, does not have"
 
 PUBLISHED: tuple[Model, ...] = (
     _published("musicgen-small", "musicgen", "music", _SMALL, _CONTINUES),
@@ -142,9 +139,7 @@ PUBLISHED: tuple[Model, ...] = (
     _published("musicgen-stereo-large", "musicgen", "music", _LARGE, _CONTINUES, channels=2),
     _published("musicgen-stereo-melody", "musicgen", "music", _MEDIUM, _MELODY, channels=2),
     _published("musicgen-stereo-melody-large", "musicgen", "music", _LARGE, _MELODY, channels=2),
-    _published(
-        "musicgen-style", "musicgen", "music", _MEDIUM, frozenset({"continue_from", "style"}), missing=_STYLE
-    ),
+    _published("musicgen-style", "musicgen", "music", _MEDIUM, _STYLE),
     _published("audiogen-medium", "audiogen", "sfx", _MEDIUM, _CONTINUES, window_s=10.0),
     _published("magnet-small-10secs", "magnet", "music", _SMALL, _TEXT, window_s=10.0),
     _published("magnet-medium-10secs", "magnet", "music", _MEDIUM, _TEXT, window_s=10.0),
@@ -158,6 +153,8 @@ BY_ID = {model.id: model for model in PUBLISHED}
 
 DEFAULTS: dict[Kind, str] = {"music": "facebook/musicgen-medium", "sfx": "facebook/audiogen-medium"}
 
+MERT = "m-a-p/MERT-v1-95M"
+"""Hears a style for the style conditioner."""
 MBD = "facebook/multiband-diffusion"
 
 HELPERS = {
@@ -166,6 +163,7 @@ HELPERS = {
     "t5-small": ("google-t5/t5-small", None),
     "facebook/encodec_32khz": ("facebook/encodec_32khz", "d0c45384f6c44db055f78200cfdcb9c1c8706727"),
     "facebook/encodec_24khz": ("facebook/encodec_24khz", None),
+    MERT: (MERT, "12af15fef9d0ac838c3f475bfbbf26d2060dd4f5"),
     MBD: (MBD, "62daf9743d37c54e13366e396241a476908ecad7"),
 }
 """Models that checkpoints lean on, by the name that their configuration uses: repository and commit."""

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from pipeline.generators.audiocraft import style
 from pipeline.generators.audiocraft.decoder import weights as reading
 from pipeline.generators.audiocraft.decoder.cache import HALVES, TEXT_BUCKET
 from pipeline.generators.audiocraft.decoder.engine import Room, SlotDecoder, size_of
@@ -32,7 +33,9 @@ _UNKNOWN_MEMORY = 8 << 30
 
 def served(loaded: Loaded) -> bool:
     """Whether the slot decoder decodes the model; what it does not do, AudioCraft's own layers do in `stepwise`."""
-    return loaded.model.family != "magnet" and reading.unsupported(loaded.generator.lm) is None
+    if loaded.model.family == "magnet" or style.of(loaded.generator) is not None:
+        return False
+    return reading.unsupported(loaded.generator.lm) is None
 
 
 def dtype_for(loaded: Loaded) -> torch.dtype:

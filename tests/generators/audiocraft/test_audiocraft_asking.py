@@ -13,7 +13,15 @@ import pytest
 from pipeline.generators import Engine, find_engine
 from pipeline.generators.audiocraft import ENGINE
 from pipeline.generators.audiocraft.models import BY_ID, HELPERS, MBD, PUBLISHED, UNPINNED, Model
-from pipeline.manifest.spec import AssetSpec, AudioInput, DeliverySpec, MasteringSpec, Sampling, SourceRef
+from pipeline.manifest.spec import (
+    AssetSpec,
+    AudioInput,
+    DeliverySpec,
+    Hearing,
+    MasteringSpec,
+    Sampling,
+    SourceRef,
+)
 
 FILE = AudioInput("tune.wav", "/somewhere/tune.wav", "ab" * 32)
 ASSET = AssetSpec(
@@ -169,12 +177,6 @@ def test_continuation_leaves_room_in_the_window_for_what_is_heard() -> None:
     assert (longer.settings["prompt_s"], longer.settings["stride_s"]) == (10.0, 18.0)
 
 
-def test_style_says_what_it_lacks_and_which_models_run() -> None:
-    [problem] = _problems(model="facebook/musicgen-style")
-    assert "style conditioner, which AudioCraft 1.3.0" in problem
-    assert "use one of: facebook/musicgen-small" in problem
-
-
 def test_a_folder_that_is_not_there_is_named() -> None:
     [problem] = _problems(model="./nowhere/at-all")
     assert "./nowhere/at-all: no such folder" in problem
@@ -219,3 +221,19 @@ def test_a_model_that_mbd_cannot_decode_names_those_that_it_can(changes: dict[st
 
 def test_sketch_says_that_it_does_not_hear_a_decoder() -> None:
     assert "decoder" in find_engine("sketch").ask(_asked(decoder="mbd")).ignored
+
+
+def test_a_style_and_how_it_is_heard_are_part_of_the_recipe() -> None:
+    asked = ENGINE.ask(_asked(model="musicgen-style", style=FILE, hearing=Hearing(at_s=4.0, codebooks=2)))
+    assert asked.problems == ()
+    assert asked.conditioning == {"style": FILE.sha256}
+    heard = {"style_excerpt_s": 3.0, "style_codebooks": 2, "cfg_text": 5.0, "style_at_s": 4.0}
+    assert heard.items() <= asked.settings.items()
+    assert "style_at_s" not in ENGINE.ask(_asked(model="musicgen-style", style=FILE)).settings
+    assert "cfg_text" not in ENGINE.ask(_asked(model="musicgen-style")).settings
+
+
+def test_only_musicgen_style_hears_a_style() -> None:
+    [problem] = _problems(model="musicgen-melody", style=FILE)
+    assert problem.endswith("does not hear style; use one of: facebook/musicgen-style")
+    assert "style" in find_engine("sketch").ask(_asked(style=FILE)).ignored

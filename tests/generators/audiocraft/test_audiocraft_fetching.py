@@ -19,7 +19,7 @@ from pipeline.errors import MachineError, UsageError
 from pipeline.generators.audiocraft import shelf
 from pipeline.generators.audiocraft.fetching import fetch
 from pipeline.generators.audiocraft.loading import load
-from pipeline.generators.audiocraft.models import BY_ID, HELPERS, MBD
+from pipeline.generators.audiocraft.models import BY_ID, HELPERS, MBD, MERT
 
 MODEL = "facebook/musicgen-small"
 COMMIT = str(BY_ID[MODEL].revision)
@@ -78,6 +78,20 @@ def test_the_diffusion_models_are_fetched_and_converted(hub: FakeHub, tmp_path: 
     assert len(hub.requests) == before
     rows = json.loads(_cli("models", "list", "--json").stdout)["decoders"]
     assert [(row["id"], row["here"], row["revision"]) for row in rows] == [(MBD, True, HELPERS[MBD][1])]
+
+
+def test_musicgen_style_comes_with_mert_converted(hub: FakeHub, tmp_path: Path) -> None:
+    folder = write_checkpoint(tmp_path / "published", "music-style", window_s=30)
+    hub.repositories["facebook/musicgen-style"] = (str(BY_ID["facebook/musicgen-style"].revision), folder)
+    hub.repositories[MERT] = (str(HELPERS[MERT][1]), folder / "MERT-v1-95M")
+    stored = {one.name: one for one in fetch("musicgen-style", lambda line: None)}
+    assert set(stored) == {"facebook/musicgen-style", "t5-small", MERT}
+    assert sorted(stored[MERT].files) == ["config.json", "model.safetensors"]
+    assert stored[MERT].sources["pytorch_model.bin"] == shelf.sha256_of(
+        folder / "MERT-v1-95M" / "pytorch_model.bin"
+    )
+    loaded = load("facebook/musicgen-style", str(BY_ID["facebook/musicgen-style"].revision), "cpu")
+    assert loaded.helpers[MERT] == HELPERS[MERT][1]
 
 
 def test_fetching_again_downloads_nothing(hub: FakeHub) -> None:

@@ -119,7 +119,7 @@ def test_codes_read_back_as_they_were_and_decode_to_the_take(
     take = _takes(generator, [asked])[asked.digest]
     codes, about = codec.unpack(take.attachments["codes"])
     assert (codes.shape, about["model"]) == ((8, 20), "local/music-stereo")
-    [audio] = codec.decode(loaded("music-stereo"), [codes])
+    [audio] = codec.decode(loaded("music-stereo").generator.compression_model, "cpu", [codes])
     np.testing.assert_array_equal(audio.numpy()[:, : take.clip.length], take.clip.samples)
 
 
