@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.audio import Clip, read, take_bytes
-from pipeline.errors import GenerationError, MachineError, StoreError, VerificationError
+from pipeline.errors import GenerationError, MachineError, StoreError, UsageError, VerificationError
 from pipeline.generators import GeneratedTake, Generator, Kept, Outcome, Remaker
 from pipeline.jobs.events import Began, Event, Failed, TakeMade
 from pipeline.jobs.objects import put_object
@@ -205,7 +205,5 @@ def _read_checked(path: Path, sha256: str) -> Clip:
         raise GenerationError(f"{path}: changed while the build ran; run the build again")
     try:
         return read(data)
-    except Exception as error:
-        raise GenerationError(
-            f"{path}: not audio that can be read: {error}; give wav, flac, ogg or mp3"
-        ) from error
+    except UsageError as error:
+        raise GenerationError(f"{path}: {error}") from error

@@ -18,6 +18,7 @@ from pipeline.errors import MachineError, VerificationError
 from pipeline.generators.audiocraft import multiband, noise, shelf
 from pipeline.generators.audiocraft.bands import named
 from pipeline.generators.audiocraft.library import diffusion_schedule, loaders, multibanddiffusion
+from pipeline.generators.audiocraft.pickles import unfit
 
 PASS = 1 << 20
 """In place of the number of a language model's pass, so that no number is used twice."""
@@ -53,7 +54,7 @@ class Diffusion:
             ) from error
         except (RuntimeError, KeyError, ValueError, AssertionError, TypeError, AttributeError) as error:
             raise MachineError(
-                f"{stored.name}: its weights do not fit its configuration ({str(error).splitlines()[0]}); it is "
+                f"{stored.name}: its weights do not fit its configuration ({unfit(error)}); it is "
                 "damaged or of another kind: fetch it again"
             ) from error
 

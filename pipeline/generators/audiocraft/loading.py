@@ -26,6 +26,7 @@ from pipeline.generators.audiocraft import shelf, style
 from pipeline.generators.audiocraft.library import builders, conditioners, encodec, loaders, models
 from pipeline.generators.audiocraft.masking import mask_text
 from pipeline.generators.audiocraft.models import HELPERS, Model
+from pipeline.generators.audiocraft.pickles import unfit
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def load(name: str, revision: str, device: str) -> Loaded:
                 f"{name} does not fit on {device}; use a smaller model, or another device: --devices cpu"
             ) from error
         raise MachineError(
-            f"{name}: its weights do not fit its configuration ({str(error).splitlines()[0]}); the checkpoint is "
+            f"{name}: its weights do not fit its configuration ({unfit(error)}); the checkpoint is "
             "damaged or of another kind: fetch it again"
         ) from error
     mask_text(generator.lm)

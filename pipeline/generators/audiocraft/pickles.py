@@ -73,5 +73,11 @@ def dump(path: Path, value: Any) -> None:
 
 
 def first_line(error: BaseException) -> str:
-    """What an error says first."""
-    return next(iter(str(error).splitlines()), type(error).__name__)
+    """What an error says first. torch goes on with advice that nobody should follow."""
+    return next(iter(str(error).splitlines()), type(error).__name__).partition(". ")[0]
+
+
+def unfit(error: BaseException) -> str:
+    """Why weights do not fit: of torch's list, the first thing that is wrong."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    return lines[1] if lines[0].endswith(":") and len(lines) > 1 else lines[0]

@@ -25,9 +25,9 @@ Conditions = dict[tuple[Any, ...], Condition]
 
 def not_numbers(dtype: str) -> GenerationError:
     """What a person is told of a take whose model gave NaN."""
+    wider = "a checkpoint that is whole" if dtype == "float32" else "--devices cpu, which works in float32"
     return GenerationError(
-        f"the model gave numbers that are none (NaN) in {dtype}; try another seed, a lower cfg, or "
-        "--devices cpu, which works in float32"
+        f"the model gave numbers that are none (NaN) in {dtype}; try another seed, a lower cfg, or {wider}"
     )
 
 
@@ -130,7 +130,14 @@ class Take:
         if sha256 is None:
             return None
         generator = self._loaded.generator
-        return codec.waveform(audio[sha256], generator.sample_rate, generator.audio_channels)
+        samples = codec.waveform(audio[sha256], generator.sample_rate, generator.audio_channels)
+        return self._long_enough(samples, "melody")
+
+    def _long_enough(self, samples: torch.Tensor, role: str) -> torch.Tensor:
+        generator = self._loaded.generator
+        if samples.shape[1] < generator.sample_rate // generator.frame_rate:
+            raise GenerationError(f"{role}: the file is shorter than a frame; give one of a second or more")
+        return samples
 
     def _hear_style(self, audio: Mapping[str, Clip]) -> torch.Tensor | None:
         """The excerpt that every pass hears. Where the manifest names no place, the take's seed finds one."""
@@ -160,11 +167,7 @@ class Take:
             return torch.zeros((generator.lm.num_codebooks, 0), dtype=torch.long, device=generator.device)
         samples = codec.waveform(audio[sha256], generator.sample_rate, generator.audio_channels)
         span = round(float(self.recipe.settings["prompt_s"] or 0) * generator.sample_rate)
-        if samples.shape[1] < generator.sample_rate // generator.frame_rate:
-            raise GenerationError(
-                "continue_from: the file is shorter than a frame; give one of a second or more"
-            )
-        return codec.encode(self._loaded, samples[:, -span:])
+        return codec.encode(self._loaded, self._long_enough(samples, "continue_from")[:, -span:])
 
 
 def _place(seed: int, room: int) -> int:

@@ -242,3 +242,28 @@ def test_a_folder_is_known_by_its_content_wherever_it_lies(
     assert local.read_folder(str(one)) == first
     assert asked == [one, other]
     local._known.cache_clear()
+
+
+@pytest.mark.parametrize("data", [b"\0" * 1000, b"ustar" * 300, b"", b"PK\x03\x04", b"\x80\x02\x82\x01."])
+def test_bytes_of_any_kind_are_one_line_without_torchs_advice(
+    data: bytes, tmp_path: Path, checkpoint: Folder, own_store: Path
+) -> None:
+    folder = copy_checkpoint(checkpoint("music"), tmp_path / "odd")
+    (folder / "state_dict.bin").write_bytes(data)
+    with pytest.raises(MachineError) as caught:
+        conversion.convert(folder, "local/odd", None, None)
+    assert "\n" not in str(caught.value)
+    assert "Re-running" not in str(caught.value)
+    assert len(str(caught.value)) < 400
+
+
+def test_weights_that_do_not_fit_say_which(tmp_path: Path, checkpoint: Folder, own_store: Path) -> None:
+    folder = copy_checkpoint(checkpoint("music"), tmp_path / "deep")
+    package = torch.load(folder / "state_dict.bin", weights_only=True)
+    package["xp.cfg"] = package["xp.cfg"].replace("num_layers: 2", "num_layers: 1")
+    torch.save(package, folder / "state_dict.bin")
+    stored = conversion.convert(folder, "local/deep", None, None)
+    with pytest.raises(
+        MachineError, match=r"do not fit its configuration .Unexpected key.*transformer\.layers\.1"
+    ):
+        load(stored.name, stored.revision, "cpu")
