@@ -62,7 +62,8 @@ def ask(asset: AssetSpec) -> Ask:
             LICENSE,
             False,
         )
-        problem = AskProblem("model", str(error), "or use a published model: cuesmith models list")
+        others = "cuesmith models list" if is_path(asset.model or "") else _suited(asset)
+        problem = AskProblem("model", str(error), f"or use a published model: {others}")
         return Ask(nobody.info(), asset.duration_s, problems=(problem,))
     problems += _kind(asset, model) + _inputs(asset, model) + _length(asset, model)
     settings = _settings(asset, model)
