@@ -45,9 +45,14 @@ _MAGNET: dict[str, Scalar] = {"cfg_min": 1.0, "decoding_steps": "20,10,10,10", "
 
 
 def ask(asset: AssetSpec) -> Ask:
-    """What making ``asset`` takes. What cannot be made is told in the ask's problems."""
+    """What making ``asset`` takes. What cannot be made is told in the ask's problems.
+
+    Raises `shelf.Unready` where no local checkpoint can be read on this machine.
+    """
     try:
         model, problems = _find(asset)
+    except shelf.Unready:
+        raise
     except MachineError as error:
         nobody = Model(
             asset.model or "",
@@ -165,6 +170,8 @@ def _decoder(asset: AssetSpec, model: Model, settings: dict[str, Scalar]) -> lis
         ]
     try:
         settings["decoder_weights"] = weights_for(asset.model or DEFAULTS[asset.kind])
+    except shelf.Unready:
+        raise
     except MachineError as error:
         return [AskProblem("decoder", str(error), "or set decoder: encodec")]
     return []

@@ -20,13 +20,12 @@ from typing import Any
 import torch
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from safetensors.torch import save_file
 
 from pipeline.errors import CuesmithError, MachineError
 from pipeline.generators.audiocraft import mert, multiband, shelf
 from pipeline.generators.audiocraft.bands import FILE
 from pipeline.generators.audiocraft.models import Family, Input, Model
-from pipeline.generators.audiocraft.pickles import dump, first_line, read_pickle, tensors
+from pipeline.generators.audiocraft.pickles import dump, first_line, read_pickle, save, tensors
 from pipeline.manifest.spec import Kind
 
 LM, CODEC = "state_dict.bin", "compression_state_dict.bin"
@@ -42,7 +41,7 @@ def convert(folder: Path, name: str, revision: str | None, model: Model | None) 
     """
     sources = _sources(folder)
     if revision is None:
-        revision = f"sha256:{shelf.content_digest(sources)}"
+        revision = f"{shelf.LOCAL}{shelf.content_digest(sources)}"
     stored = shelf.find(name, revision)
     if stored is not None:
         return stored
@@ -166,7 +165,7 @@ def _tensors(path: Path, package: Mapping[str, Any]) -> dict[str, torch.Tensor]:
 
 def _write(made: Path, part: str, config: Mapping[str, Any], tensors: dict[str, torch.Tensor]) -> None:
     dump(made / f"{part}.json", config)
-    save_file(tensors, made / f"{part}.safetensors")
+    save(tensors, made / f"{part}.safetensors")
 
 
 def bring(folder: Path, name: str) -> shelf.Stored:
@@ -177,11 +176,12 @@ def bring(folder: Path, name: str) -> shelf.Stored:
 
 
 def main(folder: str, name: str) -> int:
-    """Convert ``folder`` under ``name``; prints the revision, or the error with its exit code."""
+    """Convert ``folder`` under ``name``; prints the revision, or the error and whether any checkpoint would
+    have had it."""
     try:
         answer: dict[str, Any] = {"revision": bring(Path(folder), name).revision}
     except CuesmithError as error:
-        answer = {"error": str(error), "exit_code": error.exit_code}
+        answer = {"error": str(error), "unready": isinstance(error, shelf.Unready)}
     print(json.dumps(answer))
     return 0
 

@@ -84,10 +84,12 @@ def _convert(folder: Path, model_id: str) -> str:
         lines = done.stderr.strip().splitlines()
         why = lines[-1] if lines else f"exit code {done.returncode}"
         if "ModuleNotFoundError" in why:
-            why += "; run: make setup-audiocraft"
+            raise shelf.Unready(
+                f"engine audiocraft is not installed ({why}); run: make setup-audiocraft, or see docs/audiocraft.md"
+            ) from None
         raise MachineError(f"{folder}: cannot be read as a checkpoint: {why}") from None
     if "error" in answer:
-        raise MachineError(str(answer["error"]))
+        raise (shelf.Unready if answer["unready"] else MachineError)(str(answer["error"]))
     return str(answer["revision"])
 
 

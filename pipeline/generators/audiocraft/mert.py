@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from transformers import HubertConfig, HubertModel
 
 from pipeline.errors import MachineError
 from pipeline.generators.audiocraft import shelf
-from pipeline.generators.audiocraft.pickles import read_pickle, tensors
+from pipeline.generators.audiocraft.pickles import read_pickle, save, tensors
 
 RATE_HZ = 24_000
 FRAMES_A_SECOND = 75
@@ -36,7 +36,7 @@ def convert(path: Path, target: Path) -> None:
     state = tensors(read_pickle(path))
     if state is None:
         raise MachineError(f"{path}: holds no state dict of tensors; fetch it again")
-    save_file(state, target)
+    save(state, target)
 
 
 def add_converted(folder: Path, made: Path) -> None:

@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 
 from pipeline.errors import MachineError
 from pipeline.generators.audiocraft import inert, shelf
 from pipeline.generators.audiocraft.bands import FILE
-from pipeline.generators.audiocraft.pickles import dump, read_pickle, tensors
+from pipeline.generators.audiocraft.pickles import dump, read_pickle, save, tensors
 
 CONFIG, WEIGHTS = "bands.json", "bands.safetensors"
 _MOST_BANDS = 64
@@ -35,14 +34,14 @@ def convert(folder: Path, name: str, revision: str | None) -> shelf.Stored:
         raise MachineError(f"{path}: no such file; copy it as AudioCraft publishes it")
     sources = {FILE: shelf.sha256_of(path)}
     if revision is None:
-        revision = f"sha256:{shelf.content_digest(sources)}"
+        revision = f"{shelf.LOCAL}{shelf.content_digest(sources)}"
     stored = shelf.find(name, revision)
     if stored is not None:
         return stored
     config, weights = _read(path)
     with shelf.new_folder(name, revision) as made:
         dump(made / CONFIG, config)
-        save_file(weights, made / WEIGHTS)
+        save(weights, made / WEIGHTS)
         shelf.write_record(made, name, revision, None, sources)
     return shelf.require(name, revision)
 

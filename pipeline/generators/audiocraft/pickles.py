@@ -7,6 +7,7 @@ of our own (see `inert`).
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import save_file
 
 from pipeline.errors import MachineError
 
@@ -65,6 +68,17 @@ def tensors(state: object) -> dict[str, torch.Tensor] | None:
     if not isinstance(state, Mapping) or not all(isinstance(one, torch.Tensor) for one in state.values()):
         return None
     return {str(key): value.detach().clone().contiguous() for key, value in state.items()}
+
+
+def save(weights: dict[str, torch.Tensor], path: Path) -> None:
+    """Write weights as safetensors. Raises `OSError` where the disk does not take them."""
+    try:
+        save_file(weights, path)
+    except SafetensorError as error:
+        number = re.search(r"os error (\d+)", str(error))
+        if number is None:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
 
 
 def dump(path: Path, value: Any) -> None:

@@ -203,7 +203,7 @@ def test_a_model_store_that_cannot_be_written_is_one_line(
     blocked.write_text("")
     monkeypatch.setenv("CUESMITH_MODELS", str(blocked / "models"))
     project.write(CALM)
-    error = _one_line(project.run("plan", "--json"), 2)
+    error = _one_line(project.run("plan", "--json"), 4)
     assert "the model store cannot be written" in error
 
 
