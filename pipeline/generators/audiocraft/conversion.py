@@ -24,7 +24,7 @@ from omegaconf.errors import OmegaConfBaseException
 from pipeline.errors import CuesmithError, MachineError
 from pipeline.generators.audiocraft import mert, multiband, shelf
 from pipeline.generators.audiocraft.bands import FILE
-from pipeline.generators.audiocraft.models import Family, Input, Model
+from pipeline.generators.audiocraft.models import LOCAL_LICENSE, Family, Input, Model
 from pipeline.generators.audiocraft.pickles import dump, first_line, read_pickle, save, tensors
 from pipeline.manifest.spec import Kind
 
@@ -117,7 +117,7 @@ def describe(path: Path, config: Mapping[str, Any], name: str, revision: str) ->
         ),
         hears=frozenset(hears),
         revision=revision,
-        license=str(cfg.get("license", "unknown (a local checkpoint)")),
+        license=str(cfg.get("license", LOCAL_LICENSE)),
         commercial=False,
         dim=size[0],
         layers=size[1],

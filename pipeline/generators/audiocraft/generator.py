@@ -164,7 +164,11 @@ class AudioCraftGenerator:
         try:
             audio = self._renderer.render([take.recipe for take in takes], [take.codes for take in takes])
         except GenerationError as error:
-            yield from ((take.recipe, error) for take in takes)
+            if len(takes) == 1:
+                yield takes[0].recipe, error
+            else:
+                for take in takes:
+                    yield from self._finish(loaded, [take], rows, dtype)
             return
         for take, samples in zip(takes, audio, strict=True):
             codes = codec.pack(take.codes, loaded)

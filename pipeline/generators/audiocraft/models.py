@@ -13,6 +13,7 @@ Family = Literal["musicgen", "audiogen", "magnet"]
 Input = Literal["melody", "continue_from", "style"]
 
 LICENSE = "CC-BY-NC-4.0"
+LOCAL_LICENSE = "unknown (a local checkpoint)"
 FRAMES_A_SECOND = 50
 UNPINNED = "unfetched"
 """Stands for the revision of a published model whose commit is first known when it is fetched."""

@@ -12,6 +12,7 @@ from pipeline.generators.audiocraft import codec
 from pipeline.generators.audiocraft.diffusion import Diffusion, stored_weights
 from pipeline.generators.audiocraft.loading import load_codec
 from pipeline.generators.audiocraft.memory import stepping_down
+from pipeline.generators.audiocraft.models import LICENSE, LOCAL_LICENSE, MBD
 from pipeline.recipe import Recipe
 
 Key = tuple[str, str]
@@ -72,6 +73,7 @@ class Renderer:
                 "sha256": stored.checkpoint_sha256,
                 "files": dict(stored.sources),
                 "revision": stored.revision,
+                "license": LICENSE if stored.name == MBD else LOCAL_LICENSE,
             }
         return found
 

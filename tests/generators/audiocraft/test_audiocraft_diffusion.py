@@ -21,6 +21,7 @@ from pipeline.audio import Clip
 from pipeline.errors import MachineError
 from pipeline.generators import GeneratedTake, Kept
 from pipeline.generators.audiocraft import codec, conversion, inert, multiband, noise, shelf
+from pipeline.generators.audiocraft import generator as generating
 from pipeline.generators.audiocraft.diffusion import PASS, Diffusion
 from pipeline.generators.audiocraft.engine import ENGINE
 from pipeline.generators.audiocraft.generator import AudioCraftGenerator
@@ -250,6 +251,21 @@ def test_a_record_names_the_diffusion_models(
     assert notes["decoder"] == "mbd"
     assert notes["decoder_checkpoint"]["sha256"] == stored.checkpoint_sha256
     assert notes["decoder_checkpoint"]["revision"] == stored.revision
+    assert notes["decoder_checkpoint"]["license"] == "unknown (a local checkpoint)"
+
+
+def test_a_take_too_large_for_diffusion_fails_alone(
+    mbd: Make, recipe: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def runs_out(self: Diffusion, codes: torch.Tensor, seed: int) -> torch.Tensor:
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(Diffusion, "decode", runs_out)
+    monkeypatch.setattr(generating, "codec_rows", lambda *_: 8)
+    asked = [mbd("music", "calm", 0.4, 1), recipe("music", "calm", 0.4, 2), recipe("music", "calm", 0.4, 3)]
+    outcomes = {one.digest: outcome for one, outcome in AudioCraftGenerator("cpu").generate(asked, {})}
+    assert "too little memory for this take alone" in str(outcomes[asked[0].digest])
+    assert all(isinstance(outcomes[one.digest], GeneratedTake) for one in asked[1:])
 
 
 def test_missing_damaged_and_unfit_weights_are_told(
