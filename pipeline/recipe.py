@@ -59,7 +59,7 @@ class Recipe:
     settings: Mapping[str, Scalar] = field(default_factory=dict)
     """What the engine takes besides: sampling, tempo, loop, stride, decoder."""
     conditioning: Mapping[str, str] = field(default_factory=dict)
-    """Audio inputs by role (``melody``, ``continue_from``): SHA-256 of the file's bytes."""
+    """Audio inputs by role (``melody``, ``continue_from``, ``style``): SHA-256 of the file's bytes."""
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object with the schema's name; `from_json` reads it back."""

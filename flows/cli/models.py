@@ -10,7 +10,7 @@ from flows.cli.answers import answer, answer_json, command, remark
 from flows.cli.options import AsJson
 from pipeline.errors import CuesmithError, UsageError, VerificationError
 from pipeline.generators.audiocraft import shelf
-from pipeline.generators.audiocraft.models import PUBLISHED, Model
+from pipeline.generators.audiocraft.models import HELPERS, LICENSE, MBD, PUBLISHED, Model
 
 group = typer.Typer(
     help="List, fetch and verify the audiocraft engine's models.",
@@ -35,11 +35,16 @@ def list_models(as_json: AsJson = False) -> None:
         for stored in here.values()
         if stored.model and stored.name not in published
     ]
+    decoder = _decoder(here.get(MBD))
     if as_json:
-        answer_json({"store": str(shelf.root()), "models": rows})
+        answer_json({"store": str(shelf.root()), "models": rows, "decoders": [decoder]})
         return
     for row in rows:
         answer(_line(row))
+    answer(
+        f"{MBD:<40} decodes what mono MusicGen makes (decoder: mbd)  {decoder['license']}  "
+        f"{_revision(decoder)}  {_state(decoder)}"
+    )
     remark(f"model store: {shelf.root()}")
 
 
@@ -102,6 +107,7 @@ def _row(model: Model, stored: shelf.Stored | None) -> dict[str, Any]:
         "channels": model.channels,
         "window_s": model.window_s,
         "hears": sorted(model.hears),
+        "decoders": list(model.decoders),
         "license": model.license,
         "commercial": model.commercial,
         "revision": stored.revision if stored else model.revision or shelf.pinned(model.id),
@@ -111,16 +117,32 @@ def _row(model: Model, stored: shelf.Stored | None) -> dict[str, Any]:
     }
 
 
+def _decoder(stored: shelf.Stored | None) -> dict[str, Any]:
+    return {
+        "id": MBD,
+        "decodes": [model.id for model in PUBLISHED if "mbd" in model.decoders],
+        "license": LICENSE,
+        "revision": stored.revision if stored else HELPERS[MBD][1],
+        "here": stored is not None,
+        "bytes": stored.size if stored else None,
+    }
+
+
+def _state(row: dict[str, Any]) -> str:
+    return f"here, {row['bytes'] / 1e9:.2f} GB" if row["here"] else "not here"
+
+
+def _revision(row: dict[str, Any]) -> str:
+    return f"{(row['revision'] or 'pinned when fetched')[:19]:<19}"
+
+
 def _line(row: dict[str, Any]) -> str:
-    state = f"here, {row['bytes'] / 1e9:.2f} GB" if row["here"] else "not here"
-    if row["missing"]:
-        state = "cannot run"
+    state = "cannot run" if row["missing"] else _state(row)
     channels = "stereo" if row["channels"] == 2 else "mono"
     hears = ", ".join(["text", *row["hears"]])
-    revision = (row["revision"] or "pinned when fetched")[:19]
     return (
         f"{row['id']:<40} {row['kind']:<5} {row['window_s']:>3g} s  {row['sample_rate_hz'] / 1000:g} kHz "
-        f"{channels:<6}  {row['license']}  {revision:<19}  {state}  ({hears})"
+        f"{channels:<6}  {row['license']}  {_revision(row)}  {state}  ({hears})"
     )
 
 

@@ -8,8 +8,11 @@ from pipeline.generators.protocol import (
     Estimator,
     GeneratedTake,
     Generator,
+    Kept,
     ModelInfo,
     Outcome,
+    Remaker,
+    Remaking,
 )
 from pipeline.generators.registry import engine_names, find_engine
 
@@ -21,8 +24,11 @@ __all__ = [
     "Estimator",
     "GeneratedTake",
     "Generator",
+    "Kept",
     "ModelInfo",
     "Outcome",
+    "Remaker",
+    "Remaking",
     "engine_names",
     "find_engine",
 ]

@@ -75,6 +75,16 @@ class GeneratedTake:
 Outcome = tuple[Recipe, GeneratedTake | GenerationError]
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What an earlier take keeps, from which another one can be made without its model."""
+
+    take: str
+    """Its recipe's digest."""
+    attachments: Mapping[str, bytes]
+    notes: Mapping[str, Any]
+
+
 class Generator(Protocol):
     """An opened engine on one device. It belongs to one worker process and is never shared."""
 
@@ -143,4 +153,28 @@ class Engine(Protocol):
 
     def open(self, device: str) -> Generator:
         """Load what generation needs onto ``device``. Raises `MachineError` naming what is missing."""
+        ...
+
+
+@runtime_checkable
+class Remaking(Protocol):
+    """What an engine is besides, where its takes keep what other takes can be made from; `Remaker` makes them."""
+
+    def origin(self, recipe: Recipe) -> Recipe:
+        """``recipe`` as it stands before its attachments become audio.
+
+        Takes of equal origins keep equal attachments.
+        """
+        ...
+
+
+@runtime_checkable
+class Remaker(Protocol):
+    """What a generator of a `Remaking` engine is besides."""
+
+    def remake(self, recipe: Recipe, kept: Kept) -> GeneratedTake:
+        """The take of ``recipe`` from one of equal origin: the same audio that `Generator.generate` would give.
+
+        Raises `GenerationError` where it cannot be made.
+        """
         ...

@@ -7,18 +7,19 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from pipeline.audio import Clip, read, take_bytes
-from pipeline.errors import GenerationError, MachineError
-from pipeline.generators import GeneratedTake, Generator
+from pipeline.errors import GenerationError, MachineError, StoreError, UsageError, VerificationError
+from pipeline.generators import GeneratedTake, Generator, Kept, Outcome, Remaker
 from pipeline.jobs.events import Began, Event, Failed, TakeMade
 from pipeline.jobs.objects import put_object
 from pipeline.plan import TakeOrder
 from pipeline.provenance import TAKE_SCHEMA, TakeRecord
 from pipeline.provenance.facts import now, software_versions
-from pipeline.store import Store
+from pipeline.store import ObjectRef, Store
 
 SILENT_PEAK = 1e-5
 """-100 dBFS: below it there is nothing to master."""
@@ -84,7 +85,7 @@ def _batch(
     by_digest = {order.recipe.digest: order for order in orders}
     began = time.monotonic()
     yield from (Began(item) for item in by_digest)
-    for recipe, outcome in generator.generate([order.recipe for order in orders], audio):
+    for recipe, outcome in _outcomes(generator, store, orders, audio):
         order = by_digest[recipe.digest]
         took, began = time.monotonic() - began, time.monotonic()
         problem = str(outcome) if isinstance(outcome, GenerationError) else _unusable(outcome)
@@ -95,6 +96,41 @@ def _batch(
         else:
             waiting.pop(recipe.digest, None)
             yield Failed(recipe.digest, problem or "no audio")
+
+
+def _outcomes(
+    generator: Generator, store: Store, orders: Sequence[TakeOrder], audio: Mapping[str, Clip]
+) -> Iterator[Outcome]:
+    """What the engine gives for ``orders``: from what earlier takes keep where it can, else from the model."""
+    rest = []
+    remaker = generator if isinstance(generator, Remaker) else None
+    for order in orders:
+        kept = _kept(store, order)
+        if kept is None or remaker is None:
+            rest.append(order.recipe)
+            continue
+        try:
+            yield order.recipe, remaker.remake(order.recipe, kept)
+        except GenerationError as error:
+            yield order.recipe, error
+    if rest:
+        yield from generator.generate(rest, audio)
+
+
+def _kept(store: Store, order: TakeOrder) -> Kept | None:
+    """What the take that ``order`` names keeps; None where it is gone or damaged, so that the model runs."""
+    if order.kept is None:
+        return None
+    try:
+        record: Any = store.get_record("takes", order.kept, TAKE_SCHEMA)
+        if record is None:
+            return None
+        attachments = {
+            name: store.get(ObjectRef.from_json(one)) for name, one in record["attachments"].items()
+        }
+    except (StoreError, VerificationError):
+        return None
+    return Kept(order.kept, attachments, record["notes"])
 
 
 def _unusable(take: GeneratedTake) -> str | None:
@@ -169,7 +205,5 @@ def _read_checked(path: Path, sha256: str) -> Clip:
         raise GenerationError(f"{path}: changed while the build ran; run the build again")
     try:
         return read(data)
-    except Exception as error:
-        raise GenerationError(
-            f"{path}: not audio that can be read: {error}; give wav, flac, ogg or mp3"
-        ) from error
+    except UsageError as error:
+        raise GenerationError(f"{path}: {error}") from error

@@ -25,6 +25,7 @@ _EXAMPLES = {
     "id": "id: such as sfx/door/wood",
     "kind": "kind: music or kind: sfx",
     "prompt": "prompt: and the sound in words",
+    "file": "file: and a path such as audio/theme.wav",
     "category": "category: such as FOOTHmn",
 }
 

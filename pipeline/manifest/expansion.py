@@ -112,7 +112,7 @@ class Expansion:
         seed = self._seed if asset.seed is None else asset.seed
         mastering, delivery = self._parts.mastering(values), self._parts.delivery(values)
         quality, sampling = self._parts.quality(values), self._parts.sampling(values)
-        source = SourceRef(self._file, entry.line)
+        source, hearing = SourceRef(self._file, entry.line), self._parts.hearing(asset.style)
         kind = cast(Kind, asset.kind)
 
         def make(id_: str, combination: Combination) -> AssetSpec:
@@ -136,6 +136,8 @@ class Expansion:
                 sampling=sampling,
                 melody=texts.audio("melody", combination),
                 continue_from=texts.audio("continue_from", combination),
+                style=texts.audio("style", combination),
+                hearing=hearing,
                 ucs=ucs,
                 mastering=mastering,
                 delivery=delivery,
@@ -143,6 +145,7 @@ class Expansion:
                 naming=self._names.name(values["naming"], id_, values["variations"], ucs, entry),
                 quality=quality,
                 credentials=values["credentials"],
+                decoder=values["decoder"],
             )
 
         return make

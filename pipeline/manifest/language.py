@@ -39,6 +39,7 @@ Credentials = Annotated[
 ]
 Format = Annotated[str, PlainValidator(v.FORMAT.read), WithJsonSchema(v.FORMAT.schema())]
 BitDepth = Annotated[str | None, PlainValidator(v.BIT_DEPTH.read), WithJsonSchema(v.BIT_DEPTH.schema())]
+Decoder = Annotated[str | None, PlainValidator(v.DECODER.read), WithJsonSchema(v.DECODER.schema())]
 Temperature = Annotated[
     float | None, PlainValidator(v.TEMPERATURE.read_or_none), WithJsonSchema(v.TEMPERATURE.schema(True))
 ]
@@ -47,6 +48,10 @@ TopP = Annotated[float | None, PlainValidator(v.TOP_P.read_or_none), WithJsonSch
 Guidance = Annotated[
     float | None, PlainValidator(v.GUIDANCE.read_or_none), WithJsonSchema(v.GUIDANCE.schema(True))
 ]
+Place = Annotated[float | None, PlainValidator(v.PLACE.read), WithJsonSchema(v.PLACE.schema())]
+Excerpt = Annotated[float | None, PlainValidator(v.EXCERPT.read), WithJsonSchema(v.EXCERPT.schema())]
+Codebooks = Annotated[int | None, PlainValidator(v.CODEBOOKS.read), WithJsonSchema(v.CODEBOOKS.schema())]
+TextPush = Annotated[float | None, PlainValidator(v.TEXT_PUSH.read), WithJsonSchema(v.TEXT_PUSH.schema())]
 Share = Annotated[float | None, PlainValidator(v.SHARE.read), WithJsonSchema(v.SHARE.schema())]
 Width = Annotated[float | None, PlainValidator(v.WIDTH.read), WithJsonSchema(v.WIDTH.schema())]
 FadeCurve = Annotated[str | None, PlainValidator(v.FADE_CURVE.read), WithJsonSchema(v.FADE_CURVE.schema())]
@@ -75,6 +80,10 @@ def _mapping_if_null(value: Any) -> Any:
 
 def _list_if_null(value: Any) -> Any:
     return [] if value is None else value
+
+
+def _file_alone(value: Any) -> Any:
+    return {"file": value} if isinstance(value, str) else value
 
 
 def _both_ends(value: Any) -> Any:
@@ -148,6 +157,25 @@ class UcsKeys(Language):
     name: FxName = Field(default=None, description="FXName, at most 25 characters.")
 
 
+class StyleKeys(Language):
+    """Music whose style is followed. A path alone leaves the rest as it is."""
+
+    file: Annotated[str, PlainValidator(v.PATH.read), WithJsonSchema(v.PATH.schema())] = Field(
+        description="Audio file whose style the music follows."
+    )
+    at: Place = Field(
+        default=None,
+        description="Where in the file the excerpt begins; left out, the take's seed finds a place.",
+    )
+    excerpt: Excerpt = Field(default=None, description="How much of the file is heard: 1.5s to 4.5s.")
+    codebooks: Codebooks = Field(
+        default=None, description="From 1 to 6: how closely the excerpt is followed."
+    )
+    text: TextPush = Field(
+        default=None, description="From 1 to 9: how much more the prompt counts than the style; 1 for alike."
+    )
+
+
 Tags = Annotated[tuple[Tag, ...], Field(max_length=64), BeforeValidator(v.at_most(64))]
 Formats = Annotated[tuple[Format, ...], Field(min_length=1, max_length=6), BeforeValidator(v.at_most(6))]
 Pieces = Annotated[tuple[Piece, ...], Field(max_length=10_000), BeforeValidator(v.at_most(10_000))]
@@ -165,6 +193,13 @@ Fade = Annotated[
 
 Loop = Annotated[LoopKeys | None, WrapValidator(_flag_or_keys, json_schema_input_type=Flag | LoopKeys)]
 """A flag stays one when it is read."""
+
+
+Style = Annotated[
+    StyleKeys | None,
+    BeforeValidator(v.refuse_null),
+    BeforeValidator(_file_alone, json_schema_input_type=Path | StyleKeys),
+]
 
 
 class Settings(Language):
@@ -190,6 +225,10 @@ class Settings(Language):
         default=None, description="How the model draws; what is left out is the model's own."
     )
     extend: Flag = Field(default=None, description="May be generated beyond the model's window.")
+    decoder: Decoder = Field(
+        default=None,
+        description="How a model's codes become audio: encodec, its own codec, or mbd, MultiBand Diffusion.",
+    )
     model: Model = Field(
         default=None, description="Model of the engine; left out, the engine's own for the kind."
     )
@@ -253,6 +292,9 @@ class Asset(Settings):
     seed: Seed = Field(default=None, description="In place of the manifest's seed.")
     melody: AudioPath = Field(default=None, description="Audio file whose melody the music follows.")
     continue_from: AudioPath = Field(default=None, description="Audio file that the music carries on.")
+    style: Style = Field(
+        default=None, description="Audio file whose style the music follows, or {file: ..., excerpt: 3s}."
+    )
     lock: Flag = Field(default=None, description="Never replace the master that the catalog has.")
     ucs: Annotated[UcsKeys | None, BeforeValidator(v.refuse_null)] = Field(
         default=None, description="UCS labels."

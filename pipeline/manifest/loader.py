@@ -62,7 +62,12 @@ def load_with_files(path: Path, profile: str | None = None) -> Loaded:
 
 
 def _audio_files(folder: Path, project: Project) -> Iterator[ReadFile]:
-    found = {audio for asset in project.assets for audio in (asset.melody, asset.continue_from) if audio}
+    found = {
+        audio
+        for asset in project.assets
+        for audio in (asset.melody, asset.continue_from, asset.style)
+        if audio
+    }
     yield from (ReadFile(str(folder / audio.name), audio.path, audio.sha256) for audio in found)
 
 

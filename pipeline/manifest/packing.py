@@ -14,6 +14,7 @@ from pipeline.manifest.spec import (
     AssetSpec,
     AudioInput,
     DeliverySpec,
+    Hearing,
     MasteringSpec,
     Project,
     QualitySpec,
@@ -24,11 +25,22 @@ from pipeline.manifest.spec import (
 
 _FIELDS = tuple(field.name for field in fields(AssetSpec))
 _TAGS = _FIELDS.index("tags")
-_PART_FIELDS = ("sampling", "melody", "continue_from", "ucs", "mastering", "delivery", "source", "quality")
+_PART_FIELDS = (
+    "sampling",
+    "melody",
+    "continue_from",
+    "style",
+    "hearing",
+    "ucs",
+    "mastering",
+    "delivery",
+    "source",
+    "quality",
+)
 _PARTS = tuple(_FIELDS.index(name) for name in _PART_FIELDS)
 _TYPES: dict[str, Any] = {
     kind.__name__: kind
-    for kind in (AudioInput, DeliverySpec, MasteringSpec, QualitySpec, Sampling, SourceRef, Ucs)
+    for kind in (AudioInput, DeliverySpec, Hearing, MasteringSpec, QualitySpec, Sampling, SourceRef, Ucs)
 }
 
 

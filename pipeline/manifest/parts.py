@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from pipeline.manifest.language import StyleKeys
 from pipeline.manifest.settings import Values, intro_seconds
-from pipeline.manifest.spec import DeliverySpec, MasteringSpec, QualitySpec, Sampling
+from pipeline.manifest.spec import DeliverySpec, Hearing, MasteringSpec, QualitySpec, Sampling
 
 
 class Parts:
@@ -14,6 +15,7 @@ class Parts:
         self._delivery: dict[DeliverySpec, DeliverySpec] = {}
         self._quality: dict[QualitySpec, QualitySpec] = {}
         self._sampling: dict[Sampling, Sampling] = {}
+        self._hearing: dict[Hearing, Hearing] = {}
 
     def mastering(self, values: Values) -> MasteringSpec:
         """How the takes are mastered. A loop is neither faded nor trimmed, and only a loop needs a tempo."""
@@ -60,3 +62,16 @@ class Parts:
         """How a language model draws."""
         spec = Sampling(**values["sampling"])
         return self._sampling.setdefault(spec, spec)
+
+    def hearing(self, said: StyleKeys | None) -> Hearing:
+        """How a style is heard."""
+        usual = Hearing()
+        spec = usual
+        if said is not None:
+            spec = Hearing(
+                at_s=said.at,
+                excerpt_s=usual.excerpt_s if said.excerpt is None else said.excerpt,
+                codebooks=usual.codebooks if said.codebooks is None else said.codebooks,
+                text=usual.text if said.text is None else said.text,
+            )
+        return self._hearing.setdefault(spec, spec)

@@ -25,6 +25,7 @@ _COMMON: Values = {
     "candidates": 1,
     "sampling": {"temperature": None, "top_k": None, "top_p": None, "cfg": None},
     "extend": False,
+    "decoder": "encodec",
     "license": "any",
     "true_peak": -1.0,
     "sample_rate": 48000,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Kind = Literal["music", "sfx"]
+Decoder = Literal["encodec", "mbd"]
 LicensePolicy = Literal["any", "commercial"]
 BitDepth = Literal["16", "24", "float"]
 FadeCurve = Literal["s_curve", "linear", "equal_power", "exponential"]
@@ -40,6 +41,19 @@ class Sampling:
     top_p: float | None = None
     cfg: float | None = None
     """Classifier-free guidance coefficient."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hearing:
+    """How a style is heard, where a model hears one."""
+
+    at_s: float | None = None
+    """Where in the file the excerpt begins; None: the take's seed finds a place."""
+    excerpt_s: float = 3.0
+    codebooks: int = 3
+    """From 1 to 6: the more, the closer the excerpt is followed."""
+    text: float = 5.0
+    """How much more the prompt counts than the style; 1 for alike."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +156,11 @@ class AssetSpec:
     only a configured certificate. Signing comes after mastering and is no part of a master's identity."""
     naming: str | None = None
     """Name of its files in the library with ``{variation}`` to be filled in; None for ``<id>_{variation}``."""
+    style: AudioInput | None = None
+    hearing: Hearing = Hearing()
+    """How ``style`` is heard."""
+    decoder: Decoder = "encodec"
+    """What turns a model's codes into audio: its own codec, or MultiBand Diffusion."""
 
 
 @dataclass(frozen=True, slots=True)

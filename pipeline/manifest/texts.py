@@ -61,11 +61,16 @@ class Texts:
             Filler(entry, ("tags", place), self._template(("tags", place), tag), v.TAG.check)
             for place, tag in enumerate(asset.tags)
         ]
+        files: dict[str, tuple[Location, str | None]] = {
+            "melody": (("melody",), asset.melody),
+            "continue_from": (("continue_from",), asset.continue_from),
+            "style": (("style", "file"), asset.style.file if asset.style else None),
+        }
         self._audio = {
             role: Filler(
-                entry, (role,), self._template((role,), text), lambda path: audio.find(v.PATH.check(path))
+                entry, place, self._template(place, text), lambda path: audio.find(v.PATH.check(path))
             )
-            for role, text in (("melody", asset.melody), ("continue_from", asset.continue_from))
+            for role, (place, text) in files.items()
         }
         name = asset.ucs.name if asset.ucs else None
         where: Location = ("ucs", "name")
@@ -85,8 +90,8 @@ class Texts:
         """Report what is wrong with this combination."""
         self.prompt(combination)
         self.tags(combination, ())
-        self.audio("melody", combination)
-        self.audio("continue_from", combination)
+        for role in self._audio:
+            self.audio(role, combination)
         self.ucs(combination)
 
     def prompt(self, combination: Combination) -> str:

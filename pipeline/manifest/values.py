@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 from pipeline.manifest.faults import Fault, list_names, quote
 from pipeline.manifest.scalars import JsonSchema, OneOf, Quantity, Text, nothing, written
@@ -31,6 +32,10 @@ TEMPERATURE = Quantity("a number", "a number such as 1.0", "0.01", "10")
 TOP_K = Quantity("a whole number", "a whole number such as 250", "0", "100000", whole=True)
 TOP_P = Quantity("a number", "a number such as 0.9", "0", "1")
 GUIDANCE = Quantity("a number", "a number such as 3.0", "0", "30")
+PLACE = replace(DURATION, low="0s")
+EXCERPT = Quantity("a duration", "a duration such as 3s", "1.5s", "4.5s", {"ms": "0.001", "s": "1"})
+CODEBOOKS = Quantity("a whole number", "a whole number such as 3", "1", "6", whole=True)
+TEXT_PUSH = Quantity("a number", "a number such as 5", "1", "9")
 
 WIDTH = Quantity("a width", "a width such as 1", "0", "2")
 _SPAN_EXAMPLE = "2 bars, 6 beats or 4s"
@@ -48,6 +53,7 @@ BEATS = Quantity(
 KIND = OneOf("a kind", ("music", "sfx"))
 LICENSE = OneOf("a licence policy", ("any", "commercial"))
 CREDENTIALS = OneOf("a credentials policy", ("none", "development", "required"))
+DECODER = OneOf("a decoder", ("encodec", "mbd"))
 FORMAT = OneOf("a format", FORMATS)
 FADE_CURVE = OneOf("a curve", ("s_curve", "linear", "equal_power", "exponential"))
 BIT_DEPTH = OneOf("a bit depth", ("16", "24", "float"), (16, 24))

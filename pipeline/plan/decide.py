@@ -9,6 +9,7 @@ from pipeline.errors import ManifestError, Problem
 from pipeline.generators import Ask, Engine, find_engine
 from pipeline.manifest.spec import AssetSpec, Project
 from pipeline.plan.digests import gain_group_of, group_digest, master_digest, mastering_digest
+from pipeline.plan.kept import FROM_KEPT, kept_for
 from pipeline.plan.known import APPROVED, LOCKED, LOCKED_IN_MANIFEST, TAKES_ITS_PLACE, WAITS, WILL_WAIT, Known
 from pipeline.plan.reasons import mastering_reasons, recipe_reasons
 from pipeline.plan.recipes import recipes_for
@@ -142,8 +143,10 @@ def _decide(
     master = master_digest(mastering, wanted.variation, wanted.takes, group)
     missing = [recipe for recipe in wanted.recipes if not _take_present(recipe.digest, previous, known)]
     if missing:
-        orders = tuple(_order(asset, engine, ask, recipe) for recipe in missing)
+        orders = tuple(_order(asset, engine, ask, recipe, previous, known) for recipe in missing)
         reasons = (*waits, *_generate_reasons(asset, mastering, wanted, known))
+        if all(order.kept for order in orders):
+            reasons = (*reasons, FROM_KEPT)
         return VariationPlan(wanted.variation, "generate", reasons, wanted.recipes, orders, master, previous)
     if previous is not None and previous["master"] == master and _files_present(previous, known):
         return VariationPlan(wanted.variation, "reuse", (), wanted.recipes, (), master, previous)
@@ -174,11 +177,14 @@ def _decide_held(
     return decided("reuse", (WAITS, *_differences(asset, mastering, wanted, known)), wanted.stays)
 
 
-def _order(asset: AssetSpec, engine: Engine, ask: Ask, recipe: Recipe) -> TakeOrder:
-    inputs = (asset.melody, asset.continue_from)
+def _order(
+    asset: AssetSpec, engine: Engine, ask: Ask, recipe: Recipe, previous: MasterRow | None, known: Known
+) -> TakeOrder:
+    inputs = (asset.melody, asset.continue_from, asset.style)
     heard = set(recipe.conditioning.values())
     audio = tuple((one.sha256, one.path) for one in inputs if one is not None and one.sha256 in heard)
-    return TakeOrder(recipe, ask, audio, engine.cost(recipe))
+    kept = kept_for(engine, recipe, previous, known)
+    return TakeOrder(recipe, ask, audio, engine.cost(recipe), kept)
 
 
 def _take_present(digest: str, previous: MasterRow | None, known: Known) -> bool:

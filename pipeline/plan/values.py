@@ -23,6 +23,8 @@ class TakeOrder:
     audio: tuple[tuple[str, str], ...]
     """Conditioning audio: (SHA-256, path on this machine)."""
     cost: float
+    kept: str | None = None
+    """Digest of a take that keeps what this one can be made from, without its model."""
 
 
 @dataclass(frozen=True, slots=True)

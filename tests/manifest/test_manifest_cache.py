@@ -110,6 +110,8 @@ assets = st.fixed_dictionaries(
         "loudness": st.sampled_from(["-16", "-16.25 LUFS"]),
         "bit_depth": st.sampled_from(["16", "24", "float"]),
         "melody": st.just("audio/tune.wav"),
+        "style": st.sampled_from(["audio/tune.wav", "{file: audio/tune.wav, at: 2s, codebooks: 1}"]),
+        "decoder": st.sampled_from(["encodec", "mbd"]),
     },
 )
 

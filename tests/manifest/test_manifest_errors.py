@@ -75,6 +75,13 @@ ONE_KEY = [
         "melody: ~",
         "8: assets[0].melody: has no value; write a path such as audio/theme.wav, or remove the line",
     ),
+    ("style: {}", "8: assets[0].style.file: is missing; write file: and a path such as audio/theme.wav"),
+    (
+        "style: audio/none.wav",
+        "8: assets[0].style.file: there is no file 'audio/none.wav'; "
+        "check the path, which starts at this file's folder",
+    ),
+    ("decoder: mdb", "8: assets[0].decoder: 'mdb' is not a decoder; did you mean mbd?"),
     (
         "sampling: {top_p: 1.5}",
         "8: assets[0].sampling.top_p: '1.5' is out of range; write a number from 0 to 1",

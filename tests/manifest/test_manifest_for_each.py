@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from manifest_texts import Complain, Load
 
+from pipeline.manifest.spec import Hearing
 from pipeline.manifest.templates import compile_template
 
 
@@ -78,6 +79,25 @@ def test_each_combination_may_have_a_melody_of_its_own(loaded: Load, folder: Pat
     )
     assert day.melody.sha256 == hashlib.sha256(b"day").hexdigest()
     assert night.melody.sha256 != day.melody.sha256
+
+
+def test_a_style_is_a_file_or_a_file_and_how_it_is_heard(loaded: Load, folder: Path) -> None:
+    (folder / "day.wav").write_bytes(b"day")
+    text = """\
+        assets:
+        - {id: "{time}", kind: music, prompt: a song, duration: 9, style: "{time}.wav", for_each: {time: [day]}}
+        - id: music/other
+          kind: music
+          prompt: a song
+          duration: 9
+          style: {file: day.wav, at: 1:30, excerpt: 4.5s, codebooks: 1, text: 2}
+        """
+    day, other = loaded(text).assets
+    assert day.style == other.style
+    assert day.style is not None
+    assert day.style.sha256 == hashlib.sha256(b"day").hexdigest()
+    assert day.hearing == Hearing(at_s=None, excerpt_s=3.0, codebooks=3, text=5.0)
+    assert other.hearing == Hearing(at_s=90.0, excerpt_s=4.5, codebooks=1, text=2.0)
 
 
 def test_what_is_wrong_with_one_combination_is_said_once(complaints: Complain) -> None:

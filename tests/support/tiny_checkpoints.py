@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import io
+import json
 import shutil
 import tempfile
 from pathlib import Path
@@ -21,8 +22,10 @@ import sentencepiece
 import torch
 from audiocraft.models import builders
 from omegaconf import OmegaConf
-from transformers import EncodecConfig, T5Config, T5EncoderModel, T5Tokenizer
+from transformers import EncodecConfig, HubertConfig, HubertModel, T5Config, T5EncoderModel, T5Tokenizer
 from transformers import EncodecModel as HFEncodecModel
+
+from pipeline.generators.audiocraft import mert, style
 
 CARD = 64
 FRAME_RATE = 50
@@ -30,6 +33,7 @@ KINDS = (
     "music",
     "music-stereo",
     "music-melody",
+    "music-style",
     "music-lut",
     "music-hf-codec",
     "sfx",
@@ -118,6 +122,14 @@ _MELODY = """  self_wav:
     chroma_stem: {sample_rate: "${sample_rate}", n_chroma: 12, radix2_exp: 10, argmax: true,
       match_len_on_eval: false, eval_wavs: null, n_eval_wavs: 100, cache_path: /nowhere/to/be/found}
 """
+_STYLE = """  self_wav:
+    model: style
+    style: {model_name: mert, transformer_scale: xsmall, sample_rate: "${sample_rate}", encodec_n_q: 3,
+      encodec_checkpoint: //pretrained/facebook/encodec_32khz, length: 3.0, ds_factor: 15, n_q_out: 6, eval_q: 3,
+      q_dropout: true, bins: 16, varying_lengths: [1.5, 4.5], batch_norm: true, compute_mask: true,
+      num_codebooks_lm: "${transformer_lm.n_q}", ds_rate_compression: 640, use_middle_of_segment: false,
+      rvq_threshold_ema_dead_code: 0.1}
+"""
 _CODEC = """
 solver: compression
 sample_rate: {rate}
@@ -164,6 +176,8 @@ def write_checkpoint(
         uses_t5 = "t5" in text
         if uses_t5:
             _write_t5(folder / "t5-small")
+        if kind == "music-style":
+            write_mert(folder / "MERT-v1-95M")
         model = _build_lm(text, folder, Path(home))
     _enliven(model)
     _save(folder / "state_dict.bin", model.state_dict(), text)
@@ -183,7 +197,8 @@ def write_checkpoint(
 
 
 def _lm_config(kind: str, window_s: int, width: tuple[int, int, int]) -> str:
-    magnet, stereo, melody = "magnet" in kind, kind == "music-stereo", kind == "music-melody"
+    magnet, stereo = "magnet" in kind, kind == "music-stereo"
+    prefix = {"music-melody": _MELODY, "music-style": _STYLE}.get(kind, "")
     sfx = kind in ("sfx", "audio-magnet")
     n_q = 8 if stereo else 4
     solver = {"sfx": "audiogen", "magnet": "magnet", "audio-magnet": "audio_magnet"}.get(kind, "musicgen")
@@ -203,17 +218,17 @@ def _lm_config(kind: str, window_s: int, width: tuple[int, int, int]) -> str:
         card=CARD,
         causal="false" if magnet else "true",
         extra="\n  subcodes_context: 5" if magnet else "",
-        prepend="[self_wav, description]" if melody else "[]",
-        cross="[]" if melody else "[description]",
+        prepend="[self_wav, description]" if prefix else "[]",
+        cross="[]" if prefix else "[description]",
         text=_LUT if kind == "music-lut" else _T5,
-        melody=_MELODY if melody else "",
+        melody=prefix,
     )
 
 
 def _build_lm(text: str, folder: Path, home: Path) -> Any:
     cfg = OmegaConf.create(text)
     cfg.device, cfg.dtype = "cpu", "float32"
-    if "self_wav" in cfg.conditioners:
+    if "chroma_stem" in cfg.conditioners.get("self_wav", {}):
         cfg.conditioners.self_wav.chroma_stem.cache_path = None
     if "magnet" in cfg.lm_model:
         cfg.transformer_lm.compression_model_framerate = FRAME_RATE
@@ -225,9 +240,71 @@ def _build_lm(text: str, folder: Path, home: Path) -> Any:
     try:
         for name, kind in zip(("T5Tokenizer", "T5EncoderModel"), real, strict=True):
             setattr(conditioners, name, _Local(kind, folder))
-        return builders.get_lm_model(cfg).eval()
+        with style.added(lambda _: _as_stored(folder / "MERT-v1-95M", home)):
+            return _lived_in(builders.get_lm_model(cfg).eval())
     finally:
         conditioners.T5Tokenizer, conditioners.T5EncoderModel = real
+
+
+def _as_stored(folder: Path, home: Path) -> Path:
+    """The helper as the model store has it."""
+    shutil.copy(folder / "config.json", home)
+    mert.add_converted(folder, home)
+    return home
+
+
+def _lived_in(model: Any) -> Any:
+    """A style conditioner's buffers, which training fills, with something in them."""
+    for name, value in model.state_dict().items():
+        if name.endswith("_codebook.inited"):
+            value.fill_(1.0)
+        elif name.endswith("_codebook.embed"):
+            value.normal_()
+        elif name.endswith("running_mean"):
+            value.normal_(std=0.1)
+        elif name.endswith("running_var"):
+            value.uniform_(0.5, 2.0)
+    return model
+
+
+def write_mert(folder: Path) -> Path:
+    """A tiny MERT as its makers publish it: their keys in ``config.json``, a torch file, weight norm's old names."""
+    folder.mkdir(parents=True, exist_ok=True)
+    shape: dict[str, Any] = {
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "intermediate_size": 48,
+        "conv_dim": [16] * 7,
+        "conv_kernel": [10, 3, 3, 3, 3, 2, 2],
+        "conv_stride": [5, 2, 2, 2, 2, 2, 2],
+        "num_conv_pos_embeddings": 16,
+        "num_conv_pos_embedding_groups": 4,
+        "feat_extract_norm": "group",
+        "do_stable_layer_norm": False,
+    }
+    own = {
+        "architectures": ["MERTModel"],
+        "model_type": "mert_model",
+        "attention_relax": -1.0,
+        "deepnorm": False,
+        "feature_extractor_cqt": False,
+        "feature_extractor_cqt_bins": 336,
+        "feat_proj_layer_norm": True,
+        "sample_rate": 24_000,
+    }
+    (folder / "config.json").write_text(json.dumps(shape | own))
+    torch.manual_seed(11)
+    state = HubertModel(HubertConfig(**shape)).state_dict()
+    old = {"original0": "weight_g", "original1": "weight_v"}
+    named = {
+        key
+        if "parametrizations" not in key
+        else f"{key.partition('.parametrizations')[0]}.{old[key[-9:]]}": value
+        for key, value in state.items()
+    }
+    torch.save(named, folder / "pytorch_model.bin")
+    return folder
 
 
 class _Local:

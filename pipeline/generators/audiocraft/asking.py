@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pipeline.errors import MachineError
 from pipeline.generators.audiocraft import shelf
+from pipeline.generators.audiocraft.bands import weights_for
 from pipeline.generators.audiocraft.local import is_path, read_folder
 from pipeline.generators.audiocraft.models import (
     BY_ID,
@@ -44,9 +45,14 @@ _MAGNET: dict[str, Scalar] = {"cfg_min": 1.0, "decoding_steps": "20,10,10,10", "
 
 
 def ask(asset: AssetSpec) -> Ask:
-    """What making ``asset`` takes. What cannot be made is told in the ask's problems."""
+    """What making ``asset`` takes. What cannot be made is told in the ask's problems.
+
+    Raises `shelf.Unready` where no local checkpoint can be read on this machine.
+    """
     try:
         model, problems = _find(asset)
+    except shelf.Unready:
+        raise
     except MachineError as error:
         nobody = Model(
             asset.model or "",
@@ -61,18 +67,25 @@ def ask(asset: AssetSpec) -> Ask:
             LICENSE,
             False,
         )
-        problem = AskProblem("model", str(error), f"or use a published model: {_suited(asset)}")
+        others = "cuesmith models list" if is_path(asset.model or "") else _suited(asset)
+        problem = AskProblem("model", str(error), f"or use a published model: {others}")
         return Ask(nobody.info(), asset.duration_s, problems=(problem,))
     problems += _kind(asset, model) + _inputs(asset, model) + _length(asset, model)
+    settings = _settings(asset, model)
+    problems += _decoder(asset, model, settings)
     conditioning = {
         role: audio.sha256
-        for role, audio in (("melody", asset.melody), ("continue_from", asset.continue_from))
+        for role, audio in (
+            ("melody", asset.melody),
+            ("continue_from", asset.continue_from),
+            ("style", asset.style),
+        )
         if audio is not None
     }
     return Ask(
         model=model.info(),
         seconds=asset.duration_s,
-        settings=_settings(asset, model),
+        settings=settings,
         conditioning=conditioning,
         ignored=("bpm",) if asset.bpm is not None and not asset.loop else (),
         problems=tuple(problems),
@@ -115,7 +128,7 @@ def _kind(asset: AssetSpec, model: Model) -> list[AskProblem]:
 
 def _inputs(asset: AssetSpec, model: Model) -> list[AskProblem]:
     found = []
-    roles: tuple[Input, ...] = ("melody", "continue_from")
+    roles: tuple[Input, ...] = ("melody", "continue_from", "style")
     for role in roles:
         if getattr(asset, role) is not None and role not in model.hears:
             can = names(that_hear(role, asset.kind))
@@ -145,6 +158,25 @@ def _length(asset: AssetSpec, model: Model) -> list[AskProblem]:
     ]
 
 
+def _decoder(asset: AssetSpec, model: Model, settings: dict[str, Scalar]) -> list[AskProblem]:
+    """Put the weights of another decoder than the model's own codec into ``settings``."""
+    if asset.decoder == "encodec":
+        return []
+    if asset.decoder not in model.decoders:
+        can = names(one for one in PUBLISHED if asset.decoder in one.decoders and one.kind == asset.kind)
+        what = f"{model.id}'s codes are not what {asset.decoder} was trained for: mono MusicGen at 32 kHz"
+        return [
+            AskProblem("decoder", what, f"set decoder: encodec{f', or use one of: {can}' if can else ''}")
+        ]
+    try:
+        settings["decoder_weights"] = weights_for(asset.model or DEFAULTS[asset.kind])
+    except shelf.Unready:
+        raise
+    except MachineError as error:
+        return [AskProblem("decoder", str(error), "or set decoder: encodec")]
+    return []
+
+
 def _cost_of(model: Model) -> str:
     assert model.stride_s is not None
     again = model.window_s - model.stride_s
@@ -161,15 +193,27 @@ def _settings(asset: AssetSpec, model: Model) -> dict[str, Scalar]:
         "top_k": own.top_k if asked.top_k is None else asked.top_k,
         "top_p": top_p,
         "cfg": own.cfg if asked.cfg is None else asked.cfg,
-        "decoder": "encodec",
+        "decoder": asset.decoder,
     }
     if model.family == "magnet":
         settings |= _MAGNET
+    if asset.style is not None:
+        settings |= _style(asset)
     if asset.continue_from is not None:
         settings["prompt_s"] = _prompt_seconds(asset, model)
     if _spans(asset, model) > model.window_s:
         settings["stride_s"] = model.stride_s
     return settings
+
+
+def _style(asset: AssetSpec) -> dict[str, Scalar]:
+    said = asset.hearing
+    settings: dict[str, Scalar] = {
+        "style_excerpt_s": said.excerpt_s,
+        "style_codebooks": said.codebooks,
+        "cfg_text": said.text,
+    }
+    return settings if said.at_s is None else settings | {"style_at_s": said.at_s}
 
 
 def _prompt_seconds(asset: AssetSpec, model: Model) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import zipfile
 from typing import Any
 
 import numpy as np
@@ -35,13 +36,14 @@ def encode(loaded: Loaded, samples: torch.Tensor) -> torch.Tensor:
 
 
 @torch.no_grad()
-def decode(loaded: Loaded, codes: torch.Tensor) -> torch.Tensor:
-    """Audio float32 [channels, samples] of ``codes`` [codebooks, frames], on the model's device.
+def decode(model: Any, codes: torch.Tensor) -> torch.Tensor:
+    """Audio float32 [channels, samples] of ``codes`` [codebooks, frames], on the device of ``model``.
 
-    One take at a time: EnCodec's layers fill a device with seconds of audio alone, and a batch's shape would be part of
-    every take's bits.
+    ``model`` is an AudioCraft ``CompressionModel``. One take at a time: its layers fill a device with seconds of audio
+    alone, and a batch's shape would be part of every take's bits.
     """
-    audio: torch.Tensor = loaded.generator.generate_audio(codes[None])[0]
+    device = next(model.parameters()).device
+    audio: torch.Tensor = model.decode(codes[None].to(device), None)[0]
     return audio
 
 
@@ -66,7 +68,7 @@ def unpack(data: bytes) -> tuple[torch.Tensor, dict[str, Any]]:
         with np.load(io.BytesIO(data), allow_pickle=False) as file:
             about = json.loads(str(file["about"]))
             codes = torch.from_numpy(file["codes"].astype(np.int64))
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise GenerationError(
             f"these are no codes that Cuesmith wrote ({error}); generate the take again"
         ) from error

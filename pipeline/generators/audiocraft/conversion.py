@@ -11,8 +11,6 @@ caller, who needs no torch, and prints a JSON object.
 from __future__ import annotations
 
 import json
-import pickle
-import re
 import shutil
 import sys
 from collections.abc import Mapping
@@ -22,19 +20,17 @@ from typing import Any
 import torch
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from safetensors.torch import save_file
 
 from pipeline.errors import CuesmithError, MachineError
-from pipeline.generators.audiocraft import shelf
-from pipeline.generators.audiocraft.models import Family, Input, Model
+from pipeline.generators.audiocraft import mert, multiband, shelf
+from pipeline.generators.audiocraft.bands import FILE
+from pipeline.generators.audiocraft.models import LOCAL_LICENSE, Family, Input, Model
+from pipeline.generators.audiocraft.pickles import dump, first_line, read_pickle, save, tensors
 from pipeline.manifest.spec import Kind
 
 LM, CODEC = "state_dict.bin", "compression_state_dict.bin"
-SOUND_TORCH = (2, 10)
-"""Before it, ``weights_only=True`` could be bypassed (CVE-2025-32434, CVE-2026-24747)."""
-
 _COPIED = (".json", ".safetensors", ".model", ".txt")
-_CONDITIONERS = ("t5", "lut", "chroma_stem")
+_CONDITIONERS = ("t5", "lut", "chroma_stem", "style")
 
 
 def convert(folder: Path, name: str, revision: str | None, model: Model | None) -> shelf.Stored:
@@ -45,7 +41,7 @@ def convert(folder: Path, name: str, revision: str | None, model: Model | None) 
     """
     sources = _sources(folder)
     if revision is None:
-        revision = f"sha256:{shelf.content_digest(sources)}"
+        revision = f"{shelf.LOCAL}{shelf.content_digest(sources)}"
     stored = shelf.find(name, revision)
     if stored is not None:
         return stored
@@ -55,45 +51,14 @@ def convert(folder: Path, name: str, revision: str | None, model: Model | None) 
     with shelf.new_folder(name, revision) as made:
         _write(made, "lm", config, _tensors(folder / LM, lm))
         if "pretrained" in codec:
-            _dump(made / "codec.json", {"pretrained": str(codec["pretrained"])})
+            dump(made / "codec.json", {"pretrained": str(codec["pretrained"])})
         else:
             _write(made, "codec", read_config(folder / CODEC, codec), _tensors(folder / CODEC, codec))
         for part in _helper_folders(folder):
             shutil.copytree(part, made / part.name, ignore=_ignored)
+            mert.add_converted(part, made / part.name)
         shelf.write_record(made, name, revision, described, sources)
     return shelf.require(name, revision)
-
-
-def read_pickle(path: Path) -> Mapping[str, Any]:
-    """A torch file's top level object. No code in the file runs. Raises `MachineError` when it holds any."""
-    version = tuple(int(part) for part in re.findall(r"\d+", torch.__version__)[:2])
-    if version < SOUND_TORCH:
-        raise MachineError(
-            f"{path}: torch {torch.__version__} cannot read weights safely (fixed in 2.10); run: make setup-audiocraft"
-        )
-    try:
-        value = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise MachineError(
-            f"{path}: no such file; a checkpoint has {LM} and {CODEC}: copy both, or fetch the model again"
-        ) from error
-    except pickle.UnpicklingError as error:
-        what = re.search(r"GLOBAL ([\w.]+)", str(error))
-        named = f" ({what[1]})" if what else ""
-        raise MachineError(
-            f"{path}: refused: it holds more than weights{named}, which could run code; take the checkpoint from "
-            "its makers again, and do not use this file"
-        ) from error
-    except (OSError, EOFError, RuntimeError, ValueError) as error:
-        raise MachineError(
-            f"{path}: not a torch checkpoint that can be read ({_first_line(error)}); it may be cut short: "
-            "fetch it again"
-        ) from error
-    if not isinstance(value, Mapping):
-        raise MachineError(
-            f"{path}: holds a {type(value).__name__}, not a checkpoint; export it with audiocraft.utils.export"
-        )
-    return value
 
 
 def read_config(path: Path, package: Mapping[str, Any]) -> dict[str, Any]:
@@ -120,7 +85,7 @@ def describe(path: Path, config: Mapping[str, Any], name: str, revision: str) ->
     except (OmegaConfBaseException, AttributeError, TypeError, ValueError) as error:
         raise MachineError(
             f"{path}: not a MusicGen, AudioGen or MAGNeT checkpoint (its configuration lacks what those have: "
-            f"{_first_line(error)}); give the folder of one"
+            f"{first_line(error)}); give the folder of one"
         ) from error
     if kind_of_lm not in ("transformer_lm", "transformer_lm_magnet"):
         raise MachineError(
@@ -136,7 +101,9 @@ def describe(path: Path, config: Mapping[str, Any], name: str, revision: str) ->
     hears: set[Input] = set() if family == "magnet" else {"continue_from"}
     if "chroma_stem" in conditioners.values():
         hears.add("melody")
-    strange = sorted(set(conditioners.values()) - set(_CONDITIONERS))
+    if "style" in conditioners.values():
+        hears.add("style")
+    strange = sorted(set(conditioners.values()) - set(_CONDITIONERS)) + _strange_style(cfg)
     stereo = cfg.get("interleave_stereo_codebooks")
     return Model(
         id=name,
@@ -150,12 +117,21 @@ def describe(path: Path, config: Mapping[str, Any], name: str, revision: str) ->
         ),
         hears=frozenset(hears),
         revision=revision,
-        license=str(cfg.get("license", "unknown (a local checkpoint)")),
+        license=str(cfg.get("license", LOCAL_LICENSE)),
         commercial=False,
         dim=size[0],
         layers=size[1],
         missing=f"it has a {strange[0]} conditioner, which AudioCraft cannot run here" if strange else None,
     )
+
+
+def _strange_style(cfg: Any) -> list[str]:
+    """What of a style conditioner is not what MusicGen-Style has."""
+    found = [one.style for key, one in cfg.conditioners.items() if key != "args" and one.model == "style"]
+    odd = [
+        one for one in found if one.model_name != "mert" or one.transformer_scale == "none" or one.n_q_out < 1
+    ]
+    return ["style (without MERT, transformer or quantizer)" for _ in odd]
 
 
 def _sources(folder: Path) -> dict[str, str]:
@@ -167,6 +143,8 @@ def _sources(folder: Path) -> dict[str, str]:
     paths = [folder / LM, folder / CODEC]
     for part in _helper_folders(folder):
         paths += [path for path in part.iterdir() if path.suffix in _COPIED]
+        if not (part / mert.WEIGHTS).is_file():
+            paths += part.glob(mert.PICKLE)
     return {path.relative_to(folder).as_posix(): shelf.sha256_of(path) for path in sorted(paths)}
 
 
@@ -179,31 +157,31 @@ def _ignored(folder: str, names: list[str]) -> set[str]:
 
 
 def _tensors(path: Path, package: Mapping[str, Any]) -> dict[str, torch.Tensor]:
-    state = package.get("best_state")
-    if not isinstance(state, Mapping) or not all(isinstance(one, torch.Tensor) for one in state.values()):
+    found = tensors(package.get("best_state"))
+    if found is None:
         raise MachineError(f"{path}: has no best_state of tensors; export it with audiocraft.utils.export")
-    return {str(key): value.detach().clone().contiguous() for key, value in state.items()}
+    return found
 
 
 def _write(made: Path, part: str, config: Mapping[str, Any], tensors: dict[str, torch.Tensor]) -> None:
-    _dump(made / f"{part}.json", config)
-    save_file(tensors, made / f"{part}.safetensors")
+    dump(made / f"{part}.json", config)
+    save(tensors, made / f"{part}.safetensors")
 
 
-def _dump(path: Path, value: Any) -> None:
-    path.write_text(json.dumps(value, indent=1), encoding="utf-8")
-
-
-def _first_line(error: BaseException) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)
+def bring(folder: Path, name: str) -> shelf.Stored:
+    """Bring a local folder into the model store: a checkpoint, or the diffusion models that decode for one."""
+    if (folder / FILE).is_file():
+        return multiband.convert(folder, name, None)
+    return convert(folder, name, None, None)
 
 
 def main(folder: str, name: str) -> int:
-    """Convert ``folder`` under ``name``; prints the revision, or the error with its exit code."""
+    """Convert ``folder`` under ``name``; prints the revision, or the error and whether any checkpoint would
+    have had it."""
     try:
-        answer: dict[str, Any] = {"revision": convert(Path(folder), name, None, None).revision}
+        answer: dict[str, Any] = {"revision": bring(Path(folder), name).revision}
     except CuesmithError as error:
-        answer = {"error": str(error), "exit_code": error.exit_code}
+        answer = {"error": str(error), "unready": isinstance(error, shelf.Unready)}
     print(json.dumps(answer))
     return 0
 

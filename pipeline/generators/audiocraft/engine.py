@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from typing import cast
 
@@ -43,6 +44,11 @@ class AudioCraftEngine:
     def devices(self) -> Sequence[str]:
         """Every CUDA device; else MPS; else the CPU, once, since torch uses all its cores."""
         return tuple(_devices())
+
+    def origin(self, recipe: Recipe) -> Recipe:
+        """``recipe`` decoded by EnCodec: whatever decodes them, the codes are the same."""
+        settings = {key: value for key, value in recipe.settings.items() if key != "decoder_weights"}
+        return replace(recipe, settings=settings | {"decoder": "encodec"})
 
     def cost(self, recipe: Recipe) -> float:
         """Seconds on this machine's kind of device by arithmetic, in slots that are all taken."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,15 @@ import huggingface_hub
 from huggingface_hub.errors import OfflineModeIsEnabled
 
 from pipeline.errors import CuesmithError, MachineError, UsageError
-from pipeline.generators.audiocraft import conversion, shelf
-from pipeline.generators.audiocraft.models import BY_ID, HELPERS, PUBLISHED, names
+from pipeline.generators.audiocraft import conversion, mert, multiband, shelf
+from pipeline.generators.audiocraft.bands import FILE
+from pipeline.generators.audiocraft.models import BY_ID, HELPERS, MBD, MERT, PUBLISHED, names
 
 HELPER_FILES = (
     "config.json",
     "model.safetensors",
     "preprocessor_config.json",
+    "pytorch_model.bin",
     "spiece.model",
     "tokenizer.json",
     "tokenizer_config.json",
@@ -39,10 +41,12 @@ def fetch(name: str, tell: Tell) -> list[shelf.Stored]:
     network or the disk fails; what was downloaded so far is kept, and the next call goes on from there.
     """
     name = name if name in HELPERS or "/" in name else f"facebook/{name}"
+    if name == MBD:
+        return [_fetch_bands(tell)]
     if name in HELPERS:
         return [_fetch_helper(name, tell)]
     if name not in BY_ID:
-        raise UsageError(f"{name!r} is no published AudioCraft model; there are: {names(PUBLISHED)}")
+        raise UsageError(f"{name!r} is no published AudioCraft model; there are: {names(PUBLISHED)}, {MBD}")
     model = BY_ID[name]
     if model.missing is not None:
         raise UsageError(f"{name} cannot run: {model.missing}")
@@ -61,11 +65,28 @@ def fetch(name: str, tell: Tell) -> list[shelf.Stored]:
     return [stored, *(_fetch_helper(helper, tell) for helper in helpers_of(stored))]
 
 
+def _fetch_bands(tell: Tell) -> shelf.Stored:
+    """The diffusion models of ``decoder: mbd``."""
+    revision = _revision(MBD, MBD, HELPERS[MBD][1])
+    stored = shelf.find(MBD, revision)
+    if stored is not None:
+        shelf.verify(stored)
+        tell(f"{MBD}: here and whole ({revision[:12]})")
+        return stored
+    folder = _download(MBD, MBD, revision, (FILE,), tell)
+    tell(f"{MBD}: converting")
+    stored = multiband.convert(folder, MBD, revision)
+    shutil.rmtree(folder, ignore_errors=True)
+    tell(f"{MBD}: ready, {stored.size / 1e9:.2f} GB ({revision[:12]})")
+    return stored
+
+
 def helpers_of(stored: shelf.Stored) -> list[str]:
     """Text encoders and codecs that a checkpoint's configuration names and that do not lie beside it."""
     lm, codec = (shelf.read_json(stored.folder / f"{part}.json") for part in ("lm", "codec"))
     conditioners = lm.get("conditioners") or {}
     found = [one["t5"]["name"] for one in conditioners.values() if one.get("model") == "t5"]
+    found += [MERT for one in conditioners.values() if one.get("model") == "style"]
     found += [codec["pretrained"]] if "pretrained" in codec else []
     return sorted({name for name in found if not (stored.folder / name.rpartition("/")[2]).is_dir()})
 
@@ -81,9 +102,11 @@ def _fetch_helper(name: str, tell: Tell) -> shelf.Stored:
     folder = _download(name, repository, revision, HELPER_FILES, tell)
     with shelf.new_folder(name, revision) as made:
         files = [path for path in folder.iterdir() if path.is_file()]
+        sources = {path.name: shelf.sha256_of(path) for path in files}
+        mert.add_converted(folder, made)
         for path in files:
-            shutil.move(path, made / path.name)
-        sources = {path.name: shelf.sha256_of(made / path.name) for path in files}
+            if path.name != mert.PICKLE:
+                shutil.move(path, made / path.name)
         shelf.write_record(made, name, revision, None, sources)
     shutil.rmtree(folder, ignore_errors=True)
     tell(f"{name}: ready ({revision[:12]})")
@@ -105,15 +128,21 @@ def _download(name: str, repository: str, revision: str, wanted: tuple[str, ...]
     with _told(repository):
         info = _hub().model_info(repository, revision=revision, files_metadata=True)
         there = {one.rfilename: one for one in info.siblings or ()}
-        for file in (file for file in wanted if file in there):
+        for file in (file for file in wanted if file in there and not _spare(file, there)):
             size = (there[file].size or 0) / 1e9
             tell(f"{name}: {file}, {size:.2f} GB")
             path = _hub().hf_hub_download(repository, file, revision=revision, local_dir=folder)
             _check(Path(path), there[file].lfs)
-    missing = [file for file in (conversion.LM, conversion.CODEC) if file in wanted and file not in there]
+    needed = (conversion.LM, conversion.CODEC, FILE)
+    missing = [file for file in needed if file in wanted and file not in there]
     if missing:
         raise MachineError(f"{repository} at {revision[:12]} has no {missing[0]}; report this as a bug")
     return folder
+
+
+def _spare(file: str, there: Container[str]) -> bool:
+    """Whether a file has the same weights as another."""
+    return file == mert.PICKLE and mert.WEIGHTS in there
 
 
 def _hub() -> huggingface_hub.HfApi:

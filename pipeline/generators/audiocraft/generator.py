@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -15,7 +14,7 @@ import torch
 
 from pipeline.audio import Clip
 from pipeline.errors import GenerationError, MachineError
-from pipeline.generators.audiocraft import codec, costs, decoders, lanes, slotted, speeds
+from pipeline.generators.audiocraft import codec, costs, decoders, lanes, slotted, speeds, style
 from pipeline.generators.audiocraft.loading import Loaded, load
 from pipeline.generators.audiocraft.memory import (
     free_memory,
@@ -26,9 +25,11 @@ from pipeline.generators.audiocraft.memory import (
     too_little_memory,
 )
 from pipeline.generators.audiocraft.models import HELPERS
+from pipeline.generators.audiocraft.redecoding import cut, remake
+from pipeline.generators.audiocraft.rendering import Renderer
 from pipeline.generators.audiocraft.standins import missing_packages
 from pipeline.generators.audiocraft.takes import Conditions, Take
-from pipeline.generators.protocol import GeneratedTake, Outcome
+from pipeline.generators.protocol import GeneratedTake, Kept, Outcome
 from pipeline.recipe import Recipe
 
 
@@ -49,6 +50,7 @@ class AudioCraftGenerator:
         self._loaded: dict[tuple[str, str], Loaded] = {}
         self._rows: dict[tuple[str, str], int] = {}
         self._slotted: dict[tuple[str, str], slotted.Slotted] = {}
+        self._renderer = Renderer(self._device)
         self._missing = missing_packages()
 
     def generate(self, recipes: Sequence[Recipe], audio: Mapping[str, Clip]) -> Iterator[Outcome]:
@@ -89,6 +91,10 @@ class AudioCraftGenerator:
             load=load,
         )
 
+    def remake(self, recipe: Recipe, kept: Kept) -> GeneratedTake:
+        """The take of ``recipe`` from the codes of one that differs in its decoder alone; see `Remaker.remake`."""
+        return remake(self._renderer, recipe, kept)
+
     def software(self) -> Mapping[str, str]:
         """Versions of what the audio depends on besides the recipe."""
         found = {name: version(name) for name in ("torch", "audiocraft", "transformers")}
@@ -111,6 +117,7 @@ class AudioCraftGenerator:
     def _forget(self) -> None:
         self._loaded.clear()
         self._slotted.clear()
+        self._renderer.forget()
 
     def _model(self, name: str, revision: str) -> Loaded:
         key = (name, revision)
@@ -126,6 +133,7 @@ class AudioCraftGenerator:
                 self._loaded[key] = load(name, revision, self._device)
             model = self._loaded[key]
             self._rows[key] = self._prepared(key, model)
+            self._renderer.adopt(key, model.generator.compression_model)
         return self._loaded[key]
 
     def _prepared(self, key: tuple[str, str], model: Loaded) -> int:
@@ -135,7 +143,8 @@ class AudioCraftGenerator:
             return self._slotted[key].slots
         frames = int(model.model.window_s * model.generator.frame_rate)
         size = torch.finfo(getattr(torch, model.dtype)).bits // 8
-        row = lm_bytes_a_row(model.model.dim, model.model.layers, frames, size)
+        ways = 2 if style.of(model.generator) is None else 3
+        row = lm_bytes_a_row(model.model.dim, model.model.layers, frames, size, ways)
         return lm_rows(self._device, row, parameter_bytes(model.generator.lm))
 
     def _generate(
@@ -145,6 +154,7 @@ class AudioCraftGenerator:
         takes: list[Take] = []
         for recipe in recipes:
             try:
+                self._renderer.prepare(recipe)
                 takes.append(Take(recipe, loaded, audio, conditions))
             except GenerationError as error:
                 yield recipe, error
@@ -159,7 +169,7 @@ class AudioCraftGenerator:
         model = self._slotted[key]
         while pending:
             slots = self._rows[key]
-            codec_queue = self._codec_queue(loaded)
+            codec_queue: lanes.CodecQueue[Take] = lanes.CodecQueue(self._lane)
             how = _How(slots, model.dtype, model.way)
             made = model.run(pending, slots)
             while (take := next_that_fits(made)) is not None:
@@ -167,10 +177,10 @@ class AudioCraftGenerator:
                 if take.error is not None:
                     yield take.recipe, take.error
                 else:
-                    yield from _outcomes(loaded, codec_queue.put(take, take.codes), how)
+                    yield from self._outcomes(loaded, self._render(codec_queue, take), how)
             # What the attempt had allocated is the codec's now.
             del made
-            yield from _outcomes(loaded, codec_queue.drain(), how)
+            yield from self._outcomes(loaded, codec_queue.drain(), how)
             if not pending:
                 return
             free_memory()
@@ -182,7 +192,7 @@ class AudioCraftGenerator:
 
     def _in_batches(self, loaded: Loaded, takes: Sequence[Take]) -> Iterator[Outcome]:
         key = (loaded.model.id, loaded.stored.revision)
-        codec_queue = self._codec_queue(loaded)
+        codec_queue: lanes.CodecQueue[Take] = lanes.CodecQueue(self._lane)
         for ended, rows in decoders.decode_all(loaded, takes, self._rows[key]):
             self._rows[key] = rows
             how = _How(rows, loaded.dtype, "batches")
@@ -190,12 +200,27 @@ class AudioCraftGenerator:
                 if take.error is not None:
                     yield take.recipe, take.error
                 else:
-                    yield from _outcomes(loaded, codec_queue.put(take, take.codes), how)
+                    yield from self._outcomes(loaded, self._render(codec_queue, take), how)
             # What is still underway was made with these rows; the next batch may have fewer.
-            yield from _outcomes(loaded, codec_queue.drain(), how)
+            yield from self._outcomes(loaded, codec_queue.drain(), how)
 
-    def _codec_queue(self, loaded: Loaded) -> lanes.CodecQueue[Take]:
-        return lanes.CodecQueue(self._lane, partial(codec.decode, loaded))
+    def _render(self, queue: lanes.CodecQueue[Take], take: Take) -> Iterator[tuple[Take, lanes.Decoded]]:
+        """Give a take's codes to its decoder; what ended meanwhile comes back."""
+        return queue.put(take, take.codes, self._renderer.decoding(take.recipe))
+
+    def _outcomes(
+        self, loaded: Loaded, decoded: Iterator[tuple[Take, lanes.Decoded]], how: _How
+    ) -> Iterator[Outcome]:
+        for take, found in decoded:
+            if isinstance(found, GenerationError):
+                yield take.recipe, found
+            else:
+                codes = codec.pack(take.codes, loaded)
+                clip = cut(found, take.recipe, take.prompt_frames, self._renderer.rates(take.recipe))
+                notes = _notes(loaded, take, codes, how) | self._renderer.about(take.recipe)
+                take.let_go()
+                yield take.recipe, GeneratedTake(clip, attachments={"codes": codes}, notes=notes)
+                del clip, found
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,27 +230,6 @@ class _How:
     rows: int
     dtype: str
     step: str
-
-
-def _outcomes(loaded: Loaded, decoded: Iterator[tuple[Take, lanes.Decoded]], how: _How) -> Iterator[Outcome]:
-    for take, found in decoded:
-        if isinstance(found, GenerationError):
-            yield take.recipe, found
-        else:
-            made = _take(loaded, take, found, how)
-            take.let_go()
-            yield take.recipe, made
-            del made, found
-
-
-def _take(loaded: Loaded, take: Take, samples: torch.Tensor, how: _How) -> GeneratedTake:
-    generator = loaded.generator
-    rate = int(generator.sample_rate)
-    first = round(take.prompt_frames * rate / generator.frame_rate)
-    length = round(take.recipe.seconds * rate)
-    clip = Clip(samples[:, first : first + length].contiguous().numpy(), rate)
-    codes = codec.pack(take.codes, loaded)
-    return GeneratedTake(clip, attachments={"codes": codes}, notes=_notes(loaded, take, codes, how))
 
 
 def _notes(loaded: Loaded, take: Take, codes: bytes, how: _How) -> dict[str, Any]:
@@ -248,7 +252,6 @@ def _notes(loaded: Loaded, take: Take, codes: bytes, how: _How) -> dict[str, Any
             "top_p": take.sampling.top_p,
             "cfg": take.sampling.cfg,
         },
-        "decoder": recipe.settings["decoder"],
         "dtype": how.dtype,
         "rows": how.rows,
         "step": how.step,
@@ -257,6 +260,9 @@ def _notes(loaded: Loaded, take: Take, codes: bytes, how: _How) -> dict[str, Any
     }
     if take.prompt_frames:
         notes["prompt_frames"] = take.prompt_frames
+    if take.excerpt is not None:
+        notes["sampling"]["cfg_text"] = take.sampling.cfg_text
+        notes["style"] = {"at_s": round(take.excerpt[0], 6), "seconds": take.excerpt[1]}
     return notes
 
 

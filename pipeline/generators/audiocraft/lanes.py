@@ -19,6 +19,8 @@ from pipeline.generators.audiocraft.memory import free_memory, is_out_of_memory,
 Item = TypeVar("Item")
 
 Decoded = torch.Tensor | GenerationError
+Decode = Callable[[torch.Tensor], torch.Tensor]
+"""Codes [codebooks, frames] to audio [channels, samples], on the device."""
 
 
 class Ticket(Protocol):
@@ -36,7 +38,7 @@ class Ticket(Protocol):
 class Lane(Protocol):
     """Where the codec works."""
 
-    def launch(self, codes: torch.Tensor, decode: Callable[[torch.Tensor], torch.Tensor]) -> Ticket:
+    def launch(self, codes: torch.Tensor, decode: Decode) -> Ticket:
         """Begin ``decode`` of ``codes``. Raises what it raises, `torch.OutOfMemoryError` among it."""
         ...
 
@@ -49,7 +51,7 @@ def lane_for(device: str) -> Lane:
 class Inline:
     """The codec works at once, and everything else waits."""
 
-    def launch(self, codes: torch.Tensor, decode: Callable[[torch.Tensor], torch.Tensor]) -> Ticket:
+    def launch(self, codes: torch.Tensor, decode: Decode) -> Ticket:
         """See `Lane.launch`."""
         return _Done(decode(codes).float().cpu())
 
@@ -71,7 +73,7 @@ class SideStream:
     def __init__(self, device: torch.device) -> None:
         self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
-    def launch(self, codes: torch.Tensor, decode: Callable[[torch.Tensor], torch.Tensor]) -> Ticket:
+    def launch(self, codes: torch.Tensor, decode: Decode) -> Ticket:
         """See `Lane.launch`."""
         # The codes were written by the steps' stream, and must not be given to it again before they are read.
         self._stream.wait_stream(torch.cuda.current_stream(codes.device))
@@ -105,22 +107,22 @@ class CodecQueue(Generic[Item]):
     cache waits until `drain`, when that may be free.
     """
 
-    def __init__(self, lane: Lane, decode: Callable[[torch.Tensor], torch.Tensor], most: int = 8) -> None:
-        self._lane, self._decode, self._most = lane, decode, most
+    def __init__(self, lane: Lane, most: int = 8) -> None:
+        self._lane, self._most = lane, most
         self._underway: deque[tuple[Item, Ticket]] = deque()
-        self._no_room: list[tuple[Item, torch.Tensor]] = []
+        self._no_room: list[tuple[Item, torch.Tensor, Decode]] = []
 
     def __len__(self) -> int:
         """Items that were put and not given back."""
         return len(self._underway) + len(self._no_room)
 
-    def put(self, item: Item, codes: torch.Tensor) -> Iterator[tuple[Item, Decoded]]:
-        """Let the codec begin with ``codes`` [codebooks, frames]; gives back what ended."""
-        found = self._launched(codes)
+    def put(self, item: Item, codes: torch.Tensor, decode: Decode) -> Iterator[tuple[Item, Decoded]]:
+        """Let ``decode`` begin with ``codes`` [codebooks, frames]; gives back what ended."""
+        found = self._launched(codes, decode)
         if isinstance(found, GenerationError):
             yield item, found
         elif found is None:
-            self._no_room.append((item, codes))
+            self._no_room.append((item, codes, decode))
         else:
             self._underway.append((item, found))
         yield from self._ended(self._most)
@@ -131,8 +133,8 @@ class CodecQueue(Generic[Item]):
         waiting, self._no_room = self._no_room, []
         if waiting:
             free_memory()
-        for item, codes in waiting:
-            found = self._launched(codes)
+        for item, codes, decode in waiting:
+            found = self._launched(codes, decode)
             if found is None:
                 yield item, too_little_memory()
             else:
@@ -143,10 +145,10 @@ class CodecQueue(Generic[Item]):
             item, ticket = self._underway.popleft()
             yield item, _audio_of(ticket)
 
-    def _launched(self, codes: torch.Tensor) -> Ticket | GenerationError | None:
+    def _launched(self, codes: torch.Tensor, decode: Decode) -> Ticket | GenerationError | None:
         """The codec at work; the item's error, or None where memory ran out."""
         try:
-            return self._lane.launch(codes, self._decode)
+            return self._lane.launch(codes, decode)
         except Exception as error:
             return None if is_out_of_memory(error) else _broke(error)
 

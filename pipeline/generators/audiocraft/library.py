@@ -9,9 +9,22 @@ from pipeline.generators.audiocraft.standins import import_audiocraft
 
 import_audiocraft()
 
-from audiocraft import models  # noqa: E402
-from audiocraft.models import builders, encodec, loaders  # noqa: E402
-from audiocraft.modules import conditioners, transformer  # noqa: E402
+from audiocraft import models, quantization  # noqa: E402
+from audiocraft.data import audio_utils  # noqa: E402
+from audiocraft.models import builders, encodec, loaders, multibanddiffusion  # noqa: E402
+from audiocraft.modules import conditioners, diffusion_schedule, transformer  # noqa: E402
 from audiocraft.utils import utils  # noqa: E402
 
-__all__ = ["builders", "conditioners", "encodec", "loaders", "models", "transformer", "utils"]
+__all__ = [
+    "audio_utils",
+    "builders",
+    "conditioners",
+    "diffusion_schedule",
+    "encodec",
+    "loaders",
+    "models",
+    "multibanddiffusion",
+    "quantization",
+    "transformer",
+    "utils",
+]

@@ -22,10 +22,11 @@ from safetensors.torch import load_file
 from transformers.utils import logging as chatter
 
 from pipeline.errors import MachineError, VerificationError
-from pipeline.generators.audiocraft import shelf
+from pipeline.generators.audiocraft import shelf, style
 from pipeline.generators.audiocraft.library import builders, conditioners, encodec, loaders, models
 from pipeline.generators.audiocraft.masking import mask_text
 from pipeline.generators.audiocraft.models import HELPERS, Model
+from pipeline.generators.audiocraft.pickles import unfit
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def load(name: str, revision: str, device: str) -> Loaded:
                 f"{name} does not fit on {device}; use a smaller model, or another device: --devices cpu"
             ) from error
         raise MachineError(
-            f"{name}: its weights do not fit its configuration ({str(error).splitlines()[0]}); the checkpoint is "
+            f"{name}: its weights do not fit its configuration ({unfit(error)}); the checkpoint is "
             "damaged or of another kind: fetch it again"
         ) from error
     mask_text(generator.lm)
@@ -91,16 +92,16 @@ def load_codec(name: str, revision: str, device: str) -> Any:
     Raises `MachineError` as `load` does.
     """
     stored = shelf.require(name, revision)
-    _verified(stored)
+    _verified(stored, unused=("lm.safetensors",))
     config = OmegaConf.create(shelf.read_json(stored.folder / "lm.json"))
     with _Library(stored).opened(), _quiet():
         codec = loaders.load_compression_model(name, device=device)
         return builders.get_wrapped_compression_model(codec, config).eval()
 
 
-def _verified(stored: shelf.Stored) -> None:
+def _verified(stored: shelf.Stored, unused: tuple[str, ...] = ()) -> None:
     try:
-        shelf.verify(stored)
+        shelf.verify(stored, unused)
     except VerificationError as error:
         raise MachineError(str(error)) from error
 
@@ -120,6 +121,7 @@ class _Library:
             patch.object(conditioners, "T5Tokenizer", _Local(conditioners.T5Tokenizer, self._helper)),
             patch.object(conditioners, "T5EncoderModel", _Local(conditioners.T5EncoderModel, self._helper)),
             patch.object(encodec, "HFEncodecModel", _Local(encodec.HFEncodecModel, self._helper)),
+            style.added(self._helper),
         ):
             yield
 

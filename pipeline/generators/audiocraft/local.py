@@ -39,11 +39,22 @@ def read_folder(name: str) -> Model:
         raise MachineError(
             f"{name}: no such folder (looked for {folder}); paths are taken from the directory in which cuesmith runs"
         )
+    stored = read_part(folder)
+    if stored.model is None:
+        raise MachineError(f"{folder}: not a music or sound model; give a folder with state_dict.bin")
+    return stored.model
+
+
+def read_part(folder: Path) -> shelf.Stored:
+    """What ``folder`` holds, a model or a part of one, as it lies in the model store.
+
+    Raises `MachineError` with what is wrong with it.
+    """
     return _known(folder, _fingerprint(folder))
 
 
 @cache
-def _known(folder: Path, fingerprint: str) -> Model:
+def _known(folder: Path, fingerprint: str) -> shelf.Stored:
     seen = shelf.root() / "seen" / f"{fingerprint}.json"
     model_id = f"local/{_plain(folder.name)}"
     try:
@@ -55,9 +66,7 @@ def _known(folder: Path, fingerprint: str) -> Model:
         revision = _convert(folder, model_id)
         shelf.put_json(seen, {"revision": revision})
         stored = shelf.require(model_id, revision)
-    if stored.model is None:
-        raise MachineError(f"{folder}: not a music or sound model; give a folder with state_dict.bin")
-    return stored.model
+    return stored
 
 
 def _convert(folder: Path, model_id: str) -> str:
@@ -75,10 +84,12 @@ def _convert(folder: Path, model_id: str) -> str:
         lines = done.stderr.strip().splitlines()
         why = lines[-1] if lines else f"exit code {done.returncode}"
         if "ModuleNotFoundError" in why:
-            why += "; run: make setup-audiocraft"
+            raise shelf.Unready(
+                f"engine audiocraft is not installed ({why}); run: make setup-audiocraft, or see docs/audiocraft.md"
+            ) from None
         raise MachineError(f"{folder}: cannot be read as a checkpoint: {why}") from None
     if "error" in answer:
-        raise MachineError(str(answer["error"]))
+        raise (shelf.Unready if answer["unready"] else MachineError)(str(answer["error"]))
     return str(answer["revision"])
 
 

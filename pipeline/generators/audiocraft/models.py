@@ -13,6 +13,7 @@ Family = Literal["musicgen", "audiogen", "magnet"]
 Input = Literal["melody", "continue_from", "style"]
 
 LICENSE = "CC-BY-NC-4.0"
+LOCAL_LICENSE = "unknown (a local checkpoint)"
 FRAMES_A_SECOND = 50
 UNPINNED = "unfetched"
 """Stands for the revision of a published model whose commit is first known when it is fetched."""
@@ -51,6 +52,12 @@ class Model:
             return None
         return round(self.window_s * (0.6 if self.family == "musicgen" else 0.2), 6)
 
+    @property
+    def decoders(self) -> tuple[str, ...]:
+        """What can turn its codes into audio: MultiBand Diffusion was trained for mono MusicGen at 32 kHz alone."""
+        trained = (self.family, self.channels, self.sample_rate_hz) == ("musicgen", 1, 32_000)
+        return ("encodec", "mbd") if trained else ("encodec",)
+
     def info(self) -> ModelInfo:
         """What a person must know before they ship what it made."""
         return ModelInfo(
@@ -68,7 +75,31 @@ class Model:
 _TEXT: frozenset[Input] = frozenset()
 _CONTINUES: frozenset[Input] = frozenset({"continue_from"})
 _MELODY: frozenset[Input] = frozenset({"continue_from", "melody"})
+_STYLE: frozenset[Input] = frozenset({"continue_from", "style"})
 _SMALL, _MEDIUM, _LARGE = (1024, 24), (1536, 48), (2048, 48)
+
+
+_COMMITS = {
+    "musicgen-small": "4c8334b02c6ec4e8664a91979669a501ec497792",
+    "musicgen-medium": "ecb62cced6f4cb9a2d4b39679b5a121606cb45c8",
+    "musicgen-large": "c19300a6b2b62d29b345ae9eb7b163278e65238a",
+    "musicgen-melody": "51e18546f12df76256cdf55199560a82366389fe",
+    "musicgen-melody-large": "56e9ba4d58f0469230188b9386b663ebb7a67d9c",
+    "musicgen-stereo-small": "9520631640f24f25ae1dc16e42de5c6b83c32843",
+    "musicgen-stereo-medium": "2bd78827dd4cef42cc99b1d82ee395e9515675a5",
+    "musicgen-stereo-large": "b178bb36e8dd5a927b98a9549c1bdcf2c209e504",
+    "musicgen-stereo-melody": "022c3bd20a7d77e7c014082f0391bcbcd3940a7a",
+    "musicgen-stereo-melody-large": "a365faa16ac115d795995553748277e1419f562a",
+    "musicgen-style": "bd0bbe32a093ef751414cf2dd7a9a7e4fef16e96",
+    "audiogen-medium": "1277dd7dfd8fa57a205a70acc5de0ee90804502f",
+    "magnet-small-10secs": "24b1f6414465bdc3aff7ad2b3efa3ef570b2e2cc",
+    "magnet-medium-10secs": "e037c00673fcf544ef6dade5c1cf49c9ae0b4196",
+    "magnet-small-30secs": "cc27203690e705b1383983ed2e56edf646ef9bad",
+    "magnet-medium-30secs": "5d3fbb4932dbb71fec79c0df1dcac01fdefb38eb",
+    "audio-magnet-small": "2401f252c836fcbd24f2ffa9cf98466a04b9eb17",
+    "audio-magnet-medium": "d76eb4211c5527e5c18481293250828edca06d7d",
+}
+"""Commit of each published repository that has both files of its checkpoint, as the hub's pages show it."""
 
 
 def _published(
@@ -80,8 +111,6 @@ def _published(
     *,
     window_s: float = 30.0,
     channels: int = 1,
-    revision: str | None = None,
-    missing: str | None = None,
 ) -> Model:
     return Model(
         id=f"facebook/{name}",
@@ -92,26 +121,16 @@ def _published(
         window_s=window_s,
         text_encoder="t5-large" if family == "audiogen" else "t5-base",
         hears=hears,
-        revision=revision,
+        revision=_COMMITS[name],
         license=LICENSE,
         commercial=False,
         dim=size[0],
         layers=size[1],
-        missing=missing,
     )
 
 
-_STYLE = "it needs the style conditioner, which AudioCraft 1.3.0, the newest release on PyPI, does not have"
-
 PUBLISHED: tuple[Model, ...] = (
-    _published(
-        "musicgen-small",
-        "musicgen",
-        "music",
-        _SMALL,
-        _CONTINUES,
-        revision="4c8334b02c6ec4e8664a91979669a501ec497792",
-    ),
+    _published("musicgen-small", "musicgen", "music", _SMALL, _CONTINUES),
     _published("musicgen-medium", "musicgen", "music", _MEDIUM, _CONTINUES),
     _published("musicgen-large", "musicgen", "music", _LARGE, _CONTINUES),
     _published("musicgen-melody", "musicgen", "music", _MEDIUM, _MELODY),
@@ -121,18 +140,8 @@ PUBLISHED: tuple[Model, ...] = (
     _published("musicgen-stereo-large", "musicgen", "music", _LARGE, _CONTINUES, channels=2),
     _published("musicgen-stereo-melody", "musicgen", "music", _MEDIUM, _MELODY, channels=2),
     _published("musicgen-stereo-melody-large", "musicgen", "music", _LARGE, _MELODY, channels=2),
-    _published(
-        "musicgen-style", "musicgen", "music", _MEDIUM, frozenset({"continue_from", "style"}), missing=_STYLE
-    ),
-    _published(
-        "audiogen-medium",
-        "audiogen",
-        "sfx",
-        _MEDIUM,
-        _CONTINUES,
-        window_s=10.0,
-        revision="1277dd7dfd8fa57a205a70acc5de0ee90804502f",
-    ),
+    _published("musicgen-style", "musicgen", "music", _MEDIUM, _STYLE),
+    _published("audiogen-medium", "audiogen", "sfx", _MEDIUM, _CONTINUES, window_s=10.0),
     _published("magnet-small-10secs", "magnet", "music", _SMALL, _TEXT, window_s=10.0),
     _published("magnet-medium-10secs", "magnet", "music", _MEDIUM, _TEXT, window_s=10.0),
     _published("magnet-small-30secs", "magnet", "music", _SMALL, _TEXT),
@@ -145,12 +154,18 @@ BY_ID = {model.id: model for model in PUBLISHED}
 
 DEFAULTS: dict[Kind, str] = {"music": "facebook/musicgen-medium", "sfx": "facebook/audiogen-medium"}
 
+MERT = "m-a-p/MERT-v1-95M"
+"""Hears a style for the style conditioner."""
+MBD = "facebook/multiband-diffusion"
+
 HELPERS = {
     "t5-base": ("google-t5/t5-base", "a9723ea7f1b39c1eae772870f3b547bf6ef7e6c1"),
     "t5-large": ("google-t5/t5-large", "150ebc2c4b72291e770f58e6057481c8d2ed331a"),
     "t5-small": ("google-t5/t5-small", None),
-    "facebook/encodec_32khz": ("facebook/encodec_32khz", None),
+    "facebook/encodec_32khz": ("facebook/encodec_32khz", "d0c45384f6c44db055f78200cfdcb9c1c8706727"),
     "facebook/encodec_24khz": ("facebook/encodec_24khz", None),
+    MERT: (MERT, "12af15fef9d0ac838c3f475bfbbf26d2060dd4f5"),
+    MBD: (MBD, "62daf9743d37c54e13366e396241a476908ecad7"),
 }
 """Models that checkpoints lean on, by the name that their configuration uses: repository and commit."""
 

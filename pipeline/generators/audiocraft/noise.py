@@ -36,6 +36,17 @@ def keys(seeds: Sequence[int], passes: Sequence[int], device: str | torch.device
 
 def exponential(keys: torch.Tensor, step: int | torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
     """Draws from Exp(1), float32 [rows, *shape], above 0; ``step`` sets them apart from other steps' draws."""
+    return -torch.log(_uniform(keys, step, shape))
+
+
+def normal(keys: torch.Tensor, step: int, shape: Sequence[int]) -> torch.Tensor:
+    """Draws from the standard normal distribution, float32 [rows, *shape], by the Box-Muller transform."""
+    radius = torch.sqrt(2 * exponential(keys, 2 * step, shape))
+    return radius * torch.cos(2 * torch.pi * _uniform(keys, 2 * step + 1, shape))
+
+
+def _uniform(keys: torch.Tensor, step: int | torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
+    """Draws between 0 and 1, both left out."""
     count = 1
     for size in shape:
         count *= size
@@ -43,5 +54,4 @@ def exponential(keys: torch.Tensor, step: int | torch.Tensor, shape: Sequence[in
     # In tensors, whose products wrap; Python's own integers would not.
     row = _mix(keys + (torch.zeros_like(keys) + step + 1) * _MIX_2)
     bits = _shifted(_mix(row[:, None] + (place[None] + 1) * _GAMMA), 64 - _BITS)
-    uniform = (bits.to(torch.float32) + 0.5) * 2.0**-_BITS
-    return -torch.log(uniform).reshape(len(keys), *shape)
+    return ((bits.to(torch.float32) + 0.5) * 2.0**-_BITS).reshape(len(keys), *shape)

@@ -8,7 +8,7 @@ import torch
 
 from pipeline.errors import CuesmithError
 from pipeline.generators.audiocraft import standins
-from pipeline.generators.audiocraft.conversion import SOUND_TORCH
+from pipeline.generators.audiocraft.pickles import SOUND_TORCH
 
 
 @dataclass(frozen=True, slots=True)

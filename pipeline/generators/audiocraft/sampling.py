@@ -23,6 +23,8 @@ class Sampling:
     top_p: float
     """0: all; above 0 it goes before `top_k`."""
     cfg: float
+    cfg_text: float = 1.0
+    """How much more the text is pushed than the style beside it; 1: alike, one guidance for both."""
 
 
 class Sampler:
@@ -38,7 +40,20 @@ class Sampler:
         self.last = column(limits, torch.int64) - 1
         self.top_p = column([row.top_p if row.top_p > 0 else 2.0 for row in rows])
         self.cfg = column([row.cfg for row in rows])[..., None]
+        self.cfg_text = column([row.cfg_text for row in rows])[..., None]
         self.narrow = any(limit < card or row.top_p > 0 for limit, row in zip(limits, rows, strict=True))
+
+    def guided(self, answers: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Logits [rows, codebooks, steps, card] under classifier-free guidance.
+
+        ``answers`` are the model's own and null logits; between them the style's alone for double guidance (Rouard et
+        al. 2024, 4.3): ``null + cfg (style + cfg_text (own - style) - null)``.
+        """
+        own, null = answers[0], answers[-1]
+        if len(answers) == 2:
+            return null + (own - null) * self.cfg
+        alone = answers[1]
+        return null + self.cfg * (alone + self.cfg_text * (own - alone) - null)
 
     def draw(self, logits: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
         """Tokens [rows, codebooks] of ``logits`` [rows, codebooks, card] with ``noise`` of Exp(1), the same shape."""

@@ -16,7 +16,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -28,7 +28,13 @@ from pipeline.errors import MachineError, VerificationError
 from pipeline.generators.audiocraft.models import Model
 
 SCHEMA = "cuesmith.model/1"
+LOCAL = "sha256:"
+"""What the revision of a local folder begins with; the hash of its content follows."""
 _BLOCK = 1 << 20
+
+
+class Unready(MachineError):
+    """Nothing can be brought into the model store on this machine, whatever the checkpoint: no room, no torch."""
 
 
 def root() -> Path:
@@ -93,7 +99,7 @@ def require(name: str, revision: str) -> Stored:
     if found is None:
         remedy = (
             "build again from the folder that has it"
-            if revision.startswith("sha256:")
+            if revision.startswith(LOCAL)
             else f"run: cuesmith models fetch {name}"
         )
         raise MachineError(f"the weights of {name} ({revision[:19]}) are not on this machine; {remedy}")
@@ -106,21 +112,29 @@ def all_stored() -> Iterator[Stored]:
         yield _read(path.parent)
 
 
-def verify(stored: Stored) -> None:
-    """Hash every file again. Raises `VerificationError` naming the first that is missing or differs."""
+def verify(stored: Stored, unused: Collection[str] = ()) -> None:
+    """Hash every file again but those ``unused``.
+
+    Raises `VerificationError` naming the first that is missing or differs.
+    """
     for name, expected in stored.files.items():
+        if name in unused:
+            continue
         path = stored.folder / name
         if not path.is_file():
-            raise VerificationError(
-                f"{path}: missing; remove {stored.folder} and fetch {stored.name} again: "
-                f"cuesmith models fetch {stored.name}"
-            )
+            raise VerificationError(f"{path}: missing; remove {stored.folder} and {_again(stored)}")
         found = sha256_of(path)
         if found != expected:
             raise VerificationError(
                 f"{path}: SHA-256 is {found[:12]}..., {expected[:12]}... was recorded; the file changed: remove "
-                f"{stored.folder} and run cuesmith models fetch {stored.name}"
+                f"{stored.folder} and {_again(stored)}"
             )
+
+
+def _again(stored: Stored) -> str:
+    if stored.revision.startswith(LOCAL):
+        return "build again from the folder that it was converted from"
+    return f"run cuesmith models fetch {stored.name}"
 
 
 @contextmanager
@@ -210,8 +224,10 @@ def _folder(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]", "--", name)
 
 
-def _no_room(path: Path, error: OSError) -> MachineError:
-    return MachineError(
-        f"the model store cannot be written at {path}: {error.strerror or error}; free space, or set CUESMITH_MODELS "
-        "to a folder on a larger disk"
+def _no_room(path: Path, error: OSError) -> Unready:
+    # Copying a folder gives a list of (from, to, why).
+    why = error.args[0][0][2] if isinstance(error, shutil.Error) else error.strerror or str(error)
+    return Unready(
+        f"the model store cannot be written at {path}: {why.partition(': ')[0].partition('] ')[2] or why}; free space, "
+        "or set CUESMITH_MODELS to a folder on a larger disk"
     )

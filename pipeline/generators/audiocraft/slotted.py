@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from pipeline.generators.audiocraft import style
 from pipeline.generators.audiocraft.costs import SLOTS_WHEN_SMALL, SMALL_WEIGHTS, USUAL_SLOTS, groups_of
 from pipeline.generators.audiocraft.decoder import ways
 from pipeline.generators.audiocraft.decoder import weights as reading
@@ -29,7 +30,9 @@ _UNKNOWN_MEMORY = 8 << 30
 
 def served(loaded: Loaded) -> bool:
     """Whether the slot decoder decodes the model; what it does not do, AudioCraft's own layers do in `stepwise`."""
-    return loaded.model.family != "magnet" and reading.unsupported(loaded.generator.lm) is None
+    if loaded.model.family == "magnet" or style.of(loaded.generator) is not None:
+        return False
+    return reading.unsupported(loaded.generator.lm) is None
 
 
 def dtype_for(loaded: Loaded) -> torch.dtype:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import replace
@@ -25,9 +26,9 @@ Conditions = dict[tuple[Any, ...], Condition]
 
 def not_numbers(dtype: str) -> GenerationError:
     """What a person is told of a take whose model gave NaN."""
+    wider = "a checkpoint that is whole" if dtype == "float32" else "--devices cpu, which works in float32"
     return GenerationError(
-        f"the model gave numbers that are none (NaN) in {dtype}; try another seed, a lower cfg, or "
-        "--devices cpu, which works in float32"
+        f"the model gave numbers that are none (NaN) in {dtype}; try another seed, a lower cfg, or {wider}"
     )
 
 
@@ -42,7 +43,10 @@ class Take:
         self._conditions = conditions
         generator = loaded.generator
         rate = float(generator.frame_rate)
+        self.excerpt: tuple[float, float] | None = None
+        """Where the excerpt that a style is heard from begins and how long it is, in seconds; None without a style."""
         self._melody = self._hear_melody(audio)
+        self._style = self._hear_style(audio)
         self.prompt = self._hear_prompt(audio)
         self.prompt_frames = int(self.prompt.shape[1])
         self.sampling = _sampling(recipe)
@@ -108,10 +112,14 @@ class Take:
 
     def _condition(self, window: Window) -> Condition:
         start = window.start if self._melody is not None and len(self.windows) > 1 else None
-        key = (self.recipe.prompt, self.recipe.conditioning.get("melody"), start)
+        codebooks = int(self.recipe.settings.get("style_codebooks") or 0)
+        double = self._style is not None and self.sampling.cfg_text != 1
+        sounds = (self.recipe.conditioning.get("melody"), self.recipe.conditioning.get("style"), self.excerpt)
+        key = (self.recipe.prompt, *sounds, codebooks, double, start)
         if key not in self._conditions:
+            heard = self._melody_from(start) if self._style is None else self._style
             self._conditions[key] = condition_of(
-                self._loaded.generator, self.recipe.prompt, self._melody_from(start)
+                self._loaded.generator, self.recipe.prompt, heard, codebooks, double
             )
         return self._conditions[key]
 
@@ -129,7 +137,35 @@ class Take:
         if sha256 is None:
             return None
         generator = self._loaded.generator
-        return codec.waveform(audio[sha256], generator.sample_rate, generator.audio_channels)
+        samples = codec.waveform(audio[sha256], generator.sample_rate, generator.audio_channels)
+        return self._long_enough(samples, "melody")
+
+    def _long_enough(self, samples: torch.Tensor, role: str) -> torch.Tensor:
+        generator = self._loaded.generator
+        if samples.shape[1] < generator.sample_rate // generator.frame_rate:
+            raise GenerationError(f"{role}: the file is shorter than a frame; give one of a second or more")
+        return samples
+
+    def _hear_style(self, audio: Mapping[str, Clip]) -> torch.Tensor | None:
+        """The excerpt that every pass hears. Where the manifest names no place, the take's seed finds one."""
+        sha256 = self.recipe.conditioning.get("style")
+        if sha256 is None:
+            return None
+        asked, rate = self.recipe.settings, self._loaded.generator.sample_rate
+        samples = codec.waveform(audio[sha256], rate, 1)
+        seconds = float(asked["style_excerpt_s"] or 0)
+        span = round(seconds * rate)
+        room = samples.shape[1] - span
+        at = asked.get("style_at_s")
+        first = _place(self.recipe.seed, room) if at is None else round(float(at) * rate)
+        if room < 0 or first > room:
+            what = f"of {seconds:g}s" if at is None else f"of {seconds:g}s at {float(at):g}s"
+            raise GenerationError(
+                f"style: the file has {samples.shape[1] / rate:g}s, too little for an excerpt {what}; give a longer "
+                "file, a shorter excerpt, or another place"
+            )
+        self.excerpt = (first / rate, seconds)
+        return samples[:, first : first + span]
 
     def _hear_prompt(self, audio: Mapping[str, Clip]) -> torch.Tensor:
         generator = self._loaded.generator
@@ -138,11 +174,12 @@ class Take:
             return torch.zeros((generator.lm.num_codebooks, 0), dtype=torch.long, device=generator.device)
         samples = codec.waveform(audio[sha256], generator.sample_rate, generator.audio_channels)
         span = round(float(self.recipe.settings["prompt_s"] or 0) * generator.sample_rate)
-        if samples.shape[1] < generator.sample_rate // generator.frame_rate:
-            raise GenerationError(
-                "continue_from: the file is shorter than a frame; give one of a second or more"
-            )
-        return codec.encode(self._loaded, samples[:, -span:])
+        return codec.encode(self._loaded, self._long_enough(samples, "continue_from")[:, -span:])
+
+
+def _place(seed: int, room: int) -> int:
+    """A whole number from 0 to ``room``, always the same for one seed."""
+    return int.from_bytes(hashlib.sha256(f"style {seed}".encode()).digest()[:8], "big") % (max(room, 0) + 1)
 
 
 def _sampling(recipe: Recipe) -> Sampling:
@@ -152,4 +189,5 @@ def _sampling(recipe: Recipe) -> Sampling:
         top_k=int(asked["top_k"] or 0),
         top_p=float(asked["top_p"] or 0),
         cfg=float(asked["cfg"] or 0),
+        cfg_text=float(asked.get("cfg_text") or 1),
     )

@@ -90,8 +90,10 @@ def _ignored(asset: AssetSpec) -> tuple[str, ...]:
     heard_nothing = {
         "melody": asset.melody is not None,
         "continue_from": asset.continue_from is not None,
+        "style": asset.style is not None,
         "sampling": sampled,
         "model": asset.model is not None,
+        "decoder": asset.decoder != "encodec",
         "bpm": asset.kind == "sfx" and asset.bpm is not None,
     }
     return tuple(key for key, present in heard_nothing.items() if present)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,8 +12,16 @@ import pytest
 
 from pipeline.generators import Engine, find_engine
 from pipeline.generators.audiocraft import ENGINE
-from pipeline.generators.audiocraft.models import BY_ID, PUBLISHED, UNPINNED
-from pipeline.manifest.spec import AssetSpec, AudioInput, DeliverySpec, MasteringSpec, Sampling, SourceRef
+from pipeline.generators.audiocraft.models import BY_ID, HELPERS, MBD, PUBLISHED, UNPINNED, Model
+from pipeline.manifest.spec import (
+    AssetSpec,
+    AudioInput,
+    DeliverySpec,
+    Hearing,
+    MasteringSpec,
+    Sampling,
+    SourceRef,
+)
 
 FILE = AudioInput("tune.wav", "/somewhere/tune.wav", "ab" * 32)
 ASSET = AssetSpec(
@@ -95,9 +104,16 @@ def test_sampling_of_the_asset_wins_key_by_key() -> None:
     )
 
 
-def test_a_commit_that_is_known_is_the_revision_and_one_that_is_not_says_so() -> None:
-    assert (
-        ENGINE.ask(_asked(model="musicgen-small")).model.revision == BY_ID["facebook/musicgen-small"].revision
+@pytest.mark.parametrize("model", PUBLISHED, ids=lambda model: model.id)
+def test_every_published_model_is_pinned_at_a_commit(model: Model) -> None:
+    assert re.fullmatch("[0-9a-f]{40}", str(model.revision))
+    assert sum(one.revision == model.revision for one in PUBLISHED) == 1
+    assert ENGINE.ask(_asked(model=model.id)).model.revision == model.revision
+
+
+def test_a_commit_that_is_not_known_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(
+        BY_ID, "facebook/musicgen-large", replace(BY_ID["facebook/musicgen-large"], revision=None)
     )
     assert ENGINE.ask(_asked(model="musicgen-large")).model.revision == UNPINNED
 
@@ -161,12 +177,6 @@ def test_continuation_leaves_room_in_the_window_for_what_is_heard() -> None:
     assert (longer.settings["prompt_s"], longer.settings["stride_s"]) == (10.0, 18.0)
 
 
-def test_style_says_what_it_lacks_and_which_models_run() -> None:
-    [problem] = _problems(model="facebook/musicgen-style")
-    assert "style conditioner, which AudioCraft 1.3.0" in problem
-    assert "use one of: facebook/musicgen-small" in problem
-
-
 def test_a_folder_that_is_not_there_is_named() -> None:
     [problem] = _problems(model="./nowhere/at-all")
     assert "./nowhere/at-all: no such folder" in problem
@@ -182,3 +192,48 @@ def test_every_published_model_says_all_that_is_needed(model: Any) -> None:
     assert ("melody" in model.hears) == ("melody" in model.id)
     assert model.revision is None or len(model.revision) == 40
     assert ENGINE.cost is not None
+
+
+def test_another_decoder_is_part_of_the_recipe_with_its_weights() -> None:
+    settings = ENGINE.ask(_asked(decoder="mbd")).settings
+    assert settings["decoder"] == "mbd"
+    assert settings["decoder_weights"] == f"{MBD}@{HELPERS[MBD][1]}"
+    assert "decoder_weights" not in ENGINE.ask(ASSET).settings
+
+
+@pytest.mark.parametrize(
+    ("changes", "remedy"),
+    [
+        (
+            {"model": "musicgen-stereo-small"},
+            "or use one of: facebook/musicgen-small, facebook/musicgen-medium",
+        ),
+        ({"model": "magnet-small-10secs"}, "or use one of: facebook/musicgen-small"),
+        ({"model": "audiogen-medium", "kind": "sfx"}, "set decoder: encodec"),
+    ],
+)
+def test_a_model_that_mbd_cannot_decode_names_those_that_it_can(changes: dict[str, str], remedy: str) -> None:
+    [problem] = _problems(decoder="mbd", **changes)
+    assert "'s codes are not what mbd was trained for: mono MusicGen at 32 kHz" in problem
+    assert remedy in problem
+    assert "stereo" not in problem.partition("use one of")[2]
+
+
+def test_sketch_says_that_it_does_not_hear_a_decoder() -> None:
+    assert "decoder" in find_engine("sketch").ask(_asked(decoder="mbd")).ignored
+
+
+def test_a_style_and_how_it_is_heard_are_part_of_the_recipe() -> None:
+    asked = ENGINE.ask(_asked(model="musicgen-style", style=FILE, hearing=Hearing(at_s=4.0, codebooks=2)))
+    assert asked.problems == ()
+    assert asked.conditioning == {"style": FILE.sha256}
+    heard = {"style_excerpt_s": 3.0, "style_codebooks": 2, "cfg_text": 5.0, "style_at_s": 4.0}
+    assert heard.items() <= asked.settings.items()
+    assert "style_at_s" not in ENGINE.ask(_asked(model="musicgen-style", style=FILE)).settings
+    assert "cfg_text" not in ENGINE.ask(_asked(model="musicgen-style")).settings
+
+
+def test_only_musicgen_style_hears_a_style() -> None:
+    [problem] = _problems(model="musicgen-melody", style=FILE)
+    assert problem.endswith("does not hear style; use one of: facebook/musicgen-style")
+    assert "style" in find_engine("sketch").ask(_asked(style=FILE)).ignored

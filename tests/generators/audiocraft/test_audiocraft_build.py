@@ -10,11 +10,14 @@ from typing import Any
 
 import pytest
 import torch
+from quick import build_prepared
 from tiny_checkpoints import copy_checkpoint
+from tiny_diffusion import write_diffusion
 from typer.testing import CliRunner
 
 from flows.api import prefect_api
 from flows.cli.app import app
+from flows.prepare import prepare
 from pipeline.catalog import Catalog
 from pipeline.generators.audiocraft import codec, conversion, local, shelf
 from pipeline.store import ObjectRef, Store
@@ -44,7 +47,7 @@ def converts_here() -> Iterator[None]:
     """Conversion in this process: the child's own seconds are for a test of their own."""
 
     def here(folder: Path, model_id: str) -> str:
-        return conversion.convert(folder, model_id, None, None).revision
+        return conversion.bring(folder, model_id).revision
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(local, "_convert", here)
@@ -202,7 +205,7 @@ def test_a_model_store_that_cannot_be_written_is_one_line(
     blocked.write_text("")
     monkeypatch.setenv("CUESMITH_MODELS", str(blocked / "models"))
     project.write(CALM)
-    error = _one_line(project.run("plan", "--json"), 2)
+    error = _one_line(project.run("plan", "--json"), 4)
     assert "the model store cannot be written" in error
 
 
@@ -214,3 +217,73 @@ def test_a_folder_is_converted_apart_from_the_planner(
     model = local.read_folder(str(project.models["sfx"]))
     assert (model.id, model.kind, model.window_s) == ("local/sfx", "sfx", 2.0)
     assert shelf.find(model.id, str(model.revision)) is not None
+
+
+def test_another_decoder_on_a_built_project_needs_no_language_model(
+    project: _Project, tmp_path: Path, checkpoint: Callable[[str], Path]
+) -> None:
+    home = copy_checkpoint(checkpoint("music"), tmp_path / "tune")
+    project.models["music"] = home
+    diffused = CALM.replace("duration: 1s", "duration: 1s, decoder: mbd")
+    project.write(CALM)
+    assert json.loads(project.build().stdout)["generated"] == 2
+    write_diffusion(home / "multiband-diffusion")
+    project.write(diffused)
+    plan = json.loads(project.run("plan", "--json").stdout)
+    assert [row["action"] for row in plan["assets"]] == ["generate"] * 2
+    first, *_, last = plan["assets"][0]["reasons"]
+    assert first == "decoder changed: encodec -> mbd"
+    assert last == "from what its take keeps, without the model"
+    stored = next(one for one in shelf.all_stored() if one.name == "local/tune")
+    shutil.move(stored.folder / "lm.safetensors", tmp_path / "kept")
+    try:
+        done = project.build()
+        assert (done.exit_code, json.loads(done.stdout)["generated"]) == (0, 2), done.output
+    finally:
+        shutil.move(tmp_path / "kept", stored.folder / "lm.safetensors")
+    store = Store.open(project.outputs)
+    old, new = (
+        {
+            row["variation"]: store.get_record("takes", row["take"], "cuesmith.take/1")
+            for row in version.masters
+        }
+        for version in (Catalog(store).read(1), Catalog(store).read(2))
+    )
+    for variation, record in new.items():
+        earlier: Any = old[variation]
+        take: Any = record
+        assert take["attachments"] == earlier["attachments"]
+        assert take["object"] != earlier["object"]
+        assert take["recipe"]["seed"] == earlier["recipe"]["seed"]
+        assert take["notes"]["codes_of"] == earlier["digest"]
+        assert take["notes"]["decoder_checkpoint"]["name"] == "local/multiband-diffusion"
+    replay = CliRunner().invoke(app, ["verify", "--replay", "-o", str(project.outputs)])
+    assert "2 of 2 takes replayed to the same bytes" in replay.output, replay.output
+    project.write(CALM)
+    assert json.loads(project.build().stdout)["generated"] == 0
+
+
+def test_codes_that_are_gone_are_generated_again(
+    project: _Project, tmp_path: Path, checkpoint: Callable[[str], Path]
+) -> None:
+    def build() -> dict[str, Any]:
+        return build_prepared(prepare(project.manifest, str(project.outputs)))
+
+    home = copy_checkpoint(checkpoint("music"), tmp_path / "tune")
+    write_diffusion(home / "multiband-diffusion")
+    project.models["music"] = home
+    project.write(CALM)
+    assert build()["generated"] == 2
+    store = Store.open(project.outputs)
+    for row in Catalog(store).read(1).masters:
+        record: Any = store.get_record("takes", row["take"], "cuesmith.take/1")
+        path = store.path(ObjectRef.from_json(record["attachments"]["codes"]))
+        assert path is not None
+        path.chmod(0o644)
+        path.write_bytes(b"x" * path.stat().st_size)
+    project.write(CALM.replace("duration: 1s", "duration: 1s, decoder: mbd"))
+    assert build()["generated"] == 2
+    for row in Catalog(store).read(2).masters:
+        again: Any = store.get_record("takes", row["take"], "cuesmith.take/1")
+        assert again["notes"]["decoder"] == "mbd"
+        assert "codes_of" not in again["notes"]

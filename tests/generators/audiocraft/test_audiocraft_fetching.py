@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fake_hub import FakeHub
 from tiny_checkpoints import write_checkpoint
+from tiny_diffusion import write_diffusion
 from typer.testing import CliRunner
 
 from flows.cli.app import app
@@ -17,7 +19,7 @@ from pipeline.errors import MachineError, UsageError
 from pipeline.generators.audiocraft import shelf
 from pipeline.generators.audiocraft.fetching import fetch
 from pipeline.generators.audiocraft.loading import load
-from pipeline.generators.audiocraft.models import BY_ID
+from pipeline.generators.audiocraft.models import BY_ID, HELPERS, MBD, MERT
 
 MODEL = "facebook/musicgen-small"
 COMMIT = str(BY_ID[MODEL].revision)
@@ -64,6 +66,34 @@ def test_a_fetched_model_has_its_helpers_and_loads_without_the_hub(hub: FakeHub)
     assert len(hub.requests) == before
 
 
+def test_the_diffusion_models_are_fetched_and_converted(hub: FakeHub, tmp_path: Path) -> None:
+    folder = write_diffusion(tmp_path / "mbd", bands=1).parent
+    hub.repositories[MBD] = (str(HELPERS[MBD][1]), folder)
+    [stored] = fetch("multiband-diffusion", lambda line: None)
+    assert (stored.name, stored.revision) == (MBD, HELPERS[MBD][1])
+    assert stored.sources["mbd_musicgen_32khz.th"] == shelf.sha256_of(folder / "mbd_musicgen_32khz.th")
+    assert sorted(stored.files) == ["bands.json", "bands.safetensors"]
+    before = len(hub.requests)
+    assert fetch(MBD, lambda line: None) == [stored]
+    assert len(hub.requests) == before
+    rows = json.loads(_cli("models", "list", "--json").stdout)["decoders"]
+    assert [(row["id"], row["here"], row["revision"]) for row in rows] == [(MBD, True, HELPERS[MBD][1])]
+
+
+def test_musicgen_style_comes_with_mert_converted(hub: FakeHub, tmp_path: Path) -> None:
+    folder = write_checkpoint(tmp_path / "published", "music-style", window_s=30)
+    hub.repositories["facebook/musicgen-style"] = (str(BY_ID["facebook/musicgen-style"].revision), folder)
+    hub.repositories[MERT] = (str(HELPERS[MERT][1]), folder / "MERT-v1-95M")
+    stored = {one.name: one for one in fetch("musicgen-style", lambda line: None)}
+    assert set(stored) == {"facebook/musicgen-style", "t5-small", MERT}
+    assert sorted(stored[MERT].files) == ["config.json", "model.safetensors"]
+    assert stored[MERT].sources["pytorch_model.bin"] == shelf.sha256_of(
+        folder / "MERT-v1-95M" / "pytorch_model.bin"
+    )
+    loaded = load("facebook/musicgen-style", str(BY_ID["facebook/musicgen-style"].revision), "cpu")
+    assert loaded.helpers[MERT] == HELPERS[MERT][1]
+
+
 def test_fetching_again_downloads_nothing(hub: FakeHub) -> None:
     fetch(MODEL, lambda line: None)
     before = hub.downloads()
@@ -71,7 +101,11 @@ def test_fetching_again_downloads_nothing(hub: FakeHub) -> None:
     assert hub.downloads() == before
 
 
-def test_a_model_without_a_known_commit_is_pinned_at_the_first_fetch(hub: FakeHub) -> None:
+def test_a_model_without_a_known_commit_is_pinned_at_the_first_fetch(
+    hub: FakeHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unpinned = replace(BY_ID["facebook/musicgen-medium"], revision=None)
+    monkeypatch.setitem(BY_ID, "facebook/musicgen-medium", unpinned)
     assert shelf.pinned("facebook/musicgen-medium") is None
     fetch("facebook/musicgen-medium", lambda line: None)
     assert shelf.pinned("facebook/musicgen-medium") == "3" * 40

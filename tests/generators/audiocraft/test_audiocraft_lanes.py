@@ -53,10 +53,10 @@ class Work:
 
 def test_no_more_than_the_bound_is_underway_and_all_come_back_in_order() -> None:
     lane = Slow()
-    codecs: CodecQueue[int] = CodecQueue(lane, lambda codes: codes * 2, most=3)
+    codecs: CodecQueue[int] = CodecQueue(lane, most=3)
     back = []
     for number in range(10):
-        back += list(codecs.put(number, torch.tensor([number])))
+        back += list(codecs.put(number, torch.tensor([number]), lambda codes: codes * 2))
         assert len(codecs) <= 3
     assert [item for item, _ in back] == list(range(7))
     back += list(codecs.drain())
@@ -66,8 +66,12 @@ def test_no_more_than_the_bound_is_underway_and_all_come_back_in_order() -> None
 
 def test_what_is_done_is_given_back_without_waiting() -> None:
     lane = Slow(after=2)
-    codecs: CodecQueue[int] = CodecQueue(lane, lambda codes: codes, most=8)
-    back = [item for number in range(6) for item, _ in codecs.put(number, torch.tensor([number]))]
+    codecs: CodecQueue[int] = CodecQueue(lane, most=8)
+    back = [
+        item
+        for number in range(6)
+        for item, _ in codecs.put(number, torch.tensor([number]), lambda codes: codes)
+    ]
     assert back == [0, 1, 2, 3]
     assert not any(work.waited for work in lane.launched)
 
@@ -79,8 +83,8 @@ def test_a_codec_that_fails_on_one_item_fails_no_other(lane: Callable[[], Inline
             raise RuntimeError("bad codes\nand a long trace")
         return codes
 
-    codecs: CodecQueue[int] = CodecQueue(lane(), decode)
-    back = dict(pair for number in range(3) for pair in codecs.put(number, torch.tensor([number])))
+    codecs: CodecQueue[int] = CodecQueue(lane())
+    back = dict(pair for number in range(3) for pair in codecs.put(number, torch.tensor([number]), decode))
     back |= dict(codecs.drain())
     assert isinstance(back[1], GenerationError)
     assert str(back[1]).startswith("the codec failed on this take (RuntimeError: bad codes); reject it")
@@ -95,8 +99,8 @@ def test_an_item_without_memory_beside_the_cache_waits_until_that_is_free() -> N
             raise torch.OutOfMemoryError("CUDA out of memory")
         return codes
 
-    codecs: CodecQueue[int] = CodecQueue(Inline(), decode)
-    before = dict(pair for number in range(4) for pair in codecs.put(number, torch.tensor([number])))
+    codecs: CodecQueue[int] = CodecQueue(Inline())
+    before = dict(pair for number in range(4) for pair in codecs.put(number, torch.tensor([number]), decode))
     assert set(before) == {0, 3}
     full = False
     after = dict(codecs.drain())

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors import SafetensorError
 from tiny_checkpoints import KINDS, copy_checkpoint
 
 from pipeline.errors import GenerationError, MachineError, VerificationError
@@ -149,15 +150,30 @@ def test_a_text_encoder_that_is_nowhere_is_named(tmp_path: Path, checkpoint: Fol
         load(stored.name, stored.revision, "cpu")
 
 
+@pytest.mark.parametrize(
+    ("part", "error"),
+    [
+        ("shutil.copytree", OSError(errno.ENOSPC, "No space left on device")),
+        ("shutil.copytree", shutil.Error([("a", "b", "[Errno 28] No space left on device: '/b'")])),
+        (
+            "pipeline.generators.audiocraft.pickles.save_file",
+            SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)"),
+        ),
+    ],
+)
 def test_a_full_disk_is_told_and_leaves_nothing(
-    checkpoint: Folder, own_store: Path, monkeypatch: pytest.MonkeyPatch
+    part: str, error: Exception, checkpoint: Folder, own_store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: Any, **__: Any) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
+        raise error
 
-    monkeypatch.setattr(shutil, "copytree", full)
-    with pytest.raises(MachineError, match="No space left on device; free space, or set CUESMITH_MODELS"):
+    monkeypatch.setattr(part, full)
+    with pytest.raises(
+        shelf.Unready, match="No space left on device; free space, or set CUESMITH_MODELS"
+    ) as caught:
         conversion.convert(checkpoint("music"), "local/music", None, None)
+    assert "\n" not in str(caught.value)
+    assert "Errno" not in str(caught.value)
     assert not [path for path in own_store.rglob("*") if path.is_file()]
 
 
@@ -242,3 +258,38 @@ def test_a_folder_is_known_by_its_content_wherever_it_lies(
     assert local.read_folder(str(one)) == first
     assert asked == [one, other]
     local._known.cache_clear()
+
+
+@pytest.mark.parametrize("data", [b"\0" * 1000, b"ustar" * 300, b"", b"PK\x03\x04", b"\x80\x02\x82\x01."])
+def test_bytes_of_any_kind_are_one_line_without_torchs_advice(
+    data: bytes, tmp_path: Path, checkpoint: Folder, own_store: Path
+) -> None:
+    folder = copy_checkpoint(checkpoint("music"), tmp_path / "odd")
+    (folder / "state_dict.bin").write_bytes(data)
+    with pytest.raises(MachineError) as caught:
+        conversion.convert(folder, "local/odd", None, None)
+    assert "\n" not in str(caught.value)
+    assert "Re-running" not in str(caught.value)
+    assert len(str(caught.value)) < 400
+
+
+def test_weights_that_do_not_fit_say_which(tmp_path: Path, checkpoint: Folder, own_store: Path) -> None:
+    folder = copy_checkpoint(checkpoint("music"), tmp_path / "deep")
+    package = torch.load(folder / "state_dict.bin", weights_only=True)
+    package["xp.cfg"] = package["xp.cfg"].replace("num_layers: 2", "num_layers: 1")
+    torch.save(package, folder / "state_dict.bin")
+    stored = conversion.convert(folder, "local/deep", None, None)
+    with pytest.raises(
+        MachineError, match=r"do not fit its configuration .Unexpected key.*transformer\.layers\.1"
+    ):
+        load(stored.name, stored.revision, "cpu")
+
+
+def test_a_local_model_that_changed_is_not_to_be_fetched(checkpoint: Folder, own_store: Path) -> None:
+    stored = conversion.convert(checkpoint("music"), "local/music", None, None)
+    (stored.folder / "codec.json").unlink()
+    with pytest.raises(
+        VerificationError, match=r"missing; remove .* and build again from the folder"
+    ) as caught:
+        shelf.verify(stored)
+    assert "fetch" not in str(caught.value)

@@ -27,15 +27,18 @@ def test_a_takes_codes_give_its_audio_without_the_language_model(
     np.testing.assert_array_equal(clip.samples[:, : take.clip.length], take.clip.samples)
 
 
-def test_a_decoder_that_cannot_run_says_what_it_lacks() -> None:
-    with pytest.raises(
-        MachineError, match="decoder mbd cannot run here: the weights of facebook/multiband-diffusion"
-    ):
-        redecode(b"", "mbd")
+def test_a_decoder_whose_weights_are_not_here_and_one_that_is_none_are_told(
+    generator: AudioCraftGenerator, recipe: Callable[..., Recipe]
+) -> None:
+    [(_, take)] = generator.generate([recipe("music", seconds=0.4)], {})
+    assert not isinstance(take, GenerationError)
+    with pytest.raises(MachineError, match="run: cuesmith models fetch facebook/multiband-diffusion"):
+        redecode(take.attachments["codes"], "mbd")
     with pytest.raises(UsageError, match="there are: encodec, mbd"):
         redecode(b"", "wavenet")
 
 
-def test_bytes_that_are_no_codes_are_told() -> None:
+@pytest.mark.parametrize("data", [b"something else", b"", b"PK\x03\x04 cut short"])
+def test_bytes_that_are_no_codes_are_told(data: bytes) -> None:
     with pytest.raises(GenerationError, match="no codes that Cuesmith wrote"):
-        redecode(b"something else")
+        redecode(data)

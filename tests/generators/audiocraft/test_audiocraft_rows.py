@@ -119,7 +119,7 @@ def test_codes_read_back_as_they_were_and_decode_to_the_take(
     take = _takes(generator, [asked])[asked.digest]
     codes, about = codec.unpack(take.attachments["codes"])
     assert (codes.shape, about["model"]) == ((8, 20), "local/music-stereo")
-    audio = codec.decode(loaded("music-stereo"), codes)
+    audio = codec.decode(loaded("music-stereo").generator.compression_model, codes)
     np.testing.assert_array_equal(audio.numpy()[:, : take.clip.length], take.clip.samples)
 
 
@@ -156,3 +156,18 @@ def test_out_of_memory_in_the_midst_halves_the_rows_and_loses_no_take(
     assert len(takes) == 5
     assert {(take.notes["rows"], take.notes["step"]) for take in takes.values()} == {(2, "batches")}
     assert tried == [8, 4, 2, 2, 2]
+
+
+@pytest.mark.parametrize(("role", "kind"), [("melody", "music-melody"), ("continue_from", "music")])
+@pytest.mark.parametrize("length", [0, 50])
+def test_a_file_of_less_than_a_frame_fails_its_take_with_the_role(
+    role: str, kind: str, length: int, generator: AudioCraftGenerator, recipe: Make
+) -> None:
+    bad = recipe(kind, "calm", 0.4, prompt_s=1.0, conditioning={role: "nothing"})
+    good = recipe(kind, "calm", 0.4)
+    nothing = Clip(np.zeros((1, length), np.float32), 32_000)
+    outcomes = {one.digest: outcome for one, outcome in generator.generate([bad, good], {"nothing": nothing})}
+    assert (
+        str(outcomes[bad.digest]) == f"{role}: the file is shorter than a frame; give one of a second or more"
+    )
+    assert not isinstance(outcomes[good.digest], GenerationError)
