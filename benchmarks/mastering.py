@@ -6,7 +6,8 @@
 file to a finished file at 48 kHz, 24 bit:
 
 - ours: `pipeline.mastering.master` and `pipeline.delivery.render`: trim or loop cut, soxr, loudness, true-peak
-  limiter, all measurements, labels in bext, iXML and INFO;
+  limiter, all measurements, labels in bext, iXML and INFO. Quality gates, the measure of a loop's seam among them,
+  come after mastering and are in none of the chains;
 - the pydub chain: pydub loads, strips silence (`detect_leading_silence`, 10 ms chunks, both ends), folds channels,
   fades or crossfades the loop, and converts the rate; pyloudnorm measures and normalises; soundfile writes.
   pydub converts
@@ -162,7 +163,7 @@ def _pydub(job: Job, by_soxr: bool) -> bytes:
     else:
         sound = _stripped(sound).fade_in(1).fade_out(10)
     if by_soxr:
-        samples = soxr.resample(_floats(sound), sound.frame_rate, RATE, quality="VHQ")
+        samples = soxr.resample(_floats(sound), sound.frame_rate, RATE, quality="HQ")
     else:
         samples = _floats(sound.set_frame_rate(RATE))
     heard = np.pad(samples, ((0, max(0, round(0.4 * RATE) - len(samples))), (0, 0)))

@@ -9,22 +9,26 @@ import soxr
 
 from pipeline.audio.clip import Clip, Samples
 
-QUALITY = "VHQ"
-"""soxr's 28 bit recipe: pass band to 0.91 of Nyquist, rejection beyond 24 bit's noise."""
+QUALITY = "HQ"
+"""soxr's 20 bit recipe: flat to 0.91 of Nyquist within 0.01 dB as the 28 bit one is, and what it leaves beside
+a full-scale tone is below -130 dBFS, far below any ear and converter; the 28 bit recipe leaves -150 and takes
+a third longer."""
 
 _REACH_S = 0.05
 """How far around a sample the conversion filter can hear; the wrap of a loop is padded by this."""
 
 
-def _convert(samples: Samples, rate_in: float, rate_out: float) -> Samples:
-    """soxr over [channels, samples], channel by channel; the caller fixes the length."""
-    return np.stack([soxr.resample(channel, rate_in, rate_out, quality=QUALITY) for channel in samples])
+def _convert(samples: Samples, rates: tuple[float, float], first: int, length: int) -> Samples:
+    """soxr from and to ``rates`` channel by channel: ``length`` samples from ``first`` on.
 
-
-def _fit(samples: Samples, length: int) -> Samples:
-    """Exactly ``length`` samples: soxr may round an uneven end to one sample more or fewer."""
-    missing = length - samples.shape[1]
-    return np.pad(samples, ((0, 0), (0, missing))) if missing > 0 else samples[:, :length]
+    soxr may round an uneven end to one sample fewer, which stays silent.
+    """
+    fitted = np.empty((len(samples), length), np.float32)
+    for channel, target in zip(samples, fitted, strict=True):
+        converted = soxr.resample(channel, *rates, quality=QUALITY)[first : first + length]
+        target[: len(converted)] = converted
+        target[len(converted) :] = 0.0
+    return fitted
 
 
 def resample(clip: Clip, rate: int) -> Clip:
@@ -33,7 +37,7 @@ def resample(clip: Clip, rate: int) -> Clip:
     if rate == clip.rate:
         return clip
     length = round(clip.length * rate / clip.rate)
-    return Clip(_fit(_convert(clip.samples, clip.rate, rate), length), rate)
+    return Clip(_convert(clip.samples, (clip.rate, rate), 0, length), rate)
 
 
 def resample_loop(clip: Clip, rate: int) -> Clip:
@@ -53,5 +57,5 @@ def resample_loop(clip: Clip, rate: int) -> Clip:
     pad = unit * math.ceil(reach / unit)
     around = np.arange(-pad, clip.length + pad) % clip.length
     offset = pad * length // clip.length
-    converted = _convert(np.ascontiguousarray(clip.samples[:, around]), clip.length, length)
-    return Clip(np.ascontiguousarray(_fit(converted[:, offset:], length)), rate)
+    padded = np.ascontiguousarray(clip.samples[:, around])
+    return Clip(_convert(padded, (clip.length, length), offset, length), rate)

@@ -18,6 +18,7 @@ IEEE_FLOAT = 0x0003
 EXTENSIBLE = 0xFFFE
 _SUBFORMAT_TAIL = bytes.fromhex("000000001000800000aa00389b71")
 _LARGEST = 0xFFFFFFFF
+_WAVE = b"WAVE"
 
 SPEAKER_MASKS = {1: 0x4, 2: 0x3, 3: 0x7, 4: 0x33, 5: 0x37, 6: 0x3F, 7: 0x70F, 8: 0x63F}
 """Speaker positions by channel count, in the order of WAVEFORMATEXTENSIBLE (3.0, quad, 5.0, 5.1, 6.1, 7.1).
@@ -29,15 +30,19 @@ class Chunk:
     """One RIFF chunk: ``id`` of four ASCII characters and its payload."""
 
     id: str
-    data: bytes
+    data: bytes | memoryview
+
+
+def _parts(chunk: Chunk) -> tuple[bytes | memoryview, ...]:
+    name = chunk.id.encode("ascii")
+    if len(name) != 4:
+        raise ValueError(f"RIFF chunk id {chunk.id!r} is not four ASCII characters")
+    return name, struct.pack("<I", len(chunk.data)), chunk.data, b"\0" * (len(chunk.data) & 1)
 
 
 def chunk_bytes(chunk: Chunk) -> bytes:
     """The chunk with its header, padded to an even length."""
-    name = chunk.id.encode("ascii")
-    if len(name) != 4:
-        raise ValueError(f"RIFF chunk id {chunk.id!r} is not four ASCII characters")
-    return name + struct.pack("<I", len(chunk.data)) + chunk.data + b"\0" * (len(chunk.data) & 1)
+    return b"".join(_parts(chunk))
 
 
 def format_chunk(tag: int, channels: int, rate: int, bits: int) -> Chunk:
@@ -53,20 +58,29 @@ def format_chunk(tag: int, channels: int, rate: int, bits: int) -> Chunk:
 
 def riff_bytes(chunks: Sequence[Chunk]) -> bytes:
     """A whole WAVE file of ``chunks``. Raises `UsageError` beyond the 4 GiB that RIFF can name."""
-    body = b"".join([b"WAVE", *(chunk_bytes(chunk) for chunk in chunks)])
-    if len(body) > _LARGEST:
+    parts = [part for chunk in chunks for part in _parts(chunk)]
+    size = len(_WAVE) + sum(map(len, parts))
+    if size > _LARGEST:
         raise UsageError("the sound is longer than a WAV file can hold (4 GiB); deliver it as flac or ogg")
-    return b"RIFF" + struct.pack("<I", len(body)) + body
+    return b"".join([b"RIFF", struct.pack("<I", size), _WAVE, *parts])
 
 
-def read_chunks(data: bytes) -> Iterator[Chunk]:
-    """Chunks of a WAVE file in file order. Raises `UsageError` when ``data`` is not one or is cut short."""
-    if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
+def find_chunks(data: bytes) -> Iterator[tuple[str, int, int]]:
+    """Name, first byte and size of each chunk's payload in a WAVE file, in file order.
+
+    Raises `UsageError` when ``data`` is not one or is cut short.
+    """
+    if data[:4] != b"RIFF" or data[8:12] != _WAVE:
         raise UsageError("not a WAV file (no RIFF/WAVE header); give a .wav")
     place = 12
     while place + 8 <= len(data):
         name, size = data[place : place + 4], struct.unpack_from("<I", data, place + 4)[0]
         if place + 8 + size > len(data):
             raise UsageError(f"WAV file ends inside its {name!r} chunk; copy or export it again")
-        yield Chunk(name.decode("latin-1"), data[place + 8 : place + 8 + size])
+        yield name.decode("latin-1"), place + 8, size
         place += 8 + size + (size & 1)
+
+
+def read_chunks(data: bytes) -> Iterator[Chunk]:
+    """Chunks of a WAVE file in file order. Raises `UsageError` when ``data`` is not one or is cut short."""
+    return (Chunk(name, data[first : first + size]) for name, first, size in find_chunks(data))

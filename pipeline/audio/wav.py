@@ -16,7 +16,7 @@ import soundfile
 
 from pipeline.audio.clip import Clip
 from pipeline.audio.dither import Depth, pcm_bytes
-from pipeline.audio.riff import IEEE_FLOAT, PCM, Chunk, format_chunk, read_chunks, riff_bytes
+from pipeline.audio.riff import IEEE_FLOAT, PCM, Chunk, find_chunks, format_chunk, riff_bytes
 from pipeline.errors import CuesmithError, UsageError
 
 _BITS: dict[Depth, int] = {"16": 16, "24": 24, "float": 32}
@@ -45,11 +45,12 @@ def _plain(data: bytes) -> Clip | None:
     if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
         return None
     try:
-        chunks = {chunk.id: chunk.data for chunk in read_chunks(data)}
-        tag, channels, rate, _, frame, bits = struct.unpack_from("<HHIIHH", chunks["fmt "])
+        chunks = {name: (first, size) for name, first, size in find_chunks(data)}
+        tag, channels, rate, _, frame, bits = struct.unpack_from("<HHIIHH", data, chunks["fmt "][0])
         if (tag, bits) not in _PLAIN or not channels or frame != channels * bits // 8:
             return None
-        values = np.frombuffer(chunks["data"], _PLAIN[tag, bits]).reshape(-1, channels)
+        first, size = chunks["data"]
+        values = np.frombuffer(data, _PLAIN[tag, bits], size * 8 // bits, first).reshape(-1, channels)
     except (CuesmithError, KeyError, ValueError, struct.error):
         return None
     samples = np.array(values.T, np.float32, order="C")

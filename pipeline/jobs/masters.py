@@ -240,7 +240,7 @@ def _record(
         anchors=list(order.anchors),
         mastering=asdict(asset.mastering),
         delivery={**asdict(asset.delivery), "formats": list(asset.delivery.formats)},
-        chain=list(result.chain),
+        chain=_chain(result),
         loudness=_loudness(result, group),
         measurements=result.measured.to_json(),
         gates=asdict(asset.quality),
@@ -259,6 +259,12 @@ def _record(
             "software": software_versions(),
         },
     )
+
+
+def _chain(result: Master) -> list[dict[str, Any]]:
+    """The steps of mastering, and how the loop that they made wraps."""
+    seam = result.seam
+    return [*result.chain, *([{"step": "seam", **seam.to_json()}] if seam else [])]
 
 
 def _loudness(result: Master, group: MasteredGroup) -> dict[str, Any]:

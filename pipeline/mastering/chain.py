@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -30,7 +31,7 @@ from pipeline.mastering.turning import Loop, endless_peak, limit_endless
 
 TOLERANCE_LU = 0.2
 _ROUNDS = 4
-_CLOSE_LU = 0.05
+_CLOSE_LU = 0.1
 _LEAST_ANSWER = 0.25
 """Least that 1 dB of gain into the limiter is taken to raise the loudness by, so that no step is wild."""
 
@@ -50,11 +51,14 @@ class Master:
     """Of ``clip`` as it is."""
     chain: tuple[Step, ...]
     """JSON objects, one for each step in order, with what it measured or did."""
-    seam: Seam | None
-    """How the loop wraps; None for a sound that plays once."""
     deviation: str | None
     """Why loudness is off the target by more than 0.2 LU: ``true-peak ceiling``, ``gain limit``,
     ``gain of the approved sibling`` or ``shared gain``; None when it is on target."""
+
+    @cached_property
+    def seam(self) -> Seam | None:
+        """How the loop wraps, measured when it is asked for; None for a sound that plays once."""
+        return measure_seam(self.clip, self.loop) if self.loop else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +114,10 @@ def _raise(shaped: Shaped, levels: Levels, gain_db: float, spec: MasteringSpec) 
         scaled = Levels(levels.energies.scaled(gain), levels.true_peak * gain, levels.seconds)
         return _Raised(clip, 0.0, scaled)
     limited = limit_endless(clip, spec.true_peak_dbtp, shaped.loop)
-    return _Raised(limited.clip, limited.reduction_db, _levels(limited.clip, shaped.loop))
+    peak = limited.true_peak
+    if peak is None:
+        return _Raised(limited.clip, limited.reduction_db, _levels(limited.clip, shaped.loop))
+    return _Raised(limited.clip, limited.reduction_db, Levels(energies(limited.clip), peak, levels.seconds))
 
 
 def _raise_group(
@@ -165,9 +172,6 @@ def _finish(
             "reduction_db": round(one.limited_db, 3),
         },
     ]
-    seam = measure_seam(one.clip, shaped.loop) if shaped.loop else None
-    if seam is not None:
-        steps.append({"step": "seam", **seam.to_json()})
     return Master(
         clip=one.clip,
         loop=shaped.loop,
@@ -175,7 +179,6 @@ def _finish(
         limited_db=one.limited_db,
         measured=measurement(one.clip, one.levels.energies, one.levels.true_peak),
         chain=tuple(steps),
-        seam=seam,
         deviation=deviation,
     )
 

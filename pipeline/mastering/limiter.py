@@ -1,9 +1,10 @@
 """A look-ahead true-peak limiter: nothing above the ceiling, nothing changed where no peak is near.
 
-The gain at a sample is the least that any peak within the look-ahead needs, released exponentially and
-smoothed by a window as wide as the look-ahead. Since every value that the window averages is at most what
-the peak needs, so is the average: the ceiling holds by construction for the envelope, and the result is
-measured again to be sure of what lies between the samples.
+The gain at a node is the least that any peak within the look-ahead needs, released exponentially and smoothed
+by a window as wide as the look-ahead; between nodes, a few to the millisecond, it is a straight line. Since
+every value that the window averages is at most what the peak needs, so is the average, and so is what lies
+between two averages: the ceiling holds by construction for the envelope, and the result is measured again to
+be sure of what lies between the samples.
 """
 
 from __future__ import annotations
@@ -17,20 +18,27 @@ from scipy.ndimage import minimum_filter1d, uniform_filter1d
 
 from pipeline.audio import Clip
 from pipeline.mastering.decibel import amplitude
-from pipeline.mastering.true_peak import peak_envelope
+from pipeline.mastering.reachable import TAPS
+from pipeline.mastering.true_peak import overs
 
 LOOK_AHEAD_S = 0.0015
+NODES = 8
+"""Within the look-ahead; at low rates each sample is one."""
 RELEASE_S = 0.06
 MARGIN_DB = 0.1
 """Kept below the asked ceiling: other meters interpolate otherwise, and integers round."""
 
 _TRIES = 8
+_NEAR = 0.98
+"""Of the ceiling: peaks from here on are followed, since one of them is the highest after limiting."""
 _INAUDIBLE = 1e-5
 """A reduction below this (0.0001 dB) ends, so that a release leaves the rest of a sound as it was."""
 _SETTLED = 12.0
 """Release times after which every reduction has ended."""
 
 Floats = npt.NDArray[np.float64]
+Singles = npt.NDArray[np.float32]
+Places = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +47,8 @@ class Limited:
 
     clip: Clip
     reduction_db: float
+    true_peak: float | None = None
+    """Of the clip, linear, where limiting found it out; None where it is to be measured."""
 
 
 def apply_gain(clip: Clip, gain_db: float) -> Clip:
@@ -46,12 +56,12 @@ def apply_gain(clip: Clip, gain_db: float) -> Clip:
     return Clip(clip.samples * np.float32(amplitude(gain_db)), clip.rate) if gain_db else clip
 
 
-def _released(needed: Floats, release_samples: float) -> Floats:
+def _released(needed: Floats, release_nodes: float) -> Floats:
     """Gain that falls at once and comes back exponentially: r[n] = max(1 - needed[n], r[n - 1] * decay).
 
     Solved without a loop: in the logarithm the decay is a straight line, and the rule a running maximum.
     """
-    slope = np.arange(len(needed)) / release_samples
+    slope = np.arange(len(needed)) / release_nodes
     line = np.full(len(needed), -np.inf)
     down = np.flatnonzero(needed < 1.0)
     line[down] = np.log(1.0 - needed[down]) + slope[down]
@@ -61,30 +71,96 @@ def _released(needed: Floats, release_samples: float) -> Floats:
 
 
 def _smoothed(gain: Floats, reach: int) -> Floats:
-    """A moving average of triangular weight over at most ``reach`` samples to either side, made of two
-    boxes."""
+    """A moving average of triangular weight over at most ``reach`` nodes to either side, made of two boxes."""
     box = 2 * (reach // 2) + 1
     smooth: Floats = uniform_filter1d(uniform_filter1d(gain, box, mode="nearest"), box, mode="nearest")
     return smooth
 
 
-def _gain_curve(envelope: Floats, ceiling: float, rate: int, circular: bool) -> Floats:
-    """Linear gain by sample, at most ceiling / envelope within the look-ahead of every peak."""
-    reach = max(2, round(LOOK_AHEAD_S * rate))
-    release = RELEASE_S * rate
+def _between_nodes(nodes: Floats, step: int) -> Floats:
+    """Straight lines from node to node, ``step`` samples each; shape [(nodes - 1) * step]."""
+    if step == 1:
+        return nodes[:-1]
+    lines = (nodes[1:] - nodes[:-1])[:, None] * (np.arange(step) / step)
+    lines += nodes[:-1, None]
+    return lines.reshape(-1)
+
+
+@dataclass(frozen=True, eq=False)
+class _Curve:
+    """A gain below 1 over part of a sound."""
+
+    start: int
+    gain: Floats
+    """Linear, by sample from ``start`` on."""
+
+    @property
+    def stop(self) -> int:
+        """The sample after the last one that is changed."""
+        return self.start + len(self.gain)
+
+
+def _curve(places: Places, peaks: Singles, ceiling: float, clip: Clip, circular: bool) -> _Curve:
+    """Gain of at most ceiling / peak within the look-ahead of every peak.
+
+    A loop's nodes are its samples: any wider step would not fit its length.
+    """
+    ahead = max(2, round(LOOK_AHEAD_S * clip.rate))
+    step = 1 if circular else max(1, ahead // NODES)
+    reach = -(-ahead // step)
+    release = RELEASE_S * clip.rate / step
     settled = math.ceil(_SETTLED * release) + 2 * reach
-    peaks = np.flatnonzero(envelope > ceiling)
-    start = -settled if circular else int(peaks[0]) - 2 * reach
-    stop = len(envelope) + 2 * reach if circular else int(peaks[-1]) + settled
-    places = np.arange(start, stop)
-    around = places % len(envelope) if circular else places.clip(0, len(envelope) - 1)
-    needed = ceiling / np.maximum(envelope[around], ceiling)
-    least = minimum_filter1d(needed, 2 * reach + 1, mode="nearest")
-    held = _smoothed(_released(least, release), reach)
-    curve = np.ones(len(envelope))
-    first, last = max(start, 0), min(stop, len(envelope))
-    curve[first:last] = held[first - start : last - start]
-    return curve
+    if circular:
+        turns = math.ceil(settled * step / clip.length)
+        places = np.concatenate([places + turn * clip.length for turn in range(-turns, 2)])
+        peaks = np.tile(peaks, turns + 2)
+        start, stop = -settled, clip.length + 2 * reach
+        near = (places >= start) & (places < stop)
+        places, peaks = places[near], peaks[near]
+    else:
+        start = int(places[0]) - 2 * reach * step
+        stop = min(int(places[-1]) + settled * step, clip.length + 2 * reach * step)
+    needed = np.ones(-(-(stop - start) // step) + 1)
+    np.minimum.at(needed, (places - start) // step, ceiling / peaks)
+    least = minimum_filter1d(needed, 2 * reach + 3, mode="nearest")
+    gain = _between_nodes(_smoothed(_released(least, release), reach), step)
+    first, last = max(start, 0), min(stop, clip.length)
+    return _Curve(first, gain[first - start : last - start])
+
+
+def _held(clip: Clip, curve: _Curve) -> Clip:
+    samples = clip.samples.copy()
+    part = samples[:, curve.start : curve.stop]
+    np.multiply(part, curve.gain, out=part, casting="same_kind")
+    return Clip(samples, clip.rate)
+
+
+@dataclass(frozen=True, eq=False)
+class _Peaks:
+    """What stands at or near the ceiling: places, and the true peak at each."""
+
+    places: Places
+    peaks: Singles
+
+    def above(self, ceiling: float) -> _Peaks:
+        """Those that are too high."""
+        over = self.peaks > ceiling
+        return _Peaks(self.places[over], self.peaks[over])
+
+    def after(self, held: Clip, curve: _Curve, floor: float, circular: bool) -> _Peaks:
+        """The same of ``held``, in which only what ``curve`` changed is looked at again."""
+        if circular:
+            return _Peaks(*overs(held, floor, circular=True))
+        start, stop = curve.start - TAPS // 2, curve.stop + TAPS // 2
+        first = max(0, start - TAPS)
+        places, peaks = overs(Clip(held.samples[:, first : stop + TAPS], held.rate), floor)
+        places = places + first
+        again = (places >= start) & (places < stop)
+        before, behind = np.searchsorted(self.places, (start, stop))
+        return _Peaks(
+            np.concatenate([self.places[:before], places[again], self.places[behind:]]),
+            np.concatenate([self.peaks[:before], peaks[again], self.peaks[behind:]]),
+        )
 
 
 def limit(clip: Clip, ceiling_dbtp: float, *, circular: bool = False) -> Limited:
@@ -95,21 +171,25 @@ def limit(clip: Clip, ceiling_dbtp: float, *, circular: bool = False) -> Limited
     it.
     """
     ceiling = amplitude(ceiling_dbtp - MARGIN_DB)
-    envelope = peak_envelope(clip, floor=ceiling, circular=circular)
-    if not clip.length or envelope.max() <= ceiling:
+    floor = ceiling * _NEAR
+    near = _Peaks(*overs(clip, floor, circular=circular))
+    over = near.above(ceiling)
+    if not len(over.places):
         return Limited(clip, 0.0)
     gain = np.ones(clip.length)
     aim = ceiling
     held = clip
     for _ in range(_TRIES):
-        curve = _gain_curve(envelope.astype(np.float64), aim, clip.rate, circular)
-        gain = gain * curve
-        held = Clip((clip.samples * gain).astype(np.float32), clip.rate)
-        envelope = peak_envelope(held, floor=ceiling, circular=circular)
-        if envelope.max() <= ceiling:
-            return Limited(held, _reduction_db(gain))
+        curve = _curve(over.places, over.peaks, aim, clip, circular)
+        gain[curve.start : curve.stop] *= curve.gain
+        held = _held(held, curve)
+        near = near.after(held, curve, floor, circular)
+        over = near.above(ceiling)
+        if not len(over.places):
+            peak = float(near.peaks.max()) if len(near.peaks) else None
+            return Limited(held, _reduction_db(gain), peak)
         aim *= 0.999
-    rest = ceiling / float(envelope.max()) * (1.0 - 1e-6)
+    rest = ceiling / float(over.peaks.max()) * (1.0 - 1e-6)
     return Limited(Clip(held.samples * np.float32(rest), clip.rate), _reduction_db(gain * rest))
 
 

@@ -88,8 +88,10 @@ def blend(old: Samples, new: Samples) -> Samples:
     power = float(np.sqrt(np.square(fading).sum() * np.square(rising).sum()))
     shared = max(0.0, float((fading * rising).sum()) / power) if power > 0.0 else 0.0
     angle = 0.5 * np.pi * ramp(old.shape[1])
-    even = np.sqrt(1.0 + shared * np.sin(2.0 * angle))
-    return ((rising * np.sin(angle) + fading * np.cos(angle)) / even).astype(np.float32)
+    rise = np.sin(angle)
+    fall = rise[::-1]
+    even = np.sqrt(1.0 + 2.0 * shared * rise * fall)
+    return ((rising * rise + fading * fall) / even).astype(np.float32)
 
 
 def crossfade_wrap(clip: Clip, length: int, overlap: int) -> Clip:

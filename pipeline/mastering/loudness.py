@@ -7,23 +7,24 @@ energies, so what a sound will measure after a gain is known without filtering i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
-from pyloudnorm import IIRfilter
-from scipy.signal import sosfilt
 
-from pipeline.audio import Clip, Samples
+from pipeline.audio import Clip, resample
 from pipeline.mastering.decibel import level_of_power
+from pipeline.mastering.k_weighting import BINS_PER_SECOND, binned_energy
 
 Floats = npt.NDArray[np.float64]
 
 _OFFSET = -0.691
 """BS.1770-5: makes a 997 Hz sine at 0 dBFS in one channel read -3.01 LKFS."""
 _ABSOLUTE_GATE = 10.0 ** ((-70.0 - _OFFSET) / 10.0)
+_LOWEST_HZ = 8_000
+_BEYOND = 2.0**80
+"""What samples are divided by whose squares float32 cannot hold."""
 _BIN_S = 0.01
 _HOP = 10
 _BLOCK = 40
@@ -51,18 +52,6 @@ def channel_weights(channels: int) -> tuple[float, ...]:
         return _WEIGHTS[channels]
     except KeyError:
         raise ValueError(f"loudness is defined from 1 to {MOST_CHANNELS} channels, not {channels}") from None
-
-
-@cache
-def k_weighting(rate: int) -> Floats:
-    """Second-order sections of the K-weighting filter at ``rate``, shape [2, 6].
-
-    The analogue prototype behind BS.1770-5's 48 kHz tables (De Man, "Evaluation of implementations of the EBU
-    R128 loudness measurement", AES 145, 2018), as pyloudnorm's ``DeMan`` class and libebur128 have it.
-    """
-    shelf = IIRfilter(3.99984385397, 0.7071752369554193, 1681.9744509555319, rate, "high_shelf_DeMan")
-    high_pass = IIRfilter(0.0, 0.5003270373253953, 38.13547087613982, rate, "high_pass_DeMan")
-    return np.array([[*shelf.b, *shelf.a], [*high_pass.b, *high_pass.a]])
 
 
 def _mean_to_lufs(mean_square: float) -> float | None:
@@ -94,6 +83,11 @@ class Energies:
         """Mean square of the whole sound in one 400 ms block filled up with silence."""
         return float(self.running[-1]) / (_BLOCK * _BIN_S * self.rate)
 
+    @cached_property
+    def _loudest(self) -> float:
+        """Mean square of the loudest 400 ms."""
+        return float(self.windows(_BLOCK, 1).max()) if self.gated else self._padded_block()
+
     @property
     def gated(self) -> bool:
         """Whether one full 400 ms block exists, so that BS.1770's gating is defined."""
@@ -115,9 +109,7 @@ class Energies:
     def momentary_max(self) -> float | None:
         """Highest loudness in LUFS of any 400 ms, looked at every 10 ms (EBU Tech 3341); padded below 0.4
         s."""
-        if not self.gated:
-            return _mean_to_lufs(self._padded_block())
-        return _mean_to_lufs(float(self.windows(_BLOCK, 1).max()))
+        return _mean_to_lufs(self._loudest)
 
     def short_term_max(self) -> float | None:
         """Highest loudness in LUFS of any 3 s, looked at every 10 ms (EBU Tech 3341); None below 3 s."""
@@ -136,39 +128,21 @@ class Energies:
         return float(10.0 * np.log10(high / low))
 
 
-def _pairs(samples: Samples, weights: Sequence[float]) -> Iterator[tuple[float, list[Samples]]]:
-    """Channels that count, two of the same weight together where there are two."""
-    for weight in sorted(set(weights) - {0.0}):
-        channels = [channel for one, channel in zip(weights, samples, strict=True) if one == weight]
-        yield from ((weight, channels[first : first + 2]) for first in range(0, len(channels), 2))
-
-
-def _binned(channels: Sequence[Samples], starts: npt.NDArray[np.intp], rate: int) -> Floats:
-    """K-weighted energy of one channel or of two together in bins from ``starts``, shape [bins].
-
-    Two go through the filter as the real and the imaginary part of one signal: quicker than one after the
-    other, and the same numbers.
-    """
-    if len(channels) == 1:
-        weighted = sosfilt(k_weighting(rate), channels[0].astype(np.float64))
-        return np.add.reduceat(np.square(weighted, out=weighted), starts)
-    both = np.empty(len(channels[0]), np.complex128)
-    both.real, both.imag = channels
-    parts = sosfilt(k_weighting(rate), both).view(np.float64)
-    return np.add.reduceat(np.square(parts, out=parts), 2 * starts)
-
-
 def energies(clip: Clip) -> Energies:
     """K-weight ``clip`` and sum its energy by 10 ms bins. Raises `ValueError` above 8 channels.
 
-    Float64 throughout. The weights of `channel_weights` are worked in.
+    The weights of `channel_weights` are worked in. Below 8 kHz, where the weighting's shelf nears or passes
+    Nyquist, the sound is brought to 48 kHz first.
     """
     weights = channel_weights(clip.channels)
-    bins = -(-clip.length * 100 // clip.rate)
-    starts = (np.arange(bins) * clip.rate) // 100
-    total = np.zeros(bins)
-    if bins:
-        for weight, channels in _pairs(clip.samples, weights):
-            total += weight * _binned(channels, starts, clip.rate)
-    running = np.concatenate(([0.0], np.cumsum(total)))
-    return Energies(running, clip.length * 100 // clip.rate, clip.rate)
+    if clip.rate < _LOWEST_HZ:
+        clip = resample(clip, 48_000)
+    total = np.zeros(-(-clip.length * BINS_PER_SECOND // clip.rate))
+    with np.errstate(over="ignore", invalid="ignore"):
+        for weight, channel in zip(weights, clip.samples, strict=True):
+            if weight:
+                total += weight * binned_energy(channel, clip.rate)
+        running = np.concatenate(([0.0], np.cumsum(total)))
+    if not np.isfinite(running[-1]):
+        return energies(Clip(clip.samples * np.float32(1 / _BEYOND), clip.rate)).scaled(_BEYOND)
+    return Energies(running, clip.length * BINS_PER_SECOND // clip.rate, clip.rate)

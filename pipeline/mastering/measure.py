@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -58,18 +59,42 @@ def sample_peak(clip: Clip) -> float:
     return max(float(clip.samples.max(initial=0.0)), -float(clip.samples.min(initial=0.0)))
 
 
+def _rms(clip: Clip) -> float:
+    """Root mean square of all channels, 0.0 for an empty clip; summed in rows, so that float32 suffices."""
+    power, whole = 0.0, clip.length - clip.length % _LOOK
+    for channel in clip.samples:
+        rows, rest = channel[:whole].reshape(-1, _LOOK), channel[whole:]
+        power += float(np.vecdot(rows, rows).sum(dtype=np.float64)) + float(np.vecdot(rest, rest))
+    return math.sqrt(power / clip.samples.size) if power else 0.0
+
+
 def is_finite(clip: Clip) -> bool:
     """Whether every sample is a number: NaN and infinity survive a sum, so most clips need no second look."""
     return bool(np.isfinite(clip.samples.sum())) or bool(np.isfinite(clip.samples).all())
+
+
+def _is_loud(part: Samples, threshold: float) -> bool:
+    return bool(part.max() > threshold or part.min() < -threshold)
 
 
 def _quiet_start(samples: Samples, threshold: float) -> int:
     """Samples before the first above ``threshold``; stops looking there."""
     for start in range(0, samples.shape[1], _LOOK):
         part = samples[:, start : start + _LOOK]
-        if part.max() > threshold or part.min() < -threshold:
+        if _is_loud(part, threshold):
             return start + int((np.abs(part) > threshold).any(axis=0).argmax())
     return int(samples.shape[1])
+
+
+def _quiet_end(samples: Samples, threshold: float) -> int:
+    """Samples after the last above ``threshold``; stops looking there."""
+    length = int(samples.shape[1])
+    for stop in range(length, 0, -_LOOK):
+        part = samples[:, max(0, stop - _LOOK) : stop]
+        if _is_loud(part, threshold):
+            loud = np.flatnonzero((np.abs(part) > threshold).any(axis=0))
+            return length - (max(0, stop - _LOOK) + int(loud[-1]) + 1)
+    return length
 
 
 def silence_ends(clip: Clip, threshold: float) -> tuple[int, int]:
@@ -80,7 +105,7 @@ def silence_ends(clip: Clip, threshold: float) -> tuple[int, int]:
     leading = _quiet_start(clip.samples, threshold)
     if leading == clip.length:
         return clip.length, clip.length
-    return leading, _quiet_start(clip.samples[:, ::-1], threshold)
+    return leading, _quiet_end(clip.samples, threshold)
 
 
 def _method(found: Energies, rate: int) -> str:
@@ -97,7 +122,7 @@ def _method(found: Energies, rate: int) -> str:
 def measurement(clip: Clip, found: Energies, peak: float) -> Measurement:
     """The record of ``clip`` whose ``found`` energies and linear true ``peak`` are already known."""
     highest = sample_peak(clip)
-    rms = float(np.sqrt(np.mean(np.square(clip.samples)))) if clip.length else 0.0
+    rms = _rms(clip)
     means = clip.samples.mean(axis=1) if clip.length else np.zeros(1)
     leading, trailing = silence_ends(clip, amplitude(SILENCE_DBFS))
     return Measurement(
@@ -130,4 +155,5 @@ def measure(clip: Clip, *, circular: bool = False) -> Measurement:
         )
     if not is_finite(clip):
         raise MasteringError("the sound holds NaN or infinite samples; generate it again with another seed")
-    return measurement(clip, energies(clip), true_peak(clip, circular=circular))
+    with np.errstate(over="ignore"):
+        return measurement(clip, energies(clip), true_peak(clip, circular=circular))

@@ -23,6 +23,8 @@ _ORDER = 32
 Restoration", 1998, chapter 5)."""
 _FRAME = 2 * _ORDER + 8
 """Samples in which a corner's residual falls, the corner in the middle."""
+_STRETCH = 40
+"""Samples that the predictor is applied to at a time: least arithmetic for its order."""
 _AROUND_S = 2.0
 """What is looked at to either side of the seam."""
 _WINDOW_S = 0.1
@@ -76,11 +78,12 @@ def _residual(wave: Floats) -> Floats:
         return np.zeros(length)
     correlation[0] *= 1.0 + 1e-9
     error = np.concatenate(([1.0], -solve_toeplitz(correlation[:_ORDER], correlation[1:])))
-    padded = np.pad(wave, (_ORDER, -length % _FRAME))
-    frames = np.lib.stride_tricks.sliding_window_view(padded, _FRAME + _ORDER)[::_FRAME]
-    column, row = np.pad(error[::-1], (0, _FRAME - 1)), np.zeros(_FRAME)
+    padded = np.pad(wave, (_ORDER, -length % _STRETCH))
+    frames = np.lib.stride_tricks.sliding_window_view(padded, _STRETCH + _ORDER)[::_STRETCH]
+    column, row = np.pad(error[::-1], (0, _STRETCH - 1)), np.zeros(_STRETCH)
     row[0] = column[0]
-    residual: Floats = np.abs(frames @ toeplitz(column, row)).reshape(-1)[:length]
+    residual: Floats = (frames @ toeplitz(column, row)).reshape(-1)[:length]
+    np.abs(residual, out=residual)
     residual[:_ORDER] = residual[_ORDER : 2 * _ORDER]
     return residual
 
@@ -111,7 +114,8 @@ def _click(wave: Floats) -> float:
 
 def _bands(rows: Floats) -> Floats:
     """Log power of each row in bands of equal ratio, shape [rows, bands], in dB."""
-    power = np.abs(rfft(rows * np.hanning(rows.shape[1]))) ** 2
+    found = rfft((rows * np.hanning(rows.shape[1])).astype(np.float32))
+    power = np.square(found.real, dtype=np.float64) + np.square(found.imag, dtype=np.float64)
     edges = np.unique(np.geomspace(1, power.shape[1] - 1, _BANDS + 1).astype(int))
     banded = np.add.reduceat(power, edges[:-1], axis=1) / np.diff(edges)
     return np.asarray(10.0 * np.log10(banded + 1e-9 * float(banded.max(initial=0.0)) + 1e-20))

@@ -102,18 +102,21 @@ def _imaged(clip: Clip, spec: MasteringSpec) -> tuple[Clip, list[Step]]:
     return clip, [step for step in (channels, width) if step]
 
 
-def _prepared(take: TakeInput, spec: MasteringSpec) -> tuple[Clip, list[Step]]:
-    """DC, channels and rate of a take that is not yet a loop."""
+def _prepared(take: TakeInput, spec: MasteringSpec, trim: bool) -> tuple[Clip, list[Step]]:
+    """DC, channels, silent ends if ``trim``, and rate of a take that is not yet a loop."""
     clip, steps = remove_dc(_checked(take))
     clip, image = _imaged(clip, spec)
     steps += image
+    if trim:
+        clip, step = _trimmed(clip)
+        steps.append(step)
     steps += _rate_step(clip, spec.sample_rate_hz)
     return resample(clip, spec.sample_rate_hz), steps
 
 
 def _shape_loop(take: TakeInput, spec: MasteringSpec) -> Shaped:
     """Find a loop in a take that declares none."""
-    clip, steps = _prepared(take, spec)
+    clip, steps = _prepared(take, spec, trim=False)
     start, _ = sounding_range(clip)
     found = cut_loop(
         cut(clip, start, clip.length),
@@ -145,14 +148,9 @@ def _faded(clip: Clip, spec: MasteringSpec, ends_inside: bool) -> tuple[Clip, St
 def _shape_once(take: TakeInput, spec: MasteringSpec) -> Shaped:
     """A sound that plays once. With ``spec.trim`` it may end before ``spec.duration_s``, unless that is to be
     exact; else it is as long."""
-    clip, steps = _prepared(take, spec)
-    if spec.trim:
-        clip, step = _trimmed(clip)
-        steps.append(step)
-        if not clip.length:
-            raise MasteringError(
-                "the take is silent; generate it again with another seed or a clearer prompt"
-            )
+    clip, steps = _prepared(take, spec, spec.trim)
+    if not clip.length:
+        raise MasteringError("the take is silent; generate it again with another seed or a clearer prompt")
     longest = round(spec.duration_s * spec.sample_rate_hz)
     too_long = clip.length > longest
     if too_long:

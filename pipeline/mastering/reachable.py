@@ -1,0 +1,168 @@
+"""Which places between samples can hold a value above a level: bounds that spare most of a sound its
+interpolation.
+
+An interpolated value is a straight line between two samples plus what the waveform bends. The second part is
+a filter over second differences, short and small, so smooth sound can be above a level only beside samples
+that nearly are. Three bounds, each cheaper than the next is sharp: by the level of a row of samples, by a
+row's greatest bend, and by the bends around one place (Cauchy and Schwarz).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float32]
+Places = npt.NDArray[np.intp]
+
+TAPS = 24
+BEFORE = TAPS // 2 - 1
+AFTER = TAPS // 2
+_BETA = 5.0
+_ROW = 512
+"""Samples that share the bounds of a row."""
+_ROWS = 48
+"""Rows looked at together: what fits a core's cache."""
+_MANY, _MANY_A_ROW = 600, 50
+"""Places from which on the sharpest bound pays: in all, and for each row more."""
+
+
+def taps(fraction: float) -> npt.NDArray[np.float64]:
+    """The interpolator's taps at ``fraction`` of the way from sample 0 to sample 1, for samples -11 to 12."""
+    places = np.arange(-BEFORE, AFTER + 1) - fraction
+    window = np.i0(_BETA * np.sqrt(np.maximum(0.0, 1.0 - np.square(places / (TAPS / 2)))))
+    found = np.sinc(places) * window
+    return np.asarray(found / found.sum())
+
+
+def bend_response(fraction: float) -> npt.NDArray[np.float64]:
+    """What the interpolator adds to a straight line, as a filter over second differences; shape [22].
+
+    Its taps less those of the line answer no level, and a slope by up to 0.25 % of it, which `_SLOPE` bears.
+    Summed twice they are a filter over second differences.
+    """
+    rest = taps(fraction)
+    rest[BEFORE] -= 1.0 - fraction
+    rest[BEFORE + 1] -= fraction
+    return np.asarray(np.cumsum(np.cumsum(rest))[: TAPS - 2])
+
+
+_FRACTIONS = [part / 8 for part in range(1, 8)]
+_SAFE = 1.001
+"""For float32's rounding of the bounds themselves."""
+_BY_LEVEL = np.float32(max(np.abs(taps(fraction)).sum() for fraction in _FRACTIONS) * _SAFE)
+"""No value between samples is above this times the highest sample within reach."""
+_BEND = np.float32(max(np.abs(bend_response(fraction)).sum() for fraction in _FRACTIONS) * _SAFE)
+"""No bend adds more than this times the greatest second difference within reach."""
+_SLOPE = np.float32(0.006)
+"""A slope adds up to 0.25 % of itself, and is at most twice the level; and rounding."""
+_BOXES = ((2, (10,), 0.061), (4, (9,), 0.009), (8, (7,), 0.0134), (16, (0, 6), 0.0092))
+"""Boxes over the 22 second differences within reach: width, where they begin, weight. At no place is their
+sum below `bend_response`'s magnitude."""
+
+
+def padded(channel: Floats, circular: bool) -> Floats:
+    """The channel in whole rows, with the interpolator's reach at both ends: silence, or the loop's other end."""
+    length = len(channel)
+    around = np.zeros(BEFORE + -(-length // _ROW) * _ROW + AFTER, np.float32)
+    around[BEFORE : BEFORE + length] = channel
+    if circular and length:
+        around[:BEFORE] = channel.take(np.arange(-BEFORE, 0), mode="wrap")
+        around[BEFORE + length :][:AFTER] = channel.take(np.arange(length, length + AFTER), mode="wrap")
+    return around
+
+
+def _rows(part: Floats, count: int, width: int) -> Floats:
+    """``count`` rows ``width`` wide, each beginning a row's length after the one before: a view."""
+    return np.ndarray((count, width), np.float32, part, 0, (_ROW * part.itemsize, part.itemsize))
+
+
+def _by_bends(bends: Floats) -> Floats:
+    """Most that the bends within reach of each place add (Cauchy and Schwarz): from second differences of
+    shape [rows, row + 21] to shape [rows, row]."""
+    box = np.square(bends)
+    total = np.zeros((len(bends), _ROW), np.float32)
+    for width, begins, weight in _BOXES:
+        half = width // 2
+        box = box[:, :-half] + box[:, half:]
+        for first in begins:
+            total += np.float32(weight) * box[:, first : first + _ROW]
+    return np.asarray(np.sqrt(total * _BEND))
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Rows of a channel that may hold a value above a level, those that may hold the highest first."""
+
+    places: Places
+    """Which rows; shape [rows]."""
+    slope: Floats
+    """Most that a slope adds in each."""
+    bend: Floats
+    """Most that a bend adds in each."""
+
+    def part(self, first: int, last: int) -> Rows:
+        """Those from ``first`` to ``last`` (exclusive)."""
+        return Rows(self.places[first:last], self.slope[first:last], self.bend[first:last])
+
+
+@dataclass(frozen=True, eq=False)
+class Reach:
+    """A channel and how high the samples of its rows are."""
+
+    around: Floats
+    """What `padded` gave."""
+    length: int
+    """Samples of the channel itself."""
+    level: Floats
+    """Highest magnitude within reach of each row; shape [rows]."""
+
+    def _windows(self, rows: Places) -> Floats:
+        """Rows with their reach, shape [rows, row + 23]; a copy."""
+        return np.asarray(_rows(self.around, len(self.level), _ROW + TAPS - 1)[rows])
+
+    def _bends(self, rows: Places) -> Floats:
+        """The greatest second difference within reach of each row."""
+        most = np.empty(len(rows), np.float32)
+        for first in range(0, len(rows), _ROWS):
+            windows = self._windows(rows[first : first + _ROWS])
+            slopes = windows[:, 1:] - windows[:, :-1]
+            bends = slopes[:, 1:] - slopes[:, :-1]
+            np.abs(bends, out=bends).max(axis=1, out=most[first : first + _ROWS])
+        return most
+
+    def rows_above(self, floor: float) -> Rows:
+        """Rows that may hold a value above ``floor``."""
+        rows = np.flatnonzero(self.level * _BY_LEVEL > floor)
+        level = self.level[rows]
+        slope, bend = level * _SLOPE, self._bends(rows) * _BEND
+        bounds = np.minimum(level * _BY_LEVEL, level + slope + bend)
+        order = np.argsort(-bounds, kind="stable")[: np.count_nonzero(bounds > floor)]
+        return Rows(rows[order], slope[order], bend[order])
+
+    def places_above(self, rows: Rows, floor: float) -> Places:
+        """Places n in ``rows`` where a value from n up to n + 1 may be above ``floor``."""
+        windows = self._windows(rows.places)
+        near = np.abs(windows)
+        line = np.maximum(near[:, BEFORE : BEFORE + _ROW], near[:, BEFORE + 1 : BEFORE + 1 + _ROW])
+        line += rows.slope[:, None]
+        above = line > (np.float32(floor) - rows.bend)[:, None]
+        if np.count_nonzero(above) > _MANY + _MANY_A_ROW * len(windows):
+            above &= line + _by_bends(np.diff(windows, n=2)) > np.float32(floor)
+        found = np.flatnonzero(above)
+        places = rows.places[found // _ROW] * _ROW + found % _ROW
+        return places[places < self.length]
+
+
+def reach(channel: Floats, circular: bool) -> Reach:
+    """The bounds of float32 ``channel``, shape [samples]; with ``circular`` it is a loop."""
+    around = padded(channel, circular)
+    count = len(around) // _ROW
+    level = np.empty(count, np.float32)
+    for first in range(0, count, _ROWS):
+        part = around[first * _ROW : (first + _ROWS) * _ROW + TAPS - 1]
+        rows = min(_ROWS, count - first)
+        _rows(np.abs(part), rows, _ROW + TAPS - 1).max(axis=1, out=level[first : first + rows])
+    return Reach(around, len(channel), level)
