@@ -24,6 +24,8 @@ from pipeline.recipe import Scalar
 
 LEAST_PROMPT_S = 1.0
 """Less audio than this says too little to be carried on."""
+_WRAP_S = 0.5
+"""Of sound after a loop's end, for mastering to fade into its start: its longest crossfade."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,7 @@ def ask(asset: AssetSpec) -> Ask:
     }
     return Ask(
         model=model.info(),
-        seconds=asset.duration_s,
+        seconds=_seconds(asset, model),
         settings=settings,
         conditioning=conditioning,
         ignored=("bpm",) if asset.bpm is not None and not asset.loop else (),
@@ -219,10 +221,21 @@ def _style(asset: AssetSpec) -> dict[str, Scalar]:
 def _prompt_seconds(asset: AssetSpec, model: Model) -> float:
     """How much of the end of ``continue_from`` is heard: a third of the window, or what the window has left."""
     third = model.window_s / 3
-    left = model.window_s - asset.duration_s
+    left = model.window_s - _seconds(asset, model)
     return round(third if left < LEAST_PROMPT_S else min(third, left), 6)
 
 
 def _spans(asset: AssetSpec, model: Model) -> float:
     heard = _prompt_seconds(asset, model) if asset.continue_from is not None else 0.0
-    return asset.duration_s + heard
+    return _seconds(asset, model) + heard
+
+
+def _seconds(asset: AssetSpec, model: Model) -> float:
+    """What is generated: of a loop also what its end is faded into, where the window has room for it.
+
+    The material before an intro's loop serves as that already.
+    """
+    if not asset.loop or asset.mastering.intro_s:
+        return asset.duration_s
+    room = model.window_s - asset.duration_s - (LEAST_PROMPT_S if asset.continue_from is not None else 0.0)
+    return round(asset.duration_s + (min(_WRAP_S, room) if room >= 0.0 else _WRAP_S), 6)

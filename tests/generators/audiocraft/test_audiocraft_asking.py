@@ -237,3 +237,23 @@ def test_only_musicgen_style_hears_a_style() -> None:
     [problem] = _problems(model="musicgen-melody", style=FILE)
     assert problem.endswith("does not hear style; use one of: facebook/musicgen-style")
     assert "style" in find_engine("sketch").ask(_asked(style=FILE)).ignored
+
+
+@pytest.mark.parametrize(
+    ("changes", "seconds", "extends"),
+    [
+        ({"loop": True}, 10.5, False),
+        ({"loop": True, "duration_s": 29.8}, 30.0, False),
+        ({"loop": True, "duration_s": 40.0, "extend": True}, 40.5, True),
+        ({"loop": True, "continue_from": FILE, "duration_s": 29.0}, 29.0, False),
+        ({"loop": True, "mastering": replace(ASSET.mastering, intro_s=4.0)}, 10.0, False),
+        ({}, 10.0, False),
+    ],
+)
+def test_a_loop_is_asked_with_what_its_end_is_faded_into_where_the_window_has_room(
+    changes: dict[str, Any], seconds: float, extends: bool
+) -> None:
+    asked = ENGINE.ask(_asked(**changes))
+    assert not asked.problems
+    assert asked.seconds == seconds
+    assert ("stride_s" in asked.settings) is extends
