@@ -36,7 +36,7 @@ from pipeline.quality import (
 )
 from pipeline.store import ObjectRef, Store
 
-HIDDEN_BY_MASTERING = frozenset({"clipping", "dc", "noise only", "tail noise"})
+HIDDEN_BY_MASTERING = frozenset({"clipping", "noise only", "tail noise"})
 """Gates on a take's samples and its whole band: after resampling and limiting the fault is heard, not seen."""
 
 
@@ -280,7 +280,7 @@ def _loudness(result: Master, group: MasteredGroup) -> dict[str, Any]:
 
 
 def _judge(asset: AssetSpec, result: Master, one: _Chosen) -> QualityReport:
-    """The gates on the master, and what they found on its take that a new rate or a removed offset hides."""
+    """The gates on the master, and what they found on its take that a new rate hides."""
     asked = asset.mastering.duration_s if result.loop or asset.kind == "music" else None
     judged = score(
         result.clip,

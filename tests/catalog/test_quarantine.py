@@ -141,9 +141,7 @@ def test_a_build_that_publishes_nothing_new_still_says_where_to_hear_it(quick: Q
     assert second["failed"][0]["master"] in page
 
 
-@pytest.mark.parametrize(
-    ("word", "gate"), [("clipped", "clipping"), ("offset", "dc"), ("hiss", "noise only")]
-)
+@pytest.mark.parametrize(("word", "gate"), [("clipped", "clipping"), ("hiss", "noise only")])
 def test_a_fault_that_mastering_hides_is_found_in_the_take(quick: QuickProject, word: str, gate: str) -> None:
     quick.write(f"  - {{id: a/bad, kind: sfx, prompt: {word}, duration: 1s, sample_rate: 32000}}\n" + OTHER)
     result = quick.build()
@@ -151,6 +149,16 @@ def test_a_fault_that_mastering_hides_is_found_in_the_take(quick: QuickProject, 
     record = quick.store.get_record("masters", result["failed"][0]["master"], MASTER_SCHEMA)
     assert record is not None
     assert gate in [one["name"] for one in record["quality"]["failures"]]
+
+
+def test_an_offset_is_taken_out_and_not_held_against_the_take(quick: QuickProject) -> None:
+    quick.write("  - {id: a/off, kind: sfx, prompt: offset, duration: 1s, sample_rate: 32000}\n")
+    result = quick.build()
+    assert (result["mastered"], result["failed"]) == (1, [])
+    [digest] = quick.store.records("masters")
+    record = quick.store.get_record("masters", digest, MASTER_SCHEMA)
+    assert record is not None
+    assert abs(record["measurements"]["dc_offset"]) < 0.001
 
 
 def test_no_decision_reaches_a_quarantined_master(quick: QuickProject) -> None:
