@@ -25,6 +25,8 @@ FORMATS = ("wav", "flac", "ogg", "opus", "mp3", "m4a")
 _REACH_S = 0.05
 """Of rate conversion: after a loop's end it hears the loop's start."""
 _TRIES = 8
+_MARGIN_DB = 0.05
+"""Kept below the ceiling after lossy coding too: a finer meter can read that much more than ours."""
 _STEP_DB = 0.05
 """Lowered beyond what was missing, since the next encode's peaks move again."""
 _LOSSY = {"ogg": VORBIS, "opus": OPUS, "mp3": MP3}
@@ -103,9 +105,9 @@ def _under_ceiling(
         data = _lossy(apply_gain(clip, -lowered_db), audio_format, loop, labels)
         decoded = _decoded(data, audio_format)
         peak = level(true_peak(decoded, circular=loop == (0, decoded.length)))
-        if peak is None or peak <= ceiling_dbtp:
+        if peak is None or peak <= ceiling_dbtp - _MARGIN_DB:
             return Rendition(data, lowered_db, peak)
-        lowered_db = round(lowered_db + peak - ceiling_dbtp + _STEP_DB, 3)
+        lowered_db = round(lowered_db + peak - ceiling_dbtp + _MARGIN_DB + _STEP_DB, 3)
     raise MasteringError(
         f"{audio_format} cannot keep {ceiling_dbtp:g} dBTP: decoded it still peaks at {peak:.2f} dBTP after "
         f"lowering by {lowered_db:.1f} dB; lower true_peak or leave {audio_format} out of formats"
