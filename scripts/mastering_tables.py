@@ -66,6 +66,18 @@ def _highest_by_100_ms(clip: Clip, bins: int) -> float:
     return float(-0.691 + 10.0 * np.log10(energies(clip).windows(bins, 10).max()))
 
 
+def _range_by_lower_ranks(clip: Clip) -> float | None:
+    """Loudness range with the percentiles rounded down to a rank as ffmpeg's histogram has them.
+
+    None below five windows, of which a tenth rounds to none: ffmpeg then reads the gate, 20 LU below the mean.
+    """
+    short = energies(clip).windows(300, 10)
+    audible = short[short >= 10.0 ** ((-70.0 + 0.691) / 10.0)]
+    kept = np.sort(audible[audible >= audible.mean() * 0.01])
+    low, high = (int(part * len(kept) + 0.5) - 1 for part in (0.10, 0.95))
+    return float(10.0 * np.log10(kept[high] / kept[low])) if low >= 0 else None
+
+
 def _against_pyloudnorm(clip: Clip) -> dict[str, float]:
     """Ours less pyloudnorm's, of the whole sound and of as many whole 100 ms as it has."""
     meter = pyloudnorm.Meter(clip.rate, filter_class="DeMan")
@@ -94,6 +106,9 @@ def _against_ffmpeg(clip: Clip) -> dict[str, float]:
         off["short-term maximum"] = ours.short_term_max_lufs - theirs["short-term"]
         off["short-term maximum, every 100 ms"] = _highest_by_100_ms(clip, 300) - theirs["short-term"]
         off["loudness range"] = (ours.loudness_range_lu or 0.0) - theirs["range"]
+        by_rank = _range_by_lower_ranks(clip)
+        if by_rank is not None:
+            off["loudness range, five windows or more, ffmpeg's ranks"] = by_rank - theirs["range"]
     return off
 
 
