@@ -10,7 +10,15 @@ from pydantic import BaseModel, ValidationError
 
 from pipeline.manifest import nodes
 from pipeline.manifest.faults import Fault, list_names, suggest
-from pipeline.manifest.language import Asset, Settings, Shared
+from pipeline.manifest.language import (
+    Asset,
+    FadeKeys,
+    LoopKeys,
+    QualityKeys,
+    SamplingKeys,
+    Settings,
+    Shared,
+)
 from pipeline.manifest.nodes import Location
 from pipeline.manifest.problems import Report
 from pipeline.manifest.scalars import nothing, shape
@@ -27,6 +35,12 @@ _EXAMPLES = {
     "prompt": "prompt: and the sound in words",
     "file": "file: and a path such as audio/theme.wav",
     "category": "category: such as FOOTHmn",
+}
+_GROUPS: dict[str, type[BaseModel]] = {
+    "quality": QualityKeys,
+    "sampling": SamplingKeys,
+    "fade": FadeKeys,
+    "loop": LoopKeys,
 }
 
 
@@ -128,7 +142,21 @@ def _unknown(model: type[BaseModel], key: str) -> Fault:
         return Fault("unknown key", remedy)
     if key in Asset.model_fields and issubclass(model, Settings):
         return Fault("unknown key", "this is said of one asset only; move it to the asset")
+    home = _home_of(key)
+    if home:
+        return Fault("unknown key here", f"write it {home}")
     return Fault("unknown key", suggest(key, _keys(model), "known keys:"))
+
+
+def _home_of(key: str) -> str:
+    """Where ``key`` may stand, in words; empty for a key that the language does not know."""
+    if key == "engine":
+        return "in defaults, for all or below music or sfx"
+    if key in _keys(Settings):
+        return "below music or sfx in defaults, or in one asset"
+    if key in _keys(Asset):
+        return "in an asset"
+    return next((f"below {group}" for group, model in _GROUPS.items() if key in _keys(model)), "")
 
 
 def _keys(model: type[BaseModel]) -> Iterator[str]:

@@ -282,6 +282,14 @@ HEADS = [
     ("cuesmith: 1\nproject: a\nasets: []\nassets: []", "3: asets: unknown key; did you mean assets?"),
     ("cuesmith: 1\nproject: a\nassets: []\nseed: -1", "4: seed: '-1' is out of range; write a whole number "
      "from 0 to 9007199254740991"),
+    ("cuesmith: 1\nproject: a\nassets: []\ncredentials: none", "4: credentials: unknown key here; "
+     "write it below music or sfx in defaults, or in one asset"),
+    ("cuesmith: 1\nproject: a\nassets: []\ndefaults: {loudness: -16 LUFS}", "4: defaults.loudness: unknown key here; "
+     "write it below music or sfx in defaults, or in one asset"),
+    ("cuesmith: 1\nproject: a\nassets: []\nengine: sketch", "4: engine: unknown key here; "
+     "write it in defaults, for all or below music or sfx"),
+    ("cuesmith: 1\nproject: a\nassets: []\ndefaults: {sfx: {noise: 1}}", "4: defaults.sfx.noise: unknown key here; "
+     "write it below quality"),
     ("cuesmith: 1\nproject: a\nassets: []\ndefaults: {musik: {}}", "4: defaults.musik: unknown key; "
      "did you mean music?"),
     ("cuesmith: 1\nproject: a\nassets: []\ndefaults: {sfx: {lock: true}}", "4: defaults.sfx.lock: unknown key; "
