@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from chromium import chromium
 from hostile import PROMPTS
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 from quick import QuickProject
 
 from pipeline.report import Report, write_report
+
+expect.set_options(timeout=20_000)
 
 HEAD = """\
 cuesmith: 1
@@ -67,3 +72,31 @@ def project(made: QuickProject, tmp_path: Path) -> QuickProject:
 @pytest.fixture
 def report(project: QuickProject) -> Report:
     return write_report(project.store)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as found:
+        if found is None:
+            pytest.skip("no Chromium: install one, or name it in CHROMIUM (see `make browser`)")
+        yield found
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, accept_downloads=True)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Iterator[Page]:
+    """A page on which nothing may fail: no console error, no blocked script, no dialog, no failed request."""
+    page = context.new_page()
+    wrong: list[str] = []
+    page.on("console", lambda said: wrong.append(said.text) if said.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("dialog", lambda dialog: wrong.append(dialog.message))
+    page.on("requestfailed", lambda request: wrong.append(f"{request.url}: {request.failure}"))
+    yield page
+    assert [one for one in wrong if "ERR_ABORTED" not in one] == []

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from chromium import chromium
 from hostile import PROMPTS
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from quick import QuickProject
@@ -24,35 +23,6 @@ from pipeline.review.server import ReviewServer
 pytestmark = pytest.mark.browser
 
 DETAIL = "#detail"
-
-expect.set_options(timeout=20_000)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        if found is None:
-            pytest.skip("no Chromium: install one, or name it in CHROMIUM (see `make browser`)")
-        yield found
-
-
-@pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    context = browser.new_context(viewport={"width": 1440, "height": 900}, accept_downloads=True)
-    yield context
-    context.close()
-
-
-@pytest.fixture
-def page(context: BrowserContext) -> Iterator[Page]:
-    """A page on which nothing may fail: no console error, no blocked script, no request beyond the report."""
-    page = context.new_page()
-    wrong: list[str] = []
-    page.on("console", lambda said: wrong.append(said.text) if said.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("requestfailed", lambda request: wrong.append(f"{request.url}: {request.failure}"))
-    yield page
-    assert [one for one in wrong if "ERR_ABORTED" not in one] == []
 
 
 @pytest.fixture

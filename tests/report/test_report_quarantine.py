@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from chromium import chromium
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 from quick import QuickProject
 
 from pipeline.catalog import Reviews
@@ -33,30 +31,6 @@ FAILS = """\
   - {id: sfx/door, kind: sfx, prompt: an iron door, duration: 2s, quality: {silence: 0 LUFS}}
   - {id: sfx/new, kind: sfx, prompt: "PROMPT", duration: 1.5s, quality: {silence: 0 LUFS, noise: 0.001}}
 """.replace("PROMPT", HOSTILE)
-
-expect.set_options(timeout=20_000)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        if found is None:
-            pytest.skip("no Chromium: install one, or name it in CHROMIUM (see `make browser`)")
-        yield found
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A page on which nothing may fail."""
-    context = browser.new_context(viewport={"width": 1440, "height": 900})
-    page = context.new_page()
-    wrong: list[str] = []
-    page.on("console", lambda said: wrong.append(said.text) if said.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("dialog", lambda dialog: wrong.append(dialog.message))
-    yield page
-    context.close()
-    assert [one for one in wrong if "ERR_ABORTED" not in one] == []
 
 
 @pytest.fixture
