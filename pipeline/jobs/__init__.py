@@ -5,7 +5,8 @@ is in the store before its event is sent.
 """
 
 from pipeline.jobs.events import Began, Broken, Done, Event, Failed, Mastered, Quarantined, TakeMade
-from pipeline.jobs.masters import AssetOrder, MasterJob, VariationOrder, make_masters
+from pipeline.jobs.masters import make_masters
+from pipeline.jobs.orders import AssetOrder, MasterJob, VariationOrder
 from pipeline.jobs.takes import TakesJob, make_takes
 
 Job = TakesJob | MasterJob

@@ -1,104 +1,20 @@
-"""Takes into masters: choose, master together, encode, record. One asset's variations share one gain."""
+"""Takes into masters: choose, master together, judge, encode, record. One asset's variations share one gain."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
-from typing import Any
 
-from pipeline.audio import Clip, pcm_sha256, read_take
-from pipeline.delivery import Labels, render
-from pipeline.errors import CuesmithError, MachineError, MasteringError, StoreError
+from pipeline.errors import CuesmithError, MachineError, MasteringError
+from pipeline.jobs.candidates import Chosen, choose_all
 from pipeline.jobs.events import Began, Event, Failed, Mastered, Quarantined
-from pipeline.jobs.objects import put_object
+from pipeline.jobs.orders import AssetOrder, MasterJob
+from pipeline.jobs.recording import Made, record_of
 from pipeline.manifest.spec import AssetSpec
-from pipeline.mastering import Master, MasteredGroup, TakeInput, master
-from pipeline.provenance import (
-    MASTER_SCHEMA,
-    TAKE_SCHEMA,
-    ManifestFacts,
-    MasterRecord,
-    RenditionJson,
-    TakeRecord,
-    disclosure,
-)
-from pipeline.provenance.facts import now, software_versions
-from pipeline.quality import (
-    Failure,
-    Fingerprint,
-    Found,
-    QualityReport,
-    fingerprint,
-    likeness,
-    limits_of,
-    score,
-)
-from pipeline.store import ObjectRef, Store
-
-HIDDEN_BY_MASTERING = frozenset({"clipping", "noise only", "tail noise"})
-"""Gates on a take's samples and its whole band: after resampling and limiting the fault is heard, not seen."""
-
-
-@dataclass(frozen=True, slots=True)
-class VariationOrder:
-    """One variation that takes part in its asset's gain."""
-
-    variation: int
-    takes: tuple[str, ...]
-    """Recipe digests of the candidates that exist."""
-    master: str
-    """Digest that its master has."""
-    made: bool
-    """Its master is in the store already; it only lends its loudness."""
-
-
-@dataclass(frozen=True, slots=True)
-class AssetOrder:
-    """One asset to master."""
-
-    asset: AssetSpec
-    variations: tuple[VariationOrder, ...]
-    anchors: tuple[str, ...]
-    """Digests of masters that stay; when there are any, the new ones take their gain."""
-    gain_group: str
-    """Identity of the gain that the new masters share."""
-    manifest: ManifestFacts
-
-    @property
-    def wanted(self) -> list[str]:
-        """Digests of the masters to make."""
-        return [order.master for order in self.variations if not order.made]
-
-    @property
-    def seconds(self) -> float:
-        """Audio-seconds to master."""
-        return self.asset.duration_s * len(self.wanted)
-
-
-@dataclass(frozen=True, slots=True)
-class MasterJob:
-    """Assets to master in one process."""
-
-    assets: tuple[AssetOrder, ...]
-    run: str
-    prefect_run: str | None
-    device: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Chosen:
-    """A variation's best candidate, and how all scored."""
-
-    order: VariationOrder
-    record: TakeRecord
-    clip: Clip
-    candidates: tuple[dict[str, Any], ...]
-    heard: Fingerprint
-    alike: Failure | None
-    """Another variation of the asset that it repeats."""
-    faults: tuple[Failure, ...]
-    """What is wrong with the take itself, which mastering would hide."""
+from pipeline.mastering import Master, TakeInput, master
+from pipeline.provenance import MASTER_SCHEMA
+from pipeline.quality import Found, QualityReport, limits_of, score
+from pipeline.store import Store
 
 
 def make_masters(job: MasterJob, store: Store) -> Iterator[Event]:
@@ -124,11 +40,10 @@ def make_masters(job: MasterJob, store: Store) -> Iterator[Event]:
 
 def _master_asset(job: MasterJob, order: AssetOrder, store: Store) -> Iterator[Event]:
     began = time.monotonic()
-    chosen = _choose_all(order, store)
+    chosen = choose_all(order, store)
     loops = [tuple(one.record["loop"]) if one.record["loop"] else None for one in chosen]
     inputs = [TakeInput(one.clip, loop) for one, loop in zip(chosen, loops, strict=True)]  # type: ignore[arg-type]
     group = master(inputs, order.asset.mastering, gain_anchor_db=_anchor_gain(order.anchors, store))
-    takes = sorted(digest for variation in order.variations for digest in variation.takes)
     for one, result in zip(chosen, group.results, strict=True):
         if one.order.made:
             continue
@@ -136,73 +51,14 @@ def _master_asset(job: MasterJob, order: AssetOrder, store: Store) -> Iterator[E
             yield Failed(one.order.master, str(result))
             continue
         took = time.monotonic() - began
-        judged = _judge(order.asset, result, one)
-        record = _record(job, order, one, result, group, takes, took, store, judged)
+        made = Made(one, result, group, _judge(order.asset, result, one), took)
+        record = record_of(made, job, order, store)
         store.put_record("masters", one.order.master, record)
         began = time.monotonic()
         if record["quality"]["quarantined"]:
-            yield Quarantined(one.order.master, judged.reason, result.clip.seconds, took)
+            yield Quarantined(one.order.master, made.judged.reason, result.clip.seconds, took)
         else:
             yield Mastered(one.order.master, result.clip.seconds, took)
-
-
-def _choose_all(order: AssetOrder, store: Store) -> list[_Chosen]:
-    """Each variation's best candidate, where there is a choice one that repeats no variation before it."""
-    heard = [(f"the master {digest[:12]}", _fingerprint_of(digest, store)) for digest in order.anchors]
-    chosen: list[_Chosen] = []
-    for variation in sorted(order.variations, key=lambda one: one.variation):
-        one = _choose(order.asset, variation, heard, store)
-        chosen.append(one)
-        if one.alike is None:
-            heard.append((f"variation {variation.variation}", one.heard))
-    places = {one.order.variation: one for one in chosen}
-    return [places[variation.variation] for variation in order.variations]
-
-
-def _fingerprint_of(master: str, store: Store) -> Fingerprint:
-    record = store.get_record("masters", master, MASTER_SCHEMA)
-    if record is None:
-        raise StoreError(f"masters/{master}.json is gone; run `cuesmith verify`")
-    return fingerprint(_take(record["take"]["digest"], store)[1])
-
-
-def _choose(
-    asset: AssetSpec, order: VariationOrder, heard: list[tuple[str, Fingerprint]], store: Store
-) -> _Chosen:
-    """The candidate with the best score once what it repeats of ``heard`` is taken off; the first made wins
-    a tie."""
-    limits = limits_of(asset.quality, asset.kind)
-    scored = []
-    for digest in order.takes:
-        record, clip = _take(digest, store)
-        judged = score(clip, asset.kind, limits=limits)
-        faults = tuple(failure for failure in judged.failures if failure.name in HIDDEN_BY_MASTERING)
-        printed = fingerprint(clip)
-        alike = _repeats(printed, heard, asset.quality.duplicates)
-        if alike is not None:
-            judged = judged.with_failure(alike)
-        scored.append((judged.score, record, _Chosen(order, record, clip, (), printed, alike, faults)))
-    scored.sort(key=lambda item: -item[0])
-    candidates = tuple(
-        {"take": record["digest"], "object": record["object"]["sha256"], "score": number}
-        for number, record, _ in scored
-    )
-    return replace(scored[0][2], candidates=candidates)
-
-
-def _repeats(one: Fingerprint, heard: list[tuple[str, Fingerprint]], limit: float) -> Failure | None:
-    """The failure of a sound that is nearly the same as one of ``heard``; the most alike is named."""
-    alike = max(((likeness(one, other), name) for name, other in heard), default=(0.0, ""))
-    if alike[0] < limit:
-        return None
-    return Failure("duplicate", round(alike[0], 4), limit, f"the sound is nearly that of {alike[1]}")
-
-
-def _take(digest: str, store: Store) -> tuple[TakeRecord, Clip]:
-    record = store.get_record("takes", digest, TAKE_SCHEMA)
-    if record is None:
-        raise StoreError(f"takes/{digest}.json is gone; run the build again to make it anew")
-    return record, read_take(store.get(ObjectRef.from_json(record["object"])))  # type: ignore[return-value]
 
 
 def _anchor_gain(anchors: tuple[str, ...], store: Store) -> float | None:
@@ -213,73 +69,7 @@ def _anchor_gain(anchors: tuple[str, ...], store: Store) -> float | None:
     return None
 
 
-def _record(
-    job: MasterJob,
-    order: AssetOrder,
-    one: _Chosen,
-    result: Master,
-    group: MasteredGroup,
-    takes: list[str],
-    took: float,
-    store: Store,
-    judged: QualityReport,
-) -> MasterRecord:
-    asset, model = order.asset, one.record["model"]
-    told = disclosure(neural=model["neural"], engine=model["engine"], model=model["id"])
-    renditions = _renditions(asset, result, _labels(order, one, told), store)
-    return MasterRecord(
-        schema=MASTER_SCHEMA,
-        digest=one.order.master,
-        asset=asset.id,
-        variation=one.order.variation,
-        kind=asset.kind,
-        take=one.record,
-        candidates=list(one.candidates),
-        group=takes,
-        gain_group=order.gain_group,
-        anchors=list(order.anchors),
-        mastering=asdict(asset.mastering),
-        delivery={**asdict(asset.delivery), "formats": list(asset.delivery.formats)},
-        chain=_chain(result),
-        loudness=_loudness(result, group),
-        measurements=result.measured.to_json(),
-        gates=asdict(asset.quality),
-        quality=_quality(asset, judged),
-        loop=list(result.loop) if result.loop else None,
-        pcm_sha256=pcm_sha256(result.clip, asset.delivery.bit_depth),
-        renditions=renditions,
-        manifest=order.manifest,
-        disclosure=told,
-        made={
-            "at": now(),
-            "seconds": round(took, 3),
-            "run": job.run,
-            "prefect_run": job.prefect_run,
-            "device": job.device,
-            "software": software_versions(),
-        },
-    )
-
-
-def _chain(result: Master) -> list[dict[str, Any]]:
-    """The steps of mastering, and how the loop that they made wraps."""
-    seam = result.seam
-    return [*result.chain, *([{"step": "seam", **seam.to_json()}] if seam else [])]
-
-
-def _loudness(result: Master, group: MasteredGroup) -> dict[str, Any]:
-    gain = next(step for step in result.chain if step["step"] == "gain")
-    return {
-        "method": group.method,
-        "target": group.target,
-        "reached": gain["reached"],
-        "gain_db": result.gain_db,
-        "limited_db": round(result.limited_db, 3),
-        "deviation": result.deviation,
-    }
-
-
-def _judge(asset: AssetSpec, result: Master, one: _Chosen) -> QualityReport:
+def _judge(asset: AssetSpec, result: Master, one: Chosen) -> QualityReport:
     """The gates on the master, and what they found on its take that a new rate hides."""
     asked = asset.mastering.duration_s if result.loop or asset.kind == "music" else None
     judged = score(
@@ -295,52 +85,3 @@ def _judge(asset: AssetSpec, result: Master, one: _Chosen) -> QualityReport:
     for failure in (*one.faults, *([one.alike] if one.alike else [])):
         judged = judged if failure.name in known else judged.with_failure(failure)
     return judged
-
-
-def _quality(asset: AssetSpec, judged: QualityReport) -> dict[str, Any]:
-    """What the record says of quality."""
-    if judged.passed or not asset.quality.gate:
-        return {**judged.to_json(), "quarantined": False}
-    return {**judged.to_json(), "quarantined": True, "reason": judged.reason}
-
-
-def _labels(order: AssetOrder, one: _Chosen, told: dict[str, str]) -> Labels:
-    asset, model = order.asset, one.record["model"]
-    return Labels(
-        title=f"{asset.id}_{one.order.variation:02d}",
-        project=order.manifest["project"],
-        asset=asset.id,
-        variation=one.order.variation,
-        kind=asset.kind,
-        catalog_id=one.order.master,
-        disclosure=told["statement"],
-        generated=model["neural"],
-        license=model["license"],
-        recipe_digest=one.record["digest"],
-        tempo_bpm=asset.bpm,
-        ucs_category=asset.ucs.category if asset.ucs else None,
-        ucs_name=asset.ucs.name if asset.ucs else None,
-    )
-
-
-def _renditions(asset: AssetSpec, result: Master, labels: Labels, store: Store) -> list[RenditionJson]:
-    renditions = []
-    for audio_format in asset.delivery.formats:
-        made = render(
-            result.clip,
-            audio_format,
-            asset.delivery.bit_depth,
-            loop=result.loop,
-            labels=labels,
-            measured=result.measured,
-            ceiling_dbtp=asset.mastering.true_peak_dbtp,
-        )
-        renditions.append(
-            RenditionJson(
-                format=audio_format,
-                object=put_object(store, made.data, f".{audio_format}"),
-                lowered_db=made.lowered_db,
-                decoded_true_peak_dbtp=made.decoded_true_peak_dbtp,
-            )
-        )
-    return renditions
