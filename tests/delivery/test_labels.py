@@ -11,26 +11,13 @@ import pytest
 import wavinfo
 from mutagen.id3 import ID3
 from mutagen.mp4 import MP4
+from specs import labels
 
 from pipeline.audio import Clip, read, read_chunks
 from pipeline.delivery import Labels, encode, m4a
 from pipeline.mastering import measure
 
-LABELS = Labels(
-    title="Forest: Explore 02",
-    project="Émberfall <&>",
-    asset="music/forest/explore",
-    variation=2,
-    kind="music",
-    catalog_id="9f2c",
-    disclosure="AI-generated music (MusicGen)",
-    generated=True,
-    license="CC-BY-NC-4.0",
-    recipe_digest="ab" * 32,
-    tempo_bpm=91.7,
-    ucs_category="MUSCMisc",
-    ucs_name="Forest Explore",
-)
+LABELS = labels(title="Forest: Explore 02", project="Émberfall <&>")
 
 
 def clip() -> Clip:
@@ -49,7 +36,7 @@ def file_of(audio_format: str, tmp_path, labels: Labels = LABELS):
 def test_wavinfo_reads_bext_ixml_and_info(tmp_path) -> None:
     found = wavinfo.WavInfoReader(str(file_of("wav", tmp_path)))
     measured = measure(clip())
-    assert found.bext.description == "Forest: Explore 02. AI-generated music (MusicGen)"
+    assert found.bext.description == f"{LABELS.title}. {LABELS.disclosure}"
     assert found.bext.originator == "Cuesmith"
     assert found.bext.version == 2
     assert found.bext.loudness_value == pytest.approx(measured.integrated_lufs, abs=0.01)

@@ -6,36 +6,14 @@ from dataclasses import replace
 
 import pytest
 from sketch_listening import recipe
+from specs import an_asset
 
 from pipeline.errors import MachineError
 from pipeline.generators import Engine, engine_names, find_engine
 from pipeline.generators.sketch import ENGINE
-from pipeline.manifest.spec import AssetSpec, AudioInput, DeliverySpec, MasteringSpec, Sampling, SourceRef
+from pipeline.manifest.spec import AudioInput, Sampling
 
-ASSET = AssetSpec(
-    id="sfx/x",
-    kind="sfx",
-    prompt="a click",
-    duration_s=1.0,
-    variations=1,
-    candidates=1,
-    seed=1,
-    bpm=None,
-    loop=False,
-    tags=(),
-    lock=False,
-    extend=False,
-    license="any",
-    engine="sketch",
-    model=None,
-    sampling=Sampling(),
-    melody=None,
-    continue_from=None,
-    ucs=None,
-    mastering=MasteringSpec(-18.0, -1.0, 48_000, 1, 1.0, False, None, True, 0.0, 0.0),
-    delivery=DeliverySpec(("wav",), "24"),
-    source=SourceRef("m.yaml", 1),
-)
+ASSET = an_asset()
 
 
 def test_engine_keeps_the_protocol():

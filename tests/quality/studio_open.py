@@ -3,11 +3,10 @@
 Every family takes (random, rate) and gives a wave of shape [samples] or [channels, samples], peak about 1.
 """
 
-from collections.abc import Callable
-
 import numpy as np
 from scipy.signal import lfilter
 from studio_synthesis import (
+    Family,
     Random,
     Wave,
     attack,
@@ -23,8 +22,6 @@ from studio_synthesis import (
     times,
     unit,
 )
-
-Family = Callable[[Random, int], Wave]
 
 _VOWELS = ((730, 1090, 2440), (270, 2290, 3010), (300, 870, 2240), (530, 1840, 2480), (570, 840, 2410))
 

@@ -1,10 +1,9 @@
 """The sealed half of the studio set: families that nobody looks at while a gate is worked on."""
 
-from collections.abc import Callable
-
 import numpy as np
 from scipy.signal import lfilter
 from studio_synthesis import (
+    Family,
     Random,
     Wave,
     attack,
@@ -20,8 +19,6 @@ from studio_synthesis import (
     times,
     unit,
 )
-
-Family = Callable[[Random, int], Wave]
 
 
 def kick(random: Random, rate: int) -> Wave:

@@ -1,6 +1,7 @@
 """What the studio set is made with: noise of a colour, filters, envelopes, rooms, codecs."""
 
 import io
+from collections.abc import Callable
 
 import numpy as np
 import soundfile
@@ -8,6 +9,8 @@ from scipy.signal import butter, fftconvolve, lfilter, sosfilt
 
 Wave = np.ndarray
 Random = np.random.Generator
+Family = Callable[[Random, int], Wave]
+"""From a source of randomness and a rate in Hz to a sound."""
 
 
 def colour(random: Random, length: int, power: float) -> Wave:

@@ -10,10 +10,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from specs import labels
 
 from pipeline.audio import Clip
 from pipeline.credentials import Claim, Identity
-from pipeline.delivery import Labels, encode
+from pipeline.delivery import encode
 from pipeline.mastering import measure
 
 FORMATS = ("wav", "flac", "mp3", "m4a", "ogg", "opus")
@@ -39,19 +40,8 @@ def claim(**also: str) -> Claim:
 
 def rendition(audio_format: str, samples: int = 800) -> bytes:
     clip = Clip((0.3 * np.sin(np.arange(samples) * 0.05)).astype(np.float32)[None], 8000)
-    labels = Labels(
-        title="music/forest_01",
-        project="emberfall",
-        asset="music/forest",
-        variation=1,
-        kind="music",
-        catalog_id="9f" * 32,
-        disclosure="AI-generated",
-        generated=True,
-        license="CC-BY-NC-4.0",
-        recipe_digest="ab" * 32,
-    )
-    return encode(clip, audio_format, "24", loop=(0, clip.length), labels=labels, measured=measure(clip))
+    told = labels(title="music/forest_01", project="emberfall", asset="music/forest", variation=1)
+    return encode(clip, audio_format, "24", loop=(0, clip.length), labels=told, measured=measure(clip))
 
 
 def studio_identity(days: int = 30) -> tuple[Identity, str]:

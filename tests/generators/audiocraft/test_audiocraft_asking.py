@@ -9,44 +9,20 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from specs import an_asset
 
 from pipeline.generators import Engine, find_engine
 from pipeline.generators.audiocraft import ENGINE
 from pipeline.generators.audiocraft.models import BY_ID, HELPERS, MBD, PUBLISHED, UNPINNED, Model
-from pipeline.manifest.spec import (
-    AssetSpec,
-    AudioInput,
-    DeliverySpec,
-    Hearing,
-    MasteringSpec,
-    Sampling,
-    SourceRef,
-)
+from pipeline.manifest.spec import AssetSpec, AudioInput, Hearing, MasteringSpec, Sampling
 
 FILE = AudioInput("tune.wav", "/somewhere/tune.wav", "ab" * 32)
-ASSET = AssetSpec(
-    id="a/one",
+ASSET = an_asset(
     kind="music",
     prompt="calm",
     duration_s=10.0,
-    variations=1,
-    candidates=1,
-    seed=0,
-    bpm=None,
-    loop=False,
-    tags=(),
-    lock=False,
-    extend=False,
-    license="any",
     engine="audiocraft",
-    model=None,
-    sampling=Sampling(),
-    melody=None,
-    continue_from=None,
-    ucs=None,
     mastering=MasteringSpec(-16, -1, 48000, 2, 10.0, False, None, True, 0, 0),
-    delivery=DeliverySpec(("wav",), "24"),
-    source=SourceRef("cues.yaml", 1),
 )
 
 
