@@ -77,7 +77,7 @@ def test_beyond_the_window_every_pass_counts() -> None:
 def test_the_arithmetic_on_cuda_is_twice_the_roofline_of_the_docs() -> None:
     """docs/decoder.md: musicgen-medium at 32 slots moves 3.2 GB of weights; 4.3 TB/s."""
     table = BY_ID["facebook/musicgen-medium"]
-    assert costs._step(table, "cuda", 32) == pytest.approx(2 * 3.2e9 / 4.3e12, rel=0.05)
+    assert costs._step(table, "cuda", 32, 2) == pytest.approx(2 * 3.2e9 / 4.3e12, rel=0.05)
 
 
 class Clock:

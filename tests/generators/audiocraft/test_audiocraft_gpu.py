@@ -145,9 +145,9 @@ def test_out_of_memory_steps_down_and_frees_what_it_held(
 ) -> None:
     real, slots_seen = StaticCache.__init__, []
 
-    def greedy(self: StaticCache, weights: reading.Weights, slots: int, capacity: int) -> None:
+    def greedy(self: StaticCache, weights: reading.Weights, slots: int, capacity: int, branches: int) -> None:
         slots_seen.append(slots)
-        real(self, weights, slots, capacity if slots <= 4 else 1 << 31)
+        real(self, weights, slots, capacity if slots <= 4 else 1 << 31, branches)
 
     monkeypatch.setattr(StaticCache, "__init__", greedy)
     asked = [recipe("music", seed=seed, seconds=0.2) for seed in range(12)]
