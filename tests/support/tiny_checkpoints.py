@@ -11,7 +11,9 @@ import io
 import json
 import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pipeline.generators.audiocraft.standins import import_audiocraft
@@ -166,12 +168,24 @@ rvq: {{n_q: 4, q_dropout: false, bins: {card}, decay: 0.99, kmeans_init: false, 
 
 
 def write_checkpoint(
-    folder: Path, kind: str, *, seed: int = 0, window_s: int = 2, width: tuple[int, int, int] = (32, 2, 2)
+    folder: Path,
+    kind: str,
+    *,
+    seed: int = 0,
+    window_s: int = 2,
+    width: tuple[int, int, int] = (32, 2, 2),
+    changes: Mapping[str, str] = MappingProxyType({}),
 ) -> Path:
-    """Write the checkpoint of ``kind`` (one of `KINDS`) to ``folder``; returns it. ``width``: dim, heads, layers."""
+    """Write the checkpoint of ``kind`` (one of `KINDS`) to ``folder``; returns it.
+
+    ``width``: dim, heads, layers. ``changes``: lines of the configuration and what stands there instead.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
     text = _lm_config(kind, window_s, width)
+    for line, other in changes.items():
+        assert line in text
+        text = text.replace(line, other)
     with tempfile.TemporaryDirectory() as home:
         uses_t5 = "t5" in text
         if uses_t5:

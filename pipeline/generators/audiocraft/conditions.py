@@ -75,7 +75,7 @@ def most_branches(generator: Any) -> int:
 
 
 def stack(conditions: Sequence[Condition]) -> Tensors:
-    """Conditions of one shape as AudioCraft's batch: all rows' own, then branch by branch to all rows' null conditions."""
+    """Conditions of one shape as AudioCraft's batch: branch by branch, first all rows' own, last all rows' null."""
     shape = dict(conditions[0].shape)
     return {
         name: (

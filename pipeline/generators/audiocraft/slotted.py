@@ -1,8 +1,8 @@
 """Takes through the slot decoder: the way by which MusicGen and AudioGen are decoded.
 
-The slots of a group are always the same number, and the numbers of the model are laid out once a worker. Every slot of a
-session has as many rows: takes under double guidance, with three, have a session of their own. So have takes with a very
-long text, since on CUDA the text's width is part of every slot's bits.
+The slots of a group are always the same number, and the numbers of the model are laid out once a worker. All slots of
+a session have as many rows: takes under double guidance, with three, have a session of their own. So have takes with a
+very long text, since on CUDA the text's width is part of every slot's bits.
 """
 
 from __future__ import annotations

@@ -194,7 +194,8 @@ def attend(
     """One query a row over its own past: stores the newest key and value, and returns what was seen [rows, dim].
 
     ``projected`` [rows, 3 * dim] queries, keys, values of this step; ``keys`` and ``values`` [rows, heads, capacity,
-    size]; ``positions`` int64 [rows / branches], the newest position of each slot; ``width`` at least the longest of them + 1.
+    size]; ``positions`` int64 [rows / branches], the newest position of each slot; ``width`` at least the longest of
+    them + 1.
     """
     rows, heads, capacity, size = keys.shape
     chunks = min(-(-width // CHUNK), scratch.chunks)
@@ -272,8 +273,8 @@ def add_and_norm(
 ) -> torch.Tensor:
     """Add ``delta`` to ``x`` float32 [rows, dim] where it is, and return its layer norm in ``dtype``.
 
-    ``delta`` [rows, dim], or [rows / n, dim] for every n-th row alone, the conditional ones. With ``every`` n, only those
-    rows' norm.
+    ``delta`` [rows, dim], or [rows / n, dim] for every n-th row alone, the conditional ones. With
+    ``every`` n, only those rows' norm.
     """
     rows, dim = x.shape
     normed = torch.empty((rows // every, dim), dtype=dtype, device=x.device)

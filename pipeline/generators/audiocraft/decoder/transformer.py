@@ -1,7 +1,7 @@
 """One step of the language model for all slots at once, and the prefill of one slot.
 
-Rows are slot by slot, the branches of a cue's guidance one after the other: conditional first, unconditional last. Sums along the way are float32; products are in the
-weights' dtype.
+Rows are slot by slot, the branches of a cue's guidance one after the other, conditional first, unconditional last. Sums
+along the way are float32; products are in the weights' dtype.
 """
 
 from __future__ import annotations
