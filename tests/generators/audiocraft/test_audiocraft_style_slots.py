@@ -5,15 +5,14 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from recorded_graphs import RecordedGraphs
-from tiny_checkpoints import write_checkpoint
+from tiny_checkpoints import CROSSED
 
-from pipeline.generators.audiocraft import conversion, memory, slotted
+from pipeline.generators.audiocraft import memory, slotted
 from pipeline.generators.audiocraft.conditions import condition_of, most_branches
 from pipeline.generators.audiocraft.decoder import weights as reading
 from pipeline.generators.audiocraft.decoder.engine import Room, SlotDecoder, size_of
@@ -21,7 +20,7 @@ from pipeline.generators.audiocraft.decoder.groups import Groups
 from pipeline.generators.audiocraft.decoder.schedule import Queue
 from pipeline.generators.audiocraft.decoder.ways import Way
 from pipeline.generators.audiocraft.library import transformer
-from pipeline.generators.audiocraft.loading import Loaded, load
+from pipeline.generators.audiocraft.loading import Loaded
 from pipeline.generators.audiocraft.rows import Row
 from pipeline.generators.audiocraft.sampling import Sampling
 
@@ -39,25 +38,10 @@ DRAWN = [
 CUES = ((40, 0), (7, 0), (23, 9), (1, 0), (60, 20), (15, 0), (70, 0))
 
 
-@pytest.fixture(scope="module")
-def crossed(tmp_path_factory: pytest.TempPathFactory, model_store: Path) -> Loaded:
-    """A style model whose text comes in by cross-attention, which one of the three rows alone has."""
-    folder = tmp_path_factory.mktemp("crossed") / "music-style"
-    write_checkpoint(
-        folder,
-        "music-style",
-        changes={
-            "prepend: [self_wav, description]": "prepend: [self_wav]",
-            "cross: []": "cross: [description]",
-        },
-    )
-    stored = conversion.convert(folder, "local/crossed", None, None)
-    return load(stored.name, stored.revision, "cpu")
-
-
-@pytest.fixture(params=["music-style", "crossed"])
+@pytest.fixture(params=["music-style", CROSSED])
 def styled(request: pytest.FixtureRequest, loaded: Load) -> Loaded:
-    return request.getfixturevalue("crossed") if request.param == "crossed" else loaded("music-style")
+    """A model of which one of three rows hears the text: at the front of its past, or by cross-attention."""
+    return loaded(request.param)
 
 
 def cue(
