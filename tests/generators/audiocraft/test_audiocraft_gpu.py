@@ -76,7 +76,7 @@ def decode(
     lm = loaded.generator.lm
     sizes = [size_of(lm, one) for one in rows]
     numbers = reading.read(lm, torch.float32)
-    room = Room(4, 256, 4 * 256, text=64, branches=rows[0].condition.branches)
+    room = Room(4, 512, 4 * 512, text=64, branches=rows[0].condition.branches)
     decoder = SlotDecoder(lm, numbers, room, [one.sampling for one in rows], way=way)
     if not graphs:
         decoder._graphs = None
