@@ -69,11 +69,8 @@ def stepwise_at(lm: Any, cues: int, position: int) -> Iterator[Callable[[], obje
         yield step
 
 
-def measure(
-    shape: str, dtype: torch.dtype, slots: int, rounds: int, lengths: Sequence[int]
-) -> dict[str, Any]:
+def measure(lm: Any, dtype: torch.dtype, slots: int, rounds: int, lengths: Sequence[int]) -> dict[str, Any]:
     """Steps of both in turns, and what they come to on a manifest of ``lengths`` frames."""
-    lm = shared.model_of(shape, provider=StyleAndText, prepend=("self_wav", "description"))
     batch = USUAL_ROWS["cpu"]
     prefix = STYLE + shared.TEXT
     positions = [prefix + place for place in shared.representative(lengths, slots)]
@@ -90,12 +87,14 @@ def measure(
         for _ in range(rounds):
             theirs, mine = shared.Clock(), shared.Clock()
             theirs.time(stepwise)
-            mine.time(lambda: ours.steps(1))
-            seconds.append((round(theirs.wall, 3), round(mine.wall, 3)))
-            ratios.append(theirs.wall * batched / (mine.wall * schedule.steps))
+            mine.time(lambda: ours.steps(shared.STEPS))
+            step = theirs.wall, mine.wall / shared.STEPS
+            seconds.append(tuple(round(one, 3) for one in step))
+            ratios.append(step[0] * batched / (step[1] * schedule.steps))
     audio = sum(lengths) / shared.FRAME_RATE
     return {
-        "shape": shape,
+        "dim": lm.dim,
+        "layers": len(lm.transformer.layers),
         "dtype": str(dtype).removeprefix("torch."),
         "slots": slots,
         "groups": ours.count,
@@ -118,6 +117,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--shape", choices=tuple(shared.SHAPES), default="medium")
+    parser.add_argument("--layers", type=int, help="fewer layers than the shape has, where memory is short")
     parser.add_argument("--dtype", choices=("bfloat16", "float32"), default="bfloat16", help="of the slots")
     parser.add_argument("--slots", type=int, default=32, help="slots of each group")
     parser.add_argument("--rounds", type=int, default=5)
@@ -131,7 +131,10 @@ def main() -> None:
     transformer.set_efficient_attention_backend("torch")
     most = asked.longest * shared.FRAME_RATE
     lengths = [length for length in shared.manifest(asked.cues) if length <= most]
-    found = measure(asked.shape, getattr(torch, asked.dtype), asked.slots, asked.rounds, lengths)
+    lm = shared.model_of(
+        asked.shape, asked.layers, provider=StyleAndText, prepend=("self_wav", "description")
+    )
+    found = measure(lm, getattr(torch, asked.dtype), asked.slots, asked.rounds, lengths)
     print(json.dumps(found, indent=2))
 
 
