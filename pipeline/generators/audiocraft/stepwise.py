@@ -1,4 +1,4 @@
-"""Autoregressive decoding with AudioCraft's `LMModel` (MusicGen, AudioGen): a step makes one frame of every codebook.
+"""Decoding by AudioCraft's own layers, for checkpoints of an architecture that the slot decoder does not do.
 
 The batch always has the same number of rows, so that matrix products always take the same path and a row's bits
 are its own; places without a take repeat the first. Every row follows its own delay pattern, so that rows of
