@@ -22,6 +22,7 @@ from pipeline.errors import GenerationError, MachineError
 from pipeline.generators import GeneratedTake
 from pipeline.generators.audiocraft import codec, conversion, mert, style
 from pipeline.generators.audiocraft.conditions import condition_of
+from pipeline.generators.audiocraft.decoder.slabs import SlabCache
 from pipeline.generators.audiocraft.generator import AudioCraftGenerator
 from pipeline.generators.audiocraft.library import transformer
 from pipeline.generators.audiocraft.loading import Loaded, load
@@ -226,6 +227,27 @@ def test_every_pass_beyond_the_window_hears_the_same_excerpt(
     assert not torch.equal(
         long, _codes(generator, styled("other", seconds=3.0, stride_s=1.2, style_at_s=1.0))
     )
+
+
+def test_memory_that_three_rows_a_cue_run_out_of_halves_the_slots_and_loses_no_take(
+    styled: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, tried = SlabCache.__init__, []
+
+    def tight(self: SlabCache, weights: Any, slots: int, branches: int) -> None:
+        tried.append((slots, branches))
+        if slots * branches > 16:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        real(self, weights, slots, branches)
+
+    monkeypatch.setattr(SlabCache, "__init__", tight)
+    asked = [styled(seed=seed, seconds=0.2, cfg_text=1.0 + 4 * (seed % 2)) for seed in range(6)]
+    made = {one.digest: take for one, take in AudioCraftGenerator("cpu").generate(asked, AUDIO)}
+    assert tried == [(8, 2), (8, 3), (4, 3)]
+    for one in asked:
+        take = made[one.digest]
+        assert isinstance(take, GeneratedTake)
+        assert take.notes["rows"] == (8 if one.settings["cfg_text"] == 1 else 4)
 
 
 def test_a_model_that_the_slots_do_not_do_goes_through_audiocrafts_own_layers_to_the_same_tokens(
