@@ -76,16 +76,28 @@ class Text(torch.nn.Module):
         return {"description": (found, torch.ones(found.shape[:2], device=found.device))}
 
 
-def model_of(shape: str, layers: int | None = None, device: str = "cpu") -> Any:
-    """AudioCraft's `LMModel` in the shape of a published MusicGen, with random weights."""
+def model_of(
+    shape: str,
+    layers: int | None = None,
+    device: str = "cpu",
+    *,
+    provider: Callable[[int], torch.nn.Module] = Text,
+    prepend: Sequence[str] = (),
+) -> Any:
+    """AudioCraft's `LMModel` in the shape of a published MusicGen, with random weights.
+
+    ``provider`` makes what stands in for its conditioners; those named in ``prepend`` go before the tokens, else the
+    text comes in by cross-attention.
+    """
     dim, depth, heads = SHAPES[shape]
     torch.manual_seed(0)
+    cross = [] if prepend else ["description"]
     fuser = conditioners.ConditionFuser(
-        {"cross": ["description"], "prepend": [], "sum": [], "input_interpolate": []}
+        {"cross": cross, "prepend": list(prepend), "sum": [], "input_interpolate": []}
     )
     lm = lm_model.LMModel(
         patterns.DelayedPatternProvider(4),
-        Text(dim),
+        provider(dim),
         fuser,
         n_q=4,
         card=2048,
@@ -101,7 +113,7 @@ def model_of(shape: str, layers: int | None = None, device: str = "cpu") -> Any:
         bias_attn=False,
         causal=True,
         memory_efficient=True,
-        cross_attention=True,
+        cross_attention=bool(cross),
     ).eval()
     return lm.to(device=device, dtype=torch.float16 if device == "cuda" else torch.float32)
 
@@ -140,34 +152,46 @@ def wait() -> None:
 
 
 @contextmanager
-def stock_at(lm: Any, cues: int, position: int) -> Iterator[Callable[[], object]]:
-    """One step of AudioCraft's own loop for a batch of ``cues`` whose past is ``position`` steps long."""
-    rows, device = 2 * cues, next(lm.parameters()).device
-    dtype = next(lm.parameters()).dtype
-    texts = ["a"] * cues + [None] * cues
-    condition = {
-        name: (value.to(device, dtype), mask.to(device))
-        for name, (value, mask) in lm.condition_provider(texts).items()
-    }
+def streaming_at(lm: Any, rows: int, position: int) -> Iterator[Callable[[], None]]:
+    """AudioCraft's layers with a past of ``position`` steps; yields what sets them back to it before each step."""
+    device, dtype = next(lm.parameters()).device, next(lm.parameters()).dtype
     heads = lm.transformer.layers[0].self_attn.num_heads
     shape = (rows, heads, position, lm.dim // heads)
     past: list[Any] = []
     for _ in lm.transformer.layers:
         keys, values = (torch.empty(shape, dtype=dtype, device=device).fill_(0.01) for _ in range(2))
         past.append({"past_keys": keys, "past_values": values, "offset": torch.tensor(0)})
-    tokens = torch.randint(0, lm.card, (cues, 4, 1), device=device)
 
-    def step() -> None:
+    def rewind() -> None:
         for layer, kept in zip(lm.transformer.layers, past, strict=True):
             layer.self_attn._streaming_state = dict(kept)
         offsets = torch.full((rows,), position, device=device)
         lm.transformer._streaming_state = {"offsets": offsets}
         lm.fuser._streaming_state = {"offsets": offsets}
-        lm._sample_next_token(tokens, condition, {}, True, 1.0, 250, 0.0, cfg_coef=3.0)
 
     with torch.no_grad(), lm.streaming():
-        yield step
+        yield rewind
     lm.reset_streaming()
+
+
+@contextmanager
+def stock_at(lm: Any, cues: int, position: int) -> Iterator[Callable[[], object]]:
+    """One step of AudioCraft's own loop for a batch of ``cues`` whose past is ``position`` steps long."""
+    device, dtype = next(lm.parameters()).device, next(lm.parameters()).dtype
+    texts = ["a"] * cues + [None] * cues
+    condition = {
+        name: (value.to(device, dtype), mask.to(device))
+        for name, (value, mask) in lm.condition_provider(texts).items()
+    }
+    tokens = torch.randint(0, lm.card, (cues, 4, 1), device=device)
+
+    with streaming_at(lm, 2 * cues, position) as rewind:
+
+        def step() -> None:
+            rewind()
+            lm._sample_next_token(tokens, condition, {}, True, 1.0, 250, 0.0, cfg_coef=3.0)
+
+        yield step
 
 
 def row(lm: Any, frames: int, seed: int, sampling: Sampling = USUAL, text: str = "a") -> Row:
@@ -189,27 +213,29 @@ class Ours:
         positions: Sequence[int],
         graphs: bool = True,
         way: Way | None = None,
+        cue: Callable[[Any, int, int], Row] = row,
     ) -> None:
+        """``cue`` makes a row for a model, of so many frames, with a seed."""
         slots, longest = len(positions), max(positions) + 64
-        room = engine.Room(slots, longest + DELAY, slots * (longest + DELAY))
+        cues = {index: cue(lm, position + 64, index) for index, position in enumerate(positions)}
+        longest += engine.size_of(lm, cues[0]) - cues[0].length
+        branches = cues[0].condition.branches
+        room = engine.Room(slots, longest, slots * longest, branches=branches)
         self._decoder = engine.SlotDecoder(lm, numbers, room, [USUAL], way=way)
         if not graphs:
             self._decoder._graphs = None
         self._slots: list[Any] = [None] * slots
-        cues = {index: row(lm, position + 64, index) for index, position in enumerate(positions)}
         with torch.no_grad():
-            self._decoder._fill(
-                self._slots, Queue((index, longest + DELAY) for index in cues), cues.__getitem__
-            )
+            self._decoder._fill(self._slots, Queue((index, longest) for index in cues), cues.__getitem__)
             for index, position in enumerate(positions):
-                self._fill_past(numbers, index, position)
+                self._fill_past(numbers, index, position, branches)
                 self._slots[index].position = position
                 self._decoder._numbers[:2, index] = position
             self._decoder._codes.clamp_(min=0)
 
-    def _fill_past(self, numbers: weights.Weights, slot: int, count: int) -> None:
+    def _fill_past(self, numbers: weights.Weights, slot: int, count: int, branches: int) -> None:
         """Memory that was never written costs nothing to read, so what lies behind a cue is written."""
-        shape = (2, count, numbers.heads_count, numbers.head_dim)
+        shape = (branches, count, numbers.heads_count, numbers.head_dim)
         past = torch.randn(shape, device=numbers.device).to(numbers.cache_dtype)
         for layer in range(len(numbers.layers)):
             self._decoder._cache.fill(layer, slot, past, past)
@@ -223,13 +249,19 @@ class Ours:
 class Together:
     """Ours as a worker has it: on a CPU groups of slots side by side, each with threads of its own."""
 
-    def __init__(self, lm: Any, numbers: weights.Weights, positions: Sequence[int]) -> None:
+    def __init__(
+        self,
+        lm: Any,
+        numbers: weights.Weights,
+        positions: Sequence[int],
+        cue: Callable[[Any, int, int], Row] = row,
+    ) -> None:
         self.count = groups_of("cpu", torch.get_num_threads())
         self._threads = max(1, torch.get_num_threads() // self.count)
         self._pool = ThreadPoolExecutor(
             self.count, initializer=torch.set_num_threads, initargs=(self._threads,)
         )
-        makers = [self._pool.submit(Ours, lm, numbers, positions) for _ in range(self.count)]
+        makers = [self._pool.submit(Ours, lm, numbers, positions, cue=cue) for _ in range(self.count)]
         self._groups = [maker.result() for maker in makers]
 
     def steps(self, count: int) -> None:

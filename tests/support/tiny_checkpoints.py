@@ -40,6 +40,8 @@ KINDS = (
     "magnet",
     "audio-magnet",
 )
+CROSSED = "music-style-crossed"
+"""A style model whose text comes in by cross-attention; none is published."""
 
 _CORPUS = (
     "calm woodland exploration with nylon guitar and airy flute",
@@ -168,7 +170,10 @@ rvq: {{n_q: 4, q_dropout: false, bins: {card}, decay: 0.99, kmeans_init: false, 
 def write_checkpoint(
     folder: Path, kind: str, *, seed: int = 0, window_s: int = 2, width: tuple[int, int, int] = (32, 2, 2)
 ) -> Path:
-    """Write the checkpoint of ``kind`` (one of `KINDS`) to ``folder``; returns it. ``width``: dim, heads, layers."""
+    """Write the checkpoint of ``kind`` (one of `KINDS`, or `CROSSED`) to ``folder``; returns it.
+
+    ``width``: dim, heads, layers.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
     text = _lm_config(kind, window_s, width)
@@ -176,7 +181,7 @@ def write_checkpoint(
         uses_t5 = "t5" in text
         if uses_t5:
             _write_t5(folder / "t5-small")
-        if kind == "music-style":
+        if kind in ("music-style", CROSSED):
             write_mert(folder / "MERT-v1-95M")
         model = _build_lm(text, folder, Path(home))
     _enliven(model)
@@ -198,7 +203,7 @@ def write_checkpoint(
 
 def _lm_config(kind: str, window_s: int, width: tuple[int, int, int]) -> str:
     magnet, stereo = "magnet" in kind, kind == "music-stereo"
-    prefix = {"music-melody": _MELODY, "music-style": _STYLE}.get(kind, "")
+    prefix = {"music-melody": _MELODY, "music-style": _STYLE, CROSSED: _STYLE}.get(kind, "")
     sfx = kind in ("sfx", "audio-magnet")
     n_q = 8 if stereo else 4
     solver = {"sfx": "audiogen", "magnet": "magnet", "audio-magnet": "audio_magnet"}.get(kind, "musicgen")
@@ -218,8 +223,8 @@ def _lm_config(kind: str, window_s: int, width: tuple[int, int, int]) -> str:
         card=CARD,
         causal="false" if magnet else "true",
         extra="\n  subcodes_context: 5" if magnet else "",
-        prepend="[self_wav, description]" if prefix else "[]",
-        cross="[]" if prefix else "[description]",
+        prepend="[]" if not prefix else "[self_wav]" if kind == CROSSED else "[self_wav, description]",
+        cross="[]" if prefix and kind != CROSSED else "[description]",
         text=_LUT if kind == "music-lut" else _T5,
         melody=prefix,
     )

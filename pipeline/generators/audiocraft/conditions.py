@@ -21,7 +21,7 @@ Tensors = dict[str, tuple[torch.Tensor, torch.Tensor]]
 
 @dataclass(frozen=True)
 class Condition:
-    """Conditioning tensors of one row: by attribute, (embedding [ways, length, dim], mask [ways, length])."""
+    """Conditioning tensors of one row: by attribute, (embedding [branches, length, dim], mask [branches, length])."""
 
     tensors: Tensors
     text: int
@@ -30,7 +30,7 @@ class Condition:
     """Length by attribute once padded: rows of one shape can go in one batch."""
 
     @property
-    def ways(self) -> int:
+    def branches(self) -> int:
         """Conditions under which the model is asked: 2 for guidance, 3 for double guidance."""
         return len(next(iter(self.tensors.values()))[0])
 
@@ -69,13 +69,18 @@ def condition_of(
     return Condition(tensors, text, shape)
 
 
+def most_branches(generator: Any) -> int:
+    """Most rows that a cue of an AudioCraft model may have: 3 with a style, which can be guided twice, else 2."""
+    return 2 if style.of(generator) is None else 3
+
+
 def stack(conditions: Sequence[Condition]) -> Tensors:
-    """Conditions of one shape as AudioCraft's batch: all rows' own, then way by way to all rows' null conditions."""
+    """Conditions of one shape as AudioCraft's batch: branch by branch, first all rows' own, last all rows' null."""
     shape = dict(conditions[0].shape)
     return {
         name: (
-            _way_by_way([one.tensors[name][0] for one in conditions], padded),
-            _way_by_way([one.tensors[name][1] for one in conditions], padded),
+            _branch_by_branch([one.tensors[name][0] for one in conditions], padded),
+            _branch_by_branch([one.tensors[name][1] for one in conditions], padded),
         )
         for name, padded in shape.items()
     }
@@ -85,13 +90,13 @@ def text_lengths(conditions: Sequence[Condition], device: torch.device) -> tuple
     """Text positions that each row of `stack`'s batch may see, and to how many they are padded."""
     if conditions[0].text == 0:
         return None, 0
-    lengths = torch.tensor([one.text for one in conditions] * conditions[0].ways, device=device)
+    lengths = torch.tensor([one.text for one in conditions] * conditions[0].branches, device=device)
     return lengths, bucket_of(conditions[0].text)
 
 
-def _way_by_way(tensors: Sequence[torch.Tensor], padded: int) -> torch.Tensor:
+def _branch_by_branch(tensors: Sequence[torch.Tensor], padded: int) -> torch.Tensor:
     longer = [_pad(one, padded) for one in tensors]
-    return torch.stack([one[way] for way in range(len(tensors[0])) for one in longer])
+    return torch.stack([one[branch] for branch in range(len(tensors[0])) for one in longer])
 
 
 def _pad(tensor: torch.Tensor, length: int) -> torch.Tensor:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -19,7 +19,7 @@ from pipeline.generators.audiocraft.windows import windows
 from pipeline.recipe import Recipe
 
 USUAL_SLOTS = {"cuda": 32, "mps": 8, "cpu": 32}
-"""Cues of a group decoded at once, two rows each: enough for the weights to be read once for many."""
+"""Cues of a group decoded at once, two or three rows each: enough for the weights to be read once for many."""
 SLOTS_WHEN_SMALL = 8
 """Slots of a model that stays in the processor's cache: it gains nothing from many rows."""
 SMALL_WEIGHTS = 50_000_000
@@ -97,13 +97,16 @@ def busy_seconds(model: Model, recipes: Sequence[Recipe], kind: str, slots: int)
     codec = _RATES[kind].codec_seconds * sum(recipe.seconds for recipe in recipes)
     if model.family == "magnet":
         return codec + _magnet_seconds(model, len(recipes), kind, slots)
-    passes = [one for recipe in recipes for one in passes_of(model, recipe)]
-    if not passes:
-        return 0.0
+    sessions: dict[int, list[tuple[int, int]]] = {}
+    for recipe in recipes:
+        sessions.setdefault(branches_of(recipe), []).extend(passes_of(model, recipe))
     groups = groups_of(kind, os.cpu_count() or 1)
-    steps = use([length - known for known, length in passes], slots * groups).steps
-    positions = sum((length**2 - known**2) / 2 for known, length in passes)
-    return codec + steps * _step(model, kind, slots) + positions / groups * _position(model, kind)
+    seconds = codec
+    for branches, passes in sorted(sessions.items()):
+        steps = use([length - known for known, length in passes], slots * groups).steps
+        seconds += steps * _step(model, kind, slots, branches)
+        seconds += _positions(passes) / groups * _position(model, kind, branches)
+    return seconds
 
 
 def share_of(model: Model, recipe: Recipe, kind: str) -> float:
@@ -112,10 +115,15 @@ def share_of(model: Model, recipe: Recipe, kind: str) -> float:
     codec = _RATES[kind].codec_seconds * recipe.seconds
     if model.family == "magnet":
         return codec + _magnet_seconds(model, slots, kind, slots) / slots
-    passes = passes_of(model, recipe)
+    passes, branches = passes_of(model, recipe), branches_of(recipe)
     steps = sum(length - known for known, length in passes)
-    positions = sum((length**2 - known**2) / 2 for known, length in passes)
-    return codec + steps * _step(model, kind, slots) / slots + positions * _position(model, kind)
+    seconds = steps * _step(model, kind, slots, branches) / slots
+    return codec + seconds + _positions(passes) * _position(model, kind, branches)
+
+
+def branches_of(recipe: Recipe) -> int:
+    """Rows of a cue: 2 under classifier-free guidance, 3 where a style is guided twice (`sampling.guided`)."""
+    return 3 if "style" in recipe.conditioning and float(recipe.settings.get("cfg_text") or 1) != 1 else 2
 
 
 def load_seconds(model: Model) -> float:
@@ -128,7 +136,7 @@ def start_seconds() -> float:
     return _START_S
 
 
-def passes_of(model: Model, recipe: Recipe) -> Iterable[tuple[int, int]]:
+def passes_of(model: Model, recipe: Recipe) -> Sequence[tuple[int, int]]:
     """Known and whole positions of each pass of a take, in steps of the delay pattern."""
     frames = max(1, math.ceil(recipe.seconds * FRAMES_A_SECOND - 1e-6))
     prompt = round(float(recipe.settings.get("prompt_s") or 0) * FRAMES_A_SECOND)
@@ -141,20 +149,26 @@ def passes_of(model: Model, recipe: Recipe) -> Iterable[tuple[int, int]]:
     return [(one.prompt, one.length + _CODEBOOKS - 1) for one in found]
 
 
-def _step(model: Model, kind: str, slots: int) -> float:
-    """Seconds of a step but for what is read of the past."""
+def _positions(passes: Sequence[tuple[int, int]]) -> float:
+    """Positions that the steps of ``passes`` look back on, all together."""
+    return sum((length**2 - known**2) / 2 for known, length in passes)
+
+
+def _step(model: Model, kind: str, slots: int, branches: int) -> float:
+    """Seconds of a step but for what is read of the past. The text is looked at by one branch alone."""
     rates = _RATES[kind]
     reading = weights_of(model) * rates.weight_bytes / rates.bytes
-    work = 2 * slots * ((14 + 12) * model.dim**2 * model.layers + 4 * _CODEBOOKS * _CARD * model.dim / 2)
+    layers = (2 + 12 * branches) * model.dim**2 * model.layers
+    work = 2 * slots * (layers + branches * _CODEBOOKS * _CARD * model.dim)
     multiplying = work / rates.operations
     both = max(reading, multiplying) if rates.overlap else reading + multiplying
     return rates.slack * both + model.layers * rates.layer_seconds
 
 
-def _position(model: Model, kind: str) -> float:
-    """Seconds for each position that one slot looks back on: keys and values of two rows."""
+def _position(model: Model, kind: str, branches: int) -> float:
+    """Seconds for each position that one slot looks back on: keys and values of its rows."""
     rates = _RATES[kind]
-    return rates.slack * 4 * model.dim * model.layers * rates.cache_bytes / rates.bytes
+    return rates.slack * 2 * branches * model.dim * model.layers * rates.cache_bytes / rates.bytes
 
 
 def _magnet_seconds(model: Model, takes: int, kind: str, rows: int) -> float:

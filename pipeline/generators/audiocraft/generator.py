@@ -14,7 +14,8 @@ import torch
 
 from pipeline.audio import Clip
 from pipeline.errors import GenerationError, MachineError
-from pipeline.generators.audiocraft import codec, costs, decoders, lanes, slotted, speeds, style
+from pipeline.generators.audiocraft import codec, costs, decoders, lanes, slotted, speeds
+from pipeline.generators.audiocraft.conditions import most_branches
 from pipeline.generators.audiocraft.loading import Loaded, load
 from pipeline.generators.audiocraft.memory import (
     free_memory,
@@ -143,8 +144,8 @@ class AudioCraftGenerator:
             return self._slotted[key].slots
         frames = int(model.model.window_s * model.generator.frame_rate)
         size = torch.finfo(getattr(torch, model.dtype)).bits // 8
-        ways = 2 if style.of(model.generator) is None else 3
-        row = lm_bytes_a_row(model.model.dim, model.model.layers, frames, size, ways)
+        branches = most_branches(model.generator)
+        row = lm_bytes_a_row(model.model.dim, model.model.layers, frames, size, branches)
         return lm_rows(self._device, row, parameter_bytes(model.generator.lm))
 
     def _generate(

@@ -27,9 +27,9 @@ _USABLE = 0.8
 """Share of a device's memory that weights and caches may fill; the codec works in the rest."""
 
 
-def lm_bytes_a_row(dim: int, layers: int, frames: int, bytes_a_value: int, ways: int = 2) -> int:
-    """Bytes of keys and values of one take: a row for each way of guidance, and a copy while the cache grows."""
-    return ways * 2 * (2 * layers * dim * frames * bytes_a_value)
+def lm_bytes_a_row(dim: int, layers: int, frames: int, bytes_a_value: int, branches: int = 2) -> int:
+    """Bytes of keys and values of one take: a row for each branch of guidance, and a copy while the cache grows."""
+    return branches * 2 * (2 * layers * dim * frames * bytes_a_value)
 
 
 def lm_rows(device: str, bytes_a_row: int, weights: int, usual: int | None = None) -> int:

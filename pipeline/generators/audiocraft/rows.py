@@ -33,7 +33,7 @@ class Row:
     @property
     def shape(self) -> tuple[Any, ...]:
         """Rows of equal shape can share a batch."""
-        return (self.prompt.shape[1], self.condition.shape, self.condition.ways)
+        return (self.prompt.shape[1], self.condition.shape, self.condition.branches)
 
 
 class Decoder(Protocol):

@@ -27,6 +27,19 @@ class Sampling:
     """How much more the text is pushed than the style beside it; 1: alike, one guidance for both."""
 
 
+def guided(answers: Sequence[torch.Tensor], cfg: torch.Tensor, cfg_text: torch.Tensor) -> torch.Tensor:
+    """Logits under classifier-free guidance, of the shape of each of ``answers``; coefficients broadcast to it.
+
+    ``answers`` are the model's own and null logits; between them the style's alone for double guidance (Rouard et al.
+    2024, 4.3, with AudioCraft's names): ``null + cfg_coef (style + cfg_coef_beta (own - style) - null)``.
+    """
+    own, null = answers[0], answers[-1]
+    if len(answers) == 2:
+        return null + (own - null) * cfg
+    alone = answers[1]
+    return null + cfg * (alone + cfg_text * (own - alone) - null)
+
+
 class Sampler:
     """Settings of a batch of rows, on their device."""
 
@@ -42,18 +55,6 @@ class Sampler:
         self.cfg = column([row.cfg for row in rows])[..., None]
         self.cfg_text = column([row.cfg_text for row in rows])[..., None]
         self.narrow = any(limit < card or row.top_p > 0 for limit, row in zip(limits, rows, strict=True))
-
-    def guided(self, answers: Sequence[torch.Tensor]) -> torch.Tensor:
-        """Logits [rows, codebooks, steps, card] under classifier-free guidance.
-
-        ``answers`` are the model's own and null logits; between them the style's alone for double guidance (Rouard et
-        al. 2024, 4.3): ``null + cfg (style + cfg_text (own - style) - null)``.
-        """
-        own, null = answers[0], answers[-1]
-        if len(answers) == 2:
-            return null + (own - null) * self.cfg
-        alone = answers[1]
-        return null + self.cfg * (alone + self.cfg_text * (own - alone) - null)
 
     def draw(self, logits: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
         """Tokens [rows, codebooks] of ``logits`` [rows, codebooks, card] with ``noise`` of Exp(1), the same shape."""

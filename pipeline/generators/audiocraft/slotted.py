@@ -1,7 +1,8 @@
 """Takes through the slot decoder: the way by which MusicGen and AudioGen are decoded.
 
-The slots of a group are always the same number, and the numbers of the model are laid out once a worker. Takes with a
-very long text have a session of their own, since on CUDA the text's width is part of every slot's bits.
+The slots of a group are always the same number, and the numbers of the model are laid out once a worker. All slots of
+a session have as many rows: takes under double guidance, with three, have a session of their own. So have takes with a
+very long text, since on CUDA the text's width is part of every slot's bits.
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ from typing import Any
 
 import torch
 
-from pipeline.generators.audiocraft import style
+from pipeline.generators.audiocraft.conditions import most_branches
 from pipeline.generators.audiocraft.costs import SLOTS_WHEN_SMALL, SMALL_WEIGHTS, USUAL_SLOTS, groups_of
 from pipeline.generators.audiocraft.decoder import ways
 from pipeline.generators.audiocraft.decoder import weights as reading
-from pipeline.generators.audiocraft.decoder.cache import HALVES, TEXT_BUCKET
+from pipeline.generators.audiocraft.decoder.cache import TEXT_BUCKET
 from pipeline.generators.audiocraft.decoder.engine import Room, SlotDecoder, size_of
 from pipeline.generators.audiocraft.decoder.groups import Groups
 from pipeline.generators.audiocraft.decoder.schedule import Queue
@@ -30,9 +31,7 @@ _UNKNOWN_MEMORY = 8 << 30
 
 def served(loaded: Loaded) -> bool:
     """Whether the slot decoder decodes the model; what it does not do, AudioCraft's own layers do in `stepwise`."""
-    if loaded.model.family == "magnet" or style.of(loaded.generator) is not None:
-        return False
-    return reading.unsupported(loaded.generator.lm) is None
+    return loaded.model.family != "magnet" and reading.unsupported(loaded.generator.lm) is None
 
 
 def dtype_for(loaded: Loaded) -> torch.dtype:
@@ -53,7 +52,7 @@ class Slotted:
         self._loaded = loaded
         self._weights = reading.read(loaded.generator.lm, dtype or dtype_for(loaded))
         bytes_a_value = torch.finfo(self._weights.cache_dtype).bits // 8
-        self._position_bytes = HALVES * 2 * len(self._weights.layers) * self._weights.dim * bytes_a_value
+        self._row_bytes = 2 * len(self._weights.layers) * self._weights.dim * bytes_a_value
 
     @property
     def dtype(self) -> str:
@@ -67,32 +66,36 @@ class Slotted:
 
     @property
     def slots(self) -> int:
-        """Cues at once in each group: the usual number, halved until a window of each fits the device."""
+        """Cues at once in each group: the usual number, halved until a window of each fits the device.
+
+        One number for all takes of a model, for the most rows that a cue of it may have.
+        """
         loaded = self._loaded
         kind = loaded.device.partition(":")[0]
         window = int(loaded.model.window_s * loaded.generator.frame_rate)
         usual = SLOTS_WHEN_SMALL if _is_small(loaded.generator.lm) else USUAL_SLOTS[kind]
-        return lm_rows(
-            loaded.device, window * self._position_bytes, 2 * parameter_bytes(loaded.generator.lm), usual
-        )
+        cue_bytes = most_branches(loaded.generator) * window * self._row_bytes
+        return lm_rows(loaded.device, cue_bytes, 2 * parameter_bytes(loaded.generator.lm), usual)
 
     def run(self, takes: Sequence[Take], slots: int) -> Iterator[Take]:
         """Every take of ``takes`` with its codes or its error, each as soon as it ends. Raises as `SlotDecoder.run`."""
-        by_width: dict[int, list[Take]] = {}
+        sessions: dict[tuple[int, int], list[Take]] = {}
         for take in takes:
-            width = -(-max(take.row.condition.text, 1) // TEXT_BUCKET) * TEXT_BUCKET
-            by_width.setdefault(width, []).append(take)
-        for width in sorted(by_width):
-            yield from self._session(by_width[width], slots, width)
+            condition = take.row.condition
+            width = -(-max(condition.text, 1) // TEXT_BUCKET) * TEXT_BUCKET
+            sessions.setdefault((condition.branches, width), []).append(take)
+        for branches, width in sorted(sessions):
+            yield from self._session(sessions[branches, width], slots, branches, width)
 
-    def _session(self, takes: Sequence[Take], slots: int, width: int) -> Iterator[Take]:
+    def _session(self, takes: Sequence[Take], slots: int, branches: int, width: int) -> Iterator[Take]:
         lm = self._loaded.generator.lm
         window = int(self._loaded.model.window_s * self._loaded.generator.frame_rate)
         sizes = [(take, size_of(lm, take.row)) for take in takes]
         # A take of several passes may come back longer than it is now.
         capacity = max(size for _, size in sizes) + max(window - take.row.length for take in takes)
         count = groups_of(self._loaded.device.partition(":")[0], torch.get_num_threads())
-        room = Room(slots, capacity, max(capacity, self._budget() // count), width)
+        budget = self._budget(branches) // count
+        room = Room(slots, capacity, max(capacity, budget), width, branches)
         everyone = [take.sampling for take in takes]
 
         def make() -> SlotDecoder:
@@ -110,11 +113,11 @@ class Slotted:
             else:
                 queue.put(take, size_of(lm, take.row))
 
-    def _budget(self) -> int:
+    def _budget(self, branches: int) -> int:
         """Positions of all slots together that memory holds. It changes when a cue starts, and none of its bits."""
         if not self._loaded.device.startswith("cpu"):
             return 1 << 40
-        return int(_MOST_OF_MEMORY * _memory_bytes() / self._position_bytes)
+        return int(_MOST_OF_MEMORY * _memory_bytes() / (branches * self._row_bytes))
 
 
 def _is_small(lm: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Autoregressive decoding with AudioCraft's `LMModel` (MusicGen, AudioGen): a step makes one frame of every codebook.
+"""Decoding by AudioCraft's own layers, for checkpoints of an architecture that the slot decoder does not do.
 
 The batch always has the same number of rows, so that matrix products always take the same path and a row's bits
 are its own; places without a take repeat the first. Every row follows its own delay pattern, so that rows of
@@ -16,7 +16,7 @@ from pipeline.generators.audiocraft import noise
 from pipeline.generators.audiocraft.conditions import stack, text_lengths
 from pipeline.generators.audiocraft.masking import seeing
 from pipeline.generators.audiocraft.rows import Row
-from pipeline.generators.audiocraft.sampling import Sampler
+from pipeline.generators.audiocraft.sampling import Sampler, guided
 from pipeline.generators.audiocraft.scores import UNKNOWN, Score
 
 
@@ -33,15 +33,15 @@ def decode(generator: Any, rows: Sequence[Row], slots: int) -> list[torch.Tensor
     sampler = Sampler([row.sampling for row in batch], lm.card, device)
     keys = noise.keys([row.seed for row in batch], [row.number for row in batch], device)
     tensors = stack([row.condition for row in batch])
-    ways = batch[0].condition.ways
+    branches = batch[0].condition.branches
     lengths, padded = text_lengths([row.condition for row in batch], device)
     with seeing(lm, lengths, padded), lm.streaming(), generator.autocast:
         done = 0
         sound = torch.ones(slots, dtype=torch.bool, device=device)
         for step in range(first, steps):
             seen = codes[:, :, done:step]
-            answers = lm(torch.cat([seen] * ways), [], tensors)[:, :, -1:].float().chunk(ways)
-            logits = sampler.guided(answers)[:, :, 0]
+            answers = lm(torch.cat([seen] * branches), [], tensors)[:, :, -1:].float().chunk(branches)
+            logits = guided(answers, sampler.cfg, sampler.cfg_text)[:, :, 0]
             sound &= ~(logits.isnan().any(-1) & valid[:, :, step]).any(-1)
             drawn = sampler.draw(logits, noise.exponential(keys, step, logits.shape[1:]))
             drawn = torch.where(valid[:, :, step], drawn, lm.special_token_id)

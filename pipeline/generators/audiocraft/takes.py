@@ -14,6 +14,7 @@ from pipeline.audio import Clip
 from pipeline.errors import GenerationError
 from pipeline.generators.audiocraft import codec
 from pipeline.generators.audiocraft.conditions import Condition, condition_of
+from pipeline.generators.audiocraft.costs import branches_of
 from pipeline.generators.audiocraft.loading import Loaded
 from pipeline.generators.audiocraft.rows import Row
 from pipeline.generators.audiocraft.sampling import Sampling
@@ -113,7 +114,7 @@ class Take:
     def _condition(self, window: Window) -> Condition:
         start = window.start if self._melody is not None and len(self.windows) > 1 else None
         codebooks = int(self.recipe.settings.get("style_codebooks") or 0)
-        double = self._style is not None and self.sampling.cfg_text != 1
+        double = branches_of(self.recipe) == 3
         sounds = (self.recipe.conditioning.get("melody"), self.recipe.conditioning.get("style"), self.excerpt)
         key = (self.recipe.prompt, *sounds, codebooks, double, start)
         if key not in self._conditions:

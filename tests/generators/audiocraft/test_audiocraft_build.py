@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import soundfile
 import torch
 from quick import build_prepared
 from tiny_checkpoints import copy_checkpoint
@@ -34,6 +36,13 @@ assets:
 CALM = "  - {id: music/calm, kind: music, prompt: calm flute, duration: 1s, variations: 2}\n"
 LONG = "  - {id: music/long, kind: music, prompt: heavy drums, duration: 3s, extend: true}\n"
 DOOR = "  - {id: sfx/door, kind: sfx, prompt: wooden door, duration: 0.6s, variations: 2, sampling: {top_k: 30}}\n"
+STYLES = """\
+  - {id: music/twice, kind: music, prompt: drums, duration: 1s, variations: 2, style: {file: song.wav}}
+  - {id: music/alike, kind: music, prompt: drums, duration: 1s, style: {file: song.wav, text: 1, excerpt: 2s}}
+  - {id: music/long, kind: music, prompt: drums, duration: 3s, extend: true, style: {file: song.wav, text: 3}}
+  - {id: music/further, kind: music, prompt: drums, duration: 0.6s, style: {file: song.wav}, continue_from: song.wav}
+  - {id: music/plain, kind: music, prompt: drums, duration: 1s}
+"""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -261,6 +270,36 @@ def test_another_decoder_on_a_built_project_needs_no_language_model(
     assert "2 of 2 takes replayed to the same bytes" in replay.output, replay.output
     project.write(CALM)
     assert json.loads(project.build().stdout)["generated"] == 0
+
+
+def test_a_style_project_is_built_in_the_slots_and_replayed(
+    tmp_path: Path, checkpoint: Callable[[str], Path]
+) -> None:
+    """Two and three rows a cue, beyond the window and carrying on, from one manifest."""
+    project = _Project(tmp_path / "game", checkpoint("music-style"), checkpoint("sfx"))
+    noise = np.random.default_rng(3).standard_normal(5 * 32_000) * 0.2
+    soundfile.write(project.manifest.parent / "song.wav", noise, 32_000)
+    project.write(STYLES)
+    plan = json.loads(project.run("plan", "--json").stdout)
+    assert plan["estimate"]["seconds"] > 0
+    done = project.build()
+    assert (done.exit_code, json.loads(done.stdout)["generated"]) == (0, 6), done.output
+    store = Store.open(project.outputs)
+    text = {}
+    for row in Catalog(store).read(1).masters:
+        take: Any = store.get_record("takes", row["take"], "cuesmith.take/1")
+        notes = take["notes"]
+        assert (notes["step"], notes["rows"], notes["dtype"]) == ("slabs", 8, "float32")
+        text[row["asset"]] = notes["sampling"].get("cfg_text")
+    assert text == {
+        "music/twice": 5.0,
+        "music/alike": 1.0,
+        "music/long": 3.0,
+        "music/further": 5.0,
+        "music/plain": None,
+    }
+    replay = CliRunner().invoke(app, ["verify", "--replay", "-o", str(project.outputs)])
+    assert "6 of 6 takes replayed to the same bytes" in replay.output, replay.output
 
 
 def test_codes_that_are_gone_are_generated_again(

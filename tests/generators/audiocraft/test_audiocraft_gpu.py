@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from tiny_checkpoints import CROSSED
 
 from pipeline.generators import GeneratedTake
 from pipeline.generators.audiocraft import lanes
@@ -16,7 +18,7 @@ from pipeline.generators.audiocraft.decoder import weights as reading
 from pipeline.generators.audiocraft.decoder.cache import StaticCache
 from pipeline.generators.audiocraft.decoder.engine import Room, SlotDecoder, size_of
 from pipeline.generators.audiocraft.decoder.schedule import Queue
-from pipeline.generators.audiocraft.decoder.ways import Way, usual
+from pipeline.generators.audiocraft.decoder.ways import Way, available, usual
 from pipeline.generators.audiocraft.generator import AudioCraftGenerator
 from pipeline.generators.audiocraft.library import transformer
 from pipeline.generators.audiocraft.loading import Loaded, load
@@ -31,9 +33,9 @@ pytestmark = [
     pytest.mark.gpu,
     pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device"),
 ]
-GREEDY, SAMPLED = Sampling(0.0, 0, 0.0, 3.0), Sampling(1.0, 20, 0.0, 3.0)
+GREEDY, SAMPLED = Sampling(0.0, 0, 0.0, 3.0, 5.0), Sampling(1.0, 20, 0.0, 3.0, 5.0)
 PROMPTS = ("calm", "wooden door", "heavy drums and brass, battle theme, fast and tense")
-KINDS = ("music", "music-stereo", "music-melody", "sfx")
+KINDS = ("music", "music-stereo", "music-melody", "music-style", "sfx")
 
 
 @pytest.fixture(scope="module")
@@ -51,10 +53,19 @@ def on_gpu(loaded: Load) -> Load:
     return of
 
 
-def row(loaded: Loaded, prompt: str, frames: int, sampling: Sampling, seed: int = 1) -> Row:
+def row(
+    loaded: Loaded,
+    prompt: str,
+    frames: int,
+    sampling: Sampling,
+    seed: int = 1,
+    heard: torch.Tensor | None = None,
+) -> Row:
+    """A cue; ``heard`` is an excerpt for a style under double guidance."""
     generator = loaded.generator
     known = torch.zeros((generator.lm.num_codebooks, 0), dtype=torch.long, device=generator.device)
-    condition = condition_of(generator, prompt, None)
+    codebooks = 0 if heard is None else 3
+    condition = condition_of(generator, prompt, heard, codebooks, double=heard is not None)
     tensors = {name: (value.float(), mask) for name, (value, mask) in condition.tensors.items()}
     return Row(seed, 0, frames, known, type(condition)(tensors, condition.text, condition.shape), sampling)
 
@@ -65,9 +76,8 @@ def decode(
     lm = loaded.generator.lm
     sizes = [size_of(lm, one) for one in rows]
     numbers = reading.read(lm, torch.float32)
-    decoder = SlotDecoder(
-        lm, numbers, Room(4, 128, 4 * 128, text=64), [one.sampling for one in rows], way=way
-    )
+    room = Room(4, 512, 4 * 512, text=64, branches=rows[0].condition.branches)
+    decoder = SlotDecoder(lm, numbers, room, [one.sampling for one in rows], way=way)
     if not graphs:
         decoder._graphs = None
     else:
@@ -113,6 +123,34 @@ def test_a_graph_changes_no_bit_and_nor_does_company(kind: str, way: Way | None,
         assert same(decode(model, [cue], way), [graphed[index]])
 
 
+@pytest.mark.parametrize("kind", ["music-style", CROSSED])
+def test_three_rows_a_cue_give_the_cpus_tokens_and_no_graph_or_company_changes_a_bit(
+    kind: str, on_gpu: Load, loaded: Load
+) -> None:
+    here, model = loaded(kind), on_gpu(kind)
+    heard = torch.randn((1, 64_000), generator=torch.Generator().manual_seed(2)) / 5
+
+    def cues(sampling: Sampling) -> list[Row]:
+        lengths = enumerate((90, 20, 33, 5, 64))
+        return [row(here, PROMPTS[seed % 3], frames, sampling, seed, heard) for seed, frames in lengths]
+
+    on_cpu = decode(here, cues(GREEDY), graphs=False)
+    likeliest = decode(model, [moved(cue, "cuda:0") for cue in cues(GREEDY)])
+    assert same([None if one is None else one.cpu() for one in likeliest], on_cpu)
+    drawn = [moved(cue, "cuda:0") for cue in cues(SAMPLED)]
+    for way in available(torch.device("cuda:0")):
+        graphed = decode(model, drawn, way)
+        assert same(graphed, decode(model, drawn, way, graphs=False))
+        for index, cue in enumerate(drawn):
+            assert same(decode(model, [cue], way), [graphed[index]])
+
+
+def moved(one: Row, device: str) -> Row:
+    """The same condition to the bit: two devices may quantise a style to different codes."""
+    tensors = {name: (x.to(device), mask.to(device)) for name, (x, mask) in one.condition.tensors.items()}
+    return replace(one, prompt=one.prompt.to(device), condition=replace(one.condition, tensors=tensors))
+
+
 @pytest.mark.parametrize("kind", [*KINDS, "magnet"])
 def test_a_take_is_bit_identical_alone_in_company_and_whatever_the_codecs_lane(
     kind: str, recipe: Make
@@ -145,9 +183,9 @@ def test_out_of_memory_steps_down_and_frees_what_it_held(
 ) -> None:
     real, slots_seen = StaticCache.__init__, []
 
-    def greedy(self: StaticCache, weights: reading.Weights, slots: int, capacity: int) -> None:
+    def greedy(self: StaticCache, weights: reading.Weights, slots: int, capacity: int, branches: int) -> None:
         slots_seen.append(slots)
-        real(self, weights, slots, capacity if slots <= 4 else 1 << 31)
+        real(self, weights, slots, capacity if slots <= 4 else 1 << 31, branches)
 
     monkeypatch.setattr(StaticCache, "__init__", greedy)
     asked = [recipe("music", seed=seed, seconds=0.2) for seed in range(12)]

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tiny_checkpoints import CROSSED
 
 SUPPORT = Path(__file__).parents[2] / "support"
 pytestmark = pytest.mark.skipif(
@@ -35,19 +36,19 @@ def told(*words: str, **environment: str) -> Any:
 def test_the_kernels_compute_what_pytorch_does_and_decode_to_the_same_tokens(
     checkpoint: Callable[[str], Path], tmp_path: Path
 ) -> None:
-    folders = [checkpoint(kind) for kind in ("music", "music-melody")]
+    kinds = ("music", "music-melody", "music-style", CROSSED)
+    folders = [checkpoint(kind) for kind in kinds]
     found = told(
         "interpret",
         str(folders[0].parent),
-        "music",
-        "music-melody",
+        *kinds,
         TRITON_INTERPRET="1",
         CUESMITH_MODELS=str(tmp_path),
     )
     assert found["trial"] is None
     assert found["attention"] < 2e-6
     assert found["a_longer_neighbour"] == 0.0
-    assert found["tokens"] == {"music": True, "music-melody": True}
+    assert found["tokens"] == dict.fromkeys(kinds, True)
 
 
 def test_the_kernels_compile_for_an_h200(tmp_path: Path) -> None:

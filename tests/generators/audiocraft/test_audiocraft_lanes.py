@@ -177,10 +177,10 @@ def test_out_of_memory_anywhere_halves_the_slots_and_goes_on(
     begun = []
     init, step = SlabCache.__init__, engine.SlotDecoder._step
 
-    def cached(self: SlabCache, weights: object, slots: int) -> None:
+    def cached(self: SlabCache, weights: object, slots: int, branches: int) -> None:
         begun.append(slots)
         room.claim(self, slots if place == "cache" else 0)
-        init(self, weights, slots)  # type: ignore[arg-type]
+        init(self, weights, slots, branches)  # type: ignore[arg-type]
 
     def stepped(self: engine.SlotDecoder, slots: list[object]) -> None:
         if place == "step" and self.steps_taken == 24:
@@ -243,7 +243,7 @@ def _with_slots(slots: int) -> AudioCraftGenerator:
 def test_what_is_left_when_not_one_slot_fits_is_said_take_by_take(
     recipe: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def none(self: SlabCache, weights: object, slots: int) -> None:
+    def none(self: SlabCache, weights: object, slots: int, branches: int) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(SlabCache, "__init__", none)

@@ -22,7 +22,9 @@ from pipeline.errors import GenerationError, MachineError
 from pipeline.generators import GeneratedTake
 from pipeline.generators.audiocraft import codec, conversion, mert, style
 from pipeline.generators.audiocraft.conditions import condition_of
+from pipeline.generators.audiocraft.decoder.slabs import SlabCache
 from pipeline.generators.audiocraft.generator import AudioCraftGenerator
+from pipeline.generators.audiocraft.library import transformer
 from pipeline.generators.audiocraft.loading import Loaded, load
 from pipeline.recipe import Recipe
 
@@ -187,12 +189,18 @@ def test_style_place_codebooks_and_weight_of_the_text_are_all_heard(
 
 
 def test_a_take_finds_its_own_excerpt_whatever_its_company(
-    styled: Make, generator: AudioCraftGenerator
+    styled: Make, recipe: Make, generator: AudioCraftGenerator
 ) -> None:
+    """Takes of two and of three rows, from the start, carrying on and beyond the window, more than there are slots."""
+    carried = {"prompt_s": 0.4, "conditioning": {"style": "song", "continue_from": "other"}}
     asked = [
         *(styled(seed=seed, temperature=1.0) for seed in (1, 2, 3)),
         styled("other", 4, 0.7),
         styled(seed=5, cfg_text=1.0),
+        styled(seed=6, temperature=1.0, **carried),
+        styled(seed=7, seconds=3.0, stride_s=1.2, temperature=1.0),
+        *(styled(seed=seed, seconds=0.1 * seed, cfg_text=2.0, temperature=0.8) for seed in (8, 9, 10)),
+        recipe("music-style", "heavy drums and brass", 0.6, 11),
     ]
     together = {one.digest: take for one, take in generator.generate(asked[::-1], AUDIO)}
     places = set()
@@ -204,9 +212,11 @@ def test_a_take_finds_its_own_excerpt_whatever_its_company(
         assert alone.attachments == company.attachments
         np.testing.assert_array_equal(alone.clip.samples, company.clip.samples)
         assert alone.notes == company.notes
-        assert 0 <= alone.notes["style"]["at_s"] <= 2.0
-        places.add(alone.notes["style"]["at_s"])
-    assert len(places) == len(asked)
+        assert (alone.notes["step"], alone.notes["rows"]) == ("slabs", 8)
+        if "style" in one.conditioning:
+            assert 0 <= alone.notes["style"]["at_s"] <= 2.0
+            places.add(alone.notes["style"]["at_s"])
+    assert len(places) == len(asked) - 1
 
 
 def test_every_pass_beyond_the_window_hears_the_same_excerpt(
@@ -217,6 +227,44 @@ def test_every_pass_beyond_the_window_hears_the_same_excerpt(
     assert not torch.equal(
         long, _codes(generator, styled("other", seconds=3.0, stride_s=1.2, style_at_s=1.0))
     )
+
+
+def test_memory_that_three_rows_a_cue_run_out_of_halves_the_slots_and_loses_no_take(
+    styled: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, tried = SlabCache.__init__, []
+
+    def tight(self: SlabCache, weights: Any, slots: int, branches: int) -> None:
+        tried.append((slots, branches))
+        if slots * branches > 16:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        real(self, weights, slots, branches)
+
+    monkeypatch.setattr(SlabCache, "__init__", tight)
+    asked = [styled(seed=seed, seconds=0.2, cfg_text=1.0 + 4 * (seed % 2)) for seed in range(6)]
+    made = {one.digest: take for one, take in AudioCraftGenerator("cpu").generate(asked, AUDIO)}
+    assert tried == [(8, 2), (8, 3), (4, 3)]
+    for one in asked:
+        take = made[one.digest]
+        assert isinstance(take, GeneratedTake)
+        assert take.notes["rows"] == (8 if one.settings["cfg_text"] == 1 else 4)
+
+
+def test_a_model_that_the_slots_do_not_do_goes_through_audiocrafts_own_layers_to_the_same_tokens(
+    styled: Make,
+) -> None:
+    worker = AudioCraftGenerator("cpu")
+    asked = [styled(seed=1), styled("other", 2, 0.3, temperature=1.0), styled(seed=3, cfg_text=1.0)]
+    in_slots = {one.digest: take for one, take in worker.generate(asked, AUDIO)}
+    [model] = worker._loaded.values()
+    # A scale of 1 leaves the layer as it is.
+    model.generator.lm.transformer.layers[0].layer_scale_1 = transformer.LayerScale(32, init=1.0)
+    for one, take in worker.generate(asked, AUDIO):
+        before = in_slots[one.digest]
+        assert isinstance(before, GeneratedTake)
+        assert isinstance(take, GeneratedTake)
+        assert (before.notes["step"], take.notes["step"]) == ("slabs", "batches")
+        assert torch.equal(*(codec.unpack(each.attachments["codes"])[0] for each in (before, take)))
 
 
 @pytest.mark.parametrize(

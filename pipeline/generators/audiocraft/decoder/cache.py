@@ -2,7 +2,8 @@
 
 Attention is bounded to a length bucket. On the CPU each slot has a slab of its own and is attended to by itself,
 over a width that its own position alone decides; elsewhere one static tensor holds all slots, for one graph a bucket.
-A slot's two rows are its own condition and the null condition of classifier-free guidance.
+A slot's rows are the branches of its guidance: its own condition first, the null condition last, and between them, for
+double guidance, the style alone.
 """
 
 from __future__ import annotations
@@ -17,8 +18,6 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from pipeline.generators.audiocraft.decoder.weights import Weights
 
-HALVES = 2
-"""Rows of a slot: conditional, then unconditional."""
 TEXT_BUCKET = 32
 """Text is padded to a multiple of this many positions."""
 
@@ -43,7 +42,7 @@ class Cache(Protocol):
         """Take the slot back."""
 
     def fill(self, layer: int, slot: int, keys: torch.Tensor, values: torch.Tensor) -> None:
-        """Store positions 0 to n - 1: ``keys`` and ``values`` [2, n, heads, head_dim]."""
+        """Store positions 0 to n - 1: ``keys`` and ``values`` [branches, n, heads, head_dim]."""
 
     def begin(self, positions: Sequence[int | None]) -> int:
         """Prepare a step at the slots' positions (None: no cue there); what it returns names the step's graph."""
@@ -53,7 +52,7 @@ class Cache(Protocol):
         """The slots' positions, int64 [slots], on the device: part of the step's graph."""
 
     def attend(self, layer: int, projected: torch.Tensor) -> torch.Tensor:
-        """Self-attention of a step: ``projected`` [2 * slots, 3 * dim] to [2 * slots, dim]."""
+        """Self-attention of a step: ``projected`` [slots * branches, 3 * dim] to [slots * branches, dim]."""
         ...
 
 
@@ -64,9 +63,10 @@ class StaticCache:
     so the bucket, which neighbours decide, changes no bit of a row.
     """
 
-    def __init__(self, weights: Weights, slots: int, capacity: int) -> None:
+    def __init__(self, weights: Weights, slots: int, capacity: int, branches: int = 2) -> None:
         self._weights = weights
-        self._rows = slots * HALVES
+        self._branches = branches
+        self._rows = slots * branches
         self._capacity = bucket_of(capacity)
         shape = (len(weights.layers), self._rows, weights.heads_count, self._capacity, weights.head_dim)
         self._keys = torch.zeros(shape, dtype=weights.dtype, device=weights.device)
@@ -83,7 +83,7 @@ class StaticCache:
         if capacity > self._capacity:
             raise ValueError(f"{capacity} positions are more than the cache's {self._capacity}")
         # A weight of zero does not hide a NaN that the slot's last cue may have left.
-        rows = slice(slot * HALVES, (slot + 1) * HALVES)
+        rows = self._rows_of(slot)
         self._keys[:, rows].zero_()
         self._values[:, rows].zero_()
 
@@ -92,7 +92,7 @@ class StaticCache:
 
     def fill(self, layer: int, slot: int, keys: torch.Tensor, values: torch.Tensor) -> None:
         """See `Cache.fill`."""
-        rows, count = slice(slot * HALVES, (slot + 1) * HALVES), keys.shape[1]
+        rows, count = self._rows_of(slot), keys.shape[1]
         self._keys[layer, rows, :, :count] = keys.transpose(1, 2)
         self._values[layer, rows, :, :count] = values.transpose(1, 2)
 
@@ -104,7 +104,7 @@ class StaticCache:
 
     def at(self, positions: torch.Tensor) -> None:
         """See `Cache.at`."""
-        self._positions = positions.repeat_interleave(HALVES)[:, None]
+        self._positions = positions.repeat_interleave(self._branches)[:, None]
         # Once a step for all layers, as the numbers that the kernel adds to its scores: a mask of True and False
         # it would turn into them in every layer.
         allowed = (self._places[: self._width] <= self._positions)[:, None, None]
@@ -126,9 +126,12 @@ class StaticCache:
             )
         return seen.reshape(self._rows, weights.dim)
 
+    def _rows_of(self, slot: int) -> slice:
+        return slice(slot * self._branches, (slot + 1) * self._branches)
+
 
 class Text(Protocol):
-    """Keys and values of the slots' texts; the unconditional rows have none."""
+    """Keys and values of the slots' texts, which the first branch alone looks at."""
 
     def admit(self, slot: int, text: torch.Tensor) -> None:
         """Project ``text`` [positions, dim] for ``slot``."""
@@ -152,7 +155,7 @@ def _upright(rows: torch.Tensor) -> torch.Tensor:
 
 
 class TextCache:
-    """Keys and values of each slot's text, projected once a cue; the unconditional rows have none.
+    """Keys and values of each slot's text, projected once a cue; the first branch alone looks at them.
 
     ``width`` positions for every slot, so that one product serves them all and its shape is nobody's own.
     """

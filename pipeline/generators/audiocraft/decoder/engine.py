@@ -33,6 +33,8 @@ class Room:
     """Positions of all cues together."""
     text: int = TEXT_BUCKET
     """Positions of the longest text."""
+    branches: int = 2
+    """Rows of a cue: 2 under guidance, 3 under double guidance."""
 
 
 @dataclass(slots=True)
@@ -65,8 +67,9 @@ class SlotDecoder:
         self._room = room
         self._device = device = weights.device
         slots, size = room.slots, room.capacity + 1
-        parts = ways.parts(way or ways.usual(weights), weights, slots, room.capacity, room.text)
-        self._cache, self._text, self._transformer = parts
+        self._cache, self._text, self._transformer = ways.parts(
+            way or ways.usual(weights), weights, slots, room.capacity, room.text, room.branches
+        )
         self._sampler = SlotSampler(slots, weights.card, everyone, device)
         special = int(lm.special_token_id)
         self._special = special
@@ -128,6 +131,8 @@ class SlotDecoder:
 
     def _admit(self, index: int, cue: Cue, size: int, row: Row) -> _Slot[Cue]:
         """Give slot ``index`` to ``cue``: its conditions, its known codes, and all before its first draw."""
+        if row.condition.branches != self._room.branches:
+            raise ValueError(f"a cue of {row.condition.branches} rows in a decoder for {self._room.branches}")
         score = Score(self._lm, row, self._codes.device)
         self._codes[index] = self._special
         self._codes[index, :, : score.steps] = score.codes
@@ -140,7 +145,9 @@ class SlotDecoder:
             self._text.admit(index, text)
         if position:
             known = self._transformer.embed(score.codes[:, : score.first - 1].T)
-            self._transformer.prefill(index, torch.cat([prefix, known.expand(2, -1, -1)], dim=1))
+            self._transformer.prefill(
+                index, torch.cat([prefix, known.expand(self._room.branches, -1, -1)], dim=1)
+            )
         self._sampler.admit(index, row)
         self._sound[index] = True
         self._numbers[:, index] = torch.tensor([score.first - 1, position, 1])
@@ -188,12 +195,12 @@ class SlotDecoder:
 def inputs_of(lm: Any, row: Row) -> tuple[torch.Tensor, torch.Tensor | None]:
     """What the model hears besides tokens, put together by AudioCraft's own fuser.
 
-    Returns what is prepended, float32 [2, n, dim], and the text for cross-attention, [positions, dim] or None.
-    Raises `ValueError` where the unconditional half hears a text that is not zero.
+    Returns what is prepended, float32 [branches, n, dim], and the text for cross-attention, [positions, dim] or None.
+    Raises `ValueError` where a branch other than the first hears a text that is not zero.
     """
-    start = torch.zeros((2, 1, lm.dim), device=row.prompt.device)
+    start = torch.zeros((row.condition.branches, 1, lm.dim), device=row.prompt.device)
     joined, cross = lm.fuser(start, row.condition.tensors)
-    if cross is not None and bool(cross[1].any()):
+    if cross is not None and bool(cross[1:].any()):
         raise ValueError("the null condition is not zero, so its cross-attention cannot be left out")
     return joined[:, :-1].float(), None if cross is None else cross[0]
 

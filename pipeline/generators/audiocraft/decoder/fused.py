@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import torch
 
 from pipeline.generators.audiocraft.decoder import kernels
-from pipeline.generators.audiocraft.decoder.cache import HALVES, StaticCache, TextCache
+from pipeline.generators.audiocraft.decoder.cache import StaticCache, TextCache
 from pipeline.generators.audiocraft.decoder.transformer import Transformer
 from pipeline.generators.audiocraft.decoder.weights import Norm, Weights
 
@@ -18,8 +18,8 @@ from pipeline.generators.audiocraft.decoder.weights import Norm, Weights
 class FusedCache(StaticCache):
     """`StaticCache`, of which each row's own past alone is read."""
 
-    def __init__(self, weights: Weights, slots: int, capacity: int) -> None:
-        super().__init__(weights, slots, capacity)
+    def __init__(self, weights: Weights, slots: int, capacity: int, branches: int = 2) -> None:
+        super().__init__(weights, slots, capacity, branches)
         self._scratch = kernels.Scratch(
             self._rows, weights.heads_count, weights.head_dim, self._capacity, weights.device
         )
@@ -84,20 +84,20 @@ class FusedTransformer(Transformer):
 
     def step(self, tokens: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
         """See `Transformer.step`."""
-        weights = self._weights
+        weights, branches = self._weights, self._branches
         self._cache.at(positions)
-        x = (self.embed(tokens) + self._places[positions]).repeat_interleave(HALVES, dim=0)
+        x = (self.embed(tokens) + self._places[positions]).repeat_interleave(branches, dim=0)
         after = [*(layer.norm_self for layer in weights.layers[1:]), weights.norm]
         rows = self._normed(x, None, weights.layers[0].norm_self)
         for index, (layer, next_norm) in enumerate(zip(weights.layers, after, strict=True)):
             delta = layer.out(self._cache.attend(index, layer.query_keys_values(rows)))
             if layer.cross is not None and self._text is not None:
-                own = self._normed(x, delta, layer.cross.norm, every=HALVES)
+                own = self._normed(x, delta, layer.cross.norm, every=branches)
                 delta = layer.cross.out(self._text.attend(index, layer.cross.query(own)))
             rows = self._normed(x, delta, layer.norm_feed)
             rows = self._normed(x, layer.down(layer.up.gelu(rows)), next_norm)
         logits = weights.heads(rows)
-        return logits.view(-1, HALVES, weights.codebooks, weights.card)
+        return logits.view(-1, branches, weights.codebooks, weights.card)
 
     def _normed(
         self, x: torch.Tensor, delta: torch.Tensor | None, norm: Norm, every: int = 1
@@ -119,7 +119,7 @@ def trial(device: torch.device) -> str | None:
     seen = kernels.attend(projected, keys, values, positions, capacity, scratch).view(rows, heads, size)
     query = projected.view(rows, 3, heads, 1, size)[:, 0]
     for row in range(rows):
-        span = slice(0, int(positions[row // HALVES]) + 1)
+        span = slice(0, int(positions[row // 2]) + 1)
         own = torch.nn.functional.scaled_dot_product_attention(
             query[row].float(), keys[row, :, span].float(), values[row, :, span].float()
         )

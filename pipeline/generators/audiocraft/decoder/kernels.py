@@ -33,6 +33,7 @@ def _attend_chunk(
     row_stride,
     capacity,
     most_chunks,
+    BRANCHES: tl.constexpr,
     HEADS: tl.constexpr,
     SIZE: tl.constexpr,
     CHUNK: tl.constexpr,
@@ -40,7 +41,7 @@ def _attend_chunk(
 ):
     place, chunk = tl.program_id(0), tl.program_id(1)
     row, head = place // HEADS, place % HEADS
-    last = tl.load(positions + row // 2).to(tl.int32)
+    last = tl.load(positions + row // BRANCHES).to(tl.int32)
     start = chunk * CHUNK
     if start <= last:
         lanes = tl.arange(0, SIZE)
@@ -88,12 +89,13 @@ def _join_chunks(
     positions,
     seen,
     most_chunks,
+    BRANCHES: tl.constexpr,
     HEADS: tl.constexpr,
     SIZE: tl.constexpr,
     CHUNK: tl.constexpr,
 ):
     place = tl.program_id(0)
-    last = tl.load(positions + place // HEADS // 2).to(tl.int32)
+    last = tl.load(positions + place // HEADS // BRANCHES).to(tl.int32)
     lanes = tl.arange(0, SIZE)
     one = tl.arange(0, 1)
     first = place * most_chunks
@@ -192,10 +194,12 @@ def attend(
     """One query a row over its own past: stores the newest key and value, and returns what was seen [rows, dim].
 
     ``projected`` [rows, 3 * dim] queries, keys, values of this step; ``keys`` and ``values`` [rows, heads, capacity,
-    size]; ``positions`` int64 [rows / 2], the newest position of each slot; ``width`` at least the longest of them + 1.
+    size]; ``positions`` int64 [rows / branches], the newest position of each slot; ``width`` at least the longest of
+    them + 1.
     """
     rows, heads, capacity, size = keys.shape
     chunks = min(-(-width // CHUNK), scratch.chunks)
+    branches = rows // positions.shape[0]
     _attend_chunk[(rows * heads, chunks)](
         projected,
         keys,
@@ -208,6 +212,7 @@ def attend(
         projected.stride(0),
         capacity,
         scratch.chunks,
+        BRANCHES=branches,
         HEADS=heads,
         SIZE=size,
         CHUNK=CHUNK,
@@ -222,6 +227,7 @@ def attend(
         positions,
         seen,
         scratch.chunks,
+        BRANCHES=branches,
         HEADS=heads,
         SIZE=size,
         CHUNK=CHUNK,
@@ -267,7 +273,8 @@ def add_and_norm(
 ) -> torch.Tensor:
     """Add ``delta`` to ``x`` float32 [rows, dim] where it is, and return its layer norm in ``dtype``.
 
-    ``delta`` [rows, dim], or [rows / 2, dim] for the conditional rows alone. With ``every`` 2, only those rows' norm.
+    ``delta`` [rows, dim], or [rows / n, dim] for every n-th row alone, the conditional ones. With
+    ``every`` n, only those rows' norm.
     """
     rows, dim = x.shape
     normed = torch.empty((rows // every, dim), dtype=dtype, device=x.device)

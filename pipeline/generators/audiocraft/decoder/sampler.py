@@ -12,7 +12,7 @@ import torch
 
 from pipeline.generators.audiocraft import noise
 from pipeline.generators.audiocraft.rows import Row
-from pipeline.generators.audiocraft.sampling import Sampling
+from pipeline.generators.audiocraft.sampling import Sampling, guided
 
 _EVERYTHING = 2.0
 """A top-p that no sum of probabilities reaches."""
@@ -30,8 +30,8 @@ class SlotSampler:
         self._most = max((_limit(one, card) for one in everyone if _limit(one, card) < card), default=0)
         self._keys = torch.zeros(slots, dtype=torch.int64, device=device)
         self._limits = torch.full((slots, 1, 1), card, dtype=torch.int64, device=device)
-        self._numbers = torch.ones((4, slots, 1, 1), device=device)
-        self._greedy, self._temperature, self._top_p, self._cfg = self._numbers
+        self._numbers = torch.ones((5, slots, 1, 1), device=device)
+        self._greedy, self._temperature, self._top_p, self._cfg, self._cfg_text = self._numbers
 
     def admit(self, slot: int, row: Row) -> None:
         """Take the settings of ``row`` for ``slot``."""
@@ -42,16 +42,16 @@ class SlotSampler:
         self._temperature[slot] = asked.temperature if asked.temperature > 0 else 1.0
         self._top_p[slot] = asked.top_p if asked.top_p > 0 else _EVERYTHING
         self._cfg[slot] = asked.cfg
+        self._cfg_text[slot] = asked.cfg_text
 
     def draw(self, logits: torch.Tensor, steps: torch.Tensor) -> torch.Tensor:
-        """Tokens [slots, codebooks] for ``steps`` [slots] from ``logits`` [slots, 2, codebooks, card]."""
-        own, null = logits.float().unbind(1)
-        guided = null + (own - null) * self._cfg
-        probs = torch.softmax(guided / self._temperature, dim=-1)
+        """Tokens [slots, codebooks] for ``steps`` [slots] from ``logits`` [slots, branches, codebooks, card]."""
+        pushed = guided(logits.float().unbind(1), self._cfg, self._cfg_text)
+        probs = torch.softmax(pushed / self._temperature, dim=-1)
         probs = self._narrowed(probs)
         race = noise.exponential(self._keys, steps, probs.shape[1:])
         drawn = (probs / race).argmax(-1)
-        return torch.where(self._greedy[..., 0] > 0, guided.argmax(-1), drawn)
+        return torch.where(self._greedy[..., 0] > 0, pushed.argmax(-1), drawn)
 
     def _narrowed(self, probs: torch.Tensor) -> torch.Tensor:
         """``probs`` without what top-k and top-p leave out, not scaled up again: a race needs no scale."""

@@ -16,15 +16,14 @@ import torch
 from torch.nn.functional import scaled_dot_product_attention
 
 from pipeline.generators.audiocraft.decoder.attention import LANES, attend_numbers, attend_pairs
-from pipeline.generators.audiocraft.decoder.cache import HALVES
 from pipeline.generators.audiocraft.decoder.weights import Weights
 
 
 class SlabCache:
     """Keys and values of all slots: see `cache.Cache`."""
 
-    def __init__(self, weights: Weights, slots: int) -> None:
-        self._slabs = _Slabs(weights, slots, HALVES)
+    def __init__(self, weights: Weights, slots: int, branches: int = 2) -> None:
+        self._slabs = _Slabs(weights, slots, branches)
 
     def admit(self, slot: int, capacity: int) -> None:
         """See `Cache.admit`."""

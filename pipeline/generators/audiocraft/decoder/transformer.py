@@ -1,7 +1,7 @@
 """One step of the language model for all slots at once, and the prefill of one slot.
 
-Rows are slot by slot, the conditional before the unconditional. Sums along the way are float32; products are in the
-weights' dtype.
+Rows are slot by slot, the branches of a cue's guidance one after the other, conditional first, unconditional last. Sums
+along the way are float32; products are in the weights' dtype.
 """
 
 from __future__ import annotations
@@ -9,15 +9,18 @@ from __future__ import annotations
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 
-from pipeline.generators.audiocraft.decoder.cache import HALVES, Cache, Text
+from pipeline.generators.audiocraft.decoder.cache import Cache, Text
 from pipeline.generators.audiocraft.decoder.weights import Layer, Weights
 
 
 class Transformer:
     """A language model with the caches of its slots."""
 
-    def __init__(self, weights: Weights, cache: Cache, text: Text | None, capacity: int) -> None:
+    def __init__(
+        self, weights: Weights, cache: Cache, text: Text | None, capacity: int, branches: int
+    ) -> None:
         self._weights = weights
+        self._branches = branches
         self._cache = cache
         self._text = text
         self._places = weights.positions(capacity)
@@ -29,33 +32,33 @@ class Transformer:
         return self._weights.embedding[tokens + self._tables].sum(-2)
 
     def step(self, tokens: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
-        """Logits [slots, 2, codebooks, card] after ``tokens`` [slots, codebooks] at ``positions`` [slots]."""
-        weights = self._weights
+        """Logits [slots, branches, codebooks, card] after ``tokens`` [slots, codebooks] at ``positions`` [slots]."""
+        weights, branches = self._weights, self._branches
         self._cache.at(positions)
-        # Both halves hear the same tokens.
-        x = (self.embed(tokens) + self._places[positions]).repeat_interleave(HALVES, dim=0)
+        # All branches hear the same tokens.
+        x = (self.embed(tokens) + self._places[positions]).repeat_interleave(branches, dim=0)
         for index, layer in enumerate(weights.layers):
             projected = layer.query_keys_values(layer.norm_self(x).to(weights.dtype))
             x += layer.out(self._cache.attend(index, projected))
             if layer.cross is not None and self._text is not None:
-                own = x.view(-1, HALVES, weights.dim)[:, 0]
+                own = x.view(-1, branches, weights.dim)[:, 0]
                 query = layer.cross.query(layer.cross.norm(own).to(weights.dtype))
                 own += layer.cross.out(self._text.attend(index, query))
             x += _feed(layer, x, weights.dtype)
         logits = weights.heads(weights.norm(x).to(weights.dtype))
-        return logits.view(-1, HALVES, weights.codebooks, weights.card)
+        return logits.view(-1, branches, weights.codebooks, weights.card)
 
     def prefill(self, slot: int, inputs: torch.Tensor) -> None:
         """Fill the cache of ``slot`` with what comes before its first step.
 
-        ``inputs`` float32 [2, n, dim]: prepended conditions and the known tokens' embeddings, without positions.
+        ``inputs`` float32 [branches, n, dim]: prepended conditions and the known tokens' embeddings, without positions.
         """
         weights = self._weights
         count = inputs.shape[1]
         x = (inputs + self._places[:count]).reshape(-1, weights.dim)
         for index, layer in enumerate(weights.layers):
             projected = layer.query_keys_values(layer.norm_self(x).to(weights.dtype))
-            shape = (HALVES, count, 3, weights.heads_count, weights.head_dim)
+            shape = (self._branches, count, 3, weights.heads_count, weights.head_dim)
             query, keys, values = projected.view(shape).unbind(2)
             self._cache.fill(index, slot, keys, values)
             q, k, v = (one.transpose(1, 2) for one in (query, keys, values))

@@ -65,20 +65,23 @@ def _refusal(device: torch.device) -> str | None:
         return f"{type(error).__name__}: {error}"
 
 
-def parts(way: Way, weights: Weights, slots: int, capacity: int, text: int) -> Parts:
-    """The parts of ``way`` for ``slots`` cues of at most ``capacity`` positions and ``text`` positions of text."""
+def parts(way: Way, weights: Weights, slots: int, capacity: int, text: int, branches: int) -> Parts:
+    """The parts of ``way`` for ``slots`` cues of at most ``capacity`` positions and ``text`` positions of text.
+
+    ``branches`` are the rows of a slot: see `cache`.
+    """
     if way == "kernels":
-        own = fused.FusedCache(weights, slots, capacity)
+        own = fused.FusedCache(weights, slots, capacity, branches)
         read = fused.FusedText(weights, slots, text) if weights.has_cross else None
-        return Parts(own, read, fused.FusedTransformer(weights, own, read, capacity))
+        return Parts(own, read, fused.FusedTransformer(weights, own, read, capacity, branches))
     past: Cache
     texts: Text | None = None
     if way == "slabs":
-        past = SlabCache(weights, slots)
+        past = SlabCache(weights, slots, branches)
         if weights.has_cross:
             texts = SlabText(weights, slots)
     else:
-        past = StaticCache(weights, slots, capacity)
+        past = StaticCache(weights, slots, capacity, branches)
         if weights.has_cross:
             texts = TextCache(weights, slots, text)
-    return Parts(past, texts, Transformer(weights, past, texts, capacity))
+    return Parts(past, texts, Transformer(weights, past, texts, capacity, branches))

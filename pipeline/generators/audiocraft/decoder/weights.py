@@ -146,7 +146,7 @@ class Weights:
 
 
 def unsupported(lm: Any) -> str | None:
-    """What of ``lm`` a step here does not do, or None: published MusicGen and AudioGen models are all done."""
+    """What of ``lm`` a step here does not do, or None: published models but MAGNeT's are all done."""
     layers = list(lm.transformer.layers)
     attentions = [layer.self_attn for layer in layers]
     crosses = [_plain(layer.cross_attention) for layer in layers if layer.cross_attention is not None]
