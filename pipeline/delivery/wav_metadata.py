@@ -49,9 +49,13 @@ _NOT_XML = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 65534, 65535))
 """Characters that XML 1.0 cannot hold."""
 
 
+def _escaped(text: str) -> str:
+    return escape(text if text.isprintable() else text.translate(_NOT_XML))
+
+
 def _elements(pairs: Iterable[tuple[str, str | None]]) -> str:
     """One element for each pair that has something to say."""
-    return "".join(f"<{name}>{escape(text.translate(_NOT_XML))}</{name}>" for name, text in pairs if text)
+    return "".join([f"<{name}>{_escaped(text)}</{name}>" for name, text in pairs if text])
 
 
 def _aswg(labels: Labels, measured: Measurement | None, loop: bool) -> list[tuple[str, str | None]]:

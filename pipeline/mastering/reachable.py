@@ -135,6 +135,11 @@ class Reach:
     level: Floats
     """Highest magnitude within reach of each row; shape [rows]."""
 
+    @property
+    def samples(self) -> Floats:
+        """The channel itself."""
+        return self.around[BEFORE : BEFORE + self.length]
+
     def _windows(self, rows: Places) -> Floats:
         """Rows with their reach, shape [rows, row + 23]; a copy."""
         return np.asarray(_rows(self.around, len(self.level), _ROW + TAPS - 1)[rows])

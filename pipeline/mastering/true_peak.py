@@ -71,23 +71,34 @@ def _peak(near: Reach, times: int, least: float) -> float:
     return least
 
 
+def _channel_overs(near: Reach, times: int, ceiling: float) -> tuple[Places, Floats]:
+    """Samples n where one channel is above ``ceiling`` from n up to the next sample, and how high there."""
+    rows = near.rows_above(ceiling)
+    parts = [
+        near.places_above(rows.part(start, start + _ROWS), ceiling)
+        for start in range(0, len(rows.places), _ROWS)
+    ]
+    places = np.concatenate([*parts, np.zeros(0, np.intp)])
+    highest = np.abs(near.samples[places])
+    if times > 1:
+        np.maximum(highest, _between(near.around, places, times), out=highest)
+    above = highest > ceiling
+    return places[above], highest[above]
+
+
 def overs(clip: Clip, ceiling: float, *, circular: bool = False) -> tuple[Places, Floats]:
     """Where the true peak is above linear ``ceiling``: samples n in order, each with the highest magnitude of
     any channel from n up to the next sample, float32.
 
     With ``circular`` the clip is a loop: its end is heard before its start. Otherwise silence surrounds it.
     """
-    envelope = np.abs(clip.samples).max(axis=0, initial=0.0)
     times = oversampling(clip.rate)
-    if times > 1 and clip.length:
-        for channel in clip.samples:
-            near = reach(channel, circular)
-            rows = near.rows_above(ceiling)
-            for start in range(0, len(rows.places), _ROWS):
-                places = near.places_above(rows.part(start, start + _ROWS), ceiling)
-                envelope[places] = np.maximum(envelope[places], _between(near.around, places, times))
-    found = np.flatnonzero(envelope > ceiling)
-    return found, envelope[found]
+    found = [_channel_overs(reach(channel, circular), times, ceiling) for channel in clip.samples]
+    places, peaks = (np.concatenate(part) for part in zip(*found, strict=True))
+    order = np.argsort(places)
+    places, peaks = places[order], peaks[order]
+    firsts = np.flatnonzero(np.diff(places, prepend=-1))
+    return places[firsts], np.maximum.reduceat(peaks, firsts) if len(firsts) else peaks
 
 
 @dataclass(frozen=True, slots=True)
