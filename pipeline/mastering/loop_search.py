@@ -9,7 +9,6 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 from scipy.fft import rfft
-from scipy.signal import correlate
 
 from pipeline.audio import Clip
 
@@ -45,11 +44,15 @@ def _normalised(pattern: Floats, signal: Floats) -> Floats:
     """Correlation coefficient of ``pattern`` with ``signal`` at every lag where it fits, from -1 to 1."""
     size = len(pattern)
     centred = pattern - pattern.mean()
-    products = correlate(signal, centred, mode="valid")
-    sums = np.convolve(signal, np.ones(size), mode="valid")
-    squares = np.convolve(np.square(signal), np.ones(size), mode="valid")
+    products = np.correlate(signal, centred, mode="valid")
+    sums, squares = (_sliding_sums(values, size) for values in (signal, np.square(signal)))
     spread = np.sqrt(np.maximum(squares - np.square(sums) / size, 0.0) * np.square(centred).sum())
     return np.asarray(np.where(spread > 1e-9, products / np.maximum(spread, 1e-9), 0.0))
+
+
+def _sliding_sums(values: Floats, size: int) -> Floats:
+    running = np.concatenate(([0.0], np.cumsum(values)))
+    return np.asarray(running[size:] - running[:-size])
 
 
 def tempo_length(clip: Clip, length: int, furthest: float = _DRIFT) -> tuple[int, float]:
