@@ -19,7 +19,7 @@ def ramp(length: int, curve: FadeCurve = "s_curve") -> npt.NDArray[np.float64]:
     """Gain rising from 0 towards 1 over ``length`` samples, never quite reaching either end.
 
     "s_curve" (half a cosine) has no corner at either end, "equal_power" is a quarter of a sine, "linear" a
-    straight line, "exponential" rises evenly in decibels, from 60 dB below. Read-only: most sounds of a build share a few.
+    straight line, "exponential" rises evenly in decibels, from 60 dB below. Read-only, since sounds share curves.
 
     >>> [round(float(gain), 3) for gain in ramp(3, "linear")]
     [0.25, 0.5, 0.75]

@@ -97,6 +97,8 @@ def overs(clip: Clip, ceiling: float, *, circular: bool = False) -> tuple[Places
     places, peaks = (np.concatenate(part) for part in zip(*found, strict=True))
     order = np.argsort(places)
     places, peaks = places[order], peaks[order]
+    if clip.channels == 1:
+        return places, peaks
     firsts = np.flatnonzero(np.diff(places, prepend=-1))
     return places[firsts], np.maximum.reduceat(peaks, firsts) if len(firsts) else peaks
 
