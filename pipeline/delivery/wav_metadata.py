@@ -49,13 +49,13 @@ _NOT_XML = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 65534, 65535))
 """Characters that XML 1.0 cannot hold."""
 
 
-def _escaped(text: str) -> str:
-    return escape(text if text.isprintable() else text.translate(_NOT_XML))
-
-
 def _elements(pairs: Iterable[tuple[str, str | None]]) -> str:
-    """One element for each pair that has something to say."""
-    return "".join([f"<{name}>{_escaped(text)}</{name}>" for name, text in pairs if text])
+    """One element for each pair that has something to say. What needs no escaping is seen at one look at all."""
+    told = [(name, text) for name, text in pairs if text]
+    whole = "".join([text for _, text in told])
+    if not whole.isprintable() or any(mark in whole for mark in "&<>"):
+        told = [(name, escape(text.translate(_NOT_XML))) for name, text in told]
+    return "".join([f"<{name}>{text}</{name}>" for name, text in told])
 
 
 def _aswg(labels: Labels, measured: Measurement | None, loop: bool) -> list[tuple[str, str | None]]:

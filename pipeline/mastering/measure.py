@@ -68,14 +68,14 @@ def _rms(clip: Clip) -> float:
     """Root mean square of all channels, 0.0 for an empty clip."""
     power = 0.0
     for rows, rest in map(_rows, clip.samples):
-        power += float(np.vecdot(rows, rows).sum(dtype=np.float64)) + float(np.vecdot(rest, rest))
+        power += sum(np.vecdot(rows, rows).tolist()) + float(np.vecdot(rest, rest))
     return math.sqrt(power / clip.samples.size) if power else 0.0
 
 
 def channel_means(clip: Clip) -> Means:
     """Mean of each channel, shape [channels]; 0.0 for an empty clip. By BLAS, which sums up thrice as quickly."""
     parts = [_rows(channel) for channel in clip.samples]
-    sums = [(rows @ _ONES).sum(dtype=np.float64) + rest.sum(dtype=np.float64) for rows, rest in parts]
+    sums = [sum((rows @ _ONES).tolist()) + float(rest @ _ONES[: len(rest)]) for rows, rest in parts]
     return np.array(sums) / max(clip.length, 1)
 
 
