@@ -166,7 +166,8 @@ def _pydub(job: Job, by_soxr: bool) -> bytes:
         samples = soxr.resample(_floats(sound), sound.frame_rate, RATE, quality="HQ")
     else:
         samples = _floats(sound.set_frame_rate(RATE))
-    heard = np.pad(samples, ((0, max(0, round(0.4 * RATE) - len(samples))), (0, 0)))
+    missing = round(0.4 * RATE) - len(samples)
+    heard = np.pad(samples, ((0, missing), (0, 0))) if missing > 0 else samples
     loudness = pyloudnorm.Meter(RATE).integrated_loudness(heard)
     samples = pyloudnorm.normalize.loudness(samples, loudness, job.spec.loudness_lufs)
     peak = float(np.abs(samples).max())

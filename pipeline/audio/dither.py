@@ -9,12 +9,12 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.audio.clip import Clip
+from pipeline.audio.clip import Clip, Samples
 
 Depth = Literal["16", "24", "float"]
 """Bits a sample: signed integers of 16 or 24, or IEEE float32."""
 
-_PART = 16_384
+_PART = 32_768
 """Samples of all channels that are made integers at a time: what fits a core's cache."""
 
 Integers = npt.NDArray[np.int32]
@@ -28,11 +28,10 @@ def _content_seed(clip: Clip) -> int:
     )
 
 
-def interleaved(clip: Clip, start: int = 0, stop: int | None = None) -> npt.NDArray[np.float32]:
-    """Samples ``start`` to ``stop`` as files hold them: little-endian float32 of shape [samples, channels]."""
-    part = clip.samples[:, start:stop]
-    frames = np.empty(part.shape[::-1], "<f4")
-    for place, channel in enumerate(part):
+def interleaved(clip: Clip) -> npt.NDArray[np.float32]:
+    """Samples as files hold them: little-endian float32 of shape [samples, channels]."""
+    frames = np.empty(clip.samples.shape[::-1], "<f4")
+    for place, channel in enumerate(clip.samples):
         frames[:, place] = channel
     return frames
 
@@ -54,9 +53,9 @@ def quantise(clip: Clip, bits: int) -> Integers:
     silence. 24 bit is rounded without dither: its step is below any converter's noise. Samples beyond full
     scale are held at it.
     """
-    values = interleaved(clip)
     if bits == 24:
-        return _quantised24(values)
+        return _quantised24(clip.samples)
+    values = interleaved(clip)
     scale = np.float32(1 << (bits - 1))
     values = np.clip(values, -1.0, 1.0, out=values)
     values *= scale
@@ -65,10 +64,12 @@ def quantise(clip: Clip, bits: int) -> Integers:
     return np.clip(values, -scale, scale - 1, out=values).astype("<i4")
 
 
-def _quantised24(frames: npt.NDArray[np.float32]) -> Integers:
-    """Rounded to 24 bit and held at full scale, in place of ``frames``."""
+def _quantised24(samples: Samples) -> Integers:
+    """``samples`` of shape [channels, samples] interleaved, rounded to 24 bit and held at full scale."""
     scale = np.float32(1 << 23)
-    frames *= scale
+    frames = np.empty(samples.shape[::-1], np.float32)
+    for place, channel in enumerate(samples):
+        np.multiply(channel, scale, out=frames[:, place])
     np.rint(frames, out=frames)
     if frames.max(initial=0.0) >= scale or frames.min(initial=0.0) < -scale:
         np.clip(frames, -scale, scale - 1, out=frames)
@@ -81,12 +82,13 @@ def _pcm24(clip: Clip) -> memoryview:
     Integers of four bytes are laid down three bytes apart, so that each covers the highest byte of the one
     before.
     """
-    packed = np.empty(3 * clip.length * clip.channels + 1, np.uint8)
+    packed = np.empty(3 * clip.samples.size + 1, np.uint8)
+    places = np.ndarray((clip.samples.size,), "<i4", packed.data, 0, (3,))
     step = max(1, _PART // clip.channels)
     for start in range(0, clip.length, step):
-        flat = _quantised24(interleaved(clip, start, start + step)).reshape(-1)
-        place = np.ndarray(flat.shape, "<i4", packed.data, 3 * start * clip.channels, (3,))
-        place[:] = flat
+        flat = _quantised24(clip.samples[:, start : start + step]).reshape(-1)
+        first = start * clip.channels
+        places[first : first + len(flat)] = flat
     return packed[:-1].data
 
 

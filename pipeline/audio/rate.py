@@ -19,16 +19,13 @@ _REACH_S = 0.05
 
 
 def _convert(samples: Samples, rates: tuple[float, float], first: int, length: int) -> Samples:
-    """soxr from and to ``rates`` channel by channel: ``length`` samples from ``first`` on.
+    """soxr from and to ``rates``, each channel by itself: ``length`` samples from ``first`` on.
 
     soxr may round an uneven end to one sample fewer, which stays silent.
     """
-    fitted = np.empty((len(samples), length), np.float32)
-    for channel, target in zip(samples, fitted, strict=True):
-        converted = soxr.resample(channel, *rates, quality=QUALITY)[first : first + length]
-        target[: len(converted)] = converted
-        target[len(converted) :] = 0.0
-    return fitted
+    converted = soxr.resample(samples.T, *rates, quality=QUALITY).T[:, first : first + length]
+    missing = length - converted.shape[1]
+    return np.pad(converted, ((0, 0), (0, missing))) if missing else converted
 
 
 def resample(clip: Clip, rate: int) -> Clip:

@@ -50,8 +50,12 @@ _NOT_XML = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 65534, 65535))
 
 
 def _elements(pairs: Iterable[tuple[str, str | None]]) -> str:
-    """One element for each pair that has something to say."""
-    return "".join(f"<{name}>{escape(text.translate(_NOT_XML))}</{name}>" for name, text in pairs if text)
+    """One element for each pair that has something to say. What needs no escaping is seen at one look at all."""
+    told = [(name, text) for name, text in pairs if text]
+    whole = "".join([text for _, text in told])
+    if not whole.isprintable() or any(mark in whole for mark in "&<>"):
+        told = [(name, escape(text.translate(_NOT_XML))) for name, text in told]
+    return "".join([f"<{name}>{text}</{name}>" for name, text in told])
 
 
 def _aswg(labels: Labels, measured: Measurement | None, loop: bool) -> list[tuple[str, str | None]]:

@@ -24,10 +24,11 @@ from pipeline.mastering.level import (
 )
 from pipeline.mastering.limiter import MARGIN_DB, apply_gain
 from pipeline.mastering.loudness import energies
-from pipeline.mastering.measure import Measurement, measurement
+from pipeline.mastering.measure import Measurement, channel_means, measurement
 from pipeline.mastering.seam import Seam, measure_seam
 from pipeline.mastering.shape import Shaped, Step, TakeInput, shape
-from pipeline.mastering.turning import Loop, endless_peak, limit_endless
+from pipeline.mastering.true_peak import Peaks, sample_peak
+from pipeline.mastering.turning import Loop, endless_peaks, limit_endless
 
 TOLERANCE_LU = 0.2
 _ROUNDS = 4
@@ -84,7 +85,7 @@ class _Raised:
 
 
 def _levels(clip: Clip, loop: Loop | None) -> Levels:
-    return Levels(energies(clip), endless_peak(clip, loop), clip.seconds)
+    return Levels(energies(clip), endless_peaks(clip, loop), clip.seconds)
 
 
 def _try_shape(take: TakeInput, spec: MasteringSpec) -> Shaped | MasteringError:
@@ -110,14 +111,13 @@ def _raise(shaped: Shaped, levels: Levels, gain_db: float, spec: MasteringSpec) 
     """Gain and limiter; what is known by scaling is not measured again."""
     gain = float(np.float32(amplitude(gain_db)))
     clip = apply_gain(shaped.clip, gain_db)
-    if levels.true_peak * gain <= amplitude(spec.true_peak_dbtp - MARGIN_DB):
-        scaled = Levels(levels.energies.scaled(gain), levels.true_peak * gain, levels.seconds)
-        return _Raised(clip, 0.0, scaled)
+    if levels.peaks.true * gain <= amplitude(spec.true_peak_dbtp - MARGIN_DB):
+        return _Raised(clip, 0.0, levels.scaled(gain))
     limited = limit_endless(clip, spec.true_peak_dbtp, shaped.loop)
-    peak = limited.true_peak
-    if peak is None:
+    if limited.true_peak is None:
         return _Raised(limited.clip, limited.reduction_db, _levels(limited.clip, shaped.loop))
-    return _Raised(limited.clip, limited.reduction_db, Levels(energies(limited.clip), peak, levels.seconds))
+    peaks = Peaks(sample_peak(limited.clip), limited.true_peak)
+    return _Raised(limited.clip, limited.reduction_db, Levels(energies(limited.clip), peaks, levels.seconds))
 
 
 def _raise_group(
@@ -177,7 +177,7 @@ def _finish(
         loop=shaped.loop,
         gain_db=gain_db,
         limited_db=one.limited_db,
-        measured=measurement(one.clip, one.levels.energies, one.levels.true_peak),
+        measured=measurement(one.clip, one.levels.energies, one.levels.peaks, channel_means(one.clip)),
         chain=tuple(steps),
         deviation=deviation,
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import numpy.typing as npt
 
@@ -12,16 +14,22 @@ _RANGE = 1000.0
 """Of the exponential curve: it comes from 60 dB below."""
 
 
+@lru_cache(maxsize=8)
 def ramp(length: int, curve: FadeCurve = "s_curve") -> npt.NDArray[np.float64]:
     """Gain rising from 0 towards 1 over ``length`` samples, never quite reaching either end.
 
     "s_curve" (half a cosine) has no corner at either end, "equal_power" is a quarter of a sine, "linear" a
-    straight line, "exponential" rises evenly in decibels, from 60 dB below.
+    straight line, "exponential" rises evenly in decibels, from 60 dB below. Read-only, since sounds share curves.
 
     >>> [round(float(gain), 3) for gain in ramp(3, "linear")]
     [0.25, 0.5, 0.75]
     """
-    place = np.arange(1, length + 1) / (length + 1)
+    gains = _curve(np.arange(1, length + 1) / (length + 1), curve)
+    gains.flags.writeable = False
+    return gains
+
+
+def _curve(place: npt.NDArray[np.float64], curve: FadeCurve) -> npt.NDArray[np.float64]:
     match curve:
         case "linear":
             return place

@@ -11,6 +11,7 @@ from pipeline.errors import MasteringError
 from pipeline.manifest.spec import MasteringSpec
 from pipeline.mastering.decibel import level
 from pipeline.mastering.loudness import Energies
+from pipeline.mastering.true_peak import Peaks
 
 Method = Literal["integrated", "momentary", "peak"]
 
@@ -31,14 +32,17 @@ class Levels:
     """What one variation measures before gain."""
 
     energies: Energies
-    true_peak: float
-    """Linear."""
+    peaks: Peaks
     seconds: float
+
+    def scaled(self, gain: float) -> Levels:
+        """Levels after a linear ``gain`` of float32."""
+        return Levels(self.energies.scaled(gain), self.peaks.scaled(gain), self.seconds)
 
     def by(self, method: Method) -> float:
         """Level in LUFS (dBTP for "peak"). Raises `MasteringError` for silence and next to silence."""
         loudest = self.energies.momentary_max()
-        peak = level(self.true_peak)
+        peak = level(self.peaks.true)
         if loudest is None or peak is None or (loudest < SILENT_LUFS and method != "peak"):
             found = "silence" if loudest is None else f"{loudest:.1f} LUFS at its loudest"
             raise MasteringError(
@@ -91,7 +95,7 @@ class GainPlan:
 def plan_gain(levels: Sequence[Levels], method: Method, spec: MasteringSpec) -> GainPlan:
     """The gain that brings the group's power mean to the target, as far as gain and ceiling allow."""
     wanted = target_for(method, spec) - power_mean([one.by(method) for one in levels])
-    highest_peak = max(level(one.true_peak) or -math.inf for one in levels)
+    highest_peak = max(level(one.peaks.true) or -math.inf for one in levels)
     ceiling_db = spec.true_peak_dbtp + MOST_LIMITING_DB - highest_peak
     most = round_gain(min(MOST_GAIN_DB, ceiling_db))
     if wanted <= most:

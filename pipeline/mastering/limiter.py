@@ -10,6 +10,7 @@ be sure of what lies between the samples.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,9 +82,9 @@ def _between_nodes(nodes: Floats, step: int) -> Floats:
     """Straight lines from node to node, ``step`` samples each; shape [(nodes - 1) * step]."""
     if step == 1:
         return nodes[:-1]
-    lines = (nodes[1:] - nodes[:-1])[:, None] * (np.arange(step) / step)
-    lines += nodes[:-1, None]
-    return lines.reshape(-1)
+    share = np.arange(step) / step
+    ends = np.stack([nodes[:-1], nodes[1:]], axis=1)
+    return (ends @ np.stack([1.0 - share, share])).reshape(-1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +99,15 @@ class _Curve:
     def stop(self) -> int:
         """The sample after the last one that is changed."""
         return self.start + len(self.gain)
+
+
+def _least(curves: Sequence[_Curve]) -> float:
+    """The least gain that any sample gets of all ``curves``, one after the other."""
+    first = min(curve.start for curve in curves)
+    gain = np.ones(max(curve.stop for curve in curves) - first)
+    for curve in curves:
+        gain[curve.start - first : curve.stop - first] *= curve.gain
+    return float(gain.min())
 
 
 def _curve(places: Places, peaks: Singles, ceiling: float, clip: Clip, circular: bool) -> _Curve:
@@ -176,22 +186,22 @@ def limit(clip: Clip, ceiling_dbtp: float, *, circular: bool = False) -> Limited
     over = near.above(ceiling)
     if not len(over.places):
         return Limited(clip, 0.0)
-    gain = np.ones(clip.length)
+    curves: list[_Curve] = []
     aim = ceiling
     held = clip
     for _ in range(_TRIES):
         curve = _curve(over.places, over.peaks, aim, clip, circular)
-        gain[curve.start : curve.stop] *= curve.gain
+        curves.append(curve)
         held = _held(held, curve)
         near = near.after(held, curve, floor, circular)
         over = near.above(ceiling)
         if not len(over.places):
             peak = float(near.peaks.max()) if len(near.peaks) else None
-            return Limited(held, _reduction_db(gain), peak)
+            return Limited(held, _reduction_db(_least(curves)), peak)
         aim *= 0.999
     rest = ceiling / float(over.peaks.max()) * (1.0 - 1e-6)
-    return Limited(Clip(held.samples * np.float32(rest), clip.rate), _reduction_db(gain * rest))
+    return Limited(Clip(held.samples * np.float32(rest), clip.rate), _reduction_db(_least(curves) * rest))
 
 
-def _reduction_db(gain: Floats) -> float:
-    return float(-20.0 * np.log10(gain.min()))
+def _reduction_db(least: float) -> float:
+    return -20.0 * math.log10(least)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from pipeline.audio import Clip, Samples
 from pipeline.errors import MasteringError
@@ -85,36 +87,40 @@ def blend(old: Samples, new: Samples) -> Samples:
     and Zoelzer, "Signal-matched power-complementary cross-fading and dry-wet mixing", DAFx 2016).
     """
     fading, rising = old.astype(np.float64), new.astype(np.float64)
-    power = float(np.sqrt(np.square(fading).sum() * np.square(rising).sum()))
-    shared = max(0.0, float((fading * rising).sum()) / power) if power > 0.0 else 0.0
-    angle = 0.5 * np.pi * ramp(old.shape[1])
-    rise = np.sin(angle)
+    power = float(np.sqrt(np.vdot(fading, fading) * np.vdot(rising, rising)))
+    shared = max(0.0, float(np.vdot(fading, rising)) / power) if power > 0.0 else 0.0
+    rise = _rise(old.shape[1])
     fall = rise[::-1]
     even = np.sqrt(1.0 + 2.0 * shared * rise * fall)
-    return ((rising * rise + fading * fall) / even).astype(np.float32)
+    rising *= rise / even
+    rising += fading * (fall / even)
+    return rising.astype(np.float32)
 
 
-def crossfade_wrap(clip: Clip, length: int, overlap: int) -> Clip:
-    """The first ``length`` samples, their head blended with the ``overlap`` samples that follow them, so that the
-    last sample leads into what really came after it. See `blend`."""
-    samples = clip.samples[:, :length].copy()
-    if overlap:
-        samples[:, :overlap] = blend(clip.samples[:, length : length + overlap], clip.samples[:, :overlap])
-    return Clip(samples, clip.rate)
+@lru_cache(maxsize=8)
+def _rise(length: int) -> npt.NDArray[np.float64]:
+    return np.asarray(np.sin(0.5 * np.pi * ramp(length)))
 
 
-def calm_upbeat(clip: Clip, place: int = 0) -> int:
-    """By how many samples the loop that begins at ``place`` of ``clip`` should begin earlier, so that it wraps in
-    its calmest moment before the first beat: where the highs, which an attack has most of, are lowest.
+def wrapped(samples: Samples, length: int, overlap: int) -> tuple[Samples, Samples]:
+    """The loop that the first ``length`` samples make, in two parts: its head, blended with the ``overlap`` samples
+    that follow the loop, so that the last sample leads into what really came after it, and the rest. See `blend`."""
+    head = blend(samples[:, length : length + overlap], samples[:, :overlap])
+    return head, samples[:, overlap:length]
 
-    At place 0 the clip's own end comes before. 0 where there is no room.
+
+def calm_upbeat(before: Samples, after: Samples, rate: int) -> int:
+    """By how many samples the loop that begins with ``after`` should begin earlier, in ``before``, so that it wraps
+    in its calmest moment before the first beat: where the highs, which an attack has most of, are lowest.
+
+    0 where there is no room.
     """
-    first, last = (round(seconds * clip.rate) for seconds in _UPBEAT_S)
-    window = max(1, round(_CALM_S * clip.rate))
-    if clip.length < 2 * (last + window) or 0 < place < last + 1:
+    first, last = (round(seconds * rate) for seconds in _UPBEAT_S)
+    window = max(1, round(_CALM_S * rate))
+    if before.shape[1] <= last or after.shape[1] < window:
         return 0
-    near = clip.samples[:, np.arange(place - last - 1, place + window) % clip.length]
-    highs = np.square(np.diff(near.astype(np.float64), axis=1)).sum(axis=0)
+    near = np.concatenate([before[:, -last - 1 :], after[:, :window]], axis=1, dtype=np.float64)
+    highs = np.square(np.diff(near, axis=1)).sum(axis=0)
     power = np.convolve(highs, np.ones(window), "valid")[: last - first + 1]
     return last - int(power.argmin())
 
@@ -130,16 +136,15 @@ def crossfade_back(clip: Clip, start: int, end: int, overlap: int) -> Clip:
     return Clip(samples, clip.rate)
 
 
-def _cut(clip: Clip, start: int, length: int) -> tuple[Clip, dict[str, Any]]:
-    """The loop of ``length`` samples from ``start``, crossfaded, and what was done."""
-    rest = Clip(clip.samples[:, start:], clip.rate)
-    overlap = _crossfade_room(length, rest.length - length, clip.rate)
+def _cut(clip: Clip, start: int, length: int) -> tuple[Samples, Samples, dict[str, Any]]:
+    """The loop of ``length`` samples from ``start``, crossfaded, as `wrapped` gives it, and what was done."""
+    overlap = _crossfade_room(length, clip.length - start - length, clip.rate)
     how = {
         "start_s": round(start / clip.rate, 6),
         "length_s": round(length / clip.rate, 6),
         "crossfade_s": round(overlap / clip.rate, 6),
     }
-    return crossfade_wrap(rest, length, overlap), how
+    return *wrapped(clip.samples[:, start:], length, overlap), how
 
 
 def _on_grid(clip: Clip, plan: LoopPlan, bpm: float, beats: int, length: int) -> LoopCut:
@@ -147,13 +152,15 @@ def _on_grid(clip: Clip, plan: LoopPlan, bpm: float, beats: int, length: int) ->
     played, match = (length, 0.0) if plan.exact else tempo_length(clip, length)
     overlap = round(SHORTEST_CROSSFADE_S * clip.rate)
     played = played if played + overlap <= clip.length else length
-    found, how = _cut(clip, 0, played)
-    upbeat = calm_upbeat(found)
-    found = Clip(np.roll(found.samples, upbeat, axis=1), clip.rate)
+    head, body, how = _cut(clip, 0, played)
+    upbeat = calm_upbeat(body, head, clip.rate)
+    turned = body.shape[1] - upbeat
+    found = np.concatenate([body[:, turned:], head, body[:, :turned]], axis=1)
     asked = _beat_lengths(plan.loop_s, bpm, clip.rate)[0][1]
     tempo = round(beats * 60.0 * clip.rate / played, 3)
     told = {"upbeat_s": round(upbeat / clip.rate, 6), "beats": beats, "bpm": tempo, "match": match}
-    return LoopCut(found, (0, found.length), {**how, **told, "shortened": length < asked})
+    shortened = length < asked
+    return LoopCut(Clip(found, clip.rate), (0, played), {**how, **told, "shortened": shortened})
 
 
 def _free(clip: Clip, plan: LoopPlan) -> LoopCut:
@@ -164,10 +171,11 @@ def _free(clip: Clip, plan: LoopPlan) -> LoopCut:
     length = min(length, clip.length - min(round(SHORTEST_CROSSFADE_S * clip.rate), clip.length // 5))
     wanted = min(round(CROSSFADE_S * clip.rate), length // 4, clip.length - length)
     start, difference = best_start(clip, length, wanted)
-    found, how = _cut(clip, start, length)
+    *parts, how = _cut(clip, start, length)
     told = {"beats": None, "match": match, "difference_db": difference}
     shortened = length < round(plan.loop_s * clip.rate * (1.0 - _FREE_DRIFT))
-    return LoopCut(found, (0, found.length), {**how, **told, "shortened": shortened})
+    found = Clip(np.concatenate(parts, axis=1), clip.rate)
+    return LoopCut(found, (0, length), {**how, **told, "shortened": shortened})
 
 
 def _after_intro(clip: Clip, plan: LoopPlan) -> LoopCut:
@@ -183,9 +191,7 @@ def _after_intro(clip: Clip, plan: LoopPlan) -> LoopCut:
         heard = Clip(clip.samples[:, start - before :], rate)
         played, match = tempo_length(heard, length)
         length = played if played <= room else length
-    upbeat = (
-        0 if plan.exact else calm_upbeat(Clip(clip.samples[:, : start + round(0.02 * rate)], rate), start)
-    )
+    upbeat = 0 if plan.exact else calm_upbeat(clip.samples[:, :start], clip.samples[:, start:], rate)
     first, end = start - upbeat, start - upbeat + length
     overlap = min(round(CROSSFADE_S * rate), length // 4, first)
     seconds = {

@@ -9,7 +9,6 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 from scipy.fft import rfft
-from scipy.signal import correlate
 
 from pipeline.audio import Clip
 
@@ -34,8 +33,9 @@ def _mono(clip: Clip) -> Floats:
 
 def _rhythm(clip: Clip, first: int, last: int, bin_length: int) -> Floats:
     """Log level from bin ``first`` to ``last``, flat on average: onsets stand out, overall level does not."""
-    part = Clip(clip.samples[:, first * bin_length : last * bin_length], clip.rate)
-    power = np.square(_mono(part)).reshape(last - first, bin_length).mean(axis=1)
+    mono = clip.samples[:, first * bin_length : last * bin_length].mean(axis=0)
+    bins = mono.reshape(last - first, bin_length)
+    power = np.vecdot(bins, bins).astype(np.float64) / bin_length
     level = np.log10(power + 1e-6 * float(power.mean()) + 1e-20)
     return np.asarray(level - level.mean())
 
@@ -44,11 +44,15 @@ def _normalised(pattern: Floats, signal: Floats) -> Floats:
     """Correlation coefficient of ``pattern`` with ``signal`` at every lag where it fits, from -1 to 1."""
     size = len(pattern)
     centred = pattern - pattern.mean()
-    products = correlate(signal, centred, mode="valid")
-    sums = np.convolve(signal, np.ones(size), mode="valid")
-    squares = np.convolve(np.square(signal), np.ones(size), mode="valid")
+    products = np.correlate(signal, centred, mode="valid")
+    sums, squares = (_sliding_sums(values, size) for values in (signal, np.square(signal)))
     spread = np.sqrt(np.maximum(squares - np.square(sums) / size, 0.0) * np.square(centred).sum())
     return np.asarray(np.where(spread > 1e-9, products / np.maximum(spread, 1e-9), 0.0))
+
+
+def _sliding_sums(values: Floats, size: int) -> Floats:
+    running = np.concatenate(([0.0], np.cumsum(values)))
+    return np.asarray(running[size:] - running[:-size])
 
 
 def tempo_length(clip: Clip, length: int, furthest: float = _DRIFT) -> tuple[int, float]:

@@ -119,6 +119,8 @@ class Energies:
 
     def loudness_range(self) -> float | None:
         """Loudness range in LU (EBU Tech 3342); None below 3 s or when no 3 s pass the gate at -70 LUFS."""
+        if self.whole_bins < _SHORT:
+            return None
         short = self.windows(_SHORT, _HOP)
         audible = short[short >= _ABSOLUTE_GATE]
         if not len(audible):
@@ -137,12 +139,12 @@ def energies(clip: Clip) -> Energies:
     weights = channel_weights(clip.channels)
     if clip.rate < _LOWEST_HZ:
         clip = resample(clip, 48_000)
-    total = np.zeros(-(-clip.length * BINS_PER_SECOND // clip.rate))
+    running = np.zeros(1 - (-clip.length * BINS_PER_SECOND // clip.rate))
     with np.errstate(over="ignore", invalid="ignore"):
         for weight, channel in zip(weights, clip.samples, strict=True):
             if weight:
-                total += weight * binned_energy(channel, clip.rate)
-        running = np.concatenate(([0.0], np.cumsum(total)))
+                running[1:] += weight * binned_energy(channel, clip.rate)
+        np.cumsum(running, out=running)
     if not np.isfinite(running[-1]):
         return energies(Clip(clip.samples * np.float32(1 / _BEYOND), clip.rate)).scaled(_BEYOND)
     return Energies(running, clip.length * BINS_PER_SECOND // clip.rate, clip.rate)

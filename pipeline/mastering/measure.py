@@ -7,17 +7,21 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from pipeline.audio import Clip, Samples
 from pipeline.errors import MasteringError
 from pipeline.mastering.decibel import amplitude, level
 from pipeline.mastering.loudness import MOST_CHANNELS, Energies, energies
-from pipeline.mastering.true_peak import oversampling, true_peak
+from pipeline.mastering.true_peak import Peaks, oversampling, peaks
+
+Means = npt.NDArray[np.float64]
 
 SILENCE_DBFS = -60.0
 """What leads and trails below this counts as silence in a measurement."""
 _LOOK = 4096
 """Samples looked at together."""
+_ONES = np.ones(_LOOK, np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,47 +58,40 @@ class Measurement:
         }
 
 
-def sample_peak(clip: Clip) -> float:
-    """Highest magnitude of any sample, linear; 0.0 for an empty clip."""
-    return max(float(clip.samples.max(initial=0.0)), -float(clip.samples.min(initial=0.0)))
+def _rows(channel: Samples) -> tuple[Samples, Samples]:
+    """``channel`` in rows that float32 can sum up, and what is left over."""
+    whole = len(channel) - len(channel) % _LOOK
+    return channel[:whole].reshape(-1, _LOOK), channel[whole:]
 
 
 def _rms(clip: Clip) -> float:
-    """Root mean square of all channels, 0.0 for an empty clip; summed in rows, so that float32 suffices."""
-    power, whole = 0.0, clip.length - clip.length % _LOOK
-    for channel in clip.samples:
-        rows, rest = channel[:whole].reshape(-1, _LOOK), channel[whole:]
-        power += float(np.vecdot(rows, rows).sum(dtype=np.float64)) + float(np.vecdot(rest, rest))
+    """Root mean square of all channels, 0.0 for an empty clip."""
+    power = 0.0
+    for rows, rest in map(_rows, clip.samples):
+        power += sum(np.vecdot(rows, rows).tolist()) + float(np.vecdot(rest, rest))
     return math.sqrt(power / clip.samples.size) if power else 0.0
 
 
-def is_finite(clip: Clip) -> bool:
-    """Whether every sample is a number: NaN and infinity survive a sum, so most clips need no second look."""
-    return bool(np.isfinite(clip.samples.sum())) or bool(np.isfinite(clip.samples).all())
+def channel_means(clip: Clip) -> Means:
+    """Mean of each channel, shape [channels]; 0.0 for an empty clip. By BLAS, which sums up thrice as quickly."""
+    parts = [_rows(channel) for channel in clip.samples]
+    sums = [sum((rows @ _ONES).tolist()) + float(rest @ _ONES[: len(rest)]) for rows, rest in parts]
+    return np.array(sums) / max(clip.length, 1)
 
 
-def _is_loud(part: Samples, threshold: float) -> bool:
-    return bool(part.max() > threshold or part.min() < -threshold)
+def is_finite(clip: Clip, means: Means) -> bool:
+    """Whether every sample is a number: NaN and infinity survive a mean, so most clips need no second look."""
+    return bool(np.isfinite(means).all()) or bool(np.isfinite(clip.samples).all())
 
 
-def _quiet_start(samples: Samples, threshold: float) -> int:
+def _quiet_start(channel: Samples, threshold: float) -> int:
     """Samples before the first above ``threshold``; stops looking there."""
-    for start in range(0, samples.shape[1], _LOOK):
-        part = samples[:, start : start + _LOOK]
-        if _is_loud(part, threshold):
-            return start + int((np.abs(part) > threshold).any(axis=0).argmax())
-    return int(samples.shape[1])
-
-
-def _quiet_end(samples: Samples, threshold: float) -> int:
-    """Samples after the last above ``threshold``; stops looking there."""
-    length = int(samples.shape[1])
-    for stop in range(length, 0, -_LOOK):
-        part = samples[:, max(0, stop - _LOOK) : stop]
-        if _is_loud(part, threshold):
-            loud = np.flatnonzero((np.abs(part) > threshold).any(axis=0))
-            return length - (max(0, stop - _LOOK) + int(loud[-1]) + 1)
-    return length
+    for start in range(0, len(channel), _LOOK):
+        loud = np.abs(channel[start : start + _LOOK]) > threshold
+        first = int(loud.argmax())
+        if loud[first]:
+            return start + first
+    return len(channel)
 
 
 def silence_ends(clip: Clip, threshold: float) -> tuple[int, int]:
@@ -102,10 +99,11 @@ def silence_ends(clip: Clip, threshold: float) -> tuple[int, int]:
 
     A clip that never rises above it is silent from both sides: its whole length twice.
     """
-    leading = _quiet_start(clip.samples, threshold)
-    if leading == clip.length:
-        return clip.length, clip.length
-    return leading, _quiet_end(clip.samples, threshold)
+    leading = trailing = clip.length
+    for channel in clip.samples:
+        leading = _quiet_start(channel[:leading], threshold)
+        trailing = _quiet_start(channel[::-1][:trailing], threshold)
+    return leading, trailing
 
 
 def _method(found: Energies, rate: int) -> str:
@@ -119,11 +117,10 @@ def _method(found: Energies, rate: int) -> str:
     return f"loudness: {gating}; momentary and short-term every 10 ms; true peak: {peak}"
 
 
-def measurement(clip: Clip, found: Energies, peak: float) -> Measurement:
-    """The record of ``clip`` whose ``found`` energies and linear true ``peak`` are already known."""
-    highest = sample_peak(clip)
+def measurement(clip: Clip, found: Energies, highest: Peaks, means: Means) -> Measurement:
+    """The record of ``clip`` whose ``found`` energies, ``highest`` levels and channels' ``means`` are already
+    known."""
     rms = _rms(clip)
-    means = clip.samples.mean(axis=1) if clip.length else np.zeros(1)
     leading, trailing = silence_ends(clip, amplitude(SILENCE_DBFS))
     return Measurement(
         duration_s=clip.seconds,
@@ -133,9 +130,9 @@ def measurement(clip: Clip, found: Energies, peak: float) -> Measurement:
         momentary_max_lufs=found.momentary_max(),
         short_term_max_lufs=found.short_term_max(),
         loudness_range_lu=found.loudness_range(),
-        true_peak_dbtp=level(peak),
-        sample_peak_dbfs=level(highest),
-        crest_db=level(highest / rms) if rms > 0.0 else None,
+        true_peak_dbtp=level(highest.true),
+        sample_peak_dbfs=level(highest.sample),
+        crest_db=level(highest.sample / rms) if rms > 0.0 else None,
         dc_offset=float(means[np.abs(means).argmax()]),
         leading_silence_s=leading / clip.rate,
         trailing_silence_s=trailing / clip.rate,
@@ -153,7 +150,8 @@ def measure(clip: Clip, *, circular: bool = False) -> Measurement:
         raise MasteringError(
             f"{clip.channels} channels cannot be measured; give mono to 7.1 (1 to {MOST_CHANNELS} channels)"
         )
-    if not is_finite(clip):
+    means = channel_means(clip)
+    if not is_finite(clip, means):
         raise MasteringError("the sound holds NaN or infinite samples; generate it again with another seed")
     with np.errstate(over="ignore"):
-        return measurement(clip, energies(clip), true_peak(clip, circular=circular))
+        return measurement(clip, energies(clip), peaks(clip, circular=circular), means)

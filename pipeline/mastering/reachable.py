@@ -23,7 +23,7 @@ AFTER = TAPS // 2
 _BETA = 5.0
 _ROW = 512
 """Samples that share the bounds of a row."""
-_ROWS = 48
+_ROWS = 128
 """Rows looked at together: what fits a core's cache."""
 _MANY, _MANY_A_ROW = 600, 50
 """Places from which on the sharpest bound pays: in all, and for each row more."""
@@ -79,6 +79,22 @@ def _rows(part: Floats, count: int, width: int) -> Floats:
     return np.ndarray((count, width), np.float32, part, 0, (_ROW * part.itemsize, part.itemsize))
 
 
+def _highest(around: Floats, first: int, last: int, *, bends: bool) -> Floats:
+    """Highest magnitude of the samples, or of the second differences, within reach of rows ``first`` to ``last``
+    (exclusive)."""
+    highest = np.empty(last - first, np.float32)
+    for start in range(first, last, _ROWS):
+        stop = min(start + _ROWS, last)
+        part = around[start * _ROW : stop * _ROW + TAPS - 1]
+        if bends:
+            slopes = part[1:] - part[:-1]
+            part = np.subtract(slopes[1:], slopes[:-1], out=slopes[1:])
+        magnitude = np.abs(part)
+        rows = _rows(magnitude, stop - start, len(part) - (stop - start - 1) * _ROW)
+        np.maximum.reduce(rows, axis=1, out=highest[start - first : stop - first])
+    return highest
+
+
 def _by_bends(bends: Floats) -> Floats:
     """Most that the bends within reach of each place add (Cauchy and Schwarz): from second differences of
     shape [rows, row + 21] to shape [rows, row]."""
@@ -119,23 +135,25 @@ class Reach:
     level: Floats
     """Highest magnitude within reach of each row; shape [rows]."""
 
+    @property
+    def samples(self) -> Floats:
+        """The channel itself."""
+        return self.around[BEFORE : BEFORE + self.length]
+
     def _windows(self, rows: Places) -> Floats:
         """Rows with their reach, shape [rows, row + 23]; a copy."""
         return np.asarray(_rows(self.around, len(self.level), _ROW + TAPS - 1)[rows])
 
     def _bends(self, rows: Places) -> Floats:
-        """The greatest second difference within reach of each row."""
-        most = np.empty(len(rows), np.float32)
-        for first in range(0, len(rows), _ROWS):
-            windows = self._windows(rows[first : first + _ROWS])
-            slopes = windows[:, 1:] - windows[:, :-1]
-            bends = slopes[:, 1:] - slopes[:, :-1]
-            np.abs(bends, out=bends).max(axis=1, out=most[first : first + _ROWS])
-        return most
+        """The greatest second difference within reach of each row, found for all from the first to the last."""
+        first, last = int(rows[0]), int(rows[-1]) + 1
+        return _highest(self.around, first, last, bends=True)[rows - first]
 
     def rows_above(self, floor: float) -> Rows:
         """Rows that may hold a value above ``floor``."""
         rows = np.flatnonzero(self.level * _BY_LEVEL > floor)
+        if not len(rows):
+            return Rows(rows, self.level[rows], self.level[rows])
         level = self.level[rows]
         slope, bend = level * _SLOPE, self._bends(rows) * _BEND
         bounds = np.minimum(level * _BY_LEVEL, level + slope + bend)
@@ -159,10 +177,4 @@ class Reach:
 def reach(channel: Floats, circular: bool) -> Reach:
     """The bounds of float32 ``channel``, shape [samples]; with ``circular`` it is a loop."""
     around = padded(channel, circular)
-    count = len(around) // _ROW
-    level = np.empty(count, np.float32)
-    for first in range(0, count, _ROWS):
-        part = around[first * _ROW : (first + _ROWS) * _ROW + TAPS - 1]
-        rows = min(_ROWS, count - first)
-        _rows(np.abs(part), rows, _ROW + TAPS - 1).max(axis=1, out=level[first : first + rows])
-    return Reach(around, len(channel), level)
+    return Reach(around, len(channel), _highest(around, 0, len(around) // _ROW, bends=False))

@@ -13,7 +13,7 @@ from pipeline.manifest.spec import MasteringSpec
 from pipeline.mastering.channels import to_channels, with_width
 from pipeline.mastering.fade import fade
 from pipeline.mastering.loop import cut_loop
-from pipeline.mastering.measure import is_finite
+from pipeline.mastering.measure import channel_means, is_finite
 from pipeline.mastering.trim import cut, pad_end, sounding_range
 
 Step = dict[str, Any]
@@ -48,21 +48,21 @@ class Shaped:
     steps: tuple[Step, ...] = field(default=())
 
 
-def remove_dc(clip: Clip) -> tuple[Clip, list[Step]]:
-    """``clip`` with each channel's mean taken out where any is beyond `DC_LIMIT`."""
-    means = [round(float(mean), 6) for mean in clip.samples.mean(axis=1)]
-    if max(map(abs, means)) < DC_LIMIT:
-        return clip, []
-    offsets = np.array(means, np.float32)[:, None]
-    return Clip(clip.samples - offsets, clip.rate), [{"step": "dc", "offset": means}]
+def _without_dc(clip: Clip) -> tuple[Clip, list[Step]]:
+    """``clip`` with each channel's mean taken out where any is beyond `DC_LIMIT`.
 
-
-def _checked(take: TakeInput) -> Clip:
-    if not take.clip.length:
+    Raises `MasteringError` where there is nothing, or a sample is no number.
+    """
+    if not clip.length:
         raise MasteringError("the take is empty; generate it again")
-    if not is_finite(take.clip):
+    means = channel_means(clip)
+    if not is_finite(clip, means):
         raise MasteringError("the take holds NaN or infinite samples; generate it again with another seed")
-    return take.clip
+    offsets = [round(float(mean), 6) for mean in means]
+    if max(map(abs, offsets)) < DC_LIMIT:
+        return clip, []
+    taken = clip.samples - np.array(offsets, np.float32)[:, None]
+    return Clip(taken, clip.rate), [{"step": "dc", "offset": offsets}]
 
 
 def _rate_step(clip: Clip, rate: int) -> list[Step]:
@@ -84,7 +84,7 @@ def _shape_declared_loop(take: TakeInput, loop: tuple[int, int], spec: Mastering
     """Cut exactly at the declared points and keep the wrap through resampling."""
     start, stop = loop
     step = {"step": "loop", "how": "declared by the engine", "start": start, "end": stop}
-    clip, dc = remove_dc(_declared_part(take, loop).clip)
+    clip, dc = _without_dc(_declared_part(take, loop).clip)
     clip, image = _imaged(clip, spec)
     rated = resample_loop(clip, spec.sample_rate_hz)
     if spec.exact and abs(rated.seconds - spec.duration_s) > EXACT_S:
@@ -104,7 +104,7 @@ def _imaged(clip: Clip, spec: MasteringSpec) -> tuple[Clip, list[Step]]:
 
 def _prepared(take: TakeInput, spec: MasteringSpec, trim: bool) -> tuple[Clip, list[Step]]:
     """DC, channels, silent ends if ``trim``, and rate of a take that is not yet a loop."""
-    clip, steps = remove_dc(_checked(take))
+    clip, steps = _without_dc(take.clip)
     clip, image = _imaged(clip, spec)
     steps += image
     if trim:
@@ -175,5 +175,4 @@ def shape(take: TakeInput, spec: MasteringSpec) -> Shaped:
         return _shape_loop(take, spec)
     if spec.intro_s:
         return _shape_loop(_declared_part(take, take.loop), spec)
-    _checked(take)
     return _shape_declared_loop(take, take.loop, spec)

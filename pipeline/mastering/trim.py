@@ -6,7 +6,8 @@ import numpy as np
 
 from pipeline.audio import Clip
 from pipeline.mastering.decibel import amplitude
-from pipeline.mastering.measure import sample_peak, silence_ends
+from pipeline.mastering.measure import silence_ends
+from pipeline.mastering.true_peak import sample_peak
 
 BELOW_PEAK_DB = 60.0
 """Below the sound's own peak by this much an end counts as silence."""

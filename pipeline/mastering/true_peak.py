@@ -8,13 +8,14 @@ interpolated, in float64 and rounded to float32, so that the order in which a ma
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 import numpy.typing as npt
 
 from pipeline.audio import Clip
-from pipeline.mastering.reachable import TAPS, reach, taps
+from pipeline.mastering.reachable import TAPS, Reach, reach, taps
 
 Floats = npt.NDArray[np.float32]
 Places = npt.NDArray[np.intp]
@@ -23,6 +24,11 @@ _ROWS = 32
 """Rows looked into at a time."""
 _BATCH = 4096
 """Places interpolated at a time: what fits a core's cache."""
+
+
+def sample_peak(clip: Clip) -> float:
+    """Highest magnitude of any sample, linear; 0.0 for an empty clip."""
+    return max(float(clip.samples.max(initial=0.0)), -float(clip.samples.min(initial=0.0)))
 
 
 def oversampling(rate: int) -> int:
@@ -55,9 +61,8 @@ def _between(around: Floats, places: Places, times: int) -> Floats:
     return peaks
 
 
-def _channel_peak(channel: Floats, times: int, least: float, circular: bool) -> float:
+def _peak(near: Reach, times: int, least: float) -> float:
     """True peak of one channel, or ``least`` if that is higher: rows most likely to hold it come first."""
-    near = reach(channel, circular)
     rows = near.rows_above(least)
     for start in range(0, len(rows.places), _ROWS):
         places = near.places_above(rows.part(start, start + _ROWS), least)
@@ -66,30 +71,66 @@ def _channel_peak(channel: Floats, times: int, least: float, circular: bool) -> 
     return least
 
 
+def _channel_overs(near: Reach, times: int, ceiling: float) -> tuple[Places, Floats]:
+    """Samples n where one channel is above ``ceiling`` from n up to the next sample, and how high there."""
+    rows = near.rows_above(ceiling)
+    parts = [
+        near.places_above(rows.part(start, start + _ROWS), ceiling)
+        for start in range(0, len(rows.places), _ROWS)
+    ]
+    places = np.concatenate([*parts, np.zeros(0, np.intp)])
+    highest = np.abs(near.samples[places])
+    if times > 1:
+        np.maximum(highest, _between(near.around, places, times), out=highest)
+    above = highest > ceiling
+    return places[above], highest[above]
+
+
 def overs(clip: Clip, ceiling: float, *, circular: bool = False) -> tuple[Places, Floats]:
     """Where the true peak is above linear ``ceiling``: samples n in order, each with the highest magnitude of
     any channel from n up to the next sample, float32.
 
     With ``circular`` the clip is a loop: its end is heard before its start. Otherwise silence surrounds it.
     """
-    envelope = np.abs(clip.samples).max(axis=0, initial=0.0)
     times = oversampling(clip.rate)
-    if times > 1 and clip.length:
-        for channel in clip.samples:
-            near = reach(channel, circular)
-            rows = near.rows_above(ceiling)
-            for start in range(0, len(rows.places), _ROWS):
-                places = near.places_above(rows.part(start, start + _ROWS), ceiling)
-                envelope[places] = np.maximum(envelope[places], _between(near.around, places, times))
-    found = np.flatnonzero(envelope > ceiling)
-    return found, envelope[found]
+    found = [_channel_overs(reach(channel, circular), times, ceiling) for channel in clip.samples]
+    places, peaks = (np.concatenate(part) for part in zip(*found, strict=True))
+    order = np.argsort(places)
+    places, peaks = places[order], peaks[order]
+    if clip.channels == 1:
+        return places, peaks
+    firsts = np.flatnonzero(np.diff(places, prepend=-1))
+    return places[firsts], np.maximum.reduceat(peaks, firsts) if len(firsts) else peaks
+
+
+@dataclass(frozen=True, slots=True)
+class Peaks:
+    """Highest magnitudes, linear: 1.0 is full scale."""
+
+    sample: float
+    """Of the samples."""
+    true: float
+    """Of what lies between them too."""
+
+    def scaled(self, gain: float) -> Peaks:
+        """Peaks after a linear ``gain`` of float32; the sample's is rounded as every sample is."""
+        return Peaks(float(np.float32(self.sample) * np.float32(gain)), self.true * gain)
+
+
+def peaks(clip: Clip, *, circular: bool = False) -> Peaks:
+    """Sample and true peak; both 0.0 for silence and for an empty clip."""
+    times = oversampling(clip.rate)
+    if times == 1 or not clip.length:
+        highest = sample_peak(clip)
+        return Peaks(highest, highest)
+    reaches = [reach(channel, circular) for channel in clip.samples]
+    highest = true = max(float(near.level.max()) for near in reaches)
+    if highest > 0.0:
+        for near in reaches:
+            true = _peak(near, times, true)
+    return Peaks(highest, true)
 
 
 def true_peak(clip: Clip, *, circular: bool = False) -> float:
     """True peak as linear amplitude (1.0 is 0 dBTP); 0.0 for silence and for an empty clip."""
-    peak = max(float(clip.samples.max(initial=0.0)), -float(clip.samples.min(initial=0.0)))
-    times = oversampling(clip.rate)
-    if times > 1 and peak > 0.0:
-        for channel in clip.samples:
-            peak = _channel_peak(channel, times, peak, circular)
-    return peak
+    return peaks(clip, circular=circular).true

@@ -12,7 +12,7 @@ from pipeline.audio import Clip, Samples
 from pipeline.mastering.decibel import amplitude
 from pipeline.mastering.fade import ramp
 from pipeline.mastering.limiter import MARGIN_DB, Limited, limit
-from pipeline.mastering.true_peak import true_peak
+from pipeline.mastering.true_peak import Peaks, peaks
 
 Loop = tuple[int, int]
 
@@ -33,11 +33,11 @@ def unrolled(clip: Clip, start: int, seconds: float) -> Clip:
     return Clip(np.concatenate([clip.samples, again], axis=1), clip.rate)
 
 
-def endless_peak(clip: Clip, loop: Loop | None) -> float:
-    """True peak of ``clip`` as it plays: once, or round and round from ``loop``'s end, which is its own."""
+def endless_peaks(clip: Clip, loop: Loop | None) -> Peaks:
+    """Peaks of ``clip`` as it plays: once, or round and round from ``loop``'s end, which is its own."""
     if loop is None or not loop[0]:
-        return true_peak(clip, circular=loop is not None)
-    return true_peak(unrolled(clip, loop[0], _AFTER_S))
+        return peaks(clip, circular=loop is not None)
+    return peaks(unrolled(clip, loop[0], _AFTER_S))
 
 
 def limit_endless(clip: Clip, ceiling_dbtp: float, loop: Loop | None) -> Limited:
@@ -56,7 +56,7 @@ def _limit_after_intro(clip: Clip, ceiling_dbtp: float, start: int) -> Limited:
     gain = limited.clip.samples[-1] / _PILOT
     _meet(gain, start, clip)
     held = Clip(clip.samples * gain[: clip.length], clip.rate)
-    over = endless_peak(held, (start, clip.length)) / amplitude(ceiling_dbtp - MARGIN_DB)
+    over = endless_peaks(held, (start, clip.length)).true / amplitude(ceiling_dbtp - MARGIN_DB)
     rest = np.float32(1.0 if over <= 1.0 else (1.0 - 1e-6) / over)
     least = float(gain[: clip.length].min() * rest)
     return Limited(Clip(held.samples * rest, clip.rate), float(-20.0 * np.log10(least)))

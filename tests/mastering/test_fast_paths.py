@@ -7,12 +7,14 @@ from hypothesis import strategies as st
 from mastering_signals import RATE, coloured_noise, tone
 from scipy.signal import sosfilt
 
-from pipeline.audio import Clip, pcm_bytes
+from pipeline.audio import Clip, pcm_bytes, resample
 from pipeline.audio.dither import quantise
-from pipeline.mastering import limit, measure, true_peak
+from pipeline.mastering import apply_gain, limit, measure, true_peak
+from pipeline.mastering.decibel import amplitude
 from pipeline.mastering.k_weighting import binned_energy, k_weighting
+from pipeline.mastering.measure import channel_means, silence_ends
 from pipeline.mastering.reachable import _BOXES, TAPS, bend_response, padded, taps
-from pipeline.mastering.true_peak import overs, oversampling
+from pipeline.mastering.true_peak import overs, oversampling, peaks, sample_peak
 
 SIGNALS = {
     "white": lambda random, length: random.standard_normal(length),
@@ -61,10 +63,52 @@ def test_bounds_hide_no_peak(wave: np.ndarray, rate: int, circular: bool, share:
     clip = Clip(wave[None], rate)
     assert true_peak(clip, circular=circular) == pytest.approx(everything.max(), rel=1e-6)
     floor = float(everything.max()) * share * (1 - 1e-5)
-    places, peaks = overs(clip, floor, circular=circular)
+    places, height = overs(clip, floor, circular=circular)
     clear = np.abs(everything - floor) > 1e-5 * floor
     assert set(np.flatnonzero((everything > floor) & clear)) <= set(places)
-    assert peaks == pytest.approx(everything[places], rel=1e-5)
+    assert height == pytest.approx(everything[places], rel=1e-5)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    wave=signals, other=signals, rate=st.sampled_from([44_100, 48_000, 192_000]), share=st.floats(0.3, 1.0)
+)
+def test_overs_of_two_channels_are_those_of_the_higher(
+    wave: np.ndarray, other: np.ndarray, rate: int, share: float
+) -> None:
+    length = min(len(wave), len(other))
+    clip = Clip(np.stack([wave[:length], other[:length]]), rate)
+    floor = true_peak(clip) * share * (1 - 1e-5)
+    highest = np.zeros(length)
+    for channel in clip.samples:
+        places, height = overs(Clip(channel[None], rate), floor)
+        highest[places] = np.maximum(highest[places], height)
+    found, height = overs(clip, floor)
+    assert found.tolist() == np.flatnonzero(highest).tolist()
+    assert (height == highest[found]).all()
+
+
+@settings(max_examples=30, deadline=None)
+@given(wave=signals, gain_db=st.floats(-40.0, 40.0), threshold=st.floats(0.0, 1.5))
+def test_one_look_tells_what_many_would(wave: np.ndarray, gain_db: float, threshold: float) -> None:
+    clip = Clip(np.stack([wave, np.roll(wave, 7)]), RATE)
+    raised = apply_gain(clip, gain_db)
+    gain = float(np.float32(amplitude(gain_db)))
+    assert peaks(clip).sample == sample_peak(clip) == np.abs(clip.samples).max()
+    assert peaks(clip).scaled(gain).sample == sample_peak(raised)
+    assert channel_means(clip) == pytest.approx(clip.samples.mean(axis=1, dtype=np.float64), abs=1e-6)
+    loud = np.flatnonzero((np.abs(clip.samples) > threshold).any(axis=0))
+    ends = (loud[0], len(wave) - 1 - loud[-1]) if len(loud) else (len(wave), len(wave))
+    assert silence_ends(clip, threshold) == ends
+
+
+@pytest.mark.parametrize("rate", [16_000, 44_100, 47_999])
+def test_channels_change_rate_as_each_does_by_itself(rate: int) -> None:
+    samples = np.random.default_rng(rate).standard_normal((3, 10_001)).astype(np.float32)
+    together = resample(Clip(samples, rate), RATE)
+    assert together.length == round(10_001 * RATE / rate)
+    for channel, alone in zip(together.samples, samples, strict=True):
+        assert (channel == resample(Clip(alone[None], rate), RATE).samples[0]).all()
 
 
 def test_boxes_stand_over_every_bend_response() -> None:

@@ -10,8 +10,8 @@ from pipeline.audio import Clip
 from pipeline.errors import MasteringError
 from pipeline.manifest.spec import MasteringSpec
 from pipeline.mastering import TakeInput, master, measure_seam
-from pipeline.mastering.loop import crossfade_wrap, cut_loop
-from pipeline.mastering.turning import endless_peak, limit_endless
+from pipeline.mastering.loop import cut_loop, wrapped
+from pipeline.mastering.turning import endless_peaks, limit_endless
 from pipeline.quality import score
 
 
@@ -108,8 +108,8 @@ def test_in_free_time_the_start_is_where_the_sound_comes_again() -> None:
 
 def test_a_crossfade_keeps_the_level_of_what_is_alike_and_of_what_is_not() -> None:
     noise = np.random.default_rng(2).standard_normal((1, 3 * RATE)) * 0.1
-    unlike = crossfade_wrap(Clip(noise.astype(np.float32), RATE), 2 * RATE, RATE).samples
-    alike = crossfade_wrap(Clip(np.tile(noise[:, :RATE], 3).astype(np.float32), RATE), 2 * RATE, RATE).samples
+    unlike, _ = wrapped(noise.astype(np.float32), 2 * RATE, RATE)
+    alike, _ = wrapped(np.tile(noise[:, :RATE], 3).astype(np.float32), 2 * RATE, RATE)
     quarter = RATE // 4
     for samples in (unlike, alike):
         level = np.sqrt(np.mean(samples[:, :RATE].reshape(4, quarter) ** 2, axis=1))
@@ -246,7 +246,7 @@ def test_a_limiter_meets_the_loop_with_one_gain_from_intro_and_from_end(start: i
         wave[place : place + 40] += random.uniform(0.8, 1.5)
     clip = Clip(wave[None].astype(np.float32), RATE)
     held = limit_endless(clip, -1.0, (start, clip.length))
-    assert endless_peak(held.clip, (start, clip.length)) <= 10 ** (-1 / 20)
+    assert endless_peaks(held.clip, (start, clip.length)).true <= 10 ** (-1 / 20)
     gain = held.clip.samples[0] / np.where(np.abs(wave) < 0.01, np.nan, wave)
     around_start, around_end = gain[start - 40 : start + 40], gain[-40:]
     assert np.nanmedian(around_end) == pytest.approx(np.nanmedian(around_start), abs=0.01)
