@@ -35,10 +35,11 @@ def add_and_norm(
     """
     rows, dim = x.shape
     normed = torch.empty((rows // every, dim), dtype=dtype)
-    added, add_every = (0, 1) if delta is None else (delta.contiguous().data_ptr(), rows // len(delta))
-    work = _LOOPS[dtype]
-    at = (x.data_ptr(), added, norm.weight.data_ptr(), norm.bias.data_ptr(), normed.data_ptr())
-    work(*at, norm.eps, rows, dim, add_every, every)
+    added = x.new_empty((1, 0)) if delta is None else delta.contiguous()
+    added_at = 0 if delta is None else added.data_ptr()
+    add_every = 1 if delta is None else rows // len(added)
+    at = (x.data_ptr(), added_at, norm.weight.data_ptr(), norm.bias.data_ptr(), normed.data_ptr())
+    _LOOPS[dtype](*at, norm.eps, rows, dim, add_every, every)
     return normed
 
 
