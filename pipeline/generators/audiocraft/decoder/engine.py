@@ -11,7 +11,6 @@ import torch
 from pipeline.generators.audiocraft.decoder import ways
 from pipeline.generators.audiocraft.decoder.cache import TEXT_BUCKET
 from pipeline.generators.audiocraft.decoder.graphs import Graphs, Replays, on_device
-from pipeline.generators.audiocraft.decoder.sampler import SlotSampler
 from pipeline.generators.audiocraft.decoder.schedule import Queue
 from pipeline.generators.audiocraft.decoder.weights import Weights
 from pipeline.generators.audiocraft.rows import Row
@@ -67,10 +66,10 @@ class SlotDecoder:
         self._room = room
         self._device = device = weights.device
         slots, size = room.slots, room.capacity + 1
-        self._cache, self._text, self._transformer = ways.parts(
-            way or ways.usual(weights), weights, slots, room.capacity, room.text, room.branches
-        )
-        self._sampler = SlotSampler(slots, weights.card, everyone, device)
+        way = way or ways.usual(weights)
+        parts = ways.parts(way, weights, slots, room.capacity, room.text, room.branches)
+        self._cache, self._text, self._transformer = parts
+        self._sampler = ways.sampler_of(way)(slots, weights.card, everyone, device)
         special = int(lm.special_token_id)
         self._special = special
         self._codes = torch.full((slots, weights.codebooks, size), special, dtype=torch.int64, device=device)

@@ -80,24 +80,7 @@ class FusedText(TextCache):
 
 
 class FusedTransformer(Transformer):
-    """`Transformer` whose step is made of the kernels."""
-
-    def step(self, tokens: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
-        """See `Transformer.step`."""
-        weights, branches = self._weights, self._branches
-        self._cache.at(positions)
-        x = (self.embed(tokens) + self._places[positions]).repeat_interleave(branches, dim=0)
-        after = [*(layer.norm_self for layer in weights.layers[1:]), weights.norm]
-        rows = self._normed(x, None, weights.layers[0].norm_self)
-        for index, (layer, next_norm) in enumerate(zip(weights.layers, after, strict=True)):
-            delta = layer.out(self._cache.attend(index, layer.query_keys_values(rows)))
-            if layer.cross is not None and self._text is not None:
-                own = self._normed(x, delta, layer.cross.norm, every=branches)
-                delta = layer.cross.out(self._text.attend(index, layer.cross.query(own)))
-            rows = self._normed(x, delta, layer.norm_feed)
-            rows = self._normed(x, layer.down(layer.up.gelu(rows)), next_norm)
-        logits = weights.heads(rows)
-        return logits.view(-1, branches, weights.codebooks, weights.card)
+    """`Transformer` whose norms are the kernels'."""
 
     def _normed(
         self, x: torch.Tensor, delta: torch.Tensor | None, norm: Norm, every: int = 1

@@ -49,9 +49,12 @@ class SlotSampler:
         pushed = guided(logits.float().unbind(1), self._cfg, self._cfg_text)
         probs = torch.softmax(pushed / self._temperature, dim=-1)
         probs = self._narrowed(probs)
-        race = noise.exponential(self._keys, steps, probs.shape[1:])
-        drawn = (probs / race).argmax(-1)
+        drawn = (probs / self._race(steps, probs.shape)).argmax(-1)
         return torch.where(self._greedy[..., 0] > 0, pushed.argmax(-1), drawn)
+
+    def _race(self, steps: torch.Tensor, shape: torch.Size) -> torch.Tensor:
+        """Draws from Exp(1), of ``shape`` [slots, codebooks, card]."""
+        return noise.exponential(self._keys, steps, shape[1:])
 
     def _narrowed(self, probs: torch.Tensor) -> torch.Tensor:
         """``probs`` without what top-k and top-p leave out, not scaled up again: a race needs no scale."""
@@ -63,12 +66,16 @@ class SlotSampler:
             last = torch.minimum(self._limits.expand_as(within), within).clamp(min=1) - 1
             least = ordered.gather(-1, last)
         elif self._most:
-            ordered = probs.topk(self._most, dim=-1).values
-            last = (self._limits.clamp(max=self._most) - 1).expand(*probs.shape[:2], 1)
-            least = torch.where(self._limits < self._card, ordered.gather(-1, last), 0.0)
+            least = self._least(probs)
         else:
             return probs
         return torch.where(probs >= least, probs, 0.0)
+
+    def _least(self, probs: torch.Tensor) -> torch.Tensor:
+        """The smallest of ``probs`` that top-k leaves, [slots, codebooks, 1]; 0 where it leaves all."""
+        ordered = probs.topk(self._most, dim=-1).values
+        last = (self._limits.clamp(max=self._most) - 1).expand(*probs.shape[:2], 1)
+        return torch.where(self._limits < self._card, ordered.gather(-1, last), 0.0)
 
 
 def _limit(asked: Sampling, card: int) -> int:

@@ -15,7 +15,8 @@ import numpy as np
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 
-from pipeline.generators.audiocraft.decoder.attention import LANES, attend_numbers, attend_pairs
+from pipeline.generators.audiocraft.decoder.attention import attend_numbers, attend_pairs
+from pipeline.generators.audiocraft.decoder.vectors import LANES, empty_words
 from pipeline.generators.audiocraft.decoder.weights import Weights
 
 
@@ -96,8 +97,8 @@ class _Slabs:
 
     def __init__(self, weights: Weights, slots: int, halves: int) -> None:
         self._weights, self._halves = weights, halves
-        self._slabs: list[tuple[torch.Tensor, torch.Tensor] | None] = [None] * slots
-        self._begins = np.zeros((2, slots), dtype=np.int64)
+        self._slabs: list[torch.Tensor | None] = [None] * slots
+        self._begins = np.zeros(slots, dtype=np.int64)
         self._capacities, self._lengths = np.zeros((2, slots), dtype=np.int64)
         self._words = weights.head_dim * weights.cache_dtype.itemsize // 4
         self._seen = torch.zeros(slots * halves, weights.dim, dtype=weights.cache_dtype)
@@ -111,33 +112,33 @@ class _Slabs:
         """Memory for ``capacity`` positions of ``slot``."""
         layers, rows = len(self._weights.layers), self._halves * self._weights.heads_count
         capacity, width = _up(capacity), _up(self._words)
-        keys = _empty((layers, rows, capacity // LANES, self._words, LANES))
-        values = _empty((layers, rows, capacity, width))
-        self._slabs[slot] = keys, values
+        self._slabs[slot] = empty_words((layers, capacity // LANES, rows * LANES * (self._words + width)))
         self._capacities[slot] = capacity
 
     def free(self, slot: int) -> None:
         """Give the memory of ``slot`` back."""
         self._slabs[slot] = None
-        self._begins[:, slot] = 0
+        self._begins[slot] = 0
 
     def fill(self, layer: int, slot: int, keys: torch.Tensor, values: torch.Tensor) -> None:
         """Store the first positions: [rows, positions, head_dim] each."""
-        slab_keys, slab_values = (one[layer] for one in self._slab(slot))
-        count = keys.shape[1]
-        whole = torch.zeros((len(keys), _up(count), self._words), dtype=torch.int32)
-        whole[:, :count] = _words(keys)
-        blocks = whole.view(len(keys), -1, LANES, self._words).transpose(2, 3)
-        slab_keys[:, : blocks.shape[1]] = blocks
-        slab_values[:, :count, : self._words] = _words(values)
+        size, count = self._words, keys.shape[1]
+        whole = torch.zeros((2, len(keys), _up(count), _up(size)), dtype=torch.int32)
+        whole[0, :, :count, :size] = _words(keys)
+        whole[1, :, :count, :size] = _words(values)
+        # [2, blocks, rows, LANES, words rounded up]
+        blocks = whole.view(2, len(keys), -1, LANES, _up(size)).transpose(1, 2)
+        past = self._slab(slot)[layer, : blocks.shape[1]]
+        past[:, : len(keys) * size * LANES] = blocks[0, ..., :size].transpose(2, 3).flatten(1)
+        past[:, len(keys) * size * LANES :] = blocks[1].flatten(1)
 
     def look_back(self, lengths: Sequence[int | None]) -> None:
         """How many positions of each slot there are; None leaves the slot out."""
         for slot, length in enumerate(lengths):
             if length is None:
-                self._begins[:, slot] = 0
+                self._begins[slot] = 0
             else:
-                self._begins[:, slot] = [one.data_ptr() for one in self._slab(slot)]
+                self._begins[slot] = self._slab(slot).data_ptr()
                 self._lengths[slot] = length
 
     def attend(self, layer: int, fresh: torch.Tensor) -> torch.Tensor:
@@ -160,7 +161,7 @@ class _Slabs:
             one.result()
         return self._seen.to(weights.dtype)
 
-    def _slab(self, slot: int) -> tuple[torch.Tensor, torch.Tensor]:
+    def _slab(self, slot: int) -> torch.Tensor:
         slab = self._slabs[slot]
         if slab is None:
             raise ValueError(f"slot {slot} holds no cue")
@@ -170,11 +171,6 @@ class _Slabs:
 def _up(count: int) -> int:
     """``count`` rounded up to whole vectors."""
     return -(-count // LANES) * LANES
-
-
-def _empty(shape: tuple[int, ...]) -> torch.Tensor:
-    """Words, from NumPy, which asks Linux for large pages: with small ones a tenth of the time goes to finding them."""
-    return torch.from_numpy(np.empty(shape, dtype=np.int32))
 
 
 def _words(numbers: torch.Tensor) -> torch.Tensor:

@@ -10,7 +10,7 @@ import torch
 from torch.nn.functional import scaled_dot_product_attention
 
 from pipeline.generators.audiocraft.decoder.cache import Cache, Text
-from pipeline.generators.audiocraft.decoder.weights import Layer, Weights
+from pipeline.generators.audiocraft.decoder.weights import Layer, Norm, Weights
 
 
 class Transformer:
@@ -37,16 +37,29 @@ class Transformer:
         self._cache.at(positions)
         # All branches hear the same tokens.
         x = (self.embed(tokens) + self._places[positions]).repeat_interleave(branches, dim=0)
-        for index, layer in enumerate(weights.layers):
-            projected = layer.query_keys_values(layer.norm_self(x).to(weights.dtype))
-            x += layer.out(self._cache.attend(index, projected))
+        after = [*(layer.norm_self for layer in weights.layers[1:]), weights.norm]
+        rows = self._normed(x, None, weights.layers[0].norm_self)
+        for index, (layer, next_norm) in enumerate(zip(weights.layers, after, strict=True)):
+            delta = layer.out(self._cache.attend(index, layer.query_keys_values(rows)))
             if layer.cross is not None and self._text is not None:
-                own = x.view(-1, branches, weights.dim)[:, 0]
-                query = layer.cross.query(layer.cross.norm(own).to(weights.dtype))
-                own += layer.cross.out(self._text.attend(index, query))
-            x += _feed(layer, x, weights.dtype)
-        logits = weights.heads(weights.norm(x).to(weights.dtype))
+                own = self._normed(x, delta, layer.cross.norm, every=branches)
+                delta = layer.cross.out(self._text.attend(index, layer.cross.query(own)))
+            rows = self._normed(x, delta, layer.norm_feed)
+            rows = self._normed(x, layer.down(layer.up.gelu(rows)), next_norm)
+        logits = weights.heads(rows)
         return logits.view(-1, branches, weights.codebooks, weights.card)
+
+    def _normed(
+        self, x: torch.Tensor, delta: torch.Tensor | None, norm: Norm, every: int = 1
+    ) -> torch.Tensor:
+        """Add ``delta`` to ``x`` [rows, dim] where it is and return its norm, in the weights' dtype.
+
+        ``delta`` [rows, dim], or [rows / n, dim] for every n-th row alone, the conditional ones; with ``every`` n only
+        those rows' norm.
+        """
+        if delta is not None:
+            x.view(len(delta), -1, x.shape[1])[:, 0] += delta
+        return norm(x.view(-1, every, x.shape[1])[:, 0]).to(self._weights.dtype)
 
     def prefill(self, slot: int, inputs: torch.Tensor) -> None:
         """Fill the cache of ``slot`` with what comes before its first step.

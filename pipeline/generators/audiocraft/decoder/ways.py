@@ -13,6 +13,9 @@ from typing import Literal, NamedTuple
 import torch
 
 from pipeline.generators.audiocraft.decoder.cache import Cache, StaticCache, Text, TextCache
+from pipeline.generators.audiocraft.decoder.norms import CompiledTransformer
+from pipeline.generators.audiocraft.decoder.races import CompiledSampler
+from pipeline.generators.audiocraft.decoder.sampler import SlotSampler
 from pipeline.generators.audiocraft.decoder.slabs import SlabCache, SlabText
 from pipeline.generators.audiocraft.decoder.transformer import Transformer
 from pipeline.generators.audiocraft.decoder.weights import Weights
@@ -65,6 +68,11 @@ def _refusal(device: torch.device) -> str | None:
         return f"{type(error).__name__}: {error}"
 
 
+def sampler_of(way: Way) -> type[SlotSampler]:
+    """What draws in ``way``: the same draws in each."""
+    return CompiledSampler if way == "slabs" else SlotSampler
+
+
 def parts(way: Way, weights: Weights, slots: int, capacity: int, text: int, branches: int) -> Parts:
     """The parts of ``way`` for ``slots`` cues of at most ``capacity`` positions and ``text`` positions of text.
 
@@ -76,12 +84,13 @@ def parts(way: Way, weights: Weights, slots: int, capacity: int, text: int, bran
         return Parts(own, read, fused.FusedTransformer(weights, own, read, capacity, branches))
     past: Cache
     texts: Text | None = None
+    kind = Transformer
     if way == "slabs":
-        past = SlabCache(weights, slots, branches)
+        past, kind = SlabCache(weights, slots, branches), CompiledTransformer
         if weights.has_cross:
             texts = SlabText(weights, slots)
     else:
         past = StaticCache(weights, slots, capacity, branches)
         if weights.has_cross:
             texts = TextCache(weights, slots, text)
-    return Parts(past, texts, Transformer(weights, past, texts, capacity, branches))
+    return Parts(past, texts, kind(weights, past, texts, capacity, branches))
