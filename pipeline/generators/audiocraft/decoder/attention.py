@@ -4,7 +4,7 @@ A step reads every slot's keys and values and uses nothing of it twice, so it ca
 memory is read fastest in one go. So a layer's past of a slot lies as one piece, in the order in which it is used, and
 the softmax is kept up as blocks go by (Milakov and Gimelshein: "Online normalizer calculation for softmax", 2018):
 
-- a slab is [layers, blocks, words of a block]; a block is ``LANES`` positions of all rows, a row a head of one half;
+- a slab is [layers, blocks, words of a block]; a block is ``LANES`` positions of all rows, a row a head of one branch;
 - a block is the keys [rows, words, LANES], then the values [rows, LANES, words rounded up to LANES].
 
 So a vector holds one word of ``LANES`` keys or ``LANES`` words of one value, and neither product adds up within a
@@ -150,10 +150,12 @@ def _tell(seen: Any, row: int, total: Any, pairs: bool, count: int, out: Any, li
 
 
 @njit(nogil=True, cache=True)
-def _rows(halves: int, heads: Any) -> Any:
-    """The rows of a slot that are heads ``first`` to ``beyond`` of either half."""
+def _rows(branches: int, heads: Any) -> Any:
+    """The rows of a slot that are heads ``first`` to ``beyond`` of every branch."""
     first, beyond, all_heads = heads
-    return np.array([half * all_heads + head for half in range(halves) for head in range(first, beyond)])
+    return np.array(
+        [branch * all_heads + head for branch in range(branches) for head in range(first, beyond)]
+    )
 
 
 def _compiled(pairs: bool) -> Callable[..., None]:
@@ -161,15 +163,22 @@ def _compiled(pairs: bool) -> Callable[..., None]:
 
     @njit(nogil=True, cache=True)
     def attend(
-        begins: Any, capacities: Any, lengths: Any, layer: int, halves: int, heads: Any, fresh: Any, out: Any
+        begins: Any,
+        capacities: Any,
+        lengths: Any,
+        layer: int,
+        branches: int,
+        heads: Any,
+        fresh: Any,
+        out: Any,
     ) -> None:
         dim, width = out.shape[1], fresh.shape[1]
         keeps = width > dim
         all_heads = heads[2]
         words = dim // all_heads
         padded = (words + LANES - 1) // LANES * LANES
-        rows = halves * all_heads
-        own = _rows(halves, heads)
+        rows = branches * all_heads
+        own = _rows(branches, heads)
         scale = np.float32(1.0 / np.sqrt(words * parts))
         scores = np.empty((rows, LANES), np.float32)
         # What each row has seen so far: its highest score, the sum of its shares, and of values by their shares.
@@ -195,10 +204,10 @@ def _compiled(pairs: bool) -> Callable[..., None]:
                     keys = carray(pointer(keys_at), (rows, words, LANES), np.uint32)
                     values = carray(pointer(values_at), (rows, LANES, padded), np.uint32)
                     for row in own:
-                        line, first = slot * halves + row // all_heads, row % all_heads * words
+                        line, first = slot * branches + row // all_heads, row % all_heads * words
                         _keep(fresh, line, first, dim, keys, values, row, within - 1)
                 for row in own:
-                    asked = (slot * halves + row // all_heads) * width + row % all_heads * words
+                    asked = (slot * branches + row // all_heads) * width + row % all_heads * words
                     row_at = keys_at + 4 * row * words * LANES
                     _scores(pairs, row_at, words, fresh_at + 4 * asked, scale, scores_at + 4 * row * LANES)
                 for row in own:
@@ -212,7 +221,7 @@ def _compiled(pairs: bool) -> Callable[..., None]:
                         shares = scores_at + 4 * row * LANES
                         _see(pairs, value_at, padded // LANES, shares, within, kept[row], told)
             for row in own:
-                line, first = slot * halves + row // all_heads, row % all_heads * words
+                line, first = slot * branches + row // all_heads, row % all_heads * words
                 _tell(seen, row, totals[row], pairs, words, out, line, first)
 
     found: Callable[..., None] = attend

@@ -93,15 +93,15 @@ class SlabText:
 
 
 class _Slabs:
-    """A slab a slot: rows are heads, half by half, in each of the layers. Untouched memory costs nothing."""
+    """A slab a slot: rows are heads, branch by branch, in each of the layers. Untouched memory costs nothing."""
 
-    def __init__(self, weights: Weights, slots: int, halves: int) -> None:
-        self._weights, self._halves = weights, halves
+    def __init__(self, weights: Weights, slots: int, branches: int) -> None:
+        self._weights, self._branches = weights, branches
         self._slabs: list[torch.Tensor | None] = [None] * slots
         self._begins = np.zeros(slots, dtype=np.int64)
         self._capacities, self._lengths = np.zeros((2, slots), dtype=np.int64)
         self._words = weights.head_dim * weights.cache_dtype.itemsize // 4
-        self._seen = torch.zeros(slots * halves, weights.dim, dtype=weights.cache_dtype)
+        self._seen = torch.zeros(slots * branches, weights.dim, dtype=weights.cache_dtype)
         self._attend = attend_pairs if weights.cache_dtype == torch.bfloat16 else attend_numbers
         threads = min(torch.get_num_threads(), weights.heads_count)
         bounds = [weights.heads_count * index // threads for index in range(threads + 1)]
@@ -110,7 +110,7 @@ class _Slabs:
 
     def hold(self, slot: int, capacity: int) -> None:
         """Memory for ``capacity`` positions of ``slot``."""
-        layers, rows = len(self._weights.layers), self._halves * self._weights.heads_count
+        layers, rows = len(self._weights.layers), self._branches * self._weights.heads_count
         capacity, width = _up(capacity), _up(self._words)
         self._slabs[slot] = empty_words((layers, capacity // LANES, rows * LANES * (self._words + width)))
         self._capacities[slot] = capacity
@@ -142,7 +142,7 @@ class _Slabs:
                 self._lengths[slot] = length
 
     def attend(self, layer: int, fresh: torch.Tensor) -> torch.Tensor:
-        """One step of all slots: [slots * halves, n * dim] to [slots * halves, dim].
+        """One step of all slots: [slots * branches, n * dim] to [slots * branches, dim].
 
         With n = 3 ``fresh`` holds query, key and value, which are kept; with n = 1 a query alone.
         """
@@ -152,7 +152,7 @@ class _Slabs:
 
         def share(heads: tuple[int, int, int]) -> None:
             self._attend(
-                self._begins, self._capacities, self._lengths, layer, self._halves, heads, asked, told
+                self._begins, self._capacities, self._lengths, layer, self._branches, heads, asked, told
             )
 
         waiting = [self._pool.submit(share, heads) for heads in self._shares[1:]] if self._pool else []
