@@ -175,7 +175,6 @@ def write_checkpoint(
     ``width``: dim, heads, layers.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    torch.manual_seed(seed)
     text = _lm_config(kind, window_s, width)
     with tempfile.TemporaryDirectory() as home:
         uses_t5 = "t5" in text
@@ -183,6 +182,8 @@ def write_checkpoint(
             _write_t5(folder / "t5-small")
         if kind in ("music-style", CROSSED):
             write_mert(folder / "MERT-v1-95M")
+        # After the helpers, which have seeds of their own and may be at hand already.
+        torch.manual_seed(seed)
         model = _build_lm(text, folder, Path(home))
     _enliven(model)
     _save(folder / "state_dict.bin", model.state_dict(), text)

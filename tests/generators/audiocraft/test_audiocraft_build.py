@@ -29,10 +29,11 @@ HEAD = """\
 cuesmith: 1
 project: tiny
 defaults:
-  music: {{engine: audiocraft, model: {music}, formats: [wav]}}
-  sfx: {{engine: audiocraft, model: {sfx}, formats: [wav]}}
+  music: {{engine: audiocraft, model: {music}, formats: [wav], quality: {{gate: false}}}}
+  sfx: {{engine: audiocraft, model: {sfx}, formats: [wav], quality: {{gate: false}}}}
 assets:
 """
+"""Models that learned nothing may repeat themselves: gates have tests of their own."""
 CALM = "  - {id: music/calm, kind: music, prompt: calm flute, duration: 1s, variations: 2}\n"
 LONG = "  - {id: music/long, kind: music, prompt: heavy drums, duration: 3s, extend: true}\n"
 DOOR = "  - {id: sfx/door, kind: sfx, prompt: wooden door, duration: 0.6s, variations: 2, sampling: {top_k: 30}}\n"
