@@ -52,7 +52,7 @@ class Measurement:
     """How loudness and true peak were found, in words."""
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON object, decibels and seconds rounded to 0.0001."""
+        """A JSON object, numbers rounded to 0.000001."""
         return {
             key: round(item, 6) if isinstance(item, float) else item for key, item in asdict(self).items()
         }
