@@ -50,7 +50,7 @@ _NOT_XML = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 65534, 65535))
 
 
 def _elements(pairs: Iterable[tuple[str, str | None]]) -> str:
-    """One element for each pair that has something to say. What needs no escaping is seen at one look at all."""
+    """One element for each pair that has something to say; one look at all tells whether any needs escaping."""
     told = [(name, text) for name, text in pairs if text]
     whole = "".join([text for _, text in told])
     if not whole.isprintable() or any(mark in whole for mark in "&<>"):

@@ -12,19 +12,12 @@ from chromium import chromium
 from hostile import PROMPTS
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from quick import QuickProject
+from toys import WITH_MUSIC
 
 from pipeline.report import Report, write_report
 
 expect.set_options(timeout=20_000)
 
-HEAD = """\
-cuesmith: 1
-project: toys
-defaults:
-  sfx: {engine: toy, formats: [wav]}
-  music: {engine: toy, formats: [wav]}
-assets:
-"""
 SOUNDS = """\
   - {id: music/loop, kind: music, prompt: a loop, duration: 1.5s, loop: true, tags: [calm]}
   - {id: sfx/steps, kind: sfx, prompt: steps on gravel, duration: 0.5s, variations: 3, tags: [steps]}
@@ -50,11 +43,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> QuickProject:
     """Version 1, with its door approved then changed in version 2, where the steps are new."""
     project = QuickProject(tmp_path_factory.mktemp("report") / "toys")
     project.write(
-        SOUNDS.replace("PROMPT", "an oak door").replace("variations: 3", "variations: 2") + _hostile(), HEAD
+        SOUNDS.replace("PROMPT", "an oak door").replace("variations: 3", "variations: 2") + _hostile(),
+        WITH_MUSIC,
     )
     project.build()
     project.say("comment", project.row("sfx/door"), comment="a bit dark")
-    project.write(SOUNDS.replace("PROMPT", "an iron door") + _hostile(), HEAD)
+    project.write(SOUNDS.replace("PROMPT", "an iron door") + _hostile(), WITH_MUSIC)
     project.build()
     project.say("approve", project.row("sfx/long"), by="Ada")
     return project

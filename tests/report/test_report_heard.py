@@ -12,19 +12,12 @@ import pytest
 import soundfile
 from playwright.sync_api import Page, expect
 from quick import QuickProject
+from toys import WITH_MUSIC
 
 from pipeline.report import write_report
 
 pytestmark = pytest.mark.browser
 
-HEAD = """\
-cuesmith: 1
-project: toys
-defaults:
-  sfx: {engine: toy, formats: [wav]}
-  music: {engine: toy, formats: [wav]}
-assets:
-"""
 LOOPS = """\
   - {id: music/round, kind: music, prompt: a loop, duration: 1.5s, loop: true}
   - {id: music/led, kind: music, prompt: a loop after an intro, duration: 2.5s, loop: {intro: 1s}}
@@ -52,9 +45,9 @@ Samples = npt.NDArray[np.float32]
 @pytest.fixture
 def project(tmp_path: Path) -> QuickProject:
     project = QuickProject(tmp_path / "toys")
-    project.write(LOOPS + DOOR.replace("PROMPT", "an oak door").replace("LOUD", "-15"), HEAD)
+    project.write(LOOPS + DOOR.replace("PROMPT", "an oak door").replace("LOUD", "-15"), WITH_MUSIC)
     project.build()
-    project.write(LOOPS + DOOR.replace("PROMPT", "an iron door").replace("LOUD", "-24"), HEAD)
+    project.write(LOOPS + DOOR.replace("PROMPT", "an iron door").replace("LOUD", "-24"), WITH_MUSIC)
     project.build()
     return project
 

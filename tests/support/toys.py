@@ -18,6 +18,14 @@ defaults:
   sfx: {engine: toy, formats: [wav]}
 assets:
 """
+WITH_MUSIC = """\
+cuesmith: 1
+project: toys
+defaults:
+  sfx: {engine: toy, formats: [wav]}
+  music: {engine: toy, formats: [wav]}
+assets:
+"""
 ONE = "  - {id: a/one, kind: sfx, prompt: hello, duration: 0.5s, variations: 2, tags: [x]}\n"
 TWO = "  - {id: a/two, kind: sfx, prompt: second, duration: 0.4s}\n"
 THREE = "  - {id: b/three, kind: sfx, prompt: third, duration: 0.3s}\n"
