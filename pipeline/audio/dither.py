@@ -14,8 +14,8 @@ from pipeline.audio.clip import Clip, Samples
 Depth = Literal["16", "24", "float"]
 """Bits a sample: signed integers of 16 or 24, or IEEE float32."""
 
-_PART = 32_768
-"""Samples of all channels that are made integers at a time: what fits a core's cache."""
+_PART = 262_144
+"""Samples of all channels that are made integers at a time."""
 
 Integers = npt.NDArray[np.int32]
 
@@ -77,7 +77,7 @@ def _quantised24(samples: Samples) -> Integers:
 
 
 def _pcm24(clip: Clip) -> memoryview:
-    """Interleaved 24 bit samples, part by part, so that each stays in a core's cache.
+    """Interleaved 24 bit samples, part by part, so that a long sound takes little more memory than its bytes.
 
     Integers of four bytes are laid down three bytes apart, so that each covers the highest byte of the one
     before.

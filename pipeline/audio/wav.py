@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import soundfile
 
-from pipeline.audio.clip import Clip
+from pipeline.audio.clip import Clip, Samples
 from pipeline.audio.dither import Depth, pcm_bytes
 from pipeline.audio.riff import IEEE_FLOAT, PCM, Chunk, find_chunks, format_chunk, riff_bytes
 from pipeline.errors import CuesmithError, UsageError
@@ -53,10 +54,21 @@ def _plain(data: bytes) -> Clip | None:
         values = np.frombuffer(data, _PLAIN[tag, bits], size * 8 // bits, first).reshape(-1, channels)
     except (CuesmithError, KeyError, ValueError, struct.error):
         return None
-    samples = np.array(values.T, np.float32, order="C")
+    samples = _halves(values) if (tag, channels) == (PCM, 2) else np.array(values.T, np.float32, order="C")
     if tag == PCM:
         samples *= np.float32(1 / 32768)
     return Clip(samples, rate) if rate else None
+
+
+def _halves(pairs: npt.NDArray[np.int16]) -> Samples:
+    """Both channels of 16 bit stereo: a pair is the two halves of one integer, which come apart without a stride,
+    in half the time."""
+    both = pairs.reshape(-1).view("<i4")
+    samples = np.empty((2, len(both)), np.float32)
+    samples[0] = np.left_shift(both, 16)
+    samples[1] = np.bitwise_and(both, -65536)
+    samples *= np.float32(1 / 65536)
+    return samples
 
 
 def read(source: bytes | str | Path) -> Clip:

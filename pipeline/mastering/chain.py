@@ -6,35 +6,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
-
 from pipeline.audio import Clip
 from pipeline.errors import MasteringError
 from pipeline.manifest.spec import MasteringSpec
-from pipeline.mastering.decibel import amplitude
 from pipeline.mastering.level import (
     GainPlan,
     Levels,
     Method,
     method_for,
     plan_gain,
-    power_mean,
     round_gain,
     target_for,
 )
-from pipeline.mastering.limiter import MARGIN_DB, apply_gain
-from pipeline.mastering.loudness import energies
 from pipeline.mastering.measure import Measurement, channel_means, measurement
+from pipeline.mastering.raising import Raised, levels_of, raise_group, raise_one
 from pipeline.mastering.seam import Seam, measure_seam
 from pipeline.mastering.shape import Shaped, Step, TakeInput, shape
-from pipeline.mastering.true_peak import Peaks, sample_peak
-from pipeline.mastering.turning import Loop, endless_peaks, limit_endless
 
 TOLERANCE_LU = 0.2
-_ROUNDS = 4
-_CLOSE_LU = 0.1
-_LEAST_ANSWER = 0.25
-"""Least that 1 dB of gain into the limiter is taken to raise the loudness by, so that no step is wild."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,19 +64,6 @@ class MasteredGroup:
     """LUFS, or dBTP when ``method`` is "peak"."""
 
 
-@dataclass(frozen=True, eq=False)
-class _Raised:
-    """A variation after gain and limiter."""
-
-    clip: Clip
-    limited_db: float
-    levels: Levels
-
-
-def _levels(clip: Clip, loop: Loop | None) -> Levels:
-    return Levels(energies(clip), endless_peaks(clip, loop), clip.seconds)
-
-
 def _try_shape(take: TakeInput, spec: MasteringSpec) -> Shaped | MasteringError:
     try:
         return shape(take, spec)
@@ -100,47 +76,14 @@ def _try_levels(shaped: Shaped | MasteringError) -> Levels | MasteringError:
     if isinstance(shaped, MasteringError):
         return shaped
     try:
-        levels = _levels(shaped.clip, shaped.loop)
+        levels = levels_of(shaped.clip, shaped.loop)
         levels.by(method_for(shaped.clip.seconds))
     except MasteringError as error:
         return error
     return levels
 
 
-def _raise(shaped: Shaped, levels: Levels, gain_db: float, spec: MasteringSpec) -> _Raised:
-    """Gain and limiter; what is known by scaling is not measured again."""
-    gain = float(np.float32(amplitude(gain_db)))
-    clip = apply_gain(shaped.clip, gain_db)
-    if levels.peaks.true * gain <= amplitude(spec.true_peak_dbtp - MARGIN_DB):
-        return _Raised(clip, 0.0, levels.scaled(gain))
-    limited = limit_endless(clip, spec.true_peak_dbtp, shaped.loop)
-    if limited.true_peak is None:
-        return _Raised(limited.clip, limited.reduction_db, _levels(limited.clip, shaped.loop))
-    peaks = Peaks(sample_peak(limited.clip), limited.true_peak)
-    return _Raised(limited.clip, limited.reduction_db, Levels(energies(limited.clip), peaks, levels.seconds))
-
-
-def _raise_group(
-    shaped: Sequence[Shaped], levels: Sequence[Levels], method: Method, plan: GainPlan, spec: MasteringSpec
-) -> tuple[list[_Raised], float]:
-    """Everything at the plan's gain, raised again by what the limiter took while the plan allows it."""
-    target = target_for(method, spec)
-    gain_db, answer = plan.gain_db, 1.0
-    raised = [_raise(one, level, gain_db, spec) for one, level in zip(shaped, levels, strict=True)]
-    reached = power_mean([one.levels.by(method) for one in raised])
-    for _ in range(_ROUNDS):
-        more = min(plan.most_db, round_gain(gain_db + (target - reached) / answer))
-        if not any(one.limited_db for one in raised) or target - reached < _CLOSE_LU or more <= gain_db:
-            break
-        before, step_db = reached, more - gain_db
-        gain_db = more
-        raised = [_raise(one, level, gain_db, spec) for one, level in zip(shaped, levels, strict=True)]
-        reached = power_mean([one.levels.by(method) for one in raised])
-        answer = min(1.0, max(_LEAST_ANSWER, (reached - before) / step_db))
-    return raised, gain_db
-
-
-def _deviation(one: _Raised, off_lu: float, plan: GainPlan, anchored: bool, alone: bool) -> str | None:
+def _deviation(one: Raised, off_lu: float, plan: GainPlan, anchored: bool, alone: bool) -> str | None:
     if abs(off_lu) <= TOLERANCE_LU:
         return None
     if off_lu < 0 and (one.limited_db > 0.0 or plan.held_by == "true-peak ceiling"):
@@ -153,7 +96,7 @@ def _deviation(one: _Raised, off_lu: float, plan: GainPlan, anchored: bool, alon
 
 
 def _finish(
-    shaped: Shaped, one: _Raised, gain_db: float, method: Method, spec: MasteringSpec, deviation: str | None
+    shaped: Shaped, one: Raised, gain_db: float, method: Method, spec: MasteringSpec, deviation: str | None
 ) -> Master:
     """The record of one variation."""
     target = target_for(method, spec)
@@ -190,11 +133,11 @@ def _master_sounding(
     method = method_for(max(one.seconds for one in levels))
     if gain_anchor_db is None:
         plan = plan_gain(levels, method, spec)
-        raised, gain_db = _raise_group(shaped, levels, method, plan, spec)
+        raised, gain_db = raise_group(shaped, levels, method, plan, spec)
     else:
         gain_db = round_gain(gain_anchor_db)
         plan = GainPlan(gain_db, gain_db, None)
-        raised = [_raise(one, level, gain_db, spec) for one, level in zip(shaped, levels, strict=True)]
+        raised = [raise_one(one, level, gain_db, spec) for one, level in zip(shaped, levels, strict=True)]
     masters = []
     for one, after in zip(shaped, raised, strict=True):
         off_lu = after.levels.by(method) - target_for(method, spec)

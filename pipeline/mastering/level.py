@@ -10,6 +10,7 @@ from typing import Literal
 from pipeline.errors import MasteringError
 from pipeline.manifest.spec import MasteringSpec
 from pipeline.mastering.decibel import level
+from pipeline.mastering.limiter import MARGIN_DB
 from pipeline.mastering.loudness import Energies
 from pipeline.mastering.true_peak import Peaks
 
@@ -20,7 +21,7 @@ INTEGRATED_FROM_S = 3.0
 PEAK_BELOW_S = 0.05
 """Below this 400 ms say nothing; the true peak stands for how loud a click is."""
 PEAK_OVER_LOUDNESS_DB = 12.0
-"""A click's true peak is set this far above the loudness target (never above the ceiling)."""
+"""A click's true peak is set this far above the loudness target (never above what the limiter holds)."""
 SILENT_LUFS = -70.0
 MOST_GAIN_DB = 40.0
 MOST_LIMITING_DB = 6.0
@@ -69,7 +70,7 @@ def method_for(seconds: float) -> Method:
 def target_for(method: Method, spec: MasteringSpec) -> float:
     """The level aimed at: LUFS, or dBTP for "peak"."""
     if method == "peak":
-        return min(spec.true_peak_dbtp, spec.loudness_lufs + PEAK_OVER_LOUDNESS_DB)
+        return min(spec.true_peak_dbtp - MARGIN_DB, spec.loudness_lufs + PEAK_OVER_LOUDNESS_DB)
     return spec.loudness_lufs
 
 

@@ -23,8 +23,8 @@ AFTER = TAPS // 2
 _BETA = 5.0
 _ROW = 512
 """Samples that share the bounds of a row."""
-_ROWS = 128
-"""Rows looked at together: what fits a core's cache."""
+_ROWS = 1024
+"""Rows looked at together."""
 _MANY, _MANY_A_ROW = 600, 50
 """Places from which on the sharpest bound pays: in all, and for each row more."""
 
@@ -74,9 +74,15 @@ def padded(channel: Floats, circular: bool) -> Floats:
     return around
 
 
-def _rows(part: Floats, count: int, width: int) -> Floats:
-    """``count`` rows ``width`` wide, each beginning a row's length after the one before: a view."""
-    return np.ndarray((count, width), np.float32, part, 0, (_ROW * part.itemsize, part.itemsize))
+def _edges(width: int) -> Places:
+    """For `numpy.ufunc.reduceat`: where each row begins and, ``width`` on, ends. Every second answer is a row's;
+    the others go from an end to a beginning before it, which is one sample."""
+    begins = np.arange(_ROWS) * _ROW
+    return np.stack([begins, begins + width], axis=1).reshape(-1)
+
+
+_EDGES = {False: _edges(_ROW + TAPS - 1), True: _edges(_ROW + TAPS - 3)}
+"""By whether second differences are looked at, of which there are two less."""
 
 
 def _highest(around: Floats, first: int, last: int, *, bends: bool) -> Floats:
@@ -89,9 +95,8 @@ def _highest(around: Floats, first: int, last: int, *, bends: bool) -> Floats:
         if bends:
             slopes = part[1:] - part[:-1]
             part = np.subtract(slopes[1:], slopes[:-1], out=slopes[1:])
-        magnitude = np.abs(part)
-        rows = _rows(magnitude, stop - start, len(part) - (stop - start - 1) * _ROW)
-        np.maximum.reduce(rows, axis=1, out=highest[start - first : stop - first])
+        edges = _EDGES[bends][: 2 * (stop - start) - 1]
+        highest[start - first : stop - first] = np.maximum.reduceat(np.abs(part), edges)[::2]
     return highest
 
 
@@ -142,7 +147,8 @@ class Reach:
 
     def _windows(self, rows: Places) -> Floats:
         """Rows with their reach, shape [rows, row + 23]; a copy."""
-        return np.asarray(_rows(self.around, len(self.level), _ROW + TAPS - 1)[rows])
+        shape, size = (len(self.level), _ROW + TAPS - 1), self.around.itemsize
+        return np.asarray(np.ndarray(shape, np.float32, self.around, 0, (_ROW * size, size))[rows])
 
     def _bends(self, rows: Places) -> Floats:
         """The greatest second difference within reach of each row, found for all from the first to the last."""

@@ -22,6 +22,7 @@ from pipeline.audio import (
     take_bytes,
     wav_bytes,
 )
+from pipeline.audio.riff import riff_bytes
 from pipeline.errors import UsageError
 
 finite = st.floats(width=32, allow_nan=False, allow_infinity=False)
@@ -123,3 +124,16 @@ def test_sixteen_bit_dither_is_white_and_knows_nothing_of_the_sound(level: float
     harmonics = power[cycles : 20 * cycles : cycles]
     assert harmonics.max() < 14
     assert abs(np.corrcoef(np.square(error), np.square(tone))[0, 1]) < 0.02
+
+
+@given(
+    values=arrays(np.int16, st.tuples(st.integers(1, 50), st.integers(1, 3))),
+    before=st.binary(max_size=5),
+)
+def test_sixteen_bits_are_read_as_libsndfile_reads_them(values: np.ndarray, before: bytes) -> None:
+    made = io.BytesIO()
+    soundfile.write(made, values, 44100, subtype="PCM_16", format="WAV")
+    chunks = list(read_chunks(made.getvalue()))
+    data = riff_bytes([chunks[0], Chunk("junk", before), *chunks[1:]])
+    theirs, _ = soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)
+    assert np.array_equal(read(data).samples, theirs.T)
