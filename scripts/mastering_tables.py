@@ -1,9 +1,11 @@
-"""The tables of docs/mastering.md: agreement with other meters, and a thousand mixed masters.
+"""The tables of docs/mastering.md: agreement with other meters, what they read of limited masters, and a thousand
+mixed masters.
 
     python scripts/mastering_tables.py agreement [--signals 300]
+    python scripts/mastering_tables.py ceiling [--signals 300]
     python scripts/mastering_tables.py masters [--count 1000]
 
-Needs ffmpeg on the PATH for the first.
+Needs ffmpeg on the PATH for the first two.
 """
 
 from __future__ import annotations
@@ -16,7 +18,10 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pyloudnorm
+import soxr
+from scipy.signal import resample_poly
 
 from pipeline.audio import Clip, read, wav_bytes
 from pipeline.delivery import encode, render
@@ -136,6 +141,46 @@ def agreement(signals: int) -> None:
         )
 
 
+def _hot(seed: int, rate: int) -> Clip:
+    """A second of noise up to Nyquist, steady or dying away, some of it clipped."""
+    random = np.random.default_rng(90_000 + seed)
+    wave = random.standard_normal((1, rate)) * np.exp(-np.arange(rate) / rate * random.choice([0.0, 6.0]))
+    wave = np.clip(wave * 3, -1, 1) if seed % 2 else wave
+    return Clip((wave / np.abs(wave).max()).astype(np.float32), rate)
+
+
+def _finer(samples: npt.NDArray[np.float32]) -> dict[str, float]:
+    """Peaks between the samples of mono in dBTP, by interpolators that are not ours."""
+    padded = np.pad(samples, 1000)
+    found = {f"scipy resample_poly, {times}x": resample_poly(padded, times, 1) for times in (4, 8, 16)}
+    found["soxr VHQ, 4x"] = soxr.resample(padded, 1, 4, quality="VHQ")
+    return {name: float(20 * np.log10(np.abs(values).max())) for name, values in found.items()}
+
+
+def ceiling(signals: int) -> None:
+    """Print how near the ceiling meters find masters that went through the limiter."""
+    kinds = {"made at 32 kHz": 32_000, "up to Nyquist": 48_000}
+    read: dict[str, dict[str, list[float]]] = {kind: defaultdict(list) for kind in kinds}
+    for kind, rate in kinds.items():
+        for seed in range(signals):
+            spec = MasteringSpec(-10.0, -1.0, 48_000, 1, 1.0, False, None, False, 0.0, 0.0)
+            made = master([TakeInput(_hot(seed, rate))], spec).results[0]
+            if not isinstance(made, Master) or not made.limited_db:
+                continue
+            ended = Clip(np.pad(made.clip.samples, ((0, 0), (0, 4800))), made.clip.rate)
+            readings = {
+                "ours": measure(made.clip).true_peak_dbtp or 0.0,
+                "ffmpeg ebur128": _ffmpeg(ended)["true peak"],
+            }
+            for meter, value in (readings | _finer(made.clip.samples[0])).items():
+                read[kind][meter].append(value + 1.0)
+    print("| meter | " + " | ".join(f"noise {kind}: mean, highest" for kind in kinds) + " |")
+    print("|---|" + "---|" * len(kinds))
+    for meter in read["up to Nyquist"]:
+        cells = (f"{np.mean(read[kind][meter]):+.2f}, {max(read[kind][meter]):+.2f}" for kind in kinds)
+        print(f"| {meter} | {' | '.join(cells)} |")
+
+
 def _mixed(seed: int) -> tuple[Clip, MasteringSpec]:
     """A take and what is asked of it: effects of 60 ms to 2 s, music, loops; targets that can and cannot be met."""
     random = np.random.default_rng(50_000 + seed)
@@ -207,16 +252,18 @@ def masters(count: int) -> None:
 
 
 def main() -> None:
-    """Run one of the two."""
+    """Run one of the three."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("table", choices=["agreement", "masters"])
+    parser.add_argument("table", choices=["agreement", "ceiling", "masters"])
     parser.add_argument("--signals", type=int, default=300)
     parser.add_argument("--count", type=int, default=1000)
     arguments = parser.parse_args()
     if arguments.table == "agreement":
         agreement(arguments.signals)
+    elif arguments.table == "ceiling":
+        ceiling(arguments.signals)
     else:
         masters(arguments.count)
 

@@ -25,7 +25,7 @@ FORMATS = ("wav", "flac", "ogg", "opus", "mp3", "m4a")
 _REACH_S = 0.05
 """Of rate conversion: after a loop's end it hears the loop's start."""
 _TRIES = 8
-_MARGIN_DB = 0.05
+_MARGIN_DB = 0.1
 """Kept below the ceiling after lossy coding too: a finer meter can read that much more than ours."""
 _STEP_DB = 0.05
 """Lowered beyond what was missing, since the next encode's peaks move again."""

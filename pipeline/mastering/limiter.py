@@ -26,7 +26,7 @@ LOOK_AHEAD_S = 0.0015
 NODES = 8
 """Within the look-ahead; at low rates each sample is one."""
 RELEASE_S = 0.06
-MARGIN_DB = 0.2
+MARGIN_DB = 0.3
 """Kept below the asked ceiling: other meters interpolate otherwise, and integers round."""
 
 _TRIES = 8

@@ -78,7 +78,7 @@ def test_a_click_is_never_squeezed_for_loudness_that_no_peak_can_have(target: fl
     (made,) = good(master([TakeInput(tone(0.02, -30, 1))], spec))
     assert made.limited_db < 0.02
     assert made.deviation is None
-    assert made.measured.true_peak_dbtp == pytest.approx(min(-1.2, target + 12.0), abs=0.01)
+    assert made.measured.true_peak_dbtp == pytest.approx(min(-1.3, target + 12.0), abs=0.01)
 
 
 def test_a_loop_into_the_limiter_reaches_its_target() -> None:

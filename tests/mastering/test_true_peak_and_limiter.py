@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mastering_signals import RATE, coloured_noise
+from scipy.signal import resample_poly
 
 from pipeline.audio import Clip
 from pipeline.mastering import apply_gain, limit, measure, true_peak
@@ -148,3 +149,12 @@ def test_the_reduction_reported_is_what_was_taken() -> None:
     found = limit(clip, -12.0)
     assert found.reduction_db == pytest.approx(-decibels(np.abs(found.clip.samples).max()), abs=1e-3)
     assert measure(found.clip).true_peak_dbtp <= -12.0
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_finer_meter_of_another_make_finds_nothing_above_the_ceiling(seed: int) -> None:
+    """Noise up to Nyquist is where 4x oversampling misses most."""
+    noise = np.random.default_rng(seed).standard_normal((1, RATE)).astype(np.float32)
+    hot = Clip(noise if seed % 2 else np.clip(noise, -1, 1), RATE)
+    held = limit(hot, -1.0).clip.samples
+    assert decibels(np.abs(resample_poly(held, 16, 1, axis=1)).max()) <= -1.0
