@@ -99,13 +99,17 @@ class Worker:
 
 
 class Crew:
-    """Workers for a list of devices, lent one at a time."""
+    """Workers for a list of devices, lent one at a time.
+
+    A job that could not go on would not for the next one that needs the same: none of these is begun.
+    """
 
     def __init__(self, outputs: str, devices: Sequence[str]) -> None:
         self._outputs = outputs
         self.devices = tuple(devices)
         self._free: queue.Queue[str | Worker] = queue.Queue()
         self._alive: set[Worker] = set()
+        self._broken: dict[tuple[str, ...], JobBroken] = {}
         for device in devices:
             self._free.put(device)
 
@@ -115,17 +119,26 @@ class Crew:
             worker.stop()
 
     @contextlib.contextmanager
-    def lend(self) -> Iterator[Worker]:
-        """A free worker, started when its device has none yet; one that failed is replaced for the next."""
+    def lend(self, needs: tuple[str, ...]) -> Iterator[Worker]:
+        """A free worker, started when its device has none yet; one that failed is replaced for the next.
+
+        ``needs`` says what the job stands on, such as an engine and a model. Raises `JobBroken` again where that
+        broke a job before.
+        """
         free = self._free.get()
         device = free if isinstance(free, str) else free.device
-        give_back: str | Worker = device
+        give_back: str | Worker = free
         try:
+            if earlier := self._broken.get(needs):
+                raise JobBroken(str(earlier), earlier.exit_code)
+            give_back = device
             worker = Worker(self._outputs, device) if isinstance(free, str) else free
             self._alive.add(worker)
             try:
                 yield worker
-            except BaseException:
+            except BaseException as error:
+                if isinstance(error, JobBroken):
+                    self._broken[needs] = error
                 self._alive.discard(worker)
                 worker.stop()
                 raise
@@ -144,9 +157,11 @@ class Errand(Generic[Item]):
         job: Callable[[str, Sequence[Item]], Job],
         tell: Callable[[Event], None],
         parts: Callable[[Item], Sequence[str]],
+        needs: tuple[str, ...],
     ) -> None:
-        """``parts`` gives the events' item names that an item stands for."""
+        """``parts`` gives the events' item names that an item stands for; ``needs`` is what `Crew.lend` asks."""
         self._crew = crew
+        self._needs = needs
         self._left = dict(items)
         self._job = job
         self._tell = tell
@@ -165,7 +180,7 @@ class Errand(Generic[Item]):
     def _attempt(self, keys: Sequence[str]) -> None:
         begun: set[str] = set()
         try:
-            with self._crew.lend() as worker:
+            with self._crew.lend(self._needs) as worker:
                 for event in worker.run(self._job(worker.device, [self._left[key] for key in keys])):
                     owner = self._owner[event.item]
                     if isinstance(event, Began):
