@@ -110,11 +110,13 @@ class Crew:
         self._free: queue.Queue[str | Worker] = queue.Queue()
         self._alive: set[Worker] = set()
         self._broken: dict[tuple[str, ...], JobBroken] = {}
+        self._stopped = False
         for device in devices:
             self._free.put(device)
 
     def stop(self) -> None:
-        """End all workers now; what they had finished is in the store."""
+        """End all workers now and lend none from now on; what they had finished is in the store."""
+        self._stopped = True
         for worker in list(self._alive):
             worker.stop()
 
@@ -122,19 +124,20 @@ class Crew:
     def lend(self, needs: tuple[str, ...]) -> Iterator[Worker]:
         """A free worker, started when its device has none yet; one that failed is replaced for the next.
 
-        ``needs`` says what the job stands on, such as an engine and a model. Raises `JobBroken` again where that
-        broke a job before.
+        ``needs`` says what the job stands on, such as an engine and a model. Raises `JobBroken` where that broke a
+        job before, or the crew was stopped.
         """
         free = self._free.get()
         device = free if isinstance(free, str) else free.device
         give_back: str | Worker = free
         try:
-            if earlier := self._broken.get(needs):
-                raise JobBroken(str(earlier), earlier.exit_code)
+            self._check(needs)
             give_back = device
             worker = Worker(self._outputs, device) if isinstance(free, str) else free
             self._alive.add(worker)
             try:
+                # Once more: a crew that is stopped ends the workers that it knows of.
+                self._check(needs)
                 yield worker
             except BaseException as error:
                 if isinstance(error, JobBroken):
@@ -145,6 +148,12 @@ class Crew:
             give_back = worker
         finally:
             self._free.put(give_back)
+
+    def _check(self, needs: tuple[str, ...]) -> None:
+        if self._stopped:
+            raise JobBroken("the build was stopped", 1)
+        if earlier := self._broken.get(needs):
+            raise JobBroken(str(earlier), earlier.exit_code)
 
 
 class Errand(Generic[Item]):

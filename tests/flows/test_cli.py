@@ -174,7 +174,9 @@ def test_replay_makes_the_same_bytes(built_place: list[str]) -> None:
     assert {one["result"] for one in answer("verify", "--replay", *built_place[1:])["replayed"]} == {"same"}
 
 
-def test_gc_keeps_what_is_named_and_tells_what_it_would_remove(built: ToyProject, built_place: list[str]) -> None:
+def test_gc_keeps_what_is_named_and_tells_what_it_would_remove(
+    built: ToyProject, built_place: list[str]
+) -> None:
     stray = built.outputs / "tmp" / "stray"
     stray.write_bytes(b"half")
     told = answer("gc", *built_place[1:], "--grace", "0", "--dry-run")

@@ -22,9 +22,7 @@ from pipeline.store import Store, verify
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="process groups and SIGKILL are POSIX's")
 
 # A shell that starts this suite in the background has all of its processes ignore interrupts.
-BUILD = (
-    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from flows.cli import main; main()"
-)
+BUILD = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from flows.cli import main; main()"
 ASSETS = "".join(
     f"  - {{id: k/{name}, kind: sfx, prompt: sound {name}, duration: 0.3s, variations: 3}}\n"
     for name in "abcdefgh"
