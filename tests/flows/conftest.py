@@ -27,7 +27,7 @@ def toys(tmp_path: Path) -> ToyProject:
 def built_once(prefect_server: str, tmp_path_factory: pytest.TempPathFactory) -> ToyProject:
     """The small project as its first build leaves it; to be copied."""
     project = ToyProject(tmp_path_factory.mktemp("built") / "toys")
-    project.build()
+    project.build(devices="cpu:2")
     return project
 
 

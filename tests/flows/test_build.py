@@ -31,7 +31,7 @@ def _harm(toys: ToyProject) -> list[str]:
 
 
 def test_a_first_build_makes_everything_and_publishes_version_1(toys: ToyProject) -> None:
-    result = toys.build()
+    result = toys.build(devices="cpu:2")
     assert (result["version"], result["published"], result["generated"], result["mastered"]) == (
         1,
         True,
@@ -82,7 +82,7 @@ def test_audio_is_the_same_in_another_folder_with_other_workers_and_order(tmp_pa
 
 def test_a_failing_take_stops_no_other_and_is_told(toys: ToyProject) -> None:
     toys.write(ONE + TWO.replace("second", "please fail") + THREE)
-    result = toys.build()
+    result = toys.build(devices="cpu:2")
     assert result["failed"] == [
         {
             "asset": "a/two",

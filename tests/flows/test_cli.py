@@ -29,6 +29,7 @@ COMMANDS = [
     "gc",
     "doctor",
 ]
+ONE_WORKER = ("--devices", "cpu")
 
 
 def run(*words: str | Path) -> Result:
@@ -125,9 +126,9 @@ def test_build_prints_one_object_and_check_follows_it(toys: ToyProject, place: l
 
 def test_a_build_in_which_some_failed_exits_with_3_and_all_with_1(toys: ToyProject, place: list[str]) -> None:
     toys.write(TWO.replace("second", "fail"))
-    assert run("build", *place).exit_code == 1
+    assert run("build", *place, *ONE_WORKER).exit_code == 1
     toys.write(TWO.replace("second", "fail") + THREE)
-    result = run("build", *place)
+    result = run("build", *place, *ONE_WORKER)
     assert result.exit_code == 3
     assert "a/two variation 1 (generate): the toy was told to fail" in result.stderr
 
@@ -165,7 +166,7 @@ def test_verify_finds_a_flipped_bit_and_repair_lets_the_next_build_make_it_anew(
     assert broken.exit_code == 5
     assert victim.stem in broken.stdout
     assert run("verify", "--repair", *built_place[1:]).exit_code == 0
-    assert run("build", *built_place).exit_code == 0
+    assert run("build", *built_place, *ONE_WORKER).exit_code == 0
     assert run("verify", *built_place[1:]).exit_code == 0
     assert built.library() == before
 
@@ -189,7 +190,7 @@ def test_gc_keeps_what_is_named_and_tells_what_it_would_remove(
 
 def test_gc_of_unused_takes_leaves_what_versions_stand_on(built: ToyProject, built_place: list[str]) -> None:
     built.write(ONE + TWO.replace("second", "other") + THREE)
-    run("build", *built_place)
+    run("build", *built_place, *ONE_WORKER)
     assert run("gc", *built_place[1:], "--unused-takes", "--grace", "0").exit_code == 0
     assert run("verify", *built_place[1:]).exit_code == 0
     built.write(ONE + TWO + THREE)
