@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 VENV ?= .venv
+WORKERS ?= 2
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
@@ -36,8 +37,8 @@ $(VENV)/.cuesmith-dev: $(VENV)/.cuesmith-audiocraft
 demo: setup  ## Build the example game with the sketch engine; no GPU, no weights, no network.
 	$(BIN)/cuesmith build manifests/emberfall.yaml --profile prototype --outputs outputs
 
-test: setup-dev  ## Every test of the default suite.
-	$(BIN)/python -m pytest
+test: setup-dev  ## Every test of the default suite, in WORKERS processes (2; 0: one test after another).
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 tools:  ## Debian: the programs with which tests read tags back (as root).
 	apt-get install -y libimage-exiftool-perl mediainfo ffmpeg

@@ -24,6 +24,7 @@ from platformdirs import user_cache_path
 from prefect.client.orchestration import get_client
 from prefect.settings import (
     PREFECT_API_URL,
+    PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
     PREFECT_HOME,
     PREFECT_LOGGING_TO_API_ENABLED,
     get_current_settings,
@@ -62,6 +63,8 @@ def prefect_api() -> Iterator[str]:
                 PREFECT_API_URL: url,
                 PREFECT_HOME: home,
                 PREFECT_LOGGING_TO_API_ENABLED: False,
+                # Nobody is there to miss a heartbeat, and the end of a flow waits for that thread's next second.
+                PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
             }
             with temporary_settings(private):
                 yield url

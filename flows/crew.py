@@ -99,39 +99,61 @@ class Worker:
 
 
 class Crew:
-    """Workers for a list of devices, lent one at a time."""
+    """Workers for a list of devices, lent one at a time.
+
+    A job that could not go on would not for the next one that needs the same: none of these is begun.
+    """
 
     def __init__(self, outputs: str, devices: Sequence[str]) -> None:
         self._outputs = outputs
         self.devices = tuple(devices)
         self._free: queue.Queue[str | Worker] = queue.Queue()
         self._alive: set[Worker] = set()
+        self._broken: dict[tuple[str, ...], JobBroken] = {}
+        self._stopped = False
         for device in devices:
             self._free.put(device)
 
     def stop(self) -> None:
-        """End all workers now; what they had finished is in the store."""
+        """End all workers now and lend none from now on; what they had finished is in the store."""
+        self._stopped = True
         for worker in list(self._alive):
             worker.stop()
 
     @contextlib.contextmanager
-    def lend(self) -> Iterator[Worker]:
-        """A free worker, started when its device has none yet; one that failed is replaced for the next."""
+    def lend(self, needs: tuple[str, ...]) -> Iterator[Worker]:
+        """A free worker, started when its device has none yet; one that failed is replaced for the next.
+
+        ``needs`` says what the job stands on, such as an engine and a model. Raises `JobBroken` where that broke a
+        job before, or the crew was stopped.
+        """
         free = self._free.get()
         device = free if isinstance(free, str) else free.device
-        give_back: str | Worker = device
+        give_back: str | Worker = free
         try:
+            self._check(needs)
+            give_back = device
             worker = Worker(self._outputs, device) if isinstance(free, str) else free
             self._alive.add(worker)
             try:
+                # Once more: a crew that is stopped ends the workers that it knows of.
+                self._check(needs)
                 yield worker
-            except BaseException:
+            except BaseException as error:
+                if isinstance(error, JobBroken):
+                    self._broken[needs] = error
                 self._alive.discard(worker)
                 worker.stop()
                 raise
             give_back = worker
         finally:
             self._free.put(give_back)
+
+    def _check(self, needs: tuple[str, ...]) -> None:
+        if self._stopped:
+            raise JobBroken("the build was stopped", 1)
+        if earlier := self._broken.get(needs):
+            raise JobBroken(str(earlier), earlier.exit_code)
 
 
 class Errand(Generic[Item]):
@@ -144,9 +166,11 @@ class Errand(Generic[Item]):
         job: Callable[[str, Sequence[Item]], Job],
         tell: Callable[[Event], None],
         parts: Callable[[Item], Sequence[str]],
+        needs: tuple[str, ...],
     ) -> None:
-        """``parts`` gives the events' item names that an item stands for."""
+        """``parts`` gives the events' item names that an item stands for; ``needs`` is what `Crew.lend` asks."""
         self._crew = crew
+        self._needs = needs
         self._left = dict(items)
         self._job = job
         self._tell = tell
@@ -165,7 +189,7 @@ class Errand(Generic[Item]):
     def _attempt(self, keys: Sequence[str]) -> None:
         begun: set[str] = set()
         try:
-            with self._crew.lend() as worker:
+            with self._crew.lend(self._needs) as worker:
                 for event in worker.run(self._job(worker.device, [self._left[key] for key in keys])):
                     owner = self._owner[event.item]
                     if isinstance(event, Began):

@@ -138,7 +138,8 @@ class BuildRun:
             return TakesJob(shard.engine, device, tuple(orders), self.run, self._prefect_run)
 
         items = {order.recipe.digest: order for order in shard.orders if not self._is_made(order)}
-        Errand(crew, items, job, self._hear_take, lambda order: [order.recipe.digest]).run()
+        needs = (shard.engine, shard.model)
+        Errand(crew, items, job, self._hear_take, lambda order: [order.recipe.digest], needs).run()
 
     def chunks(self) -> tuple[AssetChunk, ...]:
         """What is to be mastered now that takes are made, dealt evenly, longest first."""
@@ -165,7 +166,7 @@ class BuildRun:
             return MasterJob(tuple(orders), self.run, self._prefect_run, device)
 
         items = {order.asset.id: order for order in chunk.orders}
-        Errand(crew, items, job, self._hear_master, lambda order: order.wanted).run()
+        Errand(crew, items, job, self._hear_master, lambda order: order.wanted, ("mastering",)).run()
 
     def publish(self) -> None:
         """Publish what was made; nothing when everything failed and there is nothing else to show."""

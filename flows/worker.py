@@ -18,7 +18,9 @@ from typing import BinaryIO
 
 from pipeline.errors import CuesmithError
 from pipeline.generators import Generator, find_engine
-from pipeline.jobs import Broken, Done, Event, Job, TakesJob, make_masters, make_takes
+from pipeline.jobs import Broken, Done, Event, Job, TakesJob
+from pipeline.jobs.masters import make_masters
+from pipeline.jobs.takes import make_takes
 from pipeline.store import Store
 
 Message = Event | Done | Broken

@@ -9,6 +9,9 @@ from pathlib import Path
 
 PLUGINS = Path(__file__).parent / "plugins"
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Processes side by side have the cores busy: threads of each one's BLAS would only wait for one another.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 sys.path.insert(0, str(PLUGINS))
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(PLUGINS), os.environ.get("PYTHONPATH")]))
 os.environ["PREFECT_LOGGING_LEVEL"] = "CRITICAL"

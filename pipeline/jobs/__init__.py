@@ -1,13 +1,12 @@
 """The two jobs that a worker does: recipes into durable takes, takes into durable masters.
 
 A job is a frozen value that travels to a worker process; its events travel back. Everything that a job finishes
-is in the store before its event is sent.
+is in the store before its event is sent. What does the jobs, `pipeline.jobs.takes` and `pipeline.jobs.masters`, brings
+all of audio and mastering with it and is for workers alone.
 """
 
 from pipeline.jobs.events import Began, Broken, Done, Event, Failed, Mastered, Quarantined, TakeMade
-from pipeline.jobs.masters import make_masters
-from pipeline.jobs.orders import AssetOrder, MasterJob, VariationOrder
-from pipeline.jobs.takes import TakesJob, make_takes
+from pipeline.jobs.orders import AssetOrder, MasterJob, TakesJob, VariationOrder
 
 Job = TakesJob | MasterJob
 
@@ -25,6 +24,4 @@ __all__ = [
     "TakeMade",
     "TakesJob",
     "VariationOrder",
-    "make_masters",
-    "make_takes",
 ]

@@ -1,11 +1,23 @@
-"""What is ordered of a mastering job: frozen values that travel to a worker process."""
+"""What is ordered of a worker: frozen values that travel to its process."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from pipeline.manifest.spec import AssetSpec
+from pipeline.plan import TakeOrder
 from pipeline.provenance import ManifestFacts
+
+
+@dataclass(frozen=True, slots=True)
+class TakesJob:
+    """Takes to make on one device with one engine."""
+
+    engine: str
+    device: str
+    orders: tuple[TakeOrder, ...]
+    run: str
+    prefect_run: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from pipeline.errors import GenerationError, MachineError, StoreError, UsageErro
 from pipeline.generators import GeneratedTake, Generator, Kept, Outcome, Remaker
 from pipeline.jobs.events import Began, Event, Failed, TakeMade
 from pipeline.jobs.objects import put_object
+from pipeline.jobs.orders import TakesJob
 from pipeline.plan import TakeOrder
 from pipeline.provenance import TAKE_SCHEMA, TakeRecord
 from pipeline.provenance.facts import now, software_versions
@@ -23,17 +23,6 @@ from pipeline.store import ObjectRef, Store
 
 SILENT_PEAK = 1e-5
 """-100 dBFS: below it there is nothing to master."""
-
-
-@dataclass(frozen=True, slots=True)
-class TakesJob:
-    """Takes to make on one device with one engine."""
-
-    engine: str
-    device: str
-    orders: tuple[TakeOrder, ...]
-    run: str
-    prefect_run: str | None
 
 
 def make_takes(job: TakesJob, generator: Generator, store: Store) -> Iterator[Event]:

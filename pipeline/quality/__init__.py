@@ -2,7 +2,6 @@
 
 from pipeline.quality.fingerprint import Fingerprint, fingerprint, likeness, near_duplicates
 from pipeline.quality.gates import LIMITS, Failure, Found, Limits, limits_of
-from pipeline.quality.remedies import loosened
 from pipeline.quality.score import QualityReport, score
 
 __all__ = [
@@ -15,7 +14,6 @@ __all__ = [
     "fingerprint",
     "likeness",
     "limits_of",
-    "loosened",
     "near_duplicates",
     "score",
 ]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
+from pipeline.manifest.loosening import loosened
 from pipeline.provenance import MasterRecord, MasterRow
-from pipeline.quality import loosened
 from pipeline.report.history import History, changes, others
 from pipeline.report.media import Sound, rendition
 from pipeline.store import ObjectRef

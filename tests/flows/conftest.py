@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,3 +21,19 @@ def prefect_server() -> Iterator[str]:
 @pytest.fixture
 def toys(tmp_path: Path) -> ToyProject:
     return ToyProject(tmp_path / "toys")
+
+
+@pytest.fixture(scope="session")
+def built_once(prefect_server: str, tmp_path_factory: pytest.TempPathFactory) -> ToyProject:
+    """The small project as its first build leaves it; to be copied."""
+    project = ToyProject(tmp_path_factory.mktemp("built") / "toys")
+    project.build(devices="cpu:2")
+    return project
+
+
+@pytest.fixture
+def built(built_once: ToyProject, tmp_path: Path) -> ToyProject:
+    """The small project after its first build."""
+    project = ToyProject(tmp_path / "toys")
+    shutil.copytree(built_once.folder, project.folder, dirs_exist_ok=True)
+    return project

@@ -31,7 +31,7 @@ def _harm(toys: ToyProject) -> list[str]:
 
 
 def test_a_first_build_makes_everything_and_publishes_version_1(toys: ToyProject) -> None:
-    result = toys.build()
+    result = toys.build(devices="cpu:2")
     assert (result["version"], result["published"], result["generated"], result["mastered"]) == (
         1,
         True,
@@ -43,27 +43,24 @@ def test_a_first_build_makes_everything_and_publishes_version_1(toys: ToyProject
     assert _harm(toys) == []
 
 
-def test_a_second_plan_reuses_everything(toys: ToyProject) -> None:
-    toys.build()
-    assert toys.actions() == {"reuse": ["a/one_1", "a/one_2", "a/two_1", "b/three_1"]}
-    assert up_to_date(prepare(toys.manifest, str(toys.outputs)))
+def test_a_second_plan_reuses_everything(built: ToyProject) -> None:
+    assert built.actions() == {"reuse": ["a/one_1", "a/one_2", "a/two_1", "b/three_1"]}
+    assert up_to_date(prepare(built.manifest, str(built.outputs)))
 
 
-def test_a_changed_prompt_makes_only_that_asset_again(toys: ToyProject) -> None:
-    toys.build()
-    before = toys.library()
-    toys.write(ONE + TWO.replace("second", "changed") + THREE)
-    assert toys.reasons() == {"a/two_1": ["prompt changed"]}
-    result = toys.build()
+def test_a_changed_prompt_makes_only_that_asset_again(built: ToyProject) -> None:
+    before = built.library()
+    built.write(ONE + TWO.replace("second", "changed") + THREE)
+    assert built.reasons() == {"a/two_1": ["prompt changed"]}
+    result = built.build()
     assert (result["version"], result["generated"], result["mastered"], result["reused"]) == (2, 1, 1, 3)
-    changed = {name for name, data in toys.library().items() if data != before[name]}
+    changed = {name for name, data in built.library().items() if data != before[name]}
     assert changed == {"a/two_01.wav"}
 
 
-def test_a_changed_loudness_runs_mastering_only(toys: ToyProject) -> None:
-    toys.build()
-    assert toys.reasons(profile="quiet")["a/two_1"] == ["loudness changed: -18 LUFS -> -24 LUFS"]
-    result = toys.build(profile="quiet")
+def test_a_changed_loudness_runs_mastering_only(built: ToyProject) -> None:
+    assert built.reasons(profile="quiet")["a/two_1"] == ["loudness changed: -18 LUFS -> -24 LUFS"]
+    result = built.build(profile="quiet")
     assert (result["generated"], result["mastered"]) == (0, 4)
 
 
@@ -85,7 +82,7 @@ def test_audio_is_the_same_in_another_folder_with_other_workers_and_order(tmp_pa
 
 def test_a_failing_take_stops_no_other_and_is_told(toys: ToyProject) -> None:
     toys.write(ONE + TWO.replace("second", "please fail") + THREE)
-    result = toys.build()
+    result = toys.build(devices="cpu:2")
     assert result["failed"] == [
         {
             "asset": "a/two",
@@ -115,16 +112,27 @@ def test_a_take_that_goes_wrong_in_any_way_fails_alone(toys: ToyProject, word: s
     assert result["generated"] == 3
 
 
-def test_a_failed_asset_keeps_its_previous_master_marked_stale(toys: ToyProject) -> None:
-    toys.build()
-    before = toys.library()
-    toys.write(ONE + TWO.replace("second", "now fail") + THREE)
-    result = toys.build()
+def test_what_the_machine_lacks_is_found_out_once(
+    toys: ToyProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = tmp_path / "begun.log"
+    monkeypatch.setenv("TOY_LOG", str(log))
+    toys.write("".join(TWO.replace("two", f"n{n}").replace("second", "lack") for n in range(4)))
+    with pytest.raises(CuesmithError, match="the toy lacks a part; buy one") as caught:
+        toys.build(devices="cpu")
+    assert caught.value.exit_code == MachineError.exit_code
+    assert len(log.read_text().split()) == 1
+
+
+def test_a_failed_asset_keeps_its_previous_master_marked_stale(built: ToyProject) -> None:
+    before = built.library()
+    built.write(ONE + TWO.replace("second", "now fail") + THREE)
+    result = built.build()
     assert result["version"] == 2
-    assert toys.library() == before
-    row = _latest(toys).by_variation["a/two", 1]
+    assert built.library() == before
+    row = _latest(built).by_variation["a/two", 1]
     assert (row["status"], row["reason"]) == ("stale", "the toy was told to fail; change the prompt")
-    assert toys.reasons() == {"a/two_1": ["prompt changed"]}
+    assert built.reasons() == {"a/two_1": ["prompt changed"]}
 
 
 def test_when_everything_fails_nothing_is_published(toys: ToyProject) -> None:
@@ -133,67 +141,61 @@ def test_when_everything_fails_nothing_is_published(toys: ToyProject) -> None:
     assert (result["version"], result["published"], len(result["failed"])) == (None, False, 1)
 
 
-def test_a_removed_asset_leaves_the_next_version_and_stays_in_the_last(toys: ToyProject) -> None:
-    toys.build()
-    toys.write(ONE + THREE)
-    assert not up_to_date(prepare(toys.manifest, str(toys.outputs)))
-    toys.build()
-    catalog = Catalog(Store.open(toys.outputs))
+def test_a_removed_asset_leaves_the_next_version_and_stays_in_the_last(built: ToyProject) -> None:
+    built.write(ONE + THREE)
+    assert not up_to_date(prepare(built.manifest, str(built.outputs)))
+    built.build()
+    catalog = Catalog(Store.open(built.outputs))
     assert ("a/two", 1) not in catalog.read(2).by_variation
     assert ("a/two", 1) in catalog.read(1).by_variation
-    assert "a/two_01.wav" not in toys.library()
+    assert "a/two_01.wav" not in built.library()
 
 
-def test_only_builds_what_matches_and_keeps_the_rest(toys: ToyProject) -> None:
-    toys.build()
+def test_only_builds_what_matches_and_keeps_the_rest(built: ToyProject) -> None:
     changed = ONE.replace("hello", "other") + TWO.replace("second", "other") + THREE
-    toys.write(changed)
-    result = toys.build(only=("a/one",))
+    built.write(changed)
+    result = built.build(only=("a/one",))
     assert (result["generated"], result["version"]) == (2, 2)
-    assert toys.actions() == {"generate": ["a/two_1"], "reuse": ["a/one_1", "a/one_2", "b/three_1"]}
+    assert built.actions() == {"generate": ["a/two_1"], "reuse": ["a/one_1", "a/one_2", "b/three_1"]}
 
 
-def test_a_locked_asset_is_kept_whatever_its_prompt_says(toys: ToyProject) -> None:
-    toys.build()
-    before = toys.library()
-    toys.write(ONE + TWO.replace("second", "changed").replace("}\n", ", lock: true}\n") + THREE)
-    assert toys.reasons() == {"a/two_1": ["lock: true in the manifest", "prompt changed"]}
-    toys.build()
-    assert toys.library() == before
-    assert _latest(toys).by_variation["a/two", 1]["status"] == "locked"
+def test_a_locked_asset_is_kept_whatever_its_prompt_says(built: ToyProject) -> None:
+    before = built.library()
+    built.write(ONE + TWO.replace("second", "changed").replace("}\n", ", lock: true}\n") + THREE)
+    assert built.reasons() == {"a/two_1": ["lock: true in the manifest", "prompt changed"]}
+    built.build()
+    assert built.library() == before
+    assert _latest(built).by_variation["a/two", 1]["status"] == "locked"
 
 
-def test_a_rejected_take_is_rolled_again_and_its_siblings_are_not(toys: ToyProject) -> None:
-    toys.build()
-    row = _latest(toys).by_variation["a/one", 2]
-    reviews = Reviews(Store.open(toys.outputs))
+def test_a_rejected_take_is_rolled_again_and_its_siblings_are_not(built: ToyProject) -> None:
+    row = _latest(built).by_variation["a/one", 2]
+    reviews = Reviews(Store.open(built.outputs))
     event = ReviewEvent("2026-01-01T00:00:00Z", "lead", "reject", "a/one", 2, row["take"], row["master"])
     reviews.add(event)
-    sibling = _latest(toys).by_variation["a/one", 1]
+    sibling = _latest(built).by_variation["a/one", 1]
     reviews.add(replace(event, action="approve", variation=1, take=sibling["take"], master=sibling["master"]))
-    assert toys.reasons() == {"a/one_2": ["rejected in review"]}
-    before = toys.library()
-    result = toys.build()
+    assert built.reasons() == {"a/one_2": ["rejected in review"]}
+    before = built.library()
+    result = built.build()
     assert (result["generated"], result["mastered"]) == (1, 1)
-    changed = {name for name, data in toys.library().items() if data != before[name]}
+    changed = {name for name, data in built.library().items() if data != before[name]}
     assert changed == {"a/one_02.wav"}
 
 
-def test_a_missing_take_object_is_planned_and_made_again(toys: ToyProject) -> None:
-    toys.build()
-    row = _latest(toys).by_variation["b/three", 1]
+def test_a_missing_take_object_is_planned_and_made_again(built: ToyProject) -> None:
+    row = _latest(built).by_variation["b/three", 1]
     [sha256] = row["takes"].values()
-    (toys.outputs / "store" / sha256[:2] / f"{sha256}.wav").unlink()
-    assert toys.reasons() == {"b/three_1": ["take missing from store"]}
-    result = toys.build()
+    (built.outputs / "store" / sha256[:2] / f"{sha256}.wav").unlink()
+    assert built.reasons() == {"b/three_1": ["take missing from store"]}
+    result = built.build()
     assert (result["generated"], result["mastered"], result["published"]) == (1, 0, False)
-    assert _harm(toys) == []
+    assert _harm(built) == []
 
 
-def test_changed_tags_are_published_without_any_work(toys: ToyProject) -> None:
-    toys.build()
-    toys.write(ONE.replace("[x]", "[x, y]") + TWO + THREE)
-    prepared = prepare(toys.manifest, str(toys.outputs))
+def test_changed_tags_are_published_without_any_work(built: ToyProject) -> None:
+    built.write(ONE.replace("[x]", "[x, y]") + TWO + THREE)
+    prepared = prepare(built.manifest, str(built.outputs))
     assert not prepared.plan.stale
     assert not up_to_date(prepared)
 
@@ -219,10 +221,9 @@ def test_melody_is_kept_with_the_take_and_its_change_is_a_reason(toys: ToyProjec
     assert toys.reasons() == {"a/two_1": ["melody changed"]}
 
 
-def test_provenance_says_everything(toys: ToyProject) -> None:
-    toys.build()
-    store = Store.open(toys.outputs)
-    row = _latest(toys).by_variation["a/one", 2]
+def test_provenance_says_everything(built: ToyProject) -> None:
+    store = Store.open(built.outputs)
+    row = _latest(built).by_variation["a/one", 2]
     record: Any = store.get_record("masters", row["master"], "cuesmith.master/1")
     take = record["take"]
     assert take["recipe"]["prompt"] == "hello"
@@ -238,9 +239,8 @@ def test_provenance_says_everything(toys: ToyProject) -> None:
     assert record["measurements"]["integrated_lufs"] is not None
 
 
-def test_tables_say_what_the_catalog_says(toys: ToyProject) -> None:
-    toys.build()
-    folder = toys.outputs / "catalog" / "000001"
+def test_tables_say_what_the_catalog_says(built: ToyProject) -> None:
+    folder = built.outputs / "catalog" / "000001"
     rows = json.loads((folder / "catalog.json").read_text())["masters"]
     for table in (pd.read_parquet(folder / "catalog.parquet"), pd.read_csv(folder / "catalog.csv")):
         assert list(table["asset"]) == [row["asset"] for row in rows]

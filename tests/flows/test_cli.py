@@ -29,6 +29,7 @@ COMMANDS = [
     "gc",
     "doctor",
 ]
+ONE_WORKER = ("--devices", "cpu")
 
 
 def run(*words: str | Path) -> Result:
@@ -43,6 +44,11 @@ def answer(*words: str | Path) -> Any:
 @pytest.fixture
 def place(toys: ToyProject) -> list[str]:
     return [str(toys.manifest), "--outputs", str(toys.outputs)]
+
+
+@pytest.fixture
+def built_place(built: ToyProject) -> list[str]:
+    return [str(built.manifest), "--outputs", str(built.outputs)]
 
 
 def test_help_names_every_command_and_the_exit_codes() -> None:
@@ -120,9 +126,9 @@ def test_build_prints_one_object_and_check_follows_it(toys: ToyProject, place: l
 
 def test_a_build_in_which_some_failed_exits_with_3_and_all_with_1(toys: ToyProject, place: list[str]) -> None:
     toys.write(TWO.replace("second", "fail"))
-    assert run("build", *place).exit_code == 1
+    assert run("build", *place, *ONE_WORKER).exit_code == 1
     toys.write(TWO.replace("second", "fail") + THREE)
-    result = run("build", *place)
+    result = run("build", *place, *ONE_WORKER)
     assert result.exit_code == 3
     assert "a/two variation 1 (generate): the toy was told to fail" in result.stderr
 
@@ -134,61 +140,58 @@ def test_an_engine_that_is_not_installed_is_a_wrong_input(toys: ToyProject, plac
     assert "'tuba' is not installed; installed engines:" in result.stderr
 
 
-def test_catalog_shows_versions_masters_and_provenance(place: list[str]) -> None:
-    run("build", *place)
-    assert [one["version"] for one in answer("catalog", "versions", *place[1:])["versions"]] == [1]
-    shown = answer("catalog", "show", "a/*", *place[1:])
+def test_catalog_shows_versions_masters_and_provenance(built_place: list[str]) -> None:
+    assert [one["version"] for one in answer("catalog", "versions", *built_place[1:])["versions"]] == [1]
+    shown = answer("catalog", "show", "a/*", *built_place[1:])
     assert [(row["asset"], row["variation"]) for row in shown["masters"]] == [
         ("a/one", 1),
         ("a/one", 2),
         ("a/two", 1),
     ]
-    told = answer("catalog", "show", "a/two", "--provenance", *place[1:])["masters"][0]
+    told = answer("catalog", "show", "a/two", "--provenance", *built_place[1:])["masters"][0]
     assert told["provenance"]["take"]["recipe"]["prompt"] == "second"
 
 
 def test_verify_finds_a_flipped_bit_and_repair_lets_the_next_build_make_it_anew(
-    toys: ToyProject, place: list[str]
+    built: ToyProject, built_place: list[str]
 ) -> None:
-    run("build", *place)
-    before = toys.library()
-    assert run("verify", *place[1:]).exit_code == 0
-    victim = next(path for path in (toys.outputs / "store").rglob("*.wav"))
+    before = built.library()
+    assert run("verify", *built_place[1:]).exit_code == 0
+    victim = next(path for path in (built.outputs / "store").rglob("*.wav"))
     victim.chmod(0o644)
     data = bytearray(victim.read_bytes())
     data[-1] ^= 1
     victim.write_bytes(data)
-    broken = run("verify", *place[1:])
+    broken = run("verify", *built_place[1:])
     assert broken.exit_code == 5
     assert victim.stem in broken.stdout
-    assert run("verify", "--repair", *place[1:]).exit_code == 0
-    assert run("build", *place).exit_code == 0
-    assert run("verify", *place[1:]).exit_code == 0
-    assert toys.library() == before
+    assert run("verify", "--repair", *built_place[1:]).exit_code == 0
+    assert run("build", *built_place, *ONE_WORKER).exit_code == 0
+    assert run("verify", *built_place[1:]).exit_code == 0
+    assert built.library() == before
 
 
-def test_replay_makes_the_same_bytes(place: list[str]) -> None:
-    run("build", *place)
-    assert {one["result"] for one in answer("verify", "--replay", *place[1:])["replayed"]} == {"same"}
+def test_replay_makes_the_same_bytes(built_place: list[str]) -> None:
+    assert {one["result"] for one in answer("verify", "--replay", *built_place[1:])["replayed"]} == {"same"}
 
 
-def test_gc_keeps_what_is_named_and_tells_what_it_would_remove(toys: ToyProject, place: list[str]) -> None:
-    run("build", *place)
-    stray = toys.outputs / "tmp" / "stray"
+def test_gc_keeps_what_is_named_and_tells_what_it_would_remove(
+    built: ToyProject, built_place: list[str]
+) -> None:
+    stray = built.outputs / "tmp" / "stray"
     stray.write_bytes(b"half")
-    told = answer("gc", *place[1:], "--grace", "0", "--dry-run")
+    told = answer("gc", *built_place[1:], "--grace", "0", "--dry-run")
     assert (told["objects"], len(told["temporary"])) == ([], 1)
     assert stray.exists()
-    assert answer("gc", *place[1:], "--grace", "0")["kept_objects"] > 0
+    assert answer("gc", *built_place[1:], "--grace", "0")["kept_objects"] > 0
     assert not stray.exists()
-    assert run("verify", *place[1:]).exit_code == 0
+    assert run("verify", *built_place[1:]).exit_code == 0
 
 
-def test_gc_of_unused_takes_leaves_what_versions_stand_on(toys: ToyProject, place: list[str]) -> None:
-    run("build", *place)
-    toys.write(ONE + TWO.replace("second", "other") + THREE)
-    run("build", *place)
-    assert run("gc", *place[1:], "--unused-takes", "--grace", "0").exit_code == 0
-    assert run("verify", *place[1:]).exit_code == 0
-    toys.write(ONE + TWO + THREE)
-    assert toys.actions() == {"reuse": ["a/one_1", "a/one_2", "a/two_1", "b/three_1"]}
+def test_gc_of_unused_takes_leaves_what_versions_stand_on(built: ToyProject, built_place: list[str]) -> None:
+    built.write(ONE + TWO.replace("second", "other") + THREE)
+    run("build", *built_place, *ONE_WORKER)
+    assert run("gc", *built_place[1:], "--unused-takes", "--grace", "0").exit_code == 0
+    assert run("verify", *built_place[1:]).exit_code == 0
+    built.write(ONE + TWO + THREE)
+    assert built.actions() == {"reuse": ["a/one_1", "a/one_2", "a/two_1", "b/three_1"]}

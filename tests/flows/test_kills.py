@@ -21,6 +21,8 @@ from pipeline.store import Store, verify
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="process groups and SIGKILL are POSIX's")
 
+# A shell that starts this suite in the background has all of its processes ignore interrupts.
+BUILD = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from flows.cli import main; main()"
 ASSETS = "".join(
     f"  - {{id: k/{name}, kind: sfx, prompt: sound {name}, duration: 0.3s, variations: 3}}\n"
     for name in "abcdefgh"
@@ -41,13 +43,7 @@ class Victim:
         self.log.write_text("")
         return subprocess.Popen(
             [
-                *(
-                    sys.executable,
-                    "-c",
-                    "from flows.cli import main; main()",
-                    "build",
-                    str(self.toys.manifest),
-                ),
+                *(sys.executable, "-c", BUILD, "build", str(self.toys.manifest)),
                 *("--outputs", str(self.toys.outputs), "--devices", "cpu:2", "--quiet"),
             ],
             env={
@@ -61,6 +57,16 @@ class Victim:
             stderr=subprocess.PIPE,
             start_new_session=True,
         )
+
+    def takes_made(self) -> int:
+        return len(self.log.read_text().split())
+
+    def wait_for(self, takes: int, patience_s: float = 60.0) -> None:
+        """Return when a build that is running has made so many takes."""
+        until = time.monotonic() + patience_s
+        while self.takes_made() < takes:
+            assert time.monotonic() < until, f"{self.takes_made()} takes in {patience_s:g} s"
+            time.sleep(0.02)
 
     def left_running(self, patience_s: float = 15.0) -> list[str]:
         """Processes of killed builds that are still there after a while."""
@@ -86,12 +92,12 @@ class Victim:
         return [str(finding) for finding in verify(self.store) if finding.harmful]
 
 
-def _kill(victim: Victim, chance: random.Random, longest_s: float, server: str | None) -> bool:
-    """Start a build and kill it after a random time; True when it had ended before."""
+def _kill(victim: Victim, chance: random.Random, longest_s: float | None, server: str) -> bool:
+    """Start a build and kill it after a random time, if any; True when it had ended before."""
     finished = victim.store.records("takes")
-    process = victim.start(**({"PREFECT_API_URL": server} if server else {}))
+    process = victim.start(PREFECT_API_URL=server)
     try:
-        process.wait(timeout=chance.uniform(0.0, longest_s))
+        process.wait(timeout=None if longest_s is None else chance.uniform(0.0, longest_s))
         ended = True
     except subprocess.TimeoutExpired:
         ended = False
@@ -109,28 +115,29 @@ def _kill(victim: Victim, chance: random.Random, longest_s: float, server: str |
     return ended
 
 
-def _kill_many(folder: Path, kills: int, server: str | None, longest_s: float) -> int:
+def _kill_many(folder: Path, kills: int, server: str) -> int:
     """Kill builds until ``kills`` have died, starting over whenever one got through; returns how many did."""
     chance = random.Random(20)
     reference = Victim(folder / "reference")
-    assert reference.start(**({"PREFECT_API_URL": server} if server else {})).wait() == 0
+    began = time.monotonic()
+    assert reference.start(PREFECT_API_URL=server).wait() == 0
+    whole_s = time.monotonic() - began
     victim = Victim(folder / "victim")
     died = through = 0
     while died < kills:
-        if _kill(victim, chance, longest_s, server):
+        if _kill(victim, chance, whole_s, server):
             through += 1
             assert victim.toys.library() == reference.toys.library()
             shutil.rmtree(victim.toys.outputs)
         else:
             died += 1
-    while not _kill(victim, chance, 120.0, server):
-        pass
+    assert _kill(victim, chance, None, server)
     assert victim.toys.library() == reference.toys.library()
     return through
 
 
 def test_killed_builds_leave_everything_whole_and_go_on(tmp_path: Path, prefect_server: str) -> None:
-    _kill_many(tmp_path, kills=6, server=prefect_server, longest_s=5.0)
+    _kill_many(tmp_path, kills=6, server=prefect_server)
 
 
 def test_a_killed_build_takes_its_own_prefect_server_with_it(
@@ -139,7 +146,7 @@ def test_a_killed_build_takes_its_own_prefect_server_with_it(
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
     victim = Victim(tmp_path)
     process = victim.start()
-    time.sleep(5.0)
+    victim.wait_for(takes=1)
     process.kill()
     process.communicate()
     assert victim.left_running() == []
@@ -148,7 +155,7 @@ def test_a_killed_build_takes_its_own_prefect_server_with_it(
 
 @pytest.mark.slow
 def test_two_hundred_kills(tmp_path: Path, prefect_server: str) -> None:
-    through = _kill_many(tmp_path, kills=200, server=prefect_server, longest_s=8.0)
+    through = _kill_many(tmp_path, kills=200, server=prefect_server)
     print(f"200 killed, {through} came through between")
 
 
@@ -158,9 +165,7 @@ def test_an_interrupt_ends_everything_with_130_and_keeps_what_is_finished(
 ) -> None:
     victim = Victim(tmp_path)
     process = victim.start(PREFECT_API_URL=prefect_server, TOY_SECONDS="0.3")
-    until = time.monotonic() + 60
-    while len(victim.log.read_text().split()) < 5 and time.monotonic() < until:
-        time.sleep(0.05)
+    victim.wait_for(takes=5)
     os.kill(process.pid, number)
     _, told = process.communicate(timeout=60)
     assert process.returncode == 130, told.decode()

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 
 from pipeline.audio import Clip
-from pipeline.errors import GenerationError
+from pipeline.errors import GenerationError, MachineError
 from pipeline.generators import Ask, GeneratedTake, ModelInfo, Outcome
 from pipeline.manifest.spec import AssetSpec
 from pipeline.recipe import Recipe
@@ -64,6 +64,8 @@ class ToyGenerator:
         time.sleep(float(os.environ.get("TOY_SECONDS", "0")))
         if "die" in words:
             os._exit(9)
+        if "lack" in words:
+            raise MachineError("the toy lacks a part; buy one")
         if "break" in words:
             raise RuntimeError("toy broke")
         if "fail" in words:

@@ -18,9 +18,9 @@ def url() -> str:
 
 
 def test_a_held_lease_is_renewed_beyond_its_length(url: str) -> None:
-    held, other = FsspecBackend(url, lease_seconds=0.3), FsspecBackend(url)
+    held, other = FsspecBackend(url, lease_seconds=1.0), FsspecBackend(url)
     with held.lock("x", 0):
-        time.sleep(0.6)
+        time.sleep(1.6)
         with pytest.raises(Busy, match="process"), other.lock("x", 0):
             pass
 
@@ -28,7 +28,7 @@ def test_a_held_lease_is_renewed_beyond_its_length(url: str) -> None:
 def test_a_dead_holders_lease_runs_out(url: str) -> None:
     backend = FsspecBackend(url)
     term = b'{"schema": "cuesmith.lease/1", "holder": "dead", "expires": %f}'
-    backend.write("locks/x.lock/00000007.json", term % (time.time() + 0.3))
+    backend.write("locks/x.lock/00000007.json", term % (time.time() + 1.0))
     with pytest.raises(Busy, match="held by dead"), backend.lock("x", 0):
         pass
     with backend.lock("x", 5):
@@ -63,7 +63,7 @@ def test_a_number_that_was_free_again_does_not_count(url: str, monkeypatch: pyte
 
 
 def test_a_network_that_fails_for_a_moment_costs_no_lease(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    backend = FsspecBackend(url, lease_seconds=0.6)
+    backend = FsspecBackend(url, lease_seconds=1.5)
     real, failures = backend.names, [1]
 
     def names(prefix: str = "") -> set[str]:
@@ -74,5 +74,5 @@ def test_a_network_that_fails_for_a_moment_costs_no_lease(url: str, monkeypatch:
 
     with backend.lock("x", 0):
         monkeypatch.setattr(backend, "names", names)
-        time.sleep(0.8)
+        time.sleep(1.8)
     assert failures == []

@@ -13,7 +13,9 @@ from flows.publish import publish_only
 from flows.run import AssetChunk, BuildRun
 from pipeline.catalog import Catalog, ReviewEvent, Reviews, Version
 from pipeline.generators import find_engine
-from pipeline.jobs import MasterJob, TakesJob, make_masters, make_takes
+from pipeline.jobs import MasterJob, TakesJob
+from pipeline.jobs.masters import make_masters
+from pipeline.jobs.takes import make_takes
 from pipeline.plan import Shard
 from pipeline.provenance import MasterRow
 from pipeline.store import Store, verify

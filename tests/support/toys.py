@@ -44,7 +44,7 @@ class ToyProject:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.manifest.write_text(head + assets)
 
-    def build(self, devices: str = "cpu:2", **options: Any) -> dict[str, Any]:
+    def build(self, devices: str = "cpu", **options: Any) -> dict[str, Any]:
         """Build as the command does."""
         return run_build(
             self.manifest,

@@ -1,4 +1,4 @@
-"""What a person can do about a gate that closed: the manifest's key that moves it, and how far."""
+"""What a person can do about a quality gate that closed: the manifest's key that moves it, and how far."""
 
 from __future__ import annotations
 
