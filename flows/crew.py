@@ -101,7 +101,7 @@ class Worker:
 class Crew:
     """Workers for a list of devices, lent one at a time.
 
-    A job that could not go on would not for the next one that needs the same: none of these is begun.
+    What a device lacks for one job it lacks for the next that needs the same: none of these is begun there.
     """
 
     def __init__(self, outputs: str, devices: Sequence[str]) -> None:
@@ -109,7 +109,7 @@ class Crew:
         self.devices = tuple(devices)
         self._free: queue.Queue[str | Worker] = queue.Queue()
         self._alive: set[Worker] = set()
-        self._broken: dict[tuple[str, ...], JobBroken] = {}
+        self._lacks: dict[tuple[str, tuple[str, ...]], JobBroken] = {}
         self._stopped = False
         for device in devices:
             self._free.put(device)
@@ -124,24 +124,24 @@ class Crew:
     def lend(self, needs: tuple[str, ...]) -> Iterator[Worker]:
         """A free worker, started when its device has none yet; one that failed is replaced for the next.
 
-        ``needs`` says what the job stands on, such as an engine and a model. Raises `JobBroken` where that broke a
-        job before, or the crew was stopped.
+        ``needs`` says what the job stands on, such as an engine and a model. Raises `JobBroken` where the device
+        was found to lack that, or the crew was stopped.
         """
         free = self._free.get()
         device = free if isinstance(free, str) else free.device
         give_back: str | Worker = free
         try:
-            self._check(needs)
+            self._check(device, needs)
             give_back = device
             worker = Worker(self._outputs, device) if isinstance(free, str) else free
             self._alive.add(worker)
             try:
                 # Once more: a crew that is stopped ends the workers that it knows of.
-                self._check(needs)
+                self._check(device, needs)
                 yield worker
             except BaseException as error:
-                if isinstance(error, JobBroken):
-                    self._broken[needs] = error
+                if isinstance(error, JobBroken) and error.exit_code == MachineError.exit_code:
+                    self._lacks[device, needs] = error
                 self._alive.discard(worker)
                 worker.stop()
                 raise
@@ -149,10 +149,10 @@ class Crew:
         finally:
             self._free.put(give_back)
 
-    def _check(self, needs: tuple[str, ...]) -> None:
+    def _check(self, device: str, needs: tuple[str, ...]) -> None:
         if self._stopped:
             raise JobBroken("the build was stopped", 1)
-        if earlier := self._broken.get(needs):
+        if earlier := self._lacks.get((device, needs)):
             raise JobBroken(str(earlier), earlier.exit_code)
 
 
