@@ -130,7 +130,15 @@ class StaticCache:
         return slice(slot * self._branches, (slot + 1) * self._branches)
 
 
-class Text(Protocol):
+class Attends(Protocol):
+    """Cross-attention of slots to their texts."""
+
+    def attend(self, layer: int, queries: torch.Tensor) -> torch.Tensor:
+        """``queries`` [slots, dim] to what they saw, the same shape."""
+        ...
+
+
+class Text(Attends, Protocol):
     """Keys and values of the slots' texts, which the first branch alone looks at."""
 
     def admit(self, slot: int, text: torch.Tensor) -> None:

@@ -10,7 +10,7 @@ import torch
 from numba import carray, njit
 
 from pipeline.generators.audiocraft.decoder.transformer import Transformer
-from pipeline.generators.audiocraft.decoder.vectors import as_float, pointer, rounded
+from pipeline.generators.audiocraft.decoder.vectors import as_float, kept_on_disk, pointer, rounded
 from pipeline.generators.audiocraft.decoder.weights import Norm
 
 _SUMS = {"reassoc", "contract", "nsz"}
@@ -46,7 +46,7 @@ def add_and_norm(
 def _compiled(pairs: bool) -> Callable[..., None]:
     kind = np.uint16 if pairs else np.float32
 
-    @njit(nogil=True, cache=True, fastmath=_SUMS, error_model="numpy")
+    @kept_on_disk(fastmath=_SUMS, error_model="numpy")
     def work(
         x_at: int,
         delta_at: int,
@@ -75,7 +75,7 @@ def _compiled(pairs: bool) -> Callable[..., None]:
     return found
 
 
-@njit(nogil=True, cache=True)
+@njit
 def _add(own: Any, delta: Any, pairs: bool) -> None:
     for place in range(own.shape[0]):
         if pairs:
@@ -84,7 +84,7 @@ def _add(own: Any, delta: Any, pairs: bool) -> None:
             own[place] += np.float32(delta[place])
 
 
-@njit(nogil=True, cache=True, fastmath=_SUMS, error_model="numpy")
+@njit(fastmath=_SUMS, error_model="numpy")
 def _norm(own: Any, weight: Any, bias: Any, eps: Any, normed: Any, pairs: bool) -> None:
     dim = own.shape[0]
     total = np.float32(0)

@@ -19,6 +19,7 @@ from numba import carray, njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from pipeline.generators.audiocraft.decoder.readings import coming, go_on
 from pipeline.generators.audiocraft.decoder.vectors import (
     HAS_AVX512,
     HAS_AVX512_BF16,
@@ -29,13 +30,14 @@ from pipeline.generators.audiocraft.decoder.vectors import (
     WORDS,
     Memory,
     bring,
-    empty_words,
     exp,
     is_pairs,
+    kept_on_disk,
     narrowed,
     pointer,
     product,
     spread,
+    words_in_large_pages,
 )
 
 ROWS = 8
@@ -68,17 +70,23 @@ class Panels:
         self._dtype, self._outputs = weight.dtype, weight.shape[0]
         words = weight.contiguous().view(torch.int32)
         panels = words.view(-1, LANES, words.shape[1]).transpose(1, 2)
-        self._panels = empty_words(panels.shape).copy_(panels)
+        self._panels = words_in_large_pages(panels.shape).copy_(panels)
         self._bias = torch.zeros(self._outputs) if bias is None else bias.detach().float().contiguous()
         self._multiply = _multiply_pairs if weight.dtype == torch.bfloat16 else _multiply_numbers
 
-    def __call__(self, x: torch.Tensor, gelu: bool = False) -> torch.Tensor:
+    def turns(self, rows: int) -> int:
+        """Words of tiles that a product of ``rows`` rows goes through."""
+        panels, words, _ = self._panels.shape
+        tiles = -(-rows // ROWS)
+        return panels * words * tiles if tiles > 2 else 0
+
+    def __call__(self, x: torch.Tensor, gelu: bool = False, beside: int = 0) -> torch.Tensor:
         """``x`` [rows, in] to [rows, out], through GELU if asked for."""
         x = x.contiguous()
         found = torch.empty((x.shape[0], self._outputs), dtype=self._dtype)
         panels, words, _ = self._panels.shape
         at = (x.data_ptr(), self._panels.data_ptr(), self._bias.data_ptr(), found.data_ptr())
-        self._multiply(*at, x.shape[0], words, panels, gelu)
+        self._multiply(*at, x.shape[0], words, panels, gelu, beside)
         return found
 
 
@@ -92,8 +100,10 @@ def _tile(
     before: Any,
     step: Any,
     sums: Any,
-    coming: Any,
+    ahead: Any,
     pace: Any,
+    also: Any,
+    also_pace: Any,
 ) -> Any:
     """``sums`` of ``ROWS`` rows = those ``before``, ``step`` vectors apart, plus ``words`` vectors of weights times the
     rows' words.
@@ -104,7 +114,7 @@ def _tile(
         return None
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        _, weights, words, rows, before, step, sums, coming, pace = arguments
+        _, weights, words, rows, before, step, sums, ahead, pace, also, also_pace = arguments
         panel, x = Memory(builder, weights, WORDS), Memory(builder, rows, WORD)
         known, told = Memory(builder, before, NUMBERS), Memory(builder, sums, NUMBERS)
         totals = [cgutils.alloca_once(builder, NUMBERS) for _ in range(ROWS)]
@@ -115,7 +125,8 @@ def _tile(
             for number in range(_AT_ONCE):
                 word = builder.add(begin, PLACE(number))
                 if number % 2 == 0:
-                    bring(builder, builder.add(coming, builder.mul(word, pace)))
+                    bring(builder, builder.add(ahead, builder.mul(word, pace)))
+                bring(builder, builder.add(also, builder.mul(word, also_pace)))
                 weight = panel.load(word)
                 for row, total in enumerate(totals):
                     own = spread(builder, x.load(builder.add(word, PLACE(row * _STRIDE))))
@@ -124,7 +135,7 @@ def _tile(
             told.store(builder.load(total), PLACE(row))
         return context.get_dummy_value()
 
-    return types.void(pairs, *[types.int64] * 8), code
+    return types.void(pairs, *[types.int64] * 10), code
 
 
 @intrinsic
@@ -157,13 +168,13 @@ def _gelu(x: Any) -> Any:
     return x * (np.float32(1) - tail) if x > 0 else x * tail
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
+@njit(error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
 def _through_gelu(numbers: Any) -> None:
     for place in range(numbers.shape[0]):
         numbers[place] = _gelu(numbers[place])
 
 
-@njit(nogil=True, cache=True)
+@njit
 def _pieces(x: Any) -> Any:
     """``x`` [rows, words] as [pieces, rows rounded up to tiles, _STRIDE]; what is added to it is thrown away."""
     rows, words = x.shape
@@ -176,43 +187,55 @@ def _pieces(x: Any) -> Any:
     return found
 
 
+@njit(inline="always")
+def _sum_up(pairs: bool, x: Any, words: int, panel_at: int, bias_at: int, sums: Any, beside: int) -> None:
+    """``sums`` [rows, LANES] of one panel's outputs, of ``x`` as `_pieces` lays it out."""
+    pieces, tiles = x.shape[0], x.shape[1] // ROWS
+    x_at, sums_at = x.ctypes.data, sums.ctypes.data
+    pace = 4 * LANES // tiles
+    for piece in range(pieces):
+        depth = min(_DEPTH, words - piece * _DEPTH)
+        weights_at = panel_at + 4 * LANES * piece * _DEPTH
+        past, past_pace = coming(beside) if beside and tiles > 2 else (0, 0)
+        for tile in range(tiles):
+            tile_at = x_at + 4 * _STRIDE * ROWS * (piece * tiles + tile)
+            told = sums_at + 4 * LANES * ROWS * tile
+            before, step = (told, 1) if piece else (bias_at, 0)
+            asked = weights_at + depth * (4 * LANES + tile * pace)
+            # With nothing to read it asks for what it has: the line that it is about to use.
+            also, also_pace = (
+                (past + tile * depth * past_pace, past_pace) if past else (weights_at, 4 * LANES)
+            )
+            _tile(pairs, weights_at, depth, tile_at, before, step, told, asked, pace, also, also_pace)
+        if past:
+            go_on(pairs, beside, tiles * depth * past_pace)
+
+
 def _compiled(pairs: bool) -> Callable[..., None]:
     size = 2 if pairs else 4
 
-    @njit(nogil=True, cache=True)
-    def sum_up(x: Any, words: int, panel_at: int, bias_at: int, sums: Any) -> None:
-        """``sums`` [rows, LANES] of one panel's outputs, of ``x`` as `_pieces` lays it out."""
-        pieces, tiles = x.shape[0], x.shape[1] // ROWS
-        x_at, sums_at = x.ctypes.data, sums.ctypes.data
-        pace = 4 * LANES // tiles
-        for piece in range(pieces):
-            depth = min(_DEPTH, words - piece * _DEPTH)
-            weights_at = panel_at + 4 * LANES * piece * _DEPTH
-            for tile in range(tiles):
-                tile_at = x_at + 4 * _STRIDE * ROWS * (piece * tiles + tile)
-                told = sums_at + 4 * LANES * ROWS * tile
-                before, step = (told, 1) if piece else (bias_at, 0)
-                asked = weights_at + depth * (4 * LANES + tile * pace)
-                _tile(pairs, weights_at, depth, tile_at, before, step, told, asked, pace)
-
-    @njit(nogil=True, cache=True)
-    def tell(sums: Any, rows: int, out_at: int, step: int) -> None:
-        """``sums`` of ``rows`` rows to where each is told, ``step`` bytes apart."""
-        for row in range(rows):
-            _tell(pairs, sums.ctypes.data + 4 * LANES * row, out_at + step * row)
-
-    @njit(nogil=True, cache=True)
+    @kept_on_disk()
     def multiply(
-        x_at: int, panels_at: int, bias_at: int, out_at: int, rows: int, words: int, panels: int, gelu: bool
+        x_at: int,
+        panels_at: int,
+        bias_at: int,
+        out_at: int,
+        rows: int,
+        words: int,
+        panels: int,
+        gelu: bool,
+        beside: int,
     ) -> None:
         x = _pieces(carray(pointer(x_at), (rows, words), np.uint32))
         sums = np.empty((x.shape[1], LANES), np.float32)
         for panel in range(panels):
             here = LANES * panel
-            sum_up(x, words, panels_at + 4 * here * words, bias_at + 4 * here, sums)
+            _sum_up(pairs, x, words, panels_at + 4 * here * words, bias_at + 4 * here, sums, beside)
             if gelu:
                 _through_gelu(sums.reshape(-1))
-            tell(sums, rows, out_at + size * here, size * LANES * panels)
+            for row in range(rows):
+                told_at = out_at + size * (LANES * panels * row + here)
+                _tell(pairs, sums.ctypes.data + 4 * LANES * row, told_at)
 
     found: Callable[..., None] = multiply
     return found

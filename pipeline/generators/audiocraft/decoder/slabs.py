@@ -1,23 +1,30 @@
 """What earlier steps left, on CPUs: a slab of memory a slot, as long as its cue, and one for its text.
 
-`attention` reads them and says how they lie. The threads share the heads, so that each has the same work whatever the
+`readings` reads them and says how they lie. The threads share the heads, so that each has the same work whatever the
 slots' positions.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 
-from pipeline.generators.audiocraft.decoder.attention import attend_numbers, attend_pairs
+from pipeline.generators.audiocraft.decoder import readings
 from pipeline.generators.audiocraft.decoder.vectors import LANES, empty_words
 from pipeline.generators.audiocraft.decoder.weights import Weights
+
+_LINE = 64
+"""Bytes that a processor reads at once."""
+_MARGIN = 1.05
+"""A reading is asked for that much faster than need be: units are read when products come to the end of a piece."""
+_Count = TypeVar("_Count", int, "np.ndarray[Any, Any]")
 
 
 class SlabCache:
@@ -36,7 +43,6 @@ class SlabCache:
 
     def fill(self, layer: int, slot: int, keys: torch.Tensor, values: torch.Tensor) -> None:
         """See `Cache.fill`."""
-        keys, values = (one.transpose(1, 2).flatten(0, 1) for one in (keys, values))
         self._slabs.fill(layer, slot, keys, values)
 
     def begin(self, positions: Sequence[int | None]) -> int:
@@ -47,9 +53,19 @@ class SlabCache:
     def at(self, positions: torch.Tensor) -> None:
         """See `Cache.at`; `begin` has told this cache already."""
 
+    @property
+    def lengths(self) -> list[int]:
+        """Positions behind each slot; 0 where no cue is."""
+        begins, _, lengths = self._slabs.places
+        return [int(one) for one in np.where(begins > 0, lengths, 0)]
+
     def attend(self, layer: int, projected: torch.Tensor) -> torch.Tensor:
         """See `Cache.attend`."""
         return self._slabs.attend(layer, projected)
+
+    def reading(self, count: int) -> Reading:
+        """The self-attention of ``count`` slots alone, for a thread that does other things meanwhile."""
+        return self._slabs.reading(count)
 
 
 class SlabText:
@@ -65,12 +81,17 @@ class SlabText:
         self._texts[slot] = text
         self._slabs.hold(slot, text.shape[0])
         for layer in range(len(self._weights.layers)):
-            self._slabs.fill(layer, slot, *self._projected(layer, text))
+            keys, values = (one.transpose(0, 1)[None] for one in self._projected(layer, text))
+            self._slabs.fill(layer, slot, keys, values)
         self._slabs.look_back([None if one is None else one.shape[0] for one in self._texts])
 
     def attend(self, layer: int, queries: torch.Tensor) -> torch.Tensor:
         """``queries`` [slots, dim] to what they saw, the same shape."""
         return self._slabs.attend(layer, queries)
+
+    def reading(self, count: int) -> Reading:
+        """The attention of ``count`` slots alone."""
+        return self._slabs.reading(count)
 
     def attend_one(self, layer: int, slot: int, queries: torch.Tensor) -> torch.Tensor:
         """``queries`` [positions, dim] of one slot to what they saw, the same shape."""
@@ -92,28 +113,88 @@ class SlabText:
         return keys, values
 
 
+class Reading:
+    """Attention of one query a row over their past, for ``count`` slots and the heads of a share.
+
+    ``at`` is its address, for products that bring near what it needs and go on with it meanwhile.
+    """
+
+    def __init__(self, slabs: _Slabs, count: int, heads: tuple[int, int], seen: torch.Tensor) -> None:
+        """``seen`` [count * branches, dim] is where it tells."""
+        self._slabs, self._seen, self._fresh = slabs, seen, seen
+        self._places = np.zeros((3, count), dtype=np.int64)
+        self._scratch = np.empty(readings.scratch_words(slabs.heads, slabs.branches, slabs.words), np.float32)
+        self._state = np.zeros(1, readings.READING)
+        self.at = self._state.ctypes.data
+        begins, capacities, lengths = (row.ctypes.data for row in self._places)
+        fields = {
+            "begins": begins,
+            "capacities": capacities,
+            "lengths": lengths,
+            "slots": count,
+            "branches": slabs.branches,
+            "first": heads[0],
+            "beyond": heads[1],
+            "heads": slabs.heads,
+            "out": seen.data_ptr(),
+            "dim": slabs.heads * slabs.words,
+            "scratch": self._scratch.ctypes.data,
+        }
+        for name, value in fields.items():
+            self._state[name] = value
+
+    def take(self, slots: Sequence[int] | slice) -> None:
+        """Read for ``slots``, in their order, as they are now."""
+        self._places[:] = self._slabs.places[:, slots]
+
+    def spread(self, turns: int) -> None:
+        """Ask for all of it, evenly, with ``turns`` words of a product's tiles."""
+        begins, _, lengths = self._places
+        wanted = int(_up(lengths[begins > 0] + 1).sum()) // LANES * self._slabs.block_bytes
+        self._state["pace"] = min(_LINE, math.ceil(wanted * _MARGIN / turns))
+
+    def begin(self, layer: int, fresh: torch.Tensor) -> None:
+        """Get ready to read the past of ``layer``: see `_Slabs.attend`."""
+        # Kept, since its address alone would not keep it.
+        self._fresh = fresh.to(self._seen.dtype).contiguous()
+        width = self._fresh.shape[1] * self._seen.itemsize // 4
+        readings.begin(self.at, layer, self._fresh.data_ptr(), width)
+
+    def end(self) -> torch.Tensor:
+        """Read what is left; what was seen, [slots * branches, dim], until it begins again."""
+        readings.read(self._slabs.is_pairs, self.at)
+        return self._seen
+
+    def attend(self, layer: int, fresh: torch.Tensor) -> torch.Tensor:
+        """Begin and end at once: see `_Slabs.attend`."""
+        self.begin(layer, fresh)
+        return self.end().to(fresh.dtype)
+
+
 class _Slabs:
     """A slab a slot: rows are heads, branch by branch, in each of the layers. Untouched memory costs nothing."""
 
     def __init__(self, weights: Weights, slots: int, branches: int) -> None:
-        self._weights, self._branches = weights, branches
+        self._weights, self.branches = weights, branches
         self._slabs: list[torch.Tensor | None] = [None] * slots
-        self._begins = np.zeros(slots, dtype=np.int64)
-        self._capacities, self._lengths = np.zeros((2, slots), dtype=np.int64)
-        self._words = weights.head_dim * weights.cache_dtype.itemsize // 4
+        self.places = np.zeros((3, slots), dtype=np.int64)
+        self._begins, self._capacities, self._lengths = self.places
+        self.heads = weights.heads_count
+        self.words = weights.head_dim * weights.cache_dtype.itemsize // 4
+        self.block_bytes = 4 * LANES * branches * self.heads * (self.words + int(_up(self.words)))
         self._seen = torch.zeros(slots * branches, weights.dim, dtype=weights.cache_dtype)
-        self._attend = attend_pairs if weights.cache_dtype == torch.bfloat16 else attend_numbers
-        threads = min(torch.get_num_threads(), weights.heads_count)
-        bounds = [weights.heads_count * index // threads for index in range(threads + 1)]
-        self._shares = [(first, end, weights.heads_count) for first, end in pairwise(bounds)]
+        self.is_pairs = weights.cache_dtype == torch.bfloat16
+        threads = min(torch.get_num_threads(), self.heads)
+        bounds = [self.heads * index // threads for index in range(threads + 1)]
+        self._readings = [Reading(self, slots, share, self._seen) for share in pairwise(bounds)]
         self._pool = ThreadPoolExecutor(threads - 1) if threads > 1 else None
 
     def hold(self, slot: int, capacity: int) -> None:
         """Memory for ``capacity`` positions of ``slot``."""
-        layers, rows = len(self._weights.layers), self._branches * self._weights.heads_count
-        capacity, width = _up(capacity), _up(self._words)
-        self._slabs[slot] = empty_words((layers, capacity // LANES, rows * LANES * (self._words + width)))
-        self._capacities[slot] = capacity
+        blocks = _up(capacity) // LANES
+        layers, branches = len(self._weights.layers), self.branches
+        self._slabs[slot] = empty_words((layers, blocks, branches, self.block_bytes // (4 * branches)))
+        self._capacities[slot] = blocks * LANES
 
     def free(self, slot: int) -> None:
         """Give the memory of ``slot`` back."""
@@ -121,16 +202,17 @@ class _Slabs:
         self._begins[slot] = 0
 
     def fill(self, layer: int, slot: int, keys: torch.Tensor, values: torch.Tensor) -> None:
-        """Store the first positions: [rows, positions, head_dim] each."""
-        size, count = self._words, keys.shape[1]
-        whole = torch.zeros((2, len(keys), _up(count), _up(size)), dtype=torch.int32)
-        whole[0, :, :count, :size] = _words(keys)
-        whole[1, :, :count, :size] = _words(values)
-        # [2, blocks, rows, LANES, words rounded up]
-        blocks = whole.view(2, len(keys), -1, LANES, _up(size)).transpose(1, 2)
-        past = self._slab(slot)[layer, : blocks.shape[1]]
-        past[:, : len(keys) * size * LANES] = blocks[0, ..., :size].transpose(2, 3).flatten(1)
-        past[:, len(keys) * size * LANES :] = blocks[1].flatten(1)
+        """Store the first positions: [branches, positions, heads, head_dim] each."""
+        size, count = self.words, keys.shape[1]
+        whole = torch.zeros((2, self.branches, _up(count), self.heads, _up(size)), dtype=torch.int32)
+        whole[0, :, :count, :, :size] = _words(keys)
+        whole[1, :, :count, :, :size] = _words(values)
+        # [2, blocks, branches, heads, LANES, words rounded up]
+        units = whole.view(2, self.branches, -1, LANES, self.heads, _up(size)).permute(0, 2, 1, 4, 3, 5)
+        past = self._slab(slot)[layer, : units.shape[1]]
+        key_words = self.heads * size * LANES
+        past[..., :key_words] = units[0, ..., :size].transpose(-1, -2).flatten(2)
+        past[..., key_words:] = units[1].flatten(2)
 
     def look_back(self, lengths: Sequence[int | None]) -> None:
         """How many positions of each slot there are; None leaves the slot out."""
@@ -146,20 +228,19 @@ class _Slabs:
 
         With n = 3 ``fresh`` holds query, key and value, which are kept; with n = 1 a query alone.
         """
-        weights = self._weights
-        asked = _array(fresh.to(weights.cache_dtype))
-        told = _array(self._seen)
+        for one in self._readings:
+            one.take(slice(None))
+            one.begin(layer, fresh)
+        waiting = [self._pool.submit(one.end) for one in self._readings[1:]] if self._pool else []
+        self._readings[0].end()
+        for share in waiting:
+            share.result()
+        return self._seen.to(self._weights.dtype)
 
-        def share(heads: tuple[int, int, int]) -> None:
-            self._attend(
-                self._begins, self._capacities, self._lengths, layer, self._branches, heads, asked, told
-            )
-
-        waiting = [self._pool.submit(share, heads) for heads in self._shares[1:]] if self._pool else []
-        share(self._shares[0])
-        for one in waiting:
-            one.result()
-        return self._seen.to(weights.dtype)
+    def reading(self, count: int) -> Reading:
+        """For ``count`` of the slots, all heads."""
+        told = torch.zeros(count * self.branches, self._weights.dim, dtype=self._weights.cache_dtype)
+        return Reading(self, count, (0, self.heads), told)
 
     def _slab(self, slot: int) -> torch.Tensor:
         slab = self._slabs[slot]
@@ -168,7 +249,7 @@ class _Slabs:
         return slab
 
 
-def _up(count: int) -> int:
+def _up(count: _Count) -> _Count:
     """``count`` rounded up to whole vectors."""
     return -(-count // LANES) * LANES
 
@@ -176,9 +257,3 @@ def _up(count: int) -> int:
 def _words(numbers: torch.Tensor) -> torch.Tensor:
     """``numbers`` [..., n] as words, int32, of 32 bits."""
     return numbers.contiguous().view(torch.int32)
-
-
-def _array(numbers: torch.Tensor) -> np.ndarray[Any, Any]:
-    """The words of ``numbers``, in the same memory."""
-    found: np.ndarray[Any, Any] = _words(numbers).numpy().view(np.uint32)
-    return found

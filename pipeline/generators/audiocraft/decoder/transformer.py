@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 
-from pipeline.generators.audiocraft.decoder.cache import Cache, Text
+from pipeline.generators.audiocraft.decoder.cache import Attends, Cache, Text
 from pipeline.generators.audiocraft.decoder.weights import Layer, Norm, Weights
 
 
@@ -37,17 +37,30 @@ class Transformer:
         self._cache.at(positions)
         # All branches hear the same tokens.
         x = (self.embed(tokens) + self._places[positions]).repeat_interleave(branches, dim=0)
-        after = [*(layer.norm_self for layer in weights.layers[1:]), weights.norm]
-        rows = self._normed(x, None, weights.layers[0].norm_self)
-        for index, (layer, next_norm) in enumerate(zip(weights.layers, after, strict=True)):
-            delta = layer.out(self._cache.attend(index, layer.query_keys_values(rows)))
-            if layer.cross is not None and self._text is not None:
-                own = self._normed(x, delta, layer.cross.norm, every=branches)
-                delta = layer.cross.out(self._text.attend(index, layer.cross.query(own)))
-            rows = self._normed(x, delta, layer.norm_feed)
-            rows = self._normed(x, layer.down(layer.up.gelu(rows)), next_norm)
-        logits = weights.heads(rows)
-        return logits.view(-1, branches, weights.codebooks, weights.card)
+        asked = weights.layers[0].query_keys_values(self._normed(x, None, weights.layers[0].norm_self))
+        for index in range(len(weights.layers)):
+            asked = self._after(index, x, self._cache.attend(index, asked), self._text)
+        return asked.view(-1, branches, weights.codebooks, weights.card)
+
+    def _after(
+        self, index: int, x: torch.Tensor, seen: torch.Tensor, text: Attends | None, beside: int = 0
+    ) -> torch.Tensor:
+        """From what rows have ``seen`` in layer ``index`` to what they ask in the next one, or to their logits.
+
+        ``x`` [rows, dim] is changed where it is; products may go on with a reading ``beside`` them: see `Linear`.
+        """
+        weights = self._weights
+        layer, is_last = weights.layers[index], index == len(weights.layers) - 1
+        delta = layer.out(seen, beside)
+        if layer.cross is not None and text is not None:
+            own = self._normed(x, delta, layer.cross.norm, every=self._branches)
+            delta = layer.cross.out(text.attend(index, layer.cross.query(own, beside)), beside)
+        rows = self._normed(x, delta, layer.norm_feed)
+        delta = layer.down(layer.up.gelu(rows, beside), beside)
+        if is_last:
+            return weights.heads(self._normed(x, delta, weights.norm), beside)
+        next_one = weights.layers[index + 1]
+        return next_one.query_keys_values(self._normed(x, delta, next_one.norm_self), beside)
 
     def _normed(
         self, x: torch.Tensor, delta: torch.Tensor | None, norm: Norm, every: int = 1

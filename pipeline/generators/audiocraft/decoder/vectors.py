@@ -6,7 +6,12 @@ vector. The loops are compiled by Numba for the processor at hand when they are 
 
 from __future__ import annotations
 
+import hashlib
+import math
+import mmap
 from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +26,8 @@ LANES = 32
 HAS_AVX512 = bool(binding.get_host_cpu_features().get("avx512f"))
 HAS_AVX512_BF16 = bool(binding.get_host_cpu_features().get("avx512bf16"))
 
+_PAGE = 1 << 21
+"""Bytes of a large page."""
 _REGISTER = 16
 _UPPER = 0xFFFF0000
 
@@ -29,9 +36,48 @@ WORDS, NUMBERS = ir.VectorType(WORD, LANES), ir.VectorType(NUMBER, LANES)
 ZEROS = ir.Constant(NUMBERS, [0.0] * LANES)
 
 
+def kept_on_disk(**options: Any) -> Callable[[Callable[..., Any]], Any]:
+    """`numba.njit` that is kept on disk until a file of this folder changes; with the GIL released.
+
+    Numba looks at a function's own file, and would keep what was compiled into it from others.
+    """
+
+    def compiled(function: Callable[..., Any]) -> Any:
+        # Files on disk are named by it.
+        function.__qualname__ += f"_{_sources()}"
+        return njit(nogil=True, cache=True, **options)(function)
+
+    return compiled
+
+
+@cache
+def _sources() -> str:
+    files = sorted(Path(__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:16]
+
+
 def empty_words(shape: Sequence[int]) -> torch.Tensor:
     """Words, int32, from NumPy, which asks Linux for large pages: with small ones some time goes to finding them."""
     return torch.from_numpy(np.empty(shape, dtype=np.int32))
+
+
+def words_in_large_pages(shape: Sequence[int]) -> torch.Tensor:
+    """Words, int32, in large pages where Linux has them to give, for pieces of a few of them.
+
+    An allocator gives such pieces from memory that it had before, whose pages are what they are.
+    """
+    size = 4 * math.prod(shape)
+    if size < _PAGE or not hasattr(mmap, "MADV_HUGEPAGE"):
+        return empty_words(shape)
+    try:
+        room = mmap.mmap(-1, size + _PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        room.madvise(mmap.MADV_HUGEPAGE)
+    except OSError:
+        # A kernel without large pages, or no memory, of which NumPy's error says more.
+        return empty_words(shape)
+    begin = -np.frombuffer(room, dtype=np.int32).ctypes.data % _PAGE
+    words = np.frombuffer(room, dtype=np.int32, count=size // 4, offset=begin)
+    return torch.from_numpy(words.reshape(shape))
 
 
 class Memory:

@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple
 import torch
 
 from pipeline.generators.audiocraft.decoder.cache import Cache, StaticCache, Text, TextCache
+from pipeline.generators.audiocraft.decoder.halves import HalvesTransformer, first_half
 from pipeline.generators.audiocraft.decoder.norms import CompiledTransformer
 from pipeline.generators.audiocraft.decoder.races import CompiledSampler
 from pipeline.generators.audiocraft.decoder.sampler import SlotSampler
@@ -82,15 +83,17 @@ def parts(way: Way, weights: Weights, slots: int, capacity: int, text: int, bran
         own = fused.FusedCache(weights, slots, capacity, branches)
         read = fused.FusedText(weights, slots, text) if weights.has_cross else None
         return Parts(own, read, fused.FusedTransformer(weights, own, read, capacity, branches))
-    past: Cache
-    texts: Text | None = None
-    kind = Transformer
     if way == "slabs":
-        past, kind = SlabCache(weights, slots, branches), CompiledTransformer
-        if weights.has_cross:
-            texts = SlabText(weights, slots)
-    else:
-        past = StaticCache(weights, slots, capacity, branches)
-        if weights.has_cross:
-            texts = TextCache(weights, slots, text)
-    return Parts(past, texts, kind(weights, past, texts, capacity, branches))
+        return _slabs(weights, slots, capacity, branches)
+    past = StaticCache(weights, slots, capacity, branches)
+    texts = TextCache(weights, slots, text) if weights.has_cross else None
+    return Parts(past, texts, Transformer(weights, past, texts, capacity, branches))
+
+
+def _slabs(weights: Weights, slots: int, capacity: int, branches: int) -> Parts:
+    past = SlabCache(weights, slots, branches)
+    texts = SlabText(weights, slots) if weights.has_cross else None
+    shape = (weights, past, texts, capacity, branches)
+    first = first_half(weights, slots, branches)
+    step = CompiledTransformer(*shape) if first is None else HalvesTransformer(*shape, first, slots)
+    return Parts(past, texts, step)

@@ -29,17 +29,24 @@ class Linear:
         own = None if bias is None else bias.detach().to(dtype).contiguous()
         self._product = _product(plain, own)
 
-    def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        """``x`` [rows, in] to [rows, out], in the weight's dtype."""
-        return self._product(x, False)
+    def __call__(self, x: torch.Tensor, beside: int = 0) -> torch.Tensor:
+        """``x`` [rows, in] to [rows, out], in the weight's dtype.
 
-    def gelu(self, x: torch.Tensor) -> torch.Tensor:
+        ``beside`` is the address of a `slabs.Reading` with which it may go on meanwhile (0: none).
+        """
+        return self._product(x, False, beside)
+
+    def gelu(self, x: torch.Tensor, beside: int = 0) -> torch.Tensor:
         """The product through GELU, which on CPUs is applied before the result is written."""
-        return self._product(x, True)
+        return self._product(x, True, beside)
+
+    def turns(self, rows: int) -> int:
+        """Words of tiles that a product of ``rows`` rows goes through: `slabs.Reading.spread`. 0: it reads nothing."""
+        return self._product.turns(rows) if isinstance(self._product, products.Panels) else 0
 
 
-Product = Callable[[torch.Tensor, bool], torch.Tensor]
-"""A product with a weight that it keeps, through GELU or not."""
+Product = Callable[[torch.Tensor, bool, int], torch.Tensor]
+"""A product with a weight that it keeps, through GELU or not, beside a reading or none."""
 
 
 def _product(weight: torch.Tensor, bias: torch.Tensor | None) -> Product:
@@ -51,7 +58,7 @@ def _product(weight: torch.Tensor, bias: torch.Tensor | None) -> Product:
 
 
 def _by_torch(weight: torch.Tensor, bias: torch.Tensor | None) -> Product:
-    def product(x: torch.Tensor, gelu: bool) -> torch.Tensor:
+    def product(x: torch.Tensor, gelu: bool, beside: int = 0) -> torch.Tensor:
         found = nn.functional.linear(x, weight, bias)
         return nn.functional.gelu(found) if gelu else found
 
@@ -66,7 +73,7 @@ def blocked(weight: torch.Tensor, bias: torch.Tensor | None) -> Product | None:
     if weight.device.type != "cpu":
         return None
 
-    def product(x: torch.Tensor, gelu: bool) -> torch.Tensor:
+    def product(x: torch.Tensor, gelu: bool, beside: int = 0) -> torch.Tensor:
         after = "gelu" if gelu else "none"
         found: torch.Tensor = torch.ops.mkldnn._linear_pointwise(x, packed, bias, after, [], "none")
         return found
