@@ -53,7 +53,7 @@ _RATES = {
     # An H200's copy bandwidth and half of its products, twice the roofline: by arithmetic, never measured.
     "cuda": Rates(4.3e12, 4e14, 2, 2, 2.0, True, 0.0, 0.0),
     # One thread of an EPYC with AVX512-bf16, as benchmarks/decode.py measured it (docs/decoder.md).
-    "cpu": Rates(4 / 0.155e-9, 3.5e11, 2, 4, 1.3, False, 1e-4, 0.27),
+    "cpu": Rates(4 / 0.155e-9, 3.5e11, 2, 2, 1.3, False, 1e-4, 0.27),
 }
 _RATES["mps"] = _RATES["cpu"]
 _START_S = 8.0
