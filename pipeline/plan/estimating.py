@@ -11,6 +11,8 @@ from pipeline.plan.shards import Shard, share_out
 from pipeline.plan.values import TakeOrder
 
 _OWN_FIGURES = "the engine's own figures"
+START_S = 1.5
+"""Until a new worker process has imported what every one needs; an engine that estimates knows its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,4 +126,4 @@ def _wanted(shard: Shard, device: str) -> Estimate:
     engine = find_engine(shard.engine)
     if isinstance(engine, Estimator):
         return engine.estimate([order.recipe for order in shard.orders], device)
-    return Estimate(shard.cost, 0.0, 0.0, _OWN_FIGURES)
+    return Estimate(shard.cost, 0.0, START_S, _OWN_FIGURES)
