@@ -2,8 +2,8 @@
 
 A gain into a limiter is found by trying, and limiting a sound is much work. Its gain curve follows the highest
 peak of each bin and is released slowly, so the energy of a bin after it is near its energy before, times the
-square of that gain. What is foretold is within about 0.1 LU of what limiting gives; the sound itself is then
-limited at a gain that is nearly right.
+square of that gain. That is off by a tenth or two of what the limiter takes, so the sound itself is then limited at
+a gain that is nearly right.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Foresight:
         """Levels after ``gain_db`` and a limiter at ``ceiling_dbtp``."""
         gain, ceiling = amplitude(gain_db), amplitude(ceiling_dbtp - MARGIN_DB)
         before = self.levels.scaled(gain)
-        if not self.limited(gain_db, ceiling_dbtp):
+        if before.peaks.true <= ceiling:
             return before
         taken = np.maximum(1.0 - ceiling / np.maximum(self._peaks * gain, ceiling), 1e-9)
         line = np.arange(len(taken)) / _RELEASE_BINS

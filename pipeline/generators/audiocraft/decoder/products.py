@@ -108,7 +108,8 @@ def _tile(
     """``sums`` of ``ROWS`` rows = those ``before``, ``step`` vectors apart, plus ``words`` vectors of weights times the
     rows' words.
 
-    Addresses but for counts; with each vector the line at ``coming``, ``pace`` bytes further each time, is asked for.
+    Addresses but for counts. Lines from ``also`` on, ``also_pace`` bytes further with each vector, are asked for, and
+    with every other one those from ``ahead`` on, by ``pace``.
     """
     if not isinstance(pairs, types.Literal):
         return None
