@@ -374,6 +374,8 @@ def main() -> None:
         "--folder", type=Path, help="where files lie (default: in memory, else a temporary folder)"
     )
     arguments = parser.parse_args()
+    if arguments.folder is not None and not arguments.folder.is_dir():
+        parser.error(f"--folder {arguments.folder} is no folder; make it first, or leave --folder out")
     found = measure(arguments.quick, arguments.folder or _in_memory())
     if arguments.json:
         print(json.dumps(found))
