@@ -12,6 +12,7 @@ import_audiocraft()
 from audiocraft import models, quantization  # noqa: E402
 from audiocraft.data import audio_utils  # noqa: E402
 from audiocraft.models import builders, encodec, loaders, multibanddiffusion  # noqa: E402
+from audiocraft.modules import codebooks_patterns as patterns  # noqa: E402
 from audiocraft.modules import conditioners, diffusion_schedule, transformer  # noqa: E402
 from audiocraft.utils import utils  # noqa: E402
 
@@ -24,6 +25,7 @@ __all__ = [
     "loaders",
     "models",
     "multibanddiffusion",
+    "patterns",
     "quantization",
     "transformer",
     "utils",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
+from pipeline.generators.audiocraft.library import patterns
 from pipeline.generators.audiocraft.rows import Row
 
 UNKNOWN = -1
@@ -20,13 +21,13 @@ class Score:
     """
 
     def __init__(self, lm: Any, row: Row, device: torch.device | str) -> None:
-        self._length = row.length
-        self._pattern = lm.pattern_provider.get_pattern(row.length)
-        codes = torch.full((1, lm.num_codebooks, row.length), UNKNOWN, dtype=torch.long, device=device)
-        codes[0, :, : row.prompt.shape[1]] = row.prompt
-        laid, _, valid = self._pattern.build_pattern_sequence(codes, lm.special_token_id)
-        self.codes, self.valid = laid[0], valid
-        self.first: int = self._pattern.get_first_step_with_timesteps(row.prompt.shape[1])
+        self._layout = layout_of(lm.pattern_provider, row.length)
+        codes = torch.full((lm.num_codebooks, row.length), UNKNOWN, dtype=torch.long, device=device)
+        known = row.prompt.shape[1]
+        if known:
+            codes[:, :known] = row.prompt
+        self.codes, self.valid = self._layout.laid(codes, lm.special_token_id)
+        self.first = self._layout.step_of(known)
 
     @property
     def steps(self) -> int:
@@ -42,7 +43,76 @@ class Score:
 
     def frames(self, codes: torch.Tensor) -> torch.Tensor:
         """The codes [codebooks, frames] that the pattern laid out."""
-        own = codes[None, :, : self.steps].contiguous()
-        out, _, _ = self._pattern.revert_pattern_sequence(own, special_token=UNKNOWN)
-        found: torch.Tensor = out[0, :, : self._length]
-        return found
+        return self._layout.frames(codes[:, : self.steps])
+
+
+class Layout(Protocol):
+    """Where a pattern has which code, for a number of frames."""
+
+    def laid(self, codes: torch.Tensor, special: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """``codes`` [codebooks, frames] by steps, ``special`` where there is none; and where there is one."""
+        ...
+
+    def step_of(self, frame: int) -> int:
+        """The first step that has a code of ``frame``."""
+        ...
+
+    def frames(self, codes: torch.Tensor) -> torch.Tensor:
+        """The other way round: [codebooks, steps] to [codebooks, frames]."""
+        ...
+
+
+def layout_of(provider: Any, frames: int) -> Layout:
+    """What AudioCraft's ``provider`` of patterns lays out for ``frames``."""
+    is_delay = type(provider) in (patterns.DelayedPatternProvider, patterns.ParallelPatternProvider)
+    if is_delay and not provider.flatten_first and not provider.empty_initial:
+        return _Delayed(provider.delays, frames)
+    return _Any(provider.get_pattern(frames), frames)
+
+
+class _Delayed:
+    """The delay pattern of the published models: codebooks by so many steps, after one that is empty.
+
+    AudioCraft walks through its patterns coordinate by coordinate, which takes longer than a step of a large device.
+    """
+
+    def __init__(self, delays: list[int], frames: int) -> None:
+        self._begins = [1 + delay for delay in delays]
+        self._frames = frames
+
+    def laid(self, codes: torch.Tensor, special: int) -> tuple[torch.Tensor, torch.Tensor]:
+        shape = (len(self._begins), max(self._begins) + self._frames)
+        found, valid = (
+            codes.new_full(shape, special),
+            torch.zeros(shape, dtype=torch.bool, device=codes.device),
+        )
+        for codebook, begin in enumerate(self._begins):
+            found[codebook, begin : begin + self._frames] = codes[codebook]
+            valid[codebook, begin : begin + self._frames] = True
+        return found, valid
+
+    def step_of(self, frame: int) -> int:
+        return min(self._begins) + frame
+
+    def frames(self, codes: torch.Tensor) -> torch.Tensor:
+        rows = [codes[codebook, begin : begin + self._frames] for codebook, begin in enumerate(self._begins)]
+        return torch.stack(rows)
+
+
+class _Any:
+    """Any pattern, by AudioCraft's own means."""
+
+    def __init__(self, pattern: Any, frames: int) -> None:
+        self._pattern, self._frames = pattern, frames
+
+    def laid(self, codes: torch.Tensor, special: int) -> tuple[torch.Tensor, torch.Tensor]:
+        found, _, valid = self._pattern.build_pattern_sequence(codes[None], special)
+        return found[0], valid
+
+    def step_of(self, frame: int) -> int:
+        return int(self._pattern.get_first_step_with_timesteps(frame))
+
+    def frames(self, codes: torch.Tensor) -> torch.Tensor:
+        found, _, _ = self._pattern.revert_pattern_sequence(codes[None].contiguous(), special_token=UNKNOWN)
+        own: torch.Tensor = found[0, :, : self._frames]
+        return own
