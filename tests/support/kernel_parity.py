@@ -13,36 +13,53 @@ from typing import Any
 import torch
 
 from pipeline.generators.audiocraft import conversion
-from pipeline.generators.audiocraft.conditions import condition_of
-from pipeline.generators.audiocraft.decoder import fused, kernels
+from pipeline.generators.audiocraft.conditions import Condition, condition_of
 from pipeline.generators.audiocraft.decoder import weights as reading
 from pipeline.generators.audiocraft.decoder.engine import Room, SlotDecoder, size_of
+from pipeline.generators.audiocraft.decoder.fused import attention, draws, norms, products
+from pipeline.generators.audiocraft.decoder.fused import parts as fused
+from pipeline.generators.audiocraft.decoder.sampler import SlotSampler
 from pipeline.generators.audiocraft.decoder.schedule import Queue
 from pipeline.generators.audiocraft.loading import load
 from pipeline.generators.audiocraft.rows import Row
 from pipeline.generators.audiocraft.sampling import Sampling
+from pipeline.generators.audiocraft.scores import UNKNOWN
 
 WAYS = (Sampling(0.0, 0, 0.0, 3.0, 5.0), Sampling(1.0, 20, 0.0, 3.0, 2.0))
 
 
-def attention(branches: int) -> tuple[float, float]:
+def attended(branches: int) -> tuple[float, float]:
     """Largest differences from PyTorch's own, and with a longer neighbour.
 
     Over lengths around every border, with rubbish beyond them; a slot has ``branches`` rows.
     """
     draw = torch.Generator().manual_seed(1)
-    heads, size, capacity = 3, 16, 3 * kernels.CHUNK
-    lengths = [0, 1, 63, 64, kernels.CHUNK - 1, kernels.CHUNK, kernels.CHUNK + 1, 2 * kernels.CHUNK + 100]
+    heads, size, capacity = 3, 16, 3 * attention.CHUNK
+    lengths = [
+        0,
+        1,
+        63,
+        64,
+        attention.CHUNK - 1,
+        attention.CHUNK,
+        attention.CHUNK + 1,
+        2 * attention.CHUNK + 100,
+    ]
     rows = branches * len(lengths)
     keys, values = (torch.randn((rows, heads, capacity, size), generator=draw) for _ in range(2))
-    projected = torch.randn((rows, 3 * heads * size), generator=draw)
+    parts = torch.randn((branches, rows, 3 * heads * size), generator=draw)
+    projected = parts[0] + parts[1] + (parts[2] if branches == 3 else 0)
     for row in range(rows):
         keys[row, :, lengths[row // branches] :] = torch.nan
-        values[row, :, lengths[row // branches] :] = torch.nan
-    scratch = kernels.Scratch(rows, heads, size, capacity, torch.device("cpu"))
+        values[row, :, lengths[row // branches] :] = 1e9
+    scratch = attention.Scratch(rows, heads, size, capacity, torch.device("cpu"))
     positions = torch.tensor(lengths)
-    seen = kernels.attend(projected, keys, values, positions, max(lengths) + 1, scratch)
-    wide = kernels.attend(projected, keys, values, positions, capacity, scratch)
+    attention.share_out(positions, branches, scratch)
+    seen = attention.attend(parts, keys, values, scratch)
+    few = attention.Scratch(rows, heads, size, capacity, torch.device("cpu"))
+    few.programs = 3
+    attention.share_out(positions, branches, few)
+    wide = attention.attend(parts, keys, values, few)
     query, key, value = projected.view(rows, 3, heads, size).unbind(1)
     worst = 0.0
     for row in range(rows):
@@ -80,37 +97,141 @@ def tokens(folder: Path, kind: str) -> bool:
     return all(torch.equal(found["slabs"][index], found["kernels"][index]) for index in range(len(rows)))
 
 
+def multiplied() -> float:
+    """Largest difference of products from PyTorch's, in shares of the largest number; all must be written."""
+    draw = torch.Generator().manual_seed(2)
+    worst = 0.0
+    for rows, outputs, inputs, gelu in ((3, 64, 256, False), (64, 192, 1024, True), (100, 128, 512, False)):
+        x = torch.randn((rows, inputs), generator=draw).half()
+        weight = torch.randn((outputs, inputs), generator=draw).half()
+        own = x.float() @ weight.float().T
+        own = torch.nn.functional.gelu(own) if gelu else own
+        for turned in (False, True):
+            cut = products.Cut(64, 1 if gelu else 2, turned)
+            told = products.Product(weight, rows, gelu=gelu, cut=cut)(x).float().sum(0)
+            worst = max(worst, float((told - own).abs().max() / own.abs().max()))
+    return worst
+
+
+def drawn() -> float:
+    """The share of draws that are those of `SlotSampler`."""
+    draw = torch.Generator().manual_seed(4)
+    asked = [
+        Sampling(0.0, 0, 0.0, 3.0),
+        Sampling(1.0, 250, 0.0, 3.0),
+        Sampling(0.7, 1, 0.0, 1.5),
+        Sampling(1.3, 0, 0.0, 3.0, 2.0),
+    ]
+    slots, same, count = len(asked), 0, 0
+    prompt, condition = torch.zeros((4, 0), dtype=torch.long), Condition({}, 0, ())
+    for branches in (2, 3):
+        kinds = (SlotSampler, draws.FusedSampler)
+        samplers = [kind(slots, 500, asked, torch.device("cpu")) for kind in kinds]
+        for sampler in samplers:
+            for slot, one in enumerate(asked):
+                sampler.admit(slot, Row(7 + slot, slot, 9, prompt, condition, one))
+        for step in range(12):
+            logits = 3 * torch.randn((slots, branches, 4, 500), generator=draw)
+            if step == 5:
+                logits[1, branches - 1, 2, 77] = torch.nan
+                logits[2, 0, 3, 499] = torch.inf
+            before = torch.randint(-1, 2, (slots, 4, 40), generator=draw)
+            steps = torch.arange(slots) + step
+            found = []
+            for sampler in samplers:
+                codes, broken = before.clone(), torch.zeros(slots, dtype=torch.bool)
+                sampler.write(logits, codes, steps, broken)
+                found.append((codes, broken))
+            (own, own_broken), (codes, broken) = found
+            assert torch.equal(own_broken, broken)
+            assert broken.any() <= (step == 5)
+            place = (steps + 1)[:, None, None].expand(-1, 4, 1)
+            told = codes.gather(2, place)
+            assert torch.equal(codes.scatter(2, place, 0), before.scatter(2, place, 0))
+            is_open = (before.gather(2, place) == UNKNOWN) & ~broken[:, None, None]
+            assert torch.equal(told[~is_open], own.gather(2, place)[~is_open]) or step == 5
+            assert 0 <= told[is_open].min() <= told[is_open].max() < 500
+            same += int((told == own.gather(2, place))[is_open].sum())
+            count += int(is_open.sum())
+    return same / count
+
+
 def compiled() -> dict[str, int]:
     """Bytes of machine code of each kernel for compute capability 9.0, with the shapes of musicgen-medium."""
     import triton
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource
 
-    half, single, whole = "*fp16", "*fp32", "i32"
+    half, single, whole, long, bit = "*fp16", "*fp32", "i32", "*i64", "*i1"
+    tile = f"tensordesc<fp16[{attention.BLOCK}, 64]>"
     sources = {
-        "_attend_chunk": (
-            [half, half, half, "*i64", single, single, single, "fp32", whole, whole, whole],
-            {"BRANCHES": 3, "HEADS": 24, "SIZE": 64, "CHUNK": kernels.CHUNK, "BLOCK": 64},
+        "_share_out": (
+            attention._share_out,
+            [long, long, "*i32", *[whole] * 4],
+            {"BRANCHES": 3, "CHUNK": attention.CHUNK, "SLOTS": 32},
         ),
-        "_join_chunks": (
-            [single, single, single, "*i64", half, whole],
-            {"BRANCHES": 3, "HEADS": 24, "SIZE": 64, "CHUNK": kernels.CHUNK},
+        "_attend": (
+            attention._attend,
+            [
+                *[half] * 3,
+                *[tile] * 2,
+                long,
+                "*i32",
+                *[single] * 3,
+                "*i32",
+                half,
+                "fp32",
+                *[whole] * 4,
+            ],
+            {
+                "PARTS": 2,
+                "HEADS": 24,
+                "SIZE": 64,
+                "CHUNK": attention.CHUNK,
+                "BLOCK": attention.BLOCK,
+                "STAGES": attention._STAGES,
+                "ROWS": attention._ROWS,
+            },
         ),
         "_attend_text": (
-            [half, half, half, "*i32", half, "fp32", whole],
-            {"HEADS": 24, "SIZE": 64, "BLOCK": 32},
+            attention._attend_text,
+            [*[half] * 3, "*i32", half, "fp32", whole, whole],
+            {"PARTS": 1, "HEADS": 24, "SIZE": 64, "BLOCK": 32},
         ),
         "_add_and_norm": (
-            [single, half, single, single, half, "fp32", whole],
-            {"ADD_EVERY": 1, "NORM_EVERY": 1, "BLOCK": 2048},
+            norms._add_and_norm,
+            [single, half, single, single, half, "fp32", whole, whole],
+            {"PARTS": 1, "ADD_EVERY": 1, "NORM_EVERY": 1, "BLOCK": 2048},
+        ),
+        "_embed": (
+            norms._embed,
+            [long, long, *[single] * 3, whole, whole],
+            {"BRANCHES": 3, "CODEBOOKS": 4, "BLOCK": 2048},
+        ),
+        "_multiply": (
+            products._multiply,
+            [*["tensordesc<fp16[64, 128]>"] * 2, half, *[whole] * 3],
+            {"ROWS": 64, "OUTPUTS": 64, "INPUTS": 128, "SPLIT": 1, "GELU": True, "TURNED": False},
+        ),
+        "_draw": (
+            draws._draw,
+            [half, *[long] * 3, single, long, bit, whole, whole],
+            {"BRANCHES": 2, "CODEBOOKS": 4, "CARD": 2048, "BLOCK": 2048, "OPEN": -1},
         ),
     }
     found = {}
-    for name, (types, fixed) in sources.items():
-        function = getattr(kernels, name)
+    for name, (function, types, shape) in sources.items():
+        fixed = {**shape, "CHAINED": True}
         signature = dict(zip(function.arg_names, types, strict=False)) | dict.fromkeys(fixed, "constexpr")
-        source = ASTSource(function, signature, fixed)
-        made = triton.compile(source, target=GPUTarget("cuda", 90, 32), options={"num_warps": 4})
+        # Pointers and strides of a step are multiples of 16.
+        attrs = {
+            (place,): [["tt.divisibility", 16]]
+            for place, kind in enumerate(types)
+            if kind[0] == "*" or kind == whole
+        }
+        source = ASTSource(function, signature, fixed, attrs)
+        options = {"num_warps": 4, "launch_pdl": True}
+        made = triton.compile(source, target=GPUTarget("cuda", 90, 32), options=options)
         found[name] = len(made.asm["cubin"])
     return found
 
@@ -121,7 +242,8 @@ def main() -> None:
         print(json.dumps(compiled()))
         return
     told: dict[str, Any] = {"trial": fused.trial(torch.device("cpu"))}
-    told["attention"], told["a_longer_neighbour"] = map(max, zip(attention(2), attention(3), strict=True))
+    told["attention"], told["a_longer_neighbour"] = map(max, zip(attended(2), attended(3), strict=True))
+    told["products"], told["draws"] = multiplied(), drawn()
     told["tokens"] = {kind: tokens(Path(sys.argv[2]) / kind, kind) for kind in sys.argv[3:]}
     print(json.dumps(told))
 

@@ -18,7 +18,7 @@ from pipeline.generators.audiocraft.costs import SLOTS_WHEN_SMALL, SMALL_WEIGHTS
 from pipeline.generators.audiocraft.decoder import ways
 from pipeline.generators.audiocraft.decoder import weights as reading
 from pipeline.generators.audiocraft.decoder.cache import TEXT_BUCKET
-from pipeline.generators.audiocraft.decoder.engine import Room, SlotDecoder, size_of
+from pipeline.generators.audiocraft.decoder.engine import Room, SlotDecoder, check, size_of
 from pipeline.generators.audiocraft.decoder.groups import Groups
 from pipeline.generators.audiocraft.decoder.schedule import Queue
 from pipeline.generators.audiocraft.loading import Loaded
@@ -80,6 +80,9 @@ class Slotted:
     def run(self, takes: Sequence[Take], slots: int) -> Iterator[Take]:
         """Every take of ``takes`` with its codes or its error, each as soon as it ends. Raises as `SlotDecoder.run`."""
         sessions: dict[tuple[int, int], list[Take]] = {}
+        # Variations of an asset share one.
+        for condition in {id(take.row.condition): take.row.condition for take in takes}.values():
+            check(self._loaded.generator.lm, condition)
         for take in takes:
             condition = take.row.condition
             width = -(-max(condition.text, 1) // TEXT_BUCKET) * TEXT_BUCKET

@@ -56,7 +56,7 @@ def test_draws_follow_the_distribution_and_stay_within_top_k_and_top_p(way: Samp
     ways = [way, Sampling(1.0, 2, 0.0, 1.0), Sampling(0.9, 0, 0.3, 1.0), way] * (DRAWS // 4)
     sampler = _sampler(ways, list(range(len(ways))))
     logits = _logits().expand(len(ways), 2, 1, CARD)
-    drawn = sampler.draw(logits, torch.full((len(ways),), 3))[:, 0]
+    drawn = sampler.draw(logits, torch.full((len(ways),), 3))[0][:, 0]
     own = torch.cat([drawn[0::4], drawn[3::4]])
     seen = torch.bincount(own, minlength=CARD)
     expected = _expected(way)
@@ -73,7 +73,7 @@ def test_one_cues_draws_at_successive_steps_are_independent() -> None:
     way = Sampling(1.0, 0, 0.0, 1.0)
     sampler = _sampler([way], [11])
     level = torch.zeros(1, 2, 1, CARD)
-    drawn = torch.stack([sampler.draw(level, torch.tensor([step]))[0, 0] for step in range(DRAWS)])
+    drawn = torch.stack([sampler.draw(level, torch.tensor([step]))[0][0, 0] for step in range(DRAWS)])
     pairs = torch.bincount((drawn[:-1] % 4) * 4 + drawn[1:] % 4, minlength=16)
     assert chisquare(pairs.numpy()).pvalue > 1e-4
 
@@ -81,7 +81,7 @@ def test_one_cues_draws_at_successive_steps_are_independent() -> None:
 def test_a_slots_draw_does_not_depend_on_what_its_neighbours_ask_for() -> None:
     ways = [Sampling(1.0, 5, 0.0, 2.0), Sampling(0.8, 0, 0.7, 3.0), Sampling(0.0, 0, 0.0, 3.0)]
     logits = torch.randn(3, 2, 1, CARD, generator=torch.Generator().manual_seed(2))
-    together = _sampler(ways, [4, 5, 6]).draw(logits, torch.tensor([9, 2, 7]))
+    together = _sampler(ways, [4, 5, 6]).draw(logits, torch.tensor([9, 2, 7]))[0]
     for slot, (way, step) in enumerate(zip(ways, (9, 2, 7), strict=True)):
-        alone = _sampler([way], [4 + slot]).draw(logits[slot : slot + 1], torch.tensor([step]))
+        alone = _sampler([way], [4 + slot]).draw(logits[slot : slot + 1], torch.tensor([step]))[0]
         assert torch.equal(alone[0], together[slot])

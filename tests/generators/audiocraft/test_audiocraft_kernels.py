@@ -48,10 +48,13 @@ def test_the_kernels_compute_what_pytorch_does_and_decode_to_the_same_tokens(
     assert found["trial"] is None
     assert found["attention"] < 2e-6
     assert found["a_longer_neighbour"] == 0.0
+    assert found["products"] < 1e-3
+    assert found["draws"] > 0.999
     assert found["tokens"] == dict.fromkeys(kinds, True)
 
 
 def test_the_kernels_compile_for_an_h200(tmp_path: Path) -> None:
     sizes = told("compile", TRITON_CACHE_DIR=str(tmp_path))
-    assert set(sizes) == {"_attend_chunk", "_join_chunks", "_attend_text", "_add_and_norm"}
+    kernels = ("_share_out", "_attend", "_attend_text", "_add_and_norm", "_embed", "_multiply", "_draw")
+    assert set(sizes) == set(kernels)
     assert min(sizes.values()) > 1000

@@ -80,8 +80,7 @@ class StaticCache:
 
     def admit(self, slot: int, capacity: int) -> None:
         """See `Cache.admit`."""
-        if capacity > self._capacity:
-            raise ValueError(f"{capacity} positions are more than the cache's {self._capacity}")
+        self._check(capacity)
         # A weight of zero does not hide a NaN that the slot's last cue may have left.
         rows = self._rows_of(slot)
         self._keys[:, rows].zero_()
@@ -125,6 +124,10 @@ class StaticCache:
                 query[:, :, None], past_keys, past_values, attn_mask=self._bias
             )
         return seen.reshape(self._rows, weights.dim)
+
+    def _check(self, capacity: int) -> None:
+        if capacity > self._capacity:
+            raise ValueError(f"{capacity} positions are more than the cache's {self._capacity}")
 
     def _rows_of(self, slot: int) -> slice:
         return slice(slot * self._branches, (slot + 1) * self._branches)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import torch
 
+from pipeline.generators.audiocraft.conditions import Condition
 from pipeline.generators.audiocraft.decoder import ways
+from pipeline.generators.audiocraft.decoder.ahead import Pace, ReadBack, to_device
 from pipeline.generators.audiocraft.decoder.cache import TEXT_BUCKET
 from pipeline.generators.audiocraft.decoder.graphs import Graphs, Replays, on_device
 from pipeline.generators.audiocraft.decoder.schedule import Queue
 from pipeline.generators.audiocraft.decoder.weights import Weights
 from pipeline.generators.audiocraft.rows import Row
 from pipeline.generators.audiocraft.sampling import Sampling
-from pipeline.generators.audiocraft.scores import UNKNOWN, Score
+from pipeline.generators.audiocraft.scores import Score
 
 Cue = TypeVar("Cue")
 
@@ -43,6 +46,15 @@ class _Slot(Generic[Cue]):
     size: int
     position: int
     left: int
+
+
+@dataclass(slots=True)
+class _Ended(Generic[Cue]):
+    cue: Cue
+    score: Score
+    size: int
+    read: ReadBack
+    """Its codes as the pattern lays them out, and whether a logit was none."""
 
 
 class SlotDecoder:
@@ -73,12 +85,11 @@ class SlotDecoder:
         special = int(lm.special_token_id)
         self._special = special
         self._codes = torch.full((slots, weights.codebooks, size), special, dtype=torch.int64, device=device)
-        self._valid = torch.zeros((slots, weights.codebooks, size), dtype=torch.bool, device=device)
         self._numbers = torch.zeros((3, slots), dtype=torch.int64, device=device)
         self._steps, self._positions, self._moves = self._numbers
-        self._sound = torch.ones(slots, dtype=torch.bool, device=device)
+        self._broken = torch.zeros(slots, dtype=torch.bool, device=device)
         make = graphs or (Graphs if device.type == "cuda" else None)
-        self._graphs = None if make is None else make((self._codes, self._numbers, self._sound))
+        self._graphs = None if make is None else make((self._codes, self._numbers, self._broken))
         self.steps_taken = 0
         self.wasted = 0
 
@@ -92,23 +103,43 @@ class SlotDecoder:
         that had a slot wait in the queue again. Raises `torch.OutOfMemoryError`.
         """
         slots: list[_Slot[Cue] | None] = [None] * self._room.slots
+        ended: deque[_Ended[Cue]] = deque()
+        pace = Pace(self._device)
         try:
             while not stop():
                 self._fill(slots, queue, row_of)
                 if all(slot is None for slot in slots):
-                    return
-                self._step(slots)
-                for index, slot in enumerate(slots):
-                    if slot is not None and slot.left == 0:
-                        codes = slot.score.frames(self._codes[index]) if bool(self._sound[index]) else None
-                        slots[index] = None
-                        self._release(index)
-                        yield slot.cue, codes
+                    if not ended:
+                        return
+                    yield from self._read(ended, len(ended))
+                    continue
+                with on_device(self._device):
+                    self._step(slots)
+                    for index, slot in enumerate(slots):
+                        if slot is not None and slot.left == 0:
+                            codes = self._codes[index, :, : slot.score.steps]
+                            read = ReadBack(codes, self._broken[index])
+                            ended.append(_Ended(slot.cue, slot.score, slot.size, read))
+                            slots[index] = None
+                            self._release(index)
+                    pace.step()
+                yield from self._read(ended, 0)
+            yield from self._read(ended, len(ended))
         finally:
             for index, slot in enumerate(slots):
                 if slot is not None:
                     self._release(index)
                     queue.put(slot.cue, slot.size)
+            for one in ended:
+                queue.put(one.cue, one.size)
+
+    def _read(self, ended: deque[_Ended[Cue]], least: int) -> Iterator[tuple[Cue, torch.Tensor | None]]:
+        """What can be read of ``ended`` without waiting, and ``least`` of them if that takes waiting."""
+        while ended and (least > 0 or ended[0].read.is_here()):
+            least -= 1
+            one = ended.popleft()
+            codes, broken = one.read.wait()
+            yield one.cue, None if bool(broken) else to_device(one.score.frames(codes), self._device)
 
     def _fill(self, slots: list[_Slot[Cue] | None], queue: Queue[Cue], row_of: Callable[[Cue], Row]) -> None:
         for index, slot in enumerate(slots):
@@ -132,24 +163,22 @@ class SlotDecoder:
         """Give slot ``index`` to ``cue``: its conditions, its known codes, and all before its first draw."""
         if row.condition.branches != self._room.branches:
             raise ValueError(f"a cue of {row.condition.branches} rows in a decoder for {self._room.branches}")
-        score = Score(self._lm, row, self._codes.device)
+        score = Score(self._lm, row, "cpu")
         self._codes[index] = self._special
-        self._codes[index, :, : score.steps] = score.codes
-        self._valid[index] = False
-        self._valid[index, :, : score.steps] = score.valid
+        self._codes[index, :, : score.steps] = to_device(score.codes, self._device)
         prefix, text = inputs_of(self._lm, row)
         position = prefix.shape[1] + score.first - 1
         self._cache.admit(index, prefix.shape[1] + score.steps)
         if self._text is not None and text is not None:
             self._text.admit(index, text)
         if position:
-            known = self._transformer.embed(score.codes[:, : score.first - 1].T)
+            known = self._transformer.embed(self._codes[index, :, : score.first - 1].T)
             self._transformer.prefill(
                 index, torch.cat([prefix, known.expand(self._room.branches, -1, -1)], dim=1)
             )
         self._sampler.admit(index, row)
-        self._sound[index] = True
-        self._numbers[:, index] = torch.tensor([score.first - 1, position, 1])
+        self._broken[index] = False
+        self._steps[index], self._positions[index], self._moves[index] = score.first - 1, position, 1
         return _Slot(cue, score, size, position, score.steps - score.first)
 
     def _release(self, index: int) -> None:
@@ -158,11 +187,10 @@ class SlotDecoder:
 
     def _step(self, slots: list[_Slot[Cue] | None]) -> None:
         key = self._cache.begin([None if slot is None else slot.position for slot in slots])
-        with on_device(self._device):
-            if self._graphs is None:
-                self._advance()
-            else:
-                self._graphs.run(key, self._advance)
+        if self._graphs is None:
+            self._advance()
+        else:
+            self._graphs.run(key, self._advance)
         self.steps_taken += 1
         for slot in slots:
             if slot is None:
@@ -178,30 +206,32 @@ class SlotDecoder:
         value of them may decide what Python does.
         """
         here = self._steps[:, None, None].expand(-1, self._codes.shape[1], 1)
-        tokens = self._codes.gather(2, here).squeeze(2)
-        logits = self._transformer.step(tokens, self._positions)
-        drawn = self._sampler.draw(logits, self._steps + 1)[..., None]
-        after = here + 1
-        valid = self._valid.gather(2, after)
-        self._sound &= ~(logits.isnan().any(-1).any(1) & valid[..., 0]).any(-1)
-        drawn = torch.where(valid, drawn, self._special)
-        known = self._codes.gather(2, after)
-        self._codes.scatter_(2, after, torch.where(known == UNKNOWN, drawn, known))
-        self._steps += self._moves
-        self._positions += self._moves
+        logits = self._transformer.step(self._codes.gather(2, here).squeeze(2), self._positions)
+        self._sampler.write(logits, self._codes, self._steps, self._broken)
+        self._numbers[:2] += self._moves
 
 
 def inputs_of(lm: Any, row: Row) -> tuple[torch.Tensor, torch.Tensor | None]:
     """What the model hears besides tokens, put together by AudioCraft's own fuser.
 
     Returns what is prepended, float32 [branches, n, dim], and the text for cross-attention, [positions, dim] or None.
-    Raises `ValueError` where a branch other than the first hears a text that is not zero.
     """
-    start = torch.zeros((row.condition.branches, 1, lm.dim), device=row.prompt.device)
-    joined, cross = lm.fuser(start, row.condition.tensors)
+    joined, cross = _heard(lm, row.condition)
+    return joined[:, :-1].float(), None if cross is None else cross[0]
+
+
+def check(lm: Any, condition: Condition) -> None:
+    """Raises `ValueError` where a branch other than the first hears a text that is not zero."""
+    _, cross = _heard(lm, condition)
     if cross is not None and bool(cross[1:].any()):
         raise ValueError("the null condition is not zero, so its cross-attention cannot be left out")
-    return joined[:, :-1].float(), None if cross is None else cross[0]
+
+
+def _heard(lm: Any, condition: Condition) -> tuple[torch.Tensor, torch.Tensor | None]:
+    device = next(iter(condition.tensors.values()))[0].device
+    start = torch.zeros((condition.branches, 1, lm.dim), device=device)
+    joined, cross = lm.fuser(start, condition.tensors)
+    return joined, cross
 
 
 def size_of(lm: Any, row: Row) -> int:

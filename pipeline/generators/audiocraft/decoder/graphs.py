@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import cache
 from typing import Protocol
 
 import torch
@@ -42,7 +43,6 @@ class Graphs:
     def __init__(self, state: Sequence[torch.Tensor]) -> None:
         self._state = state
         self._graphs: dict[int, torch.cuda.CUDAGraph] = {}
-        self._stream: torch.cuda.Stream | None = None
         self._pool = torch.cuda.graph_pool_handle()
         self.refused: str | None = None
         """Why there are no graphs; None where there are."""
@@ -63,15 +63,13 @@ class Graphs:
 
     def _warm_up(self, work: Callable[[], None]) -> None:
         """Libraries choose their kernels and take their work space before a capture, which would record that."""
-        if self._stream is None:
-            # PyTorch's own default stream for captures belongs to whichever device captured first.
-            self._stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        stream = _stream(torch.cuda.current_device())
         kept = [one.clone() for one in self._state]
-        self._stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(self._stream):
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
             for _ in range(_WARM_UP):
                 work()
-        torch.cuda.current_stream().wait_stream(self._stream)
+        torch.cuda.current_stream().wait_stream(stream)
         for one, before in zip(self._state, kept, strict=True):
             one.copy_(before)
 
@@ -79,7 +77,7 @@ class Graphs:
         caller = torch.cuda.current_stream()
         graph = torch.cuda.CUDAGraph()
         try:
-            with torch.cuda.graph(graph, pool=self._pool, stream=self._stream):
+            with torch.cuda.graph(graph, pool=self._pool, stream=_stream(torch.cuda.current_device())):
                 work()
         except RuntimeError as error:
             # A capture that fails ends with an error of its own, and leaves its stream current.
@@ -89,3 +87,12 @@ class Graphs:
             self.refused = str(error).splitlines()[0]
             return
         self._graphs[key] = graph
+
+
+@cache
+def _stream(device: int) -> torch.cuda.Stream:
+    """Where steps of ``device`` are captured: PyTorch's own belongs to whichever device captured first.
+
+    One for all decoders: for each stream cuBLAS keeps tens of megabytes.
+    """
+    return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]

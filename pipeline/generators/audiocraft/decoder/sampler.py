@@ -13,6 +13,7 @@ import torch
 from pipeline.generators.audiocraft import noise
 from pipeline.generators.audiocraft.rows import Row
 from pipeline.generators.audiocraft.sampling import Sampling, guided
+from pipeline.generators.audiocraft.scores import UNKNOWN
 
 _EVERYTHING = 2.0
 """A top-p that no sum of probabilities reaches."""
@@ -36,7 +37,7 @@ class SlotSampler:
     def admit(self, slot: int, row: Row) -> None:
         """Take the settings of ``row`` for ``slot``."""
         asked = row.sampling
-        self._keys[slot] = noise.keys([row.seed], [row.number], self._keys.device)[0]
+        self._keys[slot] = int(noise.keys([row.seed], [row.number], "cpu")[0])
         self._limits[slot] = _limit(asked, self._card)
         self._greedy[slot] = float(asked.temperature <= 0)
         self._temperature[slot] = asked.temperature if asked.temperature > 0 else 1.0
@@ -44,13 +45,30 @@ class SlotSampler:
         self._cfg[slot] = asked.cfg
         self._cfg_text[slot] = asked.cfg_text
 
-    def draw(self, logits: torch.Tensor, steps: torch.Tensor) -> torch.Tensor:
-        """Tokens [slots, codebooks] for ``steps`` [slots] from ``logits`` [slots, branches, codebooks, card]."""
+    def draw(self, logits: torch.Tensor, steps: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Tokens [slots, codebooks] for ``steps`` [slots] from ``logits`` [slots, branches, codebooks, card].
+
+        And where they mean nothing, since not every logit is a number: bool [slots, codebooks].
+        """
         pushed = guided(logits.float().unbind(1), self._cfg, self._cfg_text)
         probs = torch.softmax(pushed / self._temperature, dim=-1)
         probs = self._narrowed(probs)
         drawn = (probs / self._race(steps, probs.shape)).argmax(-1)
-        return torch.where(self._greedy[..., 0] > 0, pushed.argmax(-1), drawn)
+        return torch.where(self._greedy[..., 0] > 0, pushed.argmax(-1), drawn), ~pushed.isfinite().all(-1)
+
+    def write(
+        self, logits: torch.Tensor, codes: torch.Tensor, steps: torch.Tensor, broken: torch.Tensor
+    ) -> None:
+        """Draw what comes after ``steps`` [slots] into ``codes`` [slots, codebooks, n], where it is `UNKNOWN`.
+
+        ``broken`` bool [slots] becomes true where a draw means nothing: see `draw`.
+        """
+        drawn, unsound = self.draw(logits, steps + 1)
+        after = (steps + 1)[:, None, None].expand(-1, codes.shape[1], 1)
+        known = codes.gather(2, after)
+        is_open = known == UNKNOWN
+        broken |= (unsound & is_open[..., 0]).any(-1)
+        codes.scatter_(2, after, torch.where(is_open, drawn[..., None], known))
 
     def _race(self, steps: torch.Tensor, shape: torch.Size) -> torch.Tensor:
         """Draws from Exp(1), of ``shape`` [slots, codebooks, card]."""

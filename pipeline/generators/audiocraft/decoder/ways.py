@@ -22,10 +22,11 @@ from pipeline.generators.audiocraft.decoder.transformer import Transformer
 from pipeline.generators.audiocraft.decoder.weights import Weights
 
 try:
-    from pipeline.generators.audiocraft.decoder import fused
+    from pipeline.generators.audiocraft.decoder.fused import draws
+    from pipeline.generators.audiocraft.decoder.fused import parts as fused
 except ImportError:
     # PyTorch's builds for CUDA bring Triton, its builds for CPUs do not.
-    fused = None  # type: ignore[assignment]
+    draws = fused = None  # type: ignore[assignment]
 
 Way = Literal["slabs", "sdpa", "kernels"]
 
@@ -71,6 +72,8 @@ def _refusal(device: torch.device) -> str | None:
 
 def sampler_of(way: Way) -> type[SlotSampler]:
     """What draws in ``way``: the same draws in each."""
+    if way == "kernels":
+        return draws.FusedSampler
     return CompiledSampler if way == "slabs" else SlotSampler
 
 
@@ -82,7 +85,7 @@ def parts(way: Way, weights: Weights, slots: int, capacity: int, text: int, bran
     if way == "kernels":
         own = fused.FusedCache(weights, slots, capacity, branches)
         read = fused.FusedText(weights, slots, text) if weights.has_cross else None
-        return Parts(own, read, fused.FusedTransformer(weights, own, read, capacity, branches))
+        return Parts(own, read, fused.FusedTransformer(weights, own, read, capacity, branches, slots))
     if way == "slabs":
         return _slabs(weights, slots, capacity, branches)
     past = StaticCache(weights, slots, capacity, branches)

@@ -28,6 +28,10 @@ class Linear:
         plain = weight.detach().to(dtype).contiguous()
         own = None if bias is None else bias.detach().to(dtype).contiguous()
         self._product = _product(plain, own)
+        on_cpu = weight.device.type == "cpu"
+        self.weight: torch.Tensor | None = None if on_cpu else plain
+        """[out, in], where it is kept in this order."""
+        self.bias = own
 
     def __call__(self, x: torch.Tensor, beside: int = 0) -> torch.Tensor:
         """``x`` [rows, in] to [rows, out], in the weight's dtype.

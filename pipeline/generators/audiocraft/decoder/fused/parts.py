@@ -1,0 +1,194 @@
+"""The parts of a step for CUDA: caches laid out as the kernels read them, and the step's kernels in their order.
+
+Prefills go through `Transformer`'s own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import torch
+
+from pipeline.generators.audiocraft.decoder.cache import StaticCache, TextCache
+from pipeline.generators.audiocraft.decoder.fused import attention
+from pipeline.generators.audiocraft.decoder.fused.norms import add_and_norm, embed
+from pipeline.generators.audiocraft.decoder.fused.products import Product, serves
+from pipeline.generators.audiocraft.decoder.transformer import Transformer
+from pipeline.generators.audiocraft.decoder.weights import Layer, Linear, Norm, Weights
+
+
+class FusedCache(StaticCache):
+    """`StaticCache`, of which each row's own past alone is read."""
+
+    def __init__(self, weights: Weights, slots: int, capacity: int, branches: int = 2) -> None:
+        super().__init__(weights, slots, _in_blocks(capacity), branches)
+        self._scratch = attention.Scratch(
+            self._rows, weights.heads_count, weights.head_dim, self._capacity, weights.device
+        )
+
+    def admit(self, slot: int, capacity: int) -> None:
+        """See `Cache.admit`."""
+        self._check(capacity)
+        # A weight of zero does not hide a NaN that the slot's last cue may have left.
+        self._values[:, self._rows_of(slot), :, : _in_blocks(capacity)].zero_()
+
+    def begin(self, positions: Sequence[int | None]) -> int:
+        """See `Cache.begin`: one graph for all lengths."""
+        return 0
+
+    def at(self, positions: torch.Tensor) -> None:
+        """See `Cache.at`."""
+        attention.share_out(positions, self._branches, self._scratch)
+
+    def attend(self, layer: int, projected: torch.Tensor) -> torch.Tensor:
+        """See `Cache.attend`."""
+        past = self._keys[layer], self._values[layer]
+        return attention.attend(projected, *past, self._scratch)
+
+
+def _in_blocks(positions: int) -> int:
+    """``positions`` and the rest of the last block, which is read with them."""
+    return -(-positions // attention.BLOCK) * attention.BLOCK
+
+
+class FusedText(TextCache):
+    """`TextCache` with keys and values alike [layers, slots, heads, width, size]."""
+
+    def __init__(self, weights: Weights, slots: int, width: int) -> None:
+        self._weights = weights
+        self._width = width
+        shape = (len(weights.layers), slots, weights.heads_count, width, weights.head_dim)
+        self._keys = torch.zeros(shape, dtype=weights.dtype, device=weights.device)
+        self._values = torch.zeros_like(self._keys)
+        self._lengths = torch.ones(slots, dtype=torch.int32, device=weights.device)
+
+    def admit(self, slot: int, text: torch.Tensor) -> None:
+        """See `TextCache.admit`."""
+        count = text.shape[0]
+        if count > self._width:
+            raise ValueError(f"a text of {count} positions is longer than the cache's {self._width}")
+        self._lengths[slot] = count
+        own = text.to(self._weights.dtype)
+        crosses = [layer.cross for layer in self._weights.layers]
+        both = torch.stack([cross.keys_values(own) for cross in crosses if cross is not None])
+        split = both.view(len(both), count, 2, self._weights.heads_count, -1).permute(2, 0, 3, 1, 4)
+        self._keys[:, slot, :, :count], self._values[:, slot, :, :count] = split
+
+    def attend(self, layer: int, queries: torch.Tensor) -> torch.Tensor:
+        """See `TextCache.attend`."""
+        return attention.attend_text(queries, self._keys[layer], self._values[layer], self._lengths)
+
+    def attend_one(self, layer: int, slot: int, queries: torch.Tensor) -> torch.Tensor:
+        """See `TextCache.attend_one`."""
+        count = int(self._lengths[slot])
+        weights = self._weights
+        split = queries.view(-1, weights.heads_count, weights.head_dim).transpose(0, 1)
+        keys, values = self._keys[layer, slot, :, :count], self._values[layer, slot, :, :count]
+        seen = torch.nn.functional.scaled_dot_product_attention(split, keys, values)
+        return seen.transpose(0, 1).reshape(-1, weights.dim)
+
+
+class _Products(NamedTuple):
+    """The products of one layer."""
+
+    asks: Callable[[torch.Tensor], torch.Tensor]
+    out: Callable[[torch.Tensor], torch.Tensor]
+    text_query: Callable[[torch.Tensor], torch.Tensor] | None
+    text_out: Callable[[torch.Tensor], torch.Tensor] | None
+    up: Callable[[torch.Tensor], torch.Tensor]
+    down: Callable[[torch.Tensor], torch.Tensor]
+
+
+class FusedTransformer(Transformer):
+    """`Transformer` whose steps are the kernels'."""
+
+    def __init__(
+        self,
+        weights: Weights,
+        cache: FusedCache,
+        text: FusedText | None,
+        capacity: int,
+        branches: int,
+        slots: int,
+    ) -> None:
+        super().__init__(weights, cache, text, capacity, branches)
+        rows = slots * branches
+
+        def product(
+            linear: Linear, rows: int = rows, *, whole: bool = False, gelu: bool = False
+        ) -> Callable[[torch.Tensor], torch.Tensor]:
+            if linear.weight is not None and serves(linear.weight, linear.bias, rows):
+                return Product(linear.weight, rows, whole=whole, gelu=gelu)
+            by_torch = linear.gelu if gelu else linear
+            return lambda x: by_torch(x)[None]
+
+        def products(layer: Layer) -> _Products:
+            cross = layer.cross
+            return _Products(
+                product(layer.query_keys_values),
+                product(layer.out),
+                None if cross is None else product(cross.query, slots),
+                None if cross is None else product(cross.out, slots),
+                product(layer.up, gelu=True),
+                product(layer.down),
+            )
+
+        self._products = [products(layer) for layer in weights.layers]
+        self._heads = product(weights.heads, whole=True)
+
+    def step(self, tokens: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
+        """See `Transformer.step`."""
+        weights, branches = self._weights, self._branches
+        self._cache.at(positions)
+        x = embed(tokens, positions, weights.embedding, self._places, branches)
+        delta: torch.Tensor | None = None
+        for index, (layer, its) in enumerate(zip(weights.layers, self._products, strict=True)):
+            seen = self._cache.attend(index, its.asks(self._normed(x, delta, layer.norm_self)))
+            delta = its.out(seen)
+            if layer.cross is not None and its.text_query is not None and its.text_out is not None:
+                assert self._text is not None
+                own = self._normed(x, delta, layer.cross.norm, every=branches)
+                delta = its.text_out(self._text.attend(index, its.text_query(own)))
+            delta = its.down(its.up(self._normed(x, delta, layer.norm_feed))[0])
+        logits = self._heads(self._normed(x, delta, weights.norm))[0]
+        return logits.view(-1, branches, weights.codebooks, weights.card)
+
+    def _normed(
+        self, x: torch.Tensor, delta: torch.Tensor | None, norm: Norm, every: int = 1
+    ) -> torch.Tensor:
+        return add_and_norm(x, delta, norm.weight, norm.bias, norm.eps, self._weights.dtype, every=every)
+
+
+def trial(device: torch.device) -> str | None:
+    """Compile and run the kernels once on ``device``; what is wrong with an answer, or None."""
+    draw = torch.Generator(device).manual_seed(0)
+
+    def random(*shape: int) -> torch.Tensor:
+        return torch.randn(shape, generator=draw, device=device)
+
+    rows, heads, size, capacity = 4, 2, 64, 2 * attention.CHUNK
+    keys, values = (random(rows, heads, capacity, size).half() for _ in range(2))
+    projected = random(rows, 3 * heads * size).half()
+    positions = torch.tensor([3, attention.CHUNK + 5], device=device)
+    scratch = attention.Scratch(rows, heads, size, capacity, device)
+    attention.share_out(positions, 2, scratch)
+    seen = attention.attend(projected[None], keys, values, scratch).view(rows, heads, size)
+    query = projected.view(rows, 3, heads, 1, size)[:, 0]
+    for row in range(rows):
+        span = slice(0, int(positions[row // 2]) + 1)
+        own = torch.nn.functional.scaled_dot_product_attention(
+            query[row].float(), keys[row, :, span].float(), values[row, :, span].float()
+        )
+        if not torch.allclose(seen[row].float(), own[:, 0], atol=2e-3):
+            return "the attention kernel's answer is not PyTorch's"
+    x = random(4, 96)
+    ones, zeros = torch.ones(96, device=device), torch.zeros(96, device=device)
+    normed = add_and_norm(x, None, ones, zeros, 1e-5, torch.float32)
+    if not torch.allclose(normed, torch.nn.functional.layer_norm(x, (96,)), atol=1e-4):
+        return "the norm kernel's answer is not PyTorch's"
+    x, weight = random(4, 1024).half(), random(128, 1024).half()
+    product = Product(weight, 4)(x).sum(0)
+    if not torch.allclose(product.float(), x.float() @ weight.float().T, atol=0.1, rtol=1e-3):
+        return "the product kernel's answer is not PyTorch's"
+    return None
