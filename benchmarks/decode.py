@@ -177,6 +177,7 @@ def streaming_at(lm: Any, rows: int, position: int) -> Iterator[Callable[[], Non
 @contextmanager
 def stock_at(lm: Any, cues: int, position: int) -> Iterator[Callable[[], object]]:
     """One step of AudioCraft's own loop for a batch of ``cues`` whose past is ``position`` steps long."""
+    transformer.set_efficient_attention_backend("torch")
     device, dtype = next(lm.parameters()).device, next(lm.parameters()).dtype
     texts = ["a"] * cues + [None] * cues
     condition = {
@@ -464,6 +465,9 @@ def main() -> None:
     parser.add_argument("--whole", type=int, default=20, help="cues to decode from end to end")
     parser.add_argument("--threads", type=int)
     parser.add_argument("--minutes", type=float, default=7.0, help="CUDA: when to end, whatever is left")
+    parser.add_argument(
+        "--shapes", nargs="+", choices=tuple(SHAPES), default=tuple(SHAPES), help="CUDA: only these models"
+    )
     parser.add_argument(
         "--save", type=Path, default=Path("decode-cuda.json"), help="CUDA: where results go as they come"
     )

@@ -29,7 +29,7 @@ from pipeline.generators.audiocraft.rows import Row
 TINY = {"small": (64, 2, 4), "medium": (64, 3, 4), "large": (128, 2, 8)}
 SLOTS = (32, 8, 1, 128)
 LENGTHS = (3, 30)
-STEPS = 12
+STEPS = 8
 """Steps of each kind that are timed one by one, after `WARM`."""
 WARM = 3
 GOAL_SHAPE, GOAL_SLOTS = "medium", 32
@@ -78,16 +78,16 @@ def run(asked: argparse.Namespace) -> dict[str, Any]:
     device = str(asked.device)
     report = Report(asked.save, asked.minutes)
     roof = report.put("roof", lambda: roof_of(device, asked.dry_shapes)) or {}
-    report.put("parity", lambda: parity(device))
-    order = [GOAL_SHAPE, *(shape for shape in shared.SHAPES if shape != GOAL_SHAPE)]
-    for shape in order:
+    for shape in sorted(asked.shapes, key=lambda shape: shape != GOAL_SHAPE):
         with model(report, shape, device) as found:
             if found is None:
                 continue
             lm, numbers = found
             if shape == GOAL_SHAPE:
                 report.put("mixed", partial(mixed, lm, numbers, roof, asked), 40)
+                report.put("company", partial(company, lm, numbers), 10)
                 report.put("memory over 1000 cues", partial(memory, lm, numbers, asked), 20)
+                report.put("parity", lambda: parity(device), 15)
             stock_steps(report, lm, shape)
             our_steps(report, lm, numbers, shape, roof)
     report.save()
@@ -167,6 +167,22 @@ def variants(device: str) -> list[tuple[ways.Way, bool]]:
     return [(way, graphs) for way in usual for graphs in (False, True)]
 
 
+def company(lm: Any, numbers: weights.Weights) -> dict[str, Any]:
+    """Whether sampled takes in the model's own format have the same bits alone, in company and in another order."""
+    lengths = (90, 20, 33, 5, 64, 300)
+    rows = [shared.row(lm, length, index) for index, length in enumerate(lengths)]
+
+    def decoded(order: Sequence[int]) -> dict[int, torch.Tensor | None]:
+        room = engine.Room(GOAL_SLOTS, 300 + shared.DELAY, GOAL_SLOTS * 400)
+        decoder = engine.SlotDecoder(lm, numbers, room, [shared.USUAL], way=usual_way(numbers.device))
+        return dict(decoder.run(Queue((index, 300 + shared.DELAY) for index in order), rows.__getitem__))
+
+    together = decoded(range(len(rows)))
+    others = decoded([*range(len(rows))][::-1]), decoded([0]), decoded([4])
+    same = [torch.equal(codes, together[index]) for one in others for index, codes in one.items()]
+    return {"cues": len(rows), "compared": len(same), "same_bits": all(same)}
+
+
 def mixed(
     lm: Any, numbers: weights.Weights, roof: dict[str, Any], asked: argparse.Namespace
 ) -> dict[str, Any]:
@@ -179,8 +195,10 @@ def mixed(
     room = engine.Room(GOAL_SLOTS, capacity, GOAL_SLOTS * capacity)
     decoder = engine.SlotDecoder(lm, numbers, room, [shared.USUAL], way=usual_way(device))
     queue = Queue((index, one.length + shared.DELAY) for index, one in enumerate(rows))
-    warm = Queue((index, rows[index].length + shared.DELAY) for index in longest(lengths, GOAL_SLOTS))
-    list(decoder.run(warm, rows.__getitem__))
+    # Through every bucket, so that captures are not timed; our kernels have one graph for all lengths.
+    by_length = sorted(range(count), key=lambda index: lengths[index])
+    few = by_length[-GOAL_SLOTS:] if usual_way(device) == "sdpa" else by_length[:GOAL_SLOTS]
+    list(decoder.run(Queue((index, rows[index].length + shared.DELAY) for index in few), rows.__getitem__))
     before, wasted, whole = decoder.steps_taken, decoder.wasted, shared.Clock()
     whole.time(lambda: list(decoder.run(queue, rows.__getitem__)))
     steps = decoder.steps_taken - before
@@ -204,11 +222,6 @@ def mixed(
         "wasted_row_steps": round((decoder.wasted - wasted) / (steps * GOAL_SLOTS), 4),
         "graphs_refused": getattr(decoder._graphs, "refused", None),
     }
-
-
-def longest(lengths: Sequence[int], count: int) -> list[int]:
-    """Places of the longest: they pass through every bucket, so that captures are not timed."""
-    return sorted(range(len(lengths)), key=lambda place: -lengths[place])[:count]
 
 
 def usual_way(device: torch.device) -> ways.Way:
@@ -256,6 +269,7 @@ def stock_steps(report: Report, lm: Any, shape: str) -> None:
 
 def our_steps(report: Report, lm: Any, numbers: weights.Weights, shape: str, roof: dict[str, Any]) -> None:
     """Our step by every way, all slots taken, in the middle of cues of each length and on the mixed manifest."""
+    device = numbers.device.type
     for slots in SLOTS:
         for name in ("30", "3", "mixed"):
 
@@ -265,38 +279,48 @@ def our_steps(report: Report, lm: Any, numbers: weights.Weights, shape: str, roo
                     if name == "mixed"
                     else [int(name) * shared.FRAME_RATE // 2] * slots
                 )
-                return by_variant(lm, numbers, positions, roof)
+                # PyTorch's attention, which is the way out where there is no Triton, at the goal's slots alone.
+                pick = variants(device)[0 if slots == GOAL_SLOTS and shape == GOAL_SHAPE else -2 :]
+                return by_variant(lm, numbers, positions, roof, pick)
 
             report.put(f"{shape}: ours, {slots} slots, {name}", measure, 10)
 
 
 def by_variant(
-    lm: Any, numbers: weights.Weights, positions: Sequence[int], roof: dict[str, Any]
+    lm: Any,
+    numbers: weights.Weights,
+    positions: Sequence[int],
+    roof: dict[str, Any],
+    pick: Sequence[tuple[ways.Way, bool]],
 ) -> dict[str, Any]:
     """Milliseconds of a step and times real time by each way, against the roofline."""
     found: dict[str, Any] = {}
-    for way, graphs in variants(numbers.device.type):
-        name = f"{way} {'graphs' if graphs else 'eager'}"
+    for way in dict.fromkeys(way for way, _ in pick):
         try:
-            ours, clock = shared.Ours(lm, numbers, positions, graphs, way), shared.Clock()
+            ours = shared.Ours(lm, numbers, positions, way=way)
+        except (RuntimeError, MemoryError) as error:
+            found[way] = str(error).splitlines()[0]
+            continue
+        graphs = ours._decoder._graphs
+        for with_graphs in (False, True):
+            if (way, with_graphs) not in pick:
+                continue
+            ours._decoder._graphs = graphs if with_graphs else None
+            clock = shared.Clock()
             for index in range(WARM + STEPS):
                 if index < WARM:
                     ours.step()
                 else:
                     clock.time(ours.step)
-        except (RuntimeError, MemoryError) as error:
-            found[name] = str(error).splitlines()[0]
-            continue
-        finally:
-            ours = None
-            free()
-        entry = {
-            "step_ms": round(1e3 * clock.wall, 3),
-            "times_real_time": round(len(positions) / shared.FRAME_RATE / clock.wall, 1),
-        }
-        if roof:
-            entry["over_roof"] = round(clock.wall / roof_seconds(numbers, positions, roof), 2)
-        found[name] = entry
+            entry = {
+                "step_ms": round(1e3 * clock.wall, 3),
+                "times_real_time": round(len(positions) / shared.FRAME_RATE / clock.wall, 1),
+            }
+            if roof:
+                entry["over_roof"] = round(clock.wall / roof_seconds(numbers, positions, roof), 2)
+            found[f"{way} {'graphs' if with_graphs else 'eager'}"] = entry
+        del ours, graphs
+        free()
     return found
 
 

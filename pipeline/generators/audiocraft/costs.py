@@ -50,8 +50,8 @@ class Rates:
 
 
 _RATES = {
-    # An H200's copy bandwidth and half of its products, twice the roofline: by arithmetic, never measured.
-    "cuda": Rates(4.3e12, 4e14, 2, 2, 2.0, True, 0.0, 0.0),
+    # An H200, as benchmarks/decode.py measured it; half of its product rate, of which steps need little.
+    "cuda": Rates(3.8e12, 4e14, 2, 2, 1.0, True, 3.7e-5, 0.0),
     # One thread of an EPYC with AVX512-bf16, as benchmarks/decode.py measured it (docs/decoder.md).
     "cpu": Rates(4 / 0.155e-9, 3.5e11, 2, 2, 1.3, False, 1e-4, 0.27),
 }
