@@ -53,8 +53,10 @@ def test_the_kernels_compute_what_pytorch_does_and_decode_to_the_same_tokens(
     assert found["tokens"] == dict.fromkeys(kinds, True)
 
 
-def test_the_kernels_compile_for_an_h200(tmp_path: Path) -> None:
-    sizes = told("compile", TRITON_CACHE_DIR=str(tmp_path))
+@pytest.mark.parametrize("capability", [80, 89, 90, 100])
+def test_the_kernels_compile_for_every_generation(capability: int, tmp_path: Path) -> None:
+    """Ampere, Ada, Hopper, Blackwell."""
+    sizes = told("compile", str(capability), TRITON_CACHE_DIR=str(tmp_path))
     kernels = ("_share_out", "_attend", "_attend_text", "_add_and_norm", "_embed", "_multiply", "_draw")
     assert set(sizes) == set(kernels)
     assert min(sizes.values()) > 1000
