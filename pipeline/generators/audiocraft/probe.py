@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import dataclass
 
 import torch
@@ -51,6 +52,7 @@ def _devices() -> list[Finding]:
         free, total = torch.cuda.mem_get_info(index)
         name = torch.cuda.get_device_name(index)
         found.append(Finding(f"cuda:{index}", f"{name}, {free / 2**30:.0f} of {total / 2**30:.0f} GiB free"))
+        found.append(_steps(index))
     if torch.backends.mps.is_available():
         found.append(Finding("mps", "Apple GPU"))
     if not found:
@@ -58,3 +60,18 @@ def _devices() -> list[Finding]:
         fix = "AudioCraft runs on the CPU, slowly; for a GPU install its driver and the CUDA build of torch"
         found.append(Finding("gpu", f"none: {built}", fix))
     return found
+
+
+def _steps(index: int) -> Finding:
+    """What the slot decoder's steps are made of: its kernels are compiled and tried."""
+    what = f"cuda:{index} steps"
+    try:
+        # By name, since it needs AudioCraft, of which this also says that it is missing.
+        ways = importlib.import_module("pipeline.generators.audiocraft.decoder.ways")
+    except (CuesmithError, ImportError):
+        return Finding(what, "not tried", "AudioCraft first: make setup-audiocraft")
+    reason = ways.refusal(torch.device("cuda", index))
+    if reason is None:
+        return Finding(what, "Cuesmith's own kernels")
+    fix = "install a C compiler and Triton, which PyTorch's builds with CUDA bring on Linux"
+    return Finding(what, f"PyTorch's attention, some five times slower ({reason})", fix)

@@ -27,6 +27,7 @@ try:
 except ImportError:
     # PyTorch's builds for CUDA bring Triton, its builds for CPUs do not.
     draws = fused = None  # type: ignore[assignment]
+_HAS_TRITON = fused is not None
 
 Way = Literal["slabs", "sdpa", "kernels"]
 
@@ -43,9 +44,7 @@ def available(device: torch.device) -> tuple[Way, ...]:
     """The ways that can run on ``device``, the fastest last."""
     if device.type == "cpu":
         return ("sdpa", "slabs")
-    if device.type != "cuda" or fused is None or _refusal(device) is not None:
-        return ("sdpa",)
-    return ("sdpa", "kernels")
+    return ("sdpa",) if device.type != "cuda" or refusal(device) is not None else ("sdpa", "kernels")
 
 
 def usual(weights: Weights) -> Way:
@@ -60,14 +59,16 @@ def _is_even(weights: Weights) -> bool:
 
 
 @cache
-def _refusal(device: torch.device) -> str | None:
-    """Why the kernels do not run on ``device``, tried once; None where they do and compute what PyTorch does."""
+def refusal(device: torch.device) -> str | None:
+    """Why the kernels do not run on CUDA ``device``, tried once; None where they do and compute what PyTorch does."""
+    if not _HAS_TRITON:
+        return "Triton is not installed"
     try:
         with torch.cuda.device(device):
             return fused.trial(device)
     except Exception as error:
         # Triton's own errors have no common class: no compiler, an old driver, a device too old.
-        return f"{type(error).__name__}: {error}"
+        return f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
 
 
 def sampler_of(way: Way) -> type[SlotSampler]:
