@@ -453,7 +453,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--quick", action="store_true", help="steps only, bf16: within a minute")
+    parser.add_argument(
+        "--quick", action="store_true", help="steps only, bf16, or on CUDA the goal alone: within a minute"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object and nothing else")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--dtype", choices=("bfloat16", "float32"), help="only this one")

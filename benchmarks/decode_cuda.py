@@ -1,8 +1,8 @@
 """The CUDA part of `decode.py`: every shape, slots and length beside AudioCraft's loop, in one call under 8 minutes.
 
-The mixed manifest comes first, because it is the goal; then steps of every shape. What was measured is saved as it is
-measured, a section that fails says so and harms no other, and what the deadline leaves out is listed.
-``--device cpu --dry-shapes tiny`` runs every line of it on a CPU, on shapes that mean nothing.
+The mixed manifest comes first, because it is the goal; then, without ``--quick``, steps of every shape. What was
+measured is saved as it is measured, a section that fails says so and harms no other, and what the deadline leaves out
+is listed. ``--device cpu --dry-shapes tiny`` runs every line of it on a CPU, on shapes that mean nothing.
 """
 
 from __future__ import annotations
@@ -72,13 +72,14 @@ class Report:
 
 
 def run(asked: argparse.Namespace) -> dict[str, Any]:
-    """Measure on ``asked.device``; returns all that was found."""
+    """Measure on ``asked.device``; returns all that was found. ``asked.quick`` leaves out what is not the goal's."""
     if asked.dry_shapes:
         shared.SHAPES.update(TINY)
     device = str(asked.device)
     report = Report(asked.save, asked.minutes)
     roof = report.put("roof", lambda: roof_of(device, asked.dry_shapes)) or {}
-    for shape in sorted(asked.shapes, key=lambda shape: shape != GOAL_SHAPE):
+    shapes = [GOAL_SHAPE] if asked.quick else asked.shapes
+    for shape in sorted(shapes, key=lambda shape: shape != GOAL_SHAPE):
         with model(report, shape, device) as found:
             if found is None:
                 continue
@@ -88,10 +89,26 @@ def run(asked: argparse.Namespace) -> dict[str, Any]:
                 report.put("company", partial(company, lm, numbers), 10)
                 report.put("memory over 1000 cues", partial(memory, lm, numbers, asked), 20)
                 report.put("parity", lambda: parity(device), 15)
-            stock_steps(report, lm, shape)
-            our_steps(report, lm, numbers, shape, roof)
+            if not asked.quick:
+                stock_steps(report, lm, shape)
+                our_steps(report, lm, numbers, shape, roof)
+    report.found = summary(report.found["sections"]) | report.found
     report.save()
     return report.found
+
+
+def summary(sections: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The goal's figures on one level, under the names that they have on a CPU; None for what was not measured."""
+    by_name = {one["section"]: one for one in sections}
+    names = ("ratio_vs_single", "ratio_vs_batched", "wasted_row_steps", "fraction_of_matmul_rate")
+    mixed_ones = (*names, "times_real_time", "step_over_roof", "dtype")
+    found = {name: by_name.get("mixed", {}).get(name) for name in mixed_ones}
+    return {
+        "parity": by_name.get("parity", {}).get("parity"),
+        **found,
+        "same_bits_in_company": by_name.get("company", {}).get("same_bits"),
+        "memory_grew_bytes": by_name.get("memory over 1000 cues", {}).get("grew"),
+    }
 
 
 @contextmanager
@@ -209,14 +226,29 @@ def mixed(
         for _ in range(WARM + 5):
             single.time(step)
     stock = audio / (single.wall * sum(length + shared.DELAY - 1 for length in lengths))
+    batches = range(0, count, GOAL_SLOTS)
+    padded = [max(lengths[first : first + GOAL_SLOTS]) + shared.DELAY - 1 for first in batches]
+    many = shared.Clock()
+    # The middle of an average step of padded batches.
+    with shared.stock_at(lm, GOAL_SLOTS, sum(one * one for one in padded) // (2 * sum(padded))) as step:
+        for _ in range(WARM + 5):
+            many.time(step)
+    batched = audio / (many.wall * sum(padded))
     step_s = whole.wall / steps
+    dim, layers = numbers.dim, len(numbers.layers)
+    work = shared.operations(dim, layers, numbers.card, GOAL_SLOTS)
+    work += shared.attention_operations(dim, layers, positions)
     return {
         "way": usual_way(device),
+        "dtype": str(numbers.dtype).removeprefix("torch."),
         "cues": count,
         "audio_seconds": round(audio, 1),
         "times_real_time": round(audio / whole.wall, 1),
         "stock_single_times_real_time": round(stock, 3),
+        "stock_batched_times_real_time": round(batched, 3),
         "ratio_vs_single": round(audio / whole.wall / stock, 1),
+        "ratio_vs_batched": round(audio / whole.wall / batched, 1),
+        "fraction_of_matmul_rate": round(work / step_s / roof["matmul_flops"], 3) if roof else None,
         "step_ms": round(1e3 * step_s, 3),
         "step_over_roof": round(step_s / roof_seconds(numbers, positions, roof), 2) if roof else None,
         "wasted_row_steps": round((decoder.wasted - wasted) / (steps * GOAL_SLOTS), 4),
