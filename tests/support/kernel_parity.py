@@ -113,8 +113,8 @@ def multiplied() -> float:
     return worst
 
 
-def drawn() -> float:
-    """The share of draws that are those of `SlotSampler`."""
+def drawn(device: torch.device) -> float:
+    """The share of draws on ``device`` that are those of `SlotSampler` there."""
     draw = torch.Generator().manual_seed(4)
     asked = [
         Sampling(0.0, 0, 0.0, 3.0),
@@ -126,7 +126,7 @@ def drawn() -> float:
     prompt, condition = torch.zeros((4, 0), dtype=torch.long), Condition({}, 0, ())
     for branches in (2, 3):
         kinds = (SlotSampler, draws.FusedSampler)
-        samplers = [kind(slots, 500, asked, torch.device("cpu")) for kind in kinds]
+        samplers = [kind(slots, 500, asked, device) for kind in kinds]
         for sampler in samplers:
             for slot, one in enumerate(asked):
                 sampler.admit(slot, Row(7 + slot, slot, 9, prompt, condition, one))
@@ -139,9 +139,12 @@ def drawn() -> float:
             steps = torch.arange(slots) + step
             found = []
             for sampler in samplers:
-                codes, broken = before.clone(), torch.zeros(slots, dtype=torch.bool)
-                sampler.write(logits, codes, steps, broken)
-                found.append((codes, broken))
+                codes, broken = (
+                    before.to(device, copy=True),
+                    torch.zeros(slots, dtype=torch.bool, device=device),
+                )
+                sampler.write(logits.to(device), codes, steps.to(device), broken)
+                found.append((codes.cpu(), broken.cpu()))
             (own, own_broken), (codes, broken) = found
             assert torch.equal(own_broken, broken)
             assert broken.any() <= (step == 5)
@@ -244,7 +247,7 @@ def main() -> None:
         return
     told: dict[str, Any] = {"trial": fused.trial(torch.device("cpu"))}
     told["attention"], told["a_longer_neighbour"] = map(max, zip(attended(2), attended(3), strict=True))
-    told["products"], told["draws"] = multiplied(), drawn()
+    told["products"], told["draws"] = multiplied(), drawn(torch.device("cpu"))
     told["tokens"] = {kind: tokens(Path(sys.argv[2]) / kind, kind) for kind in sys.argv[3:]}
     print(json.dumps(told))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
@@ -208,6 +209,11 @@ def test_a_rows_attention_is_right_and_its_own(branches: int) -> None:
     assert torch.equal(backwards, all_)
     few = seen(slots[5:])
     assert torch.equal(few, all_[5:])
+
+
+def test_draws_are_those_of_the_sampler_by_tensors() -> None:
+    pytest.importorskip("triton")
+    assert importlib.import_module("kernel_parity").drawn(torch.device("cuda:0")) > 0.98
 
 
 def moved(one: Row, device: str) -> Row:
