@@ -337,6 +337,7 @@ def attend_text(
     ``keys`` and ``values`` [slots, heads, width, size], ``lengths`` int32 [slots], at least 1.
     """
     slots, heads, width, size = keys.shape
+    block = triton.next_power_of_2(width)
     in_chain = chained(keys.device)
     seen = torch.empty(queries.shape[1:], dtype=keys.dtype, device=keys.device)
     _attend_text[(slots * heads,)](
@@ -351,9 +352,9 @@ def attend_text(
         PARTS=queries.shape[0],
         HEADS=heads,
         SIZE=size,
-        BLOCK=triton.next_power_of_2(width),
+        BLOCK=block,
         CHAINED=in_chain,
-        num_warps=1,
+        num_warps=max(1, min(8, block // 32)),
         launch_pdl=in_chain,
     )
     return seen
