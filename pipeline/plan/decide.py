@@ -119,10 +119,10 @@ def _want(
         previous, candidate, hold = candidate, None, APPROVED
     if not hold or previous is None or not _files_present(previous, known):
         return _Wanted(variation, recipes, takes, previous, None, None)
+    # Nothing waits beside a locked one any more, so no other variation may take its gain from what had waited.
+    rows = (previous, candidate) if hold == APPROVED else (previous,)
     asked_for = (
-        row
-        for row in (previous, candidate)
-        if row and set(takes) == set(row["takes"]) and mastering == row["mastering"]
+        row for row in rows if row and set(takes) == set(row["takes"]) and mastering == row["mastering"]
     )
     return _Wanted(variation, recipes, takes, previous, hold, next(asked_for, None))
 

@@ -116,6 +116,22 @@ class Studio(RuleBasedStateMachine):
                 assert row["take"] not in state.rejected
 
 
+def test_a_lock_beside_which_another_master_waited_is_settled_in_one_build() -> None:
+    studio = Studio()
+    studio.begin()
+    try:
+        studio.change_loudness(loudness=-24)
+        studio.review(action="approve", variation=1)
+        studio.build()
+        row = studio.row(1)
+        assert row is not None
+        assert "waiting" in row
+        studio.review(action="lock", variation=1)
+        studio.build_again()
+    finally:
+        studio.teardown()
+
+
 def check(examples: int, steps: int) -> None:
     run_state_machine_as_test(
         Studio,
