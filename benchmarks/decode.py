@@ -479,6 +479,8 @@ def main() -> None:
         help="run the CUDA part on shapes that mean nothing, to try it on a CPU",
     )
     asked = parser.parse_args()
+    if asked.device == "cuda" and not torch.cuda.is_available():
+        parser.error("torch sees no CUDA device; --device cpu --dry-shapes tiny tries the script without one")
     if asked.threads:
         torch.set_num_threads(asked.threads)
     transformer.set_efficient_attention_backend("torch")
