@@ -32,7 +32,7 @@ class Score:
     @property
     def steps(self) -> int:
         """Steps of the pattern, with the first, which is empty."""
-        return int(self.codes.shape[1])
+        return self._layout.steps
 
     @staticmethod
     def padded(tensor: torch.Tensor, steps: int, value: int | bool) -> torch.Tensor:
@@ -48,6 +48,9 @@ class Score:
 
 class Layout(Protocol):
     """Where a pattern has which code, for a number of frames."""
+
+    steps: int
+    """Steps of the pattern, with the first, which is empty."""
 
     def laid(self, codes: torch.Tensor, special: int) -> tuple[torch.Tensor, torch.Tensor]:
         """``codes`` [codebooks, frames] by steps, ``special`` where there is none; and where there is one."""
@@ -79,13 +82,12 @@ class _Delayed:
     def __init__(self, delays: list[int], frames: int) -> None:
         self._begins = [1 + delay for delay in delays]
         self._frames = frames
+        self.steps = max(self._begins) + frames
 
     def laid(self, codes: torch.Tensor, special: int) -> tuple[torch.Tensor, torch.Tensor]:
-        shape = (len(self._begins), max(self._begins) + self._frames)
-        found, valid = (
-            codes.new_full(shape, special),
-            torch.zeros(shape, dtype=torch.bool, device=codes.device),
-        )
+        shape = (len(self._begins), self.steps)
+        found = codes.new_full(shape, special)
+        valid = torch.zeros_like(found, dtype=torch.bool)
         for codebook, begin in enumerate(self._begins):
             found[codebook, begin : begin + self._frames] = codes[codebook]
             valid[codebook, begin : begin + self._frames] = True
@@ -104,6 +106,7 @@ class _Any:
 
     def __init__(self, pattern: Any, frames: int) -> None:
         self._pattern, self._frames = pattern, frames
+        self.steps = len(pattern.layout)
 
     def laid(self, codes: torch.Tensor, special: int) -> tuple[torch.Tensor, torch.Tensor]:
         found, _, valid = self._pattern.build_pattern_sequence(codes[None], special)

@@ -151,6 +151,7 @@ def test_codes_lie_where_audiocrafts_pattern_has_them(
         codes[:, known:] = UNKNOWN
         laid, valid = layout.laid(codes, 999)
         expected, _, its_valid = own.build_pattern_sequence(codes[None], 999)
+        assert layout.steps == laid.shape[1]
         assert torch.equal(laid, expected[0])
         assert torch.equal(valid, its_valid)
         assert layout.step_of(known) == own.get_first_step_with_timesteps(known)

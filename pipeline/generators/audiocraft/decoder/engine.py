@@ -18,7 +18,7 @@ from pipeline.generators.audiocraft.decoder.schedule import Queue
 from pipeline.generators.audiocraft.decoder.weights import Weights
 from pipeline.generators.audiocraft.rows import Row
 from pipeline.generators.audiocraft.sampling import Sampling
-from pipeline.generators.audiocraft.scores import Score
+from pipeline.generators.audiocraft.scores import Score, layout_of
 
 Cue = TypeVar("Cue")
 
@@ -237,4 +237,4 @@ def _heard(lm: Any, condition: Condition) -> tuple[torch.Tensor, torch.Tensor | 
 def size_of(lm: Any, row: Row) -> int:
     """Positions that ``row`` fills: what is prepended and its steps."""
     prepended = sum(row.condition.tensors[name][0].shape[1] for name in lm.fuser.fuse2cond["prepend"])
-    return int(prepended) + Score(lm, row, "cpu").steps
+    return int(prepended) + layout_of(lm.pattern_provider, row.length).steps

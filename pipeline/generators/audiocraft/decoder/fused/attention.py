@@ -14,7 +14,7 @@ import triton
 import triton.language as tl
 from triton.tools.tensor_descriptor import TensorDescriptor
 
-from pipeline.generators.audiocraft.decoder.fused.chain import after_the_last, chained
+from pipeline.generators.audiocraft.decoder.fused.chain import after_the_last, link
 
 CHUNK = 256
 """Positions of a share: a chunk of a row's past, for one head."""
@@ -268,7 +268,6 @@ class Scratch:
 def share_out(positions: torch.Tensor, branches: int, scratch: Scratch) -> None:
     """Begin a step at ``positions`` int64 [slots], the newest of each."""
     slots = positions.shape[0]
-    in_chain = chained(positions.device)
     _share_out[(1,)](
         positions,
         scratch.shares,
@@ -280,9 +279,8 @@ def share_out(positions: torch.Tensor, branches: int, scratch: Scratch) -> None:
         BRANCHES=branches,
         CHUNK=CHUNK,
         SLOTS=triton.next_power_of_2(slots),
-        CHAINED=in_chain,
         num_warps=4,
-        launch_pdl=in_chain,
+        **link(positions.device),
     )
 
 
@@ -295,7 +293,6 @@ def attend(
     ``values`` [rows, heads, capacity, size], of which each row's count as far as `share_out` said.
     """
     rows, heads, capacity, size = keys.shape
-    in_chain = chained(keys.device)
     seen = torch.empty((rows, heads * size), dtype=keys.dtype, device=keys.device)
     tiles = [TensorDescriptor.from_tensor(one.view(-1, size), [BLOCK, size]) for one in (keys, values)]
     _attend[(scratch.programs,)](
@@ -322,9 +319,8 @@ def attend(
         BLOCK=BLOCK,
         STAGES=_STAGES,
         ROWS=_ROWS,
-        CHAINED=in_chain,
         num_warps=_WARPS,
-        launch_pdl=in_chain,
+        **link(keys.device),
     )
     return seen
 
@@ -338,7 +334,6 @@ def attend_text(
     """
     slots, heads, width, size = keys.shape
     block = triton.next_power_of_2(width)
-    in_chain = chained(keys.device)
     seen = torch.empty(queries.shape[1:], dtype=keys.dtype, device=keys.device)
     _attend_text[(slots * heads,)](
         queries,
@@ -353,8 +348,7 @@ def attend_text(
         HEADS=heads,
         SIZE=size,
         BLOCK=block,
-        CHAINED=in_chain,
         num_warps=max(1, min(8, block // 32)),
-        launch_pdl=in_chain,
+        **link(keys.device),
     )
     return seen

@@ -7,6 +7,8 @@ wrote, and before it writes: all that came before is then done and can be seen.
 
 from __future__ import annotations
 
+from functools import cache
+
 import torch
 import triton
 import triton.language as tl
@@ -14,9 +16,11 @@ import triton.language as tl
 _FIRST_CAPABILITY = (9, 0)
 
 
-def chained(device: torch.device) -> bool:
-    """Whether kernels on ``device`` may begin before the last one has ended."""
-    return device.type == "cuda" and torch.cuda.get_device_capability(device) >= _FIRST_CAPABILITY
+@cache
+def link(device: torch.device) -> dict[str, bool]:
+    """What a launch on ``device`` is told of the chain: whether its kernel may begin before the last one has ended."""
+    in_chain = device.type == "cuda" and torch.cuda.get_device_capability(device) >= _FIRST_CAPABILITY
+    return {"CHAINED": in_chain, "launch_pdl": in_chain}
 
 
 @triton.jit

@@ -6,7 +6,7 @@ import torch
 import triton
 import triton.language as tl
 
-from pipeline.generators.audiocraft.decoder.fused.chain import after_the_last, chained
+from pipeline.generators.audiocraft.decoder.fused.chain import after_the_last, link
 from pipeline.generators.audiocraft.decoder.sampler import SlotSampler
 from pipeline.generators.audiocraft.scores import UNKNOWN
 
@@ -97,7 +97,6 @@ class FusedSampler(SlotSampler):
             super().write(logits, codes, steps, broken)
             return
         slots, branches, codebooks, card = logits.shape
-        in_chain = chained(logits.device)
         _draw[(slots, codebooks)](
             logits,
             self._keys,
@@ -113,7 +112,6 @@ class FusedSampler(SlotSampler):
             CARD=card,
             BLOCK=triton.next_power_of_2(card),
             OPEN=UNKNOWN,
-            CHAINED=in_chain,
             num_warps=4,
-            launch_pdl=in_chain,
+            **link(logits.device),
         )

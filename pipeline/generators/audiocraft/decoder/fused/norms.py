@@ -6,7 +6,7 @@ import torch
 import triton
 import triton.language as tl
 
-from pipeline.generators.audiocraft.decoder.fused.chain import after_the_last, chained
+from pipeline.generators.audiocraft.decoder.fused.chain import after_the_last, link
 
 _MOST_WARPS = 8
 
@@ -66,7 +66,6 @@ def add_and_norm(
     rows, dim = x.shape
     normed = torch.empty((rows // every, dim), dtype=dtype, device=x.device)
     block = triton.next_power_of_2(dim)
-    in_chain = chained(x.device)
     _add_and_norm[(rows,)](
         x,
         x if delta is None else delta,
@@ -80,9 +79,8 @@ def add_and_norm(
         ADD_EVERY=0 if delta is None else rows // delta.shape[1],
         NORM_EVERY=every,
         BLOCK=block,
-        CHAINED=in_chain,
         num_warps=min(_MOST_WARPS, max(1, block // 256)),
-        launch_pdl=in_chain,
+        **link(x.device),
     )
     return normed
 
@@ -126,7 +124,6 @@ def embed(
     """
     slots, codebooks = tokens.shape
     dim = embedding.shape[1]
-    in_chain = chained(embedding.device)
     x = torch.empty((slots * branches, dim), device=embedding.device)
     _embed[(slots * branches,)](
         tokens,
@@ -139,8 +136,7 @@ def embed(
         BRANCHES=branches,
         CODEBOOKS=codebooks,
         BLOCK=triton.next_power_of_2(dim),
-        CHAINED=in_chain,
         num_warps=4,
-        launch_pdl=in_chain,
+        **link(embedding.device),
     )
     return x

@@ -14,7 +14,7 @@ import triton
 import triton.language as tl
 from triton.tools.tensor_descriptor import TensorDescriptor
 
-from pipeline.generators.audiocraft.decoder.fused.chain import after_the_last, chained
+from pipeline.generators.audiocraft.decoder.fused.chain import after_the_last, link
 
 _INPUTS = 128
 """At a time."""
@@ -95,7 +95,6 @@ class Product:
         self._cut = cut or cut_of(weight, rows, whole=whole or gelu)
         self._width = max(64 if self._cut.turned else 16, triton.next_power_of_2(rows))
         self._stages = _stages(weight, self._width, self._cut)
-        self._chained = chained(weight.device)
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         """``x`` [rows, in] to [parts, rows, out], to be added up: parts in float32, one part in the weight's dtype."""
@@ -115,10 +114,9 @@ class Product:
             SPLIT=cut.split,
             GELU=self._gelu,
             TURNED=cut.turned,
-            CHAINED=self._chained,
             num_warps=_WARPS,
             num_stages=self._stages,
-            launch_pdl=self._chained,
+            **link(x.device),
         )
         return out
 
