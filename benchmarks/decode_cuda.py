@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import decode as shared
+import decode_parts
 import torch
 
 from pipeline.generators.audiocraft.decoder import engine, ways, weights
@@ -89,6 +90,8 @@ def run(asked: argparse.Namespace) -> dict[str, Any]:
                 report.put("company", partial(company, lm, numbers), 10)
                 report.put("memory over 1000 cues", partial(memory, lm, numbers, asked), 20)
                 report.put("parity", lambda: parity(device), 15)
+                if usual_way(numbers.device) == "kernels":
+                    report.put("where a step goes", partial(parts, lm, numbers, roof), 15)
             if not asked.quick:
                 stock_steps(report, lm, shape)
                 our_steps(report, lm, numbers, shape, roof)
@@ -279,6 +282,12 @@ def memory(lm: Any, numbers: weights.Weights, asked: argparse.Namespace) -> dict
         held.append(torch.cuda.memory_allocated() if device.type == "cuda" else 0)
     early, late = held[len(held) // 5], held[-1]
     return {"cues": len(held), "bytes_early": early, "bytes_late": late, "grew": late - early}
+
+
+def parts(lm: Any, numbers: weights.Weights, roof: dict[str, Any]) -> dict[str, Any]:
+    """Each kind of kernel alone, at the goal's slots on the mixed manifest."""
+    positions = shared.representative(shared.manifest(600), GOAL_SLOTS)
+    return decode_parts.where(lm, numbers, positions, roof.get("copy_bytes_a_second"))
 
 
 def stock_steps(report: Report, lm: Any, shape: str) -> None:
