@@ -10,8 +10,18 @@ from pipeline.audio import Chunk, Clip, Depth, pcm_sha256, read, resample, resam
 from pipeline.delivery.labels import Labels
 from pipeline.delivery.loop_points import cue_chunk, loop_comments, smpl_chunk
 from pipeline.delivery.m4a import m4a_bytes, m4a_clip
-from pipeline.delivery.ogg import with_serial
-from pipeline.delivery.sndfile import MP3, OPUS, VORBIS, Coding, fitting_rate, flac_bytes, lossy_bytes
+from pipeline.delivery.ogg import with_ends, with_serial
+from pipeline.delivery.sndfile import (
+    MP3,
+    OPUS,
+    OPUS_AHEAD,
+    OPUS_SETTLED,
+    VORBIS,
+    Coding,
+    fitting_rate,
+    flac_bytes,
+    lossy_bytes,
+)
 from pipeline.delivery.tags import comments, with_atoms, with_comments, with_id3
 from pipeline.delivery.wav_metadata import bext_chunk, info_chunk, ixml_chunk
 from pipeline.errors import MasteringError, UsageError
@@ -64,9 +74,24 @@ def _wav_chunks(
     return [*described, *([cue_chunk(loop[0]), smpl_chunk(rate, *loop)] if loop else [])]
 
 
+def _opus(clip: Clip, loop: Loop | None) -> bytes:
+    """Opus of a clip at its rate, encoded with what is heard around it: a loop from its end to its start, or silence.
+
+    The coder's filters come from silence otherwise, and a loop wraps with a step.
+    """
+    start = loop[0] if loop and loop[1] == clip.length else None
+    before, after = 0, np.zeros((clip.channels, OPUS_AHEAD), np.float32)
+    if start is not None:
+        after = clip.samples[:, start + np.arange(OPUS_AHEAD) % (clip.length - start)]
+        before = 0 if start else OPUS_SETTLED
+    lead = clip.samples[:, np.arange(-before, 0) % clip.length]
+    heard = Clip(np.concatenate([lead, clip.samples, after], axis=1), clip.rate)
+    return with_ends(lossy_bytes(heard, OPUS), before, clip.length)
+
+
 def _ogg(clip: Clip, audio_format: str, loop: Loop | None, labels: Labels | None) -> bytes:
     """ogg or opus of a clip at a fitting rate, its serial made from the sound."""
-    data = lossy_bytes(clip, _LOSSY[audio_format])
+    data = _opus(clip, loop) if audio_format == "opus" else lossy_bytes(clip, VORBIS)
     tagged = with_comments(data, audio_format, comments(labels, loop_comments(*loop) if loop else ()))
     return with_serial(tagged, int(pcm_sha256(clip)[:8], 16))
 

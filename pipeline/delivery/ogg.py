@@ -1,4 +1,5 @@
-"""Ogg pages (RFC 3533): the stream's serial number made a function of what it holds.
+"""Ogg pages (RFC 3533): the stream's serial number made a function of what it holds, and an Opus stream's
+ends.
 
 libsndfile draws the serial at random, so equal work would give unequal bytes. Here every page gets the
 serial that the caller derives from the sound, and its checksum anew.
@@ -11,8 +12,12 @@ import zlib
 
 _CAPTURE = b"OggS"
 _HEADER = 27
+_GRANULE = 6
 _SERIAL = 14
 _CHECKSUM = 22
+_OPUS_HEAD = b"OpusHead"
+_PRE_SKIP = 10
+"""From the beginning of `_OPUS_HEAD`."""
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
@@ -40,13 +45,33 @@ def page_sizes(data: bytes) -> list[int]:
     return sizes
 
 
+def _check(whole: bytearray, place: int, size: int) -> None:
+    """Write the checksum of the page of ``size`` bytes at ``place`` anew."""
+    struct.pack_into("<I", whole, place + _CHECKSUM, 0)
+    struct.pack_into("<I", whole, place + _CHECKSUM, page_checksum(bytes(whole[place : place + size])))
+
+
 def with_serial(data: bytes, serial: int) -> bytes:
     """A single Ogg stream with ``serial`` (uint32) on every page."""
     whole = bytearray(data)
     place = 0
     for size in page_sizes(data):
         struct.pack_into("<I", whole, place + _SERIAL, serial)
-        struct.pack_into("<I", whole, place + _CHECKSUM, 0)
-        struct.pack_into("<I", whole, place + _CHECKSUM, page_checksum(bytes(whole[place : place + size])))
+        _check(whole, place, size)
         place += size
+    return bytes(whole)
+
+
+def with_ends(data: bytes, before: int, samples: int) -> bytes:
+    """An Opus stream of which ``samples`` at 48 kHz are played, after ``before``, and whose end is within its last
+    packet: so many more are skipped at the start, and the last page's granule position is where the sound ends (RFC
+    7845, 4.2 and 4.4)."""
+    whole = bytearray(data)
+    head = data.index(_OPUS_HEAD) + _PRE_SKIP
+    pre_skip = struct.unpack_from("<H", data, head)[0] + before
+    struct.pack_into("<H", whole, head, pre_skip)
+    first, *_, last = page_sizes(data)
+    struct.pack_into("<q", whole, len(data) - last + _GRANULE, pre_skip + samples)
+    _check(whole, 0, first)
+    _check(whole, len(data) - last, last)
     return bytes(whole)

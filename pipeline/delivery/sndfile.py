@@ -29,8 +29,13 @@ class Coding:
 
 VORBIS = Coding("OGG", "VORBIS", {"compression_level": 0.4}, None)
 """Quality 6 of -1 to 10: about 192 kbit/s for stereo music."""
-OPUS = Coding("OGG", "OPUS", {"compression_level": 0.64}, (48_000, 24_000, 16_000, 12_000, 8_000))
-"""About 96 kbit/s a channel."""
+OPUS = Coding("OGG", "OPUS", {"compression_level": 0.64}, (48_000,))
+"""About 96 kbit/s a channel. Players decode all Opus at 48 kHz (RFC 7845): peaks and loop points at another rate
+would not be theirs."""
+OPUS_AHEAD = 312
+"""Samples at 48 kHz that Opus looks ahead, and that libsndfile does not write when a file ends."""
+OPUS_SETTLED = 9600
+"""Samples at 48 kHz after which the coder has forgotten that it began: its high-pass at 3 Hz takes longest."""
 MP3 = Coding(
     "MP3",
     "MPEG_LAYER_III",

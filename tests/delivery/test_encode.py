@@ -130,6 +130,36 @@ def test_comments_carry_the_loop_first(audio_format: str) -> None:
     assert soundfile.info(io.BytesIO(data)).frames == clip().length
 
 
+@pytest.mark.parametrize("length", [300, 900, 47_901, 48_000, 48_648])
+@pytest.mark.parametrize("audio_format", ["ogg", "opus", "mp3"])
+def test_a_lossy_file_holds_its_sound_to_the_last_sample(audio_format: str, length: int) -> None:
+    wave = 0.1 * np.sin(2 * np.pi * 440 * np.arange(length) / 48_000)
+    back = read(encode(Clip(wave[None].astype(np.float32), 48_000), audio_format))
+    assert back.length == length
+    assert np.abs(back.samples[0] - wave)[-300:].max() < 0.02
+
+
+@pytest.mark.parametrize("hertz", [40, 100])
+@pytest.mark.parametrize("start", [0, 9_600])
+def test_an_opus_loop_wraps_without_a_step(start: int, hertz: int) -> None:
+    wave = 0.1 * np.sin(2 * np.pi * hertz * np.arange(48_000) / 48_000)
+    loop = (start, 48_000)
+    back = read(encode(Clip(wave[None].astype(np.float32), 48_000), "opus", loop=loop)).samples[0]
+    assert len(back) == 48_000
+    assert np.corrcoef(back, wave)[0, 1] > 0.99
+    steps = np.abs(np.diff(np.concatenate([back[-300:], back[start : start + 300]])))
+    assert steps.max() < 0.001 + 0.1 * 2 * np.pi * hertz / 48_000
+
+
+def test_opus_is_at_the_rate_at_which_players_decode_it_and_so_are_its_loop_points() -> None:
+    for rate in (8_000, 16_000, 24_000):
+        master = clip(rate, 1.0)
+        data = encode(master, "opus", loop=(rate // 4, master.length))
+        tags = OggOpus(io.BytesIO(data)).tags
+        assert (read(data).rate, read(data).length) == (48_000, 48_000)
+        assert (tags["loopstart"], tags["looplength"]) == (["12000"], ["36000"])
+
+
 def test_opus_moves_loop_points_to_its_own_rate() -> None:
     master = clip(44100, 1.0)
     tags = OggOpus(io.BytesIO(encode(master, "opus", loop=(0, master.length)))).tags
