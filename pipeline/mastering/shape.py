@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.audio import Clip, resample, resample_loop
+from pipeline.audio import Clip, Samples, resample, resample_loop
 from pipeline.errors import MasteringError
 from pipeline.manifest.spec import MasteringSpec
 from pipeline.mastering.channels import to_channels, with_width
@@ -21,6 +21,9 @@ Step = dict[str, Any]
 DC_LIMIT = 0.001
 """Means nearer to zero than this (-60 dBFS) are left: they are as often the sound's own shape as an offset.
 """
+QUIET_S = 0.02
+QUIET = 0.01
+"""Of the liveliest 20 ms (-40 dB): a stretch that moves no more than this shows what the sound stands on."""
 RAMP_IN_S = 0.001
 RAMP_OUT_S = 0.005
 EXACT_S = 0.0005
@@ -48,8 +51,20 @@ class Shaped:
     steps: tuple[Step, ...] = field(default=())
 
 
+def _offset(channel: Samples, mean: float, rate: int) -> float:
+    """What ``channel``, shape [samples], stands on: what is left of it where it falls quiet, else its ``mean``.
+
+    A thump to one side has a mean too, and taken out of the silence around it that would be an offset.
+    """
+    size = max(1, round(QUIET_S * rate))
+    rows = channel[: len(channel) // size * size].reshape(-1, size)
+    spread = rows.std(axis=1)
+    quiet = rows[spread <= QUIET * spread.max(initial=0.0)]
+    return float(np.median(quiet.mean(axis=1, dtype=np.float64))) if len(quiet) else mean
+
+
 def _without_dc(clip: Clip) -> tuple[Clip, list[Step]]:
-    """``clip`` with each channel's mean taken out where any is beyond `DC_LIMIT`.
+    """``clip`` with each channel's offset taken out where any is beyond `DC_LIMIT`.
 
     Raises `MasteringError` where there is nothing, or a sample is no number.
     """
@@ -58,7 +73,10 @@ def _without_dc(clip: Clip) -> tuple[Clip, list[Step]]:
     means = channel_means(clip)
     if not is_finite(clip, means):
         raise MasteringError("the take holds NaN or infinite samples; generate it again with another seed")
-    offsets = [round(float(mean), 6) for mean in means]
+    if np.abs(means).max() < DC_LIMIT:
+        return clip, []
+    standing = (_offset(*each, clip.rate) for each in zip(clip.samples, means.tolist(), strict=True))
+    offsets = [round(offset, 6) for offset in standing]
     if max(map(abs, offsets)) < DC_LIMIT:
         return clip, []
     taken = clip.samples - np.array(offsets, np.float32)[:, None]

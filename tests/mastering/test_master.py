@@ -183,6 +183,18 @@ def test_a_dc_offset_is_taken_out() -> None:
     assert made.chain[0]["step"] == "dc"
 
 
+@pytest.mark.parametrize("offset", [0.0, 0.05])
+def test_a_sound_to_one_side_leaves_its_silence_on_zero(offset: float) -> None:
+    thump = np.zeros(2 * RATE)
+    thump[4800:9600] = 0.8 * np.sin(np.pi * np.arange(4800) / 4800) * np.exp(-np.arange(4800) / 2000)
+    (made,) = good(master([TakeInput(Clip((thump + offset)[None].astype(np.float32), RATE))], SFX))
+    assert made.clip.seconds < 0.15
+    assert made.clip.samples.min() > -1e-4
+    assert [step for step in made.chain if step["step"] == "dc"] == (
+        [{"step": "dc", "offset": [pytest.approx(offset, abs=1e-6)]}] if offset else []
+    )
+
+
 def wrapped_step(clip: Clip) -> float:
     """Second difference across the wrap over the largest inside."""
     tripled = np.tile(clip.samples, (1, 3)).astype(np.float64)
