@@ -109,7 +109,7 @@ def _judge(path: Path, data: bytes, sidecar: bytes | None, beside: Path, told: d
 
 def _unreadable(path: Path, error: Exception, sidecar: Path | None) -> Verdict:
     said = str(error)
-    without = path.suffix in BESIDE or mime_type(path.suffix) is None
+    without = path.suffix.lower() in BESIDE or mime_type(path.suffix) is None
     missing = sidecar is None and (without or said.startswith("ManifestNotFound"))
     state: State = "Missing" if missing else "Invalid"
     reason = "no Content Credentials in it or beside it" if state == "Missing" else said

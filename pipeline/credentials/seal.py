@@ -31,6 +31,8 @@ _SIGNATURE = re.compile(
 """COSE_Sign1: protected header, ``{"pad": zeros}``, no payload, signature."""
 _MP4_CREDENTIALS = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
 _MP4_HEAD = 45
+_MP4_FILLERS = (b"free", b"skip")
+"""Boxes that hold nothing, so C2PA's hash leaves out what is in them."""
 
 
 def file_type_of(data: bytes) -> bytes:
@@ -58,6 +60,10 @@ def departures(data: bytes, file_type: str | None) -> Iterator[str]:
     yield from _wrapping(data, found, size)
     if file_type is not None and file_type_of(data).hex() != file_type:
         yield "the file type box was changed"
+    if file_type:
+        boxes = _parts(data)
+        if boxes is None or any(name in _MP4_FILLERS and payload for name, payload in boxes):
+            yield "a box of the file that held nothing was filled, or boxes have wrong sizes"
 
 
 def _wrapping(data: bytes, found: int, size: int) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import struct
 from dataclasses import replace
 from pathlib import Path
 
@@ -147,6 +148,22 @@ def test_hidden_data_in_the_padding_is_found(tmp_path: Path) -> None:
     verdict = checked(tmp_path, "wav", hidden, None)
     assert verdict.state == "Invalid"
     assert verdict.reasons == ("cuesmith.seal: the padding of the signature was changed",)
+
+
+@pytest.mark.parametrize("name", [b"free", b"skip"])
+@pytest.mark.parametrize("long", [False, True])
+def test_hidden_data_in_a_filler_box_of_an_m4a_is_found(name: bytes, long: bool, tmp_path: Path) -> None:
+    if "m4a" not in HERE:
+        pytest.skip("the m4a extra is not installed")
+    head = struct.pack(">I4sQ", 1, name, 25) if long else struct.pack(">I4s", 17, name)
+    verdict = checked(tmp_path, "m4a", signed("m4a").data + head + b"a message", None)
+    assert verdict.state == "Invalid"
+    assert verdict.reasons[0].startswith("cuesmith.seal: a box of the file")
+
+
+def test_a_sound_in_capitals_without_its_sidecar_is_missing_credentials(tmp_path: Path) -> None:
+    (tmp_path / "SOUND.OGG").write_bytes(signed("ogg").data)
+    assert check(tmp_path / "SOUND.OGG").state == "Missing"
 
 
 def test_a_file_without_credentials_is_missing_them(tmp_path: Path) -> None:
