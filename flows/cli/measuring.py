@@ -12,7 +12,7 @@ from flows.cli.options import AsJson
 from pipeline.errors import CuesmithError
 
 _COLUMNS = (
-    ("seconds", "duration_s", "{:.2f}"),
+    ("seconds", "duration_s", "{:.3f}"),
     ("Hz", "sample_rate_hz", "{}"),
     ("ch", "channels", "{}"),
     ("LUFS", "integrated_lufs", "{:.1f}"),
@@ -22,8 +22,8 @@ _COLUMNS = (
     ("dBTP", "true_peak_dbtp", "{:.2f}"),
     ("dBFS", "sample_peak_dbfs", "{:.2f}"),
     ("DC", "dc_offset", "{:.4f}"),
-    ("silence", "leading_silence_s", "{:.2f}"),
-    ("s after", "trailing_silence_s", "{:.2f}"),
+    ("silence", "leading_silence_s", "{:.3f}"),
+    ("s after", "trailing_silence_s", "{:.3f}"),
 )
 
 

@@ -71,6 +71,13 @@ def _halves(pairs: npt.NDArray[np.int16]) -> Samples:
     return samples
 
 
+class _Bytes(io.BytesIO):
+    """A file in memory that a broken file may send to a place before its start without a traceback on stderr."""
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        return super().seek(max(0, offset) if whence == io.SEEK_SET else offset, whence)
+
+
 def read(source: bytes | str | Path) -> Clip:
     """The sound of a file's bytes or path: wav, flac, ogg, opus, mp3, aiff and whatever libsndfile reads.
 
@@ -82,11 +89,11 @@ def read(source: bytes | str | Path) -> Clip:
         found = _plain(data)
         if found is not None:
             return found
-        samples, rate = soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)
+        samples, rate = soundfile.read(_Bytes(data), dtype="float32", always_2d=True)
     except (OSError, soundfile.LibsndfileError) as error:
         why = str(getattr(error, "error_string", error)).rstrip(".")
         raise UsageError(
-            f"{name} cannot be read as audio: {why}; give a wav, flac, ogg, opus or mp3"
+            f"{name} cannot be read as audio: {why}; give a wav, flac, ogg, opus or mp3 that is whole"
         ) from error
     return Clip(np.ascontiguousarray(samples.T), int(rate))
 

@@ -67,16 +67,21 @@ def _rows(channel: Samples) -> tuple[Samples, Samples]:
 def _rms(clip: Clip) -> float:
     """Root mean square of all channels, 0.0 for an empty clip."""
     power = 0.0
-    for rows, rest in map(_rows, clip.samples):
-        power += sum(np.vecdot(rows, rows).tolist()) + float(np.vecdot(rest, rest))
+    with np.errstate(over="ignore"):
+        for rows, rest in map(_rows, clip.samples):
+            power += sum(np.vecdot(rows, rows).tolist()) + float(np.vecdot(rest, rest))
+    if math.isinf(power):
+        power = float(np.square(clip.samples, dtype=np.float64).sum())
     return math.sqrt(power / clip.samples.size) if power else 0.0
 
 
 def channel_means(clip: Clip) -> Means:
     """Mean of each channel, shape [channels]; 0.0 for an empty clip. By BLAS, which sums up thrice as quickly."""
     parts = [_rows(channel) for channel in clip.samples]
-    sums = [sum((rows @ _ONES).tolist()) + float(rest @ _ONES[: len(rest)]) for rows, rest in parts]
-    return np.array(sums) / max(clip.length, 1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        sums = [sum((rows @ _ONES).tolist()) + float(rest @ _ONES[: len(rest)]) for rows, rest in parts]
+    means = np.array(sums) / max(clip.length, 1)
+    return means if np.isfinite(means).all() else clip.samples.mean(axis=1, dtype=np.float64)
 
 
 def is_finite(clip: Clip, means: Means) -> bool:
@@ -152,6 +157,6 @@ def measure(clip: Clip, *, circular: bool = False) -> Measurement:
         )
     means = channel_means(clip)
     if not is_finite(clip, means):
-        raise MasteringError("the sound holds NaN or infinite samples; generate it again with another seed")
+        raise MasteringError("the sound holds NaN or infinite samples; make or export it again")
     with np.errstate(over="ignore"):
         return measurement(clip, energies(clip), peaks(clip, circular=circular), means)

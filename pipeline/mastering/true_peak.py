@@ -24,6 +24,7 @@ _ROWS = 32
 """Rows looked into at a time."""
 _BATCH = 4096
 """Places interpolated at a time: what fits a core's cache."""
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 def sample_peak(clip: Clip) -> float:
@@ -128,7 +129,7 @@ def peaks(clip: Clip, *, circular: bool = False) -> Peaks:
     if highest > 0.0:
         for near in reaches:
             true = _peak(near, times, true)
-    return Peaks(highest, true)
+    return Peaks(highest, min(true, _LARGEST))
 
 
 def true_peak(clip: Clip, *, circular: bool = False) -> float:

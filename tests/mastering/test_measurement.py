@@ -30,6 +30,15 @@ def test_any_length_can_be_measured(seconds: float) -> None:
     assert ("one ungated 400 ms block" in found.method) == (seconds < 0.4)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("level", [1e30, 3e38])
+def test_the_largest_numbers_of_float32_are_measured_as_numbers(level: float) -> None:
+    found = measure(Clip(np.full((1, RATE), level, np.float32), RATE))
+    json.dumps(found.to_json(), allow_nan=False)
+    assert found.dc_offset == pytest.approx(level, rel=1e-5)
+    assert found.crest_db == pytest.approx(0.0, abs=1e-4)
+
+
 def test_below_400_ms_the_sound_is_measured_in_one_block_filled_with_silence() -> None:
     found = measure(tone(0.1, -10))
     padded = measure(joined(tone(0.1, -10), silence(0.3)))
@@ -53,7 +62,7 @@ def test_a_sine_has_three_decibels_of_crest() -> None:
 def test_what_is_not_finite_is_refused_with_a_remedy(bad: float) -> None:
     clip = tone(0.5, -10)
     clip.samples[1, 77] = bad
-    with pytest.raises(MasteringError, match="generate it again"):
+    with pytest.raises(MasteringError, match="make or export it again"):
         measure(clip)
 
 
