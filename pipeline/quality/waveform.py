@@ -21,6 +21,10 @@ _MOST_OF_A_SIDE = 0.35
 """Of all samples at a ceiling that is lower than half of the other side's peak: more is a rectified wave."""
 _KNEE = (0.9, 0.99)
 """Of the ceiling: a soft clipper crowds samples above the second, a hard one leaves the slope as it was."""
+_LEAST_STEP = 1.5e-4
+"""Of the ceiling, from the sample before it: less is a crest of low notes."""
+_GRAINS = 3.5
+"""Units: a rounded crest of three equal samples or more is up to three above its neighbours."""
 _PILE = 8
 """Fewest samples at the ceiling, each from another height, that are no chance."""
 _BLOCKS = 8
@@ -69,7 +73,7 @@ def _cut_samples(wave: Wave, other_peak: float) -> int:
     runs = _runs(at_top)
     moving = _moving(wave, runs.start, ceiling * _EQUAL)
     step = ceiling - wave[np.maximum(runs.start - 1, 0)]
-    cut = moving & (step > 1.5e-4 * ceiling)
+    cut = moving & (step > max(_LEAST_STEP * ceiling, _GRAINS * _grain(wave)))
     if int(runs.length[moving].sum()) < 0.2 * count or _is_soft(wave, ceiling, count):
         return 0
     long = int(runs.length[cut & (runs.length >= 3)].sum())
@@ -78,6 +82,12 @@ def _cut_samples(wave: Wave, other_peak: float) -> int:
     together = 2 * int(runs.length[runs.length >= 2].sum()) > count
     piled = len(heights) >= _PILE and _is_piled(below, count, ceiling, together)
     return max(long, count if piled else 0)
+
+
+def _grain(wave: Wave) -> float:
+    """The smallest step of ``wave``: one unit of what it was rounded to, or next to nothing."""
+    steps = np.abs(np.diff(wave))
+    return float(steps.min(initial=np.inf, where=steps > 0.0))
 
 
 def _is_piled(below: Wave, count: int, ceiling: float, together: bool) -> bool:

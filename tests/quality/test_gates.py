@@ -108,6 +108,18 @@ def test_clipping_is_found_at_any_level_and_a_square_or_a_saturation_is_none(
     assert names(clip_of(np.round(level * driven / gain * 32767) / 32768)) == set()
 
 
+@pytest.mark.parametrize("hertz", [31, 55, 110, 220])
+@pytest.mark.parametrize("level", [0.05, 0.08, 0.2, 0.5])
+def test_a_quiet_low_note_rounded_to_16_bit_is_not_clipped_and_a_clipped_one_is(
+    level: float, hertz: int
+) -> None:
+    for rate in (16_000, 48_000):
+        wave = np.sin(2 * np.pi * hertz * np.arange(2 * rate) / rate)
+        for found, played in ((set(), wave), ({"clipping"}, np.clip(1.3 * wave, -1, 1))):
+            rounded = np.round(level * played * 32_767) / 32_768
+            assert names(Clip(rounded[None].astype(np.float32), rate)) == found
+
+
 def test_a_pulse_wave_and_a_dying_asymmetric_wave_stand_on_zero() -> None:
     phase = np.arange(RATE) * 220 / RATE % 1
     dying = np.exp(-6 * np.arange(RATE) / RATE)
