@@ -14,8 +14,8 @@ from flows.devices import devices_for
 from flows.prepare import prepare
 from pipeline.errors import UsageError
 from pipeline.generators import find_engine
-from pipeline.manifest import json_schema_text, load
-from pipeline.plan import BuildEstimate, Plan, check, estimate
+from pipeline.manifest import json_schema_text
+from pipeline.plan import BuildEstimate, Plan, check_profiles, estimate
 
 _STALE = 1
 
@@ -67,11 +67,7 @@ def validate(manifest: Manifest = None, profile: Profile = None, as_json: AsJson
     It is read under every profile, or under the one that is given.
     """
     path = find_manifest(manifest)
-    project = load(path, profile)
-    projects = [project, *(() if profile else (load(path, name) for name in project.profiles))]
-    for one in projects:
-        check(one)
-    assets = {one.profile or "default": len(one.assets) for one in projects}
+    assets = {one.profile or "default": len(one.assets) for one in check_profiles(path, profile)}
     if as_json:
         answer_json({"valid": True, "manifest": str(path), "assets": assets})
     else:

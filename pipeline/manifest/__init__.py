@@ -2,7 +2,16 @@
 
 from pipeline.manifest.compiled import load_cached
 from pipeline.manifest.faults import nearest
-from pipeline.manifest.late import json_schema, json_schema_text, load
+from pipeline.manifest.late import json_schema, json_schema_text, load, profile_names
 from pipeline.manifest.spec import AssetSpec, Project
 
-__all__ = ["AssetSpec", "Project", "json_schema", "json_schema_text", "load", "load_cached", "nearest"]
+__all__ = [
+    "AssetSpec",
+    "Project",
+    "json_schema",
+    "json_schema_text",
+    "load",
+    "load_cached",
+    "nearest",
+    "profile_names",
+]

@@ -25,6 +25,12 @@ def load_with_files(path: Path, profile: str | None) -> Loaded:
     return cast("Loaded", module.load_with_files(path, profile))
 
 
+def profile_names(path: Path) -> tuple[str, ...]:
+    """`pipeline.manifest.loader.profile_names`."""
+    module = import_module("pipeline.manifest.loader")
+    return cast("tuple[str, ...]", module.profile_names(path))
+
+
 def json_schema() -> dict[str, Any]:
     """`pipeline.manifest.schema.json_schema`."""
     module = import_module("pipeline.manifest.schema")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
 
+from pipeline.errors import ManifestError
 from pipeline.manifest.checking import check
 from pipeline.manifest.entries import Entry
 from pipeline.manifest.expansion import Expansion
@@ -37,14 +38,7 @@ def load_with_files(path: Path, profile: str | None = None) -> Loaded:
     Raises `ManifestError` with every problem of the manifest and of what it includes, in file order.
     """
     problems = Problems()
-    report = problems.in_file(str(path))
-    try:
-        folder = path.parent.resolve()
-    except (OSError, RuntimeError):
-        report.add(1, "", Fault("the path cannot be followed", "check it for links and length"))
-        folder = path.parent
-    sources = Sources(problems, folder)
-    main = sources.read(folder / path.name, str(path))
+    sources, main = _read(path, problems)
     if main is None or not isinstance(main.shared.value, Manifest):
         problems.check()
         raise AssertionError("a manifest that cannot be read has a problem")
@@ -54,11 +48,29 @@ def load_with_files(path: Path, profile: str | None = None) -> Loaded:
     assets = list(_assets(sources, main, profile, path.name))
     problems.check()
     assets.sort(key=attrgetter("id"))
-    profiles = dict.fromkeys(name for source in sources.found for name in source.shared.value.profiles)
-    project = Project(
-        main.shared.value.project, str(path), profile, tuple(profiles), sources.sha256, tuple(assets)
-    )
+    project = Project(main.shared.value.project, str(path), profile, sources.sha256, tuple(assets))
     return Loaded(project, (*sources.files, *_audio_files(sources.folder, project)))
+
+
+def profile_names(path: Path) -> tuple[str, ...]:
+    """Every profile in the manifest and in what it includes, sorted, as far as they can be read."""
+    try:
+        sources, _ = _read(path, Problems())
+    except ManifestError:
+        return ()
+    return sources.profiles
+
+
+def _read(path: Path, problems: Problems) -> tuple[Sources, Source | None]:
+    """The files of the manifest, and the manifest itself among them; None where it cannot be read."""
+    report = problems.in_file(str(path))
+    try:
+        folder = path.parent.resolve()
+    except (OSError, RuntimeError):
+        report.add(1, "", Fault("the path cannot be followed", "check it for links and length"))
+        folder = path.parent
+    sources = Sources(problems, folder)
+    return sources, sources.read(folder / path.name, str(path))
 
 
 def _audio_files(folder: Path, project: Project) -> Iterator[ReadFile]:

@@ -65,7 +65,6 @@ def pack(project: Project) -> dict[str, Any]:
         "name": project.name,
         "file": project.file,
         "profile": project.profile,
-        "profiles": project.profiles,
         "sha256": project.sha256,
         "parts": parts,
         "assets": assets,
@@ -86,7 +85,6 @@ def unpack(value: dict[str, Any]) -> Project:
         name=value["name"],
         file=value["file"],
         profile=value["profile"],
-        profiles=tuple(value["profiles"]),
         sha256=value["sha256"],
         assets=tuple(assets),
     )

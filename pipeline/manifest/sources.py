@@ -61,6 +61,11 @@ class Sources:
         """Over the name, the length and the bytes of every file, in the order in which they were read."""
         return self._hash.hexdigest()
 
+    @property
+    def profiles(self) -> tuple[str, ...]:
+        """Every profile that the files define, sorted."""
+        return tuple(sorted({name for source in self.found for name in source.shared.value.profiles}))
+
     def read(
         self, path: Path, shown: str, chain: tuple[Path, ...] = (), named: Path | None = None
     ) -> Source | None:
@@ -161,14 +166,9 @@ def _without_assets(root: Mapping) -> Mapping:
     return part
 
 
-def profile_names(sources: list[Source]) -> list[str]:
-    """Every profile that the files define, sorted."""
-    return sorted({name for source in sources for name in source.shared.value.profiles})
-
-
 def check_profile(sources: Sources, main: Source, profile: str) -> None:
     """Report a profile that no file defines."""
-    names = profile_names(sources.found)
+    names = sources.profiles
     if profile not in names and not sources.incomplete:
         remedy = (
             f"choose one of: {list_names(names)}" if names else "define it under profiles, or leave it out"

@@ -172,8 +172,6 @@ class Project:
     """The manifest's path as it was given."""
     profile: str | None
     """The profile that was loaded."""
-    profiles: tuple[str, ...]
-    """Every profile there is, in the manifest and in what it includes."""
     sha256: str
     """Over the bytes of the manifest and of every file that it includes."""
     assets: tuple[AssetSpec, ...]

@@ -1,11 +1,12 @@
 """What is stale and why, and how the work is shared out."""
 
-from pipeline.plan.decide import check, plan
+from pipeline.plan.decide import plan
 from pipeline.plan.digests import group_digest, master_digest, mastering_digest
 from pipeline.plan.estimating import BuildEstimate, ModelEstimate, estimate
 from pipeline.plan.known import APPROVED, LOCKED, LOCKED_IN_MANIFEST, TAKES_ITS_PLACE, WAITS, WILL_WAIT, Known
 from pipeline.plan.reasons import recipe_reasons, say, spec_reasons
 from pipeline.plan.shards import Shard, share_out
+from pipeline.plan.validating import check_profiles
 from pipeline.plan.values import Action, AssetPlan, Plan, TakeOrder, VariationPlan
 
 __all__ = [
@@ -24,7 +25,7 @@ __all__ = [
     "Shard",
     "TakeOrder",
     "VariationPlan",
-    "check",
+    "check_profiles",
     "estimate",
     "group_digest",
     "master_digest",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pipeline.errors import ManifestError, Problem
-from pipeline.generators import Ask, Engine, find_engine
+from pipeline.errors import ManifestError, Problem, UsageError
+from pipeline.generators import Ask, AskProblem, Engine, engine_names, find_engine
+from pipeline.manifest import nearest
 from pipeline.manifest.spec import AssetSpec, Project
 from pipeline.plan.digests import gain_group_of, group_digest, master_digest, mastering_digest
 from pipeline.plan.kept import FROM_KEPT, kept_for
@@ -34,38 +35,52 @@ def plan(project: Project, known: Known) -> Plan:
 def check(project: Project) -> list[tuple[AssetSpec, Engine, Ask]]:
     """Every asset with its engine and what it asks of it.
 
-    Raises `ManifestError` with everything that engines cannot make as it is written.
+    Raises `ManifestError` with everything that engines cannot make as it is written, in file order. What is wrong
+    with every asset of a for_each is told once.
     """
+    engines = {name: _installed(name) for name in {asset.engine for asset in project.assets}}
     asked = []
-    problems: list[Problem] = []
-    for asset in project.assets:
-        engine = find_engine(asset.engine)
+    found: dict[tuple[object, ...], Problem] = {}
+    for asset in sorted(project.assets, key=lambda asset: asset.source.line):
+        engine = engines[asset.engine]
+        if engine is None:
+            found.setdefault((asset.engine,), _located(project, asset, _not_installed(asset.engine)))
+            continue
         ask = engine.ask(asset)
-        problems.extend(_problems(asset, ask))
+        for problem in _problems(asset, ask):
+            place = (asset.source.line, problem.field, problem.what)
+            found.setdefault(place, _located(project, asset, problem))
         asked.append((asset, engine, ask))
-    if problems:
-        raise ManifestError(problems)
-    return asked
+    if found:
+        raise ManifestError(found.values())
+    return sorted(asked, key=lambda one: one[0].id)
 
 
-def _problems(asset: AssetSpec, ask: Ask) -> list[Problem]:
-    place = asset.source
-    found = [
-        Problem(place.file, place.line, f"{asset.id}.{problem.field}", problem.what, problem.remedy)
-        for problem in ask.problems
-    ]
+def _installed(name: str) -> Engine | None:
+    try:
+        return find_engine(name)
+    except UsageError:
+        return None
+
+
+def _not_installed(engine: str) -> AskProblem:
+    names = engine_names()
+    close = nearest(engine, names)
+    choice = f"did you mean {close}?" if close else f"choose one of {', '.join(names)}:"
+    what = f"engine {engine!r} is not installed"
+    return AskProblem("engine", what, f"{choice} it is said in defaults or a profile")
+
+
+def _problems(asset: AssetSpec, ask: Ask) -> Iterator[AskProblem]:
+    yield from ask.problems
     if asset.license == "commercial" and not ask.model.commercial:
         what = f"license is commercial, and the weights of {ask.model.id} are {ask.model.license}"
-        found.append(
-            Problem(
-                place.file,
-                place.line,
-                f"{asset.id}.license",
-                what,
-                "choose a model whose licence allows it, or set license: any",
-            )
-        )
-    return found
+        yield AskProblem("license", what, "choose a model whose licence allows it, or set license: any")
+
+
+def _located(project: Project, asset: AssetSpec, problem: AskProblem) -> Problem:
+    where = f"{asset.id}.{problem.field}"
+    return Problem(project.file, asset.source.line, where, problem.what, problem.remedy)
 
 
 @dataclass(frozen=True, slots=True)

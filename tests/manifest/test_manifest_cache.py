@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import ManifestError
-from pipeline.manifest import Project, compiled, late, load, load_cached
+from pipeline.manifest import Project, compiled, late, load, load_cached, profile_names
 from pipeline.manifest.packing import pack, unpack
 
 ROOT = Path(__file__).parents[2]
@@ -85,7 +85,7 @@ def exact(project: Project) -> str:
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
 def test_a_cached_example_is_the_example(path: Path, cache: Path, misses: Misses) -> None:
-    for profile in (None, *load(path).profiles):
+    for profile in (None, *profile_names(path)):
         expected = exact(load(path, profile))
         misses()
         assert exact(cached(path, profile)) == expected
