@@ -21,6 +21,9 @@ from pipeline.manifest.texts import Combination, Texts
 from pipeline.manifest.uniqueness import Ids
 
 MAX_ASSETS = 200_000
+MAX_TAKES = 1_000_000
+"""Of all variations and their candidates: a plan holds each."""
+_COUNTS = ("variations", "candidates", "for_each")
 _SETTINGS = frozenset(Settings.model_fields)
 
 
@@ -45,11 +48,14 @@ class Expansion:
         self._names = FileNames(project)
         self._parts = Parts()
         self._room = MAX_ASSETS
+        self._takes_left = MAX_TAKES
 
     def expand(self, entry: Entry) -> Iterator[AssetSpec]:
         """The entry's assets. What is wrong with it is reported, and then they are not to be used."""
         asset, texts, values = entry.asset, Texts(entry, self._audio), self._settle(entry)
         if texts.id is None or not self._countable(entry, texts.id):
+            return
+        if values and not self._makable(entry, values):
             return
         lists = list(asset.for_each.values())
         slugs = [[value.replace(" ", "_") for value in known] for known in lists]
@@ -105,6 +111,18 @@ class Expansion:
             entry.blame(("for_each",), Fault(what, "shorten the lists, or split the manifest"))
         self._room -= count if good else 0
         return good
+
+    def _makable(self, entry: Entry, values: Values) -> bool:
+        """Whether the manifest may make as many takes more as the entry asks for."""
+        combinations = math.prod(len(known) for known in entry.asset.for_each.values())
+        takes = combinations * values["variations"] * values["candidates"]
+        if takes > self._takes_left:
+            key = next((key for key in _COUNTS if key in entry.asset.model_fields_set), "variations")
+            remedy = "ask for fewer variations or candidates, shorten for_each, or split the manifest"
+            entry.blame((key,), Fault(f"the manifest makes more than {MAX_TAKES:,} takes", remedy))
+            return False
+        self._takes_left -= takes
+        return True
 
     def _maker(self, entry: Entry, texts: Texts, values: Values) -> Callable[[str, Combination], AssetSpec]:
         """A function from an id and a combination to the asset; what the entry shares is made once."""

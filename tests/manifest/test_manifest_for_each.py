@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from manifest_texts import Complain, Load
@@ -156,6 +157,22 @@ assets:
     assert complaints(text) == [
         "m.yaml:8: assets[0].for_each: the manifest makes more than 200,000 assets; "
         "shorten the lists, or split the manifest"
+    ]
+
+
+@pytest.mark.parametrize("naming", ["", "  naming: '{id}-{variation}'\n"])
+def test_more_takes_than_a_plan_can_hold_are_refused_before_any_is_thought_of(
+    naming: str, complaints: Complain
+) -> None:
+    places = [str(number) for number in range(300)]
+    text = (
+        "assets:\n- id: sfx/{x}/{y}\n  kind: sfx\n  prompt: step\n  duration: 1s\n"
+        f"  for_each: {{x: {places}, y: {places}}}\n  candidates: 2\n  variations: 999\n{naming}"
+        "- {id: sfx/few, kind: sfx, prompt: step, duration: 1s, variations: 999, candidates: 64}\n"
+    )
+    assert complaints(text) == [
+        "m.yaml:10: assets[0].variations: the manifest makes more than 1,000,000 takes; "
+        "ask for fewer variations or candidates, shorten for_each, or split the manifest"
     ]
 
 
