@@ -6,6 +6,7 @@ piped. Errors become exit codes here and nowhere else.
 
 from __future__ import annotations
 
+import codecs
 import functools
 import gc
 import json
@@ -36,8 +37,13 @@ def remark(text: str) -> None:
 
 
 def answer_json(value: Any) -> None:
-    """Print one JSON object to standard output: laid out for a person at a terminal, on one line for a program."""
-    typer.echo(json.dumps(value, indent=1 if sys.stdout.isatty() else None, ensure_ascii=False))
+    """Print one JSON object to standard output: laid out for a person at a terminal, on one line for a program.
+
+    Where the output is not UTF-8, JSON's escapes stand for what is not ASCII.
+    """
+    every_character = codecs.lookup(sys.stdout.encoding or "utf-8").name == "utf-8"
+    indent = 1 if sys.stdout.isatty() else None
+    typer.echo(json.dumps(value, indent=indent, ensure_ascii=not every_character))
 
 
 def duration(seconds: float) -> str:

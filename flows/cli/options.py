@@ -57,11 +57,13 @@ def version_or_latest(catalog: Catalog, number: int | None, outputs: str) -> Ver
 def find_manifest(given: Path | None) -> Path:
     """The manifest that was given, or the one that stands where manifests usually do."""
     if given is not None:
-        if not given.is_file():
-            raise UsageError(
-                f"{given}: no such manifest; give the path of a .yaml file, or make one: cuesmith init"
-            )
-        return given
+        try:
+            if given.is_file():
+                return given
+            what = "not a file" if given.exists() else "no such manifest"
+        except OSError as error:
+            what = str(error.strerror)
+        raise UsageError(f"{given}: {what}; give the path of a .yaml file, or make one: cuesmith init")
     for name in _USUAL:
         if Path(name).is_file():
             return Path(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +13,7 @@ from flows.cli.answers import answer, answer_json, collector_at_rest, command, d
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Manifest, Only, Outputs, Profile, find_manifest
 from flows.devices import devices_for
 from flows.prepare import prepare
-from pipeline.errors import UsageError
+from pipeline.errors import MachineError, UsageError
 from pipeline.generators import find_engine
 from pipeline.manifest import json_schema_text
 from pipeline.plan import BuildEstimate, Plan, check_profiles, estimate
@@ -39,8 +40,10 @@ def init(
     """
     from pipeline.manifest.starter import starter_files
 
+    if folder.is_file():
+        raise UsageError(f"{folder} is a file; choose an empty folder: cuesmith init mygame")
     files = starter_files()
-    present = [name for name in files if (folder / name).exists()]
+    present = [name for name in files if os.path.lexists(folder / name)]
     if present:
         raise UsageError(
             f"{folder / present[0]} is already there; choose an empty folder: cuesmith init mygame"
@@ -48,16 +51,26 @@ def init(
     written = []
     for name, text in files.items():
         path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        _write(path, text)
         written.append(path.as_posix())
     if as_json:
         answer_json({"written": written})
         return
     for name in written:
         answer(f"wrote {name}")
-    step = "" if folder == Path() else f"cd {folder} && "
+    shown = f'"{folder}"' if " " in str(folder) else folder
+    step = "" if folder == Path() else f"cd {shown} && "
     answer(f"Now: {step}cuesmith build")
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise MachineError(
+            f"cannot write {path}: {error.strerror}; choose another place, or check its permissions"
+        ) from error
 
 
 @command
@@ -86,7 +99,7 @@ def schema(
     if write is None:
         typer.echo(text, nl=False)
         return
-    write.write_text(text, encoding="utf-8")
+    _write(write, text)
     if as_json:
         answer_json({"written": [str(write)]})
     else:

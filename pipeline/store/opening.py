@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 from pipeline.errors import UsageError
 from pipeline.store import late
 from pipeline.store.backend import Backend
-from pipeline.store.faults import explain
+from pipeline.store.faults import told
 from pipeline.store.local import LocalBackend
 
 
@@ -28,10 +28,13 @@ def open_backend(root: str | Path) -> Backend:
             return late.open_remote(text)
         root = _file_path(parts.netloc, unquote(parts.path))
     path = Path(root)
-    if path.exists() and not path.is_dir():
-        raise UsageError(f"{path} is a file; give a folder or a URL such as s3://bucket/prefix as --outputs")
-    if path.exists() and not os.access(path, os.R_OK | os.X_OK):
-        raise explain(PermissionError(errno.EACCES, "permission denied"), "open", str(path))
+    with told("open", str(path)):
+        if path.exists() and not path.is_dir():
+            raise UsageError(
+                f"{path} is a file; give a folder or a URL such as s3://bucket/prefix as --outputs"
+            )
+        if path.exists() and not os.access(path, os.R_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, "permission denied")
     return LocalBackend(path)
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +77,57 @@ def test_init_makes_a_project_that_is_valid_and_never_overwrites(tmp_path: Path)
     assert "is already there" in again.stderr
 
 
+def test_what_cannot_be_written_is_told_in_one_line(tmp_path: Path) -> None:
+    taken = tmp_path / "taken"
+    taken.write_text("a file")
+    lines = [run("init", taken), run("init", taken / "game"), run("schema", "--write", tmp_path)]
+    assert [(line.exit_code, line.stderr.count("\n")) for line in lines] == [(2, 1), (4, 1), (4, 1)]
+    assert all(str(tmp_path) in line.stderr and "; choose" in line.stderr for line in lines)
+
+
+def test_the_next_step_after_init_can_be_pasted(tmp_path: Path) -> None:
+    folder = tmp_path / "my game"
+    assert run("init", folder).stdout.endswith(f'Now: cd "{folder}" && cuesmith build\n')
+
+
+@pytest.mark.parametrize(
+    ("name", "what"), [("none.yaml", "no such manifest"), ("", "not a file"), ("n" * 300, "")]
+)
+def test_a_path_that_is_no_manifest_is_told_in_one_line(name: str, what: str, tmp_path: Path) -> None:
+    for command in ("validate", "plan", "build"):
+        result = run(command, tmp_path / name)
+        assert result.exit_code == 2
+        assert result.stderr.startswith(f"error: {tmp_path / name}: {what}")
+        assert result.stderr.endswith("; give the path of a .yaml file, or make one: cuesmith init\n")
+
+
+def test_outputs_that_cannot_be_looked_at_are_told(place: list[str], tmp_path: Path) -> None:
+    result = run("plan", place[0], "--outputs", tmp_path / ("n" * 300))
+    assert result.exit_code == 4
+    assert "the path is too long for this file system" in result.stderr
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-8"])
+def test_an_output_that_does_not_know_every_character_still_gets_an_answer(
+    encoding: str, tmp_path: Path
+) -> None:
+    right, wrong = tmp_path / "明.yaml", tmp_path / "悪.yaml"
+    text = "cuesmith: 1\nproject: g\nassets:\n- {id: a, kind: sfx, prompt: é 音, duration: 1 s}\n"
+    right.write_text(text, encoding="utf-8")
+    wrong.write_text(text.replace("1 s", "1 秒"), encoding="utf-8")
+
+    def said(*words: str | Path) -> str:
+        program = [sys.executable, "-c", "from flows.cli import main; main()", *map(str, words)]
+        environment = os.environ | {"PYTHONIOENCODING": encoding}
+        return subprocess.run(program, env=environment, capture_output=True, check=False).stdout.decode(
+            encoding
+        )
+
+    assert json.loads(said("validate", "--json", right))["manifest"] == str(right)
+    assert json.loads(said("validate", "--json", wrong))["problems"][0]["what"].startswith("'1 秒' is not")
+    assert said("validate", right).endswith(".yaml: 1 assets, no problems (profiles: default)\n")
+
+
 def test_schema_prints_what_is_checked_in() -> None:
     assert run("schema").stdout == json_schema_text()
 
@@ -141,7 +195,7 @@ def test_an_engine_that_is_not_installed_is_a_wrong_input(toys: ToyProject, plac
     toys.write(TWO, toys.manifest.read_text().split("assets:")[0].replace("toy,", "tuba,") + "assets:\n")
     result = run("plan", *place)
     assert result.exit_code == 2
-    assert "'tuba' is not installed; installed engines:" in result.stderr
+    assert f"{toys.manifest}:8: a/two.engine: engine 'tuba' is not installed; choose one of" in result.stderr
 
 
 def test_catalog_shows_versions_masters_and_provenance(built_place: list[str]) -> None:
