@@ -242,12 +242,37 @@ WHOLE_FILES = [
     (b"cuesmith: 1\n---\ncuesmith: 1\n", "2: a second document begins; keep one document a file; remove ---"),
     (b"cuesmith: 2\nnew: x\n", "1: cuesmith: schema version 2 is newer than this release reads; "
      "write cuesmith: 1, or upgrade Cuesmith"),
+    (b"cuesmith: 1\nassets:\n- id: {s}/a\n", "3: '/a' stands after the end of a value; "
+     "quote the whole value, or close a quote left open above"),
+    (b"cuesmith: 1\nproject: 'it's'\nassets: []\n", "2: \"s'\" stands after the end of a value; "
+     "quote the whole value, or close a quote left open above"),
+    ("cuesmith: 1\n# é 音\nproject: \"a\" b\n".encode(), "3: 'b' stands after the end of a value; "
+     "quote the whole value, or close a quote left open above"),
+    (b"cuesmith: 1\nassets:\n- tags: [a,\n    b\n    c: d e: f]\n", "5: a ',' or the end of the bracket "
+     "opened on line 3 is missing before ':'; write it, or quote a text that holds ',', ': ' or brackets"),
+    (b"cuesmith: 1\nassets:\n- tags: [a, b\n  bpm: 3\n", "4: a ',' or the end of the bracket "
+     "opened on line 3 is missing before ':'; write it, or quote a text that holds ',', ': ' or brackets"),
+    (b"cuesmith: 1\nassets: [a}\n", "2: a ',' or the end of the bracket opened on line 2 is missing before '}'; "
+     "write it, or quote a text that holds ',', ': ' or brackets"),
+    (b"cuesmith: 1\nassets: [a,, b]\n", "2: no value stands before ','; write one, or quote a text"),
+    (b"cuesmith: 1\nassets: [a,\n", "3: the file ends within brackets; close them"),
+    (b"cuesmith: 1\nproject: *bold* step\n", "2: a value cannot start with this character; quote it"),
+    (b"cuesmith: 1\nproject: > 50 dB\n", "2: text stands after | or >; begin it on the next line, or quote it"),
+    (b"cuesmith: 1\nproject: - a\n", "2: a '- ' stands where no list can be; begin a list on the next line; "
+     "quote a text that starts with '- '"),
+    (b"cuesmith: 1\nproject: ? a\n", "2: a '? ' stands where no key can be; quote it"),
+    (b'cuesmith: 1\nproject: "\\u12"\n', "2: an escape in this quoted text is not valid; "
+     "write \\\\ for a backslash, or use '...'"),
+    (b"cuesmith: 1\nproject: 'a\n---\nb'\n", "2: the quote that opens here is never closed; close it"),
+    (b"cuesmith: 1\nassets:\n-\tid: a\n", "3: a tab stands in the indentation; indent with spaces"),
+    (b"%YAML 1.2\ncuesmith: 1\n", "2: a line above ends the document; remove the line with % or ..."),
     (b"cuesmith: 1\nproject: [a\n", "2: the bracket that opens here is never closed; close it"),
     (b"cuesmith: 1\nproject: 'a\nb: c\n", "2: the quote that opens here is never closed; close it"),
     (b"cuesmith: 1\nproject: a: b\n", "2: a ':' stands where no key can be; quote a text that holds ': '"),
     (b"cuesmith: 1\nproject: @a\n", "2: a value cannot start with this character; quote it; indent with spaces"),
     (b"cuesmith: 1\n\tproject: a\n", "2: a tab stands in the indentation; indent with spaces"),
-    (b"cuesmith: 1\n project: a\n", "2: a ':' stands where no key can be; quote a text that holds ': '"),
+    (b"cuesmith: 1\n project: a\n", "2: a ':' stands where no key can be; indent a key as those above; "
+     "quote a text with ': '"),
     (b"cuesmith: 1\nassets:\n  - a\n b: c\n", "4: this line does not fit the lines above; "
      "give it the indentation that they have"),
     (b'cuesmith: 1\nproject: "C:\\game"\n', "2: an escape in this quoted text is not valid; "
