@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Set
 from dataclasses import dataclass
 
@@ -17,6 +18,8 @@ _BEATS_A_BAR = 4
 _SHORTEST_LOOP_S = 0.5
 """After an intro in free time."""
 _NEAR_ENOUGH_S = 0.0005
+_ROUNDING_S = 1e-8
+"""Of sums of seconds up to an hour."""
 
 
 @dataclass(frozen=True)
@@ -73,12 +76,12 @@ def _loop_length(values: Values, intro_s: float) -> Iterator[Conflict]:
     bpm, left = values["bpm"], values["duration"] - intro_s
     bar = _BEATS_A_BAR * 60 / bpm if bpm else 0.0
     keys = ("duration", "loop", "bpm")
-    if left < max(bar, _SHORTEST_LOOP_S if intro_s else 0.0):
+    least = max(bar, _SHORTEST_LOOP_S if intro_s else 0.0)
+    if left < least - _ROUNDING_S:
         after = f" after an intro of {intro_s:.4g} s" if intro_s else ""
         room = f"whole bar at {bpm:g} bpm" if bpm else "loop"
         what = f"{values['duration']:g} s holds no {room}{after}"
-        least = intro_s + max(bar, _SHORTEST_LOOP_S if intro_s else 0.0)
-        remedy = f"write {least:.3g}s or more" + (
+        remedy = f"write {_rounded_up(intro_s + least, 3)}s or more" + (
             "" if intro_s else ", or remove bpm for a loop in free time"
         )
         yield Conflict(keys, Fault(what, remedy))
@@ -86,8 +89,17 @@ def _loop_length(values: Values, intro_s: float) -> Iterator[Conflict]:
         whole = round(left / bar) * bar
         if abs(whole - left) > _NEAR_ENOUGH_S:
             what = f"a loop of exactly {left:.6g} s is not of whole bars at {bpm:g} bpm"
-            remedy = f"write duration: {intro_s + whole:.6g}s, or remove exact"
+            remedy = f"write duration: {_rounded_up(intro_s + whole, 4)}s, or remove exact"
             yield Conflict(("exact", *keys), Fault(what, remedy))
+
+
+def _rounded_up(seconds: float, places: int) -> str:
+    """With so many decimal places, and never less: a duration that a message asks for must be taken.
+
+    >>> _rounded_up(6.15385, 3), _rounded_up(7.2, 3)
+    ('6.154', '7.2')
+    """
+    return f"{math.ceil(seconds * 10**places - _ROUNDING_S * 10**places) / 10**places:.{places + 4}g}"
 
 
 def _fades(values: Values) -> Iterator[Conflict]:

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
+from decimal import Decimal
+
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 from manifest_texts import Complain, Load
 
+from pipeline.errors import ManifestError
 from pipeline.manifest import json_schema
 
 CUE = "assets:\n- id: m\n  kind: music\n  prompt: a song\n  duration: 20s\n"
@@ -89,6 +96,39 @@ def test_what_cannot_be_is_told_with_its_line_and_the_remedy(
     (problem,) = complaints(CUE + keys)
     assert f":{line}: " in problem or problem.startswith(f"{line}: ")
     assert told in problem
+
+
+@given(st.decimals(20, 400, places=2), st.integers(0, 60), st.booleans())
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_the_duration_that_a_message_asks_for_is_taken(
+    loaded: Load, complaints: Complain, bpm: Decimal, beats: int, exact: bool
+) -> None:
+    loop = f"{{intro: {beats} beats}}" if beats else "true"
+    keys = f"  bpm: {bpm}\n  loop: {loop}\n" + ("  exact: true\n" if exact else "")
+    too_short = CUE.replace("20s", "0.01s") + keys
+    [problem] = complaints(too_short)
+    enough = re.search("write ([0-9.]+s) or more", problem)
+    assert enough
+    longer = CUE.replace("20s", enough[1]) + keys
+    if exact:
+        with contextlib.suppress(ManifestError):
+            loaded(longer)
+            return
+        [problem] = complaints(longer)
+        fitting = re.search("write duration: ([0-9.]+s), or", problem)
+        assert fitting
+        longer = CUE.replace("20s", fitting[1]) + keys
+    assert loaded(longer).assets
+
+
+@pytest.mark.parametrize(
+    ("bpm", "intro", "duration"), [("25", 3, "38.4"), ("28", 6, "60"), ("22.5", 5, "64")]
+)
+def test_a_loop_of_one_bar_after_its_intro_fits_whatever_binary_fractions_make_of_it(
+    loaded: Load, bpm: str, intro: int, duration: str
+) -> None:
+    text = CUE.replace("20s", duration) + f"  bpm: {bpm}\n  loop: {{intro: {intro} bars}}\n"
+    assert loaded(text).assets
 
 
 @pytest.mark.parametrize("loop", [True, False, {"intro": "2 bars"}, {"intro": "1.5 s"}, {"intro": 4}])
