@@ -66,6 +66,7 @@ Piece = Annotated[str, PlainValidator(v.PIECE.read), WithJsonSchema(v.PIECE.sche
 Id = Annotated[str, PlainValidator(v.ID.read), WithJsonSchema(v.ID.schema())]
 Name = Annotated[str, PlainValidator(v.NAME.read), WithJsonSchema(v.NAME.schema())]
 Path = Annotated[str, PlainValidator(v.PATH.read), WithJsonSchema(v.PATH.schema())]
+Included = Annotated[str, PlainValidator(v.INCLUDED.read), WithJsonSchema(v.INCLUDED.schema())]
 AudioPath = Annotated[str | None, PlainValidator(v.PATH.read), WithJsonSchema(v.PATH.schema())]
 Model = Annotated[str | None, PlainValidator(v.MODEL.read_or_none), WithJsonSchema(v.MODEL.schema(True))]
 Engine = Annotated[str | None, PlainValidator(v.ENGINE.read), WithJsonSchema(v.ENGINE.schema())]
@@ -160,9 +161,7 @@ class UcsKeys(Language):
 class StyleKeys(Language):
     """Music whose style is followed. A path alone leaves the rest as it is."""
 
-    file: Annotated[str, PlainValidator(v.PATH.read), WithJsonSchema(v.PATH.schema())] = Field(
-        description="Audio file whose style the music follows."
-    )
+    file: Path = Field(description="Audio file whose style the music follows.")
     at: Place = Field(
         default=None,
         description="Where in the file the excerpt begins; left out, the take's seed finds a place.",
@@ -180,7 +179,7 @@ Tags = Annotated[tuple[Tag, ...], Field(max_length=64), BeforeValidator(v.at_mos
 Formats = Annotated[tuple[Format, ...], Field(min_length=1, max_length=6), BeforeValidator(v.at_most(6))]
 Pieces = Annotated[tuple[Piece, ...], Field(max_length=10_000), BeforeValidator(v.at_most(10_000))]
 Paths = Annotated[
-    tuple[Path, ...], Field(max_length=64), BeforeValidator(v.at_most(64)), BeforeValidator(_list_if_null)
+    tuple[Included, ...], Field(max_length=64), BeforeValidator(v.at_most(64)), BeforeValidator(_list_if_null)
 ]
 Sampling = Annotated[SamplingKeys | None, BeforeValidator(v.refuse_null)]
 Quality = Annotated[QualityKeys | None, BeforeValidator(v.refuse_null)]

@@ -7,7 +7,7 @@ from itertools import chain
 
 from pipeline.manifest.entries import Entry
 from pipeline.manifest.faults import Fault, list_names, quote
-from pipeline.manifest.ids import fold, is_reserved
+from pipeline.manifest.ids import check_segment, fold
 from pipeline.manifest.spec import Ucs
 from pipeline.manifest.templates import compile_template
 from pipeline.manifest.values import FX_NAME
@@ -108,5 +108,4 @@ def _check_legal(name: str) -> None:
         if not _SEGMENT.fullmatch(segment):
             remedy = "use letters, digits, '_', '-', '.' and spaces, and begin and end each part with a letter or digit"
             raise Fault(f"{quote(name)} is not a name that every system can hold", remedy)
-        if is_reserved(segment):
-            raise Fault(f"{quote(segment)} is a device's name on Windows", "choose another name")
+        check_segment(segment)

@@ -82,6 +82,7 @@ def dotted(location: Location) -> str:
         if isinstance(step, int):
             text += f"[{step}]"
         else:
-            shown = step if step.isprintable() and len(step) <= 60 else repr(step[:60])
+            plain = step.isprintable() and 0 < len(step) <= 60
+            shown = step if plain else repr(step[:60])
             text += f".{shown}" if text else shown
     return text

@@ -70,6 +70,7 @@ PIECE = Text("a value", "a short text", 200)
 ID = Text("an id", "an id such as sfx/door/wood", 200)
 NAME = Text("a name", "a name such as emberfall", 120)
 PATH = Text("a path", "a path such as audio/theme.wav", 240)
+INCLUDED = replace(PATH, example="a path such as shared/defaults.yaml")
 MODEL = Text("a model", "a model such as facebook/musicgen-medium", 200)
 ENGINE = Text(
     "an engine",

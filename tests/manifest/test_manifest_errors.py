@@ -87,6 +87,10 @@ ONE_KEY = [
         "8: assets[0].sampling.top_p: '1.5' is out of range; write a number from 0 to 1",
     ),
     (
+        'sampling: {"": 1}',
+        "8: assets[0].sampling.'': unknown key; known keys: temperature, top_k, top_p, cfg",
+    ),
+    (
         "sampling: {heat: 1}",
         "8: assets[0].sampling.heat: unknown key; known keys: temperature, top_k, top_p, cfg",
     ),
@@ -304,6 +308,8 @@ HEADS = [
      "a line, each after '- '"),
     ("cuesmith: 1\nproject: a\nassets: [b]", "3: assets[0]: is not a mapping; write key: value lines, "
      "such as id: sfx/door/wood"),
+    ("cuesmith: 1\nproject: a\nassets: []\ninclude: ['']", "4: include[0]: is empty; write a path such as "
+     "shared/defaults.yaml"),
     ("cuesmith: 1\nproject: a\nasets: []\nassets: []", "3: asets: unknown key; did you mean assets?"),
     ("cuesmith: 1\nproject: a\nassets: []\nseed: -1", "4: seed: '-1' is out of range; write a whole number "
      "from 0 to 9007199254740991"),

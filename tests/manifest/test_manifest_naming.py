@@ -76,6 +76,7 @@ def test_ucs_parts_hold_no_underscore_of_id_or_project(loaded: Load) -> None:
         ("naming: ucs", "naming: ucs needs a UCS category; write ucs: {category: FOOTHmn} for this asset"),
         ("naming: '{category}_{variation}'", "'{category}_{variation}' needs a UCS category"),
         ("naming: 'con.{variation}'", "'con.01' is a device's name on Windows; choose another name"),
+        ("naming: '{id}_{variation}.wav'", "'gravel_01.wav' ends like a file's name; write gravel_01"),
         ("naming: 'a: {variation}'", "'a: 01' is not a name that every system can hold"),
         ("naming: '../{variation}'", "'../01' is not a name that every system can hold"),
         ("naming: 'a?{variation}'", "'a?01' is not a name that every system can hold"),
