@@ -92,11 +92,9 @@ class Expansion:
             return False
         lists = entry.asset.for_each
         good = True
-        for place, (name, known) in enumerate(lists.items()):
+        for place, name in enumerate(lists):
             try:
                 check_name(name)
-                if not known:
-                    raise Fault("is empty", "write at least one value")
                 if place not in id_.used:
                     raise Fault(
                         f"{name} is not used in the id", f"write {{{name}}} in the id, or remove {name}"

@@ -31,7 +31,7 @@ Tempo = Annotated[float | None, PlainValidator(v.TEMPO.read_or_none), WithJsonSc
 Variations = Annotated[int | None, PlainValidator(v.VARIATIONS.read), WithJsonSchema(v.VARIATIONS.schema())]
 Candidates = Annotated[int | None, PlainValidator(v.CANDIDATES.read), WithJsonSchema(v.CANDIDATES.schema())]
 Seed = Annotated[int | None, PlainValidator(v.SEED.read), WithJsonSchema(v.SEED.schema())]
-Flag = Annotated[bool | None, PlainValidator(v.read_flag), WithJsonSchema({"type": "boolean"})]
+Flag = Annotated[bool | None, PlainValidator(v.read_flag), WithJsonSchema(v.flag_schema())]
 Kind = Annotated[str, PlainValidator(v.KIND.read), WithJsonSchema(v.KIND.schema())]
 License = Annotated[str | None, PlainValidator(v.LICENSE.read), WithJsonSchema(v.LICENSE.schema())]
 Credentials = Annotated[
@@ -72,7 +72,7 @@ Model = Annotated[str | None, PlainValidator(v.MODEL.read_or_none), WithJsonSche
 Engine = Annotated[str | None, PlainValidator(v.ENGINE.read), WithJsonSchema(v.ENGINE.schema())]
 Category = Annotated[str, PlainValidator(v.CATEGORY.read), WithJsonSchema(v.CATEGORY.schema())]
 FxName = Annotated[str | None, PlainValidator(v.PIECE.read), WithJsonSchema(v.PIECE.schema())]
-Version = Annotated[int, PlainValidator(v.read_version), WithJsonSchema({"const": 1})]
+Version = Annotated[int, PlainValidator(v.read_version), WithJsonSchema(v.version_schema())]
 
 
 def _mapping_if_null(value: Any) -> Any:
@@ -176,13 +176,18 @@ class StyleKeys(Language):
 
 
 Tags = Annotated[tuple[Tag, ...], Field(max_length=64), BeforeValidator(v.at_most(64))]
-Formats = Annotated[tuple[Format, ...], Field(min_length=1, max_length=6), BeforeValidator(v.at_most(6))]
-Pieces = Annotated[tuple[Piece, ...], Field(max_length=10_000), BeforeValidator(v.at_most(10_000))]
-Paths = Annotated[
-    tuple[Included, ...], Field(max_length=64), BeforeValidator(v.at_most(64)), BeforeValidator(_list_if_null)
+Formats = Annotated[
+    tuple[Format, ...],
+    Field(min_length=1, max_length=6, json_schema_extra={"uniqueItems": True}),
+    BeforeValidator(v.at_most(6)),
 ]
-Sampling = Annotated[SamplingKeys | None, BeforeValidator(v.refuse_null)]
-Quality = Annotated[QualityKeys | None, BeforeValidator(v.refuse_null)]
+Pieces = Annotated[
+    tuple[Piece, ...], Field(min_length=1, max_length=10_000), BeforeValidator(v.at_most(10_000))
+]
+_Includes = Annotated[tuple[Included, ...], Field(max_length=64), BeforeValidator(v.at_most(64))]
+Paths = Annotated[_Includes, BeforeValidator(_list_if_null, json_schema_input_type=_Includes | None)]
+Sampling = Annotated[SamplingKeys | None, BeforeValidator(v.refuse_null, json_schema_input_type=SamplingKeys)]
+Quality = Annotated[QualityKeys | None, BeforeValidator(v.refuse_null, json_schema_input_type=QualityKeys)]
 Fade = Annotated[
     FadeKeys | None,
     BeforeValidator(v.refuse_null),
@@ -236,7 +241,7 @@ class Settings(Language):
     )
     fade: Fade = Field(default=None, description="One duration for both ends, or {in: 20ms, out: 1s}.")
     trim: Flag = Field(default=None, description="Whether silence before and after the sound is cut.")
-    quality: Quality = Field(default=None, description="Where the quality gates close.")
+    quality: Quality = Field(default=None, description="Where the quality gates close, such as {noise: 0.9}.")
     loudness: Loudness = Field(default=None, description="Target loudness, such as -16 LUFS.")
     true_peak: TruePeak = Field(default=None, description="Highest true peak, such as -1 dBTP.")
     sample_rate: Rate = Field(
@@ -264,7 +269,9 @@ class KindSettings(Settings):
     engine: Engine = Field(default=None, description="Engine for this kind.")
 
 
-KindLayer = Annotated[KindSettings, BeforeValidator(_mapping_if_null)]
+KindLayer = Annotated[
+    KindSettings, BeforeValidator(_mapping_if_null, json_schema_input_type=KindSettings | None)
+]
 
 
 class Layer(Language):
@@ -275,7 +282,11 @@ class Layer(Language):
     sfx: KindLayer = Field(default_factory=KindSettings, description="Settings of every sound effect.")
 
 
-SomeLayer = Annotated[Layer, BeforeValidator(_mapping_if_null)]
+SomeLayer = Annotated[Layer, BeforeValidator(_mapping_if_null, json_schema_input_type=Layer | None)]
+Profiles = Annotated[
+    dict[str, SomeLayer],
+    BeforeValidator(_mapping_if_null, json_schema_input_type=dict[str, SomeLayer] | None),
+]
 
 
 class Asset(Settings):
@@ -286,6 +297,7 @@ class Asset(Settings):
     prompt: Prompt = Field(description="The sound in words.")
     for_each: Annotated[dict[str, Pieces], BeforeValidator(v.refuse_null)] = Field(
         default_factory=dict,
+        json_schema_extra={"propertyNames": {"pattern": f"^{v.PLACEHOLDER}$"}},
         description="Lists of values; the entry stands for every combination, with {name} filled in.",
     )
     seed: Seed = Field(default=None, description="In place of the manifest's seed.")
@@ -295,7 +307,7 @@ class Asset(Settings):
         default=None, description="Audio file whose style the music follows, or {file: ..., excerpt: 3s}."
     )
     lock: Flag = Field(default=None, description="Never replace the master that the catalog has.")
-    ucs: Annotated[UcsKeys | None, BeforeValidator(v.refuse_null)] = Field(
+    ucs: Annotated[UcsKeys | None, BeforeValidator(v.refuse_null, json_schema_input_type=UcsKeys)] = Field(
         default=None, description="UCS labels."
     )
 
@@ -308,9 +320,7 @@ class Shared(Language):
     include: Paths = Field(
         default=(), description="Files whose defaults and profiles come before this file's."
     )
-    profiles: Annotated[dict[str, SomeLayer], BeforeValidator(_mapping_if_null)] = Field(
-        default={}, description="Named settings to choose with --profile."
-    )
+    profiles: Profiles = Field(default={}, description="Named settings to choose with --profile.")
     defaults: SomeLayer = Field(default_factory=Layer, description="Settings of every asset of a kind.")
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from pipeline.manifest.faults import Fault, list_names, quote, suggest
 
 JsonSchema = dict[str, Any]
+_NULL: JsonSchema = {"type": "null"}
 
 _NUMBER = r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)"
 _WHOLE = r"[+-]?[0-9]+"
@@ -103,7 +104,8 @@ class Quantity:
     def pattern(self) -> str:
         """Of every text that `read` takes."""
         units = "|".join(_any_case(unit) for unit in self.units)
-        return f"^({_NUMBER} *({units})?{'|' + _CLOCK if self.clock else ''})$"
+        number = _WHOLE if self.whole else _NUMBER
+        return f"^({number}{f' *({units})?' if units else ''}{'|' + _CLOCK if self.clock else ''})$"
 
     def read_or_none(self, value: object) -> float | None:
         """As `read`; an empty value takes back what a default says."""
@@ -117,12 +119,7 @@ class Quantity:
             "minimum": int(low) if self.whole else float(low),
             "maximum": int(high) if self.whole else float(high),
         }
-        forms = [plain]
-        if self.units:
-            forms.append({"type": "string", "pattern": self.pattern})
-        if nullable:
-            forms.append({"type": "null"})
-        return {"anyOf": forms} if len(forms) > 1 else plain
+        return {"anyOf": [plain, {"type": "string", "pattern": self.pattern}, *([_NULL] if nullable else [])]}
 
 
 @dataclass(frozen=True)
@@ -158,6 +155,8 @@ class Text:
     pattern: str | None = None
     remedy: str = ""
     """What to do where ``pattern`` does not match."""
+    form: str | None = None
+    """Pattern of what editors take, for a text whose placeholders are filled in before it is checked."""
 
     @cached_property
     def _pattern(self) -> re.Pattern[str] | None:
@@ -192,4 +191,5 @@ class Text:
         """JSON Schema: whatever YAML editors may take the text for."""
         types = ["string", "number", "boolean", *(["null"] if nullable else [])]
         schema: JsonSchema = {"type": types, "minLength": 1, "maxLength": self.limit}
-        return schema | ({"pattern": f"^{self.pattern}$"} if self.pattern else {})
+        pattern = self.form or (f"^{self.pattern}$" if self.pattern else None)
+        return schema | ({"pattern": pattern} if pattern else {})

@@ -31,23 +31,12 @@ def _tidy(node: Any) -> Any:
         return [_tidy(item) for item in node]
     if not isinstance(node, dict):
         return node
-    if "anyOf" in node:
-        node = _without_null(node)
     kept = {key: _tidy_value(key, value) for key, value in node.items() if not _says_nothing(key, value)}
     reference = kept.pop("$ref", None)
     if reference is not None:
         target = {"$ref": reference.replace("#/$defs/", "#/definitions/")}
         return {**kept, "allOf": [target]} if kept else target
     return kept
-
-
-def _without_null(node: dict[str, Any]) -> dict[str, Any]:
-    """A group of keys may be left out, but is never written as null."""
-    forms = [form for form in node["anyOf"] if form != {"type": "null"}]
-    if not any("$ref" in form for form in forms):
-        return node
-    rest = {key: value for key, value in node.items() if key != "anyOf"}
-    return rest | ({"anyOf": forms} if len(forms) > 1 else forms[0])
 
 
 def _tidy_value(key: str, value: Any) -> Any:

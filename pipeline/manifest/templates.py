@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.manifest.faults import Fault, nearest, quote
+from pipeline.manifest.values import PLACEHOLDER
 
 _PIECES = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
-_NAME = re.compile("[A-Za-z_][A-Za-z0-9_]*")
+_NAME = re.compile(PLACEHOLDER)
 
 
 @dataclass(frozen=True, slots=True)

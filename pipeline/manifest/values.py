@@ -63,12 +63,22 @@ SHARE = Quantity("a share", "a share such as 0.02", "0", "1")
 SEAM = Quantity("a number", "a number such as 1.2", "0.1", "100")
 SIMILARITY = Quantity("a similarity", "a similarity such as 0.95", "0.5", "1")
 
-PROMPT = Text("a prompt", "the sound in words", 2000, fold=True)
+PLACEHOLDER = "[A-Za-z_][A-Za-z0-9_]*"
+_FILLED = rf"\{{{PLACEHOLDER}\}}"
+_PART = f"([A-Za-z0-9_]|{_FILLED})(([A-Za-z0-9_.-]|{_FILLED})*([A-Za-z0-9_-]|{_FILLED}))?"
+"""Of an id, with names of for_each in braces."""
+
+PROMPT = Text("a prompt", "the sound in words", 2000, fold=True, form=r"\S")
 TAG = Text("a tag", "a short text", 64)
-NAMING = Text("a naming template", "a template such as {id}_{variation}, or ucs", 200)
+NAMING = Text(
+    "a naming template",
+    "a template such as {id}_{variation}, or ucs",
+    200,
+    form=r"\{variation\}|^ucs$",
+)
 PIECE = Text("a value", "a short text", 200)
-ID = Text("an id", "an id such as sfx/door/wood", 200)
-NAME = Text("a name", "a name such as emberfall", 120)
+ID = Text("an id", "an id such as sfx/door/wood", 200, form=f"^{_PART}(/{_PART})*$")
+NAME = Text("a name", "a name such as emberfall", 120, form="^[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_-])?$")
 PATH = Text("a path", "a path such as audio/theme.wav", 240)
 INCLUDED = replace(PATH, example="a path such as shared/defaults.yaml")
 MODEL = Text("a model", "a model such as facebook/musicgen-medium", 200)
@@ -101,6 +111,11 @@ def read_flag(value: object) -> bool:
     if text not in ("true", "false"):
         raise Fault(f"{quote(text)} is neither true nor false", "write true or false")
     return text == "true"
+
+
+def flag_schema() -> JsonSchema:
+    """JSON Schema of what `read_flag` takes."""
+    return {"anyOf": [{"type": "boolean"}, {"type": "string", "pattern": "^(true|false)$"}]}
 
 
 class Beats(float):
@@ -145,6 +160,11 @@ def read_version(value: object) -> int:
         what = f"schema version {text} is newer than this release reads"
         raise Fault(what, "write cuesmith: 1, or upgrade Cuesmith")
     raise Fault(f"{quote(text)} is not a schema version", "write cuesmith: 1")
+
+
+def version_schema() -> JsonSchema:
+    """JSON Schema of what `read_version` takes."""
+    return {"anyOf": [{"const": 1}, {"type": "string", "pattern": "^1$"}]}
 
 
 def at_most(limit: int) -> Callable[[object], object]:

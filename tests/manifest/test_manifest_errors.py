@@ -124,7 +124,7 @@ ONE_KEY = [
         "for_each: {2x: [1]}",
         "8: assets[0].for_each.2x: for_each name '2x' cannot be a placeholder; use letters, digits and '_'",
     ),
-    ("for_each: {x: []}", "8: assets[0].for_each.x: is empty; write at least one value"),
+    ("for_each: {x: []}", "8: assets[0].for_each.x: is empty; write at least one value, or remove the line"),
     (
         "loudness: -0.5\n  true_peak: -3",
         "8: assets[0].loudness: -0.5 LUFS cannot be reached below a true peak of -3 dBTP; "

@@ -122,7 +122,18 @@ KEYS = [
     "lock: true",
     "model: a/b",
     "for_each: {x: a}",
+    "for_each: {}",
     "colour: red",
+    *(f"{key}: '{text}'" for key in ("bpm", "variations") for text in ("92", "+92", "many", "9 bars")),
+    *(f"{key}: '{text}'" for key in ("seed", "width") for text in ("1", "01", "1.5.0", "")),
+    *(f"{key}: '{text}'" for key in ("loop", "exact", "lock") for text in ("true", "false", "yes")),
+    "variations: '9.5'",
+    "bpm: '92.5'",
+    "quality: {gate: 'false', dc: '0.1'}",
+    "sampling: {temperature: '1', top_k: '5.5'}",
+    "naming: 'steps'",
+    "naming: UCS",
+    "formats: [wav, wav]",
 ]
 
 
@@ -134,6 +145,81 @@ def test_editor_and_loader_agree_on_a_key(key: str, loaded: Load, complaints: Co
         assert complaints(text, head=False)
     else:
         assert loaded(text, head=False).assets
+
+
+IDS = [
+    "sfx/door",
+    "sfx/{x}/a",
+    "{x}",
+    "{x}{x}.{x}",
+    "_a/b.c-",
+    "sfx/wet door",
+    "sfx//door",
+    "/sfx",
+    "sfx/",
+    "sfx/-door",
+    "sfx/.door",
+    "sfx/door.",
+    "{x}.",
+    "{y}",
+    "{x",
+    "caf\u00e9",
+    "",
+    " a",
+]
+
+
+@pytest.mark.parametrize("text", IDS)
+def test_editor_and_loader_agree_on_an_id(text: str, loaded: Load, complaints: Complain) -> None:
+    family = ", for_each: {x: [p, q]}" if "{x}" in text else ""
+    asset = f"{{id: '{text}', kind: sfx, prompt: x, duration: 9{family}}}"
+    document = f"cuesmith: 1\nproject: game\nassets:\n- {asset}\n"
+    if _complaints(yaml.safe_load(document)) or "{y}" in text:
+        assert any(".id: " in line for line in complaints(document, head=False))
+    else:
+        assert loaded(document, head=False).assets
+
+
+HEADS = [
+    *(f"{key}:" for key in ("include", "defaults", "profiles", "seed", "colour")),
+    *(f"{key}: {{music: , sfx: }}" for key in ("defaults", "profiles")),
+    "profiles: {p: {sfx: }}",
+    "profiles: {p: {engine: }}",
+    "defaults: {sfx: {sampling: }}",
+    "defaults: {music: {quality: }}",
+    "seed: '7'",
+    "seed: '7.5'",
+]
+
+
+@pytest.mark.parametrize("key", HEADS)
+@pytest.mark.parametrize("start", ["cuesmith: 1\nproject: game", "cuesmith: '1'\nproject: '1.5'"])
+def test_editor_and_loader_agree_on_a_head(start: str, key: str, loaded: Load, complaints: Complain) -> None:
+    text = f"{start}\n{key}\nassets: []\n"
+    if _complaints(yaml.safe_load(text)):
+        assert complaints(text, head=False)
+    else:
+        assert loaded(text, head=False).assets == ()
+
+
+@pytest.mark.parametrize("lists", ["{x: [p]}", "{x: []}", "{2x: [p]}", "{x: }", "[x]", ""])
+def test_editor_and_loader_agree_on_for_each(lists: str, loaded: Load, complaints: Complain) -> None:
+    name = "2x" if "2x" in lists else "x"
+    asset = f"{{id: 'a/{{{name}}}', kind: sfx, prompt: p, duration: 1, for_each: {lists}}}"
+    text = f"cuesmith: 1\nproject: game\nassets:\n- {asset}\n"
+    if _complaints(yaml.safe_load(text)):
+        assert any(".for_each" in line for line in complaints(text, head=False))
+    else:
+        assert loaded(text, head=False).assets
+
+
+@pytest.mark.parametrize("name", ["game", "a b", "a/b", "-a", "a.", "1.5", "b\u00e9"])
+def test_editor_and_loader_agree_on_a_project(name: str, loaded: Load, complaints: Complain) -> None:
+    text = f"cuesmith: 1\nproject: '{name}'\nassets: []\n"
+    if _complaints(yaml.safe_load(text)):
+        assert complaints(text, head=False)
+    else:
+        assert loaded(text, head=False).name == name
 
 
 def test_a_manifest_needs_its_assets_and_an_included_file_does_not() -> None:
