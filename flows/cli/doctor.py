@@ -71,7 +71,10 @@ def _disks(outputs: str) -> list[Line]:
     places = [("models", shelf.root())] + ([("outputs", Path(outputs))] if "://" not in outputs else [])
     lines: list[Line] = []
     for what, folder in places:
-        existing = next(path for path in (folder, *folder.resolve().parents) if path.exists())
+        if folder.is_file():
+            lines.append((f"disk for {what}", f"{folder} is a file", "give a folder"))
+            continue
+        existing = next(path for path in (folder, *folder.resolve().parents) if os.path.exists(path))
         free = shutil.disk_usage(existing).free / 1e9
         fix = "free some, or choose another folder" if free < _LOW_GB else None
         lines.append((f"disk for {what}", f"{free:.0f} GB free at {folder}", fix))

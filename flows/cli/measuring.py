@@ -21,7 +21,7 @@ _COLUMNS = (
     ("LU range", "loudness_range_lu", "{:.1f}"),
     ("dBTP", "true_peak_dbtp", "{:.2f}"),
     ("dBFS", "sample_peak_dbfs", "{:.2f}"),
-    ("DC", "dc_offset", "{:.4f}"),
+    ("DC", "dc_offset", "{:z.4f}"),
     ("silence", "leading_silence_s", "{:.3f}"),
     ("s after", "trailing_silence_s", "{:.3f}"),
 )

@@ -16,7 +16,7 @@ _USUAL = ("cues.yaml", "cuesmith.yaml")
 Manifest = Annotated[
     Path | None,
     typer.Argument(
-        help="The asset manifest. Default: cues.yaml here, or the only .yaml in manifests/.",
+        help="The asset manifest. Default: cues.yaml or cuesmith.yaml here, or the only .yaml in manifests/.",
         show_default=False,
     ),
 ]

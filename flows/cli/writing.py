@@ -77,7 +77,7 @@ def _write(path: Path, text: str) -> None:
 def validate(manifest: Manifest = None, profile: Profile = None, as_json: AsJson = False) -> None:
     """Check a manifest: all errors at once, each with line and fix.
 
-    It is read under every profile, or under the one that is given.
+    It is read under no profile and under each that it has, or under the one that is given.
     """
     path = find_manifest(manifest)
     assets = {one.profile or "default": len(one.assets) for one in check_profiles(path, profile)}

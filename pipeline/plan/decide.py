@@ -220,7 +220,7 @@ def _files_present(row: MasterRow, known: Known) -> bool:
 def _generate_reasons(asset: AssetSpec, mastering: str, wanted: _Wanted, known: Known) -> tuple[str, ...]:
     previous = wanted.previous
     if previous is None:
-        return (_newness(wanted, known),)
+        return (_newness(asset, known),)
     if set(wanted.takes) <= set(previous["takes"]):
         return ("take missing from store",)
     reasons = _differences(asset, mastering, wanted, known)
@@ -232,15 +232,16 @@ def _remaster_reasons(
 ) -> tuple[str, ...]:
     previous = wanted.previous
     if previous is None:
-        return (f"{_newness(wanted, known)}: its take is in the store",)
+        return (f"{_newness(asset, known)}: its take is in the store",)
     if previous["master"] == master:
         return ("master missing from store",)
     reasons = _differences(asset, mastering, wanted, known)
     return reasons or ("shared gain: another variation changed",)
 
 
-def _newness(wanted: _Wanted, known: Known) -> str:
-    return "new variation" if wanted.variation > 1 else "new asset"
+def _newness(asset: AssetSpec, known: Known) -> str:
+    there = any((asset.id, variation) in known.rows for variation in range(1, asset.variations + 1))
+    return "new variation" if there else "new asset"
 
 
 def _differences(asset: AssetSpec, mastering: str, wanted: _Wanted, known: Known) -> tuple[str, ...]:

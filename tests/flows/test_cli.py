@@ -85,6 +85,15 @@ def test_what_cannot_be_written_is_told_in_one_line(tmp_path: Path) -> None:
     assert all(str(tmp_path) in line.stderr and "; choose" in line.stderr for line in lines)
 
 
+def test_doctor_says_that_outputs_are_a_file(tmp_path: Path) -> None:
+    taken = tmp_path / "taken"
+    taken.write_text("a file")
+    [line] = [
+        line for line in answer("doctor", "--outputs", taken)["lines"] if line["what"] == "disk for outputs"
+    ]
+    assert line == {"what": "disk for outputs", "found": f"{taken} is a file", "fix": "give a folder"}
+
+
 def test_the_next_step_after_init_can_be_pasted(tmp_path: Path) -> None:
     folder = tmp_path / "my game"
     assert run("init", folder).stdout.endswith(f'Now: cd "{folder}" && cuesmith build\n')

@@ -96,6 +96,12 @@ def test_a_folder_and_a_sound_that_is_not_numbers_are_wrong_inputs(tmp_path: Pat
         result = run(path)
         assert result.exit_code == 2
         assert str(path) in result.stderr
+        assert "seed" not in result.stderr
+
+
+def test_a_mean_of_nothing_has_no_minus(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "low.wav", np.array([-1e-5, 0.0] * 500), 48000, subtype="FLOAT")
+    assert "-0.0000" not in run(tmp_path / "low.wav").stdout
 
 
 def test_text_is_a_table_with_one_line_a_file(tmp_path: Path) -> None:
