@@ -53,6 +53,17 @@ class Prepared:
         """By asset id: who may sign its files."""
         return {asset.id: asset.credentials for asset in self.project.assets}
 
+    @property
+    def leaving(self) -> tuple[MasterRow, ...]:
+        """Rows of the latest version for which the manifest no longer asks: the next version is without them."""
+        asked = {(one.asset.id, part.variation) for one in self.plan.assets for part in one.variations}
+        rows = self.latest.masters if self.latest else ()
+        return tuple(
+            row
+            for row in rows
+            if (row["asset"], row["variation"]) not in asked and self.in_scope(row["asset"])
+        )
+
     def in_scope(self, asset: str) -> bool:
         """Whether the build may change the rows of ``asset``: all, or those that match ``--only``."""
         return not self.only or any(fnmatch.fnmatchcase(asset, glob) for glob in self.only)

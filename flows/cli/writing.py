@@ -16,9 +16,11 @@ from flows.prepare import prepare
 from pipeline.errors import MachineError, UsageError
 from pipeline.generators import find_engine
 from pipeline.manifest import json_schema_text
+from pipeline.manifest.faults import list_names
 from pipeline.plan import BuildEstimate, Plan, check_profiles, estimate
 
 _STALE = 1
+_MANY_NAMES = 8
 
 
 def register(app: typer.Typer) -> None:
@@ -126,10 +128,12 @@ def plan_command(
     """
     prepared = prepare(find_manifest(manifest), outputs, profile, only or ())
     wanted = estimate(prepared.plan.orders(), lambda name: devices_for(find_engine(name), None))
+    leaving = [f"{row['asset']}_{row['variation']:02d}" for row in prepared.leaving]
     if as_json:
-        answer_json(prepared.plan.to_json() | {"estimate": wanted.to_json()})
+        answer_json(prepared.plan.to_json() | {"leaving": leaving, "estimate": wanted.to_json()})
     else:
         _tell(prepared.plan, everything)
+        _tell_leaving(leaving)
         _tell_estimate(wanted)
     if check_only and prepared.plan.stale:
         raise typer.Exit(_STALE)
@@ -147,6 +151,13 @@ def _tell(plan: Plan, everything: bool) -> None:
     for line in totals["generate"]:
         remark(
             f"  {line['engine']} {line['model']}: {line['takes']} takes, {line['audio_seconds']:.1f} s of audio"
+        )
+
+
+def _tell_leaving(leaving: list[str]) -> None:
+    if leaving:
+        remark(
+            f"no longer asked for, and left out of the next version: {list_names(leaving, limit=_MANY_NAMES)}"
         )
 
 

@@ -157,7 +157,8 @@ def test_manifest_errors_are_told_all_at_once_with_exit_2(toys: ToyProject, plac
 
 def test_plan_prints_one_object(place: list[str]) -> None:
     told = answer("plan", *place)
-    assert set(told) == {"assets", "totals", "estimate"}
+    assert set(told) == {"assets", "totals", "leaving", "estimate"}
+    assert told["leaving"] == []
     [model] = told["estimate"].pop("models")
     workers = (model["device_seconds"] - 1.7) / START_S
     assert model["takes"] == 4
@@ -175,6 +176,15 @@ def test_plan_prints_one_object(place: list[str]) -> None:
     }
     assert told["totals"]["actions"]["generate"] == 4
     assert told["totals"]["generate"] == [{"engine": "toy", "model": "toy", "takes": 4, "audio_seconds": 1.7}]
+
+
+def test_plan_names_what_leaves_the_catalog(built: ToyProject, built_place: list[str]) -> None:
+    assert answer("plan", *built_place)["leaving"] == []
+    built.write(ONE.replace("variations: 2", "variations: 1") + THREE.replace("b/three", "b/third"))
+    assert answer("plan", *built_place)["leaving"] == ["a/one_02", "a/two_01", "b/three_01"]
+    assert answer("plan", *built_place, "--only", "a/*")["leaving"] == ["a/one_02", "a/two_01"]
+    said = "no longer asked for, and left out of the next version: a/one_02, a/two_01, b/three_01\n"
+    assert said in run("plan", *built_place).stderr
 
 
 def test_build_prints_one_object_and_check_follows_it(toys: ToyProject, place: list[str]) -> None:
