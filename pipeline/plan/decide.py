@@ -240,8 +240,7 @@ def _remaster_reasons(
 
 
 def _newness(asset: AssetSpec, known: Known) -> str:
-    there = any((asset.id, variation) in known.rows for variation in range(1, asset.variations + 1))
-    return "new variation" if there else "new asset"
+    return "new variation" if asset.id in known.assets else "new asset"
 
 
 def _differences(asset: AssetSpec, mastering: str, wanted: _Wanted, known: Known) -> tuple[str, ...]:

@@ -32,6 +32,11 @@ class Known:
     """The master that was approved last, by asset id and variation."""
 
     @cached_property
+    def assets(self) -> Set[str]:
+        """Ids of all assets that the last version has."""
+        return {asset for asset, _ in self.rows}
+
+    @cached_property
     def objects(self) -> Set[str]:
         """SHA-256 of every object in the store."""
         return self.store.objects()
