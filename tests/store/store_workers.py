@@ -10,6 +10,8 @@ from typing import Any
 from pipeline.store import Store
 
 PROCESSES = 3
+HANGS_S = 300
+"""Longer than any machine takes, however busy."""
 
 
 def put_objects(store: Store, number: int) -> list[str]:
@@ -39,7 +41,7 @@ def replace_and_read(store: Store, number: int) -> int:
 
 def count_up(store: Store, number: int) -> None:
     for _ in range(15):
-        with store.backend.lock("count", 60):
+        with store.backend.lock("count", HANGS_S):
             count = int(store.backend.read("count")) + 1
             store.backend.write("count", b"%d" % count)
 
@@ -59,7 +61,7 @@ def at_once(work: Callable[[Store, int], Any], root: str) -> list[Any]:
     ]
     for process in started:
         process.start()
-    found = dict(results.get(timeout=60) for _ in started)
+    found = dict(results.get(timeout=HANGS_S) for _ in started)
     for process in started:
         process.join()
     return [found[number] for number in range(PROCESSES)]
