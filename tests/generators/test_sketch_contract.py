@@ -186,6 +186,11 @@ def test_any_mixture_of_known_words_makes_sane_sound(prompt, seconds, kind, loop
     assert np.abs(samples).max() <= 1.0
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_a_loop_too_short_for_an_event_has_one_all_the_same(seed):
+    sane(make("jingling keys", 0.1, loop=True, seed=seed).clip.samples)
+
+
 @pytest.mark.parametrize("seconds", [0.0, -1.0, float("inf"), float("nan"), 1e9])
 def test_impossible_lengths_are_errors_that_do_not_stop_the_rest(seconds):
     outcomes = list(SketchGenerator().generate([recipe("x", seconds), recipe("click", 0.1)], {}))

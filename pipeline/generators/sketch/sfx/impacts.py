@@ -65,7 +65,8 @@ def jingle(scene: Scene) -> Audio:
     canvas = Canvas(scene.n, scene.channels, scene.loop)
     low = 0.45 if scene.reading.says("chain", "shackle", "heavy") else 1.0
     span = scene.n if scene.loop else samples(scene.scaled(1.2))
-    waves = poisson(rng, span, 7.0) if scene.loop else np.array([0.0, 0.11, 0.2, 0.34, 0.5]) * min(span, RATE)
+    knocks = np.array([0.0, 0.11, 0.2, 0.34, 0.5]) * min(span, RATE)
+    waves = poisson(rng, span, 7.0, least=1) if scene.loop else knocks
     for start in waves:
         times = start + np.abs(rng.normal(0.0, 0.03, int(rng.integers(4, 10)))) * RATE
         scatter(canvas, rng, np.sort(times), lambda r: grain("metal", r, low) * 0.35, 0.7)
