@@ -46,7 +46,8 @@ def decode(generator: Any, rows: Sequence[Row], slots: int) -> list[torch.Tensor
                 temp=sampling.temperature or TEMPERATURE,
                 max_cfg_coef=sampling.cfg,
                 min_cfg_coef=CFG_MIN,
-                top_k=sampling.top_k,
+                # AudioCraft fails on more than there are.
+                top_k=min(sampling.top_k, lm.card),
                 top_p=sampling.top_p,
                 timesteps=timesteps,
             )

@@ -107,6 +107,12 @@ def test_magnets_sampled_tokens_equal_audiocrafts_own_on_the_same_numbers(
     assert torch.equal(ours(recipe(kind, "battle theme", seed=9)), expected[0])
 
 
+@pytest.mark.parametrize("kind", ["music", "magnet"])
+def test_a_top_k_above_the_vocabulary_leaves_every_token(kind: str, recipe: Make, ours: Ours) -> None:
+    drawn = {"temperature": 1.0, "top_p": 0.0, "seed": 9}
+    assert torch.equal(ours(recipe(kind, top_k=100_000, **drawn)), ours(recipe(kind, top_k=0, **drawn)))
+
+
 def test_audio_equals_audiocrafts_own_decoding(
     loaded: Load, recipe: Make, generator: AudioCraftGenerator
 ) -> None:
