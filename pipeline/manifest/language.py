@@ -104,7 +104,9 @@ class Language(BaseModel):
 class SamplingKeys(Language):
     """How a language model draws its next token. An empty value leaves the model's own default."""
 
-    temperature: Temperature = Field(default=None, description="Above 1 more surprise, below 1 less.")
+    temperature: Temperature = Field(
+        default=None, description="Above 1 more surprise, below 1 less; 0 takes the likeliest token."
+    )
     top_k: TopK = Field(default=None, description="Draw from this many most likely tokens; 0 for all.")
     top_p: TopP = Field(
         None, description="Draw from the likeliest tokens of this summed probability; 0 for all."

@@ -28,7 +28,7 @@ VARIATIONS = Quantity("a whole number", "a whole number such as 4", "1", "999", 
 CANDIDATES = Quantity("a whole number", "a whole number such as 3", "1", "64", whole=True)
 SEED = Quantity("a whole number", "a whole number such as 7", "0", str(2**53 - 1), whole=True)
 CHANNELS = Quantity("a number of channels", "1 or 2", "1", "2", whole=True)
-TEMPERATURE = Quantity("a number", "a number such as 1.0", "0.01", "10")
+TEMPERATURE = Quantity("a number", "a number such as 1.0", "0", "10")
 TOP_K = Quantity("a whole number", "a whole number such as 250", "0", "100000", whole=True)
 TOP_P = Quantity("a number", "a number such as 0.9", "0", "1")
 GUIDANCE = Quantity("a number", "a number such as 3.0", "0", "30")

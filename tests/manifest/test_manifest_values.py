@@ -108,6 +108,10 @@ def test_sampling_is_read_and_leaves_the_rest_to_the_model(loaded: Load) -> None
     assert (sampling.temperature, sampling.top_k, sampling.top_p, sampling.cfg) == (0.8, 100, None, None)
 
 
+def test_a_temperature_of_zero_asks_for_the_likeliest_token(loaded: Load) -> None:
+    assert loaded(ASSET % "sampling: {temperature: 0}").assets[0].sampling.temperature == 0.0
+
+
 def test_a_wrapped_prompt_is_one_line(loaded: Load) -> None:
     text = """\
         assets:
