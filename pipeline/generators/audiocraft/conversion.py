@@ -11,6 +11,7 @@ caller, who needs no torch, and prints a JSON object.
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import sys
 from collections.abc import Mapping
@@ -87,6 +88,10 @@ def describe(path: Path, config: Mapping[str, Any], name: str, revision: str) ->
             f"{path}: not a MusicGen, AudioGen or MAGNeT checkpoint (its configuration lacks what those have: "
             f"{first_line(error)}); give the folder of one"
         ) from error
+    if not (0 < window < math.inf and rate > 0 and channels > 0):
+        raise MachineError(
+            f"{path}: its configuration says a window of {window:g} s, {rate} Hz, {channels} channels; export it again"
+        )
     if kind_of_lm not in ("transformer_lm", "transformer_lm_magnet"):
         raise MachineError(
             f"{path}: a {kind_of_lm!r}, not a MusicGen, AudioGen or MAGNeT; give the folder of one"
@@ -117,12 +122,18 @@ def describe(path: Path, config: Mapping[str, Any], name: str, revision: str) ->
         ),
         hears=frozenset(hears),
         revision=revision,
-        license=str(cfg.get("license", LOCAL_LICENSE)),
+        license=_license(config),
         commercial=False,
         dim=size[0],
         layers=size[1],
         missing=f"it has a {strange[0]} conditioner, which AudioCraft cannot run here" if strange else None,
     )
+
+
+def _license(config: Mapping[str, Any]) -> str:
+    """As the configuration spells it out: to resolve a reference would let a file read this machine's environment."""
+    said = config.get("license")
+    return LOCAL_LICENSE if not isinstance(said, str) or "${" in said else said
 
 
 def _strange_style(cfg: Any) -> list[str]:

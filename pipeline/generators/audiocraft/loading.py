@@ -18,6 +18,7 @@ from unittest.mock import patch
 
 import torch
 from omegaconf import OmegaConf
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from transformers.utils import logging as chatter
 
@@ -27,6 +28,19 @@ from pipeline.generators.audiocraft.library import builders, conditioners, encod
 from pipeline.generators.audiocraft.masking import mask_text
 from pipeline.generators.audiocraft.models import HELPERS, Model
 from pipeline.generators.audiocraft.pickles import unfit
+
+_UNFIT = (
+    RuntimeError,
+    LookupError,
+    ValueError,
+    AssertionError,
+    TypeError,
+    AttributeError,
+    OSError,
+    SafetensorError,
+)
+"""What torch, transformers, safetensors and OmegaConf raise of a checkpoint that is damaged or of another kind."""
+_TOKENIZERS = ("spiece.model", "tokenizer.json")
 
 
 @dataclass(frozen=True)
@@ -58,21 +72,40 @@ def load(name: str, revision: str, device: str) -> Loaded:
         raise MachineError(f"{name} is a part of other models and makes no audio itself; name one of those")
     library = _Library(stored)
     makers = {"musicgen": models.MusicGen, "audiogen": models.AudioGen, "magnet": models.MAGNeT}
-    try:
+    with _told(name, device):
         maker = makers[stored.model.family]
         with library.opened(), _quiet(), _stride_of(maker, stored.model):
             generator = maker.get_pretrained(name, device=device)
-    except (RuntimeError, KeyError, ValueError, AssertionError, TypeError) as error:
-        if isinstance(error, torch.OutOfMemoryError):
-            raise MachineError(
-                f"{name} does not fit on {device}; use a smaller model, or another device: --devices cpu"
-            ) from error
+    _check_codec(name, generator)
+    mask_text(generator.lm)
+    return Loaded(stored.model, stored, dict(library.used), generator, device)
+
+
+@contextmanager
+def _told(name: str, device: str) -> Iterator[None]:
+    """Turns what the libraries raise of weights that do not fit into a `MachineError`."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise MachineError(
+            f"{name} does not fit on {device}; use a smaller model, or another device: --devices cpu"
+        ) from error
+    except _UNFIT as error:
         raise MachineError(
             f"{name}: its weights do not fit its configuration ({unfit(error)}); the checkpoint is "
             "damaged or of another kind: fetch it again"
         ) from error
-    mask_text(generator.lm)
-    return Loaded(stored.model, stored, dict(library.used), generator, device)
+
+
+def _check_codec(name: str, generator: Any) -> None:
+    """Raises `MachineError` where the codec has no code for some token that the language model can draw."""
+    lm, codec = generator.lm, generator.compression_model
+    if codec.num_codebooks < lm.num_codebooks or codec.cardinality < lm.card:
+        raise MachineError(
+            f"{name}: its codec is another model's ({codec.num_codebooks} codebooks of {codec.cardinality}; the "
+            f"language model writes {lm.num_codebooks} of {lm.card}); put the compression_state_dict.bin that belongs "
+            "to it beside its state_dict.bin"
+        )
 
 
 @contextmanager
@@ -94,7 +127,7 @@ def load_codec(name: str, revision: str, device: str) -> Any:
     stored = shelf.require(name, revision)
     _verified(stored, unused=("lm.safetensors",))
     config = OmegaConf.create(shelf.read_json(stored.folder / "lm.json"))
-    with _Library(stored).opened(), _quiet():
+    with _told(name, device), _Library(stored).opened(), _quiet():
         codec = loaders.load_compression_model(name, device=device)
         return builders.get_wrapped_compression_model(codec, config).eval()
 
@@ -118,7 +151,7 @@ class _Library:
         """While it lasts, AudioCraft's loaders read from here."""
         with (
             patch.object(loaders, "_get_state_dict", self._package),
-            patch.object(conditioners, "T5Tokenizer", _Local(conditioners.T5Tokenizer, self._helper)),
+            patch.object(conditioners, "T5Tokenizer", _Local(conditioners.T5Tokenizer, self._tokenizer)),
             patch.object(conditioners, "T5EncoderModel", _Local(conditioners.T5EncoderModel, self._helper)),
             patch.object(encodec, "HFEncodecModel", _Local(encodec.HFEncodecModel, self._helper)),
             style.added(self._helper),
@@ -150,6 +183,15 @@ class _Library:
         _verified(stored)
         self.used[name] = stored.revision
         return stored.folder
+
+    def _tokenizer(self, name: str) -> Path:
+        """Without its files transformers makes a tokenizer that knows no word, and says nothing."""
+        folder = self._helper(name)
+        if not any((folder / file).is_file() for file in _TOKENIZERS):
+            raise MachineError(
+                f"{self._stored.name}: its text encoder {name} has no tokenizer; put {_TOKENIZERS[0]} beside it"
+            )
+        return folder
 
 
 class _Local:

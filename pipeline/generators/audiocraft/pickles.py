@@ -23,6 +23,8 @@ from pipeline.errors import MachineError
 SOUND_TORCH = (2, 10)
 """Before it, ``weights_only=True`` could be bypassed (CVE-2025-32434, CVE-2026-24747)."""
 
+_LFS_POINTER = b"version https://git-lfs"
+
 Known = Sequence[tuple[Callable[..., Any], str]]
 """What stands for a name in a file, and the name: as `torch.serialization.safe_globals` takes them."""
 
@@ -45,6 +47,7 @@ def read_pickle(path: Path, known: Known = ()) -> Mapping[Any, Any]:
             f"{path}: no such file; fetch the model again, or copy all of its files"
         ) from error
     except pickle.UnpicklingError as error:
+        _told_what_else(path)
         what = re.search(r"GLOBAL ([\w.]+)", str(error))
         named = f" ({what[1]})" if what else ""
         raise MachineError(
@@ -61,6 +64,21 @@ def read_pickle(path: Path, known: Known = ()) -> Mapping[Any, Any]:
             f"{path}: holds a {type(value).__name__}, not a checkpoint; export it with audiocraft.utils.export"
         )
     return value
+
+
+def _told_what_else(path: Path) -> None:
+    """Raises `MachineError` where ``path`` is no torch file at all, neither a zip archive nor a pickle."""
+    with path.open("rb") as file:
+        begins = file.read(len(_LFS_POINTER))
+    if begins == _LFS_POINTER:
+        raise MachineError(
+            f"{path}: a pointer of Git LFS, and not the file itself; run git lfs pull in its repository, or download "
+            "the file"
+        )
+    if not begins.startswith((b"PK", b"\x80")):
+        raise MachineError(
+            f"{path}: not a torch checkpoint (it begins with {begins[:12]!r}); download it again, as a file"
+        )
 
 
 def tensors(state: object) -> dict[str, torch.Tensor] | None:
@@ -94,4 +112,6 @@ def first_line(error: BaseException) -> str:
 def unfit(error: BaseException) -> str:
     """Why weights do not fit: of torch's list, the first thing that is wrong."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-    return lines[1] if lines[0].endswith(":") and len(lines) > 1 else lines[0]
+    first = lines[1] if lines[0].endswith(":") and len(lines) > 1 else lines[0]
+    said, *more = first.split(", ") if "key(s) in state_dict" in first else [first]
+    return f"{said} and {len(more)} more" if more else said

@@ -20,7 +20,8 @@ from tiny_checkpoints import KINDS, copy_checkpoint
 from pipeline.errors import GenerationError, MachineError, VerificationError
 from pipeline.generators.audiocraft import conversion, generator, local, shelf
 from pipeline.generators.audiocraft.generator import AudioCraftGenerator
-from pipeline.generators.audiocraft.loading import load
+from pipeline.generators.audiocraft.loading import load, load_codec
+from pipeline.generators.audiocraft.models import LOCAL_LICENSE
 from pipeline.recipe import Recipe
 
 Folder = Callable[[str], Path]
@@ -68,6 +69,22 @@ def test_a_plain_malicious_pickle_is_refused_too(tmp_path: Path, checkpoint: Fol
     with pytest.raises(MachineError, match=r"state_dict\.bin"):
         conversion.convert(folder, "local/spoiled", None, None)
     assert not mark.exists()
+
+
+@pytest.mark.parametrize(
+    ("data", "what"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:12\nsize 840000000\n", "run git lfs pull"),
+        (b"<!doctype html><title>404</title>", "not a torch checkpoint .*it begins with b'<!doctype ht'"),
+    ],
+)
+def test_what_a_download_left_in_place_of_weights_is_told_as_what_it_is(
+    data: bytes, what: str, tmp_path: Path, checkpoint: Folder, own_store: Path
+) -> None:
+    folder = copy_checkpoint(checkpoint("music"), tmp_path / "spoiled")
+    (folder / "compression_state_dict.bin").write_bytes(data)
+    with pytest.raises(MachineError, match=rf"compression_state_dict\.bin: .*{what}"):
+        conversion.convert(folder, "local/spoiled", None, None)
 
 
 def test_a_torch_whose_safe_reading_has_holes_is_refused(
@@ -121,6 +138,100 @@ def test_weights_of_another_shape_are_refused(tmp_path: Path, checkpoint: Folder
     )
     with pytest.raises(MachineError, match="its weights do not fit its configuration"):
         load(stored.name, stored.revision, "cpu")
+
+
+def _without_tokenizer(folder: Path) -> None:
+    for path in (folder / "t5-small").glob("*token*"):
+        path.unlink()
+    (folder / "t5-small" / "spiece.model").unlink(missing_ok=True)
+
+
+def _without_encoder_weights(folder: Path) -> None:
+    (folder / "t5-small" / "model.safetensors").unlink()
+
+
+def _with_cut_encoder_weights(folder: Path) -> None:
+    path = folder / "t5-small" / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def _with_model_for_codec(folder: Path) -> None:
+    shutil.copy(folder / "state_dict.bin", folder / "compression_state_dict.bin")
+
+
+def _with_codec_of_fewer_codes(folder: Path) -> None:
+    package = dict(torch.load(folder / "compression_state_dict.bin", weights_only=True))
+    package["xp.cfg"] = package["xp.cfg"].replace("bins: 64", "bins: 32")
+    package["best_state"] = {
+        key: value[:32] if "_codebook." in key and value.ndim and len(value) == 64 else value
+        for key, value in package["best_state"].items()
+    }
+    torch.save(package, folder / "compression_state_dict.bin")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "what"),
+    [
+        (_without_tokenizer, "its text encoder t5-small has no tokenizer; put spiece.model"),
+        (_without_encoder_weights, "do not fit its configuration .*no file named model.safetensors"),
+        (_with_cut_encoder_weights, "do not fit its configuration .*incomplete metadata"),
+        (_with_model_for_codec, "do not fit its configuration .*Missing key compression_model"),
+        (_with_codec_of_fewer_codes, r"its codec is another model's \(4 codebooks of 32"),
+    ],
+)
+def test_a_part_that_is_not_whole_is_told_in_one_line(
+    spoil: Callable[[Path], None], what: str, tmp_path: Path, checkpoint: Folder, own_store: Path
+) -> None:
+    folder = copy_checkpoint(checkpoint("music"), tmp_path / "spoiled")
+    spoil(folder)
+    stored = conversion.convert(folder, "local/spoiled", None, None)
+    with pytest.raises(MachineError, match=what) as caught:
+        load(stored.name, stored.revision, "cpu")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_codec_alone_that_does_not_fit_is_told_alike(
+    tmp_path: Path, checkpoint: Folder, own_store: Path
+) -> None:
+    folder = copy_checkpoint(checkpoint("music"), tmp_path / "spoiled")
+    _with_model_for_codec(folder)
+    stored = conversion.convert(folder, "local/spoiled", None, None)
+    with pytest.raises(MachineError, match="do not fit its configuration"):
+        load_codec(stored.name, stored.revision, "cpu")
+
+
+def test_of_many_names_that_do_not_fit_the_first_is_told(
+    tmp_path: Path, checkpoint: Folder, own_store: Path
+) -> None:
+    package = torch.load(checkpoint("music") / "state_dict.bin", weights_only=True)
+    package["best_state"] = {f"lm.{key}": value for key, value in package["best_state"].items()}
+    stored = conversion.convert(
+        _spoil(tmp_path, checkpoint("music"), dict(package)), "local/spoiled", None, None
+    )
+    with pytest.raises(MachineError, match=r'Missing key\(s\) in state_dict: "[\w.]+" and \d+ more\)'):
+        load(stored.name, stored.revision, "cpu")
+
+
+@pytest.mark.parametrize("window", ["0", "-2", ".nan", ".inf"])
+def test_a_window_that_is_no_length_is_refused(
+    window: str, tmp_path: Path, checkpoint: Folder, own_store: Path
+) -> None:
+    package = dict(torch.load(checkpoint("music") / "state_dict.bin", weights_only=True))
+    package["xp.cfg"] = package["xp.cfg"].replace("segment_duration: 2", f"segment_duration: {window}")
+    with pytest.raises(MachineError, match="its configuration says a window of"):
+        conversion.convert(_spoil(tmp_path, checkpoint("music"), package), "local/spoiled", None, None)
+
+
+@pytest.mark.parametrize("written", ["${oc.env:SECRET}", "${no.such.key}", "[1, 2]"])
+def test_a_licence_that_is_no_text_says_nothing_and_reads_no_environment(
+    written: str, tmp_path: Path, checkpoint: Folder, own_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SECRET", "hunter2")
+    package = dict(torch.load(checkpoint("music") / "state_dict.bin", weights_only=True))
+    package["xp.cfg"] += f"\nlicense: {written}\n"
+    stored = conversion.convert(_spoil(tmp_path, checkpoint("music"), package), "local/spoiled", None, None)
+    assert stored.model is not None
+    assert stored.model.license == LOCAL_LICENSE
 
 
 def test_a_file_that_changed_is_refused(checkpoint: Folder, own_store: Path) -> None:
