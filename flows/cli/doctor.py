@@ -90,12 +90,14 @@ def _without_audiocraft(error: ImportError | OSError) -> Line:
 
 def _models() -> list[Line]:
     lines: list[Line] = []
-    for stored in shelf.all_stored():
+    here, faults = shelf.all_stored()
+    for stored in here:
         try:
             shelf.verify(stored)
             lines.append((stored.name, f"verified, {stored.size / 1e9:.2f} GB, {stored.revision[:19]}", None))
         except CuesmithError as error:
             lines.append((stored.name, "not whole", str(error)))
+    lines += [("models", "one cannot be read", str(fault)) for fault in faults]
     if not lines:
         lines.append(("models", "none here", "bring one: cuesmith models fetch facebook/musicgen-small"))
     return lines

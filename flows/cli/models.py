@@ -10,7 +10,7 @@ from flows.cli.answers import answer, answer_json, command, remark
 from flows.cli.options import AsJson
 from pipeline.errors import CuesmithError, UsageError, VerificationError
 from pipeline.generators.audiocraft import shelf
-from pipeline.generators.audiocraft.models import HELPERS, LICENSE, MBD, PUBLISHED, Model
+from pipeline.generators.audiocraft.models import HELPERS, LICENSE, MBD, PUBLISHED, Model, full_id
 
 group = typer.Typer(
     help="List, fetch and verify the audiocraft engine's models.",
@@ -27,17 +27,21 @@ def register(app: typer.Typer) -> None:
 @command
 def list_models(as_json: AsJson = False) -> None:
     """List every published model and every local one met so far: what it makes, its licence, whether it is here."""
-    here = {stored.name: stored for stored in shelf.all_stored()}
+    stored, faults = shelf.all_stored()
+    here = {one.name: one for one in stored}
     rows = [_row(model, here.get(model.id)) for model in PUBLISHED]
     published = {model.id for model in PUBLISHED}
-    rows += [
-        _row(stored.model, stored)
-        for stored in here.values()
-        if stored.model and stored.name not in published
-    ]
+    rows += [_row(one.model, one) for one in stored if one.model and one.name not in published]
     decoder = _decoder(here.get(MBD))
     if as_json:
-        answer_json({"store": str(shelf.root()), "models": rows, "decoders": [decoder]})
+        answer_json(
+            {
+                "store": str(shelf.root()),
+                "models": rows,
+                "decoders": [decoder],
+                "problems": [str(fault) for fault in faults],
+            }
+        )
         return
     for row in rows:
         answer(_line(row))
@@ -45,6 +49,8 @@ def list_models(as_json: AsJson = False) -> None:
         f"{MBD:<40} decodes what mono MusicGen makes (decoder: mbd)  {decoder['license']}  "
         f"{_revision(decoder)}  {_state(decoder)}"
     )
+    for fault in faults:
+        remark(str(fault))
     remark(f"model store: {shelf.root()}")
 
 
@@ -76,18 +82,31 @@ def verify_models(
     as_json: AsJson = False,
 ) -> None:
     """Hash every file of the models that are here and compare with what was recorded."""
-    stored = [one for one in shelf.all_stored() if not models or one.name in models]
-    unknown = sorted(set(models or ()) - {one.name for one in stored})
+    wanted = {full_id(name) for name in models or ()}
+    here, faults = shelf.all_stored()
+    stored = [one for one in here if not wanted or one.name in wanted]
+    unknown = sorted(wanted - {one.name for one in stored})
     if unknown:
-        raise UsageError(f"{unknown[0]} is not on this machine; bring it: cuesmith models fetch {unknown[0]}")
-    wrong = {one.name: str(error) for one in stored if (error := _fault(one)) is not None}
+        raise UsageError(
+            f"{unknown[0]} is not on this machine; cuesmith models list shows what is, and cuesmith models fetch "
+            "brings what is published"
+        )
+    wrong = {one.folder: str(error) for one in stored if (error := _fault(one)) is not None}
+    unread = [] if wanted else [str(fault) for fault in faults]
     if as_json:
-        answer_json({"models": [_stored(one) | {"fault": wrong.get(one.name)} for one in stored]})
+        answer_json(
+            {
+                "models": [_stored(one) | {"fault": wrong.get(one.folder)} for one in stored],
+                "problems": unread,
+            }
+        )
     else:
         for one in stored:
-            answer(f"{'wrong' if one.name in wrong else 'whole':<6} {one.name}  {one.revision[:19]}")
-    if wrong:
-        raise VerificationError("\n".join(wrong.values()))
+            answer(f"{'wrong' if one.folder in wrong else 'whole':<6} {one.name}  {one.revision[:19]}")
+        if not stored and not unread:
+            remark(f"no models are in {shelf.root()}")
+    if wrong or unread:
+        raise VerificationError("\n".join([*wrong.values(), *unread]))
 
 
 def _fault(stored: shelf.Stored) -> CuesmithError | None:

@@ -19,7 +19,7 @@ from huggingface_hub.errors import OfflineModeIsEnabled
 from pipeline.errors import CuesmithError, MachineError, UsageError
 from pipeline.generators.audiocraft import conversion, mert, multiband, shelf
 from pipeline.generators.audiocraft.bands import FILE
-from pipeline.generators.audiocraft.models import BY_ID, HELPERS, MBD, MERT, PUBLISHED, names
+from pipeline.generators.audiocraft.models import BY_ID, HELPERS, MBD, MERT, PUBLISHED, full_id, names
 
 HELPER_FILES = (
     "config.json",
@@ -40,7 +40,7 @@ def fetch(name: str, tell: Tell) -> list[shelf.Stored]:
     ``tell`` hears one line a step. Raises `UsageError` for a name that is not published, `MachineError` where the
     network or the disk fails; what was downloaded so far is kept, and the next call goes on from there.
     """
-    name = name if name in HELPERS or "/" in name else f"facebook/{name}"
+    name = full_id(name)
     if name == MBD:
         return [_fetch_bands(tell)]
     if name in HELPERS:

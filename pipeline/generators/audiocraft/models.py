@@ -170,6 +170,15 @@ HELPERS = {
 """Models that checkpoints lean on, by the name that their configuration uses: repository and commit."""
 
 
+def full_id(name: str) -> str:
+    """``name`` as the model store knows it: ``facebook/`` may be left out.
+
+    >>> full_id("musicgen-small"), full_id("local/ours"), full_id("t5-base")
+    ('facebook/musicgen-small', 'local/ours', 't5-base')
+    """
+    return name if name in HELPERS or "/" in name else f"facebook/{name}"
+
+
 def names(models: Iterable[Model]) -> str:
     """Ids as a person reads them in a sentence."""
     return ", ".join(model.id for model in models)

@@ -106,10 +106,15 @@ def require(name: str, revision: str) -> Stored:
     return found
 
 
-def all_stored() -> Iterator[Stored]:
-    """Every checkpoint in the store, by name."""
+def all_stored() -> tuple[list[Stored], list[MachineError]]:
+    """Every checkpoint in the store, by name, and why others cannot be read."""
+    stored, faults = [], []
     for path in sorted(root().glob("*/*/model.json")):
-        yield _read(path.parent)
+        try:
+            stored.append(_read(path.parent))
+        except MachineError as error:
+            faults.append(error)
+    return stored, faults
 
 
 def verify(stored: Stored, unused: Collection[str] = ()) -> None:
@@ -208,16 +213,28 @@ def put_json(path: Path, value: Any) -> None:
 
 
 def _read(folder: Path) -> Stored:
-    record = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-    if record.get("schema") != SCHEMA:
-        raise MachineError(
-            f"{folder}: written by another release of Cuesmith ({record.get('schema')}); remove it and fetch again"
+    try:
+        record = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+        if record["schema"] != SCHEMA:
+            raise MachineError(
+                f"{folder}: written by another release of Cuesmith ({record['schema']}); remove it and fetch again"
+            )
+        described = record["model"]
+        model = None if described is None else Model(**{**described, "hears": frozenset(described["hears"])})
+        return Stored(
+            folder,
+            model,
+            record["name"],
+            record["revision"],
+            record["files"],
+            record["sources"],
+            record["size"],
         )
-    described = record["model"]
-    model = None if described is None else Model(**{**described, "hears": frozenset(described["hears"])})
-    return Stored(
-        folder, model, record["name"], record["revision"], record["files"], record["sources"], record["size"]
-    )
+    except (ValueError, LookupError, TypeError) as error:
+        raise MachineError(
+            f"{folder / 'model.json'}: no record of a model that can be read; remove {folder}, then fetch the model "
+            "again, or build again from its own folder"
+        ) from error
 
 
 def _folder(name: str) -> str:

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from flows.cli.app import app
 from pipeline.errors import MachineError, UsageError
-from pipeline.generators.audiocraft import shelf
+from pipeline.generators.audiocraft import conversion, shelf
 from pipeline.generators.audiocraft.fetching import fetch
 from pipeline.generators.audiocraft.loading import load
 from pipeline.generators.audiocraft.models import BY_ID, HELPERS, MBD, MERT
@@ -164,6 +164,41 @@ def test_models_verify_finds_a_changed_file(hub: FakeHub) -> None:
     assert done.exit_code == 5
     assert "the file changed" in done.output
     assert _cli("models", "verify", "facebook/nothing").exit_code == 2
+
+
+def test_models_verify_knows_short_names_and_tells_of_an_empty_store(hub: FakeHub) -> None:
+    nothing = _cli("models", "verify")
+    assert (nothing.exit_code, nothing.stdout) == (0, "")
+    assert "no models are in" in nothing.stderr
+    fetch(MODEL, lambda line: None)
+    assert _cli("models", "verify", MODEL.removeprefix("facebook/")).stdout.startswith(f"whole  {MODEL}")
+
+
+def test_of_two_revisions_of_a_checkpoint_each_is_listed_and_verified_by_itself(
+    own_store: Path, tmp_path: Path
+) -> None:
+    for seed in (1, 2):
+        folder = write_checkpoint(tmp_path / str(seed), "music-lut", seed=seed)
+        last = conversion.convert(folder, "local/ours", None, None)
+    (last.folder / "lm.json").write_text("{}")
+    lines = _cli("models", "verify").stdout.splitlines()
+    assert sorted(line.split()[0] for line in lines) == ["whole", "wrong"]
+    rows = json.loads(_cli("models", "list", "--json").stdout)["models"]
+    assert len({row["revision"] for row in rows if row["id"] == "local/ours"}) == 2
+
+
+def test_a_model_whose_record_is_broken_is_told_beside_the_others(hub: FakeHub, tmp_path: Path) -> None:
+    [stored, helper] = fetch(MODEL, lambda line: None)
+    (stored.folder / "model.json").write_text("{")
+    listed = _cli("models", "list")
+    assert listed.exit_code == 0
+    assert "no record of a model that can be read; remove" in listed.stderr
+    verified = _cli("models", "verify")
+    assert verified.exit_code == 5
+    assert f"whole  {helper.name}" in verified.stdout
+    lines = json.loads(_cli("doctor", "--outputs", str(tmp_path), "--json").stdout)["lines"]
+    [broken] = [line for line in lines if line["found"] == "one cannot be read"]
+    assert str(stored.folder) in broken["fix"]
 
 
 def test_doctor_says_one_line_each_with_the_fix(hub: FakeHub, tmp_path: Path) -> None:

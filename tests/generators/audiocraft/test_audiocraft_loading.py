@@ -341,11 +341,27 @@ def test_a_model_is_loaded_once_a_worker(
 
 def test_the_store_says_what_lies_in_it(checkpoint: Folder, own_store: Path) -> None:
     stored = conversion.convert(checkpoint("music"), "local/music", None, None)
-    assert list(shelf.all_stored()) == [stored]
+    assert shelf.all_stored() == ([stored], [])
     assert stored.files["lm.safetensors"] == shelf.sha256_of(stored.folder / "lm.safetensors")
     assert stored.sources["state_dict.bin"] == shelf.sha256_of(checkpoint("music") / "state_dict.bin")
     assert stored.revision == f"sha256:{stored.checkpoint_sha256}"
     assert not list(stored.folder.rglob("*.bin"))
+
+
+@pytest.mark.parametrize(
+    "written", ["", "{", "[]", '{"schema": "cuesmith.model/1"}', '{"schema": "cuesmith.model/9"}']
+)
+def test_a_record_that_cannot_be_read_hides_no_other_model(
+    written: str, checkpoint: Folder, own_store: Path
+) -> None:
+    stored = conversion.convert(checkpoint("music"), "local/music", None, None)
+    broken = conversion.convert(checkpoint("sfx"), "local/sfx", None, None)
+    (broken.folder / "model.json").write_text(written)
+    found, faults = shelf.all_stored()
+    assert found == [stored]
+    assert [str(broken.folder) in str(fault) for fault in faults] == [True]
+    with pytest.raises(MachineError, match="remove"):
+        shelf.require(broken.name, broken.revision)
 
 
 def test_a_folder_is_known_by_its_content_wherever_it_lies(
