@@ -133,6 +133,13 @@ def test_variations_differ():
     assert not np.array_equal(mono("footstep on wood", 0.5, seed=1), mono("footstep on wood", 0.5, seed=2))
 
 
+@pytest.mark.parametrize("seconds", [0.8, 14.0])
+def test_music_prompts_that_no_table_knows_all_differ(seconds):
+    prompts = ("flurb", "b", "glorp", "風", "épée", "le vent", "бой", "chair", "table", "x1")
+    takes = {make(prompt, seconds, kind="music").clip.samples.tobytes() for prompt in prompts}
+    assert len(takes) == len(prompts)
+
+
 def test_notes_are_json_and_say_what_was_heard():
     music = make("sad slow piano", 4.0, kind="music", loop=True).notes
     assert music["mode"] == "minor"

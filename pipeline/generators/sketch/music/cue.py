@@ -26,7 +26,7 @@ def cue(
 ) -> tuple[Mix, Mapping[str, Any]]:
     """Stereo samples [2, n] and what was heard in the prompt."""
     reading = read_music(prompt, seconds, loop)
-    writing, playing = generator(seed, 1), generator(seed, 2)
+    writing, playing = generator(seed, 1, reading.fingerprint), generator(seed, 2)
     timing = _timing(reading, seconds, bpm, loop)
     score = stinger(reading, timing, writing) if reading.stinger else arrange(reading, timing, loop, writing)
     audio = master(mix(score, timing, loop, Room(reading.space, _WET), playing), reading.energy, loop)
