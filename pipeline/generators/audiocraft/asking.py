@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from pipeline.errors import MachineError
@@ -11,6 +12,7 @@ from pipeline.generators.audiocraft.local import is_path, read_folder
 from pipeline.generators.audiocraft.models import (
     BY_ID,
     DEFAULTS,
+    FRAMES_A_SECOND,
     LICENSE,
     PUBLISHED,
     Input,
@@ -219,10 +221,14 @@ def _style(asset: AssetSpec) -> dict[str, Scalar]:
 
 
 def _prompt_seconds(asset: AssetSpec, model: Model) -> float:
-    """How much of the end of ``continue_from`` is heard: a third of the window, or what the window has left."""
-    third = model.window_s / 3
-    left = model.window_s - _seconds(asset, model)
-    return round(third if left < LEAST_PROMPT_S else min(third, left), 6)
+    """How much of the end of ``continue_from`` is heard: a third of the window, or what the window has left.
+
+    Whole frames, as the model counts them, so that with those to be made they never are more than the window.
+    """
+    window = int(model.window_s * FRAMES_A_SECOND)
+    third, left = window // 3, window - math.ceil(_seconds(asset, model) * FRAMES_A_SECOND - 1e-6)
+    frames = third if left < LEAST_PROMPT_S * FRAMES_A_SECOND else min(third, left)
+    return frames / FRAMES_A_SECOND
 
 
 def _spans(asset: AssetSpec, model: Model) -> float:

@@ -175,7 +175,10 @@ class Take:
             return torch.zeros((generator.lm.num_codebooks, 0), dtype=torch.long, device=generator.device)
         samples = codec.waveform(audio[sha256], generator.sample_rate, generator.audio_channels)
         span = round(float(self.recipe.settings["prompt_s"] or 0) * generator.sample_rate)
-        return codec.encode(self._loaded, self._long_enough(samples, "continue_from")[:, -span:])
+        heard = self._long_enough(samples, "continue_from")[:, -span:]
+        # Of a part of a frame the codec makes a whole one, with silence after the file's end.
+        part = heard.shape[1] % int(generator.sample_rate / generator.frame_rate)
+        return codec.encode(self._loaded, heard[:, part:])
 
 
 def _place(seed: int, room: int) -> int:

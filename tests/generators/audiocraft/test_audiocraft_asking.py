@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import subprocess
 import sys
@@ -9,11 +10,22 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 from specs import an_asset
 
 from pipeline.generators import Engine, find_engine
 from pipeline.generators.audiocraft import ENGINE
-from pipeline.generators.audiocraft.models import BY_ID, HELPERS, MBD, PUBLISHED, UNPINNED, Model
+from pipeline.generators.audiocraft.models import (
+    BY_ID,
+    FRAMES_A_SECOND,
+    HELPERS,
+    MBD,
+    PUBLISHED,
+    UNPINNED,
+    Model,
+)
+from pipeline.generators.audiocraft.windows import windows
 from pipeline.manifest.spec import AssetSpec, AudioInput, Hearing, MasteringSpec, Sampling
 
 FILE = AudioInput("tune.wav", "/somewhere/tune.wav", "ab" * 32)
@@ -32,6 +44,34 @@ def _asked(**changes: Any) -> AssetSpec:
 
 def _problems(**changes: Any) -> list[str]:
     return [f"{p.field}: {p.what}; {p.remedy}" for p in ENGINE.ask(_asked(**changes)).problems]
+
+
+@given(
+    st.sampled_from(["musicgen-small", "audiogen-medium"]),
+    st.integers(1, 45_000).map(lambda milliseconds: milliseconds / 1000),
+    st.booleans(),
+    st.booleans(),
+)
+@example("musicgen-small", 25.01, False, False)
+@example("audiogen-medium", 6.666, False, False)
+@settings(deadline=None)
+def test_what_is_carried_on_and_what_is_made_fill_whole_frames_of_the_window(
+    model: str, seconds: float, loop: bool, extend: bool
+) -> None:
+    kind = "sfx" if model.startswith("audiogen") else "music"
+    changes = {"model": model, "kind": kind, "duration_s": seconds, "loop": loop, "extend": extend}
+    ask = ENGINE.ask(_asked(continue_from=FILE, **changes))
+    heard, stride = float(ask.settings["prompt_s"] or 0) * FRAMES_A_SECOND, ask.settings.get("stride_s")
+    frames, window = (
+        math.ceil(ask.seconds * FRAMES_A_SECOND - 1e-6),
+        int(BY_ID[f"facebook/{model}"].window_s * FRAMES_A_SECOND),
+    )
+    assert heard == pytest.approx(round(heard))
+    if not ask.problems:
+        passes = windows(
+            round(heard) + frames, round(heard), window, stride and int(float(stride) * FRAMES_A_SECOND)
+        )
+        assert all(one.length <= window for one in passes)
 
 
 def test_the_engine_is_found_by_its_name() -> None:

@@ -175,6 +175,19 @@ def test_beyond_the_window_passes_follow_audiocrafts_own(
     assert torch.equal(made, expected[0])
 
 
+@pytest.mark.parametrize("length", [RATE, RATE - 100, 12_345])
+def test_what_is_carried_on_is_the_whole_frames_at_the_files_end(
+    length: int, loaded: Load, recipe: Make
+) -> None:
+    tune = Clip(TUNE.samples[:, :length], RATE)
+    asked = recipe("music", "calm", 0.5, prompt_s=1.0, conditioning={"continue_from": "tune"})
+    take = Take(asked, loaded("music"), {"tune": tune}, {})
+    frames = length * 50 // RATE
+    whole = torch.from_numpy(tune.samples[:, length - frames * RATE // 50 :])
+    assert torch.equal(take.prompt, codec.encode(loaded("music"), whole))
+    assert take.prompt_frames == frames
+
+
 def test_one_recipes_conditions_are_made_once_for_all_its_variations(loaded: Load, recipe: Make) -> None:
     conditions: dict[Any, Any] = {}
     for seed in range(3):
