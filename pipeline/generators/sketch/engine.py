@@ -13,7 +13,8 @@ from pipeline.generators.protocol import Ask, Generator, ModelInfo
 from pipeline.manifest.spec import AssetSpec
 from pipeline.recipe import Recipe, Scalar
 
-VERSION = "1"
+VERSION = "2"
+"""Rises when the same recipe would give other samples."""
 SAMPLE_RATE_HZ = 48_000
 
 _REAL_TIME = {"music": 50.0, "sfx": 70.0}
