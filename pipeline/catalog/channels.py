@@ -63,7 +63,10 @@ class Channels:
 
     def names(self) -> list[str]:
         """Every channel that was ever pointed anywhere, sorted."""
-        return sorted(name.removesuffix(".json") for name in self._backend.names("channels"))
+        found = (
+            name.removesuffix(".json") for name in self._backend.names("channels") if name.endswith(".json")
+        )
+        return sorted(name for name in found if _NAME.fullmatch(name))
 
     def read(self, name: str) -> Channel | None:
         """The channel called ``name``; None when it was never pointed anywhere. Raises `FormatError`."""
@@ -76,7 +79,11 @@ class Channels:
             raise FormatError(f"{key}: not a channel: {error}; restore it from a backup") from error
         if not isinstance(value, dict):
             raise FormatError(f"{key}: not a channel: it holds no JSON object; restore it from a backup")
-        return bring_up(value, CHANNEL_SCHEMA, key)  # type: ignore[return-value]
+        channel = bring_up(value, CHANNEL_SCHEMA, key)
+        for field in ("version", "history"):
+            if field not in channel:
+                raise FormatError(f"{key}: not a channel: {field!r} is missing; restore it from a backup")
+        return channel  # type: ignore[return-value]
 
     def held(self) -> AbstractContextManager[None]:
         """The lock under which pointers are written and versions published."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from pipeline.catalog.naming import name_of_files
 from pipeline.catalog.standing import name_of
 from pipeline.catalog.version import Version
 from pipeline.plan import recipe_reasons, say, spec_reasons
@@ -119,9 +120,8 @@ def _reasons(before: MasterRow, after: MasterRow, records: Records, rejected: Se
             yield f"{word} changed: {_label(before.get(key))} -> {_label(after.get(key))}"
     if _signer(before) != _signer(after):
         yield f"signed by: {say(_signer(before))} -> {say(_signer(after))}"
-    if before["status"] != after["status"]:
-        why = f" ({after['reason']})" if "reason" in after else ""
-        yield f"status changed: {before['status']} -> {after['status']}{why}"
+    yield from _status_reasons(before, after)
+    yield from _file_reasons(before, after)
     yield from _waiting_reasons(before, after)
 
 
@@ -164,6 +164,24 @@ def _take_reasons(before: MasterRow, after: MasterRow, records: Records, rejecte
     if not told and before["take"] not in rejected:
         told = ["seed changed"]
     yield from told
+
+
+def _status_reasons(before: MasterRow, after: MasterRow) -> Iterator[str]:
+    reason = after.get("reason")
+    if before["status"] != after["status"]:
+        yield f"status changed: {before['status']} -> {after['status']}" + (f" ({reason})" if reason else "")
+    elif before.get("reason") != reason:
+        yield f"{after['status']} for another reason: {reason}"
+
+
+def _file_reasons(before: MasterRow, after: MasterRow) -> Iterator[str]:
+    old, new = name_of_files(before["files"]), name_of_files(after["files"])
+    if old != new:
+        yield f"files renamed: {old} -> {new}"
+        return
+    kept = before["master"] == after["master"] and _signer(before) == _signer(after)
+    if kept and before["files"] != after["files"]:
+        yield "signed again"
 
 
 def _waiting_reasons(before: MasterRow, after: MasterRow) -> Iterator[str]:

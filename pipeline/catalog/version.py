@@ -67,16 +67,21 @@ class Version:
             raise FormatError(f"{place}: not a catalog: {error}; restore it from a backup") from error
         if not isinstance(value, dict):
             raise FormatError(f"{place}: not a catalog: it holds no JSON object; restore it from a backup")
-        value = bring_up(value, CATALOG_SCHEMA, place)
-        return cls(
-            number=value["version"],
-            parent=value["parent"],
-            project=value["project"],
-            created=value["created"],
-            run=value["run"],
-            manifest=value["manifest"],
-            masters=tuple(value["masters"]),
-        )
+        try:
+            value = bring_up(value, CATALOG_SCHEMA, place)
+            return cls(
+                number=value["version"],
+                parent=value["parent"],
+                project=value["project"],
+                created=value["created"],
+                run=value["run"],
+                manifest=value["manifest"],
+                masters=tuple(value["masters"]),
+            )
+        except KeyError as error:
+            raise FormatError(
+                f"{place}: not a catalog: {error} is missing; restore it from a backup"
+            ) from error
 
 
 def _same(one: MasterRow, other: MasterRow) -> bool:

@@ -234,6 +234,20 @@ def test_a_channel_of_a_newer_release_is_refused(built: QuickProject) -> None:
         built.catalog.latest()
 
 
+@pytest.mark.parametrize(
+    "name", [".DS_Store", "latest (1).json", "latest.json.sync-conflict", "Release.json"]
+)
+def test_a_stray_file_beside_the_channels_is_no_channel(built: QuickProject, name: str) -> None:
+    (built.outputs / "channels" / name).write_text("{}")
+    assert built.catalog.channels.names() == ["latest"]
+
+
+def test_a_channel_that_lacks_its_version_is_told_with_its_place(built: QuickProject) -> None:
+    (built.outputs / "channels" / "latest.json").write_text('{"schema": "cuesmith.channel/1", "history": []}')
+    with pytest.raises(FormatError, match=r"channels/latest.json: not a channel: 'version' is missing"):
+        built.catalog.latest()
+
+
 def test_a_torn_channel_is_told_with_its_place(built: QuickProject) -> None:
     (built.outputs / "channels" / "latest.json").write_text('{"schema"')
     with pytest.raises(FormatError, match=r"channels/latest.json: not a channel"):

@@ -92,6 +92,34 @@ def test_a_status_is_told_with_its_reason(project: QuickProject) -> None:
     assert reason.startswith("status changed: current -> stale (the toy was told to fail")
 
 
+def test_another_reason_for_the_same_status_is_told(project: QuickProject) -> None:
+    project.build()
+    project.write(ONE + TWO.replace("second", "now fail") + THREE)
+    project.build()
+    project.write(ONE + TWO.replace("second", "now break") + THREE)
+    project.build()
+    [(_, reason)] = [told(project, 2, 3)["a/two_1"]]
+    assert reason.startswith("stale for another reason: engine toy broke")
+
+
+def test_renamed_files_are_told(project: QuickProject) -> None:
+    project.build()
+    project.write(ONE + TWO.replace("0.4s", '0.4s, naming: "{id}-take{variation}"') + THREE)
+    project.build()
+    assert told(project) == {"a/two_1": ("changed", "files renamed: a/two_01 -> a/two-take01")}
+    assert not between(project, 1, 2)["a/two_1"].audible
+
+
+def test_files_that_were_signed_again_by_the_same_signer_are_told(project: QuickProject) -> None:
+    project.build()
+    row: Any = project.row("a/two")
+    told = {"signed_by": "Studio", "reason": None, "unsigned": row["files"]}
+    files = {path: {**item, "sha256": "0" * 64} for path, item in row["files"].items()}
+    change = compare({**row, "credentials": told}, {**row, "files": files, "credentials": told}, {})
+    assert change is not None
+    assert change.reasons == ("signed again",)
+
+
 def test_without_records_the_rows_still_tell(project: QuickProject) -> None:
     project.build()
     project.write(ONE + TWO.replace("second", "other") + THREE)

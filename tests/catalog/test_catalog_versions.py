@@ -80,6 +80,8 @@ def test_an_approved_master_of_the_first_schema_still_lends_its_gain(built: Quic
         ("[]", "it holds no JSON object"),
         ('{"schema": "cuesmith.take/1"}', "holds cuesmith.take, not cuesmith.catalog"),
         ('{"masters": []}', "names no cuesmith format"),
+        ('{"schema": "cuesmith.catalog/2", "version": 1}', "not a catalog: 'parent' is missing"),
+        ('{"schema": "cuesmith.catalog/1", "version": 1}', "not a catalog: 'masters' is missing"),
     ],
 )
 def test_what_is_no_version_is_refused_with_its_place(built: QuickProject, text: str, said: str) -> None:
