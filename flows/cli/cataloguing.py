@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -66,7 +66,7 @@ def show(
     variation: Annotated[int | None, typer.Option("--variation", help="Only this variation.")] = None,
     version: Annotated[int | None, typer.Option("--version", help="Default: the latest.")] = None,
     tag: Annotated[list[str] | None, typer.Option("--tag", help="With this tag; may be given again.")] = None,
-    kind: Annotated[str | None, typer.Option("--kind", help="music or sfx.")] = None,
+    kind: Annotated[Literal["music", "sfx"] | None, typer.Option("--kind", help="Only these.")] = None,
     state: Annotated[
         list[str] | None, typer.Option("--state", help=f"{', '.join(STATES)}; may be given again.")
     ] = None,
@@ -84,9 +84,10 @@ def show(
     reviews = Reviews(catalog.store).state()
     chosen = Filter(asset, variation, tuple(tag or ()), kind, tuple(state or ()), model)
     rows = chosen.select(shown.masters, reviews)
-    if not rows and chosen == Filter(asset, variation):
+    if not rows and asset is not None and chosen == Filter(asset, variation):
+        what = repr(asset) if variation is None else f"{asset!r} variation {variation}"
         raise UsageError(
-            f"version {shown.number} has no master that matches {asset!r}; `cuesmith catalog show` lists all"
+            f"version {shown.number} has no master that matches {what}; `cuesmith catalog show` lists all"
         )
     if as_json or provenance:
         masters: list[Any] = (
@@ -121,17 +122,12 @@ def history(
             {"history": [step.to_json() for step in steps], "reviews": [asdict(one) for one in heard]}
         )
         return
-    told = [(step.created, f"version {step.version:<5} {step.change}") for step in steps]
-    told += [
-        (
-            event.at,
-            f"{event.action:<13} {event.asset}_{event.variation:02d} by {event.by}: {event.comment}".rstrip(
-                ": "
-            ),
-        )
-        for event in heard
+    told = [
+        (datetime.fromisoformat(step.created), step.created, f"version {step.version:<5} {step.change}")
+        for step in steps
     ]
-    for at, line in sorted(told, key=lambda item: datetime.fromisoformat(item[0])):
+    told += [(event.moment, event.at, f"{event.action:<13} {event}") for event in heard]
+    for _, at, line in sorted(told, key=lambda item: item[0]):
         answer(f"{at}  {line}")
 
 

@@ -146,5 +146,4 @@ def _json(event: ReviewEvent) -> dict[str, object]:
 
 
 def _line(event: ReviewEvent) -> str:
-    said = f": {event.comment}" if event.comment else ""
-    return f"{event.at}  {event.action:<8} {event.asset}_{event.variation:02d} by {event.by}{said}"
+    return f"{event.at}  {event.action:<8} {event}"

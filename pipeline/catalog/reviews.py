@@ -47,6 +47,11 @@ class ReviewEvent:
         """The event's identity, from all that it says: the same event, brought twice, is one."""
         return digest(asdict(self))
 
+    def __str__(self) -> str:
+        """Of which master, by whom, and the comment, whose further lines are set in."""
+        comment = self.comment.replace("\n", "\n    ")
+        return f"{self.asset}_{self.variation:02d} by {self.by}" + (f": {comment}" if comment else "")
+
 
 @dataclass(frozen=True)
 class ReviewState:
@@ -76,8 +81,8 @@ class Reviews:
     def add_new(self, events: Iterable[ReviewEvent]) -> list[ReviewEvent]:
         """Append those that are not there yet, in their order; returns them. Nothing is added twice."""
         with self._backend.lock("reviews", _IMPORT_SECONDS):
-            seen = {event.id for event in self.events()}
-            added = [event for event in dict.fromkeys(events) if event.id not in seen]
+            known = set(self.events())
+            added = [event for event in dict.fromkeys(events) if event not in known]
             for event in added:
                 self.add(event)
         return added

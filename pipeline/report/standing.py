@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TypedDict
 
-from pipeline.catalog import ReviewEvent, ReviewState, Version
+from pipeline.catalog import ReviewEvent, Version, fold
+from pipeline.provenance import MasterRow
 
 EventJson = tuple[int, str, str, str, str, str]
-"""Row, what was heard (``master``, ``take`` mastered otherwise, or an ``earlier`` take), action, who, when, comment."""
+"""Row, what was heard, action, who, when, comment. Heard was the ``master``, the ``candidate`` that waits beside it,
+the ``take`` mastered otherwise, or an ``earlier`` take."""
 
 
 class Standing(TypedDict):
@@ -22,9 +24,9 @@ class Standing(TypedDict):
     events: list[EventJson]
 
 
-def standing_of(version: Version, state: ReviewState, events: Sequence[ReviewEvent]) -> Standing:
-    """What ``state`` says of each row of ``version``, with the events that concern its variations."""
-    rows = list(enumerate(version.masters))
+def standing_of(version: Version, events: Sequence[ReviewEvent]) -> Standing:
+    """What ``events`` add up to for each row of ``version``, and those that concern its variations."""
+    state, rows = fold(events), list(enumerate(version.masters))
     return Standing(
         count=len(events),
         approved=[i for i, row in rows if row["master"] in state.approved],
@@ -40,8 +42,14 @@ def _events(version: Version, events: Iterable[ReviewEvent]) -> Iterable[EventJs
         index = places.get((event.asset, event.variation))
         if index is None:
             continue
-        row = version.masters[index]
-        heard = (
-            "master" if event.master == row["master"] else "take" if event.take == row["take"] else "earlier"
-        )
+        heard = _heard(version.masters[index], event)
         yield (index, heard, event.action, event.by, event.at, event.comment)
+
+
+def _heard(row: MasterRow, event: ReviewEvent) -> str:
+    waiting = row.get("waiting")
+    if event.master == row["master"]:
+        return "master"
+    if waiting is not None and event.master == waiting["master"]:
+        return "candidate"
+    return "take" if event.take == row["take"] else "earlier"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.catalog import Catalog, Quarantine, Reviews, Version, read_quarantine
+from pipeline.catalog import Catalog, Quarantine, Reviews, Version, fold, read_quarantine
 from pipeline.errors import UsageError
 from pipeline.provenance import MASTER_SCHEMA, MasterRecord, MasterRow
 from pipeline.report import charts
@@ -18,7 +18,7 @@ from pipeline.report.history import History, read_history, removed
 from pipeline.report.media import CACHE, prepare_media, script, sidecar_key
 from pipeline.report.page import render
 from pipeline.report.standing import standing_of
-from pipeline.store import Missing, ObjectRef, Store
+from pipeline.store import Missing, ObjectRef, Store, told
 
 SCHEMA = "cuesmith.report/1"
 DETAILS_IN_A_FILE = 100
@@ -55,11 +55,14 @@ def write_report(
     The latest version's report also plays what is quarantined now; before anything is published it is a report
     of that alone, as version 0. It lies in the store's ``reports/`` and links to the store's objects; with
     ``folder`` it lies there with copies of all that it plays and can be sent away. Raises `UsageError` where
-    there is neither a version nor anything quarantined, and the store's errors.
+    there is neither a version nor anything quarantined, or where a version is compared with itself, and the
+    store's errors.
     """
     began = time.monotonic()
     catalog = Catalog(store)
     version, held = _reported(catalog, number)
+    if against == version.number:
+        raise UsageError(f"version {against} cannot be compared with itself; name another with --against")
     history = read_history(catalog, version, against)
     beside = history.with_current(version)
     wanted = {row["master"] for row in (*version.masters, *held)}
@@ -91,7 +94,7 @@ def write_report(
 def _reported(catalog: Catalog, number: int | None) -> tuple[Version, tuple[MasterRow, ...]]:
     """The version to report and what is quarantined beside it: that is the present, so only the latest shows it."""
     latest = catalog.latest()
-    version = catalog.read(number) if number else latest
+    version = latest if number is None else catalog.read(number)
     found: Quarantine | None = read_quarantine(catalog.store)
     held = found.masters if found else ()
     if version is None and found is not None and held:
@@ -109,7 +112,6 @@ class _Shipment:
         self._version = version
         self._folder = folder
         self._home = f"reports/{version.number:06d}"
-        # A page on an object store cannot link to what its readers may not list; it carries copies as well.
         self.root = _UP if folder is None else ""
 
     def locate(self, ref: ObjectRef) -> str:
@@ -151,8 +153,9 @@ class _Shipment:
 
 
 def _write(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
+    with told("write", str(path)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
 
 
 def _page(
@@ -165,18 +168,17 @@ def _page(
     whole: set[str],
     shipment: _Shipment,
 ) -> bytes:
-    reviews = Reviews(store)
-    events = reviews.events()
-    state = reviews.state()
+    events = Reviews(store).events()
+    approved = fold(events).approved
     models = Models()
     masters = [
-        entry(row, records.get(row["master"]), models, history, state.approved, shipment.locate)
+        entry(row, records.get(row["master"]), models, history, approved, shipment.locate)
         | {"thumb": thumbs.get(row["pcm_sha256"], ""), "whole": row["pcm_sha256"] in whole}
         for row in version.masters
     ]
     beside = history.with_current(version)
     masters += [
-        entry(row, records.get(row["master"]), models, beside, state.approved, shipment.locate)
+        entry(row, records.get(row["master"]), models, beside, approved, shipment.locate)
         | {"thumb": thumbs.get(row["pcm_sha256"], ""), "whole": row["pcm_sha256"] in whole}
         | quarantined(records.get(row["master"]))
         for row in held
@@ -201,7 +203,7 @@ def _page(
         "details": DETAILS_IN_A_FILE,
         "models": models.listed,
         "masters": masters,
-        "standing": standing_of(version, state, events),
+        "standing": standing_of(version, events),
     }
     facts = head | {
         "assets": len({row["asset"] for row in version.masters}),

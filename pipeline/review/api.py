@@ -43,8 +43,7 @@ class Desk:
 
     def standing(self, number: int) -> Standing:
         """Where every master of version ``number`` stands now."""
-        version = self._version(number)
-        return standing_of(version, self._reviews.state(), self._reviews.events())
+        return standing_of(self._version(number), self._reviews.events())
 
     def take(self, body: bytes) -> Standing:
         """Append the decisions of ``body``, a ``cuesmith.decisions/1``; all are checked before any is written."""

@@ -5,17 +5,21 @@ from __future__ import annotations
 from pipeline.catalog import Filter, ReviewAction, ReviewEvent, ReviewState, Version
 from pipeline.errors import UsageError
 from pipeline.provenance import MasterRow
+from pipeline.review.texts import comment_fault, name_fault
 
 
 def event_on(row: MasterRow, action: ReviewAction, *, by: str, at: str, comment: str = "") -> ReviewEvent:
     """The event of one decision on the master of ``row``, or of what waits beside one.
 
-    Raises `UsageError` for a comment without text and for a decision without a name.
+    Raises `UsageError` for a comment without text, for a decision without a name, and where either cannot be kept.
     """
     if action == "comment" and not comment.strip():
         raise UsageError('a comment needs a text: -m "..."')
     if not by.strip():
         raise UsageError("a review needs the name of who decides: --by NAME")
+    for option, fault in (("--by", name_fault(by)), ("-m", comment_fault(comment))):
+        if fault is not None:
+            raise UsageError(f"{option}: {fault}")
     return ReviewEvent(at, by, action, row["asset"], row["variation"], row["take"], row["master"], comment)
 
 

@@ -24,7 +24,7 @@ def refusal(method: str, headers: Mapping[str, str], hosts: frozenset[str], toke
     """Why a request is refused; None when it may pass. ``headers`` has lower-case names."""
     host = headers.get("host", "")
     if host not in hosts:
-        return f"host {host!r} is not this server; open the link that cuesmith review serve printed"
+        return f"host {host!r} is not this server; open the link that `cuesmith review` printed"
     origin = headers.get("origin")
     if origin is not None and origin != f"http://{host}":
         return f"requests from {origin} are refused"
@@ -33,7 +33,7 @@ def refusal(method: str, headers: Mapping[str, str], hosts: frozenset[str], toke
     if site not in ("same-origin", "none") and not follows_a_link:
         return "requests from other sites are refused"
     if method not in ("GET", "HEAD") and not _same(headers.get("x-cuesmith-token", ""), token):
-        return "this page may only read; open the link that cuesmith review serve printed"
+        return "this page may only read; open the link that `cuesmith review` printed"
     return None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import secrets
 import socket
 
@@ -42,11 +43,15 @@ class ReviewServer:
 
 def _listen(port: int) -> socket.socket:
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    if os.name != "nt":
+        # The port of a server that ended a moment ago is free at once; on Windows this would share a port in use.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((_LOOPBACK, port))
-    except OSError as error:
+    except (OSError, OverflowError) as error:
         listener.close()
-        why = "another program uses it" if error.errno == errno.EADDRINUSE else str(error)
+        taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
+        why = "another program uses it" if taken else str(error)
         raise MachineError(f"port {port} cannot be taken: {why}; choose another with --port") from error
     # Whoever opens the link before the server runs waits instead of being refused.
     listener.listen()

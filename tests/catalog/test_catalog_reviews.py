@@ -84,6 +84,11 @@ def test_events_come_back_as_they_were_said(tmp_path: Path) -> None:
     assert len({one.id for one in reviews.events()}) == 2
 
 
+def test_a_comment_of_several_lines_is_told_set_in() -> None:
+    said = ReviewEvent("2026-01-01T00:00:00Z", "Ada", "comment", "a", 1, "t", "m", "too dark\nand too long")
+    assert str(said) == "a_01 by Ada: too dark\n    and too long"
+
+
 def test_bringing_events_again_adds_nothing(tmp_path: Path) -> None:
     reviews = Reviews(Store.open(tmp_path))
     said = [event("approve", 1), event("reject", 2), event("approve", 1)]

@@ -62,6 +62,15 @@ def test_show_narrows_by_tag_kind_state_and_model(project: QuickProject) -> None
     assert run(project, "catalog", "show", "--state", "pretty").exit_code == 2
 
 
+def test_show_says_what_it_did_not_find(project: QuickProject) -> None:
+    assert (
+        "no master that matches 'a/one' variation 9"
+        in run(project, "catalog", "show", "a/one", "--variation", "9").stderr
+    )
+    assert answer(project, "catalog", "show", "--variation", "9") == {"version": 1, "masters": []}
+    assert run(project, "catalog", "show", "--kind", "musci").exit_code == 2
+
+
 def test_show_tells_how_each_master_stands(project: QuickProject) -> None:
     project.say("approve", project.row("a/two"))
     line = next(
@@ -182,6 +191,15 @@ def test_a_review_of_nothing_is_a_wrong_input(project: QuickProject) -> None:
     assert run(project, "review", "approve", "a/two", "--waiting").exit_code == 2
     assert run(project, "review", "comment", "a/two").exit_code == 2
     assert Reviews(project.store).events() == ()
+
+
+def test_a_comment_that_cannot_be_kept_is_a_wrong_input(project: QuickProject) -> None:
+    done = run(project, "review", "comment", "a/two", "-m", "bad byte \udcff")
+    assert (done.exit_code, done.stderr) == (
+        2,
+        "error: -m: it holds the control character '\\udcff'; remove it\n",
+    )
+    assert run(project, "review", "approve", "a/two", "--by", "Ada\nBob").exit_code == 2
 
 
 def test_decisions_are_imported_once(project: QuickProject) -> None:

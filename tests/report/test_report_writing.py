@@ -15,11 +15,14 @@ import pytest
 import soundfile
 from hostile import PROMPTS
 from quick import QuickProject
+from toys import WITH_MUSIC
 
 from flows import reporting
 from flows.journal import Journal
 from pipeline.audio import Clip, read
-from pipeline.report import Report, write_report
+from pipeline.catalog import Reviews
+from pipeline.errors import MachineError, StoreError, UsageError
+from pipeline.report import Report, standing_of, write_report
 from pipeline.report.pictures import BANDS, envelope, png, spectrogram
 
 
@@ -90,6 +93,34 @@ def test_review_events_stand_beside_their_master(report: Report) -> None:
     assert ["earlier", "comment", "lead", "a bit dark"] in [
         [heard, action, by, comment] for _, heard, action, by, _, comment in data["standing"]["events"]
     ]
+
+
+def test_what_is_said_of_a_candidate_is_told_of_the_candidate(project: QuickProject) -> None:
+    project.say("approve", project.row("sfx/door"))
+    project.write(
+        project.manifest.read_text().partition("assets:\n")[2].replace("an iron door", "a tin door"),
+        WITH_MUSIC,
+    )
+    project.build()
+    row = project.row("sfx/door")
+    project.say("comment", row["waiting"], comment="better")  # type: ignore[arg-type]
+    events = standing_of(project.latest, Reviews(project.store).events())["events"]
+    assert [heard for _, heard, _, _, _, comment in events if comment == "better"] == ["candidate"]
+
+
+def test_a_version_is_not_compared_with_itself(project: QuickProject) -> None:
+    with pytest.raises(UsageError, match="cannot be compared with itself"):
+        write_report(project.store, 2, against=2)
+
+
+def test_version_0_is_not_taken_for_the_latest(project: QuickProject) -> None:
+    with pytest.raises(StoreError, match="no version 0"):
+        write_report(project.store, 0)
+
+
+def test_a_folder_that_cannot_be_written_is_told(project: QuickProject) -> None:
+    with pytest.raises(MachineError, match=r"cues\.yaml"):
+        write_report(project.store, folder=project.manifest)
 
 
 def test_only_the_pages_own_script_and_style_may_run(report: Report) -> None:

@@ -72,6 +72,10 @@ def test_every_fault_is_told_at_once_with_its_place(built: QuickProject) -> None
         "approve",
         {key: value for key, value in decision(built).items() if key != "comment"},
         decision(built, at="2026-02-01T00:00:00"),
+        decision(built, comment="half of an emoji: \ud83d"),
+        decision(built, comment="\x1b[2J"),
+        decision(built, comment="x" * 10_001),
+        decision(built, at="2999-01-01T00:00:00Z"),
     ]
     with pytest.raises(UsageError) as error:
         take_in(built, exported(*faulty))
@@ -87,6 +91,10 @@ def test_every_fault_is_told_at_once_with_its_place(built: QuickProject) -> None
         "decisions[5]: it is no JSON object",
         "decisions[6].comment: it is missing",
         "decisions[7].at: '2026-02-01T00:00:00' is not a moment",
+        "decisions[8].comment: it holds the control character '\\ud83d'",
+        "decisions[9].comment: it holds the control character '\\x1b'",
+        "decisions[10].comment: it has 10001 characters; 10000 are the most",
+        "decisions[11].at: 2999-01-01T00:00:00Z is still to come",
     ]
     assert len(lines) == len(wanted)
     assert [
@@ -100,6 +108,10 @@ def test_every_fault_is_told_at_once_with_its_place(built: QuickProject) -> None
         ({"version": True}, "version: True is not a catalog version"),
         ({"version": "1"}, "version: '1' is not a catalog version"),
         ({"reviewer": "  "}, "reviewer: who decided"),
+        ({"reviewer": 7}, "reviewer: who decided"),
+        ({"reviewer": "Ada\nBob"}, "reviewer: it holds the control character"),
+        ({"reviewer": "\udcff"}, "reviewer: it holds the control character"),
+        ({"reviewer": "A" * 201}, "reviewer: it has 201 characters"),
         ({"decisions": {}}, "decisions: it is not a list"),
         ({"mood": "good"}, "mood: there is no such field"),
         ({"version": 9}, "the catalog has no version 9"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -193,6 +195,28 @@ def test_a_port_that_is_taken_is_said(project: QuickProject) -> None:
     port = int(first.origin.rpartition(":")[2])
     with pytest.raises(MachineError, match="choose another with --port"):
         ReviewServer(project.store, port)
+
+
+@pytest.mark.parametrize("port", [-1, 65536])
+def test_a_port_that_there_is_not_is_said(project: QuickProject, port: int) -> None:
+    with pytest.raises(MachineError, match="choose another with --port"):
+        ReviewServer(project.store, port)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows frees a port at once")
+def test_the_port_of_a_server_that_ended_is_free_again(project: QuickProject) -> None:
+    first = ReviewServer(project.store)
+    thread = threading.Thread(target=first.run)
+    thread.start()
+    port = int(first.origin.rpartition(":")[2])
+    # The server closes first, so that its side of the connection lingers on the port.
+    with socket.create_connection(("127.0.0.1", port)) as line:
+        line.sendall(f"GET /nothing HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n".encode())
+        while line.recv(4096):
+            pass
+    first.stop()
+    thread.join(10)
+    ReviewServer(project.store, port)
 
 
 def test_an_empty_place_says_how_to_fill_it(tmp_path: Path) -> None:

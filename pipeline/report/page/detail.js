@@ -291,7 +291,7 @@ function note() {
   if (player.problem) return player.problem;
   if (player.loading) return "Loading…";
   if (player.active && player.loop && !player.exact) {
-    return "Streamed from disk: the wrap is not exact to the sample. Only marked loops are; cuesmith review serve plays all of them exactly.";
+    return "Streamed from disk: the wrap is not exact to the sample. Only marked loops are; `cuesmith review` plays all of them exactly.";
   }
   return "";
 }
