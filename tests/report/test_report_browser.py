@@ -23,6 +23,13 @@ from pipeline.review.server import ReviewServer
 pytestmark = pytest.mark.browser
 
 DETAIL = "#detail"
+SLOW_TO_WRITE = """
+const really = window.fetch;
+window.fetch = async (address, options) => {
+  if (options?.method === "POST") await new Promise((done) => setTimeout(done, 500));
+  return really(address, options);
+};
+"""
 
 
 @pytest.fixture
@@ -183,6 +190,122 @@ def test_a_decision_by_key_is_kept_over_a_reload_and_exported(
     assert event.master == project.row("sfx/door")["master"]
 
 
+def test_two_tabs_of_a_report_lose_none_of_their_decisions(
+    page: Page, context: BrowserContext, report: Report
+) -> None:
+    other = _open(context.new_page(), report)
+    page.bring_to_front()
+    _choose(_open(page, report), "sfx/door")
+    page.keyboard.press("a")
+    _name(page, "Ada")
+    expect(page.locator("#export")).to_have_text("Export 1 decision")
+    other.bring_to_front()
+    _choose(other, "sfx/long")
+    other.keyboard.press("r")
+    _name(other, "Ada")
+    expect(other.locator("#export")).to_have_text("Export 2 decisions")
+    other.reload()
+    expect(other.locator("#export")).to_have_text("Export 2 decisions")
+
+
+def test_a_file_speaks_for_the_person_who_decided(page: Page, report: Report, tmp_path: Path) -> None:
+    _choose(_open(page, report), "sfx/door")
+    page.keyboard.press("a")
+    _name(page, "Ada")
+    page.click("#reviewer")
+    _name(page, "Łukasz Ż")
+    _choose(page, "sfx/long")
+    page.keyboard.press("r")
+    for whose, asset in (("Łukasz Ż", "sfx/long"), ("Ada", "sfx/door")):
+        expect(page.locator("#export")).to_have_text(f"Export 1 decision of {whose}")
+        with page.expect_download() as download:
+            page.click("#export")
+        assert download.value.suggested_filename == f"decisions-toys-v2-{whose.replace(' ', '-')}.json"
+        download.value.save_as(tmp_path / "decisions.json")
+        value = json.loads((tmp_path / "decisions.json").read_text(encoding="utf-8"))
+        assert (value["reviewer"], [one["asset"] for one in value["decisions"]]) == (whose, [asset])
+        page.click("#forget")
+    expect(page.locator("#export")).to_be_hidden()
+
+
+def test_nothing_is_decided_behind_a_dialog_or_by_leaving_it(page: Page, report: Report) -> None:
+    _choose(_open(page, report), "sfx/door")
+    page.keyboard.press("a")
+    page.fill("#name", "Ada")
+    page.keyboard.press("Escape")
+    expect(page.locator("#reviewer")).to_have_text("Who are you?")
+    expect(page.locator("#export")).to_be_hidden()
+    page.keyboard.press("a")
+    _name(page, "Ada")
+    with page.expect_download():
+        page.click("#export")
+    page.keyboard.press("r")
+    page.keyboard.press("Escape")
+    expect(page.locator("#export")).to_have_text("Export 1 decision")
+
+
+def test_a_key_that_is_held_decides_once(page: Page, report: Report) -> None:
+    _find(_open(page, report), "sfx/")
+    page.keyboard.press("Home")
+    page.keyboard.press("a")
+    _name(page, "Ada")
+    expect(page.locator("#export")).to_have_text("Export 1 decision")
+    page.keyboard.down("a")
+    page.keyboard.down("a")
+    page.keyboard.down("a")
+    expect(page.locator("#export")).to_have_text("Export 2 decisions")
+
+
+def test_a_comment_waits_with_its_master(page: Page, report: Report) -> None:
+    _find(_open(page, report), "sfx/")
+    page.keyboard.press("Home")
+    page.keyboard.press("c")
+    page.keyboard.type("too dark")
+    page.keyboard.press("Escape")
+    page.keyboard.press("ArrowDown")
+    expect(page.locator("#comment")).to_have_value("")
+    page.keyboard.press("ArrowUp")
+    expect(page.locator("#comment")).to_have_value("too dark")
+
+
+def test_by_keyboard_one_stays_on_a_button_from_master_to_master(page: Page, report: Report) -> None:
+    _find(_open(page, report), "sfx/")
+    page.keyboard.press("Home")
+    page.focus("[data-action=approve]")
+    page.keyboard.press("Enter")
+    _name(page, "Ada")
+    expect(page.locator("#export")).to_have_text("Export 1 decision")
+    page.focus("[data-action=approve]")
+    page.keyboard.press("Enter")
+    expect(page.locator("[data-action=approve]")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#export")).to_have_text("Export 3 decisions")
+
+
+def test_a_browser_that_keeps_nothing_is_told_to_export(page: Page, report: Report) -> None:
+    page.add_init_script(
+        "Object.defineProperty(window, 'localStorage', { get() { throw new Error('denied'); } });"
+    )
+    _choose(_open(page, report), "sfx/door")
+    page.keyboard.press("a")
+    _name(page, "Ada")
+    expect(page.locator("#export")).to_have_text("Export 1 decision")
+    expect(page.locator("#problem")).to_contain_text("export the decisions before you close the page")
+
+
+def test_what_is_said_of_a_candidate_stands_as_such(page: Page, project: QuickProject) -> None:
+    project.say("approve", project.row("sfx/door"))
+    project.manifest.write_text(project.manifest.read_text().replace("an iron door", "a tin door"))
+    project.build()
+    _choose(_open(page, write_report(project.store)), "sfx/door")
+    page.keyboard.press("b")
+    page.keyboard.press("r")
+    _name(page, "Ada")
+    _choose(page, "sfx/door")
+    expect(page.locator("#detail .history li").first).to_contain_text("Ada rejected the candidate")
+    expect(page.locator("#detail .badge.approved")).to_be_visible()
+
+
 def test_fifty_hostile_prompts_show_as_text_and_run_nothing(page: Page, report: Report) -> None:
     assert len(PROMPTS) == len(set(PROMPTS)) == 50
     _open(page, report)
@@ -213,6 +336,50 @@ def test_a_served_page_writes_to_the_review_file_and_another_reviewer_sees_it(
     page.reload()
     _choose(page, "sfx/door")
     expect(page.locator("#detail .badge.approved")).to_be_visible()
+
+
+def test_quick_decisions_go_to_one_master_after_another_however_slow_the_server(
+    page: Page, served: str, project: QuickProject
+) -> None:
+    page.add_init_script(SLOW_TO_WRITE)
+    _find(_goto(page, served), "sfx/")
+    page.click("#reviewer")
+    _name(page, "Ada")
+    page.keyboard.press("Home")
+    page.keyboard.press("a")
+    page.keyboard.press("a")
+    expect(page.locator("#live")).to_contain_text("sfx/long_01 approved")
+    assert [event.asset for event in Reviews(project.store).events()[-2:]] == ["sfx/door", "sfx/long"]
+
+
+def test_a_decision_that_reaches_nobody_is_told_and_its_comment_stays(page: Page, served: str) -> None:
+    _choose(_goto(page, served), "sfx/door")
+    page.click("#reviewer")
+    _name(page, "Ada")
+    page.keyboard.press("c")
+    page.keyboard.type("too dark")
+    page.keyboard.press("Escape")
+    page.route("**/api/decisions", lambda route: route.abort("aborted"))
+    page.keyboard.press("r")
+    expect(page.locator("#problem")).to_contain_text(
+        "on sfx/door_01 was not kept: the review server does not answer"
+    )
+    expect(page.locator("#comment")).to_have_value("too dark")
+    page.unroute("**/api/decisions")
+    page.keyboard.press("r")
+    expect(page.locator("#problem")).to_be_empty()
+    expect(page.locator("#comment")).to_have_value("")
+    expect(page.locator("#detail .history")).to_contain_text("too dark")
+
+
+def test_a_store_that_cannot_be_read_is_told_and_nothing_is_decided(
+    context: BrowserContext, served: str, project: QuickProject
+) -> None:
+    with (project.outputs / "reviews.jsonl").open("a") as file:
+        file.write("oops\n")
+    page = _goto(context.new_page(), served)
+    expect(page.locator("#problem")).to_contain_text("mend or remove the line")
+    expect(page.locator("[data-action=approve]")).to_be_disabled()
 
 
 def test_a_served_page_decodes_every_sound_from_the_store(page: Page, served: str) -> None:
@@ -253,4 +420,24 @@ def test_a_phone_shows_list_and_master_without_sideways_scrolling(browser: Brows
     assert page.evaluate("document.querySelector('#detail').scrollWidth") <= 360
     page.click(".close")
     expect(page.locator("#detail-name")).to_be_hidden()
+    context.close()
+
+
+def test_on_a_phone_one_decides_on_master_after_master_and_sees_what_went_wrong(
+    browser: Browser, served: str
+) -> None:
+    context = browser.new_context(viewport={"width": 360, "height": 740}, has_touch=True)
+    page = _goto(context.new_page(), served)
+    page.locator("#reviewer").tap()
+    _name(page, "Ada")
+    page.fill("#search", "sfx/")
+    page.locator(".row .name").first.tap()
+    page.locator("[data-action=approve]").tap()
+    expect(page.locator("#detail-name")).to_contain_text("sfx/long_01")
+    expect(page.locator("#detail-name")).to_be_visible()
+    page.route("**/api/decisions", lambda route: route.abort("aborted"))
+    page.locator("[data-action=approve]").tap()
+    expect(page.locator("#problem")).to_contain_text("sfx/long_01 was not kept")
+    expect(page.locator("#problem")).to_be_in_viewport()
+    page.locator("#problem").click(trial=True)
     context.close()

@@ -105,6 +105,25 @@ def test_a_loop_wraps_on_its_sample_after_its_intro_once(
     assert one_late[:, end - start :].max() > 20 / 32768
 
 
+def test_a_loop_of_another_rate_goes_round_at_its_own_points(page: Page, project: QuickProject) -> None:
+    project.write(LOOPS, WITH_MUSIC.replace("music: {", "music: {sample_rate: 44100, "))
+    project.build()
+    _play(page, project, "music/led")
+    page.keyboard.press("b")
+    expect(page.locator("#detail")).to_have_attribute("data-heard", "B")
+    rate = page.evaluate("rendered.sampleRate")
+    before = project.catalog.read(2).by_variation["music/led", 1]
+    assert (rate, before["sample_rate_hz"]) == (44100, 48000)
+    assert before["loop"] is not None
+    start, end = before["loop"]
+    once = round((end - start) / 48000 * rate)
+    began = round((STARTS_S + start / 48000 + 0.1) * rate)
+    heard = _sound(page)[0]
+    rounds = [heard[began + n * once : began + (n + 1) * once] for n in (0, 1)]
+    # Converted to another rate, a loop's points fall between samples: alike, and not equal.
+    assert np.corrcoef(rounds)[0, 1] > 0.9
+
+
 def test_a_and_b_are_heard_equally_loud(page: Page, project: QuickProject) -> None:
     loudness = []
     for side in ("A", "B"):

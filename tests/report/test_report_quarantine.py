@@ -54,6 +54,13 @@ def _hear(page: Page) -> None:
     expect(page.locator("#detail")).to_have_attribute("data-playing", re.compile("element|running"))
 
 
+def _names(page: Page) -> list[str]:
+    """As the list is read from top to bottom."""
+    rows = page.locator(".row").all()
+    places = {row.get_attribute("aria-posinset"): row.locator(".name").inner_text() for row in rows}
+    return [places[str(place)] for place in range(1, len(rows) + 1)]
+
+
 def test_it_is_counted_found_explained_and_heard(page: Page, project: QuickProject) -> None:
     _open(page, write_report(project.store))
     expect(page.locator(".tiles")).to_contain_text("2 quarantined")
@@ -69,6 +76,16 @@ def test_it_is_counted_found_explained_and_heard(page: Page, project: QuickProje
     _hear(page)
     assert page.locator("img[src=x]").count() == 0
     assert Axe().run(page).violations_count == 0
+
+
+def test_by_name_it_stands_among_the_others_both_ways(page: Page, project: QuickProject) -> None:
+    project.write(FAILS + "  - {id: sfx/door-old, kind: sfx, prompt: a shed, duration: 1s}\n", HEAD)
+    project.build()
+    _open(page, write_report(project.store))
+    rising = ["sfx/bell_01", "sfx/door_01", "sfx/door_01", "sfx/door-old_01", "sfx/new_01"]
+    assert _names(page) == rising
+    page.click("[data-order=name]")
+    assert _names(page) == rising[::-1]
 
 
 def test_it_is_heard_beside_the_master_that_stayed(page: Page, project: QuickProject) -> None:

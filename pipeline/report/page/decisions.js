@@ -1,5 +1,6 @@
 // Decisions: where each master stands. A served page writes to the review file; a page from disk keeps decisions in
 // this browser and exports them as a file for `cuesmith review import`.
+import { keep, recall } from "./dom.js";
 import { isQuarantined, masters, report, tell } from "./data.js";
 
 const SCHEMA = "cuesmith.decisions/1";
@@ -12,7 +13,7 @@ const WORDS = {
   comment: "commented on",
 };
 
-export const review = { served: false, canWrite: true, token: null, by: readName(), local: readLocal() };
+export const review = { served: false, canWrite: true, token: null, by: recall(NAME) ?? "", local: readLocal() ?? [] };
 
 let standing = report.standing;
 const states = masters.map(() => ({ state: null, locked: false, events: [] }));
@@ -40,12 +41,20 @@ function apply(decision) {
   const index = masters.findIndex((one) => !isQuarantined(one) && one.asset === decision.asset && one.variation === decision.variation);
   if (index < 0) return;
   const now = states[index];
-  const about = decision.master === masters[index].master;
-  if (about && decision.action === "approve") now.state = "approved";
-  if (about && (decision.action === "reject" || decision.action === "reroll")) now.state = "rejected";
+  const heard = heardIn(masters[index], decision);
+  // A rejection is of the take, however it is mastered; an approval is of one master.
+  const sameTake = decision.take === masters[index].take;
+  if (heard === "master" && decision.action === "approve") now.state = "approved";
+  if (sameTake && (decision.action === "reject" || decision.action === "reroll")) now.state = "rejected";
   if (decision.action === "lock") now.locked = true;
   if (decision.action === "unlock") now.locked = false;
-  now.events.push({ ...decision, heard: about ? "master" : "earlier", by: review.by || "you", local: true });
+  now.events.push({ ...decision, heard, local: true });
+}
+
+function heardIn(master, { take, master: digest }) {
+  if (digest === master.master) return "master";
+  if (master.others.some((other) => other.version === null && other.master === digest)) return "candidate";
+  return take === master.take ? "take" : "earlier";
 }
 
 export async function decide(master, action, comment = "") {
@@ -58,30 +67,47 @@ export async function decide(master, action, comment = "") {
     master: master.master,
     comment,
   };
-  if (!review.served) {
-    review.local.push(decision);
-    localStorage.setItem(KEY, JSON.stringify(review.local));
-    fold();
-    tell("standing", [master.index]);
+  if (review.served) {
+    take(await call("POST", "decisions", handedOver(review.by, [decision])));
     return;
   }
-  take(await call("POST", "decisions", handedOver([decision])));
+  // Another tab of the same report may have decided meanwhile.
+  setLocal([...(readLocal() ?? review.local), { ...decision, by: review.by }]);
+  if (!keep(KEY, JSON.stringify(review.local))) {
+    tell("problem", "This browser keeps nothing: export the decisions before you close the page.");
+  }
 }
 
-export const exported = () => handedOver(review.local);
+// What a file takes: a file speaks for one person, so those under the present name, and then those under another.
+export function toExport() {
+  const by = review.local.some((decision) => decision.by === review.by) ? review.by : review.local[0]?.by;
+  return { by, decisions: review.local.filter((decision) => decision.by === by) };
+}
 
-const handedOver = (decisions) => ({ schema: SCHEMA, version: report.version, reviewer: review.by, decisions });
+export const exported = ({ by, decisions }) => handedOver(by, decisions);
 
-export function forgetLocal() {
-  review.local = [];
-  localStorage.removeItem(KEY);
+const handedOver = (reviewer, decisions) => ({
+  schema: SCHEMA, version: report.version, reviewer, decisions: decisions.map(({ by, ...said }) => said),
+});
+
+export function forgetLocal({ decisions }) {
+  const gone = new Set(decisions.map((decision) => JSON.stringify(decision)));
+  setLocal((readLocal() ?? review.local).filter((decision) => !gone.has(JSON.stringify(decision))));
+  keep(KEY, JSON.stringify(review.local));
+}
+
+function setLocal(decisions) {
+  review.local = decisions;
   fold();
   tell("standing", null);
 }
 
+// Pages from disk are told nothing when another tab writes.
+addEventListener("focus", () => review.served || setLocal(readLocal() ?? review.local));
+
 export function setName(name) {
   review.by = name.trim();
-  localStorage.setItem(NAME, review.by);
+  keep(NAME, review.by);
   tell("name");
 }
 
@@ -92,7 +118,12 @@ export async function connect() {
   review.token = readToken();
   try {
     take(await call("GET", `standing?version=${report.version}`));
-  } catch {
+  } catch (error) {
+    if (error.status === 409) {
+      // A review server, with a store that it cannot read: what is decided here would reach nobody.
+      review.canWrite = false;
+      tell("problem", error.message);
+    }
     return;
   }
   review.served = true;
@@ -127,36 +158,39 @@ function take(found) {
 async function call(method, path, body) {
   const headers = review.token ? { "X-Cuesmith-Token": review.token } : {};
   if (body) headers["Content-Type"] = "application/json";
-  const answer = await fetch(`../../api/${path}`, { method, headers, body: body && JSON.stringify(body) });
+  const answer = await fetch(`../../api/${path}`, { method, headers, body: body && JSON.stringify(body) }).catch(() => {
+    throw new Error("the review server does not answer; start `cuesmith review` again and open the link that it prints");
+  });
   if (answer.status === 204) return null;
   const value = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Error(typeof value.detail === "string" ? value.detail : `the review server says ${answer.status}`);
-  return value;
+  if (answer.ok) return value;
+  if (answer.status === 403) {
+    review.canWrite = false;
+    tell("connection", true);
+    tell("standing", null);
+  }
+  const said = typeof value.detail === "string" ? value.detail : `the review server says ${answer.status}`;
+  throw Object.assign(new Error(said), { status: answer.status });
 }
 
 // The token comes once in the address, behind the #, which no server and no log sees.
 function readToken() {
   const given = new URLSearchParams(location.hash.slice(1)).get("token");
-  if (given) {
-    sessionStorage.setItem(TOKEN, given);
-    history.replaceState(null, "", location.pathname);
+  if (given) history.replaceState(null, "", location.pathname);
+  try {
+    if (given) sessionStorage.setItem(TOKEN, given);
+    return sessionStorage.getItem(TOKEN);
+  } catch {
+    return given;
   }
-  return sessionStorage.getItem(TOKEN);
 }
 
+// What was decided here before; null where this browser kept nothing. Before decisions had their names, all were by one.
 function readLocal() {
   try {
-    const found = JSON.parse(localStorage.getItem(KEY));
-    return Array.isArray(found) ? found : [];
+    const found = JSON.parse(recall(KEY));
+    return Array.isArray(found) ? found.map((decision) => ({ ...decision, by: decision.by ?? recall(NAME) ?? "" })) : null;
   } catch {
-    return [];
-  }
-}
-
-function readName() {
-  try {
-    return localStorage.getItem(NAME) ?? "";
-  } catch {
-    return "";
+    return null;
   }
 }

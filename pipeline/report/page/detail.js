@@ -12,8 +12,10 @@ const panel = byId("detail");
 let open = null;
 let picture = null;
 let parts = {};
+const drafts = new Map();
 
 export function showDetail(master) {
+  const held = heldControl();
   open = master;
   picture = null;
   parts = {};
@@ -22,10 +24,22 @@ export function showDetail(master) {
   if (!master) return;
   panel.replaceChildren(head(master), transport(master), isQuarantined(master) ? closed(master) : verdict(master), figures(master), origin(master));
   panel.scrollTop = 0;
+  if (held) panel.querySelector(`[data-control="${held}"]`)?.focus();
   drawAll();
   fillPicture();
   fillDetails(master);
   refreshPlayer();
+}
+
+// The control that whoever works by keyboard is on: the next master has it too. After a click, keys are for the page.
+function heldControl() {
+  const focused = document.activeElement;
+  return panel.contains(focused) && focused.matches(":focus-visible") ? focused.dataset.control : null;
+}
+
+// Where the open master covers the list.
+export function focusDetail() {
+  if (getComputedStyle(panel).position === "fixed") panel.focus();
 }
 
 function head(master) {
@@ -43,7 +57,7 @@ function head(master) {
 
 function transport(master) {
   const button = (key, label, title, then) =>
-    h("button", { type: "button", title: `${title} (${key})`, "aria-keyshortcuts": key, onclick: then }, label);
+    h("button", { type: "button", title: `${title} (${key})`, "aria-keyshortcuts": key, "data-control": key, onclick: then }, label);
   parts.play = button("Space", "Play", "Play or pause", toggle);
   parts.play.classList.add("primary");
   parts.loop = button("L", "Loop", "Repeat, across the loop's seam", toggleLoop);
@@ -86,11 +100,15 @@ function otherSelect(master) {
 function verdict(master) {
   const act = (key, action, label, style = "") =>
     h("button", {
-      type: "button", class: style, "data-action": action, "aria-keyshortcuts": key || null,
+      type: "button", class: style, "data-action": action, "data-control": action, "aria-keyshortcuts": key || null,
       title: key ? `${label} (${key})` : label, onclick: () => tell("decide", { master: open, action }),
     }, label);
   parts.lock = act("", "lock", "Lock");
-  parts.comment = h("textarea", { id: "comment", rows: 2, maxlength: 4000, placeholder: "A comment, kept with the decision" });
+  parts.comment = h("textarea", {
+    id: "comment", rows: 2, maxlength: 4000, dir: "auto", placeholder: "A comment, kept with the decision",
+    oninput: (event) => drafts.set(master.index, event.target.value),
+  });
+  parts.comment.value = drafts.get(master.index) ?? "";
   parts.about = h("p", { class: "note", role: "status" });
   parts.history = h("ol", { class: "history" });
   return h(
@@ -130,10 +148,12 @@ function closed(master) {
   );
 }
 
-export function takeComment() {
-  const text = parts.comment?.value.trim() ?? "";
-  if (parts.comment) parts.comment.value = "";
-  return text;
+export const writtenComment = (master) => (drafts.get(master.index) ?? "").trim();
+
+export function forgetComment(master, written) {
+  if (writtenComment(master) !== written) return;
+  drafts.delete(master.index);
+  if (open === master) parts.comment.value = "";
 }
 
 export const focusComment = () => parts.comment?.focus();
@@ -317,12 +337,13 @@ export function refreshStanding() {
 }
 
 function told(event) {
-  const which = { take: " (mastered otherwise)", earlier: " (an earlier take)" }[event.heard] ?? "";
+  const what = { take: "it, mastered otherwise", candidate: "the candidate", earlier: "an earlier take" }[event.heard] ?? "it";
+  const did = event.action === "reroll" ? "asked for another take instead of" : wordFor(event.action);
   return h(
     "li",
     { class: event.action },
     h("strong", {}, `${event.by || "somebody"} `),
-    `${wordFor(event.action)} it${which}`,
+    `${did} ${what}`,
     h("time", { datetime: event.at }, ` ${event.at.slice(0, 16).replace("T", " ")}`),
     event.local ? h("em", {}, " not exported yet") : null,
     event.comment ? h("q", {}, event.comment) : null,

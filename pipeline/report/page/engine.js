@@ -42,8 +42,8 @@ async function bytes(sound) {
   return answer.arrayBuffer();
 }
 
-async function buffer(sound) {
-  const at = contextFor(sound.rate);
+async function buffer(sound, rate) {
+  const at = contextFor(rate);
   let found = decoded.get(sound.pcm);
   if (!found) {
     found = bytes(sound).then((data) => at.decodeAudioData(data));
@@ -164,11 +164,11 @@ class ElementVoice {
   }
 }
 
-async function voice(sound) {
+async function voice(sound, rate) {
   if (FROM_DISK && !sound.whole) {
     return new ElementVoice(sound);
   }
-  const data = await buffer(sound);
+  const data = await buffer(sound, rate);
   return new BufferVoice(sound, data);
 }
 
@@ -187,9 +187,8 @@ export function levels(sounds) {
 // One sound, or two that run side by side of which one is heard.
 export class Playing {
   static async open(sounds) {
-    const rates = new Set(sounds.map((sound) => sound.rate));
     const voices = [];
-    for (const sound of sounds) voices.push(await voice(rates.size > 1 ? { ...sound, rate: sounds[0].rate } : sound));
+    for (const sound of sounds) voices.push(await voice(sound, sounds[0].rate));
     return new Playing(voices, levels(sounds));
   }
 

@@ -21,10 +21,16 @@ export const BADGES = {
 };
 const SILENT = new Set(["unreviewed", "loop"]);
 
+const ranks = new Map(
+  [...masters]
+    .sort((a, b) => (a.asset === b.asset ? a.variation - b.variation : a.asset < b.asset ? -1 : 1))
+    .map((master, rank) => [master, rank]),
+);
+
 const ORDERS = {
-  name: (master) => master.name,
+  name: (master) => ranks.get(master),
   seconds: (master) => master.seconds,
-  loudness: (master) => Math.abs(master.off ?? -1),
+  loudness: (master) => (master.off === null ? -1 : Math.abs(master.off)),
   peak: (master) => master.peak ?? -999,
   quality: (master) => master.quality ?? -1,
 };
@@ -58,8 +64,7 @@ export function listed() {
   counts = Object.fromEntries(
     Object.entries(BADGES).map(([badge, [, has]]) => [badge, matching.filter(has).length]),
   );
-  const found = matching.filter((master) => [...choice.badges].every((badge) => BADGES[badge][1](master)));
-  return choice.order === "name" && !choice.falling ? found : sorted(found);
+  return sorted(matching.filter((master) => [...choice.badges].every((badge) => BADGES[badge][1](master))));
 }
 
 function sorted(found) {
@@ -125,7 +130,7 @@ export function showFilters(shown) {
   byId("chips").replaceChildren(...chips);
   if (held) byId("chips").querySelector(`[data-badge="${held}"]`)?.focus();
   byId("shown").textContent =
-    shown === masters.length ? `${shown} masters` : `${shown} of ${masters.length} masters`;
+    `${shown === masters.length ? shown : `${shown} of ${masters.length}`} master${masters.length === 1 ? "" : "s"}`;
   byId("clear").hidden = shown === masters.length;
   for (const button of document.querySelectorAll("[data-order]")) {
     const mine = button.dataset.order === choice.order;

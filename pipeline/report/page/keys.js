@@ -31,7 +31,7 @@ export function setUpKeys() {
 }
 
 function press(event) {
-  if (event.ctrlKey || event.metaKey || event.altKey || byId("help").open || byId("who").open) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
   if (event.key === "Escape") {
     // A search field would empty itself on Escape; what was searched stays.
     event.preventDefault();
@@ -45,6 +45,7 @@ function press(event) {
   const step = STEPS[event.key];
   const found = KEYS.find(([, , , keys]) => keys.includes(event.key.length === 1 ? event.key.toLowerCase() : event.key));
   if (step) move(step());
+  else if (found && event.repeat) event.preventDefault(); // A key that is held down decides once.
   else if (found && (current() || !AT_LEAST_A_MASTER.has(found[3][0]))) found[2]();
   else if (found) move(1);
   else return;

@@ -1,8 +1,8 @@
 // The page, put together.
-import { byId, say } from "./dom.js";
+import { byId, keep, recall, say } from "./dom.js";
 import { hear, isQuarantined, report, tell } from "./data.js";
-import { connect, decide, exported, forgetLocal, review, setName, wordFor } from "./decisions.js";
-import { refreshStanding, setUpDetail, showDetail, takeComment } from "./detail.js";
+import { connect, decide, exported, forgetLocal, review, setName, toExport, wordFor } from "./decisions.js";
+import { focusDetail, forgetComment, refreshStanding, setUpDetail, showDetail, writtenComment } from "./detail.js";
 import { setVolume } from "./engine.js";
 import { listed, setUpFilters, showFilters } from "./filters.js";
 import { setUpKeys } from "./keys.js";
@@ -11,6 +11,7 @@ import { choose, decidedOn, play, player } from "./player.js";
 
 const THEME = "cuesmith theme";
 let waiting = null;
+let handed = null;
 
 function update() {
   const found = listed();
@@ -26,37 +27,59 @@ async function act({ master, action }) {
   }
   if (!review.by) {
     waiting = { master, action };
-    byId("who").showModal();
+    askWho();
     return;
   }
-  const comment = takeComment();
+  const comment = writtenComment(master);
   if (action === "comment" && !comment) {
     byId("comment").focus();
     return;
   }
+  const heard = decidedOn(master);
+  // Before the server answers, so that whoever is quick does not decide twice on the same master.
+  if (action === "approve" || action === "reject") move(1);
+  showProblem("");
   try {
-    await decide(decidedOn(master), action, comment);
+    await decide(heard, action, comment);
+    forgetComment(master, comment);
     say(`${master.name} ${wordFor(action)}`);
-    if (action === "approve" || action === "reject") move(1);
   } catch (error) {
-    byId("problem").textContent = error.message;
+    showProblem(`The decision on ${master.name} was not kept: ${error.message}.`);
   }
+}
+
+function askWho() {
+  byId("name").value = review.by;
+  byId("who").returnValue = "";
+  byId("who").showModal();
+}
+
+function showProblem(text) {
+  byId("problem").textContent = text;
 }
 
 function showStanding() {
   showFilters(listed().length);
   refresh();
   refreshStanding();
-  const count = review.local.length;
+  showExport();
+}
+
+function showExport() {
+  const { by, decisions } = toExport();
+  const count = decisions.length;
   byId("export").hidden = review.served || count === 0;
-  byId("export").textContent = `Export ${count} decision${count === 1 ? "" : "s"}`;
+  if (!count) return;
+  const whose = count === review.local.length && by === review.by ? "" : ` of ${by}`;
+  byId("export").textContent = `Export ${count} decision${count === 1 ? "" : "s"}${whose}`;
 }
 
 function exportFile() {
-  const text = JSON.stringify(exported(), null, 1);
+  handed = toExport();
+  const text = JSON.stringify(exported(handed), null, 1);
   const link = document.createElement("a");
   link.href = URL.createObjectURL(new Blob([text], { type: "application/json" }));
-  link.download = `decisions-${report.project}-v${report.version}-${review.by.replace(/\W+/g, "-") || "reviewer"}.json`;
+  link.download = `decisions-${report.project}-v${report.version}-${handed.by.replace(/[^\p{L}\p{N}]+/gu, "-")}.json`;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10000);
   byId("exported").showModal();
@@ -70,10 +93,10 @@ function setUpTheme() {
     refresh();
     tell("player");
   };
-  let theme = localStorage.getItem(THEME) ?? "auto";
+  let theme = recall(THEME) ?? "auto";
   button.addEventListener("click", () => {
     theme = { auto: "light", light: "dark", dark: "auto" }[theme] ?? "auto";
-    localStorage.setItem(THEME, theme);
+    keep(THEME, theme);
     apply(theme);
   });
   apply(theme);
@@ -81,22 +104,23 @@ function setUpTheme() {
 }
 
 function setUpDialogs() {
-  byId("name").value = review.by;
   byId("who").addEventListener("close", () => {
-    setName(byId("name").value);
     const then = waiting;
     waiting = null;
+    if (byId("who").returnValue !== "keep") return;
+    setName(byId("name").value);
     if (review.by && then) act(then);
   });
-  byId("reviewer").addEventListener("click", () => byId("who").showModal());
+  byId("reviewer").addEventListener("click", askWho);
   byId("show-keys").addEventListener("click", () => byId("help").showModal());
   byId("export").addEventListener("click", exportFile);
-  byId("forget").addEventListener("click", forgetLocal);
+  byId("forget").addEventListener("click", () => forgetLocal(handed));
   byId("volume").addEventListener("input", (event) => setVolume(Number(event.target.value)));
 }
 
 function showReviewer() {
   byId("reviewer").textContent = review.by ? `Reviewer: ${review.by}` : "Who are you?";
+  showExport();
 }
 
 async function start() {
@@ -121,15 +145,21 @@ async function start() {
     choose(master);
     showDetail(master);
     refreshStanding();
-    document.body.classList.toggle("detail-first", Boolean(open));
+    if (!open) return;
+    document.body.classList.add("detail-first");
+    focusDetail();
   });
-  hear("close", () => document.body.classList.remove("detail-first"));
+  hear("close", () => {
+    document.body.classList.remove("detail-first");
+    byId("list").focus();
+  });
+  hear("problem", showProblem);
   hear("player", () => mark(player.active ? player.master : null));
   hear("painted", () => mark(player.active ? player.master : null));
   hear("connection", (fine) => {
     byId("connection").textContent = !fine
-      ? "The review server does not answer; decisions wait until it does."
-      : review.canWrite ? "Live review" : "Read only: open the link that cuesmith review serve printed.";
+      ? "The review server does not answer: nothing can be decided until it does."
+      : review.canWrite ? "Live review" : "Read only: open the link that `cuesmith review` printed.";
     byId("connection").classList.toggle("broken", !fine);
   });
   await connect();
