@@ -147,7 +147,6 @@ def _other(row: MasterRow, locate: Locate) -> dict[str, Any]:
         "rate": row["sample_rate_hz"],
         "loop": row["loop"],
         "lufs": row["loudness_lufs"],
-        "peak": row["true_peak_dbtp"],
         "prompt": row["prompt"],
         "whole": True,
     }

@@ -15,6 +15,7 @@ import pytest
 import soundfile
 from hostile import PROMPTS
 from quick import QuickProject
+from toys import WITH_MUSIC
 
 from flows import reporting
 from flows.journal import Journal
@@ -56,6 +57,16 @@ def test_what_is_new_and_what_changed_since_the_parent_is_told(report: Report) -
     assert [m["variation"] for m in _data(report)["masters"] if m["fresh"] == "new"] == [3]
     assert "prompt" in _master(report, "sfx/door")["changes"]
     assert _master(report, "music/loop")["changes"] == []
+
+
+def test_a_version_of_which_everything_was_taken_out_says_so(project: QuickProject) -> None:
+    project.manifest.write_text(WITH_MUSIC.rstrip() + " []\n")
+    project.build()
+    report = write_report(project.store)
+    assert report.path is not None
+    page = report.path.read_text(encoding="utf-8")
+    assert "This version has no masters." in page
+    assert "UTC · compared with version 2" in page
 
 
 def test_an_earlier_sound_can_be_compared_and_lies_in_memory_for_it(

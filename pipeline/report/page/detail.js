@@ -44,13 +44,14 @@ export function focusDetail() {
 
 function head(master) {
   const close = h("button", { type: "button", class: "close", onclick: () => tell("close"), "aria-label": "Close" }, "×");
+  parts.prompt = h("p", { class: "prompt" }, master.prompt);
   parts.badges = h("p", { class: "badges" });
   return h(
     "header",
     {},
     h("h2", { id: "detail-name" }, ...nameParts(master)),
     close,
-    h("p", { class: "prompt" }, master.prompt),
+    parts.prompt,
     parts.badges,
   );
 }
@@ -303,6 +304,7 @@ export function refreshPlayer() {
   if (parts.about) parts.about.textContent = decidedOn(open) === open ? "" : "You hear the candidate: decisions are about it.";
   parts.seek.max = player.seconds;
   const heard = player.heard && player.other ? player.other : open;
+  parts.prompt.textContent = heard.prompt;
   if (parts.shown && parts.shown !== heard) fillPicture();
   refreshPosition();
 }
