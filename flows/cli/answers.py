@@ -60,6 +60,15 @@ def duration(seconds: float) -> str:
     )
 
 
+def counted(count: int, what: str) -> str:
+    """How many of what there are.
+
+    >>> counted(1, "master"), counted(2, "master")
+    ('1 master', '2 masters')
+    """
+    return f"{count} {what}" + ("" if count == 1 else "s")
+
+
 def command(function: Callable[P, R]) -> Callable[P, R]:
     """A command whose errors are told in one place, as text or (with ``as_json``) as a JSON object."""
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from flows.cli import comparing, promoting, tabling
-from flows.cli.answers import answer, answer_json, command, remark
+from flows.cli.answers import answer, answer_json, command, counted, remark
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Outputs, version_or_latest
 from pipeline.catalog import LATEST, STATES, Catalog, Filter, Reviews, ReviewState, name_of, states_of
 from pipeline.catalog import history as history_of
@@ -97,7 +97,7 @@ def show(
         return
     for row in rows:
         answer(_line(row, reviews))
-    remark(f"version {shown.number}: {len(rows)} masters")
+    remark(f"version {shown.number}: {counted(len(rows), 'master')}")
 
 
 @group.command("history")

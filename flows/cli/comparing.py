@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.answers import answer, answer_json, command, remark
+from flows.cli.answers import answer, answer_json, command, counted, remark
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Outputs
 from pipeline.catalog import Catalog, Reviews
 from pipeline.catalog import diff as diff_of
@@ -45,4 +45,6 @@ def diff(
     for change in changes:
         answer(str(change))
     told = ", ".join(f"{count} {kind}" for kind, count in totals.items())
-    remark(f"version {before} ({len(old.masters)} masters) to {after} ({len(new.masters)}): {told}")
+    remark(
+        f"version {before} ({counted(len(old.masters), 'master')}) to {after} ({len(new.masters)}): {told}"
+    )

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.answers import answer, answer_json, command, remark
+from flows.cli.answers import answer, answer_json, command, counted, remark
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, By, Outputs
 from pipeline.catalog import CODES, LATEST, Catalog, ChannelMove, Refusal, Verdict
 from pipeline.catalog import promote as promote_version
@@ -144,7 +144,7 @@ def _tell(verdict: Verdict, version: int, channel: str) -> None:
 
 
 def _refusal(refusal: Refusal) -> str:
-    lines = [f"{refusal.code}: {len(refusal.masters)} masters: {refusal.what}"]
+    lines = [f"{refusal.code}: {counted(len(refusal.masters), 'master')}: {refusal.what}"]
     lines += [f"  {name}" + (f"  {why}" if why else "") for name, why in refusal.masters[:_SHOWN]]
     if len(refusal.masters) > _SHOWN:
         lines.append(f"  and {len(refusal.masters) - _SHOWN} more (--json lists all)")
@@ -157,7 +157,7 @@ def _move(move: ChannelMove) -> str:
         f"  {move['at']}  {move.get('action', 'publish'):<9} version {move['version']} by {move['by']}{why}"
     ]
     lines += [
-        f"    override {one['reason']} ({one['masters']} masters) by {one['by']}: {one['because']}"
+        f"    override {one['reason']} ({counted(one['masters'], 'master')}) by {one['by']}: {one['because']}"
         for one in move.get("overrides", [])
     ]
     return "\n".join(lines)

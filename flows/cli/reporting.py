@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.answers import answer, answer_json, command, remark
+from flows.cli.answers import answer, answer_json, command, counted, remark
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Outputs
 from pipeline.store import Store
 
@@ -53,7 +53,7 @@ def report(
     else:
         compared = f", compared with version {written.against}" if written.against else ""
         held = f", {written.quarantined} quarantined" if written.quarantined else ""
-        answer(f"report of version {written.version}: {written.masters} masters{held}{compared}")
+        answer(f"report of version {written.version}: {counted(written.masters, 'master')}{held}{compared}")
         answer(f"open: {written.path or f'{outputs}/{written.key}'}")
     if show and written.path is not None:
         webbrowser.open(written.path.resolve().as_uri())

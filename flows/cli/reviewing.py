@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.answers import answer, answer_json, command, remark
+from flows.cli.answers import answer, answer_json, command, counted, remark
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, By, Outputs, version_or_latest
 from flows.cli.reporting import register_review
 from pipeline.catalog import Catalog, Filter, ReviewAction, ReviewEvent, Reviews
@@ -85,7 +85,7 @@ def _tell(events: list[ReviewEvent], version: int, as_json: bool) -> None:
         return
     for event in events:
         answer(_line(event))
-    remark(f"{len(events)} masters of version {version}")
+    remark(f"{counted(len(events), 'master')} of version {version}")
 
 
 @group.command("list")
@@ -111,7 +111,7 @@ def list_events(
         return
     for event in found:
         answer(_line(event))
-    remark(f"{len(found)} reviews")
+    remark(counted(len(found), "review"))
 
 
 @group.command("import")
@@ -138,7 +138,7 @@ def import_decisions(
         return
     for event in added:
         answer(_line(event))
-    remark(f"{len(added)} decisions of {decisions.reviewer} added, {known} were there")
+    remark(f"{counted(len(added), 'decision')} of {decisions.reviewer} added; there before: {known}")
 
 
 def _json(event: ReviewEvent) -> dict[str, object]:

@@ -108,8 +108,9 @@ def _target(channel: Channel, to: int | None) -> int:
             raise UsageError(f"channel {channel['name']} was nowhere before version {channel['version']}")
         return been[-1]
     if to not in {move["version"] for move in channel["history"]}:
+        name, on = channel["name"], "a build" if channel["name"] == LATEST else "`cuesmith promote`"
         raise UsageError(
-            f"channel {channel['name']} never pointed to version {to}; "
-            f"`cuesmith catalog channels {channel['name']}` shows where it was, and `cuesmith promote` moves it on"
+            f"channel {name} never pointed to version {to}; "
+            f"`cuesmith catalog channels {name}` shows where it was, and {on} moves it on"
         )
     return to

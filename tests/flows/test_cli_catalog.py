@@ -202,6 +202,12 @@ def test_a_comment_that_cannot_be_kept_is_a_wrong_input(project: QuickProject) -
     assert run(project, "review", "approve", "a/two", "--by", "Ada\nBob").exit_code == 2
 
 
+def test_one_is_not_told_as_many(project: QuickProject) -> None:
+    assert run(project, "review", "approve", "a/two").stderr == "1 master of version 1\n"
+    assert run(project, "review", "list").stderr == "1 review\n"
+    assert run(project, "catalog", "show", "a/two").stderr == "version 1: 1 master\n"
+
+
 def test_decisions_are_imported_once(project: QuickProject) -> None:
     row = project.row("a/two")
     item = {
