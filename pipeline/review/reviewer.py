@@ -10,7 +10,12 @@ def reviewer_name() -> str:
     """Git's ``user.name``, else the name under which this machine knows the person."""
     try:
         said = subprocess.run(
-            ["git", "config", "user.name"], check=True, capture_output=True, text=True, timeout=20
+            ["git", "config", "user.name"],
+            check=True,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=20,
         )
         name = said.stdout.strip()
     except (OSError, subprocess.SubprocessError):
