@@ -112,6 +112,28 @@ def test_a_one_shot_from_disk_plays_from_the_store(page: Page, report: Report) -
     _wait_for_position(page, r"0\.[2-9]|[1-9]")
 
 
+def test_what_is_missing_beside_the_page_is_told_with_what_to_do(
+    context: BrowserContext, report: Report, project: QuickProject
+) -> None:
+    [sound] = project.row("sfx/long")["files"].values()
+    (project.outputs / "store" / sound["sha256"][:2] / f"{sound['sha256']}.wav").unlink()
+    earlier = project.catalog.read(1).by_variation["sfx/door", 1]["pcm_sha256"]
+    (project.outputs / "reports" / "cache" / earlier[:2] / f"{earlier}.js").unlink()
+    page = context.new_page()
+    wrong: list[str] = []
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    _choose(_open(page, report), "sfx/long")
+    page.keyboard.press("Space")
+    expect(page.locator("#detail .transport .note")).to_contain_text("is missing, damaged")
+    expect(page.locator("#detail .primary")).to_have_text("Play")
+    _choose(page, "sfx/door")
+    page.keyboard.press("b")
+    expect(page.locator("#detail .transport .note")).to_contain_text("keep the report's folder together")
+    page.keyboard.press("b")
+    expect(page.locator("#detail .transport .note")).to_be_empty()
+    assert wrong == []
+
+
 def test_variations_play_in_turn(page: Page, report: Report) -> None:
     _choose(_open(page, report), "sfx/steps")
     page.keyboard.press("v")

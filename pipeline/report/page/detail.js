@@ -270,12 +270,17 @@ async function fillPicture() {
     const found = await loadPicture(heard.pcm);
     if (open !== master) return;
     picture = found;
-    parts.shown = heard;
+    Object.assign(parts, { shown: heard, undrawn: "" });
+    parts.note.textContent = note();
     parts.scale.firstChild.textContent = `${Math.round(found.top / 1000)} kHz`;
     parts.scale.children[1].textContent = `${Math.round(Math.sqrt(found.top * 40) / 100) * 100} Hz`;
     drawAll();
   } catch (error) {
-    if (open === master) parts.note.textContent = error.message;
+    if (open !== master) return;
+    picture = null;
+    Object.assign(parts, { shown: heard, undrawn: error.message });
+    for (const canvas of [parts.wave, parts.spectrum]) canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);
+    refreshPlayer();
   }
 }
 
@@ -315,7 +320,7 @@ function note() {
   if (player.active && player.loop && !player.exact) {
     return "Streamed from disk: the wrap is not exact to the sample. Only marked loops are; `cuesmith review` plays all of them exactly.";
   }
-  return "";
+  return parts.undrawn ?? "";
 }
 
 export function refreshPosition() {

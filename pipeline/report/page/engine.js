@@ -42,11 +42,14 @@ async function bytes(sound) {
   return answer.arrayBuffer();
 }
 
+const unplayable = (sound) =>
+  new Error(`${sound.sound} is missing, damaged, or of a kind that this browser does not play; run cuesmith verify`);
+
 async function buffer(sound, rate) {
   const at = contextFor(rate);
   let found = decoded.get(sound.pcm);
   if (!found) {
-    found = bytes(sound).then((data) => at.decodeAudioData(data));
+    found = bytes(sound).then((data) => at.decodeAudioData(data).catch(() => Promise.reject(unplayable(sound))));
     found.catch(() => decoded.delete(sound.pcm));
   }
   decoded.delete(sound.pcm);
@@ -133,7 +136,8 @@ class ElementVoice {
     this.element.onended = onended;
     this.element.currentTime = offset;
     this.element.volume = this.level * volume;
-    return this.element.play();
+    // Stopping it while it loads is no failure.
+    return this.element.play().catch((error) => error.name === "AbortError" || Promise.reject(unplayable(this.sound)));
   }
 
   setLoop(loop) {
@@ -202,14 +206,17 @@ export class Playing {
     return this.voices.every((one) => one.exact);
   }
 
+  // Resolves once every voice sounds; rejects where one cannot.
   start({ offset = 0, loop = false, heard = 0, onended }) {
     this.heard = heard;
     const when = context ? context.currentTime + START_S : 0;
-    this.voices.forEach((one, side) => {
+    const begun = this.voices.map((one, side) => {
       const begin = offset < one.seconds ? offset : 0;
-      one.start(begin, loop, when, () => side === this.heard && onended());
+      const sounds = one.start(begin, loop, when, () => side === this.heard && onended());
       one.fadeTo(side === heard ? this.gains[side] : 0);
+      return sounds;
     });
+    return Promise.all(begun);
   }
 
   switchTo(side) {

@@ -56,10 +56,14 @@ export async function play(offset = player.position) {
     playing = opened;
     player.exact = playing.exact;
     player.loading = false;
-    playing.start({ offset, loop: player.loop, heard: player.heard, onended: ended });
+    const begun = playing.start({ offset, loop: player.loop, heard: player.heard, onended: ended });
     tick();
+    tell("player");
+    await begun;
+    return;
   } catch (error) {
     if (mine !== ticket) return;
+    halt();
     Object.assign(player, { active: false, loading: false, problem: error.message });
   }
   tell("player");
