@@ -152,9 +152,11 @@ def test_b_switches_to_the_earlier_version_without_stopping(page: Page, report: 
     expect(page.locator(DETAIL)).to_have_attribute("data-playing", "running")
     assert _position(page) >= before
     expect(page.locator("#detail header .prompt")).to_have_text("an oak door")
+    expect(page.locator("#detail .verdict .note")).to_contain_text("decisions are about version 2")
     page.keyboard.press("b")
     expect(page.locator(DETAIL)).to_have_attribute("data-heard", "A")
     expect(page.locator("#detail header .prompt")).to_have_text("an iron door")
+    expect(page.locator("#detail .verdict .note")).to_be_empty()
 
 
 def test_search_badges_and_kind_narrow_the_list(page: Page, report: Report) -> None:

@@ -306,12 +306,18 @@ export function refreshPlayer() {
   panel.dataset.playing = player.active ? soundState() : "";
   panel.dataset.heard = player.heard ? "B" : "A";
   parts.note.textContent = note();
-  if (parts.about) parts.about.textContent = decidedOn(open) === open ? "" : "You hear the candidate: decisions are about it.";
+  if (parts.about) parts.about.textContent = about();
   parts.seek.max = player.seconds;
   const heard = player.heard && player.other ? player.other : open;
   parts.prompt.textContent = heard.prompt;
   if (parts.shown && parts.shown !== heard) fillPicture();
   refreshPosition();
+}
+
+function about() {
+  if (!player.heard || !player.other) return "";
+  if (decidedOn(open) !== open) return "You hear the candidate: decisions are about it.";
+  return `You hear version ${player.other.version}: decisions are about version ${report.version} all the same.`;
 }
 
 function note() {
