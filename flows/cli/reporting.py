@@ -11,6 +11,7 @@ import typer
 
 from flows.cli.answers import answer, answer_json, command, counted, remark
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Outputs
+from pipeline.errors import UsageError
 from pipeline.store import Store
 
 Number = Annotated[int | None, typer.Option("--version", help="Catalog version. Default: the latest.")]
@@ -74,6 +75,7 @@ def serve(
     Decisions are kept with name and time.
     """
     if context.invoked_subcommand is not None:
+        _refuse_misplaced(context)
         return
     from pipeline.report import write_report
     from pipeline.review.server import ReviewServer
@@ -87,3 +89,14 @@ def serve(
     if show:
         webbrowser.open(address)
     server.run()
+
+
+def _refuse_misplaced(context: typer.Context) -> None:
+    """An option before the word of a command is the page's own, and would be lost without a word."""
+    for option in context.command.params:
+        source = context.get_parameter_source(option.name or "")
+        if source is not None and source.name == "COMMANDLINE":
+            name, word = max(option.opts, key=len), context.invoked_subcommand
+            raise UsageError(
+                f"{name} before {word} is not for it; if it knows {name}, write: cuesmith review {word} ... {name}"
+            )

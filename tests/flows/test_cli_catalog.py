@@ -202,6 +202,13 @@ def test_a_comment_that_cannot_be_kept_is_a_wrong_input(project: QuickProject) -
     assert run(project, "review", "approve", "a/two", "--by", "Ada\nBob").exit_code == 2
 
 
+def test_an_option_before_the_command_that_it_is_meant_for_is_not_lost(project: QuickProject) -> None:
+    words = ["review", "--outputs", str(project.outputs), "approve", "a/two"]
+    done = CliRunner().invoke(app, words)
+    assert (done.exit_code, Reviews(project.store).events()) == (2, ())
+    assert "cuesmith review approve ... --outputs" in done.stderr
+
+
 def test_one_is_not_told_as_many(project: QuickProject) -> None:
     assert run(project, "review", "approve", "a/two").stderr == "1 master of version 1\n"
     assert run(project, "review", "list").stderr == "1 review\n"

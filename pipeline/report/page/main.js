@@ -20,7 +20,11 @@ function update() {
 }
 
 async function act({ master, action }) {
-  if (!master || !review.canWrite) return;
+  if (!master) return;
+  if (!review.canWrite) {
+    say("This page may only read: nothing can be decided on it");
+    return;
+  }
   if (isQuarantined(master)) {
     say(`${master.name} is quarantined: nothing can be decided on it here`);
     return;
