@@ -45,6 +45,11 @@ def git_commit(folder: Path) -> str | None:
 
 def _git(folder: Path, *arguments: str) -> str:
     done = subprocess.run(
-        ["git", "-C", str(folder), *arguments], check=True, capture_output=True, text=True, timeout=20
+        ["git", "-C", str(folder), *arguments],
+        check=True,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        timeout=20,
     )
     return done.stdout.strip()
