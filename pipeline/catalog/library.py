@@ -58,7 +58,7 @@ def _sync(store: Store, version: Version, mark: Path) -> None:
 
 
 def forget_library(store: Store) -> None:
-    """Have the next `sync_latest` look at every file again; for when objects were set aside."""
+    """Have the next `sync_latest` look at every file again; for when objects were set aside, and for a rollback."""
     mark = store.backend.local_path(f"library/latest/{_MARK}")
     if mark is not None:
         with told("change", str(mark.parent)):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pipeline.catalog.catalog import Catalog
 from pipeline.catalog.channels import LATEST, Channel, ChannelMove, Override, earlier
 from pipeline.catalog.gate import CODES, Refusal, damage, refusals
-from pipeline.catalog.library import sync_latest
+from pipeline.catalog.library import forget_library, sync_latest
 from pipeline.catalog.reviews import Reviews
 from pipeline.errors import UsageError, VerificationError
 
@@ -87,6 +87,7 @@ def rollback(
             move["because"] = because
         channel = catalog.channels.point(name, move)
     if name == LATEST:
+        forget_library(catalog.store)
         sync_latest(catalog)
     return channel
 

@@ -180,6 +180,13 @@ def test_rollback_brings_latest_and_the_library_back_byte_for_byte(built: QuickP
     assert built.harm() == []
 
 
+def test_rollback_to_where_latest_is_completes_the_library(built: QuickProject) -> None:
+    before = built.library()
+    (built.outputs / "library" / "latest" / "a" / "two_01.wav").unlink()
+    rollback(built.catalog, "latest", at=AT, by="Pat", to=1)
+    assert built.library() == before
+
+
 def test_a_build_after_a_rollback_follows_the_version_that_was_brought_back(built: QuickProject) -> None:
     built.write(ONE + TWO.replace("second", "changed") + THREE)
     built.build()
