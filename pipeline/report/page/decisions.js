@@ -185,7 +185,7 @@ function readToken() {
   }
 }
 
-// What was decided here before; null where this browser kept nothing. Before decisions had their names, all were by one.
+// What was decided here before; null where this browser kept nothing. A decision without a name is by who is named here.
 function readLocal() {
   try {
     const found = JSON.parse(recall(KEY));

@@ -12,6 +12,7 @@ import { choose, decidedOn, play, player } from "./player.js";
 const THEME = "cuesmith theme";
 let waiting = null;
 let handed = null;
+const unkept = new Map();
 
 function update() {
   const found = listed();
@@ -42,14 +43,24 @@ async function act({ master, action }) {
   const heard = decidedOn(master);
   // Before the server answers, so that whoever is quick does not decide twice on the same master.
   if (action === "approve" || action === "reject") move(1);
-  showProblem("");
   try {
     await decide(heard, action, comment);
     forgetComment(master, comment);
     say(`${master.name} ${wordFor(action)}`);
+    if (unkept.delete(master)) showProblem(notKept());
   } catch (error) {
-    showProblem(`The decision on ${master.name} was not kept: ${error.message}.`);
+    unkept.set(master, error.message);
+    showProblem(notKept());
   }
+}
+
+// Each stays told until a decision on that very master is kept: the next one's success is no comfort.
+function notKept() {
+  const names = [...unkept.keys()].map((master) => master.name);
+  if (!names.length) return "";
+  const which = names.length > 4 ? `${names.slice(0, 3).join(", ")} and ${names.length - 3} more` : names.join(", ");
+  const decisions = names.length === 1 ? `The decision on ${which} was` : `The decisions on ${which} were`;
+  return `${decisions} not kept: ${[...unkept.values()].at(-1)}.`;
 }
 
 function askWho() {
