@@ -266,9 +266,11 @@ function pairs(value) {
 async function fillPicture() {
   const master = open;
   const heard = player.heard && player.other ? player.other : master;
+  parts.wanted = heard;
+  const late = () => open !== master || parts.wanted !== heard;
   try {
     const found = await loadPicture(heard.pcm);
-    if (open !== master) return;
+    if (late()) return;
     picture = found;
     Object.assign(parts, { shown: heard, undrawn: "" });
     parts.note.textContent = note();
@@ -276,7 +278,7 @@ async function fillPicture() {
     parts.scale.children[1].textContent = `${Math.round(Math.sqrt(found.top * 40) / 100) * 100} Hz`;
     drawAll();
   } catch (error) {
-    if (open !== master) return;
+    if (late()) return;
     picture = null;
     Object.assign(parts, { shown: heard, undrawn: error.message });
     for (const canvas of [parts.wave, parts.spectrum]) canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);
@@ -310,7 +312,7 @@ export function refreshPlayer() {
   parts.seek.max = player.seconds;
   const heard = player.heard && player.other ? player.other : open;
   parts.prompt.textContent = heard.prompt;
-  if (parts.shown && parts.shown !== heard) fillPicture();
+  if (parts.wanted !== heard) fillPicture();
   refreshPosition();
 }
 
