@@ -3,7 +3,8 @@
 With an API URL set (``PREFECT_API_URL`` or the Prefect profile) a build uses that server. Otherwise it starts one
 on loopback that lives exactly as long as the build: it ends by itself when its parent does, however the parent
 died, and its database is a copy of an empty one kept in the user's cache folder, so that only the first build on
-a machine waits for Prefect's migrations.
+a machine waits for Prefect's migrations. Its folder is locked while the build runs; the next build removes those
+that nobody holds any more.
 """
 
 from __future__ import annotations
@@ -15,15 +16,20 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.request import getproxies
 
 import prefect
+from filelock import FileLock, Timeout
+from httpx import TransportError
 from platformdirs import user_cache_path
 from prefect.client.orchestration import get_client
+from prefect.events.clients import NullEventsClient
+from prefect.events.worker import EventsWorker
 from prefect.settings import (
     PREFECT_API_URL,
+    PREFECT_CLIENT_MAX_RETRIES,
     PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
     PREFECT_HOME,
     PREFECT_LOGGING_TO_API_ENABLED,
@@ -34,7 +40,7 @@ from prefect.settings import (
 from pipeline.errors import MachineError
 
 _PREFIX = "cuesmith-prefect-"
-_STRAY_AGE_S = 2 * 24 * 3600
+_LOCK = "lock"
 _QUIET = {"DO_NOT_TRACK": "1", "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "PREFECT_UI_ENABLED": "false"}
 _UNUSED_SERVICES = (
     "SCHEDULER",
@@ -49,25 +55,78 @@ _UNUSED_SERVICES = (
 
 @contextlib.contextmanager
 def prefect_api() -> Iterator[str]:
-    """The URL of the Prefect API that a flow in this context talks to."""
+    """The URL of the Prefect API that a flow in this context talks to.
+
+    Raises `MachineError` where it does not answer, or ends while the flow runs.
+    """
     configured = get_current_settings().api.url
     if configured:
         _check_answers(configured)
-        yield configured
+        with _answering(configured):
+            yield configured
         return
-    home = Path(tempfile.mkdtemp(prefix=_PREFIX))
-    _sweep_strays(home.parent)
+    with _home() as home, _server(home) as url:
+        private = {
+            PREFECT_API_URL: url,
+            PREFECT_HOME: home,
+            PREFECT_LOGGING_TO_API_ENABLED: False,
+            # Nobody is there to miss a heartbeat, and the end of a flow waits for that thread's next second.
+            PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
+            # A server that is gone stays gone, and each retry waits twice as long as the one before.
+            PREFECT_CLIENT_MAX_RETRIES: 2,
+        }
+        with temporary_settings(private), _without_proxy(), _without_events(), _answering(url):
+            yield url
+
+
+@contextlib.contextmanager
+def _answering(url: str) -> Iterator[None]:
     try:
-        with _server(home) as url:
-            private = {
-                PREFECT_API_URL: url,
-                PREFECT_HOME: home,
-                PREFECT_LOGGING_TO_API_ENABLED: False,
-                # Nobody is there to miss a heartbeat, and the end of a flow waits for that thread's next second.
-                PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
-            }
-            with temporary_settings(private):
-                yield url
+        yield
+    except TransportError as error:
+        raise MachineError(
+            f"the Prefect API at {url} answers no more ({error}); everything finished is kept: "
+            "run the same command again to go on"
+        ) from error
+
+
+@contextlib.contextmanager
+def _without_proxy() -> Iterator[None]:
+    """No proxy between this process and its own server: a studio's proxy does not reach this machine's loopback."""
+    proxies = getproxies()
+    # On Windows and macOS one variable is enough to hide what the system's settings say of the others.
+    changed = {f"{scheme}_proxy": url for scheme, url in proxies.items() if scheme != "no"}
+    changed["no_proxy"] = ",".join(filter(None, [proxies.get("no"), "127.0.0.1"]))
+    before = {name: os.environ.get(name) for name in changed}
+    os.environ.update(changed)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+@contextlib.contextmanager
+def _without_events() -> Iterator[None]:
+    """No events to a server that nobody watches: a process that ends waits seconds for each that a dead one refuses."""
+    EventsWorker.set_client_override(NullEventsClient)
+    try:
+        yield
+    finally:
+        EventsWorker.set_client_override(None)
+
+
+@contextlib.contextmanager
+def _home() -> Iterator[Path]:
+    """A folder for the private server, locked while the build runs."""
+    home = Path(tempfile.mkdtemp(prefix=_PREFIX))
+    try:
+        with FileLock(home / _LOCK):
+            _sweep_strays(home)
+            yield home
     finally:
         shutil.rmtree(home, ignore_errors=True)
 
@@ -91,7 +150,7 @@ def _server(home: Path) -> Iterator[str]:
         shutil.copyfile(empty, database)
     log = (home / "server.log").open("w+b")
     process = subprocess.Popen(
-        [sys.executable, "-m", "flows.api_server"],
+        [sys.executable, "-P", "-m", "flows.api_server"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=log,
@@ -147,9 +206,13 @@ def _keep_empty(database: Path, empty: Path) -> None:
         os.replace(fresh, empty)
 
 
-def _sweep_strays(folder: Path) -> None:
-    """Remove what killed builds left behind days ago."""
-    for stray in folder.glob(_PREFIX + "*"):
-        with contextlib.suppress(OSError):
-            if time.time() - stray.stat().st_mtime > _STRAY_AGE_S:
-                shutil.rmtree(stray, ignore_errors=True)
+def _sweep_strays(home: Path) -> None:
+    """Remove the folders of killed builds; one without a lock is another build's that has just begun."""
+    for stray in home.parent.glob(f"{_PREFIX}*/{_LOCK}"):
+        if stray.parent == home or stray.parent.is_symlink():
+            continue
+        with contextlib.suppress(OSError, Timeout):
+            with FileLock(stray, timeout=0):
+                pass
+            # Windows removes no file that is open, not even by this process.
+            shutil.rmtree(stray.parent, ignore_errors=True)

@@ -1,22 +1,30 @@
 """The process behind `flows.api`: a Prefect API on loopback that ends when its standard input closes.
 
 Started as ``python -m flows.api_server`` with Prefect's settings in the environment. It prints its URL as one
-line once it answers.
+line once it answers. An interrupt at the terminal reaches it together with its parent, which still talks to it
+until it has ended: signals are the parent's to answer.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import socket
 import sys
 import threading
+from collections.abc import Generator
 
 import uvicorn
 from prefect.server.api.server import create_app
 
 
 class _Announcing(uvicorn.Server):
-    """A server that prints where it listens once it does."""
+    """A server that prints where it listens once it does, and leaves signals alone."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
@@ -27,6 +35,8 @@ class _Announcing(uvicorn.Server):
 
 def main() -> None:
     """Serve until standard input closes."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.bind(("127.0.0.1", 0))

@@ -50,7 +50,8 @@ class Worker:
         paths = [home, *filter(None, [os.environ.get("PYTHONPATH")])]
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "flows.worker", outputs],
+                # -P: a package of the game's own called pipeline, in the folder of the call, is not this one.
+                [sys.executable, "-P", "-m", "flows.worker", outputs],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._log,

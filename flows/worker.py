@@ -14,7 +14,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import BinaryIO, NoReturn
 
 from pipeline.errors import CuesmithError
 from pipeline.generators import Generator, find_engine
@@ -37,9 +37,7 @@ def main(outputs: str) -> None:
         _serve(jobs, channel, outputs)
     except BaseException:
         # An ordinary end would wait for the listening thread's hold on standard input, and abort.
-        traceback.print_exc()
-        sys.stderr.flush()
-        os._exit(1)
+        _break()
 
 
 def _serve(jobs: queue.SimpleQueue[Job], channel: BinaryIO, outputs: str) -> None:
@@ -70,8 +68,18 @@ def _listen(source: BinaryIO, jobs: queue.SimpleQueue[Job]) -> None:
     try:
         while True:
             jobs.put(pickle.load(source))
-    except (EOFError, OSError):
+    except (EOFError, OSError, pickle.UnpicklingError):
+        # The last: a parent that was killed in the midst of sending a long job.
         os._exit(0)
+    except BaseException:
+        _break()
+
+
+def _break() -> NoReturn:
+    """End with the present error as the last words."""
+    traceback.print_exc()
+    sys.stderr.flush()
+    os._exit(1)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import random
 import shutil
 import signal
@@ -39,11 +40,12 @@ class Victim:
         self.mark = uuid.uuid4().hex
         self.store = Store.open(self.toys.outputs)
 
-    def start(self, **environment: str) -> subprocess.Popen[bytes]:
+    def start(self, folder: Path | None = None, **environment: str) -> subprocess.Popen[bytes]:
+        """Begin a build, in ``folder`` if given; -P, as the console script does not look there for packages."""
         self.log.write_text("")
         return subprocess.Popen(
             [
-                *(sys.executable, "-c", BUILD, "build", str(self.toys.manifest)),
+                *(sys.executable, "-P", "-c", BUILD, "build", str(self.toys.manifest)),
                 *("--outputs", str(self.toys.outputs), "--devices", "cpu:2", "--quiet"),
             ],
             env={
@@ -53,6 +55,7 @@ class Victim:
                 "CUESMITH_TEST_MARK": self.mark,
                 **environment,
             },
+            cwd=folder,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             start_new_session=True,
@@ -68,10 +71,14 @@ class Victim:
             assert time.monotonic() < until, f"{self.takes_made()} takes in {patience_s:g} s"
             time.sleep(0.02)
 
+    def running(self) -> list[psutil.Process]:
+        """Processes of this project's builds."""
+        return [process for process in psutil.process_iter() if self._is_ours(process)]
+
     def left_running(self, patience_s: float = 15.0) -> list[str]:
         """Processes of killed builds that are still there after a while."""
         until = time.monotonic() + patience_s
-        while found := [process for process in psutil.process_iter() if self._is_ours(process)]:
+        while found := self.running():
             if time.monotonic() > until:
                 return [" ".join(process.cmdline()) for process in found]
             time.sleep(0.1)
@@ -140,17 +147,82 @@ def test_killed_builds_leave_everything_whole_and_go_on(tmp_path: Path, prefect_
     _kill_many(tmp_path, kills=6, server=prefect_server)
 
 
-def test_a_killed_build_takes_its_own_prefect_server_with_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def own_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Builds start private servers; their folders lie in the folder that this gives."""
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
-    victim = Victim(tmp_path)
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    return folder
+
+
+def test_a_killed_build_takes_its_own_prefect_server_with_it(tmp_path: Path, own_server: Path) -> None:
+    victim = Victim(tmp_path / "toys")
     process = victim.start()
     victim.wait_for(takes=1)
     process.kill()
     process.communicate()
     assert victim.left_running() == []
     assert victim.harm() == []
+
+
+def test_where_a_build_is_called_does_not_reach_its_processes(tmp_path: Path, own_server: Path) -> None:
+    victim = Victim(tmp_path / "toys")
+    stale = own_server / "cuesmith-prefect-killed"
+    stale.mkdir()
+    (stale / "lock").touch()
+    game = tmp_path / "game"
+    (game / "pipeline").mkdir(parents=True)
+    (game / "pipeline" / "__init__.py").touch()
+    (game / "queue.py").write_text("raise SystemExit('the module of the game')")
+    nobody = "http://127.0.0.1:9"
+    proxies = dict.fromkeys(["http_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"], nobody)
+    process = victim.start(game, **proxies)
+    _, told = process.communicate()
+    assert process.returncode == 0, told.decode()
+    assert list(own_server.iterdir()) == []
+
+
+def test_a_prefect_server_that_ends_within_a_build_is_told_with_the_remedy(
+    tmp_path: Path, own_server: Path
+) -> None:
+    victim = Victim(tmp_path / "toys")
+    process = victim.start()
+    victim.wait_for(takes=5)
+    (server,) = [one for one in victim.running() if "flows.api_server" in one.cmdline()]
+    server.kill()
+    _, told = process.communicate()
+    assert process.returncode == 4, told.decode()
+    assert "answers no more" in told.decode()
+    assert "Traceback" not in told.decode()
+    assert victim.left_running() == []
+    assert victim.harm() == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_at_the_terminal_reaches_every_process_and_ends_with_130(
+    tmp_path: Path, own_server: Path, number: int
+) -> None:
+    victim = Victim(tmp_path / "toys")
+    process = victim.start(TOY_SECONDS="0.3")
+    victim.wait_for(takes=3)
+    os.killpg(process.pid, number)
+    _, told = process.communicate()
+    assert process.returncode == 130, told.decode()
+    assert "Traceback" not in told.decode()
+    assert victim.left_running() == []
+    assert victim.harm() == []
+    assert list(own_server.iterdir()) == []
+
+
+def test_a_worker_ends_with_a_parent_that_was_killed_in_the_midst_of_sending_a_job(tmp_path: Path) -> None:
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "flows.worker", str(tmp_path)], stdin=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    job = pickle.dumps(list(range(100_000)))
+    worker.communicate(job[: len(job) // 2], timeout=60)
+    assert worker.returncode == 0
 
 
 @pytest.mark.slow
