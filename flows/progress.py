@@ -28,6 +28,7 @@ class BuildProgress:
             disable=quiet or not sys.stderr.isatty(),
         )
         self._stage: TaskID | None = None
+        self._mastering = False
         self._audio = 0.0
         self._audio_total = 0.0
         self._done = 0
@@ -56,13 +57,14 @@ class BuildProgress:
             case "take-failed":
                 self._failed += 1
                 self._advance(0.0)
-            case "failed" if entry["stage"] == "master":
+            case "failed" if self._mastering and entry["stage"] in ("master", "quality"):
                 self._failed += 1
                 self._advance(0.0)
 
     def _begin(self, stage: str, total: int, audio_seconds: float) -> None:
         self._audio, self._audio_total = 0.0, audio_seconds
         self._done, self._total = 0, total
+        self._mastering = stage == "master"
         self._stage = self._bars.add_task(stage, total=total, audio=self._audio_text())
         if self._bars.disable:
             self._console.print(f"{stage}: {total} to make, {audio_seconds:.0f} s of audio", highlight=False)

@@ -9,8 +9,8 @@ import typer
 from flows.cli.answers import answer, answer_json, command, remark
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Outputs
 from pipeline.catalog import Catalog, forget_library
-from pipeline.errors import VerificationError
-from pipeline.store import Store, gc, repair, verify
+from pipeline.errors import FormatError, UsageError, VerificationError
+from pipeline.store import Finding, Repair, Store, gc, repair, verify
 
 
 def register(app: typer.Typer) -> None:
@@ -35,9 +35,10 @@ def verify_command(
     as_json: AsJson = False,
 ) -> None:
     """Hash everything again; name torn, changed and missing files."""
-    store = Store.open(outputs)
+    store = _open(outputs)
     findings = [finding for finding in verify(store) if finding.harmful]
     repairs = repair(store) if mend and findings else []
+    findings += _lost_versions(store)
     if repairs:
         forget_library(store)
     replayed = None
@@ -64,17 +65,56 @@ def verify_command(
         if replayed is not None:
             same = sum(line["result"] == "same" for line in replayed)
             answer(f"{same} of {len(replayed)} takes replayed to the same bytes")
-    if different or (findings and not mend):
-        raise VerificationError(
-            f"{len(findings)} files are wrong and {len(different)} takes replay differently in {outputs}; "
-            "cuesmith verify --repair sets what is wrong aside, and the next build makes it anew"
-        )
+    if problems := _problems(findings, repairs, len(different), mend):
+        raise VerificationError(f"{outputs}: {problems}")
     if not as_json:
         answer(
             f"{outputs}: everything named is there and whole"
             if not findings
             else "repaired; now: cuesmith build"
         )
+
+
+def _problems(findings: list[Finding], repairs: list[Repair], different: int, mended: bool) -> str:
+    """What is still wrong after `verify`, with the remedies; empty where nothing is."""
+    done = {one.finding for one in repairs if one.done}
+    left = sum(finding not in done for finding in findings)
+    problems = []
+    if left and mended:
+        problems.append(f"what was found in {_files(left)} cannot be made anew; restore from a backup")
+    elif left:
+        problems.append(
+            f"something is wrong in {_files(left)}; cuesmith verify --repair sets aside what a build can make anew"
+        )
+    if different:
+        takes = "1 take replays" if different == 1 else f"{different} takes replay"
+        problems.append(f"{takes} to other bytes; what is stored stays")
+    return "; ".join(problems)
+
+
+def _files(count: int) -> str:
+    return "1 file" if count == 1 else f"{count} files"
+
+
+def _lost_versions(store: Store) -> list[Finding]:
+    try:
+        return [
+            Finding("missing", key, "it is not in the catalog", (f"channels/{name}.json",))
+            for name, key in Catalog(store).lost()
+        ]
+    except FormatError:
+        # `verify` has told of the channel that cannot be read.
+        return []
+
+
+def _open(outputs: str) -> Store:
+    """The store at ``outputs``; `UsageError` where nothing of a store is, so that a slip of the pen is not "whole"."""
+    store = Store.open(outputs)
+    if not store.backend.names() & {"catalog", "runs", "store"}:
+        raise UsageError(
+            f"there is no store in {outputs}; give the --outputs of a build, or make one: cuesmith build"
+        )
+    return store
 
 
 @command
@@ -94,7 +134,7 @@ def gc_command(
 
     Strays are what killed builds left; unused are takes and masters that no catalog version names.
     """
-    store = Store.open(outputs)
+    store = _open(outputs)
     keep = (lambda: _named_takes(store)) if unused_takes else None
     done = gc(store, keep, grace=grace_hours * 3600, dry_run=dry_run)
     if as_json:

@@ -7,7 +7,7 @@ the last file of a version's folder, and a pointer moves only to a version that 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from pipeline.catalog.channels import LATEST, Channel, ChannelMove, Channels
@@ -37,9 +37,8 @@ class Catalog:
 
     def read(self, number: int) -> Version:
         """Version ``number``; `StoreError` when there is none."""
-        key = f"catalog/{number:06d}/catalog.json"
         try:
-            return Version.from_bytes(self._backend.read(key), key)
+            return self._read(number)
         except Missing:
             raise StoreError(
                 f"the catalog has no version {number}; `cuesmith catalog versions` lists them"
@@ -48,7 +47,23 @@ class Catalog:
     def latest(self) -> Version | None:
         """The version that channel ``latest`` points to; None before the first build."""
         channel = self.channel(LATEST)
-        return self.read(channel["version"]) if channel else None
+        if channel is None:
+            return None
+        try:
+            return self._read(channel["version"])
+        except Missing:
+            raise StoreError(
+                f"{_key(channel['version'])}, to which channel latest points, is gone; restore it from a backup, "
+                "or go back to a version that is there: cuesmith catalog rollback --to NUMBER"
+            ) from None
+
+    def lost(self) -> Iterator[tuple[str, str]]:
+        """Each channel that points to a version that is not there, and the key of that version."""
+        there = set(self.numbers())
+        for name in self.channels.names():
+            channel = self.channel(name)
+            if channel is not None and channel["version"] not in there:
+                yield name, _key(channel["version"])
 
     def channel(self, name: str) -> Channel | None:
         """The pointer called ``name`` with its ``version`` and ``history``; None when there is none."""
@@ -83,9 +98,17 @@ class Catalog:
             self.channels.point(LATEST, move)
             return version, True
 
+    def _read(self, number: int) -> Version:
+        key = _key(number)
+        return Version.from_bytes(self._backend.read(key), key)
+
     def _write(self, version: Version, companions: Mapping[str, bytes]) -> None:
         folder = f"catalog/{version.number:06d}"
         for name, data in companions.items():
             self._backend.write(f"{folder}/{name}", data)
-        if not self._backend.create(f"{folder}/catalog.json", version.to_bytes()):
-            raise StoreError(f"{folder}/catalog.json was written by another build; run this build again")
+        if not self._backend.create(_key(version.number), version.to_bytes()):
+            raise StoreError(f"{_key(version.number)} was written by another build; run this build again")
+
+
+def _key(number: int) -> str:
+    return f"catalog/{number:06d}/catalog.json"

@@ -38,11 +38,11 @@ def sync_latest(catalog: Catalog) -> Path | None:
 
 def _shows_latest(catalog: Catalog, mark: Path) -> bool:
     channel = catalog.channel(LATEST)
-    return channel is not None and mark.is_file() and mark.read_text() == _stamp(channel["version"])
+    return channel is not None and mark.is_file() and mark.read_bytes() == _stamp(channel["version"])
 
 
-def _stamp(number: int) -> str:
-    return f"{number}\n"
+def _stamp(number: int) -> bytes:
+    return f"{number}\n".encode()
 
 
 def _sync(store: Store, version: Version, mark: Path) -> None:
@@ -54,7 +54,7 @@ def _sync(store: Store, version: Version, mark: Path) -> None:
         _remove_others(root, set(wanted))
         for path, item in wanted.items():
             _link(store, item, root / path)
-        mark.write_text(_stamp(version.number))
+        mark.write_bytes(_stamp(version.number))
 
 
 def forget_library(store: Store) -> None:

@@ -17,6 +17,7 @@ _REMEDIES = {
     errno.EIO: "the disk reports an error; check the disk, then run `cuesmith verify`",
     errno.ENAMETOOLONG: "the path is too long for this file system; give a shorter --outputs",
     errno.ENOTDIR: "a file stands where a folder must be; move it away or give another --outputs",
+    errno.EEXIST: "a file or a broken link stands where a folder must be; move it away or give another --outputs",
     errno.EISDIR: "a folder stands where a file must be; move it away or give another --outputs",
     errno.EMFILE: "too many files are open; raise the limit (ulimit -n) or use fewer workers",
 }

@@ -73,10 +73,15 @@ def read_record(data: bytes, schema: str, where: str) -> Record:
     return bring_up(load_record(data, where), schema, where)
 
 
+def schema_of(record: Record, where: str) -> tuple[str, int]:
+    """Name and version of the format that ``record`` names. Raises `FormatError` where it names none."""
+    return _split(record.get("schema"), where)
+
+
 def bring_up(record: Record, schema: str, where: str) -> Record:
     """``record`` as it is under ``schema`` (such as ``cuesmith.take/2``). Raises `FormatError` as `read_record`."""
     name, version = _split(schema, where)
-    found_name, found = _split(record.get("schema"), where)
+    found_name, found = schema_of(record, where)
     if found_name != name:
         raise FormatError(f"{where} holds {found_name}, not {name}; was it moved by hand? Put it back")
     if found > version:
@@ -98,6 +103,7 @@ def _split(schema: object, where: str) -> tuple[str, int]:
     match = _SCHEMA.fullmatch(schema) if isinstance(schema, str) else None
     if match is None:
         raise FormatError(
-            f'{where} names no cuesmith format; "schema" is {schema!r}, not like "cuesmith.take/1"'
+            f'{where} names no cuesmith format: "schema" is {schema!r}, not like "cuesmith.take/1"; '
+            "`cuesmith verify` finds what else is wrong"
         )
     return match[1], int(match[2])

@@ -23,8 +23,8 @@ class Finding:
 
     kind: Kind
     """``damaged``: other bytes than its name says; ``torn``: of another size than a record says;
-    ``missing``: named but not there; ``unreadable``: a record or version that is no JSON; ``stray``: left
-    by a kill, or put there by hand, and harmless."""
+    ``missing``: named but not there; ``unreadable``: a record or version that is no JSON, or another one than
+    its name says; ``stray``: left by a kill, or put there by hand, and harmless."""
     key: str
     what: str
     named_by: tuple[str, ...] = ()
@@ -49,6 +49,11 @@ class Repair:
     """Old key and new key, below ``quarantine/``, of every file that was moved."""
     advice: str
     """What a person does next."""
+
+    @property
+    def done(self) -> bool:
+        """Whether a build makes it whole now; what cannot be read and stayed is for a person to bring back."""
+        return self.finding.kind != "unreadable" or bool(self.moved)
 
 
 def verify(store: Store, progress: Progress | None = None) -> Iterator[Finding]:
@@ -131,12 +136,10 @@ def _repair(backend: Backend, finding: Finding, done: dict[str, str]) -> Repair:
     keys = [key for key in names if not key.startswith(tuple(f"{room}/" for room in CATALOG_ROOMS))]
     moved = tuple((key, done.setdefault(key, _quarantine(backend, key))) for key in keys if key not in done)
     if finding.kind == "unreadable" and not moved:
-        return Repair(
-            finding, moved, "restore this file from a backup, or roll the channel back to another version"
-        )
-    return Repair(
-        finding, moved, "build again to make it anew" if finding.named_by or moved else "nothing to do"
-    )
+        advice = "restore this file from a backup, or roll the channel back to another version"
+    else:
+        advice = "build again to make it anew" if finding.named_by or moved else "nothing to do"
+    return Repair(finding, moved, advice)
 
 
 def _quarantine(backend: Backend, key: str) -> str:

@@ -248,6 +248,61 @@ def test_verify_finds_a_flipped_bit_and_repair_lets_the_next_build_make_it_anew(
     assert built.library() == before
 
 
+def test_a_version_that_a_channel_names_and_is_gone_is_found_and_told(
+    built: ToyProject, built_place: list[str]
+) -> None:
+    (built.outputs / "catalog" / "000001" / "catalog.json").unlink()
+    found = run("verify", *built_place[1:])
+    assert found.exit_code == 5
+    assert (
+        "catalog/000001/catalog.json: missing: it is not in the catalog (named by channels/latest.json)"
+        in found.stdout
+    )
+    mended = run("verify", "--repair", *built_place[1:])
+    assert mended.exit_code == 5
+    assert "restore from a backup" in mended.stderr
+    assert "catalog rollback --to" in run("build", *built_place).stderr
+
+
+def test_what_repair_cannot_mend_is_not_called_repaired(built: ToyProject, built_place: list[str]) -> None:
+    (built.outputs / "catalog" / "000001" / "catalog.json").write_bytes(b"{")
+    mended = run("verify", "--repair", *built_place[1:])
+    assert mended.exit_code == 5
+    assert "repaired" not in mended.stdout
+    assert "1 file cannot be made anew; restore from a backup" in mended.stderr
+
+
+@pytest.mark.parametrize("name", ["verify", "gc"])
+def test_a_slip_in_outputs_is_not_a_whole_store(name: str, tmp_path: Path) -> None:
+    said = run(name, "--outputs", tmp_path / "otputs")
+    assert said.exit_code == 2
+    assert "there is no store in" in said.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_library_mark_that_cannot_be_read_makes_the_library_anew(
+    built: ToyProject, built_place: list[str]
+) -> None:
+    mark = built.outputs / "library" / "latest" / ".version"
+    mark.write_bytes(b"\xff\xfe")
+    assert run("build", *built_place).exit_code == 0
+    assert mark.read_bytes() == b"1\n"
+
+
+def test_json_is_utf_8_on_an_output_of_another_encoding(toys: ToyProject, place: list[str]) -> None:
+    toys.write("  - {id: a/森, kind: sfx, prompt: hello, duration: 1s}\n")
+    said = CliRunner(charset="cp1252").invoke(app, ["validate", *place[:1], "--json"])
+    assert said.exit_code == 2
+    assert "森" in json.loads(said.stdout_bytes.decode("ascii"))["error"]
+
+
+def test_a_name_that_the_output_cannot_hold_is_escaped(tmp_path: Path) -> None:
+    code_page = {**os.environ, "PYTHONIOENCODING": "cp1252", "PYTHONUTF8": "0"}
+    command = [sys.executable, "-c", "from flows.cli import main; main()", "init", str(tmp_path / "森")]
+    said = subprocess.run(command, env=code_page, capture_output=True, check=True)
+    assert b"\\u68ee" in said.stdout
+
+
 def test_replay_makes_the_same_bytes(built_place: list[str]) -> None:
     assert {one["result"] for one in answer("verify", "--replay", *built_place[1:])["replayed"]} == {"same"}
 

@@ -54,7 +54,14 @@ def test_a_missing_object_is_found_by_who_names_it(store: Store, put_take: PutTa
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b'{"schema"', b'{"audio": {"sha256": "x", "suffix": ".wav", "size": 1}}']
+    "data",
+    [
+        b"",
+        b'{"schema"',
+        b"{}",
+        b'{"schema": "cuesmith.take/1", "audio": {"sha256": "x", "suffix": ".wav", "size": 1}}',
+        b'{"schema": "cuesmith.take/1", "digest": "bb"}',
+    ],
 )
 def test_an_unreadable_record_is_found(store: Store, data: bytes) -> None:
     store.backend.write("takes/aa.json", data)
