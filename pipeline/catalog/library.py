@@ -10,7 +10,7 @@ from pipeline.catalog.catalog import Catalog
 from pipeline.catalog.channels import LATEST
 from pipeline.catalog.version import Version
 from pipeline.provenance import ObjectJson
-from pipeline.store import ObjectRef, Store, told
+from pipeline.store import ObjectRef, Store, disk, told
 
 _MARK = ".version"
 _WAIT_SECONDS = 600.0
@@ -71,7 +71,7 @@ def _remove_others(root: Path, keep: set[str]) -> None:
         for name in names:
             path = here / name
             if path.relative_to(root).as_posix() not in keep:
-                path.unlink()
+                disk.remove(str(path))
         if here != root and not any(here.iterdir()):
             here.rmdir()
 
@@ -82,9 +82,9 @@ def _link(store: Store, item: ObjectJson, target: Path) -> None:
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     fresh = target.with_name(f".{target.name}.new")
-    fresh.unlink(missing_ok=True)
+    disk.remove(str(fresh))
     try:
         os.link(source, fresh)
     except OSError:
         shutil.copyfile(source, fresh)
-    os.replace(fresh, target)
+    disk.replace(str(fresh), str(target))
