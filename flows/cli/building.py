@@ -16,6 +16,7 @@ from flows.devices import parse_devices
 from flows.prepare import Prepared, prepare, unbuilt, up_to_date
 from pipeline.catalog import sync_latest
 from pipeline.credentials import DEVELOPMENT
+from pipeline.errors import MachineError
 
 _NOTHING_PUBLISHED = 1
 _SOME_FAILED = 3
@@ -52,7 +53,10 @@ def build_command(
         # Prefect reads its settings when it is imported; the progress bar says what its log lines would.
         os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
         os.environ.setdefault("PREFECT_LOGGING_INTERNAL_LEVEL", "CRITICAL")
-        from flows.command import run_build
+        try:
+            from flows.command import run_build
+        except ValueError as error:
+            raise _refused(error) from error
 
         result = run_build(path, outputs, profile, only or (), devices, quiet=quiet)
     elif up_to_date(prepared) and prepared.latest is not None:
@@ -77,6 +81,14 @@ def build_command(
         _tell(result, prepared)
     if result["failed"]:
         raise typer.Exit(_SOME_FAILED if result["version"] else _NOTHING_PUBLISHED)
+
+
+def _refused(error: ValueError) -> MachineError:
+    what = ": ".join(line.strip() for line in str(error).splitlines()[:3])
+    return MachineError(
+        f"Prefect does not accept its settings: {what}; mend the PREFECT_ variables of the environment or "
+        "Prefect's profiles.toml, by default in .prefect below your home"
+    )
 
 
 def _tell_credentials(prepared: Prepared) -> None:

@@ -296,11 +296,25 @@ def test_json_is_utf_8_on_an_output_of_another_encoding(toys: ToyProject, place:
     assert "森" in json.loads(said.stdout_bytes.decode("ascii"))["error"]
 
 
+def run_apart(*words: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The command in a process of its own, under ``environment``."""
+    command = [sys.executable, "-c", "from flows.cli import main; main()", *map(str, words)]
+    return subprocess.run(
+        command, check=False, env={**os.environ, **environment}, capture_output=True, text=True
+    )
+
+
 def test_a_name_that_the_output_cannot_hold_is_escaped(tmp_path: Path) -> None:
-    code_page = {**os.environ, "PYTHONIOENCODING": "cp1252", "PYTHONUTF8": "0"}
-    command = [sys.executable, "-c", "from flows.cli import main; main()", "init", str(tmp_path / "森")]
-    said = subprocess.run(command, env=code_page, capture_output=True, check=True)
-    assert b"\\u68ee" in said.stdout
+    said = run_apart("init", tmp_path / "森", PYTHONIOENCODING="cp1252", PYTHONUTF8="0")
+    assert said.returncode == 0, said.stderr
+    assert "\\u68ee" in said.stdout
+
+
+def test_settings_that_prefect_refuses_are_named_with_the_remedy(place: list[str]) -> None:
+    said = run_apart("build", *place, PREFECT_CLIENT_MAX_RETRIES="lots")
+    assert said.returncode == 4
+    assert "max_retries: Input should be a valid integer" in said.stderr
+    assert "Traceback" not in said.stderr
 
 
 def test_replay_makes_the_same_bytes(built_place: list[str]) -> None:
