@@ -25,7 +25,8 @@ class BuildProgress:
             TextColumn("{task.fields[audio]}"),
             TimeRemainingColumn(compact=True),
             console=self._console,
-            disable=quiet or not sys.stderr.isatty(),
+            # A dumb terminal (an editor's, a serial line) would show bars once they are full.
+            disable=quiet or not sys.stderr.isatty() or self._console.is_dumb_terminal,
         )
         self._stage: TaskID | None = None
         self._mastering = False

@@ -21,7 +21,7 @@ from flows.quarantining import note_quarantine, page_of
 from flows.reporting import report_build
 from flows.sealing import open_signer
 from pipeline.catalog import Version
-from pipeline.errors import UsageError
+from pipeline.errors import MachineError, UsageError
 from pipeline.generators import find_engine
 from pipeline.jobs import (
     AssetOrder,
@@ -109,10 +109,16 @@ class BuildRun:
     ) -> None:
         for crew in self._crews.values():
             crew.stop()
-        if error is not None:
-            self._journal.write("build-broken", reason=str(error) or type(error).__name__)
-        self._journal.close()
-        self._held.close()
+        try:
+            if error is not None:
+                # On a full disk the journal has no room either, and what broke the build is what is told.
+                with contextlib.suppress(MachineError):
+                    self._journal.write("build-broken", reason=str(error) or type(error).__name__)
+                    self._journal.close()
+            else:
+                self._journal.close()
+        finally:
+            self._held.close()
 
     def shards(self) -> tuple[Shard, ...]:
         """What is to be generated, longest first."""

@@ -44,12 +44,9 @@ def git_commit(folder: Path) -> str | None:
 
 
 def _git(folder: Path, *arguments: str) -> str:
+    # Without its lock: git that is killed together with a build would leave it in the person's repository.
+    command = ["git", "--no-optional-locks", "-C", str(folder), *arguments]
     done = subprocess.run(
-        ["git", "-C", str(folder), *arguments],
-        check=True,
-        capture_output=True,
-        encoding="utf-8",
-        errors="replace",
-        timeout=20,
+        command, check=True, capture_output=True, encoding="utf-8", errors="replace", timeout=20
     )
     return done.stdout.strip()
