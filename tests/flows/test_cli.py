@@ -310,6 +310,16 @@ def test_a_name_that_the_output_cannot_hold_is_escaped(tmp_path: Path) -> None:
     assert "\\u68ee" in said.stdout
 
 
+def test_a_build_whose_progress_nobody_reads_any_more_goes_on(place: list[str], prefect_server: str) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-c", "from flows.cli import main; main()", "build", *place, "--json"]
+    environment = {**os.environ, "PREFECT_API_URL": prefect_server}
+    said = subprocess.run(command, check=True, env=environment, stdout=subprocess.PIPE, stderr=writer)
+    os.close(writer)
+    assert json.loads(said.stdout)["published"] is True
+
+
 def test_settings_that_prefect_refuses_are_named_with_the_remedy(place: list[str]) -> None:
     said = run_apart("build", *place, PREFECT_CLIENT_MAX_RETRIES="lots")
     assert said.returncode == 4
