@@ -22,7 +22,7 @@ from urllib.request import getproxies
 
 import prefect
 from filelock import FileLock, Timeout
-from httpx import TransportError
+from httpx import HTTPError
 from platformdirs import user_cache_path
 from prefect.client.orchestration import get_client
 from prefect.events.clients import NullEventsClient
@@ -62,7 +62,7 @@ def prefect_api() -> Iterator[str]:
     configured = get_current_settings().api.url
     if configured:
         _check_answers(configured)
-        with _answering(configured):
+        with _answering(configured, "see to it, then run the same command again"):
             yield configured
         return
     with _home() as home, _server(home) as url:
@@ -75,18 +75,20 @@ def prefect_api() -> Iterator[str]:
             # A server that is gone stays gone, and each retry waits twice as long as the one before.
             PREFECT_CLIENT_MAX_RETRIES: 2,
         }
-        with temporary_settings(private), _without_proxy(), _without_events(), _answering(url):
+        remedy = f"see that {home.parent} has space left, then run the same command again"
+        with temporary_settings(private), _without_proxy(), _without_events(), _answering(url, remedy):
             yield url
 
 
 @contextlib.contextmanager
-def _answering(url: str) -> Iterator[None]:
+def _answering(url: str, remedy: str) -> Iterator[None]:
     try:
         yield
-    except TransportError as error:
+    except HTTPError as error:
+        what = str(error).partition("\n")[0]
         raise MachineError(
-            f"the Prefect API at {url} answers no more ({error}); everything finished is kept: "
-            "run the same command again to go on"
+            f"the Prefect API at {url} failed while the build ran ({what}); "
+            f"everything finished is kept: {remedy} to go on"
         ) from error
 
 
@@ -122,7 +124,8 @@ def _without_events() -> Iterator[None]:
 @contextlib.contextmanager
 def _home() -> Iterator[Path]:
     """A folder for the private server, locked while the build runs."""
-    home = Path(tempfile.mkdtemp(prefix=_PREFIX))
+    with _making_room():
+        home = Path(tempfile.mkdtemp(prefix=_PREFIX))
     try:
         with FileLock(home / _LOCK):
             _sweep_strays(home)
@@ -142,13 +145,25 @@ def _check_answers(url: str) -> None:
 
 
 @contextlib.contextmanager
+def _making_room() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise MachineError(
+            f"Prefect's server finds no place in the system's temporary folder: {error}; free some space there, "
+            "or have TMPDIR (on Windows TEMP) name another folder"
+        ) from error
+
+
+@contextlib.contextmanager
 def _server(home: Path) -> Iterator[str]:
     database = home / "prefect.db"
     empty = user_cache_path("cuesmith", appauthor=False) / f"prefect-{prefect.__version__}.db"
-    migrated = empty.is_file()
-    if migrated:
-        shutil.copyfile(empty, database)
-    log = (home / "server.log").open("w+b")
+    migrated = os.path.isfile(empty)
+    with _making_room():
+        if migrated:
+            shutil.copyfile(empty, database)
+        log = (home / "server.log").open("w+b")
     process = subprocess.Popen(
         [sys.executable, "-P", "-m", "flows.api_server"],
         stdin=subprocess.PIPE,
@@ -158,6 +173,7 @@ def _server(home: Path) -> Iterator[str]:
     )
     assert process.stdin is not None
     assert process.stdout is not None
+    url = ""
     try:
         url = process.stdout.readline().decode().strip()
         if not url:
@@ -172,8 +188,9 @@ def _server(home: Path) -> Iterator[str]:
         yield url
     finally:
         process.stdin.close()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=10)
+        if url:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=10)
         process.kill()
         process.wait()
         process.stdout.close()

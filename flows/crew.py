@@ -45,10 +45,10 @@ class Worker:
 
     def __init__(self, outputs: str, device: str) -> None:
         self.device = device
-        self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the process
         home = str(Path(flows.__file__).parents[1])
         paths = [home, *filter(None, [os.environ.get("PYTHONPATH")])]
         try:
+            self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the process
             self._process = subprocess.Popen(
                 # -P: a package of the game's own called pipeline, in the folder of the call, is not this one.
                 [sys.executable, "-P", "-m", "flows.worker", outputs],
@@ -59,7 +59,8 @@ class Worker:
             )
         except OSError as error:
             raise MachineError(
-                f"a worker process cannot be started: {error}; free memory and try again"
+                f"a worker process cannot be started: {error}; free memory, "
+                "or space in the system's temporary folder, and try again"
             ) from error
 
     def run(self, job: Job) -> Iterator[Event]:

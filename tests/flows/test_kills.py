@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pickle
 import random
@@ -13,11 +14,15 @@ import time
 import uuid
 from pathlib import Path
 
+import prefect
 import psutil
 import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
 from toys import HEAD, ToyProject
 
+from flows import api
 from pipeline.catalog import Catalog
+from pipeline.errors import MachineError
 from pipeline.store import Store, verify
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="process groups and SIGKILL are POSIX's")
@@ -194,10 +199,28 @@ def test_a_prefect_server_that_ends_within_a_build_is_told_with_the_remedy(
     server.kill()
     _, told = process.communicate()
     assert process.returncode == 4, told.decode()
-    assert "answers no more" in told.decode()
+    assert "failed while the build ran" in told.decode()
     assert "Traceback" not in told.decode()
     assert victim.left_running() == []
     assert victim.harm() == []
+
+
+def test_a_temporary_folder_without_room_is_told_with_the_remedy(
+    tmp_path: Path, own_server: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api, "user_cache_path", lambda *names, **options: tmp_path)
+    (tmp_path / f"prefect-{prefect.__version__}.db").touch()
+
+    def refuse(source: Path, target: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(target))
+
+    monkeypatch.setattr(shutil, "copyfile", refuse)
+    with (
+        temporary_settings({PREFECT_API_URL: None}),
+        pytest.raises(MachineError, match="free some space there, or have TMPDIR"),
+        api.prefect_api(),
+    ):
+        pass
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
