@@ -39,7 +39,6 @@ class BuildProgress:
         self._stage: TaskID | None = None
         self._mastering = False
         self._audio = 0.0
-        self._audio_total = 0.0
         self._done = 0
         self._total = 0
         self._failed = 0
@@ -78,8 +77,7 @@ class BuildProgress:
                 self._advance(0.0)
 
     def _begin(self, stage: str, total: int, audio_seconds: float) -> None:
-        self._audio, self._audio_total = 0.0, audio_seconds
-        self._done, self._total = 0, total
+        self._audio, self._done, self._total = 0.0, 0, total
         self._mastering = stage == "master"
         self._stage = self._bars.add_task(stage, total=total, audio=self._audio_text())
         if self._bars.disable:
@@ -97,4 +95,4 @@ class BuildProgress:
 
     def _audio_text(self) -> str:
         failed = f", {self._failed} failed" if self._failed else ""
-        return f"{self._audio:.0f}/{self._audio_total:.0f} s of audio{failed}"
+        return f"{self._audio:.0f} s of audio{failed}"

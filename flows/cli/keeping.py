@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.answers import answer, answer_json, command, remark
+from flows.cli.answers import answer, answer_json, command, counted, remark
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Outputs
 from pipeline.catalog import Catalog, forget_library
 from pipeline.errors import FormatError, UsageError, VerificationError
@@ -81,19 +81,18 @@ def _problems(findings: list[Finding], repairs: list[Repair], different: int, me
     left = sum(finding not in done for finding in findings)
     problems = []
     if left and mended:
-        problems.append(f"what was found in {_files(left)} cannot be made anew; restore from a backup")
+        problems.append(
+            f"what was found in {counted(left, 'file')} cannot be made anew; restore from a backup"
+        )
     elif left:
         problems.append(
-            f"something is wrong in {_files(left)}; cuesmith verify --repair sets aside what a build can make anew"
+            f"something is wrong in {counted(left, 'file')}; "
+            "cuesmith verify --repair sets aside what a build can make anew"
         )
     if different:
         takes = "1 take replays" if different == 1 else f"{different} takes replay"
         problems.append(f"{takes} to other bytes; what is stored stays")
     return "; ".join(problems)
-
-
-def _files(count: int) -> str:
-    return "1 file" if count == 1 else f"{count} files"
 
 
 def _lost_versions(store: Store) -> list[Finding]:

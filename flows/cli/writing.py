@@ -38,13 +38,13 @@ def init(
 ) -> None:
     """Make a small project that builds at once.
 
-    It has a manifest, the manifest's schema for the editor, and a .gitignore.
+    It has a manifest, the manifest's schema for the editor, and a .gitignore. The project is named like the folder.
     """
     from pipeline.manifest.starter import starter_files
 
     if folder.is_file():
         raise UsageError(f"{folder} is a file; choose an empty folder: cuesmith init mygame")
-    files = starter_files()
+    files = starter_files(folder.resolve().name)
     present = [name for name in files if os.path.lexists(folder / name)]
     if present:
         raise UsageError(

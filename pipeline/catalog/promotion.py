@@ -32,8 +32,8 @@ def promote(
     """Point channel ``name`` to version ``number`` when nothing speaks against it.
 
     ``overrides`` gives, for each reason's code to set aside, the word why; ``by`` answers for it. Every channel
-    but ``latest`` has the gate. Raises `UsageError` for ``latest``, for codes that there are not, and for an
-    override without a word.
+    but ``latest`` has the gate. Raises `UsageError` for ``latest``, for a version without masters, for codes that
+    there are not, and for an override without a word.
     """
     if name == LATEST:
         raise UsageError(
@@ -43,6 +43,10 @@ def promote(
     overrides = overrides or {}
     _check(overrides, by)
     version = catalog.read(number)
+    if not version.masters:
+        raise UsageError(
+            f"version {number} has no masters to ship; `cuesmith catalog versions` lists those that have"
+        )
     before = catalog.channels.read(name)
     found = refusals(catalog.store, version, Reviews(catalog.store).state())
     refused = tuple(refusal for refusal in found if refusal.code not in overrides)

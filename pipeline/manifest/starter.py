@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
+from pipeline.manifest.faults import Fault
+from pipeline.manifest.ids import check_project
 from pipeline.manifest.schema import json_schema_text
 
+_USUAL = "mygame"
 _CUES = """\
 # yaml-language-server: $schema=manifest.schema.json
 cuesmith: 1
-project: mygame
+project: PROJECT
 profiles:
   prototype: {engine: sketch}
 defaults:
@@ -41,6 +46,22 @@ assets:
 _IGNORE = "/outputs/\n"
 
 
-def starter_files() -> dict[str, str]:
-    """Text by file name; ``cues.yaml`` is the manifest."""
-    return {"cues.yaml": _CUES, "manifest.schema.json": json_schema_text(), ".gitignore": _IGNORE}
+def starter_files(folder: str) -> dict[str, str]:
+    """Text by file name; ``cues.yaml`` is the manifest, of a project named like its ``folder`` as far as that goes."""
+    cues = _CUES.replace("PROJECT", _project(folder))
+    return {"cues.yaml": cues, "manifest.schema.json": json_schema_text(), ".gitignore": _IGNORE}
+
+
+def _project(folder: str) -> str:
+    """A project's name.
+
+    >>> _project("emberfall"), _project("My Game! 2"), _project("音"), _project("con")
+    ('emberfall', 'My_Game_2', 'mygame', 'mygame')
+    """
+    name = re.sub("[^A-Za-z0-9.-]+", "_", folder).strip("_.-")
+    try:
+        check_project(name)
+    except Fault:
+        return _USUAL
+    # YAML reads this word as nothing.
+    return _USUAL if name.casefold() == "null" else name

@@ -145,6 +145,14 @@ def test_an_override_needs_a_known_reason_a_word_and_a_name(
         release(built, 1, overrides, by)
 
 
+def test_a_version_without_masters_is_not_shipped(built: QuickProject) -> None:
+    built.write("  []\n")
+    built.build()
+    with pytest.raises(UsageError, match="version 2 has no masters to ship"):
+        release(built, 2)
+    assert built.catalog.channel("release") is None
+
+
 def test_latest_is_not_promoted_to(built: QuickProject) -> None:
     with pytest.raises(UsageError, match="moved by builds"):
         promote(built.catalog, 1, "latest", at=AT, by="Pat")

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 from toys import ONE, THREE, TWO, ToyProject
 from typer.testing import CliRunner, Result
 
 from flows.cli.app import app
-from pipeline.manifest import json_schema_text
+from pipeline.manifest import json_schema_text, load
+from pipeline.manifest.starter import starter_files
 from pipeline.plan.estimating import START_S
 
 COMMANDS = [
@@ -75,6 +80,29 @@ def test_init_makes_a_project_that_is_valid_and_never_overwrites(tmp_path: Path)
     again = run("init", folder)
     assert again.exit_code == 2
     assert "is already there" in again.stderr
+
+
+@given(
+    st.from_regex(r"[A-Za-z0-9._ -]{1,130}", fullmatch=True)
+    | st.text(st.characters(exclude_characters="/\\\0", exclude_categories=["Cs"]), max_size=60)
+)
+@example("1.5")
+@example("null")
+@example("Con.fig")
+@example("sound.wav")
+@settings(deadline=None, max_examples=50)
+def test_init_names_the_project_like_its_folder_as_far_as_a_name_goes(folder: str) -> None:
+    files = starter_files(folder)
+    with tempfile.TemporaryDirectory() as made:
+        path = Path(made) / "cues.yaml"
+        path.write_text(files["cues.yaml"], encoding="utf-8")
+        named = load(path).name
+    assert named in (folder, "mygame") or not re.fullmatch(r"[A-Za-z0-9]+", folder)
+
+
+def test_init_tells_the_project_apart_from_others(tmp_path: Path) -> None:
+    assert run("init", tmp_path / "emberfall").exit_code == 0
+    assert load(tmp_path / "emberfall" / "cues.yaml").name == "emberfall"
 
 
 def test_what_cannot_be_written_is_told_in_one_line(tmp_path: Path) -> None:

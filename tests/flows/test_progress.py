@@ -24,4 +24,4 @@ def test_a_quarantined_master_counts_as_done(
         bars({"event": "failed", "stage": "quality"})
         bars({"event": "master", "audio_seconds": 1.0})
     last = capsys.readouterr().err.splitlines()[-1]
-    assert last.strip() == "2 of 2, 1/2 s of audio, 1 failed"
+    assert last.strip() == "2 of 2, 1 s of audio, 1 failed"
