@@ -13,6 +13,7 @@ import queue
 import subprocess
 import sys
 import tempfile
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -45,6 +46,7 @@ class Worker:
 
     def __init__(self, outputs: str, device: str) -> None:
         self.device = device
+        self._closing = threading.Lock()
         home = str(Path(flows.__file__).parents[1])
         paths = [home, *filter(None, [os.environ.get("PYTHONPATH")])]
         try:
@@ -77,26 +79,34 @@ class Worker:
                 if isinstance(message, Broken):
                     raise JobBroken(message.message, message.exit_code)
                 yield message
-        except (EOFError, OSError, pickle.UnpicklingError) as error:
+        except (EOFError, OSError, ValueError, pickle.UnpicklingError) as error:
+            # A ValueError is that of a pipe that `stop` has closed.
             raise WorkerDied(self._epitaph()) from error
 
     def stop(self) -> None:
-        """End the process now. What it had finished is in the store."""
+        """End the process now. What it had finished is in the store.
+
+        May be called by several threads at once, and beside `run`.
+        """
         with contextlib.suppress(OSError):
             self._process.kill()
         self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                with contextlib.suppress(OSError):
-                    pipe.close()
-        self._log.close()
+        with self._closing:
+            for pipe in (self._process.stdin, self._process.stdout):
+                if pipe is not None:
+                    with contextlib.suppress(OSError):
+                        pipe.close()
+            self._log.close()
 
     def _epitaph(self) -> str:
         code = self._process.wait()
         how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
-        size = self._log.seek(0, os.SEEK_END)
-        self._log.seek(max(0, size - _LOG_TAIL))
-        lines = self._log.read().decode(errors="replace").strip().splitlines()
+        lines: list[str] = []
+        with self._closing:
+            if not self._log.closed:
+                size = self._log.seek(0, os.SEEK_END)
+                self._log.seek(max(0, size - _LOG_TAIL))
+                lines = self._log.read().decode(errors="replace").strip().splitlines()
         return f"the worker on {self.device} {how}" + (f": {lines[-1]}" if lines else "")
 
 

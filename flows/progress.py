@@ -10,6 +10,8 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from flows.streams import let_go
+
 _LINE_EVERY_S = 10.0
 
 
@@ -19,6 +21,7 @@ class _Terminal(Console):
     def on_broken_pipe(self) -> None:
         """Write nothing more; rich itself would end the program."""
         self.quiet = True
+        let_go(sys.stderr)
 
 
 class BuildProgress:
@@ -59,7 +62,7 @@ class BuildProgress:
             self._show(entry)
         except OSError:
             # A terminal that was closed refuses in words of its own, which rich does not know.
-            self._console.quiet = True
+            self._console.on_broken_pipe()
 
     def _show(self, entry: dict[str, Any]) -> None:
         match entry["event"]:

@@ -10,7 +10,6 @@ import codecs
 import functools
 import gc
 import json
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from typing import Any, NoReturn, ParamSpec, TypeVar
 
 import typer
 
+from flows.streams import let_go
 from pipeline.errors import CuesmithError, ManifestError
 
 INTERRUPTED = 130
@@ -32,8 +32,11 @@ def answer(text: str) -> None:
 
 
 def remark(text: str) -> None:
-    """Say to standard error."""
-    typer.echo(text, err=True)
+    """Say to standard error, if anybody listens."""
+    try:
+        typer.echo(text, err=True)
+    except BrokenPipeError:
+        let_go(sys.stderr)
 
 
 def answer_json(value: Any) -> None:
@@ -82,7 +85,7 @@ def command(function: Callable[P, R]) -> Callable[P, R]:
             remark("interrupted; everything finished is kept: run the same command again to go on")
             raise typer.Exit(INTERRUPTED) from None
         except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            let_go(sys.stdout)
             raise typer.Exit(1) from None
 
     return wrapped

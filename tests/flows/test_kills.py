@@ -12,7 +12,9 @@ import subprocess
 import sys
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import prefect
 import psutil
@@ -21,8 +23,10 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from toys import HEAD, ToyProject
 
 from flows import api
+from flows.crew import Worker, WorkerDied
 from pipeline.catalog import Catalog
 from pipeline.errors import MachineError
+from pipeline.jobs import MasterJob
 from pipeline.store import Store, verify
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="process groups and SIGKILL are POSIX's")
@@ -246,6 +250,25 @@ def test_a_worker_ends_with_a_parent_that_was_killed_in_the_midst_of_sending_a_j
     job = pickle.dumps(list(range(100_000)))
     worker.communicate(job[: len(job) // 2], timeout=60)
     assert worker.returncode == 0
+
+
+def _stop(worker: Worker, together: Barrier) -> None:
+    together.wait()
+    worker.stop()
+
+
+def _work(worker: Worker, together: Barrier) -> None:
+    together.wait()
+    with pytest.raises(WorkerDied, match="the worker on cpu"):
+        list(worker.run(MasterJob((), "run", None, "cpu")))
+
+
+@pytest.mark.parametrize("_again", range(10))
+def test_a_worker_may_be_stopped_from_many_sides_at_once(_again: int, tmp_path: Path) -> None:
+    worker, together = Worker(str(tmp_path), "cpu"), Barrier(8)
+    with ThreadPoolExecutor(8) as pool:
+        for done in [pool.submit(one, worker, together) for one in (_work, *[_stop] * 7)]:
+            done.result()
 
 
 @pytest.mark.slow
