@@ -40,20 +40,23 @@ def check(project: Project) -> list[tuple[AssetSpec, Engine, Ask]]:
     """
     engines = {name: _installed(name) for name in {asset.engine for asset in project.assets}}
     asked = []
-    found: dict[tuple[object, ...], Problem] = {}
-    for asset in sorted(project.assets, key=lambda asset: asset.source.line):
+    found: list[tuple[tuple[object, ...], Problem]] = []
+    for asset in project.assets:
         engine = engines[asset.engine]
         if engine is None:
-            found.setdefault((asset.engine,), _located(project, asset, _not_installed(asset.engine)))
+            found.append(((asset.engine,), _located(project, asset, _not_installed(asset.engine))))
             continue
         ask = engine.ask(asset)
         for problem in _problems(asset, ask):
             place = (asset.source.line, problem.field, problem.what)
-            found.setdefault(place, _located(project, asset, problem))
+            found.append((place, _located(project, asset, problem)))
         asked.append((asset, engine, ask))
     if found:
-        raise ManifestError(found.values())
-    return sorted(asked, key=lambda one: one[0].id)
+        once: dict[tuple[object, ...], Problem] = {}
+        for same, told in sorted(found, key=lambda one: one[1].line):
+            once.setdefault(same, told)
+        raise ManifestError(once.values())
+    return asked
 
 
 def _installed(name: str) -> Engine | None:
