@@ -27,10 +27,10 @@ import torch
 
 from pipeline.generators.audiocraft.conditions import Condition
 from pipeline.generators.audiocraft.costs import groups_of
-from pipeline.generators.audiocraft.decoder import engine, weights
-from pipeline.generators.audiocraft.decoder.groups import Groups
-from pipeline.generators.audiocraft.decoder.schedule import Queue, use
-from pipeline.generators.audiocraft.decoder.ways import Way
+from pipeline.generators.audiocraft.decoding import session, weights
+from pipeline.generators.audiocraft.decoding.backends import Backend
+from pipeline.generators.audiocraft.decoding.cpu.groups import Groups
+from pipeline.generators.audiocraft.decoding.schedule import Queue, use
 from pipeline.generators.audiocraft.library import conditioners, transformer
 from pipeline.generators.audiocraft.rows import Row
 from pipeline.generators.audiocraft.sampling import Sampling
@@ -213,16 +213,16 @@ class Ours:
         numbers: weights.Weights,
         positions: Sequence[int],
         graphs: bool = True,
-        way: Way | None = None,
+        backend: Backend | None = None,
         cue: Callable[[Any, int, int], Row] = row,
     ) -> None:
         """``cue`` makes a row for a model, of so many frames, with a seed."""
         slots, longest = len(positions), max(positions) + 64
         cues = {index: cue(lm, position + 64, index) for index, position in enumerate(positions)}
-        longest += engine.size_of(lm, cues[0]) - cues[0].length
+        longest += session.size_of(lm, cues[0]) - cues[0].length
         branches = cues[0].condition.branches
-        room = engine.Room(slots, longest, slots * longest, branches=branches)
-        self._decoder = engine.SlotDecoder(lm, numbers, room, [USUAL], way=way)
+        room = session.Room(slots, longest, slots * longest, branches=branches)
+        self._decoder = session.SlotDecoder(lm, numbers, room, [USUAL], backend=backend)
         if not graphs:
             self._decoder._graphs = None
         self._slots: list[Any] = [None] * slots
@@ -300,27 +300,22 @@ def attention_operations(dim: int, layers: int, positions: Sequence[int]) -> flo
 
 
 def matmul_rate(dim: int, rows: int, dtype: torch.dtype, device: str) -> Callable[[], float]:
-    """Operations a second of one product of ``rows`` rows, [dim] to [4 dim]: a CPU-second's on CPUs.
-
-    Where the decoder's own products are not PyTorch's, those of both are measured, and the faster count.
-    """
-    sheets = [torch.randn(4 * dim, dim, device=device).to(dtype) for _ in range(8)]
-    forms = [[weights.Linear(sheet, None, dtype) for sheet in sheets]]
-    by_onednn = [weights.blocked(sheet, None) for sheet in sheets]
+    """Operations a second of one product of ``rows`` rows, [dim] to [4 dim]: a CPU-second's on CPUs."""
+    products = [weights.Linear(torch.randn(4 * dim, dim, device=device), None, dtype) for _ in range(8)]
     x = torch.randn(rows, dim, device=device).to(dtype)
-    work: list[Callable[[], object]] = [lambda: [form(x) for form in forms[0]]]
-    if all(by_onednn):
-        work.append(lambda: [form(x, False) for form in by_onednn if form])
-    for one in work:
-        one()
+
+    def multiply() -> None:
+        for product in products:
+            product(x)
+
+    multiply()
 
     def measure() -> float:
-        clocks = [Clock() for _ in work]
+        clock = Clock()
         for _ in range(5):
-            for clock, one in zip(clocks, work, strict=True):
-                clock.time(one)
-        seconds = min(clock.cpu if device == "cpu" else clock.wall for clock in clocks)
-        return 2.0 * rows * dim * 4 * dim * len(sheets) / seconds
+            clock.time(multiply)
+        seconds = clock.cpu if device == "cpu" else clock.wall
+        return 2.0 * rows * dim * 4 * dim * len(products) / seconds
 
     return measure
 
@@ -331,10 +326,10 @@ def parity() -> dict[str, Any]:
     cues = [("calm", 24), ("a door", 9), ("battle", 16)]
     numbers = weights.read(lm, torch.float32)
     rows = [row(lm, frames, 1, GREEDY, text) for text, frames in cues]
-    room = engine.Room(32, 24 + DELAY, 10_000)
+    room = session.Room(32, 24 + DELAY, 10_000)
     queue = Queue((index, one.length + DELAY) for index, one in enumerate(rows))
     decoder: Groups[int] = Groups(
-        lambda: engine.SlotDecoder(lm, numbers, room, [GREEDY]), groups_of("cpu", torch.get_num_threads())
+        lambda: session.SlotDecoder(lm, numbers, room, [GREEDY]), groups_of("cpu", torch.get_num_threads())
     )
     ours = dict(decoder.run(queue, rows.__getitem__))
     same = []
@@ -420,10 +415,10 @@ def whole_cues(slots: int, dtype: torch.dtype, count: int) -> dict[str, Any]:
     lm = model_of("small")
     lengths = manifest(count)
     rows = [row(lm, length, index) for index, length in enumerate(lengths)]
-    room = engine.Room(slots, max(lengths) + DELAY, slots * (max(lengths) + DELAY))
+    room = session.Room(slots, max(lengths) + DELAY, slots * (max(lengths) + DELAY))
     numbers = weights.read(lm, dtype)
     decoder: Groups[int] = Groups(
-        lambda: engine.SlotDecoder(lm, numbers, room, [USUAL]), groups_of("cpu", torch.get_num_threads())
+        lambda: session.SlotDecoder(lm, numbers, room, [USUAL]), groups_of("cpu", torch.get_num_threads())
     )
     queue = Queue((index, one.length + DELAY) for index, one in enumerate(rows))
     single, mine = Clock(), Clock()

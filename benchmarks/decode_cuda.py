@@ -23,8 +23,8 @@ import decode as shared
 import decode_parts
 import torch
 
-from pipeline.generators.audiocraft.decoder import engine, ways, weights
-from pipeline.generators.audiocraft.decoder.schedule import Queue
+from pipeline.generators.audiocraft.decoding import backends, session, weights
+from pipeline.generators.audiocraft.decoding.schedule import Queue
 from pipeline.generators.audiocraft.rows import Row
 
 TINY = {"small": (64, 2, 4), "medium": (64, 3, 4), "large": (128, 2, 8)}
@@ -90,7 +90,7 @@ def run(asked: argparse.Namespace) -> dict[str, Any]:
                 report.put("company", partial(company, lm, numbers), 10)
                 report.put("memory over 1000 cues", partial(memory, lm, numbers, asked), 20)
                 report.put("parity", lambda: parity(device), 15)
-                if usual_way(numbers.device) == "kernels":
+                if usual_backend(numbers.device) == "triton":
                     report.put("where a step goes", partial(parts, lm, numbers, roof), 15)
             if not asked.quick:
                 stock_steps(report, lm, shape)
@@ -155,7 +155,7 @@ def roof_of(device: str, dry: bool) -> dict[str, Any]:
 
 
 def parity(device: str) -> dict[str, Any]:
-    """Greedy tokens in float32 against AudioCraft's own of each cue alone, with graphs and without, by every way."""
+    """Greedy tokens in float32 against AudioCraft's own of each cue alone: every backend, with and without graphs."""
     lm = shared.model_of("small", layers=2, device=device).float()
     numbers = weights.read(lm, torch.float32)
     cues = [("calm", 24), ("a door", 9), ("battle", 70), ("calm", 40)]
@@ -165,26 +165,26 @@ def parity(device: str) -> dict[str, Any]:
         attributes = shared.conditioners.ConditioningAttributes(text={"description": text})
         stock.append(lm.generate(None, [attributes], max_gen_len=frames, use_sampling=False, cfg_coef=3.0)[0])
     same = {}
-    for way, graphs in variants(device):
-        room = engine.Room(4, 80 + shared.DELAY, 10_000)
-        decoder = engine.SlotDecoder(lm, numbers, room, [shared.GREEDY], way=way)
+    for backend, graphs in variants(device):
+        room = session.Room(4, 80 + shared.DELAY, 10_000)
+        decoder = session.SlotDecoder(lm, numbers, room, [shared.GREEDY], backend=backend)
         if not graphs:
             decoder._graphs = None
         queue = Queue((index, one.length + shared.DELAY) for index, one in enumerate(rows))
         ours = dict(decoder.run(queue, rows.__getitem__))
-        name = f"{way} {'graphs' if graphs else 'eager'}"
+        name = f"{backend} {'graphs' if graphs else 'eager'}"
         same[name] = all(torch.equal(one, ours[index]) for index, one in enumerate(stock))
         if (refused := getattr(decoder._graphs, "refused", None)) is not None:
             same[f"{name} refused"] = refused
     return {"parity": all(one for one in same.values() if isinstance(one, bool)), "by_way": same}
 
 
-def variants(device: str) -> list[tuple[ways.Way, bool]]:
+def variants(device: str) -> list[tuple[backends.Backend, bool]]:
     """Ways of a step to compare, each without graphs and with."""
-    usual: list[ways.Way] = ["sdpa"]
-    if "kernels" in ways.available(torch.device(device)):
-        usual.append("kernels")
-    return [(way, graphs) for way in usual for graphs in (False, True)]
+    usual: list[backends.Backend] = ["sdpa"]
+    if "triton" in backends.available(torch.device(device)):
+        usual.append("triton")
+    return [(backend, graphs) for backend in usual for graphs in (False, True)]
 
 
 def company(lm: Any, numbers: weights.Weights) -> dict[str, Any]:
@@ -193,8 +193,10 @@ def company(lm: Any, numbers: weights.Weights) -> dict[str, Any]:
     rows = [shared.row(lm, length, index) for index, length in enumerate(lengths)]
 
     def decoded(order: Sequence[int]) -> dict[int, torch.Tensor | None]:
-        room = engine.Room(GOAL_SLOTS, 300 + shared.DELAY, GOAL_SLOTS * 400)
-        decoder = engine.SlotDecoder(lm, numbers, room, [shared.USUAL], way=usual_way(numbers.device))
+        room = session.Room(GOAL_SLOTS, 300 + shared.DELAY, GOAL_SLOTS * 400)
+        decoder = session.SlotDecoder(
+            lm, numbers, room, [shared.USUAL], backend=usual_backend(numbers.device)
+        )
         return dict(decoder.run(Queue((index, 300 + shared.DELAY) for index in order), rows.__getitem__))
 
     together = decoded(range(len(rows)))
@@ -206,18 +208,18 @@ def company(lm: Any, numbers: weights.Weights) -> dict[str, Any]:
 def mixed(
     lm: Any, numbers: weights.Weights, roof: dict[str, Any], asked: argparse.Namespace
 ) -> dict[str, Any]:
-    """The mixed manifest from end to end by the usual way, beside stock's steps of one cue at a time."""
+    """The mixed manifest from end to end by the usual backend, beside stock's steps of one cue at a time."""
     device, count = numbers.device, 40 if asked.dry_shapes else 300
     scale = 0.05 if asked.dry_shapes else 1.0
     lengths = [max(2, round(frames * scale)) for frames in shared.manifest(count)]
     rows = [shared.row(lm, length, index) for index, length in enumerate(lengths)]
     capacity = max(lengths) + shared.DELAY
-    room = engine.Room(GOAL_SLOTS, capacity, GOAL_SLOTS * capacity)
-    decoder = engine.SlotDecoder(lm, numbers, room, [shared.USUAL], way=usual_way(device))
+    room = session.Room(GOAL_SLOTS, capacity, GOAL_SLOTS * capacity)
+    decoder = session.SlotDecoder(lm, numbers, room, [shared.USUAL], backend=usual_backend(device))
     queue = Queue((index, one.length + shared.DELAY) for index, one in enumerate(rows))
     # Through every bucket, so that captures are not timed; our kernels have one graph for all lengths.
     by_length = sorted(range(count), key=lambda index: lengths[index])
-    few = by_length[-GOAL_SLOTS:] if usual_way(device) == "sdpa" else by_length[:GOAL_SLOTS]
+    few = by_length[-GOAL_SLOTS:] if usual_backend(device) == "sdpa" else by_length[:GOAL_SLOTS]
     list(decoder.run(Queue((index, rows[index].length + shared.DELAY) for index in few), rows.__getitem__))
     before, wasted, whole = decoder.steps_taken, decoder.wasted, shared.Clock()
     whole.time(lambda: list(decoder.run(queue, rows.__getitem__)))
@@ -242,7 +244,7 @@ def mixed(
     work = shared.operations(dim, layers, numbers.card, GOAL_SLOTS)
     work += shared.attention_operations(dim, layers, positions)
     return {
-        "way": usual_way(device),
+        "backend": usual_backend(device),
         "dtype": str(numbers.dtype).removeprefix("torch."),
         "cues": count,
         "audio_seconds": round(audio, 1),
@@ -259,8 +261,8 @@ def mixed(
     }
 
 
-def usual_way(device: torch.device) -> ways.Way:
-    return "sdpa" if device.type == "cpu" else ways.available(device)[-1]
+def usual_backend(device: torch.device) -> backends.Backend:
+    return "sdpa" if device.type == "cpu" else backends.available(device)[-1]
 
 
 def memory(lm: Any, numbers: weights.Weights, asked: argparse.Namespace) -> dict[str, Any]:
@@ -272,8 +274,8 @@ def memory(lm: Any, numbers: weights.Weights, asked: argparse.Namespace) -> dict
         rows[index] = shared.row(lm, 5 + index * 7 % 40, index)
         return rows[index]
 
-    room = engine.Room(GOAL_SLOTS, 64, GOAL_SLOTS * 64)
-    decoder = engine.SlotDecoder(lm, numbers, room, [shared.USUAL], way=usual_way(device))
+    room = session.Room(GOAL_SLOTS, 64, GOAL_SLOTS * 64)
+    decoder = session.SlotDecoder(lm, numbers, room, [shared.USUAL], backend=usual_backend(device))
     held = []
     for index, _ in decoder.run(
         Queue((index, 5 + index * 7 % 40 + shared.DELAY) for index in range(count)), row_of
@@ -309,7 +311,7 @@ def stock_steps(report: Report, lm: Any, shape: str) -> None:
 
 
 def our_steps(report: Report, lm: Any, numbers: weights.Weights, shape: str, roof: dict[str, Any]) -> None:
-    """Our step by every way, all slots taken, in the middle of cues of each length and on the mixed manifest."""
+    """Our step by every backend, all slots taken, in the middle of cues of each length and on the mixed manifest."""
     device = numbers.device.type
     for slots in SLOTS:
         for name in ("30", "3", "mixed"):
@@ -320,7 +322,7 @@ def our_steps(report: Report, lm: Any, numbers: weights.Weights, shape: str, roo
                     if name == "mixed"
                     else [int(name) * shared.FRAME_RATE // 2] * slots
                 )
-                # PyTorch's attention, which is the way out where there is no Triton, at the goal's slots alone.
+                # PyTorch's attention, which is the backend out where there is no Triton, at the goal's slots alone.
                 pick = variants(device)[0 if slots == GOAL_SLOTS and shape == GOAL_SHAPE else -2 :]
                 return by_variant(lm, numbers, positions, roof, pick)
 
@@ -332,19 +334,19 @@ def by_variant(
     numbers: weights.Weights,
     positions: Sequence[int],
     roof: dict[str, Any],
-    pick: Sequence[tuple[ways.Way, bool]],
+    pick: Sequence[tuple[backends.Backend, bool]],
 ) -> dict[str, Any]:
-    """Milliseconds of a step and times real time by each way, against the roofline."""
+    """Milliseconds of a step and times real time by each backend, against the roofline."""
     found: dict[str, Any] = {}
-    for way in dict.fromkeys(way for way, _ in pick):
+    for backend in dict.fromkeys(backend for backend, _ in pick):
         try:
-            ours = shared.Ours(lm, numbers, positions, way=way)
+            ours = shared.Ours(lm, numbers, positions, backend=backend)
         except (RuntimeError, MemoryError) as error:
-            found[way] = str(error).splitlines()[0]
+            found[backend] = str(error).splitlines()[0]
             continue
         graphs = ours._decoder._graphs
         for with_graphs in (False, True):
-            if (way, with_graphs) not in pick:
+            if (backend, with_graphs) not in pick:
                 continue
             ours._decoder._graphs = graphs if with_graphs else None
             clock = shared.Clock()
@@ -359,7 +361,7 @@ def by_variant(
             }
             if roof:
                 entry["over_roof"] = round(clock.wall / roof_seconds(numbers, positions, roof), 2)
-            found[f"{way} {'graphs' if with_graphs else 'eager'}"] = entry
+            found[f"{backend} {'graphs' if with_graphs else 'eager'}"] = entry
         del ours, graphs
         free()
     return found

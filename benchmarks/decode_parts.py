@@ -8,8 +8,8 @@ from typing import Any
 import decode as shared
 import torch
 
-from pipeline.generators.audiocraft.decoder import weights
-from pipeline.generators.audiocraft.decoder.graphs import Graphs
+from pipeline.generators.audiocraft.decoding import weights
+from pipeline.generators.audiocraft.decoding.cuda.graphs import Graphs
 
 ROUNDS, REPLAYS = 6, 10
 
@@ -23,7 +23,7 @@ def where(
     With the rate of copies also those that the weights or the past would take alone. The kernels of a kind follow one
     another through the layers, so that no layer finds its weights in the device's cache.
     """
-    decoder = shared.Ours(lm, numbers, positions, way="kernels")._decoder
+    decoder = shared.Ours(lm, numbers, positions, backend="triton")._decoder
     cache, text, transformer = decoder._cache, decoder._text, decoder._transformer
     products, layers = transformer._products, numbers.layers
     here = decoder._steps[:, None, None].expand(-1, numbers.codebooks, 1)

@@ -18,8 +18,8 @@ import torch
 
 from pipeline.generators.audiocraft import noise
 from pipeline.generators.audiocraft.conditions import Condition, stack
-from pipeline.generators.audiocraft.decoder import weights
-from pipeline.generators.audiocraft.decoder.schedule import use
+from pipeline.generators.audiocraft.decoding import weights
+from pipeline.generators.audiocraft.decoding.schedule import use
 from pipeline.generators.audiocraft.library import transformer
 from pipeline.generators.audiocraft.memory import USUAL_ROWS
 from pipeline.generators.audiocraft.rows import Row

@@ -14,12 +14,12 @@ import torch
 
 from pipeline.generators.audiocraft import conversion
 from pipeline.generators.audiocraft.conditions import Condition, condition_of
-from pipeline.generators.audiocraft.decoder import weights as reading
-from pipeline.generators.audiocraft.decoder.engine import Room, SlotDecoder, size_of
-from pipeline.generators.audiocraft.decoder.fused import attention, draws, norms, products
-from pipeline.generators.audiocraft.decoder.fused import parts as fused
-from pipeline.generators.audiocraft.decoder.sampler import SlotSampler
-from pipeline.generators.audiocraft.decoder.schedule import Queue
+from pipeline.generators.audiocraft.decoding import weights as reading
+from pipeline.generators.audiocraft.decoding.cuda import attention, draws, norms, products
+from pipeline.generators.audiocraft.decoding.cuda import step as fused
+from pipeline.generators.audiocraft.decoding.sampling import SlotSampler
+from pipeline.generators.audiocraft.decoding.schedule import Queue
+from pipeline.generators.audiocraft.decoding.session import Room, SlotDecoder, size_of
 from pipeline.generators.audiocraft.loading import load
 from pipeline.generators.audiocraft.rows import Row
 from pipeline.generators.audiocraft.sampling import Sampling
@@ -90,11 +90,11 @@ def tokens(folder: Path, kind: str) -> bool:
     sizes = [size_of(lm, one) for one in rows]
     numbers = reading.read(lm, torch.float32)
     found: dict[str, Any] = {}
-    for way in ("slabs", "kernels"):
+    for backend in ("cpu", "triton"):
         room = Room(2, max(sizes), 2 * max(sizes), text=64, branches=rows[0].condition.branches)
-        decoder = SlotDecoder(lm, numbers, room, WAYS, way=way)  # type: ignore[arg-type]
-        found[way] = dict(decoder.run(Queue(enumerate(sizes)), rows.__getitem__))
-    return all(torch.equal(found["slabs"][index], found["kernels"][index]) for index in range(len(rows)))
+        decoder = SlotDecoder(lm, numbers, room, WAYS, backend=backend)  # type: ignore[arg-type]
+        found[backend] = dict(decoder.run(Queue(enumerate(sizes)), rows.__getitem__))
+    return all(torch.equal(found["cpu"][index], found["triton"][index]) for index in range(len(rows)))
 
 
 def multiplied() -> float:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from pipeline.generators.audiocraft import shelf
-from pipeline.generators.audiocraft.decoder.schedule import use
+from pipeline.generators.audiocraft.decoding.schedule import use
 from pipeline.generators.audiocraft.models import BY_ID, FRAMES_A_SECOND, LICENSE, Model
 from pipeline.generators.audiocraft.windows import windows
 from pipeline.recipe import Recipe

@@ -171,7 +171,7 @@ class AudioCraftGenerator:
         while pending:
             slots = self._rows[key]
             codec_queue: lanes.CodecQueue[Take] = lanes.CodecQueue(self._lane)
-            how = _How(slots, model.dtype, model.way)
+            how = _How(slots, model.dtype, model.backend)
             made = model.run(pending, slots)
             while (take := next_that_fits(made)) is not None:
                 pending.remove(take)

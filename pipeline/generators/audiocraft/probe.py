@@ -67,10 +67,10 @@ def _steps(index: int) -> Finding:
     what = f"cuda:{index} steps"
     try:
         # By name, since it needs AudioCraft, of which this also says that it is missing.
-        ways = importlib.import_module("pipeline.generators.audiocraft.decoder.ways")
+        backends = importlib.import_module("pipeline.generators.audiocraft.decoding.backends")
     except (CuesmithError, ImportError):
         return Finding(what, "not tried", "AudioCraft first: make setup-audiocraft")
-    reason = ways.refusal(torch.device("cuda", index))
+    reason = backends.refusal(torch.device("cuda", index))
     if reason is None:
         return Finding(what, "Cuesmith's own kernels")
     fix = "install a C compiler and Triton, which PyTorch's builds with CUDA bring on Linux"

@@ -15,12 +15,12 @@ import torch
 
 from pipeline.generators.audiocraft.conditions import most_branches
 from pipeline.generators.audiocraft.costs import SLOTS_WHEN_SMALL, SMALL_WEIGHTS, USUAL_SLOTS, groups_of
-from pipeline.generators.audiocraft.decoder import ways
-from pipeline.generators.audiocraft.decoder import weights as reading
-from pipeline.generators.audiocraft.decoder.cache import TEXT_BUCKET
-from pipeline.generators.audiocraft.decoder.engine import Room, SlotDecoder, check, size_of
-from pipeline.generators.audiocraft.decoder.groups import Groups
-from pipeline.generators.audiocraft.decoder.schedule import Queue
+from pipeline.generators.audiocraft.decoding import backends
+from pipeline.generators.audiocraft.decoding import weights as reading
+from pipeline.generators.audiocraft.decoding.cache import TEXT_BUCKET
+from pipeline.generators.audiocraft.decoding.cpu.groups import Groups
+from pipeline.generators.audiocraft.decoding.schedule import Queue
+from pipeline.generators.audiocraft.decoding.session import Room, SlotDecoder, check, size_of
 from pipeline.generators.audiocraft.loading import Loaded
 from pipeline.generators.audiocraft.memory import lm_rows, parameter_bytes
 from pipeline.generators.audiocraft.takes import Take, not_numbers
@@ -60,9 +60,9 @@ class Slotted:
         return str(self._weights.dtype).removeprefix("torch.")
 
     @property
-    def way(self) -> ways.Way:
-        """What a step is made of; another way sums in another order."""
-        return ways.usual(self._weights)
+    def backend(self) -> backends.Backend:
+        """What computes the steps; another one sums in another order."""
+        return backends.default(self._weights)
 
     @property
     def slots(self) -> int:

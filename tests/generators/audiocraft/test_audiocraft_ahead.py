@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from pipeline.generators.audiocraft.conditions import condition_of
-from pipeline.generators.audiocraft.decoder import engine
-from pipeline.generators.audiocraft.decoder import weights as reading
-from pipeline.generators.audiocraft.decoder.ahead import ReadBack
-from pipeline.generators.audiocraft.decoder.engine import Room, SlotDecoder, check, size_of
-from pipeline.generators.audiocraft.decoder.schedule import Queue
+from pipeline.generators.audiocraft.decoding import session
+from pipeline.generators.audiocraft.decoding import weights as reading
+from pipeline.generators.audiocraft.decoding.schedule import Queue
+from pipeline.generators.audiocraft.decoding.session import Room, SlotDecoder, check, size_of
+from pipeline.generators.audiocraft.decoding.transfers import ReadBack
 from pipeline.generators.audiocraft.library import patterns
 from pipeline.generators.audiocraft.loading import Loaded
 from pipeline.generators.audiocraft.rows import Row
@@ -69,7 +69,7 @@ def test_codes_that_come_late_are_the_same(
 ) -> None:
     decoder, queue = decoder_and_queue(loaded("music"), rows)
     expected = told(decoder.run(queue, rows.__getitem__))
-    monkeypatch.setattr(engine, "ReadBack", Late)
+    monkeypatch.setattr(session, "ReadBack", Late)
     decoder, queue = decoder_and_queue(loaded("music"), rows)
     found = told(decoder.run(queue, rows.__getitem__))
     assert found.keys() == expected.keys()
@@ -80,7 +80,7 @@ def test_a_cue_that_is_put_back_for_its_next_pass_is_let_in_again(
     loaded: Load, rows: list[Row], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Even when every other has ended by the time that its codes are there."""
-    monkeypatch.setattr(engine, "ReadBack", Late)
+    monkeypatch.setattr(session, "ReadBack", Late)
     decoder, queue = decoder_and_queue(loaded("music"), rows)
     seen: list[int] = []
     for index, _ in decoder.run(queue, rows.__getitem__):
@@ -93,7 +93,7 @@ def test_a_cue_that_is_put_back_for_its_next_pass_is_let_in_again(
 def test_what_ended_and_was_not_told_waits_again_after_an_error(
     loaded: Load, rows: list[Row], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "ReadBack", Late)
+    monkeypatch.setattr(session, "ReadBack", Late)
     monkeypatch.setattr(Late, "PATIENCE", 10**9)
     decoder, queue = decoder_and_queue(loaded("music"), rows)
     real, steps = decoder._step, []
@@ -113,7 +113,7 @@ def test_what_ended_and_was_not_told_waits_again_after_an_error(
 def test_when_asked_to_stop_it_tells_what_has_ended(
     loaded: Load, rows: list[Row], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "ReadBack", Late)
+    monkeypatch.setattr(session, "ReadBack", Late)
     monkeypatch.setattr(Late, "PATIENCE", 10**9)
     decoder, queue = decoder_and_queue(loaded("music"), rows)
     found = told(decoder.run(queue, rows.__getitem__, lambda: decoder.steps_taken == 17))

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.functional import scaled_dot_product_attention
 
-from pipeline.generators.audiocraft.decoder.slabs import SlabCache
+from pipeline.generators.audiocraft.decoding.cpu.cache import SlotCache
 
 LAYERS, HALVES = 2, 2
 
@@ -42,9 +42,9 @@ def random_of(*shape: int, dtype: torch.dtype, seed: int = 0) -> torch.Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(dtype)
 
 
-def cache_with(shape: Shape, pasts: list[tuple[torch.Tensor, torch.Tensor]]) -> SlabCache:
+def cache_with(shape: Shape, pasts: list[tuple[torch.Tensor, torch.Tensor]]) -> SlotCache:
     """A cache whose slots look back on ``pasts``, keys and values [2, n, heads, head_dim], in its last layer."""
-    cache = SlabCache(shape, len(pasts))  # type: ignore[arg-type]
+    cache = SlotCache(shape, len(pasts))  # type: ignore[arg-type]
     for slot, (keys, values) in enumerate(pasts):
         cache.admit(slot, keys.shape[1] + 3)
         cache.fill(LAYERS - 1, slot, keys, values)

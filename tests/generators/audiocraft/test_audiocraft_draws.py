@@ -6,7 +6,7 @@ import pytest
 import torch
 from scipy.stats import chisquare
 
-from pipeline.generators.audiocraft.decoder.sampler import SlotSampler
+from pipeline.generators.audiocraft.decoding.sampling import SlotSampler
 from pipeline.generators.audiocraft.rows import Row
 from pipeline.generators.audiocraft.sampling import Sampling
 

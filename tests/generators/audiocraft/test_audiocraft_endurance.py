@@ -17,9 +17,9 @@ from tiny_checkpoints import write_checkpoint
 from pipeline.errors import GenerationError
 from pipeline.generators.audiocraft import conversion
 from pipeline.generators.audiocraft.conditions import condition_of
-from pipeline.generators.audiocraft.decoder import weights as reading
-from pipeline.generators.audiocraft.decoder.engine import Room, SlotDecoder, size_of
-from pipeline.generators.audiocraft.decoder.schedule import Queue
+from pipeline.generators.audiocraft.decoding import weights as reading
+from pipeline.generators.audiocraft.decoding.schedule import Queue
+from pipeline.generators.audiocraft.decoding.session import Room, SlotDecoder, size_of
 from pipeline.generators.audiocraft.generator import AudioCraftGenerator
 from pipeline.generators.audiocraft.loading import Loaded
 from pipeline.generators.audiocraft.rows import Row
@@ -104,7 +104,7 @@ def test_one_decoder_takes_no_more_for_many_cues_than_for_few(loaded: Callable[[
         return graphs[0]
 
     decoder = SlotDecoder(
-        lm, reading.read(lm, torch.float32), Room(4, 96, 400), [way], way="sdpa", graphs=made
+        lm, reading.read(lm, torch.float32), Room(4, 96, 400), [way], backend="sdpa", graphs=made
     )
     # AudioCraft keeps the patterns of the lengths that it has seen, all of them after the first round.
     for _ in range(2):

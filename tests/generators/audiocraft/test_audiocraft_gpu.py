@@ -15,11 +15,11 @@ from tiny_checkpoints import CROSSED
 from pipeline.generators import GeneratedTake
 from pipeline.generators.audiocraft import lanes
 from pipeline.generators.audiocraft.conditions import condition_of
-from pipeline.generators.audiocraft.decoder import weights as reading
-from pipeline.generators.audiocraft.decoder.cache import StaticCache
-from pipeline.generators.audiocraft.decoder.engine import Room, SlotDecoder, size_of
-from pipeline.generators.audiocraft.decoder.schedule import Queue
-from pipeline.generators.audiocraft.decoder.ways import Way, available, usual
+from pipeline.generators.audiocraft.decoding import weights as reading
+from pipeline.generators.audiocraft.decoding.backends import Backend, available, default
+from pipeline.generators.audiocraft.decoding.cache import StaticCache
+from pipeline.generators.audiocraft.decoding.schedule import Queue
+from pipeline.generators.audiocraft.decoding.session import Room, SlotDecoder, size_of
 from pipeline.generators.audiocraft.generator import AudioCraftGenerator
 from pipeline.generators.audiocraft.library import transformer
 from pipeline.generators.audiocraft.loading import Loaded, load
@@ -74,13 +74,13 @@ def row(
 
 
 def decode(
-    loaded: Loaded, rows: list[Row], way: Way | None = None, graphs: bool = True
+    loaded: Loaded, rows: list[Row], backend: Backend | None = None, graphs: bool = True
 ) -> list[torch.Tensor | None]:
     lm = loaded.generator.lm
     sizes = [size_of(lm, one) for one in rows]
     numbers = reading.read(lm, torch.float32)
     room = Room(4, 512, 4 * 512, text=64, branches=rows[0].condition.branches)
-    decoder = SlotDecoder(lm, numbers, room, [one.sampling for one in rows], way=way)
+    decoder = SlotDecoder(lm, numbers, room, [one.sampling for one in rows], backend=backend)
     if not graphs:
         decoder._graphs = None
     else:
@@ -112,18 +112,20 @@ def test_greedy_tokens_in_float32_equal_audiocrafts_own(kind: str, on_gpu: Load)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("way", ["sdpa", None])
-def test_a_graph_changes_no_bit_and_nor_does_company(kind: str, way: Way | None, on_gpu: Load) -> None:
+@pytest.mark.parametrize("backend", ["sdpa", None])
+def test_a_graph_changes_no_bit_and_nor_does_company(
+    kind: str, backend: Backend | None, on_gpu: Load
+) -> None:
     """Lengths on both sides of a bucket's end, so that a neighbour widens what a short cue's step spans."""
     model = on_gpu(kind)
     cues = [
         row(model, PROMPTS[seed % 3], frames, SAMPLED, seed)
         for seed, frames in enumerate((90, 20, 33, 5, 64))
     ]
-    graphed = decode(model, cues, way)
-    assert same(graphed, decode(model, cues, way, graphs=False))
+    graphed = decode(model, cues, backend)
+    assert same(graphed, decode(model, cues, backend, graphs=False))
     for index, cue in enumerate(cues):
-        assert same(decode(model, [cue], way), [graphed[index]])
+        assert same(decode(model, [cue], backend), [graphed[index]])
 
 
 @pytest.mark.parametrize("kind", ["music-style", CROSSED])
@@ -141,11 +143,11 @@ def test_three_rows_a_cue_give_the_cpus_tokens_and_no_graph_or_company_changes_a
     likeliest = decode(model, [moved(cue, "cuda:0") for cue in cues(GREEDY)])
     assert same([None if one is None else one.cpu() for one in likeliest], on_cpu)
     drawn = [moved(cue, "cuda:0") for cue in cues(SAMPLED)]
-    for way in available(torch.device("cuda:0")):
-        graphed = decode(model, drawn, way)
-        assert same(graphed, decode(model, drawn, way, graphs=False))
+    for backend in available(torch.device("cuda:0")):
+        graphed = decode(model, drawn, backend)
+        assert same(graphed, decode(model, drawn, backend, graphs=False))
         for index, cue in enumerate(drawn):
-            assert same(decode(model, [cue], way), [graphed[index]])
+            assert same(decode(model, [cue], backend), [graphed[index]])
 
 
 @pytest.mark.parametrize(
@@ -154,7 +156,7 @@ def test_three_rows_a_cue_give_the_cpus_tokens_and_no_graph_or_company_changes_a
 )
 @pytest.mark.parametrize("gelu", [False, True])
 def test_a_rows_product_is_right_and_its_own(outputs: int, inputs: int, rows: int, gelu: bool) -> None:
-    products = pytest.importorskip("pipeline.generators.audiocraft.decoder.fused.products")
+    products = pytest.importorskip("pipeline.generators.audiocraft.decoding.cuda.products")
     draw = torch.Generator("cuda").manual_seed(0)
     weight = torch.randn((outputs, inputs), generator=draw, device="cuda").half() / inputs**0.5
     x = torch.randn((rows, inputs), generator=draw, device="cuda").half()
@@ -170,7 +172,7 @@ def test_a_rows_product_is_right_and_its_own(outputs: int, inputs: int, rows: in
 @pytest.mark.parametrize("branches", [2, 3])
 def test_a_rows_attention_is_right_and_its_own(branches: int) -> None:
     """Lengths around every border, with rubbish behind them, beside other neighbours and in another order."""
-    attention = pytest.importorskip("pipeline.generators.audiocraft.decoder.fused.attention")
+    attention = pytest.importorskip("pipeline.generators.audiocraft.decoding.cuda.attention")
     chunk, heads, size = attention.CHUNK, 24, 64
     lengths = [0, 1, 63, 64, 65, chunk - 1, chunk, chunk + 1, 2 * chunk, 5 * chunk + 100]
     draw = torch.Generator("cuda").manual_seed(0)
@@ -277,8 +279,8 @@ def test_the_second_device_is_as_good_as_the_first(recipe: Make) -> None:
         np.testing.assert_array_equal(samples, second[digest])
 
 
-def test_the_usual_way_is_said(on_gpu: Load) -> None:
-    assert usual(reading.read(on_gpu("music").generator.lm, torch.float16)) in ("sdpa", "kernels")
+def test_the_default_backend_is_one_of_cudas(on_gpu: Load) -> None:
+    assert default(reading.read(on_gpu("music").generator.lm, torch.float16)) in ("sdpa", "triton")
 
 
 def takes_of(worker: AudioCraftGenerator, recipes: list[Recipe]) -> dict[str, np.ndarray]:

@@ -11,11 +11,10 @@ from recorded_graphs import RecordedGraphs, Recording
 from tiny_checkpoints import KINDS
 
 from pipeline.generators.audiocraft.conditions import condition_of
-from pipeline.generators.audiocraft.decoder import products
-from pipeline.generators.audiocraft.decoder import weights as reading
-from pipeline.generators.audiocraft.decoder.engine import Room, SlotDecoder, size_of
-from pipeline.generators.audiocraft.decoder.schedule import Queue
-from pipeline.generators.audiocraft.decoder.ways import Way
+from pipeline.generators.audiocraft.decoding import weights as reading
+from pipeline.generators.audiocraft.decoding.backends import Backend
+from pipeline.generators.audiocraft.decoding.schedule import Queue
+from pipeline.generators.audiocraft.decoding.session import Room, SlotDecoder, size_of
 from pipeline.generators.audiocraft.loading import Loaded
 from pipeline.generators.audiocraft.rows import Row
 from pipeline.generators.audiocraft.sampling import Sampling
@@ -43,7 +42,7 @@ def rows_of(loaded: Loaded) -> list[Row]:
 
 
 def decode(
-    loaded: Loaded, way: Way, graphs: Callable[..., RecordedGraphs] | None = None
+    loaded: Loaded, backend: Backend, graphs: Callable[..., RecordedGraphs] | None = None
 ) -> tuple[dict[int, torch.Tensor | None], SlotDecoder]:
     lm = loaded.generator.lm
     rows = rows_of(loaded)
@@ -53,7 +52,7 @@ def decode(
         reading.read(lm, torch.float32),
         Room(3, max(sizes), 3 * max(sizes), text=64),
         WAYS,
-        way=way,
+        backend=backend,
         graphs=graphs,
     )
     return dict(decoder.run(Queue(enumerate(sizes)), rows.__getitem__)), decoder
@@ -69,19 +68,15 @@ def assert_same(found: dict[int, torch.Tensor | None], expected: dict[int, torch
 
 
 @pytest.mark.parametrize("kind", AUTOREGRESSIVE)
-def test_the_static_cache_gives_the_tokens_of_the_slabs(kind: str, loaded: Load) -> None:
+def test_the_static_cache_gives_the_tokens_of_the_cache_per_slot(kind: str, loaded: Load) -> None:
     model = loaded(kind)
-    expected, _ = decode(model, "slabs")
+    expected, _ = decode(model, "cpu")
     found, _ = decode(model, "sdpa")
     assert_same(found, expected)
 
 
 @pytest.mark.parametrize("kind", AUTOREGRESSIVE)
-def test_a_step_replayed_from_its_recording_is_the_step(
-    kind: str, loaded: Load, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # On CUDA products are PyTorch's; those of a CPU's own are no operations that could be recorded.
-    monkeypatch.setattr(products, "serves", lambda weight: False)
+def test_a_step_replayed_from_its_recording_is_the_step(kind: str, loaded: Load) -> None:
     model = loaded(kind)
     expected, _ = decode(model, "sdpa")
     made: list[RecordedGraphs] = []
@@ -102,16 +97,18 @@ def test_a_recording_refuses_what_the_host_would_wait_for() -> None:
 
 
 def test_a_step_that_python_leads_by_the_hand_does_not_survive_its_recording(loaded: Load) -> None:
-    """The slabs are told positions by Python: were this to pass, the recordings would prove nothing."""
+    """Python tells the cache per slot its positions: were this to pass, the recordings would prove nothing."""
     model = loaded("music")
-    expected, _ = decode(model, "slabs")
-    found, _ = decode(model, "slabs", RecordedGraphs)
+    expected, _ = decode(model, "cpu")
+    found, _ = decode(model, "cpu", RecordedGraphs)
     assert any(found[index] is None or not torch.equal(found[index], expected[index]) for index in expected)
 
 
-@pytest.mark.parametrize("way", ["slabs", "sdpa"])
+@pytest.mark.parametrize("backend", ["cpu", "sdpa"])
 @pytest.mark.parametrize("asked", WAYS)
-def test_a_cue_of_nan_fails_alone_and_leaves_its_slot_clean(way: Way, asked: Sampling, loaded: Load) -> None:
+def test_a_cue_of_nan_fails_alone_and_leaves_its_slot_clean(
+    backend: Backend, asked: Sampling, loaded: Load
+) -> None:
     model = loaded("music")
     lm = model.generator.lm
     first, second = (
@@ -135,7 +132,7 @@ def test_a_cue_of_nan_fails_alone_and_leaves_its_slot_clean(way: Way, asked: Sam
 
     def decoded(rows: list[Row]) -> dict[int, torch.Tensor | None]:
         sizes = [size_of(lm, one) for one in rows]
-        decoder = SlotDecoder(lm, reading.read(lm, torch.float32), Room(1, 60, 60), [asked], way=way)
+        decoder = SlotDecoder(lm, reading.read(lm, torch.float32), Room(1, 60, 60), [asked], backend=backend)
         return dict(decoder.run(Queue(enumerate(sizes)), rows.__getitem__))
 
     found = decoded([sick, second])

@@ -14,9 +14,9 @@ from recorded_graphs import RecordedGraphs
 from pipeline.errors import GenerationError
 from pipeline.generators import GeneratedTake
 from pipeline.generators.audiocraft import codec
-from pipeline.generators.audiocraft.decoder import engine
-from pipeline.generators.audiocraft.decoder.slabs import SlabCache
-from pipeline.generators.audiocraft.decoder.transformer import Transformer
+from pipeline.generators.audiocraft.decoding import session
+from pipeline.generators.audiocraft.decoding.cpu.cache import SlotCache
+from pipeline.generators.audiocraft.decoding.transformer import Transformer
 from pipeline.generators.audiocraft.generator import AudioCraftGenerator
 from pipeline.generators.audiocraft.lanes import CodecQueue, Inline, Ticket
 from pipeline.recipe import Recipe
@@ -175,14 +175,14 @@ def test_out_of_memory_anywhere_halves_the_slots_and_goes_on(
     asked = [recipe("music", seed=seed, seconds=0.1 + (seed % 4) / 8) for seed in range(12)]
     room = _Room(4)
     begun = []
-    init, step = SlabCache.__init__, engine.SlotDecoder._step
+    init, step = SlotCache.__init__, session.SlotDecoder._step
 
-    def cached(self: SlabCache, weights: object, slots: int, branches: int) -> None:
+    def cached(self: SlotCache, weights: object, slots: int, branches: int) -> None:
         begun.append(slots)
         room.claim(self, slots if place == "cache" else 0)
         init(self, weights, slots, branches)  # type: ignore[arg-type]
 
-    def stepped(self: engine.SlotDecoder, slots: list[object]) -> None:
+    def stepped(self: session.SlotDecoder, slots: list[object]) -> None:
         if place == "step" and self.steps_taken == 24:
             room.check(len(slots))
         step(self, slots)  # type: ignore[arg-type]
@@ -195,16 +195,16 @@ def test_out_of_memory_anywhere_halves_the_slots_and_goes_on(
             raise RuntimeError("CUDA error: operation failed due to a previous error during capture")  # noqa: B904
         work()
 
-    monkeypatch.setattr(SlabCache, "__init__", cached)
-    monkeypatch.setattr(engine.SlotDecoder, "_step", stepped)
+    monkeypatch.setattr(SlotCache, "__init__", cached)
+    monkeypatch.setattr(session.SlotDecoder, "_step", stepped)
     if place == "capture":
         monkeypatch.setattr(RecordedGraphs, "run", captured)
-        real = engine.SlotDecoder.__init__
+        real = session.SlotDecoder.__init__
 
-        def graphed(self: engine.SlotDecoder, *args: object, **options: object) -> None:
+        def graphed(self: session.SlotDecoder, *args: object, **options: object) -> None:
             real(self, *args, graphs=RecordedGraphs, **options)  # type: ignore[arg-type]
 
-        monkeypatch.setattr(engine.SlotDecoder, "__init__", graphed)
+        monkeypatch.setattr(session.SlotDecoder, "__init__", graphed)
     if place == "codec":
         _codec_needs_the_caches_room(monkeypatch, room)
     worker = AudioCraftGenerator("cpu")
@@ -243,10 +243,10 @@ def _with_slots(slots: int) -> AudioCraftGenerator:
 def test_what_is_left_when_not_one_slot_fits_is_said_take_by_take(
     recipe: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def none(self: SlabCache, weights: object, slots: int, branches: int) -> None:
+    def none(self: SlotCache, weights: object, slots: int, branches: int) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(SlabCache, "__init__", none)
+    monkeypatch.setattr(SlotCache, "__init__", none)
     made = list(AudioCraftGenerator("cpu").generate([recipe("music", seed=seed) for seed in range(3)], {}))
     assert len(made) == 3
     assert all("too little memory for this take alone" in str(outcome) for _, outcome in made)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from types import SimpleNamespace
 
 import pytest
 import torch
 
 from pipeline.generators.audiocraft import probe
-from pipeline.generators.audiocraft.decoder import ways
+from pipeline.generators.audiocraft.decoding import backends
+
+CUDA_STEP = "pipeline.generators.audiocraft.decoding.cuda.step"
 
 
 @pytest.fixture
@@ -16,7 +19,7 @@ def one_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda index: "NVIDIA H200")
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda index: (139 << 30, 141 << 30))
-    ways.refusal.cache_clear()
+    backends.refusal.cache_clear()
 
 
 def steps() -> probe.Finding:
@@ -26,7 +29,8 @@ def steps() -> probe.Finding:
 
 @pytest.mark.usefixtures("one_gpu")
 def test_a_device_without_triton_is_said_to_be_slower_and_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ways, "_HAS_TRITON", False)
+    monkeypatch.setitem(sys.modules, "triton", None)
+    monkeypatch.delitem(sys.modules, CUDA_STEP, raising=False)
     found = steps()
     assert "five times slower (Triton is not installed)" in found.found
     assert found.fix is not None
@@ -36,7 +40,7 @@ def test_a_device_without_triton_is_said_to_be_slower_and_why(monkeypatch: pytes
 @pytest.mark.usefixtures("one_gpu")
 @pytest.mark.parametrize("answer", [None, "the norm kernel's answer is not PyTorch's"])
 def test_kernels_are_tried(answer: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ways, "refusal", lambda device: answer)
+    monkeypatch.setattr(backends, "refusal", lambda device: answer)
     found = steps()
     assert (found.fix is None) == (answer is None)
     assert ("Cuesmith's own kernels" if answer is None else answer) in found.found
@@ -55,6 +59,5 @@ def test_an_error_of_many_lines_is_told_in_one(monkeypatch: pytest.MonkeyPatch) 
         def __exit__(self, *error: object) -> None: ...
 
     monkeypatch.setattr(torch.cuda, "device", Nothing)
-    monkeypatch.setattr(ways, "fused", SimpleNamespace(trial=failing))
-    monkeypatch.setattr(ways, "_HAS_TRITON", True)
+    monkeypatch.setitem(sys.modules, CUDA_STEP, SimpleNamespace(trial=failing))
     assert "(RuntimeError: Failed to find C compiler.)" in steps().found

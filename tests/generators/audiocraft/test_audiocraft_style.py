@@ -22,7 +22,7 @@ from pipeline.errors import GenerationError, MachineError
 from pipeline.generators import GeneratedTake
 from pipeline.generators.audiocraft import codec, conversion, mert, style
 from pipeline.generators.audiocraft.conditions import condition_of
-from pipeline.generators.audiocraft.decoder.slabs import SlabCache
+from pipeline.generators.audiocraft.decoding.cpu.cache import SlotCache
 from pipeline.generators.audiocraft.generator import AudioCraftGenerator
 from pipeline.generators.audiocraft.library import transformer
 from pipeline.generators.audiocraft.loading import Loaded, load
@@ -212,7 +212,7 @@ def test_a_take_finds_its_own_excerpt_whatever_its_company(
         assert alone.attachments == company.attachments
         np.testing.assert_array_equal(alone.clip.samples, company.clip.samples)
         assert alone.notes == company.notes
-        assert (alone.notes["step"], alone.notes["rows"]) == ("slabs", 8)
+        assert (alone.notes["step"], alone.notes["rows"]) == ("cpu", 8)
         if "style" in one.conditioning:
             assert 0 <= alone.notes["style"]["at_s"] <= 2.0
             places.add(alone.notes["style"]["at_s"])
@@ -232,15 +232,15 @@ def test_every_pass_beyond_the_window_hears_the_same_excerpt(
 def test_memory_that_three_rows_a_cue_run_out_of_halves_the_slots_and_loses_no_take(
     styled: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, tried = SlabCache.__init__, []
+    real, tried = SlotCache.__init__, []
 
-    def tight(self: SlabCache, weights: Any, slots: int, branches: int) -> None:
+    def tight(self: SlotCache, weights: Any, slots: int, branches: int) -> None:
         tried.append((slots, branches))
         if slots * branches > 16:
             raise torch.OutOfMemoryError("CUDA out of memory")
         real(self, weights, slots, branches)
 
-    monkeypatch.setattr(SlabCache, "__init__", tight)
+    monkeypatch.setattr(SlotCache, "__init__", tight)
     asked = [styled(seed=seed, seconds=0.2, cfg_text=1.0 + 4 * (seed % 2)) for seed in range(6)]
     made = {one.digest: take for one, take in AudioCraftGenerator("cpu").generate(asked, AUDIO)}
     assert tried == [(8, 2), (8, 3), (4, 3)]
@@ -263,7 +263,7 @@ def test_a_model_that_the_slots_do_not_do_goes_through_audiocrafts_own_layers_to
         before = in_slots[one.digest]
         assert isinstance(before, GeneratedTake)
         assert isinstance(take, GeneratedTake)
-        assert (before.notes["step"], take.notes["step"]) == ("slabs", "batches")
+        assert (before.notes["step"], take.notes["step"]) == ("cpu", "batches")
         assert torch.equal(*(codec.unpack(each.attachments["codes"])[0] for each in (before, take)))
 
 

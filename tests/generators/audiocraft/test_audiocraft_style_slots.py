@@ -14,12 +14,11 @@ from tiny_checkpoints import CROSSED
 
 from pipeline.generators.audiocraft import memory, slotted
 from pipeline.generators.audiocraft.conditions import condition_of, most_branches
-from pipeline.generators.audiocraft.decoder import products
-from pipeline.generators.audiocraft.decoder import weights as reading
-from pipeline.generators.audiocraft.decoder.engine import Room, SlotDecoder, size_of
-from pipeline.generators.audiocraft.decoder.groups import Groups
-from pipeline.generators.audiocraft.decoder.schedule import Queue
-from pipeline.generators.audiocraft.decoder.ways import Way
+from pipeline.generators.audiocraft.decoding import weights as reading
+from pipeline.generators.audiocraft.decoding.backends import Backend
+from pipeline.generators.audiocraft.decoding.cpu.groups import Groups
+from pipeline.generators.audiocraft.decoding.schedule import Queue
+from pipeline.generators.audiocraft.decoding.session import Room, SlotDecoder, size_of
 from pipeline.generators.audiocraft.library import transformer
 from pipeline.generators.audiocraft.loading import Loaded
 from pipeline.generators.audiocraft.rows import Row
@@ -67,7 +66,7 @@ def decode(
     slots: int = 3,
     dtype: torch.dtype = torch.float32,
     *,
-    way: Way | None = None,
+    backend: Backend | None = None,
     groups: int = 1,
     graphs: Callable[..., RecordedGraphs] | None = None,
 ) -> list[torch.Tensor | None]:
@@ -80,7 +79,7 @@ def decode(
     everyone = [one.sampling for one in rows]
 
     def make() -> SlotDecoder:
-        return SlotDecoder(lm, numbers, room, everyone, way=way, graphs=graphs)
+        return SlotDecoder(lm, numbers, room, everyone, backend=backend, graphs=graphs)
 
     decoder: SlotDecoder | Groups[int] = make() if groups == 1 else Groups(make, groups)
     found = dict(decoder.run(Queue(enumerate(sizes)), rows.__getitem__))
@@ -128,8 +127,8 @@ def test_greedy_tokens_equal_audiocrafts_forward_whatever_the_neighbours_lengths
     expected = [by_audiocrafts_forward(styled, one) for one in rows]
     assert len({tuple(one.flatten().tolist()) for one in expected}) == len(rows)
     assert len(expected[-1].unique()) > 4
-    for slots, way, groups in ((2, "slabs", 1), (5, "slabs", 1), (2, "slabs", 2), (3, "sdpa", 1)):
-        assert same(decode(styled, rows, slots, way=way, groups=groups), expected)  # type: ignore[arg-type]
+    for slots, backend, groups in ((2, "cpu", 1), (5, "cpu", 1), (2, "cpu", 2), (3, "sdpa", 1)):
+        assert same(decode(styled, rows, slots, backend=backend, groups=groups), expected)  # type: ignore[arg-type]
 
 
 def test_text_and_style_alike_need_two_rows_and_come_to_what_three_do(loaded: Load) -> None:
@@ -145,40 +144,36 @@ def test_text_and_style_alike_need_two_rows_and_come_to_what_three_do(loaded: Lo
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-@pytest.mark.parametrize(("way", "groups"), [("slabs", 1), ("slabs", 2), ("sdpa", 1)])
+@pytest.mark.parametrize(("backend", "groups"), [("cpu", 1), ("cpu", 2), ("sdpa", 1)])
 def test_a_sampled_cue_is_bit_identical_alone_in_any_company_and_in_any_order(
-    way: Way, groups: int, dtype: torch.dtype, styled: Loaded
+    backend: Backend, groups: int, dtype: torch.dtype, styled: Loaded
 ) -> None:
     rows = cues_of(styled, DRAWN)
-    together = decode(styled, rows, dtype=dtype, way=way, groups=groups)
+    together = decode(styled, rows, dtype=dtype, backend=backend, groups=groups)
     order = random.Random(4).sample(range(len(rows)), len(rows))
-    shuffled = decode(styled, [rows[index] for index in order], dtype=dtype, way=way)
+    shuffled = decode(styled, [rows[index] for index in order], dtype=dtype, backend=backend)
     assert same(shuffled, [together[index] for index in order])
     for index in (1, 2, 4):
-        assert same(decode(styled, [rows[index]], dtype=dtype, way=way), [together[index]])
+        assert same(decode(styled, [rows[index]], dtype=dtype, backend=backend), [together[index]])
 
 
-def test_a_step_of_three_rows_replayed_from_its_recording_is_the_step(
-    styled: Loaded, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_step_of_three_rows_replayed_from_its_recording_is_the_step(styled: Loaded) -> None:
     """As a CUDA graph would: nothing read back, every tensor where it was."""
-    # On CUDA products are PyTorch's; those of a CPU's own are no operations that could be recorded.
-    monkeypatch.setattr(products, "serves", lambda weight: False)
     rows, made = cues_of(styled, DRAWN), []
 
     def graphs(state: Any) -> RecordedGraphs:
         made.append(RecordedGraphs(state))
         return made[0]
 
-    assert same(decode(styled, rows, way="sdpa", graphs=graphs), decode(styled, rows, way="sdpa"))
+    assert same(decode(styled, rows, backend="sdpa", graphs=graphs), decode(styled, rows, backend="sdpa"))
     assert made[0].replays > 70
     assert 1 < made[0].recordings < 5
 
 
-@pytest.mark.parametrize("way", ["slabs", "sdpa"])
+@pytest.mark.parametrize("backend", ["cpu", "sdpa"])
 @pytest.mark.parametrize("branch", [0, 1, 2])
 def test_nan_in_any_of_the_three_rows_fails_the_cue_alone_and_leaves_its_slot_clean(
-    branch: int, way: Way, loaded: Load
+    branch: int, backend: Backend, loaded: Load
 ) -> None:
     model = loaded("music-style")
     first, second = (cue(model, index, DRAWN[0], frames) for index, frames in ((1, 40), (2, 20)))
@@ -187,9 +182,9 @@ def test_nan_in_any_of_the_three_rows_fails_the_cue_alone_and_leaves_its_slot_cl
     style[branch] = torch.inf
     tensors = {**first.condition.tensors, "self_wav": (style, mask)}
     sick = replace(first, condition=replace(first.condition, tensors=tensors))
-    failed, after = decode(model, [sick, second], slots=1, way=way)
+    failed, after = decode(model, [sick, second], slots=1, backend=backend)
     assert failed is None
-    assert same([after], decode(model, [second], slots=1, way=way))
+    assert same([after], decode(model, [second], slots=1, backend=backend))
 
 
 def test_a_cue_of_two_rows_is_refused_where_slots_have_three(loaded: Load) -> None:

@@ -10,12 +10,12 @@ from typing import NamedTuple
 
 import torch
 
-from pipeline.generators.audiocraft.decoder.cache import StaticCache, TextCache
-from pipeline.generators.audiocraft.decoder.fused import attention
-from pipeline.generators.audiocraft.decoder.fused.norms import add_and_norm, embed
-from pipeline.generators.audiocraft.decoder.fused.products import Product, serves
-from pipeline.generators.audiocraft.decoder.transformer import Transformer
-from pipeline.generators.audiocraft.decoder.weights import Layer, Linear, Norm, Weights
+from pipeline.generators.audiocraft.decoding.cache import StaticCache, TextCache
+from pipeline.generators.audiocraft.decoding.cuda import attention
+from pipeline.generators.audiocraft.decoding.cuda.norms import add_and_norm, embed
+from pipeline.generators.audiocraft.decoding.cuda.products import Product, serves
+from pipeline.generators.audiocraft.decoding.transformer import Transformer
+from pipeline.generators.audiocraft.decoding.weights import Layer, Linear, Norm, Weights
 
 
 class FusedCache(StaticCache):

@@ -15,8 +15,8 @@ from typing import Generic, TypeVar
 
 import torch
 
-from pipeline.generators.audiocraft.decoder.engine import SlotDecoder
-from pipeline.generators.audiocraft.decoder.schedule import Queue
+from pipeline.generators.audiocraft.decoding.schedule import Queue
+from pipeline.generators.audiocraft.decoding.session import SlotDecoder
 from pipeline.generators.audiocraft.rows import Row
 
 Cue = TypeVar("Cue")

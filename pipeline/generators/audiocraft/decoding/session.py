@@ -10,12 +10,12 @@ from typing import Any, Generic, TypeVar
 import torch
 
 from pipeline.generators.audiocraft.conditions import Condition
-from pipeline.generators.audiocraft.decoder import ways
-from pipeline.generators.audiocraft.decoder.ahead import Pace, ReadBack, to_device
-from pipeline.generators.audiocraft.decoder.cache import TEXT_BUCKET
-from pipeline.generators.audiocraft.decoder.graphs import Graphs, Replays, on_device
-from pipeline.generators.audiocraft.decoder.schedule import Queue
-from pipeline.generators.audiocraft.decoder.weights import Weights
+from pipeline.generators.audiocraft.decoding import backends
+from pipeline.generators.audiocraft.decoding.cache import TEXT_BUCKET
+from pipeline.generators.audiocraft.decoding.cuda.graphs import Graphs, Replays, on_device
+from pipeline.generators.audiocraft.decoding.schedule import Queue
+from pipeline.generators.audiocraft.decoding.transfers import Pace, ReadBack, to_device
+from pipeline.generators.audiocraft.decoding.weights import Weights
 from pipeline.generators.audiocraft.rows import Row
 from pipeline.generators.audiocraft.sampling import Sampling
 from pipeline.generators.audiocraft.scores import Score, layout_of
@@ -60,7 +60,7 @@ class _Ended(Generic[Cue]):
 class SlotDecoder:
     """Decodes cues with one model, ``room.slots`` at a time.
 
-    ``way`` is what a step is made of (see `ways`), by default what suits the device; ``graphs`` replays steps as
+    ``backend`` computes the steps, by default the one that suits the device; ``graphs`` replays steps as
     one launch, by default on CUDA alone.
     """
 
@@ -71,17 +71,17 @@ class SlotDecoder:
         room: Room,
         everyone: Sequence[Sampling],
         *,
-        way: ways.Way | None = None,
+        backend: backends.Backend | None = None,
         graphs: Callable[[Sequence[torch.Tensor]], Replays] | None = None,
     ) -> None:
         self._lm = lm
         self._room = room
         self._device = device = weights.device
         slots, size = room.slots, room.capacity + 1
-        way = way or ways.usual(weights)
-        parts = ways.parts(way, weights, slots, room.capacity, room.text, room.branches)
+        backend = backend or backends.default(weights)
+        parts = backends.parts(backend, weights, slots, room.capacity, room.text, room.branches)
         self._cache, self._text, self._transformer = parts
-        self._sampler = ways.sampler_of(way)(slots, weights.card, everyone, device)
+        self._sampler = backends.sampler_class(backend)(slots, weights.card, everyone, device)
         special = int(lm.special_token_id)
         self._special = special
         self._codes = torch.full((slots, weights.codebooks, size), special, dtype=torch.int64, device=device)

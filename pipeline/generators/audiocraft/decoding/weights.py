@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
 
-from pipeline.generators.audiocraft.costs import groups_of
-from pipeline.generators.audiocraft.decoder import products
 from pipeline.generators.audiocraft.library import transformer
 from pipeline.generators.audiocraft.masking import MaskedCrossAttention
 
@@ -20,74 +17,47 @@ _PROBE_ROWS = 16
 class Linear:
     """``x @ weight.T + bias``, with the weight in the order in which the device reads it best.
 
-    On CPUs, whichever way, the bits of a row do not depend on the other rows.
+    On CPUs the bits of a row do not depend on the other rows.
     """
 
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None, dtype: torch.dtype) -> None:
         self.out_features = weight.shape[0]
         plain = weight.detach().to(dtype).contiguous()
-        own = None if bias is None else bias.detach().to(dtype).contiguous()
-        self._product = _product(plain, own)
-        on_cpu = weight.device.type == "cpu"
-        self.weight: torch.Tensor | None = None if on_cpu else plain
+        self.bias = None if bias is None else bias.detach().to(dtype).contiguous()
+        self._packed = _packed(plain) if weight.device.type == "cpu" else None
+        self.weight: torch.Tensor | None = plain if self._packed is None else None
         """[out, in], where it is kept in this order."""
-        self.bias = own
 
-    def __call__(self, x: torch.Tensor, beside: int = 0) -> torch.Tensor:
-        """``x`` [rows, in] to [rows, out], in the weight's dtype.
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """``x`` [rows, in] to [rows, out], in the weight's dtype."""
+        if self._packed is None:
+            assert self.weight is not None
+            return nn.functional.linear(x, self.weight, self.bias)
+        return self._by_onednn(x, "none")
 
-        ``beside`` is the address of a `slabs.Reading` with which it may go on meanwhile (0: none).
-        """
-        return self._product(x, False, beside)
+    def gelu(self, x: torch.Tensor) -> torch.Tensor:
+        """The product through GELU, which oneDNN applies before the result is written."""
+        return nn.functional.gelu(self(x)) if self._packed is None else self._by_onednn(x, "gelu")
 
-    def gelu(self, x: torch.Tensor, beside: int = 0) -> torch.Tensor:
-        """The product through GELU, which on CPUs is applied before the result is written."""
-        return self._product(x, True, beside)
-
-    def turns(self, rows: int) -> int:
-        """Words of tiles that a product of ``rows`` rows goes through: `slabs.Reading.spread`. 0: it reads nothing."""
-        return self._product.turns(rows) if isinstance(self._product, products.Panels) else 0
-
-
-Product = Callable[[torch.Tensor, bool, int], torch.Tensor]
-"""A product with a weight that it keeps, through GELU or not, beside a reading or none."""
+    def _by_onednn(self, x: torch.Tensor, activation: str) -> torch.Tensor:
+        product: torch.Tensor = torch.ops.mkldnn._linear_pointwise(
+            x, self._packed, self.bias, activation, [], "none"
+        )
+        return product
 
 
-def _product(weight: torch.Tensor, bias: torch.Tensor | None) -> Product:
-    threads = torch.get_num_threads()
-    alone = threads // groups_of("cpu", threads) <= 1
-    if alone and products.serves(weight):
-        return products.Panels(weight, bias)
-    return blocked(weight, bias) or _by_torch(weight, bias)
+def _packed(weight: torch.Tensor) -> torch.Tensor | None:
+    """``weight`` in oneDNN's blocked order; None where this build of torch or the processor has none.
 
-
-def _by_torch(weight: torch.Tensor, bias: torch.Tensor | None) -> Product:
-    def product(x: torch.Tensor, gelu: bool, beside: int = 0) -> torch.Tensor:
-        found = nn.functional.linear(x, weight, bias)
-        return nn.functional.gelu(found) if gelu else found
-
-    return product
-
-
-def blocked(weight: torch.Tensor, bias: torch.Tensor | None) -> Product | None:
-    """The product by oneDNN, in its own order; None where this torch, the processor or the device has none.
-
-    On x86 it is two to four times as fast as the plain order at some tens of rows.
+    On x86 a product with some tens of rows is then two to four times as fast as in the plain order.
     """
-    if weight.device.type != "cpu":
-        return None
-
-    def product(x: torch.Tensor, gelu: bool, beside: int = 0) -> torch.Tensor:
-        after = "gelu" if gelu else "none"
-        found: torch.Tensor = torch.ops.mkldnn._linear_pointwise(x, packed, bias, after, [], "none")
-        return found
-
     try:
-        packed = torch.ops.mkldnn._reorder_linear_weight(weight, _PROBE_ROWS)
-        product(weight.new_zeros(_PROBE_ROWS, weight.shape[1]), True)
+        packed: torch.Tensor = torch.ops.mkldnn._reorder_linear_weight(weight, _PROBE_ROWS)
+        probe = weight.new_zeros(_PROBE_ROWS, weight.shape[1])
+        torch.ops.mkldnn._linear_pointwise(probe, packed, None, "gelu", [], "none")
     except (RuntimeError, AttributeError):
         return None
-    return product
+    return packed
 
 
 @dataclass(frozen=True)

@@ -9,15 +9,15 @@ from __future__ import annotations
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 
-from pipeline.generators.audiocraft.decoder.cache import Attends, Cache, Text
-from pipeline.generators.audiocraft.decoder.weights import Layer, Norm, Weights
+from pipeline.generators.audiocraft.decoding.cache import Cache, TextCache
+from pipeline.generators.audiocraft.decoding.weights import Layer, Norm, Weights
 
 
 class Transformer:
     """A language model with the caches of its slots."""
 
     def __init__(
-        self, weights: Weights, cache: Cache, text: Text | None, capacity: int, branches: int
+        self, weights: Weights, cache: Cache, text: TextCache | None, capacity: int, branches: int
     ) -> None:
         self._weights = weights
         self._branches = branches
@@ -42,25 +42,23 @@ class Transformer:
             asked = self._after(index, x, self._cache.attend(index, asked), self._text)
         return asked.view(-1, branches, weights.codebooks, weights.card)
 
-    def _after(
-        self, index: int, x: torch.Tensor, seen: torch.Tensor, text: Attends | None, beside: int = 0
-    ) -> torch.Tensor:
+    def _after(self, index: int, x: torch.Tensor, seen: torch.Tensor, text: TextCache | None) -> torch.Tensor:
         """From what rows have ``seen`` in layer ``index`` to what they ask in the next one, or to their logits.
 
-        ``x`` [rows, dim] is changed where it is; products may go on with a reading ``beside`` them: see `Linear`.
+        ``x`` [rows, dim] is changed where it is.
         """
         weights = self._weights
         layer, is_last = weights.layers[index], index == len(weights.layers) - 1
-        delta = layer.out(seen, beside)
+        delta = layer.out(seen)
         if layer.cross is not None and text is not None:
             own = self._normed(x, delta, layer.cross.norm, every=self._branches)
-            delta = layer.cross.out(text.attend(index, layer.cross.query(own, beside)), beside)
+            delta = layer.cross.out(text.attend(index, layer.cross.query(own)))
         rows = self._normed(x, delta, layer.norm_feed)
-        delta = layer.down(layer.up.gelu(rows, beside), beside)
+        delta = layer.down(layer.up.gelu(rows))
         if is_last:
-            return weights.heads(self._normed(x, delta, weights.norm), beside)
+            return weights.heads(self._normed(x, delta, weights.norm))
         next_one = weights.layers[index + 1]
-        return next_one.query_keys_values(self._normed(x, delta, next_one.norm_self), beside)
+        return next_one.query_keys_values(self._normed(x, delta, next_one.norm_self))
 
     def _normed(
         self, x: torch.Tensor, delta: torch.Tensor | None, norm: Norm, every: int = 1

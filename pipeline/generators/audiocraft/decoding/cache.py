@@ -1,7 +1,6 @@
 """What earlier steps left for later ones: keys and values of every slot, and of every slot's text.
 
-Attention is bounded to a length bucket. On the CPU each slot has a slab of its own and is attended to by itself,
-over a width that its own position alone decides; elsewhere one static tensor holds all slots, for one graph a bucket.
+`StaticCache` holds all slots in one tensor, whose attention spans a length bucket; `cpu.cache` has memory per slot.
 A slot's rows are the branches of its guidance: its own condition first, the null condition last, and between them, for
 double guidance, the style alone.
 """
@@ -16,7 +15,7 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import scaled_dot_product_attention
 
-from pipeline.generators.audiocraft.decoder.weights import Weights
+from pipeline.generators.audiocraft.decoding.weights import Weights
 
 TEXT_BUCKET = 32
 """Text is padded to a multiple of this many positions."""
@@ -131,29 +130,6 @@ class StaticCache:
 
     def _rows_of(self, slot: int) -> slice:
         return slice(slot * self._branches, (slot + 1) * self._branches)
-
-
-class Attends(Protocol):
-    """Cross-attention of slots to their texts."""
-
-    def attend(self, layer: int, queries: torch.Tensor) -> torch.Tensor:
-        """``queries`` [slots, dim] to what they saw, the same shape."""
-        ...
-
-
-class Text(Attends, Protocol):
-    """Keys and values of the slots' texts, which the first branch alone looks at."""
-
-    def admit(self, slot: int, text: torch.Tensor) -> None:
-        """Project ``text`` [positions, dim] for ``slot``."""
-
-    def attend(self, layer: int, queries: torch.Tensor) -> torch.Tensor:
-        """``queries`` [slots, dim] to what they saw, the same shape."""
-        ...
-
-    def attend_one(self, layer: int, slot: int, queries: torch.Tensor) -> torch.Tensor:
-        """``queries`` [positions, dim] of one slot to what they saw, the same shape."""
-        ...
 
 
 def _upright(rows: torch.Tensor) -> torch.Tensor:

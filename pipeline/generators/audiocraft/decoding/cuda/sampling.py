@@ -6,8 +6,8 @@ import torch
 import triton
 import triton.language as tl
 
-from pipeline.generators.audiocraft.decoder.fused.chain import after_the_last, link
-from pipeline.generators.audiocraft.decoder.sampler import SlotSampler
+from pipeline.generators.audiocraft.decoding.cuda.launch import after_the_last, link
+from pipeline.generators.audiocraft.decoding.sampling import SlotSampler
 from pipeline.generators.audiocraft.scores import UNKNOWN
 
 _GAMMA = tl.constexpr(0x9E3779B97F4A7C15)

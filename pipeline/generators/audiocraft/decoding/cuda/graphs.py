@@ -95,4 +95,4 @@ def _stream(device: int) -> torch.cuda.Stream:
 
     One for all decoders: for each stream cuBLAS keeps tens of megabytes.
     """
-    return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+    return torch.cuda.Stream(device)

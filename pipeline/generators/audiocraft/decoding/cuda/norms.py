@@ -6,7 +6,7 @@ import torch
 import triton
 import triton.language as tl
 
-from pipeline.generators.audiocraft.decoder.fused.chain import after_the_last, link
+from pipeline.generators.audiocraft.decoding.cuda.launch import after_the_last, link
 
 _MOST_WARPS = 8
 
