@@ -61,7 +61,9 @@ def _compare(store: Store, record: TakeRecord, opened: dict[tuple[str, str], Gen
         return "same", ""
     here, then = software_versions(opened[key].software()), record["made"]["software"]
     others = [
-        f"{name} {here.get(name)} here, {then[name]} then" for name in then if here.get(name) != then[name]
+        f"{name} {here.get(name, 'not named')} here, {then.get(name, 'not named')} then"
+        for name in sorted(here.keys() | then.keys())
+        if here.get(name) != then.get(name)
     ]
     if others:
         return "not comparable", "; ".join(others)

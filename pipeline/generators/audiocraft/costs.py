@@ -1,6 +1,6 @@
 """How long takes keep a device busy, by arithmetic: bytes and operations of a step, and steps of a schedule. Light.
 
-docs/decoder.md has the arithmetic and where the rates come from. What a device really takes is learned from builds
+docs/decoding.md has the arithmetic and where the rates come from. What a device really takes is learned from builds
 (`speeds`), as a factor on this.
 """
 
@@ -52,7 +52,7 @@ class Rates:
 _RATES = {
     # An H200, as benchmarks/decode.py measured it; half of its product rate, of which steps need little.
     "cuda": Rates(3.8e12, 4e14, 2, 2, 1.0, True, 3.7e-5, 0.0),
-    # One thread of an EPYC with AVX512-bf16, as benchmarks/decode.py measured it (docs/decoder.md).
+    # One thread of an EPYC with AVX512-bf16, as benchmarks/decode.py measured it (docs/decoding.md).
     "cpu": Rates(4 / 0.155e-9, 3.5e11, 2, 2, 1.3, False, 1e-4, 0.27),
 }
 _RATES["mps"] = _RATES["cpu"]

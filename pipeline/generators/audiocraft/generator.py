@@ -33,6 +33,9 @@ from pipeline.generators.audiocraft.takes import Conditions, Take
 from pipeline.generators.protocol import GeneratedTake, Kept, Outcome
 from pipeline.recipe import Recipe
 
+_CPU_DECODING_VERSION = "2"
+"""Raised when the tokens that a CPU samples change."""
+
 
 class AudioCraftGenerator:
     """Models on one device, each loaded once, when a recipe first asks for it."""
@@ -108,6 +111,8 @@ class AudioCraftGenerator:
         else:
             # How a product is shared out among threads decides the order of its sums.
             found["threads"] = str(torch.get_num_threads())
+        if self._device.startswith("cpu"):
+            found |= {"cpu_decoding": _CPU_DECODING_VERSION, "numba": version("numba")}
         return found
 
     def close(self) -> None:

@@ -113,7 +113,7 @@ def test_beyond_the_window_every_pass_counts() -> None:
 def test_the_arithmetic_on_cuda_gives_the_steps_that_an_h200_took(
     size: str, slots: int, position: int, milliseconds: float
 ) -> None:
-    """The figures of docs/decoder.md."""
+    """The figures of docs/decoding.md."""
     table = BY_ID[f"facebook/musicgen-{size}"]
     step = costs._step(table, "cuda", slots, 2) + slots * position * costs._position(table, "cuda", 2)
     assert 1e3 * step == pytest.approx(milliseconds, rel=0.04)

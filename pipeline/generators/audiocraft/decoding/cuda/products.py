@@ -131,7 +131,7 @@ def serves(weight: torch.Tensor, bias: torch.Tensor | None, rows: int) -> bool:
 def cut_of(weight: torch.Tensor, rows: int, *, whole: bool) -> Cut:
     """How to share out a product, by its shape alone: about as many programs as a large device has processors.
 
-    The figures are the best of those tried on an H200 (docs/decoder.md).
+    The figures are the best of those tried on an H200 (docs/decoding.md).
     """
     outputs, inputs = weight.shape
     turned = rows > 32 and outputs < _MANY_OUTPUTS and inputs <= _MANY_INPUTS
