@@ -25,13 +25,13 @@ from typing import Any
 
 import torch
 
+from pipeline.generators.audiocraft.audiocraft_modules import conditioners, transformer
 from pipeline.generators.audiocraft.conditions import Condition
 from pipeline.generators.audiocraft.costs import groups_of
 from pipeline.generators.audiocraft.decoding import session, weights
 from pipeline.generators.audiocraft.decoding.backends import Backend
 from pipeline.generators.audiocraft.decoding.cpu.groups import Groups
 from pipeline.generators.audiocraft.decoding.schedule import Queue, use
-from pipeline.generators.audiocraft.library import conditioners, transformer
 from pipeline.generators.audiocraft.rows import Row
 from pipeline.generators.audiocraft.sampling import Sampling
 

@@ -17,10 +17,10 @@ import decode as shared
 import torch
 
 from pipeline.generators.audiocraft import noise
+from pipeline.generators.audiocraft.audiocraft_modules import transformer
 from pipeline.generators.audiocraft.conditions import Condition, stack
 from pipeline.generators.audiocraft.decoding import weights
 from pipeline.generators.audiocraft.decoding.schedule import use
-from pipeline.generators.audiocraft.library import transformer
 from pipeline.generators.audiocraft.memory import USUAL_ROWS
 from pipeline.generators.audiocraft.rows import Row
 from pipeline.generators.audiocraft.sampling import Sampler, Sampling, guided
@@ -51,8 +51,8 @@ def cue(lm: Any, frames: int, seed: int) -> Row:
 
 
 @contextmanager
-def stepwise_at(lm: Any, cues: int, position: int) -> Iterator[Callable[[], object]]:
-    """One step of `stepwise` for a batch of ``cues`` whose past is ``position`` steps long."""
+def batch_at(lm: Any, cues: int, position: int) -> Iterator[Callable[[], object]]:
+    """One step of `batch_decoding` for a batch of ``cues`` whose past is ``position`` steps long."""
     rows = [cue(lm, 1, seed) for seed in range(cues)]
     tensors = stack([one.condition for one in rows])
     sampler = Sampler([TWICE] * cues, lm.card, "cpu")
@@ -82,13 +82,13 @@ def measure(lm: Any, dtype: torch.dtype, slots: int, rounds: int, lengths: Seque
     batched = sum(longest_first[first] for first in range(0, len(lengths), batch))
     schedule = use(steps_of, slots * ours.count)
     ratios, seconds = [], []
-    with stepwise_at(lm, batch, mean) as stepwise:
+    with batch_at(lm, batch, mean) as batch_step:
         # The first two find their memory.
         for _ in range(2):
-            stepwise()
+            batch_step()
         for _ in range(rounds):
             theirs, mine = shared.Clock(), shared.Clock()
-            theirs.time(stepwise)
+            theirs.time(batch_step)
             mine.time(lambda: ours.steps(shared.STEPS))
             step = theirs.wall, mine.wall / shared.STEPS
             seconds.append(tuple(round(one, 3) for one in step))

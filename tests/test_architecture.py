@@ -14,7 +14,7 @@ LATE = {
     "flows/cli/commands.py": "the command that is called",
     "pipeline/generators/audiocraft/engine.py": "torch, when the engine is opened",
     "pipeline/generators/audiocraft/probe.py": "the decoder, which needs AudioCraft, once that is known to be there",
-    "pipeline/generators/audiocraft/standins.py": "AudioCraft, between its stand-ins",
+    "pipeline/generators/audiocraft/import_shims.py": "AudioCraft, between its stand-ins",
     "pipeline/generators/registry.py": "the engine that is asked for",
     "pipeline/generators/sketch/engine.py": "numpy and scipy, when the engine is opened",
     "pipeline/manifest/late.py": "YAML and pydantic, when a manifest is read",

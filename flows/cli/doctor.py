@@ -14,7 +14,7 @@ from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Outputs
 from pipeline import __version__
 from pipeline.errors import CuesmithError
 from pipeline.generators import engine_names
-from pipeline.generators.audiocraft import shelf
+from pipeline.generators.audiocraft import model_store
 
 _LOW_GB = 5.0
 
@@ -68,7 +68,7 @@ def _memory() -> str:
 
 
 def _disks(outputs: str) -> list[Line]:
-    places = [("models", shelf.root())] + ([("outputs", Path(outputs))] if "://" not in outputs else [])
+    places = [("models", model_store.root())] + ([("outputs", Path(outputs))] if "://" not in outputs else [])
     lines: list[Line] = []
     for what, folder in places:
         if folder.is_file():
@@ -90,10 +90,10 @@ def _without_audiocraft(error: ImportError | OSError) -> Line:
 
 def _models() -> list[Line]:
     lines: list[Line] = []
-    here, faults = shelf.all_stored()
+    here, faults = model_store.all_stored()
     for stored in here:
         try:
-            shelf.verify(stored)
+            model_store.verify(stored)
             lines.append((stored.name, f"verified, {stored.size / 1e9:.2f} GB, {stored.revision[:19]}", None))
         except CuesmithError as error:
             lines.append((stored.name, "not whole", str(error)))

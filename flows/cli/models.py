@@ -9,7 +9,7 @@ import typer
 from flows.cli.answers import answer, answer_json, command, remark
 from flows.cli.options import AsJson
 from pipeline.errors import CuesmithError, UsageError, VerificationError
-from pipeline.generators.audiocraft import shelf
+from pipeline.generators.audiocraft import model_store
 from pipeline.generators.audiocraft.models import HELPERS, LICENSE, MBD, PUBLISHED, Model, full_id
 
 group = typer.Typer(
@@ -27,7 +27,7 @@ def register(app: typer.Typer) -> None:
 @command
 def list_models(as_json: AsJson = False) -> None:
     """List every published model and every local one met so far: what it makes, its licence, whether it is here."""
-    stored, faults = shelf.all_stored()
+    stored, faults = model_store.all_stored()
     here = {one.name: one for one in stored}
     rows = [_row(model, here.get(model.id)) for model in PUBLISHED]
     published = {model.id for model in PUBLISHED}
@@ -36,7 +36,7 @@ def list_models(as_json: AsJson = False) -> None:
     if as_json:
         answer_json(
             {
-                "store": str(shelf.root()),
+                "store": str(model_store.root()),
                 "models": rows,
                 "decoders": [decoder],
                 "problems": [str(fault) for fault in faults],
@@ -51,7 +51,7 @@ def list_models(as_json: AsJson = False) -> None:
     )
     for fault in faults:
         remark(str(fault))
-    remark(f"model store: {shelf.root()}")
+    remark(f"model store: {model_store.root()}")
 
 
 @group.command("fetch")
@@ -72,7 +72,7 @@ def fetch_models(
     if as_json:
         answer_json({"fetched": [_stored(stored) for stored in fetched]})
     else:
-        answer(f"{len(fetched)} models are here and whole, in {shelf.root()}")
+        answer(f"{len(fetched)} models are here and whole, in {model_store.root()}")
 
 
 @group.command("verify")
@@ -83,7 +83,7 @@ def verify_models(
 ) -> None:
     """Hash every file of the models that are here and compare with what was recorded."""
     wanted = {full_id(name) for name in models or ()}
-    here, faults = shelf.all_stored()
+    here, faults = model_store.all_stored()
     stored = [one for one in here if not wanted or one.name in wanted]
     unknown = sorted(wanted - {one.name for one in stored})
     if unknown:
@@ -104,20 +104,20 @@ def verify_models(
         for one in stored:
             answer(f"{'wrong' if one.folder in wrong else 'whole':<6} {one.name}  {one.revision[:19]}")
         if not stored and not unread:
-            remark(f"no models are in {shelf.root()}")
+            remark(f"no models are in {model_store.root()}")
     if wrong or unread:
         raise VerificationError("\n".join([*wrong.values(), *unread]))
 
 
-def _fault(stored: shelf.Stored) -> CuesmithError | None:
+def _fault(stored: model_store.Stored) -> CuesmithError | None:
     try:
-        shelf.verify(stored)
+        model_store.verify(stored)
     except CuesmithError as error:
         return error
     return None
 
 
-def _row(model: Model, stored: shelf.Stored | None) -> dict[str, Any]:
+def _row(model: Model, stored: model_store.Stored | None) -> dict[str, Any]:
     return {
         "id": model.id,
         "kind": model.kind,
@@ -129,14 +129,14 @@ def _row(model: Model, stored: shelf.Stored | None) -> dict[str, Any]:
         "decoders": list(model.decoders),
         "license": model.license,
         "commercial": model.commercial,
-        "revision": stored.revision if stored else model.revision or shelf.pinned(model.id),
+        "revision": stored.revision if stored else model.revision or model_store.pinned(model.id),
         "here": stored is not None,
         "bytes": stored.size if stored else None,
         "missing": model.missing,
     }
 
 
-def _decoder(stored: shelf.Stored | None) -> dict[str, Any]:
+def _decoder(stored: model_store.Stored | None) -> dict[str, Any]:
     return {
         "id": MBD,
         "decodes": [model.id for model in PUBLISHED if "mbd" in model.decoders],
@@ -165,7 +165,7 @@ def _line(row: dict[str, Any]) -> str:
     )
 
 
-def _stored(stored: shelf.Stored) -> dict[str, Any]:
+def _stored(stored: model_store.Stored) -> dict[str, Any]:
     return {
         "id": stored.name,
         "revision": stored.revision,

@@ -23,7 +23,7 @@ from pipeline.generators.audiocraft.decoding.session import Room, SlotDecoder, s
 from pipeline.generators.audiocraft.loading import load
 from pipeline.generators.audiocraft.rows import Row
 from pipeline.generators.audiocraft.sampling import Sampling
-from pipeline.generators.audiocraft.scores import UNKNOWN
+from pipeline.generators.audiocraft.token_layout import UNKNOWN
 
 WAYS = (Sampling(0.0, 0, 0.0, 3.0, 5.0), Sampling(1.0, 20, 0.0, 3.0, 2.0))
 

@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from pipeline.generators.audiocraft.standins import import_audiocraft
+from pipeline.generators.audiocraft.import_shims import import_audiocraft
 
 import_audiocraft()
 

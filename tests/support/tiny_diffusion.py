@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from omegaconf import OmegaConf
 
-from pipeline.generators.audiocraft.library import builders
+from pipeline.generators.audiocraft.audiocraft_modules import builders
 
 _CONFIG = """
 solver: diffusion

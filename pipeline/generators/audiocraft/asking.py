@@ -6,8 +6,7 @@ import math
 from dataclasses import dataclass
 
 from pipeline.errors import MachineError
-from pipeline.generators.audiocraft import shelf
-from pipeline.generators.audiocraft.bands import weights_for
+from pipeline.generators.audiocraft import model_store
 from pipeline.generators.audiocraft.local import is_path, read_folder
 from pipeline.generators.audiocraft.models import (
     BY_ID,
@@ -20,6 +19,7 @@ from pipeline.generators.audiocraft.models import (
     names,
     that_hear,
 )
+from pipeline.generators.audiocraft.multiband_choice import weights_for
 from pipeline.generators.protocol import Ask, AskProblem
 from pipeline.manifest.spec import AssetSpec
 from pipeline.recipe import Scalar
@@ -51,11 +51,11 @@ _MAGNET: dict[str, Scalar] = {"cfg_min": 1.0, "decoding_steps": "20,10,10,10", "
 def ask(asset: AssetSpec) -> Ask:
     """What making ``asset`` takes. What cannot be made is told in the ask's problems.
 
-    Raises `shelf.Unready` where no local checkpoint can be read on this machine.
+    Raises `model_store.Unready` where no local checkpoint can be read on this machine.
     """
     try:
         model, problems = _find(asset)
-    except shelf.Unready:
+    except model_store.Unready:
         raise
     except MachineError as error:
         nobody = Model(
@@ -107,7 +107,7 @@ def _find(asset: AssetSpec) -> tuple[Model, list[AskProblem]]:
             "(paths are taken from the directory in which cuesmith runs)"
         )
     if model.revision is None:
-        model = _at(model, shelf.pinned(model.id))
+        model = _at(model, model_store.pinned(model.id))
     if model.missing is None:
         return model, []
     remedy = f"use one of: {_suited(asset)}"
@@ -174,7 +174,7 @@ def _decoder(asset: AssetSpec, model: Model, settings: dict[str, Scalar]) -> lis
         ]
     try:
         settings["decoder_weights"] = weights_for(asset.model or DEFAULTS[asset.kind])
-    except shelf.Unready:
+    except model_store.Unready:
         raise
     except MachineError as error:
         return [AskProblem("decoder", str(error), "or set decoder: encodec")]

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from pipeline.generators.audiocraft import style
-from pipeline.generators.audiocraft.library import conditioners
+from pipeline.generators.audiocraft.audiocraft_modules import conditioners
 from pipeline.generators.audiocraft.masking import bucket_of
 
 Tensors = dict[str, tuple[torch.Tensor, torch.Tensor]]

@@ -23,9 +23,9 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from pipeline.errors import CuesmithError, MachineError
-from pipeline.generators.audiocraft import mert, multiband, shelf
-from pipeline.generators.audiocraft.bands import FILE
+from pipeline.generators.audiocraft import mert, model_store, multiband
 from pipeline.generators.audiocraft.models import LOCAL_LICENSE, Family, Input, Model
+from pipeline.generators.audiocraft.multiband_choice import FILE
 from pipeline.generators.audiocraft.pickles import dump, first_line, read_pickle, save, tensors
 from pipeline.manifest.spec import Kind
 
@@ -34,7 +34,7 @@ _COPIED = (".json", ".safetensors", ".model", ".txt")
 _CONDITIONERS = ("t5", "lut", "chroma_stem", "style")
 
 
-def convert(folder: Path, name: str, revision: str | None, model: Model | None) -> shelf.Stored:
+def convert(folder: Path, name: str, revision: str | None, model: Model | None) -> model_store.Stored:
     """Bring the checkpoint in ``folder`` into the model store.
 
     ``revision`` None: a local folder, known by the hash of its content. ``model`` None: described from its
@@ -42,14 +42,14 @@ def convert(folder: Path, name: str, revision: str | None, model: Model | None) 
     """
     sources = _sources(folder)
     if revision is None:
-        revision = f"{shelf.LOCAL}{shelf.content_digest(sources)}"
-    stored = shelf.find(name, revision)
+        revision = f"{model_store.LOCAL}{model_store.content_digest(sources)}"
+    stored = model_store.find(name, revision)
     if stored is not None:
         return stored
     lm, codec = read_pickle(folder / LM), read_pickle(folder / CODEC)
     config = read_config(folder / LM, lm)
     described = model or describe(folder / LM, config, name, revision)
-    with shelf.new_folder(name, revision) as made:
+    with model_store.new_folder(name, revision) as made:
         _write(made, "lm", config, _tensors(folder / LM, lm))
         if "pretrained" in codec:
             dump(made / "codec.json", {"pretrained": str(codec["pretrained"])})
@@ -58,8 +58,8 @@ def convert(folder: Path, name: str, revision: str | None, model: Model | None) 
         for part in _helper_folders(folder):
             shutil.copytree(part, made / part.name, ignore=_ignored)
             mert.add_converted(part, made / part.name)
-        shelf.write_record(made, name, revision, described, sources)
-    return shelf.require(name, revision)
+        model_store.write_record(made, name, revision, described, sources)
+    return model_store.require(name, revision)
 
 
 def read_config(path: Path, package: Mapping[str, Any]) -> dict[str, Any]:
@@ -156,7 +156,7 @@ def _sources(folder: Path) -> dict[str, str]:
         paths += [path for path in part.iterdir() if path.suffix in _COPIED]
         if not (part / mert.WEIGHTS).is_file():
             paths += part.glob(mert.PICKLE)
-    return {path.relative_to(folder).as_posix(): shelf.sha256_of(path) for path in sorted(paths)}
+    return {path.relative_to(folder).as_posix(): model_store.sha256_of(path) for path in sorted(paths)}
 
 
 def _helper_folders(folder: Path) -> list[Path]:
@@ -179,7 +179,7 @@ def _write(made: Path, part: str, config: Mapping[str, Any], tensors: dict[str, 
     save(tensors, made / f"{part}.safetensors")
 
 
-def bring(folder: Path, name: str) -> shelf.Stored:
+def bring(folder: Path, name: str) -> model_store.Stored:
     """Bring a local folder into the model store: a checkpoint, or the diffusion models that decode for one."""
     if (folder / FILE).is_file():
         return multiband.convert(folder, name, None)
@@ -192,7 +192,7 @@ def main(folder: str, name: str) -> int:
     try:
         answer: dict[str, Any] = {"revision": bring(Path(folder), name).revision}
     except CuesmithError as error:
-        answer = {"error": str(error), "unready": isinstance(error, shelf.Unready)}
+        answer = {"error": str(error), "unready": isinstance(error, model_store.Unready)}
     print(json.dumps(answer))
     return 0
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from pipeline.generators.audiocraft import shelf
+from pipeline.generators.audiocraft import model_store
 from pipeline.generators.audiocraft.decoding.schedule import use
 from pipeline.generators.audiocraft.models import BY_ID, FRAMES_A_SECOND, LICENSE, Model
 from pipeline.generators.audiocraft.windows import windows
@@ -67,7 +67,7 @@ def model_of(name: str, revision: str) -> Model:
     """The model of a recipe: published, or as its folder in the model store says; a small one where neither knows."""
     if name in BY_ID:
         return BY_ID[name]
-    stored = shelf.find(name, revision)
+    stored = model_store.find(name, revision)
     if stored is not None and stored.model is not None:
         return stored.model
     return Model(name, "musicgen", "music", 32_000, 1, 30.0, None, frozenset(), revision, LICENSE, False)

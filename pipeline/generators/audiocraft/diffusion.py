@@ -15,23 +15,23 @@ from omegaconf import OmegaConf
 from safetensors.torch import load_file
 
 from pipeline.errors import MachineError, VerificationError
-from pipeline.generators.audiocraft import multiband, noise, shelf
-from pipeline.generators.audiocraft.bands import named
-from pipeline.generators.audiocraft.library import diffusion_schedule, loaders, multibanddiffusion
+from pipeline.generators.audiocraft import model_store, multiband, noise
+from pipeline.generators.audiocraft.audiocraft_modules import diffusion_schedule, loaders, multibanddiffusion
+from pipeline.generators.audiocraft.multiband_choice import named
 from pipeline.generators.audiocraft.pickles import unfit
 
 PASS = 1 << 20
 """In place of the number of a language model's pass, so that no number is used twice."""
 
 
-def stored_weights(weights: str) -> shelf.Stored:
+def stored_weights(weights: str) -> model_store.Stored:
     """The ``<name>@<revision>`` of a recipe in the model store, every file hashed.
 
     Raises `MachineError` when it is not here, or differs from its record.
     """
-    stored = shelf.require(*named(weights))
+    stored = model_store.require(*named(weights))
     try:
-        shelf.verify(stored)
+        model_store.verify(stored)
     except VerificationError as error:
         raise MachineError(str(error)) from error
     return stored
@@ -40,7 +40,7 @@ def stored_weights(weights: str) -> shelf.Stored:
 class Diffusion:
     """The diffusion models of all bands, beside the codec whose codes they decode."""
 
-    def __init__(self, stored: shelf.Stored, codec: Any, device: str) -> None:
+    def __init__(self, stored: model_store.Stored, codec: Any, device: str) -> None:
         """``codec`` is an AudioCraft ``CompressionModel`` on ``device``.
 
         Raises `MachineError` when the weights do not fit their configuration, the codec, or the device.
@@ -70,8 +70,8 @@ class Diffusion:
         return audio[0].float().cpu()
 
 
-def _build(stored: shelf.Stored, codec: Any, device: str) -> Any:
-    config = shelf.read_json(stored.folder / multiband.CONFIG)
+def _build(stored: model_store.Stored, codec: Any, device: str) -> Any:
+    config = model_store.read_json(stored.folder / multiband.CONFIG)
     whole = multiband.package(config, load_file(stored.folder / multiband.WEIGHTS, device="cpu"))
     for index in range(whole["n_bands"]):
         whole[index]["cfg"] = OmegaConf.create(whole[index]["cfg"])
@@ -91,7 +91,7 @@ def _build(stored: shelf.Stored, codec: Any, device: str) -> Any:
 
 
 @torch.no_grad()
-def _suits(stored: shelf.Stored, rate: int, models: list[Any], codec: Any, device: str) -> None:
+def _suits(stored: model_store.Stored, rate: int, models: list[Any], codec: Any, device: str) -> None:
     """Raises `MachineError` where the models were trained on another codec's latents."""
     frame = torch.zeros((1, codec.num_codebooks, 1), dtype=torch.long, device=device)
     found = (int(codec.sample_rate), codec.decode_latent(frame).shape[1])

@@ -17,9 +17,9 @@ import huggingface_hub
 from huggingface_hub.errors import OfflineModeIsEnabled
 
 from pipeline.errors import CuesmithError, MachineError, UsageError
-from pipeline.generators.audiocraft import conversion, mert, multiband, shelf
-from pipeline.generators.audiocraft.bands import FILE
+from pipeline.generators.audiocraft import conversion, mert, model_store, multiband
 from pipeline.generators.audiocraft.models import BY_ID, HELPERS, MBD, MERT, PUBLISHED, full_id, names
+from pipeline.generators.audiocraft.multiband_choice import FILE
 
 HELPER_FILES = (
     "config.json",
@@ -34,7 +34,7 @@ HELPER_FILES = (
 Tell = Callable[[str], None]
 
 
-def fetch(name: str, tell: Tell) -> list[shelf.Stored]:
+def fetch(name: str, tell: Tell) -> list[model_store.Stored]:
     """Bring ``name`` and all that it leans on; what is here already is verified instead.
 
     ``tell`` hears one line a step. Raises `UsageError` for a name that is not published, `MachineError` where the
@@ -51,9 +51,9 @@ def fetch(name: str, tell: Tell) -> list[shelf.Stored]:
     if model.missing is not None:
         raise UsageError(f"{name} cannot run: {model.missing}")
     revision = _revision(name, name, model.revision)
-    stored = shelf.find(name, revision)
+    stored = model_store.find(name, revision)
     if stored is not None:
-        shelf.verify(stored)
+        model_store.verify(stored)
         tell(f"{name}: here and whole ({revision[:12]})")
     else:
         folder = _download(name, name, revision, (conversion.LM, conversion.CODEC), tell)
@@ -65,12 +65,12 @@ def fetch(name: str, tell: Tell) -> list[shelf.Stored]:
     return [stored, *(_fetch_helper(helper, tell) for helper in helpers_of(stored))]
 
 
-def _fetch_bands(tell: Tell) -> shelf.Stored:
+def _fetch_bands(tell: Tell) -> model_store.Stored:
     """The diffusion models of ``decoder: mbd``."""
     revision = _revision(MBD, MBD, HELPERS[MBD][1])
-    stored = shelf.find(MBD, revision)
+    stored = model_store.find(MBD, revision)
     if stored is not None:
-        shelf.verify(stored)
+        model_store.verify(stored)
         tell(f"{MBD}: here and whole ({revision[:12]})")
         return stored
     folder = _download(MBD, MBD, revision, (FILE,), tell)
@@ -81,9 +81,9 @@ def _fetch_bands(tell: Tell) -> shelf.Stored:
     return stored
 
 
-def helpers_of(stored: shelf.Stored) -> list[str]:
+def helpers_of(stored: model_store.Stored) -> list[str]:
     """Text encoders and codecs that a checkpoint's configuration names and that do not lie beside it."""
-    lm, codec = (shelf.read_json(stored.folder / f"{part}.json") for part in ("lm", "codec"))
+    lm, codec = (model_store.read_json(stored.folder / f"{part}.json") for part in ("lm", "codec"))
     conditioners = lm.get("conditioners") or {}
     found = [one["t5"]["name"] for one in conditioners.values() if one.get("model") == "t5"]
     found += [MERT for one in conditioners.values() if one.get("model") == "style"]
@@ -91,40 +91,40 @@ def helpers_of(stored: shelf.Stored) -> list[str]:
     return sorted({name for name in found if not (stored.folder / name.rpartition("/")[2]).is_dir()})
 
 
-def _fetch_helper(name: str, tell: Tell) -> shelf.Stored:
+def _fetch_helper(name: str, tell: Tell) -> model_store.Stored:
     repository, known = HELPERS.get(name, (name, None))
     revision = _revision(name, repository, known)
-    stored = shelf.find(name, revision)
+    stored = model_store.find(name, revision)
     if stored is not None:
-        shelf.verify(stored)
+        model_store.verify(stored)
         tell(f"{name}: here and whole ({revision[:12]})")
         return stored
     folder = _download(name, repository, revision, HELPER_FILES, tell)
-    with shelf.new_folder(name, revision) as made:
+    with model_store.new_folder(name, revision) as made:
         files = [path for path in folder.iterdir() if path.is_file()]
-        sources = {path.name: shelf.sha256_of(path) for path in files}
+        sources = {path.name: model_store.sha256_of(path) for path in files}
         mert.add_converted(folder, made)
         for path in files:
             if path.name != mert.PICKLE:
                 shutil.move(path, made / path.name)
-        shelf.write_record(made, name, revision, None, sources)
+        model_store.write_record(made, name, revision, None, sources)
     shutil.rmtree(folder, ignore_errors=True)
     tell(f"{name}: ready ({revision[:12]})")
-    return shelf.require(name, revision)
+    return model_store.require(name, revision)
 
 
 def _revision(name: str, repository: str, known: str | None) -> str:
-    found = known or shelf.pinned(name)
+    found = known or model_store.pinned(name)
     if found is None:
         with _told(repository):
             found = str(_hub().model_info(repository).sha)
-        shelf.pin(name, found)
+        model_store.pin(name, found)
     return found
 
 
 def _download(name: str, repository: str, revision: str, wanted: tuple[str, ...], tell: Tell) -> Path:
     """The files ``wanted`` that the repository has, in a folder that survives until they are converted."""
-    folder = shelf.root() / "downloads" / f"{name.replace('/', '--')}-{revision[:12]}"
+    folder = model_store.root() / "downloads" / f"{name.replace('/', '--')}-{revision[:12]}"
     with _told(repository):
         info = _hub().model_info(repository, revision=revision, files_metadata=True)
         there = {one.rfilename: one for one in info.siblings or ()}
@@ -152,7 +152,7 @@ def _hub() -> huggingface_hub.HfApi:
 def _check(path: Path, lfs: Any) -> None:
     """The hub says the hash of every large file: what came must have it."""
     expected = lfs.sha256 if lfs else None
-    found = shelf.sha256_of(path) if expected else None
+    found = model_store.sha256_of(path) if expected else None
     if expected and found != expected:
         path.unlink()
         raise MachineError(

@@ -14,8 +14,9 @@ import torch
 
 from pipeline.audio import Clip
 from pipeline.errors import GenerationError, MachineError
-from pipeline.generators.audiocraft import codec, costs, decoders, lanes, slotted, speeds
+from pipeline.generators.audiocraft import batch_decoding, codec, codec_worker, costs, slot_decoding, speeds
 from pipeline.generators.audiocraft.conditions import most_branches
+from pipeline.generators.audiocraft.import_shims import missing_packages
 from pipeline.generators.audiocraft.loading import Loaded, load
 from pipeline.generators.audiocraft.memory import (
     free_memory,
@@ -28,7 +29,6 @@ from pipeline.generators.audiocraft.memory import (
 from pipeline.generators.audiocraft.models import HELPERS
 from pipeline.generators.audiocraft.redecoding import cut, remake
 from pipeline.generators.audiocraft.rendering import Renderer
-from pipeline.generators.audiocraft.standins import missing_packages
 from pipeline.generators.audiocraft.takes import Conditions, Take
 from pipeline.generators.protocol import GeneratedTake, Kept, Outcome
 from pipeline.recipe import Recipe
@@ -45,7 +45,7 @@ class AudioCraftGenerator:
         device: str,
         *,
         clock: Callable[[], float] = time.monotonic,
-        lane: Callable[[str], lanes.Lane] = lanes.lane_for,
+        lane: Callable[[str], codec_worker.Lane] = codec_worker.lane_for,
     ) -> None:
         """``clock`` tells seconds, for the next plan's estimate; ``lane`` is where the codec of a device works."""
         self._device = _checked(device)
@@ -53,7 +53,7 @@ class AudioCraftGenerator:
         self._lane = lane(self._device)
         self._loaded: dict[tuple[str, str], Loaded] = {}
         self._rows: dict[tuple[str, str], int] = {}
-        self._slotted: dict[tuple[str, str], slotted.Slotted] = {}
+        self._slotted: dict[tuple[str, str], slot_decoding.Slotted] = {}
         self._renderer = Renderer(self._device)
         self._missing = missing_packages()
 
@@ -144,8 +144,8 @@ class AudioCraftGenerator:
 
     def _prepared(self, key: tuple[str, str], model: Loaded) -> int:
         """Lay ``model`` out for its decoder; returns how many takes it decodes at once."""
-        if slotted.served(model):
-            self._slotted[key] = slotted.Slotted(model)
+        if slot_decoding.served(model):
+            self._slotted[key] = slot_decoding.Slotted(model)
             return self._slotted[key].slots
         frames = int(model.model.window_s * model.generator.frame_rate)
         size = torch.finfo(getattr(torch, model.dtype)).bits // 8
@@ -164,7 +164,7 @@ class AudioCraftGenerator:
                 takes.append(Take(recipe, loaded, audio, conditions))
             except GenerationError as error:
                 yield recipe, error
-        if slotted.served(loaded):
+        if slot_decoding.served(loaded):
             yield from self._in_slots(loaded, takes)
         else:
             yield from self._in_batches(loaded, takes)
@@ -175,7 +175,7 @@ class AudioCraftGenerator:
         model = self._slotted[key]
         while pending:
             slots = self._rows[key]
-            codec_queue: lanes.CodecQueue[Take] = lanes.CodecQueue(self._lane)
+            codec_queue: codec_worker.CodecQueue[Take] = codec_worker.CodecQueue(self._lane)
             how = _How(slots, model.dtype, model.backend)
             made = model.run(pending, slots)
             while (take := next_that_fits(made)) is not None:
@@ -198,8 +198,8 @@ class AudioCraftGenerator:
 
     def _in_batches(self, loaded: Loaded, takes: Sequence[Take]) -> Iterator[Outcome]:
         key = (loaded.model.id, loaded.stored.revision)
-        codec_queue: lanes.CodecQueue[Take] = lanes.CodecQueue(self._lane)
-        for ended, rows in decoders.decode_all(loaded, takes, self._rows[key]):
+        codec_queue: codec_worker.CodecQueue[Take] = codec_worker.CodecQueue(self._lane)
+        for ended, rows in batch_decoding.decode_all(loaded, takes, self._rows[key]):
             self._rows[key] = rows
             how = _How(rows, loaded.dtype, "batches")
             for take in ended:
@@ -210,12 +210,14 @@ class AudioCraftGenerator:
             # What is still underway was made with these rows; the next batch may have fewer.
             yield from self._outcomes(loaded, codec_queue.drain(), how)
 
-    def _render(self, queue: lanes.CodecQueue[Take], take: Take) -> Iterator[tuple[Take, lanes.Decoded]]:
+    def _render(
+        self, queue: codec_worker.CodecQueue[Take], take: Take
+    ) -> Iterator[tuple[Take, codec_worker.Decoded]]:
         """Give a take's codes to its decoder; what ended meanwhile comes back."""
         return queue.put(take, take.codes, self._renderer.decoding(take.recipe))
 
     def _outcomes(
-        self, loaded: Loaded, decoded: Iterator[tuple[Take, lanes.Decoded]], how: _How
+        self, loaded: Loaded, decoded: Iterator[tuple[Take, codec_worker.Decoded]], how: _How
     ) -> Iterator[Outcome]:
         for take, found in decoded:
             if isinstance(found, GenerationError):

@@ -23,8 +23,8 @@ from safetensors.torch import load_file
 from transformers.utils import logging as chatter
 
 from pipeline.errors import MachineError, VerificationError
-from pipeline.generators.audiocraft import shelf, style
-from pipeline.generators.audiocraft.library import builders, conditioners, encodec, loaders, models
+from pipeline.generators.audiocraft import model_store, style
+from pipeline.generators.audiocraft.audiocraft_modules import builders, conditioners, encodec, loaders, models
 from pipeline.generators.audiocraft.masking import mask_text
 from pipeline.generators.audiocraft.models import HELPERS, Model
 from pipeline.generators.audiocraft.pickles import unfit
@@ -48,7 +48,7 @@ class Loaded:
     """A model on its device, ready to generate, and where it came from."""
 
     model: Model
-    stored: shelf.Stored
+    stored: model_store.Stored
     helpers: Mapping[str, str]
     """Text encoder and codec of other repositories, by name: their revision."""
     generator: Any
@@ -66,7 +66,7 @@ def load(name: str, revision: str, device: str) -> Loaded:
 
     Raises `MachineError` when the weights are not here, differ from their record, or do not fit.
     """
-    stored = shelf.require(name, revision)
+    stored = model_store.require(name, revision)
     _verified(stored)
     if stored.model is None:
         raise MachineError(f"{name} is a part of other models and makes no audio itself; name one of those")
@@ -124,17 +124,17 @@ def load_codec(name: str, revision: str, device: str) -> Any:
 
     Raises `MachineError` as `load` does.
     """
-    stored = shelf.require(name, revision)
+    stored = model_store.require(name, revision)
     _verified(stored, unused=("lm.safetensors",))
-    config = OmegaConf.create(shelf.read_json(stored.folder / "lm.json"))
+    config = OmegaConf.create(model_store.read_json(stored.folder / "lm.json"))
     with _told(name, device), _Library(stored).opened(), _quiet():
         codec = loaders.load_compression_model(name, device=device)
         return builders.get_wrapped_compression_model(codec, config).eval()
 
 
-def _verified(stored: shelf.Stored, unused: tuple[str, ...] = ()) -> None:
+def _verified(stored: model_store.Stored, unused: tuple[str, ...] = ()) -> None:
     try:
-        shelf.verify(stored, unused)
+        model_store.verify(stored, unused)
     except VerificationError as error:
         raise MachineError(str(error)) from error
 
@@ -142,7 +142,7 @@ def _verified(stored: shelf.Stored, unused: tuple[str, ...] = ()) -> None:
 class _Library:
     """Answers AudioCraft's and transformers' requests for weights from the model store."""
 
-    def __init__(self, stored: shelf.Stored) -> None:
+    def __init__(self, stored: model_store.Stored) -> None:
         self._stored = stored
         self.used: dict[str, str] = {}
 
@@ -162,7 +162,7 @@ class _Library:
         self, name: str, filename: str, device: str = "cpu", cache_dir: str | None = None
     ) -> dict[str, Any]:
         part = "lm" if filename == "state_dict.bin" else "codec"
-        config = shelf.read_json(self._stored.folder / f"{part}.json")
+        config = model_store.read_json(self._stored.folder / f"{part}.json")
         if "pretrained" in config:
             return dict(config)
         state = load_file(self._stored.folder / f"{part}.safetensors", device="cpu")
@@ -173,8 +173,8 @@ class _Library:
         if beside.is_dir():
             self.used[name] = "beside the checkpoint"
             return beside
-        revision = HELPERS.get(name, (name, None))[1] or shelf.pinned(name) or ""
-        stored = shelf.find(name, revision)
+        revision = HELPERS.get(name, (name, None))[1] or model_store.pinned(name) or ""
+        stored = model_store.find(name, revision)
         if stored is None:
             raise MachineError(
                 f"{self._stored.name} needs {name}, which is not on this machine; run: cuesmith models fetch {name}, "

@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 
 from pipeline.errors import MachineError
-from pipeline.generators.audiocraft import shelf
+from pipeline.generators.audiocraft import model_store
 from pipeline.generators.audiocraft.models import Model
 
 _HOME = Path(__file__).resolve().parents[3]
@@ -45,7 +45,7 @@ def read_folder(name: str) -> Model:
     return stored.model
 
 
-def read_part(folder: Path) -> shelf.Stored:
+def read_part(folder: Path) -> model_store.Stored:
     """What ``folder`` holds, a model or a part of one, as it lies in the model store.
 
     Raises `MachineError` with what is wrong with it.
@@ -54,18 +54,18 @@ def read_part(folder: Path) -> shelf.Stored:
 
 
 @cache
-def _known(folder: Path, fingerprint: str) -> shelf.Stored:
-    seen = shelf.root() / "seen" / f"{fingerprint}.json"
+def _known(folder: Path, fingerprint: str) -> model_store.Stored:
+    seen = model_store.root() / "seen" / f"{fingerprint}.json"
     model_id = f"local/{_plain(folder.name)}"
     try:
         revision = str(json.loads(seen.read_text(encoding="utf-8"))["revision"])
     except (OSError, ValueError, KeyError):
         revision = ""
-    stored = shelf.find(model_id, revision) if revision else None
+    stored = model_store.find(model_id, revision) if revision else None
     if stored is None:
         revision = _convert(folder, model_id)
-        shelf.put_json(seen, {"revision": revision})
-        stored = shelf.require(model_id, revision)
+        model_store.put_json(seen, {"revision": revision})
+        stored = model_store.require(model_id, revision)
     return stored
 
 
@@ -84,12 +84,12 @@ def _convert(folder: Path, model_id: str) -> str:
         lines = done.stderr.strip().splitlines()
         why = lines[-1] if lines else f"exit code {done.returncode}"
         if "ModuleNotFoundError" in why:
-            raise shelf.Unready(
+            raise model_store.Unready(
                 f"engine audiocraft is not installed ({why}); run: make setup-audiocraft, or see docs/audiocraft.md"
             ) from None
         raise MachineError(f"{folder}: cannot be read as a checkpoint: {why}") from None
     if "error" in answer:
-        raise (shelf.Unready if answer["unready"] else MachineError)(str(answer["error"]))
+        raise (model_store.Unready if answer["unready"] else MachineError)(str(answer["error"]))
     return str(answer["revision"])
 
 

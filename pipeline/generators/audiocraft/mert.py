@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from transformers import HubertConfig, HubertModel
 
 from pipeline.errors import MachineError
-from pipeline.generators.audiocraft import shelf
+from pipeline.generators.audiocraft import model_store
 from pipeline.generators.audiocraft.pickles import read_pickle, save, tensors
 
 RATE_HZ = 24_000
@@ -50,7 +50,7 @@ def load(folder: Path, device: str) -> Any:
 
     Raises `MachineError` for another kind of MERT, and for weights that do not fit.
     """
-    said = shelf.read_json(folder / CONFIG)
+    said = model_store.read_json(folder / CONFIG)
     if said.get("feature_extractor_cqt") or said.get("deepnorm") or said.get("attention_relax", -1) > 0:
         raise MachineError(
             f"{folder}: another MERT than MERT-v1-95M, with layers that HuBERT does not have; put "

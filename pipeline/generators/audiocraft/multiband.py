@@ -14,8 +14,8 @@ from typing import Any
 import torch
 
 from pipeline.errors import MachineError
-from pipeline.generators.audiocraft import inert, shelf
-from pipeline.generators.audiocraft.bands import FILE
+from pipeline.generators.audiocraft import inert, model_store
+from pipeline.generators.audiocraft.multiband_choice import FILE
 from pipeline.generators.audiocraft.pickles import dump, read_pickle, save, tensors
 
 CONFIG, WEIGHTS = "bands.json", "bands.safetensors"
@@ -23,7 +23,7 @@ _MOST_BANDS = 64
 _PARTS = ("model", "processor")
 
 
-def convert(folder: Path, name: str, revision: str | None) -> shelf.Stored:
+def convert(folder: Path, name: str, revision: str | None) -> model_store.Stored:
     """Bring the diffusion models in ``folder`` into the model store.
 
     ``revision`` None: a local folder, known by the hash of its content. Raises `MachineError` that names the file and
@@ -32,18 +32,18 @@ def convert(folder: Path, name: str, revision: str | None) -> shelf.Stored:
     path = folder / FILE
     if not path.is_file():
         raise MachineError(f"{path}: no such file; copy it as AudioCraft publishes it")
-    sources = {FILE: shelf.sha256_of(path)}
+    sources = {FILE: model_store.sha256_of(path)}
     if revision is None:
-        revision = f"{shelf.LOCAL}{shelf.content_digest(sources)}"
-    stored = shelf.find(name, revision)
+        revision = f"{model_store.LOCAL}{model_store.content_digest(sources)}"
+    stored = model_store.find(name, revision)
     if stored is not None:
         return stored
     config, weights = _read(path)
-    with shelf.new_folder(name, revision) as made:
+    with model_store.new_folder(name, revision) as made:
         dump(made / CONFIG, config)
         save(weights, made / WEIGHTS)
-        shelf.write_record(made, name, revision, None, sources)
-    return shelf.require(name, revision)
+        model_store.write_record(made, name, revision, None, sources)
+    return model_store.require(name, revision)
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:

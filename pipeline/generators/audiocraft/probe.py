@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from pipeline.errors import CuesmithError
-from pipeline.generators.audiocraft import standins
+from pipeline.generators.audiocraft import import_shims
 from pipeline.generators.audiocraft.pickles import SOUND_TORCH
 
 
@@ -35,14 +35,14 @@ def _torch() -> Finding:
 
 def _audiocraft() -> Finding:
     try:
-        package = standins.import_audiocraft()
+        package = import_shims.import_audiocraft()
     except CuesmithError as error:
         return Finding("audiocraft", "cannot be imported", str(error))
     return Finding("audiocraft", str(package.__version__))
 
 
 def _standins() -> Finding:
-    missing = standins.missing_packages()
+    missing = import_shims.missing_packages()
     return Finding("stood in for", ", ".join(missing) if missing else "nothing: every package is installed")
 
 

@@ -9,7 +9,7 @@ import torch
 from pipeline.audio import Clip
 from pipeline.errors import GenerationError, UsageError
 from pipeline.generators.audiocraft import codec
-from pipeline.generators.audiocraft.bands import weights_for
+from pipeline.generators.audiocraft.multiband_choice import weights_for
 from pipeline.generators.audiocraft.rendering import Renderer
 from pipeline.generators.protocol import GeneratedTake, Kept
 from pipeline.recipe import Recipe

@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 
 from pipeline.errors import MachineError
-from pipeline.generators.audiocraft import shelf
+from pipeline.generators.audiocraft import model_store
 
 SCHEMA = "cuesmith.speed/1"
 _KEPT = 0.5
@@ -51,7 +51,7 @@ class Speed:
 def find(model: str, revision: str, device: str) -> Speed | None:
     """What is known of ``model`` on the device of that name; None when nothing was made on it yet."""
     try:
-        record = shelf.read_json(_place(model, revision, device))
+        record = model_store.read_json(_place(model, revision, device))
         if record.pop("schema") != SCHEMA:
             return None
         found = Speed(**record)
@@ -89,13 +89,13 @@ def learn(
         at=f"{datetime.now(UTC):%Y-%m-%d}",
     )
     with contextlib.suppress(MachineError):
-        shelf.put_json(_place(model, revision, device), {"schema": SCHEMA, **asdict(speed)})
+        model_store.put_json(_place(model, revision, device), {"schema": SCHEMA, **asdict(speed)})
 
 
 def start_of(device: str) -> float | None:
     """Seconds that a worker took to import its libraries; None when that was not seen."""
     try:
-        return float(shelf.read_json(_place("start", "", device))["seconds"])
+        return float(model_store.read_json(_place("start", "", device))["seconds"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -103,7 +103,9 @@ def start_of(device: str) -> float | None:
 def learn_start(device: str, seconds: float) -> None:
     """Remember how long the libraries took."""
     with contextlib.suppress(MachineError):
-        shelf.put_json(_place("start", "", device), {"schema": SCHEMA, "device": device, "seconds": seconds})
+        model_store.put_json(
+            _place("start", "", device), {"schema": SCHEMA, "device": device, "seconds": seconds}
+        )
 
 
 @cache
@@ -119,4 +121,4 @@ def processor() -> str:
 
 def _place(model: str, revision: str, device: str) -> Path:
     digest = hashlib.sha256("\0".join((model, revision, device)).encode()).hexdigest()
-    return shelf.root() / "speeds" / f"{digest[:32]}.json"
+    return model_store.root() / "speeds" / f"{digest[:32]}.json"

@@ -18,7 +18,7 @@ from omegaconf import OmegaConf
 from torch import nn
 
 from pipeline.generators.audiocraft import mert
-from pipeline.generators.audiocraft.library import (
+from pipeline.generators.audiocraft.audiocraft_modules import (
     audio_utils,
     builders,
     conditioners,

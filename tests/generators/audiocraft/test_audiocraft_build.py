@@ -21,7 +21,7 @@ from flows.api import prefect_api
 from flows.cli.app import app
 from flows.prepare import prepare
 from pipeline.catalog import Catalog
-from pipeline.generators.audiocraft import codec, conversion, local, shelf
+from pipeline.generators.audiocraft import codec, conversion, local, model_store
 from pipeline.store import ObjectRef, Store
 
 CONVERT = local._convert
@@ -112,7 +112,7 @@ def test_a_build_gives_a_catalog_with_full_provenance(built: _Project) -> None:
     for row in latest.masters:
         record: Any = store.get_record("masters", row["master"], "cuesmith.master/1")
         take = record["take"]
-        stored = shelf.require(row["model"], row["revision"])
+        stored = model_store.require(row["model"], row["revision"])
         assert row["revision"] == f"sha256:{stored.checkpoint_sha256}"
         assert take["notes"]["checkpoint"]["sha256"] == stored.checkpoint_sha256
         assert take["notes"]["checkpoint"]["files"]["state_dict.bin"] == stored.sources["state_dict.bin"]
@@ -190,7 +190,7 @@ def test_what_the_machine_lacks_is_one_line_with_exit_4_and_nothing_is_lost(buil
     built.write(more + LONG + DOOR)
     if not torch.cuda.is_available():
         assert "device cuda:0 is not on this machine" in _one_line(built.build("cuda:0"), 4)
-    stored = next(one for one in shelf.all_stored()[0] if one.name == "local/music")
+    stored = next(one for one in model_store.all_stored()[0] if one.name == "local/music")
     weights, kept = stored.folder / "lm.safetensors", stored.folder.parent / "kept"
     shutil.move(weights, kept)
     weights.write_bytes(kept.read_bytes()[:-1] + b"x")
@@ -226,7 +226,7 @@ def test_a_folder_is_converted_apart_from_the_planner(
     monkeypatch.setattr(local, "_convert", CONVERT)
     model = local.read_folder(str(project.models["sfx"]))
     assert (model.id, model.kind, model.window_s) == ("local/sfx", "sfx", 2.0)
-    assert shelf.find(model.id, str(model.revision)) is not None
+    assert model_store.find(model.id, str(model.revision)) is not None
 
 
 def test_another_decoder_on_a_built_project_needs_no_language_model(
@@ -244,7 +244,7 @@ def test_another_decoder_on_a_built_project_needs_no_language_model(
     first, *_, last = plan["assets"][0]["reasons"]
     assert first == "decoder changed: encodec -> mbd"
     assert last == "from what its take keeps, without the model"
-    stored = next(one for one in shelf.all_stored()[0] if one.name == "local/tune")
+    stored = next(one for one in model_store.all_stored()[0] if one.name == "local/tune")
     shutil.move(stored.folder / "lm.safetensors", tmp_path / "kept")
     try:
         done = project.build()

@@ -20,11 +20,11 @@ from tiny_diffusion import write_diffusion
 from pipeline.audio import Clip
 from pipeline.errors import MachineError
 from pipeline.generators import GeneratedTake, Kept
-from pipeline.generators.audiocraft import codec, conversion, inert, multiband, noise, shelf
+from pipeline.generators.audiocraft import codec, conversion, inert, model_store, multiband, noise
+from pipeline.generators.audiocraft.audiocraft_modules import loaders, models, multibanddiffusion
 from pipeline.generators.audiocraft.diffusion import PASS, Diffusion
 from pipeline.generators.audiocraft.engine import ENGINE
 from pipeline.generators.audiocraft.generator import AudioCraftGenerator
-from pipeline.generators.audiocraft.library import loaders, models, multibanddiffusion
 from pipeline.generators.audiocraft.loading import Loaded
 from pipeline.generators.audiocraft.pickles import read_pickle
 from pipeline.recipe import Recipe
@@ -39,12 +39,12 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def stored(published: Path, model_store: Path) -> shelf.Stored:
+def stored(published: Path, model_store: Path) -> model_store.Stored:
     return conversion.bring(published.parent, "local/multiband-diffusion")
 
 
 @pytest.fixture(scope="module")
-def mbd(stored: shelf.Stored, recipe: Make) -> Make:
+def mbd(stored: model_store.Stored, recipe: Make) -> Make:
     """A recipe that MultiBand Diffusion decodes."""
     weights = f"{stored.name}@{stored.revision}"
     return lambda *args, **changes: recipe(*args, **{"decoder": "mbd", "decoder_weights": weights, **changes})
@@ -75,7 +75,7 @@ def test_the_configuration_is_read_without_making_an_object_of_it(
 
 
 def test_every_weight_arrives_as_it_was_written(
-    published: Path, stored: shelf.Stored, loaded: Callable[[str], Loaded]
+    published: Path, stored: model_store.Stored, loaded: Callable[[str], Loaded]
 ) -> None:
     whole = torch.load(published, weights_only=False)
     bands = Diffusion(stored, loaded("music").generator.compression_model, "cpu")._model.DPs
@@ -244,7 +244,7 @@ def test_another_decoder_needs_no_language_model_and_gives_the_same_bits(
 
 
 def test_a_record_names_the_diffusion_models(
-    mbd: Make, generator: AudioCraftGenerator, stored: shelf.Stored
+    mbd: Make, generator: AudioCraftGenerator, stored: model_store.Stored
 ) -> None:
     notes = _take(generator, mbd("music", seconds=0.3)).notes
     assert notes["decoder"] == "mbd"

@@ -13,7 +13,8 @@ import torch
 from tiny_checkpoints import CROSSED
 
 from pipeline.generators import GeneratedTake
-from pipeline.generators.audiocraft import lanes
+from pipeline.generators.audiocraft import codec_worker
+from pipeline.generators.audiocraft.audiocraft_modules import transformer
 from pipeline.generators.audiocraft.conditions import condition_of
 from pipeline.generators.audiocraft.decoding import weights as reading
 from pipeline.generators.audiocraft.decoding.backends import Backend, available, default
@@ -21,7 +22,6 @@ from pipeline.generators.audiocraft.decoding.cache import StaticCache
 from pipeline.generators.audiocraft.decoding.schedule import Queue
 from pipeline.generators.audiocraft.decoding.session import Room, SlotDecoder, size_of
 from pipeline.generators.audiocraft.generator import AudioCraftGenerator
-from pipeline.generators.audiocraft.library import transformer
 from pipeline.generators.audiocraft.loading import Loaded, load
 from pipeline.generators.audiocraft.rows import Row
 from pipeline.generators.audiocraft.sampling import Sampling
@@ -233,7 +233,7 @@ def test_a_take_is_bit_identical_alone_in_company_and_whatever_the_codecs_lane(
     together = takes_of(worker, asked)
     for one in asked:
         np.testing.assert_array_equal(together[one.digest], takes_of(worker, [one])[one.digest])
-    inline = takes_of(AudioCraftGenerator("cuda:0", lane=lambda device: lanes.Inline()), asked)
+    inline = takes_of(AudioCraftGenerator("cuda:0", lane=lambda device: codec_worker.Inline()), asked)
     for digest, samples in together.items():
         np.testing.assert_array_equal(samples, inline[digest])
 

@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from tiny_checkpoints import KINDS, copy_checkpoint
 
 from pipeline.errors import GenerationError, MachineError, VerificationError
-from pipeline.generators.audiocraft import conversion, generator, local, shelf
+from pipeline.generators.audiocraft import conversion, generator, local, model_store
 from pipeline.generators.audiocraft.generator import AudioCraftGenerator
 from pipeline.generators.audiocraft.loading import load, load_codec
 from pipeline.generators.audiocraft.models import LOCAL_LICENSE
@@ -241,7 +241,7 @@ def test_a_file_that_changed_is_refused(checkpoint: Folder, own_store: Path) -> 
     data[-1] ^= 1
     weights.write_bytes(data)
     with pytest.raises(VerificationError, match="the file changed"):
-        shelf.verify(stored)
+        model_store.verify(stored)
     with pytest.raises(MachineError, match="the file changed") as caught:
         load(stored.name, stored.revision, "cpu")
     assert caught.value.exit_code == 4
@@ -280,7 +280,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(
 
     monkeypatch.setattr(part, full)
     with pytest.raises(
-        shelf.Unready, match="No space left on device; free space, or set CUESMITH_MODELS"
+        model_store.Unready, match="No space left on device; free space, or set CUESMITH_MODELS"
     ) as caught:
         conversion.convert(checkpoint("music"), "local/music", None, None)
     assert "\n" not in str(caught.value)
@@ -341,9 +341,9 @@ def test_a_model_is_loaded_once_a_worker(
 
 def test_the_store_says_what_lies_in_it(checkpoint: Folder, own_store: Path) -> None:
     stored = conversion.convert(checkpoint("music"), "local/music", None, None)
-    assert shelf.all_stored() == ([stored], [])
-    assert stored.files["lm.safetensors"] == shelf.sha256_of(stored.folder / "lm.safetensors")
-    assert stored.sources["state_dict.bin"] == shelf.sha256_of(checkpoint("music") / "state_dict.bin")
+    assert model_store.all_stored() == ([stored], [])
+    assert stored.files["lm.safetensors"] == model_store.sha256_of(stored.folder / "lm.safetensors")
+    assert stored.sources["state_dict.bin"] == model_store.sha256_of(checkpoint("music") / "state_dict.bin")
     assert stored.revision == f"sha256:{stored.checkpoint_sha256}"
     assert not list(stored.folder.rglob("*.bin"))
 
@@ -357,11 +357,11 @@ def test_a_record_that_cannot_be_read_hides_no_other_model(
     stored = conversion.convert(checkpoint("music"), "local/music", None, None)
     broken = conversion.convert(checkpoint("sfx"), "local/sfx", None, None)
     (broken.folder / "model.json").write_text(written)
-    found, faults = shelf.all_stored()
+    found, faults = model_store.all_stored()
     assert found == [stored]
     assert [str(broken.folder) in str(fault) for fault in faults] == [True]
     with pytest.raises(MachineError, match="remove"):
-        shelf.require(broken.name, broken.revision)
+        model_store.require(broken.name, broken.revision)
 
 
 def test_a_folder_is_known_by_its_content_wherever_it_lies(
@@ -418,5 +418,5 @@ def test_a_local_model_that_changed_is_not_to_be_fetched(checkpoint: Folder, own
     with pytest.raises(
         VerificationError, match=r"missing; remove .* and build again from the folder"
     ) as caught:
-        shelf.verify(stored)
+        model_store.verify(stored)
     assert "fetch" not in str(caught.value)

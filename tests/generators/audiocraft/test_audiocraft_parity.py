@@ -15,8 +15,8 @@ from tiny_checkpoints import KINDS
 from pipeline.audio import Clip
 from pipeline.errors import GenerationError
 from pipeline.generators.audiocraft import codec, noise
+from pipeline.generators.audiocraft.audiocraft_modules import transformer, utils
 from pipeline.generators.audiocraft.generator import AudioCraftGenerator
-from pipeline.generators.audiocraft.library import transformer, utils
 from pipeline.generators.audiocraft.loading import Loaded
 from pipeline.generators.audiocraft.takes import Take
 from pipeline.recipe import Recipe

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from pipeline.errors import GenerationError, MachineError, UsageError
+from pipeline.generators.audiocraft.audiocraft_modules import loaders
 from pipeline.generators.audiocraft.generator import AudioCraftGenerator
-from pipeline.generators.audiocraft.library import loaders
 from pipeline.generators.audiocraft.redecoding import redecode
 from pipeline.recipe import Recipe
 

@@ -13,7 +13,7 @@ from tiny_checkpoints import KINDS
 from pipeline.audio import Clip
 from pipeline.errors import GenerationError
 from pipeline.generators import GeneratedTake
-from pipeline.generators.audiocraft import codec, slotted, stepwise
+from pipeline.generators.audiocraft import batch_decoding, codec, slot_decoding
 from pipeline.generators.audiocraft.generator import AudioCraftGenerator
 from pipeline.generators.audiocraft.loading import Loaded
 from pipeline.generators.audiocraft.rows import Row
@@ -142,8 +142,8 @@ def test_a_model_that_gives_nan_fails_the_take_with_a_reason(
 def test_out_of_memory_in_the_midst_halves_the_rows_and_loses_no_take(
     loaded: Callable[[str], Loaded], recipe: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(slotted, "served", lambda loaded: False)
-    real, tried = stepwise.decode, []
+    monkeypatch.setattr(slot_decoding, "served", lambda loaded: False)
+    real, tried = batch_decoding.decode, []
 
     def tight(generator: object, rows: Sequence[Row], slots: int) -> list[torch.Tensor | None]:
         tried.append(slots)
@@ -151,7 +151,7 @@ def test_out_of_memory_in_the_midst_halves_the_rows_and_loses_no_take(
             raise torch.OutOfMemoryError("CUDA out of memory")
         return real(generator, rows, slots)
 
-    monkeypatch.setattr(stepwise, "decode", tight)
+    monkeypatch.setattr(batch_decoding, "decode", tight)
     takes = _takes(AudioCraftGenerator("cpu"), [recipe("music", seed=seed, seconds=0.2) for seed in range(5)])
     assert len(takes) == 5
     assert {(take.notes["rows"], take.notes["step"]) for take in takes.values()} == {(2, "batches")}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from pipeline.generators.audiocraft import noise
-from pipeline.generators.audiocraft.library import utils
+from pipeline.generators.audiocraft.audiocraft_modules import utils
 from pipeline.generators.audiocraft.sampling import Sampler, Sampling
 
 SEEDS = st.integers(0, 2**53 - 1)

@@ -10,11 +10,11 @@ import pytest
 import torch
 from tiny_checkpoints import KINDS
 
+from pipeline.generators.audiocraft.audiocraft_modules import transformer
 from pipeline.generators.audiocraft.conditions import condition_of
 from pipeline.generators.audiocraft.decoding import weights as reading
 from pipeline.generators.audiocraft.decoding.schedule import Queue
 from pipeline.generators.audiocraft.decoding.session import Room, SlotDecoder, size_of
-from pipeline.generators.audiocraft.library import transformer
 from pipeline.generators.audiocraft.loading import Loaded
 from pipeline.generators.audiocraft.rows import Row
 from pipeline.generators.audiocraft.sampling import Sampling

@@ -21,10 +21,10 @@ from pipeline.audio import Clip
 from pipeline.errors import GenerationError, MachineError
 from pipeline.generators import GeneratedTake
 from pipeline.generators.audiocraft import codec, conversion, mert, style
+from pipeline.generators.audiocraft.audiocraft_modules import transformer
 from pipeline.generators.audiocraft.conditions import condition_of
 from pipeline.generators.audiocraft.decoding.cpu.cache import SlotCache
 from pipeline.generators.audiocraft.generator import AudioCraftGenerator
-from pipeline.generators.audiocraft.library import transformer
 from pipeline.generators.audiocraft.loading import Loaded, load
 from pipeline.recipe import Recipe
 

@@ -12,14 +12,14 @@ import torch
 from recorded_graphs import RecordedGraphs
 from tiny_checkpoints import CROSSED
 
-from pipeline.generators.audiocraft import memory, slotted
+from pipeline.generators.audiocraft import memory, slot_decoding
+from pipeline.generators.audiocraft.audiocraft_modules import transformer
 from pipeline.generators.audiocraft.conditions import condition_of, most_branches
 from pipeline.generators.audiocraft.decoding import weights as reading
 from pipeline.generators.audiocraft.decoding.backends import Backend
 from pipeline.generators.audiocraft.decoding.cpu.groups import Groups
 from pipeline.generators.audiocraft.decoding.schedule import Queue
 from pipeline.generators.audiocraft.decoding.session import Room, SlotDecoder, size_of
-from pipeline.generators.audiocraft.library import transformer
 from pipeline.generators.audiocraft.loading import Loaded
 from pipeline.generators.audiocraft.rows import Row
 from pipeline.generators.audiocraft.sampling import Sampling
@@ -199,7 +199,7 @@ def test_the_memory_model_counts_three_rows_for_a_model_with_a_style(
 ) -> None:
     """A device that holds 8 windows of two rows and not 8 of three."""
     model = loaded("music-style")
-    own = slotted.Slotted(model)
+    own = slot_decoding.Slotted(model)
     assert (most_branches(model.generator), most_branches(loaded("music-melody").generator)) == (3, 2)
     window = 100 * 2 * 2 * 32 * 4
     weights = 2 * memory.parameter_bytes(model.generator.lm)

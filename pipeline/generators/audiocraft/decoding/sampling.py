@@ -13,7 +13,7 @@ import torch
 from pipeline.generators.audiocraft import noise
 from pipeline.generators.audiocraft.rows import Row
 from pipeline.generators.audiocraft.sampling import Sampling, guided
-from pipeline.generators.audiocraft.scores import UNKNOWN
+from pipeline.generators.audiocraft.token_layout import UNKNOWN
 
 _EVERYTHING = 2.0
 """A top-p that no sum of probabilities reaches."""

@@ -18,7 +18,7 @@ from pipeline.generators.audiocraft.decoding.transfers import Pace, ReadBack, to
 from pipeline.generators.audiocraft.decoding.weights import Weights
 from pipeline.generators.audiocraft.rows import Row
 from pipeline.generators.audiocraft.sampling import Sampling
-from pipeline.generators.audiocraft.scores import Score, layout_of
+from pipeline.generators.audiocraft.token_layout import Score, layout_of
 
 Cue = TypeVar("Cue")
 

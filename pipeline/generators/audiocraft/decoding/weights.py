@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from pipeline.generators.audiocraft.library import transformer
+from pipeline.generators.audiocraft.audiocraft_modules import transformer
 from pipeline.generators.audiocraft.masking import MaskedCrossAttention
 
 _PROBE_ROWS = 16

@@ -5,7 +5,7 @@ Everything else imports them from here. Raises `MachineError` where AudioCraft o
 
 from __future__ import annotations
 
-from pipeline.generators.audiocraft.standins import import_audiocraft
+from pipeline.generators.audiocraft.import_shims import import_audiocraft
 
 import_audiocraft()
 

@@ -30,7 +30,7 @@ _UNKNOWN_MEMORY = 8 << 30
 
 
 def served(loaded: Loaded) -> bool:
-    """Whether the slot decoder decodes the model; what it does not do, AudioCraft's own layers do in `stepwise`."""
+    """Whether the slot decoder decodes the model; else AudioCraft's own layers do (`batch_decoding`)."""
     return loaded.model.family != "magnet" and reading.unsupported(loaded.generator.lm) is None
 
 

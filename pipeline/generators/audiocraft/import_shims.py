@@ -22,12 +22,12 @@ from types import ModuleType
 from typing import Any, NoReturn
 
 from pipeline.errors import MachineError
-from pipeline.generators.audiocraft import substitutes
+from pipeline.generators.audiocraft import shim_functions
 
 AUDIOCRAFT_VERSION = "1.3.0"
 
 REPLACED: tuple[str, ...] = ("demucs", "librosa", "torchaudio", "xformers")
-"""Packages whose few functions that inference calls are in `substitutes`."""
+"""Packages whose few functions that inference calls are in `shim_functions`."""
 
 UNUSED: tuple[str, ...] = (
     "av",
@@ -78,8 +78,8 @@ class _StandIn(ModuleType):
         super().__init__(spec.name, f"Stands in for {spec.name}, which is not installed.")
         self.__spec__ = spec
         self.__path__: list[str] = []
-        self.__dict__.update(substitutes.NAMES.get(spec.name, {}))
-        for name in substitutes.NAMES:
+        self.__dict__.update(shim_functions.NAMES.get(spec.name, {}))
+        for name in shim_functions.NAMES:
             parent, _, child = name.rpartition(".")
             if parent == spec.name:
                 self.__dict__[child] = _StandIn(

@@ -14,11 +14,11 @@ from recorded_graphs import RecordedGraphs
 from pipeline.errors import GenerationError
 from pipeline.generators import GeneratedTake
 from pipeline.generators.audiocraft import codec
+from pipeline.generators.audiocraft.codec_worker import CodecQueue, Inline, Ticket
 from pipeline.generators.audiocraft.decoding import session
 from pipeline.generators.audiocraft.decoding.cpu.cache import SlotCache
 from pipeline.generators.audiocraft.decoding.transformer import Transformer
 from pipeline.generators.audiocraft.generator import AudioCraftGenerator
-from pipeline.generators.audiocraft.lanes import CodecQueue, Inline, Ticket
 from pipeline.recipe import Recipe
 
 Make = Callable[..., Recipe]

@@ -16,8 +16,8 @@ import pytest
 import torch
 
 from pipeline.errors import MachineError
-from pipeline.generators.audiocraft import standins, substitutes
-from pipeline.generators.audiocraft.library import conditioners
+from pipeline.generators.audiocraft import import_shims, shim_functions
+from pipeline.generators.audiocraft.audiocraft_modules import conditioners
 
 
 def _python(code: str) -> str:
@@ -38,12 +38,13 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     )
     code = (
         f"import sys, json; sys.path.insert(0, {str(folder)!r})\n"
-        "from pipeline.generators.audiocraft import standins; standins.import_audiocraft()\n"
-        "left = sorted(n for n, m in sys.modules.items() if isinstance(m, standins._StandIn))\n"
-        "finders = sum(isinstance(f, standins._Finder) for f in sys.meta_path)\n"
+        "from pipeline.generators.audiocraft import import_shims; import_shims.import_audiocraft()\n"
+        "left = sorted(n for n, m in sys.modules.items() if isinstance(m, import_shims._StandIn))\n"
+        "finders = sum(isinstance(f, import_shims._Finder) for f in sys.meta_path)\n"
         "from audiocraft.modules import transformer\n"
         "real = getattr(transformer.ops, 'REAL', False) is True\n"
-        "print(json.dumps({'left': left, 'finders': finders, 'real': real, 'missing': standins.missing_packages()}))"
+        "missing = import_shims.missing_packages()\n"
+        "print(json.dumps({'left': left, 'finders': finders, 'real': real, 'missing': missing}))"
     )
     facts: dict[str, Any] = json.loads(_python(code))
     return facts
@@ -51,7 +52,7 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 def test_audiocraft_is_the_released_one_unchanged() -> None:
     package = distribution("audiocraft")
-    assert package.version == standins.AUDIOCRAFT_VERSION
+    assert package.version == import_shims.AUDIOCRAFT_VERSION
     checked = 0
     for file in package.files or ():
         if file.suffix == ".py" and file.hash is not None:
@@ -76,7 +77,7 @@ def test_a_package_that_is_there_and_cannot_load_is_stood_in_for(elsewhere: dict
 
 
 def test_what_is_not_stood_in_for_says_which_package_to_install() -> None:
-    if "spacy" not in standins.missing_packages():
+    if "spacy" not in import_shims.missing_packages():
         pytest.skip("spacy is installed")
     with pytest.raises(MachineError, match="spacy is not installed; run: pip install spacy"):
         conditioners.LUTConditioner(8, 4, 4, "whitespace")
@@ -88,15 +89,15 @@ def test_attention_is_softmax_of_scaled_products_with_its_bias() -> None:
     bias = torch.randn(2, 3, 6, 6)
     weights = torch.softmax(torch.einsum("bqhd,bkhd->bhqk", q, k) / 2 + bias, -1)
     expected = torch.einsum("bhqk,bkhd->bqhd", weights, v)
-    torch.testing.assert_close(substitutes.memory_efficient_attention(q, k, v, bias), expected)
-    causal = substitutes.memory_efficient_attention(q, k, v, substitutes.LowerTriangularMask())
+    torch.testing.assert_close(shim_functions.memory_efficient_attention(q, k, v, bias), expected)
+    causal = shim_functions.memory_efficient_attention(q, k, v, shim_functions.LowerTriangularMask())
     torch.testing.assert_close(causal[:, 0], v[:, 0])
 
 
 def test_the_spectrogram_is_torchaudios() -> None:
     """Power of a Hann-windowed Fourier transform over centred, reflected frames, by the window's energy."""
     samples = np.random.default_rng(0).standard_normal(4000)
-    spec = substitutes.Spectrogram(512, 512, 128, 2, True, 0, True)
+    spec = shim_functions.Spectrogram(512, 512, 128, 2, True, 0, True)
     found = spec(torch.from_numpy(samples).float()[None, None]).numpy()[0, 0]
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(512) / 512)
     padded = np.pad(samples, 256, mode="reflect")
@@ -143,7 +144,7 @@ LIBROSA_0_11 = {
 
 
 def test_the_chroma_filters_are_librosas() -> None:
-    found = substitutes.chroma(sr=32_000, n_fft=1024, tuning=0, n_chroma=12)
+    found = shim_functions.chroma(sr=32_000, n_fft=1024, tuning=0, n_chroma=12)
     assert found.shape == (12, 513)
     for column, values in LIBROSA_0_11.items():
         np.testing.assert_allclose(found[:, column], values, atol=1e-6)

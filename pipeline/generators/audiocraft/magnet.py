@@ -12,8 +12,8 @@ from unittest.mock import patch
 import torch
 
 from pipeline.generators.audiocraft import noise
+from pipeline.generators.audiocraft.audiocraft_modules import utils
 from pipeline.generators.audiocraft.conditions import stack, text_lengths
-from pipeline.generators.audiocraft.library import utils
 from pipeline.generators.audiocraft.masking import seeing
 from pipeline.generators.audiocraft.rows import Row
 
@@ -25,7 +25,7 @@ TEMPERATURE = 3.0
 
 @torch.no_grad()
 def decode(generator: Any, rows: Sequence[Row], slots: int) -> list[torch.Tensor | None]:
-    """Codes of ``rows``: see `rows.Decoder`. Rows also share length and sampling: see `shape`."""
+    """Codes of ``rows``: see `batch_decoding.decode`. Rows also share length and sampling: see `shape`."""
     lm, device = generator.lm, generator.device
     batch = [*rows, *[rows[0]] * (slots - len(rows))]
     sampling = batch[0].sampling

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import torch
 
-from pipeline.generators.audiocraft.library import patterns
+from pipeline.generators.audiocraft.audiocraft_modules import patterns
 from pipeline.generators.audiocraft.rows import Row
 
 UNKNOWN = -1

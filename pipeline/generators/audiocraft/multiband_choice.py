@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from pipeline.generators.audiocraft import local, shelf
+from pipeline.generators.audiocraft import local, model_store
 from pipeline.generators.audiocraft.models import HELPERS, MBD, UNPINNED
 
 FILE = "mbd_musicgen_32khz.th"
@@ -26,7 +26,7 @@ def weights_for(model: str) -> str:
         if (own / FILE).is_file():
             stored = local.read_part(own)
             return f"{stored.name}@{stored.revision}"
-    revision = HELPERS[MBD][1] or shelf.pinned(MBD) or UNPINNED
+    revision = HELPERS[MBD][1] or model_store.pinned(MBD) or UNPINNED
     return f"{MBD}@{revision}"
 
 

@@ -1,0 +1,109 @@
+"""Decoding by AudioCraft's own layers, in batches: MAGNeT, and architectures that the slot decoder does not support.
+
+A batch always has the same number of rows, so that matrix products always take the same path and a row's bits are its
+own; places without a take repeat the first. Every row follows its own delay pattern, so that rows of different lengths
+share a batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+
+from pipeline.errors import GenerationError
+from pipeline.generators.audiocraft import magnet, noise
+from pipeline.generators.audiocraft.audiocraft_modules import transformer
+from pipeline.generators.audiocraft.conditions import stack, text_lengths
+from pipeline.generators.audiocraft.loading import Loaded
+from pipeline.generators.audiocraft.masking import seeing
+from pipeline.generators.audiocraft.memory import stepping_down
+from pipeline.generators.audiocraft.rows import Row
+from pipeline.generators.audiocraft.sampling import Sampler, guided
+from pipeline.generators.audiocraft.takes import Take, not_numbers
+from pipeline.generators.audiocraft.token_layout import UNKNOWN, Score
+
+
+def decode_all(loaded: Loaded, takes: Sequence[Take], slots: int) -> Iterator[tuple[list[Take], int]]:
+    """Make the codes of ``takes``; yields those that ended together, done or with an error, and the rows in use.
+
+    Begins with ``slots`` rows and goes on with half as many each time memory runs out.
+    """
+    pending = list(takes)
+    while pending:
+        batch = _next_batch(loaded, pending, slots)
+        try:
+            codes, slots = stepping_down(
+                lambda part, rows: _decode(loaded, [take.row for take in part], rows), batch, slots
+            )
+        except GenerationError as error:
+            codes = [None] * len(batch)
+            for take in batch:
+                take.error = error
+        for take, found in zip(batch, codes, strict=True):
+            if found is not None:
+                take.advance(found)
+            elif take.error is None:
+                take.error = not_numbers(loaded.dtype)
+        ended = [take for take in batch if take.done or take.error]
+        pending = [take for take in pending if take not in ended]
+        if ended:
+            yield ended, slots
+
+
+def _next_batch(loaded: Loaded, takes: Sequence[Take], slots: int) -> list[Take]:
+    """At most ``slots`` of ``takes`` that can be decoded together, those with the most left first."""
+    ordered = sorted(takes, key=lambda take: (-take.left, take.recipe.digest))
+    shape = _shape(loaded, ordered[0].row)
+    return [take for take in ordered if _shape(loaded, take.row) == shape][:slots]
+
+
+def _decode(loaded: Loaded, rows: Sequence[Row], slots: int) -> list[torch.Tensor | None]:
+    is_magnet = loaded.model.family == "magnet"
+    # AudioCraft keeps this for the whole process, and loading a MAGNeT changes it for every model.
+    transformer.set_efficient_attention_backend("xformers" if is_magnet else "torch")
+    return (magnet.decode if is_magnet else decode)(loaded.generator, rows, slots)
+
+
+def _shape(loaded: Loaded, row: Row) -> tuple[Any, ...]:
+    return magnet.shape(row) if loaded.model.family == "magnet" else row.shape
+
+
+@torch.no_grad()
+def decode(generator: Any, rows: Sequence[Row], slots: int) -> list[torch.Tensor | None]:
+    """Codes int64 [codebooks, frames] of each row, prompt and all; None where the model gave NaN.
+
+    ``generator`` is an AudioCraft model; ``rows``, at most ``slots``, have one shape. A row's codes depend on the row
+    and on ``slots`` alone. Raises `torch.OutOfMemoryError`.
+    """
+    lm = generator.lm
+    device = generator.device
+    batch = [*rows, *[rows[0]] * (slots - len(rows))]
+    scores = [Score(lm, row, device) for row in batch]
+    first, steps = scores[0].first, max(score.codes.shape[1] for score in scores)
+    codes = torch.stack([score.padded(score.codes, steps, lm.special_token_id) for score in scores])
+    valid = torch.stack([score.padded(score.valid, steps, False) for score in scores])
+    sampler = Sampler([row.sampling for row in batch], lm.card, device)
+    keys = noise.keys([row.seed for row in batch], [row.number for row in batch], device)
+    tensors = stack([row.condition for row in batch])
+    branches = batch[0].condition.branches
+    lengths, padded = text_lengths([row.condition for row in batch], device)
+    with seeing(lm, lengths, padded), lm.streaming(), generator.autocast:
+        done = 0
+        sound = torch.ones(slots, dtype=torch.bool, device=device)
+        for step in range(first, steps):
+            seen = codes[:, :, done:step]
+            answers = lm(torch.cat([seen] * branches), [], tensors)[:, :, -1:].float().chunk(branches)
+            logits = guided(answers, sampler.cfg, sampler.cfg_text)[:, :, 0]
+            sound &= ~(logits.isnan().any(-1) & valid[:, :, step]).any(-1)
+            drawn = sampler.draw(logits, noise.exponential(keys, step, logits.shape[1:]))
+            drawn = torch.where(valid[:, :, step], drawn, lm.special_token_id)
+            known = codes[:, :, step]
+            codes[:, :, step] = torch.where(known == UNKNOWN, drawn, known)
+            done = step
+    whole = sound.tolist()
+    return [
+        score.frames(codes[index]) if whole[index] else None
+        for index, score in enumerate(scores[: len(rows)])
+    ]
