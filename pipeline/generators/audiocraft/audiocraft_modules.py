@@ -5,6 +5,9 @@ Everything else imports them from here. Raises `MachineError` where AudioCraft o
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from pipeline.generators.audiocraft.import_shims import import_audiocraft
 
 import_audiocraft()
@@ -27,6 +30,18 @@ __all__ = [
     "multibanddiffusion",
     "patterns",
     "quantization",
+    "replaced",
     "transformer",
     "utils",
 ]
+
+
+@contextmanager
+def replaced(owner: object, name: str, value: object) -> Iterator[None]:
+    """``value`` in place of the attribute ``name`` of ``owner``, a module or an object of AudioCraft's, for a while."""
+    before = getattr(owner, name)
+    setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        setattr(owner, name, before)

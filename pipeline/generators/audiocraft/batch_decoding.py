@@ -22,7 +22,7 @@ from pipeline.generators.audiocraft.memory import stepping_down
 from pipeline.generators.audiocraft.rows import Row
 from pipeline.generators.audiocraft.sampling import Sampler, guided
 from pipeline.generators.audiocraft.takes import Take, not_numbers
-from pipeline.generators.audiocraft.token_layout import UNKNOWN, Score
+from pipeline.generators.audiocraft.token_layout import UNKNOWN, RowTokens
 
 
 def decode_all(loaded: Loaded, takes: Sequence[Take], slots: int) -> Iterator[tuple[list[Take], int]]:
@@ -80,10 +80,10 @@ def decode(generator: Any, rows: Sequence[Row], slots: int) -> list[torch.Tensor
     lm = generator.lm
     device = generator.device
     batch = [*rows, *[rows[0]] * (slots - len(rows))]
-    scores = [Score(lm, row, device) for row in batch]
-    first, steps = scores[0].first, max(score.codes.shape[1] for score in scores)
-    codes = torch.stack([score.padded(score.codes, steps, lm.special_token_id) for score in scores])
-    valid = torch.stack([score.padded(score.valid, steps, False) for score in scores])
+    layouts = [RowTokens(lm, row, device) for row in batch]
+    first, steps = layouts[0].first, max(tokens.codes.shape[1] for tokens in layouts)
+    codes = torch.stack([tokens.padded(tokens.codes, steps, lm.special_token_id) for tokens in layouts])
+    valid = torch.stack([tokens.padded(tokens.valid, steps, False) for tokens in layouts])
     sampler = Sampler([row.sampling for row in batch], lm.card, device)
     keys = noise.keys([row.seed for row in batch], [row.number for row in batch], device)
     tensors = stack([row.condition for row in batch])
@@ -104,6 +104,6 @@ def decode(generator: Any, rows: Sequence[Row], slots: int) -> list[torch.Tensor
             done = step
     whole = sound.tolist()
     return [
-        score.frames(codes[index]) if whole[index] else None
-        for index, score in enumerate(scores[: len(rows)])
+        tokens.frames(codes[index]) if whole[index] else None
+        for index, tokens in enumerate(layouts[: len(rows)])
     ]

@@ -23,8 +23,8 @@ Decode = Callable[[torch.Tensor], torch.Tensor]
 """Codes [codebooks, frames] to audio [channels, samples], on the device."""
 
 
-class Ticket(Protocol):
-    """Work that was given to a lane."""
+class PendingAudio(Protocol):
+    """Work that was given to a worker."""
 
     def is_done(self) -> bool:
         """Whether `audio` would not wait."""
@@ -35,24 +35,24 @@ class Ticket(Protocol):
         ...
 
 
-class Lane(Protocol):
+class CodecWorker(Protocol):
     """Where the codec works."""
 
-    def launch(self, codes: torch.Tensor, decode: Decode) -> Ticket:
+    def launch(self, codes: torch.Tensor, decode: Decode) -> PendingAudio:
         """Begin ``decode`` of ``codes``. Raises what it raises, `torch.OutOfMemoryError` among it."""
         ...
 
 
-def lane_for(device: str) -> Lane:
-    """The lane that suits ``device``."""
-    return SideStream(torch.device(device)) if device.startswith("cuda") else Inline()
+def worker_for(device: str) -> CodecWorker:
+    """The worker that suits ``device``."""
+    return CudaStreamWorker(torch.device(device)) if device.startswith("cuda") else InlineWorker()
 
 
-class Inline:
+class InlineWorker:
     """The codec works at once, and everything else waits."""
 
-    def launch(self, codes: torch.Tensor, decode: Decode) -> Ticket:
-        """See `Lane.launch`."""
+    def launch(self, codes: torch.Tensor, decode: Decode) -> PendingAudio:
+        """See `CodecWorker.launch`."""
         return _Done(decode(codes).float().cpu())
 
 
@@ -67,14 +67,14 @@ class _Done:
         return self._audio
 
 
-class SideStream:
+class CudaStreamWorker:
     """The codec works on a CUDA stream of its own, and the host waits for nothing."""
 
     def __init__(self, device: torch.device) -> None:
         self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
-    def launch(self, codes: torch.Tensor, decode: Decode) -> Ticket:
-        """See `Lane.launch`."""
+    def launch(self, codes: torch.Tensor, decode: Decode) -> PendingAudio:
+        """See `CodecWorker.launch`."""
         # The codes were written by the steps' stream, and must not be given to it again before they are read.
         self._stream.wait_stream(torch.cuda.current_stream(codes.device))
         codes.record_stream(self._stream)
@@ -84,10 +84,10 @@ class SideStream:
             host.copy_(audio, non_blocking=True)
             done = torch.cuda.Event()  # type: ignore[no-untyped-call]
             done.record(self._stream)
-        return _Underway(host, done)
+        return _OnStream(host, done)
 
 
-class _Underway:
+class _OnStream:
     def __init__(self, host: torch.Tensor, done: torch.cuda.Event) -> None:
         self._host, self._done = host, done
 
@@ -107,9 +107,9 @@ class CodecQueue(Generic[Item]):
     cache waits until `drain`, when that may be free.
     """
 
-    def __init__(self, lane: Lane, most: int = 8) -> None:
-        self._lane, self._most = lane, most
-        self._underway: deque[tuple[Item, Ticket]] = deque()
+    def __init__(self, worker: CodecWorker, most: int = 8) -> None:
+        self._worker, self._most = worker, most
+        self._underway: deque[tuple[Item, PendingAudio]] = deque()
         self._no_room: list[tuple[Item, torch.Tensor, Decode]] = []
 
     def __len__(self) -> int:
@@ -142,20 +142,20 @@ class CodecQueue(Generic[Item]):
 
     def _ended(self, most: int) -> Iterator[tuple[Item, Decoded]]:
         while self._underway and (len(self._underway) > most or self._underway[0][1].is_done()):
-            item, ticket = self._underway.popleft()
-            yield item, _audio_of(ticket)
+            item, pending = self._underway.popleft()
+            yield item, _audio_of(pending)
 
-    def _launched(self, codes: torch.Tensor, decode: Decode) -> Ticket | GenerationError | None:
+    def _launched(self, codes: torch.Tensor, decode: Decode) -> PendingAudio | GenerationError | None:
         """The codec at work; the item's error, or None where memory ran out."""
         try:
-            return self._lane.launch(codes, decode)
+            return self._worker.launch(codes, decode)
         except Exception as error:
             return None if is_out_of_memory(error) else _broke(error)
 
 
-def _audio_of(ticket: Ticket) -> Decoded:
+def _audio_of(pending: PendingAudio) -> Decoded:
     try:
-        return ticket.audio()
+        return pending.audio()
     except RuntimeError as error:
         return _broke(error)
 

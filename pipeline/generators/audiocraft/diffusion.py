@@ -8,7 +8,6 @@ at the end the bands of a filter bank get the levels that EnCodec's own decoding
 from __future__ import annotations
 
 from typing import Any
-from unittest.mock import patch
 
 import torch
 from omegaconf import OmegaConf
@@ -16,7 +15,12 @@ from safetensors.torch import load_file
 
 from pipeline.errors import MachineError, VerificationError
 from pipeline.generators.audiocraft import model_store, multiband, noise
-from pipeline.generators.audiocraft.audiocraft_modules import diffusion_schedule, loaders, multibanddiffusion
+from pipeline.generators.audiocraft.audiocraft_modules import (
+    diffusion_schedule,
+    loaders,
+    multibanddiffusion,
+    replaced,
+)
 from pipeline.generators.audiocraft.multiband_choice import named
 from pipeline.generators.audiocraft.pickles import unfit
 
@@ -65,7 +69,7 @@ class Diffusion:
         One take at a time: the levels at the end are those of all that is decoded together.
         """
         draws = _Draws(seed, self._model.device)
-        with patch.object(torch, "randn_like", draws):
+        with replaced(torch, "randn_like", draws):
             audio: torch.Tensor = self._model.tokens_to_wav(codes[None].to(self._model.device))
         return audio[0].float().cpu()
 
@@ -75,7 +79,7 @@ def _build(stored: model_store.Stored, codec: Any, device: str) -> Any:
     whole = multiband.package(config, load_file(stored.folder / multiband.WEIGHTS, device="cpu"))
     for index in range(whole["n_bands"]):
         whole[index]["cfg"] = OmegaConf.create(whole[index]["cfg"])
-    with patch.object(loaders, "load_mbd_ckpt", lambda *_, **__: whole):
+    with replaced(loaders, "load_mbd_ckpt", lambda *_, **__: whole):
         models, processors, configs = loaders.load_diffusion_models(stored.name, device=device)
     _suits(stored, config["sample_rate"], models, codec, device)
     processes = [

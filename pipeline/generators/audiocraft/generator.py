@@ -45,12 +45,12 @@ class AudioCraftGenerator:
         device: str,
         *,
         clock: Callable[[], float] = time.monotonic,
-        lane: Callable[[str], codec_worker.Lane] = codec_worker.lane_for,
+        worker: Callable[[str], codec_worker.CodecWorker] = codec_worker.worker_for,
     ) -> None:
-        """``clock`` tells seconds, for the next plan's estimate; ``lane`` is where the codec of a device works."""
+        """``clock`` tells seconds, for the next plan's estimate; ``worker`` is where the codec of a device works."""
         self._device = _checked(device)
         self._clock = clock
-        self._lane = lane(self._device)
+        self._worker = worker(self._device)
         self._loaded: dict[tuple[str, str], Loaded] = {}
         self._rows: dict[tuple[str, str], int] = {}
         self._slotted: dict[tuple[str, str], slot_decoding.Slotted] = {}
@@ -175,7 +175,7 @@ class AudioCraftGenerator:
         model = self._slotted[key]
         while pending:
             slots = self._rows[key]
-            codec_queue: codec_worker.CodecQueue[Take] = codec_worker.CodecQueue(self._lane)
+            codec_queue: codec_worker.CodecQueue[Take] = codec_worker.CodecQueue(self._worker)
             how = _How(slots, model.dtype, model.backend)
             made = model.run(pending, slots)
             while (take := next_that_fits(made)) is not None:
@@ -198,7 +198,7 @@ class AudioCraftGenerator:
 
     def _in_batches(self, loaded: Loaded, takes: Sequence[Take]) -> Iterator[Outcome]:
         key = (loaded.model.id, loaded.stored.revision)
-        codec_queue: codec_worker.CodecQueue[Take] = codec_worker.CodecQueue(self._lane)
+        codec_queue: codec_worker.CodecQueue[Take] = codec_worker.CodecQueue(self._worker)
         for ended, rows in batch_decoding.decode_all(loaded, takes, self._rows[key]):
             self._rows[key] = rows
             how = _How(rows, loaded.dtype, "batches")

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from functools import partialmethod
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import torch
 from omegaconf import OmegaConf
@@ -24,7 +23,14 @@ from transformers.utils import logging as chatter
 
 from pipeline.errors import MachineError, VerificationError
 from pipeline.generators.audiocraft import model_store, style
-from pipeline.generators.audiocraft.audiocraft_modules import builders, conditioners, encodec, loaders, models
+from pipeline.generators.audiocraft.audiocraft_modules import (
+    builders,
+    conditioners,
+    encodec,
+    loaders,
+    models,
+    replaced,
+)
 from pipeline.generators.audiocraft.masking import mask_text
 from pipeline.generators.audiocraft.models import HELPERS, Model
 from pipeline.generators.audiocraft.pickles import unfit
@@ -115,7 +121,7 @@ def _stride_of(maker: Any, model: Model) -> Iterator[None]:
         yield
         return
     own = partialmethod(maker.set_generation_params, extend_stride=model.stride_s)
-    with patch.object(maker, "set_generation_params", own):
+    with replaced(maker, "set_generation_params", own):
         yield
 
 
@@ -150,10 +156,10 @@ class _Library:
     def opened(self) -> Iterator[None]:
         """While it lasts, AudioCraft's loaders read from here."""
         with (
-            patch.object(loaders, "_get_state_dict", self._package),
-            patch.object(conditioners, "T5Tokenizer", _Local(conditioners.T5Tokenizer, self._tokenizer)),
-            patch.object(conditioners, "T5EncoderModel", _Local(conditioners.T5EncoderModel, self._helper)),
-            patch.object(encodec, "HFEncodecModel", _Local(encodec.HFEncodecModel, self._helper)),
+            replaced(loaders, "_get_state_dict", self._package),
+            replaced(conditioners, "T5Tokenizer", _Local(conditioners.T5Tokenizer, self._tokenizer)),
+            replaced(conditioners, "T5EncoderModel", _Local(conditioners.T5EncoderModel, self._helper)),
+            replaced(encodec, "HFEncodecModel", _Local(encodec.HFEncodecModel, self._helper)),
             style.added(self._helper),
         ):
             yield

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
-from unittest.mock import patch
 
 import torch
 
 from pipeline.generators.audiocraft import noise
-from pipeline.generators.audiocraft.audiocraft_modules import utils
+from pipeline.generators.audiocraft.audiocraft_modules import replaced, utils
 from pipeline.generators.audiocraft.conditions import stack, text_lengths
 from pipeline.generators.audiocraft.masking import seeing
 from pipeline.generators.audiocraft.rows import Row
@@ -35,7 +34,7 @@ def decode(generator: Any, rows: Sequence[Row], slots: int) -> list[torch.Tensor
     codes = torch.full(
         (len(batch), lm.num_codebooks, batch[0].length), lm.special_token_id, dtype=torch.long, device=device
     )
-    with seeing(lm, lengths, padded), generator.autocast, patch.object(utils, "multinomial", draws):
+    with seeing(lm, lengths, padded), generator.autocast, replaced(utils, "multinomial", draws):
         for stage, timesteps in zip(range(lm.n_q), STEPS, strict=False):
             codes, _ = lm._generate_stage(
                 codes,

@@ -1,26 +1,109 @@
 """MultiBand Diffusion's weights, converted once like a checkpoint's.
 
 AudioCraft publishes them for the codes of mono MusicGen as one torch pickle: ``sample_rate`` in Hz, ``n_bands``, and
-for each band from 0 its ``cfg`` (OmegaConf's objects, read as data: see `inert`), the ``model_state`` of its U-net and
+for each band from 0 its ``cfg`` (OmegaConf's objects, read as data), the ``model_state`` of its U-net and
 the ``processor_state`` of its normalisation.
+
+None of OmegaConf's objects is made: each of its names stands for a class of this file that keeps what it is given and
+does nothing, so a file can say no more than a tree of values. Their layout (``_content``, ``_val``) is that of
+OmegaConf 2.1 to 2.4.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
 
 from pipeline.errors import MachineError
-from pipeline.generators.audiocraft import inert, model_store
+from pipeline.generators.audiocraft import model_store
 from pipeline.generators.audiocraft.multiband_choice import FILE
-from pipeline.generators.audiocraft.pickles import dump, read_pickle, save, tensors
+from pipeline.generators.audiocraft.pickles import Known, dump, read_pickle, save, tensors
 
 CONFIG, WEIGHTS = "bands.json", "bands.safetensors"
 _MOST_BANDS = 64
 _PARTS = ("model", "processor")
+
+
+MAX_DEPTH = 32
+MAX_VALUES = 100_000
+
+Plain = None | bool | int | float | str | list["Plain"] | dict[str, "Plain"]
+
+
+class PickledObject:
+    """Keeps its state, whatever that is."""
+
+    state: Mapping[Any, Any] = MappingProxyType({})
+
+    def __new__(cls, *_: object) -> PickledObject:
+        """One without state, whatever arguments the file gives."""
+        return object.__new__(cls)
+
+    def __setstate__(self, state: object) -> None:
+        self.state = state if isinstance(state, Mapping) else {}
+
+
+class Container(PickledObject):
+    """A mapping or a list: its content stands in ``_content``."""
+
+
+class Value(PickledObject):
+    """A leaf: its value stands in ``_val``."""
+
+
+def _mapping(*_: object) -> dict[Any, Any]:
+    """For ``collections.defaultdict``, which holds what resolvers gave."""
+    return {}
+
+
+KNOWN: Known = (
+    (Container, "omegaconf.dictconfig.DictConfig"),
+    (Container, "omegaconf.listconfig.ListConfig"),
+    *(
+        (Value, f"omegaconf.nodes.{name}")
+        for name in ("AnyNode", "BooleanNode", "FloatNode", "IntegerNode", "StringNode")
+    ),
+    (PickledObject, "omegaconf.base.ContainerMetadata"),
+    (PickledObject, "omegaconf.base.Metadata"),
+    (PickledObject, "typing.Any"),
+    *((PickledObject, f"builtins.{name}") for name in ("bool", "dict", "float", "int", "list", "str")),
+    (_mapping, "collections.defaultdict"),
+)
+
+
+def plain(value: object) -> Plain:
+    """The tree of values that an object of the file says.
+
+    Interpolations stay text. Raises `ValueError` for what is none: other objects, and trees too deep or too large.
+    """
+    return _Reader().read(value, 0)
+
+
+class _Reader:
+    """Counts, since a small file can name one branch many times."""
+
+    def __init__(self) -> None:
+        self._left = MAX_VALUES
+
+    def read(self, value: object, depth: int) -> Plain:
+        self._left -= 1
+        if depth > MAX_DEPTH or self._left < 0:
+            raise ValueError("its configuration is nested too deep or has too many values")
+        if isinstance(value, Container):
+            return self.read(value.state.get("_content"), depth + 1)
+        if isinstance(value, Value):
+            return self.read(value.state.get("_val"), depth + 1)
+        if isinstance(value, dict):
+            return {str(key): self.read(item, depth + 1) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.read(item, depth + 1) for item in value]
+        if value is None or isinstance(value, bool | int | float | str):
+            return value
+        raise ValueError(f"its configuration holds a {type(value).__name__}")
 
 
 def convert(folder: Path, name: str, revision: str | None) -> model_store.Stored:
@@ -47,7 +130,7 @@ def convert(folder: Path, name: str, revision: str | None) -> model_store.Stored
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
-    package = read_pickle(path, inert.KNOWN)
+    package = read_pickle(path, KNOWN)
     rate, count = package.get("sample_rate"), package.get("n_bands")
     if not isinstance(rate, int) or not isinstance(count, int) or not 0 < count <= _MOST_BANDS:
         raise _other(path, "it has no sample_rate and n_bands")
@@ -58,7 +141,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
         if not isinstance(band, Mapping):
             raise _other(path, f"it has no band {index}")
         try:
-            config = inert.plain(band.get("cfg"))
+            config = plain(band.get("cfg"))
         except ValueError as error:
             raise _other(path, f"band {index}: {error}") from error
         if not isinstance(config, dict):

@@ -1,7 +1,7 @@
 """Reading a torch file without running anything that is in it.
 
 ``weights_only`` on a torch in which that is sound; the only classes that a caller may let in besides are inert ones
-of our own (see `inert`).
+of our own (see `multiband`).
 """
 
 from __future__ import annotations

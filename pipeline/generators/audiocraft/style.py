@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import torch
 from omegaconf import OmegaConf
@@ -23,6 +22,7 @@ from pipeline.generators.audiocraft.audiocraft_modules import (
     builders,
     conditioners,
     quantization,
+    replaced,
     transformer,
 )
 from pipeline.generators.audiocraft.models import MERT
@@ -115,5 +115,5 @@ def added(folder_of: Callable[[str], Path]) -> Iterator[None]:
         made.conditioners[_KEY] = StyleConditioner(listener, output_dim, str(cfg.device), config)
         return made
 
-    with patch.object(builders, "get_conditioner_provider", provider):
+    with replaced(builders, "get_conditioner_provider", provider):
         yield

@@ -13,7 +13,7 @@ UNKNOWN = -1
 """Stands where a code is still to be drawn."""
 
 
-class Score:
+class RowTokens:
     """The codes of one row as AudioCraft's `LMModel` reads and writes them.
 
     ``codes`` and ``valid`` are [codebooks, steps]: what is known, and where the pattern has a code at all.

@@ -14,7 +14,7 @@ from recorded_graphs import RecordedGraphs
 from pipeline.errors import GenerationError
 from pipeline.generators import GeneratedTake
 from pipeline.generators.audiocraft import codec
-from pipeline.generators.audiocraft.codec_worker import CodecQueue, Inline, Ticket
+from pipeline.generators.audiocraft.codec_worker import CodecQueue, InlineWorker, PendingAudio
 from pipeline.generators.audiocraft.decoding import session
 from pipeline.generators.audiocraft.decoding.cpu.cache import SlotCache
 from pipeline.generators.audiocraft.decoding.transformer import Transformer
@@ -25,26 +25,26 @@ Make = Callable[..., Recipe]
 
 
 class Slow:
-    """A lane whose work is done when somebody waits for it, or ``after`` further launches."""
+    """A worker whose work is done when somebody waits for it, or ``after`` further launches."""
 
     def __init__(self, after: int = 10**9) -> None:
         self.after = after
         self.launched: list[Work] = []
 
-    def launch(self, codes: torch.Tensor, decode: Callable[[torch.Tensor], torch.Tensor]) -> Ticket:
+    def launch(self, codes: torch.Tensor, decode: Callable[[torch.Tensor], torch.Tensor]) -> PendingAudio:
         self.launched.append(Work(self, len(self.launched), codes, decode))
         return self.launched[-1]
 
 
 class Work:
     def __init__(
-        self, lane: Slow, number: int, codes: torch.Tensor, decode: Callable[[torch.Tensor], torch.Tensor]
+        self, worker: Slow, number: int, codes: torch.Tensor, decode: Callable[[torch.Tensor], torch.Tensor]
     ) -> None:
-        self._lane, self._number, self._codes, self._decode = lane, number, codes, decode
+        self._worker, self._number, self._codes, self._decode = worker, number, codes, decode
         self.waited = False
 
     def is_done(self) -> bool:
-        return len(self._lane.launched) > self._number + self._lane.after
+        return len(self._worker.launched) > self._number + self._worker.after
 
     def audio(self) -> torch.Tensor:
         self.waited = not self.is_done()
@@ -52,8 +52,8 @@ class Work:
 
 
 def test_no_more_than_the_bound_is_underway_and_all_come_back_in_order() -> None:
-    lane = Slow()
-    codecs: CodecQueue[int] = CodecQueue(lane, most=3)
+    worker = Slow()
+    codecs: CodecQueue[int] = CodecQueue(worker, most=3)
     back = []
     for number in range(10):
         back += list(codecs.put(number, torch.tensor([number]), lambda codes: codes * 2))
@@ -65,25 +65,25 @@ def test_no_more_than_the_bound_is_underway_and_all_come_back_in_order() -> None
 
 
 def test_what_is_done_is_given_back_without_waiting() -> None:
-    lane = Slow(after=2)
-    codecs: CodecQueue[int] = CodecQueue(lane, most=8)
+    worker = Slow(after=2)
+    codecs: CodecQueue[int] = CodecQueue(worker, most=8)
     back = [
         item
         for number in range(6)
         for item, _ in codecs.put(number, torch.tensor([number]), lambda codes: codes)
     ]
     assert back == [0, 1, 2, 3]
-    assert not any(work.waited for work in lane.launched)
+    assert not any(work.waited for work in worker.launched)
 
 
-@pytest.mark.parametrize("lane", [Inline, Slow])
-def test_a_codec_that_fails_on_one_item_fails_no_other(lane: Callable[[], Inline | Slow]) -> None:
+@pytest.mark.parametrize("worker", [InlineWorker, Slow])
+def test_a_codec_that_fails_on_one_item_fails_no_other(worker: Callable[[], InlineWorker | Slow]) -> None:
     def decode(codes: torch.Tensor) -> torch.Tensor:
         if int(codes) == 1:
             raise RuntimeError("bad codes\nand a long trace")
         return codes
 
-    codecs: CodecQueue[int] = CodecQueue(lane())
+    codecs: CodecQueue[int] = CodecQueue(worker())
     back = dict(pair for number in range(3) for pair in codecs.put(number, torch.tensor([number]), decode))
     back |= dict(codecs.drain())
     assert isinstance(back[1], GenerationError)
@@ -99,7 +99,7 @@ def test_an_item_without_memory_beside_the_cache_waits_until_that_is_free() -> N
             raise torch.OutOfMemoryError("CUDA out of memory")
         return codes
 
-    codecs: CodecQueue[int] = CodecQueue(Inline())
+    codecs: CodecQueue[int] = CodecQueue(InlineWorker())
     before = dict(pair for number in range(4) for pair in codecs.put(number, torch.tensor([number]), decode))
     assert set(before) == {0, 3}
     full = False
@@ -121,7 +121,7 @@ def takes_of(worker: AudioCraftGenerator, recipes: list[Recipe]) -> dict[str, Ge
 def test_a_takes_bits_do_not_depend_on_when_the_codec_comes_to_it(kind: str, recipe: Make) -> None:
     asked = [recipe(kind, seed=seed, seconds=0.1 + seed / 30) for seed in range(9)]
     plain = takes_of(AudioCraftGenerator("cpu"), asked)
-    slow = takes_of(AudioCraftGenerator("cpu", lane=lambda device: Slow(after=3)), asked)
+    slow = takes_of(AudioCraftGenerator("cpu", worker=lambda device: Slow(after=3)), asked)
     assert plain.keys() == slow.keys()
     for digest, take in plain.items():
         np.testing.assert_array_equal(take.clip.samples, slow[digest].clip.samples)
@@ -131,17 +131,17 @@ def test_the_codec_works_while_later_cues_are_still_decoded(
     recipe: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A take is handed over when it ends, and nobody waits for it before the last step."""
-    lane = Slow()
+    worker = Slow()
     steps: list[int] = []
     real = Transformer.step
 
     def step(self: Transformer, *args: torch.Tensor) -> torch.Tensor:
-        steps.append(len(lane.launched))
-        assert not any(work.waited for work in lane.launched)
+        steps.append(len(worker.launched))
+        assert not any(work.waited for work in worker.launched)
         return real(self, *args)
 
     monkeypatch.setattr(Transformer, "step", step)
-    made = AudioCraftGenerator("cpu", lane=lambda device: lane).generate(
+    made = AudioCraftGenerator("cpu", worker=lambda device: worker).generate(
         [recipe("music", seed=seed, seconds=0.1 + seed / 10) for seed in range(5)], {}
     )
     assert len(list(made)) == 5

@@ -20,7 +20,7 @@ from tiny_diffusion import write_diffusion
 from pipeline.audio import Clip
 from pipeline.errors import MachineError
 from pipeline.generators import GeneratedTake, Kept
-from pipeline.generators.audiocraft import codec, conversion, inert, model_store, multiband, noise
+from pipeline.generators.audiocraft import codec, conversion, model_store, multiband, noise
 from pipeline.generators.audiocraft.audiocraft_modules import loaders, models, multibanddiffusion
 from pipeline.generators.audiocraft.diffusion import PASS, Diffusion
 from pipeline.generators.audiocraft.engine import ENGINE
@@ -67,8 +67,8 @@ def test_the_configuration_is_read_without_making_an_object_of_it(
     whole = torch.load(published, weights_only=False)
     for name in ("__init__", "__setstate__"):
         monkeypatch.setattr(DictConfig, name, None)
-    found = read_pickle(published, inert.KNOWN)
-    plain = [inert.plain(found[band]["cfg"]) for band in range(2)]
+    found = read_pickle(published, multiband.KNOWN)
+    plain = [multiband.plain(found[band]["cfg"]) for band in range(2)]
     monkeypatch.undo()
     assert plain == [OmegaConf.to_container(whole[band]["cfg"], resolve=False) for band in range(2)]
     assert torch.equal(found[0]["processor_state"]["sum_x"], whole[0]["processor_state"]["sum_x"])
@@ -133,19 +133,19 @@ def test_a_name_of_omegaconf_does_nothing_however_it_is_called(tmp_path: Path) -
             return (kind, ({"a": 1},), {"_content": {"b": 2}})
 
     torch.save({"x": Called("omegaconf.dictconfig.DictConfig")}, tmp_path / "a.th")
-    assert inert.plain(read_pickle(tmp_path / "a.th", inert.KNOWN)["x"]) == {"b": 2}
+    assert multiband.plain(read_pickle(tmp_path / "a.th", multiband.KNOWN)["x"]) == {"b": 2}
 
 
 def test_a_tree_without_end_is_refused() -> None:
-    loop = inert.Container()
+    loop = multiband.Container()
     loop.__setstate__({"_content": {"x": loop}})
     with pytest.raises(ValueError, match="too deep"):
-        inert.plain(loop)
+        multiband.plain(loop)
     branch: Any = [1] * 10
     for _ in range(8):
         branch = [branch] * 10
     with pytest.raises(ValueError, match="too many values"):
-        inert.plain(branch)
+        multiband.plain(branch)
 
 
 @pytest.mark.parametrize(

@@ -225,7 +225,7 @@ def moved(one: Row, device: str) -> Row:
 
 
 @pytest.mark.parametrize("kind", [*KINDS, "magnet"])
-def test_a_take_is_bit_identical_alone_in_company_and_whatever_the_codecs_lane(
+def test_a_take_is_bit_identical_alone_in_company_and_whatever_the_codecs_worker(
     kind: str, recipe: Make
 ) -> None:
     asked = [recipe(kind, f"prompt {'long ' * (seed % 5)}", 0.3 + seed / 40, seed) for seed in range(6)]
@@ -233,7 +233,7 @@ def test_a_take_is_bit_identical_alone_in_company_and_whatever_the_codecs_lane(
     together = takes_of(worker, asked)
     for one in asked:
         np.testing.assert_array_equal(together[one.digest], takes_of(worker, [one])[one.digest])
-    inline = takes_of(AudioCraftGenerator("cuda:0", lane=lambda device: codec_worker.Inline()), asked)
+    inline = takes_of(AudioCraftGenerator("cuda:0", worker=lambda device: codec_worker.InlineWorker()), asked)
     for digest, samples in together.items():
         np.testing.assert_array_equal(samples, inline[digest])
 

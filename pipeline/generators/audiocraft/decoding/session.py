@@ -18,7 +18,7 @@ from pipeline.generators.audiocraft.decoding.transfers import Pace, ReadBack, to
 from pipeline.generators.audiocraft.decoding.weights import Weights
 from pipeline.generators.audiocraft.rows import Row
 from pipeline.generators.audiocraft.sampling import Sampling
-from pipeline.generators.audiocraft.token_layout import Score, layout_of
+from pipeline.generators.audiocraft.token_layout import RowTokens, layout_of
 
 Cue = TypeVar("Cue")
 
@@ -42,7 +42,7 @@ class Room:
 @dataclass(slots=True)
 class _Slot(Generic[Cue]):
     cue: Cue
-    score: Score
+    tokens: RowTokens
     size: int
     position: int
     left: int
@@ -51,7 +51,7 @@ class _Slot(Generic[Cue]):
 @dataclass(slots=True)
 class _Ended(Generic[Cue]):
     cue: Cue
-    score: Score
+    tokens: RowTokens
     size: int
     read: ReadBack
     """Its codes as the pattern lays them out, and whether a logit was none."""
@@ -117,9 +117,9 @@ class SlotDecoder:
                     self._step(slots)
                     for index, slot in enumerate(slots):
                         if slot is not None and slot.left == 0:
-                            codes = self._codes[index, :, : slot.score.steps]
+                            codes = self._codes[index, :, : slot.tokens.steps]
                             read = ReadBack(codes, self._broken[index])
-                            ended.append(_Ended(slot.cue, slot.score, slot.size, read))
+                            ended.append(_Ended(slot.cue, slot.tokens, slot.size, read))
                             slots[index] = None
                             self._release(index)
                     pace.step()
@@ -139,7 +139,7 @@ class SlotDecoder:
             least -= 1
             one = ended.popleft()
             codes, broken = one.read.wait()
-            yield one.cue, None if bool(broken) else to_device(one.score.frames(codes), self._device)
+            yield one.cue, None if bool(broken) else to_device(one.tokens.frames(codes), self._device)
 
     def _fill(self, slots: list[_Slot[Cue] | None], queue: Queue[Cue], row_of: Callable[[Cue], Row]) -> None:
         for index, slot in enumerate(slots):
@@ -163,23 +163,23 @@ class SlotDecoder:
         """Give slot ``index`` to ``cue``: its conditions, its known codes, and all before its first draw."""
         if row.condition.branches != self._room.branches:
             raise ValueError(f"a cue of {row.condition.branches} rows in a decoder for {self._room.branches}")
-        score = Score(self._lm, row, "cpu")
+        tokens = RowTokens(self._lm, row, "cpu")
         self._codes[index] = self._special
-        self._codes[index, :, : score.steps] = to_device(score.codes, self._device)
+        self._codes[index, :, : tokens.steps] = to_device(tokens.codes, self._device)
         prefix, text = inputs_of(self._lm, row)
-        position = prefix.shape[1] + score.first - 1
-        self._cache.admit(index, prefix.shape[1] + score.steps)
+        position = prefix.shape[1] + tokens.first - 1
+        self._cache.admit(index, prefix.shape[1] + tokens.steps)
         if self._text is not None and text is not None:
             self._text.admit(index, text)
         if position:
-            known = self._transformer.embed(self._codes[index, :, : score.first - 1].T)
+            known = self._transformer.embed(self._codes[index, :, : tokens.first - 1].T)
             self._transformer.prefill(
                 index, torch.cat([prefix, known.expand(self._room.branches, -1, -1)], dim=1)
             )
         self._sampler.admit(index, row)
         self._broken[index] = False
-        self._steps[index], self._positions[index], self._moves[index] = score.first - 1, position, 1
-        return _Slot(cue, score, size, position, score.steps - score.first)
+        self._steps[index], self._positions[index], self._moves[index] = tokens.first - 1, position, 1
+        return _Slot(cue, tokens, size, position, tokens.steps - tokens.first)
 
     def _release(self, index: int) -> None:
         self._cache.release(index)
