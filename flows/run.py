@@ -43,7 +43,6 @@ from pipeline.plan import (
     estimate,
     group_digest,
     master_digest,
-    revisions_of,
     share_out,
 )
 from pipeline.provenance import ManifestFacts
@@ -286,14 +285,14 @@ class BuildRun:
         planned = {v.variation: v for v in plan.variations if v.action not in idle}
         available = {number: self._available(plan, v) for number, v in planned.items()}
         group = plan.gain_group or group_digest(takes for takes in available.values() if takes)
-        revisions = revisions_of(plan.asset)
         orders = []
         for variation, takes in available.items():
             if not takes:
                 continue
             kept = planned[variation].action == "reuse"
-            made_now = master_digest(plan.mastering, variation, takes, group, revisions)
-            digest = planned[variation].master if kept else made_now
+            digest = (
+                planned[variation].master if kept else master_digest(plan.mastering, variation, takes, group)
+            )
             self._digests[plan.asset.id, variation] = digest
             made = kept or self._prepared.known.master_is_whole(digest)
             known = planned[variation].quarantined if kept else self._prepared.known.quarantined(digest)

@@ -1,7 +1,7 @@
 """What is stale and why, and how the work is shared out."""
 
 from pipeline.plan.decide import plan
-from pipeline.plan.digests import group_digest, master_digest, mastering_digest, revisions_of
+from pipeline.plan.digests import group_digest, master_digest, mastering_digest
 from pipeline.plan.estimating import BuildEstimate, ModelEstimate, estimate
 from pipeline.plan.known import APPROVED, LOCKED, LOCKED_IN_MANIFEST, TAKES_ITS_PLACE, WAITS, WILL_WAIT, Known
 from pipeline.plan.reasons import recipe_reasons, say, spec_reasons
@@ -32,7 +32,6 @@ __all__ = [
     "mastering_digest",
     "plan",
     "recipe_reasons",
-    "revisions_of",
     "say",
     "share_out",
     "spec_reasons",

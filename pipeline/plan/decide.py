@@ -9,7 +9,7 @@ from pipeline.errors import ManifestError, Problem, UsageError
 from pipeline.generators import Ask, AskProblem, Engine, engine_names, find_engine
 from pipeline.manifest import nearest
 from pipeline.manifest.spec import AssetSpec, Project
-from pipeline.plan.digests import gain_group_of, group_digest, master_digest, mastering_digest, revisions_of
+from pipeline.plan.digests import gain_group_of, group_digest, master_digest, mastering_digest
 from pipeline.plan.kept import FROM_KEPT, kept_for
 from pipeline.plan.known import APPROVED, LOCKED, LOCKED_IN_MANIFEST, TAKES_ITS_PLACE, WAITS, WILL_WAIT, Known
 from pipeline.plan.reasons import mastering_reasons, recipe_reasons
@@ -107,7 +107,7 @@ def _plan_asset(asset: AssetSpec, engine: Engine, ask: Ask, mastering: str, know
         _want(asset, mastering, variation, recipes, known) for variation, recipes in enumerate(rolled, 1)
     ]
     anchors = [w.stays for w in wanted if w.stays]
-    held_group = _held_group(asset, mastering, wanted)
+    held_group = _held_group(mastering, wanted)
     group = held_group or group_digest(w.takes for w in wanted if w.hold in (None, APPROVED))
     variations = tuple(_decide(asset, engine, ask, mastering, group, w, known) for w in wanted)
     return AssetPlan(
@@ -115,13 +115,13 @@ def _plan_asset(asset: AssetSpec, engine: Engine, ask: Ask, mastering: str, know
     )
 
 
-def _held_group(asset: AssetSpec, mastering: str, wanted: Sequence[_Wanted]) -> str | None:
+def _held_group(mastering: str, wanted: Sequence[_Wanted]) -> str | None:
     """The identity of the gain of those that stay; None where none does."""
     for one in wanted:
         if one.stays is not None:
             everybody = group_digest(w.takes for w in wanted)
-            digest = master_digest(mastering, one.variation, one.takes, everybody, revisions_of(asset))
-            return everybody if digest == one.stays["master"] else gain_group_of(one.stays)
+            alike = master_digest(mastering, one.variation, one.takes, everybody) == one.stays["master"]
+            return everybody if alike else gain_group_of(one.stays)
     return None
 
 
@@ -158,7 +158,7 @@ def _decide(
     if wanted.hold and previous is not None and (wanted.stays or wanted.hold != APPROVED):
         return _decide_held(asset, mastering, wanted, previous, known)
     waits = (WILL_WAIT,) if wanted.hold else ()
-    master = master_digest(mastering, wanted.variation, wanted.takes, group, revisions_of(asset))
+    master = master_digest(mastering, wanted.variation, wanted.takes, group)
     missing = [recipe for recipe in wanted.recipes if not _take_present(recipe.digest, previous, known)]
     if missing:
         orders = tuple(_order(asset, engine, ask, recipe, previous, known) for recipe in missing)

@@ -11,23 +11,14 @@ from pipeline.manifest.spec import AssetSpec, DeliverySpec, MasteringSpec, Quali
 from pipeline.provenance import MasterRow
 from pipeline.recipe import digest
 
-CHAIN_VERSION = "6"
+CHAIN_VERSION = "7"
 """Of the mastering chain and of delivery: rises when the same takes and specs would give other bytes."""
-REVISIONS = {"wav": "wav 2", "opus": "opus 2", "exact loop": "exact loop 2"}
-"""What gives other bytes since `CHAIN_VERSION` in some masters only, by format or kind: the others stay as they are.
-"""
 
 
 def mastering_digest(asset: AssetSpec, project: str) -> str:
     """Digest of all that shapes an asset's masters besides their takes: mastering, delivery, gates,
     labels."""
     return _mastering_digest(asset.mastering, asset.delivery, asset.quality, project, asset.id, asset.ucs)
-
-
-def revisions_of(asset: AssetSpec) -> list[str]:
-    """Those of `REVISIONS` that the masters of ``asset`` depend on."""
-    exact = ["exact loop"] if asset.mastering.exact and asset.mastering.loop else []
-    return [REVISIONS[one] for one in (*sorted(asset.delivery.formats), *exact) if one in REVISIONS]
 
 
 def group_digest(candidates: Iterable[Sequence[str]]) -> str:
@@ -40,13 +31,10 @@ def gain_group_of(row: MasterRow) -> str:
     return row["gain_group"] or f"held {row['master']}"
 
 
-def master_digest(
-    mastering: str, variation: int, takes: Sequence[str], group: str, revisions: Sequence[str] = ()
-) -> str:
-    """The identity of one master: its specs, its variation, its candidates, the takes it shares a gain with, and the
-    asset's `revisions_of`."""
-    parts = ["cuesmith.mastering/1", CHAIN_VERSION, mastering, str(variation), *takes, group, *revisions]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+def master_digest(mastering: str, variation: int, takes: Sequence[str], group: str) -> str:
+    """The identity of one master: its specs, its variation, its candidates and the takes it shares a gain with."""
+    text = "\n".join(["cuesmith.mastering/1", CHAIN_VERSION, mastering, str(variation), *takes, group])
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 @lru_cache(maxsize=4096)

@@ -7,13 +7,10 @@ import pickle
 from dataclasses import replace
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from specs import an_asset
 
-from pipeline.manifest.spec import DeliverySpec, MasteringSpec
-from pipeline.plan import group_digest, master_digest, revisions_of
+from pipeline.plan import group_digest, master_digest
 from pipeline.recipe import Recipe, derive_seed, digest, with_seeds
 
 text = st.text(max_size=40)
@@ -104,22 +101,3 @@ def test_a_master_differs_by_specs_variation_takes_and_group() -> None:
         master_digest("spec", 1, ["t"], "other"),
     }
     assert len(digests) == 5
-
-
-@pytest.mark.parametrize(
-    ("formats", "exact_loop", "expected"),
-    [
-        (("ogg", "mp3"), False, []),
-        (("wav", "ogg"), False, ["wav 2"]),
-        (("opus", "wav"), False, ["opus 2", "wav 2"]),
-        (("flac",), True, ["exact loop 2"]),
-    ],
-)
-def test_only_masters_whose_bytes_changed_are_made_again_after_an_update(
-    formats: tuple[str, ...], exact_loop: bool, expected: list[str]
-) -> None:
-    mastering = MasteringSpec(-18.0, -1.0, 48_000, 1, 1.0, exact_loop, None, True, 0.0, 0.0, exact=exact_loop)
-    revisions = revisions_of(an_asset(mastering=mastering, delivery=DeliverySpec(formats, "24")))
-    assert revisions == expected
-    before, after = (master_digest("spec", 1, ["t"], "group", one) for one in ((), revisions))
-    assert (before == after) == (not expected)
