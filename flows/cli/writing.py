@@ -18,6 +18,7 @@ from pipeline.generators import find_engine
 from pipeline.manifest import json_schema_text
 from pipeline.manifest.faults import list_names
 from pipeline.plan import BuildEstimate, Plan, check_profiles, estimate
+from pipeline.store.disk import write_over
 
 _STALE = 1
 _MANY_NAMES = 8
@@ -68,7 +69,7 @@ def init(
 def _write(path: Path, text: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        write_over(path, text.encode())
     except OSError as error:
         raise MachineError(
             f"cannot write {path}: {error.strerror}; choose another place, or check its permissions"
