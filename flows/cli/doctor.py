@@ -9,7 +9,7 @@ from pathlib import Path
 
 import typer
 
-from flows.cli.answers import answer, answer_json, command
+from flows.cli.answers import answer, answer_json, command, one_line
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Outputs
 from pipeline import __version__
 from pipeline.errors import CuesmithError
@@ -45,7 +45,8 @@ def doctor(outputs: Outputs = DEFAULT_OUTPUTS, as_json: AsJson = False) -> None:
         return
     width = max(len(what) for what, _, _ in lines)
     for what, found, fix in lines:
-        answer(f"{'-' if fix else 'ok':<3} {what:<{width}}  {found}" + (f"; {fix}" if fix else ""))
+        said = one_line(found + (f"; {fix}" if fix else ""))
+        answer(f"{'-' if fix else 'ok':<3} {what:<{width}}  {said}")
 
 
 def _machine() -> list[Line]:

@@ -62,7 +62,9 @@ def report(
     if written.without_pictures:
         count = counted(len(written.without_pictures), "sound")
         names = list_names(written.without_pictures, limit=_MANY_NAMES)
-        remark(f"warning: {count} cannot be read, so the page lacks pictures of: {names}; run: cuesmith verify")
+        remark(
+            f"warning: {count} cannot be read, so the page lacks pictures of: {names}; run: cuesmith verify"
+        )
     if show and written.path is not None:
         webbrowser.open(written.path.resolve().as_uri())
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.answers import answer, answer_json, collector_at_rest, command, duration, remark
+from flows.cli.answers import answer, answer_json, collector_at_rest, command, duration, one_line, remark
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Manifest, Only, Outputs, Profile, find_manifest
 from flows.devices import devices_for
 from flows.prepare import prepare
@@ -60,7 +60,7 @@ def init(
         answer_json({"written": written})
         return
     for name in written:
-        answer(f"wrote {name}")
+        answer(f"wrote {one_line(name)}")
     shown = f'"{folder}"' if " " in str(folder) else folder
     step = "" if folder == Path() else f"cd {shown} && "
     answer(f"Now: {step}cuesmith build")
@@ -106,7 +106,7 @@ def schema(
     if as_json:
         answer_json({"written": [str(write)]})
     else:
-        answer(f"wrote {write}")
+        answer(f"wrote {one_line(write)}")
 
 
 @command

@@ -92,9 +92,7 @@ def sounds(rows: Sequence[MasterRow], history: History) -> list[Sound]:
             compared.append(row["waiting"])
         whole = bool(row["loop"]) or bool(compared)
         found.append(Sound(row["pcm_sha256"], rendition(row)[1], name_of(row), whole))
-        found += [
-            Sound(other["pcm_sha256"], rendition(other)[1], name_of(other), True) for other in compared
-        ]
+        found += [Sound(other["pcm_sha256"], rendition(other)[1], name_of(other), True) for other in compared]
     return found
 
 
