@@ -12,6 +12,7 @@ import typer
 from flows.cli.answers import answer, answer_json, command, one_line
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Outputs
 from pipeline import __version__
+from pipeline.cpus import usable_cpus
 from pipeline.errors import CuesmithError
 from pipeline.generators import engine_names
 from pipeline.generators.audiocraft import shelf
@@ -50,7 +51,7 @@ def doctor(outputs: Outputs = DEFAULT_OUTPUTS, as_json: AsJson = False) -> None:
 
 
 def _machine() -> list[Line]:
-    cores = os.cpu_count() or 1
+    cores = usable_cpus()
     return [
         ("cuesmith", f"{__version__}, engines: {', '.join(engine_names())}", None),
         ("python", f"{platform.python_version()} on {platform.system()} {platform.machine()}", None),

@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import io
 import json
-import os
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ import soundfile
 
 from pipeline.audio import Clip, read
 from pipeline.audio.dither import pcm_bytes
+from pipeline.cpus import usable_cpus
 from pipeline.errors import CuesmithError
 from pipeline.provenance import MasterRow, ObjectJson
 from pipeline.report.pictures import picture, thumb
@@ -65,7 +65,7 @@ def prepare_media(store: Store, sounds: Iterable[Sound]) -> tuple[dict[str, str]
         whole = sound.whole or (known is not None and known.whole)
         wanted[sound.pcm] = Sound(sound.pcm, sound.object, sound.name, whole)
         names.setdefault(sound.pcm, []).append(sound.name)
-    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(max_workers=usable_cpus()) as pool:
         made = dict(pool.map(lambda sound: (sound.pcm, _sidecars(store, sound)), wanted.values()))
     lacking = dict.fromkeys(name for pcm, (_, whole) in made.items() if not whole for name in names[pcm])
     return {pcm: thumb for pcm, (thumb, _) in made.items()}, tuple(lacking)
