@@ -10,7 +10,7 @@ from pipeline.audio import Chunk, Clip, Depth, pcm_sha256, read, resample, resam
 from pipeline.delivery.labels import Labels
 from pipeline.delivery.loop_points import cue_chunk, loop_comments, smpl_chunk
 from pipeline.delivery.m4a import m4a_bytes, m4a_clip
-from pipeline.delivery.ogg import OPUS_PACKET, with_ends, with_serial
+from pipeline.delivery.ogg import OPUS_PACKET, with_ends, with_serial, with_two_pages
 from pipeline.delivery.sndfile import (
     MP3,
     OPUS,
@@ -96,7 +96,7 @@ def _opus(clip: Clip, loop: Loop | None) -> bytes:
 
 def _ogg(clip: Clip, audio_format: str, loop: Loop | None, labels: Labels | None) -> bytes:
     """ogg or opus of a clip at a fitting rate, its serial made from the sound."""
-    data = _opus(clip, loop) if audio_format == "opus" else lossy_bytes(clip, VORBIS)
+    data = _opus(clip, loop) if audio_format == "opus" else with_two_pages(lossy_bytes(clip, VORBIS))
     tagged = with_comments(data, audio_format, comments(labels, loop_comments(*loop) if loop else ()))
     return with_serial(tagged, int(pcm_sha256(clip)[:8], 16))
 

@@ -1,5 +1,4 @@
-"""Ogg pages (RFC 3533): the stream's serial number made a function of what it holds, and an Opus stream's
-ends.
+"""Ogg pages (RFC 3533): the stream's serial number made a function of what it holds, and where its sound ends.
 
 libsndfile draws the serial at random, so equal work would give unequal bytes. Here every page gets the
 serial that the caller derives from the sound, and its checksum anew.
@@ -7,6 +6,7 @@ serial that the caller derives from the sound, and its checksum anew.
 
 from __future__ import annotations
 
+import itertools
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
@@ -24,6 +24,11 @@ _FULL_LACE = 255
 _LAST_PAGE = 0x04
 _HEAD_PAGES = 2
 """Of an Opus stream, before its sound: the identification header and the comments, each on a page by itself."""
+_VORBIS_HEAD = b"\x01vorbis"
+_BLOCK_SIZES = 28
+"""From the beginning of `_VORBIS_HEAD`: the exponents of the long and the short block."""
+_LONG_BLOCK = 0x02
+"""In a packet of sound, whose mode libvorbis numbers 0 for short and 1 for long blocks."""
 _PAGE_PACKETS = 50
 """A second: players seek by pages."""
 _PAGE_SEGMENTS = 255
@@ -144,3 +149,27 @@ def with_ends(data: bytes, before: int, samples: int) -> bytes:
         granule = end if ends else done * OPUS_PACKET
         whole += _page(serial, number, granule, group, _LAST_PAGE if ends else 0)
     return bytes(whole)
+
+
+def with_two_pages(data: bytes) -> bytes:
+    """A Vorbis stream whose last packet has a page to itself, where all its sound was on one page; else as it is.
+
+    ffmpeg trims no end on a stream's first page of sound. A page that ends before the last one needs its own granule
+    position: the sum of what its packets give, half of each block and of the block before it (Vorbis I, 4.3.8).
+    """
+    sizes = page_sizes(data)
+    place = len(data) - sizes[-1]
+    packets = _packets(data[place:], sizes[-1:])
+    granules = (sum(sizes[:number]) + _GRANULE for number in range(len(sizes)))
+    end = struct.unpack_from("<q", data, place + _GRANULE)[0]
+    if len(packets) < 2 or sum(struct.unpack_from("<q", data, one)[0] > 0 for one in granules) != 1:
+        return data
+    exponents = data[data.index(_VORBIS_HEAD) + _BLOCK_SIZES]
+    blocks = [1 << (exponents >> 4 if packet[0] & _LONG_BLOCK else exponents & 15) for packet in packets]
+    given = [(before + block) // 4 for before, block in itertools.pairwise(blocks)]
+    until_last = sum(given[:-1])
+    if not until_last < end <= until_last + given[-1]:
+        return data
+    serial, number = data[place + _SERIAL : place + _SERIAL + 4], len(sizes) - 1
+    first = _page(serial, number, until_last, packets[:-1], 0)
+    return data[:place] + first + _page(serial, number + 1, end, packets[-1:], _LAST_PAGE)

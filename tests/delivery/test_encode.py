@@ -190,6 +190,22 @@ def test_ffmpeg_decodes_an_opus_file_to_the_same_samples_as_libsndfile(
     assert np.abs(heard - expected.samples[0]).max() < 1e-3
 
 
+@pytest.mark.skipif(not shutil.which("ffmpeg"), reason="needs ffmpeg")
+@pytest.mark.parametrize("rate", [8_000, 11_025, 48_000])
+@pytest.mark.parametrize("length", [1, 331, 1_440, 4_212, 8_049, 60_000])
+def test_ffmpeg_decodes_an_ogg_file_to_the_same_samples_as_libsndfile(
+    length: int, rate: int, tmp_path: Path
+) -> None:
+    noise = 0.1 * np.random.default_rng(6).standard_normal((2, length))
+    path = tmp_path / "sound.ogg"
+    path.write_bytes(encode(Clip(noise.astype(np.float32), rate), "ogg", loop=(0, length)))
+    command = ["ffmpeg", "-v", "error", "-i", str(path), "-f", "f32le", "-"]
+    heard = np.frombuffer(subprocess.run(command, capture_output=True, check=True).stdout, "<f4")
+    expected = read(path).samples
+    assert (len(heard), expected.shape[1]) == (2 * length, length)
+    assert np.abs(heard.reshape(-1, 2).T - expected).max() < 1e-3
+
+
 @pytest.mark.skipif(not shutil.which("opusinfo"), reason="needs opusinfo (Debian package opus-tools)")
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("length", SHORT)
