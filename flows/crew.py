@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import IO, Generic, TypeVar
 
 import flows
+from pipeline.cpus import affinity_cpus, usable_cpus
 from pipeline.errors import CuesmithError, MachineError
 from pipeline.jobs import Began, Broken, Done, Event, Failed, Job
 
@@ -27,6 +28,30 @@ Item = TypeVar("Item")
 
 _DEATHS_ALLOWED = 2
 _LOG_TAIL = 2000
+
+
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "NUMBA_NUM_THREADS",
+)
+"""How many threads numeric libraries use in a process; what a person has set stays."""
+
+
+def worker_environment(workers: int) -> dict[str, str]:
+    """The environment of a worker process, one of ``workers`` at work at once.
+
+    Its libraries get a share of the CPUs that this process may use. Where that is all that its affinity allows,
+    they choose for themselves: they know the affinity and the physical cores, but not the quota.
+    """
+    home = str(Path(flows.__file__).parents[1])
+    paths = [home, *filter(None, [os.environ.get("PYTHONPATH")])]
+    share = max(1, usable_cpus() // workers)
+    caps = dict.fromkeys(THREAD_VARIABLES, str(share)) if share < affinity_cpus() else {}
+    return {**caps, **os.environ, "PYTHONPATH": os.pathsep.join(paths)}
 
 
 class WorkerDied(Exception):
@@ -44,11 +69,10 @@ class JobBroken(CuesmithError):
 class Worker:
     """One worker process, bound to one device."""
 
-    def __init__(self, outputs: str, device: str) -> None:
+    def __init__(self, outputs: str, device: str, workers: int = 1) -> None:
+        """Start it, as one of ``workers`` that share this machine's CPUs."""
         self.device = device
         self._closing = threading.Lock()
-        home = str(Path(flows.__file__).parents[1])
-        paths = [home, *filter(None, [os.environ.get("PYTHONPATH")])]
         try:
             self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the process
             self._process = subprocess.Popen(
@@ -57,7 +81,7 @@ class Worker:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._log,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+                env=worker_environment(workers),
             )
         except OSError as error:
             raise MachineError(
@@ -145,7 +169,7 @@ class Crew:
         try:
             self._check(device, needs)
             give_back = device
-            worker = Worker(self._outputs, device) if isinstance(free, str) else free
+            worker = self._start(device) if isinstance(free, str) else free
             self._alive.add(worker)
             try:
                 # Once more: a crew that is stopped ends the workers that it knows of.
@@ -160,6 +184,9 @@ class Crew:
             give_back = worker
         finally:
             self._free.put(give_back)
+
+    def _start(self, device: str) -> Worker:
+        return Worker(self._outputs, device, len(self.devices))
 
     def _check(self, device: str, needs: tuple[str, ...]) -> None:
         if self._stopped:

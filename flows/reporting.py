@@ -26,5 +26,6 @@ def report_build(store: Store, version: Version | None, journal: Journal) -> str
     except Exception as error:
         journal.write("report-failed", reason=f"{type(error).__name__}: {error}; report this as a bug")
         return None
-    journal.write("report", report=written.key, took=written.seconds)
+    lacking = list(written.without_pictures)
+    journal.write("report", report=written.key, took=written.seconds, without_pictures=lacking)
     return written.key

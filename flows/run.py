@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
 import time
 from collections.abc import Sequence
@@ -21,6 +20,7 @@ from flows.quarantining import note_quarantine, page_of
 from flows.reporting import report_build
 from flows.sealing import open_signer
 from pipeline.catalog import Version
+from pipeline.cpus import usable_cpus
 from pipeline.errors import MachineError, UsageError
 from pipeline.generators import find_engine
 from pipeline.jobs import (
@@ -243,7 +243,7 @@ class BuildRun:
     def _mastering_devices(self) -> tuple[str, ...]:
         """Mastering is CPU work: as many processes as ``cpu:N`` asks for, else one a core."""
         asked = [device for device in self._asked or () if device == "cpu"]
-        return tuple(asked) if asked else ("cpu",) * (os.cpu_count() or 1)
+        return tuple(asked) if asked else ("cpu",) * usable_cpus()
 
     def _is_made(self, order: TakeOrder) -> bool:
         with self._lock:

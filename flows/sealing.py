@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import PurePosixPath
 
 from flows.prepare import Prepared, Signatures, open_rows
 from pipeline.catalog import SignedFiles
+from pipeline.cpus import usable_cpus
 from pipeline.credentials import CERTIFICATE_VARIABLE, KEY_VARIABLE, Claim, available, configured
 from pipeline.credentials.development import development_identity
 from pipeline.credentials.library import SIDECAR
@@ -42,7 +42,7 @@ def sign(prepared: Prepared, rows: Sequence[MasterRow]) -> Signatures:
     signer = open_signer(prepared) if wanted else None
     if signer is None:
         return {}
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
+    with ThreadPoolExecutor(usable_cpus()) as threads:
         project, store = prepared.project.name, prepared.store
         done = threads.map(lambda row: _sign(signer, project, row, store), wanted)
         return {(row["asset"], row["variation"]): files for row, files in zip(wanted, done, strict=True)}

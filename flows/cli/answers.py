@@ -63,6 +63,17 @@ def duration(seconds: float) -> str:
     )
 
 
+def one_line(text: object) -> str:
+    """A name or a path as one cell of a printed table: what does not print, such as a line feed, as an escape.
+
+    >>> print(one_line("two\\nlines é"))
+    two\\nlines é
+    """
+    return "".join(
+        mark if mark.isprintable() else mark.encode("unicode_escape").decode("ascii") for mark in str(text)
+    )
+
+
 def counted(count: int, what: str) -> str:
     """How many of what there are.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.cli.answers import answer, answer_json, command, remark
+from flows.cli.answers import answer, answer_json, command, one_line, remark
 from flows.cli.options import AsJson
 from pipeline.credentials import PROVENANCE
 from pipeline.errors import UsageError
@@ -53,7 +53,7 @@ def show(
         for note in verdict.notes:
             answer(f"         note: {note}")
         for name, value in _claims(verdict):
-            answer(f"  {name:<22} {value}")
+            answer(f"  {name:<22} {one_line(value)}")
     if not verdict.whole:
         raise typer.Exit(_NOT_WHOLE)
 
@@ -88,7 +88,7 @@ def verify(
         for note in dict.fromkeys(note for verdict in verdicts for note in verdict.notes):
             remark(f"note: {note}")
     for _, said in problems:
-        remark(typer.style("error: ", fg="red") + said)
+        remark(typer.style("error: ", fg="red") + one_line(said))
     if not all(verdict.whole for verdict in verdicts):
         raise typer.Exit(_NOT_WHOLE)
     if problems:
@@ -97,9 +97,9 @@ def verify(
 
 def _tell(verdict: Verdict) -> None:
     by = f" (signed by {verdict.signer})" if verdict.signer else ""
-    answer(f"{verdict.state:<8} {verdict.path}{by}")
+    answer(f"{verdict.state:<8} {one_line(verdict.path)}{one_line(by)}")
     for reason in verdict.reasons:
-        answer(f"         because: {reason}")
+        answer(f"         because: {one_line(reason)}")
 
 
 def _claims(verdict: Verdict) -> list[tuple[str, str]]:

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import typer
 
-from flows.cli.answers import answer, answer_json, command
+from flows.cli.answers import answer, answer_json, command, one_line
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Outputs
 from pipeline import __version__
+from pipeline.cpus import usable_cpus
 from pipeline.errors import CuesmithError
 from pipeline.generators import engine_names
 from pipeline.generators.audiocraft import model_store
@@ -45,11 +46,12 @@ def doctor(outputs: Outputs = DEFAULT_OUTPUTS, as_json: AsJson = False) -> None:
         return
     width = max(len(what) for what, _, _ in lines)
     for what, found, fix in lines:
-        answer(f"{'-' if fix else 'ok':<3} {what:<{width}}  {found}" + (f"; {fix}" if fix else ""))
+        said = one_line(found + (f"; {fix}" if fix else ""))
+        answer(f"{'-' if fix else 'ok':<3} {what:<{width}}  {said}")
 
 
 def _machine() -> list[Line]:
-    cores = os.cpu_count() or 1
+    cores = usable_cpus()
     return [
         ("cuesmith", f"{__version__}, engines: {', '.join(engine_names())}", None),
         ("python", f"{platform.python_version()} on {platform.system()} {platform.machine()}", None),

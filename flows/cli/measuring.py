@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.cli.answers import answer, answer_json, command, remark
+from flows.cli.answers import answer, answer_json, command, one_line, remark
 from flows.cli.options import AsJson
 from pipeline.errors import CuesmithError
 
@@ -65,7 +65,7 @@ def measure_command(
             answer(line)
     for path, problem in problems:
         said = str(problem)
-        remark(typer.style("error: ", fg="red") + (said if str(path) in said else f"{path}: {said}"))
+        remark(typer.style("error: ", fg="red") + one_line(said if str(path) in said else f"{path}: {said}"))
     if problems:
         raise typer.Exit(_exit_code(problems[0][1]))
 
@@ -79,7 +79,7 @@ def _table(measured: list[dict[str, Any]]) -> list[str]:
     rows = [["file", *(head for head, _, _ in _COLUMNS)]]
     for found in measured:
         cells = ("-" if found[key] is None else form.format(found[key]) for _, key, form in _COLUMNS)
-        rows.append([found["path"], *cells])
+        rows.append([one_line(found["path"]), *cells])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))])

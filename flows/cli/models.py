@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.cli.answers import answer, answer_json, command, remark
+from flows.cli.answers import answer, answer_json, command, one_line, remark
 from flows.cli.options import AsJson
 from pipeline.errors import CuesmithError, UsageError, VerificationError
 from pipeline.generators.audiocraft import model_store
@@ -102,7 +102,9 @@ def verify_models(
         )
     else:
         for one in stored:
-            answer(f"{'wrong' if one.folder in wrong else 'whole':<6} {one.name}  {one.revision[:19]}")
+            answer(
+                f"{'wrong' if one.folder in wrong else 'whole':<6} {one_line(one.name)}  {one.revision[:19]}"
+            )
         if not stored and not unread:
             remark(f"no models are in {model_store.root()}")
     if wrong or unread:

@@ -12,7 +12,10 @@ import typer
 from flows.cli.answers import answer, answer_json, command, counted, remark
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Outputs
 from pipeline.errors import UsageError
+from pipeline.manifest.faults import list_names
 from pipeline.store import Store
+
+_MANY_NAMES = 8
 
 Number = Annotated[int | None, typer.Option("--version", help="Catalog version. Default: the latest.")]
 Against = Annotated[
@@ -56,6 +59,12 @@ def report(
         held = f", {written.quarantined} quarantined" if written.quarantined else ""
         answer(f"report of version {written.version}: {counted(written.masters, 'master')}{held}{compared}")
         answer(f"open: {written.path or f'{outputs}/{written.key}'}")
+    if written.without_pictures:
+        count = counted(len(written.without_pictures), "sound")
+        names = list_names(written.without_pictures, limit=_MANY_NAMES)
+        remark(
+            f"warning: {count} cannot be read, so the page lacks pictures of: {names}; run: cuesmith verify"
+        )
     if show and written.path is not None:
         webbrowser.open(written.path.resolve().as_uri())
 

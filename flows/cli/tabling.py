@@ -12,6 +12,7 @@ from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Outputs, version_or_lates
 from pipeline.catalog import Catalog
 from pipeline.errors import MachineError, UsageError
 from pipeline.store import Store
+from pipeline.store.disk import write_over
 
 
 def register(group: typer.Typer) -> None:
@@ -46,7 +47,7 @@ def table(
         typer.echo(data.decode(), nl=False)
         return
     try:
-        output.write_bytes(data)
+        write_over(output, data)
     except OSError as error:
         raise MachineError(
             f"{output}: cannot be written: {error.strerror}; choose another --output"

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.answers import answer, answer_json, collector_at_rest, command, duration, remark
+from flows.cli.answers import answer, answer_json, collector_at_rest, command, duration, one_line, remark
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Manifest, Only, Outputs, Profile, find_manifest
 from flows.devices import devices_for
 from flows.prepare import prepare
@@ -18,6 +18,7 @@ from pipeline.generators import find_engine
 from pipeline.manifest import json_schema_text
 from pipeline.manifest.faults import list_names
 from pipeline.plan import BuildEstimate, Plan, check_profiles, estimate
+from pipeline.store.disk import write_over
 
 _STALE = 1
 _MANY_NAMES = 8
@@ -59,7 +60,7 @@ def init(
         answer_json({"written": written})
         return
     for name in written:
-        answer(f"wrote {name}")
+        answer(f"wrote {one_line(name)}")
     shown = f'"{folder}"' if " " in str(folder) else folder
     step = "" if folder == Path() else f"cd {shown} && "
     answer(f"Now: {step}cuesmith build")
@@ -68,7 +69,7 @@ def init(
 def _write(path: Path, text: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        write_over(path, text.encode())
     except OSError as error:
         raise MachineError(
             f"cannot write {path}: {error.strerror}; choose another place, or check its permissions"
@@ -105,7 +106,7 @@ def schema(
     if as_json:
         answer_json({"written": [str(write)]})
     else:
-        answer(f"wrote {write}")
+        answer(f"wrote {one_line(write)}")
 
 
 @command

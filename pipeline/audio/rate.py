@@ -37,16 +37,17 @@ def resample(clip: Clip, rate: int) -> Clip:
     return Clip(_convert(clip.samples, (clip.rate, rate), 0, length), rate)
 
 
-def resample_loop(clip: Clip, rate: int) -> Clip:
+def resample_loop(clip: Clip, rate: int, length: int | None = None) -> Clip:
     """A loop at ``rate`` Hz that still wraps: the filter hears the end before the start and the other way
     round.
 
     Where the length does not divide evenly the loop is stretched to a whole number of samples, by less than
-    half a sample in all, so that its period stays exact and the seam gains no step.
+    half a sample in all, so that its period stays exact and the seam gains no step. With ``length`` it is
+    stretched to so many samples.
     """
-    if rate == clip.rate:
+    length = round(clip.length * rate / clip.rate) if length is None else length
+    if (rate, length) == (clip.rate, clip.length):
         return clip
-    length = round(clip.length * rate / clip.rate)
     if length < 1:
         raise ValueError(f"a loop of {clip.length} samples at {clip.rate} Hz has no sample at {rate} Hz")
     unit = clip.length // math.gcd(clip.length, length)

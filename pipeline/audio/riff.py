@@ -3,6 +3,9 @@
 A file is ``RIFF``, size, ``WAVE``, then chunks: four ASCII bytes, a little-endian uint32 size, the payload,
 and a zero byte when the size is odd. Order here: ``fmt ``, ``fact`` (float only), the caller's chunks,
 ``data``. So what describes the sound stands before it and a reader that streams has it first.
+
+Many readers (Godot before 4.2.1, pydub, node-wav) do not skip the zero byte and lose all that follows it. So every
+chunk before ``data`` has an even size.
 """
 
 from __future__ import annotations
@@ -43,6 +46,15 @@ def _parts(chunk: Chunk) -> tuple[bytes | memoryview, ...]:
 def chunk_bytes(chunk: Chunk) -> bytes:
     """The chunk with its header, padded to an even length."""
     return b"".join(_parts(chunk))
+
+
+def even(text: bytes, filler: bytes) -> bytes:
+    """``text``, followed by one byte of ``filler`` where its size is odd.
+
+    >>> even(b"abc", b" "), even(b"ab", b" ")
+    (b'abc ', b'ab')
+    """
+    return text + filler * (len(text) & 1)
 
 
 def format_chunk(tag: int, channels: int, rate: int, bits: int) -> Chunk:

@@ -1,14 +1,15 @@
 """Catalog tables for people: the same masters as a pandas frame, Parquet and CSV.
 
-Column schema ``cuesmith.catalog.table/1``: one row a master; lists and files are flattened to text, so that any
-spreadsheet opens the CSV. The Parquet file carries the schema's name in its metadata.
+Column schema ``cuesmith.catalog.table/2``: one row a master. Tags and files are text too, as JSON arrays: any
+spreadsheet opens the CSV, and names may hold every character. The Parquet file carries the schema's name in its
+metadata.
 """
 
 from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
 import pyarrow as pa
@@ -17,7 +18,7 @@ import pyarrow.parquet as pq
 from pipeline.catalog.version import Version
 from pipeline.provenance import MasterRow
 
-TABLE_SCHEMA = "cuesmith.catalog.table/1"
+TABLE_SCHEMA = "cuesmith.catalog.table/2"
 
 COLUMNS = {
     "version": "int64",
@@ -59,7 +60,7 @@ COLUMNS = {
 
 
 def frame(version: Version) -> pd.DataFrame:
-    """One row a master, columns as in `TABLE_SCHEMA`; lists are joined by spaces."""
+    """One row a master, columns as in `TABLE_SCHEMA`; lists are JSON arrays."""
     rows = [_flat(version.number, row) for row in version.masters]
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
 
@@ -94,16 +95,20 @@ FORMATS: Mapping[str, Callable[[pd.DataFrame], bytes]] = {
 """How a table is written, by the name of the format."""
 
 
+def _json(texts: Sequence[str]) -> str:
+    return json.dumps(texts, ensure_ascii=False)
+
+
 def _flat(version: int, row: MasterRow) -> dict[str, object]:
     loop = row["loop"] or (None, None)
     ucs = row["ucs"] or {}
     special = {
         "version": version,
-        "tags": " ".join(row["tags"]),
+        "tags": _json(row["tags"]),
         "loop_start": loop[0],
         "loop_end": loop[1],
         "ucs_category": ucs.get("category"),
-        "files": " ".join(sorted(row["files"])),
+        "files": _json(sorted(row["files"])),
         "waiting": row["waiting"]["master"] if "waiting" in row else None,
     }
     return {column: special[column] if column in special else row.get(column) for column in COLUMNS}

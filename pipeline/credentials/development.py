@@ -18,6 +18,7 @@ from platformdirs import user_config_path
 
 from pipeline.credentials.identity import REMEDY, Identity
 from pipeline.errors import MachineError
+from pipeline.store.disk import write_over
 
 try:
     from cryptography import x509
@@ -58,8 +59,9 @@ def development_identity() -> Identity:
             if not path.is_file():
                 _keep(path, _make())
             text = path.read_text()
-            if not root_path().is_file():
-                root_path().write_text(text[text.rindex(_BEGIN_CERTIFICATE) :])
+            root = text[text.rindex(_BEGIN_CERTIFICATE) :].encode()
+            if not root_path().is_file() or root_path().read_bytes() != root:
+                write_over(root_path(), root)
     except OSError as error:
         raise MachineError(
             f"the development certificate cannot be kept in {path}: {error.strerror}; let CUESMITH_CONFIG name a "

@@ -7,6 +7,7 @@ import json
 import struct
 from dataclasses import dataclass
 
+from pipeline.audio.riff import find_chunks
 from pipeline.credentials.claim import Claim, definition
 from pipeline.credentials.identity import CERTIFICATE_VARIABLE, KEY_VARIABLE, Identity
 from pipeline.credentials.library import BESIDE, context, library, mime_type
@@ -20,6 +21,9 @@ try:
 except ImportError:
     UnsupportedAlgorithm = ValueError  # type: ignore[assignment, misc]
 
+_CHUNK = "C2PA"
+_FILLER = {"filler": "."}
+"""An odd number of bytes in the claim, for a chunk that has an odd size without it."""
 _PROBE_CLAIM = Claim("probe", "", "probe", 1, "", "", "", "", "", "", "", "", "")
 _PROBE_WAV = (
     b"RIFF" + struct.pack("<I", 38) + b"WAVEfmt " + struct.pack("<IHHIIHH", 16, 1, 1, 8000, 16000, 2, 16)
@@ -56,25 +60,36 @@ class Signer:
 
         Two signatures are never equal. Raises `MachineError` with the library's reason.
         """
-        c2pa = library()
         media = mime_type(suffix)
         if media is None:
             raise MachineError(f"a {suffix} file cannot be signed; sign wav, flac, ogg, opus, mp3 or m4a")
-        beside = suffix in BESIDE
         also = {"file_type": file_type_of(data).hex()} if suffix == ".m4a" else {}
-        out = io.BytesIO()
         try:
-            info = c2pa.C2paSignerInfo(self._algorithm, self._certificates, self._key, None)
-            builder = c2pa.Builder(json.dumps(definition(claim, also)), context=context())
-            if beside:
-                builder.set_no_embed()
-            made = builder.sign(c2pa.Signer.from_info(info), media, io.BytesIO(data), out)
-        except c2pa.C2paError as error:
+            signed = self._signed(data, suffix, media, claim, also)
+            if suffix == ".wav" and _credentials_size(signed.data) & 1:
+                signed = self._signed(data, suffix, media, claim, also | _FILLER)
+        except library().C2paError as error:
             raise MachineError(
                 f"{claim.title}{suffix} cannot be signed: {error}; check that {CERTIFICATE_VARIABLE} holds a C2PA "
                 f"signing certificate that is valid today, and {KEY_VARIABLE} its key"
             ) from error
-        return Signed(data, bytes(made)) if beside else Signed(out.getvalue(), None)
+        return signed
+
+    def _signed(self, data: bytes, suffix: str, media: str, claim: Claim, also: dict[str, str]) -> Signed:
+        """`sign` with the facts of ``also`` in the claim. Raises `C2paError`."""
+        c2pa = library()
+        out = io.BytesIO()
+        info = c2pa.C2paSignerInfo(self._algorithm, self._certificates, self._key, None)
+        builder = c2pa.Builder(json.dumps(definition(claim, also)), context=context())
+        if suffix in BESIDE:
+            builder.set_no_embed()
+        made = builder.sign(c2pa.Signer.from_info(info), media, io.BytesIO(data), out)
+        return Signed(data, bytes(made)) if suffix in BESIDE else Signed(out.getvalue(), None)
+
+
+def _credentials_size(wav: bytes) -> int:
+    """Bytes of the chunk that holds a signed WAV's credentials."""
+    return next((size for name, _, size in find_chunks(wav) if name == _CHUNK), 0)
 
 
 def _algorithm(key: bytes) -> bytes:

@@ -10,7 +10,7 @@ from pipeline.audio import Chunk, Clip, Depth, pcm_sha256, read, resample, resam
 from pipeline.delivery.labels import Labels
 from pipeline.delivery.loop_points import cue_chunk, loop_comments, smpl_chunk
 from pipeline.delivery.m4a import m4a_bytes, m4a_clip
-from pipeline.delivery.ogg import with_ends, with_serial
+from pipeline.delivery.ogg import OPUS_PACKET, with_ends, with_serial, with_two_pages
 from pipeline.delivery.sndfile import (
     MP3,
     OPUS,
@@ -80,18 +80,23 @@ def _opus(clip: Clip, loop: Loop | None) -> bytes:
     The coder's filters come from silence otherwise, and a loop wraps with a step.
     """
     start = loop[0] if loop and loop[1] == clip.length else None
-    before, after = 0, np.zeros((clip.channels, OPUS_AHEAD), np.float32)
+    after = np.zeros((clip.channels, OPUS_AHEAD), np.float32)
     if start is not None:
         after = clip.samples[:, start + np.arange(OPUS_AHEAD) % (clip.length - start)]
-        before = 0 if start else OPUS_SETTLED
-    lead = clip.samples[:, np.arange(-before, 0) % clip.length]
+    before = OPUS_SETTLED if start == 0 else 0
+    if OPUS_AHEAD + clip.length <= OPUS_PACKET:
+        # No sample of the last packet may be one that is skipped: see `with_ends`.
+        before += OPUS_PACKET - OPUS_AHEAD
+    lead = np.zeros((clip.channels, before), np.float32)
+    if start == 0:
+        lead = clip.samples[:, np.arange(-before, 0) % clip.length]
     heard = Clip(np.concatenate([lead, clip.samples, after], axis=1), clip.rate)
     return with_ends(lossy_bytes(heard, OPUS), before, clip.length)
 
 
 def _ogg(clip: Clip, audio_format: str, loop: Loop | None, labels: Labels | None) -> bytes:
     """ogg or opus of a clip at a fitting rate, its serial made from the sound."""
-    data = _opus(clip, loop) if audio_format == "opus" else lossy_bytes(clip, VORBIS)
+    data = _opus(clip, loop) if audio_format == "opus" else with_two_pages(lossy_bytes(clip, VORBIS))
     tagged = with_comments(data, audio_format, comments(labels, loop_comments(*loop) if loop else ()))
     return with_serial(tagged, int(pcm_sha256(clip)[:8], 16))
 

@@ -1,4 +1,4 @@
-"""Chunks that a studio's tools read in a WAV: bext, iXML with the ASWG object, LIST INFO."""
+"""Chunks that a studio's tools read in a WAV: bext, iXML with the ASWG object, LIST INFO; all of even size."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from xml.sax.saxutils import escape
 
 from pipeline.audio import Chunk
-from pipeline.audio.riff import chunk_bytes
+from pipeline.audio.riff import chunk_bytes, even
 from pipeline.delivery.labels import TOOL, Labels, tempo_text
 from pipeline.mastering import Measurement
 
@@ -42,7 +42,7 @@ def bext_chunk(labels: Labels, measured: Measurement | None) -> Chunk:
     )
     tail = struct.pack("<QH", 0, 2) + bytes(64) + struct.pack("<5h", *map(_hundredths, loudness)) + bytes(180)
     history = f"T={TOOL};{'AI-generated' if labels.generated else 'procedural'};{labels.license}\r\n"
-    return Chunk("bext", head + tail + history.encode("ascii", "replace"))
+    return Chunk("bext", head + tail + even(history.encode("ascii", "replace"), b"\0"))
 
 
 _NOT_XML = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 65534, 65535))
@@ -90,7 +90,7 @@ def ixml_chunk(labels: Labels, measured: Measurement | None, *, loop: bool) -> C
     aswg = _elements(_aswg(labels, measured, loop))
     body = f"{_elements(head)}<ASWG>{aswg}</ASWG><USER>{_elements(labels.plain())}</USER>"
     text = f'<?xml version="1.0" encoding="UTF-8"?>\n<BWFXML>{body}</BWFXML>'
-    return Chunk("iXML", text.encode("utf-8", "replace"))
+    return Chunk("iXML", even(text.encode("utf-8", "replace"), b"\n"))
 
 
 def info_chunk(labels: Labels) -> Chunk:
@@ -103,5 +103,7 @@ def info_chunk(labels: Labels) -> Chunk:
         ("ICOP", labels.license),
         ("ISFT", TOOL),
     ]
-    texts = [Chunk(name, value.encode("utf-8", "replace") + b"\0") for name, value in pairs if value]
+    texts = [
+        Chunk(name, even(value.encode("utf-8", "replace") + b"\0", b"\0")) for name, value in pairs if value
+    ]
     return Chunk("LIST", b"INFO" + b"".join(map(chunk_bytes, texts)))

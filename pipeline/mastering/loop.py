@@ -13,6 +13,7 @@ from pipeline.audio import Clip, Samples
 from pipeline.errors import MasteringError
 from pipeline.mastering.fade import ramp
 from pipeline.mastering.loop_search import best_start, tempo_length
+from pipeline.mastering.trim import pad_end
 
 BEATS_A_BAR = 4
 CROSSFADE_S = 0.5
@@ -48,6 +49,14 @@ class LoopPlan:
     intro_s: float
     exact: bool
 
+    def start(self, rate: int) -> int:
+        """The loop's first sample at ``rate`` Hz."""
+        return round(self.intro_s * rate)
+
+    def end(self, rate: int) -> int:
+        """Samples at ``rate`` Hz of intro and loop together; the sum of both is that of decimals."""
+        return round(round(self.intro_s + self.loop_s, 9) * rate)
+
 
 def _crossfade_room(length: int, spare: int, rate: int) -> int:
     """Samples of crossfade that a loop of ``length`` with ``spare`` samples after it has room for."""
@@ -62,12 +71,22 @@ def _beat_lengths(duration_s: float, bpm: float, rate: int) -> list[tuple[int, i
     return [(count, round(count * beat_s * rate)) for count in beats]
 
 
-def _grid_length(clip: Clip, duration_s: float, bpm: float) -> tuple[int, int] | None:
+def _lengths(plan: LoopPlan, rate: int) -> list[tuple[int, int]]:
+    """(beats, samples) of the loop to try, the wanted one first; no beats in free time.
+
+    With ``exact`` there is one: the loop ends where the file must end. A duration that is written in decimals is
+    seldom a whole number of beats to the sample, nor are intro and loop whole samples each.
+    """
+    lengths = _beat_lengths(plan.loop_s, plan.bpm, rate) if plan.bpm else [(0, round(plan.loop_s * rate))]
+    if not plan.exact:
+        return lengths
+    return [(lengths[0][0], plan.end(rate) - plan.start(rate))]
+
+
+def _grid_length(clip: Clip, plan: LoopPlan) -> tuple[int, int] | None:
     """The first (beats, samples) that leaves room for a crossfade after it; None when none does."""
     shortest = round(SHORTEST_CROSSFADE_S * clip.rate)
-    fitting = (
-        pair for pair in _beat_lengths(duration_s, bpm, clip.rate) if pair[1] + shortest <= clip.length
-    )
+    fitting = (pair for pair in _lengths(plan, clip.rate) if pair[1] + shortest <= clip.length)
     return next(fitting, None)
 
 
@@ -147,7 +166,7 @@ def _cut(clip: Clip, start: int, length: int) -> tuple[Samples, Samples, dict[st
     return *wrapped(clip.samples[:, start:], length, overlap), how
 
 
-def _on_grid(clip: Clip, plan: LoopPlan, bpm: float, beats: int, length: int) -> LoopCut:
+def _on_grid(clip: Clip, plan: LoopPlan, beats: int, length: int) -> LoopCut:
     """A loop from the first sound over whole beats, following the tempo that was really played."""
     played, match = (length, 0.0) if plan.exact else tempo_length(clip, length)
     overlap = round(SHORTEST_CROSSFADE_S * clip.rate)
@@ -156,7 +175,7 @@ def _on_grid(clip: Clip, plan: LoopPlan, bpm: float, beats: int, length: int) ->
     upbeat = calm_upbeat(body, head, clip.rate)
     turned = body.shape[1] - upbeat
     found = np.concatenate([body[:, turned:], head, body[:, :turned]], axis=1)
-    asked = _beat_lengths(plan.loop_s, bpm, clip.rate)[0][1]
+    asked = _lengths(plan, clip.rate)[0][1]
     tempo = round(beats * 60.0 * clip.rate / played, 3)
     told = {"upbeat_s": round(upbeat / clip.rate, 6), "beats": beats, "bpm": tempo, "match": match}
     shortened = length < asked
@@ -180,10 +199,13 @@ def _free(clip: Clip, plan: LoopPlan) -> LoopCut:
 
 def _after_intro(clip: Clip, plan: LoopPlan) -> LoopCut:
     """An intro that stays as it is, and a loop whose end is blended into what leads up to its start."""
-    start, rate = round(plan.intro_s * clip.rate), clip.rate
-    room = clip.length - start
-    lengths = _beat_lengths(plan.loop_s, plan.bpm, rate) if plan.bpm else [(0, round(plan.loop_s * rate))]
+    start, rate = plan.start(clip.rate), clip.rate
+    lengths = _lengths(plan, rate)
     asked = lengths[0][1]
+    if plan.exact and clip.length == start + asked - 1:
+        # Rate conversion may round a sample away; what leads up to the start takes its place in the crossfade.
+        clip = pad_end(clip, start + asked)
+    room = clip.length - start
     beats, length = next((pair for pair in lengths if pair[1] <= room), (0, room))
     before = min(start, round(_BEFORE_S * rate))
     match = None
@@ -215,21 +237,21 @@ def cut_loop(
     lasts whole bars of four beats, or whole beats where not one bar fits; where the rhythm clearly comes
     again up to 1 % sooner or later, the tempo really played counts. In free time it lasts ``duration_s``
     and starts where its seam is heard least; where a beat is clearly heard it keeps it, by up to 4 % of the
-    length. ``exact`` lets it follow no tempo. Where the clip is too short for that and a crossfade, the loop
-    is shorter, and ``how["shortened"]`` says so; with ``exact`` that is a `MasteringError`, as too little sound
-    to loop at all is.
+    length. ``exact`` lets it follow no tempo, and intro and loop together last what is asked to the sample. Where the
+    clip is too short for that and a crossfade, the loop is shorter, and ``how["shortened"]`` says so; with ``exact``
+    that is a `MasteringError`, as too little sound to loop at all is.
     """
     plan = LoopPlan(duration_s, bpm, intro_s, exact)
     if clip.length - round(intro_s * clip.rate) < 8:
         raise MasteringError("the take is too short to loop; generate a longer one (raise duration)")
-    grid = _grid_length(clip, duration_s, bpm) if bpm else None
+    grid = _grid_length(clip, plan) if bpm else None
     if intro_s:
         found = _after_intro(clip, plan)
-    elif bpm and grid:
-        found = _on_grid(clip, plan, bpm, *grid)
+    elif grid:
+        found = _on_grid(clip, plan, *grid)
     else:
         found = _free(clip, plan)
-    if exact and abs(found.loop[1] - found.loop[0] - round(duration_s * clip.rate)) > 1:
+    if exact and found.clip.length != plan.end(clip.rate):
         raise MasteringError(
             f"the take of {clip.seconds:.3f} s has no loop of exactly {duration_s:.3f} s with a crossfade in it; "
             "lower duration, or remove exact"

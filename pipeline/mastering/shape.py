@@ -27,7 +27,7 @@ QUIET = 0.01
 RAMP_IN_S = 0.001
 RAMP_OUT_S = 0.005
 EXACT_S = 0.0005
-"""Within which a loop of an engine's own lasts what is asked: it is of whole samples at its own rate."""
+"""Within which a loop of an engine's own lasts what is asked; it is stretched to the sample."""
 CUT_FADE_S = 0.05
 """Fade at an end that falls inside the sound."""
 
@@ -104,12 +104,13 @@ def _shape_declared_loop(take: TakeInput, loop: tuple[int, int], spec: Mastering
     step = {"step": "loop", "how": "declared by the engine", "start": start, "end": stop}
     clip, dc = _without_dc(_declared_part(take, loop).clip)
     clip, image = _imaged(clip, spec)
-    rated = resample_loop(clip, spec.sample_rate_hz)
-    if spec.exact and abs(rated.seconds - spec.duration_s) > EXACT_S:
+    if spec.exact and abs(clip.seconds - spec.duration_s) > EXACT_S:
         raise MasteringError(
-            f"the take's own loop lasts {rated.seconds:.3f} s, not exactly {spec.duration_s:.3f} s; "
-            f"write duration: {rated.seconds:.6g}s, or remove exact"
+            f"the take's own loop lasts {clip.seconds:.3f} s, not exactly {spec.duration_s:.3f} s; "
+            f"write duration: {clip.seconds:.6g}s, or remove exact"
         )
+    length = round(spec.duration_s * spec.sample_rate_hz) if spec.exact else None
+    rated = resample_loop(clip, spec.sample_rate_hz, length)
     return Shaped(rated, (0, rated.length), (step, *dc, *image, *_rate_step(clip, spec.sample_rate_hz)))
 
 

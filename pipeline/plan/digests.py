@@ -11,7 +11,7 @@ from pipeline.manifest.spec import AssetSpec, DeliverySpec, MasteringSpec, Quali
 from pipeline.provenance import MasterRow
 from pipeline.recipe import digest
 
-CHAIN_VERSION = "6"
+CHAIN_VERSION = "7"
 """Of the mastering chain and of delivery: rises when the same takes and specs would give other bytes."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
+from pipeline.catalog import name_of
 from pipeline.manifest.loosening import loosened
 from pipeline.provenance import MasterRecord, MasterRow
 from pipeline.report.history import History, changes, others
@@ -90,8 +91,8 @@ def sounds(rows: Sequence[MasterRow], history: History) -> list[Sound]:
         if "waiting" in row:
             compared.append(row["waiting"])
         whole = bool(row["loop"]) or bool(compared)
-        found.append(Sound(row["pcm_sha256"], rendition(row)[1], whole))
-        found += [Sound(other["pcm_sha256"], rendition(other)[1], True) for other in compared]
+        found.append(Sound(row["pcm_sha256"], rendition(row)[1], name_of(row), whole))
+        found += [Sound(other["pcm_sha256"], rendition(other)[1], name_of(other), True) for other in compared]
     return found
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import io
 import json
-import os
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,12 +20,14 @@ import soundfile
 
 from pipeline.audio import Clip, read
 from pipeline.audio.dither import pcm_bytes
+from pipeline.cpus import usable_cpus
 from pipeline.errors import CuesmithError
 from pipeline.provenance import MasterRow, ObjectJson
 from pipeline.report.pictures import picture, thumb
-from pipeline.store import ObjectRef, Store
+from pipeline.store import Backend, ObjectRef, Store, told
 
 CACHE = "reports/cache"
+_SCRIPT_END = b")\n"
 # In the order in which a browser plays them best; lossless first.
 _PREFERRED = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a")
 
@@ -38,6 +39,8 @@ class Sound:
     pcm: str
     """SHA-256 of its samples."""
     object: ObjectRef
+    name: str
+    """Of the master, for people."""
     whole: bool
     """Whether it must wrap or switch without a gap, so that it needs a sidecar of its own."""
 
@@ -48,17 +51,24 @@ def rendition(row: MasterRow) -> tuple[str, ObjectRef]:
     return path, ObjectRef(found["sha256"], found["suffix"], found["size"])
 
 
-def prepare_media(store: Store, sounds: Iterable[Sound]) -> dict[str, str]:
-    """Make the sidecars that are missing; returns each sound's small envelope by hash, empty where it is unreadable.
+def prepare_media(store: Store, sounds: Iterable[Sound]) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Make the sidecars that are missing.
 
-    Samples are read, drawn and packed beside each other on every core: numpy and libsndfile leave the interpreter.
+    Returns each sound's small envelope by hash, empty where the sound cannot be read, and the names of masters for
+    which a sidecar is missing for that reason. Samples are read, drawn and packed beside each other on every CPU that
+    this process may use: numpy and libsndfile leave the interpreter.
     """
     wanted: dict[str, Sound] = {}
+    names: dict[str, list[str]] = {}
     for sound in sounds:
         known = wanted.get(sound.pcm)
-        wanted[sound.pcm] = Sound(sound.pcm, sound.object, sound.whole or (known is not None and known.whole))
-    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-        return dict(pool.map(lambda sound: (sound.pcm, _sidecars(store, sound)), wanted.values()))
+        whole = sound.whole or (known is not None and known.whole)
+        wanted[sound.pcm] = Sound(sound.pcm, sound.object, sound.name, whole)
+        names.setdefault(sound.pcm, []).append(sound.name)
+    with ThreadPoolExecutor(max_workers=usable_cpus()) as pool:
+        made = dict(pool.map(lambda sound: (sound.pcm, _sidecars(store, sound)), wanted.values()))
+    lacking = dict.fromkeys(name for pcm, (_, whole) in made.items() if not whole for name in names[pcm])
+    return {pcm: thumb for pcm, (thumb, _) in made.items()}, tuple(lacking)
 
 
 def sidecar_key(pcm: str, what: str = "") -> str:
@@ -66,24 +76,24 @@ def sidecar_key(pcm: str, what: str = "") -> str:
     return f"{CACHE}/{pcm[:2]}/{pcm}{what}.js"
 
 
-def _sidecars(store: Store, sound: Sound) -> str:
-    """Make what is missing of one sound's sidecars; returns its small envelope."""
+def _sidecars(store: Store, sound: Sound) -> tuple[str, bool]:
+    """Make what is missing of one sound's sidecars; returns its small envelope, and whether all are there now."""
     pictures, whole = sidecar_key(sound.pcm), sidecar_key(sound.pcm, ".loop")
     backend = store.backend
     known = _known_thumb(backend.read(pictures)) if backend.exists(pictures) else None
-    if known is not None and (not sound.whole or backend.exists(whole)):
-        return known
+    if known is not None and (not sound.whole or _is_whole(backend, whole)):
+        return known, True
     try:
         data = backend.read(sound.object.key)
         clip = read(data)
     except CuesmithError:
-        return ""
+        return known or "", False
     if known is None:
         known = thumb(clip)
         _write(store, pictures, "picture", sound.pcm, {"thumb": known, **picture(clip).to_json()})
     if sound.whole:
         _write(store, whole, "sound", sound.pcm, _packed(data, clip, sound.object.suffix))
-    return known
+    return known, True
 
 
 def _packed(data: bytes, clip: Clip, suffix: str) -> Mapping[str, Any]:
@@ -108,11 +118,21 @@ def script(call: str, name: str, value: Any) -> bytes:
     return f"cuesmith.{call}({json.dumps(name)},{json.dumps(value, separators=(',', ':'))})\n".encode("ascii")
 
 
+def _is_whole(backend: Backend, key: str) -> bool:
+    """Whether a sidecar is there to its end. An object store takes a file whole or not at all."""
+    path = backend.local_path(key)
+    if path is None or not path.is_file():
+        return backend.exists(key)
+    with told("read", str(path)), path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - len(_SCRIPT_END)))
+        return file.read() == _SCRIPT_END
+
+
 def _known_thumb(data: bytes) -> str | None:
     """The small envelope in a picture's sidecar; None when the file is not one."""
     head, _, rest = data.partition(b'"thumb":"')
     found, quote, _ = rest.partition(b'"')
-    whole = head.startswith(b"cuesmith.picture(") and data.endswith(b")\n") and bool(quote)
+    whole = head.startswith(b"cuesmith.picture(") and data.endswith(_SCRIPT_END) and bool(quote)
     return found.decode("ascii", "replace") if whole else None
 
 

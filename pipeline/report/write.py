@@ -18,7 +18,7 @@ from pipeline.report.history import History, read_history, removed
 from pipeline.report.media import CACHE, prepare_media, script, sidecar_key
 from pipeline.report.page import render
 from pipeline.report.standing import standing_of
-from pipeline.store import Missing, ObjectRef, Store, told
+from pipeline.store import Missing, ObjectRef, Store, disk, told
 
 SCHEMA = "cuesmith.report/1"
 DETAILS_IN_A_FILE = 100
@@ -40,6 +40,8 @@ class Report:
     path: Path | None
     """The page's file where it lies on this machine."""
     html_bytes: int
+    without_pictures: tuple[str, ...]
+    """Names of masters whose sound cannot be read, so that the page lacks their pictures or their loops."""
     seconds: float
 
 
@@ -68,7 +70,7 @@ def write_report(
     wanted = {row["master"] for row in (*version.masters, *held)}
     records = dict(store.get_records("masters", wanted, MASTER_SCHEMA))
     played = sounds(version.masters, history) + sounds(held, beside)
-    thumbs = prepare_media(store, played)
+    thumbs, without_pictures = prepare_media(store, played)
     shipment = _Shipment(store, version, folder)
     for sound in played:
         shipment.copy(sound.object.key)
@@ -87,6 +89,7 @@ def write_report(
         key,
         shipment.path("index.html"),
         len(page),
+        without_pictures,
         round(time.monotonic() - began, 3),
     )
 
@@ -119,8 +122,8 @@ class _Shipment:
         return self.root + ref.key
 
     def copy(self, key: str) -> None:
-        """Put a file of the store beside the page, where it is not there yet."""
-        if self._folder is None or (self._folder / key).exists():
+        """Put a file of the store beside the page."""
+        if self._folder is None:
             return
         try:
             data = self._store.backend.read(key)
@@ -153,9 +156,12 @@ class _Shipment:
 
 
 def _write(path: Path, data: bytes) -> None:
+    """Write a file of a report that is sent away, unless it is there and whole."""
     with told("write", str(path)):
+        if path.is_file() and path.read_bytes() == data:
+            return
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
+        disk.write_over(path, data)
 
 
 def _page(

@@ -8,9 +8,12 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import secrets
+import shutil
 import stat
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 try:
@@ -104,6 +107,28 @@ def write_new(path: str, data: bytes, *, read_only: bool = False) -> None:
             os.chmod(path, stat.S_IREAD | stat.S_IRGRP | stat.S_IROTH)
     except BaseException:
         discard(path)
+        raise
+
+
+def write_over(path: Path, data: bytes) -> None:
+    """Write ``data`` to ``path``, in place of what is there, so that a kill leaves the old file or the new one.
+
+    For files outside the store that a person asked for. A link stays a link, and the file keeps its permissions.
+    What is no regular file (a pipe, ``/dev/stdout``) is written directly. Raises `OSError`.
+    """
+    target = os.path.realpath(path)
+    if os.path.exists(target) and not os.path.isfile(target):
+        path.write_bytes(data)
+        return
+    fresh = os.path.join(os.path.dirname(target), f".cuesmith-{secrets.token_hex(8)}")
+    try:
+        with open(fresh, "xb") as file:
+            file.write(data)
+        if os.path.exists(target):
+            shutil.copymode(target, fresh)
+        replace(fresh, target)
+    except BaseException:
+        discard(fresh)
         raise
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,22 @@ def test_all_formats_hold_the_same_rows(waits: QuickProject) -> None:
         assert list(found.columns) == list(COLUMNS)
         for column in ("asset", "variation", "seed", "loudness_lufs", "master", "tags"):
             assert list(found[column].fillna("")) == list(table[column].fillna(""))
+
+
+@pytest.mark.parametrize("format_", list(FORMATS))
+def test_tags_and_files_come_back_whatever_they_hold(waits: QuickProject, format_: str) -> None:
+    version = waits.latest
+    row = dict(version.masters[0])
+    names = ["a/two words_01.wav", 'a/"q", ;|_01.ogg', "a/x_01.wav"]
+    row |= {"tags": ["two words", "x", "two", "words"], "files": dict.fromkeys(names, None)}
+    data = FORMATS[format_](frame(replace(version, masters=(row,))))  # type: ignore[arg-type]
+    if format_ == "json":
+        found = json.loads(data)["rows"][0]
+    else:
+        read = {"csv": pd.read_csv, "parquet": pd.read_parquet}[format_]
+        found = read(io.BytesIO(data)).iloc[0]
+    assert json.loads(found["tags"]) == row["tags"]
+    assert json.loads(found["files"]) == sorted(names)
 
 
 def test_what_waits_has_its_column(waits: QuickProject) -> None:

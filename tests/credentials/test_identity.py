@@ -8,6 +8,7 @@ import pytest
 from signed_sounds import studio_identity
 
 from pipeline.credentials import CERTIFICATE_VARIABLE, KEY_VARIABLE, configured
+from pipeline.credentials.development import development_identity, root_path
 from pipeline.credentials.signing import Signer
 from pipeline.errors import MachineError
 
@@ -78,3 +79,14 @@ def test_a_key_under_a_passphrase_or_of_an_unknown_kind_is_refused(given) -> Non
 def test_an_identity_does_not_show_its_key() -> None:
     assert STUDIO.key not in repr(STUDIO)
     assert "PRIVATE KEY" not in repr(STUDIO)
+
+
+def test_a_development_root_that_was_cut_short_is_written_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUESMITH_CONFIG", str(tmp_path))
+    development_identity()
+    whole = root_path().read_bytes()
+    root_path().write_bytes(whole[:100])
+    development_identity()
+    assert root_path().read_bytes() == whole

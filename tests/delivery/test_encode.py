@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import mutagen
 import numpy as np
@@ -158,6 +159,69 @@ def test_opus_is_at_the_rate_at_which_players_decode_it_and_so_are_its_loop_poin
         tags = OggOpus(io.BytesIO(data)).tags
         assert (read(data).rate, read(data).length) == (48_000, 48_000)
         assert (tags["loopstart"], tags["looplength"]) == (["12000"], ["36000"])
+
+
+def opus_file(length: int, loop: tuple[int, int] | None, tmp_path: Path) -> tuple[Path, Clip]:
+    """An Opus file of a tone of ``length`` samples at 48 kHz, and what libsndfile decodes it to."""
+    wave = 0.1 * np.sin(2 * np.pi * 440 * np.arange(length) / 48_000)
+    path = tmp_path / "sound.opus"
+    path.write_bytes(encode(Clip(wave[None].astype(np.float32), 48_000), "opus", loop=loop))
+    return path, read(path)
+
+
+SHORT = [1, 100, 480, 648, 649, 960, 1608, 1609, 12_000, 20_000, 48_000]
+KINDS = ["once", "loop", "intro"]
+
+
+def points(kind: str, length: int) -> tuple[int, int] | None:
+    return {"once": None, "loop": (0, length), "intro": (length // 3, length)}[kind]
+
+
+@pytest.mark.skipif(not shutil.which("ffmpeg"), reason="needs ffmpeg")
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("length", SHORT)
+def test_ffmpeg_decodes_an_opus_file_to_the_same_samples_as_libsndfile(
+    length: int, kind: str, tmp_path: Path
+) -> None:
+    path, expected = opus_file(length, points(kind, length), tmp_path)
+    command = ["ffmpeg", "-v", "error", "-i", str(path), "-f", "f32le", "-"]
+    heard = np.frombuffer(subprocess.run(command, capture_output=True, check=True).stdout, "<f4")
+    assert (len(heard), expected.length) == (length, length)
+    assert np.abs(heard - expected.samples[0]).max() < 1e-3
+
+
+@pytest.mark.skipif(not shutil.which("ffmpeg"), reason="needs ffmpeg")
+@pytest.mark.parametrize("rate", [8_000, 11_025, 48_000])
+@pytest.mark.parametrize("length", [1, 331, 1_440, 4_212, 8_049, 60_000])
+def test_ffmpeg_decodes_an_ogg_file_to_the_same_samples_as_libsndfile(
+    length: int, rate: int, tmp_path: Path
+) -> None:
+    noise = 0.1 * np.random.default_rng(6).standard_normal((2, length))
+    path = tmp_path / "sound.ogg"
+    path.write_bytes(encode(Clip(noise.astype(np.float32), rate), "ogg", loop=(0, length)))
+    command = ["ffmpeg", "-v", "error", "-i", str(path), "-f", "f32le", "-"]
+    heard = np.frombuffer(subprocess.run(command, capture_output=True, check=True).stdout, "<f4")
+    expected = read(path).samples
+    assert (len(heard), expected.shape[1]) == (2 * length, length)
+    assert np.abs(heard.reshape(-1, 2).T - expected).max() < 1e-3
+
+
+@pytest.mark.skipif(not shutil.which("opusinfo"), reason="needs opusinfo (Debian package opus-tools)")
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("length", SHORT)
+def test_opusinfo_warns_of_nothing(length: int, kind: str, tmp_path: Path) -> None:
+    path, _ = opus_file(length, points(kind, length), tmp_path)
+    done = subprocess.run(["opusinfo", str(path)], capture_output=True, text=True, check=True)
+    assert "WARNING" not in (done.stdout + done.stderr).upper()
+
+
+@pytest.mark.parametrize("channels", [1, 2, 6, 8])
+def test_an_opus_page_holds_no_more_segments_than_it_can_list(channels: int) -> None:
+    noise = 0.3 * np.random.default_rng(4).standard_normal((channels, 60_000))
+    data = encode(Clip(noise.astype(np.float32), 48_000), "opus")
+    assert sum(page_sizes(data)) == len(data)
+    assert OggOpus(io.BytesIO(data)).info.length == pytest.approx(1.25)
+    assert (read(data).length, read(data).channels) == (60_000, channels)
 
 
 def test_opus_moves_loop_points_to_its_own_rate() -> None:

@@ -1,13 +1,19 @@
 """Godot 3 imports our loops and finds their points (Debian package ``godot3-server``)."""
 
+from __future__ import annotations
+
 import shutil
 import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
+from quick import QuickProject
+from riff_walkers import strict_chunks
+from toys import WITH_MUSIC
 
-from pipeline.audio import Clip
+from pipeline.audio import Clip, read
+from pipeline.credentials.checking import check
 from pipeline.delivery import encode
 from pipeline.delivery.godot import ogg_import
 
@@ -45,6 +51,58 @@ def test_godot_imports_a_wav_and_an_ogg_with_their_loop_points(tmp_path: Path) -
     oggs = [line.split()[1:] for line in told.splitlines() if line.startswith("OGG ")]
     assert [looped for looped, _ in oggs] == ["True", "False"]
     assert [round(float(offset) * 48_000) for _, offset in oggs] == [4_800, 0]
+
+
+LOOPED = """\
+  - {id: music/round, kind: music, prompt: round, duration: 1.5s, loop: true, tags: [calm]}
+  - {id: music/forest/theme, kind: music, prompt: an intro, duration: 3s, loop: {intro: 1s}, channels: 2}
+  - {id: music/short, kind: music, prompt: short, duration: 1.1s, loop: true, sample_rate: 22050, bit_depth: 16}
+  - {id: sfx/door, kind: sfx, prompt: a door, duration: 0.5s, variations: 3}
+"""
+BUILT_SCRIPT = """extends SceneTree
+func _init():
+    var folder = Directory.new()
+    folder.open("res://")
+    folder.list_dir_begin(true)
+    var name = folder.get_next()
+    while name != "":
+        if name.ends_with(".wav"):
+            var wav = load("res://" + name)
+            print("WAV ", name, " ", wav.data.size(), " ", wav.loop_mode, " ", wav.loop_begin, " ", wav.loop_end)
+        name = folder.get_next()
+    quit()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(GODOT is None, reason="needs godot3-server")
+def test_godot_imports_every_wav_of_a_signed_build_with_its_samples_and_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("c2pa")
+    monkeypatch.setenv("CUESMITH_CONFIG", str(tmp_path / "config"))
+    project = QuickProject(tmp_path / "toys")
+    project.write(LOOPED, WITH_MUSIC.replace("[wav]", "[wav], credentials: development"))
+    project.build()
+    game = tmp_path / "game"
+    game.mkdir()
+    (game / "project.godot").write_text(PROJECT)
+    (game / "probe.gd").write_text(BUILT_SCRIPT)
+    wanted = {}
+    for row in project.latest.masters:
+        [path] = row["files"]
+        built = project.outputs / "library" / "latest" / path
+        assert check(built).whole
+        assert {"bext", "iXML", "LIST", "C2PA"} <= {name for name, _ in strict_chunks(built.read_bytes())}
+        shutil.copy(built, game / built.name)
+        # Godot's own format of these: 16 bit for each sample of each channel.
+        size = read(built).length * row["channels"] * 2
+        start, end = row["loop"] or (0, 0)
+        wanted[built.name] = (size, 1 if row["loop"] else 0, start, max(0, end - 1))
+    assert sum(loop for _, loop, _, _ in wanted.values()) == 3
+    _godot(game, "--editor", "--quit")
+    lines = [line.split() for line in _godot(game, "-s", "probe.gd").splitlines() if line.startswith("WAV ")]
+    assert {name: tuple(map(int, facts)) for _, name, *facts in lines} == wanted
 
 
 def _godot(folder: Path, *words: str) -> str:

@@ -116,7 +116,7 @@ def test_tables_go_to_a_file(project: QuickProject, kind: str) -> None:
 
 def test_tables_go_to_standard_output_but_parquet_does_not(project: QuickProject) -> None:
     assert run(project, "catalog", "table").stdout.startswith("version,asset,variation")
-    assert answer(project, "catalog", "table")["schema"] == "cuesmith.catalog.table/1"
+    assert answer(project, "catalog", "table")["schema"] == "cuesmith.catalog.table/2"
     refused = run(project, "catalog", "table", "--format", "parquet")
     assert (refused.exit_code, "--output catalog.parquet" in refused.stderr) == (2, True)
 

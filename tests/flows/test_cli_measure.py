@@ -76,6 +76,30 @@ def test_silence_is_null_and_never_infinite(tmp_path: Path) -> None:
     assert "-" in run(tmp_path / "silence.wav").stdout.splitlines()[1].split()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="names of files cannot hold these on Windows")
+def test_a_file_has_one_row_whatever_its_name_holds(tmp_path: Path) -> None:
+    names = ["two\nlines.wav", "a\rb\x1b[2J.wav", "é ü.wav"]
+    for name in names:
+        tone(tmp_path, name)
+    result = run(*(tmp_path / name for name in names), tmp_path / "not\nthere.wav")
+    rows = result.stdout.splitlines()
+    assert len(rows) == 1 + len(names)
+    assert "two\\nlines.wav" in rows[1]
+    assert "a\\rb\\x1b[2J.wav" in rows[2]
+    assert "é ü.wav" in rows[3]
+    assert len({len(row) for row in rows}) == 1
+    assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="names of files cannot hold these on Windows")
+def test_credentials_tell_one_file_a_line_whatever_its_name_holds(tmp_path: Path) -> None:
+    pytest.importorskip("c2pa")
+    files = [tone(tmp_path, "two\nlines.wav"), tone(tmp_path, "plain.wav"), tmp_path / "not\nthere.wav"]
+    result = CliRunner().invoke(app, ["credentials", "verify", *map(str, files)])
+    assert [line.split()[0] for line in result.stdout.splitlines()] == ["Missing", "because:"] * 2
+    assert len(result.stderr.splitlines()) == 1
+
+
 def test_several_files_keep_their_order_and_bad_ones_stop_no_other(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("no sound")
     files = [tone(tmp_path, "b.wav"), tmp_path / "gone.wav", tone(tmp_path, "a.wav"), tmp_path / "notes.txt"]

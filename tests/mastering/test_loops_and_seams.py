@@ -11,6 +11,7 @@ from pipeline.errors import MasteringError
 from pipeline.manifest.spec import MasteringSpec
 from pipeline.mastering import TakeInput, master, measure_seam
 from pipeline.mastering.loop import cut_loop, wrapped
+from pipeline.mastering.shape import shape
 from pipeline.mastering.turning import endless_peaks, limit_endless
 from pipeline.quality import score
 
@@ -267,6 +268,34 @@ def test_exactly_means_to_the_sample_or_an_error_with_the_remedy() -> None:
     (short,) = master([TakeInput(Clip(take.samples[:, : 8 * RATE], RATE))], spec).results
     assert isinstance(short, MasteringError)
     assert "remove exact" in str(short)
+
+
+EXACT = [
+    # seconds, intro in seconds, beats a minute
+    (3.0, 0.5, None),
+    (2.5, 0.5, None),
+    (6.1, 0.3, None),
+    (1.234567, 0.1, None),
+    (10.4348, 0.0, 92.0),
+    (13.0435, 2.6087, 92.0),
+    (2.0003, 0.0, None),
+]
+
+
+@pytest.mark.parametrize("declared", [False, True])
+@pytest.mark.parametrize("rate", [8_000, 11_025, 22_050, 32_000, 44_100, 48_000, 96_000])
+@pytest.mark.parametrize(("seconds", "intro_s", "bpm"), EXACT)
+def test_an_exact_loop_lasts_as_long_as_asked_to_the_sample(
+    seconds: float, intro_s: float, bpm: float | None, rate: int, declared: bool
+) -> None:
+    length = round(seconds * RATE)
+    wave = 0.1 * np.random.default_rng(5).standard_normal((1, length if declared else length + 2 * RATE))
+    spec = MasteringSpec(
+        -14.0, -1.0, rate, 1, seconds, True, bpm, False, 0.0, 0.0, intro_s=intro_s, exact=True
+    )
+    made = shape(TakeInput(Clip(wave.astype(np.float32), RATE), (0, length) if declared else None), spec)
+    assert made.clip.length == round(seconds * rate)
+    assert made.loop == (round(intro_s * rate), made.clip.length)
 
 
 def test_a_loop_in_free_time_keeps_a_beat_that_is_clearly_heard() -> None:

@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,17 @@ import soundfile
 from hostile import PROMPTS
 from quick import QuickProject
 from toys import WITH_MUSIC
+from typer.testing import CliRunner
 
 from flows import reporting
+from flows.cli.app import app
 from flows.journal import Journal
 from pipeline.audio import Clip, read
 from pipeline.catalog import Reviews
 from pipeline.errors import MachineError, StoreError, UsageError
 from pipeline.report import Report, standing_of, write_report
 from pipeline.report.pictures import BANDS, envelope, png, spectrogram
+from pipeline.store import ObjectRef, disk
 
 
 def _data(report: Report) -> Any:
@@ -168,6 +172,67 @@ def test_a_picture_that_a_crash_cut_short_is_drawn_again(project: QuickProject, 
     path.write_bytes(whole[: len(whole) // 2])
     write_report(project.store)
     assert path.read_bytes() == whole
+
+
+def test_a_whole_sound_that_a_crash_cut_short_is_packed_again(project: QuickProject, report: Report) -> None:
+    path = next((project.outputs / "reports" / "cache").rglob("*.loop.js"))
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    write_report(project.store)
+    assert path.read_bytes() == whole
+
+
+def test_a_report_names_the_sounds_whose_pictures_it_lacks(project: QuickProject) -> None:
+    assert write_report(project.store).without_pictures == ()
+    shutil.rmtree(project.outputs / "reports" / "cache")
+    row = project.row("sfx/steps", 2)
+    (file,) = row["files"].values()
+    broken = project.store.path(ObjectRef(file["sha256"], file["suffix"], file["size"]))
+    assert broken is not None
+    broken.chmod(0o644)
+    broken.write_bytes(b"no sound")
+    command = ["report", "--outputs", str(project.outputs)]
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 0
+    assert "1 sound cannot be read, so the page lacks pictures of: sfx/steps_02" in done.stderr
+    answer = json.loads(CliRunner().invoke(app, [*command, "--json"]).stdout)
+    assert answer["without_pictures"] == ["sfx/steps_02"]
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_self_contained_report_makes_torn_files_whole_and_touches_no_other(
+    project: QuickProject, tmp_path: Path
+) -> None:
+    away = tmp_path / "away"
+    write_report(project.store, folder=away)
+    before = _files(away)
+    torn = {next(away.rglob(f"*{name}")) for name in (".wav", ".loop.js", "details-000.js", "index.html")}
+    for path in torn:
+        path.write_bytes(path.read_bytes()[:-20])
+    moments = {path: path.stat().st_mtime_ns for path in away.rglob("*") if path.is_file()}
+    write_report(project.store, folder=away)
+    assert _files(away) == before
+    assert {path for path, moment in moments.items() if path.stat().st_mtime_ns != moment} == torn
+
+
+def test_a_self_contained_report_that_is_stopped_leaves_every_file_as_it_was(
+    project: QuickProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = tmp_path / "away"
+    write_report(project.store, folder=away)
+    before = _files(away)
+    project.say("comment", project.row("sfx/door"), comment="the page changes")
+
+    def killed(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(disk, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        write_report(project.store, folder=away)
+    assert _files(away) == before
 
 
 def test_a_self_contained_report_holds_all_that_it_plays(project: QuickProject, tmp_path: Path) -> None:

@@ -7,11 +7,11 @@ docs/decoding.md has the arithmetic and where the rates come from. What a device
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
+from pipeline.cpus import usable_cpus
 from pipeline.generators.audiocraft import model_store
 from pipeline.generators.audiocraft.decoding.schedule import use
 from pipeline.generators.audiocraft.models import BY_ID, FRAMES_A_SECOND, LICENSE, Model
@@ -100,7 +100,7 @@ def busy_seconds(model: Model, recipes: Sequence[Recipe], kind: str, slots: int)
     sessions: dict[int, list[tuple[int, int]]] = {}
     for recipe in recipes:
         sessions.setdefault(branches_of(recipe), []).extend(passes_of(model, recipe))
-    groups = groups_of(kind, os.cpu_count() or 1)
+    groups = groups_of(kind, usable_cpus())
     seconds = codec
     for branches, passes in sorted(sessions.items()):
         steps = use([length - known for known, length in passes], slots * groups).steps

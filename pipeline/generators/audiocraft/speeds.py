@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import platform
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
+from pipeline.cpus import usable_cpus
 from pipeline.errors import MachineError
 from pipeline.generators.audiocraft import model_store
 
@@ -116,7 +116,7 @@ def processor() -> str:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
         named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
         name = next(named, name)
-    return f"{name}, {os.cpu_count() or 1} cores"
+    return f"{name}, {usable_cpus()} cores"
 
 
 def _place(model: str, revision: str, device: str) -> Path:

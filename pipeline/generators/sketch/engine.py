@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import importlib
-import os
 from collections.abc import Sequence
 from dataclasses import fields
 from typing import cast
 
+from pipeline.cpus import usable_cpus
 from pipeline.errors import MachineError
 from pipeline.generators.protocol import Ask, Generator, ModelInfo
 from pipeline.manifest.spec import AssetSpec
@@ -40,7 +40,7 @@ class SketchEngine:
 
     def devices(self) -> Sequence[str]:
         """One worker a core."""
-        return ("cpu",) * (os.cpu_count() or 1)
+        return ("cpu",) * usable_cpus()
 
     def cost(self, recipe: Recipe) -> float:
         """About the seconds that one core takes."""
