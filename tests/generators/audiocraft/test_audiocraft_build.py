@@ -290,7 +290,7 @@ def test_a_style_project_is_built_in_the_slots_and_replayed(
     for row in Catalog(store).read(1).masters:
         take: Any = store.get_record("takes", row["take"], "cuesmith.take/1")
         notes = take["notes"]
-        assert (notes["step"], notes["rows"], notes["dtype"]) == ("slabs", 8, "float32")
+        assert (notes["step"], notes["rows"], notes["dtype"]) == ("cpu", 8, "float32")
         text[row["asset"]] = notes["sampling"].get("cfg_text")
     assert text == {
         "music/twice": 5.0,
