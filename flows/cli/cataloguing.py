@@ -14,7 +14,7 @@ from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Outputs, version_or_lates
 from pipeline.catalog import LATEST, STATES, Catalog, Filter, Reviews, ReviewState, name_of, states_of
 from pipeline.catalog import history as history_of
 from pipeline.errors import UsageError
-from pipeline.provenance import MASTER_SCHEMA, MasterRow
+from pipeline.provenance import MASTER_SCHEMA, MasterRecord, MasterRow
 from pipeline.store import Store
 
 group = typer.Typer(help="Read the catalog: versions, masters, where each came from.", no_args_is_help=True)
@@ -136,7 +136,7 @@ def _told(rows: list[MasterRow], reviews: ReviewState) -> list[dict[str, Any]]:
 
 
 def _provenance(catalog: Catalog, row: MasterRow) -> dict[str, Any]:
-    record = catalog.store.get_record("masters", row["master"], MASTER_SCHEMA)
+    record = catalog.store.get_record("masters", row["master"], MASTER_SCHEMA, MasterRecord)
     return {"row": row, "provenance": record}
 
 

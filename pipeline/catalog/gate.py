@@ -64,7 +64,7 @@ def refusals(store: Store, version: Version, reviews: ReviewState) -> list[Refus
     """
     found: dict[Code, list[tuple[str, str]]] = {}
     digests = [row["master"] for row in version.masters]
-    records: Any = dict(store.get_records("masters", digests, MASTER_SCHEMA))
+    records: Any = dict(store.get_records("masters", digests, MASTER_SCHEMA, MasterRecord))
     for row in version.masters:
         for code, particular in _against(store, row, records.get(row["master"]), reviews):
             found.setdefault(code, []).append((name_of(row), particular))

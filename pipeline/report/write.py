@@ -66,7 +66,7 @@ def write_report(
     history = read_history(catalog, version, against)
     beside = history.with_current(version)
     wanted = {row["master"] for row in (*version.masters, *held)}
-    records = dict(store.get_records("masters", wanted, MASTER_SCHEMA))
+    records = dict(store.get_records("masters", wanted, MASTER_SCHEMA, MasterRecord))
     played = sounds(version.masters, history) + sounds(held, beside)
     thumbs = prepare_media(store, played)
     shipment = _Shipment(store, version, folder)
