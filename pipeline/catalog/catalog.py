@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any, cast
 
 from pipeline.catalog.channels import LATEST, Channel, ChannelMove, Channels
+from pipeline.catalog.matching import disagreements, say_difference
 from pipeline.catalog.version import Version
 from pipeline.errors import FormatError, StoreError, VerificationError
 from pipeline.provenance import MasterRow, ObjectJson
@@ -78,9 +79,9 @@ class Catalog:
             return str(error)
         return None
 
-    def readable(self) -> Iterator[Version]:
-        """Every version that can be read, oldest first; the others are left out."""
-        for number in self.numbers():
+    def readable(self, numbers: Iterable[int] | None = None) -> Iterator[Version]:
+        """Those of ``numbers`` (default: every version, oldest first) that can be read; the others are left out."""
+        for number in self.numbers() if numbers is None else numbers:
             try:
                 yield self.read(number)
             except (StoreError, VerificationError):
@@ -96,11 +97,30 @@ class Catalog:
     def recorded(self, number: int) -> VersionFiles:
         """The files of version ``number`` as channels record them; empty for versions of older releases."""
         if number not in self._recorded:
-            for channel in self.channels.readable():
-                for move in channel["history"]:
-                    if files := move.get("files"):
-                        self._recorded.setdefault(move["version"], files)
+            self._recorded = dict(self.all_recorded())
         return self._recorded.get(number, {})
+
+    def all_recorded(self) -> Mapping[int, VersionFiles]:
+        """By version: its files as the first channel that knows them records them. Damaged channels are left out."""
+        found: dict[int, VersionFiles] = {}
+        for channel in self.channels.readable():
+            for move in channel["history"]:
+                if files := move.get("files"):
+                    found.setdefault(move["version"], files)
+        return found
+
+    def check_rows(self, version: Version) -> None:
+        """Hold the rows of a version of which no hash is recorded against the records of their masters.
+
+        Raises `VerificationError` where they differ.
+        """
+        if self.recorded(version.number):
+            return
+        for row, found in disagreements(self.store, version.masters):
+            raise VerificationError(
+                f"{version_key(version.number)} was changed: {say_difference(row, found)}; "
+                "put it right: cuesmith verify --repair"
+            )
 
     def keep_copies(self, number: int) -> dict[str, ObjectJson]:
         """Copy the files of version ``number`` into the store; what a channel's move records as ``files``."""

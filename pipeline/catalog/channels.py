@@ -114,7 +114,7 @@ class Channels:
         for value in _objects_in(text):
             if _move_fault(value) is None and value not in moves:
                 moves.append(value)
-        return sorted(moves, key=lambda move: _moment(move["at"]))
+        return sorted(moves, key=lambda move: moment(move["at"]))
 
     def held(self) -> AbstractContextManager[None]:
         """The lock under which pointers are written and versions published."""
@@ -176,15 +176,16 @@ def _move_fault(move: Any) -> str | None:
     if move["version"] < 1:
         return f"there is no version {move['version']}"
     try:
-        _moment(move["at"])
+        moment(move["at"])
     except ValueError:
         return f"at: {move['at']!r} is not a moment (ISO 8601)"
     return None
 
 
-def _moment(at: str) -> datetime:
-    moment = datetime.fromisoformat(at)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+def moment(at: str) -> datetime:
+    """An ISO 8601 time as a moment, UTC where it names no zone. Raises `ValueError`."""
+    found = datetime.fromisoformat(at)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _objects_in(text: str) -> Iterator[Any]:

@@ -16,7 +16,16 @@ from pipeline.store.local import LocalBackend
 from pipeline.store.objects import ObjectRef, named_objects
 from pipeline.store.shapes import shape_fault
 from pipeline.store.store import Store
-from pipeline.store.verify import Finding, Progress, Repair, quarantine, repair, set_aside, verify
+from pipeline.store.verify import (
+    Finding,
+    Progress,
+    Repair,
+    quarantine,
+    quarantine_key,
+    repair,
+    set_aside,
+    verify,
+)
 
 __all__ = [
     "Backend",
@@ -39,6 +48,7 @@ __all__ = [
     "named_objects",
     "parse_object",
     "quarantine",
+    "quarantine_key",
     "read_record",
     "repair",
     "set_aside",

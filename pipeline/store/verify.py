@@ -160,9 +160,15 @@ def _repair(backend: Backend, finding: Finding, done: dict[str, str]) -> Repair:
 
 def quarantine(backend: Backend, key: str) -> str:
     """Move ``key`` below ``quarantine/``, beside what is there already; returns its new key."""
+    target = quarantine_key(backend, key)
+    backend.move(key, target)
+    return target
+
+
+def quarantine_key(backend: Backend, key: str) -> str:
+    """A key below ``quarantine/`` for ``key`` under which nothing is yet."""
     target, number = f"quarantine/{key}", 1
     while backend.exists(target):
         number += 1
         target = f"quarantine/{number}/{key}"
-    backend.move(key, target)
     return target
