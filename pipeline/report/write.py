@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.catalog import Catalog, Quarantine, Reviews, Version, fold, read_quarantine
+from pipeline.catalog import LATEST, Catalog, Quarantine, Reviews, Version, fold, read_quarantine
 from pipeline.errors import UsageError
 from pipeline.provenance import MASTER_SCHEMA, MasterRecord, MasterRow
 from pipeline.report import charts
@@ -93,15 +93,17 @@ def write_report(
 
 def _reported(catalog: Catalog, number: int | None) -> tuple[Version, tuple[MasterRow, ...]]:
     """The version to report and what is quarantined beside it: that is the present, so only the latest shows it."""
-    latest = catalog.latest()
-    version = latest if number is None else catalog.read(number)
+    version = catalog.latest() if number is None else catalog.read(number)
     found: Quarantine | None = read_quarantine(catalog.store)
     held = found.masters if found else ()
     if version is None and found is not None and held:
         return found.as_version(), held
     if version is None:
         raise UsageError(f"there is no catalog in {catalog.store.root}; make one: cuesmith build")
-    return version, held if latest is not None and version.number == latest.number else ()
+    is_latest = number is None or any(
+        channel["name"] == LATEST and channel["version"] == number for channel in catalog.channels.readable()
+    )
+    return version, held if is_latest else ()
 
 
 class _Shipment:

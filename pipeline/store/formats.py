@@ -133,6 +133,6 @@ def _split(schema: object, where: str) -> tuple[str, int]:
     if match is None:
         raise FormatError(
             f'{where} names no cuesmith format: "schema" is {schema!r}, not like "cuesmith.take/1"; '
-            "`cuesmith verify` finds what else is wrong"
+            "make it again: cuesmith verify --repair"
         )
     return match[1], int(match[2])

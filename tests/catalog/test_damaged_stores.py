@@ -109,7 +109,7 @@ def check_damage(whole: QuickProject, folder: Path, kind: str, how: damage.Damag
         assert path.relative_to(project.outputs).as_posix() in found.stdout
     for words in LOOKS:
         looked = run(project, *words)
-        assert looked.exit_code == 0 or "cuesmith" in looked.stderr, looked.output
+        assert looked.exit_code == 0 or any(advice in looked.stderr for advice in ADVICE), looked.output
     run(copy_of(project, folder / "rolled back"), "catalog", "rollback", "--to", "2")
     repaired = run(project, "verify", "--repair")
     if "update cuesmith" in repaired.stdout:
@@ -144,14 +144,15 @@ CASES = [
     for how in ((*damage.TO_ANY, damage.changed_byte) if kind.endswith("table") else damage.TO_JSON)
     if not (kind == "a journal" and how in (damage.wrong_type, damage.dropped_key, damage.newer_schema))
 ]
-QUICK = [Random("quick").sample([case for case in CASES if case[0] == kind], 2) for kind in KINDS]
+QUICK = [Random(kind).choice([case for case in CASES if case[0] == kind]) for kind in KINDS]
+ADVICE = ("cuesmith verify --repair", "update cuesmith")
 
 
 def names(case: tuple[str, damage.Damage]) -> str:
     return f"{case[0]}, {case[1].__name__}"
 
 
-@pytest.mark.parametrize("case", [case for pair in QUICK for case in pair], ids=names)
+@pytest.mark.parametrize("case", QUICK, ids=names)
 def test_damage_is_told_and_the_advice_helps(
     whole: QuickProject, tmp_path: Path, case: tuple[str, damage.Damage]
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,14 @@ class QuickProject(ToyProject):
         """The same about every master of the latest version."""
         for row in self.latest.masters:
             self.say(action, row)
+
+    def forget_hashes(self) -> None:
+        """Make the channels as older releases wrote them: without the hashes of versions."""
+        for path in (self.outputs / "channels").glob("*.json"):
+            channel = json.loads(path.read_text())
+            for move in channel["history"]:
+                move.pop("files", None)
+            path.write_text(json.dumps(channel))
 
     def harm(self) -> list[str]:
         return [str(finding) for finding in check_store(self.store) if finding.harmful]
