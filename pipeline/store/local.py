@@ -237,13 +237,21 @@ def _walk(folder: str, prefix: str) -> Iterator[Entry]:
     except (FileNotFoundError, NotADirectoryError):
         return
     for child in children:
-        if child.is_dir():
+        if _is_folder(child):
             yield from _walk(child.path, f"{prefix}{child.name}/")
             continue
         # Other processes come and go; what left meanwhile is not there.
         with suppress(FileNotFoundError):
             status = _status(child)
             yield Entry(prefix + child.name, status.st_size, status.st_mtime)
+
+
+def _is_folder(child: os.DirEntry[str]) -> bool:
+    """Whether it is a folder; a link that leads nowhere is none."""
+    try:
+        return child.is_dir()
+    except OSError:
+        return False
 
 
 def _status(child: os.DirEntry[str]) -> os.stat_result:
