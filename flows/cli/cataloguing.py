@@ -13,7 +13,8 @@ from flows.cli.answers import answer, answer_json, command, counted, remark
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Outputs, version_or_latest
 from pipeline.catalog import LATEST, STATES, Catalog, Filter, Reviews, ReviewState, name_of, states_of
 from pipeline.catalog import history as history_of
-from pipeline.errors import StoreError, UsageError, VerificationError
+from pipeline.catalog.catalog import UNREADABLE
+from pipeline.errors import UsageError
 from pipeline.provenance import MASTER_SCHEMA, MasterRecord, MasterRow
 from pipeline.store import Store
 
@@ -38,7 +39,7 @@ def versions(outputs: Outputs = DEFAULT_OUTPUTS, as_json: AsJson = False) -> Non
     for number in catalog.numbers():
         try:
             version = catalog.read(number)
-        except (StoreError, VerificationError) as error:
+        except UNREADABLE as error:
             broken.append({"version": number, "why": str(error)})
             continue
         listed.append(

@@ -15,19 +15,20 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any, cast
 
-from pipeline.catalog.channels import LATEST, Channel, ChannelMove, Channels
+from pipeline.catalog.channels import FILE_NAME, LATEST, Channel, ChannelMove, Channels
 from pipeline.catalog.matching import disagreements, say_difference
 from pipeline.catalog.version import Version
-from pipeline.errors import FormatError, StoreError, VerificationError
+from pipeline.errors import FormatError, MachineError, StoreError, VerificationError
 from pipeline.provenance import MasterRow, ObjectJson
 from pipeline.store import Missing, Store
 
 CATALOG_FILE = "catalog.json"
-_FILE_NAME = re.compile(r"[a-z]+\.[a-z]+")
 _VERSION_KEY = re.compile(r"catalog/(\d{6,})/catalog\.json")
 
 Companions = Callable[[Version], Mapping[str, bytes]]
 """Makes the files that stand beside ``catalog.json``, by name."""
+UNREADABLE = (StoreError, VerificationError, MachineError)
+"""What `Catalog.read` raises for a version that is gone, damaged, edited or kept from us by the system."""
 VersionFiles = Mapping[str, ObjectJson]
 """A version's files by name, each with its hash."""
 
@@ -75,7 +76,7 @@ class Catalog:
         """Why version ``number`` cannot be read; None for one that can."""
         try:
             self.read(number)
-        except (StoreError, VerificationError) as error:
+        except UNREADABLE as error:
             return str(error)
         return None
 
@@ -84,7 +85,7 @@ class Catalog:
         for number in self.numbers() if numbers is None else numbers:
             try:
                 yield self.read(number)
-            except (StoreError, VerificationError):
+            except UNREADABLE:
                 continue
 
     def lost(self) -> Iterator[tuple[str, str]]:
@@ -129,7 +130,7 @@ class Catalog:
             {
                 name: self._backend.read(f"{folder}/{name}")
                 for name in sorted(self._backend.names(folder))
-                if _FILE_NAME.fullmatch(name)
+                if FILE_NAME.fullmatch(name)
             }
         )
 

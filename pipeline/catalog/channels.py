@@ -13,13 +13,15 @@ from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime
 from typing import Any, Literal, NotRequired, TypedDict, cast
 
-from pipeline.errors import FormatError, UsageError
+from pipeline.errors import FormatError, MachineError, UsageError
 from pipeline.provenance import ObjectJson
-from pipeline.store import Missing, Store, bring_up, parse_object, shape_fault
+from pipeline.store import Missing, ObjectRef, Store, bring_up, parse_object, shape_fault
 
 CHANNEL_SCHEMA = "cuesmith.channel/1"
 LATEST = "latest"
 Move = Literal["publish", "promote", "rollback", "repair"]
+FILE_NAME = re.compile(r"[a-z]+\.[a-z]+")
+"""Names of the files of a version."""
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 _WAIT_SECONDS = 600.0
 
@@ -96,7 +98,7 @@ class Channels:
         for name in self.names():
             try:
                 channel = self.read(name)
-            except FormatError:
+            except (FormatError, MachineError):
                 continue
             if channel is not None:
                 yield channel
@@ -106,12 +108,19 @@ class Channels:
 
         Of a file in which git left a conflict these are the moves of both sides.
         """
+        key = channel_key(name)
         try:
-            text = self._backend.read(channel_key(name)).decode(errors="replace")
+            text = self._backend.read(key).decode(errors="replace")
         except Missing:
+            return []
+        except MachineError:
+            if self._backend.local_path(key) is None:
+                raise
             return []
         moves: list[ChannelMove] = []
         for value in _objects_in(text):
+            if isinstance(value, dict) and _files_fault(value.get("files", {})) is not None:
+                del value["files"]
             if _move_fault(value) is None and value not in moves:
                 moves.append(value)
         return sorted(moves, key=lambda move: moment(move["at"]))
@@ -179,6 +188,17 @@ def _move_fault(move: Any) -> str | None:
         moment(move["at"])
     except ValueError:
         return f"at: {move['at']!r} is not a moment (ISO 8601)"
+    return _files_fault(move.get("files", {}))
+
+
+def _files_fault(files: Any) -> str | None:
+    try:
+        for name, item in files.items():
+            if not FILE_NAME.fullmatch(name):
+                return f"{name!r} is no file of a version"
+            ObjectRef.from_json(item)
+    except (FormatError, AttributeError) as error:
+        return f"files: {error}"
     return None
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from pathlib import PurePosixPath
 from typing import Any, cast
 
 from pipeline.catalog.catalog import CATALOG_FILE, Catalog, version_key
@@ -19,11 +20,12 @@ from pipeline.catalog.reviews import KEY as REVIEWS
 from pipeline.catalog.reviews import read_event
 from pipeline.catalog.salvage import salvaged
 from pipeline.catalog.tables import csv_bytes, frame, parquet_bytes
-from pipeline.errors import CuesmithError, FormatError
+from pipeline.errors import CuesmithError, FormatError, MachineError
 from pipeline.provenance import MasterRow
 from pipeline.provenance.facts import now
 from pipeline.store import (
     Finding,
+    Missing,
     NewerFormatError,
     ObjectRef,
     Progress,
@@ -113,6 +115,9 @@ class _Repairs:
     def _version_file(self, finding: Finding) -> Repair:
         folder, _, name = finding.key.removeprefix("catalog/").partition("/")
         number = int(folder)
+        if self._was_published(finding.key):
+            self._record_again.add(number)
+            return Repair(finding, (), "it is as it was published; its hash is recorded again")
         data = self._copied(number, name)
         told = "put back from its copy"
         if data is None and name == CATALOG_FILE and finding.kind == "damaged":
@@ -128,6 +133,14 @@ class _Repairs:
         moved = self._moved(finding.key) if finding.kind != "missing" else ()
         advice = "build again to publish what is made" if name == CATALOG_FILE else "nothing to do"
         return Repair(finding, moved, f"it has no whole copy; {advice}")
+
+    def _was_published(self, key: str) -> bool:
+        """Whether the store has a copy of the very bytes that lie under ``key``, so that the recorded hash is wrong."""
+        try:
+            data = self._backend.read(key)
+        except (Missing, MachineError):
+            return False
+        return self._store.has(ObjectRef.of(data, PurePosixPath(key).suffix))
 
     def _copied(self, number: int, name: str) -> bytes | None:
         """The file of a version as a channel records it, from its copy; None where there is none."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from quick import QuickProject
@@ -13,9 +15,10 @@ from toys import ONE, THREE, TWO
 from typer.testing import CliRunner, Result
 
 from flows.cli.app import app
-from pipeline.catalog import Reviews, promote, refusals
+from pipeline.catalog import Catalog, ReviewEvent, Reviews, check_store, promote, refusals
 from pipeline.catalog.repair import repair_store
 from pipeline.errors import FormatError
+from pipeline.store import Store
 
 AT = "2026-02-01T00:00:00Z"
 USUAL = {"placeholder": "a demo", "credentials": "not shipped"}
@@ -154,6 +157,17 @@ def test_channels_that_record_different_hashes_are_told(built: QuickProject) -> 
     assert any("channels/release.json: damaged: it records another hash" in one for one in built.harm())
     assert run(built, "verify", "--repair").exit_code == 0
     assert built.harm() == []
+
+
+def test_a_hash_that_was_edited_does_not_cost_the_version(built: QuickProject) -> None:
+    def change(channel: Any) -> None:
+        channel["history"][1]["files"]["catalog.json"]["sha256"] = "ab" * 32
+
+    edit(channel_of(built), change)
+    assert any("catalog/000002/catalog.json: damaged" in one for one in built.harm())
+    assert run(built, "verify", "--repair").exit_code == 0
+    assert built.harm() == []
+    assert built.latest.number == 2
 
 
 @pytest.mark.parametrize("name", ["catalog.json", "catalog.parquet", "catalog.csv", "build.json"])
@@ -389,3 +403,39 @@ def test_a_review_of_the_wrong_types_is_told(built: QuickProject, event: dict[st
     with pytest.raises(FormatError, match=r"reviews.jsonl:5: not a review event"):
         Reviews(built.store).events()
     assert any("reviews.jsonl: unreadable" in one for one in built.harm())
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
+@pytest.mark.parametrize("name", ["catalog.json", "catalog.parquet"])
+def test_a_version_file_that_cannot_be_read_is_told_and_put_back(built: QuickProject, name: str) -> None:
+    path = file_of(built, 1, name)
+    before = path.read_bytes()
+    path.unlink()
+    path.symlink_to(path.name)
+    assert any(f"catalog/000001/{name}: unreadable" in one for one in built.harm())
+    assert run(built, "verify", "--repair").exit_code == 0
+    assert path.read_bytes() == before
+
+
+def test_an_object_store_is_checked_and_repaired_like_a_folder(project: QuickProject) -> None:
+    root = f"memory://{uuid4().hex}/outputs"
+    project.build()
+    store = Store.open(root)
+    for room in ("store", "takes", "masters", "catalog", "channels"):
+        for entry in project.store.backend.list(room):
+            store.backend.write(entry.key, project.store.backend.read(entry.key))
+    assert list(check_store(store)) == []
+    before = store.backend.read("catalog/000001/catalog.json")
+    version = Catalog(store).read(1)
+    row = version.masters[0]
+    event = ReviewEvent(AT, "Pat", "approve", row["asset"], 1, row["take"], row["master"])
+    Reviews(store).add(event)
+    store.backend.append("reviews.jsonl", b'{"at": 1}')
+    for keys in (("catalog/000001/catalog.json", "catalog/000001/catalog.csv"), ("channels/latest.json",)):
+        for key in keys:
+            store.backend.write(key, b"<<<<<<< HEAD\n")
+        assert {finding.key for finding in check_store(store)} >= set(keys)
+        assert all(repair.done for repair in repair_store(store))
+        assert list(check_store(store)) == []
+    assert store.backend.read("catalog/000001/catalog.json") == before
+    assert Reviews(store).events() == (event,)
