@@ -15,14 +15,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any, cast
 
-from pipeline.catalog.channels import FILE_NAME, LATEST, Channel, ChannelMove, Channels
+from pipeline.catalog.channels import CATALOG_FILE, FILE_NAME, LATEST, Channel, ChannelMove, Channels
 from pipeline.catalog.matching import disagreements, say_difference
 from pipeline.catalog.version import Version
 from pipeline.errors import FormatError, MachineError, StoreError, VerificationError
 from pipeline.provenance import MasterRow, ObjectJson
 from pipeline.store import Missing, Store
 
-CATALOG_FILE = "catalog.json"
 _VERSION_KEY = re.compile(r"catalog/(\d{6,})/catalog\.json")
 
 Companions = Callable[[Version], Mapping[str, bytes]]
@@ -98,8 +97,8 @@ class Catalog:
     def recorded(self, number: int) -> VersionFiles:
         """The files of version ``number`` as channels record them; empty for versions of older releases."""
         if number not in self._recorded:
-            self._recorded = dict(self.all_recorded())
-        return self._recorded.get(number, {})
+            self._recorded = {number: {}, **self.all_recorded()}
+        return self._recorded[number]
 
     def all_recorded(self) -> Mapping[int, VersionFiles]:
         """By version: its files as the first channel that knows them records them. Damaged channels are left out."""
@@ -123,8 +122,12 @@ class Catalog:
                 "put it right: cuesmith verify --repair"
             )
 
+    def files_of(self, number: int) -> dict[str, ObjectJson]:
+        """What a move to version ``number`` records as ``files``: what is recorded already, or copies made now."""
+        return dict(self.recorded(number)) or self.keep_copies(number)
+
     def keep_copies(self, number: int) -> dict[str, ObjectJson]:
-        """Copy the files of version ``number`` into the store; what a channel's move records as ``files``."""
+        """Copy the files of version ``number`` into the store as they are; returns them by name."""
         folder = f"catalog/{number:06d}"
         return self._copied(
             {

@@ -20,6 +20,7 @@ from pipeline.store import Missing, ObjectRef, Store, bring_up, parse_object, sh
 CHANNEL_SCHEMA = "cuesmith.channel/1"
 LATEST = "latest"
 Move = Literal["publish", "promote", "rollback", "repair"]
+CATALOG_FILE = "catalog.json"
 FILE_NAME = re.compile(r"[a-z]+\.[a-z]+")
 """Names of the files of a version."""
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
@@ -197,6 +198,8 @@ def _files_fault(files: Any) -> str | None:
             if not FILE_NAME.fullmatch(name):
                 return f"{name!r} is no file of a version"
             ObjectRef.from_json(item)
+        if files and CATALOG_FILE not in files:
+            return f"files: {CATALOG_FILE!r} is missing"
     except (FormatError, AttributeError) as error:
         return f"files: {error}"
     return None

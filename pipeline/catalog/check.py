@@ -11,7 +11,7 @@ from typing import Any
 
 from pipeline.catalog.catalog import Catalog, version_key
 from pipeline.catalog.channels import LATEST, channel_key
-from pipeline.catalog.matching import differing, say_difference
+from pipeline.catalog.matching import differing, facts_of, say_difference
 from pipeline.catalog.quarantine import QUARANTINE_KEY, read_quarantine
 from pipeline.catalog.reviews import KEY as REVIEWS
 from pipeline.catalog.reviews import read_event
@@ -92,12 +92,16 @@ class _Rows:
             return
         _check_record(key, record, *_RECORDS[room])
         found: Any = record
+        if room == "masters":
+            facts_of(found)
         for number, proven, row in self._rows.get(found["digest"], ()) if room == "masters" else ():
             if difference := differing(row, found):
-                what = f"{version_key(number)}: {say_difference(row, difference)}"
+                what = f"it was changed: {say_difference(row, difference)}"
                 if proven:
-                    raise VerificationError(f"{key} was changed: {what}")
-                self._changed.append(Finding("damaged", version_key(number), f"it was changed: {what}"))
+                    raise VerificationError(
+                        f"{key}: {version_key(number)} differs from it: {say_difference(row, difference)}"
+                    )
+                self._changed.append(Finding("damaged", version_key(number), what))
 
     def findings(self) -> list[Finding]:
         """Versions that differ from records; known once all records were checked."""

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pipeline.catalog.standing import name_of
+from pipeline.errors import VerificationError
 from pipeline.provenance import MASTER_SCHEMA, MasterRecord, MasterRow
-from pipeline.store import Store
+from pipeline.store import Store, fields_fault
 
 _OF_THE_RECIPE = frozenset({"kind", "prompt", "engine", "model", "revision", "seed", "take"})
 """What stays the same where a master was made again and sounds otherwise."""
@@ -17,7 +18,23 @@ _TOLERANCE = 1e-3
 
 
 def facts_of(record: MasterRecord) -> dict[str, Any]:
-    """The fields of a row that stand in its master's record, by name."""
+    """The fields of a row that stand in its master's record, by name.
+
+    Raises `VerificationError` where the record lacks one, or has another type there.
+    """
+    try:
+        facts = _facts(record)
+        fault = fields_fault(facts, MasterRow)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        fault = repr(error)
+    if fault is not None:
+        raise VerificationError(
+            f"masters/{record['digest']}.json is damaged: {fault}; run `cuesmith verify --repair`, then build again"
+        )
+    return facts
+
+
+def _facts(record: MasterRecord) -> dict[str, Any]:
     take, model, measured = record["take"], record["take"]["model"], record["measurements"]
     return {
         "variation": record["variation"],

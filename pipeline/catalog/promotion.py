@@ -63,7 +63,7 @@ def promote(
             for refusal in overridden
         ]
     with catalog.channels.held():
-        move["files"] = catalog.keep_copies(number)
+        move["files"] = catalog.files_of(number)
         return Verdict((), overridden, catalog.channels.point(name, move), True)
 
 
@@ -92,7 +92,7 @@ def rollback(
         move = ChannelMove(version=number, at=at, by=by, action="rollback")
         if because:
             move["because"] = because
-        move["files"] = catalog.keep_copies(number)
+        move["files"] = catalog.files_of(number)
         channel = catalog.channels.write(name, [*channel["history"], move])
     if name == LATEST:
         forget_library(catalog.store)

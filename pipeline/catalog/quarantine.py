@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
 from pipeline.catalog.channels import Channels
-from pipeline.catalog.version import Version, rows_fault
+from pipeline.catalog.version import ManifestJson, Version, rows_fault
 from pipeline.errors import VerificationError
 from pipeline.provenance import MasterRow
 from pipeline.store import Missing, Store, dump_record, read_record
@@ -42,7 +42,7 @@ class _QuarantineJson(TypedDict):
     project: str
     created: str
     run: str
-    manifest: dict[str, Any]
+    manifest: ManifestJson
     masters: list[MasterRow]
 
 

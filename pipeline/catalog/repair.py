@@ -11,8 +11,8 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any, cast
 
-from pipeline.catalog.catalog import CATALOG_FILE, Catalog, version_key
-from pipeline.catalog.channels import LATEST, ChannelMove, channel_key
+from pipeline.catalog.catalog import Catalog, version_key
+from pipeline.catalog.channels import CATALOG_FILE, LATEST, ChannelMove, channel_key
 from pipeline.catalog.check import JOURNALS, check_store, split_events
 from pipeline.catalog.matching import disagreements
 from pipeline.catalog.quarantine import QUARANTINE_KEY
@@ -217,7 +217,7 @@ class _Repairs:
                 )
                 continue
             move = ChannelMove(version=target, at=now(), by=_BY, action="repair", because=why)
-            move["files"] = self._catalog.keep_copies(target)
+            move["files"] = self._catalog.files_of(target)
             self._catalog.channels.write(name, [*channel["history"], move])
             yield Repair(finding, (), f"channel {name} points to version {target} now; {BUILD}")
 

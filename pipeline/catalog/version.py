@@ -86,7 +86,9 @@ class Version:
         )
 
 
-class _ManifestJson(TypedDict):
+class ManifestJson(TypedDict):
+    """The manifest of a build as a version names it."""
+
     file: str
     sha256: str
     profile: str | None
@@ -98,7 +100,7 @@ class _CatalogJson(TypedDict):
     project: str
     created: str
     run: str
-    manifest: _ManifestJson
+    manifest: ManifestJson
     masters: list[MasterRow]
 
 

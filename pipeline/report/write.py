@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from pipeline.catalog import LATEST, Catalog, Quarantine, Reviews, Version, fold, read_quarantine
 from pipeline.errors import UsageError
@@ -18,7 +17,7 @@ from pipeline.report.history import History, read_history, removed
 from pipeline.report.media import CACHE, prepare_media, script, sidecar_key
 from pipeline.report.page import render
 from pipeline.report.standing import standing_of
-from pipeline.store import Missing, ObjectRef, Store, told
+from pipeline.store import Missing, ObjectRef, Store, fields_fault, parse_object, told
 
 SCHEMA = "cuesmith.report/1"
 DETAILS_IN_A_FILE = 100
@@ -228,9 +227,22 @@ def _page(
 
 
 def _build(store: Store, version: Version) -> dict[str, Any]:
-    """What the build wrote of itself beside its version; empty where it wrote nothing."""
+    """What the build wrote of itself beside its version; empty where it wrote nothing that can be read."""
     try:
-        value = json.loads(store.backend.read(f"catalog/{version.number:06d}/build.json"))
+        value = parse_object(store.backend.read(f"catalog/{version.number:06d}/build.json"))
     except (Missing, ValueError):
         return {}
-    return value if isinstance(value, dict) else {}
+    return value if fields_fault(value, _BuildJson) is None else {}
+
+
+class _FailedJson(TypedDict):
+    asset: str
+    variation: int
+    stage: str
+    reason: str
+
+
+class _BuildJson(TypedDict):
+    failed: list[_FailedJson]
+    stages: dict[str, float]
+    seconds: float

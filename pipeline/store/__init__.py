@@ -14,7 +14,7 @@ from pipeline.store.formats import (
 )
 from pipeline.store.local import LocalBackend
 from pipeline.store.objects import ObjectRef, named_objects
-from pipeline.store.shapes import shape_fault
+from pipeline.store.shapes import fields_fault, shape_fault
 from pipeline.store.store import Store
 from pipeline.store.verify import (
     Finding,
@@ -42,6 +42,7 @@ __all__ = [
     "Store",
     "bring_up",
     "dump_record",
+    "fields_fault",
     "gc",
     "load_record",
     "migration",

@@ -27,6 +27,14 @@ def shape_fault(value: Any, shape: Any) -> str | None:
     return None if fault is None else _say(*fault)
 
 
+def fields_fault(value: dict[str, Any], shape: Any) -> str | None:
+    """As `shape_fault` for an object that has only some of the keys."""
+    for key, check, _ in _fields(shape):
+        if key in value and (fault := check(value[key])) is not None:
+            return _say(f".{key}{fault[0]}", fault[1])
+    return None
+
+
 def _say(path: str, what: str) -> str:
     return f"{path.removeprefix('.')}: {what}" if path else what
 

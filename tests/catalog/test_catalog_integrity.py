@@ -439,3 +439,40 @@ def test_an_object_store_is_checked_and_repaired_like_a_folder(project: QuickPro
         assert list(check_store(store)) == []
     assert store.backend.read("catalog/000001/catalog.json") == before
     assert Reviews(store).events() == (event,)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("measurements",), {}),
+        (("measurements", "duration_s"), "long"),
+        (("quality",), {}),
+        (("loudness",), {}),
+        (("candidates",), [{"take": "ab", "object": None}]),
+    ],
+)
+def test_a_record_that_lacks_what_rows_take_from_it_is_told_and_costs_no_version(
+    built: QuickProject, path: tuple[str, ...], value: Any
+) -> None:
+    built.forget_hashes()
+    version = built.catalog.read(2)
+
+    def change(record: Any) -> None:
+        for key in path[:-1]:
+            record = record[key]
+        record[path[-1]] = value
+
+    key = f"masters/{built.row('a/two')['master']}.json"
+    edit(built.outputs / key, change)
+    assert [one for one in built.harm() if not one.startswith(f"{key}: unreadable: {key} is damaged")] == []
+    assert run(built, "catalog", "table").exit_code in (0, 5)
+    assert run(built, "verify", "--repair").exit_code == 0
+    assert built.catalog.read(2) == version
+    built.build()
+    assert built.harm() == []
+
+
+def test_a_build_file_of_another_shape_leaves_its_figures_out_of_the_report(built: QuickProject) -> None:
+    built.forget_hashes()
+    edit(file_of(built, 2, "build.json"), lambda value: value.update(failed=[["a/one"]], stages="long"))
+    assert run(built, "report").exit_code == 0
