@@ -126,6 +126,10 @@ def gc_command(
     Strays are what killed builds left; unused are takes and masters that no catalog version names.
     """
     store = _open(outputs)
+    catalog = Catalog(store)
+    for number in catalog.numbers():
+        # An edited version may no longer name what the published one does.
+        catalog.read(number)
     keep = (lambda: _named_takes(store)) if unused_takes else None
     done = gc(store, keep, grace=grace_hours * 3600, dry_run=dry_run)
     if as_json:

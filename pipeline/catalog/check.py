@@ -149,12 +149,21 @@ def _recorded_files(catalog: Catalog, number: int, files: Any) -> Iterator[Findi
         try:
             data = catalog.store.backend.read(key)
         except Missing:
-            yield Finding("missing", key, "it is not in the catalog", (channel_key(LATEST),))
+            yield Finding("missing", key, "it is not in the catalog", _recording(catalog, number))
         except MachineError as error:
             yield _unreadable(key, error)
         else:
             if hashlib.sha256(data).hexdigest() != item["sha256"]:
                 yield Finding("damaged", key, _why_damaged(name, data))
+
+
+def _recording(catalog: Catalog, number: int) -> tuple[str, ...]:
+    """Keys of the channels that record the files of version ``number``."""
+    return tuple(
+        channel_key(channel["name"])
+        for channel in catalog.channels.readable()
+        if any(move["version"] == number and "files" in move for move in channel["history"])
+    )
 
 
 def _why_damaged(name: str, data: bytes) -> str:

@@ -79,6 +79,7 @@ def test_an_edited_version_is_refused_everywhere_and_put_back(built: QuickProjec
         ("catalog", "table", "--version", 1),
         ("catalog", "show", "--version", 1),
         ("catalog", "rollback", "--to", 1),
+        ("gc", "--dry-run"),
     ):
         said = run(built, *words)
         assert (said.exit_code, "cuesmith verify --repair" in said.stderr) == (5, True), said.output
