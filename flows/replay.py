@@ -32,7 +32,7 @@ def _replay(
 ) -> Iterator[dict[str, Any]]:
     opened: dict[tuple[str, str], Generator] = {}
     for number, row in enumerate(rows, 1):
-        record: Any = store.get_record("takes", row["take"], TAKE_SCHEMA)
+        record: Any = store.get_record("takes", row["take"], TAKE_SCHEMA, TakeRecord)
         result, why = (
             ("different", "its record is gone") if record is None else _compare(store, record, opened)
         )

@@ -13,8 +13,9 @@ from flows.cli.answers import answer, answer_json, command, counted, remark
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Outputs, version_or_latest
 from pipeline.catalog import LATEST, STATES, Catalog, Filter, Reviews, ReviewState, name_of, states_of
 from pipeline.catalog import history as history_of
+from pipeline.catalog.catalog import UNREADABLE
 from pipeline.errors import UsageError
-from pipeline.provenance import MASTER_SCHEMA, MasterRow
+from pipeline.provenance import MASTER_SCHEMA, MasterRecord, MasterRow
 from pipeline.store import Store
 
 group = typer.Typer(help="Read the catalog: versions, masters, where each came from.", no_args_is_help=True)
@@ -33,10 +34,14 @@ def register(app: typer.Typer) -> None:
 def versions(outputs: Outputs = DEFAULT_OUTPUTS, as_json: AsJson = False) -> None:
     """List every version with its date, run and number of masters."""
     catalog = Catalog(Store.open(outputs))
-    channels = [channel for name in catalog.channels.names() if (channel := catalog.channel(name))]
-    listed = []
+    channels = list(catalog.channels.readable())
+    listed, broken = [], []
     for number in catalog.numbers():
-        version = catalog.read(number)
+        try:
+            version = catalog.read(number)
+        except UNREADABLE as error:
+            broken.append({"version": number, "why": str(error)})
+            continue
         listed.append(
             {
                 "version": number,
@@ -50,13 +55,23 @@ def versions(outputs: Outputs = DEFAULT_OUTPUTS, as_json: AsJson = False) -> Non
             }
         )
     if as_json:
-        answer_json({"versions": listed})
+        answer_json({"versions": listed, "broken": broken})
         return
     for line in listed:
         mark = f"  <- {', '.join(line['channels'])}" if line["channels"] else ""
         answer(f"{line['version']:>6}  {line['created']}  {line['masters']:>6} masters  {line['run']}{mark}")
-    if not listed:
+    for one in broken:
+        remark(f"{one['version']:>6}  cannot be read: {one['why']}")
+    _tell_damaged_channels(catalog)
+    if not listed and not broken:
         remark(f"no versions in {outputs}; make the first one: cuesmith build")
+
+
+def _tell_damaged_channels(catalog: Catalog) -> None:
+    there = {channel["name"] for channel in catalog.channels.readable()}
+    for name in catalog.channels.names():
+        if name not in there:
+            remark(f"channel {name} cannot be read; make it again: cuesmith verify --repair")
 
 
 @group.command("show")
@@ -136,7 +151,7 @@ def _told(rows: list[MasterRow], reviews: ReviewState) -> list[dict[str, Any]]:
 
 
 def _provenance(catalog: Catalog, row: MasterRow) -> dict[str, Any]:
-    record = catalog.store.get_record("masters", row["master"], MASTER_SCHEMA)
+    record = catalog.store.get_record("masters", row["master"], MASTER_SCHEMA, MasterRecord)
     return {"row": row, "provenance": record}
 
 

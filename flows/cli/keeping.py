@@ -8,9 +8,9 @@ import typer
 
 from flows.cli.answers import answer, answer_json, command, counted, remark
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Outputs
-from pipeline.catalog import Catalog, forget_library
-from pipeline.errors import FormatError, UsageError, VerificationError
-from pipeline.store import Finding, Repair, Store, gc, repair, verify
+from pipeline.catalog import Catalog, check_store, forget_library
+from pipeline.errors import UsageError, VerificationError
+from pipeline.store import Finding, Repair, Store, gc
 
 
 def register(app: typer.Typer) -> None:
@@ -25,7 +25,9 @@ def verify_command(
     mend: Annotated[
         bool,
         typer.Option(
-            "--repair", help="Move what is wrong to quarantine/, so that the next build makes it anew."
+            "--repair",
+            help="Put back what has a copy; move the rest of what is wrong to quarantine/, so that the next build "
+            "makes it again.",
         ),
     ] = False,
     replay: Annotated[
@@ -36,10 +38,12 @@ def verify_command(
 ) -> None:
     """Hash everything again; name torn, changed and missing files."""
     store = _open(outputs)
-    findings = [finding for finding in verify(store) if finding.harmful]
-    repairs = repair(store) if mend and findings else []
-    findings += _lost_versions(store)
-    if repairs:
+    findings = [finding for finding in check_store(store) if finding.harmful]
+    repairs: list[Repair] = []
+    if mend and findings:
+        from pipeline.catalog.repair import repair_store
+
+        repairs = repair_store(store)
         forget_library(store)
     replayed = None
     if replay:
@@ -52,7 +56,8 @@ def verify_command(
             {
                 "findings": [str(finding) for finding in findings],
                 "repairs": [
-                    {"finding": str(one.finding), "moved": one.moved, "advice": one.advice} for one in repairs
+                    {"finding": str(one.finding), "moved": one.moved, "advice": one.advice, "done": one.done}
+                    for one in repairs
                 ],
                 "replayed": replayed,
             }
@@ -65,7 +70,8 @@ def verify_command(
         if replayed is not None:
             same = sum(line["result"] == "same" for line in replayed)
             answer(f"{same} of {len(replayed)} takes replayed to the same bytes")
-    if problems := _problems(findings, repairs, len(different), mend):
+    left = [one.finding for one in repairs if not one.done] if mend else findings
+    if problems := _problems(left, len(different), mend):
         raise VerificationError(f"{outputs}: {problems}")
     if not as_json:
         answer(
@@ -75,35 +81,21 @@ def verify_command(
         )
 
 
-def _problems(findings: list[Finding], repairs: list[Repair], different: int, mended: bool) -> str:
+def _problems(left: list[Finding], different: int, repaired: bool) -> str:
     """What is still wrong after `verify`, with the remedies; empty where nothing is."""
-    done = {one.finding for one in repairs if one.done}
-    left = sum(finding not in done for finding in findings)
     problems = []
-    if left and mended:
+    if left and repaired:
         problems.append(
-            f"what was found in {counted(left, 'file')} cannot be made anew; restore from a backup"
+            f"{counted(len(left), 'problem')} could not be repaired; the lines above say what to do"
         )
     elif left:
         problems.append(
-            f"something is wrong in {counted(left, 'file')}; "
-            "cuesmith verify --repair sets aside what a build can make anew"
+            f"something is wrong in {counted(len(left), 'file')}; put right what can be: cuesmith verify --repair"
         )
     if different:
         takes = "1 take replays" if different == 1 else f"{different} takes replay"
         problems.append(f"{takes} to other bytes; what is stored stays")
     return "; ".join(problems)
-
-
-def _lost_versions(store: Store) -> list[Finding]:
-    try:
-        return [
-            Finding("missing", key, "it is not in the catalog", (f"channels/{name}.json",))
-            for name, key in Catalog(store).lost()
-        ]
-    except FormatError:
-        # `verify` has told of the channel that cannot be read.
-        return []
 
 
 def _open(outputs: str) -> Store:
@@ -134,6 +126,10 @@ def gc_command(
     Strays are what killed builds left; unused are takes and masters that no catalog version names.
     """
     store = _open(outputs)
+    catalog = Catalog(store)
+    for number in catalog.numbers():
+        # An edited version may no longer name what the published one does.
+        catalog.read(number)
     keep = (lambda: _named_takes(store)) if unused_takes else None
     done = gc(store, keep, grace=grace_hours * 3600, dry_run=dry_run)
     if as_json:

@@ -40,6 +40,7 @@ def table(
         format_ = "json"
     catalog = Catalog(Store.open(outputs))
     shown = version_or_latest(catalog, version, outputs)
+    catalog.check_rows(shown)
     from pipeline.catalog.tables import FORMATS, TABLE_SCHEMA, frame
 
     data = FORMATS[format_](frame(shown))

@@ -1,10 +1,12 @@
 """Versions, channels and reviews: the record of every master after each build.
 
-`tables` makes the Parquet and CSV beside a version; it is apart because it needs pandas.
+`tables` makes the Parquet and CSV beside a version, `repair` puts a damaged store right; they are apart because they
+need pandas.
 """
 
 from pipeline.catalog.catalog import Catalog
 from pipeline.catalog.channels import LATEST, Channel, ChannelMove, Channels, Override
+from pipeline.catalog.check import check_store
 from pipeline.catalog.diff import Change, diff
 from pipeline.catalog.gate import CODES, Refusal, refusals
 from pipeline.catalog.history import Step, history
@@ -46,6 +48,7 @@ __all__ = [
     "Version",
     "assemble",
     "bare",
+    "check_store",
     "diff",
     "file_name",
     "fold",

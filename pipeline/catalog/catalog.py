@@ -2,24 +2,34 @@
 
 The order of writing is the promise: objects and records exist before a version names them, ``catalog.json`` is
 the last file of a version's folder, and a pointer moves only to a version that is whole.
+
+The move that points a channel to a version records the hash of each of the version's files, and the store keeps a
+copy of each under that hash. So an edited file is found, and a damaged one is put back.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import PurePosixPath
+from typing import Any, cast
 
-from pipeline.catalog.channels import LATEST, Channel, ChannelMove, Channels
+from pipeline.catalog.channels import CATALOG_FILE, FILE_NAME, LATEST, Channel, ChannelMove, Channels
+from pipeline.catalog.matching import disagreements, say_difference
 from pipeline.catalog.version import Version
-from pipeline.errors import StoreError
-from pipeline.provenance import MasterRow
+from pipeline.errors import FormatError, MachineError, StoreError, VerificationError
+from pipeline.provenance import MasterRow, ObjectJson
 from pipeline.store import Missing, Store
 
 _VERSION_KEY = re.compile(r"catalog/(\d{6,})/catalog\.json")
 
 Companions = Callable[[Version], Mapping[str, bytes]]
 """Makes the files that stand beside ``catalog.json``, by name."""
+UNREADABLE = (StoreError, VerificationError, MachineError)
+"""What `Catalog.read` raises for a version that is gone, damaged, edited or kept from us by the system."""
+VersionFiles = Mapping[str, ObjectJson]
+"""A version's files by name, each with its hash."""
 
 
 class Catalog:
@@ -29,6 +39,7 @@ class Catalog:
         self.store = store
         self.channels = Channels(store)
         self._backend = store.backend
+        self._recorded: dict[int, VersionFiles] = {}
 
     def numbers(self) -> list[int]:
         """Numbers of all versions, oldest first."""
@@ -36,7 +47,10 @@ class Catalog:
         return sorted(int(match[1]) for match in found if match)
 
     def read(self, number: int) -> Version:
-        """Version ``number``; `StoreError` when there is none."""
+        """Version ``number``; `StoreError` when there is none.
+
+        Raises `FormatError` for what is no version, and `VerificationError` for one that was changed.
+        """
         try:
             return self._read(number)
         except Missing:
@@ -53,17 +67,75 @@ class Catalog:
             return self._read(channel["version"])
         except Missing:
             raise StoreError(
-                f"{_key(channel['version'])}, to which channel latest points, is gone; restore it from a backup, "
-                "or go back to a version that is there: cuesmith catalog rollback --to NUMBER"
+                f"{version_key(channel['version'])}, to which channel latest points, is gone; make it again: cuesmith "
+                "verify --repair, or go back to a version that is there: cuesmith catalog rollback --to NUMBER"
             ) from None
 
+    def broken(self, number: int) -> str | None:
+        """Why version ``number`` cannot be read; None for one that can."""
+        try:
+            self.read(number)
+        except UNREADABLE as error:
+            return str(error)
+        return None
+
+    def readable(self, numbers: Iterable[int] | None = None) -> Iterator[Version]:
+        """Those of ``numbers`` (default: every version, oldest first) that can be read; the others are left out."""
+        for number in self.numbers() if numbers is None else numbers:
+            try:
+                yield self.read(number)
+            except UNREADABLE:
+                continue
+
     def lost(self) -> Iterator[tuple[str, str]]:
-        """Each channel that points to a version that is not there, and the key of that version."""
+        """Each readable channel that points to a version that is not there, and the key of that version."""
         there = set(self.numbers())
-        for name in self.channels.names():
-            channel = self.channel(name)
-            if channel is not None and channel["version"] not in there:
-                yield name, _key(channel["version"])
+        for channel in self.channels.readable():
+            if channel["version"] not in there:
+                yield channel["name"], version_key(channel["version"])
+
+    def recorded(self, number: int) -> VersionFiles:
+        """The files of version ``number`` as channels record them; empty for versions of older releases."""
+        if number not in self._recorded:
+            self._recorded = {number: {}, **self.all_recorded()}
+        return self._recorded[number]
+
+    def all_recorded(self) -> Mapping[int, VersionFiles]:
+        """By version: its files as the first channel that knows them records them. Damaged channels are left out."""
+        found: dict[int, VersionFiles] = {}
+        for channel in self.channels.readable():
+            for move in channel["history"]:
+                if files := move.get("files"):
+                    found.setdefault(move["version"], files)
+        return found
+
+    def check_rows(self, version: Version) -> None:
+        """Hold the rows of a version of which no hash is recorded against the records of their masters.
+
+        Raises `VerificationError` where they differ.
+        """
+        if self.recorded(version.number):
+            return
+        for row, found in disagreements(self.store, version.masters):
+            raise VerificationError(
+                f"{version_key(version.number)} was changed: {say_difference(row, found)}; "
+                "put it right: cuesmith verify --repair"
+            )
+
+    def files_of(self, number: int) -> dict[str, ObjectJson]:
+        """What a move to version ``number`` records as ``files``: what is recorded already, or copies made now."""
+        return dict(self.recorded(number)) or self.keep_copies(number)
+
+    def keep_copies(self, number: int) -> dict[str, ObjectJson]:
+        """Copy the files of version ``number`` into the store as they are; returns them by name."""
+        folder = f"catalog/{number:06d}"
+        return self._copied(
+            {
+                name: self._backend.read(f"{folder}/{name}")
+                for name in sorted(self._backend.names(folder))
+                if FILE_NAME.fullmatch(name)
+            }
+        )
 
     def channel(self, name: str) -> Channel | None:
         """The pointer called ``name`` with its ``version`` and ``history``; None when there is none."""
@@ -89,26 +161,54 @@ class Catalog:
             rows = masters(before)
             if before is not None and before.project == project and before.same_masters(rows):
                 return before, False
-            number = max([*self.numbers(), 0]) + 1
+            number = max([*self.numbers(), *self._past()], default=0) + 1
             version = Version(
                 number, before.number if before else None, project, created, run, manifest, rows
             )
-            self._write(version, companions(version))
-            move = ChannelMove(version=number, at=created, by=run, action="publish")
+            beside = companions(version)
+            files = self._copied({**beside, CATALOG_FILE: version.to_bytes()})
+            self._write(version, beside)
+            move = ChannelMove(version=number, at=created, by=run, action="publish", files=files)
             self.channels.point(LATEST, move)
             return version, True
 
     def _read(self, number: int) -> Version:
-        key = _key(number)
-        return Version.from_bytes(self._backend.read(key), key)
+        key = version_key(number)
+        data = self._backend.read(key)
+        recorded = self.recorded(number).get(CATALOG_FILE)
+        proven = recorded is not None and recorded["sha256"] == hashlib.sha256(data).hexdigest()
+        version = Version.from_bytes(data, key, proven=proven)
+        if version.number != number:
+            raise FormatError(
+                f"{key}: not a catalog: it holds version {version.number}; make it again: cuesmith verify --repair"
+            )
+        if recorded is not None and not proven:
+            raise VerificationError(
+                f"{key} was changed after it was published; put it back: cuesmith verify --repair"
+            )
+        return version
+
+    def _past(self) -> set[int]:
+        """Every version where channel ``latest`` ever was; one that is gone does not give its number away."""
+        channel = self.channel(LATEST)
+        return {move["version"] for move in channel["history"]} if channel else set()
+
+    def _copied(self, files: Mapping[str, bytes]) -> dict[str, ObjectJson]:
+        return {
+            name: cast("ObjectJson", self.store.put(data, PurePosixPath(name).suffix).to_json())
+            for name, data in files.items()
+        }
 
     def _write(self, version: Version, companions: Mapping[str, bytes]) -> None:
         folder = f"catalog/{version.number:06d}"
         for name, data in companions.items():
             self._backend.write(f"{folder}/{name}", data)
-        if not self._backend.create(_key(version.number), version.to_bytes()):
-            raise StoreError(f"{_key(version.number)} was written by another build; run this build again")
+        if not self._backend.create(version_key(version.number), version.to_bytes()):
+            raise StoreError(
+                f"{version_key(version.number)} was written by another build; run this build again"
+            )
 
 
-def _key(number: int) -> str:
-    return f"catalog/{number:06d}/catalog.json"
+def version_key(number: int, name: str = CATALOG_FILE) -> str:
+    """Where a file of version ``number`` lies."""
+    return f"catalog/{number:06d}/{name}"

@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
-from typing import Literal, NotRequired, TypedDict
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, suppress
+from datetime import UTC, datetime
+from typing import Any, Literal, NotRequired, TypedDict, cast
 
-from pipeline.errors import FormatError, UsageError
-from pipeline.store import Missing, Store, bring_up
+from pipeline.errors import FormatError, MachineError, UsageError
+from pipeline.provenance import ObjectJson
+from pipeline.store import Missing, ObjectRef, Store, bring_up, parse_object, shape_fault
 
 CHANNEL_SCHEMA = "cuesmith.channel/1"
 LATEST = "latest"
-Move = Literal["publish", "promote", "rollback"]
+Move = Literal["publish", "promote", "rollback", "repair"]
+CATALOG_FILE = "catalog.json"
+FILE_NAME = re.compile(r"[a-z]+\.[a-z]+")
+"""Names of the files of a version."""
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 _WAIT_SECONDS = 600.0
 
@@ -44,14 +49,17 @@ class ChannelMove(TypedDict):
     """Missing in entries of the first release: ``publish``."""
     because: NotRequired[str]
     overrides: NotRequired[list[Override]]
+    files: NotRequired[dict[str, ObjectJson]]
+    """Each file of the version by name: its hash, and so the object that is its copy in the store. Missing in entries
+    of older releases."""
 
 
 class Channel(TypedDict):
     """A pointer with its history, oldest first."""
 
     schema: str
-    name: str
     version: int
+    name: str
     history: list[ChannelMove]
 
 
@@ -69,21 +77,54 @@ class Channels:
         return sorted(name for name in found if _NAME.fullmatch(name))
 
     def read(self, name: str) -> Channel | None:
-        """The channel called ``name``; None when it was never pointed anywhere. Raises `FormatError`."""
-        key = _key(name)
+        """The channel called ``name``; None when it was never pointed anywhere.
+
+        Raises `FormatError` for what is no channel, or does not agree with its own history.
+        """
+        key = channel_key(name)
         try:
-            value = json.loads(self._backend.read(key))
+            value = bring_up(parse_object(self._backend.read(key)), CHANNEL_SCHEMA, key)
+            if (fault := _fault(value, name)) is not None:
+                raise ValueError(fault)
         except Missing:
             return None
         except ValueError as error:
-            raise FormatError(f"{key}: not a channel: {error}; restore it from a backup") from error
-        if not isinstance(value, dict):
-            raise FormatError(f"{key}: not a channel: it holds no JSON object; restore it from a backup")
-        channel = bring_up(value, CHANNEL_SCHEMA, key)
-        for field in ("version", "history"):
-            if field not in channel:
-                raise FormatError(f"{key}: not a channel: {field!r} is missing; restore it from a backup")
-        return channel  # type: ignore[return-value]
+            raise FormatError(
+                f"{key}: not a channel: {error}; make it again: cuesmith verify --repair"
+            ) from error
+        return cast("Channel", value)
+
+    def readable(self) -> Iterator[Channel]:
+        """Every channel that can be read; the others are left out."""
+        for name in self.names():
+            try:
+                channel = self.read(name)
+            except (FormatError, MachineError):
+                continue
+            if channel is not None:
+                yield channel
+
+    def salvage(self, name: str) -> list[ChannelMove]:
+        """Every whole move that can be found in the file of a damaged channel, each once, ordered by time.
+
+        Of a file in which git left a conflict these are the moves of both sides.
+        """
+        key = channel_key(name)
+        try:
+            text = self._backend.read(key).decode(errors="replace")
+        except Missing:
+            return []
+        except MachineError:
+            if self._backend.local_path(key) is None:
+                raise
+            return []
+        moves: list[ChannelMove] = []
+        for value in _objects_in(text):
+            if isinstance(value, dict) and _files_fault(value.get("files", {})) is not None:
+                del value["files"]
+            if _move_fault(value) is None and value not in moves:
+                moves.append(value)
+        return sorted(moves, key=lambda move: moment(move["at"]))
 
     def held(self) -> AbstractContextManager[None]:
         """The lock under which pointers are written and versions published."""
@@ -92,9 +133,14 @@ class Channels:
     def point(self, name: str, move: ChannelMove) -> Channel:
         """Point ``name`` to ``move``'s version and add the move to its history. The caller holds `held`."""
         before = self.read(name)
-        history = [*(before["history"] if before else []), move]
-        channel = Channel(schema=CHANNEL_SCHEMA, name=name, version=move["version"], history=history)
-        self._backend.write(_key(name), json.dumps(channel, indent=1, ensure_ascii=False).encode())
+        return self.write(name, [*(before["history"] if before else []), move])
+
+    def write(self, name: str, history: Sequence[ChannelMove]) -> Channel:
+        """Replace the whole channel: it points where the last of ``history`` went. The caller holds `held`."""
+        channel = Channel(
+            schema=CHANNEL_SCHEMA, name=name, version=history[-1]["version"], history=[*history]
+        )
+        self._backend.write(channel_key(name), json.dumps(channel, indent=1, ensure_ascii=False).encode())
         return channel
 
 
@@ -117,7 +163,65 @@ def earlier(history: Sequence[ChannelMove]) -> list[int]:
     return path[:-1]
 
 
-def _key(name: str) -> str:
+def _fault(channel: dict[str, Any], name: str) -> str | None:
+    """What is wrong with a channel's values; None when nothing is."""
+    if (fault := shape_fault(channel, Channel)) is not None:
+        return fault
+    if channel["name"] != name:
+        return f"it is named {channel['name']!r} inside"
+    if not channel["history"]:
+        return "its history is empty"
+    for move in channel["history"]:
+        if (fault := _move_fault(move)) is not None:
+            return f"history: {fault}"
+    last = channel["history"][-1]["version"]
+    if channel["version"] != last:
+        return f"it points to version {channel['version']}, and its last move went to version {last}"
+    return None
+
+
+def _move_fault(move: Any) -> str | None:
+    if (fault := shape_fault(move, ChannelMove)) is not None:
+        return fault
+    if move["version"] < 1:
+        return f"there is no version {move['version']}"
+    try:
+        moment(move["at"])
+    except ValueError:
+        return f"at: {move['at']!r} is not a moment (ISO 8601)"
+    return _files_fault(move.get("files", {}))
+
+
+def _files_fault(files: Any) -> str | None:
+    try:
+        for name, item in files.items():
+            if not FILE_NAME.fullmatch(name):
+                return f"{name!r} is no file of a version"
+            ObjectRef.from_json(item)
+        if files and CATALOG_FILE not in files:
+            return f"files: {CATALOG_FILE!r} is missing"
+    except (FormatError, AttributeError) as error:
+        return f"files: {error}"
+    return None
+
+
+def moment(at: str) -> datetime:
+    """An ISO 8601 time as a moment, UTC where it names no zone. Raises `ValueError`."""
+    found = datetime.fromisoformat(at)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _objects_in(text: str) -> Iterator[Any]:
+    """Every JSON object that begins anywhere in ``text`` and is whole."""
+    decoder, start = json.JSONDecoder(), text.find("{")
+    while start >= 0:
+        with suppress(ValueError, RecursionError):
+            yield decoder.raw_decode(text, start)[0]
+        start = text.find("{", start + 1)
+
+
+def channel_key(name: str) -> str:
+    """Where the channel called ``name`` lies. Raises `UsageError` for what cannot name a channel."""
     if not _NAME.fullmatch(name):
         raise UsageError(
             f"{name!r} cannot name a channel; use lower-case letters, digits and '-', such as release"

@@ -93,7 +93,7 @@ def _changes(
 
 def _records(store: Store, pairs: Iterator[tuple[MasterRow, MasterRow]]) -> Records:
     digests = {row["master"] for pair in pairs for row in pair if pair[0]["master"] != pair[1]["master"]}
-    return dict(store.get_records("masters", sorted(digests), MASTER_SCHEMA))  # type: ignore[arg-type]
+    return dict(store.get_records("masters", sorted(digests), MASTER_SCHEMA, MasterRecord))  # type: ignore[arg-type]
 
 
 def compare(

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+from pipeline.catalog.matching import differing, say_difference
 from pipeline.catalog.reviews import ReviewState
 from pipeline.catalog.standing import name_of, states_of
 from pipeline.catalog.version import Version
@@ -36,7 +37,7 @@ _WORDS: Mapping[Code, str] = {
     "rejected": "rejected in review; build again, then review the new takes",
     "quality-gate": "a quality gate closed; reject them, or change the recipe, and build again",
     "credentials": "without Content Credentials of your own; write credentials: required in the manifest",
-    "verification": "a file or its record is missing or damaged; cuesmith verify --repair, then build again",
+    "verification": "a file or its record is missing, damaged or edited; cuesmith verify --repair, then build again",
     "stale": "kept from an earlier version because making the new one failed; build again",
 }
 
@@ -64,7 +65,7 @@ def refusals(store: Store, version: Version, reviews: ReviewState) -> list[Refus
     """
     found: dict[Code, list[tuple[str, str]]] = {}
     digests = [row["master"] for row in version.masters]
-    records: Any = dict(store.get_records("masters", digests, MASTER_SCHEMA))
+    records: Any = dict(store.get_records("masters", digests, MASTER_SCHEMA, MasterRecord))
     for row in version.masters:
         for code, particular in _against(store, row, records.get(row["master"]), reviews):
             found.setdefault(code, []).append((name_of(row), particular))
@@ -96,6 +97,8 @@ def _against(
     if record is None:
         yield "verification", f"masters/{row['master']}.json is missing"
     else:
+        if found := differing(row, record):
+            yield "verification", say_difference(row, found)
         for failure in record["quality"]["failures"]:
             yield "quality-gate", f"{failure['name']}: {failure['what']}"
     told = row.get("credentials")

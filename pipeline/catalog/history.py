@@ -35,13 +35,13 @@ def history(catalog: Catalog, asset: str, events: tuple[ReviewEvent, ...] = ()) 
     """Every change of the assets that ``asset`` (an id or a glob) matches, oldest first.
 
     Each version is compared with the one that was the latest when it was published; ``events`` say what was
-    rejected.
+    rejected. A version that cannot be read is left out.
     """
     rejected = fold(events).rejected
     versions: dict[int, Version] = {}
     steps: list[Step] = []
-    for number in catalog.numbers():
-        version = _only(catalog.read(number), asset)
+    for whole in catalog.readable():
+        version, number = _only(whole, asset), whole.number
         before = versions.get(version.parent or 0, replace(version, masters=()))
         steps.extend(
             Step(number, version.created, version.run, change)

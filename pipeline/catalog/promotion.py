@@ -10,6 +10,7 @@ from pipeline.catalog.channels import LATEST, Channel, ChannelMove, Override, ea
 from pipeline.catalog.gate import CODES, Refusal, damage, refusals
 from pipeline.catalog.library import forget_library, sync_latest
 from pipeline.catalog.reviews import Reviews
+from pipeline.catalog.salvage import channel_or_salvaged
 from pipeline.errors import UsageError, VerificationError
 
 
@@ -62,6 +63,7 @@ def promote(
             for refusal in overridden
         ]
     with catalog.channels.held():
+        move["files"] = catalog.files_of(number)
         return Verdict((), overridden, catalog.channels.point(name, move), True)
 
 
@@ -70,16 +72,17 @@ def rollback(
 ) -> Channel:
     """Point channel ``name`` back to ``to``, or to where it was before; ``latest`` takes the library with it.
 
-    Raises `UsageError` where the channel was never there, and `VerificationError` where a file of that version
-    is missing or damaged.
+    A damaged channel is made again on the way from what can be read of it. Raises `UsageError` where the channel was
+    never there, and `VerificationError` where a file of that version is missing or damaged.
     """
     with catalog.channels.held():
-        channel = catalog.channels.read(name)
+        channel = channel_or_salvaged(catalog, name)
         if channel is None:
             known = ", ".join(catalog.channels.names()) or "none"
             raise UsageError(f"there is no channel {name!r}; there are: {known}")
         number = _target(channel, to)
         version = catalog.read(number)
+        catalog.check_rows(version)
         broken = [what for _, what in damage(catalog.store, version.masters)]
         if broken:
             raise VerificationError(
@@ -89,7 +92,8 @@ def rollback(
         move = ChannelMove(version=number, at=at, by=by, action="rollback")
         if because:
             move["because"] = because
-        channel = catalog.channels.point(name, move)
+        move["files"] = catalog.files_of(number)
+        channel = catalog.channels.write(name, [*channel["history"], move])
     if name == LATEST:
         forget_library(catalog.store)
         sync_latest(catalog)

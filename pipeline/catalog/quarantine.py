@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypedDict
 
 from pipeline.catalog.channels import Channels
-from pipeline.catalog.version import Version
+from pipeline.catalog.version import ManifestJson, Version, rows_fault
+from pipeline.errors import VerificationError
 from pipeline.provenance import MasterRow
 from pipeline.store import Missing, Store, dump_record, read_record
 
 QUARANTINE_SCHEMA = "cuesmith.quarantine/1"
-_KEY = "catalog/quarantine.json"
+QUARANTINE_KEY = "catalog/quarantine.json"
 
 
 @dataclass(frozen=True)
@@ -37,12 +38,29 @@ class Quarantine:
         return Version(0, None, self.project, self.created, self.run, self.manifest, ())
 
 
+class _QuarantineJson(TypedDict):
+    project: str
+    created: str
+    run: str
+    manifest: ManifestJson
+    masters: list[MasterRow]
+
+
 def read_quarantine(store: Store) -> Quarantine | None:
-    """What is quarantined; None before the first build in which something failed its gates."""
+    """What is quarantined; None before the first build in which something failed its gates.
+
+    Raises `FormatError` and `VerificationError` for what is no quarantine.
+    """
     try:
-        value = read_record(store.backend.read(_KEY), QUARANTINE_SCHEMA, _KEY)
+        value = read_record(
+            store.backend.read(QUARANTINE_KEY), QUARANTINE_SCHEMA, QUARANTINE_KEY, _QuarantineJson
+        )
     except Missing:
         return None
+    if (fault := rows_fault(value["masters"])) is not None:
+        raise VerificationError(
+            f"{QUARANTINE_KEY} is damaged: {fault}; run `cuesmith verify --repair`, then build again"
+        )
     return Quarantine(
         value["project"], value["created"], value["run"], value["manifest"], tuple(value["masters"])
     )
@@ -80,5 +98,5 @@ def keep_quarantine(
         masters = beside(_masters(store))
         facts = {"project": project, "created": created, "run": run, "manifest": dict(manifest)}
         record = {"schema": QUARANTINE_SCHEMA, **facts, "masters": list(masters)}
-        store.backend.write(_KEY, dump_record(record))
+        store.backend.write(QUARANTINE_KEY, dump_record(record))
         return True

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Literal, get_args
+from typing import Literal, NotRequired, TypedDict, get_args
 
 from pipeline.errors import FormatError
 from pipeline.recipe import digest
-from pipeline.store import Store, bring_up
+from pipeline.store import Store, bring_up, parse_object, shape_fault
 
 KEY = "reviews.jsonl"
 SCHEMA = "cuesmith.review/1"
@@ -89,7 +89,10 @@ class Reviews:
 
     def events(self) -> tuple[ReviewEvent, ...]:
         """Every event in the order of the file."""
-        return tuple(_event(line, number) for number, line in enumerate(self._backend.read_lines(KEY), 1))
+        return tuple(
+            read_event(line, f"{KEY}:{number}")
+            for number, line in enumerate(self._backend.read_lines(KEY), 1)
+        )
 
     def state(self) -> ReviewState:
         """What the events add up to: the last word on each take, master and variation counts."""
@@ -126,12 +129,27 @@ def fold(events: Iterable[ReviewEvent]) -> ReviewState:
     return ReviewState(frozenset(approved), frozenset(rejected), frozenset(locked), standing)
 
 
-def _event(line: bytes, number: int) -> ReviewEvent:
+class _EventJson(TypedDict):
+    at: str
+    by: str
+    action: ReviewAction
+    asset: str
+    variation: int
+    take: str
+    master: str
+    comment: NotRequired[str]
+
+
+def read_event(line: bytes, place: str) -> ReviewEvent:
+    """The event in a line; ``place`` names the line in the `FormatError` that anything else raises."""
     try:
-        value = bring_up(json.loads(line), SCHEMA, f"{KEY}:{number}")
-        value.pop("schema")
-        event = ReviewEvent(**value)
+        value = bring_up(parse_object(line), SCHEMA, place)
+        if (fault := shape_fault(value, _EventJson)) is not None:
+            raise ValueError(fault)
+        event = ReviewEvent(**{key: value[key] for key in _EventJson.__annotations__ if key in value})
         datetime.fromisoformat(event.at)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise FormatError(f"{KEY}:{number}: not a review event: {error}; mend or remove the line") from error
+    except ValueError as error:
+        raise FormatError(
+            f"{place}: not a review event: {error}; set the line aside: cuesmith verify --repair"
+        ) from error
     return event

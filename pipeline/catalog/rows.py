@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
+from typing import Any, cast
 
+from pipeline.catalog.matching import facts_of
 from pipeline.catalog.naming import file_name, renamed
 from pipeline.catalog.reviews import ReviewState
 from pipeline.catalog.version import Version
@@ -103,55 +105,24 @@ def _decided(
 
 def row_of(record: MasterRecord, asset: AssetSpec, mastering: str) -> MasterRow:
     """The row that a catalog keeps of a master; ``mastering`` is the digest of its specs."""
-    take, model, measured = record["take"], record["take"]["model"], record["measurements"]
-    return MasterRow(
-        asset=asset.id,
-        variation=record["variation"],
-        kind=asset.kind,
-        tags=sorted(asset.tags),
-        prompt=take["recipe"]["prompt"],
-        engine=model["engine"],
-        model=model["id"],
-        revision=model["revision"],
-        license=model["license"],
-        commercial=model["commercial"],
-        neural=model["neural"],
-        placeholder=model["placeholder"],
-        seed=take["recipe"]["seed"],
-        seconds=measured["duration_s"],
-        sample_rate_hz=measured["sample_rate_hz"],
-        channels=measured["channels"],
-        loop=record["loop"],
-        bpm=asset.bpm,
-        loudness_method=record["loudness"]["method"],
-        loudness_lufs=_reached(record),
-        target_lufs=asset.mastering.loudness_lufs,
-        true_peak_dbtp=measured["true_peak_dbtp"],
-        quality=record["quality"]["score"],
-        take=take["digest"],
-        takes={candidate["take"]: candidate["object"] for candidate in record["candidates"]},
-        master=record["digest"],
-        mastering=mastering,
-        gain_group=record.get("gain_group", ""),
-        pcm_sha256=record["pcm_sha256"],
-        files={
+    row: Any = {
+        **facts_of(record),
+        "asset": asset.id,
+        "tags": sorted(asset.tags),
+        "bpm": asset.bpm,
+        "target_lufs": asset.mastering.loudness_lufs,
+        "mastering": mastering,
+        "files": {
             file_name(asset.id, record["variation"], rendition["object"]["suffix"], asset.naming): rendition[
                 "object"
             ]
             for rendition in record["renditions"]
         },
-        status="current",
-        ucs=_ucs(asset),
-        source=_source(asset),
-    )
-
-
-def _reached(record: MasterRecord) -> float | None:
-    loudness = record["loudness"]
-    reached = (
-        record["measurements"]["integrated_lufs"] if loudness["method"] == "peak" else loudness["reached"]
-    )
-    return None if reached is None else round(float(reached), 3)
+        "status": "current",
+        "ucs": _ucs(asset),
+        "source": _source(asset),
+    }
+    return cast("MasterRow", {key: row[key] for key in MasterRow.__annotations__ if key in row})
 
 
 def _labelled(row: MasterRow, asset: AssetSpec) -> MasterRow:

@@ -7,16 +7,19 @@ then one master a line. Its ``schema`` is ``cuesmith.catalog/2``; ``cuesmith.cat
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, TypedDict
 
 from pipeline.errors import FormatError
 from pipeline.provenance import MasterRow
-from pipeline.store import bring_up, migration
+from pipeline.store import ObjectRef, bring_up, migration, parse_object, shape_fault
 
 CATALOG_SCHEMA = "cuesmith.catalog/2"
+_FORBIDDEN = re.compile(r"[\\:\x00-\x1f]")
 _NOT_COMPARED = ("source",)
 
 
@@ -59,29 +62,93 @@ class Version:
         return (json.dumps(header, ensure_ascii=False)[:-1] + ', "masters": [\n' + rows + "\n]}\n").encode()
 
     @classmethod
-    def from_bytes(cls, data: bytes, place: str) -> Version:
-        """Read `to_bytes`'s form; ``place`` names the file in the `FormatError` that anything else raises."""
+    def from_bytes(cls, data: bytes, place: str, *, proven: bool = False) -> Version:
+        """Read `to_bytes`'s form; ``place`` names the file in the `FormatError` that anything else raises.
+
+        ``proven``: the hash of ``data`` is known, so its values need no second look.
+        """
         try:
-            value = json.loads(data)
+            value = _brought_up(parse_object(data), place)
+            if not proven and (fault := _fault(value)) is not None:
+                raise ValueError(fault)
         except ValueError as error:
-            raise FormatError(f"{place}: not a catalog: {error}; restore it from a backup") from error
-        if not isinstance(value, dict):
-            raise FormatError(f"{place}: not a catalog: it holds no JSON object; restore it from a backup")
-        try:
-            value = bring_up(value, CATALOG_SCHEMA, place)
-            return cls(
-                number=value["version"],
-                parent=value["parent"],
-                project=value["project"],
-                created=value["created"],
-                run=value["run"],
-                manifest=value["manifest"],
-                masters=tuple(value["masters"]),
-            )
-        except KeyError as error:
             raise FormatError(
-                f"{place}: not a catalog: {error} is missing; restore it from a backup"
+                f"{place}: not a catalog: {error}; make it again: cuesmith verify --repair"
             ) from error
+        return cls(
+            number=value["version"],
+            parent=value["parent"],
+            project=value["project"],
+            created=value["created"],
+            run=value["run"],
+            manifest=value["manifest"],
+            masters=tuple(value["masters"]),
+        )
+
+
+class ManifestJson(TypedDict):
+    """The manifest of a build as a version names it."""
+
+    file: str
+    sha256: str
+    profile: str | None
+
+
+class _CatalogJson(TypedDict):
+    version: int
+    parent: int | None
+    project: str
+    created: str
+    run: str
+    manifest: ManifestJson
+    masters: list[MasterRow]
+
+
+def _brought_up(value: dict[str, Any], place: str) -> dict[str, Any]:
+    try:
+        return bring_up(value, CATALOG_SCHEMA, place)
+    except KeyError as error:
+        raise ValueError(f"{error} is missing") from error
+    except (TypeError, AttributeError) as error:
+        raise ValueError(str(error)) from error
+
+
+def _fault(value: dict[str, Any]) -> str | None:
+    """What is wrong with a catalog's values; None when nothing is."""
+    if (fault := shape_fault(value, _CatalogJson)) is not None:
+        return fault
+    try:
+        datetime.fromisoformat(value["created"])
+    except ValueError:
+        return f"created: {value['created']!r} is not a moment (ISO 8601)"
+    return rows_fault(value["masters"])
+
+
+def rows_fault(rows: list[MasterRow]) -> str | None:
+    """What is wrong with rows of the right shape: a place that two have, or files that lie outside the library."""
+    places: set[tuple[str, int]] = set()
+    for row in rows:
+        place = (row["asset"], row["variation"])
+        if place in places:
+            return f"{row['asset']!r} variation {row['variation']} stands there twice"
+        places.add(place)
+        fault = _files_fault(row) or ("waiting" in row and _files_fault(row["waiting"]))
+        if fault:
+            return fault
+    return None
+
+
+def _files_fault(row: MasterRow) -> str | None:
+    unsigned = row["credentials"]["unsigned"] if "credentials" in row else {}
+    for path, item in (*row["files"].items(), *unsigned.items(), (row["asset"], None)):
+        if _FORBIDDEN.search(path) or {"", ".", ".."} & set(path.split("/")):
+            return f"{path!r} does not lie in the library: it must be a relative path without '..'"
+        if item is not None:
+            try:
+                ObjectRef.from_json(item)
+            except FormatError as error:
+                return f"{path}: {error}"
+    return None
 
 
 def _same(one: MasterRow, other: MasterRow) -> bool:

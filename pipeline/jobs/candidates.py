@@ -9,7 +9,7 @@ from pipeline.audio import Clip, read_take
 from pipeline.errors import StoreError
 from pipeline.jobs.orders import AssetOrder, VariationOrder
 from pipeline.manifest.spec import AssetSpec
-from pipeline.provenance import MASTER_SCHEMA, TAKE_SCHEMA, TakeRecord
+from pipeline.provenance import MASTER_SCHEMA, TAKE_SCHEMA, MasterRecord, TakeRecord
 from pipeline.quality import Failure, Fingerprint, fingerprint, likeness, limits_of, score
 from pipeline.store import ObjectRef, Store
 
@@ -46,7 +46,7 @@ def choose_all(order: AssetOrder, store: Store) -> list[Chosen]:
 
 
 def _fingerprint_of(master: str, store: Store) -> Fingerprint:
-    record = store.get_record("masters", master, MASTER_SCHEMA)
+    record = store.get_record("masters", master, MASTER_SCHEMA, MasterRecord)
     if record is None:
         raise StoreError(f"masters/{master}.json is gone; run `cuesmith verify`")
     return fingerprint(_take(record["take"]["digest"], store)[1])
@@ -85,7 +85,7 @@ def _repeats(one: Fingerprint, heard: list[tuple[str, Fingerprint]], limit: floa
 
 
 def _take(digest: str, store: Store) -> tuple[TakeRecord, Clip]:
-    record = store.get_record("takes", digest, TAKE_SCHEMA)
+    record = store.get_record("takes", digest, TAKE_SCHEMA, TakeRecord)
     if record is None:
         raise StoreError(f"takes/{digest}.json is gone; run the build again to make it anew")
     return record, read_take(store.get(ObjectRef.from_json(record["object"])))  # type: ignore[return-value]

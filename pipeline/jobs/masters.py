@@ -12,7 +12,7 @@ from pipeline.jobs.orders import AssetOrder, MasterJob
 from pipeline.jobs.recording import Made, record_of
 from pipeline.manifest.spec import AssetSpec
 from pipeline.mastering import Master, TakeInput, master
-from pipeline.provenance import MASTER_SCHEMA
+from pipeline.provenance import MASTER_SCHEMA, MasterRecord
 from pipeline.quality import Found, QualityReport, limits_of, score
 from pipeline.store import Store
 
@@ -63,7 +63,7 @@ def _master_asset(job: MasterJob, order: AssetOrder, store: Store) -> Iterator[E
 
 def _anchor_gain(anchors: tuple[str, ...], store: Store) -> float | None:
     for digest in anchors:
-        record = store.get_record("masters", digest, MASTER_SCHEMA)
+        record = store.get_record("masters", digest, MASTER_SCHEMA, MasterRecord)
         if record is not None:
             return float(record["loudness"]["gain_db"])
     return None

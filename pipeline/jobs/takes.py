@@ -111,7 +111,7 @@ def _kept(store: Store, order: TakeOrder) -> Kept | None:
     if order.kept is None:
         return None
     try:
-        record: Any = store.get_record("takes", order.kept, TAKE_SCHEMA)
+        record: Any = store.get_record("takes", order.kept, TAKE_SCHEMA, TakeRecord)
         if record is None:
             return None
         attachments = {

@@ -55,13 +55,13 @@ class Known:
         """The record of one take."""
         if digest not in self.takes:
             return None
-        return self.store.get_record("takes", digest, TAKE_SCHEMA)  # type: ignore[return-value]
+        return self.store.get_record("takes", digest, TAKE_SCHEMA, TakeRecord)  # type: ignore[return-value]
 
     def master(self, digest: str) -> MasterRecord | None:
         """The record of one master."""
         if digest not in self.masters:
             return None
-        return self.store.get_record("masters", digest, MASTER_SCHEMA)  # type: ignore[return-value]
+        return self.store.get_record("masters", digest, MASTER_SCHEMA, MasterRecord)  # type: ignore[return-value]
 
     def master_is_whole(self, digest: str) -> bool:
         """Whether a master's record and all its files are in the store."""

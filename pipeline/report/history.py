@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from pipeline.catalog import Catalog, Version
 from pipeline.provenance import MasterRow
@@ -44,12 +45,16 @@ class History:
 
 
 def read_history(catalog: Catalog, version: Version, against: int | None) -> History:
-    """Read the last versions before ``version``; compare with ``against``, or else with its parent."""
+    """Read the last versions before ``version``; compare with ``against``, or else with its parent.
+
+    Versions that cannot be read are left out; `StoreError` or `VerificationError` where ``against`` is one.
+    """
     numbers = [number for number in catalog.numbers() if number < version.number]
-    earlier = [catalog.read(number) for number in reversed(numbers[-LOOK_BACK:])]
+    earlier = list(islice(catalog.readable(reversed(numbers)), LOOK_BACK))
     wanted = version.parent if against is None else against
     compared = next((found for found in earlier if found.number == wanted), None)
-    if compared is None and wanted is not None and (against is not None or wanted in numbers):
+    there = wanted in numbers and catalog.broken(wanted) is None
+    if compared is None and wanted is not None and (against is not None or there):
         compared = catalog.read(wanted)
         earlier.append(compared)
     sizes = [(v.number, len(v.masters), _seconds(v)) for v in (version, *earlier)]

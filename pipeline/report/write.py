@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
-from pipeline.catalog import Catalog, Quarantine, Reviews, Version, fold, read_quarantine
+from pipeline.catalog import LATEST, Catalog, Quarantine, Reviews, Version, fold, read_quarantine
 from pipeline.errors import UsageError
 from pipeline.provenance import MASTER_SCHEMA, MasterRecord, MasterRow
 from pipeline.report import charts
@@ -18,7 +17,7 @@ from pipeline.report.history import History, read_history, removed
 from pipeline.report.media import CACHE, prepare_media, script, sidecar_key
 from pipeline.report.page import render
 from pipeline.report.standing import standing_of
-from pipeline.store import Missing, ObjectRef, Store, disk, told
+from pipeline.store import Missing, ObjectRef, Store, disk, fields_fault, parse_object, told
 
 SCHEMA = "cuesmith.report/1"
 DETAILS_IN_A_FILE = 100
@@ -68,7 +67,7 @@ def write_report(
     history = read_history(catalog, version, against)
     beside = history.with_current(version)
     wanted = {row["master"] for row in (*version.masters, *held)}
-    records = dict(store.get_records("masters", wanted, MASTER_SCHEMA))
+    records = dict(store.get_records("masters", wanted, MASTER_SCHEMA, MasterRecord))
     played = sounds(version.masters, history) + sounds(held, beside)
     thumbs, without_pictures = prepare_media(store, played)
     shipment = _Shipment(store, version, folder)
@@ -96,15 +95,17 @@ def write_report(
 
 def _reported(catalog: Catalog, number: int | None) -> tuple[Version, tuple[MasterRow, ...]]:
     """The version to report and what is quarantined beside it: that is the present, so only the latest shows it."""
-    latest = catalog.latest()
-    version = latest if number is None else catalog.read(number)
+    version = catalog.latest() if number is None else catalog.read(number)
     found: Quarantine | None = read_quarantine(catalog.store)
     held = found.masters if found else ()
     if version is None and found is not None and held:
         return found.as_version(), held
     if version is None:
         raise UsageError(f"there is no catalog in {catalog.store.root}; make one: cuesmith build")
-    return version, held if latest is not None and version.number == latest.number else ()
+    is_latest = number is None or any(
+        channel["name"] == LATEST and channel["version"] == number for channel in catalog.channels.readable()
+    )
+    return version, held if is_latest else ()
 
 
 class _Shipment:
@@ -232,9 +233,22 @@ def _page(
 
 
 def _build(store: Store, version: Version) -> dict[str, Any]:
-    """What the build wrote of itself beside its version; empty where it wrote nothing."""
+    """What the build wrote of itself beside its version; empty where it wrote nothing that can be read."""
     try:
-        value = json.loads(store.backend.read(f"catalog/{version.number:06d}/build.json"))
+        value = parse_object(store.backend.read(f"catalog/{version.number:06d}/build.json"))
     except (Missing, ValueError):
         return {}
-    return value if isinstance(value, dict) else {}
+    return value if fields_fault(value, _BuildJson) is None else {}
+
+
+class _FailedJson(TypedDict):
+    asset: str
+    variation: int
+    stage: str
+    reason: str
+
+
+class _BuildJson(TypedDict):
+    failed: list[_FailedJson]
+    stages: dict[str, float]
+    seconds: float

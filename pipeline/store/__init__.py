@@ -3,11 +3,29 @@
 from pipeline.store.backend import Backend, Busy, Entry, Missing
 from pipeline.store.collect import Collected, gc
 from pipeline.store.faults import told
-from pipeline.store.formats import bring_up, dump_record, load_record, migration, read_record
+from pipeline.store.formats import (
+    NewerFormatError,
+    bring_up,
+    dump_record,
+    load_record,
+    migration,
+    parse_object,
+    read_record,
+)
 from pipeline.store.local import LocalBackend
 from pipeline.store.objects import ObjectRef, named_objects
+from pipeline.store.shapes import fields_fault, shape_fault
 from pipeline.store.store import Store
-from pipeline.store.verify import Finding, Repair, repair, verify
+from pipeline.store.verify import (
+    Finding,
+    Progress,
+    Repair,
+    quarantine,
+    quarantine_key,
+    repair,
+    set_aside,
+    verify,
+)
 
 __all__ = [
     "Backend",
@@ -17,17 +35,25 @@ __all__ = [
     "Finding",
     "LocalBackend",
     "Missing",
+    "NewerFormatError",
     "ObjectRef",
+    "Progress",
     "Repair",
     "Store",
     "bring_up",
     "dump_record",
+    "fields_fault",
     "gc",
     "load_record",
     "migration",
     "named_objects",
+    "parse_object",
+    "quarantine",
+    "quarantine_key",
     "read_record",
     "repair",
+    "set_aside",
+    "shape_fault",
     "told",
     "verify",
 ]

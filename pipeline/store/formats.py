@@ -13,12 +13,19 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pipeline.errors import FormatError, UsageError, VerificationError
+from pipeline.store.shapes import shape_fault
 
 Record = dict[str, Any]
 Migration = Callable[[Record], Record]
 
+_REPAIR = "run `cuesmith verify --repair`, then build again"
+_CONFLICT = re.compile(rb"^(<{7}|={7}|>{7}|\|{7})(?= |\r?$)", re.MULTILINE)
 _SCHEMA = re.compile(r"(cuesmith\.[a-z][a-z0-9_.-]*)/([1-9][0-9]{0,8})")
 _MIGRATIONS: dict[tuple[str, int], Migration] = {}
+
+
+class NewerFormatError(FormatError):
+    """A stored file was written by a newer release."""
 
 
 def migration(name: str, version: int) -> Callable[[Migration], Migration]:
@@ -49,28 +56,50 @@ def dump_record(record: Mapping[str, Any]) -> bytes:
         raise UsageError(f"a record of {record['schema']} cannot be stored as JSON: {error}") from error
 
 
+def parse_object(data: bytes) -> Record:
+    """The JSON object in ``data``. Raises `ValueError` that says in words why there is none."""
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(_why_no_json(data, error)) from error
+    if not isinstance(value, dict):
+        raise ValueError("it holds no JSON object")
+    return value
+
+
+def _why_no_json(data: bytes, error: Exception) -> str:
+    if (conflict := _CONFLICT.search(data)) is not None:
+        line = data.count(b"\n", 0, conflict.start()) + 1
+        return f"git left a merge conflict in line {line}"
+    if not data.strip():
+        return "the file is empty"
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not UTF-8 text"
+    return "its values are nested too deeply" if isinstance(error, RecursionError) else str(error)
+
+
 def load_record(data: bytes, where: str) -> Record:
     """The JSON object in ``data``, of any schema. Raises `VerificationError` where it is not one."""
     try:
-        record = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise VerificationError(
-            f"{where} is damaged: {error}; run `cuesmith verify --repair`, then build again"
-        ) from error
-    if not isinstance(record, dict):
-        raise VerificationError(
-            f"{where} is damaged: it holds no JSON object; run `cuesmith verify --repair`, then build again"
-        )
-    return record
+        return parse_object(data)
+    except ValueError as error:
+        raise VerificationError(f"{where} is damaged: {error}; {_REPAIR}") from error
 
 
-def read_record(data: bytes, schema: str, where: str) -> Record:
+def read_record(data: bytes, schema: str, where: str, shape: Any = None) -> Record:
     """The record in ``data``, brought up to ``schema`` (such as ``cuesmith.take/2``).
 
     ``where`` names the file in errors. Raises `FormatError` for another name or a newer version, and
-    `VerificationError` for what is no JSON object.
+    `VerificationError` for what is no JSON object or has not the ``shape`` (a `TypedDict`).
     """
-    return bring_up(load_record(data, where), schema, where)
+    record = load_record(data, where)
+    try:
+        record = bring_up(record, schema, where)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise VerificationError(f"{where} is damaged: {error!r}; {_REPAIR}") from error
+    if shape is not None and (fault := shape_fault(record, shape)) is not None:
+        raise VerificationError(f"{where} is damaged: {fault}; {_REPAIR}")
+    return record
 
 
 def schema_of(record: Record, where: str) -> tuple[str, int]:
@@ -85,7 +114,7 @@ def bring_up(record: Record, schema: str, where: str) -> Record:
     if found_name != name:
         raise FormatError(f"{where} holds {found_name}, not {name}; was it moved by hand? Put it back")
     if found > version:
-        raise FormatError(
+        raise NewerFormatError(
             f"{where} was written by a newer cuesmith ({name}/{found}; this one reads up to /{version}); "
             "update cuesmith"
         )
@@ -104,6 +133,6 @@ def _split(schema: object, where: str) -> tuple[str, int]:
     if match is None:
         raise FormatError(
             f'{where} names no cuesmith format: "schema" is {schema!r}, not like "cuesmith.take/1"; '
-            "`cuesmith verify` finds what else is wrong"
+            "make it again: cuesmith verify --repair"
         )
     return match[1], int(match[2])

@@ -149,7 +149,7 @@ class LocalBackend:
         """See `Backend.move`."""
         source, path = self._path(key), self._path(target)
         with told("move", source):
-            if not os.path.exists(source):
+            if not os.path.lexists(source):
                 raise Missing(f"{source} does not exist")
             if os.path.exists(path):
                 raise StoreError(f"{path} exists already; move it away first")
@@ -237,13 +237,31 @@ def _walk(folder: str, prefix: str) -> Iterator[Entry]:
     except (FileNotFoundError, NotADirectoryError):
         return
     for child in children:
-        if child.is_dir():
+        if _is_folder(child):
             yield from _walk(child.path, f"{prefix}{child.name}/")
             continue
         # Other processes come and go; what left meanwhile is not there.
         with suppress(FileNotFoundError):
-            status = child.stat()
+            status = _status(child)
             yield Entry(prefix + child.name, status.st_size, status.st_mtime)
+
+
+def _is_folder(child: os.DirEntry[str]) -> bool:
+    """Whether it is a folder; a link that leads nowhere is none."""
+    try:
+        return child.is_dir()
+    except OSError:
+        return False
+
+
+def _status(child: os.DirEntry[str]) -> os.stat_result:
+    """Of the file, or of the link where what it leads to cannot be reached."""
+    try:
+        return child.stat()
+    except FileNotFoundError:
+        raise
+    except OSError:
+        return child.stat(follow_symlinks=False)
 
 
 def _append(path: str, data: bytes) -> None:

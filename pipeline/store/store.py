@@ -92,25 +92,28 @@ class Store:
             self._seen.add(ref)
         self.backend.write(key, data)
 
-    def get_record(self, room: str, digest: str, schema: str) -> Record | None:
+    def get_record(self, room: str, digest: str, schema: str, shape: Any = None) -> Record | None:
         """The record, brought up to ``schema`` (``cuesmith.take/1``), or None where there is none.
 
-        Raises `FormatError` for another kind or a newer version, `VerificationError` for a damaged file.
+        Raises `FormatError` for another kind or a newer version, `VerificationError` for a damaged file and
+        for one that has not the ``shape`` (a `TypedDict`).
         """
         key = _record_key(room, digest)
         try:
             data = self.backend.read(key)
         except Missing:
             return None
-        return read_record(data, schema, f"{self.root}/{key}")
+        return read_record(data, schema, f"{self.root}/{key}", shape)
 
-    def get_records(self, room: str, digests: Iterable[str], schema: str) -> Iterator[tuple[str, Record]]:
+    def get_records(
+        self, room: str, digests: Iterable[str], schema: str, shape: Any = None
+    ) -> Iterator[tuple[str, Record]]:
         """Each record that exists, with its digest: many requests at once where the store is far away."""
         keys = (_record_key(room, digest) for digest in digests)
         for key, data in self.backend.read_many(keys):
             yield (
                 key.rpartition("/")[2].removesuffix(".json"),
-                read_record(data, schema, f"{self.root}/{key}"),
+                read_record(data, schema, f"{self.root}/{key}", shape),
             )
 
     def records(self, room: str) -> set[str]:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from pipeline.errors import CuesmithError, MachineError
 from pipeline.store.backend import Backend, Entry, Missing
+from pipeline.store.faults import told
 from pipeline.store.objects import ObjectRef, sha256_in
-from pipeline.store.references import CATALOG_ROOMS, RECORD_ROOMS, read_namings
+from pipeline.store.references import CATALOG_ROOMS, RECORD_ROOMS, CheckRecord, read_namings
 from pipeline.store.store import Store
 
-Kind = Literal["damaged", "torn", "missing", "unreadable", "stray"]
+Kind = Literal["damaged", "torn", "missing", "unreadable", "newer", "stray"]
 Progress = Callable[[int, int], None]
 """Called with objects done and objects in all."""
 
@@ -23,8 +25,9 @@ class Finding:
 
     kind: Kind
     """``damaged``: other bytes than its name says; ``torn``: of another size than a record says;
-    ``missing``: named but not there; ``unreadable``: a record or version that is no JSON, or another one than
-    its name says; ``stray``: left by a kill, or put there by hand, and harmless."""
+    ``missing``: named but not there; ``unreadable``: a file that the system does not hand out, or a record or
+    version that is no JSON, or another one than its name says; ``newer``: written by a newer release; ``stray``:
+    left by a kill, or put there by hand, and harmless."""
     key: str
     what: str
     named_by: tuple[str, ...] = ()
@@ -49,24 +52,23 @@ class Repair:
     """Old key and new key, below ``quarantine/``, of every file that was moved."""
     advice: str
     """What a person does next."""
-
-    @property
-    def done(self) -> bool:
-        """Whether a build makes it whole now; what cannot be read and stayed is for a person to bring back."""
-        return self.finding.kind != "unreadable" or bool(self.moved)
+    done: bool = True
+    """Whether it is whole now, or will be after the next build; else a person has to act on ``advice``."""
 
 
-def verify(store: Store, progress: Progress | None = None) -> Iterator[Finding]:
+def verify(
+    store: Store, progress: Progress | None = None, check: CheckRecord | None = None
+) -> Iterator[Finding]:
     """Re-hash every object and follow every name. May run beside builds.
 
     Records are read before objects are listed: a name that a build adds meanwhile is not missed, because its
-    object came first.
+    object came first. ``check`` looks at each record as `read_namings` says.
     """
     backend = store.backend
     named: dict[str, tuple[ObjectRef, list[str]]] = {}
-    for naming in read_namings(backend, RECORD_ROOMS + CATALOG_ROOMS):
+    for naming in read_namings(backend, RECORD_ROOMS + CATALOG_ROOMS, check):
         if naming.damage is not None:
-            yield Finding("unreadable", naming.entry.key, naming.damage)
+            yield Finding("newer" if naming.newer else "unreadable", naming.entry.key, naming.damage)
         for ref in naming.objects:
             named.setdefault(ref.key, (ref, []))[1].append(naming.entry.key)
     entries = list(backend.list("store"))
@@ -96,12 +98,13 @@ def repair(store: Store, progress: Progress | None = None) -> list[Repair]:
     again. Raises `Busy` while a build runs.
     """
     with store.alone():
-        done: dict[str, str] = {}
-        return [
-            _repair(store.backend, finding, done)
-            for finding in list(verify(store, progress))
-            if finding.harmful
-        ]
+        return set_aside(store, [finding for finding in list(verify(store, progress)) if finding.harmful])
+
+
+def set_aside(store: Store, findings: Iterable[Finding]) -> list[Repair]:
+    """The repairs of `repair` for these harmful ``findings``. The caller holds the store alone."""
+    done: dict[str, str] = {}
+    return [_repair(store.backend, finding, done) for finding in findings]
 
 
 def _check(backend: Backend, entry: Entry, ref: ObjectRef | None, by: tuple[str, ...]) -> Finding | None:
@@ -113,6 +116,10 @@ def _check(backend: Backend, entry: Entry, ref: ObjectRef | None, by: tuple[str,
         found = _sha256(backend, entry.key)
     except Missing:
         return None
+    except MachineError as error:
+        if backend.local_path(entry.key) is None:
+            raise
+        return Finding("unreadable", entry.key, str(error), by)
     if found == sha256 and (ref is None or ref.size == entry.size):
         return None
     if ref is not None and ref.size != entry.size:
@@ -124,28 +131,44 @@ def _sha256(backend: Backend, key: str) -> str:
     path = backend.local_path(key)
     if path is None:
         return hashlib.sha256(backend.read(key)).hexdigest()
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except FileNotFoundError:
-        raise Missing(f"{path} does not exist") from None
+    with told("read", str(path)):
+        try:
+            with path.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except FileNotFoundError:
+            raise Missing(f"{path} does not exist") from None
 
 
 def _repair(backend: Backend, finding: Finding, done: dict[str, str]) -> Repair:
     names = (*finding.named_by, *(() if finding.kind == "missing" else (finding.key,)))
     keys = [key for key in names if not key.startswith(tuple(f"{room}/" for room in CATALOG_ROOMS))]
-    moved = tuple((key, done.setdefault(key, _quarantine(backend, key))) for key in keys if key not in done)
+    if finding.kind == "newer":
+        return Repair(finding, (), "update cuesmith; files of a newer release stay as they are", done=False)
+    try:
+        moved = tuple(
+            (key, done.setdefault(key, quarantine(backend, key))) for key in keys if key not in done
+        )
+    except CuesmithError as error:
+        return Repair(finding, (), str(error), done=False)
     if finding.kind == "unreadable" and not moved:
         advice = "restore this file from a backup, or roll the channel back to another version"
-    else:
-        advice = "build again to make it anew" if finding.named_by or moved else "nothing to do"
-    return Repair(finding, moved, advice)
+        return Repair(finding, moved, advice, done=False)
+    return Repair(
+        finding, moved, "build again to make it anew" if finding.named_by or moved else "nothing to do"
+    )
 
 
-def _quarantine(backend: Backend, key: str) -> str:
+def quarantine(backend: Backend, key: str) -> str:
+    """Move ``key`` below ``quarantine/``, beside what is there already; returns its new key."""
+    target = quarantine_key(backend, key)
+    backend.move(key, target)
+    return target
+
+
+def quarantine_key(backend: Backend, key: str) -> str:
+    """A key below ``quarantine/`` for ``key`` under which nothing is yet."""
     target, number = f"quarantine/{key}", 1
     while backend.exists(target):
         number += 1
         target = f"quarantine/{number}/{key}"
-    backend.move(key, target)
     return target

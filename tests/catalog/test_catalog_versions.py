@@ -17,6 +17,7 @@ def rewrite(project: QuickProject, change: Any) -> None:
     value = json.loads(path.read_text())
     change(value)
     path.write_text(json.dumps(value))
+    project.forget_hashes()
 
 
 @pytest.fixture

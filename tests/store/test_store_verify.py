@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -131,3 +135,49 @@ def test_nothing_is_repaired_under_a_running_build(store: Store) -> None:
     with store.shared(), pytest.raises(Busy, match="a build is using this store"):
         repair(store)
     repair(store)
+
+
+def loop_link(path: Path) -> None:
+    """A file that nobody can read, whatever rights they have: a link to itself."""
+    path.unlink()
+    path.symlink_to(path.name)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
+@pytest.mark.parametrize("key", ["takes/aa.json", ObjectRef.of(b"sound", ".flac").key])
+def test_a_file_that_cannot_be_read_is_told_and_the_rest_is_checked(
+    local: Store, folder: Path, put_take: PutTake, key: str
+) -> None:
+    put_take(local, "aa", b"sound")
+    put_take(local, "bb", b"other")
+    loop_link(folder / key)
+    local.backend.write(ObjectRef.of(b"other", ".flac").key, b"OTHER")
+    found = {finding.key: finding.kind for finding in verify(local)}
+    assert found == {key: "unreadable", ObjectRef.of(b"other", ".flac").key: "damaged"}
+    repair(local)
+    assert list(verify(local)) == []
+    assert local.records("takes") == set()
+
+
+def test_a_disk_error_in_one_object_is_told_and_the_rest_is_checked(
+    local: Store, put_take: PutTake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_take(local, "aa", b"sound")
+    put_take(local, "bb", b"other")
+    victim = ObjectRef.of(b"sound", ".flac").key
+    opened = Path.open
+
+    def failing(path: Path, *words: Any, **options: Any) -> Any:
+        if path.as_posix().endswith(victim):
+            raise OSError(errno.EIO, "Input/output error")
+        return opened(path, *words, **options)
+
+    monkeypatch.setattr(Path, "open", failing)
+    finding = only(list(verify(local)))
+    assert (finding.kind, finding.key, finding.named_by) == ("unreadable", victim, ("takes/aa.json",))
+    assert "the disk reports an error" in finding.what
+
+
+def test_a_conflict_of_git_in_a_record_is_told_by_its_line(store: Store) -> None:
+    store.backend.write("takes/aa.json", b'{\n<<<<<<< HEAD\n"a": 1\n=======\n"a": 2\n>>>>>>> other\n}\n')
+    assert "git left a merge conflict in line 2" in only(list(verify(store))).what
