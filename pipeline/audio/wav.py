@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -78,14 +77,9 @@ class _Bytes(io.BytesIO):
         return super().seek(max(0, offset) if whence == io.SEEK_SET else offset, whence)
 
 
-def read(source: bytes | str | Path) -> Clip:
-    """The sound of a file's bytes or path: wav, flac, ogg, opus, mp3, aiff and whatever libsndfile reads.
-
-    Raises `UsageError` naming the file and libsndfile's reason.
-    """
-    name = "the sound" if isinstance(source, bytes) else str(source)
+def decode(data: bytes, name: str) -> Clip:
+    """The sound of a file's bytes. Raises `UsageError` with ``name`` and libsndfile's reason."""
     try:
-        data = source if isinstance(source, bytes) else Path(source).read_bytes()
         found = _plain(data)
         if found is not None:
             return found
@@ -105,4 +99,4 @@ def take_bytes(clip: Clip) -> bytes:
 
 def read_take(data: bytes) -> Clip:
     """The take of `take_bytes`, bit for bit."""
-    return read(data)
+    return decode(data, "the take")
