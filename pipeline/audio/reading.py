@@ -1,23 +1,36 @@
 """Any sound file as a clip: what is there, and what is wrong with the file.
 
 Files come from anywhere, so reading takes bounded time and memory: only regular files of limited size are
-opened, and a header is never trusted further than the bytes behind it.
+opened, and a header is never trusted further than the bytes behind it. What a file is follows from its first
+bytes, not from its name.
 """
 
 from __future__ import annotations
 
+import re
 import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from pipeline.audio.chunked import chunked_problem, with_stated_speakers
 from pipeline.audio.clip import Clip
-from pipeline.audio.wav import decode
+from pipeline.audio.ffmpeg import decode_by_ffmpeg
+from pipeline.audio.iso_media import FIRST_BOXES, iso_length, iso_problem
+from pipeline.audio.limits import LARGEST_FILE, MOST_SAMPLES, UnreadableSoundError
+from pipeline.audio.mp3_frames import mp3_problem
+from pipeline.audio.ogg_pages import ogg_problem, with_ogg_speakers
+from pipeline.audio.sndfile import decode_by_libsndfile
+from pipeline.audio.speakers import NAMED_MASKS, stated_mask
+from pipeline.audio.tags import id3_size
+from pipeline.audio.wave_file import is_wave, read_wave
 from pipeline.errors import UsageError
 
-LARGEST_FILE = 4 << 30
-"""Bytes of the largest file that is read: what a WAV file can hold."""
+_MATROSKA = b"\x1a\x45\xdf\xa3"
+_FLAC_MASK = re.compile(rb"WAVEFORMATEXTENSIBLE_CHANNEL_MASK=0x([0-9a-fA-F]{1,8})", re.IGNORECASE)
+_FLAC_HEAD = 1 << 16
+"""Bytes in which the mask of a FLAC file is looked for: its comments come first."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,10 +52,16 @@ def read_sound(source: bytes | str | Path, *, finite: bool = False) -> Sound:
     where there is none. An incomplete file is read as far as it goes; ``Sound.problem`` says what is missing.
     """
     name = "the sound" if isinstance(source, bytes) else str(source)
-    clip = decode(source if isinstance(source, bytes) else _file_bytes(Path(source)), name)
+    path = None if isinstance(source, bytes) else Path(source)
+    try:
+        clip, problem = _decode(source if isinstance(source, bytes) else _file_bytes(Path(source)), path)
+    except UnreadableSoundError as error:
+        raise UsageError(
+            f"{name} cannot be read as audio: {error}; give a wav, flac, ogg, opus, mp3 or m4a that is whole"
+        ) from error
     if finite and not np.isfinite(clip.samples).all():
-        raise UsageError(f"{name}: the sound holds NaN or infinite samples; export it again")
-    return Sound(clip, None)
+        raise UsageError(f"{name} holds NaN or infinite samples; export it again")
+    return Sound(clip, problem and f"{name} is incomplete or damaged: {problem}; copy or export it again")
 
 
 def read(source: bytes | str | Path) -> Clip:
@@ -51,6 +70,11 @@ def read(source: bytes | str | Path) -> Clip:
     if sound.problem is not None:
         raise UsageError(sound.problem)
     return sound.clip
+
+
+def read_take(data: bytes) -> Clip:
+    """The take of `take_bytes`, bit for bit."""
+    return read(data)
 
 
 def _file_bytes(path: Path) -> bytes:
@@ -69,3 +93,60 @@ def _file_bytes(path: Path) -> bytes:
         reason = getattr(error, "strerror", None) or error
         raise UsageError(f"{path}: {reason}; give the path of a sound file") from error
     raise UsageError(f"{path}: larger than {LARGEST_FILE >> 30} GiB; cut it into parts")
+
+
+def _decode(data: bytes, path: Path | None) -> tuple[Clip, str | None]:
+    """The sound and what is wrong with the file, by the reader that its first bytes ask for."""
+    if not data:
+        raise UnreadableSoundError("it is empty")
+    tags = id3_size(data)
+    if tags and data[tags : tags + 4] in (b"RIFF", b"RIFX", b"RF64", b"BW64", b"fLaC", b"OggS", b"FORM"):
+        data, path = data[tags:], None
+    if is_wave(data):
+        return read_wave(data)
+    if data[4:8] in FIRST_BOXES:
+        return _iso(data, path)
+    if data[:4] == _MATROSKA:
+        return _by_ffmpeg(data, path, "matroska", "Matroska or WebM")
+    if data[:1] == b"\xff" and data[1:2] and data[1] & 0xF6 == 0xF0:
+        return _by_ffmpeg(data, path, "aac", "AAC")
+    return _by_libsndfile(data)
+
+
+def _by_libsndfile(data: bytes) -> tuple[Clip, str | None]:
+    clip, problem = decode_by_libsndfile(data)
+    kind = data[:4]
+    if kind == b"OggS":
+        return with_ogg_speakers(data, clip), ogg_problem(data) or problem
+    if kind == b"fLaC":
+        stated = _FLAC_MASK.search(data, 0, _FLAC_HEAD)
+        mask = int(stated[1], 16) if stated else NAMED_MASKS.get(clip.channels, 0)
+        return Clip(clip.samples, clip.rate, stated_mask(mask, clip.channels)), problem
+    if kind in (b"FORM", b"caff", b".snd"):
+        speakers = clip if kind == b".snd" else with_stated_speakers(data, clip)
+        return speakers, chunked_problem(data) or problem
+    if kind[:3] == b"ID3" or kind[:1] == b"\xff":
+        return clip, mp3_problem(data) or problem
+    return clip, problem
+
+
+def _by_ffmpeg(data: bytes, path: Path | None, container: str, what: str) -> tuple[Clip, str | None]:
+    """What ffmpeg decodes, which comes as WAV; its first complaint is what is wrong."""
+    most_bytes = 4 * MOST_SAMPLES
+    decoded, complaint = decode_by_ffmpeg(path or data, container, what, most_bytes)
+    if len(decoded) >= most_bytes:
+        raise UnreadableSoundError(f"longer than {MOST_SAMPLES} samples of all channels")
+    clip, problem = read_wave(decoded)
+    return clip, f"ffmpeg says {complaint}" if complaint else problem
+
+
+def _iso(data: bytes, path: Path | None) -> tuple[Clip, str | None]:
+    """MP4 and its kin, without the padding that the coder left at the end."""
+    clip, problem = _by_ffmpeg(data, path, "mov", "m4a")
+    problem = iso_problem(data) or problem
+    length = iso_length(data, clip.rate)
+    if length is None:
+        return clip, problem
+    if length > clip.length:
+        problem = problem or f"{clip.length} of {length} samples are there"
+    return Clip(np.ascontiguousarray(clip.samples[:, : max(length, 0)]), clip.rate, clip.speakers), problem

@@ -8,7 +8,8 @@ serial that the caller derives from the sound, and its checksum anew.
 from __future__ import annotations
 
 import struct
-import zlib
+
+from pipeline.audio.ogg_pages import page_checksum
 
 _CAPTURE = b"OggS"
 _HEADER = 27
@@ -18,18 +19,6 @@ _CHECKSUM = 22
 _OPUS_HEAD = b"OpusHead"
 _PRE_SKIP = 10
 """From the beginning of `_OPUS_HEAD`."""
-_REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
-
-
-def page_checksum(page: bytes) -> int:
-    """Ogg's CRC-32 of a page whose checksum field is zero: polynomial 0x04C11DB7, no reflection, no
-    inversion.
-
-    zlib's CRC is the same polynomial reflected and inverted, so the bits of every byte are reversed going
-    in and those of the result coming out.
-    """
-    reflected = zlib.crc32(page.translate(_REVERSED), 0xFFFFFFFF) ^ 0xFFFFFFFF
-    return int.from_bytes(reflected.to_bytes(4, "little").translate(_REVERSED), "big")
 
 
 def page_sizes(data: bytes) -> list[int]:

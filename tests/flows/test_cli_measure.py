@@ -15,8 +15,9 @@ import soundfile
 from typer.testing import CliRunner, Result
 
 from flows.cli.app import app
-from pipeline.audio import Clip
-from pipeline.delivery import encode, m4a
+from pipeline.audio import Clip, ffmpeg
+from pipeline.audio.ffmpeg import find_ffmpeg
+from pipeline.delivery import encode
 
 FIELDS = [
     "path",
@@ -122,7 +123,7 @@ def test_every_delivered_format_is_measured(audio_format: str, tmp_path: Path) -
 
 
 def test_m4a_is_measured_with_ffmpeg_alone_and_told_clearly_without(tmp_path: Path, monkeypatch: Any) -> None:
-    program = shutil.which("ffmpeg") or (m4a.imageio_ffmpeg and m4a.imageio_ffmpeg.get_ffmpeg_exe())
+    program = shutil.which("ffmpeg") or find_ffmpeg()
     path = tmp_path / "sound.m4a"
     if not program:
         pytest.skip("ffmpeg is not installed")
@@ -133,7 +134,7 @@ def test_m4a_is_measured_with_ffmpeg_alone_and_told_clearly_without(tmp_path: Pa
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     [found] = told(path)["files"]
     assert found["duration_s"] == pytest.approx(2.0, abs=0.05)
-    monkeypatch.setattr(m4a, "imageio_ffmpeg", None)
+    monkeypatch.setattr(ffmpeg, "imageio_ffmpeg", None)
     monkeypatch.setenv("PATH", "")
     result = run(path)
     assert result.exit_code == 4
