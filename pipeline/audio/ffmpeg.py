@@ -24,31 +24,37 @@ _LONGEST_S = 300
 """How long ffmpeg may take."""
 
 
-def find_ffmpeg() -> str | None:
-    """Path of ffmpeg: the one that the extra ``m4a`` carries, else the system's; None where there is none."""
-    if imageio_ffmpeg is not None:
-        try:
-            return str(imageio_ffmpeg.get_ffmpeg_exe())
-        except RuntimeError:
-            pass
-    return shutil.which("ffmpeg")
+def find_ffmpeg(*, systems_first: bool = False) -> str | None:
+    """Path of ffmpeg: the one that the extra ``m4a`` carries, else the system's; None where there is none.
+
+    Files are written by the former, whose bytes are the same on every machine. They are read by the latter where
+    there is one (``systems_first``), which names the speakers of more files.
+    """
+    system = shutil.which("ffmpeg")
+    if imageio_ffmpeg is None or (systems_first and system):
+        return system
+    try:
+        return str(imageio_ffmpeg.get_ffmpeg_exe())
+    except RuntimeError:
+        return system
 
 
-def ffmpeg_program(what: str) -> str:
-    """Path of ffmpeg. Raises `MachineError` with ``what`` needs it where there is none."""
-    found = find_ffmpeg()
+def ffmpeg_program(what: str, *, systems_first: bool = False) -> str:
+    """Path of ffmpeg by `find_ffmpeg`. Raises `MachineError` naming ``what`` needs it where there is none."""
+    found = find_ffmpeg(systems_first=systems_first)
     if found is None:
         raise MachineError(f"{what} needs ffmpeg and none was found; {REMEDY}")
     return found
 
 
-def decode_by_ffmpeg(source: bytes | Path, container: str, what: str, most_bytes: int) -> tuple[bytes, str]:
+def decode_by_ffmpeg(
+    program: str, source: bytes | Path, container: str, most_bytes: int
+) -> tuple[bytes, str]:
     """The first sound of a file as float32 WAV of at most ``most_bytes``, and ffmpeg's first complaint (or "").
 
-    ``container`` is the name of ffmpeg's demuxer. Raises `MachineError` where there is no ffmpeg,
-    `UnreadableSoundError` for what it cannot read.
+    ``container`` is the name of ffmpeg's demuxer. Raises `UnreadableSoundError` for what ffmpeg
+    cannot read.
     """
-    program = ffmpeg_program(what)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "sound" if isinstance(source, bytes) else source.absolute()
         if isinstance(source, bytes):

@@ -16,7 +16,7 @@ import numpy as np
 
 from pipeline.audio.chunked import chunked_problem, with_stated_speakers
 from pipeline.audio.clip import Clip
-from pipeline.audio.ffmpeg import decode_by_ffmpeg
+from pipeline.audio.ffmpeg import decode_by_ffmpeg, ffmpeg_program, find_ffmpeg
 from pipeline.audio.iso_media import FIRST_BOXES, iso_length, iso_problem
 from pipeline.audio.limits import LARGEST_FILE, MOST_SAMPLES, UnreadableSoundError
 from pipeline.audio.mp3_frames import mp3_problem
@@ -110,14 +110,29 @@ def _decode(data: bytes, path: Path | None) -> tuple[Clip, str | None]:
         return _by_ffmpeg(data, path, "matroska", "Matroska or WebM")
     if data[:1] == b"\xff" and data[1:2] and data[1] & 0xF6 == 0xF0:
         return _by_ffmpeg(data, path, "aac", "AAC")
+    if data[:4] == b"OggS":
+        return _ogg(data, path)
     return _by_libsndfile(data)
+
+
+def _ogg(data: bytes, path: Path | None) -> tuple[Clip, str | None]:
+    """Vorbis and Opus; what libsndfile fails on though every page is whole (some surround Opus) goes to ffmpeg."""
+    problem = ogg_problem(data)
+    other = problem is None and find_ffmpeg() is not None
+    try:
+        clip, reason = decode_by_libsndfile(data)
+    except UnreadableSoundError:
+        if not other:
+            raise
+        return _by_ffmpeg(data, path, "ogg", "Ogg")
+    if reason and other:
+        return _by_ffmpeg(data, path, "ogg", "Ogg")
+    return with_ogg_speakers(data, clip), problem or reason
 
 
 def _by_libsndfile(data: bytes) -> tuple[Clip, str | None]:
     clip, problem = decode_by_libsndfile(data)
     kind = data[:4]
-    if kind == b"OggS":
-        return with_ogg_speakers(data, clip), ogg_problem(data) or problem
     if kind == b"fLaC":
         stated = _FLAC_MASK.search(data, 0, _FLAC_HEAD)
         mask = int(stated[1], 16) if stated else NAMED_MASKS.get(clip.channels, 0)
@@ -133,7 +148,8 @@ def _by_libsndfile(data: bytes) -> tuple[Clip, str | None]:
 def _by_ffmpeg(data: bytes, path: Path | None, container: str, what: str) -> tuple[Clip, str | None]:
     """What ffmpeg decodes, which comes as WAV; its first complaint is what is wrong."""
     most_bytes = 4 * MOST_SAMPLES
-    decoded, complaint = decode_by_ffmpeg(path or data, container, what, most_bytes)
+    program = ffmpeg_program(what, systems_first=True)
+    decoded, complaint = decode_by_ffmpeg(program, path or data, container, most_bytes)
     if len(decoded) >= most_bytes:
         raise UnreadableSoundError(f"longer than {MOST_SAMPLES} samples of all channels")
     clip, problem = read_wave(decoded)

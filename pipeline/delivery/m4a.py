@@ -42,4 +42,4 @@ def m4a_frames(data: bytes) -> Clip:
 
     Raises `MachineError` without ffmpeg.
     """
-    return read(decode_by_ffmpeg(data, "mov", "m4a", 4 * MOST_SAMPLES)[0])
+    return read(decode_by_ffmpeg(ffmpeg_program("m4a"), data, "mov", 4 * MOST_SAMPLES)[0])
