@@ -8,6 +8,10 @@ from collections.abc import Iterator
 from pipeline.audio.clip import Clip
 from pipeline.audio.speakers import BC, BL, BR, FC, FL, FLC, FR, FRC, LFE, SL, SR, in_mask_order, stated_mask
 
+_PLAIN_AIFC = (b"NONE", b"twos", b"sowt", b"in24", b"in32", b"fl32", b"FL32", b"fl64", b"FL64")
+"""Codings of AIFF-C that do not compress."""
+_STREAMED = 0x7F000000
+"""Sizes from here on are written by programs that stream AIFF; so is 0."""
 _AU_UNKNOWN = 0xFFFFFFFF
 _USE_DESCRIPTIONS, _USE_BITMAP = 0, 1 << 16
 _LETTERS = {
@@ -70,6 +74,8 @@ def _form_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
     place = 12
     while place + 8 <= len(data):
         (size,) = struct.unpack_from(">I", data, place + 4)
+        if data[place : place + 4] == b"SSND" and (not size or size >= _STREAMED):
+            size = len(data) - place - 8
         yield data[place : place + 4], place + 8, size
         place += 8 + size + size % 2
 
@@ -95,15 +101,43 @@ def chunked_problem(data: bytes) -> str | None:
         first, size = struct.unpack_from(">II", data, 4)
         there = max(0, len(data) - first)
         return None if size == _AU_UNKNOWN else _short("data", size, there)
+    places = {}
     for name, first, size in _chunks(data):
         problem = _short(name.decode("latin-1").strip(), size, len(data) - first)
         if problem:
             return problem
-    return None
+        places[name] = first, size
+    return _uneven(data, places) if data[:4] == b"FORM" else None
+
+
+def _uneven(data: bytes, places: dict[bytes, tuple[int, int]]) -> str | None:
+    """What is wrong where the number of frames in AIFF's ``COMM`` is not that of the samples in ``SSND``."""
+    if b"COMM" not in places or b"SSND" not in places:
+        return None
+    first, size = places[b"COMM"]
+    if size < 18 or (size >= 22 and data[first + 18 : first + 22] not in _PLAIN_AIFC):
+        return None
+    channels, frames, bits = struct.unpack_from(">HIH", data, first)
+    there = max(0, places[b"SSND"][1] - 8)
+    wanted = frames * channels * -(-bits // 8)
+    streamed = not wanted or wanted >= _STREAMED
+    return (
+        None
+        if streamed or wanted == there
+        else f"its header promises {wanted} bytes of samples and {there} are there"
+    )
 
 
 def _short(name: str, size: int, there: int) -> str | None:
     return f"its {name} part should hold {size} bytes and holds {there}" if there < size else None
+
+
+def with_caf_size(data: bytes) -> bytes:
+    """A CAF file whose samples go to its end (size -1) with their size, which libsndfile needs."""
+    for name, first, size in _caf_chunks(data):
+        if name == b"data" and data[first - 8 : first] == b"\xff" * 8:
+            return data[: first - 8] + struct.pack(">q", size) + data[first:]
+    return data
 
 
 def with_stated_speakers(data: bytes, clip: Clip) -> Clip:

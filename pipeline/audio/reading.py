@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.audio.chunked import chunked_problem, with_stated_speakers
+from pipeline.audio.chunked import chunked_problem, with_caf_size, with_stated_speakers
 from pipeline.audio.clip import Clip
-from pipeline.audio.ffmpeg import decode_by_ffmpeg, ffmpeg_program, find_ffmpeg
+from pipeline.audio.ffmpeg import decode_by_ffmpeg, ffmpeg_program
 from pipeline.audio.iso_media import FIRST_BOXES, iso_length, iso_problem
 from pipeline.audio.limits import LARGEST_FILE, MOST_SAMPLES, UnreadableSoundError
 from pipeline.audio.mp3_frames import mp3_problem
@@ -110,29 +110,14 @@ def _decode(data: bytes, path: Path | None) -> tuple[Clip, str | None]:
         return _by_ffmpeg(data, path, "matroska", "Matroska or WebM")
     if data[:1] == b"\xff" and data[1:2] and data[1] & 0xF6 == 0xF0:
         return _by_ffmpeg(data, path, "aac", "AAC")
-    if data[:4] == b"OggS":
-        return _ogg(data, path)
     return _by_libsndfile(data)
 
 
-def _ogg(data: bytes, path: Path | None) -> tuple[Clip, str | None]:
-    """Vorbis and Opus; what libsndfile fails on though every page is whole (some surround Opus) goes to ffmpeg."""
-    problem = ogg_problem(data)
-    other = problem is None and find_ffmpeg() is not None
-    try:
-        clip, reason = decode_by_libsndfile(data)
-    except UnreadableSoundError:
-        if not other:
-            raise
-        return _by_ffmpeg(data, path, "ogg", "Ogg")
-    if reason and other:
-        return _by_ffmpeg(data, path, "ogg", "Ogg")
-    return with_ogg_speakers(data, clip), problem or reason
-
-
 def _by_libsndfile(data: bytes) -> tuple[Clip, str | None]:
-    clip, problem = decode_by_libsndfile(data)
     kind = data[:4]
+    clip, problem = decode_by_libsndfile(with_caf_size(data) if kind == b"caff" else data)
+    if kind == b"OggS":
+        return with_ogg_speakers(data, clip), ogg_problem(data) or problem
     if kind == b"fLaC":
         stated = _FLAC_MASK.search(data, 0, _FLAC_HEAD)
         mask = int(stated[1], 16) if stated else NAMED_MASKS.get(clip.channels, 0)

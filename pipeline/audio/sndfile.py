@@ -24,6 +24,15 @@ class _Bytes(io.BytesIO):
         return super().seek(max(0, offset) if whence == io.SEEK_SET else offset, whence)
 
 
+class _Forward(soundfile.SoundFile):  # type: ignore[misc]
+    """A sound file read from start to end: soundfile seeks after each block otherwise, which fails in a FLAC of
+    unknown length and in some surround Opus."""
+
+    def seekable(self) -> bool:
+        """Say that there is no way back."""
+        return False
+
+
 def decode_by_libsndfile(data: bytes) -> tuple[Clip, str | None]:
     """The sound of a file's bytes, and what stopped libsndfile before the length that the header states.
 
@@ -32,7 +41,7 @@ def decode_by_libsndfile(data: bytes) -> tuple[Clip, str | None]:
     blocks: list[Samples] = []
     reason: str | None = None
     try:
-        with soundfile.SoundFile(_Bytes(data)) as file:
+        with _Forward(_Bytes(data)) as file:
             check_rate(file.samplerate)
             rate, channels, stated = file.samplerate, file.channels, file.frames
             step = max(1, _BLOCK // channels)
