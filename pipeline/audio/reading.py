@@ -21,7 +21,7 @@ from pipeline.audio.iso_media import FIRST_BOXES, iso_length, iso_problem
 from pipeline.audio.limits import LARGEST_FILE, MOST_SAMPLES, UnreadableSoundError
 from pipeline.audio.mp3_frames import mp3_problem
 from pipeline.audio.ogg_pages import ogg_problem, with_ogg_speakers
-from pipeline.audio.sndfile import decode_by_libsndfile
+from pipeline.audio.sndfile import decode_by_libsndfile, without_remarks
 from pipeline.audio.speakers import NAMED_MASKS, stated_mask
 from pipeline.audio.tags import id3_size
 from pipeline.audio.wave_file import is_wave, read_wave
@@ -115,6 +115,8 @@ def _decode(data: bytes, path: Path | None) -> tuple[Clip, str | None]:
 
 def _by_libsndfile(data: bytes) -> tuple[Clip, str | None]:
     kind = data[:4]
+    if kind[:3] == b"ID3" or kind[:1] == b"\xff":
+        return _mp3(data)
     clip, problem = decode_by_libsndfile(with_caf_size(data) if kind == b"caff" else data)
     if kind == b"OggS":
         return with_ogg_speakers(data, clip), ogg_problem(data) or problem
@@ -125,8 +127,15 @@ def _by_libsndfile(data: bytes) -> tuple[Clip, str | None]:
     if kind in (b"FORM", b"caff", b".snd"):
         speakers = clip if kind == b".snd" else with_stated_speakers(data, clip)
         return speakers, chunked_problem(data) or problem
-    if kind[:3] == b"ID3" or kind[:1] == b"\xff":
-        return clip, mp3_problem(data) or problem
+    return clip, problem
+
+
+def _mp3(data: bytes) -> tuple[Clip, str | None]:
+    problem = mp3_problem(data)
+    if problem is None:
+        return decode_by_libsndfile(data)
+    with without_remarks():
+        clip, _ = decode_by_libsndfile(data)
     return clip, problem
 
 

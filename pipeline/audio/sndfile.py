@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import soundfile
@@ -22,6 +26,26 @@ class _Bytes(io.BytesIO):
 
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
         return super().seek(max(0, offset) if whence == io.SEEK_SET else offset, whence)
+
+
+_one_at_a_time = threading.Lock()
+
+
+@contextmanager
+def without_remarks() -> Iterator[None]:
+    """Without what libmpg123 writes to standard error of each damaged frame, whoever listens.
+
+    Standard error belongs to the whole process, so use it only where a damaged file is decoded.
+    """
+    with _one_at_a_time:
+        kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(nowhere, 2)
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            os.close(nowhere)
 
 
 class _Forward(soundfile.SoundFile):  # type: ignore[misc]

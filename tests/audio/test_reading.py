@@ -53,6 +53,16 @@ def test_a_cut_file_is_said_to_be_incomplete(suffix: str, part: float, whole) ->
         read(data)
 
 
+@pytest.mark.parametrize("damage", ["cut", "hole"])
+def test_a_damaged_mp3_is_said_in_the_error_alone(damage: str, whole, capfd) -> None:
+    data = whole["mp3"]
+    sound = read_sound(
+        data[: len(data) // 2] if damage == "cut" else data[:9000] + bytes(3000) + data[12000:]
+    )
+    assert sound.problem is not None
+    assert capfd.readouterr().err == ""
+
+
 @pytest.mark.parametrize("size", [0, 0x7FFFF000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFDB, 0xFFFFFFFF])
 @pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "FLOAT", "MS_ADPCM"])
 def test_a_streamed_wav_is_read_to_its_end(size: int, subtype: str) -> None:

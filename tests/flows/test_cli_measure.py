@@ -141,6 +141,20 @@ def test_m4a_is_measured_with_ffmpeg_alone_and_told_clearly_without(tmp_path: Pa
     assert "m4a needs ffmpeg and none was found" in result.stderr
 
 
+def test_an_incomplete_file_is_measured_as_far_as_it_goes_and_said(tmp_path: Path) -> None:
+    whole, cut = tone(tmp_path, "whole.wav"), tone(tmp_path, "cut.wav")
+    cut.write_bytes(cut.read_bytes()[:700_000])
+    result = run(cut, whole, "--json")
+    answer = json.loads(result.stdout)
+    assert result.exit_code == 2
+    assert [one["path"] for one in answer["files"]] == [str(cut), str(whole)]
+    assert answer["files"][0]["duration_s"] == pytest.approx(700_000 / 384_000, abs=0.01)
+    assert [one["path"] for one in answer["problems"]] == [str(cut)]
+    [line] = result.stderr.splitlines()
+    assert "cut.wav is incomplete or damaged" in line
+    assert "cut.wav" in run(cut).stdout
+
+
 def test_the_command_line_starts_without_numpy() -> None:
     code = "import sys, flows.cli.measuring; sys.exit('numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
