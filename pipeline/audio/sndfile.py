@@ -15,7 +15,7 @@ from pipeline.audio.clip import Clip, Samples
 from pipeline.audio.limits import UnreadableSoundError, check_rate, check_size
 from pipeline.audio.speakers import guessed_mask
 
-_BLOCK = 1 << 18
+_BLOCK = 1 << 15
 """Samples of all channels decoded at a time."""
 _UNKNOWN_LENGTH = 1 << 62
 """Lengths from here on mean that the header states none."""
