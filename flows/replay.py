@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from pipeline.audio import Clip, read, take_bytes
+from pipeline.audio import Clip, read_sound, take_bytes
 from pipeline.catalog import Catalog
 from pipeline.errors import GenerationError, UsageError
 from pipeline.generators import Generator, find_engine
@@ -78,6 +78,6 @@ def _generate(generator: Generator, recipe: Recipe, audio: dict[str, Clip]) -> C
 
 def _inputs(store: Store, record: TakeRecord) -> dict[str, Clip]:
     return {
-        item["sha256"]: read(store.get(ObjectRef(item["sha256"], item["suffix"], item["size"])))
+        item["sha256"]: read_sound(store.get(ObjectRef(item["sha256"], item["suffix"], item["size"]))).clip
         for item in record["inputs"]
     }

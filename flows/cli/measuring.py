@@ -9,7 +9,7 @@ import typer
 
 from flows.cli.answers import answer, answer_json, command, one_line, remark
 from flows.cli.options import AsJson
-from pipeline.errors import CuesmithError
+from pipeline.errors import CuesmithError, UsageError
 
 _COLUMNS = (
     ("seconds", "duration_s", "{:.3f}"),
@@ -35,26 +35,32 @@ def register(app: typer.Typer) -> None:
 @command
 def measure_command(
     files: Annotated[
-        list[Path], typer.Argument(help="Sound files: wav, flac, ogg, opus, mp3, aiff; m4a with ffmpeg.")
+        list[Path],
+        typer.Argument(
+            help="Sound files: wav, flac, ogg, opus, mp3, aiff; m4a, mov, mka and webm with ffmpeg."
+        ),
     ],
     as_json: AsJson = False,
 ) -> None:
     """Measure any sound files: loudness, true and sample peak, silence.
 
-    Loudness is that of BS.1770-5. What does not exist is - (null in JSON): silence has no loudness, less than
-    3 s no range. A file that cannot be read is told, the others are measured, and the exit code is that of the
-    first problem.
+    Loudness follows BS.1770-5. "-" (null in JSON) means that there is no such value: silence has no loudness, a
+    sound under 3 s no range. A file that cannot be read gives one line and stops no other. An incomplete or damaged
+    file is measured as far as it goes and gives such a line too. The exit code is that of the first problem.
     """
-    from pipeline.delivery import open_clip
+    from pipeline.audio import read_sound
     from pipeline.mastering import measure
 
     measured: list[dict[str, Any]] = []
     problems: list[tuple[Path, CuesmithError]] = []
     for path in files:
         try:
-            found = measure(open_clip(path)).to_json()
+            sound = read_sound(path)
+            found = measure(sound.clip).to_json()
             del found["crest_db"]
             measured.append({"path": str(path), **found})
+            if sound.problem is not None:
+                problems.append((path, UsageError(sound.problem)))
         except CuesmithError as error:
             problems.append((path, error))
     if as_json:

@@ -3,18 +3,21 @@
 from pipeline.audio.clip import Clip, Samples
 from pipeline.audio.dither import Depth, pcm_bytes, pcm_sha256
 from pipeline.audio.rate import resample, resample_loop
+from pipeline.audio.reading import Sound, read, read_sound, read_take
 from pipeline.audio.riff import Chunk, read_chunks
-from pipeline.audio.wav import read, read_take, take_bytes, wav_bytes
+from pipeline.audio.wav import take_bytes, wav_bytes
 
 __all__ = [
     "Chunk",
     "Clip",
     "Depth",
     "Samples",
+    "Sound",
     "pcm_bytes",
     "pcm_sha256",
     "read",
     "read_chunks",
+    "read_sound",
     "read_take",
     "resample",
     "resample_loop",

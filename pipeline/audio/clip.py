@@ -14,11 +14,15 @@ Samples = npt.NDArray[np.float32]
 class Clip:
     """Audio: ``samples`` float32 of shape [channels, samples], full scale at 1.0, and ``rate`` in Hz.
 
+    ``speakers`` is the channel mask of WAVEFORMATEXTENSIBLE, channels in the order of its bits; 0 where nothing
+    is known of them.
+
     Samples may exceed full scale: models overshoot 1.0, and a take is kept as it came.
     """
 
     samples: Samples
     rate: int
+    speakers: int = 0
 
     def __post_init__(self) -> None:
         if self.samples.ndim != 2:
@@ -27,6 +31,10 @@ class Clip:
             raise ValueError(f"Clip.samples is {self.samples.dtype}; give float32")
         if self.rate <= 0:
             raise ValueError(f"Clip.rate is {self.rate}; give a rate in Hz above 0")
+        if self.speakers and self.speakers.bit_count() != len(self.samples):
+            raise ValueError(
+                f"Clip.speakers is {self.speakers:#x}; give one bit for each of {self.channels} channels"
+            )
 
     @property
     def channels(self) -> int:

@@ -34,7 +34,7 @@ def resample(clip: Clip, rate: int) -> Clip:
     if rate == clip.rate:
         return clip
     length = round(clip.length * rate / clip.rate)
-    return Clip(_convert(clip.samples, (clip.rate, rate), 0, length), rate)
+    return Clip(_convert(clip.samples, (clip.rate, rate), 0, length), rate, clip.speakers)
 
 
 def resample_loop(clip: Clip, rate: int, length: int | None = None) -> Clip:
@@ -56,4 +56,4 @@ def resample_loop(clip: Clip, rate: int, length: int | None = None) -> Clip:
     around = np.arange(-pad, clip.length + pad) % clip.length
     offset = pad * length // clip.length
     padded = np.ascontiguousarray(clip.samples[:, around])
-    return Clip(_convert(padded, (clip.length, length), offset, length), rate)
+    return Clip(_convert(padded, (clip.length, length), offset, length), rate, clip.speakers)

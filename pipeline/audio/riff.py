@@ -14,6 +14,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from pipeline.audio.speakers import NAMED_MASKS
 from pipeline.errors import UsageError
 
 PCM = 0x0001
@@ -22,10 +23,6 @@ EXTENSIBLE = 0xFFFE
 _SUBFORMAT_TAIL = bytes.fromhex("000000001000800000aa00389b71")
 _LARGEST = 0xFFFFFFFF
 _WAVE = b"WAVE"
-
-SPEAKER_MASKS = {1: 0x4, 2: 0x3, 3: 0x7, 4: 0x33, 5: 0x37, 6: 0x3F, 7: 0x70F, 8: 0x63F}
-"""Speaker positions by channel count, in the order of WAVEFORMATEXTENSIBLE (3.0, quad, 5.0, 5.1, 6.1, 7.1).
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +59,7 @@ def format_chunk(tag: int, channels: int, rate: int, bits: int) -> Chunk:
     frame = channels * bits // 8
     base = struct.pack("<HIIHH", channels, rate, rate * frame, frame, bits)
     if channels > 2:
-        mask = SPEAKER_MASKS.get(channels, 0)
+        mask = NAMED_MASKS.get(channels, 0)
         extension = struct.pack("<HHIH", 22, bits, mask, tag) + _SUBFORMAT_TAIL
         return Chunk("fmt ", struct.pack("<H", EXTENSIBLE) + base + extension)
     return Chunk("fmt ", struct.pack("<H", tag) + base + (b"" if tag == PCM else struct.pack("<H", 0)))

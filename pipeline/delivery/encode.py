@@ -9,7 +9,7 @@ import numpy as np
 from pipeline.audio import Chunk, Clip, Depth, pcm_sha256, read, resample, resample_loop, wav_bytes
 from pipeline.delivery.labels import Labels
 from pipeline.delivery.loop_points import cue_chunk, loop_comments, smpl_chunk
-from pipeline.delivery.m4a import m4a_bytes, m4a_clip
+from pipeline.delivery.m4a import m4a_bytes, m4a_frames
 from pipeline.delivery.ogg import OPUS_PACKET, with_ends, with_serial, with_two_pages
 from pipeline.delivery.sndfile import (
     MP3,
@@ -123,7 +123,7 @@ class Rendition:
 
 
 def _decoded(data: bytes, audio_format: str) -> Clip:
-    return m4a_clip(data) if audio_format == "m4a" else read(data)
+    return m4a_frames(data) if audio_format == "m4a" else read(data)
 
 
 def _under_ceiling(

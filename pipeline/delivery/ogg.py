@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import itertools
 import struct
-import zlib
 from collections.abc import Iterator, Sequence
+
+from pipeline.audio.ogg_pages import page_checksum
 
 _CAPTURE = b"OggS"
 _HEADER = 27
@@ -34,18 +35,6 @@ _PAGE_PACKETS = 50
 _PAGE_SEGMENTS = 255
 OPUS_PACKET = 960
 """Samples at 48 kHz in each packet that libsndfile writes: 20 ms."""
-_REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
-
-
-def page_checksum(page: bytes) -> int:
-    """Ogg's CRC-32 of a page whose checksum field is zero: polynomial 0x04C11DB7, no reflection, no
-    inversion.
-
-    zlib's CRC is the same polynomial reflected and inverted, so the bits of every byte are reversed going
-    in and those of the result coming out.
-    """
-    reflected = zlib.crc32(page.translate(_REVERSED), 0xFFFFFFFF) ^ 0xFFFFFFFF
-    return int.from_bytes(reflected.to_bytes(4, "little").translate(_REVERSED), "big")
 
 
 def page_sizes(data: bytes) -> list[int]:

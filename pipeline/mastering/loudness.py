@@ -7,6 +7,7 @@ energies, so what a sound will measure after a gain is known without filtering i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.audio import Clip, resample
+from pipeline.audio.speakers import BC, BL, BR, LFE, NAMED_MASKS, SL, SR
+from pipeline.errors import MasteringError
 from pipeline.mastering.decibel import level_of_power
 from pipeline.mastering.k_weighting import BINS_PER_SECOND, binned_energy
 
@@ -30,28 +33,24 @@ _HOP = 10
 _BLOCK = 40
 _SHORT = 300
 
-_WEIGHTS: dict[int, tuple[float, ...]] = {
-    1: (1.0,),
-    2: (1.0, 1.0),
-    3: (1.0, 1.0, 1.0),
-    4: (1.0, 1.0, 1.41, 1.41),
-    5: (1.0, 1.0, 1.0, 1.41, 1.41),
-    6: (1.0, 1.0, 1.0, 0.0, 1.41, 1.41),
-    7: (1.0, 1.0, 1.0, 0.0, 1.0, 1.41, 1.41),
-    8: (1.0, 1.0, 1.0, 0.0, 1.0, 1.0, 1.41, 1.41),
-}
-"""BS.1770-5 tables 3 and 4, channels in WAVE order: 1.41 from 60 to 120 degrees, none for LFE, 1.0
-elsewhere."""
-
-MOST_CHANNELS = max(_WEIGHTS)
+_SURROUND = 1.41
+_SURROUNDS = BL | BR | BC | SL | SR | 0x38000
+"""Side and back speakers, the upper back ones too (bits 15 to 17)."""
+MOST_CHANNELS = max(NAMED_MASKS)
 
 
-def channel_weights(channels: int) -> tuple[float, ...]:
-    """Weights by channel in WAVE order, mono to 7.1. Raises `ValueError` beyond."""
-    try:
-        return _WEIGHTS[channels]
-    except KeyError:
-        raise ValueError(f"loudness is defined from 1 to {MOST_CHANNELS} channels, not {channels}") from None
+def channel_weights(channels: int, speakers: int = 0) -> tuple[float, ...]:
+    """Weights by channel, mono to 7.1: 1.41 for surrounds, 0.0 for the LFE, 1.0 for the others (BS.1770-5 Annex 1).
+
+    ``speakers`` is a clip's channel mask; 0 stands for mono, stereo, 3.0, quad, 5.0, 5.1, 6.1 or 7.1. Annex 3 would
+    weigh speakers right behind the listener (beyond 120 degrees) with 1.0; ffmpeg's ebur128, with which these
+    weights agree, counts them as surrounds. Raises `ValueError` above 8 channels.
+    """
+    if channels not in NAMED_MASKS:
+        raise ValueError(f"loudness is defined from 1 to {MOST_CHANNELS} channels, not {channels}")
+    mask = speakers or NAMED_MASKS[channels]
+    named = [1 << bit for bit in range(mask.bit_length()) if mask >> bit & 1]
+    return tuple(0.0 if one == LFE else _SURROUND if one & _SURROUNDS else 1.0 for one in named)
 
 
 def _mean_to_lufs(mean_square: float) -> float | None:
@@ -131,20 +130,31 @@ class Energies:
 
 
 def energies(clip: Clip) -> Energies:
-    """K-weight ``clip`` and sum its energy by 10 ms bins. Raises `ValueError` above 8 channels.
+    """K-weight ``clip`` and sum its energy by 10 ms bins.
 
     The weights of `channel_weights` are worked in. Below 8 kHz, where the weighting's shelf nears or passes
-    Nyquist, the sound is brought to 48 kHz first.
+    Nyquist, the sound is brought to 48 kHz first. Raises `ValueError` above 8 channels, `MasteringError`
+    for a rate so high that the weighting cannot be computed.
     """
-    weights = channel_weights(clip.channels)
+    weights = channel_weights(clip.channels, clip.speakers)
     if clip.rate < _LOWEST_HZ:
         clip = resample(clip, 48_000)
+    running = _running(clip, weights)
+    if not np.isfinite(running[-1]):
+        quiet = Clip(clip.samples * np.float32(1 / _BEYOND), clip.rate)
+        running = _running(quiet, weights) * (_BEYOND * _BEYOND)
+    if not np.isfinite(running[-1]):
+        raise MasteringError(
+            f"loudness at {clip.rate} Hz cannot be measured; convert the sound to 192 kHz or less"
+        )
+    return Energies(running, clip.length * BINS_PER_SECOND // clip.rate, clip.rate)
+
+
+def _running(clip: Clip, weights: Sequence[float]) -> Floats:
+    """Weighted energy up to each 10 ms boundary; not finite where float32 cannot hold it."""
     running = np.zeros(1 - (-clip.length * BINS_PER_SECOND // clip.rate))
     with np.errstate(over="ignore", invalid="ignore"):
         for weight, channel in zip(weights, clip.samples, strict=True):
             if weight:
                 running[1:] += weight * binned_energy(channel, clip.rate)
-        np.cumsum(running, out=running)
-    if not np.isfinite(running[-1]):
-        return energies(Clip(clip.samples * np.float32(1 / _BEYOND), clip.rate)).scaled(_BEYOND)
-    return Energies(running, clip.length * BINS_PER_SECOND // clip.rate, clip.rate)
+        return np.cumsum(running, out=running)

@@ -17,7 +17,8 @@ import pytest
 import soundfile
 from mutagen.oggopus import OggOpus
 
-from pipeline.audio import Clip, read, read_chunks
+from pipeline.audio import Clip, ffmpeg, read, read_chunks
+from pipeline.audio.ffmpeg import find_ffmpeg
 from pipeline.delivery import FORMATS, encode, m4a
 from pipeline.delivery.encode import _at_fitting_rate
 from pipeline.delivery.ogg import page_checksum, page_sizes, with_serial
@@ -244,14 +245,14 @@ def test_m4a_without_its_extra_says_how_to_get_it(monkeypatch) -> None:
 
 def test_m4a_without_ffmpeg_says_how_to_get_it(monkeypatch) -> None:
     monkeypatch.setattr(m4a, "AudioSegment", object())
-    monkeypatch.setattr(m4a, "imageio_ffmpeg", None)
+    monkeypatch.setattr(ffmpeg, "imageio_ffmpeg", None)
     monkeypatch.setattr(shutil, "which", lambda _: None)
     with pytest.raises(MachineError, match="ffmpeg"):
         encode(clip(), "m4a")
 
 
 def test_m4a_holds_the_sound_and_equal_work_gives_equal_bytes() -> None:
-    if m4a.AudioSegment is None or (m4a.imageio_ffmpeg is None and shutil.which("ffmpeg") is None):
+    if m4a.AudioSegment is None or find_ffmpeg() is None:
         pytest.skip("the m4a extra is not installed")
     first = encode(clip(), "m4a")
     time.sleep(1.1)

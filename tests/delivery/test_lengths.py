@@ -16,6 +16,7 @@ import soundfile
 from quick import QuickProject
 
 from pipeline.audio import read
+from pipeline.audio.ffmpeg import find_ffmpeg
 from pipeline.delivery import m4a
 
 ASSETS = """\
@@ -42,7 +43,7 @@ OPUS_RATE = 48_000
 HIGHEST_MP3_RATE = 48_000
 AAC_FRAME = 1024
 """Samples: ffmpeg plays the last frame of an m4a to its end, whatever its edit list says."""
-HAS_M4A = m4a.AudioSegment is not None and bool(m4a.imageio_ffmpeg or shutil.which("ffmpeg"))
+HAS_M4A = m4a.AudioSegment is not None and find_ffmpeg() is not None
 
 
 def formats(rate: int) -> list[str]:

@@ -15,8 +15,9 @@ import soundfile
 from typer.testing import CliRunner, Result
 
 from flows.cli.app import app
-from pipeline.audio import Clip
-from pipeline.delivery import encode, m4a
+from pipeline.audio import Clip, ffmpeg
+from pipeline.audio.ffmpeg import find_ffmpeg
+from pipeline.delivery import encode
 
 FIELDS = [
     "path",
@@ -146,7 +147,7 @@ def test_every_delivered_format_is_measured(audio_format: str, tmp_path: Path) -
 
 
 def test_m4a_is_measured_with_ffmpeg_alone_and_told_clearly_without(tmp_path: Path, monkeypatch: Any) -> None:
-    program = shutil.which("ffmpeg") or (m4a.imageio_ffmpeg and m4a.imageio_ffmpeg.get_ffmpeg_exe())
+    program = shutil.which("ffmpeg") or find_ffmpeg()
     path = tmp_path / "sound.m4a"
     if not program:
         pytest.skip("ffmpeg is not installed")
@@ -157,11 +158,25 @@ def test_m4a_is_measured_with_ffmpeg_alone_and_told_clearly_without(tmp_path: Pa
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     [found] = told(path)["files"]
     assert found["duration_s"] == pytest.approx(2.0, abs=0.05)
-    monkeypatch.setattr(m4a, "imageio_ffmpeg", None)
+    monkeypatch.setattr(ffmpeg, "imageio_ffmpeg", None)
     monkeypatch.setenv("PATH", "")
     result = run(path)
     assert result.exit_code == 4
     assert "m4a needs ffmpeg and none was found" in result.stderr
+
+
+def test_an_incomplete_file_is_measured_as_far_as_it_goes_and_said(tmp_path: Path) -> None:
+    whole, cut = tone(tmp_path, "whole.wav"), tone(tmp_path, "cut.wav")
+    cut.write_bytes(cut.read_bytes()[:700_000])
+    result = run(cut, whole, "--json")
+    answer = json.loads(result.stdout)
+    assert result.exit_code == 2
+    assert [one["path"] for one in answer["files"]] == [str(cut), str(whole)]
+    assert answer["files"][0]["duration_s"] == pytest.approx(700_000 / 384_000, abs=0.01)
+    assert [one["path"] for one in answer["problems"]] == [str(cut)]
+    [line] = result.stderr.splitlines()
+    assert "cut.wav is incomplete or damaged" in line
+    assert "cut.wav" in run(cut).stdout
 
 
 def test_the_command_line_starts_without_numpy() -> None:

@@ -1,0 +1,162 @@
+"""Any sound file as a clip: what is there, and what is wrong with the file.
+
+Files come from anywhere, so reading takes bounded time and memory: only regular files of limited size are
+opened, and a header is never trusted further than the bytes behind it. What a file is follows from its first
+bytes, not from its name.
+"""
+
+from __future__ import annotations
+
+import re
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.audio.chunked import chunked_problem, with_caf_size, with_stated_speakers
+from pipeline.audio.clip import Clip
+from pipeline.audio.ffmpeg import decode_by_ffmpeg, ffmpeg_program
+from pipeline.audio.iso_media import FIRST_BOXES, iso_length, iso_problem
+from pipeline.audio.limits import LARGEST_FILE, MOST_SAMPLES, UnreadableSoundError
+from pipeline.audio.mp3_frames import mp3_problem
+from pipeline.audio.ogg_pages import ogg_problem, with_ogg_speakers
+from pipeline.audio.sndfile import decode_by_libsndfile, without_remarks
+from pipeline.audio.speakers import NAMED_MASKS, stated_mask
+from pipeline.audio.tags import id3_size
+from pipeline.audio.wave_file import is_wave, read_wave
+from pipeline.errors import UsageError
+
+_MATROSKA = b"\x1a\x45\xdf\xa3"
+_FLAC_MASK = re.compile(rb"WAVEFORMATEXTENSIBLE_CHANNEL_MASK=0x([0-9a-fA-F]{1,8})", re.IGNORECASE)
+_FLAC_HEAD = 1 << 16
+"""Bytes in which the mask of a FLAC file is looked for: its comments come first."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sound:
+    """What a sound file holds."""
+
+    clip: Clip
+    problem: str | None
+    """Why the file is incomplete or damaged though ``clip`` could be read, with the file's name and the
+    remedy; None for a whole file."""
+
+
+def read_sound(source: bytes | str | Path, *, finite: bool = False) -> Sound:
+    """The sound of a file's bytes or path, as far as it can be read: any format that libsndfile or ffmpeg
+    knows, whatever the file is called.
+
+    With ``finite``, NaN and infinite samples are refused. Raises `UsageError` for what cannot be read (missing,
+    not a regular file, not a sound, larger than `LARGEST_FILE`), `MachineError` for a format that needs ffmpeg
+    where there is none. An incomplete file is read as far as it goes; ``Sound.problem`` says what is missing.
+    """
+    name = "the sound" if isinstance(source, bytes) else str(source)
+    path = None if isinstance(source, bytes) else Path(source)
+    try:
+        clip, problem = _decode(source if isinstance(source, bytes) else _file_bytes(Path(source)), path)
+    except UnreadableSoundError as error:
+        raise UsageError(
+            f"{name} cannot be read as audio: {error}; give a wav, flac, ogg, opus, mp3 or m4a that is whole"
+        ) from error
+    if finite and not np.isfinite(clip.samples).all():
+        raise UsageError(f"{name} holds NaN or infinite samples; export it again")
+    return Sound(clip, problem and f"{name} is incomplete or damaged: {problem}; copy or export it again")
+
+
+def read(source: bytes | str | Path) -> Clip:
+    """The sound of a whole file. Raises what `read_sound` raises, and `UsageError` for an incomplete file."""
+    sound = read_sound(source)
+    if sound.problem is not None:
+        raise UsageError(sound.problem)
+    return sound.clip
+
+
+def read_take(data: bytes) -> Clip:
+    """The take of `take_bytes`, bit for bit."""
+    return read(data)
+
+
+def _file_bytes(path: Path) -> bytes:
+    """The bytes of a regular file of bounded size; a pipe or a device could go on for ever."""
+    try:
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):
+            what = "is a folder" if stat.S_ISDIR(found.st_mode) else "is not a regular file"
+            raise UsageError(f"{path}: {what}; give the path of a sound file")
+        if found.st_size <= LARGEST_FILE:
+            with path.open("rb") as file:
+                data = file.read(LARGEST_FILE + 1)
+            if len(data) <= LARGEST_FILE:
+                return data
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"{path}: {reason}; give the path of a sound file") from error
+    raise UsageError(f"{path}: larger than {LARGEST_FILE >> 30} GiB; cut it into parts")
+
+
+def _decode(data: bytes, path: Path | None) -> tuple[Clip, str | None]:
+    """The sound and what is wrong with the file, by the reader that its first bytes ask for."""
+    if not data:
+        raise UnreadableSoundError("it is empty")
+    tags = id3_size(data)
+    if tags and data[tags : tags + 4] in (b"RIFF", b"RIFX", b"RF64", b"BW64", b"fLaC", b"OggS", b"FORM"):
+        data, path = data[tags:], None
+    if is_wave(data):
+        return read_wave(data)
+    if data[4:8] in FIRST_BOXES:
+        return _iso(data, path)
+    if data[:4] == _MATROSKA:
+        return _by_ffmpeg(data, path, "matroska", "Matroska or WebM")
+    if data[:1] == b"\xff" and data[1:2] and data[1] & 0xF6 == 0xF0:
+        return _by_ffmpeg(data, path, "aac", "AAC")
+    return _by_libsndfile(data)
+
+
+def _by_libsndfile(data: bytes) -> tuple[Clip, str | None]:
+    kind = data[:4]
+    if kind[:3] == b"ID3" or kind[:1] == b"\xff":
+        return _mp3(data)
+    clip, problem = decode_by_libsndfile(with_caf_size(data) if kind == b"caff" else data)
+    if kind == b"OggS":
+        return with_ogg_speakers(data, clip), ogg_problem(data) or problem
+    if kind == b"fLaC":
+        stated = _FLAC_MASK.search(data, 0, _FLAC_HEAD)
+        mask = int(stated[1], 16) if stated else NAMED_MASKS.get(clip.channels, 0)
+        return Clip(clip.samples, clip.rate, stated_mask(mask, clip.channels)), problem
+    if kind in (b"FORM", b"caff", b".snd"):
+        speakers = clip if kind == b".snd" else with_stated_speakers(data, clip)
+        return speakers, chunked_problem(data) or problem
+    return clip, problem
+
+
+def _mp3(data: bytes) -> tuple[Clip, str | None]:
+    problem = mp3_problem(data)
+    if problem is None:
+        return decode_by_libsndfile(data)
+    with without_remarks():
+        clip, _ = decode_by_libsndfile(data)
+    return clip, problem
+
+
+def _by_ffmpeg(data: bytes, path: Path | None, container: str, what: str) -> tuple[Clip, str | None]:
+    """What ffmpeg decodes, which comes as WAV; its first complaint is what is wrong."""
+    most_bytes = 4 * MOST_SAMPLES
+    program = ffmpeg_program(what, systems_first=True)
+    decoded, complaint = decode_by_ffmpeg(program, path or data, container, most_bytes)
+    if len(decoded) >= most_bytes:
+        raise UnreadableSoundError(f"longer than {MOST_SAMPLES} samples of all channels")
+    clip, problem = read_wave(decoded)
+    return clip, f"ffmpeg says {complaint}" if complaint else problem
+
+
+def _iso(data: bytes, path: Path | None) -> tuple[Clip, str | None]:
+    """MP4 and its kin, without the padding that the coder left at the end."""
+    clip, problem = _by_ffmpeg(data, path, "mov", "m4a")
+    problem = iso_problem(data) or problem
+    length = iso_length(data, clip.rate)
+    if length is None:
+        return clip, problem
+    if length > clip.length:
+        problem = problem or f"{clip.length} of {length} samples are there"
+    return Clip(np.ascontiguousarray(clip.samples[:, : max(length, 0)]), clip.rate, clip.speakers), problem
