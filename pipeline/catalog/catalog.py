@@ -14,8 +14,9 @@ from pipeline.catalog.channels import LATEST, Channel, ChannelMove, Channels
 from pipeline.catalog.version import Version
 from pipeline.errors import StoreError
 from pipeline.provenance import MasterRow
-from pipeline.store import Missing, Store
+from pipeline.store import Fence, Missing, Store
 
+_FOLDER = re.compile(r"\d{6,}")
 _VERSION_KEY = re.compile(r"catalog/(\d{6,})/catalog\.json")
 
 Companions = Callable[[Version], Mapping[str, bytes]]
@@ -84,16 +85,16 @@ class Catalog:
         Returns the version and whether it is new: when nothing differs, the latest version stays. Builds that
         publish at once are taken one after the other, so ``masters`` always sees the version before its own.
         """
-        with self.channels.held():
+        with self.channels.held() as fence:
             before = self.latest()
             rows = masters(before)
             if before is not None and before.project == project and before.same_masters(rows):
                 return before, False
-            number = max([*self.numbers(), 0]) + 1
+            number = self._unused()
             version = Version(
                 number, before.number if before else None, project, created, run, manifest, rows
             )
-            self._write(version, companions(version))
+            self._write(version, companions(version), fence)
             move = ChannelMove(version=number, at=created, by=run, action="publish")
             self.channels.point(LATEST, move)
             return version, True
@@ -102,12 +103,24 @@ class Catalog:
         key = _key(number)
         return Version.from_bytes(self._backend.read(key), key)
 
-    def _write(self, version: Version, companions: Mapping[str, bytes]) -> None:
-        folder = f"catalog/{version.number:06d}"
+    def _unused(self) -> int:
+        """The number after every folder of a version, also of one that a killed build left without its last file.
+
+        A build that lost the lock may still write into its folder, so no other build uses that number.
+        """
+        folders = (name for name in self._backend.names("catalog") if _FOLDER.fullmatch(name))
+        return max(map(int, folders), default=0) + 1
+
+    def _write(self, version: Version, companions: Mapping[str, bytes], fence: Fence) -> None:
+        fence()
         for name, data in companions.items():
-            self._backend.write(f"{folder}/{name}", data)
-        if not self._backend.create(_key(version.number), version.to_bytes()):
-            raise StoreError(f"{_key(version.number)} was written by another build; run this build again")
+            self._create(f"catalog/{version.number:06d}/{name}", data)
+        fence()
+        self._create(_key(version.number), version.to_bytes())
+
+    def _create(self, key: str, data: bytes) -> None:
+        if not self._backend.create(key, data):
+            raise StoreError(f"{key} was written by another build; run this build again")
 
 
 def _key(number: int) -> str:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Literal, NotRequired, TypedDict
 
-from pipeline.errors import FormatError, UsageError
-from pipeline.store import Missing, Store, bring_up
+from pipeline.errors import FormatError, StoreError, UsageError
+from pipeline.store import Fence, Missing, Store, bring_up
 
 CHANNEL_SCHEMA = "cuesmith.channel/1"
 LATEST = "latest"
@@ -60,6 +60,7 @@ class Channels:
 
     def __init__(self, store: Store) -> None:
         self._backend = store.backend
+        self._fence: Fence | None = None
 
     def names(self) -> list[str]:
         """Every channel that was ever pointed anywhere, sorted."""
@@ -85,15 +86,27 @@ class Channels:
                 raise FormatError(f"{key}: not a channel: {field!r} is missing; restore it from a backup")
         return channel  # type: ignore[return-value]
 
-    def held(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def held(self) -> Iterator[Fence]:
         """The lock under which pointers are written and versions published."""
-        return self._backend.lock("publish", timeout=_WAIT_SECONDS)
+        with self._backend.lock("publish", timeout=_WAIT_SECONDS) as fence:
+            self._fence = fence
+            try:
+                yield fence
+            finally:
+                self._fence = None
 
     def point(self, name: str, move: ChannelMove) -> Channel:
-        """Point ``name`` to ``move``'s version and add the move to its history. The caller holds `held`."""
+        """Point ``name`` to ``move``'s version and add the move to its history. The caller holds `held`.
+
+        Raises `StoreError` where the lock was lost meanwhile; the pointer stays as it is.
+        """
+        if self._fence is None:
+            raise StoreError(f"{_key(name)} is written without its lock; hold `Channels.held` around `point`")
         before = self.read(name)
         history = [*(before["history"] if before else []), move]
         channel = Channel(schema=CHANNEL_SCHEMA, name=name, version=move["version"], history=history)
+        self._fence()
         self._backend.write(_key(name), json.dumps(channel, indent=1, ensure_ascii=False).encode())
         return channel
 

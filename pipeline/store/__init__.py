@@ -1,6 +1,6 @@
 """The store: content-addressed objects and records under one root, on a disk or in an object store."""
 
-from pipeline.store.backend import Backend, Busy, Entry, Missing
+from pipeline.store.backend import Backend, Busy, Entry, Fence, Missing
 from pipeline.store.collect import Collected, gc
 from pipeline.store.faults import told
 from pipeline.store.formats import bring_up, dump_record, load_record, migration, read_record
@@ -14,6 +14,7 @@ __all__ = [
     "Busy",
     "Collected",
     "Entry",
+    "Fence",
     "Finding",
     "LocalBackend",
     "Missing",

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import StoreError, UsageError, VerificationError
-from pipeline.store.backend import Backend, Missing
+from pipeline.store.backend import Backend, Fence, Missing
 from pipeline.store.formats import Record, dump_record, read_record
 from pipeline.store.objects import ObjectRef, named_objects, sha256_in
 from pipeline.store.opening import open_backend
@@ -117,7 +117,7 @@ class Store:
         """The digest of every record in ``room``."""
         return {name.removesuffix(".json") for name in self.backend.names(room) if name.endswith(".json")}
 
-    def shared(self, timeout: float = _BUILD_WAITS) -> AbstractContextManager[None]:
+    def shared(self, timeout: float = _BUILD_WAITS) -> AbstractContextManager[Fence]:
         """Hold the store as one of any number of builds: nothing is removed meanwhile."""
         return shared(self.backend, timeout)
 
