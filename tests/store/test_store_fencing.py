@@ -23,7 +23,9 @@ def remote_root(request: pytest.FixtureRequest) -> Iterator[str]:
         yield f"{request.getfixturevalue('s3_bucket')}/{uuid4().hex}"
 
 
-def publish(root: str, run: str, companions: Callable[[Version], Mapping[str, bytes]] | None = None) -> Version:
+def publish(
+    root: str, run: str, companions: Callable[[Version], Mapping[str, bytes]] | None = None
+) -> Version:
     def own(version: Version) -> Mapping[str, bytes]:
         return {name: f"{name} of {run}".encode() for name in COMPANIONS}
 
@@ -32,7 +34,12 @@ def publish(root: str, run: str, companions: Callable[[Version], Mapping[str, by
 
 def _publish(catalog: Catalog, run: str, companions: Callable[[Version], Mapping[str, bytes]]) -> Version:
     version, _ = catalog.publish(
-        lambda before: (), project=run, created="2026-01-01T00:00:00Z", run=run, manifest={}, companions=companions
+        lambda before: (),
+        project=run,
+        created="2026-01-01T00:00:00Z",
+        run=run,
+        manifest={},
+        companions=companions,
     )
     return version
 
@@ -54,7 +61,7 @@ def test_who_lost_its_lease_before_it_wrote_leaves_the_winners_version_alone(rem
     def slow(version: Version) -> Mapping[str, bytes]:
         lose_the_lease(remote_root)
         assert publish(remote_root, "winner").number == version.number
-        return {name: b"of the loser" for name in COMPANIONS}
+        return dict.fromkeys(COMPANIONS, b"of the loser")
 
     with pytest.raises(StoreError, match="ran out"):
         publish(remote_root, "loser", slow)
@@ -79,7 +86,7 @@ def test_who_loses_its_lease_while_it_writes_never_moves_the_pointer(
 
     monkeypatch.setattr(loser.store.backend, "create", create)
     with pytest.raises(StoreError, match="ran out"):
-        _publish(loser, "loser", lambda version: {name: b"of the loser" for name in COMPANIONS})
+        _publish(loser, "loser", lambda version: dict.fromkeys(COMPANIONS, b"of the loser"))
     backend = Store.open(remote_root).backend
     assert [backend.read(f"catalog/000002/{name}") for name in COMPANIONS] == files_of(remote_root, "winner")
     latest = Catalog(Store.open(remote_root)).latest()

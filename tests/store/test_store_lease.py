@@ -79,7 +79,9 @@ def test_a_network_that_fails_for_a_moment_costs_no_lease(url: str, monkeypatch:
     assert failures == []
 
 
-def test_a_lease_whose_answer_was_lost_is_held_all_the_same(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lease_whose_answer_was_lost_is_held_all_the_same(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     backend = FsspecBackend(url)
     _lose_answers(backend, monkeypatch)
     with backend.lock("x", 0), pytest.raises(Busy), FsspecBackend(url).lock("x", 0):
@@ -107,7 +109,9 @@ def test_a_fence_stops_who_lost_its_lease(url: str) -> None:
     slept, other = FsspecBackend(url), FsspecBackend(url)
     with pytest.raises(StoreError, match="ran out"), slept.lock("x", 0) as fence:
         fence()
-        other.write("locks/x.lock/00000001.json", b'{"schema": "cuesmith.lease/1", "holder": "", "expires": 0}')
+        other.write(
+            "locks/x.lock/00000001.json", b'{"schema": "cuesmith.lease/1", "holder": "", "expires": 0}'
+        )
         with other.lock("x", 0):
             pass
         with pytest.raises(StoreError, match="ran out"):
