@@ -85,7 +85,10 @@ def prepare(manifest: Path, outputs: str, profile: str | None = None, only: Sequ
 
 
 def still_valid(prepared: Prepared) -> Prepared:
-    """``prepared``, planned again where `gc` or `verify --repair` removed something since. The caller holds the store."""
+    """``prepared``, or a new plan where `gc` or `verify --repair` removed something since.
+
+    The caller holds the store.
+    """
     known, now = prepared.known, prepared.known.fresh()
     if known.takes <= now.takes and known.masters <= now.masters and known.objects <= now.objects:
         return prepared

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 
 from flows.journal import Journal, listener, new_run_id
@@ -28,11 +28,12 @@ def publish(
     build: Mapping[str, Any],
     failures: Failures | None = None,
     made: MadeMaster | None = None,
+    just_made: Set[str] = frozenset(),
 ) -> tuple[Version | None, bool]:
     """Sign the masters of a build where the manifest asks for it, publish them, and show them in the library.
 
     Returns the latest version afterwards and whether it is new; None when there is nothing to publish at all.
-    ``build`` goes into ``build.json``.
+    ``build`` goes into ``build.json``. ``just_made`` are the digests of the masters that this build made.
     """
 
     signed = sign(prepared, next_rows(prepared, prepared.latest, failures, made))
@@ -61,6 +62,7 @@ def publish(
         run=run,
         manifest={"file": project.file, "sha256": project.sha256, "profile": project.profile},
         companions=companions,
+        made=just_made,
     )
     sync_latest(prepared.catalog)
     return version, published

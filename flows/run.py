@@ -185,6 +185,7 @@ class BuildRun:
             run=self.run,
             failures={place: reason for place, (_, reason) in self._failed.items()},
             made=self._digest,
+            just_made=frozenset(self._made_masters),
             build=self.result()
             | {"stages": self._stages, "git": self._git, "prefect_run": self._prefect_run},
         )

@@ -7,14 +7,14 @@ the last file of a version's folder, and a pointer moves only to a version that 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from typing import Any
 
 from pipeline.catalog.channels import LATEST, Channel, ChannelMove, Channels
 from pipeline.catalog.version import Version
 from pipeline.errors import StoreError
 from pipeline.provenance import MasterRow
-from pipeline.store import Fence, Missing, Store
+from pipeline.store import Fence, Missing, Store, named_objects
 
 _FOLDER = re.compile(r"\d{6,}")
 _VERSION_KEY = re.compile(r"catalog/(\d{6,})/catalog\.json")
@@ -79,17 +79,23 @@ class Catalog:
         run: str,
         manifest: Mapping[str, Any],
         companions: Companions,
+        made: Set[str] = frozenset(),
     ) -> tuple[Version, bool]:
         """Publish the masters that ``masters`` gives for the latest version, and point ``latest`` to them.
 
         Returns the version and whether it is new: when nothing differs, the latest version stays. Builds that
         publish at once are taken one after the other, so ``masters`` always sees the version before its own.
+
+        ``made`` are digests of masters that were made just now. Every object has its full size, and those of all
+        other masters are hashed where the latest version does not name them. Raises `Missing` or
+        `VerificationError` before anything is written.
         """
         with self.channels.held() as fence:
             before = self.latest()
             rows = masters(before)
             if before is not None and before.project == project and before.same_masters(rows):
                 return before, False
+            self._check_objects(before, rows, made)
             number = self._unused()
             version = Version(
                 number, before.number if before else None, project, created, run, manifest, rows
@@ -102,6 +108,12 @@ class Catalog:
     def _read(self, number: int) -> Version:
         key = _key(number)
         return Version.from_bytes(self._backend.read(key), key)
+
+    def _check_objects(self, before: Version | None, rows: tuple[MasterRow, ...], made: Set[str]) -> None:
+        known = set(named_objects(list(before.masters))) if before else set()
+        named = set(named_objects(list(rows)))
+        reused = set(named_objects([row for row in rows if row["master"] not in made]))
+        self.store.check(named, sorted(reused - known, key=lambda ref: ref.key))
 
     def _unused(self) -> int:
         """The number after every folder of a version, also of one that a killed build left without its last file.

@@ -74,7 +74,7 @@ def _sidecars(store: Store, sound: Sound) -> str:
     if known is not None and (not sound.whole or backend.exists(whole)):
         return known
     try:
-        data = backend.read(sound.object.key)
+        data = store.get(sound.object)
         clip = read(data)
     except CuesmithError:
         return ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 from typing import Any
 from uuid import uuid4
 
@@ -107,16 +108,18 @@ def test_two_holders_of_one_process_are_not_taken_for_each_other(url: str) -> No
 
 def test_a_fence_stops_who_lost_its_lease(url: str) -> None:
     slept, other = FsspecBackend(url), FsspecBackend(url)
-    with pytest.raises(StoreError, match="ran out"), slept.lock("x", 0) as fence:
+    run_out = b'{"schema": "cuesmith.lease/1", "holder": "asleep", "expires": 0}'
+    with ExitStack() as held:
+        fence = held.enter_context(slept.lock("x", 0))
         fence()
-        other.write(
-            "locks/x.lock/00000001.json", b'{"schema": "cuesmith.lease/1", "holder": "", "expires": 0}'
-        )
+        other.write("locks/x.lock/00000001.json", run_out)
         with other.lock("x", 0):
             pass
         with pytest.raises(StoreError, match="ran out"):
             fence()
-        assert other.names("locks/x.lock") == {"00000002.json"}
+        with pytest.raises(StoreError, match="ran out"):
+            held.close()
+    assert other.names("locks/x.lock") == {"00000002.json"}
 
 
 def _lose_answers(backend: FsspecBackend, monkeypatch: pytest.MonkeyPatch) -> None:
