@@ -6,6 +6,7 @@ from pipeline.store.faults import told
 from pipeline.store.formats import bring_up, dump_record, load_record, migration, read_record
 from pipeline.store.local import LocalBackend
 from pipeline.store.objects import ObjectRef, named_objects
+from pipeline.store.opening import check_utf8
 from pipeline.store.store import Store
 from pipeline.store.verify import Finding, Repair, repair, verify
 
@@ -22,6 +23,7 @@ __all__ = [
     "Repair",
     "Store",
     "bring_up",
+    "check_utf8",
     "dump_record",
     "gc",
     "load_record",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from pipeline.errors import VerificationError
@@ -42,10 +43,12 @@ def gc(
     object stays that a catalog version, a channel or a record younger than ``grace`` names. Records that
     name a removed object go first.
 
+    A dry run takes no lock, so it works on a read-only drive; what it finds beside a running build may change.
+
     Raises `Busy` while a build runs, and `VerificationError` when a record cannot be read: it may name
     anything.
     """
-    with store.alone():
+    with nullcontext() if dry_run else store.alone():
         now = time.time()
         wanted = set(keep() if callable(keep) else keep or ())
         records = [_readable(naming) for naming in read_namings(store.backend, RECORD_ROOMS)]
