@@ -19,10 +19,9 @@ _WAIT_SECONDS = 600.0
 def sync_latest(catalog: Catalog) -> Path | None:
     """Make ``library/latest`` show the latest version's files; returns the folder, None on an object store.
 
-    Files share their blocks with the store's where the file system can do that (reflinks), and are copies
-    elsewhere; hard links of older releases are replaced. A tree that already
-    shows the version is left alone; one that a kill left half made is completed. Of builds that end together
-    each shows what is latest when its turn comes.
+    Files are reflinks of the store's where the file system has them, copies elsewhere; hard links of older releases
+    are replaced. A tree that already shows the version is left alone; one that a kill left half made is completed.
+    Of builds that end together each shows what is latest when its turn comes.
     """
     store = catalog.store
     mark = store.backend.local_path(f"library/latest/{_MARK}")

@@ -14,15 +14,15 @@ from pipeline.store.backend import Backend
 from pipeline.store.faults import told
 from pipeline.store.local import LocalBackend
 
-
 _HALF_URL = re.compile(r"(?:s3a?|gcs?|gs|memory|file):(?!//)", re.IGNORECASE)
 
 
 def open_backend(root: str | Path) -> Backend:
     """The backend of a folder or a URL; nothing is made before something is written.
 
-    Raises `UsageError` where a file stands, for an empty name, a URL without its ``//`` and a path that is not UTF-8, `MachineError` for a folder that may not be read or a protocol
-    that is unknown or not installed.
+    Raises `UsageError` where a file stands, for an empty name, for a URL without its ``//`` and for a path that
+    is not UTF-8; `MachineError` for a folder that may not be read, and for a protocol that is unknown or not
+    installed.
     """
     text = str(root)
     if not text.strip():

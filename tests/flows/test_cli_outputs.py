@@ -103,7 +103,9 @@ def test_what_only_reads_takes_no_lock(
 def test_doctor_says_that_outputs_are_read_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     access = os.access
     monkeypatch.setattr(
-        os, "access", lambda path, mode, **o: not (mode & os.W_OK and path == tmp_path) and access(path, mode, **o)
+        os,
+        "access",
+        lambda path, mode, **o: not (mode & os.W_OK and path == tmp_path) and access(path, mode, **o),
     )
     lines = json.loads(run("doctor", "--outputs", str(tmp_path / "outputs"), "--json").stdout)["lines"]
     (line,) = [line for line in lines if line["what"] == "disk for outputs"]
