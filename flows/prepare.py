@@ -81,9 +81,25 @@ def prepare(manifest: Path, outputs: str, profile: str | None = None, only: Sequ
     project = load_cached(manifest, profile, compiled) if compiled else load(manifest, profile)
     if only:
         project = _narrow(project, only)
+    return _planned(project, catalog, latest, tuple(only))
+
+
+def still_valid(prepared: Prepared) -> Prepared:
+    """``prepared``, or a new plan where `gc` or `verify --repair` removed something since.
+
+    The caller holds the store.
+    """
+    known, now = prepared.known, prepared.known.fresh()
+    if known.takes <= now.takes and known.masters <= now.masters and known.objects <= now.objects:
+        return prepared
+    return _planned(prepared.project, prepared.catalog, prepared.catalog.latest(), prepared.only)
+
+
+def _planned(project: Project, catalog: Catalog, latest: Version | None, only: tuple[str, ...]) -> Prepared:
+    store = catalog.store
     reviews = Reviews(store).state()
     known = _known(store, latest, reviews)
-    return Prepared(project, store, catalog, latest, known, plan(project, known), reviews, tuple(only))
+    return Prepared(project, store, catalog, latest, known, plan(project, known), reviews, only)
 
 
 def _narrow(project: Project, only: Sequence[str]) -> Project:

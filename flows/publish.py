@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 
 from flows.journal import Journal, listener, new_run_id
-from flows.prepare import MadeMaster, Prepared, next_rows, unbuilt, waiting_in
+from flows.prepare import MadeMaster, Prepared, next_rows, still_valid, unbuilt, waiting_in
 from flows.quarantining import note_quarantine, page_of
 from flows.reporting import report_build
 from flows.sealing import sign
 from pipeline.catalog import Failures, Reviews, Version, sync_latest
 from pipeline.catalog.tables import csv_bytes, frame, parquet_bytes
+from pipeline.errors import StoreError
 from pipeline.provenance import MasterRow
 from pipeline.provenance.facts import now
+from pipeline.store import Fence
 
 BUILD_SCHEMA = "cuesmith.build/1"
 
@@ -26,11 +28,12 @@ def publish(
     build: Mapping[str, Any],
     failures: Failures | None = None,
     made: MadeMaster | None = None,
+    just_made: Set[str] = frozenset(),
 ) -> tuple[Version | None, bool]:
     """Sign the masters of a build where the manifest asks for it, publish them, and show them in the library.
 
     Returns the latest version afterwards and whether it is new; None when there is nothing to publish at all.
-    ``build`` goes into ``build.json``.
+    ``build`` goes into ``build.json``. ``just_made`` are the digests of the masters that this build made.
     """
 
     signed = sign(prepared, next_rows(prepared, prepared.latest, failures, made))
@@ -59,16 +62,31 @@ def publish(
         run=run,
         manifest={"file": project.file, "sha256": project.sha256, "profile": project.profile},
         companions=companions,
+        made=just_made,
     )
     sync_latest(prepared.catalog)
     return version, published
 
 
 def publish_only(prepared: Prepared) -> dict[str, Any]:
-    """Publish a plan in which nothing is to be made: labels, removals. Returns the object of ``build --json``."""
+    """Publish a plan in which nothing is to be made: labels, removals. Returns the object of ``build --json``.
+
+    Raises `StoreError` where something is to be made after all, because it was removed since the plan was made.
+    """
+    with prepared.store.shared() as fence:
+        prepared = still_valid(prepared)
+        if prepared.plan.stale:
+            raise StoreError(
+                f"{prepared.store.root}: files were removed while this build was planned; run the command again"
+            )
+        return _publish_only(prepared, fence)
+
+
+def _publish_only(prepared: Prepared, fence: Fence) -> dict[str, Any]:
     run = new_run_id()
     result = unbuilt(prepared) | {"run": run}
     journal = Journal(prepared.store, run, listener())
+    fence()
     changed = note_quarantine(prepared, run)
     version, published = publish(prepared, run=run, build=result)
     result |= {

@@ -14,7 +14,7 @@ from typing import Any
 from flows.crew import Crew, Errand
 from flows.devices import devices_for, parse_devices
 from flows.journal import Journal, Listener
-from flows.prepare import Prepared, failed_json, waiting_in
+from flows.prepare import Prepared, failed_json, still_valid, waiting_in
 from flows.publish import publish
 from flows.quarantining import note_quarantine, page_of
 from flows.reporting import report_build
@@ -92,7 +92,8 @@ class BuildRun:
 
     def __enter__(self) -> BuildRun:
         open_signer(self._prepared)
-        self._held.enter_context(self._prepared.store.shared())
+        self._fence = self._held.enter_context(self._prepared.store.shared())
+        self._prepared = still_valid(self._prepared)
         plan = self._prepared.plan
         self._journal.write(
             "build-began",
@@ -177,12 +178,14 @@ class BuildRun:
     def publish(self) -> None:
         """Publish what was made; nothing when everything failed and there is nothing else to show."""
         self._stages["master"] = time.monotonic() - self._stages["master"]
+        self._fence()
         changed = note_quarantine(self._prepared, self.run, self._failed, self._digest)
         self._version, self._published = publish(
             self._prepared,
             run=self.run,
             failures={place: reason for place, (_, reason) in self._failed.items()},
             made=self._digest,
+            just_made=frozenset(self._made_masters),
             build=self.result()
             | {"stages": self._stages, "git": self._git, "prefect_run": self._prefect_run},
         )

@@ -76,9 +76,12 @@ def _disks(outputs: str) -> list[Line]:
         if folder.is_file():
             lines.append((f"disk for {what}", f"{folder} is a file", "give a folder"))
             continue
-        existing = next(path for path in (folder, *folder.resolve().parents) if os.path.exists(path))
+        existing = next(path for path in (folder, *folder.absolute().parents) if os.path.exists(path))
         free = shutil.disk_usage(existing).free / 1e9
-        fix = "free some, or choose another folder" if free < _LOW_GB else None
+        if not os.access(existing, os.W_OK | os.X_OK):
+            fix: str | None = f"{existing} is read-only; make it writable, or choose another folder"
+        else:
+            fix = "free some, or choose another folder" if free < _LOW_GB else None
         lines.append((f"disk for {what}", f"{free:.0f} GB free at {folder}", fix))
     return lines
 

@@ -8,7 +8,15 @@ import typer
 
 from flows.cli.answers import answer, answer_json, command, counted, remark
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Outputs
-from pipeline.catalog import Catalog, check_store, forget_library
+from pipeline.catalog import (
+    Catalog,
+    approved_objects,
+    check_store,
+    folders_of,
+    forget_files,
+    forget_library,
+    retirable,
+)
 from pipeline.errors import UsageError, VerificationError
 from pipeline.store import Finding, Repair, Store, gc
 
@@ -115,27 +123,54 @@ def gc_command(
         bool,
         typer.Option("--unused-takes", help="Also takes and masters that no catalog version names."),
     ] = False,
+    newest: Annotated[
+        int | None,
+        typer.Option(
+            "--keep",
+            min=1,
+            metavar="N",
+            help="Also old versions: all but the newest N and those that a channel needs.",
+            show_default=False,
+        ),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be removed.")] = False,
     grace_hours: Annotated[
         float, typer.Option("--grace", min=0.0, help="Keep what is younger, in hours.")
     ] = 1.0,
     as_json: AsJson = False,
 ) -> None:
-    """Remove what nothing names: strays and, if asked, unused takes.
+    """Remove what nothing names: strays and, if asked, unused takes and old versions.
 
-    Strays are what killed builds left; unused are takes and masters that no catalog version names.
+    Strays are what killed builds left; unused are takes and masters that no catalog version names and nobody approved.
     """
     store = _open(outputs)
     catalog = Catalog(store)
     for number in catalog.numbers():
         # An edited version may no longer name what the published one does.
         catalog.read(number)
-    keep = (lambda: _named_takes(store)) if unused_takes else None
-    done = gc(store, keep, grace=grace_hours * 3600, dry_run=dry_run)
+
+    def old() -> list[int]:
+        return retirable(catalog, newest) if newest is not None else []
+
+    def retire() -> list[str]:
+        numbers = old()
+        if numbers and not dry_run:
+            forget_files(catalog, numbers)
+        return [folder for number in numbers for folder in folders_of(number)]
+
+    done = gc(
+        store,
+        (lambda: _needed_objects(catalog, old())) if unused_takes else None,
+        grace=grace_hours * 3600,
+        dry_run=dry_run,
+        retire=retire,
+    )
+    versions = sorted({int(key.split("/")[1]) for key in done.retired})
     if as_json:
         answer_json(
             {
                 "dry_run": dry_run,
+                "versions": versions,
                 "objects": list(done.objects),
                 "records": list(done.records),
                 "temporary": list(done.temporary),
@@ -145,20 +180,24 @@ def gc_command(
         )
         return
     verb = "would free" if dry_run else "freed"
+    if versions:
+        listed = ", ".join(map(str, versions))
+        answer(f"{'would remove' if dry_run else 'removed'} {counted(len(versions), 'version')}: {listed}")
     answer(
         f"{verb} {done.freed / 1e6:.1f} MB: {len(done.objects)} objects, {len(done.records)} records, "
         f"{len(done.temporary)} temporary files; {done.kept} objects stay"
     )
 
 
-def _named_takes(store: Store) -> set[str]:
-    """SHA-256 of the raw takes that any catalog version stands on, or that wait in it."""
-    catalog = Catalog(store)
-    return {
+def _needed_objects(catalog: Catalog, old: list[int]) -> set[str]:
+    """SHA-256 of the takes that any version but the ``old`` stands on or keeps waiting, and of approved masters."""
+    takes = {
         sha256
         for number in catalog.numbers()
+        if number not in old
         for row in catalog.read(number).masters
         for one in (row, row.get("waiting"))
         if one is not None
         for sha256 in one["takes"].values()
     }
+    return takes | approved_objects(catalog)

@@ -9,6 +9,7 @@ import typer
 
 from pipeline.catalog import Catalog, Version
 from pipeline.errors import UsageError
+from pipeline.store import check_utf8
 
 DEFAULT_OUTPUTS = "outputs"
 _USUAL = ("cues.yaml", "cuesmith.yaml")
@@ -55,7 +56,16 @@ def version_or_latest(catalog: Catalog, number: int | None, outputs: str) -> Ver
 
 
 def find_manifest(given: Path | None) -> Path:
-    """The manifest that was given, or the one that stands where manifests usually do."""
+    """The manifest that was given, or the one that stands where manifests usually do.
+
+    Raises `UsageError` where there is none, several, or its path is not UTF-8.
+    """
+    found = _find_manifest(given)
+    check_utf8(found.absolute(), "manifest")
+    return found
+
+
+def _find_manifest(given: Path | None) -> Path:
     if given is not None:
         try:
             if given.is_file():

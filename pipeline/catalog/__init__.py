@@ -14,6 +14,7 @@ from pipeline.catalog.library import forget_library, sync_latest
 from pipeline.catalog.naming import file_name
 from pipeline.catalog.promotion import Verdict, promote, rollback
 from pipeline.catalog.quarantine import QUARANTINE_SCHEMA, Quarantine, keep_quarantine, read_quarantine
+from pipeline.catalog.retiring import approved_objects, folders_of, forget_files, retirable
 from pipeline.catalog.reviews import ACTIONS, ReviewAction, ReviewEvent, Reviews, ReviewState, fold
 from pipeline.catalog.rows import Failures, assemble, row_of
 from pipeline.catalog.sealing import Sealing, SignedFiles, bare, is_open
@@ -46,12 +47,15 @@ __all__ = [
     "Step",
     "Verdict",
     "Version",
+    "approved_objects",
     "assemble",
     "bare",
     "check_store",
     "diff",
     "file_name",
     "fold",
+    "folders_of",
+    "forget_files",
     "forget_library",
     "history",
     "is_open",
@@ -60,6 +64,7 @@ __all__ = [
     "promote",
     "read_quarantine",
     "refusals",
+    "retirable",
     "rollback",
     "row_of",
     "states_of",

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from pathlib import PurePosixPath
 from typing import Any, cast
 
@@ -20,8 +20,9 @@ from pipeline.catalog.matching import disagreements, say_difference
 from pipeline.catalog.version import Version
 from pipeline.errors import FormatError, MachineError, StoreError, VerificationError
 from pipeline.provenance import MasterRow, ObjectJson
-from pipeline.store import Missing, Store
+from pipeline.store import Fence, Missing, Store, named_objects
 
+_FOLDER = re.compile(r"\d{6,}")
 _VERSION_KEY = re.compile(r"catalog/(\d{6,})/catalog\.json")
 
 Companions = Callable[[Version], Mapping[str, bytes]]
@@ -150,26 +151,32 @@ class Catalog:
         run: str,
         manifest: Mapping[str, Any],
         companions: Companions,
+        made: Set[str] = frozenset(),
     ) -> tuple[Version, bool]:
         """Publish the masters that ``masters`` gives for the latest version, and point ``latest`` to them.
 
         Returns the version and whether it is new: when nothing differs, the latest version stays. Builds that
         publish at once are taken one after the other, so ``masters`` always sees the version before its own.
+
+        ``made`` are digests of masters that were made just now. Every object has its full size, and those of all
+        other masters are hashed where the latest version does not name them. Raises `Missing` or
+        `VerificationError` before anything is written.
         """
-        with self.channels.held():
+        with self.channels.held() as fence:
             before = self.latest()
             rows = masters(before)
             if before is not None and before.project == project and before.same_masters(rows):
                 return before, False
-            number = max([*self.numbers(), *self._past()], default=0) + 1
+            self._check_objects(before, rows, made)
+            number = self._unused()
             version = Version(
                 number, before.number if before else None, project, created, run, manifest, rows
             )
             beside = companions(version)
             files = self._copied({**beside, CATALOG_FILE: version.to_bytes()})
-            self._write(version, beside)
+            self._write(version, beside, fence)
             move = ChannelMove(version=number, at=created, by=run, action="publish", files=files)
-            self.channels.point(LATEST, move)
+            self.channels.point(LATEST, move, fence)
             return version, True
 
     def _read(self, number: int) -> Version:
@@ -199,14 +206,30 @@ class Catalog:
             for name, data in files.items()
         }
 
-    def _write(self, version: Version, companions: Mapping[str, bytes]) -> None:
-        folder = f"catalog/{version.number:06d}"
+    def _check_objects(self, before: Version | None, rows: tuple[MasterRow, ...], made: Set[str]) -> None:
+        known = set(named_objects(list(before.masters))) if before else set()
+        named = set(named_objects(list(rows)))
+        reused = set(named_objects([row for row in rows if row["master"] not in made]))
+        self.store.check(named, sorted(reused - known, key=lambda ref: ref.key))
+
+    def _unused(self) -> int:
+        """The number after every one that was ever given: of folders, and of versions to which ``latest`` pointed.
+
+        A killed build leaves a folder without its last file, and one that lost the lock may still write into it.
+        """
+        folders = (name for name in self._backend.names("catalog") if _FOLDER.fullmatch(name))
+        return max([*map(int, folders), *self._past()], default=0) + 1
+
+    def _write(self, version: Version, companions: Mapping[str, bytes], fence: Fence) -> None:
+        fence()
         for name, data in companions.items():
-            self._backend.write(f"{folder}/{name}", data)
-        if not self._backend.create(version_key(version.number), version.to_bytes()):
-            raise StoreError(
-                f"{version_key(version.number)} was written by another build; run this build again"
-            )
+            self._create(version_key(version.number, name), data)
+        fence()
+        self._create(version_key(version.number), version.to_bytes())
+
+    def _create(self, key: str, data: bytes) -> None:
+        if not self._backend.create(key, data):
+            raise StoreError(f"{key} was written by another build; run this build again")
 
 
 def version_key(number: int, name: str = CATALOG_FILE) -> str:

@@ -15,7 +15,7 @@ from typing import Any, Literal, NotRequired, TypedDict, cast
 
 from pipeline.errors import FormatError, MachineError, UsageError
 from pipeline.provenance import ObjectJson
-from pipeline.store import Missing, ObjectRef, Store, bring_up, parse_object, shape_fault
+from pipeline.store import Fence, Missing, ObjectRef, Store, bring_up, parse_object, shape_fault
 
 CHANNEL_SCHEMA = "cuesmith.channel/1"
 LATEST = "latest"
@@ -126,20 +126,24 @@ class Channels:
                 moves.append(value)
         return sorted(moves, key=lambda move: moment(move["at"]))
 
-    def held(self) -> AbstractContextManager[None]:
-        """The lock under which pointers are written and versions published."""
+    def held(self) -> AbstractContextManager[Fence]:
+        """The lock under which pointers are written and versions published; its fence goes to `point` and `write`."""
         return self._backend.lock("publish", timeout=_WAIT_SECONDS)
 
-    def point(self, name: str, move: ChannelMove) -> Channel:
-        """Point ``name`` to ``move``'s version and add the move to its history. The caller holds `held`."""
+    def point(self, name: str, move: ChannelMove, fence: Fence) -> Channel:
+        """Point ``name`` to ``move``'s version and add the move to its history: see `write`."""
         before = self.read(name)
-        return self.write(name, [*(before["history"] if before else []), move])
+        return self.write(name, [*(before["history"] if before else []), move], fence)
 
-    def write(self, name: str, history: Sequence[ChannelMove]) -> Channel:
-        """Replace the whole channel: it points where the last of ``history`` went. The caller holds `held`."""
+    def write(self, name: str, history: Sequence[ChannelMove], fence: Fence) -> Channel:
+        """Replace the whole channel: it points where the last of ``history`` went.
+
+        Raises `StoreError` where the lock of `held` was lost meanwhile; the channel stays as it is.
+        """
         channel = Channel(
             schema=CHANNEL_SCHEMA, name=name, version=history[-1]["version"], history=[*history]
         )
+        fence()
         self._backend.write(channel_key(name), json.dumps(channel, indent=1, ensure_ascii=False).encode())
         return channel
 

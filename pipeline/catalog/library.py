@@ -1,9 +1,9 @@
-"""``library/latest``: the tree that people open, made of links into the store."""
+"""``library/latest``: the tree that people open, with files of its own: whoever edits one leaves the store whole."""
 
 from __future__ import annotations
 
+import filecmp
 import os
-import shutil
 from pathlib import Path
 
 from pipeline.catalog.catalog import Catalog
@@ -19,9 +19,9 @@ _WAIT_SECONDS = 600.0
 def sync_latest(catalog: Catalog) -> Path | None:
     """Make ``library/latest`` show the latest version's files; returns the folder, None on an object store.
 
-    Files are hard links into the store where the file system has them, copies elsewhere. A tree that already
-    shows the version is left alone; one that a kill left half made is completed. Of builds that end together
-    each shows what is latest when its turn comes.
+    Files are reflinks of the store's where the file system has them, copies elsewhere; hard links of older releases
+    are replaced. A tree that already shows the version is left alone; one that a kill left half made is completed.
+    Of builds that end together each shows what is latest when its turn comes.
     """
     store = catalog.store
     mark = store.backend.local_path(f"library/latest/{_MARK}")
@@ -42,7 +42,7 @@ def _shows_latest(catalog: Catalog, mark: Path) -> bool:
 
 
 def _stamp(number: int) -> bytes:
-    return f"{number}\n".encode()
+    return f"copies of version {number}\n".encode()
 
 
 def _sync(store: Store, version: Version, mark: Path) -> None:
@@ -53,7 +53,7 @@ def _sync(store: Store, version: Version, mark: Path) -> None:
         mark.unlink(missing_ok=True)
         _remove_others(root, set(wanted))
         for path, item in wanted.items():
-            _link(store, item, root / path)
+            _place(store, item, root / path)
         mark.write_bytes(_stamp(version.number))
 
 
@@ -76,15 +76,21 @@ def _remove_others(root: Path, keep: set[str]) -> None:
             here.rmdir()
 
 
-def _link(store: Store, item: ObjectJson, target: Path) -> None:
+def _place(store: Store, item: ObjectJson, target: Path) -> None:
+    """Have a copy of the object ``item`` at ``target``, in one step."""
     source = store.path(ObjectRef(item["sha256"], item["suffix"], item["size"]))
-    if source is None or (target.exists() and os.path.samefile(source, target)):
+    if source is None or _is_copy(source, target):
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     fresh = target.with_name(f".{target.name}.new")
     disk.remove(str(fresh))
-    try:
-        os.link(source, fresh)
-    except OSError:
-        shutil.copyfile(source, fresh)
+    disk.copy_new(str(source), str(fresh))
     disk.replace(str(fresh), str(target))
+
+
+def _is_copy(source: Path, target: Path) -> bool:
+    """Whether ``target`` has the bytes of ``source`` and is another file."""
+    try:
+        return not os.path.samefile(source, target) and filecmp.cmp(source, target, shallow=False)
+    except OSError:
+        return False

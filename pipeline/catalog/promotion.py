@@ -62,9 +62,9 @@ def promote(
             )
             for refusal in overridden
         ]
-    with catalog.channels.held():
+    with catalog.channels.held() as fence:
         move["files"] = catalog.files_of(number)
-        return Verdict((), overridden, catalog.channels.point(name, move), True)
+        return Verdict((), overridden, catalog.channels.point(name, move, fence), True)
 
 
 def rollback(
@@ -75,7 +75,7 @@ def rollback(
     A damaged channel is made again on the way from what can be read of it. Raises `UsageError` where the channel was
     never there, and `VerificationError` where a file of that version is missing or damaged.
     """
-    with catalog.channels.held():
+    with catalog.channels.held() as fence:
         channel = channel_or_salvaged(catalog, name)
         if channel is None:
             known = ", ".join(catalog.channels.names()) or "none"
@@ -93,7 +93,7 @@ def rollback(
         if because:
             move["because"] = because
         move["files"] = catalog.files_of(number)
-        channel = catalog.channels.write(name, [*channel["history"], move])
+        channel = catalog.channels.write(name, [*channel["history"], move], fence)
     if name == LATEST:
         forget_library(catalog.store)
         sync_latest(catalog)

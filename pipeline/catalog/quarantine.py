@@ -94,9 +94,10 @@ def keep_quarantine(
     known = _masters(store)
     if beside(known) == known:
         return False
-    with Channels(store).held():
+    with Channels(store).held() as fence:
         masters = beside(_masters(store))
         facts = {"project": project, "created": created, "run": run, "manifest": dict(manifest)}
         record = {"schema": QUARANTINE_SCHEMA, **facts, "masters": list(masters)}
+        fence()
         store.backend.write(QUARANTINE_KEY, dump_record(record))
         return True

@@ -24,6 +24,7 @@ from pipeline.errors import CuesmithError, FormatError, MachineError
 from pipeline.provenance import MasterRow
 from pipeline.provenance.facts import now
 from pipeline.store import (
+    Fence,
     Finding,
     Missing,
     NewerFormatError,
@@ -49,13 +50,13 @@ def repair_store(store: Store, progress: Progress | None = None) -> list[Repair]
     """
     with store.alone():
         findings = [finding for finding in check_store(store, progress) if finding.harmful]
-        with Catalog(store).channels.held():
-            return list(_Repairs(store).make(findings))
+        with Catalog(store).channels.held() as fence:
+            return list(_Repairs(store, fence).make(findings))
 
 
 class _Repairs:
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, fence: Fence) -> None:
+        self._store, self._fence = store, fence
         self._backend = store.backend
         self._catalog = Catalog(store)
         self._record_again: set[int] = set()
@@ -107,7 +108,7 @@ class _Repairs:
                 advice = f"set aside; {BUILD}"
             return Repair(finding, self._moved(finding.key), advice)
         moved = self._saved(finding.key)
-        self._catalog.channels.write(name, channel["history"])
+        self._catalog.channels.write(name, channel["history"], self._fence)
         self._record_again |= {move["version"] for move in channel["history"] if "files" not in move}
         told = f"made again from the moves and versions that can be read; it points to version {channel['version']}"
         return Repair(finding, moved, told)
@@ -194,7 +195,7 @@ class _Repairs:
                 _with_files(move, files) if move["version"] == number else move for move in channel["history"]
             ]
             if history != channel["history"]:
-                self._catalog.channels.write(channel["name"], history)
+                self._catalog.channels.write(channel["name"], history, self._fence)
         self._catalog = Catalog(self._store)
 
     def _pointers(self) -> Iterator[Repair]:
@@ -218,7 +219,7 @@ class _Repairs:
                 continue
             move = ChannelMove(version=target, at=now(), by=_BY, action="repair", because=why)
             move["files"] = self._catalog.files_of(target)
-            self._catalog.channels.write(name, [*channel["history"], move])
+            self._catalog.channels.write(name, [*channel["history"], move], self._fence)
             yield Repair(finding, (), f"channel {name} points to version {target} now; {BUILD}")
 
     def _reviews(self, finding: Finding) -> Repair:

@@ -84,7 +84,7 @@ def _sidecars(store: Store, sound: Sound) -> tuple[str, bool]:
     if known is not None and (not sound.whole or _is_whole(backend, whole)):
         return known, True
     try:
-        data = backend.read(sound.object.key)
+        data = store.get(sound.object)
         clip = read(data)
     except CuesmithError:
         return known or "", False

@@ -1,6 +1,6 @@
 """The store: content-addressed objects and records under one root, on a disk or in an object store."""
 
-from pipeline.store.backend import Backend, Busy, Entry, Missing
+from pipeline.store.backend import Backend, Busy, Entry, Fence, Missing
 from pipeline.store.collect import Collected, gc
 from pipeline.store.faults import told
 from pipeline.store.formats import (
@@ -14,6 +14,7 @@ from pipeline.store.formats import (
 )
 from pipeline.store.local import LocalBackend
 from pipeline.store.objects import ObjectRef, named_objects
+from pipeline.store.opening import check_utf8
 from pipeline.store.shapes import fields_fault, shape_fault
 from pipeline.store.store import Store
 from pipeline.store.verify import (
@@ -32,6 +33,7 @@ __all__ = [
     "Busy",
     "Collected",
     "Entry",
+    "Fence",
     "Finding",
     "LocalBackend",
     "Missing",
@@ -41,6 +43,7 @@ __all__ = [
     "Repair",
     "Store",
     "bring_up",
+    "check_utf8",
     "dump_record",
     "fields_fault",
     "gc",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import Protocol
 
 from pipeline.errors import StoreError, UsageError
+
+Fence = Callable[[], None]
+"""Raises `StoreError` once the lock was lost. Call it before a step that only the holder of the lock may take."""
 
 _PART = r'(?!(?i:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\.|/|$))[^\x00-\x1f<>:"|?*\\/]*[^\x00-\x1f<>:"|?*\\/. ]'
 _KEY = re.compile(rf"{_PART}(?:/{_PART})*")
@@ -82,7 +85,11 @@ class Backend(Protocol):
         ...
 
     def create(self, key: str, data: bytes) -> bool:
-        """As `write`, but only where nothing is; False, and nothing changed, if somebody was first."""
+        """As `write`, but only where nothing is; False, and nothing changed, if ``key`` holds other bytes.
+
+        Data that only one writer may create holds something that is that writer's own, such as a run's id: where
+        the answer to a request was lost, equal bytes show that the request had succeeded.
+        """
         ...
 
     def confirm(self, key: str, size: int) -> bool:
@@ -129,6 +136,6 @@ class Backend(Protocol):
         """Lines that `append` added, in order, without newlines; a line torn by a crash is left out."""
         ...
 
-    def lock(self, name: str, timeout: float) -> AbstractContextManager[None]:
+    def lock(self, name: str, timeout: float) -> AbstractContextManager[Fence]:
         """Hold ``name`` alone among all who use this place. Raises `Busy` after ``timeout`` seconds."""
         ...

@@ -7,13 +7,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
+    from pipeline.store.backend import Fence
     from pipeline.store.remote import FsspecBackend
 
 
-def hold_file(path: str, timeout: float) -> AbstractContextManager[None]:
+def hold_file(path: str, timeout: float) -> AbstractContextManager[Fence]:
     """`pipeline.store.locks.hold_file`, which brings filelock."""
     module = import_module("pipeline.store.locks")
-    return cast("AbstractContextManager[None]", module.hold_file(path, timeout))
+    return cast("AbstractContextManager[Fence]", module.hold_file(path, timeout))
 
 
 def open_remote(url: str) -> FsspecBackend:

@@ -13,10 +13,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from os import getpid
-from threading import Event, Thread
+from threading import Event, Lock, Thread
+from uuid import uuid4
 
 from pipeline.errors import CuesmithError, StoreError
-from pipeline.store.backend import Backend, Busy, Missing
+from pipeline.store.backend import Backend, Busy, Fence, Missing
 from pipeline.store.formats import dump_record, read_record
 
 SCHEMA = "cuesmith.lease/1"
@@ -24,45 +25,90 @@ _POLL_SECONDS = 0.2
 
 
 @contextmanager
-def hold_lease(backend: Backend, folder: str, timeout: float, seconds: float) -> Iterator[None]:
+def hold_lease(backend: Backend, folder: str, timeout: float, seconds: float) -> Iterator[Fence]:
     """Hold the lock ``folder``, renewed from a thread every third of ``seconds``.
 
-    Raises `Busy` when another still holds it after ``timeout`` seconds, and `StoreError` at the end when
-    the lease was lost meanwhile (this machine slept, or the network was away, for longer than a lease).
+    Raises `Busy` when another still holds it after ``timeout`` seconds. The fence, and the end, raise `StoreError`
+    when the lease was lost (this machine slept, or the network was away, for longer than a lease).
     """
-    key = _take(backend, folder, timeout, seconds)
-    done, lost = Event(), Event()
-    keeper = Thread(target=_keep, args=(backend, folder, key, seconds, done, lost), daemon=True)
+    term = _take(backend, folder, timeout, seconds)
+    done = Event()
+    keeper = Thread(target=_keep, args=(term, seconds, done), daemon=True)
     keeper.start()
+
+    def fence() -> None:
+        if not term.renew(seconds):
+            raise StoreError(
+                f"the lock {folder} ran out while it was held: this machine was away for over {seconds:g} s; "
+                "run the command again"
+            )
+
     try:
-        yield
+        yield fence
     finally:
         done.set()
         keeper.join()
-        if _current(backend, folder) == key:
-            backend.write(key, _term(0.0))
-        else:
-            lost.set()
-    if lost.is_set():
-        raise StoreError(
-            f"the lock {folder} ran out while it was held: this machine was away for over {seconds:g} s; "
-            "run the command again"
+        held = term.renew(0.0)
+    if not held:
+        fence()
+
+
+class _Term:
+    """One term of a lock, in the hands of its holder."""
+
+    def __init__(self, backend: Backend, folder: str, key: str) -> None:
+        self.key = key
+        self._backend = backend
+        self._folder = folder
+        self._token = uuid4().hex
+        self._lost = False
+        self._turn = Lock()
+
+    def create(self, seconds: float) -> bool:
+        """Take the term; False where another has it."""
+        return self._backend.create(self.key, self._record(seconds))
+
+    def renew(self, seconds: float) -> bool:
+        """Hold the term for ``seconds`` more (0 releases it); False once it was lost, whatever follows."""
+        with self._turn:
+            self._lost = self._lost or not self._is_held()
+            if not self._lost:
+                self._backend.write(self.key, self._record(seconds))
+            return not self._lost
+
+    def _is_held(self) -> bool:
+        if _current(self._backend, self._folder) != self.key:
+            return False
+        try:
+            stored = read_record(self._backend.read(self.key), SCHEMA, self.key)
+        except Missing:
+            return False
+        return stored.get("token") == self._token
+
+    def _record(self, seconds: float) -> bytes:
+        return dump_record(
+            {
+                "schema": SCHEMA,
+                "holder": f"{socket.gethostname()}, process {getpid()}",
+                "token": self._token,
+                "expires": time.time() + seconds if seconds else 0.0,
+            }
         )
 
 
-def _take(backend: Backend, folder: str, timeout: float, seconds: float) -> str:
+def _take(backend: Backend, folder: str, timeout: float, seconds: float) -> _Term:
     deadline = time.monotonic() + timeout
     while True:
         last = _current(backend, folder)
         holder = _holder(backend, last) if last else None
         if holder is None:
-            key = _next(folder, last)
-            if backend.create(key, _term(time.time() + seconds)):
+            term = _Term(backend, folder, _next(folder, last))
+            if term.create(seconds):
                 # Where others came and went since we looked, an old number was free again: it does not count.
-                if _current(backend, folder) == key:
-                    _drop_before(backend, folder, key)
-                    return key
-                backend.delete(key)
+                if _current(backend, folder) == term.key:
+                    _drop_before(backend, folder, term.key)
+                    return term
+                backend.delete(term.key)
         if time.monotonic() >= deadline:
             raise Busy(
                 f"the lock {folder} is held by {holder or 'another process'}; wait until it ends, then retry"
@@ -70,14 +116,12 @@ def _take(backend: Backend, folder: str, timeout: float, seconds: float) -> str:
         time.sleep(min(_POLL_SECONDS, max(0.0, deadline - time.monotonic())))
 
 
-def _keep(backend: Backend, folder: str, key: str, seconds: float, done: Event, lost: Event) -> None:
+def _keep(term: _Term, seconds: float, done: Event) -> None:
     while not done.wait(seconds / 3):
         # A network that is away may come back before anybody takes the next term.
         with suppress(CuesmithError):
-            if _current(backend, folder) != key:
-                lost.set()
+            if not term.renew(seconds):
                 return
-            backend.write(key, _term(time.time() + seconds))
 
 
 def _holder(backend: Backend, key: str) -> str | None:
@@ -104,9 +148,3 @@ def _drop_before(backend: Backend, folder: str, key: str) -> None:
     for name in backend.names(folder):
         if f"{folder}/{name}" < key:
             backend.delete(f"{folder}/{name}")
-
-
-def _term(expires: float) -> bytes:
-    return dump_record(
-        {"schema": SCHEMA, "holder": f"{socket.gethostname()}, process {getpid()}", "expires": expires}
-    )

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from pipeline.errors import StoreError
 from pipeline.store import disk, late
-from pipeline.store.backend import Entry, Missing, check_key, one_line
+from pipeline.store.backend import Entry, Fence, Missing, check_key, one_line
 from pipeline.store.faults import told
 
 # How long one event may wait for others that are being written; each takes a few milliseconds.
@@ -67,11 +67,11 @@ class LocalBackend:
             except FileExistsError:
                 # Whoever was first may have been killed before the name was flushed, and now it counts.
                 disk.sync_folder(os.path.dirname(path))
-                return False
+                return _holds(path, data)
             except OSError as error:
                 if error.errno not in _NO_HARD_LINKS:
                     raise
-                return self._create_alone(path, temporary)
+                return self._create_alone(path, temporary, data)
             finally:
                 disk.discard(temporary)
         return True
@@ -177,7 +177,7 @@ class LocalBackend:
         # A crash of the machine can leave NULs where bytes never reached the disk; JSON text has none.
         yield from (line for line in whole if line and b"\0" not in line)
 
-    def lock(self, name: str, timeout: float) -> AbstractContextManager[None]:
+    def lock(self, name: str, timeout: float) -> AbstractContextManager[Fence]:
         """See `Backend.lock`."""
         path = self._path(f"locks/{name}.lock")
         with told("lock", path):
@@ -216,11 +216,11 @@ class LocalBackend:
             rename()
         disk.sync_folder(folder)
 
-    def _create_alone(self, path: str, temporary: str) -> bool:
+    def _create_alone(self, path: str, temporary: str, data: bytes) -> bool:
         # Every creator on such a file system comes this way, so a lock among them is enough.
         with self.lock("create", _APPEND_SECONDS):
             if os.path.exists(path):
-                return False
+                return _holds(path, data)
             self._settle(path, lambda: disk.replace(temporary, path))
         return True
 
@@ -228,6 +228,11 @@ class LocalBackend:
 def _read(path: str) -> bytes:
     with open(path, "rb") as file:
         return file.read()
+
+
+def _holds(path: str, data: bytes) -> bool:
+    """Whether the file is ``data``: a network drive may have lost the answer to a request that it carried out."""
+    return os.path.isfile(path) and _read(path) == data
 
 
 def _walk(folder: str, prefix: str) -> Iterator[Entry]:

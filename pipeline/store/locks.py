@@ -8,14 +8,14 @@ from contextlib import contextmanager
 from filelock import FileLock, Timeout
 
 from pipeline.errors import MachineError
-from pipeline.store.backend import Busy
+from pipeline.store.backend import Busy, Fence
 from pipeline.store.faults import told
 
 _POLL_SECONDS = 0.002
 
 
 @contextmanager
-def hold_file(path: str, timeout: float) -> Iterator[None]:
+def hold_file(path: str, timeout: float) -> Iterator[Fence]:
     """Hold the lock file ``path``; the system frees it when this process ends, however it ends.
 
     Raises `Busy` when another still holds it after ``timeout`` seconds.
@@ -33,6 +33,10 @@ def hold_file(path: str, timeout: float) -> Iterator[None]:
                 f"{path} cannot be locked: its file system has no locks; use another --outputs"
             ) from error
     try:
-        yield
+        yield _never_lost
     finally:
         lock.release()
+
+
+def _never_lost() -> None:
+    """The fence of a lock that the operating system keeps for this process."""

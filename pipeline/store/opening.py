@@ -14,20 +14,31 @@ from pipeline.store.backend import Backend
 from pipeline.store.faults import told
 from pipeline.store.local import LocalBackend
 
+_HALF_URL = re.compile(r"(?:s3a?|gcs?|gs|memory|file):(?!//)", re.IGNORECASE)
+
 
 def open_backend(root: str | Path) -> Backend:
     """The backend of a folder or a URL; nothing is made before something is written.
 
-    Raises `UsageError` where a file stands, `MachineError` for a folder that may not be read or a protocol
-    that is unknown or not installed.
+    Raises `UsageError` where a file stands, for an empty name, for a URL without its ``//`` and for a path that
+    is not UTF-8; `MachineError` for a folder that may not be read, and for a protocol that is unknown or not
+    installed.
     """
     text = str(root)
+    if not text.strip():
+        raise UsageError("--outputs is empty; give a folder or a URL such as s3://bucket/prefix")
+    if _HALF_URL.match(text):
+        raise UsageError(
+            f"{text} is neither a URL nor a folder's name; write {text.partition(':')[0].lower()}://..., "
+            f"or ./{text} for a folder of this name"
+        )
     if "://" in text:
         parts = urlsplit(text)
         if parts.scheme != "file":
-            return late.open_remote(text)
+            return late.open_remote(parts.scheme + text[text.index(":") :])
         root = _file_path(parts.netloc, unquote(parts.path))
-    path = Path(root)
+    path = Path(os.path.abspath(root))
+    check_utf8(path, "--outputs")
     with told("open", str(path)):
         if path.exists() and not path.is_dir():
             raise UsageError(
@@ -36,6 +47,17 @@ def open_backend(root: str | Path) -> Backend:
         if path.exists() and not os.access(path, os.R_OK | os.X_OK):
             raise PermissionError(errno.EACCES, "permission denied")
     return LocalBackend(path)
+
+
+def check_utf8(path: Path, what: str) -> None:
+    """Raises `UsageError` where ``path`` has bytes that are not UTF-8: no record could name it."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        shown = str(path).encode(errors="surrogateescape").decode(errors="backslashreplace")
+        raise UsageError(
+            f"{what} {shown}: this path is not UTF-8; rename the folder or file, or use another"
+        ) from None
 
 
 def _file_path(host: str, path: str) -> str:

@@ -20,7 +20,7 @@ from uuid import uuid4
 import fsspec
 
 from pipeline.errors import CuesmithError, MachineError, StoreError
-from pipeline.store.backend import Entry, Missing, check_key, one_line
+from pipeline.store.backend import Entry, Fence, Missing, check_key, one_line
 from pipeline.store.lease import hold_lease
 
 # Only these create a file atomically where none is; a version and a lock need that.
@@ -94,11 +94,12 @@ class FsspecBackend:
                 try:
                     self._fs.pipe_file(path, data, mode="create")
                 except FileExistsError:
-                    return False
-                except OSError:
-                    # S3 answers 409 while another creates the same key, some servers 412 without a reason.
+                    return self._holds(path, data)
+                except Exception:
+                    # S3 answers 409 while another creates the same key, some servers 412 without a reason, and
+                    # a network that fails may have lost the answer alone.
                     if self.size(key) is not None:
-                        return False
+                        return self._holds(path, data)
                     if pause is None:
                         raise
                     time.sleep(pause)
@@ -176,9 +177,17 @@ class FsspecBackend:
         for _, data in self.read_many([entry.key for entry in self.list(key)]):
             yield data.removesuffix(b"\n")
 
-    def lock(self, name: str, timeout: float) -> AbstractContextManager[None]:
+    def lock(self, name: str, timeout: float) -> AbstractContextManager[Fence]:
         """See `Backend.lock`."""
         return hold_lease(self, f"locks/{name}.lock", timeout, self.lease_seconds)
+
+    def _holds(self, path: str, data: bytes) -> bool:
+        """Whether ``path`` has these very bytes: the driver repeats a request whose answer was lost."""
+        try:
+            found: bytes = self._fs.cat_file(path)
+        except FileNotFoundError:
+            return False
+        return found == data
 
     def _path(self, key: str) -> str:
         return f"{self._root}/{check_key(key)}"

@@ -12,14 +12,14 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from pipeline.store.backend import Backend, Busy
+from pipeline.store.backend import Backend, Busy, Fence
 
 _GATE = "store"
 _POLL_SECONDS = 0.2
 
 
 @contextmanager
-def shared(backend: Backend, timeout: float) -> Iterator[None]:
+def shared(backend: Backend, timeout: float) -> Iterator[Fence]:
     """Hold ``backend`` together with other builds: nothing is removed meanwhile.
 
     Raises `Busy` when somebody still holds it alone after ``timeout`` seconds.
@@ -28,8 +28,8 @@ def shared(backend: Backend, timeout: float) -> Iterator[None]:
     with ExitStack() as held:
         held.callback(_forget, backend, name)
         with backend.lock(_GATE, timeout):
-            held.enter_context(backend.lock(name, timeout))
-        yield
+            fence = held.enter_context(backend.lock(name, timeout))
+        yield fence
 
 
 @contextmanager

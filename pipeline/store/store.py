@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import StoreError, UsageError, VerificationError
-from pipeline.store.backend import Backend, Missing
+from pipeline.store.backend import Backend, Fence, Missing
 from pipeline.store.formats import Record, dump_record, read_record
 from pipeline.store.objects import ObjectRef, named_objects, sha256_in
 from pipeline.store.opening import open_backend
@@ -22,6 +22,7 @@ from pipeline.store.sharing import alone, shared
 
 _ROOM = re.compile(r"[a-z][a-z0-9_-]{0,40}")
 _DIGEST = re.compile(r"[a-z0-9][a-z0-9_-]{0,127}")
+_REMEDY = "run `cuesmith verify --repair`, then build again to make it anew"
 _BUILD_WAITS = 3600.0
 
 
@@ -43,9 +44,9 @@ class Store:
         return cls(open_backend(root), str(root))
 
     def put(self, data: bytes, suffix: str) -> ObjectRef:
-        """Store ``data``; durable when this returns. What is there in its full size is not rewritten."""
+        """Store ``data``; durable when this returns. What is there and whole is not rewritten."""
         ref = ObjectRef.of(data, suffix)
-        if not self.backend.confirm(ref.key, ref.size):
+        if not (self.backend.confirm(ref.key, ref.size) and self.backend.read(ref.key) == data):
             self.backend.write(ref.key, data, read_only=True)
         self._seen.add(ref)
         return ref
@@ -55,14 +56,11 @@ class Store:
         try:
             data = self.backend.read(ref.key)
         except Missing as error:
-            raise Missing(
-                f"{error}; run `cuesmith verify --repair`, then build again to make it anew"
-            ) from None
+            raise Missing(f"{error}; {_REMEDY}") from None
         found = hashlib.sha256(data).hexdigest()
         if found != ref.sha256:
             raise VerificationError(
-                f"{self.root}/{ref.key} is damaged: its {len(data)} bytes hash to {found}; "
-                "run `cuesmith verify --repair`, then build again to make it anew"
+                f"{self.root}/{ref.key} is damaged: its {len(data)} bytes hash to {found}; {_REMEDY}"
             )
         return data
 
@@ -73,6 +71,30 @@ class Store:
     def has(self, ref: ObjectRef) -> bool:
         """Whether the object is there in its full size."""
         return self.backend.size(ref.key) == ref.size
+
+    def check(self, named: Collection[ObjectRef], reused: Iterable[ObjectRef]) -> None:
+        """Prove that every object of ``named`` has its full size, and each of ``reused`` the bytes of its hash.
+
+        Raises `Missing` or `VerificationError` for the first that has not.
+        """
+        sizes = self._sizes(named)
+        for ref in named:
+            if ref.key not in sizes:
+                raise Missing(f"{self.root}/{ref.key} is not in the store; {_REMEDY}")
+            if sizes[ref.key] != ref.size:
+                raise VerificationError(
+                    f"{self.root}/{ref.key} is damaged: it has {sizes[ref.key]} bytes, and {ref.size} were "
+                    f"recorded; {_REMEDY}"
+                )
+        for ref in reused:
+            self.get(ref)
+
+    def _sizes(self, refs: Iterable[ObjectRef]) -> dict[str, int]:
+        """Bytes of each object that is there, by key; a store that is far away is listed once."""
+        if self.backend.local_path("store") is None:
+            return {entry.key: entry.size for entry in self.backend.list("store")}
+        found = ((ref.key, self.backend.size(ref.key)) for ref in refs)
+        return {key: size for key, size in found if size is not None}
 
     def objects(self) -> set[str]:
         """The SHA-256 of every object: one listing, however many are asked about."""
@@ -120,7 +142,7 @@ class Store:
         """The digest of every record in ``room``."""
         return {name.removesuffix(".json") for name in self.backend.names(room) if name.endswith(".json")}
 
-    def shared(self, timeout: float = _BUILD_WAITS) -> AbstractContextManager[None]:
+    def shared(self, timeout: float = _BUILD_WAITS) -> AbstractContextManager[Fence]:
         """Hold the store as one of any number of builds: nothing is removed meanwhile."""
         return shared(self.backend, timeout)
 

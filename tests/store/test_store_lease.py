@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -76,3 +78,57 @@ def test_a_network_that_fails_for_a_moment_costs_no_lease(url: str, monkeypatch:
         monkeypatch.setattr(backend, "names", names)
         time.sleep(1.8)
     assert failures == []
+
+
+def test_a_lease_whose_answer_was_lost_is_held_all_the_same(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = FsspecBackend(url)
+    _lose_answers(backend, monkeypatch)
+    with backend.lock("x", 0), pytest.raises(Busy), FsspecBackend(url).lock("x", 0):
+        pass
+    with FsspecBackend(url).lock("x", 0):
+        pass
+
+
+def test_an_s3_lease_whose_answer_was_lost_is_held_all_the_same(
+    s3_bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"{s3_bucket}/{uuid4().hex}"
+    backend = FsspecBackend(url)
+    _lose_answers(backend, monkeypatch)
+    with backend.lock("x", 0), pytest.raises(Busy), FsspecBackend(url).lock("x", 0):
+        pass
+
+
+def test_two_holders_of_one_process_are_not_taken_for_each_other(url: str) -> None:
+    with FsspecBackend(url).lock("x", 0), pytest.raises(Busy), FsspecBackend(url).lock("x", 0):
+        pass
+
+
+def test_a_fence_stops_who_lost_its_lease(url: str) -> None:
+    slept, other = FsspecBackend(url), FsspecBackend(url)
+    run_out = b'{"schema": "cuesmith.lease/1", "holder": "asleep", "expires": 0}'
+    with ExitStack() as held:
+        fence = held.enter_context(slept.lock("x", 0))
+        fence()
+        other.write("locks/x.lock/00000001.json", run_out)
+        with other.lock("x", 0):
+            pass
+        with pytest.raises(StoreError, match="ran out"):
+            fence()
+        with pytest.raises(StoreError, match="ran out"):
+            held.close()
+    assert other.names("locks/x.lock") == {"00000002.json"}
+
+
+def _lose_answers(backend: FsspecBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the driver repeat every request that creates, as it does when the first answer did not arrive."""
+    real = backend._fs.pipe_file
+
+    def twice(path: str, data: bytes, **options: Any) -> None:
+        real(path, data, **options)
+        if options.get("mode") == "create":
+            real(path, data, **options)
+
+    monkeypatch.setattr(backend._fs, "pipe_file", twice)

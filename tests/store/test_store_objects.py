@@ -234,3 +234,26 @@ def damage(store: Store, ref: ObjectRef, data: bytes) -> None:
     assert path is not None
     path.chmod(0o644)
     path.write_bytes(data)
+
+
+def test_damage_that_keeps_the_size_is_written_over(local: Store) -> None:
+    path = local.path(local.put(b"sound", ".wav"))
+    assert path is not None
+    path.unlink()
+    path.write_bytes(b"noise")
+    Store.open(local.root).put(b"sound", ".wav")
+    assert path.read_bytes() == b"sound"
+
+
+def test_what_is_missing_torn_or_of_another_hash_fails_the_check(store: Store) -> None:
+    whole, torn, changed = (store.put(name, ".wav") for name in (b"whole", b"torn", b"changed"))
+    store.check([whole, torn, changed], [whole, torn, changed])
+    store.backend.write(torn.key, b"to")
+    store.backend.write(changed.key, b"CHANGED")
+    store.check([whole, changed], [whole])
+    with pytest.raises(VerificationError, match=r"has 2 bytes, and 4 were recorded; run `cuesmith verify"):
+        store.check([torn], [])
+    with pytest.raises(VerificationError, match="hash to"):
+        store.check([whole, changed], [changed])
+    with pytest.raises(Missing, match=r"is not in the store; run `cuesmith verify"):
+        store.check([ObjectRef.of(b"never", ".wav")], [])
