@@ -17,7 +17,6 @@ from typing import Any, NoReturn, ParamSpec, TypeVar
 
 import typer
 
-from flows.streams import let_go
 from pipeline.errors import CuesmithError, ManifestError
 
 INTERRUPTED = 130
@@ -32,11 +31,8 @@ def answer(text: str) -> None:
 
 
 def remark(text: str) -> None:
-    """Say to standard error, if anybody listens."""
-    try:
-        typer.echo(text, err=True)
-    except BrokenPipeError:
-        let_go(sys.stderr)
+    """Say to standard error."""
+    typer.echo(text, err=True)
 
 
 def answer_json(value: Any) -> None:
@@ -44,6 +40,9 @@ def answer_json(value: Any) -> None:
 
     Where the output is not UTF-8, JSON's escapes stand for what is not ASCII.
     """
+    if sys.stdout is None:
+        # The caller closed it.
+        return
     every_character = codecs.lookup(sys.stdout.encoding or "utf-8").name == "utf-8"
     indent = 1 if sys.stdout.isatty() else None
     typer.echo(json.dumps(value, indent=indent, ensure_ascii=not every_character))
@@ -84,9 +83,6 @@ def command(function: Callable[P, R]) -> Callable[P, R]:
         except KeyboardInterrupt:
             remark("interrupted; everything finished is kept: run the same command again to go on")
             raise typer.Exit(INTERRUPTED) from None
-        except BrokenPipeError:
-            let_go(sys.stdout)
-            raise typer.Exit(1) from None
 
     return wrapped
 
