@@ -64,9 +64,12 @@ def publish(
     return version, published
 
 
-def publish_only(prepared: Prepared) -> dict[str, Any]:
-    """Publish a plan in which nothing is to be made: labels, removals. Returns the object of ``build --json``."""
-    run = new_run_id()
+def publish_only(prepared: Prepared, run: str | None = None) -> dict[str, Any]:
+    """Publish a plan in which nothing is to be made: labels, removals. Returns the object of ``build --json``.
+
+    ``run`` names the run; default: a new name.
+    """
+    run = run or new_run_id()
     result = unbuilt(prepared) | {"run": run}
     journal = Journal(prepared.store, run, listener())
     changed = note_quarantine(prepared, run)

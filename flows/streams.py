@@ -23,9 +23,9 @@ class SteadyStream(io.TextIOWrapper):
     """Why output is lost that somebody wants; None while nothing is, and where the reader went away."""
 
     def __init__(self, stream: io.TextIOWrapper) -> None:
-        how = {"line_buffering": stream.line_buffering, "write_through": stream.write_through}
-        self._is_terminal, encoding = stream.isatty(), stream.encoding
-        super().__init__(stream.detach(), encoding, _ERRORS, **how)
+        lines, at_once, encoding = stream.line_buffering, stream.write_through, stream.encoding
+        self._is_terminal = stream.isatty()
+        super().__init__(stream.detach(), encoding, _ERRORS, line_buffering=lines, write_through=at_once)
 
     def write(self, text: str, /) -> int:
         """See `io.TextIOBase.write`."""

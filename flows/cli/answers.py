@@ -11,15 +11,19 @@ import functools
 import gc
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NoReturn, ParamSpec, TypeVar
 
 import typer
+from click import get_current_context
 
-from pipeline.errors import CuesmithError, ManifestError
+from pipeline.catalog.texts import text_fault
+from pipeline.errors import CuesmithError, ManifestError, UsageError
 
 INTERRUPTED = 130
+_PATHS = {"outputs"}
+"""Parameters of type str that are paths."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -77,6 +81,7 @@ def command(function: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(function)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
+            _refuse_what_is_no_text(kwargs)
             return function(*args, **kwargs)
         except CuesmithError as error:
             _fail(error, bool(kwargs.get("as_json")))
@@ -85,6 +90,24 @@ def command(function: Callable[P, R]) -> Callable[P, R]:
             raise typer.Exit(INTERRUPTED) from None
 
     return wrapped
+
+
+def _refuse_what_is_no_text(given: Mapping[str, object]) -> None:
+    """Raise `UsageError` for bytes that are no text where an option takes a text. Paths may be any bytes."""
+    for name, value in given.items():
+        words = value if isinstance(value, list) else [value]
+        for word in words:
+            if isinstance(word, str) and name not in _PATHS and (fault := text_fault(word)):
+                raise UsageError(f"{_as_written(name)}: {word!r}: {fault}")
+
+
+def _as_written(name: str) -> str:
+    """The option or argument of the present command that fills the parameter ``name``."""
+    context = get_current_context(silent=True)
+    for option in context.command.params if context else ():
+        if option.name == name:
+            return max(option.opts, key=len) if option.param_type_name == "option" else name.upper()
+    return name
 
 
 @contextmanager
