@@ -13,10 +13,9 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, NoReturn, ParamSpec, TypeVar
+from typing import Any, NoReturn, ParamSpec, TypeVar, get_type_hints
 
 import typer
-from click import get_current_context
 
 from pipeline.catalog.texts import text_fault
 from pipeline.errors import CuesmithError, ManifestError, UsageError
@@ -81,7 +80,7 @@ def command(function: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(function)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
-            _refuse_what_is_no_text(kwargs)
+            _refuse_what_is_no_text(function, kwargs)
             return function(*args, **kwargs)
         except CuesmithError as error:
             _fail(error, bool(kwargs.get("as_json")))
@@ -92,22 +91,21 @@ def command(function: Callable[P, R]) -> Callable[P, R]:
     return wrapped
 
 
-def _refuse_what_is_no_text(given: Mapping[str, object]) -> None:
+def _refuse_what_is_no_text(function: Callable[..., object], given: Mapping[str, object]) -> None:
     """Raise `UsageError` for bytes that are no text where an option takes a text. Paths may be any bytes."""
     for name, value in given.items():
         words = value if isinstance(value, list) else [value]
         for word in words:
             if isinstance(word, str) and name not in _PATHS and (fault := text_fault(word)):
-                raise UsageError(f"{_as_written(name)}: {word!r}: {fault}")
+                raise UsageError(f"{_as_written(function, name)}: {fault}")
 
 
-def _as_written(name: str) -> str:
-    """The option or argument of the present command that fills the parameter ``name``."""
-    context = get_current_context(silent=True)
-    for option in context.command.params if context else ():
-        if option.name == name:
-            return max(option.opts, key=len) if option.param_type_name == "option" else name.upper()
-    return name
+def _as_written(function: Callable[..., object], name: str) -> str:
+    """The option or argument of a command that fills its parameter ``name``: ``--by``, ``ASSET``."""
+    for info in getattr(get_type_hints(function, include_extras=True)[name], "__metadata__", ()):
+        if written := [one for one in info.param_decls or () if one.startswith("-")]:
+            return min(written, key=len)
+    return name.upper()
 
 
 @contextmanager

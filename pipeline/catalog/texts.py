@@ -28,7 +28,7 @@ def comment_fault(text: str) -> str | None:
 
 def text_fault(text: str) -> str | None:
     """What is wrong with a word of a command line, such as a tag; None where nothing is."""
-    return "it is not UTF-8 text; write it again" if _NO_TEXT.search(text) else None
+    return _fault(text, len(text), _NO_TEXT)
 
 
 def _fault(text: str, longest: int, odd: re.Pattern[str]) -> str | None:

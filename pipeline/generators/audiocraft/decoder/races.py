@@ -12,6 +12,7 @@ import torch
 from numba import njit
 
 from pipeline.generators.audiocraft.decoder.sampler import SlotSampler
+from pipeline.generators.audiocraft.decoder.vectors import kept_on_disk
 
 _GAMMA = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
@@ -54,7 +55,7 @@ def _mix(x: Any) -> Any:
     return x ^ (x >> _31)
 
 
-@njit(nogil=True, cache=True)
+@kept_on_disk()
 def _uniform(keys: Any, steps: Any, found: Any) -> None:
     for row in range(found.shape[0]):
         key = _mix(keys[row] + (steps[row] + _ONE) * _MIX_2)
@@ -63,7 +64,7 @@ def _uniform(keys: Any, steps: Any, found: Any) -> None:
             found[row, place] = (np.float32(np.int32(bits)) + np.float32(0.5)) * np.float32(2.0**-23)
 
 
-@njit(nogil=True, cache=True)
+@kept_on_disk()
 def _threshold(words: Any, limits: Any, each: int, found: Any) -> None:
     """By halving: the highest word that at least as many as the limit reach."""
     for row in range(words.shape[0]):

@@ -45,7 +45,11 @@ def kept_on_disk(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     def compiled(function: Callable[..., Any]) -> Any:
         # Files on disk are named by it.
         function.__qualname__ += f"_{_sources()}"
-        return njit(nogil=True, cache=True, **options)(function)
+        try:
+            return njit(nogil=True, cache=True, **options)(function)
+        except RuntimeError:
+            # Neither this folder nor the user's cache can be written: each process compiles for itself.
+            return njit(nogil=True, **options)(function)
 
     return compiled
 
