@@ -103,8 +103,14 @@ def _refuse_what_is_no_text(function: Callable[..., object], given: Mapping[str,
 def _as_written(function: Callable[..., object], name: str) -> str:
     """The option or argument of a command that fills its parameter ``name``: ``--by``, ``ASSET``."""
     for info in getattr(get_type_hints(function, include_extras=True)[name], "__metadata__", ()):
-        if written := [one for one in info.param_decls or () if one.startswith("-")]:
-            return min(written, key=len)
+        # Within Annotated, Typer takes an option's first name for a default.
+        names = [
+            one
+            for one in (info.default, *(info.param_decls or ()))
+            if isinstance(one, str) and one[:1] == "-"
+        ]
+        if names:
+            return min(names, key=len)
     return name.upper()
 
 
