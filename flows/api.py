@@ -25,8 +25,8 @@ from filelock import FileLock, Timeout
 from httpx import HTTPError
 from platformdirs import user_cache_path
 from prefect.client.orchestration import get_client
-from prefect.events.clients import NullEventsClient
-from prefect.events.worker import EventsWorker
+from prefect.events.clients import EventsClient, NullEventsClient, PrefectEventsClient
+from prefect.events.worker import EventsWorker, emit_events_to_cloud
 from prefect.settings import (
     PREFECT_API_URL,
     PREFECT_CLIENT_MAX_RETRIES,
@@ -41,6 +41,7 @@ from pipeline.errors import MachineError
 
 _PREFIX = "cuesmith-prefect-"
 _LOCK = "lock"
+_ANSWER_SECONDS = 10.0
 _QUIET = {"DO_NOT_TRACK": "1", "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "PREFECT_UI_ENABLED": "false"}
 _UNUSED_SERVICES = (
     "SCHEDULER",
@@ -62,7 +63,9 @@ def prefect_api() -> Iterator[str]:
     configured = get_current_settings().api.url
     if configured:
         _check_answers(configured)
-        with _answering(configured, "see to it, then run the same command again"):
+        remedy = "see to it, then run the same command again"
+        # The settings are a copy, of which `still_answers` may change one.
+        with temporary_settings(), _brief_events(), _answering(configured, remedy):
             yield configured
         return
     with _home() as home, _server(home) as url:
@@ -76,7 +79,12 @@ def prefect_api() -> Iterator[str]:
             PREFECT_CLIENT_MAX_RETRIES: 2,
         }
         remedy = f"see that {home.parent} has space left, then run the same command again"
-        with temporary_settings(private), _without_proxy(), _without_events(), _answering(url, remedy):
+        with (
+            temporary_settings(private),
+            _without_proxy(),
+            _events_by(NullEventsClient),
+            _answering(url, remedy),
+        ):
             yield url
 
 
@@ -112,13 +120,20 @@ def _without_proxy() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _without_events() -> Iterator[None]:
-    """No events to a server that nobody watches: a process that ends waits seconds for each that a dead one refuses."""
-    EventsWorker.set_client_override(NullEventsClient)
+def _events_by(client: type[EventsClient], **options: int) -> Iterator[None]:
+    """Send Prefect's events by ``client``: a process that ends sends all that are left, one after the other."""
+    EventsWorker.set_client_override(client, **options)
     try:
         yield
     finally:
         EventsWorker.set_client_override(None)
+
+
+def _brief_events() -> contextlib.AbstractContextManager[None]:
+    """Events to a server of the person's own, at once or not at all: from the third on, each attempt takes a second."""
+    if emit_events_to_cloud():
+        return contextlib.nullcontext()
+    return _events_by(PrefectEventsClient, reconnection_attempts=2)
 
 
 @contextlib.contextmanager
@@ -142,6 +157,18 @@ def _check_answers(url: str) -> None:
             f"the Prefect API at {url} does not answer ({problem}); start it, or unset PREFECT_API_URL "
             "(and api.url of the Prefect profile) to build with a private one"
         )
+
+
+def still_answers() -> bool:
+    """Whether the Prefect API of this context answers; where it does not, later requests to it are not repeated.
+
+    For when the work is done and only Prefect's record of it is left to write: each repeat waits for twice as long.
+    """
+    with get_client(sync_client=True, httpx_settings={"timeout": _ANSWER_SECONDS}) as client:
+        answers = client.api_healthcheck() is None
+    if not answers:
+        get_current_settings().client.max_retries = 0
+    return answers
 
 
 @contextlib.contextmanager

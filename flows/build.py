@@ -19,8 +19,10 @@ from prefect.futures import wait
 from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.tasks import Task
 
+from flows.api import still_answers
+from flows.build_lock import build_lock
 from flows.journal import listener, new_run_id
-from flows.prepare import prepare
+from flows.prepare import Prepared, prepare
 from flows.run import AssetChunk, BuildRun
 from pipeline.errors import CuesmithError
 from pipeline.plan import Shard
@@ -62,16 +64,29 @@ def build(
     profile: str | None = None,
     only: Sequence[str] = (),
     devices: str = "auto",
+    run_id: str | None = None,
 ) -> dict[str, Any]:
-    """Bring the catalog at ``outputs`` up to date with ``manifest``; returns the object of ``build --json``."""
+    """Bring the catalog at ``outputs`` up to date with ``manifest``; returns the object of ``build --json``.
+
+    Waits while another build of the same project runs there. ``run_id`` names the run; default: a new name.
+    """
+    run_id = run_id or new_run_id()
+    prepared = prepare(Path(manifest), outputs, profile, only)
+    with build_lock(prepared.store, prepared.project.name, run_id) as fresh:
+        if fresh:
+            prepared = prepare(Path(manifest), outputs, profile, only)
+        return _build(prepared, devices, run_id)
+
+
+def _build(prepared: Prepared, devices: str, run_id: str) -> dict[str, Any]:
     context = FlowRunContext.get()
     prefect_run = str(context.flow_run.id) if context and context.flow_run else None
-    prepared = prepare(Path(manifest), outputs, profile, only)
-    with BuildRun(prepared, devices, new_run_id(), prefect_run, listener()) as run:
+    with BuildRun(prepared, devices, run_id, prefect_run, listener()) as run:
         _all([generate.submit(run, shard) for shard in run.shards()])
         _all([master.submit(run, chunk) for chunk in run.chunks()])
         publish(run)
-        create_markdown_artifact(run.summary(), key="cuesmith-build", description="What the build made")
+        if still_answers():
+            create_markdown_artifact(run.summary(), key="cuesmith-build", description="What the build made")
         return run.result()
 
 

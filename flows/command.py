@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -18,19 +18,44 @@ from flows.progress import BuildProgress
 
 
 def run_build(
-    manifest: Path, outputs: str, profile: str | None, only: Sequence[str], devices: str, *, quiet: bool
+    manifest: Path,
+    outputs: str,
+    profile: str | None,
+    only: Sequence[str],
+    devices: str,
+    *,
+    quiet: bool,
+    run_id: str | None = None,
+    warn: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
     """Run the build flow to its end; returns the object of ``build --json``.
 
-    An interrupt or a termination ends all workers and raises KeyboardInterrupt.
+    An interrupt or a termination ends all workers and raises KeyboardInterrupt. What fails once the build is
+    complete, such as a Prefect server that is gone, is said to ``warn``.
     """
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _interrupt)
+    complete: dict[str, Any] = {}
     try:
-        with BuildProgress(quiet) as progress, listening(progress), prefect_api():
-            return build(str(manifest), outputs, profile, tuple(only), devices)
+        with BuildProgress(quiet) as progress:
+
+            def listen(entry: dict[str, Any]) -> None:
+                progress(entry)
+                if entry["event"] == "build-done":
+                    complete.update(
+                        {key: value for key, value in entry.items() if key not in ("at", "event")}
+                    )
+
+            with listening(listen), prefect_api():
+                return build(str(manifest), outputs, profile, tuple(only), devices, run_id)
     except TerminationSignal:
         raise KeyboardInterrupt from None
+    except Exception as error:
+        if not complete:
+            raise
+        reason = str(error.__cause__ or error).partition("\n")[0]
+        warn(f"warning: the build is complete, but Prefect could not record its end: {reason}")
+        return complete
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -10,25 +10,14 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from flows.streams import let_go
-
 _LINE_EVERY_S = 10.0
-
-
-class _Terminal(Console):
-    """A console that may go away: a build is worth more than its progress."""
-
-    def on_broken_pipe(self) -> None:
-        """Write nothing more; rich itself would end the program."""
-        self.quiet = True
-        let_go(sys.stderr)
 
 
 class BuildProgress:
     """Listens to a journal and shows how far the build is: bars on a terminal, a line now and then elsewhere."""
 
     def __init__(self, quiet: bool = False) -> None:
-        self._console = _Terminal(stderr=True, quiet=quiet)
+        self._console = Console(stderr=True, quiet=quiet)
         self._bars = Progress(
             TextColumn("{task.description:<10}"),
             BarColumn(bar_width=32),
@@ -58,13 +47,6 @@ class BuildProgress:
 
     def __call__(self, entry: dict[str, Any]) -> None:
         """Take one journal event."""
-        try:
-            self._show(entry)
-        except OSError:
-            # A terminal that was closed refuses in words of its own, which rich does not know.
-            self._console.on_broken_pipe()
-
-    def _show(self, entry: dict[str, Any]) -> None:
         match entry["event"]:
             case "generate-began" if entry["takes"]:
                 self._begin("generate", entry["takes"], entry["audio_seconds"])

@@ -68,10 +68,11 @@ def publish(
     return version, published
 
 
-def publish_only(prepared: Prepared) -> dict[str, Any]:
+def publish_only(prepared: Prepared, run: str | None = None) -> dict[str, Any]:
     """Publish a plan in which nothing is to be made: labels, removals. Returns the object of ``build --json``.
 
-    Raises `StoreError` where something is to be made after all, because it was removed since the plan was made.
+    ``run`` names the run; default: a new name. Raises `StoreError` where something is to be made after all, because it
+    was removed since the plan was made.
     """
     with prepared.store.shared() as fence:
         prepared = still_valid(prepared)
@@ -79,11 +80,10 @@ def publish_only(prepared: Prepared) -> dict[str, Any]:
             raise StoreError(
                 f"{prepared.store.root}: files were removed while this build was planned; run the command again"
             )
-        return _publish_only(prepared, fence)
+        return _publish_only(prepared, fence, run or new_run_id())
 
 
-def _publish_only(prepared: Prepared, fence: Fence) -> dict[str, Any]:
-    run = new_run_id()
+def _publish_only(prepared: Prepared, fence: Fence, run: str) -> dict[str, Any]:
     result = unbuilt(prepared) | {"run": run}
     journal = Journal(prepared.store, run, listener())
     fence()

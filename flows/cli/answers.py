@@ -11,16 +11,18 @@ import functools
 import gc
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, NoReturn, ParamSpec, TypeVar
+from typing import Any, NoReturn, ParamSpec, TypeVar, get_type_hints
 
 import typer
 
-from flows.streams import let_go
-from pipeline.errors import CuesmithError, ManifestError
+from pipeline.catalog.texts import text_fault
+from pipeline.errors import CuesmithError, ManifestError, UsageError
 
 INTERRUPTED = 130
+_PATHS = {"outputs"}
+"""Parameters of type str that are paths."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -32,11 +34,8 @@ def answer(text: str) -> None:
 
 
 def remark(text: str) -> None:
-    """Say to standard error, if anybody listens."""
-    try:
-        typer.echo(text, err=True)
-    except BrokenPipeError:
-        let_go(sys.stderr)
+    """Say to standard error."""
+    typer.echo(text, err=True)
 
 
 def answer_json(value: Any) -> None:
@@ -44,6 +43,9 @@ def answer_json(value: Any) -> None:
 
     Where the output is not UTF-8, JSON's escapes stand for what is not ASCII.
     """
+    if sys.stdout is None:
+        # The caller closed it.
+        return
     every_character = codecs.lookup(sys.stdout.encoding or "utf-8").name == "utf-8"
     indent = 1 if sys.stdout.isatty() else None
     typer.echo(json.dumps(value, indent=indent, ensure_ascii=not every_character))
@@ -89,17 +91,38 @@ def command(function: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(function)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
+            _refuse_what_is_no_text(function, kwargs)
             return function(*args, **kwargs)
         except CuesmithError as error:
             _fail(error, bool(kwargs.get("as_json")))
         except KeyboardInterrupt:
             remark("interrupted; everything finished is kept: run the same command again to go on")
             raise typer.Exit(INTERRUPTED) from None
-        except BrokenPipeError:
-            let_go(sys.stdout)
-            raise typer.Exit(1) from None
 
     return wrapped
+
+
+def _refuse_what_is_no_text(function: Callable[..., object], given: Mapping[str, object]) -> None:
+    """Raise `UsageError` for bytes that are no text where an option takes a text. Paths may be any bytes."""
+    for name, value in given.items():
+        words = value if isinstance(value, list) else [value]
+        for word in words:
+            if isinstance(word, str) and name not in _PATHS and (fault := text_fault(word)):
+                raise UsageError(f"{_as_written(function, name)}: {fault}")
+
+
+def _as_written(function: Callable[..., object], name: str) -> str:
+    """The option or argument of a command that fills its parameter ``name``: ``--by``, ``ASSET``."""
+    for info in getattr(get_type_hints(function, include_extras=True)[name], "__metadata__", ()):
+        # Within Annotated, Typer takes an option's first name for a default.
+        names = [
+            one
+            for one in (info.default, *(info.param_decls or ()))
+            if isinstance(one, str) and one[:1] == "-"
+        ]
+        if names:
+            return min(names, key=len)
+    return name.upper()
 
 
 @contextmanager

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
-import sys
-
 import typer
 
 from flows.cli.commands import Commands
+from flows.streams import output_fault, steady_streams
 from pipeline import __version__
+
+_OUTPUT_LOST = 4
 
 app = typer.Typer(
     name="cuesmith",
@@ -45,8 +45,15 @@ def _common(
 
 def main() -> None:
     """The console script."""
-    for stream in (sys.stdout, sys.stderr):
-        # A pipe on Windows or an old terminal does not know every character of a prompt or of a file's name.
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-    app()
+    steady_streams()
+    try:
+        app()
+    except SystemExit as end:
+        if end.code or (fault := output_fault()) is None:
+            raise
+        typer.echo(
+            f"error: cannot write standard output: {fault.strerror}; the command did its work and only its output "
+            "is lost: free some space there, or send the output elsewhere",
+            err=True,
+        )
+        raise SystemExit(_OUTPUT_LOST) from fault

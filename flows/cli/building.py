@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import time
@@ -10,11 +11,13 @@ from typing import Annotated, Any
 
 import typer
 
+from flows.build_lock import build_lock
 from flows.cli.answers import answer, answer_json, collector_at_rest, command, duration, remark
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Manifest, Only, Outputs, Profile, find_manifest
 from flows.devices import parse_devices
+from flows.journal import new_run_id
 from flows.prepare import Prepared, prepare, unbuilt, up_to_date
-from pipeline.catalog import sync_latest
+from pipeline.catalog import LATEST, sync_latest
 from pipeline.credentials import DEVELOPMENT
 from pipeline.errors import MachineError
 
@@ -37,43 +40,58 @@ def build_command(
     devices: Annotated[
         str, typer.Option("--devices", "-d", help="auto, cpu, cpu:4 (four workers), cuda:0,cuda:1 or mps.")
     ] = "auto",
+    wait: Annotated[
+        bool,
+        typer.Option("--wait/--no-wait", help="While another build of this project runs: wait, or fail."),
+    ] = True,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Make what is missing or changed; publish a new catalog version.
 
     Only what changed is made again. A build that is killed goes on where it was; every finished take is kept.
+    A project has one build at a time; a second waits for it, and makes only what is still missing.
     """
     path = find_manifest(manifest)
     parse_devices(devices)
     began = time.monotonic()
     prepared = prepare(path, outputs, profile, only or ())
-    if prepared.plan.stale:
-        gc.enable()
-        # Prefect reads its settings when it is imported; the progress bar says what its log lines would.
-        os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
-        os.environ.setdefault("PREFECT_LOGGING_INTERNAL_LEVEL", "CRITICAL")
-        try:
-            from flows.command import run_build
-        except ValueError as error:
-            raise _refused(error) from error
+    with contextlib.ExitStack() as held:
+        run_id = new_run_id()
+        if not up_to_date(prepared):
+            held.enter_context(
+                build_lock(prepared.store, prepared.project.name, run_id, wait=wait, tell=remark)
+            )
+            if _is_outdated(prepared):
+                prepared = prepare(path, outputs, profile, only or ())
+        if prepared.plan.stale:
+            gc.enable()
+            # Prefect reads its settings when it is imported; the progress bar says what its log lines would.
+            os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
+            os.environ.setdefault("PREFECT_LOGGING_INTERNAL_LEVEL", "CRITICAL")
+            try:
+                from flows.command import run_build
+            except ValueError as error:
+                raise _refused(error) from error
 
-        result = run_build(path, outputs, profile, only or (), devices, quiet=quiet)
-    elif up_to_date(prepared) and prepared.latest is not None:
-        from flows.quarantining import note_quarantine, page_of
+            result = run_build(
+                path, outputs, profile, only or (), devices, quiet=quiet, run_id=run_id, warn=remark
+            )
+        elif up_to_date(prepared) and prepared.latest is not None:
+            from flows.quarantining import note_quarantine, page_of
 
-        sync_latest(prepared.catalog)
-        result = unbuilt(prepared)
-        if note_quarantine(prepared, prepared.latest.run):
-            from pipeline.report import write_report
+            sync_latest(prepared.catalog)
+            result = unbuilt(prepared)
+            if note_quarantine(prepared, prepared.latest.run):
+                from pipeline.report import write_report
 
-            write_report(prepared.store)
-        if result["failed"]:
-            result["report"] = page_of(prepared)
-    else:
-        from flows.publish import publish_only
+                write_report(prepared.store)
+            if result["failed"]:
+                result["report"] = page_of(prepared)
+        else:
+            from flows.publish import publish_only
 
-        result = publish_only(prepared)
+            result = publish_only(prepared, run_id)
     result["seconds"] = round(time.monotonic() - began, 3)
     if as_json:
         answer_json(result)
@@ -81,6 +99,12 @@ def build_command(
         _tell(result, prepared)
     if result["failed"]:
         raise typer.Exit(_SOME_FAILED if result["version"] else _NOTHING_PUBLISHED)
+
+
+def _is_outdated(prepared: Prepared) -> bool:
+    """Whether another build published since the plan was made."""
+    channel = prepared.catalog.channel(LATEST)
+    return channel is not None and (prepared.latest is None or channel["version"] != prepared.latest.number)
 
 
 def _refused(error: ValueError) -> MachineError:

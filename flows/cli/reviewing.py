@@ -13,7 +13,7 @@ import typer
 from flows.cli.answers import answer, answer_json, command, counted, remark
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, By, Outputs, version_or_latest
 from flows.cli.reporting import register_review
-from pipeline.catalog import Catalog, Filter, ReviewAction, ReviewEvent, Reviews
+from pipeline.catalog import Catalog, Filter, ReviewAction, ReviewEvent, Reviews, Version, overruled
 from pipeline.errors import UsageError
 from pipeline.provenance.facts import now
 from pipeline.review import decide, read_decisions, reviewer_name
@@ -42,7 +42,9 @@ register_review(group)
 def _deciding(action: ReviewAction) -> Callable[..., None]:
     @command
     def run(
-        asset: Annotated[str, typer.Argument(help="An asset id or a glob, such as 'sfx/footstep/*'.")],
+        asset: Annotated[
+            str, typer.Argument(help="An asset id, a name as it is listed (gravel_01), or a glob.")
+        ],
         variation: Annotated[
             int | None, typer.Option("--variation", help="Only this variation; default: all.")
         ] = None,
@@ -69,7 +71,7 @@ def _deciding(action: ReviewAction) -> Callable[..., None]:
         )
         for event in events:
             reviews.add(event)
-        _tell(events, heard.number, as_json)
+        _tell(events, heard, as_json)
 
     run.__doc__ = _ACTIONS[action]
     return run
@@ -79,13 +81,20 @@ for _action in _ACTIONS:
     group.command(_action)(_deciding(_action))
 
 
-def _tell(events: list[ReviewEvent], version: int, as_json: bool) -> None:
+def _tell(events: list[ReviewEvent], version: Version, as_json: bool) -> None:
+    waiting = _waiting(version)
     if as_json:
-        answer_json({"version": version, "events": [_json(event) for event in events]})
+        answer_json({"version": version.number, "events": [_json(event, waiting) for event in events]})
         return
     for event in events:
-        answer(_line(event))
-    remark(f"{counted(len(events), 'master')} of version {version}")
+        answer(_line(event, waiting))
+    remark(f"{counted(len(events), 'master')} of version {version.number}")
+
+
+def _waiting(version: Version | None) -> frozenset[str]:
+    """Digests of the masters that wait in ``version`` beside approved ones."""
+    rows = version.masters if version else ()
+    return frozenset(row["waiting"]["master"] for row in rows if "waiting" in row)
 
 
 @group.command("list")
@@ -97,20 +106,23 @@ def list_events(
     outputs: Outputs = DEFAULT_OUTPUTS,
     as_json: AsJson = False,
 ) -> None:
-    """List every decision, oldest first. What they add up to: catalog show --state approved."""
-    found = [
+    """List every decision, in the order in which they came. What they add up to: catalog show --state approved."""
+    catalog = Catalog(Store.open(outputs))
+    of_person = [
         event
-        for event in Reviews(Store.open(outputs)).events()
-        if (asset is None or fnmatch.fnmatchcase(event.asset, asset))
-        and variation in (None, event.variation)
-        and by in (None, event.by)
+        for event in Reviews(catalog.store).events()
+        if variation in (None, event.variation) and by in (None, event.by)
     ]
-    found.sort(key=lambda event: event.moment)
+    found = of_person
+    if asset is not None:
+        found = [event for event in of_person if fnmatch.fnmatchcase(event.asset, asset)]
+        found = found or [event for event in of_person if fnmatch.fnmatchcase(event.name, asset)]
+    waiting = _waiting(catalog.latest())
     if as_json:
-        answer_json({"events": [_json(event) for event in found]})
+        answer_json({"events": [_json(event, waiting) for event in found]})
         return
     for event in found:
-        answer(_line(event))
+        answer(_line(event, waiting))
     remark(counted(len(found), "review"))
 
 
@@ -130,20 +142,29 @@ def import_decisions(
         ) from error
     catalog = Catalog(Store.open(outputs))
     decisions = read_decisions(data, str(file), catalog.read)
-    added = Reviews(catalog.store).add_new(decisions.events)
+    reviews, waiting = Reviews(catalog.store), _waiting(catalog.latest())
+    added = reviews.add_new(decisions.events)
+    replaced = overruled(reviews.events(), added)
     known = len(decisions.events) - len(added)
     if as_json:
         facts = {"version": decisions.version, "reviewer": decisions.reviewer, "known": known}
-        answer_json({**facts, "added": [_json(event) for event in added]})
+        told = [{"added": event.id, "replaced": _json(earlier, waiting)} for event, earlier in replaced]
+        answer_json({**facts, "added": [_json(event, waiting) for event in added], "replaced": told})
         return
     for event in added:
-        answer(_line(event))
+        answer(_line(event, waiting))
+    for event, earlier in replaced:
+        remark(
+            f"note: this {event.action} of {event.name} counts from now and replaces {earlier.by}'s "
+            f"{earlier.action} of {earlier.at}, though it was decided before, at {event.at}"
+        )
     remark(f"{counted(len(added), 'decision')} of {decisions.reviewer} added; there before: {known}")
 
 
-def _json(event: ReviewEvent) -> dict[str, object]:
-    return {"id": event.id, **asdict(event)}
+def _json(event: ReviewEvent, waiting: frozenset[str]) -> dict[str, object]:
+    return {"id": event.id, **asdict(event), "waiting": event.master in waiting}
 
 
-def _line(event: ReviewEvent) -> str:
-    return f"{event.at}  {event.action:<8} {event}"
+def _line(event: ReviewEvent, waiting: frozenset[str]) -> str:
+    mark = " (waiting)" if event.master in waiting else ""
+    return f"{event.at}  {event.action:<8} {event.name}{mark}{str(event).removeprefix(event.name)}"

@@ -15,7 +15,7 @@ from pipeline.catalog.naming import file_name
 from pipeline.catalog.promotion import Verdict, promote, rollback
 from pipeline.catalog.quarantine import QUARANTINE_SCHEMA, Quarantine, keep_quarantine, read_quarantine
 from pipeline.catalog.retiring import approved_objects, folders_of, forget_files, retirable
-from pipeline.catalog.reviews import ACTIONS, ReviewAction, ReviewEvent, Reviews, ReviewState, fold
+from pipeline.catalog.reviews import ACTIONS, ReviewAction, ReviewEvent, Reviews, ReviewState, fold, overruled
 from pipeline.catalog.rows import Failures, assemble, row_of
 from pipeline.catalog.sealing import Sealing, SignedFiles, bare, is_open
 from pipeline.catalog.standing import STATES, Filter, name_of, states_of
@@ -61,6 +61,7 @@ __all__ = [
     "is_open",
     "keep_quarantine",
     "name_of",
+    "overruled",
     "promote",
     "read_quarantine",
     "refusals",

@@ -11,6 +11,8 @@ from pipeline.catalog.gate import CODES, Refusal, damage, refusals
 from pipeline.catalog.library import forget_library, sync_latest
 from pipeline.catalog.reviews import Reviews
 from pipeline.catalog.salvage import channel_or_salvaged
+from pipeline.catalog.texts import comment_fault, name_fault
+from pipeline.catalog.version import Version
 from pipeline.errors import UsageError, VerificationError
 
 
@@ -48,23 +50,35 @@ def promote(
         raise UsageError(
             f"version {number} has no masters to ship; `cuesmith catalog versions` lists those that have"
         )
-    before = catalog.channels.read(name)
-    found = refusals(catalog.store, version, Reviews(catalog.store).state())
-    refused = tuple(refusal for refusal in found if refusal.code not in overrides)
-    overridden = tuple(refusal for refusal in found if refusal.code in overrides)
-    if refused or (before and before["version"] == number and not overridden):
-        return Verdict(refused, overridden, before, False)
-    move = ChannelMove(version=number, at=at, by=by, action="promote")
-    if overridden:
-        move["overrides"] = [
-            Override(
-                reason=refusal.code, because=overrides[refusal.code], by=by, masters=len(refusal.masters)
-            )
-            for refusal in overridden
-        ]
     with catalog.channels.held() as fence:
+        before = catalog.channels.read(name)
+        found = _found(catalog, version)
+        refused = tuple(refusal for refusal in found if refusal.code not in overrides)
+        overridden = tuple(refusal for refusal in found if refusal.code in overrides)
+        if refused or (before and before["version"] == number and not overridden):
+            return Verdict(refused, overridden, before, False)
+        move = ChannelMove(version=number, at=at, by=by, action="promote")
+        if overridden:
+            move["overrides"] = [
+                Override(
+                    reason=refusal.code, because=overrides[refusal.code], by=by, masters=len(refusal.masters)
+                )
+                for refusal in overridden
+            ]
         move["files"] = catalog.files_of(number)
         return Verdict((), overridden, catalog.channels.point(name, move, fence), True)
+
+
+def _found(catalog: Catalog, version: Version) -> list[Refusal]:
+    """The gate's reasons, under the reviews as they are when it has looked at every file."""
+    reviews = Reviews(catalog.store)
+    state = reviews.state()
+    while True:
+        found = refusals(catalog.store, version, state)
+        now = reviews.state()
+        if now == state:
+            return found
+        state = now
 
 
 def rollback(
@@ -75,6 +89,7 @@ def rollback(
     A damaged channel is made again on the way from what can be read of it. Raises `UsageError` where the channel was
     never there, and `VerificationError` where a file of that version is missing or damaged.
     """
+    _check_texts(by, because)
     with catalog.channels.held() as fence:
         channel = channel_or_salvaged(catalog, name)
         if channel is None:
@@ -100,7 +115,19 @@ def rollback(
     return channel
 
 
+def _check_texts(by: str, *because: str) -> None:
+    """Raises `UsageError` for a name or a reason that cannot be kept."""
+    faults = [
+        ("--by", name_fault(by) if by else None),
+        *(("--because", comment_fault(one)) for one in because),
+    ]
+    for option, fault in faults:
+        if fault is not None:
+            raise UsageError(f"{option}: {fault}")
+
+
 def _check(overrides: Mapping[str, str], by: str) -> None:
+    _check_texts(by, *overrides.values())
     for code, because in overrides.items():
         if code not in CODES:
             raise UsageError(f"--override {code!r} is none of {', '.join(CODES)}")

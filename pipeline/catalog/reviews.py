@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Literal, NotRequired, TypedDict, get_args
 
-from pipeline.errors import FormatError
+from pipeline.errors import FormatError, UsageError
 from pipeline.recipe import digest
 from pipeline.store import Store, bring_up, parse_object, shape_fault
 
@@ -17,7 +17,9 @@ KEY = "reviews.jsonl"
 SCHEMA = "cuesmith.review/1"
 ReviewAction = Literal["approve", "reject", "comment", "reroll", "lock", "unlock"]
 ACTIONS: tuple[ReviewAction, ...] = get_args(ReviewAction)
+TO_COME = "which is still to come; set the clock of the machine on which it was decided, and decide again"
 _IMPORT_SECONDS = 60.0
+_CLOCKS_DIFFER = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,16 @@ class ReviewEvent:
         moment = datetime.fromisoformat(self.at)
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
+    @property
+    def name(self) -> str:
+        """Of the master, as in lists: ``music/forest/explore_01``."""
+        return f"{self.asset}_{self.variation:02d}"
+
+    @property
+    def is_to_come(self) -> bool:
+        """Whether ``at`` is later than now by more than clocks differ."""
+        return self.moment > datetime.now(UTC) + _CLOCKS_DIFFER
+
     @cached_property
     def id(self) -> str:
         """The event's identity, from all that it says: the same event, brought twice, is one."""
@@ -50,7 +62,7 @@ class ReviewEvent:
     def __str__(self) -> str:
         """Of which master, by whom, and the comment, whose further lines are set in."""
         comment = self.comment.replace("\n", "\n    ")
-        return f"{self.asset}_{self.variation:02d} by {self.by}" + (f": {comment}" if comment else "")
+        return f"{self.name} by {self.by}" + (f": {comment}" if comment else "")
 
 
 @dataclass(frozen=True)
@@ -74,7 +86,12 @@ class Reviews:
         self._backend = store.backend
 
     def add(self, event: ReviewEvent) -> None:
-        """Append one event, durably; two reviewers at once lose nothing."""
+        """Append one event, durably; two reviewers at once lose nothing.
+
+        Raises `UsageError` for an event whose moment is still to come.
+        """
+        if event.is_to_come:
+            raise UsageError(f"a review of {event} is dated {event.at}, {TO_COME}")
         line = json.dumps({"schema": SCHEMA, **asdict(event)}, ensure_ascii=False)
         self._backend.append(KEY, line.encode())
 
@@ -95,21 +112,20 @@ class Reviews:
         )
 
     def state(self) -> ReviewState:
-        """What the events add up to: the last word on each take, master and variation counts."""
+        """What the events add up to: see `fold`."""
         return fold(self.events())
 
 
 def fold(events: Iterable[ReviewEvent]) -> ReviewState:
-    """The state after ``events``: the last word on each take, master and variation counts.
+    """The state after ``events``, in the order in which they came: the last word on each take, master and variation.
 
-    Last by its moment, so that a file of decisions that is brought late takes back nothing that was said since;
-    of the same moment, last in the file.
+    Their own moments are by the clocks of many machines, so they do not decide which word is the last.
     """
     approved: dict[str, str] = {}
     rejected: set[str] = set()
     locked: set[tuple[str, int]] = set()
     chosen: dict[tuple[str, int], str] = {}
-    for event in sorted(events, key=lambda event: event.moment):
+    for event in events:
         place = (event.asset, event.variation)
         match event.action:
             case "approve":
@@ -127,6 +143,36 @@ def fold(events: Iterable[ReviewEvent]) -> ReviewState:
                 pass
     standing = {place: master for place, master in chosen.items() if master in approved}
     return ReviewState(frozenset(approved), frozenset(rejected), frozenset(locked), standing)
+
+
+def overruled(
+    events: Iterable[ReviewEvent], added: Iterable[ReviewEvent]
+) -> list[tuple[ReviewEvent, ReviewEvent]]:
+    """Each of ``added``, which ``events`` hold, that took back a word that was said after it, and that word.
+
+    Decisions that a file hands over count from when they are brought.
+    """
+    new = set(added)
+    last: dict[tuple[object, ...], ReviewEvent] = {}
+    found = []
+    for event in events:
+        for subject in _subjects(event):
+            before = last.get(subject)
+            if event in new and before and before.action != event.action and before.moment > event.moment:
+                found.append((event, before))
+            last[subject] = event
+    return found
+
+
+def _subjects(event: ReviewEvent) -> list[tuple[object, ...]]:
+    """What the event has the last word on."""
+    match event.action:
+        case "approve" | "reject" | "reroll":
+            return [("take", event.take)]
+        case "lock" | "unlock":
+            return [("lock", event.asset, event.variation)]
+        case "comment":
+            return []
 
 
 class _EventJson(TypedDict):

@@ -59,7 +59,7 @@ class Filter:
     """Which masters are meant; what is not given does not narrow."""
 
     asset: str | None = None
-    """An asset id or a glob, case-exact."""
+    """An asset id or a glob, case-exact; where no id matches, a master's name: see `name_of`."""
     variation: int | None = None
     tags: tuple[str, ...] = ()
     """All of them."""
@@ -76,12 +76,18 @@ class Filter:
 
     def select(self, rows: Iterable[MasterRow], reviews: ReviewState) -> list[MasterRow]:
         """The rows that are meant, in their order."""
-        return [row for row in rows if self._matches(row) and set(self.states) <= states_of(row, reviews)]
+        named = self._named(list(rows))
+        return [row for row in named if self._matches(row) and set(self.states) <= states_of(row, reviews)]
+
+    def _named(self, rows: list[MasterRow]) -> list[MasterRow]:
+        if self.asset is None:
+            return rows
+        by_id = [row for row in rows if fnmatch.fnmatchcase(row["asset"], self.asset)]
+        return by_id or [row for row in rows if fnmatch.fnmatchcase(name_of(row), self.asset)]
 
     def _matches(self, row: MasterRow) -> bool:
         return (
-            (self.asset is None or fnmatch.fnmatchcase(row["asset"], self.asset))
-            and self.variation in (None, row["variation"])
+            self.variation in (None, row["variation"])
             and set(self.tags) <= set(row["tags"])
             and self.kind in (None, row["kind"])
             and (

@@ -74,8 +74,6 @@ def review_app(store: Store, hosts: frozenset[str], token: str) -> FastAPI:
     @app.middleware("http")
     async def guard(request: Request, call: _Next) -> Response:
         why = refusal(request.method, request.headers, hosts, token)
-        if why is None and int(request.headers.get("content-length", "0")) > _LONGEST_BODY:
-            why = "too much at once"
         answer = await call(request) if why is None else JSONResponse({"detail": why}, 403)
         answer.headers.update(HEADERS)
         return answer
@@ -93,8 +91,7 @@ def review_app(store: Store, hosts: frozenset[str], token: str) -> FastAPI:
 
     @app.post("/api/decisions")
     async def decide(request: Request) -> Response:
-        body = await request.body()
-        return JSONResponse(await run_in_threadpool(desk.take, body))
+        return JSONResponse(await run_in_threadpool(desk.take, await _body(request)))
 
     @app.get("/")
     def home() -> Response:
@@ -108,6 +105,16 @@ def review_app(store: Store, hosts: frozenset[str], token: str) -> FastAPI:
         return _file(store, key, "max-age=31536000, immutable" if fixed else "no-cache")
 
     return app
+
+
+async def _body(request: Request) -> bytes:
+    """The body, however it is sent. Raises `HTTPException` 413 as soon as more than `_LONGEST_BODY` bytes came."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _LONGEST_BODY:
+            raise HTTPException(413, f"more than {_LONGEST_BODY} bytes at once; send fewer decisions")
+    return bytes(body)
 
 
 def _file(store: Store, key: str, cache: str) -> Response:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pipeline.catalog import Filter, ReviewAction, ReviewEvent, ReviewState, Version
+from pipeline.catalog.texts import comment_fault, name_fault
 from pipeline.errors import UsageError
 from pipeline.provenance import MasterRow
-from pipeline.review.texts import comment_fault, name_fault
 
 
 def event_on(row: MasterRow, action: ReviewAction, *, by: str, at: str, comment: str = "") -> ReviewEvent:

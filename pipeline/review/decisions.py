@@ -13,7 +13,7 @@
 ```
 
 Every field is required, no other is allowed. ``reviewer`` and ``comment`` are texts as in
-`pipeline.review.texts`; ``at`` is not to come. ``version`` is the catalog version that was heard; ``master`` is a
+`pipeline.catalog.texts`; ``at`` is not to come. ``version`` is the catalog version that was heard; ``master`` is a
 master of it, or one that waits there. The same file may be brought again: an event that is there stays one.
 """
 
@@ -23,20 +23,18 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from pipeline.catalog import ACTIONS, ReviewEvent, Version
+from pipeline.catalog.texts import comment_fault, name_fault
 from pipeline.errors import UsageError
-from pipeline.review.texts import comment_fault, name_fault
 from pipeline.store import bring_up
 
 DECISIONS_SCHEMA = "cuesmith.decisions/1"
 _FIELDS = ("schema", "version", "reviewer", "decisions")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _MOST_TOLD = 20
-# The last word counts by its moment: one from the future could never be taken back.
-_CLOCKS_DIFFER = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -122,8 +120,10 @@ def _problems(item: Any, rows: Mapping[str, tuple[str, int, str]], version: int)
         found.append("comment: a comment without text")
     if not found and (fault := comment_fault(item["comment"])):
         found.append(f"comment: {fault}")
-    if not found and datetime.fromisoformat(item["at"]) > datetime.now(UTC) + _CLOCKS_DIFFER:
-        found.append(f"at: {item['at']} is still to come; was the clock of that machine wrong?")
+    if not found and ReviewEvent(by="", **item).is_to_come:
+        found.append(
+            f"at: {item['at']} is still to come; set the clock of that machine, or import it again then"
+        )
     if not found and rows.get(item["master"]) != (item["asset"], item["variation"], item["take"]):
         name = f"{item['asset']} variation {item['variation']}"
         found.append(

@@ -56,7 +56,6 @@ class FsspecBackend:
             raise MachineError(f"{self.url}: {protocol}:// needs a package; pip install {package}") from error
         self._root = root.rstrip("/")
         self._turn: AbstractContextManager[Any] = _MEMORY if protocol == "memory" else nullcontext()
-        self._last_event = 0
 
     def read(self, key: str) -> bytes:
         """See `Backend.read`."""
@@ -169,8 +168,9 @@ class FsspecBackend:
     def append(self, key: str, line: bytes) -> None:
         """See `Backend.append`."""
         data = one_line(line)
-        self._last_event = max(time.time_ns(), self._last_event + 1)
-        self.write(f"{key}/{self._last_event:020d}-{uuid4().hex}.jsonl", data)
+        # Events are read in the order of their names: a later one sorts after all that are there, whatever the clock.
+        number = max(time.time_ns(), _number(max(self.names(key), default="")) + 1)
+        self.write(f"{key}/{number:020d}-{uuid4().hex}.jsonl", data)
 
     def read_lines(self, key: str) -> Iterator[bytes]:
         """See `Backend.read_lines`."""
@@ -214,6 +214,12 @@ class FsspecBackend:
                 f"cannot {doing} {self.url}/{key}: {reason}; check the bucket's name, its permissions, your "
                 "credentials and the network"
             ) from error
+
+
+def _number(name: str) -> int:
+    """The number with which an event's name begins; 0 where it has none."""
+    digits = name.partition("-")[0]
+    return int(digits) if digits.isdecimal() else 0
 
 
 def _modified(info: dict[str, Any]) -> float:

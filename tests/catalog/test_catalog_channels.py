@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from quick import QuickProject
 from toys import ONE, THREE, TWO
 
-from pipeline.catalog import CODES, Reviews, promote, refusals, rollback
+from pipeline.catalog import CODES, Reviews, promote, promotion, refusals, rollback
 from pipeline.catalog.channels import earlier
 from pipeline.errors import FormatError, UsageError, VerificationError
-from pipeline.store import ObjectRef
+from pipeline.store import Busy, ObjectRef
 
 AT = "2026-02-01T00:00:00Z"
 USUAL = {"placeholder": "a demo", "credentials": "not shipped"}
@@ -151,6 +151,51 @@ def test_a_version_without_masters_is_not_shipped(built: QuickProject) -> None:
     with pytest.raises(UsageError, match="version 2 has no masters to ship"):
         release(built, 2)
     assert built.catalog.channel("release") is None
+
+
+def test_a_rejection_that_comes_while_the_gate_looks_at_files_is_seen(
+    built: QuickProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built.say_all("approve")
+    real, waiting = promotion.refusals, [built.row("a/two")]
+
+    def slow(*arguments: Any) -> Any:
+        found = real(*arguments)
+        if waiting:
+            built.say("reject", waiting.pop())
+        return found
+
+    monkeypatch.setattr(promotion, "refusals", slow)
+    verdict = release(built, 1)
+    assert ([one.code for one in verdict.refused], verdict.moved) == (["rejected"], False)
+
+
+def test_the_gate_is_within_the_lock_of_its_channel(
+    built: QuickProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built.say_all("approve")
+    real = promotion.refusals
+
+    def look(*arguments: Any) -> Any:
+        with pytest.raises(Busy), built.store.backend.lock("publish", 0.0):
+            pass
+        return real(*arguments)
+
+    monkeypatch.setattr(promotion, "refusals", look)
+    assert release(built, 1).moved
+
+
+@pytest.mark.parametrize("text", ["\udcff", "a\x1b[2J", "x" * 10_001])
+def test_a_name_and_a_reason_that_cannot_be_kept_are_refused(built: QuickProject, text: str) -> None:
+    built.say_all("approve")
+    with pytest.raises(UsageError, match="--by: it h"):
+        release(built, 1, by=text)
+    with pytest.raises(UsageError, match="--because: it h"):
+        release(built, 1, dict.fromkeys(USUAL, text))
+    with pytest.raises(UsageError, match="--by: it h"):
+        rollback(built.catalog, "latest", at=AT, by=text)
+    with pytest.raises(UsageError, match="--because: it h"):
+        rollback(built.catalog, "latest", at=AT, by="Pat", because=text)
 
 
 def test_latest_is_not_promoted_to(built: QuickProject) -> None:

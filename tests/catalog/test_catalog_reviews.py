@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 import json
+import time
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.catalog import ACTIONS, STATES, Filter, ReviewEvent, Reviews, ReviewState, fold, states_of
+from pipeline.catalog import (
+    ACTIONS,
+    STATES,
+    Filter,
+    ReviewEvent,
+    Reviews,
+    ReviewState,
+    fold,
+    overruled,
+    states_of,
+)
 from pipeline.errors import FormatError, UsageError
 from pipeline.store import Store
 
@@ -46,16 +60,55 @@ def test_comments_change_nothing(events: list[ReviewEvent]) -> None:
     assert fold(one for one in events if one.action != "comment") == fold(events)
 
 
-def test_the_last_word_counts_by_its_moment_not_by_when_it_was_brought() -> None:
-    late = [event("approve", second=5), event("reject", second=3)]
-    assert fold(late).approved == {"m1"}
-    assert fold(late).rejected == frozenset()
+def test_the_last_word_is_the_one_that_came_last_whatever_the_clocks_say() -> None:
+    state = fold([event("approve", second=5), event("reject", second=3)])
+    assert (state.approved, state.rejected) == (frozenset(), {"t1"})
 
 
-def test_moments_of_different_zones_are_compared_as_moments() -> None:
-    early = ReviewEvent("2026-01-01T03:00:00+02:00", "Ada", "reject", "a", 1, "t1", "m1")
-    later = ReviewEvent("2026-01-01T02:00:00Z", "Bo", "approve", "a", 1, "t1", "m1")
-    assert fold([later, early]).approved == {"m1"}
+def test_a_clock_that_is_ahead_voids_no_later_word(tmp_path: Path) -> None:
+    ahead = {**vars(event("approve")), "at": "2999-01-01T00:00:00Z", "schema": "cuesmith.review/1"}
+    (tmp_path / "reviews.jsonl").write_text(json.dumps(ahead) + "\n")
+    reviews = Reviews(Store.open(tmp_path))
+    reviews.add(event("reject"))
+    assert reviews.state().rejected == {"t1"}
+
+
+def test_a_review_that_is_still_to_come_is_refused(tmp_path: Path) -> None:
+    reviews = Reviews(Store.open(tmp_path))
+    for at in ("2999-01-01T00:00:00Z", "2999-01-01T00:00:00-11:00"):
+        with pytest.raises(UsageError, match=f"dated {at}, which is still to come"):
+            reviews.add_new([replace(event("approve"), at=at)])
+    soon = (datetime.now(UTC) + timedelta(seconds=30)).isoformat()
+    reviews.add(replace(event("approve"), at=soon))
+    assert [one.at for one in reviews.events()] == [soon]
+
+
+def test_what_a_file_takes_back_that_was_said_after_it_is_known(tmp_path: Path) -> None:
+    reviews = Reviews(Store.open(tmp_path))
+    here = [event("approve", 5), event("comment", 6), event("lock", 2), event("approve", 9, "t2", "m2")]
+    for one in here:
+        reviews.add(one)
+    brought = [event("reject", 3), event("unlock", 4), event("approve", 1, "t2", "m2")]
+    added = reviews.add_new(brought)
+    assert overruled(reviews.events(), added) == [(brought[0], here[0])]
+    assert reviews.state().rejected == {"t1"}
+
+
+@pytest.mark.parametrize("place", ["local", "memory"])
+def test_two_machines_whose_clocks_differ_are_ordered_by_arrival(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = str(tmp_path) if place == "local" else f"memory://{uuid4().hex}"
+    ahead, behind = Reviews(Store.open(root)), Reviews(Store.open(root))
+    real = time.time_ns
+    said = []
+    for number in range(3):
+        for reviews, hours in ((ahead, 3), (behind, -3)):
+            monkeypatch.setattr(time, "time_ns", lambda hours=hours: real() + hours * 3600 * 10**9)
+            said.append(event("reject" if hours < 0 else "approve", number))
+            reviews.add(said[-1])
+    assert ahead.events() == tuple(said)
+    assert ahead.state().rejected == {"t1"}
 
 
 def test_rejecting_a_take_ends_the_approval_of_each_of_its_masters() -> None:
@@ -180,6 +233,15 @@ def test_a_row_stands_as_reviews_and_build_say(fields: Any, reviews: ReviewState
 def test_filters_narrow_together(chosen: Filter, matches: bool) -> None:
     rows = [row()]
     assert chosen.select(rows, fold([])) == (rows if matches else [])
+
+
+def test_a_name_as_lists_print_it_chooses_one_master_and_an_id_comes_first() -> None:
+    rows = [row(), row(variation=2), row(asset="a/one_02"), row(asset="a/one_03")]
+    reviews = fold([])
+    assert Filter("a/one_01").select(rows, reviews) == [rows[0]]
+    assert Filter("a/one_02").select(rows, reviews) == [rows[2]]
+    assert Filter("a/one_03_01").select(rows, reviews) == [rows[3]]
+    assert Filter("a/one_01", 2).select(rows, reviews) == []
 
 
 def test_a_state_that_there_is_not_is_told() -> None:

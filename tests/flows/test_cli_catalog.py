@@ -241,3 +241,67 @@ def test_the_docs_tell_every_reason_of_the_gate() -> None:
     text = (ROOT / "docs" / "catalog.md").read_text(encoding="utf-8")
     table = text.split("<!-- codes:begin -->")[1].split("<!-- codes:end -->")[0]
     assert [line.split("`")[1] for line in table.splitlines() if line.startswith("| `")] == list(CODES)
+
+
+def test_a_review_takes_the_name_that_lists_print(project: QuickProject) -> None:
+    shown = run(project, "catalog", "show", "a/one").stdout.split()[0]
+    [event] = answer(project, "review", "approve", shown, "--by", "Ada")["events"]
+    assert (shown, event["asset"], event["variation"]) == ("a/one_01", "a/one", 1)
+    assert len(answer(project, "review", "list", shown)["events"]) == 1
+    assert answer(project, "review", "list", "a/one_02")["events"] == []
+
+
+def test_a_take_that_waits_is_marked_until_it_waits_no_more(project: QuickProject) -> None:
+    run(project, "review", "approve", "a/two", "--by", "Ada")
+    change(project)
+    run(project, "review", "comment", "a/two", "--by", "Ada", "-m", "as it was")
+    said = run(project, "review", "comment", "a/two", "--waiting", "--by", "Ada", "-m", "and new\nline")
+    assert "a/two_01 (waiting) by Ada: and new\n    line" in said.stdout
+    assert run(project, "review", "list").stdout.count("(waiting)") == 1
+    assert [one["waiting"] for one in answer(project, "review", "list")["events"]] == [False, False, True]
+    run(project, "review", "approve", "a/two", "--waiting", "--by", "Ada")
+    project.build()
+    assert "(waiting)" not in run(project, "review", "list").stdout
+
+
+def test_an_import_names_what_it_replaces_though_that_was_said_later(project: QuickProject) -> None:
+    row: Any = project.row("a/two")
+    item = {key: row[key] for key in ("asset", "variation", "take", "master")}
+    item |= {"action": "reject", "comment": "", "at": "2026-01-01T00:00:00Z"}
+    file = project.folder / "ada.json"
+    file.write_text(
+        json.dumps({"schema": "cuesmith.decisions/1", "version": 1, "reviewer": "Ada", "decisions": [item]})
+    )
+    run(project, "review", "approve", "a/two", "--by", "Bo")
+    said = run(project, "review", "import", file)
+    assert "this reject of a/two_01 counts from now and replaces Bo's approve" in said.stderr
+    assert Reviews(project.store).state().rejected == {row["take"]}
+    assert answer(project, "review", "import", file)["replaced"] == []
+
+
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        (["catalog", "rollback", "--because", "\udcff"], "--because"),
+        (["catalog", "rollback", "--by", "\udcff"], "--by"),
+        (["catalog", "rollback", "--channel", "\udcff"], "--channel"),
+        (["catalog", "channels", "\udcff"], "CHANNEL"),
+        (["catalog", "show", "\udcff"], "ASSET"),
+        (["catalog", "show", "--tag", "\udcff"], "--tag"),
+        (["catalog", "show", "--model", "\udcff"], "--model"),
+        (["catalog", "history", "\udcff"], "ASSET"),
+        (["promote", "1", "--channel", "release", "--by", "\udcff"], "--by"),
+        (["promote", "1", "--channel", "release", "--override", "\udcff", "--because", "x"], "--override"),
+        (["promote", "1", "--channel", "release", "--override", "stale", "--because", "\udcff"], "--because"),
+        (["review", "list", "--by", "\udcff"], "--by"),
+        (["review", "approve", "a/two", "--by", "\udcff"], "--by"),
+    ],
+)
+@pytest.mark.parametrize("as_json", [[], ["--json"]], ids=["text", "json"])
+def test_bytes_that_are_no_text_are_refused_with_their_option(
+    project: QuickProject, words: list[str], option: str, as_json: list[str]
+) -> None:
+    done = run(project, *words, *as_json)
+    assert done.exit_code == 2, done.exception
+    assert isinstance(done.exception, SystemExit)
+    assert f"error: {option}: " in done.stderr

@@ -193,20 +193,44 @@ def test_where_a_build_is_called_does_not_reach_its_processes(tmp_path: Path, ow
     assert list(own_server.iterdir()) == []
 
 
-def test_a_prefect_server_that_ends_within_a_build_is_told_with_the_remedy(
+def test_a_private_prefect_server_that_ends_within_a_build_does_not_unmake_what_it_published(
     tmp_path: Path, own_server: Path
 ) -> None:
     victim = Victim(tmp_path / "toys")
-    process = victim.start()
-    victim.wait_for(takes=5)
+    process = victim.start(TOY_SECONDS="0.1")
+    victim.wait_for(takes=3)
     (server,) = [one for one in victim.running() if "flows.api_server" in one.cmdline()]
     server.kill()
     _, told = process.communicate()
-    assert process.returncode == 4, told.decode()
-    assert "failed while the build ran" in told.decode()
+    assert process.returncode == 0, told.decode()
+    assert "the build is complete, but Prefect could not record its end" in told.decode()
     assert "Traceback" not in told.decode()
+    assert Catalog(victim.store).numbers() == [1]
     assert victim.left_running() == []
     assert victim.harm() == []
+
+
+def test_a_prefect_server_of_the_persons_own_that_ends_within_a_build_does_not_either(
+    tmp_path: Path, own_server: Path
+) -> None:
+    victim = Victim(tmp_path / "toys")
+    with temporary_settings({PREFECT_API_URL: None}), api.prefect_api() as url:
+        process = victim.start(PREFECT_API_URL=url, TOY_SECONDS="0.1")
+        victim.wait_for(takes=3, patience_s=180.0)
+        (server,) = [
+            one
+            for one in psutil.Process().children()
+            if "flows.api_server" in one.cmdline()
+            and url.partition("/api")[0].rpartition(":")[2]
+            in {str(at.laddr.port) for at in one.net_connections()}
+        ]
+        server.kill()
+        _, told = process.communicate()
+    assert process.returncode == 0, told.decode()
+    assert "the build is complete, but Prefect could not record its end" in told.decode()
+    assert "Traceback" not in told.decode()
+    assert Catalog(victim.store).numbers() == [1]
+    assert victim.left_running() == []
 
 
 def test_a_temporary_folder_without_room_is_told_with_the_remedy(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import threading
@@ -155,6 +156,28 @@ def test_a_decision_on_what_is_not_there_is_refused_in_words(
     answer = client.post("/api/decisions", json=sent, headers=WRITER)
     assert answer.status_code == 409
     assert "no such master" in answer.json()["detail"] or "without text" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("length", ["abc", "-1", "1e9", ""])
+def test_a_content_length_that_is_no_number_is_no_fault_of_the_server(
+    client: TestClient, length: str, project: QuickProject
+) -> None:
+    sent = json.dumps(_sent(_decision(project.row("a/two")))).encode()
+    headers = WRITER | {"Content-Length": length}
+    answer = client.post("/api/decisions", content=sent, headers=headers)
+    assert answer.status_code < 500
+    assert client.get("/api/standing?version=1", headers={"Content-Length": "abc"}).status_code == 200
+
+
+@pytest.mark.parametrize("chunked", [True, False], ids=["chunked", "whole"])
+def test_a_body_that_is_too_long_is_refused_however_it_is_sent(
+    client: TestClient, project: QuickProject, chunked: bool
+) -> None:
+    sent = json.dumps(_sent(_decision(project.row("a/two")))).encode() + b" " * 4_000_000
+    parts = (sent[start : start + 100_000] for start in range(0, len(sent), 100_000))
+    answer = client.post("/api/decisions", content=parts if chunked else sent, headers=WRITER)
+    assert answer.status_code == 413
+    assert Reviews(project.store).events() == ()
 
 
 def test_only_news_is_sent_again(client: TestClient) -> None:
