@@ -5,18 +5,18 @@
 
 from pipeline.catalog.catalog import Catalog
 from pipeline.catalog.channels import LATEST, Channel, ChannelMove, Channels, Override
-from pipeline.catalog.diff import Change, diff
+from pipeline.catalog.diff import Change, changes, diff
 from pipeline.catalog.gate import CODES, Refusal, refusals
-from pipeline.catalog.history import Step, history
+from pipeline.catalog.history import Step, history, rejected_before
 from pipeline.catalog.library import forget_library, sync_latest
 from pipeline.catalog.naming import file_name
 from pipeline.catalog.promotion import Verdict, promote, rollback
 from pipeline.catalog.quarantine import QUARANTINE_SCHEMA, Quarantine, keep_quarantine, read_quarantine
 from pipeline.catalog.reviews import ACTIONS, ReviewAction, ReviewEvent, Reviews, ReviewState, fold
-from pipeline.catalog.rows import Failures, assemble, row_of
+from pipeline.catalog.rows import Failures, assemble, labelled, row_of
 from pipeline.catalog.sealing import Sealing, SignedFiles, bare, is_open
 from pipeline.catalog.standing import STATES, Filter, name_of, states_of
-from pipeline.catalog.version import CATALOG_SCHEMA, Version
+from pipeline.catalog.version import CATALOG_SCHEMA, Place, Version
 
 __all__ = [
     "ACTIONS",
@@ -33,6 +33,7 @@ __all__ = [
     "Failures",
     "Filter",
     "Override",
+    "Place",
     "Quarantine",
     "Refusal",
     "ReviewAction",
@@ -46,6 +47,7 @@ __all__ = [
     "Version",
     "assemble",
     "bare",
+    "changes",
     "diff",
     "file_name",
     "fold",
@@ -53,10 +55,12 @@ __all__ = [
     "history",
     "is_open",
     "keep_quarantine",
+    "labelled",
     "name_of",
     "promote",
     "read_quarantine",
     "refusals",
+    "rejected_before",
     "rollback",
     "row_of",
     "states_of",

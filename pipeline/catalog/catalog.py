@@ -11,13 +11,15 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from pipeline.catalog.channels import LATEST, Channel, ChannelMove, Channels
-from pipeline.catalog.version import Version
+from pipeline.catalog.version import Place, Version
 from pipeline.errors import StoreError
 from pipeline.provenance import MasterRow
 from pipeline.store import Missing, Store
 
 _VERSION_KEY = re.compile(r"catalog/(\d{6,})/catalog\.json")
 
+ReasonsOf = Callable[[Version, tuple[MasterRow, ...]], Mapping[Place, tuple[str, ...]]]
+"""Why rows differ from those of the version before them."""
 Companions = Callable[[Version], Mapping[str, bytes]]
 """Makes the files that stand beside ``catalog.json``, by name."""
 
@@ -78,9 +80,11 @@ class Catalog:
         run: str,
         manifest: Mapping[str, Any],
         companions: Companions,
+        reasons: ReasonsOf | None = None,
     ) -> tuple[Version, bool]:
         """Publish the masters that ``masters`` gives for the latest version, and point ``latest`` to them.
 
+        ``reasons`` says why they differ from those of the version before; it is kept with the version.
         Returns the version and whether it is new: when nothing differs, the latest version stays. Builds that
         publish at once are taken one after the other, so ``masters`` always sees the version before its own.
         """
@@ -90,9 +94,9 @@ class Catalog:
             if before is not None and before.project == project and before.same_masters(rows):
                 return before, False
             number = max([*self.numbers(), 0]) + 1
-            version = Version(
-                number, before.number if before else None, project, created, run, manifest, rows
-            )
+            parent = before.number if before else None
+            why = reasons(before, rows) if reasons and before else None
+            version = Version(number, parent, project, created, run, manifest, rows, why)
             self._write(version, companions(version))
             move = ChannelMove(version=number, at=created, by=run, action="publish")
             self.channels.point(LATEST, move)

@@ -1,7 +1,8 @@
 """One catalog version as a value, and its form on disk.
 
-``catalog/000042/catalog.json`` is one JSON object, laid out so that people and line tools can read it: a header,
-then one master a line. Its ``schema`` is ``cuesmith.catalog/2``; ``cuesmith.catalog/1`` is read as well.
+``catalog/000042/catalog.json`` is one JSON object, laid out so that people and line tools can read it: a header with
+the reasons of what changed, then one master a line. Its ``schema`` is ``cuesmith.catalog/2``; ``cuesmith.catalog/1``
+is read as well.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from pipeline.provenance import MasterRow
 from pipeline.store import bring_up, migration
 
 CATALOG_SCHEMA = "cuesmith.catalog/2"
+Place = tuple[str, int]
+"""Asset id and variation."""
 _NOT_COMPARED = ("source",)
 
 
@@ -35,8 +38,11 @@ class Version:
     masters: tuple[MasterRow, ...] = field(repr=False)
     """Sorted by asset and variation."""
 
+    reasons: Mapping[Place, tuple[str, ...]] | None = field(default=None, repr=False)
+    """Why rows differ from those of the version before; None where an older release did not record it."""
+
     @cached_property
-    def by_variation(self) -> Mapping[tuple[str, int], MasterRow]:
+    def by_variation(self) -> Mapping[Place, MasterRow]:
         """Rows by asset id and variation."""
         return {(row["asset"], row["variation"]): row for row in self.masters}
 
@@ -46,7 +52,7 @@ class Version:
 
     def to_bytes(self) -> bytes:
         """The file's bytes, UTF-8."""
-        header = {
+        header: dict[str, Any] = {
             "schema": CATALOG_SCHEMA,
             "version": self.number,
             "parent": self.parent,
@@ -55,6 +61,8 @@ class Version:
             "run": self.run,
             "manifest": dict(self.manifest),
         }
+        if self.reasons is not None:
+            header["reasons"] = [[*place, list(words)] for place, words in sorted(self.reasons.items())]
         rows = ",\n".join(json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in self.masters)
         return (json.dumps(header, ensure_ascii=False)[:-1] + ', "masters": [\n' + rows + "\n]}\n").encode()
 
@@ -77,6 +85,7 @@ class Version:
                 run=value["run"],
                 manifest=value["manifest"],
                 masters=tuple(value["masters"]),
+                reasons=_reasons_of(value),
             )
         except KeyError as error:
             raise FormatError(
@@ -84,11 +93,18 @@ class Version:
             ) from error
 
 
+def _reasons_of(value: dict[str, Any]) -> Mapping[Place, tuple[str, ...]] | None:
+    if "reasons" not in value:
+        return None
+    return {(asset, variation): tuple(words) for asset, variation, words in value["reasons"]}
+
+
 def _same(one: MasterRow, other: MasterRow) -> bool:
-    return one is other or _compared(one) == _compared(other)
+    return one is other or compared(one) == compared(other)
 
 
-def _compared(row: MasterRow) -> dict[str, Any]:
+def compared(row: MasterRow) -> dict[str, Any]:
+    """What of a row is compared between versions: all but its place in the manifest."""
     return {key: value for key, value in row.items() if key not in _NOT_COMPARED}
 
 

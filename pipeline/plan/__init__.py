@@ -3,16 +3,36 @@
 from pipeline.plan.decide import plan
 from pipeline.plan.digests import group_digest, master_digest, mastering_digest
 from pipeline.plan.estimating import BuildEstimate, ModelEstimate, estimate
-from pipeline.plan.known import APPROVED, LOCKED, LOCKED_IN_MANIFEST, TAKES_ITS_PLACE, WAITS, WILL_WAIT, Known
-from pipeline.plan.reasons import recipe_reasons, say, spec_reasons
+from pipeline.plan.known import (
+    APPROVED,
+    EARLIER_TAKES_ITS_PLACE,
+    LOCKED,
+    LOCKED_IN_MANIFEST,
+    MADE_BEFORE,
+    TAKES_ITS_PLACE,
+    WAITS,
+    WILL_WAIT,
+    Known,
+)
+from pipeline.plan.reasons import (
+    chain_reasons,
+    label_reasons,
+    recipe_reasons,
+    say,
+    spec_reasons,
+    specs_of,
+    ucs_of,
+)
 from pipeline.plan.shards import Shard, share_out
 from pipeline.plan.validating import check_profiles
 from pipeline.plan.values import Action, AssetPlan, Plan, TakeOrder, VariationPlan
 
 __all__ = [
     "APPROVED",
+    "EARLIER_TAKES_ITS_PLACE",
     "LOCKED",
     "LOCKED_IN_MANIFEST",
+    "MADE_BEFORE",
     "TAKES_ITS_PLACE",
     "WAITS",
     "WILL_WAIT",
@@ -25,9 +45,11 @@ __all__ = [
     "Shard",
     "TakeOrder",
     "VariationPlan",
+    "chain_reasons",
     "check_profiles",
     "estimate",
     "group_digest",
+    "label_reasons",
     "master_digest",
     "mastering_digest",
     "plan",
@@ -35,4 +57,6 @@ __all__ = [
     "say",
     "share_out",
     "spec_reasons",
+    "specs_of",
+    "ucs_of",
 ]

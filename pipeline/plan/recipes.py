@@ -9,6 +9,8 @@ from pipeline.generators import Ask
 from pipeline.manifest.spec import AssetSpec
 from pipeline.recipe import Recipe, derive_seed, with_seeds
 
+_REROLLS_SEARCHED = 50
+
 
 def recipes_for(
     asset: AssetSpec, ask: Ask, version: str, rejected: Set[str]
@@ -36,6 +38,19 @@ def recipes_for(
     return tuple(
         _reroll(asset, common, variation, recipes, rejected)
         for variation, recipes in zip(variations, rolled, strict=True)
+    )
+
+
+def is_seed_of(asset: AssetSpec, variation: int, seed: int, candidates: int, rejected: Set[str]) -> bool:
+    """Whether ``seed`` comes of the asset's present seed: as one of the first ``candidates``, at some re-roll.
+
+    There are never more re-rolls than takes ``rejected``; beyond some tens it is not worth looking.
+    """
+    rerolls = range(min(len(rejected), _REROLLS_SEARCHED) + 1)
+    return any(
+        derive_seed(asset.seed, asset.id, variation, reroll, candidate) == seed
+        for reroll in rerolls
+        for candidate in range(candidates)
     )
 
 
