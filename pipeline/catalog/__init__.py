@@ -5,7 +5,7 @@
 
 from pipeline.catalog.catalog import Catalog
 from pipeline.catalog.channels import LATEST, Channel, ChannelMove, Channels, Override
-from pipeline.catalog.diff import Change, changes, diff
+from pipeline.catalog.diff import Change, changes, diff, label_changes
 from pipeline.catalog.gate import CODES, Refusal, refusals
 from pipeline.catalog.history import Step, history, rejected_before
 from pipeline.catalog.library import forget_library, sync_latest
@@ -55,6 +55,7 @@ __all__ = [
     "history",
     "is_open",
     "keep_quarantine",
+    "label_changes",
     "labelled",
     "name_of",
     "promote",

@@ -15,6 +15,8 @@ from pipeline.catalog.standing import name_of
 from pipeline.catalog.version import Place, Version, compared
 from pipeline.plan import (
     EARLIER_TAKES_ITS_PLACE,
+    FROM_KEPT,
+    MADE_BEFORE,
     TAKES_ITS_PLACE,
     WAITS,
     WILL_WAIT,
@@ -29,8 +31,8 @@ from pipeline.provenance import MASTER_SCHEMA, MasterRecord, MasterRow
 from pipeline.recipe import Recipe
 from pipeline.store import Store
 
-_STANDING = (WILL_WAIT, WAITS, TAKES_ITS_PLACE, EARLIER_TAKES_ITS_PLACE)
-"""Reasons of a plan that say what becomes of a master, not how it differs."""
+NO_DIFFERENCE = (WILL_WAIT, WAITS, TAKES_ITS_PLACE, EARLIER_TAKES_ITS_PLACE, MADE_BEFORE, FROM_KEPT)
+"""Reasons of a plan that say how a master comes about or what becomes of it, not how it differs."""
 Kind = Literal["added", "removed", "changed"]
 Records = Mapping[str, MasterRecord]
 """By master digest; those that are gone are not in it."""
@@ -155,14 +157,19 @@ def _reasons(
     if before["master"] != after["master"]:
         if _waited(before, after):
             yield "approved in review: the waiting take took its place"
-        why = [reason for reason in planned if reason not in _STANDING]
+        why = [reason for reason in planned if reason not in NO_DIFFERENCE]
         yield from why or _master_reasons(before, after, records, rejected)
-    yield from label_reasons(before, after)
+    yield from label_changes(before, after)
     if _signer(before) != _signer(after):
         yield f"signed by: {say(_signer(before))} -> {say(_signer(after))}"
     yield from _status_reasons(before, after)
-    yield from _file_reasons(before, after)
     yield from _waiting_reasons(before, after)
+
+
+def label_changes(before: MasterRow, after: MasterRow) -> Iterator[str]:
+    """What differs in labels and in names of files."""
+    yield from label_reasons(before, after)
+    yield from _file_reasons(before, after)
 
 
 def _other_reasons(before: MasterRow, after: MasterRow) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from pipeline.plan.decide import plan
 from pipeline.plan.digests import group_digest, master_digest, mastering_digest
 from pipeline.plan.estimating import BuildEstimate, ModelEstimate, estimate
+from pipeline.plan.kept import FROM_KEPT
 from pipeline.plan.known import (
     APPROVED,
     EARLIER_TAKES_ITS_PLACE,
@@ -30,6 +31,7 @@ from pipeline.plan.values import Action, AssetPlan, Plan, TakeOrder, VariationPl
 __all__ = [
     "APPROVED",
     "EARLIER_TAKES_ITS_PLACE",
+    "FROM_KEPT",
     "LOCKED",
     "LOCKED_IN_MANIFEST",
     "MADE_BEFORE",
