@@ -6,7 +6,9 @@ shard of takes, a chunk of assets), because what must survive is in the store as
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +22,13 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.tasks import Task
 
 from flows.journal import listener, new_run_id
-from flows.prepare import prepare
+from flows.prepare import Prepared, prepare
 from flows.run import AssetChunk, BuildRun
 from pipeline.errors import CuesmithError
 from pipeline.plan import Shard
 
 _TASK_THREADS = 64
+_planned: ContextVar[Prepared | None] = ContextVar("planned", default=None)
 
 
 def _worth_retrying(task: Task[Any, Any], run: Any, state: State[Any]) -> bool:
@@ -66,13 +69,26 @@ def build(
     """Bring the catalog at ``outputs`` up to date with ``manifest``; returns the object of ``build --json``."""
     context = FlowRunContext.get()
     prefect_run = str(context.flow_run.id) if context and context.flow_run else None
-    prepared = prepare(Path(manifest), outputs, profile, only)
+    prepared = _planned.get() or prepare(Path(manifest), outputs, profile, only)
     with BuildRun(prepared, devices, new_run_id(), prefect_run, listener()) as run:
         _all([generate.submit(run, shard) for shard in run.shards()])
         _all([master.submit(run, chunk) for chunk in run.chunks()])
         publish(run)
         create_markdown_artifact(run.summary(), key="cuesmith-build", description="What the build made")
         return run.result()
+
+
+@contextmanager
+def planned(prepared: Prepared | None) -> Iterator[None]:
+    """Have a `build` inside carry out a plan that is made already; None: it makes its own.
+
+    A parameter of the flow would be written to Prefect's database as JSON.
+    """
+    token = _planned.set(prepared)
+    try:
+        yield
+    finally:
+        _planned.reset(token)
 
 
 def _all(futures: list[Any]) -> None:

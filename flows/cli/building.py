@@ -58,7 +58,7 @@ def build_command(
         except ValueError as error:
             raise _refused(error) from error
 
-        result = run_build(path, outputs, profile, only or (), devices, quiet=quiet)
+        result = run_build(path, outputs, profile, only or (), devices, quiet=quiet, prepared=prepared)
     elif up_to_date(prepared) and prepared.latest is not None:
         from flows.quarantining import note_quarantine, page_of
 

@@ -161,12 +161,15 @@ def _reached(record: MasterRecord) -> float | None:
 
 
 def labelled(row: MasterRow, asset: AssetSpec) -> MasterRow:
-    """The row with what may change without any work: tags, UCS labels, names, place in the manifest, standing."""
+    """The row with what may change without any work: labels, names, place in the manifest, standing."""
     row = _named(settled(row), asset)
+    told = (row["status"], row["tags"], row["ucs"], row["bpm"], row["source"])
     tags, ucs, source = sorted(asset.tags), ucs_of(asset), _source(asset)
-    if (row["status"], row["tags"], row["ucs"], row["source"]) == ("current", tags, ucs, source):
+    if told == ("current", tags, ucs, asset.bpm, source):
         return row  # the very object, so that comparing 100,000 rows is quick
-    fresh = MasterRow(**{**row, "status": "current", "tags": tags, "ucs": ucs, "source": source})
+    fresh = MasterRow(
+        **{**row, "status": "current", "tags": tags, "ucs": ucs, "bpm": asset.bpm, "source": source}
+    )
     fresh.pop("reason", None)
     return fresh
 
