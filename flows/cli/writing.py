@@ -19,7 +19,7 @@ from pipeline.errors import MachineError, UsageError
 from pipeline.generators import find_engine
 from pipeline.manifest import json_schema_text
 from pipeline.manifest.faults import list_names
-from pipeline.plan import BuildEstimate, check_profiles, estimate
+from pipeline.plan import BuildEstimate, check_profiles, estimate, speeds_in
 
 _STALE = 1
 _MANY_NAMES = 8
@@ -135,7 +135,11 @@ def plan_command(
     by arithmetic. Needs no GPU, no weights, no network.
     """
     prepared = prepare(find_manifest(manifest), outputs, profile, only or ())
-    wanted = estimate(prepared.plan.orders(), lambda name: devices_for(find_engine(name), None))
+    wanted = estimate(
+        prepared.plan.orders(),
+        lambda name: devices_for(find_engine(name), None),
+        speed_of=speeds_in(prepared.store),
+    )
     rows = planned_rows(prepared)
     totals = totals_of(prepared, rows)
     leaving = [row.name for row in rows if row.action == "remove"]

@@ -2,7 +2,7 @@
 
 from pipeline.plan.decide import plan
 from pipeline.plan.digests import group_digest, master_digest, mastering_digest
-from pipeline.plan.estimating import BuildEstimate, ModelEstimate, estimate
+from pipeline.plan.estimating import BuildEstimate, ModelEstimate, estimate, expected
 from pipeline.plan.kept import FROM_KEPT
 from pipeline.plan.known import (
     APPROVED,
@@ -25,6 +25,7 @@ from pipeline.plan.reasons import (
     ucs_of,
 )
 from pipeline.plan.shards import Shard, share_out
+from pipeline.plan.speeds import SpeedOf, learn, speeds_in
 from pipeline.plan.validating import check_profiles
 from pipeline.plan.values import Action, AssetPlan, Plan, TakeOrder, VariationPlan
 
@@ -45,13 +46,16 @@ __all__ = [
     "ModelEstimate",
     "Plan",
     "Shard",
+    "SpeedOf",
     "TakeOrder",
     "VariationPlan",
     "chain_reasons",
     "check_profiles",
     "estimate",
+    "expected",
     "group_digest",
     "label_reasons",
+    "learn",
     "master_digest",
     "mastering_digest",
     "plan",
@@ -60,5 +64,6 @@ __all__ = [
     "share_out",
     "spec_reasons",
     "specs_of",
+    "speeds_in",
     "ucs_of",
 ]
