@@ -89,10 +89,22 @@ def _row(plan: AssetPlan, variation: VariationPlan, change: Change | None) -> Pl
         action = "publish"
     also = change.reasons if change else _label_reasons(plan.asset, variation)
     seconds = round(sum(order.recipe.seconds for order in variation.missing), 6)
-    told = (*(one for one in variation.reasons if not any(one in other for other in also)), *also)
+    told = also if change and _keeps_its_master(change) else (*variation.reasons, *also)
     return PlannedRow(
-        plan.asset.id, variation.variation, action, told, plan.asset.engine, plan.ask.model.id, seconds
+        plan.asset.id,
+        variation.variation,
+        action,
+        tuple(dict.fromkeys(told)),
+        plan.asset.engine,
+        plan.ask.model.id,
+        seconds,
     )
+
+
+def _keeps_its_master(change: Change) -> bool:
+    """Whether the change is one of labels or standing alone, for which the plan's own reasons are none."""
+    before, after = change.before, change.after
+    return before is not None and after is not None and before["master"] == after["master"]
 
 
 def _label_reasons(asset: AssetSpec, variation: VariationPlan) -> tuple[str, ...]:
