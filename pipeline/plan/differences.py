@@ -86,7 +86,7 @@ def _take_differences(
     yield from found
     candidates = max(len(recipes), len(previous["takes"]))
     seed, variation = int(record["recipe"]["seed"]), previous["variation"]
-    if not is_seed_of(asset, variation, seed, candidates, known.rejected):
+    if not is_seed_of(asset, variation, seed, candidates):
         yield "seed changed"
     elif not (rejected or found) and seed not in {recipe.seed for recipe in recipes}:
         yield "its earlier take is no longer rejected in review"

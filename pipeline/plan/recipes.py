@@ -9,7 +9,7 @@ from pipeline.generators import Ask
 from pipeline.manifest.spec import AssetSpec
 from pipeline.recipe import Recipe, derive_seed, with_seeds
 
-_REROLLS_SEARCHED = 50
+_REROLLS_SEARCHED = 20
 
 
 def recipes_for(
@@ -41,15 +41,11 @@ def recipes_for(
     )
 
 
-def is_seed_of(asset: AssetSpec, variation: int, seed: int, candidates: int, rejected: Set[str]) -> bool:
-    """Whether ``seed`` comes of the asset's present seed: as one of the first ``candidates``, at some re-roll.
-
-    There are never more re-rolls than takes ``rejected``; beyond some tens it is not worth looking.
-    """
-    rerolls = range(min(len(rejected), _REROLLS_SEARCHED) + 1)
+def is_seed_of(asset: AssetSpec, variation: int, seed: int, candidates: int) -> bool:
+    """Whether ``seed`` comes of the asset's present seed: as one of the first ``candidates``, at an early re-roll."""
     return any(
         derive_seed(asset.seed, asset.id, variation, reroll, candidate) == seed
-        for reroll in rerolls
+        for reroll in range(_REROLLS_SEARCHED)
         for candidate in range(candidates)
     )
 
