@@ -305,21 +305,23 @@ class BuildRun:
         idle = ("reuse", "locked") if plan.gain_group else ("locked",)
         planned = {v.variation: v for v in plan.variations if v.action not in idle}
         available = {number: self._available(plan, v) for number, v in planned.items()}
+        for variation in plan.variations:
+            if variation.quarantined and variation.variation not in planned:
+                self._digests[plan.asset.id, variation.variation] = variation.master
+                self._fail((plan.asset.id, variation.variation), "quality", variation.quarantined)
         group = plan.gain_group or group_digest(takes for takes in available.values() if takes)
         orders = []
-        for variation, takes in available.items():
+        for number, takes in available.items():
             if not takes:
                 continue
-            kept = planned[variation].action == "reuse"
-            digest = (
-                planned[variation].master if kept else master_digest(plan.mastering, variation, takes, group)
-            )
-            self._digests[plan.asset.id, variation] = digest
+            kept = planned[number].action == "reuse"
+            digest = planned[number].master if kept else master_digest(plan.mastering, number, takes, group)
+            self._digests[plan.asset.id, number] = digest
             made = kept or self._prepared.known.master_is_whole(digest)
-            known = planned[variation].quarantined if kept else self._prepared.known.quarantined(digest)
+            known = planned[number].quarantined if kept else self._prepared.known.quarantined(digest)
             if known:
-                self._fail((plan.asset.id, variation), "quality", known)
-            orders.append(VariationOrder(variation, takes, digest, made))
+                self._fail((plan.asset.id, number), "quality", known)
+            orders.append(VariationOrder(number, takes, digest, made))
         if all(order.made for order in orders):
             return None
         return AssetOrder(plan.asset, tuple(orders), plan.anchors, group, self._manifest_facts(plan))

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from quick import QuickProject, build_prepared
+from toys import ONE, TWO
 
 from flows.planned import planned_rows
 from flows.prepare import prepare
@@ -204,3 +205,28 @@ def test_two_hundred_random_edits_are_built_as_they_are_planned(tmp_path: Path) 
         designer = Designer(tmp_path / f"toys{seed}", seed)
         for number in range(20):
             check_build(designer, f"seed {seed}, edit {number}: {designer.edit()}")
+
+
+def test_what_is_quarantined_beside_an_approved_sibling_is_told_by_every_build(tmp_path: Path) -> None:
+    project = QuickProject(tmp_path / "toys")
+    project.write(ONE + TWO)
+    project.build()
+    project.say("approve", project.row("a/one", 1))
+    digest = project.row("a/one", 2)["master"]
+    record_file = project.outputs / "masters" / f"{digest}.json"
+    record = json.loads(record_file.read_bytes())
+    record["quality"] |= {"quarantined": True, "reason": "too noisy"}
+    replace_file(record_file, record)
+    version_file = project.outputs / "catalog" / "000001" / "catalog.json"
+    version = json.loads(version_file.read_bytes())
+    version["masters"] = [row for row in version["masters"] if row["master"] != digest]
+    replace_file(version_file, version)
+    failed = project.build()["failed"]
+    assert [(one["asset"], one["variation"], one["reason"]) for one in failed] == [("a/one", 2, "too noisy")]
+    project.write(ONE + TWO.replace("second", "other"))
+    assert project.build()["failed"] == failed
+
+
+def replace_file(path: Path, value: Any) -> None:
+    path.unlink()
+    path.write_text(json.dumps(value))
