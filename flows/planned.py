@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from flows.prepare import Prepared
 from pipeline.catalog import Change, label_changes, labelled
+from pipeline.catalog.diff import TOOK_ITS_PLACE
 from pipeline.manifest.spec import AssetSpec
 from pipeline.plan import AssetPlan, VariationPlan
 
@@ -19,8 +20,7 @@ ACTIONS: tuple[RowAction, ...] = ("generate", "re-master", "publish", "reuse", "
 REMOVED = "no longer in the manifest"
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedRow:
+class PlannedRow(NamedTuple):
     """One variation: what a build does with it, and all its reasons."""
 
     asset: str
@@ -45,7 +45,7 @@ class PlannedRow:
 
     def to_json(self) -> dict[str, Any]:
         """One item of ``assets`` in the object of ``plan --json``."""
-        return {**asdict(self), "reasons": list(self.reasons)}
+        return {**self._asdict(), "reasons": list(self.reasons)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +88,14 @@ def _row(plan: AssetPlan, variation: VariationPlan, change: Change | None) -> Pl
     if change is not None and action in ("reuse", "locked"):
         action = "publish"
     also = change.reasons if change else _label_reasons(plan.asset, variation)
-    seconds = round(sum(order.recipe.seconds for order in variation.missing), 6)
     told = also if change and _keeps_its_master(change) else (*variation.reasons, *also)
+    told = tuple(dict.fromkeys(one for one in told if one != TOOK_ITS_PLACE)) if told else ()
+    seconds = round(sum(order.recipe.seconds for order in variation.missing), 6) if variation.missing else 0.0
     return PlannedRow(
         plan.asset.id,
         variation.variation,
         action,
-        tuple(dict.fromkeys(told)),
+        told,
         plan.asset.engine,
         plan.ask.model.id,
         seconds,

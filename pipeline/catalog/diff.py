@@ -33,6 +33,7 @@ from pipeline.store import Store
 
 NO_DIFFERENCE = (WILL_WAIT, WAITS, TAKES_ITS_PLACE, EARLIER_TAKES_ITS_PLACE, MADE_BEFORE, FROM_KEPT)
 """Reasons of a plan that say how a master comes about or what becomes of it, not how it differs."""
+TOOK_ITS_PLACE = "approved in review: the waiting take took its place"
 Kind = Literal["added", "removed", "changed"]
 Records = Mapping[str, MasterRecord]
 """By master digest; those that are gone are not in it."""
@@ -156,7 +157,7 @@ def _reasons(
 ) -> Iterator[str]:
     if before["master"] != after["master"]:
         if _waited(before, after):
-            yield "approved in review: the waiting take took its place"
+            yield TOOK_ITS_PLACE
         why = [reason for reason in planned if reason not in NO_DIFFERENCE]
         yield from why or _master_reasons(before, after, records, rejected)
     yield from label_changes(before, after)

@@ -15,12 +15,11 @@ from toys import ONE, TWO
 from flows.planned import planned_rows
 from flows.prepare import prepare
 from pipeline.catalog import Place, Version, rollback
-from pipeline.catalog.diff import NO_DIFFERENCE
+from pipeline.catalog.diff import NO_DIFFERENCE, TOOK_ITS_PLACE
 from pipeline.catalog.version import compared
 from pipeline.provenance import MasterRow
 
 UNCHANGED = ("reuse", "locked")
-TOOK_ITS_PLACE = "approved in review: the waiting take took its place"
 
 
 class Designer:
