@@ -233,7 +233,7 @@ def _decide(asset: _Asset, group: str, wanted: _Wanted, rolled: Sequence[Sequenc
         return decided("generate", (*waits, *_generate_reasons(asset, wanted), *from_kept), orders)
     if previous is not None and previous["master"] == master and _files_present(previous, known):
         return decided("reuse", ())
-    reasons = _remaster_reasons(asset, master, wanted, rolled)
+    reasons = _remaster_reasons(asset, group, master, wanted, rolled)
     if known.master_is_whole(master):
         failed = known.quarantined(master)
         return decided("reuse", (failed,) if failed else (*waits, MADE_BEFORE, *reasons), failed=failed)
@@ -300,7 +300,7 @@ def _generate_reasons(asset: _Asset, wanted: _Wanted) -> tuple[str, ...]:
 
 
 def _remaster_reasons(
-    asset: _Asset, master: str, wanted: _Wanted, rolled: Sequence[Sequence[Recipe]]
+    asset: _Asset, group: str, master: str, wanted: _Wanted, rolled: Sequence[Sequence[Recipe]]
 ) -> tuple[str, ...]:
     """Why the variation has another master than the catalog's; empty where it has not."""
     previous = wanted.previous
@@ -311,7 +311,8 @@ def _remaster_reasons(
     found = [*_differences(asset, wanted), *chain_difference(previous, asset.known)]
     if same_takes(previous, wanted.recipes):
         found += gain_differences(asset.spec, wanted.variation, rolled, asset.known)
-    return tuple(found) or (newer_chain(),)
+    regrouped = previous["gain_group"] not in ("", group)
+    return tuple(found) or ("shared gain changed" if regrouped else newer_chain(),)
 
 
 def _newness(asset: _Asset) -> str:
