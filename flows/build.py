@@ -6,7 +6,9 @@ shard of takes, a chunk of assets), because what must survive is in the store as
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,7 @@ from pipeline.errors import CuesmithError
 from pipeline.plan import Shard
 
 _TASK_THREADS = 64
+_planned: ContextVar[Prepared | None] = ContextVar("planned", default=None)
 
 
 def _worth_retrying(task: Task[Any, Any], run: Any, state: State[Any]) -> bool:
@@ -71,7 +74,7 @@ def build(
     Waits while another build of the same project runs there. ``run_id`` names the run; default: a new name.
     """
     run_id = run_id or new_run_id()
-    prepared = prepare(Path(manifest), outputs, profile, only)
+    prepared = _planned.get() or prepare(Path(manifest), outputs, profile, only)
     with build_lock(prepared.store, prepared.project.name, run_id) as fresh:
         if fresh:
             prepared = prepare(Path(manifest), outputs, profile, only)
@@ -88,6 +91,19 @@ def _build(prepared: Prepared, devices: str, run_id: str) -> dict[str, Any]:
         if still_answers():
             create_markdown_artifact(run.summary(), key="cuesmith-build", description="What the build made")
         return run.result()
+
+
+@contextmanager
+def planned(prepared: Prepared | None) -> Iterator[None]:
+    """Have a `build` inside carry out a plan that is made already; None: it makes its own.
+
+    A parameter of the flow would be written to Prefect's database as JSON.
+    """
+    token = _planned.set(prepared)
+    try:
+        yield
+    finally:
+        _planned.reset(token)
 
 
 def _all(futures: list[Any]) -> None:

@@ -12,8 +12,9 @@ from typing import Any
 from prefect.exceptions import TerminationSignal
 
 from flows.api import prefect_api
-from flows.build import build
+from flows.build import build, planned
 from flows.journal import listening
+from flows.prepare import Prepared
 from flows.progress import BuildProgress
 
 
@@ -26,12 +27,14 @@ def run_build(
     *,
     quiet: bool,
     run_id: str | None = None,
+    prepared: Prepared | None = None,
     warn: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
     """Run the build flow to its end; returns the object of ``build --json``.
 
-    An interrupt or a termination ends all workers and raises KeyboardInterrupt. What fails once the build is
-    complete, such as a Prefect server that is gone, is said to ``warn``.
+    ``prepared`` is the plan to carry out; without it the flow makes its own. An interrupt or a termination ends all
+    workers and raises KeyboardInterrupt. What fails once the build is complete, such as a Prefect server that is gone,
+    is said to ``warn``.
     """
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _interrupt)
@@ -46,7 +49,7 @@ def run_build(
                         {key: value for key, value in entry.items() if key not in ("at", "event")}
                     )
 
-            with listening(listen), prefect_api():
+            with listening(listen), prefect_api(), planned(prepared):
                 return build(str(manifest), outputs, profile, tuple(only), devices, run_id)
     except TerminationSignal:
         raise KeyboardInterrupt from None

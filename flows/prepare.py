@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -11,21 +11,24 @@ from typing import Any
 
 from pipeline.catalog import (
     Catalog,
+    Change,
     Failures,
+    Place,
     Reviews,
     ReviewState,
     Sealing,
     SignedFiles,
     Version,
     assemble,
+    changes,
     is_open,
 )
-from pipeline.credentials import available, configured
+from pipeline.credentials import DEVELOPMENT, available, configured
 from pipeline.errors import UsageError
 from pipeline.manifest import load, load_cached
 from pipeline.manifest.spec import CredentialsPolicy, Project
 from pipeline.plan import APPROVED, LOCKED, AssetPlan, Known, Plan, VariationPlan, plan
-from pipeline.provenance import MasterRow
+from pipeline.provenance import CredentialsJson, MasterRow
 from pipeline.store import Store
 
 Signatures = Mapping[tuple[str, int], SignedFiles]
@@ -63,6 +66,30 @@ class Prepared:
             for row in rows
             if (row["asset"], row["variation"]) not in asked and self.in_scope(row["asset"])
         )
+
+    @cached_property
+    def in_the_making(self) -> Set[Place]:
+        """Asset id and variation of everything that is to be generated or re-mastered."""
+        return {
+            (plan.asset.id, variation.variation)
+            for plan in self.plan.stale
+            for variation in plan.variations
+            if variation.action in ("generate", "re-master")
+        }
+
+    @cached_property
+    def changes(self) -> tuple[Change, ...]:
+        """How the next version differs from the latest in rows for which nothing has to be made.
+
+        Labels, names, locks, reviews, what waited or was made before, signatures, removals.
+        """
+        return tuple(_changes(self))
+
+    @property
+    def publishes(self) -> bool:
+        """Whether a build would make or publish anything: what `plan`, `plan --check` and `build` go by."""
+        renamed = self.latest is not None and self.latest.project != self.project.name
+        return bool(self.plan.stale or self.changes or renamed)
 
     def in_scope(self, asset: str) -> bool:
         """Whether the build may change the rows of ``asset``: all, or those that match ``--only``."""
@@ -128,11 +155,38 @@ def _held(latest: Version | None, state: ReviewState) -> dict[tuple[str, int], s
 
 def up_to_date(prepared: Prepared) -> bool:
     """Whether the latest version shows exactly what the manifest asks for."""
+    return prepared.latest is not None and not prepared.publishes
+
+
+def _changes(prepared: Prepared) -> Iterable[Change]:
     latest = prepared.latest
-    if prepared.plan.stale or latest is None or latest.project != prepared.project.name:
-        return False
     rows = next_rows(prepared, latest, known=prepared.known)
-    return latest.same_masters(rows) and not open_rows(prepared, rows)
+    unsigned = open_rows(prepared, rows)
+    if latest is not None and not unsigned and latest.same_masters(rows):
+        return
+    after = {(row["asset"], row["variation"]): row for row in (*rows, *map(_once_signed, unsigned))}
+    before = latest.by_variation if latest else {}
+    for change in changes(prepared.store, before, after, prepared.reviews.rejected, reasons_of(prepared)):
+        if change.place not in prepared.in_the_making:
+            yield change
+
+
+def _once_signed(row: MasterRow) -> MasterRow:
+    """The row as signing it would leave it, as far as that is known before."""
+    identity = configured()
+    signer = identity.name if identity else DEVELOPMENT
+    told = CredentialsJson(signed_by=signer, reason=None, unsigned=row["files"])
+    return MasterRow(**{**row, "credentials": told})
+
+
+def reasons_of(prepared: Prepared) -> dict[Place, tuple[str, ...]]:
+    """Why each variation of the plan that is not up to date is not."""
+    return {
+        (plan.asset.id, variation.variation): variation.reasons
+        for plan in prepared.plan.assets
+        for variation in plan.variations
+        if variation.reasons
+    }
 
 
 def next_rows(

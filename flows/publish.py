@@ -7,11 +7,19 @@ from collections.abc import Mapping, Set
 from typing import Any
 
 from flows.journal import Journal, listener, new_run_id
-from flows.prepare import MadeMaster, Prepared, next_rows, still_valid, unbuilt, waiting_in
+from flows.prepare import (
+    MadeMaster,
+    Prepared,
+    next_rows,
+    reasons_of,
+    still_valid,
+    unbuilt,
+    waiting_in,
+)
 from flows.quarantining import note_quarantine, page_of
 from flows.reporting import report_build
 from flows.sealing import sign
-from pipeline.catalog import Failures, Reviews, Version, sync_latest
+from pipeline.catalog import Failures, Place, Reviews, Version, changes, sync_latest
 from pipeline.catalog.tables import csv_bytes, frame, parquet_bytes
 from pipeline.errors import StoreError
 from pipeline.provenance import MasterRow
@@ -41,6 +49,12 @@ def publish(
     def rows(before: Version | None) -> tuple[MasterRow, ...]:
         return next_rows(prepared, before, failures, made, Reviews(prepared.store).state(), signed)
 
+    def reasons(before: Version, rows: tuple[MasterRow, ...]) -> Mapping[Place, tuple[str, ...]]:
+        after = {(row["asset"], row["variation"]): row for row in rows}
+        rejected = Reviews(prepared.store).state().rejected
+        found = changes(prepared.store, before.by_variation, after, rejected, reasons_of(prepared))
+        return {one.place: one.reasons for one in found if one.kind == "changed"}
+
     def companions(version: Version) -> Mapping[str, bytes]:
         table = frame(version)
         result = {"version": version.number, "published": True, "waiting": waiting_in(version)}
@@ -63,6 +77,7 @@ def publish(
         manifest={"file": project.file, "sha256": project.sha256, "profile": project.profile},
         companions=companions,
         made=just_made,
+        reasons=reasons,
     )
     sync_latest(prepared.catalog)
     return version, published

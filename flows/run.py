@@ -41,9 +41,12 @@ from pipeline.plan import (
     TakeOrder,
     VariationPlan,
     estimate,
+    expected,
     group_digest,
+    learn,
     master_digest,
     share_out,
+    speeds_in,
 )
 from pipeline.provenance import ManifestFacts
 from pipeline.provenance.facts import git_commit
@@ -80,6 +83,7 @@ class BuildRun:
         self._failed_takes: dict[str, str] = {}
         self._failed: dict[tuple[str, int], tuple[str, str]] = {}
         self._made_takes: set[str] = set()
+        self._took: dict[str, float] = {}
         self._made_masters: set[str] = set()
         self._digests: dict[tuple[str, int], str] = {}
         self._stages: dict[str, float] = {}
@@ -126,7 +130,12 @@ class BuildRun:
         orders = list(self._prepared.plan.orders())
         engines = {order.recipe.engine for order in orders}
         workers = sum(len(devices_for(find_engine(name), self._asked)) for name in engines)
-        self._estimate = estimate(orders, lambda name: devices_for(find_engine(name), self._asked), workers)
+        self._estimate = estimate(
+            orders,
+            lambda name: devices_for(find_engine(name), self._asked),
+            workers,
+            speeds_in(self._prepared.store),
+        )
         self._journal.write(
             "generate-began",
             takes=len(orders),
@@ -151,6 +160,7 @@ class BuildRun:
     def chunks(self) -> tuple[AssetChunk, ...]:
         """What is to be mastered now that takes are made, dealt evenly, longest first."""
         self._stages["generate"] = time.monotonic() - self._stages["generate"]
+        self._learn_speeds()
         self._stages["master"] = time.monotonic()
         orders = [order for plan in self._prepared.plan.assets if (order := self._order(plan)) is not None]
         orders.sort(key=lambda order: (-order.seconds, order.asset.id))
@@ -164,6 +174,16 @@ class BuildRun:
         piles = max(1, min(len(orders), len(self._mastering_devices()) * _CHUNKS_PER_WORKER))
         chunks = (AssetChunk(tuple(orders[first::piles])) for first in range(piles))
         return tuple(chunk for chunk in chunks if chunk.orders)
+
+    def _learn_speeds(self) -> None:
+        """Keep how long takes took. A model of which a take failed teaches nothing."""
+        for shard in share_out(self._prepared.plan.orders(), 1, 1):
+            digests = [order.recipe.digest for order in shard.orders]
+            wanted = expected(shard, device := devices_for(find_engine(shard.engine), self._asked)[0])
+            if not wanted.learned and self._took.keys() >= set(digests):
+                taken = sum(self._took[digest] for digest in digests)
+                names = shard.engine, shard.model, device
+                learn(self._prepared.store, *names, taken=taken, expected=wanted.seconds)
 
     def master(self, chunk: AssetChunk) -> None:
         """Master a chunk of assets, each with all its variations."""
@@ -256,6 +276,7 @@ class BuildRun:
         with self._lock:
             if isinstance(event, TakeMade):
                 self._made_takes.add(event.item)
+                self._took[event.item] = event.took
                 self._journal.write(
                     "take", take=event.item, audio_seconds=event.seconds, took=round(event.took, 3)
                 )
@@ -287,21 +308,23 @@ class BuildRun:
         idle = ("reuse", "locked") if plan.gain_group else ("locked",)
         planned = {v.variation: v for v in plan.variations if v.action not in idle}
         available = {number: self._available(plan, v) for number, v in planned.items()}
+        for variation in plan.variations:
+            if variation.quarantined and variation.variation not in planned:
+                self._digests[plan.asset.id, variation.variation] = variation.master
+                self._fail((plan.asset.id, variation.variation), "quality", variation.quarantined)
         group = plan.gain_group or group_digest(takes for takes in available.values() if takes)
         orders = []
-        for variation, takes in available.items():
+        for number, takes in available.items():
             if not takes:
                 continue
-            kept = planned[variation].action == "reuse"
-            digest = (
-                planned[variation].master if kept else master_digest(plan.mastering, variation, takes, group)
-            )
-            self._digests[plan.asset.id, variation] = digest
+            kept = planned[number].action == "reuse"
+            digest = planned[number].master if kept else master_digest(plan.mastering, number, takes, group)
+            self._digests[plan.asset.id, number] = digest
             made = kept or self._prepared.known.master_is_whole(digest)
-            known = planned[variation].quarantined if kept else self._prepared.known.quarantined(digest)
+            known = planned[number].quarantined if kept else self._prepared.known.quarantined(digest)
             if known:
-                self._fail((plan.asset.id, variation), "quality", known)
-            orders.append(VariationOrder(variation, takes, digest, made))
+                self._fail((plan.asset.id, number), "quality", known)
+            orders.append(VariationOrder(number, takes, digest, made))
         if all(order.made for order in orders):
             return None
         return AssetOrder(plan.asset, tuple(orders), plan.anchors, group, self._manifest_facts(plan))

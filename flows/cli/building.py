@@ -75,7 +75,15 @@ def build_command(
                 raise _refused(error) from error
 
             result = run_build(
-                path, outputs, profile, only or (), devices, quiet=quiet, run_id=run_id, warn=remark
+                path,
+                outputs,
+                profile,
+                only or (),
+                devices,
+                quiet=quiet,
+                run_id=run_id,
+                prepared=prepared,
+                warn=remark,
             )
         elif up_to_date(prepared) and prepared.latest is not None:
             from flows.quarantining import note_quarantine, page_of

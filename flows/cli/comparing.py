@@ -9,7 +9,7 @@ import typer
 
 from flows.cli.answers import answer, answer_json, command, counted, remark
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Outputs
-from pipeline.catalog import Catalog, Reviews
+from pipeline.catalog import Catalog, Reviews, rejected_before
 from pipeline.catalog import diff as diff_of
 from pipeline.store import Store
 
@@ -29,7 +29,7 @@ def diff(
     """Say what changed from version A to version B, and why: recipes, mastering, labels, measurements."""
     catalog = Catalog(Store.open(outputs))
     old, new = catalog.read(before), catalog.read(after)
-    changes = diff_of(catalog.store, old, new, Reviews(catalog.store).state().rejected)
+    changes = diff_of(catalog.store, old, new, rejected_before(new, Reviews(catalog.store).events()))
     counts = Counter(change.kind for change in changes)
     totals = {kind: counts[kind] for kind in ("added", "removed", "changed")}
     if as_json:

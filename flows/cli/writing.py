@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from flows.cli.answers import answer, answer_json, collector_at_rest, command, duration, one_line, remark
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Manifest, Only, Outputs, Profile, find_manifest
 from flows.devices import devices_for
-from flows.prepare import prepare
+from flows.planned import PlannedRow, grouped, planned_rows, totals_of
+from flows.prepare import Prepared, prepare
 from pipeline.errors import MachineError, UsageError
 from pipeline.generators import find_engine
 from pipeline.manifest import json_schema_text
 from pipeline.manifest.faults import list_names
-from pipeline.plan import BuildEstimate, Plan, check_profiles, estimate
+from pipeline.plan import BuildEstimate, check_profiles, estimate, speeds_in
 from pipeline.store.disk import write_over
 
 _STALE = 1
 _MANY_NAMES = 8
+_MANY_ROWS = 40
+"""Lines of a plan that are still read one by one."""
 
 
 def register(app: typer.Typer) -> None:
@@ -117,42 +121,67 @@ def plan_command(
     profile: Profile = None,
     only: Only = None,
     check_only: Annotated[
-        bool, typer.Option("--check", help="Exit with 1 when anything is to be made; for CI.")
+        bool, typer.Option("--check", help="Exit with 1 when a build would make or publish anything; for CI.")
     ] = False,
     everything: Annotated[bool, typer.Option("--all", help="List what is up to date as well.")] = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="One line for each variation, however long the plan is.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Tell what a build would do, and why.
+    """Show what a build would do, and why.
 
-    It estimates how long generating will take on this machine's devices: as earlier builds on them did, or by
-    arithmetic. Needs no GPU, no weights, no network.
+    Every row of the catalog that would change is listed with all its reasons; a long plan is grouped by folder and
+    reasons. It estimates how long generating will take on this machine's devices: as earlier builds on them did, or
+    by arithmetic. Needs no GPU, no weights, no network.
     """
     prepared = prepare(find_manifest(manifest), outputs, profile, only or ())
-    wanted = estimate(prepared.plan.orders(), lambda name: devices_for(find_engine(name), None))
-    leaving = [f"{row['asset']}_{row['variation']:02d}" for row in prepared.leaving]
+    wanted = estimate(
+        prepared.plan.orders(),
+        lambda name: devices_for(find_engine(name), None),
+        speed_of=speeds_in(prepared.store),
+    )
+    rows = planned_rows(prepared)
+    totals = totals_of(prepared, rows)
+    leaving = [row.name for row in rows if row.action == "remove"]
     if as_json:
-        answer_json(prepared.plan.to_json() | {"leaving": leaving, "estimate": wanted.to_json()})
+        listed = [row.to_json() for row in rows]
+        answer_json({"assets": listed, "totals": totals, "leaving": leaving, "estimate": wanted.to_json()})
     else:
-        _tell(prepared.plan, everything)
+        shown = [row for row in rows if everything or row.action != "reuse"]
+        _tell_rows(shown, full=full or everything)
+        _tell_totals(totals)
+        _tell_new_name(prepared)
         _tell_leaving(leaving)
         _tell_estimate(wanted)
-    if check_only and prepared.plan.stale:
+    if check_only and prepared.publishes:
         raise typer.Exit(_STALE)
 
 
-def _tell(plan: Plan, everything: bool) -> None:
-    for asset in plan.assets:
-        for variation in asset.variations:
-            if everything or variation.action != "reuse":
-                name = f"{asset.asset.id}_{variation.variation:02d}"
-                answer(f"{variation.action:<10} {name:<40} {', '.join(variation.reasons)}".rstrip())
-    totals = plan.totals()
+def _tell_rows(rows: Sequence[PlannedRow], *, full: bool) -> None:
+    if full or len(rows) <= _MANY_ROWS:
+        for row in rows:
+            answer(f"{row.action:<10} {row.name:<40} {', '.join(row.reasons)}".rstrip())
+        return
+    for group in grouped(rows):
+        alone = len(group.rows) == 1
+        name = group.rows[0].name if alone else f"{group.folder}* ({len(group.rows)})"
+        answer(f"{group.action:<10} {name:<40} {', '.join(group.reasons)}".rstrip())
+    remark("grouped by folder and reasons; one line for each variation: cuesmith plan --full")
+
+
+def _tell_totals(totals: Mapping[str, Any]) -> None:
     counts = ", ".join(f"{count} {action}" for action, count in totals["actions"].items() if count)
     remark(f"{totals['variations']} variations of {totals['assets']} assets: {counts or 'nothing'}")
     for line in totals["generate"]:
         remark(
             f"  {line['engine']} {line['model']}: {line['takes']} takes, {line['audio_seconds']:.1f} s of audio"
         )
+
+
+def _tell_new_name(prepared: Prepared) -> None:
+    if prepared.latest is not None and prepared.latest.project != prepared.project.name:
+        remark(f"project changed: {prepared.latest.project} -> {prepared.project.name}")
 
 
 def _tell_leaving(leaving: list[str]) -> None:

@@ -7,19 +7,19 @@ need pandas.
 from pipeline.catalog.catalog import Catalog
 from pipeline.catalog.channels import LATEST, Channel, ChannelMove, Channels, Override
 from pipeline.catalog.check import check_store
-from pipeline.catalog.diff import Change, diff
+from pipeline.catalog.diff import Change, changes, diff, label_changes
 from pipeline.catalog.gate import CODES, Refusal, refusals
-from pipeline.catalog.history import Step, history
+from pipeline.catalog.history import Step, history, rejected_before
 from pipeline.catalog.library import forget_library, sync_latest
 from pipeline.catalog.naming import file_name
 from pipeline.catalog.promotion import Verdict, promote, rollback
 from pipeline.catalog.quarantine import QUARANTINE_SCHEMA, Quarantine, keep_quarantine, read_quarantine
 from pipeline.catalog.retiring import approved_objects, folders_of, forget_files, retirable
 from pipeline.catalog.reviews import ACTIONS, ReviewAction, ReviewEvent, Reviews, ReviewState, fold, overruled
-from pipeline.catalog.rows import Failures, assemble, row_of
+from pipeline.catalog.rows import Failures, assemble, labelled, row_of
 from pipeline.catalog.sealing import Sealing, SignedFiles, bare, is_open
 from pipeline.catalog.standing import STATES, Filter, name_of, states_of
-from pipeline.catalog.version import CATALOG_SCHEMA, Version
+from pipeline.catalog.version import CATALOG_SCHEMA, Place, Version
 
 __all__ = [
     "ACTIONS",
@@ -36,6 +36,7 @@ __all__ = [
     "Failures",
     "Filter",
     "Override",
+    "Place",
     "Quarantine",
     "Refusal",
     "ReviewAction",
@@ -50,6 +51,7 @@ __all__ = [
     "approved_objects",
     "assemble",
     "bare",
+    "changes",
     "check_store",
     "diff",
     "file_name",
@@ -60,11 +62,14 @@ __all__ = [
     "history",
     "is_open",
     "keep_quarantine",
+    "label_changes",
+    "labelled",
     "name_of",
     "overruled",
     "promote",
     "read_quarantine",
     "refusals",
+    "rejected_before",
     "retirable",
     "rollback",
     "row_of",

@@ -17,7 +17,7 @@ from typing import Any, cast
 
 from pipeline.catalog.channels import CATALOG_FILE, FILE_NAME, LATEST, Channel, ChannelMove, Channels
 from pipeline.catalog.matching import disagreements, say_difference
-from pipeline.catalog.version import Version
+from pipeline.catalog.version import Place, Version
 from pipeline.errors import FormatError, MachineError, StoreError, VerificationError
 from pipeline.provenance import MasterRow, ObjectJson
 from pipeline.store import Fence, Missing, Store, named_objects
@@ -25,6 +25,8 @@ from pipeline.store import Fence, Missing, Store, named_objects
 _FOLDER = re.compile(r"\d{6,}")
 _VERSION_KEY = re.compile(r"catalog/(\d{6,})/catalog\.json")
 
+ReasonsOf = Callable[[Version, tuple[MasterRow, ...]], Mapping[Place, tuple[str, ...]]]
+"""Why rows differ from those of the version before them."""
 Companions = Callable[[Version], Mapping[str, bytes]]
 """Makes the files that stand beside ``catalog.json``, by name."""
 UNREADABLE = (StoreError, VerificationError, MachineError)
@@ -152,9 +154,11 @@ class Catalog:
         manifest: Mapping[str, Any],
         companions: Companions,
         made: Set[str] = frozenset(),
+        reasons: ReasonsOf | None = None,
     ) -> tuple[Version, bool]:
         """Publish the masters that ``masters`` gives for the latest version, and point ``latest`` to them.
 
+        ``reasons`` says why they differ from those of the version before; it is kept with the version.
         Returns the version and whether it is new: when nothing differs, the latest version stays. Builds that
         publish at once are taken one after the other, so ``masters`` always sees the version before its own.
 
@@ -168,14 +172,13 @@ class Catalog:
             if before is not None and before.project == project and before.same_masters(rows):
                 return before, False
             self._check_objects(before, rows, made)
-            number = self._unused()
-            version = Version(
-                number, before.number if before else None, project, created, run, manifest, rows
-            )
+            parent = before.number if before else None
+            why = reasons(before, rows) if reasons and before else None
+            version = Version(self._unused(), parent, project, created, run, manifest, rows, why)
             beside = companions(version)
             files = self._copied({**beside, CATALOG_FILE: version.to_bytes()})
             self._write(version, beside, fence)
-            move = ChannelMove(version=number, at=created, by=run, action="publish", files=files)
+            move = ChannelMove(version=version.number, at=created, by=run, action="publish", files=files)
             self.channels.point(LATEST, move, fence)
             return version, True
 

@@ -1,19 +1,39 @@
-"""What changed between two versions and why: recipes, mastering, labels, standing, and what was measured."""
+"""What changed between two versions and why: recipes, mastering, labels, standing, and what was measured.
+
+A version is published with the reasons of its own changes, so that what it says of the version before never changes.
+Any other two versions are compared by their rows and records.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Set
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from pipeline.catalog.naming import name_of_files
 from pipeline.catalog.standing import name_of
-from pipeline.catalog.version import Version
-from pipeline.plan import recipe_reasons, say, spec_reasons
+from pipeline.catalog.version import Place, Version, compared
+from pipeline.plan import (
+    EARLIER_TAKES_ITS_PLACE,
+    FROM_KEPT,
+    MADE_BEFORE,
+    TAKES_ITS_PLACE,
+    WAITS,
+    WILL_WAIT,
+    chain_reasons,
+    label_reasons,
+    recipe_reasons,
+    say,
+    spec_reasons,
+    specs_of,
+)
 from pipeline.provenance import MASTER_SCHEMA, MasterRecord, MasterRow
 from pipeline.recipe import Recipe
 from pipeline.store import Store
 
+NO_DIFFERENCE = (WILL_WAIT, WAITS, TAKES_ITS_PLACE, EARLIER_TAKES_ITS_PLACE, MADE_BEFORE, FROM_KEPT)
+"""Reasons of a plan that say how a master comes about or what becomes of it, not how it differs."""
+TOOK_ITS_PLACE = "approved in review: the waiting take took its place"
 Kind = Literal["added", "removed", "changed"]
 Records = Mapping[str, MasterRecord]
 """By master digest; those that are gone are not in it."""
@@ -45,6 +65,11 @@ class Change:
     after: MasterRow | None
 
     @property
+    def place(self) -> Place:
+        """Asset id and variation."""
+        return self.asset, self.variation
+
+    @property
     def audible(self) -> bool:
         """Whether the sound itself is another."""
         return (self.before and self.before["pcm_sha256"]) != (self.after and self.after["pcm_sha256"])
@@ -70,59 +95,90 @@ class Change:
 
 
 def diff(store: Store, before: Version, after: Version, rejected: Set[str] = frozenset()) -> list[Change]:
-    """Every master that differs, by asset and variation. ``rejected`` holds recipe digests, as reviews have them."""
-    old, new = before.by_variation, after.by_variation
-    places = sorted({*old, *new})
-    changed = [place for place in places if place in old and place in new and old[place] is not new[place]]
-    records = _records(store, ((old[place], new[place]) for place in changed))
-    return list(_changes(places, old, new, records, rejected))
+    """Every master that differs, by asset and variation.
+
+    ``rejected`` holds recipe digests, as reviews had them when ``after`` was published. Where ``after`` followed
+    ``before`` and recorded its reasons, those are told.
+    """
+    found = changes(store, before.by_variation, after.by_variation, rejected)
+    recorded = after.reasons if after.parent == before.number else None
+    return [replace(one, reasons=(recorded or {}).get(one.place, one.reasons)) for one in found]
 
 
-def _changes(
-    places: list[tuple[str, int]],
-    old: Mapping[tuple[str, int], MasterRow],
-    new: Mapping[tuple[str, int], MasterRow],
-    records: Records,
-    rejected: Set[str],
-) -> Iterator[Change]:
-    for place in places:
-        change = compare(old.get(place), new.get(place), records, rejected)
-        if change is not None:
-            yield change
+def changes(
+    store: Store,
+    before: Mapping[Place, MasterRow],
+    after: Mapping[Place, MasterRow],
+    rejected: Set[str] = frozenset(),
+    planned: Mapping[Place, Sequence[str]] | None = None,
+) -> list[Change]:
+    """Every row that differs, by asset and variation. ``planned`` has the reasons of the plan that made ``after``."""
+    places = sorted({*before, *after})
+    pairs = [(place, before.get(place), after.get(place)) for place in places]
+    pairs = [(place, old, new) for place, old, new in pairs if old is not new]
+    records = _records(store, [(old, new) for _, old, new in pairs if old and new])
+    told = ((planned or {}).get(place, ()) for place, _, _ in pairs)
+    found = (
+        compare(old, new, records, rejected, reasons)
+        for (_, old, new), reasons in zip(pairs, told, strict=True)
+    )
+    return [change for change in found if change is not None]
 
 
-def _records(store: Store, pairs: Iterator[tuple[MasterRow, MasterRow]]) -> Records:
+def _records(store: Store, pairs: Sequence[tuple[MasterRow, MasterRow]]) -> Records:
     digests = {row["master"] for pair in pairs for row in pair if pair[0]["master"] != pair[1]["master"]}
     return dict(store.get_records("masters", sorted(digests), MASTER_SCHEMA, MasterRecord))  # type: ignore[arg-type]
 
 
 def compare(
-    before: MasterRow | None, after: MasterRow | None, records: Records, rejected: Set[str] = frozenset()
+    before: MasterRow | None,
+    after: MasterRow | None,
+    records: Records,
+    rejected: Set[str] = frozenset(),
+    planned: Sequence[str] = (),
 ) -> Change | None:
-    """How one variation differs between two versions; None when it does not."""
+    """How one variation differs between two versions; None when it does not. ``planned`` is why it was planned."""
     row = after or before
     if row is None:
         return None
     place = (row["asset"], row["variation"])
     if before is None or after is None:
         return Change("added" if after else "removed", *place, (), {}, before, after)
-    reasons = tuple(dict.fromkeys(_reasons(before, after, records, rejected)))
+    reasons = tuple(dict.fromkeys(_reasons(before, after, records, rejected, planned)))
     measured = {key: (_value(before, key), _value(after, key)) for key in MEASURED}
     measured = {key: pair for key, pair in measured.items() if pair[0] != pair[1]}
+    if not reasons and not measured:
+        reasons = tuple(_other_reasons(before, after))
     return Change("changed", *place, reasons, measured, before, after) if reasons or measured else None
 
 
-def _reasons(before: MasterRow, after: MasterRow, records: Records, rejected: Set[str]) -> Iterator[str]:
+def _reasons(
+    before: MasterRow, after: MasterRow, records: Records, rejected: Set[str], planned: Sequence[str]
+) -> Iterator[str]:
     if before["master"] != after["master"]:
-        yield from _master_reasons(before, after, records, rejected)
-    for key, word in (("tags", "tags"), ("ucs", "UCS labels"), ("bpm", "bpm")):
-        if before.get(key) != after.get(key):
-            yield f"{word} changed: {_label(before.get(key))} -> {_label(after.get(key))}"
+        if _waited(before, after):
+            yield TOOK_ITS_PLACE
+        why = [reason for reason in planned if reason not in NO_DIFFERENCE]
+        yield from why or _master_reasons(before, after, records, rejected)
+    yield from label_changes(before, after)
     if _signer(before) != _signer(after):
         yield f"signed by: {say(_signer(before))} -> {say(_signer(after))}"
     yield from _status_reasons(before, after)
-    yield from _file_reasons(before, after)
     yield from _waiting_reasons(before, after)
+
+
+def label_changes(before: MasterRow, after: MasterRow) -> Iterator[str]:
+    """What differs in labels and in names of files."""
+    yield from label_reasons(before, after)
+    yield from _file_reasons(before, after)
+
+
+def _other_reasons(before: MasterRow, after: MasterRow) -> Iterator[str]:
+    """For rows that differ in something that no other words tell."""
+    old, new = compared(before), compared(after)
+    for key in dict.fromkeys([*old, *new]):
+        if old.get(key) != new.get(key):
+            yield f"{key.replace('_', ' ')} changed"
 
 
 def _master_reasons(
@@ -131,25 +187,28 @@ def _master_reasons(
     found = list(_take_reasons(before, after, records, rejected))
     old, new = records.get(before["master"]), records.get(after["master"])
     if old and new:
-        found.extend(
-            spec_reasons(
-                {**old["mastering"], **old["delivery"], **old.get("gates", {})},
-                {**new["mastering"], **new["delivery"], **new.get("gates", {})},
-            )
-        )
+        found.extend(spec_reasons(specs_of(old), specs_of(new)))
+        found.extend(chain_reasons(old.get("chain_version"), new.get("chain_version")))
     elif before["mastering"] != after["mastering"]:
         found.append("mastering changed")
     if not found and before["mastering"] != after["mastering"]:
-        found.append("labels changed")
-    if not found and before["gain_group"] != after["gain_group"]:
+        found.append("labels in the files changed")
+    if before["takes"].keys() == after["takes"].keys() and _company(before, old) != _company(after, new):
         found.append("shared gain: another variation changed")
-    yield from found or ["mastered anew"]
+    yield from found or ["mastering chain changed"]
+
+
+def _company(row: MasterRow, record: MasterRecord | None) -> Any:
+    """What shares the gain of a master: the takes of the other variations, or else the gain's identity."""
+    return set(record["group"]) - row["takes"].keys() if record else row["gain_group"]
+
+
+def _waited(before: MasterRow, after: MasterRow) -> bool:
+    waiting = before.get("waiting")
+    return waiting is not None and waiting["master"] == after["master"]
 
 
 def _take_reasons(before: MasterRow, after: MasterRow, records: Records, rejected: Set[str]) -> Iterator[str]:
-    waiting = before.get("waiting")
-    if waiting is not None and waiting["master"] == after["master"]:
-        yield "approved in review: the waiting take took its place"
     if before["take"] != after["take"] and before["take"] in rejected:
         yield "rejected in review"
     if len(before["takes"]) != len(after["takes"]):
@@ -188,7 +247,7 @@ def _waiting_reasons(before: MasterRow, after: MasterRow) -> Iterator[str]:
     old, new = before.get("waiting"), after.get("waiting")
     if new is not None and (old is None or old["master"] != new["master"]):
         yield f"a new take waits for review: {', '.join(new['reasons']) or 'made anew'}"
-    elif old is not None and new is None and after["master"] != old["master"]:
+    elif old is not None and new is None and after["master"] == before["master"]:
         yield "nothing waits for review any more"
 
 
@@ -199,12 +258,6 @@ def _value(row: MasterRow, key: str) -> Any:
 def _signer(row: MasterRow) -> str | None:
     credentials = row.get("credentials")
     return credentials["signed_by"] if credentials else None
-
-
-def _label(value: Any) -> str:
-    return (
-        say([f"{key} {item}" for key, item in value.items()] if isinstance(value, dict) else value) or "none"
-    )
 
 
 def _figure(key: str, old: Any, new: Any) -> str:

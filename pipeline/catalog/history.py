@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import fnmatch
+from collections.abc import Set
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from pipeline.catalog.catalog import Catalog
@@ -35,9 +37,8 @@ def history(catalog: Catalog, asset: str, events: tuple[ReviewEvent, ...] = ()) 
     """Every change of the assets that ``asset`` (an id or a glob) matches, oldest first.
 
     Each version is compared with the one that was the latest when it was published; ``events`` say what was
-    rejected. A version that cannot be read is left out.
+    rejected by then, where a version does not record its reasons. A version that cannot be read is left out.
     """
-    rejected = fold(events).rejected
     versions: dict[int, Version] = {}
     steps: list[Step] = []
     for whole in catalog.readable():
@@ -45,10 +46,17 @@ def history(catalog: Catalog, asset: str, events: tuple[ReviewEvent, ...] = ()) 
         before = versions.get(version.parent or 0, replace(version, masters=()))
         steps.extend(
             Step(number, version.created, version.run, change)
-            for change in diff(catalog.store, before, version, rejected)
+            for change in diff(catalog.store, before, version, rejected_before(version, events))
         )
         versions[number] = version
     return steps
+
+
+def rejected_before(version: Version, events: tuple[ReviewEvent, ...]) -> Set[str]:
+    """Recipe digests of the takes that were rejected when ``version`` was published."""
+    published = datetime.fromisoformat(version.created)
+    published = published if published.tzinfo else published.replace(tzinfo=UTC)
+    return fold(event for event in events if event.moment <= published).rejected
 
 
 def _only(version: Version, asset: str) -> Version:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, cast
 
 from pipeline.catalog.matching import facts_of
@@ -12,7 +11,7 @@ from pipeline.catalog.reviews import ReviewState
 from pipeline.catalog.version import Version
 from pipeline.catalog.waiting import beside, outcome, promoted, settled
 from pipeline.manifest.spec import AssetSpec
-from pipeline.plan import LOCKED, LOCKED_IN_MANIFEST, AssetPlan, VariationPlan
+from pipeline.plan import LOCKED, LOCKED_IN_MANIFEST, AssetPlan, VariationPlan, ucs_of
 from pipeline.provenance import CredentialsJson, MasterRecord, MasterRow, Status
 
 Failures = Mapping[tuple[str, int], str]
@@ -47,13 +46,20 @@ def assemble(
             if failure is not None:
                 row = _failed(previous, failure, reviews)
             elif variation.action == "locked" and previous is not None:
-                row = _kept(_labelled(previous, plan.asset), "locked", "; ".join(variation.reasons))
+                row = _locked(previous, plan.asset, variation.reasons)
             else:
                 fresh = _fresh(plan, digest_of(plan, variation), record_of, previous)
                 row = _decided(plan.asset, variation.reasons, previous, fresh, reviews)
             if row is not None:
                 rows.append(row)
     return tuple(sorted(rows, key=lambda row: (row["asset"], row["variation"])))
+
+
+def _locked(previous: MasterRow, asset: AssetSpec, reasons: Sequence[str]) -> MasterRow:
+    """The row of a locked master. It keeps the words with which it was locked: nothing of it changes any more."""
+    told = previous.get("reason", "")
+    same = previous["status"] == "locked" and told.split("; ")[0] == reasons[0]
+    return _kept(labelled(previous, asset), "locked", told if same else "; ".join(reasons))
 
 
 def _failed(previous: MasterRow | None, failure: str, reviews: ReviewState) -> MasterRow | None:
@@ -75,7 +81,7 @@ def _fresh(
     waiting = previous.get("waiting") if previous else None
     for row in (previous, waiting):
         if row is not None and row["master"] == digest:
-            return _labelled(row, plan.asset)
+            return labelled(row, plan.asset)
     record = record_of(digest)
     return None if record is None else row_of(record, plan.asset, plan.mastering)
 
@@ -91,16 +97,16 @@ def _decided(
     if fresh is None or asset.lock:
         return fresh and _kept(fresh, "locked", LOCKED_IN_MANIFEST)
     if (asset.id, fresh["variation"]) in reviews.locked:
-        return _kept(_labelled(previous or fresh, asset), "locked", LOCKED)
+        return _kept(labelled(previous or fresh, asset), "locked", LOCKED)
     if previous is None:
         return fresh
     match outcome(previous, fresh, reviews):
         case "new":
             return fresh
         case "kept":
-            return _labelled(previous, asset)
+            return labelled(previous, asset)
         case "waits":
-            return beside(_labelled(previous, asset), fresh, previous.get("waiting"), reasons)
+            return beside(labelled(previous, asset), fresh, previous.get("waiting"), reasons)
 
 
 def row_of(record: MasterRecord, asset: AssetSpec, mastering: str) -> MasterRow:
@@ -119,19 +125,22 @@ def row_of(record: MasterRecord, asset: AssetSpec, mastering: str) -> MasterRow:
             for rendition in record["renditions"]
         },
         "status": "current",
-        "ucs": _ucs(asset),
+        "ucs": ucs_of(asset),
         "source": _source(asset),
     }
     return cast("MasterRow", {key: row[key] for key in MasterRow.__annotations__ if key in row})
 
 
-def _labelled(row: MasterRow, asset: AssetSpec) -> MasterRow:
-    """The row with what may change without any work: tags, UCS labels, names, place in the manifest, standing."""
+def labelled(row: MasterRow, asset: AssetSpec) -> MasterRow:
+    """The row with what may change without any work: labels, names, place in the manifest, standing."""
     row = _named(settled(row), asset)
-    tags, ucs, source = sorted(asset.tags), _ucs(asset), _source(asset)
-    if (row["status"], row["tags"], row["ucs"], row["source"]) == ("current", tags, ucs, source):
+    told = (row["status"], row["tags"], row["ucs"], row["bpm"], row["source"])
+    tags, ucs, source = sorted(asset.tags), ucs_of(asset), _source(asset)
+    if told == ("current", tags, ucs, asset.bpm, source):
         return row  # the very object, so that comparing 100,000 rows is quick
-    fresh = MasterRow(**{**row, "status": "current", "tags": tags, "ucs": ucs, "source": source})
+    fresh = MasterRow(
+        **{**row, "status": "current", "tags": tags, "ucs": ucs, "bpm": asset.bpm, "source": source}
+    )
     fresh.pop("reason", None)
     return fresh
 
@@ -150,10 +159,6 @@ def _named(row: MasterRow, asset: AssetSpec) -> MasterRow:
 
 def _kept(row: MasterRow, status: Status, reason: str) -> MasterRow:
     return MasterRow(**{**row, "status": status, "reason": reason})
-
-
-def _ucs(asset: AssetSpec) -> dict[str, str] | None:
-    return {key: value for key, value in asdict(asset.ucs).items() if value} if asset.ucs else None
 
 
 def _source(asset: AssetSpec) -> str:

@@ -1,7 +1,8 @@
 """One catalog version as a value, and its form on disk.
 
-``catalog/000042/catalog.json`` is one JSON object, laid out so that people and line tools can read it: a header,
-then one master a line. Its ``schema`` is ``cuesmith.catalog/2``; ``cuesmith.catalog/1`` is read as well.
+``catalog/000042/catalog.json`` is one JSON object, laid out so that people and line tools can read it: a header with
+the reasons of what changed, then one master a line. Its ``schema`` is ``cuesmith.catalog/2``; ``cuesmith.catalog/1``
+is read as well.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from pipeline.errors import FormatError
 from pipeline.provenance import MasterRow
@@ -20,6 +21,8 @@ from pipeline.store import ObjectRef, bring_up, migration, parse_object, shape_f
 
 CATALOG_SCHEMA = "cuesmith.catalog/2"
 _FORBIDDEN = re.compile(r"[\\:\x00-\x1f]")
+Place = tuple[str, int]
+"""Asset id and variation."""
 _NOT_COMPARED = ("source",)
 
 
@@ -38,8 +41,11 @@ class Version:
     masters: tuple[MasterRow, ...] = field(repr=False)
     """Sorted by asset and variation."""
 
+    reasons: Mapping[Place, tuple[str, ...]] | None = field(default=None, repr=False)
+    """Why rows differ from those of the version before; None where an older release did not record it."""
+
     @cached_property
-    def by_variation(self) -> Mapping[tuple[str, int], MasterRow]:
+    def by_variation(self) -> Mapping[Place, MasterRow]:
         """Rows by asset id and variation."""
         return {(row["asset"], row["variation"]): row for row in self.masters}
 
@@ -49,7 +55,7 @@ class Version:
 
     def to_bytes(self) -> bytes:
         """The file's bytes, UTF-8."""
-        header = {
+        header: dict[str, Any] = {
             "schema": CATALOG_SCHEMA,
             "version": self.number,
             "parent": self.parent,
@@ -58,6 +64,8 @@ class Version:
             "run": self.run,
             "manifest": dict(self.manifest),
         }
+        if self.reasons is not None:
+            header["reasons"] = [[*place, list(words)] for place, words in sorted(self.reasons.items())]
         rows = ",\n".join(json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in self.masters)
         return (json.dumps(header, ensure_ascii=False)[:-1] + ', "masters": [\n' + rows + "\n]}\n").encode()
 
@@ -83,6 +91,7 @@ class Version:
             run=value["run"],
             manifest=value["manifest"],
             masters=tuple(value["masters"]),
+            reasons=_reasons_of(value),
         )
 
 
@@ -102,6 +111,8 @@ class _CatalogJson(TypedDict):
     run: str
     manifest: ManifestJson
     masters: list[MasterRow]
+    reasons: NotRequired[list[Any]]
+    """[asset, variation, words] of each row that differs from that of the version before."""
 
 
 def _brought_up(value: dict[str, Any], place: str) -> dict[str, Any]:
@@ -121,6 +132,11 @@ def _fault(value: dict[str, Any]) -> str | None:
         datetime.fromisoformat(value["created"])
     except ValueError:
         return f"created: {value['created']!r} is not a moment (ISO 8601)"
+    for entry in value.get("reasons", ()):
+        match entry:
+            case [str(), int(), [*words]] if all(isinstance(word, str) for word in words):
+                continue
+        return f"reasons: {entry!r} is not an asset, a variation and reasons"
     return rows_fault(value["masters"])
 
 
@@ -151,11 +167,18 @@ def _files_fault(row: MasterRow) -> str | None:
     return None
 
 
+def _reasons_of(value: dict[str, Any]) -> Mapping[Place, tuple[str, ...]] | None:
+    if "reasons" not in value:
+        return None
+    return {(asset, variation): tuple(words) for asset, variation, words in value["reasons"]}
+
+
 def _same(one: MasterRow, other: MasterRow) -> bool:
-    return one is other or _compared(one) == _compared(other)
+    return one is other or compared(one) == compared(other)
 
 
-def _compared(row: MasterRow) -> dict[str, Any]:
+def compared(row: MasterRow) -> dict[str, Any]:
+    """What of a row is compared between versions: all but its place in the manifest."""
     return {key: value for key, value in row.items() if key not in _NOT_COMPARED}
 
 

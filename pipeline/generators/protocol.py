@@ -117,6 +117,8 @@ class Estimate:
     """Until a new worker process has imported what it needs, once."""
     basis: str
     """For the person: where the figures come from."""
+    learned: bool = False
+    """Whether the engine has worked in what earlier takes took; otherwise the plan does."""
 
 
 @runtime_checkable

@@ -12,6 +12,7 @@ from pipeline.jobs.objects import put_object
 from pipeline.jobs.orders import AssetOrder, MasterJob
 from pipeline.manifest.spec import AssetSpec
 from pipeline.mastering import Master, MasteredGroup
+from pipeline.plan import digests
 from pipeline.provenance import MASTER_SCHEMA, MasterRecord, RenditionJson, disclosure
 from pipeline.provenance.facts import now, software_versions
 from pipeline.quality import QualityReport
@@ -55,6 +56,7 @@ def record_of(made: Made, job: MasterJob, order: AssetOrder, store: Store) -> Ma
         mastering=asdict(asset.mastering),
         delivery={**asdict(asset.delivery), "formats": list(asset.delivery.formats)},
         chain=_chain(result),
+        chain_version=digests.CHAIN_VERSION,
         loudness=_loudness(result, group),
         measurements=result.measured.to_json(),
         gates=asdict(asset.quality),

@@ -9,10 +9,31 @@ from pipeline.errors import ManifestError, Problem, UsageError
 from pipeline.generators import Ask, AskProblem, Engine, engine_names, find_engine
 from pipeline.manifest import nearest
 from pipeline.manifest.spec import AssetSpec, Project
-from pipeline.plan.digests import gain_group_of, group_digest, master_digest, mastering_digest
+from pipeline.plan.differences import (
+    chain_difference,
+    differences,
+    gain_differences,
+    newer_chain,
+    same_takes,
+)
+from pipeline.plan.digests import (
+    gain_group_of,
+    group_digest,
+    master_digest,
+    mastering_digest,
+)
 from pipeline.plan.kept import FROM_KEPT, kept_for
-from pipeline.plan.known import APPROVED, LOCKED, LOCKED_IN_MANIFEST, TAKES_ITS_PLACE, WAITS, WILL_WAIT, Known
-from pipeline.plan.reasons import mastering_reasons, recipe_reasons
+from pipeline.plan.known import (
+    APPROVED,
+    EARLIER_TAKES_ITS_PLACE,
+    LOCKED,
+    LOCKED_IN_MANIFEST,
+    MADE_BEFORE,
+    TAKES_ITS_PLACE,
+    WAITS,
+    WILL_WAIT,
+    Known,
+)
 from pipeline.plan.recipes import recipes_for
 from pipeline.plan.values import Action, AssetPlan, Plan, TakeOrder, VariationPlan
 from pipeline.provenance import MasterRow
@@ -26,7 +47,9 @@ def plan(project: Project, known: Known) -> Plan:
     """
     return Plan(
         tuple(
-            _plan_asset(asset, engine, ask, mastering_digest(asset, project.name), known)
+            _plan_asset(
+                _Asset(asset, engine, ask, project.name, mastering_digest(asset, project.name), known)
+            )
             for asset, engine, ask in check(project)
         )
     )
@@ -87,6 +110,19 @@ def _located(project: Project, asset: AssetSpec, problem: AskProblem) -> Problem
 
 
 @dataclass(frozen=True, slots=True)
+class _Asset:
+    """One asset as the manifest asks for it, and what is known."""
+
+    spec: AssetSpec
+    engine: Engine
+    ask: Ask
+    project: str
+    mastering: str
+    """Digest of its specs."""
+    known: Known
+
+
+@dataclass(frozen=True, slots=True)
 class _Wanted:
     """One variation as the manifest asks for it, beside what the catalog has."""
 
@@ -101,18 +137,46 @@ class _Wanted:
     """A held master, or one that waits beside it, that is what the manifest asks for."""
 
 
-def _plan_asset(asset: AssetSpec, engine: Engine, ask: Ask, mastering: str, known: Known) -> AssetPlan:
-    rolled = recipes_for(asset, ask, engine.version, known.rejected)
-    wanted = [
-        _want(asset, mastering, variation, recipes, known) for variation, recipes in enumerate(rolled, 1)
-    ]
-    anchors = [w.stays for w in wanted if w.stays]
-    held_group = _held_group(mastering, wanted)
-    group = held_group or group_digest(w.takes for w in wanted if w.hold in (None, APPROVED))
-    variations = tuple(_decide(asset, engine, ask, mastering, group, w, known) for w in wanted)
-    return AssetPlan(
-        asset, ask, mastering, variations, tuple(anchor["master"] for anchor in anchors), held_group
-    )
+def _plan_asset(asset: _Asset) -> AssetPlan:
+    rolled = recipes_for(asset.spec, asset.ask, asset.engine.version, asset.known.rejected)
+    wanted = [_want(asset, variation, recipes) for variation, recipes in enumerate(rolled, 1)]
+    group, anchors = _group(asset, wanted)
+    variations = tuple([_decide(asset, group, one, rolled) for one in wanted])
+    kept_group = group if anchors else None
+    return AssetPlan(asset.spec, asset.ask, asset.mastering, variations, anchors, kept_group)
+
+
+def _group(asset: _Asset, wanted: Sequence[_Wanted]) -> tuple[str, tuple[str, ...]]:
+    """The identity of the gain that the asset's masters share, and the masters that it is taken from.
+
+    Masters that stay give theirs to the others. Where none is held and no variation that is left has changed, all
+    keep the gain that they have: a variation that is removed changes no level. Otherwise the masters find a gain
+    together, and none is an anchor.
+    """
+    held = _held_group(asset.mastering, wanted)
+    if held is not None:
+        return held, tuple(one.stays["master"] for one in wanted if one.stays)
+    sharing = [one for one in wanted if one.hold in (None, APPROVED)]
+    together = group_digest(one.takes for one in sharing)
+    rows = [one.previous for one in sharing if one.previous]
+    earlier = gain_group_of(rows[0]) if rows else together
+    if earlier == together:
+        return together, ()
+    anchors = _anchors_of(asset, earlier, sharing)
+    return (earlier, anchors) if anchors else (together, ())
+
+
+def _anchors_of(asset: _Asset, group: str, sharing: Sequence[_Wanted]) -> tuple[str, ...]:
+    """The present masters with the gain of ``group``; none unless every variation was mastered with it."""
+    present = []
+    for one in sharing:
+        master = master_digest(asset.mastering, one.variation, one.takes, group)
+        row = one.previous if one.previous and one.previous["master"] == master else None
+        if row is None and master not in asset.known.masters:
+            return ()
+        if row is not None and _files_present(row, asset.known):
+            present.append(master)
+    return tuple(present)
 
 
 def _held_group(mastering: str, wanted: Sequence[_Wanted]) -> str | None:
@@ -125,13 +189,11 @@ def _held_group(mastering: str, wanted: Sequence[_Wanted]) -> str | None:
     return None
 
 
-def _want(
-    asset: AssetSpec, mastering: str, variation: int, recipes: tuple[Recipe, ...], known: Known
-) -> _Wanted:
-    place = (asset.id, variation)
+def _want(asset: _Asset, variation: int, recipes: tuple[Recipe, ...]) -> _Wanted:
+    known, place = asset.known, (asset.spec.id, variation)
     takes = tuple([recipe.digest for recipe in recipes])
     previous = known.rows.get(place)
-    hold = LOCKED_IN_MANIFEST if asset.lock else known.held.get(place)
+    hold = LOCKED_IN_MANIFEST if asset.spec.lock else known.held.get(place)
     candidate = _candidate(previous, known)
     if candidate and hold in (None, APPROVED) and known.chosen.get(place) == candidate["master"]:
         previous, candidate, hold = candidate, None, APPROVED
@@ -140,7 +202,7 @@ def _want(
     # Nothing waits beside a locked one any more, so no other variation may take its gain from what had waited.
     rows = (previous, candidate) if hold == APPROVED else (previous,)
     asked_for = (
-        row for row in rows if row and set(takes) == set(row["takes"]) and mastering == row["mastering"]
+        row for row in rows if row and set(takes) == set(row["takes"]) and asset.mastering == row["mastering"]
     )
     return _Wanted(variation, recipes, takes, previous, hold, next(asked_for, None))
 
@@ -151,34 +213,44 @@ def _candidate(row: MasterRow | None, known: Known) -> MasterRow | None:
     return waiting if waiting and _files_present(waiting, known) else None
 
 
-def _decide(
-    asset: AssetSpec, engine: Engine, ask: Ask, mastering: str, group: str, wanted: _Wanted, known: Known
-) -> VariationPlan:
-    previous = wanted.previous
+def _decide(asset: _Asset, group: str, wanted: _Wanted, rolled: Sequence[Sequence[Recipe]]) -> VariationPlan:
+    previous, known = wanted.previous, asset.known
     if wanted.hold and previous is not None and (wanted.stays or wanted.hold != APPROVED):
-        return _decide_held(asset, mastering, wanted, previous, known)
-    waits = (WILL_WAIT,) if wanted.hold else ()
-    master = master_digest(mastering, wanted.variation, wanted.takes, group)
+        return _decide_held(asset, wanted, previous)
+    master = master_digest(asset.mastering, wanted.variation, wanted.takes, group)
+
+    def decided(
+        action: Action, reasons: Sequence[str], orders: tuple[TakeOrder, ...] = (), failed: str | None = None
+    ) -> VariationPlan:
+        told = tuple(dict.fromkeys(reasons))
+        return VariationPlan(wanted.variation, action, told, wanted.recipes, orders, master, previous, failed)
+
+    waits = _standing(asset, wanted, master)
     missing = [recipe for recipe in wanted.recipes if not _take_present(recipe.digest, previous, known)]
     if missing:
-        orders = tuple(_order(asset, engine, ask, recipe, previous, known) for recipe in missing)
-        reasons = (*waits, *_generate_reasons(asset, mastering, wanted, known))
-        if all(order.kept for order in orders):
-            reasons = (*reasons, FROM_KEPT)
-        return VariationPlan(wanted.variation, "generate", reasons, wanted.recipes, orders, master, previous)
+        orders = tuple(_order(asset, recipe, previous) for recipe in missing)
+        from_kept = (FROM_KEPT,) if all(order.kept for order in orders) else ()
+        return decided("generate", (*waits, *_generate_reasons(asset, wanted), *from_kept), orders)
     if previous is not None and previous["master"] == master and _files_present(previous, known):
-        return VariationPlan(wanted.variation, "reuse", (), wanted.recipes, (), master, previous)
+        return decided("reuse", ())
+    reasons = _remaster_reasons(asset, group, master, wanted, rolled)
     if known.master_is_whole(master):
         failed = known.quarantined(master)
-        reasons = (failed,) if failed else (*waits, "made before: its master is in the store")
-        return VariationPlan(wanted.variation, "reuse", reasons, wanted.recipes, (), master, previous, failed)
-    reasons = (*waits, *_remaster_reasons(asset, mastering, master, wanted, known))
-    return VariationPlan(wanted.variation, "re-master", reasons, wanted.recipes, (), master, previous)
+        return decided("reuse", (failed,) if failed else (*waits, MADE_BEFORE, *reasons), failed=failed)
+    lacking = () if reasons else ("master missing from store",)
+    found = (f"{reasons[0]}: its take is in the store",) if previous is None else (*reasons, *lacking)
+    return decided("re-master", (*waits, *found))
 
 
-def _decide_held(
-    asset: AssetSpec, mastering: str, wanted: _Wanted, previous: MasterRow, known: Known
-) -> VariationPlan:
+def _standing(asset: _Asset, wanted: _Wanted, master: str) -> tuple[str, ...]:
+    """What becomes of the new master beside an approved one."""
+    if not wanted.hold:
+        return ()
+    chosen = asset.known.chosen.get((asset.spec.id, wanted.variation))
+    return (EARLIER_TAKES_ITS_PLACE,) if chosen == master else (WILL_WAIT,)
+
+
+def _decide_held(asset: _Asset, wanted: _Wanted, previous: MasterRow) -> VariationPlan:
     """A variation for which nothing is to be made, because a person decided or has to."""
 
     def decided(action: Action, reasons: Sequence[str], row: MasterRow) -> VariationPlan:
@@ -187,22 +259,19 @@ def _decide_held(
         )
 
     if wanted.hold != APPROVED or wanted.stays is None:
-        reasons = (wanted.hold or LOCKED, *_differences(asset, mastering, wanted, known))
-        return decided("locked", reasons, previous)
+        return decided("locked", (wanted.hold or LOCKED, *_differences(asset, wanted)), previous)
     if wanted.stays is previous:
-        changed = known.rows.get((asset.id, wanted.variation)) is not previous
+        changed = asset.known.rows.get((asset.spec.id, wanted.variation)) is not previous
         return decided("reuse", (TAKES_ITS_PLACE,) if changed else (), previous)
-    return decided("reuse", (WAITS, *_differences(asset, mastering, wanted, known)), wanted.stays)
+    return decided("reuse", (WAITS, *_differences(asset, wanted)), wanted.stays)
 
 
-def _order(
-    asset: AssetSpec, engine: Engine, ask: Ask, recipe: Recipe, previous: MasterRow | None, known: Known
-) -> TakeOrder:
-    inputs = (asset.melody, asset.continue_from, asset.style)
+def _order(asset: _Asset, recipe: Recipe, previous: MasterRow | None) -> TakeOrder:
+    inputs = (asset.spec.melody, asset.spec.continue_from, asset.spec.style)
     heard = set(recipe.conditioning.values())
     audio = tuple((one.sha256, one.path) for one in inputs if one is not None and one.sha256 in heard)
-    kept = kept_for(engine, recipe, previous, known)
-    return TakeOrder(recipe, ask, audio, engine.cost(recipe), kept)
+    kept = kept_for(asset.engine, recipe, previous, asset.known)
+    return TakeOrder(recipe, asset.ask, audio, asset.engine.cost(recipe), kept)
 
 
 def _take_present(digest: str, previous: MasterRow | None, known: Known) -> bool:
@@ -220,53 +289,39 @@ def _files_present(row: MasterRow, known: Known) -> bool:
     )
 
 
-def _generate_reasons(asset: AssetSpec, mastering: str, wanted: _Wanted, known: Known) -> tuple[str, ...]:
+def _generate_reasons(asset: _Asset, wanted: _Wanted) -> tuple[str, ...]:
     previous = wanted.previous
     if previous is None:
-        return (_newness(asset, known),)
+        return (_newness(asset),)
+    found = _differences(asset, wanted)
     if set(wanted.takes) <= set(previous["takes"]):
-        return ("take missing from store",)
-    reasons = _differences(asset, mastering, wanted, known)
-    return reasons or ("take missing from store",)
+        found = ("take missing from store", *found)
+    return (*found, *chain_difference(previous, asset.known)) or ("take missing from store",)
 
 
 def _remaster_reasons(
-    asset: AssetSpec, mastering: str, master: str, wanted: _Wanted, known: Known
+    asset: _Asset, group: str, master: str, wanted: _Wanted, rolled: Sequence[Sequence[Recipe]]
 ) -> tuple[str, ...]:
+    """Why the variation has another master than the catalog's; empty where it has not."""
     previous = wanted.previous
     if previous is None:
-        return (f"{_newness(asset, known)}: its take is in the store",)
+        return (_newness(asset),)
     if previous["master"] == master:
-        return ("master missing from store",)
-    reasons = _differences(asset, mastering, wanted, known)
-    return reasons or ("shared gain: another variation changed",)
+        return ()
+    found = [*_differences(asset, wanted), *chain_difference(previous, asset.known)]
+    if same_takes(previous, wanted.recipes):
+        found += gain_differences(asset.spec, wanted.variation, rolled, asset.known)
+    regrouped = previous["gain_group"] not in ("", group)
+    return tuple(found) or ("shared gain changed" if regrouped else newer_chain(),)
 
 
-def _newness(asset: AssetSpec, known: Known) -> str:
-    return "new variation" if asset.id in known.assets else "new asset"
+def _newness(asset: _Asset) -> str:
+    return "new variation" if asset.spec.id in asset.known.assets else "new asset"
 
 
-def _differences(asset: AssetSpec, mastering: str, wanted: _Wanted, known: Known) -> tuple[str, ...]:
+def _differences(asset: _Asset, wanted: _Wanted) -> tuple[str, ...]:
     """How the wanted variation differs from the catalog's, in words; empty when it does not."""
-    previous = wanted.previous
-    assert previous is not None
-    reasons: list[str] = []
-    if set(wanted.takes) != set(previous["takes"]):
-        reasons.extend(_take_differences(previous, wanted, known))
-    if mastering != previous["mastering"]:
-        record = known.master(previous["master"])
-        reasons.extend(mastering_reasons(record, asset) if record else ["mastering changed"])
-        if not reasons:
-            reasons.append("labels changed")
-    return tuple(dict.fromkeys(reasons))
-
-
-def _take_differences(previous: MasterRow, wanted: _Wanted, known: Known) -> Sequence[str]:
-    if previous["take"] in known.rejected:
-        return ["rejected in review"]
-    if len(wanted.takes) != len(previous["takes"]):
-        return [f"candidates changed: {len(previous['takes'])} -> {len(wanted.takes)}"]
-    record = known.take(previous["take"])
-    if record is None:
-        return ["recipe changed"]
-    return list(recipe_reasons(record["recipe"], wanted.recipes[0])) or ["seed changed"]
+    assert wanted.previous is not None
+    return differences(
+        asset.spec, asset.project, asset.mastering, wanted.previous, wanted.recipes, asset.known
+    )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pipeline.generators import Estimate, Estimator, find_engine
 from pipeline.plan.shards import Shard, share_out
+from pipeline.plan.speeds import SpeedOf
 from pipeline.plan.values import TakeOrder
 
 _OWN_FIGURES = "the engine's own figures"
@@ -63,12 +64,20 @@ class BuildEstimate:
         }
 
 
+def _nothing_known(engine: str, model: str, device: str) -> None:
+    return None
+
+
 def estimate(
-    orders: Iterable[TakeOrder], devices_of: Callable[[str], Sequence[str]], workers: int | None = None
+    orders: Iterable[TakeOrder],
+    devices_of: Callable[[str], Sequence[str]],
+    workers: int | None = None,
+    speed_of: SpeedOf = _nothing_known,
 ) -> BuildEstimate:
     """How long ``orders`` will take on the devices that ``devices_of`` names for an engine, one entry a worker.
 
-    ``workers``: for how many the build shares out, all devices of its engines unless told otherwise.
+    ``workers``: for how many the build shares out, all devices of its engines unless told otherwise. ``speed_of``
+    tells how long earlier builds took.
     """
     orders = list(orders)
     engines = sorted({order.recipe.engine for order in orders})
@@ -78,7 +87,7 @@ def estimate(
     ends, found = [0.0], []
     for name in engines:
         own = [shard for shard in shards if shard.engine == name]
-        end, models = _dealt(own, devices[name] or ("cpu",))
+        end, models = _dealt(own, devices[name] or ("cpu",), speed_of)
         ends.append(end)
         found.extend(models)
     return BuildEstimate(max(ends), tuple(found))
@@ -102,14 +111,16 @@ class _Worker:
         return seconds
 
 
-def _dealt(shards: Sequence[Shard], devices: tuple[str, ...]) -> tuple[float, list[ModelEstimate]]:
+def _dealt(
+    shards: Sequence[Shard], devices: tuple[str, ...], speed_of: SpeedOf
+) -> tuple[float, list[ModelEstimate]]:
     """When the last worker ends, and what each model took of them."""
     workers = [_Worker(device) for device in devices]
     seconds: dict[str, float] = {}
     basis: dict[str, str] = {}
     for shard in shards:
         worker = min(workers, key=lambda one: one.busy)
-        wanted = _wanted(shard, worker.device)
+        wanted = _learned(expected(shard, worker.device), shard, worker.device, speed_of)
         seconds[shard.model] = seconds.get(shard.model, 0.0) + worker.take(shard, wanted)
         basis.setdefault(shard.model, wanted.basis)
     models = []
@@ -122,8 +133,17 @@ def _dealt(shards: Sequence[Shard], devices: tuple[str, ...]) -> tuple[float, li
     return max(worker.busy for worker in workers), models
 
 
-def _wanted(shard: Shard, device: str) -> Estimate:
+def expected(shard: Shard, device: str) -> Estimate:
+    """What the engine itself expects of ``shard`` on ``device``."""
     engine = find_engine(shard.engine)
     if isinstance(engine, Estimator):
         return engine.estimate([order.recipe for order in shard.orders], device)
     return Estimate(shard.cost, 0.0, START_S, _OWN_FIGURES)
+
+
+def _learned(wanted: Estimate, shard: Shard, device: str, speed_of: SpeedOf) -> Estimate:
+    """``wanted`` as earlier builds took, unless the engine has learned from them itself."""
+    speed = None if wanted.learned else speed_of(shard.engine, shard.model, device)
+    if speed is None:
+        return wanted
+    return replace(wanted, seconds=wanted.seconds * speed.factor, basis=speed.basis)

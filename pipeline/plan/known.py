@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -15,6 +15,8 @@ LOCKED_IN_MANIFEST = "lock: true in the manifest"
 WILL_WAIT = "approved in review: the new take will wait"
 WAITS = "approved in review: the new take waits beside it"
 TAKES_ITS_PLACE = "approved in review: the waiting take takes its place"
+EARLIER_TAKES_ITS_PLACE = "approved in review: an earlier take takes its place"
+MADE_BEFORE = "made before: its master is in the store"
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,14 @@ class Known:
     def assets(self) -> Set[str]:
         """Ids of all assets that the last version has."""
         return {asset for asset, _ in self.rows}
+
+    @cached_property
+    def variations(self) -> Mapping[str, Sequence[int]]:
+        """Numbers of the variations that the last version has of each asset, by its id."""
+        found: dict[str, list[int]] = {}
+        for asset, variation in sorted(self.rows):
+            found.setdefault(asset, []).append(variation)
+        return found
 
     @cached_property
     def objects(self) -> Set[str]:

@@ -9,6 +9,8 @@ from pipeline.generators import Ask
 from pipeline.manifest.spec import AssetSpec
 from pipeline.recipe import Recipe, derive_seed, with_seeds
 
+_REROLLS_SEARCHED = 20
+
 
 def recipes_for(
     asset: AssetSpec, ask: Ask, version: str, rejected: Set[str]
@@ -36,6 +38,15 @@ def recipes_for(
     return tuple(
         _reroll(asset, common, variation, recipes, rejected)
         for variation, recipes in zip(variations, rolled, strict=True)
+    )
+
+
+def is_seed_of(asset: AssetSpec, variation: int, seed: int, candidates: int) -> bool:
+    """Whether ``seed`` comes of the asset's present seed: as one of the first ``candidates``, at an early re-roll."""
+    return any(
+        derive_seed(asset.seed, asset.id, variation, reroll, candidate) == seed
+        for reroll in range(_REROLLS_SEARCHED)
+        for candidate in range(candidates)
     )
 
 

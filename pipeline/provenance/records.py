@@ -111,6 +111,8 @@ class MasterRecord(TypedDict):
     delivery: dict[str, Any]
     chain: list[dict[str, Any]]
     """Mastering steps in order, each with what it measured and did."""
+    chain_version: NotRequired[str]
+    """Version of the mastering chain that made it. Older records do not name it."""
     loudness: dict[str, Any]
     """``method`` and ``target`` (LUFS, or dBTP for method ``peak``), what was ``reached``, the ``gain_db`` that the
     asset's variations share, how much the limiter took, and why it is off target where it is."""

@@ -8,7 +8,7 @@ from typing import Any
 from quick import QuickProject
 from toys import ONE, THREE, TWO
 
-from pipeline.catalog import Change, Reviews, diff, history, rollback
+from pipeline.catalog import Change, ReviewEvent, Reviews, diff, history, rejected_before, rollback
 from pipeline.catalog.diff import compare
 
 
@@ -160,3 +160,92 @@ def test_a_signature_is_told_by_its_signer(project: QuickProject) -> None:
     assert change.reasons == ("signed by: none -> Studio",)
     assert not change.audible
     assert compare(signed, signed, {}) is None
+
+
+def rejected_then_approved_again(project: QuickProject) -> None:
+    """Version 2 rolled another take; then the first one is approved after all."""
+    project.write(TWO + THREE)
+    project.build()
+    first = project.row("a/two")
+    project.say("reject", first)
+    project.build()
+    project.say("approve", first)
+
+
+def test_what_a_version_says_of_the_one_before_never_changes(project: QuickProject) -> None:
+    rejected_then_approved_again(project)
+    assert told(project) == {"a/two_1": ("changed", "rejected in review")}
+    events = Reviews(project.store).events()
+    assert [step.change.reasons for step in history(project.catalog, "a/two", events)] == [
+        (),
+        ("rejected in review",),
+    ]
+    for path in (project.outputs / "masters").glob("*.json"):
+        path.unlink()
+    assert told(project) == {"a/two_1": ("changed", "rejected in review")}
+    assert project.catalog.read(2).reasons == {("a/two", 1): ("rejected in review",)}
+
+
+def forget_reasons(project: QuickProject, number: int) -> None:
+    """Have a version look as an older release wrote it."""
+    path = project.outputs / "catalog" / f"{number:06d}" / "catalog.json"
+    value = json.loads(path.read_bytes())
+    del value["reasons"]
+    path.chmod(0o644)
+    path.write_text(json.dumps(value))
+
+
+def test_a_version_without_reasons_is_told_by_the_reviews_of_its_day(project: QuickProject) -> None:
+    project.write(TWO + THREE)
+    project.build()
+    first = project.row("a/two")
+    project.say("reject", first)
+    project.build()
+    forget_reasons(project, 2)
+    version = project.catalog.read(2)
+    assert version.reasons is None
+    later = ReviewEvent("2999-01-01T00:00:00Z", "lead", "approve", "a/two", 1, first["take"], first["master"])
+    events = (*Reviews(project.store).events(), later)
+    rejected = rejected_before(version, events)
+    [change] = diff(project.store, project.catalog.read(1), version, rejected)
+    assert change.reasons == ("rejected in review",)
+    assert [step.change.reasons for step in history(project.catalog, "a/two", events)][1] == change.reasons
+    assert project.build()["published"] is False
+
+
+def test_reasons_are_those_of_the_plan_and_stay_when_the_chain_is_newer(project: QuickProject) -> None:
+    project.build()
+    project.say("reject", project.row("b/three"))
+    project.write(
+        ONE.replace("[x]", "[y]")
+        + TWO.replace("second", "other").replace("0.4s", "0.4s, candidates: 2, seed: 3")
+        + THREE.replace("third", "other")
+    )
+    project.build()
+    assert project.latest.reasons == {
+        ("a/one", 1): ("tags changed: x -> y",),
+        ("a/one", 2): ("tags changed: x -> y",),
+        ("a/two", 1): ("candidates changed: 1 -> 2", "prompt changed", "seed changed"),
+        ("b/three", 1): ("rejected in review", "prompt changed"),
+    }
+    assert told(project)["b/three_1"] == ("changed", "rejected in review", "prompt changed")
+
+
+def test_every_key_of_a_row_that_differs_is_a_change(project: QuickProject) -> None:
+    project.write(TWO)
+    project.build()
+    row: Any = project.row("a/two")
+    other: dict[str, Any] = {"files": {"other_01.wav": {"suffix": ".wav"}}, "takes": {"other": "object"}}
+    keys = row.keys() - {"asset", "variation", "source"}
+    assert [key for key in keys if compare(row, {**row, key: other.get(key, "other")}, {}) is None] == []
+    assert compare(row, {**row, "source": "elsewhere.yaml:9"}, {}) is None
+
+
+def test_a_locked_row_keeps_the_words_with_which_it_was_locked(project: QuickProject) -> None:
+    project.write(TWO)
+    project.build()
+    project.write(TWO.replace("0.4s", "0.4s, lock: true"))
+    project.build()
+    project.write(TWO.replace("0.4s", "0.4s, lock: true").replace("second", "other"))
+    assert project.build()["published"] is False
+    assert project.row("a/two")["reason"] == "lock: true in the manifest"

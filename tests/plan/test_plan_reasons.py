@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
+import pytest
 from quick import QuickProject
-from toys import ONE, TWO
+from toys import HEAD, ONE, THREE, TWO
 
+from flows.planned import planned_rows
 from flows.prepare import prepare
+from pipeline.manifest.spec import DeliverySpec, MasteringSpec, QualitySpec
+from pipeline.plan import MADE_BEFORE, digests, recipe_reasons, spec_reasons
+from pipeline.plan.reasons import RECIPE_WORDS, SPEC_WORDS
+from pipeline.recipe import Recipe
 
 
 def reasons(project: QuickProject) -> dict[str, list[str]]:
@@ -35,3 +44,209 @@ def test_every_variation_of_a_new_asset_is_new_with_it_and_one_more_is_a_new_var
         "a/one_03": ["new variation"],
         "a/two_01": ["new asset"],
     }
+
+
+def planned(project: QuickProject, **options: Any) -> dict[str, tuple[str, list[str]]]:
+    """Action and reasons of every row that changes or is locked."""
+    rows = planned_rows(prepare(project.manifest, str(project.outputs), **options))
+    return {row.name: (row.action, list(row.reasons)) for row in rows if row.action != "reuse"}
+
+
+@pytest.mark.parametrize(
+    ("edited", "expected"),
+    [
+        ("prompt: other, duration: 0.4s, candidates: 2", ["candidates changed: 1 -> 2", "prompt changed"]),
+        ("prompt: other, duration: 0.4s, seed: 9", ["prompt changed", "seed changed"]),
+        ("prompt: second, duration: 0.4s, seed: 9, candidates: 2", ["candidates changed: 1 -> 2", "seed changed"]),
+        ("prompt: second, duration: 0.4s, seed: 9", ["seed changed"]),
+        (
+            "prompt: other, duration: 0.5s, loudness: -20, tags: [new], naming: \"x/{id}_{variation}\"",
+            [
+                "prompt changed",
+                "duration changed: 0.4 s -> 0.5 s",
+                "loudness changed: -18 LUFS -> -20 LUFS",
+                "tags changed: none -> new",
+                "files renamed: a/two_01 -> x/a/two_01",
+            ],
+        ),
+        (
+            "prompt: second, duration: 0.4s, ucs: {category: FOOTHmn}, quality: {noise: 0.5}",
+            ["quality noise changed: 0.85 -> 0.5", "UCS labels changed: none -> category FOOTHmn"],
+        ),
+    ],
+)  # fmt: skip
+def test_all_reasons_of_a_row_are_given(edited: str, expected: list[str], tmp_path: Path) -> None:
+    project = QuickProject(tmp_path)
+    project.write(TWO)
+    project.build()
+    project.write(f"  - {{id: a/two, kind: sfx, {edited}}}\n")
+    assert planned(project)["a/two_01"][1] == expected
+
+
+def test_a_rejection_hides_nothing_that_changed_besides(tmp_path: Path) -> None:
+    project = QuickProject(tmp_path)
+    project.write(TWO)
+    project.build()
+    project.say("reject", project.row("a/two"))
+    project.write(TWO.replace("second", "other").replace("0.4s", "0.4s, candidates: 3"))
+    assert planned(project) == {
+        "a/two_01": ("generate", ["rejected in review", "candidates changed: 1 -> 3", "prompt changed"])
+    }
+    project.write(TWO.replace("0.4s", "0.4s, seed: 5"))
+    assert planned(project)["a/two_01"][1] == ["rejected in review", "seed changed"]
+
+
+def test_a_profile_with_another_engine_names_engine_model_and_candidates(tmp_path: Path) -> None:
+    project = QuickProject(tmp_path)
+    head = HEAD.replace("quiet:", "nightly: {engine: sketch, sfx: {candidates: 2}}\n  quiet:")
+    project.write(
+        TWO.replace("second", "a wooden door shuts"),
+        head.replace("sfx: {engine: toy,", "engine: toy\n  sfx: {"),
+    )
+    project.build()
+    _, found = planned(project, profile="nightly")["a/two_01"]
+    words = [reason.partition(":")[0] for reason in found]
+    assert words[:5] == [
+        "candidates changed",
+        "engine changed",
+        "engine version changed",
+        "model changed",
+        "model revision changed",
+    ]  # fmt: skip
+    assert "engine changed: toy -> sketch" in found
+
+
+SPECS = [field for spec in (MasteringSpec, DeliverySpec, QualitySpec) for field in fields(spec)]
+
+
+def test_every_key_of_the_specs_and_of_a_recipe_has_its_own_words() -> None:
+    before: dict[str, Any] = {field.name: "old" for field in SPECS}
+    told = {}
+    for field in SPECS:
+        [told[field.name]] = spec_reasons(before, {**before, field.name: "new"})
+    assert len(set(told.values())) == len(SPECS)
+    assert {field.name for field in SPECS} == set(SPEC_WORDS)
+    recipe = Recipe("engine", "1", "model", "1", "sfx", "prompt", 1.0, 1)
+    keys = {field.name for field in fields(Recipe)} - {"seed", "settings", "conditioning"}
+    reasons = [
+        next(recipe_reasons(recipe.to_json(), replace(recipe, **{key: "new"}))) for key in sorted(keys)
+    ]
+    assert len(set(reasons)) == len(keys) == len(RECIPE_WORDS) + 1
+
+
+def test_a_key_that_an_older_record_lacks_had_its_default() -> None:
+    assert list(spec_reasons({}, {"fade_curve": "s_curve"})) == []
+    assert list(spec_reasons({}, {"fade_curve": "linear"})) == ["fade curve changed: s_curve -> linear"]
+    assert list(spec_reasons({"warmth": 1.0}, {"warmth": 2.0})) == ["warmth changed: 1 -> 2"]
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+def test_a_new_mastering_chain_is_named_and_no_variation_is_blamed_for_it(
+    recorded: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = QuickProject(tmp_path)
+    project.build()
+    if not recorded:
+        for path in (project.outputs / "masters").glob("*.json"):
+            record = json.loads(path.read_bytes())
+            del record["chain_version"]
+            path.chmod(0o644)
+            path.write_text(json.dumps(record))
+    before = digests.CHAIN_VERSION
+    monkeypatch.setattr(digests, "CHAIN_VERSION", "next")
+    change = f"version {before} -> next" if recorded else "now version next"
+    assert set(map(tuple, reasons(project).values())) == {(f"mastering chain changed: {change}",)}
+    if recorded:
+        project.write(ONE + TWO.replace("second", "other") + THREE.replace("0.3s", "0.3s, loudness: -20"))
+        told = reasons(project)
+        assert told["a/two_01"] == ["prompt changed", f"mastering chain changed: {change}"]
+        assert told["b/three_01"][1:] == [f"mastering chain changed: {change}"]
+
+
+def test_another_project_name_is_told_as_such(tmp_path: Path) -> None:
+    project = QuickProject(tmp_path)
+    project.write(TWO)
+    project.build()
+    project.write(TWO, HEAD.replace("project: toys", "project: games"))
+    assert planned(project) == {"a/two_01": ("re-master", ["project changed: toys -> games"])}
+
+
+def test_a_removed_variation_changes_no_level_of_those_that_stay(tmp_path: Path) -> None:
+    project = QuickProject(tmp_path)
+    three = ONE.replace("variations: 2", "variations: 3")
+    project.write(three)
+    project.build()
+    before = [project.row("a/one", number)["pcm_sha256"] for number in (1, 2)]
+    project.write(ONE)
+    assert planned(project) == {"a/one_03": ("remove", ["no longer in the manifest"])}
+    result = project.build()
+    assert (result["generated"], result["mastered"], result["version"]) == (0, 0, 2)
+    assert [project.row("a/one", number)["pcm_sha256"] for number in (1, 2)] == before
+    assert planned(project) == {}
+    project.write(three)
+    assert planned(project)["a/one_03"][0] == "publish"
+    assert set(planned(project)) == {"a/one_03"}
+
+
+def test_a_removed_variation_beside_one_that_must_change_is_named(tmp_path: Path) -> None:
+    project = QuickProject(tmp_path)
+    project.write(ONE.replace("variations: 2", "variations: 3"))
+    project.build()
+    project.write(ONE)
+    project.say("reject", project.row("a/one", 1))
+    assert planned(project) == {
+        "a/one_01": ("generate", ["rejected in review"]),
+        "a/one_02": (
+            "re-master",
+            ["shared gain: another variation changed", "shared gain: variation 3 was removed"],
+        ),
+        "a/one_03": ("remove", ["no longer in the manifest"]),
+    }
+
+
+def test_a_lost_master_is_made_again_with_the_gain_of_its_siblings(tmp_path: Path) -> None:
+    project = QuickProject(tmp_path)
+    project.write(ONE.replace("variations: 2", "variations: 3"))
+    project.build()
+    project.write(ONE)
+    project.build()
+    row = project.row("a/one", 2)
+    (project.outputs / "masters" / f"{row['master']}.json").unlink()
+    assert planned(project) == {"a/one_02": ("re-master", ["master missing from store"])}
+    project.build()
+    record = json.loads((project.outputs / "masters" / f"{row['master']}.json").read_bytes())
+    assert record["pcm_sha256"] == row["pcm_sha256"]
+
+
+def test_an_earlier_take_that_is_approved_again_comes_back_with_that_reason(tmp_path: Path) -> None:
+    project = QuickProject(tmp_path)
+    project.write(TWO)
+    project.build()
+    first = project.row("a/two")
+    project.say("reject", first)
+    project.build()
+    project.say("approve", first)
+    assert planned(project) == {
+        "a/two_01": (
+            "publish",
+            [MADE_BEFORE, "its earlier take is no longer rejected in review"],
+        )
+    }
+    assert project.build()["published"]
+    assert project.row("a/two")["master"] == first["master"]
+
+
+def test_an_approved_earlier_take_replaces_a_later_approved_one(tmp_path: Path) -> None:
+    project = QuickProject(tmp_path)
+    project.write(TWO)
+    project.build()
+    first = project.row("a/two")
+    project.say("reject", first)
+    project.build()
+    project.say("approve", project.row("a/two"))
+    project.say("approve", first)
+    action, told = planned(project)["a/two_01"]
+    assert (action, told[0]) == ("publish", "approved in review: an earlier take takes its place")
+    project.build()
+    assert project.row("a/two")["master"] == first["master"]
+    assert planned(project) == {}

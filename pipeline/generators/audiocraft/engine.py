@@ -73,6 +73,7 @@ class AudioCraftEngine:
             f"builds on {named}, the last on {known.at} ({known.slots} at once, {known.dtype})"
             if known
             else f"arithmetic, nothing was made on {named} yet",
+            learned=True,
         )
 
     def open(self, device: str) -> Generator:
