@@ -10,6 +10,7 @@ from pipeline.manifest.entries import Entry
 from pipeline.manifest.faults import Fault
 from pipeline.manifest.files import AudioFiles
 from pipeline.manifest.nodes import Location
+from pipeline.manifest.parts import hearing_of
 from pipeline.manifest.spec import AudioInput, Ucs
 from pipeline.manifest.templates import Template, compile_template
 
@@ -66,10 +67,17 @@ class Texts:
             "continue_from": (("continue_from",), asset.continue_from),
             "style": (("style", "file"), asset.style.file if asset.style else None),
         }
+
+        def find(path: str) -> AudioInput:
+            return audio.find(v.PATH.check(path))
+
+        def find_style(path: str) -> AudioInput:
+            found = find(path)
+            audio.check_excerpt(found, hearing_of(asset.style))
+            return found
+
         self._audio = {
-            role: Filler(
-                entry, place, self._template(place, text), lambda path: audio.find(v.PATH.check(path))
-            )
+            role: Filler(entry, place, self._template(place, text), find_style if role == "style" else find)
             for role, (place, text) in files.items()
         }
         name = asset.ucs.name if asset.ucs else None
