@@ -140,7 +140,11 @@ class Engine(Protocol):
     """Kinds of device that it can work on at all: of ``cuda``, ``mps``, ``cpu``."""
 
     def ask(self, asset: AssetSpec) -> Ask:
-        """What making ``asset`` would take; problems are returned, never raised."""
+        """What making ``asset`` would take.
+
+        What is wrong with the asset is returned in the ask's problems. Raises only `MachineError`, where this machine
+        lacks something that answering takes; anything else that it raises is told as the engine's own fault.
+        """
         ...
 
     def devices(self) -> Sequence[str]:

@@ -14,7 +14,7 @@ from pipeline.manifest.language import Settings
 from pipeline.manifest.naming import FileNames
 from pipeline.manifest.parts import Parts
 from pipeline.manifest.rules import conflicts
-from pipeline.manifest.settings import Values, lay
+from pipeline.manifest.settings import Values, lay_from
 from pipeline.manifest.spec import AssetSpec, Kind, SourceRef
 from pipeline.manifest.templates import Template, check_name
 from pipeline.manifest.texts import Combination, Texts
@@ -33,6 +33,7 @@ class Expansion:
     def __init__(
         self,
         file: str,
+        folder: str,
         project: str,
         seed: int,
         base: dict[str, Values],
@@ -40,6 +41,7 @@ class Expansion:
         audio: AudioFiles,
     ):
         self._file = file
+        self._folder = folder
         self._seed = seed
         self._base = base
         self._unsure = unsure
@@ -77,7 +79,7 @@ class Expansion:
         if not entry.readable("kind"):
             return None
         asset, written = entry.asset, entry.asset.model_fields_set
-        values = lay(self._base[asset.kind], asset, written & _SETTINGS)
+        values = lay_from(self._base[asset.kind], asset, self._folder, written & _SETTINGS)
         unsure = self._unsure | entry.checked.bad
         found = list(conflicts(values, written))
         for conflict in found:
@@ -162,6 +164,7 @@ class Expansion:
                 quality=quality,
                 credentials=values["credentials"],
                 decoder=values["decoder"],
+                model_folder=values["model_folder"],
             )
 
         return make

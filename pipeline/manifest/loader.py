@@ -93,12 +93,14 @@ def _check_project(main: Source, name: str) -> None:
 def _assets(sources: Sources, main: Source, profile: str | None, file: str) -> Iterator[AssetSpec]:
     """Every asset, in the manifest's order. Problems are reported on the way."""
     shared = [source.shared for source in sources.found]
-    layers: list[Layer] = [known.value.defaults for known in shared]
+    layers: list[tuple[Layer, str]] = [(one.shared.value.defaults, one.folder) for one in sources.found]
     if profile is not None:
-        layers += [known.value.profiles[profile] for known in shared if profile in known.value.profiles]
+        chosen = ((one.shared.value.profiles.get(profile), one.folder) for one in sources.found)
+        layers += [(layer, folder) for layer, folder in chosen if layer is not None]
     unsure = frozenset(Settings.model_fields) if sources.incomplete else frozenset[str]()
     expansion = Expansion(
         file=file,
+        folder=main.folder,
         project=main.shared.value.project if isinstance(main.shared.value, Manifest) else "",
         seed=next((known.value.seed for known in reversed(shared) if known.value.seed is not None), 0),
         base={kind: lay_all(kind, layers) for kind in BUILT_IN},

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.manifest.checking import Checked, check
-from pipeline.manifest.faults import Fault, list_names, quote
+from pipeline.manifest.faults import Fault, beside, list_names, quote
 from pipeline.manifest.files import find_inside
 from pipeline.manifest.language import Manifest, Shared
 from pipeline.manifest.nodes import Mapping, Scalar, Sequence
@@ -23,10 +23,16 @@ MAX_FILES = 64
 class Source:
     """One file as far as it could be read."""
 
+    path: Path
     report: Report
     root: Mapping
     shared: Checked[Shared]
     """What it may share with other files; the manifest's project and assets are read later."""
+
+    @property
+    def folder(self) -> str:
+        """Where the paths that it holds start."""
+        return str(self.path.parent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +90,8 @@ class Sources:
             self.incomplete = True
             return None
         for place, text in enumerate(shared.value.include):
-            self._include(text, place, path, Source(report, root, shared), (*chain, path))
-        source = Source(report, root, shared)
+            self._include(text, place, path, Source(path, report, root, shared), (*chain, path))
+        source = Source(path, report, root, shared)
         self.found.append(source)
         return source
 
@@ -131,16 +137,7 @@ class Sources:
             report.at(source.root, location, fault)
             return
         if path not in self._seen:
-            self.read(path, _beside(report.file, text), chain, includer.parent / text)
-
-
-def _beside(shown: str, text: str) -> str:
-    """``text``, a path from the folder of the file ``shown``, as the person would write it.
-
-    >>> _beside("manifests/game.yaml", "shared/a.yaml")
-    'manifests/shared/a.yaml'
-    """
-    return shown[: max(shown.rfind("/"), shown.rfind("\\")) + 1] + text
+            self.read(path, beside(report.file, text), chain, includer.parent / text)
 
 
 def _known_version(root: Mapping, report: Report) -> bool:

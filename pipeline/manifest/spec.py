@@ -161,6 +161,9 @@ class AssetSpec:
     """How ``style`` is heard."""
     decoder: Decoder = "encodec"
     """What turns a model's codes into audio: its own codec, or MultiBand Diffusion."""
+    model_folder: str = ""
+    """Folder of the file that names ``model``, where a relative path to a checkpoint starts; never part of any
+    digest. Empty for the working directory."""
 
 
 @dataclass(frozen=True, slots=True)
