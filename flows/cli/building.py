@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.cli.answers import answer, answer_json, collector_at_rest, command, duration, remark
+from flows.cli.answers import answer, answer_json, collector_at_rest, command, duration, remark, warn
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Manifest, Only, Outputs, Profile, find_manifest
 from flows.devices import parse_devices
 from flows.prepare import Prepared, prepare, unbuilt, up_to_date
@@ -48,6 +48,7 @@ def build_command(
     parse_devices(devices)
     began = time.monotonic()
     prepared = prepare(path, outputs, profile, only or ())
+    warn(prepared.project.warnings)
     if prepared.plan.stale:
         gc.enable()
         # Prefect reads its settings when it is imported; the progress bar says what its log lines would.

@@ -9,7 +9,16 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.answers import answer, answer_json, collector_at_rest, command, duration, remark
+from flows.cli.answers import (
+    answer,
+    answer_json,
+    collector_at_rest,
+    command,
+    duration,
+    problems_json,
+    remark,
+    warn,
+)
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Manifest, Only, Outputs, Profile, find_manifest
 from flows.devices import devices_for
 from flows.prepare import prepare
@@ -82,10 +91,14 @@ def validate(manifest: Manifest = None, profile: Profile = None, as_json: AsJson
     It is read under no profile and under each that it has, or under the one that is given.
     """
     path = find_manifest(manifest)
-    assets = {one.profile or "default": len(one.assets) for one in check_profiles(path, profile)}
+    projects = check_profiles(path, profile)
+    assets = {one.profile or "default": len(one.assets) for one in projects}
+    warnings = list(dict.fromkeys(warning for one in projects for warning in one.warnings))
     if as_json:
-        answer_json({"valid": True, "manifest": str(path), "assets": assets})
+        told = {"valid": True, "manifest": str(path), "assets": assets, "warnings": problems_json(warnings)}
+        answer_json(told)
     else:
+        warn(warnings)
         answer(f"{path}: {assets[profile or 'default']} assets, no problems (profiles: {', '.join(assets)})")
 
 
@@ -130,8 +143,10 @@ def plan_command(
     wanted = estimate(prepared.plan.orders(), lambda name: devices_for(find_engine(name), None))
     leaving = [f"{row['asset']}_{row['variation']:02d}" for row in prepared.leaving]
     if as_json:
-        answer_json(prepared.plan.to_json() | {"leaving": leaving, "estimate": wanted.to_json()})
+        told = {"leaving": leaving, "estimate": wanted.to_json()}
+        answer_json(prepared.plan.to_json() | told | {"warnings": problems_json(prepared.project.warnings)})
     else:
+        warn(prepared.project.warnings)
         _tell(prepared.plan, everything)
         _tell_leaving(leaving)
         _tell_estimate(wanted)

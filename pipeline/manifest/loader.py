@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pipeline.errors import ManifestError
 from pipeline.manifest.checking import check
+from pipeline.manifest.comments import warn_of_comments
 from pipeline.manifest.entries import Entry
 from pipeline.manifest.expansion import Expansion
 from pipeline.manifest.faults import Fault
@@ -48,7 +49,9 @@ def load_with_files(path: Path, profile: str | None = None) -> Loaded:
     assets = list(_assets(sources, main, profile, path.name))
     problems.check()
     assets.sort(key=attrgetter("id"))
-    project = Project(main.shared.value.project, str(path), profile, sources.sha256, tuple(assets))
+    project = Project(
+        main.shared.value.project, str(path), profile, sources.sha256, tuple(assets), problems.warnings
+    )
     return Loaded(project, (*sources.files, *_audio_files(sources.folder, project)))
 
 
@@ -113,6 +116,7 @@ def _assets(sources: Sources, main: Source, profile: str | None, file: str) -> I
             fault = Fault("is not a mapping", "write key: value lines, such as id: sfx/door/wood")
             main.report.at(main.root, ("assets", place), fault)
             continue
+        warn_of_comments(node, main.report, ("assets", place))
         checked = check(Asset, node, main.report, base=("assets", place), stand_in=_STAND_IN)
         if checked is not None:
             yield from expansion.expand(Entry(place, node, checked, main.report))

@@ -6,10 +6,11 @@ its place in ``parts`` stands, which has each once as a list of its type's name 
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import astuple, fields
 from operator import attrgetter
 from typing import Any
 
+from pipeline.errors import Problem
 from pipeline.manifest.spec import (
     AssetSpec,
     AudioInput,
@@ -66,6 +67,7 @@ def pack(project: Project) -> dict[str, Any]:
         "file": project.file,
         "profile": project.profile,
         "sha256": project.sha256,
+        "warnings": [astuple(warning) for warning in project.warnings],
         "parts": parts,
         "assets": assets,
     }
@@ -87,6 +89,7 @@ def unpack(value: dict[str, Any]) -> Project:
         profile=value["profile"],
         sha256=value["sha256"],
         assets=tuple(assets),
+        warnings=tuple(Problem(*warning) for warning in value["warnings"]),
     )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from pipeline.errors import Problem
+
 Kind = Literal["music", "sfx"]
 Decoder = Literal["encodec", "mbd"]
 LicensePolicy = Literal["any", "commercial"]
@@ -178,3 +180,5 @@ class Project:
     sha256: str
     """Over the bytes of the manifest and of every file that it includes."""
     assets: tuple[AssetSpec, ...]
+    warnings: tuple[Problem, ...] = ()
+    """What can stand as it is written, but may not be meant."""
