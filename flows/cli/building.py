@@ -14,6 +14,7 @@ from flows.cli.answers import answer, answer_json, collector_at_rest, command, d
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Manifest, Only, Outputs, Profile, find_manifest
 from flows.devices import parse_devices
 from flows.prepare import Prepared, prepare, unbuilt, up_to_date
+from flows.readiness import require
 from pipeline.catalog import sync_latest
 from pipeline.credentials import DEVELOPMENT
 from pipeline.errors import MachineError
@@ -45,11 +46,12 @@ def build_command(
     Only what changed is made again. A build that is killed goes on where it was; every finished take is kept.
     """
     path = find_manifest(manifest)
-    parse_devices(devices)
+    asked = parse_devices(devices)
     began = time.monotonic()
     prepared = prepare(path, outputs, profile, only or ())
     warn(prepared.project.warnings)
     if prepared.plan.stale:
+        require(prepared, asked)
         gc.enable()
         # Prefect reads its settings when it is imported; the progress bar says what its log lines would.
         os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")

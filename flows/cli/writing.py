@@ -22,6 +22,7 @@ from flows.cli.answers import (
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Manifest, Only, Outputs, Profile, find_manifest
 from flows.devices import devices_for
 from flows.prepare import prepare
+from flows.readiness import missing
 from pipeline.errors import MachineError, UsageError
 from pipeline.generators import find_engine
 from pipeline.manifest import json_schema_text
@@ -143,13 +144,15 @@ def plan_command(
     wanted = estimate(prepared.plan.orders(), lambda name: devices_for(find_engine(name), None))
     leaving = [f"{row['asset']}_{row['variation']:02d}" for row in prepared.leaving]
     if as_json:
-        told = {"leaving": leaving, "estimate": wanted.to_json()}
+        told = {"leaving": leaving, "estimate": wanted.to_json(), "missing": missing(prepared)}
         answer_json(prepared.plan.to_json() | told | {"warnings": problems_json(prepared.project.warnings)})
     else:
         warn(prepared.project.warnings)
         _tell(prepared.plan, everything)
         _tell_leaving(leaving)
         _tell_estimate(wanted)
+        for lack in missing(prepared):
+            remark(typer.style("warning: ", fg="yellow") + f"a build cannot run on this machine yet: {lack}")
     if check_only and prepared.plan.stale:
         raise typer.Exit(_STALE)
 

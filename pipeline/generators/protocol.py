@@ -6,7 +6,7 @@ GPU and no numpy. `Engine.open` is where weights and heavy imports begin, in a w
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -125,6 +125,18 @@ class Estimator(Protocol):
 
     def estimate(self, recipes: Sequence[Recipe], device: str) -> Estimate:
         """How long ``recipes``, all of one model, will keep ``device`` busy in one go. Light, as all of an engine."""
+        ...
+
+
+@runtime_checkable
+class Preflight(Protocol):
+    """What an engine is besides, that can say before a build what this machine lacks."""
+
+    def missing(self, recipes: Sequence[Recipe]) -> Iterable[str]:
+        """What ``recipes`` need and this machine lacks (weights, packages), each a sentence with its remedy.
+
+        Light, as all of an engine: nothing is loaded or hashed.
+        """
         ...
 
 
