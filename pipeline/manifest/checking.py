@@ -12,8 +12,10 @@ from pipeline.manifest import nodes
 from pipeline.manifest.faults import Fault, list_names, suggest
 from pipeline.manifest.language import (
     Asset,
+    AssetFile,
     FadeKeys,
     LoopKeys,
+    Manifest,
     QualityKeys,
     SamplingKeys,
     Settings,
@@ -137,6 +139,9 @@ def _unknown(model: type[BaseModel], key: str) -> Fault:
         return Fault(
             "unknown key", "an engine is chosen for a whole kind; set it in defaults or in a profile"
         )
+    if model is AssetFile and key in _keys(Manifest):
+        remedy = f"a file of assets holds only {list_names(_keys(AssetFile))}; move it to the manifest"
+        return Fault("unknown key", remedy)
     if model is Shared and key in ("project", "assets"):
         remedy = f"an included file holds only {list_names(_keys(Shared))}; move it to the manifest"
         return Fault("unknown key", remedy)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from pipeline.manifest.checking import Checked
 from pipeline.manifest.faults import Fault
@@ -15,6 +16,10 @@ from pipeline.manifest.problems import Report
 class Entry:
     """One entry as far as it could be read."""
 
+    file: str
+    """The file that it stands in: its path from the manifest's folder, with ``/``."""
+    folder: Path
+    """That file's folder, where the paths of the entry start."""
     place: int
     node: Mapping
     checked: Checked[Asset]
@@ -29,6 +34,16 @@ class Entry:
     def line(self) -> int:
         """Line of the entry's first key."""
         return self.node.line
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """What tells it from every other entry."""
+        return (self.file, self.place)
+
+    def named_in(self, other: Entry) -> str:
+        """How a message about ``other`` names this entry."""
+        file = "" if other.file == self.file else f" of {self.report.file}"
+        return f"assets[{self.place}] on line {self.line}{file}"
 
     def blame(self, location: Location, fault: Fault) -> None:
         """Report a fault in this entry."""

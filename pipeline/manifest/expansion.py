@@ -32,16 +32,12 @@ class Expansion:
 
     def __init__(
         self,
-        file: str,
-        folder: str,
         project: str,
         seed: int,
         base: dict[str, Values],
         unsure: frozenset[str],
         audio: AudioFiles,
     ):
-        self._file = file
-        self._folder = folder
         self._seed = seed
         self._base = base
         self._unsure = unsure
@@ -79,7 +75,7 @@ class Expansion:
         if not entry.readable("kind"):
             return None
         asset, written = entry.asset, entry.asset.model_fields_set
-        values = lay_from(self._base[asset.kind], asset, self._folder, written & _SETTINGS)
+        values = lay_from(self._base[asset.kind], asset, str(entry.folder), written & _SETTINGS)
         unsure = self._unsure | entry.checked.bad
         found = list(conflicts(values, written))
         for conflict in found:
@@ -130,7 +126,7 @@ class Expansion:
         seed = self._seed if asset.seed is None else asset.seed
         mastering, delivery = self._parts.mastering(values), self._parts.delivery(values)
         quality, sampling = self._parts.quality(values), self._parts.sampling(values)
-        source, hearing = SourceRef(self._file, entry.line), self._parts.hearing(asset.style)
+        source, hearing = SourceRef(entry.file, entry.line), self._parts.hearing(asset.style)
         kind = cast(Kind, asset.kind)
 
         def make(id_: str, combination: Combination) -> AssetSpec:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import posixpath
 from pathlib import Path, PurePosixPath
 
 from pipeline.errors import CuesmithError
@@ -54,17 +55,17 @@ class AudioFiles:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._known: dict[str, AudioInput | Fault] = {}
+        self._known: dict[tuple[Path, str], AudioInput | Fault] = {}
         self._seconds: dict[str, float] = {}
 
-    def find(self, text: str) -> AudioInput:
-        """The file that a manifest calls ``text``. Raises `Fault` where it holds no sound that an engine can use."""
-        if text not in self._known:
+    def find(self, text: str, folder: Path) -> AudioInput:
+        """The file that ``text`` names from ``folder``. Raises `Fault` where it holds no sound that can be used."""
+        if (folder, text) not in self._known:
             try:
-                self._known[text] = self._checked(text)
+                self._known[folder, text] = self._checked(text, folder)
             except Fault as fault:
-                self._known[text] = fault
-        found = self._known[text]
+                self._known[folder, text] = fault
+        found = self._known[folder, text]
         if isinstance(found, Fault):
             raise Fault(found.what, found.remedy)
         return found
@@ -78,8 +79,8 @@ class AudioFiles:
             remedy = "give a longer file, a shorter excerpt or another place (at)"
             raise Fault(f"{what} of {hearing.excerpt_s:g} s{where}", remedy)
 
-    def _checked(self, text: str) -> AudioInput:
-        path = find_inside(self._root, self._root, text)
+    def _checked(self, text: str, folder: Path) -> AudioInput:
+        path = find_inside(self._root, folder, text)
         try:
             data = path.read_bytes()
         except OSError as error:
@@ -88,7 +89,10 @@ class AudioFiles:
             ) from error
         sha256 = hashlib.sha256(data).hexdigest()
         self._seconds[sha256] = _seconds_of(data, text)
-        return AudioInput(name=text, path=str(path), sha256=sha256)
+        name = text
+        if folder != self._root:
+            name = posixpath.normpath((folder.relative_to(self._root) / text).as_posix())
+        return AudioInput(name=name, path=str(path), sha256=sha256)
 
 
 def _seconds_of(data: bytes, text: str) -> float:

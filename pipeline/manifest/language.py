@@ -67,6 +67,7 @@ Id = Annotated[str, PlainValidator(v.ID.read), WithJsonSchema(v.ID.schema())]
 Name = Annotated[str, PlainValidator(v.NAME.read), WithJsonSchema(v.NAME.schema())]
 Path = Annotated[str, PlainValidator(v.PATH.read), WithJsonSchema(v.PATH.schema())]
 Included = Annotated[str, PlainValidator(v.INCLUDED.read), WithJsonSchema(v.INCLUDED.schema())]
+AssetFilePath = Annotated[str, PlainValidator(v.ASSET_FILE.read), WithJsonSchema(v.ASSET_FILE.schema())]
 AudioPath = Annotated[str | None, PlainValidator(v.PATH.read), WithJsonSchema(v.PATH.schema())]
 Model = Annotated[str | None, PlainValidator(v.MODEL.read_or_none), WithJsonSchema(v.MODEL.schema(True))]
 Engine = Annotated[str | None, PlainValidator(v.ENGINE.read), WithJsonSchema(v.ENGINE.schema())]
@@ -326,8 +327,17 @@ class Shared(Language):
     defaults: SomeLayer = Field(default_factory=Layer, description="Settings of every asset of a kind.")
 
 
+class AssetFile(Language):
+    """A file of assets that a manifest lists."""
+
+    cuesmith: Version = Field(description="Version of the manifest language: 1.")
+    assets: tuple[Asset, ...] = Field(description="Assets of the manifest that lists this file.")
+
+
 class Manifest(Shared):
     """A manifest: the project's name and the assets that its game needs."""
 
     project: Name = Field(description="Name of the project.")
-    assets: tuple[Asset, ...] = Field(description="What the game needs.")
+    assets: tuple[Asset | AssetFilePath, ...] = Field(
+        description="What the game needs: assets, and paths of files that hold more, such as music.yaml."
+    )

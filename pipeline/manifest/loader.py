@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
@@ -16,12 +17,13 @@ from pipeline.manifest.faults import Fault
 from pipeline.manifest.files import AudioFiles
 from pipeline.manifest.ids import check_project
 from pipeline.manifest.language import Asset, Layer, Manifest, Settings
-from pipeline.manifest.nodes import Mapping, Sequence
+from pipeline.manifest.nodes import Mapping, Node, Scalar, Sequence
 from pipeline.manifest.problems import Problems
 from pipeline.manifest.settings import BUILT_IN, lay_all
-from pipeline.manifest.sources import ReadFile, Source, Sources, check_profile
+from pipeline.manifest.sources import AssetSource, ReadFile, Source, Sources, check_profile
 from pipeline.manifest.spec import AssetSpec, Project
 
+_YAML = re.compile(r"\.ya?ml$", re.IGNORECASE)
 _STAND_IN = {"id": "unnamed", "kind": "sfx", "prompt": "none"}
 
 
@@ -102,22 +104,44 @@ def _assets(sources: Sources, main: Source, profile: str | None, file: str) -> I
         layers += [(layer, folder) for layer, folder in chosen if layer is not None]
     unsure = frozenset(Settings.model_fields) if sources.incomplete else frozenset[str]()
     expansion = Expansion(
-        file=file,
-        folder=main.folder,
         project=main.shared.value.project if isinstance(main.shared.value, Manifest) else "",
         seed=next((known.value.seed for known in reversed(shared) if known.value.seed is not None), 0),
         base={kind: lay_all(kind, layers) for kind in BUILT_IN},
         unsure=unsure.union(*(known.bad for known in shared)),
         audio=AudioFiles(sources.folder),
     )
-    listed = main.root.items.get("assets")
-    for place, node in enumerate(listed.items if isinstance(listed, Sequence) else ()):
-        if not isinstance(node, Mapping):
-            fault = Fault("is not a mapping", "write key: value lines, such as id: sfx/door/wood")
-            main.report.at(main.root, ("assets", place), fault)
-            continue
-        warn_of_comments(node, main.report, ("assets", place))
-        checked = check(Asset, node, main.report, base=("assets", place), stand_in=_STAND_IN)
-        if checked is not None:
-            yield from expansion.expand(Entry(place, node, checked, main.report))
+    for entry in _entries(sources, main, file):
+        yield from expansion.expand(entry)
     expansion.finish()
+
+
+def _entries(sources: Sources, main: Source, file: str) -> Iterator[Entry]:
+    """The entries of the manifest and of the files of assets that it lists, in their order."""
+    for place, node in _listed(main):
+        if isinstance(node, Scalar) and _YAML.search(node.text):
+            source = sources.read_assets(node.text, place, main)
+            if source is not None:
+                name = sources.name_of(source)
+                for inner_place, inner in _listed(source):
+                    yield from _entry(source, name, inner_place, inner)
+        else:
+            yield from _entry(main, file, place, node)
+
+
+def _listed(source: AssetSource) -> Iterable[tuple[int, Node]]:
+    listed = source.root.items.get("assets")
+    return enumerate(listed.items if isinstance(listed, Sequence) else ())
+
+
+def _entry(source: AssetSource, file: str, place: int, node: Node) -> Iterator[Entry]:
+    """The entry that ``node`` is, unless it cannot be read as one; what is wrong with it is reported."""
+    if not isinstance(node, Mapping):
+        remedy = "write key: value lines, such as id: sfx/door/wood"
+        if isinstance(node, Scalar) and _YAML.search(node.text):
+            remedy = "list every file of assets in the manifest itself"
+        source.report.at(source.root, ("assets", place), Fault("is not a mapping", remedy))
+        return
+    warn_of_comments(node, source.report, ("assets", place))
+    checked = check(Asset, node, source.report, base=("assets", place), stand_in=_STAND_IN)
+    if checked is not None:
+        yield Entry(file, source.path.parent, place, node, checked, source.report)

@@ -10,22 +10,30 @@ from pathlib import Path
 from pipeline.manifest.checking import Checked, check
 from pipeline.manifest.faults import Fault, beside, list_names, quote
 from pipeline.manifest.files import find_inside
-from pipeline.manifest.language import Manifest, Shared
+from pipeline.manifest.language import AssetFile, Manifest, Shared
 from pipeline.manifest.nodes import Mapping, Scalar, Sequence
 from pipeline.manifest.problems import Problems, Report
 from pipeline.manifest.reader import MAX_BYTES, read_document
 from pipeline.manifest.values import read_version
 
 MAX_FILES = 64
+"""That are included."""
+MAX_ASSET_FILES = 1000
 
 
 @dataclass(frozen=True)
-class Source:
-    """One file as far as it could be read."""
+class AssetSource:
+    """One file that holds assets, as far as it could be read."""
 
     path: Path
     report: Report
     root: Mapping
+
+
+@dataclass(frozen=True)
+class Source(AssetSource):
+    """The manifest or a file that it includes, as far as it could be read."""
+
     shared: Checked[Shared]
     """What it may share with other files; the manifest's project and assets are read later."""
 
@@ -94,6 +102,29 @@ class Sources:
         source = Source(path, report, root, shared)
         self.found.append(source)
         return source
+
+    def read_assets(self, text: str, place: int, main: Source) -> AssetSource | None:
+        """Read the file of assets that the manifest ``main`` lists as ``text``; None where it cannot be read."""
+        try:
+            path = find_inside(self.folder, main.path.parent, text)
+            if path in self._seen:
+                raise Fault(f"file {quote(text)} is read already", "list each file once, and no included one")
+            if len(self._seen) >= MAX_ASSET_FILES:
+                raise Fault(f"more than {MAX_ASSET_FILES:,} files are read", "put assets into fewer files")
+        except Fault as fault:
+            main.report.at(main.root, ("assets", place), fault)
+            return None
+        self._seen.add(path)
+        report = self.problems.in_file(beside(main.report.file, text))
+        root = self._load(path, main.path.parent / text, report)
+        if root is None or not _known_version(root, report):
+            return None
+        check(AssetFile, _without_assets(root), report, stand_in={"cuesmith": "1", "assets": []})
+        return AssetSource(path, report, root)
+
+    def name_of(self, source: AssetSource) -> str:
+        """The path of a file from the manifest's folder, with ``/``."""
+        return source.path.relative_to(self.folder).as_posix()
 
     def _check(self, root: Mapping, report: Report, is_manifest: bool) -> Checked[Shared] | None:
         if is_manifest:

@@ -69,7 +69,7 @@ class Texts:
         }
 
         def find(path: str) -> AudioInput:
-            return audio.find(v.PATH.check(path))
+            return audio.find(v.PATH.check(path), entry.folder)
 
         def find_style(path: str) -> AudioInput:
             found = find(path)

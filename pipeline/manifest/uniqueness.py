@@ -12,7 +12,7 @@ class Ids:
 
     def __init__(self) -> None:
         self._owners: dict[str, tuple[str, Entry]] = {}
-        self._blamed: set[tuple[int, int | None]] = set()
+        self._blamed: set[tuple[tuple[str, int], tuple[str, int] | None]] = set()
 
     def take(self, text: str, entry: Entry) -> None:
         """Give ``text`` to ``entry``. What is wrong with it is reported, once an entry."""
@@ -21,16 +21,16 @@ class Ids:
         if taken is None:
             self._owners[key] = (text, entry)
         else:
-            self._blame_once(entry, taken[1].place, _collision(text, entry, *taken))
+            self._blame_once(entry, taken[1].key, _collision(text, entry, *taken))
         try:
             check_id(text)
         except Fault as fault:
             self._blame_once(entry, None, fault)
 
-    def _blame_once(self, entry: Entry, other: int | None, fault: Fault) -> None:
+    def _blame_once(self, entry: Entry, other: tuple[str, int] | None, fault: Fault) -> None:
         """Report ``fault`` unless ``entry`` has one for the same reason already."""
-        if (entry.place, other) not in self._blamed:
-            self._blamed.add((entry.place, other))
+        if (entry.key, other) not in self._blamed:
+            self._blamed.add((entry.key, other))
             entry.blame(("id",), fault)
 
 
@@ -38,7 +38,7 @@ def _collision(text: str, entry: Entry, taken: str, owner: Entry) -> Fault:
     remedy = "give each asset an id of its own"
     if owner is entry:
         return Fault(f"for_each makes {quote(taken)} and {quote(text)}, which are one name", remedy)
-    place = f"assets[{owner.place}] on line {owner.line}"
+    place = owner.named_in(entry)
     if text == taken:
         return Fault(f"id {quote(text)} is taken by {place}", remedy)
     what = f"id {quote(text)} differs from {quote(taken)} of {place} only in letter case or Unicode form"
