@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -12,18 +12,21 @@ from typing import Any
 from pipeline.catalog import (
     Catalog,
     Failures,
+    Renames,
     Reviews,
     ReviewState,
     Sealing,
     SignedFiles,
     Version,
     assemble,
+    followed,
     is_open,
+    renamed_in,
 )
 from pipeline.credentials import available, configured
-from pipeline.errors import UsageError
-from pipeline.manifest import load, load_cached
-from pipeline.manifest.spec import CredentialsPolicy, Project
+from pipeline.errors import Problem, UsageError
+from pipeline.manifest import beside, load, load_cached, nearest
+from pipeline.manifest.spec import AssetSpec, CredentialsPolicy, Project
 from pipeline.plan import APPROVED, LOCKED, AssetPlan, Known, Plan, VariationPlan, plan
 from pipeline.provenance import MasterRow
 from pipeline.store import Store
@@ -47,6 +50,8 @@ class Prepared:
     plan: Plan
     reviews: ReviewState
     only: tuple[str, ...]
+    renames: Renames
+    """By earlier id, the id of every asset of the manifest that was renamed, in scope or not."""
 
     @cached_property
     def policies(self) -> Mapping[str, CredentialsPolicy]:
@@ -58,15 +63,33 @@ class Prepared:
         """Rows of the latest version for which the manifest no longer asks: the next version is without them."""
         asked = {(one.asset.id, part.variation) for one in self.plan.assets for part in one.variations}
         rows = self.latest.masters if self.latest else ()
+        moved = self.renamed
+        places = ((moved.get(row["asset"], row["asset"]), row["variation"]) for row in rows)
         return tuple(
             row
-            for row in rows
-            if (row["asset"], row["variation"]) not in asked and self.in_scope(row["asset"])
+            for row, place in zip(rows, places, strict=True)
+            if place not in asked and self.in_scope(row["asset"])
         )
 
+    @cached_property
+    def renamed(self) -> Mapping[str, str]:
+        """Assets in scope that the latest version has under an earlier id: that id, and the one that they get."""
+        moved = renamed_in(self.latest, self.renames)
+        return {old: new for old, new in sorted(moved.items()) if self.in_scope(new)}
+
+    @cached_property
+    def warnings(self) -> tuple[Problem, ...]:
+        """What may not be meant: of the manifest as it is written, and earlier ids that the catalog never had."""
+        have = {row["asset"] for row in self.latest.masters} if self.latest else set[str]()
+        lost = (
+            asset for asset in self.project.assets if asset.was and have.isdisjoint((asset.id, *asset.was))
+        )
+        return (*self.project.warnings, *(_lost(self.project, asset, have) for asset in lost if have))
+
     def in_scope(self, asset: str) -> bool:
-        """Whether the build may change the rows of ``asset``: all, or those that match ``--only``."""
-        return not self.only or any(fnmatch.fnmatchcase(asset, glob) for glob in self.only)
+        """Whether the build may change the rows of ``asset``, by its id now: all, or those that match ``--only``."""
+        name = self.renames.get(asset, asset)
+        return not self.only or any(fnmatch.fnmatchcase(name, glob) for glob in self.only)
 
 
 def prepare(manifest: Path, outputs: str, profile: str | None = None, only: Sequence[str] = ()) -> Prepared:
@@ -79,11 +102,25 @@ def prepare(manifest: Path, outputs: str, profile: str | None = None, only: Sequ
     latest = catalog.latest()
     compiled = store.backend.local_path("cache/manifests") if latest else None
     project = load_cached(manifest, profile, compiled) if compiled else load(manifest, profile)
+    renames = {old: asset.id for asset in project.assets for old in reversed(asset.was)}
     if only:
         project = _narrow(project, only)
-    reviews = Reviews(store).state()
-    known = _known(store, latest, reviews)
-    return Prepared(project, store, catalog, latest, known, plan(project, known), reviews, tuple(only))
+    reviews = Reviews(store).state(renames)
+    known = _known(store, latest, reviews, renames)
+    planned = plan(project, known)
+    return Prepared(project, store, catalog, latest, known, planned, reviews, tuple(only), renames)
+
+
+def _lost(project: Project, asset: AssetSpec, have: Set[str]) -> Problem:
+    """The warning of an asset whose earlier ids the latest version does not have."""
+    old = asset.was[0]
+    close = nearest(old, have)
+    remedy = (
+        f"did you mean {close}?" if close else "write the id that the asset had in the catalog, or remove was"
+    )
+    what = f"the catalog has no {old!r}, so there is no sound to keep"
+    file = beside(project.file, asset.source.file)
+    return Problem(file, asset.source.line, f"{asset.id}.was", what, remedy)
 
 
 def _narrow(project: Project, only: Sequence[str]) -> Project:
@@ -97,16 +134,16 @@ def _narrow(project: Project, only: Sequence[str]) -> Project:
     return replace(project, assets=tuple(chosen))
 
 
-def _known(store: Store, latest: Version | None, reviews: ReviewState) -> Known:
-    rows = latest.by_variation if latest else {}
-    return Known(store, rows, reviews.rejected, _held(latest, reviews), reviews.chosen)
+def _known(store: Store, latest: Version | None, reviews: ReviewState, renames: Renames) -> Known:
+    rows = followed(latest, renames)
+    return Known(store, rows, reviews.rejected, _held(rows, reviews), reviews.chosen)
 
 
-def _held(latest: Version | None, state: ReviewState) -> dict[tuple[str, int], str]:
+def _held(rows: Mapping[tuple[str, int], MasterRow], state: ReviewState) -> dict[tuple[str, int], str]:
     held = dict.fromkeys(state.locked, LOCKED)
-    for row in latest.masters if latest and state.approved else ():
+    for place, row in rows.items() if state.approved else ():
         if row["master"] in state.approved:
-            held.setdefault((row["asset"], row["variation"]), APPROVED)
+            held.setdefault(place, APPROVED)
     return held
 
 
@@ -146,6 +183,7 @@ def next_rows(
         before,
         lambda asset: not prepared.in_scope(asset),
         reviews or prepared.reviews,
+        prepared.renames,
     )
     return _settled(prepared, rows, before, signed or {}, fresh)
 
@@ -159,7 +197,7 @@ def _settled(
         return rows
     identity = configured()
     sealing = Sealing(identity.name if identity else None, available(), known.objects)
-    earlier = before.by_variation if before else {}
+    earlier = followed(before, prepared.renames)
     return tuple(
         sealing.settle(row, policies.get(row["asset"]), earlier.get(place), signed.get(place))
         for row in rows

@@ -36,7 +36,9 @@ def publish(
     signed = sign(prepared, next_rows(prepared, prepared.latest, failures, made))
 
     def rows(before: Version | None) -> tuple[MasterRow, ...]:
-        return next_rows(prepared, before, failures, made, Reviews(prepared.store).state(), signed)
+        return next_rows(
+            prepared, before, failures, made, Reviews(prepared.store).state(prepared.renames), signed
+        )
 
     def companions(version: Version) -> Mapping[str, bytes]:
         table = frame(version)

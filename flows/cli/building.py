@@ -49,7 +49,7 @@ def build_command(
     asked = parse_devices(devices)
     began = time.monotonic()
     prepared = prepare(path, outputs, profile, only or ())
-    warn(prepared.project.warnings)
+    warn(prepared.warnings)
     if prepared.plan.stale:
         require(prepared, asked)
         gc.enable()

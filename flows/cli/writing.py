@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -144,11 +144,19 @@ def plan_command(
     wanted = estimate(prepared.plan.orders(), lambda name: devices_for(find_engine(name), None))
     leaving = [f"{row['asset']}_{row['variation']:02d}" for row in prepared.leaving]
     if as_json:
-        told = {"leaving": leaving, "estimate": wanted.to_json(), "missing": missing(prepared)}
-        answer_json(prepared.plan.to_json() | told | {"warnings": problems_json(prepared.project.warnings)})
+        told: dict[str, Any] = {
+            "leaving": leaving,
+            "renamed": dict(prepared.renamed),
+            "estimate": wanted.to_json(),
+            "missing": missing(prepared),
+            "warnings": problems_json(prepared.warnings),
+        }
+        answer_json(prepared.plan.to_json() | told)
     else:
-        warn(prepared.project.warnings)
+        warn(prepared.warnings)
         _tell(prepared.plan, everything)
+        for old, new in prepared.renamed.items():
+            answer(f"{'rename':<10} {new:<40} was {old}")
         _tell_leaving(leaving)
         _tell_estimate(wanted)
         for lack in missing(prepared):

@@ -12,6 +12,7 @@ from pipeline.catalog.library import forget_library, sync_latest
 from pipeline.catalog.naming import file_name
 from pipeline.catalog.promotion import Verdict, promote, rollback
 from pipeline.catalog.quarantine import QUARANTINE_SCHEMA, Quarantine, keep_quarantine, read_quarantine
+from pipeline.catalog.renaming import Renames, followed, renamed_in
 from pipeline.catalog.reviews import ACTIONS, ReviewAction, ReviewEvent, Reviews, ReviewState, fold
 from pipeline.catalog.rows import Failures, assemble, row_of
 from pipeline.catalog.sealing import Sealing, SignedFiles, bare, is_open
@@ -35,6 +36,7 @@ __all__ = [
     "Override",
     "Quarantine",
     "Refusal",
+    "Renames",
     "ReviewAction",
     "ReviewEvent",
     "ReviewState",
@@ -49,6 +51,7 @@ __all__ = [
     "diff",
     "file_name",
     "fold",
+    "followed",
     "forget_library",
     "history",
     "is_open",
@@ -57,6 +60,7 @@ __all__ = [
     "promote",
     "read_quarantine",
     "refusals",
+    "renamed_in",
     "rollback",
     "row_of",
     "states_of",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Literal, get_args
@@ -91,9 +91,16 @@ class Reviews:
         """Every event in the order of the file."""
         return tuple(_event(line, number) for number, line in enumerate(self._backend.read_lines(KEY), 1))
 
-    def state(self) -> ReviewState:
-        """What the events add up to: the last word on each take, master and variation counts."""
-        return fold(self.events())
+    def state(self, renames: Mapping[str, str] | None = None) -> ReviewState:
+        """What the events add up to: the last word on each take, master and variation counts.
+
+        ``renames``: by earlier asset id, the id that the asset has now. What was said under the one counts for the
+        other.
+        """
+        events = self.events()
+        if renames:
+            events = tuple(replace(one, asset=renames.get(one.asset, one.asset)) for one in events)
+        return fold(events)
 
 
 def fold(events: Iterable[ReviewEvent]) -> ReviewState:

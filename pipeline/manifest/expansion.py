@@ -23,6 +23,8 @@ from pipeline.manifest.uniqueness import Ids
 MAX_ASSETS = 200_000
 MAX_TAKES = 1_000_000
 """Of all variations and their candidates: a plan holds each."""
+Make = Callable[[str, tuple[str, ...], Combination], AssetSpec]
+"""From an id, earlier ids and a combination to the asset."""
 _COUNTS = ("variations", "candidates", "for_each")
 _SETTINGS = frozenset(Settings.model_fields)
 
@@ -60,15 +62,18 @@ class Expansion:
         make = self._maker(entry, texts, values) if values else None
         for combination, slug in zip(itertools.product(*lists), itertools.product(*slugs), strict=True):
             id_ = texts.id.fill(slug)
+            was = texts.was(slug)
             self._ids.take(id_, entry)
+            self._ids.rename(was, id_, entry)
             if make:
-                yield make(id_, combination)
+                yield make(id_, was, combination)
             else:
                 texts.check(combination)
 
     def finish(self) -> None:
         """Report what is only seen when every entry is expanded."""
         self._names.check()
+        self._ids.check_renames()
 
     def _settle(self, entry: Entry) -> Values | None:
         """The entry's settings; None where they cannot stand together or could not be read."""
@@ -120,8 +125,10 @@ class Expansion:
         self._takes_left -= takes
         return True
 
-    def _maker(self, entry: Entry, texts: Texts, values: Values) -> Callable[[str, Combination], AssetSpec]:
-        """A function from an id and a combination to the asset; what the entry shares is made once."""
+    def _maker(
+        self, entry: Entry, texts: Texts, values: Values
+    ) -> Callable[[str, tuple[str, ...], Combination], AssetSpec]:
+        """A function from an id, earlier ids and a combination to the asset; what the entry shares is made once."""
         asset = entry.asset
         seed = self._seed if asset.seed is None else asset.seed
         mastering, delivery = self._parts.mastering(values), self._parts.delivery(values)
@@ -129,7 +136,7 @@ class Expansion:
         source, hearing = SourceRef(entry.file, entry.line), self._parts.hearing(asset.style)
         kind = cast(Kind, asset.kind)
 
-        def make(id_: str, combination: Combination) -> AssetSpec:
+        def make(id_: str, was: tuple[str, ...], combination: Combination) -> AssetSpec:
             ucs = texts.ucs(combination)
             return AssetSpec(
                 id=id_,
@@ -160,6 +167,7 @@ class Expansion:
                 quality=quality,
                 credentials=values["credentials"],
                 decoder=values["decoder"],
+                was=was,
                 model_folder=values["model_folder"],
             )
 

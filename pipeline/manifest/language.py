@@ -84,6 +84,10 @@ def _list_if_null(value: Any) -> Any:
     return [] if value is None else value
 
 
+def _one_alone(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
 def _file_alone(value: Any) -> Any:
     return {"file": value} if isinstance(value, str) else value
 
@@ -183,6 +187,12 @@ Formats = Annotated[
     tuple[Format, ...],
     Field(min_length=1, max_length=6, json_schema_extra={"uniqueItems": True}),
     BeforeValidator(v.at_most(6)),
+]
+_Ids = Annotated[tuple[Id, ...], Field(min_length=1, max_length=16), BeforeValidator(v.at_most(16))]
+Was = Annotated[
+    _Ids,
+    BeforeValidator(_one_alone),
+    BeforeValidator(v.refuse_null, json_schema_input_type=Id | _Ids),
 ]
 Pieces = Annotated[
     tuple[Piece, ...], Field(min_length=1, max_length=10_000), BeforeValidator(v.at_most(10_000))
@@ -296,6 +306,10 @@ class Asset(Settings):
     """One asset the game needs, or with for_each a family of them."""
 
     id: Id = Field(description="Name and place in the library, such as music/forest/explore.")
+    was: Was = Field(
+        default=(),
+        description="Earlier id of a renamed asset, whose sound it keeps; of several the latest first.",
+    )
     kind: Kind = Field(description="music or sfx.")
     prompt: Prompt = Field(description="The sound in words.")
     for_each: Annotated[dict[str, Pieces], BeforeValidator(v.refuse_null)] = Field(

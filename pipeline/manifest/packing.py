@@ -25,7 +25,7 @@ from pipeline.manifest.spec import (
 )
 
 _FIELDS = tuple(field.name for field in fields(AssetSpec))
-_TAGS = _FIELDS.index("tags")
+_TUPLES = (_FIELDS.index("tags"), _FIELDS.index("was"))
 _PART_FIELDS = (
     "sampling",
     "melody",
@@ -78,7 +78,8 @@ def unpack(value: dict[str, Any]) -> Project:
     parts = [_part(*item) for item in value["parts"]]
     assets = []
     for row in value["assets"]:
-        row[_TAGS] = tuple(row[_TAGS])
+        for column in _TUPLES:
+            row[column] = tuple(row[column])
         for column in _PARTS:
             if row[column] is not None:
                 row[column] = parts[row[column]]

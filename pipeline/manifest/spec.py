@@ -163,9 +163,16 @@ class AssetSpec:
     """How ``style`` is heard."""
     decoder: Decoder = "encodec"
     """What turns a model's codes into audio: its own codec, or MultiBand Diffusion."""
+    was: tuple[str, ...] = ()
+    """Its earlier ids, the latest first."""
     model_folder: str = ""
     """Folder of the file that names ``model``, where a relative path to a checkpoint starts; never part of any
     digest. Empty for the working directory."""
+
+    @property
+    def origin(self) -> str:
+        """The id that its seeds and its masters' identity come from: the first that it ever had."""
+        return self.was[-1] if self.was else self.id
 
 
 @dataclass(frozen=True, slots=True)

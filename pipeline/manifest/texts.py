@@ -9,6 +9,7 @@ from pipeline.manifest import values as v
 from pipeline.manifest.entries import Entry
 from pipeline.manifest.faults import Fault
 from pipeline.manifest.files import AudioFiles
+from pipeline.manifest.ids import check_id
 from pipeline.manifest.nodes import Location
 from pipeline.manifest.parts import hearing_of
 from pipeline.manifest.spec import AudioInput, Ucs
@@ -57,6 +58,12 @@ class Texts:
         asset = entry.asset
         self._names = list(asset.for_each)
         self.id = self._template(("id",), asset.id)
+        self._was = [
+            Filler(
+                entry, ("was", place), self._template(("was", place), text), lambda old: check_id(old, "was")
+            )
+            for place, text in enumerate(asset.was)
+        ]
         self._prompt = Filler(entry, ("prompt",), self._template(("prompt",), asset.prompt), v.PROMPT.check)
         self._tags = [
             Filler(entry, ("tags", place), self._template(("tags", place), tag), v.TAG.check)
@@ -101,6 +108,11 @@ class Texts:
         for role in self._audio:
             self.audio(role, combination)
         self.ucs(combination)
+
+    def was(self, slugs: Combination) -> tuple[str, ...]:
+        """The earlier ids, the latest first; ``slugs`` are the combination's values as ids hold them."""
+        filled = (filler.fill(slugs) for filler in self._was)
+        return tuple(old for old in filled if old is not None)
 
     def prompt(self, combination: Combination) -> str:
         """The prompt."""
