@@ -16,6 +16,7 @@ from pipeline.manifest.language import (
     FadeKeys,
     LoopKeys,
     Manifest,
+    Override,
     QualityKeys,
     SamplingKeys,
     Settings,
@@ -32,6 +33,7 @@ _EXAMPLES = {
     "cuesmith": "cuesmith: 1",
     "project": "project: and the project's name",
     "assets": "assets: and a list of assets, or assets: [] for none",
+    "when": "when: and names of for_each, such as when: {surface: gravel}",
     "id": "id: such as sfx/door/wood",
     "kind": "kind: music or kind: sfx",
     "prompt": "prompt: and the sound in words",
@@ -43,6 +45,7 @@ _GROUPS: dict[str, type[BaseModel]] = {
     "sampling": SamplingKeys,
     "fade": FadeKeys,
     "loop": LoopKeys,
+    "overrides": Override,
 }
 
 
@@ -135,7 +138,7 @@ def _wrong_shape(kind: str, error: Mapping[str, Any]) -> Fault:
 
 def _unknown(model: type[BaseModel], key: str) -> Fault:
     """The fault of a key that ``model`` does not have."""
-    if key == "engine" and model is Asset:
+    if key == "engine" and model in (Asset, Override):
         return Fault(
             "unknown key", "an engine is chosen for a whole kind; set it in defaults or in a profile"
         )

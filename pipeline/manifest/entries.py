@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping as PlainMapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.manifest.checking import Checked
@@ -24,6 +25,8 @@ class Entry:
     node: Mapping
     checked: Checked[Asset]
     report: Report
+    overridden: PlainMapping[str, int] = field(default_factory=dict)
+    """By key, which of the entry's overrides wrote its value."""
 
     @property
     def asset(self) -> Asset:
@@ -47,6 +50,8 @@ class Entry:
 
     def blame(self, location: Location, fault: Fault) -> None:
         """Report a fault in this entry."""
+        if location and location[0] in self.overridden:
+            location = ("overrides", self.overridden[str(location[0])], *location)
         self.report.at(self.node, location, fault, base=("assets", self.place))
 
     def readable(self, *keys: str) -> bool:

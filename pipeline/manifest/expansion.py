@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from typing import cast
 
 from pipeline.manifest.entries import Entry
@@ -12,6 +13,7 @@ from pipeline.manifest.faults import Fault
 from pipeline.manifest.files import AudioFiles
 from pipeline.manifest.language import Settings
 from pipeline.manifest.naming import FileNames
+from pipeline.manifest.overrides import Applied, Overrides
 from pipeline.manifest.parts import Parts
 from pipeline.manifest.rules import conflicts
 from pipeline.manifest.settings import Values, lay_from
@@ -52,23 +54,41 @@ class Expansion:
 
     def expand(self, entry: Entry) -> Iterator[AssetSpec]:
         """The entry's assets. What is wrong with it is reported, and then they are not to be used."""
-        asset, texts, values = entry.asset, Texts(entry, self._audio), self._settle(entry)
-        if texts.id is None or not self._countable(entry, texts.id):
+        id_, overrides = Texts(entry, self._audio).id, Overrides(entry)
+        if id_ is None or not self._countable(entry, id_):
             return
-        if values and not self._makable(entry, values):
-            return
-        lists = list(asset.for_each.values())
+        lists = list(entry.asset.for_each.values())
         slugs = [[value.replace(" ", "_") for value in known] for known in lists]
-        make = self._maker(entry, texts, values) if values else None
+        variants = self._variants(overrides, lists)
+        if variants is None:
+            return
         for combination, slug in zip(itertools.product(*lists), itertools.product(*slugs), strict=True):
-            id_ = texts.id.fill(slug)
-            was = texts.was(slug)
-            self._ids.take(id_, entry)
-            self._ids.rename(was, id_, entry)
+            applied = overrides.applied(combination)
+            texts, make = variants[applied]
+            name, was = id_.fill(slug), texts.was(slug)
+            self._ids.take(name, entry)
+            self._ids.rename(was, name, overrides.variant(applied))
             if make:
-                yield make(id_, was, combination)
+                yield make(name, was, combination)
             else:
                 texts.check(combination)
+
+    def _variants(
+        self, overrides: Overrides, lists: Sequence[Sequence[str]]
+    ) -> dict[Applied, tuple[Texts, Make | None]] | None:
+        """What makes the assets under each choice of overrides that occurs; None where they are too many."""
+        if overrides:
+            counts = Counter(overrides.applied(combination) for combination in itertools.product(*lists))
+        else:
+            counts = Counter({(): math.prod(len(known) for known in lists)})
+        variants: dict[Applied, tuple[Texts, Make | None]] = {}
+        for applied, count in counts.items():
+            entry = overrides.variant(applied)
+            texts, values = Texts(entry, self._audio), self._settle(entry)
+            if values and not self._makable(entry, values, count):
+                return None
+            variants[applied] = (texts, self._maker(entry, texts, values) if values else None)
+        return variants
 
     def finish(self) -> None:
         """Report what is only seen when every entry is expanded."""
@@ -113,9 +133,8 @@ class Expansion:
         self._room -= count if good else 0
         return good
 
-    def _makable(self, entry: Entry, values: Values) -> bool:
-        """Whether the manifest may make as many takes more as the entry asks for."""
-        combinations = math.prod(len(known) for known in entry.asset.for_each.values())
+    def _makable(self, entry: Entry, values: Values, combinations: int) -> bool:
+        """Whether the manifest may make as many takes more as so many combinations of the entry ask for."""
         takes = combinations * values["variations"] * values["candidates"]
         if takes > self._takes_left:
             key = next((key for key in _COUNTS if key in entry.asset.model_fields_set), "variations")

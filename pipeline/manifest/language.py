@@ -197,6 +197,7 @@ Was = Annotated[
 Pieces = Annotated[
     tuple[Piece, ...], Field(min_length=1, max_length=10_000), BeforeValidator(v.at_most(10_000))
 ]
+When = Annotated[Pieces, BeforeValidator(_one_alone, json_schema_input_type=Piece | Pieces)]
 _Includes = Annotated[tuple[Included, ...], Field(max_length=64), BeforeValidator(v.at_most(64))]
 Paths = Annotated[_Includes, BeforeValidator(_list_if_null, json_schema_input_type=_Includes | None)]
 Sampling = Annotated[SamplingKeys | None, BeforeValidator(v.refuse_null, json_schema_input_type=SamplingKeys)]
@@ -302,20 +303,12 @@ Profiles = Annotated[
 ]
 
 
-class Asset(Settings):
-    """One asset the game needs, or with for_each a family of them."""
+class OwnSettings(Settings):
+    """Keys of one asset, or of some combinations of its for_each."""
 
-    id: Id = Field(description="Name and place in the library, such as music/forest/explore.")
     was: Was = Field(
         default=(),
         description="Earlier id of a renamed asset, whose sound it keeps; of several the latest first.",
-    )
-    kind: Kind = Field(description="music or sfx.")
-    prompt: Prompt = Field(description="The sound in words.")
-    for_each: Annotated[dict[str, Pieces], BeforeValidator(v.refuse_null)] = Field(
-        default_factory=dict,
-        json_schema_extra={"propertyNames": {"pattern": f"^{v.PLACEHOLDER}$"}},
-        description="Lists of values; the entry stands for every combination, with {name} filled in.",
     )
     seed: Seed = Field(default=None, description="In place of the manifest's seed.")
     melody: AudioPath = Field(default=None, description="Audio file whose melody the music follows.")
@@ -326,6 +319,37 @@ class Asset(Settings):
     lock: Flag = Field(default=None, description="Never replace the master that the catalog has.")
     ucs: Annotated[UcsKeys | None, BeforeValidator(v.refuse_null, json_schema_input_type=UcsKeys)] = Field(
         default=None, description="UCS labels."
+    )
+
+
+class Override(OwnSettings):
+    """Other values for the combinations of for_each that when names."""
+
+    when: Annotated[dict[str, When], Field(min_length=1)] = Field(
+        description="Names of for_each, each with the value or the values for which this counts."
+    )
+    prompt: Annotated[str | None, PlainValidator(v.PROMPT.read), WithJsonSchema(v.PROMPT.schema())] = Field(
+        default=None, description="The sound in words."
+    )
+
+
+_Overrides = Annotated[tuple[Override, ...], Field(max_length=10_000), BeforeValidator(v.at_most(10_000))]
+Overrides = Annotated[_Overrides, BeforeValidator(v.refuse_null, json_schema_input_type=_Overrides)]
+
+
+class Asset(OwnSettings):
+    """One asset the game needs, or with for_each a family of them."""
+
+    id: Id = Field(description="Name and place in the library, such as music/forest/explore.")
+    kind: Kind = Field(description="music or sfx.")
+    prompt: Prompt = Field(description="The sound in words.")
+    for_each: Annotated[dict[str, Pieces], BeforeValidator(v.refuse_null)] = Field(
+        default_factory=dict,
+        json_schema_extra={"propertyNames": {"pattern": f"^{v.PLACEHOLDER}$"}},
+        description="Lists of values; the entry stands for every combination, with {name} filled in.",
+    )
+    overrides: Overrides = Field(
+        default=(), description="Other values for some combinations of for_each; the last one counts."
     )
 
 

@@ -58,7 +58,7 @@ class FileNames:
             if owner is None:
                 owners[fold(name)] = entry
                 continue
-            other = "" if owner is entry else f" (the other is {owner.named_in(entry)})"
+            other = "" if owner.key == entry.key else f" (the other is {owner.named_in(entry)})"
             what = f"two sounds would be the file {quote(name)}{other}"
             self._blame_once(
                 entry, Fault(what, "give each a ucs name of its own, or use {id} in the template")

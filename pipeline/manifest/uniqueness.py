@@ -72,7 +72,7 @@ def _still_there(old: str, id_: str, entry: Entry, taken: str, owner: Entry) -> 
     """The fault of an earlier id that an asset of the manifest still has."""
     if old == id_:
         return Fault(f"{quote(old)} is the asset's own id", "write the id that it had before, or remove was")
-    place = "this entry" if owner is entry else owner.named_in(entry)
+    place = "this entry" if owner.key == entry.key else owner.named_in(entry)
     what = f"{quote(id_)} was {quote(old)}, and {place} has the id {quote(taken)}"
     return Fault(
         what, "give that asset another id, or remove was: a name that was given away cannot be used again"
@@ -81,7 +81,7 @@ def _still_there(old: str, id_: str, entry: Entry, taken: str, owner: Entry) -> 
 
 def _claimed_twice(old: str, entry: Entry, other: str, owner: Entry) -> Fault:
     """The fault of two assets that were one."""
-    if owner is entry:
+    if owner.key == entry.key:
         return Fault(
             f"for_each makes two assets that were {quote(old)}",
             "write the names of for_each in was, as in the id",
