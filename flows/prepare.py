@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -50,7 +50,7 @@ class Prepared:
     plan: Plan
     reviews: ReviewState
     only: tuple[str, ...]
-    renames: Renames
+    renames: Renames = field(default_factory=dict)
     """By earlier id, the id of every asset of the manifest that was renamed, in scope or not."""
 
     @cached_property

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
 
 from pipeline.errors import MachineError
 from pipeline.generators.audiocraft import shelf
@@ -19,7 +19,7 @@ NOT_INSTALLED = (
 def missing(recipes: Sequence[Recipe]) -> Iterator[str]:
     """What ``recipes`` need and this machine lacks, each with its remedy."""
     for package in ("torch", "audiocraft"):
-        if importlib.util.find_spec(package) is None:
+        if find_spec(package) is None:
             yield NOT_INSTALLED.format(package)
             break
     for model, revision in sorted({(recipe.model, recipe.revision) for recipe in recipes}):
