@@ -96,8 +96,8 @@ def validate(manifest: Manifest = None, profile: Profile = None, as_json: AsJson
     assets = {one.profile or "default": len(one.assets) for one in projects}
     warnings = list(dict.fromkeys(warning for one in projects for warning in one.warnings))
     if as_json:
-        told = {"valid": True, "manifest": str(path), "assets": assets, "warnings": problems_json(warnings)}
-        answer_json(told)
+        told = {"valid": True, "manifest": str(path), "assets": assets}
+        answer_json(told | ({"warnings": problems_json(warnings)} if warnings else {}))
     else:
         warn(warnings)
         answer(f"{path}: {assets[profile or 'default']} assets, no problems (profiles: {', '.join(assets)})")
@@ -145,13 +145,13 @@ def plan_command(
     leaving = [f"{row['asset']}_{row['variation']:02d}" for row in prepared.leaving]
     if as_json:
         told: dict[str, Any] = {
-            "leaving": leaving,
             "renamed": dict(prepared.renamed),
-            "estimate": wanted.to_json(),
             "missing": missing(prepared),
             "warnings": problems_json(prepared.warnings),
         }
-        answer_json(prepared.plan.to_json() | told)
+        present = {key: value for key, value in told.items() if value}
+        usual = {"leaving": leaving, "estimate": wanted.to_json()}
+        answer_json(prepared.plan.to_json() | usual | present)
     else:
         warn(prepared.warnings)
         _tell(prepared.plan, everything)
