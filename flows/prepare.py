@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from pipeline.catalog import (
     Change,
     Failures,
     Place,
+    Renames,
     Reviews,
     ReviewState,
     Sealing,
@@ -21,12 +22,14 @@ from pipeline.catalog import (
     Version,
     assemble,
     changes,
+    followed,
     is_open,
+    renamed_in,
 )
 from pipeline.credentials import DEVELOPMENT, available, configured
-from pipeline.errors import UsageError
-from pipeline.manifest import load, load_cached
-from pipeline.manifest.spec import CredentialsPolicy, Project
+from pipeline.errors import Problem, UsageError
+from pipeline.manifest import beside, load, load_cached, nearest
+from pipeline.manifest.spec import AssetSpec, CredentialsPolicy, Project
 from pipeline.plan import APPROVED, LOCKED, AssetPlan, Known, Plan, VariationPlan, plan
 from pipeline.provenance import CredentialsJson, MasterRow
 from pipeline.store import Store
@@ -50,6 +53,8 @@ class Prepared:
     plan: Plan
     reviews: ReviewState
     only: tuple[str, ...]
+    renames: Renames = field(default_factory=dict)
+    """By earlier id, the id of every asset of the manifest that was renamed, in scope or not."""
 
     @cached_property
     def policies(self) -> Mapping[str, CredentialsPolicy]:
@@ -61,10 +66,12 @@ class Prepared:
         """Rows of the latest version for which the manifest no longer asks: the next version is without them."""
         asked = {(one.asset.id, part.variation) for one in self.plan.assets for part in one.variations}
         rows = self.latest.masters if self.latest else ()
+        moved = self.renamed
+        places = ((moved.get(row["asset"], row["asset"]), row["variation"]) for row in rows)
         return tuple(
             row
-            for row in rows
-            if (row["asset"], row["variation"]) not in asked and self.in_scope(row["asset"])
+            for row, place in zip(rows, places, strict=True)
+            if place not in asked and self.in_scope(row["asset"])
         )
 
     @cached_property
@@ -88,12 +95,28 @@ class Prepared:
     @property
     def publishes(self) -> bool:
         """Whether a build would make or publish anything: what `plan`, `plan --check` and `build` go by."""
-        renamed = self.latest is not None and self.latest.project != self.project.name
-        return bool(self.plan.stale or self.changes or renamed)
+        other_name = self.latest is not None and self.latest.project != self.project.name
+        return bool(self.plan.stale or self.changes or self.renamed or other_name)
+
+    @cached_property
+    def renamed(self) -> Mapping[str, str]:
+        """Assets in scope that the latest version has under an earlier id: that id, and the one that they get."""
+        moved = renamed_in(self.latest, self.renames)
+        return {old: new for old, new in sorted(moved.items()) if self.in_scope(new)}
+
+    @cached_property
+    def warnings(self) -> tuple[Problem, ...]:
+        """What may not be meant: of the manifest as it is written, and earlier ids that the catalog never had."""
+        have = {row["asset"] for row in self.latest.masters} if self.latest else set[str]()
+        lost = (
+            asset for asset in self.project.assets if asset.was and have.isdisjoint((asset.id, *asset.was))
+        )
+        return (*self.project.warnings, *(_lost(self.project, asset, have) for asset in lost if have))
 
     def in_scope(self, asset: str) -> bool:
-        """Whether the build may change the rows of ``asset``: all, or those that match ``--only``."""
-        return not self.only or any(fnmatch.fnmatchcase(asset, glob) for glob in self.only)
+        """Whether the build may change the rows of ``asset``, by its id now: all, or those that match ``--only``."""
+        name = self.renames.get(asset, asset)
+        return not self.only or any(fnmatch.fnmatchcase(name, glob) for glob in self.only)
 
 
 def prepare(manifest: Path, outputs: str, profile: str | None = None, only: Sequence[str] = ()) -> Prepared:
@@ -106,9 +129,10 @@ def prepare(manifest: Path, outputs: str, profile: str | None = None, only: Sequ
     latest = catalog.latest()
     compiled = store.backend.local_path("cache/manifests") if latest else None
     project = load_cached(manifest, profile, compiled) if compiled else load(manifest, profile)
+    renames = {old: asset.id for asset in project.assets for old in reversed(asset.was)}
     if only:
         project = _narrow(project, only)
-    return _planned(project, catalog, latest, tuple(only))
+    return _planned(project, catalog, latest, tuple(only), renames)
 
 
 def still_valid(prepared: Prepared) -> Prepared:
@@ -119,14 +143,29 @@ def still_valid(prepared: Prepared) -> Prepared:
     known, now = prepared.known, prepared.known.fresh()
     if known.takes <= now.takes and known.masters <= now.masters and known.objects <= now.objects:
         return prepared
-    return _planned(prepared.project, prepared.catalog, prepared.catalog.latest(), prepared.only)
+    latest = prepared.catalog.latest()
+    return _planned(prepared.project, prepared.catalog, latest, prepared.only, prepared.renames)
 
 
-def _planned(project: Project, catalog: Catalog, latest: Version | None, only: tuple[str, ...]) -> Prepared:
+def _planned(
+    project: Project, catalog: Catalog, latest: Version | None, only: tuple[str, ...], renames: Renames
+) -> Prepared:
     store = catalog.store
-    reviews = Reviews(store).state()
-    known = _known(store, latest, reviews)
-    return Prepared(project, store, catalog, latest, known, plan(project, known), reviews, only)
+    reviews = Reviews(store).state(renames)
+    known = _known(store, latest, reviews, renames)
+    return Prepared(project, store, catalog, latest, known, plan(project, known), reviews, only, renames)
+
+
+def _lost(project: Project, asset: AssetSpec, have: Set[str]) -> Problem:
+    """The warning of an asset whose earlier ids the latest version does not have."""
+    old = asset.was[0]
+    close = nearest(old, have)
+    remedy = (
+        f"did you mean {close}?" if close else "write the id that the asset had in the catalog, or remove was"
+    )
+    what = f"the catalog has no {old!r}, so there is no sound to keep"
+    file = beside(project.file, asset.source.file)
+    return Problem(file, asset.source.line, f"{asset.id}.was", what, remedy)
 
 
 def _narrow(project: Project, only: Sequence[str]) -> Project:
@@ -140,16 +179,16 @@ def _narrow(project: Project, only: Sequence[str]) -> Project:
     return replace(project, assets=tuple(chosen))
 
 
-def _known(store: Store, latest: Version | None, reviews: ReviewState) -> Known:
-    rows = latest.by_variation if latest else {}
-    return Known(store, rows, reviews.rejected, _held(latest, reviews), reviews.chosen)
+def _known(store: Store, latest: Version | None, reviews: ReviewState, renames: Renames) -> Known:
+    rows = followed(latest, renames)
+    return Known(store, rows, reviews.rejected, _held(rows, reviews), reviews.chosen)
 
 
-def _held(latest: Version | None, state: ReviewState) -> dict[tuple[str, int], str]:
+def _held(rows: Mapping[tuple[str, int], MasterRow], state: ReviewState) -> dict[tuple[str, int], str]:
     held = dict.fromkeys(state.locked, LOCKED)
-    for row in latest.masters if latest and state.approved else ():
+    for place, row in rows.items() if state.approved else ():
         if row["master"] in state.approved:
-            held.setdefault((row["asset"], row["variation"]), APPROVED)
+            held.setdefault(place, APPROVED)
     return held
 
 
@@ -165,7 +204,7 @@ def _changes(prepared: Prepared) -> Iterable[Change]:
     if latest is not None and not unsigned and latest.same_masters(rows):
         return
     after = {(row["asset"], row["variation"]): row for row in (*rows, *map(_once_signed, unsigned))}
-    before = latest.by_variation if latest else {}
+    before = followed(latest, prepared.renames)
     for change in changes(prepared.store, before, after, prepared.reviews.rejected, reasons_of(prepared)):
         if change.place not in prepared.in_the_making:
             yield change
@@ -216,6 +255,7 @@ def next_rows(
         before,
         lambda asset: not prepared.in_scope(asset),
         reviews or prepared.reviews,
+        prepared.renames,
     )
     return _settled(prepared, rows, before, signed or {}, fresh)
 
@@ -229,7 +269,7 @@ def _settled(
         return rows
     identity = configured()
     sealing = Sealing(identity.name if identity else None, available(), known.objects)
-    earlier = before.by_variation if before else {}
+    earlier = followed(before, prepared.renames)
     return tuple(
         sealing.settle(row, policies.get(row["asset"]), earlier.get(place), signed.get(place))
         for row in rows

@@ -19,7 +19,7 @@ from flows.prepare import (
 from flows.quarantining import note_quarantine, page_of
 from flows.reporting import report_build
 from flows.sealing import sign
-from pipeline.catalog import Failures, Place, Reviews, Version, changes, sync_latest
+from pipeline.catalog import Failures, Place, Reviews, Version, changes, followed, sync_latest
 from pipeline.catalog.tables import csv_bytes, frame, parquet_bytes
 from pipeline.errors import StoreError
 from pipeline.provenance import MasterRow
@@ -47,12 +47,16 @@ def publish(
     signed = sign(prepared, next_rows(prepared, prepared.latest, failures, made))
 
     def rows(before: Version | None) -> tuple[MasterRow, ...]:
-        return next_rows(prepared, before, failures, made, Reviews(prepared.store).state(), signed)
+        return next_rows(
+            prepared, before, failures, made, Reviews(prepared.store).state(prepared.renames), signed
+        )
 
     def reasons(before: Version, rows: tuple[MasterRow, ...]) -> Mapping[Place, tuple[str, ...]]:
         after = {(row["asset"], row["variation"]): row for row in rows}
         rejected = Reviews(prepared.store).state().rejected
-        found = changes(prepared.store, before.by_variation, after, rejected, reasons_of(prepared))
+        found = changes(
+            prepared.store, followed(before, prepared.renames), after, rejected, reasons_of(prepared)
+        )
         return {one.place: one.reasons for one in found if one.kind == "changed"}
 
     def companions(version: Version) -> Mapping[str, bytes]:

@@ -34,6 +34,7 @@ from pipeline.jobs import (
     TakesJob,
     VariationOrder,
 )
+from pipeline.jobs.inputs import store_inputs
 from pipeline.plan import (
     AssetPlan,
     BuildEstimate,
@@ -126,8 +127,8 @@ class BuildRun:
             self._held.close()
 
     def shards(self) -> tuple[Shard, ...]:
-        """What is to be generated, longest first."""
-        orders = list(self._prepared.plan.orders())
+        """What is to be generated, longest first. Its conditioning audio is in the store when this returns."""
+        orders = store_inputs(self._prepared.plan.orders(), self._prepared.store)
         engines = {order.recipe.engine for order in orders}
         workers = sum(len(devices_for(find_engine(name), self._asked)) for name in engines)
         self._estimate = estimate(

@@ -7,9 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import PurePosixPath
 
 from flows.prepare import Prepared, Signatures, open_rows
+from flows.readiness import credentials
 from pipeline.catalog import SignedFiles
 from pipeline.cpus import usable_cpus
-from pipeline.credentials import CERTIFICATE_VARIABLE, KEY_VARIABLE, Claim, available, configured
+from pipeline.credentials import Claim, available, configured
 from pipeline.credentials.development import development_identity
 from pipeline.credentials.library import SIDECAR
 from pipeline.credentials.signing import Signer
@@ -27,13 +28,9 @@ def open_signer(prepared: Prepared) -> Signer | None:
     required = next((asset for asset, policy in policies.items() if policy == "required"), None)
     if set(policies.values()) <= {"none"} or (required is None and not available()):
         return None
-    identity = configured()
-    if identity is None and required is not None:
-        raise MachineError(
-            f"{prepared.project.file}: {required} has credentials: required, and no certificate is configured; set "
-            f"{CERTIFICATE_VARIABLE} and {KEY_VARIABLE} to PEM files, or write credentials: development"
-        )
-    return Signer(identity or development_identity())
+    for fault in credentials(prepared):
+        raise MachineError(fault)
+    return Signer(configured() or development_identity())
 
 
 def sign(prepared: Prepared, rows: Sequence[MasterRow]) -> Signatures:

@@ -11,14 +11,15 @@ import functools
 import gc
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import Any, NoReturn, ParamSpec, TypeVar, get_type_hints
 
 import typer
 
 from pipeline.catalog.texts import text_fault
-from pipeline.errors import CuesmithError, ManifestError, UsageError
+from pipeline.errors import CuesmithError, ManifestError, Problem, UsageError
 
 INTERRUPTED = 130
 _PATHS = {"outputs"}
@@ -36,6 +37,17 @@ def answer(text: str) -> None:
 def remark(text: str) -> None:
     """Say to standard error."""
     typer.echo(text, err=True)
+
+
+def warn(problems: Iterable[Problem]) -> None:
+    """Say to standard error what can stand, but may not be meant."""
+    for problem in problems:
+        remark(typer.style("warning: ", fg="yellow") + str(problem))
+
+
+def problems_json(problems: Iterable[Problem]) -> list[dict[str, Any]]:
+    """Problems or warnings as JSON objects, each with its place and its remedy."""
+    return [asdict(problem) for problem in problems]
 
 
 def answer_json(value: Any) -> None:
@@ -138,10 +150,7 @@ def collector_at_rest() -> Iterator[None]:
 def _fail(error: CuesmithError, as_json: bool) -> NoReturn:
     problems = error.problems if isinstance(error, ManifestError) else ()
     if as_json:
-        listed = [
-            {"file": p.file, "line": p.line, "where": p.where, "what": p.what, "remedy": p.remedy}
-            for p in problems
-        ]
+        listed = problems_json(problems)
         answer_json({"error": str(error), "problems": listed, "exit_code": error.exit_code})
     for line in str(error).splitlines():
         remark(typer.style("error: ", fg="red") + line)

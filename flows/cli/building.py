@@ -12,11 +12,12 @@ from typing import Annotated, Any
 import typer
 
 from flows.build_lock import build_lock
-from flows.cli.answers import answer, answer_json, collector_at_rest, command, duration, remark
+from flows.cli.answers import answer, answer_json, collector_at_rest, command, duration, remark, warn
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Manifest, Only, Outputs, Profile, find_manifest
 from flows.devices import parse_devices
 from flows.journal import new_run_id
 from flows.prepare import Prepared, prepare, unbuilt, up_to_date
+from flows.readiness import require
 from pipeline.catalog import LATEST, sync_latest
 from pipeline.credentials import DEVELOPMENT
 from pipeline.errors import MachineError
@@ -53,9 +54,10 @@ def build_command(
     A project has one build at a time; a second waits for it, and makes only what is still missing.
     """
     path = find_manifest(manifest)
-    parse_devices(devices)
+    asked = parse_devices(devices)
     began = time.monotonic()
     prepared = prepare(path, outputs, profile, only or ())
+    warn(prepared.warnings)
     with contextlib.ExitStack() as held:
         run_id = new_run_id()
         if not up_to_date(prepared):
@@ -65,6 +67,7 @@ def build_command(
             if _is_outdated(prepared):
                 prepared = prepare(path, outputs, profile, only or ())
         if prepared.plan.stale:
+            require(prepared, asked)
             gc.enable()
             # Prefect reads its settings when it is imported; the progress bar says what its log lines would.
             os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")

@@ -10,11 +10,22 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.cli.answers import answer, answer_json, collector_at_rest, command, duration, one_line, remark
+from flows.cli.answers import (
+    answer,
+    answer_json,
+    collector_at_rest,
+    command,
+    duration,
+    one_line,
+    problems_json,
+    remark,
+    warn,
+)
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Manifest, Only, Outputs, Profile, find_manifest
 from flows.devices import devices_for
 from flows.planned import PlannedRow, grouped, planned_rows, totals_of
 from flows.prepare import Prepared, prepare
+from flows.readiness import missing
 from pipeline.errors import MachineError, UsageError
 from pipeline.generators import find_engine
 from pipeline.manifest import json_schema_text
@@ -87,10 +98,14 @@ def validate(manifest: Manifest = None, profile: Profile = None, as_json: AsJson
     It is read under no profile and under each that it has, or under the one that is given.
     """
     path = find_manifest(manifest)
-    assets = {one.profile or "default": len(one.assets) for one in check_profiles(path, profile)}
+    projects = check_profiles(path, profile)
+    assets = {one.profile or "default": len(one.assets) for one in projects}
+    warnings = list(dict.fromkeys(warning for one in projects for warning in one.warnings))
     if as_json:
-        answer_json({"valid": True, "manifest": str(path), "assets": assets})
+        told = {"valid": True, "manifest": str(path), "assets": assets}
+        answer_json(told | ({"warnings": problems_json(warnings)} if warnings else {}))
     else:
+        warn(warnings)
         answer(f"{path}: {assets[profile or 'default']} assets, no problems (profiles: {', '.join(assets)})")
 
 
@@ -146,14 +161,25 @@ def plan_command(
     leaving = [row.name for row in rows if row.action == "remove"]
     if as_json:
         listed = [row.to_json() for row in rows]
-        answer_json({"assets": listed, "totals": totals, "leaving": leaving, "estimate": wanted.to_json()})
+        usual = {"assets": listed, "totals": totals, "leaving": leaving, "estimate": wanted.to_json()}
+        more = {
+            "renamed": dict(prepared.renamed),
+            "missing": missing(prepared),
+            "warnings": problems_json(prepared.warnings),
+        }
+        answer_json(usual | {key: value for key, value in more.items() if value})
     else:
+        warn(prepared.warnings)
         shown = [row for row in rows if everything or row.action != "reuse"]
         _tell_rows(shown, full=full or everything)
+        for old, new in prepared.renamed.items():
+            answer(f"{'rename':<10} {new:<40} was {old}")
         _tell_totals(totals)
         _tell_new_name(prepared)
         _tell_leaving(leaving)
         _tell_estimate(wanted)
+        for lack in missing(prepared):
+            remark(typer.style("warning: ", fg="yellow") + f"a build cannot run on this machine yet: {lack}")
     if check_only and prepared.publishes:
         raise typer.Exit(_STALE)
 

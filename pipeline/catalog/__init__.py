@@ -14,6 +14,7 @@ from pipeline.catalog.library import forget_library, sync_latest
 from pipeline.catalog.naming import file_name
 from pipeline.catalog.promotion import Verdict, promote, rollback
 from pipeline.catalog.quarantine import QUARANTINE_SCHEMA, Quarantine, keep_quarantine, read_quarantine
+from pipeline.catalog.renaming import Renames, followed, renamed_in
 from pipeline.catalog.retiring import approved_objects, folders_of, forget_files, retirable
 from pipeline.catalog.reviews import ACTIONS, ReviewAction, ReviewEvent, Reviews, ReviewState, fold, overruled
 from pipeline.catalog.rows import Failures, assemble, labelled, row_of
@@ -39,6 +40,7 @@ __all__ = [
     "Place",
     "Quarantine",
     "Refusal",
+    "Renames",
     "ReviewAction",
     "ReviewEvent",
     "ReviewState",
@@ -57,6 +59,7 @@ __all__ = [
     "file_name",
     "fold",
     "folders_of",
+    "followed",
     "forget_files",
     "forget_library",
     "history",
@@ -70,6 +73,7 @@ __all__ = [
     "read_quarantine",
     "refusals",
     "rejected_before",
+    "renamed_in",
     "retirable",
     "rollback",
     "row_of",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Literal, NotRequired, TypedDict, get_args
@@ -111,9 +111,16 @@ class Reviews:
             for number, line in enumerate(self._backend.read_lines(KEY), 1)
         )
 
-    def state(self) -> ReviewState:
-        """What the events add up to: see `fold`."""
-        return fold(self.events())
+    def state(self, renames: Mapping[str, str] | None = None) -> ReviewState:
+        """What the events add up to: see `fold`.
+
+        ``renames``: by earlier asset id, the id that the asset has now. What was said under the one counts for the
+        other.
+        """
+        events = self.events()
+        if renames:
+            events = tuple(replace(one, asset=renames.get(one.asset, one.asset)) for one in events)
+        return fold(events)
 
 
 def fold(events: Iterable[ReviewEvent]) -> ReviewState:

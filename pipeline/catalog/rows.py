@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, cast
 
 from pipeline.catalog.matching import facts_of
 from pipeline.catalog.naming import file_name, renamed
+from pipeline.catalog.renaming import Renames, followed
 from pipeline.catalog.reviews import ReviewState
 from pipeline.catalog.version import Version
 from pipeline.catalog.waiting import beside, outcome, promoted, settled
@@ -28,15 +30,17 @@ def assemble(
     before: Version | None,
     carry: Callable[[str], bool],
     reviews: ReviewState,
+    renames: Renames = MappingProxyType({}),
 ) -> tuple[MasterRow, ...]:
     """The rows of the next version, sorted by asset and variation.
 
     ``record_of`` reads a master's record where no row of ``before`` tells of it. ``carry`` tells of an asset
     outside the build's scope whether its rows stay. A variation that failed keeps its previous master, marked
     ``stale``; one that never had any has no row. An approved master stays, and the new one waits beside it.
+    What ``before`` has under an earlier id of an asset (``renames``) is the asset's.
     """
     rows = [row for row in (before.masters if before else ()) if carry(row["asset"])]
-    known = before.by_variation if before else {}
+    known = followed(before, renames)
     for plan in plans:
         for variation in plan.variations:
             place = (plan.asset.id, variation.variation)

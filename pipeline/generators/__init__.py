@@ -11,6 +11,7 @@ from pipeline.generators.protocol import (
     Kept,
     ModelInfo,
     Outcome,
+    Preflight,
     Remaker,
     Remaking,
 )
@@ -27,6 +28,7 @@ __all__ = [
     "Kept",
     "ModelInfo",
     "Outcome",
+    "Preflight",
     "Remaker",
     "Remaking",
     "engine_names",

@@ -6,7 +6,7 @@ GPU and no numpy. `Engine.open` is where weights and heavy imports begin, in a w
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -131,6 +131,18 @@ class Estimator(Protocol):
 
 
 @runtime_checkable
+class Preflight(Protocol):
+    """What an engine is besides, that can say before a build what this machine lacks."""
+
+    def missing(self, recipes: Sequence[Recipe]) -> Iterable[str]:
+        """What ``recipes`` need and this machine lacks (weights, packages), each a sentence with its remedy.
+
+        Light, as all of an engine: nothing is loaded or hashed.
+        """
+        ...
+
+
+@runtime_checkable
 class Engine(Protocol):
     """What an entry point in group ``cuesmith.engines`` names."""
 
@@ -142,7 +154,11 @@ class Engine(Protocol):
     """Kinds of device that it can work on at all: of ``cuda``, ``mps``, ``cpu``."""
 
     def ask(self, asset: AssetSpec) -> Ask:
-        """What making ``asset`` would take; problems are returned, never raised."""
+        """What making ``asset`` would take.
+
+        What is wrong with the asset is returned in the ask's problems. Raises only `MachineError`, where this machine
+        lacks something that answering takes; anything else that it raises is told as the engine's own fault.
+        """
         ...
 
     def devices(self) -> Sequence[str]:

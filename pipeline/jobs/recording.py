@@ -105,9 +105,9 @@ def _quality(asset: AssetSpec, judged: QualityReport) -> dict[str, Any]:
 def _labels(order: AssetOrder, one: Chosen, told: dict[str, str]) -> Labels:
     asset, model = order.asset, one.record["model"]
     return Labels(
-        title=f"{asset.id}_{one.order.variation:02d}",
+        title=f"{asset.origin}_{one.order.variation:02d}",
         project=order.manifest["project"],
-        asset=asset.id,
+        asset=asset.origin,
         variation=one.order.variation,
         kind=asset.kind,
         catalog_id=one.order.master,

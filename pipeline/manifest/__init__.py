@@ -1,13 +1,14 @@
 """The manifest language: YAML in, one frozen `AssetSpec` an asset out."""
 
 from pipeline.manifest.compiled import load_cached
-from pipeline.manifest.faults import nearest
+from pipeline.manifest.faults import beside, nearest
 from pipeline.manifest.late import json_schema, json_schema_text, load, profile_names
 from pipeline.manifest.spec import AssetSpec, Project
 
 __all__ = [
     "AssetSpec",
     "Project",
+    "beside",
     "json_schema",
     "json_schema_text",
     "load",

@@ -12,8 +12,11 @@ from pipeline.manifest import nodes
 from pipeline.manifest.faults import Fault, list_names, suggest
 from pipeline.manifest.language import (
     Asset,
+    AssetFile,
     FadeKeys,
     LoopKeys,
+    Manifest,
+    Override,
     QualityKeys,
     SamplingKeys,
     Settings,
@@ -30,6 +33,7 @@ _EXAMPLES = {
     "cuesmith": "cuesmith: 1",
     "project": "project: and the project's name",
     "assets": "assets: and a list of assets, or assets: [] for none",
+    "when": "when: and names of for_each, such as when: {surface: gravel}",
     "id": "id: such as sfx/door/wood",
     "kind": "kind: music or kind: sfx",
     "prompt": "prompt: and the sound in words",
@@ -41,6 +45,7 @@ _GROUPS: dict[str, type[BaseModel]] = {
     "sampling": SamplingKeys,
     "fade": FadeKeys,
     "loop": LoopKeys,
+    "overrides": Override,
 }
 
 
@@ -133,10 +138,13 @@ def _wrong_shape(kind: str, error: Mapping[str, Any]) -> Fault:
 
 def _unknown(model: type[BaseModel], key: str) -> Fault:
     """The fault of a key that ``model`` does not have."""
-    if key == "engine" and model is Asset:
+    if key == "engine" and model in (Asset, Override):
         return Fault(
             "unknown key", "an engine is chosen for a whole kind; set it in defaults or in a profile"
         )
+    if model is AssetFile and key in _keys(Manifest):
+        remedy = f"a file of assets holds only {list_names(_keys(AssetFile))}; move it to the manifest"
+        return Fault("unknown key", remedy)
     if model is Shared and key in ("project", "assets"):
         remedy = f"an included file holds only {list_names(_keys(Shared))}; move it to the manifest"
         return Fault("unknown key", remedy)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from typing import cast
 
 from pipeline.manifest.entries import Entry
@@ -12,9 +13,10 @@ from pipeline.manifest.faults import Fault
 from pipeline.manifest.files import AudioFiles
 from pipeline.manifest.language import Settings
 from pipeline.manifest.naming import FileNames
+from pipeline.manifest.overrides import Applied, Overrides
 from pipeline.manifest.parts import Parts
 from pipeline.manifest.rules import conflicts
-from pipeline.manifest.settings import Values, lay
+from pipeline.manifest.settings import Values, lay_from
 from pipeline.manifest.spec import AssetSpec, Kind, SourceRef
 from pipeline.manifest.templates import Template, check_name
 from pipeline.manifest.texts import Combination, Texts
@@ -23,6 +25,8 @@ from pipeline.manifest.uniqueness import Ids
 MAX_ASSETS = 200_000
 MAX_TAKES = 1_000_000
 """Of all variations and their candidates: a plan holds each."""
+Make = Callable[[str, tuple[str, ...], Combination], AssetSpec]
+"""From an id, earlier ids and a combination to the asset."""
 _COUNTS = ("variations", "candidates", "for_each")
 _SETTINGS = frozenset(Settings.model_fields)
 
@@ -32,14 +36,12 @@ class Expansion:
 
     def __init__(
         self,
-        file: str,
         project: str,
         seed: int,
         base: dict[str, Values],
         unsure: frozenset[str],
         audio: AudioFiles,
     ):
-        self._file = file
         self._seed = seed
         self._base = base
         self._unsure = unsure
@@ -52,32 +54,53 @@ class Expansion:
 
     def expand(self, entry: Entry) -> Iterator[AssetSpec]:
         """The entry's assets. What is wrong with it is reported, and then they are not to be used."""
-        asset, texts, values = entry.asset, Texts(entry, self._audio), self._settle(entry)
-        if texts.id is None or not self._countable(entry, texts.id):
+        id_, overrides = Texts(entry, self._audio).id, Overrides(entry)
+        if id_ is None or not self._countable(entry, id_):
             return
-        if values and not self._makable(entry, values):
-            return
-        lists = list(asset.for_each.values())
+        lists = list(entry.asset.for_each.values())
         slugs = [[value.replace(" ", "_") for value in known] for known in lists]
-        make = self._maker(entry, texts, values) if values else None
+        variants = self._variants(overrides, lists)
+        if variants is None:
+            return
         for combination, slug in zip(itertools.product(*lists), itertools.product(*slugs), strict=True):
-            id_ = texts.id.fill(slug)
-            self._ids.take(id_, entry)
+            applied = overrides.applied(combination)
+            texts, make = variants[applied]
+            name, was = id_.fill(slug), texts.was(slug)
+            self._ids.take(name, entry)
+            self._ids.rename(was, name, overrides.variant(applied))
             if make:
-                yield make(id_, combination)
+                yield make(name, was, combination)
             else:
                 texts.check(combination)
+
+    def _variants(
+        self, overrides: Overrides, lists: Sequence[Sequence[str]]
+    ) -> dict[Applied, tuple[Texts, Make | None]] | None:
+        """What makes the assets under each choice of overrides that occurs; None where they are too many."""
+        if overrides:
+            counts = Counter(overrides.applied(combination) for combination in itertools.product(*lists))
+        else:
+            counts = Counter({(): math.prod(len(known) for known in lists)})
+        variants: dict[Applied, tuple[Texts, Make | None]] = {}
+        for applied, count in counts.items():
+            entry = overrides.variant(applied)
+            texts, values = Texts(entry, self._audio), self._settle(entry)
+            if values and not self._makable(entry, values, count):
+                return None
+            variants[applied] = (texts, self._maker(entry, texts, values) if values else None)
+        return variants
 
     def finish(self) -> None:
         """Report what is only seen when every entry is expanded."""
         self._names.check()
+        self._ids.check_renames()
 
     def _settle(self, entry: Entry) -> Values | None:
         """The entry's settings; None where they cannot stand together or could not be read."""
         if not entry.readable("kind"):
             return None
         asset, written = entry.asset, entry.asset.model_fields_set
-        values = lay(self._base[asset.kind], asset, written & _SETTINGS)
+        values = lay_from(self._base[asset.kind], asset, str(entry.folder), written & _SETTINGS)
         unsure = self._unsure | entry.checked.bad
         found = list(conflicts(values, written))
         for conflict in found:
@@ -110,9 +133,8 @@ class Expansion:
         self._room -= count if good else 0
         return good
 
-    def _makable(self, entry: Entry, values: Values) -> bool:
-        """Whether the manifest may make as many takes more as the entry asks for."""
-        combinations = math.prod(len(known) for known in entry.asset.for_each.values())
+    def _makable(self, entry: Entry, values: Values, combinations: int) -> bool:
+        """Whether the manifest may make as many takes more as so many combinations of the entry ask for."""
         takes = combinations * values["variations"] * values["candidates"]
         if takes > self._takes_left:
             key = next((key for key in _COUNTS if key in entry.asset.model_fields_set), "variations")
@@ -122,16 +144,18 @@ class Expansion:
         self._takes_left -= takes
         return True
 
-    def _maker(self, entry: Entry, texts: Texts, values: Values) -> Callable[[str, Combination], AssetSpec]:
-        """A function from an id and a combination to the asset; what the entry shares is made once."""
+    def _maker(
+        self, entry: Entry, texts: Texts, values: Values
+    ) -> Callable[[str, tuple[str, ...], Combination], AssetSpec]:
+        """A function from an id, earlier ids and a combination to the asset; what the entry shares is made once."""
         asset = entry.asset
         seed = self._seed if asset.seed is None else asset.seed
         mastering, delivery = self._parts.mastering(values), self._parts.delivery(values)
         quality, sampling = self._parts.quality(values), self._parts.sampling(values)
-        source, hearing = SourceRef(self._file, entry.line), self._parts.hearing(asset.style)
+        source, hearing = SourceRef(entry.file, entry.line), self._parts.hearing(asset.style)
         kind = cast(Kind, asset.kind)
 
-        def make(id_: str, combination: Combination) -> AssetSpec:
+        def make(id_: str, was: tuple[str, ...], combination: Combination) -> AssetSpec:
             ucs = texts.ucs(combination)
             return AssetSpec(
                 id=id_,
@@ -162,6 +186,8 @@ class Expansion:
                 quality=quality,
                 credentials=values["credentials"],
                 decoder=values["decoder"],
+                was=was,
+                model_folder=values["model_folder"],
             )
 
         return make

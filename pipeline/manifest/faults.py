@@ -55,3 +55,12 @@ def suggest(name: str, known: Iterable[str], otherwise: str) -> str:
     names = list(known)
     close = nearest(name, names)
     return f"did you mean {close}?" if close else f"{otherwise} {list_names(names) or 'none'}"
+
+
+def beside(shown: str, text: str) -> str:
+    """``text``, a path from the folder of the file ``shown``, as the person would write it.
+
+    >>> beside("manifests/game.yaml", "shared/a.yaml")
+    'manifests/shared/a.yaml'
+    """
+    return shown[: max(shown.rfind("/"), shown.rfind("\\")) + 1] + text

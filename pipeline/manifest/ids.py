@@ -69,6 +69,9 @@ def _bad_form(text: str, noun: str) -> Fault:
             return Fault(
                 f"{noun} {quote(text)} has an empty part", "write one / between parts and none at the ends"
             )
+        if segment in (".", ".."):
+            what = f"{noun} {quote(text)} has {quote(segment)} as a part"
+            return Fault(what, "write the whole name: an id is not a path that leads from folder to folder")
         if segment.endswith("."):
             return Fault(
                 f"{noun} {quote(text)} has a part that ends with '.'", "remove that dot: Windows drops it"

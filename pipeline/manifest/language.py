@@ -67,6 +67,7 @@ Id = Annotated[str, PlainValidator(v.ID.read), WithJsonSchema(v.ID.schema())]
 Name = Annotated[str, PlainValidator(v.NAME.read), WithJsonSchema(v.NAME.schema())]
 Path = Annotated[str, PlainValidator(v.PATH.read), WithJsonSchema(v.PATH.schema())]
 Included = Annotated[str, PlainValidator(v.INCLUDED.read), WithJsonSchema(v.INCLUDED.schema())]
+AssetFilePath = Annotated[str, PlainValidator(v.ASSET_FILE.read), WithJsonSchema(v.ASSET_FILE.schema())]
 AudioPath = Annotated[str | None, PlainValidator(v.PATH.read), WithJsonSchema(v.PATH.schema())]
 Model = Annotated[str | None, PlainValidator(v.MODEL.read_or_none), WithJsonSchema(v.MODEL.schema(True))]
 Engine = Annotated[str | None, PlainValidator(v.ENGINE.read), WithJsonSchema(v.ENGINE.schema())]
@@ -81,6 +82,10 @@ def _mapping_if_null(value: Any) -> Any:
 
 def _list_if_null(value: Any) -> Any:
     return [] if value is None else value
+
+
+def _one_alone(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
 
 
 def _file_alone(value: Any) -> Any:
@@ -183,9 +188,16 @@ Formats = Annotated[
     Field(min_length=1, max_length=6, json_schema_extra={"uniqueItems": True}),
     BeforeValidator(v.at_most(6)),
 ]
+_Ids = Annotated[tuple[Id, ...], Field(min_length=1, max_length=16), BeforeValidator(v.at_most(16))]
+Was = Annotated[
+    _Ids,
+    BeforeValidator(_one_alone),
+    BeforeValidator(v.refuse_null, json_schema_input_type=Id | _Ids),
+]
 Pieces = Annotated[
     tuple[Piece, ...], Field(min_length=1, max_length=10_000), BeforeValidator(v.at_most(10_000))
 ]
+When = Annotated[Pieces, BeforeValidator(_one_alone, json_schema_input_type=Piece | Pieces)]
 _Includes = Annotated[tuple[Included, ...], Field(max_length=64), BeforeValidator(v.at_most(64))]
 Paths = Annotated[_Includes, BeforeValidator(_list_if_null, json_schema_input_type=_Includes | None)]
 Sampling = Annotated[SamplingKeys | None, BeforeValidator(v.refuse_null, json_schema_input_type=SamplingKeys)]
@@ -291,16 +303,12 @@ Profiles = Annotated[
 ]
 
 
-class Asset(Settings):
-    """One asset the game needs, or with for_each a family of them."""
+class OwnSettings(Settings):
+    """Keys of one asset, or of some combinations of its for_each."""
 
-    id: Id = Field(description="Name and place in the library, such as music/forest/explore.")
-    kind: Kind = Field(description="music or sfx.")
-    prompt: Prompt = Field(description="The sound in words.")
-    for_each: Annotated[dict[str, Pieces], BeforeValidator(v.refuse_null)] = Field(
-        default_factory=dict,
-        json_schema_extra={"propertyNames": {"pattern": f"^{v.PLACEHOLDER}$"}},
-        description="Lists of values; the entry stands for every combination, with {name} filled in.",
+    was: Was = Field(
+        default=(),
+        description="Earlier id of a renamed asset, whose sound it keeps; of several the latest first.",
     )
     seed: Seed = Field(default=None, description="In place of the manifest's seed.")
     melody: AudioPath = Field(default=None, description="Audio file whose melody the music follows.")
@@ -311,6 +319,37 @@ class Asset(Settings):
     lock: Flag = Field(default=None, description="Never replace the master that the catalog has.")
     ucs: Annotated[UcsKeys | None, BeforeValidator(v.refuse_null, json_schema_input_type=UcsKeys)] = Field(
         default=None, description="UCS labels."
+    )
+
+
+class Override(OwnSettings):
+    """Other values for the combinations of for_each that when names."""
+
+    when: Annotated[dict[str, When], Field(min_length=1)] = Field(
+        description="Names of for_each, each with the value or the values for which this counts."
+    )
+    prompt: Annotated[str | None, PlainValidator(v.PROMPT.read), WithJsonSchema(v.PROMPT.schema())] = Field(
+        default=None, description="The sound in words."
+    )
+
+
+_Overrides = Annotated[tuple[Override, ...], Field(max_length=10_000), BeforeValidator(v.at_most(10_000))]
+Overrides = Annotated[_Overrides, BeforeValidator(v.refuse_null, json_schema_input_type=_Overrides)]
+
+
+class Asset(OwnSettings):
+    """One asset the game needs, or with for_each a family of them."""
+
+    id: Id = Field(description="Name and place in the library, such as music/forest/explore.")
+    kind: Kind = Field(description="music or sfx.")
+    prompt: Prompt = Field(description="The sound in words.")
+    for_each: Annotated[dict[str, Pieces], BeforeValidator(v.refuse_null)] = Field(
+        default_factory=dict,
+        json_schema_extra={"propertyNames": {"pattern": f"^{v.PLACEHOLDER}$"}},
+        description="Lists of values; the entry stands for every combination, with {name} filled in.",
+    )
+    overrides: Overrides = Field(
+        default=(), description="Other values for some combinations of for_each; the last one counts."
     )
 
 
@@ -326,8 +365,17 @@ class Shared(Language):
     defaults: SomeLayer = Field(default_factory=Layer, description="Settings of every asset of a kind.")
 
 
+class AssetFile(Language):
+    """A file of assets that a manifest lists."""
+
+    cuesmith: Version = Field(description="Version of the manifest language: 1.")
+    assets: tuple[Asset, ...] = Field(description="Assets of the manifest that lists this file.")
+
+
 class Manifest(Shared):
     """A manifest: the project's name and the assets that its game needs."""
 
     project: Name = Field(description="Name of the project.")
-    assets: tuple[Asset, ...] = Field(description="What the game needs.")
+    assets: tuple[Asset | AssetFilePath, ...] = Field(
+        description="What the game needs: assets, and paths of files that hold more, such as music.yaml."
+    )

@@ -1,4 +1,5 @@
-"""The manifest room's only late imports: YAML and pydantic take longer than a whole `plan` of a known manifest."""
+"""The manifest room's only late imports: YAML, pydantic and the audio reader take longer than a whole `plan` of a
+known manifest."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
+    from pipeline.audio import Clip
     from pipeline.manifest.loader import Loaded
     from pipeline.manifest.spec import Project
 
@@ -41,3 +43,8 @@ def json_schema_text() -> str:
     """`pipeline.manifest.schema.json_schema_text`."""
     module = import_module("pipeline.manifest.schema")
     return cast("str", module.json_schema_text())
+
+
+def read_audio(data: bytes) -> Clip:
+    """The sound in the bytes of an audio file. Raises `CuesmithError`."""
+    return cast("Clip", import_module("pipeline.audio").read(data))

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
 
 from pipeline.errors import ManifestError
 from pipeline.manifest.checking import check
+from pipeline.manifest.comments import warn_of_comments
 from pipeline.manifest.entries import Entry
 from pipeline.manifest.expansion import Expansion
 from pipeline.manifest.faults import Fault
 from pipeline.manifest.files import AudioFiles
 from pipeline.manifest.ids import check_project
 from pipeline.manifest.language import Asset, Layer, Manifest, Settings
-from pipeline.manifest.nodes import Mapping, Sequence
+from pipeline.manifest.nodes import Mapping, Node, Scalar, Sequence
 from pipeline.manifest.problems import Problems
 from pipeline.manifest.settings import BUILT_IN, lay_all
-from pipeline.manifest.sources import ReadFile, Source, Sources, check_profile
+from pipeline.manifest.sources import AssetSource, ReadFile, Source, Sources, check_profile
 from pipeline.manifest.spec import AssetSpec, Project
 
+_YAML = re.compile(r"\.ya?ml$", re.IGNORECASE)
 _STAND_IN = {"id": "unnamed", "kind": "sfx", "prompt": "none"}
 
 
@@ -48,7 +51,9 @@ def load_with_files(path: Path, profile: str | None = None) -> Loaded:
     assets = list(_assets(sources, main, profile, path.name))
     problems.check()
     assets.sort(key=attrgetter("id"))
-    project = Project(main.shared.value.project, str(path), profile, sources.sha256, tuple(assets))
+    project = Project(
+        main.shared.value.project, str(path), profile, sources.sha256, tuple(assets), problems.warnings
+    )
     return Loaded(project, (*sources.files, *_audio_files(sources.folder, project)))
 
 
@@ -93,25 +98,50 @@ def _check_project(main: Source, name: str) -> None:
 def _assets(sources: Sources, main: Source, profile: str | None, file: str) -> Iterator[AssetSpec]:
     """Every asset, in the manifest's order. Problems are reported on the way."""
     shared = [source.shared for source in sources.found]
-    layers: list[Layer] = [known.value.defaults for known in shared]
+    layers: list[tuple[Layer, str]] = [(one.shared.value.defaults, one.folder) for one in sources.found]
     if profile is not None:
-        layers += [known.value.profiles[profile] for known in shared if profile in known.value.profiles]
+        chosen = ((one.shared.value.profiles.get(profile), one.folder) for one in sources.found)
+        layers += [(layer, folder) for layer, folder in chosen if layer is not None]
     unsure = frozenset(Settings.model_fields) if sources.incomplete else frozenset[str]()
     expansion = Expansion(
-        file=file,
         project=main.shared.value.project if isinstance(main.shared.value, Manifest) else "",
         seed=next((known.value.seed for known in reversed(shared) if known.value.seed is not None), 0),
         base={kind: lay_all(kind, layers) for kind in BUILT_IN},
         unsure=unsure.union(*(known.bad for known in shared)),
         audio=AudioFiles(sources.folder),
     )
-    listed = main.root.items.get("assets")
-    for place, node in enumerate(listed.items if isinstance(listed, Sequence) else ()):
-        if not isinstance(node, Mapping):
-            fault = Fault("is not a mapping", "write key: value lines, such as id: sfx/door/wood")
-            main.report.at(main.root, ("assets", place), fault)
-            continue
-        checked = check(Asset, node, main.report, base=("assets", place), stand_in=_STAND_IN)
-        if checked is not None:
-            yield from expansion.expand(Entry(place, node, checked, main.report))
+    for entry in _entries(sources, main, file):
+        yield from expansion.expand(entry)
     expansion.finish()
+
+
+def _entries(sources: Sources, main: Source, file: str) -> Iterator[Entry]:
+    """The entries of the manifest and of the files of assets that it lists, in their order."""
+    for place, node in _listed(main):
+        if isinstance(node, Scalar) and _YAML.search(node.text):
+            source = sources.read_assets(node.text, place, main)
+            if source is not None:
+                name = sources.name_of(source)
+                for inner_place, inner in _listed(source):
+                    yield from _entry(source, name, inner_place, inner)
+        else:
+            yield from _entry(main, file, place, node)
+
+
+def _listed(source: AssetSource) -> Iterable[tuple[int, Node]]:
+    listed = source.root.items.get("assets")
+    return enumerate(listed.items if isinstance(listed, Sequence) else ())
+
+
+def _entry(source: AssetSource, file: str, place: int, node: Node) -> Iterator[Entry]:
+    """The entry that ``node`` is, unless it cannot be read as one; what is wrong with it is reported."""
+    if not isinstance(node, Mapping):
+        remedy = "write key: value lines, such as id: sfx/door/wood"
+        if isinstance(node, Scalar) and _YAML.search(node.text):
+            remedy = "list every file of assets in the manifest itself"
+        source.report.at(source.root, ("assets", place), Fault("is not a mapping", remedy))
+        return
+    warn_of_comments(node, source.report, ("assets", place))
+    checked = check(Asset, node, source.report, base=("assets", place), stand_in=_STAND_IN)
+    if checked is not None:
+        yield Entry(file, source.path.parent, place, node, checked, source.report)

@@ -29,7 +29,7 @@ class FileNames:
         self._project = project
         self._named: list[tuple[str, int, Entry]] = []
         self._custom = False
-        self._blamed: set[int] = set()
+        self._blamed: set[tuple[str, int]] = set()
 
     def name(self, template: str, id_: str, variations: int, ucs: Ucs | None, entry: Entry) -> str | None:
         """The asset's file name with `VARIATION` left in it; None for the usual one.
@@ -58,15 +58,15 @@ class FileNames:
             if owner is None:
                 owners[fold(name)] = entry
                 continue
-            other = "" if owner is entry else f" (the other is assets[{owner.place}] on line {owner.line})"
+            other = "" if owner.key == entry.key else f" (the other is {owner.named_in(entry)})"
             what = f"two sounds would be the file {quote(name)}{other}"
             self._blame_once(
                 entry, Fault(what, "give each a ucs name of its own, or use {id} in the template")
             )
 
     def _blame_once(self, entry: Entry, fault: Fault) -> None:
-        if entry.place not in self._blamed:
-            self._blamed.add(entry.place)
+        if entry.key not in self._blamed:
+            self._blamed.add(entry.key)
             entry.blame(("naming",), fault)
 
 

@@ -12,14 +12,18 @@ NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 
 
 class Scalar:
-    """One value as it was written. ``plain`` when it stood without quotes, so that it may mean "nothing"."""
+    """One value as it was written. ``plain`` when it stood without quotes, so that it may mean "nothing".
 
-    __slots__ = ("line", "plain", "text")
+    ``comment`` is what follows a plain value on its line after `` #``, with the ``#``; else empty.
+    """
 
-    def __init__(self, text: str, plain: bool, line: int) -> None:
+    __slots__ = ("comment", "line", "plain", "text")
+
+    def __init__(self, text: str, plain: bool, line: int, comment: str = "") -> None:
         self.text = text
         self.plain = plain
         self.line = line
+        self.comment = comment
 
 
 class Sequence:

@@ -6,10 +6,11 @@ its place in ``parts`` stands, which has each once as a list of its type's name 
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import astuple, fields
 from operator import attrgetter
 from typing import Any
 
+from pipeline.errors import Problem
 from pipeline.manifest.spec import (
     AssetSpec,
     AudioInput,
@@ -24,7 +25,7 @@ from pipeline.manifest.spec import (
 )
 
 _FIELDS = tuple(field.name for field in fields(AssetSpec))
-_TAGS = _FIELDS.index("tags")
+_TUPLES = (_FIELDS.index("tags"), _FIELDS.index("was"))
 _PART_FIELDS = (
     "sampling",
     "melody",
@@ -66,6 +67,7 @@ def pack(project: Project) -> dict[str, Any]:
         "file": project.file,
         "profile": project.profile,
         "sha256": project.sha256,
+        "warnings": [astuple(warning) for warning in project.warnings],
         "parts": parts,
         "assets": assets,
     }
@@ -76,7 +78,8 @@ def unpack(value: dict[str, Any]) -> Project:
     parts = [_part(*item) for item in value["parts"]]
     assets = []
     for row in value["assets"]:
-        row[_TAGS] = tuple(row[_TAGS])
+        for column in _TUPLES:
+            row[column] = tuple(row[column])
         for column in _PARTS:
             if row[column] is not None:
                 row[column] = parts[row[column]]
@@ -87,6 +90,7 @@ def unpack(value: dict[str, Any]) -> Project:
         profile=value["profile"],
         sha256=value["sha256"],
         assets=tuple(assets),
+        warnings=tuple(Problem(*warning) for warning in value["warnings"]),
     )
 
 

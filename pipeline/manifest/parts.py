@@ -65,13 +65,18 @@ class Parts:
 
     def hearing(self, said: StyleKeys | None) -> Hearing:
         """How a style is heard."""
-        usual = Hearing()
-        spec = usual
-        if said is not None:
-            spec = Hearing(
-                at_s=said.at,
-                excerpt_s=usual.excerpt_s if said.excerpt is None else said.excerpt,
-                codebooks=usual.codebooks if said.codebooks is None else said.codebooks,
-                text=usual.text if said.text is None else said.text,
-            )
+        spec = hearing_of(said)
         return self._hearing.setdefault(spec, spec)
+
+
+def hearing_of(said: StyleKeys | None) -> Hearing:
+    """How a style is heard, with the usual values for what is not written."""
+    usual = Hearing()
+    if said is None:
+        return usual
+    return Hearing(
+        at_s=said.at,
+        excerpt_s=usual.excerpt_s if said.excerpt is None else said.excerpt,
+        codebooks=usual.codebooks if said.codebooks is None else said.codebooks,
+        text=usual.text if said.text is None else said.text,
+    )

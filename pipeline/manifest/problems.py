@@ -16,6 +16,18 @@ class Problems:
     def __init__(self) -> None:
         self._files: dict[str, int] = {}
         self._found: list[Problem] = []
+        self._warnings: list[Problem] = []
+
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        """What may not be meant as it is written, in file order."""
+        unique = dict.fromkeys(self._warnings)
+        return tuple(sorted(unique, key=lambda found: (self._files[found.file], found.line)))
+
+    def warn(self, problem: Problem) -> None:
+        """Keep something that can stand, but may not be meant."""
+        if len(self._warnings) < MAX_PROBLEMS:
+            self._warnings.append(problem)
 
     def in_file(self, file: str) -> Report:
         """A reporter for one file. Problems come out in the order in which files were first named here."""
@@ -52,3 +64,7 @@ class Report:
         """Keep a problem at ``location`` beneath ``root``, which stands at ``base`` in the document."""
         line, _ = locate(root, location)
         self.add(line, dotted(base + location), fault)
+
+    def warn(self, line: int, where: str, fault: Fault) -> None:
+        """Keep a warning at a known line."""
+        self._problems.warn(Problem(self.file, line, where, fault.what, fault.remedy))

@@ -22,17 +22,22 @@ MAX_NODES = 2_000_000
 MAX_KEYS = 10_000
 """Keys of one mapping."""
 MAX_DEPTH = 32
+_LOOKED_AT = 4096
+"""Bytes from which an encoding is told."""
 MAX_ALIASED = 100_000
 """Nodes that aliases may stand for, all together."""
 
 _ODD = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+_COMMENT = re.compile(r"[ \t]+(#[^\r\n]*)")
+_CONFLICT = re.compile(r"^(<{7}|>{7}|={7}|\|{7})(?: .*)?\r?$", re.MULTILINE)
+"""A line that git writes where two sides of a merge differ."""
 _UNDEFINED = Fault("the alias has no anchor before it", "define it with &name above, or write the value out")
 
 
 def read_document(data: bytes, report: Report) -> Mapping | None:
     """The mapping that ``data`` holds; None when there is none to speak of. Problems go to ``report``."""
     try:
-        root = _Composer(report).compose(_decode(data))
+        root = _composed(_decode(data), report)
     except Stop as stop:
         report.add(stop.line, "", stop.fault)
         return None
@@ -45,13 +50,31 @@ def read_document(data: bytes, report: Report) -> Mapping | None:
     return None
 
 
+def _composed(text: str, report: Report) -> Node | None:
+    """The root of ``text``. Raises `Stop`, with git's conflict markers as the reason where there are any."""
+    markers = list(_CONFLICT.finditer(text))
+    if {"<", ">"} <= {found[1][0] for found in markers}:
+        raise _unmerged(text, markers[0])
+    try:
+        return _Composer(report).compose(text)
+    except Stop as stop:
+        raise (_unmerged(text, markers[0]) if markers else stop) from stop
+
+
+def _unmerged(text: str, marker: re.Match[str]) -> Stop:
+    what = f"a conflict marker of git ({marker[1]}) is left from a merge"
+    remedy = "keep the lines that you want, and delete every line that starts with <<<<<<<, |||||||, ======= or >>>>>>>"
+    return Stop(text.count("\n", 0, marker.start()) + 1, Fault(what, remedy))
+
+
 def _decode(data: bytes) -> str:
     if len(data) > MAX_BYTES:
         raise Stop(
             1, Fault(f"the file is larger than {MAX_BYTES >> 20} MiB", "split it into several manifests")
         )
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise Stop(1, Fault("the file is UTF-16", "save it as UTF-8"))
+    other = _other_encoding(data)
+    if other:
+        raise Stop(1, Fault(f"the file is {other}", "save it as UTF-8"))
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -63,6 +86,21 @@ def _decode(data: bytes) -> str:
         line = text.count("\n", 0, odd.start()) + 1
         raise Stop(line, Fault(f"character {quote(odd[0])} is not allowed", "remove it"))
     return text
+
+
+def _other_encoding(data: bytes) -> str:
+    """UTF-16 or UTF-32, by its mark or by the zero bytes that plain letters have there; else empty."""
+    if data.startswith((b"\xff\xfe\0\0", b"\0\0\xfe\xff")):
+        return "UTF-32"
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "UTF-16"
+    head = data[:_LOOKED_AT]
+    zeros = [head[place::4].count(0) for place in range(4)]
+    quarter = len(head) // 4
+    if max(min(zeros[:2]), min(zeros[2:])) > 0.9 * quarter > 0:
+        return "UTF-32"
+    even, odd = zeros[0] + zeros[2], zeros[1] + zeros[3]
+    return "UTF-16" if max(even, odd) > quarter // 4 and min(even, odd) * 4 < max(even, odd) else ""
 
 
 class _Frame:
@@ -93,8 +131,8 @@ class _Composer:
         for event in parse_events(text):
             kind = event.__class__
             if kind is yaml.ScalarEvent:
-                node = Scalar(event.value, not event.style, event.start_mark.line + 1)
-                self._begin(node, event)
+                comment = _comment_after(text, event) if not event.style else ""
+                self._begin(Scalar(event.value, not event.style, event.start_mark.line + 1, comment), event)
             elif kind is yaml.MappingStartEvent:
                 self._enter(Mapping(event.start_mark.line + 1), event)
             elif kind is yaml.SequenceStartEvent:
@@ -185,6 +223,15 @@ class _Composer:
         if len(self._open) + height > MAX_DEPTH:
             raise Stop(line, _too_deep())
         return node
+
+
+def _comment_after(text: str, event: Any) -> str:
+    """The comment on the line on which a plain value ends."""
+    end = event.end_mark.index
+    if text[end : end + 1] not in (" ", "\t"):
+        return ""
+    found = _COMMENT.match(text, end)
+    return found[1].rstrip() if found else ""
 
 
 def _too_deep() -> Fault:

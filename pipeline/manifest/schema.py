@@ -9,13 +9,19 @@ from pipeline.manifest.language import Manifest
 
 _DRAFT = "http://json-schema.org/draft-07/schema#"
 
+_ASSET_FILE = {"maxProperties": 2, "properties": {"assets": {"minItems": 1}}}
+"""What a file with assets and no project is: a file of assets, which holds nothing else."""
+
 
 def json_schema() -> dict[str, Any]:
-    """The schema of a manifest and of a file that manifests include, in draft 7, which YAML editors read."""
+    """The schema of a manifest and of the files that it includes or lists, in draft 7, which YAML editors read."""
     schema = _tidy(Manifest.model_json_schema(by_alias=True))
     parts = {name: _tidy(part) for name, part in schema.pop("$defs").items()}
     schema["required"] = ["cuesmith"]
-    schema["dependencies"] = {"project": ["assets"], "assets": ["project"]}
+    schema["dependencies"] = {
+        "project": ["assets"],
+        "assets": {"anyOf": [{"required": ["project"]}, _ASSET_FILE]},
+    }
     head = {"$schema": _DRAFT, "title": "Cuesmith manifest"}
     return {**head, **schema, "definitions": parts}
 

@@ -14,6 +14,7 @@ Values = dict[str, Any]
 _COMMON: Values = {
     "engine": "sketch",
     "model": None,
+    "model_folder": "",
     "duration": None,
     "bpm": None,
     "loop": False,
@@ -75,19 +76,27 @@ def lay(below: Values, above: Settings, names: Iterable[str] | None = None) -> V
     return result
 
 
-def lay_all(kind: str, layers: Iterable[Layer]) -> Values:
+def lay_from(below: Values, above: Settings, folder: str, names: Iterable[str] | None = None) -> Values:
+    """`lay`, with ``folder`` as the place where a path that ``above`` gives as its model starts."""
+    result = lay(below, above, names)
+    if "model" in above.model_fields_set:
+        result["model_folder"] = folder if result["model"] else ""
+    return result
+
+
+def lay_all(kind: str, layers: Iterable[tuple[Layer, str]]) -> Values:
     """The settings of a kind before any asset speaks, from the weakest layer to the strongest.
 
-    A model belongs to the engine that it was written for: a layer that chooses another engine and says
-    nothing of a model takes back the one below.
+    Each layer comes with the folder of its file. A model belongs to the engine that it was written for: a layer that
+    chooses another engine and says nothing of a model takes back the one below.
     """
     values: Values = dict(BUILT_IN[kind])
-    for layer in layers:
+    for layer, folder in layers:
         section = layer.music if kind == "music" else layer.sfx
         engine = section.engine or layer.engine or values["engine"]
         if engine != values["engine"]:
-            values["model"] = None
-        values = lay(values, section)
+            values |= {"model": None, "model_folder": ""}
+        values = lay_from(values, section, folder)
         values["engine"] = engine
     return values
 

@@ -8,25 +8,39 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.manifest.checking import Checked, check
-from pipeline.manifest.faults import Fault, list_names, quote
+from pipeline.manifest.faults import Fault, beside, list_names, quote
 from pipeline.manifest.files import find_inside
-from pipeline.manifest.language import Manifest, Shared
+from pipeline.manifest.language import AssetFile, Manifest, Shared
 from pipeline.manifest.nodes import Mapping, Scalar, Sequence
 from pipeline.manifest.problems import Problems, Report
 from pipeline.manifest.reader import MAX_BYTES, read_document
 from pipeline.manifest.values import read_version
 
 MAX_FILES = 64
+"""That are included."""
+MAX_ASSET_FILES = 1000
 
 
 @dataclass(frozen=True)
-class Source:
-    """One file as far as it could be read."""
+class AssetSource:
+    """One file that holds assets, as far as it could be read."""
 
+    path: Path
     report: Report
     root: Mapping
+
+
+@dataclass(frozen=True)
+class Source(AssetSource):
+    """The manifest or a file that it includes, as far as it could be read."""
+
     shared: Checked[Shared]
     """What it may share with other files; the manifest's project and assets are read later."""
+
+    @property
+    def folder(self) -> str:
+        """Where the paths that it holds start."""
+        return str(self.path.parent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +98,33 @@ class Sources:
             self.incomplete = True
             return None
         for place, text in enumerate(shared.value.include):
-            self._include(text, place, path, Source(report, root, shared), (*chain, path))
-        source = Source(report, root, shared)
+            self._include(text, place, path, Source(path, report, root, shared), (*chain, path))
+        source = Source(path, report, root, shared)
         self.found.append(source)
         return source
+
+    def read_assets(self, text: str, place: int, main: Source) -> AssetSource | None:
+        """Read the file of assets that the manifest ``main`` lists as ``text``; None where it cannot be read."""
+        try:
+            path = find_inside(self.folder, main.path.parent, text)
+            if path in self._seen:
+                raise Fault(f"file {quote(text)} is read already", "list each file once, and no included one")
+            if len(self._seen) >= MAX_ASSET_FILES:
+                raise Fault(f"more than {MAX_ASSET_FILES:,} files are read", "put assets into fewer files")
+        except Fault as fault:
+            main.report.at(main.root, ("assets", place), fault)
+            return None
+        self._seen.add(path)
+        report = self.problems.in_file(beside(main.report.file, text))
+        root = self._load(path, main.path.parent / text, report)
+        if root is None or not _known_version(root, report):
+            return None
+        check(AssetFile, _without_assets(root), report, stand_in={"cuesmith": "1", "assets": []})
+        return AssetSource(path, report, root)
+
+    def name_of(self, source: AssetSource) -> str:
+        """The path of a file from the manifest's folder, with ``/``."""
+        return source.path.relative_to(self.folder).as_posix()
 
     def _check(self, root: Mapping, report: Report, is_manifest: bool) -> Checked[Shared] | None:
         if is_manifest:
@@ -131,16 +168,7 @@ class Sources:
             report.at(source.root, location, fault)
             return
         if path not in self._seen:
-            self.read(path, _beside(report.file, text), chain, includer.parent / text)
-
-
-def _beside(shown: str, text: str) -> str:
-    """``text``, a path from the folder of the file ``shown``, as the person would write it.
-
-    >>> _beside("manifests/game.yaml", "shared/a.yaml")
-    'manifests/shared/a.yaml'
-    """
-    return shown[: max(shown.rfind("/"), shown.rfind("\\")) + 1] + text
+            self.read(path, beside(report.file, text), chain, includer.parent / text)
 
 
 def _known_version(root: Mapping, report: Report) -> bool:

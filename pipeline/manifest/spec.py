@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from pipeline.errors import Problem
+
 Kind = Literal["music", "sfx"]
 Decoder = Literal["encodec", "mbd"]
 LicensePolicy = Literal["any", "commercial"]
@@ -161,6 +163,16 @@ class AssetSpec:
     """How ``style`` is heard."""
     decoder: Decoder = "encodec"
     """What turns a model's codes into audio: its own codec, or MultiBand Diffusion."""
+    was: tuple[str, ...] = ()
+    """Its earlier ids, the latest first."""
+    model_folder: str = ""
+    """Folder of the file that names ``model``, where a relative path to a checkpoint starts; never part of any
+    digest. Empty for the working directory."""
+
+    @property
+    def origin(self) -> str:
+        """The id that its seeds and its masters' identity come from: the first that it ever had."""
+        return self.was[-1] if self.was else self.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,3 +187,5 @@ class Project:
     sha256: str
     """Over the bytes of the manifest and of every file that it includes."""
     assets: tuple[AssetSpec, ...]
+    warnings: tuple[Problem, ...] = ()
+    """What can stand as it is written, but may not be meant."""

@@ -9,7 +9,9 @@ from pipeline.manifest import values as v
 from pipeline.manifest.entries import Entry
 from pipeline.manifest.faults import Fault
 from pipeline.manifest.files import AudioFiles
+from pipeline.manifest.ids import check_id
 from pipeline.manifest.nodes import Location
+from pipeline.manifest.parts import hearing_of
 from pipeline.manifest.spec import AudioInput, Ucs
 from pipeline.manifest.templates import Template, compile_template
 
@@ -56,6 +58,12 @@ class Texts:
         asset = entry.asset
         self._names = list(asset.for_each)
         self.id = self._template(("id",), asset.id)
+        self._was = [
+            Filler(
+                entry, ("was", place), self._template(("was", place), text), lambda old: check_id(old, "was")
+            )
+            for place, text in enumerate(asset.was)
+        ]
         self._prompt = Filler(entry, ("prompt",), self._template(("prompt",), asset.prompt), v.PROMPT.check)
         self._tags = [
             Filler(entry, ("tags", place), self._template(("tags", place), tag), v.TAG.check)
@@ -66,10 +74,17 @@ class Texts:
             "continue_from": (("continue_from",), asset.continue_from),
             "style": (("style", "file"), asset.style.file if asset.style else None),
         }
+
+        def find(path: str) -> AudioInput:
+            return audio.find(v.PATH.check(path), entry.folder)
+
+        def find_style(path: str) -> AudioInput:
+            found = find(path)
+            audio.check_excerpt(found, hearing_of(asset.style))
+            return found
+
         self._audio = {
-            role: Filler(
-                entry, place, self._template(place, text), lambda path: audio.find(v.PATH.check(path))
-            )
+            role: Filler(entry, place, self._template(place, text), find_style if role == "style" else find)
             for role, (place, text) in files.items()
         }
         name = asset.ucs.name if asset.ucs else None
@@ -93,6 +108,11 @@ class Texts:
         for role in self._audio:
             self.audio(role, combination)
         self.ucs(combination)
+
+    def was(self, slugs: Combination) -> tuple[str, ...]:
+        """The earlier ids, the latest first; ``slugs`` are the combination's values as ids hold them."""
+        filled = (filler.fill(slugs) for filler in self._was)
+        return tuple(old for old in filled if old is not None)
 
     def prompt(self, combination: Combination) -> str:
         """The prompt."""

@@ -81,6 +81,7 @@ ID = Text("an id", "an id such as sfx/door/wood", 200, form=f"^{_PART}(/{_PART})
 NAME = Text("a name", "a name such as emberfall", 120, form="^[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_-])?$")
 PATH = Text("a path", "a path such as audio/theme.wav", 240)
 INCLUDED = replace(PATH, example="a path such as shared/defaults.yaml")
+ASSET_FILE = replace(PATH, example="a path such as music.yaml", form=r"\.[Yy][Aa]?[Mm][Ll]$")
 MODEL = Text("a model", "a model such as facebook/musicgen-medium", 200)
 ENGINE = Text(
     "an engine",

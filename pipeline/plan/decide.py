@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pipeline.errors import ManifestError, Problem, UsageError
+from pipeline.errors import MachineError, ManifestError, Problem, UsageError
 from pipeline.generators import Ask, AskProblem, Engine, engine_names, find_engine
-from pipeline.manifest import nearest
+from pipeline.manifest import beside, nearest
 from pipeline.manifest.spec import AssetSpec, Project
 from pipeline.plan.differences import (
     chain_difference,
@@ -69,17 +69,41 @@ def check(project: Project) -> list[tuple[AssetSpec, Engine, Ask]]:
         if engine is None:
             found.append(((asset.engine,), _located(project, asset, _not_installed(asset.engine))))
             continue
-        ask = engine.ask(asset)
-        for problem in _problems(asset, ask):
-            place = (asset.source.line, problem.field, problem.what)
+        ask = _ask(project, asset, engine)
+        problems = [ask] if isinstance(ask, AskProblem) else _problems(asset, ask)
+        for problem in problems:
+            place = (asset.source.file, asset.source.line, problem.field, problem.what)
             found.append((place, _located(project, asset, problem)))
-        asked.append((asset, engine, ask))
+        if isinstance(ask, Ask):
+            asked.append((asset, engine, ask))
     if found:
         once: dict[tuple[object, ...], Problem] = {}
-        for same, told in sorted(found, key=lambda one: one[1].line):
+        for same, told in sorted(
+            found, key=lambda one: (one[1].file != project.file, one[1].file, one[1].line)
+        ):
             once.setdefault(same, told)
         raise ManifestError(once.values())
     return asked
+
+
+def _ask(project: Project, asset: AssetSpec, engine: Engine) -> Ask | AskProblem:
+    """What the engine asks, or the problem that it broke over the asset.
+
+    Raises `MachineError`, with the asset's place, where this machine lacks what answering takes.
+    """
+    try:
+        ask: object = engine.ask(asset)
+    except MachineError as error:
+        place = f"{_file_of(project, asset)}:{asset.source.line}: {asset.id}"
+        raise MachineError(f"{place}: engine {asset.engine!r}: {error}") from error
+    except Exception as error:
+        why = f"{type(error).__name__}: {error}"
+    else:
+        if isinstance(ask, Ask):
+            return ask
+        why = f"it answered with {type(ask).__name__}"
+    what = f"engine {asset.engine!r} cannot say what this asset takes: {' '.join(why.split())}"
+    return AskProblem("engine", what, "report this to the engine's makers, or choose another engine")
 
 
 def _installed(name: str) -> Engine | None:
@@ -104,9 +128,14 @@ def _problems(asset: AssetSpec, ask: Ask) -> Iterator[AskProblem]:
         yield AskProblem("license", what, "choose a model whose licence allows it, or set license: any")
 
 
+def _file_of(project: Project, asset: AssetSpec) -> str:
+    """The file in which an asset is written, as the person would write its path."""
+    return beside(project.file, asset.source.file)
+
+
 def _located(project: Project, asset: AssetSpec, problem: AskProblem) -> Problem:
     where = f"{asset.id}.{problem.field}"
-    return Problem(project.file, asset.source.line, where, problem.what, problem.remedy)
+    return Problem(_file_of(project, asset), asset.source.line, where, problem.what, problem.remedy)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ CHAIN_VERSION = "7"
 def mastering_digest(asset: AssetSpec, project: str) -> str:
     """Digest of all that shapes an asset's masters besides their takes: mastering, delivery, gates,
     labels."""
-    return _mastering_digest(asset.mastering, asset.delivery, asset.quality, project, asset.id, asset.ucs)
+    return _mastering_digest(asset.mastering, asset.delivery, asset.quality, project, asset.origin, asset.ucs)
 
 
 def group_digest(candidates: Iterable[Sequence[str]]) -> str:

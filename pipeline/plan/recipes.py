@@ -63,6 +63,6 @@ def _reroll(
 
 def _seeds(asset: AssetSpec, variation: int, reroll: int) -> list[int]:
     return [
-        derive_seed(asset.seed, asset.id, variation, reroll, candidate)
+        derive_seed(asset.seed, asset.origin, variation, reroll, candidate)
         for candidate in range(asset.candidates)
     ]

@@ -10,6 +10,7 @@ from pipeline.generators import Ask
 from pipeline.manifest.spec import AssetSpec
 from pipeline.provenance import MasterRow
 from pipeline.recipe import Recipe
+from pipeline.store import ObjectRef
 
 Action = Literal["generate", "re-master", "reuse", "locked"]
 
@@ -25,6 +26,8 @@ class TakeOrder:
     cost: float
     kept: str | None = None
     """Digest of a take that keeps what this one can be made from, without its model."""
+    inputs: tuple[ObjectRef, ...] = ()
+    """Objects of the conditioning audio, in the order of `audio`; a build fills it in before it generates."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from manifest_texts import write_sound
 
 from pipeline.errors import ManifestError
 from pipeline.manifest import Project, compiled, late, load, load_cached, profile_names
@@ -54,7 +55,7 @@ def manifest(tmp_path: Path, cache: Path) -> Path:
     (folder / "audio").mkdir()
     (folder / "cues.yaml").write_text(MANIFEST)
     (folder / "shared" / "base.yaml").write_text(BASE)
-    (folder / "audio" / "tune.wav").write_bytes(b"RIFF tune")
+    write_sound(folder / "audio" / "tune.wav", seconds=6)
     return folder / "cues.yaml"
 
 

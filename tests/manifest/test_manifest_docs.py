@@ -44,6 +44,14 @@ def test_every_example_of_the_handbook_loads(example: str, tmp_path: Path) -> No
         assert load(tmp_path / "m.yaml", profile).name
 
 
+def test_the_example_of_a_file_of_assets_loads(tmp_path: Path) -> None:
+    [example] = re.findall(r"^```yml\n(.*?)^```$", TEXT, flags=re.MULTILINE | re.DOTALL)
+    assert list(Draft7Validator(json_schema()).iter_errors(yaml.safe_load(example))) == []
+    (tmp_path / "sfx.yaml").write_text(example, encoding="utf-8")
+    (tmp_path / "m.yaml").write_text("cuesmith: 1\nproject: game\nassets: [sfx.yaml]\n", encoding="utf-8")
+    assert [asset.id for asset in load(tmp_path / "m.yaml").assets] == ["sfx/door"]
+
+
 def test_the_first_example_makes_nineteen_files(tmp_path: Path) -> None:
     (tmp_path / "m.yaml").write_text(EXAMPLES[0], encoding="utf-8")
     assert sum(asset.variations for asset in load(tmp_path / "m.yaml").assets) == 19

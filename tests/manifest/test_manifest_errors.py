@@ -214,7 +214,8 @@ ONE_ID = [
     ("sfx/door.", "id 'sfx/door.' has a part that ends with '.'; remove that dot: Windows drops it"),
     ("sfx//door", "id 'sfx//door' has an empty part; write one / between parts and none at the ends"),
     ("/sfx/door", "id '/sfx/door' has an empty part; write one / between parts and none at the ends"),
-    ("sfx/../door", "id 'sfx/../door' has a part that ends with '.'; remove that dot: Windows drops it"),
+    ("sfx/../door", "id 'sfx/../door' has '..' as a part; write the whole name: an id is not a path that leads "
+     "from folder to folder"),
     ("sfx/.door", "id 'sfx/.door' has a part that starts with '-' or '.'; start each part with a letter, "
      "a digit or '_'"),
     ("sfx/wet door", "id 'sfx/wet door' holds ' '; use only the letters a to z and A to Z, digits, "

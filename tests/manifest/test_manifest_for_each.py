@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from manifest_texts import Complain, Load
+from manifest_texts import Complain, Load, write_sound
 
 from pipeline.manifest.spec import Hearing
 from pipeline.manifest.templates import compile_template
@@ -59,9 +59,8 @@ def test_tags_that_come_out_equal_stand_once(loaded: Load) -> None:
 
 
 def test_each_combination_may_have_a_melody_of_its_own(loaded: Load, folder: Path) -> None:
-    (folder / "audio").mkdir()
-    (folder / "audio" / "day.wav").write_bytes(b"day")
-    (folder / "audio" / "night.wav").write_bytes(b"night")
+    by_day = write_sound(folder / "audio" / "day.wav", level=0.5)
+    write_sound(folder / "audio" / "night.wav", level=0.25)
     text = """\
         assets:
         - id: music/{time}
@@ -78,12 +77,12 @@ def test_each_combination_may_have_a_melody_of_its_own(loaded: Load, folder: Pat
         "audio/day.wav",
         (folder / "audio" / "day.wav").resolve(),
     )
-    assert day.melody.sha256 == hashlib.sha256(b"day").hexdigest()
+    assert day.melody.sha256 == hashlib.sha256(by_day).hexdigest()
     assert night.melody.sha256 != day.melody.sha256
 
 
 def test_a_style_is_a_file_or_a_file_and_how_it_is_heard(loaded: Load, folder: Path) -> None:
-    (folder / "day.wav").write_bytes(b"day")
+    data = write_sound(folder / "day.wav", seconds=95)
     text = """\
         assets:
         - {id: "{time}", kind: music, prompt: a song, duration: 9, style: "{time}.wav", for_each: {time: [day]}}
@@ -96,7 +95,7 @@ def test_a_style_is_a_file_or_a_file_and_how_it_is_heard(loaded: Load, folder: P
     day, other = loaded(text).assets
     assert day.style == other.style
     assert day.style is not None
-    assert day.style.sha256 == hashlib.sha256(b"day").hexdigest()
+    assert day.style.sha256 == hashlib.sha256(data).hexdigest()
     assert day.hearing == Hearing(at_s=None, excerpt_s=3.0, codebooks=3, text=5.0)
     assert other.hearing == Hearing(at_s=90.0, excerpt_s=4.5, codebooks=1, text=2.0)
 

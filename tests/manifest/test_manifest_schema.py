@@ -227,6 +227,11 @@ def test_a_manifest_needs_its_assets_and_an_included_file_does_not() -> None:
     assert _complaints({"cuesmith": 1, "project": "a"}) != []
     assert _complaints({"cuesmith": 1, "assets": []}) != []
     assert _complaints({"project": "a", "assets": []}) != []
+    sound = {"id": "a", "kind": "sfx", "prompt": "b"}
+    assert _complaints({"cuesmith": 1, "project": "a", "assets": ["music.yaml", sound]}) == []
+    assert _complaints({"cuesmith": 1, "project": "a", "assets": ["music"]}) != []
+    assert _complaints({"cuesmith": 1, "assets": [sound]}) == []
+    assert _complaints({"cuesmith": 1, "seed": 1, "assets": [sound]}) != []
 
 
 def test_the_schema_is_plain_json() -> None:

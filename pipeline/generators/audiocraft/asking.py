@@ -71,7 +71,7 @@ def ask(asset: AssetSpec) -> Ask:
             LICENSE,
             False,
         )
-        others = "cuesmith models list" if is_path(asset.model or "") else _suited(asset)
+        others = "cuesmith models list" if is_path(asset.model or "", asset.model_folder) else _suited(asset)
         problem = AskProblem("model", str(error), f"or use a published model: {others}")
         return Ask(nobody.info(), asset.duration_s, problems=(problem,))
     problems += _kind(asset, model) + _inputs(asset, model) + _length(asset, model)
@@ -99,12 +99,12 @@ def ask(asset: AssetSpec) -> Ask:
 def _find(asset: AssetSpec) -> tuple[Model, list[AskProblem]]:
     wanted = asset.model or DEFAULTS[asset.kind]
     model = BY_ID.get(wanted) or BY_ID.get(f"facebook/{wanted}")
-    if model is None and is_path(wanted):
-        model = read_folder(wanted)
+    if model is None and is_path(wanted, asset.model_folder):
+        model = read_folder(wanted, asset.model_folder)
     if model is None:
         raise MachineError(
             f"{wanted!r} is no model that AudioCraft publishes, and no folder with state_dict.bin "
-            "(paths are taken from the directory in which cuesmith runs)"
+            "(a path starts at the folder of the file that names it)"
         )
     if model.revision is None:
         model = _at(model, model_store.pinned(model.id))
@@ -173,7 +173,7 @@ def _decoder(asset: AssetSpec, model: Model, settings: dict[str, Scalar]) -> lis
             AskProblem("decoder", what, f"set decoder: encodec{f', or use one of: {can}' if can else ''}")
         ]
     try:
-        settings["decoder_weights"] = weights_for(asset.model or DEFAULTS[asset.kind])
+        settings["decoder_weights"] = weights_for(asset.model or DEFAULTS[asset.kind], asset.model_folder)
     except model_store.Unready:
         raise
     except MachineError as error:

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import cast
@@ -17,6 +17,7 @@ from typing import cast
 from pipeline.errors import MachineError
 from pipeline.generators.audiocraft import costs, speeds
 from pipeline.generators.audiocraft.asking import ask
+from pipeline.generators.audiocraft.needs import NOT_INSTALLED, missing
 from pipeline.generators.protocol import Ask, Estimate, Generator
 from pipeline.manifest.spec import AssetSpec
 from pipeline.recipe import Recipe
@@ -76,12 +77,14 @@ class AudioCraftEngine:
             learned=True,
         )
 
+    def missing(self, recipes: Sequence[Recipe]) -> Iterable[str]:
+        """Packages and weights that are not on this machine, without loading or hashing any."""
+        return missing(recipes)
+
     def open(self, device: str) -> Generator:
         """Import torch and AudioCraft; models are loaded when recipes ask for them."""
         if importlib.util.find_spec("torch") is None:
-            raise MachineError(
-                "engine audiocraft is not installed (no torch); run: make setup-audiocraft, or see docs/audiocraft.md"
-            )
+            raise MachineError(NOT_INSTALLED.format("torch"))
         is_first, began = "torch" not in sys.modules, time.monotonic()
         generator = importlib.import_module("pipeline.generators.audiocraft.generator")
         opened = generator.AudioCraftGenerator(device)

@@ -23,21 +23,27 @@ from pipeline.generators.audiocraft.models import Model
 _HOME = Path(__file__).resolve().parents[3]
 
 
-def is_path(name: str) -> bool:
-    """Whether ``name`` means a folder: it begins like a path, or there is a checkpoint folder of that name here."""
+def is_path(name: str, start: str = "") -> bool:
+    """Whether ``name`` means a folder: it begins like a path, or ``start`` has a checkpoint folder of that name."""
     looks = name.startswith(("./", "../", "/", "~", ".\\", "..\\")) or re.match(r"^[A-Za-z]:[\\/]", name)
-    return bool(looks) or name in (".", "..") or (Path(name) / "state_dict.bin").is_file()
+    return bool(looks) or name in (".", "..") or (folder_of(name, start) / "state_dict.bin").is_file()
 
 
-def read_folder(name: str) -> Model:
-    """The model in the folder ``name``, a path from the working directory; ``~`` is the home folder.
+def folder_of(name: str, start: str = "") -> Path:
+    """The folder that ``name`` means: a path from ``start``, or from the working directory where that is empty; ``~``
+    is the home folder."""
+    return (Path(start) / os.path.expanduser(name)).resolve()
+
+
+def read_folder(name: str, start: str = "") -> Model:
+    """The model in the folder ``name``, see `folder_of`.
 
     Raises `MachineError` with what is wrong with it.
     """
-    folder = Path(os.path.expanduser(name)).resolve()
+    folder = folder_of(name, start)
     if not folder.is_dir():
         raise MachineError(
-            f"{name}: no such folder (looked for {folder}); paths are taken from the directory in which cuesmith runs"
+            f"{name}: no such folder (looked for {folder}); a path starts at the folder of the file that names it"
         )
     stored = read_part(folder)
     if stored.model is None:

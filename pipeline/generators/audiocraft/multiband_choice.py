@@ -6,9 +6,6 @@ one that AudioCraft publishes for mono MusicGen.
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 from pipeline.generators.audiocraft import local, model_store
 from pipeline.generators.audiocraft.models import HELPERS, MBD, UNPINNED
 
@@ -16,13 +13,14 @@ FILE = "mbd_musicgen_32khz.th"
 FOLDER = "multiband-diffusion"
 
 
-def weights_for(model: str) -> str:
-    """``<name>@<revision>`` of the weights that decode for the model that a manifest calls ``model``.
+def weights_for(model: str, start: str = "") -> str:
+    """``<name>@<revision>`` of the weights that decode for the model that a manifest calls ``model``,
+    which as a path begins at the folder ``start``.
 
     Raises `MachineError` with what is wrong with a local checkpoint's own.
     """
-    if local.is_path(model):
-        own = Path(os.path.expanduser(model)).resolve() / FOLDER
+    if local.is_path(model, start):
+        own = local.folder_of(model, start) / FOLDER
         if (own / FILE).is_file():
             stored = local.read_part(own)
             return f"{stored.name}@{stored.revision}"
