@@ -193,6 +193,7 @@ def forget_reasons(project: QuickProject, number: int) -> None:
     del value["reasons"]
     path.chmod(0o644)
     path.write_text(json.dumps(value))
+    project.forget_hashes()
 
 
 def test_a_version_without_reasons_is_told_by_the_reviews_of_its_day(project: QuickProject) -> None:

@@ -220,6 +220,7 @@ def test_what_is_quarantined_beside_an_approved_sibling_is_told_by_every_build(t
     version = json.loads(version_file.read_bytes())
     version["masters"] = [row for row in version["masters"] if row["master"] != digest]
     replace_file(version_file, version)
+    project.forget_hashes()
     failed = project.build()["failed"]
     assert [(one["asset"], one["variation"], one["reason"]) for one in failed] == [("a/one", 2, "too noisy")]
     project.write(ONE + TWO.replace("second", "other"))
