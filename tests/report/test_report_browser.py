@@ -409,7 +409,7 @@ def test_a_store_that_cannot_be_read_is_told_and_nothing_is_decided(
     with (project.outputs / "reviews.jsonl").open("a") as file:
         file.write("oops\n")
     page = _goto(context.new_page(), served)
-    expect(page.locator("#problem")).to_contain_text("mend or remove the line")
+    expect(page.locator("#problem")).to_contain_text("set the line aside: cuesmith verify --repair")
     expect(page.locator("[data-action=approve]")).to_be_disabled()
 
 
