@@ -23,8 +23,10 @@ from prefect.tasks import Task
 
 from flows.api import still_answers
 from flows.build_lock import build_lock
+from flows.devices import parse_devices
 from flows.journal import listener, new_run_id
 from flows.prepare import Prepared, prepare
+from flows.readiness import require
 from flows.run import AssetChunk, BuildRun
 from pipeline.errors import CuesmithError
 from pipeline.plan import Shard
@@ -74,7 +76,9 @@ def build(
     Waits while another build of the same project runs there. ``run_id`` names the run; default: a new name.
     """
     run_id = run_id or new_run_id()
+    asked = parse_devices(devices)
     prepared = _planned.get() or prepare(Path(manifest), outputs, profile, only)
+    require(prepared, asked)
     with build_lock(prepared.store, prepared.project.name, run_id) as fresh:
         if fresh:
             prepared = prepare(Path(manifest), outputs, profile, only)

@@ -58,6 +58,8 @@ def build_command(
     began = time.monotonic()
     prepared = prepare(path, outputs, profile, only or ())
     warn(prepared.warnings)
+    if prepared.plan.stale:
+        require(prepared, asked)
     with contextlib.ExitStack() as held:
         run_id = new_run_id()
         if not up_to_date(prepared):
@@ -67,7 +69,6 @@ def build_command(
             if _is_outdated(prepared):
                 prepared = prepare(path, outputs, profile, only or ())
         if prepared.plan.stale:
-            require(prepared, asked)
             gc.enable()
             # Prefect reads its settings when it is imported; the progress bar says what its log lines would.
             os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")

@@ -17,7 +17,7 @@ COMMANDS = {
     "init": ("writing", "Make a small project that builds at once."),
     "validate": ("writing", "Check a manifest: all errors at once, each with line and fix."),
     "schema": ("writing", "Print the JSON Schema of manifests, for completion in an editor."),
-    "plan": ("writing", "Tell what a build would do, and why."),
+    "plan": ("writing", "Show what a build would do, and why."),
     "build": ("building", "Make what is missing or changed; publish a new catalog version."),
     "catalog": ("cataloguing", "Read the catalog: versions, masters, where each came from."),
     "report": ("reporting", "Write the page on which to hear, compare and decide."),
@@ -27,7 +27,7 @@ COMMANDS = {
     "credentials": ("crediting", "Read and check the Content Credentials (C2PA) of sound files."),
     "models": ("models", "List, fetch and verify the audiocraft engine's models."),
     "verify": ("keeping", "Hash everything again; name torn, changed and missing files."),
-    "gc": ("keeping", "Remove what nothing names: strays and, if asked, unused takes."),
+    "gc": ("keeping", "Remove strays and, if asked, unused takes and old versions."),
     "doctor": ("doctor", "Tell what this machine can run, and the fix for what is not there."),
 }
 """In the order in which a person meets them. Modules are those of `flows.cli`."""

@@ -139,7 +139,7 @@ def gc_command(
     ] = 1.0,
     as_json: AsJson = False,
 ) -> None:
-    """Remove what nothing names: strays and, if asked, unused takes and old versions.
+    """Remove strays and, if asked, unused takes and old versions.
 
     Strays are what killed builds left; unused are takes and masters that no catalog version names and nobody approved.
     """

@@ -44,7 +44,7 @@ def recipes_for(
 def is_seed_of(asset: AssetSpec, variation: int, seed: int, candidates: int) -> bool:
     """Whether ``seed`` comes of the asset's present seed: as one of the first ``candidates``, at an early re-roll."""
     return any(
-        derive_seed(asset.seed, asset.id, variation, reroll, candidate) == seed
+        derive_seed(asset.seed, asset.origin, variation, reroll, candidate) == seed
         for reroll in range(_REROLLS_SEARCHED)
         for candidate in range(candidates)
     )
