@@ -209,6 +209,7 @@ def unbuilt(prepared: Prepared) -> dict[str, Any]:
         ],
         "run": None,
         "report": None,
+        "library": None,
         "generate": {"seconds": 0.0, "estimated_seconds": 0.0, "basis": ""},
         "seconds": 0.0,
     }

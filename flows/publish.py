@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from flows.journal import Journal, listener, new_run_id
@@ -11,12 +12,22 @@ from flows.prepare import MadeMaster, Prepared, next_rows, unbuilt, waiting_in
 from flows.quarantining import note_quarantine, page_of
 from flows.reporting import report_build
 from flows.sealing import sign
-from pipeline.catalog import Failures, Reviews, Version, sync_latest
+from pipeline.catalog import Failures, Library, Reviews, Version, sync_latest
 from pipeline.catalog.tables import csv_bytes, frame, parquet_bytes
 from pipeline.provenance import MasterRow
 from pipeline.provenance.facts import now
 
 BUILD_SCHEMA = "cuesmith.build/1"
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What stands after publishing."""
+
+    version: Version | None
+    """The latest version; None when there is nothing to publish at all."""
+    new: bool = False
+    library: Library | None = None
 
 
 def publish(
@@ -26,10 +37,9 @@ def publish(
     build: Mapping[str, Any],
     failures: Failures | None = None,
     made: MadeMaster | None = None,
-) -> tuple[Version | None, bool]:
+) -> Published:
     """Sign the masters of a build where the manifest asks for it, publish them, and show them in the library.
 
-    Returns the latest version afterwards and whether it is new; None when there is nothing to publish at all.
     ``build`` goes into ``build.json``.
     """
 
@@ -50,7 +60,7 @@ def publish(
         }
 
     if prepared.latest is None and not rows(None):
-        return None, False
+        return Published(None)
     project = prepared.project
     version, published = prepared.catalog.publish(
         rows,
@@ -60,8 +70,7 @@ def publish(
         manifest={"file": project.file, "sha256": project.sha256, "profile": project.profile},
         companions=companions,
     )
-    sync_latest(prepared.catalog)
-    return version, published
+    return Published(version, published, sync_latest(prepared.catalog))
 
 
 def publish_only(prepared: Prepared) -> dict[str, Any]:
@@ -70,14 +79,15 @@ def publish_only(prepared: Prepared) -> dict[str, Any]:
     result = unbuilt(prepared) | {"run": run}
     journal = Journal(prepared.store, run, listener())
     changed = note_quarantine(prepared, run)
-    version, published = publish(prepared, run=run, build=result)
+    done = publish(prepared, run=run, build=result)
     result |= {
-        "version": version.number if version else None,
-        "published": published,
-        "waiting": waiting_in(version),
+        "version": done.version.number if done.version else None,
+        "published": done.new,
+        "waiting": waiting_in(done.version),
+        "library": done.library.to_json() if done.library else None,
     }
-    if published or changed:
-        result["report"] = report_build(prepared.store, version, journal)
+    if done.new or changed:
+        result["report"] = report_build(prepared.store, done.version, journal)
     elif result["failed"]:
         result["report"] = page_of(prepared)
     journal.write("build-done", **result)

@@ -11,12 +11,22 @@ from typing import Annotated, Any
 import typer
 
 from flows.cli.answers import answer, answer_json, collector_at_rest, command, duration, remark
-from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Manifest, Only, Outputs, Profile, find_manifest
+from flows.cli.options import (
+    DEFAULT_OUTPUTS,
+    MANY_NAMES,
+    AsJson,
+    Manifest,
+    Only,
+    Outputs,
+    Profile,
+    find_manifest,
+)
 from flows.devices import parse_devices
 from flows.prepare import Prepared, prepare, unbuilt, up_to_date
 from pipeline.catalog import sync_latest
 from pipeline.credentials import DEVELOPMENT
 from pipeline.errors import MachineError
+from pipeline.manifest.faults import list_names
 
 _NOTHING_PUBLISHED = 1
 _SOME_FAILED = 3
@@ -62,8 +72,8 @@ def build_command(
     elif up_to_date(prepared) and prepared.latest is not None:
         from flows.quarantining import note_quarantine, page_of
 
-        sync_latest(prepared.catalog)
-        result = unbuilt(prepared)
+        library = sync_latest(prepared.catalog)
+        result = unbuilt(prepared) | {"library": library.to_json() if library else None}
         if note_quarantine(prepared, prepared.latest.run):
             from pipeline.report import write_report
 
@@ -131,10 +141,21 @@ def _tell(result: dict[str, Any], prepared: Prepared) -> None:
     _tell_credentials(prepared)
     if result["waiting"]:
         remark(f"{result['waiting']} new takes wait for review: cuesmith catalog show --state waiting")
+    _tell_library(result["library"])
     library = prepared.store.backend.local_path("library/latest")
     if library is not None:
         answer(f"listen: {library}")
     _tell_report(result, prepared)
+
+
+def _tell_library(library: dict[str, Any] | None) -> None:
+    if not library:
+        return
+    if library["restored"]:
+        names = list_names(library["restored"], limit=MANY_NAMES)
+        remark(f"restored in library/latest, where they had been deleted or replaced: {names}")
+    for path, key in library["set_aside"].items():
+        remark(f"library/latest/{path} was not Cuesmith's: it is now {key}")
 
 
 def _tell_report(result: dict[str, Any], prepared: Prepared) -> None:

@@ -8,8 +8,8 @@ import typer
 
 from flows.cli.answers import answer, answer_json, command, counted, remark
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Outputs
-from pipeline.catalog import Catalog, forget_library
-from pipeline.errors import FormatError, UsageError, VerificationError
+from pipeline.catalog import Catalog, forget_library, library_findings, sync_latest
+from pipeline.errors import CuesmithError, FormatError, UsageError, VerificationError
 from pipeline.store import Finding, Repair, Store, gc, repair, verify
 
 
@@ -39,8 +39,12 @@ def verify_command(
     findings = [finding for finding in verify(store) if finding.harmful]
     repairs = repair(store) if mend and findings else []
     findings += _lost_versions(store)
+    library = _library_findings(store)
+    findings += library
     if repairs:
         forget_library(store)
+    elif mend and library:
+        repairs = _restore_library(store, library)
     replayed = None
     if replay:
         from flows.replay import replay_latest
@@ -104,6 +108,29 @@ def _lost_versions(store: Store) -> list[Finding]:
     except FormatError:
         # `verify` has told of the channel that cannot be read.
         return []
+
+
+def _library_findings(store: Store) -> list[Finding]:
+    try:
+        return library_findings(Catalog(store))
+    except (CuesmithError, OSError):
+        # `verify` reports the version or the channel that cannot be read.
+        return []
+
+
+def _restore_library(store: Store, findings: list[Finding]) -> list[Repair]:
+    """Put the published files back; whoever made the others keeps them."""
+    forget_library(store)
+    done = sync_latest(Catalog(store))
+    moved = done.set_aside if done else {}
+    return [
+        Repair(
+            finding,
+            tuple((finding.key, moved[path]) for path in moved if finding.key == f"library/latest/{path}"),
+            "restored",
+        )
+        for finding in findings
+    ]
 
 
 def _open(outputs: str) -> Store:

@@ -11,6 +11,8 @@ from pipeline.catalog import Catalog, Version
 from pipeline.errors import UsageError
 
 DEFAULT_OUTPUTS = "outputs"
+MANY_NAMES = 8
+"""How many names a line lists before it counts the rest."""
 _USUAL = ("cues.yaml", "cuesmith.yaml")
 
 Manifest = Annotated[

@@ -10,9 +10,19 @@ from typing import Annotated
 import typer
 
 from flows.cli.answers import answer, answer_json, collector_at_rest, command, duration, remark
-from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Manifest, Only, Outputs, Profile, find_manifest
+from flows.cli.options import (
+    DEFAULT_OUTPUTS,
+    MANY_NAMES,
+    AsJson,
+    Manifest,
+    Only,
+    Outputs,
+    Profile,
+    find_manifest,
+)
 from flows.devices import devices_for
 from flows.prepare import prepare
+from pipeline.catalog import LibraryFault, library_faults
 from pipeline.errors import MachineError, UsageError
 from pipeline.generators import find_engine
 from pipeline.manifest import json_schema_text
@@ -20,7 +30,6 @@ from pipeline.manifest.faults import list_names
 from pipeline.plan import BuildEstimate, Plan, check_profiles, estimate
 
 _STALE = 1
-_MANY_NAMES = 8
 
 
 def register(app: typer.Typer) -> None:
@@ -129,13 +138,16 @@ def plan_command(
     prepared = prepare(find_manifest(manifest), outputs, profile, only or ())
     wanted = estimate(prepared.plan.orders(), lambda name: devices_for(find_engine(name), None))
     leaving = [f"{row['asset']}_{row['variation']:02d}" for row in prepared.leaving]
+    library = library_faults(prepared.store)
     if as_json:
-        answer_json(prepared.plan.to_json() | {"leaving": leaving, "estimate": wanted.to_json()})
+        facts = {"leaving": leaving, "library": [str(one) for one in library]}
+        answer_json(prepared.plan.to_json() | facts | {"estimate": wanted.to_json()})
     else:
         _tell(prepared.plan, everything)
         _tell_leaving(leaving)
+        _tell_library(library)
         _tell_estimate(wanted)
-    if check_only and prepared.plan.stale:
+    if check_only and (prepared.plan.stale or library):
         raise typer.Exit(_STALE)
 
 
@@ -157,8 +169,14 @@ def _tell(plan: Plan, everything: bool) -> None:
 def _tell_leaving(leaving: list[str]) -> None:
     if leaving:
         remark(
-            f"no longer asked for, and left out of the next version: {list_names(leaving, limit=_MANY_NAMES)}"
+            f"no longer asked for, and left out of the next version: {list_names(leaving, limit=MANY_NAMES)}"
         )
+
+
+def _tell_library(faults: list[LibraryFault]) -> None:
+    if faults:
+        names = list_names([str(one) for one in faults], limit=MANY_NAMES)
+        remark(f"{names}; cuesmith build restores what it published and keeps other files")
 
 
 def _tell_estimate(wanted: BuildEstimate) -> None:

@@ -8,7 +8,14 @@ from pipeline.catalog.channels import LATEST, Channel, ChannelMove, Channels, Ov
 from pipeline.catalog.diff import Change, diff
 from pipeline.catalog.gate import CODES, Refusal, refusals
 from pipeline.catalog.history import Step, history
-from pipeline.catalog.library import forget_library, sync_latest
+from pipeline.catalog.library import (
+    Library,
+    LibraryFault,
+    forget_library,
+    library_faults,
+    library_findings,
+    sync_latest,
+)
 from pipeline.catalog.naming import file_name
 from pipeline.catalog.promotion import Verdict, promote, rollback
 from pipeline.catalog.quarantine import QUARANTINE_SCHEMA, Quarantine, keep_quarantine, read_quarantine
@@ -32,6 +39,8 @@ __all__ = [
     "Channels",
     "Failures",
     "Filter",
+    "Library",
+    "LibraryFault",
     "Override",
     "Quarantine",
     "Refusal",
@@ -53,6 +62,8 @@ __all__ = [
     "history",
     "is_open",
     "keep_quarantine",
+    "library_faults",
+    "library_findings",
     "name_of",
     "promote",
     "read_quarantine",
