@@ -21,6 +21,7 @@ from prefect.tasks import Task
 
 from flows.journal import listener, new_run_id
 from flows.prepare import prepare
+from flows.removals import check_removals
 from flows.run import AssetChunk, BuildRun
 from pipeline.errors import CuesmithError
 from pipeline.plan import Shard
@@ -62,11 +63,13 @@ def build(
     profile: str | None = None,
     only: Sequence[str] = (),
     devices: str = "auto",
+    allow_removals: bool = False,
 ) -> dict[str, Any]:
     """Bring the catalog at ``outputs`` up to date with ``manifest``; returns the object of ``build --json``."""
     context = FlowRunContext.get()
     prefect_run = str(context.flow_run.id) if context and context.flow_run else None
-    prepared = prepare(Path(manifest), outputs, profile, only)
+    prepared = prepare(Path(manifest), outputs, profile, only, allow_removals)
+    check_removals(prepared, prepared.latest)
     with BuildRun(prepared, devices, new_run_id(), prefect_run, listener()) as run:
         _all([generate.submit(run, shard) for shard in run.shards()])
         _all([master.submit(run, chunk) for chunk in run.chunks()])

@@ -18,7 +18,14 @@ from flows.progress import BuildProgress
 
 
 def run_build(
-    manifest: Path, outputs: str, profile: str | None, only: Sequence[str], devices: str, *, quiet: bool
+    manifest: Path,
+    outputs: str,
+    profile: str | None,
+    only: Sequence[str],
+    devices: str,
+    *,
+    quiet: bool,
+    allow_removals: bool = False,
 ) -> dict[str, Any]:
     """Run the build flow to its end; returns the object of ``build --json``.
 
@@ -28,7 +35,7 @@ def run_build(
         signal.signal(signal.SIGTERM, _interrupt)
     try:
         with BuildProgress(quiet) as progress, listening(progress), prefect_api():
-            return build(str(manifest), outputs, profile, tuple(only), devices)
+            return build(str(manifest), outputs, profile, tuple(only), devices, allow_removals)
     except TerminationSignal:
         raise KeyboardInterrupt from None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -18,14 +18,19 @@ from pipeline.catalog import (
     SignedFiles,
     Version,
     assemble,
+    is_off_target,
     is_open,
+    missing_row,
+    name_of,
+    with_deviations,
 )
+from pipeline.catalog.texts import sha256_of
 from pipeline.credentials import available, configured
 from pipeline.errors import UsageError
-from pipeline.manifest import load, load_cached
-from pipeline.manifest.spec import CredentialsPolicy, Project
+from pipeline.manifest import load, load_cached, manifest_texts
+from pipeline.manifest.spec import AssetSpec, CredentialsPolicy, ManifestText, Project
 from pipeline.plan import APPROVED, LOCKED, AssetPlan, Known, Plan, VariationPlan, plan
-from pipeline.provenance import MasterRow
+from pipeline.provenance import MasterRow, MissingRow
 from pipeline.store import Store
 
 Signatures = Mapping[tuple[str, int], SignedFiles]
@@ -47,6 +52,10 @@ class Prepared:
     plan: Plan
     reviews: ReviewState
     only: tuple[str, ...]
+    assets: tuple[AssetSpec, ...]
+    """Every asset of the manifest, in scope or not."""
+    allow_removals: bool = False
+    """Whether the next version may lack what `flows.removals` protects."""
 
     @cached_property
     def policies(self) -> Mapping[str, CredentialsPolicy]:
@@ -54,10 +63,28 @@ class Prepared:
         return {asset.id: asset.credentials for asset in self.project.assets}
 
     @property
+    def promotion(self) -> dict[str, list[str]]:
+        """Channel to the reasons of the release gate that the manifest allows there."""
+        return {channel: list(allowed) for channel, allowed in self.project.promotion}
+
+    @cached_property
+    def texts(self) -> tuple[ManifestText, ...]:
+        """The manifest and what it includes, as the project was loaded from them. Raises `UsageError` where they
+        changed since."""
+        texts = manifest_texts(Path(self.project.file))
+        if sha256_of(texts) != self.project.sha256:
+            raise UsageError(f"{self.project.file} was changed while the build began; run it again")
+        return texts
+
+    @property
     def leaving(self) -> tuple[MasterRow, ...]:
         """Rows of the latest version for which the manifest no longer asks: the next version is without them."""
+        return self.leaving_from(self.latest)
+
+    def leaving_from(self, before: Version | None) -> tuple[MasterRow, ...]:
+        """Rows of ``before`` that the version after it is without."""
         asked = {(one.asset.id, part.variation) for one in self.plan.assets for part in one.variations}
-        rows = self.latest.masters if self.latest else ()
+        rows = before.masters if before else ()
         return tuple(
             row
             for row in rows
@@ -69,7 +96,13 @@ class Prepared:
         return not self.only or any(fnmatch.fnmatchcase(asset, glob) for glob in self.only)
 
 
-def prepare(manifest: Path, outputs: str, profile: str | None = None, only: Sequence[str] = ()) -> Prepared:
+def prepare(
+    manifest: Path,
+    outputs: str,
+    profile: str | None = None,
+    only: Sequence[str] = (),
+    allow_removals: bool = False,
+) -> Prepared:
     """Load ``manifest`` for ``profile``, read the store at ``outputs`` and plan what ``only`` (globs) matches.
 
     Raises `ManifestError`, `UsageError` when a glob matches nothing, and the store's errors.
@@ -79,11 +112,13 @@ def prepare(manifest: Path, outputs: str, profile: str | None = None, only: Sequ
     latest = catalog.latest()
     compiled = store.backend.local_path("cache/manifests") if latest else None
     project = load_cached(manifest, profile, compiled) if compiled else load(manifest, profile)
+    whole = project.assets
     if only:
         project = _narrow(project, only)
     reviews = Reviews(store).state()
     known = _known(store, latest, reviews)
-    return Prepared(project, store, catalog, latest, known, plan(project, known), reviews, tuple(only))
+    todo = plan(project, known)
+    return Prepared(project, store, catalog, latest, known, todo, reviews, tuple(only), whole, allow_removals)
 
 
 def _narrow(project: Project, only: Sequence[str]) -> Project:
@@ -116,7 +151,8 @@ def up_to_date(prepared: Prepared) -> bool:
     if prepared.plan.stale or latest is None or latest.project != prepared.project.name:
         return False
     rows = next_rows(prepared, latest, known=prepared.known)
-    return latest.same_masters(rows) and not open_rows(prepared, rows)
+    missing = missing_from(prepared, latest, rows)
+    return latest.same(rows, missing, prepared.promotion) and not open_rows(prepared, rows)
 
 
 def next_rows(
@@ -148,6 +184,44 @@ def next_rows(
         reviews or prepared.reviews,
     )
     return _settled(prepared, rows, before, signed or {}, fresh)
+
+
+def missing_from(
+    prepared: Prepared,
+    before: Version | None,
+    rows: Sequence[MasterRow],
+    failed: Iterable[Mapping[str, Any]] | None = None,
+) -> tuple[MissingRow, ...]:
+    """What the whole manifest asks for and ``rows`` lack. ``failed`` is as in the build's result; without it, what
+    earlier builds quarantined."""
+    there = {(row["asset"], row["variation"]) for row in rows}
+    reasons = {
+        (one["asset"], one["variation"]): one for one in (_failed(prepared) if failed is None else failed)
+    }
+    known = {(gap["asset"], gap["variation"]): gap for gap in (before.missing if before else ())}
+    found = []
+    for asset in prepared.assets:
+        for place in ((asset.id, variation) for variation in range(1, asset.variations + 1)):
+            if place in there:
+                continue
+            if place in reasons:
+                found.append(missing_row(reasons[place], asset.kind, asset.tags))
+            elif place in known and not prepared.in_scope(asset.id):
+                found.append(known[place])
+            else:
+                found.append(_unmade(asset, place[1]))
+    return tuple(found)
+
+
+def _unmade(asset: AssetSpec, variation: int) -> MissingRow:
+    return MissingRow(
+        asset=asset.id,
+        variation=variation,
+        kind=asset.kind,
+        tags=sorted(asset.tags),
+        code="missing",
+        reason="not built yet",
+    )
 
 
 def _settled(
@@ -188,14 +262,32 @@ def failed_json(asset: str, variation: int, stage: str, reason: str, master: str
     return told | ({"master": master} if stage == "quality" else {})
 
 
+def off_target_in(store: Store, version: Version | None) -> int:
+    """How many masters of a version missed their loudness target."""
+    return sum(map(is_off_target, with_deviations(store, version.masters))) if version else 0
+
+
 def waiting_in(version: Version | None) -> int:
     """How many masters of a version have a new take waiting beside them."""
     return sum("waiting" in row for row in version.masters) if version else 0
 
 
+def removed_names(prepared: Prepared) -> list[str]:
+    """Names of the masters that the build leaves out of the catalog."""
+    return [name_of(row) for row in prepared.leaving]
+
+
+def _failed(prepared: Prepared) -> list[dict[str, Any]]:
+    """What earlier builds quarantined, as items of ``failed``."""
+    return [
+        failed_json(asset, variation, "quality", reason, master)
+        for (asset, variation), (reason, master) in sorted(known_failures(prepared).items())
+    ]
+
+
 def unbuilt(prepared: Prepared) -> dict[str, Any]:
     """The object of ``build --json`` for a build that makes nothing."""
-    failed = sorted(known_failures(prepared).items())
+    failed = _failed(prepared)
     return {
         "version": prepared.latest.number if prepared.latest else None,
         "published": False,
@@ -203,10 +295,9 @@ def unbuilt(prepared: Prepared) -> dict[str, Any]:
         "mastered": 0,
         "reused": sum(len(plan.variations) for plan in prepared.plan.assets) - len(failed),
         "waiting": waiting_in(prepared.latest),
-        "failed": [
-            failed_json(asset, variation, "quality", reason, master)
-            for (asset, variation), (reason, master) in failed
-        ],
+        "off_target": off_target_in(prepared.store, prepared.latest),
+        "failed": failed,
+        "removed": removed_names(prepared),
         "run": None,
         "report": None,
         "library": None,

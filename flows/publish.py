@@ -8,13 +8,23 @@ from dataclasses import dataclass
 from typing import Any
 
 from flows.journal import Journal, listener, new_run_id
-from flows.prepare import MadeMaster, Prepared, next_rows, unbuilt, waiting_in
+from flows.prepare import (
+    MadeMaster,
+    Prepared,
+    missing_from,
+    next_rows,
+    off_target_in,
+    unbuilt,
+    waiting_in,
+)
 from flows.quarantining import note_quarantine, page_of
+from flows.removals import check_removals
 from flows.reporting import report_build
 from flows.sealing import sign
 from pipeline.catalog import Failures, Library, Reviews, Version, sync_latest
 from pipeline.catalog.tables import csv_bytes, frame, parquet_bytes
-from pipeline.provenance import MasterRow
+from pipeline.catalog.texts import MANIFEST_FILE, texts_bytes
+from pipeline.provenance import MasterRow, MissingRow
 from pipeline.provenance.facts import now
 
 BUILD_SCHEMA = "cuesmith.build/1"
@@ -48,12 +58,24 @@ def publish(
     def rows(before: Version | None) -> tuple[MasterRow, ...]:
         return next_rows(prepared, before, failures, made, Reviews(prepared.store).state(), signed)
 
+    def contents(before: Version | None) -> tuple[tuple[MasterRow, ...], tuple[MissingRow, ...]]:
+        if before is not None and before.number != (prepared.latest.number if prepared.latest else None):
+            check_removals(prepared, before)
+        masters = rows(before)
+        return masters, missing_from(prepared, before, masters, build.get("failed", ()))
+
     def companions(version: Version) -> Mapping[str, bytes]:
         table = frame(version)
-        result = {"version": version.number, "published": True, "waiting": waiting_in(version)}
+        result = {
+            "version": version.number,
+            "published": True,
+            "waiting": waiting_in(version),
+            "off_target": off_target_in(prepared.store, version),
+        }
         facts = {"schema": BUILD_SCHEMA, **build, **result}
         facts.pop("report", None)
         return {
+            MANIFEST_FILE: texts_bytes(prepared.texts),
             "catalog.parquet": parquet_bytes(table),
             "catalog.csv": csv_bytes(table),
             "build.json": json.dumps(facts, indent=1, ensure_ascii=False).encode(),
@@ -63,12 +85,13 @@ def publish(
         return Published(None)
     project = prepared.project
     version, published = prepared.catalog.publish(
-        rows,
+        contents,
         project=project.name,
         created=now(),
         run=run,
         manifest={"file": project.file, "sha256": project.sha256, "profile": project.profile},
         companions=companions,
+        promotion=prepared.promotion,
     )
     return Published(version, published, sync_latest(prepared.catalog))
 
@@ -84,6 +107,7 @@ def publish_only(prepared: Prepared) -> dict[str, Any]:
         "version": done.version.number if done.version else None,
         "published": done.new,
         "waiting": waiting_in(done.version),
+        "off_target": off_target_in(prepared.store, done.version),
         "library": done.library.to_json() if done.library else None,
     }
     if done.new or changed:

@@ -15,7 +15,7 @@ from typing import Any
 from flows.crew import Crew, Errand
 from flows.devices import devices_for, parse_devices
 from flows.journal import Journal, Listener
-from flows.prepare import Prepared, failed_json, waiting_in
+from flows.prepare import Prepared, failed_json, off_target_in, removed_names, waiting_in
 from flows.publish import Published, publish
 from flows.quarantining import note_quarantine, page_of
 from flows.reporting import report_build
@@ -90,6 +90,8 @@ class BuildRun:
 
     def __enter__(self) -> BuildRun:
         open_signer(self._prepared)
+        # Read before the long work: the version keeps the text that it was built from, whoever edits it meanwhile.
+        _ = self._prepared.texts
         self._held.enter_context(self._prepared.store.shared())
         plan = self._prepared.plan
         self._journal.write(
@@ -202,10 +204,12 @@ class BuildRun:
             "mastered": mastered,
             "reused": variations - mastered - len(self._failed),
             "waiting": waiting_in(version),
+            "off_target": off_target_in(self._prepared.store, version),
             "failed": [
                 failed_json(asset, variation, stage, reason, self._digests.get((asset, variation)))
                 for (asset, variation), (stage, reason) in sorted(self._failed.items())
             ],
+            "removed": removed_names(self._prepared),
             "run": self.run,
             "report": self._report,
             "library": library.to_json() if library else None,

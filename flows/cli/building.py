@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.cli.answers import answer, answer_json, collector_at_rest, command, duration, remark
+from flows.cli.answers import answer, answer_json, collector_at_rest, command, counted, duration, remark
 from flows.cli.options import (
     DEFAULT_OUTPUTS,
     MANY_NAMES,
@@ -23,6 +23,7 @@ from flows.cli.options import (
 )
 from flows.devices import parse_devices
 from flows.prepare import Prepared, prepare, unbuilt, up_to_date
+from flows.removals import check_removals
 from pipeline.catalog import sync_latest
 from pipeline.credentials import DEVELOPMENT
 from pipeline.errors import MachineError
@@ -47,6 +48,13 @@ def build_command(
     devices: Annotated[
         str, typer.Option("--devices", "-d", help="auto, cpu, cpu:4 (four workers), cuda:0,cuda:1 or mps.")
     ] = "auto",
+    allow_removals: Annotated[
+        bool,
+        typer.Option(
+            "--allow-removals",
+            help="Remove approved masters, or many masters, that the manifest no longer asks for.",
+        ),
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -57,7 +65,8 @@ def build_command(
     path = find_manifest(manifest)
     parse_devices(devices)
     began = time.monotonic()
-    prepared = prepare(path, outputs, profile, only or ())
+    prepared = prepare(path, outputs, profile, only or (), allow_removals)
+    check_removals(prepared, prepared.latest)
     if prepared.plan.stale:
         gc.enable()
         # Prefect reads its settings when it is imported; the progress bar says what its log lines would.
@@ -68,7 +77,9 @@ def build_command(
         except ValueError as error:
             raise _refused(error) from error
 
-        result = run_build(path, outputs, profile, only or (), devices, quiet=quiet)
+        result = run_build(
+            path, outputs, profile, only or (), devices, quiet=quiet, allow_removals=allow_removals
+        )
     elif up_to_date(prepared) and prepared.latest is not None:
         from flows.quarantining import note_quarantine, page_of
 
@@ -139,6 +150,12 @@ def _tell(result: dict[str, Any], prepared: Prepared) -> None:
             f"({spent['basis']})"
         )
     _tell_credentials(prepared)
+    if result["published"] and result["removed"]:
+        names = list_names(result["removed"], limit=MANY_NAMES)
+        remark(f"no longer asked for, and left out of version {result['version']}: {names}")
+    if result["off_target"]:
+        missed = counted(result["off_target"], "master")
+        remark(f"{missed} missed the loudness target: cuesmith catalog show --state off-target")
     if result["waiting"]:
         remark(f"{result['waiting']} new takes wait for review: cuesmith catalog show --state waiting")
     _tell_library(result["library"])
@@ -163,6 +180,9 @@ def _tell_report(result: dict[str, Any], prepared: Prepared) -> None:
     if result["report"]:
         answer(f"review: {prepared.store.backend.local_path(result['report']) or result['report']}")
         if quarantined:
-            remark(f"quarantined: {quarantined}; hear them in that report, under the filter of this name")
+            remark(
+                f"quarantined: {quarantined}; open the report and filter by quarantined, or see: "
+                "cuesmith catalog quarantine"
+            )
     elif result["published"]:
         remark(f"warning: no report: runs/{result['run']}/journal.jsonl says why; try: cuesmith report")

@@ -43,6 +43,7 @@ def verify_command(
     findings += library
     if repairs:
         forget_library(store)
+        repairs += [Repair(finding, (), "build again to restore it") for finding in library]
     elif mend and library:
         repairs = _restore_library(store, library)
     replayed = None

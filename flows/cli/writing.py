@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -21,7 +21,8 @@ from flows.cli.options import (
     find_manifest,
 )
 from flows.devices import devices_for
-from flows.prepare import prepare
+from flows.prepare import prepare, unbuilt
+from flows.removals import removal_problem
 from pipeline.catalog import LibraryFault, library_faults
 from pipeline.errors import MachineError, UsageError
 from pipeline.generators import find_engine
@@ -125,7 +126,10 @@ def plan_command(
     profile: Profile = None,
     only: Only = None,
     check_only: Annotated[
-        bool, typer.Option("--check", help="Exit with 1 when anything is to be made; for CI.")
+        bool,
+        typer.Option(
+            "--check", help="Exit with 1 when anything is to be made or cannot be published; for CI."
+        ),
     ] = False,
     everything: Annotated[bool, typer.Option("--all", help="List what is up to date as well.")] = False,
     as_json: AsJson = False,
@@ -138,16 +142,26 @@ def plan_command(
     prepared = prepare(find_manifest(manifest), outputs, profile, only or ())
     wanted = estimate(prepared.plan.orders(), lambda name: devices_for(find_engine(name), None))
     leaving = [f"{row['asset']}_{row['variation']:02d}" for row in prepared.leaving]
+    refused = removal_problem(prepared, prepared.latest)
+    missing = unbuilt(prepared)["failed"]
     library = library_faults(prepared.store)
     if as_json:
-        facts = {"leaving": leaving, "library": [str(one) for one in library]}
+        facts = {
+            "leaving": leaving,
+            "missing": missing,
+            "removals": refused,
+            "library": [str(one) for one in library],
+        }
         answer_json(prepared.plan.to_json() | facts | {"estimate": wanted.to_json()})
     else:
         _tell(prepared.plan, everything)
+        _tell_missing(missing)
         _tell_leaving(leaving)
+        if refused:
+            remark(f"build will refuse: {refused}")
         _tell_library(library)
         _tell_estimate(wanted)
-    if check_only and (prepared.plan.stale or library):
+    if check_only and (prepared.plan.stale or missing or library):
         raise typer.Exit(_STALE)
 
 
@@ -164,6 +178,13 @@ def _tell(plan: Plan, everything: bool) -> None:
         remark(
             f"  {line['engine']} {line['model']}: {line['takes']} takes, {line['audio_seconds']:.1f} s of audio"
         )
+
+
+def _tell_missing(quarantined: list[dict[str, Any]]) -> None:
+    if quarantined:
+        names = [f"{one['asset']}_{one['variation']:02d} ({one['reason']})" for one in quarantined]
+        remark(f"not published, since a quality gate closed: {list_names(names, limit=MANY_NAMES)}")
+        remark("cuesmith catalog quarantine says what helps")
 
 
 def _tell_leaving(leaving: list[str]) -> None:

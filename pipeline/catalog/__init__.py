@@ -3,7 +3,7 @@
 `tables` makes the Parquet and CSV beside a version; it is apart because it needs pandas.
 """
 
-from pipeline.catalog.catalog import Catalog
+from pipeline.catalog.catalog import Catalog, missing_row
 from pipeline.catalog.channels import LATEST, Channel, ChannelMove, Channels, Override
 from pipeline.catalog.diff import Change, diff
 from pipeline.catalog.gate import CODES, Refusal, refusals
@@ -23,6 +23,7 @@ from pipeline.catalog.reviews import ACTIONS, ReviewAction, ReviewEvent, Reviews
 from pipeline.catalog.rows import Failures, assemble, row_of
 from pipeline.catalog.sealing import Sealing, SignedFiles, bare, is_open
 from pipeline.catalog.standing import STATES, Filter, name_of, states_of
+from pipeline.catalog.targets import is_off_target, with_deviations
 from pipeline.catalog.version import CATALOG_SCHEMA, Version
 
 __all__ = [
@@ -60,10 +61,12 @@ __all__ = [
     "fold",
     "forget_library",
     "history",
+    "is_off_target",
     "is_open",
     "keep_quarantine",
     "library_faults",
     "library_findings",
+    "missing_row",
     "name_of",
     "promote",
     "read_quarantine",
@@ -72,4 +75,5 @@ __all__ = [
     "row_of",
     "states_of",
     "sync_latest",
+    "with_deviations",
 ]

@@ -6,18 +6,22 @@ the last file of a version's folder, and a pointer moves only to a version that 
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pipeline.catalog.channels import LATEST, Channel, ChannelMove, Channels
 from pipeline.catalog.version import Version
 from pipeline.errors import StoreError
-from pipeline.provenance import MasterRow
+from pipeline.provenance import MasterRow, MissingRow
 from pipeline.store import Missing, Store
 
 _VERSION_KEY = re.compile(r"catalog/(\d{6,})/catalog\.json")
 
+Contents = tuple[tuple[MasterRow, ...], tuple[MissingRow, ...]]
+"""The masters of a version, and what it lacks."""
 Companions = Callable[[Version], Mapping[str, bytes]]
 """Makes the files that stand beside ``catalog.json``, by name."""
 
@@ -71,27 +75,40 @@ class Catalog:
 
     def publish(
         self,
-        masters: Callable[[Version | None], tuple[MasterRow, ...]],
+        contents: Callable[[Version | None], Contents],
         *,
         project: str,
         created: str,
         run: str,
         manifest: Mapping[str, Any],
         companions: Companions,
+        promotion: Mapping[str, Sequence[str]] | None = None,
     ) -> tuple[Version, bool]:
-        """Publish the masters that ``masters`` gives for the latest version, and point ``latest`` to them.
+        """Publish what ``contents`` gives for the latest version, and point ``latest`` to it.
 
         Returns the version and whether it is new: when nothing differs, the latest version stays. Builds that
-        publish at once are taken one after the other, so ``masters`` always sees the version before its own.
+        publish at once are taken one after the other, so ``contents`` always sees the version before its own.
         """
         with self.channels.held():
             before = self.latest()
-            rows = masters(before)
-            if before is not None and before.project == project and before.same_masters(rows):
+            rows, missing = contents(before)
+            if (
+                before is not None
+                and before.project == project
+                and before.same(rows, missing, promotion or {})
+            ):
                 return before, False
             number = max([*self.numbers(), 0]) + 1
             version = Version(
-                number, before.number if before else None, project, created, run, manifest, rows
+                number,
+                before.number if before else None,
+                project,
+                created,
+                run,
+                manifest,
+                rows,
+                missing,
+                promotion or {},
             )
             self._write(version, companions(version))
             move = ChannelMove(version=number, at=created, by=run, action="publish")
@@ -100,7 +117,17 @@ class Catalog:
 
     def _read(self, number: int) -> Version:
         key = _key(number)
-        return Version.from_bytes(self._backend.read(key), key)
+        version = Version.from_bytes(self._backend.read(key), key)
+        return replace(version, missing=self._failed_in(version)) if version.partial else version
+
+    def _failed_in(self, version: Version) -> tuple[MissingRow, ...]:
+        """What failed in the build that published a version of an older release, and has no master in it."""
+        try:
+            failed = json.loads(self._backend.read(f"catalog/{version.number:06d}/build.json"))["failed"]
+            found = [missing_row(one) for one in failed]
+        except (Missing, ValueError, LookupError, TypeError):
+            return ()
+        return tuple(row for row in found if (row["asset"], row["variation"]) not in version.by_variation)
 
     def _write(self, version: Version, companions: Mapping[str, bytes]) -> None:
         folder = f"catalog/{version.number:06d}"
@@ -112,3 +139,18 @@ class Catalog:
 
 def _key(number: int) -> str:
     return f"catalog/{number:06d}/catalog.json"
+
+
+def missing_row(failed: Mapping[str, Any], kind: str = "", tags: Iterable[str] = ()) -> MissingRow:
+    """What a version keeps of one item of ``failed`` in a build's result."""
+    row = MissingRow(
+        asset=failed["asset"],
+        variation=failed["variation"],
+        kind=kind,
+        tags=sorted(tags),
+        code="quarantined" if failed["stage"] == "quality" else "failed",
+        reason=failed["reason"],
+    )
+    if failed.get("master"):
+        row["master"] = failed["master"]
+    return row

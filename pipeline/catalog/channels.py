@@ -44,6 +44,8 @@ class ChannelMove(TypedDict):
     """Missing in entries of the first release: ``publish``."""
     because: NotRequired[str]
     overrides: NotRequired[list[Override]]
+    allowed: NotRequired[list[str]]
+    """Reasons of the release gate that the manifest allows on this channel."""
 
 
 class Channel(TypedDict):

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from pipeline.catalog.naming import name_of_files
-from pipeline.catalog.standing import name_of
 from pipeline.catalog.version import Version
 from pipeline.plan import recipe_reasons, say, spec_reasons
 from pipeline.provenance import MASTER_SCHEMA, MasterRecord, MasterRow
 from pipeline.recipe import Recipe
 from pipeline.store import Store
 
-Kind = Literal["added", "removed", "changed"]
+Kind = Literal["added", "removed", "changed", "missing"]
 Records = Mapping[str, MasterRecord]
 """By master digest; those that are gone are not in it."""
 
@@ -38,7 +37,8 @@ class Change:
     asset: str
     variation: int
     reasons: tuple[str, ...]
-    """In words: what differs in recipe, mastering, labels and standing. Empty for added and removed masters."""
+    """In words: what differs in recipe, mastering, labels and standing, or why a master is missing. Empty for added
+    and removed masters."""
     measured: Mapping[str, tuple[Any, Any]]
     """Field of `MEASURED` to its value before and after, where they differ."""
     before: MasterRow | None
@@ -63,10 +63,9 @@ class Change:
         }
 
     def __str__(self) -> str:
-        row = self.after or self.before
-        assert row is not None
         told = [*self.reasons, *(_figure(key, old, new) for key, (old, new) in self.measured.items())]
-        return f"{self.kind:<8} {name_of(row):<40} {'; '.join(told)}".rstrip()
+        name = f"{self.asset}_{self.variation:02d}"
+        return f"{self.kind:<8} {name:<40} {'; '.join(told)}".rstrip()
 
 
 def diff(store: Store, before: Version, after: Version, rejected: Set[str] = frozenset()) -> list[Change]:
@@ -75,7 +74,20 @@ def diff(store: Store, before: Version, after: Version, rejected: Set[str] = fro
     places = sorted({*old, *new})
     changed = [place for place in places if place in old and place in new and old[place] is not new[place]]
     records = _records(store, ((old[place], new[place]) for place in changed))
-    return list(_changes(places, old, new, records, rejected))
+    changes = [*_changes(places, old, new, records, rejected), *_gaps(before, after)]
+    return sorted(changes, key=lambda change: (change.asset, change.variation))
+
+
+def _gaps(before: Version, after: Version) -> Iterator[Change]:
+    """What the manifest asked for and ``after`` lacks for another reason than ``before``, or no longer lacks."""
+    known = {(gap["asset"], gap["variation"]): gap for gap in before.missing}
+    for gap in after.missing:
+        earlier = known.pop((gap["asset"], gap["variation"]), None)
+        if earlier is None or (earlier["code"], earlier["reason"]) != (gap["code"], gap["reason"]):
+            why = (f"{gap['code']}: {gap['reason']}",)
+            yield Change("missing", gap["asset"], gap["variation"], why, {}, None, None)
+    for asset, variation in known.keys() - after.by_variation.keys():
+        yield Change("removed", asset, variation, ("it was missing",), {}, None, None)
 
 
 def _changes(

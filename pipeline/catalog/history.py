@@ -42,7 +42,7 @@ def history(catalog: Catalog, asset: str, events: tuple[ReviewEvent, ...] = ()) 
     steps: list[Step] = []
     for number in catalog.numbers():
         version = _only(catalog.read(number), asset)
-        before = versions.get(version.parent or 0, replace(version, masters=()))
+        before = versions.get(version.parent or 0, replace(version, masters=(), missing=()))
         steps.extend(
             Step(number, version.created, version.run, change)
             for change in diff(catalog.store, before, version, rejected)
@@ -53,5 +53,7 @@ def history(catalog: Catalog, asset: str, events: tuple[ReviewEvent, ...] = ()) 
 
 def _only(version: Version, asset: str) -> Version:
     return replace(
-        version, masters=tuple(row for row in version.masters if fnmatch.fnmatchcase(row["asset"], asset))
+        version,
+        masters=tuple(row for row in version.masters if fnmatch.fnmatchcase(row["asset"], asset)),
+        missing=tuple(row for row in version.missing if fnmatch.fnmatchcase(row["asset"], asset)),
     )

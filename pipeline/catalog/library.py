@@ -173,8 +173,10 @@ class _Sync:
         self._wanted = _wanted(version)
         ledger = _read(self._store)
         self._ours = ledger.files if ledger else _published(catalog, root)
-        complete = ledger is not None and ledger.version is not None
-        self._faults = list(_faults(self._store, root, ledger, thorough=False)) if ledger and complete else []
+        shown = ledger or _before_ledgers(catalog, root)
+        self._faults: list[LibraryFault] = []
+        if shown is not None and shown.version is not None:
+            self._faults += _faults(self._store, root, shown, thorough=False)
         self._broken: set[str] = set()
         self._set_aside: dict[str, str] = {}
 

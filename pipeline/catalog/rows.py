@@ -104,7 +104,7 @@ def _decided(
 def row_of(record: MasterRecord, asset: AssetSpec, mastering: str) -> MasterRow:
     """The row that a catalog keeps of a master; ``mastering`` is the digest of its specs."""
     take, model, measured = record["take"], record["take"]["model"], record["measurements"]
-    return MasterRow(
+    row = MasterRow(
         asset=asset.id,
         variation=record["variation"],
         kind=asset.kind,
@@ -144,6 +144,9 @@ def row_of(record: MasterRecord, asset: AssetSpec, mastering: str) -> MasterRow:
         ucs=_ucs(asset),
         source=_source(asset),
     )
+    if record["loudness"].get("deviation"):
+        row["deviation"] = record["loudness"]["deviation"]
+    return row
 
 
 def _reached(record: MasterRecord) -> float | None:

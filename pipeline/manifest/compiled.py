@@ -28,7 +28,7 @@ MAX_ENTRIES = 64
 MAX_BYTES = 256 * 2**20
 """Of all entries together; the newest stay."""
 
-_FORMAT = "cuesmith.compiled/2"
+_FORMAT = "cuesmith.compiled/3"
 
 
 def load_cached(path: Path, profile: str | None, folder: Path) -> Project:

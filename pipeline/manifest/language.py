@@ -39,6 +39,7 @@ Credentials = Annotated[
 ]
 Format = Annotated[str, PlainValidator(v.FORMAT.read), WithJsonSchema(v.FORMAT.schema())]
 BitDepth = Annotated[str | None, PlainValidator(v.BIT_DEPTH.read), WithJsonSchema(v.BIT_DEPTH.schema())]
+Allowed = Annotated[str, PlainValidator(v.ALLOWED.read), WithJsonSchema(v.ALLOWED.schema())]
 Decoder = Annotated[str | None, PlainValidator(v.DECODER.read), WithJsonSchema(v.DECODER.schema())]
 Temperature = Annotated[
     float | None, PlainValidator(v.TEMPERATURE.read_or_none), WithJsonSchema(v.TEMPERATURE.schema(True))
@@ -291,6 +292,25 @@ Profiles = Annotated[
 ]
 
 
+_Allowed = Annotated[
+    tuple[Allowed, ...],
+    Field(max_length=64, json_schema_extra={"uniqueItems": True}),
+    BeforeValidator(v.at_most(64)),
+]
+
+
+class ChannelKeys(Language):
+    """What the release gate lets pass on one channel."""
+
+    allow: _Allowed = Field(description="Reasons of the release gate that do not count, such as credentials.")
+
+
+Promotion = Annotated[
+    dict[str, ChannelKeys],
+    BeforeValidator(_mapping_if_null, json_schema_input_type=dict[str, ChannelKeys] | None),
+]
+
+
 class Asset(Settings):
     """One asset the game needs, or with for_each a family of them."""
 
@@ -324,6 +344,10 @@ class Shared(Language):
     )
     profiles: Profiles = Field(default={}, description="Named settings to choose with --profile.")
     defaults: SomeLayer = Field(default_factory=Layer, description="Settings of every asset of a kind.")
+    promotion: Promotion = Field(
+        default={},
+        description="Channels whose release gate allows more, such as {playtest: {allow: [credentials]}}.",
+    )
 
 
 class Manifest(Shared):

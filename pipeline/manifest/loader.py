@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from operator import attrgetter
@@ -11,7 +12,7 @@ from pipeline.errors import ManifestError
 from pipeline.manifest.checking import check
 from pipeline.manifest.entries import Entry
 from pipeline.manifest.expansion import Expansion
-from pipeline.manifest.faults import Fault
+from pipeline.manifest.faults import Fault, quote
 from pipeline.manifest.files import AudioFiles
 from pipeline.manifest.ids import check_project
 from pipeline.manifest.language import Asset, Layer, Manifest, Settings
@@ -19,8 +20,9 @@ from pipeline.manifest.nodes import Mapping, Sequence
 from pipeline.manifest.problems import Problems
 from pipeline.manifest.settings import BUILT_IN, lay_all
 from pipeline.manifest.sources import ReadFile, Source, Sources, check_profile
-from pipeline.manifest.spec import AssetSpec, Project
+from pipeline.manifest.spec import AssetSpec, ManifestText, Project
 
+_CHANNEL = re.compile(r"[a-z][a-z0-9-]{0,39}")
 _STAND_IN = {"id": "unnamed", "kind": "sfx", "prompt": "none"}
 
 
@@ -45,11 +47,25 @@ def load_with_files(path: Path, profile: str | None = None) -> Loaded:
     _check_project(main, main.shared.value.project)
     if profile is not None:
         check_profile(sources, main, profile)
+    _check_channels(sources)
     assets = list(_assets(sources, main, profile, path.name))
     problems.check()
     assets.sort(key=attrgetter("id"))
-    project = Project(main.shared.value.project, str(path), profile, sources.sha256, tuple(assets))
+    project = Project(
+        main.shared.value.project, str(path), profile, sources.sha256, tuple(assets), _promotion(sources)
+    )
     return Loaded(project, (*sources.files, *_audio_files(sources.folder, project)))
+
+
+def manifest_texts(path: Path) -> tuple[ManifestText, ...]:
+    """The manifest and every file that it includes, in the order in which a project's SHA-256 has them.
+
+    Raises `ManifestError` where they can no longer be read.
+    """
+    problems = Problems()
+    sources, _ = _read(path, problems)
+    problems.check()
+    return tuple(sources.texts)
 
 
 def profile_names(path: Path) -> tuple[str, ...]:
@@ -88,6 +104,32 @@ def _check_project(main: Source, name: str) -> None:
         check_project(name)
     except Fault as fault:
         main.report.at(main.root, ("project",), fault)
+
+
+def _check_channels(sources: Sources) -> None:
+    """Report the names in ``promotion`` that no channel with a gate can have."""
+    for source in sources.found:
+        for name in source.shared.value.promotion:
+            if name == "latest":
+                fault = Fault("channel latest has no gate", "name another channel, such as playtest")
+            elif not _CHANNEL.fullmatch(name):
+                fault = Fault(
+                    f"{quote(name)} cannot name a channel",
+                    "use lower-case letters, digits and '-', such as playtest",
+                )
+            else:
+                continue
+            source.report.at(source.root, ("promotion", name), fault)
+
+
+def _promotion(sources: Sources) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """What each channel allows: of two files that name it, the stronger one counts."""
+    rules = {
+        name: tuple(sorted(set(keys.allow)))
+        for source in sources.found
+        for name, keys in source.shared.value.promotion.items()
+    }
+    return tuple(sorted(rules.items()))
 
 
 def _assets(sources: Sources, main: Source, profile: str | None, file: str) -> Iterator[AssetSpec]:

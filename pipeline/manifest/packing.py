@@ -66,6 +66,7 @@ def pack(project: Project) -> dict[str, Any]:
         "file": project.file,
         "profile": project.profile,
         "sha256": project.sha256,
+        "promotion": [[channel, list(allowed)] for channel, allowed in project.promotion],
         "parts": parts,
         "assets": assets,
     }
@@ -87,6 +88,7 @@ def unpack(value: dict[str, Any]) -> Project:
         profile=value["profile"],
         sha256=value["sha256"],
         assets=tuple(assets),
+        promotion=tuple((channel, tuple(allowed)) for channel, allowed in value["promotion"]),
     )
 
 

@@ -11,6 +11,21 @@ LicensePolicy = Literal["any", "commercial"]
 BitDepth = Literal["16", "24", "float"]
 FadeCurve = Literal["s_curve", "linear", "equal_power", "exponential"]
 CredentialsPolicy = Literal["none", "development", "required"]
+GateReason = Literal[
+    "non-commercial",
+    "placeholder",
+    "unapproved",
+    "rejected",
+    "quality-gate",
+    "loudness",
+    "credentials",
+    "verification",
+    "stale",
+    "missing",
+    "quarantined",
+    "failed",
+]
+"""What may speak against a version that is to be promoted: see `pipeline.catalog.gate`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +179,20 @@ class AssetSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class ManifestText:
+    """The bytes of a manifest, or of a file that it includes."""
+
+    name: str
+    """Its path from the manifest's folder, with ``/``."""
+    data: bytes
+
+    @property
+    def hashed(self) -> bytes:
+        """Its part in the SHA-256 of a project: name, length and bytes."""
+        return f"{self.name}\n{len(self.data)}\n".encode("utf-8", "surrogateescape") + self.data
+
+
+@dataclass(frozen=True, slots=True)
 class Project:
     """A manifest, loaded for one profile: its assets sorted by id."""
 
@@ -175,3 +204,5 @@ class Project:
     sha256: str
     """Over the bytes of the manifest and of every file that it includes."""
     assets: tuple[AssetSpec, ...]
+    promotion: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Channel to the reasons of the release gate that it allows, sorted."""

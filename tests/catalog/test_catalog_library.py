@@ -100,6 +100,16 @@ def test_what_a_kill_left_half_made_goes_with_its_file(project: QuickProject) ->
     assert not half.exists()
 
 
+def test_a_deleted_file_in_a_library_of_an_older_release_is_told_and_restored(project: QuickProject) -> None:
+    project.build()
+    without_ledger(project)
+    (folder(project) / "a" / "two_01.wav").unlink()
+    assert [one.key for one in library_findings(project.catalog)] == ["library/latest/a/two_01.wav"]
+    done = sync_latest(project.catalog)
+    assert done is not None
+    assert done.to_json() == {"restored": ["a/two_01.wav"], "set_aside": {}}
+
+
 def test_a_deleted_file_is_told_and_restored(project: QuickProject) -> None:
     project.build()
     before = project.library()
