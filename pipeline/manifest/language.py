@@ -344,10 +344,6 @@ class Shared(Language):
     )
     profiles: Profiles = Field(default={}, description="Named settings to choose with --profile.")
     defaults: SomeLayer = Field(default_factory=Layer, description="Settings of every asset of a kind.")
-    promotion: Promotion = Field(
-        default={},
-        description="Channels whose release gate allows more, such as {playtest: {allow: [credentials]}}.",
-    )
 
 
 class Manifest(Shared):
@@ -355,3 +351,7 @@ class Manifest(Shared):
 
     project: Name = Field(description="Name of the project.")
     assets: tuple[Asset, ...] = Field(description="What the game needs.")
+    promotion: Promotion = Field(
+        default={},
+        description="Channels whose release gate allows more, such as {playtest: {allow: [credentials]}}.",
+    )

@@ -47,13 +47,11 @@ def load_with_files(path: Path, profile: str | None = None) -> Loaded:
     _check_project(main, main.shared.value.project)
     if profile is not None:
         check_profile(sources, main, profile)
-    _check_channels(sources)
+    promotion = _promotion(main)
     assets = list(_assets(sources, main, profile, path.name))
     problems.check()
     assets.sort(key=attrgetter("id"))
-    project = Project(
-        main.shared.value.project, str(path), profile, sources.sha256, tuple(assets), _promotion(sources)
-    )
+    project = Project(main.shared.value.project, str(path), profile, sources.sha256, tuple(assets), promotion)
     return Loaded(project, (*sources.files, *_audio_files(sources.folder, project)))
 
 
@@ -106,30 +104,20 @@ def _check_project(main: Source, name: str) -> None:
         main.report.at(main.root, ("project",), fault)
 
 
-def _check_channels(sources: Sources) -> None:
-    """Report the names in ``promotion`` that no channel with a gate can have."""
-    for source in sources.found:
-        for name in source.shared.value.promotion:
-            if name == "latest":
-                fault = Fault("channel latest has no gate", "name another channel, such as playtest")
-            elif not _CHANNEL.fullmatch(name):
-                fault = Fault(
-                    f"{quote(name)} cannot name a channel",
-                    "use lower-case letters, digits and '-', such as playtest",
-                )
-            else:
-                continue
-            source.report.at(source.root, ("promotion", name), fault)
-
-
-def _promotion(sources: Sources) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """What each channel allows: of two files that name it, the stronger one counts."""
-    rules = {
-        name: tuple(sorted(set(keys.allow)))
-        for source in sources.found
-        for name, keys in source.shared.value.promotion.items()
-    }
-    return tuple(sorted(rules.items()))
+def _promotion(main: Source) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """What each channel allows. Reports names that no channel with a gate can have."""
+    assert isinstance(main.shared.value, Manifest)
+    rules = main.shared.value.promotion
+    for name in rules:
+        if name == "latest":
+            fault = Fault("channel latest has no gate", "name another channel, such as playtest")
+        elif not _CHANNEL.fullmatch(name):
+            what = f"{quote(name)} cannot name a channel"
+            fault = Fault(what, "use lower-case letters, digits and '-', such as playtest")
+        else:
+            continue
+        main.report.at(main.root, ("promotion", name), fault)
+    return tuple(sorted((name, tuple(sorted(set(keys.allow)))) for name, keys in rules.items()))
 
 
 def _assets(sources: Sources, main: Source, profile: str | None, file: str) -> Iterator[AssetSpec]:
