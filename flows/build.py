@@ -27,6 +27,7 @@ from flows.devices import parse_devices
 from flows.journal import listener, new_run_id
 from flows.prepare import Prepared, prepare
 from flows.readiness import require
+from flows.removals import check_removals
 from flows.run import AssetChunk, BuildRun
 from pipeline.errors import CuesmithError
 from pipeline.plan import Shard
@@ -70,6 +71,7 @@ def build(
     only: Sequence[str] = (),
     devices: str = "auto",
     run_id: str | None = None,
+    allow_removals: bool = False,
 ) -> dict[str, Any]:
     """Bring the catalog at ``outputs`` up to date with ``manifest``; returns the object of ``build --json``.
 
@@ -77,11 +79,13 @@ def build(
     """
     run_id = run_id or new_run_id()
     asked = parse_devices(devices)
-    prepared = _planned.get() or prepare(Path(manifest), outputs, profile, only)
+    prepared = _planned.get() or prepare(Path(manifest), outputs, profile, only, allow_removals)
+    check_removals(prepared, prepared.latest)
     require(prepared, asked)
     with build_lock(prepared.store, prepared.project.name, run_id) as fresh:
         if fresh:
-            prepared = prepare(Path(manifest), outputs, profile, only)
+            prepared = prepare(Path(manifest), outputs, profile, only, allow_removals)
+            check_removals(prepared, prepared.latest)
         return _build(prepared, devices, run_id)
 
 

@@ -28,6 +28,7 @@ def run_build(
     quiet: bool,
     run_id: str | None = None,
     prepared: Prepared | None = None,
+    allow_removals: bool = False,
     warn: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
     """Run the build flow to its end; returns the object of ``build --json``.
@@ -50,7 +51,7 @@ def run_build(
                     )
 
             with listening(listen), prefect_api(), planned(prepared):
-                return build(str(manifest), outputs, profile, tuple(only), devices, run_id)
+                return build(str(manifest), outputs, profile, tuple(only), devices, run_id, allow_removals)
     except TerminationSignal:
         raise KeyboardInterrupt from None
     except Exception as error:

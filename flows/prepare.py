@@ -23,15 +23,20 @@ from pipeline.catalog import (
     assemble,
     changes,
     followed,
+    is_off_target,
     is_open,
+    missing_row,
+    name_of,
     renamed_in,
+    with_deviations,
 )
+from pipeline.catalog.manifest_text import sha256_of
 from pipeline.credentials import DEVELOPMENT, available, configured
 from pipeline.errors import Problem, UsageError
-from pipeline.manifest import beside, load, load_cached, nearest
-from pipeline.manifest.spec import AssetSpec, CredentialsPolicy, Project
+from pipeline.manifest import beside, load, load_cached, manifest_texts, nearest
+from pipeline.manifest.spec import AssetSpec, CredentialsPolicy, ManifestText, Project
 from pipeline.plan import APPROVED, LOCKED, AssetPlan, Known, Plan, VariationPlan, plan
-from pipeline.provenance import CredentialsJson, MasterRow
+from pipeline.provenance import CredentialsJson, MasterRow, MissingRow
 from pipeline.store import Store
 
 Signatures = Mapping[tuple[str, int], SignedFiles]
@@ -53,8 +58,12 @@ class Prepared:
     plan: Plan
     reviews: ReviewState
     only: tuple[str, ...]
+    assets: tuple[AssetSpec, ...]
+    """Every asset of the manifest, in scope or not."""
     renames: Renames = field(default_factory=dict)
     """By earlier id, the id of every asset of the manifest that was renamed, in scope or not."""
+    allow_removals: bool = False
+    """Whether the next version may lack what `flows.removals` protects."""
 
     @cached_property
     def policies(self) -> Mapping[str, CredentialsPolicy]:
@@ -62,11 +71,29 @@ class Prepared:
         return {asset.id: asset.credentials for asset in self.project.assets}
 
     @property
+    def promotion(self) -> dict[str, list[str]]:
+        """Channel to the reasons of the release gate that the manifest allows there."""
+        return {channel: list(allowed) for channel, allowed in self.project.promotion}
+
+    @cached_property
+    def texts(self) -> tuple[ManifestText, ...]:
+        """The manifest and what it includes, as the project was loaded from them. Raises `UsageError` where they
+        changed since."""
+        texts = manifest_texts(Path(self.project.file))
+        if sha256_of(texts) != self.project.sha256:
+            raise UsageError(f"{self.project.file} was changed while the build began; run it again")
+        return texts
+
+    @property
     def leaving(self) -> tuple[MasterRow, ...]:
         """Rows of the latest version for which the manifest no longer asks: the next version is without them."""
+        return self.leaving_from(self.latest)
+
+    def leaving_from(self, before: Version | None) -> tuple[MasterRow, ...]:
+        """Rows of ``before`` that the version after it is without."""
         asked = {(one.asset.id, part.variation) for one in self.plan.assets for part in one.variations}
-        rows = self.latest.masters if self.latest else ()
-        moved = self.renamed
+        rows = before.masters if before else ()
+        moved = renamed_in(before, self.renames)
         places = ((moved.get(row["asset"], row["asset"]), row["variation"]) for row in rows)
         return tuple(
             row
@@ -96,7 +123,15 @@ class Prepared:
     def publishes(self) -> bool:
         """Whether a build would make or publish anything: what `plan`, `plan --check` and `build` go by."""
         other_name = self.latest is not None and self.latest.project != self.project.name
-        return bool(self.plan.stale or self.changes or self.renamed or other_name)
+        return bool(self.plan.stale or self.changes or self.renamed or other_name or self._gaps_differ)
+
+    @cached_property
+    def _gaps_differ(self) -> bool:
+        """Whether the next version lacks something else than the latest, or has other rules for channels."""
+        if self.latest is None:
+            return False
+        rows = next_rows(self, self.latest, known=self.known)
+        return not self.latest.same_gaps(missing_from(self, self.latest, rows), self.promotion)
 
     @cached_property
     def renamed(self) -> Mapping[str, str]:
@@ -119,7 +154,13 @@ class Prepared:
         return not self.only or any(fnmatch.fnmatchcase(name, glob) for glob in self.only)
 
 
-def prepare(manifest: Path, outputs: str, profile: str | None = None, only: Sequence[str] = ()) -> Prepared:
+def prepare(
+    manifest: Path,
+    outputs: str,
+    profile: str | None = None,
+    only: Sequence[str] = (),
+    allow_removals: bool = False,
+) -> Prepared:
     """Load ``manifest`` for ``profile``, read the store at ``outputs`` and plan what ``only`` (globs) matches.
 
     Raises `ManifestError`, `UsageError` when a glob matches nothing, and the store's errors.
@@ -130,9 +171,15 @@ def prepare(manifest: Path, outputs: str, profile: str | None = None, only: Sequ
     compiled = store.backend.local_path("cache/manifests") if latest else None
     project = load_cached(manifest, profile, compiled) if compiled else load(manifest, profile)
     renames = {old: asset.id for asset in project.assets for old in reversed(asset.was)}
+    whole = project.assets
     if only:
         project = _narrow(project, only)
-    return _planned(project, catalog, latest, tuple(only), renames)
+    reviews = Reviews(store).state(renames)
+    known = _known(store, latest, reviews, renames)
+    todo = plan(project, known)
+    return Prepared(
+        project, store, catalog, latest, known, todo, reviews, tuple(only), whole, renames, allow_removals
+    )
 
 
 def still_valid(prepared: Prepared) -> Prepared:
@@ -143,17 +190,10 @@ def still_valid(prepared: Prepared) -> Prepared:
     known, now = prepared.known, prepared.known.fresh()
     if known.takes <= now.takes and known.masters <= now.masters and known.objects <= now.objects:
         return prepared
-    latest = prepared.catalog.latest()
-    return _planned(prepared.project, prepared.catalog, latest, prepared.only, prepared.renames)
-
-
-def _planned(
-    project: Project, catalog: Catalog, latest: Version | None, only: tuple[str, ...], renames: Renames
-) -> Prepared:
-    store = catalog.store
-    reviews = Reviews(store).state(renames)
-    known = _known(store, latest, reviews, renames)
-    return Prepared(project, store, catalog, latest, known, plan(project, known), reviews, only, renames)
+    latest, reviews = prepared.catalog.latest(), Reviews(prepared.store).state(prepared.renames)
+    known = _known(prepared.store, latest, reviews, prepared.renames)
+    todo = plan(prepared.project, known)
+    return replace(prepared, latest=latest, known=known, plan=todo, reviews=reviews)
 
 
 def _lost(project: Project, asset: AssetSpec, have: Set[str]) -> Problem:
@@ -260,6 +300,44 @@ def next_rows(
     return _settled(prepared, rows, before, signed or {}, fresh)
 
 
+def missing_from(
+    prepared: Prepared,
+    before: Version | None,
+    rows: Sequence[MasterRow],
+    failed: Iterable[Mapping[str, Any]] | None = None,
+) -> tuple[MissingRow, ...]:
+    """What the whole manifest asks for and ``rows`` lack. ``failed`` is as in the build's result; without it, what
+    earlier builds quarantined."""
+    there = {(row["asset"], row["variation"]) for row in rows}
+    reasons = {
+        (one["asset"], one["variation"]): one for one in (_failed(prepared) if failed is None else failed)
+    }
+    known = {(gap["asset"], gap["variation"]): gap for gap in (before.missing if before else ())}
+    found = []
+    for asset in prepared.assets:
+        for place in ((asset.id, variation) for variation in range(1, asset.variations + 1)):
+            if place in there:
+                continue
+            if place in reasons:
+                found.append(missing_row(reasons[place], asset.kind, asset.tags))
+            elif place in known and not prepared.in_scope(asset.id):
+                found.append(known[place])
+            else:
+                found.append(_unmade(asset, place[1]))
+    return tuple(found)
+
+
+def _unmade(asset: AssetSpec, variation: int) -> MissingRow:
+    return MissingRow(
+        asset=asset.id,
+        variation=variation,
+        kind=asset.kind,
+        tags=sorted(asset.tags),
+        code="missing",
+        reason="not built yet",
+    )
+
+
 def _settled(
     prepared: Prepared, rows: tuple[MasterRow, ...], before: Version | None, signed: Signatures, known: Known
 ) -> tuple[MasterRow, ...]:
@@ -298,14 +376,32 @@ def failed_json(asset: str, variation: int, stage: str, reason: str, master: str
     return told | ({"master": master} if stage == "quality" else {})
 
 
+def off_target_in(store: Store, version: Version | None) -> int:
+    """How many masters of a version missed their loudness target."""
+    return sum(map(is_off_target, with_deviations(store, version.masters))) if version else 0
+
+
 def waiting_in(version: Version | None) -> int:
     """How many masters of a version have a new take waiting beside them."""
     return sum("waiting" in row for row in version.masters) if version else 0
 
 
+def removed_names(prepared: Prepared) -> list[str]:
+    """Names of the masters that the build leaves out of the catalog."""
+    return [name_of(row) for row in prepared.leaving]
+
+
+def _failed(prepared: Prepared) -> list[dict[str, Any]]:
+    """What earlier builds quarantined, as items of ``failed``."""
+    return [
+        failed_json(asset, variation, "quality", reason, master)
+        for (asset, variation), (reason, master) in sorted(known_failures(prepared).items())
+    ]
+
+
 def unbuilt(prepared: Prepared) -> dict[str, Any]:
     """The object of ``build --json`` for a build that makes nothing."""
-    failed = sorted(known_failures(prepared).items())
+    failed = _failed(prepared)
     return {
         "version": prepared.latest.number if prepared.latest else None,
         "published": False,
@@ -313,12 +409,12 @@ def unbuilt(prepared: Prepared) -> dict[str, Any]:
         "mastered": 0,
         "reused": sum(len(plan.variations) for plan in prepared.plan.assets) - len(failed),
         "waiting": waiting_in(prepared.latest),
-        "failed": [
-            failed_json(asset, variation, "quality", reason, master)
-            for (asset, variation), (reason, master) in failed
-        ],
+        "off_target": off_target_in(prepared.store, prepared.latest),
+        "failed": failed,
+        "removed": removed_names(prepared),
         "run": None,
         "report": None,
+        "library": None,
         "generate": {"seconds": 0.0, "estimated_seconds": 0.0, "basis": ""},
         "seconds": 0.0,
     }

@@ -4,29 +4,44 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Set
+from dataclasses import dataclass
 from typing import Any
 
 from flows.journal import Journal, listener, new_run_id
 from flows.prepare import (
     MadeMaster,
     Prepared,
+    missing_from,
     next_rows,
+    off_target_in,
     reasons_of,
     still_valid,
     unbuilt,
     waiting_in,
 )
 from flows.quarantining import note_quarantine, page_of
+from flows.removals import check_removals
 from flows.reporting import report_build
 from flows.sealing import sign
-from pipeline.catalog import Failures, Place, Reviews, Version, changes, followed, sync_latest
+from pipeline.catalog import Failures, Library, Place, Reviews, Version, changes, followed, sync_latest
+from pipeline.catalog.manifest_text import MANIFEST_FILE, texts_bytes
 from pipeline.catalog.tables import csv_bytes, frame, parquet_bytes
 from pipeline.errors import StoreError
-from pipeline.provenance import MasterRow
+from pipeline.provenance import MasterRow, MissingRow
 from pipeline.provenance.facts import now
 from pipeline.store import Fence
 
 BUILD_SCHEMA = "cuesmith.build/1"
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What stands after publishing."""
+
+    version: Version | None
+    """The latest version; None when there is nothing to publish at all."""
+    new: bool = False
+    library: Library | None = None
 
 
 def publish(
@@ -37,10 +52,9 @@ def publish(
     failures: Failures | None = None,
     made: MadeMaster | None = None,
     just_made: Set[str] = frozenset(),
-) -> tuple[Version | None, bool]:
+) -> Published:
     """Sign the masters of a build where the manifest asks for it, publish them, and show them in the library.
 
-    Returns the latest version afterwards and whether it is new; None when there is nothing to publish at all.
     ``build`` goes into ``build.json``. ``just_made`` are the digests of the masters that this build made.
     """
 
@@ -59,22 +73,34 @@ def publish(
         )
         return {one.place: one.reasons for one in found if one.kind == "changed"}
 
+    def contents(before: Version | None) -> tuple[tuple[MasterRow, ...], tuple[MissingRow, ...]]:
+        if before is not None and before.number != (prepared.latest.number if prepared.latest else None):
+            check_removals(prepared, before)
+        masters = rows(before)
+        return masters, missing_from(prepared, before, masters, build.get("failed", ()))
+
     def companions(version: Version) -> Mapping[str, bytes]:
         table = frame(version)
-        result = {"version": version.number, "published": True, "waiting": waiting_in(version)}
+        result = {
+            "version": version.number,
+            "published": True,
+            "waiting": waiting_in(version),
+            "off_target": off_target_in(prepared.store, version),
+        }
         facts = {"schema": BUILD_SCHEMA, **build, **result}
         facts.pop("report", None)
         return {
+            MANIFEST_FILE: texts_bytes(prepared.texts),
             "catalog.parquet": parquet_bytes(table),
             "catalog.csv": csv_bytes(table),
             "build.json": json.dumps(facts, indent=1, ensure_ascii=False).encode(),
         }
 
     if prepared.latest is None and not rows(None):
-        return None, False
+        return Published(None)
     project = prepared.project
     version, published = prepared.catalog.publish(
-        rows,
+        contents,
         project=project.name,
         created=now(),
         run=run,
@@ -82,9 +108,9 @@ def publish(
         companions=companions,
         made=just_made,
         reasons=reasons,
+        promotion=prepared.promotion,
     )
-    sync_latest(prepared.catalog)
-    return version, published
+    return Published(version, published, sync_latest(prepared.catalog))
 
 
 def publish_only(prepared: Prepared, run: str | None = None) -> dict[str, Any]:
@@ -107,14 +133,16 @@ def _publish_only(prepared: Prepared, fence: Fence, run: str) -> dict[str, Any]:
     journal = Journal(prepared.store, run, listener())
     fence()
     changed = note_quarantine(prepared, run)
-    version, published = publish(prepared, run=run, build=result)
+    done = publish(prepared, run=run, build=result)
     result |= {
-        "version": version.number if version else None,
-        "published": published,
-        "waiting": waiting_in(version),
+        "version": done.version.number if done.version else None,
+        "published": done.new,
+        "waiting": waiting_in(done.version),
+        "off_target": off_target_in(prepared.store, done.version),
+        "library": done.library.to_json() if done.library else None,
     }
-    if published or changed:
-        result["report"] = report_build(prepared.store, version, journal)
+    if done.new or changed:
+        result["report"] = report_build(prepared.store, done.version, journal)
     elif result["failed"]:
         result["report"] = page_of(prepared)
     journal.write("build-done", **result)

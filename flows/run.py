@@ -14,12 +14,18 @@ from typing import Any
 from flows.crew import Crew, Errand
 from flows.devices import devices_for, parse_devices
 from flows.journal import Journal, Listener
-from flows.prepare import Prepared, failed_json, still_valid, waiting_in
-from flows.publish import publish
+from flows.prepare import (
+    Prepared,
+    failed_json,
+    off_target_in,
+    removed_names,
+    still_valid,
+    waiting_in,
+)
+from flows.publish import Published, publish
 from flows.quarantining import note_quarantine, page_of
 from flows.reporting import report_build
 from flows.sealing import open_signer
-from pipeline.catalog import Version
 from pipeline.cpus import usable_cpus
 from pipeline.errors import MachineError, UsageError
 from pipeline.generators import find_engine
@@ -89,14 +95,15 @@ class BuildRun:
         self._digests: dict[tuple[str, int], str] = {}
         self._stages: dict[str, float] = {}
         self._estimate = BuildEstimate(0.0, ())
-        self._version: Version | None = None
-        self._published = False
+        self._done = Published(None)
         self._report: str | None = None
         self._held = contextlib.ExitStack()
         self._git = git_commit(Path(prepared.project.file).resolve().parent)
 
     def __enter__(self) -> BuildRun:
         open_signer(self._prepared)
+        # Read before the long work: the version keeps the text that it was built from, whoever edits it meanwhile.
+        _ = self._prepared.texts
         self._fence = self._held.enter_context(self._prepared.store.shared())
         self._prepared = still_valid(self._prepared)
         plan = self._prepared.plan
@@ -201,7 +208,7 @@ class BuildRun:
         self._stages["master"] = time.monotonic() - self._stages["master"]
         self._fence()
         changed = note_quarantine(self._prepared, self.run, self._failed, self._digest)
-        self._version, self._published = publish(
+        self._done = publish(
             self._prepared,
             run=self.run,
             failures={place: reason for place, (_, reason) in self._failed.items()},
@@ -210,8 +217,8 @@ class BuildRun:
             build=self.result()
             | {"stages": self._stages, "git": self._git, "prefect_run": self._prefect_run},
         )
-        if self._published or changed:
-            self._report = report_build(self._prepared.store, self._version, self._journal)
+        if self._done.new or changed:
+            self._report = report_build(self._prepared.store, self._done.version, self._journal)
         elif self._failed:
             self._report = page_of(self._prepared)
         self._journal.write("build-done", **self.result())
@@ -220,19 +227,23 @@ class BuildRun:
         """The object that ``cuesmith build --json`` prints."""
         variations = sum(len(plan.variations) for plan in self._prepared.plan.assets)
         mastered = len(self._made_masters)
+        version, library = self._done.version, self._done.library
         return {
-            "version": self._version.number if self._version else None,
-            "published": self._published,
+            "version": version.number if version else None,
+            "published": self._done.new,
             "generated": len(self._made_takes),
             "mastered": mastered,
             "reused": variations - mastered - len(self._failed),
-            "waiting": waiting_in(self._version),
+            "waiting": waiting_in(version),
+            "off_target": off_target_in(self._prepared.store, version),
             "failed": [
                 failed_json(asset, variation, stage, reason, self._digests.get((asset, variation)))
                 for (asset, variation), (stage, reason) in sorted(self._failed.items())
             ],
+            "removed": removed_names(self._prepared),
             "run": self.run,
             "report": self._report,
+            "library": library.to_json() if library else None,
             "generate": {
                 "seconds": round(self._stages.get("generate", 0.0), 3),
                 "estimated_seconds": round(self._estimate.seconds, 3),

@@ -12,15 +12,35 @@ from typing import Annotated, Any
 import typer
 
 from flows.build_lock import build_lock
-from flows.cli.answers import answer, answer_json, collector_at_rest, command, duration, remark, warn
-from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Manifest, Only, Outputs, Profile, find_manifest
+from flows.cli.answers import (
+    answer,
+    answer_json,
+    collector_at_rest,
+    command,
+    counted,
+    duration,
+    remark,
+    warn,
+)
+from flows.cli.options import (
+    DEFAULT_OUTPUTS,
+    MANY_NAMES,
+    AsJson,
+    Manifest,
+    Only,
+    Outputs,
+    Profile,
+    find_manifest,
+)
 from flows.devices import parse_devices
 from flows.journal import new_run_id
 from flows.prepare import Prepared, prepare, unbuilt, up_to_date
 from flows.readiness import require
+from flows.removals import check_removals
 from pipeline.catalog import LATEST, sync_latest
 from pipeline.credentials import DEVELOPMENT
 from pipeline.errors import MachineError
+from pipeline.manifest.faults import list_names
 
 _NOTHING_PUBLISHED = 1
 _SOME_FAILED = 3
@@ -45,6 +65,13 @@ def build_command(
         bool,
         typer.Option("--wait/--no-wait", help="While another build of this project runs: wait, or fail."),
     ] = True,
+    allow_removals: Annotated[
+        bool,
+        typer.Option(
+            "--allow-removals",
+            help="Remove approved masters, or many masters, that the manifest no longer asks for.",
+        ),
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -56,7 +83,8 @@ def build_command(
     path = find_manifest(manifest)
     asked = parse_devices(devices)
     began = time.monotonic()
-    prepared = prepare(path, outputs, profile, only or ())
+    prepared = prepare(path, outputs, profile, only or (), allow_removals)
+    check_removals(prepared, prepared.latest)
     warn(prepared.warnings)
     if prepared.plan.stale:
         require(prepared, asked)
@@ -67,7 +95,8 @@ def build_command(
                 build_lock(prepared.store, prepared.project.name, run_id, wait=wait, tell=remark)
             )
             if _is_outdated(prepared):
-                prepared = prepare(path, outputs, profile, only or ())
+                prepared = prepare(path, outputs, profile, only or (), allow_removals)
+                check_removals(prepared, prepared.latest)
         if prepared.plan.stale:
             gc.enable()
             # Prefect reads its settings when it is imported; the progress bar says what its log lines would.
@@ -87,13 +116,14 @@ def build_command(
                 quiet=quiet,
                 run_id=run_id,
                 prepared=prepared,
+                allow_removals=allow_removals,
                 warn=remark,
             )
         elif up_to_date(prepared) and prepared.latest is not None:
             from flows.quarantining import note_quarantine, page_of
 
-            sync_latest(prepared.catalog)
-            result = unbuilt(prepared)
+            library = sync_latest(prepared.catalog)
+            result = unbuilt(prepared) | {"library": library.to_json() if library else None}
             if note_quarantine(prepared, prepared.latest.run):
                 from pipeline.report import write_report
 
@@ -165,12 +195,29 @@ def _tell(result: dict[str, Any], prepared: Prepared) -> None:
             f"({spent['basis']})"
         )
     _tell_credentials(prepared)
+    if result["published"] and result["removed"]:
+        names = list_names(result["removed"], limit=MANY_NAMES)
+        remark(f"no longer asked for, and left out of version {result['version']}: {names}")
+    if result["off_target"]:
+        missed = counted(result["off_target"], "master")
+        remark(f"{missed} missed the loudness target: cuesmith catalog show --state off-target")
     if result["waiting"]:
         remark(f"{result['waiting']} new takes wait for review: cuesmith catalog show --state waiting")
+    _tell_library(result["library"])
     library = prepared.store.backend.local_path("library/latest")
     if library is not None:
         answer(f"listen: {library}")
     _tell_report(result, prepared)
+
+
+def _tell_library(library: dict[str, Any] | None) -> None:
+    if not library:
+        return
+    if library["restored"]:
+        names = list_names(library["restored"], limit=MANY_NAMES)
+        remark(f"restored in library/latest, where they had been deleted or replaced: {names}")
+    for path, key in library["set_aside"].items():
+        remark(f"library/latest/{path} was not Cuesmith's: it is now {key}")
 
 
 def _tell_report(result: dict[str, Any], prepared: Prepared) -> None:
@@ -178,6 +225,9 @@ def _tell_report(result: dict[str, Any], prepared: Prepared) -> None:
     if result["report"]:
         answer(f"review: {prepared.store.backend.local_path(result['report']) or result['report']}")
         if quarantined:
-            remark(f"quarantined: {quarantined}; hear them in that report, under the filter of this name")
+            remark(
+                f"quarantined: {quarantined}; open the report and filter by quarantined, or see: "
+                "cuesmith catalog quarantine"
+            )
     elif result["published"]:
         remark(f"warning: no report: runs/{result['run']}/journal.jsonl says why; try: cuesmith report")

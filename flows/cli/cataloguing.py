@@ -8,10 +8,20 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from flows.cli import comparing, promoting, tabling
+from flows.cli import comparing, manifesting, promoting, quarantined, tabling
 from flows.cli.answers import answer, answer_json, command, counted, remark
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Outputs, version_or_latest
-from pipeline.catalog import LATEST, STATES, Catalog, Filter, Reviews, ReviewState, name_of, states_of
+from pipeline.catalog import (
+    LATEST,
+    STATES,
+    Catalog,
+    Filter,
+    Reviews,
+    ReviewState,
+    name_of,
+    states_of,
+    with_deviations,
+)
 from pipeline.catalog import history as history_of
 from pipeline.catalog.catalog import UNREADABLE
 from pipeline.errors import UsageError
@@ -21,6 +31,8 @@ from pipeline.store import Store
 group = typer.Typer(help="Read the catalog: versions, masters, where each came from.", no_args_is_help=True)
 comparing.register(group)
 tabling.register(group)
+quarantined.register(group)
+manifesting.register(group)
 promoting.register_in_catalog(group)
 
 
@@ -49,6 +61,7 @@ def versions(outputs: Outputs = DEFAULT_OUTPUTS, as_json: AsJson = False) -> Non
                 "project": version.project,
                 "profile": version.manifest["profile"],
                 "masters": len(version.masters),
+                "missing": len(version.missing),
                 "run": version.run,
                 "latest": any(one["name"] == LATEST and one["version"] == number for one in channels),
                 "channels": [one["name"] for one in channels if one["version"] == number],
@@ -58,7 +71,8 @@ def versions(outputs: Outputs = DEFAULT_OUTPUTS, as_json: AsJson = False) -> Non
         answer_json({"versions": listed, "broken": broken})
         return
     for line in listed:
-        mark = f"  <- {', '.join(line['channels'])}" if line["channels"] else ""
+        mark = f"  {line['missing']} missing" if line["missing"] else ""
+        mark += f"  <- {', '.join(line['channels'])}" if line["channels"] else ""
         answer(f"{line['version']:>6}  {line['created']}  {line['masters']:>6} masters  {line['run']}{mark}")
     for one in broken:
         remark(f"{one['version']:>6}  cannot be read: {one['why']}")
@@ -98,8 +112,9 @@ def show(
     shown = version_or_latest(catalog, version, outputs)
     reviews = Reviews(catalog.store).state()
     chosen = Filter(asset, variation, tuple(tag or ()), kind, tuple(state or ()), model)
-    rows = chosen.select(shown.masters, reviews)
-    if not rows and asset is not None and chosen == Filter(asset, variation):
+    rows = chosen.select(with_deviations(catalog.store, shown.masters), reviews)
+    missing = chosen.select_missing(shown.missing)
+    if not rows and not missing and asset is not None and chosen == Filter(asset, variation):
         what = repr(asset) if variation is None else f"{asset!r} variation {variation}"
         raise UsageError(
             f"version {shown.number} has no master that matches {what}; `cuesmith catalog show` lists all"
@@ -108,11 +123,15 @@ def show(
         masters: list[Any] = (
             [_provenance(catalog, row) for row in rows] if provenance else _told(rows, reviews)
         )
-        answer_json({"version": shown.number, "masters": masters})
+        gaps = {"missing": missing} if missing else {}
+        answer_json({"version": shown.number, "masters": masters} | gaps)
         return
     for row in rows:
         answer(_line(row, reviews))
-    remark(f"version {shown.number}: {counted(len(rows), 'master')}")
+    for gap in missing:
+        answer(f"{name_of(gap):<40} {gap['code']}: {gap['reason']}")
+    lacking = f", {len(missing)} missing" if missing else ""
+    remark(f"version {shown.number}: {counted(len(rows), 'master')}{lacking}")
 
 
 @group.command("history")

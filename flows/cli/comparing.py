@@ -32,6 +32,8 @@ def diff(
     changes = diff_of(catalog.store, old, new, rejected_before(new, Reviews(catalog.store).events()))
     counts = Counter(change.kind for change in changes)
     totals = {kind: counts[kind] for kind in ("added", "removed", "changed")}
+    if counts["missing"]:
+        totals["missing"] = counts["missing"]
     if as_json:
         answer_json(
             {

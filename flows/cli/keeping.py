@@ -15,9 +15,11 @@ from pipeline.catalog import (
     folders_of,
     forget_files,
     forget_library,
+    library_findings,
     retirable,
+    sync_latest,
 )
-from pipeline.errors import UsageError, VerificationError
+from pipeline.errors import CuesmithError, UsageError, VerificationError
 from pipeline.store import Finding, Repair, Store, gc
 
 
@@ -52,7 +54,13 @@ def verify_command(
         from pipeline.catalog.repair import repair_store
 
         repairs = repair_store(store)
+    library = _library_findings(store)
+    findings += library
+    if repairs:
         forget_library(store)
+        repairs += [Repair(finding, (), "build again to restore it") for finding in library]
+    elif mend and library:
+        repairs = _restore_library(store, library)
     replayed = None
     if replay:
         from flows.replay import replay_latest
@@ -104,6 +112,29 @@ def _problems(left: list[Finding], different: int, repaired: bool) -> str:
         takes = "1 take replays" if different == 1 else f"{different} takes replay"
         problems.append(f"{takes} to other bytes; what is stored stays")
     return "; ".join(problems)
+
+
+def _library_findings(store: Store) -> list[Finding]:
+    try:
+        return library_findings(Catalog(store))
+    except (CuesmithError, OSError):
+        # `verify` reports the version or the channel that cannot be read.
+        return []
+
+
+def _restore_library(store: Store, findings: list[Finding]) -> list[Repair]:
+    """Put the published files back; whoever made the others keeps them."""
+    forget_library(store)
+    done = sync_latest(Catalog(store))
+    moved = done.set_aside if done else {}
+    return [
+        Repair(
+            finding,
+            tuple((finding.key, moved[path]) for path in moved if finding.key == f"library/latest/{path}"),
+            "restored",
+        )
+        for finding in findings
+    ]
 
 
 def _open(outputs: str) -> Store:

@@ -12,6 +12,8 @@ from pipeline.errors import UsageError
 from pipeline.store import check_utf8
 
 DEFAULT_OUTPUTS = "outputs"
+MANY_NAMES = 8
+"""How many names a line lists before it counts the rest."""
 _USUAL = ("cues.yaml", "cuesmith.yaml")
 
 Manifest = Annotated[

@@ -128,10 +128,14 @@ def _told(verdict: Verdict, version: int, channel: str) -> dict[str, object]:
         "promoted": verdict.moved,
         "refused": [refusal.to_json() for refusal in verdict.refused],
         "overridden": [refusal.to_json() for refusal in verdict.overridden],
+        "allowed": [refusal.to_json() for refusal in verdict.allowed],
     }
 
 
 def _tell(verdict: Verdict, version: int, channel: str) -> None:
+    for refusal in verdict.allowed:
+        masters = counted(len(refusal.masters), "master")
+        remark(f"{refusal.code}: {masters}: the manifest allows it on channel {channel}")
     for refusal in verdict.refused:
         remark(_refusal(refusal))
     if verdict.refused:
@@ -156,6 +160,8 @@ def _move(move: ChannelMove) -> str:
     lines = [
         f"  {move['at']}  {move.get('action', 'publish'):<9} version {move['version']} by {move['by']}{why}"
     ]
+    if "allowed" in move:
+        lines.append(f"    allowed by the manifest: {', '.join(move['allowed'])}")
     lines += [
         f"    override {one['reason']} ({counted(one['masters'], 'master')}) by {one['by']}: {one['because']}"
         for one in move.get("overrides", [])

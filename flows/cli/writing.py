@@ -21,11 +21,22 @@ from flows.cli.answers import (
     remark,
     warn,
 )
-from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Manifest, Only, Outputs, Profile, find_manifest
+from flows.cli.options import (
+    DEFAULT_OUTPUTS,
+    MANY_NAMES,
+    AsJson,
+    Manifest,
+    Only,
+    Outputs,
+    Profile,
+    find_manifest,
+)
 from flows.devices import devices_for
 from flows.planned import PlannedRow, grouped, planned_rows, totals_of
-from flows.prepare import Prepared, prepare
-from flows.readiness import missing
+from flows.prepare import Prepared, prepare, unbuilt
+from flows.readiness import missing as lacks_of
+from flows.removals import removal_problem
+from pipeline.catalog import LibraryFault, library_faults
 from pipeline.errors import MachineError, UsageError
 from pipeline.generators import find_engine
 from pipeline.manifest import json_schema_text
@@ -34,7 +45,6 @@ from pipeline.plan import BuildEstimate, check_profiles, estimate, speeds_in
 from pipeline.store.disk import write_over
 
 _STALE = 1
-_MANY_NAMES = 8
 _MANY_ROWS = 40
 """Lines of a plan that are still read one by one."""
 
@@ -136,7 +146,11 @@ def plan_command(
     profile: Profile = None,
     only: Only = None,
     check_only: Annotated[
-        bool, typer.Option("--check", help="Exit with 1 when a build would make or publish anything; for CI.")
+        bool,
+        typer.Option(
+            "--check",
+            help="Exit with 1 when a build would make or publish anything, or a sound is missing; for CI.",
+        ),
     ] = False,
     everything: Annotated[bool, typer.Option("--all", help="List what is up to date as well.")] = False,
     full: Annotated[
@@ -159,12 +173,24 @@ def plan_command(
     rows = planned_rows(prepared)
     totals = totals_of(prepared, rows)
     leaving = [row.name for row in rows if row.action == "remove"]
+    refused = removal_problem(prepared, prepared.latest)
+    missing = unbuilt(prepared)["failed"]
+    library = library_faults(prepared.store)
+    lacks = lacks_of(prepared)
     if as_json:
         listed = [row.to_json() for row in rows]
-        usual = {"assets": listed, "totals": totals, "leaving": leaving, "estimate": wanted.to_json()}
+        usual = {
+            "assets": listed,
+            "totals": totals,
+            "leaving": leaving,
+            "missing": missing,
+            "removals": refused,
+            "library": [str(one) for one in library],
+            "estimate": wanted.to_json(),
+        }
         more = {
             "renamed": dict(prepared.renamed),
-            "missing": missing(prepared),
+            "lacks": lacks,
             "warnings": problems_json(prepared.warnings),
         }
         answer_json(usual | {key: value for key, value in more.items() if value})
@@ -176,11 +202,15 @@ def plan_command(
             answer(f"{'rename':<10} {new:<40} was {old}")
         _tell_totals(totals)
         _tell_new_name(prepared)
+        _tell_missing(missing)
         _tell_leaving(leaving)
+        if refused:
+            remark(f"build will refuse: {refused}")
+        _tell_library(library)
         _tell_estimate(wanted)
-        for lack in missing(prepared):
+        for lack in lacks:
             remark(typer.style("warning: ", fg="yellow") + f"a build cannot run on this machine yet: {lack}")
-    if check_only and prepared.publishes:
+    if check_only and (prepared.publishes or missing or library):
         raise typer.Exit(_STALE)
 
 
@@ -210,11 +240,24 @@ def _tell_new_name(prepared: Prepared) -> None:
         remark(f"project changed: {prepared.latest.project} -> {prepared.project.name}")
 
 
+def _tell_missing(quarantined: list[dict[str, Any]]) -> None:
+    if quarantined:
+        names = [f"{one['asset']}_{one['variation']:02d} ({one['reason']})" for one in quarantined]
+        remark(f"not published, since a quality gate closed: {list_names(names, limit=MANY_NAMES)}")
+        remark("cuesmith catalog quarantine says what helps")
+
+
 def _tell_leaving(leaving: list[str]) -> None:
     if leaving:
         remark(
-            f"no longer asked for, and left out of the next version: {list_names(leaving, limit=_MANY_NAMES)}"
+            f"no longer asked for, and left out of the next version: {list_names(leaving, limit=MANY_NAMES)}"
         )
+
+
+def _tell_library(faults: list[LibraryFault]) -> None:
+    if faults:
+        names = list_names([str(one) for one in faults], limit=MANY_NAMES)
+        remark(f"{names}; cuesmith build restores what it published and keeps other files")
 
 
 def _tell_estimate(wanted: BuildEstimate) -> None:

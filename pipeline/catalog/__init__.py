@@ -4,13 +4,20 @@
 need pandas.
 """
 
-from pipeline.catalog.catalog import Catalog
+from pipeline.catalog.catalog import Catalog, missing_row
 from pipeline.catalog.channels import LATEST, Channel, ChannelMove, Channels, Override
 from pipeline.catalog.check import check_store
 from pipeline.catalog.diff import Change, changes, diff, label_changes
 from pipeline.catalog.gate import CODES, Refusal, refusals
 from pipeline.catalog.history import Step, history, rejected_before
-from pipeline.catalog.library import forget_library, sync_latest
+from pipeline.catalog.library import (
+    Library,
+    LibraryFault,
+    forget_library,
+    library_faults,
+    library_findings,
+    sync_latest,
+)
 from pipeline.catalog.naming import file_name
 from pipeline.catalog.promotion import Verdict, promote, rollback
 from pipeline.catalog.quarantine import QUARANTINE_SCHEMA, Quarantine, keep_quarantine, read_quarantine
@@ -20,6 +27,7 @@ from pipeline.catalog.reviews import ACTIONS, ReviewAction, ReviewEvent, Reviews
 from pipeline.catalog.rows import Failures, assemble, labelled, row_of
 from pipeline.catalog.sealing import Sealing, SignedFiles, bare, is_open
 from pipeline.catalog.standing import STATES, Filter, name_of, states_of
+from pipeline.catalog.targets import is_off_target, with_deviations
 from pipeline.catalog.version import CATALOG_SCHEMA, Place, Version
 
 __all__ = [
@@ -36,6 +44,8 @@ __all__ = [
     "Channels",
     "Failures",
     "Filter",
+    "Library",
+    "LibraryFault",
     "Override",
     "Place",
     "Quarantine",
@@ -63,10 +73,14 @@ __all__ = [
     "forget_files",
     "forget_library",
     "history",
+    "is_off_target",
     "is_open",
     "keep_quarantine",
     "label_changes",
     "labelled",
+    "library_faults",
+    "library_findings",
+    "missing_row",
     "name_of",
     "overruled",
     "promote",
@@ -79,4 +93,5 @@ __all__ = [
     "row_of",
     "states_of",
     "sync_latest",
+    "with_deviations",
 ]

@@ -10,8 +10,10 @@ copy of each under that hash. So an edited file is found, and a damaged one is p
 from __future__ import annotations
 
 import hashlib
+import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any, cast
 
@@ -19,7 +21,7 @@ from pipeline.catalog.channels import CATALOG_FILE, FILE_NAME, LATEST, Channel, 
 from pipeline.catalog.matching import disagreements, say_difference
 from pipeline.catalog.version import Place, Version
 from pipeline.errors import FormatError, MachineError, StoreError, VerificationError
-from pipeline.provenance import MasterRow, ObjectJson
+from pipeline.provenance import MasterRow, MissingRow, ObjectJson
 from pipeline.store import Fence, Missing, Store, named_objects
 
 _FOLDER = re.compile(r"\d{6,}")
@@ -27,6 +29,8 @@ _VERSION_KEY = re.compile(r"catalog/(\d{6,})/catalog\.json")
 
 ReasonsOf = Callable[[Version, tuple[MasterRow, ...]], Mapping[Place, tuple[str, ...]]]
 """Why rows differ from those of the version before them."""
+Contents = tuple[tuple[MasterRow, ...], tuple[MissingRow, ...]]
+"""The masters of a version, and what it lacks."""
 Companions = Callable[[Version], Mapping[str, bytes]]
 """Makes the files that stand beside ``catalog.json``, by name."""
 UNREADABLE = (StoreError, VerificationError, MachineError)
@@ -146,7 +150,7 @@ class Catalog:
 
     def publish(
         self,
-        masters: Callable[[Version | None], tuple[MasterRow, ...]],
+        contents: Callable[[Version | None], Contents],
         *,
         project: str,
         created: str,
@@ -155,12 +159,13 @@ class Catalog:
         companions: Companions,
         made: Set[str] = frozenset(),
         reasons: ReasonsOf | None = None,
+        promotion: Mapping[str, Sequence[str]] | None = None,
     ) -> tuple[Version, bool]:
-        """Publish the masters that ``masters`` gives for the latest version, and point ``latest`` to them.
+        """Publish what ``contents`` gives for the latest version, and point ``latest`` to it.
 
         ``reasons`` says why they differ from those of the version before; it is kept with the version.
         Returns the version and whether it is new: when nothing differs, the latest version stays. Builds that
-        publish at once are taken one after the other, so ``masters`` always sees the version before its own.
+        publish at once are taken one after the other, so ``contents`` always sees the version before its own.
 
         ``made`` are digests of masters that were made just now. Every object has its full size, and those of all
         other masters are hashed where the latest version does not name them. Raises `Missing` or
@@ -168,13 +173,28 @@ class Catalog:
         """
         with self.channels.held() as fence:
             before = self.latest()
-            rows = masters(before)
-            if before is not None and before.project == project and before.same_masters(rows):
+            rows, missing = contents(before)
+            if (
+                before is not None
+                and before.project == project
+                and before.same(rows, missing, promotion or {})
+            ):
                 return before, False
             self._check_objects(before, rows, made)
             parent = before.number if before else None
             why = reasons(before, rows) if reasons and before else None
-            version = Version(self._unused(), parent, project, created, run, manifest, rows, why)
+            version = Version(
+                number=self._unused(),
+                parent=parent,
+                project=project,
+                created=created,
+                run=run,
+                manifest=manifest,
+                masters=rows,
+                reasons=why,
+                missing=missing,
+                promotion=promotion or {},
+            )
             beside = companions(version)
             files = self._copied({**beside, CATALOG_FILE: version.to_bytes()})
             self._write(version, beside, fence)
@@ -196,7 +216,16 @@ class Catalog:
             raise VerificationError(
                 f"{key} was changed after it was published; put it back: cuesmith verify --repair"
             )
-        return version
+        return replace(version, missing=self._failed_in(version)) if version.partial else version
+
+    def _failed_in(self, version: Version) -> tuple[MissingRow, ...]:
+        """What failed in the build that published a version of an older release, and has no master in it."""
+        try:
+            failed = json.loads(self._backend.read(version_key(version.number, "build.json")))["failed"]
+            found = [missing_row(one) for one in failed]
+        except (Missing, ValueError, LookupError, TypeError):
+            return ()
+        return tuple(row for row in found if (row["asset"], row["variation"]) not in version.by_variation)
 
     def _past(self) -> set[int]:
         """Every version where channel ``latest`` ever was; one that is gone does not give its number away."""
@@ -238,3 +267,18 @@ class Catalog:
 def version_key(number: int, name: str = CATALOG_FILE) -> str:
     """Where a file of version ``number`` lies."""
     return f"catalog/{number:06d}/{name}"
+
+
+def missing_row(failed: Mapping[str, Any], kind: str = "", tags: Iterable[str] = ()) -> MissingRow:
+    """What a version keeps of one item of ``failed`` in a build's result."""
+    row = MissingRow(
+        asset=failed["asset"],
+        variation=failed["variation"],
+        kind=kind,
+        tags=sorted(tags),
+        code="quarantined" if failed["stage"] == "quality" else "failed",
+        reason=failed["reason"],
+    )
+    if failed.get("master"):
+        row["master"] = failed["master"]
+    return row

@@ -52,6 +52,8 @@ class ChannelMove(TypedDict):
     files: NotRequired[dict[str, ObjectJson]]
     """Each file of the version by name: its hash, and so the object that is its copy in the store. Missing in entries
     of older releases."""
+    allowed: NotRequired[list[str]]
+    """Reasons of the release gate that the manifest allows on this channel."""
 
 
 class Channel(TypedDict):

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from pipeline.catalog.naming import name_of_files
-from pipeline.catalog.standing import name_of
 from pipeline.catalog.version import Place, Version, compared
 from pipeline.plan import (
     EARLIER_TAKES_ITS_PLACE,
@@ -34,7 +33,7 @@ from pipeline.store import Store
 NO_DIFFERENCE = (WILL_WAIT, WAITS, TAKES_ITS_PLACE, EARLIER_TAKES_ITS_PLACE, MADE_BEFORE, FROM_KEPT)
 """Reasons of a plan that say how a master comes about or what becomes of it, not how it differs."""
 TOOK_ITS_PLACE = "approved in review: the waiting take took its place"
-Kind = Literal["added", "removed", "changed"]
+Kind = Literal["added", "removed", "changed", "missing"]
 Records = Mapping[str, MasterRecord]
 """By master digest; those that are gone are not in it."""
 
@@ -58,7 +57,8 @@ class Change:
     asset: str
     variation: int
     reasons: tuple[str, ...]
-    """In words: what differs in recipe, mastering, labels and standing. Empty for added and removed masters."""
+    """In words: what differs in recipe, mastering, labels and standing, or why a master is missing. Empty for added
+    and removed masters."""
     measured: Mapping[str, tuple[Any, Any]]
     """Field of `MEASURED` to its value before and after, where they differ."""
     before: MasterRow | None
@@ -88,21 +88,33 @@ class Change:
         }
 
     def __str__(self) -> str:
-        row = self.after or self.before
-        assert row is not None
         told = [*self.reasons, *(_figure(key, old, new) for key, (old, new) in self.measured.items())]
-        return f"{self.kind:<8} {name_of(row):<40} {'; '.join(told)}".rstrip()
+        name = f"{self.asset}_{self.variation:02d}"
+        return f"{self.kind:<8} {name:<40} {'; '.join(told)}".rstrip()
 
 
 def diff(store: Store, before: Version, after: Version, rejected: Set[str] = frozenset()) -> list[Change]:
-    """Every master that differs, by asset and variation.
+    """Every master that differs, by asset and variation, and what ``after`` lacks for another reason than ``before``.
 
     ``rejected`` holds recipe digests, as reviews had them when ``after`` was published. Where ``after`` followed
     ``before`` and recorded its reasons, those are told.
     """
     found = changes(store, before.by_variation, after.by_variation, rejected)
     recorded = after.reasons if after.parent == before.number else None
-    return [replace(one, reasons=(recorded or {}).get(one.place, one.reasons)) for one in found]
+    told = [replace(one, reasons=(recorded or {}).get(one.place, one.reasons)) for one in found]
+    return sorted([*told, *_gaps(before, after)], key=lambda change: (change.asset, change.variation))
+
+
+def _gaps(before: Version, after: Version) -> Iterator[Change]:
+    """What the manifest asked for and ``after`` lacks for another reason than ``before``, or no longer lacks."""
+    known = {(gap["asset"], gap["variation"]): gap for gap in before.missing}
+    for gap in after.missing:
+        earlier = known.pop((gap["asset"], gap["variation"]), None)
+        if earlier is None or (earlier["code"], earlier["reason"]) != (gap["code"], gap["reason"]):
+            why = (f"{gap['code']}: {gap['reason']}",)
+            yield Change("missing", gap["asset"], gap["variation"], why, {}, None, None)
+    for asset, variation in known.keys() - after.by_variation.keys():
+        yield Change("removed", asset, variation, ("it was missing",), {}, None, None)
 
 
 def changes(

@@ -7,27 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from pipeline.catalog.matching import differing, say_difference
 from pipeline.catalog.reviews import ReviewState
 from pipeline.catalog.standing import name_of, states_of
+from pipeline.catalog.targets import MISSED
 from pipeline.catalog.version import Version
 from pipeline.credentials import DEVELOPMENT
 from pipeline.errors import StoreError, VerificationError
+from pipeline.manifest.spec import GateReason
 from pipeline.provenance import MASTER_SCHEMA, MasterRecord, MasterRow
 from pipeline.store import ObjectRef, Store
 
-Code = Literal[
-    "non-commercial",
-    "placeholder",
-    "unapproved",
-    "rejected",
-    "quality-gate",
-    "credentials",
-    "verification",
-    "stale",
-]
+Code = GateReason
 CODES: tuple[Code, ...] = get_args(Code)
 
 _WORDS: Mapping[Code, str] = {
@@ -36,9 +29,13 @@ _WORDS: Mapping[Code, str] = {
     "unapproved": "nobody approved them; cuesmith review approve",
     "rejected": "rejected in review; build again, then review the new takes",
     "quality-gate": "a quality gate closed; reject them, or change the recipe, and build again",
+    "loudness": "missed their loudness target; lower loudness or raise true_peak in the manifest, and build again",
     "credentials": "without Content Credentials of your own; write credentials: required in the manifest",
     "verification": "a file or its record is missing, damaged or edited; cuesmith verify --repair, then build again",
     "stale": "kept from an earlier version because making the new one failed; build again",
+    "missing": "the manifest asks for them, and no build has made them; build without --only",
+    "quarantined": "the manifest asks for them, and a quality gate closed; cuesmith catalog quarantine says what helps",
+    "failed": "the manifest asks for them, and they could not be made; build again",
 }
 
 
@@ -69,6 +66,8 @@ def refusals(store: Store, version: Version, reviews: ReviewState) -> list[Refus
     for row in version.masters:
         for code, particular in _against(store, row, records.get(row["master"]), reviews):
             found.setdefault(code, []).append((name_of(row), particular))
+    for gap in version.missing:
+        found.setdefault(gap["code"], []).append((name_of(gap), gap["reason"]))
     return [Refusal(code, _WORDS[code], tuple(found[code])) for code in CODES if code in found]
 
 
@@ -97,10 +96,7 @@ def _against(
     if record is None:
         yield "verification", f"masters/{row['master']}.json is missing"
     else:
-        if found := differing(row, record):
-            yield "verification", say_difference(row, found)
-        for failure in record["quality"]["failures"]:
-            yield "quality-gate", f"{failure['name']}: {failure['what']}"
+        yield from _against_record(row, record)
     told = row.get("credentials")
     if told is None or told["signed_by"] is None:
         yield "credentials", (told and told["reason"]) or ""
@@ -110,3 +106,15 @@ def _against(
         yield "verification", what
     if row["status"] == "stale":
         yield "stale", row.get("reason", "")
+
+
+def _against_record(row: MasterRow, record: MasterRecord) -> Iterator[tuple[Code, str]]:
+    if found := differing(row, record):
+        yield "verification", say_difference(row, found)
+    for failure in record["quality"]["failures"]:
+        yield "quality-gate", f"{failure['name']}: {failure['what']}"
+    loudness = record["loudness"]
+    if loudness.get("deviation") in MISSED:
+        unit = "dBTP" if loudness["method"] == "peak" else "LUFS"
+        reached, target = loudness["reached"], loudness["target"]
+        yield "loudness", f"{reached:.1f} {unit}, target {target:.1f}: {loudness['deviation']}"

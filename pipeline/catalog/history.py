@@ -43,7 +43,7 @@ def history(catalog: Catalog, asset: str, events: tuple[ReviewEvent, ...] = ()) 
     steps: list[Step] = []
     for whole in catalog.readable():
         version, number = _only(whole, asset), whole.number
-        before = versions.get(version.parent or 0, replace(version, masters=()))
+        before = versions.get(version.parent or 0, replace(version, masters=(), missing=()))
         steps.extend(
             Step(number, version.created, version.run, change)
             for change in diff(catalog.store, before, version, rejected_before(version, events))
@@ -61,5 +61,7 @@ def rejected_before(version: Version, events: tuple[ReviewEvent, ...]) -> Set[st
 
 def _only(version: Version, asset: str) -> Version:
     return replace(
-        version, masters=tuple(row for row in version.masters if fnmatch.fnmatchcase(row["asset"], asset))
+        version,
+        masters=tuple(row for row in version.masters if fnmatch.fnmatchcase(row["asset"], asset)),
+        missing=tuple(row for row in version.missing if fnmatch.fnmatchcase(row["asset"], asset)),
     )

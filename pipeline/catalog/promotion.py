@@ -27,12 +27,16 @@ class Verdict:
     channel: Channel | None
     """As it is now; None when it was never pointed anywhere."""
     moved: bool
+    allowed: tuple[Refusal, ...] = ()
+    """Reasons that the version's manifest allows on the channel."""
 
 
 def promote(
     catalog: Catalog, number: int, name: str, *, at: str, by: str, overrides: Mapping[str, str] | None = None
 ) -> Verdict:
     """Point channel ``name`` to version ``number`` when nothing speaks against it.
+
+    What the version's manifest allows on the channel does not count.
 
     ``overrides`` gives, for each reason's code to set aside, the word why; ``by`` answers for it. Every channel
     but ``latest`` has the gate. Raises `UsageError` for ``latest``, for a version without masters, for codes that
@@ -53,10 +57,13 @@ def promote(
     with catalog.channels.held() as fence:
         before = catalog.channels.read(name)
         found = _found(catalog, version)
+        rules = version.promotion.get(name, ())
+        allowed = tuple(refusal for refusal in found if refusal.code in rules)
+        found = [refusal for refusal in found if refusal.code not in rules]
         refused = tuple(refusal for refusal in found if refusal.code not in overrides)
         overridden = tuple(refusal for refusal in found if refusal.code in overrides)
         if refused or (before and before["version"] == number and not overridden):
-            return Verdict(refused, overridden, before, False)
+            return Verdict(refused, overridden, before, False, allowed)
         move = ChannelMove(version=number, at=at, by=by, action="promote")
         if overridden:
             move["overrides"] = [
@@ -65,8 +72,10 @@ def promote(
                 )
                 for refusal in overridden
             ]
+        if allowed:
+            move["allowed"] = [refusal.code for refusal in allowed]
         move["files"] = catalog.files_of(number)
-        return Verdict((), overridden, catalog.channels.point(name, move, fence), True)
+        return Verdict((), overridden, catalog.channels.point(name, move, fence), True, allowed)
 
 
 def _found(catalog: Catalog, version: Version) -> list[Refusal]:

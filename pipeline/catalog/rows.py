@@ -132,6 +132,8 @@ def row_of(record: MasterRecord, asset: AssetSpec, mastering: str) -> MasterRow:
         "ucs": ucs_of(asset),
         "source": _source(asset),
     }
+    if record["loudness"].get("deviation"):
+        row["deviation"] = record["loudness"]["deviation"]
     return cast("MasterRow", {key: row[key] for key in MasterRow.__annotations__ if key in row})
 
 

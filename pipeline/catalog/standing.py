@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from pipeline.catalog.reviews import ReviewState
+from pipeline.catalog.targets import is_off_target
 from pipeline.errors import UsageError
-from pipeline.provenance import MasterRow
+from pipeline.provenance import MasterRow, MissingRow
 
 State = Literal[
     "current",
@@ -21,6 +22,10 @@ State = Literal[
     "waiting",
     "placeholder",
     "non-commercial",
+    "off-target",
+    "missing",
+    "quarantined",
+    "failed",
 ]
 STATES: tuple[State, ...] = get_args(State)
 
@@ -29,7 +34,9 @@ def states_of(row: MasterRow, reviews: ReviewState) -> frozenset[State]:
     """Everything that a row is at once.
 
     One of ``current``, ``locked``, ``stale``; one of ``approved``, ``rejected``, ``unreviewed``; ``waiting``
-    where a candidate waits beside it; ``placeholder`` and ``non-commercial`` as its engine and weights are.
+    where a candidate waits beside it; ``placeholder`` and ``non-commercial`` as its engine and weights are;
+    ``off-target`` where it missed its loudness target. What has no master is ``missing``, ``quarantined`` or
+    ``failed``: see `MissingRow`.
     """
     found: set[State] = {_review(row, reviews)}
     locked = row["status"] == "locked" or (row["asset"], row["variation"]) in reviews.locked
@@ -40,6 +47,8 @@ def states_of(row: MasterRow, reviews: ReviewState) -> frozenset[State]:
         found.add("placeholder")
     if not row["commercial"]:
         found.add("non-commercial")
+    if is_off_target(row):
+        found.add("off-target")
     return frozenset(found)
 
 
@@ -49,7 +58,7 @@ def _review(row: MasterRow, reviews: ReviewState) -> State:
     return "approved" if row["master"] in reviews.approved else "unreviewed"
 
 
-def name_of(row: MasterRow) -> str:
+def name_of(row: MasterRow | MissingRow) -> str:
     """A master's name in lists: ``music/forest/explore_01``."""
     return f"{row['asset']}_{row['variation']:02d}"
 
@@ -85,14 +94,22 @@ class Filter:
         by_id = [row for row in rows if fnmatch.fnmatchcase(row["asset"], self.asset)]
         return by_id or [row for row in rows if fnmatch.fnmatchcase(name_of(row), self.asset)]
 
-    def _matches(self, row: MasterRow) -> bool:
+    def select_missing(self, rows: Iterable[MissingRow]) -> list[MissingRow]:
+        """Those that are meant of what a version lacks; none where a model is asked for, since no model made them."""
+        return [
+            row
+            for row in rows
+            if self.model is None and set(self.states) <= {row["code"]} and self._describes(row)
+        ]
+
+    def _describes(self, row: MasterRow | MissingRow) -> bool:
         return (
             self.variation in (None, row["variation"])
             and set(self.tags) <= set(row["tags"])
             and self.kind in (None, row["kind"])
-            and (
-                self.model is None
-                or self.model == row["engine"]
-                or fnmatch.fnmatchcase(row["model"], self.model)
-            )
+        )
+
+    def _matches(self, row: MasterRow) -> bool:
+        return self._describes(row) and (
+            self.model is None or self.model == row["engine"] or fnmatch.fnmatchcase(row["model"], self.model)
         )

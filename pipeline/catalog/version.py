@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from typing import Any, NotRequired, TypedDict
 
 from pipeline.errors import FormatError
-from pipeline.provenance import MasterRow
+from pipeline.provenance import MasterRow, MissingRow
 from pipeline.store import ObjectRef, bring_up, migration, parse_object, shape_fault
 
 CATALOG_SCHEMA = "cuesmith.catalog/2"
@@ -40,6 +40,12 @@ class Version:
     """``file``, ``sha256`` and ``profile`` of the build that published it."""
     masters: tuple[MasterRow, ...] = field(repr=False)
     """Sorted by asset and variation."""
+    missing: tuple[MissingRow, ...] = field(default=(), repr=False)
+    """What the manifest asked for and has no master, sorted likewise."""
+    promotion: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Channel to the reasons of the release gate that it allows, as the manifest says."""
+    partial: bool = False
+    """Whether an older release wrote it, so that ``missing`` has only what failed in the build that published it."""
 
     reasons: Mapping[Place, tuple[str, ...]] | None = field(default=None, repr=False)
     """Why rows differ from those of the version before; None where an older release did not record it."""
@@ -52,6 +58,22 @@ class Version:
     def same_masters(self, masters: tuple[MasterRow, ...]) -> bool:
         """Whether ``masters`` are what this version has, wherever in a manifest they are written."""
         return len(self.masters) == len(masters) and all(map(_same, self.masters, masters))
+
+    def same(
+        self,
+        masters: tuple[MasterRow, ...],
+        missing: tuple[MissingRow, ...],
+        promotion: Mapping[str, Sequence[str]],
+    ) -> bool:
+        """Whether this version has these ``masters``, lacks what is ``missing`` and has these rules, nothing else."""
+        return self.same_masters(masters) and self.same_gaps(missing, promotion)
+
+    def same_gaps(self, missing: tuple[MissingRow, ...], promotion: Mapping[str, Sequence[str]]) -> bool:
+        """Whether this version lacks what is ``missing`` and has these rules, whatever its masters."""
+        if self.promotion != promotion:
+            return False
+        known, found = set(map(_gap, self.missing)), set(map(_gap, missing))
+        return {gap for gap in found if gap[2] != "missing"} <= known if self.partial else found == known
 
     def to_bytes(self) -> bytes:
         """The file's bytes, UTF-8."""
@@ -66,6 +88,10 @@ class Version:
         }
         if self.reasons is not None:
             header["reasons"] = [[*place, list(words)] for place, words in sorted(self.reasons.items())]
+        if not self.partial:
+            header["missing"] = list(self.missing)
+        if self.promotion:
+            header["promotion"] = {channel: list(allowed) for channel, allowed in self.promotion.items()}
         rows = ",\n".join(json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in self.masters)
         return (json.dumps(header, ensure_ascii=False)[:-1] + ', "masters": [\n' + rows + "\n]}\n").encode()
 
@@ -92,6 +118,9 @@ class Version:
             manifest=value["manifest"],
             masters=tuple(value["masters"]),
             reasons=_reasons_of(value),
+            missing=tuple(value.get("missing", ())),
+            promotion=value.get("promotion", {}),
+            partial="missing" not in value,
         )
 
 
@@ -113,6 +142,8 @@ class _CatalogJson(TypedDict):
     masters: list[MasterRow]
     reasons: NotRequired[list[Any]]
     """[asset, variation, words] of each row that differs from that of the version before."""
+    missing: NotRequired[list[MissingRow]]
+    promotion: NotRequired[dict[str, list[str]]]
 
 
 def _brought_up(value: dict[str, Any], place: str) -> dict[str, Any]:
@@ -180,6 +211,10 @@ def _same(one: MasterRow, other: MasterRow) -> bool:
 def compared(row: MasterRow) -> dict[str, Any]:
     """What of a row is compared between versions: all but its place in the manifest."""
     return {key: value for key, value in row.items() if key not in _NOT_COMPARED}
+
+
+def _gap(row: MissingRow) -> tuple[str, int, str, str]:
+    return row["asset"], row["variation"], row["code"], row.get("master", "")
 
 
 @migration("cuesmith.catalog", 1)

@@ -39,6 +39,7 @@ Credentials = Annotated[
 ]
 Format = Annotated[str, PlainValidator(v.FORMAT.read), WithJsonSchema(v.FORMAT.schema())]
 BitDepth = Annotated[str | None, PlainValidator(v.BIT_DEPTH.read), WithJsonSchema(v.BIT_DEPTH.schema())]
+Allowed = Annotated[str, PlainValidator(v.ALLOWED.read), WithJsonSchema(v.ALLOWED.schema())]
 Decoder = Annotated[str | None, PlainValidator(v.DECODER.read), WithJsonSchema(v.DECODER.schema())]
 Temperature = Annotated[
     float | None, PlainValidator(v.TEMPERATURE.read_or_none), WithJsonSchema(v.TEMPERATURE.schema(True))
@@ -303,6 +304,25 @@ Profiles = Annotated[
 ]
 
 
+_Allowed = Annotated[
+    tuple[Allowed, ...],
+    Field(max_length=64, json_schema_extra={"uniqueItems": True}),
+    BeforeValidator(v.at_most(64)),
+]
+
+
+class ChannelKeys(Language):
+    """What the release gate lets pass on one channel."""
+
+    allow: _Allowed = Field(description="Reasons of the release gate that do not count, such as credentials.")
+
+
+Promotion = Annotated[
+    dict[str, ChannelKeys],
+    BeforeValidator(_mapping_if_null, json_schema_input_type=dict[str, ChannelKeys] | None),
+]
+
+
 class OwnSettings(Settings):
     """Keys of one asset, or of some combinations of its for_each."""
 
@@ -378,4 +398,8 @@ class Manifest(Shared):
     project: Name = Field(description="Name of the project.")
     assets: tuple[Asset | AssetFilePath, ...] = Field(
         description="What the game needs: assets, and paths of files that hold more, such as music.yaml."
+    )
+    promotion: Promotion = Field(
+        default={},
+        description="Channels whose release gate allows more, such as {playtest: {allow: [credentials]}}.",
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 if TYPE_CHECKING:
     from pipeline.audio import Clip
     from pipeline.manifest.loader import Loaded
-    from pipeline.manifest.spec import Project
+    from pipeline.manifest.spec import ManifestText, Project
 
 
 def load(path: Path, profile: str | None = None) -> Project:
@@ -25,6 +25,12 @@ def load_with_files(path: Path, profile: str | None) -> Loaded:
     """`pipeline.manifest.loader.load_with_files`."""
     module = import_module("pipeline.manifest.loader")
     return cast("Loaded", module.load_with_files(path, profile))
+
+
+def manifest_texts(path: Path) -> tuple[ManifestText, ...]:
+    """`pipeline.manifest.loader.manifest_texts`."""
+    module = import_module("pipeline.manifest.loader")
+    return cast("tuple[ManifestText, ...]", module.manifest_texts(path))
 
 
 def profile_names(path: Path) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from pipeline.manifest.checking import check
 from pipeline.manifest.comments import warn_of_comments
 from pipeline.manifest.entries import Entry
 from pipeline.manifest.expansion import Expansion
-from pipeline.manifest.faults import Fault
+from pipeline.manifest.faults import Fault, quote
 from pipeline.manifest.files import AudioFiles
 from pipeline.manifest.ids import check_project
 from pipeline.manifest.language import Asset, Layer, Manifest, Settings
@@ -21,9 +21,10 @@ from pipeline.manifest.nodes import Mapping, Node, Scalar, Sequence
 from pipeline.manifest.problems import Problems
 from pipeline.manifest.settings import BUILT_IN, lay_all
 from pipeline.manifest.sources import AssetSource, ReadFile, Source, Sources, check_profile
-from pipeline.manifest.spec import AssetSpec, Project
+from pipeline.manifest.spec import AssetSpec, ManifestText, Project
 
 _YAML = re.compile(r"\.ya?ml$", re.IGNORECASE)
+_CHANNEL = re.compile(r"[a-z][a-z0-9-]{0,39}")
 _STAND_IN = {"id": "unnamed", "kind": "sfx", "prompt": "none"}
 
 
@@ -48,13 +49,31 @@ def load_with_files(path: Path, profile: str | None = None) -> Loaded:
     _check_project(main, main.shared.value.project)
     if profile is not None:
         check_profile(sources, main, profile)
+    promotion = _promotion(main)
     assets = list(_assets(sources, main, profile, path.name))
     problems.check()
     assets.sort(key=attrgetter("id"))
     project = Project(
-        main.shared.value.project, str(path), profile, sources.sha256, tuple(assets), problems.warnings
+        main.shared.value.project,
+        str(path),
+        profile,
+        sources.sha256,
+        tuple(assets),
+        warnings=problems.warnings,
+        promotion=promotion,
     )
     return Loaded(project, (*sources.files, *_audio_files(sources.folder, project)))
+
+
+def manifest_texts(path: Path) -> tuple[ManifestText, ...]:
+    """The manifest and every file that it includes, in the order in which a project's SHA-256 has them.
+
+    Raises `ManifestError` where they can no longer be read.
+    """
+    problems = Problems()
+    sources, _ = _read(path, problems)
+    problems.check()
+    return tuple(sources.texts)
 
 
 def profile_names(path: Path) -> tuple[str, ...]:
@@ -93,6 +112,22 @@ def _check_project(main: Source, name: str) -> None:
         check_project(name)
     except Fault as fault:
         main.report.at(main.root, ("project",), fault)
+
+
+def _promotion(main: Source) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """What each channel allows. Reports names that no channel with a gate can have."""
+    assert isinstance(main.shared.value, Manifest)
+    rules = main.shared.value.promotion
+    for name in rules:
+        if name == "latest":
+            fault = Fault("channel latest has no gate", "name another channel, such as playtest")
+        elif not _CHANNEL.fullmatch(name):
+            what = f"{quote(name)} cannot name a channel"
+            fault = Fault(what, "use lower-case letters, digits and '-', such as playtest")
+        else:
+            continue
+        main.report.at(main.root, ("promotion", name), fault)
+    return tuple(sorted((name, tuple(sorted(set(keys.allow)))) for name, keys in rules.items()))
 
 
 def _assets(sources: Sources, main: Source, profile: str | None, file: str) -> Iterator[AssetSpec]:

@@ -68,6 +68,7 @@ def pack(project: Project) -> dict[str, Any]:
         "profile": project.profile,
         "sha256": project.sha256,
         "warnings": [astuple(warning) for warning in project.warnings],
+        "promotion": [[channel, list(allowed)] for channel, allowed in project.promotion],
         "parts": parts,
         "assets": assets,
     }
@@ -91,6 +92,7 @@ def unpack(value: dict[str, Any]) -> Project:
         sha256=value["sha256"],
         assets=tuple(assets),
         warnings=tuple(Problem(*warning) for warning in value["warnings"]),
+        promotion=tuple((channel, tuple(allowed)) for channel, allowed in value["promotion"]),
     )
 
 

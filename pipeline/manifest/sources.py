@@ -14,6 +14,7 @@ from pipeline.manifest.language import AssetFile, Manifest, Shared
 from pipeline.manifest.nodes import Mapping, Scalar, Sequence
 from pipeline.manifest.problems import Problems, Report
 from pipeline.manifest.reader import MAX_BYTES, read_document
+from pipeline.manifest.spec import ManifestText
 from pipeline.manifest.values import read_version
 
 MAX_FILES = 64
@@ -67,6 +68,8 @@ class Sources:
     """Whether a file could not be read, so that defaults and profiles may be missing."""
     files: list[ReadFile] = field(default_factory=list)
     """Every file that was read, in that order."""
+    texts: list[ManifestText] = field(default_factory=list)
+    """What the files hold, likewise."""
     _hash: hashlib._Hash = field(default_factory=hashlib.sha256)
     _seen: set[Path] = field(default_factory=set)
 
@@ -146,7 +149,9 @@ class Sources:
         sha256 = hashlib.sha256(data).hexdigest()
         self.files.append(ReadFile(str(named), os.path.realpath(path), sha256))
         name = path.relative_to(self.folder).as_posix() if path.is_relative_to(self.folder) else path.name
-        self._hash.update(f"{name}\n{len(data)}\n".encode("utf-8", "surrogateescape") + data)
+        text = ManifestText(name, data)
+        self.texts.append(text)
+        self._hash.update(text.hashed)
         return read_document(data, report)
 
     def _include(

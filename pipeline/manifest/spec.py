@@ -13,6 +13,21 @@ LicensePolicy = Literal["any", "commercial"]
 BitDepth = Literal["16", "24", "float"]
 FadeCurve = Literal["s_curve", "linear", "equal_power", "exponential"]
 CredentialsPolicy = Literal["none", "development", "required"]
+GateReason = Literal[
+    "non-commercial",
+    "placeholder",
+    "unapproved",
+    "rejected",
+    "quality-gate",
+    "loudness",
+    "credentials",
+    "verification",
+    "stale",
+    "missing",
+    "quarantined",
+    "failed",
+]
+"""What may speak against a version that is to be promoted: see `pipeline.catalog.gate`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +191,20 @@ class AssetSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class ManifestText:
+    """The bytes of a manifest, or of a file that it includes."""
+
+    name: str
+    """Its path from the manifest's folder, with ``/``."""
+    data: bytes
+
+    @property
+    def hashed(self) -> bytes:
+        """Its part in the SHA-256 of a project: name, length and bytes."""
+        return f"{self.name}\n{len(self.data)}\n".encode("utf-8", "surrogateescape") + self.data
+
+
+@dataclass(frozen=True, slots=True)
 class Project:
     """A manifest, loaded for one profile: its assets sorted by id."""
 
@@ -189,3 +218,5 @@ class Project:
     assets: tuple[AssetSpec, ...]
     warnings: tuple[Problem, ...] = ()
     """What can stand as it is written, but may not be meant."""
+    promotion: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Channel to the reasons of the release gate that it allows, sorted."""

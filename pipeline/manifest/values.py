@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from typing import get_args
 
 from pipeline.manifest.faults import Fault, list_names, quote
 from pipeline.manifest.scalars import JsonSchema, OneOf, Quantity, Text, nothing, written
+from pipeline.manifest.spec import GateReason
 
 RATES = (8000, 11025, 16000, 22050, 24000, 32000, 44100, 48000, 88200, 96000)
 FORMATS = ("wav", "flac", "ogg", "opus", "mp3", "m4a")
@@ -53,6 +55,11 @@ BEATS = Quantity(
 KIND = OneOf("a kind", ("music", "sfx"))
 LICENSE = OneOf("a licence policy", ("any", "commercial"))
 CREDENTIALS = OneOf("a credentials policy", ("none", "development", "required"))
+ALLOWED = OneOf(
+    "a reason that a channel can allow",
+    tuple(code for code in get_args(GateReason) if code != "verification"),
+)
+"""Damaged files ship nowhere."""
 DECODER = OneOf("a decoder", ("encodec", "mbd"))
 FORMAT = OneOf("a format", FORMATS)
 FADE_CURVE = OneOf("a curve", ("s_curve", "linear", "equal_power", "exponential"))

@@ -12,6 +12,7 @@ TAKE_SCHEMA = "cuesmith.take/1"
 MASTER_SCHEMA = "cuesmith.master/1"
 
 Status = Literal["current", "locked", "stale", "waiting", "quarantined"]
+MissingCode = Literal["missing", "quarantined", "failed"]
 
 
 class ObjectJson(TypedDict):
@@ -169,6 +170,8 @@ class MasterRow(TypedDict):
     loudness_lufs: float | None
     """As the method says; integrated for method ``peak``."""
     target_lufs: float
+    deviation: NotRequired[str]
+    """Why it is off its target, where it is; releases before this field left it to the master's record."""
     true_peak_dbtp: float | None
     quality: float | None
     take: str
@@ -205,3 +208,19 @@ class WaitingRow(MasterRow):
 
     reasons: list[str]
     """How it differs from the approved one, in words."""
+
+
+class MissingRow(TypedDict):
+    """A variation that the manifest asked for and of which a version has no master."""
+
+    asset: str
+    variation: int
+    kind: str
+    """Empty where an older release did not record it."""
+    tags: list[str]
+    code: MissingCode
+    """``quarantined``: its master failed a quality gate; ``failed``: it could not be made; ``missing``: no build of
+    it has ended yet."""
+    reason: str
+    master: NotRequired[str]
+    """Digest of the quarantined master."""

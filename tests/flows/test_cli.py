@@ -185,7 +185,8 @@ def test_manifest_errors_are_told_all_at_once_with_exit_2(toys: ToyProject, plac
 
 def test_plan_prints_one_object(place: list[str]) -> None:
     told = answer("plan", *place)
-    assert set(told) == {"assets", "totals", "leaving", "estimate"}
+    assert set(told) == {"assets", "totals", "leaving", "missing", "removals", "library", "estimate"}
+    assert (told["missing"], told["removals"], told["library"]) == ([], None, [])
     assert told["leaving"] == []
     [model] = told["estimate"].pop("models")
     workers = (model["device_seconds"] - 1.7) / START_S
@@ -219,7 +220,7 @@ def test_build_prints_one_object_and_check_follows_it(toys: ToyProject, place: l
     assert run("plan", "--check", *place).exit_code == 1
     told = answer("build", *place, "--devices", "cpu")
     made = {"version", "published", "generated", "mastered", "reused", "waiting", "failed"}
-    keys = made | {"run", "report", "generate", "seconds"}
+    keys = made | {"off_target", "removed", "library", "run", "report", "generate", "seconds"}
     assert set(told) == keys
     assert told["generate"]["estimated_seconds"] == 1.7 + START_S
     assert 0 < told["generate"]["seconds"] < told["seconds"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -305,3 +306,107 @@ def test_bytes_that_are_no_text_are_refused_with_their_option(
     assert done.exit_code == 2, done.exception
     assert isinstance(done.exception, SystemExit)
     assert f"error: {option}: " in done.stderr
+
+
+QUIET = TWO.replace("}", ", quality: {silence: 0 LUFS}}")
+LOUD = "  - {id: a/loud, kind: sfx, prompt: hello, duration: 0.5s, loudness: -12 LUFS, true_peak: -12 dBTP}\n"
+
+
+def outside(project: QuickProject, *words: object) -> Result:
+    """A command that reads the manifest."""
+    return run(project, words[0], project.manifest, *words[1:])
+
+
+def test_what_is_quarantined_is_told_by_plan_show_history_and_versions(project: QuickProject) -> None:
+    project.write(QUIET.replace("a/two", "a/six") + ONE + TWO + THREE)
+    project.build()
+    planned = outside(project, "plan", "--check")
+    assert planned.exit_code == 1
+    assert "not published, since a quality gate closed: a/six_01" in planned.stderr
+    [missing] = json.loads(outside(project, "plan", "--json").stdout)["missing"]
+    assert (missing["asset"], missing["stage"]) == ("a/six", "quality")
+    shown = run(project, "catalog", "show", "a/six")
+    assert shown.stdout.startswith("a/six_01")
+    assert "quarantined: quality gate" in shown.stdout
+    assert "0 masters, 1 missing" in shown.stderr
+    told = answer(project, "catalog", "show", "--state", "quarantined")
+    assert (told["masters"], [gap["asset"] for gap in told["missing"]]) == ([], ["a/six"])
+    assert "missing  a/six_01" in run(project, "catalog", "history", "a/six").stdout
+    assert "1 missing  <- latest" in run(project, "catalog", "versions").stdout
+    assert "quarantined: 1 master" in run(project, "promote", 2, "--channel", "release").stderr
+
+
+def test_the_quarantine_says_which_gate_closed_and_what_helps(project: QuickProject) -> None:
+    assert run(project, "catalog", "quarantine").stderr == "nothing is quarantined\n"
+    project.write(QUIET + THREE)
+    project.build()
+    said = run(project, "catalog", "quarantine").stdout
+    assert said.startswith("a/two_01")
+    assert "cues.yaml:8" in said
+    assert "silence: " in said
+    [entry] = answer(project, "catalog", "quarantine", "a/*")["quarantined"]
+    line = entry["failures"][0]["helps"]
+    assert answer(project, "catalog", "quarantine", "b/*") == {"quarantined": []}
+    project.write(TWO.replace("}", f", {line}}}") + THREE)
+    assert project.build()["failed"] == []
+    assert answer(project, "catalog", "quarantine") == {"quarantined": []}
+
+
+def test_a_missed_loudness_target_is_counted_filtered_and_stands_in_the_gate(project: QuickProject) -> None:
+    project.write(LOUD + TWO)
+    assert project.build()["off_target"] == 1
+    said = outside(project, "build")
+    assert "1 master missed the loudness target: cuesmith catalog show --state off-target" in said.stderr
+    [row] = answer(project, "catalog", "show", "--state", "off-target")["masters"]
+    assert row["asset"] == "a/loud"
+    refused = run(project, "promote", 2, "--channel", "release")
+    assert "loudness: 1 master" in refused.stderr
+    assert "target -12.0: " in refused.stderr
+    project.write(TWO)
+    assert project.build()["off_target"] == 0
+
+
+def test_a_missed_target_of_an_older_release_is_read_from_its_record(project: QuickProject) -> None:
+    project.write(LOUD + TWO)
+    project.build()
+    path = project.outputs / "catalog" / "000002" / "catalog.json"
+    text = path.read_text()
+    older = re.sub(r',"deviation":"[^"]*"', "", text)
+    assert older != text
+    path.write_text(older)
+    project.forget_hashes()
+    assert project.build()["off_target"] == 1
+    assert len(answer(project, "catalog", "show", "--state", "off-target")["masters"]) == 1
+
+
+def test_plan_build_and_verify_tell_what_became_of_the_library(project: QuickProject) -> None:
+    file = project.outputs / "library" / "latest" / "a" / "two_01.wav"
+    assert outside(project, "plan", "--check").exit_code == 0
+    file.unlink()
+    planned = outside(project, "plan", "--check")
+    assert (planned.exit_code, "library/latest/a/two_01.wav was deleted" in planned.stderr) == (1, True)
+    checked = run(project, "verify")
+    assert (checked.exit_code, "library/latest/a/two_01.wav: missing" in checked.stdout) == (5, True)
+    said = outside(project, "build")
+    assert said.exit_code == 0
+    assert "restored in library/latest, where they had been deleted or replaced: a/two_01.wav" in said.stderr
+    assert run(project, "verify").exit_code == 0
+    file.unlink()
+    file.write_bytes(b"theirs")
+    assert run(project, "verify").exit_code == 5
+    mended = run(project, "verify", "--repair")
+    assert (mended.exit_code, "a/two_01.wav: restored" in mended.stdout) == (0, True)
+    assert (project.outputs / "library/replaced/a/two_01.wav").read_bytes() == b"theirs"
+    assert run(project, "verify").exit_code == 0
+
+
+def test_the_manifest_of_a_version_comes_back(project: QuickProject) -> None:
+    text = project.manifest.read_text()
+    change(project)
+    assert run(project, "catalog", "manifest", "--version", 1).stdout == text
+    told = answer(project, "catalog", "manifest")
+    assert told["files"] == [{"name": "cues.yaml", "text": project.manifest.read_text()}]
+    folder = project.folder / "old"
+    assert run(project, "catalog", "manifest", "--version", 1, "--output", folder).exit_code == 0
+    assert (folder / "cues.yaml").read_text() == text
+    assert run(project, "catalog", "manifest", "--output", folder).exit_code == 2

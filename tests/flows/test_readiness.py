@@ -40,7 +40,7 @@ class Bare:
     def missing(self) -> list[str]:
         done = self.run("plan", "--json")
         assert done.exit_code == 0, done.output
-        found: list[str] = json.loads(done.stdout).get("missing", [])
+        found: list[str] = json.loads(done.stdout).get("lacks", [])
         return found
 
 

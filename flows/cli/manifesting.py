@@ -1,0 +1,71 @@
+"""The command that gives back the manifest of a version: catalog manifest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.cli.answers import answer, answer_json, command, remark
+from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Outputs, version_or_latest
+from pipeline.catalog import Catalog
+from pipeline.catalog.manifest_text import read_texts
+from pipeline.errors import MachineError, UsageError
+from pipeline.manifest.spec import ManifestText
+from pipeline.store import Store
+
+
+def register(group: typer.Typer) -> None:
+    """Add the command to ``group``."""
+    group.command("manifest")(manifest)
+
+
+@command
+def manifest(
+    version: Annotated[int | None, typer.Option("--version", help="Default: the latest.")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", help="Write the files into this folder instead of printing them."),
+    ] = None,
+    outputs: Outputs = DEFAULT_OUTPUTS,
+    as_json: AsJson = False,
+) -> None:
+    """Print the manifest that a version was built from, with every file that it includes.
+
+    The files are checked against the hash that the version records.
+    """
+    catalog = Catalog(Store.open(outputs))
+    shown = version_or_latest(catalog, version, outputs)
+    texts = read_texts(catalog.store, shown)
+    if output is not None:
+        for text in texts:
+            _write(output, text)
+    if as_json:
+        files = [{"name": text.name, "text": text.data.decode("utf-8", "backslashreplace")} for text in texts]
+        profile = shown.manifest["profile"]
+        answer_json({"version": shown.number, "profile": profile, "files": files})
+    elif output is not None:
+        for text in texts:
+            answer(f"wrote {(output / text.name).as_posix()}")
+    else:
+        for text in texts:
+            if len(texts) > 1:
+                answer(f"# {text.name}")
+            typer.echo(text.data.decode("utf-8", "backslashreplace"), nl=False)
+    remark(f"version {shown.number}, profile {shown.manifest['profile'] or 'none'}")
+
+
+def _write(folder: Path, text: ManifestText) -> None:
+    """Write a file, never over another one and never outside ``folder``."""
+    path = folder / text.name
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise UsageError(f"the manifest file {text.name!r} leads out of {folder}; use --json to read it")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("xb") as file:
+            file.write(text.data)
+    except FileExistsError:
+        raise UsageError(f"{path} is already there; choose an empty folder: --output FOLDER") from None
+    except OSError as error:
+        raise MachineError(f"cannot write {path}: {error.strerror}; choose another --output") from error

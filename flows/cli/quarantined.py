@@ -1,0 +1,69 @@
+"""The command that lists what quality gates keep from being published: catalog quarantine."""
+
+from __future__ import annotations
+
+import fnmatch
+from typing import Annotated, Any
+
+import typer
+
+from flows.cli.answers import answer, answer_json, command, remark
+from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Outputs
+from pipeline.catalog import name_of, read_quarantine
+from pipeline.manifest.loosening import loosened
+from pipeline.provenance import MASTER_SCHEMA, MasterRow
+from pipeline.store import Store
+
+
+def register(group: typer.Typer) -> None:
+    """Add the command to ``group``."""
+    group.command("quarantine")(quarantine)
+
+
+@command
+def quarantine(
+    asset: Annotated[str | None, typer.Argument(help="An asset id or a glob; default: all.")] = None,
+    outputs: Outputs = DEFAULT_OUTPUTS,
+    as_json: AsJson = False,
+) -> None:
+    """List what is quarantined, which gate closed, and what helps.
+
+    A quarantined master is made and kept, and not published. cuesmith report plays it.
+    """
+    store = Store.open(outputs)
+    found = read_quarantine(store)
+    rows = [
+        row
+        for row in (found.masters if found else ())
+        if asset is None or fnmatch.fnmatchcase(row["asset"], asset)
+    ]
+    records: Any = dict(store.get_records("masters", [row["master"] for row in rows], MASTER_SCHEMA))
+    listed = [_entry(row, records.get(row["master"])) for row in rows]
+    if as_json:
+        answer_json({"quarantined": listed})
+        return
+    for row, entry in zip(rows, listed, strict=True):
+        answer(f"{name_of(row):<40} {entry['source']}")
+        for failure in entry["failures"]:
+            answer(f"  {failure['gate']}: {failure['what']}")
+            answer(f"    to publish it anyway: {failure['helps']}")
+    if rows:
+        remark("or change prompt, seed or candidates, and build again; hear them: cuesmith report")
+    else:
+        remark("nothing is quarantined")
+
+
+def _entry(row: MasterRow, record: Any) -> dict[str, Any]:
+    failures = record["quality"]["failures"] if record else []
+    return {
+        "asset": row["asset"],
+        "variation": row["variation"],
+        "master": row["master"],
+        "source": row["source"],
+        "reason": row.get("reason", ""),
+        "failures": [
+            {"gate": one["name"], "what": one["what"], "helps": loosened(one["name"], one["measured"])}
+            for one in failures
+        ],
+        "files": row["files"],
+    }
