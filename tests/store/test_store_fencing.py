@@ -34,7 +34,7 @@ def publish(
 
 def _publish(catalog: Catalog, run: str, companions: Callable[[Version], Mapping[str, bytes]]) -> Version:
     version, _ = catalog.publish(
-        lambda before: (),
+        lambda before: ((), ()),
         project=run,
         created="2026-01-01T00:00:00Z",
         run=run,
