@@ -118,9 +118,12 @@ def _uneven(data: bytes, places: dict[bytes, tuple[int, int]]) -> str | None:
     if size < 18 or (size >= 22 and data[first + 18 : first + 22] not in _PLAIN_AIFC):
         return None
     channels, frames, bits = struct.unpack_from(">HIH", data, first)
-    there = max(0, places[b"SSND"][1] - 8)
+    sound, size = places[b"SSND"]
+    (stated,) = struct.unpack_from(">I", data, sound - 4)
+    there = max(0, size - 8)
     wanted = frames * channels * -(-bits // 8)
-    streamed = not wanted or wanted >= _STREAMED
+    # A program that streams leaves both open: the size of the chunk and the number of frames.
+    streamed = (not stated or stated >= _STREAMED) and (not wanted or wanted >= _STREAMED)
     return (
         None
         if streamed or wanted == there

@@ -19,6 +19,7 @@ from pipeline.audio.clip import Clip
 from pipeline.audio.ffmpeg import decode_by_ffmpeg, ffmpeg_program
 from pipeline.audio.iso_media import FIRST_BOXES, iso_length, iso_problem
 from pipeline.audio.limits import LARGEST_FILE, MOST_SAMPLES, UnreadableSoundError
+from pipeline.audio.matroska import matroska_seconds
 from pipeline.audio.mp3_frames import mp3_problem
 from pipeline.audio.ogg_pages import ogg_problem, with_ogg_speakers
 from pipeline.audio.sndfile import decode_by_libsndfile, without_remarks
@@ -28,6 +29,8 @@ from pipeline.audio.wave_file import is_wave, read_wave
 from pipeline.errors import UsageError
 
 _MATROSKA = b"\x1a\x45\xdf\xa3"
+_MATROSKA_SLACK_S = 0.1
+"""Times in Matroska are rounded to milliseconds, and its header counts the last packet whole."""
 _FLAC_MASK = re.compile(rb"WAVEFORMATEXTENSIBLE_CHANNEL_MASK=0x([0-9a-fA-F]{1,8})", re.IGNORECASE)
 _FLAC_HEAD = 1 << 16
 """Bytes in which the mask of a FLAC file is looked for: its comments come first."""
@@ -107,7 +110,7 @@ def _decode(data: bytes, path: Path | None) -> tuple[Clip, str | None]:
     if data[4:8] in FIRST_BOXES:
         return _iso(data, path)
     if data[:4] == _MATROSKA:
-        return _by_ffmpeg(data, path, "matroska", "Matroska or WebM")
+        return _matroska(data, path)
     if data[:1] == b"\xff" and data[1:2] and data[1] & 0xF6 == 0xF0:
         return _by_ffmpeg(data, path, "aac", "AAC")
     return _by_libsndfile(data)
@@ -148,6 +151,15 @@ def _by_ffmpeg(data: bytes, path: Path | None, container: str, what: str) -> tup
         raise UnreadableSoundError(f"longer than {MOST_SAMPLES} samples of all channels")
     clip, problem = read_wave(decoded)
     return clip, f"ffmpeg says {complaint}" if complaint else problem
+
+
+def _matroska(data: bytes, path: Path | None) -> tuple[Clip, str | None]:
+    """Matroska and WebM, whose header says how long the sound is unless it was streamed."""
+    clip, problem = _by_ffmpeg(data, path, "matroska", "Matroska or WebM")
+    promised, there = matroska_seconds(data), clip.length / clip.rate
+    if promised is not None and there < promised - _MATROSKA_SLACK_S:
+        problem = problem or f"its header promises {promised:.3f} s and {there:.3f} s are there"
+    return clip, problem
 
 
 def _iso(data: bytes, path: Path | None) -> tuple[Clip, str | None]:

@@ -208,3 +208,29 @@ def test_damaged_files_are_read_or_refused_in_words(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_thousand_damaged_files_are_read_or_refused_in_words(tmp_path: Path) -> None:
     check_damaged(tmp_path, 1000, 4)
+
+
+def test_an_aiff_whose_number_of_frames_is_lost_is_not_called_empty(tmp_path: Path) -> None:
+    path = tmp_path / "door.aiff"
+    soundfile.write(path, np.full((4800, 1), 0.1, np.float32), 48_000, subtype="PCM_16")
+    data = bytearray(path.read_bytes())
+    frames = data.index(b"COMM") + 10
+    data[frames : frames + 4] = bytes(4)
+    problem = read_sound(bytes(data)).problem
+    assert problem is not None
+    assert "promises 0 bytes of samples and 9600 are there" in problem
+
+
+@BY_FFMPEG
+@pytest.mark.parametrize("codec", ["libopus", "libvorbis"])
+def test_a_webm_that_is_shorter_than_its_header_says_is_incomplete(codec: str, tmp_path: Path) -> None:
+    path = tmp_path / "rain.webm"
+    made = [str(FFMPEG), "-v", "error", "-f", "lavfi", "-i", "sine=440:d=2"]
+    subprocess.run([*made, "-c:a", codec, str(path)], check=True)
+    data = path.read_bytes()
+    assert read_sound(data).problem is None
+    duration = data.index(b"\x44\x89\x88") + 3
+    longer = data[:duration] + struct.pack(">d", 2500.0) + data[duration + 8 :]
+    problem = read_sound(longer).problem
+    assert problem is not None
+    assert "its header promises 2.500 s" in problem
