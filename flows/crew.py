@@ -105,7 +105,7 @@ class Worker:
                 yield message
         except (EOFError, OSError, ValueError, pickle.UnpicklingError) as error:
             # A ValueError is that of a pipe that `stop` has closed.
-            raise WorkerDied(self._epitaph()) from error
+            raise WorkerDied(self._exit_description()) from error
 
     def stop(self) -> None:
         """End the process now. What it had finished is in the store.
@@ -122,7 +122,7 @@ class Worker:
                         pipe.close()
             self._log.close()
 
-    def _epitaph(self) -> str:
+    def _exit_description(self) -> str:
         code = self._process.wait()
         how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
         lines: list[str] = []
@@ -195,7 +195,7 @@ class Crew:
             raise JobBroken(str(earlier), earlier.exit_code)
 
 
-class Errand(Generic[Item]):
+class WorkItem(Generic[Item]):
     """Items to be done by a crew, with the job that does a list of them on a device."""
 
     def __init__(

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.provenance.facts import now
-from pipeline.store import Store, told
+from pipeline.store import Store, translate_os_errors
 
 Listener = Callable[[dict[str, Any]], None]
 _listener: ContextVar[Listener] = ContextVar("cuesmith_journal_listener", default=lambda entry: None)
@@ -55,7 +55,7 @@ class Journal:
         self._path: Path | None = store.backend.local_path(self._key)
         self._lines: list[bytes] = []
         if self._path is not None:
-            with told("make", str(self._path.parent)):
+            with translate_os_errors("make", str(self._path.parent)):
                 self._path.parent.mkdir(parents=True, exist_ok=True)
 
     def write(self, event: str, **facts: Any) -> None:
@@ -64,7 +64,7 @@ class Journal:
         line = json.dumps(entry, ensure_ascii=False).encode() + b"\n"
         with self._lock:
             if self._path is not None:
-                with told("write", str(self._path)), self._path.open("ab") as file:
+                with translate_os_errors("write", str(self._path)), self._path.open("ab") as file:
                     file.write(line)
             else:
                 self._lines.append(line)

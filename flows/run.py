@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from flows.crew import Crew, Errand
+from flows.crew import Crew, WorkItem
 from flows.devices import devices_for, parse_devices
 from flows.journal import Journal, Listener
 from flows.prepare import (
@@ -163,7 +163,7 @@ class BuildRun:
 
         items = {order.recipe.digest: order for order in shard.orders if not self._is_made(order)}
         needs = (shard.engine, shard.model)
-        Errand(crew, items, job, self._hear_take, lambda order: [order.recipe.digest], needs).run()
+        WorkItem(crew, items, job, self._hear_take, lambda order: [order.recipe.digest], needs).run()
 
     def chunks(self) -> tuple[AssetChunk, ...]:
         """What is to be mastered now that takes are made, dealt evenly, longest first."""
@@ -201,7 +201,7 @@ class BuildRun:
             return MasterJob(tuple(orders), self.run, self._prefect_run, device)
 
         items = {order.asset.id: order for order in chunk.orders}
-        Errand(crew, items, job, self._hear_master, lambda order: order.wanted, ("mastering",)).run()
+        WorkItem(crew, items, job, self._hear_master, lambda order: order.wanted, ("mastering",)).run()
 
     def publish(self) -> None:
         """Publish what was made; nothing when everything failed and there is nothing else to show."""

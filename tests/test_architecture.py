@@ -18,8 +18,8 @@ LATE = {
     "pipeline/generators/audiocraft/import_shims.py": "AudioCraft, between its stand-ins",
     "pipeline/generators/registry.py": "the engine that is asked for",
     "pipeline/generators/sketch/engine.py": "numpy and scipy, when the engine is opened",
-    "pipeline/manifest/late.py": "YAML and pydantic, when a manifest is read",
-    "pipeline/store/late.py": "locks and object stores, when they are used",
+    "pipeline/manifest/lazy_imports.py": "YAML and pydantic, when a manifest is read",
+    "pipeline/store/lazy_imports.py": "locks and object stores, when they are used",
 }
 """Files that may import by name, and what for."""
 BEHIND_STAND_INS = {"audiocraft", "transformers"}

@@ -14,20 +14,20 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 COMMANDS = {
-    "init": ("writing", "Make a small project that builds at once."),
-    "validate": ("writing", "Check a manifest: all errors at once, each with line and fix."),
-    "schema": ("writing", "Print the JSON Schema of manifests, for completion in an editor."),
-    "plan": ("writing", "Show what a build would do, and why."),
-    "build": ("building", "Make what is missing or changed; publish a new catalog version."),
-    "catalog": ("cataloguing", "Read the catalog: versions, masters, where each came from."),
-    "report": ("reporting", "Write the page on which to hear, compare and decide."),
-    "review": ("reviewing", "Approve, reject, comment on and lock masters, by name."),
-    "promote": ("promoting", "Point a channel to a version, through the release gate."),
-    "measure": ("measuring", "Measure any sound files: loudness, true and sample peak, silence."),
-    "credentials": ("crediting", "Read and check the Content Credentials (C2PA) of sound files."),
+    "init": ("planning", "Make a small project that builds at once."),
+    "validate": ("planning", "Check a manifest: all errors at once, each with line and fix."),
+    "schema": ("planning", "Print the JSON Schema of manifests, for completion in an editor."),
+    "plan": ("planning", "Show what a build would do, and why."),
+    "build": ("build", "Make what is missing or changed; publish a new catalog version."),
+    "catalog": ("catalog", "Read the catalog: versions, masters, where each came from."),
+    "report": ("report", "Write the page on which to hear, compare and decide."),
+    "review": ("review", "Approve, reject, comment on and lock masters, by name."),
+    "promote": ("promote", "Point a channel to a version, through the release gate."),
+    "measure": ("measure", "Measure any sound files: loudness, true and sample peak, silence."),
+    "credentials": ("credentials", "Read and check the Content Credentials (C2PA) of sound files."),
     "models": ("models", "List, fetch and verify the audiocraft engine's models."),
-    "verify": ("keeping", "Hash everything again; name torn, changed and missing files."),
-    "gc": ("keeping", "Remove strays and, if asked, unused takes and old versions."),
+    "verify": ("maintenance", "Hash everything again; name torn, changed and missing files."),
+    "gc": ("maintenance", "Remove strays and, if asked, unused takes and old versions."),
     "doctor": ("doctor", "Tell what this machine can run, and the fix for what is not there."),
 }
 """In the order in which a person meets them. Modules are those of `flows.cli`."""

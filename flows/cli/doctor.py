@@ -9,8 +9,8 @@ from pathlib import Path
 
 import typer
 
-from flows.cli.answers import answer, answer_json, command, one_line
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Outputs
+from flows.cli.output import command, one_line, print_json, print_stdout
 from pipeline import __version__
 from pipeline.cpus import usable_cpus
 from pipeline.errors import CuesmithError
@@ -42,12 +42,12 @@ def doctor(outputs: Outputs = DEFAULT_OUTPUTS, as_json: AsJson = False) -> None:
         audiocraft = [(one.what, one.found, one.fix) for one in findings()]
     lines = [*_machine(), *_disks(outputs), *audiocraft, *_models()]
     if as_json:
-        answer_json({"lines": [{"what": what, "found": found, "fix": fix} for what, found, fix in lines]})
+        print_json({"lines": [{"what": what, "found": found, "fix": fix} for what, found, fix in lines]})
         return
     width = max(len(what) for what, _, _ in lines)
     for what, found, fix in lines:
         said = one_line(found + (f"; {fix}" if fix else ""))
-        answer(f"{'-' if fix else 'ok':<3} {what:<{width}}  {said}")
+        print_stdout(f"{'-' if fix else 'ok':<3} {what:<{width}}  {said}")
 
 
 def _machine() -> list[Line]:

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.cli.answers import answer, answer_json, command, one_line, remark
 from flows.cli.options import AsJson
+from flows.cli.output import command, one_line, print_json, print_stderr, print_stdout
 from pipeline.errors import CuesmithError, UsageError, VerificationError
 from pipeline.generators.audiocraft import model_store
 from pipeline.generators.audiocraft.models import HELPERS, LICENSE, MBD, PUBLISHED, Model, full_id
@@ -34,7 +34,7 @@ def list_models(as_json: AsJson = False) -> None:
     rows += [_row(one.model, one) for one in stored if one.model and one.name not in published]
     decoder = _decoder(here.get(MBD))
     if as_json:
-        answer_json(
+        print_json(
             {
                 "store": str(model_store.root()),
                 "models": rows,
@@ -44,14 +44,14 @@ def list_models(as_json: AsJson = False) -> None:
         )
         return
     for row in rows:
-        answer(_line(row))
-    answer(
+        print_stdout(_line(row))
+    print_stdout(
         f"{MBD:<40} decodes what mono MusicGen makes (decoder: mbd)  {decoder['license']}  "
         f"{_revision(decoder)}  {_state(decoder)}"
     )
     for fault in faults:
-        remark(str(fault))
-    remark(f"model store: {model_store.root()}")
+        print_stderr(str(fault))
+    print_stderr(f"model store: {model_store.root()}")
 
 
 @group.command("fetch")
@@ -68,11 +68,11 @@ def fetch_models(
             f"the audiocraft engine is not installed ({error}); run: make setup-audiocraft"
         ) from error
 
-    fetched = [stored for name in models for stored in fetch(name, remark)]
+    fetched = [stored for name in models for stored in fetch(name, print_stderr)]
     if as_json:
-        answer_json({"fetched": [_stored(stored) for stored in fetched]})
+        print_json({"fetched": [_stored(stored) for stored in fetched]})
     else:
-        answer(f"{len(fetched)} models are here and whole, in {model_store.root()}")
+        print_stdout(f"{len(fetched)} models are here and whole, in {model_store.root()}")
 
 
 @group.command("verify")
@@ -94,7 +94,7 @@ def verify_models(
     wrong = {one.folder: str(error) for one in stored if (error := _fault(one)) is not None}
     unread = [] if wanted else [str(fault) for fault in faults]
     if as_json:
-        answer_json(
+        print_json(
             {
                 "models": [_stored(one) | {"fault": wrong.get(one.folder)} for one in stored],
                 "problems": unread,
@@ -102,11 +102,11 @@ def verify_models(
         )
     else:
         for one in stored:
-            answer(
+            print_stdout(
                 f"{'wrong' if one.folder in wrong else 'whole':<6} {one_line(one.name)}  {one.revision[:19]}"
             )
         if not stored and not unread:
-            remark(f"no models are in {model_store.root()}")
+            print_stderr(f"no models are in {model_store.root()}")
     if wrong or unread:
         raise VerificationError("\n".join([*wrong.values(), *unread]))
 

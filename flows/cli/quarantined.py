@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.cli.answers import answer, answer_json, command, remark
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Outputs
+from flows.cli.output import command, print_json, print_stderr, print_stdout
 from pipeline.catalog import name_of, read_quarantine
 from pipeline.manifest.loosening import loosened
 from pipeline.provenance import MASTER_SCHEMA, MasterRow
@@ -40,17 +40,17 @@ def quarantine(
     records: Any = dict(store.get_records("masters", [row["master"] for row in rows], MASTER_SCHEMA))
     listed = [_entry(row, records.get(row["master"])) for row in rows]
     if as_json:
-        answer_json({"quarantined": listed})
+        print_json({"quarantined": listed})
         return
     for row, entry in zip(rows, listed, strict=True):
-        answer(f"{name_of(row):<40} {entry['source']}")
+        print_stdout(f"{name_of(row):<40} {entry['source']}")
         for failure in entry["failures"]:
-            answer(f"  {failure['gate']}: {failure['what']}")
-            answer(f"    to publish it anyway: {failure['helps']}")
+            print_stdout(f"  {failure['gate']}: {failure['what']}")
+            print_stdout(f"    to publish it anyway: {failure['helps']}")
     if rows:
-        remark("or change prompt, seed or candidates, and build again; hear them: cuesmith report")
+        print_stderr("or change prompt, seed or candidates, and build again; hear them: cuesmith report")
     else:
-        remark("nothing is quarantined")
+        print_stderr("nothing is quarantined")
 
 
 def _entry(row: MasterRow, record: Any) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import Any, Literal, NotRequired, TypedDict, cast
 
 from pipeline.errors import FormatError, MachineError, UsageError
 from pipeline.provenance import ObjectJson
-from pipeline.store import Fence, Missing, ObjectRef, Store, bring_up, parse_object, shape_fault
+from pipeline.store import Fence, Missing, ObjectRef, Store, migrate, parse_object, shape_fault
 
 CHANNEL_SCHEMA = "cuesmith.channel/1"
 LATEST = "latest"
@@ -85,7 +85,7 @@ class Channels:
         """
         key = channel_key(name)
         try:
-            value = bring_up(parse_object(self._backend.read(key)), CHANNEL_SCHEMA, key)
+            value = migrate(parse_object(self._backend.read(key)), CHANNEL_SCHEMA, key)
             if (fault := _fault(value, name)) is not None:
                 raise ValueError(fault)
         except Missing:

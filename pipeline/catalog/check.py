@@ -25,7 +25,7 @@ from pipeline.store import (
     NewerFormatError,
     Progress,
     Store,
-    bring_up,
+    migrate,
     parse_object,
     shape_fault,
     verify,
@@ -109,7 +109,7 @@ class _Rows:
 
 
 def _check_record(key: str, record: dict[str, Any], schema: str, shape: Any) -> None:
-    value = bring_up(record, schema, key)
+    value = migrate(record, schema, key)
     if (fault := shape_fault(value, shape)) is not None:
         raise VerificationError(f"{key} is damaged: {fault}")
     take = value.get("take", value)

@@ -25,7 +25,7 @@ from pipeline.catalog.channels import LATEST
 from pipeline.catalog.version import Version
 from pipeline.errors import FormatError, VerificationError
 from pipeline.provenance import ObjectJson
-from pipeline.store import Finding, Missing, ObjectRef, Store, disk, read_record, told
+from pipeline.store import Finding, Missing, ObjectRef, Store, disk, read_record, translate_os_errors
 
 LIBRARY_SCHEMA = "cuesmith.library/1"
 _LEDGER = "library/latest.json"
@@ -94,7 +94,7 @@ def forget_library(store: Store) -> None:
     """Have the next `sync_latest` look at every file again; for when objects were set aside, and for a rollback."""
     root, ledger = store.backend.local_path(_ROOT), _read(store)
     if root is not None and root.is_dir():
-        with told("change", str(root)):
+        with translate_os_errors("change", str(root)):
             disk.remove(str(root / _MARK))
     if ledger is not None:
         _write(store, _Ledger(None, {path: (item, None) for path, (item, _) in ledger.files.items()}))
@@ -186,7 +186,7 @@ class _Sync:
         """Remove what is no longer shown, and place what is missing."""
         planned = {path: (item, None) for path, item in self._wanted.items()}
         _write(self._store, _Ledger(None, {**planned, **self._ours}))
-        with told("write", str(self._root)):
+        with translate_os_errors("write", str(self._root)):
             self._root.mkdir(parents=True, exist_ok=True)
             disk.remove(str(self._root / _MARK))
             for path in sorted(self._ours.keys() - self._wanted.keys()):
@@ -315,7 +315,7 @@ def _holds(file: Path, item: ObjectJson) -> bool:
 
 
 def _sha256(file: Path) -> str:
-    with told("read", str(file)), file.open("rb") as opened:
+    with translate_os_errors("read", str(file)), file.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 

@@ -11,7 +11,7 @@ from typing import Literal, NotRequired, TypedDict, get_args
 
 from pipeline.errors import FormatError, UsageError
 from pipeline.recipe import digest
-from pipeline.store import Store, bring_up, parse_object, shape_fault
+from pipeline.store import Store, migrate, parse_object, shape_fault
 
 KEY = "reviews.jsonl"
 SCHEMA = "cuesmith.review/1"
@@ -196,7 +196,7 @@ class _EventJson(TypedDict):
 def read_event(line: bytes, place: str) -> ReviewEvent:
     """The event in a line; ``place`` names the line in the `FormatError` that anything else raises."""
     try:
-        value = bring_up(parse_object(line), SCHEMA, place)
+        value = migrate(parse_object(line), SCHEMA, place)
         if (fault := shape_fault(value, _EventJson)) is not None:
             raise ValueError(fault)
         event = ReviewEvent(**{key: value[key] for key in _EventJson.__annotations__ if key in value})

@@ -17,7 +17,7 @@ from typing import Any, NotRequired, TypedDict
 
 from pipeline.errors import FormatError
 from pipeline.provenance import MasterRow, MissingRow
-from pipeline.store import ObjectRef, bring_up, migration, parse_object, shape_fault
+from pipeline.store import ObjectRef, migrate, migration, parse_object, shape_fault
 
 CATALOG_SCHEMA = "cuesmith.catalog/2"
 _FORBIDDEN = re.compile(r"[\\:\x00-\x1f]")
@@ -148,7 +148,7 @@ class _CatalogJson(TypedDict):
 
 def _brought_up(value: dict[str, Any], place: str) -> dict[str, Any]:
     try:
-        return bring_up(value, CATALOG_SCHEMA, place)
+        return migrate(value, CATALOG_SCHEMA, place)
     except KeyError as error:
         raise ValueError(f"{error} is missing") from error
     except (TypeError, AttributeError) as error:

@@ -2,7 +2,7 @@
 
 from pipeline.manifest.compiled import load_cached
 from pipeline.manifest.faults import beside, nearest
-from pipeline.manifest.late import json_schema, json_schema_text, load, manifest_texts, profile_names
+from pipeline.manifest.lazy_imports import json_schema, json_schema_text, load, manifest_texts, profile_names
 from pipeline.manifest.spec import AssetSpec, Project
 
 __all__ = [

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline import __version__
-from pipeline.manifest import late
+from pipeline.manifest import lazy_imports
 from pipeline.manifest.packing import pack, unpack
 from pipeline.manifest.spec import Project
 
@@ -37,7 +37,7 @@ def load_cached(path: Path, profile: str | None, folder: Path) -> Project:
     known = _read(entry) if entry else None
     if known is not None:
         return known
-    loaded = late.load_with_files(path, profile)
+    loaded = lazy_imports.load_with_files(path, profile)
     if entry:
         _write(entry, loaded)
     return loaded.project

@@ -8,7 +8,7 @@ import posixpath
 from pathlib import Path, PurePosixPath
 
 from pipeline.errors import CuesmithError
-from pipeline.manifest import late
+from pipeline.manifest import lazy_imports
 from pipeline.manifest.faults import Fault, quote
 from pipeline.manifest.ids import is_reserved
 from pipeline.manifest.spec import AudioInput, Hearing
@@ -100,7 +100,7 @@ def _seconds_of(data: bytes, text: str) -> float:
     if not data:
         raise Fault(f"file {quote(text)} is empty", "export it again")
     try:
-        clip = late.read_audio(data)
+        clip = lazy_imports.read_audio(data)
     except CuesmithError as error:
         what, _, remedy = str(error).rpartition("; ")
         raise Fault(f"file {quote(text)}: {what or remedy}", remedy if what else "export it again") from error

@@ -24,7 +24,7 @@ from pipeline.cpus import usable_cpus
 from pipeline.errors import CuesmithError
 from pipeline.provenance import MasterRow, ObjectJson
 from pipeline.report.pictures import picture, thumb
-from pipeline.store import Backend, ObjectRef, Store, told
+from pipeline.store import Backend, ObjectRef, Store, translate_os_errors
 
 CACHE = "reports/cache"
 _SCRIPT_END = b")\n"
@@ -123,7 +123,7 @@ def _is_whole(backend: Backend, key: str) -> bool:
     path = backend.local_path(key)
     if path is None or not path.is_file():
         return backend.exists(key)
-    with told("read", str(path)), path.open("rb") as file:
+    with translate_os_errors("read", str(path)), path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - len(_SCRIPT_END)))
         return file.read() == _SCRIPT_END
 

@@ -17,7 +17,7 @@ from pipeline.report.history import History, read_history, removed
 from pipeline.report.media import CACHE, prepare_media, script, sidecar_key
 from pipeline.report.page import render
 from pipeline.report.standing import standing_of
-from pipeline.store import Missing, ObjectRef, Store, disk, fields_fault, parse_object, told
+from pipeline.store import Missing, ObjectRef, Store, disk, fields_fault, parse_object, translate_os_errors
 
 SCHEMA = "cuesmith.report/1"
 DETAILS_IN_A_FILE = 100
@@ -158,7 +158,7 @@ class _Shipment:
 
 def _write(path: Path, data: bytes) -> None:
     """Write a file of a report that is sent away, unless it is there and whole."""
-    with told("write", str(path)):
+    with translate_os_errors("write", str(path)):
         if path.is_file() and path.read_bytes() == data:
             return
         path.parent.mkdir(parents=True, exist_ok=True)

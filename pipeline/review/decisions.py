@@ -29,7 +29,7 @@ from typing import Any
 from pipeline.catalog import ACTIONS, ReviewEvent, Version
 from pipeline.catalog.texts import comment_fault, name_fault
 from pipeline.errors import UsageError
-from pipeline.store import bring_up
+from pipeline.store import migrate
 
 DECISIONS_SCHEMA = "cuesmith.decisions/1"
 _FIELDS = ("schema", "version", "reviewer", "decisions")
@@ -53,7 +53,7 @@ def read_decisions(data: bytes, place: str, version: Callable[[int], Version]) -
     `FormatError` for another schema.
     """
     value = _parse(data, place)
-    bring_up(value, DECISIONS_SCHEMA, place)
+    migrate(value, DECISIONS_SCHEMA, place)
     _refuse(place, list(_header_problems(value)))
     reviewer = value["reviewer"].strip()
     rows = _heard(version(value["version"]))

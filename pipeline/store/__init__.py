@@ -2,12 +2,11 @@
 
 from pipeline.store.backend import Backend, Busy, Entry, Fence, Missing
 from pipeline.store.collect import Collected, gc
-from pipeline.store.faults import told
 from pipeline.store.formats import (
     NewerFormatError,
-    bring_up,
     dump_record,
     load_record,
+    migrate,
     migration,
     parse_object,
     read_record,
@@ -15,6 +14,7 @@ from pipeline.store.formats import (
 from pipeline.store.local import LocalBackend
 from pipeline.store.objects import ObjectRef, named_objects
 from pipeline.store.opening import check_utf8
+from pipeline.store.os_errors import translate_os_errors
 from pipeline.store.shapes import fields_fault, shape_fault
 from pipeline.store.store import Store
 from pipeline.store.verify import (
@@ -42,12 +42,12 @@ __all__ = [
     "Progress",
     "Repair",
     "Store",
-    "bring_up",
     "check_utf8",
     "dump_record",
     "fields_fault",
     "gc",
     "load_record",
+    "migrate",
     "migration",
     "named_objects",
     "parse_object",
@@ -57,6 +57,6 @@ __all__ = [
     "repair",
     "set_aside",
     "shape_fault",
-    "told",
+    "translate_os_errors",
     "verify",
 ]

@@ -94,7 +94,7 @@ def read_record(data: bytes, schema: str, where: str, shape: Any = None) -> Reco
     """
     record = load_record(data, where)
     try:
-        record = bring_up(record, schema, where)
+        record = migrate(record, schema, where)
     except (KeyError, TypeError, AttributeError) as error:
         raise VerificationError(f"{where} is damaged: {error!r}; {_REPAIR}") from error
     if shape is not None and (fault := shape_fault(record, shape)) is not None:
@@ -107,7 +107,7 @@ def schema_of(record: Record, where: str) -> tuple[str, int]:
     return _split(record.get("schema"), where)
 
 
-def bring_up(record: Record, schema: str, where: str) -> Record:
+def migrate(record: Record, schema: str, where: str) -> Record:
     """``record`` as it is under ``schema`` (such as ``cuesmith.take/2``). Raises `FormatError` as `read_record`."""
     name, version = _split(schema, where)
     found_name, found = schema_of(record, where)

@@ -14,9 +14,9 @@ from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 from pipeline.errors import StoreError
-from pipeline.store import disk, late
+from pipeline.store import disk, lazy_imports
 from pipeline.store.backend import Entry, Fence, Missing, check_key, one_line
-from pipeline.store.faults import told
+from pipeline.store.os_errors import translate_os_errors
 
 # How long one event may wait for others that are being written; each takes a few milliseconds.
 _APPEND_SECONDS = 60.0
@@ -34,7 +34,7 @@ class LocalBackend:
     def read(self, key: str) -> bytes:
         """See `Backend.read`."""
         path = self._path(key)
-        with told("read", path):
+        with translate_os_errors("read", path):
             try:
                 return disk.patiently(lambda: _read(path))
             except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
@@ -49,7 +49,7 @@ class LocalBackend:
     def write(self, key: str, data: bytes, *, read_only: bool = False) -> None:
         """See `Backend.write`."""
         path = self._path(key)
-        with told("write", path):
+        with translate_os_errors("write", path):
             temporary = self._stage(data, read_only)
             try:
                 self._settle(path, lambda: disk.replace(temporary, path))
@@ -60,7 +60,7 @@ class LocalBackend:
     def create(self, key: str, data: bytes) -> bool:
         """See `Backend.create`."""
         path = self._path(key)
-        with told("create", path):
+        with translate_os_errors("create", path):
             temporary = self._stage(data, read_only=False)
             try:
                 self._settle(path, lambda: disk.rename_new(temporary, path))
@@ -79,7 +79,7 @@ class LocalBackend:
     def confirm(self, key: str, size: int) -> bool:
         """See `Backend.confirm`."""
         path = self._path(key)
-        with told("check", path):
+        with translate_os_errors("check", path):
             if self.size(key) != size:
                 return False
             # Another account's file cannot be touched, and Windows may refuse on read-only files.
@@ -95,7 +95,7 @@ class LocalBackend:
     def size(self, key: str) -> int | None:
         """See `Backend.size`."""
         path = self._path(key)
-        with told("look at", path):
+        with translate_os_errors("look at", path):
             try:
                 status = os.stat(path)
             except (FileNotFoundError, NotADirectoryError):
@@ -110,7 +110,7 @@ class LocalBackend:
         """See `Backend.list`."""
         prefix = prefix.rstrip("/")
         path = self._path(prefix) if prefix else self._root
-        with told("list", path):
+        with translate_os_errors("list", path):
             if os.path.isfile(path):
                 status = os.stat(path)
                 yield Entry(prefix, status.st_size, status.st_mtime)
@@ -120,7 +120,7 @@ class LocalBackend:
     def names(self, prefix: str = "") -> set[str]:
         """See `Backend.names`."""
         path = self._path(prefix.rstrip("/")) if prefix else self._root
-        with told("list", path):
+        with translate_os_errors("list", path):
             try:
                 return set(os.listdir(path))
             except (FileNotFoundError, NotADirectoryError):
@@ -130,7 +130,7 @@ class LocalBackend:
         """See `Backend.leaves`."""
         path = self._path(prefix)
         waiting = [path]
-        with told("list", path):
+        with translate_os_errors("list", path):
             while waiting:
                 with suppress(FileNotFoundError, NotADirectoryError), os.scandir(waiting.pop()) as found:
                     for child in found:
@@ -142,13 +142,13 @@ class LocalBackend:
     def delete(self, key: str) -> None:
         """See `Backend.delete`."""
         path = self._path(key)
-        with told("delete", path), suppress(NotADirectoryError):
+        with translate_os_errors("delete", path), suppress(NotADirectoryError):
             disk.remove(path)
 
     def move(self, key: str, target: str) -> None:
         """See `Backend.move`."""
         source, path = self._path(key), self._path(target)
-        with told("move", source):
+        with translate_os_errors("move", source):
             if not os.path.lexists(source):
                 raise Missing(f"{source} does not exist")
             if os.path.exists(path):
@@ -163,7 +163,10 @@ class LocalBackend:
     def append(self, key: str, line: bytes) -> None:
         """See `Backend.append`."""
         data, path = one_line(line), self._path(key)
-        with self.lock(f"append/{key.partition('/')[0]}", _APPEND_SECONDS), told("append to", path):
+        with (
+            self.lock(f"append/{key.partition('/')[0]}", _APPEND_SECONDS),
+            translate_os_errors("append to", path),
+        ):
             self._folder(os.path.dirname(path))
             _append(path, data)
 
@@ -180,9 +183,9 @@ class LocalBackend:
     def lock(self, name: str, timeout: float) -> AbstractContextManager[Fence]:
         """See `Backend.lock`."""
         path = self._path(f"locks/{name}.lock")
-        with told("lock", path):
+        with translate_os_errors("lock", path):
             self._folder(os.path.dirname(path))
-        return late.hold_file(path, timeout)
+        return lazy_imports.hold_file(path, timeout)
 
     def _path(self, key: str) -> str:
         return f"{self._root}/{check_key(key)}"

@@ -9,7 +9,7 @@ from filelock import FileLock, Timeout
 
 from pipeline.errors import MachineError
 from pipeline.store.backend import Busy, Fence
-from pipeline.store.faults import told
+from pipeline.store.os_errors import translate_os_errors
 
 _POLL_SECONDS = 0.002
 
@@ -21,7 +21,7 @@ def hold_file(path: str, timeout: float) -> Iterator[Fence]:
     Raises `Busy` when another still holds it after ``timeout`` seconds.
     """
     lock = FileLock(path)
-    with told("lock", path):
+    with translate_os_errors("lock", path):
         try:
             lock.acquire(timeout=timeout, poll_interval=_POLL_SECONDS)
         except Timeout:

@@ -9,10 +9,10 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from pipeline.errors import UsageError
-from pipeline.store import late
+from pipeline.store import lazy_imports
 from pipeline.store.backend import Backend
-from pipeline.store.faults import told
 from pipeline.store.local import LocalBackend
+from pipeline.store.os_errors import translate_os_errors
 
 _HALF_URL = re.compile(r"(?:s3a?|gcs?|gs|memory|file):(?!//)", re.IGNORECASE)
 
@@ -35,11 +35,11 @@ def open_backend(root: str | Path) -> Backend:
     if "://" in text:
         parts = urlsplit(text)
         if parts.scheme != "file":
-            return late.open_remote(parts.scheme + text[text.index(":") :])
+            return lazy_imports.open_remote(parts.scheme + text[text.index(":") :])
         root = _file_path(parts.netloc, unquote(parts.path))
     path = Path(os.path.abspath(root))
     check_utf8(path, "--outputs")
-    with told("open", str(path)):
+    with translate_os_errors("open", str(path)):
         if path.exists() and not path.is_dir():
             raise UsageError(
                 f"{path} is a file; give a folder or a URL such as s3://bucket/prefix as --outputs"

@@ -9,8 +9,8 @@ from typing import Literal
 
 from pipeline.errors import CuesmithError, MachineError
 from pipeline.store.backend import Backend, Entry, Missing
-from pipeline.store.faults import told
 from pipeline.store.objects import ObjectRef, sha256_in
+from pipeline.store.os_errors import translate_os_errors
 from pipeline.store.references import CATALOG_ROOMS, RECORD_ROOMS, CheckRecord, read_namings
 from pipeline.store.store import Store
 
@@ -131,7 +131,7 @@ def _sha256(backend: Backend, key: str) -> str:
     path = backend.local_path(key)
     if path is None:
         return hashlib.sha256(backend.read(key)).hexdigest()
-    with told("read", str(path)):
+    with translate_os_errors("read", str(path)):
         try:
             with path.open("rb") as file:
                 return hashlib.file_digest(file, "sha256").hexdigest()

@@ -180,5 +180,5 @@ def test_an_incomplete_file_is_measured_as_far_as_it_goes_and_said(tmp_path: Pat
 
 
 def test_the_command_line_starts_without_numpy() -> None:
-    code = "import sys, flows.cli.measuring; sys.exit('numpy' in sys.modules)"
+    code = "import sys, flows.cli.measure; sys.exit('numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from manifest_texts import write_sound
 
 from pipeline.errors import ManifestError
-from pipeline.manifest import Project, compiled, late, load, load_cached, profile_names
+from pipeline.manifest import Project, compiled, load, load_cached, profile_names
 from pipeline.manifest.packing import pack, unpack
 
 ROOT = Path(__file__).parents[2]
@@ -63,13 +63,13 @@ def manifest(tmp_path: Path, cache: Path) -> Path:
 def misses(monkeypatch: pytest.MonkeyPatch) -> Misses:
     """How often the files themselves were read since the last time that this was asked."""
     read: list[Path] = []
-    real = late.load_with_files
+    real = lazy_imports.load_with_files
 
     def counted(path: Path, profile: str | None) -> object:
         read.append(path)
         return real(path, profile)
 
-    monkeypatch.setattr(late, "load_with_files", counted)
+    monkeypatch.setattr(lazy_imports, "load_with_files", counted)
 
     def count() -> int:
         found = len(read)

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.answers import answer, answer_json, command, counted, remark
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Outputs
+from flows.cli.output import command, counted, print_json, print_stderr, print_stdout
 from pipeline.catalog import (
     Catalog,
     approved_objects,
@@ -65,10 +65,10 @@ def verify_command(
     if replay:
         from flows.replay import replay_latest
 
-        replayed = replay_latest(store, remark)
+        replayed = replay_latest(store, print_stderr)
     different = [line for line in replayed or () if line["result"] == "different"]
     if as_json:
-        answer_json(
+        print_json(
             {
                 "findings": [str(finding) for finding in findings],
                 "repairs": [
@@ -80,17 +80,17 @@ def verify_command(
         )
     else:
         for finding in findings:
-            answer(str(finding))
+            print_stdout(str(finding))
         for one in repairs:
-            answer(f"{one.finding.key}: {one.advice}")
+            print_stdout(f"{one.finding.key}: {one.advice}")
         if replayed is not None:
             same = sum(line["result"] == "same" for line in replayed)
-            answer(f"{same} of {len(replayed)} takes replayed to the same bytes")
+            print_stdout(f"{same} of {len(replayed)} takes replayed to the same bytes")
     left = [one.finding for one in repairs if not one.done] if mend else findings
     if problems := _problems(left, len(different), mend):
         raise VerificationError(f"{outputs}: {problems}")
     if not as_json:
-        answer(
+        print_stdout(
             f"{outputs}: everything named is there and whole"
             if not findings
             else "repaired; now: cuesmith build"
@@ -198,7 +198,7 @@ def gc_command(
     )
     versions = sorted({int(key.split("/")[1]) for key in done.retired})
     if as_json:
-        answer_json(
+        print_json(
             {
                 "dry_run": dry_run,
                 "versions": versions,
@@ -213,8 +213,10 @@ def gc_command(
     verb = "would free" if dry_run else "freed"
     if versions:
         listed = ", ".join(map(str, versions))
-        answer(f"{'would remove' if dry_run else 'removed'} {counted(len(versions), 'version')}: {listed}")
-    answer(
+        print_stdout(
+            f"{'would remove' if dry_run else 'removed'} {counted(len(versions), 'version')}: {listed}"
+        )
+    print_stdout(
         f"{verb} {done.freed / 1e6:.1f} MB: {len(done.objects)} objects, {len(done.records)} records, "
         f"{len(done.temporary)} temporary files; {done.kept} objects stay"
     )

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.cli.answers import answer, answer_json, command, one_line, remark
 from flows.cli.options import AsJson
+from flows.cli.output import command, one_line, print_json, print_stderr, print_stdout
 from pipeline.errors import CuesmithError, UsageError
 
 _COLUMNS = (
@@ -65,13 +65,15 @@ def measure_command(
             problems.append((path, error))
     if as_json:
         told = [{"path": str(path), "what": str(problem)} for path, problem in problems]
-        answer_json({"files": measured, "problems": told})
+        print_json({"files": measured, "problems": told})
     elif measured:
         for line in _table(measured):
-            answer(line)
+            print_stdout(line)
     for path, problem in problems:
         said = str(problem)
-        remark(typer.style("error: ", fg="red") + one_line(said if str(path) in said else f"{path}: {said}"))
+        print_stderr(
+            typer.style("error: ", fg="red") + one_line(said if str(path) in said else f"{path}: {said}")
+        )
     if problems:
         raise typer.Exit(_exit_code(problems[0][1]))
 

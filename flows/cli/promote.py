@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.answers import answer, answer_json, command, counted, remark
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, By, Outputs
+from flows.cli.output import command, counted, print_json, print_stderr, print_stdout
 from pipeline.catalog import CODES, LATEST, Catalog, ChannelMove, Refusal, Verdict
 from pipeline.catalog import promote as promote_version
 from pipeline.catalog import rollback as roll_back
@@ -57,11 +57,11 @@ def promote(
     name = by or reviewer_name()
     verdict = promote_version(catalog, version, channel, at=now(), by=name, overrides=overrides)
     if as_json:
-        answer_json(_told(verdict, version, channel))
+        print_json(_told(verdict, version, channel))
     else:
         _tell(verdict, version, channel)
     for code in sorted(overrides.keys() - {refusal.code for refusal in verdict.overridden}):
-        remark(f"--override {code} was not needed")
+        print_stderr(f"--override {code} was not needed")
     if verdict.refused:
         raise typer.Exit(_REFUSED)
 
@@ -79,14 +79,14 @@ def channels(
         raise UsageError(f"there is no channel {channel!r}; there are: {', '.join(names) or 'none'}")
     found = [one for name in names if channel in (None, name) and (one := catalog.channel(name))]
     if as_json:
-        answer_json({"channels": found})
+        print_json({"channels": found})
         return
     for one in found:
-        answer(f"{one['name']:<16} version {one['version']}")
+        print_stdout(f"{one['name']:<16} version {one['version']}")
         for move in one["history"] if channel else ():
-            answer(_move(move))
+            print_stdout(_move(move))
     if not found:
-        remark(f"no channels in {outputs}; the first build makes latest: cuesmith build")
+        print_stderr(f"no channels in {outputs}; the first build makes latest: cuesmith build")
 
 
 @command
@@ -104,9 +104,9 @@ def rollback(
     catalog = Catalog(Store.open(outputs))
     moved = roll_back(catalog, channel, at=now(), by=by or reviewer_name(), to=to, because=because)
     if as_json:
-        answer_json({"channel": moved["name"], "version": moved["version"], "move": moved["history"][-1]})
+        print_json({"channel": moved["name"], "version": moved["version"], "move": moved["history"][-1]})
     else:
-        answer(f"channel {moved['name']} points to version {moved['version']} again")
+        print_stdout(f"channel {moved['name']} points to version {moved['version']} again")
 
 
 def _overrides(codes: list[str], because: list[str]) -> dict[str, str]:
@@ -135,16 +135,16 @@ def _told(verdict: Verdict, version: int, channel: str) -> dict[str, object]:
 def _tell(verdict: Verdict, version: int, channel: str) -> None:
     for refusal in verdict.allowed:
         masters = counted(len(refusal.masters), "master")
-        remark(f"{refusal.code}: {masters}: the manifest allows it on channel {channel}")
+        print_stderr(f"{refusal.code}: {masters}: the manifest allows it on channel {channel}")
     for refusal in verdict.refused:
-        remark(_refusal(refusal))
+        print_stderr(_refusal(refusal))
     if verdict.refused:
         reasons = ", ".join(refusal.code for refusal in verdict.refused)
-        remark(f"version {version} was not promoted to {channel}: {reasons}")
+        print_stderr(f"version {version} was not promoted to {channel}: {reasons}")
     elif verdict.moved:
-        answer(f"channel {channel} points to version {version}")
+        print_stdout(f"channel {channel} points to version {version}")
     else:
-        answer(f"channel {channel} pointed to version {version} already")
+        print_stdout(f"channel {channel} pointed to version {version} already")
 
 
 def _refusal(refusal: Refusal) -> str:

@@ -29,12 +29,12 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def answer(text: str) -> None:
+def print_stdout(text: str) -> None:
     """Say to standard output."""
     typer.echo(text)
 
 
-def remark(text: str) -> None:
+def print_stderr(text: str) -> None:
     """Say to standard error."""
     typer.echo(text, err=True)
 
@@ -42,7 +42,7 @@ def remark(text: str) -> None:
 def warn(problems: Iterable[Problem]) -> None:
     """Say to standard error what can stand, but may not be meant."""
     for problem in problems:
-        remark(typer.style("warning: ", fg="yellow") + str(problem))
+        print_stderr(typer.style("warning: ", fg="yellow") + str(problem))
 
 
 def problems_json(problems: Iterable[Problem]) -> list[dict[str, Any]]:
@@ -50,7 +50,7 @@ def problems_json(problems: Iterable[Problem]) -> list[dict[str, Any]]:
     return [asdict(problem) for problem in problems]
 
 
-def answer_json(value: Any) -> None:
+def print_json(value: Any) -> None:
     """Print one JSON object to standard output: laid out for a person at a terminal, on one line for a program.
 
     Where the output is not UTF-8, JSON's escapes stand for what is not ASCII.
@@ -108,7 +108,7 @@ def command(function: Callable[P, R]) -> Callable[P, R]:
         except CuesmithError as error:
             _fail(error, bool(kwargs.get("as_json")))
         except KeyboardInterrupt:
-            remark("interrupted; everything finished is kept: run the same command again to go on")
+            print_stderr("interrupted; everything finished is kept: run the same command again to go on")
             raise typer.Exit(INTERRUPTED) from None
 
     return wrapped
@@ -138,7 +138,7 @@ def _as_written(function: Callable[..., object], name: str) -> str:
 
 
 @contextmanager
-def collector_at_rest() -> Iterator[None]:
+def gc_disabled() -> Iterator[None]:
     """Without Python's cycle collector: all that a plan holds stays, and walking it again takes half the time."""
     gc.disable()
     try:
@@ -151,9 +151,9 @@ def _fail(error: CuesmithError, as_json: bool) -> NoReturn:
     problems = error.problems if isinstance(error, ManifestError) else ()
     if as_json:
         listed = problems_json(problems)
-        answer_json({"error": str(error), "problems": listed, "exit_code": error.exit_code})
+        print_json({"error": str(error), "problems": listed, "exit_code": error.exit_code})
     for line in str(error).splitlines():
-        remark(typer.style("error: ", fg="red") + line)
+        print_stderr(typer.style("error: ", fg="red") + line)
     if len(problems) > 1:
-        remark(f"{len(problems)} problems")
+        print_stderr(f"{len(problems)} problems")
     raise typer.Exit(error.exit_code) from error

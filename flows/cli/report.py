@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.answers import answer, answer_json, command, counted, remark
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Outputs
+from flows.cli.output import command, counted, print_json, print_stderr, print_stdout
 from pipeline.errors import UsageError
 from pipeline.manifest.faults import list_names
 from pipeline.store import Store
@@ -53,16 +53,18 @@ def report(
 
     written = write_report(Store.open(outputs), version, against=against, folder=self_contained)
     if as_json:
-        answer_json(asdict(written) | {"path": str(written.path) if written.path else None})
+        print_json(asdict(written) | {"path": str(written.path) if written.path else None})
     else:
         compared = f", compared with version {written.against}" if written.against else ""
         held = f", {written.quarantined} quarantined" if written.quarantined else ""
-        answer(f"report of version {written.version}: {counted(written.masters, 'master')}{held}{compared}")
-        answer(f"open: {written.path or f'{outputs}/{written.key}'}")
+        print_stdout(
+            f"report of version {written.version}: {counted(written.masters, 'master')}{held}{compared}"
+        )
+        print_stdout(f"open: {written.path or f'{outputs}/{written.key}'}")
     if written.without_pictures:
         count = counted(len(written.without_pictures), "sound")
         names = list_names(written.without_pictures, limit=_MANY_NAMES)
-        remark(
+        print_stderr(
             f"warning: {count} cannot be read, so the page lacks pictures of: {names}; run: cuesmith verify"
         )
     if show and written.path is not None:
@@ -93,8 +95,8 @@ def serve(
     written = write_report(store, version, against=against)
     server = ReviewServer(store, port)
     address = f"{server.origin}/{written.key}#token={server.token}"
-    answer(f"review version {written.version}: {address}")
-    remark("only this machine can reach it, and only this link can write; stop with Ctrl+C")
+    print_stdout(f"review version {written.version}: {address}")
+    print_stderr("only this machine can reach it, and only this link can write; stop with Ctrl+C")
     if show:
         webbrowser.open(address)
     server.run()

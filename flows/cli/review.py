@@ -10,9 +10,9 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.answers import answer, answer_json, command, counted, remark
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, By, Outputs, version_or_latest
-from flows.cli.reporting import register_review
+from flows.cli.output import command, counted, print_json, print_stderr, print_stdout
+from flows.cli.report import register_review
 from pipeline.catalog import Catalog, Filter, ReviewAction, ReviewEvent, Reviews, Version, overruled
 from pipeline.errors import UsageError
 from pipeline.provenance.facts import now
@@ -84,11 +84,11 @@ for _action in _ACTIONS:
 def _tell(events: list[ReviewEvent], version: Version, as_json: bool) -> None:
     waiting = _waiting(version)
     if as_json:
-        answer_json({"version": version.number, "events": [_json(event, waiting) for event in events]})
+        print_json({"version": version.number, "events": [_json(event, waiting) for event in events]})
         return
     for event in events:
-        answer(_line(event, waiting))
-    remark(f"{counted(len(events), 'master')} of version {version.number}")
+        print_stdout(_line(event, waiting))
+    print_stderr(f"{counted(len(events), 'master')} of version {version.number}")
 
 
 def _waiting(version: Version | None) -> frozenset[str]:
@@ -119,11 +119,11 @@ def list_events(
         found = found or [event for event in of_person if fnmatch.fnmatchcase(event.name, asset)]
     waiting = _waiting(catalog.latest())
     if as_json:
-        answer_json({"events": [_json(event, waiting) for event in found]})
+        print_json({"events": [_json(event, waiting) for event in found]})
         return
     for event in found:
-        answer(_line(event, waiting))
-    remark(counted(len(found), "review"))
+        print_stdout(_line(event, waiting))
+    print_stderr(counted(len(found), "review"))
 
 
 @group.command("import")
@@ -149,16 +149,16 @@ def import_decisions(
     if as_json:
         facts = {"version": decisions.version, "reviewer": decisions.reviewer, "known": known}
         told = [{"added": event.id, "replaced": _json(earlier, waiting)} for event, earlier in replaced]
-        answer_json({**facts, "added": [_json(event, waiting) for event in added], "replaced": told})
+        print_json({**facts, "added": [_json(event, waiting) for event in added], "replaced": told})
         return
     for event in added:
-        answer(_line(event, waiting))
+        print_stdout(_line(event, waiting))
     for event, earlier in replaced:
-        remark(
+        print_stderr(
             f"note: this {event.action} of {event.name} counts from now and replaces {earlier.by}'s "
             f"{earlier.action} of {earlier.at}, though it was decided before, at {event.at}"
         )
-    remark(f"{counted(len(added), 'decision')} of {decisions.reviewer} added; there before: {known}")
+    print_stderr(f"{counted(len(added), 'decision')} of {decisions.reviewer} added; there before: {known}")
 
 
 def _json(event: ReviewEvent, waiting: frozenset[str]) -> dict[str, object]:

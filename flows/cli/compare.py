@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.answers import answer, answer_json, command, counted, remark
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Outputs
+from flows.cli.output import command, counted, print_json, print_stderr, print_stdout
 from pipeline.catalog import Catalog, Reviews, rejected_before
 from pipeline.catalog import diff as diff_of
 from pipeline.store import Store
@@ -35,7 +35,7 @@ def diff(
     if counts["missing"]:
         totals["missing"] = counts["missing"]
     if as_json:
-        answer_json(
+        print_json(
             {
                 "before": before,
                 "after": after,
@@ -45,8 +45,8 @@ def diff(
         )
         return
     for change in changes:
-        answer(str(change))
+        print_stdout(str(change))
     told = ", ".join(f"{count} {kind}" for kind, count in totals.items())
-    remark(
+    print_stderr(
         f"version {before} ({counted(len(old.masters), 'master')}) to {after} ({len(new.masters)}): {told}"
     )

@@ -12,16 +12,6 @@ from typing import Annotated, Any
 import typer
 
 from flows.build_lock import build_lock
-from flows.cli.answers import (
-    answer,
-    answer_json,
-    collector_at_rest,
-    command,
-    counted,
-    duration,
-    remark,
-    warn,
-)
 from flows.cli.options import (
     DEFAULT_OUTPUTS,
     MANY_NAMES,
@@ -31,6 +21,16 @@ from flows.cli.options import (
     Outputs,
     Profile,
     find_manifest,
+)
+from flows.cli.output import (
+    command,
+    counted,
+    duration,
+    gc_disabled,
+    print_json,
+    print_stderr,
+    print_stdout,
+    warn,
 )
 from flows.devices import parse_devices
 from flows.journal import new_run_id
@@ -52,7 +52,7 @@ def register(app: typer.Typer) -> None:
 
 
 @command
-@collector_at_rest()
+@gc_disabled()
 def build_command(
     manifest: Manifest = None,
     outputs: Outputs = DEFAULT_OUTPUTS,
@@ -92,7 +92,7 @@ def build_command(
         run_id = new_run_id()
         if not up_to_date(prepared):
             held.enter_context(
-                build_lock(prepared.store, prepared.project.name, run_id, wait=wait, tell=remark)
+                build_lock(prepared.store, prepared.project.name, run_id, wait=wait, tell=print_stderr)
             )
             if _is_outdated(prepared):
                 prepared = prepare(path, outputs, profile, only or (), allow_removals)
@@ -117,7 +117,7 @@ def build_command(
                 run_id=run_id,
                 prepared=prepared,
                 allow_removals=allow_removals,
-                warn=remark,
+                warn=print_stderr,
             )
         elif up_to_date(prepared) and prepared.latest is not None:
             from flows.quarantining import note_quarantine, page_of
@@ -136,7 +136,7 @@ def build_command(
             result = publish_only(prepared, run_id)
     result["seconds"] = round(time.monotonic() - began, 3)
     if as_json:
-        answer_json(result)
+        print_json(result)
     else:
         _tell(result, prepared)
     if result["failed"]:
@@ -170,43 +170,43 @@ def _tell_credentials(prepared: Prepared) -> None:
             if signer == DEVELOPMENT
             else f"certificate {signer}"
         )
-        remark(f"Content Credentials: {count} masters are signed with {name}")
+        print_stderr(f"Content Credentials: {count} masters are signed with {name}")
     if unsigned:
         reason = next(one["reason"] for one in told if one["signed_by"] is None)
-        remark(f"Content Credentials: {unsigned} masters are NOT signed: {reason}")
+        print_stderr(f"Content Credentials: {unsigned} masters are NOT signed: {reason}")
 
 
 def _tell(result: dict[str, Any], prepared: Prepared) -> None:
     made = f"{result['generated']} takes generated, {result['mastered']} mastered, {result['reused']} reused"
     for failure in result["failed"]:
-        remark(
+        print_stderr(
             f"failed: {failure['asset']} variation {failure['variation']} ({failure['stage']}): {failure['reason']}"
         )
     if result["version"] is None:
-        remark(f"nothing published: {made}")
+        print_stderr(f"nothing published: {made}")
         _tell_report(result, prepared)
         return
     state = "published" if result["published"] else "unchanged"
-    answer(f"catalog version {result['version']} {state}: {made} in {result['seconds']:.1f} s")
+    print_stdout(f"catalog version {result['version']} {state}: {made} in {result['seconds']:.1f} s")
     spent = result["generate"]
     if result["generated"]:
-        remark(
+        print_stderr(
             f"generating took {duration(spent['seconds'])}; the estimate was {duration(spent['estimated_seconds'])} "
             f"({spent['basis']})"
         )
     _tell_credentials(prepared)
     if result["published"] and result["removed"]:
         names = list_names(result["removed"], limit=MANY_NAMES)
-        remark(f"no longer asked for, and left out of version {result['version']}: {names}")
+        print_stderr(f"no longer asked for, and left out of version {result['version']}: {names}")
     if result["off_target"]:
         missed = counted(result["off_target"], "master")
-        remark(f"{missed} missed the loudness target: cuesmith catalog show --state off-target")
+        print_stderr(f"{missed} missed the loudness target: cuesmith catalog show --state off-target")
     if result["waiting"]:
-        remark(f"{result['waiting']} new takes wait for review: cuesmith catalog show --state waiting")
+        print_stderr(f"{result['waiting']} new takes wait for review: cuesmith catalog show --state waiting")
     _tell_library(result["library"])
     library = prepared.store.backend.local_path("library/latest")
     if library is not None:
-        answer(f"listen: {library}")
+        print_stdout(f"listen: {library}")
     _tell_report(result, prepared)
 
 
@@ -215,19 +215,19 @@ def _tell_library(library: dict[str, Any] | None) -> None:
         return
     if library["restored"]:
         names = list_names(library["restored"], limit=MANY_NAMES)
-        remark(f"restored in library/latest, where they had been deleted or replaced: {names}")
+        print_stderr(f"restored in library/latest, where they had been deleted or replaced: {names}")
     for path, key in library["set_aside"].items():
-        remark(f"library/latest/{path} was not Cuesmith's: it is now {key}")
+        print_stderr(f"library/latest/{path} was not Cuesmith's: it is now {key}")
 
 
 def _tell_report(result: dict[str, Any], prepared: Prepared) -> None:
     quarantined = sum(one["stage"] == "quality" for one in result["failed"])
     if result["report"]:
-        answer(f"review: {prepared.store.backend.local_path(result['report']) or result['report']}")
+        print_stdout(f"review: {prepared.store.backend.local_path(result['report']) or result['report']}")
         if quarantined:
-            remark(
+            print_stderr(
                 f"quarantined: {quarantined}; open the report and filter by quarantined, or see: "
                 "cuesmith catalog quarantine"
             )
     elif result["published"]:
-        remark(f"warning: no report: runs/{result['run']}/journal.jsonl says why; try: cuesmith report")
+        print_stderr(f"warning: no report: runs/{result['run']}/journal.jsonl says why; try: cuesmith report")

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.cli.answers import answer, answer_json, command, one_line, remark
 from flows.cli.options import AsJson
+from flows.cli.output import command, one_line, print_json, print_stderr, print_stdout
 from pipeline.credentials import PROVENANCE
 from pipeline.errors import UsageError
 
@@ -47,13 +47,13 @@ def show(
 
     verdict = check(file, trust or ())
     if as_json:
-        answer_json(verdict.to_json())
+        print_json(verdict.to_json())
     else:
         _tell(verdict)
         for note in verdict.notes:
-            answer(f"         note: {note}")
+            print_stdout(f"         note: {note}")
         for name, value in _claims(verdict):
-            answer(f"  {name:<22} {one_line(value)}")
+            print_stdout(f"  {name:<22} {one_line(value)}")
     if not verdict.whole:
         raise typer.Exit(_NOT_WHOLE)
 
@@ -81,14 +81,14 @@ def verify(
             problems.append((path, str(error)))
     if as_json:
         told = [{"path": str(path), "what": said} for path, said in problems]
-        answer_json({"files": [verdict.to_json() for verdict in verdicts], "problems": told})
+        print_json({"files": [verdict.to_json() for verdict in verdicts], "problems": told})
     else:
         for verdict in verdicts:
             _tell(verdict)
         for note in dict.fromkeys(note for verdict in verdicts for note in verdict.notes):
-            remark(f"note: {note}")
+            print_stderr(f"note: {note}")
     for _, said in problems:
-        remark(typer.style("error: ", fg="red") + one_line(said))
+        print_stderr(typer.style("error: ", fg="red") + one_line(said))
     if not all(verdict.whole for verdict in verdicts):
         raise typer.Exit(_NOT_WHOLE)
     if problems:
@@ -97,9 +97,9 @@ def verify(
 
 def _tell(verdict: Verdict) -> None:
     by = f" (signed by {verdict.signer})" if verdict.signer else ""
-    answer(f"{verdict.state:<8} {one_line(verdict.path)}{one_line(by)}")
+    print_stdout(f"{verdict.state:<8} {one_line(verdict.path)}{one_line(by)}")
     for reason in verdict.reasons:
-        answer(f"         because: {one_line(reason)}")
+        print_stdout(f"         because: {one_line(reason)}")
 
 
 def _claims(verdict: Verdict) -> list[tuple[str, str]]:

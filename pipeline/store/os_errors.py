@@ -32,7 +32,7 @@ def explain(error: OSError, doing: str, where: str) -> MachineError:
 
 
 @contextmanager
-def told(doing: str, where: str) -> Iterator[None]:
+def translate_os_errors(doing: str, where: str) -> Iterator[None]:
     """Turn every `OSError` inside into a `MachineError` about ``doing`` something at ``where``."""
     try:
         yield

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.answers import answer, answer_json, command, remark
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Outputs, version_or_latest
+from flows.cli.output import command, print_json, print_stderr, print_stdout
 from pipeline.catalog import Catalog
 from pipeline.catalog.manifest_text import read_texts
 from pipeline.errors import MachineError, UsageError
@@ -44,16 +44,16 @@ def manifest(
     if as_json:
         files = [{"name": text.name, "text": text.data.decode("utf-8", "backslashreplace")} for text in texts]
         profile = shown.manifest["profile"]
-        answer_json({"version": shown.number, "profile": profile, "files": files})
+        print_json({"version": shown.number, "profile": profile, "files": files})
     elif output is not None:
         for text in texts:
-            answer(f"wrote {(output / text.name).as_posix()}")
+            print_stdout(f"wrote {(output / text.name).as_posix()}")
     else:
         for text in texts:
             if len(texts) > 1:
-                answer(f"# {text.name}")
+                print_stdout(f"# {text.name}")
             typer.echo(text.data.decode("utf-8", "backslashreplace"), nl=False)
-    remark(f"version {shown.number}, profile {shown.manifest['profile'] or 'none'}")
+    print_stderr(f"version {shown.number}, profile {shown.manifest['profile'] or 'none'}")
 
 
 def _write(folder: Path, text: ManifestText) -> None:

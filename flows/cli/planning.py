@@ -10,17 +10,6 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.cli.answers import (
-    answer,
-    answer_json,
-    collector_at_rest,
-    command,
-    duration,
-    one_line,
-    problems_json,
-    remark,
-    warn,
-)
 from flows.cli.options import (
     DEFAULT_OUTPUTS,
     MANY_NAMES,
@@ -30,6 +19,17 @@ from flows.cli.options import (
     Outputs,
     Profile,
     find_manifest,
+)
+from flows.cli.output import (
+    command,
+    duration,
+    gc_disabled,
+    one_line,
+    print_json,
+    print_stderr,
+    print_stdout,
+    problems_json,
+    warn,
 )
 from flows.devices import devices_for
 from flows.planned import PlannedRow, grouped, planned_rows, totals_of
@@ -82,13 +82,13 @@ def init(
         _write(path, text)
         written.append(path.as_posix())
     if as_json:
-        answer_json({"written": written})
+        print_json({"written": written})
         return
     for name in written:
-        answer(f"wrote {one_line(name)}")
+        print_stdout(f"wrote {one_line(name)}")
     shown = f'"{folder}"' if " " in str(folder) else folder
     step = "" if folder == Path() else f"cd {shown} && "
-    answer(f"Now: {step}cuesmith build")
+    print_stdout(f"Now: {step}cuesmith build")
 
 
 def _write(path: Path, text: str) -> None:
@@ -113,10 +113,12 @@ def validate(manifest: Manifest = None, profile: Profile = None, as_json: AsJson
     warnings = list(dict.fromkeys(warning for one in projects for warning in one.warnings))
     if as_json:
         told = {"valid": True, "manifest": str(path), "assets": assets}
-        answer_json(told | ({"warnings": problems_json(warnings)} if warnings else {}))
+        print_json(told | ({"warnings": problems_json(warnings)} if warnings else {}))
     else:
         warn(warnings)
-        answer(f"{path}: {assets[profile or 'default']} assets, no problems (profiles: {', '.join(assets)})")
+        print_stdout(
+            f"{path}: {assets[profile or 'default']} assets, no problems (profiles: {', '.join(assets)})"
+        )
 
 
 @command
@@ -133,13 +135,13 @@ def schema(
         return
     _write(write, text)
     if as_json:
-        answer_json({"written": [str(write)]})
+        print_json({"written": [str(write)]})
     else:
-        answer(f"wrote {one_line(write)}")
+        print_stdout(f"wrote {one_line(write)}")
 
 
 @command
-@collector_at_rest()
+@gc_disabled()
 def plan_command(
     manifest: Manifest = None,
     outputs: Outputs = DEFAULT_OUTPUTS,
@@ -193,23 +195,25 @@ def plan_command(
             "lacks": lacks,
             "warnings": problems_json(prepared.warnings),
         }
-        answer_json(usual | {key: value for key, value in more.items() if value})
+        print_json(usual | {key: value for key, value in more.items() if value})
     else:
         warn(prepared.warnings)
         shown = [row for row in rows if everything or row.action != "reuse"]
         _tell_rows(shown, full=full or everything)
         for old, new in prepared.renamed.items():
-            answer(f"{'rename':<10} {new:<40} was {old}")
+            print_stdout(f"{'rename':<10} {new:<40} was {old}")
         _tell_totals(totals)
         _tell_new_name(prepared)
         _tell_missing(missing)
         _tell_leaving(leaving)
         if refused:
-            remark(f"build will refuse: {refused}")
+            print_stderr(f"build will refuse: {refused}")
         _tell_library(library)
         _tell_estimate(wanted)
         for lack in lacks:
-            remark(typer.style("warning: ", fg="yellow") + f"a build cannot run on this machine yet: {lack}")
+            print_stderr(
+                typer.style("warning: ", fg="yellow") + f"a build cannot run on this machine yet: {lack}"
+            )
     if check_only and (prepared.publishes or missing or library):
         raise typer.Exit(_STALE)
 
@@ -217,39 +221,39 @@ def plan_command(
 def _tell_rows(rows: Sequence[PlannedRow], *, full: bool) -> None:
     if full or len(rows) <= _MANY_ROWS:
         for row in rows:
-            answer(f"{row.action:<10} {row.name:<40} {', '.join(row.reasons)}".rstrip())
+            print_stdout(f"{row.action:<10} {row.name:<40} {', '.join(row.reasons)}".rstrip())
         return
     for group in grouped(rows):
         alone = len(group.rows) == 1
         name = group.rows[0].name if alone else f"{group.folder}* ({len(group.rows)})"
-        answer(f"{group.action:<10} {name:<40} {', '.join(group.reasons)}".rstrip())
-    remark("grouped by folder and reasons; one line for each variation: cuesmith plan --full")
+        print_stdout(f"{group.action:<10} {name:<40} {', '.join(group.reasons)}".rstrip())
+    print_stderr("grouped by folder and reasons; one line for each variation: cuesmith plan --full")
 
 
 def _tell_totals(totals: Mapping[str, Any]) -> None:
     counts = ", ".join(f"{count} {action}" for action, count in totals["actions"].items() if count)
-    remark(f"{totals['variations']} variations of {totals['assets']} assets: {counts or 'nothing'}")
+    print_stderr(f"{totals['variations']} variations of {totals['assets']} assets: {counts or 'nothing'}")
     for line in totals["generate"]:
-        remark(
+        print_stderr(
             f"  {line['engine']} {line['model']}: {line['takes']} takes, {line['audio_seconds']:.1f} s of audio"
         )
 
 
 def _tell_new_name(prepared: Prepared) -> None:
     if prepared.latest is not None and prepared.latest.project != prepared.project.name:
-        remark(f"project changed: {prepared.latest.project} -> {prepared.project.name}")
+        print_stderr(f"project changed: {prepared.latest.project} -> {prepared.project.name}")
 
 
 def _tell_missing(quarantined: list[dict[str, Any]]) -> None:
     if quarantined:
         names = [f"{one['asset']}_{one['variation']:02d} ({one['reason']})" for one in quarantined]
-        remark(f"not published, since a quality gate closed: {list_names(names, limit=MANY_NAMES)}")
-        remark("cuesmith catalog quarantine says what helps")
+        print_stderr(f"not published, since a quality gate closed: {list_names(names, limit=MANY_NAMES)}")
+        print_stderr("cuesmith catalog quarantine says what helps")
 
 
 def _tell_leaving(leaving: list[str]) -> None:
     if leaving:
-        remark(
+        print_stderr(
             f"no longer asked for, and left out of the next version: {list_names(leaving, limit=MANY_NAMES)}"
         )
 
@@ -257,17 +261,17 @@ def _tell_leaving(leaving: list[str]) -> None:
 def _tell_library(faults: list[LibraryFault]) -> None:
     if faults:
         names = list_names([str(one) for one in faults], limit=MANY_NAMES)
-        remark(f"{names}; cuesmith build restores what it published and keeps other files")
+        print_stderr(f"{names}; cuesmith build restores what it published and keeps other files")
 
 
 def _tell_estimate(wanted: BuildEstimate) -> None:
     if not wanted.models:
         return
-    remark(f"generating will take about {duration(wanted.seconds)}")
+    print_stderr(f"generating will take about {duration(wanted.seconds)}")
     for one in wanted.models:
         counted = [
             f"{device} x {many}" if many > 1 else device for device, many in Counter(one.devices).items()
         ]
-        remark(
+        print_stderr(
             f"  {one.engine} {one.model}: {duration(one.device_seconds)} of {', '.join(counted)}, from {one.basis}"
         )

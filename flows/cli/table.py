@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from flows.cli.answers import answer_json, command, remark
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Outputs, version_or_latest
+from flows.cli.output import command, print_json, print_stderr
 from pipeline.catalog import Catalog
 from pipeline.errors import MachineError, UsageError
 from pipeline.store import Store
@@ -55,6 +55,6 @@ def table(
         ) from error
     if as_json:
         facts = {"version": shown.number, "schema": TABLE_SCHEMA, "rows": len(shown.masters)}
-        answer_json({"written": [str(output)], **facts})
+        print_json({"written": [str(output)], **facts})
     else:
-        remark(f"version {shown.number}: {len(shown.masters)} rows in {output}")
+        print_stderr(f"version {shown.number}: {len(shown.masters)} rows in {output}")

@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from flows.cli import comparing, manifesting, promoting, quarantined, tabling
-from flows.cli.answers import answer, answer_json, command, counted, remark
+from flows.cli import compare, manifest_text, promote, quarantined, table
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Outputs, version_or_latest
+from flows.cli.output import command, counted, print_json, print_stderr, print_stdout
 from pipeline.catalog import (
     LATEST,
     STATES,
@@ -29,11 +29,11 @@ from pipeline.provenance import MASTER_SCHEMA, MasterRecord, MasterRow
 from pipeline.store import Store
 
 group = typer.Typer(help="Read the catalog: versions, masters, where each came from.", no_args_is_help=True)
-comparing.register(group)
-tabling.register(group)
+compare.register(group)
+table.register(group)
 quarantined.register(group)
-manifesting.register(group)
-promoting.register_in_catalog(group)
+manifest_text.register(group)
+promote.register_in_catalog(group)
 
 
 def register(app: typer.Typer) -> None:
@@ -68,24 +68,26 @@ def versions(outputs: Outputs = DEFAULT_OUTPUTS, as_json: AsJson = False) -> Non
             }
         )
     if as_json:
-        answer_json({"versions": listed, "broken": broken})
+        print_json({"versions": listed, "broken": broken})
         return
     for line in listed:
         mark = f"  {line['missing']} missing" if line["missing"] else ""
         mark += f"  <- {', '.join(line['channels'])}" if line["channels"] else ""
-        answer(f"{line['version']:>6}  {line['created']}  {line['masters']:>6} masters  {line['run']}{mark}")
+        print_stdout(
+            f"{line['version']:>6}  {line['created']}  {line['masters']:>6} masters  {line['run']}{mark}"
+        )
     for one in broken:
-        remark(f"{one['version']:>6}  cannot be read: {one['why']}")
+        print_stderr(f"{one['version']:>6}  cannot be read: {one['why']}")
     _tell_damaged_channels(catalog)
     if not listed and not broken:
-        remark(f"no versions in {outputs}; make the first one: cuesmith build")
+        print_stderr(f"no versions in {outputs}; make the first one: cuesmith build")
 
 
 def _tell_damaged_channels(catalog: Catalog) -> None:
     there = {channel["name"] for channel in catalog.channels.readable()}
     for name in catalog.channels.names():
         if name not in there:
-            remark(f"channel {name} cannot be read; make it again: cuesmith verify --repair")
+            print_stderr(f"channel {name} cannot be read; make it again: cuesmith verify --repair")
 
 
 @group.command("show")
@@ -124,14 +126,14 @@ def show(
             [_provenance(catalog, row) for row in rows] if provenance else _told(rows, reviews)
         )
         gaps = {"missing": missing} if missing else {}
-        answer_json({"version": shown.number, "masters": masters} | gaps)
+        print_json({"version": shown.number, "masters": masters} | gaps)
         return
     for row in rows:
-        answer(_line(row, reviews))
+        print_stdout(_line(row, reviews))
     for gap in missing:
-        answer(f"{name_of(gap):<40} {gap['code']}: {gap['reason']}")
+        print_stdout(f"{name_of(gap):<40} {gap['code']}: {gap['reason']}")
     lacking = f", {len(missing)} missing" if missing else ""
-    remark(f"version {shown.number}: {counted(len(rows), 'master')}{lacking}")
+    print_stderr(f"version {shown.number}: {counted(len(rows), 'master')}{lacking}")
 
 
 @group.command("history")
@@ -152,9 +154,7 @@ def history(
             f"no version has an asset that matches {asset!r}; `cuesmith catalog show` lists the latest"
         )
     if as_json:
-        answer_json(
-            {"history": [step.to_json() for step in steps], "reviews": [asdict(one) for one in heard]}
-        )
+        print_json({"history": [step.to_json() for step in steps], "reviews": [asdict(one) for one in heard]})
         return
     told = [
         (datetime.fromisoformat(step.created), step.created, f"version {step.version:<5} {step.change}")
@@ -162,7 +162,7 @@ def history(
     ]
     told += [(event.moment, event.at, f"{event.action:<13} {event}") for event in heard]
     for _, at, line in sorted(told, key=lambda item: item[0]):
-        answer(f"{at}  {line}")
+        print_stdout(f"{at}  {line}")
 
 
 def _told(rows: list[MasterRow], reviews: ReviewState) -> list[dict[str, Any]]:
