@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from manifest_texts import write_sound
 
 from pipeline.errors import ManifestError
-from pipeline.manifest import Project, compiled, load, load_cached, profile_names
+from pipeline.manifest import Project, compiled, lazy_imports, load, load_cached, profile_names
 from pipeline.manifest.packing import pack, unpack
 
 ROOT = Path(__file__).parents[2]
