@@ -17,6 +17,8 @@ from pipeline.mastering.trim import pad_end
 
 BEATS_A_BAR = 4
 CROSSFADE_S = 0.5
+_ROUNDED_S = 1 / 8000
+"""Rounding to whole samples, at the take's rate and in rate conversion, may leave out so much: a sample at 8 kHz."""
 SHORTEST_CROSSFADE_S = 0.02
 _UPBEAT_S = (0.002, 0.01)
 """By how much a loop on the grid may begin before its first beat, so as not to wrap in an attack."""
@@ -202,8 +204,8 @@ def _after_intro(clip: Clip, plan: LoopPlan) -> LoopCut:
     start, rate = plan.start(clip.rate), clip.rate
     lengths = _lengths(plan, rate)
     asked = lengths[0][1]
-    if plan.exact and clip.length == start + asked - 1:
-        # Rate conversion may round a sample away; what leads up to the start takes its place in the crossfade.
+    if plan.exact and 0 < start + asked - clip.length <= max(1, round(_ROUNDED_S * rate)):
+        # What leads up to the start takes the place of the missing samples in the crossfade.
         clip = pad_end(clip, start + asked)
     room = clip.length - start
     beats, length = next((pair for pair in lengths if pair[1] <= room), (0, room))
