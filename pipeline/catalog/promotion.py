@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 
 from pipeline.catalog.catalog import Catalog
@@ -104,7 +104,7 @@ def rollback(
         if channel is None:
             known = ", ".join(catalog.channels.names()) or "none"
             raise UsageError(f"there is no channel {name!r}; there are: {known}")
-        number = _target(channel, to)
+        number = _target(channel, to, set(catalog.numbers()))
         version = catalog.read(number)
         catalog.check_rows(version)
         broken = [what for _, what in damage(catalog.store, version.masters)]
@@ -146,8 +146,9 @@ def _check(overrides: Mapping[str, str], by: str) -> None:
         raise UsageError("an override needs the name of who answers for it: --by NAME")
 
 
-def _target(channel: Channel, to: int | None) -> int:
-    been = earlier(channel["history"])
+def _target(channel: Channel, to: int | None, versions: Set[int]) -> int:
+    """The version to go back to, one of the ``versions`` that are there."""
+    been = [number for number in earlier(channel["history"]) if number in versions]
     if to is None:
         if not been:
             raise UsageError(f"channel {channel['name']} was nowhere before version {channel['version']}")
@@ -158,4 +159,6 @@ def _target(channel: Channel, to: int | None) -> int:
             f"channel {name} never pointed to version {to}; "
             f"`cuesmith catalog channels {name}` shows where it was, and {on} moves it on"
         )
+    if to not in versions:
+        raise UsageError(f"version {to} was removed; `cuesmith catalog versions` lists those that are there")
     return to

@@ -75,4 +75,6 @@ def _check_name(record: Record, key: str, room: str) -> None:
     schema_of(record, key)
     digest = record.get("digest")
     if room in RECORD_ROOMS and digest is not None and key != f"{room}/{digest}.json":
-        raise VerificationError(f"{key} is damaged: it holds the record {digest}; run `cuesmith verify --repair`")
+        raise VerificationError(
+            f"{key} is damaged: it holds the record {digest}; run `cuesmith verify --repair`"
+        )

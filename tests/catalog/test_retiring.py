@@ -72,3 +72,10 @@ def test_an_approved_master_of_a_retired_version_stays(five: QuickProject) -> No
 def test_a_version_to_which_latest_was_rolled_back_stays(five: QuickProject) -> None:
     rollback(five.catalog, "latest", at="2026-02-01T00:00:00Z", by="Pat", to=1)
     assert retirable(five.catalog, 1) == [4]
+
+
+def test_a_rollback_steps_over_versions_that_are_gone(five: QuickProject) -> None:
+    gc(five, "--keep", "1")
+    with pytest.raises(UsageError, match="version 4 was removed"):
+        rollback(five.catalog, "latest", at="2026-02-02T00:00:00Z", by="Pat", to=4)
+    assert rollback(five.catalog, "latest", at="2026-02-02T00:00:00Z", by="Pat")["version"] == 3
