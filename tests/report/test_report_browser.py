@@ -152,7 +152,7 @@ def test_b_switches_to_the_earlier_version_without_stopping(page: Page, report: 
     expect(page.locator(DETAIL)).to_have_attribute("data-playing", "running")
     assert _position(page) >= before
     expect(page.locator("#detail header .prompt")).to_have_text("an oak door")
-    expect(page.locator("#detail .verdict .note")).to_contain_text("decisions are about version 2")
+    expect(page.locator("#detail .verdict .note")).to_contain_text("your decision applies to version 2")
     page.keyboard.press("b")
     expect(page.locator(DETAIL)).to_have_attribute("data-heard", "A")
     expect(page.locator("#detail header .prompt")).to_have_text("an iron door")
@@ -388,7 +388,7 @@ def test_a_decision_that_reaches_nobody_is_told_and_its_comment_stays(page: Page
     page.route("**/api/decisions", lambda route: route.abort("aborted"))
     page.keyboard.press("r")
     expect(page.locator("#problem")).to_contain_text(
-        "on sfx/door_01 was not kept: the review server does not answer"
+        "on sfx/door_01 was not saved: the review server does not answer"
     )
     expect(page.locator("#comment")).to_have_value("too dark")
     page.unroute("**/api/decisions")
