@@ -61,7 +61,7 @@ def _tell(name: str, seam: str, good: list[Clip], cuts: list[Clip], kind: Kind) 
 
 
 def _demo(store: Store, count: int) -> None:
-    print("| loop | worst click of two seams | turned: fail | cuts: click, 10 % and median | cuts: fail |")
+    print("| loop | worst click of two seams | rotated: fail | cuts: click, 10 % and median | cuts: fail |")
     print("|---|---|---|---|---|")
     random = np.random.default_rng(1)
     for name, kind, loop in _demo_loops(store):

@@ -245,7 +245,8 @@ def masters(count: int) -> None:
     for reason, number in reasons.most_common():
         print(f"| {reason} | {number} |")
     print(
-        f"\nwithout a recorded reason: {unexplained}\n\n| format | highest true peak | lowered |\n|---|---|---|"
+        f"\nOff target without a recorded reason: {unexplained}\n\n"
+        "| format | highest true peak | lowered |\n|---|---|---|"
     )
     for name, peak in highest.items():
         print(f"| {name} | {peak:.2f} dBTP | {lowered[name]} |")

@@ -1,4 +1,4 @@
-"""What the page knows of each master: a short entry for the list, and details that it loads when one is opened."""
+"""The page's data for each master: a short entry for the list, and details that it loads when you open one."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def entry(
 
 
 def quarantined(record: MasterRecord | None) -> dict[str, Any]:
-    """What the entry of a quarantined master tells besides: the gates that closed, and what opens each."""
+    """Extra fields of a quarantined master: the gates that closed, and the manifest line that opens each."""
     failures = record["quality"]["failures"] if record else []
     told = [{**failure, "loosened": loosened(failure["name"], failure["measured"])} for failure in failures]
     return {"quarantined": told, "candidate_count": len(record["candidates"]) if record else 1}
@@ -97,7 +97,7 @@ def sounds(rows: Sequence[MasterRow], history: History) -> list[Sound]:
 
 
 def details(row: MasterRow, record: MasterRecord | None) -> dict[str, Any]:
-    """What the open master shows besides its entry: all that is recorded of where it came from."""
+    """Details of an open master: everything that its record says about its origin."""
     shared = {
         "mastering_digest": row["mastering"],
         "source": row["source"],
@@ -128,7 +128,7 @@ def details(row: MasterRow, record: MasterRecord | None) -> dict[str, Any]:
 def _others(
     row: MasterRow, history: History, approved: Collection[str], locate: Locate
 ) -> list[dict[str, Any]]:
-    """What can be heard beside a master: the candidate that waits for a decision, then earlier versions."""
+    """Sounds to compare with a master: the candidate that waits for a decision, then earlier versions."""
     found = [
         _other(before, locate) | {"version": version.number, "approved": held}
         for version, before, held in others(row, history.earlier, approved)

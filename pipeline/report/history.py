@@ -1,4 +1,4 @@
-"""What other versions tell about this one: what is new or changed, what can be compared by ear, how it grew."""
+"""How a version differs from others: new and changed masters, versions to compare by ear, growth of the catalog."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class History:
     """Versions up to the one that is reported."""
 
     against: Version | None
-    """What the report compares with."""
+    """The version that the report compares with."""
     earlier: tuple[Version, ...]
-    """Versions whose masters can be heard beside the reported ones, newest first."""
+    """Versions whose masters the page offers for comparison, newest first."""
     sizes: tuple[tuple[int, int, float], ...]
     """Version, masters and audio-seconds of each of these and of the reported one, oldest first."""
 
@@ -62,7 +62,7 @@ def read_history(catalog: Catalog, version: Version, against: int | None) -> His
 
 
 def changes(row: MasterRow, before: MasterRow) -> list[str]:
-    """In words, what of a master is not what it was; empty when it is the same sound."""
+    """What changed in a master, in words; empty if the sound is the same."""
     if row["pcm_sha256"] == before["pcm_sha256"]:
         return []
     found = []
@@ -80,7 +80,7 @@ def changes(row: MasterRow, before: MasterRow) -> list[str]:
 def others(
     row: MasterRow, history: Sequence[Version], approved: Collection[str]
 ) -> list[tuple[Version, MasterRow, bool]]:
-    """Earlier masters of the same variation that sound otherwise, newest first, each once, with its approval."""
+    """Earlier masters of the same variation with other samples, newest first, each once, with its approval."""
     seen = {row["pcm_sha256"]}
     found = []
     for version in history:

@@ -1,4 +1,5 @@
-"""What the page plays and draws: where each sound lies, and sidecars made once for every hash of samples.
+"""What the page plays and draws: the path of each sound, and script files ("sidecars") made once for each hash of
+samples.
 
 A sidecar is a script that calls the page with one object, since a page from disk may load scripts and no data.
 ``reports/cache/ab/<pcm>.js`` holds pictures. ``<pcm>.loop.js`` holds a whole sound, as 16-bit FLAC, because only a
@@ -40,9 +41,9 @@ class Sound:
     """SHA-256 of its samples."""
     object: ObjectRef
     name: str
-    """Of the master, for people."""
+    """Name of the master, as people read it."""
     whole: bool
-    """Whether it must wrap or switch without a gap, so that it needs a sidecar of its own."""
+    """Whether it must loop or switch without a gap, and so needs a sidecar of its own."""
 
 
 def rendition(row: MasterRow) -> tuple[str, ObjectRef]:

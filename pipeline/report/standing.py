@@ -1,4 +1,4 @@
-"""Where each master of a version stands in review, as the page shows it: baked into a report, or told by a server."""
+"""The review state of each master of a version, as the page shows it: stored in a report, or sent by the server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Make the report of one version: read what is known, prepare media, write the page."""
+"""Make the report of one version: read its records, prepare media, write the page."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ class Report:
     against: int | None
     masters: int
     quarantined: int
-    """Masters that failed their gates and can be heard there all the same."""
+    """Masters that failed a quality gate; the report plays them too."""
     key: str
-    """Of the page, in the store's root."""
+    """Key of the page in the store."""
     path: Path | None
-    """The page's file where it lies on this machine."""
+    """Path of the page on this machine."""
     html_bytes: int
     without_pictures: tuple[str, ...]
-    """Names of masters whose sound cannot be read, so that the page lacks their pictures or their loops."""
+    """Names of masters whose sound cannot be read; the page has no pictures or loops of them."""
     seconds: float
 
 
@@ -63,7 +63,9 @@ def write_report(
     catalog = Catalog(store)
     version, held = _reported(catalog, number)
     if against == version.number:
-        raise UsageError(f"version {against} cannot be compared with itself; name another with --against")
+        raise UsageError(
+            f"version {against} cannot be compared with itself; choose another version with --against"
+        )
     history = read_history(catalog, version, against)
     beside = history.with_current(version)
     wanted = {row["master"] for row in (*version.masters, *held)}
@@ -101,7 +103,7 @@ def _reported(catalog: Catalog, number: int | None) -> tuple[Version, tuple[Mast
     if version is None and found is not None and held:
         return found.as_version(), held
     if version is None:
-        raise UsageError(f"there is no catalog in {catalog.store.root}; make one: cuesmith build")
+        raise UsageError(f"no catalog in {catalog.store.root}; make one: cuesmith build")
     is_latest = number is None or any(
         channel["name"] == LATEST and channel["version"] == number for channel in catalog.channels.readable()
     )

@@ -1,4 +1,4 @@
-"""The review server's answers: the report's files, where every master stands, and new decisions."""
+"""The review server's routes: the report's files, the review state of every master, and new decisions."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _Next = Callable[[Request], Awaitable[Response]]
 
 
 class Desk:
-    """What the answers share: the store's reviews, and versions that were read."""
+    """State that the routes share: the store's reviews and the versions read so far."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
@@ -42,7 +42,7 @@ class Desk:
         self._versions: dict[int, Version] = {}
 
     def standing(self, number: int) -> Standing:
-        """Where every master of version ``number`` stands now."""
+        """The review state of every master of version ``number``."""
         return standing_of(self._version(number), self._reviews.events())
 
     def take(self, body: bytes) -> Standing:
@@ -55,7 +55,7 @@ class Desk:
         """Key of the latest version's page."""
         latest = self._catalog.latest()
         if latest is None and read_quarantine(self.store) is None:
-            raise UsageError("there is no catalog here; make one: cuesmith build")
+            raise UsageError("no catalog here; make one: cuesmith build")
         return f"reports/{latest.number if latest else 0:06d}/index.html"
 
     def _version(self, number: int) -> Version:
@@ -67,7 +67,7 @@ class Desk:
 
 
 def review_app(store: Store, hosts: frozenset[str], token: str) -> FastAPI:
-    """The server over ``store``; ``hosts`` are the names with port that it goes by, ``token`` guards writing."""
+    """The server over ``store``; ``hosts`` are its own names with port; writing needs ``token``."""
     app = FastAPI(title="cuesmith review", docs_url=None, redoc_url=None, openapi_url=None)
     desk = Desk(store)
 
@@ -101,19 +101,21 @@ def review_app(store: Store, hosts: frozenset[str], token: str) -> FastAPI:
     def file(key: str) -> Response:
         fixed = _FIXED.fullmatch(key) is not None
         if not fixed and not _PAGES.fullmatch(key):
-            raise HTTPException(404, "there is nothing here")
+            raise HTTPException(404, "not found")
         return _file(store, key, "max-age=31536000, immutable" if fixed else "no-cache")
 
     return app
 
 
 async def _body(request: Request) -> bytes:
-    """The body, however it is sent. Raises `HTTPException` 413 as soon as more than `_LONGEST_BODY` bytes came."""
+    """The request body. Raises `HTTPException` 413 as soon as it exceeds `_LONGEST_BODY` bytes."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > _LONGEST_BODY:
-            raise HTTPException(413, f"more than {_LONGEST_BODY} bytes at once; send fewer decisions")
+            raise HTTPException(
+                413, f"request larger than {_LONGEST_BODY} bytes; send fewer decisions at once"
+            )
     return bytes(body)
 
 
@@ -125,5 +127,5 @@ def _file(store: Store, key: str, cache: str) -> Response:
     if path is None:
         return Response(store.backend.read(key), media_type=kind, headers=headers)
     if not path.is_file():
-        raise HTTPException(404, f"{key} is not there; run cuesmith report again")
+        raise HTTPException(404, f"{key} is missing; run cuesmith report again")
     return FileResponse(path, media_type=kind, headers=headers)

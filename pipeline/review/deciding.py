@@ -1,4 +1,4 @@
-"""From what a person says about masters of a version to review events."""
+"""Turn a person's decisions on masters of a version into review events."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pipeline.provenance import MasterRow
 
 
 def event_on(row: MasterRow, action: ReviewAction, *, by: str, at: str, comment: str = "") -> ReviewEvent:
-    """The event of one decision on the master of ``row``, or of what waits beside one.
+    """The event of one decision on the master, or the waiting master, of ``row``.
 
-    Raises `UsageError` for a comment without text, for a decision without a name, and where either cannot be kept.
+    Raises `UsageError` if the name or a comment's text is missing or not valid.
     """
     if action == "comment" and not comment.strip():
         raise UsageError('a comment needs a text: -m "..."')
     if not by.strip():
-        raise UsageError("a review needs the name of who decides: --by NAME")
+        raise UsageError("a review needs the reviewer's name: --by NAME")
     for option, fault in (("--by", name_fault(by)), ("-m", comment_fault(comment))):
         if fault is not None:
             raise UsageError(f"{option}: {fault}")
@@ -34,20 +34,20 @@ def decide(
     waiting: bool = False,
     reviews: ReviewState | None = None,
 ) -> list[ReviewEvent]:
-    """One event for each master of ``version`` that is chosen, or (``waiting``) for what waits beside it.
+    """One event for each chosen master of ``version``, or (``waiting``) for the one that waits beside it.
 
-    Raises `UsageError` when nothing is chosen.
+    Raises `UsageError` if ``chosen`` selects nothing.
     """
     rows = chosen.select(version.masters, reviews or ReviewState(frozenset(), frozenset(), frozenset()))
     what = f"{chosen.asset}" + (f" variation {chosen.variation}" if chosen.variation else "")
     if not rows:
         raise UsageError(
-            f"version {version.number} has no master that matches {what}; `cuesmith catalog show` lists all"
+            f"version {version.number} has no master that matches {what}; `cuesmith catalog show` lists all masters"
         )
     heard: list[MasterRow] = [row["waiting"] for row in rows if "waiting" in row] if waiting else rows
     if not heard:
         raise UsageError(
             f"nothing waits beside {what} in version {version.number}; "
-            "`cuesmith catalog show --state waiting` lists what waits"
+            "`cuesmith catalog show --state waiting` lists all waiting masters"
         )
     return [event_on(row, action, by=by, at=at, comment=comment) for row in heard]

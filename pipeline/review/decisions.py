@@ -1,4 +1,4 @@
-"""The file in which a static report hands decisions over: ``cuesmith.decisions/1``.
+"""The file of decisions that a static report exports: ``cuesmith.decisions/1``.
 
 ```json
 {
@@ -13,8 +13,8 @@
 ```
 
 Every field is required, no other is allowed. ``reviewer`` and ``comment`` are texts as in
-`pipeline.catalog.texts`; ``at`` is not to come. ``version`` is the catalog version that was heard; ``master`` is a
-master of it, or one that waits there. The same file may be brought again: an event that is there stays one.
+`pipeline.catalog.texts`; ``at`` is not in the future. ``version`` is the catalog version that the reviewer
+heard; ``master`` is a master of it, or one that waits there. Importing a file again adds nothing.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from pipeline.store import migrate
 DECISIONS_SCHEMA = "cuesmith.decisions/1"
 _FIELDS = ("schema", "version", "reviewer", "decisions")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-_MOST_TOLD = 20
+_MAX_PROBLEMS = 20
 
 
 @dataclass(frozen=True)
@@ -47,16 +47,16 @@ class Decisions:
 
 
 def read_decisions(data: bytes, place: str, version: Callable[[int], Version]) -> Decisions:
-    """The decisions in ``data``, checked against the version that they name, which ``version`` reads.
+    """The decisions in ``data``, checked against the catalog version that they name; ``version`` reads it.
 
-    Raises `UsageError` with everything that is wrong (each with its place, such as ``decisions[3].take``), and
-    `FormatError` for another schema.
+    Raises `UsageError` that lists every error with its place, such as ``decisions[3].take``, and `FormatError`
+    for another schema.
     """
     value = _parse(data, place)
     migrate(value, DECISIONS_SCHEMA, place)
     _refuse(place, list(_header_problems(value)))
     reviewer = value["reviewer"].strip()
-    rows = _heard(version(value["version"]))
+    rows = _masters_of(version(value["version"]))
     problems: list[str] = []
     events = []
     for number, item in enumerate(value["decisions"]):
@@ -73,18 +73,20 @@ def _parse(data: bytes, place: str) -> dict[str, Any]:
         value = json.loads(data)
     except (ValueError, RecursionError) as error:
         raise UsageError(
-            f"{place}: not a file of decisions: {error}; export it from the report again"
+            f"{place}: not a decisions file: {error}; export it from the report again"
         ) from error
     if not isinstance(value, dict):
-        raise UsageError(f"{place}: not a file of decisions: it holds no JSON object; export it again")
+        raise UsageError(
+            f"{place}: not a decisions file: it contains no JSON object; export it from the report again"
+        )
     return value
 
 
 def _refuse(place: str, problems: list[str]) -> None:
     if problems:
-        left = len(problems) - _MOST_TOLD
-        told = problems[:_MOST_TOLD] + ([f"and {left} more"] if left > 0 else [])
-        raise UsageError("\n".join(f"{place}: {problem}" for problem in told))
+        left = len(problems) - _MAX_PROBLEMS
+        shown = problems[:_MAX_PROBLEMS] + ([f"and {left} more"] if left > 0 else [])
+        raise UsageError("\n".join(f"{place}: {problem}" for problem in shown))
 
 
 def _header_problems(value: Mapping[str, Any]) -> Iterator[str]:
@@ -95,20 +97,20 @@ def _header_problems(value: Mapping[str, Any]) -> Iterator[str]:
     if fault := name_fault(reviewer if isinstance(reviewer, str) else ""):
         yield f"reviewer: {fault}"
     if not isinstance(value.get("decisions"), list):
-        yield "decisions: it is not a list"
+        yield "decisions: not a list"
 
 
 def _key_problems(value: Mapping[str, Any], fields: tuple[str, ...]) -> Iterator[str]:
     for key in sorted(value.keys() - set(fields)):
-        yield f"{key}: there is no such field; there are {', '.join(fields)}"
+        yield f"{key}: unknown field; valid fields: {', '.join(fields)}"
     for key in fields:
         if key not in value:
-            yield f"{key}: it is missing"
+            yield f"{key}: missing"
 
 
 def _problems(item: Any, rows: Mapping[str, tuple[str, int, str]], version: int) -> Iterator[str]:
     if not isinstance(item, dict):
-        yield ": it is no JSON object"
+        yield ": not a JSON object"
         return
     found = list(_key_problems(item, tuple(_CHECKS)))
     found.extend(
@@ -117,29 +119,29 @@ def _problems(item: Any, rows: Mapping[str, tuple[str, int, str]], version: int)
         if key in item and not fits(item[key])
     )
     if not found and item["action"] == "comment" and not item["comment"].strip():
-        found.append("comment: a comment without text")
+        found.append("comment: the text is empty")
     if not found and (fault := comment_fault(item["comment"])):
         found.append(f"comment: {fault}")
     if not found and ReviewEvent(by="", **item).is_to_come:
         found.append(
-            f"at: {item['at']} is still to come; set the clock of that machine, or import it again then"
+            f"at: {item['at']} is in the future; correct the clock of that machine, or import the file later"
         )
     if not found and rows.get(item["master"]) != (item["asset"], item["variation"], item["take"]):
         name = f"{item['asset']} variation {item['variation']}"
         found.append(
-            f"master: version {version} has no such master of {name}; was it heard in another project?"
+            f"master: version {version} has no such master of {name}; does the file belong to another project?"
         )
     yield from (f".{problem}" for problem in found)
 
 
-def _heard(version: Version) -> dict[str, tuple[str, int, str]]:
-    """Masters that could be heard in a version: asset, variation and take by master digest."""
-    heard = {}
+def _masters_of(version: Version) -> dict[str, tuple[str, int, str]]:
+    """Asset, variation and take of each master and waiting master of a version, by master digest."""
+    masters = {}
     for row in version.masters:
         for one in (row, row.get("waiting")):
             if one is not None:
-                heard[one["master"]] = (one["asset"], one["variation"], one["take"])
-    return heard
+                masters[one["master"]] = (one["asset"], one["variation"], one["take"])
+    return masters
 
 
 def _is_count(value: Any) -> bool:
@@ -164,5 +166,5 @@ _CHECKS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "take": (_is_digest, "a digest of 64 hex digits"),
     "master": (_is_digest, "a digest of 64 hex digits"),
     "comment": (lambda value: isinstance(value, str), "a text"),
-    "at": (_is_moment, "a moment in ISO 8601 with its zone, such as 2026-01-31T05:45:12Z"),
+    "at": (_is_moment, "a time in ISO 8601 with its zone, such as 2026-01-31T05:45:12Z"),
 }

@@ -1,8 +1,8 @@
-"""Who may ask: only pages of this very server, by its own name, and only with the token where something is written.
+"""Which requests the server accepts: only those of its own pages, and for writing only with the token.
 
-A page of another site can make a browser send requests here, and a name that it controls can be pointed at
-127.0.0.1 (DNS rebinding). So the Host must be ours, an Origin must be ours, and what the browser itself says of the
-request (Fetch Metadata) must not be cross-site, except for a person who follows a link.
+A page of another site can make a browser send requests to this server, and can point a host name at 127.0.0.1 (DNS
+rebinding). So the Host and any Origin must be those of this server, and the browser's Fetch Metadata must not say
+cross-site, except when a person follows a link.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
 }
-"""Sent with every answer."""
+"""Sent with every response."""
 
 
 def refusal(method: str, headers: Mapping[str, str], hosts: frozenset[str], token: str) -> str | None:
-    """Why a request is refused; None when it may pass. ``headers`` has lower-case names."""
+    """The reason to refuse a request, or None to accept it. ``headers`` has lower-case names."""
     host = headers.get("host", "")
     if host not in hosts:
         return f"host {host!r} is not this server; open the link that `cuesmith review` printed"
@@ -33,7 +33,7 @@ def refusal(method: str, headers: Mapping[str, str], hosts: frozenset[str], toke
     if site not in ("same-origin", "none") and not follows_a_link:
         return "requests from other sites are refused"
     if method not in ("GET", "HEAD") and not _same(headers.get("x-cuesmith-token", ""), token):
-        return "this page may only read; open the link that `cuesmith review` printed"
+        return "this page is read-only; open the link that `cuesmith review` printed"
     return None
 
 

@@ -1,4 +1,4 @@
-"""Who reviews, where nobody says it."""
+"""The reviewer's default name."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import subprocess
 
 
 def reviewer_name() -> str:
-    """Git's ``user.name``, else the name under which this machine knows the person."""
+    """Git's ``user.name``, else the user name on this machine."""
     try:
         said = subprocess.run(
             ["git", "config", "user.name"],

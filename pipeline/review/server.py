@@ -1,4 +1,4 @@
-"""The review server on loopback: one socket of this machine, one token for writing."""
+"""The review server: one socket on loopback, one token for writing."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ _LOOPBACK = "127.0.0.1"
 
 
 class ReviewServer:
-    """Serves the reports of ``store`` until it is interrupted; the port is taken when this is made."""
+    """Serves the reports of ``store`` until interrupted. The constructor binds the port."""
 
     def __init__(self, store: Store, port: int = 0) -> None:
         self.token = secrets.token_urlsafe(24)
-        """Whoever has it may write."""
+        """Requests that write need it."""
         self._socket = _listen(port)
         number = self._socket.getsockname()[1]
         self.origin = f"http://{_LOOPBACK}:{number}"
-        """Where it is reached."""
+        """Its URL."""
         hosts = frozenset({f"{_LOOPBACK}:{number}", f"localhost:{number}"})
         app = review_app(store, hosts, self.token)
         self._server = uvicorn.Server(
@@ -37,14 +37,14 @@ class ReviewServer:
         self._server.run(sockets=[self._socket])
 
     def stop(self) -> None:
-        """Let `run` return."""
+        """Make `run` return."""
         self._server.should_exit = True
 
 
 def _listen(port: int) -> socket.socket:
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     if os.name != "nt":
-        # The port of a server that ended a moment ago is free at once; on Windows this would share a port in use.
+        # Reuse the port of a server that has just ended. On Windows this option would share a port in use.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((_LOOPBACK, port))
@@ -52,7 +52,7 @@ def _listen(port: int) -> socket.socket:
         listener.close()
         taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
         why = "another program uses it" if taken else str(error)
-        raise MachineError(f"port {port} cannot be taken: {why}; choose another with --port") from error
-    # Whoever opens the link before the server runs waits instead of being refused.
+        raise MachineError(f"cannot use port {port}: {why}; choose another with --port") from error
+    # A browser that opens the link before the server runs waits instead of being refused.
     listener.listen()
     return listener

@@ -152,7 +152,7 @@ def test_b_switches_to_the_earlier_version_without_stopping(page: Page, report: 
     expect(page.locator(DETAIL)).to_have_attribute("data-playing", "running")
     assert _position(page) >= before
     expect(page.locator("#detail header .prompt")).to_have_text("an oak door")
-    expect(page.locator("#detail .verdict .note")).to_contain_text("decisions are about version 2")
+    expect(page.locator("#detail .verdict .note")).to_contain_text("your decision applies to version 2")
     page.keyboard.press("b")
     expect(page.locator(DETAIL)).to_have_attribute("data-heard", "A")
     expect(page.locator("#detail header .prompt")).to_have_text("an iron door")
@@ -316,7 +316,7 @@ def test_a_browser_that_keeps_nothing_is_told_to_export(page: Page, report: Repo
     page.keyboard.press("a")
     _name(page, "Ada")
     expect(page.locator("#export")).to_have_text("Export 1 decision")
-    expect(page.locator("#problem")).to_contain_text("export the decisions before you close the page")
+    expect(page.locator("#problem")).to_contain_text("export your decisions before you close the page")
 
 
 def test_what_is_said_of_a_candidate_stands_as_such(page: Page, project: QuickProject) -> None:
@@ -388,14 +388,14 @@ def test_a_decision_that_reaches_nobody_is_told_and_its_comment_stays(page: Page
     page.route("**/api/decisions", lambda route: route.abort("aborted"))
     page.keyboard.press("r")
     expect(page.locator("#problem")).to_contain_text(
-        "on sfx/door_01 was not kept: the review server does not answer"
+        "on sfx/door_01 was not saved: the review server does not answer"
     )
     expect(page.locator("#comment")).to_have_value("too dark")
     page.unroute("**/api/decisions")
     _choose(page, "sfx/long")
     page.keyboard.press("a")
     expect(page.locator("#live")).to_contain_text("sfx/long_01 approved")
-    expect(page.locator("#problem")).to_contain_text("on sfx/door_01 was not kept")
+    expect(page.locator("#problem")).to_contain_text("on sfx/door_01 was not saved")
     _choose(page, "sfx/door")
     page.keyboard.press("r")
     expect(page.locator("#problem")).to_be_empty()
@@ -468,7 +468,7 @@ def test_on_a_phone_one_decides_on_master_after_master_and_sees_what_went_wrong(
     expect(page.locator("#detail-name")).to_be_visible()
     page.route("**/api/decisions", lambda route: route.abort("aborted"))
     page.locator("[data-action=approve]").tap()
-    expect(page.locator("#problem")).to_contain_text("sfx/long_01 was not kept")
+    expect(page.locator("#problem")).to_contain_text("sfx/long_01 was not saved")
     expect(page.locator("#problem")).to_be_in_viewport()
     page.locator("#problem").click(trial=True)
     context.close()

@@ -105,7 +105,7 @@ def test_no_key_and_no_button_decides_on_it(page: Page, project: QuickProject) -
     page.locator(".row", has_text="new_01").click()
     assert page.locator("#detail [data-action]").count() == 0
     page.keyboard.press("a")
-    expect(page.locator("#live")).to_contain_text("nothing can be decided")
+    expect(page.locator("#live")).to_contain_text("you cannot review")
     expect(page.locator("#export")).to_be_hidden()
 
 

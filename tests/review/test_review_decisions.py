@@ -83,18 +83,18 @@ def test_every_fault_is_told_at_once_with_its_place(built: QuickProject) -> None
     wanted = [
         "decisions[0].action: 'love' is not one of approve, reject, comment, reroll, lock, unlock",
         "decisions[1].variation: 0 is not a variation, from 1",
-        "decisions[1].at: 'yesterday' is not a moment in ISO 8601 with its zone, such as 2026-01-31T05:45:12Z",
-        "decisions[2].colour: there is no such field",
+        "decisions[1].at: 'yesterday' is not a time in ISO 8601 with its zone, such as 2026-01-31T05:45:12Z",
+        "decisions[2].colour: unknown field",
         "decisions[2].take: 'abc' is not a digest of 64 hex digits",
-        "decisions[3].comment: a comment without text",
+        "decisions[3].comment: the text is empty",
         "decisions[4].master: version 1 has no such master of a/two variation 2",
-        "decisions[5]: it is no JSON object",
-        "decisions[6].comment: it is missing",
-        "decisions[7].at: '2026-02-01T00:00:00' is not a moment",
+        "decisions[5]: not a JSON object",
+        "decisions[6].comment: missing",
+        "decisions[7].at: '2026-02-01T00:00:00' is not a time",
         "decisions[8].comment: it holds the control character '\\ud83d'",
         "decisions[9].comment: it holds the control character '\\x1b'",
         "decisions[10].comment: it has 10001 characters; 10000 are the most",
-        "decisions[11].at: 2999-01-01T00:00:00Z is still to come",
+        "decisions[11].at: 2999-01-01T00:00:00Z is in the future",
     ]
     assert len(lines) == len(wanted)
     assert [
@@ -112,8 +112,8 @@ def test_every_fault_is_told_at_once_with_its_place(built: QuickProject) -> None
         ({"reviewer": "Ada\nBob"}, "reviewer: it holds the control character"),
         ({"reviewer": "\udcff"}, "reviewer: it holds the control character"),
         ({"reviewer": "A" * 201}, "reviewer: it has 201 characters"),
-        ({"decisions": {}}, "decisions: it is not a list"),
-        ({"mood": "good"}, "mood: there is no such field"),
+        ({"decisions": {}}, "decisions: not a list"),
+        ({"mood": "good"}, "mood: unknown field"),
         ({"version": 9}, "the catalog has no version 9"),
     ],
 )
@@ -129,7 +129,7 @@ def test_decisions_of_a_newer_release_are_refused(built: QuickProject) -> None:
 
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b"\xff\xfe", b"[" * 100_000])
 def test_what_is_no_json_object_is_refused(built: QuickProject, data: bytes) -> None:
-    with pytest.raises(UsageError, match=r"ada\.json: not a file of decisions"):
+    with pytest.raises(UsageError, match=r"ada\.json: not a decisions file"):
         read_decisions(data, "ada.json", built.catalog.read)
 
 
@@ -156,5 +156,5 @@ def test_nothing_chosen_and_nothing_waiting_are_told(built: QuickProject) -> Non
 def test_a_comment_needs_a_text_and_a_review_a_name(built: QuickProject) -> None:
     with pytest.raises(UsageError, match="a comment needs a text"):
         event_on(built.row("a/two"), "comment", by="Ada", at="now")
-    with pytest.raises(UsageError, match="needs the name of who decides"):
+    with pytest.raises(UsageError, match="needs the reviewer's name"):
         event_on(built.row("a/two"), "approve", by=" ", at="now")

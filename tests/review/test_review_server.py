@@ -155,7 +155,7 @@ def test_a_decision_on_what_is_not_there_is_refused_in_words(
     sent = _sent(_decision(project.row("a/two"), **change))
     answer = client.post("/api/decisions", json=sent, headers=WRITER)
     assert answer.status_code == 409
-    assert "no such master" in answer.json()["detail"] or "without text" in answer.json()["detail"]
+    assert "no such master" in answer.json()["detail"] or "text is empty" in answer.json()["detail"]
 
 
 @pytest.mark.parametrize("length", ["abc", "-1", "1e9", ""])

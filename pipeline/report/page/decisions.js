@@ -9,7 +9,7 @@ const NAME = "cuesmith reviewer";
 const TOKEN = "cuesmith token";
 const POLL_MS = 4000;
 const WORDS = {
-  approve: "approved", reject: "rejected", reroll: "to be re-rolled", lock: "locked", unlock: "unlocked",
+  approve: "approved", reject: "rejected", reroll: "marked for re-roll", lock: "locked", unlock: "unlocked",
   comment: "commented on",
 };
 
@@ -74,7 +74,7 @@ export async function decide(master, action, comment = "") {
   // Another tab of the same report may have decided meanwhile.
   setLocal([...(readLocal() ?? review.local), { ...decision, by: review.by }]);
   if (!keep(KEY, JSON.stringify(review.local))) {
-    tell("problem", "This browser keeps nothing: export the decisions before you close the page.");
+    tell("problem", "This browser does not save data: export your decisions before you close the page.");
   }
 }
 

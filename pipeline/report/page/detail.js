@@ -61,7 +61,7 @@ function transport(master) {
     h("button", { type: "button", title: `${title} (${key})`, "aria-keyshortcuts": key, "data-control": key, onclick: then }, label);
   parts.play = button("Space", "Play", "Play or pause", toggle);
   parts.play.classList.add("primary");
-  parts.loop = button("L", "Loop", "Repeat, across the loop's seam", toggleLoop);
+  parts.loop = button("L", "Loop", "Repeat the loop without a gap", toggleLoop);
   parts.robin = button("V", "Variations", "Play all variations in turn", toggleRobin);
   parts.robin.hidden = variationsOf(master).length < 2;
   parts.side = button("B", "A/B", "Switch between this and the other version, at equal loudness", switchSide);
@@ -106,7 +106,7 @@ function verdict(master) {
     }, label);
   parts.lock = act("", "lock", "Lock");
   parts.comment = h("textarea", {
-    id: "comment", rows: 2, maxlength: 4000, dir: "auto", placeholder: "A comment, kept with the decision",
+    id: "comment", rows: 2, maxlength: 4000, dir: "auto", placeholder: "Comment, saved with your decision",
     oninput: (event) => drafts.set(master.index, event.target.value),
   });
   parts.comment.value = drafts.get(master.index) ?? "";
@@ -138,14 +138,14 @@ function closed(master) {
     { class: "quarantine", "aria-label": "Quarantine" },
     h("h3", {}, "Quarantined: not in the catalog"),
     h("ul", {}, ...gates),
-    h("p", {}, "What can be done, at this asset in the manifest:"),
+    h("p", {}, "To fix this, change this asset in the manifest:"),
     h("ul", {},
-      h("li", {}, "another take: change its ", h("code", {}, "prompt"), " or ", h("code", {}, "seed")),
-      h("li", {}, "more to choose from: ", h("code", {}, `candidates: ${more}`)),
-      h("li", {}, "it is right as it is: ", ...openings.flatMap((line) => [h("code", {}, line), " "]),
-        openings.includes("quality: {gate: false}") ? null : ["or, to publish it whatever the gates say, ", h("code", {}, "quality: {gate: false}")]),
+      h("li", {}, "for another take, change its ", h("code", {}, "prompt"), " or ", h("code", {}, "seed")),
+      h("li", {}, "for more takes to choose from, write ", h("code", {}, `candidates: ${more}`)),
+      h("li", {}, "to accept this sound, write ", ...openings.flatMap((line) => [h("code", {}, line), " "]),
+        openings.includes("quality: {gate: false}") ? null : ["or, to publish it despite all gates, ", h("code", {}, "quality: {gate: false}")]),
     ),
-    h("p", { class: "hint" }, "The next build publishes it then from the take that you hear; nothing is generated again."),
+    h("p", { class: "hint" }, "If you accept it, the next build publishes the take that you hear and generates nothing."),
   );
 }
 
@@ -168,7 +168,7 @@ function figures(master) {
     ),
     figure("True peak", `${number(master.peak)} dBTP`, master.ceiling === null ? "" : `ceiling ${number(master.ceiling)}`,
       master.peak === null || master.ceiling === null || master.peak <= master.ceiling + 0.1),
-    figure("Quality", number(master.quality, 2), master.failures.length ? master.failures.join(", ") : "every gate passed",
+    figure("Quality", number(master.quality, 2), master.failures.length ? master.failures.join(", ") : "all gates passed",
       master.failures.length === 0),
     figure("Length", `${number(master.seconds, 3)} s`, `${master.rate / 1000} kHz, ${channels(master.channels)}`, true),
   ];
@@ -181,7 +181,7 @@ function figures(master) {
     "section",
     { class: "figures" },
     h("h3", {}, "Figures"),
-    h("table", {}, h("caption", { class: "hidden" }, "Measured against target"), h("tbody", {}, ...rows), parts.more),
+    h("table", {}, h("caption", { class: "hidden" }, "Measurements and targets"), h("tbody", {}, ...rows), parts.more),
   );
 }
 
@@ -206,10 +206,10 @@ function origin(master) {
   put("Engine and model", `${made.engine} · ${made.model} @ ${made.revision}`);
   put("Licence", `${made.license}${made.commercial ? "" : " (no commercial use)"}`);
   if (master.changes.length) put(`Changed since version ${report.against}`, master.changes.join(", "));
-  if (master.waiting) put("A candidate waits because", master.waiting.join(", "));
+  if (master.waiting) put("Why a candidate waits", master.waiting.join(", "));
   if (master.reason) put(`Why ${master.status}`, master.reason);
   put("Tags", master.tags.join(", "));
-  return h("section", { class: "origin" }, h("h3", {}, "Where it came from"), parts.origin);
+  return h("section", { class: "origin" }, h("h3", {}, "Origin"), parts.origin);
 }
 
 function put(term, text, wide = false) {
@@ -318,15 +318,15 @@ export function refreshPlayer() {
 
 function about() {
   if (!player.heard || !player.other) return "";
-  if (decidedOn(open) !== open) return "You hear the candidate: decisions are about it.";
-  return `You hear version ${player.other.version}: decisions are about version ${report.version} all the same.`;
+  if (decidedOn(open) !== open) return "You hear the candidate: your decision applies to it.";
+  return `You hear version ${player.other.version}, but your decision applies to version ${report.version}.`;
 }
 
 function note() {
   if (player.problem) return player.problem;
   if (player.loading) return "Loading…";
   if (player.active && player.loop && !player.exact) {
-    return "Streamed from disk: the wrap is not exact to the sample. Only marked loops are; `cuesmith review` plays all of them exactly.";
+    return "Streamed from disk: this repeat is not exact to the sample. Only loops repeat exactly here; `cuesmith review` repeats every sound exactly.";
   }
   return parts.undrawn ?? "";
 }
@@ -352,7 +352,7 @@ export function refreshStanding() {
 }
 
 function told(event) {
-  const what = { take: "it, mastered otherwise", candidate: "the candidate", earlier: "an earlier take" }[event.heard] ?? "it";
+  const what = { take: "another master of this take", candidate: "the candidate", earlier: "an earlier take" }[event.heard] ?? "this master";
   const did = event.action === "reroll" ? "asked for another take instead of" : wordFor(event.action);
   return h(
     "li",

@@ -43,7 +43,7 @@ async function bytes(sound) {
 }
 
 const unplayable = (sound) =>
-  new Error(`${sound.sound} is missing, damaged, or of a kind that this browser does not play; run cuesmith verify`);
+  new Error(`${sound.sound} is missing, damaged, or in a format that this browser cannot play; run cuesmith verify`);
 
 async function buffer(sound, rate) {
   const at = contextFor(rate);

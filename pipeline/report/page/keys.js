@@ -13,11 +13,11 @@ const KEYS = [
   ["R", "reject", () => tell("decide", { master: current(), action: "reject" }), ["r"]],
   ["C", "comment", focusComment, ["c"]],
   ["L", "loop", toggleLoop, ["l"]],
-  ["V", "variations in turn", toggleRobin, ["v"]],
+  ["V", "play all variations in turn", toggleRobin, ["v"]],
   ["B", "switch A/B", switchSide, ["b"]],
   ["/", "search", () => byId("search").focus(), ["/"]],
-  ["Esc", "leave the field, close", null, []],
-  ["?", "these keys", () => byId("help").showModal(), ["?"]],
+  ["Esc", "leave a field, close a dialog", null, []],
+  ["?", "show all keys", () => byId("help").showModal(), ["?"]],
 ];
 
 const STEPS = { ArrowDown: () => 1, ArrowUp: () => -1, PageDown: pageRows, PageUp: () => -pageRows(), Home: () => -Infinity, End: () => Infinity };

@@ -23,11 +23,11 @@ function update() {
 async function act({ master, action }) {
   if (!master) return;
   if (!review.canWrite) {
-    say("This page may only read: nothing can be decided on it");
+    say("This page is read-only: you cannot review here");
     return;
   }
   if (isQuarantined(master)) {
-    say(`${master.name} is quarantined: nothing can be decided on it here`);
+    say(`${master.name} is quarantined: you cannot review it`);
     return;
   }
   if (!review.by) {
@@ -60,7 +60,7 @@ function notKept() {
   if (!names.length) return "";
   const which = names.length > 4 ? `${names.slice(0, 3).join(", ")} and ${names.length - 3} more` : names.join(", ");
   const decisions = names.length === 1 ? `The decision on ${which} was` : `The decisions on ${which} were`;
-  return `${decisions} not kept: ${[...unkept.values()].at(-1)}.`;
+  return `${decisions} not saved: ${[...unkept.values()].at(-1)}.`;
 }
 
 function askWho() {
@@ -173,7 +173,7 @@ async function start() {
   hear("painted", () => mark(player.active ? player.master : null));
   hear("connection", (fine) => {
     byId("connection").textContent = !fine
-      ? "The review server does not answer: nothing can be decided until it does."
+      ? "The review server does not answer: you cannot review until it does."
       : review.canWrite ? "Live review" : "Read only: open the link that `cuesmith review` printed.";
     byId("connection").classList.toggle("broken", !fine);
   });
