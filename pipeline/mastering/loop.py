@@ -253,7 +253,7 @@ def cut_loop(
         found = _free(clip, plan)
     if exact and found.clip.length != plan.end(clip.rate):
         raise MasteringError(
-            f"the take of {clip.seconds:.3f} s has no loop of exactly {duration_s:.3f} s with a crossfade in it; "
+            f"a take of {clip.seconds:.3f} s is too short for a loop of exactly {duration_s:.3f} s with a crossfade; "
             "lower duration, or remove exact"
         )
     return found
