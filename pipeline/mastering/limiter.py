@@ -1,9 +1,10 @@
 """A look-ahead true-peak limiter: no peak above the ceiling, no change far from peaks.
 
-The gain at a node is the smallest gain that a peak within the look-ahead needs, released exponentially and smoothed by
-a window as wide as the look-ahead. Nodes are a few per millisecond, with straight lines between them. Every value in the
-window is at most the gain that the peak needs, so the average is too, and so is every value between two averages. The
-envelope thus keeps the ceiling by construction; the result is measured again to check the peaks between samples.
+The gain at a node is the smallest gain that a peak within the look-ahead needs, released exponentially and
+smoothed by a window as wide as the look-ahead. Nodes are a few per millisecond, with straight lines between
+them. Every value in the window is at most the gain that the peak needs, so the average is too, and so is every
+value between two averages. The envelope thus keeps the ceiling by construction; the result is measured again to
+check the peaks between samples.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Cutting a loop from a sound that was not made as one: bar-grid length, tail faded into the head."""
+"""Cut a loop from a sound that does not loop: length on the bar grid, tail crossfaded into the head."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ BEATS_A_BAR = 4
 CROSSFADE_S = 0.5
 SHORTEST_CROSSFADE_S = 0.02
 _UPBEAT_S = (0.002, 0.01)
-"""By how much a loop on the grid may begin before its first beat, so as not to wrap in an attack."""
+"""How far a loop on the grid may start before its first beat, so that it does not wrap in an attack."""
 _FREE_DRIFT = 0.04
-"""By how much a loop in free time may be longer or shorter than asked, to keep a beat."""
+"""Maximum change of a free-time loop's length, as a share, to keep a beat."""
 _BEFORE_S = 4.0
-"""Of an intro that is compared with what comes before the loop's end."""
+"""Length of the intro that is compared with the sound before the loop's end."""
 _CALM_S = 0.004
-"""Looked at from where it would wrap."""
+"""Length of the window, from the wrap point, in which the level is measured."""
 
 
 @dataclass(frozen=True, eq=False)
 class LoopCut:
-    """A clip that wraps from its last sample to the loop's first, and how it was found."""
+    """A clip that wraps from its last sample to the loop's first, and a record of the cut."""
 
     clip: Clip
     loop: tuple[int, int]
@@ -42,7 +42,7 @@ class LoopCut:
 
 @dataclass(frozen=True, slots=True)
 class LoopPlan:
-    """What is asked of a loop."""
+    """The requested loop."""
 
     loop_s: float
     bpm: float | None
@@ -72,7 +72,7 @@ def _beat_lengths(duration_s: float, bpm: float, rate: int) -> list[tuple[int, i
 
 
 def _lengths(plan: LoopPlan, rate: int) -> list[tuple[int, int]]:
-    """(beats, samples) of the loop to try, the wanted one first; no beats in free time.
+    """(beats, samples) of the loop to try, the requested one first; 0 beats in free time.
 
     With ``exact`` there is one: the loop ends where the file must end. A duration that is written in decimals is
     seldom a whole number of beats to the sample, nor are intro and loop whole samples each.

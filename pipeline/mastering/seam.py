@@ -40,9 +40,9 @@ class Seam:
     """Measures of a loop's seam. A ratio up to 1.0 is usual for the loop itself."""
 
     click: float
-    """The larger of two ratios. First, the peak of the prediction residual at the seam over its surroundings, relative
-    to the 99.9th percentile in the loop. Second, the evidence of a splice at the seam (see `pipeline.mastering.splice`),
-    relative to 5 nats or to other positions of the loop, whichever is more."""
+    """The larger of two ratios. First, the peak of the prediction residual at the seam over its surroundings,
+    relative to the 99.9th percentile in the loop. Second, the evidence of a splice at the seam (see
+    `pipeline.mastering.splice`), relative to 5 nats or to other positions of the loop, whichever is more."""
     level_step: float
     """Change of level from the 100 ms before to the 100 ms after, relative to the usual change."""
     spectral_step: float
