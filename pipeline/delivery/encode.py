@@ -1,4 +1,4 @@
-"""A master becomes a file: one function, every format, equal work equal bytes."""
+"""Encode a master in any delivery format; the same input gives the same bytes."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ from pipeline.delivery.wav_metadata import bext_chunk, info_chunk, ixml_chunk
 from pipeline.errors import MasteringError, UsageError
 from pipeline.mastering import Measurement, apply_gain, true_peak
 from pipeline.mastering.decibel import level
-from pipeline.mastering.turning import unrolled
+from pipeline.mastering.loop_gain import unrolled
 
 Loop = tuple[int, int]
 
 FORMATS = ("wav", "flac", "ogg", "opus", "mp3", "m4a")
 _REACH_S = 0.05
-"""Of rate conversion: after a loop's end it hears the loop's start."""
+"""Length of the loop's start that follows its end during rate conversion."""
 _TRIES = 8
 _MARGIN_DB = 0.1
-"""Kept below the ceiling after lossy coding too: a finer meter can read that much more than ours."""
+"""Margin below the ceiling after lossy coding: a finer meter can read this much more than ours."""
 _STEP_DB = 0.05
-"""Lowered beyond what was missing, since the next encode's peaks move again."""
+"""Extra attenuation in each try, because the next encode moves the peaks again."""
 _LOSSY = {"ogg": VORBIS, "opus": OPUS, "mp3": MP3}
 
 
 def _at_fitting_rate(clip: Clip, loop: Loop | None, coding: Coding) -> tuple[Clip, Loop | None]:
-    """The clip at a rate that the coding holds, its loop points moved with it."""
+    """The clip at a rate that the coding supports, with its loop points at that rate."""
     rate = fitting_rate(clip.rate, coding)
     if rate == clip.rate:
         return clip, loop
@@ -54,14 +54,14 @@ def _at_fitting_rate(clip: Clip, loop: Loop | None, coding: Coding) -> tuple[Cli
     moved = (round(loop[0] * scale), round(loop[1] * scale)) if loop else None
     if loop is None or moved is None or loop[1] != clip.length:
         return resample(clip, rate), moved
-    heard = resample(unrolled(clip, loop[0], _REACH_S), rate)
-    return Clip(np.ascontiguousarray(heard.samples[:, : moved[1]]), rate), moved
+    extended = resample(unrolled(clip, loop[0], _REACH_S), rate)
+    return Clip(np.ascontiguousarray(extended.samples[:, : moved[1]]), rate), moved
 
 
 def _wav_chunks(
     rate: int, loop: Loop | None, labels: Labels | None, measured: Measurement | None
 ) -> list[Chunk]:
-    """What stands before the samples of a wav."""
+    """The chunks before the samples of a wav."""
     described = (
         [
             bext_chunk(labels, measured),
@@ -75,9 +75,9 @@ def _wav_chunks(
 
 
 def _opus(clip: Clip, loop: Loop | None) -> bytes:
-    """Opus of a clip at its rate, encoded with what is heard around it: a loop from its end to its start, or silence.
+    """Encode Opus with context at both ends: the loop's own sound, or silence.
 
-    The coder's filters come from silence otherwise, and a loop wraps with a step.
+    Without it the coder's filters start from silence, and a loop wraps with a step.
     """
     start = loop[0] if loop and loop[1] == clip.length else None
     after = np.zeros((clip.channels, OPUS_AHEAD), np.float32)
@@ -85,24 +85,24 @@ def _opus(clip: Clip, loop: Loop | None) -> bytes:
         after = clip.samples[:, start + np.arange(OPUS_AHEAD) % (clip.length - start)]
     before = OPUS_SETTLED if start == 0 else 0
     if OPUS_AHEAD + clip.length <= OPUS_PACKET:
-        # No sample of the last packet may be one that is skipped: see `with_ends`.
+        # The last packet must contain no skipped sample: see `with_ends`.
         before += OPUS_PACKET - OPUS_AHEAD
     lead = np.zeros((clip.channels, before), np.float32)
     if start == 0:
         lead = clip.samples[:, np.arange(-before, 0) % clip.length]
-    heard = Clip(np.concatenate([lead, clip.samples, after], axis=1), clip.rate)
-    return with_ends(lossy_bytes(heard, OPUS), before, clip.length)
+    padded = Clip(np.concatenate([lead, clip.samples, after], axis=1), clip.rate)
+    return with_ends(lossy_bytes(padded, OPUS), before, clip.length)
 
 
 def _ogg(clip: Clip, audio_format: str, loop: Loop | None, labels: Labels | None) -> bytes:
-    """ogg or opus of a clip at a fitting rate, its serial made from the sound."""
+    """Encode ogg or opus at a supported rate; the stream's serial number comes from the sound."""
     data = _opus(clip, loop) if audio_format == "opus" else with_two_pages(lossy_bytes(clip, VORBIS))
     tagged = with_comments(data, audio_format, comments(labels, loop_comments(*loop) if loop else ()))
     return with_serial(tagged, int(pcm_sha256(clip)[:8], 16))
 
 
 def _lossy(clip: Clip, audio_format: str, loop: Loop | None, labels: Labels | None) -> bytes:
-    """ogg, opus, mp3 or m4a."""
+    """Encode ogg, opus, mp3 or m4a."""
     if audio_format == "m4a":
         return with_atoms(m4a_bytes(clip), labels)
     fitted, moved = _at_fitting_rate(clip, loop, _LOSSY[audio_format])
@@ -113,13 +113,13 @@ def _lossy(clip: Clip, audio_format: str, loop: Loop | None, labels: Labels | No
 
 @dataclass(frozen=True, eq=False)
 class Rendition:
-    """A master as a file, and what a lossy format asked for."""
+    """A master as a file, and how far a lossy format lowered it."""
 
     data: bytes
     lowered_db: float
-    """How much the sound was lowered so that what is decoded keeps the ceiling; 0.0 for most."""
+    """Attenuation that keeps the decoded file below the ceiling; usually 0.0."""
     decoded_true_peak_dbtp: float | None
-    """Measured on what the file decodes to; None for lossless formats, and where no ceiling was asked."""
+    """Measured on the decoded file; None for lossless formats and without a ceiling."""
 
 
 def _decoded(data: bytes, audio_format: str) -> Clip:
@@ -129,7 +129,7 @@ def _decoded(data: bytes, audio_format: str) -> Clip:
 def _under_ceiling(
     clip: Clip, audio_format: str, loop: Loop | None, labels: Labels | None, ceiling_dbtp: float
 ) -> Rendition:
-    """The first encode whose decoded true peak keeps the ceiling, each try lower by what was missing."""
+    """Encode at lower and lower gain until the decoded true peak is below the ceiling."""
     lowered_db = 0.0
     for _ in range(_TRIES):
         data = _lossy(apply_gain(clip, -lowered_db), audio_format, loop, labels)
@@ -139,8 +139,8 @@ def _under_ceiling(
             return Rendition(data, lowered_db, peak)
         lowered_db = round(lowered_db + peak - ceiling_dbtp + _MARGIN_DB + _STEP_DB, 3)
     raise MasteringError(
-        f"{audio_format} cannot keep {ceiling_dbtp:g} dBTP: decoded it still peaks at {peak:.2f} dBTP after "
-        f"lowering by {lowered_db:.1f} dB; lower true_peak or leave {audio_format} out of formats"
+        f"{audio_format} exceeds {ceiling_dbtp:g} dBTP: the decoded file still peaks at {peak:.2f} dBTP after "
+        f"a gain of -{lowered_db:.1f} dB; lower true_peak or leave {audio_format} out of formats"
     )
 
 
@@ -154,11 +154,11 @@ def render(
     measured: Measurement | None = None,
     ceiling_dbtp: float | None = None,
 ) -> Rendition:
-    """`encode`, with a check of what a lossy file decodes to.
+    """`encode`, with a true-peak check of the decoded lossy file.
 
-    Lossy coding moves peaks. With ``ceiling_dbtp`` the file is decoded and its true peak measured; where it
-    is above, the sound is encoded again as much lower. Raises `MasteringError` when that does not settle,
-    and what `encode` raises.
+    Lossy coding moves peaks. With ``ceiling_dbtp`` the file is decoded and its true peak measured; if the peak is too
+    high, the sound is encoded again at a lower level. Raises `MasteringError` if the peak stays too high after 8
+    tries, and all that `encode` raises.
     """
     if ceiling_dbtp is not None and audio_format in (*_LOSSY, "m4a"):
         return _under_ceiling(clip, audio_format, loop, labels, ceiling_dbtp)
@@ -177,15 +177,14 @@ def encode(
 ) -> bytes:
     """``clip`` as a file of ``audio_format`` ("wav", "flac", "ogg", "opus", "mp3", "m4a").
 
-    ``depth`` counts for wav and flac (flac has no float and takes 24). ``loop`` is start and end
-    (exclusive) in samples of ``clip``; wav, flac, ogg and opus carry it, mp3 and m4a, whose frames do not
-    keep lengths, do not. ``labels`` go into every format's tags, ``measured`` into the loudness fields of a
-    wav. opus and mp3 are resampled where they cannot hold the rate. No file holds a clock time, a host or a
-    path. Raises `UsageError` for a format that is not one of these, `MachineError` for m4a without its
-    extra.
+    ``depth`` applies to wav and flac (flac has no float and uses 24). ``loop`` is start and end (exclusive) in samples
+    of ``clip``; wav, flac, ogg and opus store it, but mp3 and m4a do not, because their frames change the length.
+    ``labels`` go into every format's tags, ``measured`` into the loudness fields of a wav. opus and mp3 are resampled
+    if they do not support the rate. No file contains a clock time, a host or a path. Raises `UsageError` for an unknown
+    format, `MachineError` for m4a without its extra.
     """
     if audio_format not in FORMATS:
-        raise UsageError(f"format {audio_format!r} is not known; choose from {', '.join(FORMATS)}")
+        raise UsageError(f"unknown format {audio_format!r}; available: {', '.join(FORMATS)}")
     if audio_format == "wav":
         return wav_bytes(clip, depth, _wav_chunks(clip.rate, loop, labels, measured))
     if audio_format == "flac":

@@ -1,4 +1,4 @@
-"""What every delivered file says about itself."""
+"""Labels (metadata) of a delivered file."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ TOOL = "Cuesmith"
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """The labels of one rendition. Nothing in it depends on clock, host or path, so files stay
-    reproducible."""
+    """The labels of one rendition. They contain no clock time, host or path, so files are reproducible."""
 
     title: str
     project: str
@@ -23,11 +22,11 @@ class Labels:
     catalog_id: str
     """The master's identity in the catalog."""
     disclosure: str
-    """How the sound came to be, in words for people: AI-generated, or procedural."""
+    """How the sound was made, as text for people: AI-generated or procedural."""
     generated: bool
     """True when a trained model made the sound."""
     license: str
-    """SPDX identifier, or a plain name where there is none."""
+    """SPDX identifier, or a plain name without one."""
     recipe_digest: str
     tempo_bpm: float | None = None
     ucs_category: str | None = None
@@ -53,7 +52,7 @@ class Labels:
 
 
 def tempo_text(bpm: float) -> str:
-    """Beats a minute without needless zeros.
+    """Beats a minute without trailing zeros.
 
     >>> tempo_text(92.0), tempo_text(91.7)
     ('92', '91.7')

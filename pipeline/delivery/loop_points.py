@@ -1,4 +1,4 @@
-"""Loop points as players read them: `smpl` and `cue ` in WAV, comments in Ogg and FLAC."""
+"""Loop points in the formats that players read: `smpl` and `cue ` in WAV, comments in Ogg and FLAC."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _MIDI_MIDDLE_C = 60
 _FORWARD = 0
 _FOR_EVER = 0
 _CUE = 1
-"""The cue point that the loop starts at."""
+"""Number of the cue point at the loop's start."""
 
 
 def smpl_chunk(rate: int, start: int, end: int) -> Chunk:
@@ -30,6 +30,6 @@ def cue_chunk(start: int) -> Chunk:
 
 
 def loop_comments(start: int, end: int) -> list[tuple[str, str]]:
-    """Vorbis comments in decimal samples; ``end`` is exclusive. Short and first: RPG Maker and its kin look
-    there."""
+    """Vorbis comments in decimal samples; ``end`` is exclusive. Short names, first in
+    the file: RPG Maker and similar players look there."""
     return [("LOOPSTART", str(start)), ("LOOPLENGTH", str(end - start))]

@@ -1,4 +1,4 @@
-"""AAC in m4a by pydub over ffmpeg, which libsndfile lacks: an optional extra, loaded only if it is there."""
+"""AAC in m4a by pydub and ffmpeg, because libsndfile has no AAC: an optional extra."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BITRATE = "192k"
 
 
 def _segments() -> Any:
-    """pydub's class, told where ffmpeg is. Raises `MachineError` when the extra is missing."""
+    """pydub's class, with the path of ffmpeg set. Raises `MachineError` when the extra is missing."""
     if AudioSegment is None:
         raise MachineError(f"m4a needs pydub and ffmpeg; {REMEDY}")
     AudioSegment.converter = ffmpeg_program("m4a")
@@ -38,7 +38,7 @@ def m4a_bytes(clip: Clip) -> bytes:
 
 
 def m4a_frames(data: bytes) -> Clip:
-    """All that the frames of an m4a decode to, float32 with its overshoots and the padding at its end.
+    """Decode all frames of an m4a to float32, with overshoots and the padding at the end.
 
     Raises `MachineError` without ffmpeg.
     """

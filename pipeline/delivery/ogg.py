@@ -1,7 +1,7 @@
-"""Ogg pages (RFC 3533): the stream's serial number made a function of what it holds, and where its sound ends.
+"""Ogg pages (RFC 3533): set a reproducible serial number, and the end of the sound.
 
-libsndfile draws the serial at random, so equal work would give unequal bytes. Here every page gets the
-serial that the caller derives from the sound, and its checksum anew.
+libsndfile picks a random serial number, so the same sound would give different bytes. Here every page gets the serial
+number that the caller derives from the sound, and a new checksum.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def page_sizes(data: bytes) -> list[int]:
 
 
 def _check(whole: bytearray, place: int, size: int) -> None:
-    """Write the checksum of the page of ``size`` bytes at ``place`` anew."""
+    """Recompute the checksum of the page of ``size`` bytes at ``place``."""
     struct.pack_into("<I", whole, place + _CHECKSUM, 0)
     struct.pack_into("<I", whole, place + _CHECKSUM, page_checksum(bytes(whole[place : place + size])))
 
@@ -112,12 +112,12 @@ def _page(serial: bytes, number: int, granule: int, packets: Sequence[bytes], fl
 
 
 def with_ends(data: bytes, before: int, samples: int) -> bytes:
-    """An Opus stream of 20 ms packets of which ``samples`` at 48 kHz are played, after ``before``.
+    """An Opus stream of 20 ms packets that plays ``samples`` at 48 kHz after skipping ``before``.
 
-    So many more are skipped at the start, and the last page's granule position is where the sound ends (RFC 7845,
-    4.2 and 4.4). Packets after that end are left out, because less than one packet may be trimmed. ffmpeg forgets
-    what is left to skip when it reaches the packet that it trims, so no skipped sample may be in the last packet.
-    Raises `ValueError` where that is not so, or the stream ends too early.
+    The pre-skip grows by ``before``, and the last page's granule position marks the end of the sound (RFC 7845, 4.2 and
+    4.4). Packets after that end are dropped, because a decoder may trim less than one packet. ffmpeg loses the rest of
+    the pre-skip in the packet that it trims, so the last packet must contain no skipped sample. Raises `ValueError` if
+    it does, or if the stream is too short.
     """
     sizes = page_sizes(data)
     heads = sum(sizes[:_HEAD_PAGES])
@@ -141,10 +141,10 @@ def with_ends(data: bytes, before: int, samples: int) -> bytes:
 
 
 def with_two_pages(data: bytes) -> bytes:
-    """A Vorbis stream whose last packet has a page to itself, where all its sound was on one page; else as it is.
+    """Put the last packet of a Vorbis stream with one page of sound on a page of its own; other streams are unchanged.
 
-    ffmpeg trims no end on a stream's first page of sound. A page that ends before the last one needs its own granule
-    position: the sum of what its packets give, half of each block and of the block before it (Vorbis I, 4.3.8).
+    ffmpeg does not trim the end on a stream's first page of sound. The page before the last needs its own granule
+    position: the sum of its packets' samples, a quarter of each block and of the block before it (Vorbis I, 4.3.8).
     """
     sizes = page_sizes(data)
     place = len(data) - sizes[-1]

@@ -1,4 +1,4 @@
-"""Encoding by libsndfile: flac, ogg (Vorbis), opus and mp3, the same bytes for the same sound."""
+"""Encode flac, ogg (Vorbis), opus and mp3 by libsndfile; the same sound gives the same bytes."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ _BLOCK_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Coding:
-    """How libsndfile is asked for a format."""
+    """libsndfile settings of a format."""
 
     container: str
     subtype: str
     settings: dict[str, Any]
     rates: tuple[int, ...] | None
-    """Rates in Hz that the format can hold; None for any."""
+    """Supported rates in Hz; None for any."""
 
 
 VORBIS = Coding("OGG", "VORBIS", {"compression_level": 0.4}, None)
 """Quality 6 of -1 to 10: about 192 kbit/s for stereo music."""
 OPUS = Coding("OGG", "OPUS", {"compression_level": 0.64}, (48_000,))
-"""About 96 kbit/s a channel. Players decode all Opus at 48 kHz (RFC 7845): peaks and loop points at another rate
-would not be theirs."""
+"""About 96 kbit/s a channel. Players decode all Opus at 48 kHz (RFC 7845): at another rate,
+peaks and loop points would differ from the decoded file."""
 OPUS_AHEAD = 312
-"""Samples at 48 kHz that Opus looks ahead, and that libsndfile does not write when a file ends."""
+"""Look-ahead of Opus in samples at 48 kHz; libsndfile does not write it at the end of a file."""
 OPUS_SETTLED = 9600
-"""Samples at 48 kHz after which the coder has forgotten that it began: its high-pass at 3 Hz takes longest."""
+"""Samples at 48 kHz until the coder's filters settle: its high-pass at 3 Hz takes longest."""
 MP3 = Coding(
     "MP3",
     "MPEG_LAYER_III",
@@ -46,7 +46,7 @@ MP3 = Coding(
 
 
 def fitting_rate(rate: int, coding: Coding) -> int:
-    """``rate`` itself where the format holds it, else the lowest above it, else the highest there is."""
+    """``rate`` if the format supports it, else the next higher rate, else the highest."""
     if coding.rates is None or rate in coding.rates:
         return rate
     above = [one for one in coding.rates if one > rate]
@@ -54,8 +54,8 @@ def fitting_rate(rate: int, coding: Coding) -> int:
 
 
 def _write(frames: npt.NDArray[Any], rate: int, coding: Coding) -> bytes:
-    """Frames of shape [samples, channels] as a file; block by block, since Vorbis keeps each write on its
-    stack."""
+    """Frames of shape [samples, channels] as a file; written in blocks, because Vorbis keeps each write
+    on its stack."""
     out = io.BytesIO()
     block = max(1, round(_BLOCK_S * rate))
     with soundfile.SoundFile(
@@ -67,12 +67,12 @@ def _write(frames: npt.NDArray[Any], rate: int, coding: Coding) -> bytes:
 
 
 def flac_bytes(clip: Clip, depth: Depth) -> bytes:
-    """Lossless FLAC of 16 or 24 bit; "float", which FLAC cannot hold, becomes 24."""
+    """Lossless FLAC of 16 or 24 bit; "float", which FLAC does not support, becomes 24."""
     bits = 16 if depth == "16" else 24
     frames = quantise(clip, bits) << (32 - bits)
     return _write(frames, clip.rate, Coding("FLAC", f"PCM_{bits}", {}, None))
 
 
 def lossy_bytes(clip: Clip, coding: Coding) -> bytes:
-    """``clip``, whose rate the coding must be able to hold, encoded from float samples."""
+    """``clip`` encoded from float samples; the coding must support its rate."""
     return _write(np.ascontiguousarray(interleaved(clip)), clip.rate, coding)

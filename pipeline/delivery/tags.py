@@ -1,4 +1,4 @@
-"""Tags through mutagen: Vorbis comments in ogg, opus and flac, ID3 in mp3, atoms in m4a."""
+"""Tags, written by mutagen: Vorbis comments in ogg, opus and flac, ID3 in mp3, atoms in m4a."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _no_padding(_: object) -> int:
 
 
 def comments(labels: Labels | None, loop: Pairs) -> list[tuple[str, str]]:
-    """Vorbis comments, the loop first: some players only look there."""
+    """Vorbis comments, with the loop first, because some players only look there."""
     if labels is None:
         return list(loop)
     known = [
@@ -39,16 +39,16 @@ def comments(labels: Labels | None, loop: Pairs) -> list[tuple[str, str]]:
 
 
 def with_comments(data: bytes, audio_format: str, pairs: Pairs) -> bytes:
-    """An ogg, opus or flac file with ``pairs`` before those that the encoder wrote; unchanged without any."""
+    """An ogg, opus or flac file with ``pairs`` before the encoder's comments; unchanged without ``pairs``."""
     if not pairs:
         return data
     buffer = io.BytesIO(data)
     file = _COMMENTED[audio_format](buffer)
     if file.tags is None:
         file.add_tags()
-    kept = list(file.tags)
+    encoder_tags = list(file.tags)
     del file.tags[:]
-    file.tags.extend([*pairs, *kept])
+    file.tags.extend([*pairs, *encoder_tags])
     buffer.seek(0)
     file.save(buffer, padding=_no_padding)
     return buffer.getvalue()
@@ -78,7 +78,7 @@ def with_id3(data: bytes, labels: Labels | None) -> bytes:
 
 
 def with_atoms(data: bytes, labels: Labels | None) -> bytes:
-    """An m4a file with iTunes atoms; names of our own stand in free-form atoms."""
+    """An m4a file with iTunes atoms; Cuesmith's own names go into free-form atoms."""
     if labels is None:
         return data
     buffer = io.BytesIO(data)

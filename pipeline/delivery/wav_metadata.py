@@ -1,4 +1,4 @@
-"""Chunks that a studio's tools read in a WAV: bext, iXML with the ASWG object, LIST INFO; all of even size."""
+"""WAV chunks for studio tools: bext, iXML with the ASWG object, LIST INFO; all of even size."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _UNKNOWN_LOUDNESS = 0x7FFF
 
 
 def _ascii(text: str, size: int) -> bytes:
-    """``text`` in ``size`` bytes, cut or filled with zeros; what is not ASCII becomes a question mark."""
+    """``text`` in ``size`` bytes, cut or padded with zeros; a non-ASCII character becomes a question mark."""
     return text.encode("ascii", "replace")[:size].ljust(size, b"\0")
 
 
@@ -25,8 +25,8 @@ def _hundredths(value: float | None) -> int:
 
 
 def bext_chunk(labels: Labels, measured: Measurement | None) -> Chunk:
-    """Broadcast extension, version 2 with loudness (EBU Tech 3285). Date and time stay empty: no clock
-    enters."""
+    """Broadcast extension, version 2 with loudness (EBU Tech 3285). Date and time stay empty, so that
+    the file is reproducible."""
     description = f"{labels.title}. {labels.disclosure}"
     head = _ascii(description, 256) + _ascii(TOOL, 32) + _ascii(labels.recipe_digest, 32) + bytes(18)
     loudness = (
@@ -46,16 +46,16 @@ def bext_chunk(labels: Labels, measured: Measurement | None) -> Chunk:
 
 
 _NOT_XML = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 65534, 65535))
-"""Characters that XML 1.0 cannot hold."""
+"""Characters that XML 1.0 does not allow."""
 
 
 def _elements(pairs: Iterable[tuple[str, str | None]]) -> str:
-    """One element for each pair that has something to say; one look at all tells whether any needs escaping."""
-    told = [(name, text) for name, text in pairs if text]
-    whole = "".join([text for _, text in told])
+    """One element for each pair with a value. One check of the joined text tells whether any value needs escaping."""
+    filled = [(name, text) for name, text in pairs if text]
+    whole = "".join([text for _, text in filled])
     if not whole.isprintable() or any(mark in whole for mark in "&<>"):
-        told = [(name, escape(text.translate(_NOT_XML))) for name, text in told]
-    return "".join([f"<{name}>{text}</{name}>" for name, text in told])
+        filled = [(name, escape(text.translate(_NOT_XML))) for name, text in filled]
+    return "".join([f"<{name}>{text}</{name}>" for name, text in filled])
 
 
 def _aswg(labels: Labels, measured: Measurement | None, loop: bool) -> list[tuple[str, str | None]]:
@@ -79,7 +79,7 @@ def _aswg(labels: Labels, measured: Measurement | None, loop: bool) -> list[tupl
 
 
 def ixml_chunk(labels: Labels, measured: Measurement | None, *, loop: bool) -> Chunk:
-    """iXML with the ASWG extension object: what middleware and sound libraries search."""
+    """iXML with the ASWG extension object: the fields that middleware and sound libraries search."""
     head = [
         ("IXML_VERSION", "1.61"),
         ("PROJECT", labels.project),
@@ -94,7 +94,7 @@ def ixml_chunk(labels: Labels, measured: Measurement | None, *, loop: bool) -> C
 
 
 def info_chunk(labels: Labels) -> Chunk:
-    """LIST INFO (RIFF MCI 1991): what file managers and players show."""
+    """LIST INFO (RIFF MCI 1991): the fields that file managers and players show."""
     pairs = [
         ("INAM", labels.title),
         ("IPRD", labels.project),

@@ -1,4 +1,4 @@
-"""The mastering chain: an asset's takes become masters that share one gain and keep under one ceiling."""
+"""The mastering chain: turn an asset's takes into masters with one shared gain and one true-peak ceiling."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from functools import cached_property
 from pipeline.audio import Clip
 from pipeline.errors import MasteringError
 from pipeline.manifest.spec import MasteringSpec
+from pipeline.mastering.gain_search import GainResult, gain_and_limit, gain_and_limit_group, measure_levels
 from pipeline.mastering.level import (
     GainPlan,
     Levels,
@@ -19,7 +20,6 @@ from pipeline.mastering.level import (
     target_for,
 )
 from pipeline.mastering.measure import Measurement, channel_means, measurement
-from pipeline.mastering.raising import Raised, levels_of, raise_group, raise_one
 from pipeline.mastering.seam import Seam, measure_seam
 from pipeline.mastering.shape import Shaped, Step, TakeInput, shape
 
@@ -36,18 +36,18 @@ class Master:
     gain_db: float
     """The group's gain, before limiting."""
     limited_db: float
-    """Most that the limiter took; 0.0 when it had nothing to do."""
+    """Largest gain reduction of the limiter; 0.0 if it did nothing."""
     measured: Measurement
-    """Of ``clip`` as it is."""
+    """Measurement of ``clip``."""
     chain: tuple[Step, ...]
-    """JSON objects, one for each step in order, with what it measured or did."""
+    """One JSON object per step, in order, with its settings and measured values."""
     deviation: str | None
-    """Why loudness is off the target by more than 0.2 LU: ``true-peak ceiling``, ``gain limit``,
+    """Why loudness misses the target by more than 0.2 LU: ``true-peak ceiling``, ``gain limit``,
     ``gain of the approved sibling`` or ``shared gain``; None when it is on target."""
 
     @cached_property
     def seam(self) -> Seam | None:
-        """How the loop wraps, measured when it is asked for; None for a sound that plays once."""
+        """The loop's seam, measured on first access; None for a sound that plays once."""
         return measure_seam(self.clip, self.loop) if self.loop else None
 
 
@@ -57,8 +57,8 @@ class MasteredGroup:
 
     results: tuple[Master | MasteringError, ...]
     gain_db: float | None
-    """The gain that all share; None when no take could be mastered. Give it as ``gain_anchor_db`` to master a
-    late sibling at the level of those approved before."""
+    """The shared gain; None if no take could be mastered. Pass it as ``gain_anchor_db`` to master a later variation at
+    the level of the approved ones."""
     method: Method | None
     target: float | None
     """LUFS, or dBTP when ``method`` is "peak"."""
@@ -72,18 +72,18 @@ def _try_shape(take: TakeInput, spec: MasteringSpec) -> Shaped | MasteringError:
 
 
 def _try_levels(shaped: Shaped | MasteringError) -> Levels | MasteringError:
-    """Levels of a shaped take; silence and near silence is an error, never a huge gain."""
+    """Levels of a shaped take, or its error. Silence and near silence are errors, so that they get no huge gain."""
     if isinstance(shaped, MasteringError):
         return shaped
     try:
-        levels = levels_of(shaped.clip, shaped.loop)
+        levels = measure_levels(shaped.clip, shaped.loop)
         levels.by(method_for(shaped.clip.seconds))
     except MasteringError as error:
         return error
     return levels
 
 
-def _deviation(one: Raised, off_lu: float, plan: GainPlan, anchored: bool, alone: bool) -> str | None:
+def _deviation(one: GainResult, off_lu: float, plan: GainPlan, anchored: bool, alone: bool) -> str | None:
     if abs(off_lu) <= TOLERANCE_LU:
         return None
     if off_lu < 0 and (one.limited_db > 0.0 or plan.held_by == "true-peak ceiling"):
@@ -96,9 +96,14 @@ def _deviation(one: Raised, off_lu: float, plan: GainPlan, anchored: bool, alone
 
 
 def _finish(
-    shaped: Shaped, one: Raised, gain_db: float, method: Method, spec: MasteringSpec, deviation: str | None
+    shaped: Shaped,
+    one: GainResult,
+    gain_db: float,
+    method: Method,
+    spec: MasteringSpec,
+    deviation: str | None,
 ) -> Master:
-    """The record of one variation."""
+    """The master of one variation, with its record of steps."""
     target = target_for(method, spec)
     steps: list[Step] = [
         *shaped.steps,
@@ -129,15 +134,17 @@ def _finish(
 def _master_sounding(
     shaped: Sequence[Shaped], levels: Sequence[Levels], spec: MasteringSpec, gain_anchor_db: float | None
 ) -> tuple[list[Master], float, Method]:
-    """Masters of those takes that can be heard."""
+    """Master the takes that are not silent."""
     method = method_for(max(one.seconds for one in levels))
     if gain_anchor_db is None:
         plan = plan_gain(levels, method, spec)
-        raised, gain_db = raise_group(shaped, levels, method, plan, spec)
+        raised, gain_db = gain_and_limit_group(shaped, levels, method, plan, spec)
     else:
         gain_db = round_gain(gain_anchor_db)
         plan = GainPlan(gain_db, gain_db, None)
-        raised = [raise_one(one, level, gain_db, spec) for one, level in zip(shaped, levels, strict=True)]
+        raised = [
+            gain_and_limit(one, level, gain_db, spec) for one, level in zip(shaped, levels, strict=True)
+        ]
     masters = []
     for one, after in zip(shaped, raised, strict=True):
         off_lu = after.levels.by(method) - target_for(method, spec)
@@ -151,15 +158,14 @@ def master(
 ) -> MasteredGroup:
     """Master one asset's variations together.
 
-    Each take is cleaned of DC, brought to the asked channels and rate, trimmed or cut to length (loops: on
-    their declared points, or on the bar grid with a crossfade) and faded. Then one gain for all brings
-    their power mean to the target, so that the variations keep their relations: integrated loudness from 3
-    s on, the momentary maximum below, true peak below 50 ms (the longest variation decides). A true-peak
-    limiter keeps the ceiling. ``gain_anchor_db`` replaces the found gain by the one of siblings that are
-    already approved.
+    Per take: remove DC, set channels and rate, trim or cut to length (a loop at its declared points, or on the bar grid
+    with a crossfade), and fade. Then one gain for all takes brings their power mean to the target, so the variations
+    keep their relative levels. The longest variation selects the measure: integrated loudness from 3 s, the momentary
+    maximum below 3 s, the true peak below 50 ms. A true-peak limiter holds the ceiling. ``gain_anchor_db`` replaces the
+    computed gain with the gain of approved variations.
 
-    A take that cannot be mastered (empty, silent, not finite, too short to loop) gives its `MasteringError`
-    in its place and the others go on. The same input gives the same bytes.
+    A take that cannot be mastered (empty, silent, not finite, too short to loop) yields its `MasteringError` in its
+    place; the other takes continue. The same input gives the same bytes.
     """
     shaped = [_try_shape(take, spec) for take in takes]
     levels = [_try_levels(one) for one in shaped]

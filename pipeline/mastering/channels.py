@@ -1,4 +1,4 @@
-"""Channel policy: how a take becomes mono or stereo."""
+"""Convert a take to mono or stereo, and set its stereo width."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from pipeline.audio import Clip
 from pipeline.errors import MasteringError
 
 _CANCELLED = 0.1
-"""Power left after averaging below which channels are out of phase: unrelated ones leave a half."""
+"""Share of power left after averaging; below it the channels are out of phase (unrelated channels leave half)."""
 
 
 def with_width(clip: Clip, width: float) -> tuple[Clip, dict[str, Any] | None]:
-    """``clip`` with its side (half of left less right) multiplied by ``width``, and the step taken; None where
-    there is nothing to do. The middle stays, so what mono players hear does not change."""
+    """``clip`` with its side signal (half of left minus right) times ``width``, and the step (None if unchanged).
+
+    The mid signal stays, so a mono player plays the same sound."""
     if clip.channels != 2 or width == 1.0:
         return clip, None
     middle, side = (clip.samples[0] + clip.samples[1]) / 2, (clip.samples[0] - clip.samples[1]) / 2
@@ -24,11 +25,11 @@ def with_width(clip: Clip, width: float) -> tuple[Clip, dict[str, Any] | None]:
 
 
 def to_channels(clip: Clip, channels: int) -> tuple[Clip, dict[str, Any] | None]:
-    """``clip`` with ``channels`` channels, and the step taken (None when there was nothing to do).
+    """``clip`` with ``channels`` channels, and the step (None if nothing changes).
 
-    Mono becomes any count by copying; any count becomes mono by averaging, which keeps what is in the middle
-    at its level; ``level_db`` in the step is what is left of the channels' mean power. Where the channels
-    cancel each other, the loudest of them stands for all. Raises `MasteringError` for everything else.
+    Mono is copied to every channel. Several channels become mono by averaging, which keeps the level of the mid signal;
+    ``level_db`` in the step is the power left, relative to the channels' mean power. If the channels cancel each other,
+    the loudest one is used. Raises `MasteringError` for every other conversion.
     """
     if clip.channels == channels:
         return clip, None
@@ -44,9 +45,9 @@ def to_channels(clip: Clip, channels: int) -> tuple[Clip, dict[str, Any] | None]
             why = "the channels cancel each other"
             picked = Clip(clip.samples[loudest : loudest + 1], clip.rate)
             return picked, {**step, "how": f"channel {loudest}", "why": why}
-        kept_db = round(10.0 * float(np.log10(left / powers.mean())), 2) if left else 0.0
-        return Clip(mean, clip.rate), {**step, "how": "averaged", "level_db": kept_db}
+        level_db = round(10.0 * float(np.log10(left / powers.mean())), 2) if left else 0.0
+        return Clip(mean, clip.rate), {**step, "how": "averaged", "level_db": level_db}
     raise MasteringError(
-        f"a take of {clip.channels} channels cannot become {channels}; "
+        f"cannot convert a take of {clip.channels} channels to {channels}; "
         f"set channels: 1, or channels: {clip.channels}"
     )

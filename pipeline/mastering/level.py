@@ -1,4 +1,4 @@
-"""One gain for an asset's variations: which loudness counts, the target, and what the ceiling allows."""
+"""One gain for an asset's variations: the loudness measure, the target and the gain that the ceiling allows."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from pipeline.mastering.true_peak import Peaks
 Method = Literal["integrated", "momentary", "peak"]
 
 INTEGRATED_FROM_S = 3.0
-"""From here on a sound has a loudness over time; below it, what its loudest 400 ms is."""
+"""From this length on, integrated loudness counts; below it, the loudest 400 ms."""
 PEAK_BELOW_S = 0.05
-"""Below this 400 ms say nothing; the true peak stands for how loud a click is."""
+"""Below this length a 400 ms window means nothing; the true peak counts as the level of a click."""
 PEAK_OVER_LOUDNESS_DB = 12.0
-"""A click's true peak is set this far above the loudness target (never above what the limiter holds)."""
+"""Target true peak of a click above the loudness target (never above the limiter's ceiling)."""
 SILENT_LUFS = -70.0
 MOST_GAIN_DB = 40.0
 MOST_LIMITING_DB = 6.0
-"""Peaks are held down by at most about this; beyond it a sound would change its character."""
+"""Approximate maximum gain reduction; more would change the character of a sound."""
 
 
 @dataclass(frozen=True, eq=False)
 class Levels:
-    """What one variation measures before gain."""
+    """Energies and peaks of one variation."""
 
     energies: Energies
     peaks: Peaks
@@ -41,13 +41,13 @@ class Levels:
         return Levels(self.energies.scaled(gain), self.peaks.scaled(gain), self.seconds)
 
     def by(self, method: Method) -> float:
-        """Level in LUFS (dBTP for "peak"). Raises `MasteringError` for silence and next to silence."""
+        """Level in LUFS (dBTP for "peak"). Raises `MasteringError` for silence and near silence."""
         loudest = self.energies.momentary_max()
         peak = level(self.peaks.true)
         if loudest is None or peak is None or (loudest < SILENT_LUFS and method != "peak"):
-            found = "silence" if loudest is None else f"{loudest:.1f} LUFS at its loudest"
+            loudness = "silence" if loudest is None else f"{loudest:.1f} LUFS at its loudest"
             raise MasteringError(
-                f"the take is {found}, below {SILENT_LUFS:g} LUFS; "
+                f"the take is {loudness}, below {SILENT_LUFS:g} LUFS; "
                 "generate it again with another seed or a clearer prompt"
             )
         if method == "peak":
@@ -57,7 +57,7 @@ class Levels:
 
 
 def method_for(seconds: float) -> Method:
-    """Which level speaks for a sound of this length.
+    """The level measure for a sound of this length.
 
     >>> method_for(12.0), method_for(0.8), method_for(0.02)
     ('integrated', 'momentary', 'peak')
@@ -68,14 +68,14 @@ def method_for(seconds: float) -> Method:
 
 
 def target_for(method: Method, spec: MasteringSpec) -> float:
-    """The level aimed at: LUFS, or dBTP for "peak"."""
+    """Target level in LUFS, or in dBTP for "peak"."""
     if method == "peak":
         return min(spec.true_peak_dbtp - MARGIN_DB, spec.loudness_lufs + PEAK_OVER_LOUDNESS_DB)
     return spec.loudness_lufs
 
 
 def power_mean(levels: Sequence[float]) -> float:
-    """Mean of levels in dB taken over their powers: what the set sounds like played one after another.
+    """Mean of levels in dB, taken over their powers: the level of all sounds played one after another.
 
     >>> round(power_mean([-20.0, -10.0]), 2)
     -12.6
@@ -85,25 +85,25 @@ def power_mean(levels: Sequence[float]) -> float:
 
 @dataclass(frozen=True, slots=True)
 class GainPlan:
-    """The gain of a group before limiting, and what holds it back."""
+    """The gain of a group before limiting, and what limits it."""
 
     gain_db: float
     most_db: float
-    """No round of correction may go above this."""
+    """Maximum gain for every correction round."""
     held_by: Literal["true-peak ceiling", "gain limit"] | None
 
 
 def plan_gain(levels: Sequence[Levels], method: Method, spec: MasteringSpec) -> GainPlan:
     """The gain that brings the group's power mean to the target, as far as gain and ceiling allow."""
-    wanted = target_for(method, spec) - power_mean([one.by(method) for one in levels])
+    needed = target_for(method, spec) - power_mean([one.by(method) for one in levels])
     highest_peak = max(level(one.peaks.true) or -math.inf for one in levels)
     ceiling_db = spec.true_peak_dbtp + MOST_LIMITING_DB - highest_peak
     most = round_gain(min(MOST_GAIN_DB, ceiling_db))
-    if wanted <= most:
-        return GainPlan(round_gain(wanted), most, None)
+    if needed <= most:
+        return GainPlan(round_gain(needed), most, None)
     return GainPlan(most, most, "gain limit" if ceiling_db >= MOST_GAIN_DB else "true-peak ceiling")
 
 
 def round_gain(gain_db: float) -> float:
-    """Gain to 0.001 dB: what a record says is what was done, and a last bit elsewhere changes nothing."""
+    """Round to 0.001 dB, so that the record states the exact gain and platform rounding has no effect."""
     return round(gain_db, 3)

@@ -1,10 +1,10 @@
-"""A look-ahead true-peak limiter: nothing above the ceiling, nothing changed where no peak is near.
+"""A look-ahead true-peak limiter: no peak above the ceiling, no change far from peaks.
 
-The gain at a node is the least that any peak within the look-ahead needs, released exponentially and smoothed
-by a window as wide as the look-ahead; between nodes, a few to the millisecond, it is a straight line. Since
-every value that the window averages is at most what the peak needs, so is the average, and so is what lies
-between two averages: the ceiling holds by construction for the envelope, and the result is measured again to
-be sure of what lies between the samples.
+The gain at a node is the smallest gain that a peak within the look-ahead needs, released exponentially and
+smoothed by a window as wide as the look-ahead. Nodes are a few per millisecond, with straight lines between
+them. Every value in the window is at most the gain that the peak needs, so the average is too, and so is every
+value between two averages. The envelope thus keeps the ceiling by construction; the result is measured again to
+check the peaks between samples.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from scipy.ndimage import minimum_filter1d, uniform_filter1d
 
 from pipeline.audio import Clip
 from pipeline.mastering.decibel import amplitude
-from pipeline.mastering.reachable import TAPS
+from pipeline.mastering.peak_bounds import TAPS
 from pipeline.mastering.true_peak import overs
 
 LOOK_AHEAD_S = 0.0015
 NODES = 8
-"""Within the look-ahead; at low rates each sample is one."""
+"""Nodes within the look-ahead; at low rates each sample is a node."""
 RELEASE_S = 0.06
 MARGIN_DB = 0.3
-"""Kept below the asked ceiling: other meters interpolate otherwise, and integers round."""
+"""Margin below the ceiling: other meters interpolate differently, and integer formats round."""
 
 _TRIES = 8
 _NEAR = 0.98
-"""Of the ceiling: peaks from here on are followed, since one of them is the highest after limiting."""
+"""Share of the ceiling: higher peaks are tracked, because one of them is the highest after limiting."""
 _INAUDIBLE = 1e-5
-"""A reduction below this (0.0001 dB) ends, so that a release leaves the rest of a sound as it was."""
+"""A reduction below this (0.0001 dB) becomes 0, so that a release leaves the rest of a sound unchanged."""
 _SETTLED = 12.0
-"""Release times after which every reduction has ended."""
+"""Number of release times after which every reduction has ended."""
 
 Floats = npt.NDArray[np.float64]
 Singles = npt.NDArray[np.float32]
@@ -44,12 +44,12 @@ Places = npt.NDArray[np.intp]
 
 @dataclass(frozen=True, eq=False)
 class Limited:
-    """What the limiter gave: the clip, and the most that it took in dB (0.0: the clip is untouched)."""
+    """The limited clip and its largest gain reduction in dB (0.0: the clip is unchanged)."""
 
     clip: Clip
     reduction_db: float
     true_peak: float | None = None
-    """Of the clip, linear, where limiting found it out; None where it is to be measured."""
+    """True peak of the clip, linear, if limiting measured it; else None."""
 
 
 def apply_gain(clip: Clip, gain_db: float) -> Clip:
@@ -58,9 +58,9 @@ def apply_gain(clip: Clip, gain_db: float) -> Clip:
 
 
 def _released(needed: Floats, release_nodes: float) -> Floats:
-    """Gain that falls at once and comes back exponentially: r[n] = max(1 - needed[n], r[n - 1] * decay).
+    """Gain with instant attack and exponential release: r[n] = max(1 - needed[n], r[n - 1] * decay).
 
-    Solved without a loop: in the logarithm the decay is a straight line, and the rule a running maximum.
+    No loop is needed: in the log domain the decay is a straight line and the rule is a running maximum.
     """
     slope = np.arange(len(needed)) / release_nodes
     line = np.full(len(needed), -np.inf)
@@ -97,12 +97,12 @@ class _Curve:
 
     @property
     def stop(self) -> int:
-        """The sample after the last one that is changed."""
+        """The sample after the last changed one."""
         return self.start + len(self.gain)
 
 
 def _least(curves: Sequence[_Curve]) -> float:
-    """The least gain that any sample gets of all ``curves``, one after the other."""
+    """The smallest product of all ``curves`` at any sample."""
     first = min(curve.start for curve in curves)
     gain = np.ones(max(curve.stop for curve in curves) - first)
     for curve in curves:
@@ -113,7 +113,7 @@ def _least(curves: Sequence[_Curve]) -> float:
 def _curve(places: Places, peaks: Singles, ceiling: float, clip: Clip, circular: bool) -> _Curve:
     """Gain of at most ceiling / peak within the look-ahead of every peak.
 
-    A loop's nodes are its samples: any wider step would not fit its length.
+    In a loop every sample is a node, because a wider step would not divide its length.
     """
     ahead = max(2, round(LOOK_AHEAD_S * clip.rate))
     step = 1 if circular else max(1, ahead // NODES)
@@ -147,18 +147,18 @@ def _held(clip: Clip, curve: _Curve) -> Clip:
 
 @dataclass(frozen=True, eq=False)
 class _Peaks:
-    """What stands at or near the ceiling: places, and the true peak at each."""
+    """Positions of peaks at or near the ceiling, and their true peaks."""
 
     places: Places
     peaks: Singles
 
     def above(self, ceiling: float) -> _Peaks:
-        """Those that are too high."""
+        """Peaks above ``ceiling``."""
         over = self.peaks > ceiling
         return _Peaks(self.places[over], self.peaks[over])
 
     def after(self, held: Clip, curve: _Curve, floor: float, circular: bool) -> _Peaks:
-        """The same of ``held``, in which only what ``curve`` changed is looked at again."""
+        """Peaks of ``held``; only the part that ``curve`` changed is measured again."""
         if circular:
             return _Peaks(*overs(held, floor, circular=True))
         start, stop = curve.start - TAPS // 2, curve.stop + TAPS // 2
@@ -174,11 +174,10 @@ class _Peaks:
 
 
 def limit(clip: Clip, ceiling_dbtp: float, *, circular: bool = False) -> Limited:
-    """Hold ``clip``'s true peak at or below ``ceiling_dbtp``; below it the very same clip comes back.
+    """Limit the true peak of ``clip`` to ``ceiling_dbtp``; a clip below it is returned unchanged.
 
-    All channels share one gain curve, so the image stays. With ``circular`` the clip is a loop: what
-    happens at its end is foreseen before and released after its start. True peak is as `true_peak` measures
-    it.
+    All channels share one gain curve, so the stereo image stays. With ``circular`` the clip is a loop: look-ahead and
+    release wrap around its ends. `true_peak` defines the true peak.
     """
     ceiling = amplitude(ceiling_dbtp - MARGIN_DB)
     floor = ceiling * _NEAR

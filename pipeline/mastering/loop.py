@@ -1,4 +1,4 @@
-"""Cutting a loop from a sound that was not made as one: bar-grid length, tail faded into the head."""
+"""Cut a loop from a sound that does not loop: length on the bar grid, tail crossfaded into the head."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ _ROUNDED_S = 1 / 8000
 """Rounding to whole samples, at the take's rate and in rate conversion, may leave out so much: a sample at 8 kHz."""
 SHORTEST_CROSSFADE_S = 0.02
 _UPBEAT_S = (0.002, 0.01)
-"""By how much a loop on the grid may begin before its first beat, so as not to wrap in an attack."""
+"""How far a loop on the grid may start before its first beat, so that it does not wrap in an attack."""
 _FREE_DRIFT = 0.04
-"""By how much a loop in free time may be longer or shorter than asked, to keep a beat."""
+"""Maximum change of a free-time loop's length, as a share, to keep a beat."""
 _BEFORE_S = 4.0
-"""Of an intro that is compared with what comes before the loop's end."""
+"""Length of the intro that is compared with the sound before the loop's end."""
 _CALM_S = 0.004
-"""Looked at from where it would wrap."""
+"""Length of the window, from the wrap point, in which the level is measured."""
 
 
 @dataclass(frozen=True, eq=False)
 class LoopCut:
-    """A clip that wraps from its last sample to the loop's first, and how it was found."""
+    """A clip that wraps from its last sample to the loop's first, and a record of the cut."""
 
     clip: Clip
     loop: tuple[int, int]
@@ -44,7 +44,7 @@ class LoopCut:
 
 @dataclass(frozen=True, slots=True)
 class LoopPlan:
-    """What is asked of a loop."""
+    """The requested loop."""
 
     loop_s: float
     bpm: float | None
@@ -74,7 +74,7 @@ def _beat_lengths(duration_s: float, bpm: float, rate: int) -> list[tuple[int, i
 
 
 def _lengths(plan: LoopPlan, rate: int) -> list[tuple[int, int]]:
-    """(beats, samples) of the loop to try, the wanted one first; no beats in free time.
+    """(beats, samples) of the loop to try, the requested one first; 0 beats in free time.
 
     With ``exact`` there is one: the loop ends where the file must end. A duration that is written in decimals is
     seldom a whole number of beats to the sample, nor are intro and loop whole samples each.
@@ -255,7 +255,7 @@ def cut_loop(
         found = _free(clip, plan)
     if exact and found.clip.length != plan.end(clip.rate):
         raise MasteringError(
-            f"the take of {clip.seconds:.3f} s has no loop of exactly {duration_s:.3f} s with a crossfade in it; "
+            f"a take of {clip.seconds:.3f} s is too short for a loop of exactly {duration_s:.3f} s with a crossfade; "
             "lower duration, or remove exact"
         )
     return found

@@ -145,7 +145,7 @@ def energies(clip: Clip) -> Energies:
         running = _running(quiet, weights) * (_BEYOND * _BEYOND)
     if not np.isfinite(running[-1]):
         raise MasteringError(
-            f"loudness at {clip.rate} Hz cannot be measured; convert the sound to 192 kHz or less"
+            f"cannot measure loudness at {clip.rate} Hz; convert the sound to 192 kHz or less"
         )
     return Energies(running, clip.length * BINS_PER_SECOND // clip.rate, clip.rate)
 

@@ -1,4 +1,4 @@
-"""One frozen record of everything that Cuesmith measures on a sound."""
+"""Measurements of a sound: loudness, peaks, DC offset and silence."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from pipeline.mastering.true_peak import Peaks, oversampling, peaks
 Means = npt.NDArray[np.float64]
 
 SILENCE_DBFS = -60.0
-"""What leads and trails below this counts as silence in a measurement."""
+"""Quieter samples at the start and the end count as silence."""
 _LOOK = 4096
-"""Samples looked at together."""
+"""Samples processed at once."""
 _ONES = np.ones(_LOOK, np.float32)
 
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """What a sound measures. None where a value does not exist (silence has no loudness)."""
+    """Measurements of a sound. None where a value is undefined (silence has no loudness)."""
 
     duration_s: float
     sample_rate_hz: int
     channels: int
     integrated_lufs: float | None
-    """ITU-R BS.1770-5; below 0.4 s as ``method`` says."""
+    """ITU-R BS.1770-5; below 0.4 s see ``method``."""
     momentary_max_lufs: float | None
     """Highest 400 ms (EBU Tech 3341)."""
     short_term_max_lufs: float | None
@@ -45,11 +45,11 @@ class Measurement:
     crest_db: float | None
     """Sample peak over RMS of all channels."""
     dc_offset: float
-    """Mean of the channel whose mean is furthest from zero; full scale is 1.0."""
+    """Mean of the channel with the largest offset; full scale is 1.0."""
     leading_silence_s: float
     trailing_silence_s: float
     method: str
-    """How loudness and true peak were found, in words."""
+    """Description of how loudness and true peak were measured."""
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object, numbers rounded to 0.000001."""
@@ -59,7 +59,7 @@ class Measurement:
 
 
 def _rows(channel: Samples) -> tuple[Samples, Samples]:
-    """``channel`` in rows that float32 can sum up, and what is left over."""
+    """``channel`` in rows short enough to sum in float32, and the rest."""
     whole = len(channel) - len(channel) % _LOOK
     return channel[:whole].reshape(-1, _LOOK), channel[whole:]
 
@@ -76,7 +76,7 @@ def _rms(clip: Clip) -> float:
 
 
 def channel_means(clip: Clip) -> Means:
-    """Mean of each channel, shape [channels]; 0.0 for an empty clip. By BLAS, which sums up thrice as quickly."""
+    """Mean of each channel, shape [channels]; 0.0 for an empty clip. BLAS sums three times as fast."""
     parts = [_rows(channel) for channel in clip.samples]
     with np.errstate(over="ignore", invalid="ignore"):
         sums = [sum((rows @ _ONES).tolist()) + float(rest @ _ONES[: len(rest)]) for rows, rest in parts]
@@ -85,12 +85,12 @@ def channel_means(clip: Clip) -> Means:
 
 
 def is_finite(clip: Clip, means: Means) -> bool:
-    """Whether every sample is a number: NaN and infinity survive a mean, so most clips need no second look."""
+    """Whether every sample is finite. NaN and infinity show in a mean, so most clips need no second check."""
     return bool(np.isfinite(means).all()) or bool(np.isfinite(clip.samples).all())
 
 
 def _quiet_start(channel: Samples, threshold: float) -> int:
-    """Samples before the first above ``threshold``; stops looking there."""
+    """Number of samples before the first one above ``threshold``."""
     for start in range(0, len(channel), _LOOK):
         loud = np.abs(channel[start : start + _LOOK]) > threshold
         first = int(loud.argmax())
@@ -100,9 +100,9 @@ def _quiet_start(channel: Samples, threshold: float) -> int:
 
 
 def silence_ends(clip: Clip, threshold: float) -> tuple[int, int]:
-    """Samples at the start and at the end that stay at or below linear ``threshold``.
+    """Number of samples at the start and at the end at or below linear ``threshold``.
 
-    A clip that never rises above it is silent from both sides: its whole length twice.
+    A silent clip gives its whole length twice.
     """
     leading = trailing = clip.length
     for channel in clip.samples:
@@ -111,10 +111,10 @@ def silence_ends(clip: Clip, threshold: float) -> tuple[int, int]:
     return leading, trailing
 
 
-def _method(found: Energies, rate: int) -> str:
+def _method(energy: Energies, rate: int) -> str:
     gating = (
         "BS.1770-5 gated"
-        if found.gated
+        if energy.gated
         else "shorter than 400 ms: one ungated 400 ms block filled with silence"
     )
     times = oversampling(rate)
@@ -122,41 +122,40 @@ def _method(found: Energies, rate: int) -> str:
     return f"loudness: {gating}; momentary and short-term every 10 ms; true peak: {peak}"
 
 
-def measurement(clip: Clip, found: Energies, highest: Peaks, means: Means) -> Measurement:
-    """The record of ``clip`` whose ``found`` energies, ``highest`` levels and channels' ``means`` are already
-    known."""
+def measurement(clip: Clip, energy: Energies, highest: Peaks, means: Means) -> Measurement:
+    """Measurement of ``clip`` from its ``energy``, ``highest`` peaks and channel ``means``."""
     rms = _rms(clip)
     leading, trailing = silence_ends(clip, amplitude(SILENCE_DBFS))
     return Measurement(
         duration_s=clip.seconds,
         sample_rate_hz=clip.rate,
         channels=clip.channels,
-        integrated_lufs=found.integrated(),
-        momentary_max_lufs=found.momentary_max(),
-        short_term_max_lufs=found.short_term_max(),
-        loudness_range_lu=found.loudness_range(),
+        integrated_lufs=energy.integrated(),
+        momentary_max_lufs=energy.momentary_max(),
+        short_term_max_lufs=energy.short_term_max(),
+        loudness_range_lu=energy.loudness_range(),
         true_peak_dbtp=level(highest.true),
         sample_peak_dbfs=level(highest.sample),
         crest_db=level(highest.sample / rms) if rms > 0.0 else None,
         dc_offset=float(means[np.abs(means).argmax()]),
         leading_silence_s=leading / clip.rate,
         trailing_silence_s=trailing / clip.rate,
-        method=_method(found, clip.rate),
+        method=_method(energy, clip.rate),
     )
 
 
 def measure(clip: Clip, *, circular: bool = False) -> Measurement:
     """Measure ``clip``: any length, 1 to 8 channels (WAVE order), any rate.
 
-    With ``circular`` the true peak is that of an endless loop. Raises `MasteringError` for more channels, or
-    for samples that are not finite numbers, of which nothing can be said.
+    With ``circular`` the true peak is that of an endless loop. Raises `MasteringError` for more channels and for NaN
+    or infinite samples.
     """
     if not 1 <= clip.channels <= MOST_CHANNELS:
         raise MasteringError(
-            f"{clip.channels} channels cannot be measured; give mono to 7.1 (1 to {MOST_CHANNELS} channels)"
+            f"cannot measure {clip.channels} channels; use mono to 7.1 (1 to {MOST_CHANNELS} channels)"
         )
     means = channel_means(clip)
     if not is_finite(clip, means):
-        raise MasteringError("the sound holds NaN or infinite samples; make or export it again")
+        raise MasteringError("the sound contains NaN or infinite samples; generate or export it again")
     with np.errstate(over="ignore"):
         return measurement(clip, energies(clip), peaks(clip, circular=circular), means)

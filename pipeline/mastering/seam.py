@@ -1,7 +1,7 @@
-"""How well a loop wraps: click, beat, level step and spectral step at its seam, against the loop's own habits.
+"""How well a loop wraps: click, beat, level step and spectral step at its seam, relative to the rest of the loop.
 
-A seam is heard when it does what the rest of the loop does not do. So each measure is a ratio: what happens
-at the seam over what happens in the loop's own rougher moments. Up to 1 the seam hides among them.
+A seam is audible when it differs from the rest of the loop. So each measure is a ratio: the value at the seam over the
+value at the loop's own rougher moments. Up to 1 the seam is masked by them.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from scipy.fft import rfft
 from scipy.linalg import solve_toeplitz, toeplitz
 
 from pipeline.audio import Clip
-from pipeline.mastering.joint import around, goes_on
+from pipeline.mastering.seam_reference import seam_faults, window_around
 
 Floats = npt.NDArray[np.float64]
 
 _ORDER = 32
-"""Of the linear prediction that leaves a click as its residual (Godsill and Rayner, "Digital Audio
+"""Order of the linear prediction, whose residual shows a click (Godsill and Rayner, "Digital Audio
 Restoration", 1998, chapter 5)."""
 _FRAME = 2 * _ORDER + 8
-"""Samples in which a corner's residual falls, the corner in the middle."""
+"""Samples that hold the residual of a corner, with the corner in the middle."""
 _STRETCH = 40
-"""Samples that the predictor is applied to at a time: least arithmetic for its order."""
+"""Samples per matrix product: the fewest operations for this order."""
 _AROUND_S = 2.0
-"""What is looked at to either side of the seam."""
+"""Length analysed on each side of the seam."""
 _WINDOW_S = 0.1
 _USUAL_CLICK = 0.999
 _USUAL_STEP = 0.95
@@ -37,23 +37,22 @@ _BANDS = 24
 
 @dataclass(frozen=True, slots=True)
 class Seam:
-    """What happens where a loop wraps. Up to 1.0 each ratio is what the loop does anyway."""
+    """Measures of a loop's seam. A ratio up to 1.0 is usual for the loop itself."""
 
     click: float
-    """The larger of two. How far the prediction residual at the seam stands out of the milliseconds around
-    it, over what it does in all but the sharpest 0.1 % of the loop's moments. And the evidence that what
-    follows the seam was spliced on (see `pipeline.mastering.splice`), over 5 nats or what other places of
-    the loop show."""
+    """The larger of two ratios. First, the peak of the prediction residual at the seam over its surroundings,
+    relative to the 99.9th percentile in the loop. Second, the evidence of a splice at the seam (see
+    `pipeline.mastering.splice`), relative to 5 nats or to other positions of the loop, whichever is more."""
     level_step: float
-    """Change of level from the 100 ms before to the 100 ms after, over the usual change."""
+    """Change of level from the 100 ms before to the 100 ms after, relative to the usual change."""
     spectral_step: float
-    """Change of the spectrum in 24 bands, over the usual change."""
+    """Change of the spectrum in 24 bands, relative to the usual change."""
     beat: float = 0.0
-    """How much of the time that the onsets keep is lost at the seam, over the usual; 0 without a beat."""
+    """Rhythmic regularity of the onsets lost at the seam, relative to the usual loss; 0 without a beat."""
 
     @property
     def score(self) -> float:
-        """From 1 (nothing to hear) to 0: the reciprocal of the worst ratio beyond 1."""
+        """From 1 (inaudible) to 0: the reciprocal of the worst ratio beyond 1."""
         return round(1.0 / max(1.0, self.click, self.beat, self.level_step, self.spectral_step), 4)
 
     def to_json(self) -> dict[str, float]:
@@ -68,9 +67,9 @@ class Seam:
 
 
 def _residual(wave: Floats) -> Floats:
-    """Magnitude of what linear prediction cannot foresee of ``wave``, shape [samples].
+    """Magnitude of the linear prediction residual of ``wave``, shape [samples].
 
-    Filtered a frame at a time by one matrix product with the predictor's Toeplitz matrix.
+    Computed frame by frame as a matrix product with the predictor's Toeplitz matrix.
     """
     length = len(wave)
     correlation = np.array([wave[lag:] @ wave[: length - lag] for lag in range(_ORDER + 1)])
@@ -96,10 +95,10 @@ def _blocks(wave: Floats, window: int) -> Floats:
 
 
 def _click(wave: Floats) -> float:
-    """How the residual's peak stands out of the louder side's residual level, at the seam over elsewhere.
+    """The residual's peak over the residual level of the louder side, at the seam relative to elsewhere.
 
-    A corner is one spike; an attack is noise that goes on. So the peak of each frame is held against the
-    RMS of the frames before and after it, the next ones left out.
+    A corner is one spike; an attack is noise that continues. So the peak of each frame is compared with the RMS of
+    the frames before and after it, without the adjacent ones.
     """
     frames = _blocks(np.roll(_residual(wave), _FRAME // 2 - 2), _FRAME)
     peaks = frames.max(axis=1)
@@ -114,8 +113,8 @@ def _click(wave: Floats) -> float:
 
 def _bands(rows: Floats) -> Floats:
     """Log power of each row in bands of equal ratio, shape [rows, bands], in dB."""
-    found = rfft((rows * np.hanning(rows.shape[1])).astype(np.float32))
-    power = np.square(found.real, dtype=np.float64) + np.square(found.imag, dtype=np.float64)
+    spectrum = rfft((rows * np.hanning(rows.shape[1])).astype(np.float32))
+    power = np.square(spectrum.real, dtype=np.float64) + np.square(spectrum.imag, dtype=np.float64)
     edges = np.unique(np.geomspace(1, power.shape[1] - 1, _BANDS + 1).astype(int))
     banded = np.add.reduceat(power, edges[:-1], axis=1) / np.diff(edges)
     return np.asarray(10.0 * np.log10(banded + 1e-9 * float(banded.max(initial=0.0)) + 1e-20))
@@ -127,7 +126,7 @@ def _over_usual(steps: Floats, seam: int, floor: float) -> float:
 
 
 def _steps(wave: Floats, window: int) -> tuple[float, float]:
-    """Change of level and of spectrum across the seam, each over the usual change."""
+    """Change of level and of spectrum across the seam, each relative to the usual change."""
     blocks = _blocks(wave, window)
     seam = len(wave) // 2 // window - 1
     level = 10.0 * np.log10(np.square(blocks).mean(axis=1) + 1e-4 * np.square(wave).mean() + 1e-20)
@@ -142,18 +141,18 @@ def measure_seam(clip: Clip, loop: tuple[int, int]) -> Seam:
     """The seam of the loop from ``loop``'s start to its end (exclusive), in samples; the worst channel
     counts.
 
-    A loop shorter than 40 ms or silent has no habits to compare with and measures 0. Raises `ValueError`
+    A silent loop, or one shorter than 40 ms, has nothing to compare with and measures 0. Raises `ValueError`
     for a loop that is empty or outside the clip.
     """
     start, end = loop
     if not 0 <= start < end <= clip.length:
-        raise ValueError(f"loop from {start} to {end} lies outside {clip.length} samples")
+        raise ValueError(f"loop from {start} to {end} is outside {clip.length} samples")
     samples, rate = clip.samples[:, start:end], clip.rate
-    waves = around(samples, 0, min(round(_AROUND_S * rate), (end - start) // 2)).astype(np.float64)
+    waves = window_around(samples, 0, min(round(_AROUND_S * rate), (end - start) // 2)).astype(np.float64)
     if waves.shape[1] < max(0.04 * rate, 16 * _FRAME) or not waves.any():
         return Seam(0.0, 0.0, 0.0)
     window = min(round(_WINDOW_S * rate), waves.shape[1] // 8)
     steps = np.max([_steps(wave, window) for wave in waves], axis=0)
-    spliced, beat_lost = goes_on(samples, rate)
+    spliced, beat_lost = seam_faults(samples, rate)
     click = max(spliced, *(_click(wave) for wave in waves))
     return Seam(click, float(steps[0]), float(steps[1]), beat_lost)

@@ -1,4 +1,4 @@
-"""Everything before loudness: one take becomes a clip of the right rate, channels, length and ends."""
+"""All steps before loudness: bring a take to the required rate, channels, length and fades."""
 
 from __future__ import annotations
 
@@ -19,15 +19,14 @@ from pipeline.mastering.trim import cut, pad_end, sounding_range
 Step = dict[str, Any]
 
 DC_LIMIT = 0.001
-"""Means nearer to zero than this (-60 dBFS) are left: they are as often the sound's own shape as an offset.
-"""
+"""Smaller means (below -60 dBFS) stay: they are as often the sound's own shape as an offset."""
 QUIET_S = 0.02
 QUIET = 0.01
-"""Of the liveliest 20 ms (-40 dB): a stretch that moves no more than this shows what the sound stands on."""
+"""Share of the largest 20 ms deviation (-40 dB): a quieter stretch shows the DC offset."""
 RAMP_IN_S = 0.001
 RAMP_OUT_S = 0.005
 EXACT_S = 0.0005
-"""Within which a loop of an engine's own lasts what is asked; it is stretched to the sample."""
+"""Tolerance for the length of an engine's own loop; within it the loop is stretched to the exact sample."""
 CUT_FADE_S = 0.05
 """Fade at an end that falls inside the sound."""
 
@@ -52,9 +51,9 @@ class Shaped:
 
 
 def _offset(channel: Samples, mean: float, rate: int) -> float:
-    """What ``channel``, shape [samples], stands on: what is left of it where it falls quiet, else its ``mean``.
+    """DC offset of ``channel``, shape [samples]: its level where it is quiet, else its ``mean``.
 
-    A thump to one side has a mean too, and taken out of the silence around it that would be an offset.
+    An asymmetric thump has a mean too; removing it would put an offset on the silence around the thump.
     """
     size = max(1, round(QUIET_S * rate))
     rows = channel[: len(channel) // size * size].reshape(-1, size)
@@ -64,23 +63,23 @@ def _offset(channel: Samples, mean: float, rate: int) -> float:
 
 
 def _without_dc(clip: Clip) -> tuple[Clip, list[Step]]:
-    """``clip`` with each channel's offset taken out where any is beyond `DC_LIMIT`.
+    """``clip`` without each channel's DC offset if any offset exceeds `DC_LIMIT`.
 
-    Raises `MasteringError` where there is nothing, or a sample is no number.
+    Raises `MasteringError` for an empty clip and for samples that are NaN or infinite.
     """
     if not clip.length:
         raise MasteringError("the take is empty; generate it again")
     means = channel_means(clip)
     if not is_finite(clip, means):
-        raise MasteringError("the take holds NaN or infinite samples; generate it again with another seed")
+        raise MasteringError("the take contains NaN or infinite samples; generate it again with another seed")
     if np.abs(means).max() < DC_LIMIT:
         return clip, []
-    standing = (_offset(*each, clip.rate) for each in zip(clip.samples, means.tolist(), strict=True))
-    offsets = [round(offset, 6) for offset in standing]
+    measured = (_offset(*each, clip.rate) for each in zip(clip.samples, means.tolist(), strict=True))
+    offsets = [round(offset, 6) for offset in measured]
     if max(map(abs, offsets)) < DC_LIMIT:
         return clip, []
-    taken = clip.samples - np.array(offsets, np.float32)[:, None]
-    return Clip(taken, clip.rate), [{"step": "dc", "offset": offsets}]
+    centred = clip.samples - np.array(offsets, np.float32)[:, None]
+    return Clip(centred, clip.rate), [{"step": "dc", "offset": offsets}]
 
 
 def _rate_step(clip: Clip, rate: int) -> list[Step]:
@@ -88,22 +87,22 @@ def _rate_step(clip: Clip, rate: int) -> list[Step]:
 
 
 def _declared_part(take: TakeInput, loop: tuple[int, int]) -> TakeInput:
-    """What lies between the points of a declared loop, as a take that declares none."""
+    """The sound between the points of a declared loop, as a take without a declared loop."""
     start, stop = loop
     if not 0 <= start < stop <= take.clip.length:
         raise MasteringError(
             f"the take declares a loop from {start} to {stop} but has {take.clip.length} samples; "
-            "this is a fault of the engine"
+            "this is a bug in the engine"
         )
     return TakeInput(cut(take.clip, start, stop))
 
 
 def _shape_declared_loop(take: TakeInput, loop: tuple[int, int], spec: MasteringSpec) -> Shaped:
-    """Cut exactly at the declared points and keep the wrap through resampling."""
+    """Cut exactly at the declared points and resample the loop with its wrap."""
     start, stop = loop
     step = {"step": "loop", "how": "declared by the engine", "start": start, "end": stop}
     clip, dc = _without_dc(_declared_part(take, loop).clip)
-    clip, image = _imaged(clip, spec)
+    clip, image = _with_stereo_image(clip, spec)
     if spec.exact and abs(clip.seconds - spec.duration_s) > EXACT_S:
         raise MasteringError(
             f"the take's own loop lasts {clip.seconds:.3f} s, not exactly {spec.duration_s:.3f} s; "
@@ -114,17 +113,17 @@ def _shape_declared_loop(take: TakeInput, loop: tuple[int, int], spec: Mastering
     return Shaped(rated, (0, rated.length), (step, *dc, *image, *_rate_step(clip, spec.sample_rate_hz)))
 
 
-def _imaged(clip: Clip, spec: MasteringSpec) -> tuple[Clip, list[Step]]:
-    """The channels and the width that are asked for."""
+def _with_stereo_image(clip: Clip, spec: MasteringSpec) -> tuple[Clip, list[Step]]:
+    """Apply the channel count and the stereo width of ``spec``."""
     clip, channels = to_channels(clip, spec.channels)
     clip, width = with_width(clip, spec.width)
     return clip, [step for step in (channels, width) if step]
 
 
 def _prepared(take: TakeInput, spec: MasteringSpec, trim: bool) -> tuple[Clip, list[Step]]:
-    """DC, channels, silent ends if ``trim``, and rate of a take that is not yet a loop."""
+    """Remove DC, set channels, trim silent ends if ``trim``, and resample a take that is not yet a loop."""
     clip, steps = _without_dc(take.clip)
-    clip, image = _imaged(clip, spec)
+    clip, image = _with_stereo_image(clip, spec)
     steps += image
     if trim:
         clip, step = _trimmed(clip)
@@ -134,19 +133,19 @@ def _prepared(take: TakeInput, spec: MasteringSpec, trim: bool) -> tuple[Clip, l
 
 
 def _shape_loop(take: TakeInput, spec: MasteringSpec) -> Shaped:
-    """Find a loop in a take that declares none."""
+    """Find a loop in a take without a declared loop."""
     clip, steps = _prepared(take, spec, trim=False)
     start, _ = sounding_range(clip)
-    found = cut_loop(
+    loop_cut = cut_loop(
         cut(clip, start, clip.length),
         spec.duration_s - spec.intro_s,
         spec.bpm,
         intro_s=spec.intro_s,
         exact=spec.exact,
     )
-    from_s = round(start / clip.rate + found.how["start_s"], 6)
-    steps.append({"step": "loop", "how": "crossfade", **found.how, "start_s": from_s})
-    return Shaped(found.clip, found.loop, tuple(steps))
+    from_s = round(start / clip.rate + loop_cut.how["start_s"], 6)
+    steps.append({"step": "loop", "how": "crossfade", **loop_cut.how, "start_s": from_s})
+    return Shaped(loop_cut.clip, loop_cut.loop, tuple(steps))
 
 
 def _trimmed(clip: Clip) -> tuple[Clip, Step]:
@@ -156,7 +155,7 @@ def _trimmed(clip: Clip) -> tuple[Clip, Step]:
 
 
 def _faded(clip: Clip, spec: MasteringSpec, ends_inside: bool) -> tuple[Clip, Step]:
-    """The asked fades, and at least ramps so short that they only take away a click."""
+    """Apply the fades of ``spec``, or at least ramps that are just long enough to prevent a click."""
     longest = CUT_FADE_S if ends_inside else RAMP_OUT_S
     out_s = spec.fade_out_s or min(longest, clip.seconds / 4)
     in_s = spec.fade_in_s or min(RAMP_IN_S, clip.seconds / 4)
@@ -165,8 +164,8 @@ def _faded(clip: Clip, spec: MasteringSpec, ends_inside: bool) -> tuple[Clip, St
 
 
 def _shape_once(take: TakeInput, spec: MasteringSpec) -> Shaped:
-    """A sound that plays once. With ``spec.trim`` it may end before ``spec.duration_s``, unless that is to be
-    exact; else it is as long."""
+    """Shape a sound that plays once. It lasts ``spec.duration_s``; with ``spec.trim`` and without ``spec.exact`` it may
+    be shorter."""
     clip, steps = _prepared(take, spec, spec.trim)
     if not clip.length:
         raise MasteringError("the take is silent; generate it again with another seed or a clearer prompt")
@@ -184,9 +183,9 @@ def _shape_once(take: TakeInput, spec: MasteringSpec) -> Shaped:
 
 
 def shape(take: TakeInput, spec: MasteringSpec) -> Shaped:
-    """``take`` at the rate, channels, length and with the ends that ``spec`` asks; no gain yet.
+    """``take`` with the rate, channels, length and fades of ``spec``, before gain.
 
-    Raises `MasteringError` when the take is empty, silent, not finite or cannot become what is asked.
+    Raises `MasteringError` for a take that is empty, silent or not finite, or that cannot meet ``spec``.
     """
     if not spec.loop:
         return _shape_once(take, spec)

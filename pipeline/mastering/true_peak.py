@@ -1,9 +1,10 @@
-"""True peak: the highest level between samples too, by oversampling to at least 192 kHz (ITU-R BS.1770-5
+"""True peak: the highest level, also between samples, by oversampling to at least 192 kHz (ITU-R BS.1770-5
 Annex 2).
 
-The interpolator is a sinc of 24 taps under a Kaiser window (beta 5), flat to Nyquist as those of libebur128
-and ffmpeg are. Most of a sound cannot hold its peak: `reach` says what might, and only that is
-interpolated, in float64 and rounded to float32, so that the order in which a machine sums does not show.
+The interpolator is a sinc of 24 taps under a Kaiser window (beta 5), flat to Nyquist like those of
+libebur128 and ffmpeg. Most of a sound cannot hold its peak: `channel_bounds`
+finds the parts that might, and only those are interpolated, in float64 rounded to float32, so that the result does not
+depend on the order in which a machine sums.
 """
 
 from __future__ import annotations
@@ -15,15 +16,15 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.audio import Clip
-from pipeline.mastering.reachable import TAPS, Reach, reach, taps
+from pipeline.mastering.peak_bounds import TAPS, ChannelBounds, channel_bounds, taps
 
 Floats = npt.NDArray[np.float32]
 Places = npt.NDArray[np.intp]
 
 _ROWS = 32
-"""Rows looked into at a time."""
+"""Rows processed at once."""
 _BATCH = 4096
-"""Places interpolated at a time: what fits a core's cache."""
+"""Positions interpolated at once, so that they fit in a core's cache."""
 _LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -33,24 +34,23 @@ def sample_peak(clip: Clip) -> float:
 
 
 def oversampling(rate: int) -> int:
-    """How many times a rate is raised: 8 below 48 kHz, 4 below 192 kHz, else 1, which is the samples alone.
+    """Oversampling factor: 8 below 48 kHz, 4 below 192 kHz, else 1 (samples only).
 
-    BS.1770-5 asks for 4 at 48 kHz. Lower rates take more, so that no meter that works at 192 kHz finds a peak
-    that stands between our points.
+    BS.1770-5 asks for 4 at 48 kHz. Lower rates use 8, so that a meter at 192 kHz finds no peak between our points.
     """
     return 8 if rate < 48_000 else 4 if rate < 192_000 else 1
 
 
 @cache
 def _interpolator(times: int) -> npt.NDArray[np.float64]:
-    """Taps for every place between two samples, shape [times - 1, 24]."""
+    """Taps for every position between two samples, shape [times - 1, 24]."""
     return np.stack([taps(part / times) for part in range(1, times)])
 
 
 def _between(around: Floats, places: Places, times: int) -> Floats:
-    """Highest magnitude between each of ``places`` and the sample after it; float32 of shape [places].
+    """Highest magnitude between each of ``places`` and the next sample; float32 of shape [places].
 
-    ``around`` is the channel with the interpolator's reach at both ends.
+    ``around`` is the channel padded for the interpolator at both ends.
     """
     size = around.itemsize
     windows = np.ndarray((len(around) - TAPS + 1, TAPS), np.float32, around, 0, (size, size))
@@ -62,27 +62,27 @@ def _between(around: Floats, places: Places, times: int) -> Floats:
     return peaks
 
 
-def _peak(near: Reach, times: int, least: float) -> float:
-    """True peak of one channel, or ``least`` if that is higher: rows most likely to hold it come first."""
-    rows = near.rows_above(least)
+def _peak(bounds: ChannelBounds, times: int, least: float) -> float:
+    """True peak of one channel, or ``least`` if that is higher. Rows with the highest bound come first."""
+    rows = bounds.rows_above(least)
     for start in range(0, len(rows.places), _ROWS):
-        places = near.places_above(rows.part(start, start + _ROWS), least)
+        places = bounds.places_above(rows.part(start, start + _ROWS), least)
         if len(places):
-            least = max(least, float(_between(near.around, places, times).max()))
+            least = max(least, float(_between(bounds.around, places, times).max()))
     return least
 
 
-def _channel_overs(near: Reach, times: int, ceiling: float) -> tuple[Places, Floats]:
-    """Samples n where one channel is above ``ceiling`` from n up to the next sample, and how high there."""
-    rows = near.rows_above(ceiling)
+def _channel_overs(bounds: ChannelBounds, times: int, ceiling: float) -> tuple[Places, Floats]:
+    """Samples n where one channel exceeds ``ceiling`` between n and the next sample, and the magnitude there."""
+    rows = bounds.rows_above(ceiling)
     parts = [
-        near.places_above(rows.part(start, start + _ROWS), ceiling)
+        bounds.places_above(rows.part(start, start + _ROWS), ceiling)
         for start in range(0, len(rows.places), _ROWS)
     ]
     places = np.concatenate([*parts, np.zeros(0, np.intp)])
-    highest = np.abs(near.samples[places])
+    highest = np.abs(bounds.samples[places])
     if times > 1:
-        np.maximum(highest, _between(near.around, places, times), out=highest)
+        np.maximum(highest, _between(bounds.around, places, times), out=highest)
     above = highest > ceiling
     return places[above], highest[above]
 
@@ -91,11 +91,13 @@ def overs(clip: Clip, ceiling: float, *, circular: bool = False) -> tuple[Places
     """Where the true peak is above linear ``ceiling``: samples n in order, each with the highest magnitude of
     any channel from n up to the next sample, float32.
 
-    With ``circular`` the clip is a loop: its end is heard before its start. Otherwise silence surrounds it.
+    With ``circular`` the clip is a loop: its end comes before its start. Otherwise silence surrounds it.
     """
     times = oversampling(clip.rate)
-    found = [_channel_overs(reach(channel, circular), times, ceiling) for channel in clip.samples]
-    places, peaks = (np.concatenate(part) for part in zip(*found, strict=True))
+    by_channel = [
+        _channel_overs(channel_bounds(channel, circular), times, ceiling) for channel in clip.samples
+    ]
+    places, peaks = (np.concatenate(part) for part in zip(*by_channel, strict=True))
     order = np.argsort(places)
     places, peaks = places[order], peaks[order]
     if clip.channels == 1:
@@ -111,10 +113,10 @@ class Peaks:
     sample: float
     """Of the samples."""
     true: float
-    """Of what lies between them too."""
+    """Also between samples."""
 
     def scaled(self, gain: float) -> Peaks:
-        """Peaks after a linear ``gain`` of float32; the sample's is rounded as every sample is."""
+        """Peaks after a linear ``gain`` of float32; the sample peak is rounded like every sample."""
         return Peaks(float(np.float32(self.sample) * np.float32(gain)), self.true * gain)
 
 
@@ -124,11 +126,11 @@ def peaks(clip: Clip, *, circular: bool = False) -> Peaks:
     if times == 1 or not clip.length:
         highest = sample_peak(clip)
         return Peaks(highest, highest)
-    reaches = [reach(channel, circular) for channel in clip.samples]
-    highest = true = max(float(near.level.max()) for near in reaches)
+    channels = [channel_bounds(channel, circular) for channel in clip.samples]
+    highest = true = max(float(bounds.level.max()) for bounds in channels)
     if highest > 0.0:
-        for near in reaches:
-            true = _peak(near, times, true)
+        for bounds in channels:
+            true = _peak(bounds, times, true)
     return Peaks(highest, min(true, _LARGEST))
 
 

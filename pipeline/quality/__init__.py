@@ -1,4 +1,4 @@
-"""Gates and scores on what was made."""
+"""Quality gates and scores of takes and masters."""
 
 from pipeline.quality.fingerprint import Fingerprint, fingerprint, likeness, near_duplicates
 from pipeline.quality.gates import LIMITS, Failure, Found, Limits, limits_of

@@ -1,10 +1,10 @@
-"""Are two sounds the same one? Their spectra, compared band by band with phase, at the shift that fits best.
+"""Detect near-duplicates: compare two spectra band by band, with phase, at the best time shift.
 
-A copy keeps the phase of every partial, whatever its gain, polarity, trim, equalisation, rate or coding; another take
-of the same prompt does not. So the cross-spectrum of the two, turned to the shift at which their
-waveforms correlate best, adds up in a copy and cancels in another take. Bands are weighted by the square root of their
-energy, so that one strong tone that both share does not stand for the whole, and a band that one of the two has
-lost counts little. Round-robin variations must differ, or the player hears one.
+A copy keeps the phase of every partial after a change of gain, polarity, trim, equalisation, rate or coding; another
+take of the same prompt does not. So the cross-spectrum, aligned to the shift with the highest correlation, adds up for
+a copy and cancels for another take. Bands are weighted by the square root of their energy, so that one strong shared
+tone does not dominate, and a band that is missing in one sound counts little. Round-robin variations must differ, or
+the player hears the same sound again.
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ _WAVE_S = 10.0
 _LOWEST_HZ, _HIGHEST_HZ = 40.0, 7000.0
 _BANDS = 20
 _FINE = np.arange(-8, 9) / 8
-"""Shifts between two samples at which the fit is looked for."""
+"""Fractional shifts in samples to test."""
 _OTHER_SOUND = 0.3
-"""Correlation that a copy always passes."""
+"""A copy always has a higher correlation than this."""
 _SIDE_ONLY = 0.05
-"""Energy of the middle below this share: the sound is in the side."""
+"""If the mid signal has a lower share of the energy, the sound is in the side signal."""
 SAME = 0.95
-"""From this likeness on two sounds are near-duplicates."""
+"""Two sounds with at least this likeness are near-duplicates."""
 
 Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
 class Fingerprint:
-    """What is compared of a sound."""
+    """The part of a sound that is compared."""
 
     wave: Floats
     """The first 10 s in mono at 16 kHz, of energy 1 (0 for silence); shape [samples]."""
 
 
 def fingerprint(clip: Clip) -> Fingerprint:
-    """The fingerprint of ``clip``, of any length, finite or not: what is not finite is taken as zero."""
+    """The fingerprint of ``clip``, of any length. NaN and infinity count as zero."""
     samples = np.nan_to_num(clip.samples[:, : round(_WAVE_S * clip.rate)], nan=0.0, posinf=0.0, neginf=0.0)
     mono = _mono(samples)
     if not mono.size:
@@ -54,7 +54,7 @@ def fingerprint(clip: Clip) -> Fingerprint:
 
 
 def _mono(samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """The middle of all channels, or the first channel against it where the middle cancels."""
+    """The mean of all channels, or the first channel minus the mean if the channels cancel."""
     middle = samples.mean(axis=0, keepdims=True)
     if np.square(middle).sum() * len(samples) < _SIDE_ONLY * np.square(samples).sum():
         return np.ascontiguousarray(samples[:1] - middle)
@@ -86,12 +86,12 @@ def likeness(one: Fingerprint, other: Fingerprint) -> float:
     ]
     best = max(turned, key=lambda bands: abs(float(bands.sum())))
     weights = np.sqrt(shared)
-    told = float((weights * best / np.maximum(shared, 1e-30)).sum() / max(float(weights.sum()), 1e-30))
-    return min(1.0, abs(told))
+    weighted = float((weights * best / np.maximum(shared, 1e-30)).sum() / max(float(weights.sum()), 1e-30))
+    return min(1.0, abs(weighted))
 
 
 def near_duplicates(clips: Sequence[Clip], limit: float = SAME) -> list[tuple[int, int, float]]:
-    """Pairs of places in ``clips`` whose likeness is ``limit`` or more, with that likeness."""
+    """Pairs of indices in ``clips`` whose likeness is ``limit`` or more, with that likeness."""
     prints = [fingerprint(clip) for clip in clips]
     pairs = [
         (first, second, round(likeness(prints[first], prints[second]), 4))

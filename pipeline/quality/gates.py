@@ -1,4 +1,4 @@
-"""Gates: named things that must not be wrong with a sound, each with what was found and what is allowed."""
+"""Quality gates: named checks of a sound, each with its measured value and its limit."""
 
 from __future__ import annotations
 
@@ -15,37 +15,36 @@ from pipeline.quality.probes import noise_share, tail_noise_db
 from pipeline.quality.waveform import clipped_share, standing_offset
 
 NOTHING_LUFS = -120.0
-"""Written where a sound has no loudness: JSON has no minus infinity."""
+"""Value for a sound without loudness, because JSON has no minus infinity."""
 PEAK_ABOVE_LOUDNESS_DB = 6.0
-"""A whisper's peaks tell that it is there before its loudness does."""
+"""A quiet sound such as a whisper has audible peaks although its loudness is low."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Where each gate closes."""
+    """The limit of each gate."""
 
     silent_lufs: float = -60.0
-    """Quieter than this at its loudest 400 ms, and with peaks less than 6 dB above it: silence."""
+    """A sound is silent if its loudest 400 ms is below this and its peaks are less than 6 dB above this."""
     clipped_share: float = 0.001
-    """Share of the samples heard that a hard clipper cut."""
+    """Maximum share of the audible samples that are hard-clipped."""
     dc: float = 0.015
     shortest_s: float = 0.01
     shortest_share: float = 0.1
-    """Shorter than asked by more than this factor."""
+    """Minimum length as a share of the requested length."""
     longest_share: float = 1.5
-    """Longer than asked by more than this factor."""
+    """Maximum length as a multiple of the requested length."""
     silent_share: float = 0.98
-    """Share of the length that may be silence at the ends. A take's ends are trimmed later, so this is wide
-    for sound effects."""
+    """Maximum share of silence at the ends. A take is trimmed later, so the limit is wide for sound effects."""
     noise_share: float = 0.85
-    """How much it is noise that nothing shaped, see `noise_share`."""
+    """Maximum share of unshaped noise, see `noise_share`."""
     tail_noise_db: float = 12.0
-    """Rise of hiss at the end above the quiet before it."""
+    """Maximum rise of hiss at the end above the quiet part before it."""
     seam_click: float = 1.2
-    """See `Seam`: a loop that was made to wrap stays below 1."""
+    """See `Seam`: a seamless loop stays below 1."""
     seam_beat: float = 1.2
     seam_step: float = 4.0
-    """Level or spectrum. A downbeat after a rest is no fault, so this is wide."""
+    """Level or spectrum. The limit is wide, because a downbeat after a rest is not a fault."""
 
 
 LIMITS: dict[Kind, Limits] = {
@@ -56,7 +55,7 @@ LIMITS: dict[Kind, Limits] = {
 
 
 def limits_of(spec: QualitySpec, kind: Kind) -> Limits:
-    """The limits of ``kind`` with what the manifest says in their place."""
+    """The limits of ``kind``, overridden by the manifest."""
     return replace(
         LIMITS[kind],
         silent_lufs=spec.silence_lufs,
@@ -70,7 +69,7 @@ def limits_of(spec: QualitySpec, kind: Kind) -> Limits:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the sound was meant to be; None where nothing was asked."""
+    """The manifest's requirements for the sound; None without one."""
 
     seconds: float | None = None
     rate_hz: int | None = None
@@ -80,7 +79,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What is known of a clip already; None is measured."""
+    """Measurements that already exist for a clip; None will be measured."""
 
     measured: Measurement | None = None
     seam: Seam | None = None
@@ -88,27 +87,27 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One gate, open or closed."""
+    """The result of one gate; the sound fails if the gate is closed."""
 
     name: str
     measured: float
     limit: float
     what: str
-    """What is wrong when it is closed, in words for the person."""
+    """Description of the fault, for the user."""
     closed: bool
     strain: float
-    """How near the gate is to closing, from 0 to 1; 1 when it is closed."""
+    """How close the value is to the limit, from 0 to 1; 1 if the gate is closed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """One gate that closed."""
+    """A failed gate."""
 
     name: str
     measured: float
     limit: float
     what: str
-    """In words, for the person."""
+    """Description of the fault, for the user."""
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object."""
@@ -136,12 +135,12 @@ def _level_checks(clip: Clip, measured: Measurement, limits: Limits) -> Iterator
 
 
 def _length_checks(measured: Measurement, asked: Asked, limits: Limits) -> Iterator[Check]:
-    seconds, wanted = measured.duration_s, asked.seconds
-    shortest = max(limits.shortest_s, (wanted or 0.0) * limits.shortest_share)
+    seconds, requested_s = measured.duration_s, asked.seconds
+    shortest = max(limits.shortest_s, (requested_s or 0.0) * limits.shortest_share)
     yield _at_least("too short", seconds, shortest, "the sound is shorter than allowed")
-    if wanted is not None:
+    if requested_s is not None:
         length = _at_most(
-            "too long", seconds, wanted * limits.longest_share, "the sound is longer than asked"
+            "too long", seconds, requested_s * limits.longest_share, "the sound is longer than asked"
         )
         yield Check(
             length.name, length.measured, length.limit, length.what, length.closed, float(length.closed)
@@ -169,7 +168,7 @@ def _seam_checks(seam: Seam, limits: Limits) -> Iterator[Check]:
 
 
 def checks_of(clip: Clip, asked: Asked, limits: Limits, found: Found) -> tuple[Check, ...]:
-    """Every gate that says something about ``clip``; of what cannot be measured, only why."""
+    """Results of all gates that apply to ``clip``; for an unmeasurable clip only the reason."""
     broken = int(np.count_nonzero(~np.isfinite(clip.samples)))
     if broken:
         return (_at_most("not finite", broken, 0, "samples are NaN or infinite"),)

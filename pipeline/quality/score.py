@@ -1,4 +1,4 @@
-"""One number for a sound, so that the best of several candidates can be kept."""
+"""A quality score for a sound, used to select the best of several candidates."""
 
 from __future__ import annotations
 
@@ -12,27 +12,29 @@ from pipeline.quality.gates import LIMITS, Asked, Failure, Found, Limits, checks
 
 @dataclass(frozen=True, slots=True)
 class QualityReport:
-    """What the gates found."""
+    """Score and failed gates of a sound."""
 
     score: float
-    """From 0 (unusable) to 1 (nothing wrong); compare candidates by it. Above 0.9 every gate stayed open."""
+    """From 0 (unusable) to 1 (nothing wrong); compare candidates by it. Above 0.9 every gate passed."""
     failures: tuple[Failure, ...]
 
     def with_failure(self, failure: Failure) -> QualityReport:
-        """The report with one more failure, found by looking at other sounds too."""
+        """The report with one more failure, from a comparison with other sounds."""
         return QualityReport(round(max(0.01, self.score - _COST), 4), (*self.failures, failure))
 
     @property
     def reason(self) -> str:
-        """Every failure in words, with its figures and the remedy."""
-        told = "; ".join(
+        """All failures as text, with values, limits and the remedy."""
+        faults = "; ".join(
             f"{one.what} ({one.name} {one.measured:g}, limit {one.limit:g})" for one in self.failures
         )
-        return f"quality gate: {told}; change the prompt or the seed, make more candidates, or move the limit"
+        return (
+            f"quality gate: {faults}; change the prompt or the seed, make more candidates, or move the limit"
+        )
 
     @property
     def passed(self) -> bool:
-        """Whether every gate stayed open."""
+        """Whether every gate passed."""
         return not self.failures
 
     def to_json(self) -> dict[str, Any]:
@@ -57,11 +59,10 @@ def score(
 ) -> QualityReport:
     """Judge ``clip``, a take or a master.
 
-    ``asked_s`` and ``rate_hz`` are what the manifest asks for, ``loop`` start and end (exclusive) in
-    samples where the clip is meant to wrap, ``limits`` replaces the defaults of its ``kind``, ``found`` is what
-    was measured before. A clip that
-    is not finite, silent or too short scores 0; every other failure takes 0.3; gates that are near to
-    closing take up to 0.1 in all, so that the cleanest of good candidates wins.
+    ``asked_s`` and ``rate_hz`` are the manifest's length and rate, ``loop`` is the start and end (exclusive) of
+    the loop in samples, ``limits`` replaces the defaults of the ``kind``, ``found`` holds existing
+    measurements. A clip that is not finite, silent or too short scores 0. Other failures cost 0.3 each. Values
+    close to their limits cost up to 0.1 in all, so that the cleanest of the good candidates wins.
     """
     checks = checks_of(clip, Asked(asked_s, rate_hz, loop), limits or LIMITS[kind], found or Found())
     failures = tuple(

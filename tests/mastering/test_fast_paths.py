@@ -13,7 +13,7 @@ from pipeline.mastering import apply_gain, limit, measure, true_peak
 from pipeline.mastering.decibel import amplitude
 from pipeline.mastering.k_weighting import binned_energy, k_weighting
 from pipeline.mastering.measure import channel_means, silence_ends
-from pipeline.mastering.reachable import _BOXES, TAPS, bend_response, padded, taps
+from pipeline.mastering.peak_bounds import _BOXES, TAPS, curvature_response, padded, taps
 from pipeline.mastering.true_peak import overs, oversampling, peaks, sample_peak
 
 SIGNALS = {
@@ -117,14 +117,14 @@ def test_boxes_stand_over_every_bend_response() -> None:
         for first in begins:
             boxes[first : first + width] += weight
     for part in range(1, 8):
-        assert (boxes >= np.abs(bend_response(part / 8))).all()
+        assert (boxes >= np.abs(curvature_response(part / 8))).all()
 
 
 def test_interpolation_is_a_line_and_what_bends_add() -> None:
     wave = np.random.default_rng(1).standard_normal(TAPS)
     for part in range(1, 8):
         line = wave[11] * (1 - part / 8) + wave[12] * part / 8
-        bent = line + np.diff(wave, n=2) @ bend_response(part / 8)
+        bent = line + np.diff(wave, n=2) @ curvature_response(part / 8)
         assert wave @ taps(part / 8) == pytest.approx(bent, abs=0.006 * np.abs(wave).max())
 
 

@@ -11,8 +11,8 @@ from pipeline.errors import MasteringError
 from pipeline.manifest.spec import MasteringSpec
 from pipeline.mastering import TakeInput, master, measure_seam
 from pipeline.mastering.loop import cut_loop, wrapped
+from pipeline.mastering.loop_gain import limit_looped, looped_peaks
 from pipeline.mastering.shape import shape
-from pipeline.mastering.turning import endless_peaks, limit_endless
 from pipeline.quality import score
 
 
@@ -246,8 +246,8 @@ def test_a_limiter_meets_the_loop_with_one_gain_from_intro_and_from_end(start: i
     for place in (start - 300, start + 200, 3 * RATE - 90, 2 * RATE):
         wave[place : place + 40] += random.uniform(0.8, 1.5)
     clip = Clip(wave[None].astype(np.float32), RATE)
-    held = limit_endless(clip, -1.0, (start, clip.length))
-    assert endless_peaks(held.clip, (start, clip.length)).true <= 10 ** (-1 / 20)
+    held = limit_looped(clip, -1.0, (start, clip.length))
+    assert looped_peaks(held.clip, (start, clip.length)).true <= 10 ** (-1 / 20)
     gain = held.clip.samples[0] / np.where(np.abs(wave) < 0.01, np.nan, wave)
     around_start, around_end = gain[start - 40 : start + 40], gain[-40:]
     assert np.nanmedian(around_end) == pytest.approx(np.nanmedian(around_start), abs=0.01)

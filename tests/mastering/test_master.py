@@ -244,7 +244,7 @@ def test_a_take_too_short_for_its_loop_gives_a_shorter_one_and_says_so() -> None
 
 def test_loop_points_outside_the_take_are_an_error_of_the_engine() -> None:
     group = master([TakeInput(coloured_noise(9, 1.0, 2), (0, 999_999))], LOOP)
-    assert "fault of the engine" in str(group.results[0])
+    assert "bug in the engine" in str(group.results[0])
 
 
 SCRIPT = """

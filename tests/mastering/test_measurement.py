@@ -62,7 +62,7 @@ def test_a_sine_has_three_decibels_of_crest() -> None:
 def test_what_is_not_finite_is_refused_with_a_remedy(bad: float) -> None:
     clip = tone(0.5, -10)
     clip.samples[1, 77] = bad
-    with pytest.raises(MasteringError, match="make or export it again"):
+    with pytest.raises(MasteringError, match="generate or export it again"):
         measure(clip)
 
 

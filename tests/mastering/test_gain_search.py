@@ -1,4 +1,4 @@
-"""The gain of a group: what is foretold of the limiter is what it does, and limiting is not done in vain."""
+"""The gain of a group: the limiter estimate is close, and few sounds are limited more than once."""
 
 from dataclasses import replace
 
@@ -10,10 +10,10 @@ from mastering_signals import RATE, coloured_noise, joined, silence, tone
 from test_master import LOOP, SFX, burst, good
 
 from pipeline.audio import Clip
-from pipeline.mastering import TakeInput, master, raising
-from pipeline.mastering.foresight import Foresight
+from pipeline.mastering import TakeInput, gain_search, master
+from pipeline.mastering.gain_search import measure_levels
 from pipeline.mastering.limiter import limit
-from pipeline.mastering.raising import levels_of
+from pipeline.mastering.limiter_estimate import LimiterEstimate
 
 
 def sounds(seed: int, kind: str, channels: int) -> Clip:
@@ -24,34 +24,36 @@ def sounds(seed: int, kind: str, channels: int) -> Clip:
     return Clip(np.repeat(mono.samples, channels, axis=0), RATE)
 
 
-def test_what_is_foretold_is_near_what_the_limiter_leaves() -> None:
+def test_the_estimate_is_near_what_the_limiter_leaves() -> None:
     losses, errors = [], []
     for seed in range(60):
         clip = sounds(seed, ("noise", "hits", "hit and tone")[seed % 3], 1 + seed % 2)
-        levels = levels_of(clip, None)
+        levels = measure_levels(clip, None)
         gain_db = seed % 12 / 2 - 1.0 - 20 * np.log10(levels.peaks.true)
-        foretold = Foresight(clip, levels).after(gain_db, -1.0)
+        estimated = LimiterEstimate(clip, levels).levels_after(gain_db, -1.0)
         raised = Clip(clip.samples * np.float32(10 ** (gain_db / 20)), RATE)
-        really = levels_of(limit(raised, -1.0).clip, None)
+        really = measure_levels(limit(raised, -1.0).clip, None)
         losses.append(levels.by("momentary") + gain_db - really.by("momentary"))
-        errors.append(foretold.by("momentary") - really.by("momentary"))
-        assert foretold.by("peak") == pytest.approx(really.by("peak"), abs=0.1)
+        errors.append(estimated.by("momentary") - really.by("momentary"))
+        assert estimated.by("peak") == pytest.approx(really.by("peak"), abs=0.1)
     assert np.mean(losses) > 0.8
     assert np.mean(np.abs(errors)) < np.mean(losses) / 6
     assert np.max(np.abs(errors)) < 1.0
 
 
-def test_nothing_is_foretold_where_nothing_is_limited() -> None:
+def test_the_estimate_is_exact_where_nothing_is_limited() -> None:
     clip = burst(1)
-    foresight = Foresight(clip, levels_of(clip, None))
-    assert not foresight.limited(-6.0, -1.0)
-    assert foresight.after(-6.0, -1.0).by("momentary") == foresight.levels.by("momentary") - 6.0
+    estimate = LimiterEstimate(clip, measure_levels(clip, None))
+    assert not estimate.limits(-6.0, -1.0)
+    assert estimate.levels_after(-6.0, -1.0).by("momentary") == estimate.levels.by("momentary") - 6.0
 
 
 def test_few_sounds_are_limited_more_than_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
-    really = raising.limit_endless
-    monkeypatch.setattr(raising, "limit_endless", lambda *given: asked.append(given) or really(*given))
+    limiter_calls = []
+    original = gain_search.limit_looped
+    monkeypatch.setattr(
+        gain_search, "limit_looped", lambda *given: limiter_calls.append(given) or original(*given)
+    )
     made = [
         good(master([TakeInput(burst(seed))], replace(SFX, loudness_lufs=target)))[0]
         for seed in range(30)
@@ -59,7 +61,7 @@ def test_few_sounds_are_limited_more_than_once(monkeypatch: pytest.MonkeyPatch) 
     ]
     limited = [one for one in made if one.limited_db]
     assert len(limited) > 20
-    assert len(asked) < 1.5 * len(limited)
+    assert len(limiter_calls) < 1.5 * len(limited)
 
 
 @given(seed=st.integers(0, 2**32), target=st.floats(-26.0, -14.0))
