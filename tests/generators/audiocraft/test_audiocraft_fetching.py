@@ -169,7 +169,7 @@ def test_models_verify_finds_a_changed_file(hub: FakeHub) -> None:
 def test_models_verify_knows_short_names_and_tells_of_an_empty_store(hub: FakeHub) -> None:
     nothing = _cli("models", "verify")
     assert (nothing.exit_code, nothing.stdout) == (0, "")
-    assert "no models are in" in nothing.stderr
+    assert "no models in" in nothing.stderr
     fetch(MODEL, lambda line: None)
     assert _cli("models", "verify", MODEL.removeprefix("facebook/")).stdout.startswith(f"ok      {MODEL}")
 
