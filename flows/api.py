@@ -1,10 +1,9 @@
-"""A private Prefect API for one build, when the person has none of their own.
+"""A private Prefect API for one build, for users who run no Prefect server.
 
-With an API URL set (``PREFECT_API_URL`` or the Prefect profile) a build uses that server. Otherwise it starts one
-on loopback that lives exactly as long as the build: it ends by itself when its parent does, however the parent
-died, and its database is a copy of an empty one kept in the user's cache folder, so that only the first build on
-a machine waits for Prefect's migrations. Its folder is locked while the build runs; the next build removes those
-that nobody holds any more.
+If ``PREFECT_API_URL`` or the Prefect profile sets an API URL, a build uses that server. Otherwise it starts one on
+loopback. That server ends with its parent, even if the parent is killed. Its database is a copy of an empty one in
+the user's cache folder, so that only the first build on a machine waits for Prefect's migrations. The build locks
+the server's folder while it runs; the next build removes folders without a holder of the lock.
 """
 
 from __future__ import annotations
@@ -56,15 +55,15 @@ _UNUSED_SERVICES = (
 
 @contextlib.contextmanager
 def prefect_api() -> Iterator[str]:
-    """The URL of the Prefect API that a flow in this context talks to.
+    """Yield the URL of the Prefect API that a flow in this context uses.
 
-    Raises `MachineError` where it does not answer, or ends while the flow runs.
+    Raises `MachineError` if the API does not answer, or ends while the flow runs.
     """
     configured = get_current_settings().api.url
     if configured:
         _check_answers(configured)
-        remedy = "see to it, then run the same command again"
-        # The settings are a copy, of which `still_answers` may change one.
+        remedy = "check that server, then run the same command again"
+        # A copy, because `still_answers` may change a setting.
         with temporary_settings(), _brief_events(), _answering(configured, remedy):
             yield configured
         return
@@ -73,12 +72,12 @@ def prefect_api() -> Iterator[str]:
             PREFECT_API_URL: url,
             PREFECT_HOME: home,
             PREFECT_LOGGING_TO_API_ENABLED: False,
-            # Nobody is there to miss a heartbeat, and the end of a flow waits for that thread's next second.
+            # Nothing reads the heartbeat, and a flow waits up to a second for its thread to end.
             PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
-            # A server that is gone stays gone, and each retry waits twice as long as the one before.
+            # A private server does not come back, and each retry waits twice as long as the last.
             PREFECT_CLIENT_MAX_RETRIES: 2,
         }
-        remedy = f"see that {home.parent} has space left, then run the same command again"
+        remedy = f"check that {home.parent} has free space, then run the same command again"
         with (
             temporary_settings(private),
             _without_proxy(),
@@ -96,15 +95,15 @@ def _answering(url: str, remedy: str) -> Iterator[None]:
         what = str(error).partition("\n")[0]
         raise MachineError(
             f"the Prefect API at {url} failed while the build ran ({what}); "
-            f"everything finished is kept: {remedy} to go on"
+            f"finished work is saved: {remedy} to continue"
         ) from error
 
 
 @contextlib.contextmanager
 def _without_proxy() -> Iterator[None]:
-    """No proxy between this process and its own server: a studio's proxy does not reach this machine's loopback."""
+    """Bypass proxies for the private server: a studio's proxy cannot reach this machine's loopback."""
     proxies = getproxies()
-    # On Windows and macOS one variable is enough to hide what the system's settings say of the others.
+    # On Windows and macOS, one proxy variable hides the proxies of the system settings, so set them all.
     changed = {f"{scheme}_proxy": url for scheme, url in proxies.items() if scheme != "no"}
     changed["no_proxy"] = ",".join(filter(None, [proxies.get("no"), "127.0.0.1"]))
     before = {name: os.environ.get(name) for name in changed}
@@ -121,7 +120,7 @@ def _without_proxy() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _events_by(client: type[EventsClient], **options: int) -> Iterator[None]:
-    """Send Prefect's events by ``client``: a process that ends sends all that are left, one after the other."""
+    """Send Prefect's events with ``client``: at exit, a process sends the remaining events one by one."""
     EventsWorker.set_client_override(client, **options)
     try:
         yield
@@ -130,7 +129,7 @@ def _events_by(client: type[EventsClient], **options: int) -> Iterator[None]:
 
 
 def _brief_events() -> contextlib.AbstractContextManager[None]:
-    """Events to a server of the person's own, at once or not at all: from the third on, each attempt takes a second."""
+    """Limit the attempts to send events to the user's server: from the third on, each takes a second."""
     if emit_events_to_cloud():
         return contextlib.nullcontext()
     return _events_by(PrefectEventsClient, reconnection_attempts=2)
@@ -138,12 +137,12 @@ def _brief_events() -> contextlib.AbstractContextManager[None]:
 
 @contextlib.contextmanager
 def _home() -> Iterator[Path]:
-    """A folder for the private server, locked while the build runs."""
-    with _making_room():
+    """Create a folder for the private server and lock it while the build runs."""
+    with _disk_errors():
         home = Path(tempfile.mkdtemp(prefix=_PREFIX))
     try:
         with FileLock(home / _LOCK):
-            _sweep_strays(home)
+            _remove_leftover_folders(home)
             yield home
     finally:
         shutil.rmtree(home, ignore_errors=True)
@@ -155,14 +154,14 @@ def _check_answers(url: str) -> None:
     if problem is not None:
         raise MachineError(
             f"the Prefect API at {url} does not answer ({problem}); start it, or unset PREFECT_API_URL "
-            "(and api.url of the Prefect profile) to build with a private one"
+            "(and api.url in the Prefect profile) to build with a private server"
         )
 
 
 def still_answers() -> bool:
-    """Whether the Prefect API of this context answers; where it does not, later requests to it are not repeated.
+    """Whether the Prefect API of this context answers; if not, disable retries of later requests.
 
-    For when the work is done and only Prefect's record of it is left to write: each repeat waits for twice as long.
+    Call it when only Prefect's record of the finished work is left to write: each retry waits twice as long.
     """
     with get_client(sync_client=True, httpx_settings={"timeout": _ANSWER_SECONDS}) as client:
         answers = client.api_healthcheck() is None
@@ -172,13 +171,13 @@ def still_answers() -> bool:
 
 
 @contextlib.contextmanager
-def _making_room() -> Iterator[None]:
+def _disk_errors() -> Iterator[None]:
     try:
         yield
     except OSError as error:
         raise MachineError(
-            f"Prefect's server finds no place in the system's temporary folder: {error}; free some space there, "
-            "or have TMPDIR (on Windows TEMP) name another folder"
+            f"Prefect's server cannot write to the system's temporary folder: {error}; free some space there, "
+            "or set TMPDIR (on Windows TEMP) to another folder"
         ) from error
 
 
@@ -187,7 +186,7 @@ def _server(home: Path) -> Iterator[str]:
     database = home / "prefect.db"
     empty = user_cache_path("cuesmith", appauthor=False) / f"prefect-{prefect.__version__}.db"
     migrated = os.path.isfile(empty)
-    with _making_room():
+    with _disk_errors():
         if migrated:
             shutil.copyfile(empty, database)
         log = (home / "server.log").open("w+b")
@@ -207,8 +206,8 @@ def _server(home: Path) -> Iterator[str]:
             log.seek(0)
             lines = log.read().decode(errors="replace").strip().splitlines()
             raise MachineError(
-                f"Prefect's server did not start: {lines[-1] if lines else 'it said nothing'}; "
-                f"set PREFECT_API_URL to a server of your own, or remove {empty} and try again"
+                f"Prefect's server did not start: {lines[-1] if lines else 'it printed nothing'}; "
+                f"set PREFECT_API_URL to your own server, or remove {empty} and try again"
             )
         if not migrated:
             _keep_empty(database, empty)
@@ -238,7 +237,7 @@ def _environment(home: Path, database: Path) -> dict[str, str]:
 
 
 def _keep_empty(database: Path, empty: Path) -> None:
-    """Keep a copy of the migrated database for the next build; a cache that cannot be written is no error."""
+    """Save a copy of the migrated database for the next build; ignore a cache that is not writable."""
     with contextlib.suppress(OSError, sqlite3.Error):
         empty.parent.mkdir(parents=True, exist_ok=True)
         fresh = empty.with_name(f"{empty.name}.{os.getpid()}")
@@ -250,13 +249,13 @@ def _keep_empty(database: Path, empty: Path) -> None:
         os.replace(fresh, empty)
 
 
-def _sweep_strays(home: Path) -> None:
-    """Remove the folders of killed builds; one without a lock is another build's that has just begun."""
-    for stray in home.parent.glob(f"{_PREFIX}*/{_LOCK}"):
-        if stray.parent == home or stray.parent.is_symlink():
+def _remove_leftover_folders(home: Path) -> None:
+    """Remove the folders of killed builds. A folder without a lock file belongs to a build that has just started."""
+    for lock_file in home.parent.glob(f"{_PREFIX}*/{_LOCK}"):
+        if lock_file.parent == home or lock_file.parent.is_symlink():
             continue
         with contextlib.suppress(OSError, Timeout):
-            with FileLock(stray, timeout=0):
+            with FileLock(lock_file, timeout=0):
                 pass
-            # Windows removes no file that is open, not even by this process.
-            shutil.rmtree(stray.parent, ignore_errors=True)
+            # Remove after the lock is closed: Windows cannot remove an open file.
+            shutil.rmtree(lock_file.parent, ignore_errors=True)

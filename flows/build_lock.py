@@ -50,7 +50,7 @@ def build_lock(
         yield True
     finally:
         _held.reset(token)
-        # What the build made stands, also where this machine slept for longer than a lease.
+        # The results of the build are valid even if this machine slept for longer than a lease.
         with suppress(CuesmithError):
             store.backend.delete(facts)
         with suppress(CuesmithError):
@@ -70,7 +70,7 @@ def _take(
         else:
             return lock
         if not wait:
-            raise Busy(f"{running}; wait until it ends, or leave out --no-wait")
+            raise Busy(f"{running}; wait until it ends, or run without --no-wait")
         if not told:
             tell(f"{running}; waiting until it ends (--no-wait fails instead)")
             told = True
@@ -87,7 +87,7 @@ def _facts(run: str) -> bytes:
 
 
 def _described(backend: Backend, key: str) -> str:
-    """Who builds, in brackets; empty in the moment before that is written."""
+    """Return who builds, in brackets; empty until that build has written it."""
     try:
         facts = read_record(backend.read(key), _SCHEMA, key)
     except CuesmithError:

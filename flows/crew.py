@@ -1,7 +1,7 @@
-"""Worker processes from the parent's side: start, lend, feed, replace.
+"""Worker processes, seen from the parent: start, lend, feed and replace them.
 
-A worker's death costs the items that it had begun and no others: those are tried again one by one, and the one
-that kills a worker again is failed with that reason.
+If a worker dies, only the items that it had begun are lost. They run again one by one, and an item that kills a
+second worker fails with that reason.
 """
 
 from __future__ import annotations
@@ -38,28 +38,28 @@ THREAD_VARIABLES = (
     "VECLIB_MAXIMUM_THREADS",
     "NUMBA_NUM_THREADS",
 )
-"""How many threads numeric libraries use in a process; what a person has set stays."""
+"""Thread limits of numeric libraries; values that the user has set stay."""
 
 
 def worker_environment(workers: int) -> dict[str, str]:
-    """The environment of a worker process, one of ``workers`` at work at once.
+    """Return the environment of a worker process, one of ``workers`` that run at once.
 
-    Its libraries get a share of the CPUs that this process may use. Where that is all that its affinity allows,
-    they choose for themselves: they know the affinity and the physical cores, but not the quota.
+    Each worker's libraries get an equal share of the CPUs that this process may use. If the share is the whole CPU
+    affinity, the variables stay unset: the libraries know the affinity and the physical cores, but not the quota.
     """
     home = str(Path(flows.__file__).parents[1])
     paths = [home, *filter(None, [os.environ.get("PYTHONPATH")])]
     share = max(1, usable_cpus() // workers)
-    caps = dict.fromkeys(THREAD_VARIABLES, str(share)) if share < affinity_cpus() else {}
-    return {**caps, **os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    limits = dict.fromkeys(THREAD_VARIABLES, str(share)) if share < affinity_cpus() else {}
+    return {**limits, **os.environ, "PYTHONPATH": os.pathsep.join(paths)}
 
 
 class WorkerDied(Exception):
-    """A worker process ended in the midst of a job."""
+    """A worker process ended during a job."""
 
 
 class JobBroken(CuesmithError):
-    """A worker could not go on, for a reason that concerns the whole build."""
+    """A worker stopped for a reason that affects the whole build."""
 
     def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)
@@ -67,16 +67,16 @@ class JobBroken(CuesmithError):
 
 
 class Worker:
-    """One worker process, bound to one device."""
+    """One worker process on one device."""
 
     def __init__(self, outputs: str, device: str, workers: int = 1) -> None:
-        """Start it, as one of ``workers`` that share this machine's CPUs."""
+        """Start the process, one of ``workers`` that share this machine's CPUs."""
         self.device = device
         self._closing = threading.Lock()
         try:
             self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the process
             self._process = subprocess.Popen(
-                # -P: a package of the game's own called pipeline, in the folder of the call, is not this one.
+                # -P: do not import a package of the game named pipeline from the current folder.
                 [sys.executable, "-P", "-m", "flows.worker", outputs],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -85,12 +85,12 @@ class Worker:
             )
         except OSError as error:
             raise MachineError(
-                f"a worker process cannot be started: {error}; free memory, "
+                f"cannot start a worker process: {error}; free some memory, "
                 "or space in the system's temporary folder, and try again"
             ) from error
 
     def run(self, job: Job) -> Iterator[Event]:
-        """Do ``job``; yields its events. Raises `WorkerDied`, or `JobBroken` with the worker's reason."""
+        """Run ``job`` and yield its events. Raises `WorkerDied`, or `JobBroken` with the worker's reason."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         try:
@@ -104,13 +104,13 @@ class Worker:
                     raise JobBroken(message.message, message.exit_code)
                 yield message
         except (EOFError, OSError, ValueError, pickle.UnpicklingError) as error:
-            # A ValueError is that of a pipe that `stop` has closed.
+            # `stop` closes the pipes, which raises ValueError here.
             raise WorkerDied(self._exit_description()) from error
 
     def stop(self) -> None:
-        """End the process now. What it had finished is in the store.
+        """End the process now. Its finished work is in the store.
 
-        May be called by several threads at once, and beside `run`.
+        Several threads may call this at once, also during `run`.
         """
         with contextlib.suppress(OSError):
             self._process.kill()
@@ -137,7 +137,7 @@ class Worker:
 class Crew:
     """Workers for a list of devices, lent one at a time.
 
-    What a device lacks for one job it lacks for the next that needs the same: none of these is begun there.
+    If a device lacks something for a job, the crew starts no other job with the same needs on it.
     """
 
     def __init__(self, outputs: str, devices: Sequence[str]) -> None:
@@ -151,17 +151,17 @@ class Crew:
             self._free.put(device)
 
     def stop(self) -> None:
-        """End all workers now and lend none from now on; what they had finished is in the store."""
+        """End all workers now and lend no more; their finished work is in the store."""
         self._stopped = True
         for worker in list(self._alive):
             worker.stop()
 
     @contextlib.contextmanager
     def lend(self, needs: tuple[str, ...]) -> Iterator[Worker]:
-        """A free worker, started when its device has none yet; one that failed is replaced for the next.
+        """Lend a free worker; start one if its device has none. The next call replaces a worker that failed.
 
-        ``needs`` says what the job stands on, such as an engine and a model. Raises `JobBroken` where the device
-        was found to lack that, or the crew was stopped.
+        ``needs`` names what the job requires, such as an engine and a model. Raises `JobBroken` if the device lacks
+        that, or if the crew was stopped.
         """
         free = self._free.get()
         device = free if isinstance(free, str) else free.device
@@ -172,7 +172,7 @@ class Crew:
             worker = self._start(device) if isinstance(free, str) else free
             self._alive.add(worker)
             try:
-                # Once more: a crew that is stopped ends the workers that it knows of.
+                # Check again: `stop` may have run before this worker was in `_alive`.
                 self._check(device, needs)
                 yield worker
             except BaseException as error:
@@ -196,30 +196,29 @@ class Crew:
 
 
 class WorkItem(Generic[Item]):
-    """Items to be done by a crew, with the job that does a list of them on a device."""
+    """Items for a crew, with the job that processes a list of them on a device."""
 
     def __init__(
         self,
         crew: Crew,
         items: Mapping[str, Item],
         job: Callable[[str, Sequence[Item]], Job],
-        tell: Callable[[Event], None],
-        parts: Callable[[Item], Sequence[str]],
+        on_event: Callable[[Event], None],
+        event_names: Callable[[Item], Sequence[str]],
         needs: tuple[str, ...],
     ) -> None:
-        """``parts`` gives the events' item names that an item stands for; ``needs`` is what `Crew.lend` asks."""
+        """``event_names`` returns the names under which events report an item; ``needs`` goes to `Crew.lend`."""
         self._crew = crew
         self._needs = needs
         self._left = dict(items)
         self._job = job
-        self._tell = tell
-        self._parts = parts
-        self._owner = {part: key for key, item in items.items() for part in parts(item)}
-        self._open = {key: set(parts(item)) for key, item in items.items()}
+        self._on_event = on_event
+        self._owner = {name: key for key, item in items.items() for name in event_names(item)}
+        self._open = {key: set(event_names(item)) for key, item in items.items()}
         self._deaths: Counter[str] = Counter()
 
     def run(self) -> None:
-        """Do every item; on return each has had its event. Raises `JobBroken` when the build cannot go on."""
+        """Process every item; each has had its event on return. Raises `JobBroken` if the build cannot continue."""
         while self._left:
             suspects = [key for key in self._left if self._deaths[key]]
             keys = suspects[:1] or list(self._left)
@@ -245,13 +244,13 @@ class WorkItem(Generic[Item]):
                 self._give_up(key, "the worker told nothing of it; report this as a bug")
 
     def _finish(self, event: Event, owner: str) -> None:
-        self._tell(event)
-        waiting = self._open.get(owner, set())
-        waiting.discard(event.item)
-        if not waiting:
+        self._on_event(event)
+        pending = self._open.get(owner, set())
+        pending.discard(event.item)
+        if not pending:
             self._left.pop(owner, None)
 
     def _give_up(self, key: str, reason: str) -> None:
-        for part in self._open[key]:
-            self._tell(Failed(part, reason))
+        for name in self._open[key]:
+            self._on_event(Failed(name, reason))
         self._left.pop(key, None)

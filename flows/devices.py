@@ -12,7 +12,7 @@ _WORD = re.compile(r"cpu(:(?P<workers>[1-9]\d{0,2}))?|cuda(:\d{1,3})?|mps")
 
 
 def parse_devices(text: str) -> tuple[str, ...] | None:
-    """Devices with one entry a worker; None for ``auto``.
+    """Return the devices, one entry per worker; None for ``auto``.
 
     >>> parse_devices("cpu:2,cuda:0")
     ('cpu', 'cpu', 'cuda:0')
@@ -33,7 +33,7 @@ def parse_devices(text: str) -> tuple[str, ...] | None:
 
 
 def devices_for(engine: Engine, asked: Sequence[str] | None) -> tuple[str, ...]:
-    """The devices that ``engine`` works on, one entry a worker.
+    """Return the devices for ``engine``, one entry per worker.
 
     An engine that can use no asked kind of device at all (the sketch engine beside ``cuda:0``) takes its own.
     Raises `MachineError` when an asked device is not on this machine.

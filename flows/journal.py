@@ -1,4 +1,4 @@
-"""The journal of a run: ``runs/<run id>/journal.jsonl``, one JSON event a line, as it happens.
+"""The journal of a run: ``runs/<run id>/journal.jsonl``, one JSON event per line, written as it happens.
 
 The journal is the run's memory for people and tools; progress and the Prefect artifacts are drawn from it. It is
 never read to decide what to build.
@@ -25,7 +25,7 @@ _listener: ContextVar[Listener] = ContextVar("cuesmith_journal_listener", defaul
 
 @contextlib.contextmanager
 def listening(to: Listener) -> Iterator[None]:
-    """Within the context, journals that are opened also tell ``to`` each event."""
+    """Inside the context, new journals also pass each event to ``to``."""
     token = _listener.set(to)
     try:
         yield
@@ -34,17 +34,17 @@ def listening(to: Listener) -> Iterator[None]:
 
 
 def listener() -> Listener:
-    """Who listens in this context; nobody unless `listening` says so."""
+    """Return the listener that `listening` set; without it, one that ignores events."""
     return _listener.get()
 
 
 def new_run_id() -> str:
-    """A name for a run that sorts by time: ``20260131T054512-1f0c``."""
+    """Return a run id that sorts by time: ``20260131T054512-1f0c``."""
     return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.urandom(2).hex()}"
 
 
 class Journal:
-    """Writes events of one run, and passes each to ``listener``. Threads may share it."""
+    """Write the events of one run and pass each to ``listener``. Threads may share it."""
 
     def __init__(self, store: Store, run: str, listener: Listener) -> None:
         self.run = run
@@ -59,7 +59,7 @@ class Journal:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
 
     def write(self, event: str, **facts: Any) -> None:
-        """Write one event with its moment."""
+        """Write one event with its time."""
         entry = {"at": now(), "event": event, **facts}
         line = json.dumps(entry, ensure_ascii=False).encode() + b"\n"
         with self._lock:
@@ -71,6 +71,6 @@ class Journal:
             self._listener(entry)
 
     def close(self) -> None:
-        """Put the journal of an object store in its place; a folder has it already."""
+        """Upload the journal to an object store; in a folder it is already in place."""
         if self._path is None and self._lines:
             self._backend.write(self._key, b"".join(self._lines))

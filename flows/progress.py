@@ -1,4 +1,4 @@
-"""Progress on the terminal, drawn from the journal: takes, masters, audio-seconds, time left."""
+"""Progress on the terminal, from journal events: takes, masters, seconds of audio, time left."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LINE_EVERY_S = 10.0
 
 
 class BuildProgress:
-    """Listens to a journal and shows how far the build is: bars on a terminal, a line now and then elsewhere."""
+    """Show the progress of a build from its journal: bars on a terminal, otherwise a line every ten seconds."""
 
     def __init__(self, quiet: bool = False) -> None:
         self._console = Console(stderr=True, quiet=quiet)
@@ -25,7 +25,7 @@ class BuildProgress:
             TextColumn("{task.fields[audio]}"),
             TimeRemainingColumn(compact=True),
             console=self._console,
-            # A dumb terminal (an editor's, a serial line) would show bars once they are full.
+            # A dumb terminal (in an editor, on a serial line) would show bars only when they are full.
             disable=quiet or not sys.stderr.isatty() or self._console.is_dumb_terminal,
         )
         self._stage: TaskID | None = None
@@ -34,7 +34,7 @@ class BuildProgress:
         self._done = 0
         self._total = 0
         self._failed = 0
-        self._said = time.monotonic()
+        self._last_line = time.monotonic()
 
     def __enter__(self) -> BuildProgress:
         self._bars.start()
@@ -46,7 +46,7 @@ class BuildProgress:
         self._bars.stop()
 
     def __call__(self, entry: dict[str, Any]) -> None:
-        """Take one journal event."""
+        """Show one journal event."""
         match entry["event"]:
             case "generate-began" if entry["takes"]:
                 self._begin("generate", entry["takes"], entry["audio_seconds"])
@@ -74,8 +74,8 @@ class BuildProgress:
         self._audio += audio_seconds
         self._done += 1
         self._bars.update(self._stage, advance=1, audio=self._audio_text())
-        if self._bars.disable and time.monotonic() - self._said > _LINE_EVERY_S:
-            self._said = time.monotonic()
+        if self._bars.disable and time.monotonic() - self._last_line > _LINE_EVERY_S:
+            self._last_line = time.monotonic()
             self._console.print(f"  {self._done} of {self._total}, {self._audio_text()}", highlight=False)
 
     def _audio_text(self) -> str:

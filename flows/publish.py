@@ -1,4 +1,4 @@
-"""Publishing: signatures, rows of the next version, its tables, the pointer and the library. No Prefect here."""
+"""Publish a version: signatures, rows, tables, the channel and the library. Does not import Prefect."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ BUILD_SCHEMA = "cuesmith.build/1"
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What stands after publishing."""
+    """The result of publishing."""
 
     version: Version | None
-    """The latest version; None when there is nothing to publish at all."""
+    """The latest version; None if there is nothing to publish."""
     new: bool = False
     library: Library | None = None
 

@@ -1,4 +1,4 @@
-"""What a build leaves in quarantine: every variation of its plan whose newest master failed the gates."""
+"""Record quarantined variations: those whose newest master failed a quality gate."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pipeline.provenance.facts import now
 def note_quarantine(
     prepared: Prepared, run: str, failed: Collection[tuple[str, int]] = (), made: MadeMaster | None = None
 ) -> bool:
-    """Write down what is quarantined now; ``failed`` are the variations that this build could not publish.
+    """Record what is quarantined now; ``failed`` are the variations that this build could not publish.
 
     Returns whether anything changed since the last build.
     """
@@ -46,7 +46,7 @@ def _rows(prepared: Prepared, suspects: set[tuple[str, int]], made: MadeMaster |
 
 
 def page_of(prepared: Prepared) -> str | None:
-    """Key of the report in which what is quarantined can be heard; None where there is none."""
+    """Return the key of the report that plays quarantined masters; None if there is no report."""
     quarantine = read_quarantine(prepared.store)
     if quarantine is None or not quarantine.masters:
         return None

@@ -1,4 +1,4 @@
-"""What a build needs of this machine and what of it is missing, found before anything starts. Light: no Prefect."""
+"""Checks before a build starts: what this machine lacks for it. Does not import Prefect."""
 
 from __future__ import annotations
 
@@ -18,35 +18,35 @@ _M4A = "m4a needs {}, which is not installed; install the extra with: pip instal
 
 
 def missing(prepared: Prepared, devices: Sequence[str] | None = None) -> list[str]:
-    """Everything that a build of ``prepared`` on ``devices`` lacks, each with its remedy; empty when it can run."""
+    """Return what this machine lacks to build ``prepared`` on ``devices``, each with its fix; empty if nothing."""
     if not prepared.plan.stale:
         return []
-    found = [*_engines(prepared, devices), *_encoders(prepared), *credentials(prepared)]
-    return list(dict.fromkeys(found))
+    lacks = [*_engines(prepared, devices), *_encoders(prepared), *credentials(prepared)]
+    return list(dict.fromkeys(lacks))
 
 
 def require(prepared: Prepared, devices: Sequence[str] | None) -> None:
-    """Raise `MachineError` with everything that `missing` finds."""
-    found = missing(prepared, devices)
-    if found:
-        raise MachineError("\n".join(found))
+    """Raise `MachineError` with everything that `missing` returns."""
+    lacks = missing(prepared, devices)
+    if lacks:
+        raise MachineError("\n".join(lacks))
 
 
 def _engines(prepared: Prepared, devices: Sequence[str] | None) -> Iterator[str]:
-    """Devices that are not here, and what engines say they lack for the takes to generate."""
+    """Yield missing devices, and what the engines lack to generate the takes."""
     recipes: dict[str, list[Recipe]] = {}
     for order in prepared.plan.orders():
-        wanted = recipes.setdefault(order.recipe.engine, [])
+        to_generate = recipes.setdefault(order.recipe.engine, [])
         if order.kept is None:
-            wanted.append(order.recipe)
-    for name, wanted in sorted(recipes.items()):
+            to_generate.append(order.recipe)
+    for name, to_generate in sorted(recipes.items()):
         engine = find_engine(name)
         try:
             devices_for(engine, devices)
         except MachineError as error:
             yield str(error)
-        if wanted and isinstance(engine, Preflight):
-            yield from engine.missing(wanted)
+        if to_generate and isinstance(engine, Preflight):
+            yield from engine.missing(to_generate)
 
 
 def _encoders(prepared: Prepared) -> Iterator[str]:
@@ -59,7 +59,7 @@ def _encoders(prepared: Prepared) -> Iterator[str]:
 
 
 def credentials(prepared: Prepared) -> Iterator[str]:
-    """Why masters that must be signed cannot be."""
+    """Yield why Cuesmith cannot sign masters that require credentials."""
     required = next((asset for asset, policy in prepared.policies.items() if policy == "required"), None)
     if required is None:
         return

@@ -1,4 +1,4 @@
-"""What a build may remove from a catalog without being told to: little, and nothing that people approved."""
+"""The limits on what a build removes from a catalog without ``--allow-removals``."""
 
 from __future__ import annotations
 
@@ -8,31 +8,31 @@ from pipeline.errors import UsageError
 from pipeline.manifest.faults import list_names
 
 SHARE = 1 / 3
-"""Of the masters of a catalog: a build that removes more of them needs ``--allow-removals``."""
+"""A build that removes more than this share of the masters needs ``--allow-removals``."""
 FEW = 3
-"""So many masters may always go, as long as others stay: in a small project they are soon a third."""
+"""A build may always remove this many masters if others stay: a small project soon reaches `SHARE`."""
 _MANY_NAMES = 12
 
 
 def check_removals(prepared: Prepared, before: Version | None) -> None:
-    """Raise `UsageError` where the version after ``before`` needs ``--allow-removals`` and does not have it."""
+    """Raise `UsageError` if the version after ``before`` needs ``--allow-removals`` and it is not set."""
     problem = removal_problem(prepared, before)
     if problem is not None and not prepared.allow_removals:
         raise UsageError(problem)
 
 
 def removal_problem(prepared: Prepared, before: Version | None) -> str | None:
-    """Why the version after ``before`` needs ``--allow-removals``, with the remedies; None where it does not."""
+    """Return why the version after ``before`` needs ``--allow-removals``, with fixes; None if it does not."""
     if before is None or not before.masters:
         return None
     leaving = prepared.leaving_from(before)
     names = list_names(map(name_of, leaving), limit=_MANY_NAMES)
     project = prepared.project
     if before.project != project.name:
-        gone = f" This build would remove {names}." if leaving else ""
+        removed = f" This build would remove {names}." if leaving else ""
         return (
             f"{prepared.store.root} holds project {before.project!r}, and {project.file} is project "
-            f"{project.name!r}.{gone} Choose a folder of its own with --outputs, or, if you renamed the project, "
+            f"{project.name!r}.{removed} Choose another folder with --outputs, or, if you renamed the project, "
             "build with --allow-removals"
         )
     approved = [
@@ -43,13 +43,13 @@ def removal_problem(prepared: Prepared, before: Version | None) -> str | None:
     ]
     if approved:
         return (
-            f"{project.file} no longer asks for {len(leaving)} of {len(before.masters)} masters, and people approved "
-            f"or locked {list_names(map(name_of, approved), limit=_MANY_NAMES)}. Write them into the manifest again, "
+            f"{project.file} no longer lists {len(leaving)} of {len(before.masters)} masters, and people approved "
+            f"or locked {list_names(map(name_of, approved), limit=_MANY_NAMES)}. Add them to the manifest again, "
             "or remove them with --allow-removals"
         )
     if not prepared.assets or len(leaving) > max(FEW, SHARE * len(before.masters)):
         return (
-            f"{project.file} no longer asks for {len(leaving)} of {len(before.masters)} masters: {names}. Write them "
-            "into the manifest again, or remove them with --allow-removals"
+            f"{project.file} no longer lists {len(leaving)} of {len(before.masters)} masters: {names}. Add them "
+            "to the manifest again, or remove them with --allow-removals"
         )
     return None

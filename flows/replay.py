@@ -16,14 +16,14 @@ from pipeline.store import ObjectRef, Store
 
 
 def replay_latest(store: Store, tell: Callable[[str], None]) -> list[dict[str, Any]]:
-    """Replay the take of every master in the latest version; one object for each.
+    """Replay the take of every master in the latest version; return one object for each.
 
     ``result`` is ``same``, ``different``, or ``not comparable`` where this machine's engine, software or device
     kind is not the one that made the take; ``why`` says which.
     """
     latest = Catalog(store).latest()
     if latest is None:
-        raise UsageError(f"there is no catalog in {store.root} to replay; make one: cuesmith build")
+        raise UsageError(f"no catalog in {store.root} to replay; create one: cuesmith build")
     return list(_replay(store, latest.masters, tell))
 
 

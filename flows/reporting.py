@@ -1,4 +1,4 @@
-"""The report that every publishing build makes. It may fail, and the build stands all the same."""
+"""Write the report after a build publishes. If that fails, the build still succeeds."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pipeline.store import Store
 
 
 def report_build(store: Store, version: Version | None, journal: Journal) -> str | None:
-    """Write the report of a version just published, with what is quarantined; returns its key, None when it
-    could not be made. Without a version there is what is quarantined alone.
+    """Write the report of a new version with the quarantined masters. Returns its key; None if it failed.
 
-    A failure is an event of the journal, which warns the person, and nothing else: the version is published.
+    Without a version, the report shows only quarantined masters. A failure goes to the journal, which warns the user;
+    the version stays published.
     """
     quarantine = read_quarantine(store)
     if version is None and not (quarantine and quarantine.masters):

@@ -1,4 +1,4 @@
-"""One run of a build: its crews of workers, what failed, and the steps that the flow calls."""
+"""One run of a build: its workers, its failures, and the steps that the flow calls."""
 
 from __future__ import annotations
 
@@ -63,22 +63,22 @@ _CHUNKS_PER_WORKER = 4
 
 @dataclass(frozen=True, slots=True)
 class AssetChunk:
-    """Assets to master in one go."""
+    """Assets to master in one job."""
 
     orders: tuple[AssetOrder, ...]
 
 
 class BuildRun:
-    """State of one build. Its methods are called from the flow's task threads; leaving it ends all workers."""
+    """State of one build. The flow's task threads call its methods; leaving the context ends all workers."""
 
     def __init__(
         self, prepared: Prepared, devices: str, run: str, prefect_run: str | None, listener: Listener
     ) -> None:
         self._prepared = prepared
-        self._asked = parse_devices(devices)
+        self._devices = parse_devices(devices)
         if prepared.store.root.startswith("memory:"):
             raise UsageError(
-                f"{prepared.store.root} lives in one process and a build has several; "
+                f"{prepared.store.root} is visible to one process only, and a build runs several; "
                 "give a folder or the URL of an object store"
             )
         self.run = run
@@ -102,7 +102,7 @@ class BuildRun:
 
     def __enter__(self) -> BuildRun:
         open_signer(self._prepared)
-        # Read before the long work: the version keeps the text that it was built from, whoever edits it meanwhile.
+        # Read now: the version stores the text that it was built from, even if somebody edits the manifest meanwhile.
         _ = self._prepared.texts
         self._fence = self._held.enter_context(self._prepared.store.shared())
         self._prepared = still_valid(self._prepared)
@@ -124,7 +124,7 @@ class BuildRun:
             crew.stop()
         try:
             if error is not None:
-                # On a full disk the journal has no room either, and what broke the build is what is told.
+                # On a full disk the journal write fails too; keep the error that broke the build.
                 with contextlib.suppress(MachineError):
                     self._journal.write("build-broken", reason=str(error) or type(error).__name__)
                     self._journal.close()
@@ -134,13 +134,13 @@ class BuildRun:
             self._held.close()
 
     def shards(self) -> tuple[Shard, ...]:
-        """What is to be generated, longest first. Its conditioning audio is in the store when this returns."""
+        """Return what to generate, longest first. Stores its conditioning audio before it returns."""
         orders = store_inputs(self._prepared.plan.orders(), self._prepared.store)
         engines = {order.recipe.engine for order in orders}
-        workers = sum(len(devices_for(find_engine(name), self._asked)) for name in engines)
+        workers = sum(len(devices_for(find_engine(name), self._devices)) for name in engines)
         self._estimate = estimate(
             orders,
-            lambda name: devices_for(find_engine(name), self._asked),
+            lambda name: devices_for(find_engine(name), self._devices),
             workers,
             speeds_in(self._prepared.store),
         )
@@ -155,8 +155,8 @@ class BuildRun:
         return share_out(orders, max(workers, 1))
 
     def generate(self, shard: Shard) -> None:
-        """Make a shard's takes on the engine's devices."""
-        crew = self._crew(devices_for(find_engine(shard.engine), self._asked))
+        """Generate the takes of a shard on the engine's devices."""
+        crew = self._crew(devices_for(find_engine(shard.engine), self._devices))
 
         def job(device: str, orders: Sequence[TakeOrder]) -> TakesJob:
             return TakesJob(shard.engine, device, tuple(orders), self.run, self._prefect_run)
@@ -166,7 +166,7 @@ class BuildRun:
         WorkItem(crew, items, job, self._hear_take, lambda order: [order.recipe.digest], needs).run()
 
     def chunks(self) -> tuple[AssetChunk, ...]:
-        """What is to be mastered now that takes are made, dealt evenly, longest first."""
+        """Return what to master after generating, in even chunks, longest first."""
         self._stages["generate"] = time.monotonic() - self._stages["generate"]
         self._learn_speeds()
         self._stages["master"] = time.monotonic()
@@ -179,19 +179,19 @@ class BuildRun:
             generate_seconds=round(self._stages["generate"], 3),
             generate_estimated_seconds=round(self._estimate.seconds, 3),
         )
-        piles = max(1, min(len(orders), len(self._mastering_devices()) * _CHUNKS_PER_WORKER))
-        chunks = (AssetChunk(tuple(orders[first::piles])) for first in range(piles))
+        count = max(1, min(len(orders), len(self._mastering_devices()) * _CHUNKS_PER_WORKER))
+        chunks = (AssetChunk(tuple(orders[first::count])) for first in range(count))
         return tuple(chunk for chunk in chunks if chunk.orders)
 
     def _learn_speeds(self) -> None:
-        """Keep how long takes took. A model of which a take failed teaches nothing."""
+        """Record how long takes took, except for models with a failed take."""
         for shard in share_out(self._prepared.plan.orders(), 1, 1):
             digests = [order.recipe.digest for order in shard.orders]
-            wanted = expected(shard, device := devices_for(find_engine(shard.engine), self._asked)[0])
-            if not wanted.learned and self._took.keys() >= set(digests):
+            prediction = expected(shard, device := devices_for(find_engine(shard.engine), self._devices)[0])
+            if not prediction.learned and self._took.keys() >= set(digests):
                 taken = sum(self._took[digest] for digest in digests)
                 names = shard.engine, shard.model, device
-                learn(self._prepared.store, *names, taken=taken, expected=wanted.seconds)
+                learn(self._prepared.store, *names, taken=taken, expected=prediction.seconds)
 
     def master(self, chunk: AssetChunk) -> None:
         """Master a chunk of assets, each with all its variations."""
@@ -204,7 +204,7 @@ class BuildRun:
         WorkItem(crew, items, job, self._hear_master, lambda order: order.wanted, ("mastering",)).run()
 
     def publish(self) -> None:
-        """Publish what was made; nothing when everything failed and there is nothing else to show."""
+        """Publish what was made; publish nothing if everything failed and no other master exists."""
         self._stages["master"] = time.monotonic() - self._stages["master"]
         self._fence()
         changed = note_quarantine(self._prepared, self.run, self._failed, self._digest)
@@ -224,7 +224,7 @@ class BuildRun:
         self._journal.write("build-done", **self.result())
 
     def result(self) -> dict[str, Any]:
-        """The object that ``cuesmith build --json`` prints."""
+        """Return the object that ``cuesmith build --json`` prints."""
         variations = sum(len(plan.variations) for plan in self._prepared.plan.assets)
         mastered = len(self._made_masters)
         version, library = self._done.version, self._done.library
@@ -253,7 +253,7 @@ class BuildRun:
         }
 
     def summary(self) -> str:
-        """The result in Markdown, for Prefect's artifacts."""
+        """Return the result in Markdown, for Prefect's artifacts."""
         result = self.result()
         lines = [
             f"# {self._prepared.project.name}: catalog version {result['version']}",
@@ -276,9 +276,9 @@ class BuildRun:
             return self._crews[devices]
 
     def _mastering_devices(self) -> tuple[str, ...]:
-        """Mastering is CPU work: as many processes as ``cpu:N`` asks for, else one a core."""
-        asked = [device for device in self._asked or () if device == "cpu"]
-        return tuple(asked) if asked else ("cpu",) * usable_cpus()
+        """Return the mastering workers, all on the CPU: N for ``cpu:N``, else one per core."""
+        cpus = [device for device in self._devices or () if device == "cpu"]
+        return tuple(cpus) if cpus else ("cpu",) * usable_cpus()
 
     def _is_made(self, order: TakeOrder) -> bool:
         with self._lock:
@@ -316,9 +316,9 @@ class BuildRun:
         self._journal.write("failed", asset=place[0], variation=place[1], stage=stage, reason=reason)
 
     def _order(self, plan: AssetPlan) -> AssetOrder | None:
-        """What of an asset is to be mastered; None when its masters are all there."""
-        idle = ("reuse", "locked") if plan.gain_group else ("locked",)
-        planned = {v.variation: v for v in plan.variations if v.action not in idle}
+        """Return what to master of an asset; None if all its masters exist."""
+        skipped = ("reuse", "locked") if plan.gain_group else ("locked",)
+        planned = {v.variation: v for v in plan.variations if v.action not in skipped}
         available = {number: self._available(plan, v) for number, v in planned.items()}
         for variation in plan.variations:
             if variation.quarantined and variation.variation not in planned:
@@ -342,7 +342,7 @@ class BuildRun:
         return AssetOrder(plan.asset, tuple(orders), plan.anchors, group, self._manifest_facts(plan))
 
     def _available(self, plan: AssetPlan, variation: VariationPlan) -> tuple[str, ...]:
-        """Candidates of which a take exists; when there is none, the variation has failed."""
+        """Return the candidates that have a take; without any, record the variation as failed."""
         digests = [recipe.digest for recipe in variation.recipes]
         takes = tuple(digest for digest in digests if digest not in self._failed_takes)
         if not takes:

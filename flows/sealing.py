@@ -1,4 +1,4 @@
-"""Signing what is to be published: after mastering, since any later change would break a signature."""
+"""Sign masters before publishing; after mastering, because any later change breaks a signature."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def open_signer(prepared: Prepared) -> Signer | None:
 
 
 def sign(prepared: Prepared, rows: Sequence[MasterRow]) -> Signatures:
-    """Sign the files of those ``rows`` that the manifest wants signed and that are not; all are durable."""
+    """Sign the unsigned files of ``rows`` that the manifest wants signed; all files are durable on return."""
     wanted = open_rows(prepared, rows)
     signer = open_signer(prepared) if wanted else None
     if signer is None:

@@ -1,7 +1,7 @@
-"""Standard output and standard error as streams that never raise.
+"""Standard output and standard error that never raise.
 
-Whoever reads them may go away (a pager that was closed, ``head -1``, a terminal that is gone), and a file may find no
-room on its disk. The command goes on: its exit code tells what it did, not who listened.
+The reader may close the stream (a pager, ``head -1``, a closed terminal), or the disk may be full. The command still
+finishes, and its exit code reports its work, not the state of the output.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ import os
 import sys
 
 _ERRORS = "backslashreplace"
-"""A pipe on Windows or an old terminal does not know every character of a prompt or of a file's name."""
+"""A pipe on Windows or an old terminal cannot encode every character of a prompt or a file name."""
 
 
 class SteadyStream(io.TextIOWrapper):
-    """A text stream that writes nothing more once a write has failed."""
+    """A text stream that stops writing after the first failed write."""
 
     fault: OSError | None = None
-    """Why output is lost that somebody wants; None while nothing is, and where the reader went away."""
+    """Why output was lost; None if nothing was lost, or if the reader closed the stream."""
 
     def __init__(self, stream: io.TextIOWrapper) -> None:
         lines, at_once, encoding = stream.line_buffering, stream.write_through, stream.encoding
@@ -32,7 +32,7 @@ class SteadyStream(io.TextIOWrapper):
         try:
             return super().write(text)
         except OSError as error:
-            self._let_go(error)
+            self._discard_output(error)
             return len(text)
 
     def flush(self) -> None:
@@ -40,11 +40,11 @@ class SteadyStream(io.TextIOWrapper):
         try:
             super().flush()
         except OSError as error:
-            self._let_go(error)
+            self._discard_output(error)
 
-    def _let_go(self, error: OSError) -> None:
-        """Send what is still to be written nowhere, at the program's end too, where Python flushes it."""
-        # Windows calls a pipe without a reader an invalid argument.
+    def _discard_output(self, error: OSError) -> None:
+        """Send the remaining output to the null device, also what Python flushes at exit."""
+        # On Windows, a pipe without a reader raises EINVAL.
         closed_pipe = isinstance(error, BrokenPipeError) or (os.name == "nt" and error.errno == errno.EINVAL)
         reader_gone = closed_pipe or self._is_terminal
         if not reader_gone and self.fault is None:
@@ -56,7 +56,7 @@ class SteadyStream(io.TextIOWrapper):
 
 
 def steady_streams() -> None:
-    """Make standard output and standard error of this process steady; streams that are closed stay so."""
+    """Replace standard output and standard error with `SteadyStream`; closed streams stay closed."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout = SteadyStream(sys.stdout)
     if isinstance(sys.stderr, io.TextIOWrapper):
@@ -64,7 +64,7 @@ def steady_streams() -> None:
 
 
 def output_fault() -> OSError | None:
-    """Why standard output is not whole; None where it is, or where nobody wanted more of it."""
+    """Return why standard output is incomplete; None if it is complete, or if the reader closed it."""
     if isinstance(sys.stdout, SteadyStream):
         sys.stdout.flush()
         return sys.stdout.fault

@@ -1,4 +1,4 @@
-"""The ``cuesmith`` command: what all its sub-commands share."""
+"""The ``cuesmith`` command, with what all its sub-commands share."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ app = typer.Typer(
     name="cuesmith",
     cls=Commands,
     help=(
-        "Batch generation of game audio: YAML manifests in, a versioned catalog of finished music and sound "
-        "effects out.\n\nStart with: cuesmith init mygame && cd mygame && cuesmith build"
+        "Generate game audio in batches: write a YAML manifest, get a versioned catalog of finished music and "
+        "sound effects.\n\nStart with: cuesmith init mygame && cd mygame && cuesmith build"
     ),
     epilog=(
-        "Exit codes: 0 done; 1 failed, nothing published; 2 the input is wrong; 3 published, but some assets "
-        "failed; 4 the machine lacks something; 5 verification failed; 130 interrupted."
+        "Exit codes: 0 done; 1 failed, nothing published; 2 wrong input; 3 published, but some assets "
+        "failed; 4 this machine lacks something; 5 verification failed; 130 interrupted."
     ),
     no_args_is_help=True,
     add_completion=False,
@@ -28,8 +28,8 @@ app = typer.Typer(
 )
 
 
-def _version(asked: bool) -> None:
-    if asked:
+def _version(show: bool) -> None:
+    if show:
         typer.echo(f"cuesmith {__version__}")
         raise typer.Exit
 
@@ -37,14 +37,14 @@ def _version(asked: bool) -> None:
 @app.callback()
 def _common(
     version: bool = typer.Option(
-        False, "--version", callback=_version, is_eager=True, help="Print the version."
+        False, "--version", callback=_version, is_eager=True, help="Print the version and exit."
     ),
 ) -> None:
     pass
 
 
 def main() -> None:
-    """The console script."""
+    """Run the console script."""
     steady_streams()
     try:
         app()
@@ -52,8 +52,8 @@ def main() -> None:
         if end.code or (fault := output_fault()) is None:
             raise
         typer.echo(
-            f"error: cannot write standard output: {fault.strerror}; the command did its work and only its output "
-            "is lost: free some space there, or send the output elsewhere",
+            f"error: cannot write standard output: {fault.strerror}; the command finished, only its output "
+            "is lost. Free some disk space, or send the output elsewhere",
             err=True,
         )
         raise SystemExit(_OUTPUT_LOST) from fault

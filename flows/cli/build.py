@@ -63,35 +63,35 @@ def build_command(
     ] = "auto",
     wait: Annotated[
         bool,
-        typer.Option("--wait/--no-wait", help="While another build of this project runs: wait, or fail."),
+        typer.Option("--wait/--no-wait", help="If another build of this project runs: wait for it, or fail."),
     ] = True,
     allow_removals: Annotated[
         bool,
         typer.Option(
             "--allow-removals",
-            help="Remove approved masters, or many masters, that the manifest no longer asks for.",
+            help="Allow the removal of approved masters, or of many masters, that the manifest no longer lists.",
         ),
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Hide the progress.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make what is missing or changed; publish a new catalog version.
+    """Make what is missing or changed and publish a new version.
 
-    Only what changed is made again. A build that is killed goes on where it was; every finished take is kept.
-    A project has one build at a time; a second waits for it, and makes only what is still missing.
+    A build makes only what changed. If a build is killed, the next one continues from there and keeps every finished
+    take. A project runs one build at a time: a second one waits and then makes only what is still missing.
     """
     path = find_manifest(manifest)
-    asked = parse_devices(devices)
+    chosen_devices = parse_devices(devices)
     began = time.monotonic()
     prepared = prepare(path, outputs, profile, only or (), allow_removals)
     check_removals(prepared, prepared.latest)
     warn(prepared.warnings)
     if prepared.plan.stale:
-        require(prepared, asked)
-    with contextlib.ExitStack() as held:
+        require(prepared, chosen_devices)
+    with contextlib.ExitStack() as stack:
         run_id = new_run_id()
         if not up_to_date(prepared):
-            held.enter_context(
+            stack.enter_context(
                 build_lock(prepared.store, prepared.project.name, run_id, wait=wait, tell=print_stderr)
             )
             if _is_outdated(prepared):
@@ -99,13 +99,13 @@ def build_command(
                 check_removals(prepared, prepared.latest)
         if prepared.plan.stale:
             gc.enable()
-            # Prefect reads its settings when it is imported; the progress bar says what its log lines would.
+            # Set before the import, when Prefect reads its settings. The progress bar replaces its log lines.
             os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
             os.environ.setdefault("PREFECT_LOGGING_INTERNAL_LEVEL", "CRITICAL")
             try:
                 from flows.command import run_build
             except ValueError as error:
-                raise _refused(error) from error
+                raise _settings_error(error) from error
 
             result = run_build(
                 path,
@@ -138,31 +138,31 @@ def build_command(
     if as_json:
         print_json(result)
     else:
-        _tell(result, prepared)
+        _print_result(result, prepared)
     if result["failed"]:
         raise typer.Exit(_SOME_FAILED if result["version"] else _NOTHING_PUBLISHED)
 
 
 def _is_outdated(prepared: Prepared) -> bool:
-    """Whether another build published since the plan was made."""
+    """Whether another build published a version after this plan was made."""
     channel = prepared.catalog.channel(LATEST)
     return channel is not None and (prepared.latest is None or channel["version"] != prepared.latest.number)
 
 
-def _refused(error: ValueError) -> MachineError:
+def _settings_error(error: ValueError) -> MachineError:
     what = ": ".join(line.strip() for line in str(error).splitlines()[:3])
     return MachineError(
-        f"Prefect does not accept its settings: {what}; mend the PREFECT_ variables of the environment or "
-        "Prefect's profiles.toml, by default in .prefect below your home"
+        f"Prefect does not accept its settings: {what}; fix the PREFECT_ variables of your environment or "
+        "Prefect's profiles.toml, by default in .prefect in your home folder"
     )
 
 
-def _tell_credentials(prepared: Prepared) -> None:
+def _print_credentials(prepared: Prepared) -> None:
     if set(prepared.policies.values()) <= {"none"}:
         return
     version = prepared.catalog.latest()
-    told = [row["credentials"] for row in version.masters if "credentials" in row] if version else []
-    by = Counter(one["signed_by"] for one in told)
+    credentials = [row["credentials"] for row in version.masters if "credentials" in row] if version else []
+    by = Counter(one["signed_by"] for one in credentials)
     unsigned = by.pop(None, 0)
     for signer, count in sorted(by.items(), key=str):
         name = (
@@ -172,11 +172,11 @@ def _tell_credentials(prepared: Prepared) -> None:
         )
         print_stderr(f"Content Credentials: {count} masters are signed with {name}")
     if unsigned:
-        reason = next(one["reason"] for one in told if one["signed_by"] is None)
+        reason = next(one["reason"] for one in credentials if one["signed_by"] is None)
         print_stderr(f"Content Credentials: {unsigned} masters are NOT signed: {reason}")
 
 
-def _tell(result: dict[str, Any], prepared: Prepared) -> None:
+def _print_result(result: dict[str, Any], prepared: Prepared) -> None:
     made = f"{result['generated']} takes generated, {result['mastered']} mastered, {result['reused']} reused"
     for failure in result["failed"]:
         print_stderr(
@@ -184,7 +184,7 @@ def _tell(result: dict[str, Any], prepared: Prepared) -> None:
         )
     if result["version"] is None:
         print_stderr(f"nothing published: {made}")
-        _tell_report(result, prepared)
+        _print_report(result, prepared)
         return
     state = "published" if result["published"] else "unchanged"
     print_stdout(f"catalog version {result['version']} {state}: {made} in {result['seconds']:.1f} s")
@@ -194,40 +194,42 @@ def _tell(result: dict[str, Any], prepared: Prepared) -> None:
             f"generating took {duration(spent['seconds'])}; the estimate was {duration(spent['estimated_seconds'])} "
             f"({spent['basis']})"
         )
-    _tell_credentials(prepared)
+    _print_credentials(prepared)
     if result["published"] and result["removed"]:
         names = list_names(result["removed"], limit=MANY_NAMES)
-        print_stderr(f"no longer asked for, and left out of version {result['version']}: {names}")
+        print_stderr(f"no longer in the manifest, removed from version {result['version']}: {names}")
     if result["off_target"]:
         missed = counted(result["off_target"], "master")
         print_stderr(f"{missed} missed the loudness target: cuesmith catalog show --state off-target")
     if result["waiting"]:
         print_stderr(f"{result['waiting']} new takes wait for review: cuesmith catalog show --state waiting")
-    _tell_library(result["library"])
+    _print_library(result["library"])
     library = prepared.store.backend.local_path("library/latest")
     if library is not None:
         print_stdout(f"listen: {library}")
-    _tell_report(result, prepared)
+    _print_report(result, prepared)
 
 
-def _tell_library(library: dict[str, Any] | None) -> None:
+def _print_library(library: dict[str, Any] | None) -> None:
     if not library:
         return
     if library["restored"]:
         names = list_names(library["restored"], limit=MANY_NAMES)
-        print_stderr(f"restored in library/latest, where they had been deleted or replaced: {names}")
+        print_stderr(f"restored in library/latest (deleted or replaced before): {names}")
     for path, key in library["set_aside"].items():
-        print_stderr(f"library/latest/{path} was not Cuesmith's: it is now {key}")
+        print_stderr(f"library/latest/{path} is not from Cuesmith; moved to {key}")
 
 
-def _tell_report(result: dict[str, Any], prepared: Prepared) -> None:
+def _print_report(result: dict[str, Any], prepared: Prepared) -> None:
     quarantined = sum(one["stage"] == "quality" for one in result["failed"])
     if result["report"]:
         print_stdout(f"review: {prepared.store.backend.local_path(result['report']) or result['report']}")
         if quarantined:
             print_stderr(
-                f"quarantined: {quarantined}; open the report and filter by quarantined, or see: "
+                f"quarantined: {quarantined}; open the report and filter by quarantined, or run: "
                 "cuesmith catalog quarantine"
             )
     elif result["published"]:
-        print_stderr(f"warning: no report: runs/{result['run']}/journal.jsonl says why; try: cuesmith report")
+        print_stderr(
+            f"warning: no report; for the reason see runs/{result['run']}/journal.jsonl, then try: cuesmith report"
+        )

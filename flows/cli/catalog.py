@@ -1,4 +1,4 @@
-"""Commands that read the catalog: versions, show, history; and where its other commands are hung in."""
+"""The catalog commands: versions, show and history; registers the others."""
 
 from __future__ import annotations
 
@@ -78,37 +78,43 @@ def versions(outputs: Outputs = DEFAULT_OUTPUTS, as_json: AsJson = False) -> Non
         )
     for one in broken:
         print_stderr(f"{one['version']:>6}  cannot be read: {one['why']}")
-    _tell_damaged_channels(catalog)
+    _print_damaged_channels(catalog)
     if not listed and not broken:
-        print_stderr(f"no versions in {outputs}; make the first one: cuesmith build")
+        print_stderr(f"no versions in {outputs}; create the first one: cuesmith build")
 
 
-def _tell_damaged_channels(catalog: Catalog) -> None:
+def _print_damaged_channels(catalog: Catalog) -> None:
     there = {channel["name"] for channel in catalog.channels.readable()}
     for name in catalog.channels.names():
         if name not in there:
-            print_stderr(f"channel {name} cannot be read; make it again: cuesmith verify --repair")
+            print_stderr(f"cannot read channel {name}; to repair it: cuesmith verify --repair")
 
 
 @group.command("show")
 @command
 def show(
-    asset: Annotated[str | None, typer.Argument(help="An asset id or a glob; default: all.")] = None,
+    asset: Annotated[str | None, typer.Argument(help="An asset id or a glob. Default: all.")] = None,
     variation: Annotated[int | None, typer.Option("--variation", help="Only this variation.")] = None,
     version: Annotated[int | None, typer.Option("--version", help="Default: the latest.")] = None,
-    tag: Annotated[list[str] | None, typer.Option("--tag", help="With this tag; may be given again.")] = None,
-    kind: Annotated[Literal["music", "sfx"] | None, typer.Option("--kind", help="Only these.")] = None,
-    state: Annotated[
-        list[str] | None, typer.Option("--state", help=f"{', '.join(STATES)}; may be given again.")
+    tag: Annotated[
+        list[str] | None, typer.Option("--tag", help="Only masters with this tag. Repeatable.")
     ] = None,
-    model: Annotated[str | None, typer.Option("--model", help="A model, a glob, or an engine.")] = None,
-    provenance: Annotated[bool, typer.Option("--provenance", help="Everything that is recorded.")] = False,
+    kind: Annotated[
+        Literal["music", "sfx"] | None, typer.Option("--kind", help="Only music or only sound effects.")
+    ] = None,
+    state: Annotated[
+        list[str] | None, typer.Option("--state", help=f"{', '.join(STATES)}. Repeatable.")
+    ] = None,
+    model: Annotated[str | None, typer.Option("--model", help="Only this model (glob) or engine.")] = None,
+    provenance: Annotated[
+        bool, typer.Option("--provenance", help="Show everything that is recorded.")
+    ] = False,
     outputs: Outputs = DEFAULT_OUTPUTS,
     as_json: AsJson = False,
 ) -> None:
-    """Show a version's masters; with --provenance all that is known of where each came from.
+    """Show the masters of a version; with --provenance, the full origin of each.
 
-    Options narrow together: --kind sfx --state unreviewed shows the sound effects that nobody has judged.
+    Options combine: --kind sfx --state unreviewed shows the sound effects that nobody has reviewed.
     """
     catalog = Catalog(Store.open(outputs))
     shown = version_or_latest(catalog, version, outputs)
@@ -119,11 +125,11 @@ def show(
     if not rows and not missing and asset is not None and chosen == Filter(asset, variation):
         what = repr(asset) if variation is None else f"{asset!r} variation {variation}"
         raise UsageError(
-            f"version {shown.number} has no master that matches {what}; `cuesmith catalog show` lists all"
+            f"version {shown.number} has no master that matches {what}; to list all: cuesmith catalog show"
         )
     if as_json or provenance:
         masters: list[Any] = (
-            [_provenance(catalog, row) for row in rows] if provenance else _told(rows, reviews)
+            [_provenance(catalog, row) for row in rows] if provenance else _with_states(rows, reviews)
         )
         gaps = {"missing": missing} if missing else {}
         print_json({"version": shown.number, "masters": masters} | gaps)
@@ -132,8 +138,8 @@ def show(
         print_stdout(_line(row, reviews))
     for gap in missing:
         print_stdout(f"{name_of(gap):<40} {gap['code']}: {gap['reason']}")
-    lacking = f", {len(missing)} missing" if missing else ""
-    print_stderr(f"version {shown.number}: {counted(len(rows), 'master')}{lacking}")
+    gaps_text = f", {len(missing)} missing" if missing else ""
+    print_stderr(f"version {shown.number}: {counted(len(rows), 'master')}{gaps_text}")
 
 
 @group.command("history")
@@ -143,29 +149,31 @@ def history(
     outputs: Outputs = DEFAULT_OUTPUTS,
     as_json: AsJson = False,
 ) -> None:
-    """Tell an asset's history: every version that changed it and why, and every review."""
+    """Show the history of an asset: every version that changed it and why, and every review."""
     catalog = Catalog(Store.open(outputs))
     events = Reviews(catalog.store).events()
     steps = history_of(catalog, asset, events)
     places = {(step.change.asset, step.change.variation) for step in steps}
-    heard = [event for event in events if (event.asset, event.variation) in places]
+    reviews = [event for event in events if (event.asset, event.variation) in places]
     if not steps:
         raise UsageError(
-            f"no version has an asset that matches {asset!r}; `cuesmith catalog show` lists the latest"
+            f"no version has an asset that matches {asset!r}; to list the latest: cuesmith catalog show"
         )
     if as_json:
-        print_json({"history": [step.to_json() for step in steps], "reviews": [asdict(one) for one in heard]})
+        print_json(
+            {"history": [step.to_json() for step in steps], "reviews": [asdict(one) for one in reviews]}
+        )
         return
-    told = [
+    lines = [
         (datetime.fromisoformat(step.created), step.created, f"version {step.version:<5} {step.change}")
         for step in steps
     ]
-    told += [(event.moment, event.at, f"{event.action:<13} {event}") for event in heard]
-    for _, at, line in sorted(told, key=lambda item: item[0]):
+    lines += [(event.moment, event.at, f"{event.action:<13} {event}") for event in reviews]
+    for _, at, line in sorted(lines, key=lambda item: item[0]):
         print_stdout(f"{at}  {line}")
 
 
-def _told(rows: list[MasterRow], reviews: ReviewState) -> list[dict[str, Any]]:
+def _with_states(rows: list[MasterRow], reviews: ReviewState) -> list[dict[str, Any]]:
     return [{**row, "states": sorted(states_of(row, reviews))} for row in rows]
 
 

@@ -1,4 +1,4 @@
-"""The command that compares two versions: catalog diff."""
+"""The command catalog diff: compare two versions."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def register(group: typer.Typer) -> None:
 
 @command
 def diff(
-    before: Annotated[int, typer.Argument(help="A version's number.", metavar="A")],
-    after: Annotated[int, typer.Argument(help="Another version's number.", metavar="B")],
+    before: Annotated[int, typer.Argument(help="Number of the old version.", metavar="A")],
+    after: Annotated[int, typer.Argument(help="Number of the new version.", metavar="B")],
     outputs: Outputs = DEFAULT_OUTPUTS,
     as_json: AsJson = False,
 ) -> None:
-    """Say what changed from version A to version B, and why: recipes, mastering, labels, measurements."""
+    """Show what changed from version A to version B, and why: recipes, mastering, labels, measurements."""
     catalog = Catalog(Store.open(outputs))
     old, new = catalog.read(before), catalog.read(after)
     changes = diff_of(catalog.store, old, new, rejected_before(new, Reviews(catalog.store).events()))
@@ -46,7 +46,7 @@ def diff(
         return
     for change in changes:
         print_stdout(str(change))
-    told = ", ".join(f"{count} {kind}" for kind, count in totals.items())
+    summary = ", ".join(f"{count} {kind}" for kind, count in totals.items())
     print_stderr(
-        f"version {before} ({counted(len(old.masters), 'master')}) to {after} ({len(new.masters)}): {told}"
+        f"version {before} ({counted(len(old.masters), 'master')}) to {after} ({len(new.masters)}): {summary}"
     )

@@ -1,4 +1,4 @@
-"""Commands for Content Credentials: show what a file's credentials claim, verify that they hold."""
+"""Commands for Content Credentials: show what the credentials of a file claim, and verify them."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from pipeline.credentials.checking import Verdict
 
 _USAGE = 2
-_NOT_WHOLE = 5
+_NOT_VERIFIED = 5
 
 Trust = Annotated[
     list[Path] | None,
-    typer.Option("--trust", help="PEM file with root certificates to trust; may be given again."),
+    typer.Option("--trust", help="PEM file with root certificates to trust. Repeatable."),
 ]
 group = typer.Typer(
     help="Read and check the Content Credentials (C2PA) of sound files.", no_args_is_help=True
@@ -35,13 +35,13 @@ def register(app: typer.Typer) -> None:
 @group.command("show")
 @command
 def show(
-    file: Annotated[Path, typer.Argument(help="A sound file, or the .c2pa beside it.")],
+    file: Annotated[Path, typer.Argument(help="A sound file, or the .c2pa file next to it.")],
     trust: Trust = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what a file's credentials claim: how and by what it was made, for which project, who signed it.
+    """Show what the credentials of a file claim: how it was made, for which project, and who signed it.
 
-    Exits with 5 when the file has none or was changed since it was signed.
+    The exit code is 5 if the file has no credentials or was changed after it was signed.
     """
     from pipeline.credentials.checking import check
 
@@ -49,13 +49,13 @@ def show(
     if as_json:
         print_json(verdict.to_json())
     else:
-        _tell(verdict)
+        _print_verdict(verdict)
         for note in verdict.notes:
             print_stdout(f"         note: {note}")
         for name, value in _claims(verdict):
             print_stdout(f"  {name:<22} {one_line(value)}")
     if not verdict.whole:
-        raise typer.Exit(_NOT_WHOLE)
+        raise typer.Exit(_NOT_VERIFIED)
 
 
 @group.command("verify")
@@ -65,10 +65,10 @@ def verify(
     trust: Trust = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check that files are as they were when they were signed: Trusted, Valid, Invalid or Missing, and why.
+    """Check that nobody changed the files after signing: Trusted, Valid, Invalid or Missing, and why.
 
-    Trusted is what a root given with --trust, or this machine's development root, stands behind; Valid is whole
-    too, but signed by somebody unknown. Exits with 5 when any file is Invalid or Missing.
+    Trusted: unchanged, and signed under a root from --trust or this machine's development root. Valid: unchanged, but
+    signed by an unknown signer. The exit code is 5 if any file is Invalid or Missing.
     """
     from pipeline.credentials.checking import check
 
@@ -80,22 +80,22 @@ def verify(
         except UsageError as error:
             problems.append((path, str(error)))
     if as_json:
-        told = [{"path": str(path), "what": said} for path, said in problems]
-        print_json({"files": [verdict.to_json() for verdict in verdicts], "problems": told})
+        listed = [{"path": str(path), "what": what} for path, what in problems]
+        print_json({"files": [verdict.to_json() for verdict in verdicts], "problems": listed})
     else:
         for verdict in verdicts:
-            _tell(verdict)
+            _print_verdict(verdict)
         for note in dict.fromkeys(note for verdict in verdicts for note in verdict.notes):
             print_stderr(f"note: {note}")
-    for _, said in problems:
-        print_stderr(typer.style("error: ", fg="red") + one_line(said))
+    for _, what in problems:
+        print_stderr(typer.style("error: ", fg="red") + one_line(what))
     if not all(verdict.whole for verdict in verdicts):
-        raise typer.Exit(_NOT_WHOLE)
+        raise typer.Exit(_NOT_VERIFIED)
     if problems:
         raise typer.Exit(_USAGE)
 
 
-def _tell(verdict: Verdict) -> None:
+def _print_verdict(verdict: Verdict) -> None:
     by = f" (signed by {verdict.signer})" if verdict.signer else ""
     print_stdout(f"{verdict.state:<8} {one_line(verdict.path)}{one_line(by)}")
     for reason in verdict.reasons:
@@ -103,7 +103,7 @@ def _tell(verdict: Verdict) -> None:
 
 
 def _claims(verdict: Verdict) -> list[tuple[str, str]]:
-    """What the manifest claims, by name, in the order of the manifest."""
+    """Return the names and values that the C2PA manifest claims, in its order."""
     if verdict.manifest is None:
         return []
     claims = [("title", str(verdict.manifest.get("title", "")))]

@@ -1,4 +1,4 @@
-"""The doctor command: what this machine can run, one line each, with the fix where something is missing."""
+"""The doctor command: what this machine can run, and how to fix what is missing."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from pipeline.generators.audiocraft import model_store
 _LOW_GB = 5.0
 
 Line = tuple[str, str, str | None]
-"""What was looked at, what was found, and the fix; None where all is well."""
+"""What was checked, the result, and the fix; None if all is well."""
 
 
 def register(app: typer.Typer) -> None:
@@ -30,9 +30,9 @@ def register(app: typer.Typer) -> None:
 
 @command
 def doctor(outputs: Outputs = DEFAULT_OUTPUTS, as_json: AsJson = False) -> None:
-    """Tell what this machine can run, and the fix for what is not there.
+    """Show what this machine can run and how to fix what is missing.
 
-    One line each: versions, devices and their memory, which models are here and whole, disk.
+    Prints one line for each version, device with its memory, installed model and disk.
     """
     try:
         from pipeline.generators.audiocraft.probe import findings
@@ -46,8 +46,8 @@ def doctor(outputs: Outputs = DEFAULT_OUTPUTS, as_json: AsJson = False) -> None:
         return
     width = max(len(what) for what, _, _ in lines)
     for what, found, fix in lines:
-        said = one_line(found + (f"; {fix}" if fix else ""))
-        print_stdout(f"{'-' if fix else 'ok':<3} {what:<{width}}  {said}")
+        text = one_line(found + (f"; {fix}" if fix else ""))
+        print_stdout(f"{'-' if fix else 'ok':<3} {what:<{width}}  {text}")
 
 
 def _machine() -> list[Line]:
@@ -74,21 +74,21 @@ def _disks(outputs: str) -> list[Line]:
     lines: list[Line] = []
     for what, folder in places:
         if folder.is_file():
-            lines.append((f"disk for {what}", f"{folder} is a file", "give a folder"))
+            lines.append((f"disk for {what}", f"{folder} is a file", "give the path of a folder"))
             continue
         existing = next(path for path in (folder, *folder.absolute().parents) if os.path.exists(path))
         free = shutil.disk_usage(existing).free / 1e9
         if not os.access(existing, os.W_OK | os.X_OK):
             fix: str | None = f"{existing} is read-only; make it writable, or choose another folder"
         else:
-            fix = "free some, or choose another folder" if free < _LOW_GB else None
+            fix = "free some disk space, or choose another folder" if free < _LOW_GB else None
         lines.append((f"disk for {what}", f"{free:.0f} GB free at {folder}", fix))
     return lines
 
 
 def _without_audiocraft(error: ImportError | OSError) -> Line:
     if isinstance(error, ModuleNotFoundError) and error.name == "torch":
-        fix = "to generate with models: make setup-audiocraft (the sketch engine needs nothing)"
+        fix = "to generate with models, run: make setup-audiocraft (the sketch engine works without it)"
         return ("audiocraft", "not installed", fix)
     return ("audiocraft", f"cannot be imported: {error}", "run: make setup-audiocraft")
 
@@ -101,8 +101,10 @@ def _models() -> list[Line]:
             model_store.verify(stored)
             lines.append((stored.name, f"verified, {stored.size / 1e9:.2f} GB, {stored.revision[:19]}", None))
         except CuesmithError as error:
-            lines.append((stored.name, "not whole", str(error)))
-    lines += [("models", "one cannot be read", str(fault)) for fault in faults]
+            lines.append((stored.name, "damaged", str(error)))
+    lines += [("models", "cannot read a model", str(fault)) for fault in faults]
     if not lines:
-        lines.append(("models", "none here", "bring one: cuesmith models fetch facebook/musicgen-small"))
+        lines.append(
+            ("models", "none installed", "download one: cuesmith models fetch facebook/musicgen-small")
+        )
     return lines

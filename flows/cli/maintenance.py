@@ -1,4 +1,4 @@
-"""Commands that keep a store in order: verify, gc."""
+"""Commands that check and clean a store: verify, gc."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def register(app: typer.Typer) -> None:
 @command
 def verify_command(
     outputs: Outputs = DEFAULT_OUTPUTS,
-    mend: Annotated[
+    repair: Annotated[
         bool,
         typer.Option(
             "--repair",
-            help="Put back what has a copy; move the rest of what is wrong to quarantine/, so that the next build "
-            "makes it again.",
+            help="Restore files that have a copy; move the other bad files to quarantine/, so that the next build "
+            "makes them again.",
         ),
     ] = False,
     replay: Annotated[
@@ -46,11 +46,11 @@ def verify_command(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Hash everything again; name torn, changed and missing files."""
+    """Check all hashes; list damaged, changed and missing files."""
     store = _open(outputs)
     findings = [finding for finding in check_store(store) if finding.harmful]
     repairs: list[Repair] = []
-    if mend and findings:
+    if repair and findings:
         from pipeline.catalog.repair import repair_store
 
         repairs = repair_store(store)
@@ -59,7 +59,7 @@ def verify_command(
     if repairs:
         forget_library(store)
         repairs += [Repair(finding, (), "build again to restore it") for finding in library]
-    elif mend and library:
+    elif repair and library:
         repairs = _restore_library(store, library)
     replayed = None
     if replay:
@@ -86,31 +86,29 @@ def verify_command(
         if replayed is not None:
             same = sum(line["result"] == "same" for line in replayed)
             print_stdout(f"{same} of {len(replayed)} takes replayed to the same bytes")
-    left = [one.finding for one in repairs if not one.done] if mend else findings
-    if problems := _problems(left, len(different), mend):
+    left = [one.finding for one in repairs if not one.done] if repair else findings
+    if problems := _problems(left, len(different), repair):
         raise VerificationError(f"{outputs}: {problems}")
     if not as_json:
         print_stdout(
-            f"{outputs}: everything named is there and whole"
+            f"{outputs}: all files are present and intact"
             if not findings
-            else "repaired; now: cuesmith build"
+            else "repaired; now run: cuesmith build"
         )
 
 
 def _problems(left: list[Finding], different: int, repaired: bool) -> str:
-    """What is still wrong after `verify`, with the remedies; empty where nothing is."""
+    """Describe what is still wrong after `verify`, with the fixes; empty if all is well."""
     problems = []
     if left and repaired:
-        problems.append(
-            f"{counted(len(left), 'problem')} could not be repaired; the lines above say what to do"
-        )
+        problems.append(f"could not repair {counted(len(left), 'problem')}; the lines above say what to do")
     elif left:
         problems.append(
-            f"something is wrong in {counted(len(left), 'file')}; put right what can be: cuesmith verify --repair"
+            f"found problems in {counted(len(left), 'file')}; to repair them: cuesmith verify --repair"
         )
     if different:
-        takes = "1 take replays" if different == 1 else f"{different} takes replay"
-        problems.append(f"{takes} to other bytes; what is stored stays")
+        takes = "1 take gives" if different == 1 else f"{different} takes give"
+        problems.append(f"{takes} different bytes on replay; the stored takes are unchanged")
     return "; ".join(problems)
 
 
@@ -123,7 +121,7 @@ def _library_findings(store: Store) -> list[Finding]:
 
 
 def _restore_library(store: Store, findings: list[Finding]) -> list[Repair]:
-    """Put the published files back; whoever made the others keeps them."""
+    """Restore the published files; move files that Cuesmith did not publish aside."""
     forget_library(store)
     done = sync_latest(Catalog(store))
     moved = done.set_aside if done else {}
@@ -138,11 +136,11 @@ def _restore_library(store: Store, findings: list[Finding]) -> list[Repair]:
 
 
 def _open(outputs: str) -> Store:
-    """The store at ``outputs``; `UsageError` where nothing of a store is, so that a slip of the pen is not "whole"."""
+    """Open the store at ``outputs``. Raises `UsageError` if there is none: a mistyped path must not pass as intact."""
     store = Store.open(outputs)
     if not store.backend.names() & {"catalog", "runs", "store"}:
         raise UsageError(
-            f"there is no store in {outputs}; give the --outputs of a build, or make one: cuesmith build"
+            f"no store in {outputs}; give the --outputs of a build, or create one: cuesmith build"
         )
     return store
 
@@ -152,7 +150,7 @@ def gc_command(
     outputs: Outputs = DEFAULT_OUTPUTS,
     unused_takes: Annotated[
         bool,
-        typer.Option("--unused-takes", help="Also takes and masters that no catalog version names."),
+        typer.Option("--unused-takes", help="Also remove takes and masters that no catalog version uses."),
     ] = False,
     newest: Annotated[
         int | None,
@@ -160,24 +158,27 @@ def gc_command(
             "--keep",
             min=1,
             metavar="N",
-            help="Also old versions: all but the newest N and those that a channel needs.",
+            help="Also remove old versions: all but the newest N and those that a channel needs.",
             show_default=False,
         ),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be removed.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be removed; remove nothing.")
+    ] = False,
     grace_hours: Annotated[
-        float, typer.Option("--grace", min=0.0, help="Keep what is younger, in hours.")
+        float, typer.Option("--grace", min=0.0, help="Keep files younger than this, in hours.")
     ] = 1.0,
     as_json: AsJson = False,
 ) -> None:
-    """Remove strays and, if asked, unused takes and old versions.
+    """Remove leftover files and, on request, takes and old versions.
 
-    Strays are what killed builds left; unused are takes and masters that no catalog version names and nobody approved.
+    Leftover files come from killed builds. Unused takes and masters are those that no catalog version uses and nobody
+    approved.
     """
     store = _open(outputs)
     catalog = Catalog(store)
     for number in catalog.numbers():
-        # An edited version may no longer name what the published one does.
+        # Checks that nobody edited a version: an edited one may name fewer files than the published one.
         catalog.read(number)
 
     def old() -> list[int]:
@@ -218,12 +219,12 @@ def gc_command(
         )
     print_stdout(
         f"{verb} {done.freed / 1e6:.1f} MB: {len(done.objects)} objects, {len(done.records)} records, "
-        f"{len(done.temporary)} temporary files; {done.kept} objects stay"
+        f"{len(done.temporary)} temporary files; kept {done.kept} objects"
     )
 
 
 def _needed_objects(catalog: Catalog, old: list[int]) -> set[str]:
-    """SHA-256 of the takes that any version but the ``old`` stands on or keeps waiting, and of approved masters."""
+    """Return the SHA-256 of approved masters, and of takes that versions other than ``old`` use or keep waiting."""
     takes = {
         sha256
         for number in catalog.numbers()

@@ -1,4 +1,4 @@
-"""The command that gives back the manifest of a version: catalog manifest."""
+"""The command catalog manifest: print the manifest of a version."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def manifest(
     version: Annotated[int | None, typer.Option("--version", help="Default: the latest.")] = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", help="Write the files into this folder instead of printing them."),
+        typer.Option("--output", help="Write the files to this folder instead of printing them."),
     ] = None,
     outputs: Outputs = DEFAULT_OUTPUTS,
     as_json: AsJson = False,
 ) -> None:
     """Print the manifest that a version was built from, with every file that it includes.
 
-    The files are checked against the hash that the version records.
+    The command checks the files against the hash that the version records.
     """
     catalog = Catalog(Store.open(outputs))
     shown = version_or_latest(catalog, version, outputs)
@@ -57,15 +57,15 @@ def manifest(
 
 
 def _write(folder: Path, text: ManifestText) -> None:
-    """Write a file, never over another one and never outside ``folder``."""
+    """Write a file inside ``folder``; never replace an existing file."""
     path = folder / text.name
     if not path.resolve().is_relative_to(folder.resolve()):
-        raise UsageError(f"the manifest file {text.name!r} leads out of {folder}; use --json to read it")
+        raise UsageError(f"the manifest file {text.name!r} is outside {folder}; use --json to read it")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("xb") as file:
             file.write(text.data)
     except FileExistsError:
-        raise UsageError(f"{path} is already there; choose an empty folder: --output FOLDER") from None
+        raise UsageError(f"{path} already exists; choose an empty folder: --output FOLDER") from None
     except OSError as error:
         raise MachineError(f"cannot write {path}: {error.strerror}; choose another --output") from error

@@ -1,4 +1,4 @@
-"""The measure command: loudness, peaks and silence of any sound files."""
+"""The measure command: loudness, peaks and silence of sound files."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ def measure_command(
     ],
     as_json: AsJson = False,
 ) -> None:
-    """Measure any sound files: loudness, true and sample peak, silence.
+    """Measure sound files: loudness, true peak, sample peak, silence.
 
-    Loudness follows BS.1770-5. "-" (null in JSON) means that there is no such value: silence has no loudness, a
-    sound under 3 s no range. A file that cannot be read gives one line and stops no other. An incomplete or damaged
-    file is measured as far as it goes and gives such a line too. The exit code is that of the first problem.
+    Loudness follows BS.1770-5. "-" (null in JSON) means that it cannot be measured: silence has no loudness, a sound
+    under 3 s has no range. If a file cannot be read, the command prints one line and measures the others. It measures
+    an incomplete or damaged file up to the damage and prints a line too. The exit code is that of the first problem.
     """
     from pipeline.audio import read_sound
     from pipeline.mastering import measure
@@ -56,38 +56,38 @@ def measure_command(
     for path in files:
         try:
             sound = read_sound(path)
-            found = measure(sound.clip).to_json()
-            del found["crest_db"]
-            measured.append({"path": str(path), **found})
+            values = measure(sound.clip).to_json()
+            del values["crest_db"]
+            measured.append({"path": str(path), **values})
             if sound.problem is not None:
                 problems.append((path, UsageError(sound.problem)))
         except CuesmithError as error:
             problems.append((path, error))
     if as_json:
-        told = [{"path": str(path), "what": str(problem)} for path, problem in problems]
-        print_json({"files": measured, "problems": told})
+        listed = [{"path": str(path), "what": str(problem)} for path, problem in problems]
+        print_json({"files": measured, "problems": listed})
     elif measured:
         for line in _table(measured):
             print_stdout(line)
     for path, problem in problems:
-        said = str(problem)
+        what = str(problem)
         print_stderr(
-            typer.style("error: ", fg="red") + one_line(said if str(path) in said else f"{path}: {said}")
+            typer.style("error: ", fg="red") + one_line(what if str(path) in what else f"{path}: {what}")
         )
     if problems:
         raise typer.Exit(_exit_code(problems[0][1]))
 
 
 def _exit_code(error: CuesmithError) -> int:
-    """A sound that cannot be measured is a wrong input, whatever it would be within a build."""
+    """Return 2 (wrong input) for a sound that cannot be measured, even if a build would return 1."""
     return error.exit_code if error.exit_code > 1 else 2
 
 
 def _table(measured: list[dict[str, Any]]) -> list[str]:
     rows = [["file", *(head for head, _, _ in _COLUMNS)]]
-    for found in measured:
-        cells = ("-" if found[key] is None else form.format(found[key]) for _, key, form in _COLUMNS)
-        rows.append([one_line(found["path"]), *cells])
+    for values in measured:
+        cells = ("-" if values[key] is None else form.format(values[key]) for _, key, form in _COLUMNS)
+        rows.append([one_line(values["path"]), *cells])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))])

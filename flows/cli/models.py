@@ -1,4 +1,4 @@
-"""Commands that keep the models of the audiocraft engine: models list, fetch, verify."""
+"""Commands for the models of the audiocraft engine: models list, fetch, verify."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def register(app: typer.Typer) -> None:
 @group.command("list")
 @command
 def list_models(as_json: AsJson = False) -> None:
-    """List every published model and every local one met so far: what it makes, its licence, whether it is here."""
+    """List published and installed local models: what each makes, its licence, whether it is installed."""
     stored, faults = model_store.all_stored()
     here = {one.name: one for one in stored}
     rows = [_row(model, here.get(model.id)) for model in PUBLISHED]
@@ -46,7 +46,7 @@ def list_models(as_json: AsJson = False) -> None:
     for row in rows:
         print_stdout(_line(row))
     print_stdout(
-        f"{MBD:<40} decodes what mono MusicGen makes (decoder: mbd)  {decoder['license']}  "
+        f"{MBD:<40} decodes mono MusicGen (decoder: mbd)  {decoder['license']}  "
         f"{_revision(decoder)}  {_state(decoder)}"
     )
     for fault in faults:
@@ -57,10 +57,10 @@ def list_models(as_json: AsJson = False) -> None:
 @group.command("fetch")
 @command
 def fetch_models(
-    models: Annotated[list[str], typer.Argument(help="Ids, such as facebook/musicgen-small.")],
+    models: Annotated[list[str], typer.Argument(help="Model ids, such as facebook/musicgen-small.")],
     as_json: AsJson = False,
 ) -> None:
-    """Download models at their pinned commit, check and convert them. Afterwards builds need no network."""
+    """Download models at their pinned commit, check and convert them. Then builds need no network."""
     try:
         from pipeline.generators.audiocraft.fetching import fetch
     except ImportError as error:
@@ -72,27 +72,29 @@ def fetch_models(
     if as_json:
         print_json({"fetched": [_stored(stored) for stored in fetched]})
     else:
-        print_stdout(f"{len(fetched)} models are here and whole, in {model_store.root()}")
+        print_stdout(f"{len(fetched)} models installed and verified in {model_store.root()}")
 
 
 @group.command("verify")
 @command
 def verify_models(
-    models: Annotated[list[str] | None, typer.Argument(help="Ids; default: all that are here.")] = None,
+    models: Annotated[
+        list[str] | None, typer.Argument(help="Model ids. Default: all installed models.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Hash every file of the models that are here and compare with what was recorded."""
-    wanted = {full_id(name) for name in models or ()}
+    """Check every file of the installed models against its recorded hash."""
+    names = {full_id(name) for name in models or ()}
     here, faults = model_store.all_stored()
-    stored = [one for one in here if not wanted or one.name in wanted]
-    unknown = sorted(wanted - {one.name for one in stored})
+    stored = [one for one in here if not names or one.name in names]
+    unknown = sorted(names - {one.name for one in stored})
     if unknown:
         raise UsageError(
-            f"{unknown[0]} is not on this machine; cuesmith models list shows what is, and cuesmith models fetch "
-            "brings what is published"
+            f"{unknown[0]} is not installed; to list models: cuesmith models list; to download one: "
+            "cuesmith models fetch"
         )
     wrong = {one.folder: str(error) for one in stored if (error := _fault(one)) is not None}
-    unread = [] if wanted else [str(fault) for fault in faults]
+    unread = [] if names else [str(fault) for fault in faults]
     if as_json:
         print_json(
             {
@@ -103,10 +105,10 @@ def verify_models(
     else:
         for one in stored:
             print_stdout(
-                f"{'wrong' if one.folder in wrong else 'whole':<6} {one_line(one.name)}  {one.revision[:19]}"
+                f"{'damaged' if one.folder in wrong else 'ok':<7} {one_line(one.name)}  {one.revision[:19]}"
             )
         if not stored and not unread:
-            print_stderr(f"no models are in {model_store.root()}")
+            print_stderr(f"no models in {model_store.root()}")
     if wrong or unread:
         raise VerificationError("\n".join([*wrong.values(), *unread]))
 
@@ -150,7 +152,7 @@ def _decoder(stored: model_store.Stored | None) -> dict[str, Any]:
 
 
 def _state(row: dict[str, Any]) -> str:
-    return f"here, {row['bytes'] / 1e9:.2f} GB" if row["here"] else "not here"
+    return f"installed, {row['bytes'] / 1e9:.2f} GB" if row["here"] else "not installed"
 
 
 def _revision(row: dict[str, Any]) -> str:

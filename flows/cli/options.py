@@ -1,4 +1,4 @@
-"""Options that several commands share: each declared once, with its text and its default."""
+"""Options that several commands share, each with its help and default."""
 
 from __future__ import annotations
 
@@ -13,28 +13,31 @@ from pipeline.store import check_utf8
 
 DEFAULT_OUTPUTS = "outputs"
 MANY_NAMES = 8
-"""How many names a line lists before it counts the rest."""
-_USUAL = ("cues.yaml", "cuesmith.yaml")
+"""A line lists at most this many names, then counts the rest."""
+_DEFAULT_MANIFESTS = ("cues.yaml", "cuesmith.yaml")
 
 Manifest = Annotated[
     Path | None,
     typer.Argument(
-        help="The asset manifest. Default: cues.yaml or cuesmith.yaml here, or the only .yaml in manifests/.",
+        help="The manifest. Default: cues.yaml or cuesmith.yaml in this folder, or the only .yaml in manifests/.",
         show_default=False,
     ),
 ]
 Outputs = Annotated[
     str,
     typer.Option(
-        "--outputs", "-o", envvar="CUESMITH_OUTPUTS", help="Folder or URL (s3://...) of store and catalog."
+        "--outputs",
+        "-o",
+        envvar="CUESMITH_OUTPUTS",
+        help="Folder or URL (s3://...) of the store and the catalog.",
     ),
 ]
 Profile = Annotated[
-    str | None, typer.Option("--profile", "-p", help="Profile of the manifest, such as prototype or nightly.")
+    str | None, typer.Option("--profile", "-p", help="Profile in the manifest, such as prototype or nightly.")
 ]
 Only = Annotated[
     list[str] | None,
-    typer.Option("--only", help="Only assets whose id matches this glob ('music/*'); may be given again."),
+    typer.Option("--only", help="Only assets whose id matches this glob ('music/*'). Repeatable."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 
@@ -42,29 +45,29 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on s
 By = Annotated[
     str | None,
     typer.Option(
-        "--by", help="Who decides. Default: git's user.name, else the user's name.", show_default=False
+        "--by", help="Your name. Default: git's user.name, else your login name.", show_default=False
     ),
 ]
 
 
 def version_or_latest(catalog: Catalog, number: int | None, outputs: str) -> Version:
-    """Version ``number``, or the latest where None is given."""
+    """Return version ``number``, or the latest version if it is None."""
     if number is not None:
         return catalog.read(number)
     latest = catalog.latest()
     if latest is None:
-        raise UsageError(f"there is no catalog in {outputs}; make one: cuesmith build")
+        raise UsageError(f"no catalog in {outputs}; create one: cuesmith build")
     return latest
 
 
 def find_manifest(given: Path | None) -> Path:
-    """The manifest that was given, or the one that stands where manifests usually do.
+    """Return the given manifest, or the one at a default place.
 
-    Raises `UsageError` where there is none, several, or its path is not UTF-8.
+    Raises `UsageError` if there is none, if there are several, or if its path is not UTF-8.
     """
-    found = _find_manifest(given)
-    check_utf8(found.absolute(), "manifest")
-    return found
+    manifest = _find_manifest(given)
+    check_utf8(manifest.absolute(), "manifest")
+    return manifest
 
 
 def _find_manifest(given: Path | None) -> Path:
@@ -72,17 +75,17 @@ def _find_manifest(given: Path | None) -> Path:
         try:
             if given.is_file():
                 return given
-            what = "not a file" if given.exists() else "no such manifest"
+            reason = "not a file" if given.exists() else "no such manifest"
         except OSError as error:
-            what = str(error.strerror)
-        raise UsageError(f"{given}: {what}; give the path of a .yaml file, or make one: cuesmith init")
-    for name in _USUAL:
+            reason = str(error.strerror)
+        raise UsageError(f"{given}: {reason}; give the path of a .yaml file, or create one: cuesmith init")
+    for name in _DEFAULT_MANIFESTS:
         if Path(name).is_file():
             return Path(name)
-    found = sorted(Path("manifests").glob("*.yaml"))
-    if len(found) == 1:
-        return found[0]
-    if found:
-        names = ", ".join(path.as_posix() for path in found)
-        raise UsageError(f"there are several manifests: {names}; name the one to use")
-    raise UsageError("no manifest here; name one, or make a project with: cuesmith init")
+    manifests = sorted(Path("manifests").glob("*.yaml"))
+    if len(manifests) == 1:
+        return manifests[0]
+    if manifests:
+        names = ", ".join(path.as_posix() for path in manifests)
+        raise UsageError(f"several manifests: {names}; give the path of one")
+    raise UsageError("no manifest in this folder; give its path, or create a project: cuesmith init")

@@ -1,7 +1,7 @@
-"""How every command answers: text for people, one JSON object with ``--json``, errors with their exit code.
+"""Output of all commands: text for people, one JSON object with ``--json``, exit codes for errors.
 
-What a person asked for goes to standard output, everything else to standard error, so that ``--json`` can be
-piped. Errors become exit codes here and nowhere else.
+Results go to standard output and everything else to standard error, so that ``--json`` can be piped. Only this
+module turns errors into exit codes.
 """
 
 from __future__ import annotations
@@ -30,41 +30,41 @@ R = TypeVar("R")
 
 
 def print_stdout(text: str) -> None:
-    """Say to standard output."""
+    """Print a line to standard output."""
     typer.echo(text)
 
 
 def print_stderr(text: str) -> None:
-    """Say to standard error."""
+    """Print a line to standard error."""
     typer.echo(text, err=True)
 
 
 def warn(problems: Iterable[Problem]) -> None:
-    """Say to standard error what can stand, but may not be meant."""
+    """Print warnings to standard error: settings that are valid but may be a mistake."""
     for problem in problems:
         print_stderr(typer.style("warning: ", fg="yellow") + str(problem))
 
 
 def problems_json(problems: Iterable[Problem]) -> list[dict[str, Any]]:
-    """Problems or warnings as JSON objects, each with its place and its remedy."""
+    """Return problems or warnings as JSON objects, each with its place and its fix."""
     return [asdict(problem) for problem in problems]
 
 
 def print_json(value: Any) -> None:
-    """Print one JSON object to standard output: laid out for a person at a terminal, on one line for a program.
+    """Print one JSON object to standard output: indented on a terminal, on one line in a pipe.
 
-    Where the output is not UTF-8, JSON's escapes stand for what is not ASCII.
+    If the output is not UTF-8, JSON escapes replace non-ASCII characters.
     """
     if sys.stdout is None:
         # The caller closed it.
         return
-    every_character = codecs.lookup(sys.stdout.encoding or "utf-8").name == "utf-8"
+    is_utf8 = codecs.lookup(sys.stdout.encoding or "utf-8").name == "utf-8"
     indent = 1 if sys.stdout.isatty() else None
-    typer.echo(json.dumps(value, indent=indent, ensure_ascii=not every_character))
+    typer.echo(json.dumps(value, indent=indent, ensure_ascii=not is_utf8))
 
 
 def duration(seconds: float) -> str:
-    """Seconds as a person reads them.
+    """Format seconds for people.
 
     >>> duration(4.25), duration(95), duration(7300)
     ('4.2 s', '1 min 35 s', '2 h 1 min')
@@ -78,55 +78,55 @@ def duration(seconds: float) -> str:
 
 
 def one_line(text: object) -> str:
-    """A name or a path as one cell of a printed table: what does not print, such as a line feed, as an escape.
+    """Format a name or a path for one cell of a table; escape control characters such as line feeds.
 
     >>> print(one_line("two\\nlines é"))
     two\\nlines é
     """
     return "".join(
-        mark if mark.isprintable() else mark.encode("unicode_escape").decode("ascii") for mark in str(text)
+        char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in str(text)
     )
 
 
-def counted(count: int, what: str) -> str:
-    """How many of what there are.
+def counted(count: int, noun: str) -> str:
+    """Return a count with its noun.
 
     >>> counted(1, "master"), counted(2, "master")
     ('1 master', '2 masters')
     """
-    return f"{count} {what}" + ("" if count == 1 else "s")
+    return f"{count} {noun}" + ("" if count == 1 else "s")
 
 
 def command(function: Callable[P, R]) -> Callable[P, R]:
-    """A command whose errors are told in one place, as text or (with ``as_json``) as a JSON object."""
+    """Print the errors of a command as text, or with ``as_json`` as a JSON object."""
 
     @functools.wraps(function)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
-            _refuse_what_is_no_text(function, kwargs)
+            _check_text_options(function, kwargs)
             return function(*args, **kwargs)
         except CuesmithError as error:
             _fail(error, bool(kwargs.get("as_json")))
         except KeyboardInterrupt:
-            print_stderr("interrupted; everything finished is kept: run the same command again to go on")
+            print_stderr("interrupted; finished work is saved: run the same command again to continue")
             raise typer.Exit(INTERRUPTED) from None
 
     return wrapped
 
 
-def _refuse_what_is_no_text(function: Callable[..., object], given: Mapping[str, object]) -> None:
-    """Raise `UsageError` for bytes that are no text where an option takes a text. Paths may be any bytes."""
+def _check_text_options(function: Callable[..., object], given: Mapping[str, object]) -> None:
+    """Raise `UsageError` if the value of a text option is not valid text. Paths may hold any bytes."""
     for name, value in given.items():
-        words = value if isinstance(value, list) else [value]
-        for word in words:
-            if isinstance(word, str) and name not in _PATHS and (fault := text_fault(word)):
-                raise UsageError(f"{_as_written(function, name)}: {fault}")
+        texts = value if isinstance(value, list) else [value]
+        for text in texts:
+            if isinstance(text, str) and name not in _PATHS and (fault := text_fault(text)):
+                raise UsageError(f"{_option_name(function, name)}: {fault}")
 
 
-def _as_written(function: Callable[..., object], name: str) -> str:
-    """The option or argument of a command that fills its parameter ``name``: ``--by``, ``ASSET``."""
+def _option_name(function: Callable[..., object], name: str) -> str:
+    """Return the option or argument that sets the parameter ``name``: ``--by``, ``ASSET``."""
     for info in getattr(get_type_hints(function, include_extras=True)[name], "__metadata__", ()):
-        # Within Annotated, Typer takes an option's first name for a default.
+        # Inside Annotated, Typer stores the first name of an option as its default.
         names = [
             one
             for one in (info.default, *(info.param_decls or ()))
@@ -139,7 +139,7 @@ def _as_written(function: Callable[..., object], name: str) -> str:
 
 @contextmanager
 def gc_disabled() -> Iterator[None]:
-    """Without Python's cycle collector: all that a plan holds stays, and walking it again takes half the time."""
+    """Disable Python's cycle collector: a plan keeps all its objects, and scanning them takes half the time."""
     gc.disable()
     try:
         yield

@@ -1,4 +1,4 @@
-"""Commands for whoever writes manifests: init, validate, schema, plan."""
+"""Commands for authors of manifests: init, validate, schema, plan."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ from pipeline.store.disk import write_over
 
 _STALE = 1
 _MANY_ROWS = 40
-"""Lines of a plan that are still read one by one."""
+"""A plan with more lines than this is grouped."""
 
 
 def register(app: typer.Typer) -> None:
@@ -59,12 +59,12 @@ def register(app: typer.Typer) -> None:
 
 @command
 def init(
-    folder: Annotated[Path, typer.Argument(help="Where to make the project.")] = Path(),
+    folder: Annotated[Path, typer.Argument(help="The folder of the project.")] = Path(),
     as_json: AsJson = False,
 ) -> None:
-    """Make a small project that builds at once.
+    """Create a small project that you can build right away.
 
-    It has a manifest, the manifest's schema for the editor, and a .gitignore. The project is named like the folder.
+    Writes a manifest, its schema for the editor, and a .gitignore. The project takes the name of the folder.
     """
     from pipeline.manifest.starter import starter_files
 
@@ -74,7 +74,7 @@ def init(
     present = [name for name in files if os.path.lexists(folder / name)]
     if present:
         raise UsageError(
-            f"{folder / present[0]} is already there; choose an empty folder: cuesmith init mygame"
+            f"{folder / present[0]} already exists; choose an empty folder: cuesmith init mygame"
         )
     written = []
     for name, text in files.items():
@@ -88,7 +88,7 @@ def init(
         print_stdout(f"wrote {one_line(name)}")
     shown = f'"{folder}"' if " " in str(folder) else folder
     step = "" if folder == Path() else f"cd {shown} && "
-    print_stdout(f"Now: {step}cuesmith build")
+    print_stdout(f"Next: {step}cuesmith build")
 
 
 def _write(path: Path, text: str) -> None:
@@ -97,23 +97,23 @@ def _write(path: Path, text: str) -> None:
         write_over(path, text.encode())
     except OSError as error:
         raise MachineError(
-            f"cannot write {path}: {error.strerror}; choose another place, or check its permissions"
+            f"cannot write {path}: {error.strerror}; choose another folder, or check its permissions"
         ) from error
 
 
 @command
 def validate(manifest: Manifest = None, profile: Profile = None, as_json: AsJson = False) -> None:
-    """Check a manifest: all errors at once, each with line and fix.
+    """Check a manifest; show every error with its line and a fix.
 
-    It is read under no profile and under each that it has, or under the one that is given.
+    Checks the manifest without a profile and with each of its profiles, or only with the given one.
     """
     path = find_manifest(manifest)
     projects = check_profiles(path, profile)
     assets = {one.profile or "default": len(one.assets) for one in projects}
     warnings = list(dict.fromkeys(warning for one in projects for warning in one.warnings))
     if as_json:
-        told = {"valid": True, "manifest": str(path), "assets": assets}
-        print_json(told | ({"warnings": problems_json(warnings)} if warnings else {}))
+        result = {"valid": True, "manifest": str(path), "assets": assets}
+        print_json(result | ({"warnings": problems_json(warnings)} if warnings else {}))
     else:
         warn(warnings)
         print_stdout(
@@ -124,7 +124,7 @@ def validate(manifest: Manifest = None, profile: Profile = None, as_json: AsJson
 @command
 def schema(
     write: Annotated[
-        Path | None, typer.Option("--write", help="Write to this file instead of printing.")
+        Path | None, typer.Option("--write", help="Write the schema to this file instead of printing it.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -151,23 +151,23 @@ def plan_command(
         bool,
         typer.Option(
             "--check",
-            help="Exit with 1 when a build would make or publish anything, or a sound is missing; for CI.",
+            help="For CI: exit with 1 if a build would make or publish anything, or if a sound is missing.",
         ),
     ] = False,
-    everything: Annotated[bool, typer.Option("--all", help="List what is up to date as well.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Also list what is up to date.")] = False,
     full: Annotated[
-        bool, typer.Option("--full", help="One line for each variation, however long the plan is.")
+        bool, typer.Option("--full", help="Print one line per variation, even in a long plan.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show what a build would do, and why.
 
-    Every row of the catalog that would change is listed with all its reasons; a long plan is grouped by folder and
-    reasons. It estimates how long generating will take on this machine's devices: as earlier builds on them did, or
-    by arithmetic. Needs no GPU, no weights, no network.
+    Lists every variation that would change, with all reasons; a long plan is grouped by folder and reasons. Estimates
+    the time to generate on this machine's devices, from earlier builds or by calculation. Needs no GPU, no model
+    weights and no network.
     """
     prepared = prepare(find_manifest(manifest), outputs, profile, only or ())
-    wanted = estimate(
+    build_estimate = estimate(
         prepared.plan.orders(),
         lambda name: devices_for(find_engine(name), None),
         speed_of=speeds_in(prepared.store),
@@ -181,44 +181,44 @@ def plan_command(
     lacks = lacks_of(prepared)
     if as_json:
         listed = [row.to_json() for row in rows]
-        usual = {
+        result = {
             "assets": listed,
             "totals": totals,
             "leaving": leaving,
             "missing": missing,
             "removals": refused,
             "library": [str(one) for one in library],
-            "estimate": wanted.to_json(),
+            "estimate": build_estimate.to_json(),
         }
-        more = {
+        optional = {
             "renamed": dict(prepared.renamed),
             "lacks": lacks,
             "warnings": problems_json(prepared.warnings),
         }
-        print_json(usual | {key: value for key, value in more.items() if value})
+        print_json(result | {key: value for key, value in optional.items() if value})
     else:
         warn(prepared.warnings)
         shown = [row for row in rows if everything or row.action != "reuse"]
-        _tell_rows(shown, full=full or everything)
+        _print_rows(shown, full=full or everything)
         for old, new in prepared.renamed.items():
             print_stdout(f"{'rename':<10} {new:<40} was {old}")
-        _tell_totals(totals)
-        _tell_new_name(prepared)
-        _tell_missing(missing)
-        _tell_leaving(leaving)
+        _print_totals(totals)
+        _print_new_name(prepared)
+        _print_missing(missing)
+        _print_leaving(leaving)
         if refused:
-            print_stderr(f"build will refuse: {refused}")
-        _tell_library(library)
-        _tell_estimate(wanted)
+            print_stderr(f"the build will stop: {refused}")
+        _print_library(library)
+        _print_estimate(build_estimate)
         for lack in lacks:
             print_stderr(
-                typer.style("warning: ", fg="yellow") + f"a build cannot run on this machine yet: {lack}"
+                typer.style("warning: ", fg="yellow") + f"this machine cannot run the build yet: {lack}"
             )
     if check_only and (prepared.publishes or missing or library):
         raise typer.Exit(_STALE)
 
 
-def _tell_rows(rows: Sequence[PlannedRow], *, full: bool) -> None:
+def _print_rows(rows: Sequence[PlannedRow], *, full: bool) -> None:
     if full or len(rows) <= _MANY_ROWS:
         for row in rows:
             print_stdout(f"{row.action:<10} {row.name:<40} {', '.join(row.reasons)}".rstrip())
@@ -227,10 +227,10 @@ def _tell_rows(rows: Sequence[PlannedRow], *, full: bool) -> None:
         alone = len(group.rows) == 1
         name = group.rows[0].name if alone else f"{group.folder}* ({len(group.rows)})"
         print_stdout(f"{group.action:<10} {name:<40} {', '.join(group.reasons)}".rstrip())
-    print_stderr("grouped by folder and reasons; one line for each variation: cuesmith plan --full")
+    print_stderr("grouped by folder and reasons; for one line per variation: cuesmith plan --full")
 
 
-def _tell_totals(totals: Mapping[str, Any]) -> None:
+def _print_totals(totals: Mapping[str, Any]) -> None:
     counts = ", ".join(f"{count} {action}" for action, count in totals["actions"].items() if count)
     print_stderr(f"{totals['variations']} variations of {totals['assets']} assets: {counts or 'nothing'}")
     for line in totals["generate"]:
@@ -239,36 +239,36 @@ def _tell_totals(totals: Mapping[str, Any]) -> None:
         )
 
 
-def _tell_new_name(prepared: Prepared) -> None:
+def _print_new_name(prepared: Prepared) -> None:
     if prepared.latest is not None and prepared.latest.project != prepared.project.name:
         print_stderr(f"project changed: {prepared.latest.project} -> {prepared.project.name}")
 
 
-def _tell_missing(quarantined: list[dict[str, Any]]) -> None:
+def _print_missing(quarantined: list[dict[str, Any]]) -> None:
     if quarantined:
         names = [f"{one['asset']}_{one['variation']:02d} ({one['reason']})" for one in quarantined]
-        print_stderr(f"not published, since a quality gate closed: {list_names(names, limit=MANY_NAMES)}")
-        print_stderr("cuesmith catalog quarantine says what helps")
+        print_stderr(f"not published, failed a quality gate: {list_names(names, limit=MANY_NAMES)}")
+        print_stderr("to see how to fix them: cuesmith catalog quarantine")
 
 
-def _tell_leaving(leaving: list[str]) -> None:
+def _print_leaving(leaving: list[str]) -> None:
     if leaving:
         print_stderr(
-            f"no longer asked for, and left out of the next version: {list_names(leaving, limit=MANY_NAMES)}"
+            f"no longer in the manifest, to be removed from the next version: {list_names(leaving, limit=MANY_NAMES)}"
         )
 
 
-def _tell_library(faults: list[LibraryFault]) -> None:
+def _print_library(faults: list[LibraryFault]) -> None:
     if faults:
         names = list_names([str(one) for one in faults], limit=MANY_NAMES)
-        print_stderr(f"{names}; cuesmith build restores what it published and keeps other files")
+        print_stderr(f"{names}; cuesmith build restores its own files and keeps other files")
 
 
-def _tell_estimate(wanted: BuildEstimate) -> None:
-    if not wanted.models:
+def _print_estimate(build_estimate: BuildEstimate) -> None:
+    if not build_estimate.models:
         return
-    print_stderr(f"generating will take about {duration(wanted.seconds)}")
-    for one in wanted.models:
+    print_stderr(f"generating will take about {duration(build_estimate.seconds)}")
+    for one in build_estimate.models:
         counted = [
             f"{device} x {many}" if many > 1 else device for device, many in Counter(one.devices).items()
         ]

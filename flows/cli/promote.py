@@ -34,32 +34,34 @@ def register_in_catalog(group: typer.Typer) -> None:
 @command
 def promote(
     version: Annotated[int, typer.Argument(help="The version's number.")],
-    channel: Annotated[str, typer.Option("--channel", help="Such as release; made when it is new.")],
+    channel: Annotated[
+        str, typer.Option("--channel", help="The channel, such as release; a new name creates it.")
+    ],
     override: Annotated[
         list[str] | None,
-        typer.Option("--override", help=f"Set a reason aside: {', '.join(CODES)}; may be given again."),
+        typer.Option("--override", help=f"Ignore this reason: {', '.join(CODES)}. Repeatable."),
     ] = None,
     because: Annotated[
         list[str] | None,
-        typer.Option("--because", help="Why: once for all overrides, or once for each, in their order."),
+        typer.Option("--because", help="Why: one for all overrides, or one for each, in the same order."),
     ] = None,
     by: By = None,
     outputs: Outputs = DEFAULT_OUTPUTS,
     as_json: AsJson = False,
 ) -> None:
-    """Point a channel to a version, through the release gate.
+    """Point a channel to a version if the release gate passes.
 
-    The gate says everything that speaks against it. Exit code 1 when a reason stands. What was overridden, by whom
-    and why, stays in the channel's history.
+    The gate lists every reason against it. The exit code is 1 if a reason remains. The history of the channel records
+    each override, who made it and why.
     """
     overrides = _overrides(override or [], because or [])
     catalog = Catalog(Store.open(outputs))
     name = by or reviewer_name()
     verdict = promote_version(catalog, version, channel, at=now(), by=name, overrides=overrides)
     if as_json:
-        print_json(_told(verdict, version, channel))
+        print_json(_verdict_json(verdict, version, channel))
     else:
-        _tell(verdict, version, channel)
+        _print_verdict(verdict, version, channel)
     for code in sorted(overrides.keys() - {refusal.code for refusal in verdict.overridden}):
         print_stderr(f"--override {code} was not needed")
     if verdict.refused:
@@ -68,39 +70,40 @@ def promote(
 
 @command
 def channels(
-    channel: Annotated[str | None, typer.Argument(help="Tell this one's history.")] = None,
+    channel: Annotated[str | None, typer.Argument(help="Show the history of this channel.")] = None,
     outputs: Outputs = DEFAULT_OUTPUTS,
     as_json: AsJson = False,
 ) -> None:
-    """List every channel and where it points; with a name, its whole history."""
+    """List every channel and its version; with a name, also its history."""
     catalog = Catalog(Store.open(outputs))
     names = catalog.channels.names()
     if channel is not None and channel not in names:
-        raise UsageError(f"there is no channel {channel!r}; there are: {', '.join(names) or 'none'}")
-    found = [one for name in names if channel in (None, name) and (one := catalog.channel(name))]
+        raise UsageError(f"unknown channel {channel!r}; available: {', '.join(names) or 'none'}")
+    listed = [one for name in names if channel in (None, name) and (one := catalog.channel(name))]
     if as_json:
-        print_json({"channels": found})
+        print_json({"channels": listed})
         return
-    for one in found:
+    for one in listed:
         print_stdout(f"{one['name']:<16} version {one['version']}")
         for move in one["history"] if channel else ():
             print_stdout(_move(move))
-    if not found:
-        print_stderr(f"no channels in {outputs}; the first build makes latest: cuesmith build")
+    if not listed:
+        print_stderr(f"no channels in {outputs}; the first build creates latest: cuesmith build")
 
 
 @command
 def rollback(
-    channel: Annotated[str, typer.Option("--channel", help="The channel to take back.")] = LATEST,
+    channel: Annotated[str, typer.Option("--channel", help="The channel to move back.")] = LATEST,
     to: Annotated[
-        int | None, typer.Option("--to", help="A version where it was. Default: where it was before.")
+        int | None,
+        typer.Option("--to", help="A version that it pointed to before. Default: the previous one."),
     ] = None,
-    because: Annotated[str, typer.Option("--because", help="Why; kept in the history.")] = "",
+    because: Annotated[str, typer.Option("--because", help="The reason; stored in the history.")] = "",
     by: By = None,
     outputs: Outputs = DEFAULT_OUTPUTS,
     as_json: AsJson = False,
 ) -> None:
-    """Point a channel back to an earlier version; for latest the library shows that version again."""
+    """Point a channel back to an earlier version; for latest, the library shows that version again."""
     catalog = Catalog(Store.open(outputs))
     moved = roll_back(catalog, channel, at=now(), by=by or reviewer_name(), to=to, because=because)
     if as_json:
@@ -111,17 +114,17 @@ def rollback(
 
 def _overrides(codes: list[str], because: list[str]) -> dict[str, str]:
     if because and not codes:
-        raise UsageError("--because tells why a reason is set aside; name it: --override REASON")
+        raise UsageError("--because explains an override; add one: --override REASON")
     if len(because) == 1:
         because = because * len(codes)
     if len(because) != len(codes):
         raise UsageError(
-            f"{len(codes)} overrides and {len(because)} --because: give one for all, or one for each in order"
+            f"{len(codes)} --override but {len(because)} --because: give one for all, or one for each in the same order"
         )
     return dict(zip(codes, because, strict=True))
 
 
-def _told(verdict: Verdict, version: int, channel: str) -> dict[str, object]:
+def _verdict_json(verdict: Verdict, version: int, channel: str) -> dict[str, object]:
     return {
         "version": version,
         "channel": channel,
@@ -132,10 +135,10 @@ def _told(verdict: Verdict, version: int, channel: str) -> dict[str, object]:
     }
 
 
-def _tell(verdict: Verdict, version: int, channel: str) -> None:
+def _print_verdict(verdict: Verdict, version: int, channel: str) -> None:
     for refusal in verdict.allowed:
         masters = counted(len(refusal.masters), "master")
-        print_stderr(f"{refusal.code}: {masters}: the manifest allows it on channel {channel}")
+        print_stderr(f"{refusal.code}: {masters}: the manifest allows this on channel {channel}")
     for refusal in verdict.refused:
         print_stderr(_refusal(refusal))
     if verdict.refused:
@@ -144,7 +147,7 @@ def _tell(verdict: Verdict, version: int, channel: str) -> None:
     elif verdict.moved:
         print_stdout(f"channel {channel} points to version {version}")
     else:
-        print_stdout(f"channel {channel} pointed to version {version} already")
+        print_stdout(f"channel {channel} already points to version {version}")
 
 
 def _refusal(refusal: Refusal) -> str:

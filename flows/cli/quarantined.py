@@ -1,4 +1,4 @@
-"""The command that lists what quality gates keep from being published: catalog quarantine."""
+"""The command catalog quarantine: list the masters that failed a quality gate."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ def register(group: typer.Typer) -> None:
 
 @command
 def quarantine(
-    asset: Annotated[str | None, typer.Argument(help="An asset id or a glob; default: all.")] = None,
+    asset: Annotated[str | None, typer.Argument(help="An asset id or a glob. Default: all.")] = None,
     outputs: Outputs = DEFAULT_OUTPUTS,
     as_json: AsJson = False,
 ) -> None:
-    """List what is quarantined, which gate closed, and what helps.
+    """List quarantined masters, the quality gates that they failed, and how to fix them.
 
-    A quarantined master is made and kept, and not published. cuesmith report plays it.
+    Cuesmith makes and stores a quarantined master, but does not publish it. Listen to it with cuesmith report.
     """
     store = Store.open(outputs)
-    found = read_quarantine(store)
+    listing = read_quarantine(store)
     rows = [
         row
-        for row in (found.masters if found else ())
+        for row in (listing.masters if listing else ())
         if asset is None or fnmatch.fnmatchcase(row["asset"], asset)
     ]
     records: Any = dict(store.get_records("masters", [row["master"] for row in rows], MASTER_SCHEMA))
@@ -48,7 +48,7 @@ def quarantine(
             print_stdout(f"  {failure['gate']}: {failure['what']}")
             print_stdout(f"    to publish it anyway: {failure['helps']}")
     if rows:
-        print_stderr("or change prompt, seed or candidates, and build again; hear them: cuesmith report")
+        print_stderr("or change prompt, seed or candidates, and build again; to listen: cuesmith report")
     else:
         print_stderr("nothing is quarantined")
 

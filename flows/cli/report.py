@@ -1,4 +1,4 @@
-"""Commands that show the catalog as a page: report, and review without a further word."""
+"""Commands that show the catalog as a page: report, and review without a sub-command."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def register(app: typer.Typer) -> None:
 
 
 def register_review(group: typer.Typer) -> None:
-    """Have the group of review commands serve the page when it is called without any of them."""
+    """Make ``cuesmith review`` without a sub-command serve the report."""
     group.callback(invoke_without_command=True)(serve)
 
 
@@ -39,15 +39,18 @@ def report(
     against: Against = None,
     self_contained: Annotated[
         Path | None,
-        typer.Option("--self-contained", help="Write it to this folder, with all sounds, to send away."),
+        typer.Option(
+            "--self-contained",
+            help="Write the report with all its sounds to this folder, to send it to others.",
+        ),
     ] = None,
-    show: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+    show: Annotated[bool, typer.Option("--open", help="Open the report in the browser.")] = False,
     outputs: Outputs = DEFAULT_OUTPUTS,
     as_json: AsJson = False,
 ) -> None:
-    """Write the page on which to hear, compare and decide.
+    """Write the HTML report: play, compare and review masters.
 
-    It is one page of one version, and works from disk.
+    The report shows one version on one page and needs no server.
     """
     from pipeline.report import write_report
 
@@ -65,7 +68,7 @@ def report(
         count = counted(len(written.without_pictures), "sound")
         names = list_names(written.without_pictures, limit=_MANY_NAMES)
         print_stderr(
-            f"warning: {count} cannot be read, so the page lacks pictures of: {names}; run: cuesmith verify"
+            f"warning: cannot read {count}, so the report has no waveforms for: {names}; run: cuesmith verify"
         )
     if show and written.path is not None:
         webbrowser.open(written.path.resolve().as_uri())
@@ -76,14 +79,14 @@ def serve(
     context: typer.Context,
     version: Number = None,
     against: Against = None,
-    port: Annotated[int, typer.Option("--port", help="Port on this machine; 0 takes a free one.")] = 0,
+    port: Annotated[int, typer.Option("--port", help="Port on this machine; 0 picks a free one.")] = 0,
     show: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in the browser.")] = True,
     outputs: Outputs = DEFAULT_OUTPUTS,
 ) -> None:
     """Approve, reject, comment on and lock masters, by name.
 
-    Alone, it serves the report on this machine, as a page to decide on; the commands below decide from here.
-    Decisions are kept with name and time.
+    Without a command it serves the report on this machine, and you review in the browser. The commands below review
+    from the terminal. Cuesmith records every review with name and time.
     """
     if context.invoked_subcommand is not None:
         _refuse_misplaced(context)
@@ -96,18 +99,19 @@ def serve(
     server = ReviewServer(store, port)
     address = f"{server.origin}/{written.key}#token={server.token}"
     print_stdout(f"review version {written.version}: {address}")
-    print_stderr("only this machine can reach it, and only this link can write; stop with Ctrl+C")
+    print_stderr("only this machine can open the page, and only this link can save reviews; stop with Ctrl+C")
     if show:
         webbrowser.open(address)
     server.run()
 
 
 def _refuse_misplaced(context: typer.Context) -> None:
-    """An option before the word of a command is the page's own, and would be lost without a word."""
+    """Raise `UsageError` for an option before the sub-command: it belongs to the page, and would be lost silently."""
     for option in context.command.params:
         source = context.get_parameter_source(option.name or "")
         if source is not None and source.name == "COMMANDLINE":
-            name, word = max(option.opts, key=len), context.invoked_subcommand
+            name, command_name = max(option.opts, key=len), context.invoked_subcommand
             raise UsageError(
-                f"{name} before {word} is not for it; if it knows {name}, write: cuesmith review {word} ... {name}"
+                f"{name} before {command_name} does not apply to it; if {command_name} has {name}, write: "
+                f"cuesmith review {command_name} ... {name}"
             )

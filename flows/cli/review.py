@@ -1,4 +1,4 @@
-"""The review commands: decisions on masters, from the terminal or from a file that a report exported."""
+"""The review commands: review masters in the terminal, or import reviews from a report."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ group = typer.Typer()
 
 _ACTIONS: dict[ReviewAction, str] = {
     "approve": "Approve masters: a build never replaces them; a new take waits until it is approved.",
-    "reject": "Reject masters' takes: the next build rolls them again with another seed.",
-    "reroll": "Ask for another take, without a verdict on this one.",
-    "comment": "Say something about masters; needs -m.",
-    "lock": "Lock variations: nothing is made for them until they are unlocked.",
-    "unlock": "Take a lock back.",
+    "reject": "Reject the takes of masters: the next build makes new ones with another seed.",
+    "reroll": "Request another take without judging this one.",
+    "comment": "Comment on masters; needs -m.",
+    "lock": "Lock variations: builds make nothing for them until you unlock them.",
+    "unlock": "Remove a lock.",
 }
 
 
@@ -39,19 +39,19 @@ def register(app: typer.Typer) -> None:
 register_review(group)
 
 
-def _deciding(action: ReviewAction) -> Callable[..., None]:
+def _review_command(action: ReviewAction) -> Callable[..., None]:
     @command
     def run(
-        asset: Annotated[
-            str, typer.Argument(help="An asset id, a name as it is listed (gravel_01), or a glob.")
-        ],
+        asset: Annotated[str, typer.Argument(help="An asset id, a variation name (gravel_01), or a glob.")],
         variation: Annotated[
-            int | None, typer.Option("--variation", help="Only this variation; default: all.")
+            int | None, typer.Option("--variation", help="Only this variation. Default: all.")
         ] = None,
         by: By = None,
-        comment: Annotated[str, typer.Option("--message", "-m", help="Why; kept with the decision.")] = "",
+        comment: Annotated[
+            str, typer.Option("--message", "-m", help="The reason; stored with the review.")
+        ] = "",
         waiting: Annotated[
-            bool, typer.Option("--waiting", help="The take that waits, not the master that stands.")
+            bool, typer.Option("--waiting", help="Review the waiting take instead of the current master.")
         ] = False,
         version: Annotated[int | None, typer.Option("--version", help="Default: the latest.")] = None,
         outputs: Outputs = DEFAULT_OUTPUTS,
@@ -71,17 +71,17 @@ def _deciding(action: ReviewAction) -> Callable[..., None]:
         )
         for event in events:
             reviews.add(event)
-        _tell(events, heard, as_json)
+        _print_events(events, heard, as_json)
 
     run.__doc__ = _ACTIONS[action]
     return run
 
 
 for _action in _ACTIONS:
-    group.command(_action)(_deciding(_action))
+    group.command(_action)(_review_command(_action))
 
 
-def _tell(events: list[ReviewEvent], version: Version, as_json: bool) -> None:
+def _print_events(events: list[ReviewEvent], version: Version, as_json: bool) -> None:
     waiting = _waiting(version)
     if as_json:
         print_json({"version": version.number, "events": [_json(event, waiting) for event in events]})
@@ -92,7 +92,7 @@ def _tell(events: list[ReviewEvent], version: Version, as_json: bool) -> None:
 
 
 def _waiting(version: Version | None) -> frozenset[str]:
-    """Digests of the masters that wait in ``version`` beside approved ones."""
+    """Return the digests of masters that wait in ``version`` next to approved ones."""
     rows = version.masters if version else ()
     return frozenset(row["waiting"]["master"] for row in rows if "waiting" in row)
 
@@ -100,13 +100,13 @@ def _waiting(version: Version | None) -> frozenset[str]:
 @group.command("list")
 @command
 def list_events(
-    asset: Annotated[str | None, typer.Argument(help="An asset id or a glob; default: all.")] = None,
+    asset: Annotated[str | None, typer.Argument(help="An asset id or a glob. Default: all.")] = None,
     variation: Annotated[int | None, typer.Option("--variation", help="Only this variation.")] = None,
-    by: Annotated[str | None, typer.Option("--by", help="Only this person's.")] = None,
+    by: Annotated[str | None, typer.Option("--by", help="Only reviews by this person.")] = None,
     outputs: Outputs = DEFAULT_OUTPUTS,
     as_json: AsJson = False,
 ) -> None:
-    """List every decision, in the order in which they came. What they add up to: catalog show --state approved."""
+    """List every review, oldest first. For the resulting state: catalog show --state approved."""
     catalog = Catalog(Store.open(outputs))
     of_person = [
         event
@@ -129,16 +129,16 @@ def list_events(
 @group.command("import")
 @command
 def import_decisions(
-    file: Annotated[Path, typer.Argument(help="A file of decisions that a report exported.")],
+    file: Annotated[Path, typer.Argument(help="A file of reviews that a report exported.")],
     outputs: Outputs = DEFAULT_OUTPUTS,
     as_json: AsJson = False,
 ) -> None:
-    """Take in decisions that a static report exported; bringing a file again adds nothing."""
+    """Import reviews that a static report exported; importing a file twice adds nothing."""
     try:
         data = file.read_bytes()
     except OSError as error:
         raise UsageError(
-            f"{file}: cannot be read: {error.strerror}; name the file that was exported"
+            f"cannot read {file}: {error.strerror}; give the path of the exported file"
         ) from error
     catalog = Catalog(Store.open(outputs))
     decisions = read_decisions(data, str(file), catalog.read)
@@ -148,17 +148,17 @@ def import_decisions(
     known = len(decisions.events) - len(added)
     if as_json:
         facts = {"version": decisions.version, "reviewer": decisions.reviewer, "known": known}
-        told = [{"added": event.id, "replaced": _json(earlier, waiting)} for event, earlier in replaced]
-        print_json({**facts, "added": [_json(event, waiting) for event in added], "replaced": told})
+        pairs = [{"added": event.id, "replaced": _json(earlier, waiting)} for event, earlier in replaced]
+        print_json({**facts, "added": [_json(event, waiting) for event in added], "replaced": pairs})
         return
     for event in added:
         print_stdout(_line(event, waiting))
     for event, earlier in replaced:
         print_stderr(
-            f"note: this {event.action} of {event.name} counts from now and replaces {earlier.by}'s "
-            f"{earlier.action} of {earlier.at}, though it was decided before, at {event.at}"
+            f"note: this {event.action} of {event.name} ({event.at}) replaces {earlier.by}'s later {earlier.action} "
+            f"({earlier.at}), because reviews count from their import"
         )
-    print_stderr(f"{counted(len(added), 'decision')} of {decisions.reviewer} added; there before: {known}")
+    print_stderr(f"{counted(len(added), 'decision')} of {decisions.reviewer} added; {known} already known")
 
 
 def _json(event: ReviewEvent, waiting: frozenset[str]) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""The command that hands a version out as a table: catalog table."""
+"""The command catalog table: export a version as a table."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def table(
     outputs: Outputs = DEFAULT_OUTPUTS,
     as_json: AsJson = False,
 ) -> None:
-    """Print a version as a table, one master a row, for spreadsheets, pandas and DuckDB."""
+    """Print a version as a table, one row per master, for spreadsheets, pandas and DuckDB."""
     if format_ == "parquet" and output is None:
-        raise UsageError("parquet is not for a terminal; name a file: --output catalog.parquet")
+        raise UsageError("parquet is binary; write it to a file: --output catalog.parquet")
     if as_json and output is None:
         format_ = "json"
     catalog = Catalog(Store.open(outputs))
@@ -50,9 +50,7 @@ def table(
     try:
         write_over(output, data)
     except OSError as error:
-        raise MachineError(
-            f"{output}: cannot be written: {error.strerror}; choose another --output"
-        ) from error
+        raise MachineError(f"cannot write {output}: {error.strerror}; choose another --output") from error
     if as_json:
         facts = {"version": shown.number, "schema": TABLE_SCHEMA, "rows": len(shown.masters)}
         print_json({"written": [str(output)], **facts})

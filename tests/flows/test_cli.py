@@ -79,7 +79,7 @@ def test_init_makes_a_project_that_is_valid_and_never_overwrites(tmp_path: Path)
     assert run("validate", folder / "cues.yaml").exit_code == 0
     again = run("init", folder)
     assert again.exit_code == 2
-    assert "is already there" in again.stderr
+    assert "already exists" in again.stderr
 
 
 @given(
@@ -119,12 +119,16 @@ def test_doctor_says_that_outputs_are_a_file(tmp_path: Path) -> None:
     [line] = [
         line for line in answer("doctor", "--outputs", taken)["lines"] if line["what"] == "disk for outputs"
     ]
-    assert line == {"what": "disk for outputs", "found": f"{taken} is a file", "fix": "give a folder"}
+    assert line == {
+        "what": "disk for outputs",
+        "found": f"{taken} is a file",
+        "fix": "give the path of a folder",
+    }
 
 
 def test_the_next_step_after_init_can_be_pasted(tmp_path: Path) -> None:
     folder = tmp_path / "my game"
-    assert run("init", folder).stdout.endswith(f'Now: cd "{folder}" && cuesmith build\n')
+    assert run("init", folder).stdout.endswith(f'Next: cd "{folder}" && cuesmith build\n')
 
 
 @pytest.mark.parametrize(
@@ -135,7 +139,7 @@ def test_a_path_that_is_no_manifest_is_told_in_one_line(name: str, what: str, tm
         result = run(command, tmp_path / name)
         assert result.exit_code == 2
         assert result.stderr.startswith(f"error: {tmp_path / name}: {what}")
-        assert result.stderr.endswith("; give the path of a .yaml file, or make one: cuesmith init\n")
+        assert result.stderr.endswith("; give the path of a .yaml file, or create one: cuesmith init\n")
 
 
 def test_outputs_that_cannot_be_looked_at_are_told(place: list[str], tmp_path: Path) -> None:
@@ -212,7 +216,7 @@ def test_plan_names_what_leaves_the_catalog(built: ToyProject, built_place: list
     built.write(ONE.replace("variations: 2", "variations: 1") + THREE.replace("b/three", "b/third"))
     assert answer("plan", *built_place)["leaving"] == ["a/one_02", "a/two_01", "b/three_01"]
     assert answer("plan", *built_place, "--only", "a/*")["leaving"] == ["a/one_02", "a/two_01"]
-    said = "no longer asked for, and left out of the next version: a/one_02, a/two_01, b/three_01\n"
+    said = "no longer in the manifest, to be removed from the next version: a/one_02, a/two_01, b/three_01\n"
     assert said in run("plan", *built_place).stderr
 
 
@@ -299,14 +303,14 @@ def test_what_repair_cannot_repair_is_not_called_repaired(built: ToyProject, bui
     assert repaired.exit_code == 5
     assert "repaired" not in repaired.stdout
     assert "channels/latest.json: update cuesmith" in repaired.stdout
-    assert "1 problem could not be repaired" in repaired.stderr
+    assert "could not repair 1 problem" in repaired.stderr
 
 
 @pytest.mark.parametrize("name", ["verify", "gc"])
 def test_a_slip_in_outputs_is_not_a_whole_store(name: str, tmp_path: Path) -> None:
     said = run(name, "--outputs", tmp_path / "otputs")
     assert said.exit_code == 2
-    assert "there is no store in" in said.stderr
+    assert "no store in" in said.stderr
     assert list(tmp_path.iterdir()) == []
 
 

@@ -133,9 +133,9 @@ def test_promote_refuses_with_everything_and_exits_with_1(project: QuickProject)
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--override", "placeholder"], "1 overrides and 0 --because"),
-        (["--because", "x"], "name it: --override REASON"),
-        (["--override", "placeholder", "--because", "x", "--because", "y"], "1 overrides and 2 --because"),
+        (["--override", "placeholder"], "1 --override but 0 --because"),
+        (["--because", "x"], "add one: --override REASON"),
+        (["--override", "placeholder", "--because", "x", "--because", "y"], "1 --override but 2 --because"),
         (["--override", "pretty", "--because", "x"], "none of non-commercial"),
     ],
 )
@@ -275,7 +275,7 @@ def test_an_import_names_what_it_replaces_though_that_was_said_later(project: Qu
     )
     run(project, "review", "approve", "a/two", "--by", "Bo")
     said = run(project, "review", "import", file)
-    assert "this reject of a/two_01 counts from now and replaces Bo's approve" in said.stderr
+    assert "(2026-01-01T00:00:00Z) replaces Bo's later approve" in said.stderr
     assert Reviews(project.store).state().rejected == {row["take"]}
     assert answer(project, "review", "import", file)["replaced"] == []
 
@@ -322,7 +322,7 @@ def test_what_is_quarantined_is_told_by_plan_show_history_and_versions(project: 
     project.build()
     planned = outside(project, "plan", "--check")
     assert planned.exit_code == 1
-    assert "not published, since a quality gate closed: a/six_01" in planned.stderr
+    assert "not published, failed a quality gate: a/six_01" in planned.stderr
     [missing] = json.loads(outside(project, "plan", "--json").stdout)["missing"]
     assert (missing["asset"], missing["stage"]) == ("a/six", "quality")
     shown = run(project, "catalog", "show", "a/six")
@@ -389,7 +389,7 @@ def test_plan_build_and_verify_tell_what_became_of_the_library(project: QuickPro
     assert (checked.exit_code, "library/latest/a/two_01.wav: missing" in checked.stdout) == (5, True)
     said = outside(project, "build")
     assert said.exit_code == 0
-    assert "restored in library/latest, where they had been deleted or replaced: a/two_01.wav" in said.stderr
+    assert "restored in library/latest (deleted or replaced before): a/two_01.wav" in said.stderr
     assert run(project, "verify").exit_code == 0
     file.unlink()
     file.write_bytes(b"theirs")

@@ -67,7 +67,7 @@ def test_missing_weights_are_told_with_the_command_that_brings_them(bare: Bare) 
     assert any(remedy in line for line in bare.missing())
     told = bare.run("plan")
     assert told.exit_code == 0
-    assert f"warning: a build cannot run on this machine yet: the weights of {SMALL.id}" in told.stderr
+    assert f"warning: this machine cannot run the build yet: the weights of {SMALL.id}" in told.stderr
     _refused(bare.run("build"), remedy)
     assert not (bare.folder / "outputs" / "takes").exists()
 

@@ -62,7 +62,7 @@ def test_a_manifest_without_assets_does_not_empty_the_library(project: QuickProj
     project.write("  []\n")
     said = build(project)
     assert said.exit_code == 2
-    assert "no longer asks for 4 of 4 masters: a/one_01, a/one_02, a/two_01, b/three_01" in said.stderr
+    assert "no longer lists 4 of 4 masters: a/one_01, a/one_02, a/two_01, b/three_01" in said.stderr
     assert len(project.library()) == 4
     done = build(project, "--allow-removals", "--json")
     assert json.loads(done.stdout)["removed"] == ["a/one_01", "a/one_02", "a/two_01", "b/three_01"]
@@ -73,7 +73,7 @@ def test_a_few_removals_in_a_small_project_are_told_and_done(project: QuickProje
     project.write(THREE)
     said = build(project)
     assert said.exit_code == 0
-    assert "left out of version 2: a/one_01, a/one_02, a/two_01" in said.stderr
+    assert "removed from version 2: a/one_01, a/one_02, a/two_01" in said.stderr
     assert "left out" not in build(project).stderr
 
 
@@ -83,7 +83,7 @@ def test_more_than_the_share_needs_a_word(project: QuickProject) -> None:
     project.write(TWO + THREE + MANY)
     assert problem(project) is None
     project.write(MANY.replace("m/n0", "m/m0"))
-    assert "no longer asks for 5 of 13 masters" in (problem(project) or "")
+    assert "no longer lists 5 of 13 masters" in (problem(project) or "")
 
 
 def test_an_approved_or_locked_master_is_not_removed_in_silence(project: QuickProject) -> None:
@@ -111,7 +111,7 @@ def test_what_only_leaves_alone_is_no_removal(project: QuickProject) -> None:
 def test_plan_says_what_build_will_refuse(project: QuickProject) -> None:
     project.write("  []\n")
     words = ["plan", str(project.manifest), "--outputs", str(project.outputs)]
-    assert "build will refuse: " in CliRunner().invoke(app, words).stderr
+    assert "the build will stop: " in CliRunner().invoke(app, words).stderr
     told = json.loads(CliRunner().invoke(app, [*words, "--json"]).stdout)
     assert "--allow-removals" in told["removals"]
 
@@ -120,5 +120,5 @@ def test_what_another_build_published_meanwhile_is_protected_too(project: QuickP
     project.write("  - {id: c/six, kind: sfx, prompt: hello, duration: 0.3s}\n")
     late = prepare(project.manifest, str(project.outputs))
     check_removals(late, None)
-    with pytest.raises(UsageError, match="no longer asks for 4 of 4"):
+    with pytest.raises(UsageError, match="no longer lists 4 of 4"):
         check_removals(late, project.latest)

@@ -86,7 +86,7 @@ def test_output_that_finds_no_room_is_told_with_the_remedy_and_exit_4(toys: ToyP
         assert (code, "Traceback" in said) == (expected or 4, False), (words, said)
         if expected == 0:
             assert "cannot write standard output: No space left on device" in said
-            assert "free some space there" in said
+            assert "Free some disk space" in said
 
 
 @needs_full

@@ -194,7 +194,7 @@ def test_a_report_names_the_sounds_whose_pictures_it_lacks(project: QuickProject
     command = ["report", "--outputs", str(project.outputs)]
     done = CliRunner().invoke(app, command)
     assert done.exit_code == 0
-    assert "1 sound cannot be read, so the page lacks pictures of: sfx/steps_02" in done.stderr
+    assert "cannot read 1 sound, so the report has no waveforms for: sfx/steps_02" in done.stderr
     answer = json.loads(CliRunner().invoke(app, [*command, "--json"]).stdout)
     assert answer["without_pictures"] == ["sfx/steps_02"]
 

@@ -169,9 +169,9 @@ def test_models_verify_finds_a_changed_file(hub: FakeHub) -> None:
 def test_models_verify_knows_short_names_and_tells_of_an_empty_store(hub: FakeHub) -> None:
     nothing = _cli("models", "verify")
     assert (nothing.exit_code, nothing.stdout) == (0, "")
-    assert "no models are in" in nothing.stderr
+    assert "no models in" in nothing.stderr
     fetch(MODEL, lambda line: None)
-    assert _cli("models", "verify", MODEL.removeprefix("facebook/")).stdout.startswith(f"whole  {MODEL}")
+    assert _cli("models", "verify", MODEL.removeprefix("facebook/")).stdout.startswith(f"ok      {MODEL}")
 
 
 def test_of_two_revisions_of_a_checkpoint_each_is_listed_and_verified_by_itself(
@@ -195,7 +195,7 @@ def test_a_model_whose_record_is_broken_is_told_beside_the_others(hub: FakeHub, 
     assert "no record of a model that can be read; remove" in listed.stderr
     verified = _cli("models", "verify")
     assert verified.exit_code == 5
-    assert f"whole  {helper.name}" in verified.stdout
+    assert f"ok      {helper.name}" in verified.stdout
     lines = json.loads(_cli("doctor", "--outputs", str(tmp_path), "--json").stdout)["lines"]
     [broken] = [line for line in lines if line["found"] == "one cannot be read"]
     assert str(stored.folder) in broken["fix"]
