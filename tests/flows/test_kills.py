@@ -245,7 +245,7 @@ def test_a_temporary_folder_without_room_is_told_with_the_remedy(
     monkeypatch.setattr(shutil, "copyfile", refuse)
     with (
         temporary_settings({PREFECT_API_URL: None}),
-        pytest.raises(MachineError, match="free some space there, or have TMPDIR"),
+        pytest.raises(MachineError, match="free some space there, or set TMPDIR"),
         api.prefect_api(),
     ):
         pass
@@ -311,7 +311,7 @@ def test_an_interrupt_ends_everything_with_130_and_keeps_what_is_finished(
     os.kill(process.pid, number)
     _, told = process.communicate(timeout=60)
     assert process.returncode == 130, told.decode()
-    assert told.decode().strip().endswith("run the same command again to go on")
+    assert told.decode().strip().endswith("run the same command again to continue")
     assert "Traceback" not in told.decode()
     assert victim.left_running() == []
     assert victim.harm() == []
