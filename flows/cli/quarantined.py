@@ -10,7 +10,7 @@ import typer
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Outputs
 from flows.cli.output import command, print_json, print_stderr, print_stdout
 from pipeline.catalog import name_of, read_quarantine
-from pipeline.manifest.loosening import loosened
+from pipeline.manifest.limit_advice import loosened
 from pipeline.provenance import MASTER_SCHEMA, MasterRow
 from pipeline.store import Store
 

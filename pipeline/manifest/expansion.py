@@ -14,9 +14,9 @@ from pipeline.manifest.files import AudioFiles
 from pipeline.manifest.language import Settings
 from pipeline.manifest.naming import FileNames
 from pipeline.manifest.overrides import Applied, Overrides
-from pipeline.manifest.parts import Parts
 from pipeline.manifest.rules import conflicts
 from pipeline.manifest.settings import Values, lay_from
+from pipeline.manifest.shared_specs import Parts
 from pipeline.manifest.spec import AssetSpec, Kind, SourceRef
 from pipeline.manifest.templates import Template, check_name
 from pipeline.manifest.texts import Combination, Texts

@@ -38,7 +38,7 @@ class Problems:
         """Keep one problem. Raises `ManifestError` at `MAX_PROBLEMS`: nobody reads on from there."""
         self._found.append(problem)
         if len(self._found) >= MAX_PROBLEMS:
-            fault = Fault(f"{MAX_PROBLEMS:,} problems so far", "mend these first; there may be more")
+            fault = Fault(f"{MAX_PROBLEMS:,} problems so far", "fix these first; there may be more")
             self._found.append(Problem(problem.file, problem.line, "", fault.what, fault.remedy))
             self.check()
 

@@ -11,7 +11,7 @@ from pipeline.manifest.faults import Fault
 from pipeline.manifest.files import AudioFiles
 from pipeline.manifest.ids import check_id
 from pipeline.manifest.nodes import Location
-from pipeline.manifest.parts import hearing_of
+from pipeline.manifest.shared_specs import hearing_of
 from pipeline.manifest.spec import AudioInput, Ucs
 from pipeline.manifest.templates import Template, compile_template
 

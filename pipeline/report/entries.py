@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from pipeline.catalog import name_of
-from pipeline.manifest.loosening import loosened
+from pipeline.manifest.limit_advice import loosened
 from pipeline.provenance import MasterRecord, MasterRow
 from pipeline.report.history import History, changes, others
 from pipeline.report.media import Sound, rendition

@@ -68,7 +68,7 @@ def test_a_mapping_of_too_many_keys_is_refused(complaints: Complain) -> None:
 def test_a_thousand_problems_are_enough(complaints: Complain) -> None:
     messages = complaints("assets:\n" + "- x\n" * 5000)
     assert len(messages) == 1001
-    assert messages[-1] == "m.yaml:1003: 1,000 problems so far; mend these first; there may be more"
+    assert messages[-1] == "m.yaml:1003: 1,000 problems so far; fix these first; there may be more"
 
 
 @pytest.mark.parametrize("key", ["formats: [%s]", "tags: [%s]", "for_each: {x: [%s]}"])
