@@ -130,8 +130,12 @@ class Prepared:
         """Whether the next version lacks something else than the latest, or has other rules for channels."""
         if self.latest is None:
             return False
-        rows = next_rows(self, self.latest, known=self.known)
-        return not self.latest.same_gaps(missing_from(self, self.latest, rows), self.promotion)
+        return not self.latest.same_gaps(missing_from(self, self.latest, self.rows), self.promotion)
+
+    @cached_property
+    def rows(self) -> tuple[MasterRow, ...]:
+        """The rows that the next version would have if it were published now, with nothing made."""
+        return next_rows(self, self.latest, known=self.known)
 
     @cached_property
     def renamed(self) -> Mapping[str, str]:
@@ -239,7 +243,7 @@ def up_to_date(prepared: Prepared) -> bool:
 
 def _changes(prepared: Prepared) -> Iterable[Change]:
     latest = prepared.latest
-    rows = next_rows(prepared, latest, known=prepared.known)
+    rows = prepared.rows
     unsigned = open_rows(prepared, rows)
     if latest is not None and not unsigned and latest.same_masters(rows):
         return

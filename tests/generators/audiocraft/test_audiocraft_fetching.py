@@ -182,7 +182,7 @@ def test_of_two_revisions_of_a_checkpoint_each_is_listed_and_verified_by_itself(
         last = conversion.convert(folder, "local/ours", None, None)
     (last.folder / "lm.json").write_text("{}")
     lines = _cli("models", "verify").stdout.splitlines()
-    assert sorted(line.split()[0] for line in lines) == ["whole", "wrong"]
+    assert sorted(line.split()[0] for line in lines) == ["damaged", "ok"]
     rows = json.loads(_cli("models", "list", "--json").stdout)["models"]
     assert len({row["revision"] for row in rows if row["id"] == "local/ours"}) == 2
 
@@ -197,7 +197,7 @@ def test_a_model_whose_record_is_broken_is_told_beside_the_others(hub: FakeHub, 
     assert verified.exit_code == 5
     assert f"ok      {helper.name}" in verified.stdout
     lines = json.loads(_cli("doctor", "--outputs", str(tmp_path), "--json").stdout)["lines"]
-    [broken] = [line for line in lines if line["found"] == "one cannot be read"]
+    [broken] = [line for line in lines if line["found"] == "cannot read a model"]
     assert str(stored.folder) in broken["fix"]
 
 
