@@ -161,3 +161,11 @@ def test_short_cues_are_gestures(prompt, gesture):
 
 def test_loops_are_never_stingers():
     assert read_music("victory fanfare", 5.0, True).stinger is None
+
+
+@pytest.mark.parametrize(
+    ("prompt", "mode"),
+    [("roman legion march", "minor"), ("roman feast", "dorian"), ("calm roman villa garden", "pentatonic")],
+)
+def test_roman_is_no_word_for_a_mode(prompt, mode):
+    assert read_music(prompt, 30, True).mode == mode

@@ -54,7 +54,7 @@ MODES = {
     ),
     "harmonic minor": weights(
         (3, "harmonic_minor gothic vampire"),
-        (2, "villain baroque dramatic haunted waltz_macabre romani spooky halloween witch"),
+        (2, "villain baroque dramatic haunted waltz_macabre spooky halloween witch"),
         (1, "boss dark castle tango organ"),
     ),
     "phrygian dominant": weights(
