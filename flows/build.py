@@ -25,9 +25,9 @@ from flows.api import still_answers
 from flows.build_lock import build_lock
 from flows.devices import parse_devices
 from flows.journal import listener, new_run_id
-from flows.prepare import Prepared, prepare
+from flows.prepare import Prepared, is_outdated
 from flows.readiness import require
-from flows.removals import check_removals
+from flows.removals import prepare_build
 from flows.run import AssetChunk, BuildRun
 from pipeline.errors import CuesmithError
 from pipeline.plan import Shard
@@ -78,14 +78,14 @@ def build(
     Waits while another build of the same project runs there. ``run_id`` names the run; default: a new name.
     """
     run_id = run_id or new_run_id()
-    asked = parse_devices(devices)
-    prepared = _planned.get() or prepare(Path(manifest), outputs, profile, only, allow_removals)
-    check_removals(prepared, prepared.latest)
-    require(prepared, asked)
-    with build_lock(prepared.store, prepared.project.name, run_id) as fresh:
-        if fresh:
-            prepared = prepare(Path(manifest), outputs, profile, only, allow_removals)
-            check_removals(prepared, prepared.latest)
+    prepared = _planned.get()
+    if prepared is None:
+        chosen_devices = parse_devices(devices)
+        prepared = prepare_build(Path(manifest), outputs, profile, only, allow_removals)
+        require(prepared, chosen_devices)
+    with build_lock(prepared.store, prepared.project.name, run_id):
+        if is_outdated(prepared):
+            prepared = prepare_build(Path(manifest), outputs, profile, only, allow_removals)
         return _build(prepared, devices, run_id)
 
 

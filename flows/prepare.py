@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.catalog import (
+    LATEST,
     Catalog,
     Change,
     Failures,
@@ -183,6 +184,17 @@ def prepare(
     todo = plan(project, known)
     return Prepared(
         project, store, catalog, latest, known, todo, reviews, tuple(only), whole, renames, allow_removals
+    )
+
+
+def is_outdated(prepared: Prepared) -> bool:
+    """Whether another build published a version, or made takes or masters, after this plan was made."""
+    channel, latest = prepared.catalog.channel(LATEST), prepared.latest
+    known, now = prepared.known, prepared.known.fresh()
+    return (
+        (channel["version"] if channel else None) != (latest.number if latest else None)
+        or known.takes != now.takes
+        or known.masters != now.masters
     )
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from flows.prepare import Prepared
+from collections.abc import Sequence
+from pathlib import Path
+
+from flows.prepare import Prepared, prepare
 from pipeline.catalog import Version, name_of
 from pipeline.errors import UsageError
 from pipeline.manifest.faults import list_names
@@ -12,6 +15,15 @@ SHARE = 1 / 3
 FEW = 3
 """A build may always remove this many masters if others stay: a small project soon reaches `SHARE`."""
 _MANY_NAMES = 12
+
+
+def prepare_build(
+    manifest: Path, outputs: str, profile: str | None, only: Sequence[str], allow_removals: bool
+) -> Prepared:
+    """`prepare`, with `check_removals` against the latest version."""
+    prepared = prepare(manifest, outputs, profile, only, allow_removals)
+    check_removals(prepared, prepared.latest)
+    return prepared
 
 
 def check_removals(prepared: Prepared, before: Version | None) -> None:

@@ -34,10 +34,10 @@ from flows.cli.output import (
 )
 from flows.devices import parse_devices
 from flows.journal import new_run_id
-from flows.prepare import Prepared, prepare, unbuilt, up_to_date
+from flows.prepare import Prepared, is_outdated, unbuilt, up_to_date
 from flows.readiness import require
-from flows.removals import check_removals
-from pipeline.catalog import LATEST, sync_latest
+from flows.removals import prepare_build
+from pipeline.catalog import sync_latest
 from pipeline.credentials import DEVELOPMENT
 from pipeline.errors import MachineError
 from pipeline.manifest.faults import list_names
@@ -83,8 +83,7 @@ def build_command(
     path = find_manifest(manifest)
     chosen_devices = parse_devices(devices)
     began = time.monotonic()
-    prepared = prepare(path, outputs, profile, only or (), allow_removals)
-    check_removals(prepared, prepared.latest)
+    prepared = prepare_build(path, outputs, profile, only or (), allow_removals)
     warn(prepared.warnings)
     if prepared.plan.stale:
         require(prepared, chosen_devices)
@@ -94,9 +93,8 @@ def build_command(
             stack.enter_context(
                 build_lock(prepared.store, prepared.project.name, run_id, wait=wait, tell=print_stderr)
             )
-            if _is_outdated(prepared):
-                prepared = prepare(path, outputs, profile, only or (), allow_removals)
-                check_removals(prepared, prepared.latest)
+            if is_outdated(prepared):
+                prepared = prepare_build(path, outputs, profile, only or (), allow_removals)
         if prepared.plan.stale:
             gc.enable()
             # Set before the import, when Prefect reads its settings. The progress bar replaces its log lines.
@@ -141,12 +139,6 @@ def build_command(
         _print_result(result, prepared)
     if result["failed"]:
         raise typer.Exit(_SOME_FAILED if result["version"] else _NOTHING_PUBLISHED)
-
-
-def _is_outdated(prepared: Prepared) -> bool:
-    """Whether another build published a version after this plan was made."""
-    channel = prepared.catalog.channel(LATEST)
-    return channel is not None and (prepared.latest is None or channel["version"] != prepared.latest.number)
 
 
 def _settings_error(error: ValueError) -> MachineError:

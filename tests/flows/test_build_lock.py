@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import threading
@@ -85,6 +86,29 @@ def test_a_second_build_waits_says_so_and_makes_nothing_again(tmp_path: Path, pr
     made = victim.log.read_text().split()
     assert len(made) == len(set(made)) == 24
     assert Catalog(victim.store).numbers() == [1]
+
+
+def test_what_a_killed_build_made_while_another_waited_is_not_made_again(
+    tmp_path: Path, prefect_server: str
+) -> None:
+    victim = Victim(tmp_path)
+    first = victim.start(PREFECT_API_URL=prefect_server, TOY_SECONDS="0.2")
+    victim.wait_for(takes=1, patience_s=180.0)
+    program = [sys.executable, "-c", "from flows.cli import main; main()", "build", str(victim.toys.manifest)]
+    words = ["--outputs", str(victim.toys.outputs), "--devices", "cpu:2", "--json"]
+    second = subprocess.Popen([*program, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert second.stderr is not None
+    assert "waiting until it ends" in second.stderr.readline()
+    # More than the second can have seen when it planned.
+    victim.wait_for(victim.takes_made() + 5)
+    made = len(victim.store.records("takes"))
+    first.kill()
+    first.communicate()
+    out, errors = second.communicate()
+    assert second.returncode == 0, errors
+    assert 0 < made < 24, "the first build ended too early or too late for this test"
+    assert json.loads(out)["generated"] <= 24 - made
+    assert len(victim.store.records("takes")) == 24
 
 
 @pytest.fixture
