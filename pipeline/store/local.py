@@ -3,23 +3,34 @@
 A file is written under a temporary name in ``tmp/`` of the same root, flushed, and renamed to its key; then
 the folder is flushed. So a kill leaves strays only in ``tmp/``, and every key shows whole bytes at any
 instant.
+
+filelock and fsspec are imported when a lock or a URL needs them: a local `plan` pays for neither.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, suppress
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
+from urllib.parse import unquote, urlsplit
 
-from pipeline.errors import StoreError
-from pipeline.store import disk, lazy_imports
-from pipeline.store.backend import Entry, Fence, Missing, check_key, one_line
-from pipeline.store.os_errors import translate_os_errors
+from pipeline.errors import StoreError, UsageError
+from pipeline.store import disk
+from pipeline.store.backend import Backend, Entry, Fence, Missing, check_key, one_line
+from pipeline.store.disk import translate_os_errors
+
+if TYPE_CHECKING:
+    from pipeline.store.remote import FsspecBackend
+
 
 # How long one event may wait for others that are being written; each takes a few milliseconds.
 _APPEND_SECONDS = 60.0
+_HALF_URL = re.compile(r"(?:s3a?|gcs?|gs|memory|file):(?!//)", re.IGNORECASE)
 _NO_HARD_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EACCES}
 
 
@@ -185,7 +196,7 @@ class LocalBackend:
         path = self._path(f"locks/{name}.lock")
         with translate_os_errors("lock", path):
             self._folder(os.path.dirname(path))
-        return lazy_imports.hold_file(path, timeout)
+        return _hold_file(path, timeout)
 
     def _path(self, key: str) -> str:
         return f"{self._root}/{check_key(key)}"
@@ -305,3 +316,65 @@ def _drop_torn_line(descriptor: int) -> int:
     if end < size:
         os.ftruncate(descriptor, end)
     return end
+
+
+def _hold_file(path: str, timeout: float) -> AbstractContextManager[Fence]:
+    """`pipeline.store.locks.hold_file`, which brings filelock."""
+    module = import_module("pipeline.store.locks")
+    return cast("AbstractContextManager[Fence]", module.hold_file(path, timeout))
+
+
+def _open_remote(url: str) -> FsspecBackend:
+    """A `pipeline.store.remote.FsspecBackend`, which brings fsspec."""
+    module = import_module("pipeline.store.remote")
+    return cast("FsspecBackend", module.FsspecBackend(url))
+
+
+def open_backend(root: str | Path) -> Backend:
+    """The backend of a folder or a URL; nothing is made before something is written.
+
+    Raises `UsageError` where a file stands, for an empty name, for a URL without its ``//`` and for a path that
+    is not UTF-8; `MachineError` for a folder that may not be read, and for a protocol that is unknown or not
+    installed.
+    """
+    text = str(root)
+    if not text.strip():
+        raise UsageError("--outputs is empty; give a folder or a URL such as s3://bucket/prefix")
+    if _HALF_URL.match(text):
+        raise UsageError(
+            f"{text} is neither a URL nor a folder's name; write {text.partition(':')[0].lower()}://..., "
+            f"or ./{text} for a folder of this name"
+        )
+    if "://" in text:
+        parts = urlsplit(text)
+        if parts.scheme != "file":
+            return _open_remote(parts.scheme + text[text.index(":") :])
+        root = _file_path(parts.netloc, unquote(parts.path))
+    path = Path(os.path.abspath(root))
+    check_utf8(path, "--outputs")
+    with translate_os_errors("open", str(path)):
+        if path.exists() and not path.is_dir():
+            raise UsageError(
+                f"{path} is a file; give a folder or a URL such as s3://bucket/prefix as --outputs"
+            )
+        if path.exists() and not os.access(path, os.R_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, "permission denied")
+    return LocalBackend(path)
+
+
+def check_utf8(path: Path, what: str) -> None:
+    """Raises `UsageError` where ``path`` has bytes that are not UTF-8: no record could name it."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        shown = str(path).encode(errors="surrogateescape").decode(errors="backslashreplace")
+        raise UsageError(
+            f"{what} {shown}: this path is not UTF-8; rename the folder or file, or use another"
+        ) from None
+
+
+def _file_path(host: str, path: str) -> str:
+    """``/C:/sounds`` and ``//server/share`` of file URLs as Windows writes them; other paths as they are."""
+    if host and host != "localhost":
+        return f"//{host}{path}"
+    return path[1:] if re.match("/[A-Za-z]:", path) else path

@@ -1,17 +1,31 @@
-"""Locks between processes on one file system."""
+"""Locks: on one file system those of the operating system, in an object store leases. This module brings filelock.
+
+A lease is a folder of numbered terms. Whoever creates the next number, once the last term is released or has
+run out, holds the lock: creating a file where none is, is the one atomic step that every object store has.
+A term is never renewed after a later one exists. Terms run out by the clocks of the machines, which must
+agree to within a third of a lease.
+"""
 
 from __future__ import annotations
 
+import socket
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from os import getpid
+from threading import Event, Lock, Thread
+from uuid import uuid4
 
 from filelock import FileLock, Timeout
 
-from pipeline.errors import MachineError
-from pipeline.store.backend import Busy, Fence
-from pipeline.store.os_errors import translate_os_errors
+from pipeline.errors import CuesmithError, MachineError, StoreError
+from pipeline.store.backend import Backend, Busy, Fence, Missing
+from pipeline.store.disk import translate_os_errors
+from pipeline.store.formats import dump_record, read_record
 
-_POLL_SECONDS = 0.002
+SCHEMA = "cuesmith.lease/1"
+_LEASE_POLL_SECONDS = 0.2
+_FILE_POLL_SECONDS = 0.002
 
 
 @contextmanager
@@ -23,7 +37,7 @@ def hold_file(path: str, timeout: float) -> Iterator[Fence]:
     lock = FileLock(path)
     with translate_os_errors("lock", path):
         try:
-            lock.acquire(timeout=timeout, poll_interval=_POLL_SECONDS)
+            lock.acquire(timeout=timeout, poll_interval=_FILE_POLL_SECONDS)
         except Timeout:
             raise Busy(
                 f"{path} is held by another cuesmith process; wait until it ends, or stop it, and try again"
@@ -40,3 +54,129 @@ def hold_file(path: str, timeout: float) -> Iterator[Fence]:
 
 def _never_lost() -> None:
     """The fence of a lock that the operating system keeps for this process."""
+
+
+@contextmanager
+def hold_lease(backend: Backend, folder: str, timeout: float, seconds: float) -> Iterator[Fence]:
+    """Hold the lock ``folder``, renewed from a thread every third of ``seconds``.
+
+    Raises `Busy` when another still holds it after ``timeout`` seconds. The fence, and the end, raise `StoreError`
+    when the lease was lost (this machine slept, or the network was away, for longer than a lease).
+    """
+    term = _take(backend, folder, timeout, seconds)
+    done = Event()
+    keeper = Thread(target=_keep, args=(term, seconds, done), daemon=True)
+    keeper.start()
+
+    def fence() -> None:
+        if not term.renew(seconds):
+            raise StoreError(
+                f"the lock {folder} ran out while it was held: this machine was away for over {seconds:g} s; "
+                "run the command again"
+            )
+
+    try:
+        yield fence
+    finally:
+        done.set()
+        keeper.join()
+        held = term.renew(0.0)
+    if not held:
+        fence()
+
+
+class _Term:
+    """One term of a lock, in the hands of its holder."""
+
+    def __init__(self, backend: Backend, folder: str, key: str) -> None:
+        self.key = key
+        self._backend = backend
+        self._folder = folder
+        self._token = uuid4().hex
+        self._lost = False
+        self._turn = Lock()
+
+    def create(self, seconds: float) -> bool:
+        """Take the term; False where another has it."""
+        return self._backend.create(self.key, self._record(seconds))
+
+    def renew(self, seconds: float) -> bool:
+        """Hold the term for ``seconds`` more (0 releases it); False once it was lost, whatever follows."""
+        with self._turn:
+            self._lost = self._lost or not self._is_held()
+            if not self._lost:
+                self._backend.write(self.key, self._record(seconds))
+            return not self._lost
+
+    def _is_held(self) -> bool:
+        if _current(self._backend, self._folder) != self.key:
+            return False
+        try:
+            stored = read_record(self._backend.read(self.key), SCHEMA, self.key)
+        except Missing:
+            return False
+        return stored.get("token") == self._token
+
+    def _record(self, seconds: float) -> bytes:
+        return dump_record(
+            {
+                "schema": SCHEMA,
+                "holder": f"{socket.gethostname()}, process {getpid()}",
+                "token": self._token,
+                "expires": time.time() + seconds if seconds else 0.0,
+            }
+        )
+
+
+def _take(backend: Backend, folder: str, timeout: float, seconds: float) -> _Term:
+    deadline = time.monotonic() + timeout
+    while True:
+        last = _current(backend, folder)
+        holder = _holder(backend, last) if last else None
+        if holder is None:
+            term = _Term(backend, folder, _next(folder, last))
+            if term.create(seconds):
+                # Where others came and went since we looked, an old number was free again: it does not count.
+                if _current(backend, folder) == term.key:
+                    _drop_before(backend, folder, term.key)
+                    return term
+                backend.delete(term.key)
+        if time.monotonic() >= deadline:
+            raise Busy(
+                f"the lock {folder} is held by {holder or 'another process'}; wait until it ends, then retry"
+            )
+        time.sleep(min(_LEASE_POLL_SECONDS, max(0.0, deadline - time.monotonic())))
+
+
+def _keep(term: _Term, seconds: float, done: Event) -> None:
+    while not done.wait(seconds / 3):
+        # A network that is away may come back before anybody takes the next term.
+        with suppress(CuesmithError):
+            if not term.renew(seconds):
+                return
+
+
+def _holder(backend: Backend, key: str) -> str | None:
+    """Who holds the term, or None when it was released or has run out."""
+    try:
+        term = read_record(backend.read(key), SCHEMA, key)
+    except Missing:
+        return None
+    return str(term["holder"]) if term["expires"] > time.time() else None
+
+
+def _current(backend: Backend, folder: str) -> str | None:
+    """Key of the last term, which is never deleted while the lock is in use; None before the first."""
+    names = backend.names(folder)
+    return f"{folder}/{max(names)}" if names else None
+
+
+def _next(folder: str, key: str | None) -> str:
+    number = int(key.rpartition("/")[2].removesuffix(".json")) if key else 0
+    return f"{folder}/{number + 1:08d}.json"
+
+
+def _drop_before(backend: Backend, folder: str, key: str) -> None:
+    for name in backend.names(folder):
+        if f"{folder}/{name}" < key:
+            backend.delete(f"{folder}/{name}")

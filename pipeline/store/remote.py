@@ -21,7 +21,7 @@ import fsspec
 
 from pipeline.errors import CuesmithError, MachineError, StoreError
 from pipeline.store.backend import Entry, Fence, Missing, check_key, one_line
-from pipeline.store.lease import hold_lease
+from pipeline.store.locks import hold_lease
 
 # Only these create a file atomically where none is; a version and a lock need that.
 _PROTOCOLS = {

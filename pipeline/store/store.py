@@ -7,23 +7,148 @@ named object whole.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
+import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
-from pipeline.errors import StoreError, UsageError, VerificationError
-from pipeline.store.backend import Backend, Fence, Missing
+from pipeline.errors import FormatError, StoreError, UsageError, VerificationError
+from pipeline.store.backend import Backend, Busy, Fence, Missing
 from pipeline.store.formats import Record, dump_record, read_record
-from pipeline.store.objects import ObjectRef, named_objects, sha256_in
-from pipeline.store.opening import open_backend
-from pipeline.store.sharing import alone, shared
+from pipeline.store.local import open_backend
 
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_SUFFIX = re.compile(r"(?:\.[a-z0-9]{1,12}){1,2}")
+_NAME = re.compile(rf"({_SHA256.pattern}){_SUFFIX.pattern}")
+_FIELDS = frozenset({"sha256", "suffix", "size"})
+_GATE = "store"
+_POLL_SECONDS = 0.2
 _ROOM = re.compile(r"[a-z][a-z0-9_-]{0,40}")
 _DIGEST = re.compile(r"[a-z0-9][a-z0-9_-]{0,127}")
 _REMEDY = "run `cuesmith verify --repair`, then build again to make it anew"
 _BUILD_WAITS = 3600.0
+
+
+class ObjectJson(TypedDict):
+    """An object as records name it: SHA-256 of its bytes, file suffix with its dot, size in bytes."""
+
+    sha256: str
+    suffix: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectRef:
+    """The name of one object. A record names an object by holding `to_json` anywhere inside it."""
+
+    sha256: str
+    """64 lower-case hex digits over the object's bytes."""
+    suffix: str
+    """With its dot, such as ``.flac``."""
+    size: int
+    """Bytes."""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.sha256, str) or not _SHA256.fullmatch(self.sha256):
+            raise FormatError(f"{self.sha256!r} is not a SHA-256 in 64 lower-case hex digits")
+        if not isinstance(self.suffix, str) or not _SUFFIX.fullmatch(self.suffix):
+            raise FormatError(f"{self.suffix!r} is not a file suffix such as '.flac'")
+        if isinstance(self.size, bool) or not isinstance(self.size, int) or self.size < 0:
+            raise FormatError(f"{self.size!r} is not a size in bytes")
+
+    @classmethod
+    def of(cls, data: bytes, suffix: str) -> ObjectRef:
+        """The name that ``data`` has.
+
+        >>> ObjectRef.of(b"", ".wav").key
+        'store/e3/e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855.wav'
+        """
+        return cls(hashlib.sha256(data).hexdigest(), suffix, len(data))
+
+    @property
+    def key(self) -> str:
+        """Where it lies in a store."""
+        return f"store/{self.sha256[:2]}/{self.sha256}{self.suffix}"
+
+    def to_json(self) -> ObjectJson:
+        """A JSON object with exactly the three fields; `from_json` reads it back."""
+        return ObjectJson(sha256=self.sha256, suffix=self.suffix, size=self.size)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> ObjectRef:
+        """The name in `to_json`'s object. Raises `FormatError`."""
+        if value.keys() != _FIELDS:
+            raise FormatError(f"{dict(value)!r} does not name an object; it needs sha256, suffix and size")
+        return cls(value["sha256"], value["suffix"], value["size"])
+
+
+def sha256_in(name: str) -> str | None:
+    """The hash that a file's name promises, without its folder; None for files that are no objects."""
+    match = _NAME.fullmatch(name)
+    return match[1] if match else None
+
+
+def named_objects(value: Any) -> Iterator[ObjectRef]:
+    """Every object that a JSON value names, at any depth, in order and as often as it is named."""
+    rest = [value]
+    while rest:
+        item = rest.pop()
+        if isinstance(item, dict):
+            if item.keys() == _FIELDS:
+                yield ObjectRef.from_json(item)
+            else:
+                rest.extend(reversed(item.values()))
+        elif isinstance(item, list):
+            rest.extend(reversed(item))
+
+
+@contextmanager
+def shared(backend: Backend, timeout: float) -> Iterator[Fence]:
+    """Hold ``backend`` together with other builds: nothing is removed meanwhile.
+
+    Raises `Busy` when somebody still holds it alone after ``timeout`` seconds.
+    """
+    name = f"builds/{os.getpid()}-{os.urandom(8).hex()}"
+    with ExitStack() as held:
+        held.callback(_forget, backend, name)
+        with backend.lock(_GATE, timeout):
+            fence = held.enter_context(backend.lock(name, timeout))
+        yield fence
+
+
+@contextmanager
+def alone(backend: Backend, timeout: float) -> Iterator[None]:
+    """Hold ``backend`` with no build running. Raises `Busy` when one still runs after ``timeout`` seconds."""
+    deadline = time.monotonic() + timeout
+    while True:
+        with backend.lock(_GATE, max(0.0, deadline - time.monotonic())):
+            if not _building(backend):
+                yield
+                return
+        if time.monotonic() >= deadline:
+            raise Busy("a build is using this store; wait until it ends, or stop it, and try again")
+        time.sleep(_POLL_SECONDS)
+
+
+def _building(backend: Backend) -> bool:
+    for file in sorted(backend.names("locks/builds")):
+        name = f"builds/{file.removesuffix('.lock')}"
+        try:
+            with backend.lock(name, 0.0):
+                pass
+        except Busy:
+            return True
+        _forget(backend, name)
+    return False
+
+
+def _forget(backend: Backend, name: str) -> None:
+    for entry in list(backend.list(f"locks/{name}.lock")):
+        backend.delete(entry.key)
 
 
 class Store:
