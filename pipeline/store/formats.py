@@ -2,7 +2,7 @@
 
 Every record is one JSON object with ``"schema": "cuesmith.<name>/<version>"``. When a format changes, its
 version rises and a function registered here turns the version before into the new one, so old stores stay
-readable.
+readable. Keys that a shape does not name are fine: later releases add some.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class NewerFormatError(FormatError):
 def migration(name: str, version: int) -> Callable[[Migration], Migration]:
     """Register a function that turns a record of ``name`` from ``version`` into ``version + 1``.
 
-    It gets a dict that it may change, and need not touch ``schema``.
+    The function gets a dict that it may change; it does not set ``schema``.
     """
 
     def register(function: Migration) -> Migration:
@@ -48,9 +48,9 @@ def migration(name: str, version: int) -> Callable[[Migration], Migration]:
 
 
 def dump_record(record: Mapping[str, Any]) -> bytes:
-    """``record`` as JSON text: keys sorted, one a line, UTF-8. Equal records give equal bytes.
+    """``record`` as JSON text in UTF-8 with sorted keys, one on each line. Equal records give equal bytes.
 
-    Raises `UsageError` when it names no schema or holds what JSON cannot (NaN, infinities, other types).
+    Raises `UsageError` when it names no schema or holds what JSON cannot store (NaN, infinities, other types).
     """
     _split(record.get("schema"), "this record")
     try:
@@ -61,7 +61,7 @@ def dump_record(record: Mapping[str, Any]) -> bytes:
 
 
 def parse_object(data: bytes) -> Record:
-    """The JSON object in ``data``. Raises `ValueError` that says in words why there is none."""
+    """The JSON object in ``data``. Raises `ValueError` with the reason in words where there is none."""
     try:
         value = json.loads(data)
     except (ValueError, RecursionError) as error:
@@ -91,10 +91,10 @@ def load_record(data: bytes, where: str) -> Record:
 
 
 def read_record(data: bytes, schema: str, where: str, shape: Any = None) -> Record:
-    """The record in ``data``, brought up to ``schema`` (such as ``cuesmith.take/2``).
+    """The record in ``data``, migrated to ``schema`` (such as ``cuesmith.take/2``).
 
     ``where`` names the file in errors. Raises `FormatError` for another name or a newer version, and
-    `VerificationError` for what is no JSON object or has not the ``shape`` (a `TypedDict`).
+    `VerificationError` for data that is no JSON object or does not have the ``shape`` (a `TypedDict`).
     """
     record = load_record(data, where)
     try:
@@ -112,17 +112,17 @@ def schema_of(record: Record, where: str) -> tuple[str, int]:
 
 
 def migrate(record: Record, schema: str, where: str) -> Record:
-    """``record`` as it is under ``schema`` (such as ``cuesmith.take/2``). Raises `FormatError` as `read_record`."""
+    """``record`` migrated to ``schema`` (such as ``cuesmith.take/2``). Raises `FormatError` as `read_record` does."""
     name, version = _split(schema, where)
-    found_name, found = schema_of(record, where)
-    if found_name != name:
-        raise FormatError(f"{where} holds {found_name}, not {name}; was it moved by hand? Put it back")
-    if found > version:
+    stored_name, stored_version = schema_of(record, where)
+    if stored_name != name:
+        raise FormatError(f"{where} holds {stored_name}, not {name}; was it moved by hand? Put it back")
+    if stored_version > version:
         raise NewerFormatError(
-            f"{where} was written by a newer cuesmith ({name}/{found}; this one reads up to /{version}); "
+            f"{where} was written by a newer cuesmith ({name}/{stored_version}; this one reads up to /{version}); "
             "update cuesmith"
         )
-    for step in range(found, version):
+    for step in range(stored_version, version):
         migrate = _MIGRATIONS.get((name, step))
         if migrate is None:
             raise FormatError(
@@ -143,7 +143,7 @@ def _split(schema: object, where: str) -> tuple[str, int]:
 
 
 def shape_fault(value: Any, shape: Any) -> str | None:
-    """The first way in which ``value`` is not as ``shape`` (a `TypedDict`) says; None where it is. More keys are fine.
+    """The first difference between ``value`` and ``shape`` (a `TypedDict`) in words; None where it has the shape.
 
     >>> from typing import TypedDict
     >>> Sound = TypedDict("Sound", {"name": str, "seconds": float})
@@ -152,24 +152,24 @@ def shape_fault(value: Any, shape: Any) -> str | None:
     "seconds: '2' is not a number"
     """
     fault = _check(shape)(value)
-    return None if fault is None else _say(*fault)
+    return None if fault is None else _at_path(*fault)
 
 
 def fields_fault(value: dict[str, Any], shape: Any) -> str | None:
-    """As `shape_fault` for an object that has only some of the keys."""
+    """As `shape_fault`, for an object that has only some of the keys."""
     for key, check, _ in _fields(shape):
         if key in value and (fault := check(value[key])) is not None:
-            return _say(f".{key}{fault[0]}", fault[1])
+            return _at_path(f".{key}{fault[0]}", fault[1])
     return None
 
 
-def _say(path: str, what: str) -> str:
+def _at_path(path: str, what: str) -> str:
     return f"{path.removeprefix('.')}: {what}" if path else what
 
 
 @lru_cache(maxsize=512)
 def _check(annotation: Any) -> _Check:
-    """A function that checks one value; made once for each annotation, since a catalog holds many rows."""
+    """A function that checks one value; made once for each annotation, because a catalog has many rows."""
     origin, parts = get_origin(annotation), get_args(annotation)
     check: _Check
     if annotation is Any:
@@ -193,12 +193,12 @@ def _accept(value: Any) -> None:
     """Anything is fine."""
 
 
-def _check_type(wanted: type) -> _Check:
-    types = (float, int) if wanted is float else (wanted,)
+def _check_type(expected: type) -> _Check:
+    types = (float, int) if expected is float else (expected,)
 
     def check(value: Any) -> Fault | None:
-        # Exact types: in Python, true and false are whole numbers as well.
-        return None if type(value) in types else ("", _is_not(value, _WORDS[wanted]))
+        # Exact types: in Python, True and False are integers too.
+        return None if type(value) in types else ("", _is_not(value, _WORDS[expected]))
 
     return check
 
@@ -224,7 +224,7 @@ def _check_keys(shape: Any) -> _Check:
     def check(value: Any) -> Fault | None:
         if type(value) is not dict:
             return "", _is_not(value, "a JSON object")
-        # Read here and not once before: a shape may hold itself.
+        # Looked up here, not in the outer function: a shape may contain itself.
         for key, inner, optional in _fields(shape):
             if key not in value:
                 if optional:

@@ -1,8 +1,8 @@
-"""Locks: on one file system those of the operating system, in an object store leases. This module brings filelock.
+"""Locks: file locks on one file system, leases in an object store. This module imports filelock.
 
 A lease is a folder of numbered terms. Whoever creates the next number, once the last term is released or has
-run out, holds the lock: creating a file where none is, is the one atomic step that every object store has.
-A term is never renewed after a later one exists. Terms run out by the clocks of the machines, which must
+expired, holds the lock: creating a file that does not exist yet is the one atomic step that every object store
+has. A term is never renewed after a later one exists. Terms expire by the clocks of the machines, which must
 agree to within a third of a lease.
 """
 
@@ -30,9 +30,9 @@ _FILE_POLL_SECONDS = 0.002
 
 @contextmanager
 def hold_file(path: str, timeout: float) -> Iterator[Fence]:
-    """Hold the lock file ``path``; the system frees it when this process ends, however it ends.
+    """Hold the lock file ``path``; the operating system frees it however this process ends.
 
-    Raises `Busy` when another still holds it after ``timeout`` seconds.
+    Raises `Busy` when another process still holds it after ``timeout`` seconds.
     """
     lock = FileLock(path)
     with translate_os_errors("lock", path):
@@ -53,20 +53,20 @@ def hold_file(path: str, timeout: float) -> Iterator[Fence]:
 
 
 def _never_lost() -> None:
-    """The fence of a lock that the operating system keeps for this process."""
+    """The fence of a lock that the operating system holds for this process."""
 
 
 @contextmanager
 def hold_lease(backend: Backend, folder: str, timeout: float, seconds: float) -> Iterator[Fence]:
-    """Hold the lock ``folder``, renewed from a thread every third of ``seconds``.
+    """Hold the lock ``folder``; a thread renews it every third of ``seconds``.
 
-    Raises `Busy` when another still holds it after ``timeout`` seconds. The fence, and the end, raise `StoreError`
-    when the lease was lost (this machine slept, or the network was away, for longer than a lease).
+    Raises `Busy` when another process still holds it after ``timeout`` seconds. The fence and the end of the block
+    raise `StoreError` when the lease was lost (this machine slept, or the network was down, for longer than a lease).
     """
-    term = _take(backend, folder, timeout, seconds)
+    term = _acquire(backend, folder, timeout, seconds)
     done = Event()
-    keeper = Thread(target=_keep, args=(term, seconds, done), daemon=True)
-    keeper.start()
+    renewer = Thread(target=_renew_until_done, args=(term, seconds, done), daemon=True)
+    renewer.start()
 
     def fence() -> None:
         if not term.renew(seconds):
@@ -79,14 +79,14 @@ def hold_lease(backend: Backend, folder: str, timeout: float, seconds: float) ->
         yield fence
     finally:
         done.set()
-        keeper.join()
-        held = term.renew(0.0)
-    if not held:
+        renewer.join()
+        released = term.renew(0.0)
+    if not released:
         fence()
 
 
 class _Term:
-    """One term of a lock, in the hands of its holder."""
+    """One term of a lock, as its holder sees it."""
 
     def __init__(self, backend: Backend, folder: str, key: str) -> None:
         self.key = key
@@ -94,15 +94,15 @@ class _Term:
         self._folder = folder
         self._token = uuid4().hex
         self._lost = False
-        self._turn = Lock()
+        self._renewing = Lock()
 
     def create(self, seconds: float) -> bool:
-        """Take the term; False where another has it."""
+        """Take the term; False where another process has it."""
         return self._backend.create(self.key, self._record(seconds))
 
     def renew(self, seconds: float) -> bool:
-        """Hold the term for ``seconds`` more (0 releases it); False once it was lost, whatever follows."""
-        with self._turn:
+        """Hold the term for ``seconds`` more (0 releases it); False from the moment it was lost."""
+        with self._renewing:
             self._lost = self._lost or not self._is_held()
             if not self._lost:
                 self._backend.write(self.key, self._record(seconds))
@@ -128,7 +128,7 @@ class _Term:
         )
 
 
-def _take(backend: Backend, folder: str, timeout: float, seconds: float) -> _Term:
+def _acquire(backend: Backend, folder: str, timeout: float, seconds: float) -> _Term:
     deadline = time.monotonic() + timeout
     while True:
         last = _current(backend, folder)
@@ -136,9 +136,9 @@ def _take(backend: Backend, folder: str, timeout: float, seconds: float) -> _Ter
         if holder is None:
             term = _Term(backend, folder, _next(folder, last))
             if term.create(seconds):
-                # Where others came and went since we looked, an old number was free again: it does not count.
+                # Other processes may have come and gone since `last` was read; then this number is an old one.
                 if _current(backend, folder) == term.key:
-                    _drop_before(backend, folder, term.key)
+                    _delete_before(backend, folder, term.key)
                     return term
                 backend.delete(term.key)
         if time.monotonic() >= deadline:
@@ -148,16 +148,16 @@ def _take(backend: Backend, folder: str, timeout: float, seconds: float) -> _Ter
         time.sleep(min(_LEASE_POLL_SECONDS, max(0.0, deadline - time.monotonic())))
 
 
-def _keep(term: _Term, seconds: float, done: Event) -> None:
+def _renew_until_done(term: _Term, seconds: float, done: Event) -> None:
     while not done.wait(seconds / 3):
-        # A network that is away may come back before anybody takes the next term.
+        # The network may come back before another process takes the next term.
         with suppress(CuesmithError):
             if not term.renew(seconds):
                 return
 
 
 def _holder(backend: Backend, key: str) -> str | None:
-    """Who holds the term, or None when it was released or has run out."""
+    """Who holds the term, or None when it was released or has expired."""
     try:
         term = read_record(backend.read(key), SCHEMA, key)
     except Missing:
@@ -176,7 +176,7 @@ def _next(folder: str, key: str | None) -> str:
     return f"{folder}/{number + 1:08d}.json"
 
 
-def _drop_before(backend: Backend, folder: str, key: str) -> None:
+def _delete_before(backend: Backend, folder: str, key: str) -> None:
     for name in backend.names(folder):
         if f"{folder}/{name}" < key:
             backend.delete(f"{folder}/{name}")

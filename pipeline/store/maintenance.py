@@ -16,11 +16,9 @@ from pipeline.store.formats import NewerFormatError, Record, load_record, schema
 from pipeline.store.store import ObjectRef, Store, named_objects, sha256_in
 
 RECORD_ROOMS = ("takes", "masters")
-"""Made again by a build when they are gone."""
+"""A build makes them again when they are gone."""
 CATALOG_ROOMS = ("catalog", "channels")
-"""Never changed and never removed by the store."""
-
-
+"""The store never changes or removes them."""
 CheckRecord = Callable[[str, Record], None]
 """Called with the key and the content of a JSON file; raises `FormatError` or `VerificationError` when it is wrong."""
 Kind = Literal["damaged", "torn", "missing", "unreadable", "newer", "stray"]
@@ -36,17 +34,17 @@ class Naming:
     entry: Entry
     objects: frozenset[ObjectRef]
     damage: str | None
-    """Why the file cannot be read, or is not what its name says; None when all is well."""
+    """Why the file cannot be read, or does not hold what its name says; None when it is fine."""
     newer: bool = False
-    """Whether the damage is that a newer release wrote the file."""
+    """Whether ``damage`` is that a newer release wrote the file."""
 
 
 def read_namings(
     backend: Backend, rooms: tuple[str, ...], check: CheckRecord | None = None
 ) -> Iterator[Naming]:
-    """Every JSON file in ``rooms``, read. A file that another process removed meanwhile is left out.
+    """Every JSON file in ``rooms`` and what it names, without files that another process removed meanwhile.
 
-    ``check`` looks at what only a format's owner can judge.
+    ``check`` judges what only the owner of a format can.
     """
     for room in rooms:
         entries = {entry.key: entry for entry in backend.list(room) if entry.key.endswith(".json")}
@@ -67,7 +65,7 @@ def read_namings(
 
 
 def _read_each(backend: Backend, keys: Iterable[str]) -> Iterator[tuple[str, bytes | MachineError]]:
-    """Each key with its bytes; on a disk of this machine with the error where one file cannot be read."""
+    """Each key with its bytes, or on a local disk with the error of a file that cannot be read."""
     if backend.local_path("takes") is None:
         yield from backend.read_many(keys)
         return
@@ -91,13 +89,13 @@ def _check_name(record: Record, key: str, room: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is not as it should be."""
+    """One fault in a store."""
 
     kind: Kind
-    """``damaged``: other bytes than its name says; ``torn``: of another size than a record says;
-    ``missing``: named but not there; ``unreadable``: a file that the system does not hand out, or a record or
-    version that is no JSON, or another one than its name says; ``newer``: written by a newer release; ``stray``:
-    left by a kill, or put there by hand, and harmless."""
+    """``damaged``: its bytes do not match its name; ``torn``: its size is not the recorded one; ``missing``: named
+    but not there; ``unreadable``: a file that cannot be read, or a record or version that is no JSON or not the one
+    that its name says; ``newer``: written by a newer release; ``stray``: harmless, left by a killed process or put
+    there by hand."""
     key: str
     what: str
     named_by: tuple[str, ...] = ()
@@ -105,7 +103,7 @@ class Finding:
 
     @property
     def harmful(self) -> bool:
-        """Whether something that was promised is not there."""
+        """Whether something that a record names is not there."""
         return self.kind != "stray"
 
     def __str__(self) -> str:
@@ -115,7 +113,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """What was done about one finding."""
+    """What `repair` did about one finding."""
 
     finding: Finding
     moved: tuple[tuple[str, str], ...]
@@ -123,7 +121,7 @@ class Repair:
     advice: str
     """What a person does next."""
     done: bool = True
-    """Whether it is whole now, or will be after the next build; else a person has to act on ``advice``."""
+    """Whether it is whole now, or will be after the next build. Otherwise a person has to follow ``advice``."""
 
 
 def verify(
@@ -131,8 +129,8 @@ def verify(
 ) -> Iterator[Finding]:
     """Re-hash every object and follow every name. May run beside builds.
 
-    Records are read before objects are listed: a name that a build adds meanwhile is not missed, because its
-    object came first. ``check`` looks at each record as `read_namings` says.
+    Records are read before objects are listed. A build stores an object before its record, so every object that
+    a record names is in the list. ``check``: see `read_namings`.
     """
     backend = store.backend
     named: dict[str, tuple[ObjectRef, list[str]]] = {}
@@ -161,20 +159,20 @@ def verify(
 
 
 def repair(store: Store, progress: Progress | None = None) -> list[Repair]:
-    """Move what `verify` finds harmful into ``quarantine/``, with every record that counts on it.
+    """Move the harmful findings of `verify` into ``quarantine/``, with every record that depends on them.
 
-    Nothing is deleted. Records go before their object, so a kill halfway leaves nothing that names what is
-    gone. Catalog versions stay as they are: once a build has made the same bytes again, they are whole
-    again. Raises `Busy` while a build runs.
+    Nothing is deleted. Records go before their object, so a kill halfway leaves no record of a missing object.
+    Catalog versions stay as they are: they are whole again once a build has made the same bytes. Raises `Busy`
+    while a build runs.
     """
     with store.alone():
         return set_aside(store, [finding for finding in list(verify(store, progress)) if finding.harmful])
 
 
 def set_aside(store: Store, findings: Iterable[Finding]) -> list[Repair]:
-    """The repairs of `repair` for these harmful ``findings``. The caller holds the store alone."""
-    done: dict[str, str] = {}
-    return [_repair(store.backend, finding, done) for finding in findings]
+    """Repair these harmful ``findings``. The caller holds the store alone."""
+    moved: dict[str, str] = {}
+    return [_repair(store.backend, finding, moved) for finding in findings]
 
 
 def _check(backend: Backend, entry: Entry, ref: ObjectRef | None, by: tuple[str, ...]) -> Finding | None:
@@ -183,18 +181,18 @@ def _check(backend: Backend, entry: Entry, ref: ObjectRef | None, by: tuple[str,
     if sha256 is None or sha256[:2] != folder:
         return Finding("stray", entry.key, "no object has such a name; move it out of the store")
     try:
-        found = _sha256(backend, entry.key)
+        actual = _sha256(backend, entry.key)
     except Missing:
         return None
     except MachineError as error:
         if backend.local_path(entry.key) is None:
             raise
         return Finding("unreadable", entry.key, str(error), by)
-    if found == sha256 and (ref is None or ref.size == entry.size):
+    if actual == sha256 and (ref is None or ref.size == entry.size):
         return None
     if ref is not None and ref.size != entry.size:
         return Finding("torn", entry.key, f"it has {entry.size} bytes, and {ref.size} were recorded", by)
-    return Finding("damaged", entry.key, f"its {entry.size} bytes hash to {found}", by)
+    return Finding("damaged", entry.key, f"its {entry.size} bytes hash to {actual}", by)
 
 
 def _sha256(backend: Backend, key: str) -> str:
@@ -209,14 +207,15 @@ def _sha256(backend: Backend, key: str) -> str:
             raise Missing(f"{path} does not exist") from None
 
 
-def _repair(backend: Backend, finding: Finding, done: dict[str, str]) -> Repair:
+def _repair(backend: Backend, finding: Finding, earlier: dict[str, str]) -> Repair:
+    """``earlier``: where files went that other findings moved, by their key; the files of this one are added."""
     names = (*finding.named_by, *(() if finding.kind == "missing" else (finding.key,)))
-    keys = [key for key in names if not key.startswith(tuple(f"{room}/" for room in CATALOG_ROOMS))]
+    keys = [key for key in names if key.partition("/")[0] not in CATALOG_ROOMS]
     if finding.kind == "newer":
         return Repair(finding, (), "update cuesmith; files of a newer release stay as they are", done=False)
     try:
         moved = tuple(
-            (key, done.setdefault(key, quarantine(backend, key))) for key in keys if key not in done
+            (key, earlier.setdefault(key, quarantine(backend, key))) for key in keys if key not in earlier
         )
     except CuesmithError as error:
         return Repair(finding, (), str(error), done=False)
@@ -224,19 +223,19 @@ def _repair(backend: Backend, finding: Finding, done: dict[str, str]) -> Repair:
         advice = "restore this file from a backup, or roll the channel back to another version"
         return Repair(finding, moved, advice, done=False)
     return Repair(
-        finding, moved, "build again to make it anew" if finding.named_by or moved else "nothing to do"
+        finding, moved, "build again to make it again" if finding.named_by or moved else "nothing to do"
     )
 
 
 def quarantine(backend: Backend, key: str) -> str:
-    """Move ``key`` below ``quarantine/``, beside what is there already; returns its new key."""
+    """Move ``key`` below ``quarantine/`` without replacing an earlier file; returns its new key."""
     target = quarantine_key(backend, key)
     backend.move(key, target)
     return target
 
 
 def quarantine_key(backend: Backend, key: str) -> str:
-    """A key below ``quarantine/`` for ``key`` under which nothing is yet."""
+    """A free key below ``quarantine/`` for ``key``."""
     target, number = f"quarantine/{key}", 1
     while backend.exists(target):
         number += 1
@@ -257,7 +256,7 @@ class Collected:
     kept: int
     """Objects that stay."""
     retired: tuple[str, ...] = ()
-    """Files of the folders that were to go."""
+    """Files in the folders that ``retire`` gave."""
 
 
 def gc(
@@ -270,63 +269,61 @@ def gc(
 ) -> Collected:
     """Remove unnamed objects and temporary files older than ``grace`` seconds.
 
-    ``keep`` holds the SHA-256 of the objects whose records stay; a function is asked once the store is
-    held, so that it sees what the last build wrote. None keeps every record. Whatever ``keep`` says, an
-    object stays that a catalog version, a channel or a record younger than ``grace`` names. Records that
-    name a removed object go first. ``retire`` gives folders, such as ``catalog/000001``, that go with all that they
-    hold; what is named there alone is then named no more.
+    ``keep`` holds the SHA-256 of the objects whose records stay; a function is called after the store is locked,
+    so that it sees what the last build wrote. None keeps every record. In any case an object stays that a
+    catalog version, a channel or a record younger than ``grace`` names. Records that name a removed object are removed
+    first. ``retire`` gives folders, such as ``catalog/000001``, that are removed with all their files; a name in
+    them keeps no object.
 
-    A dry run takes no lock, so it works on a read-only drive; what it finds beside a running build may change.
+    A dry run takes no lock, so that it works on a read-only drive; beside a running build its result may change.
 
-    Raises `Busy` while a build runs, and `VerificationError` when a record cannot be read: it may name
-    anything.
+    Raises `Busy` while a build runs, and `VerificationError` when a record cannot be read: it may name any object.
     """
     with nullcontext() if dry_run else store.alone():
         now = time.time()
         folders = tuple(f"{folder}/" for folder in (retire() if retire else ()))
-        wanted = set(keep() if callable(keep) else keep or ())
+        needed = set(keep() if callable(keep) else keep or ())
         records = [_readable(naming) for naming in read_namings(store.backend, RECORD_ROOMS)]
         for naming in read_namings(store.backend, CATALOG_ROOMS):
             if not naming.entry.key.startswith(folders):
-                wanted |= {ref.sha256 for ref in _readable(naming).objects}
+                needed |= {ref.sha256 for ref in _readable(naming).objects}
         for naming in records:
             if keep is None or now - naming.entry.modified < grace:
-                wanted |= {ref.sha256 for ref in naming.objects}
-        retired = _in_folders(store, folders)
-        return _remove(store, wanted, records, retired, now - grace, dry_run)
+                needed |= {ref.sha256 for ref in naming.objects}
+        found = _removable(store.backend, needed, records, _in_folders(store.backend, folders), now - grace)
+        if not dry_run:
+            # Records before their objects, so that a kill leaves no record of a missing object.
+            for key in (*found.retired, *found.records, *found.objects, *found.temporary):
+                store.backend.delete(key)
+        return found
 
 
-def _in_folders(store: Store, folders: tuple[str, ...]) -> list[Entry]:
+def _in_folders(backend: Backend, folders: tuple[str, ...]) -> list[Entry]:
     """Every file there; ``catalog.json`` first, so that a kill leaves no version without its other files."""
-    found = [entry for folder in folders for entry in store.backend.list(folder)]
-    return sorted(found, key=lambda entry: not entry.key.endswith("/catalog.json"))
+    files = [entry for folder in folders for entry in backend.list(folder)]
+    return sorted(files, key=lambda entry: not entry.key.endswith("/catalog.json"))
 
 
-def _remove(
-    store: Store,
-    wanted: set[str],
-    records: list[Naming],
-    retired: list[Entry],
-    before: float,
-    dry_run: bool,
+def _removable(
+    backend: Backend, needed: set[str], records: list[Naming], retired: list[Entry], before: float
 ) -> Collected:
-    backend = store.backend
-    found = {entry: sha256_in(entry.key.rpartition("/")[2]) for entry in backend.list("store")}
-    objects = [entry for entry, sha256 in found.items() if sha256 and sha256 not in wanted]
-    objects = [entry for entry in objects if entry.modified <= before]
-    gone = {entry.key for entry in objects}
-    counting = [naming.entry for naming in records if any(ref.key in gone for ref in naming.objects)]
+    """What may be removed: objects that are not ``needed`` and temporary files, both last changed ``before`` a time."""
+    named = {entry: sha256_in(entry.key.rpartition("/")[2]) for entry in backend.list("store")}
+    objects = [
+        entry
+        for entry, sha256 in named.items()
+        if sha256 and sha256 not in needed and entry.modified <= before
+    ]
+    keys = {entry.key for entry in objects}
+    depending = [naming.entry for naming in records if any(ref.key in keys for ref in naming.objects)]
     temporary = [entry for entry in backend.list("tmp") if entry.modified <= before]
-    if not dry_run:
-        for entry in (*retired, *counting, *objects, *temporary):
-            backend.delete(entry.key)
     return Collected(
-        tuple(entry.key for entry in objects),
-        tuple(entry.key for entry in counting),
-        tuple(entry.key for entry in temporary),
-        sum(entry.size for entry in (*retired, *counting, *objects, *temporary)),
-        sum(sha256 is not None for sha256 in found.values()) - len(objects),
-        tuple(entry.key for entry in retired),
+        objects=tuple(entry.key for entry in objects),
+        records=tuple(entry.key for entry in depending),
+        temporary=tuple(entry.key for entry in temporary),
+        freed=sum(entry.size for entry in (*retired, *depending, *objects, *temporary)),
+        kept=sum(sha256 is not None for sha256 in named.values()) - len(objects),
+        retired=tuple(entry.key for entry in retired),
     )
 
 
