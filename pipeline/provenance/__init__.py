@@ -20,6 +20,9 @@ from pipeline.provenance.records import (
     TakeRecord,
     WaitingRow,
     disclosure,
+    master_record,
+    master_records,
+    take_record,
 )
 from pipeline.store import ObjectJson
 
@@ -40,4 +43,7 @@ __all__ = [
     "TakeRecord",
     "WaitingRow",
     "disclosure",
+    "master_record",
+    "master_records",
+    "take_record",
 ]
