@@ -8,8 +8,6 @@ from typing import Any, Generic, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from pipeline.manifest import nodes
-from pipeline.manifest.faults import Fault, list_names, suggest
 from pipeline.manifest.language import (
     Asset,
     AssetFile,
@@ -22,8 +20,17 @@ from pipeline.manifest.language import (
     Settings,
     Shared,
 )
-from pipeline.manifest.nodes import Location
-from pipeline.manifest.problems import Report
+from pipeline.manifest.problems import (
+    Fault,
+    Location,
+    MappingNode,
+    Report,
+    dotted,
+    list_names,
+    locate,
+    suggest,
+    to_data,
+)
 from pipeline.manifest.scalars import nothing, shape
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -59,7 +66,7 @@ class Checked(Generic[ModelT_co]):
 
 def check(
     model: type[ModelT],
-    node: nodes.Mapping,
+    node: MappingNode,
     report: Report,
     base: Location = (),
     stand_in: Data | None = None,
@@ -68,7 +75,7 @@ def check(
 
     ``stand_in`` has a value for each required key. None comes back only when that does not help.
     """
-    data = nodes.to_data(node)
+    data = to_data(node)
     try:
         return Checked(model.model_validate(data), frozenset())
     except ValidationError as error:
@@ -79,9 +86,9 @@ def check(
         location = item["loc"]
         if location in explained:
             continue
-        line, known = nodes.locate(node, location)
+        line, known = locate(node, location)
         place = location if item["type"] == "missing" else known
-        report.add(line, nodes.dotted(base + place), _fault(model, item))
+        report.add(line, dotted(base + place), _fault(model, item))
         bad.update(str(step) for step in location)
         _remove(data, location)
     for key, value in (stand_in or {}).items():

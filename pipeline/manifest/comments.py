@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pipeline.manifest.faults import Fault, quote
-from pipeline.manifest.nodes import Location, Mapping, Node, Scalar, dotted
-from pipeline.manifest.problems import Report
+from pipeline.manifest.problems import Fault, Location, MappingNode, Node, Report, ScalarNode, dotted, quote
 
 _TEXTS = frozenset({"id", "prompt", "tags", "for_each", "ucs", "naming", "overrides", "was"})
 """Keys of an asset under which texts stand."""
 _REMEDY = "put quotes around the whole text, or write the comment on a line of its own"
 
 
-def warn_of_comments(asset: Mapping, report: Report, base: Location) -> None:
+def warn_of_comments(asset: MappingNode, report: Report, base: Location) -> None:
     """Warn of every text of ``asset`` that a comment may have cut short.
 
     After a prompt every comment counts, after other texts one like ``#2``, which has no space after its ``#``.
@@ -26,12 +24,12 @@ def warn_of_comments(asset: Mapping, report: Report, base: Location) -> None:
                 report.warn(scalar.line, dotted(base + location), fault)
 
 
-def _scalars(node: Node, location: Location) -> Iterator[tuple[Location, Scalar]]:
+def _scalars(node: Node, location: Location) -> Iterator[tuple[Location, ScalarNode]]:
     """Every value under ``node`` that a comment follows, with its place."""
-    if isinstance(node, Scalar):
+    if isinstance(node, ScalarNode):
         if node.comment:
             yield location, node
-    elif isinstance(node, Mapping):
+    elif isinstance(node, MappingNode):
         for key, item in node.items.items():
             yield from _scalars(item, (*location, key))
     else:

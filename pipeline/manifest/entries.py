@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping as PlainMapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.manifest.checking import Checked
-from pipeline.manifest.faults import Fault
 from pipeline.manifest.language import Asset
-from pipeline.manifest.nodes import Location, Mapping
-from pipeline.manifest.problems import Report
+from pipeline.manifest.problems import Fault, Location, MappingNode, Report
 
 
 @dataclass(frozen=True)
@@ -22,10 +20,10 @@ class Entry:
     folder: Path
     """That file's folder, where the paths of the entry start."""
     place: int
-    node: Mapping
+    node: MappingNode
     checked: Checked[Asset]
     report: Report
-    overridden: PlainMapping[str, int] = field(default_factory=dict)
+    overridden: Mapping[str, int] = field(default_factory=dict)
     """By key, which of the entry's overrides wrote its value."""
 
     @property

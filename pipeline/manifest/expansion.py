@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import cast
 
 from pipeline.manifest.entries import Entry
-from pipeline.manifest.faults import Fault
 from pipeline.manifest.files import AudioFiles
 from pipeline.manifest.language import Settings
 from pipeline.manifest.naming import FileNames
 from pipeline.manifest.overrides import Applied, Overrides
+from pipeline.manifest.problems import Fault
 from pipeline.manifest.rules import conflicts
 from pipeline.manifest.settings import Values, lay_from
 from pipeline.manifest.shared_specs import Parts

@@ -9,8 +9,8 @@ from pathlib import Path, PurePosixPath
 
 from pipeline.errors import CuesmithError
 from pipeline.manifest import lazy_imports
-from pipeline.manifest.faults import Fault, quote
 from pipeline.manifest.ids import is_reserved
+from pipeline.manifest.problems import Fault, quote
 from pipeline.manifest.spec import AudioInput, Hearing
 
 MIN_SECONDS = 0.02

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from pipeline.manifest.faults import Fault, quote
+from pipeline.manifest.problems import Fault, quote
 from pipeline.manifest.values import FORMATS
 
 MAX_ID = 120

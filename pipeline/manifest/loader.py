@@ -13,12 +13,10 @@ from pipeline.manifest.checking import check
 from pipeline.manifest.comments import warn_of_comments
 from pipeline.manifest.entries import Entry
 from pipeline.manifest.expansion import Expansion
-from pipeline.manifest.faults import Fault, quote
 from pipeline.manifest.files import AudioFiles
 from pipeline.manifest.ids import check_project
 from pipeline.manifest.language import Asset, Layer, Manifest, Settings
-from pipeline.manifest.nodes import Mapping, Node, Scalar, Sequence
-from pipeline.manifest.problems import Problems
+from pipeline.manifest.problems import Fault, MappingNode, Node, Problems, ScalarNode, SequenceNode, quote
 from pipeline.manifest.settings import BUILT_IN, lay_all
 from pipeline.manifest.sources import AssetSource, ReadFile, Source, Sources, check_profile
 from pipeline.manifest.spec import AssetSpec, ManifestText, Project
@@ -153,7 +151,7 @@ def _assets(sources: Sources, main: Source, profile: str | None, file: str) -> I
 def _entries(sources: Sources, main: Source, file: str) -> Iterator[Entry]:
     """The entries of the manifest and of the files of assets that it lists, in their order."""
     for place, node in _listed(main):
-        if isinstance(node, Scalar) and _YAML.search(node.text):
+        if isinstance(node, ScalarNode) and _YAML.search(node.text):
             source = sources.read_assets(node.text, place, main)
             if source is not None:
                 name = sources.name_of(source)
@@ -165,14 +163,14 @@ def _entries(sources: Sources, main: Source, file: str) -> Iterator[Entry]:
 
 def _listed(source: AssetSource) -> Iterable[tuple[int, Node]]:
     listed = source.root.items.get("assets")
-    return enumerate(listed.items if isinstance(listed, Sequence) else ())
+    return enumerate(listed.items if isinstance(listed, SequenceNode) else ())
 
 
 def _entry(source: AssetSource, file: str, place: int, node: Node) -> Iterator[Entry]:
     """The entry that ``node`` is, unless it cannot be read as one; what is wrong with it is reported."""
-    if not isinstance(node, Mapping):
+    if not isinstance(node, MappingNode):
         remedy = "write key: value lines, such as id: sfx/door/wood"
-        if isinstance(node, Scalar) and _YAML.search(node.text):
+        if isinstance(node, ScalarNode) and _YAML.search(node.text):
             remedy = "list every file of assets in the manifest itself"
         source.report.at(source.root, ("assets", place), Fault("is not a mapping", remedy))
         return

@@ -6,8 +6,8 @@ import re
 from itertools import chain
 
 from pipeline.manifest.entries import Entry
-from pipeline.manifest.faults import Fault, list_names, quote
 from pipeline.manifest.ids import check_segment, fold
+from pipeline.manifest.problems import Fault, list_names, quote
 from pipeline.manifest.spec import Ucs
 from pipeline.manifest.templates import compile_template
 from pipeline.manifest.values import FX_NAME

@@ -8,8 +8,8 @@ from typing import Any
 
 from pipeline.manifest.checking import Checked
 from pipeline.manifest.entries import Entry
-from pipeline.manifest.faults import Fault, quote, suggest
 from pipeline.manifest.language import Asset, Language, Override
+from pipeline.manifest.problems import Fault, quote, suggest
 
 Applied = tuple[int, ...]
 """Places in ``overrides`` of those that apply, in their order; the last one that writes a key counts."""

@@ -12,9 +12,7 @@ from typing import Any
 
 import yaml
 
-from pipeline.manifest.faults import Fault, quote
-from pipeline.manifest.nodes import Mapping, Node, Scalar, Sequence
-from pipeline.manifest.problems import Report
+from pipeline.manifest.problems import Fault, MappingNode, Node, Report, ScalarNode, SequenceNode, quote
 from pipeline.manifest.syntax import Stop, parse_events
 
 MAX_BYTES = 16 * 2**20
@@ -34,7 +32,7 @@ _CONFLICT = re.compile(r"^(<{7}|>{7}|={7}|\|{7})(?: .*)?\r?$", re.MULTILINE)
 _UNDEFINED = Fault("the alias has no anchor before it", "define it with &name above, or write the value out")
 
 
-def read_document(data: bytes, report: Report) -> Mapping | None:
+def read_document(data: bytes, report: Report) -> MappingNode | None:
     """The mapping that ``data`` holds; None when there is none to speak of. Problems go to ``report``."""
     try:
         root = _composed(_decode(data), report)
@@ -43,7 +41,7 @@ def read_document(data: bytes, report: Report) -> Mapping | None:
         return None
     if root is None:
         report.add(1, "", Fault("the file is empty", "start with the line cuesmith: 1"))
-    elif not isinstance(root, Mapping):
+    elif not isinstance(root, MappingNode):
         report.add(root.line, "", Fault("the file is not a mapping", "start with the line cuesmith: 1"))
     else:
         return root
@@ -108,7 +106,7 @@ class _Frame:
 
     __slots__ = ("awaits_key", "key", "node")
 
-    def __init__(self, node: Sequence | Mapping) -> None:
+    def __init__(self, node: SequenceNode | MappingNode) -> None:
         self.node = node
         self.awaits_key = True
         self.key: str | None = None
@@ -132,11 +130,13 @@ class _Composer:
             kind = event.__class__
             if kind is yaml.ScalarEvent:
                 comment = _comment_after(text, event) if not event.style else ""
-                self._begin(Scalar(event.value, not event.style, event.start_mark.line + 1, comment), event)
+                self._begin(
+                    ScalarNode(event.value, not event.style, event.start_mark.line + 1, comment), event
+                )
             elif kind is yaml.MappingStartEvent:
-                self._enter(Mapping(event.start_mark.line + 1), event)
+                self._enter(MappingNode(event.start_mark.line + 1), event)
             elif kind is yaml.SequenceStartEvent:
-                self._enter(Sequence(event.start_mark.line + 1), event)
+                self._enter(SequenceNode(event.start_mark.line + 1), event)
             elif kind is yaml.MappingEndEvent or kind is yaml.SequenceEndEvent:
                 self._open.pop()
             elif kind is yaml.AliasEvent:
@@ -148,7 +148,7 @@ class _Composer:
                     raise Stop(event.start_mark.line + 1, fault)
         return self._root
 
-    def _enter(self, node: Sequence | Mapping, event: Any) -> None:
+    def _enter(self, node: SequenceNode | MappingNode, event: Any) -> None:
         if len(self._open) >= MAX_DEPTH:
             raise Stop(node.line, _too_deep())
         self._begin(node, event)
@@ -173,7 +173,7 @@ class _Composer:
             return
         frame = self._open[-1]
         parent = frame.node
-        if isinstance(parent, Sequence):
+        if isinstance(parent, SequenceNode):
             parent.items.extend([node] if node else [])
         elif frame.awaits_key:
             frame.key = self._key(parent, node, line)
@@ -183,11 +183,11 @@ class _Composer:
                 parent.items[frame.key] = node
             frame.awaits_key = True
 
-    def _key(self, parent: Mapping, node: Node | None, line: int) -> str | None:
+    def _key(self, parent: MappingNode, node: Node | None, line: int) -> str | None:
         """The text of a key, or None when its pair must be left out."""
         if node is None:
             return None
-        if not isinstance(node, Scalar) or (node.plain and not node.text):
+        if not isinstance(node, ScalarNode) or (node.plain and not node.text):
             self._report.add(line, "", Fault("a key is not text", "write key: value"))
         elif node.plain and node.text == "<<":
             remedy = "put what assets share into defaults or a profile"
@@ -247,10 +247,10 @@ def _measure(node: Node, limit: int) -> tuple[int, int]:
     while waiting and weight <= limit:
         current, depth = waiting.pop()
         weight += 1
-        if isinstance(current, Scalar):
+        if isinstance(current, ScalarNode):
             height = max(height, depth)
             continue
         height = max(height, depth + 1)
-        inner = current.items if isinstance(current, Sequence) else current.items.values()
+        inner = current.items if isinstance(current, SequenceNode) else current.items.values()
         waiting.extend((item, depth + 1) for item in inner)
     return weight, height

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Set
 from dataclasses import dataclass
 
-from pipeline.manifest.faults import Fault, list_names
+from pipeline.manifest.problems import Fault, list_names
 from pipeline.manifest.settings import Values, intro_seconds
 from pipeline.manifest.values import Beats
 

@@ -13,7 +13,7 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
-from pipeline.manifest.faults import Fault, list_names, quote, suggest
+from pipeline.manifest.problems import Fault, list_names, quote, suggest
 
 JsonSchema = dict[str, Any]
 _NULL: JsonSchema = {"type": "null"}

@@ -8,11 +8,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.manifest.checking import Checked, check
-from pipeline.manifest.faults import Fault, beside, list_names, quote
 from pipeline.manifest.files import find_inside
 from pipeline.manifest.language import AssetFile, Manifest, Shared
-from pipeline.manifest.nodes import Mapping, Scalar, Sequence
-from pipeline.manifest.problems import Problems, Report
+from pipeline.manifest.problems import (
+    Fault,
+    MappingNode,
+    Problems,
+    Report,
+    ScalarNode,
+    SequenceNode,
+    beside,
+    list_names,
+    quote,
+)
 from pipeline.manifest.reader import MAX_BYTES, read_document
 from pipeline.manifest.spec import ManifestText
 from pipeline.manifest.values import read_version
@@ -28,7 +36,7 @@ class AssetSource:
 
     path: Path
     report: Report
-    root: Mapping
+    root: MappingNode
 
 
 @dataclass(frozen=True)
@@ -129,13 +137,13 @@ class Sources:
         """The path of a file from the manifest's folder, with ``/``."""
         return source.path.relative_to(self.folder).as_posix()
 
-    def _check(self, root: Mapping, report: Report, is_manifest: bool) -> Checked[Shared] | None:
+    def _check(self, root: MappingNode, report: Report, is_manifest: bool) -> Checked[Shared] | None:
         if is_manifest:
             stand_in = {"cuesmith": "1", "project": "unnamed", "assets": []}
             return check(Manifest, _without_assets(root), report, stand_in=stand_in)
         return check(Shared, root, report, stand_in={"cuesmith": "1"})
 
-    def _load(self, path: Path, named: Path, report: Report) -> Mapping | None:
+    def _load(self, path: Path, named: Path, report: Report) -> MappingNode | None:
         try:
             if not path.is_file():
                 what = "it is not a file" if path.exists() else "there is no such file"
@@ -176,10 +184,10 @@ class Sources:
             self.read(path, beside(report.file, text), chain, includer.parent / text)
 
 
-def _known_version(root: Mapping, report: Report) -> bool:
+def _known_version(root: MappingNode, report: Report) -> bool:
     """False for a file of another version: nothing else in it can be judged."""
     node = root.items.get("cuesmith")
-    if not isinstance(node, Scalar) or not node.text.isdecimal() or node.text == "1":
+    if not isinstance(node, ScalarNode) or not node.text.isdecimal() or node.text == "1":
         return True
     try:
         read_version(node.text)
@@ -189,13 +197,13 @@ def _known_version(root: Mapping, report: Report) -> bool:
     return True
 
 
-def _without_assets(root: Mapping) -> Mapping:
+def _without_assets(root: MappingNode) -> MappingNode:
     """The manifest with an empty list in place of its assets, which are read one by one later."""
-    part = Mapping(root.line)
+    part = MappingNode(root.line)
     part.key_lines = root.key_lines
     part.items = dict(root.items)
-    if isinstance(root.items.get("assets"), Sequence):
-        part.items["assets"] = Sequence(root.line)
+    if isinstance(root.items.get("assets"), SequenceNode):
+        part.items["assets"] = SequenceNode(root.line)
     return part
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from pipeline.manifest.faults import Fault, quote
+from pipeline.manifest.problems import Fault, quote
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _LOOK = "check indentation, quotes, brackets and colons here and on the line above"

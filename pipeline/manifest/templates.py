@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline.manifest.faults import Fault, nearest, quote
+from pipeline.manifest.problems import Fault, nearest, quote
 from pipeline.manifest.values import PLACEHOLDER
 
 _PIECES = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")

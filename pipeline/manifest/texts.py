@@ -7,10 +7,9 @@ from typing import Generic, TypeVar
 
 from pipeline.manifest import values as v
 from pipeline.manifest.entries import Entry
-from pipeline.manifest.faults import Fault
 from pipeline.manifest.files import AudioFiles
 from pipeline.manifest.ids import check_id
-from pipeline.manifest.nodes import Location
+from pipeline.manifest.problems import Fault, Location
 from pipeline.manifest.shared_specs import hearing_of
 from pipeline.manifest.spec import AudioInput, Ucs
 from pipeline.manifest.templates import Template, compile_template

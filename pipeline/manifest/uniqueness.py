@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pipeline.manifest.entries import Entry
-from pipeline.manifest.faults import Fault, quote
 from pipeline.manifest.ids import check_id, fold
+from pipeline.manifest.problems import Fault, quote
 
 
 class Ids:

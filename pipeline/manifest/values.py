@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import get_args
 
-from pipeline.manifest.faults import Fault, list_names, quote
+from pipeline.manifest.problems import Fault, list_names, quote
 from pipeline.manifest.scalars import JsonSchema, OneOf, Quantity, Text, nothing, written
 from pipeline.manifest.spec import GateReason
 
