@@ -9,17 +9,56 @@ from operator import attrgetter
 from pathlib import Path
 
 from pipeline.errors import ManifestError
-from pipeline.manifest.checking import check
-from pipeline.manifest.comments import warn_of_comments
-from pipeline.manifest.entries import Entry
 from pipeline.manifest.expansion import Expansion
-from pipeline.manifest.files import AudioFiles
-from pipeline.manifest.ids import check_project
-from pipeline.manifest.language import Asset, Layer, Manifest, Settings
-from pipeline.manifest.problems import Fault, MappingNode, Node, Problems, ScalarNode, SequenceNode, quote
+from pipeline.manifest.files import AssetSource, AudioFiles, ReadFile, Source, Sources, check_profile
+from pipeline.manifest.keys import Asset, Layer, Manifest, Settings
+from pipeline.manifest.names import check_project
+from pipeline.manifest.problems import (
+    Fault,
+    Location,
+    MappingNode,
+    Node,
+    Problems,
+    Report,
+    ScalarNode,
+    SequenceNode,
+    dotted,
+    quote,
+)
 from pipeline.manifest.settings import BUILT_IN, lay_all
-from pipeline.manifest.sources import AssetSource, ReadFile, Source, Sources, check_profile
 from pipeline.manifest.spec import AssetSpec, ManifestText, Project
+from pipeline.manifest.validation import Entry, check
+
+_TEXTS = frozenset({"id", "prompt", "tags", "for_each", "ucs", "naming", "overrides", "was"})
+"""Keys of an asset under which texts stand."""
+_REMEDY = "put quotes around the whole text, or write the comment on a line of its own"
+
+
+def warn_of_comments(asset: MappingNode, report: Report, base: Location) -> None:
+    """Warn of every text of ``asset`` that a comment may have cut short.
+
+    After a prompt every comment counts, after other texts one like ``#2``, which has no space after its ``#``.
+    """
+    for key in asset.items.keys() & _TEXTS:
+        for location, scalar in _scalars(asset.items[key], (key,)):
+            comment = scalar.comment
+            if location[-1] == "prompt" or comment[1:2].strip():
+                fault = Fault(f"{quote(comment)} is a comment and no part of {quote(scalar.text)}", _REMEDY)
+                report.warn(scalar.line, dotted(base + location), fault)
+
+
+def _scalars(node: Node, location: Location) -> Iterator[tuple[Location, ScalarNode]]:
+    """Every value under ``node`` that a comment follows, with its place."""
+    if isinstance(node, ScalarNode):
+        if node.comment:
+            yield location, node
+    elif isinstance(node, MappingNode):
+        for key, item in node.items.items():
+            yield from _scalars(item, (*location, key))
+    else:
+        for place, item in enumerate(node.items):
+            yield from _scalars(item, (*location, place))
+
 
 _YAML = re.compile(r"\.ya?ml$", re.IGNORECASE)
 _CHANNEL = re.compile(r"[a-z][a-z0-9-]{0,39}")

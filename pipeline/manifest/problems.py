@@ -1,4 +1,8 @@
-"""Places in a manifest, and what is wrong there: faults, their words, and every problem of one load."""
+"""The tree of a manifest, and what is wrong with it: faults, their words, and all problems of one load.
+
+Every scalar of the tree is the text that was written; its key decides how to read it. So ``no``, ``017`` and
+``1:30`` mean what they look like.
+"""
 
 from __future__ import annotations
 

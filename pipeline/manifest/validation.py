@@ -1,14 +1,15 @@
-"""Reads a tree into a model of the language, and says in our words what keeps it from being one."""
+"""Reads a tree into a model of the language, and reports in plain words what does not fit."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Generic, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from pipeline.manifest.language import (
+from pipeline.manifest.keys import (
     Asset,
     AssetFile,
     FadeKeys,
@@ -31,7 +32,7 @@ from pipeline.manifest.problems import (
     suggest,
     to_data,
 )
-from pipeline.manifest.scalars import nothing, shape
+from pipeline.manifest.values import nothing, shape
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 ModelT_co = TypeVar("ModelT_co", bound=BaseModel, covariant=True)
@@ -192,3 +193,49 @@ def _inner_model(annotation: Any) -> type[BaseModel] | None:
         return annotation
     found = (_inner_model(part) for part in get_args(annotation))
     return next((part for part in found if part), None)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry as far as it could be read."""
+
+    file: str
+    """The file that it stands in: its path from the manifest's folder, with ``/``."""
+    folder: Path
+    """That file's folder, where the paths of the entry start."""
+    place: int
+    node: MappingNode
+    checked: Checked[Asset]
+    report: Report
+    overridden: Mapping[str, int] = field(default_factory=dict)
+    """By key, which of the entry's overrides wrote its value."""
+
+    @property
+    def asset(self) -> Asset:
+        """What is written; keys in ``checked.bad`` hold stand-ins."""
+        return self.checked.value
+
+    @property
+    def line(self) -> int:
+        """Line of the entry's first key."""
+        return self.node.line
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """What tells it from every other entry."""
+        return (self.file, self.place)
+
+    def named_in(self, other: Entry) -> str:
+        """How a message about ``other`` names this entry."""
+        file = "" if other.file == self.file else f" of {self.report.file}"
+        return f"assets[{self.place}] on line {self.line}{file}"
+
+    def blame(self, location: Location, fault: Fault) -> None:
+        """Report a fault in this entry."""
+        if location and location[0] in self.overridden:
+            location = ("overrides", self.overridden[str(location[0])], *location)
+        self.report.at(self.node, location, fault, base=("assets", self.place))
+
+    def readable(self, *keys: str) -> bool:
+        """Whether each of these keys could be read."""
+        return self.checked.bad.isdisjoint(keys)
