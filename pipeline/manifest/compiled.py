@@ -1,4 +1,4 @@
-"""Loaded manifests in a cache beside the store, so that loading one again is quick: `plan` of 1,000 variations takes half.
+"""A cache of loaded manifests beside the store: with it, `plan` of 1,000 variations takes half the time.
 
 One file a manifest, profile and release: a line with the SHA-256 of the rest, then JSON with the project and every
 file that it was read from. It counts only while each of those files has the same path and the same bytes; anything

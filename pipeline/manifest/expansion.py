@@ -13,7 +13,7 @@ from pipeline.manifest.files import AudioFiles
 from pipeline.manifest.keys import Asset, Language, Override, Settings
 from pipeline.manifest.names import FileNames, Ids, Template, check_id, check_name, compile_template
 from pipeline.manifest.problems import Fault, Location, quote, suggest
-from pipeline.manifest.settings import Parts, Values, conflicts, hearing_of, lay_from
+from pipeline.manifest.settings import SharedSpecs, Values, conflicts, hearing_of, lay_from
 from pipeline.manifest.spec import AssetSpec, AudioInput, Kind, SourceRef, Ucs
 from pipeline.manifest.validation import Checked, Entry
 from pipeline.manifest.values import FX_NAME, PATH, PROMPT, TAG
@@ -264,7 +264,7 @@ class Expansion:
         self._audio = audio
         self._ids = Ids()
         self._names = FileNames(project)
-        self._parts = Parts()
+        self._parts = SharedSpecs()
         self._room = MAX_ASSETS
         self._takes_left = MAX_TAKES
 

@@ -227,7 +227,7 @@ def _formats(values: Values) -> Iterator[Conflict]:
         yield Conflict(("formats", "bit_depth"), fault)
 
 
-class Parts:
+class SharedSpecs:
     """Makes the shared parts of assets from settled values."""
 
     def __init__(self) -> None:
