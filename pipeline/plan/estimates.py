@@ -1,15 +1,131 @@
-"""How long generating will take: the shards of a build, dealt to its devices as a build deals them."""
+"""The work shared out to devices, and how long it will take there.
+
+How long takes took in earlier builds corrects what engines expect: ``cache/speeds/<digest>.json`` in the store, one
+small file for each machine, engine, model and device. Losing it costs a worse estimate and nothing else.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import json
+import platform
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 
+from pipeline.errors import CuesmithError
 from pipeline.generators import Estimate, Estimator, find_engine
-from pipeline.plan.shards import Shard, share_out
-from pipeline.plan.speeds import SpeedOf
 from pipeline.plan.values import TakeOrder
+from pipeline.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """Takes for one engine and model, to be made in one go on one device."""
+
+    engine: str
+    model: str
+    orders: tuple[TakeOrder, ...]
+
+    @property
+    def cost(self) -> float:
+        """Sum of the orders' costs."""
+        return sum(order.cost for order in self.orders)
+
+
+def share_out(orders: Iterable[TakeOrder], devices: int, shards_per_device: int = 4) -> tuple[Shard, ...]:
+    """Shards for ``devices`` workers, the longest first, each of one engine and model.
+
+    A model's takes are dealt longest first into its lightest shard, so that shards end close together; models
+    get shards in proportion to their cost. Every order is in exactly one shard.
+    """
+    by_model: dict[tuple[str, str], list[TakeOrder]] = {}
+    for order in orders:
+        by_model.setdefault((order.recipe.engine, order.recipe.model), []).append(order)
+    whole = sum(order.cost for group in by_model.values() for order in group) or 1.0
+    shards: list[Shard] = []
+    for (engine, model), group in sorted(by_model.items()):
+        share = sum(order.cost for order in group) / whole
+        wanted = max(1, min(len(group), round(share * devices * shards_per_device)))
+        shards.extend(Shard(engine, model, dealt) for dealt in _deal(group, wanted) if dealt)
+    return tuple(sorted(shards, key=lambda shard: -shard.cost))
+
+
+def _deal(orders: list[TakeOrder], piles: int) -> list[tuple[TakeOrder, ...]]:
+    dealt: list[list[TakeOrder]] = [[] for _ in range(piles)]
+    weight = [0.0] * piles
+    for order in sorted(orders, key=lambda order: (-order.cost, order.recipe.digest)):
+        lightest = weight.index(min(weight))
+        dealt[lightest].append(order)
+        weight[lightest] += order.cost
+    return [tuple(pile) for pile in dealt]
+
+
+SCHEMA = "cuesmith.take-speed/1"
+_KEPT = 0.5
+"""How much of what was known stays when a build is added, so that one odd build is soon forgotten."""
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """What is known of one model on one device of this machine."""
+
+    taken: float
+    """Seconds that takes took, the latest build weighing most."""
+    expected: float
+    """Seconds that the engine expected for the same takes."""
+    at: str
+    """Day of the last build, ISO 8601."""
+
+    @property
+    def factor(self) -> float:
+        """Seconds taken for each second expected."""
+        return self.taken / self.expected
+
+    @property
+    def basis(self) -> str:
+        """Where the figure comes from, for the person."""
+        return f"earlier builds on this machine, the last on {self.at}"
+
+
+SpeedOf = Callable[[str, str, str], Speed | None]
+"""By engine, model and device."""
+
+
+def speeds_in(store: Store) -> SpeedOf:
+    """Looks up what builds of the project in ``store`` took on this machine."""
+
+    def find(engine: str, model: str, device: str) -> Speed | None:
+        try:
+            record = json.loads(store.backend.read(_key(engine, model, device)))
+            if record.pop("schema") != SCHEMA:
+                return None
+            speed = Speed(**record)
+            return speed if speed.taken > 0 and speed.expected > 0 else None
+        except (CuesmithError, ValueError, KeyError, TypeError, AttributeError):
+            return None
+
+    return find
+
+
+def learn(store: Store, engine: str, model: str, device: str, *, taken: float, expected: float) -> None:
+    """Remember that takes took ``taken`` seconds. A store that cannot be written is no reason to fail a build."""
+    if taken <= 0 or expected <= 0:
+        return
+    known = speeds_in(store)(engine, model, device)
+    if known is not None:
+        taken, expected = taken + _KEPT * known.taken, expected + _KEPT * known.expected
+    record = {"schema": SCHEMA, **asdict(Speed(taken, expected, f"{datetime.now(UTC):%Y-%m-%d}"))}
+    with contextlib.suppress(CuesmithError):
+        store.backend.write(_key(engine, model, device), json.dumps(record).encode())
+
+
+def _key(engine: str, model: str, device: str) -> str:
+    words = (platform.node(), platform.machine(), engine, model, device.partition(":")[0])
+    return f"cache/speeds/{hashlib.sha256(chr(0).join(words).encode()).hexdigest()[:32]}.json"
+
 
 _OWN_FIGURES = "the engine's own figures"
 START_S = 1.5
