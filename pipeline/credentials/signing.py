@@ -7,7 +7,7 @@ import json
 import struct
 from dataclasses import dataclass
 
-from pipeline.audio.riff import find_chunks
+from pipeline.audio.wav_writer import find_chunks
 from pipeline.credentials.claim import Claim, definition
 from pipeline.credentials.identity import CERTIFICATE_VARIABLE, KEY_VARIABLE, Identity
 from pipeline.credentials.library import BESIDE, context, library, mime_type

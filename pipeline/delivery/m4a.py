@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.audio import Clip, pcm_bytes, read
-from pipeline.audio.ffmpeg import REMEDY, decode_by_ffmpeg, ffmpeg_program
-from pipeline.audio.limits import MOST_SAMPLES
+from pipeline.audio.decoders import MOST_SAMPLES, REMEDY, decode_by_ffmpeg, ffmpeg_program
 from pipeline.errors import MachineError
 
 try:

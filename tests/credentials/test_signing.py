@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from signed_sounds import FORMATS, claim, rendition, studio_identity
 
 from pipeline.audio import read
-from pipeline.audio.ffmpeg import find_ffmpeg
+from pipeline.audio.decoders import find_ffmpeg
 from pipeline.credentials import PROVENANCE, Identity
 from pipeline.credentials.checking import Verdict, check
 from pipeline.credentials.development import development_identity, root_path

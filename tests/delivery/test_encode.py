@@ -17,8 +17,8 @@ import pytest
 import soundfile
 from mutagen.oggopus import OggOpus
 
-from pipeline.audio import Clip, ffmpeg, read, read_chunks
-from pipeline.audio.ffmpeg import find_ffmpeg
+from pipeline.audio import Clip, decoders, read, read_chunks
+from pipeline.audio.decoders import find_ffmpeg
 from pipeline.delivery import FORMATS, encode, m4a
 from pipeline.delivery.encode import _at_fitting_rate
 from pipeline.delivery.ogg import page_checksum, page_sizes, with_serial
@@ -245,7 +245,7 @@ def test_m4a_without_its_extra_says_how_to_get_it(monkeypatch) -> None:
 
 def test_m4a_without_ffmpeg_says_how_to_get_it(monkeypatch) -> None:
     monkeypatch.setattr(m4a, "AudioSegment", object())
-    monkeypatch.setattr(ffmpeg, "imageio_ffmpeg", None)
+    monkeypatch.setattr(decoders, "imageio_ffmpeg", None)
     monkeypatch.setattr(shutil, "which", lambda _: None)
     with pytest.raises(MachineError, match="ffmpeg"):
         encode(clip(), "m4a")

@@ -14,7 +14,7 @@ from mutagen.mp4 import MP4
 from specs import labels
 
 from pipeline.audio import Clip, read, read_chunks
-from pipeline.audio.ffmpeg import find_ffmpeg
+from pipeline.audio.decoders import find_ffmpeg
 from pipeline.delivery import Labels, encode, m4a
 from pipeline.mastering import measure
 

@@ -16,7 +16,7 @@ import soundfile
 from quick import QuickProject
 
 from pipeline.audio import read
-from pipeline.audio.ffmpeg import find_ffmpeg
+from pipeline.audio.decoders import find_ffmpeg
 from pipeline.delivery import m4a
 
 ASSETS = """\

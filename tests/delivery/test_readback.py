@@ -19,7 +19,7 @@ from signed_sounds import claim, studio_identity
 from specs import labels
 
 from pipeline.audio import Clip
-from pipeline.audio.ffmpeg import find_ffmpeg
+from pipeline.audio.decoders import find_ffmpeg
 from pipeline.credentials.signing import Signer
 from pipeline.delivery import encode, m4a
 from pipeline.mastering import measure
