@@ -1,7 +1,8 @@
 """Audio as a value: samples with their rate, and the speaker of each channel.
 
 A channel mask has one bit for each speaker (WAVEFORMATEXTENSIBLE), and channels are in the order of its bits. Readers
-bring the channels of other formats into this order."""
+bring the channels of other formats into this order.
+"""
 
 from __future__ import annotations
 

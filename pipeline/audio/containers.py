@@ -1,6 +1,7 @@
 """MP3, Ogg, MP4 and Matroska files: is everything there, how long is the sound, which channel is which.
 
-A decoder reads a cut file without a complaint, so these checks read the containers themselves."""
+A decoder reads a cut file without a complaint, so these checks read the containers themselves.
+"""
 
 from __future__ import annotations
 

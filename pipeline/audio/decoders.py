@@ -1,7 +1,8 @@
 """Decoding by libsndfile and, for the formats that it lacks, by ffmpeg; bounded in time and memory for any file.
 
 libsndfile decodes block by block, so that a header is trusted no further than the samples behind it. ffmpeg gets the
-container's name and may open nothing but the file itself, so no file leads it to another file or to the network."""
+container's name and may open nothing but the file itself, so no file leads it to another file or to the network.
+"""
 
 from __future__ import annotations
 

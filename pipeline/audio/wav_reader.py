@@ -2,7 +2,8 @@
 
 A file is a header and chunks; ``fmt `` describes the samples, ``data`` holds them. Who streams cannot know
 sizes in advance and writes a placeholder, which stands for all that follows. RF64 and BW64 (EBU Tech 3306,
-ITU-R BS.2088) hold sizes of 64 bits in ``ds64``; Wave64 names chunks by GUIDs that begin with their RIFF names."""
+ITU-R BS.2088) hold sizes of 64 bits in ``ds64``; Wave64 names chunks by GUIDs that begin with their RIFF names.
+"""
 
 from __future__ import annotations
 
