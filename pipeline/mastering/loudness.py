@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.audio import Clip, resample
-from pipeline.audio.speakers import BC, BL, BR, LFE, NAMED_MASKS, SL, SR
+from pipeline.audio.clip import BC, BL, BR, LFE, NAMED_MASKS, SL, SR
 from pipeline.errors import MasteringError
 from pipeline.mastering.decibel import level_of_power
 from pipeline.mastering.k_weighting import BINS_PER_SECOND, binned_energy
