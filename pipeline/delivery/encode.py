@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.audio import Chunk, Clip, Depth, pcm_sha256, read, resample, resample_loop, wav_bytes
+from pipeline.audio.decibel import level
 from pipeline.delivery.codecs import (
     MP3,
     OPUS,
@@ -26,8 +27,7 @@ from pipeline.delivery.tags import Labels, comments, with_atoms, with_comments, 
 from pipeline.delivery.wav_metadata import bext_chunk, info_chunk, ixml_chunk
 from pipeline.errors import MasteringError, UsageError
 from pipeline.mastering import Measurement, apply_gain, true_peak
-from pipeline.mastering.decibel import level
-from pipeline.mastering.loop_gain import unrolled
+from pipeline.mastering.limiter import unrolled
 
 Loop = tuple[int, int]
 
