@@ -1,4 +1,4 @@
-"""What changed between two versions and why: recipes, mastering, labels, states and measurements; the history of an asset.
+"""What changed between two versions and why: recipes, mastering, labels, states and measurements.
 
 A version is published with the reasons of its own changes, so they never change later. Any other two versions are
 compared by their rows and records.

@@ -1,4 +1,4 @@
-"""Reviews in ``reviews.jsonl``: append-only approvals, rejections and comments, and the states that they give masters."""
+"""Reviews in ``reviews.jsonl``: append-only events of people, and the states that they give masters."""
 
 from __future__ import annotations
 
