@@ -1,8 +1,9 @@
-"""Our own RIFF writer: no library writes every chunk that a game studio wants, nor leaves time stamps out.
+"""WAV files as Cuesmith writes them; RIFF is written here because no library writes what a game studio needs.
 
-A file is ``RIFF``, size, ``WAVE``, then chunks: four ASCII bytes, a little-endian uint32 size, the payload,
-and a zero byte when the size is odd. Order here: ``fmt ``, ``fact`` (float only), the caller's chunks,
-``data``. So what describes the sound stands before it and a reader that streams has it first.
+libsndfile writes the clock time into a PEAK chunk, and no library writes every chunk that studio tools read. A file is
+``RIFF``, size, ``WAVE``, then chunks: four ASCII bytes, a little-endian uint32 size, the payload, and a zero byte if
+the size is odd. The order is ``fmt ``, ``fact`` (float only), the caller's chunks, ``data``, so that a reader that
+streams has the description before the samples.
 
 Many readers (Godot before 4.2.1, pydub, node-wav) do not skip the zero byte and lose all that follows it. So every
 chunk before ``data`` has an even size.
@@ -14,7 +15,8 @@ import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pipeline.audio.speakers import NAMED_MASKS
+from pipeline.audio.clip import NAMED_MASKS, Clip
+from pipeline.audio.dither import Depth, pcm_bytes
 from pipeline.errors import UsageError
 
 PCM = 0x0001
@@ -93,3 +95,24 @@ def find_chunks(data: bytes) -> Iterator[tuple[str, int, int]]:
 def read_chunks(data: bytes) -> Iterator[Chunk]:
     """Chunks of a WAVE file in file order. Raises `UsageError` when ``data`` is not one or is cut short."""
     return (Chunk(name, data[first : first + size]) for name, first, size in find_chunks(data))
+
+
+_BITS: dict[Depth, int] = {"16": 16, "24": 24, "float": 32}
+
+
+def wav_bytes(clip: Clip, depth: Depth = "24", chunks: Sequence[Chunk] = ()) -> bytes:
+    """``clip`` as a WAV file of ``depth``, with ``chunks`` between the format and the samples.
+
+    Holds no clock time: equal arguments give equal bytes on every machine.
+    """
+    bits = _BITS[depth]
+    tag = IEEE_FLOAT if depth == "float" else PCM
+    head = [format_chunk(tag, clip.channels, clip.rate, bits)]
+    if tag == IEEE_FLOAT:
+        head.append(Chunk("fact", struct.pack("<I", clip.length)))
+    return riff_bytes([*head, *chunks, Chunk("data", pcm_bytes(clip, depth))])
+
+
+def take_bytes(clip: Clip) -> bytes:
+    """A raw take as it is stored: float32 WAV, lossless whatever its peak; `pipeline.audio.read_take` gives it back."""
+    return wav_bytes(clip, "float")

@@ -5,8 +5,22 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-from pipeline.audio.clip import Clip
-from pipeline.audio.speakers import BC, BL, BR, FC, FL, FLC, FR, FRC, LFE, SL, SR, in_mask_order, stated_mask
+from pipeline.audio.clip import (
+    BC,
+    BL,
+    BR,
+    FC,
+    FL,
+    FLC,
+    FR,
+    FRC,
+    LFE,
+    SL,
+    SR,
+    Clip,
+    in_mask_order,
+    stated_mask,
+)
 
 _PLAIN_AIFC = (b"NONE", b"twos", b"sowt", b"in24", b"in32", b"fl32", b"FL32", b"fl64", b"FL64")
 """Codings of AIFF-C that do not compress."""

@@ -13,11 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.audio.clip import Clip, Samples
-from pipeline.audio.limits import UnreadableSoundError, check_rate, check_size
-from pipeline.audio.riff import EXTENSIBLE, IEEE_FLOAT, PCM, Chunk, riff_bytes
-from pipeline.audio.sndfile import decode_by_libsndfile
-from pipeline.audio.speakers import stated_mask
+from pipeline.audio.clip import Clip, Samples, stated_mask
+from pipeline.audio.decoders import UnreadableSoundError, check_rate, check_size, decode_by_libsndfile
+from pipeline.audio.wav_writer import EXTENSIBLE, IEEE_FLOAT, PCM, Chunk, riff_bytes
 
 _RIFF_KINDS = (b"RIFF", b"RIFX", b"RF64", b"BW64")
 _WAVE64 = b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00"

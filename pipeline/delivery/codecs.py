@@ -1,17 +1,24 @@
-"""Encode flac, ogg (Vorbis), opus and mp3 by libsndfile; the same sound gives the same bytes."""
+"""Encoding by libsndfile (flac, ogg, opus, mp3) and ffmpeg (m4a); the same sound gives the same bytes.
+
+libsndfile has no AAC, so m4a needs pydub and ffmpeg, which are an optional extra.
+"""
 
 from __future__ import annotations
 
 import io
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import soundfile
 
-from pipeline.audio import Clip, Depth
+from pipeline.audio import Clip, Depth, pcm_bytes, read
+from pipeline.audio.decoders import MOST_SAMPLES, REMEDY, decode_by_ffmpeg, ffmpeg_program
 from pipeline.audio.dither import interleaved, quantise
+from pipeline.errors import MachineError
 
 _BLOCK_S = 1.0
 
@@ -76,3 +83,37 @@ def flac_bytes(clip: Clip, depth: Depth) -> bytes:
 def lossy_bytes(clip: Clip, coding: Coding) -> bytes:
     """``clip`` encoded from float samples; the coding must support its rate."""
     return _write(np.ascontiguousarray(interleaved(clip)), clip.rate, coding)
+
+
+try:
+    from pydub import AudioSegment
+except ImportError:
+    AudioSegment = None
+
+BITRATE = "192k"
+
+
+def _segments() -> Any:
+    """pydub's class, with the path of ffmpeg set. Raises `MachineError` when the extra is missing."""
+    if AudioSegment is None:
+        raise MachineError(f"m4a needs pydub and ffmpeg; {REMEDY}")
+    AudioSegment.converter = ffmpeg_program("m4a")
+    return AudioSegment
+
+
+def m4a_bytes(clip: Clip) -> bytes:
+    """``clip`` as AAC in an m4a file, without clock times. Raises `MachineError` without the extra."""
+    segment = _segments()(pcm_bytes(clip, "16"), sample_width=2, frame_rate=clip.rate, channels=clip.channels)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "sound.m4a"
+        plain = ["-map_metadata", "-1", "-fflags", "+bitexact", "-flags:a", "+bitexact"]
+        segment.export(str(path), format="ipod", codec="aac", bitrate=BITRATE, parameters=plain).close()
+        return path.read_bytes()
+
+
+def m4a_frames(data: bytes) -> Clip:
+    """Decode all frames of an m4a to float32, with overshoots and the padding at the end.
+
+    Raises `MachineError` without ffmpeg.
+    """
+    return read(decode_by_ffmpeg(ffmpeg_program("m4a"), data, "mov", 4 * MOST_SAMPLES)[0])

@@ -1,4 +1,4 @@
-"""Prove a whole store and its catalog: every object and record, and what only the catalog can judge."""
+"""Check a whole store and its catalog, and recover damaged channels."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from itertools import chain
 from typing import Any
 
 from pipeline.catalog.catalog import Catalog, version_key
-from pipeline.catalog.channels import LATEST, channel_key
-from pipeline.catalog.matching import differing, facts_of, say_difference
-from pipeline.catalog.quarantine import QUARANTINE_KEY, read_quarantine
+from pipeline.catalog.channels import CHANNEL_SCHEMA, LATEST, Channel, ChannelMove, channel_key, moment
 from pipeline.catalog.reviews import KEY as REVIEWS
 from pipeline.catalog.reviews import read_event
-from pipeline.catalog.version import Version
+from pipeline.catalog.rows import differing, facts_of, say_difference
+from pipeline.catalog.version import QUARANTINE_KEY, Version, read_quarantine
 from pipeline.errors import CuesmithError, FormatError, MachineError, VerificationError
 from pipeline.provenance import MASTER_SCHEMA, TAKE_SCHEMA, MasterRecord, MasterRow, TakeRecord
 from pipeline.recipe import digest
@@ -30,6 +29,44 @@ from pipeline.store import (
     shape_fault,
     verify,
 )
+
+
+def salvaged(catalog: Catalog, name: str) -> Channel | None:
+    """The channel called ``name`` from what its file still tells; None where nothing tells where it pointed.
+
+    It points where the last move by time went. Builds publish every version to ``latest``, so that channel knows the
+    versions that there are, whatever is left of its file.
+    """
+    moves = catalog.channels.salvage(name)
+    if name == LATEST:
+        told = {move["version"] for move in moves}
+        published = [
+            ChannelMove(version=version.number, at=version.created, by=version.run, action="publish")
+            for version in catalog.readable()
+            if version.number not in told
+        ]
+        moves = sorted([*published, *moves], key=lambda move: moment(move["at"]))
+    if not moves:
+        return None
+    return Channel(schema=CHANNEL_SCHEMA, name=name, version=moves[-1]["version"], history=moves)
+
+
+def channel_or_salvaged(catalog: Catalog, name: str) -> Channel | None:
+    """The channel called ``name``, or what `salvaged` makes of it where it is damaged.
+
+    Raises `FormatError` where it is damaged and nothing can be read of it, and for one of a newer release.
+    """
+    try:
+        channel = catalog.channel(name)
+        return salvaged(catalog, name) if channel is None and name == LATEST else channel
+    except NewerFormatError:
+        raise
+    except FormatError:
+        channel = salvaged(catalog, name)
+        if channel is None:
+            raise
+        return channel
+
 
 JOURNALS = "runs"
 _RECORDS: dict[str, tuple[str, Any]] = {

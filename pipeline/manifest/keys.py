@@ -19,62 +19,100 @@ from pydantic import (
     WrapValidator,
 )
 
-from pipeline.manifest import values as v
+from pipeline.manifest import values
 
-Seconds = Annotated[float | None, PlainValidator(v.DURATION.read), WithJsonSchema(v.DURATION.schema())]
-FadeSeconds = Annotated[float | None, PlainValidator(v.FADE.read), WithJsonSchema(v.FADE.schema())]
-Loudness = Annotated[float | None, PlainValidator(v.LOUDNESS.read), WithJsonSchema(v.LOUDNESS.schema())]
-TruePeak = Annotated[float | None, PlainValidator(v.TRUE_PEAK.read), WithJsonSchema(v.TRUE_PEAK.schema())]
-Rate = Annotated[int | None, PlainValidator(v.read_rate), WithJsonSchema(v.rate_schema())]
-Channels = Annotated[int | None, PlainValidator(v.CHANNELS.read), WithJsonSchema(v.CHANNELS.schema())]
-Tempo = Annotated[float | None, PlainValidator(v.TEMPO.read_or_none), WithJsonSchema(v.TEMPO.schema(True))]
-Variations = Annotated[int | None, PlainValidator(v.VARIATIONS.read), WithJsonSchema(v.VARIATIONS.schema())]
-Candidates = Annotated[int | None, PlainValidator(v.CANDIDATES.read), WithJsonSchema(v.CANDIDATES.schema())]
-Seed = Annotated[int | None, PlainValidator(v.SEED.read), WithJsonSchema(v.SEED.schema())]
-Flag = Annotated[bool | None, PlainValidator(v.read_flag), WithJsonSchema(v.flag_schema())]
-Kind = Annotated[str, PlainValidator(v.KIND.read), WithJsonSchema(v.KIND.schema())]
-License = Annotated[str | None, PlainValidator(v.LICENSE.read), WithJsonSchema(v.LICENSE.schema())]
+Seconds = Annotated[
+    float | None, PlainValidator(values.DURATION.read), WithJsonSchema(values.DURATION.schema())
+]
+FadeSeconds = Annotated[float | None, PlainValidator(values.FADE.read), WithJsonSchema(values.FADE.schema())]
+Loudness = Annotated[
+    float | None, PlainValidator(values.LOUDNESS.read), WithJsonSchema(values.LOUDNESS.schema())
+]
+TruePeak = Annotated[
+    float | None, PlainValidator(values.TRUE_PEAK.read), WithJsonSchema(values.TRUE_PEAK.schema())
+]
+Rate = Annotated[int | None, PlainValidator(values.read_rate), WithJsonSchema(values.rate_schema())]
+Channels = Annotated[
+    int | None, PlainValidator(values.CHANNELS.read), WithJsonSchema(values.CHANNELS.schema())
+]
+Tempo = Annotated[
+    float | None, PlainValidator(values.TEMPO.read_or_none), WithJsonSchema(values.TEMPO.schema(True))
+]
+Variations = Annotated[
+    int | None, PlainValidator(values.VARIATIONS.read), WithJsonSchema(values.VARIATIONS.schema())
+]
+Candidates = Annotated[
+    int | None, PlainValidator(values.CANDIDATES.read), WithJsonSchema(values.CANDIDATES.schema())
+]
+Seed = Annotated[int | None, PlainValidator(values.SEED.read), WithJsonSchema(values.SEED.schema())]
+Flag = Annotated[bool | None, PlainValidator(values.read_flag), WithJsonSchema(values.flag_schema())]
+Kind = Annotated[str, PlainValidator(values.KIND.read), WithJsonSchema(values.KIND.schema())]
+License = Annotated[str | None, PlainValidator(values.LICENSE.read), WithJsonSchema(values.LICENSE.schema())]
 Credentials = Annotated[
-    str | None, PlainValidator(v.CREDENTIALS.read), WithJsonSchema(v.CREDENTIALS.schema())
+    str | None, PlainValidator(values.CREDENTIALS.read), WithJsonSchema(values.CREDENTIALS.schema())
 ]
-Format = Annotated[str, PlainValidator(v.FORMAT.read), WithJsonSchema(v.FORMAT.schema())]
-BitDepth = Annotated[str | None, PlainValidator(v.BIT_DEPTH.read), WithJsonSchema(v.BIT_DEPTH.schema())]
-Allowed = Annotated[str, PlainValidator(v.ALLOWED.read), WithJsonSchema(v.ALLOWED.schema())]
-Decoder = Annotated[str | None, PlainValidator(v.DECODER.read), WithJsonSchema(v.DECODER.schema())]
+Format = Annotated[str, PlainValidator(values.FORMAT.read), WithJsonSchema(values.FORMAT.schema())]
+BitDepth = Annotated[
+    str | None, PlainValidator(values.BIT_DEPTH.read), WithJsonSchema(values.BIT_DEPTH.schema())
+]
+Allowed = Annotated[str, PlainValidator(values.ALLOWED.read), WithJsonSchema(values.ALLOWED.schema())]
+Decoder = Annotated[str | None, PlainValidator(values.DECODER.read), WithJsonSchema(values.DECODER.schema())]
 Temperature = Annotated[
-    float | None, PlainValidator(v.TEMPERATURE.read_or_none), WithJsonSchema(v.TEMPERATURE.schema(True))
+    float | None,
+    PlainValidator(values.TEMPERATURE.read_or_none),
+    WithJsonSchema(values.TEMPERATURE.schema(True)),
 ]
-TopK = Annotated[int | None, PlainValidator(v.TOP_K.read_or_none), WithJsonSchema(v.TOP_K.schema(True))]
-TopP = Annotated[float | None, PlainValidator(v.TOP_P.read_or_none), WithJsonSchema(v.TOP_P.schema(True))]
+TopK = Annotated[
+    int | None, PlainValidator(values.TOP_K.read_or_none), WithJsonSchema(values.TOP_K.schema(True))
+]
+TopP = Annotated[
+    float | None, PlainValidator(values.TOP_P.read_or_none), WithJsonSchema(values.TOP_P.schema(True))
+]
 Guidance = Annotated[
-    float | None, PlainValidator(v.GUIDANCE.read_or_none), WithJsonSchema(v.GUIDANCE.schema(True))
+    float | None, PlainValidator(values.GUIDANCE.read_or_none), WithJsonSchema(values.GUIDANCE.schema(True))
 ]
-Place = Annotated[float | None, PlainValidator(v.PLACE.read), WithJsonSchema(v.PLACE.schema())]
-Excerpt = Annotated[float | None, PlainValidator(v.EXCERPT.read), WithJsonSchema(v.EXCERPT.schema())]
-Codebooks = Annotated[int | None, PlainValidator(v.CODEBOOKS.read), WithJsonSchema(v.CODEBOOKS.schema())]
-TextPush = Annotated[float | None, PlainValidator(v.TEXT_PUSH.read), WithJsonSchema(v.TEXT_PUSH.schema())]
-Share = Annotated[float | None, PlainValidator(v.SHARE.read), WithJsonSchema(v.SHARE.schema())]
-Width = Annotated[float | None, PlainValidator(v.WIDTH.read), WithJsonSchema(v.WIDTH.schema())]
-FadeCurve = Annotated[str | None, PlainValidator(v.FADE_CURVE.read), WithJsonSchema(v.FADE_CURVE.schema())]
-Span = Annotated[float | None, PlainValidator(v.read_span), WithJsonSchema(v.span_schema())]
-TailNoise = Annotated[float | None, PlainValidator(v.TAIL_NOISE.read), WithJsonSchema(v.TAIL_NOISE.schema())]
-Seam = Annotated[float | None, PlainValidator(v.SEAM.read), WithJsonSchema(v.SEAM.schema())]
-Similarity = Annotated[float | None, PlainValidator(v.SIMILARITY.read), WithJsonSchema(v.SIMILARITY.schema())]
-Prompt = Annotated[str, PlainValidator(v.PROMPT.read), WithJsonSchema(v.PROMPT.schema())]
-Tag = Annotated[str, PlainValidator(v.TAG.read), WithJsonSchema(v.TAG.schema())]
-Naming = Annotated[str | None, PlainValidator(v.NAMING.read), WithJsonSchema(v.NAMING.schema())]
-Piece = Annotated[str, PlainValidator(v.PIECE.read), WithJsonSchema(v.PIECE.schema())]
-Id = Annotated[str, PlainValidator(v.ID.read), WithJsonSchema(v.ID.schema())]
-Name = Annotated[str, PlainValidator(v.NAME.read), WithJsonSchema(v.NAME.schema())]
-Path = Annotated[str, PlainValidator(v.PATH.read), WithJsonSchema(v.PATH.schema())]
-Included = Annotated[str, PlainValidator(v.INCLUDED.read), WithJsonSchema(v.INCLUDED.schema())]
-AssetFilePath = Annotated[str, PlainValidator(v.ASSET_FILE.read), WithJsonSchema(v.ASSET_FILE.schema())]
-AudioPath = Annotated[str | None, PlainValidator(v.PATH.read), WithJsonSchema(v.PATH.schema())]
-Model = Annotated[str | None, PlainValidator(v.MODEL.read_or_none), WithJsonSchema(v.MODEL.schema(True))]
-Engine = Annotated[str | None, PlainValidator(v.ENGINE.read), WithJsonSchema(v.ENGINE.schema())]
-Category = Annotated[str, PlainValidator(v.CATEGORY.read), WithJsonSchema(v.CATEGORY.schema())]
-FxName = Annotated[str | None, PlainValidator(v.PIECE.read), WithJsonSchema(v.PIECE.schema())]
-Version = Annotated[int, PlainValidator(v.read_version), WithJsonSchema(v.version_schema())]
+Place = Annotated[float | None, PlainValidator(values.PLACE.read), WithJsonSchema(values.PLACE.schema())]
+Excerpt = Annotated[
+    float | None, PlainValidator(values.EXCERPT.read), WithJsonSchema(values.EXCERPT.schema())
+]
+Codebooks = Annotated[
+    int | None, PlainValidator(values.CODEBOOKS.read), WithJsonSchema(values.CODEBOOKS.schema())
+]
+TextPush = Annotated[
+    float | None, PlainValidator(values.TEXT_PUSH.read), WithJsonSchema(values.TEXT_PUSH.schema())
+]
+Share = Annotated[float | None, PlainValidator(values.SHARE.read), WithJsonSchema(values.SHARE.schema())]
+Width = Annotated[float | None, PlainValidator(values.WIDTH.read), WithJsonSchema(values.WIDTH.schema())]
+FadeCurve = Annotated[
+    str | None, PlainValidator(values.FADE_CURVE.read), WithJsonSchema(values.FADE_CURVE.schema())
+]
+Span = Annotated[float | None, PlainValidator(values.read_span), WithJsonSchema(values.span_schema())]
+TailNoise = Annotated[
+    float | None, PlainValidator(values.TAIL_NOISE.read), WithJsonSchema(values.TAIL_NOISE.schema())
+]
+Seam = Annotated[float | None, PlainValidator(values.SEAM.read), WithJsonSchema(values.SEAM.schema())]
+Similarity = Annotated[
+    float | None, PlainValidator(values.SIMILARITY.read), WithJsonSchema(values.SIMILARITY.schema())
+]
+Prompt = Annotated[str, PlainValidator(values.PROMPT.read), WithJsonSchema(values.PROMPT.schema())]
+Tag = Annotated[str, PlainValidator(values.TAG.read), WithJsonSchema(values.TAG.schema())]
+Naming = Annotated[str | None, PlainValidator(values.NAMING.read), WithJsonSchema(values.NAMING.schema())]
+Piece = Annotated[str, PlainValidator(values.PIECE.read), WithJsonSchema(values.PIECE.schema())]
+Id = Annotated[str, PlainValidator(values.ID.read), WithJsonSchema(values.ID.schema())]
+Name = Annotated[str, PlainValidator(values.NAME.read), WithJsonSchema(values.NAME.schema())]
+Path = Annotated[str, PlainValidator(values.PATH.read), WithJsonSchema(values.PATH.schema())]
+Included = Annotated[str, PlainValidator(values.INCLUDED.read), WithJsonSchema(values.INCLUDED.schema())]
+AssetFilePath = Annotated[
+    str, PlainValidator(values.ASSET_FILE.read), WithJsonSchema(values.ASSET_FILE.schema())
+]
+AudioPath = Annotated[str | None, PlainValidator(values.PATH.read), WithJsonSchema(values.PATH.schema())]
+Model = Annotated[
+    str | None, PlainValidator(values.MODEL.read_or_none), WithJsonSchema(values.MODEL.schema(True))
+]
+Engine = Annotated[str | None, PlainValidator(values.ENGINE.read), WithJsonSchema(values.ENGINE.schema())]
+Category = Annotated[str, PlainValidator(values.CATEGORY.read), WithJsonSchema(values.CATEGORY.schema())]
+FxName = Annotated[str | None, PlainValidator(values.PIECE.read), WithJsonSchema(values.PIECE.schema())]
+Version = Annotated[int, PlainValidator(values.read_version), WithJsonSchema(values.version_schema())]
 
 
 def _mapping_if_null(value: Any) -> Any:
@@ -98,7 +136,7 @@ def _both_ends(value: Any) -> Any:
 
 
 def _flag_or_keys(value: Any, read_keys: ValidatorFunctionWrapHandler) -> Any:
-    return read_keys(value) if isinstance(value, dict) else v.read_flag(value)
+    return read_keys(value) if isinstance(value, dict) else values.read_flag(value)
 
 
 class Language(BaseModel):
@@ -183,29 +221,33 @@ class StyleKeys(Language):
     )
 
 
-Tags = Annotated[tuple[Tag, ...], Field(max_length=64), BeforeValidator(v.at_most(64))]
+Tags = Annotated[tuple[Tag, ...], Field(max_length=64), BeforeValidator(values.at_most(64))]
 Formats = Annotated[
     tuple[Format, ...],
     Field(min_length=1, max_length=6, json_schema_extra={"uniqueItems": True}),
-    BeforeValidator(v.at_most(6)),
+    BeforeValidator(values.at_most(6)),
 ]
-_Ids = Annotated[tuple[Id, ...], Field(min_length=1, max_length=16), BeforeValidator(v.at_most(16))]
+_Ids = Annotated[tuple[Id, ...], Field(min_length=1, max_length=16), BeforeValidator(values.at_most(16))]
 Was = Annotated[
     _Ids,
     BeforeValidator(_one_alone),
-    BeforeValidator(v.refuse_null, json_schema_input_type=Id | _Ids),
+    BeforeValidator(values.refuse_null, json_schema_input_type=Id | _Ids),
 ]
 Pieces = Annotated[
-    tuple[Piece, ...], Field(min_length=1, max_length=10_000), BeforeValidator(v.at_most(10_000))
+    tuple[Piece, ...], Field(min_length=1, max_length=10_000), BeforeValidator(values.at_most(10_000))
 ]
 When = Annotated[Pieces, BeforeValidator(_one_alone, json_schema_input_type=Piece | Pieces)]
-_Includes = Annotated[tuple[Included, ...], Field(max_length=64), BeforeValidator(v.at_most(64))]
+_Includes = Annotated[tuple[Included, ...], Field(max_length=64), BeforeValidator(values.at_most(64))]
 Paths = Annotated[_Includes, BeforeValidator(_list_if_null, json_schema_input_type=_Includes | None)]
-Sampling = Annotated[SamplingKeys | None, BeforeValidator(v.refuse_null, json_schema_input_type=SamplingKeys)]
-Quality = Annotated[QualityKeys | None, BeforeValidator(v.refuse_null, json_schema_input_type=QualityKeys)]
+Sampling = Annotated[
+    SamplingKeys | None, BeforeValidator(values.refuse_null, json_schema_input_type=SamplingKeys)
+]
+Quality = Annotated[
+    QualityKeys | None, BeforeValidator(values.refuse_null, json_schema_input_type=QualityKeys)
+]
 Fade = Annotated[
     FadeKeys | None,
-    BeforeValidator(v.refuse_null),
+    BeforeValidator(values.refuse_null),
     BeforeValidator(_both_ends, json_schema_input_type=FadeSeconds | FadeKeys),
 ]
 
@@ -216,7 +258,7 @@ Loop = Annotated[LoopKeys | None, WrapValidator(_flag_or_keys, json_schema_input
 
 Style = Annotated[
     StyleKeys | None,
-    BeforeValidator(v.refuse_null),
+    BeforeValidator(values.refuse_null),
     BeforeValidator(_file_alone, json_schema_input_type=Path | StyleKeys),
 ]
 
@@ -307,7 +349,7 @@ Profiles = Annotated[
 _Allowed = Annotated[
     tuple[Allowed, ...],
     Field(max_length=64, json_schema_extra={"uniqueItems": True}),
-    BeforeValidator(v.at_most(64)),
+    BeforeValidator(values.at_most(64)),
 ]
 
 
@@ -337,8 +379,8 @@ class OwnSettings(Settings):
         default=None, description="Audio file whose style the music follows, or {file: ..., excerpt: 3s}."
     )
     lock: Flag = Field(default=None, description="Never replace the master that the catalog has.")
-    ucs: Annotated[UcsKeys | None, BeforeValidator(v.refuse_null, json_schema_input_type=UcsKeys)] = Field(
-        default=None, description="UCS labels."
+    ucs: Annotated[UcsKeys | None, BeforeValidator(values.refuse_null, json_schema_input_type=UcsKeys)] = (
+        Field(default=None, description="UCS labels.")
     )
 
 
@@ -348,13 +390,15 @@ class Override(OwnSettings):
     when: Annotated[dict[str, When], Field(min_length=1)] = Field(
         description="Names of for_each, each with the value or the values for which this counts."
     )
-    prompt: Annotated[str | None, PlainValidator(v.PROMPT.read), WithJsonSchema(v.PROMPT.schema())] = Field(
-        default=None, description="The sound in words."
-    )
+    prompt: Annotated[
+        str | None, PlainValidator(values.PROMPT.read), WithJsonSchema(values.PROMPT.schema())
+    ] = Field(default=None, description="The sound in words.")
 
 
-_Overrides = Annotated[tuple[Override, ...], Field(max_length=10_000), BeforeValidator(v.at_most(10_000))]
-Overrides = Annotated[_Overrides, BeforeValidator(v.refuse_null, json_schema_input_type=_Overrides)]
+_Overrides = Annotated[
+    tuple[Override, ...], Field(max_length=10_000), BeforeValidator(values.at_most(10_000))
+]
+Overrides = Annotated[_Overrides, BeforeValidator(values.refuse_null, json_schema_input_type=_Overrides)]
 
 
 class Asset(OwnSettings):
@@ -363,9 +407,9 @@ class Asset(OwnSettings):
     id: Id = Field(description="Name and place in the library, such as music/forest/explore.")
     kind: Kind = Field(description="music or sfx.")
     prompt: Prompt = Field(description="The sound in words.")
-    for_each: Annotated[dict[str, Pieces], BeforeValidator(v.refuse_null)] = Field(
+    for_each: Annotated[dict[str, Pieces], BeforeValidator(values.refuse_null)] = Field(
         default_factory=dict,
-        json_schema_extra={"propertyNames": {"pattern": f"^{v.PLACEHOLDER}$"}},
+        json_schema_extra={"propertyNames": {"pattern": f"^{values.PLACEHOLDER}$"}},
         description="Lists of values; the entry stands for every combination, with {name} filled in.",
     )
     overrides: Overrides = Field(

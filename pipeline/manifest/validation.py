@@ -1,16 +1,15 @@
-"""Reads a tree into a model of the language, and says in our words what keeps it from being one."""
+"""Reads a tree into a model of the language, and reports in plain words what does not fit."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Generic, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from pipeline.manifest import nodes
-from pipeline.manifest.faults import Fault, list_names, suggest
-from pipeline.manifest.language import (
+from pipeline.manifest.keys import (
     Asset,
     AssetFile,
     FadeKeys,
@@ -22,9 +21,18 @@ from pipeline.manifest.language import (
     Settings,
     Shared,
 )
-from pipeline.manifest.nodes import Location
-from pipeline.manifest.problems import Report
-from pipeline.manifest.scalars import nothing, shape
+from pipeline.manifest.problems import (
+    Fault,
+    Location,
+    MappingNode,
+    Report,
+    dotted,
+    list_names,
+    locate,
+    suggest,
+    to_data,
+)
+from pipeline.manifest.values import nothing, shape
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 ModelT_co = TypeVar("ModelT_co", bound=BaseModel, covariant=True)
@@ -59,7 +67,7 @@ class Checked(Generic[ModelT_co]):
 
 def check(
     model: type[ModelT],
-    node: nodes.Mapping,
+    node: MappingNode,
     report: Report,
     base: Location = (),
     stand_in: Data | None = None,
@@ -68,7 +76,7 @@ def check(
 
     ``stand_in`` has a value for each required key. None comes back only when that does not help.
     """
-    data = nodes.to_data(node)
+    data = to_data(node)
     try:
         return Checked(model.model_validate(data), frozenset())
     except ValidationError as error:
@@ -79,9 +87,9 @@ def check(
         location = item["loc"]
         if location in explained:
             continue
-        line, known = nodes.locate(node, location)
+        line, known = locate(node, location)
         place = location if item["type"] == "missing" else known
-        report.add(line, nodes.dotted(base + place), _fault(model, item))
+        report.add(line, dotted(base + place), _fault(model, item))
         bad.update(str(step) for step in location)
         _remove(data, location)
     for key, value in (stand_in or {}).items():
@@ -185,3 +193,49 @@ def _inner_model(annotation: Any) -> type[BaseModel] | None:
         return annotation
     found = (_inner_model(part) for part in get_args(annotation))
     return next((part for part in found if part), None)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry as far as it could be read."""
+
+    file: str
+    """The file that it stands in: its path from the manifest's folder, with ``/``."""
+    folder: Path
+    """That file's folder, where the paths of the entry start."""
+    place: int
+    node: MappingNode
+    checked: Checked[Asset]
+    report: Report
+    overridden: Mapping[str, int] = field(default_factory=dict)
+    """By key, which of the entry's overrides wrote its value."""
+
+    @property
+    def asset(self) -> Asset:
+        """What is written; keys in ``checked.bad`` hold stand-ins."""
+        return self.checked.value
+
+    @property
+    def line(self) -> int:
+        """Line of the entry's first key."""
+        return self.node.line
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """What tells it from every other entry."""
+        return (self.file, self.place)
+
+    def named_in(self, other: Entry) -> str:
+        """How a message about ``other`` names this entry."""
+        file = "" if other.file == self.file else f" of {self.report.file}"
+        return f"assets[{self.place}] on line {self.line}{file}"
+
+    def blame(self, location: Location, fault: Fault) -> None:
+        """Report a fault in this entry."""
+        if location and location[0] in self.overridden:
+            location = ("overrides", self.overridden[str(location[0])], *location)
+        self.report.at(self.node, location, fault, base=("assets", self.place))
+
+    def readable(self, *keys: str) -> bool:
+        """Whether each of these keys could be read."""
+        return self.checked.bad.isdisjoint(keys)
