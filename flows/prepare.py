@@ -36,7 +36,7 @@ from pipeline.credentials import DEVELOPMENT, available, configured
 from pipeline.errors import Problem, UsageError
 from pipeline.manifest import beside, load, load_cached, manifest_texts, nearest
 from pipeline.manifest.spec import AssetSpec, CredentialsPolicy, ManifestText, Project
-from pipeline.plan import APPROVED, LOCKED, AssetPlan, Known, Plan, VariationPlan, plan
+from pipeline.plan import APPROVED, LOCKED, AssetPlan, Known, Plan, Reason, VariationPlan, plan
 from pipeline.provenance import CredentialsJson, MasterRow, MissingRow
 from pipeline.store import Store
 
@@ -109,7 +109,7 @@ class Prepared:
             (plan.asset.id, variation.variation)
             for plan in self.plan.stale
             for variation in plan.variations
-            if variation.action in ("generate", "re-master")
+            if variation.action.makes
         }
 
     @cached_property
@@ -240,7 +240,7 @@ def _known(store: Store, latest: Version | None, reviews: ReviewState, renames: 
     return Known(store, rows, reviews.rejected, _held(rows, reviews), reviews.chosen)
 
 
-def _held(rows: Mapping[tuple[str, int], MasterRow], state: ReviewState) -> dict[tuple[str, int], str]:
+def _held(rows: Mapping[tuple[str, int], MasterRow], state: ReviewState) -> dict[tuple[str, int], Reason]:
     held = dict.fromkeys(state.locked, LOCKED)
     for place, row in rows.items() if state.approved else ():
         if row["master"] in state.approved:
@@ -274,7 +274,7 @@ def _once_signed(row: MasterRow) -> MasterRow:
     return MasterRow(**{**row, "credentials": told})
 
 
-def reasons_of(prepared: Prepared) -> dict[Place, tuple[str, ...]]:
+def reasons_of(prepared: Prepared) -> dict[Place, tuple[Reason, ...]]:
     """Why each variation of the plan that is not up to date is not."""
     return {
         (plan.asset.id, variation.variation): variation.reasons

@@ -42,6 +42,7 @@ from pipeline.jobs import (
 )
 from pipeline.jobs.work_items import store_inputs
 from pipeline.plan import (
+    Action,
     AssetPlan,
     BuildEstimate,
     Shard,
@@ -317,7 +318,7 @@ class BuildRun:
 
     def _order(self, plan: AssetPlan) -> AssetOrder | None:
         """Return what to master of an asset; None if all its masters exist."""
-        skipped = ("reuse", "locked") if plan.gain_group else ("locked",)
+        skipped = (Action.REUSE, Action.LOCKED) if plan.gain_group else (Action.LOCKED,)
         planned = {v.variation: v for v in plan.variations if v.action not in skipped}
         available = {number: self._available(plan, v) for number, v in planned.items()}
         for variation in plan.variations:
@@ -329,7 +330,7 @@ class BuildRun:
         for number, takes in available.items():
             if not takes:
                 continue
-            kept = planned[number].action == "reuse"
+            kept = planned[number].action is Action.REUSE
             digest = planned[number].master if kept else master_digest(plan.mastering, number, takes, group)
             self._digests[plan.asset.id, number] = digest
             made = kept or self._prepared.known.master_is_whole(digest)

@@ -32,7 +32,7 @@ from flows.cli.output import (
     warn,
 )
 from flows.devices import devices_for
-from flows.planned import PlannedRow, grouped, planned_rows, totals_of
+from flows.planned import PlannedRow, RowAction, grouped, planned_rows, totals_of
 from flows.prepare import Prepared, prepare, unbuilt
 from flows.readiness import missing as lacks_of
 from flows.removals import removal_problem
@@ -174,7 +174,7 @@ def plan_command(
     )
     rows = planned_rows(prepared)
     totals = totals_of(prepared, rows)
-    leaving = [row.name for row in rows if row.action == "remove"]
+    leaving = [row.name for row in rows if row.action is RowAction.REMOVE]
     refused = removal_problem(prepared, prepared.latest)
     missing = unbuilt(prepared)["failed"]
     library = library_faults(prepared.store)
@@ -198,7 +198,7 @@ def plan_command(
         print_json(result | {key: value for key, value in optional.items() if value})
     else:
         warn(prepared.warnings)
-        shown = [row for row in rows if everything or row.action != "reuse"]
+        shown = [row for row in rows if everything or row.action is not RowAction.REUSE]
         _print_rows(shown, full=full or everything)
         for old, new in prepared.renamed.items():
             print_stdout(f"{'rename':<10} {new:<40} was {old}")

@@ -1,6 +1,6 @@
 """What is stale and why, and how the work is shared out."""
 
-from pipeline.plan.decide import FROM_KEPT, plan
+from pipeline.plan.decide import plan
 from pipeline.plan.digests import group_digest, master_digest, mastering_digest
 from pipeline.plan.estimates import (
     BuildEstimate,
@@ -25,42 +25,40 @@ from pipeline.plan.reasons import (
 from pipeline.plan.validate import check_profiles
 from pipeline.plan.values import (
     APPROVED,
-    EARLIER_TAKES_ITS_PLACE,
+    IN_STORE,
     LOCKED,
     LOCKED_IN_MANIFEST,
-    MADE_BEFORE,
-    TAKES_ITS_PLACE,
-    WAITS,
-    WILL_WAIT,
     Action,
     AssetPlan,
     Known,
     Plan,
+    Reason,
+    ReasonKind,
     TakeOrder,
     VariationPlan,
+    changed,
+    recorded_lock,
 )
 
 __all__ = [
     "APPROVED",
-    "EARLIER_TAKES_ITS_PLACE",
-    "FROM_KEPT",
+    "IN_STORE",
     "LOCKED",
     "LOCKED_IN_MANIFEST",
-    "MADE_BEFORE",
-    "TAKES_ITS_PLACE",
-    "WAITS",
-    "WILL_WAIT",
     "Action",
     "AssetPlan",
     "BuildEstimate",
     "Known",
     "ModelEstimate",
     "Plan",
+    "Reason",
+    "ReasonKind",
     "Shard",
     "SpeedOf",
     "TakeOrder",
     "VariationPlan",
     "chain_reasons",
+    "changed",
     "check_profiles",
     "estimate",
     "expected",
@@ -71,6 +69,7 @@ __all__ = [
     "mastering_digest",
     "plan",
     "recipe_reasons",
+    "recorded_lock",
     "say",
     "share_out",
     "spec_reasons",

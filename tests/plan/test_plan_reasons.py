@@ -14,7 +14,7 @@ from toys import HEAD, ONE, THREE, TWO
 from flows.planned import planned_rows
 from flows.prepare import prepare
 from pipeline.manifest.spec import DeliverySpec, MasteringSpec, QualitySpec
-from pipeline.plan import MADE_BEFORE, digests, recipe_reasons, spec_reasons
+from pipeline.plan import IN_STORE, digests, recipe_reasons, spec_reasons
 from pipeline.plan.reasons import RECIPE_WORDS, SPEC_WORDS
 from pipeline.recipe import Recipe
 
@@ -23,7 +23,7 @@ def reasons(project: QuickProject) -> dict[str, list[str]]:
     """Of everything that is to be made, by its file's name."""
     assets = prepare(project.manifest, str(project.outputs)).plan.stale
     return {
-        f"{asset.asset.id}_{variation.variation:02d}": list(variation.reasons)
+        f"{asset.asset.id}_{variation.variation:02d}": [reason.words for reason in variation.reasons]
         for asset in assets
         for variation in asset.variations
         if variation.action != "reuse"
@@ -229,7 +229,7 @@ def test_an_earlier_take_that_is_approved_again_comes_back_with_that_reason(tmp_
     assert planned(project) == {
         "a/two_01": (
             "publish",
-            [MADE_BEFORE, "its earlier take is no longer rejected in review"],
+            [IN_STORE.words, "its earlier take is no longer rejected in review"],
         )
     }
     assert project.build()["published"]
