@@ -1,4 +1,4 @@
-"""The recipes that an asset asks for, and the digests of its masters."""
+"""The recipes of an asset, and the digests of its masters."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import lru_cache
 from itertools import count
 
 from pipeline.generators import Ask
-from pipeline.manifest.spec import AssetSpec, DeliverySpec, MasteringSpec, QualitySpec, Ucs
+from pipeline.manifest.spec import AssetSpec, DeliverySpec, MasteringSpec, QualitySpec
 from pipeline.provenance import MasterRow
 from pipeline.recipe import Recipe, derive_seed, digest, with_seeds
 
@@ -19,9 +19,9 @@ _REROLLS_SEARCHED = 20
 def recipes_for(
     asset: AssetSpec, ask: Ask, version: str, rejected: Set[str]
 ) -> tuple[tuple[Recipe, ...], ...]:
-    """For each variation, from the first, its candidates' recipes at the first re-roll with none rejected.
+    """For each variation, from the first, the recipes of its candidates at the first re-roll that none rejects.
 
-    ``version`` is the engine's, ``rejected`` holds recipe digests.
+    ``version`` is that of the engine, ``rejected`` holds recipe digests.
     """
     common = Recipe(
         engine=asset.engine,
@@ -37,16 +37,16 @@ def recipes_for(
     )
     variations = range(1, asset.variations + 1)
     seeds = (seed for variation in variations for seed in _seeds(asset, variation, reroll=0))
-    first = with_seeds(common, seeds)
-    rolled = (first[start : start + asset.candidates] for start in range(0, len(first), asset.candidates))
+    every = with_seeds(common, seeds)
+    first = (every[start : start + asset.candidates] for start in range(0, len(every), asset.candidates))
     return tuple(
         _reroll(asset, common, variation, recipes, rejected)
-        for variation, recipes in zip(variations, rolled, strict=True)
+        for variation, recipes in zip(variations, first, strict=True)
     )
 
 
 def is_seed_of(asset: AssetSpec, variation: int, seed: int, candidates: int) -> bool:
-    """Whether ``seed`` comes of the asset's present seed: as one of the first ``candidates``, at an early re-roll."""
+    """Whether ``seed`` is derived from the asset's seed: for one of the first ``candidates``, at an early re-roll."""
     return any(
         derive_seed(asset.seed, asset.origin, variation, reroll, candidate) == seed
         for reroll in range(_REROLLS_SEARCHED)
@@ -77,9 +77,10 @@ CHAIN_VERSION = "7"
 
 
 def mastering_digest(asset: AssetSpec, project: str) -> str:
-    """Digest of all that shapes an asset's masters besides their takes: mastering, delivery, gates,
-    labels."""
-    return _mastering_digest(asset.mastering, asset.delivery, asset.quality, project, asset.origin, asset.ucs)
+    """Digest of everything that shapes an asset's masters except their takes: mastering, delivery, gates, labels."""
+    category, name = (asset.ucs.category, asset.ucs.name or "") if asset.ucs else ("", "")
+    specs = _specs_digest(asset.mastering, asset.delivery, asset.quality)
+    return hashlib.sha256("\n".join([specs, project, asset.origin, category, name]).encode()).hexdigest()
 
 
 def group_digest(candidates: Iterable[Sequence[str]]) -> str:
@@ -93,7 +94,7 @@ def gain_group_of(row: MasterRow) -> str:
 
 
 def master_digest(mastering: str, variation: int, takes: Sequence[str], group: str) -> str:
-    """The identity of one master: its specs, its variation, its candidates and the takes it shares a gain with."""
+    """The identity of one master: its specs, its variation, its candidates and the takes that share its gain."""
     text = "\n".join(["cuesmith.mastering/1", CHAIN_VERSION, mastering, str(variation), *takes, group])
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -107,16 +108,3 @@ def _specs_digest(mastering: MasteringSpec, delivery: DeliverySpec, quality: Qua
             "quality": asdict(quality),
         }
     )
-
-
-def _mastering_digest(
-    mastering: MasteringSpec,
-    delivery: DeliverySpec,
-    quality: QualitySpec,
-    project: str,
-    asset: str,
-    ucs: Ucs | None,
-) -> str:
-    labels = [project, asset, ucs.category if ucs else "", (ucs.name or "") if ucs else ""]
-    text = "\n".join([_specs_digest(mastering, delivery, quality), *labels])
-    return hashlib.sha256(text.encode()).hexdigest()
