@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
-from flows.prepare import Prepared
+from pipeline.build.prepare import Prepared
 from pipeline.catalog import Change, label_changes, labelled
 from pipeline.catalog.diff import PROMOTED
 from pipeline.manifest.spec import AssetSpec
