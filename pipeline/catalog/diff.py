@@ -212,7 +212,7 @@ def _master_reasons(
     old, new = records.get(before["master"]), records.get(after["master"])
     if old and new:
         found.extend(spec_reasons(specs_of(old), specs_of(new)))
-        found.extend(chain_reasons(old.get("chain_version"), new.get("chain_version")))
+        found.extend(chain_reasons(old["chain_version"], new["chain_version"]))
     elif before["mastering"] != after["mastering"]:
         found.append("mastering changed")
     if not found and before["mastering"] != after["mastering"]:

@@ -111,7 +111,7 @@ def _facts(record: MasterRecord) -> dict[str, Any]:
         "take": take["digest"],
         "takes": {candidate["take"]: candidate["object"] for candidate in record["candidates"]},
         "master": record["digest"],
-        "gain_group": record.get("gain_group", ""),
+        "gain_group": record["gain_group"],
         "pcm_sha256": record["pcm_sha256"],
     }
 
@@ -128,11 +128,7 @@ def differing(row: MasterRow, record: MasterRecord) -> dict[str, Any]:
     return {
         name: fact
         for name, fact in facts_of(record).items()
-        if name in row
-        and (name in _OF_THE_RECIPE or not again)
-        and not _agree(values[name], fact)
-        # Older releases did not record whose gain a master has.
-        and not (name == "gain_group" and "" in (fact, values[name]))
+        if name in row and (name in _OF_THE_RECIPE or not again) and not _agree(values[name], fact)
     }
 
 

@@ -9,7 +9,6 @@ from pipeline.generators import Ask, Engine, Remaking
 from pipeline.manifest.spec import AssetSpec, Project
 from pipeline.plan import digests
 from pipeline.plan.digests import (
-    gain_group_of,
     group_digest,
     is_seed_of,
     master_digest,
@@ -132,7 +131,7 @@ def _gain_group(asset: _Asset, variations: Sequence[_Variation]) -> tuple[str, t
     sharing = [variation for variation in variations if variation.hold in (None, APPROVED)]
     new_group = group_digest(variation.takes for variation in sharing)
     rows = [variation.previous for variation in sharing if variation.previous]
-    earlier = gain_group_of(rows[0]) if rows else new_group
+    earlier = rows[0]["gain_group"] if rows else new_group
     anchors = _anchors(asset, earlier, sharing) if earlier != new_group else ()
     return (earlier, anchors) if anchors else (new_group, ())
 
@@ -158,7 +157,7 @@ def _held_group(mastering: str, variations: Sequence[_Variation]) -> str | None:
         if row is not None:
             group = group_digest(each.takes for each in variations)
             same = master_digest(mastering, variation.number, variation.takes, group) == row["master"]
-            return group if same else gain_group_of(row)
+            return group if same else row["gain_group"]
     return None
 
 
@@ -292,8 +291,7 @@ def _remaster_reasons(
         reasons += _gain_differences(asset, variation.number, recipes)
     if reasons:
         return tuple(reasons)
-    regrouped = previous["gain_group"] not in ("", group)
-    # Older records do not name the version of their mastering chain.
+    regrouped = previous["gain_group"] != group
     return changed(
         "shared gain changed"
         if regrouped
@@ -322,9 +320,9 @@ def _same_takes(row: MasterRow, recipes: Sequence[Recipe]) -> bool:
 
 
 def _chain_difference(previous: MasterRow, known: Known) -> tuple[Reason, ...]:
-    """That ``previous`` was made with another version of the mastering chain, where its record names it."""
+    """That ``previous`` was made with another version of the mastering chain, where its record is still there."""
     record = known.master(previous["master"])
-    return changed(*chain_reasons(record.get("chain_version") if record else None, digests.CHAIN_VERSION))
+    return changed(*chain_reasons(record["chain_version"], digests.CHAIN_VERSION)) if record else ()
 
 
 def _gain_differences(

@@ -10,7 +10,6 @@ from itertools import count
 
 from pipeline.generators import Ask
 from pipeline.manifest.spec import AssetSpec, DeliverySpec, MasteringSpec, QualitySpec
-from pipeline.provenance import MasterRow
 from pipeline.recipe import Recipe, derive_seed, digest, with_seeds
 
 _REROLLS_SEARCHED = 20
@@ -86,11 +85,6 @@ def mastering_digest(asset: AssetSpec, project: str) -> str:
 def group_digest(candidates: Iterable[Sequence[str]]) -> str:
     """Digest of the takes that share one gain, in any order; each item holds a variation's candidates."""
     return hashlib.sha256("\n".join(sorted(" ".join(takes) for takes in candidates)).encode()).hexdigest()
-
-
-def gain_group_of(row: MasterRow) -> str:
-    """The identity of the gain that a master has; of one whose record does not tell, its own."""
-    return row["gain_group"] or f"held {row['master']}"
 
 
 def master_digest(mastering: str, variation: int, takes: Sequence[str], group: str) -> str:

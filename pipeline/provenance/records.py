@@ -100,7 +100,7 @@ class MasterRecord(TypedDict):
     """Every candidate's recipe digest with its quality score; the first is the chosen one."""
     group: list[str]
     """Recipe digests of all takes that share this master's gain."""
-    gain_group: NotRequired[str]
+    gain_group: str
     """Identity of the shared gain; see `MasterRow`."""
     anchors: list[str]
     """Digests of approved or locked siblings whose gain this master took; empty when the group has its own gain."""
@@ -108,8 +108,8 @@ class MasterRecord(TypedDict):
     delivery: dict[str, Any]
     chain: list[dict[str, Any]]
     """Mastering steps in order, each with what it measured and did."""
-    chain_version: NotRequired[str]
-    """Version of the mastering chain that made it. Older records do not name it."""
+    chain_version: str
+    """Version of the mastering chain that made it."""
     loudness: dict[str, Any]
     """``method`` and ``target`` (LUFS, or dBTP for method ``peak``), what was ``reached``, the ``gain_db`` that the
     asset's variations share, how much the limiter took, and why it is off target where it is."""
@@ -180,7 +180,7 @@ class MasterRow(TypedDict):
     """Digest of the mastering and delivery specs alone."""
     gain_group: str
     """Identity of the gain that the asset's masters share: a digest of the takes that gave it, kept by masters that
-    took it over later. Empty where an older release did not record it."""
+    took it over later."""
     pcm_sha256: str
     files: dict[str, ObjectJson]
     """Library path to object. For signed masters the signed files, and a file ``<path>.c2pa`` beside each that cannot

@@ -59,7 +59,9 @@ def test_an_engine_that_breaks_over_an_asset_is_a_problem_of_the_manifest(
     assert isinstance(refused, ManifestError)
     [problem] = refused.problems
     assert (problem.line, problem.where) == (7, "a/three.engine")
-    assert problem.what == f"engine 'toy' cannot state what this asset requires: {type(error).__name__}: {error}"
+    assert (
+        problem.what == f"engine 'toy' cannot state what this asset requires: {type(error).__name__}: {error}"
+    )
     assert problem.remedy == "report this to the engine's makers, or choose another engine"
 
 
