@@ -36,7 +36,7 @@ from pipeline.manifest.limit_advice import loosened
 from pipeline.manifest.spec import ManifestText
 from pipeline.provenance import MASTER_SCHEMA, MasterRecord, MasterRow
 from pipeline.store import Store
-from pipeline.store.disk import write_over
+from pipeline.store.disk import write_atomically
 
 group = typer.Typer(help="Read the catalog: versions, masters, where each came from.", no_args_is_help=True)
 
@@ -261,7 +261,7 @@ def table(
         typer.echo(data.decode(), nl=False)
         return
     try:
-        write_over(output, data)
+        write_atomically(output, data)
     except OSError as error:
         raise MachineError(f"cannot write {output}: {error.strerror}; choose another --output") from error
     if as_json:

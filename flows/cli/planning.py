@@ -41,7 +41,7 @@ from pipeline.generators import find_engine
 from pipeline.manifest import json_schema_text
 from pipeline.manifest.problems import list_names
 from pipeline.plan import BuildEstimate, check_profiles, estimate, speeds_in
-from pipeline.store.disk import write_over
+from pipeline.store.disk import write_atomically
 
 _STALE = 1
 _MANY_ROWS = 40
@@ -93,7 +93,7 @@ def init(
 def _write(path: Path, text: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_over(path, text.encode())
+        write_atomically(path, text.encode())
     except OSError as error:
         raise MachineError(
             f"cannot write {path}: {error.strerror}; choose another folder, or check its permissions"

@@ -44,9 +44,7 @@ def test_a_version_of_a_newer_release_is_refused_with_the_remedy(built: QuickPro
 
 def test_a_version_of_a_format_before_the_first_release_is_refused(built: QuickProject) -> None:
     rewrite(built, lambda value: value.update(schema="cuesmith.catalog/1"))
-    with pytest.raises(
-        FormatError, match="old format cuesmith"
-    ):
+    with pytest.raises(FormatError, match="old format cuesmith"):
         built.catalog.latest()
 
 
