@@ -34,7 +34,7 @@ from pipeline.catalog.version import read_texts
 from pipeline.errors import MachineError, UsageError
 from pipeline.manifest.limit_advice import loosened
 from pipeline.manifest.spec import ManifestText
-from pipeline.provenance import MASTER_SCHEMA, MasterRecord, MasterRow
+from pipeline.provenance import MASTER_SCHEMA, MasterRow, master_record
 from pipeline.store import Store
 from pipeline.store.disk import write_atomically
 
@@ -184,7 +184,7 @@ def _with_states(rows: list[MasterRow], reviews: ReviewState) -> list[dict[str, 
 
 
 def _provenance(catalog: Catalog, row: MasterRow) -> dict[str, Any]:
-    record = catalog.store.get_record("masters", row["master"], MASTER_SCHEMA, MasterRecord)
+    record = master_record(catalog.store, row["master"])
     return {"row": row, "provenance": record}
 
 

@@ -27,7 +27,7 @@ from pipeline.plan import (
     spec_reasons,
     specs_of,
 )
-from pipeline.provenance import MASTER_SCHEMA, MasterRecord, MasterRow
+from pipeline.provenance import MasterRecord, MasterRow, master_records
 from pipeline.recipe import Recipe
 from pipeline.store import Store
 
@@ -146,7 +146,7 @@ def changes(
 
 def _records(store: Store, pairs: Sequence[tuple[MasterRow, MasterRow]]) -> Records:
     digests = {row["master"] for pair in pairs for row in pair if pair[0]["master"] != pair[1]["master"]}
-    return dict(store.get_records("masters", sorted(digests), MASTER_SCHEMA, MasterRecord))  # type: ignore[arg-type]
+    return master_records(store, sorted(digests))
 
 
 def compare(

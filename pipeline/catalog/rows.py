@@ -27,13 +27,13 @@ from pipeline.plan import (
     ucs_of,
 )
 from pipeline.provenance import (
-    MASTER_SCHEMA,
     CredentialsJson,
     MasterRecord,
     MasterRow,
     ObjectJson,
     Status,
     WaitingRow,
+    master_records,
 )
 from pipeline.store import Store, fields_fault
 
@@ -139,7 +139,7 @@ def disagreements(store: Store, rows: Sequence[MasterRow]) -> Iterator[tuple[Mas
     """
     every = [one for row in rows for one in (row, row.get("waiting")) if one is not None]
     digests = sorted({row["master"] for row in every})
-    records: Any = dict(store.get_records("masters", digests, MASTER_SCHEMA, MasterRecord))
+    records = master_records(store, digests)
     for row in every:
         record = records.get(row["master"])
         if record is not None and (found := differing(row, record)):
