@@ -31,11 +31,11 @@ from flows.cli.output import (
     print_stdout,
     warn,
 )
+from pipeline.build.devices import parse_devices
 from pipeline.build.journal import new_run_id
 from pipeline.build.lock import build_lock
 from pipeline.build.prepare import Prepared, is_outdated, prepare_build, unbuilt, up_to_date
 from pipeline.build.readiness import require
-from pipeline.build.workers import parse_devices
 from pipeline.catalog import sync_latest
 from pipeline.credentials import DEVELOPMENT
 from pipeline.errors import MachineError
@@ -99,6 +99,7 @@ def build_command(
             # Set before the import, when Prefect reads its settings. The progress bar replaces its log lines.
             os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
             os.environ.setdefault("PREFECT_LOGGING_INTERNAL_LEVEL", "CRITICAL")
+            os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
             try:
                 from flows.command import run_build
             except ValueError as error:
