@@ -27,7 +27,7 @@ from flows.api import still_answers
 from pipeline.build.devices import parse_devices
 from pipeline.build.journal import listener, new_run_id
 from pipeline.build.lock import build_lock
-from pipeline.build.prepare import Prepared, is_outdated, prepare_build
+from pipeline.build.prepare import BuildRequest, Prepared, is_outdated, prepare_build
 from pipeline.build.readiness import require
 from pipeline.build.run import AssetChunk, BuildRun
 from pipeline.errors import CuesmithError
@@ -80,14 +80,15 @@ def build(
     Waits while another build of the same project runs there. ``run_id`` names the run; default: a new name.
     """
     run_id = run_id or new_run_id()
+    request = BuildRequest(Path(manifest), outputs, profile, tuple(only), devices, allow_removals)
     prepared = _planned.get()
     if prepared is None:
         chosen_devices = parse_devices(devices)
-        prepared = prepare_build(Path(manifest), outputs, profile, only, allow_removals)
+        prepared = prepare_build(request)
         require(prepared, chosen_devices)
     with build_lock(prepared.store, prepared.project.name, run_id):
         if is_outdated(prepared):
-            prepared = prepare_build(Path(manifest), outputs, profile, only, allow_removals)
+            prepared = prepare_build(request)
         return _build(prepared, devices, run_id)
 
 

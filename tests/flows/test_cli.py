@@ -403,6 +403,8 @@ def test_the_log_of_a_build_is_shown_on_request_and_always_in_prefect(
     run = json.loads(done.stdout)["run"]
     with get_client(sync_client=True) as client:
         logged = [log.message for log in client.read_logs(limit=200, sort=LogSort.TIMESTAMP_DESC)]
-        mine = [message for message in logged if message.startswith("build-began") and f"run={run}" in message]
+        mine = [
+            message for message in logged if message.startswith("build-began") and f"run={run}" in message
+        ]
     assert len(mine) == 1
     assert "version 1 published" in logged
