@@ -9,6 +9,7 @@ the server's folder while it runs; the next build removes folders without a hold
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import shutil
 import sqlite3
@@ -39,6 +40,7 @@ from prefect.settings import (
 from pipeline.errors import MachineError
 from pipeline.store.disk import write_atomically
 
+_logger = logging.getLogger(__name__)
 _PREFIX = "cuesmith-prefect-"
 _LOCK = "lock"
 _ANSWER_SECONDS = 10.0
@@ -65,9 +67,11 @@ def prefect_api() -> Iterator[str]:
         _check_answers(configured)
         remedy = "check that server, then run the same command again"
         # A copy, because `still_answers` may change a setting.
+        _logger.info("using the Prefect API at %s", configured)
         with temporary_settings(), _brief_events(), _answering(configured, remedy):
             yield configured
         return
+    _logger.info("starting a private Prefect API")
     with _home() as home, _server(home) as url:
         private = {
             PREFECT_API_URL: url,
