@@ -40,7 +40,7 @@ from pipeline.errors import MachineError, UsageError
 from pipeline.generators import find_engine
 from pipeline.manifest import json_schema_text
 from pipeline.manifest.problems import list_names
-from pipeline.plan import BuildEstimate, check_profiles, estimate, speeds_in
+from pipeline.plan import BuildEstimate, check_profiles, estimate, recorded_speeds
 from pipeline.store.disk import write_atomically
 
 _STALE = 1
@@ -169,7 +169,7 @@ def plan_command(
     build_estimate = estimate(
         prepared.plan.orders(),
         lambda name: devices_for(find_engine(name), None),
-        speed_of=speeds_in(prepared.store),
+        speed_of=recorded_speeds(prepared.store),
     )
     rows = planned_rows(prepared)
     totals = totals_of(prepared, rows)

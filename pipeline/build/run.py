@@ -46,13 +46,13 @@ from pipeline.plan import (
     Shard,
     TakeOrder,
     VariationPlan,
+    engine_estimate,
     estimate,
-    expected,
     group_digest,
-    learn,
     master_digest,
+    record_speed,
+    recorded_speeds,
     share_out,
-    speeds_in,
 )
 from pipeline.provenance import ManifestFacts
 from pipeline.provenance.facts import git_commit
@@ -141,7 +141,7 @@ class BuildRun:
             orders,
             lambda name: devices_for(find_engine(name), self._devices),
             workers,
-            speeds_in(self._prepared.store),
+            recorded_speeds(self._prepared.store),
         )
         self._journal.write(
             "generate-began",
@@ -186,11 +186,13 @@ class BuildRun:
         """Record how long takes took, except for models with a failed take."""
         for shard in share_out(self._prepared.plan.orders(), 1, 1):
             digests = [order.recipe.digest for order in shard.orders]
-            prediction = expected(shard, device := devices_for(find_engine(shard.engine), self._devices)[0])
+            prediction = engine_estimate(
+                shard, device := devices_for(find_engine(shard.engine), self._devices)[0]
+            )
             if not prediction.learned and self._took.keys() >= set(digests):
                 taken = sum(self._took[digest] for digest in digests)
                 names = shard.engine, shard.model, device
-                learn(self._prepared.store, *names, taken=taken, expected=prediction.seconds)
+                record_speed(self._prepared.store, *names, taken=taken, expected=prediction.seconds)
 
     def master(self, chunk: AssetChunk) -> None:
         """Master a chunk of assets, each with all its variations."""

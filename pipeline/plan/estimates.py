@@ -97,7 +97,7 @@ SpeedOf = Callable[[str, str, str], Speed | None]
 """By engine, model and device."""
 
 
-def speeds_in(store: Store) -> SpeedOf:
+def recorded_speeds(store: Store) -> SpeedOf:
     """Looks up the speeds that builds of the project in ``store`` had on this machine."""
 
     def find(engine: str, model: str, device: str) -> Speed | None:
@@ -113,11 +113,13 @@ def speeds_in(store: Store) -> SpeedOf:
     return find
 
 
-def learn(store: Store, engine: str, model: str, device: str, *, taken: float, expected: float) -> None:
+def record_speed(
+    store: Store, engine: str, model: str, device: str, *, taken: float, expected: float
+) -> None:
     """Record that takes took ``taken`` seconds. A store that cannot be written does not fail the build."""
     if taken <= 0 or expected <= 0:
         return
-    known = speeds_in(store)(engine, model, device)
+    known = recorded_speeds(store)(engine, model, device)
     if known is not None:
         taken, expected = taken + _DECAY * known.taken, expected + _DECAY * known.expected
     record = {"schema": SCHEMA, **asdict(Speed(taken, expected, f"{datetime.now(UTC):%Y-%m-%d}"))}
@@ -228,7 +230,7 @@ def _simulate(
     basis: dict[str, str] = {}
     for shard in shards:
         worker = min(workers, key=lambda worker: worker.busy)
-        shard_estimate = _corrected(expected(shard, worker.device), shard, worker.device, speed_of)
+        shard_estimate = _corrected(engine_estimate(shard, worker.device), shard, worker.device, speed_of)
         seconds[shard.model] = seconds.get(shard.model, 0.0) + worker.run(shard, shard_estimate)
         basis.setdefault(shard.model, shard_estimate.basis)
     models = []
@@ -241,7 +243,7 @@ def _simulate(
     return max(worker.busy for worker in workers), models
 
 
-def expected(shard: Shard, device: str) -> Estimate:
+def engine_estimate(shard: Shard, device: str) -> Estimate:
     """The engine's own estimate for ``shard`` on ``device``."""
     engine = find_engine(shard.engine)
     if isinstance(engine, Estimator):
