@@ -18,7 +18,7 @@ from pipeline.build.publish import publish
 from pipeline.plan import AssetPlan, VariationPlan, group_digest
 from pipeline.plan.digests import CHAIN_VERSION
 from pipeline.provenance import MASTER_SCHEMA, TAKE_SCHEMA
-from pipeline.provenance.records import MadeFacts, RenditionJson, disclosure
+from pipeline.provenance.records import MadeFacts, RenditionJson, disclosure, model_facts
 from pipeline.recipe import Recipe
 from pipeline.store import LocalBackend, Store
 
@@ -109,15 +109,7 @@ def _take(store: Store, plan: AssetPlan, recipe: Recipe) -> dict[str, Any]:
         "inputs": [],
         "notes": {},
         "ignored": list(plan.ask.ignored),
-        "model": {
-            "engine": recipe.engine,
-            "id": model.id,
-            "revision": model.revision,
-            "license": model.license,
-            "commercial": model.commercial,
-            "neural": model.neural,
-            "placeholder": model.placeholder,
-        },
+        "model": model_facts(recipe.engine, model),
         "made": _MADE,
     }
 

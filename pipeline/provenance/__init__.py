@@ -22,6 +22,7 @@ from pipeline.provenance.records import (
     disclosure,
     master_record,
     master_records,
+    model_facts,
     take_record,
 )
 from pipeline.store import ObjectJson
@@ -45,5 +46,6 @@ __all__ = [
     "disclosure",
     "master_record",
     "master_records",
+    "model_facts",
     "take_record",
 ]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Literal, NotRequired, TypedDict
 
+from pipeline.generators.protocol import ModelInfo
 from pipeline.store import ObjectJson, Store
 
 TAKE_SCHEMA = "cuesmith.take/1"
@@ -235,6 +236,19 @@ def master_record(store: Store, digest: str) -> MasterRecord | None:
 def master_records(store: Store, digests: Iterable[str]) -> dict[str, MasterRecord]:
     """The record of each master that has one, by digest. Raises as `Store.get_record`."""
     return dict(store.get_records("masters", digests, MASTER_SCHEMA, MasterRecord))  # type: ignore[arg-type]
+
+
+def model_facts(engine: str, model: ModelInfo) -> ModelFacts:
+    """What records say of the model that made a take."""
+    return ModelFacts(
+        engine=engine,
+        id=model.id,
+        revision=model.revision,
+        license=model.license,
+        commercial=model.commercial,
+        neural=model.neural,
+        placeholder=model.placeholder,
+    )
 
 
 def disclosure(*, neural: bool, engine: str, model: str) -> dict[str, str]:
