@@ -173,7 +173,7 @@ class BuildRun:
         orders.sort(key=lambda order: (-order.seconds, order.asset.id))
         self._journal.write(
             "master-began",
-            masters=sum(len(order.wanted) for order in orders),
+            masters=sum(len(order.missing) for order in orders),
             audio_seconds=sum(order.seconds for order in orders),
             generate_seconds=round(self._stages["generate"], 3),
             generate_estimated_seconds=round(self._estimate.seconds, 3),
@@ -202,7 +202,7 @@ class BuildRun:
             return MasterJob(tuple(orders), self.run, self._prefect_run, device)
 
         items = {order.asset.id: order for order in chunk.orders}
-        WorkItem(crew, items, job, self._hear_master, lambda order: order.wanted, ("mastering",)).run()
+        WorkItem(crew, items, job, self._hear_master, lambda order: order.missing, ("mastering",)).run()
 
     def publish(self) -> None:
         """Publish what was made; publish nothing if everything failed and no other master exists."""

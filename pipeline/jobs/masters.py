@@ -85,8 +85,8 @@ def make_masters(job: MasterJob, store: Store) -> Iterator[Event]:
     raised.
     """
     for order in job.assets:
-        yield from (Began(digest) for digest in order.wanted)
-        pending = set(order.wanted)
+        yield from (Began(digest) for digest in order.missing)
+        pending = set(order.missing)
         try:
             for event in _master_asset(job, order, store):
                 pending.discard(event.item)
@@ -134,11 +134,11 @@ def _anchor_gain(anchors: tuple[str, ...], store: Store) -> float | None:
 
 def _judge(asset: AssetSpec, result: Master, take: ChosenTake) -> QualityReport:
     """The quality gates on the master, with the faults of its take that mastering hides."""
-    asked = asset.mastering.duration_s if result.loop or asset.kind == "music" else None
+    expected_s = asset.mastering.duration_s if result.loop or asset.kind == "music" else None
     report = score(
         result.clip,
         asset.kind,
-        asked_s=asked,
+        asked_s=expected_s,
         rate_hz=asset.mastering.sample_rate_hz,
         loop=result.loop,
         limits=limits_of(asset.quality, asset.kind),

@@ -212,17 +212,17 @@ def _problem(take: GeneratedTake) -> str | None:
 
 def _stored_take(store: Store, order: TakeOrder) -> Kept | None:
     """The stored take that ``order`` names; None where it is gone or damaged, so that the model is used."""
-    if order.kept is None:
+    if order.stored_take is None:
         return None
     try:
-        record = take_record(store, order.kept)
+        record = take_record(store, order.stored_take)
         if record is None:
             return None
         files = record["attachments"].items()
         attachments = {name: store.get(ObjectRef.from_json(file)) for name, file in files}
     except (StoreError, VerificationError):
         return None
-    return Kept(order.kept, attachments, record["notes"])
+    return Kept(order.stored_take, attachments, record["notes"])
 
 
 def _conditioning(orders: Sequence[TakeOrder], store: Store) -> tuple[dict[str, Clip], dict[str, str]]:

@@ -56,14 +56,14 @@ class AssetOrder:
     manifest: ManifestFacts
 
     @property
-    def wanted(self) -> list[str]:
+    def missing(self) -> list[str]:
         """Digests of the masters to make."""
         return [order.master for order in self.variations if not order.made]
 
     @property
     def seconds(self) -> float:
         """Audio-seconds to master."""
-        return self.asset.duration_s * len(self.wanted)
+        return self.asset.duration_s * len(self.missing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ def store_inputs(orders: Iterable[TakeOrder], store: Store) -> list[TakeOrder]:
             if (sha256, path) not in stored:
                 stored[sha256, path] = store.put(_read(path, sha256), suffix_of(path))
         ready.append(
-            replace(order, inputs=tuple(stored[one] for one in order.audio)) if order.audio else order
+            replace(order, inputs=tuple(stored[file] for file in order.audio)) if order.audio else order
         )
     return ready
 

@@ -182,7 +182,7 @@ def _decide(
     missing = [recipe for recipe in variation.recipes if not _take_present(recipe.digest, previous, known)]
     if missing:
         orders = tuple(_order(asset, recipe, previous) for recipe in missing)
-        without_model = (FROM_STORED_TAKE,) if all(order.kept for order in orders) else ()
+        without_model = (FROM_STORED_TAKE,) if all(order.stored_take for order in orders) else ()
         reasons = _generate_reasons(asset, variation)
         return decided(Action.GENERATE, *review, *reasons, *without_model, orders=orders)
     if previous is not None and previous["master"] == master and _files_present(previous, known):
@@ -229,8 +229,8 @@ def _order(asset: _Asset, recipe: Recipe, previous: MasterRow | None) -> TakeOrd
     inputs = (asset.spec.melody, asset.spec.continue_from, asset.spec.style)
     used = set(recipe.conditioning.values())
     audio = tuple((file.sha256, file.path) for file in inputs if file is not None and file.sha256 in used)
-    kept = _stored_take_for(asset.engine, recipe, previous, asset.known)
-    return TakeOrder(recipe, asset.ask, audio, asset.engine.cost(recipe), kept)
+    stored_take = _stored_take_for(asset.engine, recipe, previous, asset.known)
+    return TakeOrder(recipe, asset.ask, audio, asset.engine.cost(recipe), stored_take)
 
 
 def _stored_take_for(engine: Engine, recipe: Recipe, previous: MasterRow | None, known: Known) -> str | None:

@@ -185,8 +185,8 @@ class TakeOrder:
     audio: tuple[tuple[str, str], ...]
     """Conditioning audio: (SHA-256, path on this machine)."""
     cost: float
-    kept: str | None = None
-    """Digest of a take that keeps what this one can be made from, without its model."""
+    stored_take: str | None = None
+    """Digest of a take whose stored data gives this one without the model."""
     inputs: tuple[ObjectRef, ...] = ()
     """Objects of the conditioning audio, in the order of `audio`; a build fills it in before it generates."""
 
