@@ -24,8 +24,8 @@ from pipeline.generators.audiocraft.models import (
     PUBLISHED,
     UNPINNED,
     Model,
+    windows,
 )
-from pipeline.generators.audiocraft.windows import windows
 from pipeline.manifest.spec import AssetSpec, AudioInput, Hearing, MasteringSpec, Sampling
 
 FILE = AudioInput("tune.wav", "/somewhere/tune.wav", "ab" * 32)

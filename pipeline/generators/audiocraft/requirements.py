@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pipeline.errors import MachineError
 from pipeline.generators.audiocraft import model_store
-from pipeline.generators.audiocraft.local import is_path, read_folder
+from pipeline.generators.audiocraft.checkpoints import decoder_weights_for, is_path, read_folder
 from pipeline.generators.audiocraft.models import (
     BY_ID,
     DEFAULTS,
@@ -19,7 +19,6 @@ from pipeline.generators.audiocraft.models import (
     names,
     that_hear,
 )
-from pipeline.generators.audiocraft.multiband_choice import weights_for
 from pipeline.generators.protocol import Ask, AskProblem
 from pipeline.manifest.spec import AssetSpec
 from pipeline.recipe import Scalar
@@ -173,7 +172,9 @@ def _decoder(asset: AssetSpec, model: Model, settings: dict[str, Scalar]) -> lis
             AskProblem("decoder", what, f"set decoder: encodec{f', or use one of: {can}' if can else ''}")
         ]
     try:
-        settings["decoder_weights"] = weights_for(asset.model or DEFAULTS[asset.kind], asset.model_folder)
+        settings["decoder_weights"] = decoder_weights_for(
+            asset.model or DEFAULTS[asset.kind], asset.model_folder
+        )
     except model_store.Unready:
         raise
     except MachineError as error:
