@@ -19,7 +19,7 @@ from pipeline.errors import (
     UsageError,
     VerificationError,
 )
-from pipeline.generators import GeneratedTake, Generator, Kept, Outcome, Remaker
+from pipeline.generators import GeneratedTake, Generator, Outcome, Redecoder, StoredTake
 from pipeline.jobs.events import Began, Event, Failed, TakeMade
 from pipeline.jobs.objects import put_object
 from pipeline.jobs.orders import TakesJob
@@ -112,7 +112,7 @@ def _outcomes(
 
     It comes from what earlier takes keep where it can, else from the model.
     """
-    remaker = generator if isinstance(generator, Remaker) else None
+    remaker = generator if isinstance(generator, Redecoder) else None
     rest = []
     for order in orders:
         kept = _kept(store, order) if remaker else None
@@ -124,9 +124,9 @@ def _outcomes(
         yield from _guarded(generator, _generated(generator, rest, audio))
 
 
-def _remade(remaker: Remaker, recipe: Recipe, kept: Kept) -> Iterator[Outcome]:
+def _remade(remaker: Redecoder, recipe: Recipe, kept: StoredTake) -> Iterator[Outcome]:
     try:
-        yield recipe, remaker.remake(recipe, kept)
+        yield recipe, remaker.redecode(recipe, kept)
     except GenerationError as error:
         yield recipe, error
 
@@ -168,7 +168,7 @@ def _judged(generator: Generator, outcome: GeneratedTake | GenerationError) -> _
     return _Made(outcome, data, software_versions(generator.software()))
 
 
-def _kept(store: Store, order: TakeOrder) -> Kept | None:
+def _kept(store: Store, order: TakeOrder) -> StoredTake | None:
     """What the take that ``order`` names keeps; None where it is gone or damaged, so that the model runs."""
     if order.kept is None:
         return None
@@ -181,7 +181,7 @@ def _kept(store: Store, order: TakeOrder) -> Kept | None:
         }
     except (StoreError, VerificationError):
         return None
-    return Kept(order.kept, attachments, record["notes"])
+    return StoredTake(order.kept, attachments, record["notes"])
 
 
 def _unusable(take: GeneratedTake) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.generators import Engine, Remaking
+from pipeline.generators import Engine, Redecoding
 from pipeline.plan.known import Known
 from pipeline.provenance import MasterRow
 from pipeline.recipe import Recipe
@@ -15,7 +15,7 @@ def kept_for(engine: Engine, recipe: Recipe, previous: MasterRow | None, known: 
 
     The take of the recipe's origin is looked for, then those of the ``previous`` master.
     """
-    if not isinstance(engine, Remaking):
+    if not isinstance(engine, Redecoding):
         return None
     origin = engine.origin(recipe)
     candidates: list[str] = [origin.digest, *(previous["takes"] if previous else ())]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Set
 from itertools import count
 
-from pipeline.generators import Ask
+from pipeline.generators import Requirements
 from pipeline.manifest.spec import AssetSpec
 from pipeline.recipe import Recipe, derive_seed, with_seeds
 
@@ -13,7 +13,7 @@ _REROLLS_SEARCHED = 20
 
 
 def recipes_for(
-    asset: AssetSpec, ask: Ask, version: str, rejected: Set[str]
+    asset: AssetSpec, ask: Requirements, version: str, rejected: Set[str]
 ) -> tuple[tuple[Recipe, ...], ...]:
     """For each variation, from the first, its candidates' recipes at the first re-roll with none rejected.
 

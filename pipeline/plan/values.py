@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pipeline.generators import Ask
+from pipeline.generators import Requirements
 from pipeline.manifest.spec import AssetSpec
 from pipeline.provenance import MasterRow
 from pipeline.recipe import Recipe
@@ -20,7 +20,7 @@ class TakeOrder:
     """One take to generate: its recipe, and what the record needs besides."""
 
     recipe: Recipe
-    ask: Ask
+    ask: Requirements
     audio: tuple[tuple[str, str], ...]
     """Conditioning audio: (SHA-256, path on this machine)."""
     cost: float
@@ -55,7 +55,7 @@ class AssetPlan:
     """One asset with all its variations, which share one gain."""
 
     asset: AssetSpec
-    ask: Ask
+    ask: Requirements
     mastering: str
     """Digest of the mastering and delivery specs."""
     variations: tuple[VariationPlan, ...]

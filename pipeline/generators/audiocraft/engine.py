@@ -17,8 +17,8 @@ from typing import cast
 from pipeline.errors import MachineError
 from pipeline.generators.audiocraft import estimates
 from pipeline.generators.audiocraft.checkpoints import NOT_INSTALLED, missing
-from pipeline.generators.audiocraft.requirements import ask
-from pipeline.generators.protocol import Ask, Estimate, Generator
+from pipeline.generators.audiocraft.requirements import requirements_of
+from pipeline.generators.protocol import Estimate, Generator, Requirements
 from pipeline.manifest.spec import AssetSpec
 from pipeline.recipe import Recipe
 
@@ -38,9 +38,9 @@ class AudioCraftEngine:
     version = VERSION
     device_kinds = ("cuda", "mps", "cpu")
 
-    def ask(self, asset: AssetSpec) -> Ask:
+    def requirements(self, asset: AssetSpec) -> Requirements:
         """What making ``asset`` would take, from tables and local folders; weights need not be here."""
-        return ask(asset)
+        return requirements_of(asset)
 
     def devices(self) -> Sequence[str]:
         """Every CUDA device; else MPS; else the CPU, once, since torch uses all its cores."""

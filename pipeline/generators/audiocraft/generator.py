@@ -27,9 +27,9 @@ from pipeline.generators.audiocraft.memory import (
     too_little_memory,
 )
 from pipeline.generators.audiocraft.models import HELPERS
-from pipeline.generators.audiocraft.rendering import Renderer, cut, remake
+from pipeline.generators.audiocraft.rendering import Renderer, cut, redecode_take
 from pipeline.generators.audiocraft.takes import Conditions, Take
-from pipeline.generators.protocol import GeneratedTake, Kept, Outcome
+from pipeline.generators.protocol import GeneratedTake, Outcome, StoredTake
 from pipeline.recipe import Recipe
 
 _CPU_DECODING_VERSION = "2"
@@ -94,9 +94,9 @@ class AudioCraftGenerator:
             load=load,
         )
 
-    def remake(self, recipe: Recipe, kept: Kept) -> GeneratedTake:
-        """The take of ``recipe`` from the codes of one that differs in its decoder alone; see `Remaker.remake`."""
-        return remake(self._renderer, recipe, kept)
+    def redecode(self, recipe: Recipe, kept: StoredTake) -> GeneratedTake:
+        """The take of ``recipe`` from the codes of one that differs in its decoder alone; see `Redecoder.redecode`."""
+        return redecode_take(self._renderer, recipe, kept)
 
     def software(self) -> Mapping[str, str]:
         """Versions of what the audio depends on besides the recipe."""

@@ -31,7 +31,7 @@ from pipeline.generators.audiocraft.memory import stepping_down
 from pipeline.generators.audiocraft.models import LICENSE, LOCAL_LICENSE, MBD
 from pipeline.generators.audiocraft.pickles import unfit
 from pipeline.generators.audiocraft.sampling import noise_keys, normal_noise
-from pipeline.generators.protocol import GeneratedTake, Kept
+from pipeline.generators.protocol import GeneratedTake, StoredTake
 from pipeline.recipe import Recipe
 
 PASS = 1 << 20
@@ -247,7 +247,7 @@ def cut(audio: torch.Tensor, recipe: Recipe, prompt_frames: int, rates: tuple[in
     return Clip(audio[:, first : first + round(recipe.seconds * rate)].contiguous().numpy(), rate)
 
 
-def remake(renderer: Renderer, recipe: Recipe, kept: Kept) -> GeneratedTake:
+def redecode_take(renderer: Renderer, recipe: Recipe, kept: StoredTake) -> GeneratedTake:
     """The take of ``recipe`` from the codes of one that differs in its decoder alone.
 
     Raises `GenerationError` where those are not its codes.

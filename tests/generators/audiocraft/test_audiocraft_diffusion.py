@@ -19,7 +19,7 @@ from tiny_diffusion import write_diffusion
 
 from pipeline.audio import Clip
 from pipeline.errors import MachineError
-from pipeline.generators import GeneratedTake, Kept
+from pipeline.generators import GeneratedTake, StoredTake
 from pipeline.generators.audiocraft import codec, conversion, model_store
 from pipeline.generators.audiocraft.audiocraft_modules import loaders, models, multibanddiffusion
 from pipeline.generators.audiocraft.engine import ENGINE
@@ -236,8 +236,8 @@ def test_another_decoder_needs_no_language_model_and_gives_the_same_bits(
     monkeypatch.setattr(loaders, "load_lm_model", None)
     for asked, source in ((diffused, plain), (plain, diffused)):
         earlier, expected = takes[source.digest], takes[asked.digest]
-        kept = Kept(source.digest, earlier.attachments, earlier.notes)
-        made = AudioCraftGenerator("cpu").remake(asked, kept)
+        kept = StoredTake(source.digest, earlier.attachments, earlier.notes)
+        made = AudioCraftGenerator("cpu").redecode(asked, kept)
         np.testing.assert_array_equal(made.clip.samples, expected.clip.samples)
         assert made.attachments == expected.attachments
         assert {**made.notes, "codes_of": None} == {**expected.notes, "codes_of": None}
