@@ -95,7 +95,7 @@ def _tiny_wav(digest: str) -> bytes:
 
 
 def _take(store: Store, plan: AssetPlan, recipe: Recipe) -> dict[str, Any]:
-    model = plan.ask.model
+    model = plan.requirements.model
     return {
         "schema": TAKE_SCHEMA,
         "digest": recipe.digest,
@@ -108,7 +108,7 @@ def _take(store: Store, plan: AssetPlan, recipe: Recipe) -> dict[str, Any]:
         "attachments": {},
         "inputs": [],
         "notes": {},
-        "ignored": list(plan.ask.ignored),
+        "ignored": list(plan.requirements.ignored),
         "model": model_facts(recipe.engine, model),
         "made": _MADE,
     }
@@ -169,7 +169,7 @@ def _master(
             "git": None,
         },
         "disclosure": disclosure(
-            neural=plan.ask.model.neural, engine=plan.asset.engine, model=plan.ask.model.id
+            neural=plan.requirements.model.neural, engine=plan.asset.engine, model=plan.requirements.model.id
         ),
         "made": _MADE,
     }

@@ -109,7 +109,7 @@ def _row(plan: AssetPlan, variation: VariationPlan, change: Change | None) -> Pl
         action,
         words,
         plan.asset.engine,
-        plan.ask.model.id,
+        plan.requirements.model.id,
         seconds,
     )
 

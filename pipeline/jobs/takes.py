@@ -18,7 +18,7 @@ from pipeline.errors import (
     UsageError,
     VerificationError,
 )
-from pipeline.generators import GeneratedTake, Generator, Kept, Outcome, Remaker
+from pipeline.generators import GeneratedTake, Generator, Outcome, Redecoder, StoredTake
 from pipeline.jobs.work_items import Began, Event, Failed, TakeMade, TakesJob
 from pipeline.plan import TakeOrder
 from pipeline.provenance import TAKE_SCHEMA, TakeRecord, model_facts, take_record
@@ -109,8 +109,8 @@ class _Work:
         recipes = []
         for order in orders:
             earlier = _stored_take(self.store, order)
-            if earlier is not None and isinstance(self.generator, Remaker):
-                yield from self._checked(_remade(self.generator, order.recipe, earlier))
+            if earlier is not None and isinstance(self.generator, Redecoder):
+                yield from self._checked(_redecoded(self.generator, order.recipe, earlier))
             else:
                 recipes.append(order.recipe)
         if recipes:
@@ -155,8 +155,8 @@ class _Work:
             attachments={name: put(data, ".bin").to_json() for name, data in take.attachments.items()},
             inputs=[ref.to_json() for ref in order.inputs],
             notes=dict(take.notes),
-            ignored=list(order.ask.ignored),
-            model=model_facts(self.job.engine, order.ask.model),
+            ignored=list(order.requirements.ignored),
+            model=model_facts(self.job.engine, order.requirements.model),
             made={
                 "at": now(),
                 "seconds": round(took, 3),
@@ -168,9 +168,9 @@ class _Work:
         )
 
 
-def _remade(generator: Remaker, recipe: Recipe, earlier: Kept) -> Iterator[Outcome]:
+def _redecoded(generator: Redecoder, recipe: Recipe, earlier: StoredTake) -> Iterator[Outcome]:
     try:
-        yield recipe, generator.remake(recipe, earlier)
+        yield recipe, generator.redecode(recipe, earlier)
     except GenerationError as error:
         yield recipe, error
 
@@ -210,7 +210,7 @@ def _problem(take: GeneratedTake) -> str | None:
     return None
 
 
-def _stored_take(store: Store, order: TakeOrder) -> Kept | None:
+def _stored_take(store: Store, order: TakeOrder) -> StoredTake | None:
     """The stored take that ``order`` names; None where it is gone or damaged, so that the model is used."""
     if order.stored_take is None:
         return None
@@ -222,7 +222,7 @@ def _stored_take(store: Store, order: TakeOrder) -> Kept | None:
         attachments = {name: store.get(ObjectRef.from_json(file)) for name, file in files}
     except (StoreError, VerificationError):
         return None
-    return Kept(order.stored_take, attachments, record["notes"])
+    return StoredTake(order.stored_take, attachments, record["notes"])
 
 
 def _conditioning(orders: Sequence[TakeOrder], store: Store) -> tuple[dict[str, Clip], dict[str, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pipeline.generators import Ask, Engine, Remaking
+from pipeline.generators import Engine, Redecoding, Requirements
 from pipeline.manifest.spec import AssetSpec, Project
 from pipeline.plan import digests
 from pipeline.plan.digests import (
@@ -51,8 +51,10 @@ def plan(project: Project, known: Known) -> Plan:
     """
     return Plan(
         tuple(
-            _plan_asset(_Asset(spec, engine, ask, project.name, mastering_digest(spec, project.name), known))
-            for spec, engine, ask in check(project)
+            _plan_asset(
+                _Asset(spec, engine, requirements, project.name, mastering_digest(spec, project.name), known)
+            )
+            for spec, engine, requirements in check(project)
         )
     )
 
@@ -63,7 +65,7 @@ class _Asset:
 
     spec: AssetSpec
     engine: Engine
-    ask: Ask
+    requirements: Requirements
     project: str
     mastering: str
     """Digest of its specs."""
@@ -87,11 +89,13 @@ class _Variation:
 
 
 def _plan_asset(asset: _Asset) -> AssetPlan:
-    recipes = recipes_for(asset.spec, asset.ask, asset.engine.version, asset.known.rejected)
+    recipes = recipes_for(asset.spec, asset.requirements, asset.engine.version, asset.known.rejected)
     variations = [_variation(asset, number, candidates) for number, candidates in enumerate(recipes, 1)]
     group, anchors = _gain_group(asset, variations)
     plans = tuple([_decide(asset, group, variation, recipes) for variation in variations])
-    return AssetPlan(asset.spec, asset.ask, asset.mastering, plans, anchors, group if anchors else None)
+    return AssetPlan(
+        asset.spec, asset.requirements, asset.mastering, plans, anchors, group if anchors else None
+    )
 
 
 def _variation(asset: _Asset, number: int, recipes: tuple[Recipe, ...]) -> _Variation:
@@ -230,7 +234,7 @@ def _order(asset: _Asset, recipe: Recipe, previous: MasterRow | None) -> TakeOrd
     used = set(recipe.conditioning.values())
     audio = tuple((file.sha256, file.path) for file in inputs if file is not None and file.sha256 in used)
     stored_take = _stored_take_for(asset.engine, recipe, previous, asset.known)
-    return TakeOrder(recipe, asset.ask, audio, asset.engine.cost(recipe), stored_take)
+    return TakeOrder(recipe, asset.requirements, audio, asset.engine.cost(recipe), stored_take)
 
 
 def _stored_take_for(engine: Engine, recipe: Recipe, previous: MasterRow | None, known: Known) -> str | None:
@@ -238,7 +242,7 @@ def _stored_take_for(engine: Engine, recipe: Recipe, previous: MasterRow | None,
 
     The take of the recipe's origin comes first, then those of the ``previous`` master.
     """
-    if not isinstance(engine, Remaking):
+    if not isinstance(engine, Redecoding):
         return None
     origin = engine.origin(recipe)
     candidates: list[str] = [origin.digest, *(previous["takes"] if previous else ())]

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from functools import lru_cache
 from itertools import count
 
-from pipeline.generators import Ask
+from pipeline.generators import Requirements
 from pipeline.manifest.spec import AssetSpec, DeliverySpec, MasteringSpec, QualitySpec
 from pipeline.recipe import Recipe, derive_seed, digest, with_seeds
 
@@ -16,7 +16,7 @@ _REROLLS_SEARCHED = 20
 
 
 def recipes_for(
-    asset: AssetSpec, ask: Ask, version: str, rejected: Set[str]
+    asset: AssetSpec, requirements: Requirements, version: str, rejected: Set[str]
 ) -> tuple[tuple[Recipe, ...], ...]:
     """For each variation, from the first, the recipes of its candidates at the first re-roll that none rejects.
 
@@ -25,14 +25,14 @@ def recipes_for(
     common = Recipe(
         engine=asset.engine,
         engine_version=version,
-        model=ask.model.id,
-        revision=ask.model.revision,
+        model=requirements.model.id,
+        revision=requirements.model.revision,
         kind=asset.kind,
         prompt=asset.prompt,
-        seconds=ask.seconds,
+        seconds=requirements.seconds,
         seed=0,
-        settings=ask.settings,
-        conditioning=ask.conditioning,
+        settings=requirements.settings,
+        conditioning=requirements.conditioning,
     )
     variations = range(1, asset.variations + 1)
     seeds = (seed for variation in variations for seed in _seeds(asset, variation, reroll=0))

@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipeline.errors import MachineError, ManifestError, Problem, UsageError
-from pipeline.generators import Ask, AskProblem, Engine, engine_names, find_engine
+from pipeline.generators import Engine, RequirementProblem, Requirements, engine_names, find_engine
 from pipeline.manifest import Project, beside, load, nearest, profile_names
 from pipeline.manifest.spec import AssetSpec
 
 
-def check(project: Project) -> list[tuple[AssetSpec, Engine, Ask]]:
+def check(project: Project) -> list[tuple[AssetSpec, Engine, Requirements]]:
     """Every asset with its engine and what its takes require of it.
 
     Raises `ManifestError` with everything in the manifest that engines cannot make, in file order. A problem that all
@@ -27,7 +27,7 @@ def check(project: Project) -> list[tuple[AssetSpec, Engine, Ask]]:
             problems.append(((asset.engine,), _located(project, asset, _not_installed(asset.engine))))
             continue
         requirements = _requirements(project, asset, engine)
-        if isinstance(requirements, Ask):
+        if isinstance(requirements, Requirements):
             checked.append((asset, engine, requirements))
             of_asset = _problems(asset, requirements)
         else:
@@ -44,24 +44,24 @@ def check(project: Project) -> list[tuple[AssetSpec, Engine, Ask]]:
     return checked
 
 
-def _requirements(project: Project, asset: AssetSpec, engine: Engine) -> Ask | AskProblem:
+def _requirements(project: Project, asset: AssetSpec, engine: Engine) -> Requirements | RequirementProblem:
     """The requirements that the engine states, or the problem that it failed on the asset.
 
     Raises `MachineError`, with the asset's place, where this machine lacks what the engine needs for its answer.
     """
     try:
-        answer: object = engine.ask(asset)
+        answer: object = engine.requirements(asset)
     except MachineError as error:
         place = f"{_file_of(project, asset)}:{asset.source.line}: {asset.id}"
         raise MachineError(f"{place}: engine {asset.engine!r}: {error}") from error
     except Exception as error:
         why = f"{type(error).__name__}: {error}"
     else:
-        if isinstance(answer, Ask):
+        if isinstance(answer, Requirements):
             return answer
         why = f"it answered with {type(answer).__name__}"
     what = f"engine {asset.engine!r} cannot state what this asset requires: {' '.join(why.split())}"
-    return AskProblem("engine", what, "report this to the engine's makers, or choose another engine")
+    return RequirementProblem("engine", what, "report this to the engine's makers, or choose another engine")
 
 
 def _installed(name: str) -> Engine | None:
@@ -71,20 +71,22 @@ def _installed(name: str) -> Engine | None:
         return None
 
 
-def _not_installed(engine: str) -> AskProblem:
+def _not_installed(engine: str) -> RequirementProblem:
     names = engine_names()
     close = nearest(engine, names)
     choice = f"did you mean {close}?" if close else f"choose one of {', '.join(names)}:"
     what = f"engine {engine!r} is not installed"
-    return AskProblem("engine", what, f"{choice} it is set in defaults or a profile")
+    return RequirementProblem("engine", what, f"{choice} it is set in defaults or a profile")
 
 
-def _problems(asset: AssetSpec, requirements: Ask) -> Iterator[AskProblem]:
+def _problems(asset: AssetSpec, requirements: Requirements) -> Iterator[RequirementProblem]:
     yield from requirements.problems
     model = requirements.model
     if asset.license == "commercial" and not model.commercial:
         what = f"license is commercial, and the weights of {model.id} are {model.license}"
-        yield AskProblem("license", what, "choose a model whose licence allows it, or set license: any")
+        yield RequirementProblem(
+            "license", what, "choose a model whose licence allows it, or set license: any"
+        )
 
 
 def _file_of(project: Project, asset: AssetSpec) -> str:
@@ -92,7 +94,7 @@ def _file_of(project: Project, asset: AssetSpec) -> str:
     return beside(project.file, asset.source.file)
 
 
-def _located(project: Project, asset: AssetSpec, problem: AskProblem) -> Problem:
+def _located(project: Project, asset: AssetSpec, problem: RequirementProblem) -> Problem:
     where = f"{asset.id}.{problem.field}"
     return Problem(_file_of(project, asset), asset.source.line, where, problem.what, problem.remedy)
 

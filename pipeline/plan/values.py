@@ -8,7 +8,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
-from pipeline.generators import Ask
+from pipeline.generators import Requirements
 from pipeline.manifest.spec import AssetSpec
 from pipeline.provenance import MasterRecord, MasterRow, TakeRecord, master_record, take_record
 from pipeline.recipe import Recipe
@@ -181,7 +181,7 @@ class TakeOrder:
     """One take to generate: its recipe, and what else its record needs."""
 
     recipe: Recipe
-    ask: Ask
+    requirements: Requirements
     audio: tuple[tuple[str, str], ...]
     """Conditioning audio: (SHA-256, path on this machine)."""
     cost: float
@@ -216,7 +216,7 @@ class AssetPlan:
     """One asset with all its variations, which share one gain."""
 
     asset: AssetSpec
-    ask: Ask
+    requirements: Requirements
     mastering: str
     """Digest of the mastering and delivery specs."""
     variations: tuple[VariationPlan, ...]
