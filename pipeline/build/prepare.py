@@ -37,7 +37,7 @@ from pipeline.errors import Problem, UsageError
 from pipeline.manifest import beside, load, load_cached, manifest_texts, nearest
 from pipeline.manifest.problems import list_names
 from pipeline.manifest.spec import AssetSpec, CredentialsPolicy, ManifestText, Project
-from pipeline.plan import APPROVED, LOCKED, AssetPlan, Known, Plan, Reason, VariationPlan, plan
+from pipeline.plan import APPROVED, LOCKED, AssetPlan, Known, Plan, Reason, Stage, VariationPlan, plan
 from pipeline.provenance import CredentialsJson, MasterRow, MissingRow
 from pipeline.store import Store
 
@@ -402,10 +402,10 @@ def known_failures(prepared: Prepared) -> dict[tuple[str, int], tuple[str, str]]
     }
 
 
-def failed_json(asset: str, variation: int, stage: str, reason: str, master: str | None) -> dict[str, Any]:
+def failed_json(asset: str, variation: int, stage: Stage, reason: str, master: str | None) -> dict[str, Any]:
     """One item of ``failed`` in the object of ``build --json``; what failed its quality gates names its record."""
     told: dict[str, Any] = {"asset": asset, "variation": variation, "stage": stage, "reason": reason}
-    return told | ({"master": master} if stage == "quality" else {})
+    return told | ({"master": master} if stage is Stage.QUALITY else {})
 
 
 def off_target_in(store: Store, version: Version | None) -> int:
@@ -426,7 +426,7 @@ def removed_names(prepared: Prepared) -> list[str]:
 def _failed(prepared: Prepared) -> list[dict[str, Any]]:
     """What earlier builds quarantined, as items of ``failed``."""
     return [
-        failed_json(asset, variation, "quality", reason, master)
+        failed_json(asset, variation, Stage.QUALITY, reason, master)
         for (asset, variation), (reason, master) in sorted(known_failures(prepared).items())
     ]
 

@@ -44,6 +44,7 @@ from pipeline.plan import (
     AssetPlan,
     BuildEstimate,
     Shard,
+    Stage,
     TakeOrder,
     VariationPlan,
     engine_estimate,
@@ -87,7 +88,7 @@ class BuildRun:
         self._crews: dict[tuple[str, ...], Crew] = {}
         self._lock = threading.Lock()
         self._failed_takes: dict[str, str] = {}
-        self._failed: dict[tuple[str, int], tuple[str, str]] = {}
+        self._failed: dict[tuple[str, int], tuple[Stage, str]] = {}
         self._made_takes: set[str] = set()
         self._took: dict[str, float] = {}
         self._made_masters: set[str] = set()
@@ -306,13 +307,13 @@ class BuildRun:
                 )
             elif isinstance(event, Failed | Quarantined):
                 place = next(place for place, digest in self._digests.items() if digest == event.item)
-                stage = "quality" if isinstance(event, Quarantined) else "master"
+                stage = Stage.QUALITY if isinstance(event, Quarantined) else Stage.MASTER
                 self._fail(place, stage, event.reason)
 
     def _digest(self, plan: AssetPlan, variation: VariationPlan) -> str | None:
         return self._digests.get((plan.asset.id, variation.variation))
 
-    def _fail(self, place: tuple[str, int], stage: str, reason: str) -> None:
+    def _fail(self, place: tuple[str, int], stage: Stage, reason: str) -> None:
         self._failed[place] = (stage, reason)
         self._journal.write("failed", asset=place[0], variation=place[1], stage=stage, reason=reason)
 
@@ -324,7 +325,7 @@ class BuildRun:
         for variation in plan.variations:
             if variation.quarantined and variation.variation not in planned:
                 self._digests[plan.asset.id, variation.variation] = variation.master
-                self._fail((plan.asset.id, variation.variation), "quality", variation.quarantined)
+                self._fail((plan.asset.id, variation.variation), Stage.QUALITY, variation.quarantined)
         group = plan.gain_group or group_digest(takes for takes in available.values() if takes)
         orders = []
         for number, takes in available.items():
@@ -336,7 +337,7 @@ class BuildRun:
             made = kept or self._prepared.known.master_is_whole(digest)
             known = planned[number].quarantined if kept else self._prepared.known.quarantined(digest)
             if known:
-                self._fail((plan.asset.id, number), "quality", known)
+                self._fail((plan.asset.id, number), Stage.QUALITY, known)
             orders.append(VariationOrder(number, takes, digest, made))
         if all(order.made for order in orders):
             return None
@@ -347,7 +348,7 @@ class BuildRun:
         digests = [recipe.digest for recipe in variation.recipes]
         takes = tuple(digest for digest in digests if digest not in self._failed_takes)
         if not takes:
-            self._fail((plan.asset.id, variation.variation), "generate", self._failed_takes[digests[0]])
+            self._fail((plan.asset.id, variation.variation), Stage.GENERATE, self._failed_takes[digests[0]])
         return takes
 
     def _manifest_facts(self, plan: AssetPlan) -> ManifestFacts:

@@ -29,6 +29,15 @@ class Action(StrEnum):
         return self in (Action.GENERATE, Action.REMASTER)
 
 
+class Stage(StrEnum):
+    """The step of a build at which a variation failed."""
+
+    GENERATE = "generate"
+    MASTER = "master"
+    QUALITY = "quality"
+    """The master exists and failed its quality gates."""
+
+
 class ReasonKind(StrEnum):
     """What a reason is about."""
 

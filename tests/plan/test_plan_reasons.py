@@ -210,13 +210,22 @@ def test_a_lost_master_is_made_again_with_the_gain_of_its_siblings(tmp_path: Pat
     assert record["pcm_sha256"] == row["pcm_sha256"]
 
 
-def test_an_earlier_take_that_is_approved_again_comes_back_with_that_reason(tmp_path: Path) -> None:
+@pytest.fixture
+def rejected_once(tmp_path: Path) -> tuple[QuickProject, Any]:
+    """A built project with a new take in place of its first, which was rejected, and the first row."""
     project = QuickProject(tmp_path)
     project.write(TWO)
     project.build()
     first = project.row("a/two")
     project.say("reject", first)
     project.build()
+    return project, first
+
+
+def test_an_earlier_take_that_is_approved_again_comes_back_with_that_reason(
+    rejected_once: tuple[QuickProject, Any],
+) -> None:
+    project, first = rejected_once
     project.say("approve", first)
     assert planned(project) == {
         "a/two_01": (
@@ -228,13 +237,10 @@ def test_an_earlier_take_that_is_approved_again_comes_back_with_that_reason(tmp_
     assert project.row("a/two")["master"] == first["master"]
 
 
-def test_an_approved_earlier_take_replaces_a_later_approved_one(tmp_path: Path) -> None:
-    project = QuickProject(tmp_path)
-    project.write(TWO)
-    project.build()
-    first = project.row("a/two")
-    project.say("reject", first)
-    project.build()
+def test_an_approved_earlier_take_replaces_a_later_approved_one(
+    rejected_once: tuple[QuickProject, Any],
+) -> None:
+    project, first = rejected_once
     project.say("approve", project.row("a/two"))
     project.say("approve", first)
     action, told = planned(project)["a/two_01"]
