@@ -69,7 +69,7 @@ class Change:
         return self.asset, self.variation
 
     @property
-    def words(self) -> tuple[str, ...]:
+    def reason_words(self) -> tuple[str, ...]:
         """The reasons in words."""
         return tuple(reason.words for reason in self.reasons)
 
@@ -84,7 +84,7 @@ class Change:
             "change": self.kind,
             "asset": self.asset,
             "variation": self.variation,
-            "reasons": list(self.words),
+            "reasons": list(self.reason_words),
             "audible": self.audible,
             "measured": {key: {"before": old, "after": new} for key, (old, new) in self.measured.items()},
             "before": _identity(self.before),
@@ -92,7 +92,7 @@ class Change:
         }
 
     def __str__(self) -> str:
-        told = [*self.words, *(_figure(key, old, new) for key, (old, new) in self.measured.items())]
+        told = [*self.reason_words, *(_figure(key, old, new) for key, (old, new) in self.measured.items())]
         name = f"{self.asset}_{self.variation:02d}"
         return f"{self.kind:<8} {name:<40} {'; '.join(told)}".rstrip()
 

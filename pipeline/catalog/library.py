@@ -249,7 +249,7 @@ class _Sync:
         return not self._store.has(ObjectRef(_sha256(file), item["suffix"], found[0]))
 
     def _can_restore(self, item: ObjectJson) -> bool:
-        source = self._store.path(ObjectRef.from_json(item))
+        source = self._store.path(ObjectRef(item["sha256"], item["suffix"], item["size"]))
         return source is not None and source.is_file() and _holds(source, item)
 
     def _move_away(self, path: str) -> None:
@@ -305,7 +305,7 @@ def _stamp(file: Path) -> Stamp | None:
 
 
 def _is_link_to(store: Store, file: Path, item: ObjectJson) -> bool:
-    source = store.path(ObjectRef.from_json(item))
+    source = store.path(ObjectRef(item["sha256"], item["suffix"], item["size"]))
     return source is not None and source.exists() and os.path.samefile(source, file)
 
 
@@ -346,7 +346,7 @@ def _write(store: Store, ledger: _Ledger) -> None:
 
 def _copy(store: Store, item: ObjectJson, target: Path) -> None:
     """Have a copy of the object ``item`` at ``target``, in one step: an edit of it leaves the store whole."""
-    source = store.path(ObjectRef.from_json(item))
+    source = store.path(ObjectRef(item["sha256"], item["suffix"], item["size"]))
     if source is None:
         return
     target.parent.mkdir(parents=True, exist_ok=True)

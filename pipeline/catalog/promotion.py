@@ -28,7 +28,7 @@ from pipeline.catalog.version import Version
 from pipeline.credentials import DEVELOPMENT
 from pipeline.errors import StoreError, UsageError, VerificationError
 from pipeline.manifest.spec import GateReason
-from pipeline.provenance import MasterRecord, MasterRow, master_records
+from pipeline.provenance import MASTER_SCHEMA, MasterRecord, MasterRow
 from pipeline.store import ObjectRef, Store
 
 Code = GateReason
@@ -73,7 +73,7 @@ def refusals(store: Store, version: Version, reviews: ReviewState) -> list[Refus
     """
     found: dict[Code, list[tuple[str, str]]] = {}
     digests = [row["master"] for row in version.masters]
-    records = master_records(store, digests)
+    records: Any = dict(store.get_records("masters", digests, MASTER_SCHEMA, MasterRecord))
     for row in version.masters:
         for code, particular in _against(store, row, records.get(row["master"]), reviews):
             found.setdefault(code, []).append((name_of(row), particular))
@@ -87,7 +87,7 @@ def damage(store: Store, rows: Sequence[MasterRow]) -> Iterator[tuple[MasterRow,
     for row in rows:
         for path, item in row["files"].items():
             try:
-                store.get(ObjectRef.from_json(item))
+                store.get(ObjectRef(item["sha256"], item["suffix"], item["size"]))
             except (StoreError, VerificationError) as error:
                 yield row, f"{path}: {error}"
 

@@ -150,7 +150,7 @@ class _Repairs:
                 if item is None:
                     continue
                 try:
-                    return self._store.get(ObjectRef.from_json(item))
+                    return self._store.get(ObjectRef(item["sha256"], item["suffix"], item["size"]))
                 except CuesmithError:
                     continue
         return None
@@ -174,7 +174,7 @@ class _Repairs:
         """A copy is made again from the version's own file, where that is whole."""
         for number, files in self._catalog.all_recorded().items():
             for name, item in files.items():
-                if ObjectRef.from_json(item).key != finding.key:
+                if ObjectRef(item["sha256"], item["suffix"], item["size"]).key != finding.key:
                     continue
                 data = self._backend.read(version_key(number, name)) if self._there(number, name) else b""
                 if hashlib.sha256(data).hexdigest() == item["sha256"]:

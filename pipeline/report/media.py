@@ -155,7 +155,7 @@ class Sound:
 def rendition(row: MasterRow) -> tuple[str, ObjectRef]:
     """The file of a master that a browser plays best: its library path and its object."""
     path, found = min(row["files"].items(), key=lambda item: _rank(item[1]))
-    return path, ObjectRef.from_json(found)
+    return path, ObjectRef(found["sha256"], found["suffix"], found["size"])
 
 
 def prepare_media(store: Store, sounds: Iterable[Sound]) -> tuple[dict[str, str], tuple[str, ...]]:

@@ -10,7 +10,7 @@ from typing import Any, TypedDict
 
 from pipeline.catalog import LATEST, Catalog, Quarantine, Reviews, Version, fold, read_quarantine
 from pipeline.errors import UsageError
-from pipeline.provenance import MasterRecord, MasterRow, master_records
+from pipeline.provenance import MASTER_SCHEMA, MasterRecord, MasterRow
 from pipeline.report.entries import (
     History,
     Models,
@@ -76,7 +76,7 @@ def write_report(
     history = read_history(catalog, version, against)
     beside = history.with_current(version)
     wanted = {row["master"] for row in (*version.masters, *held)}
-    records = master_records(store, wanted)
+    records = dict(store.get_records("masters", wanted, MASTER_SCHEMA, MasterRecord))
     played = sounds(version.masters, history) + sounds(held, beside)
     thumbs, without_pictures = prepare_media(store, played)
     shipment = _Shipment(store, version, folder)
@@ -85,8 +85,9 @@ def write_report(
         shipment.copy(sidecar_key(sound.pcm))
         if sound.whole:
             shipment.copy(sidecar_key(sound.pcm, ".loop"))
-    shipment.details((*version.masters, *held), records)
-    page = _page(store, version, held, history, records, thumbs, {s.pcm for s in played if s.whole}, shipment)
+    typed: dict[str, MasterRecord] = records  # type: ignore[assignment]
+    shipment.details((*version.masters, *held), typed)
+    page = _page(store, version, held, history, typed, thumbs, {s.pcm for s in played if s.whole}, shipment)
     key = shipment.put("index.html", page)
     return Report(
         version.number,
