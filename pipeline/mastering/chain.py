@@ -89,10 +89,10 @@ def _try_levels(shaped: Shaped | MasteringError) -> Levels | MasteringError:
 def _deviation(one: GainResult, off_lu: float, plan: GainPlan, anchored: bool, alone: bool) -> str | None:
     if abs(off_lu) <= TOLERANCE_LU:
         return None
-    if off_lu < 0 and (one.limited_db > 0.0 or plan.held_by == "true-peak ceiling"):
+    if off_lu < 0 and (one.limited_db > 0.0 or plan.limited_by == "true-peak ceiling"):
         return "true-peak ceiling"
-    if plan.held_by is not None:
-        return plan.held_by
+    if plan.limited_by is not None:
+        return plan.limited_by
     if anchored:
         return "gain of the approved sibling"
     return "shared gain" if not alone else "true-peak ceiling"
@@ -168,7 +168,7 @@ def master(
     computed gain with the gain of approved variations.
 
     A take that cannot be mastered (empty, silent, not finite, too short to loop) yields its `MasteringError` in its
-    place; the other takes continue. The same input gives the same bytes.
+    position; the other takes continue. The same input gives the same bytes.
     """
     shaped = [_try_shape(take, spec) for take in takes]
     levels = [_try_levels(one) for one in shaped]

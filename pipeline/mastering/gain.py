@@ -31,7 +31,7 @@ Floats = npt.NDArray[np.float64]
 Method = Literal["integrated", "momentary", "peak"]
 
 INTEGRATED_FROM_S = 3.0
-"""From this length on, integrated loudness counts; below it, the loudest 400 ms."""
+"""Integrated loudness counts from this length on; below it, the loudest 400 ms count."""
 PEAK_BELOW_S = 0.05
 """Below this length a 400 ms window means nothing; the true peak counts as the level of a click."""
 PEAK_OVER_LOUDNESS_DB = 12.0
@@ -104,7 +104,7 @@ class GainPlan:
     gain_db: float
     most_db: float
     """Maximum gain for every correction round."""
-    held_by: Literal["true-peak ceiling", "gain limit"] | None
+    limited_by: Literal["true-peak ceiling", "gain limit"] | None
 
 
 def plan_gain(levels: Sequence[Levels], method: Method, spec: MasteringSpec) -> GainPlan:

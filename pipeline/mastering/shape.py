@@ -141,8 +141,8 @@ def _shape_loop(take: TakeInput, spec: MasteringSpec) -> Shaped:
         intro_s=spec.intro_s,
         exact=spec.exact,
     )
-    from_s = round(start / clip.rate + loop_cut.how["start_s"], 6)
-    steps.append({"step": "loop", "how": "crossfade", **loop_cut.how, "start_s": from_s})
+    from_s = round(start / clip.rate + loop_cut.record["start_s"], 6)
+    steps.append({"step": "loop", "how": "crossfade", **loop_cut.record, "start_s": from_s})
     return Shaped(loop_cut.clip, loop_cut.loop, tuple(steps))
 
 

@@ -29,6 +29,27 @@ _DIED_AWAY_DB = -20.0
 _STEADY_DB = 6.0
 _ONSET_DB = 6.0
 """From one frame to the next: a new sound begins."""
+Wave = npt.NDArray[np.float32]
+Places = npt.NDArray[np.int64]
+_EQUAL = 1e-6
+"""Of the peak: samples this near to each other are the same value, whatever gain came after."""
+_FAINTEST_PEAK = 0.02
+_LOWEST_SIDE = 0.08
+"""Of the other side's peak: a side lower than this is no ceiling."""
+_MOST_OF_A_SIDE = 0.35
+"""Of all samples at a ceiling that is lower than half of the other side's peak: more is a rectified wave."""
+_KNEE = (0.9, 0.99)
+"""Of the ceiling: a soft clipper crowds samples above the second, a hard one leaves the slope as it was."""
+_LEAST_STEP = 1.5e-4
+"""Of the ceiling, from the sample before it: less is a crest of low notes."""
+_GRAINS = 3.5
+"""Units: a rounded crest of three equal samples or more is up to three above its neighbours."""
+_PILE = 8
+"""Fewest samples at the ceiling, each from another height, that are no chance."""
+_BLOCKS = 8
+_SHORTEST_BLOCK_S = 0.04
+_DYING = 1.5
+"""Loudest block over the quietest: from there on the level tells an offset from an asymmetric wave."""
 
 
 def _frames(clip: Clip, seconds: float) -> Floats:
@@ -136,30 +157,6 @@ def tail_noise_db(clip: Clip) -> float:
     if rise <= 0.0 or before > _DIED_AWAY_DB or _spread(tail[1:]) > _STEADY_DB:
         return 0.0
     return rise if _is_noise(frames[start:], clip.rate) else 0.0
-
-
-Wave = npt.NDArray[np.float32]
-Places = npt.NDArray[np.int64]
-
-_EQUAL = 1e-6
-"""Of the peak: samples this near to each other are the same value, whatever gain came after."""
-_FAINTEST_PEAK = 0.02
-_LOWEST_SIDE = 0.08
-"""Of the other side's peak: a side lower than this is no ceiling."""
-_MOST_OF_A_SIDE = 0.35
-"""Of all samples at a ceiling that is lower than half of the other side's peak: more is a rectified wave."""
-_KNEE = (0.9, 0.99)
-"""Of the ceiling: a soft clipper crowds samples above the second, a hard one leaves the slope as it was."""
-_LEAST_STEP = 1.5e-4
-"""Of the ceiling, from the sample before it: less is a crest of low notes."""
-_GRAINS = 3.5
-"""Units: a rounded crest of three equal samples or more is up to three above its neighbours."""
-_PILE = 8
-"""Fewest samples at the ceiling, each from another height, that are no chance."""
-_BLOCKS = 8
-_SHORTEST_BLOCK_S = 0.04
-_DYING = 1.5
-"""Loudest block over the quietest: from there on the level tells an offset from an asymmetric wave."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -81,8 +81,8 @@ def test_a_loop_outside_its_clip_is_refused(loop: tuple[int, int]) -> None:
 @pytest.mark.parametrize("played", [119.3, 120.0, 120.8])
 def test_the_tempo_really_played_decides_the_length(played: float) -> None:
     found = cut_loop(beats(22, played), 16.0, 120)
-    assert found.how["beats"] == 32
-    assert found.how["bpm"] == pytest.approx(played, abs=0.05)
+    assert found.record["beats"] == 32
+    assert found.record["bpm"] == pytest.approx(played, abs=0.05)
 
 
 def test_noise_stays_on_the_grid() -> None:
@@ -103,8 +103,8 @@ def test_in_free_time_the_start_is_where_the_sound_comes_again() -> None:
     wave = np.concatenate([texture(1.0, -1.0), texture(4.0, 0.0), texture(1.0, -1.0), texture(2.0, 0.0)])
     found = cut_loop(Clip(wave[None].astype(np.float32), RATE), 5.0, None)
     assert found.clip.length == 5 * RATE
-    assert 0.0 <= found.how["start_s"] <= 2.0
-    assert found.how["difference_db"] < 6.0
+    assert 0.0 <= found.record["start_s"] <= 2.0
+    assert found.record["difference_db"] < 6.0
 
 
 def test_a_crossfade_keeps_the_level_of_what_is_alike_and_of_what_is_not() -> None:
