@@ -31,7 +31,7 @@ from pipeline.catalog import (
     renamed_in,
     with_deviations,
 )
-from pipeline.catalog.manifest_text import sha256_of
+from pipeline.catalog.version import sha256_of
 from pipeline.credentials import DEVELOPMENT, available, configured
 from pipeline.errors import Problem, UsageError
 from pipeline.manifest import beside, load, load_cached, manifest_texts, nearest

@@ -24,8 +24,8 @@ from flows.removals import check_removals
 from flows.reporting import report_build
 from flows.sealing import sign
 from pipeline.catalog import Failures, Library, Place, Reviews, Version, changes, followed, sync_latest
-from pipeline.catalog.manifest_text import MANIFEST_FILE, texts_bytes
 from pipeline.catalog.tables import csv_bytes, frame, parquet_bytes
+from pipeline.catalog.version import MANIFEST_FILE, texts_bytes
 from pipeline.errors import StoreError
 from pipeline.provenance import MasterRow, MissingRow
 from pipeline.provenance.facts import now

@@ -8,7 +8,7 @@ from pathlib import Path
 from flows.prepare import Prepared, prepare
 from pipeline.catalog import Version, name_of
 from pipeline.errors import UsageError
-from pipeline.manifest.faults import list_names
+from pipeline.manifest.problems import list_names
 
 SHARE = 1 / 3
 """A build that removes more than this share of the masters needs ``--allow-removals``."""

@@ -40,7 +40,7 @@ from pipeline.jobs import (
     TakesJob,
     VariationOrder,
 )
-from pipeline.jobs.inputs import store_inputs
+from pipeline.jobs.work_items import store_inputs
 from pipeline.plan import (
     AssetPlan,
     BuildEstimate,

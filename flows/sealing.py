@@ -12,8 +12,7 @@ from pipeline.catalog import SignedFiles
 from pipeline.cpus import usable_cpus
 from pipeline.credentials import Claim, available, configured
 from pipeline.credentials.development import development_identity
-from pipeline.credentials.library import SIDECAR
-from pipeline.credentials.signing import Signer
+from pipeline.credentials.signing import SIDECAR, Signer
 from pipeline.errors import MachineError
 from pipeline.provenance import MasterRow, ObjectJson, disclosure
 from pipeline.store import ObjectRef, Store

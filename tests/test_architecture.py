@@ -19,7 +19,7 @@ LATE = {
     "pipeline/generators/registry.py": "the engine that is asked for",
     "pipeline/generators/sketch/engine.py": "numpy and scipy, when the engine is opened",
     "pipeline/manifest/lazy_imports.py": "YAML and pydantic, when a manifest is read",
-    "pipeline/store/lazy_imports.py": "locks and object stores, when they are used",
+    "pipeline/store/local.py": "locks and object stores, when they are used",
 }
 """Files that may import by name, and what for."""
 BEHIND_STAND_INS = {"audiocraft", "transformers"}

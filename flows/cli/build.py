@@ -40,7 +40,7 @@ from flows.removals import prepare_build
 from pipeline.catalog import sync_latest
 from pipeline.credentials import DEVELOPMENT
 from pipeline.errors import MachineError
-from pipeline.manifest.faults import list_names
+from pipeline.manifest.problems import list_names
 
 _NOTHING_PUBLISHED = 1
 _SOME_FAILED = 3

@@ -10,7 +10,7 @@ import typer
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Outputs, version_or_latest
 from flows.cli.output import command, print_json, print_stderr, print_stdout
 from pipeline.catalog import Catalog
-from pipeline.catalog.manifest_text import read_texts
+from pipeline.catalog.version import read_texts
 from pipeline.errors import MachineError, UsageError
 from pipeline.manifest.spec import ManifestText
 from pipeline.store import Store

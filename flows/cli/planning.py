@@ -40,7 +40,7 @@ from pipeline.catalog import LibraryFault, library_faults
 from pipeline.errors import MachineError, UsageError
 from pipeline.generators import find_engine
 from pipeline.manifest import json_schema_text
-from pipeline.manifest.faults import list_names
+from pipeline.manifest.problems import list_names
 from pipeline.plan import BuildEstimate, check_profiles, estimate, speeds_in
 from pipeline.store.disk import write_over
 

@@ -24,8 +24,8 @@ from scipy.linalg.blas import sgemm
 from scipy.signal import lfilter
 
 from pipeline.audio import Clip, resample
+from pipeline.audio.clip import BC, BL, BR, LFE, NAMED_MASKS, SL, SR
 from pipeline.audio.decibel import level_of_power
-from pipeline.audio.speakers import BC, BL, BR, LFE, NAMED_MASKS, SL, SR
 from pipeline.errors import MasteringError
 
 Floats = npt.NDArray[np.float64]

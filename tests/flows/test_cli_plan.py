@@ -220,7 +220,7 @@ def test_estimates_learn_from_the_builds_of_the_project(
     project = QuickProject(tmp_path / "toys")
     if kind != "costs":
         engine = Knows(find_engine("toy"), learned=kind == "learns itself")
-        monkeypatch.setattr("pipeline.plan.estimating.find_engine", lambda name: engine)
+        monkeypatch.setattr("pipeline.plan.estimates.find_engine", lambda name: engine)
     project.write(TWO)
     [first] = answer(project, "plan")["estimate"]["models"]
     assert first["basis"] == basis

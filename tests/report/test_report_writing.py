@@ -26,7 +26,7 @@ from pipeline.audio import Clip, read
 from pipeline.catalog import Reviews
 from pipeline.errors import MachineError, StoreError, UsageError
 from pipeline.report import Report, standing_of, write_report
-from pipeline.report.pictures import BANDS, envelope, png, spectrogram
+from pipeline.report.media import BANDS, envelope, png, spectrogram
 from pipeline.store import ObjectRef, disk
 
 
