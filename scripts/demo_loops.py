@@ -13,10 +13,10 @@ from loop_sounds import SOUNDS
 
 from pipeline.audio import Clip, read
 from pipeline.catalog import Catalog
+from pipeline.gates import GATES
 from pipeline.manifest.spec import Kind
 from pipeline.mastering import Seam, measure_seam
 from pipeline.mastering.loop import cut_loop
-from pipeline.quality import LIMITS
 from pipeline.store import ObjectRef, Store
 
 
@@ -33,8 +33,9 @@ def _click(clip: Clip, place: int, reach: int) -> float:
 
 def _closes(seam: Seam, kind: Kind) -> bool:
     """Whether a loop gate closes on a seam."""
-    limits, step = LIMITS[kind], max(seam.level_step, seam.spectral_step)
-    return seam.click > limits.seam_click or seam.beat > limits.seam_beat or step > limits.seam_step
+    step = max(seam.level_step, seam.spectral_step)
+    values = {"loop seam": seam.click, "loop beat": seam.beat, "loop step": step}
+    return any(GATES[name].closes(value, GATES[name].limits[kind]) for name, value in values.items())
 
 
 def _demo_loops(store: Store) -> Iterator[tuple[str, Kind, Clip]]:

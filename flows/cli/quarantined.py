@@ -10,7 +10,7 @@ import typer
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Outputs
 from flows.cli.output import command, print_json, print_stderr, print_stdout
 from pipeline.catalog import name_of, read_quarantine
-from pipeline.manifest.limit_advice import loosened
+from pipeline.gates import passing_setting
 from pipeline.provenance import MASTER_SCHEMA, MasterRow
 from pipeline.store import Store
 
@@ -62,7 +62,7 @@ def _entry(row: MasterRow, record: Any) -> dict[str, Any]:
         "source": row["source"],
         "reason": row.get("reason", ""),
         "failures": [
-            {"gate": one["name"], "what": one["what"], "helps": loosened(one["name"], one["measured"])}
+            {"gate": one["name"], "what": one["what"], "helps": passing_setting(one["name"], one["measured"])}
             for one in failures
         ],
         "files": row["files"],

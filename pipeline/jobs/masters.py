@@ -10,6 +10,7 @@ from typing import Any
 from pipeline.audio import Clip, pcm_sha256, read_take
 from pipeline.delivery import Labels, render
 from pipeline.errors import CuesmithError, MachineError, MasteringError, StoreError
+from pipeline.gates import GATES
 from pipeline.jobs.work_items import (
     AssetOrder,
     Began,
@@ -35,17 +36,14 @@ from pipeline.provenance.facts import now, software_versions
 from pipeline.quality import (
     Failure,
     Fingerprint,
-    Found,
+    GateInput,
     QualityReport,
+    duplicate,
     fingerprint,
-    likeness,
     limits_of,
     score,
 )
 from pipeline.store import ObjectRef, Store
-
-HIDDEN_BY_MASTERING = frozenset({"clipping", "noise only", "tail noise"})
-"""Gates on a take's samples and its whole band: after resampling and limiting the fault is heard, not seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,16 +128,15 @@ def _anchor_gain(anchors: tuple[str, ...], store: Store) -> float | None:
 
 def _judge(asset: AssetSpec, result: Master, one: Chosen) -> QualityReport:
     """The gates on the master, and what they found on its take that a new rate hides."""
-    asked = asset.mastering.duration_s if result.loop or asset.kind == "music" else None
-    judged = score(
+    sound = GateInput(
         result.clip,
-        asset.kind,
-        asked_s=asked,
+        requested_s=asset.mastering.duration_s if result.loop or asset.kind == "music" else None,
         rate_hz=asset.mastering.sample_rate_hz,
         loop=result.loop,
-        limits=limits_of(asset.quality, asset.kind),
-        found=Found(result.measured, result.seam),
+        known_measurement=result.measured,
+        known_seam=result.seam,
     )
+    judged = score(sound, limits_of(asset.kind, asset.quality))
     known = {failure.name for failure in judged.failures}
     for failure in (*one.faults, *([one.alike] if one.alike else [])):
         judged = judged if failure.name in known else judged.with_failure(failure)
@@ -171,14 +168,14 @@ def _choose(
 ) -> Chosen:
     """The candidate with the best score once what it repeats of ``heard`` is taken off; the first made wins
     a tie."""
-    limits = limits_of(asset.quality, asset.kind)
+    limits = limits_of(asset.kind, asset.quality)
     scored = []
     for digest in order.takes:
         record, clip = _take(digest, store)
-        judged = score(clip, asset.kind, limits=limits)
-        faults = tuple(failure for failure in judged.failures if failure.name in HIDDEN_BY_MASTERING)
+        judged = score(GateInput(clip), limits)
+        faults = tuple(failure for failure in judged.failures if GATES[failure.name].on_take)
         printed = fingerprint(clip)
-        alike = _repeats(printed, heard, asset.quality.duplicates)
+        alike = duplicate(printed, heard, limits)
         if alike is not None:
             judged = judged.with_failure(alike)
         scored.append((judged.score, record, Chosen(order, record, clip, (), printed, alike, faults)))
@@ -188,14 +185,6 @@ def _choose(
         for number, record, _ in scored
     )
     return replace(scored[0][2], candidates=candidates)
-
-
-def _repeats(one: Fingerprint, heard: list[tuple[str, Fingerprint]], limit: float) -> Failure | None:
-    """The failure of a sound that is nearly the same as one of ``heard``; the most alike is named."""
-    alike = max(((likeness(one, other), name) for name, other in heard), default=(0.0, ""))
-    if alike[0] < limit:
-        return None
-    return Failure("duplicate", round(alike[0], 4), limit, f"the sound is nearly that of {alike[1]}")
 
 
 def _take(digest: str, store: Store) -> tuple[TakeRecord, Clip]:

@@ -9,7 +9,6 @@ the player hears the same sound again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,8 +27,6 @@ _OTHER_SOUND = 0.3
 """A copy always has a higher correlation than this."""
 _SIDE_ONLY = 0.05
 """If the mid signal has a lower share of the energy, the sound is in the side signal."""
-SAME = 0.95
-"""Two sounds with at least this likeness are near-duplicates."""
 
 Floats = npt.NDArray[np.float64]
 
@@ -88,14 +85,3 @@ def likeness(one: Fingerprint, other: Fingerprint) -> float:
     weights = np.sqrt(shared)
     weighted = float((weights * best / np.maximum(shared, 1e-30)).sum() / max(float(weights.sum()), 1e-30))
     return min(1.0, abs(weighted))
-
-
-def near_duplicates(clips: Sequence[Clip], limit: float = SAME) -> list[tuple[int, int, float]]:
-    """Pairs of indices in ``clips`` whose likeness is ``limit`` or more, with that likeness."""
-    prints = [fingerprint(clip) for clip in clips]
-    pairs = [
-        (first, second, round(likeness(prints[first], prints[second]), 4))
-        for first in range(len(prints))
-        for second in range(first + 1, len(prints))
-    ]
-    return [pair for pair in pairs if pair[2] >= limit]

@@ -245,7 +245,7 @@ def clipped_share(clip: Clip) -> float:
     return cut / max(1, heard)
 
 
-def standing_offset(clip: Clip) -> float:
+def dc_offset(clip: Clip) -> float:
     """How far a sound stands off zero throughout, full scale 1.0: the channel that is furthest.
 
     The median of eight windowed means is taken, where they agree: a pluck or a drum moves the mean but not

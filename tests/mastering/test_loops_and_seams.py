@@ -13,7 +13,7 @@ from pipeline.mastering import TakeInput, master, measure_seam
 from pipeline.mastering.limiter import limit_looped, looped_peaks
 from pipeline.mastering.loop import cut_loop, wrapped
 from pipeline.mastering.shape import shape
-from pipeline.quality import score
+from pipeline.quality import GateInput, limits_of, score
 
 
 def beats(seconds: float, bpm: float, seed: int = 0) -> Clip:
@@ -120,8 +120,8 @@ def test_a_crossfade_keeps_the_level_of_what_is_alike_and_of_what_is_not() -> No
 
 def closed(clip: Clip) -> set[str]:
     """Loop gates that close on a clip that is meant to wrap."""
-    found = score(clip, "sfx", loop=(0, clip.length)).failures
-    return {failure.name for failure in found if failure.name.startswith("loop")}
+    failures = score(GateInput(clip, loop=(0, clip.length)), limits_of("sfx")).failures
+    return {failure.name for failure in failures if failure.name.startswith("loop")}
 
 
 def straight_cuts(clip: Clip, count: int = 4) -> list[Clip]:

@@ -20,7 +20,7 @@ class Sound:
     base: str
     fault: str | None = None
     loop: tuple[int, int] | None = None
-    asked_s: float | None = None
+    requested_s: float | None = None
     rate_hz: int | None = None
     kind: str = "sfx"
     other: Clip | None = None
@@ -99,7 +99,7 @@ def drifting_offset(random: Random, sound: Sound, strength: float) -> Sound:
 
 def shorter(random: Random, sound: Sound, strength: float) -> Sound:
     asked = sound.clip.seconds / (0.55 - 0.4 * strength)
-    return replace(sound, asked_s=asked, kind="music")
+    return replace(sound, requested_s=asked, kind="music")
 
 
 def a_splinter(random: Random, sound: Sound, strength: float) -> Sound:
@@ -110,7 +110,7 @@ def a_splinter(random: Random, sound: Sound, strength: float) -> Sound:
 
 
 def longer(random: Random, sound: Sound, strength: float) -> Sound:
-    return replace(sound, asked_s=sound.clip.seconds / (1.6 + 2 * strength), kind="music")
+    return replace(sound, requested_s=sound.clip.seconds / (1.6 + 2 * strength), kind="music")
 
 
 def wrong_rate(random: Random, sound: Sound, strength: float) -> Sound:

@@ -5,11 +5,11 @@ from functools import cache
 import pytest
 from held_out_sounds import FAULTS, Labelled, broken, good
 
-from pipeline.quality import QualityReport, score
+from pipeline.quality import GateInput, QualityReport, limits_of, score
 
 
 def judge(sound: Labelled) -> QualityReport:
-    return score(sound.clip, "sfx", asked_s=sound.asked_s, rate_hz=sound.rate_hz, loop=sound.loop)
+    return score(GateInput(sound.clip, sound.requested_s, sound.rate_hz, sound.loop), limits_of("sfx"))
 
 
 @cache

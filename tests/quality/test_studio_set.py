@@ -4,14 +4,19 @@ import pytest
 from studio_faults import Sound
 from studio_set import broken, good
 
-from pipeline.quality import near_duplicates, score
+from pipeline.quality import GateInput, duplicate, fingerprint, limits_of, score
 
 
 def closed(sound: Sound) -> set[str]:
-    report = score(sound.clip, sound.kind, asked_s=sound.asked_s, rate_hz=sound.rate_hz, loop=sound.loop)  # type: ignore[arg-type]
+    judged = GateInput(sound.clip, sound.requested_s, sound.rate_hz, sound.loop)
+    report = score(judged, limits_of(sound.kind))  # type: ignore[arg-type]
     names = {failure.name for failure in report.failures}
-    pair = [sound.clip, sound.other] if sound.other is not None else []
-    return names | ({"duplicate"} if near_duplicates(pair) else set())
+    if sound.other is None:
+        return names
+    others = [("the other", fingerprint(sound.other))]
+    return names | (
+        {"duplicate"} if duplicate(fingerprint(sound.clip), others, limits_of("music")) else set()
+    )
 
 
 @pytest.mark.parametrize(
