@@ -56,7 +56,8 @@ from pipeline.audio import read  # noqa: E402
 from pipeline.delivery import Labels, render  # noqa: E402
 from pipeline.errors import MasteringError  # noqa: E402
 from pipeline.manifest.spec import MasteringSpec  # noqa: E402
-from pipeline.mastering import TakeInput, master  # noqa: E402
+from pipeline.mastering.chain import master  # noqa: E402
+from pipeline.mastering.shape import TakeInput  # noqa: E402
 
 FFMPEG_NORMALIZE = "ffmpeg-normalize==1.43.0"
 warnings.filterwarnings("ignore", message="Possible clipped samples")

@@ -15,8 +15,8 @@ from pipeline.audio import Clip, read
 from pipeline.catalog import Catalog
 from pipeline.gates import GATES
 from pipeline.manifest.spec import Kind
-from pipeline.mastering import Seam, measure_seam
 from pipeline.mastering.loop import cut_loop
+from pipeline.mastering.seam import Seam, measure_seam
 from pipeline.store import ObjectRef, Store
 
 

@@ -26,8 +26,10 @@ from scipy.signal import resample_poly
 from pipeline.audio import Clip, read, wav_bytes
 from pipeline.delivery import encode, render
 from pipeline.manifest.spec import MasteringSpec
-from pipeline.mastering import Master, TakeInput, master, measure
+from pipeline.mastering.chain import Master, master
 from pipeline.mastering.loudness import energies
+from pipeline.mastering.measure import measure
+from pipeline.mastering.shape import TakeInput
 
 LOSSY = ("ogg", "mp3", "opus")
 

@@ -26,8 +26,9 @@ from pipeline.delivery.ogg import OPUS_PACKET, with_ends, with_serial, with_two_
 from pipeline.delivery.tags import Labels, comments, with_atoms, with_comments, with_id3
 from pipeline.delivery.wav_metadata import bext_chunk, info_chunk, ixml_chunk
 from pipeline.errors import MasteringError, UsageError
-from pipeline.mastering import Measurement, apply_gain, true_peak
-from pipeline.mastering.limiter import unrolled
+from pipeline.mastering.limiter import apply_gain, unrolled
+from pipeline.mastering.measure import Measurement
+from pipeline.mastering.true_peak import true_peak
 
 Loop = tuple[int, int]
 

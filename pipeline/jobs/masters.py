@@ -22,8 +22,9 @@ from pipeline.jobs.work_items import (
     VariationOrder,
 )
 from pipeline.manifest.spec import AssetSpec
-from pipeline.mastering import Master, MasteredGroup, TakeInput, master
-from pipeline.plan import digests
+from pipeline.mastering import CHAIN_VERSION
+from pipeline.mastering.chain import Master, MasteredGroup, master
+from pipeline.mastering.shape import TakeInput
 from pipeline.provenance import (
     MASTER_SCHEMA,
     TAKE_SCHEMA,
@@ -218,7 +219,7 @@ def record_of(made: Made, job: MasterJob, order: AssetOrder, store: Store) -> Ma
         mastering=asdict(asset.mastering),
         delivery={**asdict(asset.delivery), "formats": list(asset.delivery.formats)},
         chain=_chain(result),
-        chain_version=digests.CHAIN_VERSION,
+        chain_version=CHAIN_VERSION,
         loudness=_loudness(result, group),
         measurements=result.measured.to_json(),
         gates=asdict(asset.quality),

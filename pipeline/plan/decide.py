@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pipeline.generators import Ask, Engine, Remaking
 from pipeline.manifest.spec import AssetSpec, Project
-from pipeline.plan import digests
+from pipeline.mastering import CHAIN_VERSION
 from pipeline.plan.digests import (
     gain_group_of,
     group_digest,
@@ -303,12 +303,12 @@ def same_takes(previous: MasterRow, recipes: Sequence[Recipe]) -> bool:
 def chain_difference(previous: MasterRow, known: Known) -> tuple[str, ...]:
     """That the mastering chain is another one than ``previous`` was made with, where its record names it."""
     record = known.master(previous["master"])
-    return tuple(chain_reasons(record.get("chain_version") if record else None, digests.CHAIN_VERSION))
+    return tuple(chain_reasons(record.get("chain_version") if record else None, CHAIN_VERSION))
 
 
 def newer_chain() -> str:
     """What is left to say where an older record does not name its mastering chain."""
-    return f"mastering chain changed: now version {digests.CHAIN_VERSION}"
+    return f"mastering chain changed: now version {CHAIN_VERSION}"
 
 
 def gain_differences(

@@ -15,7 +15,8 @@ import numpy as np
 from pipeline.audio import Clip
 from pipeline.gates import GATES
 from pipeline.manifest.spec import Kind, QualitySpec
-from pipeline.mastering import Measurement, Seam, measure, measure_seam
+from pipeline.mastering.measure import Measurement, measure
+from pipeline.mastering.seam import Seam, measure_seam
 from pipeline.quality.fingerprint import Fingerprint, likeness
 from pipeline.quality.probes import clipped_share, dc_offset, noise_share, tail_noise_db
 

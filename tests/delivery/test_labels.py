@@ -16,7 +16,7 @@ from specs import labels
 from pipeline.audio import Clip, read, read_chunks
 from pipeline.audio.decoders import find_ffmpeg
 from pipeline.delivery import Labels, codecs, encode
-from pipeline.mastering import measure
+from pipeline.mastering.measure import measure
 
 LABELS = labels(title="Forest: Explore 02", project="Émberfall <&>")
 

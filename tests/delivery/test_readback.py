@@ -22,7 +22,7 @@ from pipeline.audio import Clip
 from pipeline.audio.decoders import find_ffmpeg
 from pipeline.credentials.signing import Signer
 from pipeline.delivery import codecs, encode
-from pipeline.mastering import measure
+from pipeline.mastering.measure import measure
 
 LABELS = labels()
 FREE = {

@@ -18,7 +18,7 @@ from specs import labels
 from pipeline.audio import Clip, Depth, pcm_bytes
 from pipeline.credentials.signing import Signer
 from pipeline.delivery import codecs, encode
-from pipeline.mastering import measure
+from pipeline.mastering.measure import measure
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=40)
 LABELS = st.fixed_dictionaries(

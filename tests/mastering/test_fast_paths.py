@@ -10,9 +10,9 @@ from scipy.signal import sosfilt
 from pipeline.audio import Clip, pcm_bytes, resample
 from pipeline.audio.decibel import amplitude
 from pipeline.audio.dither import quantise
-from pipeline.mastering import apply_gain, limit, measure, true_peak
+from pipeline.mastering.limiter import apply_gain, limit
 from pipeline.mastering.loudness import binned_energy, k_weighting
-from pipeline.mastering.measure import channel_means, silence_ends
+from pipeline.mastering.measure import channel_means, measure, silence_ends
 from pipeline.mastering.true_peak import (
     _BOXES,
     TAPS,
@@ -23,6 +23,7 @@ from pipeline.mastering.true_peak import (
     peaks,
     sample_peak,
     taps,
+    true_peak,
 )
 
 SIGNALS = {

@@ -10,10 +10,11 @@ from mastering_signals import RATE, coloured_noise, joined, silence, tone
 from test_master import LOOP, SFX, burst, good
 
 from pipeline.audio import Clip
-from pipeline.mastering import TakeInput, gain, master
+from pipeline.mastering import gain
+from pipeline.mastering.chain import master
 from pipeline.mastering.gain import GainInput, measure_levels
 from pipeline.mastering.limiter import limit
-from pipeline.mastering.shape import Shaped
+from pipeline.mastering.shape import Shaped, TakeInput
 
 
 def sounds(seed: int, kind: str, channels: int) -> Clip:

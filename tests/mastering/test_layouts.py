@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from pipeline.audio import Clip, read_sound
-from pipeline.mastering import measure
+from pipeline.mastering.measure import measure
 
 FFMPEG = shutil.which("ffmpeg")
 pytestmark = pytest.mark.skipif(FFMPEG is None, reason="ffmpeg is not installed")

@@ -9,10 +9,11 @@ from mastering_signals import RATE, coloured_noise
 from pipeline.audio import Clip
 from pipeline.errors import MasteringError
 from pipeline.manifest.spec import MasteringSpec
-from pipeline.mastering import TakeInput, master, measure_seam
+from pipeline.mastering.chain import master
 from pipeline.mastering.limiter import limit_looped, looped_peaks
 from pipeline.mastering.loop import cut_loop, wrapped
-from pipeline.mastering.shape import shape
+from pipeline.mastering.seam import measure_seam
+from pipeline.mastering.shape import TakeInput, shape
 from pipeline.quality import GateInput, limits_of, score
 
 

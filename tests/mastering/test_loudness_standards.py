@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from mastering_signals import RATE, coloured_noise, joined, silence, tone
 
 from pipeline.audio import Clip
-from pipeline.mastering import measure
+from pipeline.mastering.measure import measure
 
 
 @pytest.mark.parametrize("level", [-23, -33])

@@ -16,8 +16,11 @@ from mastering_signals import RATE, coloured_noise, joined, silence, tone
 from pipeline.audio import Clip, pcm_sha256
 from pipeline.errors import MasteringError
 from pipeline.manifest.spec import MasteringSpec
-from pipeline.mastering import MasteredGroup, TakeInput, apply_gain, master, measure
+from pipeline.mastering.chain import MasteredGroup, master
 from pipeline.mastering.edits import sounding_range
+from pipeline.mastering.limiter import apply_gain
+from pipeline.mastering.measure import measure
+from pipeline.mastering.shape import TakeInput
 
 SFX = MasteringSpec(
     loudness_lufs=-18.0,
@@ -252,7 +255,8 @@ import numpy as np
 from dataclasses import replace
 from pipeline.audio import Clip, pcm_sha256
 from pipeline.manifest.spec import MasteringSpec
-from pipeline.mastering import TakeInput, master
+from pipeline.mastering.shape import TakeInput
+from pipeline.mastering.chain import master
 random = np.random.default_rng(5)
 noise = [random.standard_normal((2, 90_000)) * level for level in (2, 0.1)]
 takes = [TakeInput(Clip(one.astype(np.float32), 32000)) for one in noise]

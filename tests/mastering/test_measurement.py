@@ -8,7 +8,7 @@ from mastering_signals import RATE, coloured_noise, joined, silence, tone
 
 from pipeline.audio import Clip
 from pipeline.errors import MasteringError
-from pipeline.mastering import measure
+from pipeline.mastering.measure import measure
 
 
 def test_silence_has_no_levels_and_is_valid_json() -> None:

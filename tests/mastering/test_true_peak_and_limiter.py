@@ -8,8 +8,9 @@ from mastering_signals import RATE, coloured_noise
 from scipy.signal import resample_poly
 
 from pipeline.audio import Clip
-from pipeline.mastering import apply_gain, limit, measure, true_peak
-from pipeline.mastering.true_peak import overs
+from pipeline.mastering.limiter import apply_gain, limit
+from pipeline.mastering.measure import measure
+from pipeline.mastering.true_peak import overs, true_peak
 
 
 def decibels(linear: float) -> float:

@@ -14,7 +14,8 @@ from toys import HEAD, ONE, THREE, TWO
 from flows.planned import planned_rows
 from flows.prepare import prepare
 from pipeline.manifest.spec import DeliverySpec, MasteringSpec, QualitySpec
-from pipeline.plan import MADE_BEFORE, digests, recipe_reasons, spec_reasons
+from pipeline.mastering import CHAIN_VERSION
+from pipeline.plan import MADE_BEFORE, recipe_reasons, spec_reasons
 from pipeline.plan.reasons import RECIPE_WORDS, SPEC_WORDS
 from pipeline.recipe import Recipe
 
@@ -152,8 +153,9 @@ def test_a_new_mastering_chain_is_named_and_no_variation_is_blamed_for_it(
             del record["chain_version"]
             path.chmod(0o644)
             path.write_text(json.dumps(record))
-    before = digests.CHAIN_VERSION
-    monkeypatch.setattr(digests, "CHAIN_VERSION", "next")
+    before = CHAIN_VERSION
+    for module in ("digests", "decide"):
+        monkeypatch.setattr(f"pipeline.plan.{module}.CHAIN_VERSION", "next")
     change = f"version {before} -> next" if recorded else "now version next"
     assert set(map(tuple, reasons(project).values())) == {(f"mastering chain changed: {change}",)}
     if recorded:

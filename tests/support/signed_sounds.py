@@ -15,7 +15,7 @@ from specs import labels
 from pipeline.audio import Clip
 from pipeline.credentials import Claim, Identity
 from pipeline.delivery import encode
-from pipeline.mastering import measure
+from pipeline.mastering.measure import measure
 
 FORMATS = ("wav", "flac", "mp3", "m4a", "ogg", "opus")
 
