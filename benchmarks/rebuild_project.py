@@ -12,8 +12,8 @@ import wave
 from pathlib import Path
 from typing import Any
 
-from flows.prepare import Prepared, prepare
-from flows.publish import publish
+from pipeline.build.prepare import Prepared, prepare
+from pipeline.build.publish import publish
 from pipeline.plan import AssetPlan, VariationPlan
 from pipeline.provenance import MASTER_SCHEMA, TAKE_SCHEMA
 from pipeline.provenance.records import MadeFacts, ObjectJson, disclosure

@@ -11,7 +11,7 @@ from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
 ROOT = Path(__file__).parents[1]
 CODE = sorted(path for room in ("flows", "pipeline") for path in (ROOT / room).rglob("*.py"))
 LATE = {
-    "flows/cli/commands.py": "the command that is called",
+    "flows/cli/app.py": "the command that is called",
     "pipeline/generators/audiocraft/decoding/backends.py": "the modules of the device, when it is chosen",
     "pipeline/generators/audiocraft/engine.py": "torch, when the engine is opened",
     "pipeline/generators/audiocraft/probe.py": "the decoder, which needs AudioCraft, once that is known to be there",

@@ -1,8 +1,7 @@
 """A worker process: takes jobs from standard input, does them, sends events to standard output.
 
 Messages are pickles between a parent and its own child. The worker ends at once when its input closes, so a
-parent that was killed leaves no orphan; everything that it had finished is in the store.
-"""
+parent that was killed leaves no orphan; everything that it had finished is in the store."""
 
 from __future__ import annotations
 

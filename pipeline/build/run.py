@@ -11,10 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from flows.crew import Crew, WorkItem
-from flows.devices import devices_for, parse_devices
-from flows.journal import Journal, Listener
-from flows.prepare import (
+from pipeline.build.journal import Journal, Listener
+from pipeline.build.prepare import (
     Prepared,
     failed_json,
     off_target_in,
@@ -22,10 +20,9 @@ from flows.prepare import (
     still_valid,
     waiting_in,
 )
-from flows.publish import Published, publish
-from flows.quarantining import note_quarantine, page_of
-from flows.reporting import report_build
-from flows.sealing import open_signer
+from pipeline.build.publish import Published, open_signer, publish, report_build
+from pipeline.build.quarantine import note_quarantine, page_of
+from pipeline.build.workers import Crew, WorkItem, devices_for, parse_devices
 from pipeline.cpus import usable_cpus
 from pipeline.errors import MachineError, UsageError
 from pipeline.generators import find_engine

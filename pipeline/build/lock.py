@@ -1,8 +1,7 @@
 """One build of a project at a time: the second waits for the first, and then needs only what is still missing.
 
 The lock is freed by the system when its holder ends, however it ends (in an object store when its lease runs out).
-Beside it, a small file tells the others who builds.
-"""
+Beside it, a small file tells the others who builds."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, Literal, NamedTuple
 
-from flows.prepare import Prepared
+from pipeline.build.prepare import Prepared
 from pipeline.catalog import Change, label_changes, labelled
 from pipeline.catalog.diff import TOOK_ITS_PLACE
 from pipeline.manifest.spec import AssetSpec

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from flows.prepare import MadeMaster, Prepared, known_failures
+from pipeline.build.prepare import MadeMaster, Prepared, known_failures
 from pipeline.catalog import keep_quarantine, read_quarantine, row_of
 from pipeline.provenance import MasterRow
 from pipeline.provenance.facts import now

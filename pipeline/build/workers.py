@@ -1,8 +1,7 @@
-"""Worker processes, seen from the parent: start, lend, feed and replace them.
+"""Devices and their worker processes, seen from the parent: choose, start, lend, feed and replace them.
 
 If a worker dies, only the items that it had begun are lost. They run again one by one, and an item that kills a
-second worker fails with that reason.
-"""
+second worker fails with that reason."""
 
 from __future__ import annotations
 
@@ -10,6 +9,7 @@ import contextlib
 import os
 import pickle
 import queue
+import re
 import subprocess
 import sys
 import tempfile
@@ -19,10 +19,59 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Generic, TypeVar
 
-import flows
+import pipeline
 from pipeline.cpus import affinity_cpus, usable_cpus
-from pipeline.errors import CuesmithError, MachineError
+from pipeline.errors import CuesmithError, MachineError, UsageError
+from pipeline.generators import Engine
 from pipeline.jobs import Began, Broken, Done, Event, Failed, Job
+
+_WORD = re.compile(r"cpu(:(?P<workers>[1-9]\d{0,2}))?|cuda(:\d{1,3})?|mps")
+
+
+def parse_devices(text: str) -> tuple[str, ...] | None:
+    """Return the devices, one entry per worker; None for ``auto``.
+
+    >>> parse_devices("cpu:2,cuda:0")
+    ('cpu', 'cpu', 'cuda:0')
+    """
+    words = [word.strip() for word in text.split(",")]
+    if words == ["auto"]:
+        return None
+    devices: list[str] = []
+    for word in words:
+        match = _WORD.fullmatch(word)
+        if match is None:
+            raise UsageError(
+                f"--devices {text!r}: {word!r} is not a device; "
+                "give auto, cpu, cpu:4 (four workers), cuda:0,cuda:1 or mps"
+            )
+        devices.extend(["cpu"] * int(match["workers"] or 1) if word.startswith("cpu") else [word])
+    return tuple(devices)
+
+
+def devices_for(engine: Engine, asked: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the devices for ``engine``, one entry per worker.
+
+    An engine that can use no asked kind of device at all (the sketch engine beside ``cuda:0``) takes its own.
+    Raises `MachineError` when an asked device is not on this machine.
+    """
+    here = tuple(engine.devices())
+    usable = [device for device in asked or () if _kind(device) in engine.device_kinds]
+    if not usable:
+        return here
+    for device in usable:
+        named = device if ":" in device else _kind(device)
+        if named != "cpu" and not any(device in (found, _kind(found)) for found in here):
+            raise MachineError(
+                f"device {device} is not on this machine (engine {engine.name} finds: {', '.join(here)}); "
+                "give --devices auto, or mend the driver: `cuesmith doctor` tells what it sees"
+            )
+    return tuple(usable)
+
+
+def _kind(device: str) -> str:
+    return device.partition(":")[0]
+
 
 Item = TypeVar("Item")
 
@@ -47,7 +96,7 @@ def worker_environment(workers: int) -> dict[str, str]:
     Each worker's libraries get an equal share of the CPUs that this process may use. If the share is the whole CPU
     affinity, the variables stay unset: the libraries know the affinity and the physical cores, but not the quota.
     """
-    home = str(Path(flows.__file__).parents[1])
+    home = str(Path(pipeline.__file__).parents[1])
     paths = [home, *filter(None, [os.environ.get("PYTHONPATH")])]
     share = max(1, usable_cpus() // workers)
     limits = dict.fromkeys(THREAD_VARIABLES, str(share)) if share < affinity_cpus() else {}
@@ -77,7 +126,7 @@ class Worker:
             self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the process
             self._process = subprocess.Popen(
                 # -P: do not import a package of the game named pipeline from the current folder.
-                [sys.executable, "-P", "-m", "flows.worker", outputs],
+                [sys.executable, "-P", "-m", "pipeline.build.worker", outputs],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._log,

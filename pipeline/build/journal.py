@@ -1,8 +1,7 @@
 """The journal of a run: ``runs/<run id>/journal.jsonl``, one JSON event per line, written as it happens.
 
 The journal is the run's memory for people and tools; progress and the Prefect artifacts are drawn from it. It is
-never read to decide what to build.
-"""
+never read to decide what to build."""
 
 from __future__ import annotations
 
