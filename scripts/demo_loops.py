@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from loop_sounds import SOUNDS
 
-from pipeline.audio import Clip, read
+from pipeline.audio import Clip, Loop, read
 from pipeline.catalog import Catalog
 from pipeline.gates import GATES
 from pipeline.manifest.spec import Kind
@@ -21,7 +21,7 @@ from pipeline.store import ObjectRef, Store
 
 
 def _seam(clip: Clip) -> Seam:
-    return measure_seam(clip, (0, clip.length))
+    return measure_seam(clip, Loop(0, clip.length))
 
 
 def _click(clip: Clip, place: int, reach: int) -> float:

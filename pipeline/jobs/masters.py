@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from pipeline.audio import Clip, pcm_sha256, read_take
+from pipeline.audio import Clip, Loop, pcm_sha256, read_take
 from pipeline.delivery import Labels, render
 from pipeline.errors import CuesmithError, MachineError, MasteringError, StoreError
 from pipeline.gates import GATES
@@ -99,8 +99,8 @@ def make_masters(job: MasterJob, store: Store) -> Iterator[Event]:
 def _master_asset(job: MasterJob, order: AssetOrder, store: Store) -> Iterator[Event]:
     began = time.monotonic()
     chosen = choose_all(order, store)
-    loops = [tuple(one.record["loop"]) if one.record["loop"] else None for one in chosen]
-    inputs = [TakeInput(one.clip, loop) for one, loop in zip(chosen, loops, strict=True)]  # type: ignore[arg-type]
+    loops = [Loop(*one.record["loop"]) if one.record["loop"] else None for one in chosen]
+    inputs = [TakeInput(one.clip, loop) for one, loop in zip(chosen, loops, strict=True)]
     group = master(inputs, order.asset.mastering, gain_anchor_db=_anchor_gain(order.anchors, store))
     for one, result in zip(chosen, group.results, strict=True):
         if one.order.made:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from pipeline.audio import Clip
+from pipeline.audio import Clip, Loop
 from pipeline.errors import MasteringError
 from pipeline.manifest.spec import MasteringSpec
 from pipeline.mastering.gain import (
@@ -33,8 +33,8 @@ class Master:
     """One finished variation."""
 
     clip: Clip
-    loop: tuple[int, int] | None
-    """Start and end (exclusive) in samples; None for a sound that plays once."""
+    loop: Loop | None
+    """None for a sound that plays once."""
     gain_db: float
     """The group's gain, before limiting."""
     limited_db: float

@@ -17,11 +17,11 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.audio import Clip
+from pipeline.audio import Clip, Loop
 from pipeline.audio.decibel import amplitude, level
 from pipeline.errors import MasteringError
 from pipeline.manifest.spec import MasteringSpec
-from pipeline.mastering.limiter import MARGIN_DB, RELEASE_S, Loop, apply_gain, limit_looped, looped_peaks
+from pipeline.mastering.limiter import MARGIN_DB, RELEASE_S, apply_gain, limit_looped, looped_peaks
 from pipeline.mastering.loudness import BINS_PER_SECOND, Energies, energies
 from pipeline.mastering.shape import Shaped
 from pipeline.mastering.true_peak import Peaks, sample_peak

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import minimum_filter1d, uniform_filter1d
 
-from pipeline.audio import Clip, Samples
+from pipeline.audio import Clip, Loop, Samples
 from pipeline.audio.decibel import amplitude
 from pipeline.mastering.edits import ramp
 from pipeline.mastering.true_peak import TAPS, Peaks, overs, peaks
@@ -28,7 +28,6 @@ from pipeline.mastering.true_peak import TAPS, Peaks, overs, peaks
 Floats = npt.NDArray[np.float64]
 Singles = npt.NDArray[np.float32]
 Positions = npt.NDArray[np.intp]
-Loop = tuple[int, int]
 
 LOOK_AHEAD_S = 0.0015
 NODES = 8
@@ -226,16 +225,16 @@ def unrolled(clip: Clip, start: int, seconds: float) -> Clip:
 
 def looped_peaks(clip: Clip, loop: Loop | None) -> Peaks:
     """Peaks of ``clip`` as it plays: once, or looping at ``loop``, which ends where the clip ends."""
-    if loop is None or not loop[0]:
+    if loop is None or loop.start == 0:
         return peaks(clip, circular=loop is not None)
-    return peaks(unrolled(clip, loop[0], _METER_S))
+    return peaks(unrolled(clip, loop.start, _METER_S))
 
 
 def limit_looped(clip: Clip, ceiling_dbtp: float, loop: Loop | None) -> Limited:
     """`limit` for a clip that plays once, or loops at ``loop``, which ends where the clip ends."""
-    if loop is None or not loop[0]:
+    if loop is None or loop.start == 0:
         return limit(clip, ceiling_dbtp, circular=loop is not None)
-    return _limit_after_intro(clip, ceiling_dbtp, loop[0])
+    return _limit_after_intro(clip, ceiling_dbtp, loop.start)
 
 
 def _limit_after_intro(clip: Clip, ceiling_dbtp: float, start: int) -> Limited:
@@ -247,7 +246,7 @@ def _limit_after_intro(clip: Clip, ceiling_dbtp: float, start: int) -> Limited:
     gain = limited.clip.samples[-1] / _PILOT
     _match_gain(gain, start, clip)
     matched = Clip(clip.samples * gain[: clip.length], clip.rate)
-    over = looped_peaks(matched, (start, clip.length)).true / amplitude(ceiling_dbtp - MARGIN_DB)
+    over = looped_peaks(matched, Loop(start, clip.length)).true / amplitude(ceiling_dbtp - MARGIN_DB)
     rest = np.float32(1.0 if over <= 1.0 else (1.0 - 1e-6) / over)
     least = float(gain[: clip.length].min() * rest)
     return Limited(Clip(matched.samples * rest, clip.rate), _reduction_db(least))

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.fft import rfft
 
-from pipeline.audio import Clip, Samples
+from pipeline.audio import Clip, Loop, Samples
 from pipeline.errors import MasteringError
 from pipeline.mastering.edits import pad_end, ramp
 
@@ -129,7 +129,7 @@ class LoopCut:
     """A clip that wraps from its last sample to the loop's first, and a record of the cut."""
 
     clip: Clip
-    loop: tuple[int, int]
+    loop: Loop
     """Only an intro comes before it, and nothing after it."""
     record: dict[str, Any]
     """JSON values: ``length_s``, ``crossfade_s``, ``beats`` on the grid (None in free time), ``shortened``."""
@@ -281,7 +281,7 @@ def _on_grid(clip: Clip, plan: LoopPlan, beats: int, length: int) -> LoopCut:
         "match": match,
         "shortened": length < _lengths(plan, clip.rate)[0][1],
     }
-    return LoopCut(Clip(samples, clip.rate), (0, played), record)
+    return LoopCut(Clip(samples, clip.rate), Loop(0, played), record)
 
 
 def _free(clip: Clip, plan: LoopPlan) -> LoopCut:
@@ -299,7 +299,7 @@ def _free(clip: Clip, plan: LoopPlan) -> LoopCut:
         "difference_db": difference,
         "shortened": length < round(plan.loop_s * clip.rate * (1.0 - _FREE_DRIFT)),
     }
-    return LoopCut(Clip(np.concatenate(parts, axis=1), clip.rate), (0, length), record)
+    return LoopCut(Clip(np.concatenate(parts, axis=1), clip.rate), Loop(0, length), record)
 
 
 def _after_intro(clip: Clip, plan: LoopPlan) -> LoopCut:
@@ -331,7 +331,7 @@ def _after_intro(clip: Clip, plan: LoopPlan) -> LoopCut:
         "match": match,
         "shortened": length < 0.98 * requested,
     }
-    return LoopCut(crossfade_back(clip, first, end, overlap), (first, end), record)
+    return LoopCut(crossfade_back(clip, first, end, overlap), Loop(first, end), record)
 
 
 def cut_loop(

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from scipy.fft import irfft, next_fast_len, rfft
 from scipy.linalg import solve_toeplitz, toeplitz
 
-from pipeline.audio import Clip, Samples
+from pipeline.audio import Clip, Loop, Samples
 from pipeline.mastering.splice import RESOLUTIONS, Resolution, continuity
 
 Floats = npt.NDArray[np.float64]
@@ -300,7 +300,7 @@ def _steps(wave: Floats, window: int) -> tuple[float, float]:
     )
 
 
-def measure_seam(clip: Clip, loop: tuple[int, int]) -> Seam:
+def measure_seam(clip: Clip, loop: Loop) -> Seam:
     """Measure the seam of ``loop``; the worst channel counts.
 
     A silent loop, or one shorter than 40 ms, has nothing to compare with and measures 0. Raises `ValueError`

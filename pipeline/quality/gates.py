@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.audio import Clip
+from pipeline.audio import Clip, Loop
 from pipeline.gates import GATES
 from pipeline.manifest.spec import Kind, QualitySpec
 from pipeline.mastering.measure import Measurement, measure
@@ -46,8 +46,8 @@ class GateInput:
     clip: Clip
     requested_s: float | None = None
     rate_hz: int | None = None
-    loop: tuple[int, int] | None = None
-    """Where the clip is meant to wrap."""
+    loop: Loop | None = None
+    """The part that is meant to wrap."""
     known_measurement: Measurement | None = None
     """The measurement of ``clip``, if it exists already."""
     known_seam: Seam | None = None

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mastering_signals import RATE, coloured_noise
 
-from pipeline.audio import Clip
+from pipeline.audio import Clip, Loop
 from pipeline.errors import MasteringError
 from pipeline.manifest.spec import MasteringSpec
 from pipeline.mastering.chain import master
@@ -73,8 +73,8 @@ def test_silence_and_the_shortest_loops_measure_nothing() -> None:
     assert measure_seam(coloured_noise(1, 0.1, 1), (0, 500)).score == 1.0
 
 
-@pytest.mark.parametrize("loop", [(-1, 10), (5, 5), (0, 101)])
-def test_a_loop_outside_its_clip_is_refused(loop: tuple[int, int]) -> None:
+@pytest.mark.parametrize("loop", [Loop(-1, 10), Loop(5, 5), Loop(0, 101)])
+def test_a_loop_outside_its_clip_is_refused(loop: Loop) -> None:
     with pytest.raises(ValueError, match="outside"):
         measure_seam(Clip(np.zeros((1, 100), np.float32), RATE), loop)
 
@@ -121,7 +121,7 @@ def test_a_crossfade_keeps_the_level_of_what_is_alike_and_of_what_is_not() -> No
 
 def closed(clip: Clip) -> set[str]:
     """Loop gates that close on a clip that is meant to wrap."""
-    failures = score(GateInput(clip, loop=(0, clip.length)), limits_of("sfx")).failures
+    failures = score(GateInput(clip, loop=Loop(0, clip.length)), limits_of("sfx")).failures
     return {failure.name for failure in failures if failure.name.startswith("loop")}
 
 
@@ -247,8 +247,8 @@ def test_a_limiter_meets_the_loop_with_one_gain_from_intro_and_from_end(start: i
     for place in (start - 300, start + 200, 3 * RATE - 90, 2 * RATE):
         wave[place : place + 40] += random.uniform(0.8, 1.5)
     clip = Clip(wave[None].astype(np.float32), RATE)
-    held = limit_looped(clip, -1.0, (start, clip.length))
-    assert looped_peaks(held.clip, (start, clip.length)).true <= 10 ** (-1 / 20)
+    held = limit_looped(clip, -1.0, Loop(start, clip.length))
+    assert looped_peaks(held.clip, Loop(start, clip.length)).true <= 10 ** (-1 / 20)
     gain = held.clip.samples[0] / np.where(np.abs(wave) < 0.01, np.nan, wave)
     around_start, around_end = gain[start - 40 : start + 40], gain[-40:]
     assert np.nanmedian(around_end) == pytest.approx(np.nanmedian(around_start), abs=0.01)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.signal import butter, lfilter, sosfilt
 
-from pipeline.audio import Clip
+from pipeline.audio import Clip, Loop
 
 Wave = np.ndarray
 Random = np.random.Generator
@@ -18,7 +18,7 @@ class Labelled:
 
     clip: Clip
     fault: str | None
-    loop: tuple[int, int] | None = None
+    loop: Loop | None = None
     requested_s: float | None = None
     rate_hz: int | None = None
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from studio_synthesis import Random, Wave, coded, colour, sine, times, unit
 
-from pipeline.audio import Clip, resample
+from pipeline.audio import Clip, Loop, resample
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Sound:
     clip: Clip
     base: str
     fault: str | None = None
-    loop: tuple[int, int] | None = None
+    loop: Loop | None = None
     requested_s: float | None = None
     rate_hz: int | None = None
     kind: str = "sfx"
@@ -203,7 +203,7 @@ def seam_step(random: Random, sound: Sound, strength: float) -> Sound:
     tone = sum(sine(hertz, t) for hertz in random.uniform(90, 500, 3)) / 3
     tone = tone * np.linspace(1, 1 - 0.9 * strength, len(t))
     end = len(t) - int(np.argmax(np.abs(tone[::-1] - tone[0]) > 0.3))
-    return replace(_with(sound, tone[None, :end]), loop=(0, end))
+    return replace(_with(sound, tone[None, :end]), loop=Loop(0, end))
 
 
 LISTED: dict[str, Fault] = {

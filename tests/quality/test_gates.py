@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from labelled_sounds import RATE, broken, good
 
-from pipeline.audio import Clip
+from pipeline.audio import Clip, Loop
 from pipeline.manifest.spec import Kind
 from pipeline.quality import GateInput, QualityReport, limits_of, score
 
@@ -79,13 +79,13 @@ def test_of_two_that_pass_the_cleaner_one_scores_higher() -> None:
 def test_a_loop_that_wraps_passes_and_a_straight_cut_fails() -> None:
     places = np.arange(2 * RATE) / RATE
     whole = Clip((0.3 * np.sin(2 * np.pi * 100 * places))[None].astype(np.float32), RATE)
-    assert names(whole, loop=(0, whole.length)) == set()
-    assert names(whole, loop=(0, whole.length - 120)) == {"loop seam"}
+    assert names(whole, loop=Loop(0, whole.length)) == set()
+    assert names(whole, loop=Loop(0, whole.length - 120)) == {"loop seam"}
 
 
 def test_a_loop_that_ends_quieter_than_it_begins_is_a_step() -> None:
     wave = noise(4.0).samples * np.linspace(1, 0.02, 4 * RATE, dtype=np.float32)
-    assert "loop step" in names(Clip(wave, RATE), loop=(0, 4 * RATE))
+    assert "loop step" in names(Clip(wave, RATE), loop=Loop(0, 4 * RATE))
 
 
 def test_limits_can_be_moved() -> None:
