@@ -22,9 +22,9 @@ class Gate:
     """For the documentation: the condition, without the limit."""
     fault: str
     """What is wrong with a sound that fails."""
-    remedy: str
     limits: Mapping[str, float]
     """Default limit by kind of asset."""
+    remedy: str = "change the prompt or the seed, or make more candidates"
     comparison: Literal[">", ">=", "<"] = ">"
     """The gate closes when ``measured comparison limit``."""
     unit: str = ""
@@ -84,7 +84,6 @@ def _by_kind(*, sfx: float, music: float) -> Mapping[str, float]:
     return MappingProxyType({"sfx": sfx, "music": music})
 
 
-_OTHER_TAKE = "change the prompt or the seed, or make more candidates"
 _ENGINE_BUG = "generate it again; if it fails again, report a bug of the engine"
 
 _ROWS = (
@@ -101,7 +100,6 @@ _ROWS = (
         "silence",
         closes_when="the loudest 400 ms are below the limit, and peaks are less than 6 dB above it",
         fault="the sound is silent or almost silent",
-        remedy=_OTHER_TAKE,
         limits=_by_kind(sfx=-60.0, music=-50.0),
         comparison="<",
         unit="LUFS",
@@ -114,7 +112,6 @@ _ROWS = (
         "dc",
         closes_when="the DC offset of a channel is above the limit throughout; full scale is 1",
         fault="DC offset too high",
-        remedy=_OTHER_TAKE,
         limits=_both(0.015),
         key="dc",
         field="dc",
@@ -125,7 +122,6 @@ _ROWS = (
         closes_when="hard clipping cut more than this share of the audible samples, "
         "even if the level was lowered later",
         fault="peaks are clipped",
-        remedy=_OTHER_TAKE,
         limits=_both(0.001),
         key="clipping",
         field="clipping",
@@ -157,7 +153,6 @@ _ROWS = (
         "silent ends",
         closes_when="silence at the ends is more than this share of the sound",
         fault="most of the sound is silence at its ends",
-        remedy=_OTHER_TAKE,
         limits=_by_kind(sfx=0.98, music=0.3),
     ),
     Gate(
@@ -173,7 +168,6 @@ _ROWS = (
         closes_when="it is steady noise (white, pink, brown): the spectrum is a power of frequency, "
         "and no impulse stands out",
         fault="the sound is only noise",
-        remedy=_OTHER_TAKE,
         limits=_by_kind(sfx=0.85, music=0.6),
         key="noise",
         field="noise",
@@ -184,7 +178,6 @@ _ROWS = (
         "tail noise",
         closes_when="noise starts after the sound has died away, and stays at one level to the last sample",
         fault="noise starts after the sound has died away",
-        remedy=_OTHER_TAKE,
         limits=_both(12.0),
         unit="dB",
         key="tail_noise",
@@ -197,7 +190,6 @@ _ROWS = (
         closes_when="the seam clicks, or what follows it clearly does not continue what came before "
         "([how](mastering.md#how-a-seam-is-judged))",
         fault="the loop has an audible cut at its seam",
-        remedy=_OTHER_TAKE,
         limits=_both(1.2),
         key="seam",
         field="seam",
@@ -214,7 +206,6 @@ _ROWS = (
         "loop step",
         closes_when="level or spectrum change at the seam by more than this multiple of the loop's usual change",
         fault="level or spectrum jumps at the loop's seam",
-        remedy=_OTHER_TAKE,
         limits=_both(4.0),
     ),
     Gate(
