@@ -34,11 +34,11 @@ class Gate:
     """Lowest limit of a gate whose limit depends on the requested length."""
     key: str | None = None
     """Key below ``quality`` in the manifest that sets the limit."""
-    field: str = ""
-    """Field of `QualitySpec` that holds the limit of ``key``."""
+    field: str | None = None
+    """Field of `QualitySpec` that holds the limit, if its name is not the key."""
     step: float = 0.01
     """Precision of a suggested limit."""
-    most: float = math.inf
+    most: float = 1.0
     """Largest limit that the manifest accepts."""
     unusable: bool = False
     """A sound that fails is of no use: its score is 0."""
@@ -114,8 +114,6 @@ _ROWS = (
         fault="DC offset too high",
         limits=_both(0.015),
         key="dc",
-        field="dc",
-        most=1.0,
     ),
     Gate(
         "clipping",
@@ -124,8 +122,6 @@ _ROWS = (
         fault="peaks are clipped",
         limits=_both(0.001),
         key="clipping",
-        field="clipping",
-        most=1.0,
         on_take=True,
     ),
     Gate(
@@ -170,8 +166,6 @@ _ROWS = (
         fault="the sound is only noise",
         limits=_by_kind(sfx=0.85, music=0.6),
         key="noise",
-        field="noise",
-        most=1.0,
         on_take=True,
     ),
     Gate(
@@ -183,6 +177,7 @@ _ROWS = (
         key="tail_noise",
         field="tail_noise_db",
         step=0.1,
+        most=math.inf,
         on_take=True,
     ),
     Gate(
@@ -192,8 +187,8 @@ _ROWS = (
         fault="the loop has an audible cut at its seam",
         limits=_both(1.2),
         key="seam",
-        field="seam",
         step=0.1,
+        most=math.inf,
     ),
     Gate(
         "loop beat",
@@ -216,8 +211,6 @@ _ROWS = (
         limits=_by_kind(sfx=0.996, music=0.95),
         comparison=">=",
         key="duplicates",
-        field="duplicates",
-        most=1.0,
     ),
 )
 GATES: Mapping[str, Gate] = MappingProxyType({gate.name: gate for gate in _ROWS})

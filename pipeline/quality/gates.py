@@ -34,7 +34,7 @@ Limits = Mapping[str, float]
 def limits_of(kind: Kind, spec: QualitySpec | None = None) -> Limits:
     """The default limits of ``kind``, or those of the manifest where ``spec`` has the key."""
     return {
-        gate.name: getattr(spec, gate.field) if spec and gate.key else gate.limits[kind]
+        gate.name: getattr(spec, gate.field or gate.key) if spec and gate.key else gate.limits[kind]
         for gate in GATES.values()
     }
 
