@@ -220,13 +220,8 @@ class Seam:
 
     def to_json(self) -> dict[str, float]:
         """A JSON object."""
-        return {
-            "click": round(self.click, 4),
-            "beat": round(self.beat, 4),
-            "level_step": round(self.level_step, 4),
-            "spectral_step": round(self.spectral_step, 4),
-            "score": self.score,
-        }
+        names = ("click", "beat", "level_step", "spectral_step", "score")
+        return {name: round(float(getattr(self, name)), 4) for name in names}
 
 
 def _residual(wave: Floats) -> Floats:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
@@ -75,7 +75,7 @@ class Failure:
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object."""
-        return {"name": self.name, "measured": self.measured, "limit": self.limit, "what": self.what}
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)

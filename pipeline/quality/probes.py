@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 from scipy.fft import rfft
@@ -158,21 +156,10 @@ def tail_noise_db(clip: Clip) -> float:
     return rise if _is_noise(frames[start:], clip.rate) else 0.0
 
 
-@dataclass(frozen=True, eq=False)
-class _Runs:
-    """Stretches of samples that meet a condition: ``[start, end)`` each."""
-
-    start: Positions
-    end: Positions
-
-    @property
-    def length(self) -> Positions:
-        return self.end - self.start
-
-
-def _runs(condition: npt.NDArray[np.bool_]) -> _Runs:
+def _runs(condition: npt.NDArray[np.bool_]) -> tuple[Positions, Positions]:
+    """Start and length of each stretch of samples that meet ``condition``."""
     edges = np.flatnonzero(np.diff(condition.astype(np.int8), prepend=0, append=0))
-    return _Runs(edges[::2], edges[1::2])
+    return edges[::2], edges[1::2] - edges[::2]
 
 
 def _moving(wave: Wave, positions: Positions, step: float) -> npt.NDArray[np.bool_]:
@@ -195,16 +182,16 @@ def _cut_samples(wave: Wave, other_peak: float) -> int:
     count = int(np.count_nonzero(at_top))
     if count < _PILE or (ceiling < 0.5 * other_peak and count > _MOST_OF_A_SIDE * len(wave)):
         return 0
-    runs = _runs(at_top)
-    moving = _moving(wave, runs.start, ceiling * _EQUAL)
-    step = ceiling - wave[np.maximum(runs.start - 1, 0)]
+    starts, lengths = _runs(at_top)
+    moving = _moving(wave, starts, ceiling * _EQUAL)
+    step = ceiling - wave[np.maximum(starts - 1, 0)]
     cut = moving & (step > max(_MIN_STEP * ceiling, _QUANTA * _quantum(wave)))
-    if int(runs.length[moving].sum()) < 0.2 * count or _is_soft(wave, ceiling, count):
+    if int(lengths[moving].sum()) < 0.2 * count or _is_soft(wave, ceiling, count):
         return 0
-    long = int(runs.length[cut & (runs.length >= 3)].sum())
-    heights = np.unique(np.round(wave[runs.start[cut] - 1] / ceiling, 3))
+    long = int(lengths[cut & (lengths >= 3)].sum())
+    heights = np.unique(np.round(wave[starts[cut] - 1] / ceiling, 3))
     below = wave[(wave > 0.99 * ceiling) & ~at_top]
-    together = 2 * int(runs.length[runs.length >= 2].sum()) > count
+    together = 2 * int(lengths[lengths >= 2].sum()) > count
     piled = len(heights) >= _PILE and _is_piled(below, count, ceiling, together)
     return max(long, count if piled else 0)
 
