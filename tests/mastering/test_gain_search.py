@@ -52,7 +52,7 @@ def test_the_estimate_is_exact_where_nothing_is_limited() -> None:
 def test_few_sounds_are_limited_more_than_once(monkeypatch: pytest.MonkeyPatch) -> None:
     limiter_calls = []
     original = gain.limit_looped
-    monkeypatch.setattr(gain, "limit_looped", lambda *given: limiter_calls.append(given) or original(*given))
+    monkeypatch.setattr(gain, "limit_looped", lambda *call: limiter_calls.append(call) or original(*call))
     made = [
         good(master([TakeInput(burst(seed))], replace(SFX, loudness_lufs=target)))[0]
         for seed in range(30)

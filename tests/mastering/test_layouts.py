@@ -78,9 +78,9 @@ def ebur128(path: Path) -> float:
 
 
 def check(path: Path) -> None:
-    found = read_sound(path)
-    assert found.problem is None
-    assert measure(found.clip).integrated_lufs == pytest.approx(ebur128(path), abs=0.1)
+    sound = read_sound(path)
+    assert sound.problem is None
+    assert measure(sound.clip).integrated_lufs == pytest.approx(ebur128(path), abs=0.1)
 
 
 def marks(quick: bool) -> list[pytest.MarkDecorator]:

@@ -1,4 +1,4 @@
-"""Loops: found where the music repeats, and judged by what is heard at their seam."""
+"""Loops are cut where the music repeats, and their seams are measured."""
 
 import numpy as np
 import pytest
@@ -81,9 +81,9 @@ def test_a_loop_outside_its_clip_is_refused(loop: Loop) -> None:
 
 @pytest.mark.parametrize("played", [119.3, 120.0, 120.8])
 def test_the_tempo_really_played_decides_the_length(played: float) -> None:
-    found = cut_loop(beats(22, played), 16.0, 120)
-    assert found.record["beats"] == 32
-    assert found.record["bpm"] == pytest.approx(played, abs=0.05)
+    loop_cut = cut_loop(beats(22, played), 16.0, 120)
+    assert loop_cut.record["beats"] == 32
+    assert loop_cut.record["bpm"] == pytest.approx(played, abs=0.05)
 
 
 def test_noise_stays_on_the_grid() -> None:
@@ -102,10 +102,10 @@ def test_in_free_time_the_start_is_where_the_sound_comes_again() -> None:
         return wave / np.sqrt(np.mean(wave**2)) * 0.1
 
     wave = np.concatenate([texture(1.0, -1.0), texture(4.0, 0.0), texture(1.0, -1.0), texture(2.0, 0.0)])
-    found = cut_loop(Clip(wave[None].astype(np.float32), RATE), 5.0, None)
-    assert found.clip.length == 5 * RATE
-    assert 0.0 <= found.record["start_s"] <= 2.0
-    assert found.record["difference_db"] < 6.0
+    loop_cut = cut_loop(Clip(wave[None].astype(np.float32), RATE), 5.0, None)
+    assert loop_cut.clip.length == 5 * RATE
+    assert 0.0 <= loop_cut.record["start_s"] <= 2.0
+    assert loop_cut.record["difference_db"] < 6.0
 
 
 def test_a_crossfade_keeps_the_level_of_what_is_alike_and_of_what_is_not() -> None:
@@ -247,9 +247,9 @@ def test_a_limiter_meets_the_loop_with_one_gain_from_intro_and_from_end(start: i
     for place in (start - 300, start + 200, 3 * RATE - 90, 2 * RATE):
         wave[place : place + 40] += random.uniform(0.8, 1.5)
     clip = Clip(wave[None].astype(np.float32), RATE)
-    held = limit_looped(clip, -1.0, Loop(start, clip.length))
-    assert looped_peaks(held.clip, Loop(start, clip.length)).true <= 10 ** (-1 / 20)
-    gain = held.clip.samples[0] / np.where(np.abs(wave) < 0.01, np.nan, wave)
+    limited = limit_looped(clip, -1.0, Loop(start, clip.length))
+    assert looped_peaks(limited.clip, Loop(start, clip.length)).true <= 10 ** (-1 / 20)
+    gain = limited.clip.samples[0] / np.where(np.abs(wave) < 0.01, np.nan, wave)
     around_start, around_end = gain[start - 40 : start + 40], gain[-40:]
     assert np.nanmedian(around_end) == pytest.approx(np.nanmedian(around_start), abs=0.01)
 

@@ -1,4 +1,4 @@
-"""Near-duplicates are found through gain, trim and coding; other takes are not."""
+"""Near-duplicates are detected after gain, trim and coding; other takes are not duplicates."""
 
 from collections.abc import Sequence
 from itertools import combinations

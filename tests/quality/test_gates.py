@@ -27,9 +27,9 @@ def names(clip: Clip, **required: Any) -> set[str]:
 
 def test_precision_and_recall_on_the_labelled_set_are_at_least_98_percent() -> None:
     accused = [seed for seed in range(200) if not judge(good(seed)).passed]
-    found = [seed for seed in range(200) if not judge(broken(seed)[1]).passed]
-    assert len(found) / 200 >= 0.98
-    assert len(found) / (len(found) + len(accused)) >= 0.98
+    detected = [seed for seed in range(200) if not judge(broken(seed)[1]).passed]
+    assert len(detected) / 200 >= 0.98
+    assert len(detected) / (len(detected) + len(accused)) >= 0.98
 
 
 @pytest.mark.parametrize("seed", range(7))
@@ -122,9 +122,9 @@ def test_a_quiet_low_note_rounded_to_16_bit_is_not_clipped_and_a_clipped_one_is(
 ) -> None:
     for rate in (16_000, 48_000):
         wave = np.sin(2 * np.pi * hertz * np.arange(2 * rate) / rate)
-        for found, played in ((set(), wave), ({"clipping"}, np.clip(1.3 * wave, -1, 1))):
+        for expected, played in ((set(), wave), ({"clipping"}, np.clip(1.3 * wave, -1, 1))):
             rounded = np.round(level * played * 32_767) / 32_768
-            assert names(Clip(rounded[None].astype(np.float32), rate)) == found
+            assert names(Clip(rounded[None].astype(np.float32), rate)) == expected
 
 
 def test_a_pulse_wave_and_a_dying_asymmetric_wave_stand_on_zero() -> None:

@@ -24,7 +24,7 @@ def closed(sound: Sound) -> set[str]:
 )
 def test_precision_and_recall_on_a_half_are_at_least_98_percent(sealed: bool) -> None:
     accused = [sound.base for sound in good(sealed) if closed(sound)]
-    heard = [(sound.fault, sound.base, closed(sound)) for sound in broken(sealed)]
-    found = [fault for fault, _, names in heard if names]
-    assert len(found) >= 0.98 * len(heard), [missed[:2] for missed in heard if not missed[2]]
-    assert len(found) >= 0.98 * (len(found) + len(accused)), accused
+    closed_gates = [(sound.fault, sound.base, closed(sound)) for sound in broken(sealed)]
+    detected = [fault for fault, _, names in closed_gates if names]
+    assert len(detected) >= 0.98 * len(closed_gates), [missed[:2] for missed in closed_gates if not missed[2]]
+    assert len(detected) >= 0.98 * (len(detected) + len(accused)), accused
