@@ -120,11 +120,40 @@ def _least(curves: Sequence[_Curve]) -> float:
     return float(gain.min())
 
 
-def _curve(positions: Positions, peaks: Singles, ceiling: float, clip: Clip, circular: bool) -> _Curve:
+@dataclass(frozen=True, eq=False)
+class _NearPeaks:
+    """Positions of peaks at or near the ceiling, and their true peaks."""
+
+    positions: Positions
+    magnitudes: Singles
+
+    def above(self, ceiling: float) -> _NearPeaks:
+        """Peaks above ``ceiling``."""
+        over = self.magnitudes > ceiling
+        return _NearPeaks(self.positions[over], self.magnitudes[over])
+
+    def after(self, limited: Clip, curve: _Curve, floor: float, circular: bool) -> _NearPeaks:
+        """Peaks of ``limited``; only the part that ``curve`` changed is measured again."""
+        if circular:
+            return _NearPeaks(*overs(limited, floor, circular=True))
+        start, stop = curve.start - TAPS // 2, curve.stop + TAPS // 2
+        first = max(0, start - TAPS)
+        positions, magnitudes = overs(Clip(limited.samples[:, first : stop + TAPS], limited.rate), floor)
+        positions = positions + first
+        again = (positions >= start) & (positions < stop)
+        before, behind = np.searchsorted(self.positions, (start, stop))
+        return _NearPeaks(
+            np.concatenate([self.positions[:before], positions[again], self.positions[behind:]]),
+            np.concatenate([self.magnitudes[:before], magnitudes[again], self.magnitudes[behind:]]),
+        )
+
+
+def _curve(peaks: _NearPeaks, ceiling: float, clip: Clip, circular: bool) -> _Curve:
     """Gain of at most ceiling / peak within the look-ahead of every peak.
 
     In a loop every sample is a node, because a wider step would not divide its length.
     """
+    positions, magnitudes = peaks.positions, peaks.magnitudes
     ahead = max(2, round(LOOK_AHEAD_S * clip.rate))
     step = 1 if circular else max(1, ahead // NODES)
     reach = -(-ahead // step)
@@ -133,15 +162,15 @@ def _curve(positions: Positions, peaks: Singles, ceiling: float, clip: Clip, cir
     if circular:
         turns = math.ceil(settled * step / clip.length)
         positions = np.concatenate([positions + turn * clip.length for turn in range(-turns, 2)])
-        peaks = np.tile(peaks, turns + 2)
+        magnitudes = np.tile(magnitudes, turns + 2)
         start, stop = -settled, clip.length + 2 * reach
         near = (positions >= start) & (positions < stop)
-        positions, peaks = positions[near], peaks[near]
+        positions, magnitudes = positions[near], magnitudes[near]
     else:
         start = int(positions[0]) - 2 * reach * step
         stop = min(int(positions[-1]) + settled * step, clip.length + 2 * reach * step)
     needed = np.ones(-(-(stop - start) // step) + 1)
-    np.minimum.at(needed, (positions - start) // step, ceiling / peaks)
+    np.minimum.at(needed, (positions - start) // step, ceiling / magnitudes)
     least = minimum_filter1d(needed, 2 * reach + 3, mode="nearest")
     gain = _between_nodes(_smoothed(_released(least, release), reach), step)
     first, last = max(start, 0), min(stop, clip.length)
@@ -153,34 +182,6 @@ def _with_gain(clip: Clip, curve: _Curve) -> Clip:
     part = samples[:, curve.start : curve.stop]
     np.multiply(part, curve.gain, out=part, casting="same_kind")
     return Clip(samples, clip.rate)
-
-
-@dataclass(frozen=True, eq=False)
-class _NearPeaks:
-    """Positions of peaks at or near the ceiling, and their true peaks."""
-
-    positions: Positions
-    peaks: Singles
-
-    def above(self, ceiling: float) -> _NearPeaks:
-        """Peaks above ``ceiling``."""
-        over = self.peaks > ceiling
-        return _NearPeaks(self.positions[over], self.peaks[over])
-
-    def after(self, limited: Clip, curve: _Curve, floor: float, circular: bool) -> _NearPeaks:
-        """Peaks of ``limited``; only the part that ``curve`` changed is measured again."""
-        if circular:
-            return _NearPeaks(*overs(limited, floor, circular=True))
-        start, stop = curve.start - TAPS // 2, curve.stop + TAPS // 2
-        first = max(0, start - TAPS)
-        positions, peaks = overs(Clip(limited.samples[:, first : stop + TAPS], limited.rate), floor)
-        positions = positions + first
-        again = (positions >= start) & (positions < stop)
-        before, behind = np.searchsorted(self.positions, (start, stop))
-        return _NearPeaks(
-            np.concatenate([self.positions[:before], positions[again], self.positions[behind:]]),
-            np.concatenate([self.peaks[:before], peaks[again], self.peaks[behind:]]),
-        )
 
 
 def limit(clip: Clip, ceiling_dbtp: float, *, circular: bool = False) -> Limited:
@@ -199,16 +200,16 @@ def limit(clip: Clip, ceiling_dbtp: float, *, circular: bool = False) -> Limited
     aim = ceiling
     limited = clip
     for _ in range(_TRIES):
-        curve = _curve(over.positions, over.peaks, aim, clip, circular)
+        curve = _curve(over, aim, clip, circular)
         curves.append(curve)
         limited = _with_gain(limited, curve)
         near = near.after(limited, curve, floor, circular)
         over = near.above(ceiling)
         if not len(over.positions):
-            peak = float(near.peaks.max()) if len(near.peaks) else None
+            peak = float(near.magnitudes.max()) if len(near.magnitudes) else None
             return Limited(limited, _reduction_db(_least(curves)), peak)
         aim *= 0.999
-    rest = ceiling / float(over.peaks.max()) * (1.0 - 1e-6)
+    rest = ceiling / float(over.magnitudes.max()) * (1.0 - 1e-6)
     return Limited(Clip(limited.samples * np.float32(rest), clip.rate), _reduction_db(_least(curves) * rest))
 
 
