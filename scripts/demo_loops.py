@@ -25,10 +25,10 @@ def _seam(clip: Clip) -> Seam:
 
 
 def _click(clip: Clip, place: int, reach: int) -> float:
-    """The click at ``place``, heard among ``reach`` samples to either side."""
+    """The click at ``place``, relative to ``reach`` samples on either side."""
     around = clip.samples[:, place - reach : place + reach]
-    turned = Clip(np.ascontiguousarray(np.roll(around, reach, axis=1)), clip.rate)
-    return _seam(turned).click
+    rotated = Clip(np.ascontiguousarray(np.roll(around, reach, axis=1)), clip.rate)
+    return _seam(rotated).click
 
 
 def _closes(seam: Seam, kind: Kind) -> bool:
@@ -49,14 +49,14 @@ def _demo_loops(store: Store) -> Iterator[tuple[str, Kind, Clip]]:
             yield row["asset"], row["kind"], Clip(clip.samples[:, start:end], clip.rate)
 
 
-def _tell(name: str, seam: str, good: list[Clip], cuts: list[Clip], kind: Kind) -> None:
+def _print_row(name: str, seam: str, good: list[Clip], cuts: list[Clip], kind: Kind) -> None:
     """One row: how many of each a gate closes on, and the clicks of the cuts."""
     made, cut = [_seam(clip) for clip in good], [_seam(clip) for clip in cuts]
     low, middle = np.quantile([one.click for one in cut], [0.1, 0.5])
-    accused, found = (sum(_closes(one, kind) for one in seams) for seams in (made, cut))
+    accused, detected = (sum(_closes(one, kind) for one in seams) for seams in (made, cut))
     seam = seam or f"{max(one.click for one in made):.2f}"
     print(
-        f"| {name} | {seam} | {accused} of {len(good)} | {low:.1f}, {middle:.1f} | {found} of {len(cuts)} |",
+        f"| {name} | {seam} | {accused} of {len(good)} | {low:.1f}, {middle:.1f} | {detected} of {len(cuts)} |",
         flush=True,
     )
 
@@ -69,13 +69,13 @@ def _demo(store: Store, count: int) -> None:
         thrice = Clip(np.tile(loop.samples, 3), loop.rate)
         seams = [_click(thrice, at, loop.length // 2) for at in (loop.length, 2 * loop.length)]
         turns = random.integers(0, loop.length, 2 * count)
-        turned = [Clip(np.roll(loop.samples, turn, axis=1), loop.rate) for turn in turns]
+        rotated = [Clip(np.roll(loop.samples, turn, axis=1), loop.rate) for turn in turns]
         shares = random.uniform(0.4, 0.98, count)
         cuts = [
             Clip(one.samples[:, : round(share * loop.length)], loop.rate)
-            for one, share in zip(turned[count:], shares, strict=True)
+            for one, share in zip(rotated[count:], shares, strict=True)
         ]
-        _tell(name, f"{max(seams):.2f}", turned[:count], cuts, kind)
+        _print_row(name, f"{max(seams):.2f}", rotated[:count], cuts, kind)
 
 
 def _made(
@@ -99,7 +99,7 @@ def _generated(count: int) -> None:
     for name, (sound, beat) in SOUNDS.items():
         pairs = [_made(sound, seed, beat) for seed in range(count)]
         good, cuts = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
-        _tell(name, "", good, cuts, "sfx")
+        _print_row(name, "", good, cuts, "sfx")
 
 
 def main() -> None:
