@@ -76,12 +76,8 @@ class Gate:
         return f"quality: {{{self.key}: {min(self.most, limit):g}{unit}}}"
 
 
-def _both(limit: float) -> Mapping[str, float]:
-    return MappingProxyType({"sfx": limit, "music": limit})
-
-
-def _by_kind(*, sfx: float, music: float) -> Mapping[str, float]:
-    return MappingProxyType({"sfx": sfx, "music": music})
+def _limits(sfx: float, *, music: float | None = None) -> Mapping[str, float]:
+    return MappingProxyType({"sfx": sfx, "music": sfx if music is None else music})
 
 
 _ENGINE_BUG = "generate it again; if it fails again, report a bug of the engine"
@@ -92,7 +88,7 @@ _ROWS = (
         closes_when="samples are NaN or infinite",
         fault="samples are NaN or infinite",
         remedy=_ENGINE_BUG,
-        limits=_both(0.0),
+        limits=_limits(0.0),
         unit="samples",
         unusable=True,
     ),
@@ -100,7 +96,7 @@ _ROWS = (
         "silence",
         closes_when="the loudest 400 ms are below the limit, and peaks are less than 6 dB above it",
         fault="the sound is silent or almost silent",
-        limits=_by_kind(sfx=-60.0, music=-50.0),
+        limits=_limits(-60.0, music=-50.0),
         comparison="<",
         unit="LUFS",
         key="silence",
@@ -112,7 +108,7 @@ _ROWS = (
         "dc",
         closes_when="the DC offset of a channel is above the limit throughout; full scale is 1",
         fault="DC offset too high",
-        limits=_both(0.015),
+        limits=_limits(0.015),
         key="dc",
     ),
     Gate(
@@ -120,7 +116,7 @@ _ROWS = (
         closes_when="hard clipping cut more than this share of the audible samples, "
         "even if the level was lowered later",
         fault="peaks are clipped",
-        limits=_both(0.001),
+        limits=_limits(0.001),
         key="clipping",
         on_take=True,
     ),
@@ -129,7 +125,7 @@ _ROWS = (
         closes_when="it is shorter than the limit",
         fault="the sound is too short",
         remedy="change the prompt or the seed, or request a shorter sound",
-        limits=_by_kind(sfx=0.1, music=0.6),
+        limits=_limits(0.1, music=0.6),
         comparison="<",
         unit="s",
         of_length=True,
@@ -141,7 +137,7 @@ _ROWS = (
         closes_when="it is longer than the limit",
         fault="the sound is too long",
         remedy="change the prompt or the seed, or request a longer sound",
-        limits=_both(1.5),
+        limits=_limits(1.5),
         unit="s",
         of_length=True,
     ),
@@ -149,14 +145,14 @@ _ROWS = (
         "silent ends",
         closes_when="silence at the ends is more than this share of the sound",
         fault="most of the sound is silence at its ends",
-        limits=_by_kind(sfx=0.98, music=0.3),
+        limits=_limits(0.98, music=0.3),
     ),
     Gate(
         "wrong rate",
         closes_when="the sample rate is not the requested one",
         fault="the sample rate is not the requested one",
         remedy=_ENGINE_BUG,
-        limits=_both(0.0),
+        limits=_limits(0.0),
         unit="Hz",
     ),
     Gate(
@@ -164,7 +160,7 @@ _ROWS = (
         closes_when="it is steady noise (white, pink, brown): the spectrum is a power of frequency, "
         "and no impulse stands out",
         fault="the sound is only noise",
-        limits=_by_kind(sfx=0.85, music=0.6),
+        limits=_limits(0.85, music=0.6),
         key="noise",
         on_take=True,
     ),
@@ -172,7 +168,7 @@ _ROWS = (
         "tail noise",
         closes_when="noise starts after the sound has died away, and stays at one level to the last sample",
         fault="noise starts after the sound has died away",
-        limits=_both(12.0),
+        limits=_limits(12.0),
         unit="dB",
         key="tail_noise",
         field="tail_noise_db",
@@ -185,7 +181,7 @@ _ROWS = (
         closes_when="the seam clicks, or what follows it clearly does not continue what came before "
         "([how](mastering.md#how-a-seam-is-judged))",
         fault="the loop has an audible cut at its seam",
-        limits=_both(1.2),
+        limits=_limits(1.2),
         key="seam",
         step=0.1,
         most=math.inf,
@@ -195,20 +191,20 @@ _ROWS = (
         closes_when="the rhythm jumps at the seam by more than this multiple of the usual",
         fault="the rhythm jumps at the loop's seam",
         remedy="change the seed, set the bpm of the music, or make more candidates",
-        limits=_both(1.2),
+        limits=_limits(1.2),
     ),
     Gate(
         "loop step",
         closes_when="level or spectrum change at the seam by more than this multiple of the loop's usual change",
         fault="level or spectrum jumps at the loop's seam",
-        limits=_both(4.0),
+        limits=_limits(4.0),
     ),
     Gate(
         "duplicate",
         closes_when="the spectrum matches an earlier variation's in each band, phase included, up to the limit",
         fault="the sound is almost the same as another one",
         remedy="make more candidates, or ask for fewer variations",
-        limits=_by_kind(sfx=0.996, music=0.95),
+        limits=_limits(0.996, music=0.95),
         comparison=">=",
         key="duplicates",
     ),
