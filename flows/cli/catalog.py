@@ -32,7 +32,7 @@ from pipeline.catalog import history as history_of
 from pipeline.catalog.catalog import UNREADABLE
 from pipeline.catalog.version import read_texts
 from pipeline.errors import MachineError, UsageError
-from pipeline.manifest.limit_advice import loosened
+from pipeline.gates import passing_setting
 from pipeline.manifest.spec import ManifestText
 from pipeline.provenance import MASTER_SCHEMA, MasterRow, master_record
 from pipeline.store import Store
@@ -314,7 +314,7 @@ def _entry(row: MasterRow, record: Any) -> dict[str, Any]:
         "source": row["source"],
         "reason": row.get("reason", ""),
         "failures": [
-            {"gate": one["name"], "what": one["what"], "helps": loosened(one["name"], one["measured"])}
+            {"gate": one["name"], "what": one["what"], "helps": passing_setting(one["name"], one["measured"])}
             for one in failures
         ],
         "files": row["files"],

@@ -15,7 +15,7 @@ from pipeline.manifest.spec import AssetSpec
 from pipeline.recipe import Recipe, Scalar
 
 if TYPE_CHECKING:
-    from pipeline.audio import Clip
+    from pipeline.audio import Clip, Loop
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +64,8 @@ class GeneratedTake:
     """The raw audio that a recipe gave."""
 
     clip: Clip
-    loop: tuple[int, int] | None = None
-    """Start and end (exclusive), in samples, of a loop that already wraps without a seam."""
+    loop: Loop | None = None
+    """The loop, if it already wraps without a seam."""
     attachments: Mapping[str, bytes] = field(default_factory=dict)
     """Small objects kept beside the audio, by name (``codes``)."""
     notes: Mapping[str, Any] = field(default_factory=dict)

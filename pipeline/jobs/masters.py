@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from pipeline.audio import Clip, pcm_sha256, read_take
+from pipeline.audio import Clip, Loop, pcm_sha256, read_take
 from pipeline.delivery import Labels, render
 from pipeline.errors import CuesmithError, MachineError, MasteringError, StoreError
+from pipeline.gates import GATES
 from pipeline.jobs.work_items import (
     AssetOrder,
     Began,
@@ -21,8 +22,9 @@ from pipeline.jobs.work_items import (
     VariationOrder,
 )
 from pipeline.manifest.spec import AssetSpec
-from pipeline.mastering import Master, MasteredGroup, TakeInput, master
-from pipeline.plan import digests
+from pipeline.mastering import CHAIN_VERSION
+from pipeline.mastering.chain import Master, MasteredGroup, master
+from pipeline.mastering.shape import TakeInput
 from pipeline.provenance import (
     MASTER_SCHEMA,
     MasterRecord,
@@ -36,17 +38,14 @@ from pipeline.provenance.facts import now, software_versions
 from pipeline.quality import (
     Failure,
     Fingerprint,
-    Found,
+    GateInput,
     QualityReport,
+    duplicate,
     fingerprint,
-    likeness,
     limits_of,
     score,
 )
 from pipeline.store import ObjectRef, Store
-
-HIDDEN_BY_MASTERING = frozenset({"clipping", "noise only", "tail noise"})
-"""Gates on a take's samples and full bandwidth: resampling and limiting hide these faults from later checks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +102,8 @@ def make_masters(job: MasterJob, store: Store) -> Iterator[Event]:
 def _master_asset(job: MasterJob, order: AssetOrder, store: Store) -> Iterator[Event]:
     began = time.monotonic()
     takes = choose_takes(order, store)
-    loops = [tuple(take.record["loop"]) if take.record["loop"] else None for take in takes]
-    inputs = [TakeInput(take.clip, loop) for take, loop in zip(takes, loops, strict=True)]  # type: ignore[arg-type]
+    loops = [Loop(*take.record["loop"]) if take.record["loop"] else None for take in takes]
+    inputs = [TakeInput(take.clip, loop) for take, loop in zip(takes, loops, strict=True)]
     group = master(inputs, order.asset.mastering, gain_anchor_db=_anchor_gain(order.anchors, store))
     for take, result in zip(takes, group.results, strict=True):
         digest = take.order.master
@@ -134,16 +133,15 @@ def _anchor_gain(anchors: tuple[str, ...], store: Store) -> float | None:
 
 def _judge(asset: AssetSpec, result: Master, take: ChosenTake) -> QualityReport:
     """The quality gates on the master, with the faults of its take that mastering hides."""
-    expected_s = asset.mastering.duration_s if result.loop or asset.kind == "music" else None
-    report = score(
+    sound = GateInput(
         result.clip,
-        asset.kind,
-        asked_s=expected_s,
+        requested_s=asset.mastering.duration_s if result.loop or asset.kind == "music" else None,
         rate_hz=asset.mastering.sample_rate_hz,
         loop=result.loop,
-        limits=limits_of(asset.quality, asset.kind),
-        found=Found(result.measured, result.seam),
+        known_measurement=result.measured,
+        known_seam=result.seam,
     )
+    report = score(sound, limits_of(asset.kind, asset.quality))
     names = {failure.name for failure in report.failures}
     for failure in (*take.faults, *([take.duplicate] if take.duplicate else [])):
         report = report if failure.name in names else report.with_failure(failure)
@@ -172,33 +170,23 @@ def _choose(
     asset: AssetSpec, order: VariationOrder, others: list[tuple[str, Fingerprint]], store: Store
 ) -> ChosenTake:
     """The candidate with the best score, with what it repeats of ``others`` taken off; the first made wins a tie."""
-    limits = limits_of(asset.quality, asset.kind)
+    limits = limits_of(asset.kind, asset.quality)
     scored = []
     for digest in order.takes:
         record, clip = _take(digest, store)
-        report = score(clip, asset.kind, limits=limits)
-        faults = tuple(failure for failure in report.failures if failure.name in HIDDEN_BY_MASTERING)
+        report = score(GateInput(clip), limits)
+        faults = tuple(failure for failure in report.failures if GATES[failure.name].on_take)
         take_fingerprint = fingerprint(clip)
-        duplicate = _duplicate(take_fingerprint, others, asset.quality.duplicates)
-        if duplicate is not None:
-            report = report.with_failure(duplicate)
-        scored.append(
-            (report.score, ChosenTake(order, record, clip, (), take_fingerprint, duplicate, faults))
-        )
+        repeated = duplicate(take_fingerprint, others, limits)
+        if repeated is not None:
+            report = report.with_failure(repeated)
+        scored.append((report.score, ChosenTake(order, record, clip, (), take_fingerprint, repeated, faults)))
     scored.sort(key=lambda item: -item[0])
     candidates = tuple(
         {"take": take.record["digest"], "object": take.record["object"]["sha256"], "score": number}
         for number, take in scored
     )
     return replace(scored[0][1], candidates=candidates)
-
-
-def _duplicate(candidate: Fingerprint, others: list[tuple[str, Fingerprint]], limit: float) -> Failure | None:
-    """The failure of a sound that is almost the same as one of ``others``; it names the most similar."""
-    similarity, name = max(((likeness(candidate, other), name) for name, other in others), default=(0.0, ""))
-    if similarity < limit:
-        return None
-    return Failure("duplicate", round(similarity, 4), limit, f"the sound is nearly that of {name}")
 
 
 def _take(digest: str, store: Store) -> tuple[TakeRecord, Clip]:
@@ -232,7 +220,7 @@ def record_of(judged: JudgedMaster, job: MasterJob, order: AssetOrder, store: St
         mastering=asdict(asset.mastering),
         delivery={**asdict(asset.delivery), "formats": list(asset.delivery.formats)},
         chain=_chain(result),
-        chain_version=digests.CHAIN_VERSION,
+        chain_version=CHAIN_VERSION,
         loudness=_loudness(result, judged.group),
         measurements=result.measured.to_json(),
         gates=asdict(asset.quality),

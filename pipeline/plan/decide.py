@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pipeline.generators import Engine, Redecoding, Requirements
 from pipeline.manifest.spec import AssetSpec, Project
-from pipeline.plan import digests
+from pipeline.mastering import CHAIN_VERSION
 from pipeline.plan.digests import (
     group_digest,
     is_seed_of,
@@ -297,9 +297,7 @@ def _remaster_reasons(
         return tuple(reasons)
     regrouped = previous["gain_group"] != group
     return changed(
-        "shared gain changed"
-        if regrouped
-        else f"mastering chain changed: now version {digests.CHAIN_VERSION}"
+        "shared gain changed" if regrouped else f"mastering chain changed: now version {CHAIN_VERSION}"
     )
 
 
@@ -326,7 +324,7 @@ def _same_takes(row: MasterRow, recipes: Sequence[Recipe]) -> bool:
 def _chain_difference(previous: MasterRow, known: Known) -> tuple[Reason, ...]:
     """That ``previous`` was made with another version of the mastering chain, where its record is still there."""
     record = known.master(previous["master"])
-    return changed(*chain_reasons(record["chain_version"], digests.CHAIN_VERSION)) if record else ()
+    return changed(*chain_reasons(record["chain_version"], CHAIN_VERSION)) if record else ()
 
 
 def _gain_differences(

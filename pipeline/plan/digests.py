@@ -10,6 +10,7 @@ from itertools import count
 
 from pipeline.generators import Requirements
 from pipeline.manifest.spec import AssetSpec, DeliverySpec, MasteringSpec, QualitySpec
+from pipeline.mastering import CHAIN_VERSION
 from pipeline.recipe import Recipe, derive_seed, digest, with_seeds
 
 _REROLLS_SEARCHED = 20
@@ -69,10 +70,6 @@ def _seeds(asset: AssetSpec, variation: int, reroll: int) -> list[int]:
         derive_seed(asset.seed, asset.origin, variation, reroll, candidate)
         for candidate in range(asset.candidates)
     ]
-
-
-CHAIN_VERSION = "7"
-"""Of the mastering chain and of delivery: rises when the same takes and specs would give other bytes."""
 
 
 def mastering_digest(asset: AssetSpec, project: str) -> str:

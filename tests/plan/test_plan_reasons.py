@@ -14,7 +14,8 @@ from toys import HEAD, ONE, THREE, TWO
 from pipeline.build.plan_rows import planned_rows
 from pipeline.build.prepare import prepare
 from pipeline.manifest.spec import DeliverySpec, MasteringSpec, QualitySpec
-from pipeline.plan import IN_STORE, digests, recipe_reasons, spec_reasons
+from pipeline.mastering import CHAIN_VERSION
+from pipeline.plan import IN_STORE, recipe_reasons, spec_reasons
 from pipeline.plan.reasons import RECIPE_WORDS, SPEC_WORDS
 from pipeline.recipe import Recipe
 
@@ -145,9 +146,9 @@ def test_a_new_mastering_chain_is_named_and_no_variation_is_blamed_for_it(
 ) -> None:
     project = QuickProject(tmp_path)
     project.build()
-    before = digests.CHAIN_VERSION
-    monkeypatch.setattr(digests, "CHAIN_VERSION", "next")
-    change = f"mastering chain changed: version {before} -> next"
+    for module in ("digests", "decide"):
+        monkeypatch.setattr(f"pipeline.plan.{module}.CHAIN_VERSION", "next")
+    change = f"mastering chain changed: version {CHAIN_VERSION} -> next"
     assert set(map(tuple, reasons(project).values())) == {(change,)}
     project.write(ONE + TWO.replace("second", "other") + THREE.replace("0.3s", "0.3s, loudness: -20"))
     told = reasons(project)
