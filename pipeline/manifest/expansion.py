@@ -5,15 +5,14 @@ from __future__ import annotations
 import itertools
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Generic, TypeVar, cast
+from typing import Generic, TypeVar, cast
 
 from pipeline.manifest.files import AudioFiles
-from pipeline.manifest.keys import Asset, Language, Override, Settings
 from pipeline.manifest.names import FileNames, Ids, Template, check_id, check_name, compile_template
 from pipeline.manifest.problems import Fault, Location, quote, suggest
-from pipeline.manifest.settings import SharedSpecs, Values, conflicts, hearing_of, lay_from
+from pipeline.manifest.settings import SharedSpecs, Values, conflicts, hearing_of, merge, merge_settings
 from pipeline.manifest.spec import AssetSpec, AudioInput, Kind, SourceRef, Ucs
 from pipeline.manifest.validation import Checked, Entry
 from pipeline.manifest.values import FX_NAME, PATH, PROMPT, TAG
@@ -22,8 +21,6 @@ Applied = tuple[int, ...]
 """Places in ``overrides`` of those that apply, in their order; the last one that writes a key counts."""
 _Condition = tuple[int, frozenset[str]]
 """Place of a name in for_each, and the values that it may have."""
-_BY_KEY = ("sampling", "fade", "quality")
-"""Groups that are laid over each other key by key, as everywhere in the language."""
 
 
 class Overrides:
@@ -31,8 +28,8 @@ class Overrides:
 
     def __init__(self, entry: Entry) -> None:
         self._entry = entry
-        self._names = list(entry.asset.for_each)
-        written = entry.asset.overrides if entry.readable("overrides", "for_each") else ()
+        self._names = list(_lists(entry))
+        written = entry.asset.get("overrides", ()) if entry.readable("overrides", "for_each") else ()
         if written and not self._names:
             fault = Fault(
                 "there is no for_each, so there is one sound alone", "write these keys in the asset itself"
@@ -48,9 +45,9 @@ class Overrides:
     def __bool__(self) -> bool:
         return bool(self._by_value)
 
-    def _index(self, place: int, override: Override) -> None:
+    def _index(self, place: int, override: Values) -> None:
         """Note an override under each value of the first name that it asks for."""
-        conditions = [(self._names.index(name), frozenset(known)) for name, known in override.when.items()]
+        conditions = [(self._names.index(name), frozenset(known)) for name, known in override["when"].items()]
         (first, values), *rest = conditions
         for value in values:
             self._by_value.setdefault((first, value), []).append((place, rest))
@@ -72,24 +69,25 @@ class Overrides:
         return self._variants[applied]
 
     def _laid(self, applied: Applied) -> Entry:
-        asset = self._entry.asset
+        asset = dict(self._entry.asset)
         by: dict[str, int] = {}
         for place in applied:
-            asset = _lay(asset, asset.overrides[place])
-            by |= dict.fromkeys(asset.overrides[place].model_fields_set, place)
+            override = {name: value for name, value in asset["overrides"][place].items() if name != "when"}
+            asset = merge(asset, override, override)
+            by |= dict.fromkeys(override, place)
         return replace(self._entry, checked=Checked(asset, self._entry.checked.bad), overridden=by)
 
-    def _is_sound(self, place: int, override: Override, written: Sequence[Override]) -> bool:
+    def _is_sound(self, place: int, override: Values, written: Sequence[Values]) -> bool:
         faults = list(self._faults(place, override, written))
         for location, fault in faults:
             self._entry.blame(("overrides", place, *location), fault)
         return not faults
 
     def _faults(
-        self, place: int, override: Override, written: Sequence[Override]
+        self, place: int, override: Values, written: Sequence[Values]
     ) -> Iterator[tuple[tuple[str, ...], Fault]]:
-        lists = self._entry.asset.for_each
-        for name, values in override.when.items():
+        lists = _lists(self._entry)
+        for name, values in override["when"].items():
             if name not in lists:
                 fault = Fault(f"for_each has no {quote(name)}", suggest(name, lists, "its names are"))
                 yield ("when", name), fault
@@ -101,22 +99,17 @@ class Overrides:
                         ("when", name),
                         Fault(f"{quote(value)} is not a value of {name} in for_each", remedy),
                     )
-        if override.model_fields_set <= {"when"}:
+        if override.keys() <= {"when"}:
             yield (), Fault("says nothing but when", "write a key such as seed: 7, or remove it")
-        twin = next((other for other in range(place) if written[other].when == override.when), None)
+        twin = next((other for other in range(place) if written[other]["when"] == override["when"]), None)
         if twin is not None:
             yield ("when",), Fault(f"overrides[{twin}] has the same when", "write all of its keys in one")
 
 
-def _lay(below: Asset, above: Override) -> Asset:
-    """``below`` with every key that ``above`` writes in its place."""
-    update: dict[str, Any] = {}
-    for name in above.model_fields_set - {"when"}:
-        value, before = getattr(above, name), getattr(below, name)
-        if name in _BY_KEY and isinstance(before, Language) and isinstance(value, Language):
-            value = before.model_copy(update={key: getattr(value, key) for key in value.model_fields_set})
-        update[name] = value
-    return below.model_copy(update=update)
+def _lists(entry: Entry) -> Mapping[str, tuple[str, ...]]:
+    """The lists of the entry's for_each."""
+    lists: Mapping[str, tuple[str, ...]] = entry.asset.get("for_each", {})
+    return lists
 
 
 ValueT = TypeVar("ValueT")
@@ -160,23 +153,23 @@ class Texts:
     def __init__(self, entry: Entry, audio: AudioFiles) -> None:
         self._entry = entry
         asset = entry.asset
-        self._names = list(asset.for_each)
-        self.id = self._template(("id",), asset.id)
+        self._names = list(_lists(entry))
+        self.id = self._template(("id",), asset["id"])
         self._was = [
             Filler(
                 entry, ("was", place), self._template(("was", place), text), lambda old: check_id(old, "was")
             )
-            for place, text in enumerate(asset.was)
+            for place, text in enumerate(asset.get("was", ()))
         ]
-        self._prompt = Filler(entry, ("prompt",), self._template(("prompt",), asset.prompt), PROMPT.check)
+        self._prompt = Filler(entry, ("prompt",), self._template(("prompt",), asset["prompt"]), PROMPT.check)
         self._tags = [
             Filler(entry, ("tags", place), self._template(("tags", place), tag), TAG.check)
-            for place, tag in enumerate(asset.tags)
+            for place, tag in enumerate(asset.get("tags", ()))
         ]
         files: dict[str, tuple[Location, str | None]] = {
-            "melody": (("melody",), asset.melody),
-            "continue_from": (("continue_from",), asset.continue_from),
-            "style": (("style", "file"), asset.style.file if asset.style else None),
+            "melody": (("melody",), asset.get("melody")),
+            "continue_from": (("continue_from",), asset.get("continue_from")),
+            "style": (("style", "file"), asset["style"]["file"] if "style" in asset else None),
         }
 
         def find(path: str) -> AudioInput:
@@ -184,14 +177,14 @@ class Texts:
 
         def find_style(path: str) -> AudioInput:
             found = find(path)
-            audio.check_excerpt(found, hearing_of(asset.style))
+            audio.check_excerpt(found, hearing_of(asset.get("style")))
             return found
 
         self._audio = {
             role: Filler(entry, place, self._template(place, text), find_style if role == "style" else find)
             for role, (place, text) in files.items()
         }
-        name = asset.ucs.name if asset.ucs else None
+        name = asset.get("ucs", {}).get("name")
         where: Location = ("ucs", "name")
         self._fx_name = Filler(entry, where, self._template(where, name), FX_NAME.check)
 
@@ -224,7 +217,7 @@ class Texts:
 
     def tags(self, combination: Combination, otherwise: tuple[str, ...]) -> tuple[str, ...]:
         """The tags, each once; ``otherwise`` where the entry has none of its own."""
-        if "tags" not in self._entry.asset.model_fields_set:
+        if "tags" not in self._entry.asset:
             return otherwise
         return tuple(dict.fromkeys(filler.fill(combination) or "" for filler in self._tags))
 
@@ -234,8 +227,8 @@ class Texts:
 
     def ucs(self, combination: Combination) -> Ucs | None:
         """The UCS labels."""
-        labels = self._entry.asset.ucs
-        return Ucs(labels.category, self._fx_name.fill(combination)) if labels else None
+        labels = self._entry.asset.get("ucs")
+        return Ucs(labels["category"], self._fx_name.fill(combination)) if labels else None
 
 
 MAX_ASSETS = 200_000
@@ -244,7 +237,6 @@ MAX_TAKES = 1_000_000
 Make = Callable[[str, tuple[str, ...], Combination], AssetSpec]
 """From an id, earlier ids and a combination to the asset."""
 _COUNTS = ("variations", "candidates", "for_each")
-_SETTINGS = frozenset(Settings.model_fields)
 
 
 class Expansion:
@@ -273,7 +265,7 @@ class Expansion:
         id_, overrides = Texts(entry, self._audio).id, Overrides(entry)
         if id_ is None or not self._countable(entry, id_):
             return
-        lists = list(entry.asset.for_each.values())
+        lists = list(_lists(entry).values())
         slugs = [[value.replace(" ", "_") for value in known] for known in lists]
         variants = self._variants(overrides, lists)
         if variants is None:
@@ -315,8 +307,8 @@ class Expansion:
         """The entry's settings; None where they cannot stand together or could not be read."""
         if not entry.readable("kind"):
             return None
-        asset, written = entry.asset, entry.asset.model_fields_set
-        values = lay_from(self._base[asset.kind], asset, str(entry.folder), written & _SETTINGS)
+        asset, written = entry.asset, entry.asset.keys()
+        values = merge_settings(self._base[asset["kind"]], asset, str(entry.folder))
         unsure = self._unsure | entry.checked.bad
         found = list(conflicts(values, written))
         for conflict in found:
@@ -329,7 +321,7 @@ class Expansion:
         """Whether the entry's combinations can be told apart, and are not too many."""
         if not entry.readable("for_each"):
             return False
-        lists = entry.asset.for_each
+        lists = _lists(entry)
         good = True
         for place, name in enumerate(lists):
             try:
@@ -353,7 +345,7 @@ class Expansion:
         """Whether the manifest may make as many takes more as so many combinations of the entry ask for."""
         takes = combinations * values["variations"] * values["candidates"]
         if takes > self._takes_left:
-            key = next((key for key in _COUNTS if key in entry.asset.model_fields_set), "variations")
+            key = next((key for key in _COUNTS if key in entry.asset), "variations")
             remedy = "ask for fewer variations or candidates, shorten for_each, or split the manifest"
             entry.blame((key,), Fault(f"the manifest makes more than {MAX_TAKES:,} takes", remedy))
             return False
@@ -365,11 +357,11 @@ class Expansion:
     ) -> Callable[[str, tuple[str, ...], Combination], AssetSpec]:
         """A function from an id, earlier ids and a combination to the asset; what the entry shares is made once."""
         asset = entry.asset
-        seed = self._seed if asset.seed is None else asset.seed
+        seed = asset.get("seed", self._seed)
         mastering, delivery = self._parts.mastering(values), self._parts.delivery(values)
         quality, sampling = self._parts.quality(values), self._parts.sampling(values)
-        source, hearing = SourceRef(entry.file, entry.line), self._parts.hearing(asset.style)
-        kind = cast(Kind, asset.kind)
+        source, hearing = SourceRef(entry.file, entry.line), self._parts.hearing(asset.get("style"))
+        kind = cast(Kind, asset["kind"])
 
         def make(id_: str, was: tuple[str, ...], combination: Combination) -> AssetSpec:
             ucs = texts.ucs(combination)
@@ -384,7 +376,7 @@ class Expansion:
                 bpm=values["bpm"],
                 loop=values["loop"],
                 tags=texts.tags(combination, values["tags"]),
-                lock=bool(asset.lock),
+                lock=asset.get("lock", False),
                 extend=values["extend"],
                 license=values["license"],
                 engine=values["engine"],

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from pipeline.errors import CuesmithError
 from pipeline.manifest import lazy_imports
-from pipeline.manifest.keys import AssetFile, Manifest, Shared
+from pipeline.manifest.keys import language
 from pipeline.manifest.names import is_reserved
 from pipeline.manifest.problems import (
     Fault,
@@ -27,7 +27,7 @@ from pipeline.manifest.problems import (
 from pipeline.manifest.reader import MAX_BYTES, read_document
 from pipeline.manifest.spec import AudioInput, Hearing, ManifestText
 from pipeline.manifest.validation import Checked, check
-from pipeline.manifest.values import read_version
+from pipeline.manifest.values import VERSION
 
 MIN_SECONDS = 0.02
 """Shortest sound that conditions anything: one frame of the codecs that hear it."""
@@ -148,7 +148,7 @@ class AssetSource:
 class Source(AssetSource):
     """The manifest or a file that it includes, as far as it could be read."""
 
-    shared: Checked[Shared]
+    shared: Checked
     """What it may share with other files; the manifest's project and assets are read later."""
 
     @property
@@ -194,7 +194,9 @@ class Sources:
     @property
     def profiles(self) -> tuple[str, ...]:
         """Every profile that the files define, sorted."""
-        return tuple(sorted({name for source in self.found for name in source.shared.value.profiles}))
+        return tuple(
+            sorted({name for source in self.found for name in source.shared.values.get("profiles", {})})
+        )
 
     def read(
         self, path: Path, shown: str, chain: tuple[Path, ...] = (), named: Path | None = None
@@ -210,10 +212,7 @@ class Sources:
             self.incomplete = True
             return None
         shared = self._check(root, report, is_manifest=not chain)
-        if shared is None:
-            self.incomplete = True
-            return None
-        for place, text in enumerate(shared.value.include):
+        for place, text in enumerate(shared.values.get("include", ())):
             self._include(text, place, path, Source(path, report, root, shared), (*chain, path))
         source = Source(path, report, root, shared)
         self.found.append(source)
@@ -235,18 +234,18 @@ class Sources:
         root = self._load(path, main.path.parent / text, report)
         if root is None or not _known_version(root, report):
             return None
-        check(AssetFile, _without_assets(root), report, stand_in={"cuesmith": "1", "assets": []})
+        check(language().asset_file, _without_assets(root), report, stand_in={"cuesmith": 1, "assets": ()})
         return AssetSource(path, report, root)
 
     def name_of(self, source: AssetSource) -> str:
         """The path of a file from the manifest's folder, with ``/``."""
         return source.path.relative_to(self.folder).as_posix()
 
-    def _check(self, root: MappingNode, report: Report, is_manifest: bool) -> Checked[Shared] | None:
+    def _check(self, root: MappingNode, report: Report, is_manifest: bool) -> Checked:
         if is_manifest:
-            stand_in = {"cuesmith": "1", "project": "unnamed", "assets": []}
-            return check(Manifest, _without_assets(root), report, stand_in=stand_in)
-        return check(Shared, root, report, stand_in={"cuesmith": "1"})
+            stand_in = {"cuesmith": 1, "project": "unnamed", "assets": ()}
+            return check(language().manifest, _without_assets(root), report, stand_in=stand_in)
+        return check(language().shared, root, report, stand_in={"cuesmith": 1})
 
     def _load(self, path: Path, named: Path, report: Report) -> MappingNode | None:
         try:
@@ -295,7 +294,7 @@ def _known_version(root: MappingNode, report: Report) -> bool:
     if not isinstance(node, ScalarNode) or not node.text.isdecimal() or node.text == "1":
         return True
     try:
-        read_version(node.text)
+        VERSION.read(node.text)
     except Fault as fault:
         report.at(root, ("cuesmith",), fault)
         return False

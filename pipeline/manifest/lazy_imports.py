@@ -1,8 +1,9 @@
-"""The manifest room's only late imports: YAML, pydantic and the audio reader take longer than a whole `plan` of a
-known manifest."""
+"""The manifest room's only late imports: YAML, the table of keys and the audio reader would slow
+down a `plan` of a known manifest."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -49,6 +50,17 @@ def json_schema_text() -> str:
     """`pipeline.manifest.schema.json_schema_text`."""
     module = import_module("pipeline.manifest.schema")
     return cast("str", module.json_schema_text())
+
+
+def reason_words() -> Mapping[str, tuple[str, str]]:
+    """`pipeline.manifest.keys.reason_words`."""
+    module = import_module("pipeline.manifest.keys")
+    return cast("Mapping[str, tuple[str, str]]", module.reason_words())
+
+
+def label_words() -> Mapping[str, str]:
+    """`pipeline.manifest.keys.label_words`."""
+    return cast("Mapping[str, str]", import_module("pipeline.manifest.keys").label_words())
 
 
 def read_audio(data: bytes) -> Clip:

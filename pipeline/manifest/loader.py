@@ -11,7 +11,7 @@ from pathlib import Path
 from pipeline.errors import ManifestError
 from pipeline.manifest.expansion import Expansion
 from pipeline.manifest.files import AssetSource, AudioFiles, ReadFile, Source, Sources, check_profile
-from pipeline.manifest.keys import Asset, Layer, Manifest, Settings
+from pipeline.manifest.keys import language
 from pipeline.manifest.names import check_project
 from pipeline.manifest.problems import (
     Fault,
@@ -25,7 +25,7 @@ from pipeline.manifest.problems import (
     dotted,
     quote,
 )
-from pipeline.manifest.settings import BUILT_IN, lay_all
+from pipeline.manifest.settings import BUILT_IN, Values, merge_layers
 from pipeline.manifest.spec import AssetSpec, ManifestText, Project
 from pipeline.manifest.validation import Entry, check
 
@@ -80,10 +80,11 @@ def load_with_files(path: Path, profile: str | None = None) -> Loaded:
     """
     problems = Problems()
     sources, main = _read(path, problems)
-    if main is None or not isinstance(main.shared.value, Manifest):
+    if main is None:
         problems.check()
         raise AssertionError("a manifest that cannot be read has a problem")
-    _check_project(main, main.shared.value.project)
+    name = main.shared.values["project"]
+    _check_project(main, name)
     if profile is not None:
         check_profile(sources, main, profile)
     promotion = _promotion(main)
@@ -91,7 +92,7 @@ def load_with_files(path: Path, profile: str | None = None) -> Loaded:
     problems.check()
     assets.sort(key=attrgetter("id"))
     project = Project(
-        main.shared.value.project,
+        name,
         str(path),
         profile,
         sources.sha256,
@@ -153,8 +154,7 @@ def _check_project(main: Source, name: str) -> None:
 
 def _promotion(main: Source) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """What each channel allows. Reports names that no channel with a gate can have."""
-    assert isinstance(main.shared.value, Manifest)
-    rules = main.shared.value.promotion
+    rules = main.shared.values.get("promotion", {})
     for name in rules:
         if name == "latest":
             fault = Fault("channel latest has no gate", "name another channel, such as playtest")
@@ -164,21 +164,25 @@ def _promotion(main: Source) -> tuple[tuple[str, tuple[str, ...]], ...]:
         else:
             continue
         main.report.at(main.root, ("promotion", name), fault)
-    return tuple(sorted((name, tuple(sorted(set(keys.allow)))) for name, keys in rules.items()))
+    return tuple(sorted((name, tuple(sorted(set(keys["allow"])))) for name, keys in rules.items()))
 
 
 def _assets(sources: Sources, main: Source, profile: str | None, file: str) -> Iterator[AssetSpec]:
     """Every asset, in the manifest's order. Problems are reported on the way."""
     shared = [source.shared for source in sources.found]
-    layers: list[tuple[Layer, str]] = [(one.shared.value.defaults, one.folder) for one in sources.found]
+    layers: list[tuple[Values, str]] = [
+        (source.shared.values.get("defaults", {}), source.folder) for source in sources.found
+    ]
     if profile is not None:
-        chosen = ((one.shared.value.profiles.get(profile), one.folder) for one in sources.found)
+        chosen = (
+            (source.shared.values.get("profiles", {}).get(profile), source.folder) for source in sources.found
+        )
         layers += [(layer, folder) for layer, folder in chosen if layer is not None]
-    unsure = frozenset(Settings.model_fields) if sources.incomplete else frozenset[str]()
+    unsure = frozenset(key.name for key in language().settings) if sources.incomplete else frozenset[str]()
     expansion = Expansion(
-        project=main.shared.value.project if isinstance(main.shared.value, Manifest) else "",
-        seed=next((known.value.seed for known in reversed(shared) if known.value.seed is not None), 0),
-        base={kind: lay_all(kind, layers) for kind in BUILT_IN},
+        project=main.shared.values["project"],
+        seed=next((known.values["seed"] for known in reversed(shared) if "seed" in known.values), 0),
+        base={kind: merge_layers(kind, layers) for kind in BUILT_IN},
         unsure=unsure.union(*(known.bad for known in shared)),
         audio=AudioFiles(sources.folder),
     )
@@ -214,6 +218,5 @@ def _entry(source: AssetSource, file: str, place: int, node: Node) -> Iterator[E
         source.report.at(source.root, ("assets", place), Fault("is not a mapping", remedy))
         return
     warn_of_comments(node, source.report, ("assets", place))
-    checked = check(Asset, node, source.report, base=("assets", place), stand_in=_STAND_IN)
-    if checked is not None:
-        yield Entry(file, source.path.parent, place, node, checked, source.report)
+    checked = check(language().asset, node, source.report, base=("assets", place), stand_in=_STAND_IN)
+    yield Entry(file, source.path.parent, place, node, checked, source.report)

@@ -8,99 +8,76 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from pipeline.manifest.keys import Language, Layer, LoopKeys, Settings, StyleKeys
+from pipeline.manifest.keys import language, spec_keys
 from pipeline.manifest.problems import Fault, list_names
 from pipeline.manifest.spec import DeliverySpec, Hearing, MasteringSpec, QualitySpec, Sampling
+from pipeline.manifest.structure import Group, Key, ListOf, read_value
 from pipeline.manifest.values import Beats
 
 Values = dict[str, Any]
 
-_COMMON: Values = {
-    "engine": "sketch",
-    "model": None,
-    "model_folder": "",
-    "duration": None,
-    "bpm": None,
-    "loop": False,
-    "intro": None,
-    "exact": False,
-    "width": 1.0,
-    "tags": (),
-    "variations": 1,
-    "candidates": 1,
-    "sampling": {"temperature": None, "top_k": None, "top_p": None, "cfg": None},
-    "extend": False,
-    "decoder": "encodec",
-    "license": "any",
-    "true_peak": -1.0,
-    "sample_rate": 48000,
-    "formats": ("wav",),
-    "bit_depth": "24",
-    "credentials": "none",
-    "naming": "{id}_{variation}",
-}
-_QUALITY: Values = {
-    "gate": True,
-    "clipping": 0.001,
-    "dc": 0.015,
-    "tail_noise": 12.0,
-    "seam": 1.2,
-}
-_MUSIC: Values = {
-    "loudness": -16.0,
-    "channels": 2,
-    "trim": False,
-    "fade": {"in_": 0.01, "out": 0.25, "curve": "s_curve"},
-    "quality": _QUALITY | {"silence": -50.0, "noise": 0.6, "duplicates": 0.95},
-}
-_SFX: Values = {
-    "loudness": -18.0,
-    "channels": 1,
-    "trim": True,
-    "fade": {"in_": 0.0, "out": 0.01, "curve": "s_curve"},
-    "quality": _QUALITY | {"silence": -60.0, "noise": 0.85, "duplicates": 0.996},
-}
-BUILT_IN: Mapping[str, Values] = MappingProxyType({"music": _COMMON | _MUSIC, "sfx": _COMMON | _SFX})
-"""What holds for a kind where nobody says otherwise. Fades keep the cut ends of a sound from clicking."""
+
+def _built_in(kind: str) -> Values:
+    """What holds for a kind if nobody writes anything else."""
+    values: Values = {"engine": "sketch", "model_folder": "", "intro": None}
+    return values | {key.name: default_value(key, kind) for key in language().settings}
 
 
-def lay(below: Values, above: Settings, names: Iterable[str] | None = None) -> Values:
-    """``below`` with every setting that ``above`` writes in its place; sampling, fade and quality key by
-    key."""
+def default_value(key: Key, kind: str) -> Any:
+    """What ``key`` stands for if it is not written."""
+    reader, written = key.reader, key.default_for(kind)
+    if isinstance(reader, Group) and reader.merges:
+        return {inner.name: default_value(inner, kind) for inner in reader.keys}
+    if written is None:
+        return () if isinstance(reader, ListOf) else None
+    return read_value(reader, written, (), [])
+
+
+BUILT_IN: Mapping[str, Values] = MappingProxyType({kind: _built_in(kind) for kind in ("music", "sfx")})
+"""What holds for a kind if nobody writes anything else. Fades keep the cut ends of a sound from clicking."""
+
+
+def merge(below: Values, above: Mapping[str, Any], names: Iterable[str]) -> Values:
+    """``below`` with the keys ``names`` of ``above`` in their place; some groups merge key by key."""
     result = dict(below)
-    for name in above.model_fields_set if names is None else names:
-        value = getattr(above, name)
+    for name in names:
+        value = above[name]
         if name == "loop":
-            result[name] = bool(value)
-            result["intro"] = value.intro if isinstance(value, LoopKeys) else None
-        elif isinstance(value, Language):
-            result[name] = below[name] | {key: getattr(value, key) for key in value.model_fields_set}
+            result[name] = value is not False
+            result["intro"] = value.get("intro") if isinstance(value, dict) else None
+        elif name in _MERGING:
+            result[name] = below.get(name, {}) | value
         else:
             result[name] = value
     return result
 
 
-def lay_from(below: Values, above: Settings, folder: str, names: Iterable[str] | None = None) -> Values:
-    """`lay`, with ``folder`` as the place where a path that ``above`` gives as its model starts."""
-    result = lay(below, above, names)
-    if "model" in above.model_fields_set:
+_MERGING = frozenset(
+    key.name for key in language().settings if isinstance(key.reader, Group) and key.reader.merges
+)
+
+
+def merge_settings(below: Values, above: Mapping[str, Any], folder: str) -> Values:
+    """``below`` with every setting of ``above``; a path to a model starts at ``folder``."""
+    result = merge(below, above, above.keys() & below.keys())
+    if "model" in above:
         result["model_folder"] = folder if result["model"] else ""
     return result
 
 
-def lay_all(kind: str, layers: Iterable[tuple[Layer, str]]) -> Values:
-    """The settings of a kind before any asset speaks, from the weakest layer to the strongest.
+def merge_layers(kind: str, layers: Iterable[tuple[Values, str]]) -> Values:
+    """The settings of a kind before those of any asset, from the weakest layer to the strongest.
 
-    Each layer comes with the folder of its file. A model belongs to the engine that it was written for: a layer that
-    chooses another engine and says nothing of a model takes back the one below.
+    Each layer comes with the folder of its file. A model belongs to one engine: a layer that chooses another engine
+    and no model removes the model below.
     """
     values: Values = dict(BUILT_IN[kind])
     for layer, folder in layers:
-        section = layer.music if kind == "music" else layer.sfx
-        engine = section.engine or layer.engine or values["engine"]
+        section = layer.get(kind, {})
+        engine = section.get("engine") or layer.get("engine") or values["engine"]
         if engine != values["engine"]:
             values |= {"model": None, "model_folder": ""}
-        values = lay_from(values, section, folder)
+        values = merge_settings(values, section, folder)
         values["engine"] = engine
     return values
 
@@ -205,7 +182,7 @@ def _rounded_up(seconds: float, places: int) -> str:
 
 
 def _fades(values: Values) -> Iterator[Conflict]:
-    fades = values["fade"]["in_"] + values["fade"]["out"]
+    fades = values["fade"]["in"] + values["fade"]["out"]
     if fades > values["duration"]:
         what = f"fades of {fades:g} s together are longer than the sound ({values['duration']:g} s)"
         yield Conflict(("fade", "duration", "loop"), Fault(what, "shorten fade or lengthen duration"))
@@ -239,43 +216,24 @@ class SharedSpecs:
 
     def mastering(self, values: Values) -> MasteringSpec:
         """How the takes are mastered. A loop is neither faded nor trimmed, and only a loop needs a tempo."""
-        loop = values["loop"]
-        spec = MasteringSpec(
-            loudness_lufs=values["loudness"],
-            true_peak_dbtp=values["true_peak"],
-            sample_rate_hz=values["sample_rate"],
-            channels=values["channels"],
-            duration_s=values["duration"],
-            loop=loop,
-            bpm=values["bpm"] if loop else None,
-            trim=values["trim"] and not loop,
-            fade_in_s=0.0 if loop else values["fade"]["in_"],
-            fade_out_s=0.0 if loop else values["fade"]["out"],
-            fade_curve="s_curve" if loop else values["fade"]["curve"],
-            intro_s=intro_seconds(values["intro"], values["bpm"]) if loop else 0.0,
-            exact=values["exact"],
-            width=values["width"],
-        )
+        fields = _fields(MasteringSpec, values)
+        if values["loop"]:
+            intro_s = intro_seconds(values["intro"], values["bpm"])
+            unfaded = {"fade_in_s": 0.0, "fade_out_s": 0.0, "fade_curve": "s_curve"}
+            fields |= {"trim": False, "intro_s": intro_s, **unfaded}
+        else:
+            fields |= {"bpm": None, "intro_s": 0.0}
+        spec = MasteringSpec(**fields)
         return self._mastering.setdefault(spec, spec)
 
     def delivery(self, values: Values) -> DeliverySpec:
         """Which files are made."""
-        spec = DeliverySpec(formats=values["formats"], bit_depth=values["bit_depth"])
+        spec = DeliverySpec(**_fields(DeliverySpec, values))
         return self._delivery.setdefault(spec, spec)
 
     def quality(self, values: Values) -> QualitySpec:
-        """Where the gates close."""
-        said = values["quality"]
-        spec = QualitySpec(
-            gate=said["gate"],
-            silence_lufs=said["silence"],
-            clipping=said["clipping"],
-            dc=said["dc"],
-            noise=said["noise"],
-            tail_noise_db=said["tail_noise"],
-            seam=said["seam"],
-            duplicates=said["duplicates"],
-        )
+        """The limits of the quality gates."""
+        spec = QualitySpec(**_fields(QualitySpec, values))
         return self._quality.setdefault(spec, spec)
 
     def sampling(self, values: Values) -> Sampling:
@@ -283,20 +241,21 @@ class SharedSpecs:
         spec = Sampling(**values["sampling"])
         return self._sampling.setdefault(spec, spec)
 
-    def hearing(self, said: StyleKeys | None) -> Hearing:
+    def hearing(self, style: Values | None) -> Hearing:
         """How a style is heard."""
-        spec = hearing_of(said)
+        spec = hearing_of(style)
         return self._hearing.setdefault(spec, spec)
 
 
-def hearing_of(said: StyleKeys | None) -> Hearing:
+def _fields(spec: type, values: Values) -> dict[str, Any]:
+    """The fields of a spec, from the settings that its keys name."""
+    return {
+        field: values[path[0]][path[1]] if len(path) > 1 and path[0] in _MERGING else values.get(path[0])
+        for field, (path, _) in spec_keys(spec).items()
+    }
+
+
+def hearing_of(style: Values | None) -> Hearing:
     """How a style is heard, with the usual values for what is not written."""
-    usual = Hearing()
-    if said is None:
-        return usual
-    return Hearing(
-        at_s=said.at,
-        excerpt_s=usual.excerpt_s if said.excerpt is None else said.excerpt,
-        codebooks=usual.codebooks if said.codebooks is None else said.codebooks,
-        text=usual.text if said.text is None else said.text,
-    )
+    names = {"at": "at_s", "excerpt": "excerpt_s", "codebooks": "codebooks", "text": "text"}
+    return Hearing(**{names[name]: value for name, value in (style or {}).items() if name in names})

@@ -83,7 +83,7 @@ def test_the_defaults_of_the_handbook_are_the_built_in_ones(kind: str) -> None:
     assert {key: float(shown[key].split()[0]) for key in quality} == quality
     fade = yaml.safe_load(shown["fade"])
     assert {key: FADE.read(str(value)) for key, value in fade.items()} == {
-        "in": built_in["fade"]["in_"],
+        "in": built_in["fade"]["in"],
         "out": built_in["fade"]["out"],
     }
 
