@@ -17,9 +17,6 @@ from pipeline.manifest.spec import DeliverySpec, MasteringSpec, QualitySpec
 from pipeline.manifest.structure import AnyReader, Group, Key, ListOf, MapOf
 from pipeline.manifest.values import FLAG
 
-_THE_MODELS = ("the model's", "the model's")
-_THE_ENGINES = ("the engine's", "the engine's")
-
 _FADE = Group(
     "FadeKeys",
     "Fades at both ends. One duration sets both.",
@@ -55,25 +52,44 @@ _LOOP = Group(
 )
 _QUALITY = Group(
     "QualityKeys",
-    "Limits of the quality gates: when a master fails.",
+    "Limits of the quality gates.",
     (
-        Key("gate", FLAG, "never, if `false`: failures are only recorded", "true", example="false"),
+        Key(
+            "gate",
+            FLAG,
+            "`false` publishes a master that fails; the record has its failures.",
+            "true",
+            example="false",
+        ),
         Key(
             "silence",
             values.LOUDNESS,
-            "its loudest 400 ms are below this",
+            "The loudest 400 ms must reach this.",
             "-50 LUFS",
             "-60 LUFS",
             "-55 LUFS",
             field="silence_lufs",
         ),
-        Key("clipping", values.SHARE, "clipping cut a larger share of its samples", "0.001", example="0.01"),
-        Key("dc", values.SHARE, "its DC offset is higher; full scale is 1", "0.015", example="0.02"),
-        Key("noise", values.SHARE, "it is only noise of one colour, from 0 to 1", "0.6", "0.85", "0.9"),
+        Key(
+            "clipping",
+            values.SHARE,
+            "The largest share of samples in clipped peaks.",
+            "0.001",
+            example="0.01",
+        ),
+        Key("dc", values.SHARE, "The highest DC offset; full scale is 1.", "0.015", example="0.02"),
+        Key(
+            "noise",
+            values.SHARE,
+            "0 to 1: how much a sound may be noise of one colour.",
+            "0.6",
+            "0.85",
+            "0.9",
+        ),
         Key(
             "tail_noise",
             values.TAIL_NOISE,
-            "hiss rises by more than this after the sound has died away",
+            "How far hiss may rise after the sound has died away.",
             "12 dB",
             example="20 dB",
             field="tail_noise_db",
@@ -81,14 +97,14 @@ _QUALITY = Group(
         Key(
             "seam",
             values.SEAM,
-            "a loop clicks or clearly breaks at its seam, more than anywhere else in it",
+            "How far a loop may click or break at its seam, compared with the rest of the loop.",
             "1.2",
             example="2",
         ),
         Key(
             "duplicates",
             values.SIMILARITY,
-            "it is this similar to an earlier variation, from 0.5 to 1",
+            "0.5 to 1: how similar two variations may be.",
             "0.95",
             "0.996",
             "0.99",
@@ -132,11 +148,10 @@ SETTINGS = (
     Key(
         "loop",
         _LOOP,
-        "The end continues into the start without a gap; `{intro: 2 bars}` for a loop with an intro.",
+        "The end continues into the start without a gap; `{intro: 2 bars}` for [a loop with an intro](#loops).",
         "false",
         example="true",
         affects=("takes", "masters"),
-        link="[loops](#loops)",
     ),
     Key(
         "exact",
@@ -159,7 +174,6 @@ SETTINGS = (
         "Numbered alternates to make, 1 to 999: `_01`, `_02` and on.",
         "1",
         example="6",
-        affects=("takes",),
     ),
     Key(
         "candidates",
@@ -175,7 +189,7 @@ SETTINGS = (
         "A model of the engine.",
         example="facebook/musicgen-medium",
         affects=("takes",),
-        shown=_THE_ENGINES,
+        shown="the engine's",
     ),
     Key(
         "license",
@@ -221,7 +235,6 @@ SETTINGS = (
         "One duration for both ends, or `{in: ..., out: ..., curve: ...}`; up to 30 s.",
         example={"in": "20ms", "out": "1s"},
         affects=("masters",),
-        shown=("{in: 10ms, out: 250ms}", "{in: 0, out: 10ms}"),
     ),
     Key(
         "quality",
@@ -229,8 +242,7 @@ SETTINGS = (
         "Limits of the quality gates.",
         example={"noise": "0.9"},
         affects=("masters",),
-        link="[quality](#quality)",
-        shown=("see quality", "see quality"),
+        shown="see [quality](#quality)",
     ),
     Key(
         "formats",
@@ -251,40 +263,32 @@ SETTINGS = (
     Key(
         "credentials",
         values.CREDENTIALS,
-        "Content Credentials: `development` signs with your certificate, or with one made on this machine; "
-        "`required` only with yours.",
+        "[Content Credentials](credentials.md): `development` signs with your certificate, or with one made on "
+        "this machine; `required` only with yours.",
         "none",
         example="development",
         affects=("signatures",),
-        link="[Content Credentials](credentials.md)",
     ),
     Key(
         "naming",
         values.NAMING,
-        "File names: a template, or `ucs`.",
+        "[Names of files](#names-of-files): a template, or `ucs`.",
         "{id}_{variation}",
         example="ucs",
         affects=("catalog",),
-        link="[names of files](#names-of-files)",
     ),
 )
 """Keys that an asset may write, and that defaults and profiles may write for a whole kind."""
 
 _SEED = Key(
-    "seed",
-    values.SEED,
-    "A seed for this asset.",
-    example="7",
-    affects=("takes",),
-    shown=("the manifest's", ""),
+    "seed", values.SEED, "A seed for this asset.", example="7", affects=("takes",), shown="the manifest's"
 )
 OWN = (
     Key(
         "was",
         ListOf(values.ID, 16, 1, alone=True),
-        "The id before a rename, or a list of earlier ids, the latest first.",
+        "The id before a [rename](#renaming), or a list of earlier ids, the latest first.",
         example="sfx/door",
-        link="[renaming](#renaming)",
     ),
     _SEED,
     Key(
@@ -298,11 +302,10 @@ OWN = (
     Key(
         "ucs",
         _UCS,
-        "Labels of the Universal Category System: `category`, `name`.",
+        "Labels of the [Universal Category System](https://universalcategorysystem.com): `category`, `name`.",
         example={"category": "FOOTHmn"},
-        affects=("labels",),
+        affects=("masters", "labels"),
         words="UCS labels",
-        link="[UCS](https://universalcategorysystem.com)",
     ),
 )
 """Keys of one asset, or of some combinations of its for_each."""
@@ -312,11 +315,16 @@ _SAMPLING = Group(
     "How a language model draws its next token. An empty value selects the model's own default.",
     (
         Key("temperature", values.TEMPERATURE, "0 to 10; at 0 always the most likely token.", example="0.9"),
-        Key("top_k", values.TOP_K, "Draw from this many most likely tokens; 0 for all.", example="250"),
+        Key(
+            "top_k",
+            values.TOP_K,
+            "Draw from this many most likely tokens, up to 100000; 0 for all.",
+            example="250",
+        ),
         Key(
             "top_p",
             values.TOP_P,
-            "Draw from the likeliest tokens of this summed probability; 0 for all.",
+            "Draw from the likeliest tokens of this summed probability, up to 1; 0 for all.",
             example="0.9",
         ),
         Key(
@@ -345,7 +353,7 @@ _STYLE = Group(
             values.PLACE,
             "Start of the excerpt in the file.",
             example="4s",
-            shown=("chosen by the take's seed", ""),
+            shown="chosen by the take's seed",
         ),
         Key("excerpt", values.EXCERPT, "Length of the excerpt, 1.5 s to 4.5 s.", "3s", example="2s"),
         Key(
@@ -373,7 +381,7 @@ ENGINE_SETTINGS = (
         "How the model draws: `temperature`, `top_k`, `top_p`, `cfg`.",
         example={"temperature": "0.9"},
         affects=("takes",),
-        shown=_THE_MODELS,
+        shown="the model's",
     ),
     Key(
         "extend",
@@ -381,16 +389,15 @@ ENGINE_SETTINGS = (
         "Allows a `duration` longer than the model's window.",
         "false",
         example="true",
-        affects=("takes",),
     ),
     Key(
         "decoder",
         values.DECODER,
-        "What turns a model's codes into audio: `encodec`, its own codec, or `mbd`, MultiBand Diffusion.",
+        "What turns a model's codes into audio: `encodec`, its own codec, or `mbd`, "
+        "[MultiBand Diffusion](audiocraft.md#codes-and-decoders).",
         "encodec",
         example="mbd",
         affects=("decoding",),
-        link="[decoders](audiocraft.md#codes-and-decoders)",
     ),
 )
 ENGINE_OWN = (
@@ -411,10 +418,9 @@ ENGINE_OWN = (
     Key(
         "style",
         _STYLE,
-        "An audio file whose style the music follows.",
+        "An audio file whose [style](#style) the music follows.",
         example="audio/theme.wav",
         affects=("takes",),
-        link="[style](#style)",
     ),
 )
 
@@ -445,7 +451,7 @@ _CUESMITH = Key(
     required=True,
 )
 _PROJECT_SEED = replace(
-    _SEED, text="The base of every sound's own seed; change it to generate everything again.", shown=("0", "")
+    _SEED, text="The base of every sound's own seed; change it to generate everything again.", shown="`0`"
 )
 _ENGINE = Key(
     "engine", values.ENGINE, "The engine that generates.", "sketch", example="audiocraft", affects=("takes",)
@@ -516,15 +522,13 @@ class Language:
             Key(
                 "for_each",
                 MapOf(_PIECES, names=f"^{values.PLACEHOLDER}$"),
-                "Lists of values: one asset for each combination.",
+                "[Lists of values](#for_each): one asset for each combination.",
                 example={"surface": ["gravel", "wood"]},
-                link="[for_each](#for_each)",
             ),
             Key(
                 "overrides",
                 ListOf(self.override, 10_000),
-                "Other values for some combinations of `for_each`.",
-                link="[overrides](#overrides)",
+                "[Other values](#overrides) for some combinations of `for_each`.",
             ),
         )
         text = "One asset the game needs, or with for_each a family of them."
@@ -556,23 +560,20 @@ class Language:
             Key(
                 "include",
                 ListOf(values.INCLUDED, 64, nullable=True),
-                "Files with shared settings.",
+                "[Files with shared settings](#include).",
                 example=["shared/defaults.yaml"],
-                link="[include](#include)",
             ),
             Key(
                 "profiles",
                 MapOf(self.layer, nullable=True),
-                "Named settings, selected with `--profile`.",
+                "[Named settings](#profiles), selected with `--profile`.",
                 example={"prototype": {"engine": "sketch"}},
-                link="[profiles](#profiles)",
             ),
             Key(
                 "defaults",
                 self.layer,
-                "Settings for all assets of a kind.",
+                "[Settings](#defaults) for all assets of a kind.",
                 example={"sfx": {"loudness": "-18 LUFS"}},
-                link="[defaults](#defaults)",
             ),
         )
         return Group("Shared", "A file that manifests include.", keys)
@@ -605,17 +606,15 @@ class Language:
             Key(
                 "promotion",
                 MapOf(_CHANNEL, nullable=True),
-                "Reasons of the release gate that a channel allows.",
+                "Reasons of the release gate that a channel [allows](#promotion).",
                 example={"playtest": {"allow": ["credentials"]}},
                 affects=("catalog",),
-                link="[promotion](#promotion)",
             ),
             Key(
                 "assets",
                 ListOf(self.asset, 10**6),
-                "The list of assets, and of files with more assets; `[]` for none.",
+                "The list of assets, and of [files](#assets-in-several-files) with more assets; `[]` for none.",
                 hint=_ASSETS_HINT,
-                link="[files](#assets-in-several-files)",
                 required=True,
             ),
         )

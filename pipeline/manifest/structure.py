@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -184,7 +185,7 @@ class Key:
     name: str
     reader: AnyReader
     text: str
-    """One line for editors and the handbook."""
+    """One line of Markdown for the handbook; editors show it without links."""
     default: Any = None
     """As a manifest would write it; None for none."""
     sfx: Any = None
@@ -200,10 +201,8 @@ class Key:
     hint: str = ""
     """What the message for a missing value asks for; only for keys that need a value."""
     required: bool = False
-    link: str = ""
-    """Where the handbook says more."""
-    shown: tuple[str, str] = ("", "")
-    """Default for music and for sound effects in the handbook, if ``default`` does not say it."""
+    shown: str = ""
+    """The default in the handbook, if ``default`` does not say it."""
 
     def default_for(self, kind: str) -> Any:
         """The default for a kind, as a manifest would write it."""
@@ -285,8 +284,12 @@ class Group:
 
 
 def plain(text: str) -> str:
-    """Text of the handbook without its marks."""
-    return text.replace("`", "")
+    """Markdown without its marks.
+
+    >>> plain("a [loop](#loops) or `none`")
+    'a loop or none'
+    """
+    return re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", text).replace("`", "")
 
 
 def _key_schema(key: Key) -> JsonSchema:

@@ -12,6 +12,7 @@ from jsonschema import Draft7Validator
 from pipeline.manifest import json_schema, load
 from pipeline.manifest.settings import BUILT_IN
 from pipeline.manifest.values import DURATION, FADE, FORMATS, LOUDNESS, RATES, TRUE_PEAK
+from scripts.manifest_tables import with_tables
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "manifest.md").read_text(encoding="utf-8")
@@ -57,6 +58,13 @@ def test_the_first_example_makes_nineteen_files(tmp_path: Path) -> None:
     assert sum(asset.variations for asset in load(tmp_path / "m.yaml").assets) == 19
 
 
+def test_the_tables_of_the_handbook_are_made_from_the_keys() -> None:
+    assert with_tables(TEXT) == TEXT, "write them again: make tables"
+    assert re.findall(r"<!-- (\w+):begin -->", TEXT) == [
+        "head", "asset", "style", "settings", "sampling", "quality", "effects"
+    ]  # fmt: skip
+
+
 def test_every_key_of_the_language_has_a_row() -> None:
     schema = json_schema()
     keys = {*schema["properties"], *schema["definitions"]["Asset"]["properties"]}
@@ -82,6 +90,7 @@ def test_the_defaults_of_the_handbook_are_the_built_in_ones(kind: str) -> None:
     quality = {key: built_in["quality"][key] for key in built_in["quality"] if key != "gate"}
     assert {key: float(shown[key].split()[0]) for key in quality} == quality
     fade = yaml.safe_load(shown["fade"])
+    assert fade.pop("curve") == built_in["fade"]["curve"]
     assert {key: FADE.read(str(value)) for key, value in fade.items()} == {
         "in": built_in["fade"]["in"],
         "out": built_in["fade"]["out"],
