@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from pipeline.generators.registry import engine_keys
 from pipeline.manifest import json_schema_text
 from pipeline.manifest.keys import SETTINGS, Language, language
 from pipeline.manifest.structure import Group, Key
@@ -30,7 +31,7 @@ EFFECTS = {
 
 def with_tables(text: str) -> str:
     """The handbook's text with its tables as the keys have them now."""
-    for name, lines in tables(language()):
+    for name, lines in tables(language(engine_keys)):
         block = "\n".join(lines)
         text = re.sub(
             rf"(<!-- {name}:begin -->\n).*?(<!-- {name}:end -->)",
@@ -103,4 +104,4 @@ def effects(known: Language) -> list[str]:
 
 if __name__ == "__main__":
     HANDBOOK.write_text(with_tables(HANDBOOK.read_text(encoding="utf-8")), encoding="utf-8")
-    SCHEMA.write_text(json_schema_text(), encoding="utf-8")
+    SCHEMA.write_text(json_schema_text(engine_keys), encoding="utf-8")

@@ -15,7 +15,7 @@ from pipeline.generators.protocol import (
     Remaker,
     Remaking,
 )
-from pipeline.generators.registry import engine_names, find_engine
+from pipeline.generators.registry import engine_keys, engine_names, find_engine
 
 __all__ = [
     "Ask",
@@ -31,6 +31,7 @@ __all__ = [
     "Preflight",
     "Remaker",
     "Remaking",
+    "engine_keys",
     "engine_names",
     "find_engine",
 ]

@@ -16,7 +16,7 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import astuple, fields
 from operator import attrgetter
 from pathlib import Path
@@ -29,37 +29,24 @@ from pipeline.manifest.spec import (
     AssetSpec,
     AudioInput,
     DeliverySpec,
-    Hearing,
     MasteringSpec,
     Project,
     QualitySpec,
-    Sampling,
     SourceRef,
     Ucs,
 )
 
 if TYPE_CHECKING:
     from pipeline.manifest.loader import Loaded
+    from pipeline.manifest.structure import EngineKeysSource
 
 
 _FIELDS = tuple(field.name for field in fields(AssetSpec))
 _TUPLES = (_FIELDS.index("tags"), _FIELDS.index("was"))
-_PART_FIELDS = (
-    "sampling",
-    "melody",
-    "continue_from",
-    "style",
-    "hearing",
-    "ucs",
-    "mastering",
-    "delivery",
-    "source",
-    "quality",
-)
-_PARTS = tuple(_FIELDS.index(name) for name in _PART_FIELDS)
+_PARTS = tuple(_FIELDS.index(name) for name in ("ucs", "mastering", "delivery", "source", "quality"))
+_ENGINE_KEYS = _FIELDS.index("engine_keys")
 _TYPES: dict[str, Any] = {
-    kind.__name__: kind
-    for kind in (AudioInput, DeliverySpec, Hearing, MasteringSpec, QualitySpec, Sampling, SourceRef, Ucs)
+    kind.__name__: kind for kind in (DeliverySpec, MasteringSpec, QualitySpec, SourceRef, Ucs)
 }
 
 
@@ -79,6 +66,7 @@ def pack(project: Project) -> dict[str, Any]:
             if place == len(parts):
                 parts.append([type(part).__name__, *(getattr(part, field.name) for field in fields(part))])
             row[column] = place
+        row[_ENGINE_KEYS] = _packed(row[_ENGINE_KEYS])
         assets.append(row)
     return {
         "name": project.name,
@@ -102,6 +90,7 @@ def unpack(value: dict[str, Any]) -> Project:
         for column in _PARTS:
             if row[column] is not None:
                 row[column] = parts[row[column]]
+        row[_ENGINE_KEYS] = _unpacked(row[_ENGINE_KEYS])
         assets.append(AssetSpec(*row))
     return Project(
         name=value["name"],
@@ -122,16 +111,21 @@ MAX_ENTRIES = 64
 MAX_BYTES = 256 * 2**20
 """Of all entries together; the newest stay."""
 
-_FORMAT = "cuesmith.compiled/3"
+_FORMAT = "cuesmith.compiled/4"
 
 
-def load_cached(path: Path, profile: str | None, folder: Path) -> Project:
+def load_cached(
+    path: Path,
+    profile: str | None,
+    folder: Path,
+    engine_keys: EngineKeysSource = lazy_imports.no_engine_keys,
+) -> Project:
     """What `load` gives, quickly where ``folder`` keeps it from before. Raises what `load` raises."""
     entry = _entry(path, profile, folder)
     known = _read(entry) if entry else None
     if known is not None:
         return known
-    loaded = lazy_imports.load_with_files(path, profile)
+    loaded = lazy_imports.load_with_files(path, profile, engine_keys)
     if entry:
         _write(entry, loaded)
     return loaded.project
@@ -155,12 +149,11 @@ def _entry(path: Path, profile: str | None, folder: Path) -> Path | None:
 
 
 def _our_sources() -> Iterator[str]:
-    """This room's files with their sizes and times: whoever changes the language in a checkout sees the change."""
-    with os.scandir(os.path.dirname(__file__)) as found:
-        ours = sorted((entry for entry in found if entry.name.endswith(".py")), key=lambda entry: entry.name)
-        for entry in ours:
-            status = entry.stat()
-            yield f"{entry.name} {status.st_size} {status.st_mtime_ns}"
+    """Files that define the language, with their sizes and times: a change of one in a checkout counts at once."""
+    room = Path(__file__).parent
+    for path in sorted([*room.glob("*.py"), *room.parent.glob("generators/*/manifest_keys.py")]):
+        status = path.stat()
+        yield f"{path} {status.st_size} {status.st_mtime_ns}"
 
 
 def _read(entry: Path) -> Project | None:
@@ -212,3 +205,24 @@ def _drop_oldest(folder: Path) -> None:
 
 def _seal(body: bytes) -> bytes:
     return hashlib.sha256(body).hexdigest().encode()
+
+
+def _packed(value: Any) -> Any:
+    """A value of an engine's key as JSON; lists tell audio files from lists."""
+    if isinstance(value, AudioInput):
+        return ["audio", value.name, value.path, value.sha256]
+    if isinstance(value, tuple):
+        return ["list", *map(_packed, value)]
+    if isinstance(value, Mapping):
+        return {name: _packed(inner) for name, inner in value.items()}
+    return value
+
+
+def _unpacked(value: Any) -> Any:
+    """The value that `_packed` was given."""
+    if isinstance(value, dict):
+        return {name: _unpacked(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        kind, *items = value
+        return AudioInput(*items) if kind == "audio" else tuple(map(_unpacked, items))
+    return value

@@ -5,17 +5,19 @@ from __future__ import annotations
 import itertools
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
-from typing import Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 from pipeline.manifest.files import AudioFiles
+from pipeline.manifest.keys import Language
 from pipeline.manifest.names import FileNames, Ids, Template, check_id, check_name, compile_template
 from pipeline.manifest.problems import Fault, Location, quote, suggest
-from pipeline.manifest.settings import SharedSpecs, Values, conflicts, hearing_of, merge, merge_settings
+from pipeline.manifest.settings import SharedSpecs, Values, conflicts, merge, merge_settings, settled
 from pipeline.manifest.spec import AssetSpec, AudioInput, Kind, SourceRef, Ucs
+from pipeline.manifest.structure import Group, Key
 from pipeline.manifest.validation import Checked, Entry
-from pipeline.manifest.values import FX_NAME, PATH, PROMPT, TAG
+from pipeline.manifest.values import FX_NAME, PATH, PROMPT, TAG, AudioFile
 
 Applied = tuple[int, ...]
 """Places in ``overrides`` of those that apply, in their order; the last one that writes a key counts."""
@@ -26,8 +28,9 @@ _Condition = tuple[int, frozenset[str]]
 class Overrides:
     """The overrides of one entry. What is wrong with them is reported, and those are left out."""
 
-    def __init__(self, entry: Entry) -> None:
+    def __init__(self, entry: Entry, merging: Set[str]) -> None:
         self._entry = entry
+        self._merging = merging
         self._names = list(_lists(entry))
         written = entry.asset.get("overrides", ()) if entry.readable("overrides", "for_each") else ()
         if written and not self._names:
@@ -73,7 +76,7 @@ class Overrides:
         by: dict[str, int] = {}
         for place in applied:
             override = {name: value for name, value in asset["overrides"][place].items() if name != "when"}
-            asset = merge(asset, override, override)
+            asset = merge(asset, override, self._merging)
             by |= dict.fromkeys(override, place)
         return replace(self._entry, checked=Checked(asset, self._entry.checked.bad), overridden=by)
 
@@ -150,7 +153,7 @@ class Filler(Generic[ValueT]):
 class Texts:
     """Everything in an entry that may hold ``{name}``."""
 
-    def __init__(self, entry: Entry, audio: AudioFiles) -> None:
+    def __init__(self, entry: Entry, audio: AudioFiles, engine_own: Sequence[Key]) -> None:
         self._entry = entry
         asset = entry.asset
         self._names = list(_lists(entry))
@@ -166,27 +169,28 @@ class Texts:
             Filler(entry, ("tags", place), self._template(("tags", place), tag), TAG.check)
             for place, tag in enumerate(asset.get("tags", ()))
         ]
-        files: dict[str, tuple[Location, str | None]] = {
-            "melody": (("melody",), asset.get("melody")),
-            "continue_from": (("continue_from",), asset.get("continue_from")),
-            "style": (("style", "file"), asset["style"]["file"] if "style" in asset else None),
-        }
-
-        def find(path: str) -> AudioInput:
-            return audio.find(PATH.check(path), entry.folder)
-
-        def find_style(path: str) -> AudioInput:
-            found = find(path)
-            audio.check_excerpt(found, hearing_of(asset.get("style")))
-            return found
-
+        self._engine_own = {key.name: asset[key.name] for key in engine_own if key.name in asset}
         self._audio = {
-            role: Filler(entry, place, self._template(place, text), find_style if role == "style" else find)
-            for role, (place, text) in files.items()
+            path: self._audio_filler(path, text, audio, group)
+            for path, text, group in _audio_paths(engine_own, asset)
         }
         name = asset.get("ucs", {}).get("name")
         where: Location = ("ucs", "name")
         self._fx_name = Filler(entry, where, self._template(where, name), FX_NAME.check)
+
+    def _audio_filler(
+        self, path: tuple[str, ...], text: str, files: AudioFiles, group: Group | None
+    ) -> Filler[AudioInput]:
+        """Finds the audio file that the key at ``path`` names."""
+        values = self._entry.asset[path[0]]
+
+        def find(text: str) -> AudioInput:
+            found = files.find(PATH.check(text), self._entry.folder)
+            if group is not None and group.check is not None:
+                group.check(found.name, values, files.seconds(found))
+            return found
+
+        return Filler(self._entry, path, self._template(path, text), find)
 
     def _template(self, location: Location, text: str | None) -> Template | None:
         if text is None or not self._entry.readable(str(location[0])):
@@ -202,8 +206,7 @@ class Texts:
         """Report what is wrong with this combination."""
         self.prompt(combination)
         self.tags(combination, ())
-        for role in self._audio:
-            self.audio(role, combination)
+        self.engine_own(combination)
         self.ucs(combination)
 
     def was(self, slugs: Combination) -> tuple[str, ...]:
@@ -221,14 +224,32 @@ class Texts:
             return otherwise
         return tuple(dict.fromkeys(filler.fill(combination) or "" for filler in self._tags))
 
-    def audio(self, role: str, combination: Combination) -> AudioInput | None:
-        """The audio file of a role."""
-        return self._audio[role].fill(combination)
+    def engine_own(self, combination: Combination) -> dict[str, Any]:
+        """The entry's own keys of engines, with the audio files that they name."""
+        values = dict(self._engine_own)
+        for (name, *inner), filler in self._audio.items():
+            audio = filler.fill(combination)
+            values[name] = {**values[name], inner[0]: audio} if inner else audio
+        return values
 
     def ucs(self, combination: Combination) -> Ucs | None:
         """The UCS labels."""
         labels = self._entry.asset.get("ucs")
         return Ucs(labels["category"], self._fx_name.fill(combination)) if labels else None
+
+
+def _audio_paths(
+    keys: Iterable[Key], asset: Mapping[str, Any]
+) -> Iterator[tuple[tuple[str, ...], str, Group | None]]:
+    """Path, text and group of every key that names an audio file and is written."""
+    for key in keys:
+        value, group = asset.get(key.name), key.reader
+        if isinstance(group, AudioFile) and value is not None:
+            yield (key.name,), value, None
+        elif isinstance(group, Group) and isinstance(value, dict):
+            for inner in group.keys:
+                if isinstance(inner.reader, AudioFile) and inner.name in value:
+                    yield (key.name, inner.name), value[inner.name], group
 
 
 MAX_ASSETS = 200_000
@@ -249,7 +270,9 @@ class Expansion:
         base: dict[str, Values],
         unsure: frozenset[str],
         audio: AudioFiles,
+        language: Language,
     ):
+        self._language = language
         self._seed = seed
         self._base = base
         self._unsure = unsure
@@ -262,7 +285,10 @@ class Expansion:
 
     def expand(self, entry: Entry) -> Iterator[AssetSpec]:
         """The entry's assets. What is wrong with it is reported, and then they are not to be used."""
-        id_, overrides = Texts(entry, self._audio).id, Overrides(entry)
+        id_, overrides = (
+            Texts(entry, self._audio, self._language.engine_own).id,
+            Overrides(entry, self._language.merging),
+        )
         if id_ is None or not self._countable(entry, id_):
             return
         lists = list(_lists(entry).values())
@@ -292,7 +318,7 @@ class Expansion:
         variants: dict[Applied, tuple[Texts, Make | None]] = {}
         for applied, count in counts.items():
             entry = overrides.variant(applied)
-            texts, values = Texts(entry, self._audio), self._settle(entry)
+            texts, values = Texts(entry, self._audio, self._language.engine_own), self._settle(entry)
             if values and not self._makable(entry, values, count):
                 return None
             variants[applied] = (texts, self._maker(entry, texts, values) if values else None)
@@ -308,7 +334,9 @@ class Expansion:
         if not entry.readable("kind"):
             return None
         asset, written = entry.asset, entry.asset.keys()
-        values = merge_settings(self._base[asset["kind"]], asset, str(entry.folder))
+        values = settled(
+            merge_settings(self._base[asset["kind"]], asset, str(entry.folder), self._language.merging)
+        )
         unsure = self._unsure | entry.checked.bad
         found = list(conflicts(values, written))
         for conflict in found:
@@ -359,9 +387,9 @@ class Expansion:
         asset = entry.asset
         seed = asset.get("seed", self._seed)
         mastering, delivery = self._parts.mastering(values), self._parts.delivery(values)
-        quality, sampling = self._parts.quality(values), self._parts.sampling(values)
-        source, hearing = SourceRef(entry.file, entry.line), self._parts.hearing(asset.get("style"))
+        quality, source = self._parts.quality(values), SourceRef(entry.file, entry.line)
         kind = cast(Kind, asset["kind"])
+        engine_settings = _changed(self._language.engine_settings, values, kind)
 
         def make(id_: str, was: tuple[str, ...], combination: Combination) -> AssetSpec:
             ucs = texts.ucs(combination)
@@ -377,15 +405,9 @@ class Expansion:
                 loop=values["loop"],
                 tags=texts.tags(combination, values["tags"]),
                 lock=asset.get("lock", False),
-                extend=values["extend"],
                 license=values["license"],
                 engine=values["engine"],
                 model=values["model"],
-                sampling=sampling,
-                melody=texts.audio("melody", combination),
-                continue_from=texts.audio("continue_from", combination),
-                style=texts.audio("style", combination),
-                hearing=hearing,
                 ucs=ucs,
                 mastering=mastering,
                 delivery=delivery,
@@ -393,9 +415,22 @@ class Expansion:
                 naming=self._names.name(values["naming"], id_, values["variations"], ucs, entry),
                 quality=quality,
                 credentials=values["credentials"],
-                decoder=values["decoder"],
+                engine_keys=engine_settings | texts.engine_own(combination),
                 was=was,
                 model_folder=values["model_folder"],
             )
 
         return make
+
+
+def _changed(keys: Iterable[Key], values: Values, kind: str) -> dict[str, Any]:
+    """The keys whose values are not the defaults; of a group that merges, only such keys in it."""
+    changed: dict[str, Any] = {}
+    for key in keys:
+        value, default = values[key.name], key.value_for(kind)
+        if isinstance(default, dict):
+            value = {name: inner for name, inner in value.items() if inner != default[name]}
+            default = {}
+        if value != default:
+            changed[key.name] = value
+    return changed

@@ -8,10 +8,11 @@ import os
 import posixpath
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from pipeline.errors import CuesmithError
 from pipeline.manifest import lazy_imports
-from pipeline.manifest.keys import language
+from pipeline.manifest.keys import Language
 from pipeline.manifest.names import is_reserved
 from pipeline.manifest.problems import (
     Fault,
@@ -25,13 +26,13 @@ from pipeline.manifest.problems import (
     quote,
 )
 from pipeline.manifest.reader import MAX_BYTES, read_document
-from pipeline.manifest.spec import AudioInput, Hearing, ManifestText
+from pipeline.manifest.spec import AudioInput, ManifestText
+from pipeline.manifest.structure import Group
 from pipeline.manifest.validation import Checked, check
 from pipeline.manifest.values import VERSION
 
 MIN_SECONDS = 0.02
 """Shortest sound that conditions anything: one frame of the codecs that hear it."""
-_ROUNDING_S = 1e-6
 
 
 def find_inside(root: Path, folder: Path, text: str) -> Path:
@@ -86,14 +87,9 @@ class AudioFiles:
             raise Fault(found.what, found.remedy)
         return found
 
-    def check_excerpt(self, audio: AudioInput, hearing: Hearing) -> None:
-        """Raise `Fault` where ``audio`` is too short for the excerpt that ``hearing`` asks for."""
-        seconds, start = self._seconds[audio.sha256], hearing.at_s or 0.0
-        if start + hearing.excerpt_s > seconds + _ROUNDING_S:
-            where = "" if hearing.at_s is None else f" at {start:g} s"
-            what = f"file {quote(audio.name)} lasts {seconds:.4g} s, too short for an excerpt"
-            remedy = "give a longer file, a shorter excerpt or another place (at)"
-            raise Fault(f"{what} of {hearing.excerpt_s:g} s{where}", remedy)
+    def seconds(self, audio: AudioInput) -> float:
+        """How long a file that `find` gave is."""
+        return self._seconds[audio.sha256]
 
     def _checked(self, text: str, folder: Path) -> AudioInput:
         path = find_inside(self._root, folder, text)
@@ -173,6 +169,7 @@ class Sources:
     """Reads a manifest and its includes, each file once."""
 
     problems: Problems
+    language: Language
     folder: Path
     """The manifest's folder, resolved; no file is read outside it."""
     found: list[Source] = field(default_factory=list)
@@ -211,7 +208,11 @@ class Sources:
         if root is None or not _known_version(root, report):
             self.incomplete = True
             return None
-        shared = self._check(root, report, is_manifest=not chain)
+        if chain:
+            shared = self._check(self.language.shared, root, report)
+        else:
+            part = _without_assets(root)
+            shared = self._check(self.language.manifest, part, report, project="unnamed", assets=())
         for place, text in enumerate(shared.values.get("include", ())):
             self._include(text, place, path, Source(path, report, root, shared), (*chain, path))
         source = Source(path, report, root, shared)
@@ -234,18 +235,15 @@ class Sources:
         root = self._load(path, main.path.parent / text, report)
         if root is None or not _known_version(root, report):
             return None
-        check(language().asset_file, _without_assets(root), report, stand_in={"cuesmith": 1, "assets": ()})
+        self._check(self.language.asset_file, _without_assets(root), report, assets=())
         return AssetSource(path, report, root)
 
     def name_of(self, source: AssetSource) -> str:
         """The path of a file from the manifest's folder, with ``/``."""
         return source.path.relative_to(self.folder).as_posix()
 
-    def _check(self, root: MappingNode, report: Report, is_manifest: bool) -> Checked:
-        if is_manifest:
-            stand_in = {"cuesmith": 1, "project": "unnamed", "assets": ()}
-            return check(language().manifest, _without_assets(root), report, stand_in=stand_in)
-        return check(language().shared, root, report, stand_in={"cuesmith": 1})
+    def _check(self, group: Group, root: MappingNode, report: Report, **stand_in: Any) -> Checked:
+        return check(self.language, group, root, report, stand_in={"cuesmith": 1, **stand_in})
 
     def _load(self, path: Path, named: Path, report: Report) -> MappingNode | None:
         try:

@@ -14,7 +14,7 @@ from typing import Any
 
 from pipeline.manifest import values
 from pipeline.manifest.spec import DeliverySpec, MasteringSpec, QualitySpec
-from pipeline.manifest.structure import AnyReader, Group, Key, ListOf, MapOf
+from pipeline.manifest.structure import AnyReader, EngineKeys, EngineKeysSource, Group, Key, ListOf, MapOf
 from pipeline.manifest.values import FLAG
 
 _FADE = Group(
@@ -310,120 +310,6 @@ OWN = (
 )
 """Keys of one asset, or of some combinations of its for_each."""
 
-_SAMPLING = Group(
-    "SamplingKeys",
-    "How a language model draws its next token. An empty value selects the model's own default.",
-    (
-        Key("temperature", values.TEMPERATURE, "0 to 10; at 0 always the most likely token.", example="0.9"),
-        Key(
-            "top_k",
-            values.TOP_K,
-            "Draw from this many most likely tokens, up to 100000; 0 for all.",
-            example="250",
-        ),
-        Key(
-            "top_p",
-            values.TOP_P,
-            "Draw from the likeliest tokens of this summed probability, up to 1; 0 for all.",
-            example="0.9",
-        ),
-        Key(
-            "cfg",
-            values.GUIDANCE,
-            "Classifier-free guidance, 0 to 30: how closely to follow the prompt.",
-            example="3.5",
-        ),
-    ),
-    merges=True,
-)
-_STYLE = Group(
-    "StyleKeys",
-    "Music whose style is followed. A path alone is enough.",
-    (
-        Key(
-            "file",
-            values.PATH,
-            "The audio file.",
-            example="audio/theme.wav",
-            required=True,
-            hint="file: and a path such as audio/theme.wav",
-        ),
-        Key(
-            "at",
-            values.PLACE,
-            "Start of the excerpt in the file.",
-            example="4s",
-            shown="chosen by the take's seed",
-        ),
-        Key("excerpt", values.EXCERPT, "Length of the excerpt, 1.5 s to 4.5 s.", "3s", example="2s"),
-        Key(
-            "codebooks",
-            values.CODEBOOKS,
-            "1 to 6: higher values follow the excerpt more closely.",
-            "3",
-            example="2",
-        ),
-        Key(
-            "text",
-            values.TEXT_WEIGHT,
-            "1 to 9: weight of the prompt against the style; 1 for equal weight.",
-            "5",
-            example="3",
-        ),
-    ),
-    alone=values.PATH,
-    alone_sets=("file",),
-)
-ENGINE_SETTINGS = (
-    Key(
-        "sampling",
-        _SAMPLING,
-        "How the model draws: `temperature`, `top_k`, `top_p`, `cfg`.",
-        example={"temperature": "0.9"},
-        affects=("takes",),
-        shown="the model's",
-    ),
-    Key(
-        "extend",
-        FLAG,
-        "Allows a `duration` longer than the model's window.",
-        "false",
-        example="true",
-    ),
-    Key(
-        "decoder",
-        values.DECODER,
-        "What turns a model's codes into audio: `encodec`, its own codec, or `mbd`, "
-        "[MultiBand Diffusion](audiocraft.md#codes-and-decoders).",
-        "encodec",
-        example="mbd",
-        affects=("decoding",),
-    ),
-)
-ENGINE_OWN = (
-    Key(
-        "melody",
-        values.PATH,
-        "An audio file whose melody the music follows.",
-        example="audio/theme.wav",
-        affects=("takes",),
-    ),
-    Key(
-        "continue_from",
-        values.PATH,
-        "An audio file that the music continues.",
-        example="audio/theme.wav",
-        affects=("takes",),
-    ),
-    Key(
-        "style",
-        _STYLE,
-        "An audio file whose [style](#style) the music follows.",
-        example="audio/theme.wav",
-        affects=("takes",),
-    ),
-)
-
 _PROMPT = Key(
     "prompt",
     values.PROMPT,
@@ -476,15 +362,34 @@ _CHANNEL = Group(
 class Language:
     """The groups of the language, for a set of engines."""
 
-    engine_settings: tuple[Key, ...]
-    """Keys of engines that stand among the settings."""
-    engine_own: tuple[Key, ...]
-    """Keys of engines that only one asset writes."""
+    engines: Mapping[str, EngineKeys]
+    """The keys that each engine brings."""
+
+    @cached_property
+    def engine_settings(self) -> tuple[Key, ...]:
+        """Keys of engines that an asset, defaults and profiles may write."""
+        return tuple(key for brought in self.engines.values() for key in brought.settings)
+
+    @cached_property
+    def engine_own(self) -> tuple[Key, ...]:
+        """Keys of engines that only an asset may write."""
+        return tuple(key for brought in self.engines.values() for key in brought.own)
 
     @cached_property
     def settings(self) -> tuple[Key, ...]:
         """Every key that defaults may write."""
         return (*SETTINGS, *self.engine_settings)
+
+    @cached_property
+    def merging(self) -> frozenset[str]:
+        """Groups that layers and overrides merge key by key."""
+        groups = (key for key in self.settings if isinstance(key.reader, Group) and key.reader.merges)
+        return frozenset(key.name for key in groups)
+
+    def defaults(self, kind: str) -> dict[str, Any]:
+        """The settings of a kind if nobody writes any. Fades keep the cut ends of a sound from clicking."""
+        values = {key.name: key.value_for(kind) for key in self.settings}
+        return {"engine": _ENGINE.default, "model_folder": "", **values}
 
     @cached_property
     def _own(self) -> tuple[Key, ...]:
@@ -629,9 +534,9 @@ _ASSETS_HINT = "assets: and a list of assets, or assets: [] for none"
 
 
 @cache
-def language() -> Language:
-    """The language with the keys of the built-in engines."""
-    return Language(ENGINE_SETTINGS, ENGINE_OWN)
+def language(engine_keys: EngineKeysSource) -> Language:
+    """The language with the keys of these engines."""
+    return Language(engine_keys())
 
 
 def flattened(keys: tuple[Key, ...], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Key]]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from pipeline.errors import ManifestError
 from pipeline.manifest.expansion import Expansion
 from pipeline.manifest.files import AssetSource, AudioFiles, ReadFile, Source, Sources, check_profile
-from pipeline.manifest.keys import language
+from pipeline.manifest.keys import Language, language
 from pipeline.manifest.names import check_project
 from pipeline.manifest.problems import (
     Fault,
@@ -25,9 +25,11 @@ from pipeline.manifest.problems import (
     dotted,
     quote,
 )
-from pipeline.manifest.settings import BUILT_IN, Values, merge_layers
+from pipeline.manifest.settings import Values, merge_layers
 from pipeline.manifest.spec import AssetSpec, ManifestText, Project
+from pipeline.manifest.structure import EngineKeysSource
 from pipeline.manifest.validation import Entry, check
+from pipeline.manifest.values import KIND
 
 _TEXTS = frozenset({"id", "prompt", "tags", "for_each", "ucs", "naming", "overrides", "was"})
 """Keys of an asset under which texts stand."""
@@ -73,13 +75,13 @@ class Loaded:
     files: tuple[ReadFile, ...]
 
 
-def load_with_files(path: Path, profile: str | None = None) -> Loaded:
+def load_with_files(path: Path, profile: str | None, engine_keys: EngineKeysSource) -> Loaded:
     """The project that the manifest at ``path`` describes, with the settings of ``profile``.
 
     Raises `ManifestError` with every problem of the manifest and of what it includes, in file order.
     """
     problems = Problems()
-    sources, main = _read(path, problems)
+    sources, main = _read(path, problems, engine_keys)
     if main is None:
         problems.check()
         raise AssertionError("a manifest that cannot be read has a problem")
@@ -103,27 +105,27 @@ def load_with_files(path: Path, profile: str | None = None) -> Loaded:
     return Loaded(project, (*sources.files, *_audio_files(sources.folder, project)))
 
 
-def manifest_texts(path: Path) -> tuple[ManifestText, ...]:
+def manifest_texts(path: Path, engine_keys: EngineKeysSource) -> tuple[ManifestText, ...]:
     """The manifest and every file that it includes, in the order in which a project's SHA-256 has them.
 
     Raises `ManifestError` where they can no longer be read.
     """
     problems = Problems()
-    sources, _ = _read(path, problems)
+    sources, _ = _read(path, problems, engine_keys)
     problems.check()
     return tuple(sources.texts)
 
 
-def profile_names(path: Path) -> tuple[str, ...]:
+def profile_names(path: Path, engine_keys: EngineKeysSource) -> tuple[str, ...]:
     """Every profile in the manifest and in what it includes, sorted, as far as they can be read."""
     try:
-        sources, _ = _read(path, Problems())
+        sources, _ = _read(path, Problems(), engine_keys)
     except ManifestError:
         return ()
     return sources.profiles
 
 
-def _read(path: Path, problems: Problems) -> tuple[Sources, Source | None]:
+def _read(path: Path, problems: Problems, engine_keys: EngineKeysSource) -> tuple[Sources, Source | None]:
     """The files of the manifest, and the manifest itself among them; None where it cannot be read."""
     report = problems.in_file(str(path))
     try:
@@ -131,18 +133,13 @@ def _read(path: Path, problems: Problems) -> tuple[Sources, Source | None]:
     except (OSError, RuntimeError):
         report.add(1, "", Fault("the path cannot be followed", "check it for links and length"))
         folder = path.parent
-    sources = Sources(problems, folder)
+    sources = Sources(problems, language(engine_keys), folder)
     return sources, sources.read(folder / path.name, str(path))
 
 
 def _audio_files(folder: Path, project: Project) -> Iterator[ReadFile]:
-    found = {
-        audio
-        for asset in project.assets
-        for audio in (asset.melody, asset.continue_from, asset.style)
-        if audio
-    }
-    yield from (ReadFile(str(folder / audio.name), audio.path, audio.sha256) for audio in found)
+    audio = {audio for asset in project.assets for audio in asset.audio}
+    yield from (ReadFile(str(folder / file.name), file.path, file.sha256) for file in audio)
 
 
 def _check_project(main: Source, name: str) -> None:
@@ -178,13 +175,16 @@ def _assets(sources: Sources, main: Source, profile: str | None, file: str) -> I
             (source.shared.values.get("profiles", {}).get(profile), source.folder) for source in sources.found
         )
         layers += [(layer, folder) for layer, folder in chosen if layer is not None]
-    unsure = frozenset(key.name for key in language().settings) if sources.incomplete else frozenset[str]()
+    unsure = (
+        frozenset(key.name for key in sources.language.settings) if sources.incomplete else frozenset[str]()
+    )
     expansion = Expansion(
         project=main.shared.values["project"],
         seed=next((known.values["seed"] for known in reversed(shared) if "seed" in known.values), 0),
-        base={kind: merge_layers(kind, layers) for kind in BUILT_IN},
+        base={kind: merge_layers(sources.language, kind, layers) for kind in KIND.known},
         unsure=unsure.union(*(known.bad for known in shared)),
         audio=AudioFiles(sources.folder),
+        language=sources.language,
     )
     for entry in _entries(sources, main, file):
         yield from expansion.expand(entry)
@@ -199,9 +199,9 @@ def _entries(sources: Sources, main: Source, file: str) -> Iterator[Entry]:
             if source is not None:
                 name = sources.name_of(source)
                 for inner_place, inner in _listed(source):
-                    yield from _entry(source, name, inner_place, inner)
+                    yield from _entry(sources.language, source, name, inner_place, inner)
         else:
-            yield from _entry(main, file, place, node)
+            yield from _entry(sources.language, main, file, place, node)
 
 
 def _listed(source: AssetSource) -> Iterable[tuple[int, Node]]:
@@ -209,7 +209,7 @@ def _listed(source: AssetSource) -> Iterable[tuple[int, Node]]:
     return enumerate(listed.items if isinstance(listed, SequenceNode) else ())
 
 
-def _entry(source: AssetSource, file: str, place: int, node: Node) -> Iterator[Entry]:
+def _entry(language: Language, source: AssetSource, file: str, place: int, node: Node) -> Iterator[Entry]:
     """The entry that ``node`` is, unless it cannot be read as one; what is wrong with it is reported."""
     if not isinstance(node, MappingNode):
         remedy = "write key: value lines, such as id: sfx/door/wood"
@@ -218,5 +218,5 @@ def _entry(source: AssetSource, file: str, place: int, node: Node) -> Iterator[E
         source.report.at(source.root, ("assets", place), Fault("is not a mapping", remedy))
         return
     warn_of_comments(node, source.report, ("assets", place))
-    checked = check(language().asset, node, source.report, base=("assets", place), stand_in=_STAND_IN)
+    checked = check(language, language.asset, node, source.report, base=("assets", place), stand_in=_STAND_IN)
     yield Entry(file, source.path.parent, place, node, checked, source.report)

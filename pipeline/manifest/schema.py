@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pipeline.manifest.keys import language
-from pipeline.manifest.structure import AnyReader, Group, ListOf, MapOf
+from pipeline.manifest.structure import AnyReader, EngineKeysSource, Group, ListOf, MapOf
 
 _DRAFT = "http://json-schema.org/draft-07/schema#"
 
@@ -15,9 +15,9 @@ _ASSET_FILE = {"maxProperties": 2, "properties": {"assets": {"minItems": 1}}}
 """What a file with assets and no project is: a file of assets, which holds nothing else."""
 
 
-def json_schema() -> dict[str, Any]:
+def json_schema(engine_keys: EngineKeysSource) -> dict[str, Any]:
     """The schema of a manifest and of the files that it includes or lists, in draft 7, which YAML editors read."""
-    manifest = language().manifest
+    manifest = language(engine_keys).manifest
     groups = {group.name: group for group in _groups(manifest) if group is not manifest}
     return {
         "$schema": _DRAFT,
@@ -32,9 +32,9 @@ def json_schema() -> dict[str, Any]:
     }
 
 
-def json_schema_text() -> str:
+def json_schema_text(engine_keys: EngineKeysSource) -> str:
     """`json_schema` as the text of the file that editors point at."""
-    return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(json_schema(engine_keys), indent=2, ensure_ascii=False) + "\n"
 
 
 def _groups(reader: AnyReader) -> Iterator[Group]:

@@ -5,81 +5,51 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
-from pipeline.manifest.keys import language, spec_keys
+from pipeline.manifest.keys import Language, spec_keys
 from pipeline.manifest.problems import Fault, list_names
-from pipeline.manifest.spec import DeliverySpec, Hearing, MasteringSpec, QualitySpec, Sampling
-from pipeline.manifest.structure import Group, Key, ListOf, read_value
+from pipeline.manifest.spec import DeliverySpec, MasteringSpec, QualitySpec
 from pipeline.manifest.values import Beats
 
 Values = dict[str, Any]
 
 
-def _built_in(kind: str) -> Values:
-    """What holds for a kind if nobody writes anything else."""
-    values: Values = {"engine": "sketch", "model_folder": "", "intro": None}
-    return values | {key.name: default_value(key, kind) for key in language().settings}
+def merge(below: Mapping[str, Any], above: Mapping[str, Any], merging: Set[str]) -> Values:
+    """``below`` with the keys of ``above`` in their place; the groups ``merging`` merge key by key."""
+    groups = {name: below.get(name, {}) | above[name] for name in above.keys() & merging}
+    return {**below, **above, **groups}
 
 
-def default_value(key: Key, kind: str) -> Any:
-    """What ``key`` stands for if it is not written."""
-    reader, written = key.reader, key.default_for(kind)
-    if isinstance(reader, Group) and reader.merges:
-        return {inner.name: default_value(inner, kind) for inner in reader.keys}
-    if written is None:
-        return () if isinstance(reader, ListOf) else None
-    return read_value(reader, written, (), [])
-
-
-BUILT_IN: Mapping[str, Values] = MappingProxyType({kind: _built_in(kind) for kind in ("music", "sfx")})
-"""What holds for a kind if nobody writes anything else. Fades keep the cut ends of a sound from clicking."""
-
-
-def merge(below: Values, above: Mapping[str, Any], names: Iterable[str]) -> Values:
-    """``below`` with the keys ``names`` of ``above`` in their place; some groups merge key by key."""
-    result = dict(below)
-    for name in names:
-        value = above[name]
-        if name == "loop":
-            result[name] = value is not False
-            result["intro"] = value.get("intro") if isinstance(value, dict) else None
-        elif name in _MERGING:
-            result[name] = below.get(name, {}) | value
-        else:
-            result[name] = value
-    return result
-
-
-_MERGING = frozenset(
-    key.name for key in language().settings if isinstance(key.reader, Group) and key.reader.merges
-)
-
-
-def merge_settings(below: Values, above: Mapping[str, Any], folder: str) -> Values:
+def merge_settings(below: Values, above: Mapping[str, Any], folder: str, merging: Set[str]) -> Values:
     """``below`` with every setting of ``above``; a path to a model starts at ``folder``."""
-    result = merge(below, above, above.keys() & below.keys())
+    settings = {name: value for name, value in above.items() if name in below}
     if "model" in above:
-        result["model_folder"] = folder if result["model"] else ""
-    return result
+        settings["model_folder"] = folder if above["model"] else ""
+    return merge(below, settings, merging)
 
 
-def merge_layers(kind: str, layers: Iterable[tuple[Values, str]]) -> Values:
+def merge_layers(language: Language, kind: str, layers: Iterable[tuple[Values, str]]) -> Values:
     """The settings of a kind before those of any asset, from the weakest layer to the strongest.
 
     Each layer comes with the folder of its file. A model belongs to one engine: a layer that chooses another engine
     and no model removes the model below.
     """
-    values: Values = dict(BUILT_IN[kind])
+    values: Values = language.defaults(kind)
     for layer, folder in layers:
         section = layer.get(kind, {})
         engine = section.get("engine") or layer.get("engine") or values["engine"]
         if engine != values["engine"]:
             values |= {"model": None, "model_folder": ""}
-        values = merge_settings(values, section, folder)
-        values["engine"] = engine
+        values = merge_settings(values, {**section, "engine": engine}, folder, language.merging)
     return values
+
+
+def settled(values: Values) -> Values:
+    """``values`` with the loop as a flag and its intro apart."""
+    loop = values["loop"]
+    intro = loop.get("intro") if isinstance(loop, dict) else None
+    return values | {"loop": loop is not False, "intro": intro}
 
 
 def intro_seconds(intro: float | None, bpm: float | None) -> float:
@@ -211,8 +181,6 @@ class SharedSpecs:
         self._mastering: dict[MasteringSpec, MasteringSpec] = {}
         self._delivery: dict[DeliverySpec, DeliverySpec] = {}
         self._quality: dict[QualitySpec, QualitySpec] = {}
-        self._sampling: dict[Sampling, Sampling] = {}
-        self._hearing: dict[Hearing, Hearing] = {}
 
     def mastering(self, values: Values) -> MasteringSpec:
         """How the takes are mastered. A loop is neither faded nor trimmed, and only a loop needs a tempo."""
@@ -236,26 +204,10 @@ class SharedSpecs:
         spec = QualitySpec(**_fields(QualitySpec, values))
         return self._quality.setdefault(spec, spec)
 
-    def sampling(self, values: Values) -> Sampling:
-        """How a language model draws."""
-        spec = Sampling(**values["sampling"])
-        return self._sampling.setdefault(spec, spec)
-
-    def hearing(self, style: Values | None) -> Hearing:
-        """How a style is heard."""
-        spec = hearing_of(style)
-        return self._hearing.setdefault(spec, spec)
-
 
 def _fields(spec: type, values: Values) -> dict[str, Any]:
     """The fields of a spec, from the settings that its keys name."""
     return {
-        field: values[path[0]][path[1]] if len(path) > 1 and path[0] in _MERGING else values.get(path[0])
+        field: values[path[0]][path[1]] if len(path) > 1 and path[0] != "loop" else values[path[0]]
         for field, (path, _) in spec_keys(spec).items()
     }
-
-
-def hearing_of(style: Values | None) -> Hearing:
-    """How a style is heard, with the usual values for what is not written."""
-    names = {"at": "at_s", "excerpt": "excerpt_s", "codebooks": "codebooks", "text": "text"}
-    return Hearing(**{names[name]: value for name, value in (style or {}).items() if name in names})

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from pipeline.errors import Problem
 
 Kind = Literal["music", "sfx"]
-Decoder = Literal["encodec", "mbd"]
 LicensePolicy = Literal["any", "commercial"]
 BitDepth = Literal["16", "24", "float"]
 FadeCurve = Literal["s_curve", "linear", "equal_power", "exponential"]
@@ -47,30 +47,6 @@ class AudioInput:
     path: str
     """Where it lies on this machine; never part of any digest."""
     sha256: str
-
-
-@dataclass(frozen=True, slots=True)
-class Sampling:
-    """How a language model's next token is drawn; None leaves the model's own default."""
-
-    temperature: float | None = None
-    top_k: int | None = None
-    top_p: float | None = None
-    cfg: float | None = None
-    """Classifier-free guidance coefficient."""
-
-
-@dataclass(frozen=True, slots=True)
-class Hearing:
-    """How a style is heard, where a model hears one."""
-
-    at_s: float | None = None
-    """Where in the file the excerpt begins; None: the take's seed finds a place."""
-    excerpt_s: float = 3.0
-    codebooks: int = 3
-    """From 1 to 6: the more, the closer the excerpt is followed."""
-    text: float = 5.0
-    """How much more the prompt counts than the style; 1 for alike."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,15 +130,10 @@ class AssetSpec:
     tags: tuple[str, ...]
     lock: bool
     """Never replace the master that the catalog has."""
-    extend: bool
-    """May be generated beyond the model's window."""
     license: LicensePolicy
     engine: str
     model: str | None
     """None: the engine's default for the kind."""
-    sampling: Sampling
-    melody: AudioInput | None
-    continue_from: AudioInput | None
     ucs: Ucs | None
     mastering: MasteringSpec
     delivery: DeliverySpec
@@ -173,16 +144,23 @@ class AssetSpec:
     only a configured certificate. Signing comes after mastering and is no part of a master's identity."""
     naming: str | None = None
     """Name of its files in the library with ``{variation}`` to be filled in; None for ``<id>_{variation}``."""
-    style: AudioInput | None = None
-    hearing: Hearing = Hearing()
-    """How ``style`` is heard."""
-    decoder: Decoder = "encodec"
-    """What turns a model's codes into audio: its own codec, or MultiBand Diffusion."""
+    engine_keys: Mapping[str, Any] = field(default_factory=dict)
+    """Keys of engines that differ from their defaults, by name; a group is a mapping, an audio file an `AudioInput`."""
     was: tuple[str, ...] = ()
     """Its earlier ids, the latest first."""
     model_folder: str = ""
     """Folder of the file that names ``model``, where a relative path to a checkpoint starts; never part of any
     digest. Empty for the working directory."""
+
+    @property
+    def audio(self) -> tuple[AudioInput, ...]:
+        """The audio files that its keys name."""
+        values = (
+            inner
+            for value in self.engine_keys.values()
+            for inner in (value.values() if isinstance(value, Mapping) else (value,))
+        )
+        return tuple(value for value in values if isinstance(value, AudioInput))
 
     @property
     def origin(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, Protocol
@@ -208,6 +208,15 @@ class Key:
         """The default for a kind, as a manifest would write it."""
         return self.sfx if kind == "sfx" and self.sfx is not None else self.default
 
+    def value_for(self, kind: str) -> Any:
+        """The value for a kind if nobody writes the key."""
+        if isinstance(self.reader, Group) and self.reader.merges:
+            return {key.name: key.value_for(kind) for key in self.reader.keys}
+        written = self.default_for(kind)
+        if written is None:
+            return () if isinstance(self.reader, ListOf) else None
+        return read_value(self.reader, written, (), [])
+
 
 @dataclass(frozen=True)
 class Group:
@@ -223,6 +232,8 @@ class Group:
     """Whether a stronger layer replaces key by key, not the group as a whole."""
     alone: Reader | None = None
     """Reads a single value that may stand in place of the mapping."""
+    check: Callable[[str, Mapping[str, Any], float], None] | None = None
+    """Raises `Fault` if the group does not fit its audio file, of this name and so many seconds."""
     alone_sets: tuple[str, ...] = ()
     """Keys that such a value sets; none: the value is the result."""
 
@@ -281,6 +292,20 @@ class Group:
     def inner(self) -> Iterator[AnyReader]:
         """The readers of the keys."""
         yield from (key.reader for key in self.keys)
+
+
+@dataclass(frozen=True)
+class EngineKeys:
+    """Keys that an engine brings."""
+
+    settings: tuple[Key, ...] = ()
+    """Keys that an asset, defaults and profiles may write."""
+    own: tuple[Key, ...] = ()
+    """Keys that only an asset may write."""
+
+
+EngineKeysSource = Callable[[], Mapping[str, EngineKeys]]
+"""Gives the keys of each engine, by the engine's name."""
 
 
 def plain(text: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pipeline.manifest.keys import flattened, language
+from pipeline.manifest.keys import Language, flattened
 from pipeline.manifest.problems import (
     Fault,
     Location,
@@ -32,6 +32,7 @@ class Checked:
 
 
 def check(
+    language: Language,
     group: Group,
     node: MappingNode,
     report: Report,
@@ -48,44 +49,45 @@ def check(
     for location, fault in faults:
         line, known = locate(node, location)
         place = location if isinstance(fault, Missing) else known
-        report.add(line, dotted(base + place), _unknown(fault) if isinstance(fault, UnknownKey) else fault)
+        report.add(
+            line, dotted(base + place), _unknown(language, fault) if isinstance(fault, UnknownKey) else fault
+        )
         bad.update(str(step) for step in location)
     bad.update((stand_in or {}).keys() - values.keys())
     return Checked({**(stand_in or {}), **values}, frozenset(bad))
 
 
-def _unknown(fault: UnknownKey) -> Fault:
+def _unknown(language: Language, fault: UnknownKey) -> Fault:
     """The fault of a key that its group does not have, with the place where it belongs."""
-    key, group, known = fault.key, fault.group, language()
+    key, group = fault.key, fault.group
     if key == "engine" and group.name in ("Asset", "Override"):
         remedy = "an engine is chosen for a whole kind; set it in defaults or in a profile"
         return Fault("unknown key", remedy)
-    if group.name == "AssetFile" and key in known.manifest.by_name:
+    if group.name == "AssetFile" and key in language.manifest.by_name:
         remedy = f"a file of assets holds only {list_names(group.by_name)}; move it to the manifest"
         return Fault("unknown key", remedy)
     if group.name == "Shared" and key in ("project", "assets"):
         remedy = f"an included file holds only {list_names(group.by_name)}; move it to the manifest"
         return Fault("unknown key", remedy)
-    if key in known.asset.by_name and group.name in ("KindSettings", "Override"):
+    if key in language.asset.by_name and group.name in ("KindSettings", "Override"):
         return Fault("unknown key", "this is said of one asset only; move it to the asset")
-    home = _home_of(key)
+    home = _home_of(language, key)
     if home:
         return Fault("unknown key here", f"write it {home}")
     return Fault("unknown key", suggest(key, group.by_name, "known keys:"))
 
 
-def _home_of(name: str) -> str:
+def _home_of(language: Language, name: str) -> str:
     """Where a key belongs, in words; empty for a key that the language does not have."""
-    known = language()
     if name == "engine":
         return "in defaults, for all or below music or sfx"
-    if any(key.name == name for key in known.settings):
+    if any(key.name == name for key in language.settings):
         return "below music or sfx in defaults, or in one asset"
-    if name in known.asset.by_name:
+    if name in language.asset.by_name:
         return "in an asset"
-    if name in known.override.by_name:
+    if name in language.override.by_name:
         return "below overrides"
-    paths = (path for path, _ in flattened(known.asset.keys) if path[-1] == name and len(path) > 1)
+    paths = (path for path, _ in flattened(language.asset.keys) if path[-1] == name and len(path) > 1)
     return next((f"below {path[-2]}" for path in paths), "")
 
 

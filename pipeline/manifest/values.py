@@ -204,6 +204,10 @@ class Text:
         return schema | ({"pattern": pattern} if pattern else {})
 
 
+class AudioFile(Text):
+    """The path of an audio file, which the loader reads and hashes."""
+
+
 class Flag:
     """``true`` or ``false``, and nothing else that YAML takes for them."""
 
@@ -252,9 +256,7 @@ _SPAN_EXAMPLE = "2 bars, 6 beats or 4s"
 DURATION = Quantity(
     "a duration", "40s, 1.5 s, 600ms, 2min or 1:30", "0.01s", "60min", _MINUTES, clock=True, unit=" s"
 )
-PLACE = replace(DURATION, low="0s")
 FADE = Quantity("a duration", "a duration such as 20ms", "0s", "30s", _SECONDS, unit=" s")
-EXCERPT = Quantity("a duration", "a duration such as 3s", "1.5s", "4.5s", _SECONDS, unit=" s")
 INTRO = Quantity("a length", _SPAN_EXAMPLE, "0.01s", "60min", _MINUTES, clock=True)
 BEATS = Quantity("a number of bars", _SPAN_EXAMPLE, "1 beat", "1000 bars", _BEATS)
 LOUDNESS = Quantity(
@@ -271,12 +273,6 @@ VARIATIONS = Quantity("a whole number", "a whole number such as 4", "1", "999", 
 CANDIDATES = Quantity("a whole number", "a whole number such as 3", "1", "64", whole=True)
 SEED = Quantity("a whole number", "a whole number such as 7", "0", str(2**53 - 1), whole=True)
 CHANNELS = Quantity("a number of channels", "1 or 2", "1", "2", whole=True)
-TEMPERATURE = Quantity("a number", "a number such as 1.0", "0", "10", nullable=True)
-TOP_K = Quantity("a whole number", "a whole number such as 250", "0", "100000", whole=True, nullable=True)
-TOP_P = Quantity("a number", "a number such as 0.9", "0", "1", nullable=True)
-GUIDANCE = Quantity("a number", "a number such as 3.0", "0", "30", nullable=True)
-CODEBOOKS = Quantity("a whole number", "a whole number such as 3", "1", "6", whole=True)
-TEXT_WEIGHT = Quantity("a number", "a number such as 5", "1", "9")
 
 KIND = OneOf("a kind", ("music", "sfx"))
 LICENSE = OneOf("a licence policy", ("any", "commercial"))
@@ -286,7 +282,6 @@ ALLOWED = OneOf(
     tuple(code for code in get_args(GateReason) if code != "verification"),
 )
 """Damaged files ship nowhere."""
-DECODER = OneOf("a decoder", ("encodec", "mbd"))
 FORMAT = OneOf("a format", FORMATS)
 FADE_CURVE = OneOf("a curve", ("s_curve", "linear", "equal_power", "exponential"))
 BIT_DEPTH = OneOf("a bit depth", ("16", "24", "float"), (16, 24))
@@ -310,6 +305,7 @@ PIECE = Text("a value", "a short text", 200)
 ID = Text("an id", "an id such as sfx/door/wood", 200, form=f"^{_PART}(/{_PART})*$")
 NAME = Text("a name", "a name such as emberfall", 120, form="^[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_-])?$")
 PATH = Text("a path", "a path such as audio/theme.wav", 240)
+AUDIO_FILE = AudioFile("a path", "a path such as audio/theme.wav", 240)
 INCLUDED = replace(PATH, example="a path such as shared/defaults.yaml")
 ASSET_FILE = replace(PATH, example="a path such as music.yaml", form=r"\.[Yy][Aa]?[Mm][Ll]$")
 MODEL = Text("a model", "a model such as facebook/musicgen-medium", 200, nullable=True)

@@ -214,9 +214,8 @@ def _decide_held(asset: _Asset, wanted: _Wanted, previous: MasterRow) -> Variati
 
 
 def _order(asset: _Asset, recipe: Recipe, previous: MasterRow | None) -> TakeOrder:
-    inputs = (asset.spec.melody, asset.spec.continue_from, asset.spec.style)
     heard = set(recipe.conditioning.values())
-    audio = tuple((one.sha256, one.path) for one in inputs if one is not None and one.sha256 in heard)
+    audio = tuple((one.sha256, one.path) for one in asset.spec.audio if one.sha256 in heard)
     kept = kept_for(asset.engine, recipe, previous, asset.known)
     return TakeOrder(recipe, asset.ask, audio, asset.engine.cost(recipe), kept)
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from manifest_texts import HEAD, Complain, Load, write_sound
 
+from manifests import load_cached
 from pipeline.errors import ManifestError
-from pipeline.manifest import load_cached
+from pipeline.generators.audiocraft.manifest_keys import keys_of
 from pipeline.plan import check_profiles
 
 MUSIC = "cuesmith: 1\nassets:\n- {id: music/a, kind: music, prompt: a song, duration: 9}\n"
@@ -58,9 +59,9 @@ def test_paths_start_at_the_file_that_holds_them(files: Path, loaded: Load) -> N
     (files / "sound" / "sfx.yaml").write_text(asset.format("a", "tune.wav"))
     (files / "music.yaml").write_text(asset.format("b", "sound/tune.wav"))
     inner, outer = loaded("assets: [sound/sfx.yaml, music.yaml]\n").assets
-    assert inner.melody == outer.melody
-    assert inner.melody is not None
-    assert inner.melody.name == "sound/tune.wav"
+    assert keys_of(inner).melody == keys_of(outer).melody
+    assert keys_of(inner).melody is not None
+    assert keys_of(inner).melody.name == "sound/tune.wav"
     assert inner.model_folder == str((files / "sound").resolve())
 
 

@@ -9,8 +9,9 @@ import pytest
 import yaml
 from jsonschema import Draft7Validator
 
-from pipeline.manifest import json_schema, load
-from pipeline.manifest.settings import BUILT_IN
+from manifests import json_schema, load
+from pipeline.generators.registry import engine_keys
+from pipeline.manifest.keys import language
 from pipeline.manifest.values import DURATION, FADE, FORMATS, LOUDNESS, RATES, TRUE_PEAK
 from scripts.manifest_tables import with_tables
 
@@ -73,7 +74,7 @@ def test_every_key_of_the_language_has_a_row() -> None:
 
 @pytest.mark.parametrize("kind", ["music", "sfx"])
 def test_the_defaults_of_the_handbook_are_the_built_in_ones(kind: str) -> None:
-    built_in = BUILT_IN[kind]
+    built_in = language(engine_keys).defaults(kind)
     shown = {key: cells[0 if kind == "music" else 1] for key, cells in ROWS.items()}
     assert LOUDNESS.read(shown["loudness"]) == built_in["loudness"]
     assert TRUE_PEAK.read(shown["true_peak"]) == built_in["true_peak"]

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from manifest_texts import HEAD, Complain
 
+from manifests import load
 from pipeline.errors import ManifestError
-from pipeline.manifest import load
 
 ASSET = "assets:\n- id: sfx/a\n  kind: sfx\n  prompt: a door\n  duration: 1s\n"
 """Stands on lines 3 to 7 of a manifest; a key written after it stands on line 8."""

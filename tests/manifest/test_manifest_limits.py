@@ -8,8 +8,9 @@ import pytest
 import yaml
 from manifest_texts import HEAD, Complain, Load
 
+from manifests import load
 from pipeline.errors import ManifestError
-from pipeline.manifest import load, reader
+from pipeline.manifest import reader
 
 
 @pytest.mark.parametrize("opening", ["[", "{", "- ", "? ", "[{a: "])

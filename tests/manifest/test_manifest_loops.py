@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 from manifest_texts import Complain, Load
 
+from manifests import json_schema
 from pipeline.errors import ManifestError
-from pipeline.manifest import json_schema
 
 CUE = "assets:\n- id: m\n  kind: music\n  prompt: a song\n  duration: 20s\n"
 """Stands on lines 3 to 7 of a manifest."""

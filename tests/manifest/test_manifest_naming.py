@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from manifest_texts import Complain, Load
 
+from manifests import load
 from pipeline.catalog import file_name
 from pipeline.errors import ManifestError
-from pipeline.manifest import load
 
 STEP = "id: sfx/step/gravel, kind: sfx, prompt: x, duration: 1s"
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from manifest_texts import Complain, Load, write_sound
 
+from pipeline.generators.audiocraft.manifest_keys import keys_of
 from pipeline.manifest import Project
 from pipeline.manifest.spec import AssetSpec
 
@@ -73,8 +74,10 @@ def test_every_key_of_one_asset_may_be_overridden(loaded: Load, folder: Path) ->
     )
     oak = _by_id(loaded(_doors(f"{{when: {{door: oak, move: open}}, {keys}}}")))["oak/open"]
     assert (oak.duration_s, oak.loop, oak.tags, oak.delivery.formats) == (2.0, True, ("open",), ("flac",))
-    assert oak.melody is not None
-    assert oak.style == oak.melody
+    keys = keys_of(oak)
+    assert keys.melody is not None
+    assert keys.style is not None
+    assert keys.style.file == keys.melody
     assert oak.ucs is not None
     assert (oak.model, oak.model_folder) == ("./m", str(folder.resolve()))
     assert (oak.was, oak.naming) == (("old/oak/open",), "x/open_{variation}")

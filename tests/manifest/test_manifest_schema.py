@@ -11,7 +11,7 @@ import yaml
 from jsonschema import Draft7Validator
 from manifest_texts import Complain, Load
 
-from pipeline.manifest import json_schema, json_schema_text, load
+from manifests import json_schema, json_schema_text, load
 
 MANIFESTS = Path(__file__).parents[2] / "manifests"
 EXAMPLES = sorted(MANIFESTS.rglob("*.yaml"))

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from manifest_texts import HEAD, Complain, Load
 
+from manifests import load, load_cached
 from pipeline.errors import ManifestError
-from pipeline.manifest import load, load_cached
 
 ASSET = "assets:\n- id: sfx/a\n  kind: sfx\n  prompt: a\n  duration: 1s\n"
 RESOLVE = "keep the lines that you want, and delete every line that starts with <<<<<<<, |||||||, ======= or >>>>>>>"
