@@ -27,7 +27,7 @@ _ROUNDING_S = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
-class Sampling:
+class SamplingKeys:
     """How a language model's next token is drawn; None selects the model's own default."""
 
     temperature: float | None = None
@@ -38,7 +38,7 @@ class Sampling:
 
 
 @dataclass(frozen=True, slots=True)
-class Style:
+class StyleKeys:
     """Music whose style a model follows."""
 
     file: AudioInput
@@ -56,14 +56,14 @@ class Style:
 class AudioCraftKeys:
     """The values of an asset's keys."""
 
-    sampling: Sampling = Sampling()
+    sampling: SamplingKeys = SamplingKeys()
     extend: bool = False
     """Whether a take may be longer than the model's window."""
     decoder: str = "encodec"
     """What turns a model's codes into audio: its own codec, or MultiBand Diffusion."""
     melody: AudioInput | None = None
     continue_from: AudioInput | None = None
-    style: Style | None = None
+    style: StyleKeys | None = None
 
     @property
     def inputs(self) -> dict[Input, AudioInput]:
@@ -82,9 +82,9 @@ def keys_of(asset: AssetSpec) -> AudioCraftKeys:
     names = AudioCraftKeys.__slots__
     values: dict[str, Any] = {name: value for name, value in asset.engine_keys.items() if name in names}
     if "sampling" in values:
-        values["sampling"] = Sampling(**values["sampling"])
+        values["sampling"] = SamplingKeys(**values["sampling"])
     if "style" in values:
-        values["style"] = Style(**values["style"])
+        values["style"] = StyleKeys(**values["style"])
     return AudioCraftKeys(**values)
 
 
