@@ -13,7 +13,8 @@ from typing import Any
 
 from pipeline.generators.registry import engine_keys
 from pipeline.manifest import json_schema_text
-from pipeline.manifest.keys import SETTINGS, Language, language
+from pipeline.manifest.keys import SETTINGS
+from pipeline.manifest.language import Language, language
 from pipeline.manifest.structure import Group, Key
 
 ROOT = Path(__file__).parents[1]
@@ -60,13 +61,13 @@ def tables(known: Language) -> Iterator[tuple[str, list[str]]]:
 
 def table(head: str, keys: Iterable[Key]) -> list[str]:
     """A table of keys with one default each."""
-    rows = (f"| `{key.name}` | {default(key, 0)} | {key.text} |" for key in keys)
+    rows = (f"| `{key.name}` | {default(key, 0)} | {key.described} |" for key in keys)
     return [f"| {head} | default | meaning |", "|---|---|---|", *rows]
 
 
 def by_kind(head: str, keys: Iterable[Key]) -> list[str]:
     """A table of keys with a default for music and one for sound effects."""
-    rows = (f"| `{key.name}` | {default(key, 0)} | {default(key, 1)} | {key.text} |" for key in keys)
+    rows = (f"| `{key.name}` | {default(key, 0)} | {default(key, 1)} | {key.described} |" for key in keys)
     return [f"| {head} | music | sfx | meaning |", "|---|---|---|---|", *rows]
 
 

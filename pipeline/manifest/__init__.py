@@ -9,6 +9,7 @@ from pipeline.manifest.lazy_imports import (
     manifest_texts,
     profile_names,
     reason_words,
+    setting_words,
 )
 from pipeline.manifest.problems import beside, nearest
 from pipeline.manifest.spec import AssetSpec, Project
@@ -26,4 +27,5 @@ __all__ = [
     "nearest",
     "profile_names",
     "reason_words",
+    "setting_words",
 ]

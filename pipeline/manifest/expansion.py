@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, Generic, TypeVar, cast
 
 from pipeline.manifest.files import AudioFiles
-from pipeline.manifest.keys import Language
+from pipeline.manifest.language import Language
 from pipeline.manifest.names import FileNames, Ids, Template, check_id, check_name, compile_template
 from pipeline.manifest.problems import Fault, Location, quote, suggest
 from pipeline.manifest.settings import SharedSpecs, Values, conflicts, merge, merge_settings, settled

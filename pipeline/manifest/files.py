@@ -12,7 +12,7 @@ from typing import Any
 
 from pipeline.errors import CuesmithError
 from pipeline.manifest import lazy_imports
-from pipeline.manifest.keys import Language
+from pipeline.manifest.language import Language
 from pipeline.manifest.names import is_reserved
 from pipeline.manifest.problems import (
     Fault,

@@ -60,14 +60,20 @@ def json_schema_text(engine_keys: EngineKeysSource = no_engine_keys) -> str:
 
 
 def reason_words() -> Mapping[str, tuple[str, str]]:
-    """`pipeline.manifest.keys.reason_words`."""
-    module = import_module("pipeline.manifest.keys")
+    """`pipeline.manifest.language.reason_words`."""
+    module = import_module("pipeline.manifest.language")
     return cast("Mapping[str, tuple[str, str]]", module.reason_words())
 
 
+def setting_words(engine_keys: EngineKeysSource) -> Mapping[str, tuple[str, str]]:
+    """`pipeline.manifest.language.setting_words`."""
+    module = import_module("pipeline.manifest.language")
+    return cast("Mapping[str, tuple[str, str]]", module.setting_words(engine_keys))
+
+
 def label_words() -> Mapping[str, str]:
-    """`pipeline.manifest.keys.label_words`."""
-    return cast("Mapping[str, str]", import_module("pipeline.manifest.keys").label_words())
+    """`pipeline.manifest.language.label_words`."""
+    return cast("Mapping[str, str]", import_module("pipeline.manifest.language").label_words())
 
 
 def read_audio(data: bytes) -> Clip:

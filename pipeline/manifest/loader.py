@@ -11,7 +11,7 @@ from pathlib import Path
 from pipeline.errors import ManifestError
 from pipeline.manifest.expansion import Expansion
 from pipeline.manifest.files import AssetSource, AudioFiles, ReadFile, Source, Sources, check_profile
-from pipeline.manifest.keys import Language, language
+from pipeline.manifest.language import Language, language
 from pipeline.manifest.names import check_project
 from pipeline.manifest.problems import (
     Fault,

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from pipeline.manifest.keys import language
+from pipeline.manifest.language import language
 from pipeline.manifest.structure import AnyReader, EngineKeysSource, Group, ListOf, MapOf
 
 _DRAFT = "http://json-schema.org/draft-07/schema#"

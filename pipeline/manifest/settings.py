@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.manifest.keys import Language, spec_keys
+from pipeline.manifest.language import Language, spec_keys
 from pipeline.manifest.problems import Fault, list_names
 from pipeline.manifest.spec import DeliverySpec, MasteringSpec, QualitySpec
 from pipeline.manifest.values import Beats

@@ -195,7 +195,7 @@ class Key:
     affects: tuple[Effect, ...] = ()
     """What a change of it makes again, the largest first."""
     field: str = ""
-    """Its field in one of the specs of an asset, if that is not ``name``."""
+    """Its field in a spec of the asset, if that is not ``name``; of an engine's key, its setting in a recipe."""
     words: str = ""
     """How a reason names it, if that is not its path."""
     hint: str = ""
@@ -203,6 +203,13 @@ class Key:
     required: bool = False
     shown: str = ""
     """The default in the handbook, if ``default`` does not say it."""
+    engine: str = ""
+    """The engine that brings it; empty for a key of the language itself."""
+
+    @property
+    def described(self) -> str:
+        """Its text, with the engine that brings it."""
+        return f"{self.text} Engine: `{self.engine}`." if self.engine else self.text
 
     def default_for(self, kind: str) -> Any:
         """The default for a kind, as a manifest would write it."""
@@ -319,7 +326,7 @@ def plain(text: str) -> str:
 
 def _key_schema(key: Key) -> JsonSchema:
     schema = key.reader.schema()
-    described: JsonSchema = {"description": plain(key.text)}
+    described: JsonSchema = {"description": plain(key.described)}
     if key.default is not None and key.sfx is None:
         described["default"] = _json_value(key.default)
     if key.example is not None:

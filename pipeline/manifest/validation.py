@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pipeline.manifest.keys import Language, flattened
+from pipeline.manifest.language import Language, flattened
 from pipeline.manifest.problems import (
     Fault,
     Location,

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, asdict, fields
 from typing import Any
 
-from pipeline.manifest import label_words, reason_words
+from pipeline.generators.registry import engine_keys
+from pipeline.manifest import label_words, reason_words, setting_words
 from pipeline.manifest.spec import AssetSpec, DeliverySpec, MasteringSpec, QualitySpec
 from pipeline.provenance import MasterRecord
 from pipeline.recipe import Recipe
@@ -33,8 +34,9 @@ def recipe_reasons(before: Mapping[str, Any], after: Recipe) -> Iterator[str]:
         for key in sorted({*before[room], *wanted[room]}):
             old, new = before[room].get(key, unset), wanted[room].get(key, unset)
             if old != new:
-                changed = f"{key.replace('_', ' ')} changed"
-                yield changed if room == "conditioning" else f"{changed}: {say(old)} -> {say(new)}"
+                word, unit = setting_words(engine_keys).get(key, (key.replace("_", " "), ""))
+                values = f": {_with(unit, old)} -> {_with(unit, new)}" if room == "settings" else ""
+                yield f"{word} changed{values}"
 
 
 def _recipe_words(key: str) -> tuple[str, str]:
@@ -86,6 +88,11 @@ def _label(value: Any) -> str:
     return (
         say([f"{key} {item}" for key, item in value.items()] if isinstance(value, dict) else value) or "none"
     )
+
+
+def _with(unit: str, value: Any) -> str:
+    """A value with its unit."""
+    return f"{say(value)}{unit if isinstance(value, float) else ''}"
 
 
 def say(value: Any) -> str:

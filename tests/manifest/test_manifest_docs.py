@@ -11,7 +11,7 @@ from jsonschema import Draft7Validator
 
 from manifests import json_schema, load
 from pipeline.generators.registry import engine_keys
-from pipeline.manifest.keys import language
+from pipeline.manifest.language import language
 from pipeline.manifest.values import DURATION, FADE, FORMATS, LOUDNESS, RATES, TRUE_PEAK
 from scripts.manifest_tables import with_tables
 

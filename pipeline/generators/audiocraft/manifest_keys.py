@@ -101,7 +101,12 @@ _SAMPLING = Group(
     "SamplingKeys",
     "How a language model draws its next token. An empty value selects the model's own default.",
     (
-        Key("temperature", _TEMPERATURE, "0 to 10; at 0 always the most likely token.", example="0.9"),
+        Key(
+            "temperature",
+            _TEMPERATURE,
+            "0 to 10; at 0 always the most likely token.",
+            example="0.9",
+        ),
         Key(
             "top_k",
             _TOP_K,
@@ -141,14 +146,24 @@ _STYLE = Group(
             "Start of the excerpt in the file.",
             example="4s",
             shown="chosen by the take's seed",
+            field="style_at_s",
+            words="style place",
         ),
-        Key("excerpt", _EXCERPT, "Length of the excerpt, 1.5 s to 4.5 s.", "3s", example="2s"),
+        Key(
+            "excerpt",
+            _EXCERPT,
+            "Length of the excerpt, 1.5 s to 4.5 s.",
+            "3s",
+            example="2s",
+            field="style_excerpt_s",
+        ),
         Key(
             "codebooks",
             _CODEBOOKS,
             "1 to 6: higher values follow the excerpt more closely.",
             "3",
             example="2",
+            field="style_codebooks",
         ),
         Key(
             "text",
@@ -156,6 +171,8 @@ _STYLE = Group(
             "1 to 9: weight of the prompt against the style; 1 for equal weight.",
             "5",
             example="3",
+            field="cfg_text",
+            words="style text",
         ),
     ),
     alone=AUDIO_FILE,
