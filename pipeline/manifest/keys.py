@@ -352,5 +352,50 @@ CHANNEL = Group(
         ),
     ),
 )
-
+ID = Key(
+    "id",
+    values.ID,
+    "Name and place in the library: `music/forest/explore`.",
+    example="sfx/door/wood",
+    affects=("takes",),
+    hint="id: such as sfx/door/wood",
+    required=True,
+)
+KIND = Key(
+    "kind",
+    values.KIND,
+    "`music` or `sfx`.",
+    example="sfx",
+    affects=("takes",),
+    hint="kind: music or kind: sfx",
+    required=True,
+)
+FOR_EACH = Key(
+    "for_each",
+    MapOf(PIECES, names=f"^{values.PLACEHOLDER}$"),
+    "[Lists of values](#for_each): one asset for each combination.",
+    example={"surface": ["gravel", "wood"]},
+)
+INCLUDE = Key(
+    "include",
+    ListOf(values.INCLUDED, 64, nullable=True),
+    "[Files with shared settings](#include).",
+    example=["shared/defaults.yaml"],
+)
+PROJECT = Key(
+    "project",
+    values.NAME,
+    "The project's name: letters, digits, `_`, `-`, `.`",
+    example="emberfall",
+    affects=("masters",),
+    hint="project: and the project's name",
+    required=True,
+)
+PROMOTION = Key(
+    "promotion",
+    MapOf(CHANNEL, nullable=True),
+    "Reasons of the release gate that a channel [allows](#promotion).",
+    example={"playtest": {"allow": ["credentials"]}},
+    affects=("catalog",),
+)
 ASSETS_HINT = "assets: and a list of assets, or assets: [] for none"

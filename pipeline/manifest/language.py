@@ -7,19 +7,8 @@ from dataclasses import dataclass, fields, replace
 from functools import cache, cached_property
 from typing import Any
 
-from pipeline.manifest import values
-from pipeline.manifest.keys import (
-    ASSETS_HINT,
-    CHANNEL,
-    CUESMITH,
-    ENGINE,
-    OWN,
-    PIECES,
-    PROJECT_SEED,
-    PROMPT,
-    SETTINGS,
-    WHEN,
-)
+from pipeline.manifest import keys, values
+from pipeline.manifest.keys import OWN, SETTINGS
 from pipeline.manifest.spec import DeliverySpec, MasteringSpec, QualitySpec
 from pipeline.manifest.structure import AnyReader, EngineKeys, EngineKeysSource, Group, Key, ListOf, MapOf
 
@@ -35,13 +24,15 @@ class Language:
     def engine_settings(self) -> tuple[Key, ...]:
         """Keys of engines that an asset, defaults and profiles may write."""
         return tuple(
-            replace(key, engine=name) for name, keys in self.engines.items() for key in keys.settings
+            replace(key, engine=name) for name, brought in self.engines.items() for key in brought.settings
         )
 
     @cached_property
     def engine_own(self) -> tuple[Key, ...]:
         """Keys of engines that only an asset may write."""
-        return tuple(replace(key, engine=name) for name, keys in self.engines.items() for key in keys.own)
+        return tuple(
+            replace(key, engine=name) for name, brought in self.engines.items() for key in brought.own
+        )
 
     @cached_property
     def settings(self) -> tuple[Key, ...]:
@@ -57,7 +48,7 @@ class Language:
     def defaults(self, kind: str) -> dict[str, Any]:
         """The settings of a kind if nobody writes any. Fades keep the cut ends of a sound from clicking."""
         values = {key.name: key.value_for(kind) for key in self.settings}
-        return {"engine": ENGINE.default, "model_folder": "", **values}
+        return {"engine": keys.ENGINE.default, "model_folder": "", **values}
 
     @cached_property
     def _own(self) -> tuple[Key, ...]:
@@ -67,37 +58,16 @@ class Language:
     def override(self) -> Group:
         """Other values for the combinations of for_each that ``when`` names."""
         text = "Other values for the combinations of for_each that `when` names."
-        return Group("Override", text, (*self._own, WHEN, replace(PROMPT, required=False)))
+        return Group("Override", text, (*self._own, keys.WHEN, replace(keys.PROMPT, required=False)))
 
     @cached_property
     def asset(self) -> Group:
         """One asset, or with for_each a family of them."""
-        heads = (
-            Key(
-                "id",
-                values.ID,
-                "Name and place in the library: `music/forest/explore`.",
-                example="sfx/door/wood",
-                affects=("takes",),
-                hint="id: such as sfx/door/wood",
-                required=True,
-            ),
-            Key(
-                "kind",
-                values.KIND,
-                "`music` or `sfx`.",
-                example="sfx",
-                affects=("takes",),
-                hint="kind: music or kind: sfx",
-                required=True,
-            ),
-            PROMPT,
-            Key(
-                "for_each",
-                MapOf(PIECES, names=f"^{values.PLACEHOLDER}$"),
-                "[Lists of values](#for_each): one asset for each combination.",
-                example={"surface": ["gravel", "wood"]},
-            ),
+        rows = (
+            keys.ID,
+            keys.KIND,
+            keys.PROMPT,
+            keys.FOR_EACH,
             Key(
                 "overrides",
                 ListOf(self.override, 10_000),
@@ -105,37 +75,35 @@ class Language:
             ),
         )
         text = "One asset the game needs, or with for_each a family of them."
-        return Group("Asset", text, (*heads, *self._own), alone=values.ASSET_FILE)
+        return Group("Asset", text, (*rows, *self._own), alone=values.ASSET_FILE)
 
     @cached_property
     def kind(self) -> Group:
         """Settings of every asset of one kind."""
         return Group(
-            "KindSettings", "Settings of every asset of one kind.", (*self.settings, ENGINE), nullable=True
+            "KindSettings",
+            "Settings of every asset of one kind.",
+            (*self.settings, keys.ENGINE),
+            nullable=True,
         )
 
     @cached_property
     def layer(self) -> Group:
         """Settings by kind: the defaults, or one profile."""
-        keys = (
-            ENGINE,
+        rows = (
+            keys.ENGINE,
             Key("music", self.kind, "Settings of every music asset."),
             Key("sfx", self.kind, "Settings of every sound effect."),
         )
-        return Group("Layer", "Settings by kind: the defaults, or one profile.", keys, nullable=True)
+        return Group("Layer", "Settings by kind: the defaults, or one profile.", rows, nullable=True)
 
     @cached_property
     def shared(self) -> Group:
         """A file that manifests include: what a studio's projects have in common."""
-        keys = (
-            CUESMITH,
-            PROJECT_SEED,
-            Key(
-                "include",
-                ListOf(values.INCLUDED, 64, nullable=True),
-                "[Files with shared settings](#include).",
-                example=["shared/defaults.yaml"],
-            ),
+        rows = (
+            keys.CUESMITH,
+            keys.PROJECT_SEED,
+            keys.INCLUDE,
             Key(
                 "profiles",
                 MapOf(self.layer, nullable=True),
@@ -149,7 +117,7 @@ class Language:
                 example={"sfx": {"loudness": "-18 LUFS"}},
             ),
         )
-        return Group("Shared", "A file that manifests include.", keys)
+        return Group("Shared", "A file that manifests include.", rows)
 
     @cached_property
     def asset_file(self) -> Group:
@@ -158,43 +126,29 @@ class Language:
             "assets",
             ListOf(self.asset, 10**6),
             "Assets of the manifest that lists this file.",
-            hint=ASSETS_HINT,
+            hint=keys.ASSETS_HINT,
             required=True,
         )
-        return Group("AssetFile", "A file of assets that a manifest lists.", (CUESMITH, assets))
+        return Group("AssetFile", "A file of assets that a manifest lists.", (keys.CUESMITH, assets))
 
     @cached_property
     def manifest(self) -> Group:
         """A manifest: the project's name and the assets that its game needs."""
-        keys = (
-            Key(
-                "project",
-                values.NAME,
-                "The project's name: letters, digits, `_`, `-`, `.`",
-                example="emberfall",
-                affects=("masters",),
-                hint="project: and the project's name",
-                required=True,
-            ),
-            Key(
-                "promotion",
-                MapOf(CHANNEL, nullable=True),
-                "Reasons of the release gate that a channel [allows](#promotion).",
-                example={"playtest": {"allow": ["credentials"]}},
-                affects=("catalog",),
-            ),
+        rows = (
+            keys.PROJECT,
+            keys.PROMOTION,
             Key(
                 "assets",
                 ListOf(self.asset, 10**6),
                 "The list of assets, and of [files](#assets-in-several-files) with more assets; `[]` for none.",
-                hint=ASSETS_HINT,
+                hint=keys.ASSETS_HINT,
                 required=True,
             ),
         )
         return Group(
             "Manifest",
             "A manifest: the project's name and the assets that its game needs.",
-            (*self.shared.keys, *keys),
+            (*self.shared.keys, *rows),
         )
 
 
