@@ -5,7 +5,7 @@ file that it was read from. It counts only while each of those files has the sam
 else, from a changed include to a damaged entry, loads the manifest itself. Problems are never stored.
 
 The JSON is exact: every number keeps its type, equal parts stay one object. An asset is a list of its fields in the
-order of `AssetSpec`; a field with another type of `spec` holds its place in ``parts``, a list that has each part once
+order of `AssetSpec`; a field with another type of `spec` is its index in ``parts``, a list that has each part once
 as the name of its type and its fields.
 """
 
@@ -81,7 +81,7 @@ def pack(project: Project) -> dict[str, Any]:
 
 
 def unpack(value: dict[str, Any]) -> Project:
-    """The project that `pack` was given."""
+    """The inverse of `pack`."""
     parts = [_part(*item) for item in value["parts"]]
     assets = []
     for row in value["assets"]:
@@ -120,7 +120,7 @@ def load_cached(
     folder: Path,
     engine_keys: EngineKeysSource = lazy_imports.no_engine_keys,
 ) -> Project:
-    """What `load` gives, quickly where ``folder`` keeps it from before. Raises what `load` raises."""
+    """As `load`, from the cache in ``folder`` if it has the project. Raises what `load` raises."""
     entry = _entry(path, profile, folder)
     known = _read(entry) if entry else None
     if known is not None:
@@ -132,7 +132,7 @@ def load_cached(
 
 
 def _entry(path: Path, profile: str | None, folder: Path) -> Path | None:
-    """Where the compiled manifest lies; None where the manifest's own place cannot be told."""
+    """The file of the cache; None if the manifest's own path cannot be resolved."""
     with contextlib.suppress(OSError, RuntimeError):
         inputs = (
             _FORMAT,
@@ -157,10 +157,10 @@ def _our_sources() -> Iterator[str]:
 
 
 def _read(entry: Path) -> Project | None:
-    """What ``entry`` holds, if it is whole and still true."""
+    """The project in ``entry``, if the file is complete and still valid."""
     with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
         head, _, body = entry.read_bytes().partition(b"\n")
-        if head == _seal(body):
+        if head == _checksum(body):
             value = json.loads(body)
             if all(_unchanged(*file) for file in value["files"]):
                 return unpack(value["project"])
@@ -168,7 +168,7 @@ def _read(entry: Path) -> Project | None:
 
 
 def _unchanged(named: str, path: str, sha256: str) -> bool:
-    """Whether the file ``named`` is still ``path`` once links are followed, with the same bytes."""
+    """Whether ``named`` still resolves to ``path``, and that file has the same bytes."""
     if os.path.realpath(named) != path or not os.path.isfile(path):
         return False
     with open(path, "rb") as file:
@@ -176,13 +176,13 @@ def _unchanged(named: str, path: str, sha256: str) -> bool:
 
 
 def _write(entry: Path, loaded: Loaded) -> None:
-    """Keep what was loaded; a cache that cannot be written is no one's problem."""
+    """Store what was loaded. A cache that cannot be written is not an error."""
     files = [(file.named, file.path, file.sha256) for file in loaded.files]
     body = json.dumps({"files": files, "project": pack(loaded.project)}, separators=(",", ":")).encode()
     temporary = entry.with_name(f"{os.getpid()}-{os.urandom(4).hex()}.tmp")
     try:
         entry.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(_seal(body) + b"\n" + body)
+        temporary.write_bytes(_checksum(body) + b"\n" + body)
         os.replace(temporary, entry)
         _drop_oldest(entry.parent)
     except OSError:
@@ -191,9 +191,9 @@ def _write(entry: Path, loaded: Loaded) -> None:
 
 
 def _drop_oldest(folder: Path) -> None:
-    with os.scandir(folder) as found:
+    with os.scandir(folder) as entries:
         newest = sorted(
-            ((entry.stat(), entry.path) for entry in found), key=lambda item: -item[0].st_mtime_ns
+            ((entry.stat(), entry.path) for entry in entries), key=lambda item: -item[0].st_mtime_ns
         )
     size = 0
     for place, (status, path) in enumerate(newest):
@@ -203,12 +203,12 @@ def _drop_oldest(folder: Path) -> None:
                 os.unlink(path)
 
 
-def _seal(body: bytes) -> bytes:
+def _checksum(body: bytes) -> bytes:
     return hashlib.sha256(body).hexdigest().encode()
 
 
 def _packed(value: Any) -> Any:
-    """A value of an engine's key as JSON; lists tell audio files from lists."""
+    """A value of an engine's key as JSON; an audio file and a list are lists that start with their type."""
     if isinstance(value, AudioInput):
         return ["audio", value.name, value.path, value.sha256]
     if isinstance(value, tuple):
@@ -219,7 +219,7 @@ def _packed(value: Any) -> Any:
 
 
 def _unpacked(value: Any) -> Any:
-    """The value that `_packed` was given."""
+    """The inverse of `_packed`."""
     if isinstance(value, dict):
         return {name: _unpacked(inner) for name, inner in value.items()}
     if isinstance(value, list):

@@ -26,7 +26,7 @@ _Condition = tuple[int, frozenset[str]]
 
 
 class Overrides:
-    """The overrides of one entry. What is wrong with them is reported, and those are left out."""
+    """The overrides of one entry. Overrides with problems are reported and left out."""
 
     def __init__(self, entry: Entry, merging: Set[str]) -> None:
         self._entry = entry
@@ -34,14 +34,12 @@ class Overrides:
         self._names = list(_lists(entry))
         written = entry.asset.get("overrides", ()) if entry.readable("overrides", "for_each") else ()
         if written and not self._names:
-            fault = Fault(
-                "there is no for_each, so there is one sound alone", "write these keys in the asset itself"
-            )
-            entry.blame(("overrides",), fault)
+            fault = Fault("overrides need a for_each", "write these keys in the asset itself")
+            entry.report_fault(("overrides",), fault)
             written = ()
         self._by_value: dict[tuple[int, str], list[tuple[int, list[_Condition]]]] = {}
         for place, override in enumerate(written):
-            if self._is_sound(place, override, written):
+            if self._is_valid(place, override, written):
                 self._index(place, override)
         self._variants: dict[Applied, Entry] = {(): entry}
 
@@ -49,7 +47,7 @@ class Overrides:
         return bool(self._by_value)
 
     def _index(self, place: int, override: Values) -> None:
-        """Note an override under each value of the first name that it asks for."""
+        """Index an override by each value of the first name in its when."""
         conditions = [(self._names.index(name), frozenset(known)) for name, known in override["when"].items()]
         (first, values), *rest = conditions
         for value in values:
@@ -57,21 +55,21 @@ class Overrides:
 
     def applied(self, combination: Sequence[str]) -> Applied:
         """Which of the overrides apply to a combination of for_each's values."""
-        found = (
+        places = (
             place
             for key in enumerate(combination)
             for place, rest in self._by_value.get(key, ())
             if all(combination[name] in known for name, known in rest)
         )
-        return tuple(sorted(found))
+        return tuple(sorted(places))
 
     def variant(self, applied: Applied) -> Entry:
-        """The entry with the overrides ``applied`` laid over it; its faults are blamed on who wrote the key."""
+        """The entry with the overrides ``applied``; a fault is reported at the override that wrote the key."""
         if applied not in self._variants:
-            self._variants[applied] = self._laid(applied)
+            self._variants[applied] = self._merged(applied)
         return self._variants[applied]
 
-    def _laid(self, applied: Applied) -> Entry:
+    def _merged(self, applied: Applied) -> Entry:
         asset = dict(self._entry.asset)
         by: dict[str, int] = {}
         for place in applied:
@@ -80,10 +78,10 @@ class Overrides:
             by |= dict.fromkeys(override, place)
         return replace(self._entry, checked=Checked(asset, self._entry.checked.bad), overridden=by)
 
-    def _is_sound(self, place: int, override: Values, written: Sequence[Values]) -> bool:
+    def _is_valid(self, place: int, override: Values, written: Sequence[Values]) -> bool:
         faults = list(self._faults(place, override, written))
         for location, fault in faults:
-            self._entry.blame(("overrides", place, *location), fault)
+            self._entry.report_fault(("overrides", place, *location), fault)
         return not faults
 
     def _faults(
@@ -103,10 +101,10 @@ class Overrides:
                         Fault(f"{quote(value)} is not a value of {name} in for_each", remedy),
                     )
         if override.keys() <= {"when"}:
-            yield (), Fault("says nothing but when", "write a key such as seed: 7, or remove it")
-        twin = next((other for other in range(place) if written[other]["when"] == override["when"]), None)
-        if twin is not None:
-            yield ("when",), Fault(f"overrides[{twin}] has the same when", "write all of its keys in one")
+            yield (), Fault("has only when", "add a key such as seed: 7, or remove it")
+        same = next((other for other in range(place) if written[other]["when"] == override["when"]), None)
+        if same is not None:
+            yield ("when",), Fault(f"overrides[{same}] has the same when", "write all of its keys in one")
 
 
 def _lists(entry: Entry) -> Mapping[str, tuple[str, ...]]:
@@ -119,8 +117,8 @@ ValueT = TypeVar("ValueT")
 Combination = Sequence[str]
 
 
-class Filler(Generic[ValueT]):
-    """One text of an entry: its value for each combination. A fault is reported once, at the first."""
+class TemplateText(Generic[ValueT]):
+    """A text of an entry with placeholders: its value for each combination. A fault is reported once."""
 
     def __init__(
         self, entry: Entry, location: Location, template: Template | None, finish: Callable[[str], ValueT]
@@ -142,16 +140,16 @@ class Filler(Generic[ValueT]):
             return self._finish(self._template.fill(combination))
         except Fault as fault:
             self._failed = True
-            self._entry.blame(self._location, fault)
+            self._entry.report_fault(self._location, fault)
             return None
 
     def fill(self, combination: Combination) -> ValueT | None:
-        """The value; None where nothing is written or where it cannot stand."""
+        """The value; None if nothing is written, or if the text has a fault."""
         return self._constant if self._template is None else self._value(combination)
 
 
 class Texts:
-    """Everything in an entry that may hold ``{name}``."""
+    """Every text of an entry that may contain ``{name}``."""
 
     def __init__(self, entry: Entry, audio: AudioFiles, engine_own: Sequence[Key]) -> None:
         self._entry = entry
@@ -159,28 +157,30 @@ class Texts:
         self._names = list(_lists(entry))
         self.id = self._template(("id",), asset["id"])
         self._was = [
-            Filler(
+            TemplateText(
                 entry, ("was", place), self._template(("was", place), text), lambda old: check_id(old, "was")
             )
             for place, text in enumerate(asset.get("was", ()))
         ]
-        self._prompt = Filler(entry, ("prompt",), self._template(("prompt",), asset["prompt"]), PROMPT.check)
+        self._prompt = TemplateText(
+            entry, ("prompt",), self._template(("prompt",), asset["prompt"]), PROMPT.check
+        )
         self._tags = [
-            Filler(entry, ("tags", place), self._template(("tags", place), tag), TAG.check)
+            TemplateText(entry, ("tags", place), self._template(("tags", place), tag), TAG.check)
             for place, tag in enumerate(asset.get("tags", ()))
         ]
         self._engine_own = {key.name: asset[key.name] for key in engine_own if key.name in asset}
         self._audio = {
-            path: self._audio_filler(path, text, audio, group)
+            path: self._audio_template_text(path, text, audio, group)
             for path, text, group in _audio_paths(engine_own, asset)
         }
         name = asset.get("ucs", {}).get("name")
         where: Location = ("ucs", "name")
-        self._fx_name = Filler(entry, where, self._template(where, name), FX_NAME.check)
+        self._fx_name = TemplateText(entry, where, self._template(where, name), FX_NAME.check)
 
-    def _audio_filler(
+    def _audio_template_text(
         self, path: tuple[str, ...], text: str, files: AudioFiles, group: Group | None
-    ) -> Filler[AudioInput]:
+    ) -> TemplateText[AudioInput]:
         """Finds the audio file that the key at ``path`` names."""
         values = self._entry.asset[path[0]]
 
@@ -190,7 +190,7 @@ class Texts:
                 group.check(found.name, values, files.seconds(found))
             return found
 
-        return Filler(self._entry, path, self._template(path, text), find)
+        return TemplateText(self._entry, path, self._template(path, text), find)
 
     def _template(self, location: Location, text: str | None) -> Template | None:
         if text is None or not self._entry.readable(str(location[0])):
@@ -199,19 +199,19 @@ class Texts:
             return compile_template(text, self._names)
         except Fault as fault:
             if self._entry.readable("for_each"):
-                self._entry.blame(location, fault)
+                self._entry.report_fault(location, fault)
             return None
 
     def check(self, combination: Combination) -> None:
-        """Report what is wrong with this combination."""
+        """Report the faults of this combination."""
         self.prompt(combination)
         self.tags(combination, ())
         self.engine_own(combination)
         self.ucs(combination)
 
     def was(self, slugs: Combination) -> tuple[str, ...]:
-        """The earlier ids, the latest first; ``slugs`` are the combination's values as ids hold them."""
-        filled = (filler.fill(slugs) for filler in self._was)
+        """The earlier ids, the latest first; ``slugs`` are the combination's values in the form for ids."""
+        filled = (template_text.fill(slugs) for template_text in self._was)
         return tuple(old for old in filled if old is not None)
 
     def prompt(self, combination: Combination) -> str:
@@ -219,16 +219,16 @@ class Texts:
         return self._prompt.fill(combination) or ""
 
     def tags(self, combination: Combination, otherwise: tuple[str, ...]) -> tuple[str, ...]:
-        """The tags, each once; ``otherwise`` where the entry has none of its own."""
+        """The tags, each once; ``otherwise`` if the entry has none."""
         if "tags" not in self._entry.asset:
             return otherwise
-        return tuple(dict.fromkeys(filler.fill(combination) or "" for filler in self._tags))
+        return tuple(dict.fromkeys(template_text.fill(combination) or "" for template_text in self._tags))
 
     def engine_own(self, combination: Combination) -> dict[str, Any]:
         """The entry's own keys of engines, with the audio files that they name."""
         values = dict(self._engine_own)
-        for (name, *inner), filler in self._audio.items():
-            audio = filler.fill(combination)
+        for (name, *inner), template_text in self._audio.items():
+            audio = template_text.fill(combination)
             values[name] = {**values[name], inner[0]: audio} if inner else audio
         return values
 
@@ -254,14 +254,14 @@ def _audio_paths(
 
 MAX_ASSETS = 200_000
 MAX_TAKES = 1_000_000
-"""Of all variations and their candidates: a plan holds each."""
+"""Of all variations and their candidates; a plan has each of them in memory."""
 Make = Callable[[str, tuple[str, ...], Combination], AssetSpec]
 """From an id, earlier ids and a combination to the asset."""
 _COUNTS = ("variations", "candidates", "for_each")
 
 
 class Expansion:
-    """Expands the entries of one manifest, for one profile."""
+    """Makes assets from the entries of one manifest, for one profile."""
 
     def __init__(
         self,
@@ -279,12 +279,12 @@ class Expansion:
         self._audio = audio
         self._ids = Ids()
         self._names = FileNames(project)
-        self._parts = SharedSpecs()
-        self._room = MAX_ASSETS
+        self._specs = SharedSpecs()
+        self._assets_left = MAX_ASSETS
         self._takes_left = MAX_TAKES
 
     def expand(self, entry: Entry) -> Iterator[AssetSpec]:
-        """The entry's assets. What is wrong with it is reported, and then they are not to be used."""
+        """The entry's assets; do not use them if a problem is reported."""
         id_, overrides = (
             Texts(entry, self._audio, self._language.engine_own).id,
             Overrides(entry, self._language.merging),
@@ -300,7 +300,7 @@ class Expansion:
             applied = overrides.applied(combination)
             texts, make = variants[applied]
             name, was = id_.fill(slug), texts.was(slug)
-            self._ids.take(name, entry)
+            self._ids.add(name, entry)
             self._ids.rename(was, name, overrides.variant(applied))
             if make:
                 yield make(name, was, combination)
@@ -310,7 +310,7 @@ class Expansion:
     def _variants(
         self, overrides: Overrides, lists: Sequence[Sequence[str]]
     ) -> dict[Applied, tuple[Texts, Make | None]] | None:
-        """What makes the assets under each choice of overrides that occurs; None where they are too many."""
+        """For each set of overrides that occurs, its texts and what makes its assets; None if there are too many."""
         if overrides:
             counts = Counter(overrides.applied(combination) for combination in itertools.product(*lists))
         else:
@@ -325,12 +325,12 @@ class Expansion:
         return variants
 
     def finish(self) -> None:
-        """Report what is only seen when every entry is expanded."""
+        """Report the problems that concern several entries."""
         self._names.check()
         self._ids.check_renames()
 
     def _settle(self, entry: Entry) -> Values | None:
-        """The entry's settings; None where they cannot stand together or could not be read."""
+        """The entry's settings; None if they conflict or could not be read."""
         if not entry.readable("kind"):
             return None
         asset, written = entry.asset, entry.asset.keys()
@@ -338,19 +338,19 @@ class Expansion:
             merge_settings(self._base[asset["kind"]], asset, str(entry.folder), self._language.merging)
         )
         unsure = self._unsure | entry.checked.bad
-        found = list(conflicts(values, written))
-        for conflict in found:
+        problems = list(conflicts(values, written))
+        for conflict in problems:
             if unsure.isdisjoint(conflict.keys):
                 key = next((key for key in conflict.keys if key in written), conflict.keys[0])
-                entry.blame((key,), conflict.fault)
-        return None if found else values
+                entry.report_fault((key,), conflict.fault)
+        return None if problems else values
 
     def _countable(self, entry: Entry, id_: Template) -> bool:
-        """Whether the entry's combinations can be told apart, and are not too many."""
+        """Whether each combination of the entry has its own id, and there are not too many."""
         if not entry.readable("for_each"):
             return False
         lists = _lists(entry)
-        good = True
+        valid = True
         for place, name in enumerate(lists):
             try:
                 check_name(name)
@@ -359,23 +359,23 @@ class Expansion:
                         f"{name} is not used in the id", f"write {{{name}}} in the id, or remove {name}"
                     )
             except Fault as fault:
-                good = False
-                entry.blame(("for_each", name), fault)
+                valid = False
+                entry.report_fault(("for_each", name), fault)
         count = math.prod(len(known) for known in lists.values())
-        if good and count > self._room:
-            good = False
+        if valid and count > self._assets_left:
+            valid = False
             what = f"the manifest makes more than {MAX_ASSETS:,} assets"
-            entry.blame(("for_each",), Fault(what, "shorten the lists, or split the manifest"))
-        self._room -= count if good else 0
-        return good
+            entry.report_fault(("for_each",), Fault(what, "shorten the lists, or split the manifest"))
+        self._assets_left -= count if valid else 0
+        return valid
 
     def _makable(self, entry: Entry, values: Values, combinations: int) -> bool:
-        """Whether the manifest may make as many takes more as so many combinations of the entry ask for."""
+        """Whether the manifest may make the takes of so many more combinations of the entry."""
         takes = combinations * values["variations"] * values["candidates"]
         if takes > self._takes_left:
             key = next((key for key in _COUNTS if key in entry.asset), "variations")
             remedy = "ask for fewer variations or candidates, shorten for_each, or split the manifest"
-            entry.blame((key,), Fault(f"the manifest makes more than {MAX_TAKES:,} takes", remedy))
+            entry.report_fault((key,), Fault(f"the manifest makes more than {MAX_TAKES:,} takes", remedy))
             return False
         self._takes_left -= takes
         return True
@@ -383,11 +383,11 @@ class Expansion:
     def _maker(
         self, entry: Entry, texts: Texts, values: Values
     ) -> Callable[[str, tuple[str, ...], Combination], AssetSpec]:
-        """A function from an id, earlier ids and a combination to the asset; what the entry shares is made once."""
+        """A function from an id, earlier ids and a combination to the asset; shared parts are made once."""
         asset = entry.asset
         seed = asset.get("seed", self._seed)
-        mastering, delivery = self._parts.mastering(values), self._parts.delivery(values)
-        quality, source = self._parts.quality(values), SourceRef(entry.file, entry.line)
+        mastering, delivery = self._specs.mastering(values), self._specs.delivery(values)
+        quality, source = self._specs.quality(values), SourceRef(entry.file, entry.line)
         kind = cast(Kind, asset["kind"])
         engine_settings = _changed(self._language.engine_settings, values, kind)
 

@@ -32,7 +32,7 @@ from pipeline.manifest.validation import Checked, check
 from pipeline.manifest.values import VERSION
 
 MIN_SECONDS = 0.02
-"""Shortest sound that conditions anything: one frame of the codecs that hear it."""
+"""Shortest sound that can condition a model: one frame of the codecs."""
 
 
 def find_inside(root: Path, folder: Path, text: str) -> Path:
@@ -42,10 +42,10 @@ def find_inside(root: Path, folder: Path, text: str) -> Path:
     """
     shown = quote(text)
     if "\\" in text:
-        raise Fault(f"path {shown} holds a backslash", "separate folders with /")
+        raise Fault(f"path {shown} contains a backslash", "separate folders with /")
     if ":" in text:
         raise Fault(
-            f"path {shown} holds ':'", "write a path from this file's folder, such as audio/theme.wav"
+            f"path {shown} contains ':'", "write a path from this file's folder, such as audio/theme.wav"
         )
     if text.startswith("/"):
         raise Fault(
@@ -54,17 +54,17 @@ def find_inside(root: Path, folder: Path, text: str) -> Path:
     if any(
         is_reserved(part) or part.endswith((" ", ".")) for part in PurePosixPath(text).parts if part != ".."
     ):
-        raise Fault(f"path {shown} holds a name that Windows cannot open", "rename that folder or file")
+        raise Fault(f"path {shown} contains a name that Windows cannot open", "rename that folder or file")
     try:
-        found = (folder / text).resolve()
-        if not found.is_relative_to(root):
+        path = (folder / text).resolve()
+        if not path.is_relative_to(root):
             raise Fault(f"path {shown} leads out of the manifest's folder", "move the file into that folder")
-        exists = found.is_file()
+        exists = path.is_file()
     except (OSError, RuntimeError) as error:
         raise Fault(f"path {shown} cannot be followed", "check it for links and length") from error
     if not exists:
         raise Fault(f"there is no file {shown}", "check the path, which starts at this file's folder")
-    return found
+    return path
 
 
 class AudioFiles:
@@ -76,16 +76,16 @@ class AudioFiles:
         self._seconds: dict[str, float] = {}
 
     def find(self, text: str, folder: Path) -> AudioInput:
-        """The file that ``text`` names from ``folder``. Raises `Fault` where it holds no sound that can be used."""
+        """The file that ``text`` names from ``folder``. Raises `Fault` if it is not a usable sound."""
         if (folder, text) not in self._known:
             try:
                 self._known[folder, text] = self._checked(text, folder)
             except Fault as fault:
                 self._known[folder, text] = fault
-        found = self._known[folder, text]
-        if isinstance(found, Fault):
-            raise Fault(found.what, found.remedy)
-        return found
+        known = self._known[folder, text]
+        if isinstance(known, Fault):
+            raise Fault(known.what, known.remedy)
+        return known
 
     def seconds(self, audio: AudioInput) -> float:
         """How long a file that `find` gave is."""
@@ -108,7 +108,7 @@ class AudioFiles:
 
 
 def _seconds_of(data: bytes, text: str) -> float:
-    """The length of the sound in ``data``. Raises `Fault` where it is no sound, or none that can be used."""
+    """The length of the sound in ``data``. Raises `Fault` if it is not a usable sound."""
     if not data:
         raise Fault(f"file {quote(text)} is empty", "export it again")
     try:
@@ -117,23 +117,23 @@ def _seconds_of(data: bytes, text: str) -> float:
         what, _, remedy = str(error).rpartition("; ")
         raise Fault(f"file {quote(text)}: {what or remedy}", remedy if what else "export it again") from error
     if clip.seconds < MIN_SECONDS:
-        what = f"file {quote(text)} holds {clip.seconds * 1000:.3g} ms of sound"
+        what = f"file {quote(text)} contains {clip.seconds * 1000:.3g} ms of sound"
         raise Fault(what, f"give {MIN_SECONDS * 1000:g} ms or more")
     # Of all samples together: a sum is finite only where every sample is, and needs no copy of them.
     if not math.isfinite(float(clip.samples.sum(dtype="float64"))):
-        what = f"file {quote(text)} holds samples that are not numbers (NaN or infinity)"
+        what = f"file {quote(text)} contains samples that are not numbers (NaN or infinity)"
         raise Fault(what, "export it again")
     return clip.seconds
 
 
 MAX_FILES = 64
-"""That are included."""
+"""Limit of included files."""
 MAX_ASSET_FILES = 1000
 
 
 @dataclass(frozen=True)
 class AssetSource:
-    """One file that holds assets, as far as it could be read."""
+    """A file with assets, as far as it could be read."""
 
     path: Path
     report: Report
@@ -145,11 +145,11 @@ class Source(AssetSource):
     """The manifest or a file that it includes, as far as it could be read."""
 
     shared: Checked
-    """What it may share with other files; the manifest's project and assets are read later."""
+    """Its keys; the assets are read later."""
 
     @property
     def folder(self) -> str:
-        """Where the paths that it holds start."""
+        """The folder where its paths start."""
         return str(self.path.parent)
 
 
@@ -158,7 +158,7 @@ class ReadFile:
     """A file whose bytes shaped the project."""
 
     named: str
-    """Its absolute path as it was asked for."""
+    """Its absolute path as it was written."""
     path: str
     """The file itself: `named` with links followed."""
     sha256: str
@@ -172,14 +172,14 @@ class Sources:
     language: Language
     folder: Path
     """The manifest's folder, resolved; no file is read outside it."""
-    found: list[Source] = field(default_factory=list)
+    read_sources: list[Source] = field(default_factory=list)
     """Weakest first; the manifest itself last."""
     incomplete: bool = False
     """Whether a file could not be read, so that defaults and profiles may be missing."""
     files: list[ReadFile] = field(default_factory=list)
     """Every file that was read, in that order."""
     texts: list[ManifestText] = field(default_factory=list)
-    """What the files hold, likewise."""
+    """Their contents, in the same order."""
     _hash: hashlib._Hash = field(default_factory=hashlib.sha256)
     _seen: set[Path] = field(default_factory=set)
 
@@ -192,7 +192,9 @@ class Sources:
     def profiles(self) -> tuple[str, ...]:
         """Every profile that the files define, sorted."""
         return tuple(
-            sorted({name for source in self.found for name in source.shared.values.get("profiles", {})})
+            sorted(
+                {name for source in self.read_sources for name in source.shared.values.get("profiles", {})}
+            )
         )
 
     def read(
@@ -216,7 +218,7 @@ class Sources:
         for place, text in enumerate(shared.values.get("include", ())):
             self._include(text, place, path, Source(path, report, root, shared), (*chain, path))
         source = Source(path, report, root, shared)
-        self.found.append(source)
+        self.read_sources.append(source)
         return source
 
     def read_assets(self, text: str, place: int, main: Source) -> AssetSource | None:
@@ -287,7 +289,7 @@ class Sources:
 
 
 def _known_version(root: MappingNode, report: Report) -> bool:
-    """False for a file of another version: nothing else in it can be judged."""
+    """False for a file of another version, in which nothing else can be checked."""
     node = root.items.get("cuesmith")
     if not isinstance(node, ScalarNode) or not node.text.isdecimal() or node.text == "1":
         return True

@@ -32,25 +32,25 @@ from pipeline.manifest.validation import Entry, check
 from pipeline.manifest.values import KIND
 
 _TEXTS = frozenset({"id", "prompt", "tags", "for_each", "ucs", "naming", "overrides", "was"})
-"""Keys of an asset under which texts stand."""
+"""Keys of an asset with texts."""
 _REMEDY = "put quotes around the whole text, or write the comment on a line of its own"
 
 
 def warn_of_comments(asset: MappingNode, report: Report, base: Location) -> None:
     """Warn of every text of ``asset`` that a comment may have cut short.
 
-    After a prompt every comment counts, after other texts one like ``#2``, which has no space after its ``#``.
+    After a prompt that is every comment; after other texts, one like ``#2`` without a space after its ``#``.
     """
     for key in asset.items.keys() & _TEXTS:
         for location, scalar in _scalars(asset.items[key], (key,)):
             comment = scalar.comment
             if location[-1] == "prompt" or comment[1:2].strip():
-                fault = Fault(f"{quote(comment)} is a comment and no part of {quote(scalar.text)}", _REMEDY)
+                fault = Fault(f"{quote(comment)} is a comment, not part of {quote(scalar.text)}", _REMEDY)
                 report.warn(scalar.line, dotted(base + location), fault)
 
 
 def _scalars(node: Node, location: Location) -> Iterator[tuple[Location, ScalarNode]]:
-    """Every value under ``node`` that a comment follows, with its place."""
+    """Every value under ``node`` with a comment after it, with its place."""
     if isinstance(node, ScalarNode):
         if node.comment:
             yield location, node
@@ -108,7 +108,7 @@ def load_with_files(path: Path, profile: str | None, engine_keys: EngineKeysSour
 def manifest_texts(path: Path, engine_keys: EngineKeysSource) -> tuple[ManifestText, ...]:
     """The manifest and every file that it includes, in the order in which a project's SHA-256 has them.
 
-    Raises `ManifestError` where they can no longer be read.
+    Raises `ManifestError` if they can no longer be read.
     """
     problems = Problems()
     sources, _ = _read(path, problems, engine_keys)
@@ -126,7 +126,7 @@ def profile_names(path: Path, engine_keys: EngineKeysSource) -> tuple[str, ...]:
 
 
 def _read(path: Path, problems: Problems, engine_keys: EngineKeysSource) -> tuple[Sources, Source | None]:
-    """The files of the manifest, and the manifest itself among them; None where it cannot be read."""
+    """The files of the manifest, and the manifest itself; None if it cannot be read."""
     report = problems.in_file(str(path))
     try:
         folder = path.parent.resolve()
@@ -150,13 +150,13 @@ def _check_project(main: Source, name: str) -> None:
 
 
 def _promotion(main: Source) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """What each channel allows. Reports names that no channel with a gate can have."""
+    """The reasons that each channel allows. Reports names that are not valid for a channel."""
     rules = main.shared.values.get("promotion", {})
     for name in rules:
         if name == "latest":
             fault = Fault("channel latest has no gate", "name another channel, such as playtest")
         elif not _CHANNEL.fullmatch(name):
-            what = f"{quote(name)} cannot name a channel"
+            what = f"{quote(name)} is not a valid name of a channel"
             fault = Fault(what, "use lower-case letters, digits and '-', such as playtest")
         else:
             continue
@@ -165,14 +165,15 @@ def _promotion(main: Source) -> tuple[tuple[str, tuple[str, ...]], ...]:
 
 
 def _assets(sources: Sources, main: Source, profile: str | None, file: str) -> Iterator[AssetSpec]:
-    """Every asset, in the manifest's order. Problems are reported on the way."""
-    shared = [source.shared for source in sources.found]
+    """Every asset, in the manifest's order. Problems are reported."""
+    shared = [source.shared for source in sources.read_sources]
     layers: list[tuple[Values, str]] = [
-        (source.shared.values.get("defaults", {}), source.folder) for source in sources.found
+        (source.shared.values.get("defaults", {}), source.folder) for source in sources.read_sources
     ]
     if profile is not None:
         chosen = (
-            (source.shared.values.get("profiles", {}).get(profile), source.folder) for source in sources.found
+            (source.shared.values.get("profiles", {}).get(profile), source.folder)
+            for source in sources.read_sources
         )
         layers += [(layer, folder) for layer, folder in chosen if layer is not None]
     unsure = (
@@ -180,9 +181,9 @@ def _assets(sources: Sources, main: Source, profile: str | None, file: str) -> I
     )
     expansion = Expansion(
         project=main.shared.values["project"],
-        seed=next((known.values["seed"] for known in reversed(shared) if "seed" in known.values), 0),
+        seed=next((source.values["seed"] for source in reversed(shared) if "seed" in source.values), 0),
         base={kind: merge_layers(sources.language, kind, layers) for kind in KIND.known},
-        unsure=unsure.union(*(known.bad for known in shared)),
+        unsure=unsure.union(*(source.bad for source in shared)),
         audio=AudioFiles(sources.folder),
         language=sources.language,
     )
@@ -210,7 +211,7 @@ def _listed(source: AssetSource) -> Iterable[tuple[int, Node]]:
 
 
 def _entry(language: Language, source: AssetSource, file: str, place: int, node: Node) -> Iterator[Entry]:
-    """The entry that ``node`` is, unless it cannot be read as one; what is wrong with it is reported."""
+    """``node`` as an entry, if it is one. Problems are reported."""
     if not isinstance(node, MappingNode):
         remedy = "write key: value lines, such as id: sfx/door/wood"
         if isinstance(node, ScalarNode) and _YAML.search(node.text):

@@ -12,7 +12,7 @@ from pipeline.manifest.structure import AnyReader, EngineKeysSource, Group, List
 _DRAFT = "http://json-schema.org/draft-07/schema#"
 
 _ASSET_FILE = {"maxProperties": 2, "properties": {"assets": {"minItems": 1}}}
-"""What a file with assets and no project is: a file of assets, which holds nothing else."""
+"""A file with assets and no project is a file of assets, which contains nothing else."""
 
 
 def json_schema(engine_keys: EngineKeysSource) -> dict[str, Any]:

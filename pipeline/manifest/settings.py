@@ -61,8 +61,8 @@ def intro_seconds(intro: float | None, bpm: float | None) -> float:
 
 _OPUS_RATES = (8000, 16000, 24000, 48000)
 _MP3_HIGHEST = 48000
-_POINTLESS = frozenset({"mp3", "m4a"})
-"""Formats that hold no loop points."""
+_WITHOUT_LOOP_POINTS = frozenset({"mp3", "m4a"})
+"""Formats without loop points."""
 _BEATS_A_BAR = 4
 _SHORTEST_LOOP_S = 0.5
 """After an intro in free time."""
@@ -73,14 +73,14 @@ _ROUNDING_S = 1e-8
 
 @dataclass(frozen=True)
 class Conflict:
-    """A fault between settings: ``keys`` are all that take part, the first is the one to point at."""
+    """A fault between settings: ``keys`` are all settings involved; the message names the first."""
 
     keys: tuple[str, ...]
     fault: Fault
 
 
 def conflicts(values: Values, written: Set[str]) -> Iterator[Conflict]:
-    """Everything in ``values`` that no master could satisfy. ``written`` are the asset's own keys."""
+    """Settings that no master can satisfy. ``written`` are the asset's own keys."""
     if values["duration"] is None:
         remedy = "write one such as duration: 2s, here or in defaults"
         yield Conflict(("duration",), Fault("is missing", remedy))
@@ -114,14 +114,14 @@ def _loop(values: Values, written: Set[str]) -> Iterator[Conflict]:
             ("loop", "bpm"), Fault("an intro in bars needs a tempo", "write bpm, or the intro in seconds")
         )
         return
-    if intro and _POINTLESS.issuperset(values["formats"]):
-        what = f"{' and '.join(values['formats'])} cannot say where the loop starts after its intro"
+    if intro and _WITHOUT_LOOP_POINTS.issuperset(values["formats"]):
+        what = f"{' and '.join(values['formats'])} cannot store where the loop starts after its intro"
         yield Conflict(("formats", "loop"), Fault(what, "add wav, flac, ogg or opus, or remove intro"))
     yield from _loop_length(values, intro_seconds(intro, bpm))
 
 
 def _loop_length(values: Values, intro_s: float) -> Iterator[Conflict]:
-    """What keeps ``duration`` from holding the intro and a loop of whole bars."""
+    """Why the intro and a loop of whole bars do not fit in ``duration``."""
     bpm, left = values["bpm"], values["duration"] - intro_s
     bar = _BEATS_A_BAR * 60 / bpm if bpm else 0.0
     keys = ("duration", "loop", "bpm")
@@ -129,7 +129,7 @@ def _loop_length(values: Values, intro_s: float) -> Iterator[Conflict]:
     if left < least - _ROUNDING_S:
         after = f" after an intro of {intro_s:.4g} s" if intro_s else ""
         room = f"whole bar at {bpm:g} bpm" if bpm else "loop"
-        what = f"{values['duration']:g} s holds no {room}{after}"
+        what = f"{values['duration']:g} s is too short for a {room}{after}"
         remedy = f"write {_rounded_up(intro_s + least, 3)}s or more" + (
             "" if intro_s else ", or remove bpm for a loop in free time"
         )
@@ -137,13 +137,13 @@ def _loop_length(values: Values, intro_s: float) -> Iterator[Conflict]:
     elif bpm and values["exact"]:
         whole = round(left / bar) * bar
         if abs(whole - left) > _NEAR_ENOUGH_S:
-            what = f"a loop of exactly {left:.6g} s is not of whole bars at {bpm:g} bpm"
+            what = f"a loop of exactly {left:.6g} s is not a whole number of bars at {bpm:g} bpm"
             remedy = f"write duration: {_rounded_up(intro_s + whole, 4)}s, or remove exact"
             yield Conflict(("exact", *keys), Fault(what, remedy))
 
 
 def _rounded_up(seconds: float, places: int) -> str:
-    """With so many decimal places, and never less: a duration that a message asks for must be taken.
+    """Rounded up to so many decimal places: the duration in a message must be valid.
 
     >>> _rounded_up(6.15385, 3), _rounded_up(7.2, 3)
     ('6.154', '7.2')
@@ -165,12 +165,12 @@ def _formats(values: Values) -> Iterator[Conflict]:
         yield Conflict(("formats",), Fault(f"{twice[0]} is listed twice", "remove one"))
     if "opus" in formats and rate not in _OPUS_RATES:
         remedy = f"set sample_rate to one of {list_names(map(str, _OPUS_RATES))}, or remove opus"
-        yield Conflict(("formats", "sample_rate"), Fault(f"opus cannot hold {rate} Hz", remedy))
+        yield Conflict(("formats", "sample_rate"), Fault(f"opus does not support {rate} Hz", remedy))
     if "mp3" in formats and rate > _MP3_HIGHEST:
         remedy = f"set sample_rate to {_MP3_HIGHEST} or less, or remove mp3"
-        yield Conflict(("formats", "sample_rate"), Fault(f"mp3 cannot hold {rate} Hz", remedy))
+        yield Conflict(("formats", "sample_rate"), Fault(f"mp3 does not support {rate} Hz", remedy))
     if "flac" in formats and values["bit_depth"] == "float":
-        fault = Fault("flac cannot hold float samples", "set bit_depth to 24, or remove flac")
+        fault = Fault("flac does not support float samples", "set bit_depth to 24, or remove flac")
         yield Conflict(("formats", "bit_depth"), fault)
 
 

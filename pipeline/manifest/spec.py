@@ -1,4 +1,4 @@
-"""What a manifest says once defaults, profiles and templates are worked in: one frozen value an asset."""
+"""A manifest with defaults, profiles and templates applied: one frozen value for each asset."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ GateReason = Literal[
     "quarantined",
     "failed",
 ]
-"""What may speak against a version that is to be promoted: see `pipeline.catalog.promotion`."""
+"""Reasons to refuse the promotion of a version: see `pipeline.catalog.promotion`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class AudioInput:
     name: str
     """The path as the manifest writes it, relative to the manifest's folder."""
     path: str
-    """Where it lies on this machine; never part of any digest."""
+    """Its path on this machine; never part of a digest."""
     sha256: str
 
 
@@ -76,10 +76,10 @@ class MasteringSpec:
 
 @dataclass(frozen=True, slots=True)
 class QualitySpec:
-    """Where the gates close on a master, see docs/quality.md."""
+    """Limits of the quality gates, see docs/quality.md."""
 
     gate: bool = True
-    """Whether a master that fails is quarantined; otherwise its failures are only recorded."""
+    """Whether a master that fails is quarantined; if not, its failures are only recorded."""
     silence_lufs: float = -60.0
     """Loudest 400 ms must reach this."""
     clipping: float = 0.001
@@ -195,6 +195,6 @@ class Project:
     """Over the bytes of the manifest and of every file that it includes."""
     assets: tuple[AssetSpec, ...]
     warnings: tuple[Problem, ...] = ()
-    """What can stand as it is written, but may not be meant."""
+    """Valid things that are perhaps mistakes."""
     promotion: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """Channel to the reasons of the release gate that it allows, sorted."""

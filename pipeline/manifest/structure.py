@@ -117,7 +117,7 @@ class ListOf:
             remedy = "write [a, b] or one value a line, each after '- '"
             return Fault(f"is {shape(value)}, not a list", remedy)
         if len(value) > self.most:
-            return Fault(f"holds {len(value):,} values", f"shorten it to {self.most:,} or fewer")
+            return Fault(f"has {len(value):,} values", f"shorten it to {self.most:,} or fewer")
         if len(value) < self.least:
             return Fault("is empty", "write at least one value, or remove the line")
         return None
@@ -238,7 +238,7 @@ class Group:
     merges: bool = False
     """Whether a stronger layer replaces key by key, not the group as a whole."""
     alone: Reader | None = None
-    """Reads a single value that may stand in place of the mapping."""
+    """Reads a single value that is allowed instead of the mapping."""
     check: Callable[[str, Mapping[str, Any], float], None] | None = None
     """Raises `Fault` if the group does not fit its audio file, of this name and so many seconds."""
     alone_sets: tuple[str, ...] = ()
@@ -272,9 +272,9 @@ class Group:
                 if item is None and key.hint:
                     faults.append((where, Fault("has no value", f"write {key.hint}")))
                     continue
-                found = read_value(key.reader, item, where, faults)
-                if found is not BAD:
-                    read[key.name] = found
+                part = read_value(key.reader, item, where, faults)
+                if part is not BAD:
+                    read[key.name] = part
             elif key.required:
                 faults.append(((*place, key.name), Missing("is missing", f"write {key.hint}")))
         faults += [((*place, name), UnknownKey(self, name)) for name in value.keys() - self.by_name.keys()]

@@ -64,13 +64,13 @@ def _unknown(language: Language, fault: UnknownKey) -> Fault:
         remedy = "an engine is chosen for a whole kind; set it in defaults or in a profile"
         return Fault("unknown key", remedy)
     if group.name == "AssetFile" and key in language.manifest.by_name:
-        remedy = f"a file of assets holds only {list_names(group.by_name)}; move it to the manifest"
+        remedy = f"a file of assets contains only {list_names(group.by_name)}; move it to the manifest"
         return Fault("unknown key", remedy)
     if group.name == "Shared" and key in ("project", "assets"):
-        remedy = f"an included file holds only {list_names(group.by_name)}; move it to the manifest"
+        remedy = f"an included file contains only {list_names(group.by_name)}; move it to the manifest"
         return Fault("unknown key", remedy)
     if key in language.asset.by_name and group.name in ("KindSettings", "Override"):
-        return Fault("unknown key", "this is said of one asset only; move it to the asset")
+        return Fault("unknown key", "only an asset can have it; move it to the asset")
     home = _home_of(language, key)
     if home:
         return Fault("unknown key here", f"write it {home}")
@@ -96,7 +96,7 @@ class Entry:
     """One entry as far as it could be read."""
 
     file: str
-    """The file that it stands in: its path from the manifest's folder, with ``/``."""
+    """Its file: the path from the manifest's folder, with ``/``."""
     folder: Path
     """That file's folder, where the paths of the entry start."""
     place: int
@@ -108,7 +108,7 @@ class Entry:
 
     @property
     def asset(self) -> Mapping[str, Any]:
-        """What is written; keys in ``checked.bad`` hold stand-ins."""
+        """What is written; keys in ``checked.bad`` have stand-ins."""
         return self.checked.values
 
     @property
@@ -118,7 +118,7 @@ class Entry:
 
     @property
     def key(self) -> tuple[str, int]:
-        """What tells it from every other entry."""
+        """Different for every entry."""
         return (self.file, self.place)
 
     def named_in(self, other: Entry) -> str:
@@ -126,7 +126,7 @@ class Entry:
         file = "" if other.file == self.file else f" of {self.report.file}"
         return f"assets[{self.place}] on line {self.line}{file}"
 
-    def blame(self, location: Location, fault: Fault) -> None:
+    def report_fault(self, location: Location, fault: Fault) -> None:
         """Report a fault in this entry."""
         if location and location[0] in self.overridden:
             location = ("overrides", self.overridden[str(location[0])], *location)

@@ -28,7 +28,7 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069
 
 
 def shape(value: object) -> str:
-    """What a person calls the kind of ``value``."""
+    """The kind of ``value`` in words."""
     if isinstance(value, dict):
         return "a mapping"
     return "a list" if isinstance(value, list | tuple) else "a single value"
@@ -67,7 +67,7 @@ class Quantity:
     high: str
     """The range, as a person would write it."""
     units: Mapping[str, str] = field(default_factory=dict)
-    """Unit in small letters to the decimal factor that it stands for."""
+    """Unit in small letters to its decimal factor."""
     whole: bool = False
     clock: bool = False
     """Also ``minutes:seconds``."""
@@ -84,12 +84,12 @@ class Quantity:
         if self.clock and re.fullmatch(_CLOCK, text):
             minutes, seconds = text.split(":")
             return Decimal(minutes) * 60 + Decimal(seconds)
-        found = _AMOUNT.fullmatch(text)
-        if found is None or (self.whole and not re.fullmatch(_WHOLE, found[1])):
+        amount = _AMOUNT.fullmatch(text)
+        if amount is None or (self.whole and not re.fullmatch(_WHOLE, amount[1])):
             return None
-        unit = found[2]
+        unit = amount[2]
         factor = self.units.get(unit.casefold()) if unit else "1"
-        return None if factor is None else Decimal(found[1]) * Decimal(factor)
+        return None if factor is None else Decimal(amount[1]) * Decimal(factor)
 
     def read(self, value: object) -> float | None:
         """The number, in the quantity's own unit; None only where that is allowed."""
@@ -183,7 +183,7 @@ class Text:
         return self.check(text)
 
     def check(self, text: str) -> str:
-        """``text`` itself if it can stand."""
+        """``text`` itself if it is valid. Raises `Fault`."""
         if not text:
             raise Fault("is empty", f"write {self.example}")
         if len(text) > self.limit:
@@ -191,13 +191,13 @@ class Text:
             raise Fault(what, f"shorten it to {self.limit} or fewer")
         odd = _CONTROL.search(text)
         if odd:
-            raise Fault(f"{quote(text)} holds the invisible character {odd[0]!r}", "remove it")
+            raise Fault(f"{quote(text)} contains the invisible character {odd[0]!r}", "remove it")
         if self._pattern and not self._pattern.fullmatch(text):
             raise Fault(f"{quote(text)} is not {self.noun}", self.remedy)
         return text
 
     def schema(self) -> JsonSchema:
-        """JSON Schema: whatever YAML editors may take the text for."""
+        """JSON Schema: every type that a YAML editor may read the text as."""
         types = ["string", "number", "boolean", *(["null"] if self.nullable else [])]
         schema: JsonSchema = {"type": types, "minLength": 1, "maxLength": self.limit}
         pattern = self.form or (f"^{self.pattern}$" if self.pattern else None)
@@ -365,7 +365,7 @@ class Rate:
         """The rate."""
         rate = self._any.number(value)
         if rate not in RATES:
-            what = f"{quote(str(value))} is not a rate that players know"
+            what = f"{quote(str(value))} is not a sample rate that players support"
             raise Fault(what, f"write one of {list_names(map(str, RATES))}")
         return int(rate)
 

@@ -54,7 +54,7 @@ def test_rules_belong_to_the_version_and_a_change_of_them_makes_a_new_one(projec
     ("rules", "said"),
     [
         ("promotion: {latest: {allow: [credentials]}}\n", "channel latest has no gate"),
-        ("promotion: {Play Test: {allow: [credentials]}}\n", "cannot name a channel"),
+        ("promotion: {Play Test: {allow: [credentials]}}\n", "is not a valid name of a channel"),
         ("promotion: {playtest: {allow: [credential]}}\n", "did you mean credentials?"),
         ("promotion: {playtest: {allow: [verification]}}\n", "not a reason that a channel can allow"),
         ("promotion: {playtest: {}}\n", "promotion.playtest"),

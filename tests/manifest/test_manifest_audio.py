@@ -53,9 +53,9 @@ def test_what_is_wrong_is_said_in_words(complaints: Complain, folder: Path) -> N
         (folder / name).write_bytes(data)
     said = {name: complaints(_asset(f"melody: {name}"))[0].partition(f"'{name}'")[2] for name in USELESS}
     assert said["empty.wav"] == " is empty; export it again"
-    assert said["nan.wav"] == " holds samples that are not numbers (NaN or infinity); export it again"
+    assert said["nan.wav"] == " contains samples that are not numbers (NaN or infinity); export it again"
     assert said["nan.wav"] == said["infinite.wav"]
-    assert said["blip.wav"] == " holds 12.5 ms of sound; give 20 ms or more"
+    assert said["blip.wav"] == " contains 12.5 ms of sound; give 20 ms or more"
     assert said["text.wav"].startswith(": the sound cannot be read as audio")
 
 

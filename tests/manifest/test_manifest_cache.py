@@ -213,8 +213,8 @@ def test_problems_are_found_every_time(manifest: Path, cache: Path) -> None:
         lambda data: data.replace(b"hello", b"jello"),
         lambda data: b"{}\n{}",
         lambda data: data.partition(b"\n")[2],
-        lambda data: compiled._seal(b"[]") + b"\n[]",
-        lambda data: compiled._seal(b'{"files":[[1]]}') + b'\n{"files":[[1]]}',
+        lambda data: compiled._checksum(b"[]") + b"\n[]",
+        lambda data: compiled._checksum(b'{"files":[[1]]}') + b'\n{"files":[[1]]}',
     ],
 )
 def test_a_damaged_entry_is_made_anew(

@@ -112,7 +112,7 @@ def test_what_is_wrong_with_one_combination_is_said_once(complaints: Complain) -
         """
     assert complaints(text) == [
         "m.yaml:4: assets[0].id: 'con' is a device's name on Windows; choose another name",
-        "m.yaml:8: assets[0].melody: path 'con.wav' holds a name that Windows cannot open; "
+        "m.yaml:8: assets[0].melody: path 'con.wav' contains a name that Windows cannot open; "
         "rename that folder or file",
     ]
 
@@ -120,8 +120,8 @@ def test_what_is_wrong_with_one_combination_is_said_once(complaints: Complain) -
 def test_values_that_make_one_name_are_refused(complaints: Complain) -> None:
     text = "assets:\n- {id: 's/{v}', kind: sfx, prompt: a, duration: 1, for_each: {v: [a b, a_b]}}\n"
     assert complaints(text) == [
-        "m.yaml:4: assets[0].id: for_each makes 's/a_b' and 's/a_b', which are one name; "
-        "give each asset an id of its own"
+        "m.yaml:4: assets[0].id: for_each makes 's/a_b' and 's/a_b', which are the same name; "
+        "give each asset its own id"
     ]
 
 

@@ -108,7 +108,7 @@ def test_a_comment_that_cuts_a_text_is_warned_of(
     project = loaded(ASSET.replace("  prompt: a", line))
     [warning] = project.warnings
     assert str(warning).endswith(
-        f": assets[0].{where}: '{comment}' is a comment and no part of '{kept}'; {CUT}"
+        f": assets[0].{where}: '{comment}' is a comment, not part of '{kept}'; {CUT}"
     )
     text = (folder / "m.yaml").read_text().split("\n")
     assert kept.split(maxsplit=1)[0] in text[warning.line - 1]
