@@ -6,7 +6,7 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar, cast
 
 from pipeline.manifest.files import AudioFiles
@@ -260,34 +260,31 @@ Make = Callable[[str, tuple[str, ...], Combination], AssetSpec]
 _COUNTS = ("variations", "candidates", "for_each")
 
 
+@dataclass
 class Expansion:
     """Makes assets from the entries of one manifest, for one profile."""
 
-    def __init__(
-        self,
-        project: str,
-        seed: int,
-        base: dict[str, Values],
-        unsure: frozenset[str],
-        audio: AudioFiles,
-        language: Language,
-    ):
-        self._language = language
-        self._seed = seed
-        self._base = base
-        self._unsure = unsure
-        self._audio = audio
+    project: str
+    seed: int
+    base: Mapping[str, Values]
+    """The settings of each kind before those of any asset."""
+    unsure: frozenset[str]
+    """Settings with a problem that is reported already."""
+    audio: AudioFiles
+    language: Language
+    _assets_left: int = MAX_ASSETS
+    _takes_left: int = MAX_TAKES
+
+    def __post_init__(self) -> None:
         self._ids = Ids()
-        self._names = FileNames(project)
+        self._names = FileNames(self.project)
         self._specs = SharedSpecs()
-        self._assets_left = MAX_ASSETS
-        self._takes_left = MAX_TAKES
 
     def expand(self, entry: Entry) -> Iterator[AssetSpec]:
         """The entry's assets; do not use them if a problem is reported."""
         id_, overrides = (
-            Texts(entry, self._audio, self._language.engine_own).id,
-            Overrides(entry, self._language.merging),
+            Texts(entry, self.audio, self.language.engine_own).id,
+            Overrides(entry, self.language.merging),
         )
         if id_ is None or not self._countable(entry, id_):
             return
@@ -318,7 +315,7 @@ class Expansion:
         variants: dict[Applied, tuple[Texts, Make | None]] = {}
         for applied, count in counts.items():
             entry = overrides.variant(applied)
-            texts, values = Texts(entry, self._audio, self._language.engine_own), self._settle(entry)
+            texts, values = Texts(entry, self.audio, self.language.engine_own), self._settle(entry)
             if values and not self._makable(entry, values, count):
                 return None
             variants[applied] = (texts, self._maker(entry, texts, values) if values else None)
@@ -335,9 +332,9 @@ class Expansion:
             return None
         asset, written = entry.asset, entry.asset.keys()
         values = settled(
-            merge_settings(self._base[asset["kind"]], asset, str(entry.folder), self._language.merging)
+            merge_settings(self.base[asset["kind"]], asset, str(entry.folder), self.language.merging)
         )
-        unsure = self._unsure | entry.checked.bad
+        unsure = self.unsure | entry.checked.bad
         problems = list(conflicts(values, written))
         for conflict in problems:
             if unsure.isdisjoint(conflict.keys):
@@ -385,11 +382,11 @@ class Expansion:
     ) -> Callable[[str, tuple[str, ...], Combination], AssetSpec]:
         """A function from an id, earlier ids and a combination to the asset; shared parts are made once."""
         asset = entry.asset
-        seed = asset.get("seed", self._seed)
+        seed = asset.get("seed", self.seed)
         mastering, delivery = self._specs.mastering(values), self._specs.delivery(values)
         quality, source = self._specs.quality(values), SourceRef(entry.file, entry.line)
         kind = cast(Kind, asset["kind"])
-        engine_settings = _changed(self._language.engine_settings, values, kind)
+        engine_settings = _changed(self.language.engine_settings, values, kind)
 
         def make(id_: str, was: tuple[str, ...], combination: Combination) -> AssetSpec:
             ucs = texts.ucs(combination)

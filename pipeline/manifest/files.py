@@ -8,7 +8,6 @@ import os
 import posixpath
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from pipeline.errors import CuesmithError
 from pipeline.manifest import lazy_imports
@@ -27,7 +26,6 @@ from pipeline.manifest.problems import (
 )
 from pipeline.manifest.reader import MAX_BYTES, read_document
 from pipeline.manifest.spec import AudioInput, ManifestText
-from pipeline.manifest.structure import Group
 from pipeline.manifest.validation import Checked, check
 from pipeline.manifest.values import VERSION
 
@@ -211,10 +209,9 @@ class Sources:
             self.incomplete = True
             return None
         if chain:
-            shared = self._check(self.language.shared, root, report)
+            shared = check(self.language, self.language.shared, root, report)
         else:
-            part = _without_assets(root)
-            shared = self._check(self.language.manifest, part, report, project="unnamed", assets=())
+            shared = check(self.language, self.language.manifest, _without_assets(root), report)
         for place, text in enumerate(shared.values.get("include", ())):
             self._include(text, place, path, Source(path, report, root, shared), (*chain, path))
         source = Source(path, report, root, shared)
@@ -237,15 +234,12 @@ class Sources:
         root = self._load(path, main.path.parent / text, report)
         if root is None or not _known_version(root, report):
             return None
-        self._check(self.language.asset_file, _without_assets(root), report, assets=())
+        check(self.language, self.language.asset_file, _without_assets(root), report)
         return AssetSource(path, report, root)
 
     def name_of(self, source: AssetSource) -> str:
         """The path of a file from the manifest's folder, with ``/``."""
         return source.path.relative_to(self.folder).as_posix()
-
-    def _check(self, group: Group, root: MappingNode, report: Report, **stand_in: Any) -> Checked:
-        return check(self.language, group, root, report, stand_in={"cuesmith": 1, **stand_in})
 
     def _load(self, path: Path, named: Path, report: Report) -> MappingNode | None:
         try:

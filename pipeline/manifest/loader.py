@@ -64,7 +64,6 @@ def _scalars(node: Node, location: Location) -> Iterator[tuple[Location, ScalarN
 
 _YAML = re.compile(r"\.ya?ml$", re.IGNORECASE)
 _CHANNEL = re.compile(r"[a-z][a-z0-9-]{0,39}")
-_STAND_IN = {"id": "unnamed", "kind": "sfx", "prompt": "none"}
 
 
 @dataclass(frozen=True)
@@ -219,5 +218,5 @@ def _entry(language: Language, source: AssetSource, file: str, place: int, node:
         source.report.at(source.root, ("assets", place), Fault("is not a mapping", remedy))
         return
     warn_of_comments(node, source.report, ("assets", place))
-    checked = check(language, language.asset, node, source.report, base=("assets", place), stand_in=_STAND_IN)
+    checked = check(language, language.asset, node, source.report, base=("assets", place))
     yield Entry(file, source.path.parent, place, node, checked, source.report)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from pipeline.manifest.language import Language, spec_keys
 from pipeline.manifest.problems import Fault, list_names
@@ -13,6 +13,7 @@ from pipeline.manifest.spec import DeliverySpec, MasteringSpec, QualitySpec
 from pipeline.manifest.values import Beats
 
 Values = dict[str, Any]
+SpecT = TypeVar("SpecT")
 
 
 def merge(below: Mapping[str, Any], above: Mapping[str, Any], merging: Set[str]) -> Values:
@@ -178,9 +179,7 @@ class SharedSpecs:
     """Makes the shared parts of assets from settled values."""
 
     def __init__(self) -> None:
-        self._mastering: dict[MasteringSpec, MasteringSpec] = {}
-        self._delivery: dict[DeliverySpec, DeliverySpec] = {}
-        self._quality: dict[QualitySpec, QualitySpec] = {}
+        self._known: dict[Any, Any] = {}
 
     def mastering(self, values: Values) -> MasteringSpec:
         """How the takes are mastered. A loop is neither faded nor trimmed, and only a loop needs a tempo."""
@@ -192,17 +191,22 @@ class SharedSpecs:
         else:
             fields |= {"bpm": None, "intro_s": 0.0}
         spec = MasteringSpec(**fields)
-        return self._mastering.setdefault(spec, spec)
+        return self._shared(spec)
 
     def delivery(self, values: Values) -> DeliverySpec:
         """Which files are made."""
         spec = DeliverySpec(**_fields(DeliverySpec, values))
-        return self._delivery.setdefault(spec, spec)
+        return self._shared(spec)
 
     def quality(self, values: Values) -> QualitySpec:
         """The limits of the quality gates."""
         spec = QualitySpec(**_fields(QualitySpec, values))
-        return self._quality.setdefault(spec, spec)
+        return self._shared(spec)
+
+    def _shared(self, spec: SpecT) -> SpecT:
+        """``spec``, or the equal one that was made before."""
+        known: SpecT = self._known.setdefault(spec, spec)
+        return known
 
 
 def _fields(spec: type, values: Values) -> dict[str, Any]:

@@ -215,6 +215,11 @@ class Key:
         """The default for a kind, as a manifest would write it."""
         return self.sfx if kind == "sfx" and self.sfx is not None else self.default
 
+    @property
+    def stand_in(self) -> Any:
+        """A value for a required key that cannot be read, so that later checks can go on."""
+        return () if self.example is None else read_value(self.reader, self.example, (), [])
+
     def value_for(self, kind: str) -> Any:
         """The value for a kind if nobody writes the key."""
         if isinstance(self.reader, Group) and self.reader.merges:

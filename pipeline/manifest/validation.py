@@ -32,16 +32,11 @@ class Checked:
 
 
 def check(
-    language: Language,
-    group: Group,
-    node: MappingNode,
-    report: Report,
-    base: Location = (),
-    stand_in: Mapping[str, Any] | None = None,
+    language: Language, group: Group, node: MappingNode, report: Report, base: Location = ()
 ) -> Checked:
     """What ``node`` says as a ``group``, without the keys that cannot be read; each of those is reported.
 
-    ``stand_in`` has a value for each required key.
+    A required key that is missing or cannot be read has a stand-in.
     """
     faults: Faults = []
     values = group.read_keys(to_data(node), (), faults)
@@ -53,8 +48,8 @@ def check(
             line, dotted(base + place), _unknown(language, fault) if isinstance(fault, UnknownKey) else fault
         )
         bad.update(str(step) for step in location)
-    bad.update((stand_in or {}).keys() - values.keys())
-    return Checked({**(stand_in or {}), **values}, frozenset(bad))
+    stand_ins = {key.name: key.stand_in for key in group.keys if key.required and key.name not in values}
+    return Checked({**stand_ins, **values}, frozenset(bad | stand_ins.keys()))
 
 
 def _unknown(language: Language, fault: UnknownKey) -> Fault:
