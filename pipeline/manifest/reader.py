@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -17,56 +17,49 @@ from pipeline.manifest.problems import Fault, MappingNode, Node, Report, ScalarN
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _LOOK = "check indentation, quotes, brackets and colons here and on the line above"
-_Rule = tuple[str, str, str, bool]
-"""Part of the parser's words, our words, the remedy, and whether the fault is at the start of the construct."""
-_SYNTAX: tuple[_Rule, ...] = (
-    (
-        "mapping values are not allowed",
-        "unexpected ':'",
-        "quote a text that contains ': '",
-        False,
+
+
+class _Rule(NamedTuple):
+    """A complaint of the parser, and how a message says it."""
+
+    part: str
+    """Part of the parser's words."""
+    what: str
+    remedy: str
+    at_start: bool = False
+    """Whether the fault is where the construct begins."""
+
+
+_SYNTAX = (
+    _Rule("mapping values are not allowed", "unexpected ':'", "quote a text that contains ': '"),
+    _Rule(
+        "cannot start any token", "a value cannot start with this character", "quote it; indent with spaces"
     ),
-    (
-        "cannot start any token",
-        "a value cannot start with this character",
-        "quote it; indent with spaces",
-        False,
+    _Rule("tab character", "there is a tab in the indentation", "indent with spaces"),
+    _Rule("unexpected end of stream", "the quote that opens here is never closed", "close it", at_start=True),
+    _Rule("unexpected document", "the quote that opens here is never closed", "close it", at_start=True),
+    _Rule("expected ':'", "a key has no ':' after it", "write key: value"),
+    _Rule("escape", "an escape in this quoted text is not valid", "write \\\\ for a backslash, or use '...'"),
+    _Rule(
+        "hexdecimal", "an escape in this quoted text is not valid", "write \\\\ for a backslash, or use '...'"
     ),
-    ("tab character", "there is a tab in the indentation", "indent with spaces", False),
-    ("unexpected end of stream", "the quote that opens here is never closed", "close it", True),
-    ("unexpected document", "the quote that opens here is never closed", "close it", True),
-    ("expected ':'", "a key has no ':' after it", "write key: value", False),
-    (
-        "escape",
-        "an escape in this quoted text is not valid",
-        "write \\\\ for a backslash, or use '...'",
-        False,
-    ),
-    (
-        "hexdecimal",
-        "an escape in this quoted text is not valid",
-        "write \\\\ for a backslash, or use '...'",
-        False,
-    ),
-    ("tag", "a tag is not allowed", "remove it; the key says how a value is read", False),
-    ("incompatible YAML", "this YAML version is not known", "remove the %YAML line", False),
-    ("<document start>", "a line above ends the document", "remove the line with % or ...", False),
-    ("scanning an a", "a value cannot start with this character", "quote it", False),
-    ("block scalar", "there is text after | or >", "begin it on the next line, or quote it", False),
-    (
+    _Rule("tag", "a tag is not allowed", "remove it; the key says how a value is read"),
+    _Rule("incompatible YAML", "this YAML version is not known", "remove the %YAML line"),
+    _Rule("<document start>", "a line above ends the document", "remove the line with % or ..."),
+    _Rule("scanning an a", "a value cannot start with this character", "quote it"),
+    _Rule("block scalar", "there is text after | or >", "begin it on the next line, or quote it"),
+    _Rule(
         "sequence entries are not allowed",
         "unexpected '- '",
         "begin a list on the next line; quote a text that starts with '- '",
-        False,
     ),
-    ("keys are not allowed", "unexpected '? '", "quote it", False),
-    ("parsing a flow node", "the file ends within brackets", "close them", False),
-    ("while parsing a flow", "the bracket that opens here is never closed", "close it", True),
-    (
+    _Rule("keys are not allowed", "unexpected '? '", "quote it"),
+    _Rule("parsing a flow node", "the file ends within brackets", "close them"),
+    _Rule("while parsing a flow", "the bracket that opens here is never closed", "close it", at_start=True),
+    _Rule(
         "while parsing a block",
         "the indentation of this line does not fit the lines above",
         "indent it as they are",
-        False,
     ),
 )
 
@@ -97,10 +90,10 @@ def _refusal(error: yaml.MarkedYAMLError, text: str) -> Stop:
     """The parser's complaint in our words."""
     complaint = f"{error.context or ''} {error.problem or ''}"
     here, began = error.problem_mark, error.context_mark
-    for part, what, remedy, at_start in (*_by_surroundings(error, text), *_SYNTAX):
-        if part in complaint:
-            mark = (began or here) if at_start else (here or began)
-            return Stop(mark.line + 1 if mark else 1, Fault(what, remedy))
+    for rule in (*_by_surroundings(error, text), *_SYNTAX):
+        if rule.part in complaint:
+            mark = (began or here) if rule.at_start else (here or began)
+            return Stop(mark.line + 1 if mark else 1, Fault(rule.what, rule.remedy))
     return Stop(here.line + 1 if here else 1, Fault(f"this is not YAML: {error.problem}", _LOOK))
 
 
@@ -111,37 +104,24 @@ def _by_surroundings(error: yaml.MarkedYAMLError, text: str) -> Iterator[_Rule]:
     before, after = text[: error.problem_mark.index], text[error.problem_mark.index :]
     line, rest = re.split("[\r\n]", before)[-1], re.split("[\r\n]", after, maxsplit=1)[0].strip()
     if after.startswith("\t"):
-        yield ("cannot start any token", "there is a tab in the indentation", "indent with spaces", False)
+        yield _Rule("cannot start any token", "there is a tab in the indentation", "indent with spaces")
     if after.strip():
         shown, began = quote(after[0]), error.context_mark
-        yield (
-            "parsing a flow node",
-            f"there is no value before {shown}",
-            "write one, or quote a text",
-            False,
-        )
+        yield _Rule("parsing a flow node", f"there is no value before {shown}", "write one, or quote a text")
         opened = f" opened on line {began.line + 1}" if began else ""
         what = f"a ',' or the end of the bracket{opened} is missing before {shown}"
-        yield (
-            "while parsing a flow",
-            what,
-            "write it, or quote a text that contains ',', ': ' or brackets",
-            False,
+        yield _Rule(
+            "while parsing a flow", what, "write it, or quote a text that contains ',', ': ' or brackets"
         )
     if line.strip() and rest:
         what = f"unexpected {quote(rest)} after the end of a value"
-        yield (
-            "while parsing a block",
-            what,
-            "quote the whole value, or close a quote left open above",
-            False,
-        )
+        yield _Rule("while parsing a block", what, "quote the whole value, or close a quote left open above")
     if re.fullmatch(" *[A-Za-z_]+", line):
         what, remedy = (
             "unexpected ':'",
             "indent a key as those above; quote a text that contains ': '",
         )
-        yield ("mapping values are not allowed", what, remedy, False)
+        yield _Rule("mapping values are not allowed", what, remedy)
 
 
 MAX_BYTES = 16 * 2**20
