@@ -37,7 +37,7 @@ from pipeline.build.prepare import Prepared, prepare, removal_problem, unbuilt
 from pipeline.build.readiness import missing as lacks_of
 from pipeline.catalog import LibraryFault, library_faults
 from pipeline.errors import MachineError, UsageError
-from pipeline.generators import find_engine
+from pipeline.generators import engine_keys, find_engine
 from pipeline.manifest import json_schema_text
 from pipeline.manifest.problems import list_names
 from pipeline.plan import BuildEstimate, check_profiles, estimate, recorded_speeds
@@ -69,7 +69,7 @@ def init(
 
     if folder.is_file():
         raise UsageError(f"{folder} is a file; choose an empty folder: cuesmith init mygame")
-    files = starter_files(folder.resolve().name)
+    files = starter_files(folder.resolve().name, engine_keys)
     present = [name for name in files if os.path.lexists(folder / name)]
     if present:
         raise UsageError(
@@ -128,7 +128,7 @@ def schema(
     as_json: AsJson = False,
 ) -> None:
     """Print the JSON Schema of manifests, for completion in an editor."""
-    text = json_schema_text()
+    text = json_schema_text(engine_keys)
     if write is None:
         typer.echo(text, nl=False)
         return

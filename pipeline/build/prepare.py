@@ -34,6 +34,7 @@ from pipeline.catalog import (
 from pipeline.catalog.version import sha256_of
 from pipeline.credentials import DEVELOPMENT, available, configured
 from pipeline.errors import Problem, UsageError
+from pipeline.generators import engine_keys
 from pipeline.manifest import beside, load, load_cached, manifest_texts, nearest
 from pipeline.manifest.problems import list_names
 from pipeline.manifest.spec import AssetSpec, CredentialsPolicy, ManifestText, Project
@@ -96,7 +97,7 @@ class Prepared:
     def texts(self) -> tuple[ManifestText, ...]:
         """The manifest and what it includes, as the project was loaded from them. Raises `UsageError` where they
         changed since."""
-        texts = manifest_texts(Path(self.project.file))
+        texts = manifest_texts(Path(self.project.file), engine_keys)
         if sha256_of(texts) != self.project.sha256:
             raise UsageError(f"{self.project.file} was changed while the build began; run it again")
         return texts
@@ -190,7 +191,11 @@ def prepare(
     catalog = Catalog(store)
     latest = catalog.latest()
     compiled = store.backend.local_path("cache/manifests") if latest else None
-    project = load_cached(manifest, profile, compiled) if compiled else load(manifest, profile)
+    project = (
+        load_cached(manifest, profile, compiled, engine_keys)
+        if compiled
+        else load(manifest, profile, engine_keys)
+    )
     renames = {old: asset.id for asset in project.assets for old in reversed(asset.was)}
     whole = project.assets
     if only:

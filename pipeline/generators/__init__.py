@@ -15,7 +15,7 @@ from pipeline.generators.protocol import (
     Requirements,
     StoredTake,
 )
-from pipeline.generators.registry import engine_names, find_engine
+from pipeline.generators.registry import engine_keys, engine_names, find_engine
 
 __all__ = [
     "Engine",
@@ -31,6 +31,7 @@ __all__ = [
     "RequirementProblem",
     "Requirements",
     "StoredTake",
+    "engine_keys",
     "engine_names",
     "find_engine",
 ]

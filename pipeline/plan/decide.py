@@ -230,9 +230,8 @@ def _decide_held(asset: _Asset, variation: _Variation, previous: MasterRow) -> V
 
 
 def _order(asset: _Asset, recipe: Recipe, previous: MasterRow | None) -> TakeOrder:
-    inputs = (asset.spec.melody, asset.spec.continue_from, asset.spec.style)
     used = set(recipe.conditioning.values())
-    audio = tuple((file.sha256, file.path) for file in inputs if file is not None and file.sha256 in used)
+    audio = tuple((file.sha256, file.path) for file in asset.spec.audio if file.sha256 in used)
     stored_take = _stored_take_for(asset.engine, recipe, previous, asset.known)
     return TakeOrder(recipe, asset.requirements, audio, asset.engine.cost(recipe), stored_take)
 

@@ -7,7 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipeline.errors import MachineError, ManifestError, Problem, UsageError
-from pipeline.generators import Engine, RequirementProblem, Requirements, engine_names, find_engine
+from pipeline.generators import (
+    Engine,
+    RequirementProblem,
+    Requirements,
+    engine_keys,
+    engine_names,
+    find_engine,
+)
 from pipeline.manifest import Project, beside, load, nearest, profile_names
 from pipeline.manifest.spec import AssetSpec
 
@@ -108,7 +115,7 @@ def check_profiles(path: Path, profile: str | None = None) -> tuple[Project, ...
         return (_checked(path, profile),)
     projects: list[Project] = []
     problems: dict[Problem, list[str | None]] = {}
-    for name in (None, *profile_names(path)):
+    for name in (None, *profile_names(path, engine_keys)):
         try:
             projects.append(_checked(path, name))
         except ManifestError as error:
@@ -120,7 +127,7 @@ def check_profiles(path: Path, profile: str | None = None) -> tuple[Project, ...
 
 
 def _checked(path: Path, profile: str | None) -> Project:
-    project = load(path, profile)
+    project = load(path, profile, engine_keys)
     check(project)
     return project
 

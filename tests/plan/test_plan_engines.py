@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import toy_engine
 
+from manifests import load
 from pipeline.errors import CuesmithError, MachineError, ManifestError
 from pipeline.generators import Requirements
 from pipeline.generators.audiocraft import model_store
 from pipeline.generators.audiocraft.engine import ENGINE as AUDIOCRAFT
-from pipeline.manifest import load
 from pipeline.plan import check_profiles
 
 MANIFEST = """\
