@@ -17,6 +17,7 @@ from typing import cast
 from pipeline.errors import MachineError
 from pipeline.generators.audiocraft import estimates
 from pipeline.generators.audiocraft.checkpoints import NOT_INSTALLED, missing
+from pipeline.generators.audiocraft.installed_models import AudioCraftModels
 from pipeline.generators.audiocraft.requirements import requirements_of
 from pipeline.generators.protocol import Estimate, Generator, Requirements
 from pipeline.manifest.spec import AssetSpec
@@ -31,7 +32,7 @@ print(json.dumps({"cuda": names, "mps": torch.backends.mps.is_available()}))
 """
 
 
-class AudioCraftEngine:
+class AudioCraftEngine(AudioCraftModels):
     """MusicGen, AudioGen and MAGNeT through the `audiocraft` package."""
 
     name = "audiocraft"

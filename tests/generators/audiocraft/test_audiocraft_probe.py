@@ -10,6 +10,7 @@ import torch
 
 from pipeline.generators.audiocraft import probe
 from pipeline.generators.audiocraft.decoding import backends
+from pipeline.generators.protocol import Diagnostic
 
 CUDA_STEP = "pipeline.generators.audiocraft.decoding.cuda.step"
 
@@ -22,8 +23,8 @@ def one_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     backends.refusal.cache_clear()
 
 
-def steps() -> probe.Finding:
-    (found,) = [one for one in probe.findings() if one.what == "cuda:0 steps"]
+def steps() -> Diagnostic:
+    (found,) = [one for one in probe.diagnostics() if one.what == "cuda:0 steps"]
     return found
 
 
