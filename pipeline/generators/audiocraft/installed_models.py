@@ -74,13 +74,13 @@ class AudioCraftModels:
         return lines
 
 
-def _installed(stored: model_store.Stored, fault: str | None = None) -> InstalledModel:
+def _installed(stored: model_store.StoredModel, fault: str | None = None) -> InstalledModel:
     return InstalledModel(
         stored.name, stored.revision, stored.folder, stored.size, stored.files, stored.sources, fault
     )
 
 
-def _fault(stored: model_store.Stored) -> str | None:
+def _fault(stored: model_store.StoredModel) -> str | None:
     try:
         model_store.verify(stored)
     except CuesmithError as error:
@@ -88,7 +88,7 @@ def _fault(stored: model_store.Stored) -> str | None:
     return None
 
 
-def _row(model: Model, stored: model_store.Stored | None) -> dict[str, Any]:
+def _row(model: Model, stored: model_store.StoredModel | None) -> dict[str, Any]:
     return {
         "id": model.id,
         "kind": model.kind,
@@ -100,14 +100,14 @@ def _row(model: Model, stored: model_store.Stored | None) -> dict[str, Any]:
         "decoders": list(model.decoders),
         "license": model.license,
         "commercial": model.commercial,
-        "revision": stored.revision if stored else model.revision or model_store.pinned(model.id),
+        "revision": stored.revision if stored else model.revision or model_store.pinned_commit(model.id),
         "here": stored is not None,
         "bytes": stored.size if stored else None,
         "missing": model.missing,
     }
 
 
-def _decoder_row(stored: model_store.Stored | None) -> dict[str, Any]:
+def _decoder_row(stored: model_store.StoredModel | None) -> dict[str, Any]:
     return {
         "id": MBD,
         "decodes": [model.id for model in PUBLISHED if "mbd" in model.decoders],

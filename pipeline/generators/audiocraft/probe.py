@@ -8,7 +8,7 @@ import torch
 
 from pipeline.errors import CuesmithError
 from pipeline.generators.audiocraft import import_shims
-from pipeline.generators.audiocraft.pickles import SOUND_TORCH
+from pipeline.generators.audiocraft.pickles import SAFE_TORCH
 from pipeline.generators.protocol import Diagnostic
 
 
@@ -19,7 +19,7 @@ def diagnostics() -> list[Diagnostic]:
 
 def _torch() -> Diagnostic:
     found = torch.__version__
-    sound = tuple(int(part) for part in found.split("+")[0].split(".")[:2]) >= SOUND_TORCH
+    sound = tuple(int(part) for part in found.split("+")[0].split(".")[:2]) >= SAFE_TORCH
     return Diagnostic(
         "torch", found, None if sound else "too old to read weights safely: make setup-audiocraft"
     )
@@ -67,7 +67,7 @@ def _steps(index: int) -> Diagnostic:
         backends = importlib.import_module("pipeline.generators.audiocraft.decoding.backends")
     except (CuesmithError, ImportError):
         return Diagnostic(what, "not tried", "AudioCraft first: make setup-audiocraft")
-    reason = backends.refusal(torch.device("cuda", index))
+    reason = backends.triton_problem(torch.device("cuda", index))
     if reason is None:
         return Diagnostic(what, "Cuesmith's own kernels")
     fix = "install a C compiler and Triton, which PyTorch's builds with CUDA bring on Linux"
