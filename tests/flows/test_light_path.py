@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from flows.cli.commands import COMMANDS, load
+from flows.cli.app import COMMANDS, load
 from flows.command import run_build
+from pipeline.build.prepare import BuildRequest
 
 ROOT = Path(__file__).parents[2]
 HEAVY = {
@@ -44,7 +45,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder whose manifest is built: nothing is left to do."""
     folder = tmp_path_factory.mktemp("light")
     (folder / "cues.yaml").write_text(MANIFEST)
-    result = run_build(folder / "cues.yaml", str(folder / "outputs"), None, (), "cpu", quiet=True)
+    result = run_build(BuildRequest(folder / "cues.yaml", str(folder / "outputs"), devices="cpu"), quiet=True)
     assert (result["generated"], result["failed"]) == (2, [])
     return folder
 
@@ -100,7 +101,7 @@ def test_help_imports_no_command_and_no_room() -> None:
     code += "assert CliRunner().invoke(app, ['--help']).exit_code == 0; print(*sorted(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     ours = {name for name in done.stdout.split() if name.startswith(("flows.", "pipeline."))}
-    expected = {"flows.cli", "flows.cli.app", "flows.cli.commands", "flows.streams"}
+    expected = {"flows.cli", "flows.cli.app", "flows.streams"}
     assert ours == expected, done.stderr
 
 
