@@ -57,7 +57,7 @@ def converts_here() -> Iterator[None]:
     """Conversion in this process: the child's own seconds are for a test of their own."""
 
     def here(folder: Path, model_id: str) -> str:
-        return conversion.bring(folder, model_id).revision
+        return conversion.import_folder(folder, model_id).revision
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(checkpoints, "_convert", here)
