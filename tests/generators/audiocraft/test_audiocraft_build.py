@@ -216,7 +216,7 @@ def test_a_model_store_that_cannot_be_written_is_one_line(
     monkeypatch.setenv("CUESMITH_MODELS", str(blocked / "models"))
     project.write(CALM)
     error = _one_line(project.run("plan", "--json"), 4)
-    assert "the model store cannot be written" in error
+    assert "cannot write to the model store" in error
 
 
 def test_a_folder_is_converted_apart_from_the_planner(

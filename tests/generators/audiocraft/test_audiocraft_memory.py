@@ -59,7 +59,7 @@ def test_when_not_one_row_fits_the_take_fails_with_a_remedy() -> None:
     def work(part: Sequence[int], rows: int) -> list[int]:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    with pytest.raises(GenerationError, match="too little memory for this take alone; ask for less"):
+    with pytest.raises(GenerationError, match="too little memory for this take alone; use a shorter"):
         halving_rows(work, [1, 2], 4)
 
 
