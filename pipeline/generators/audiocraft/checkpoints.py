@@ -1,6 +1,6 @@
 """Which checkpoint a name in a manifest means, and what of it this machine lacks. Light: no torch.
 
-A local folder is known by the hash of its content, wherever it lies. It is converted into the model store the first
+A local folder is identified by the hash of its content, not by its path. It is converted into the model store the first
 time, by a process of its own, so that planning never imports torch. Later the sizes and times of its files show that
 it is the same. A local checkpoint may have its own MultiBand Diffusion in a folder ``multiband-diffusion`` beside its
 files; every other is decoded by the one that AudioCraft publishes for mono MusicGen.

@@ -2,7 +2,7 @@
 
 A published checkpoint is two torch pickles: ``state_dict.bin`` and ``compression_state_dict.bin``, each with
 ``best_state`` (tensors) and ``xp.cfg`` (YAML text); the second may only say ``{'pretrained': <codec>}``. Text
-encoders, and codecs that are models of their own, may lie beside them in a folder of their name.
+encoders, and codecs that are models of their own, may be beside them in a folder of their name.
 
 MultiBand Diffusion for mono MusicGen is one torch pickle: ``sample_rate`` in Hz, ``n_bands``, and for each band from 0
 its ``cfg`` (OmegaConf's objects, read as data), the ``model_state`` of its U-net and the ``processor_state`` of its

@@ -1,7 +1,7 @@
 """How long takes keep a device busy: bytes and operations of a step, steps of a schedule, and what builds really took.
 
 Light: no torch. docs/decoding.md has the arithmetic and where the rates come from. What builds took is a factor on it:
-``<model store>/speeds/<digest>.json``, one small file a model and device. It lies beside the models, not with the
+``<model store>/speeds/<digest>.json``, one small file a model and device. It is beside the models, not with the
 outputs, because a team shares the outputs and not the machine. Losing it costs a worse estimate and nothing else.
 """
 
@@ -12,7 +12,7 @@ import hashlib
 import math
 import platform
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -207,7 +207,7 @@ class Speed:
     """Seconds that the arithmetic estimates for the same takes."""
     load: float
     """Seconds until the model was on the device; 0 if not measured."""
-    at: str
+    at: str = field(default_factory=lambda: f"{datetime.now(UTC):%Y-%m-%d}")
     """Day of the last build."""
 
     @property
@@ -228,37 +228,19 @@ def find_speed(model: str, revision: str, device: str) -> Speed | None:
         return None
 
 
-def record_speed(
-    *,
-    model: str,
-    revision: str,
-    device: str,
-    dtype: str,
-    slots: int,
-    taken: float,
-    expected: float,
-    load: float | None,
-) -> None:
-    """Record that takes took ``taken`` seconds; without effect if the store cannot be written."""
-    earlier = find_speed(model, revision, device)
-    old_taken, old_expected, old_load = (
-        (earlier.taken, earlier.expected, earlier.load) if earlier else (0.0, 0.0, 0.0)
-    )
-    speed = Speed(
-        model=model,
-        revision=revision,
-        device=device,
-        dtype=dtype,
-        slots=slots,
-        taken=_OLD_SHARE * old_taken + taken,
-        expected=_OLD_SHARE * old_expected + expected,
-        load=old_load if load is None else load,
-        at=f"{datetime.now(UTC):%Y-%m-%d}",
-    )
-    with contextlib.suppress(MachineError):
-        model_store.write_json(
-            _speed_file(model, revision, device), {"schema": SPEED_SCHEMA, **asdict(speed)}
+def record_speed(measured: Speed) -> None:
+    """Record how long takes of a build took; without effect if the store cannot be written."""
+    earlier = find_speed(measured.model, measured.revision, measured.device)
+    if earlier is not None:
+        measured = replace(
+            measured,
+            taken=_OLD_SHARE * earlier.taken + measured.taken,
+            expected=_OLD_SHARE * earlier.expected + measured.expected,
+            load=measured.load or earlier.load,
         )
+    place = _speed_file(measured.model, measured.revision, measured.device)
+    with contextlib.suppress(MachineError):
+        model_store.write_json(place, {"schema": SPEED_SCHEMA, **asdict(measured)})
 
 
 def recorded_start(device: str) -> float | None:

@@ -70,7 +70,7 @@ class AudioCraftGenerator:
                 all_made = all_made and not isinstance(outcome, GenerationError)
                 yield recipe, outcome
             if all_made:
-                self._record_speed(loaded, group, self._clock() - ready, ready - began if is_new else None)
+                self._record_speed(loaded, group, self._clock() - ready, ready - began if is_new else 0.0)
 
     @property
     def device_name(self) -> str:
@@ -79,21 +79,20 @@ class AudioCraftGenerator:
             return str(torch.cuda.get_device_name(torch.device(self._device)))
         return estimates.processor_name()
 
-    def _record_speed(
-        self, loaded: Loaded, recipes: Sequence[Recipe], taken: float, load: float | None
-    ) -> None:
-        """Remember for later plans how long ``recipes`` took."""
+    def _record_speed(self, loaded: Loaded, recipes: Sequence[Recipe], taken: float, load: float) -> None:
+        """Record for later plans how long ``recipes`` took, and the model's loading if it was loaded now."""
         key = (loaded.model.id, loaded.stored.revision)
         slots, kind = self._rows[key], self._device.partition(":")[0]
         estimates.record_speed(
-            model=key[0],
-            revision=key[1],
-            device=self.device_name,
-            dtype=self._slot_models[key].dtype if key in self._slot_models else loaded.dtype,
-            slots=slots,
-            taken=taken,
-            expected=estimates.busy_seconds(loaded.model, recipes, kind, slots),
-            load=load,
+            estimates.Speed(
+                *key,
+                device=self.device_name,
+                dtype=self._slot_models[key].dtype if key in self._slot_models else loaded.dtype,
+                slots=slots,
+                taken=taken,
+                expected=estimates.busy_seconds(loaded.model, recipes, kind, slots),
+                load=load,
+            )
         )
 
     def redecode(self, recipe: Recipe, stored: StoredTake) -> GeneratedTake:

@@ -1,4 +1,4 @@
-"""Every published AudioCraft checkpoint: what it makes, what it hears, how long, and what its licence allows."""
+"""Every published AudioCraft checkpoint: its output, inputs, window and licence; and the passes of a take."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Model:
     """Longest audio of one pass, in seconds."""
     text_encoder: str | None
     hears: frozenset[Input]
-    """Audio that it can be conditioned on, besides text."""
+    """Audio inputs that it can be conditioned on, besides text."""
     revision: str | None
     """Commit of the published repository, or ``sha256:...`` of a local folder; None until it is fetched."""
     license: str

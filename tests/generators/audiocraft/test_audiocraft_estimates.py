@@ -194,7 +194,7 @@ def test_a_speed_that_is_damaged_or_cannot_be_kept_stops_nobody(
 ) -> None:
     monkeypatch.setenv("CUESMITH_MODELS", str(tmp_path))
     facts = {"model": "m", "revision": "1", "device": "d", "dtype": "float16", "slots": 32}
-    estimates.record_speed(**facts, taken=2.0, expected=1.0, load=None)  # type: ignore[arg-type]
+    estimates.record_speed(estimates.Speed(**facts, taken=2.0, expected=1.0, load=0.0))  # type: ignore[arg-type]
     known = estimates.find_speed("m", "1", "d")
     assert known is not None
     assert known.factor == 2.0
@@ -211,7 +211,7 @@ def test_a_speed_that_is_damaged_or_cannot_be_kept_stops_nobody(
     path.unlink()
     (tmp_path / "speeds").rmdir()
     (tmp_path / "speeds").write_text("a file where a folder should be")
-    estimates.record_speed(**facts, taken=2.0, expected=1.0, load=1.0)  # type: ignore[arg-type]
+    estimates.record_speed(estimates.Speed(**facts, taken=2.0, expected=1.0, load=1.0))  # type: ignore[arg-type]
     assert estimates.find_speed("m", "1", "d") is None
     assert model_store.root() == tmp_path
 
