@@ -22,7 +22,7 @@ from pathlib import Path
 
 from pipeline.errors import MachineError
 from pipeline.generators.audiocraft import model_store
-from pipeline.generators.audiocraft.models import HELPERS, MBD, MERT, UNPINNED, Model
+from pipeline.generators.audiocraft.models import HELPERS, MBD, MERT, Model
 from pipeline.recipe import Recipe
 
 _PROJECT = Path(__file__).resolve().parents[3]
@@ -138,8 +138,7 @@ def decoder_weights_for(model: str, start: str = "") -> str:
         if (folder / MBD_FILE).is_file():
             stored = read_part(folder)
             return f"{stored.name}@{stored.revision}"
-    revision = HELPERS[MBD][1] or model_store.pinned_commit(MBD) or UNPINNED
-    return f"{MBD}@{revision}"
+    return f"{MBD}@{HELPERS[MBD][1]}"
 
 
 def split_weights(weights: str) -> tuple[str, str]:
@@ -181,12 +180,7 @@ def _missing_parts(stored: model_store.StoredModel) -> Iterator[str]:
     for name in _parts(stored):
         if (stored.folder / name.rpartition("/")[2]).is_dir():
             continue
-        if (
-            model_store.find(
-                name, HELPERS.get(name, (name, None))[1] or model_store.pinned_commit(name) or ""
-            )
-            is None
-        ):
+        if model_store.find_helper(name) is None:
             yield f"{stored.name} needs {name}, which is not installed; run: cuesmith models fetch {name}"
 
 

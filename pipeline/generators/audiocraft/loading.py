@@ -31,7 +31,7 @@ from pipeline.generators.audiocraft.audiocraft_modules import (
     replaced,
 )
 from pipeline.generators.audiocraft.conditions import add_text_masks
-from pipeline.generators.audiocraft.models import HELPERS, Model
+from pipeline.generators.audiocraft.models import Model
 from pipeline.generators.audiocraft.pickles import mismatch
 
 _LOAD_ERRORS = (
@@ -178,8 +178,7 @@ class _StoreFiles:
         if own_folder.is_dir():
             self.used[name] = "beside the checkpoint"
             return own_folder
-        revision = HELPERS.get(name, (name, None))[1] or model_store.pinned_commit(name) or ""
-        stored = model_store.find(name, revision)
+        stored = model_store.find_helper(name)
         if stored is None:
             raise MachineError(
                 f"{self._stored.name} needs {name}, which is not installed; run: cuesmith models fetch {name}, "

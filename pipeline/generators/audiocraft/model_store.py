@@ -25,7 +25,7 @@ from typing import Any
 from platformdirs import user_cache_path
 
 from pipeline.errors import MachineError, VerificationError
-from pipeline.generators.audiocraft.models import Model
+from pipeline.generators.audiocraft.models import HELPERS, Model
 
 SCHEMA = "cuesmith.model/1"
 LOCAL = "sha256:"
@@ -104,6 +104,12 @@ def require(name: str, revision: str) -> StoredModel:
         )
         raise MachineError(f"the weights of {name} ({revision[:19]}) are not installed; {remedy}")
     return stored
+
+
+def find_helper(name: str) -> StoredModel | None:
+    """The stored text encoder or codec that configurations call ``name``, or None if it is not installed."""
+    _, commit = HELPERS.get(name, (name, None))
+    return find(name, commit or pinned_commit(name) or "")
 
 
 def all_stored() -> tuple[list[StoredModel], list[MachineError]]:
