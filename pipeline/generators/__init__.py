@@ -20,7 +20,7 @@ from pipeline.generators.protocol import (
     Requirements,
     StoredTake,
 )
-from pipeline.generators.registry import engine_names, find_engine
+from pipeline.generators.registry import engine_keys, engine_names, find_engine
 
 __all__ = [
     "Diagnostic",
@@ -41,6 +41,7 @@ __all__ = [
     "RequirementProblem",
     "Requirements",
     "StoredTake",
+    "engine_keys",
     "engine_names",
     "find_engine",
 ]

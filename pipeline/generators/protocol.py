@@ -16,7 +16,7 @@ from pipeline.manifest.spec import AssetSpec
 from pipeline.recipe import Recipe, Scalar
 
 if TYPE_CHECKING:
-    from pipeline.audio import Clip
+    from pipeline.audio import Clip, Loop
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +65,8 @@ class GeneratedTake:
     """The raw audio of a recipe."""
 
     clip: Clip
-    loop: tuple[int, int] | None = None
-    """Start and end (exclusive), in samples, of a loop that already has no seam."""
+    loop: Loop | None = None
+    """The loop, if it already has no seam."""
     attachments: Mapping[str, bytes] = field(default_factory=dict)
     """Small objects that are stored with the audio, by name (``codes``)."""
     notes: Mapping[str, Any] = field(default_factory=dict)

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import toy_engine
 
+from manifests import load
 from pipeline.errors import CuesmithError, MachineError, ManifestError
 from pipeline.generators import Requirements
 from pipeline.generators.audiocraft import model_store
 from pipeline.generators.audiocraft.engine import ENGINE as AUDIOCRAFT
-from pipeline.manifest import load
 from pipeline.plan import check_profiles
 
 MANIFEST = """\
@@ -59,7 +59,9 @@ def test_an_engine_that_breaks_over_an_asset_is_a_problem_of_the_manifest(
     assert isinstance(refused, ManifestError)
     [problem] = refused.problems
     assert (problem.line, problem.where) == (7, "a/three.engine")
-    assert problem.what == f"engine 'toy' cannot say what this asset takes: {type(error).__name__}: {error}"
+    assert (
+        problem.what == f"engine 'toy' cannot state what this asset requires: {type(error).__name__}: {error}"
+    )
     assert problem.remedy == "report this to the engine's makers, or choose another engine"
 
 

@@ -26,6 +26,7 @@ from platformdirs import user_cache_path
 
 from pipeline.errors import MachineError, VerificationError
 from pipeline.generators.audiocraft.models import HELPERS, Model
+from pipeline.store.disk import write_atomically
 
 SCHEMA = "cuesmith.model/1"
 LOCAL = "sha256:"
@@ -212,10 +213,7 @@ def write_json(path: Path, value: Any) -> None:
     """Write a small JSON file atomically."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(value, file, indent=1)
-        os.replace(temporary, path)
+        write_atomically(path, json.dumps(value, indent=1).encode())
     except OSError as error:
         raise _write_error(path, error) from error
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from pipeline.errors import GenerationError
 from pipeline.generators import Estimator
-from pipeline.generators.audiocraft import ENGINE, engine, estimates, model_store
+from pipeline.generators.audiocraft import engine, estimates, model_store
+from pipeline.generators.audiocraft.engine import ENGINE
 from pipeline.generators.audiocraft.generator import AudioCraftGenerator
 from pipeline.generators.audiocraft.models import BY_ID
 from pipeline.recipe import Recipe
