@@ -282,7 +282,7 @@ def test_missing_damaged_and_unfit_weights_are_told(
     other = write_diffusion(tmp_path / "other", codec_dim=24, seed=2)
     unfit = conversion.import_folder(other.parent, "local/unfit")
     with pytest.raises(
-        MachineError, match=r"are for another codec .32000 Hz, latents of 24; the model's has"
+        MachineError, match=r"are for another codec .32000 Hz, latents of size 24; the model's codec has"
     ):
         list(worker.generate([mbd("music", decoder_weights=f"local/unfit@{unfit.revision}")], {}))
     weights = unfit.folder / "bands.safetensors"
