@@ -14,7 +14,7 @@ LATE = {
     "flows/cli/app.py": "the command that is called",
     "pipeline/generators/audiocraft/decoding/backends.py": "the modules of the device, when it is chosen",
     "pipeline/generators/audiocraft/engine.py": "torch, when the engine is opened",
-    "pipeline/generators/audiocraft/installed_models.py": "torch and the hub, when models are fetched or devices checked",
+    "pipeline/generators/audiocraft/installed_models.py": "torch and the hub, when models are fetched or checked",
     "pipeline/generators/audiocraft/probe.py": "the decoder, which needs AudioCraft, once that is known to be there",
     "pipeline/generators/audiocraft/import_shims.py": "AudioCraft, with substitutes for missing packages",
     "pipeline/generators/registry.py": "the engine that is asked for",
