@@ -19,10 +19,11 @@ import torch
 from pipeline.generators.audiocraft.audiocraft_modules import transformer
 from pipeline.generators.audiocraft.conditions import Condition, stack_conditions
 from pipeline.generators.audiocraft.decoding import weights
+from pipeline.generators.audiocraft.decoding.sampling import SlotSampler
 from pipeline.generators.audiocraft.decoding.schedule import simulate_slots
 from pipeline.generators.audiocraft.memory import USUAL_ROWS
 from pipeline.generators.audiocraft.rows import Row
-from pipeline.generators.audiocraft.sampling import Sampler, Sampling, exponential_noise, guided, noise_keys
+from pipeline.generators.audiocraft.sampling import Sampling
 
 STYLE = 15
 """Positions of an excerpt of three seconds."""
@@ -54,16 +55,16 @@ def batch_at(lm: Any, cues: int, position: int) -> Iterator[Callable[[], object]
     """One step of `batch_decoding` for a batch of ``cues`` whose past is ``position`` steps long."""
     rows = [cue(lm, 1, seed) for seed in range(cues)]
     tensors = stack_conditions([one.condition for one in rows])
-    sampler = Sampler([TWICE] * cues, lm.card, "cpu")
-    keys = noise_keys(range(cues), [0] * cues, "cpu")
+    sampler = SlotSampler(cues, lm.card, [TWICE] * cues, torch.device("cpu"))
+    for slot, row in enumerate(rows):
+        sampler.admit(slot, row)
     tokens = torch.randint(0, lm.card, (cues, 4, 1))
     with shared.streaming_at(lm, 3 * cues, position) as rewind:
 
         def step() -> None:
             rewind()
-            answers = lm(torch.cat([tokens] * 3), [], tensors)[:, :, -1:].float().chunk(3)
-            logits = guided(answers, sampler.cfg, sampler.cfg_text)[:, :, 0]
-            sampler.draw(logits, exponential_noise(keys, position, logits.shape[1:]))
+            logits = lm(torch.cat([tokens] * 3), [], tensors)[:, :, -1].chunk(3)
+            sampler.draw(torch.stack(logits, dim=1), torch.full((cues,), position))
 
         yield step
 

@@ -1,4 +1,4 @@
-"""Engines behind one protocol: what can generate, what it can be asked, and how it is opened."""
+"""Engines behind one protocol: what an asset requires, how an engine is opened, and what it generates."""
 
 from pipeline.generators.protocol import (
     Diagnostic,

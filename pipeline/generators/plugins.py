@@ -1,6 +1,6 @@
-"""Engines that other packages bring through the entry point group ``cuesmith.engines``.
+"""Engines of other packages, in the entry point group ``cuesmith.engines``.
 
-Apart from the registry because reading package metadata takes longer than a whole `plan`.
+Separate from the registry because reading package metadata takes longer than a whole `plan`.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ GROUP = "cuesmith.engines"
 
 
 def names() -> tuple[str, ...]:
-    """Names of the engines that other packages bring."""
+    """Names of the engines of other packages."""
     return tuple(entry.name for entry in entry_points(group=GROUP))
 
 
 def load(name: str) -> object:
-    """The object that the entry point ``name`` stands for; KeyError when no package has it."""
+    """The object of the entry point ``name``. Raises `KeyError` if no package has it."""
     for entry in entry_points(group=GROUP, name=name):
-        found: object = entry.load()
-        return found
+        engine: object = entry.load()
+        return engine
     raise KeyError(name)

@@ -1,7 +1,7 @@
 """The contract between Cuesmith and anything that generates audio.
 
-An `Engine` is light: it answers from tables what an asset would ask of it, so that `plan` needs no model, no
-GPU and no numpy. `Engine.open` is where weights and heavy imports begin, in a worker process bound to a device.
+An `Engine` is light: it states from tables what an asset requires, so that `plan` needs no model, no GPU and no numpy.
+`Engine.open` imports and loads what generates, in a worker process for one device.
 """
 
 from __future__ import annotations
@@ -21,56 +21,56 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """What a person must know of a model before they ship what it made."""
+    """The facts about a model that a person needs before they ship its output."""
 
     id: str
     revision: str
     license: str
-    """SPDX identifier, or a plain name where there is none."""
+    """SPDX identifier, or a plain name if there is none."""
     commercial: bool
-    """Whether the licence lets a game that is sold contain the output's source weights' work."""
+    """Whether the licence of the weights allows their output in a game that is sold."""
     sample_rate_hz: int
     channels: int
     neural: bool
     """True: trained model (AI-generated). False: procedural."""
     placeholder: bool
-    """True: never meant to ship."""
+    """True: its output is not meant to ship."""
 
 
 @dataclass(frozen=True, slots=True)
 class RequirementProblem:
-    """Why the engine cannot make an asset as it is written."""
+    """Why the engine cannot generate an asset as it is written."""
 
     field: str
-    """The asset's key at fault, such as ``melody``."""
+    """The key of the asset that is wrong, such as ``melody``."""
     what: str
     remedy: str
 
 
 @dataclass(frozen=True, slots=True)
 class Requirements:
-    """An asset in an engine's own terms: all of a recipe but its seed."""
+    """What an asset requires of its engine: everything in a recipe but the seed."""
 
     model: ModelInfo
     seconds: float
     settings: Mapping[str, Scalar] = field(default_factory=dict)
     conditioning: Mapping[str, str] = field(default_factory=dict)
     ignored: tuple[str, ...] = ()
-    """Keys of the asset that this engine does not hear; recorded, so that nobody is misled."""
+    """Keys of the asset that this engine ignores; recorded, so that nobody is misled."""
     problems: tuple[RequirementProblem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class GeneratedTake:
-    """The raw audio that a recipe gave."""
+    """The raw audio of a recipe."""
 
     clip: Clip
     loop: Loop | None = None
-    """The loop, if it already wraps without a seam."""
+    """The loop, if it already has no seam."""
     attachments: Mapping[str, bytes] = field(default_factory=dict)
-    """Small objects kept beside the audio, by name (``codes``)."""
+    """Small objects that are stored with the audio, by name (``codes``)."""
     notes: Mapping[str, Any] = field(default_factory=dict)
-    """JSON values for provenance: what the engine decided on the way."""
+    """JSON values for provenance: what the engine decided."""
 
 
 Outcome = tuple[Recipe, GeneratedTake | GenerationError]
@@ -78,7 +78,7 @@ Outcome = tuple[Recipe, GeneratedTake | GenerationError]
 
 @dataclass(frozen=True, slots=True)
 class StoredTake:
-    """What an earlier take keeps, from which another one can be made without its model."""
+    """An earlier take's stored codes, from which another take can be made without the language model."""
 
     take: str
     """Its recipe's digest."""
@@ -87,18 +87,18 @@ class StoredTake:
 
 
 class Generator(Protocol):
-    """An opened engine on one device. It belongs to one worker process and is never shared."""
+    """An opened engine on one device, used by one worker process."""
 
     def generate(self, recipes: Sequence[Recipe], audio: Mapping[str, Clip]) -> Iterator[Outcome]:
-        """Yield one outcome for each recipe, in any order, each as soon as it is known.
+        """Yield one outcome for each recipe, in any order, as soon as it is known.
 
-        ``audio`` holds the conditioning clips by the SHA-256 that recipes name. A take never depends on the
-        other recipes of the call. A recipe that fails yields its `GenerationError`; the others go on.
+        ``audio`` has the conditioning clips by the SHA-256 in the recipes. A take never depends on the other recipes
+        of the call. A recipe that fails yields its `GenerationError`; the others continue.
         """
         ...
 
     def software(self) -> Mapping[str, str]:
-        """Versions of what the audio depends on besides the recipe (``numpy``, ``torch``, ``cuda``)."""
+        """Versions of the software that the audio depends on (``numpy``, ``torch``, ``cuda``)."""
         ...
 
     def close(self) -> None:
@@ -108,93 +108,93 @@ class Generator(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """How long recipes will keep one device busy."""
+    """How long one device needs for recipes."""
 
     seconds: float
-    """Making them, the model being there."""
+    """Generating, once the model is loaded."""
     load_seconds: float
-    """Bringing the model onto the device, once."""
+    """Loading the model onto the device, once."""
     start_seconds: float
-    """Until a new worker process has imported what it needs, once."""
+    """Imports of a new worker process, once."""
     basis: str
-    """For the person: where the figures come from."""
+    """Where the figures come from, for a person."""
     learned: bool = False
-    """Whether the engine has worked in what earlier takes took; otherwise the plan does."""
+    """Whether the engine has included how long earlier takes took; if not, the plan does."""
 
 
 @runtime_checkable
 class Estimator(Protocol):
-    """An engine that knows better than its recipes' summed `Engine.cost` how long they will take."""
+    """An engine that can estimate better than the sum of `Engine.cost`."""
 
     def estimate(self, recipes: Sequence[Recipe], device: str) -> Estimate:
-        """How long ``recipes``, all of one model, will keep ``device`` busy in one go. Light, as all of an engine."""
+        """How long ``device`` needs for ``recipes``, all of one model, in one run. Light, like the whole engine."""
         ...
 
 
 @runtime_checkable
 class Preflight(Protocol):
-    """What an engine is besides, that can say before a build what this machine lacks."""
+    """An engine that can report before a build what this machine lacks."""
 
     def missing(self, recipes: Sequence[Recipe]) -> Iterable[str]:
         """What ``recipes`` need and this machine lacks (weights, packages), each a sentence with its remedy.
 
-        Light, as all of an engine: nothing is loaded or hashed.
+        Light, like the whole engine: nothing is loaded or hashed.
         """
         ...
 
 
 @runtime_checkable
 class Engine(Protocol):
-    """What an entry point in group ``cuesmith.engines`` names."""
+    """The object of an entry point in the group ``cuesmith.engines``."""
 
     name: str
     version: str
-    """Rises when the same recipe would give other audio; part of every recipe."""
+    """Incremented when the same recipe would give other audio; part of every recipe."""
 
     device_kinds: Sequence[str]
-    """Kinds of device that it can work on at all: of ``cuda``, ``mps``, ``cpu``."""
+    """Kinds of device that it supports: of ``cuda``, ``mps``, ``cpu``."""
 
     def requirements(self, asset: AssetSpec) -> Requirements:
-        """What making ``asset`` would take.
+        """What generating ``asset`` requires, with problems if it cannot be generated.
 
-        What is wrong with the asset is returned in the ask's problems. Raises only `MachineError`, where this machine
-        lacks something that answering takes; anything else that it raises is told as the engine's own fault.
+        Raises only `MachineError`, if this machine lacks something to find out; any other error is reported as a bug of
+        the engine.
         """
         ...
 
     def devices(self) -> Sequence[str]:
-        """Devices of this machine to use unless told otherwise, one entry for each worker worth having."""
+        """Devices of this machine to use by default, one entry for each worker."""
         ...
 
     def cost(self, recipe: Recipe) -> float:
-        """Relative cost of a recipe, to balance shards: about seconds on the engine's usual device."""
+        """Relative cost of a recipe, to balance shards: about its seconds on the engine's usual device."""
         ...
 
     def open(self, device: str) -> Generator:
-        """Load what generation needs onto ``device``. Raises `MachineError` naming what is missing."""
+        """Load what generation needs onto ``device``. Raises `MachineError` with what is missing."""
         ...
 
 
 @runtime_checkable
 class Redecoding(Protocol):
-    """What an engine is besides, where its takes keep what other takes can be made from; `Redecoder` makes them."""
+    """An engine that can make a take from another take's stored codes; its generators are `Redecoder`."""
 
     def origin(self, recipe: Recipe) -> Recipe:
-        """``recipe`` as it stands before its attachments become audio.
+        """``recipe`` without the settings that only decide how codes become audio.
 
-        Takes of equal origins keep equal attachments.
+        Takes of equal origins have equal codes.
         """
         ...
 
 
 @runtime_checkable
 class Redecoder(Protocol):
-    """What a generator of a `Redecoding` engine is besides."""
+    """A generator of a `Redecoding` engine."""
 
-    def redecode(self, recipe: Recipe, kept: StoredTake) -> GeneratedTake:
-        """The take of ``recipe`` from one of equal origin: the same audio that `Generator.generate` would give.
+    def redecode(self, recipe: Recipe, stored: StoredTake) -> GeneratedTake:
+        """The take of ``recipe`` from one of equal origin: the same audio as from `Generator.generate`.
 
-        Raises `GenerationError` where it cannot be made.
+        Raises `GenerationError` if it cannot be made.
         """
         ...
 

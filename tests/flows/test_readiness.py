@@ -86,7 +86,7 @@ def test_parts_of_a_model_that_are_missing_are_told_too(bare: Bare) -> None:
     bare.write(NEURAL)
     _store_small()
     said = " ".join(bare.missing())
-    assert "needs t5-base, which is not on this machine; run: cuesmith models fetch t5-base" in said
+    assert "needs t5-base, which is not installed; run: cuesmith models fetch t5-base" in said
     assert "needs facebook/encodec_32khz" in said
 
 

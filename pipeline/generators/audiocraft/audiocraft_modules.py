@@ -1,6 +1,7 @@
-"""AudioCraft's modules that the engine works with, imported once its stand-ins are in place.
+"""AudioCraft's modules, imported after the substitutes of missing packages are in place.
 
-Everything else imports them from here. Raises `MachineError` where AudioCraft or torch is not installed.
+All other modules import them from here. Raises `MachineError` if AudioCraft or torch is not installed; apart from
+`import_shims` for that reason, since `probe` must be able to report it.
 """
 
 from __future__ import annotations
@@ -38,10 +39,10 @@ __all__ = [
 
 @contextmanager
 def replaced(owner: object, name: str, value: object) -> Iterator[None]:
-    """``value`` in place of the attribute ``name`` of ``owner``, a module or an object of AudioCraft's, for a while."""
-    before = getattr(owner, name)
+    """A context in which the attribute ``name`` of ``owner``, a module or object of AudioCraft, is ``value``."""
+    original = getattr(owner, name)
     setattr(owner, name, value)
     try:
         yield
     finally:
-        setattr(owner, name, before)
+        setattr(owner, name, original)

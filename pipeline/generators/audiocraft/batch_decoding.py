@@ -16,10 +16,11 @@ import torch
 from pipeline.errors import GenerationError
 from pipeline.generators.audiocraft.audiocraft_modules import replaced, transformer, utils
 from pipeline.generators.audiocraft.conditions import stack_conditions, text_lengths, text_mask
+from pipeline.generators.audiocraft.decoding.sampling import SlotSampler
 from pipeline.generators.audiocraft.loading import Loaded
 from pipeline.generators.audiocraft.memory import halving_rows
 from pipeline.generators.audiocraft.rows import UNKNOWN, Row, RowTokens
-from pipeline.generators.audiocraft.sampling import Sampler, exponential_noise, guided, noise_keys
+from pipeline.generators.audiocraft.sampling import exponential_noise, noise_keys
 from pipeline.generators.audiocraft.takes import Take, nan_error
 
 MAGNET_STEPS = (20, 10, 10, 10)
@@ -111,7 +112,7 @@ def decode_all(loaded: Loaded, takes: Sequence[Take], slots: int) -> Iterator[tu
 
 def _next_batch(loaded: Loaded, takes: Sequence[Take], slots: int) -> list[Take]:
     """At most ``slots`` of ``takes`` that can be decoded together, those with the most frames left first."""
-    ordered = sorted(takes, key=lambda take: (-take.left, take.recipe.digest))
+    ordered = sorted(takes, key=lambda take: (-take.frames_left, take.recipe.digest))
     shape = _shape(loaded, ordered[0].row)
     return [take for take in ordered if _shape(loaded, take.row) == shape][:slots]
 
@@ -141,8 +142,9 @@ def decode(generator: Any, rows: Sequence[Row], slots: int) -> list[torch.Tensor
     first, steps = layouts[0].first, max(tokens.codes.shape[1] for tokens in layouts)
     codes = torch.stack([tokens.padded(tokens.codes, steps, lm.special_token_id) for tokens in layouts])
     valid = torch.stack([tokens.padded(tokens.valid, steps, False) for tokens in layouts])
-    sampler = Sampler([row.sampling for row in batch], lm.card, device)
-    keys = noise_keys([row.seed for row in batch], [row.number for row in batch], device)
+    sampler = SlotSampler(slots, lm.card, [row.sampling for row in batch], torch.device(device))
+    for index, row in enumerate(batch):
+        sampler.admit(index, row)
     tensors = stack_conditions([row.condition for row in batch])
     branches = batch[0].condition.branches
     lengths, padded = text_lengths([row.condition for row in batch], device)
@@ -151,10 +153,11 @@ def decode(generator: Any, rows: Sequence[Row], slots: int) -> list[torch.Tensor
         is_valid = torch.ones(slots, dtype=torch.bool, device=device)
         for step in range(first, steps):
             inputs = codes[:, :, done:step]
-            branch_logits = lm(torch.cat([inputs] * branches), [], tensors)[:, :, -1:].float().chunk(branches)
-            logits = guided(branch_logits, sampler.cfg, sampler.cfg_text)[:, :, 0]
-            is_valid &= ~(logits.isnan().any(-1) & valid[:, :, step]).any(-1)
-            drawn = sampler.draw(logits, exponential_noise(keys, step, logits.shape[1:]))
+            logits = lm(torch.cat([inputs] * branches), [], tensors)[:, :, -1].chunk(branches)
+            drawn, invalid = sampler.draw(
+                torch.stack(logits, dim=1), torch.full((slots,), step, device=device)
+            )
+            is_valid &= ~(invalid & valid[:, :, step]).any(-1)
             drawn = torch.where(valid[:, :, step], drawn, lm.special_token_id)
             known = codes[:, :, step]
             codes[:, :, step] = torch.where(known == UNKNOWN, drawn, known)

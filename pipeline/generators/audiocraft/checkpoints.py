@@ -1,6 +1,6 @@
 """Which checkpoint a name in a manifest means, and what of it this machine lacks. Light: no torch.
 
-A local folder is known by the hash of its content, wherever it lies. It is converted into the model store the first
+A local folder is identified by the hash of its content, not by its path. It is converted into the model store the first
 time, by a process of its own, so that planning never imports torch. Later the sizes and times of its files show that
 it is the same. A local checkpoint may have its own MultiBand Diffusion in a folder ``multiband-diffusion`` beside its
 files; every other is decoded by the one that AudioCraft publishes for mono MusicGen.
@@ -22,28 +22,32 @@ from pathlib import Path
 
 from pipeline.errors import MachineError
 from pipeline.generators.audiocraft import model_store
-from pipeline.generators.audiocraft.models import HELPERS, MBD, MERT, UNPINNED, Model
+from pipeline.generators.audiocraft.models import HELPERS, MBD, MERT, Model
 from pipeline.recipe import Recipe
 
-_HOME = Path(__file__).resolve().parents[3]
+_PROJECT = Path(__file__).resolve().parents[3]
 
 
 def is_path(name: str, start: str = "") -> bool:
-    """Whether ``name`` means a folder: it begins like a path, or ``start`` has a checkpoint folder of that name."""
-    looks = name.startswith(("./", "../", "/", "~", ".\\", "..\\")) or re.match(r"^[A-Za-z]:[\\/]", name)
-    return bool(looks) or name in (".", "..") or (folder_of(name, start) / "state_dict.bin").is_file()
+    """Whether ``name`` is a folder: it looks like a path, or ``start`` has a checkpoint folder of that name."""
+    looks_like_path = name.startswith(("./", "../", "/", "~", ".\\", "..\\")) or re.match(
+        r"^[A-Za-z]:[\\/]", name
+    )
+    return (
+        bool(looks_like_path) or name in (".", "..") or (folder_of(name, start) / "state_dict.bin").is_file()
+    )
 
 
 def folder_of(name: str, start: str = "") -> Path:
-    """The folder that ``name`` means: a path from ``start``, or from the working directory where that is empty; ``~``
-    is the home folder."""
+    """The folder ``name``: a path from ``start``, or from the working directory if that is empty; ``~`` is the home
+    folder."""
     return (Path(start) / os.path.expanduser(name)).resolve()
 
 
 def read_folder(name: str, start: str = "") -> Model:
     """The model in the folder ``name``, see `folder_of`.
 
-    Raises `MachineError` with what is wrong with it.
+    Raises `MachineError` if there is no such checkpoint, or it is damaged.
     """
     folder = folder_of(name, start)
     if not folder.is_dir():
@@ -52,36 +56,36 @@ def read_folder(name: str, start: str = "") -> Model:
         )
     stored = read_part(folder)
     if stored.model is None:
-        raise MachineError(f"{folder}: not a music or sound model; give a folder with state_dict.bin")
+        raise MachineError(f"{folder}: not a music or sound model; use a folder with state_dict.bin")
     return stored.model
 
 
 def read_part(folder: Path) -> model_store.StoredModel:
-    """What ``folder`` holds, a model or a part of one, as it lies in the model store.
+    """The model or part of a model in ``folder``, as in the model store.
 
     Raises `MachineError` with what is wrong with it.
     """
-    return _known(folder, _fingerprint(folder))
+    return _stored_folder(folder, _fingerprint(folder))
 
 
 @cache
-def _known(folder: Path, fingerprint: str) -> model_store.StoredModel:
-    seen = model_store.root() / "seen" / f"{fingerprint}.json"
-    model_id = f"local/{_plain(folder.name)}"
+def _stored_folder(folder: Path, fingerprint: str) -> model_store.StoredModel:
+    record = model_store.root() / "seen" / f"{fingerprint}.json"
+    model_id = f"local/{_safe_name(folder.name)}"
     try:
-        revision = str(json.loads(seen.read_text(encoding="utf-8"))["revision"])
+        revision = str(json.loads(record.read_text(encoding="utf-8"))["revision"])
     except (OSError, ValueError, KeyError):
         revision = ""
     stored = model_store.find(model_id, revision) if revision else None
     if stored is None:
         revision = _convert(folder, model_id)
-        model_store.write_json(seen, {"revision": revision})
+        model_store.write_json(record, {"revision": revision})
         stored = model_store.require(model_id, revision)
     return stored
 
 
 def _convert(folder: Path, model_id: str) -> str:
-    paths = [str(_HOME), *filter(None, [os.environ.get("PYTHONPATH")])]
+    paths = [str(_PROJECT), *filter(None, [os.environ.get("PYTHONPATH")])]
     done = subprocess.run(
         [sys.executable, "-m", "pipeline.generators.audiocraft.conversion", str(folder), model_id],
         capture_output=True,
@@ -93,19 +97,19 @@ def _convert(folder: Path, model_id: str) -> str:
         answer = json.loads(done.stdout.strip().splitlines()[-1])
     except (IndexError, ValueError):
         lines = done.stderr.strip().splitlines()
-        why = lines[-1] if lines else f"exit code {done.returncode}"
-        if "ModuleNotFoundError" in why:
+        reason = lines[-1] if lines else f"exit code {done.returncode}"
+        if "ModuleNotFoundError" in reason:
             raise model_store.StoreNotReady(
-                f"engine audiocraft is not installed ({why}); run: make setup-audiocraft, or see docs/audiocraft.md"
+                f"engine audiocraft is not installed ({reason}); run: make setup-audiocraft, or see docs/audiocraft.md"
             ) from None
-        raise MachineError(f"{folder}: cannot be read as a checkpoint: {why}") from None
+        raise MachineError(f"{folder}: cannot be read as a checkpoint: {reason}") from None
     if "error" in answer:
         raise (model_store.StoreNotReady if answer["unready"] else MachineError)(str(answer["error"]))
     return str(answer["revision"])
 
 
 def _fingerprint(folder: Path) -> str:
-    """Changes with any file's name, size or time; cheap where a hash of gigabytes is not."""
+    """A hash of the names, sizes and times of the files; far cheaper than hashing gigabytes."""
     digest = hashlib.sha256(str(folder).encode())
     for path in sorted(folder.rglob("*")):
         if path.is_file():
@@ -115,7 +119,7 @@ def _fingerprint(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def _plain(name: str) -> str:
+def _safe_name(name: str) -> str:
     folded = unicodedata.normalize("NFC", name)
     return re.sub(r"[^\w.-]+", "-", folded, flags=re.ASCII).strip("-.") or "checkpoint"
 
@@ -125,22 +129,20 @@ MBD_FOLDER = "multiband-diffusion"
 
 
 def decoder_weights_for(model: str, start: str = "") -> str:
-    """``<name>@<revision>`` of the weights that decode for the model that a manifest calls ``model``,
-    which as a path begins at the folder ``start``.
+    """``<name>@<revision>`` of the diffusion models for ``model`` of a manifest; a path is relative to ``start``.
 
-    Raises `MachineError` with what is wrong with a local checkpoint's own.
+    Raises `MachineError` if a local checkpoint's own are damaged.
     """
     if is_path(model, start):
-        own = folder_of(model, start) / MBD_FOLDER
-        if (own / MBD_FILE).is_file():
-            stored = read_part(own)
+        folder = folder_of(model, start) / MBD_FOLDER
+        if (folder / MBD_FILE).is_file():
+            stored = read_part(folder)
             return f"{stored.name}@{stored.revision}"
-    revision = HELPERS[MBD][1] or model_store.pinned_commit(MBD) or UNPINNED
-    return f"{MBD}@{revision}"
+    return f"{MBD}@{HELPERS[MBD][1]}"
 
 
 def split_weights(weights: str) -> tuple[str, str]:
-    """The name and the revision that `decoder_weights_for` put together.
+    """The name and the revision of `decoder_weights_for`.
 
     >>> split_weights("local/own@sha256:12")
     ('local/own', 'sha256:12')
@@ -174,17 +176,12 @@ def missing(recipes: Sequence[Recipe]) -> Iterator[str]:
 
 
 def _missing_parts(stored: model_store.StoredModel) -> Iterator[str]:
-    """The models that a stored one leans on, where they are neither beside it nor in the model store."""
+    """The models that a stored one needs and that are neither in its folder nor in the model store."""
     for name in _parts(stored):
         if (stored.folder / name.rpartition("/")[2]).is_dir():
             continue
-        if (
-            model_store.find(
-                name, HELPERS.get(name, (name, None))[1] or model_store.pinned_commit(name) or ""
-            )
-            is None
-        ):
-            yield f"{stored.name} needs {name}, which is not on this machine; run: cuesmith models fetch {name}"
+        if model_store.find_helper(name) is None:
+            yield f"{stored.name} needs {name}, which is not installed; run: cuesmith models fetch {name}"
 
 
 def _parts(stored: model_store.StoredModel) -> Iterator[str]:
@@ -198,6 +195,6 @@ def _parts(stored: model_store.StoredModel) -> Iterator[str]:
     try:
         codec = model_store.read_json(stored.folder / "codec.json")
     except (OSError, ValueError):
-        return  # loading the model says what is wrong with it
+        return  # loading the model reports what is wrong
     if isinstance(codec, dict) and isinstance(codec.get("pretrained"), str):
         yield codec["pretrained"]

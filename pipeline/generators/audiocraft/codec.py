@@ -26,7 +26,7 @@ CODES_SCHEMA = "cuesmith.codes/1"
 
 
 def waveform(clip: Clip, rate: int, channels: int) -> torch.Tensor:
-    """``clip`` as a model hears it: float32 [channels, samples] at ``rate`` Hz."""
+    """``clip`` as a model's input: float32 [channels, samples] at ``rate`` Hz."""
     samples = torch.from_numpy(np.ascontiguousarray(resample(clip, rate).samples))
     if samples.shape[0] == channels:
         return samples
@@ -39,16 +39,16 @@ def encode(loaded: Loaded, samples: torch.Tensor) -> torch.Tensor:
     """Codes int64 [codebooks, frames] of ``samples`` [channels, samples] at the model's rate."""
     generator = loaded.generator
     codes, _ = generator.compression_model.encode(samples[None].to(generator.device))
-    found: torch.Tensor = codes[0]
-    return found
+    encoded: torch.Tensor = codes[0]
+    return encoded
 
 
 @torch.no_grad()
 def decode(model: Any, codes: torch.Tensor) -> torch.Tensor:
     """Audio float32 [channels, samples] of ``codes`` [codebooks, frames], on the device of ``model``.
 
-    ``model`` is an AudioCraft ``CompressionModel``. One take at a time: its layers fill a device with seconds of audio
-    alone, and a batch's shape would be part of every take's bits.
+    ``model`` is an AudioCraft ``CompressionModel``. One take at a time: a few seconds of audio keep a device busy,
+    and a batch's shape would be part of every take's bits.
     """
     device = next(model.parameters()).device
     audio: torch.Tensor = model.decode(codes[None].to(device), None)[0]
@@ -56,7 +56,7 @@ def decode(model: Any, codes: torch.Tensor) -> torch.Tensor:
 
 
 def pack(codes: torch.Tensor, loaded: Loaded) -> bytes:
-    """Codes as a small object (.npz) that says which codec reads it; equal codes give equal bytes."""
+    """Codes as a small .npz file that names its codec; equal codes give equal bytes."""
     about = {
         "schema": CODES_SCHEMA,
         "model": loaded.model.id,
@@ -78,12 +78,10 @@ def unpack(data: bytes) -> tuple[torch.Tensor, dict[str, Any]]:
             codes = torch.from_numpy(file["codes"].astype(np.int64))
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise GenerationError(
-            f"these are no codes that Cuesmith wrote ({error}); generate the take again"
+            f"not a codes file that Cuesmith wrote ({error}); generate the take again"
         ) from error
     if about.get("schema") != CODES_SCHEMA:
-        raise GenerationError(
-            f"codes of format {about.get('schema')!r} are not read by this release; update Cuesmith"
-        )
+        raise GenerationError(f"unknown codes format {about.get('schema')!r}; update Cuesmith")
     return codes, about
 
 
@@ -95,39 +93,39 @@ Decode = Callable[[torch.Tensor], torch.Tensor]
 
 
 class PendingAudio(Protocol):
-    """Work that was given to a worker."""
+    """Work that a worker has begun."""
 
     def is_done(self) -> bool:
-        """Whether `audio` would not wait."""
+        """Whether `audio` returns at once."""
         ...
 
     def audio(self) -> torch.Tensor:
-        """The result, on the CPU; waits for it."""
+        """The result on the CPU; waits for it."""
         ...
 
 
 class CodecWorker(Protocol):
-    """Where the codec works."""
+    """Where the codec runs."""
 
     def launch(self, codes: torch.Tensor, decode: Decode) -> PendingAudio:
-        """Begin ``decode`` of ``codes``. Raises what it raises, `torch.OutOfMemoryError` among it."""
+        """Start ``decode`` of ``codes``. Raises its errors, such as `torch.OutOfMemoryError`."""
         ...
 
 
 def worker_for(device: str) -> CodecWorker:
-    """The worker that suits ``device``."""
+    """The worker for ``device``."""
     return CudaStreamWorker(torch.device(device)) if device.startswith("cuda") else InlineWorker()
 
 
 class InlineWorker:
-    """The codec works at once, and everything else waits."""
+    """Runs the codec at once, and the caller waits."""
 
     def launch(self, codes: torch.Tensor, decode: Decode) -> PendingAudio:
         """See `CodecWorker.launch`."""
-        return _Done(decode(codes).float().cpu())
+        return _FinishedAudio(decode(codes).float().cpu())
 
 
-class _Done:
+class _FinishedAudio:
     def __init__(self, audio: torch.Tensor) -> None:
         self._audio = audio
 
@@ -139,14 +137,14 @@ class _Done:
 
 
 class CudaStreamWorker:
-    """The codec works on a CUDA stream of its own, and the host waits for nothing."""
+    """Runs the codec on a CUDA stream of its own; the host does not wait."""
 
     def __init__(self, device: torch.device) -> None:
         self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
     def launch(self, codes: torch.Tensor, decode: Decode) -> PendingAudio:
         """See `CodecWorker.launch`."""
-        # The codes were written by the steps' stream, and must not be given to it again before they are read.
+        # The steps' stream wrote the codes, and must not reuse their memory before they are read.
         self._stream.wait_stream(torch.cuda.current_stream(codes.device))
         codes.record_stream(self._stream)
         with torch.cuda.stream(self._stream):
@@ -155,10 +153,10 @@ class CudaStreamWorker:
             host.copy_(audio, non_blocking=True)
             done = torch.cuda.Event()  # type: ignore[no-untyped-call]
             done.record(self._stream)
-        return _OnStream(host, done)
+        return _StreamAudio(host, done)
 
 
-class _OnStream:
+class _StreamAudio:
     def __init__(self, host: torch.Tensor, done: torch.cuda.Event) -> None:
         self._host, self._done = host, done
 
@@ -167,71 +165,71 @@ class _OnStream:
 
     def audio(self) -> torch.Tensor:
         self._done.synchronize()
-        # Pinned memory is scarce, and a clip may live long.
+        # Pinned memory is scarce, and a clip may be held for long.
         return self._host.clone()
 
 
 class CodecQueue(Generic[Item]):
-    """Items whose codes are on their way through the codec: ``most`` at once, given back in the order of their coming.
+    """Items whose codes the codec decodes, at most ``limit`` at once, returned in order.
 
-    An item that the codec fails on costs nobody else anything. One that found no memory beside the language model's
-    cache waits until `drain`, when that may be free.
+    If the codec fails on an item, the others go on. An item that does not fit beside the language model's cache waits
+    until `drain`, when that memory may be free.
     """
 
-    def __init__(self, worker: CodecWorker, most: int = 8) -> None:
-        self._worker, self._most = worker, most
-        self._underway: deque[tuple[Item, PendingAudio]] = deque()
-        self._no_room: list[tuple[Item, torch.Tensor, Decode]] = []
+    def __init__(self, worker: CodecWorker, limit: int = 8) -> None:
+        self._worker, self._limit = worker, limit
+        self._in_flight: deque[tuple[Item, PendingAudio]] = deque()
+        self._waiting: list[tuple[Item, torch.Tensor, Decode]] = []
 
     def __len__(self) -> int:
-        """Items that were put and not given back."""
-        return len(self._underway) + len(self._no_room)
+        """Items that were added and not yet returned."""
+        return len(self._in_flight) + len(self._waiting)
 
     def put(self, item: Item, codes: torch.Tensor, decode: Decode) -> Iterator[tuple[Item, Decoded]]:
-        """Let ``decode`` begin with ``codes`` [codebooks, frames]; gives back what ended."""
-        found = self._launched(codes, decode)
-        if isinstance(found, GenerationError):
-            yield item, found
-        elif found is None:
-            self._no_room.append((item, codes, decode))
+        """Start ``decode`` of ``codes`` [codebooks, frames]; yield items that have ended."""
+        started = self._launch(codes, decode)
+        if isinstance(started, GenerationError):
+            yield item, started
+        elif started is None:
+            self._waiting.append((item, codes, decode))
         else:
-            self._underway.append((item, found))
-        yield from self._ended(self._most)
+            self._in_flight.append((item, started))
+        yield from self._ended(self._limit)
 
     def drain(self) -> Iterator[tuple[Item, Decoded]]:
-        """All the rest, waiting for it."""
+        """Wait for all other items and yield them."""
         yield from self._ended(0)
-        waiting, self._no_room = self._no_room, []
+        waiting, self._waiting = self._waiting, []
         if waiting:
             free_memory()
         for item, codes, decode in waiting:
-            found = self._launched(codes, decode)
-            if found is None:
+            started = self._launch(codes, decode)
+            if started is None:
                 yield item, out_of_memory_error()
             else:
-                yield item, found if isinstance(found, GenerationError) else _audio_of(found)
+                yield item, started if isinstance(started, GenerationError) else _audio_of(started)
 
-    def _ended(self, most: int) -> Iterator[tuple[Item, Decoded]]:
-        while self._underway and (len(self._underway) > most or self._underway[0][1].is_done()):
-            item, pending = self._underway.popleft()
+    def _ended(self, limit: int) -> Iterator[tuple[Item, Decoded]]:
+        while self._in_flight and (len(self._in_flight) > limit or self._in_flight[0][1].is_done()):
+            item, pending = self._in_flight.popleft()
             yield item, _audio_of(pending)
 
-    def _launched(self, codes: torch.Tensor, decode: Decode) -> PendingAudio | GenerationError | None:
-        """The codec at work; the item's error, or None where memory ran out."""
+    def _launch(self, codes: torch.Tensor, decode: Decode) -> PendingAudio | GenerationError | None:
+        """The started work, the item's error, or None if memory ran out."""
         try:
             return self._worker.launch(codes, decode)
         except Exception as error:
-            return None if is_out_of_memory(error) else _broke(error)
+            return None if is_out_of_memory(error) else _codec_error(error)
 
 
 def _audio_of(pending: PendingAudio) -> Decoded:
     try:
         return pending.audio()
     except RuntimeError as error:
-        return _broke(error)
+        return _codec_error(error)
 
 
-def _broke(error: Exception) -> GenerationError:
+def _codec_error(error: Exception) -> GenerationError:
     line = next(iter(str(error).splitlines()), "")
     return GenerationError(
         f"the codec failed on this take ({type(error).__name__}: {line}); reject it for another seed"

@@ -2,7 +2,7 @@
 
 A published checkpoint is two torch pickles: ``state_dict.bin`` and ``compression_state_dict.bin``, each with
 ``best_state`` (tensors) and ``xp.cfg`` (YAML text); the second may only say ``{'pretrained': <codec>}``. Text
-encoders, and codecs that are models of their own, may lie beside them in a folder of their name.
+encoders, and codecs that are models of their own, may be beside them in a folder of their name.
 
 MultiBand Diffusion for mono MusicGen is one torch pickle: ``sample_rate`` in Hz, ``n_bands``, and for each band from 0
 its ``cfg`` (OmegaConf's objects, read as data), the ``model_state`` of its U-net and the ``processor_state`` of its
@@ -58,12 +58,12 @@ Plain = None | bool | int | float | str | list["Plain"] | dict[str, "Plain"]
 
 
 class PickledObject:
-    """Keeps its state, whatever that is."""
+    """Stores its state and does nothing."""
 
     state: Mapping[Any, Any] = MappingProxyType({})
 
     def __new__(cls, *_: object) -> PickledObject:
-        """One without state, whatever arguments the file gives."""
+        """An object without state, whatever arguments the file gives."""
         return object.__new__(cls)
 
     def __setstate__(self, state: object) -> None:
@@ -71,15 +71,15 @@ class PickledObject:
 
 
 class Container(PickledObject):
-    """A mapping or a list: its content stands in ``_content``."""
+    """A mapping or a list: its content is in ``_content``."""
 
 
 class Value(PickledObject):
-    """A leaf: its value stands in ``_val``."""
+    """A leaf: its value is in ``_val``."""
 
 
 def _mapping(*_: object) -> dict[Any, Any]:
-    """For ``collections.defaultdict``, which holds what resolvers gave."""
+    """Replaces ``collections.defaultdict``, which holds values of resolvers."""
     return {}
 
 
@@ -99,15 +99,15 @@ OMEGACONF_NAMES: AllowedNames = (
 
 
 def to_plain(value: object) -> Plain:
-    """The tree of values that an object of the file says.
+    """The tree of values in an object of the file.
 
-    Interpolations stay text. Raises `ValueError` for what is none: other objects, and trees too deep or too large.
+    Interpolations remain text. Raises `ValueError` for other objects, and for trees that are too deep or too large.
     """
     return _Reader().read(value, 0)
 
 
 class _Reader:
-    """Counts, since a small file can name one branch many times."""
+    """Counts the values, since a small file can repeat a branch many times."""
 
     def __init__(self) -> None:
         self._left = MAX_VALUES
@@ -126,14 +126,14 @@ class _Reader:
             return [self.read(item, depth + 1) for item in value]
         if value is None or isinstance(value, bool | int | float | str):
             return value
-        raise ValueError(f"its configuration holds a {type(value).__name__}")
+        raise ValueError(f"its configuration contains a {type(value).__name__}")
 
 
 def convert_mbd(folder: Path, name: str, revision: str | None) -> model_store.StoredModel:
     """Bring the diffusion models in ``folder`` into the model store.
 
-    ``revision`` None: a local folder, known by the hash of its content. Raises `MachineError` that names the file and
-    what is wrong with it.
+    ``revision`` None: a local folder, identified by the hash of its content. Raises `MachineError` with the file
+    and what is wrong with it.
     """
     path = folder / MBD_FILE
     if not path.is_file():
@@ -145,10 +145,10 @@ def convert_mbd(folder: Path, name: str, revision: str | None) -> model_store.St
     if stored is not None:
         return stored
     config, weights = _read_mbd(path)
-    with model_store.new_folder(name, revision) as made:
-        write_json(made / MBD_CONFIG, config)
-        save_weights(weights, made / MBD_WEIGHTS)
-        model_store.write_record(made, name, revision, None, sources)
+    with model_store.new_folder(name, revision) as target:
+        write_json(target / MBD_CONFIG, config)
+        save_weights(weights, target / MBD_WEIGHTS)
+        model_store.write_record(target, name, revision, None, sources)
     return model_store.require(name, revision)
 
 
@@ -183,11 +183,11 @@ def _not_mbd(path: Path, why: str) -> MachineError:
 
 
 def mbd_package(config: Mapping[str, Any], weights: Mapping[str, torch.Tensor]) -> dict[Any, Any]:
-    """What `convert_mbd` stored, in the form in which AudioCraft's loader takes it."""
+    """What `convert_mbd` stored, in the form that AudioCraft's loader expects."""
     bands = config["bands"]
-    found: dict[Any, Any] = {"sample_rate": config["sample_rate"], "n_bands": len(bands)}
+    package: dict[Any, Any] = {"sample_rate": config["sample_rate"], "n_bands": len(bands)}
     for index, band in enumerate(bands):
-        found[index] = {"cfg": band} | {
+        package[index] = {"cfg": band} | {
             f"{part}_state": {
                 key.removeprefix(f"{index}.{part}."): value
                 for key, value in weights.items()
@@ -195,7 +195,7 @@ def mbd_package(config: Mapping[str, Any], weights: Mapping[str, torch.Tensor]) 
             }
             for part in _MBD_PARTS
         }
-    return found
+    return package
 
 
 LM, CODEC = "state_dict.bin", "compression_state_dict.bin"
@@ -206,8 +206,8 @@ _CONDITIONERS = ("t5", "lut", "chroma_stem", "style")
 def convert(folder: Path, name: str, revision: str | None, model: Model | None) -> model_store.StoredModel:
     """Bring the checkpoint in ``folder`` into the model store.
 
-    ``revision`` None: a local folder, known by the hash of its content. ``model`` None: described from its
-    configuration. Raises `MachineError` that names the file and what is wrong with it.
+    ``revision`` None: a local folder, identified by the hash of its content. ``model`` None: described from
+    its configuration. Raises `MachineError` with the file and what is wrong with it.
     """
     sources = _sources(folder)
     if revision is None:
@@ -218,16 +218,16 @@ def convert(folder: Path, name: str, revision: str | None, model: Model | None) 
     lm, codec = read_pickle(folder / LM), read_pickle(folder / CODEC)
     config = read_config(folder / LM, lm)
     described = model or describe(folder / LM, config, name, revision)
-    with model_store.new_folder(name, revision) as made:
-        _write(made, "lm", config, _tensors(folder / LM, lm))
+    with model_store.new_folder(name, revision) as target:
+        _write(target, "lm", config, _tensors(folder / LM, lm))
         if "pretrained" in codec:
-            write_json(made / "codec.json", {"pretrained": str(codec["pretrained"])})
+            write_json(target / "codec.json", {"pretrained": str(codec["pretrained"])})
         else:
-            _write(made, "codec", read_config(folder / CODEC, codec), _tensors(folder / CODEC, codec))
+            _write(target, "codec", read_config(folder / CODEC, codec), _tensors(folder / CODEC, codec))
         for part in _helper_folders(folder):
-            shutil.copytree(part, made / part.name, ignore=_ignored)
-            add_safetensors(part, made / part.name)
-        model_store.write_record(made, name, revision, described, sources)
+            shutil.copytree(part, target / part.name, ignore=_ignored)
+            add_safetensors(part, target / part.name)
+        model_store.write_record(target, name, revision, described, sources)
     return model_store.require(name, revision)
 
 
@@ -235,83 +235,90 @@ def read_config(path: Path, package: Mapping[str, Any]) -> dict[str, Any]:
     """The ``xp.cfg`` of a checkpoint as a plain object."""
     try:
         config = OmegaConf.to_container(OmegaConf.create(package["xp.cfg"]), resolve=False)
-    except Exception as error:  # a YAML library of OmegaConf's own choice raises its own
+    except Exception as error:  # OmegaConf's YAML library raises its own errors
         raise MachineError(
-            f"{path}: has no configuration (xp.cfg) that can be read; export it with audiocraft.utils.export"
+            f"{path}: has no readable configuration (xp.cfg); export it with audiocraft.utils.export"
         ) from error
     if not isinstance(config, dict):
-        raise MachineError(f"{path}: its configuration (xp.cfg) is no mapping; export it again")
+        raise MachineError(f"{path}: its configuration (xp.cfg) is not a mapping; export it again")
     return {str(key): value for key, value in config.items()}
 
 
 def describe(path: Path, config: Mapping[str, Any], name: str, revision: str) -> Model:
-    """What a local checkpoint is, from its configuration. Raises `MachineError` for a kind that is none of ours."""
+    """Describe a local checkpoint from its configuration. Raises `MachineError` for other kinds of models."""
     cfg = OmegaConf.create(dict(config))
     try:
-        kind_of_lm, window = str(cfg.lm_model), float(cfg.dataset.segment_duration)
+        lm_class, window = str(cfg.lm_model), float(cfg.dataset.segment_duration)
         rate, channels = int(cfg.sample_rate), int(cfg.channels)
-        conditioners = {key: one.model for key, one in cfg.conditioners.items() if key != "args"}
+        conditioners = {
+            key: conditioner.model for key, conditioner in cfg.conditioners.items() if key != "args"
+        }
         size = int(cfg.transformer_lm.dim), int(cfg.transformer_lm.num_layers)
     except (OmegaConfBaseException, AttributeError, TypeError, ValueError) as error:
         raise MachineError(
-            f"{path}: not a MusicGen, AudioGen or MAGNeT checkpoint (its configuration lacks what those have: "
-            f"{first_line(error)}); give the folder of one"
+            f"{path}: not a MusicGen, AudioGen or MAGNeT checkpoint (its configuration is incomplete: "
+            f"{first_line(error)}); use the folder of one"
         ) from error
     if not (0 < window < math.inf and rate > 0 and channels > 0):
         raise MachineError(
-            f"{path}: its configuration says a window of {window:g} s, {rate} Hz, {channels} channels; export it again"
+            f"{path}: its configuration has a window of {window:g} s, {rate} Hz, {channels} channels; export it again"
         )
-    if kind_of_lm not in ("transformer_lm", "transformer_lm_magnet"):
+    if lm_class not in ("transformer_lm", "transformer_lm_magnet"):
         raise MachineError(
-            f"{path}: a {kind_of_lm!r}, not a MusicGen, AudioGen or MAGNeT; give the folder of one"
+            f"{path}: a {lm_class!r}, not a MusicGen, AudioGen or MAGNeT; use the folder of one"
         )
     solver = str(cfg.get("solver", ""))
-    makes: Kind = (
+    kind: Kind = (
         "sfx" if solver in ("audiogen", "audio_magnet") or (not solver and rate <= 16_000) else "music"
     )
-    family: Family = (
-        "magnet" if kind_of_lm.endswith("magnet") else "audiogen" if makes == "sfx" else "musicgen"
-    )
-    hears: set[Input] = set() if family == "magnet" else {"continue_from"}
+    family: Family = "magnet" if lm_class.endswith("magnet") else "audiogen" if kind == "sfx" else "musicgen"
+    inputs: set[Input] = set() if family == "magnet" else {"continue_from"}
     if "chroma_stem" in conditioners.values():
-        hears.add("melody")
+        inputs.add("melody")
     if "style" in conditioners.values():
-        hears.add("style")
-    strange = sorted(set(conditioners.values()) - set(_CONDITIONERS)) + _strange_style(cfg)
+        inputs.add("style")
+    unsupported = sorted(set(conditioners.values()) - set(_CONDITIONERS)) + _unsupported_style(cfg)
     stereo = cfg.get("interleave_stereo_codebooks")
     return Model(
         id=name,
         family=family,
-        kind=makes,
+        kind=kind,
         sample_rate_hz=rate,
         channels=2 if stereo and stereo.use else channels,
         window_s=window,
         text_encoder=next(
             (str(cfg.conditioners[k].t5.name) for k, v in conditioners.items() if v == "t5"), None
         ),
-        hears=frozenset(hears),
+        hears=frozenset(inputs),
         revision=revision,
         license=_license(config),
         commercial=False,
         dim=size[0],
         layers=size[1],
-        missing=f"it has a {strange[0]} conditioner, which AudioCraft cannot run here" if strange else None,
+        missing=f"it has a {unsupported[0]} conditioner, which AudioCraft cannot run here"
+        if unsupported
+        else None,
     )
 
 
 def _license(config: Mapping[str, Any]) -> str:
-    """As the configuration spells it out: to resolve a reference would let a file read this machine's environment."""
-    said = config.get("license")
-    return LOCAL_LICENSE if not isinstance(said, str) or "${" in said else said
+    """As written in the configuration: resolving a reference would let a file read this machine's environment."""
+    license = config.get("license")
+    return LOCAL_LICENSE if not isinstance(license, str) or "${" in license else license
 
 
-def _strange_style(cfg: Any) -> list[str]:
-    """What of a style conditioner is not what MusicGen-Style has."""
-    found = [one.style for key, one in cfg.conditioners.items() if key != "args" and one.model == "style"]
-    odd = [
-        one for one in found if one.model_name != "mert" or one.transformer_scale == "none" or one.n_q_out < 1
+def _unsupported_style(cfg: Any) -> list[str]:
+    """Whether a style conditioner differs from MusicGen-Style's, as a list for `describe`."""
+    styles = [
+        conditioner.style
+        for key, conditioner in cfg.conditioners.items()
+        if key != "args" and conditioner.model == "style"
     ]
-    return ["style (without MERT, transformer or quantizer)" for _ in odd]
+    return [
+        "style (without MERT, transformer or quantizer)"
+        for style in styles
+        if style.model_name != "mert" or style.transformer_scale == "none" or style.n_q_out < 1
+    ]
 
 
 def _sources(folder: Path) -> dict[str, str]:
@@ -337,27 +344,27 @@ def _ignored(folder: str, names: list[str]) -> set[str]:
 
 
 def _tensors(path: Path, package: Mapping[str, Any]) -> dict[str, torch.Tensor]:
-    found = state_tensors(package.get("best_state"))
-    if found is None:
+    weights = state_tensors(package.get("best_state"))
+    if weights is None:
         raise MachineError(f"{path}: has no best_state of tensors; export it with audiocraft.utils.export")
-    return found
+    return weights
 
 
-def _write(made: Path, part: str, config: Mapping[str, Any], tensors: dict[str, torch.Tensor]) -> None:
-    write_json(made / f"{part}.json", config)
-    save_weights(tensors, made / f"{part}.safetensors")
+def _write(target: Path, part: str, config: Mapping[str, Any], tensors: dict[str, torch.Tensor]) -> None:
+    write_json(target / f"{part}.json", config)
+    save_weights(tensors, target / f"{part}.safetensors")
 
 
 def import_folder(folder: Path, name: str) -> model_store.StoredModel:
-    """Bring a local folder into the model store: a checkpoint, or the diffusion models that decode for one."""
+    """Bring a local folder into the model store: a checkpoint, or diffusion models."""
     if (folder / MBD_FILE).is_file():
         return convert_mbd(folder, name, None)
     return convert(folder, name, None, None)
 
 
 def main(folder: str, name: str) -> int:
-    """Convert ``folder`` under ``name``; prints the revision, or the error and whether any checkpoint would
-    have had it."""
+    """Convert ``folder`` under ``name``; print the revision, or the error and whether any checkpoint would
+    fail in the same way."""
     try:
         answer: dict[str, Any] = {"revision": import_folder(Path(folder), name).revision}
     except CuesmithError as error:

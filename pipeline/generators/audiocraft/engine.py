@@ -65,7 +65,7 @@ class AudioCraftEngine(AudioCraftModels):
         named = (
             here.get(device)
             or here.get(f"{device}:0")
-            or (estimates.processor() if kind == "cpu" else device)
+            or (estimates.processor_name() if kind == "cpu" else device)
         )
         known = estimates.find_speed(name, revision, named)
         slots = known.slots if known else estimates.slot_count(model, kind)
@@ -103,7 +103,7 @@ def _kind(device: str) -> str:
 @cache
 def _devices() -> Mapping[str, str]:
     """Devices and their names, asked of torch in a process of its own, so that planning a build imports none."""
-    alone = {"cpu": estimates.processor()}
+    alone = {"cpu": estimates.processor_name()}
     if shutil.which("nvidia-smi") is None and sys.platform != "darwin":
         return alone
     done = subprocess.run([sys.executable, "-c", _PROBE], capture_output=True, text=True, check=False)
@@ -113,7 +113,7 @@ def _devices() -> Mapping[str, str]:
         return alone
     if found["cuda"]:
         return {f"cuda:{index}": name for index, name in enumerate(found["cuda"])}
-    return {"mps": estimates.processor()} if found["mps"] else alone
+    return {"mps": estimates.processor_name()} if found["mps"] else alone
 
 
 ENGINE = AudioCraftEngine()

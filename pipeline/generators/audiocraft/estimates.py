@@ -1,7 +1,7 @@
 """How long takes keep a device busy: bytes and operations of a step, steps of a schedule, and what builds really took.
 
 Light: no torch. docs/decoding.md has the arithmetic and where the rates come from. What builds took is a factor on it:
-``<model store>/speeds/<digest>.json``, one small file a model and device. It lies beside the models, not with the
+``<model store>/speeds/<digest>.json``, one small file a model and device. It is beside the models, not with the
 outputs, because a team shares the outputs and not the machine. Losing it costs a worse estimate and nothing else.
 """
 
@@ -12,7 +12,7 @@ import hashlib
 import math
 import platform
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -25,9 +25,9 @@ from pipeline.generators.audiocraft.models import BY_ID, FRAMES_A_SECOND, LICENS
 from pipeline.recipe import Recipe
 
 USUAL_SLOTS = {"cuda": 32, "mps": 8, "cpu": 32}
-"""Cues of a group decoded at once, two or three rows each: enough for the weights to be read once for many."""
+"""Cues of a group decoded at once, two or three rows each: enough to share each reading of the weights."""
 SLOTS_WHEN_SMALL = 8
-"""Slots of a model that stays in the processor's cache: it gains nothing from many rows."""
+"""Slots of a model that fits into the processor's cache, and so gains nothing from many rows."""
 SMALL_WEIGHTS = 50_000_000
 
 _CODEBOOKS, _CARD = 4, 2048
@@ -38,39 +38,39 @@ _MAGNET_ROWS = {"cuda": 32, "mps": 4, "cpu": 8}
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """What a kind of device does a second, as far as a step can use it."""
+    """What a kind of device achieves per second in a step."""
 
     bytes: float
-    """Weights and cached keys and values read."""
+    """Bytes of weights and of cached keys and values read."""
     operations: float
     """Floating-point operations of products of some tens of rows."""
     weight_bytes: int
     cache_bytes: int
     slack: float
-    """A step against the longer of reading and multiplying, or against their sum where they do not overlap."""
+    """Time of a step relative to the longer of reading and multiplying, or to their sum without overlap."""
     overlap: bool
     layer_seconds: float
-    """What each layer takes beyond that: kernels that wait for one another, Python."""
+    """Additional time of each layer: kernel launches, Python."""
     codec_seconds: float
-    """EnCodec, for a second of audio; 0 where it works beside the steps."""
+    """EnCodec's time per second of audio; 0 if it runs beside the steps."""
 
 
 _RATES = {
-    # An H200, as benchmarks/decode.py measured it; half of its product rate, of which steps need little.
+    # An H200, measured by benchmarks/decode.py; half of its product rate, of which steps need little.
     "cuda": Rates(3.8e12, 4e14, 2, 2, 1.0, True, 3.7e-5, 0.0),
-    # One thread of an EPYC with AVX512-bf16, as benchmarks/decode.py measured it (docs/decoding.md).
+    # One thread of an EPYC with AVX512-bf16, measured by benchmarks/decode.py (docs/decoding.md).
     "cpu": Rates(4 / 0.155e-9, 3.5e11, 2, 2, 1.3, False, 1e-4, 0.27),
 }
 _RATES["mps"] = _RATES["cpu"]
 _START_S = 8.0
-"""Until torch and AudioCraft are imported in a new worker."""
-_LOAD_BYTES_A_SECOND = 5e8
-"""Hashing a checkpoint, reading it and laying it out."""
+"""Seconds until a new worker has imported torch and AudioCraft."""
+_LOAD_BYTES_PER_SECOND = 5e8
+"""Hashing a checkpoint, reading it and preparing its weights."""
 
 
 @cache
 def find_model(name: str, revision: str) -> Model:
-    """The model of a recipe: published, or as its folder in the model store says; a small one where neither knows."""
+    """The model of a recipe: published, or as recorded in the model store; a small one if it is in neither."""
     if name in BY_ID:
         return BY_ID[name]
     stored = model_store.find(name, revision)
@@ -94,14 +94,14 @@ def group_count(kind: str, threads: int) -> int:
 
 
 def slot_count(model: Model, kind: str) -> int:
-    """Slots that a device of ``kind`` takes for ``model`` when its memory allows."""
+    """Slots of ``model`` on a device of ``kind`` with enough memory."""
     if model.family == "magnet":
         return _MAGNET_ROWS[kind]
     return SLOTS_WHEN_SMALL if parameter_count(model) < SMALL_WEIGHTS else USUAL_SLOTS[kind]
 
 
 def busy_seconds(model: Model, recipes: Sequence[Recipe], kind: str, slots: int) -> float:
-    """Seconds that making ``recipes`` takes a device of ``kind``, with the queue's own schedule over ``slots``."""
+    """Seconds that a device of ``kind`` needs for ``recipes``, by the decoder's own queue over ``slots``."""
     codec = _RATES[kind].codec_seconds * sum(recipe.seconds for recipe in recipes)
     if model.family == "magnet":
         return codec + _magnet_seconds(model, len(recipes), kind, slots)
@@ -112,31 +112,31 @@ def busy_seconds(model: Model, recipes: Sequence[Recipe], kind: str, slots: int)
     seconds = codec
     for branches, passes in sorted(sessions.items()):
         steps = simulate_slots([length - known for known, length in passes], slots * groups).steps
-        seconds += steps * _step(model, kind, slots, branches)
-        seconds += _positions(passes) / groups * _position(model, kind, branches)
+        seconds += steps * _step_seconds(model, kind, slots, branches)
+        seconds += _past_positions(passes) / groups * _past_position_seconds(model, kind, branches)
     return seconds
 
 
 def seconds_per_take(model: Model, recipe: Recipe, kind: str) -> float:
-    """Seconds of one recipe when all slots are taken: what it weighs in a shard."""
+    """Seconds of one recipe if all slots are full: its weight in a shard."""
     slots = slot_count(model, kind)
     codec = _RATES[kind].codec_seconds * recipe.seconds
     if model.family == "magnet":
         return codec + _magnet_seconds(model, slots, kind, slots) / slots
     passes, branches = passes_of(model, recipe), branch_count(recipe)
     steps = sum(length - known for known, length in passes)
-    seconds = steps * _step(model, kind, slots, branches) / slots
-    return codec + seconds + _positions(passes) * _position(model, kind, branches)
+    seconds = steps * _step_seconds(model, kind, slots, branches) / slots
+    return codec + seconds + _past_positions(passes) * _past_position_seconds(model, kind, branches)
 
 
 def branch_count(recipe: Recipe) -> int:
-    """Rows of a cue: 2 under classifier-free guidance, 3 where a style is guided twice (`sampling.guided`)."""
+    """Rows of a cue: 2 under classifier-free guidance, 3 under double guidance of a style (`sampling.guided`)."""
     return 3 if "style" in recipe.conditioning and float(recipe.settings.get("cfg_text") or 1) != 1 else 2
 
 
 def load_seconds(model: Model) -> float:
     """Seconds until the model is on its device."""
-    return 2.0 + 4 * parameter_count(model) / _LOAD_BYTES_A_SECOND
+    return 2.0 + 4 * parameter_count(model) / _LOAD_BYTES_PER_SECOND
 
 
 def start_seconds() -> float:
@@ -153,17 +153,17 @@ def passes_of(model: Model, recipe: Recipe) -> Sequence[tuple[int, int]]:
     step = int(float(stride) * FRAMES_A_SECOND) if stride else None
     if step is None:
         return [(prompt, prompt + frames + _CODEBOOKS - 1)]
-    found = windows(prompt + frames, prompt, window, step)
-    return [(one.prompt, one.length + _CODEBOOKS - 1) for one in found]
+    passes = windows(prompt + frames, prompt, window, step)
+    return [(each.prompt, each.length + _CODEBOOKS - 1) for each in passes]
 
 
-def _positions(passes: Sequence[tuple[int, int]]) -> float:
-    """Positions that the steps of ``passes`` look back on, all together."""
+def _past_positions(passes: Sequence[tuple[int, int]]) -> float:
+    """Sum of the past positions over all steps of ``passes``."""
     return sum((length**2 - known**2) / 2 for known, length in passes)
 
 
-def _step(model: Model, kind: str, slots: int, branches: int) -> float:
-    """Seconds of a step but for what is read of the past. The text is looked at by one branch alone."""
+def _step_seconds(model: Model, kind: str, slots: int, branches: int) -> float:
+    """Seconds of a step without reading the past. Only one branch attends to the text."""
     rates = _RATES[kind]
     reading = parameter_count(model) * rates.weight_bytes / rates.bytes
     layers = (2 + 12 * branches) * model.dim**2 * model.layers
@@ -173,14 +173,14 @@ def _step(model: Model, kind: str, slots: int, branches: int) -> float:
     return rates.slack * both + model.layers * rates.layer_seconds
 
 
-def _position(model: Model, kind: str, branches: int) -> float:
-    """Seconds for each position that one slot looks back on: keys and values of its rows."""
+def _past_position_seconds(model: Model, kind: str, branches: int) -> float:
+    """Seconds for each past position of one slot: keys and values of its rows."""
     rates = _RATES[kind]
     return rates.slack * 2 * branches * model.dim * model.layers * rates.cache_bytes / rates.bytes
 
 
 def _magnet_seconds(model: Model, takes: int, kind: str, rows: int) -> float:
-    """Whole windows in batches, both halves of guidance: bound by products."""
+    """Whole windows in batches, both branches of guidance; bound by arithmetic."""
     frames = int(model.window_s * FRAMES_A_SECOND)
     operations = 2.0 * 2 * rows * frames * parameter_count(model) * _MAGNET_STEPS
     return -(-takes // rows) * operations / _RATES[kind].operations
@@ -188,12 +188,12 @@ def _magnet_seconds(model: Model, takes: int, kind: str, rows: int) -> float:
 
 SPEED_SCHEMA = "cuesmith.speed/1"
 _OLD_SHARE = 0.5
-"""How much of what was known stays when something new is learned, so that one odd build is soon forgotten."""
+"""Weight of earlier builds when a new one is recorded, so that one unusual build soon counts little."""
 
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """What is known of one model on one device."""
+    """Recorded speed of one model on one device."""
 
     model: str
     revision: str
@@ -202,68 +202,49 @@ class Speed:
     dtype: str
     slots: int
     taken: float
-    """Seconds that takes took, the latest build weighing most."""
+    """Seconds that takes took; the latest build has the largest weight."""
     expected: float
-    """Seconds that the arithmetic gives for the same takes."""
+    """Seconds that the arithmetic estimates for the same takes."""
     load: float
-    """Seconds until the model was on the device; 0 where that was not seen."""
-    at: str
+    """Seconds until the model was on the device; 0 if not measured."""
+    at: str = field(default_factory=lambda: f"{datetime.now(UTC):%Y-%m-%d}")
     """Day of the last build."""
 
     @property
     def factor(self) -> float:
-        """Seconds against the arithmetic's."""
+        """Actual seconds divided by estimated ones."""
         return self.taken / self.expected
 
 
 def find_speed(model: str, revision: str, device: str) -> Speed | None:
-    """What is known of ``model`` on the device of that name; None when nothing was made on it yet."""
+    """The recorded speed of ``model`` on the device of that name; None before the first build."""
     try:
         record = model_store.read_json(_speed_file(model, revision, device))
         if record.pop("schema") != SPEED_SCHEMA:
             return None
-        found = Speed(**record)
-        return found if found.expected > 0 and found.taken > 0 else None
+        speed = Speed(**record)
+        return speed if speed.expected > 0 and speed.taken > 0 else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
-def record_speed(
-    *,
-    model: str,
-    revision: str,
-    device: str,
-    dtype: str,
-    slots: int,
-    taken: float,
-    expected: float,
-    load: float | None,
-) -> None:
-    """Remember that takes took ``taken`` seconds. A store that cannot be written is no reason to fail a build."""
-    known = find_speed(model, revision, device)
-    kept = _OLD_SHARE if known is not None else 0.0
-    old_taken, old_expected, old_load = (
-        (known.taken, known.expected, known.load) if known else (0.0, 0.0, 0.0)
-    )
-    speed = Speed(
-        model=model,
-        revision=revision,
-        device=device,
-        dtype=dtype,
-        slots=slots,
-        taken=kept * old_taken + taken,
-        expected=kept * old_expected + expected,
-        load=old_load if load is None else load,
-        at=f"{datetime.now(UTC):%Y-%m-%d}",
-    )
-    with contextlib.suppress(MachineError):
-        model_store.write_json(
-            _speed_file(model, revision, device), {"schema": SPEED_SCHEMA, **asdict(speed)}
+def record_speed(measured: Speed) -> None:
+    """Record how long takes of a build took; without effect if the store cannot be written."""
+    earlier = find_speed(measured.model, measured.revision, measured.device)
+    if earlier is not None:
+        measured = replace(
+            measured,
+            taken=_OLD_SHARE * earlier.taken + measured.taken,
+            expected=_OLD_SHARE * earlier.expected + measured.expected,
+            load=measured.load or earlier.load,
         )
+    place = _speed_file(measured.model, measured.revision, measured.device)
+    with contextlib.suppress(MachineError):
+        model_store.write_json(place, {"schema": SPEED_SCHEMA, **asdict(measured)})
 
 
 def recorded_start(device: str) -> float | None:
-    """Seconds that a worker took to import its libraries; None when that was not seen."""
+    """Seconds that a worker took to import its libraries; None if not measured."""
     try:
         return float(model_store.read_json(_speed_file("start", "", device))["seconds"])
     except (OSError, ValueError, KeyError, TypeError):
@@ -271,7 +252,7 @@ def recorded_start(device: str) -> float | None:
 
 
 def record_start(device: str, seconds: float) -> None:
-    """Remember how long the libraries took."""
+    """Record how long importing the libraries took."""
     with contextlib.suppress(MachineError):
         model_store.write_json(
             _speed_file("start", "", device), {"schema": SPEED_SCHEMA, "device": device, "seconds": seconds}
@@ -279,13 +260,13 @@ def record_start(device: str, seconds: float) -> None:
 
 
 @cache
-def processor() -> str:
+def processor_name() -> str:
     """This machine's processor, by name and cores."""
     name = platform.processor() or platform.machine()
     with contextlib.suppress(OSError):
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-        named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-        name = next(named, name)
+        names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+        name = next(names, name)
     return f"{name}, {usable_cpus()} cores"
 
 

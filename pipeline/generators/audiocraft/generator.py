@@ -1,4 +1,4 @@
-"""The opened engine: recipes into takes with AudioCraft's models on one device."""
+"""The opened engine: generates takes from recipes with AudioCraft's models on one device."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from pipeline.generators.audiocraft.import_shims import missing_packages
 from pipeline.generators.audiocraft.loading import Loaded, load
 from pipeline.generators.audiocraft.memory import (
     free_memory,
-    lm_bytes_a_row,
+    lm_bytes_per_row,
     next_or_none,
     out_of_memory_error,
     parameter_bytes,
@@ -33,11 +33,11 @@ from pipeline.generators.protocol import GeneratedTake, Outcome, StoredTake
 from pipeline.recipe import Recipe
 
 _CPU_DECODING_VERSION = "2"
-"""Raised when the tokens that a CPU samples change."""
+"""Incremented when the tokens that a CPU samples change."""
 
 
 class AudioCraftGenerator:
-    """Models on one device, each loaded once, when a recipe first asks for it."""
+    """Models on one device, each loaded when a recipe first needs it."""
 
     def __init__(
         self,
@@ -46,18 +46,18 @@ class AudioCraftGenerator:
         clock: Callable[[], float] = time.monotonic,
         worker: Callable[[str], codec.CodecWorker] = codec.worker_for,
     ) -> None:
-        """``clock`` tells seconds, for the next plan's estimate; ``worker`` is where the codec of a device works."""
-        self._device = _checked(device)
+        """``clock`` returns seconds, for later estimates; ``worker`` creates the codec worker of a device."""
+        self._device = _checked_device(device)
         self._clock = clock
         self._worker = worker(self._device)
         self._loaded: dict[tuple[str, str], Loaded] = {}
         self._rows: dict[tuple[str, str], int] = {}
         self._slot_models: dict[tuple[str, str], slot_decoding.SlotModel] = {}
         self._renderer = Renderer(self._device)
-        self._missing = missing_packages()
+        self._missing_packages = missing_packages()
 
     def generate(self, recipes: Sequence[Recipe], audio: Mapping[str, Clip]) -> Iterator[Outcome]:
-        """Yield each recipe's take as soon as it is made; see `Generator.generate`."""
+        """Yield each recipe's take as soon as it is done; see `Generator.generate`."""
         by_model: dict[tuple[str, str], list[Recipe]] = {}
         for recipe in recipes:
             by_model.setdefault((recipe.model, recipe.revision), []).append(recipe)
@@ -65,64 +65,67 @@ class AudioCraftGenerator:
             began, is_new = self._clock(), key not in self._loaded
             loaded = self._model(*key)
             ready = self._clock()
-            whole = True
+            all_made = True
             for recipe, outcome in self._generate(loaded, group, audio):
-                whole = whole and not isinstance(outcome, GenerationError)
+                all_made = all_made and not isinstance(outcome, GenerationError)
                 yield recipe, outcome
-            if whole:
-                self._learn(loaded, group, self._clock() - ready, ready - began if is_new else None)
+            if all_made:
+                self._record_speed(loaded, group, self._clock() - ready, ready - began if is_new else 0.0)
 
     @property
     def device_name(self) -> str:
-        """The device as `speeds` knows it."""
+        """The device's name in `estimates`."""
         if self._device.startswith("cuda"):
             return str(torch.cuda.get_device_name(torch.device(self._device)))
-        return estimates.processor()
+        return estimates.processor_name()
 
-    def _learn(self, loaded: Loaded, recipes: Sequence[Recipe], taken: float, load: float | None) -> None:
-        """Remember for later plans how long ``recipes`` took."""
+    def _record_speed(self, loaded: Loaded, recipes: Sequence[Recipe], taken: float, load: float) -> None:
+        """Record for later plans how long ``recipes`` took, and the model's loading if it was loaded now."""
         key = (loaded.model.id, loaded.stored.revision)
         slots, kind = self._rows[key], self._device.partition(":")[0]
         estimates.record_speed(
-            model=key[0],
-            revision=key[1],
-            device=self.device_name,
-            dtype=self._slot_models[key].dtype if key in self._slot_models else loaded.dtype,
-            slots=slots,
-            taken=taken,
-            expected=estimates.busy_seconds(loaded.model, recipes, kind, slots),
-            load=load,
+            estimates.Speed(
+                *key,
+                device=self.device_name,
+                dtype=self._slot_models[key].dtype if key in self._slot_models else loaded.dtype,
+                slots=slots,
+                taken=taken,
+                expected=estimates.busy_seconds(loaded.model, recipes, kind, slots),
+                load=load,
+            )
         )
 
-    def redecode(self, recipe: Recipe, kept: StoredTake) -> GeneratedTake:
+    def redecode(self, recipe: Recipe, stored: StoredTake) -> GeneratedTake:
         """The take of ``recipe`` from the codes of one that differs in its decoder alone; see `Redecoder.redecode`."""
-        return redecode_take(self._renderer, recipe, kept)
+        return redecode_take(self._renderer, recipe, stored)
 
     def software(self) -> Mapping[str, str]:
         """Versions of what the audio depends on besides the recipe."""
-        found = {name: version(name) for name in ("torch", "audiocraft", "transformers")}
-        found["melody_stems"] = "none" if "demucs" in self._missing else f"demucs {version('demucs')}"
+        versions = {name: version(name) for name in ("torch", "audiocraft", "transformers")}
+        versions["melody_stems"] = (
+            "none" if "demucs" in self._missing_packages else f"demucs {version('demucs')}"
+        )
         if self._device.startswith("cuda"):
             with suppress(PackageNotFoundError):
-                found["triton"] = version("triton")
-            found["cuda"] = str(torch.version.cuda)
-            found["gpu"] = torch.cuda.get_device_name(torch.device(self._device))
+                versions["triton"] = version("triton")
+            versions["cuda"] = str(torch.version.cuda)
+            versions["gpu"] = torch.cuda.get_device_name(torch.device(self._device))
         else:
-            # How a product is shared out among threads decides the order of its sums.
-            found["threads"] = str(torch.get_num_threads())
+            # The number of threads decides the order of sums in a product.
+            versions["threads"] = str(torch.get_num_threads())
         if self._device.startswith("cpu"):
-            found |= {"cpu_decoding": _CPU_DECODING_VERSION, "numba": version("numba")}
-        return found
+            versions |= {"cpu_decoding": _CPU_DECODING_VERSION, "numba": version("numba")}
+        return versions
 
     def close(self) -> None:
         """Free the device."""
-        self._forget()
+        self._unload()
         free_memory()
 
-    def _forget(self) -> None:
+    def _unload(self) -> None:
         self._loaded.clear()
         self._slot_models.clear()
-        self._renderer.forget()
+        self._renderer.clear()
 
     def _model(self, name: str, revision: str) -> Loaded:
         key = (name, revision)
@@ -132,24 +135,24 @@ class AudioCraftGenerator:
             except MachineError as error:
                 if not self._loaded or "does not fit on" not in str(error):
                     raise
-                self._forget()
+                self._unload()
             if key not in self._loaded:
                 free_memory()
                 self._loaded[key] = load(name, revision, self._device)
             model = self._loaded[key]
-            self._rows[key] = self._prepared(key, model)
-            self._renderer.adopt(key, model.generator.compression_model)
+            self._rows[key] = self._prepare_decoder(key, model)
+            self._renderer.use_codec(key, model.generator.compression_model)
         return self._loaded[key]
 
-    def _prepared(self, key: tuple[str, str], model: Loaded) -> int:
-        """Lay ``model`` out for its decoder; returns how many takes it decodes at once."""
+    def _prepare_decoder(self, key: tuple[str, str], model: Loaded) -> int:
+        """Prepare the decoder of ``model``; return how many takes it decodes at once."""
         if slot_decoding.supports(model):
             self._slot_models[key] = slot_decoding.SlotModel(model)
             return self._slot_models[key].slots
         frames = int(model.model.window_s * model.generator.frame_rate)
         size = torch.finfo(getattr(torch, model.dtype)).bits // 8
         branches = max_branches(model.generator)
-        row = lm_bytes_a_row(model.model.dim, model.model.layers, frames, size, branches)
+        row = lm_bytes_per_row(model.model.dim, model.model.layers, frames, size, branches)
         return rows_that_fit(self._device, row, parameter_bytes(model.generator.lm))
 
     def _generate(
@@ -169,30 +172,30 @@ class AudioCraftGenerator:
             yield from self._in_batches(loaded, takes)
 
     def _in_slots(self, loaded: Loaded, pending: list[Take]) -> Iterator[Outcome]:
-        """Decode ``pending`` in slots; when memory runs out, go on with half as many of them."""
+        """Decode ``pending`` in slots; when memory runs out, continue with half as many slots."""
         key = (loaded.model.id, loaded.stored.revision)
         model = self._slot_models[key]
         while pending:
             slots = self._rows[key]
             codec_queue: codec.CodecQueue[Take] = codec.CodecQueue(self._worker)
-            how = _How(slots, model.dtype, model.backend)
-            made = model.run(pending, slots)
-            while (take := next_or_none(made)) is not None:
+            numerics = _Numerics(slots, model.dtype, model.backend)
+            decoded = model.run(pending, slots)
+            while (take := next_or_none(decoded)) is not None:
                 pending.remove(take)
                 if take.error is not None:
                     yield take.recipe, take.error
                 else:
-                    yield from self._outcomes(loaded, self._render(codec_queue, take), how)
-            # What the attempt had allocated is the codec's now.
-            del made
-            yield from self._outcomes(loaded, codec_queue.drain(), how)
+                    yield from self._outcomes(loaded, self._render(codec_queue, take), numerics)
+            # Frees what the attempt allocated, for the codec.
+            del decoded
+            yield from self._outcomes(loaded, codec_queue.drain(), numerics)
             if not pending:
                 return
             free_memory()
             if slots == 1:
-                worst = max(pending, key=lambda take: take.left)
-                pending.remove(worst)
-                yield worst.recipe, out_of_memory_error()
+                longest = max(pending, key=lambda take: take.frames_left)
+                pending.remove(longest)
+                yield longest.recipe, out_of_memory_error()
             self._rows[key] = max(1, slots // 2)
 
     def _in_batches(self, loaded: Loaded, takes: Sequence[Take]) -> Iterator[Outcome]:
@@ -200,44 +203,44 @@ class AudioCraftGenerator:
         codec_queue: codec.CodecQueue[Take] = codec.CodecQueue(self._worker)
         for ended, rows in batch_decoding.decode_all(loaded, takes, self._rows[key]):
             self._rows[key] = rows
-            how = _How(rows, loaded.dtype, "batches")
+            numerics = _Numerics(rows, loaded.dtype, "batches")
             for take in ended:
                 if take.error is not None:
                     yield take.recipe, take.error
                 else:
-                    yield from self._outcomes(loaded, self._render(codec_queue, take), how)
-            # What is still underway was made with these rows; the next batch may have fewer.
-            yield from self._outcomes(loaded, codec_queue.drain(), how)
+                    yield from self._outcomes(loaded, self._render(codec_queue, take), numerics)
+            # These takes were decoded with this number of rows; the next batch may have fewer.
+            yield from self._outcomes(loaded, codec_queue.drain(), numerics)
 
     def _render(self, queue: codec.CodecQueue[Take], take: Take) -> Iterator[tuple[Take, codec.Decoded]]:
-        """Give a take's codes to its decoder; what ended meanwhile comes back."""
+        """Start decoding a take's codes; yield takes that have ended."""
         return queue.put(take, take.codes, self._renderer.decoding(take.recipe))
 
     def _outcomes(
-        self, loaded: Loaded, decoded: Iterator[tuple[Take, codec.Decoded]], how: _How
+        self, loaded: Loaded, decoded: Iterator[tuple[Take, codec.Decoded]], numerics: _Numerics
     ) -> Iterator[Outcome]:
-        for take, found in decoded:
-            if isinstance(found, GenerationError):
-                yield take.recipe, found
+        for take, audio in decoded:
+            if isinstance(audio, GenerationError):
+                yield take.recipe, audio
             else:
                 codes = codec.pack(take.codes, loaded)
-                clip = trim_take(found, take.recipe, take.prompt_frames, self._renderer.rates(take.recipe))
-                notes = _notes(loaded, take, codes, how) | self._renderer.about(take.recipe)
+                clip = trim_take(audio, take.recipe, take.prompt_frames, self._renderer.rates(take.recipe))
+                notes = _notes(loaded, take, codes, numerics) | self._renderer.decoder_record(take.recipe)
                 take.free_tensors()
                 yield take.recipe, GeneratedTake(clip, attachments={"codes": codes}, notes=notes)
-                del clip, found
+                del clip, audio
 
 
 @dataclass(frozen=True, slots=True)
-class _How:
-    """What of the machine decides a take's bits besides its recipe."""
+class _Numerics:
+    """What decides a take's bits besides its recipe and the software."""
 
     rows: int
     dtype: str
     step: str
 
 
-def _notes(loaded: Loaded, take: Take, codes: bytes, how: _How) -> dict[str, Any]:
+def _notes(loaded: Loaded, take: Take, codes: bytes, numerics: _Numerics) -> dict[str, Any]:
     recipe = take.recipe
     notes: dict[str, Any] = {
         "checkpoint": {
@@ -257,9 +260,9 @@ def _notes(loaded: Loaded, take: Take, codes: bytes, how: _How) -> dict[str, Any
             "top_p": take.sampling.top_p,
             "cfg": take.sampling.cfg,
         },
-        "dtype": how.dtype,
-        "rows": how.rows,
-        "step": how.step,
+        "dtype": numerics.dtype,
+        "rows": numerics.rows,
+        "step": numerics.step,
         "frames": int(take.codes.shape[1]),
         "windows": [[window.start, window.prompt, window.length] for window in take.windows],
     }
@@ -271,7 +274,7 @@ def _notes(loaded: Loaded, take: Take, codes: bytes, how: _How) -> dict[str, Any
     return notes
 
 
-def _checked(device: str) -> str:
+def _checked_device(device: str) -> str:
     kind = device.partition(":")[0]
     if kind == "cuda":
         if not torch.cuda.is_available():
@@ -282,10 +285,10 @@ def _checked(device: str) -> str:
         index = torch.device(device).index or 0
         if index >= torch.cuda.device_count():
             raise MachineError(
-                f"device {device}: there are {torch.cuda.device_count()} CUDA devices, counted from 0; "
+                f"device {device}: this machine has {torch.cuda.device_count()} CUDA devices, counted from 0; "
                 "cuesmith doctor lists them"
             )
-        # A worker has one device: streams and graphs that name none shall mean this one.
+        # Makes this the device of streams and graphs that name none.
         torch.cuda.set_device(index)
         torch.backends.cudnn.benchmark = False
         torch.backends.cudnn.deterministic = True

@@ -32,7 +32,7 @@ from pipeline.errors import MachineError
 
 
 class LowerTriangularMask:
-    """Marks causal attention, as ``xformers.ops.LowerTriangularMask``."""
+    """``xformers.ops.LowerTriangularMask``: marks causal attention."""
 
 
 def unbind(tensor: torch.Tensor, dim: int) -> tuple[torch.Tensor, ...]:
@@ -128,11 +128,11 @@ def chroma(*, sr: float, n_fft: int, tuning: float = 0.0, n_chroma: int = 12) ->
     return np.ascontiguousarray(weights[:, : 1 + n_fft // 2], dtype=np.float32)
 
 
-class WholeMix(torch.nn.Module):
-    """In place of demucs' htdemucs where that is not installed: the melody is heard from the file as it is.
+class PassThroughStems(torch.nn.Module):
+    """Replaces demucs' htdemucs if that is not installed: the model gets the melody file as it is.
 
-    htdemucs would take drums and bass out first, so give a file of the melody alone. Every take says in its
-    notes how its melody was heard.
+    htdemucs would remove drums and bass first, so use a file of the melody alone. A take's record says which was used
+    (``melody_stems``).
     """
 
     sources = ("drums", "bass", "other", "vocals")
@@ -140,12 +140,12 @@ class WholeMix(torch.nn.Module):
     audio_channels = 2
 
 
-def _get_model(name: str) -> WholeMix:
-    return WholeMix()
+def _get_model(name: str) -> PassThroughStems:
+    return PassThroughStems()
 
 
-def _apply_model(model: WholeMix, mix: torch.Tensor, device: Any = None) -> torch.Tensor:
-    """Stems [batch, 4, channels, samples] of which vocals and others sum to ``mix``."""
+def _apply_model(model: PassThroughStems, mix: torch.Tensor, device: Any = None) -> torch.Tensor:
+    """Stems [batch, 4, channels, samples]: ``mix`` as other, the rest silent."""
     silence = torch.zeros_like(mix)
     return torch.stack([silence, silence, mix, silence], dim=1)
 
@@ -168,7 +168,7 @@ def _rank_zero_only(function: Any) -> Any:
     return function
 
 
-STAND_INS: dict[str, dict[str, Any]] = {
+SUBSTITUTES: dict[str, dict[str, Any]] = {
     "xformers": {},
     "xformers.ops": {
         "LowerTriangularMask": LowerTriangularMask,
@@ -183,13 +183,13 @@ STAND_INS: dict[str, dict[str, Any]] = {
     "demucs.audio": {"convert_audio": _convert_audio},
     "flashy.distrib": {"broadcast_tensors": _broadcast_tensors, "rank_zero_only": _rank_zero_only},
 }
-"""What each stand-in module holds, by module."""
+"""The names of each substitute module."""
 
 
 AUDIOCRAFT_VERSION = "1.3.0"
 
 REPLACED: tuple[str, ...] = ("demucs", "librosa", "torchaudio", "xformers")
-"""Packages whose few functions that inference calls are in `shim_functions`."""
+"""Packages of which inference calls few functions, all of them in this module."""
 
 UNUSED: tuple[str, ...] = (
     "av",
@@ -202,60 +202,60 @@ UNUSED: tuple[str, ...] = (
 )
 """Packages that inference imports and never calls."""
 
-_KEPT = ("demucs", "xformers")
-"""AudioCraft imports these inside functions too, so that they stay; the others leave `sys.modules` again."""
+_STAY_IMPORTED = ("demucs", "xformers")
+"""AudioCraft imports these inside functions too, so that they stay in `sys.modules`; the others are removed."""
 
-_FIRST = ("AutoTokenizer", "EncodecModel", "RobertaTokenizer", "T5EncoderModel", "T5Tokenizer")
+_TRANSFORMERS_NAMES = ("AutoTokenizer", "EncodecModel", "RobertaTokenizer", "T5EncoderModel", "T5Tokenizer")
 
 
-class _Absent(ABCMeta):
-    """Class of the names of a missing package: they can be inherited from and decorate, never used."""
+class _MissingName(ABCMeta):
+    """Metaclass of a missing package's names: they can be base classes and decorators, but not be called."""
 
     def __getattr__(cls, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        return _absent(f"{cls.__module__}.{cls.__qualname__}", name)
+        return _missing_name(f"{cls.__module__}.{cls.__qualname__}", name)
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
-        if cls.__dict__.get("_stand_in_"):
-            _refuse(f"{cls.__module__}.{cls.__qualname__}")
+        if cls.__dict__.get("_is_substitute_"):
+            _raise_missing(f"{cls.__module__}.{cls.__qualname__}")
         return super().__call__(*args, **kwargs)
 
 
-def _absent(module: str, name: str) -> type:
-    return _Absent(name, (), {"__module__": module, "_stand_in_": True})
+def _missing_name(module: str, name: str) -> type:
+    return _MissingName(name, (), {"__module__": module, "_is_substitute_": True})
 
 
-def _refuse(name: str) -> NoReturn:
+def _raise_missing(name: str) -> NoReturn:
     package = name.partition(".")[0]
     raise MachineError(
         f"AudioCraft called {name}, and {package} is not installed; run: pip install {package}"
     )
 
 
-class _StandIn(ModuleType):
-    """A module of a missing package."""
+class _Substitute(ModuleType):
+    """Replaces a module of a missing package."""
 
     def __init__(self, spec: importlib.machinery.ModuleSpec) -> None:
-        super().__init__(spec.name, f"Stands in for {spec.name}, which is not installed.")
+        super().__init__(spec.name, f"Replaces {spec.name}, which is not installed.")
         self.__spec__ = spec
         self.__path__: list[str] = []
-        self.__dict__.update(STAND_INS.get(spec.name, {}))
-        for name in STAND_INS:
+        self.__dict__.update(SUBSTITUTES.get(spec.name, {}))
+        for name in SUBSTITUTES:
             parent, _, child = name.rpartition(".")
             if parent == spec.name:
-                self.__dict__[child] = _StandIn(
+                self.__dict__[child] = _Substitute(
                     importlib.machinery.ModuleSpec(name, spec.loader, is_package=True)
                 )
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        return _absent(self.__name__, name)
+        return _missing_name(self.__name__, name)
 
 
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Finds every module of the missing packages."""
+    """Finds a substitute for every module of the missing packages."""
 
     def __init__(self, packages: Sequence[str]) -> None:
         self._packages = frozenset(packages)
@@ -270,59 +270,59 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
         parent, _, child = spec.name.rpartition(".")
         made = sys.modules[parent].__dict__.get(child) if parent in sys.modules else None
-        return made if isinstance(made, _StandIn) else _StandIn(spec)
+        return made if isinstance(made, _Substitute) else _Substitute(spec)
 
     def exec_module(self, module: ModuleType) -> None:
         pass
 
 
 def missing_packages() -> tuple[str, ...]:
-    """Of the packages that may be stood in for, those that cannot be imported here."""
+    """The packages with a substitute that cannot be imported on this machine."""
     return tuple(package for package in sorted((*REPLACED, *UNUSED)) if not _imports(package))
 
 
 def _imports(package: str) -> bool:
     try:
-        # A package that is there and cannot load (torchaudio for another torch) raises OSError and worse.
+        # An installed package that cannot load (torchaudio for another torch) may raise any error.
         importlib.import_module(package)
     except Exception:
         for name in [name for name in sys.modules if name.partition(".")[0] == package]:
             del sys.modules[name]
         return False
-    return not isinstance(sys.modules.get(package), _StandIn)
+    return not isinstance(sys.modules.get(package), _Substitute)
 
 
 @cache
 def import_audiocraft() -> ModuleType:
     """The ``audiocraft`` package with its models. Raises `MachineError` when it or torch is not installed."""
     try:
-        found = version("audiocraft")
+        installed = version("audiocraft")
         importlib.import_module("torch")
         missing = missing_packages()
-        # Before the rest is stood in for, so that its search for optional packages sees what is truly there; what is
-        # there and cannot load would take it down.
-        with _standing_in([package for package in missing if importlib.util.find_spec(package)]):
+        # transformers looks for optional packages when it is imported, so that it comes before the substitutes. Only
+        # installed packages that cannot load are replaced already, since importing them would fail.
+        with _substituted([package for package in missing if importlib.util.find_spec(package)]):
             transformers = importlib.import_module("transformers")
-            for name in _FIRST:
+            for name in _TRANSFORMERS_NAMES:
                 getattr(transformers, name)
     except (PackageNotFoundError, ImportError) as error:
         raise MachineError(
             f"engine audiocraft is not installed ({error}); run: make setup-audiocraft, or see docs/audiocraft.md"
         ) from error
-    with _standing_in(missing):
+    with _substituted(missing):
         try:
             package = importlib.import_module("audiocraft")
             importlib.import_module("audiocraft.models")
         except ImportError as error:
             raise MachineError(
-                f"audiocraft {found} cannot be imported: {error}; Cuesmith is tested with {AUDIOCRAFT_VERSION}: "
+                f"audiocraft {installed} cannot be imported: {error}; Cuesmith is tested with {AUDIOCRAFT_VERSION}: "
                 "run make setup-audiocraft"
             ) from error
     return package
 
 
 @contextmanager
-def _standing_in(packages: Sequence[str]) -> Iterator[None]:
+def _substituted(packages: Sequence[str]) -> Iterator[None]:
     finder = _Finder(packages)
     sys.meta_path.insert(0, finder)
     try:
@@ -330,14 +330,14 @@ def _standing_in(packages: Sequence[str]) -> Iterator[None]:
     finally:
         sys.meta_path.remove(finder)
         for name, module in list(sys.modules.items()):
-            if isinstance(module, _StandIn) and name.partition(".")[0] not in _KEPT:
+            if isinstance(module, _Substitute) and name.partition(".")[0] not in _STAY_IMPORTED:
                 del sys.modules[name]
         for package in packages:
-            if package in _KEPT:
-                _keep(importlib.machinery.ModuleSpec(package, finder, is_package=True))
+            if package in _STAY_IMPORTED:
+                _stay_imported(importlib.machinery.ModuleSpec(package, finder, is_package=True))
 
 
-def _keep(spec: importlib.machinery.ModuleSpec) -> None:
-    module = sys.modules.setdefault(spec.name, _StandIn(spec))
-    for child in (child for child in vars(module).values() if isinstance(child, _StandIn)):
+def _stay_imported(spec: importlib.machinery.ModuleSpec) -> None:
+    module = sys.modules.setdefault(spec.name, _Substitute(spec))
+    for child in (child for child in vars(module).values() if isinstance(child, _Substitute)):
         sys.modules[child.__name__] = child

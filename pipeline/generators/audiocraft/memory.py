@@ -1,7 +1,7 @@
-"""How many rows fit: a memory model of the language model, and stepping down when it was wrong.
+"""How many rows fit into memory: an estimate for the language model, and halving the rows when it was wrong.
 
-The number of rows is part of what decides a take's bits, so it comes from a short list and from the device, never
-from the work at hand.
+The number of rows is part of what decides a take's bits, so it depends on the device and a short list, never on the
+work at hand.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 USUAL_ROWS = {"cuda": 32, "mps": 4, "cpu": 8}
-"""Takes decoded at once. On a CPU 8 rows take about as long as one: the weights are read once for all."""
+"""Takes decoded at once. On a CPU 8 rows take about as long as one, since the weights are read once for all."""
 
 _NO_MEMORY = ("not enough memory", "out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
 
 _USABLE = 0.8
-"""Share of a device's memory that weights and caches may fill; the codec works in the rest."""
+"""Share of a device's memory for weights and caches; the rest is for the codec."""
 
 
-def lm_bytes_a_row(dim: int, layers: int, frames: int, bytes_a_value: int, branches: int = 2) -> int:
+def lm_bytes_per_row(dim: int, layers: int, frames: int, bytes_per_value: int, branches: int = 2) -> int:
     """Bytes of keys and values of one take: a row for each branch of guidance, and a copy while the cache grows."""
-    return branches * 2 * (2 * layers * dim * frames * bytes_a_value)
+    return branches * 2 * (2 * layers * dim * frames * bytes_per_value)
 
 
-def rows_that_fit(device: str, bytes_a_row: int, weights: int, usual: int | None = None) -> int:
-    """Takes to decode at once on ``device``: ``usual``, halved until the memory model says that it fits."""
+def rows_that_fit(device: str, bytes_per_row: int, weights: int, usual: int | None = None) -> int:
+    """Takes to decode at once on ``device``: ``usual``, halved until the estimate fits into memory."""
     rows = usual or USUAL_ROWS[device.partition(":")[0]]
     total = total_bytes(device)
-    while rows > 1 and total is not None and weights + rows * bytes_a_row > total * _USABLE:
+    while rows > 1 and total is not None and weights + rows * bytes_per_row > total * _USABLE:
         rows //= 2
     return rows
 
@@ -49,15 +49,15 @@ def total_bytes(device: str) -> int | None:
 def halving_rows(
     work: Callable[[Sequence[T], int], list[R]], items: Sequence[T], rows: int
 ) -> tuple[list[R], int]:
-    """``work`` on ``items``, at most ``rows`` at once, with half as many each time memory runs out.
+    """Run ``work`` on ``items``, at most ``rows`` at once, and half as many each time memory runs out.
 
-    Returns the results and the number of rows that fitted. Raises `GenerationError` when not even one fits.
+    Returns the results and the number of rows that fit. Raises `GenerationError` if one item alone does not fit.
     """
     done: list[R] = []
     while len(done) < len(items):
         part = items[len(done) : len(done) + rows]
         results = _attempt(partial(work, part, rows))
-        # Past the except block: there the traceback would still hold every tensor of the attempt.
+        # After the except block, in which the traceback would still hold every tensor of the attempt.
         if results is not None:
             done += results
             continue
@@ -69,22 +69,22 @@ def halving_rows(
 
 
 def next_or_none(items: Iterator[T]) -> T | None:
-    """The next of ``items``; None at their end, and when memory ran out."""
+    """The next of ``items``; None at the end, and when memory runs out."""
     return _attempt(lambda: next(items, None))
 
 
 def out_of_memory_error() -> GenerationError:
-    """What is said of a take that does not fit even alone."""
+    """The error of a take that does not fit into memory alone."""
     return GenerationError(
-        "the device has too little memory for this take alone; ask for less than "
-        "its duration, a smaller model, or another device"
+        "the device has too little memory for this take alone; use a shorter duration, a smaller model, or another "
+        "device"
     )
 
 
 def is_out_of_memory(error: BaseException | None) -> bool:
-    """Whether ``error``, or one that it came of, says that memory ran out.
+    """Whether ``error`` or one of its causes says that memory ran out.
 
-    A capture that runs out of memory ends with another error, and the CPU's allocator has no error class of its own.
+    A graph capture that runs out of memory raises another error, and the CPU's allocator has no error class of its own.
     """
     while error is not None:
         if isinstance(error, torch.OutOfMemoryError | MemoryError):
@@ -105,12 +105,12 @@ def _attempt(work: Callable[[], T]) -> T | None:
 
 
 def free_memory() -> None:
-    """Give back to the device what nothing holds any more."""
+    """Return unused memory to the device."""
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
 
 
 def parameter_bytes(model: Any) -> int:
-    """Bytes that a module's weights take."""
+    """Bytes of a module's weights."""
     return sum(value.numel() * value.element_size() for value in model.parameters())

@@ -1,11 +1,11 @@
 """The model store: converted checkpoints on this machine, each file with its SHA-256. Light: no torch.
 
 ```
-<root>/<name>/<revision>/model.json      what the checkpoint is, and the SHA-256 of every file beside it
-<root>/<name>/pin_commit.json                   the commit that a published model was fetched at
+<root>/<name>/<revision>/model.json      description of the checkpoint, and the SHA-256 of every file beside it
+<root>/<name>/pin.json                   the commit at which a published model was fetched
 <root>/seen/<digest>.json                local folders by path, size and time, so that they are hashed once
 ```
-``<root>`` is ``CUESMITH_MODELS``, or the platform's cache folder. A folder appears whole, by one rename.
+``<root>`` is ``CUESMITH_MODELS``, or the platform's cache folder. A model's folder appears complete, by one rename.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ from typing import Any
 from platformdirs import user_cache_path
 
 from pipeline.errors import MachineError, VerificationError
-from pipeline.generators.audiocraft.models import Model
+from pipeline.generators.audiocraft.models import HELPERS, Model
 from pipeline.store.disk import write_atomically
 
 SCHEMA = "cuesmith.model/1"
 LOCAL = "sha256:"
-"""What the revision of a local folder begins with; the hash of its content follows."""
+"""Prefix of the revision of a local folder, before the hash of its content."""
 _BLOCK = 1 << 20
 
 
 class StoreNotReady(MachineError):
-    """Nothing can be brought into the model store on this machine, whatever the checkpoint: no room, no torch."""
+    """This machine cannot add any checkpoint to the model store: the disk is full, or torch is not installed."""
 
 
 def root() -> Path:
-    """Where converted checkpoints lie."""
-    named = os.environ.get("CUESMITH_MODELS")
-    return Path(named) if named else user_cache_path("cuesmith", appauthor=False) / "models"
+    """The folder of the converted checkpoints."""
+    folder = os.environ.get("CUESMITH_MODELS")
+    return Path(folder) if folder else user_cache_path("cuesmith", appauthor=False) / "models"
 
 
 def sha256_of(path: Path) -> str:
@@ -70,7 +70,7 @@ class StoredModel:
 
     @property
     def checkpoint_sha256(self) -> str:
-        """One digest over the source files: the checkpoint's identity whatever it is called."""
+        """One digest over the source files, which identifies the checkpoint independently of its name."""
         return content_digest(self.sources)
 
 
@@ -81,12 +81,12 @@ def content_digest(files: Mapping[str, str]) -> str:
 
 
 def model_folder(name: str, revision: str) -> Path:
-    """The folder of a model at a revision, whether or not it is there."""
+    """The folder of a model at a revision, whether or not it exists."""
     return root() / _folder(name) / _folder(revision)
 
 
 def find(name: str, revision: str) -> StoredModel | None:
-    """The stored checkpoint, or None when it is not here. Its files are not hashed: see `verify`."""
+    """The stored checkpoint, or None if it is not installed. Its files are not hashed: see `verify`."""
     folder = model_folder(name, revision)
     try:
         return _read(folder)
@@ -95,20 +95,26 @@ def find(name: str, revision: str) -> StoredModel | None:
 
 
 def require(name: str, revision: str) -> StoredModel:
-    """The stored checkpoint. Raises `MachineError` that names the command which brings it."""
-    found = find(name, revision)
-    if found is None:
+    """The stored checkpoint. Raises `MachineError` with the command that installs it."""
+    stored = find(name, revision)
+    if stored is None:
         remedy = (
             "build again from the folder that has it"
             if revision.startswith(LOCAL)
             else f"run: cuesmith models fetch {name}"
         )
-        raise MachineError(f"the weights of {name} ({revision[:19]}) are not on this machine; {remedy}")
-    return found
+        raise MachineError(f"the weights of {name} ({revision[:19]}) are not installed; {remedy}")
+    return stored
+
+
+def find_helper(name: str) -> StoredModel | None:
+    """The stored text encoder or codec that configurations call ``name``, or None if it is not installed."""
+    _, commit = HELPERS.get(name, (name, None))
+    return find(name, commit or pinned_commit(name) or "")
 
 
 def all_stored() -> tuple[list[StoredModel], list[MachineError]]:
-    """Every checkpoint in the store, by name, and why others cannot be read."""
+    """Every checkpoint in the store, by name, and the errors of unreadable ones."""
     stored, faults = [], []
     for path in sorted(root().glob("*/*/model.json")):
         try:
@@ -119,25 +125,25 @@ def all_stored() -> tuple[list[StoredModel], list[MachineError]]:
 
 
 def verify(stored: StoredModel, unused: Collection[str] = ()) -> None:
-    """Hash every file again but those ``unused``.
+    """Hash every file again except ``unused``.
 
-    Raises `VerificationError` naming the first that is missing or differs.
+    Raises `VerificationError` with the first file that is missing or differs.
     """
     for name, expected in stored.files.items():
         if name in unused:
             continue
         path = stored.folder / name
         if not path.is_file():
-            raise VerificationError(f"{path}: missing; remove {stored.folder} and {_again(stored)}")
-        found = sha256_of(path)
-        if found != expected:
+            raise VerificationError(f"{path}: missing; remove {stored.folder} and {_fetch_again(stored)}")
+        actual = sha256_of(path)
+        if actual != expected:
             raise VerificationError(
-                f"{path}: SHA-256 is {found[:12]}..., {expected[:12]}... was recorded; the file changed: remove "
-                f"{stored.folder} and {_again(stored)}"
+                f"{path}: SHA-256 is {actual[:12]}..., recorded was {expected[:12]}...; the file changed: remove "
+                f"{stored.folder} and {_fetch_again(stored)}"
             )
 
 
-def _again(stored: StoredModel) -> str:
+def _fetch_again(stored: StoredModel) -> str:
     if stored.revision.startswith(LOCAL):
         return "build again from the folder that it was converted from"
     return f"run cuesmith models fetch {stored.name}"
@@ -145,29 +151,29 @@ def _again(stored: StoredModel) -> str:
 
 @contextmanager
 def new_folder(name: str, revision: str) -> Iterator[Path]:
-    """A temporary folder that becomes the model's when the block ends well. The first to finish wins."""
+    """A temporary folder that becomes the model's if the block raises nothing. The first to finish wins."""
     target = model_folder(name, revision)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(prefix=".new-", dir=target.parent))
+        temporary = Path(tempfile.mkdtemp(prefix=".new-", dir=target.parent))
     except OSError as error:
-        raise _no_room(target, error) from error
+        raise _write_error(target, error) from error
     try:
         try:
-            yield made
+            yield temporary
             if not target.exists():
-                os.replace(made, target)
+                os.replace(temporary, target)
         except OSError as error:
             if not target.exists():
-                raise _no_room(target, error) from error
+                raise _write_error(target, error) from error
     finally:
-        shutil.rmtree(made, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def write_record(
     folder: Path, name: str, revision: str, model: Model | None, sources: Mapping[str, str]
 ) -> None:
-    """Hash what ``folder`` holds and write its ``model.json``."""
+    """Hash the files of ``folder`` and write its ``model.json``."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     described = None if model is None else {**asdict(model), "hears": sorted(model.hears)}
     record = {
@@ -183,19 +189,19 @@ def write_record(
 
 
 def pinned_commit(name: str) -> str | None:
-    """The commit that ``name`` was fetched at on this machine."""
+    """The commit at which ``name`` was fetched on this machine."""
     try:
-        found: str = json.loads((root() / _folder(name) / "pin_commit.json").read_text(encoding="utf-8"))[
+        commit: str = json.loads((root() / _folder(name) / "pin.json").read_text(encoding="utf-8"))[
             "revision"
         ]
     except (OSError, ValueError, KeyError):
         return None
-    return found
+    return commit
 
 
 def pin_commit(name: str, revision: str) -> None:
-    """Remember the commit of ``name``, so that later fetches and plans mean the same."""
-    write_json(root() / _folder(name) / "pin_commit.json", {"name": name, "revision": revision})
+    """Record the commit of ``name`` for later fetches and plans."""
+    write_json(root() / _folder(name) / "pin.json", {"name": name, "revision": revision})
 
 
 def read_json(path: Path) -> Any:
@@ -204,12 +210,12 @@ def read_json(path: Path) -> Any:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write a small JSON file whole or not at all."""
+    """Write a small JSON file atomically."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, json.dumps(value, indent=1).encode())
     except OSError as error:
-        raise _no_room(path, error) from error
+        raise _write_error(path, error) from error
 
 
 def _read(folder: Path) -> StoredModel:
@@ -217,7 +223,8 @@ def _read(folder: Path) -> StoredModel:
         record = json.loads((folder / "model.json").read_text(encoding="utf-8"))
         if record["schema"] != SCHEMA:
             raise MachineError(
-                f"{folder}: written by another release of Cuesmith ({record['schema']}); remove it and fetch again"
+                f"{folder}: written by another release of Cuesmith ({record['schema']}); remove it and fetch the model "
+                "again"
             )
         described = record["model"]
         model = None if described is None else Model(**{**described, "hears": frozenset(described["hears"])})
@@ -232,7 +239,7 @@ def _read(folder: Path) -> StoredModel:
         )
     except (ValueError, LookupError, TypeError) as error:
         raise MachineError(
-            f"{folder / 'model.json'}: no record of a model that can be read; remove {folder}, then fetch the model "
+            f"{folder / 'model.json'}: not a readable record of a model; remove {folder}, then fetch the model "
             "again, or build again from its own folder"
         ) from error
 
@@ -241,10 +248,11 @@ def _folder(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]", "--", name)
 
 
-def _no_room(path: Path, error: OSError) -> StoreNotReady:
-    # Copying a folder gives a list of (from, to, why).
-    why = error.args[0][0][2] if isinstance(error, shutil.Error) else error.strerror or str(error)
+def _write_error(path: Path, error: OSError) -> StoreNotReady:
+    # shutil.Error has a list of (source, target, reason).
+    reason = error.args[0][0][2] if isinstance(error, shutil.Error) else error.strerror or str(error)
+    reason = reason.partition(": ")[0].partition("] ")[2] or reason
     return StoreNotReady(
-        f"the model store cannot be written at {path}: {why.partition(': ')[0].partition('] ')[2] or why}; free space, "
-        "or set CUESMITH_MODELS to a folder on a larger disk"
+        f"cannot write to the model store at {path}: {reason}; free space, or set CUESMITH_MODELS to a folder on a "
+        "larger disk"
     )

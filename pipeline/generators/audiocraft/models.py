@@ -1,4 +1,4 @@
-"""Every published AudioCraft checkpoint: what it makes, what it hears, how long, and what its licence allows."""
+"""Every published AudioCraft checkpoint: its output, inputs, window and licence; and the passes of a take."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ LICENSE = "CC-BY-NC-4.0"
 LOCAL_LICENSE = "unknown (a local checkpoint)"
 FRAMES_A_SECOND = 50
 UNPINNED = "unfetched"
-"""Stands for the revision of a published model whose commit is first known when it is fetched."""
+"""The revision of a published model whose commit is not known before it is fetched."""
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """One checkpoint, in the terms in which an asset asks for it."""
+    """One checkpoint, as far as an asset's requirements need it."""
 
     id: str
     family: Family
@@ -29,10 +29,10 @@ class Model:
     sample_rate_hz: int
     channels: int
     window_s: float
-    """Longest audio that one pass makes."""
+    """Longest audio of one pass, in seconds."""
     text_encoder: str | None
     hears: frozenset[Input]
-    """Audio that it can be conditioned on, besides text."""
+    """Audio inputs that it can be conditioned on, besides text."""
     revision: str | None
     """Commit of the published repository, or ``sha256:...`` of a local folder; None until it is fetched."""
     license: str
@@ -40,13 +40,13 @@ class Model:
     dim: int = 1024
     layers: int = 24
     missing: str | None = None
-    """What AudioCraft 1.3.0 lacks for it; None when it can run."""
+    """What AudioCraft 1.3.0 lacks for it; None if it can run."""
 
     @property
     def stride_s(self) -> float | None:
-        """By how much each further window moves on beyond the first; None where a model cannot be extended.
+        """Seconds that each further window adds; None if a model cannot extend.
 
-        AudioCraft's own: 18 s of 30 for MusicGen, 2 s of 10 for AudioGen. Scaled for other windows.
+        AudioCraft's own values: 18 s of 30 for MusicGen, 2 s of 10 for AudioGen; scaled for other windows.
         """
         if self.family == "magnet":
             return None
@@ -54,12 +54,12 @@ class Model:
 
     @property
     def decoders(self) -> tuple[str, ...]:
-        """What can turn its codes into audio: MultiBand Diffusion was trained for mono MusicGen at 32 kHz alone."""
+        """The decoders of its codes: MultiBand Diffusion was trained only for mono MusicGen at 32 kHz."""
         trained = (self.family, self.channels, self.sample_rate_hz) == ("musicgen", 1, 32_000)
         return ("encodec", "mbd") if trained else ("encodec",)
 
     def info(self) -> ModelInfo:
-        """What a person must know before they ship what it made."""
+        """The facts that a person needs before they ship its output."""
         return ModelInfo(
             id=self.id,
             revision=self.revision or UNPINNED,
@@ -155,7 +155,7 @@ BY_ID = {model.id: model for model in PUBLISHED}
 DEFAULTS: dict[Kind, str] = {"music": "facebook/musicgen-medium", "sfx": "facebook/audiogen-medium"}
 
 MERT = "m-a-p/MERT-v1-95M"
-"""Hears a style for the style conditioner."""
+"""The feature extractor of the style conditioner."""
 MBD = "facebook/multiband-diffusion"
 
 HELPERS = {
@@ -167,11 +167,11 @@ HELPERS = {
     MERT: (MERT, "12af15fef9d0ac838c3f475bfbbf26d2060dd4f5"),
     MBD: (MBD, "62daf9743d37c54e13366e396241a476908ecad7"),
 }
-"""Models that checkpoints lean on, by the name that their configuration uses: repository and commit."""
+"""Models that checkpoints need, by the name in a configuration: repository and commit."""
 
 
 def full_id(name: str) -> str:
-    """``name`` as the model store knows it: ``facebook/`` may be left out.
+    """``name`` as in the model store: ``facebook/`` may be omitted.
 
     >>> full_id("musicgen-small"), full_id("local/ours"), full_id("t5-base")
     ('facebook/musicgen-small', 'local/ours', 't5-base')
@@ -180,7 +180,7 @@ def full_id(name: str) -> str:
 
 
 def names(models: Iterable[Model]) -> str:
-    """Ids as a person reads them in a sentence."""
+    """The models' ids as a list in a sentence."""
     return ", ".join(model.id for model in models)
 
 
@@ -196,7 +196,7 @@ class Window:
     """One pass of the language model, in frames."""
 
     start: int
-    """Where it begins in the take."""
+    """First frame in the take."""
     prompt: int
     """Frames at its start that are known."""
     length: int
@@ -215,8 +215,8 @@ def windows(total: int, prompt: int, window: int, stride: int | None) -> tuple[W
         return (Window(0, prompt, total),)
     if stride is None or not 0 < stride < window:
         raise ValueError(f"{total} frames are more than a window of {window}, and the stride is {stride}")
-    made = [Window(0, prompt, window)]
-    while made[-1].start + made[-1].length < total:
-        start = made[-1].start + stride
-        made.append(Window(start, made[-1].length - stride, min(window, total - start)))
-    return tuple(made)
+    passes = [Window(0, prompt, window)]
+    while passes[-1].start + passes[-1].length < total:
+        start = passes[-1].start + stride
+        passes.append(Window(start, passes[-1].length - stride, min(window, total - start)))
+    return tuple(passes)

@@ -18,10 +18,10 @@ def diagnostics() -> list[Diagnostic]:
 
 
 def _torch() -> Diagnostic:
-    found = torch.__version__
-    sound = tuple(int(part) for part in found.split("+")[0].split(".")[:2]) >= SAFE_TORCH
+    version = torch.__version__
+    is_safe = tuple(int(part) for part in version.split("+")[0].split(".")[:2]) >= SAFE_TORCH
     return Diagnostic(
-        "torch", found, None if sound else "too old to read weights safely: make setup-audiocraft"
+        "torch", version, None if is_safe else "too old to read weights safely: make setup-audiocraft"
     )
 
 
@@ -42,33 +42,33 @@ def _optional_packages() -> Diagnostic:
 
 
 def _devices() -> list[Diagnostic]:
-    found = []
+    lines = []
     for index in range(torch.cuda.device_count()):
         free, total = torch.cuda.mem_get_info(index)
         name = torch.cuda.get_device_name(index)
-        found.append(
+        lines.append(
             Diagnostic(f"cuda:{index}", f"{name}, {free / 2**30:.0f} of {total / 2**30:.0f} GiB free")
         )
-        found.append(_steps(index))
+        lines.append(_steps(index))
     if torch.backends.mps.is_available():
-        found.append(Diagnostic("mps", "Apple GPU"))
-    if not found:
-        built = "torch has no CUDA in it" if torch.version.cuda is None else "torch sees no device"
+        lines.append(Diagnostic("mps", "Apple GPU"))
+    if not lines:
+        built = "torch is built without CUDA" if torch.version.cuda is None else "torch finds no device"
         fix = "AudioCraft runs on the CPU, slowly; for a GPU install its driver and the CUDA build of torch"
-        found.append(Diagnostic("gpu", f"none: {built}", fix))
-    return found
+        lines.append(Diagnostic("gpu", f"none: {built}", fix))
+    return lines
 
 
 def _steps(index: int) -> Diagnostic:
-    """What the slot decoder's steps are made of: its kernels are compiled and tried."""
+    """Which backend computes the slot decoder's steps; the kernels are compiled and tested."""
     what = f"cuda:{index} steps"
     try:
-        # By name, since it needs AudioCraft, of which this also says that it is missing.
+        # Imported here, since it needs AudioCraft, which may be missing.
         backends = importlib.import_module("pipeline.generators.audiocraft.decoding.backends")
     except (CuesmithError, ImportError):
-        return Diagnostic(what, "not tried", "AudioCraft first: make setup-audiocraft")
+        return Diagnostic(what, "not tested", "install AudioCraft first: make setup-audiocraft")
     reason = backends.triton_problem(torch.device("cuda", index))
     if reason is None:
         return Diagnostic(what, "Cuesmith's own kernels")
-    fix = "install a C compiler and Triton, which PyTorch's builds with CUDA bring on Linux"
-    return Diagnostic(what, f"PyTorch's attention, some five times slower ({reason})", fix)
+    fix = "install a C compiler and Triton, which PyTorch's CUDA builds for Linux include"
+    return Diagnostic(what, f"PyTorch's attention, about five times slower ({reason})", fix)

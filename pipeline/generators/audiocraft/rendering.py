@@ -34,14 +34,15 @@ from pipeline.generators.audiocraft.sampling import noise_keys, normal_noise
 from pipeline.generators.protocol import GeneratedTake, StoredTake
 from pipeline.recipe import Recipe
 
+DECODERS = ("encodec", "mbd")
 DIFFUSION_PASS = 1 << 20
-"""In place of the number of a language model's pass, so that no number is used twice."""
+"""Used in place of the number of a language model's pass, which is always smaller."""
 
 
 def stored_weights(weights: str) -> model_store.StoredModel:
-    """The ``<name>@<revision>`` of a recipe in the model store, every file hashed.
+    """The stored model of a recipe's ``<name>@<revision>``, with every file verified.
 
-    Raises `MachineError` when it is not here, or differs from its record.
+    Raises `MachineError` if it is not installed or differs from its record.
     """
     stored = model_store.require(*split_weights(weights))
     try:
@@ -51,13 +52,13 @@ def stored_weights(weights: str) -> model_store.StoredModel:
     return stored
 
 
-class Diffusion:
-    """The diffusion models of all bands, beside the codec whose codes they decode."""
+class MultiBandDecoder:
+    """The diffusion models of all bands, with the codec whose codes they decode."""
 
     def __init__(self, stored: model_store.StoredModel, codec: Any, device: str) -> None:
         """``codec`` is an AudioCraft ``CompressionModel`` on ``device``.
 
-        Raises `MachineError` when the weights do not fit their configuration, the codec, or the device.
+        Raises `MachineError` if the weights do not fit their configuration, the codec, or the device.
         """
         self.stored = stored
         try:
@@ -76,22 +77,22 @@ class Diffusion:
     def decode(self, codes: torch.Tensor, seed: int) -> torch.Tensor:
         """Audio float32 [channels, samples] of ``codes`` [codebooks, frames], on the CPU.
 
-        One take at a time: the levels at the end are those of all that is decoded together.
+        One take at a time: AudioCraft sets the levels for all audio that is decoded together.
         """
-        draws = _DiffusionNoise(seed, self._model.device)
-        with replaced(torch, "randn_like", draws):
+        noise = _DiffusionNoise(seed, self._model.device)
+        with replaced(torch, "randn_like", noise):
             audio: torch.Tensor = self._model.tokens_to_wav(codes[None].to(self._model.device))
         return audio[0].float().cpu()
 
 
 def _build(stored: model_store.StoredModel, codec: Any, device: str) -> Any:
     config = model_store.read_json(stored.folder / conversion.MBD_CONFIG)
-    whole = conversion.mbd_package(config, load_file(stored.folder / conversion.MBD_WEIGHTS, device="cpu"))
-    for index in range(whole["n_bands"]):
-        whole[index]["cfg"] = OmegaConf.create(whole[index]["cfg"])
-    with replaced(loaders, "load_mbd_ckpt", lambda *_, **__: whole):
+    package = conversion.mbd_package(config, load_file(stored.folder / conversion.MBD_WEIGHTS, device="cpu"))
+    for index in range(package["n_bands"]):
+        package[index]["cfg"] = OmegaConf.create(package[index]["cfg"])
+    with replaced(loaders, "load_mbd_ckpt", lambda *_, **__: package):
         models, processors, configs = loaders.load_diffusion_models(stored.name, device=device)
-    _suits(stored, config["sample_rate"], models, codec, device)
+    _check_codec(stored, config["sample_rate"], models, codec, device)
     processes = [
         multibanddiffusion.DiffusionProcess(
             model=model.eval(),
@@ -105,28 +106,30 @@ def _build(stored: model_store.StoredModel, codec: Any, device: str) -> Any:
 
 
 @torch.no_grad()
-def _suits(stored: model_store.StoredModel, rate: int, models: list[Any], codec: Any, device: str) -> None:
-    """Raises `MachineError` where the models were trained on another codec's latents."""
+def _check_codec(
+    stored: model_store.StoredModel, rate: int, models: list[Any], codec: Any, device: str
+) -> None:
+    """Raise `MachineError` if the models were trained on another codec's latents."""
     frame = torch.zeros((1, codec.num_codebooks, 1), dtype=torch.long, device=device)
-    found = (int(codec.sample_rate), codec.decode_latent(frame).shape[1])
+    actual = (int(codec.sample_rate), codec.decode_latent(frame).shape[1])
     for model in models:
-        trained = (rate, model.conv_codec.in_channels if model.use_codec else found[1])
-        if trained != found:
+        trained = (rate, model.conv_codec.in_channels if model.use_codec else actual[1])
+        if trained != actual:
             raise MachineError(
-                f"{stored.name}: its models are for another codec ({trained[0]} Hz, latents of {trained[1]}; the "
-                f"model's has {found[0]} Hz and {found[1]}); set decoder: encodec, or name a model they are for"
+                f"{stored.name}: its models are for another codec ({trained[0]} Hz, latents of size {trained[1]}; the "
+                f"model's codec has {actual[0]} Hz and {actual[1]}); set decoder: encodec, or use another model"
             )
 
 
 class _DiffusionNoise:
-    """In place of ``torch.randn_like``: numbers of one take, call by call."""
+    """Replaces ``torch.randn_like``: random numbers of one take, different for each call."""
 
     def __init__(self, seed: int, device: torch.device) -> None:
         self._key = noise_keys([seed], [DIFFUSION_PASS], device)
         self._calls = 0
 
     def __call__(self, like: torch.Tensor) -> torch.Tensor:
-        """Noise of the shape [1, ...] and the kind of ``like``."""
+        """Noise with the shape [1, ...] and the dtype of ``like``."""
         self._calls += 1
         return normal_noise(self._key, self._calls, like.shape[1:]).to(like.dtype)
 
@@ -141,24 +144,24 @@ class Renderer:
     def __init__(self, device: str) -> None:
         self._device = device
         self._codecs: dict[Key, Any] = {}
-        self._diffusion: dict[tuple[Key, str], Diffusion] = {}
+        self._diffusion: dict[tuple[Key, str], MultiBandDecoder] = {}
 
-    def adopt(self, key: Key, compression_model: Any) -> None:
-        """Decode with the codec of a model that is loaded anyway."""
+    def use_codec(self, key: Key, compression_model: Any) -> None:
+        """Use the codec of a model that is already loaded."""
         self._codecs[key] = compression_model
 
-    def forget(self) -> None:
-        """Let go of everything."""
+    def clear(self) -> None:
+        """Free all models."""
         self._codecs.clear()
         self._diffusion.clear()
 
     def prepare(self, recipe: Recipe) -> None:
-        """Load what ``recipe``'s codes need to become audio. Raises `MachineError` naming what is missing."""
+        """Load what decodes ``recipe``'s codes. Raises `MachineError` with what is missing."""
         self._codec(recipe)
         self._bands(recipe)
 
     def decoding(self, recipe: Recipe) -> Callable[[torch.Tensor], torch.Tensor]:
-        """What makes audio [channels, samples], on the device, of ``recipe``'s codes [codebooks, frames]."""
+        """The function from ``recipe``'s codes [codebooks, frames] to audio [channels, samples] on the device."""
         bands = self._bands(recipe)
         if bands is not None:
             return partial(bands.decode, seed=recipe.seed)
@@ -167,26 +170,26 @@ class Renderer:
     def render(self, recipe: Recipe, codes: torch.Tensor) -> torch.Tensor:
         """Audio float32 [channels, samples] of ``codes`` [codebooks, frames], on the CPU.
 
-        Raises `GenerationError` where memory does not hold it.
+        Raises `GenerationError` if it does not fit into memory.
         """
         decode = self.decoding(recipe)
-        [audio], _ = halving_rows(lambda part, _: [decode(one).float().cpu() for one in part], [codes], 1)
+        [audio], _ = halving_rows(lambda part, _: [decode(each).float().cpu() for each in part], [codes], 1)
         return audio
 
-    def about(self, recipe: Recipe) -> dict[str, Any]:
-        """What a take's record says of its decoder."""
+    def decoder_record(self, recipe: Recipe) -> dict[str, Any]:
+        """The decoder in a take's record."""
         bands = self._bands(recipe)
-        found: dict[str, Any] = {"decoder": recipe.settings["decoder"]}
+        record: dict[str, Any] = {"decoder": recipe.settings["decoder"]}
         if bands is not None:
             stored = bands.stored
-            found["decoder_checkpoint"] = {
+            record["decoder_checkpoint"] = {
                 "name": stored.name,
                 "sha256": stored.checkpoint_sha256,
                 "files": dict(stored.sources),
                 "revision": stored.revision,
                 "license": LICENSE if stored.name == MBD else LOCAL_LICENSE,
             }
-        return found
+        return record
 
     def rates(self, recipe: Recipe) -> tuple[int, float]:
         """Samples and frames a second of ``recipe``'s model."""
@@ -199,35 +202,34 @@ class Renderer:
             self._codecs[key] = load_codec(*key, self._device)
         return self._codecs[key]
 
-    def _bands(self, recipe: Recipe) -> Diffusion | None:
+    def _bands(self, recipe: Recipe) -> MultiBandDecoder | None:
         weights = _weights(recipe)
         if weights is None:
             return None
         key = ((recipe.model, recipe.revision), weights)
         if key not in self._diffusion:
-            self._diffusion[key] = Diffusion(stored_weights(weights), self._codec(recipe), self._device)
+            self._diffusion[key] = MultiBandDecoder(
+                stored_weights(weights), self._codec(recipe), self._device
+            )
         return self._diffusion[key]
 
 
 def _weights(recipe: Recipe) -> str | None:
-    """The diffusion models that a recipe names; None for one that EnCodec alone decodes."""
+    """The diffusion models of a recipe; None if EnCodec decodes it."""
     decoder = recipe.settings.get("decoder")
-    if decoder not in ("encodec", "mbd"):
-        raise GenerationError(f"decoder {decoder!r} is not known to this release; there are: encodec, mbd")
+    if decoder not in DECODERS:
+        raise GenerationError(f"unknown decoder {decoder!r}; available: {', '.join(DECODERS)}")
     return str(recipe.settings["decoder_weights"]) if decoder == "mbd" else None
-
-
-DECODERS = ("encodec", "mbd")
 
 
 def redecode(data: bytes, decoder: str = "encodec", device: str = "cpu", seed: int = 0) -> Clip:
     """The audio of a take's attachment ``codes``, by EnCodec (``encodec``) or MultiBand Diffusion (``mbd``).
 
-    ``seed`` is the take's; EnCodec has no use for it. The audio begins with what a take carried on (its notes'
-    ``prompt_frames``), where it did. Raises `MachineError` where weights are not on this machine.
+    ``seed`` is the take's; EnCodec does not use it. The audio starts with the prompt that a take continues (its notes'
+    ``prompt_frames``), if any. Raises `MachineError` if weights are not installed.
     """
     if decoder not in DECODERS:
-        raise UsageError(f"decoder {decoder!r} is not known; there are: {', '.join(DECODERS)}")
+        raise UsageError(f"unknown decoder {decoder!r}; available: {', '.join(DECODERS)}")
     codes, about = codec.unpack(data)
     settings: dict[str, Any] = {"decoder": decoder}
     if decoder == "mbd":
@@ -238,28 +240,28 @@ def redecode(data: bytes, decoder: str = "encodec", device: str = "cpu", seed: i
 
 
 def trim_take(audio: torch.Tensor, recipe: Recipe, prompt_frames: int, rates: tuple[int, float]) -> Clip:
-    """The take itself in decoded ``audio`` [channels, samples]: past the audio that it carries on, at its length.
+    """The take in decoded ``audio`` [channels, samples]: after its prompt, at its length.
 
-    ``rates`` are samples and frames a second.
+    ``rates`` are samples and frames per second.
     """
     rate, frame_rate = rates
     first = round(prompt_frames * rate / frame_rate)
     return Clip(audio[:, first : first + round(recipe.seconds * rate)].contiguous().numpy(), rate)
 
 
-def redecode_take(renderer: Renderer, recipe: Recipe, kept: StoredTake) -> GeneratedTake:
+def redecode_take(renderer: Renderer, recipe: Recipe, stored: StoredTake) -> GeneratedTake:
     """The take of ``recipe`` from the codes of one that differs in its decoder alone.
 
-    Raises `GenerationError` where those are not its codes.
+    Raises `GenerationError` if the codes are of another model.
     """
-    data = kept.attachments["codes"]
+    data = stored.attachments["codes"]
     codes, about = codec.unpack(data)
     if (about["model"], about["revision"]) != (recipe.model, recipe.revision):
         raise GenerationError(
-            f"the codes of take {kept.take[:12]} are {about['model']}'s; report this as a bug"
+            f"the codes of take {stored.take[:12]} are {about['model']}'s; report this as a bug"
         )
     audio = renderer.render(recipe, codes)
-    clip = trim_take(audio, recipe, int(kept.notes.get("prompt_frames", 0)), renderer.rates(recipe))
-    notes = {key: value for key, value in kept.notes.items() if key != "decoder_checkpoint"}
-    notes |= {**renderer.about(recipe), "codes_of": kept.notes.get("codes_of", kept.take)}
+    clip = trim_take(audio, recipe, int(stored.notes.get("prompt_frames", 0)), renderer.rates(recipe))
+    notes = {key: value for key, value in stored.notes.items() if key != "decoder_checkpoint"}
+    notes |= {**renderer.decoder_record(recipe), "codes_of": stored.notes.get("codes_of", stored.take)}
     return GeneratedTake(clip, attachments={"codes": data}, notes=notes)

@@ -86,38 +86,3 @@ def guided(logits: Sequence[torch.Tensor], cfg: torch.Tensor, cfg_text: torch.Te
         return null + (full - null) * cfg
     style = logits[1]
     return null + cfg * (style + cfg_text * (full - style) - null)
-
-
-class Sampler:
-    """Settings of a batch of rows, on their device."""
-
-    def __init__(self, rows: Sequence[Sampling], card: int, device: str | torch.device) -> None:
-        def column(values: Sequence[float], dtype: torch.dtype = torch.float32) -> torch.Tensor:
-            return torch.tensor(values, dtype=dtype, device=device)[:, None, None]
-
-        self.greedy = column([float(row.temperature <= 0) for row in rows]) > 0
-        self.temperature = column([row.temperature if row.temperature > 0 else 1.0 for row in rows])
-        limits = [row.top_k if 0 < row.top_k < card and row.top_p <= 0 else card for row in rows]
-        self.last = column(limits, torch.int64) - 1
-        self.top_p = column([row.top_p if row.top_p > 0 else 2.0 for row in rows])
-        self.cfg = column([row.cfg for row in rows])[..., None]
-        self.cfg_text = column([row.cfg_text for row in rows])[..., None]
-        self.truncates = any(limit < card or row.top_p > 0 for limit, row in zip(limits, rows, strict=True))
-
-    def draw(self, logits: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
-        """Tokens [rows, codebooks] of ``logits`` [rows, codebooks, card] with ``noise`` of Exp(1), the same shape."""
-        logits = logits.float()
-        probs = torch.softmax(logits / self.temperature, dim=-1)
-        if self.truncates:
-            probs = probs * (probs >= self._threshold(probs))
-        drawn = (probs / noise).argmax(-1)
-        return torch.where(self.greedy[..., 0], logits.argmax(-1), drawn)
-
-    def _threshold(self, probs: torch.Tensor) -> torch.Tensor:
-        """The smallest probability that top-k and top-p keep."""
-        ordered = probs.sort(dim=-1, descending=True).values
-        before = ordered.cumsum(-1) - ordered
-        within = (before <= self.top_p).sum(-1, keepdim=True) - 1
-        # With NaN nothing is within, and an index below 0 would be an error of the CUDA device.
-        last = torch.minimum(self.last.expand_as(within), within).clamp(min=0)
-        return ordered.gather(-1, last)

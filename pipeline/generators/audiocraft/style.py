@@ -44,9 +44,9 @@ _RENAMED = {
     "conv.weight_g": "conv.parametrizations.weight.original0",
     "conv.weight_v": "conv.parametrizations.weight.original1",
 }
-"""How torch calls the parts of a weight norm now."""
-_UNHEARD = "masked_spec_embed"
-"""Stands for masked frames while MERT is trained."""
+"""Today's names in torch of the parts of a weight norm."""
+_TRAINING_ONLY = "masked_spec_embed"
+"""Replaces masked frames while MERT is trained."""
 
 
 def load_mert(folder: Path, device: str) -> Any:
@@ -54,30 +54,33 @@ def load_mert(folder: Path, device: str) -> Any:
 
     Raises `MachineError` for another kind of MERT, and for weights that do not fit.
     """
-    said = model_store.read_json(folder / MERT_CONFIG)
-    if said.get("feature_extractor_cqt") or said.get("deepnorm") or said.get("attention_relax", -1) > 0:
+    published = model_store.read_json(folder / MERT_CONFIG)
+    if (
+        published.get("feature_extractor_cqt")
+        or published.get("deepnorm")
+        or published.get("attention_relax", -1) > 0
+    ):
         raise MachineError(
-            f"{folder}: another MERT than MERT-v1-95M, with layers that HuBERT does not have; put "
-            "m-a-p/MERT-v1-95M in its place"
+            f"{folder}: not MERT-v1-95M: it has layers that HuBERT does not have; replace it with m-a-p/MERT-v1-95M"
         )
     known = HubertConfig().to_dict()
     config = HubertConfig(
-        **{key: value for key, value in said.items() if key in known and key != "model_type"}
+        **{key: value for key, value in published.items() if key in known and key != "model_type"}
     )
     config._attn_implementation = "eager"
     model = HubertModel(config)
-    state = {_today(key): value.float() for key, value in load_file(folder / WEIGHTS, device="cpu").items()}
+    state = {_renamed(key): value.float() for key, value in load_file(folder / WEIGHTS, device="cpu").items()}
     try:
         missing, _ = model.load_state_dict(state, strict=False)
     except RuntimeError as error:
         raise _unfit(folder, str(error).splitlines()[-1].strip()) from error
-    lacking = sorted(set(missing) - {_UNHEARD})
-    if lacking:
-        raise _unfit(folder, f"no {lacking[0]}")
+    absent = sorted(set(missing) - {_TRAINING_ONLY})
+    if absent:
+        raise _unfit(folder, f"no {absent[0]}")
     return model.eval().to(device)
 
 
-def _today(key: str) -> str:
+def _renamed(key: str) -> str:
     for old, new in _RENAMED.items():
         if key.endswith(old):
             return key.removesuffix(old) + new
@@ -108,15 +111,15 @@ _KEY = "self_wav"
 class StyleConditioner(conditioners.WaveformConditioner):  # type: ignore[misc]
     """Music as a short prefix: [rows, samples] to [rows, tokens, output_dim]."""
 
-    def __init__(self, listener: Any, output_dim: int, device: str, config: Mapping[str, Any]) -> None:
-        """``listener`` is MERT, ``config`` the ``style`` part of a checkpoint's configuration."""
+    def __init__(self, mert: Any, output_dim: int, device: str, config: Mapping[str, Any]) -> None:
+        """``mert`` is the loaded MERT, ``config`` the ``style`` part of a checkpoint's configuration."""
         width, heads, layers = _SCALES[config["transformer_scale"]]
         super().__init__(width, output_dim, device)
-        self.__dict__["listener"] = listener
+        self.__dict__["mert"] = mert
         self.rate = int(config["sample_rate"])
-        self.kept = int(config["ds_factor"])
+        self.frame_step = int(config["ds_factor"])
         self.codebooks = int(config["eval_q"])
-        self.embed = nn.Linear(listener.config.hidden_size, width)
+        self.embed = nn.Linear(mert.config.hidden_size, width)
         self.transformer = transformer.StreamingTransformer(
             width,
             heads,
@@ -135,22 +138,22 @@ class StyleConditioner(conditioners.WaveformConditioner):  # type: ignore[misc]
         self.batch_norm = nn.BatchNorm1d(width, affine=False) if config["batch_norm"] else None
 
     def _get_wav_embedding(self, condition: Any) -> torch.Tensor:
-        # AudioCraft keeps this for the whole process, and loading a MAGNeT changes it.
+        # This setting is global in AudioCraft, and loading a MAGNeT changes it.
         transformer.set_efficient_attention_backend("torch")
-        hidden = self.transformer(self._heard(condition.wav))
+        hidden = self.transformer(self._features(condition.wav))
         if self.batch_norm is not None:
             hidden = self.batch_norm(hidden.transpose(1, 2)).transpose(1, 2)
         self.rvq.set_num_codebooks(self.codebooks)
         quantized: torch.Tensor = self.rvq(hidden.transpose(1, 2), 1).x.transpose(1, 2)
-        return quantized[:, :: self.kept]
+        return quantized[:, :: self.frame_step]
 
-    def _heard(self, samples: torch.Tensor) -> torch.Tensor:
-        """``samples`` [rows, 1, samples] as MERT hears them; a single sample stands for no music at all."""
+    def _features(self, samples: torch.Tensor) -> torch.Tensor:
+        """MERT's features of ``samples`` [rows, 1, samples]; a single sample means no music."""
         if samples.shape[-1] == 1:
             return torch.zeros((samples.shape[0], 1, self.dim), device=samples.device)
         mono = audio_utils.convert_audio(samples, self.rate, MERT_RATE_HZ, 1)
-        heard: torch.Tensor = self.embed(mert_features(self.listener, mono[:, 0]))
-        return heard
+        features: torch.Tensor = self.embed(mert_features(self.mert, mono[:, 0]))
+        return features
 
     def forward(self, condition: Any) -> tuple[torch.Tensor, torch.Tensor]:
         """Embedding [rows, tokens, output_dim] and mask [rows, tokens]; both are 0 in a row without music."""
@@ -161,27 +164,27 @@ class StyleConditioner(conditioners.WaveformConditioner):  # type: ignore[misc]
 
 
 def style_conditioner(generator: Any) -> StyleConditioner | None:
-    """The style conditioner of an AudioCraft model, where it has one."""
-    found = dict(generator.lm.condition_provider.conditioners.items()).get(_KEY)
-    return found if isinstance(found, StyleConditioner) else None
+    """The style conditioner of an AudioCraft model; None if it has none."""
+    conditioner = dict(generator.lm.condition_provider.conditioners.items()).get(_KEY)
+    return conditioner if isinstance(conditioner, StyleConditioner) else None
 
 
 @contextmanager
 def style_support(folder_of: Callable[[str], Path]) -> Iterator[None]:
-    """While it lasts, AudioCraft's builder makes style conditioners; ``folder_of`` finds MERT."""
-    own = builders.get_conditioner_provider
+    """A context in which AudioCraft's builder supports style conditioners; ``folder_of`` finds MERT."""
+    original = builders.get_conditioner_provider
 
-    def provider(output_dim: int, cfg: Any) -> Any:
-        heard = (cfg.conditioners or {}).get(_KEY)
-        if heard is None or heard.model != "style":
-            return own(output_dim, cfg)
+    def with_style(output_dim: int, cfg: Any) -> Any:
+        entry = (cfg.conditioners or {}).get(_KEY)
+        if entry is None or entry.model != "style":
+            return original(output_dim, cfg)
         rest = OmegaConf.create(OmegaConf.to_container(cfg, resolve=False))
         del rest.conditioners[_KEY]
-        made = own(output_dim, rest)
-        listener = load_mert(folder_of(MERT), str(cfg.device))
-        config = OmegaConf.to_container(heard.style, resolve=True)
-        made.conditioners[_KEY] = StyleConditioner(listener, output_dim, str(cfg.device), config)
-        return made
+        provider = original(output_dim, rest)
+        mert = load_mert(folder_of(MERT), str(cfg.device))
+        config = OmegaConf.to_container(entry.style, resolve=True)
+        provider.conditioners[_KEY] = StyleConditioner(mert, output_dim, str(cfg.device), config)
+        return provider
 
-    with replaced(builders, "get_conditioner_provider", provider):
+    with replaced(builders, "get_conditioner_provider", with_style):
         yield

@@ -66,9 +66,9 @@ def converts_here() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def forgets() -> Iterator[None]:
-    checkpoints._known.cache_clear()
+    checkpoints._stored_folder.cache_clear()
     yield
-    checkpoints._known.cache_clear()
+    checkpoints._stored_folder.cache_clear()
 
 
 class _Project:
@@ -174,7 +174,7 @@ def test_what_is_wrong_with_a_checkpoint_is_one_line_at_the_manifests_place(
     project.write(CALM)
     error = _one_line(project.run("plan", "--json"), 2)
     assert "cues.yaml:7: music/calm.model:" in error
-    assert "refused: it holds more than weights" in error
+    assert "refused: it contains more than weights" in error
     (bad / "state_dict.bin").unlink()
     assert "has no state_dict.bin" in _one_line(project.run("plan", "--json"), 2)
     project.models["music"] = project.models["sfx"]
@@ -216,7 +216,7 @@ def test_a_model_store_that_cannot_be_written_is_one_line(
     monkeypatch.setenv("CUESMITH_MODELS", str(blocked / "models"))
     project.write(CALM)
     error = _one_line(project.run("plan", "--json"), 4)
-    assert "the model store cannot be written" in error
+    assert "cannot write to the model store" in error
 
 
 def test_a_folder_is_converted_apart_from_the_planner(

@@ -53,7 +53,7 @@ class Work:
 
 def test_no_more_than_the_bound_is_underway_and_all_come_back_in_order() -> None:
     worker = Slow()
-    codecs: CodecQueue[int] = CodecQueue(worker, most=3)
+    codecs: CodecQueue[int] = CodecQueue(worker, limit=3)
     back = []
     for number in range(10):
         back += list(codecs.put(number, torch.tensor([number]), lambda codes: codes * 2))
@@ -66,7 +66,7 @@ def test_no_more_than_the_bound_is_underway_and_all_come_back_in_order() -> None
 
 def test_what_is_done_is_given_back_without_waiting() -> None:
     worker = Slow(after=2)
-    codecs: CodecQueue[int] = CodecQueue(worker, most=8)
+    codecs: CodecQueue[int] = CodecQueue(worker, limit=8)
     back = [
         item
         for number in range(6)
@@ -235,8 +235,8 @@ def _codec_needs_the_caches_room(monkeypatch: pytest.MonkeyPatch, room: _Room) -
 
 def _with_slots(slots: int) -> AudioCraftGenerator:
     worker = AudioCraftGenerator("cpu")
-    real = worker._prepared
-    worker._prepared = lambda key, model: min(slots, real(key, model))  # type: ignore[method-assign]
+    real = worker._prepare_decoder
+    worker._prepare_decoder = lambda key, model: min(slots, real(key, model))  # type: ignore[method-assign]
     return worker
 
 

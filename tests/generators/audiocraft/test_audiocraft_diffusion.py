@@ -26,7 +26,7 @@ from pipeline.generators.audiocraft.engine import ENGINE
 from pipeline.generators.audiocraft.generator import AudioCraftGenerator
 from pipeline.generators.audiocraft.loading import Loaded
 from pipeline.generators.audiocraft.pickles import read_pickle
-from pipeline.generators.audiocraft.rendering import DIFFUSION_PASS, Diffusion
+from pipeline.generators.audiocraft.rendering import DIFFUSION_PASS, MultiBandDecoder
 from pipeline.generators.audiocraft.sampling import noise_keys, normal_noise
 from pipeline.recipe import Recipe
 
@@ -58,7 +58,7 @@ def _take(generator: AudioCraftGenerator, recipe: Recipe) -> GeneratedTake:
 
 
 def test_the_file_holds_objects_that_plain_weights_may_not(published: Path) -> None:
-    with pytest.raises(MachineError, match="refused: it holds more than weights"):
+    with pytest.raises(MachineError, match="refused: it contains more than weights"):
         read_pickle(published)
 
 
@@ -79,7 +79,7 @@ def test_every_weight_arrives_as_it_was_written(
     published: Path, stored: model_store.StoredModel, loaded: Callable[[str], Loaded]
 ) -> None:
     whole = torch.load(published, weights_only=False)
-    bands = Diffusion(stored, loaded("music").generator.compression_model, "cpu")._model.DPs
+    bands = MultiBandDecoder(stored, loaded("music").generator.compression_model, "cpu")._model.DPs
     for band, process in enumerate(bands):
         for module, part in (
             (process.model, "model_state"),
@@ -116,7 +116,7 @@ def test_code_anywhere_in_the_file_is_refused_and_never_runs(
         package[0][place] = _Payload(mark)
     torch.save(package, tmp_path / published.name, _use_new_zipfile_serialization=zipped)
     with pytest.raises(
-        MachineError, match=r"mbd_musicgen_32khz\.th: refused: it holds more than weights"
+        MachineError, match=r"mbd_musicgen_32khz\.th: refused: it contains more than weights"
     ) as caught:
         conversion.convert_mbd(tmp_path, "local/bad", None)
     assert "\n" not in str(caught.value)
@@ -257,10 +257,10 @@ def test_a_record_names_the_diffusion_models(
 def test_a_take_too_large_for_diffusion_fails_alone(
     mbd: Make, recipe: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def runs_out(self: Diffusion, codes: torch.Tensor, seed: int) -> torch.Tensor:
+    def runs_out(self: MultiBandDecoder, codes: torch.Tensor, seed: int) -> torch.Tensor:
         raise torch.OutOfMemoryError
 
-    monkeypatch.setattr(Diffusion, "decode", runs_out)
+    monkeypatch.setattr(MultiBandDecoder, "decode", runs_out)
     asked = [mbd("music", "calm", 0.4, 1), recipe("music", "calm", 0.4, 2), recipe("music", "calm", 0.4, 3)]
     outcomes = {one.digest: outcome for one, outcome in AudioCraftGenerator("cpu").generate(asked, {})}
     assert "too little memory for this take alone" in str(outcomes[asked[0].digest])
@@ -282,7 +282,7 @@ def test_missing_damaged_and_unfit_weights_are_told(
     other = write_diffusion(tmp_path / "other", codec_dim=24, seed=2)
     unfit = conversion.import_folder(other.parent, "local/unfit")
     with pytest.raises(
-        MachineError, match=r"are for another codec .32000 Hz, latents of 24; the model's has"
+        MachineError, match=r"are for another codec .32000 Hz, latents of size 24; the model's codec has"
     ):
         list(worker.generate([mbd("music", decoder_weights=f"local/unfit@{unfit.revision}")], {}))
     weights = unfit.folder / "bands.safetensors"

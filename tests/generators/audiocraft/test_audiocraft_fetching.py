@@ -128,7 +128,7 @@ def test_a_fetch_that_broke_off_goes_on_where_it_was(hub: FakeHub, monkeypatch: 
 
 def test_a_file_that_is_not_what_the_hub_announced_is_refused(hub: FakeHub) -> None:
     hub.spoil = "state_dict.bin"
-    with pytest.raises(MachineError, match="the hub says"):
+    with pytest.raises(MachineError, match="expected"):
         fetch(MODEL, lambda line: None)
     assert model_store.find(MODEL, COMMIT) is None
 
@@ -143,7 +143,7 @@ def test_without_a_network_one_line_says_so(own_store: Path, monkeypatch: pytest
 
 
 def test_a_name_that_is_not_published_is_a_mistake_in_usage(own_store: Path) -> None:
-    with pytest.raises(UsageError, match="there are: facebook/musicgen-small"):
+    with pytest.raises(UsageError, match="available: facebook/musicgen-small"):
         fetch("facebook/musicgen-huge", lambda line: None)
 
 
@@ -192,7 +192,7 @@ def test_a_model_whose_record_is_broken_is_told_beside_the_others(hub: FakeHub, 
     (stored.folder / "model.json").write_text("{")
     listed = _cli("models", "list")
     assert listed.exit_code == 0
-    assert "no record of a model that can be read; remove" in listed.stderr
+    assert "not a readable record of a model; remove" in listed.stderr
     verified = _cli("models", "verify")
     assert verified.exit_code == 5
     assert f"ok      {helper.name}" in verified.stdout

@@ -39,7 +39,7 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     code = (
         f"import sys, json; sys.path.insert(0, {str(folder)!r})\n"
         "from pipeline.generators.audiocraft import import_shims; import_shims.import_audiocraft()\n"
-        "left = sorted(n for n, m in sys.modules.items() if isinstance(m, import_shims._StandIn))\n"
+        "left = sorted(n for n, m in sys.modules.items() if isinstance(m, import_shims._Substitute))\n"
         "finders = sum(isinstance(f, import_shims._Finder) for f in sys.meta_path)\n"
         "from audiocraft.modules import transformer\n"
         "real = getattr(transformer.ops, 'REAL', False) is True\n"

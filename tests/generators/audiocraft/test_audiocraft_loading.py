@@ -55,7 +55,9 @@ def test_a_malicious_pickle_is_refused_and_never_runs(
 ) -> None:
     mark = tmp_path / "it-ran"
     folder = _spoil(tmp_path, checkpoint("music"), {"best_state": _Payload(mark), "xp.cfg": ""})
-    with pytest.raises(MachineError, match=r"state_dict\.bin: refused: it holds more than weights") as caught:
+    with pytest.raises(
+        MachineError, match=r"state_dict\.bin: refused: it contains more than weights"
+    ) as caught:
         conversion.convert(folder, "local/spoiled", None, None)
     assert "\n" not in str(caught.value)
     assert not mark.exists()
@@ -107,7 +109,9 @@ def test_a_file_cut_short_is_named(tmp_path: Path, checkpoint: Folder, own_store
     folder = copy_checkpoint(checkpoint("music"), tmp_path / "short")
     data = (folder / "state_dict.bin").read_bytes()
     (folder / "state_dict.bin").write_bytes(data[: len(data) // 2])
-    with pytest.raises(MachineError, match=r"state_dict\.bin: not a torch checkpoint .* fetch it again"):
+    with pytest.raises(
+        MachineError, match=r"state_dict\.bin: not a readable torch checkpoint .* fetch it again"
+    ):
         conversion.convert(folder, "local/short", None, None)
 
 
@@ -118,8 +122,8 @@ def test_a_file_cut_short_is_named(tmp_path: Path, checkpoint: Folder, own_store
             "solver: compression\ncompression_model: encodec\n",
             "not a MusicGen, AudioGen or MAGNeT checkpoint",
         ),
-        ("[1, 2]", "is no mapping"),
-        ("a: [", "no configuration"),
+        ("[1, 2]", "is not a mapping"),
+        ("a: [", "no readable configuration"),
     ],
 )
 def test_another_kind_of_model_is_refused(
@@ -176,7 +180,7 @@ def _with_codec_of_fewer_codes(folder: Path) -> None:
         (_without_encoder_weights, "do not fit its configuration .*no file named model.safetensors"),
         (_with_cut_encoder_weights, "do not fit its configuration .*incomplete metadata"),
         (_with_model_for_codec, "do not fit its configuration .*Missing key compression_model"),
-        (_with_codec_of_fewer_codes, r"its codec is another model's \(4 codebooks of 32"),
+        (_with_codec_of_fewer_codes, r"its codec belongs to another model \(4 codebooks of 32"),
     ],
 )
 def test_a_part_that_is_not_whole_is_told_in_one_line(
@@ -218,7 +222,7 @@ def test_a_window_that_is_no_length_is_refused(
 ) -> None:
     package = dict(torch.load(checkpoint("music") / "state_dict.bin", weights_only=True))
     package["xp.cfg"] = package["xp.cfg"].replace("segment_duration: 2", f"segment_duration: {window}")
-    with pytest.raises(MachineError, match="its configuration says a window of"):
+    with pytest.raises(MachineError, match="its configuration has a window of"):
         conversion.convert(_spoil(tmp_path, checkpoint("music"), package), "local/spoiled", None, None)
 
 
@@ -374,17 +378,17 @@ def test_a_folder_is_known_by_its_content_wherever_it_lies(
         return conversion.convert(folder, model_id, None, None).revision
 
     monkeypatch.setattr(checkpoints, "_convert", here)
-    checkpoints._known.cache_clear()
+    checkpoints._stored_folder.cache_clear()
     one = copy_checkpoint(checkpoint("music"), tmp_path / "a" / "tune")
     other = copy_checkpoint(one, tmp_path / "b" / "tune")
     first, second = checkpoints.read_folder(str(one)), checkpoints.read_folder(str(other))
     assert first == second
     assert first.id == "local/tune"
     assert str(tmp_path) not in json.dumps([first.id, first.revision])
-    checkpoints._known.cache_clear()
+    checkpoints._stored_folder.cache_clear()
     assert checkpoints.read_folder(str(one)) == first
     assert asked == [one, other]
-    checkpoints._known.cache_clear()
+    checkpoints._stored_folder.cache_clear()
 
 
 @pytest.mark.parametrize("data", [b"\0" * 1000, b"ustar" * 300, b"", b"PK\x03\x04", b"\x80\x02\x82\x01."])

@@ -59,7 +59,7 @@ def test_when_not_one_row_fits_the_take_fails_with_a_remedy() -> None:
     def work(part: Sequence[int], rows: int) -> list[int]:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    with pytest.raises(GenerationError, match="too little memory for this take alone; ask for less"):
+    with pytest.raises(GenerationError, match="too little memory for this take alone; use a shorter"):
         halving_rows(work, [1, 2], 4)
 
 
@@ -72,7 +72,7 @@ def test_other_errors_are_not_taken_for_memory() -> None:
 
 
 def test_rows_follow_the_devices_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    row = memory.lm_bytes_a_row(1536, 48, 1500, 2)
+    row = memory.lm_bytes_per_row(1536, 48, 1500, 2)
     for total, rows in ((140e9, 32), (24e9, 8), (8e9, 1)):
         monkeypatch.setattr(memory, "total_bytes", lambda device, total=total: int(total))
         assert memory.rows_that_fit("cuda:0", row, 3_000_000_000) == rows

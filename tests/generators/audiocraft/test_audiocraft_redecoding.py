@@ -34,11 +34,11 @@ def test_a_decoder_whose_weights_are_not_here_and_one_that_is_none_are_told(
     assert not isinstance(take, GenerationError)
     with pytest.raises(MachineError, match="run: cuesmith models fetch facebook/multiband-diffusion"):
         redecode(take.attachments["codes"], "mbd")
-    with pytest.raises(UsageError, match="there are: encodec, mbd"):
+    with pytest.raises(UsageError, match="available: encodec, mbd"):
         redecode(b"", "wavenet")
 
 
 @pytest.mark.parametrize("data", [b"something else", b"", b"PK\x03\x04 cut short"])
 def test_bytes_that_are_no_codes_are_told(data: bytes) -> None:
-    with pytest.raises(GenerationError, match="no codes that Cuesmith wrote"):
+    with pytest.raises(GenerationError, match="not a codes file that Cuesmith wrote"):
         redecode(data)

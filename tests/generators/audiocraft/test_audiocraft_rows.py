@@ -133,7 +133,7 @@ def test_a_model_that_gives_nan_fails_the_take_with_a_reason(
     [model] = worker._loaded.values()
     with torch.no_grad():
         model.generator.lm.linears[1].weight[0, 0] = torch.nan
-    worker._prepared((model.model.id, model.stored.revision), model)
+    worker._prepare_decoder((model.model.id, model.stored.revision), model)
     [(_, failed)] = worker.generate([asked], {})
     assert isinstance(failed, GenerationError)
     assert "NaN" in str(failed)
@@ -142,7 +142,7 @@ def test_a_model_that_gives_nan_fails_the_take_with_a_reason(
 def test_out_of_memory_in_the_midst_halves_the_rows_and_loses_no_take(
     loaded: Callable[[str], Loaded], recipe: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(slot_decoding, "served", lambda loaded: False)
+    monkeypatch.setattr(slot_decoding, "supports", lambda loaded: False)
     real, tried = batch_decoding.decode, []
 
     def tight(generator: object, rows: Sequence[Row], slots: int) -> list[torch.Tensor | None]:

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from pipeline.generators.audiocraft.audiocraft_modules import utils
-from pipeline.generators.audiocraft.sampling import Sampler, Sampling, exponential_noise, noise_keys
+from pipeline.generators.audiocraft.decoding.sampling import SlotSampler
+from pipeline.generators.audiocraft.rows import Row
+from pipeline.generators.audiocraft.sampling import Sampling, exponential_noise, noise_keys
 
 SEEDS = st.integers(0, 2**53 - 1)
 
@@ -40,11 +42,19 @@ def test_a_rows_noise_depends_on_its_seed_pass_and_step_alone(
     assert not torch.equal(together, later)
 
 
-def _draws(sampling: Sampling, logits: torch.Tensor, count: int = 20_000) -> np.ndarray:
+def _draw(rows: list[Sampling], logits: torch.Tensor, step: int = 0, first_seed: int = 0) -> torch.Tensor:
+    """Tokens [rows, codebooks] of ``logits`` [rows, codebooks, card], each row with a seed of its own."""
+    sampler = SlotSampler(len(rows), logits.shape[-1], rows, torch.device("cpu"))
+    for slot, sampling in enumerate(rows):
+        no_prompt = torch.zeros((1, 0), dtype=torch.long)
+        # The sampler reads only a row's seed, pass and settings.
+        sampler.admit(slot, Row(first_seed + slot, 0, 1, no_prompt, None, sampling))  # type: ignore[arg-type]
+    return sampler.draw(torch.stack([logits, logits], dim=1), torch.full((len(rows),), step))[0]
+
+
+def _draws(sampling: Sampling, logits: torch.Tensor, count: int = 10_000) -> np.ndarray:
     card = logits.shape[-1]
-    sampler = Sampler([sampling] * count, card, "cpu")
-    race = exponential_noise(noise_keys(range(count), [0] * count, "cpu"), 0, (1, card))
-    drawn = sampler.draw(logits.expand(count, 1, card), race)
+    drawn = _draw([sampling] * count, logits.expand(count, 1, card))
     return np.bincount(drawn[:, 0].numpy(), minlength=card)
 
 
@@ -82,17 +92,15 @@ def test_tokens_are_drawn_from_audiocrafts_distribution(sampling: Sampling) -> N
 def test_rows_of_one_batch_keep_their_own_settings() -> None:
     logits = torch.randn(24, generator=torch.Generator().manual_seed(2)).expand(3, 1, 24)
     rows = [Sampling(0.0, 0, 0.0, 1.0), Sampling(1.0, 1, 0.0, 1.0), Sampling(1.0, 0, 1e-6, 1.0)]
-    drawn = Sampler(rows, 24, "cpu").draw(
-        logits, exponential_noise(noise_keys([1, 2, 3], [0] * 3, "cpu"), 0, (1, 24))
-    )
+    drawn = _draw(rows, logits, first_seed=1)
     assert drawn.ravel().tolist() == [int(logits[0].argmax())] * 3
 
 
 def test_audiocrafts_top_k_draws_the_same_token_on_the_same_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     logits = torch.randn(1, 4, 64, generator=torch.Generator().manual_seed(1)) * 3
-    race = exponential_noise(noise_keys([5], [0], "cpu"), 1, (4, 64))
+    noise = exponential_noise(noise_keys([5], [0], "cpu"), 1, (4, 64))
     monkeypatch.setattr(
-        utils, "multinomial", lambda probs, num_samples: (probs / race).argmax(-1, keepdim=True)
+        utils, "multinomial", lambda probs, num_samples: (probs / noise).argmax(-1, keepdim=True)
     )
     theirs = utils.sample_top_k(torch.softmax(logits, -1), 8)[..., 0]
-    assert torch.equal(Sampler([Sampling(1.0, 8, 0.0, 3.0)], 64, "cpu").draw(logits, race), theirs)
+    assert torch.equal(_draw([Sampling(1.0, 8, 0.0, 3.0)], logits, step=1, first_seed=5), theirs)

@@ -101,7 +101,7 @@ def by_audiocrafts_forward(loaded: Loaded, row: Row) -> torch.Tensor:
     pattern = lm.pattern_provider.get_pattern(row.length)
     codes = torch.full((1, lm.num_codebooks, row.length), -1)
     codes[0, :, : row.prompt.shape[1]] = row.prompt
-    laid, _, valid = pattern.build_pattern_sequence(codes, lm.special_token_id)
+    arranged, _, valid = pattern.build_pattern_sequence(codes, lm.special_token_id)
     branches = [
         {
             name: (value[one : one + 1], mask[one : one + 1])
@@ -109,15 +109,15 @@ def by_audiocrafts_forward(loaded: Loaded, row: Row) -> torch.Tensor:
         }
         for one in range(row.condition.branches)
     ]
-    for step in range(pattern.get_first_step_with_timesteps(row.prompt.shape[1]), laid.shape[2]):
-        logits = [lm(laid[..., :step], [], tensors)[:, :, -1] for tensors in branches]
+    for step in range(pattern.get_first_step_with_timesteps(row.prompt.shape[1]), arranged.shape[2]):
+        logits = [lm(arranged[..., :step], [], tensors)[:, :, -1] for tensors in branches]
         own, null = logits[0], logits[-1]
         pushed = null + (own - null) * asked.cfg
         if len(logits) == 3:
             pushed = null + asked.cfg * (logits[1] + asked.cfg_text * (own - logits[1]) - null)
         best = torch.where(valid[None, :, step], pushed.argmax(-1), lm.special_token_id)
-        laid[..., step] = torch.where(laid[..., step] == -1, best, laid[..., step])
-    return pattern.revert_pattern_sequence(laid, special_token=-1)[0][0, :, : row.length]
+        arranged[..., step] = torch.where(arranged[..., step] == -1, best, arranged[..., step])
+    return pattern.revert_pattern_sequence(arranged, special_token=-1)[0][0, :, : row.length]
 
 
 def test_greedy_tokens_equal_audiocrafts_forward_whatever_the_neighbours_lengths_and_slot(

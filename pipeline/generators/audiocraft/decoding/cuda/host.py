@@ -3,8 +3,8 @@
 A step is captured once for each length bucket, then replayed with one launch. The rules are PyTorch's
 (docs.pytorch.org, "CUDA semantics: CUDA Graphs"): warm up on a side stream, capture on a stream that is not the default
 one, read back nothing, and let every tensor that outlives a replay stay at its address. Graphs share one pool of
-memory. That is allowed in any order of replays here, because nothing in the pool outlives a replay: what a step leaves
-lies in tensors that were there before the capture.
+memory. That is allowed in any order of replays here, because nothing in the pool outlives a replay: the results of
+a step are in tensors that were allocated before the capture.
 
 Lengths are known beforehand, so nothing that a step computes decides what the host does next: it may give a slot to the
 next cue while the device still works on earlier steps. Waiting for every cue that ends would leave the device idle

@@ -94,7 +94,9 @@ def test_a_style_that_is_guided_twice_takes_three_rows_and_a_session_of_its_own(
     two, three = (estimates.busy_seconds(table, one, kind, slots) for one in (plain, twice))
     assert least < three / two < 1.5
     assert estimates.busy_seconds(table, [*plain, *twice], kind, slots) == pytest.approx(two + three)
-    assert estimates._position(table, kind, 3) == pytest.approx(1.5 * estimates._position(table, kind, 2))
+    assert estimates._past_position_seconds(table, kind, 3) == pytest.approx(
+        1.5 * estimates._past_position_seconds(table, kind, 2)
+    )
 
 
 def test_beyond_the_window_every_pass_counts() -> None:
@@ -125,7 +127,9 @@ def test_the_arithmetic_on_cuda_gives_the_steps_that_an_h200_took(
 ) -> None:
     """The figures of docs/decoding.md."""
     table = BY_ID[f"facebook/musicgen-{size}"]
-    step = estimates._step(table, "cuda", slots, 2) + slots * position * estimates._position(table, "cuda", 2)
+    step = estimates._step_seconds(
+        table, "cuda", slots, 2
+    ) + slots * position * estimates._past_position_seconds(table, "cuda", 2)
     assert 1e3 * step == pytest.approx(milliseconds, rel=0.04)
 
 
@@ -160,7 +164,7 @@ def test_a_build_teaches_the_next_plan_how_long_the_same_takes(kind: str, recipe
     after = ENGINE.estimate(recipes, "cpu")
     assert after.seconds == pytest.approx(77.0)
     assert after.load_seconds == 77.0
-    assert f"builds on {estimates.processor()}, the last on 20" in after.basis
+    assert f"builds on {estimates.processor_name()}, the last on 20" in after.basis
     assert ENGINE.estimate(recipes[:2], "cpu").seconds < after.seconds
     worker = AudioCraftGenerator("cpu", clock=Clock(33.0))
     list(worker.generate(recipes, {}))
@@ -175,7 +179,7 @@ def test_nothing_is_learned_of_a_build_that_failed_or_was_left(
     left = AudioCraftGenerator("cpu").generate(recipes, {})
     next(left)
     left.close()  # type: ignore[attr-defined]
-    assert estimates.find_speed(recipes[0].model, recipes[0].revision, estimates.processor()) is None
+    assert estimates.find_speed(recipes[0].model, recipes[0].revision, estimates.processor_name()) is None
 
     def broken(*args: object) -> None:
         raise RuntimeError("no")
@@ -183,7 +187,7 @@ def test_nothing_is_learned_of_a_build_that_failed_or_was_left(
     monkeypatch.setattr("pipeline.generators.audiocraft.codec.decode", broken)
     made = list(AudioCraftGenerator("cpu").generate(recipes, {}))
     assert all(isinstance(outcome, GenerationError) for _, outcome in made)
-    assert estimates.find_speed(recipes[0].model, recipes[0].revision, estimates.processor()) is None
+    assert estimates.find_speed(recipes[0].model, recipes[0].revision, estimates.processor_name()) is None
 
 
 def test_a_speed_that_is_damaged_or_cannot_be_kept_stops_nobody(
@@ -191,7 +195,7 @@ def test_a_speed_that_is_damaged_or_cannot_be_kept_stops_nobody(
 ) -> None:
     monkeypatch.setenv("CUESMITH_MODELS", str(tmp_path))
     facts = {"model": "m", "revision": "1", "device": "d", "dtype": "float16", "slots": 32}
-    estimates.record_speed(**facts, taken=2.0, expected=1.0, load=None)  # type: ignore[arg-type]
+    estimates.record_speed(estimates.Speed(**facts, taken=2.0, expected=1.0, load=0.0))  # type: ignore[arg-type]
     known = estimates.find_speed("m", "1", "d")
     assert known is not None
     assert known.factor == 2.0
@@ -208,7 +212,7 @@ def test_a_speed_that_is_damaged_or_cannot_be_kept_stops_nobody(
     path.unlink()
     (tmp_path / "speeds").rmdir()
     (tmp_path / "speeds").write_text("a file where a folder should be")
-    estimates.record_speed(**facts, taken=2.0, expected=1.0, load=1.0)  # type: ignore[arg-type]
+    estimates.record_speed(estimates.Speed(**facts, taken=2.0, expected=1.0, load=1.0))  # type: ignore[arg-type]
     assert estimates.find_speed("m", "1", "d") is None
     assert model_store.root() == tmp_path
 
@@ -219,4 +223,4 @@ def test_a_devices_name_is_what_its_worker_will_call_it(monkeypatch: pytest.Monk
     for device, name in (("cuda:0", "NVIDIA H200"), ("cuda", "NVIDIA H200"), ("cuda:1", "NVIDIA L4")):
         assert name in ENGINE.estimate([one], device).basis
     assert ENGINE.devices() == ("cuda:0", "cuda:1")
-    assert AudioCraftGenerator("cpu").device_name == estimates.processor()
+    assert AudioCraftGenerator("cpu").device_name == estimates.processor_name()
