@@ -58,15 +58,15 @@ def load(name: str) -> Any:
     app = typer.Typer(rich_markup_mode=None, callback=lambda: None)
     module.register(app)
     group: Any = get_command(app)
-    found = group.commands[name]
-    _add_verbose(found)
-    return found
+    command = group.commands[name]
+    _add_verbose(command)
+    return command
 
 
 def _add_verbose(command: Any) -> None:
     """Give a command, or each command of a group, the option ``--verbose``."""
-    for one in getattr(command, "commands", {}).values():
-        _add_verbose(one)
+    for subcommand in getattr(command, "commands", {}).values():
+        _add_verbose(subcommand)
     if not hasattr(command, "commands"):
         command.params.append(
             TyperOption(

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from flows.cli.options import AsJson
-from flows.cli.output import command, one_line, print_json, print_stderr, print_stdout
+from flows.cli.output import command, one_line, print_error, print_json, print_stdout
 from pipeline.errors import CuesmithError, UsageError
 
 _COLUMNS = (
@@ -71,9 +71,7 @@ def measure_command(
             print_stdout(line)
     for path, problem in problems:
         what = str(problem)
-        print_stderr(
-            typer.style("error: ", fg="red") + one_line(what if str(path) in what else f"{path}: {what}")
-        )
+        print_error(one_line(what if str(path) in what else f"{path}: {what}"))
     if problems:
         raise typer.Exit(_exit_code(problems[0][1]))
 
@@ -86,10 +84,15 @@ def _exit_code(error: CuesmithError) -> int:
 def _table(measured: list[dict[str, Any]]) -> list[str]:
     rows = [["file", *(head for head, _, _ in _COLUMNS)]]
     for values in measured:
-        cells = ("-" if values[key] is None else form.format(values[key]) for _, key, form in _COLUMNS)
+        cells = ("-" if values[key] is None else number.format(values[key]) for _, key, number in _COLUMNS)
         rows.append([one_line(values["path"]), *cells])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
-        "  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))])
+        "  ".join(
+            [
+                row[0].ljust(widths[0]),
+                *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)),
+            ]
+        )
         for row in rows
     ]

@@ -79,13 +79,13 @@ def channels(
     names = catalog.channels.names()
     if channel is not None and channel not in names:
         raise UsageError(f"unknown channel {channel!r}; available: {', '.join(names) or 'none'}")
-    listed = [one for name in names if channel in (None, name) and (one := catalog.channel(name))]
+    listed = [entry for name in names if channel in (None, name) and (entry := catalog.channel(name))]
     if as_json:
         print_json({"channels": listed})
         return
-    for one in listed:
-        print_stdout(f"{one['name']:<16} version {one['version']}")
-        for move in one["history"] if channel else ():
+    for entry in listed:
+        print_stdout(f"{entry['name']:<16} version {entry['version']}")
+        for move in entry["history"] if channel else ():
             print_stdout(_move(move))
     if not listed:
         print_stderr(f"no channels in {outputs}; the first build creates latest: cuesmith build")
@@ -166,7 +166,7 @@ def _move(move: ChannelMove) -> str:
     if "allowed" in move:
         lines.append(f"    allowed by the manifest: {', '.join(move['allowed'])}")
     lines += [
-        f"    override {one['reason']} ({counted(one['masters'], 'master')}) by {one['by']}: {one['because']}"
-        for one in move.get("overrides", [])
+        f"    override {item['reason']} ({counted(item['masters'], 'master')}) by {item['by']}: {item['because']}"
+        for item in move.get("overrides", [])
     ]
     return "\n".join(lines)

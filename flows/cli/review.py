@@ -10,7 +10,16 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.options import DEFAULT_OUTPUTS, AsJson, By, Outputs, version_or_latest
+from flows.cli.options import (
+    DEFAULT_OUTPUTS,
+    AsJson,
+    AssetFilter,
+    By,
+    Outputs,
+    VariationFilter,
+    VersionNumber,
+    version_or_latest,
+)
 from flows.cli.output import command, counted, print_json, print_stderr, print_stdout
 from flows.cli.report import register_review
 from pipeline.catalog import Catalog, Filter, ReviewAction, ReviewEvent, Reviews, Version, overruled
@@ -43,9 +52,7 @@ def _review_command(action: ReviewAction) -> Callable[..., None]:
     @command
     def run(
         asset: Annotated[str, typer.Argument(help="An asset id, a variation name (gravel_01), or a glob.")],
-        variation: Annotated[
-            int | None, typer.Option("--variation", help="Only this variation. Default: all.")
-        ] = None,
+        variation: VariationFilter = None,
         by: By = None,
         comment: Annotated[
             str, typer.Option("--message", "-m", help="The reason; stored with the review.")
@@ -53,15 +60,15 @@ def _review_command(action: ReviewAction) -> Callable[..., None]:
         waiting: Annotated[
             bool, typer.Option("--waiting", help="Review the waiting take instead of the current master.")
         ] = False,
-        version: Annotated[int | None, typer.Option("--version", help="Default: the latest.")] = None,
+        version: VersionNumber = None,
         outputs: Outputs = DEFAULT_OUTPUTS,
         as_json: AsJson = False,
     ) -> None:
         catalog = Catalog(Store.open(outputs))
         reviews = Reviews(catalog.store)
-        heard = version_or_latest(catalog, version, outputs)
+        reviewed = version_or_latest(catalog, version, outputs)
         events = decide(
-            heard,
+            reviewed,
             Filter(asset, variation),
             action,
             by=by or reviewer_name(),
@@ -71,7 +78,7 @@ def _review_command(action: ReviewAction) -> Callable[..., None]:
         )
         for event in events:
             reviews.add(event)
-        _print_events(events, heard, as_json)
+        _print_events(events, reviewed, as_json)
 
     run.__doc__ = _ACTIONS[action]
     return run
@@ -100,8 +107,8 @@ def _waiting(version: Version | None) -> frozenset[str]:
 @group.command("list")
 @command
 def list_events(
-    asset: Annotated[str | None, typer.Argument(help="An asset id or a glob. Default: all.")] = None,
-    variation: Annotated[int | None, typer.Option("--variation", help="Only this variation.")] = None,
+    asset: AssetFilter = None,
+    variation: VariationFilter = None,
     by: Annotated[str | None, typer.Option("--by", help="Only reviews by this person.")] = None,
     outputs: Outputs = DEFAULT_OUTPUTS,
     as_json: AsJson = False,
@@ -113,17 +120,17 @@ def list_events(
         for event in Reviews(catalog.store).events()
         if variation in (None, event.variation) and by in (None, event.by)
     ]
-    found = of_person
+    matching = of_person
     if asset is not None:
-        found = [event for event in of_person if fnmatch.fnmatchcase(event.asset, asset)]
-        found = found or [event for event in of_person if fnmatch.fnmatchcase(event.name, asset)]
+        matching = [event for event in of_person if fnmatch.fnmatchcase(event.asset, asset)]
+        matching = matching or [event for event in of_person if fnmatch.fnmatchcase(event.name, asset)]
     waiting = _waiting(catalog.latest())
     if as_json:
-        print_json({"events": [_json(event, waiting) for event in found]})
+        print_json({"events": [_json(event, waiting) for event in matching]})
         return
-    for event in found:
+    for event in matching:
         print_stdout(_line(event, waiting))
-    print_stderr(counted(len(found), "review"))
+    print_stderr(counted(len(matching), "review"))
 
 
 @group.command("import")
