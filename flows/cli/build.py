@@ -34,7 +34,14 @@ from flows.cli.output import (
 from pipeline.build.devices import parse_devices
 from pipeline.build.journal import new_run_id
 from pipeline.build.lock import build_lock
-from pipeline.build.prepare import BuildRequest, Prepared, is_outdated, prepare_build, unbuilt, up_to_date
+from pipeline.build.prepare import (
+    BuildRequest,
+    Prepared,
+    is_outdated,
+    prepare_build,
+    unchanged_result,
+    up_to_date,
+)
 from pipeline.build.readiness import require
 from pipeline.catalog import sync_latest
 from pipeline.credentials import DEVELOPMENT
@@ -92,7 +99,7 @@ def build_command(
         run_id = new_run_id()
         if not up_to_date(prepared):
             stack.enter_context(
-                build_lock(prepared.store, prepared.project.name, run_id, wait=wait, tell=print_stderr)
+                build_lock(prepared.store, prepared.project.name, run_id, wait=wait, notify=print_stderr)
             )
             if is_outdated(prepared):
                 prepared = prepare_build(request)
@@ -115,16 +122,16 @@ def build_command(
                 warn=print_stderr,
             )
         elif up_to_date(prepared) and prepared.latest is not None:
-            from pipeline.build.quarantine import note_quarantine, page_of
+            from pipeline.build.quarantine import quarantine_report, record_quarantine
 
             library = sync_latest(prepared.catalog)
-            result = unbuilt(prepared) | {"library": library.to_json() if library else None}
-            if note_quarantine(prepared, prepared.latest.run):
+            result = unchanged_result(prepared) | {"library": library.to_json() if library else None}
+            if record_quarantine(prepared, prepared.latest.run):
                 from pipeline.report import write_report
 
                 write_report(prepared.store)
             if result["failed"]:
-                result["report"] = page_of(prepared)
+                result["report"] = quarantine_report(prepared)
         else:
             from pipeline.build.publish import publish_only
 

@@ -34,8 +34,8 @@ from flows.cli.output import (
 )
 from pipeline.build.devices import devices_for
 from pipeline.build.plan_rows import PlannedRow, grouped, planned_rows, totals_of
-from pipeline.build.prepare import Prepared, prepare, removal_problem, unbuilt
-from pipeline.build.readiness import missing as lacks_of
+from pipeline.build.prepare import Prepared, prepare, removal_problem, unchanged_result
+from pipeline.build.readiness import unmet_requirements
 from pipeline.catalog import LibraryFault, library_faults
 from pipeline.errors import MachineError, UsageError
 from pipeline.generators import find_engine
@@ -176,9 +176,9 @@ def plan_command(
     totals = totals_of(prepared, rows)
     leaving = [row.name for row in rows if row.action == "remove"]
     refused = removal_problem(prepared, prepared.latest)
-    missing = unbuilt(prepared)["failed"]
+    missing = unchanged_result(prepared)["failed"]
     library = library_faults(prepared.store)
-    lacks = lacks_of(prepared)
+    unmet = unmet_requirements(prepared)
     if as_json:
         listed = [row.to_json() for row in rows]
         result = {
@@ -192,7 +192,7 @@ def plan_command(
         }
         optional = {
             "renamed": dict(prepared.renamed),
-            "lacks": lacks,
+            "lacks": unmet,
             "warnings": problems_json(prepared.warnings),
         }
         print_json(result | {key: value for key, value in optional.items() if value})
@@ -210,8 +210,8 @@ def plan_command(
             print_stderr(f"the build will stop: {refused}")
         _print_library(library)
         _print_estimate(build_estimate)
-        for lack in lacks:
-            print_warning(f"this machine cannot run the build yet: {lack}")
+        for problem in unmet:
+            print_warning(f"this machine cannot run the build yet: {problem}")
     if check_only and (prepared.publishes or missing or library):
         raise typer.Exit(_STALE)
 

@@ -10,12 +10,12 @@ from pipeline.provenance import MasterRow
 from pipeline.provenance.facts import now
 
 
-def note_quarantine(
+def record_quarantine(
     prepared: Prepared, run: str, failed: Collection[tuple[str, int]] = (), made: MadeMaster | None = None
 ) -> bool:
-    """Record what is quarantined now; ``failed`` are the variations that this build could not publish.
+    """Record what is quarantined now; return whether that changed since the last build.
 
-    Returns whether anything changed since the last build.
+    ``failed`` has the variations that this build could not publish.
     """
     project = prepared.project
     return keep_quarantine(
@@ -31,7 +31,7 @@ def note_quarantine(
 
 def _rows(prepared: Prepared, suspects: set[tuple[str, int]], made: MadeMaster | None) -> list[MasterRow]:
     known = prepared.known.fresh()
-    found = []
+    rows = []
     for plan in prepared.plan.assets if suspects else ():
         for variation in plan.variations:
             if (plan.asset.id, variation.variation) not in suspects:
@@ -41,12 +41,12 @@ def _rows(prepared: Prepared, suspects: set[tuple[str, int]], made: MadeMaster |
                 continue
             row = row_of(record, plan.asset, plan.mastering)
             reason = str(record["quality"]["reason"])
-            found.append(MasterRow(**{**row, "status": "quarantined", "reason": reason}))
-    return found
+            rows.append(MasterRow(**{**row, "status": "quarantined", "reason": reason}))
+    return rows
 
 
-def page_of(prepared: Prepared) -> str | None:
-    """Return the key of the report that plays quarantined masters; None if there is no report."""
+def quarantine_report(prepared: Prepared) -> str | None:
+    """Return the key of the report in which quarantined masters can be played; None if there is none."""
     quarantine = read_quarantine(prepared.store)
     if quarantine is None or not quarantine.masters:
         return None

@@ -1,7 +1,7 @@
-"""A worker process: takes jobs from standard input, does them, sends events to standard output.
+"""A worker process: reads jobs from standard input, does them, writes events to standard output.
 
-Messages are pickles between a parent and its own child. The worker ends at once when its input closes, so a
-parent that was killed leaves no orphan; everything that it had finished is in the store."""
+Messages are pickles between a parent and its child. The worker ends when its input closes, so that no worker outlives a
+killed parent. Everything that it finished is in the store."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ Message = Event | Done | Broken
 
 
 def main(outputs: str) -> None:
-    """Serve jobs on the store at ``outputs`` until standard input closes."""
+    """Do jobs on the store at ``outputs`` until standard input closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     channel = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
-    threading.Thread(target=_listen, args=(sys.stdin.buffer, jobs), daemon=True).start()
+    threading.Thread(target=_read_jobs, args=(sys.stdin.buffer, jobs), daemon=True).start()
     try:
         _serve(jobs, channel, outputs)
     except BaseException:
-        # An ordinary end would wait for the listening thread's hold on standard input, and abort.
-        _break()
+        # A normal exit would wait for the thread that reads standard input.
+        _abort()
 
 
 def _serve(jobs: queue.SimpleQueue[Job], channel: BinaryIO, outputs: str) -> None:
@@ -63,19 +63,19 @@ def _do(job: Job, store: Store, opened: dict[tuple[str, str], Generator]) -> Ite
         yield Done()
 
 
-def _listen(source: BinaryIO, jobs: queue.SimpleQueue[Job]) -> None:
+def _read_jobs(source: BinaryIO, jobs: queue.SimpleQueue[Job]) -> None:
     try:
         while True:
             jobs.put(pickle.load(source))
     except (EOFError, OSError, pickle.UnpicklingError):
-        # The last: a parent that was killed in the midst of sending a long job.
+        # UnpicklingError: the parent was killed while it sent a job.
         os._exit(0)
     except BaseException:
-        _break()
+        _abort()
 
 
-def _break() -> NoReturn:
-    """End with the present error as the last words."""
+def _abort() -> NoReturn:
+    """Print the current error and end the process."""
     traceback.print_exc()
     sys.stderr.flush()
     os._exit(1)

@@ -1,4 +1,4 @@
-"""Worker processes, seen from the parent: start, lend, feed and replace them.
+"""Worker processes, seen from the parent: start them, give them jobs, replace dead ones.
 
 If a worker dies, only the items that it had begun are lost. They run again one by one, and an item that kills a
 second worker fails with that reason."""
@@ -136,10 +136,10 @@ class Worker:
         return f"the worker on {self.device} {how}" + (f": {lines[-1]}" if lines else "")
 
 
-class Crew:
-    """Workers for a list of devices, lent one at a time.
+class WorkerPool:
+    """Workers for a list of devices; each does one job at a time.
 
-    If a device lacks something for a job, the crew starts no other job with the same needs on it.
+    If a device cannot do a job, the pool starts no other job with the same needs on it.
     """
 
     def __init__(self, outputs: str, devices: Sequence[str]) -> None:
@@ -153,17 +153,17 @@ class Crew:
             self._free.put(device)
 
     def stop(self) -> None:
-        """End all workers now and lend no more; their finished work is in the store."""
+        """End all workers now and start no more; their finished work is in the store."""
         self._stopped = True
         for worker in list(self._alive):
             worker.stop()
 
     @contextlib.contextmanager
-    def lend(self, needs: tuple[str, ...]) -> Iterator[Worker]:
-        """Lend a free worker; start one if its device has none. The next call replaces a worker that failed.
+    def acquire(self, needs: tuple[str, ...]) -> Iterator[Worker]:
+        """Wait for a free worker and reserve it; start one if its device has none, or if the last one failed.
 
-        ``needs`` names what the job requires, such as an engine and a model. Raises `JobBroken` if the device lacks
-        that, or if the crew was stopped.
+        ``needs`` names what the job requires, such as an engine and a model. Raises `JobBroken` if the device does
+        not have that, or if the pool was stopped.
         """
         free = self._free.get()
         device = free if isinstance(free, str) else free.device
@@ -198,19 +198,19 @@ class Crew:
 
 
 class WorkItem(Generic[Item]):
-    """Items for a crew, with the job that processes a list of them on a device."""
+    """Items to process, with the job that processes a list of them on a device."""
 
     def __init__(
         self,
-        crew: Crew,
+        pool: WorkerPool,
         items: Mapping[str, Item],
         job: Callable[[str, Sequence[Item]], Job],
         on_event: Callable[[Event], None],
         event_names: Callable[[Item], Sequence[str]],
         needs: tuple[str, ...],
     ) -> None:
-        """``event_names`` returns the names under which events report an item; ``needs`` goes to `Crew.lend`."""
-        self._crew = crew
+        """``event_names`` returns the names of an item in events; `WorkerPool.acquire` explains ``needs``."""
+        self._pool = pool
         self._needs = needs
         self._left = dict(items)
         self._job = job
@@ -220,7 +220,7 @@ class WorkItem(Generic[Item]):
         self._deaths: Counter[str] = Counter()
 
     def run(self) -> None:
-        """Process every item; each has had its event on return. Raises `JobBroken` if the build cannot continue."""
+        """Process every item, and report an event for each. Raises `JobBroken` if the build cannot continue."""
         while self._left:
             suspects = [key for key in self._left if self._deaths[key]]
             keys = suspects[:1] or list(self._left)
@@ -229,7 +229,7 @@ class WorkItem(Generic[Item]):
     def _attempt(self, keys: Sequence[str]) -> None:
         begun: set[str] = set()
         try:
-            with self._crew.lend(self._needs) as worker:
+            with self._pool.acquire(self._needs) as worker:
                 for event in worker.run(self._job(worker.device, [self._left[key] for key in keys])):
                     owner = self._owner[event.item]
                     if isinstance(event, Began):
@@ -244,7 +244,7 @@ class WorkItem(Generic[Item]):
                     self._give_up(key, str(death))
         else:
             for key in [key for key in keys if key in self._left]:
-                self._give_up(key, "the worker told nothing of it; report this as a bug")
+                self._give_up(key, "the worker returned no result for it; report this as a bug")
 
     def _finish(self, event: Event, owner: str) -> None:
         self._on_event(event)
