@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 import time
 from collections.abc import Sequence
@@ -57,6 +58,7 @@ from pipeline.provenance import ManifestFacts
 from pipeline.provenance.facts import git_commit
 
 _CHUNKS_PER_WORKER = 4
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,14 +106,17 @@ class BuildRun:
         _ = self._prepared.texts
         self._fence = self._resources.enter_context(self._prepared.store.shared())
         self._prepared = with_valid_plan(self._prepared)
-        plan = self._prepared.plan
+        totals = self._prepared.plan.totals()
+        _logger.info(
+            "plan: %s", ", ".join(f"{count} {action}" for action, count in totals["actions"].items())
+        )
         self._journal.write(
             "build-began",
             run=self.run,
             prefect_run=self._prefect_run,
             manifest=self._prepared.project.file,
             profile=self._prepared.project.profile,
-            totals=plan.totals(),
+            totals=totals,
         )
         return self
 

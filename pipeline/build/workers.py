@@ -72,14 +72,14 @@ class Worker:
 
     def __init__(self, outputs: str, device: str, workers: int = 1) -> None:
         """Start the process, one of ``workers`` that share this machine's CPUs."""
-        _logger.info("starting a worker on %s", device)
         self.device = device
+        level = _logger.getEffectiveLevel()
         self._closing = threading.Lock()
         try:
             self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the process
             self._process = subprocess.Popen(
                 # -P: do not import a package of the game named pipeline from the current folder.
-                [sys.executable, "-P", "-m", "pipeline.build.worker", outputs],
+                [sys.executable, "-P", "-m", "pipeline.build.worker", outputs, str(level)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._log,
@@ -90,9 +90,13 @@ class Worker:
                 f"cannot start a worker process: {error}; free some memory, "
                 "or space in the system's temporary folder, and try again"
             ) from error
+        _logger.info("worker %d started on %s", self._process.pid, device)
 
     def run(self, job: Job) -> Iterator[Event]:
-        """Run ``job`` and yield its events. Raises `WorkerDied`, or `JobBroken` with the worker's reason."""
+        """Run ``job`` and yield its events; log what the worker logs.
+
+        Raises `WorkerDied`, or `JobBroken` with the worker's reason.
+        """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         try:
@@ -104,7 +108,10 @@ class Worker:
                     return
                 if isinstance(message, Broken):
                     raise JobBroken(message.message, message.exit_code)
-                yield message
+                if isinstance(message, logging.LogRecord):
+                    logging.getLogger(message.name).handle(message)
+                else:
+                    yield message
         except (EOFError, OSError, ValueError, pickle.UnpicklingError) as error:
             # `stop` closes the pipes, which raises ValueError here.
             raise WorkerDied(self._exit_description()) from error
@@ -157,6 +164,7 @@ class WorkerPool:
         self._stopped = True
         for worker in list(self._alive):
             worker.stop()
+            _logger.info("worker on %s stopped", worker.device)
 
     @contextlib.contextmanager
     def acquire(self, needs: tuple[str, ...]) -> Iterator[Worker]:
@@ -242,6 +250,8 @@ class WorkItem(Generic[Item]):
                 self._deaths[key] += 1
                 if self._deaths[key] >= _DEATHS_ALLOWED:
                     self._give_up(key, str(death))
+                else:
+                    _logger.info("retrying %s", key)
         else:
             for key in [key for key in keys if key in self._left]:
                 self._give_up(key, "the worker returned no result for it; report this as a bug")
