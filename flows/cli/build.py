@@ -29,6 +29,7 @@ from flows.cli.output import (
     print_json,
     print_stderr,
     print_stdout,
+    print_warning,
     warn,
 )
 from pipeline.build.devices import parse_devices
@@ -90,7 +91,7 @@ def build_command(
         find_manifest(manifest), outputs, profile, tuple(only or ()), devices, allow_removals
     )
     chosen_devices = parse_devices(devices)
-    began = time.monotonic()
+    start = time.monotonic()
     prepared = prepare_build(request)
     warn(prepared.warnings)
     if prepared.plan.stale:
@@ -136,7 +137,7 @@ def build_command(
             from pipeline.build.publish import publish_only
 
             result = publish_only(prepared, run_id)
-    result["seconds"] = round(time.monotonic() - began, 3)
+    result["seconds"] = round(time.monotonic() - start, 3)
     if as_json:
         print_json(result)
     else:
@@ -157,10 +158,11 @@ def _print_credentials(prepared: Prepared) -> None:
     if set(prepared.policies.values()) <= {"none"}:
         return
     version = prepared.catalog.latest()
-    credentials = [row["credentials"] for row in version.masters if "credentials" in row] if version else []
-    by = Counter(one["signed_by"] for one in credentials)
-    unsigned = by.pop(None, 0)
-    for signer, count in sorted(by.items(), key=str):
+    rows = version.masters if version else ()
+    credentials = [row["credentials"] for row in rows if "credentials" in row]
+    counts = Counter(item["signed_by"] for item in credentials)
+    unsigned = counts.pop(None, 0)
+    for signer, count in sorted(counts.items(), key=str):
         name = (
             "a development certificate (not for release)"
             if signer == DEVELOPMENT
@@ -168,22 +170,22 @@ def _print_credentials(prepared: Prepared) -> None:
         )
         print_stderr(f"Content Credentials: {count} masters are signed with {name}")
     if unsigned:
-        reason = next(one["reason"] for one in credentials if one["signed_by"] is None)
+        reason = next(item["reason"] for item in credentials if item["signed_by"] is None)
         print_stderr(f"Content Credentials: {unsigned} masters are NOT signed: {reason}")
 
 
 def _print_result(result: dict[str, Any], prepared: Prepared) -> None:
-    made = f"{result['generated']} takes generated, {result['mastered']} mastered, {result['reused']} reused"
+    work = f"{result['generated']} takes generated, {result['mastered']} mastered, {result['reused']} reused"
     for failure in result["failed"]:
         print_stderr(
             f"failed: {failure['asset']} variation {failure['variation']} ({failure['stage']}): {failure['reason']}"
         )
     if result["version"] is None:
-        print_stderr(f"nothing published: {made}")
+        print_stderr(f"nothing published: {work}")
         _print_report(result, prepared)
         return
     state = "published" if result["published"] else "unchanged"
-    print_stdout(f"catalog version {result['version']} {state}: {made} in {result['seconds']:.1f} s")
+    print_stdout(f"catalog version {result['version']} {state}: {work} in {result['seconds']:.1f} s")
     spent = result["generate"]
     if result["generated"]:
         print_stderr(
@@ -217,7 +219,7 @@ def _print_library(library: dict[str, Any] | None) -> None:
 
 
 def _print_report(result: dict[str, Any], prepared: Prepared) -> None:
-    quarantined = sum(one["stage"] == "quality" for one in result["failed"])
+    quarantined = sum(item["stage"] == "quality" for item in result["failed"])
     if result["report"]:
         print_stdout(f"review: {prepared.store.backend.local_path(result['report']) or result['report']}")
         if quarantined:
@@ -226,6 +228,6 @@ def _print_report(result: dict[str, Any], prepared: Prepared) -> None:
                 "cuesmith catalog quarantine"
             )
     elif result["published"]:
-        print_stderr(
-            f"warning: no report; for the reason see runs/{result['run']}/journal.jsonl, then try: cuesmith report"
+        print_warning(
+            f"no report; for the reason see runs/{result['run']}/journal.jsonl, then try: cuesmith report"
         )

@@ -127,9 +127,10 @@ def show(
     outputs: Outputs = DEFAULT_OUTPUTS,
     as_json: AsJson = False,
 ) -> None:
-    """Show the masters of a version; with --provenance, the full origin of each.
+    """Show the masters of a version.
 
-    Options combine: --kind sfx --state unreviewed shows the sound effects that nobody has reviewed.
+    With --provenance, show the full origin of each. Options combine: --kind sfx --state unreviewed shows the sound
+    effects that nobody has reviewed.
     """
     catalog = Catalog(Store.open(outputs))
     shown = version_or_latest(catalog, version, outputs)
@@ -164,7 +165,10 @@ def history(
     outputs: Outputs = DEFAULT_OUTPUTS,
     as_json: AsJson = False,
 ) -> None:
-    """Show the history of an asset: every version that changed it and why, and every review."""
+    """Show every change and every review of an asset, and why.
+
+    The list is in order of time and names the version of each change.
+    """
     catalog = Catalog(Store.open(outputs))
     events = Reviews(catalog.store).events()
     steps = history_of(catalog, asset, events)
@@ -215,7 +219,10 @@ def diff(
     outputs: Outputs = DEFAULT_OUTPUTS,
     as_json: AsJson = False,
 ) -> None:
-    """Show what changed from version A to version B, and why: recipes, mastering, labels, measurements."""
+    """Show what changed from version A to version B, and why.
+
+    Compares recipes, mastering, labels and measurements.
+    """
     catalog = Catalog(Store.open(outputs))
     old, new = catalog.read(before), catalog.read(after)
     changes = diff_of(catalog.store, old, new, rejected_before(new, Reviews(catalog.store).events()))
@@ -255,7 +262,10 @@ def table(
     outputs: Outputs = DEFAULT_OUTPUTS,
     as_json: AsJson = False,
 ) -> None:
-    """Print a version as a table, one row per master, for spreadsheets, pandas and DuckDB."""
+    """Print a version as a table, one row per master.
+
+    Spreadsheets, pandas and DuckDB read it.
+    """
     if format_ == "parquet" and output is None:
         raise UsageError("parquet is binary; write it to a file: --output catalog.parquet")
     if as_json and output is None:
@@ -287,9 +297,10 @@ def quarantine(
     outputs: Outputs = DEFAULT_OUTPUTS,
     as_json: AsJson = False,
 ) -> None:
-    """List quarantined masters, the quality gates that they failed, and how to fix them.
+    """List quarantined masters, and how to fix each.
 
-    Cuesmith makes and stores a quarantined master, but does not publish it. Listen to it with cuesmith report.
+    A quarantined master failed a quality gate. Cuesmith stores it, but does not publish it. Listen to it
+    with cuesmith report.
     """
     store = Store.open(outputs)
     listing = read_quarantine(store)
@@ -345,9 +356,9 @@ def manifest(
     outputs: Outputs = DEFAULT_OUTPUTS,
     as_json: AsJson = False,
 ) -> None:
-    """Print the manifest that a version was built from, with every file that it includes.
+    """Print the manifest that a version was built from.
 
-    The command checks the files against the hash that the version records.
+    Prints the files that it includes too, and checks all of them against the hash that the version records.
     """
     catalog = Catalog(Store.open(outputs))
     shown = version_or_latest(catalog, version, outputs)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
@@ -52,28 +52,41 @@ def measure_command(
     from pipeline.mastering import measure
 
     measured: list[dict[str, Any]] = []
-    problems: list[tuple[Path, CuesmithError]] = []
+    problems: list[_Problem] = []
     for path in files:
         try:
             sound = read_sound(path)
-            values = measure(sound.clip).to_json()
-            del values["crest_db"]
-            measured.append({"path": str(path), **values})
-            if sound.problem is not None:
-                problems.append((path, UsageError(sound.problem)))
         except CuesmithError as error:
-            problems.append((path, error))
+            problems.append(_Problem(path, error, str(error)))
+            continue
+        try:
+            values = measure(sound.clip).to_json()
+        except CuesmithError as error:
+            problems.append(_Problem(path, error, f"{path}: {error}"))
+            continue
+        del values["crest_db"]
+        measured.append({"path": str(path), **values})
+        if sound.problem is not None:
+            problems.append(_Problem(path, UsageError(sound.problem), sound.problem))
     if as_json:
-        listed = [{"path": str(path), "what": str(problem)} for path, problem in problems]
+        listed = [{"path": str(problem.path), "what": str(problem.error)} for problem in problems]
         print_json({"files": measured, "problems": listed})
     elif measured:
         for line in _table(measured):
             print_stdout(line)
-    for path, problem in problems:
-        what = str(problem)
-        print_error(one_line(what if str(path) in what else f"{path}: {what}"))
+    for problem in problems:
+        print_error(one_line(problem.text))
     if problems:
-        raise typer.Exit(_exit_code(problems[0][1]))
+        raise typer.Exit(_exit_code(problems[0].error))
+
+
+class _Problem(NamedTuple):
+    """A file that cannot be measured, or is damaged."""
+
+    path: Path
+    error: CuesmithError
+    text: str
+    """The message, with the path."""
 
 
 def _exit_code(error: CuesmithError) -> int:

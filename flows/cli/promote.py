@@ -74,7 +74,10 @@ def channels(
     outputs: Outputs = DEFAULT_OUTPUTS,
     as_json: AsJson = False,
 ) -> None:
-    """List every channel and its version; with a name, also its history."""
+    """List every channel and its version.
+
+    With a name, show that channel and its history.
+    """
     catalog = Catalog(Store.open(outputs))
     names = catalog.channels.names()
     if channel is not None and channel not in names:
@@ -103,7 +106,10 @@ def rollback(
     outputs: Outputs = DEFAULT_OUTPUTS,
     as_json: AsJson = False,
 ) -> None:
-    """Point a channel back to an earlier version; for latest, the library shows that version again."""
+    """Point a channel back to an earlier version.
+
+    If the channel is latest, the library then has the files of that version again.
+    """
     catalog = Catalog(Store.open(outputs))
     moved = roll_back(catalog, channel, at=now(), by=by or reviewer_name(), to=to, because=because)
     if as_json:

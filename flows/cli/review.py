@@ -31,11 +31,11 @@ from pipeline.store import Store
 group = typer.Typer()
 
 _ACTIONS: dict[ReviewAction, str] = {
-    "approve": "Approve masters: a build never replaces them; a new take waits until it is approved.",
-    "reject": "Reject the takes of masters: the next build makes new ones with another seed.",
+    "approve": "Approve masters: builds never replace them.\n\nA new take waits until you approve it too.",
+    "reject": "Reject the takes of masters: the next build makes others.\n\nThe new takes have another seed.",
     "reroll": "Request another take without judging this one.",
     "comment": "Comment on masters; needs -m.",
-    "lock": "Lock variations: builds make nothing for them until you unlock them.",
+    "lock": "Lock variations: builds make nothing for them.\n\nUnlock them with: cuesmith review unlock",
     "unlock": "Remove a lock.",
 }
 
@@ -113,7 +113,10 @@ def list_events(
     outputs: Outputs = DEFAULT_OUTPUTS,
     as_json: AsJson = False,
 ) -> None:
-    """List every review, oldest first. For the resulting state: catalog show --state approved."""
+    """List every review, oldest first.
+
+    To see the resulting state: cuesmith catalog show --state approved
+    """
     catalog = Catalog(Store.open(outputs))
     of_person = [
         event
@@ -140,7 +143,10 @@ def import_decisions(
     outputs: Outputs = DEFAULT_OUTPUTS,
     as_json: AsJson = False,
 ) -> None:
-    """Import reviews that a static report exported; importing a file twice adds nothing."""
+    """Import reviews that a report exported.
+
+    Importing a file twice adds nothing.
+    """
     try:
         data = file.read_bytes()
     except OSError as error:
