@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -43,8 +43,25 @@ from pipeline.store import Store
 
 Signatures = Mapping[tuple[str, int], SignedFiles]
 """By asset id and variation."""
-MadeMaster = Callable[[AssetPlan, VariationPlan], str | None]
-"""Return the digest of the master that a build made for a variation; None if it made none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a build made, and what it could not make."""
+
+    masters: Mapping[Place, str] = field(default_factory=dict)
+    """Digests of the masters, by asset id and variation."""
+    new: Set[str] = frozenset()
+    """Digests of the masters that did not exist before."""
+    failures: Failures = field(default_factory=dict)
+    signed: Signatures = field(default_factory=dict)
+
+    def digest(self, plan: AssetPlan, variation: VariationPlan) -> str:
+        """Return the digest of a variation's master: the one that the build made, or the one of the plan."""
+        return self.masters.get((plan.asset.id, variation.variation)) or variation.master
+
+
+NOTHING_MADE = Made()
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,33 +338,28 @@ def reasons_of(prepared: Prepared) -> dict[Place, tuple[str, ...]]:
 def next_rows(
     prepared: Prepared,
     before: Version | None,
-    failures: Failures | None = None,
-    made: MadeMaster | None = None,
+    made: Made = NOTHING_MADE,
     reviews: ReviewState | None = None,
-    signed: Signatures | None = None,
     known: Known | None = None,
 ) -> tuple[MasterRow, ...]:
     """Return the rows of the version after ``before``, with ``reviews`` (default: those of the plan).
 
-    ``signed`` has the files that this build signed. With ``known``, the store is not read again.
+    With ``known``, the store is not read again.
     """
     fresh = known or prepared.known.fresh()
     quarantined = {place: reason for place, (reason, _) in known_failures(prepared).items()}
 
-    def digest(plan: AssetPlan, variation: VariationPlan) -> str:
-        return (made(plan, variation) if made else None) or variation.master
-
     rows = assemble(
         prepared.plan.assets,
-        {**quarantined, **(failures or {})},
-        digest,
+        {**quarantined, **made.failures},
+        made.digest,
         fresh.master,
         before,
         lambda asset: not prepared.in_scope(asset),
         reviews or prepared.reviews,
         prepared.renames,
     )
-    return _with_signatures(prepared, rows, before, signed or {}, fresh)
+    return _with_signatures(prepared, rows, before, made.signed, fresh)
 
 
 def missing_from(

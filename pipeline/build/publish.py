@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
 
 from pipeline.build.journal import Journal, listener, new_run_id
 from pipeline.build.prepare import (
-    MadeMaster,
+    NOTHING_MADE,
+    Made,
     Prepared,
     Signatures,
     check_removals,
@@ -28,7 +29,6 @@ from pipeline.build.prepare import (
 from pipeline.build.quarantine import quarantine_report, record_quarantine
 from pipeline.build.readiness import unmet_credentials
 from pipeline.catalog import (
-    Failures,
     Library,
     Place,
     Reviews,
@@ -160,20 +160,16 @@ def publish(
     *,
     run: str,
     build: Mapping[str, Any],
-    failures: Failures | None = None,
-    made: MadeMaster | None = None,
-    just_made: Set[str] = frozenset(),
+    made: Made = NOTHING_MADE,
 ) -> Published:
     """Sign the masters of a build if the manifest says so, publish them, and sync the library.
 
-    ``build`` goes into ``build.json``. ``just_made`` has the digests of the masters that this build made.
+    ``build`` goes into ``build.json``.
     """
-    signed = sign(prepared, next_rows(prepared, prepared.latest, failures, made))
+    signed = replace(made, signed=sign(prepared, next_rows(prepared, prepared.latest, made)))
 
     def rows(before: Version | None) -> tuple[MasterRow, ...]:
-        return next_rows(
-            prepared, before, failures, made, Reviews(prepared.store).state(prepared.renames), signed
-        )
+        return next_rows(prepared, before, signed, Reviews(prepared.store).state(prepared.renames))
 
     def reasons(before: Version, rows: tuple[MasterRow, ...]) -> Mapping[Place, tuple[str, ...]]:
         after = {(row["asset"], row["variation"]): row for row in rows}
@@ -216,7 +212,7 @@ def publish(
         run=run,
         manifest={"file": project.file, "sha256": project.sha256, "profile": project.profile},
         companions=companions,
-        made=just_made,
+        made=made.new,
         reasons=reasons,
         promotion=prepared.promotion,
     )

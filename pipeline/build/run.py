@@ -15,6 +15,7 @@ from typing import Any
 from pipeline.build.devices import devices_for, parse_devices
 from pipeline.build.journal import Journal, Listener
 from pipeline.build.prepare import (
+    Made,
     Prepared,
     failed_json,
     off_target_in,
@@ -24,7 +25,7 @@ from pipeline.build.prepare import (
 )
 from pipeline.build.publish import Published, open_signer, publish, report_build
 from pipeline.build.quarantine import quarantine_report, record_quarantine
-from pipeline.build.workers import WorkerPool, WorkItem
+from pipeline.build.workers import JobRunner, JobType, WorkerPool
 from pipeline.cpus import usable_cpus
 from pipeline.errors import MachineError, UsageError
 from pipeline.generators import find_engine
@@ -165,8 +166,8 @@ class BuildRun:
             return TakesJob(shard.engine, device, tuple(orders), self.run, self._prefect_run)
 
         items = {order.recipe.digest: order for order in shard.orders if not self._is_made(order)}
-        needs = (shard.engine, shard.model)
-        WorkItem(pool, items, job, self._on_take, lambda order: [order.recipe.digest], needs).run()
+        takes = JobType(job, lambda order: [order.recipe.digest], needs=(shard.engine, shard.model))
+        JobRunner(pool, takes, items, self._on_take).run()
 
     def chunks(self) -> tuple[AssetChunk, ...]:
         """Return what to master after generating, in even chunks, longest first."""
@@ -204,19 +205,23 @@ class BuildRun:
             return MasterJob(tuple(orders), self.run, self._prefect_run, device)
 
         items = {order.asset.id: order for order in chunk.orders}
-        WorkItem(pool, items, job, self._on_master, lambda order: order.wanted, ("mastering",)).run()
+        masters = JobType(job, lambda order: order.wanted, needs=("mastering",))
+        JobRunner(pool, masters, items, self._on_master).run()
 
     def publish(self) -> None:
         """Publish what was made; publish nothing if everything failed and no other master exists."""
         self._stages["master"] = time.monotonic() - self._stages["master"]
         self._fence()
-        changed = record_quarantine(self._prepared, self.run, self._failed, self._digest)
+        made = Made(
+            self._digests,
+            frozenset(self._made_masters),
+            {place: reason for place, (_, reason) in self._failed.items()},
+        )
+        changed = record_quarantine(self._prepared, self.run, made)
         self._done = publish(
             self._prepared,
             run=self.run,
-            failures={place: reason for place, (_, reason) in self._failed.items()},
-            made=self._digest,
-            just_made=frozenset(self._made_masters),
+            made=made,
             build=self.result()
             | {"stages": self._stages, "git": self._git, "prefect_run": self._prefect_run},
         )
@@ -310,9 +315,6 @@ class BuildRun:
                 place = next(place for place, digest in self._digests.items() if digest == event.item)
                 stage = "quality" if isinstance(event, Quarantined) else "master"
                 self._fail(place, stage, event.reason)
-
-    def _digest(self, plan: AssetPlan, variation: VariationPlan) -> str | None:
-        return self._digests.get((plan.asset.id, variation.variation))
 
     def _fail(self, place: tuple[str, int], stage: str, reason: str) -> None:
         self._failed[place] = (stage, reason)

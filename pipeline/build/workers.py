@@ -16,6 +16,7 @@ import tempfile
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Generic, TypeVar
 
@@ -205,26 +206,34 @@ class WorkerPool:
             raise JobBroken(str(earlier), earlier.exit_code)
 
 
-class WorkItem(Generic[Item]):
-    """Items to process, with the job that processes a list of them on a device."""
+@dataclass(frozen=True, slots=True)
+class JobType(Generic[Item]):
+    """How to process items in jobs."""
+
+    job: Callable[[str, Sequence[Item]], Job]
+    """Return the job that processes a list of items on a device."""
+    event_names: Callable[[Item], Sequence[str]]
+    """Return the names of an item in events: its take, or its masters."""
+    needs: tuple[str, ...]
+    """What a device needs for the job, such as an engine and a model."""
+
+
+class JobRunner(Generic[Item]):
+    """Process items with jobs on a pool's workers."""
 
     def __init__(
         self,
         pool: WorkerPool,
+        job_type: JobType[Item],
         items: Mapping[str, Item],
-        job: Callable[[str, Sequence[Item]], Job],
         on_event: Callable[[Event], None],
-        event_names: Callable[[Item], Sequence[str]],
-        needs: tuple[str, ...],
     ) -> None:
-        """``event_names`` returns the names of an item in events; `WorkerPool.acquire` explains ``needs``."""
         self._pool = pool
-        self._needs = needs
+        self._type = job_type
         self._left = dict(items)
-        self._job = job
         self._on_event = on_event
-        self._owner = {name: key for key, item in items.items() for name in event_names(item)}
-        self._open = {key: set(event_names(item)) for key, item in items.items()}
+        self._open = {key: set(job_type.event_names(item)) for key, item in items.items()}
+        self._owner = {name: key for key, names in self._open.items() for name in names}
         self._deaths: Counter[str] = Counter()
 
     def run(self) -> None:
@@ -237,8 +246,9 @@ class WorkItem(Generic[Item]):
     def _attempt(self, keys: Sequence[str]) -> None:
         begun: set[str] = set()
         try:
-            with self._pool.acquire(self._needs) as worker:
-                for event in worker.run(self._job(worker.device, [self._left[key] for key in keys])):
+            with self._pool.acquire(self._type.needs) as worker:
+                job = self._type.job(worker.device, [self._left[key] for key in keys])
+                for event in worker.run(job):
                     owner = self._owner[event.item]
                     if isinstance(event, Began):
                         begun.add(owner)
