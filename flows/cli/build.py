@@ -48,6 +48,7 @@ from pipeline.catalog import sync_latest
 from pipeline.credentials import DEVELOPMENT
 from pipeline.errors import MachineError
 from pipeline.manifest.problems import list_names
+from pipeline.plan import Stage
 
 _NOTHING_PUBLISHED = 1
 _SOME_FAILED = 3
@@ -219,7 +220,7 @@ def _print_library(library: dict[str, Any] | None) -> None:
 
 
 def _print_report(result: dict[str, Any], prepared: Prepared) -> None:
-    quarantined = sum(item["stage"] == "quality" for item in result["failed"])
+    quarantined = sum(item["stage"] == Stage.QUALITY for item in result["failed"])
     if result["report"]:
         print_stdout(f"review: {prepared.store.backend.local_path(result['report']) or result['report']}")
         if quarantined:

@@ -34,10 +34,11 @@ from pipeline.catalog import (
 from pipeline.catalog.version import sha256_of
 from pipeline.credentials import DEVELOPMENT, available, configured
 from pipeline.errors import Problem, UsageError
+from pipeline.generators import engine_keys
 from pipeline.manifest import beside, load, load_cached, manifest_texts, nearest
 from pipeline.manifest.problems import list_names
 from pipeline.manifest.spec import AssetSpec, CredentialsPolicy, ManifestText, Project
-from pipeline.plan import APPROVED, LOCKED, AssetPlan, Known, Plan, VariationPlan, plan
+from pipeline.plan import APPROVED, LOCKED, AssetPlan, Known, Plan, Reason, Stage, VariationPlan, plan
 from pipeline.provenance import CredentialsJson, MasterRow, MissingRow
 from pipeline.store import Store
 
@@ -112,7 +113,7 @@ class Prepared:
     @cached_property
     def texts(self) -> tuple[ManifestText, ...]:
         """The manifest and the files that it includes. Raises `UsageError` if they changed after the plan was made."""
-        texts = manifest_texts(Path(self.project.file))
+        texts = manifest_texts(Path(self.project.file), engine_keys)
         if sha256_of(texts) != self.project.sha256:
             raise UsageError(
                 f"{self.project.file} changed while the build started; run the same command again"
@@ -145,7 +146,7 @@ class Prepared:
             (plan.asset.id, variation.variation)
             for plan in self.plan.stale
             for variation in plan.variations
-            if variation.action in ("generate", "re-master")
+            if variation.action.makes
         }
 
     @cached_property
@@ -215,7 +216,11 @@ def prepare(
     catalog = Catalog(store)
     latest = catalog.latest()
     compiled = store.backend.local_path("cache/manifests") if latest else None
-    project = load_cached(manifest, profile, compiled) if compiled else load(manifest, profile)
+    project = (
+        load_cached(manifest, profile, compiled, engine_keys)
+        if compiled
+        else load(manifest, profile, engine_keys)
+    )
     renames = {old: asset.id for asset in project.assets for old in reversed(asset.was)}
     every_asset = project.assets
     if only:
@@ -291,7 +296,9 @@ def _known(store: Store, latest: Version | None, reviews: ReviewState, renames: 
     return Known(store, rows, reviews.rejected, _protected(rows, reviews), reviews.chosen)
 
 
-def _protected(rows: Mapping[tuple[str, int], MasterRow], state: ReviewState) -> dict[tuple[str, int], str]:
+def _protected(
+    rows: Mapping[tuple[str, int], MasterRow], state: ReviewState
+) -> dict[tuple[str, int], Reason]:
     held = dict.fromkeys(state.locked, LOCKED)
     for place, row in rows.items() if state.approved else ():
         if row["master"] in state.approved:
@@ -325,7 +332,7 @@ def _as_signed(row: MasterRow) -> MasterRow:
     return MasterRow(**{**row, "credentials": credentials})
 
 
-def reasons_of(prepared: Prepared) -> dict[Place, tuple[str, ...]]:
+def reasons_of(prepared: Prepared) -> dict[Place, tuple[Reason, ...]]:
     """Return the reasons of every variation that is not up to date."""
     return {
         (plan.asset.id, variation.variation): variation.reasons
@@ -435,10 +442,10 @@ def known_failures(prepared: Prepared) -> dict[tuple[str, int], tuple[str, str]]
     }
 
 
-def failed_json(asset: str, variation: int, stage: str, reason: str, master: str | None) -> dict[str, Any]:
+def failed_json(asset: str, variation: int, stage: Stage, reason: str, master: str | None) -> dict[str, Any]:
     """Return one item of ``failed`` in ``build --json``; if a quality gate failed, it names the master."""
     item: dict[str, Any] = {"asset": asset, "variation": variation, "stage": stage, "reason": reason}
-    return item | ({"master": master} if stage == "quality" else {})
+    return item | ({"master": master} if stage is Stage.QUALITY else {})
 
 
 def off_target_in(store: Store, version: Version | None) -> int:
@@ -459,7 +466,7 @@ def removed_names(prepared: Prepared) -> list[str]:
 def _failed_before(prepared: Prepared) -> list[dict[str, Any]]:
     """Return what earlier builds quarantined, as items of ``failed``."""
     return [
-        failed_json(asset, variation, "quality", reason, master)
+        failed_json(asset, variation, Stage.QUALITY, reason, master)
         for (asset, variation), (reason, master) in sorted(known_failures(prepared).items())
     ]
 

@@ -87,18 +87,11 @@ def _sign(signer: Signer, project: str, row: MasterRow, store: Store) -> SignedF
     files: dict[str, ObjectJson] = {}
     for path, item in row["files"].items():
         suffix = PurePosixPath(path).suffix
-        signed = signer.sign(
-            store.get(ObjectRef(item["sha256"], item["suffix"], item["size"])), suffix, claim
-        )
-        files[path] = _put(store, signed.data, suffix)
+        signed = signer.sign(store.get(ObjectRef.from_json(item)), suffix, claim)
+        files[path] = store.put(signed.data, suffix).to_json()
         if signed.sidecar is not None:
-            files[path + SIDECAR] = _put(store, signed.sidecar, SIDECAR)
+            files[path + SIDECAR] = store.put(signed.sidecar, SIDECAR).to_json()
     return SignedFiles(row["master"], signer.name, files)
-
-
-def _put(store: Store, data: bytes, suffix: str) -> ObjectJson:
-    ref = store.put(data, suffix)
-    return ObjectJson(sha256=ref.sha256, suffix=ref.suffix, size=ref.size)
 
 
 def _claim(project: str, row: MasterRow) -> Claim:
@@ -177,7 +170,7 @@ def publish(
         changed = changes(
             prepared.store, followed(before, prepared.renames), after, rejected, reasons_of(prepared)
         )
-        return {change.place: change.reasons for change in changed if change.kind == "changed"}
+        return {change.place: change.reason_words for change in changed if change.kind == "changed"}
 
     def contents(before: Version | None) -> tuple[tuple[MasterRow, ...], tuple[MissingRow, ...]]:
         if before is not None and before.number != (prepared.latest.number if prepared.latest else None):
