@@ -1,5 +1,5 @@
-# One door to everything: `make demo` builds the example game, `make test` runs every test, `make check` runs all
-# checks that CI runs. Each makes the .venv that it needs.
+# `make demo` builds the example game, `make test` runs the tests, `make check` runs all checks of CI. Each target
+# creates the .venv that it needs.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -9,21 +9,21 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 
 .PHONY: help setup setup-audiocraft setup-dev demo test test-slow check lint types imports docs tables format bench-rebuild browser tools clean
 
-help:  ## What there is to make.
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+help:  ## List the targets.
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
-setup: $(VENV)/.cuesmith  ## The .venv with Cuesmith in it.
+setup: $(VENV)/.cuesmith  ## Create .venv with Cuesmith.
 
-setup-audiocraft: $(VENV)/.cuesmith-audiocraft  ## The .venv with the audiocraft engine: torch, transformers, AudioCraft.
+setup-audiocraft: $(VENV)/.cuesmith-audiocraft  ## Add the audiocraft engine to .venv: torch, transformers, AudioCraft.
 
-setup-dev: $(VENV)/.cuesmith-dev  ## The .venv with all that tests and checks need.
+setup-dev: $(VENV)/.cuesmith-dev  ## Add what tests and checks need to .venv.
 
 $(VENV)/.cuesmith: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(PIP) -e '.[c2pa]'
 	touch $@
 
-# AudioCraft pins a torch of 2023 and a hundred packages that inference never calls, so it comes without them.
+# AudioCraft pins a torch of 2023 and a hundred packages that inference does not use: install it without dependencies.
 $(VENV)/.cuesmith-audiocraft: $(VENV)/.cuesmith
 	$(PIP) torch==2.13.0
 	$(PIP) -e '.[audiocraft]'
@@ -34,24 +34,24 @@ $(VENV)/.cuesmith-dev: $(VENV)/.cuesmith-audiocraft
 	$(PIP) -e '.[dev,s3,m4a]'
 	touch $@
 
-demo: setup  ## Build the example game with the sketch engine; no GPU, no weights, no network.
+demo: setup  ## Build the example game with the sketch engine; needs no GPU, weights or network.
 	$(BIN)/cuesmith build manifests/emberfall.yaml --profile prototype --outputs outputs
 
-test: setup-dev  ## Every test of the default suite, in WORKERS processes (2; 0: one test after another).
+test: setup-dev  ## Run the default tests in WORKERS processes (default 2; 0: one after another).
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
-tools:  ## Debian: the programs with which tests read tags back (as root).
+tools:  ## Install the programs that tests use to read tags (Debian, as root).
 	apt-get install -y libimage-exiftool-perl mediainfo ffmpeg
 
-test-slow: setup-dev  ## The long tests: many kills, many mutations.
+test-slow: setup-dev  ## Run the long tests: many kills, many mutations.
 	$(BIN)/python -m pytest -m slow
 
-browser:  ## Where the browser tests find a Chromium, and how to get one.
-	@echo "Tests and scripts use CHROMIUM, or chromium, chromium-browser, google-chrome on the path, or Playwright's own."
+browser:  ## Show where the browser tests look for Chromium, and how to install it.
+	@echo "Tests and scripts use the first of: \$$CHROMIUM; chromium, chromium-browser or google-chrome in PATH; Playwright's."
 	@echo "Debian, Ubuntu: apt-get install chromium.   Anywhere: $(BIN)/python -m playwright install chromium"
-	@echo "Without one the tests marked browser are skipped."
+	@echo "If there is none, tests marked browser are skipped."
 
-check: lint types imports docs  ## Format, lint, types, import rules, docs.
+check: lint types imports docs  ## Check format, lint, types, import rules and docs.
 
 lint: setup-dev
 	$(BIN)/ruff format --check .
@@ -70,13 +70,13 @@ tables: setup  ## Write the tables of docs/manifest.md and docs/quality.md, and 
 	$(BIN)/python scripts/manifest_tables.py
 	$(BIN)/python scripts/gate_table.py
 
-format: setup-dev  ## Bring the code into shape.
+format: setup-dev  ## Format the code and fix lint errors.
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench-rebuild: setup  ## Time builds with nothing to do at up to 100,000 variations, beside DVC.
+bench-rebuild: setup  ## Time builds with nothing to do, up to 100,000 variations, against DVC.
 	$(BIN)/python benchmarks/rebuild.py
 
-clean:  ## Remove the .venv and everything that builds wrote.
+clean:  ## Remove .venv and all build outputs.
 	rm -rf $(VENV) build dist *.egg-info
 	find outputs -mindepth 1 ! -name README.md -delete

@@ -66,8 +66,8 @@ def prefect_api() -> Iterator[str]:
     if configured:
         _check_answers(configured)
         remedy = "check that server, then run the same command again"
-        # A copy, because `still_answers` may change a setting.
         _logger.info("using the Prefect API at %s", configured)
+        # A copy, because `api_answers` may change a setting.
         with temporary_settings(), _brief_events(), _answering(configured, remedy):
             yield configured
         return
@@ -163,7 +163,7 @@ def _check_answers(url: str) -> None:
         )
 
 
-def still_answers() -> bool:
+def api_answers() -> bool:
     """Whether the Prefect API of this context answers; if not, disable retries of later requests.
 
     Call it when only Prefect's record of the finished work is left to write: each retry waits twice as long.

@@ -1,8 +1,8 @@
 """The process behind `flows.api`: a Prefect API on loopback that ends when its standard input closes.
 
-Started as ``python -m flows.api_server`` with Prefect's settings in the environment. It prints its URL as one
-line once it answers. An interrupt at the terminal reaches it together with its parent, which still talks to it
-until it has ended: signals are the parent's to answer.
+`flows.api` starts it as ``python -m flows.api_server`` with Prefect's settings in the environment. It prints its URL on
+one line when it answers. It ignores Ctrl+C, which the terminal also sends to it: the parent still needs it to end the
+flow.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ import uvicorn
 from prefect.server.api.server import create_app
 
 
-class _Announcing(uvicorn.Server):
-    """A server that prints where it listens once it does, and leaves signals alone."""
+class _AnnouncingServer(uvicorn.Server):
+    """A server that prints its URL when it listens, and handles no signals."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
@@ -34,14 +34,14 @@ class _Announcing(uvicorn.Server):
 
 
 def main() -> None:
-    """Serve until standard input closes."""
+    """Run the API until standard input closes."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.bind(("127.0.0.1", 0))
     config = uvicorn.Config(create_app(), log_level="error", access_log=False, lifespan="on")
-    _Announcing(config).run(sockets=[listener])
+    _AnnouncingServer(config).run(sockets=[listener])
 
 
 def _end_with_parent() -> None:

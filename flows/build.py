@@ -1,7 +1,7 @@
 """The build as a Prefect flow: plan, generate, master, publish.
 
-The flow reads as the build goes; `pipeline.build.run` holds what it works on, and knows no Prefect. Tasks are coarse (a
-shard of takes, a chunk of assets), because what must survive is in the store as soon as it is made.
+The flow shows the order of the steps; `pipeline.build.run` does the work and does not import Prefect. A task is a shard
+of takes or a chunk of assets; smaller tasks would save nothing, because each finished file is in the store at once.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from prefect.logging.handlers import APILogHandler
 from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.tasks import Task
 
-from flows.api import still_answers
+from flows.api import api_answers
 from pipeline.build.devices import parse_devices
 from pipeline.build.journal import listener, new_run_id
 from pipeline.build.lock import build_lock
@@ -35,29 +35,29 @@ from pipeline.plan import Shard
 
 _TASK_THREADS = 64
 _LOGGERS = ("flows", "pipeline")
-_planned: ContextVar[Prepared | None] = ContextVar("planned", default=None)
+_plan_to_use: ContextVar[Prepared | None] = ContextVar("use_plan", default=None)
 
 
 def _worth_retrying(task: Task[Any, Any], run: Any, state: State[Any]) -> bool:
-    """Errors that name their remedy will be the same at once; anything else may pass."""
+    """Retry unexpected errors only: an error with a remedy would occur again at once."""
     return not isinstance(state.result(raise_on_failure=False), CuesmithError)
 
 
 @task(name="generate", retries=1, retry_condition_fn=_worth_retrying, cache_policy=NO_CACHE)
 def generate(run: BuildRun, shard: Shard) -> None:
-    """Make one shard's takes on the first device that is free."""
+    """Generate the takes of one shard on the first free device."""
     run.generate(shard)
 
 
 @task(name="master", retries=1, retry_condition_fn=_worth_retrying, cache_policy=NO_CACHE)
 def master(run: BuildRun, chunk: AssetChunk) -> None:
-    """Master one chunk of assets in the first process that is free."""
+    """Master one chunk of assets in the first free process."""
     run.master(chunk)
 
 
 @task(name="publish", cache_policy=NO_CACHE)
 def publish(run: BuildRun) -> None:
-    """Write the catalog version, move the pointer, show the library."""
+    """Write the catalog version, move the channel, sync the library."""
     run.publish()
 
 
@@ -81,7 +81,7 @@ def build(
     """
     run_id = run_id or new_run_id()
     request = BuildRequest(Path(manifest), outputs, profile, tuple(only), devices, allow_removals)
-    prepared = _planned.get()
+    prepared = _plan_to_use.get()
     if prepared is None:
         chosen_devices = parse_devices(devices)
         prepared = prepare_build(request)
@@ -99,8 +99,8 @@ def _build(prepared: Prepared, devices: str, run_id: str) -> dict[str, Any]:
         _all([generate.submit(run, shard) for shard in run.shards()])
         _all([master.submit(run, chunk) for chunk in run.chunks()])
         publish(run)
-        if still_answers():
-            create_markdown_artifact(run.summary(), key="cuesmith-build", description="What the build made")
+        if api_answers():
+            create_markdown_artifact(run.summary(), key="cuesmith-build", description="Result of the build")
         return run.result()
 
 
@@ -125,20 +125,20 @@ def _log_in_prefect() -> Iterator[None]:
 
 
 @contextmanager
-def planned(prepared: Prepared | None) -> Iterator[None]:
-    """Have a `build` inside carry out a plan that is made already; None: it makes its own.
+def use_plan(prepared: Prepared | None) -> Iterator[None]:
+    """Inside the context, `build` uses the plan ``prepared``; with None it makes its own.
 
-    A parameter of the flow would be written to Prefect's database as JSON.
+    Not a parameter of the flow, because Prefect writes parameters to its database as JSON.
     """
-    token = _planned.set(prepared)
+    token = _plan_to_use.set(prepared)
     try:
         yield
     finally:
-        _planned.reset(token)
+        _plan_to_use.reset(token)
 
 
 def _all(futures: list[Any]) -> None:
-    """Wait for every future, then raise the first failure: the others' work is kept."""
+    """Wait for every future, then raise the first failure, so that the other tasks finish their work."""
     wait(futures)
     for future in futures:
         future.result()

@@ -1,4 +1,4 @@
-"""A build as the command line runs it: a Prefect API, progress on the terminal, then the flow."""
+"""Run the build flow for the command line: with a Prefect API and progress on the terminal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from prefect.exceptions import TerminationSignal
 
 from flows.api import prefect_api
-from flows.build import build, planned
+from flows.build import build, use_plan
 from flows.progress import BuildProgress
 from pipeline.build.journal import listening
 from pipeline.build.prepare import BuildRequest, Prepared
@@ -25,11 +25,11 @@ def run_build(
     prepared: Prepared | None = None,
     warn: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
-    """Run the build flow to its end and return the object of ``build --json``.
+    """Run the build flow and return the object of ``build --json``.
 
-    ``prepared`` is the plan to carry out; without it the flow makes its own. An interrupt or a termination ends all
-    workers and raises KeyboardInterrupt. ``warn`` gets what fails after the build is complete, such as a Prefect server
-    that is gone.
+    ``prepared`` is the plan; without it the flow makes its own. An interrupt or SIGTERM ends all workers and raises
+    KeyboardInterrupt. ``warn`` receives errors that occur after the build is complete, such as a Prefect server that
+    no longer answers.
     """
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _interrupt)
@@ -44,7 +44,7 @@ def run_build(
                         {key: value for key, value in entry.items() if key not in ("at", "event")}
                     )
 
-            with listening(listen), prefect_api(), planned(prepared):
+            with listening(listen), prefect_api(), use_plan(prepared):
                 return build(
                     str(request.manifest),
                     request.outputs,

@@ -1,7 +1,8 @@
 """The ``cuesmith`` command, and all its commands by name: the module of each, and its line in ``cuesmith --help``.
 
-Imports only the command that runs, so that `plan` does not wait for the imports of other commands. Each module adds
-its commands in ``register(app)``. A test keeps each line here equal to the first line of the command's docstring."""
+Imports only the command that runs, so that `plan` does not wait for the imports of other commands. Each module adds its
+commands in ``register(app)``. A test checks that each line is the first line of the command's docstring.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +33,7 @@ COMMANDS = {
     "gc": ("maintenance", "Remove leftover files and, on request, takes and old versions."),
     "doctor": ("doctor", "Show what this machine can run and how to fix what is missing."),
 }
-"""In the order in which a new user needs them. The modules are in `flows.cli`."""
+"""Name to module in `flows.cli` and help line, in the order in which a new user needs them."""
 
 
 class Commands(TyperGroup):
@@ -58,19 +59,20 @@ def load(name: str) -> Any:
     app = typer.Typer(rich_markup_mode=None, callback=lambda: None)
     module.register(app)
     group: Any = get_command(app)
-    found = group.commands[name]
-    _add_verbose(found)
-    return found
+    command = group.commands[name]
+    _add_verbose(command)
+    return command
 
 
 def _add_verbose(command: Any) -> None:
-    """Give a command, or each command of a group, the option ``--verbose``."""
-    for one in getattr(command, "commands", {}).values():
-        _add_verbose(one)
-    if not hasattr(command, "commands"):
+    """Add the option ``--verbose`` to a command, or to each command of a group."""
+    for subcommand in getattr(command, "commands", {}).values():
+        _add_verbose(subcommand)
+    if not hasattr(command, "commands") or command.invoke_without_command:
         command.params.append(
             TyperOption(
                 param_decls=["-v", "--verbose"],
+                type=int,
                 count=True,
                 expose_value=False,
                 callback=lambda ctx, param, count: _log_to_stderr(count),

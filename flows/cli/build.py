@@ -29,12 +29,20 @@ from flows.cli.output import (
     print_json,
     print_stderr,
     print_stdout,
+    print_warning,
     warn,
 )
 from pipeline.build.devices import parse_devices
 from pipeline.build.journal import new_run_id
 from pipeline.build.lock import build_lock
-from pipeline.build.prepare import BuildRequest, Prepared, is_outdated, prepare_build, unbuilt, up_to_date
+from pipeline.build.prepare import (
+    BuildRequest,
+    Prepared,
+    is_outdated,
+    prepare_build,
+    unchanged_result,
+    up_to_date,
+)
 from pipeline.build.readiness import require
 from pipeline.catalog import sync_latest
 from pipeline.credentials import DEVELOPMENT
@@ -84,7 +92,7 @@ def build_command(
         find_manifest(manifest), outputs, profile, tuple(only or ()), devices, allow_removals
     )
     chosen_devices = parse_devices(devices)
-    began = time.monotonic()
+    start = time.monotonic()
     prepared = prepare_build(request)
     warn(prepared.warnings)
     if prepared.plan.stale:
@@ -93,7 +101,7 @@ def build_command(
         run_id = new_run_id()
         if not up_to_date(prepared):
             stack.enter_context(
-                build_lock(prepared.store, prepared.project.name, run_id, wait=wait, tell=print_stderr)
+                build_lock(prepared.store, prepared.project.name, run_id, wait=wait, notify=print_stderr)
             )
             if is_outdated(prepared):
                 prepared = prepare_build(request)
@@ -116,21 +124,21 @@ def build_command(
                 warn=print_stderr,
             )
         elif up_to_date(prepared) and prepared.latest is not None:
-            from pipeline.build.quarantine import note_quarantine, page_of
+            from pipeline.build.quarantine import quarantine_report, record_quarantine
 
             library = sync_latest(prepared.catalog)
-            result = unbuilt(prepared) | {"library": library.to_json() if library else None}
-            if note_quarantine(prepared, prepared.latest.run):
+            result = unchanged_result(prepared) | {"library": library.to_json() if library else None}
+            if record_quarantine(prepared, prepared.latest.run):
                 from pipeline.report import write_report
 
                 write_report(prepared.store)
             if result["failed"]:
-                result["report"] = page_of(prepared)
+                result["report"] = quarantine_report(prepared)
         else:
             from pipeline.build.publish import publish_only
 
             result = publish_only(prepared, run_id)
-    result["seconds"] = round(time.monotonic() - began, 3)
+    result["seconds"] = round(time.monotonic() - start, 3)
     if as_json:
         print_json(result)
     else:
@@ -151,10 +159,11 @@ def _print_credentials(prepared: Prepared) -> None:
     if set(prepared.policies.values()) <= {"none"}:
         return
     version = prepared.catalog.latest()
-    credentials = [row["credentials"] for row in version.masters if "credentials" in row] if version else []
-    by = Counter(one["signed_by"] for one in credentials)
-    unsigned = by.pop(None, 0)
-    for signer, count in sorted(by.items(), key=str):
+    rows = version.masters if version else ()
+    credentials = [row["credentials"] for row in rows if "credentials" in row]
+    counts = Counter(item["signed_by"] for item in credentials)
+    unsigned = counts.pop(None, 0)
+    for signer, count in sorted(counts.items(), key=str):
         name = (
             "a development certificate (not for release)"
             if signer == DEVELOPMENT
@@ -162,22 +171,22 @@ def _print_credentials(prepared: Prepared) -> None:
         )
         print_stderr(f"Content Credentials: {count} masters are signed with {name}")
     if unsigned:
-        reason = next(one["reason"] for one in credentials if one["signed_by"] is None)
+        reason = next(item["reason"] for item in credentials if item["signed_by"] is None)
         print_stderr(f"Content Credentials: {unsigned} masters are NOT signed: {reason}")
 
 
 def _print_result(result: dict[str, Any], prepared: Prepared) -> None:
-    made = f"{result['generated']} takes generated, {result['mastered']} mastered, {result['reused']} reused"
+    work = f"{result['generated']} takes generated, {result['mastered']} mastered, {result['reused']} reused"
     for failure in result["failed"]:
         print_stderr(
             f"failed: {failure['asset']} variation {failure['variation']} ({failure['stage']}): {failure['reason']}"
         )
     if result["version"] is None:
-        print_stderr(f"nothing published: {made}")
+        print_stderr(f"nothing published: {work}")
         _print_report(result, prepared)
         return
     state = "published" if result["published"] else "unchanged"
-    print_stdout(f"catalog version {result['version']} {state}: {made} in {result['seconds']:.1f} s")
+    print_stdout(f"catalog version {result['version']} {state}: {work} in {result['seconds']:.1f} s")
     spent = result["generate"]
     if result["generated"]:
         print_stderr(
@@ -211,7 +220,7 @@ def _print_library(library: dict[str, Any] | None) -> None:
 
 
 def _print_report(result: dict[str, Any], prepared: Prepared) -> None:
-    quarantined = sum(one["stage"] == Stage.QUALITY for one in result["failed"])
+    quarantined = sum(item["stage"] == Stage.QUALITY for item in result["failed"])
     if result["report"]:
         print_stdout(f"review: {prepared.store.backend.local_path(result['report']) or result['report']}")
         if quarantined:
@@ -220,6 +229,6 @@ def _print_report(result: dict[str, Any], prepared: Prepared) -> None:
                 "cuesmith catalog quarantine"
             )
     elif result["published"]:
-        print_stderr(
-            f"warning: no report; for the reason see runs/{result['run']}/journal.jsonl, then try: cuesmith report"
+        print_warning(
+            f"no report; for the reason see runs/{result['run']}/journal.jsonl, then try: cuesmith report"
         )

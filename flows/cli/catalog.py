@@ -12,7 +12,15 @@ from typing import Annotated, Any, Literal
 import typer
 
 from flows.cli import promote
-from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Outputs, version_or_latest
+from flows.cli.options import (
+    DEFAULT_OUTPUTS,
+    AsJson,
+    AssetFilter,
+    Outputs,
+    VariationFilter,
+    VersionNumber,
+    version_or_latest,
+)
 from flows.cli.output import command, counted, print_json, print_stderr, print_stdout
 from pipeline.catalog import (
     LATEST,
@@ -60,6 +68,7 @@ def versions(outputs: Outputs = DEFAULT_OUTPUTS, as_json: AsJson = False) -> Non
         except UNREADABLE as error:
             broken.append({"version": number, "why": str(error)})
             continue
+        names = [channel["name"] for channel in channels if channel["version"] == number]
         listed.append(
             {
                 "version": number,
@@ -69,8 +78,8 @@ def versions(outputs: Outputs = DEFAULT_OUTPUTS, as_json: AsJson = False) -> Non
                 "masters": len(version.masters),
                 "missing": len(version.missing),
                 "run": version.run,
-                "latest": any(one["name"] == LATEST and one["version"] == number for one in channels),
-                "channels": [one["name"] for one in channels if one["version"] == number],
+                "latest": LATEST in names,
+                "channels": names,
             }
         )
     if as_json:
@@ -82,26 +91,26 @@ def versions(outputs: Outputs = DEFAULT_OUTPUTS, as_json: AsJson = False) -> Non
         print_stdout(
             f"{line['version']:>6}  {line['created']}  {line['masters']:>6} masters  {line['run']}{mark}"
         )
-    for one in broken:
-        print_stderr(f"{one['version']:>6}  cannot be read: {one['why']}")
+    for fault in broken:
+        print_stderr(f"{fault['version']:>6}  cannot be read: {fault['why']}")
     _print_damaged_channels(catalog)
     if not listed and not broken:
         print_stderr(f"no versions in {outputs}; create the first one: cuesmith build")
 
 
 def _print_damaged_channels(catalog: Catalog) -> None:
-    there = {channel["name"] for channel in catalog.channels.readable()}
+    readable = {channel["name"] for channel in catalog.channels.readable()}
     for name in catalog.channels.names():
-        if name not in there:
+        if name not in readable:
             print_stderr(f"cannot read channel {name}; to repair it: cuesmith verify --repair")
 
 
 @group.command("show")
 @command
 def show(
-    asset: Annotated[str | None, typer.Argument(help="An asset id or a glob. Default: all.")] = None,
-    variation: Annotated[int | None, typer.Option("--variation", help="Only this variation.")] = None,
-    version: Annotated[int | None, typer.Option("--version", help="Default: the latest.")] = None,
+    asset: AssetFilter = None,
+    variation: VariationFilter = None,
+    version: VersionNumber = None,
     tag: Annotated[
         list[str] | None, typer.Option("--tag", help="Only masters with this tag. Repeatable.")
     ] = None,
@@ -118,9 +127,10 @@ def show(
     outputs: Outputs = DEFAULT_OUTPUTS,
     as_json: AsJson = False,
 ) -> None:
-    """Show the masters of a version; with --provenance, the full origin of each.
+    """Show the masters of a version.
 
-    Options combine: --kind sfx --state unreviewed shows the sound effects that nobody has reviewed.
+    With --provenance, show the full origin of each. Options combine: --kind sfx --state unreviewed shows the sound
+    effects that nobody has reviewed.
     """
     catalog = Catalog(Store.open(outputs))
     shown = version_or_latest(catalog, version, outputs)
@@ -155,7 +165,10 @@ def history(
     outputs: Outputs = DEFAULT_OUTPUTS,
     as_json: AsJson = False,
 ) -> None:
-    """Show the history of an asset: every version that changed it and why, and every review."""
+    """Show every change and every review of an asset, and why.
+
+    The list is in order of time and names the version of each change.
+    """
     catalog = Catalog(Store.open(outputs))
     events = Reviews(catalog.store).events()
     steps = history_of(catalog, asset, events)
@@ -167,7 +180,7 @@ def history(
         )
     if as_json:
         print_json(
-            {"history": [step.to_json() for step in steps], "reviews": [asdict(one) for one in reviews]}
+            {"history": [step.to_json() for step in steps], "reviews": [asdict(review) for review in reviews]}
         )
         return
     lines = [
@@ -206,7 +219,10 @@ def diff(
     outputs: Outputs = DEFAULT_OUTPUTS,
     as_json: AsJson = False,
 ) -> None:
-    """Show what changed from version A to version B, and why: recipes, mastering, labels, measurements."""
+    """Show what changed from version A to version B, and why.
+
+    Compares recipes, mastering, labels and measurements.
+    """
     catalog = Catalog(Store.open(outputs))
     old, new = catalog.read(before), catalog.read(after)
     changes = diff_of(catalog.store, old, new, rejected_before(new, Reviews(catalog.store).events()))
@@ -235,7 +251,7 @@ def diff(
 @group.command("table")
 @command
 def table(
-    version: Annotated[int | None, typer.Option("--version", help="Default: the latest.")] = None,
+    version: VersionNumber = None,
     format_: Annotated[
         Literal["csv", "parquet", "json"],
         typer.Option("--format", help="csv, parquet (needs --output) or json."),
@@ -246,7 +262,10 @@ def table(
     outputs: Outputs = DEFAULT_OUTPUTS,
     as_json: AsJson = False,
 ) -> None:
-    """Print a version as a table, one row per master, for spreadsheets, pandas and DuckDB."""
+    """Print a version as a table, one row per master.
+
+    Spreadsheets, pandas and DuckDB read it.
+    """
     if format_ == "parquet" and output is None:
         raise UsageError("parquet is binary; write it to a file: --output catalog.parquet")
     if as_json and output is None:
@@ -274,13 +293,14 @@ def table(
 @group.command("quarantine")
 @command
 def quarantine(
-    asset: Annotated[str | None, typer.Argument(help="An asset id or a glob. Default: all.")] = None,
+    asset: AssetFilter = None,
     outputs: Outputs = DEFAULT_OUTPUTS,
     as_json: AsJson = False,
 ) -> None:
-    """List quarantined masters, the quality gates that they failed, and how to fix them.
+    """List quarantined masters, and how to fix each.
 
-    Cuesmith makes and stores a quarantined master, but does not publish it. Listen to it with cuesmith report.
+    A quarantined master failed a quality gate. Cuesmith stores it, but does not publish it. Listen to it
+    with cuesmith report.
     """
     store = Store.open(outputs)
     listing = read_quarantine(store)
@@ -314,8 +334,12 @@ def _entry(row: MasterRow, record: Any) -> dict[str, Any]:
         "source": row["source"],
         "reason": row.get("reason", ""),
         "failures": [
-            {"gate": one["name"], "what": one["what"], "helps": passing_setting(one["name"], one["measured"])}
-            for one in failures
+            {
+                "gate": failure["name"],
+                "what": failure["what"],
+                "helps": passing_setting(failure["name"], failure["measured"]),
+            }
+            for failure in failures
         ],
         "files": row["files"],
     }
@@ -324,7 +348,7 @@ def _entry(row: MasterRow, record: Any) -> dict[str, Any]:
 @group.command("manifest")
 @command
 def manifest(
-    version: Annotated[int | None, typer.Option("--version", help="Default: the latest.")] = None,
+    version: VersionNumber = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", help="Write the files to this folder instead of printing them."),
@@ -332,9 +356,9 @@ def manifest(
     outputs: Outputs = DEFAULT_OUTPUTS,
     as_json: AsJson = False,
 ) -> None:
-    """Print the manifest that a version was built from, with every file that it includes.
+    """Print the manifest that a version was built from.
 
-    The command checks the files against the hash that the version records.
+    Prints the files that it includes too, and checks all of them against the hash that the version records.
     """
     catalog = Catalog(Store.open(outputs))
     shown = version_or_latest(catalog, version, outputs)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flows.cli.options import AsJson
-from flows.cli.output import command, one_line, print_json, print_stderr, print_stdout
+from flows.cli.output import command, one_line, print_error, print_json, print_stderr, print_stdout
 from pipeline.credentials import PROVENANCE
 from pipeline.errors import UsageError
 
@@ -88,7 +88,7 @@ def verify(
         for note in dict.fromkeys(note for verdict in verdicts for note in verdict.notes):
             print_stderr(f"note: {note}")
     for _, what in problems:
-        print_stderr(typer.style("error: ", fg="red") + one_line(what))
+        print_error(one_line(what))
     if not all(verdict.whole for verdict in verdicts):
         raise typer.Exit(_NOT_VERIFIED)
     if problems:

@@ -72,8 +72,8 @@ def verify_command(
             {
                 "findings": [str(finding) for finding in findings],
                 "repairs": [
-                    {"finding": str(one.finding), "moved": one.moved, "advice": one.advice, "done": one.done}
-                    for one in repairs
+                    {"finding": str(fix.finding), "moved": fix.moved, "advice": fix.advice, "done": fix.done}
+                    for fix in repairs
                 ],
                 "replayed": replayed,
             }
@@ -81,12 +81,12 @@ def verify_command(
     else:
         for finding in findings:
             print_stdout(str(finding))
-        for one in repairs:
-            print_stdout(f"{one.finding.key}: {one.advice}")
+        for fix in repairs:
+            print_stdout(f"{fix.finding.key}: {fix.advice}")
         if replayed is not None:
             same = sum(line["result"] == "same" for line in replayed)
             print_stdout(f"{same} of {len(replayed)} takes replayed to the same bytes")
-    left = [one.finding for one in repairs if not one.done] if repair else findings
+    left = [fix.finding for fix in repairs if not fix.done] if repair else findings
     if problems := _problems(left, len(different), repair):
         raise VerificationError(f"{outputs}: {problems}")
     if not as_json:
@@ -230,8 +230,8 @@ def _needed_objects(catalog: Catalog, old: list[int]) -> set[str]:
         for number in catalog.numbers()
         if number not in old
         for row in catalog.read(number).masters
-        for one in (row, row.get("waiting"))
-        if one is not None
-        for sha256 in one["takes"].values()
+        for take_row in (row, row.get("waiting"))
+        if take_row is not None
+        for sha256 in take_row["takes"].values()
     }
     return takes | approved_objects(catalog)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
 from flows.cli.options import AsJson
-from flows.cli.output import command, one_line, print_json, print_stderr, print_stdout
+from flows.cli.output import command, one_line, print_error, print_json, print_stdout
 from pipeline.errors import CuesmithError, UsageError
 
 _COLUMNS = (
@@ -52,30 +52,41 @@ def measure_command(
     from pipeline.mastering.measure import measure
 
     measured: list[dict[str, Any]] = []
-    problems: list[tuple[Path, CuesmithError]] = []
+    problems: list[_Problem] = []
     for path in files:
         try:
             sound = read_sound(path)
-            values = measure(sound.clip).to_json()
-            del values["crest_db"]
-            measured.append({"path": str(path), **values})
-            if sound.problem is not None:
-                problems.append((path, UsageError(sound.problem)))
         except CuesmithError as error:
-            problems.append((path, error))
+            problems.append(_Problem(path, error, str(error)))
+            continue
+        try:
+            values = measure(sound.clip).to_json()
+        except CuesmithError as error:
+            problems.append(_Problem(path, error, f"{path}: {error}"))
+            continue
+        del values["crest_db"]
+        measured.append({"path": str(path), **values})
+        if sound.problem is not None:
+            problems.append(_Problem(path, UsageError(sound.problem), sound.problem))
     if as_json:
-        listed = [{"path": str(path), "what": str(problem)} for path, problem in problems]
+        listed = [{"path": str(problem.path), "what": str(problem.error)} for problem in problems]
         print_json({"files": measured, "problems": listed})
     elif measured:
         for line in _table(measured):
             print_stdout(line)
-    for path, problem in problems:
-        what = str(problem)
-        print_stderr(
-            typer.style("error: ", fg="red") + one_line(what if str(path) in what else f"{path}: {what}")
-        )
+    for problem in problems:
+        print_error(one_line(problem.text))
     if problems:
-        raise typer.Exit(_exit_code(problems[0][1]))
+        raise typer.Exit(_exit_code(problems[0].error))
+
+
+class _Problem(NamedTuple):
+    """A file that cannot be measured, or is damaged."""
+
+    path: Path
+    error: CuesmithError
+    text: str
+    """The message, with the path."""
 
 
 def _exit_code(error: CuesmithError) -> int:
@@ -86,10 +97,15 @@ def _exit_code(error: CuesmithError) -> int:
 def _table(measured: list[dict[str, Any]]) -> list[str]:
     rows = [["file", *(head for head, _, _ in _COLUMNS)]]
     for values in measured:
-        cells = ("-" if values[key] is None else form.format(values[key]) for _, key, form in _COLUMNS)
+        cells = ("-" if values[key] is None else number.format(values[key]) for _, key, number in _COLUMNS)
         rows.append([one_line(values["path"]), *cells])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
-        "  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))])
+        "  ".join(
+            [
+                row[0].ljust(widths[0]),
+                *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)),
+            ]
+        )
         for row in rows
     ]

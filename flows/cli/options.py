@@ -40,8 +40,11 @@ Only = Annotated[
     typer.Option("--only", help="Only assets whose id matches this glob ('music/*'). Repeatable."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
-
-
+AssetFilter = Annotated[str | None, typer.Argument(help="An asset id or a glob. Default: all.")]
+VariationFilter = Annotated[
+    int | None, typer.Option("--variation", help="Only this variation. Default: all.")
+]
+VersionNumber = Annotated[int | None, typer.Option("--version", help="Catalog version. Default: the latest.")]
 By = Annotated[
     str | None,
     typer.Option(
@@ -51,7 +54,10 @@ By = Annotated[
 
 
 def version_or_latest(catalog: Catalog, number: int | None, outputs: str) -> Version:
-    """Return version ``number``, or the latest version if it is None."""
+    """Return version ``number``, or the latest version if it is None.
+
+    Raises `UsageError` if there is no version yet.
+    """
     if number is not None:
         return catalog.read(number)
     latest = catalog.latest()
@@ -60,25 +66,25 @@ def version_or_latest(catalog: Catalog, number: int | None, outputs: str) -> Ver
     return latest
 
 
-def find_manifest(given: Path | None) -> Path:
+def find_manifest(path: Path | None) -> Path:
     """Return the given manifest, or the one at a default place.
 
     Raises `UsageError` if there is none, if there are several, or if its path is not UTF-8.
     """
-    manifest = _find_manifest(given)
+    manifest = _find_manifest(path)
     check_utf8(manifest.absolute(), "manifest")
     return manifest
 
 
-def _find_manifest(given: Path | None) -> Path:
-    if given is not None:
+def _find_manifest(path: Path | None) -> Path:
+    if path is not None:
         try:
-            if given.is_file():
-                return given
-            reason = "not a file" if given.exists() else "no such manifest"
+            if path.is_file():
+                return path
+            reason = "not a file" if path.exists() else "no such manifest"
         except OSError as error:
             reason = str(error.strerror)
-        raise UsageError(f"{given}: {reason}; give the path of a .yaml file, or create one: cuesmith init")
+        raise UsageError(f"{path}: {reason}; give the path of a .yaml file, or create one: cuesmith init")
     for name in _DEFAULT_MANIFESTS:
         if Path(name).is_file():
             return Path(name)

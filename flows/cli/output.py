@@ -39,10 +39,20 @@ def print_stderr(text: str) -> None:
     typer.echo(text, err=True)
 
 
+def print_warning(text: object) -> None:
+    """Print one warning to standard error."""
+    print_stderr(typer.style("warning: ", fg="yellow") + str(text))
+
+
+def print_error(text: str) -> None:
+    """Print one error to standard error."""
+    print_stderr(typer.style("error: ", fg="red") + text)
+
+
 def warn(problems: Iterable[Problem]) -> None:
     """Print warnings to standard error: settings that are valid but may be a mistake."""
     for problem in problems:
-        print_stderr(typer.style("warning: ", fg="yellow") + str(problem))
+        print_warning(problem)
 
 
 def problems_json(problems: Iterable[Problem]) -> list[dict[str, Any]]:
@@ -127,11 +137,8 @@ def _option_name(function: Callable[..., object], name: str) -> str:
     """Return the option or argument that sets the parameter ``name``: ``--by``, ``ASSET``."""
     for info in getattr(get_type_hints(function, include_extras=True)[name], "__metadata__", ()):
         # Inside Annotated, Typer stores the first name of an option as its default.
-        names = [
-            one
-            for one in (info.default, *(info.param_decls or ()))
-            if isinstance(one, str) and one[:1] == "-"
-        ]
+        declared = (info.default, *(info.param_decls or ()))
+        names = [option for option in declared if isinstance(option, str) and option.startswith("-")]
         if names:
             return min(names, key=len)
     return name.upper()
@@ -153,7 +160,7 @@ def _fail(error: CuesmithError, as_json: bool) -> NoReturn:
         listed = problems_json(problems)
         print_json({"error": str(error), "problems": listed, "exit_code": error.exit_code})
     for line in str(error).splitlines():
-        print_stderr(typer.style("error: ", fg="red") + line)
+        print_error(line)
     if len(problems) > 1:
         print_stderr(f"{len(problems)} problems")
     raise typer.Exit(error.exit_code) from error

@@ -28,13 +28,14 @@ from flows.cli.output import (
     print_json,
     print_stderr,
     print_stdout,
+    print_warning,
     problems_json,
     warn,
 )
 from pipeline.build.devices import devices_for
 from pipeline.build.plan_rows import PlannedRow, RowAction, grouped, planned_rows, totals_of
-from pipeline.build.prepare import Prepared, prepare, removal_problem, unbuilt
-from pipeline.build.readiness import missing as lacks_of
+from pipeline.build.prepare import Prepared, prepare, removal_problem, unchanged_result
+from pipeline.build.readiness import unmet_requirements
 from pipeline.catalog import LibraryFault, library_faults
 from pipeline.errors import MachineError, UsageError
 from pipeline.generators import engine_keys, find_engine
@@ -108,8 +109,8 @@ def validate(manifest: Manifest = None, profile: Profile = None, as_json: AsJson
     """
     path = find_manifest(manifest)
     projects = check_profiles(path, profile)
-    assets = {one.profile or "default": len(one.assets) for one in projects}
-    warnings = list(dict.fromkeys(warning for one in projects for warning in one.warnings))
+    assets = {project.profile or "default": len(project.assets) for project in projects}
+    warnings = list(dict.fromkeys(warning for project in projects for warning in project.warnings))
     if as_json:
         result = {"valid": True, "manifest": str(path), "assets": assets}
         print_json(result | ({"warnings": problems_json(warnings)} if warnings else {}))
@@ -175,9 +176,9 @@ def plan_command(
     totals = totals_of(prepared, rows)
     leaving = [row.name for row in rows if row.action is RowAction.REMOVE]
     refused = removal_problem(prepared, prepared.latest)
-    missing = unbuilt(prepared)["failed"]
+    missing = unchanged_result(prepared)["failed"]
     library = library_faults(prepared.store)
-    lacks = lacks_of(prepared)
+    unmet = unmet_requirements(prepared)
     if as_json:
         listed = [row.to_json() for row in rows]
         result = {
@@ -186,12 +187,12 @@ def plan_command(
             "leaving": leaving,
             "missing": missing,
             "removals": refused,
-            "library": [str(one) for one in library],
+            "library": [str(fault) for fault in library],
             "estimate": build_estimate.to_json(),
         }
         optional = {
             "renamed": dict(prepared.renamed),
-            "lacks": lacks,
+            "lacks": unmet,
             "warnings": problems_json(prepared.warnings),
         }
         print_json(result | {key: value for key, value in optional.items() if value})
@@ -209,10 +210,8 @@ def plan_command(
             print_stderr(f"the build will stop: {refused}")
         _print_library(library)
         _print_estimate(build_estimate)
-        for lack in lacks:
-            print_stderr(
-                typer.style("warning: ", fg="yellow") + f"this machine cannot run the build yet: {lack}"
-            )
+        for problem in unmet:
+            print_warning(f"this machine cannot run the build yet: {problem}")
     if check_only and (prepared.publishes or missing or library):
         raise typer.Exit(_STALE)
 
@@ -245,7 +244,7 @@ def _print_new_name(prepared: Prepared) -> None:
 
 def _print_missing(quarantined: list[dict[str, Any]]) -> None:
     if quarantined:
-        names = [f"{one['asset']}_{one['variation']:02d} ({one['reason']})" for one in quarantined]
+        names = [f"{row['asset']}_{row['variation']:02d} ({row['reason']})" for row in quarantined]
         print_stderr(f"not published, failed a quality gate: {list_names(names, limit=MANY_NAMES)}")
         print_stderr("to see how to fix them: cuesmith catalog quarantine")
 
@@ -259,7 +258,7 @@ def _print_leaving(leaving: list[str]) -> None:
 
 def _print_library(faults: list[LibraryFault]) -> None:
     if faults:
-        names = list_names([str(one) for one in faults], limit=MANY_NAMES)
+        names = list_names([str(fault) for fault in faults], limit=MANY_NAMES)
         print_stderr(f"{names}; cuesmith build restores its own files and keeps other files")
 
 
@@ -267,10 +266,11 @@ def _print_estimate(build_estimate: BuildEstimate) -> None:
     if not build_estimate.models:
         return
     print_stderr(f"generating will take about {duration(build_estimate.seconds)}")
-    for one in build_estimate.models:
-        counted = [
-            f"{device} x {many}" if many > 1 else device for device, many in Counter(one.devices).items()
+    for model in build_estimate.models:
+        devices = [
+            f"{device} x {count}" if count > 1 else device for device, count in Counter(model.devices).items()
         ]
         print_stderr(
-            f"  {one.engine} {one.model}: {duration(one.device_seconds)} of {', '.join(counted)}, from {one.basis}"
+            f"  {model.engine} {model.model}: {duration(model.device_seconds)} of {', '.join(devices)}, "
+            f"from {model.basis}"
         )

@@ -74,18 +74,21 @@ def channels(
     outputs: Outputs = DEFAULT_OUTPUTS,
     as_json: AsJson = False,
 ) -> None:
-    """List every channel and its version; with a name, also its history."""
+    """List every channel and its version.
+
+    With a name, show that channel and its history.
+    """
     catalog = Catalog(Store.open(outputs))
     names = catalog.channels.names()
     if channel is not None and channel not in names:
         raise UsageError(f"unknown channel {channel!r}; available: {', '.join(names) or 'none'}")
-    listed = [one for name in names if channel in (None, name) and (one := catalog.channel(name))]
+    listed = [entry for name in names if channel in (None, name) and (entry := catalog.channel(name))]
     if as_json:
         print_json({"channels": listed})
         return
-    for one in listed:
-        print_stdout(f"{one['name']:<16} version {one['version']}")
-        for move in one["history"] if channel else ():
+    for entry in listed:
+        print_stdout(f"{entry['name']:<16} version {entry['version']}")
+        for move in entry["history"] if channel else ():
             print_stdout(_move(move))
     if not listed:
         print_stderr(f"no channels in {outputs}; the first build creates latest: cuesmith build")
@@ -103,7 +106,10 @@ def rollback(
     outputs: Outputs = DEFAULT_OUTPUTS,
     as_json: AsJson = False,
 ) -> None:
-    """Point a channel back to an earlier version; for latest, the library shows that version again."""
+    """Point a channel back to an earlier version.
+
+    If the channel is latest, the library then has the files of that version again.
+    """
     catalog = Catalog(Store.open(outputs))
     moved = roll_back(catalog, channel, at=now(), by=by or reviewer_name(), to=to, because=because)
     if as_json:
@@ -166,7 +172,7 @@ def _move(move: ChannelMove) -> str:
     if "allowed" in move:
         lines.append(f"    allowed by the manifest: {', '.join(move['allowed'])}")
     lines += [
-        f"    override {one['reason']} ({counted(one['masters'], 'master')}) by {one['by']}: {one['because']}"
-        for one in move.get("overrides", [])
+        f"    override {item['reason']} ({counted(item['masters'], 'master')}) by {item['by']}: {item['because']}"
+        for item in move.get("overrides", [])
     ]
     return "\n".join(lines)

@@ -9,15 +9,12 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Outputs
-from flows.cli.output import command, counted, print_json, print_stderr, print_stdout
+from flows.cli.options import DEFAULT_OUTPUTS, MANY_NAMES, AsJson, Outputs, VersionNumber
+from flows.cli.output import command, counted, print_json, print_stderr, print_stdout, print_warning
 from pipeline.errors import UsageError
 from pipeline.manifest.problems import list_names
 from pipeline.store import Store
 
-_MANY_NAMES = 8
-
-Number = Annotated[int | None, typer.Option("--version", help="Catalog version. Default: the latest.")]
 Against = Annotated[
     int | None, typer.Option("--against", help="Version to compare with. Default: the one before.")
 ]
@@ -35,7 +32,7 @@ def register_review(group: typer.Typer) -> None:
 
 @command
 def report(
-    version: Number = None,
+    version: VersionNumber = None,
     against: Against = None,
     self_contained: Annotated[
         Path | None,
@@ -66,9 +63,9 @@ def report(
         print_stdout(f"open: {written.path or f'{outputs}/{written.key}'}")
     if written.without_pictures:
         count = counted(len(written.without_pictures), "sound")
-        names = list_names(written.without_pictures, limit=_MANY_NAMES)
-        print_stderr(
-            f"warning: cannot read {count}, so the report has no waveforms for: {names}; run: cuesmith verify"
+        names = list_names(written.without_pictures, limit=MANY_NAMES)
+        print_warning(
+            f"cannot read {count}, so the report has no waveforms for: {names}; run: cuesmith verify"
         )
     if show and written.path is not None:
         webbrowser.open(written.path.resolve().as_uri())
@@ -77,7 +74,7 @@ def report(
 @command
 def serve(
     context: typer.Context,
-    version: Number = None,
+    version: VersionNumber = None,
     against: Against = None,
     port: Annotated[int, typer.Option("--port", help="Port on this machine; 0 picks a free one.")] = 0,
     show: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in the browser.")] = True,

@@ -10,7 +10,16 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.options import DEFAULT_OUTPUTS, AsJson, By, Outputs, version_or_latest
+from flows.cli.options import (
+    DEFAULT_OUTPUTS,
+    AsJson,
+    AssetFilter,
+    By,
+    Outputs,
+    VariationFilter,
+    VersionNumber,
+    version_or_latest,
+)
 from flows.cli.output import command, counted, print_json, print_stderr, print_stdout
 from flows.cli.report import register_review
 from pipeline.catalog import Catalog, Filter, ReviewAction, ReviewEvent, Reviews, Version, overruled
@@ -22,11 +31,11 @@ from pipeline.store import Store
 group = typer.Typer()
 
 _ACTIONS: dict[ReviewAction, str] = {
-    "approve": "Approve masters: a build never replaces them; a new take waits until it is approved.",
-    "reject": "Reject the takes of masters: the next build makes new ones with another seed.",
+    "approve": "Approve masters: builds never replace them.\n\nA new take waits until you approve it too.",
+    "reject": "Reject the takes of masters: the next build makes others.\n\nThe new takes have another seed.",
     "reroll": "Request another take without judging this one.",
     "comment": "Comment on masters; needs -m.",
-    "lock": "Lock variations: builds make nothing for them until you unlock them.",
+    "lock": "Lock variations: builds make nothing for them.\n\nUnlock them with: cuesmith review unlock",
     "unlock": "Remove a lock.",
 }
 
@@ -43,9 +52,7 @@ def _review_command(action: ReviewAction) -> Callable[..., None]:
     @command
     def run(
         asset: Annotated[str, typer.Argument(help="An asset id, a variation name (gravel_01), or a glob.")],
-        variation: Annotated[
-            int | None, typer.Option("--variation", help="Only this variation. Default: all.")
-        ] = None,
+        variation: VariationFilter = None,
         by: By = None,
         comment: Annotated[
             str, typer.Option("--message", "-m", help="The reason; stored with the review.")
@@ -53,15 +60,15 @@ def _review_command(action: ReviewAction) -> Callable[..., None]:
         waiting: Annotated[
             bool, typer.Option("--waiting", help="Review the waiting take instead of the current master.")
         ] = False,
-        version: Annotated[int | None, typer.Option("--version", help="Default: the latest.")] = None,
+        version: VersionNumber = None,
         outputs: Outputs = DEFAULT_OUTPUTS,
         as_json: AsJson = False,
     ) -> None:
         catalog = Catalog(Store.open(outputs))
         reviews = Reviews(catalog.store)
-        heard = version_or_latest(catalog, version, outputs)
+        reviewed = version_or_latest(catalog, version, outputs)
         events = decide(
-            heard,
+            reviewed,
             Filter(asset, variation),
             action,
             by=by or reviewer_name(),
@@ -71,7 +78,7 @@ def _review_command(action: ReviewAction) -> Callable[..., None]:
         )
         for event in events:
             reviews.add(event)
-        _print_events(events, heard, as_json)
+        _print_events(events, reviewed, as_json)
 
     run.__doc__ = _ACTIONS[action]
     return run
@@ -100,30 +107,33 @@ def _waiting(version: Version | None) -> frozenset[str]:
 @group.command("list")
 @command
 def list_events(
-    asset: Annotated[str | None, typer.Argument(help="An asset id or a glob. Default: all.")] = None,
-    variation: Annotated[int | None, typer.Option("--variation", help="Only this variation.")] = None,
+    asset: AssetFilter = None,
+    variation: VariationFilter = None,
     by: Annotated[str | None, typer.Option("--by", help="Only reviews by this person.")] = None,
     outputs: Outputs = DEFAULT_OUTPUTS,
     as_json: AsJson = False,
 ) -> None:
-    """List every review, oldest first. For the resulting state: catalog show --state approved."""
+    """List every review, oldest first.
+
+    To see the resulting state: cuesmith catalog show --state approved
+    """
     catalog = Catalog(Store.open(outputs))
     of_person = [
         event
         for event in Reviews(catalog.store).events()
         if variation in (None, event.variation) and by in (None, event.by)
     ]
-    found = of_person
+    matching = of_person
     if asset is not None:
-        found = [event for event in of_person if fnmatch.fnmatchcase(event.asset, asset)]
-        found = found or [event for event in of_person if fnmatch.fnmatchcase(event.name, asset)]
+        matching = [event for event in of_person if fnmatch.fnmatchcase(event.asset, asset)]
+        matching = matching or [event for event in of_person if fnmatch.fnmatchcase(event.name, asset)]
     waiting = _waiting(catalog.latest())
     if as_json:
-        print_json({"events": [_json(event, waiting) for event in found]})
+        print_json({"events": [_json(event, waiting) for event in matching]})
         return
-    for event in found:
+    for event in matching:
         print_stdout(_line(event, waiting))
-    print_stderr(counted(len(found), "review"))
+    print_stderr(counted(len(matching), "review"))
 
 
 @group.command("import")
@@ -133,7 +143,10 @@ def import_decisions(
     outputs: Outputs = DEFAULT_OUTPUTS,
     as_json: AsJson = False,
 ) -> None:
-    """Import reviews that a static report exported; importing a file twice adds nothing."""
+    """Import reviews that a report exported.
+
+    Importing a file twice adds nothing.
+    """
     try:
         data = file.read_bytes()
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Which devices a build uses: ``auto``, ``cpu``, ``cpu:4`` (four workers), ``cuda:0,cuda:1``, ``mps``."""
+"""The devices of a build: ``auto``, ``cpu``, ``cpu:4`` (four workers), ``cuda:0,cuda:1``, ``mps``."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ def parse_devices(text: str) -> tuple[str, ...] | None:
     return tuple(devices)
 
 
-def devices_for(engine: Engine, asked: Sequence[str] | None) -> tuple[str, ...]:
+def devices_for(engine: Engine, requested: Sequence[str] | None) -> tuple[str, ...]:
     """Return the devices for ``engine``, one entry per worker.
 
-    An engine that can use no asked kind of device at all (the sketch engine beside ``cuda:0``) takes its own.
-    Raises `MachineError` when an asked device is not on this machine.
+    If the engine can use no requested kind of device (the sketch engine and ``cuda:0``), it gets its default devices.
+    Raises `MachineError` if a requested device is not on this machine.
     """
-    here = tuple(engine.devices())
-    usable = [device for device in asked or () if _kind(device) in engine.device_kinds]
+    available = tuple(engine.devices())
+    usable = [device for device in requested or () if _kind(device) in engine.device_kinds]
     if not usable:
-        return here
+        return available
     for device in usable:
         named = device if ":" in device else _kind(device)
-        if named != "cpu" and not any(device in (found, _kind(found)) for found in here):
+        if named != "cpu" and not any(device in (other, _kind(other)) for other in available):
             raise MachineError(
-                f"device {device} is not on this machine (engine {engine.name} finds: {', '.join(here)}); "
-                "give --devices auto, or mend the driver: `cuesmith doctor` tells what it sees"
+                f"device {device} is not on this machine (engine {engine.name} can use: {', '.join(available)}); "
+                "set --devices auto, or fix the driver; to see what this machine has: cuesmith doctor"
             )
     return tuple(usable)
 

@@ -1,7 +1,7 @@
-"""One build of a project at a time: the second waits for the first, and then needs only what is still missing.
+"""The lock of a project: one build at a time; the second waits for the first, then makes only what is still missing.
 
-The lock is freed by the system when its holder ends, however it ends (in an object store when its lease runs out).
-Beside it, a small file tells the others who builds."""
+The system frees the lock when its process ends, also if it was killed (in an object store when its lease expires). A
+small file next to the lock says who builds."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ def build_lock(
     run: str,
     *,
     wait: bool = True,
-    tell: Callable[[str], None] = lambda text: None,
+    notify: Callable[[str], None] = lambda text: None,
 ) -> Iterator[bool]:
-    """Hold the right to build ``project`` in ``store`` for ``run``.
+    """Lock ``project`` in ``store`` while ``run`` builds it.
 
-    Yields whether the lock was taken here: what was planned before may be out of date. It is False within another
-    `build_lock` of the same project. While another build runs, this waits and says so once to ``tell``. Raises `Busy`
-    instead where ``wait`` is False.
+    Yields True if this call took the lock: an earlier plan may be outdated. Yields False inside another `build_lock` of
+    the same project. While another build runs, it waits, and calls ``notify`` once. If ``wait`` is False, it raises
+    `Busy` instead.
     """
     place = (store.root, project)
     if place in _held.get():
         yield False
         return
-    lock = _take(store.backend, f"building/project-{project}", wait, tell)
+    lock = _take(store.backend, f"building/project-{project}", wait, notify)
     facts = f"locks/building/project-{project}.json"
     token = _held.set(_held.get() | {place})
     try:
@@ -59,7 +59,7 @@ def build_lock(
 
 
 def _take(
-    backend: Backend, name: str, wait: bool, tell: Callable[[str], None]
+    backend: Backend, name: str, wait: bool, notify: Callable[[str], None]
 ) -> AbstractContextManager[object]:
     is_first = True
     while True:
@@ -74,7 +74,7 @@ def _take(
             raise Busy(f"{running}; wait until it ends, or run without --no-wait")
         if is_first:
             _logger.info("%s", running)
-            tell(f"{running}; waiting until it ends (--no-wait fails instead)")
+            notify(f"{running}; waiting until it ends (--no-wait fails instead)")
             is_first = False
         time.sleep(_POLL_SECONDS)
 
@@ -89,7 +89,7 @@ def _facts(run: str) -> bytes:
 
 
 def _described(backend: Backend, key: str) -> str:
-    """Return who builds, in brackets; empty until that build has written it."""
+    """Return who builds, in brackets; empty if that build has not written it yet."""
     try:
         facts = read_record(backend.read(key), _SCHEMA, key)
     except CuesmithError:

@@ -1,4 +1,4 @@
-"""What a build will do, row by row: what is made, what is published without any work, what leaves the catalog."""
+"""The rows of a plan: what a build makes, what it publishes without work, what it removes from the catalog."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from pipeline.plan import AssetPlan, Reason, VariationPlan, changed
 
 
 class RowAction(StrEnum):
-    """What a build does with a row: the actions of a plan, and what happens without any work."""
+    """What a build does with a row: the actions of a plan, and two that need no work."""
 
     GENERATE = "generate"
     REMASTER = "re-master"
     PUBLISH = "publish"
-    """The row changes and nothing is made for it."""
+    """The row changes, but nothing is made for it."""
     REUSE = "reuse"
     LOCKED = "locked"
     REMOVE = "remove"
@@ -33,7 +33,7 @@ REMOVED = "no longer in the manifest"
 
 
 class PlannedRow(NamedTuple):
-    """One variation: what a build does with it, and all its reasons."""
+    """A variation, what a build does with it, and why."""
 
     asset: str
     variation: int
@@ -42,7 +42,7 @@ class PlannedRow(NamedTuple):
     engine: str
     model: str
     seconds: float
-    """Of audio to generate."""
+    """Length of the audio to generate."""
 
     @property
     def name(self) -> str:
@@ -51,7 +51,7 @@ class PlannedRow(NamedTuple):
 
     @property
     def folder(self) -> str:
-        """The part of the asset's id before its last slash, with it."""
+        """The asset's id up to its last slash, such as ``music/forest/``."""
         parent = str(PurePosixPath(self.asset).parent)
         return "" if parent == "." else f"{parent}/"
 
@@ -62,7 +62,7 @@ class PlannedRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PlannedGroup:
-    """Rows of one folder for which the same is done for the same reasons."""
+    """Rows of one folder with the same action and the same reasons."""
 
     action: RowAction
     folder: str
@@ -71,26 +71,26 @@ class PlannedGroup:
 
 
 def planned_rows(prepared: Prepared) -> list[PlannedRow]:
-    """Every row of the latest and of the next version, by asset and variation."""
+    """Return every row of the latest and of the next version, sorted by asset and variation."""
     changes = {change.place: change for change in prepared.changes}
-    asked = [
+    rows = [
         _row(plan, variation, changes.get((plan.asset.id, variation.variation)))
         for plan in prepared.plan.assets
         for variation in plan.variations
     ]
-    return sorted([*asked, *_removed(prepared)], key=lambda row: (row.asset, row.variation))
+    return sorted([*rows, *_removed(prepared)], key=lambda row: (row.asset, row.variation))
 
 
 def grouped(rows: Sequence[PlannedRow]) -> list[PlannedGroup]:
-    """``rows`` by action, folder and reasons, in the order in which they first appear."""
-    found: dict[tuple[RowAction, str, tuple[str, ...]], list[PlannedRow]] = {}
+    """Group ``rows`` by action, folder and reasons, in the order of each group's first row."""
+    groups: dict[tuple[RowAction, str, tuple[str, ...]], list[PlannedRow]] = {}
     for row in rows:
-        found.setdefault((row.action, row.folder, row.reasons), []).append(row)
-    return [PlannedGroup(*key, tuple(together)) for key, together in found.items()]
+        groups.setdefault((row.action, row.folder, row.reasons), []).append(row)
+    return [PlannedGroup(*key, tuple(members)) for key, members in groups.items()]
 
 
 def totals_of(prepared: Prepared, rows: Sequence[PlannedRow]) -> dict[str, Any]:
-    """``totals`` in the object of ``plan --json``: counts by action, and audio to generate by engine and model."""
+    """Return ``totals`` of ``plan --json``: counts by action, and audio to generate by engine and model."""
     counts = Counter(row.action for row in rows)
     return prepared.plan.totals() | {"actions": {action: counts[action] for action in RowAction}}
 
@@ -100,7 +100,7 @@ def _row(plan: AssetPlan, variation: VariationPlan, change: Change | None) -> Pl
     if change is not None and not variation.action.makes:
         action = RowAction.PUBLISH
     also = change.reasons if change else _label_reasons(plan.asset, variation)
-    reasons = also if change and _keeps_its_master(change) else (*variation.reasons, *also)
+    reasons = also if change and _keeps_master(change) else (*variation.reasons, *also)
     words = tuple(dict.fromkeys(reason.words for reason in reasons if reason != PROMOTED))
     seconds = round(sum(order.recipe.seconds for order in variation.missing), 6) if variation.missing else 0.0
     return PlannedRow(
@@ -114,14 +114,14 @@ def _row(plan: AssetPlan, variation: VariationPlan, change: Change | None) -> Pl
     )
 
 
-def _keeps_its_master(change: Change) -> bool:
-    """Whether the change is one of labels or standing alone, for which the plan's own reasons are none."""
+def _keeps_master(change: Change) -> bool:
+    """Whether the change is only one of labels or review state: the plan gives no reasons for those."""
     before, after = change.before, change.after
     return before is not None and after is not None and before["master"] == after["master"]
 
 
 def _label_reasons(asset: AssetSpec, variation: VariationPlan) -> tuple[Reason, ...]:
-    """Which labels and names of a variation that is to be made change besides."""
+    """Return the label and name changes of a variation that will also be made again."""
     before = variation.previous
     if before is None or not variation.action.makes:
         return ()
@@ -129,7 +129,7 @@ def _label_reasons(asset: AssetSpec, variation: VariationPlan) -> tuple[Reason, 
 
 
 def _removed(prepared: Prepared) -> Iterator[PlannedRow]:
-    for row in prepared.leaving:
+    for row in prepared.removed:
         yield PlannedRow(
             row["asset"], row["variation"], RowAction.REMOVE, (REMOVED,), row["engine"], row["model"], 0.0
         )

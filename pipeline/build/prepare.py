@@ -1,9 +1,9 @@
-"""Before a build: the manifest, what is known to be made, and the plan. Light: neither Prefect nor numpy."""
+"""Prepare a build: read the manifest and the store, and make the plan. Imports neither Prefect nor numpy."""
 
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -44,13 +44,30 @@ from pipeline.store import Store
 
 Signatures = Mapping[tuple[str, int], SignedFiles]
 """By asset id and variation."""
-MadeMaster = Callable[[AssetPlan, VariationPlan], str | None]
-"""Digest of the master that a build made for a variation; None where it made none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a build made, and what it could not make."""
+
+    masters: Mapping[Place, str] = field(default_factory=dict)
+    """Digests of the masters, by asset id and variation."""
+    new: Set[str] = frozenset()
+    """Digests of the masters that did not exist before."""
+    failures: Failures = field(default_factory=dict)
+    signed: Signatures = field(default_factory=dict)
+
+    def digest(self, plan: AssetPlan, variation: VariationPlan) -> str:
+        """Return the digest of a variation's master: the one that the build made, or the one of the plan."""
+        return self.masters.get((plan.asset.id, variation.variation)) or variation.master
+
+
+NOTHING_MADE = Made()
 
 
 @dataclass(frozen=True, slots=True)
 class BuildRequest:
-    """What a build was asked for."""
+    """The options of a build."""
 
     manifest: Path
     outputs: str
@@ -59,13 +76,13 @@ class BuildRequest:
     only: tuple[str, ...] = ()
     """Globs of asset ids; empty for all."""
     devices: str = "auto"
-    """As `parse_devices` reads it."""
+    """The text that `parse_devices` reads."""
     allow_removals: bool = False
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A manifest beside its store, with the plan that takes one to the other."""
+    """A manifest, its store, and the plan that brings the store up to date with the manifest."""
 
     project: Project
     """Only the assets in scope."""
@@ -79,49 +96,52 @@ class Prepared:
     assets: tuple[AssetSpec, ...]
     """Every asset of the manifest, in scope or not."""
     renames: Renames = field(default_factory=dict)
-    """By earlier id, the id of every asset of the manifest that was renamed, in scope or not."""
+    """Earlier id to current id, for every renamed asset of the manifest, in scope or not."""
     allow_removals: bool = False
-    """Whether the next version may lack what `pipeline.build.prepare` protects."""
+    """Whether the build may remove masters that `check_removals` protects."""
 
     @cached_property
     def policies(self) -> Mapping[str, CredentialsPolicy]:
-        """By asset id: who may sign its files."""
+        """Asset id to its credentials policy."""
         return {asset.id: asset.credentials for asset in self.project.assets}
 
     @property
     def promotion(self) -> dict[str, list[str]]:
-        """Channel to the reasons of the release gate that the manifest allows there."""
+        """Channel to the release gate's reasons that the manifest allows there."""
         return {channel: list(allowed) for channel, allowed in self.project.promotion}
 
     @cached_property
     def texts(self) -> tuple[ManifestText, ...]:
-        """The manifest and what it includes, as the project was loaded from them. Raises `UsageError` where they
-        changed since."""
+        """The manifest and the files that it includes. Raises `UsageError` if they changed after the plan was made."""
         texts = manifest_texts(Path(self.project.file), engine_keys)
         if sha256_of(texts) != self.project.sha256:
-            raise UsageError(f"{self.project.file} was changed while the build began; run it again")
+            raise UsageError(
+                f"{self.project.file} changed while the build started; run the same command again"
+            )
         return texts
 
     @property
-    def leaving(self) -> tuple[MasterRow, ...]:
-        """Rows of the latest version for which the manifest no longer asks: the next version is without them."""
-        return self.leaving_from(self.latest)
+    def removed(self) -> tuple[MasterRow, ...]:
+        """Rows of the latest version that the manifest no longer lists, and that the next version drops."""
+        return self.removed_from(self.latest)
 
-    def leaving_from(self, before: Version | None) -> tuple[MasterRow, ...]:
-        """Rows of ``before`` that the version after it is without."""
-        asked = {(one.asset.id, part.variation) for one in self.plan.assets for part in one.variations}
+    def removed_from(self, before: Version | None) -> tuple[MasterRow, ...]:
+        """Return the rows of ``before`` that the version after it drops."""
+        listed = {
+            (plan.asset.id, variation.variation) for plan in self.plan.assets for variation in plan.variations
+        }
         rows = before.masters if before else ()
         moved = renamed_in(before, self.renames)
         places = ((moved.get(row["asset"], row["asset"]), row["variation"]) for row in rows)
         return tuple(
             row
             for row, place in zip(rows, places, strict=True)
-            if place not in asked and self.in_scope(row["asset"])
+            if place not in listed and self.in_scope(row["asset"])
         )
 
     @cached_property
-    def in_the_making(self) -> Set[Place]:
-        """Asset id and variation of everything that is to be generated or re-mastered."""
+    def to_make(self) -> Set[Place]:
+        """Asset id and variation of everything that the build generates or re-masters."""
         return {
             (plan.asset.id, variation.variation)
             for plan in self.plan.stale
@@ -131,47 +151,52 @@ class Prepared:
 
     @cached_property
     def changes(self) -> tuple[Change, ...]:
-        """How the next version differs from the latest in rows for which nothing has to be made.
+        """Changes from the latest to the next version in rows for which the build makes nothing.
 
-        Labels, names, locks, reviews, what waited or was made before, signatures, removals.
+        Labels, names, locks, reviews, waiting or earlier masters, signatures, removals.
         """
         return tuple(_changes(self))
 
     @property
     def publishes(self) -> bool:
-        """Whether a build would make or publish anything: what `plan`, `plan --check` and `build` go by."""
+        """Whether a build would make or publish anything. `plan`, `plan --check` and `build` all use this."""
         other_name = self.latest is not None and self.latest.project != self.project.name
-        return bool(self.plan.stale or self.changes or self.renamed or other_name or self._gaps_differ)
+        return bool(self.plan.stale or self.changes or self.renamed or other_name or self._missing_changed)
 
     @cached_property
-    def _gaps_differ(self) -> bool:
-        """Whether the next version lacks something else than the latest, or has other rules for channels."""
+    def _missing_changed(self) -> bool:
+        """Whether the missing rows or the promotion rules differ from the latest version."""
         if self.latest is None:
             return False
         return not self.latest.same_gaps(missing_from(self, self.latest, self.rows), self.promotion)
 
     @cached_property
     def rows(self) -> tuple[MasterRow, ...]:
-        """The rows that the next version would have if it were published now, with nothing made."""
+        """The rows of the next version if it were published now and nothing were made."""
         return next_rows(self, self.latest, known=self.known)
 
     @cached_property
     def renamed(self) -> Mapping[str, str]:
-        """Assets in scope that the latest version has under an earlier id: that id, and the one that they get."""
+        """Earlier id to new id, for the assets in scope that the latest version has under the earlier id."""
         moved = renamed_in(self.latest, self.renames)
         return {old: new for old, new in sorted(moved.items()) if self.in_scope(new)}
 
     @cached_property
     def warnings(self) -> tuple[Problem, ...]:
-        """What may not be meant: of the manifest as it is written, and earlier ids that the catalog never had."""
-        have = {row["asset"] for row in self.latest.masters} if self.latest else set[str]()
-        lost = (
-            asset for asset in self.project.assets if asset.was and have.isdisjoint((asset.id, *asset.was))
+        """Probable mistakes: those of the manifest, and earlier ids (``was``) that the catalog does not have."""
+        catalog_ids = {row["asset"] for row in self.latest.masters} if self.latest else set[str]()
+        unknown = (
+            asset
+            for asset in self.project.assets
+            if asset.was and catalog_ids.isdisjoint((asset.id, *asset.was))
         )
-        return (*self.project.warnings, *(_lost(self.project, asset, have) for asset in lost if have))
+        return (
+            *self.project.warnings,
+            *(_unknown_rename(self.project, asset, catalog_ids) for asset in unknown if catalog_ids),
+        )
 
     def in_scope(self, asset: str) -> bool:
-        """Whether the build may change the rows of ``asset``, by its id now: all, or those that match ``--only``."""
+        """Whether the build may change the rows of ``asset``: its current id matches ``--only``, if that is set."""
         name = self.renames.get(asset, asset)
         return not self.only or any(fnmatch.fnmatchcase(name, glob) for glob in self.only)
 
@@ -183,9 +208,9 @@ def prepare(
     only: Sequence[str] = (),
     allow_removals: bool = False,
 ) -> Prepared:
-    """Load ``manifest`` for ``profile``, read the store at ``outputs`` and plan what ``only`` (globs) matches.
+    """Load ``manifest`` with ``profile``, read the store at ``outputs``, plan the assets that match ``only`` (globs).
 
-    Raises `ManifestError`, `UsageError` when a glob matches nothing, and the store's errors.
+    Raises `ManifestError`, the store's errors, and `UsageError` if a glob matches nothing.
     """
     store = Store.open(outputs)
     catalog = Catalog(store)
@@ -197,19 +222,29 @@ def prepare(
         else load(manifest, profile, engine_keys)
     )
     renames = {old: asset.id for asset in project.assets for old in reversed(asset.was)}
-    whole = project.assets
+    every_asset = project.assets
     if only:
-        project = _narrow(project, only)
+        project = _filter_assets(project, only)
     reviews = Reviews(store).state(renames)
     known = _known(store, latest, reviews, renames)
-    todo = plan(project, known)
+    new_plan = plan(project, known)
     return Prepared(
-        project, store, catalog, latest, known, todo, reviews, tuple(only), whole, renames, allow_removals
+        project,
+        store,
+        catalog,
+        latest,
+        known,
+        new_plan,
+        reviews,
+        tuple(only),
+        every_asset,
+        renames,
+        allow_removals,
     )
 
 
 def is_outdated(prepared: Prepared) -> bool:
-    """Whether another build published a version, or made takes or masters, after this plan was made."""
+    """Whether another build published a version or made takes or masters after this plan was made."""
     channel, latest = prepared.catalog.channel(LATEST), prepared.latest
     known, now = prepared.known, prepared.known.fresh()
     return (
@@ -219,24 +254,24 @@ def is_outdated(prepared: Prepared) -> bool:
     )
 
 
-def still_valid(prepared: Prepared) -> Prepared:
-    """``prepared``, or a new plan where `gc` or `verify --repair` removed something since.
+def with_valid_plan(prepared: Prepared) -> Prepared:
+    """Return ``prepared``, with a new plan if `gc` or `verify --repair` removed something since.
 
-    The caller holds the store.
+    The caller must hold the store's shared lock.
     """
     known, now = prepared.known, prepared.known.fresh()
     if known.takes <= now.takes and known.masters <= now.masters and known.objects <= now.objects:
         return prepared
     latest, reviews = prepared.catalog.latest(), Reviews(prepared.store).state(prepared.renames)
     known = _known(prepared.store, latest, reviews, prepared.renames)
-    todo = plan(prepared.project, known)
-    return replace(prepared, latest=latest, known=known, plan=todo, reviews=reviews)
+    new_plan = plan(prepared.project, known)
+    return replace(prepared, latest=latest, known=known, plan=new_plan, reviews=reviews)
 
 
-def _lost(project: Project, asset: AssetSpec, have: Set[str]) -> Problem:
-    """The warning of an asset whose earlier ids the latest version does not have."""
+def _unknown_rename(project: Project, asset: AssetSpec, catalog_ids: Set[str]) -> Problem:
+    """Return the warning for an asset whose earlier ids are not in the latest version."""
     old = asset.was[0]
-    close = nearest(old, have)
+    close = nearest(old, catalog_ids)
     remedy = (
         f"did you mean {close}?" if close else "write the id that the asset had in the catalog, or remove was"
     )
@@ -245,12 +280,12 @@ def _lost(project: Project, asset: AssetSpec, have: Set[str]) -> Problem:
     return Problem(file, asset.source.line, f"{asset.id}.was", what, remedy)
 
 
-def _narrow(project: Project, only: Sequence[str]) -> Project:
+def _filter_assets(project: Project, only: Sequence[str]) -> Project:
     for glob in only:
         if not any(fnmatch.fnmatchcase(asset.id, glob) for asset in project.assets):
             raise UsageError(
                 f"--only {glob!r} matches no asset of {project.file}; "
-                f"`cuesmith plan --json` lists their ids, and `music/*` matches all below music/"
+                "to list the ids: cuesmith plan --json; music/* matches all assets in music/"
             )
     chosen = (asset for asset in project.assets if any(fnmatch.fnmatchcase(asset.id, glob) for glob in only))
     return replace(project, assets=tuple(chosen))
@@ -258,10 +293,12 @@ def _narrow(project: Project, only: Sequence[str]) -> Project:
 
 def _known(store: Store, latest: Version | None, reviews: ReviewState, renames: Renames) -> Known:
     rows = followed(latest, renames)
-    return Known(store, rows, reviews.rejected, _held(rows, reviews), reviews.chosen)
+    return Known(store, rows, reviews.rejected, _protected(rows, reviews), reviews.chosen)
 
 
-def _held(rows: Mapping[tuple[str, int], MasterRow], state: ReviewState) -> dict[tuple[str, int], Reason]:
+def _protected(
+    rows: Mapping[tuple[str, int], MasterRow], state: ReviewState
+) -> dict[tuple[str, int], Reason]:
     held = dict.fromkeys(state.locked, LOCKED)
     for place, row in rows.items() if state.approved else ():
         if row["master"] in state.approved:
@@ -270,33 +307,33 @@ def _held(rows: Mapping[tuple[str, int], MasterRow], state: ReviewState) -> dict
 
 
 def up_to_date(prepared: Prepared) -> bool:
-    """Whether the latest version shows exactly what the manifest asks for."""
+    """Whether the latest version is exactly what the manifest describes."""
     return prepared.latest is not None and not prepared.publishes
 
 
 def _changes(prepared: Prepared) -> Iterable[Change]:
     latest = prepared.latest
     rows = prepared.rows
-    unsigned = open_rows(prepared, rows)
+    unsigned = unsigned_rows(prepared, rows)
     if latest is not None and not unsigned and latest.same_masters(rows):
         return
-    after = {(row["asset"], row["variation"]): row for row in (*rows, *map(_once_signed, unsigned))}
+    after = {(row["asset"], row["variation"]): row for row in (*rows, *map(_as_signed, unsigned))}
     before = followed(latest, prepared.renames)
     for change in changes(prepared.store, before, after, prepared.reviews.rejected, reasons_of(prepared)):
-        if change.place not in prepared.in_the_making:
+        if change.place not in prepared.to_make:
             yield change
 
 
-def _once_signed(row: MasterRow) -> MasterRow:
-    """The row as signing it would leave it, as far as that is known before."""
+def _as_signed(row: MasterRow) -> MasterRow:
+    """Return the row with the credentials that signing will give it, as far as they are known now."""
     identity = configured()
     signer = identity.name if identity else DEVELOPMENT
-    told = CredentialsJson(signed_by=signer, reason=None, unsigned=row["files"])
-    return MasterRow(**{**row, "credentials": told})
+    credentials = CredentialsJson(signed_by=signer, reason=None, unsigned=row["files"])
+    return MasterRow(**{**row, "credentials": credentials})
 
 
 def reasons_of(prepared: Prepared) -> dict[Place, tuple[Reason, ...]]:
-    """Why each variation of the plan that is not up to date is not."""
+    """Return the reasons of every variation that is not up to date."""
     return {
         (plan.asset.id, variation.variation): variation.reasons
         for plan in prepared.plan.assets
@@ -308,33 +345,28 @@ def reasons_of(prepared: Prepared) -> dict[Place, tuple[Reason, ...]]:
 def next_rows(
     prepared: Prepared,
     before: Version | None,
-    failures: Failures | None = None,
-    made: MadeMaster | None = None,
+    made: Made = NOTHING_MADE,
     reviews: ReviewState | None = None,
-    signed: Signatures | None = None,
     known: Known | None = None,
 ) -> tuple[MasterRow, ...]:
-    """The rows of the version that would follow ``before``, under ``reviews`` (default: those of the plan).
+    """Return the rows of the version after ``before``, with ``reviews`` (default: those of the plan).
 
-    ``signed`` is what this build signed. ``known`` spares a new look into the store.
+    With ``known``, the store is not read again.
     """
     fresh = known or prepared.known.fresh()
     quarantined = {place: reason for place, (reason, _) in known_failures(prepared).items()}
 
-    def digest(plan: AssetPlan, variation: VariationPlan) -> str:
-        return (made(plan, variation) if made else None) or variation.master
-
     rows = assemble(
         prepared.plan.assets,
-        {**quarantined, **(failures or {})},
-        digest,
+        {**quarantined, **made.failures},
+        made.digest,
         fresh.master,
         before,
         lambda asset: not prepared.in_scope(asset),
         reviews or prepared.reviews,
         prepared.renames,
     )
-    return _settled(prepared, rows, before, signed or {}, fresh)
+    return _with_signatures(prepared, rows, before, made.signed, fresh)
 
 
 def missing_from(
@@ -343,28 +375,31 @@ def missing_from(
     rows: Sequence[MasterRow],
     failed: Iterable[Mapping[str, Any]] | None = None,
 ) -> tuple[MissingRow, ...]:
-    """What the whole manifest asks for and ``rows`` lack. ``failed`` is as in the build's result; without it, what
-    earlier builds quarantined."""
-    there = {(row["asset"], row["variation"]) for row in rows}
+    """Return what the whole manifest lists and ``rows`` do not have.
+
+    ``failed`` is that of the build's result. Default: what earlier builds quarantined.
+    """
+    present = {(row["asset"], row["variation"]) for row in rows}
     reasons = {
-        (one["asset"], one["variation"]): one for one in (_failed(prepared) if failed is None else failed)
+        (failure["asset"], failure["variation"]): failure
+        for failure in (_failed_before(prepared) if failed is None else failed)
     }
     known = {(gap["asset"], gap["variation"]): gap for gap in (before.missing if before else ())}
-    found = []
+    missing = []
     for asset in prepared.assets:
         for place in ((asset.id, variation) for variation in range(1, asset.variations + 1)):
-            if place in there:
+            if place in present:
                 continue
             if place in reasons:
-                found.append(missing_row(reasons[place], asset.kind, asset.tags))
+                missing.append(missing_row(reasons[place], asset.kind, asset.tags))
             elif place in known and not prepared.in_scope(asset.id):
-                found.append(known[place])
+                missing.append(known[place])
             else:
-                found.append(_unmade(asset, place[1]))
-    return tuple(found)
+                missing.append(_not_built(asset, place[1]))
+    return tuple(missing)
 
 
-def _unmade(asset: AssetSpec, variation: int) -> MissingRow:
+def _not_built(asset: AssetSpec, variation: int) -> MissingRow:
     return MissingRow(
         asset=asset.id,
         variation=variation,
@@ -375,10 +410,10 @@ def _unmade(asset: AssetSpec, variation: int) -> MissingRow:
     )
 
 
-def _settled(
+def _with_signatures(
     prepared: Prepared, rows: tuple[MasterRow, ...], before: Version | None, signed: Signatures, known: Known
 ) -> tuple[MasterRow, ...]:
-    """The rows with the signatures that they shall have, as far as they exist."""
+    """Return the rows with their signatures: those that exist, according to each asset's policy."""
     policies = prepared.policies
     if set(policies.values()) <= {"none"} and not any("credentials" in row for row in rows):
         return rows
@@ -392,13 +427,13 @@ def _settled(
     )
 
 
-def open_rows(prepared: Prepared, rows: Sequence[MasterRow]) -> list[MasterRow]:
-    """Those of settled ``rows`` that are still to be signed."""
+def unsigned_rows(prepared: Prepared, rows: Sequence[MasterRow]) -> list[MasterRow]:
+    """Return the rows that still need a signature."""
     return [row for row in rows if is_open(row, prepared.policies.get(row["asset"]))]
 
 
 def known_failures(prepared: Prepared) -> dict[tuple[str, int], tuple[str, str]]:
-    """By asset id and variation, what earlier builds made and quarantined: its reason and its master's digest."""
+    """Return what earlier builds quarantined: asset id and variation to the reason and the master's digest."""
     return {
         (plan.asset.id, variation.variation): (variation.quarantined, variation.master)
         for plan in prepared.plan.assets
@@ -408,37 +443,37 @@ def known_failures(prepared: Prepared) -> dict[tuple[str, int], tuple[str, str]]
 
 
 def failed_json(asset: str, variation: int, stage: Stage, reason: str, master: str | None) -> dict[str, Any]:
-    """One item of ``failed`` in the object of ``build --json``; what failed its quality gates names its record."""
-    told: dict[str, Any] = {"asset": asset, "variation": variation, "stage": stage, "reason": reason}
-    return told | ({"master": master} if stage is Stage.QUALITY else {})
+    """Return one item of ``failed`` in ``build --json``; if a quality gate failed, it names the master."""
+    item: dict[str, Any] = {"asset": asset, "variation": variation, "stage": stage, "reason": reason}
+    return item | ({"master": master} if stage is Stage.QUALITY else {})
 
 
 def off_target_in(store: Store, version: Version | None) -> int:
-    """How many masters of a version missed their loudness target."""
+    """Count the masters of a version that missed their loudness target."""
     return sum(map(is_off_target, with_deviations(store, version.masters))) if version else 0
 
 
 def waiting_in(version: Version | None) -> int:
-    """How many masters of a version have a new take waiting beside them."""
+    """Count the masters of a version that have a new take waiting for review."""
     return sum("waiting" in row for row in version.masters) if version else 0
 
 
 def removed_names(prepared: Prepared) -> list[str]:
-    """Names of the masters that the build leaves out of the catalog."""
-    return [name_of(row) for row in prepared.leaving]
+    """Return the names of the masters that the build removes from the catalog."""
+    return [name_of(row) for row in prepared.removed]
 
 
-def _failed(prepared: Prepared) -> list[dict[str, Any]]:
-    """What earlier builds quarantined, as items of ``failed``."""
+def _failed_before(prepared: Prepared) -> list[dict[str, Any]]:
+    """Return what earlier builds quarantined, as items of ``failed``."""
     return [
         failed_json(asset, variation, Stage.QUALITY, reason, master)
         for (asset, variation), (reason, master) in sorted(known_failures(prepared).items())
     ]
 
 
-def unbuilt(prepared: Prepared) -> dict[str, Any]:
-    """The object of ``build --json`` for a build that makes nothing."""
-    failed = _failed(prepared)
+def unchanged_result(prepared: Prepared) -> dict[str, Any]:
+    """Return the object of ``build --json`` for a build that makes nothing."""
+    failed = _failed_before(prepared)
     return {
         "version": prepared.latest.number if prepared.latest else None,
         "published": False,
@@ -457,15 +492,15 @@ def unbuilt(prepared: Prepared) -> dict[str, Any]:
     }
 
 
-SHARE = 1 / 3
+_REMOVABLE_SHARE = 1 / 3
 """A build that removes more than this share of the masters needs ``--allow-removals``."""
-FEW = 3
-"""A build may always remove this many masters if others stay: a small project soon reaches `SHARE`."""
+_REMOVABLE_COUNT = 3
+"""A build may always remove this many masters if others stay: in a small project they soon exceed the share."""
 _MANY_NAMES = 12
 
 
 def prepare_build(request: BuildRequest) -> Prepared:
-    """`prepare`, with `check_removals` against the latest version."""
+    """Prepare the build of ``request``. Raises `UsageError` if it would remove protected masters."""
     prepared = prepare(
         request.manifest, request.outputs, request.profile, request.only, request.allow_removals
     )
@@ -484,31 +519,31 @@ def removal_problem(prepared: Prepared, before: Version | None) -> str | None:
     """Return why the version after ``before`` needs ``--allow-removals``, with fixes; None if it does not."""
     if before is None or not before.masters:
         return None
-    leaving = prepared.leaving_from(before)
-    names = list_names(map(name_of, leaving), limit=_MANY_NAMES)
+    removed = prepared.removed_from(before)
+    names = list_names(map(name_of, removed), limit=_MANY_NAMES)
     project = prepared.project
     if before.project != project.name:
-        removed = f" This build would remove {names}." if leaving else ""
+        loss = f" This build would remove {names}." if removed else ""
         return (
             f"{prepared.store.root} holds project {before.project!r}, and {project.file} is project "
-            f"{project.name!r}.{removed} Choose another folder with --outputs, or, if you renamed the project, "
+            f"{project.name!r}.{loss} Choose another folder with --outputs, or, if you renamed the project, "
             "build with --allow-removals"
         )
     approved = [
         row
-        for row in leaving
+        for row in removed
         if row["master"] in prepared.reviews.approved
         or (row["asset"], row["variation"]) in prepared.reviews.locked
     ]
     if approved:
         return (
-            f"{project.file} no longer lists {len(leaving)} of {len(before.masters)} masters, and people approved "
+            f"{project.file} no longer lists {len(removed)} of {len(before.masters)} masters, and people approved "
             f"or locked {list_names(map(name_of, approved), limit=_MANY_NAMES)}. Add them to the manifest again, "
             "or remove them with --allow-removals"
         )
-    if not prepared.assets or len(leaving) > max(FEW, SHARE * len(before.masters)):
+    if not prepared.assets or len(removed) > max(_REMOVABLE_COUNT, _REMOVABLE_SHARE * len(before.masters)):
         return (
-            f"{project.file} no longer lists {len(leaving)} of {len(before.masters)} masters: {names}. Add them "
+            f"{project.file} no longer lists {len(removed)} of {len(before.masters)} masters: {names}. Add them "
             "to the manifest again, or remove them with --allow-removals"
         )
     return None

@@ -1,34 +1,34 @@
-"""Publish a version: signatures, rows, tables, the channel, the library and the report."""
+"""Publish a version: sign its files, write its rows and tables, move the channel, sync the library and the report."""
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
 
 from pipeline.build.journal import Journal, listener, new_run_id
 from pipeline.build.prepare import (
-    MadeMaster,
+    NOTHING_MADE,
+    Made,
     Prepared,
     Signatures,
     check_removals,
     missing_from,
     next_rows,
     off_target_in,
-    open_rows,
     reasons_of,
-    still_valid,
-    unbuilt,
+    unchanged_result,
+    unsigned_rows,
     waiting_in,
+    with_valid_plan,
 )
-from pipeline.build.quarantine import note_quarantine, page_of
-from pipeline.build.readiness import credentials
+from pipeline.build.quarantine import quarantine_report, record_quarantine
+from pipeline.build.readiness import unmet_credentials
 from pipeline.catalog import (
-    Failures,
     Library,
     Place,
     Reviews,
@@ -55,30 +55,31 @@ _logger = logging.getLogger(__name__)
 
 
 def open_signer(prepared: Prepared) -> Signer | None:
-    """Who signs what ``prepared`` asks for; None when it asks for nothing, or may and must go unsigned.
+    """Return the signer for the masters of ``prepared``; None if no asset wants credentials, or if none requires them
+    and c2pa-python is not installed.
 
-    Raises `MachineError` when credentials are required and cannot be had, before any work is done.
+    Raises `MachineError` if credentials are required and this machine cannot sign.
     """
     policies = prepared.policies
     required = next((asset for asset, policy in policies.items() if policy == "required"), None)
     if set(policies.values()) <= {"none"} or (required is None and not available()):
         return None
-    for fault in credentials(prepared):
+    for fault in unmet_credentials(prepared):
         raise MachineError(fault)
     return Signer(configured() or development_identity())
 
 
 def sign(prepared: Prepared, rows: Sequence[MasterRow]) -> Signatures:
-    """Sign the unsigned files of ``rows`` that the manifest wants signed; all files are durable on return."""
-    wanted = open_rows(prepared, rows)
-    signer = open_signer(prepared) if wanted else None
+    """Sign the files of ``rows`` that still need it; on return all signed files are in the store."""
+    unsigned = unsigned_rows(prepared, rows)
+    signer = open_signer(prepared) if unsigned else None
     if signer is None:
         return {}
-    _logger.info("signing %d masters as %s", len(wanted), signer.name)
+    _logger.info("signing %d masters as %s", len(unsigned), signer.name)
     with ThreadPoolExecutor(usable_cpus()) as threads:
         project, store = prepared.project.name, prepared.store
-        done = threads.map(lambda row: _sign(signer, project, row, store), wanted)
-        return {(row["asset"], row["variation"]): files for row, files in zip(wanted, done, strict=True)}
+        signed = threads.map(lambda row: _sign(signer, project, row, store), unsigned)
+        return {(row["asset"], row["variation"]): files for row, files in zip(unsigned, signed, strict=True)}
 
 
 def _sign(signer: Signer, project: str, row: MasterRow, store: Store) -> SignedFiles:
@@ -86,15 +87,15 @@ def _sign(signer: Signer, project: str, row: MasterRow, store: Store) -> SignedF
     files: dict[str, ObjectJson] = {}
     for path, item in row["files"].items():
         suffix = PurePosixPath(path).suffix
-        made = signer.sign(store.get(ObjectRef.from_json(item)), suffix, claim)
-        files[path] = store.put(made.data, suffix).to_json()
-        if made.sidecar is not None:
-            files[path + SIDECAR] = store.put(made.sidecar, SIDECAR).to_json()
+        signed = signer.sign(store.get(ObjectRef.from_json(item)), suffix, claim)
+        files[path] = store.put(signed.data, suffix).to_json()
+        if signed.sidecar is not None:
+            files[path + SIDECAR] = store.put(signed.sidecar, SIDECAR).to_json()
     return SignedFiles(row["master"], signer.name, files)
 
 
 def _claim(project: str, row: MasterRow) -> Claim:
-    told = disclosure(neural=row["neural"], engine=row["engine"], model=row["model"])
+    origin = disclosure(neural=row["neural"], engine=row["engine"], model=row["model"])
     return Claim(
         title=f"{row['asset']}_{row['variation']:02d}",
         project=project,
@@ -107,8 +108,8 @@ def _claim(project: str, row: MasterRow) -> Claim:
         license=row["license"],
         prompt=row["prompt"],
         recipe_digest=row["take"],
-        digital_source_type=told["digital_source_type"],
-        statement=told["statement"],
+        digital_source_type=origin["digital_source_type"],
+        statement=origin["statement"],
     )
 
 
@@ -152,29 +153,24 @@ def publish(
     *,
     run: str,
     build: Mapping[str, Any],
-    failures: Failures | None = None,
-    made: MadeMaster | None = None,
-    just_made: Set[str] = frozenset(),
+    made: Made = NOTHING_MADE,
 ) -> Published:
-    """Sign the masters of a build where the manifest asks for it, publish them, and show them in the library.
+    """Sign the masters of a build if the manifest says so, publish them, and sync the library.
 
-    ``build`` goes into ``build.json``. ``just_made`` are the digests of the masters that this build made.
+    ``build`` goes into ``build.json``.
     """
-
-    signed = sign(prepared, next_rows(prepared, prepared.latest, failures, made))
+    signed = replace(made, signed=sign(prepared, next_rows(prepared, prepared.latest, made)))
 
     def rows(before: Version | None) -> tuple[MasterRow, ...]:
-        return next_rows(
-            prepared, before, failures, made, Reviews(prepared.store).state(prepared.renames), signed
-        )
+        return next_rows(prepared, before, signed, Reviews(prepared.store).state(prepared.renames))
 
     def reasons(before: Version, rows: tuple[MasterRow, ...]) -> Mapping[Place, tuple[str, ...]]:
         after = {(row["asset"], row["variation"]): row for row in rows}
         rejected = Reviews(prepared.store).state().rejected
-        found = changes(
+        changed = changes(
             prepared.store, followed(before, prepared.renames), after, rejected, reasons_of(prepared)
         )
-        return {one.place: one.reason_words for one in found if one.kind == "changed"}
+        return {change.place: change.reason_words for change in changed if change.kind == "changed"}
 
     def contents(before: Version | None) -> tuple[tuple[MasterRow, ...], tuple[MissingRow, ...]]:
         if before is not None and before.number != (prepared.latest.number if prepared.latest else None):
@@ -209,7 +205,7 @@ def publish(
         run=run,
         manifest={"file": project.file, "sha256": project.sha256, "profile": project.profile},
         companions=companions,
-        made=just_made,
+        made=made.new,
         reasons=reasons,
         promotion=prepared.promotion,
     )
@@ -220,25 +216,25 @@ def publish(
 
 
 def publish_only(prepared: Prepared, run: str | None = None) -> dict[str, Any]:
-    """Publish a plan in which nothing is to be made: labels, removals. Returns the object of ``build --json``.
+    """Publish a plan that makes nothing, such as new labels or removals. Returns the object of ``build --json``.
 
-    ``run`` names the run; default: a new name. Raises `StoreError` where something is to be made after all, because it
-    was removed since the plan was made.
+    ``run`` names the run; default: a new name. Raises `StoreError` if files were removed after the plan was made, so
+    that the build has to make them.
     """
     with prepared.store.shared() as fence:
-        prepared = still_valid(prepared)
+        prepared = with_valid_plan(prepared)
         if prepared.plan.stale:
             raise StoreError(
-                f"{prepared.store.root}: files were removed while this build was planned; run the command again"
+                f"{prepared.store.root}: files were removed while this build was planned; run the same command again"
             )
         return _publish_only(prepared, fence, run or new_run_id())
 
 
 def _publish_only(prepared: Prepared, fence: Fence, run: str) -> dict[str, Any]:
-    result = unbuilt(prepared) | {"run": run}
+    result = unchanged_result(prepared) | {"run": run}
     journal = Journal(prepared.store, run, listener())
     fence()
-    changed = note_quarantine(prepared, run)
+    changed = record_quarantine(prepared, run)
     done = publish(prepared, run=run, build=result)
     result |= {
         "version": done.version.number if done.version else None,
@@ -250,7 +246,7 @@ def _publish_only(prepared: Prepared, fence: Fence, run: str) -> dict[str, Any]:
     if done.new or changed:
         result["report"] = report_build(prepared.store, done.version, journal)
     elif result["failed"]:
-        result["report"] = page_of(prepared)
+        result["report"] = quarantine_report(prepared)
     journal.write("build-done", **result)
     journal.close()
     return result

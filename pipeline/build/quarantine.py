@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
-from pipeline.build.prepare import MadeMaster, Prepared, known_failures
+from pipeline.build.prepare import NOTHING_MADE, Made, Prepared, known_failures
 from pipeline.catalog import keep_quarantine, read_quarantine, row_of
 from pipeline.provenance import MasterRow
 from pipeline.provenance.facts import now
 
 
-def note_quarantine(
-    prepared: Prepared, run: str, failed: Collection[tuple[str, int]] = (), made: MadeMaster | None = None
-) -> bool:
-    """Record what is quarantined now; ``failed`` are the variations that this build could not publish.
-
-    Returns whether anything changed since the last build.
-    """
+def record_quarantine(prepared: Prepared, run: str, made: Made = NOTHING_MADE) -> bool:
+    """Record what is quarantined now; return whether that changed since the last build."""
     project = prepared.project
     return keep_quarantine(
         prepared.store,
-        _rows(prepared, {*known_failures(prepared), *failed}, made),
+        _rows(prepared, {*known_failures(prepared), *made.failures}, made),
         lambda asset: not prepared.in_scope(asset),
         project=project.name,
         created=now(),
@@ -29,24 +22,24 @@ def note_quarantine(
     )
 
 
-def _rows(prepared: Prepared, suspects: set[tuple[str, int]], made: MadeMaster | None) -> list[MasterRow]:
+def _rows(prepared: Prepared, suspects: set[tuple[str, int]], made: Made) -> list[MasterRow]:
     known = prepared.known.fresh()
-    found = []
+    rows = []
     for plan in prepared.plan.assets if suspects else ():
         for variation in plan.variations:
             if (plan.asset.id, variation.variation) not in suspects:
                 continue
-            record = known.master((made(plan, variation) if made else None) or variation.master)
+            record = known.master(made.digest(plan, variation))
             if record is None or not record["quality"].get("quarantined"):
                 continue
             row = row_of(record, plan.asset, plan.mastering)
             reason = str(record["quality"]["reason"])
-            found.append(MasterRow(**{**row, "status": "quarantined", "reason": reason}))
-    return found
+            rows.append(MasterRow(**{**row, "status": "quarantined", "reason": reason}))
+    return rows
 
 
-def page_of(prepared: Prepared) -> str | None:
-    """Return the key of the report that plays quarantined masters; None if there is no report."""
+def quarantine_report(prepared: Prepared) -> str | None:
+    """Return the key of the report in which quarantined masters can be played; None if there is none."""
     quarantine = read_quarantine(prepared.store)
     if quarantine is None or not quarantine.masters:
         return None

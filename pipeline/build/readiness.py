@@ -1,4 +1,4 @@
-"""Checks before a build starts: what this machine lacks for it. Does not import Prefect."""
+"""Checks before a build starts: what it needs and this machine does not have. Does not import Prefect."""
 
 from __future__ import annotations
 
@@ -17,23 +17,22 @@ from pipeline.recipe import Recipe
 _M4A = "m4a needs {}, which is not installed; install the extra with: pip install 'cuesmith[m4a]'"
 
 
-def missing(prepared: Prepared, devices: Sequence[str] | None = None) -> list[str]:
-    """Return what this machine lacks to build ``prepared`` on ``devices``, each with its fix; empty if nothing."""
+def unmet_requirements(prepared: Prepared, devices: Sequence[str] | None = None) -> list[str]:
+    """Return what a build of ``prepared`` on ``devices`` needs and this machine does not have, each with its fix."""
     if not prepared.plan.stale:
         return []
-    lacks = [*_engines(prepared, devices), *_encoders(prepared), *credentials(prepared)]
-    return list(dict.fromkeys(lacks))
+    unmet = [*_engines(prepared, devices), *_encoders(prepared), *unmet_credentials(prepared)]
+    return list(dict.fromkeys(unmet))
 
 
 def require(prepared: Prepared, devices: Sequence[str] | None) -> None:
-    """Raise `MachineError` with everything that `missing` returns."""
-    lacks = missing(prepared, devices)
-    if lacks:
-        raise MachineError("\n".join(lacks))
+    """Raise `MachineError` with everything that `unmet_requirements` returns."""
+    if unmet := unmet_requirements(prepared, devices):
+        raise MachineError("\n".join(unmet))
 
 
 def _engines(prepared: Prepared, devices: Sequence[str] | None) -> Iterator[str]:
-    """Yield missing devices, and what the engines lack to generate the takes."""
+    """Yield missing devices, and what the engines need to generate the takes and do not have."""
     recipes: dict[str, list[Recipe]] = {}
     for order in prepared.plan.orders():
         to_generate = recipes.setdefault(order.recipe.engine, [])
@@ -50,7 +49,7 @@ def _engines(prepared: Prepared, devices: Sequence[str] | None) -> Iterator[str]
 
 
 def _encoders(prepared: Prepared) -> Iterator[str]:
-    if not any("m4a" in one.asset.delivery.formats for one in prepared.plan.stale):
+    if not any("m4a" in plan.asset.delivery.formats for plan in prepared.plan.stale):
         return
     if find_spec("pydub") is None:
         yield _M4A.format("pydub")
@@ -58,7 +57,7 @@ def _encoders(prepared: Prepared) -> Iterator[str]:
         yield _M4A.format("ffmpeg")
 
 
-def credentials(prepared: Prepared) -> Iterator[str]:
+def unmet_credentials(prepared: Prepared) -> Iterator[str]:
     """Yield why Cuesmith cannot sign masters that require credentials."""
     required = next((asset for asset, policy in prepared.policies.items() if policy == "required"), None)
     if required is None:

@@ -15,29 +15,29 @@ from pipeline.recipe import Recipe
 from pipeline.store import ObjectRef, Store
 
 
-def replay_latest(store: Store, tell: Callable[[str], None]) -> list[dict[str, Any]]:
+def replay_latest(store: Store, notify: Callable[[str], None]) -> list[dict[str, Any]]:
     """Replay the take of every master in the latest version; return one object for each.
 
-    ``result`` is ``same``, ``different``, or ``not comparable`` where this machine's engine, software or device
-    kind is not the one that made the take; ``why`` says which.
+    ``result`` is ``same``, ``different``, or ``not comparable`` if another engine version or other software made the
+    take; ``why`` gives the reason.
     """
     latest = Catalog(store).latest()
     if latest is None:
         raise UsageError(f"no catalog in {store.root} to replay; create one: cuesmith build")
-    return list(_replay(store, latest.masters, tell))
+    return list(_replay(store, latest.masters, notify))
 
 
 def _replay(
-    store: Store, rows: tuple[MasterRow, ...], tell: Callable[[str], None]
+    store: Store, rows: tuple[MasterRow, ...], notify: Callable[[str], None]
 ) -> Iterator[dict[str, Any]]:
     opened: dict[tuple[str, str], Generator] = {}
     for number, row in enumerate(rows, 1):
         record = take_record(store, row["take"])
         result, why = (
-            ("different", "its record is gone") if record is None else _compare(store, record, opened)
+            ("different", "its record is missing") if record is None else _compare(store, record, opened)
         )
         if number % 20 == 0:
-            tell(f"replayed {number} of {len(rows)}")
+            notify(f"replayed {number} of {len(rows)}")
         yield {
             "asset": row["asset"],
             "variation": row["variation"],
@@ -51,7 +51,10 @@ def _compare(store: Store, record: TakeRecord, opened: dict[tuple[str, str], Gen
     recipe = Recipe.from_json(record["recipe"])
     engine = find_engine(recipe.engine)
     if engine.version != recipe.engine_version:
-        return "not comparable", f"engine version {engine.version} here, {recipe.engine_version} then"
+        return (
+            "not comparable",
+            f"made by engine version {recipe.engine_version}; this machine has {engine.version}",
+        )
     device = record["made"]["device"]
     key = (recipe.engine, device)
     if key not in opened:
@@ -59,21 +62,21 @@ def _compare(store: Store, record: TakeRecord, opened: dict[tuple[str, str], Gen
     clip = _generate(opened[key], recipe, _inputs(store, record))
     if isinstance(clip, Clip) and ObjectRef.of(take_bytes(clip), ".wav").sha256 == record["object"]["sha256"]:
         return "same", ""
-    here, then = software_versions(opened[key].software()), record["made"]["software"]
-    others = [
-        f"{name} {here.get(name, 'not named')} here, {then.get(name, 'not named')} then"
-        for name in sorted(here.keys() | then.keys())
-        if here.get(name) != then.get(name)
+    current, recorded = software_versions(opened[key].software()), record["made"]["software"]
+    differences = [
+        f"made with {name} {recorded.get(name, '(not recorded)')}; this machine has {current.get(name, 'none')}"
+        for name in sorted(current.keys() | recorded.keys())
+        if current.get(name) != recorded.get(name)
     ]
-    if others:
-        return "not comparable", "; ".join(others)
+    if differences:
+        return "not comparable", "; ".join(differences)
     return "different", clip if isinstance(clip, str) else "other samples"
 
 
 def _generate(generator: Generator, recipe: Recipe, audio: dict[str, Clip]) -> Clip | str:
     for _, outcome in generator.generate([recipe], audio):
         return str(outcome) if isinstance(outcome, GenerationError) else outcome.clip
-    return "the engine gave nothing"
+    return "the engine returned nothing"
 
 
 def _inputs(store: Store, record: TakeRecord) -> dict[str, Clip]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 import time
 from collections.abc import Sequence
@@ -14,16 +15,17 @@ from typing import Any
 from pipeline.build.devices import devices_for, parse_devices
 from pipeline.build.journal import Journal, Listener
 from pipeline.build.prepare import (
+    Made,
     Prepared,
     failed_json,
     off_target_in,
     removed_names,
-    still_valid,
     waiting_in,
+    with_valid_plan,
 )
 from pipeline.build.publish import Published, open_signer, publish, report_build
-from pipeline.build.quarantine import note_quarantine, page_of
-from pipeline.build.workers import Crew, WorkItem
+from pipeline.build.quarantine import quarantine_report, record_quarantine
+from pipeline.build.workers import JobRunner, JobType, WorkerPool
 from pipeline.cpus import usable_cpus
 from pipeline.errors import MachineError, UsageError
 from pipeline.generators import find_engine
@@ -59,6 +61,7 @@ from pipeline.provenance import ManifestFacts
 from pipeline.provenance.facts import git_commit
 
 _CHUNKS_PER_WORKER = 4
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,7 @@ class BuildRun:
         self._prefect_run = prefect_run
         self._began = time.monotonic()
         self._journal = Journal(prepared.store, run, listener)
-        self._crews: dict[tuple[str, ...], Crew] = {}
+        self._pools: dict[tuple[str, ...], WorkerPool] = {}
         self._lock = threading.Lock()
         self._failed_takes: dict[str, str] = {}
         self._failed: dict[tuple[str, int], tuple[Stage, str]] = {}
@@ -97,31 +100,34 @@ class BuildRun:
         self._estimate = BuildEstimate(0.0, ())
         self._done = Published(None)
         self._report: str | None = None
-        self._held = contextlib.ExitStack()
+        self._resources = contextlib.ExitStack()
         self._git = git_commit(Path(prepared.project.file).resolve().parent)
 
     def __enter__(self) -> BuildRun:
         open_signer(self._prepared)
         # Read now: the version stores the text that it was built from, even if somebody edits the manifest meanwhile.
         _ = self._prepared.texts
-        self._fence = self._held.enter_context(self._prepared.store.shared())
-        self._prepared = still_valid(self._prepared)
-        plan = self._prepared.plan
+        self._fence = self._resources.enter_context(self._prepared.store.shared())
+        self._prepared = with_valid_plan(self._prepared)
+        totals = self._prepared.plan.totals()
+        _logger.info(
+            "plan: %s", ", ".join(f"{count} {action}" for action, count in totals["actions"].items())
+        )
         self._journal.write(
             "build-began",
             run=self.run,
             prefect_run=self._prefect_run,
             manifest=self._prepared.project.file,
             profile=self._prepared.project.profile,
-            totals=plan.totals(),
+            totals=totals,
         )
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for crew in self._crews.values():
-            crew.stop()
+        for pool in self._pools.values():
+            pool.stop()
         try:
             if error is not None:
                 # On a full disk the journal write fails too; keep the error that broke the build.
@@ -131,7 +137,7 @@ class BuildRun:
             else:
                 self._journal.close()
         finally:
-            self._held.close()
+            self._resources.close()
 
     def shards(self) -> tuple[Shard, ...]:
         """Return what to generate, longest first. Stores its conditioning audio before it returns."""
@@ -156,14 +162,14 @@ class BuildRun:
 
     def generate(self, shard: Shard) -> None:
         """Generate the takes of a shard on the engine's devices."""
-        crew = self._crew(devices_for(find_engine(shard.engine), self._devices))
+        pool = self._pool(devices_for(find_engine(shard.engine), self._devices))
 
         def job(device: str, orders: Sequence[TakeOrder]) -> TakesJob:
             return TakesJob(shard.engine, device, tuple(orders), self.run, self._prefect_run)
 
         items = {order.recipe.digest: order for order in shard.orders if not self._is_made(order)}
-        needs = (shard.engine, shard.model)
-        WorkItem(crew, items, job, self._hear_take, lambda order: [order.recipe.digest], needs).run()
+        takes = JobType(job, lambda order: [order.recipe.digest], needs=(shard.engine, shard.model))
+        JobRunner(pool, takes, items, self._on_take).run()
 
     def chunks(self) -> tuple[AssetChunk, ...]:
         """Return what to master after generating, in even chunks, longest first."""
@@ -197,32 +203,36 @@ class BuildRun:
 
     def master(self, chunk: AssetChunk) -> None:
         """Master a chunk of assets, each with all its variations."""
-        crew = self._crew(self._mastering_devices())
+        pool = self._pool(self._mastering_devices())
 
         def job(device: str, orders: Sequence[AssetOrder]) -> MasterJob:
             return MasterJob(tuple(orders), self.run, self._prefect_run, device)
 
         items = {order.asset.id: order for order in chunk.orders}
-        WorkItem(crew, items, job, self._hear_master, lambda order: order.missing, ("mastering",)).run()
+        masters = JobType(job, lambda order: order.missing, needs=("mastering",))
+        JobRunner(pool, masters, items, self._on_master).run()
 
     def publish(self) -> None:
         """Publish what was made; publish nothing if everything failed and no other master exists."""
         self._stages["master"] = time.monotonic() - self._stages["master"]
         self._fence()
-        changed = note_quarantine(self._prepared, self.run, self._failed, self._digest)
+        made = Made(
+            self._digests,
+            frozenset(self._made_masters),
+            {place: reason for place, (_, reason) in self._failed.items()},
+        )
+        changed = record_quarantine(self._prepared, self.run, made)
         self._done = publish(
             self._prepared,
             run=self.run,
-            failures={place: reason for place, (_, reason) in self._failed.items()},
-            made=self._digest,
-            just_made=frozenset(self._made_masters),
+            made=made,
             build=self.result()
             | {"stages": self._stages, "git": self._git, "prefect_run": self._prefect_run},
         )
         if self._done.new or changed:
             self._report = report_build(self._prepared.store, self._done.version, self._journal)
         elif self._failed:
-            self._report = page_of(self._prepared)
+            self._report = quarantine_report(self._prepared)
         self._journal.write("build-done", **self.result())
 
     def result(self) -> dict[str, Any]:
@@ -265,17 +275,17 @@ class BuildRun:
             f"| {result['generated']} | {result['mastered']} | {result['reused']} | {len(result['failed'])} "
             f"| {result['seconds']:.1f} |",
         ]
-        for one in result["failed"]:
-            lines.append(
-                f"- failed: `{one['asset']}` variation {one['variation']} ({one['stage']}): {one['reason']}"
-            )
+        lines += [
+            f"- failed: `{item['asset']}` variation {item['variation']} ({item['stage']}): {item['reason']}"
+            for item in result["failed"]
+        ]
         return "\n".join(lines)
 
-    def _crew(self, devices: tuple[str, ...]) -> Crew:
+    def _pool(self, devices: tuple[str, ...]) -> WorkerPool:
         with self._lock:
-            if devices not in self._crews:
-                self._crews[devices] = Crew(self._prepared.store.root, devices)
-            return self._crews[devices]
+            if devices not in self._pools:
+                self._pools[devices] = WorkerPool(self._prepared.store.root, devices)
+            return self._pools[devices]
 
     def _mastering_devices(self) -> tuple[str, ...]:
         """Return the mastering workers, all on the CPU: N for ``cpu:N``, else one per core."""
@@ -286,7 +296,7 @@ class BuildRun:
         with self._lock:
             return order.recipe.digest in self._made_takes
 
-    def _hear_take(self, event: Event) -> None:
+    def _on_take(self, event: Event) -> None:
         with self._lock:
             if isinstance(event, TakeMade):
                 self._made_takes.add(event.item)
@@ -298,7 +308,7 @@ class BuildRun:
                 self._failed_takes[event.item] = event.reason
                 self._journal.write("take-failed", take=event.item, reason=event.reason)
 
-    def _hear_master(self, event: Event) -> None:
+    def _on_master(self, event: Event) -> None:
         with self._lock:
             if isinstance(event, Mastered):
                 self._made_masters.add(event.item)
@@ -310,9 +320,6 @@ class BuildRun:
                 stage = Stage.QUALITY if isinstance(event, Quarantined) else Stage.MASTER
                 self._fail(place, stage, event.reason)
 
-    def _digest(self, plan: AssetPlan, variation: VariationPlan) -> str | None:
-        return self._digests.get((plan.asset.id, variation.variation))
-
     def _fail(self, place: tuple[str, int], stage: Stage, reason: str) -> None:
         self._failed[place] = (stage, reason)
         self._journal.write("failed", asset=place[0], variation=place[1], stage=stage, reason=reason)
@@ -320,10 +327,12 @@ class BuildRun:
     def _order(self, plan: AssetPlan) -> AssetOrder | None:
         """Return what to master of an asset; None if all its masters exist."""
         skipped = (Action.REUSE, Action.LOCKED) if plan.gain_group else (Action.LOCKED,)
-        planned = {v.variation: v for v in plan.variations if v.action not in skipped}
-        available = {number: self._available(plan, v) for number, v in planned.items()}
+        to_master = {
+            variation.variation: variation for variation in plan.variations if variation.action not in skipped
+        }
+        available = {number: self._available(plan, variation) for number, variation in to_master.items()}
         for variation in plan.variations:
-            if variation.quarantined and variation.variation not in planned:
+            if variation.quarantined and variation.variation not in to_master:
                 self._digests[plan.asset.id, variation.variation] = variation.master
                 self._fail((plan.asset.id, variation.variation), Stage.QUALITY, variation.quarantined)
         group = plan.gain_group or group_digest(takes for takes in available.values() if takes)
@@ -331,20 +340,23 @@ class BuildRun:
         for number, takes in available.items():
             if not takes:
                 continue
-            kept = planned[number].action is Action.REUSE
-            digest = planned[number].master if kept else master_digest(plan.mastering, number, takes, group)
+            variation = to_master[number]
+            if variation.action is Action.REUSE:
+                digest, made, quarantined = variation.master, True, variation.quarantined
+            else:
+                digest = master_digest(plan.mastering, number, takes, group)
+                made = self._prepared.known.master_is_whole(digest)
+                quarantined = self._prepared.known.quarantined(digest)
             self._digests[plan.asset.id, number] = digest
-            made = kept or self._prepared.known.master_is_whole(digest)
-            known = planned[number].quarantined if kept else self._prepared.known.quarantined(digest)
-            if known:
-                self._fail((plan.asset.id, number), Stage.QUALITY, known)
+            if quarantined:
+                self._fail((plan.asset.id, number), Stage.QUALITY, quarantined)
             orders.append(VariationOrder(number, takes, digest, made))
         if all(order.made for order in orders):
             return None
         return AssetOrder(plan.asset, tuple(orders), plan.anchors, group, self._manifest_facts(plan))
 
     def _available(self, plan: AssetPlan, variation: VariationPlan) -> tuple[str, ...]:
-        """Return the candidates that have a take; without any, record the variation as failed."""
+        """Return the candidates that have a take; if there is none, record the variation as failed."""
         digests = [recipe.digest for recipe in variation.recipes]
         takes = tuple(digest for digest in digests if digest not in self._failed_takes)
         if not takes:

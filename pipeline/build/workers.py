@@ -1,4 +1,4 @@
-"""Worker processes, seen from the parent: start, lend, feed and replace them.
+"""Worker processes, seen from the parent: start them, give them jobs, replace dead ones.
 
 If a worker dies, only the items that it had begun are lost. They run again one by one, and an item that kills a
 second worker fails with that reason."""
@@ -16,6 +16,7 @@ import tempfile
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Generic, TypeVar
 
@@ -72,14 +73,14 @@ class Worker:
 
     def __init__(self, outputs: str, device: str, workers: int = 1) -> None:
         """Start the process, one of ``workers`` that share this machine's CPUs."""
-        _logger.info("starting a worker on %s", device)
         self.device = device
+        level = _logger.getEffectiveLevel()
         self._closing = threading.Lock()
         try:
             self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the process
             self._process = subprocess.Popen(
                 # -P: do not import a package of the game named pipeline from the current folder.
-                [sys.executable, "-P", "-m", "pipeline.build.worker", outputs],
+                [sys.executable, "-P", "-m", "pipeline.build.worker", outputs, str(level)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._log,
@@ -90,9 +91,13 @@ class Worker:
                 f"cannot start a worker process: {error}; free some memory, "
                 "or space in the system's temporary folder, and try again"
             ) from error
+        _logger.info("worker %d started on %s", self._process.pid, device)
 
     def run(self, job: Job) -> Iterator[Event]:
-        """Run ``job`` and yield its events. Raises `WorkerDied`, or `JobBroken` with the worker's reason."""
+        """Run ``job`` and yield its events; log what the worker logs.
+
+        Raises `WorkerDied`, or `JobBroken` with the worker's reason.
+        """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         try:
@@ -104,7 +109,10 @@ class Worker:
                     return
                 if isinstance(message, Broken):
                     raise JobBroken(message.message, message.exit_code)
-                yield message
+                if isinstance(message, logging.LogRecord):
+                    logging.getLogger(message.name).handle(message)
+                else:
+                    yield message
         except (EOFError, OSError, ValueError, pickle.UnpicklingError) as error:
             # `stop` closes the pipes, which raises ValueError here.
             raise WorkerDied(self._exit_description()) from error
@@ -136,10 +144,10 @@ class Worker:
         return f"the worker on {self.device} {how}" + (f": {lines[-1]}" if lines else "")
 
 
-class Crew:
-    """Workers for a list of devices, lent one at a time.
+class WorkerPool:
+    """Workers for a list of devices; each does one job at a time.
 
-    If a device lacks something for a job, the crew starts no other job with the same needs on it.
+    If a device cannot do a job, the pool starts no other job with the same needs on it.
     """
 
     def __init__(self, outputs: str, devices: Sequence[str]) -> None:
@@ -153,17 +161,18 @@ class Crew:
             self._free.put(device)
 
     def stop(self) -> None:
-        """End all workers now and lend no more; their finished work is in the store."""
+        """End all workers now and start no more; their finished work is in the store."""
         self._stopped = True
         for worker in list(self._alive):
             worker.stop()
+            _logger.info("worker on %s stopped", worker.device)
 
     @contextlib.contextmanager
-    def lend(self, needs: tuple[str, ...]) -> Iterator[Worker]:
-        """Lend a free worker; start one if its device has none. The next call replaces a worker that failed.
+    def acquire(self, needs: tuple[str, ...]) -> Iterator[Worker]:
+        """Wait for a free worker and reserve it; start one if its device has none, or if the last one failed.
 
-        ``needs`` names what the job requires, such as an engine and a model. Raises `JobBroken` if the device lacks
-        that, or if the crew was stopped.
+        ``needs`` names what the job requires, such as an engine and a model. Raises `JobBroken` if the device does
+        not have that, or if the pool was stopped.
         """
         free = self._free.get()
         device = free if isinstance(free, str) else free.device
@@ -197,30 +206,38 @@ class Crew:
             raise JobBroken(str(earlier), earlier.exit_code)
 
 
-class WorkItem(Generic[Item]):
-    """Items for a crew, with the job that processes a list of them on a device."""
+@dataclass(frozen=True, slots=True)
+class JobType(Generic[Item]):
+    """How to process items in jobs."""
+
+    job: Callable[[str, Sequence[Item]], Job]
+    """Return the job that processes a list of items on a device."""
+    event_names: Callable[[Item], Sequence[str]]
+    """Return the names of an item in events: its take, or its masters."""
+    needs: tuple[str, ...]
+    """What a device needs for the job, such as an engine and a model."""
+
+
+class JobRunner(Generic[Item]):
+    """Process items with jobs on a pool's workers."""
 
     def __init__(
         self,
-        crew: Crew,
+        pool: WorkerPool,
+        job_type: JobType[Item],
         items: Mapping[str, Item],
-        job: Callable[[str, Sequence[Item]], Job],
         on_event: Callable[[Event], None],
-        event_names: Callable[[Item], Sequence[str]],
-        needs: tuple[str, ...],
     ) -> None:
-        """``event_names`` returns the names under which events report an item; ``needs`` goes to `Crew.lend`."""
-        self._crew = crew
-        self._needs = needs
+        self._pool = pool
+        self._type = job_type
         self._left = dict(items)
-        self._job = job
         self._on_event = on_event
-        self._owner = {name: key for key, item in items.items() for name in event_names(item)}
-        self._open = {key: set(event_names(item)) for key, item in items.items()}
+        self._open = {key: set(job_type.event_names(item)) for key, item in items.items()}
+        self._owner = {name: key for key, names in self._open.items() for name in names}
         self._deaths: Counter[str] = Counter()
 
     def run(self) -> None:
-        """Process every item; each has had its event on return. Raises `JobBroken` if the build cannot continue."""
+        """Process every item, and report an event for each. Raises `JobBroken` if the build cannot continue."""
         while self._left:
             suspects = [key for key in self._left if self._deaths[key]]
             keys = suspects[:1] or list(self._left)
@@ -229,8 +246,9 @@ class WorkItem(Generic[Item]):
     def _attempt(self, keys: Sequence[str]) -> None:
         begun: set[str] = set()
         try:
-            with self._crew.lend(self._needs) as worker:
-                for event in worker.run(self._job(worker.device, [self._left[key] for key in keys])):
+            with self._pool.acquire(self._type.needs) as worker:
+                job = self._type.job(worker.device, [self._left[key] for key in keys])
+                for event in worker.run(job):
                     owner = self._owner[event.item]
                     if isinstance(event, Began):
                         begun.add(owner)
@@ -242,9 +260,11 @@ class WorkItem(Generic[Item]):
                 self._deaths[key] += 1
                 if self._deaths[key] >= _DEATHS_ALLOWED:
                     self._give_up(key, str(death))
+                else:
+                    _logger.info("retrying %s", key)
         else:
             for key in [key for key in keys if key in self._left]:
-                self._give_up(key, "the worker told nothing of it; report this as a bug")
+                self._give_up(key, "the worker returned no result for it; report this as a bug")
 
     def _finish(self, event: Event, owner: str) -> None:
         self._on_event(event)

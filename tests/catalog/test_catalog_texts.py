@@ -62,7 +62,7 @@ def test_a_manifest_that_changes_as_a_build_begins_is_not_taken_for_the_one_that
 ) -> None:
     prepared = prepare(project.manifest, str(project.outputs))
     project.write(ONE)
-    with pytest.raises(UsageError, match="was changed while the build began; run it again"):
+    with pytest.raises(UsageError, match="changed while the build started; run the same command again"):
         _ = prepared.texts
 
 

@@ -126,7 +126,7 @@ def test_in_an_object_store_the_second_waits_for_the_first(remote: Store) -> Non
         told.set()
 
     def second() -> None:
-        with build_lock(Store(FsspecBackend(remote.root), remote.root), "toys", "run-2", tell=hear):
+        with build_lock(Store(FsspecBackend(remote.root), remote.root), "toys", "run-2", notify=hear):
             order.append("second")
 
     thread = threading.Thread(target=second)

@@ -401,6 +401,7 @@ def test_the_log_of_a_build_is_shown_on_request_and_always_in_prefect(
     lines = [line.split() for line in done.stderr.splitlines() if re.match(r"\d\d:\d\d:\d\d ", line)]
     assert {words[1] for words in lines} == levels
     assert ("journal: take:" in done.stderr) == ("DEBUG" in levels)
+    assert ("pipeline.build.worker: opened engine" in done.stderr) == ("INFO" in levels)
     run = json.loads(done.stdout)["run"]
     with get_client(sync_client=True) as client:
         logged = [log.message for log in client.read_logs(limit=200, sort=LogSort.TIMESTAMP_DESC)]
@@ -409,3 +410,4 @@ def test_the_log_of_a_build_is_shown_on_request_and_always_in_prefect(
         ]
     assert len(mine) == 1
     assert "version 1 published" in logged
+    assert any(message.startswith("opened engine") for message in logged)

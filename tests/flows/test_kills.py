@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import pickle
 import random
@@ -269,7 +270,7 @@ def test_an_interrupt_at_the_terminal_reaches_every_process_and_ends_with_130(
 
 def test_a_worker_ends_with_a_parent_that_was_killed_in_the_midst_of_sending_a_job(tmp_path: Path) -> None:
     worker = subprocess.Popen(
-        [sys.executable, "-m", "pipeline.build.worker", str(tmp_path)],
+        [sys.executable, "-m", "pipeline.build.worker", str(tmp_path), str(logging.WARNING)],
         stdin=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )

@@ -36,7 +36,7 @@ def test_a_rename_keeps_every_sound_and_makes_nothing(project: QuickProject) -> 
     project.write(NEW + TWO)
     prepared = prepare(project.manifest, str(project.outputs))
     assert prepared.plan.stale == ()
-    assert (dict(prepared.renamed), prepared.leaving) == ({"a/one": "b/uno"}, ())
+    assert (dict(prepared.renamed), prepared.removed) == ({"a/one": "b/uno"}, ())
     result = project.build()
     assert (result["generated"], result["mastered"], result["published"]) == (0, 0, True)
     assert _sounds(project, "b/uno") == before
@@ -144,7 +144,7 @@ def test_where_the_catalog_has_both_the_new_one_counts(project: QuickProject) ->
     project.write(NEW + TWO)
     prepared = prepare(project.manifest, str(project.outputs))
     assert dict(prepared.renamed) == {}
-    assert {row["asset"] for row in prepared.leaving} == {"a/one"}
+    assert {row["asset"] for row in prepared.removed} == {"a/one"}
     project.build()
     assert {row["asset"] for row in project.latest.masters} == {"b/uno", "a/two"}
 

@@ -86,7 +86,7 @@ def test_a_version_is_not_published_from_masters_that_were_removed_since_the_pla
     prepared = prepare(project.manifest, str(project.outputs))
     assert not prepared.plan.stale
     gc(project.store, set(), grace=0)
-    with pytest.raises(StoreError, match="removed while this build was planned; run the command again"):
+    with pytest.raises(StoreError, match="removed while this build was planned; run the same command again"):
         publish_only(prepared)
     assert project.catalog.latest() is None
     assert project.build()["version"] == 1

@@ -9,7 +9,7 @@ from typing import Any
 from toys import ToyProject
 
 from pipeline.build.journal import listener, new_run_id
-from pipeline.build.prepare import Prepared, prepare, unbuilt, up_to_date
+from pipeline.build.prepare import Prepared, prepare, unchanged_result, up_to_date
 from pipeline.build.publish import publish_only
 from pipeline.build.run import AssetChunk, BuildRun
 from pipeline.catalog import Catalog, ReviewEvent, Reviews, Version, check_store
@@ -28,17 +28,17 @@ class HereRun(BuildRun):
     def generate(self, shard: Shard) -> None:
         job = TakesJob(shard.engine, "cpu", shard.orders, self.run, None)
         for event in make_takes(job, find_engine(shard.engine).open("cpu"), self._prepared.store):
-            self._hear_take(event)
+            self._on_take(event)
 
     def master(self, chunk: AssetChunk) -> None:
         for event in make_masters(MasterJob(chunk.orders, self.run, None, "cpu"), self._prepared.store):
-            self._hear_master(event)
+            self._on_master(event)
 
 
 def build_prepared(prepared: Prepared) -> dict[str, Any]:
     """What the build command does with a plan."""
     if not prepared.plan.stale:
-        return unbuilt(prepared) if up_to_date(prepared) else publish_only(prepared)
+        return unchanged_result(prepared) if up_to_date(prepared) else publish_only(prepared)
     with HereRun(prepared, "cpu", new_run_id(), None, listener()) as run:
         for shard in run.shards():
             run.generate(shard)
