@@ -154,7 +154,7 @@ class Engine(Protocol):
     """Kinds of device that it can work on at all: of ``cuda``, ``mps``, ``cpu``."""
 
     def requirements(self, asset: AssetSpec) -> Requirements:
-        """What making ``asset`` would take.
+        """What making ``asset`` would take. ``asset.engine_keys`` has the manifest keys that engines bring.
 
         What is wrong with the asset is returned in the ask's problems. Raises only `MachineError`, where this machine
         lacks something that answering takes; anything else that it raises is told as the engine's own fault.
