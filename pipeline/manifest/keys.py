@@ -243,7 +243,7 @@ SETTINGS = (
     Key(
         "formats",
         ListOf(values.FORMAT, 6, 1, unique=True),
-        f"Files to deliver: any of {', '.join(f'`{name}`' for name in values.FORMATS)}.",
+        f"Files to deliver: any of {', '.join(f'`{name}`' for name in values.FORMAT.known)}.",
         ["wav"],
         example=["wav", "ogg"],
         affects=("masters",),
