@@ -1,12 +1,17 @@
 """Engines behind one protocol: what can generate, what it can be asked, and how it is opened."""
 
 from pipeline.generators.protocol import (
+    Diagnostic,
+    Diagnostics,
     Engine,
     Estimate,
     Estimator,
     GeneratedTake,
     Generator,
+    InstalledModel,
     ModelInfo,
+    ModelList,
+    ModelStore,
     Outcome,
     Preflight,
     Redecoder,
@@ -18,12 +23,17 @@ from pipeline.generators.protocol import (
 from pipeline.generators.registry import engine_keys, engine_names, find_engine
 
 __all__ = [
+    "Diagnostic",
+    "Diagnostics",
     "Engine",
     "Estimate",
     "Estimator",
     "GeneratedTake",
     "Generator",
+    "InstalledModel",
     "ModelInfo",
+    "ModelList",
+    "ModelStore",
     "Outcome",
     "Preflight",
     "Redecoder",

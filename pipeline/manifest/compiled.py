@@ -180,15 +180,14 @@ def _write(entry: Path, loaded: Loaded) -> None:
     """Store what was loaded. A cache that cannot be written is not an error."""
     files = [(file.named, file.path, file.sha256) for file in loaded.files]
     body = json.dumps({"files": files, "project": pack(loaded.project)}, separators=(",", ":")).encode()
-    temporary = entry.with_name(f"{os.getpid()}-{os.urandom(4).hex()}.tmp")
     try:
         entry.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(_checksum(body) + b"\n" + body)
-        os.replace(temporary, entry)
+        # Not atomic: a reader compares the hash, so that it ignores an incomplete file.
+        entry.write_bytes(_checksum(body) + b"\n" + body)
         _drop_oldest(entry.parent)
     except OSError:
         with contextlib.suppress(OSError):
-            temporary.unlink()
+            entry.unlink()
 
 
 def _drop_oldest(folder: Path) -> None:

@@ -50,11 +50,11 @@ _MAGNET: dict[str, Scalar] = {"cfg_min": 1.0, "decoding_steps": "20,10,10,10", "
 def requirements_of(asset: AssetSpec) -> Requirements:
     """What making ``asset`` takes. What cannot be made is told in the ask's problems.
 
-    Raises `model_store.Unready` where no local checkpoint can be read on this machine.
+    Raises `model_store.StoreNotReady` where no local checkpoint can be read on this machine.
     """
     try:
         model, problems = _find(asset)
-    except model_store.Unready:
+    except model_store.StoreNotReady:
         raise
     except MachineError as error:
         nobody = Model(
@@ -98,7 +98,7 @@ def _find(asset: AssetSpec) -> tuple[Model, list[RequirementProblem]]:
             "(a path starts at the folder of the file that names it)"
         )
     if model.revision is None:
-        model = _at(model, model_store.pinned(model.id))
+        model = _at(model, model_store.pinned_commit(model.id))
     if model.missing is None:
         return model, []
     remedy = f"use one of: {_suited(asset)}"
@@ -175,7 +175,7 @@ def _decoder(asset: AssetSpec, model: Model, settings: dict[str, Scalar]) -> lis
         settings["decoder_weights"] = decoder_weights_for(
             asset.model or DEFAULTS[asset.kind], asset.model_folder
         )
-    except model_store.Unready:
+    except model_store.StoreNotReady:
         raise
     except MachineError as error:
         return [RequirementProblem("decoder", str(error), "or set decoder: encodec")]
