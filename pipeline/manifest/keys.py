@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from pipeline.gates import GATES
 from pipeline.manifest import values
-from pipeline.manifest.structure import Group, Key, ListOf, MapOf
+from pipeline.manifest.structure import Group, Key, ListOf, MapOf, Reader
 from pipeline.manifest.values import FLAG
 
 _FADE = Group(
@@ -46,6 +47,15 @@ _LOOP = Group(
     ),
     alone=FLAG,
 )
+
+
+def _limit(name: str, reader: Reader, text: str, example: str) -> Key:
+    """The key that sets the limit of a gate; the gate's own row has the default."""
+    gate = next(gate for gate in GATES.values() if gate.key == name)
+    music, sfx = (f"{gate.limits[kind]:g} {gate.unit}".strip() for kind in ("music", "sfx"))
+    return Key(name, reader, text, music, None if sfx == music else sfx, example, field=gate.field or "")
+
+
 _QUALITY = Group(
     "QualityKeys",
     "Limits of the quality gates.",
@@ -57,54 +67,20 @@ _QUALITY = Group(
             "true",
             example="false",
         ),
-        Key(
-            "silence",
-            values.LOUDNESS,
-            "The loudest 400 ms must reach this.",
-            "-50 LUFS",
-            "-60 LUFS",
-            "-55 LUFS",
-            field="silence_lufs",
+        _limit("silence", values.LOUDNESS, "The loudest 400 ms must reach this.", "-55 LUFS"),
+        _limit("clipping", values.SHARE, "The largest share of samples in clipped peaks.", "0.01"),
+        _limit("dc", values.SHARE, "The highest DC offset; full scale is 1.", "0.02"),
+        _limit("noise", values.SHARE, "0 to 1: how much a sound may be noise of one colour.", "0.9"),
+        _limit(
+            "tail_noise", values.TAIL_NOISE, "How far hiss may rise after the sound has died away.", "20 dB"
         ),
-        Key(
-            "clipping",
-            values.SHARE,
-            "The largest share of samples in clipped peaks.",
-            "0.001",
-            example="0.01",
-        ),
-        Key("dc", values.SHARE, "The highest DC offset; full scale is 1.", "0.015", example="0.02"),
-        Key(
-            "noise",
-            values.SHARE,
-            "0 to 1: how much a sound may be noise of one colour.",
-            "0.6",
-            "0.85",
-            "0.9",
-        ),
-        Key(
-            "tail_noise",
-            values.TAIL_NOISE,
-            "How far hiss may rise after the sound has died away.",
-            "12 dB",
-            example="20 dB",
-            field="tail_noise_db",
-        ),
-        Key(
+        _limit(
             "seam",
             values.SEAM,
             "How far a loop may click or break at its seam, compared with the rest of the loop.",
-            "1.2",
-            example="2",
+            "2",
         ),
-        Key(
-            "duplicates",
-            values.SIMILARITY,
-            "0.5 to 1: how similar two variations may be.",
-            "0.95",
-            "0.996",
-            "0.99",
-        ),
+        _limit("duplicates", values.SIMILARITY, "0.5 to 1: how similar two variations may be.", "0.99"),
     ),
     merges=True,
 )
