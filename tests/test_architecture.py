@@ -16,7 +16,7 @@ LATE = {
     "pipeline/generators/audiocraft/engine.py": "torch, when the engine is opened",
     "pipeline/generators/audiocraft/probe.py": "the decoder, which needs AudioCraft, once that is known to be there",
     "pipeline/generators/audiocraft/import_shims.py": "AudioCraft, between its stand-ins",
-    "pipeline/generators/audiocraft/installed_models.py": "the downloader and the probe, which need torch, when they are used",
+    "pipeline/generators/audiocraft/installed_models.py": "the downloader and the probe, when they are used",
     "pipeline/generators/registry.py": "the engine that is asked for",
     "pipeline/generators/sketch/engine.py": "numpy and scipy, when the engine is opened",
     "pipeline/manifest/lazy_imports.py": "YAML and the table of keys, when a manifest is read",
