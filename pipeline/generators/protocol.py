@@ -157,6 +157,8 @@ class Engine(Protocol):
     def requirements(self, asset: AssetSpec) -> Requirements:
         """What generating ``asset`` requires, with problems if it cannot be generated.
 
+        ``asset.engine_keys`` has the manifest keys that engines declare.
+
         Raises only `MachineError`, if this machine lacks something to find out; any other error is reported as a bug of
         the engine.
         """

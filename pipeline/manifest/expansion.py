@@ -185,10 +185,10 @@ class Texts:
         values = self._entry.asset[path[0]]
 
         def find(text: str) -> AudioInput:
-            found = files.find(PATH.check(text), self._entry.folder)
+            file = files.find(PATH.check(text), self._entry.folder)
             if group is not None and group.check is not None:
-                group.check(found.name, values, files.seconds(found))
-            return found
+                group.check(file.name, values, files.seconds(file))
+            return file
 
         return TemplateText(self._entry, path, self._template(path, text), find)
 

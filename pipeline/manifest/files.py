@@ -198,7 +198,7 @@ class Sources:
     def read(
         self, path: Path, shown: str, chain: tuple[Path, ...] = (), named: Path | None = None
     ) -> Source | None:
-        """Read ``path``, known to the person as ``shown``, after everything that it includes.
+        """Read ``path``, shown to the user as ``shown``, after everything that it includes.
 
         ``named`` is ``path`` before links were followed.
         """
@@ -219,7 +219,7 @@ class Sources:
         return source
 
     def read_assets(self, text: str, place: int, main: Source) -> AssetSource | None:
-        """Read the file of assets that the manifest ``main`` lists as ``text``; None where it cannot be read."""
+        """Read the file of assets that the manifest ``main`` lists as ``text``; None if it cannot be read."""
         try:
             path = find_inside(self.folder, main.path.parent, text)
             if path in self._seen:

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from pipeline.gates import GATES
 from pipeline.manifest import values
-from pipeline.manifest.structure import AnyReader, Group, Key, ListOf, MapOf
+from pipeline.manifest.structure import Group, Key, ListOf, MapOf, Reader
 from pipeline.manifest.values import FLAG
 
 _FADE = Group(
@@ -49,12 +49,11 @@ _LOOP = Group(
 )
 
 
-def _limit(gate_name: str, reader: AnyReader, text: str, example: str) -> Key:
-    """The key that sets the limit of a quality gate; its defaults are those of the gate."""
-    gate = GATES[gate_name]
-    music, sfx = (f"{gate.limits[kind]:g} {gate.unit}".rstrip() for kind in ("music", "sfx"))
-    key, field = gate.key or gate.name, gate.field or ""
-    return Key(key, reader, text, music, sfx if sfx != music else None, example, field=field)
+def _limit(name: str, reader: Reader, text: str, example: str) -> Key:
+    """The key that sets the limit of a gate; the gate's own row has the default."""
+    gate = next(gate for gate in GATES.values() if gate.key == name)
+    music, sfx = (f"{gate.limits[kind]:g} {gate.unit}".strip() for kind in ("music", "sfx"))
+    return Key(name, reader, text, music, None if sfx == music else sfx, example, field=gate.field or "")
 
 
 _QUALITY = Group(
@@ -71,17 +70,17 @@ _QUALITY = Group(
         _limit("silence", values.LOUDNESS, "The loudest 400 ms must reach this.", "-55 LUFS"),
         _limit("clipping", values.SHARE, "The largest share of samples in clipped peaks.", "0.01"),
         _limit("dc", values.SHARE, "The highest DC offset; full scale is 1.", "0.02"),
-        _limit("noise only", values.SHARE, "0 to 1: how much a sound may be noise of one colour.", "0.9"),
+        _limit("noise", values.SHARE, "0 to 1: how much a sound may be noise of one colour.", "0.9"),
         _limit(
-            "tail noise", values.TAIL_NOISE, "How far hiss may rise after the sound has died away.", "20 dB"
+            "tail_noise", values.TAIL_NOISE, "How far hiss may rise after the sound has died away.", "20 dB"
         ),
         _limit(
-            "loop seam",
+            "seam",
             values.SEAM,
             "How far a loop may click or break at its seam, compared with the rest of the loop.",
             "2",
         ),
-        _limit("duplicate", values.SIMILARITY, "0.5 to 1: how similar two variations may be.", "0.99"),
+        _limit("duplicates", values.SIMILARITY, "0.5 to 1: how similar two variations may be.", "0.99"),
     ),
     merges=True,
 )
@@ -220,7 +219,7 @@ SETTINGS = (
     Key(
         "formats",
         ListOf(values.FORMAT, 6, 1, unique=True),
-        f"Files to deliver: any of {', '.join(f'`{name}`' for name in values.FORMATS)}.",
+        f"Files to deliver: any of {', '.join(f'`{name}`' for name in values.FORMAT.known)}.",
         ["wav"],
         example=["wav", "ogg"],
         affects=("masters",),

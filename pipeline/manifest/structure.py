@@ -332,7 +332,9 @@ def plain(text: str) -> str:
 def _key_schema(key: Key) -> JsonSchema:
     schema = key.reader.schema()
     described: JsonSchema = {"description": plain(key.described)}
-    if key.default is not None and key.sfx is None:
+    if key.sfx is not None:
+        described["description"] += f" Default: {key.default} for music, {key.sfx} for sfx."
+    elif key.default is not None:
         described["default"] = _json_value(key.default)
     if key.example is not None:
         described["examples"] = [_json_value(key.example)]

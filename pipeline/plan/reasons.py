@@ -1,4 +1,4 @@
-"""Reasons in words: how what the manifest asks differs from what the catalog has."""
+"""Reasons in words: how the manifest differs from what the catalog has."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from pipeline.provenance import MasterRecord
 from pipeline.recipe import Recipe
 
 _RECIPE_APART = ("schema", "prompt", "seed", "settings", "conditioning")
-"""Keys of a recipe that have a way of their own to be said."""
+"""Keys of a recipe with sentences of their own, or with none."""
 _SPEC_FIELDS = {
     field.name: field for spec in (MasteringSpec, DeliverySpec, QualitySpec) for field in fields(spec)
 }
 _SPEC_DEFAULTS = {name: field.default for name, field in _SPEC_FIELDS.items() if field.default is not MISSING}
-"""What a key that an older record does not have stood for when the record was written."""
+"""The value of a key that an older record does not have."""
 
 
 def recipe_reasons(before: Mapping[str, Any], after: Recipe) -> Iterator[str]:
-    """Why a take is not the one that ``before`` (a stored recipe) gave; nothing where only the seed differs."""
-    wanted = after.to_json()
-    if before["prompt"] != wanted["prompt"]:
+    """How ``after`` differs from ``before``, a stored recipe; nothing if only the seed differs."""
+    recipe = after.to_json()
+    if before["prompt"] != recipe["prompt"]:
         yield "prompt changed"
-    for key in wanted:
-        if key not in _RECIPE_APART and before.get(key) != wanted[key]:
+    for key in recipe:
+        if key not in _RECIPE_APART and before.get(key) != recipe[key]:
             word, unit = _recipe_words(key)
-            yield f"{word} changed: {say(before.get(key))}{unit} -> {say(wanted[key])}{unit}"
-    for room, unset in (("settings", "unset"), ("conditioning", "none")):
-        for key in sorted({*before[room], *wanted[room]}):
-            old, new = before[room].get(key, unset), wanted[room].get(key, unset)
+            yield f"{word} changed: {say(before.get(key))}{unit} -> {say(recipe[key])}{unit}"
+    for section, unset in (("settings", "unset"), ("conditioning", "none")):
+        for key in sorted({*before[section], *recipe[section]}):
+            old, new = before[section].get(key, unset), recipe[section].get(key, unset)
             if old != new:
                 word, unit = setting_words(engine_keys).get(key, (key.replace("_", " "), ""))
-                values = f": {_with(unit, old)} -> {_with(unit, new)}" if room == "settings" else ""
+                values = f": {_with(unit, old)} -> {_with(unit, new)}" if section == "settings" else ""
                 yield f"{word} changed{values}"
 
 
@@ -47,9 +47,9 @@ def _recipe_words(key: str) -> tuple[str, str]:
 
 
 def mastering_reasons(before: MasterRecord, asset: AssetSpec) -> Iterator[str]:
-    """Why a master is not the one that was made under ``before``'s mastering, delivery and quality specs."""
-    wanted = {**asdict(asset.mastering), **asdict(asset.delivery), **asdict(asset.quality)}
-    return spec_reasons(specs_of(before), {**wanted, "formats": list(asset.delivery.formats)})
+    """How the asset's mastering, delivery and quality specs differ from those of ``before``."""
+    specs = {**asdict(asset.mastering), **asdict(asset.delivery), **asdict(asset.quality)}
+    return spec_reasons(specs_of(before), {**specs, "formats": list(asset.delivery.formats)})
 
 
 def specs_of(record: MasterRecord) -> dict[str, Any]:
@@ -67,7 +67,7 @@ def spec_reasons(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterato
 
 
 def chain_reasons(before: str | None, after: str | None) -> Iterator[str]:
-    """How two versions of the mastering chain differ; None where a record does not name its own."""
+    """How two versions of the mastering chain differ; None if a record does not name its version."""
     if before and after and before != after:
         yield f"mastering chain changed: version {before} -> {after}"
 
@@ -96,7 +96,7 @@ def _with(unit: str, value: Any) -> str:
 
 
 def say(value: Any) -> str:
-    """A value as a person would write it."""
+    """A value as a user would write it."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):

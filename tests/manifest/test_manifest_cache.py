@@ -268,7 +268,7 @@ def test_processes_that_load_at_once_agree_and_leave_one_entry(manifest: Path, c
         "from pipeline.generators import engine_keys\n"
         "for _ in range(30):\n"
         "    print(hash(repr(load_cached(Path(sys.argv[1]), None, Path(sys.argv[2]), engine_keys))))\n"
-        "    compiled._entry(Path(sys.argv[1]), None, Path(sys.argv[2])).unlink(missing_ok=True)\n"
+        "    compiled._entry(Path(sys.argv[1]), None, Path(sys.argv[2]), engine_keys).unlink(missing_ok=True)\n"
     )
     command = [sys.executable, "-c", code, str(manifest), str(cache)]
     environment = {**os.environ, "PYTHONHASHSEED": "0"}

@@ -365,16 +365,24 @@ def test_a_prompt_longer_than_models_read_is_refused(complaints: Complain) -> No
     ]
 
 
-def test_ids_equal_but_for_case_are_refused_with_both_places(complaints: Complain) -> None:
-    text = """\
+@pytest.mark.parametrize(
+    ("first", "message"),
+    [
+        (
+            "sfx/Door",
+            "id 'sfx/door' differs from 'sfx/Door' of assets[0] on line 4 only in letter case or Unicode form; "
+            "some file systems treat them as the same; give each asset its own id",
+        ),
+        ("sfx/door", "id 'sfx/door' is used by assets[0] on line 4; give each asset its own id"),
+    ],
+)
+def test_one_id_twice_is_refused_with_both_places(first: str, message: str, complaints: Complain) -> None:
+    text = f"""\
         assets:
-        - {id: sfx/Door, kind: sfx, prompt: a, duration: 1}
-        - {id: sfx/door, kind: sfx, prompt: a, duration: 1}
+        - {{id: {first}, kind: sfx, prompt: a, duration: 1}}
+        - {{id: sfx/door, kind: sfx, prompt: b, duration: 1}}
         """
-    assert complaints(text) == [
-        "m.yaml:5: assets[1].id: id 'sfx/door' differs from 'sfx/Door' of assets[0] on line 4 only in letter case "
-        "or Unicode form; some file systems treat them as the same; give each asset its own id"
-    ]
+    assert complaints(text) == [f"m.yaml:5: assets[1].id: {message}"]
 
 
 def test_ids_equal_but_for_unicode_form_are_refused_with_both_places(complaints: Complain) -> None:
@@ -387,17 +395,6 @@ def test_ids_equal_but_for_unicode_form_are_refused_with_both_places(complaints:
         "m.yaml:5: assets[1].id: id 'cafe\u0301' differs from 'caf\u00e9' of assets[0] on line 4 only in letter case "
         "or Unicode form; some file systems treat them as the same; give each asset its own id"
     ) in complaints(text)
-
-
-def test_the_same_id_twice_is_refused_with_both_places(complaints: Complain) -> None:
-    text = """\
-        assets:
-        - {id: sfx/door, kind: sfx, prompt: a, duration: 1}
-        - {id: sfx/door, kind: sfx, prompt: b, duration: 1}
-        """
-    assert complaints(text) == [
-        "m.yaml:5: assets[1].id: id 'sfx/door' is used by assets[0] on line 4; give each asset its own id"
-    ]
 
 
 def test_an_unknown_profile_names_those_that_exist(complaints: Complain) -> None:
