@@ -7,12 +7,11 @@ from hypothesis import strategies as st
 from sketch_listening import RATE, flux, levels, make, mono, pitch_classes, share, tempo_strength
 
 from pipeline.generators.sketch.dsp.units import generator
-from pipeline.generators.sketch.music.mixdown import Room, mix
-from pipeline.generators.sketch.music.score import Note, Score
-from pipeline.generators.sketch.music.stingers import stinger
+from pipeline.generators.sketch.music.arrangement import stinger
+from pipeline.generators.sketch.music.cue import Room, mix
+from pipeline.generators.sketch.music.reading import read_music
+from pipeline.generators.sketch.music.score import Note, Score, Timing, ending_timing, loop_timing
 from pipeline.generators.sketch.music.theory import SCALES, Chord, voicing
-from pipeline.generators.sketch.music.timing import Timing, ending_timing, loop_timing
-from pipeline.generators.sketch.music_reading import read_music
 
 
 @given(

@@ -50,13 +50,13 @@ class SketchEngine:
         """Load the synthesiser. Raises `MachineError` for a device other than the CPU."""
         if device.split(":", maxsplit=1)[0] != "cpu":
             raise MachineError(f"engine 'sketch' has no device {device!r}; use cpu")
-        return _load_studio()
+        return _load_synthesizer()
 
 
-def _load_studio() -> Generator:
+def _load_synthesizer() -> Generator:
     """The one late import: numpy and scipy stay out of the light path."""
-    studio = importlib.import_module("pipeline.generators.sketch.studio")
-    return cast(Generator, studio.SketchGenerator())
+    module = importlib.import_module("pipeline.generators.sketch.synthesizer")
+    return cast(Generator, module.SketchGenerator())
 
 
 def _channels(asset: AssetSpec) -> int:

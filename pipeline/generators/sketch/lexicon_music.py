@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipeline.generators.sketch.tables import weights
+from pipeline.generators.sketch.text import weights
 
 MODES = {
     "major": weights(

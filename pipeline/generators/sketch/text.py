@@ -1,4 +1,4 @@
-"""A prompt as words: casefolded stems, two-word phrases, and what the prompt says it does not want."""
+"""A prompt as words: casefolded stems, two-word phrases, the words it denies, and weighted word tables."""
 
 from __future__ import annotations
 
@@ -115,3 +115,16 @@ def score(words: Words, weights: Mapping[str, float]) -> float:
         for name, weight in weights.items()
         if name in words.places
     )
+
+
+def weights(*rows: tuple[float, str]) -> dict[str, float]:
+    """A table of terms (stems, phrases joined by ``_``) and weights; the first row that has a term decides.
+
+    >>> weights((3, "gravel pebbles"), (1, "path gravelly"))
+    {'gravel': 3, 'pebbl': 3, 'path': 1}
+    """
+    table: dict[str, float] = {}
+    for weight, words in rows:
+        for word in words.split():
+            table.setdefault(term(word), weight)
+    return table

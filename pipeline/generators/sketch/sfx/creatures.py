@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.generators.sketch.dsp import envelopes, filters, noise, shaping
+from pipeline.generators.sketch.dsp import envelopes, filters, mixing, noise
 from pipeline.generators.sketch.dsp import oscillators as osc
-from pipeline.generators.sketch.dsp.canvas import Canvas
+from pipeline.generators.sketch.dsp.mixing import Bus
 from pipeline.generators.sketch.dsp.units import RATE, Audio, Rng, about, between, samples
-from pipeline.generators.sketch.sfx.scene import Scene
+from pipeline.generators.sketch.sfx.reading import Scene
 
 Points = tuple[tuple[float, float], ...]
 
@@ -167,17 +167,17 @@ def creature(scene: Scene) -> Audio:
     voice = VOICES[name]
     size = scene.reading.size + (0.6 if scene.reading.says("dragon", "dinosaur", "titan", "boss") else 0.0)
     repeats = {"squeak": 3, "bark": 2, "chatter": 4}.get(name, 1)
-    canvas = Canvas(scene.n, 1)
+    bus = Bus(scene.n, 1)
     at = 0.0
     for _ in range(repeats):
         length = min(
             voice.seconds * 2.0 ** (0.45 * size) * about(scene.rng, 1.0, 0.15), max(0.05, scene.seconds - at)
         )
-        canvas.add(_speak(voice, scene, length, 2.0 ** (-0.75 * size)), samples(at))
+        bus.add(_speak(voice, scene, length, 2.0 ** (-0.75 * size)), samples(at))
         at += length * 1.25 + between(scene.rng, 0.01, 0.06)
         if at > scene.seconds - 0.06:
             break
-    return shaping.saturate(shaping.at_peak(canvas.audio), 1.2 + 0.8 * max(0.0, scene.reading.force))
+    return mixing.saturate(mixing.at_peak(bus.audio), 1.2 + 0.8 * max(0.0, scene.reading.force))
 
 
 def _speak(voice: Voice, scene: Scene, seconds: float, scale: float) -> Audio:
@@ -203,7 +203,7 @@ def _speak(voice: Voice, scene: Scene, seconds: float, scale: float) -> Audio:
         * envelopes.line(n, voice.level)
         * (1.0 - 0.35 * voice.rough * np.clip(noise.drift(rng, n, 14.0), 0, 1))
     )
-    return shaping.saturate(shaping.at_peak(sound), 1.0 + 0.8 * voice.rough) * envelopes.held(n, 0.006, 0.04)
+    return mixing.saturate(mixing.at_peak(sound), 1.0 + 0.8 * voice.rough) * envelopes.held(n, 0.006, 0.04)
 
 
 def _throat(voice: Voice, rng: Rng, hz: Audio, n: int) -> Audio:

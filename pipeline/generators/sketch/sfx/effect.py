@@ -7,66 +7,113 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.generators.sketch.dsp import envelopes, filters, reverb, shaping
-from pipeline.generators.sketch.dsp.units import RATE, Audio, Mix, db, generator, samples
+from pipeline.generators.sketch.dsp import envelopes, filters, mixing, noise, reverb
+from pipeline.generators.sketch.dsp import oscillators as osc
+from pipeline.generators.sketch.dsp.mixing import Bus
+from pipeline.generators.sketch.dsp.units import RATE, Audio, Mix, about, between, db, generator, samples
 from pipeline.generators.sketch.sfx import (
-    arcana,
+    ambience,
+    combat,
     creatures,
-    doors,
-    electricity,
-    fallback,
-    fires,
-    footsteps,
+    elements,
     impacts,
     interface,
-    machines,
-    places,
-    waters,
-    weapons,
-    weather,
+    mechanisms,
 )
-from pipeline.generators.sketch.sfx.scene import Scene
-from pipeline.generators.sketch.sound_reading import SoundReading, read_sound
+from pipeline.generators.sketch.sfx.materials import Blow, strike
+from pipeline.generators.sketch.sfx.reading import Scene, SoundReading, read_sound
+
+
+def fallback(scene: Scene) -> Audio:
+    """A steady texture when it loops or is long, else one struck object."""
+    return _texture(scene) if scene.loop or scene.seconds > 6.0 else _object(scene)
+
+
+def _texture(scene: Scene) -> Audio:
+    """Air with three faint resonances that only this prompt has."""
+    centres = np.exp(scene.asset.uniform(np.log(150), np.log(2400), 3)) * 2.0 ** (
+        0.8 * scene.reading.brightness
+    )
+    sides = []
+    for _ in range(scene.channels):
+        air = noise.shaped(
+            scene.rng,
+            scene.n,
+            lambda hz: (
+                noise.band_edges(hz, 60, 7000)
+                * (
+                    0.25 * noise.power_slope(hz, 4.0)
+                    + np.sum([noise.bump(hz, c, 0.06) for c in centres], axis=0)
+                )
+            ),
+        )
+        sides.append(air * (0.8 + 0.2 * noise.drift(scene.rng, scene.n, 0.5)) * 0.2)
+    return sides[0] if len(sides) == 1 else np.stack(sides)
+
+
+def _object(scene: Scene) -> Audio:
+    """An object of no known kind: a soft blow, modes of its own, a breath of air."""
+    reading, asset, rng = scene.reading, scene.asset, scene.rng
+    n = samples(scene.scaled(1.2))
+    scale = 2.0 ** (0.8 * reading.size - 0.4 * reading.brightness)
+    modes = np.sort(np.exp(asset.uniform(np.log(170), np.log(3200), 7))) / scale
+    t60 = between(asset, 0.12, 0.6) * scale**0.4 * (modes[0] / modes) ** 0.4
+    tone = osc.ring(modes * about(rng, 1.0, 0.01), t60, asset.uniform(0.2, 1.0, 7) * 0.25, n)
+    material = reading.material or str(asset.choice(["wood", "stone", "plastic", "cloth", "dirt"]))
+    bus = Bus(scene.n, 1)
+    bus.add(
+        strike(material, Blow(scale, 0.7 + 0.25 * reading.force, reading.brightness), asset, rng, n / RATE),
+        0,
+        0.7,
+    )
+    bus.add(tone, 0)
+    centre = between(asset, 500, 2500)
+    air = filters.sculpt(
+        noise.white(rng, n), lambda hz, at: noise.bump(hz, centre * (1.2 - 0.6 * at), 0.7), 512
+    )
+    bus.add(air * envelopes.hump(n, 0.15, 1.0) * envelopes.decay(n, 0.5, 0.02), 0, 0.2)
+    return bus.audio
+
 
 Family = Callable[[Scene], Audio]
 """A scene to [samples], or [2, samples] for a loop; shorter than the scene where the sound ends early."""
 
 FAMILIES: dict[str, Family] = {
-    "footstep": footsteps.footstep,
+    "footstep": impacts.footstep,
     "impact": impacts.impact,
     "jingle": impacts.jingle,
     "scrape": impacts.scrape,
     "rustle": impacts.rustle,
     "bell": impacts.bell,
     "heartbeat": impacts.heartbeat,
-    "whoosh": weapons.whoosh,
-    "explosion": weapons.explosion,
-    "gunshot": weapons.gunshot,
-    "laser": weapons.laser,
+    "whoosh": combat.whoosh,
+    "explosion": combat.explosion,
+    "gunshot": combat.gunshot,
+    "laser": combat.laser,
     "click": interface.click,
     "hover": interface.hover,
     "confirm": interface.confirm,
     "error": interface.error,
     "notify": interface.notify,
     "coin": interface.coin,
-    "magic": arcana.magic,
-    "door": doors.door,
+    "magic": combat.magic,
+    "door": mechanisms.door,
     "creature": creatures.creature,
-    "engine": machines.engine,
-    "alarm": machines.alarm,
-    "robot": machines.robot,
-    "electric": electricity.electric,
-    "wind": weather.wind,
-    "rain": weather.rain,
-    "thunder": weather.thunder,
-    "fire": fires.fire,
-    "stream": waters.stream,
-    "splash": waters.splash,
-    "drip": waters.drip,
-    "bubbles": waters.bubbles,
-    "ambience": places.ambience,
-    "room": places.room,
-    "fallback": fallback.fallback,
+    "engine": mechanisms.engine,
+    "alarm": mechanisms.alarm,
+    "robot": mechanisms.robot,
+    "electric": mechanisms.electric,
+    "wind": elements.wind,
+    "rain": elements.rain,
+    "thunder": elements.thunder,
+    "fire": elements.fire,
+    "stream": elements.stream,
+    "splash": elements.splash,
+    "drip": elements.drip,
+    "bubbles": elements.bubbles,
+    "ambience": ambience.ambience,
+    "room": ambience.room,
+    "fallback": fallback,
 }
 
 STEADY = frozenset({"wind", "rain", "fire", "stream", "bubbles", "ambience", "room"})
@@ -147,7 +194,7 @@ def _finished(sound: Audio, scene: Scene, loop: bool) -> Mix:
     level = db(
         _LEVELS_DB.get(scene.reading.family, -3.0) + 3.0 * scene.reading.force - 6.0 * scene.reading.distance
     )
-    clean = shaping.at_peak(clean, float(min(level * scene.rng.uniform(0.92, 1.05), _LOUDEST)))
+    clean = mixing.at_peak(clean, float(min(level * scene.rng.uniform(0.92, 1.05), _LOUDEST)))
     wide = np.atleast_2d(clean)
     return np.repeat(wide, scene.channels // wide.shape[0], axis=0).astype(np.float32)
 
@@ -163,10 +210,10 @@ def _notes(reading: SoundReading, scene: Scene) -> dict[str, Any]:
         "space": reading.space,
     }
     if reading.family in ("footstep", "impact", "door", "scrape", "fallback"):
-        default = footsteps.DEFAULT_SURFACE if reading.family == "footstep" else None
+        default = impacts.DEFAULT_SURFACE if reading.family == "footstep" else None
         notes["surface"] = reading.material or default
     if reading.family == "ambience":
-        notes["layers"] = list(places.layers_of(scene))
+        notes["layers"] = list(ambience.layers_of(scene))
         notes["place"] = reading.place
     if reading.family == "creature":
         notes["call"] = creatures.call_name(scene)

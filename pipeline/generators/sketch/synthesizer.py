@@ -1,4 +1,4 @@
-"""The opened sketch engine: recipes in, takes out. Loading this loads numpy and scipy."""
+"""The opened sketch engine: recipes in, takes out. Importing this loads numpy and scipy."""
 
 from __future__ import annotations
 

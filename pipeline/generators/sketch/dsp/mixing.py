@@ -1,4 +1,4 @@
-"""Where grains and notes are put down in time: a bus that clips at its end, or wraps when it loops."""
+"""Mixing: a bus that clips at its end or wraps when it loops, random event times, levels and saturation."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from pipeline.generators.sketch.dsp.units import RATE, Audio, Mix, Rng
 
 
-class Canvas:
+class Bus:
     """A stereo or mono bus of a fixed length; ``loop`` carries what overhangs the end round to the start."""
 
     def __init__(self, n: int, channels: int = 1, loop: bool = False) -> None:
@@ -18,7 +18,7 @@ class Canvas:
 
     @property
     def audio(self) -> Audio:
-        """What lies on the canvas: [samples] for mono, [channels, samples] for stereo."""
+        """What lies on the bus: [samples] for mono, [channels, samples] for stereo."""
         wide = self.mix.astype(np.float64)
         return wide[0] if wide.shape[0] == 1 else wide
 
@@ -56,7 +56,7 @@ def poisson(rng: Rng, n: int, rate: float, least: int = 0) -> Audio:
 
 
 def scatter(
-    canvas: Canvas,
+    bus: Bus,
     rng: Rng,
     times: Audio,
     grain: Callable[[Rng], Audio],
@@ -67,4 +67,28 @@ def scatter(
     gains = np.exp(rng.normal(0.0, heavy, len(times)) - heavy * heavy)
     pans = rng.uniform(-width, width, len(times))
     for at, gain, pan in zip(times, gains, pans, strict=True):
-        canvas.add(grain(rng), int(at), float(min(gain, 4.0)), float(pan))
+        bus.add(grain(rng), int(at), float(min(gain, 4.0)), float(pan))
+
+
+def saturate(audio: Audio, drive: float) -> Audio:
+    """Soft clipping to within -1..1; quiet parts keep their shape, ``drive`` is the gain before it."""
+    return np.asarray(np.tanh(audio * drive) / np.tanh(max(drive, 1e-6)))
+
+
+def crush(audio: Audio, bits: int, hold: int) -> Audio:
+    """Fewer levels and a lower rate: ``hold`` samples repeat one value, ``bits`` quantise -1..1."""
+    held = np.repeat(audio[::hold], hold)[: len(audio)]
+    steps = 2.0 ** (bits - 1)
+    return np.asarray(np.round(held * steps) / steps)
+
+
+def at_peak(audio: Audio, peak: float = 1.0) -> Audio:
+    """Scaled so that its largest sample is ``peak``; silence stays silence."""
+    largest = float(np.max(np.abs(audio))) if audio.size else 0.0
+    return audio * (peak / largest) if largest > 1e-9 else audio
+
+
+def at_rms(audio: Audio, level: float = 1.0) -> Audio:
+    """Scaled to an RMS of ``level``; silence stays silence."""
+    found = float(np.sqrt(np.mean(audio * audio))) if audio.size else 0.0
+    return audio * (level / found) if found > 1e-9 else audio

@@ -1,4 +1,4 @@
-"""What a sound-effect prompt asks for: its family, materials, size, force and place."""
+"""What a sound-effect prompt asks for (family, materials, size, force, place), and the take to make."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pipeline.generators.sketch import lexicon_sound as lexicon
+from pipeline.generators.sketch.dsp.units import RATE, Rng
 from pipeline.generators.sketch.text import Words, read_words, score
 
 FALLBACK = "fallback"
@@ -87,3 +88,28 @@ def _named(words: Words, groups: Mapping[str, str]) -> str | None:
         if (found := words.found(names.split()))
     }
     return min(firsts, key=lambda group: firsts[group]) if firsts else None
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One take to make. ``asset`` draws what all variations share, ``rng`` what makes this take its own."""
+
+    reading: SoundReading
+    n: int
+    loop: bool
+    asset: Rng
+    rng: Rng
+
+    @property
+    def seconds(self) -> float:
+        """Length of the take."""
+        return self.n / RATE
+
+    @property
+    def channels(self) -> int:
+        """Loops surround the player; one-shots are placed by the game."""
+        return 2 if self.loop else 1
+
+    def scaled(self, seconds: float) -> float:
+        """A duration that fits: at most ``seconds``, less where the take is shorter."""
+        return min(seconds, self.seconds)
