@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import decode as shared
+import decode_models as models
 import torch
 
 from pipeline.generators.audiocraft.decoding import weights
@@ -23,7 +23,7 @@ def where(
     With the rate of copies also those that the weights or the past would take alone. The kernels of a kind follow one
     another through the layers, so that no layer finds its weights in the device's cache.
     """
-    decoder = shared.Ours(lm, numbers, positions, backend="triton")._decoder
+    decoder = models.SlotSteps(lm, numbers, positions, backend="triton")._decoder
     cache, text, transformer = decoder._cache, decoder._text, decoder._transformer
     products, layers = transformer._products, numbers.layers
     here = decoder._steps[:, None, None].expand(-1, numbers.codebooks, 1)
@@ -81,7 +81,7 @@ def seconds(work: Callable[[int], object], layers: int, device: torch.device) ->
             else:
                 graphs.run(0, once)
 
-    clock = shared.Clock()
+    clock = models.Clock()
     graphs = Graphs([]) if device.type == "cuda" else None
     for _ in range(ROUNDS):
         clock.time(often)
