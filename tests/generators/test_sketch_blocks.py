@@ -74,7 +74,7 @@ def test_slopes_are_what_they_say():
 def test_a_flat_moving_filter_changes_nothing(n, loop):
     audio = generator(SEED).standard_normal(n)
     np.testing.assert_allclose(
-        filters.sculpt(audio, lambda hz, at: np.ones_like(hz + at), 1024, loop), audio, atol=1e-9
+        filters.time_varying(audio, lambda hz, at: np.ones_like(hz + at), 1024, loop), audio, atol=1e-9
     )
 
 
@@ -123,7 +123,7 @@ def test_loops_are_filtered_in_their_steady_state():
 
 def test_held_shapes_fit_any_length():
     for n in (1, 2, 3, 10, 1000):
-        shape = envelopes.held(n, 0.5, 0.5)
+        shape = envelopes.sustain(n, 0.5, 0.5)
         assert len(shape) == n
         assert shape.min() >= 0
         assert shape.max() <= 1

@@ -1,4 +1,4 @@
-"""The light face of the sketch engine: what an asset would take, answered from tables."""
+"""The sketch engine as planning sees it: settings and costs from tables, without numpy."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ VERSION = "2"
 SAMPLE_RATE_HZ = 48_000
 
 _REAL_TIME = {"music": 50.0, "sfx": 70.0}
-"""Audio-seconds a second on one core, roughly."""
+"""Estimated seconds of audio a second on one core, by kind."""
 _OVERHEAD_S = 0.01
 
 
@@ -43,7 +43,7 @@ class SketchEngine:
         return ("cpu",) * usable_cpus()
 
     def cost(self, recipe: Recipe) -> float:
-        """About the seconds that one core takes."""
+        """Estimated seconds on one core."""
         return _OVERHEAD_S + recipe.seconds / _REAL_TIME.get(recipe.kind, _REAL_TIME["sfx"])
 
     def open(self, device: str) -> Generator:
@@ -54,7 +54,7 @@ class SketchEngine:
 
 
 def _load_synthesizer() -> Generator:
-    """The one late import: numpy and scipy stay out of the light path."""
+    """Import the synthesizer on demand: planning needs no numpy and scipy."""
     module = importlib.import_module("pipeline.generators.sketch.synthesizer")
     return cast(Generator, module.SketchGenerator())
 
@@ -78,7 +78,7 @@ def _model(channels: int) -> ModelInfo:
 
 
 def _settings(asset: AssetSpec) -> dict[str, Scalar]:
-    """Only what changes the audio, so that nothing else ever makes a take again."""
+    """Only what changes the audio: any other setting would make existing takes stale."""
     settings: dict[str, Scalar] = {"loop": asset.loop}
     if asset.kind == "music" and asset.bpm is not None:
         settings["bpm"] = asset.bpm
@@ -86,9 +86,9 @@ def _settings(asset: AssetSpec) -> dict[str, Scalar]:
 
 
 def _ignored(asset: AssetSpec) -> tuple[str, ...]:
-    """Keys of the asset that this engine does not hear."""
+    """Keys of the asset that this engine ignores."""
     sampled = any(getattr(asset.sampling, field.name) is not None for field in fields(asset.sampling))
-    heard_nothing = {
+    unused = {
         "melody": asset.melody is not None,
         "continue_from": asset.continue_from is not None,
         "style": asset.style is not None,
@@ -97,7 +97,7 @@ def _ignored(asset: AssetSpec) -> tuple[str, ...]:
         "decoder": asset.decoder != "encodec",
         "bpm": asset.kind == "sfx" and asset.bpm is not None,
     }
-    return tuple(key for key, present in heard_nothing.items() if present)
+    return tuple(key for key, present in unused.items() if present)
 
 
 ENGINE = SketchEngine()

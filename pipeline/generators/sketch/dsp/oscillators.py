@@ -66,6 +66,11 @@ def look_up(wave: Audio, phase: Audio) -> Audio:
     return left + (place - index) * (wave[index + 1] - left)
 
 
+def wave(amplitudes: Audio, phase: Audio) -> Audio:
+    """A periodic wave of these harmonic amplitudes, peak 1, at a phase in cycles."""
+    return look_up(table(amplitudes), phase)
+
+
 def tone(shape: str, hz: Audio | float, n: int, start: float = 0.0, width: float = 0.5) -> Audio:
     """A band-limited oscillator of amplitude 1; its harmonics fit the highest frequency that it reaches."""
     highest = float(np.max(hz))

@@ -10,7 +10,7 @@ from pipeline.generators.sketch.dsp import envelopes, filters, mixing, noise
 from pipeline.generators.sketch.dsp import oscillators as osc
 from pipeline.generators.sketch.dsp.units import RATE, Audio, Rng, samples
 
-Player = Callable[[float, float, float, Rng], Audio]
+PlayNote = Callable[[float, float, float, Rng], Audio]
 """(Hz, seconds, strength 0 to 1, randomness) to [samples] or [2, samples], peak about 1."""
 
 
@@ -86,7 +86,7 @@ def power_guitar(hz: float, seconds: float, strength: float, rng: Rng) -> Audio:
     for tune in (0.999, 1.0012):
         strings = [osc.pluck(hz * tune * step, n, rng, 5.0, 0.8, 0.09) for step in (1.0, 1.4983, 2.0)]
         sides.append(_guitar_amp(strings[0] + 0.8 * strings[1] + 0.5 * strings[2], 14.0))
-    return np.stack(sides) * envelopes.held(n, 0.002, 0.05) * 0.6
+    return np.stack(sides) * envelopes.sustain(n, 0.002, 0.05) * 0.6
 
 
 def lead_guitar(hz: float, seconds: float, strength: float, rng: Rng) -> Audio:
@@ -94,8 +94,8 @@ def lead_guitar(hz: float, seconds: float, strength: float, rng: Rng) -> Audio:
     n = samples(seconds + 0.1)
     phase = osc.cycles(hz * osc.vibrato(n, 5.4, 28, rng, 0.2), n)
     order = np.arange(1, osc.partials_below(hz, 40) + 1)
-    string = osc.look_up(osc.table(np.abs(np.sin(np.pi * order * 0.13)) / order), phase)
-    return _guitar_amp(string * envelopes.decay(n, 6.0, 0.003), 6.0) * envelopes.held(n, 0.004, 0.08) * 0.7
+    string = osc.wave(np.abs(np.sin(np.pi * order * 0.13)) / order, phase)
+    return _guitar_amp(string * envelopes.decay(n, 6.0, 0.003), 6.0) * envelopes.sustain(n, 0.004, 0.08) * 0.7
 
 
 def piano(hz: float, seconds: float, strength: float, rng: Rng) -> Audio:
@@ -134,7 +134,9 @@ def electric_piano(hz: float, seconds: float, strength: float, rng: Rng) -> Audi
     return mixing.at_peak(np.stack([body * left, body * (2.0 - left)]))
 
 
-def bar(ratios: tuple[float, ...], t60: tuple[float, ...], gains: tuple[float, ...], knock: float) -> Player:
+def bar(
+    ratios: tuple[float, ...], t60: tuple[float, ...], gains: tuple[float, ...], knock: float
+) -> PlayNote:
     """Anything struck whose sound is a few modes: bells, bars and combs."""
 
     def play(hz: float, seconds: float, strength: float, rng: Rng) -> Audio:
@@ -178,7 +180,7 @@ def blown(
     attack: float,
     rate: float = 5.1,
     scoop: float = 0.0,
-) -> Player:
+) -> PlayNote:
     """A wind instrument: a few harmonics that open with the breath, breath noise, a late vibrato."""
 
     def play(hz: float, seconds: float, strength: float, rng: Rng) -> Audio:
@@ -188,11 +190,11 @@ def blown(
         bend = osc.vibrato(n, rate * rng.uniform(0.94, 1.06), cents, rng)
         bend = bend * np.exp2(-scoop / 1200.0 * np.exp(-np.arange(n) / (0.05 * RATE)))
         phase = osc.cycles(hz * bend, n)
-        shape = envelopes.held(n, attack, 0.11)
+        shape = envelopes.sustain(n, attack, 0.11)
         open_up = shape * (0.35 + 0.65 * strength) * (1.0 + 0.12 * noise.drift(rng, n, 3.0))
-        tone = osc.look_up(osc.table(soft), phase) * (1.0 - open_up)
-        tone += osc.look_up(osc.table(np.array(gains[:count])), phase) * open_up
-        air = noise.shaped(rng, n, lambda f: noise.bump(f, hz * 2.2, 0.8) + 0.3 * noise.bump(f, 5200.0, 0.9))
+        tone = osc.wave(soft, phase) * (1.0 - open_up)
+        tone += osc.wave(np.array(gains[:count]), phase) * open_up
+        air = noise.shaped(rng, n, lambda f: noise.bell(f, hz * 2.2, 0.8) + 0.3 * noise.bell(f, 5200.0, 0.9))
         chiff = 1.0 + 2.0 * envelopes.decay(n, 0.12)
         return (tone + air * breath * chiff) * shape * 0.8
 
@@ -209,7 +211,7 @@ WINDS = {
 }
 
 
-def bowed(darkness: float, cents: float, attack: float) -> Player:
+def bowed(darkness: float, cents: float, attack: float) -> PlayNote:
     """A solo string: a bright sawtooth through a wooden body, vibrato, the bow's grain."""
 
     def play(hz: float, seconds: float, strength: float, rng: Rng) -> Audio:
@@ -219,20 +221,18 @@ def bowed(darkness: float, cents: float, attack: float) -> Player:
         at = order * hz
         body = (
             0.5
-            + noise.bump(at, 290.0, 0.35)
-            + 0.8 * noise.bump(at, 520.0, 0.4)
-            + 0.7 * noise.bump(at, 2600.0, 0.6)
+            + noise.bell(at, 290.0, 0.35)
+            + 0.8 * noise.bell(at, 520.0, 0.4)
+            + 0.7 * noise.bell(at, 2600.0, 0.6)
         )
         gains = body / order**darkness / (1.0 + (at / 5200.0) ** 3)
         bend = osc.vibrato(n, 5.4 * rng.uniform(0.93, 1.07), cents, rng, 0.18) * (
             1.0 + 0.0012 * noise.drift(rng, n, 7.0)
         )
         phase = osc.cycles(hz * bend, n)
-        shape = envelopes.held(n, attack, 0.13) * (0.82 + 0.18 * envelopes.hump(n, 0.4, 1.0))
+        shape = envelopes.sustain(n, attack, 0.13) * (0.82 + 0.18 * envelopes.swell(n, 0.4, 1.0))
         grain = noise.coloured(rng, n, 3.0, 900, 6000) * 0.012 * (1.0 + 3.0 * envelopes.decay(n, 0.15))
-        return (
-            osc.look_up(osc.table(gains), phase) * (1.0 + 0.06 * noise.drift(rng, n, 9.0)) + grain
-        ) * shape
+        return (osc.wave(gains, phase) * (1.0 + 0.06 * noise.drift(rng, n, 9.0)) + grain) * shape
 
     return play
 
@@ -242,14 +242,14 @@ def brass(hz: float, seconds: float, strength: float, rng: Rng) -> Audio:
     n = samples(seconds + 0.15)
     count = osc.partials_below(hz, 24)
     order = np.arange(1, count + 1)
-    shape = envelopes.held(n, 0.055, 0.12)
+    shape = envelopes.sustain(n, 0.055, 0.12)
     bite = shape**2 * (0.30 + 0.7 * strength) * (0.75 + 0.45 * envelopes.decay(n, 0.5, 0.05))
     sound = np.zeros((2, n))
     for side, pan in ((0, -0.5), (1, 0.5), (2, 0.0)):
         tune = hz * (1.0 + 0.0016 * (side - 1)) * osc.vibrato(n, 4.9 + 0.2 * side, 7, rng, 0.35)
         phase = osc.cycles(tune, n, float(rng.random()))
-        dark = osc.look_up(osc.table(0.42 ** (order - 1.0)), phase)
-        bright = osc.look_up(osc.table(noise.bump(order * hz, 900.0, 1.6) / order**0.25), phase)
+        dark = osc.wave(0.42 ** (order - 1.0), phase)
+        bright = osc.wave(noise.bell(order * hz, 900.0, 1.6) / order**0.25, phase)
         voice = (dark * (1.0 - 0.75 * bite) + bright * 0.8 * bite) * shape
         sound += np.array([[1.0 - 0.5 * pan], [1.0 + 0.5 * pan]]) * voice / 3.0
     return sound
@@ -260,10 +260,10 @@ def accordion(hz: float, seconds: float, strength: float, rng: Rng) -> Audio:
     n = samples(seconds + 0.08)
     count = osc.partials_below(hz, 24)
     order = np.arange(1, count + 1)
-    wave = osc.table((0.35 + noise.bump(order * hz, 1500.0, 1.2)) / order)
+    wave = osc.table((0.35 + noise.bell(order * hz, 1500.0, 1.2)) / order)
     left, right = (
         osc.look_up(wave, osc.cycles(hz * tune, n, float(rng.random()))) for tune in (1.004, 0.9975)
     )
     middle = osc.look_up(wave, osc.cycles(hz, n))
-    shape = envelopes.held(n, 0.035, 0.07) * (0.8 + 0.2 * envelopes.hump(n, 0.3, 1.0))
+    shape = envelopes.sustain(n, 0.035, 0.07) * (0.8 + 0.2 * envelopes.swell(n, 0.3, 1.0))
     return np.stack([middle * 0.6 + left * 0.5, middle * 0.6 + right * 0.5]) * shape * 0.7

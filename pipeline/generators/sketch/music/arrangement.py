@@ -191,14 +191,50 @@ class _Gesture:
     tonic: int
     beats: float
     arrival: float
+    score: Score
+
+    @property
+    def lead(self) -> str:
+        """Who carries the melody."""
+        return self.reading.lead or self.reading.comp or "bells"
+
+    @property
+    def pad(self) -> str:
+        """Who holds the chord."""
+        return self.reading.pad or "strings"
+
+    @property
+    def bass(self) -> str:
+        """Who plays the root."""
+        return self.reading.bass or "contrabass"
+
+    def chord(self, player: str, start: float, beats: float, tones: list[int], velocity: float) -> None:
+        """Add held notes, spread over the stereo field, each softer than the one below."""
+        for k, tone in enumerate(tones):
+            pan = (-0.3, 0.3, -0.1, 0.1)[k % 4]
+            self.score.notes.append(
+                Note(player, start, beats, in_range(player, tone), velocity, -1.2 * k, pan)
+            )
+
+    def run(self, player: str, start: float, end: float, tones: list[int], rise: float) -> None:
+        """Add even notes from ``start`` to ``end`` that grow louder (or softer)."""
+        step = (end - start) / max(1, len(tones))
+        shift = in_range(player, round(sum(tones) / len(tones))) - round(sum(tones) / len(tones))
+        for k, tone in enumerate(tones):
+            level = min(0.95, max(0.3, 0.6 + rise * (k / len(tones) - 0.3)))
+            self.chord(player, start + k * step, max(step * 1.1, 0.2), [tone + shift], level)
+
+    def hit(self, *hits: Hit) -> None:
+        """Add drum hits."""
+        self.score.hits.extend(hits)
 
 
 def stinger(reading: MusicReading, timing: Timing, rng: Rng) -> Score:
     """The score of a stinger; all of it lies within the length, the last chord rings out."""
     beats = timing.n / RATE / timing.beat
-    gesture = _Gesture(reading, theory.nearest(tonic_of(reading), 60), beats, _arrival(beats))
     score = Score(looseness_s=0.003)
-    _WRITERS[reading.stinger or "discovery"](gesture, score, rng)
+    gesture = _Gesture(reading, theory.nearest(tonic_of(reading), 60), beats, _arrival(beats), score)
+    _WRITERS[reading.stinger or "discovery"](gesture, rng)
     return score
 
 
@@ -207,62 +243,38 @@ def _arrival(beats: float) -> float:
     return float(np.clip(round(beats * 0.42 * 2) / 2, 0.5, 3.0)) if beats > 1.5 else beats * 0.4
 
 
-def _chord(score: Score, player: str, start: float, beats: float, tones: list[int], velocity: float) -> None:
-    for k, tone in enumerate(tones):
-        pan = (-0.3, 0.3, -0.1, 0.1)[k % 4]
-        score.notes.append(Note(player, start, beats, in_range(player, tone), velocity, -1.2 * k, pan))
-
-
-def _run(score: Score, player: str, start: float, end: float, tones: list[int], rise: float) -> None:
-    """Even notes from ``start`` to ``end``, louder (or softer) as they go."""
-    step = (end - start) / max(1, len(tones))
-    shift = in_range(player, round(sum(tones) / len(tones))) - round(sum(tones) / len(tones))
-    for k, tone in enumerate(tones):
-        level = min(0.95, max(0.3, 0.6 + rise * (k / len(tones) - 0.3)))
-        _chord(score, player, start + k * step, max(step * 1.1, 0.2), [tone + shift], level)
-
-
-def _melodic(reading: MusicReading) -> str:
-    return reading.lead or reading.comp or "bells"
-
-
-def _success(gesture: _Gesture, score: Score, rng: Rng) -> None:
+def _success(gesture: _Gesture, rng: Rng) -> None:
     """Up the triad with a dotted lilt into a bright held chord."""
     tonic, end = gesture.tonic, gesture.arrival
     lines = ([0, 4, 7, 12], [7, 7, 7, 12], [0, 7, 4, 7, 12], [0, 2, 4, 7])
     line = [tonic + step for step in lines[int(rng.integers(len(lines)))]]
-    lead = _melodic(gesture.reading)
-    _run(score, lead, 0.0, end, line, 0.6)
+    gesture.run(gesture.lead, 0.0, end, line, 0.6)
     ring = gesture.beats - end
-    _chord(score, lead, end, ring * 0.7, [tonic + 12, tonic + 16], 0.9)
-    _chord(
-        score, gesture.reading.pad or "strings", end, ring, [tonic, tonic + 4, tonic + 7, tonic + 12], 0.85
-    )
-    _chord(score, "harp" if gesture.reading.style != "chiptune" else "chip arp", 0.0, end, [tonic + 12], 0.5)
-    _run(score, "glockenspiel", end, end + min(1.0, ring * 0.4), [tonic + s for s in (12, 16, 19, 24)], 0.2)
-    _chord(score, gesture.reading.bass or "contrabass", end, ring * 0.8, [tonic - 24], 0.85)
+    gesture.chord(gesture.lead, end, ring * 0.7, [tonic + 12, tonic + 16], 0.9)
+    gesture.chord(gesture.pad, end, ring, [tonic, tonic + 4, tonic + 7, tonic + 12], 0.85)
+    gesture.chord("harp" if gesture.reading.style != "chiptune" else "chip arp", 0.0, end, [tonic + 12], 0.5)
+    gesture.run("glockenspiel", end, end + min(1.0, ring * 0.4), [tonic + s for s in (12, 16, 19, 24)], 0.2)
+    gesture.chord(gesture.bass, end, ring * 0.8, [tonic - 24], 0.85)
     if gesture.reading.style != "chiptune":
-        score.hits += [Hit("timpani", 0.0, 0.6), Hit("timpani", end, 0.95), Hit("crash", end, 0.7)]
+        gesture.hit(Hit("timpani", 0.0, 0.6), Hit("timpani", end, 0.95), Hit("crash", end, 0.7))
 
 
-def _failure(gesture: _Gesture, score: Score, rng: Rng) -> None:
+def _failure(gesture: _Gesture, rng: Rng) -> None:
     """Down the minor scale, slower and softer, onto a low minor chord."""
     tonic, end = gesture.tonic, gesture.arrival
     lines = ([12, 10, 8, 7], [7, 6, 5, 3], [12, 8, 7, 3], [10, 8, 7, 5])
     line = [tonic + step for step in lines[int(rng.integers(len(lines)))]]
-    lead = _melodic(gesture.reading)
-    _run(score, lead, 0.0, end, line, -0.5)
+    gesture.run(gesture.lead, 0.0, end, line, -0.5)
     ring = gesture.beats - end
-    _chord(score, lead, end, ring * 0.6, [tonic], 0.55)
-    pad = gesture.reading.pad or "strings"
-    _chord(score, pad, 0.0, end, [tonic - 4, tonic, tonic + 3], 0.5)
-    _chord(score, pad, end, ring, [tonic - 12, tonic - 5, tonic + 3], 0.6)
-    _chord(score, gesture.reading.bass or "contrabass", end, ring, [tonic - 24], 0.7)
+    gesture.chord(gesture.lead, end, ring * 0.6, [tonic], 0.55)
+    gesture.chord(gesture.pad, 0.0, end, [tonic - 4, tonic, tonic + 3], 0.5)
+    gesture.chord(gesture.pad, end, ring, [tonic - 12, tonic - 5, tonic + 3], 0.6)
+    gesture.chord(gesture.bass, end, ring, [tonic - 24], 0.7)
     if gesture.reading.style != "chiptune":
-        score.hits += [Hit("boom", end, 0.7)]
+        gesture.hit(Hit("boom", end, 0.7))
 
 
-def _discovery(gesture: _Gesture, score: Score, rng: Rng) -> None:
+def _discovery(gesture: _Gesture, rng: Rng) -> None:
     """A rising glissando in the lydian mode that opens into a shimmering chord."""
     tonic, end = gesture.tonic, gesture.arrival
     scale = [tonic + theory.pitch("lydian", degree) for degree in range(0, 15)]
@@ -273,39 +285,38 @@ def _discovery(gesture: _Gesture, score: Score, rng: Rng) -> None:
         if gesture.reading.comp in ("celesta", "music box", "chip arp", "koto")
         else "harp"
     )
-    _run(score, player, 0.0, end, scale[first : first + count], 0.4)
+    gesture.run(player, 0.0, end, scale[first : first + count], 0.4)
     ring = gesture.beats - end
     chord = [tonic, tonic + 7, tonic + 11, tonic + 18]
-    _chord(score, gesture.reading.pad or "strings", end * 0.5, ring + end * 0.5, chord, 0.6)
-    _chord(score, "celesta", end, ring * 0.8, [tonic + 19, tonic + 23], 0.6)
+    gesture.chord(gesture.pad, end * 0.5, ring + end * 0.5, chord, 0.6)
+    gesture.chord("celesta", end, ring * 0.8, [tonic + 19, tonic + 23], 0.6)
     sparkle = [tonic + 24 + step for step in rng.permutation([0, 4, 7, 11, 6])[:4]]
-    _run(score, "glockenspiel", end + 0.25, end + max(0.6, ring * 0.45), [int(s) for s in sparkle], -0.3)
-    _chord(score, _melodic(gesture.reading), end, ring * 0.6, [tonic + 12], 0.55)
+    gesture.run("glockenspiel", end + 0.25, end + max(0.6, ring * 0.45), [int(s) for s in sparkle], -0.3)
+    gesture.chord(gesture.lead, end, ring * 0.6, [tonic + 12], 0.55)
 
 
-def _danger(gesture: _Gesture, score: Score, rng: Rng) -> None:
+def _danger(gesture: _Gesture, rng: Rng) -> None:
     """A low blow, a cluster that swells out of it, and a last hit."""
     tonic = gesture.tonic - 12
     ring = gesture.beats
     second = min(gesture.beats * 0.55, max(0.75, gesture.arrival))
-    _chord(score, "brass", 0.0, min(1.0, ring * 0.25), [tonic, tonic + 6, tonic + 12], 0.95)
-    _chord(score, "tremolo strings", 0.0, ring * 0.95, [tonic + 12, tonic + 13, tonic + 18, tonic + 24], 0.8)
-    _chord(score, "contrabass", 0.0, ring * 0.9, [tonic - 12], 0.95)
-    _chord(score, "brass", second, ring - second, [tonic + 1, tonic + 7, tonic + 13], 0.95)
-    _chord(score, "dark drone", 0.0, ring, [tonic - 12, tonic - 11 + int(rng.integers(2))], 0.7)
-    score.hits += [
+    gesture.chord("brass", 0.0, min(1.0, ring * 0.25), [tonic, tonic + 6, tonic + 12], 0.95)
+    gesture.chord("tremolo strings", 0.0, ring * 0.95, [tonic + 12, tonic + 13, tonic + 18, tonic + 24], 0.8)
+    gesture.chord("contrabass", 0.0, ring * 0.9, [tonic - 12], 0.95)
+    gesture.chord("brass", second, ring - second, [tonic + 1, tonic + 7, tonic + 13], 0.95)
+    gesture.chord("dark drone", 0.0, ring, [tonic - 12, tonic - 11 + int(rng.integers(2))], 0.7)
+    gesture.hit(
         Hit("boom", 0.0, 0.95),
         Hit("taiko", 0.0, 0.95),
         Hit("taiko", second, 0.95),
         Hit("boom", second, 0.8),
         Hit("crash", second, 0.5),
-    ]
-    score.hits += [
-        Hit("taiko high", second - 0.25 * k, 0.8 - 0.1 * k) for k in range(1, 4) if second - 0.25 * k > 0.3
-    ]
+    )
+    upbeats = [(second - 0.25 * k, 0.8 - 0.1 * k) for k in range(1, 4)]
+    gesture.hit(*(Hit("taiko high", start, velocity) for start, velocity in upbeats if start > 0.3))
 
 
-_WRITERS: dict[str, Callable[[_Gesture, Score, Rng], None]] = {
+_WRITERS: dict[str, Callable[[_Gesture, Rng], None]] = {
     "success": _success,
     "failure": _failure,
     "discovery": _discovery,

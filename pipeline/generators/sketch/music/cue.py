@@ -20,19 +20,19 @@ from pipeline.generators.sketch.music.score import Note, Score, Timing, ending_t
 
 _WET = 0.9
 _UPBEAT = samples(0.005)
-"""By which a loop begins before its first beat, so that it wraps in a calm moment and not in an attack."""
+"""Lead of a loop before its first beat, so that the seam falls in a quiet moment, not in an attack."""
 
 
 def cue(
     prompt: str, seconds: float, bpm: float | None, loop: bool, seed: int
 ) -> tuple[Mix, Mapping[str, Any]]:
-    """Stereo samples [2, n] and what was heard in the prompt."""
+    """Stereo samples [2, n] and what was read from the prompt."""
     reading = read_music(prompt, seconds, loop)
     writing, playing = generator(seed, 1, reading.fingerprint), generator(seed, 2)
     timing = _timing(reading, seconds, bpm, loop)
     score = stinger(reading, timing, writing) if reading.stinger else arrange(reading, timing, loop, writing)
-    audio = master(mix(score, timing, loop, Room(reading.space, _WET), playing), reading.energy, loop)
-    finished = np.roll(audio, _UPBEAT, axis=1) if loop else _ended(audio)
+    audio = master(mix(score, timing, loop, Reverb(reading.space, _WET), playing), reading.energy, loop)
+    finished = np.roll(audio, _UPBEAT, axis=1) if loop else _faded_out(audio)
     return finished, _notes(reading, score, timing, loop)
 
 
@@ -45,11 +45,11 @@ def _timing(reading: MusicReading, seconds: float, bpm: float | None, loop: bool
     return ending_timing(seconds, bpm, reading.tempo_bpm, reading.beats_in_bar)
 
 
-def _ended(audio: Mix) -> Mix:
-    """The last chord dies away before the end does."""
+def _faded_out(audio: Mix) -> Mix:
+    """Fade the last chord out before the end."""
     n = audio.shape[1]
     fade = min(0.30 * n / RATE, 3.0)
-    return audio * envelopes.held(n, 0.0, fade).astype(np.float32)
+    return audio * envelopes.sustain(n, 0.0, fade).astype(np.float32)
 
 
 def _notes(reading: MusicReading, score: Score, timing: Timing, loop: bool) -> dict[str, Any]:
@@ -75,19 +75,19 @@ def _played(score: Score, kit: str) -> list[str]:
 
 
 _QUIETEST_DB, _LOUDEST_DB = -24.0, -15.5
-"""RMS of a cue at no energy and at full energy: mastering sets loudness, this keeps takes honest."""
+"""RMS of a cue at no energy and at full energy: mastering sets the loudness; takes only differ as energy asks."""
 _CEILING = 0.95
 
 
 @dataclass(frozen=True)
-class Room:
-    """Where the piece is played and how much of it is heard."""
+class Reverb:
+    """The reverb: its space and its level."""
 
     space: str
     wet: float
 
 
-def mix(score: Score, timing: Timing, loop: bool, room: Room, rng: Rng) -> Mix:
+def mix(score: Score, timing: Timing, loop: bool, room: Reverb, rng: Rng) -> Mix:
     """Play a score into stereo [2, samples] of exactly ``timing.n``; a loop's tails ring on at its start."""
     dry: Mix = np.zeros((2, timing.n), dtype=np.float32)
     sent: Mix = np.zeros((2, timing.n), dtype=np.float32)
@@ -161,11 +161,11 @@ def _play(bus: Bus, player: str, notes: list[Note], score: Score, timing: Timing
 
 
 def _damped(wave: Audio, seconds: float) -> Audio:
-    """A ringing note is let go a little after its length."""
+    """Damp a ringing note shortly after its length."""
     length = samples(seconds + 0.7)
     if length >= wave.shape[-1]:
         return wave
-    return wave[..., :length] * envelopes.held(length, 0.0, 0.6)
+    return wave[..., :length] * envelopes.sustain(length, 0.0, 0.6)
 
 
 def _strike(dry: Mix, sent: Mix, score: Score, timing: Timing, loop: bool, rng: Rng) -> None:

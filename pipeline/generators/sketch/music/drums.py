@@ -1,7 +1,8 @@
-"""Drums: the synthesised hits, each kept like a sample, and the patterns of each kit."""
+"""Drums: synthesised hits, cached like samples, and the patterns of each kit."""
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -93,8 +94,10 @@ def _hat(t60: float, low: float = 7200.0) -> Strike:
 def _cymbal(t60: float, bell: float, bloom: float) -> Strike:
     def strike(strength: float, rng: Rng) -> Audio:
         n = samples(t60)
-        wash = filters.sculpt(
-            _metal(n, rng, 320.0), lambda hz, at: filters.below(hz, 12000.0 * np.exp(-1.6 * at), 1), 1024
+        wash = filters.time_varying(
+            _metal(n, rng, 320.0),
+            lambda hz, at: filters.low_pass_gain(hz, 12000.0 * np.exp(-1.6 * at), 1),
+            1024,
         )
         hz = np.exp(rng.uniform(np.log(350), np.log(7000), 40))
         ping = osc.ring(hz, rng.uniform(0.3, 1.0, 40) * t60 * 0.6, rng.uniform(0.2, 1.0, 40), n)
@@ -106,12 +109,12 @@ def _cymbal(t60: float, bell: float, bloom: float) -> Strike:
 def _swell(strength: float, rng: Rng) -> Audio:
     """A cymbal rolled from nothing, as an upbeat."""
     n = samples(1.6)
-    return mixing.at_peak(_metal(n, rng, 600.0) * envelopes.hump(n, 0.93, 2.5))
+    return mixing.at_peak(_metal(n, rng, 600.0) * envelopes.swell(n, 0.93, 2.5))
 
 
 def _shaker(strength: float, rng: Rng) -> Audio:
     n = samples(0.12)
-    return mixing.at_peak(noise.coloured(rng, n, -1.0, 3500, 12000) * envelopes.hump(n, 0.35, 2.0))
+    return mixing.at_peak(noise.coloured(rng, n, -1.0, 3500, 12000) * envelopes.swell(n, 0.35, 2.0))
 
 
 def _jingles(count: int, seconds: float) -> Strike:
@@ -144,7 +147,7 @@ def _rim(hz: float, t60: float) -> Strike:
 
 def _brush(strength: float, rng: Rng) -> Audio:
     n = samples(0.28)
-    return mixing.at_peak(noise.coloured(rng, n, 1.5, 900, 8000) * envelopes.hump(n, 0.25, 1.3))
+    return mixing.at_peak(noise.coloured(rng, n, 1.5, 900, 8000) * envelopes.swell(n, 0.25, 1.3))
 
 
 def _machine_kick(strength: float, rng: Rng) -> Audio:
@@ -232,164 +235,135 @@ Groove = dict[str, str]
 
 _LEVELS = {"x": 0.95, "o": 0.68, "-": 0.36}
 
-GROOVES: dict[str, tuple[tuple[float, Groove], ...]] = {
-    "folk": (
-        (0.0, {"frame": "x.......o.......", "shaker": "..-...-...-...-."}),
-        (
-            0.35,
-            {"frame": "x.....o.o.....-.", "frame tap": "....o..-....o.-.", "tambourine": "....o.......o..."},
-        ),
-        (
-            0.6,
-            {"frame": "x..o..x.o..o..o.", "frame tap": "..o.o..o..o.o.-o", "tambourine": "-.o.x.-.-.o.x.o."},
-        ),
-    ),
-    "taiko": (
-        (0.0, {"timpani": "x...............", "taiko": "........o......."}),
-        (0.4, {"taiko": "x.....o.x.......", "taiko high": "....o.....o.o...", "stick": "..-...-...-...-."}),
-        (
-            0.7,
-            {
-                "taiko": "x..o..x...x.o...",
-                "taiko high": "..o.o..oo..o..oo",
-                "stick": "x.o.x.o.x.o.x.o.",
-                "snare": "....-.-.....-.-o",
-            },
-        ),
-        (
-            0.85,
-            {
-                "taiko": "x..x..x.x..x..x.",
-                "taiko high": "..oo..oo..oo.ooo",
-                "stick": "x.oox.oox.oox.oo",
-                "snare": "....x..-....x.oo",
-            },
-        ),
-    ),
-    "rock": (
-        (0.0, {"kick": "x.......o.......", "snare": "....o.......o...", "hat": "o...o...o...o..."}),
-        (0.5, {"kick": "x.....o.x.......", "snare": "....x.......x...", "hat": "x.o.x.o.x.o.x.o."}),
-        (0.8, {"kick": "x..x..x.x..x..xo", "snare": "....x.......x...", "hat": "x.x.x.x.x.x.x.x."}),
-    ),
-    "electronic": (
-        (0.0, {"machine kick": "x.......x.......", "clap": "....o.......o...", "hat": "..o...o...o...o."}),
-        (
-            0.5,
-            {
-                "machine kick": "x...x...x...x...",
-                "clap": "....x.......x...",
-                "open hat": "..o...o...o...o.",
-                "hat": "-.-.-.-.-.-.-.-.",
-            },
-        ),
-        (
-            0.75,
-            {
-                "machine kick": "x...x...x...x..o",
-                "clap": "....x.......x...",
-                "open hat": "..x...x...x...x.",
-                "hat": "-oo-oo-o-oo-oo-o",
-            },
-        ),
-    ),
-    "chip": (
-        (
-            0.0,
-            {
-                "chip kick": "x.......x.......",
-                "chip snare": "....o.......o...",
-                "chip hat": "..o...o...o...o.",
-            },
-        ),
-        (
-            0.5,
-            {
-                "chip kick": "x.....o.x.o.....",
-                "chip snare": "....x.......x...",
-                "chip hat": "x.o.x.o.x.o.x.o.",
-            },
-        ),
-        (
-            0.8,
-            {
-                "chip kick": "x...x...x...x.o.",
-                "chip snare": "....x.......x..o",
-                "chip hat": "xoooxoooxoooxooo",
-            },
-        ),
-    ),
-    "brushes": (
-        (
-            0.0,
-            {"soft kick": "x.........o.....", "soft snare": "....o.......o...", "brush": "o...-...o...-..."},
-        ),
-        (0.3, {"soft kick": "x......o..o.....", "soft snare": "....x..-....x...", "hat": "o.-.o.-.o.-.o.-."}),
-        (
-            0.6,
-            {
-                "soft kick": "x.....oo..o..-..",
-                "soft snare": "....x..-.-..x..-",
-                "hat": "o.o.o.o.o.o.o.oo",
-                "ride": "x...x...x...x...",
-            },
-        ),
-    ),
-    "hand drums": (
-        (
-            0.0,
-            {"djembe": "x.......o.......", "djembe tone": "......-.....o...", "shaker": "..-...-...-...-."},
-        ),
-        (
-            0.35,
-            {
-                "djembe": "x.....o...o.....",
-                "djembe tone": "...o....o....o-.",
-                "djembe slap": "....o.......o...",
-                "shaker": "o.-.o.-.o.-.o.-.",
-            },
-        ),
-        (
-            0.65,
-            {
-                "djembe": "x..o..o.x.o...o.",
-                "djembe tone": ".-.-o.-o.-.-o.oo",
-                "djembe slap": "....x..o....x..o",
-                "shaker": "o-o-o-o-o-o-o-o-",
-            },
-        ),
-    ),
-    "shaker": (
-        (0.0, {"shaker": "..-...-...-...-.", "rim": "............-..."}),
-        (0.35, {"shaker": "o.-.o.-.o.-.o.-.", "rim": "....o.......o...", "soft kick": "x.......o......."}),
-        (
-            0.65,
-            {
-                "shaker": "o-o-o-o-o-o-o-o-",
-                "rim": "....o..o....o...",
-                "soft kick": "x.....o.x.......",
-                "tambourine": "....o.......o...",
-            },
-        ),
-    ),
-    "sleigh": (
-        (0.0, {"sleigh": "-.......-......."}),
-        (0.3, {"sleigh": "o...-...o...-...", "timpani": "-..............."}),
-        (
-            0.6,
-            {"sleigh": "o.-.o.-.o.-.o.-.", "soft kick": "x.......o.......", "tambourine": "....o.......o..."},
-        ),
-    ),
-    "dread": (
-        (0.0, {"boom": "o..............."}),
-        (0.3, {"boom": "o...............", "heart": "........o..-...."}),
-        (0.6, {"boom": "x...............", "heart": "o..-....o..-....", "tick": "-.-.-.-.-.-.-.-."}),
-    ),
-    "pulse": (
-        (0.0, {"heart": "o..-............", "tick": "-...-...-...-..."}),
-        (0.35, {"heart": "x..-....o..-....", "tick": "o.-.o.-.o.-.o.-."}),
-        (0.65, {"heart": "x..-..o.x..-..o.", "tick": "o-o-o-o-o-o-o-o-", "taiko": "x.........o....."}),
-    ),
-}
+_TABS = """
+folk
+  0.0   frame         x.......o.......
+        shaker        ..-...-...-...-.
+  0.35  frame         x.....o.o.....-.
+        frame tap     ....o..-....o.-.
+        tambourine    ....o.......o...
+  0.6   frame         x..o..x.o..o..o.
+        frame tap     ..o.o..o..o.o.-o
+        tambourine    -.o.x.-.-.o.x.o.
+taiko
+  0.0   timpani       x...............
+        taiko         ........o.......
+  0.4   taiko         x.....o.x.......
+        taiko high    ....o.....o.o...
+        stick         ..-...-...-...-.
+  0.7   taiko         x..o..x...x.o...
+        taiko high    ..o.o..oo..o..oo
+        stick         x.o.x.o.x.o.x.o.
+        snare         ....-.-.....-.-o
+  0.85  taiko         x..x..x.x..x..x.
+        taiko high    ..oo..oo..oo.ooo
+        stick         x.oox.oox.oox.oo
+        snare         ....x..-....x.oo
+rock
+  0.0   kick          x.......o.......
+        snare         ....o.......o...
+        hat           o...o...o...o...
+  0.5   kick          x.....o.x.......
+        snare         ....x.......x...
+        hat           x.o.x.o.x.o.x.o.
+  0.8   kick          x..x..x.x..x..xo
+        snare         ....x.......x...
+        hat           x.x.x.x.x.x.x.x.
+electronic
+  0.0   machine kick  x.......x.......
+        clap          ....o.......o...
+        hat           ..o...o...o...o.
+  0.5   machine kick  x...x...x...x...
+        clap          ....x.......x...
+        open hat      ..o...o...o...o.
+        hat           -.-.-.-.-.-.-.-.
+  0.75  machine kick  x...x...x...x..o
+        clap          ....x.......x...
+        open hat      ..x...x...x...x.
+        hat           -oo-oo-o-oo-oo-o
+chip
+  0.0   chip kick     x.......x.......
+        chip snare    ....o.......o...
+        chip hat      ..o...o...o...o.
+  0.5   chip kick     x.....o.x.o.....
+        chip snare    ....x.......x...
+        chip hat      x.o.x.o.x.o.x.o.
+  0.8   chip kick     x...x...x...x.o.
+        chip snare    ....x.......x..o
+        chip hat      xoooxoooxoooxooo
+brushes
+  0.0   soft kick     x.........o.....
+        soft snare    ....o.......o...
+        brush         o...-...o...-...
+  0.3   soft kick     x......o..o.....
+        soft snare    ....x..-....x...
+        hat           o.-.o.-.o.-.o.-.
+  0.6   soft kick     x.....oo..o..-..
+        soft snare    ....x..-.-..x..-
+        hat           o.o.o.o.o.o.o.oo
+        ride          x...x...x...x...
+hand drums
+  0.0   djembe        x.......o.......
+        djembe tone   ......-.....o...
+        shaker        ..-...-...-...-.
+  0.35  djembe        x.....o...o.....
+        djembe tone   ...o....o....o-.
+        djembe slap   ....o.......o...
+        shaker        o.-.o.-.o.-.o.-.
+  0.65  djembe        x..o..o.x.o...o.
+        djembe tone   .-.-o.-o.-.-o.oo
+        djembe slap   ....x..o....x..o
+        shaker        o-o-o-o-o-o-o-o-
+shaker
+  0.0   shaker        ..-...-...-...-.
+        rim           ............-...
+  0.35  shaker        o.-.o.-.o.-.o.-.
+        rim           ....o.......o...
+        soft kick     x.......o.......
+  0.65  shaker        o-o-o-o-o-o-o-o-
+        rim           ....o..o....o...
+        soft kick     x.....o.x.......
+        tambourine    ....o.......o...
+sleigh
+  0.0   sleigh        -.......-.......
+  0.3   sleigh        o...-...o...-...
+        timpani       -...............
+  0.6   sleigh        o.-.o.-.o.-.o.-.
+        soft kick     x.......o.......
+        tambourine    ....o.......o...
+dread
+  0.0   boom          o...............
+  0.3   boom          o...............
+        heart         ........o..-....
+  0.6   boom          x...............
+        heart         o..-....o..-....
+        tick          -.-.-.-.-.-.-.-.
+pulse
+  0.0   heart         o..-............
+        tick          -...-...-...-...
+  0.35  heart         x..-....o..-....
+        tick          o.-.o.-.o.-.o.-.
+  0.65  heart         x..-..o.x..-..o.
+        tick          o-o-o-o-o-o-o-o-
+        taiko         x.........o.....
+"""
+"""Each kit with its patterns: the least energy (0 to 1) that plays a pattern, and a line for each drum."""
+
+
+def _read_tabs(tabs: str) -> dict[str, list[tuple[float, Groove]]]:
+    kits: dict[str, list[tuple[float, Groove]]] = {}
+    for line in tabs.strip().splitlines():
+        if not line.startswith(" "):
+            patterns = kits.setdefault(line, [])
+            continue
+        *energy, drum, steps = re.split(r"\s{2,}", line.strip())
+        if energy:
+            patterns.append((float(energy[0]), {}))
+        patterns[-1][1][drum] = steps
+    return kits
+
+
+GROOVES = _read_tabs(_TABS)
 
 _FILLS: dict[str, tuple[str, ...]] = {
     "taiko": ("taiko high", "taiko", "snare"),

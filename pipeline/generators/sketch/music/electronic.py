@@ -11,7 +11,7 @@ import numpy as np
 from pipeline.generators.sketch.dsp import envelopes, filters, mixing, noise
 from pipeline.generators.sketch.dsp import oscillators as osc
 from pipeline.generators.sketch.dsp.units import RATE, Audio, Rng, generator, samples
-from pipeline.generators.sketch.music.acoustic import Player
+from pipeline.generators.sketch.music.acoustic import PlayNote
 
 
 def saw_lead(hz: float, seconds: float, strength: float, rng: Rng) -> Audio:
@@ -20,7 +20,7 @@ def saw_lead(hz: float, seconds: float, strength: float, rng: Rng) -> Audio:
     bend = osc.vibrato(n, 5.6, 14, rng, 0.22)
     bright = osc.table(osc.harmonics("saw", osc.partials_below(hz, 60)))
     dark = osc.table(0.5 ** np.arange(osc.partials_below(hz, 12)))
-    shape = envelopes.held(n, 0.008, 0.09)
+    shape = envelopes.sustain(n, 0.008, 0.09)
     sweep = 0.35 + 0.5 * strength * envelopes.decay(n, 1.2)
     sides = []
     for tune in (0.9965, 1.0035):
@@ -33,8 +33,8 @@ def synth_arp(hz: float, seconds: float, strength: float, rng: Rng) -> Audio:
     """A short pluck whose filter closes at once."""
     n = samples(0.55)
     phase = osc.cycles(hz, n)
-    bright = osc.look_up(osc.table(osc.harmonics("saw", osc.partials_below(hz, 40))), phase)
-    dark = osc.look_up(osc.table(0.45 ** np.arange(osc.partials_below(hz, 10))), phase)
+    bright = osc.wave(osc.harmonics("saw", osc.partials_below(hz, 40)), phase)
+    dark = osc.wave(0.45 ** np.arange(osc.partials_below(hz, 10)), phase)
     open_up = (0.4 + 0.6 * strength) * envelopes.decay(n, 0.22)
     return (bright * open_up + dark * (1 - open_up)) * envelopes.decay(n, 0.65, 0.002)
 
@@ -44,11 +44,11 @@ def synth_bass(hz: float, seconds: float, strength: float, rng: Rng) -> Audio:
     n = samples(seconds + 0.05)
     phase = osc.cycles(hz, n)
     order = np.arange(1, osc.partials_below(hz, 60) + 1)
-    bright = osc.look_up(osc.table(1.0 / order / (1.0 + (order * hz / 2600.0) ** 2)), phase)
-    dark = osc.look_up(osc.table(0.45 ** (order - 1.0)), phase)
+    bright = osc.wave(1.0 / order / (1.0 + (order * hz / 2600.0) ** 2), phase)
+    dark = osc.wave(0.45 ** (order - 1.0), phase)
     open_up = (0.25 + 0.75 * strength) * envelopes.decay(n, 0.35)
     under = np.sin(2 * np.pi * (phase % 1.0)) * 0.5
-    return mixing.saturate(bright * open_up + dark * (1 - open_up) + under, 1.3) * envelopes.held(
+    return mixing.saturate(bright * open_up + dark * (1 - open_up) + under, 1.3) * envelopes.sustain(
         n, 0.004, 0.05
     )
 
@@ -57,23 +57,23 @@ def sub_bass(hz: float, seconds: float, strength: float, rng: Rng) -> Audio:
     """A sine that small speakers still show a trace of."""
     n = samples(seconds + 0.2)
     tone = mixing.saturate(osc.sine(hz, n) + 0.12 * osc.sine(2 * hz, n), 1.2)
-    return tone * envelopes.held(n, 0.05, 0.2)
+    return tone * envelopes.sustain(n, 0.05, 0.2)
 
 
-def chip(shape: str, width: float, release: float) -> Player:
+def chip(shape: str, width: float, release: float) -> PlayNote:
     """A console voice: a plain wave in sixteen steps of volume."""
 
     def play(hz: float, seconds: float, strength: float, rng: Rng) -> Audio:
         n = samples(seconds + release)
         bend: Audio | float = hz * osc.vibrato(n, 6.0, 16, rng, 0.2) if seconds > 0.3 else hz
-        steps = np.ceil(envelopes.held(n, 0.002, release) * (1.0 - 0.35 * np.linspace(0, 1, n)) * 15) / 15
+        steps = np.ceil(envelopes.sustain(n, 0.002, release) * (1.0 - 0.35 * np.linspace(0, 1, n)) * 15) / 15
         return osc.tone(shape, bend, n, 0.0, width) * filters.low_pass(steps, 900.0, 1) * 0.7
 
     return play
 
 
 def _formant(at: Audio, peaks: tuple[tuple[float, float, float], ...]) -> Audio:
-    return np.asarray(np.sum([gain * noise.bump(at, hz, width) for hz, gain, width in peaks], axis=0))
+    return np.asarray(np.sum([gain * noise.bell(at, hz, width) for hz, gain, width in peaks], axis=0))
 
 
 def _choir(order: Audio, at: Audio) -> Audio:
@@ -103,9 +103,9 @@ def _drone(order: Audio, at: Audio) -> Audio:
 def _strings(order: Audio, at: Audio) -> Audio:
     body = (
         0.4
-        + noise.bump(at, 330.0, 0.5)
-        + 0.6 * noise.bump(at, 1100.0, 0.7)
-        + 0.25 * noise.bump(at, 3000.0, 0.4)
+        + noise.bell(at, 330.0, 0.5)
+        + 0.6 * noise.bell(at, 1100.0, 0.7)
+        + 0.25 * noise.bell(at, 3000.0, 0.4)
     )
     return np.asarray(body / order**1.05 / (1.0 + (at / 4200.0) ** 2))
 
@@ -131,7 +131,7 @@ def _table(name: str, hz: float) -> Audio:
     return osc.ensemble(hz, amplitudes(order, order * hz), cents, rng).astype(np.float32).astype(np.float64)
 
 
-def section(name: str, attack: float, release: float) -> Player:
+def section(name: str, attack: float, release: float) -> PlayNote:
     """A section of players: two far apart places of one dense table make left and right."""
 
     def play(hz: float, seconds: float, strength: float, rng: Rng) -> Audio:
@@ -139,7 +139,7 @@ def section(name: str, attack: float, release: float) -> Player:
         n = samples(seconds + release)
         offset = int(rng.integers(len(table)))
         place = (offset + np.arange(n)) % len(table)
-        shape = envelopes.held(n, min(attack, 0.6 * seconds), release) * 0.28
+        shape = envelopes.sustain(n, min(attack, 0.6 * seconds), release) * 0.28
         return np.stack([table[place], table[(place + len(table) // 3) % len(table)]]) * shape
 
     return play

@@ -1,7 +1,7 @@
-"""The pitched instruments, each a function from a note to sound; a small sampler keeps what was played.
+"""The instrument table, and a sampler that caches each note.
 
-An instrument is a fixed thing: its notes depend on pitch, strength and take of the round robin alone, never
-on the piece. So notes are made once a process and shared by every piece that plays them.
+A note depends on instrument, pitch, strength and round robin alone, never on the piece. So each is rendered once a
+process and every piece shares it.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ import numpy as np
 
 from pipeline.generators.sketch.dsp.units import Mix, generator, midi_hz
 from pipeline.generators.sketch.music import acoustic, electronic
-from pipeline.generators.sketch.music.acoustic import Player
+from pipeline.generators.sketch.music.acoustic import PlayNote
 
 
 @dataclass(frozen=True)
 class Instrument:
     """A player with its place in the mix: range (MIDI), level in dB, pan, reverb send, and how notes end."""
 
-    play: Player
+    play: PlayNote
     low: int
     high: int
     level_db: float
     send: float = 0.3
     rings: bool = False
-    """True: the sound dies by itself, and one recording serves every length."""
+    """True: the sound decays by itself, so one recording serves notes of every length."""
     pan: float = 0.0
     blend: float = 0.0
-    """Seconds by which held notes overlap the next."""
+    """Seconds by which a note overlaps the next."""
 
 
 INSTRUMENTS: dict[str, Instrument] = {
@@ -91,21 +91,21 @@ def in_range(name: str, note: int) -> int:
     return note
 
 
-_LONGEST_KEPT_S = 4.0
-"""Longer notes are played anew: keeping them would cost more memory than it saves time."""
+_LONGEST_CACHED_S = 4.0
+"""Longer notes are not cached: the memory would cost more than the time saved."""
 
 
 def sound(name: str, note: int, seconds: float, velocity: float, take: int) -> Mix:
     """One note of an instrument, [samples] or [2, samples]; ``take`` picks among its round robin of two."""
     layer = 1 + min(2, int(velocity * 3.0))
-    held = 0.0 if INSTRUMENTS[name].rings else round(seconds, 3)
-    play = _kept if held < _LONGEST_KEPT_S else _played
-    return play(name, note, held, layer, take % 2)
+    length = 0.0 if INSTRUMENTS[name].rings else round(seconds, 3)
+    play = _cached_note if length < _LONGEST_CACHED_S else _render_note
+    return play(name, note, length, layer, take % 2)
 
 
-def _played(name: str, note: int, seconds: float, layer: int, take: int) -> Mix:
+def _render_note(name: str, note: int, seconds: float, layer: int, take: int) -> Mix:
     rng = generator(0x1257, zlib.crc32(name.encode()), note, round(seconds * 1000), layer, take)
     return INSTRUMENTS[name].play(midi_hz(note), max(seconds, 0.05), layer / 3.0, rng).astype(np.float32)
 
 
-_kept = lru_cache(maxsize=160)(_played)
+_cached_note = lru_cache(maxsize=160)(_render_note)

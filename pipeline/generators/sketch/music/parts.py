@@ -203,8 +203,10 @@ def _arpeggio(player: str, bar: Bar, shape: int) -> list[Note]:
         if step == 0.5 and bar.energy < 0.3 and k in (3, 7) and shape % 2:
             continue
         accent = 0.78 if k * step % 2 == 0 else 0.62 if k * step % 1 == 0 else 0.5
-        held = 0.3 if quick else max(step, 1.5 if k == 0 else 1.0)
-        notes.append(Note(player, bar.start + k * step, held, in_range(player, ladder[order[k % 8]]), accent))
+        length = 0.3 if quick else max(step, 1.5 if k == 0 else 1.0)
+        notes.append(
+            Note(player, bar.start + k * step, length, in_range(player, ladder[order[k % 8]]), accent)
+        )
     return notes
 
 
@@ -228,8 +230,8 @@ def _stabs(player: str, bar: Bar, shape: int) -> list[Note]:
     tones = voicing(bar.chord, (), 62, 4)
     rhythm = ((1.0, 0.5), (2.0, 0.5)) if bar.beats == 3 else _STABS[2 if bar.energy < 0.25 else shape]
     return [
-        Note(player, bar.start + at, held, in_range(player, tone), 0.55 + 0.12 * (at == 0), -4.0)
-        for at, held in rhythm
+        Note(player, bar.start + at, length, in_range(player, tone), 0.55 + 0.12 * (at == 0), -4.0)
+        for at, length in rhythm
         if at < bar.beats
         for tone in tones
     ]
@@ -277,7 +279,7 @@ def _ostinato(player: str, bar: Bar, shape: int) -> list[Note]:
 
 
 def pad_notes(player: str, bars: list[Bar]) -> list[Note]:
-    """Held chords that move as little as they can; a chord that stays is held through."""
+    """Sustained chords with the least motion between them; a repeated chord is not struck again."""
     notes: list[Note] = []
     before: tuple[int, ...] = ()
     k = 0
@@ -340,8 +342,8 @@ def _long_bass(player: str, bar: Bar, root: int) -> list[Note]:
     if bar.energy < 0.6:
         return [Note(player, bar.start, bar.beats * 0.98, root, 0.7)]
     return [
-        Note(player, bar.start + at, held, root, 0.85)
-        for at, held in ((0.0, 1.4), (1.5, 0.45), (2.0, 1.4), (3.5, 0.45))
+        Note(player, bar.start + at, length, root, 0.85)
+        for at, length in ((0.0, 1.4), (1.5, 0.45), (2.0, 1.4), (3.5, 0.45))
         if at < bar.beats
     ]
 

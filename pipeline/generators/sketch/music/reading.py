@@ -68,13 +68,13 @@ def read_music(prompt: str, seconds: float, loop: bool) -> MusicReading:
         style=name,
         mode=mode,
         tempo_bpm=_tempo(words, style.tempo),
-        beats_in_bar=3 if words.has(*lexicon.SECTIONS_WALTZ) else 4,
+        beats_in_bar=3 if words.has(*lexicon.WALTZ_WORDS) else 4,
         energy=energy,
-        lead=_pick(style.lead, words),
-        comp=_pick(style.comp[::-1], words),
-        pad=_pick(style.pad, words),
-        bass=style.bass,
-        kit=_kit(words, style.kit, energy),
+        lead=_pick(style.band.lead, words),
+        comp=_pick(style.band.comp[::-1], words),
+        pad=_pick(style.band.pad, words),
+        bass=style.band.bass,
+        kit=_kit(words, style.band.kit, energy),
         space=_space(words, style.space),
         stinger=stinger,
         fingerprint=words.fingerprint,
@@ -137,9 +137,9 @@ def _stinger(words: Words, seconds: float, loop: bool) -> str | None:
 def _with_named_players(reading: MusicReading, words: Words) -> MusicReading:
     """Give their parts to the instruments that the prompt names, in its order."""
     named = sorted(
-        (min(words.place(entry) for entry in found), -max(len(entry) for entry in found), name)
+        (min(words.place(entry) for entry in matches), -max(len(entry) for entry in matches), name)
         for name, entries in lexicon.INSTRUMENTS.items()
-        if (found := words.found(entries))
+        if (matches := words.matching(entries.split()))
     )
     names = [name for _, _, name in named]
     if (
@@ -188,17 +188,17 @@ def _without_denied(reading: MusicReading, words: Words) -> MusicReading:
         reading = replace(reading, bass=None)
     reading = replace(
         reading,
-        lead=_wanted(reading.lead, words),
-        comp=_wanted(reading.comp, words),
-        pad=_wanted(reading.pad, words),
-        bass=_wanted(reading.bass, words),
+        lead=_unless_denied(reading.lead, words),
+        comp=_unless_denied(reading.comp, words),
+        pad=_unless_denied(reading.pad, words),
+        bass=_unless_denied(reading.bass, words),
     )
     if not (reading.lead or reading.comp or reading.pad or reading.bass):
         reading = replace(reading, pad="warm pad")
     return reading
 
 
-def _wanted(player: str | None, words: Words) -> str | None:
-    if player and words.denies(*lexicon.INSTRUMENTS.get(player, ()), player.replace(" ", "_")):
+def _unless_denied(player: str | None, words: Words) -> str | None:
+    if player and words.denies(*lexicon.INSTRUMENTS.get(player, "").split(), player.replace(" ", "_")):
         return None
     return player

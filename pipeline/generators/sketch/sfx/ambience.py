@@ -29,22 +29,15 @@ Layer = Callable[[Scene, Bus], None]
 """Adds one layer of a place to a stereo bus that wraps."""
 
 
-def _each_ear(bus: Bus, make: Callable[[], Audio], gain: float) -> None:
-    """A fresh layer for each side: wide, and still steady in mono."""
-    channels = bus.mix.shape[0]
-    for side in range(channels):
-        bus.add(make(), 0, gain, 0.0 if channels == 1 else (-1.0, 1.0)[side])
-
-
 def _wind(scene: Scene, bus: Bus) -> None:
     gusts = gusting(scene.rng, scene.n, 0.15)
     leafy = 0.8 if scene.reading.place in ("forest", "night", None) else 0.15
     howl = 0.6 if scene.reading.says("howling", "cold", "eerie", "snow", "haunted") else 0.08
-    _each_ear(bus, lambda: blow(scene.rng, gusts, 0.5, howl, leafy), 0.8)
+    bus.add_each_side(lambda: blow(scene.rng, gusts, 0.5, howl, leafy), 0.8)
 
 
 def _rain(scene: Scene, bus: Bus) -> None:
-    _each_ear(bus, lambda: falling(scene.rng, scene.n, 0.5, "leaves"), 0.8)
+    bus.add_each_side(lambda: falling(scene.rng, scene.n, 0.5, "leaves"), 0.8)
 
 
 def _thunder(scene: Scene, bus: Bus) -> None:
@@ -54,7 +47,7 @@ def _thunder(scene: Scene, bus: Bus) -> None:
 
 
 def _fire(scene: Scene, bus: Bus) -> None:
-    _each_ear(bus, lambda: flames(scene.rng, scene.n, 0.8), 0.3)
+    bus.add_each_side(lambda: flames(scene.rng, scene.n, 0.8), 0.3)
     crackles(bus, scene.rng, 9.0)
 
 
@@ -71,10 +64,10 @@ def _drip(scene: Scene, bus: Bus) -> None:
 
 
 def _bubbles(scene: Scene, bus: Bus) -> None:
-    def one(r: Rng) -> Audio:
+    def bubble(r: Rng) -> Audio:
         return osc.bubble(float(np.exp(r.normal(np.log(330.0), 0.5))), samples(0.12), 0.25) * 0.3
 
-    scatter(bus, scene.rng, poisson(scene.rng, scene.n, 5.0), one, 0.7)
+    scatter(bus, scene.rng, poisson(scene.rng, scene.n, 5.0), bubble, 0.7)
 
 
 def _birds(scene: Scene, bus: Bus) -> None:
@@ -97,7 +90,7 @@ def _chirp(rng: Rng, hz: float) -> Audio:
     bend = between(rng, 0.82, 1.25)
     trill = 1.0 + 0.03 * np.sin(2 * np.pi * 38.0 * np.arange(n) / RATE)
     path = envelopes.curve(n, ((0, hz), (0.5, hz * bend), (1, hz * 0.95))) * trill
-    return osc.sine(path, n) * envelopes.hump(n, 0.4, 1.4)
+    return osc.sine(path, n) * envelopes.swell(n, 0.4, 1.4)
 
 
 def _crickets(scene: Scene, bus: Bus) -> None:
@@ -108,7 +101,7 @@ def _crickets(scene: Scene, bus: Bus) -> None:
         level, pulses = between(scene.asset, 0.03, 0.09), int(scene.asset.integers(3, 5))
         first = between(scene.rng, 0, scene.n / count)
         n = samples(0.018)
-        pulse = osc.sine(hz, n) * envelopes.hump(n, 0.45, 1.5)
+        pulse = osc.sine(hz, n) * envelopes.swell(n, 0.45, 1.5)
         for k in range(count):
             at = first + k * scene.n / count + scene.rng.normal(0, 250)
             for p in range(pulses):
@@ -121,7 +114,7 @@ def _owl(scene: Scene, bus: Bus) -> None:
         for late, length in ((0.0, 0.35), (0.65, 0.18), (0.9, 0.5)):
             n = samples(length)
             hoot = osc.sine(345.0 * envelopes.curve(n, ((0, 0.96), (0.4, 1.0), (1, 0.94))), n)
-            bus.add(hoot * envelopes.hump(n, 0.4, 1.2), int(start + late * RATE), 0.12, pan)
+            bus.add(hoot * envelopes.swell(n, 0.4, 1.2), int(start + late * RATE), 0.12, pan)
 
 
 def _frogs(scene: Scene, bus: Bus) -> None:
@@ -130,7 +123,7 @@ def _frogs(scene: Scene, bus: Bus) -> None:
         for start in poisson(scene.rng, scene.n, 0.35, least=1):
             n = samples(between(scene.rng, 0.18, 0.32))
             pulses = 0.5 + 0.5 * np.sign(np.sin(2 * np.pi * 34.0 * np.arange(n) / RATE))
-            croak = osc.tone("saw", hz, n) * filters.low_pass(pulses, 400.0, 1) * envelopes.hump(n, 0.5, 1.0)
+            croak = osc.tone("saw", hz, n) * filters.low_pass(pulses, 400.0, 1) * envelopes.swell(n, 0.5, 1.0)
             bus.add(filters.band_pass(croak, 300, 1800), int(start), 0.10, pan)
 
 
@@ -141,12 +134,12 @@ def _drone(scene: Scene, bus: Bus) -> None:
     def tone() -> Audio:
         def bands(hz: Audio) -> Audio:
             steps = (1.0, 2.0, 2.997, 4.24, 6.35)
-            narrow = np.sum([noise.bump(hz, root * s, 0.02) / (k + 1) for k, s in enumerate(steps)], axis=0)
-            return np.asarray(narrow + 0.02 * noise.bump(hz, 180.0, 1.2))
+            narrow = np.sum([noise.bell(hz, root * s, 0.02) / (k + 1) for k, s in enumerate(steps)], axis=0)
+            return np.asarray(narrow + 0.02 * noise.bell(hz, 180.0, 1.2))
 
         return noise.shaped(scene.rng, scene.n, bands) * (0.8 + 0.2 * noise.drift(scene.rng, scene.n, 0.2))
 
-    _each_ear(bus, tone, 0.16)
+    bus.add_each_side(tone, 0.16)
 
 
 def _distant_metal(scene: Scene, bus: Bus) -> None:
@@ -161,8 +154,7 @@ def _distant_metal(scene: Scene, bus: Bus) -> None:
 
 def _traffic(scene: Scene, bus: Bus) -> None:
     """A town a few streets away, without its voices."""
-    _each_ear(
-        bus,
+    bus.add_each_side(
         lambda: (
             noise.coloured(scene.rng, scene.n, 4.5, 30, 1800)
             * (1 + 0.2 * noise.drift(scene.rng, scene.n, 0.4))
@@ -171,7 +163,7 @@ def _traffic(scene: Scene, bus: Bus) -> None:
     )
     for at in poisson(scene.rng, scene.n, 0.12, least=1):
         n = samples(between(scene.rng, 3.0, 6.0))
-        passing = noise.coloured(scene.rng, n, 3.0, 70, 2200) * envelopes.hump(n, 0.5, 2.0)
+        passing = noise.coloured(scene.rng, n, 3.0, 70, 2200) * envelopes.swell(n, 0.5, 2.0)
         bus.add(passing, int(at), 0.09, between(scene.rng, -0.9, 0.9))
 
 
@@ -180,7 +172,7 @@ def _engine(scene: Scene, bus: Bus) -> None:
     bus.add(hum(scene.rng, scene.n), 0, 0.28)
     strokes = max(1, round(scene.seconds * 1.4))
     beat = 0.75 + 0.25 * np.cos(2 * np.pi * strokes * np.arange(scene.n) / scene.n)
-    _each_ear(bus, lambda: noise.coloured(scene.rng, scene.n, 4.0, 50, 2400) * beat, 0.11)
+    bus.add_each_side(lambda: noise.coloured(scene.rng, scene.n, 4.0, 50, 2400) * beat, 0.11)
 
 
 def _electric(scene: Scene, bus: Bus) -> None:
@@ -191,27 +183,26 @@ def _electric(scene: Scene, bus: Bus) -> None:
 def _starfield(scene: Scene, bus: Bus) -> None:
     """A ship's life support, and now and then a console."""
     _drone(scene, bus)
-    _each_ear(bus, lambda: noise.coloured(scene.rng, scene.n, 3.5, 60, 3000), 0.05)
+    bus.add_each_side(lambda: noise.coloured(scene.rng, scene.n, 3.5, 60, 3000), 0.05)
     for at in poisson(scene.rng, scene.n, 0.18, least=1):
         n = samples(0.09)
         hz = midi_hz(84 + float(scene.rng.choice([0, 3, 7, 10])))
         bus.add(
-            osc.sine(hz, n) * envelopes.held(n, 0.004, 0.05), int(at), 0.02, between(scene.rng, -0.8, 0.8)
+            osc.sine(hz, n) * envelopes.sustain(n, 0.004, 0.05), int(at), 0.02, between(scene.rng, -0.8, 0.8)
         )
 
 
 def _room(scene: Scene, bus: Bus) -> None:
     """The sound of a quiet room: air, a trace of mains, nobody."""
-    _each_ear(bus, lambda: noise.coloured(scene.rng, scene.n, 5.0, 25, 5000), 0.10)
-    _each_ear(bus, lambda: noise.coloured(scene.rng, scene.n, 1.5, 300, 9000), 0.008)
+    bus.add_each_side(lambda: noise.coloured(scene.rng, scene.n, 5.0, 25, 5000), 0.10)
+    bus.add_each_side(lambda: noise.coloured(scene.rng, scene.n, 1.5, 300, 9000), 0.008)
     bus.add(
         hum(scene.rng, scene.n), 0, 0.02 if not scene.reading.says("hum", "hvac", "ventilation") else 0.10
     )
 
 
 def _sea_floor(scene: Scene, bus: Bus) -> None:
-    _each_ear(
-        bus,
+    bus.add_each_side(
         lambda: (
             noise.coloured(scene.rng, scene.n, 5.0, 30, 420)
             * (1 + 0.3 * noise.drift(scene.rng, scene.n, 0.3))
@@ -279,8 +270,8 @@ def layers_of(scene: Scene) -> tuple[str, ...]:
     reading = scene.reading
     named = [name for name, words in _NAMED_LIFE.items() if reading.says(*words.split())]
     names = [*_IMPLIED.get(reading.place or "", ()), *reading.beds, *named]
-    kept = [name for name in dict.fromkeys(names) if not reading.words.denies(name, name.rstrip("s"))]
-    return tuple(kept) or ("room",)
+    layers = [name for name in dict.fromkeys(names) if not reading.words.denies(name, name.rstrip("s"))]
+    return tuple(layers) or ("room",)
 
 
 def ambience(scene: Scene) -> Audio:

@@ -15,7 +15,7 @@ from pipeline.generators.sketch.sfx.reading import Scene
 
 
 def whoosh(scene: Scene) -> Audio:
-    """Air torn by something that comes near and goes: its band and its level rise, then fall."""
+    """Air around something that passes by: its band and level rise, then fall."""
     reading, rng, asset = scene.reading, scene.rng, scene.asset
     natural = 0.42 * 2.0 ** (0.9 * reading.size - 0.6 * reading.speed)
     natural *= 2.2 if reading.says("flyby", "fly_by", "pass_by", "passby", "dragon") else 1.0
@@ -27,11 +27,11 @@ def whoosh(scene: Scene) -> Audio:
     def air(hz: Audio, at: Audio) -> Audio:
         near = np.exp(-(((at - peak) / 0.24) ** 2))
         centre = top * (0.28 + 0.95 * near)
-        low = 0.25 * noise.bump(hz, 180.0, 0.8)
-        return np.asarray(noise.bump(hz, centre, 0.75) + 0.25 * noise.bump(hz, centre * 2.7, 0.5) + low)
+        low = 0.25 * noise.bell(hz, 180.0, 0.8)
+        return np.asarray(noise.bell(hz, centre, 0.75) + 0.25 * noise.bell(hz, centre * 2.7, 0.5) + low)
 
     rough = noise.white(rng, n) * (0.75 + 0.25 * noise.drift(rng, n, 40.0))
-    sound = filters.sculpt(rough, air, 512) * envelopes.hump(n, peak, 2.6)
+    sound = filters.time_varying(rough, air, 512) * envelopes.swell(n, peak, 2.6)
     if reading.says("sword", "blade", "slash", "katana"):
         edge = np.sum(
             [
@@ -40,14 +40,14 @@ def whoosh(scene: Scene) -> Audio:
             ],
             axis=0,
         )
-        sound = sound + edge * envelopes.hump(n, peak + 0.08, 4.0) * 0.03
+        sound = sound + edge * envelopes.swell(n, peak + 0.08, 4.0) * 0.03
     if reading.says("flap", "wing"):
         sound = sound * (0.4 + 0.6 * np.sin(np.pi * np.linspace(0, 1, n)) ** 2)
     return mixing.at_peak(sound)
 
 
 def explosion(scene: Scene) -> Audio:
-    """A crack, a blast whose colour sinks, a boom that falls below 40 Hz, rubble, and the land's answer."""
+    """A crack, a blast that gets darker, a boom that falls below 40 Hz, and rubble."""
     reading, rng = scene.reading, scene.rng
     n = scene.n
     size = 2.0 ** (0.8 * reading.size + 0.3 * reading.force)
@@ -56,10 +56,10 @@ def explosion(scene: Scene) -> Audio:
     start = samples(0.003)
     crack = noise.coloured(rng, samples(0.12), 0.0, 300, 14000) * envelopes.decay(samples(0.12), 0.07, 0.0004)
     bus.add(crack, start, 0.35 * (1.0 - 0.8 * reading.distance))
-    blast = filters.sculpt(
+    blast = filters.time_varying(
         noise.white(rng, n),
         lambda hz, at: (
-            filters.below(hz, 90.0 + 5200.0 * np.exp(-at * scene.seconds / (0.16 * size)), 1)
+            filters.low_pass_gain(hz, 90.0 + 5200.0 * np.exp(-at * scene.seconds / (0.16 * size)), 1)
             / (1 + (hz / 300.0) ** 0.6)
         ),
         1024,
@@ -134,7 +134,7 @@ def laser(scene: Scene) -> Audio:
         return (
             sound
             * (0.8 + 0.2 * noise.drift(rng, n, 18.0))
-            * (1.0 if scene.loop else envelopes.held(n, 0.02, 0.15))
+            * (1.0 if scene.loop else envelopes.sustain(n, 0.02, 0.15))
         )
     if charging:
         return sound * envelopes.line(n, ((0, 0.15), (0.9, 1.0), (1.0, 0.0)))
@@ -165,7 +165,7 @@ _DARK = (0, 1, 3, 6, 7, 8, 10)
 
 
 def magic(scene: Scene) -> Audio:
-    """A spell: it gathers, it happens at about a third, it rings away."""
+    """A spell: it builds up, is released at about a third, and rings out."""
     reading = scene.reading
     dark = reading.says(
         "dark", "curse", "evil", "shadow", "necromancy", "demonic", "death", "poison", "blood"
@@ -211,7 +211,7 @@ def _chord(scene: Scene, root: float, dark: bool, moment: float) -> Audio:
 
 def _comb(f: Audio, hz: float) -> Audio:
     """Narrow bands on the first harmonics of ``hz``, for voices that loop at any length."""
-    return np.asarray(np.sum([noise.bump(f, hz * k, 0.012) / k**1.3 for k in range(1, 8)], axis=0))
+    return np.asarray(np.sum([noise.bell(f, hz * k, 0.012) / k**1.3 for k in range(1, 8)], axis=0))
 
 
 def _sparks(scene: Scene, bus: Bus, root: float, dark: bool, moment: float) -> None:
@@ -233,14 +233,14 @@ def _sparks(scene: Scene, bus: Bus, root: float, dark: bool, moment: float) -> N
 
 
 def _breath(scene: Scene, moment: float, dark: bool) -> Audio:
-    """Air drawn in, then let go."""
+    """Air that is drawn in and released."""
     top = 1400.0 if dark else 4200.0
 
     def air(hz: Audio, at: Audio) -> Audio:
         near = np.exp(-(((at - moment) / 0.3) ** 2))
-        return noise.bump(hz, top * (0.25 + near), 0.8)
+        return noise.bell(hz, top * (0.25 + near), 0.8)
 
-    wind = filters.sculpt(noise.white(scene.rng, scene.n), air, 1024, scene.loop)
+    wind = filters.time_varying(noise.white(scene.rng, scene.n), air, 1024, scene.loop)
     return wind * _swell(scene, moment)
 
 

@@ -194,24 +194,26 @@ def _speak(voice: Voice, scene: Scene, seconds: float, scale: float) -> Audio:
         shape = 1.3 * filters.resonance(f, first * shift * (0.65 + 0.75 * wide), 4.0)
         shape = shape + 0.9 * filters.resonance(f, second * shift * (0.85 + 0.3 * wide), 5.0)
         shape = shape + (0.25 + 0.35 * wide) * filters.resonance(f, third * shift, 5.0)
-        tone = filters.below(f, 1500.0 + 8000.0 * wide, 1) * filters.above(f, 75.0 * scale**0.4)
+        tone = filters.low_pass_gain(f, 1500.0 + 8000.0 * wide, 1) * filters.high_pass_gain(
+            f, 75.0 * scale**0.4
+        )
         return np.asarray((shape + 0.08) * tone)
 
-    sound = filters.sculpt(source, mouth, 1024 if seconds > 0.3 else 512)
+    sound = filters.time_varying(source, mouth, 1024 if seconds > 0.3 else 512)
     sound = (
         sound
         * envelopes.line(n, voice.level)
         * (1.0 - 0.35 * voice.rough * np.clip(noise.drift(rng, n, 14.0), 0, 1))
     )
-    return mixing.saturate(mixing.at_peak(sound), 1.0 + 0.8 * voice.rough) * envelopes.held(n, 0.006, 0.04)
+    return mixing.saturate(mixing.at_peak(sound), 1.0 + 0.8 * voice.rough) * envelopes.sustain(n, 0.006, 0.04)
 
 
 def _throat(voice: Voice, rng: Rng, hz: Audio, n: int) -> Audio:
     """Pulses whose strength flutters (which makes a growl), an octave below now and then, and breath."""
     phase = osc.cycles(hz, n)
-    saw = osc.look_up(osc.table(1.0 / np.arange(1, osc.partials_below(float(np.max(hz)), 60) + 1)), phase)
+    saw = osc.wave(1.0 / np.arange(1, osc.partials_below(float(np.max(hz)), 60) + 1), phase)
     if voice.rough > 0.3:
-        under = osc.look_up(osc.table(1.0 / np.arange(1, 41) ** 0.9), phase * 0.5)
+        under = osc.wave(1.0 / np.arange(1, 41) ** 0.9, phase * 0.5)
         saw = saw + voice.rough * 0.8 * under * np.clip(0.5 + noise.drift(rng, n, 5.0), 0, 1)
     wobble = voice.flutter_hz * (1.0 + 0.25 * noise.drift(rng, n, 6.0))
     flutter = 1.0 - voice.rough * (0.5 + 0.5 * np.sin(2 * np.pi * np.cumsum(wobble) / RATE)) * 0.85
@@ -226,10 +228,10 @@ def _hiss(scene: Scene) -> Audio:
     centre = 5200.0 * 2.0 ** (-0.6 * scene.reading.size) * between(scene.asset, 0.85, 1.15)
 
     def teeth(hz: Audio, at: Audio) -> Audio:
-        return noise.bump(hz, centre * (0.85 + 0.3 * at), 0.45) + 0.4 * noise.bump(hz, centre * 1.9, 0.3)
+        return noise.bell(hz, centre * (0.85 + 0.3 * at), 0.45) + 0.4 * noise.bell(hz, centre * 1.9, 0.3)
 
     rough = noise.white(rng, n) * (0.8 + 0.2 * noise.drift(rng, n, 40.0))
-    return filters.sculpt(rough, teeth, 512) * envelopes.line(
+    return filters.time_varying(rough, teeth, 512) * envelopes.line(
         n, ((0, 0), (0.12, 0.8), (0.4, 1.0), (0.75, 0.6), (1, 0))
     )
 
@@ -245,6 +247,6 @@ def _squelch(scene: Scene) -> Audio:
         centre = base * (1.0 + 1.8 * np.exp(-(((at - turn) / 0.22) ** 2)))
         return filters.resonance(hz, centre, 6.0) + 0.5 * filters.resonance(hz, centre * 2.6, 6.0)
 
-    return filters.sculpt(wet, mouth, 512) * envelopes.line(
+    return filters.time_varying(wet, mouth, 512) * envelopes.line(
         n, ((0, 0), (0.1, 1), (0.4, 0.5), (0.6, 0.9), (1, 0))
     )

@@ -34,21 +34,16 @@ def _texture(scene: Scene) -> Audio:
     centres = np.exp(scene.asset.uniform(np.log(150), np.log(2400), 3)) * 2.0 ** (
         0.8 * scene.reading.brightness
     )
-    sides = []
-    for _ in range(scene.channels):
-        air = noise.shaped(
-            scene.rng,
-            scene.n,
-            lambda hz: (
-                noise.band_edges(hz, 60, 7000)
-                * (
-                    0.25 * noise.power_slope(hz, 4.0)
-                    + np.sum([noise.bump(hz, c, 0.06) for c in centres], axis=0)
-                )
-            ),
-        )
-        sides.append(air * (0.8 + 0.2 * noise.drift(scene.rng, scene.n, 0.5)) * 0.2)
-    return sides[0] if len(sides) == 1 else np.stack(sides)
+
+    def spectrum(hz: Audio) -> Audio:
+        bells = np.sum([noise.bell(hz, centre, 0.06) for centre in centres], axis=0)
+        return np.asarray(noise.band_edges(hz, 60, 7000) * (0.25 * noise.power_slope(hz, 4.0) + bells))
+
+    def air() -> Audio:
+        still = noise.shaped(scene.rng, scene.n, spectrum)
+        return still * (0.8 + 0.2 * noise.drift(scene.rng, scene.n, 0.5)) * 0.2
+
+    return scene.each_channel(air)
 
 
 def _object(scene: Scene) -> Audio:
@@ -68,10 +63,10 @@ def _object(scene: Scene) -> Audio:
     )
     bus.add(tone, 0)
     centre = between(asset, 500, 2500)
-    air = filters.sculpt(
-        noise.white(rng, n), lambda hz, at: noise.bump(hz, centre * (1.2 - 0.6 * at), 0.7), 512
+    air = filters.time_varying(
+        noise.white(rng, n), lambda hz, at: noise.bell(hz, centre * (1.2 - 0.6 * at), 0.7), 512
     )
-    bus.add(air * envelopes.hump(n, 0.15, 1.0) * envelopes.decay(n, 0.5, 0.02), 0, 0.2)
+    bus.add(air * envelopes.swell(n, 0.15, 1.0) * envelopes.decay(n, 0.5, 0.02), 0, 0.2)
     return bus.audio
 
 
@@ -136,7 +131,7 @@ _LOUDEST = 0.97
 
 
 def effect(prompt: str, seconds: float, loop: bool, seed: int) -> tuple[Mix, Mapping[str, Any]]:
-    """Samples [1, n], or [2, n] for a loop, and what was heard in the prompt."""
+    """Samples [1, n], or [2, n] for a loop, and what was read from the prompt."""
     reading = read_sound(prompt)
     n = max(1, round(seconds * RATE))
     made = n if loop else max(n, samples(_LEAST_S))
@@ -155,7 +150,7 @@ def _fitted(sound: Audio, scene: Scene) -> Audio:
         sound = sound[..., : scene.n]
     elif length < scene.n:
         pad = [(0, 0)] * (sound.ndim - 1) + [(0, scene.n - length)]
-        faded = sound * envelopes.held(length, 0.0, min(0.01, length / RATE / 4))
+        faded = sound * envelopes.sustain(length, 0.0, min(0.01, length / RATE / 4))
         sound = np.pad(faded, pad)
     return sound
 
@@ -188,9 +183,11 @@ def _finished(sound: Audio, scene: Scene, loop: bool) -> Mix:
         clean = clean - np.mean(clean, axis=-1, keepdims=True)
     elif steady:
         edge = min(0.5, 0.12 * n / RATE)
-        clean = clean * envelopes.held(n, edge, 1.6 * edge)
+        clean = clean * envelopes.sustain(n, edge, 1.6 * edge)
     else:
-        clean = clean * envelopes.held(n, min(0.0006, 0.02 * n / RATE), min(max(0.01, 0.15 * n / RATE), 0.5))
+        clean = clean * envelopes.sustain(
+            n, min(0.0006, 0.02 * n / RATE), min(max(0.01, 0.15 * n / RATE), 0.5)
+        )
     level = db(
         _LEVELS_DB.get(scene.reading.family, -3.0) + 3.0 * scene.reading.force - 6.0 * scene.reading.distance
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from pipeline.generators.sketch.dsp import envelopes, filters, mixing, noise, reverb
@@ -12,7 +14,7 @@ from pipeline.generators.sketch.sfx.reading import Scene
 
 
 def wind(scene: Scene) -> Audio:
-    """Gusts; a howl where the prompt has one, leaves where it has trees."""
+    """Gusts, with a howl or with leaves where the prompt asks for them."""
     reading = scene.reading
     strength = float(np.clip(0.5 + 0.4 * reading.force + 0.15 * reading.size, 0.1, 1.0))
     if reading.says("blizzard", "gale", "storm", "howling", "howl"):
@@ -22,8 +24,7 @@ def wind(scene: Scene) -> Audio:
         strength, howl = min(strength, 0.3), 0.05
     leaves = 0.5 if reading.says("leaves", "trees", "forest", "grass", "wheat") else 0.0
     gusts = gusting(scene.rng, scene.n, 0.16 + 0.25 * strength)
-    sides = [blow(scene.rng, gusts, strength, howl, leaves) for _ in range(scene.channels)]
-    return sides[0] if len(sides) == 1 else np.stack(sides)
+    return scene.each_channel(lambda: blow(scene.rng, gusts, strength, howl, leaves))
 
 
 def gusting(rng: Rng, n: int, hz: float) -> Audio:
@@ -33,7 +34,7 @@ def gusting(rng: Rng, n: int, hz: float) -> Audio:
 
 
 def blow(rng: Rng, gusts: Audio, strength: float, howl: float, leaves: float) -> Audio:
-    """Wind for one ear that follows ``gusts``: its band climbs with its force; periodic."""
+    """Wind for one channel that follows ``gusts``: its band climbs with its force; periodic."""
     n = len(gusts)
     points = min(n, 256)
     coarse = gusts[np.linspace(0, n - 1, points).astype(int)]
@@ -44,18 +45,18 @@ def blow(rng: Rng, gusts: Audio, strength: float, howl: float, leaves: float) ->
     def air(hz: Audio, at: Audio) -> Audio:
         force = np.interp(at, grid, coarse)
         centre = (150.0 + 520.0 * strength * force) * np.exp2(0.35 * np.interp(at, grid, own))
-        body = noise.bump(hz, centre, 1.15) * (0.25 + force)
+        body = noise.bell(hz, centre, 1.15) * (0.25 + force)
         tone = (430.0 + 420.0 * force) * np.exp2(0.4 * np.interp(at, grid, pitch))
         sing = filters.resonance(hz, tone, 16.0) ** 2 + 0.6 * filters.resonance(hz, tone * 1.53, 18.0) ** 2
-        rustle = noise.bump(hz, 4200.0, 0.8) * leaves * force**2
+        rustle = noise.bell(hz, 4200.0, 0.8) * leaves * force**2
         return np.asarray(body + howl * 4.0 * force**1.7 * sing + 0.30 * rustle + 0.02 * force)
 
     pink = noise.coloured(rng, n, 1.0, 25, 14000)
-    return filters.sculpt(pink, air, 4096, True) * (0.35 + 0.65 * gusts) * (0.3 + 0.7 * strength)
+    return filters.time_varying(pink, air, 4096, True) * (0.35 + 0.65 * gusts) * (0.3 + 0.7 * strength)
 
 
 def rain(scene: Scene) -> Audio:
-    """Drops without number, the near ones heard singly; on leaves, on a roof, on metal, in puddles."""
+    """A bed of drops and single near ones, on the ground, leaves or a roof."""
     reading, n = scene.reading, scene.n
     heavy = float(np.clip(0.5 + 0.4 * reading.force + 0.15 * reading.size, 0.1, 1.0))
     if reading.says("downpour", "storm", "heavy", "monsoon", "pouring"):
@@ -69,22 +70,21 @@ def rain(scene: Scene) -> Audio:
         if reading.says("forest", "leaves", "jungle")
         else "ground"
     )
-    sides = [falling(scene.rng, n, heavy, surface) for _ in range(scene.channels)]
-    return sides[0] if len(sides) == 1 else np.stack(sides)
+    return scene.each_channel(lambda: falling(scene.rng, n, heavy, surface))
 
 
 _DROPS = {"ground": (1600.0, 7800.0), "roof": (700.0, 4200.0), "leaves": (900.0, 5200.0)}
 
 
 def falling(rng: Rng, n: int, heavy: float, surface: str) -> Audio:
-    """Rain for one ear; periodic."""
+    """Rain for one channel; periodic."""
     low, high = _DROPS[surface]
     bed = noise.shaped(
         rng,
         n,
         lambda hz: (
             noise.band_edges(hz, 350, 13500)
-            * (noise.power_slope(hz, 1.6) + 0.7 * noise.bump(hz, 5200.0, 1.0))
+            * (noise.power_slope(hz, 1.6) + 0.7 * noise.bell(hz, 5200.0, 1.0))
         ),
     )
     pool = [_drop(rng, float(np.exp(rng.uniform(np.log(low), np.log(high)))), surface) for _ in range(120)]
@@ -105,7 +105,7 @@ def _drop(rng: Rng, hz: float, surface: str) -> Audio:
 
 
 def thunder(scene: Scene) -> Audio:
-    """A tearing crack if it is close, then rolls that come back lower each time."""
+    """A tearing crack when close, then rolls that get lower and softer."""
     reading = scene.reading
     far = max(
         reading.distance, 0.0 if reading.says("close", "crack", "strike", "lightning", "loud") else 0.35
@@ -138,13 +138,13 @@ def rolling(rng: Rng, n: int, far: float) -> Audio:
     fall = np.exp(-1.6 * np.arange(n) / n)
 
     def sky(hz: Audio, at: Audio) -> Audio:
-        return filters.below(hz, (950.0 * (1.0 - 0.75 * far)) * np.exp(-1.8 * at) + 60.0, 1) * filters.above(
-            hz, 28.0
-        )
+        return filters.low_pass_gain(
+            hz, (950.0 * (1.0 - 0.75 * far)) * np.exp(-1.8 * at) + 60.0, 1
+        ) * filters.high_pass_gain(hz, 28.0)
 
-    rumble = filters.sculpt(noise.coloured(rng, n, 3.0, 25, 3000), sky, 2048)
+    rumble = filters.time_varying(noise.coloured(rng, n, 3.0, 25, 3000), sky, 2048)
     bus.add(mixing.at_peak(rumble * strength * fall), 0, 0.9)
-    return mixing.saturate(bus.audio, 1.4) * envelopes.held(n, 0.0, min(1.0, seconds / 3))
+    return mixing.saturate(bus.audio, 1.4) * envelopes.sustain(n, 0.0, min(1.0, seconds / 3))
 
 
 def stream(scene: Scene) -> Audio:
@@ -161,24 +161,30 @@ def flowing(rng: Rng, n: int, channels: int, size: float, bubbling: float) -> Au
     """Running water: a wash, and bubbles by the hundred; periodic."""
     bus = Bus(n, channels, True)
     scale = 2.0 ** (-0.7 * size)
-    for side in range(channels):
-        wash = noise.shaped(
-            rng,
-            n,
-            lambda hz: (
-                noise.band_edges(hz, 250 * scale, 9000)
-                * (noise.power_slope(hz, 3.0) + 0.5 * noise.bump(hz, 1100.0 * scale, 0.8))
-            ),
-        )
-        moving = 1.0 + 0.18 * noise.drift(rng, n, 3.0)
-        bus.add(wash * moving, 0, 0.10 + 0.08 * max(size, 0.0), 0.0 if channels == 1 else (-0.8, 0.8)[side])
 
-    def one(r: Rng) -> Audio:
-        hz = float(np.exp(r.normal(np.log(1050.0 * scale), 0.5)))
-        return osc.bubble(hz, samples(min(0.12, 28.0 / hz)), r.uniform(0.02, 0.16)) * 0.5
+    def spectrum(hz: Audio) -> Audio:
+        wash = noise.power_slope(hz, 3.0) + 0.5 * noise.bell(hz, 1100.0 * scale, 0.8)
+        return noise.band_edges(hz, 250 * scale, 9000) * wash
 
-    scatter(bus, rng, poisson(rng, n, 85.0 * bubbling), one, 0.75)
+    bus.add_each_side(
+        lambda: noise.shaped(rng, n, spectrum) * (1.0 + 0.18 * noise.drift(rng, n, 3.0)),
+        0.10 + 0.08 * max(size, 0.0),
+        0.8,
+    )
+
+    bubble = _bubble_near(1050.0 * scale, 0.5, (0.02, 0.16), 0.5)
+    scatter(bus, rng, poisson(rng, n, 85.0 * bubbling), bubble, 0.75)
     return bus.audio
+
+
+def _bubble_near(hz: float, spread: float, rise: tuple[float, float], gain: float) -> Callable[[Rng], Audio]:
+    """A grain: a bubble of a random pitch around ``hz``, whose pitch rises by a random amount."""
+
+    def bubble(rng: Rng) -> Audio:
+        pitch = float(np.exp(rng.normal(np.log(hz), spread)))
+        return osc.bubble(pitch, samples(min(0.12, 28.0 / pitch)), rng.uniform(*rise)) * gain
+
+    return bubble
 
 
 def waves(rng: Rng, n: int, channels: int, strength: float) -> Audio:
@@ -212,19 +218,14 @@ def splash(scene: Scene) -> Audio:
     bus.add(slap, samples(0.002), 0.5)
     spray = (
         noise.coloured(rng, n, -0.5, 1800, 11000)
-        * envelopes.hump(n, 0.22, 1.6)
+        * envelopes.swell(n, 0.22, 1.6)
         * envelopes.decay(n, n / RATE * 1.3, 0.05)
     )
     bus.add(spray, 0, 0.16)
     gulp = osc.bubble(about(rng, 190.0, 0.15) / size**0.6, samples(0.3), 0.35)
     bus.add(gulp, samples(0.05), 0.6)
     times = (0.03 + rng.gamma(1.5, 0.14 * size**0.4, int(70 * size**0.5))) * RATE
-
-    def one(r: Rng) -> Audio:
-        hz = float(np.exp(r.normal(np.log(1150.0 / size**0.4), 0.55)))
-        return osc.bubble(hz, samples(min(0.12, 28.0 / hz)), r.uniform(0.05, 0.2)) * 0.28
-
-    scatter(bus, rng, np.sort(times), one, 0.7)
+    scatter(bus, rng, np.sort(times), _bubble_near(1150.0 / size**0.4, 0.55, (0.05, 0.2), 0.28), 0.7)
     return bus.audio
 
 
@@ -263,7 +264,7 @@ def bubbles(scene: Scene) -> Audio:
     centre = (240.0 if boiling else 520.0) * 2.0 ** (-0.5 * reading.size)
     bus = Bus(n, scene.channels if steady else 1, steady)
 
-    def one(r: Rng) -> Audio:
+    def bubble(r: Rng) -> Audio:
         hz = float(np.exp(r.normal(np.log(centre), 0.45)))
         return osc.bubble(hz, samples(min(0.25, 40.0 / hz)), r.uniform(0.1, 0.4)) * 0.5
 
@@ -277,10 +278,10 @@ def bubbles(scene: Scene) -> Audio:
                     0.5,
                 )
         return bus.audio
-    scatter(bus, rng, poisson(rng, n, 26.0 if boiling else 18.0), one, 0.6)
+    scatter(bus, rng, poisson(rng, n, 26.0 if boiling else 18.0), bubble, 0.6)
     simmer = noise.coloured(rng, n, 4.0, 60, 700) * (0.7 + 0.3 * noise.drift(rng, n, 9.0))
     bus.add(simmer, 0, 0.05 if boiling or reading.says("underwater") else 0.015)
-    return bus.audio if steady else bus.audio * envelopes.held(n, 0.01, 0.3)
+    return bus.audio if steady else bus.audio * envelopes.sustain(n, 0.01, 0.3)
 
 
 def fire(scene: Scene) -> Audio:
@@ -292,9 +293,7 @@ def fire(scene: Scene) -> Audio:
         + (0.8 if reading.says("blaze", "bonfire", "burning", "inferno") else 0.0)
     )
     bus = Bus(n, scene.channels, True)
-    for side in range(scene.channels):
-        pan = 0.0 if scene.channels == 1 else (-0.7, 0.7)[side]
-        bus.add(flames(rng, n, big), 0, 0.55, pan)
+    bus.add_each_side(lambda: flames(rng, n, big), 0.55, 0.7)
     rate = (6.0 if reading.says("torch", "flame", "lava") else 15.0) * big**0.4
     crackles(bus, rng, rate)
     return bus.audio
@@ -317,8 +316,8 @@ def crackles(bus: Bus, rng: Rng, rate: float) -> None:
         if len(times)
         else times
     )
-    kept = followers[rng.random(len(followers)) < 0.4] % n
-    scatter(bus, rng, np.sort(np.concatenate([times, kept])), _tick, 1.0)
+    repeats = followers[rng.random(len(followers)) < 0.4] % n
+    scatter(bus, rng, np.sort(np.concatenate([times, repeats])), _tick, 1.0)
     scatter(bus, rng, poisson(rng, n, rate * 0.06), _pop, 0.5)
 
 

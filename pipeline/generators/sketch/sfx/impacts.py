@@ -95,10 +95,10 @@ def _snow(rng: Rng, strength: float, n: int) -> Audio:
     """The creak of packing snow: a band of noise that tightens as the foot sinks."""
     pressed = noise.white(rng, n) * (0.6 + 0.4 * noise.drift(rng, n, 90.0))
     top = between(rng, 1300, 1900)
-    tight = filters.sculpt(
-        pressed, lambda hz, at: noise.bump(hz, top * (0.55 + 0.8 * np.minimum(at * 3, 1)), 0.55), 512
+    tight = filters.time_varying(
+        pressed, lambda hz, at: noise.bell(hz, top * (0.55 + 0.8 * np.minimum(at * 3, 1)), 0.55), 512
     )
-    return 0.30 * strength * tight * envelopes.hump(n, 0.14, 1.0) * envelopes.decay(n, 0.42, 0.012)
+    return 0.30 * strength * tight * envelopes.swell(n, 0.14, 1.0) * envelopes.decay(n, 0.42, 0.012)
 
 
 def _blades(low: float, high: float, level: float) -> Callable[[Rng, float, int], Audio]:
@@ -131,7 +131,7 @@ def _squelch(rng: Rng, strength: float, n: int) -> Audio:
     """Mud pressed out, then letting go with a smack."""
     wet = noise.white(rng, n) * (0.5 + 0.5 * noise.drift(rng, n, 45.0))
     centre = between(rng, 320, 460)
-    pull = filters.sculpt(
+    pull = filters.time_varying(
         wet,
         lambda hz, at: filters.resonance(hz, centre * (1.0 + 2.4 * np.clip(at * 2.4 - 0.25, 0, 1)), 3.5),
         512,
@@ -245,9 +245,9 @@ def scrape(scene: Scene) -> Audio:
 
     def body(hz: Audio, at: Audio) -> Audio:
         moved = [filters.resonance(hz, mode * (1.0 + (glide - 1.0) * at), 18.0) for mode in modes]
-        return np.asarray(np.sum(moved, axis=0) + 0.35 * noise.bump(hz, 3200.0 * (0.6 + 0.8 * at), 0.9))
+        return np.asarray(np.sum(moved, axis=0) + 0.35 * noise.bell(hz, 3200.0 * (0.6 + 0.8 * at), 0.9))
 
-    sound = filters.sculpt(rough, body, 1024) * envelopes.hump(n, 0.55, 0.9)
+    sound = filters.time_varying(rough, body, 1024) * envelopes.swell(n, 0.55, 0.9)
     bus = Bus(scene.n, 1)
     bus.add(sound, 0)
     if material == "metal":
@@ -269,16 +269,16 @@ def rustle(scene: Scene) -> Audio:
     low, high = (1400, 11000) if paper else (500, 5500)
     n = scene.n if scene.loop else samples(scene.scaled(0.9))
     motion = np.clip(noise.drift(rng, n, 7.0) * 0.7 + 0.45, 0.02, 1.0) ** 2
-    shape = motion if scene.loop else motion * envelopes.hump(n, 0.42, 0.7)
+    shape = motion if scene.loop else motion * envelopes.swell(n, 0.42, 0.7)
     bed = noise.coloured(rng, n, 1.5, low, high) * shape * 0.35
     bus = Bus(n, 1, scene.loop)
     bus.add(bed, 0)
     times = poisson(rng, n, 220.0 if paper else 90.0)
-    kept = times[rng.random(len(times)) < shape[np.minimum(times.astype(int), n - 1)]]
+    chosen = times[rng.random(len(times)) < shape[np.minimum(times.astype(int), n - 1)]]
     name = "leaves" if paper or reading.says("leaves", "bush", "foliage") else "cloth"
-    scatter(bus, rng, kept, lambda r: grain(name, r, 0.9) * 0.3, 0.9)
+    scatter(bus, rng, chosen, lambda r: grain(name, r, 0.9) * 0.3, 0.9)
     if paper and reading.says("page", "turn", "flip") and not scene.loop:
-        flick = noise.coloured(rng, samples(0.12), 1.0, 700, 7000) * envelopes.hump(samples(0.12), 0.3, 2.0)
+        flick = noise.coloured(rng, samples(0.12), 1.0, 700, 7000) * envelopes.swell(samples(0.12), 0.3, 2.0)
         bus.add(flick, int(n * 0.55), 0.5)
     return bus.audio
 
@@ -300,7 +300,7 @@ def bell(scene: Scene) -> Audio:
     for detune in (0.9994, 1.0006):
         sound += osc.ring(ratios * base * detune, t60, gains, n)
     if gong:
-        sound *= 1.0 + 0.5 * envelopes.hump(n, 0.12, 1.0)
+        sound *= 1.0 + 0.5 * envelopes.swell(n, 0.12, 1.0)
     clapper = noise.coloured(rng, samples(0.05), 1.0, 500, 6000) * envelopes.decay(samples(0.05), 0.03)
     sound[: len(clapper)] += clapper[:n] * 0.3
     return sound

@@ -23,7 +23,7 @@ def _voice(scene: Scene, hz: float, seconds: float) -> Audio:
     hz = about(scene.rng, hz, 0.006)
     manner = scene.reading.manner
     if manner == "retro":
-        return osc.tone("pulse", hz, n, 0.0, 0.25) * envelopes.held(n, 0.001, 0.5 * seconds) * 0.6
+        return osc.tone("pulse", hz, n, 0.0, 0.25) * envelopes.sustain(n, 0.001, 0.5 * seconds) * 0.6
     if manner == "sci-fi":
         phase = osc.cycles(hz, n)
         glow = envelopes.decay(n, seconds * 0.6)
@@ -37,7 +37,7 @@ def _voice(scene: Scene, hz: float, seconds: float) -> Audio:
         [1, 0.28, 0.10, 0.05],
         n,
     )
-    return soft * envelopes.held(n, 0.002, 0.3 * seconds)
+    return soft * envelopes.sustain(n, 0.002, 0.3 * seconds)
 
 
 def _tick(scene: Scene, hz: float, level: float) -> Audio:
@@ -81,7 +81,7 @@ def hover(scene: Scene) -> Audio:
     """Lighter than a click: a breath of air and one soft note."""
     bus = Bus(scene.n, 1, scene.loop)
     n = samples(0.09)
-    air = noise.coloured(scene.rng, n, 0.0, 3000, 10000) * envelopes.hump(n, 0.4, 2.0)
+    air = noise.coloured(scene.rng, n, 0.0, 3000, 10000) * envelopes.swell(n, 0.4, 2.0)
     bus.add(air, 0, 0.06)
     bus.add(_voice(scene, midi_hz(_key(scene) + 12), 0.14), samples(0.004), 0.6)
     return bus.audio
@@ -114,7 +114,7 @@ def error(scene: Scene) -> Audio:
         dull = np.convolve(rough, np.hanning(24) / 12.0, mode="same")
         soft = _voice(scene, hz, length) if back else 0.0
         bus.add(
-            (dull * (0.3 if back else 0.8) + soft) * envelopes.held(n, 0.004, length * 0.5),
+            (dull * (0.3 if back else 0.8) + soft) * envelopes.sustain(n, 0.004, length * 0.5),
             samples(0.002 + k * room),
         )
     return bus.audio
@@ -126,7 +126,7 @@ def notify(scene: Scene) -> Audio:
     steps = shapes[int(scene.asset.integers(len(shapes)))]
     bus = _melody(scene, steps, 0.14, 0.9, _key(scene))
     n = samples(min(0.5, scene.seconds))
-    bus.add(noise.coloured(scene.rng, n, 0.0, 5000, 12000) * envelopes.hump(n, 0.3, 2.0), 0, 0.015)
+    bus.add(noise.coloured(scene.rng, n, 0.0, 5000, 12000) * envelopes.swell(n, 0.3, 2.0), 0, 0.015)
     return bus.audio
 
 

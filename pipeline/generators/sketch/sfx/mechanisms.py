@@ -76,9 +76,9 @@ def _creak(scene: Scene, seconds: float) -> Audio:
             )
         )
 
-    sound = filters.sculpt(pulses, panel, 1024)
+    sound = filters.time_varying(pulses, panel, 1024)
     motion = np.clip(0.75 + 0.5 * noise.drift(rng, n, 3.0), 0.12, 1.2)
-    sound = sound * motion * envelopes.held(n, 0.08, 0.12)
+    sound = sound * motion * envelopes.sustain(n, 0.08, 0.12)
     return np.asarray(sound / max(float(np.max(np.abs(sound))), 1e-9))
 
 
@@ -135,7 +135,7 @@ def _stone(scene: Scene) -> Audio:
     n = samples(seconds * 0.8)
     rough = noise.coloured(rng, n, 5.0, 40, 2600) * np.clip(0.6 + 0.6 * noise.drift(rng, n, 22.0), 0.05, 1.5)
     grit = noise.coloured(rng, n, 1.0, 900, 6000) * np.clip(noise.drift(rng, n, 34.0), 0, 1) ** 2
-    shape = envelopes.held(n, min(0.25, seconds / 5), 0.08)
+    shape = envelopes.sustain(n, min(0.25, seconds / 5), 0.08)
     bus = Bus(scene.n, 1)
     bus.add((rough * 0.5 + grit * 0.22) * shape, 0, about(rng, 0.8, 0.05))
     bus.add(strike("stone", Blow(3.2, 1.0, -0.4), scene.asset, rng, 0.8), n, 1.2)
@@ -164,7 +164,7 @@ def engine(scene: Scene) -> Audio:
 
 
 def firing_rate(scene: Scene, rate: float) -> Audio:
-    """Firings a second over the take: steady when idling or looping, else started, revved or let go."""
+    """Firings a second over the take: steady when idling or looping, else starting, revving or stopping."""
     reading, n = scene.reading, scene.n
     driving = 2.3 if reading.says("driving", "fast", "racing", "high", "full") else 1.0
     base = rate * driving * between(scene.asset, 0.92, 1.1)
@@ -207,25 +207,27 @@ def _combustion(scene: Scene, rate: float, cylinders: int, chop: float) -> Audio
             [g * filters.resonance(f, p, 3.0) for p, g in zip(pipe, (1.2, 1.0, 0.8, 0.5, 0.35), strict=True)],
             axis=0,
         )
-        return np.asarray((tubes + 0.12) * filters.below(f, 4200.0 * lift**0.8, 1))
+        return np.asarray((tubes + 0.12) * filters.low_pass_gain(f, 4200.0 * lift**0.8, 1))
 
-    sound = filters.sculpt(pulse * 0.9 + blast * (0.20 + 0.35 * chop), exhaust, 2048, scene.loop)
+    sound = filters.time_varying(pulse * 0.9 + blast * (0.20 + 0.35 * chop), exhaust, 2048, scene.loop)
     valve = noise.coloured(rng, n, -1.0, 2500, 9000) * np.exp(-((part - 0.5) ** 2) / 0.002) * 0.02
     sound = mixing.saturate(mixing.at_peak(sound), 1.8) + valve
-    return np.asarray(sound if scene.loop else sound * envelopes.held(n, 0.05, min(0.3, scene.seconds / 4)))
+    return np.asarray(
+        sound if scene.loop else sound * envelopes.sustain(n, 0.05, min(0.3, scene.seconds / 4))
+    )
 
 
 def _turbine(scene: Scene) -> Audio:
     """A roar and several whines that share a shaft."""
     rng, n = scene.rng, scene.n
-    shaft = firing_rate(scene, 310.0) / 1.0
+    shaft = firing_rate(scene, 310.0)
     phase = _whole_turns(shaft, 1, scene.loop)
     whine = np.zeros(n)
     for order, level in ((3, 0.25), (5, 0.4), (7, 0.3), (12, 0.16), (17, 0.08)):
         whine += level * np.sin(2 * np.pi * (order * phase + rng.random()))
     roar = noise.coloured(rng, n, 3.5, 40, 9000) * (0.85 + 0.15 * noise.drift(rng, n, 6.0))
     sound = roar * 0.42 + whine * 0.22
-    return sound if scene.loop else sound * envelopes.held(n, 0.15, min(0.5, scene.seconds / 3))
+    return sound if scene.loop else sound * envelopes.sustain(n, 0.15, min(0.5, scene.seconds / 3))
 
 
 def _starship(scene: Scene) -> Audio:
@@ -239,7 +241,7 @@ def _starship(scene: Scene) -> Audio:
             out += level * np.sin(2 * np.pi * (np.arange(n) * (cycles / n) + rng.random()))
     air = noise.coloured(rng, n, 3.0, 90, 3000) * (0.8 + 0.2 * noise.drift(rng, n, 0.8))
     sound = out * 0.16 * (0.9 + 0.1 * noise.drift(rng, n, 1.3)) + air * 0.10
-    return sound if scene.loop else sound * envelopes.held(n, 0.2, min(0.6, scene.seconds / 3))
+    return sound if scene.loop else sound * envelopes.sustain(n, 0.2, min(0.6, scene.seconds / 3))
 
 
 def alarm(scene: Scene) -> Audio:
@@ -252,7 +254,7 @@ def alarm(scene: Scene) -> Audio:
         hz = 420.0 * 2.0 ** (depth * swing) * between(scene.asset, 0.9, 1.1) * about(scene.rng, 1.0, 0.02)
         hz = hz * (max(1, round(float(np.sum(hz)) / RATE)) / (float(np.sum(hz)) / RATE))
         return filters.low_pass(osc.tone("saw", hz, n), 3500.0, 2, scene.loop) * (
-            1.0 if scene.loop else envelopes.held(n, 0.03, 0.1)
+            1.0 if scene.loop else envelopes.sustain(n, 0.03, 0.1)
         )
     klaxon = reading.says("klaxon", "alarm", "warning", "red_alert")
     period = 0.72 if klaxon else 0.30
@@ -265,7 +267,7 @@ def alarm(scene: Scene) -> Audio:
         beep = osc.tone("saw" if klaxon else "pulse", pitch, length, 0.0, 0.3) + 0.5 * osc.tone(
             "saw", pitch * 1.5, length
         )
-        beep = filters.low_pass(beep, 3800.0) * envelopes.held(length, 0.006, 0.03)
+        beep = filters.low_pass(beep, 3800.0) * envelopes.sustain(length, 0.006, 0.03)
         bus.add(beep, int(k * n / count), 0.6)
     return bus.audio
 
@@ -282,7 +284,9 @@ def robot(scene: Scene) -> Audio:
         n = samples(length)
         first, last = (midi_hz(root + scale[int(k)]) for k in rng.integers(0, len(scale), 2))
         phase = osc.cycles(envelopes.curve(n, ((0, first), (1, last))), n)
-        tone = np.sin(2 * np.pi * phase + 1.6 * np.sin(4 * np.pi * phase)) * envelopes.held(n, 0.003, 0.015)
+        tone = np.sin(2 * np.pi * phase + 1.6 * np.sin(4 * np.pi * phase)) * envelopes.sustain(
+            n, 0.003, 0.015
+        )
         bus.add(tone, samples(at), between(rng, 0.4, 0.8))
         at += length + float(rng.choice([0.0, 0.01, 0.03, 0.09]))
     return bus.audio
@@ -292,7 +296,7 @@ _MAINS_HZ = 50.0
 
 
 def electric(scene: Scene) -> Audio:
-    """A hum where the prompt has one, arcs where it does not; a zap is one short arc."""
+    """A hum if the prompt asks for one, else arcs; a zap is one short arc."""
     reading, n = scene.reading, scene.n
     steady = scene.loop or reading.says("hum", "buzz", "transformer", "static", "power_line")
     if steady:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from pipeline.generators.sketch import lexicon_sound as lexicon
-from pipeline.generators.sketch.dsp.units import RATE, Rng
+from pipeline.generators.sketch.dsp.units import RATE, Audio, Rng
 from pipeline.generators.sketch.text import Words, read_words, score
 
 FALLBACK = "fallback"
-_HEARD = 1.5
+_LEAST_SCORE = 1.5
 """The least score at which a family counts as named."""
 
 
@@ -44,13 +46,13 @@ class SoundReading:
 
 
 def read_sound(prompt: str) -> SoundReading:
-    """Read a sound-effect prompt; one that no table knows is ``fallback``."""
+    """Read a sound-effect prompt; one without a known word is ``fallback``."""
     words = read_words(prompt)
     scores = {name: score(words, table) for name, table in lexicon.FAMILIES.items()}
     if words.has(*lexicon.UI_WORDS):
         scores |= {name: scores[name] * 1.5 + 0.5 * (name == "click") for name in lexicon.UI_FAMILIES}
     family = max(scores, key=lambda name: scores[name])
-    if scores[family] < _HEARD:
+    if scores[family] < _LEAST_SCORE:
         family = FALLBACK
     materials = _ranked({name: score(words, table) for name, table in lexicon.MATERIALS.items()})
     return SoundReading(
@@ -65,14 +67,14 @@ def read_sound(prompt: str) -> SoundReading:
         space=_named(words, lexicon.SPACES),
         manner=_named(words, lexicon.MANNERS),
         place=_named(words, lexicon.PLACES),
-        beds=tuple(name for name in lexicon.BEDS if scores[name] >= _HEARD),
+        beds=tuple(name for name in lexicon.BEDS if scores[name] >= _LEAST_SCORE),
         words=words,
     )
 
 
 def _ranked(scores: Mapping[str, float]) -> list[str]:
-    heard = [name for name in scores if scores[name] > 0]
-    return sorted(heard, key=lambda name: -scores[name])
+    present = [name for name in scores if scores[name] > 0]
+    return sorted(present, key=lambda name: -scores[name])
 
 
 def _mean(words: Words, levels: Mapping[float, str]) -> float:
@@ -83,9 +85,9 @@ def _mean(words: Words, levels: Mapping[float, str]) -> float:
 def _named(words: Words, groups: Mapping[str, str]) -> str | None:
     """The group of which the prompt says something first."""
     firsts = {
-        group: words.place(found[0])
+        group: words.place(matches[0])
         for group, names in groups.items()
-        if (found := words.found(names.split()))
+        if (matches := words.matching(names.split()))
     }
     return min(firsts, key=lambda group: firsts[group]) if firsts else None
 
@@ -109,6 +111,11 @@ class Scene:
     def channels(self) -> int:
         """Loops surround the player; one-shots are placed by the game."""
         return 2 if self.loop else 1
+
+    def each_channel(self, make: Callable[[], Audio]) -> Audio:
+        """A new sound for each channel: [samples], or [2, samples] for a loop."""
+        sides = [make() for _ in range(self.channels)]
+        return sides[0] if len(sides) == 1 else np.stack(sides)
 
     def scaled(self, seconds: float) -> float:
         """A duration that fits: at most ``seconds``, less where the take is shorter."""
