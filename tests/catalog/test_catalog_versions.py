@@ -42,13 +42,14 @@ def test_a_version_of_a_newer_release_is_refused_with_the_remedy(built: QuickPro
     )
 
 
-def test_a_version_of_the_first_schema_is_brought_up_and_needs_no_work(built: QuickProject) -> None:
-    def age(value: Any) -> None:
-        value["schema"] = "cuesmith.catalog/1"
-        for row in value["masters"]:
-            del row["gain_group"]
+def _downgrade_to_first_schema(value: Any) -> None:
+    value["schema"] = "cuesmith.catalog/1"
+    for row in value["masters"]:
+        del row["gain_group"]
 
-    rewrite(built, age)
+
+def test_a_version_of_the_first_schema_is_brought_up_and_needs_no_work(built: QuickProject) -> None:
+    rewrite(built, _downgrade_to_first_schema)
     assert {row["gain_group"] for row in built.latest.masters} == {""}
     built.say("approve", built.row("a/one", 1))
     assert set(built.actions()) == {"reuse"}
@@ -56,12 +57,7 @@ def test_a_version_of_the_first_schema_is_brought_up_and_needs_no_work(built: Qu
 
 
 def test_an_approved_master_of_the_first_schema_still_lends_its_gain(built: QuickProject) -> None:
-    def age(value: Any) -> None:
-        value["schema"] = "cuesmith.catalog/1"
-        for row in value["masters"]:
-            del row["gain_group"]
-
-    rewrite(built, age)
+    rewrite(built, _downgrade_to_first_schema)
     built.say("approve", built.row("a/one", 1))
     built.say("reject", built.row("a/one", 2))
     assert built.build()["mastered"] == 1

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from quick import QuickProject
 from toys import ToyProject
 
 from flows.api import prefect_api
@@ -36,4 +37,12 @@ def built(built_once: ToyProject, tmp_path: Path) -> ToyProject:
     """The small project after its first build."""
     project = ToyProject(tmp_path / "toys")
     shutil.copytree(built_once.folder, project.folder, dirs_exist_ok=True)
+    return project
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> QuickProject:
+    """The small project, built within this process."""
+    project = QuickProject(tmp_path / "toys")
+    project.build()
     return project

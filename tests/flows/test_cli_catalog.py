@@ -19,13 +19,6 @@ from pipeline.catalog import CODES, Reviews
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> QuickProject:
-    project = QuickProject(tmp_path / "toys")
-    project.build()
-    return project
-
-
 def run(project: QuickProject, *words: object) -> Result:
     return CliRunner().invoke(app, [*map(str, words), "--outputs", str(project.outputs)])
 

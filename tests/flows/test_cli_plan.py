@@ -22,13 +22,6 @@ from pipeline.recipe import Recipe
 ALL = ONE + TWO + THREE
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> QuickProject:
-    project = QuickProject(tmp_path / "toys")
-    project.build()
-    return project
-
-
 def run(project: QuickProject, *words: str) -> Result:
     where = [str(project.manifest), "--outputs", str(project.outputs)]
     return CliRunner().invoke(app, [*words[:1], *where, *words[1:]])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,13 +15,6 @@ from pipeline.build.prepare import check_removals, prepare, removal_problem
 from pipeline.errors import UsageError
 
 MANY = "".join(f"  - {{id: m/n{number}, kind: sfx, prompt: hello, duration: 0.3s}}\n" for number in range(9))
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> QuickProject:
-    project = QuickProject(tmp_path / "toys")
-    project.build()
-    return project
 
 
 def build(project: QuickProject, *words: str) -> Result:

@@ -365,24 +365,22 @@ def test_a_prompt_longer_than_models_read_is_refused(complaints: Complain) -> No
     ]
 
 
+def _two_ids(first: str, second: str) -> str:
+    """Two assets with these ids, as YAML."""
+    return "assets:\n" + "".join(
+        f"- {{id: {text}, kind: sfx, prompt: a, duration: 1}}\n" for text in (first, second)
+    )
+
+
 def test_ids_equal_but_for_case_are_refused_with_both_places(complaints: Complain) -> None:
-    text = """\
-        assets:
-        - {id: sfx/Door, kind: sfx, prompt: a, duration: 1}
-        - {id: sfx/door, kind: sfx, prompt: a, duration: 1}
-        """
-    assert complaints(text) == [
+    assert complaints(_two_ids("sfx/Door", "sfx/door")) == [
         "m.yaml:5: assets[1].id: id 'sfx/door' differs from 'sfx/Door' of assets[0] on line 4 only in letter case "
         "or Unicode form; some file systems hold them as one; give each asset an id of its own"
     ]
 
 
 def test_ids_equal_but_for_unicode_form_are_refused_with_both_places(complaints: Complain) -> None:
-    text = """\
-        assets:
-        - {id: "caf\\u00e9", kind: sfx, prompt: a, duration: 1}
-        - {id: "cafe\\u0301", kind: sfx, prompt: a, duration: 1}
-        """
+    text = _two_ids(r'"caf\u00e9"', r'"cafe\u0301"')
     assert (
         "m.yaml:5: assets[1].id: id 'cafe\u0301' differs from 'caf\u00e9' of assets[0] on line 4 only in letter case "
         "or Unicode form; some file systems hold them as one; give each asset an id of its own"
@@ -390,12 +388,7 @@ def test_ids_equal_but_for_unicode_form_are_refused_with_both_places(complaints:
 
 
 def test_the_same_id_twice_is_refused_with_both_places(complaints: Complain) -> None:
-    text = """\
-        assets:
-        - {id: sfx/door, kind: sfx, prompt: a, duration: 1}
-        - {id: sfx/door, kind: sfx, prompt: b, duration: 1}
-        """
-    assert complaints(text) == [
+    assert complaints(_two_ids("sfx/door", "sfx/door")) == [
         "m.yaml:5: assets[1].id: id 'sfx/door' is taken by assets[0] on line 4; give each asset an id of its own"
     ]
 

@@ -221,10 +221,7 @@ def test_a_lost_master_is_made_again_with_the_gain_of_its_siblings(tmp_path: Pat
 def test_an_earlier_take_that_is_approved_again_comes_back_with_that_reason(tmp_path: Path) -> None:
     project = QuickProject(tmp_path)
     project.write(TWO)
-    project.build()
-    first = project.row("a/two")
-    project.say("reject", first)
-    project.build()
+    first = project.build_and_reject("a/two")
     project.say("approve", first)
     assert planned(project) == {
         "a/two_01": (
@@ -239,10 +236,7 @@ def test_an_earlier_take_that_is_approved_again_comes_back_with_that_reason(tmp_
 def test_an_approved_earlier_take_replaces_a_later_approved_one(tmp_path: Path) -> None:
     project = QuickProject(tmp_path)
     project.write(TWO)
-    project.build()
-    first = project.row("a/two")
-    project.say("reject", first)
-    project.build()
+    first = project.build_and_reject("a/two")
     project.say("approve", project.row("a/two"))
     project.say("approve", first)
     action, told = planned(project)["a/two_01"]
