@@ -202,14 +202,14 @@ def main() -> None:
     dtypes = (
         [arguments.dtype] if arguments.dtype else ["bfloat16"] if arguments.quick else ["bfloat16", "float32"]
     )
-    found: list[dict[str, Any]] = []
+    results: list[dict[str, Any]] = []
     check = parity()
     for name in dtypes:
         dtype = getattr(torch, name)
-        found.append(check | side_by_side(arguments.slots, dtype, arguments.rounds, arguments.cues))
+        results.append(check | side_by_side(arguments.slots, dtype, arguments.rounds, arguments.cues))
         if not arguments.quick:
-            found.append(whole_cues(arguments.slots, dtype, arguments.whole))
-    print(json.dumps(found[0] if len(found) == 1 else found, indent=None if arguments.json else 2))
+            results.append(whole_cues(arguments.slots, dtype, arguments.whole))
+    print(json.dumps(results[0] if len(results) == 1 else results, indent=None if arguments.json else 2))
 
 
 if __name__ == "__main__":

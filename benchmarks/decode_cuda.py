@@ -41,7 +41,7 @@ class Report:
     """What was measured so far, saved after every entry."""
 
     def __init__(self, path: Path, minutes: float) -> None:
-        self.found: dict[str, Any] = {"sections": [], "left_out": []}
+        self.results: dict[str, Any] = {"sections": [], "left_out": []}
         self._path = path
         self._ends = time.monotonic() + 60 * minutes
 
@@ -54,7 +54,7 @@ class Report:
     ) -> dict[str, Any] | None:
         """Do a section, unless the deadline is nearer than ``needs_s``; its answer, or None."""
         if self.seconds_left < needs_s:
-            self.found["left_out"].append(name)
+            self.results["left_out"].append(name)
             return None
         began = time.monotonic()
         try:
@@ -63,14 +63,14 @@ class Report:
         except Exception as error:
             answer = None
             entry = {"section": name, "error": f"{type(error).__name__}: {str(error).splitlines()[:1]}"}
-        self.found["sections"].append(entry | {"took_s": round(time.monotonic() - began, 2)})
+        self.results["sections"].append(entry | {"took_s": round(time.monotonic() - began, 2)})
         self.save()
-        print(json.dumps(self.found["sections"][-1]), file=sys.stderr)
+        print(json.dumps(self.results["sections"][-1]), file=sys.stderr)
         free()
         return answer
 
     def save(self) -> None:
-        self._path.write_text(json.dumps(self.found, indent=1), encoding="utf-8")
+        self._path.write_text(json.dumps(self.results, indent=1), encoding="utf-8")
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -82,10 +82,10 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     roof = report.put("roof", lambda: roof_of(device, arguments.dry_shapes)) or {}
     shapes = [GOAL_SHAPE] if arguments.quick else arguments.shapes
     for shape in sorted(shapes, key=lambda shape: shape != GOAL_SHAPE):
-        with model(report, shape, device) as found:
-            if found is None:
+        with model(report, shape, device) as loaded:
+            if loaded is None:
                 continue
-            lm, numbers = found
+            lm, numbers = loaded
             if shape == GOAL_SHAPE:
                 report.put("mixed", partial(mixed, lm, numbers, roof, arguments), 40)
                 report.put("company", partial(company, lm, numbers), 10)
@@ -96,9 +96,9 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
             if not arguments.quick:
                 stock_steps(report, lm, shape)
                 our_steps(report, lm, numbers, shape, roof)
-    report.found = summary(report.found["sections"]) | report.found
+    report.results = summary(report.results["sections"]) | report.results
     report.save()
-    return report.found
+    return report.results
 
 
 def summary(sections: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -106,10 +106,10 @@ def summary(sections: Sequence[dict[str, Any]]) -> dict[str, Any]:
     by_name = {one["section"]: one for one in sections}
     names = ("ratio_vs_single", "ratio_vs_batched", "wasted_row_steps", "fraction_of_matmul_rate")
     mixed_ones = (*names, "times_real_time", "step_over_roof", "dtype")
-    found = {name: by_name.get("mixed", {}).get(name) for name in mixed_ones}
+    results = {name: by_name.get("mixed", {}).get(name) for name in mixed_ones}
     return {
         "parity": by_name.get("parity", {}).get("parity"),
-        **found,
+        **results,
         "same_bits_in_company": by_name.get("company", {}).get("same_bits"),
         "memory_grew_bytes": by_name.get("memory over 1000 cues", {}).get("grew"),
     }
@@ -290,7 +290,7 @@ def memory(lm: Any, numbers: weights.Weights, arguments: argparse.Namespace) -> 
 def parts(lm: Any, numbers: weights.Weights, roof: dict[str, Any]) -> dict[str, Any]:
     """Each kind of kernel alone, at the goal's slots on the mixed manifest."""
     positions = models.average_positions(models.cue_lengths(600), GOAL_SLOTS)
-    return decode_kernels.where(lm, numbers, positions, roof.get("copy_bytes_a_second"))
+    return decode_kernels.kernel_times(lm, numbers, positions, roof.get("copy_bytes_a_second"))
 
 
 def stock_steps(report: Report, lm: Any, shape: str) -> None:
@@ -338,12 +338,12 @@ def by_variant(
     pick: Sequence[tuple[backends.Backend, bool]],
 ) -> dict[str, Any]:
     """Milliseconds of a step and times real time by each backend, against the roofline."""
-    found: dict[str, Any] = {}
+    results: dict[str, Any] = {}
     for backend in dict.fromkeys(backend for backend, _ in pick):
         try:
             ours = models.SlotSteps(lm, numbers, positions, backend=backend)
         except (RuntimeError, MemoryError) as error:
-            found[backend] = str(error).splitlines()[0]
+            results[backend] = str(error).splitlines()[0]
             continue
         graphs = ours._decoder._graphs
         for with_graphs in (False, True):
@@ -362,10 +362,10 @@ def by_variant(
             }
             if roof:
                 entry["over_roof"] = round(clock.wall / roof_seconds(numbers, positions, roof), 2)
-            found[f"{backend} {'graphs' if with_graphs else 'eager'}"] = entry
+            results[f"{backend} {'graphs' if with_graphs else 'eager'}"] = entry
         del ours, graphs
         free()
-    return found
+    return results
 
 
 def roof_seconds(numbers: weights.Weights, positions: Sequence[int], roof: dict[str, Any]) -> float:

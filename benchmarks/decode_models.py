@@ -55,12 +55,12 @@ class RandomText(torch.nn.Module):
 
     def tokenize(self, conditions: Sequence[Any]) -> list[str | None]:
         """As AudioCraft's provider: what `forward` takes."""
-        return [one.text.get("description") for one in conditions]
+        return [condition.text.get("description") for condition in conditions]
 
     def forward(self, texts: Sequence[str | None]) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
         """As AudioCraft's provider: embeddings and masks by attribute."""
-        found = torch.stack([self.embedding(text) for text in texts]).to(self.place)
-        return {"description": (found, torch.ones(found.shape[:2], device=found.device))}
+        embeddings = torch.stack([self.embedding(text) for text in texts]).to(self.place)
+        return {"description": (embeddings, torch.ones(embeddings.shape[:2], device=embeddings.device))}
 
 
 def model_of(

@@ -34,11 +34,11 @@ class StyleAndText(models.RandomText):
 
     def forward(self, texts: Sequence[str | None]) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
         """As AudioCraft's provider: embeddings and masks by attribute; the last of ``texts`` has no style."""
-        found = super().forward(texts)
+        conditions = super().forward(texts)
         style = torch.randn((1, STYLE, self.dim), generator=torch.Generator().manual_seed(1))
-        heard = style.repeat(len(texts), 1, 1)
-        heard[-1] = 0
-        return {"self_wav": (heard, torch.ones(heard.shape[:2])), **found}
+        styles = style.repeat(len(texts), 1, 1)
+        styles[-1] = 0
+        return {"self_wav": (styles, torch.ones(styles.shape[:2])), **conditions}
 
 
 def cue(lm: Any, frames: int, seed: int) -> Row:
@@ -135,8 +135,8 @@ def main() -> None:
     lm = models.model_of(
         arguments.shape, arguments.layers, provider=StyleAndText, prepend=("self_wav", "description")
     )
-    found = measure(lm, getattr(torch, arguments.dtype), arguments.slots, arguments.rounds, lengths)
-    print(json.dumps(found, indent=2))
+    results = measure(lm, getattr(torch, arguments.dtype), arguments.slots, arguments.rounds, lengths)
+    print(json.dumps(results, indent=2))
 
 
 if __name__ == "__main__":

@@ -71,23 +71,23 @@ MODES = {
     ),
 }
 
-TEMPI = {
-    "larghissimo glacial": 50,
-    "largo funeral": 56,
-    "drone ambient meditation meditative": 64,
-    "very_slow adagio lullaby": 66,
-    "slow slowly solemn mournful melancholy melancholic sad eerie dreamy": 72,
-    "calm peaceful serene lonely relaxed relaxing gentle soothing mysterious": 80,
-    "lofi lo_fi chill laid_back": 82,
-    "andante walking moderate exploration explore ominous suspense": 92,
-    "cozy cosy warm playful village town medieval": 104,
-    "moderato march marching stealth heroic": 110,
-    "upbeat lively merry allegro energetic dance festive jig groovy funky": 126,
-    "house techno synthwave cyberpunk": 120,
-    "battle combat fight action epic boss": 138,
-    "fast driving urgent rock chase chasing racing race": 146,
-    "presto frantic frenetic intense furious panic": 164,
-    "drum_and_bass jungle_dnb breakneck thrash speed": 174,
+TEMPI: dict[float, str] = {
+    50: "larghissimo glacial",
+    56: "largo funeral",
+    64: "drone ambient meditation meditative",
+    66: "very_slow adagio lullaby",
+    72: "slow slowly solemn mournful melancholy melancholic sad eerie dreamy",
+    80: "calm peaceful serene lonely relaxed relaxing gentle soothing mysterious",
+    82: "lofi lo_fi chill laid_back",
+    92: "andante walking moderate exploration explore ominous suspense",
+    104: "cozy cosy warm playful village town medieval",
+    110: "moderato march marching stealth heroic",
+    126: "upbeat lively merry allegro energetic dance festive jig groovy funky",
+    120: "house techno synthwave cyberpunk",
+    138: "battle combat fight action epic boss",
+    146: "fast driving urgent rock chase chasing racing race",
+    164: "presto frantic frenetic intense furious panic",
+    174: "drum_and_bass jungle_dnb breakneck thrash speed",
 }
 
 ENERGIES = {

@@ -108,6 +108,11 @@ def read_words(text: str) -> Words:
     return Words(places, frozenset(denied), int.from_bytes(digest[:8], "big"))
 
 
+def named_values(words: Words, table: Mapping[float, str]) -> list[float]:
+    """The values of ``table`` whose words (separated by spaces) the prompt contains; a value counts for each word."""
+    return [value for value, names in table.items() for name in names.split() if words.has(name)]
+
+
 def score(words: Words, weights: Mapping[str, float]) -> float:
     """Sum of the weights of the terms in ``words``; early ones count a little more."""
     return sum(

@@ -17,6 +17,16 @@ def decay(n: int, t60: float, attack: float = 0.001) -> Audio:
     return shape * np.exp(-DECAY_60_DB / max(t60, 1e-3) * np.maximum(time - attack, 0.0))
 
 
+def breakpoints(text: str) -> list[tuple[float, float]]:
+    """The (position from 0 to 1, value) pairs of an envelope in text.
+
+    >>> breakpoints("0:0 0.2:1 1:0")
+    [(0.0, 0.0), (0.2, 1.0), (1.0, 0.0)]
+    """
+    pairs = (point.split(":") for point in text.split())
+    return [(float(position), float(value)) for position, value in pairs]
+
+
 def line(n: int, points: Sequence[tuple[float, float]]) -> Audio:
     """Straight lines through (position from 0 to 1, value)."""
     place = np.linspace(0.0, 1.0, n)

@@ -11,7 +11,7 @@ import scipy.signal
 from pipeline.generators.sketch.dsp.units import RATE, Audio
 
 _WARM_UP = RATE // 2
-"""A loop is filtered as if it had been playing for this long."""
+"""Samples of a loop that are filtered ahead of it, so that the filter has settled."""
 _FRAMES_AT_ONCE = 1024
 
 Response = Callable[[Audio, Audio], Audio]
@@ -123,7 +123,7 @@ def time_varying(audio: Audio, response: Response, size: int = 1024, loop: bool 
 
 
 def fold(audio: Audio, length: int) -> Audio:
-    """Add everything beyond ``length`` back onto the start, as often as it wraps (last axis)."""
+    """Add samples beyond ``length`` back to the start, repeatedly (last axis)."""
     folded = audio[..., :length].copy()
     for start in range(length, audio.shape[-1], length):
         piece = audio[..., start : start + length]

@@ -78,7 +78,7 @@ def scatter(
 
 
 def saturate(audio: Audio, drive: float) -> Audio:
-    """Soft clipping to within -1..1; quiet parts keep their shape, ``drive`` is the gain before it."""
+    """Soft clipping to -1..1; ``drive`` is the gain before it."""
     return np.asarray(np.tanh(audio * drive) / np.tanh(max(drive, 1e-6)))
 
 

@@ -14,7 +14,7 @@ from pipeline.generators.sketch.dsp.units import DECAY_60_DB, RATE, Audio, Mix, 
 
 @dataclass(frozen=True)
 class Space:
-    """A place by its sound: decay times in seconds low and high, first delay, darkness, echo pattern."""
+    """A reverb: decay times in seconds (low and high frequencies), predelay, filters and early reflections."""
 
     t60: float
     t60_high: float

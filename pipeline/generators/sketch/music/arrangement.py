@@ -20,7 +20,7 @@ _MACHINES = frozenset({"electronic", "chiptune"})
 
 @dataclass(frozen=True)
 class _Section:
-    """Who plays in four bars."""
+    """The parts that play in a section of four bars."""
 
     lead: bool
     comp: bool
@@ -36,7 +36,7 @@ _DRIVING = _Section(False, True, True, "full")
 
 
 def arrange(reading: MusicReading, timing: Timing, loop: bool, rng: Rng) -> Score:
-    """Write the piece: harmony, then parts by section, then, unless it loops, an ending."""
+    """Write the piece: chords, the parts of each section, and an ending unless it loops."""
     tonic = tonic_of(reading)
     colour = reading.style in ("jazz", "ambient", "piano", "electronic") or reading.mode == "lydian"
     chords = theory.progression(rng, reading.mode, tonic, timing.bars, colour, not loop)
@@ -55,7 +55,7 @@ def arrange(reading: MusicReading, timing: Timing, loop: bool, rng: Rng) -> Scor
 
 
 def tonic_of(reading: MusicReading) -> int:
-    """The key, from the words alone, so that variations of an asset can be faded into each other."""
+    """The key, from the words alone: variations of an asset share it and can be crossfaded."""
     return int(generator(reading.fingerprint, 0x70).integers(12))
 
 
@@ -156,7 +156,7 @@ def _write_drums(
 
 
 def _write_ending(score: Score, reading: MusicReading, chord: theory.Chord, timing: Timing) -> None:
-    """The tonic, all together, on the beat after the last bar."""
+    """All parts play the tonic on the beat after the last bar."""
     start = float(timing.bars * timing.beats_in_bar)
     home = replace(chord, degree=0)
     ring = max(2.0, (timing.n / 48_000 - start * timing.beat) / timing.beat)
@@ -180,12 +180,12 @@ def _write_ending(score: Score, reading: MusicReading, chord: theory.Chord, timi
 
 
 GESTURE_MODES = {"success": "major", "failure": "minor", "discovery": "lydian", "danger": "chromatic"}
-"""What a gesture is written in, whatever mode its words would give a longer cue."""
+"""The mode of each gesture; the words of the prompt do not change it."""
 
 
 @dataclass(frozen=True)
 class _Gesture:
-    """What a stinger is written with: its key, how many beats it has, and when its last chord falls."""
+    """A stinger as it is written: its key, its length in beats, the beat of its last chord, and its score."""
 
     reading: MusicReading
     tonic: int
@@ -230,7 +230,7 @@ class _Gesture:
 
 
 def stinger(reading: MusicReading, timing: Timing, rng: Rng) -> Score:
-    """The score of a stinger; all of it lies within the length, the last chord rings out."""
+    """The score of a stinger; everything fits its length and the last chord rings out."""
     beats = timing.n / RATE / timing.beat
     score = Score(looseness_s=0.003)
     gesture = _Gesture(reading, theory.nearest(tonic_of(reading), 60), beats, _arrival(beats), score)
@@ -239,7 +239,7 @@ def stinger(reading: MusicReading, timing: Timing, rng: Rng) -> Score:
 
 
 def _arrival(beats: float) -> float:
-    """The last chord falls on a half beat: at about two fifths of the way, after three beats at most."""
+    """The beat of the last chord: the half beat nearest to 42 % of the length, at most 3."""
     return float(np.clip(round(beats * 0.42 * 2) / 2, 0.5, 3.0)) if beats > 1.5 else beats * 0.4
 
 

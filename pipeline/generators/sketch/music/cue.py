@@ -1,4 +1,4 @@
-"""One cue from its prompt: read, time, write, play each instrument on a bus, add the room, master."""
+"""One cue from its prompt: read it, set the timing, write the score, play it on buses, add reverb, master."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _notes(reading: MusicReading, score: Score, timing: Timing, loop: bool) -> d
 
 
 def _played(score: Score, kit: str) -> list[str]:
-    """Who plays, in the order of the score, the drums last."""
+    """The instruments of the score, in the order of entry; drums last."""
     players = list(dict.fromkeys(note.player for note in score.notes))
     if score.hits:
         players.append("percussion" if kit == "none" else f"{kit} kit")
@@ -75,7 +75,7 @@ def _played(score: Score, kit: str) -> list[str]:
 
 
 _QUIETEST_DB, _LOUDEST_DB = -24.0, -15.5
-"""RMS of a cue at no energy and at full energy: mastering sets the loudness; takes only differ as energy asks."""
+"""RMS of a cue at no energy and at full energy. Mastering sets the final loudness."""
 _CEILING = 0.95
 
 
@@ -88,7 +88,7 @@ class Reverb:
 
 
 def mix(score: Score, timing: Timing, loop: bool, room: Reverb, rng: Rng) -> Mix:
-    """Play a score into stereo [2, samples] of exactly ``timing.n``; a loop's tails ring on at its start."""
+    """Play a score into stereo [2, ``timing.n``]; in a loop, tails continue at its start."""
     dry: Mix = np.zeros((2, timing.n), dtype=np.float32)
     sent: Mix = np.zeros((2, timing.n), dtype=np.float32)
     for player, notes in _by_player(score).items():
@@ -104,7 +104,7 @@ def mix(score: Score, timing: Timing, loop: bool, room: Reverb, rng: Rng) -> Mix
 
 
 def master(audio: Mix, energy: float, loop: bool) -> Mix:
-    """Subsonics out, a level that follows energy, peaks rounded rather than cut."""
+    """Remove subsonics, set a level that follows the energy, and round off peaks."""
     clean = np.stack([_cleaned(channel, loop) for channel in audio])
     level = float(np.sqrt(np.mean(np.square(clean), dtype=np.float64)))
     if level < 1e-9:
@@ -119,7 +119,7 @@ def _cleaned(channel: Mix, loop: bool) -> Mix:
 
 
 def _round_peaks(audio: Audio) -> Audio:
-    """Linear to 0.6 of full scale, then ever softer towards 1."""
+    """Soft clipping: linear to 0.6 of full scale, then compressed towards 1."""
     size = np.abs(audio)
     over = np.maximum(size - 0.6, 0.0)
     return np.asarray(np.sign(audio) * np.where(over > 0, 0.6 + 0.4 * np.tanh(over / 0.4), size))
@@ -133,7 +133,7 @@ def _by_player(score: Score) -> dict[str, list[Note]]:
 
 
 def _swung(start: float, swing: float) -> float:
-    """The second half of each beat, late."""
+    """Delay the second half of each beat."""
     beat = np.floor(start)
     part = start - beat
     late = part / 0.5 * (0.5 + swing) if part <= 0.5 else 0.5 + swing + (part - 0.5) / 0.5 * (0.5 - swing)

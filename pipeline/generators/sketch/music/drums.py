@@ -35,7 +35,7 @@ def _burst(rng: Rng, seconds: float, t60: float, low: float, high: float, slope:
 
 
 def _membrane(low: float, drop: float, t60: float, skin: float, slap: float, seconds: float) -> Strike:
-    """A drum head: its pitch falls to ``low`` Hz from ``drop`` times that; upper modes, and the stick."""
+    """A drum head whose pitch falls to ``low`` Hz from ``drop`` times that, with upper modes and a stick."""
 
     def strike(strength: float, rng: Rng) -> Audio:
         n = samples(seconds)
@@ -107,7 +107,7 @@ def _cymbal(t60: float, bell: float, bloom: float) -> Strike:
 
 
 def _swell(strength: float, rng: Rng) -> Audio:
-    """A cymbal rolled from nothing, as an upbeat."""
+    """A cymbal roll that fades in, as an upbeat."""
     n = samples(1.6)
     return mixing.at_peak(_metal(n, rng, 600.0) * envelopes.swell(n, 0.93, 2.5))
 
@@ -397,7 +397,7 @@ def bar_of(pattern: Groove, start: float, beats_in_bar: int, until: float | None
 
 
 def fill(rng: Rng, kit: str, start: float, beats: float, energy: float) -> list[Hit]:
-    """A run over the drums that leads into the next section."""
+    """A drum fill that leads into the next section."""
     drums = _FILLS.get(kit, ())
     if not drums:
         return []
@@ -410,5 +410,5 @@ def fill(rng: Rng, kit: str, start: float, beats: float, energy: float) -> list[
 
 
 def crash(kit: str) -> str | None:
-    """What marks the start of a section, if the kit has it."""
+    """The cymbal that marks the start of a section, if the kit has one."""
     return _CRASHES.get(kit)

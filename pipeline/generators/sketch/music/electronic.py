@@ -1,4 +1,4 @@
-"""Synthesisers, console chips, and the dense tables that make strings, choirs, organs and pads."""
+"""Synthesisers, console chips, and sections (strings, choir, organ, pads) that read dense tables."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def synth_bass(hz: float, seconds: float, strength: float, rng: Rng) -> Audio:
 
 
 def sub_bass(hz: float, seconds: float, strength: float, rng: Rng) -> Audio:
-    """A sine that small speakers still show a trace of."""
+    """A sine with some second harmonic, so that small speakers show a trace of it."""
     n = samples(seconds + 0.2)
     tone = mixing.saturate(osc.sine(hz, n) + 0.12 * osc.sine(2 * hz, n), 1.2)
     return tone * envelopes.sustain(n, 0.05, 0.2)
@@ -132,7 +132,7 @@ def _table(name: str, hz: float) -> Audio:
 
 
 def section(name: str, attack: float, release: float) -> PlayNote:
-    """A section of players: two far apart places of one dense table make left and right."""
+    """A section of players: left and right read distant parts of one dense table."""
 
     def play(hz: float, seconds: float, strength: float, rng: Rng) -> Audio:
         table = _table(name, hz)

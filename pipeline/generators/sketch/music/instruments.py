@@ -19,7 +19,7 @@ from pipeline.generators.sketch.music.acoustic import PlayNote
 
 @dataclass(frozen=True)
 class Instrument:
-    """A player with its place in the mix: range (MIDI), level in dB, pan, reverb send, and how notes end."""
+    """An instrument in the mix: range (MIDI), level in dB, pan, reverb send, and how its notes end."""
 
     play: PlayNote
     low: int

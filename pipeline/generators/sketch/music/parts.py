@@ -19,7 +19,7 @@ _BEAT_CELLS: tuple[tuple[float, tuple[float, ...]], ...] = (
     (0.6, (0.5, 0.25, 0.25)),
     (0.9, (0.25, 0.25, 0.5)),
 )
-"""Ways to fill a beat, each with the liveliness (0 to 1) at which it is most at home."""
+"""Rhythms of one beat, each with the liveliness (0 to 1) that it suits best."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def _motif(rng: Rng, beats: int, liveliness: float) -> _Motif:
 
 
 def _contour(rng: Rng, count: int) -> tuple[int, ...]:
-    """Mostly steps, one leap answered by steps the other way."""
+    """Scale steps, with at most one leap, after which the line turns back."""
     way = int(rng.choice([-1, 1]))
     steps = [0]
     leapt = False
@@ -95,7 +95,7 @@ def _contour(rng: Rng, count: int) -> tuple[int, ...]:
 
 
 def _fragment(motif: _Motif) -> _Motif:
-    """Its first half, said twice, the second time turned upside down."""
+    """The first half of the motif, then the same inverted."""
     half = max(1, len(motif.rhythm) // 2)
     end = motif.rhythm[half][0] if half < len(motif.rhythm) else motif.rhythm[-1][0] + motif.rhythm[-1][1]
     first = motif.rhythm[:half]
@@ -119,7 +119,7 @@ def _sing(motif: _Motif, chord: Chord, place: int, span: int) -> list[Tone]:
 
 
 def _rest(rng: Rng, motif: _Motif, chord: Chord, place: int, beats_in_bar: int) -> list[Tone]:
-    """A cadence: a step or two of the motif, then a long chord tone and silence to breathe in."""
+    """A cadence: perhaps a passing tone, then a long chord tone and a rest."""
     lead_in = 1.0 if len(motif.rhythm) > 2 and rng.random() < 0.6 else 0.0
     tones = []
     if lead_in:
@@ -132,7 +132,7 @@ def _rest(rng: Rng, motif: _Motif, chord: Chord, place: int, beats_in_bar: int) 
 
 
 def _within(degree: int, span: int) -> int:
-    """Bounce off the ends of the range around the tonic's third."""
+    """Reflect a degree that leaves the range around the tonic's third."""
     if degree > span + 2:
         return 2 * (span + 2) - degree
     if degree < 1 - span + 2:
@@ -169,7 +169,7 @@ class Bar:
 
 
 def comp_pattern(rng: Rng, player: str, energy: float) -> Callable[[Bar], list[Note]]:
-    """How this piece's comping instrument plays, chosen once a piece."""
+    """How the comping instrument plays a bar; chosen once a piece."""
     shape = int(rng.integers(4))
     if player == "power guitar":
         return lambda bar: _chug(player, bar, shape)
@@ -182,12 +182,8 @@ def comp_pattern(rng: Rng, player: str, energy: float) -> Callable[[Bar], list[N
     return lambda bar: _arpeggio(player, bar, shape)
 
 
-_ARPEGGIOS = (
-    (0, 2, 1, 3, 2, 1, 3, 2),
-    (0, 1, 2, 3, 4, 3, 2, 1),
-    (0, 2, 3, 1, 4, 2, 3, 1),
-    (0, 3, 1, 2, 0, 4, 2, 3),
-)
+_ARPEGGIOS = ("02132132", "01234321", "02314231", "03120423")
+"""Steps of the ladder of chord tones, an eighth each, root at 0."""
 
 
 def _arpeggio(player: str, bar: Bar, shape: int) -> list[Note]:
@@ -205,13 +201,13 @@ def _arpeggio(player: str, bar: Bar, shape: int) -> list[Note]:
         accent = 0.78 if k * step % 2 == 0 else 0.62 if k * step % 1 == 0 else 0.5
         length = 0.3 if quick else max(step, 1.5 if k == 0 else 1.0)
         notes.append(
-            Note(player, bar.start + k * step, length, in_range(player, ladder[order[k % 8]]), accent)
+            Note(player, bar.start + k * step, length, in_range(player, ladder[int(order[k % 8])]), accent)
         )
     return notes
 
 
 def _sparse(player: str, bar: Bar, shape: int) -> list[Note]:
-    """A lone tone or two, off the beat, high up."""
+    """One or two high notes, off the beat."""
     tones = voicing(bar.chord, (), 79, 3)
     spots = ((0.5,), (1.5, 2.0), (2.5,), (0.0, 3.5))[(shape + int(bar.start / bar.beats)) % 4]
     return [Note(player, bar.start + at, 3.0, in_range(player, tones[k]), 0.5) for k, at in enumerate(spots)]
@@ -226,7 +222,7 @@ _STABS = (
 
 
 def _stabs(player: str, bar: Bar, shape: int) -> list[Note]:
-    """Whole chords in a syncopated rhythm; in three, after the beat."""
+    """Whole chords in a syncopated rhythm; in a waltz, on beats two and three."""
     tones = voicing(bar.chord, (), 62, 4)
     rhythm = ((1.0, 0.5), (2.0, 0.5)) if bar.beats == 3 else _STABS[2 if bar.energy < 0.25 else shape]
     return [
@@ -251,12 +247,7 @@ def _chug(player: str, bar: Bar, shape: int) -> list[Note]:
     ]
 
 
-_OSTINATI = (
-    (0, 0, 2, 0, 0, 3, 2, 0),
-    (0, 2, 1, 2, 0, 2, 1, 2),
-    (0, 0, 0, 2, 0, 0, 1, 2),
-    (0, 3, 2, 3, 1, 3, 2, 3),
-)
+_OSTINATI = ("00200320", "02120212", "00020012", "03231323")
 
 
 def _ostinato(player: str, bar: Bar, shape: int) -> list[Note]:
@@ -268,7 +259,7 @@ def _ostinato(player: str, bar: Bar, shape: int) -> list[Note]:
     notes = []
     for k in range(int(bar.beats / step)):
         accent = 0.92 if k * step % 1 == 0 else 0.6
-        tone = ladder[_OSTINATI[shape][k % 8]]
+        tone = ladder[int(_OSTINATI[shape][k % 8])]
         notes.append(Note(player, bar.start + k * step, step * 0.6, in_range(player, tone), accent))
         notes.append(
             Note(
@@ -312,7 +303,7 @@ def pad_notes(player: str, bars: list[Bar]) -> list[Note]:
 
 
 def _pad_tones(player: str, chord: Chord, before: tuple[int, ...]) -> tuple[int, ...]:
-    """A drone keeps to the tonic's fifth (and leans on its neighbour); everything else takes the chord."""
+    """The chord's voicing; drones hold the tonic and its fifth instead and add the root."""
     if player in ("dark drone", "drone strings"):
         tonic = nearest(chord.tonic, 41)
         colour = nearest(chord.root, 53)
@@ -321,7 +312,7 @@ def _pad_tones(player: str, chord: Chord, before: tuple[int, ...]) -> tuple[int,
 
 
 def bass_notes(player: str, bar: Bar, style: str) -> list[Note]:
-    """The bass of one bar: held, walking, pulsing or leaping octaves, by player and energy."""
+    """The bass of one bar: sustained, walking or in eighths, by instrument, style and energy."""
     low = 38 if player not in ("chip bass",) else 45
     root = in_range(player, nearest(bar.chord.root, low))
     fifth = in_range(player, root + (bar.chord.classes[2] - bar.chord.root) % 12)
@@ -362,7 +353,7 @@ def _walk(player: str, bar: Bar, root: int) -> list[Note]:
 
 
 def _pulse(player: str, bar: Bar, root: int, style: str) -> list[Note]:
-    """Eighths on the root; the machine's bass leaves the beat to the kick, the chip's leaps octaves."""
+    """Eighths on the root. A synth bass leaves beats to the kick; synth and chip basses leap octaves."""
     notes = []
     for k in range(bar.beats * 2):
         if player == "synth bass" and style == "electronic" and k % 2 == 0 and bar.energy > 0.7 and k:

@@ -44,12 +44,12 @@ class Score:
 
 
 _LOOSEST = 0.13
-"""How far a tempo read from words may move so that the bars fill the length."""
+"""Largest change (as a ratio) of a tempo from words that makes whole bars fill the length."""
 
 
 @dataclass(frozen=True)
 class Timing:
-    """A grid: ``bars`` bars at ``bpm`` in ``n`` samples. What is not a loop rings on after its last bar."""
+    """A grid of ``bars`` bars at ``bpm`` in ``n`` samples; unless it loops, the cue rings out after the last bar."""
 
     bpm: float
     beats_in_bar: int
@@ -83,7 +83,7 @@ def loop_timing(seconds: float, bpm: float | None, tempo: float, beats_in_bar: i
 
 
 def ending_timing(seconds: float, bpm: float | None, tempo: float, beats_in_bar: int) -> Timing:
-    """A cue that ends: whole bars, then the last chord rings for what is left of ``seconds``."""
+    """A cue that ends: whole bars, then the last chord rings for the rest of ``seconds``."""
     ringing = float(np.clip(0.12 * seconds, 1.2, 4.5)) if seconds > 3.0 else 0.45 * seconds
     playing = seconds - ringing
     if bpm is not None:

@@ -1,4 +1,4 @@
-"""Ambience: a place as layers, each named by the prompt or implied by where it is; and plain room tone."""
+"""Ambience: the layers of a place, named by the prompt or implied by the place; and room tone."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from pipeline.generators.sketch.sfx.mechanisms import arcs, hum
 from pipeline.generators.sketch.sfx.reading import Scene
 
 Layer = Callable[[Scene, Bus], None]
-"""Adds one layer of a place to a stereo bus that wraps."""
+"""Adds one layer of a place to a looping bus."""
 
 
 def _wind(scene: Scene, bus: Bus) -> None:
@@ -71,7 +71,7 @@ def _bubbles(scene: Scene, bus: Bus) -> None:
 
 
 def _birds(scene: Scene, bus: Bus) -> None:
-    """A few birds, each with a song of its own, each in its own tree."""
+    """A few birds, each with its own song, level and pan."""
     for bird in range(int(scene.asset.integers(3, 6))):
         low = between(scene.asset, 2100, 4600)
         shape = scene.asset.uniform(0.75, 1.45, int(scene.asset.integers(2, 6)))
@@ -128,7 +128,7 @@ def _frogs(scene: Scene, bus: Bus) -> None:
 
 
 def _drone(scene: Scene, bus: Bus) -> None:
-    """The breath of a large dark place."""
+    """A low drone, as in a large dark place."""
     root = midi_hz(round(between(scene.asset, 26, 33)))
 
     def tone() -> Audio:
@@ -153,7 +153,7 @@ def _distant_metal(scene: Scene, bus: Bus) -> None:
 
 
 def _traffic(scene: Scene, bus: Bus) -> None:
-    """A town a few streets away, without its voices."""
+    """Traffic a few streets away."""
     bus.add_each_side(
         lambda: (
             noise.coloured(scene.rng, scene.n, 4.5, 30, 1800)
@@ -181,7 +181,7 @@ def _electric(scene: Scene, bus: Bus) -> None:
 
 
 def _starfield(scene: Scene, bus: Bus) -> None:
-    """A ship's life support, and now and then a console."""
+    """A spaceship: drone, air and occasional console beeps."""
     _drone(scene, bus)
     bus.add_each_side(lambda: noise.coloured(scene.rng, scene.n, 3.5, 60, 3000), 0.05)
     for at in poisson(scene.rng, scene.n, 0.18, least=1):
@@ -193,7 +193,7 @@ def _starfield(scene: Scene, bus: Bus) -> None:
 
 
 def _room(scene: Scene, bus: Bus) -> None:
-    """The sound of a quiet room: air, a trace of mains, nobody."""
+    """A quiet room: air and a trace of mains hum."""
     bus.add_each_side(lambda: noise.coloured(scene.rng, scene.n, 5.0, 25, 5000), 0.10)
     bus.add_each_side(lambda: noise.coloured(scene.rng, scene.n, 1.5, 300, 9000), 0.008)
     bus.add(
@@ -266,7 +266,7 @@ _ECHOES = {
 
 
 def layers_of(scene: Scene) -> tuple[str, ...]:
-    """The layers of the place: what it implies and what the prompt names, less what it denies."""
+    """The layers that the place implies and the prompt names, without those that it excludes."""
     reading = scene.reading
     named = [name for name, words in _NAMED_LIFE.items() if reading.says(*words.split())]
     names = [*_IMPLIED.get(reading.place or "", ()), *reading.beds, *named]
@@ -275,7 +275,7 @@ def layers_of(scene: Scene) -> tuple[str, ...]:
 
 
 def ambience(scene: Scene) -> Audio:
-    """All layers of a place, steady and without a seam, in a space that fits it."""
+    """All layers of a place, without a seam, with the reverb of the place."""
     bus = Bus(scene.n, scene.channels, True)
     for name in layers_of(scene):
         LAYERS[name](scene, bus)

@@ -111,7 +111,7 @@ def _shot(scene: Scene, heavy: float, silenced: bool) -> Audio:
 
 
 def laser(scene: Scene) -> Audio:
-    """A tone that dives (or, charging, climbs), rough with frequency modulation, with a snap of noise."""
+    """A frequency-modulated tone that falls (or rises, when charging), with a snap of noise."""
     reading, rng, asset = scene.reading, scene.rng, scene.asset
     charging = reading.says("charge", "charging", "power_up", "load")
     beam = reading.says("beam", "continuous", "ray") or scene.loop
@@ -193,7 +193,7 @@ def _swell(scene: Scene, moment: float) -> Audio:
 
 
 def _chord(scene: Scene, root: float, dark: bool, moment: float) -> Audio:
-    """A choir of glass (or of stone) that swells towards the moment."""
+    """A chord of many voices that swells until the release."""
     steps = (0, 6, 13, 15) if dark else (0, 7, 16, 18)
     n = scene.n
     out = np.zeros(n)
@@ -215,7 +215,7 @@ def _comb(f: Audio, hz: float) -> Audio:
 
 
 def _sparks(scene: Scene, bus: Bus, root: float, dark: bool, moment: float) -> None:
-    """Small bells that climb towards the moment, or sink in a curse."""
+    """Small bells that rise until the release, or fall in a curse."""
     rng, reading = scene.rng, scene.reading
     scale = _DARK if dark else _BRIGHT
     rising = not (dark or reading.says("descending", "down", "debuff", "dispel"))
@@ -245,7 +245,7 @@ def _breath(scene: Scene, moment: float, dark: bool) -> Audio:
 
 
 def _release(scene: Scene, root: float, dark: bool) -> Audio:
-    """The moment itself: a soft blow that dives (or, healing, a tone that lifts)."""
+    """The release: a soft blow that falls in pitch (or, for healing, a tone that rises)."""
     n = samples(min(1.2, scene.seconds * 0.6))
     lift = scene.reading.says("heal", "healing", "buff", "power_up", "powerup", "teleport", "summon")
     hz = midi_hz(root + (12 if lift else 0))
@@ -260,7 +260,7 @@ def _release(scene: Scene, root: float, dark: bool) -> Audio:
 
 
 def _element(scene: Scene) -> Audio | None:
-    """Fire burns, ice cracks, lightning arcs."""
+    """The sound of the element that the prompt names: fire, lightning or ice."""
     reading, rng = scene.reading, scene.rng
     n = samples(min(1.6, scene.seconds * 0.65))
     fall = envelopes.decay(n, n / RATE * 1.2, 0.03)

@@ -30,7 +30,7 @@ def fallback(scene: Scene) -> Audio:
 
 
 def _texture(scene: Scene) -> Audio:
-    """Air with three faint resonances that only this prompt has."""
+    """Air with three faint resonances at frequencies drawn from the prompt."""
     centres = np.exp(scene.asset.uniform(np.log(150), np.log(2400), 3)) * 2.0 ** (
         0.8 * scene.reading.brightness
     )
@@ -47,7 +47,7 @@ def _texture(scene: Scene) -> Audio:
 
 
 def _object(scene: Scene) -> Audio:
-    """An object of no known kind: a soft blow, modes of its own, a breath of air."""
+    """An unknown object: a soft blow, modes drawn from the prompt, and a little air."""
     reading, asset, rng = scene.reading, scene.asset, scene.rng
     n = samples(scene.scaled(1.2))
     scale = 2.0 ** (0.8 * reading.size - 0.4 * reading.brightness)
@@ -112,7 +112,7 @@ FAMILIES: dict[str, Family] = {
 }
 
 STEADY = frozenset({"wind", "rain", "fire", "stream", "bubbles", "ambience", "room"})
-"""Families that go on for as long as the take does, and are made periodic."""
+"""Families that sound for the whole take and are periodic."""
 
 _OWN_SPACE = frozenset({"door", "magic", "drip", "ambience", "room"})
 _OUTDOORS = frozenset({"explosion", "gunshot", "thunder"})
@@ -126,7 +126,7 @@ _LEVELS_DB = {
     "footstep": -6.0,
 }
 _LEAST_S = 0.1
-"""Shorter takes are made this long and cut, so that every family has room to begin."""
+"""Shorter takes are rendered at this length and cut, so that every family can start."""
 _LOUDEST = 0.97
 
 
@@ -144,7 +144,7 @@ def effect(prompt: str, seconds: float, loop: bool, seed: int) -> tuple[Mix, Map
 
 
 def _fitted(sound: Audio, scene: Scene) -> Audio:
-    """Exactly the scene's length; what is cut or begins late is faded, never chopped."""
+    """The sound at exactly the scene's length; a short one is faded out and padded."""
     length = sound.shape[-1]
     if length > scene.n:
         sound = sound[..., : scene.n]
@@ -156,7 +156,7 @@ def _fitted(sound: Audio, scene: Scene) -> Audio:
 
 
 def _placed(sound: Audio, scene: Scene) -> Audio:
-    """Distance takes the top away; a space answers."""
+    """Distance darkens the sound; a space adds reverb."""
     reading, loop = scene.reading, scene.loop
     steady = loop and reading.family in STEADY
     if reading.distance > 0 and reading.family != "thunder":
@@ -174,7 +174,7 @@ def _placed(sound: Audio, scene: Scene) -> Audio:
 
 
 def _finished(sound: Audio, scene: Scene, loop: bool) -> Mix:
-    """Subsonics and offset out, a level that follows the family and its force, ends that meet silence."""
+    """Remove subsonics and offset, set a level by family and force, and fade the ends."""
     n = sound.shape[-1]
     steady = scene.reading.family in STEADY
     cut = 18.0 if scene.reading.family in ("explosion", "thunder") else 24.0

@@ -188,7 +188,7 @@ def _bubble_near(hz: float, spread: float, rise: tuple[float, float], gain: floa
 
 
 def waves(rng: Rng, n: int, channels: int, strength: float) -> Audio:
-    """Surf: each wave swells, breaks bright and draws back; a whole number of waves, so it loops."""
+    """Surf: each wave swells, breaks and draws back. A whole number of waves fits, so it loops."""
     count = max(1, round(n / RATE / 7.5))
     out = np.zeros((channels, n))
     for side in range(channels):
@@ -230,7 +230,7 @@ def splash(scene: Scene) -> Audio:
 
 
 def drip(scene: Scene) -> Audio:
-    """Single drops into still water, in a place that answers."""
+    """Single drops into still water, with reverb."""
     bus = Bus(scene.n, scene.channels, scene.loop)
     times = np.array([samples(0.01)], dtype=np.float64)
     if scene.loop or scene.seconds > 2.5:

@@ -1,4 +1,4 @@
-"""Materials by their sound: the modes that ring when struck, and the grains that they crumble into."""
+"""Materials by their sound: the modes that ring when struck, and the grains of their fragments."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pipeline.generators.sketch.dsp.units import Audio, Rng, between, samples
 
 @dataclass(frozen=True)
 class Material:
-    """How a thing of medium size answers a blow."""
+    """How an object of medium size sounds when struck."""
 
     modes: tuple[float, ...]
     """Frequencies in Hz."""
@@ -86,7 +86,7 @@ MATERIALS: dict[str, Material] = {
 
 
 _CLANGING = frozenset({"metal", "glass", "tile", "stone"})
-"""Struck so sharply that their modes do not start together."""
+"""Materials whose modes start at random phases."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ def contact(material: Material, blow: Blow, rng: Rng, n: int) -> Audio:
 
 
 def thump(material: Material, blow: Blow, rng: Rng, n: int) -> Audio:
-    """The weight behind a blow: a low tone that sinks as it dies."""
+    """The body of a blow: a low tone that falls in pitch as it decays."""
     hz = between(rng, 0.95, 1.05) * 88.0 / blow.scale**0.7
     time = np.arange(n) / 48_000
     sinking = hz * (1.0 + 0.8 * np.exp(-time / 0.016))

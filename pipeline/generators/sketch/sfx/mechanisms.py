@@ -13,7 +13,7 @@ from pipeline.generators.sketch.sfx.reading import Scene
 
 
 def door(scene: Scene) -> Audio:
-    """Opening creaks after the latch; closing shuts; a slam only slams."""
+    """An opening, closing, slammed or locked door; also sliding and stone doors."""
     reading = scene.reading
     bus = Bus(scene.n, 1)
     if reading.manner == "sci-fi" or reading.says("airlock", "hatch", "sliding"):
@@ -83,7 +83,7 @@ def _creak(scene: Scene, seconds: float) -> Audio:
 
 
 def _shut(scene: Scene, bus: Bus, at: float) -> None:
-    """The panel meets the frame; the latch answers."""
+    """The panel hits the frame, then the latch clicks."""
     reading = scene.reading
     hard = 1.0 if reading.says("slam", "slamming") else 0.7
     material = "metal" if reading.material == "metal" else "wood"
@@ -178,7 +178,7 @@ def firing_rate(scene: Scene, rate: float) -> Audio:
 
 
 def _whole_turns(hz: Audio, group: int, loop: bool) -> Audio:
-    """Phase in firings; a loop holds a whole number of groups, so that it closes on itself."""
+    """Phase in firings; a loop holds a whole number of groups, so that it has no seam."""
     turns = float(np.sum(hz)) / RATE
     if loop:
         hz = hz * (max(1, round(turns / group)) * group / max(turns, 1e-9))
@@ -231,7 +231,7 @@ def _turbine(scene: Scene) -> Audio:
 
 
 def _starship(scene: Scene) -> Audio:
-    """A deep hum of stacked fifths that beats slowly, with air moving round it."""
+    """A deep hum of stacked fifths that beats slowly, with air noise."""
     rng, n = scene.rng, scene.n
     base = between(scene.asset, 46, 62) * 2.0 ** (-0.5 * scene.reading.size)
     out = np.zeros(n)
@@ -273,7 +273,7 @@ def alarm(scene: Scene) -> Audio:
 
 
 def robot(scene: Scene) -> Audio:
-    """Data as sound: quick steps of pitch with a servo under them."""
+    """Robot speech: quick pitch steps."""
     rng, asset = scene.rng, scene.asset
     bus = Bus(scene.n, 1, scene.loop)
     at, end = 0.0, scene.seconds if scene.loop else scene.scaled(1.2)

@@ -9,7 +9,7 @@ import numpy as np
 
 from pipeline.generators.sketch import lexicon_sound as lexicon
 from pipeline.generators.sketch.dsp.units import RATE, Audio, Rng
-from pipeline.generators.sketch.text import Words, read_words, score
+from pipeline.generators.sketch.text import Words, named_values, read_words, score
 
 FALLBACK = "fallback"
 _LEAST_SCORE = 1.5
@@ -18,7 +18,7 @@ _LEAST_SCORE = 1.5
 
 @dataclass(frozen=True)
 class SoundReading:
-    """One sound-effect prompt, read. Variations of an asset share all of it."""
+    """What was read from a sound-effect prompt. Variations of an asset share all of it."""
 
     family: str
     material: str | None
@@ -78,8 +78,8 @@ def _ranked(scores: Mapping[str, float]) -> list[str]:
 
 
 def _mean(words: Words, levels: Mapping[float, str]) -> float:
-    said = [level for level, names in levels.items() for name in names.split() if words.has(name)]
-    return sum(said) / len(said) if said else 0.0
+    named = named_values(words, levels)
+    return sum(named) / len(named) if named else 0.0
 
 
 def _named(words: Words, groups: Mapping[str, str]) -> str | None:
