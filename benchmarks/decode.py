@@ -21,22 +21,22 @@ import torch
 
 from pipeline.generators.audiocraft.audiocraft_modules import conditioners, transformer
 from pipeline.generators.audiocraft.decoding import session, weights
-from pipeline.generators.audiocraft.decoding.cpu.groups import Groups
-from pipeline.generators.audiocraft.decoding.schedule import Queue, use
-from pipeline.generators.audiocraft.estimates import groups_of
+from pipeline.generators.audiocraft.decoding.cpu.groups import SlotGroups
+from pipeline.generators.audiocraft.decoding.schedule import Queue, simulate_slots
+from pipeline.generators.audiocraft.estimates import group_count
 
 
 def parity() -> dict[str, Any]:
     """Greedy tokens in float32, ours in company against AudioCraft's own of each cue alone; and bf16's logits."""
     lm = models.model_of("small", layers=2)
     cues = [("calm", 24), ("a door", 9), ("battle", 16)]
-    numbers = weights.read(lm, torch.float32)
+    numbers = weights.read_weights(lm, torch.float32)
     rows = [models.row(lm, frames, 1, models.GREEDY, text) for text, frames in cues]
-    room = session.Room(32, 24 + models.DELAY, 10_000)
+    limits = session.SessionLimits(32, 24 + models.DELAY, 10_000)
     queue = Queue((index, one.length + models.DELAY) for index, one in enumerate(rows))
-    decoder: Groups[int] = Groups(
-        lambda: session.SlotDecoder(lm, numbers, room, [models.GREEDY]),
-        groups_of("cpu", torch.get_num_threads()),
+    decoder: SlotGroups[int] = SlotGroups(
+        lambda: session.SlotDecoder(lm, numbers, limits, [models.GREEDY]),
+        group_count("cpu", torch.get_num_threads()),
     )
     ours = dict(decoder.run(queue, rows.__getitem__))
     same = []
@@ -56,7 +56,7 @@ def side_by_side(slots: int, dtype: torch.dtype, rounds: int, count: int) -> dic
     mean = round(statistics.mean(positions))
     batch_at = 100
     rate = models.matmul_rate(dim, 2 * slots, dtype, "cpu")
-    ours = models.GroupSteps(lm, weights.read(lm, dtype), positions)
+    ours = models.GroupSteps(lm, weights.read_weights(lm, dtype), positions)
     cues = slots * ours.count
     single, batched, several, rates = models.Clock(), models.Clock(), models.Clock(), []
     ours.steps(1)
@@ -76,7 +76,7 @@ def side_by_side(slots: int, dtype: torch.dtype, rounds: int, count: int) -> dic
         for _ in range(2):
             batched.time(many)
     mine = models.Clock(several.wall / models.STEPS, several.cpu / models.STEPS)
-    schedule = use([length + models.DELAY - 1 for length in lengths], cues)
+    schedule = simulate_slots([length + models.DELAY - 1 for length in lengths], cues)
     steps_single = sum(length + models.DELAY - 1 for length in lengths)
     padded = [max(lengths[first : first + cues]) + models.DELAY - 1 for first in range(0, len(lengths), cues)]
     audio = sum(lengths) / models.FRAME_RATE
@@ -124,11 +124,11 @@ def whole_cues(slots: int, dtype: torch.dtype, count: int) -> dict[str, Any]:
     lm = models.model_of("small")
     lengths = models.cue_lengths(count)
     rows = [models.row(lm, length, index) for index, length in enumerate(lengths)]
-    room = session.Room(slots, max(lengths) + models.DELAY, slots * (max(lengths) + models.DELAY))
-    numbers = weights.read(lm, dtype)
-    decoder: Groups[int] = Groups(
-        lambda: session.SlotDecoder(lm, numbers, room, [models.USUAL]),
-        groups_of("cpu", torch.get_num_threads()),
+    limits = session.SessionLimits(slots, max(lengths) + models.DELAY, slots * (max(lengths) + models.DELAY))
+    numbers = weights.read_weights(lm, dtype)
+    decoder: SlotGroups[int] = SlotGroups(
+        lambda: session.SlotDecoder(lm, numbers, limits, [models.USUAL]),
+        group_count("cpu", torch.get_num_threads()),
     )
     queue = Queue((index, one.length + models.DELAY) for index, one in enumerate(rows))
     single, mine = models.Clock(), models.Clock()
@@ -166,12 +166,7 @@ def main() -> None:
     parser.add_argument("--dtype", choices=("bfloat16", "float32"), help="only this one")
     parser.add_argument("--slots", type=int, default=32, help="slots of each group")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument(
-        "--cues",
-        type=int,
-        default=300,
-        help="cues by whose lengths steps are weighed",
-    )
+    parser.add_argument("--cues", type=int, default=300, help="cues by whose lengths steps are weighed")
     parser.add_argument("--whole", type=int, default=20, help="cues to decode from end to end")
     parser.add_argument("--threads", type=int)
     parser.add_argument("--minutes", type=float, default=7.0, help="CUDA: when to end, whatever is left")

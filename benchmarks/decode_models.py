@@ -18,7 +18,7 @@ from pipeline.generators.audiocraft.conditions import Condition
 from pipeline.generators.audiocraft.decoding import session, weights
 from pipeline.generators.audiocraft.decoding.backends import Backend
 from pipeline.generators.audiocraft.decoding.schedule import Queue
-from pipeline.generators.audiocraft.estimates import groups_of
+from pipeline.generators.audiocraft.estimates import group_count
 from pipeline.generators.audiocraft.rows import Row
 from pipeline.generators.audiocraft.sampling import Sampling
 
@@ -206,10 +206,10 @@ class SlotSteps:
         """``cue`` makes a row for a model, of so many frames, with a seed."""
         slots, longest = len(positions), max(positions) + 64
         cues = {index: cue(lm, position + 64, index) for index, position in enumerate(positions)}
-        longest += session.size_of(lm, cues[0]) - cues[0].length
+        longest += session.positions_needed(lm, cues[0]) - cues[0].length
         branches = cues[0].condition.branches
-        room = session.Room(slots, longest, slots * longest, branches=branches)
-        self._decoder = session.SlotDecoder(lm, numbers, room, [USUAL], backend=backend)
+        limits = session.SessionLimits(slots, longest, slots * longest, branches=branches)
+        self._decoder = session.SlotDecoder(lm, numbers, limits, [USUAL], backend=backend)
         if not graphs:
             self._decoder._graphs = None
         self._slots: list[Any] = [None] * slots
@@ -244,7 +244,7 @@ class GroupSteps:
         positions: Sequence[int],
         cue: Callable[[Any, int, int], Row] = row,
     ) -> None:
-        self.count = groups_of("cpu", torch.get_num_threads())
+        self.count = group_count("cpu", torch.get_num_threads())
         self._threads = max(1, torch.get_num_threads() // self.count)
         self._pool = ThreadPoolExecutor(
             self.count, initializer=torch.set_num_threads, initargs=(self._threads,)
