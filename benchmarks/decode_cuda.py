@@ -19,10 +19,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import decode as shared
-import decode_parts
+import decode_kernels
+import decode_models as models
 import torch
 
+from pipeline.generators.audiocraft.audiocraft_modules import conditioners
 from pipeline.generators.audiocraft.decoding import backends, session, weights
 from pipeline.generators.audiocraft.decoding.schedule import Queue
 from pipeline.generators.audiocraft.rows import Row
@@ -40,7 +41,7 @@ class Report:
     """What was measured so far, saved after every entry."""
 
     def __init__(self, path: Path, minutes: float) -> None:
-        self.found: dict[str, Any] = {"sections": [], "left_out": []}
+        self.results: dict[str, Any] = {"sections": [], "left_out": []}
         self._path = path
         self._ends = time.monotonic() + 60 * minutes
 
@@ -53,7 +54,7 @@ class Report:
     ) -> dict[str, Any] | None:
         """Do a section, unless the deadline is nearer than ``needs_s``; its answer, or None."""
         if self.seconds_left < needs_s:
-            self.found["left_out"].append(name)
+            self.results["left_out"].append(name)
             return None
         began = time.monotonic()
         try:
@@ -62,42 +63,42 @@ class Report:
         except Exception as error:
             answer = None
             entry = {"section": name, "error": f"{type(error).__name__}: {str(error).splitlines()[:1]}"}
-        self.found["sections"].append(entry | {"took_s": round(time.monotonic() - began, 2)})
+        self.results["sections"].append(entry | {"took_s": round(time.monotonic() - began, 2)})
         self.save()
-        print(json.dumps(self.found["sections"][-1]), file=sys.stderr)
+        print(json.dumps(self.results["sections"][-1]), file=sys.stderr)
         free()
         return answer
 
     def save(self) -> None:
-        self._path.write_text(json.dumps(self.found, indent=1), encoding="utf-8")
+        self._path.write_text(json.dumps(self.results, indent=1), encoding="utf-8")
 
 
-def run(asked: argparse.Namespace) -> dict[str, Any]:
-    """Measure on ``asked.device``; returns all that was found. ``asked.quick`` leaves out what is not the goal's."""
-    if asked.dry_shapes:
-        shared.SHAPES.update(TINY)
-    device = str(asked.device)
-    report = Report(asked.save, asked.minutes)
-    roof = report.put("roof", lambda: roof_of(device, asked.dry_shapes)) or {}
-    shapes = [GOAL_SHAPE] if asked.quick else asked.shapes
+def run(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Measure on ``arguments.device`` and return every result; with ``arguments.quick`` the goal alone."""
+    if arguments.dry_shapes:
+        models.SHAPES.update(TINY)
+    device = str(arguments.device)
+    report = Report(arguments.save, arguments.minutes)
+    roof = report.put("roof", lambda: roof_of(device, arguments.dry_shapes)) or {}
+    shapes = [GOAL_SHAPE] if arguments.quick else arguments.shapes
     for shape in sorted(shapes, key=lambda shape: shape != GOAL_SHAPE):
-        with model(report, shape, device) as found:
-            if found is None:
+        with model(report, shape, device) as loaded:
+            if loaded is None:
                 continue
-            lm, numbers = found
+            lm, numbers = loaded
             if shape == GOAL_SHAPE:
-                report.put("mixed", partial(mixed, lm, numbers, roof, asked), 40)
+                report.put("mixed", partial(mixed, lm, numbers, roof, arguments), 40)
                 report.put("company", partial(company, lm, numbers), 10)
-                report.put("memory over 1000 cues", partial(memory, lm, numbers, asked), 20)
+                report.put("memory over 1000 cues", partial(memory, lm, numbers, arguments), 20)
                 report.put("parity", lambda: parity(device), 15)
                 if usual_backend(numbers.device) == "triton":
                     report.put("where a step goes", partial(parts, lm, numbers, roof), 15)
-            if not asked.quick:
+            if not arguments.quick:
                 stock_steps(report, lm, shape)
                 our_steps(report, lm, numbers, shape, roof)
-    report.found = summary(report.found["sections"]) | report.found
+    report.results = summary(report.results["sections"]) | report.results
     report.save()
-    return report.found
+    return report.results
 
 
 def summary(sections: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -105,10 +106,10 @@ def summary(sections: Sequence[dict[str, Any]]) -> dict[str, Any]:
     by_name = {one["section"]: one for one in sections}
     names = ("ratio_vs_single", "ratio_vs_batched", "wasted_row_steps", "fraction_of_matmul_rate")
     mixed_ones = (*names, "times_real_time", "step_over_roof", "dtype")
-    found = {name: by_name.get("mixed", {}).get(name) for name in mixed_ones}
+    results = {name: by_name.get("mixed", {}).get(name) for name in mixed_ones}
     return {
         "parity": by_name.get("parity", {}).get("parity"),
-        **found,
+        **results,
         "same_bits_in_company": by_name.get("company", {}).get("same_bits"),
         "memory_grew_bytes": by_name.get("memory over 1000 cues", {}).get("grew"),
     }
@@ -122,7 +123,7 @@ def model(report: Report, shape: str, device: str) -> Iterator[tuple[Any, weight
     def make() -> dict[str, Any]:
         # Random numbers of billions of weights are drawn where they are needed.
         with torch.device(device):
-            lm = shared.model_of(shape, device=device)
+            lm = models.model_of(shape, device=device)
         made.extend([lm, weights.read_weights(lm, next(lm.parameters()).dtype)])
         return {"dtype": str(made[1].dtype).removeprefix("torch.")}
 
@@ -141,7 +142,7 @@ def roof_of(device: str, dry: bool) -> dict[str, Any]:
     a = torch.randn(size, device=device)
     b = torch.empty_like(a)
     x = torch.randn(side, side, device=device, dtype=dtype)
-    copy, product = shared.Clock(), shared.Clock()
+    copy, product = models.Clock(), models.Clock()
     for _ in range(8):
         copy.time(lambda: b.copy_(a))
         product.time(lambda: x @ x)
@@ -156,21 +157,21 @@ def roof_of(device: str, dry: bool) -> dict[str, Any]:
 
 def parity(device: str) -> dict[str, Any]:
     """Greedy tokens in float32 against AudioCraft's own of each cue alone: every backend, with and without graphs."""
-    lm = shared.model_of("small", layers=2, device=device).float()
+    lm = models.model_of("small", layers=2, device=device).float()
     numbers = weights.read_weights(lm, torch.float32)
     cues = [("calm", 24), ("a door", 9), ("battle", 70), ("calm", 40)]
-    rows = [shared.row(lm, frames, 1, shared.GREEDY, text) for text, frames in cues]
+    rows = [models.row(lm, frames, 1, models.GREEDY, text) for text, frames in cues]
     stock = []
     for text, frames in cues:
-        attributes = shared.conditioners.ConditioningAttributes(text={"description": text})
+        attributes = conditioners.ConditioningAttributes(text={"description": text})
         stock.append(lm.generate(None, [attributes], max_gen_len=frames, use_sampling=False, cfg_coef=3.0)[0])
     same = {}
     for backend, graphs in variants(device):
-        limits = session.SessionLimits(4, 80 + shared.DELAY, 10_000)
-        decoder = session.SlotDecoder(lm, numbers, limits, [shared.GREEDY], backend=backend)
+        limits = session.SessionLimits(4, 80 + models.DELAY, 10_000)
+        decoder = session.SlotDecoder(lm, numbers, limits, [models.GREEDY], backend=backend)
         if not graphs:
             decoder._graphs = None
-        queue = Queue((index, one.length + shared.DELAY) for index, one in enumerate(rows))
+        queue = Queue((index, one.length + models.DELAY) for index, one in enumerate(rows))
         ours = dict(decoder.run(queue, rows.__getitem__))
         name = f"{backend} {'graphs' if graphs else 'eager'}"
         same[name] = all(torch.equal(one, ours[index]) for index, one in enumerate(stock))
@@ -190,14 +191,14 @@ def variants(device: str) -> list[tuple[backends.Backend, bool]]:
 def company(lm: Any, numbers: weights.Weights) -> dict[str, Any]:
     """Whether sampled takes in the model's own format have the same bits alone, in company and in another order."""
     lengths = (90, 20, 33, 5, 64, 300)
-    rows = [shared.row(lm, length, index) for index, length in enumerate(lengths)]
+    rows = [models.row(lm, length, index) for index, length in enumerate(lengths)]
 
     def decoded(order: Sequence[int]) -> dict[int, torch.Tensor | None]:
-        limits = session.SessionLimits(GOAL_SLOTS, 300 + shared.DELAY, GOAL_SLOTS * 400)
+        limits = session.SessionLimits(GOAL_SLOTS, 300 + models.DELAY, GOAL_SLOTS * 400)
         decoder = session.SlotDecoder(
-            lm, numbers, limits, [shared.USUAL], backend=usual_backend(numbers.device)
+            lm, numbers, limits, [models.USUAL], backend=usual_backend(numbers.device)
         )
-        return dict(decoder.run(Queue((index, 300 + shared.DELAY) for index in order), rows.__getitem__))
+        return dict(decoder.run(Queue((index, 300 + models.DELAY) for index in order), rows.__getitem__))
 
     together = decoded(range(len(rows)))
     others = decoded([*range(len(rows))][::-1]), decoded([0]), decoded([4])
@@ -206,43 +207,43 @@ def company(lm: Any, numbers: weights.Weights) -> dict[str, Any]:
 
 
 def mixed(
-    lm: Any, numbers: weights.Weights, roof: dict[str, Any], asked: argparse.Namespace
+    lm: Any, numbers: weights.Weights, roof: dict[str, Any], arguments: argparse.Namespace
 ) -> dict[str, Any]:
     """The mixed manifest from end to end by the usual backend, beside stock's steps of one cue at a time."""
-    device, count = numbers.device, 40 if asked.dry_shapes else 300
-    scale = 0.05 if asked.dry_shapes else 1.0
-    lengths = [max(2, round(frames * scale)) for frames in shared.manifest(count)]
-    rows = [shared.row(lm, length, index) for index, length in enumerate(lengths)]
-    capacity = max(lengths) + shared.DELAY
+    device, count = numbers.device, 40 if arguments.dry_shapes else 300
+    scale = 0.05 if arguments.dry_shapes else 1.0
+    lengths = [max(2, round(frames * scale)) for frames in models.cue_lengths(count)]
+    rows = [models.row(lm, length, index) for index, length in enumerate(lengths)]
+    capacity = max(lengths) + models.DELAY
     limits = session.SessionLimits(GOAL_SLOTS, capacity, GOAL_SLOTS * capacity)
-    decoder = session.SlotDecoder(lm, numbers, limits, [shared.USUAL], backend=usual_backend(device))
-    queue = Queue((index, one.length + shared.DELAY) for index, one in enumerate(rows))
+    decoder = session.SlotDecoder(lm, numbers, limits, [models.USUAL], backend=usual_backend(device))
+    queue = Queue((index, one.length + models.DELAY) for index, one in enumerate(rows))
     # Through every bucket, so that captures are not timed; our kernels have one graph for all lengths.
     by_length = sorted(range(count), key=lambda index: lengths[index])
     few = by_length[-GOAL_SLOTS:] if usual_backend(device) == "sdpa" else by_length[:GOAL_SLOTS]
-    list(decoder.run(Queue((index, rows[index].length + shared.DELAY) for index in few), rows.__getitem__))
-    before, wasted, whole = decoder.steps_taken, decoder.wasted, shared.Clock()
+    list(decoder.run(Queue((index, rows[index].length + models.DELAY) for index in few), rows.__getitem__))
+    before, wasted, whole = decoder.steps_taken, decoder.wasted, models.Clock()
     whole.time(lambda: list(decoder.run(queue, rows.__getitem__)))
     steps = decoder.steps_taken - before
-    audio = sum(lengths) / shared.FRAME_RATE
-    positions = shared.representative(lengths, GOAL_SLOTS)
-    single = shared.Clock()
-    with shared.stock_at(lm, 1, round(statistics.mean(positions))) as step:
+    audio = sum(lengths) / models.FRAME_RATE
+    positions = models.average_positions(lengths, GOAL_SLOTS)
+    single = models.Clock()
+    with models.stock_step_at(lm, 1, round(statistics.mean(positions))) as step:
         for _ in range(WARM + 5):
             single.time(step)
-    stock = audio / (single.wall * sum(length + shared.DELAY - 1 for length in lengths))
+    stock = audio / (single.wall * sum(length + models.DELAY - 1 for length in lengths))
     batches = range(0, count, GOAL_SLOTS)
-    padded = [max(lengths[first : first + GOAL_SLOTS]) + shared.DELAY - 1 for first in batches]
-    many = shared.Clock()
+    padded = [max(lengths[first : first + GOAL_SLOTS]) + models.DELAY - 1 for first in batches]
+    many = models.Clock()
     # The middle of an average step of padded batches.
-    with shared.stock_at(lm, GOAL_SLOTS, sum(one * one for one in padded) // (2 * sum(padded))) as step:
+    with models.stock_step_at(lm, GOAL_SLOTS, sum(one * one for one in padded) // (2 * sum(padded))) as step:
         for _ in range(WARM + 5):
             many.time(step)
     batched = audio / (many.wall * sum(padded))
     step_s = whole.wall / steps
     dim, layers = numbers.dim, len(numbers.layers)
-    work = shared.operations(dim, layers, numbers.card, GOAL_SLOTS)
-    work += shared.attention_operations(dim, layers, positions)
+    work = models.operations(dim, layers, numbers.card, GOAL_SLOTS)
+    work += models.attention_operations(dim, layers, positions)
     return {
         "backend": usual_backend(device),
         "dtype": str(numbers.dtype).removeprefix("torch."),
@@ -265,20 +266,20 @@ def usual_backend(device: torch.device) -> backends.Backend:
     return "sdpa" if device.type == "cpu" else backends.available_backends(device)[-1]
 
 
-def memory(lm: Any, numbers: weights.Weights, asked: argparse.Namespace) -> dict[str, Any]:
+def memory(lm: Any, numbers: weights.Weights, arguments: argparse.Namespace) -> dict[str, Any]:
     """Bytes allocated as 1,000 short cues pass through the slots."""
-    device, count = numbers.device, 60 if asked.dry_shapes else 1000
+    device, count = numbers.device, 60 if arguments.dry_shapes else 1000
     rows: dict[int, Row] = {}
 
     def row_of(index: int) -> Row:
-        rows[index] = shared.row(lm, 5 + index * 7 % 40, index)
+        rows[index] = models.row(lm, 5 + index * 7 % 40, index)
         return rows[index]
 
     limits = session.SessionLimits(GOAL_SLOTS, 64, GOAL_SLOTS * 64)
-    decoder = session.SlotDecoder(lm, numbers, limits, [shared.USUAL], backend=usual_backend(device))
+    decoder = session.SlotDecoder(lm, numbers, limits, [models.USUAL], backend=usual_backend(device))
     held = []
     for index, _ in decoder.run(
-        Queue((index, 5 + index * 7 % 40 + shared.DELAY) for index in range(count)), row_of
+        Queue((index, 5 + index * 7 % 40 + models.DELAY) for index in range(count)), row_of
     ):
         rows.pop(index, None)
         held.append(torch.cuda.memory_allocated() if device.type == "cuda" else 0)
@@ -288,8 +289,8 @@ def memory(lm: Any, numbers: weights.Weights, asked: argparse.Namespace) -> dict
 
 def parts(lm: Any, numbers: weights.Weights, roof: dict[str, Any]) -> dict[str, Any]:
     """Each kind of kernel alone, at the goal's slots on the mixed manifest."""
-    positions = shared.representative(shared.manifest(600), GOAL_SLOTS)
-    return decode_parts.where(lm, numbers, positions, roof.get("copy_bytes_a_second"))
+    positions = models.average_positions(models.cue_lengths(600), GOAL_SLOTS)
+    return decode_kernels.kernel_times(lm, numbers, positions, roof.get("copy_bytes_a_second"))
 
 
 def stock_steps(report: Report, lm: Any, shape: str) -> None:
@@ -298,13 +299,13 @@ def stock_steps(report: Report, lm: Any, shape: str) -> None:
         for cues in sorted(SLOTS):
 
             def measure(seconds: int = seconds, cues: int = cues) -> dict[str, Any]:
-                clock = shared.Clock()
-                with shared.stock_at(lm, cues, seconds * shared.FRAME_RATE // 2) as step:
+                clock = models.Clock()
+                with models.stock_step_at(lm, cues, seconds * models.FRAME_RATE // 2) as step:
                     for _ in range(WARM + 4):
                         clock.time(step)
                 return {
                     "step_ms": round(1e3 * clock.wall, 3),
-                    "times_real_time": round(cues / shared.FRAME_RATE / clock.wall, 3),
+                    "times_real_time": round(cues / models.FRAME_RATE / clock.wall, 3),
                 }
 
             report.put(f"{shape}: stock, {cues} cues of {seconds} s", measure, 10)
@@ -318,9 +319,9 @@ def our_steps(report: Report, lm: Any, numbers: weights.Weights, shape: str, roo
 
             def measure(slots: int = slots, name: str = name) -> dict[str, Any]:
                 positions = (
-                    shared.representative(shared.manifest(600), slots)
+                    models.average_positions(models.cue_lengths(600), slots)
                     if name == "mixed"
-                    else [int(name) * shared.FRAME_RATE // 2] * slots
+                    else [int(name) * models.FRAME_RATE // 2] * slots
                 )
                 # PyTorch's attention, which is the backend out where there is no Triton, at the goal's slots alone.
                 pick = variants(device)[0 if slots == GOAL_SLOTS and shape == GOAL_SHAPE else -2 :]
@@ -337,19 +338,19 @@ def by_variant(
     pick: Sequence[tuple[backends.Backend, bool]],
 ) -> dict[str, Any]:
     """Milliseconds of a step and times real time by each backend, against the roofline."""
-    found: dict[str, Any] = {}
+    results: dict[str, Any] = {}
     for backend in dict.fromkeys(backend for backend, _ in pick):
         try:
-            ours = shared.Ours(lm, numbers, positions, backend=backend)
+            ours = models.SlotSteps(lm, numbers, positions, backend=backend)
         except (RuntimeError, MemoryError) as error:
-            found[backend] = str(error).splitlines()[0]
+            results[backend] = str(error).splitlines()[0]
             continue
         graphs = ours._decoder._graphs
         for with_graphs in (False, True):
             if (backend, with_graphs) not in pick:
                 continue
             ours._decoder._graphs = graphs if with_graphs else None
-            clock = shared.Clock()
+            clock = models.Clock()
             for index in range(WARM + STEPS):
                 if index < WARM:
                     ours.step()
@@ -357,14 +358,14 @@ def by_variant(
                     clock.time(ours.step)
             entry = {
                 "step_ms": round(1e3 * clock.wall, 3),
-                "times_real_time": round(len(positions) / shared.FRAME_RATE / clock.wall, 1),
+                "times_real_time": round(len(positions) / models.FRAME_RATE / clock.wall, 1),
             }
             if roof:
                 entry["over_roof"] = round(clock.wall / roof_seconds(numbers, positions, roof), 2)
-            found[f"{backend} {'graphs' if with_graphs else 'eager'}"] = entry
+            results[f"{backend} {'graphs' if with_graphs else 'eager'}"] = entry
         del ours, graphs
         free()
-    return found
+    return results
 
 
 def roof_seconds(numbers: weights.Weights, positions: Sequence[int], roof: dict[str, Any]) -> float:
@@ -372,7 +373,7 @@ def roof_seconds(numbers: weights.Weights, positions: Sequence[int], roof: dict[
     dim, layers = numbers.dim, len(numbers.layers)
     size = torch.finfo(numbers.dtype).bits // 8
     reads = size * (14 * dim * dim * layers + 8192 * dim) + sum(positions) * 4 * layers * dim * size
-    flops = shared.operations(dim, layers, numbers.card, len(positions))
+    flops = models.operations(dim, layers, numbers.card, len(positions))
     return max(reads / roof["copy_bytes_a_second"], flops / roof["matmul_flops"])
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import decode as shared
+import decode_models as models
 import torch
 
 from pipeline.generators.audiocraft.audiocraft_modules import transformer
@@ -30,16 +30,16 @@ STYLE = 15
 TWICE = Sampling(1.0, 250, 0.0, 3.0, 5.0)
 
 
-class StyleAndText(shared.Text):
+class StyleAndText(models.RandomText):
     """Stands in for style conditioner and text encoder, which both sides would run once a cue."""
 
     def forward(self, texts: Sequence[str | None]) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
         """As AudioCraft's provider: embeddings and masks by attribute; the last of ``texts`` has no style."""
-        found = super().forward(texts)
+        conditions = super().forward(texts)
         style = torch.randn((1, STYLE, self.dim), generator=torch.Generator().manual_seed(1))
-        heard = style.repeat(len(texts), 1, 1)
-        heard[-1] = 0
-        return {"self_wav": (heard, torch.ones(heard.shape[:2])), **found}
+        styles = style.repeat(len(texts), 1, 1)
+        styles[-1] = 0
+        return {"self_wav": (styles, torch.ones(styles.shape[:2])), **conditions}
 
 
 def cue(lm: Any, frames: int, seed: int) -> Row:
@@ -59,7 +59,7 @@ def batch_at(lm: Any, cues: int, position: int) -> Iterator[Callable[[], object]
     for slot, row in enumerate(rows):
         sampler.admit(slot, row)
     tokens = torch.randint(0, lm.card, (cues, 4, 1))
-    with shared.streaming_at(lm, 3 * cues, position) as rewind:
+    with models.stock_layers_at(lm, 3 * cues, position) as rewind:
 
         def step() -> None:
             rewind()
@@ -72,12 +72,12 @@ def batch_at(lm: Any, cues: int, position: int) -> Iterator[Callable[[], object]
 def measure(lm: Any, dtype: torch.dtype, slots: int, rounds: int, lengths: Sequence[int]) -> dict[str, Any]:
     """Steps of both in turns, and what they come to on a manifest of ``lengths`` frames."""
     batch = USUAL_ROWS["cpu"]
-    prefix = STYLE + shared.TEXT
-    positions = [prefix + place for place in shared.representative(lengths, slots)]
+    prefix = STYLE + models.TEXT
+    positions = [prefix + place for place in models.average_positions(lengths, slots)]
     mean = round(sum(positions) / slots)
-    ours = shared.Together(lm, weights.read_weights(lm, dtype), positions, cue)
+    ours = models.GroupSteps(lm, weights.read_weights(lm, dtype), positions, cue)
     ours.steps(1)
-    steps_of = [length + shared.DELAY - 1 for length in lengths]
+    steps_of = [length + models.DELAY - 1 for length in lengths]
     longest_first = sorted(steps_of, reverse=True)
     batched = sum(longest_first[first] for first in range(0, len(lengths), batch))
     schedule = simulate_slots(steps_of, slots * ours.count)
@@ -87,13 +87,13 @@ def measure(lm: Any, dtype: torch.dtype, slots: int, rounds: int, lengths: Seque
         for _ in range(2):
             batch_step()
         for _ in range(rounds):
-            theirs, mine = shared.Clock(), shared.Clock()
+            theirs, mine = models.Clock(), models.Clock()
             theirs.time(batch_step)
-            mine.time(lambda: ours.steps(shared.STEPS))
-            step = theirs.wall, mine.wall / shared.STEPS
+            mine.time(lambda: ours.steps(models.STEPS))
+            step = theirs.wall, mine.wall / models.STEPS
             seconds.append(tuple(round(one, 3) for one in step))
             ratios.append(step[0] * batched / (step[1] * schedule.steps))
-    audio = sum(lengths) / shared.FRAME_RATE
+    audio = sum(lengths) / models.FRAME_RATE
     return {
         "dim": lm.dim,
         "layers": len(lm.transformer.layers),
@@ -101,7 +101,7 @@ def measure(lm: Any, dtype: torch.dtype, slots: int, rounds: int, lengths: Seque
         "slots": slots,
         "groups": ours.count,
         "cues": len(lengths),
-        "longest_s": max(lengths) / shared.FRAME_RATE,
+        "longest_s": max(lengths) / models.FRAME_RATE,
         "mean_position": mean,
         "batch": batch,
         "step_seconds_batches_and_slots": seconds,
@@ -118,7 +118,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--shape", choices=tuple(shared.SHAPES), default="medium")
+    parser.add_argument("--shape", choices=tuple(models.SHAPES), default="medium")
     parser.add_argument("--layers", type=int, help="fewer layers than the shape has, where memory is short")
     parser.add_argument("--dtype", choices=("bfloat16", "float32"), default="bfloat16", help="of the slots")
     parser.add_argument("--slots", type=int, default=32, help="slots of each group")
@@ -129,15 +129,15 @@ def main() -> None:
     parser.add_argument(
         "--longest", type=float, default=30.0, help="seconds of the longest cue: longer ones are left out"
     )
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     transformer.set_efficient_attention_backend("torch")
-    most = asked.longest * shared.FRAME_RATE
-    lengths = [length for length in shared.manifest(asked.cues) if length <= most]
-    lm = shared.model_of(
-        asked.shape, asked.layers, provider=StyleAndText, prepend=("self_wav", "description")
+    most = arguments.longest * models.FRAME_RATE
+    lengths = [length for length in models.cue_lengths(arguments.cues) if length <= most]
+    lm = models.model_of(
+        arguments.shape, arguments.layers, provider=StyleAndText, prepend=("self_wav", "description")
     )
-    found = measure(lm, getattr(torch, asked.dtype), asked.slots, asked.rounds, lengths)
-    print(json.dumps(found, indent=2))
+    results = measure(lm, getattr(torch, arguments.dtype), arguments.slots, arguments.rounds, lengths)
+    print(json.dumps(results, indent=2))
 
 
 if __name__ == "__main__":

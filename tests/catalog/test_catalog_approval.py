@@ -9,6 +9,7 @@ from quick import QuickProject, build_prepared
 from toys import ONE, THREE, TWO, plan_rows
 
 from pipeline.build.prepare import prepare, up_to_date
+from pipeline.provenance import MasterRow
 
 CHANGED = ONE + TWO.replace("second", "another") + THREE
 
@@ -254,25 +255,26 @@ def test_unlocking_an_approved_master_makes_its_candidate(project: QuickProject)
     assert waiting(project, "a/two")["prompt"] == "another"
 
 
-def test_an_approval_that_comes_while_a_build_runs_is_kept(project: QuickProject) -> None:
+def _review_during_build(project: QuickProject, action: str) -> MasterRow:
+    """Review the master of a/two between the plan and the build that would replace it; returns its row."""
     project.build()
-    before = project.row("a/two")
+    row = project.row("a/two")
     project.write(CHANGED)
     prepared = prepare(project.manifest, str(project.outputs))
-    project.say("approve", before)
+    project.say(action, row)
     build_prepared(prepared)
+    return row
+
+
+def test_an_approval_that_comes_while_a_build_runs_is_kept(project: QuickProject) -> None:
+    before = _review_during_build(project, "approve")
     assert project.row("a/two")["master"] == before["master"]
     assert waiting(project, "a/two")["prompt"] == "another"
     assert idle(project)
 
 
 def test_a_lock_that_comes_while_a_build_runs_is_kept(project: QuickProject) -> None:
-    project.build()
-    before = project.row("a/two")
-    project.write(CHANGED)
-    prepared = prepare(project.manifest, str(project.outputs))
-    project.say("lock", before)
-    build_prepared(prepared)
+    before = _review_during_build(project, "lock")
     row = project.row("a/two")
     assert (row["master"], row["status"]) == (before["master"], "locked")
 

@@ -167,10 +167,7 @@ def test_a_signature_is_told_by_its_signer(project: QuickProject) -> None:
 def rejected_then_approved_again(project: QuickProject) -> None:
     """Version 2 rolled another take; then the first one is approved after all."""
     project.write(TWO + THREE)
-    project.build()
-    first = project.row("a/two")
-    project.say("reject", first)
-    project.build()
+    first = project.build_and_reject("a/two")
     project.say("approve", first)
 
 
@@ -200,10 +197,7 @@ def forget_reasons(project: QuickProject, number: int) -> None:
 
 def test_a_version_without_reasons_is_told_by_the_reviews_of_its_day(project: QuickProject) -> None:
     project.write(TWO + THREE)
-    project.build()
-    first = project.row("a/two")
-    project.say("reject", first)
-    project.build()
+    first = project.build_and_reject("a/two")
     forget_reasons(project, 2)
     version = project.catalog.read(2)
     assert version.reasons is None

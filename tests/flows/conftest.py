@@ -42,7 +42,7 @@ def built(built_once: ToyProject, tmp_path: Path) -> ToyProject:
 
 @pytest.fixture
 def project(tmp_path: Path) -> QuickProject:
-    """The small project, built in this process."""
+    """The small project, built within this process."""
     project = QuickProject(tmp_path / "toys")
     project.build()
     return project

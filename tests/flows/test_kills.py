@@ -22,6 +22,7 @@ import psutil
 import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from toys import HEAD, ToyProject
+from waiting import wait_until
 
 from flows import api
 from pipeline.build.workers import Worker, WorkerDied
@@ -76,10 +77,8 @@ class Victim:
 
     def wait_for(self, takes: int, patience_s: float = 60.0) -> None:
         """Return when a build that is running has made so many takes."""
-        until = time.monotonic() + patience_s
-        while self.takes_made() < takes:
-            assert time.monotonic() < until, f"{self.takes_made()} takes in {patience_s:g} s"
-            time.sleep(0.02)
+        enough = wait_until(lambda: self.takes_made() >= takes, patience_s)
+        assert enough, f"{self.takes_made()} takes in {patience_s:g} s"
 
     def running(self) -> list[psutil.Process]:
         """Processes of this project's builds."""
@@ -87,12 +86,8 @@ class Victim:
 
     def left_running(self, patience_s: float = 15.0) -> list[str]:
         """Processes of killed builds that are still there after a while."""
-        until = time.monotonic() + patience_s
-        while found := self.running():
-            if time.monotonic() > until:
-                return [" ".join(process.cmdline()) for process in found]
-            time.sleep(0.1)
-        return []
+        wait_until(lambda: not self.running(), patience_s)
+        return [" ".join(process.cmdline()) for process in self.running()]
 
     def _is_ours(self, process: psutil.Process) -> bool:
         try:
@@ -194,6 +189,16 @@ def test_where_a_build_is_called_does_not_reach_its_processes(tmp_path: Path, ow
     assert list(own_server.iterdir()) == []
 
 
+def _check_complete_without_prefect(victim: Victim, process: subprocess.Popen[bytes]) -> None:
+    """The build has published its version and says that Prefect could not record it."""
+    _, errors = process.communicate()
+    assert process.returncode == 0, errors.decode()
+    assert "the build is complete, but Prefect could not record its end" in errors.decode()
+    assert "Traceback" not in errors.decode()
+    assert Catalog(victim.store).numbers() == [1]
+    assert victim.left_running() == []
+
+
 def test_a_private_prefect_server_that_ends_within_a_build_does_not_unmake_what_it_published(
     tmp_path: Path, own_server: Path
 ) -> None:
@@ -202,12 +207,7 @@ def test_a_private_prefect_server_that_ends_within_a_build_does_not_unmake_what_
     victim.wait_for(takes=3)
     (server,) = [one for one in victim.running() if "flows.api_server" in one.cmdline()]
     server.kill()
-    _, told = process.communicate()
-    assert process.returncode == 0, told.decode()
-    assert "the build is complete, but Prefect could not record its end" in told.decode()
-    assert "Traceback" not in told.decode()
-    assert Catalog(victim.store).numbers() == [1]
-    assert victim.left_running() == []
+    _check_complete_without_prefect(victim, process)
     assert victim.harm() == []
 
 
@@ -226,12 +226,7 @@ def test_a_prefect_server_of_the_persons_own_that_ends_within_a_build_does_not_e
             in {str(at.laddr.port) for at in one.net_connections()}
         ]
         server.kill()
-        _, told = process.communicate()
-    assert process.returncode == 0, told.decode()
-    assert "the build is complete, but Prefect could not record its end" in told.decode()
-    assert "Traceback" not in told.decode()
-    assert Catalog(victim.store).numbers() == [1]
-    assert victim.left_running() == []
+        _check_complete_without_prefect(victim, process)
 
 
 def test_a_temporary_folder_without_room_is_told_with_the_remedy(

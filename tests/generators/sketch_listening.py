@@ -8,7 +8,7 @@ import numpy as np
 import scipy.signal
 
 from pipeline.generators import GeneratedTake
-from pipeline.generators.sketch.studio import SketchGenerator
+from pipeline.generators.sketch.synthesizer import SketchGenerator
 from pipeline.recipe import Recipe
 
 RATE = 48_000

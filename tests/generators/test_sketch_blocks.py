@@ -7,11 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sketch_listening import RATE, pitch
 
-from pipeline.generators.sketch.dsp import canvas, envelopes, filters, noise, resonators, reverb
+from pipeline.generators.sketch.dsp import envelopes, filters, mixing, noise, reverb
 from pipeline.generators.sketch.dsp import oscillators as osc
 from pipeline.generators.sketch.dsp.units import generator
-from pipeline.generators.sketch.music.drums import DRUMS, drum_sound
-from pipeline.generators.sketch.music.grooves import GROOVES, groove
+from pipeline.generators.sketch.music.drums import DRUMS, GROOVES, drum_sound, groove
 from pipeline.generators.sketch.music.instruments import INSTRUMENTS, sound
 
 SEED = 5
@@ -19,7 +18,7 @@ SEED = 5
 
 @pytest.mark.parametrize("hz", [82.4, 196.0, 440.0, 987.8])
 def test_a_plucked_string_is_in_tune(hz):
-    string = resonators.pluck(hz, RATE, generator(SEED), 2.0, 0.6)
+    string = osc.pluck(hz, RATE, generator(SEED), 2.0, 0.6)
     size = 1 << 18
     power = np.abs(np.fft.rfft(string * np.hanning(len(string)), size))
     near = np.abs(np.fft.rfftfreq(size, 1 / RATE) - hz) < 0.06 * hz
@@ -29,7 +28,7 @@ def test_a_plucked_string_is_in_tune(hz):
 
 @pytest.mark.parametrize("t60", [0.1, 0.5, 2.0])
 def test_a_mode_falls_by_sixty_decibels_in_its_time(t60):
-    wave = resonators.ring([1000.0], [t60], [1.0], int(t60 * RATE * 1.2))
+    wave = osc.ring([1000.0], [t60], [1.0], int(t60 * RATE * 1.2))
     at = int(t60 * RATE)
     early, late = np.abs(wave[:200]).max(), np.abs(wave[at : at + 100]).max()
     assert 20 * np.log10(late / early) == pytest.approx(-60, abs=1.5)
@@ -47,7 +46,7 @@ def test_bright_oscillators_do_not_alias(shape):
 
 
 def test_ensembles_keep_their_pitch_and_repeat():
-    table = resonators.ensemble(220.0, 1.0 / np.arange(1, 9), 20.0, generator(SEED))
+    table = osc.ensemble(220.0, 1.0 / np.arange(1, 9), 20.0, generator(SEED))
     assert pitch(table) == pytest.approx(220.0, rel=0.02)
     assert abs(table[0] - table[-1]) <= np.abs(np.diff(table)).max()
 
@@ -75,7 +74,7 @@ def test_slopes_are_what_they_say():
 def test_a_flat_moving_filter_changes_nothing(n, loop):
     audio = generator(SEED).standard_normal(n)
     np.testing.assert_allclose(
-        filters.sculpt(audio, lambda hz, at: np.ones_like(hz + at), 1024, loop), audio, atol=1e-9
+        filters.time_varying(audio, lambda hz, at: np.ones_like(hz + at), 1024, loop), audio, atol=1e-9
     )
 
 
@@ -108,8 +107,8 @@ def test_spaces_decay_and_differ_between_the_ears(name):
 
 
 @given(at=st.integers(0, 5000), length=st.integers(1, 3000), n=st.integers(1, 1000))
-def test_a_looping_canvas_loses_nothing(at, length, n):
-    looped, cut = canvas.Canvas(n, 1, True), canvas.Canvas(n, 1)
+def test_a_looping_bus_loses_nothing(at, length, n):
+    looped, cut = mixing.Bus(n, 1, True), mixing.Bus(n, 1)
     for each in (looped, cut):
         each.add(np.ones(length), at)
     assert looped.mix.sum() == pytest.approx(length)
@@ -124,7 +123,7 @@ def test_loops_are_filtered_in_their_steady_state():
 
 def test_held_shapes_fit_any_length():
     for n in (1, 2, 3, 10, 1000):
-        shape = envelopes.held(n, 0.5, 0.5)
+        shape = envelopes.sustain(n, 0.5, 0.5)
         assert len(shape) == n
         assert shape.min() >= 0
         assert shape.max() <= 1

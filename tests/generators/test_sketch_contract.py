@@ -14,7 +14,7 @@ from sketch_listening import RATE, make, mono, recipe
 
 from pipeline.errors import GenerationError
 from pipeline.generators.sketch.sfx.effect import FAMILIES
-from pipeline.generators.sketch.studio import SketchGenerator
+from pipeline.generators.sketch.synthesizer import SketchGenerator
 
 ONE_SHOTS = (
     "footstep on gravel",

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.generators.sketch import lexicon_music, lexicon_sound
-from pipeline.generators.sketch.music.grooves import GROOVES
+from pipeline.generators.sketch.music.drums import GROOVES
 from pipeline.generators.sketch.sfx.creatures import VOICES
 from pipeline.generators.sketch.sfx.effect import FAMILIES
 from pipeline.generators.sketch.sfx.materials import MATERIALS

@@ -7,12 +7,11 @@ from hypothesis import strategies as st
 from sketch_listening import RATE, flux, levels, make, mono, pitch_classes, share, tempo_strength
 
 from pipeline.generators.sketch.dsp.units import generator
-from pipeline.generators.sketch.music.mixdown import Room, mix
-from pipeline.generators.sketch.music.score import Note, Score
-from pipeline.generators.sketch.music.stingers import stinger
+from pipeline.generators.sketch.music.arrangement import stinger
+from pipeline.generators.sketch.music.cue import Reverb, mix
+from pipeline.generators.sketch.music.reading import read_music
+from pipeline.generators.sketch.music.score import Note, Score, Timing, ending_timing, loop_timing
 from pipeline.generators.sketch.music.theory import SCALES, Chord, voicing
-from pipeline.generators.sketch.music.timing import Timing, ending_timing, loop_timing
-from pipeline.generators.sketch.music_reading import read_music
 
 
 @given(
@@ -76,7 +75,7 @@ def test_music_loops_wrap_without_a_click(prompt):
 
 def test_a_loop_rings_on_over_its_start_as_it_rang_past_its_end():
     late = Score(notes=[Note("harp", 7.0, 1.0, 60, 0.8)], looseness_s=0.0)
-    room = Room("hall", 0.9)
+    room = Reverb("hall", 0.9)
     looped = mix(late, Timing(120.0, 4, 2, 4 * RATE), True, room, generator(1))
     longer = mix(late, Timing(120.0, 4, 8, 16 * RATE), False, room, generator(1))
     folded = longer.reshape(2, 4, 4 * RATE).sum(axis=1)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from pipeline.generators.sketch.music_reading import read_music
-from pipeline.generators.sketch.sound_reading import read_sound
+from pipeline.generators.sketch.music.reading import read_music
+from pipeline.generators.sketch.sfx.reading import read_sound
 from pipeline.generators.sketch.text import read_words
 
 FAMILIES = {

@@ -386,11 +386,7 @@ def test_one_id_twice_is_refused_with_both_places(first: str, message: str, comp
 
 
 def test_ids_equal_but_for_unicode_form_are_refused_with_both_places(complaints: Complain) -> None:
-    text = """\
-        assets:
-        - {id: "caf\\u00e9", kind: sfx, prompt: a, duration: 1}
-        - {id: "cafe\\u0301", kind: sfx, prompt: a, duration: 1}
-        """
+    text = _two_ids(r'"caf\u00e9"', r'"cafe\u0301"')
     assert (
         "m.yaml:5: assets[1].id: id 'cafe\u0301' differs from 'caf\u00e9' of assets[0] on line 4 only in letter case "
         "or Unicode form; some file systems treat them as the same; give each asset its own id"

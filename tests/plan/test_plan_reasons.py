@@ -216,11 +216,7 @@ def rejected_once(tmp_path: Path) -> tuple[QuickProject, Any]:
     """A built project with a new take in place of its first, which was rejected, and the first row."""
     project = QuickProject(tmp_path)
     project.write(TWO)
-    project.build()
-    first = project.row("a/two")
-    project.say("reject", first)
-    project.build()
-    return project, first
+    return project, project.build_and_reject("a/two")
 
 
 def test_an_earlier_take_that_is_approved_again_comes_back_with_that_reason(

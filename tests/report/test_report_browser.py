@@ -67,6 +67,11 @@ def _choose(page: Page, asset: str) -> None:
     expect(page.locator("#detail-name")).to_contain_text(asset)
 
 
+def _open_at_first_effect(page: Page, report: Report) -> None:
+    _find(_open(page, report), "sfx/")
+    page.keyboard.press("Home")
+
+
 def _name(page: Page, name: str) -> None:
     page.fill("#name", name)
     page.keyboard.press("Enter")
@@ -271,8 +276,7 @@ def test_nothing_is_decided_behind_a_dialog_or_by_leaving_it(page: Page, report:
 
 
 def test_a_key_that_is_held_decides_once(page: Page, report: Report) -> None:
-    _find(_open(page, report), "sfx/")
-    page.keyboard.press("Home")
+    _open_at_first_effect(page, report)
     page.keyboard.press("a")
     _name(page, "Ada")
     expect(page.locator("#export")).to_have_text("Export 1 decision")
@@ -283,8 +287,7 @@ def test_a_key_that_is_held_decides_once(page: Page, report: Report) -> None:
 
 
 def test_a_comment_waits_with_its_master(page: Page, report: Report) -> None:
-    _find(_open(page, report), "sfx/")
-    page.keyboard.press("Home")
+    _open_at_first_effect(page, report)
     page.keyboard.press("c")
     page.keyboard.type("too dark")
     page.keyboard.press("Escape")
@@ -295,8 +298,7 @@ def test_a_comment_waits_with_its_master(page: Page, report: Report) -> None:
 
 
 def test_by_keyboard_one_stays_on_a_button_from_master_to_master(page: Page, report: Report) -> None:
-    _find(_open(page, report), "sfx/")
-    page.keyboard.press("Home")
+    _open_at_first_effect(page, report)
     page.focus("[data-action=approve]")
     page.keyboard.press("Enter")
     _name(page, "Ada")

@@ -166,16 +166,11 @@ def test_a_second_report_makes_no_picture_again(project: QuickProject, report: R
     assert {path: path.stat().st_mtime_ns for path in cache.rglob("*.js")} == before
 
 
-def test_a_picture_that_a_crash_cut_short_is_drawn_again(project: QuickProject, report: Report) -> None:
-    path = next((project.outputs / "reports" / "cache").rglob("*.js"))
-    whole = path.read_bytes()
-    path.write_bytes(whole[: len(whole) // 2])
-    write_report(project.store)
-    assert path.read_bytes() == whole
-
-
-def test_a_whole_sound_that_a_crash_cut_short_is_packed_again(project: QuickProject, report: Report) -> None:
-    path = next((project.outputs / "reports" / "cache").rglob("*.loop.js"))
+@pytest.mark.parametrize("pattern", ["*.js", "*.loop.js"], ids=["picture", "whole sound"])
+def test_a_cached_file_that_a_crash_cut_short_is_written_again(
+    project: QuickProject, report: Report, pattern: str
+) -> None:
+    path = next((project.outputs / "reports" / "cache").rglob(pattern))
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
     write_report(project.store)

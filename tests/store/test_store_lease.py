@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import time
 from contextlib import ExitStack
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from waiting import wait_until
 
 from pipeline.errors import MachineError, StoreError
 from pipeline.store import Busy
@@ -19,10 +21,17 @@ def url() -> str:
     return f"memory://{uuid4().hex}"
 
 
+def _expiry(backend: FsspecBackend) -> float:
+    """When the current lease of "x" runs out unless it is renewed."""
+    (name,) = backend.names("locks/x.lock")
+    return float(json.loads(backend.read(f"locks/x.lock/{name}"))["expires"])
+
+
 def test_a_held_lease_is_renewed_beyond_its_length(url: str) -> None:
     held, other = FsspecBackend(url, lease_seconds=1.0), FsspecBackend(url)
     with held.lock("x", 0):
-        time.sleep(1.6)
+        first = _expiry(other)
+        assert wait_until(lambda: time.time() > first)
         with pytest.raises(Busy, match="process"), other.lock("x", 0):
             pass
 
@@ -75,8 +84,9 @@ def test_a_network_that_fails_for_a_moment_costs_no_lease(url: str, monkeypatch:
         return real(prefix)
 
     with backend.lock("x", 0):
+        first = _expiry(FsspecBackend(url))
         monkeypatch.setattr(backend, "names", names)
-        time.sleep(1.8)
+        assert wait_until(lambda: time.time() > first)
     assert failures == []
 
 

@@ -1,6 +1,10 @@
-"""Prompts that try to break out of a page: tags, attributes, scripts, comments, templates, escapes."""
+"""Hostile input: prompts that try to break out of a page, and a pickle that would run a command."""
 
 from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
 
 _STRIKE = "globalThis.__struck=1"
 
@@ -57,3 +61,13 @@ PROMPTS = (
     f"<x-y onpointerover={_STRIKE} contenteditable>",
 )
 """Any that runs leaves ``__struck`` in the page."""
+
+
+class MaliciousPickle:
+    """Pickles to a call that creates the file ``mark`` when it is loaded."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (os.system, (f"touch {self.mark}",))

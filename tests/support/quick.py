@@ -91,6 +91,14 @@ class QuickProject(ToyProject):
         Reviews(self.store).add(event)
         return event
 
+    def build_and_reject(self, asset: str) -> MasterRow:
+        """Build, reject the asset's first master, and build again; returns the rejected row."""
+        self.build()
+        row = self.row(asset)
+        self.say("reject", row)
+        self.build()
+        return row
+
     def say_all(self, action: Any) -> None:
         """The same about every master of the latest version."""
         for row in self.latest.masters:

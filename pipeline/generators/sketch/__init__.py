@@ -1,6 +1,6 @@
 """The `sketch` engine: procedural placeholder sound, on the CPU, deterministic, in seconds.
 
-Importing this package loads tables and no numpy; the sound is made in `studio`, which `ENGINE.open` loads.
+Importing this package loads tables and no numpy; the sound is made in `synthesizer`, which `ENGINE.open` loads.
 """
 
 from pipeline.generators.sketch.engine import ENGINE, SketchEngine

@@ -1,4 +1,4 @@
-"""The light face of the sketch engine: what an asset would take, answered from tables."""
+"""The sketch engine as planning sees it: settings and costs from tables, without numpy."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ VERSION = "2"
 SAMPLE_RATE_HZ = 48_000
 
 _REAL_TIME = {"music": 50.0, "sfx": 70.0}
-"""Audio-seconds a second on one core, roughly."""
+"""Estimated seconds of audio a second on one core, by kind."""
 _OVERHEAD_S = 0.01
 _SATISFIED = frozenset({"extend"})
 """Keys of other engines that ask for nothing that this one lacks: a sketch has any length."""
@@ -44,20 +44,20 @@ class SketchEngine:
         return ("cpu",) * usable_cpus()
 
     def cost(self, recipe: Recipe) -> float:
-        """About the seconds that one core takes."""
+        """Estimated seconds on one core."""
         return _OVERHEAD_S + recipe.seconds / _REAL_TIME.get(recipe.kind, _REAL_TIME["sfx"])
 
     def open(self, device: str) -> Generator:
         """Load the synthesiser. Raises `MachineError` for a device other than the CPU."""
         if device.split(":", maxsplit=1)[0] != "cpu":
             raise MachineError(f"engine 'sketch' has no device {device!r}; use cpu")
-        return _load_studio()
+        return _load_synthesizer()
 
 
-def _load_studio() -> Generator:
-    """The one late import: numpy and scipy stay out of the light path."""
-    studio = importlib.import_module("pipeline.generators.sketch.studio")
-    return cast(Generator, studio.SketchGenerator())
+def _load_synthesizer() -> Generator:
+    """Import the synthesizer on demand: planning needs no numpy and scipy."""
+    module = importlib.import_module("pipeline.generators.sketch.synthesizer")
+    return cast(Generator, module.SketchGenerator())
 
 
 def _channels(asset: AssetSpec) -> int:
@@ -79,7 +79,7 @@ def _model(channels: int) -> ModelInfo:
 
 
 def _settings(asset: AssetSpec) -> dict[str, Scalar]:
-    """Only what changes the audio, so that nothing else ever makes a take again."""
+    """Only what changes the audio: any other setting would make existing takes stale."""
     settings: dict[str, Scalar] = {"loop": asset.loop}
     if asset.kind == "music" and asset.bpm is not None:
         settings["bpm"] = asset.bpm
@@ -87,13 +87,13 @@ def _settings(asset: AssetSpec) -> dict[str, Scalar]:
 
 
 def _ignored(asset: AssetSpec) -> tuple[str, ...]:
-    """Keys of the asset that this engine does not hear."""
-    heard_nothing = {
+    """Keys of the asset that this engine ignores."""
+    unused = {
         **{key: key not in _SATISFIED for key in asset.engine_keys},
         "model": asset.model is not None,
         "bpm": asset.kind == "sfx" and asset.bpm is not None,
     }
-    return tuple(key for key, present in heard_nothing.items() if present)
+    return tuple(key for key, present in unused.items() if present)
 
 
 ENGINE = SketchEngine()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipeline.generators.sketch.tables import weights
+from pipeline.generators.sketch.text import weights
 
 MODES = {
     "major": weights(
@@ -71,23 +71,23 @@ MODES = {
     ),
 }
 
-TEMPI = {
-    "larghissimo glacial": 50,
-    "largo funeral": 56,
-    "drone ambient meditation meditative": 64,
-    "very_slow adagio lullaby": 66,
-    "slow slowly solemn mournful melancholy melancholic sad eerie dreamy": 72,
-    "calm peaceful serene lonely relaxed relaxing gentle soothing mysterious": 80,
-    "lofi lo_fi chill laid_back": 82,
-    "andante walking moderate exploration explore ominous suspense": 92,
-    "cozy cosy warm playful village town medieval": 104,
-    "moderato march marching stealth heroic": 110,
-    "upbeat lively merry allegro energetic dance festive jig groovy funky": 126,
-    "house techno synthwave cyberpunk": 120,
-    "battle combat fight action epic boss": 138,
-    "fast driving urgent rock chase chasing racing race": 146,
-    "presto frantic frenetic intense furious panic": 164,
-    "drum_and_bass jungle_dnb breakneck thrash speed": 174,
+TEMPI: dict[float, str] = {
+    50: "larghissimo glacial",
+    56: "largo funeral",
+    64: "drone ambient meditation meditative",
+    66: "very_slow adagio lullaby",
+    72: "slow slowly solemn mournful melancholy melancholic sad eerie dreamy",
+    80: "calm peaceful serene lonely relaxed relaxing gentle soothing mysterious",
+    82: "lofi lo_fi chill laid_back",
+    92: "andante walking moderate exploration explore ominous suspense",
+    104: "cozy cosy warm playful village town medieval",
+    110: "moderato march marching stealth heroic",
+    126: "upbeat lively merry allegro energetic dance festive jig groovy funky",
+    120: "house techno synthwave cyberpunk",
+    138: "battle combat fight action epic boss",
+    146: "fast driving urgent rock chase chasing racing race",
+    164: "presto frantic frenetic intense furious panic",
+    174: "drum_and_bass jungle_dnb breakneck thrash speed",
 }
 
 ENERGIES = {
@@ -104,19 +104,30 @@ ENERGIES = {
     " thrash brutal massive",
 }
 
-SECTIONS_WALTZ = ("waltz", "lullaby", "three_four", "minuet", "carousel", "music_box_waltz")
+WALTZ_WORDS = ("waltz", "lullaby", "three_four", "minuet", "carousel", "music_box_waltz")
 
 
 @dataclass(frozen=True)
-class Style:
-    """A genre as a band: who plays each part, what keeps time, and the room."""
+class Band:
+    """Who plays each part; a prompt picks one of several."""
 
-    words: dict[str, float]
     lead: tuple[str, ...]
     comp: tuple[str, ...]
     pad: tuple[str, ...]
     bass: str
     kit: str
+
+
+def _band(lead: str, comp: str, pad: str, bass: str, kit: str) -> Band:
+    return Band(tuple(lead.split(", ")), tuple(comp.split(", ")), tuple(pad.split(", ")), bass, kit)
+
+
+@dataclass(frozen=True)
+class Style:
+    """A genre: the words that name it, its band, mode, tempo, energy and room."""
+
+    words: dict[str, float]
+    band: Band
     mode: str
     tempo: float
     energy: float
@@ -130,11 +141,7 @@ STYLES = {
             (2, "forest town countryside rustic farm minstrel inn hearth"),
             (1, "meadow nature explore exploration travel market elf elven green"),
         ),
-        ("flute", "fiddle", "ocarina"),
-        ("nylon guitar", "harp"),
-        ("strings",),
-        "upright bass",
-        "folk",
+        _band("flute, fiddle, ocarina", "nylon guitar, harp", "strings", "upright bass", "folk"),
         "dorian",
         98,
         0.4,
@@ -145,11 +152,7 @@ STYLES = {
             (2, "battle war fantasy kingdom castle knight dragon royal triumphant combat victory fanfare"),
             (1, "adventure dramatic quest hero fight army siege theme march"),
         ),
-        ("brass", "violin"),
-        ("staccato strings",),
-        ("strings", "choir"),
-        "contrabass",
-        "taiko",
+        _band("brass, violin", "staccato strings", "strings, choir", "contrabass", "taiko"),
         "minor",
         128,
         0.8,
@@ -163,11 +166,7 @@ STYLES = {
             ),
             (1, "calm dreamy sci_fi alien sky peaceful airy quiet"),
         ),
-        ("bells", "electric piano"),
-        ("soft synth",),
-        ("warm pad", "choir"),
-        "sub bass",
-        "none",
+        _band("bells, electric piano", "soft synth", "warm pad, choir", "sub bass", "none"),
         "lydian",
         70,
         0.12,
@@ -179,11 +178,7 @@ STYLES = {
             (2, "dungeon crypt catacomb sinister ominous ghost cursed asylum zombie undead cave abyss"),
             (1, "dark tense suspense underground graveyard evil unsettling fear"),
         ),
-        ("music box", "violin"),
-        ("bells",),
-        ("dark drone", "tremolo strings"),
-        "contrabass",
-        "dread",
+        _band("music box, violin", "bells", "dark drone, tremolo strings", "contrabass", "dread"),
         "phrygian",
         66,
         0.25,
@@ -195,11 +190,7 @@ STYLES = {
             (2, "neon futuristic hacker dance club arcade_racer retrowave dubstep sci_fi"),
             (1, "city robot racing digital chase laser cyber drive driving"),
         ),
-        ("saw lead",),
-        ("synth arp",),
-        ("analog pad",),
-        "synth bass",
-        "electronic",
+        _band("saw lead", "synth arp", "analog pad", "synth bass", "electronic"),
         "minor",
         118,
         0.7,
@@ -210,11 +201,7 @@ STYLES = {
             (4, "chiptune 8_bit 8bit chip 16bit 16_bit nes gameboy"),
             (2, "retro arcade pixel platformer"),
         ),
-        ("chip lead",),
-        ("chip arp",),
-        ("chip pad",),
-        "chip bass",
-        "chip",
+        _band("chip lead", "chip arp", "chip pad", "chip bass", "chip"),
         "major",
         132,
         0.7,
@@ -226,11 +213,7 @@ STYLES = {
             (2, "chill detective smoky cafe bar blues bluesy bossa saxophone vibraphone coffee"),
             (1, "night city rain relaxed elevator casino smooth mellow"),
         ),
-        ("vibraphone", "electric piano"),
-        ("electric piano",),
-        ("warm pad",),
-        "upright bass",
-        "brushes",
+        _band("vibraphone, electric piano", "electric piano", "warm pad", "upright bass", "brushes"),
         "dorian",
         84,
         0.35,
@@ -242,11 +225,7 @@ STYLES = {
             (2, "electric_guitar heavy band thrash riff hardcore"),
             (1, "aggressive racing arena wrestling"),
         ),
-        ("lead guitar",),
-        ("power guitar",),
-        ("organ",),
-        "electric bass",
-        "rock",
+        _band("lead guitar", "power guitar", "organ", "electric bass", "rock"),
         "minor",
         140,
         0.85,
@@ -258,11 +237,7 @@ STYLES = {
             (2, "sand dune pyramid caravan oud nomad sultan tomb"),
             (1, "temple ancient exotic"),
         ),
-        ("ney", "oud"),
-        ("oud",),
-        ("drone strings",),
-        "upright bass",
-        "hand drums",
+        _band("ney, oud", "oud", "drone strings", "upright bass", "hand drums"),
         "phrygian dominant",
         96,
         0.45,
@@ -272,11 +247,7 @@ STYLES = {
             (3, "japanese japan chinese samurai ninja koto shamisen shakuhachi asian zen"),
             (2, "bamboo temple sakura shrine oriental"),
         ),
-        ("shakuhachi", "koto"),
-        ("koto",),
-        ("strings",),
-        "upright bass",
-        "hand drums",
+        _band("shakuhachi, koto", "koto", "strings", "upright bass", "hand drums"),
         "pentatonic",
         84,
         0.3,
@@ -287,11 +258,7 @@ STYLES = {
             (2, "magic sparkle celesta frost glacier music_box wonder wondrous lullaby starlight"),
             (1, "night dreamy delicate dream fantasy"),
         ),
-        ("celesta", "flute"),
-        ("harp", "music box"),
-        ("strings", "choir"),
-        "contrabass",
-        "sleigh",
+        _band("celesta, flute", "harp, music box", "strings, choir", "contrabass", "sleigh"),
         "lydian",
         84,
         0.25,
@@ -306,11 +273,7 @@ STYLES = {
             ),
             (1, "rain slow gentle memory"),
         ),
-        ("piano", "cello"),
-        ("piano",),
-        ("strings",),
-        "contrabass",
-        "none",
+        _band("piano, cello", "piano", "strings", "contrabass", "none"),
         "minor",
         74,
         0.2,
@@ -321,11 +284,9 @@ STYLES = {
             (2, "happy cheerful fun kids cartoon silly goofy cooking gardening toy shop casual tutorial"),
             (1, "light sunny carefree mobile crafting bouncy"),
         ),
-        ("clarinet", "glockenspiel", "whistle"),
-        ("marimba", "pizzicato"),
-        ("warm pad",),
-        "pizzicato bass",
-        "shaker",
+        _band(
+            "clarinet, glockenspiel, whistle", "marimba, pizzicato", "warm pad", "pizzicato bass", "shaker"
+        ),
         "major",
         108,
         0.5,
@@ -337,11 +298,7 @@ STYLES = {
             (2, "spy danger alert investigation countdown ticking urgent pursuit"),
             (1, "dark mysterious mystery night chase"),
         ),
-        ("muted piano",),
-        ("pizzicato", "synth arp"),
-        ("tremolo strings",),
-        "contrabass",
-        "pulse",
+        _band("muted piano", "pizzicato, synth arp", "tremolo strings", "contrabass", "pulse"),
         "minor",
         104,
         0.45,
@@ -353,11 +310,7 @@ STYLES = {
             (2, "sea harbor harbour ocean_adventure port island_adventure"),
             (1, "ocean voyage treasure"),
         ),
-        ("fiddle", "accordion"),
-        ("accordion", "nylon guitar"),
-        ("strings",),
-        "upright bass",
-        "folk",
+        _band("fiddle, accordion", "accordion, nylon guitar", "strings", "upright bass", "folk"),
         "mixolydian",
         112,
         0.55,
@@ -368,11 +321,7 @@ STYLES = {
             (2, "jungle summer safari african tribal surf"),
             (1, "sunny palm paradise vacation"),
         ),
-        ("steel drum", "flute"),
-        ("marimba", "nylon guitar"),
-        ("warm pad",),
-        "electric bass",
-        "hand drums",
+        _band("steel drum, flute", "marimba, nylon guitar", "warm pad", "electric bass", "hand drums"),
         "major",
         104,
         0.5,
@@ -382,11 +331,7 @@ STYLES = {
         weights(
             (3, "western cowboy frontier saloon outlaw wild_west"), (1, "canyon prairie desert_town duel")
         ),
-        ("whistle", "twang guitar"),
-        ("twang guitar",),
-        ("strings",),
-        "electric bass",
-        "folk",
+        _band("whistle, twang guitar", "twang guitar", "strings", "electric bass", "folk"),
         "mixolydian",
         98,
         0.45,
@@ -396,65 +341,54 @@ STYLES = {
 
 FALLBACK_STYLE = Style(
     {},
-    ("bells", "flute"),
-    ("soft synth", "harp"),
-    ("strings", "warm pad"),
-    "sub bass",
-    "shaker",
+    _band("bells, flute", "soft synth, harp", "strings, warm pad", "sub bass", "shaker"),
     "dorian",
     96,
     0.4,
 )
 
-INSTRUMENTS: dict[str, tuple[str, ...]] = {
-    "nylon guitar": (
-        "nylon_guitar",
-        "acoustic_guitar",
-        "classical_guitar",
-        "guitar",
-        "lute",
-        "mandolin",
-        "ukulele",
-    ),
-    "power guitar": ("electric_guitar", "distorted_guitar", "heavy_guitar", "guitar_riff"),
-    "harp": ("harp", "lyre"),
-    "koto": ("koto", "guzheng"),
-    "oud": ("oud", "sitar", "shamisen", "banjo"),
-    "piano": ("piano",),
-    "electric piano": ("electric_piano", "rhodes", "keys", "wurlitzer"),
-    "music box": ("music_box",),
-    "celesta": ("celesta", "celeste"),
-    "glockenspiel": ("glockenspiel", "xylophone"),
-    "bells": ("bell", "chime", "tubular"),
-    "marimba": ("marimba", "kalimba", "mbira", "mallet"),
-    "vibraphone": ("vibraphone", "vibes"),
-    "steel drum": ("steel_drum", "steelpan"),
-    "flute": ("flute", "recorder", "woodwind", "pan_flute", "piccolo"),
-    "shakuhachi": ("shakuhachi",),
-    "ney": ("ney", "duduk"),
-    "ocarina": ("ocarina",),
-    "whistle": ("whistle", "whistling", "tin_whistle"),
-    "clarinet": ("clarinet", "oboe", "bassoon", "saxophone", "sax"),
-    "violin": ("solo_violin", "violin", "viola"),
-    "fiddle": ("fiddle",),
-    "cello": ("cello",),
-    "accordion": ("accordion", "harmonica", "concertina", "hurdy_gurdy", "bagpipe"),
-    "brass": ("brass", "horn", "trumpet", "trombone", "french_horn", "fanfare"),
-    "strings": ("strings", "string_section", "orchestra", "string_quartet"),
-    "staccato strings": ("ostinato", "staccato"),
-    "pizzicato": ("pizzicato", "plucked"),
-    "choir": ("choir", "voice", "vocal", "chant", "choral"),
-    "organ": ("organ", "church_organ"),
-    "warm pad": ("pad", "synth_pad", "drone"),
-    "analog pad": ("analog", "analogue"),
-    "saw lead": ("synth_lead", "lead_synth"),
-    "synth arp": ("arpeggio", "arp", "arpeggiated", "sequencer"),
-    "chip lead": ("pulse_wave", "square_wave"),
-    "synth bass": ("synth_bass", "acid"),
-    "electric bass": ("electric_bass", "bass_guitar", "slap_bass"),
-    "upright bass": ("upright_bass", "double_bass", "bass"),
-    "sub bass": ("sub_bass", "808"),
+INSTRUMENTS: dict[str, str] = {
+    "nylon guitar": "nylon_guitar acoustic_guitar classical_guitar guitar lute mandolin ukulele",
+    "power guitar": "electric_guitar distorted_guitar heavy_guitar guitar_riff",
+    "harp": "harp lyre",
+    "koto": "koto guzheng",
+    "oud": "oud sitar shamisen banjo",
+    "piano": "piano",
+    "electric piano": "electric_piano rhodes keys wurlitzer",
+    "music box": "music_box",
+    "celesta": "celesta celeste",
+    "glockenspiel": "glockenspiel xylophone",
+    "bells": "bell chime tubular",
+    "marimba": "marimba kalimba mbira mallet",
+    "vibraphone": "vibraphone vibes",
+    "steel drum": "steel_drum steelpan",
+    "flute": "flute recorder woodwind pan_flute piccolo",
+    "shakuhachi": "shakuhachi",
+    "ney": "ney duduk",
+    "ocarina": "ocarina",
+    "whistle": "whistle whistling tin_whistle",
+    "clarinet": "clarinet oboe bassoon saxophone sax",
+    "violin": "solo_violin violin viola",
+    "fiddle": "fiddle",
+    "cello": "cello",
+    "accordion": "accordion harmonica concertina hurdy_gurdy bagpipe",
+    "brass": "brass horn trumpet trombone french_horn fanfare",
+    "strings": "strings string_section orchestra string_quartet",
+    "staccato strings": "ostinato staccato",
+    "pizzicato": "pizzicato plucked",
+    "choir": "choir voice vocal chant choral",
+    "organ": "organ church_organ",
+    "warm pad": "pad synth_pad drone",
+    "analog pad": "analog analogue",
+    "saw lead": "synth_lead lead_synth",
+    "synth arp": "arpeggio arp arpeggiated sequencer",
+    "chip lead": "pulse_wave square_wave",
+    "synth bass": "synth_bass acid",
+    "electric bass": "electric_bass bass_guitar slap_bass",
+    "upright bass": "upright_bass double_bass bass",
+    "sub bass": "sub_bass 808",
 }
+"""The words that name each instrument."""
 
 KITS = {
     "taiko": weights((3, "taiko war_drum epic_drum timpani"), (1, "epic orchestral_percussion")),

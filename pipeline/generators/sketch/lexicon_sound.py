@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.generators.sketch.tables import weights
+from pipeline.generators.sketch.text import weights
 
 FAMILIES: dict[str, dict[str, float]] = {
     "footstep": weights(

@@ -1,4 +1,4 @@
-"""A prompt as words: casefolded stems, two-word phrases, and what the prompt says it does not want."""
+"""A prompt as words: casefolded stems, two-word phrases, the words it denies, and weighted word tables."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 
 LONGEST = 400
-"""Words read of a prompt; what comes after is not heard."""
+"""Words read of a prompt; later ones are ignored."""
 
 _TOKEN = re.compile(r"[^\W_]+|[,.;:!?()/\[\]]")
 _NEGATIONS = frozenset({"no", "not", "without", "never", "sans", "minus", "non"})
@@ -18,7 +18,7 @@ _BREAKS = frozenset({"but", "with", "just", "only", "plus", "yet", "then"})
 _NEGATION_REACH = 4
 _SUFFIXES = ("ingly", "edly", "ings", "ing", "ed", "ly", "ness", "es", "s")
 _SHORTEST_STEM = 3
-_KEPT_DOUBLES = "lszf"
+_DOUBLED_ENDINGS = "lszf"
 
 
 @cache
@@ -34,7 +34,7 @@ def stem(word: str) -> str:
         base = word.removesuffix(suffix)
         if base != word and len(base) >= _SHORTEST_STEM and not (suffix == "s" and base.endswith("s")):
             word = base
-            if len(word) > _SHORTEST_STEM and word[-1] == word[-2] and word[-1] not in _KEPT_DOUBLES:
+            if len(word) > _SHORTEST_STEM and word[-1] == word[-2] and word[-1] not in _DOUBLED_ENDINGS:
                 word = word[:-1]
             break
     if len(word) > _SHORTEST_STEM and word[-1] in "eyi":
@@ -44,39 +44,39 @@ def stem(word: str) -> str:
 
 @cache
 def term(entry: str) -> str:
-    """A lexicon entry as prompts are searched for it: stems, joined by ``_`` where it has several words."""
+    """A lexicon entry in the form that prompts are searched for: stems, joined by ``_`` in a phrase."""
     return "_".join(stem(part) for part in entry.casefold().split("_"))
 
 
 @dataclass(frozen=True)
 class Words:
-    """What a prompt says: each stem or two-word phrase with its first place, and what it denies."""
+    """The words of a prompt: each stem or two-word phrase with its first position, and the negated ones."""
 
     places: Mapping[str, int]
     denied: frozenset[str]
     fingerprint: int
-    """64 bits of the words' hash: what two prompts that say different things differ in."""
+    """64 bits of a hash over all words; prompts with different words get different numbers."""
 
     def has(self, *entries: str) -> bool:
-        """Whether the prompt says any of these lexicon entries (``big``, ``level_up``)."""
+        """Whether the prompt contains any of these lexicon entries (``big``, ``level_up``)."""
         return any(term(entry) in self.places for entry in entries)
 
     def denies(self, *entries: str) -> bool:
-        """Whether the prompt asks for none of this (``no drums``)."""
+        """Whether the prompt excludes any of these (``no drums``)."""
         return any(term(entry) in self.denied for entry in entries)
 
-    def found(self, entries: Iterable[str]) -> tuple[str, ...]:
-        """Those of ``entries`` that the prompt says, in the prompt's order."""
-        said = [entry for entry in entries if term(entry) in self.places]
-        return tuple(sorted(said, key=lambda entry: self.places[term(entry)]))
+    def matching(self, entries: Iterable[str]) -> tuple[str, ...]:
+        """The ``entries`` that the prompt contains, in the prompt's order."""
+        present = [entry for entry in entries if term(entry) in self.places]
+        return tuple(sorted(present, key=lambda entry: self.places[term(entry)]))
 
     def place(self, entry: str) -> int:
-        """Where the prompt first says ``entry``, counted in words."""
+        """Position of the first ``entry`` in the prompt, in words."""
         return self.places[term(entry)]
 
 
 def read_words(text: str) -> Words:
-    """The words of ``text`` in any language; those that no lexicon knows still enter the fingerprint.
+    """The words of ``text`` in any language; unknown words still enter the fingerprint.
 
     >>> words = read_words("Calm forest, no drums or bass, airy flutes")
     >>> words.has("flute"), words.has("drum"), words.denies("drum", "bass")
@@ -87,7 +87,7 @@ def read_words(text: str) -> Words:
     denied: set[str] = set()
     reach = 0
     previous = ""
-    said: list[str] = []
+    spoken: list[str] = []
     for place, token in enumerate(_TOKEN.findall(folded)[:LONGEST]):
         if not token[0].isalnum() or token in _BREAKS:
             reach, previous = 0, ""
@@ -96,7 +96,7 @@ def read_words(text: str) -> Words:
             reach, previous = _NEGATION_REACH, ""
             continue
         current = stem(token)
-        said.append(f"-{current}" if reach else current)
+        spoken.append(f"-{current}" if reach else current)
         for name in (current, f"{previous}_{current}") if previous else (current,):
             if reach:
                 denied.add(name)
@@ -104,14 +104,32 @@ def read_words(text: str) -> Words:
                 places.setdefault(name, place)
         reach = max(0, reach - 1)
         previous = current
-    digest = hashlib.sha256(" ".join(said).encode("utf-8", "surrogatepass")).digest()
+    digest = hashlib.sha256(" ".join(spoken).encode("utf-8", "surrogatepass")).digest()
     return Words(places, frozenset(denied), int.from_bytes(digest[:8], "big"))
 
 
+def named_values(words: Words, table: Mapping[float, str]) -> list[float]:
+    """The values of ``table`` whose words (separated by spaces) the prompt contains; a value counts for each word."""
+    return [value for value, names in table.items() for name in names.split() if words.has(name)]
+
+
 def score(words: Words, weights: Mapping[str, float]) -> float:
-    """Sum of the weights of the terms that ``words`` has, those said early counting a little more."""
+    """Sum of the weights of the terms in ``words``; early ones count a little more."""
     return sum(
         weight * (1.0 + 0.3 / (1 + words.places[name]))
         for name, weight in weights.items()
         if name in words.places
     )
+
+
+def weights(*rows: tuple[float, str]) -> dict[str, float]:
+    """A table of terms (stems, phrases joined by ``_``) and weights; the first row that has a term decides.
+
+    >>> weights((3, "gravel pebbles"), (1, "path gravelly"))
+    {'gravel': 3, 'pebbl': 3, 'path': 1}
+    """
+    table: dict[str, float] = {}
+    for weight, words in rows:
+        for word in words.split():
+            table.setdefault(term(word), weight)
+    return table

@@ -42,6 +42,11 @@ class Late(HostCopy):
         return self._asked > self.PATIENCE
 
 
+def _read_back_only_when_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "HostCopy", Late)
+    monkeypatch.setattr(Late, "PATIENCE", 10**9)
+
+
 @pytest.fixture
 def rows(loaded: Load) -> list[Row]:
     generator = loaded("music").generator
@@ -97,8 +102,7 @@ def test_a_cue_that_is_put_back_for_its_next_pass_is_let_in_again(
 def test_what_ended_and_was_not_told_waits_again_after_an_error(
     loaded: Load, rows: list[Row], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "HostCopy", Late)
-    monkeypatch.setattr(Late, "PATIENCE", 10**9)
+    _read_back_only_when_waited_for(monkeypatch)
     decoder, queue = decoder_and_queue(loaded("music"), rows)
     real, steps = decoder._step, []
 
@@ -117,8 +121,7 @@ def test_what_ended_and_was_not_told_waits_again_after_an_error(
 def test_when_asked_to_stop_it_tells_what_has_ended(
     loaded: Load, rows: list[Row], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "HostCopy", Late)
-    monkeypatch.setattr(Late, "PATIENCE", 10**9)
+    _read_back_only_when_waited_for(monkeypatch)
     decoder, queue = decoder_and_queue(loaded("music"), rows)
     found = told(decoder.run(queue, rows.__getitem__, lambda: decoder.steps_taken == 17))
     assert found

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 import pickle
 import shutil
 import socket
@@ -14,6 +13,7 @@ from typing import Any
 
 import pytest
 import torch
+from hostile import MaliciousPickle
 from safetensors import SafetensorError
 from tiny_checkpoints import KINDS, copy_checkpoint
 
@@ -40,21 +40,11 @@ def _spoil(tmp_path: Path, source: Path, package: Any) -> Path:
     return folder
 
 
-class _Payload:
-    """A pickle that would run a command when it is read."""
-
-    def __init__(self, mark: Path) -> None:
-        self.mark = mark
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (os.system, (f"touch {self.mark}",))
-
-
 def test_a_malicious_pickle_is_refused_and_never_runs(
     tmp_path: Path, checkpoint: Folder, own_store: Path
 ) -> None:
     mark = tmp_path / "it-ran"
-    folder = _spoil(tmp_path, checkpoint("music"), {"best_state": _Payload(mark), "xp.cfg": ""})
+    folder = _spoil(tmp_path, checkpoint("music"), {"best_state": MaliciousPickle(mark), "xp.cfg": ""})
     with pytest.raises(
         MachineError, match=r"state_dict\.bin: refused: it contains more than weights"
     ) as caught:
@@ -67,7 +57,7 @@ def test_a_malicious_pickle_is_refused_and_never_runs(
 def test_a_plain_malicious_pickle_is_refused_too(tmp_path: Path, checkpoint: Folder, own_store: Path) -> None:
     mark = tmp_path / "it-ran"
     folder = copy_checkpoint(checkpoint("music"), tmp_path / "spoiled")
-    (folder / "state_dict.bin").write_bytes(pickle.dumps(_Payload(mark)))
+    (folder / "state_dict.bin").write_bytes(pickle.dumps(MaliciousPickle(mark)))
     with pytest.raises(MachineError, match=r"state_dict\.bin"):
         conversion.convert(folder, "local/spoiled", None, None)
     assert not mark.exists()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +12,7 @@ import julius
 import numpy as np
 import pytest
 import torch
+from hostile import MaliciousPickle
 from tiny_checkpoints import copy_checkpoint, write_mert
 from torch.nn import functional
 from transformers import HubertConfig, HubertModel
@@ -317,19 +317,11 @@ def test_a_checkpoint_without_its_mert_names_the_fetch(
         load(stored.name, stored.revision, "cpu")
 
 
-class _Payload:
-    def __init__(self, mark: Path) -> None:
-        self.mark = mark
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (os.system, (f"touch {self.mark}",))
-
-
 def test_code_in_merts_file_is_refused_and_never_runs(
     checkpoint: Callable[[str], Path], tmp_path: Path
 ) -> None:
     folder = copy_checkpoint(checkpoint("music-style"), tmp_path / "bad")
-    torch.save({"x": _Payload(tmp_path / "it-ran")}, folder / "MERT-v1-95M" / "pytorch_model.bin")
+    torch.save({"x": MaliciousPickle(tmp_path / "it-ran")}, folder / "MERT-v1-95M" / "pytorch_model.bin")
     with pytest.raises(MachineError, match=r"pytorch_model\.bin: refused: it contains more than weights"):
         conversion.convert(folder, "local/bad", None, None)
     assert not (tmp_path / "it-ran").exists()

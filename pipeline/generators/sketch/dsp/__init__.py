@@ -1,1 +1,1 @@
-"""Blocks of sound: functions from numbers to samples at 48 kHz, none of which knows a prompt."""
+"""Signal processing: functions from numbers to samples at 48 kHz, independent of prompts."""

@@ -1,4 +1,4 @@
-"""Shapes over time, in samples at 48 kHz."""
+"""Envelopes: levels and frequencies over time, at 48 kHz."""
 
 from __future__ import annotations
 
@@ -17,8 +17,18 @@ def decay(n: int, t60: float, attack: float = 0.001) -> Audio:
     return shape * np.exp(-DECAY_60_DB / max(t60, 1e-3) * np.maximum(time - attack, 0.0))
 
 
+def breakpoints(text: str) -> list[tuple[float, float]]:
+    """The (position from 0 to 1, value) pairs of an envelope in text.
+
+    >>> breakpoints("0:0 0.2:1 1:0")
+    [(0.0, 0.0), (0.2, 1.0), (1.0, 0.0)]
+    """
+    pairs = (point.split(":") for point in text.split())
+    return [(float(position), float(value)) for position, value in pairs]
+
+
 def line(n: int, points: Sequence[tuple[float, float]]) -> Audio:
-    """Straight lines through (part of the whole from 0 to 1, value)."""
+    """Straight lines through (position from 0 to 1, value)."""
     place = np.linspace(0.0, 1.0, n)
     return np.interp(place, [point[0] for point in points], [point[1] for point in points])
 
@@ -28,14 +38,14 @@ def curve(n: int, points: Sequence[tuple[float, float]]) -> Audio:
     return np.exp(line(n, [(place, float(np.log(value))) for place, value in points]))
 
 
-def hump(n: int, peak: float = 0.5, sharpness: float = 2.0) -> Audio:
-    """A smooth rise to 1 at ``peak`` (part of the whole) and a fall to 0; ``sharpness`` narrows it."""
+def swell(n: int, peak: float = 0.5, sharpness: float = 2.0) -> Audio:
+    """A smooth rise to 1 at ``peak`` (position from 0 to 1) and a fall to 0; ``sharpness`` narrows it."""
     place = np.linspace(0.0, 1.0, n)
     warped = np.where(place < peak, place / peak * 0.5, 0.5 + (place - peak) / (1 - peak) * 0.5)
     return np.asarray(np.sin(np.pi * warped) ** sharpness)
 
 
-def held(n: int, attack: float, release: float) -> Audio:
+def sustain(n: int, attack: float, release: float) -> Audio:
     """Raised-cosine rise and fall in seconds around a steady 1; both shrink to fit ``n``."""
     shape = np.ones(n)
     rise = min(samples(attack), n // 2)

@@ -1,4 +1,4 @@
-"""Filters: fixed ones as second-order sections, and a free one that moves, by short-time spectrum."""
+"""Filters: fixed second-order sections, and one that changes over time by short-time Fourier transform."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import scipy.signal
 from pipeline.generators.sketch.dsp.units import RATE, Audio
 
 _WARM_UP = RATE // 2
-"""A loop is filtered as if it had been playing for this long."""
+"""Samples of a loop that are filtered ahead of it, so that the filter has settled."""
 _FRAMES_AT_ONCE = 1024
 
 Response = Callable[[Audio, Audio], Audio]
@@ -75,17 +75,17 @@ def resonance(hz: Audio, centre: Audio | float, q: float) -> Audio:
     return np.asarray(1.0 / np.sqrt(1.0 + (q * (ratio - 1.0 / ratio)) ** 2))
 
 
-def below(hz: Audio, cutoff: Audio | float, order: int = 2) -> Audio:
+def low_pass_gain(hz: Audio, cutoff: Audio | float, order: int = 2) -> Audio:
     """Amplitude of a low-pass, 6 dB an octave for each ``order``."""
     return np.asarray(1.0 / np.sqrt(1.0 + (hz / cutoff) ** (2 * order)))
 
 
-def above(hz: Audio, cutoff: Audio | float, order: int = 2) -> Audio:
+def high_pass_gain(hz: Audio, cutoff: Audio | float, order: int = 2) -> Audio:
     """Amplitude of a high-pass, 6 dB an octave for each ``order``."""
     return np.asarray(1.0 / np.sqrt(1.0 + (cutoff / hz) ** (2 * order)))
 
 
-def sculpt(audio: Audio, response: Response, size: int = 1024, loop: bool = False) -> Audio:
+def time_varying(audio: Audio, response: Response, size: int = 1024, loop: bool = False) -> Audio:
     """A filter that changes over time: short-time Fourier frames [samples] scaled by ``response``.
 
     Frames are ``size`` samples, half overlapped, under square-root Hann windows. A ``loop`` wraps.
@@ -95,7 +95,9 @@ def sculpt(audio: Audio, response: Response, size: int = 1024, loop: bool = Fals
         padded = np.concatenate([np.zeros(size), audio, np.zeros(size)])
         span = max(length / len(padded), 1e-9)
         first = size / len(padded)
-        done = sculpt(padded, lambda hz, at: response(hz, np.clip((at - first) / span, 0, 1)), size, True)
+        done = time_varying(
+            padded, lambda hz, at: response(hz, np.clip((at - first) / span, 0, 1)), size, True
+        )
         return done[size : size + length]
     while size > length and size > 8:
         size //= 2
@@ -121,7 +123,7 @@ def sculpt(audio: Audio, response: Response, size: int = 1024, loop: bool = Fals
 
 
 def fold(audio: Audio, length: int) -> Audio:
-    """Add everything beyond ``length`` back onto the start, as often as it wraps (last axis)."""
+    """Add samples beyond ``length`` back to the start, repeatedly (last axis)."""
     folded = audio[..., :length].copy()
     for start in range(length, audio.shape[-1], length):
         piece = audio[..., start : start + length]

@@ -40,7 +40,7 @@ def band_edges(hz: Audio, low: float, high: float) -> Audio:
     return np.asarray(1.0 / np.sqrt((1.0 + (low / hz) ** 8) * (1.0 + (hz / high) ** 8)))
 
 
-def bump(hz: Audio, centre: float | Audio, octaves: float | Audio) -> Audio:
+def bell(hz: Audio, centre: float | Audio, octaves: float | Audio) -> Audio:
     """A bell around ``centre`` Hz, ``octaves`` wide at about -4 dB to each side."""
     return np.asarray(np.exp(-0.5 * (np.log2(hz / centre) / octaves) ** 2))
 

@@ -1,4 +1,4 @@
-"""Rooms: impulse responses made from noise that decays faster as it gets higher, and fast convolution."""
+"""Reverb: impulse responses made of noise whose high frequencies decay faster, and fast convolution."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from functools import cache
 import numpy as np
 import scipy.fft
 
-from pipeline.generators.sketch.dsp.filters import above, below, fold, sculpt
+from pipeline.generators.sketch.dsp.filters import fold, high_pass_gain, low_pass_gain, time_varying
 from pipeline.generators.sketch.dsp.units import DECAY_60_DB, RATE, Audio, Mix, generator, samples
 
 
 @dataclass(frozen=True)
 class Space:
-    """A place by its sound: decay times in seconds low and high, first delay, darkness, echo pattern."""
+    """A reverb: decay times in seconds (low and high frequencies), predelay, filters and early reflections."""
 
     t60: float
     t60_high: float
@@ -39,14 +39,14 @@ SPACES = {
 
 @cache
 def impulse(name: str) -> Mix:
-    """The stereo impulse response [2, samples] of a space, of energy 1 a channel. A place never changes."""
+    """The stereo impulse response [2, samples] of a space, of energy 1 a channel. It is the same in every process."""
     space = SPACES[name]
     length = samples(space.t60 * 1.1 + space.delay)
     start = samples(space.delay)
     sides = []
     for side in range(2):
         rng = generator(0x5ACE, sorted(SPACES).index(name), side)
-        tail = sculpt(rng.standard_normal(length - start), lambda hz, at: _tail(space, hz, at), 1024)
+        tail = time_varying(rng.standard_normal(length - start), lambda hz, at: _tail(space, hz, at), 1024)
         tail *= np.minimum(1.0, np.arange(len(tail)) / (0.012 * RATE))
         tail /= np.sqrt(np.sum(tail * tail))
         response = np.concatenate([np.zeros(start), tail])
@@ -62,7 +62,7 @@ def _tail(space: Space, hz: Audio, place: Audio) -> Audio:
     height = np.clip(np.log2(hz / 500.0) / 4.0, 0.0, 1.0)
     t60 = space.t60 * (space.t60_high / space.t60) ** height
     seconds = place * space.t60 * 1.1
-    colour = above(hz, space.low_cut) * below(hz, space.high_cut)
+    colour = high_pass_gain(hz, space.low_cut) * low_pass_gain(hz, space.high_cut)
     return np.asarray(np.exp(-DECAY_60_DB * seconds / t60) * colour)
 
 
@@ -87,9 +87,9 @@ def convolve(audio: Mix, response: Mix, loop: bool) -> Mix:
 
 
 def add_space(audio: Audio, name: str, wet: float, loop: bool = False) -> Audio:
-    """``audio`` [samples] or [channels, samples] with a room around it; ``wet`` is the room's level.
+    """``audio`` [samples] or [channels, samples] with a room around it; ``wet`` is the reverb's level.
 
-    Mono stays mono (heard from the room's left ear).
+    Mono stays mono: the room's left channel.
     """
     if name == "dry" or wet <= 0:
         return audio

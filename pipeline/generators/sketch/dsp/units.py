@@ -1,4 +1,4 @@
-"""The rate, the array type and the conversions that every block shares."""
+"""The sample rate, the array types, unit conversions and random draws."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Audio = npt.NDArray[np.floating[Any]]
 """Samples: [samples] for mono, [channels, samples] for more."""
 
 Mix = npt.NDArray[np.float32]
-"""[channels, samples] in single precision: the buses that everything is added to."""
+"""[channels, samples] in single precision: buses."""
 
 Rng = np.random.Generator
 

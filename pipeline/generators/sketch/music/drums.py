@@ -1,7 +1,8 @@
-"""Drums and percussion: each hit synthesised once, and kept like a sample."""
+"""Drums: synthesised hits, cached like samples, and the patterns of each kit."""
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,9 +10,10 @@ from functools import lru_cache
 
 import numpy as np
 
-from pipeline.generators.sketch.dsp import envelopes, filters, noise, resonators, shaping
+from pipeline.generators.sketch.dsp import envelopes, filters, mixing, noise
 from pipeline.generators.sketch.dsp import oscillators as osc
 from pipeline.generators.sketch.dsp.units import RATE, Audio, Rng, generator, samples
+from pipeline.generators.sketch.music.score import Hit
 
 Strike = Callable[[float, Rng], Audio]
 """(strength 0 to 1, randomness) to [samples], peak about 1."""
@@ -33,7 +35,7 @@ def _burst(rng: Rng, seconds: float, t60: float, low: float, high: float, slope:
 
 
 def _membrane(low: float, drop: float, t60: float, skin: float, slap: float, seconds: float) -> Strike:
-    """A drum head: its pitch falls to ``low`` Hz from ``drop`` times that; upper modes, and the stick."""
+    """A drum head whose pitch falls to ``low`` Hz from ``drop`` times that, with upper modes and a stick."""
 
     def strike(strength: float, rng: Rng) -> Audio:
         n = samples(seconds)
@@ -42,13 +44,11 @@ def _membrane(low: float, drop: float, t60: float, skin: float, slap: float, sec
         body = osc.sine(hz, n) * envelopes.decay(n, t60, 0.001)
         modes = np.array([1.59, 2.14, 2.30, 2.65, 2.92, 3.5, 4.2]) * low * rng.uniform(0.98, 1.02, 7)
         body += (
-            skin
-            * strength
-            * resonators.ring(modes, t60 * 0.5 / np.arange(1.2, 8.0), 1.0 / np.arange(1.5, 8.0), n)
+            skin * strength * osc.ring(modes, t60 * 0.5 / np.arange(1.2, 8.0), 1.0 / np.arange(1.5, 8.0), n)
         )
         stick = _burst(rng, 0.05, 0.03, 900, 6000) * slap * (0.4 + strength)
         body[: len(stick)] += stick[:n]
-        return shaping.at_peak(shaping.saturate(body, 1.0 + 0.8 * strength))
+        return mixing.at_peak(mixing.saturate(body, 1.0 + 0.8 * strength))
 
     return strike
 
@@ -56,11 +56,9 @@ def _membrane(low: float, drop: float, t60: float, skin: float, slap: float, sec
 def _snare(body_hz: float, t60: float, wires: float) -> Strike:
     def strike(strength: float, rng: Rng) -> Audio:
         n = samples(0.5)
-        body = resonators.ring(
-            [body_hz, body_hz * 1.76, body_hz * 2.4], [0.13, 0.09, 0.06], [0.8, 0.45, 0.2], n
-        )
+        body = osc.ring([body_hz, body_hz * 1.76, body_hz * 2.4], [0.13, 0.09, 0.06], [0.8, 0.45, 0.2], n)
         rattle = noise.coloured(rng, n, 1.0, 1100, 11000) * envelopes.decay(n, t60, 0.001)
-        return shaping.at_peak(body * (1.3 - wires) + rattle * 0.42 * wires * (0.5 + strength))
+        return mixing.at_peak(body * (1.3 - wires) + rattle * 0.42 * wires * (0.5 + strength))
 
     return strike
 
@@ -72,7 +70,7 @@ def _clap(strength: float, rng: Rng) -> Audio:
         at = samples(start + rng.uniform(0, 0.002))
         snap = _burst(rng, 0.02, 0.014, 900, 6000)
         out[at : at + len(snap)] += snap * 2.4
-    return shaping.at_peak(out)
+    return mixing.at_peak(out)
 
 
 _CYMBAL_HZ = np.array([205.3, 304.4, 369.6, 522.7, 540.0, 800.0])
@@ -88,7 +86,7 @@ def _metal(n: int, rng: Rng, low: float) -> Audio:
 def _hat(t60: float, low: float = 7200.0) -> Strike:
     def strike(strength: float, rng: Rng) -> Audio:
         n = samples(t60 * 1.2 + 0.03)
-        return shaping.at_peak(_metal(n, rng, low) * envelopes.decay(n, t60 * (0.7 + 0.5 * strength), 0.0008))
+        return mixing.at_peak(_metal(n, rng, low) * envelopes.decay(n, t60 * (0.7 + 0.5 * strength), 0.0008))
 
     return strike
 
@@ -96,25 +94,27 @@ def _hat(t60: float, low: float = 7200.0) -> Strike:
 def _cymbal(t60: float, bell: float, bloom: float) -> Strike:
     def strike(strength: float, rng: Rng) -> Audio:
         n = samples(t60)
-        wash = filters.sculpt(
-            _metal(n, rng, 320.0), lambda hz, at: filters.below(hz, 12000.0 * np.exp(-1.6 * at), 1), 1024
+        wash = filters.time_varying(
+            _metal(n, rng, 320.0),
+            lambda hz, at: filters.low_pass_gain(hz, 12000.0 * np.exp(-1.6 * at), 1),
+            1024,
         )
         hz = np.exp(rng.uniform(np.log(350), np.log(7000), 40))
-        ping = resonators.ring(hz, rng.uniform(0.3, 1.0, 40) * t60 * 0.6, rng.uniform(0.2, 1.0, 40), n)
-        return shaping.at_peak((wash + ping * 0.12 * bell) * envelopes.decay(n, t60 * 0.85, bloom))
+        ping = osc.ring(hz, rng.uniform(0.3, 1.0, 40) * t60 * 0.6, rng.uniform(0.2, 1.0, 40), n)
+        return mixing.at_peak((wash + ping * 0.12 * bell) * envelopes.decay(n, t60 * 0.85, bloom))
 
     return strike
 
 
 def _swell(strength: float, rng: Rng) -> Audio:
-    """A cymbal rolled from nothing, as an upbeat."""
+    """A cymbal roll that fades in, as an upbeat."""
     n = samples(1.6)
-    return shaping.at_peak(_metal(n, rng, 600.0) * envelopes.hump(n, 0.93, 2.5))
+    return mixing.at_peak(_metal(n, rng, 600.0) * envelopes.swell(n, 0.93, 2.5))
 
 
 def _shaker(strength: float, rng: Rng) -> Audio:
     n = samples(0.12)
-    return shaping.at_peak(noise.coloured(rng, n, -1.0, 3500, 12000) * envelopes.hump(n, 0.35, 2.0))
+    return mixing.at_peak(noise.coloured(rng, n, -1.0, 3500, 12000) * envelopes.swell(n, 0.35, 2.0))
 
 
 def _jingles(count: int, seconds: float) -> Strike:
@@ -126,9 +126,9 @@ def _jingles(count: int, seconds: float) -> Strike:
         for _ in range(count):
             at = int(abs(rng.normal(0.0, 0.014)) * RATE)
             hz = rng.uniform(5200, 12500, 3)
-            ping = resonators.ring(hz, [seconds * 0.5, seconds * 0.4, 0.05], [0.6, 0.5, 0.4], max(1, n - at))
+            ping = osc.ring(hz, [seconds * 0.5, seconds * 0.4, 0.05], [0.6, 0.5, 0.4], max(1, n - at))
             out[at:] += ping[: max(0, n - at)] * rng.uniform(0.3, 1.0)
-        return shaping.at_peak(out)
+        return mixing.at_peak(out)
 
     return strike
 
@@ -136,8 +136,8 @@ def _jingles(count: int, seconds: float) -> Strike:
 def _rim(hz: float, t60: float) -> Strike:
     def strike(strength: float, rng: Rng) -> Audio:
         n = samples(0.12)
-        return shaping.at_peak(
-            resonators.ring(
+        return mixing.at_peak(
+            osc.ring(
                 [hz, hz * 1.47, hz * 2.09], [t60, t60 * 0.7, t60 * 0.5], [1, 0.6, 0.5], n, [0.25, 0.1, 0.4]
             )
         )
@@ -147,7 +147,7 @@ def _rim(hz: float, t60: float) -> Strike:
 
 def _brush(strength: float, rng: Rng) -> Audio:
     n = samples(0.28)
-    return shaping.at_peak(noise.coloured(rng, n, 1.5, 900, 8000) * envelopes.hump(n, 0.25, 1.3))
+    return mixing.at_peak(noise.coloured(rng, n, 1.5, 900, 8000) * envelopes.swell(n, 0.25, 1.3))
 
 
 def _machine_kick(strength: float, rng: Rng) -> Audio:
@@ -157,13 +157,13 @@ def _machine_kick(strength: float, rng: Rng) -> Audio:
     thump = osc.sine(hz, n) * envelopes.decay(n, 0.42, 0.0008)
     click = _burst(rng, 0.012, 0.008, 1500, 9000)
     thump[: len(click)] += click
-    return shaping.at_peak(shaping.saturate(thump, 2.2))
+    return mixing.at_peak(mixing.saturate(thump, 2.2))
 
 
 def _chip_noise(t60: float, hold: int) -> Strike:
     def strike(strength: float, rng: Rng) -> Audio:
         n = samples(t60 * 1.2)
-        return shaping.at_peak(shaping.crush(noise.white(rng, n) * 0.3, 4, hold) * envelopes.decay(n, t60))
+        return mixing.at_peak(mixing.crush(noise.white(rng, n) * 0.3, 4, hold) * envelopes.decay(n, t60))
 
     return strike
 
@@ -171,7 +171,7 @@ def _chip_noise(t60: float, hold: int) -> Strike:
 def _chip_kick(strength: float, rng: Rng) -> Audio:
     n = samples(0.16)
     hz = 55.0 + 300.0 * np.exp(-np.arange(n) / (0.02 * RATE))
-    return shaping.at_peak(osc.tone("triangle", hz, n) * envelopes.decay(n, 0.2))
+    return mixing.at_peak(osc.tone("triangle", hz, n) * envelopes.decay(n, 0.2))
 
 
 def _boom(strength: float, rng: Rng) -> Audio:
@@ -179,7 +179,7 @@ def _boom(strength: float, rng: Rng) -> Audio:
     time = np.arange(n) / RATE
     low = osc.sine(36.0 + 26.0 * np.exp(-time / 0.12), n) * envelopes.decay(n, 2.6, 0.006)
     air = noise.coloured(rng, n, 6.0, 30, 500) * envelopes.decay(n, 1.4, 0.01) * 0.25
-    return shaping.at_peak(shaping.saturate(low + air, 1.5))
+    return mixing.at_peak(mixing.saturate(low + air, 1.5))
 
 
 DRUMS: dict[str, Drum] = {
@@ -229,3 +229,186 @@ def drum_sound(name: str, velocity: float, take: int) -> Audio:
 def _struck(name: str, layer: int, take: int) -> Audio:
     rng = generator(0xD2C3, zlib.crc32(name.encode()), layer, take)
     return DRUMS[name].strike(layer / 3.0, rng)
+
+
+Groove = dict[str, str]
+
+_LEVELS = {"x": 0.95, "o": 0.68, "-": 0.36}
+
+_TABS = """
+folk
+  0.0   frame         x.......o.......
+        shaker        ..-...-...-...-.
+  0.35  frame         x.....o.o.....-.
+        frame tap     ....o..-....o.-.
+        tambourine    ....o.......o...
+  0.6   frame         x..o..x.o..o..o.
+        frame tap     ..o.o..o..o.o.-o
+        tambourine    -.o.x.-.-.o.x.o.
+taiko
+  0.0   timpani       x...............
+        taiko         ........o.......
+  0.4   taiko         x.....o.x.......
+        taiko high    ....o.....o.o...
+        stick         ..-...-...-...-.
+  0.7   taiko         x..o..x...x.o...
+        taiko high    ..o.o..oo..o..oo
+        stick         x.o.x.o.x.o.x.o.
+        snare         ....-.-.....-.-o
+  0.85  taiko         x..x..x.x..x..x.
+        taiko high    ..oo..oo..oo.ooo
+        stick         x.oox.oox.oox.oo
+        snare         ....x..-....x.oo
+rock
+  0.0   kick          x.......o.......
+        snare         ....o.......o...
+        hat           o...o...o...o...
+  0.5   kick          x.....o.x.......
+        snare         ....x.......x...
+        hat           x.o.x.o.x.o.x.o.
+  0.8   kick          x..x..x.x..x..xo
+        snare         ....x.......x...
+        hat           x.x.x.x.x.x.x.x.
+electronic
+  0.0   machine kick  x.......x.......
+        clap          ....o.......o...
+        hat           ..o...o...o...o.
+  0.5   machine kick  x...x...x...x...
+        clap          ....x.......x...
+        open hat      ..o...o...o...o.
+        hat           -.-.-.-.-.-.-.-.
+  0.75  machine kick  x...x...x...x..o
+        clap          ....x.......x...
+        open hat      ..x...x...x...x.
+        hat           -oo-oo-o-oo-oo-o
+chip
+  0.0   chip kick     x.......x.......
+        chip snare    ....o.......o...
+        chip hat      ..o...o...o...o.
+  0.5   chip kick     x.....o.x.o.....
+        chip snare    ....x.......x...
+        chip hat      x.o.x.o.x.o.x.o.
+  0.8   chip kick     x...x...x...x.o.
+        chip snare    ....x.......x..o
+        chip hat      xoooxoooxoooxooo
+brushes
+  0.0   soft kick     x.........o.....
+        soft snare    ....o.......o...
+        brush         o...-...o...-...
+  0.3   soft kick     x......o..o.....
+        soft snare    ....x..-....x...
+        hat           o.-.o.-.o.-.o.-.
+  0.6   soft kick     x.....oo..o..-..
+        soft snare    ....x..-.-..x..-
+        hat           o.o.o.o.o.o.o.oo
+        ride          x...x...x...x...
+hand drums
+  0.0   djembe        x.......o.......
+        djembe tone   ......-.....o...
+        shaker        ..-...-...-...-.
+  0.35  djembe        x.....o...o.....
+        djembe tone   ...o....o....o-.
+        djembe slap   ....o.......o...
+        shaker        o.-.o.-.o.-.o.-.
+  0.65  djembe        x..o..o.x.o...o.
+        djembe tone   .-.-o.-o.-.-o.oo
+        djembe slap   ....x..o....x..o
+        shaker        o-o-o-o-o-o-o-o-
+shaker
+  0.0   shaker        ..-...-...-...-.
+        rim           ............-...
+  0.35  shaker        o.-.o.-.o.-.o.-.
+        rim           ....o.......o...
+        soft kick     x.......o.......
+  0.65  shaker        o-o-o-o-o-o-o-o-
+        rim           ....o..o....o...
+        soft kick     x.....o.x.......
+        tambourine    ....o.......o...
+sleigh
+  0.0   sleigh        -.......-.......
+  0.3   sleigh        o...-...o...-...
+        timpani       -...............
+  0.6   sleigh        o.-.o.-.o.-.o.-.
+        soft kick     x.......o.......
+        tambourine    ....o.......o...
+dread
+  0.0   boom          o...............
+  0.3   boom          o...............
+        heart         ........o..-....
+  0.6   boom          x...............
+        heart         o..-....o..-....
+        tick          -.-.-.-.-.-.-.-.
+pulse
+  0.0   heart         o..-............
+        tick          -...-...-...-...
+  0.35  heart         x..-....o..-....
+        tick          o.-.o.-.o.-.o.-.
+  0.65  heart         x..-..o.x..-..o.
+        tick          o-o-o-o-o-o-o-o-
+        taiko         x.........o.....
+"""
+"""Each kit with its patterns: the least energy (0 to 1) that plays a pattern, and a line for each drum."""
+
+
+def _read_tabs(tabs: str) -> dict[str, list[tuple[float, Groove]]]:
+    kits: dict[str, list[tuple[float, Groove]]] = {}
+    for line in tabs.strip().splitlines():
+        if not line.startswith(" "):
+            patterns = kits.setdefault(line, [])
+            continue
+        *energy, drum, steps = re.split(r"\s{2,}", line.strip())
+        if energy:
+            patterns.append((float(energy[0]), {}))
+        patterns[-1][1][drum] = steps
+    return kits
+
+
+GROOVES = _read_tabs(_TABS)
+
+_FILLS: dict[str, tuple[str, ...]] = {
+    "taiko": ("taiko high", "taiko", "snare"),
+    "rock": ("tom high", "tom mid", "tom low", "snare"),
+    "electronic": ("clap",),
+    "chip": ("chip snare",),
+    "folk": ("frame tap", "frame"),
+    "hand drums": ("djembe slap", "djembe tone", "djembe"),
+    "brushes": ("soft snare",),
+    "shaker": ("rim",),
+}
+_CRASHES = {"taiko": "crash", "rock": "crash", "electronic": "crash"}
+
+
+def groove(kit: str, energy: float, quieter: bool = False) -> Groove:
+    """The pattern of a kit at an energy; ``quieter`` takes the one below."""
+    levels = GROOVES[kit]
+    chosen = max(k for k, (least, _) in enumerate(levels) if energy >= least)
+    return levels[max(0, chosen - int(quieter))][1]
+
+
+def bar_of(pattern: Groove, start: float, beats_in_bar: int, until: float | None = None) -> list[Hit]:
+    """The hits of one bar that starts at beat ``start``; nothing from ``until`` (beats) on."""
+    stop = until if until is not None else beats_in_bar
+    return [
+        Hit(drum, start + step / 4.0, _LEVELS[mark])
+        for drum, steps in pattern.items()
+        for step, mark in enumerate(steps[: 4 * beats_in_bar])
+        if mark != "." and step / 4.0 < stop
+    ]
+
+
+def fill(rng: Rng, kit: str, start: float, beats: float, energy: float) -> list[Hit]:
+    """A drum fill that leads into the next section."""
+    drums = _FILLS.get(kit, ())
+    if not drums:
+        return []
+    steps = int(beats * 4)
+    spots = [k for k in range(steps) if k % 2 == 0 or rng.random() < 0.25 + 0.6 * energy]
+    return [
+        Hit(drums[min(len(drums) - 1, k * len(drums) // steps)], start + k / 4.0, 0.5 + 0.45 * k / steps)
+        for k in spots
+    ]
+
+
+def crash(kit: str) -> str | None:
+    """The cymbal that marks the start of a section, if the kit has one."""
+    return _CRASHES.get(kit)

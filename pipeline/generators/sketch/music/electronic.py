@@ -1,13 +1,17 @@
-"""Synthesisers and the chips of old consoles."""
+"""Synthesisers, console chips, and sections (strings, choir, organ, pads) that read dense tables."""
 
 from __future__ import annotations
 
+import zlib
+from collections.abc import Callable
+from functools import lru_cache
+
 import numpy as np
 
-from pipeline.generators.sketch.dsp import envelopes, filters, shaping
+from pipeline.generators.sketch.dsp import envelopes, filters, mixing, noise
 from pipeline.generators.sketch.dsp import oscillators as osc
-from pipeline.generators.sketch.dsp.units import Audio, Rng, samples
-from pipeline.generators.sketch.music.player import Player
+from pipeline.generators.sketch.dsp.units import RATE, Audio, Rng, generator, samples
+from pipeline.generators.sketch.music.acoustic import PlayNote
 
 
 def saw_lead(hz: float, seconds: float, strength: float, rng: Rng) -> Audio:
@@ -16,7 +20,7 @@ def saw_lead(hz: float, seconds: float, strength: float, rng: Rng) -> Audio:
     bend = osc.vibrato(n, 5.6, 14, rng, 0.22)
     bright = osc.table(osc.harmonics("saw", osc.partials_below(hz, 60)))
     dark = osc.table(0.5 ** np.arange(osc.partials_below(hz, 12)))
-    shape = envelopes.held(n, 0.008, 0.09)
+    shape = envelopes.sustain(n, 0.008, 0.09)
     sweep = 0.35 + 0.5 * strength * envelopes.decay(n, 1.2)
     sides = []
     for tune in (0.9965, 1.0035):
@@ -29,8 +33,8 @@ def synth_arp(hz: float, seconds: float, strength: float, rng: Rng) -> Audio:
     """A short pluck whose filter closes at once."""
     n = samples(0.55)
     phase = osc.cycles(hz, n)
-    bright = osc.look_up(osc.table(osc.harmonics("saw", osc.partials_below(hz, 40))), phase)
-    dark = osc.look_up(osc.table(0.45 ** np.arange(osc.partials_below(hz, 10))), phase)
+    bright = osc.wave(osc.harmonics("saw", osc.partials_below(hz, 40)), phase)
+    dark = osc.wave(0.45 ** np.arange(osc.partials_below(hz, 10)), phase)
     open_up = (0.4 + 0.6 * strength) * envelopes.decay(n, 0.22)
     return (bright * open_up + dark * (1 - open_up)) * envelopes.decay(n, 0.65, 0.002)
 
@@ -40,29 +44,118 @@ def synth_bass(hz: float, seconds: float, strength: float, rng: Rng) -> Audio:
     n = samples(seconds + 0.05)
     phase = osc.cycles(hz, n)
     order = np.arange(1, osc.partials_below(hz, 60) + 1)
-    bright = osc.look_up(osc.table(1.0 / order / (1.0 + (order * hz / 2600.0) ** 2)), phase)
-    dark = osc.look_up(osc.table(0.45 ** (order - 1.0)), phase)
+    bright = osc.wave(1.0 / order / (1.0 + (order * hz / 2600.0) ** 2), phase)
+    dark = osc.wave(0.45 ** (order - 1.0), phase)
     open_up = (0.25 + 0.75 * strength) * envelopes.decay(n, 0.35)
     under = np.sin(2 * np.pi * (phase % 1.0)) * 0.5
-    return shaping.saturate(bright * open_up + dark * (1 - open_up) + under, 1.3) * envelopes.held(
+    return mixing.saturate(bright * open_up + dark * (1 - open_up) + under, 1.3) * envelopes.sustain(
         n, 0.004, 0.05
     )
 
 
 def sub_bass(hz: float, seconds: float, strength: float, rng: Rng) -> Audio:
-    """A sine that small speakers still show a trace of."""
+    """A sine with some second harmonic, so that small speakers show a trace of it."""
     n = samples(seconds + 0.2)
-    tone = shaping.saturate(osc.sine(hz, n) + 0.12 * osc.sine(2 * hz, n), 1.2)
-    return tone * envelopes.held(n, 0.05, 0.2)
+    tone = mixing.saturate(osc.sine(hz, n) + 0.12 * osc.sine(2 * hz, n), 1.2)
+    return tone * envelopes.sustain(n, 0.05, 0.2)
 
 
-def chip(shape: str, width: float, release: float) -> Player:
+def chip(shape: str, width: float, release: float) -> PlayNote:
     """A console voice: a plain wave in sixteen steps of volume."""
 
     def play(hz: float, seconds: float, strength: float, rng: Rng) -> Audio:
         n = samples(seconds + release)
         bend: Audio | float = hz * osc.vibrato(n, 6.0, 16, rng, 0.2) if seconds > 0.3 else hz
-        steps = np.ceil(envelopes.held(n, 0.002, release) * (1.0 - 0.35 * np.linspace(0, 1, n)) * 15) / 15
+        steps = np.ceil(envelopes.sustain(n, 0.002, release) * (1.0 - 0.35 * np.linspace(0, 1, n)) * 15) / 15
         return osc.tone(shape, bend, n, 0.0, width) * filters.low_pass(steps, 900.0, 1) * 0.7
 
     return play
+
+
+def _formant(at: Audio, peaks: tuple[tuple[float, float, float], ...]) -> Audio:
+    return np.asarray(np.sum([gain * noise.bell(at, hz, width) for hz, gain, width in peaks], axis=0))
+
+
+def _choir(order: Audio, at: Audio) -> Audio:
+    vowel = _formant(at, ((680, 1.0, 0.35), (1080, 0.6, 0.25), (2750, 0.18, 0.25), (3400, 0.10, 0.2)))
+    return np.asarray((vowel + 0.10 * np.exp(-at / 500)) / order**0.45)
+
+
+def _organ(order: Audio, at: Audio) -> Audio:
+    stops = {1: 1.0, 2: 0.7, 3: 0.25, 4: 0.5, 6: 0.2, 8: 0.3, 12: 0.08, 16: 0.1}
+    return np.array([stops.get(int(k), 0.01) for k in order])
+
+
+def _pulse(order: Audio, at: Audio) -> Audio:
+    return osc.harmonics("pulse", len(order), 0.25) / (1.0 + (at / 3000.0) ** 2)
+
+
+def _soft_saw(slope: float, cutoff: float) -> Callable[[Audio, Audio], Audio]:
+    return lambda order, at: np.asarray(1.0 / order**slope / (1.0 + (at / cutoff) ** 2))
+
+
+def _drone(order: Audio, at: Audio) -> Audio:
+    return np.asarray(
+        (1.0 / order**1.2 + 0.25 * np.sin(order * 2.7) ** 2 / order) / (1.0 + (at / 700.0) ** 2)
+    )
+
+
+def _strings(order: Audio, at: Audio) -> Audio:
+    body = (
+        0.4
+        + noise.bell(at, 330.0, 0.5)
+        + 0.6 * noise.bell(at, 1100.0, 0.7)
+        + 0.25 * noise.bell(at, 3000.0, 0.4)
+    )
+    return np.asarray(body / order**1.05 / (1.0 + (at / 4200.0) ** 2))
+
+
+_SPECTRA: dict[str, tuple[Callable[[Audio, Audio], Audio], float]] = {
+    "strings": (_strings, 30.0),
+    "choir": (_choir, 34.0),
+    "organ": (_organ, 3.0),
+    "analog pad": (_soft_saw(1.0, 2400.0), 26.0),
+    "warm pad": (_soft_saw(1.5, 1300.0), 24.0),
+    "soft synth": (_soft_saw(1.5, 1300.0), 24.0),
+    "chip pad": (_pulse, 4.0),
+    "dark drone": (_drone, 46.0),
+}
+"""Harmonic amplitudes from (order, Hz), and the width of each harmonic's band in cents."""
+
+
+@lru_cache(maxsize=96)
+def _table(name: str, hz: float) -> Audio:
+    amplitudes, cents = _SPECTRA[name]
+    order = np.arange(1, osc.partials_below(hz, 48) + 1, dtype=np.float64)
+    rng = generator(0x7AB1E, zlib.crc32(name.encode()), round(hz * 1000))
+    return osc.ensemble(hz, amplitudes(order, order * hz), cents, rng).astype(np.float32).astype(np.float64)
+
+
+def section(name: str, attack: float, release: float) -> PlayNote:
+    """A section of players: left and right read distant parts of one dense table."""
+
+    def play(hz: float, seconds: float, strength: float, rng: Rng) -> Audio:
+        table = _table(name, hz)
+        n = samples(seconds + release)
+        offset = int(rng.integers(len(table)))
+        place = (offset + np.arange(n)) % len(table)
+        shape = envelopes.sustain(n, min(attack, 0.6 * seconds), release) * 0.28
+        return np.stack([table[place], table[(place + len(table) // 3) % len(table)]]) * shape
+
+    return play
+
+
+def tremolo(hz: float, seconds: float, strength: float, rng: Rng) -> Audio:
+    """Strings that shimmer: short bow strokes, not together."""
+    sound = section("strings", 0.25, 0.4)(hz, seconds, strength, rng)
+    n = sound.shape[1]
+    time = np.arange(n) / RATE
+    wobble = 12.5 * time + 0.25 * noise.drift(rng, n, 2.0)
+    return sound * (0.72 + 0.28 * np.sin(2 * np.pi * np.stack([wobble, wobble + 0.3])))
+
+
+def staccato(hz: float, seconds: float, strength: float, rng: Rng) -> Audio:
+    """Strings, short and biting."""
+    sound = section("strings", 0.012, 0.14)(hz, min(seconds, 0.20), strength, rng)
+    bow = noise.coloured(rng, sound.shape[1], 2.0, 1200, 7000) * envelopes.decay(sound.shape[1], 0.07)
+    return sound * (1.0 + 0.6 * envelopes.decay(sound.shape[1], 0.2)) + 0.025 * strength * bow

@@ -1,7 +1,7 @@
-"""The pitched instruments, each a function from a note to sound; a small sampler keeps what was played.
+"""The instrument table, and a sampler that caches each note.
 
-An instrument is a fixed thing: its notes depend on pitch, strength and take of the round robin alone, never
-on the piece. So notes are made once a process and shared by every piece that plays them.
+A note depends on instrument, pitch, strength and round robin alone, never on the piece. So each is rendered once a
+process and every piece shares it.
 """
 
 from __future__ import annotations
@@ -13,62 +13,62 @@ from functools import lru_cache
 import numpy as np
 
 from pipeline.generators.sketch.dsp.units import Mix, generator, midi_hz
-from pipeline.generators.sketch.music import blown, electronic, plucked, sections, struck
-from pipeline.generators.sketch.music.player import Player
+from pipeline.generators.sketch.music import acoustic, electronic
+from pipeline.generators.sketch.music.acoustic import PlayNote
 
 
 @dataclass(frozen=True)
 class Instrument:
-    """A player with its place in the mix: range (MIDI), level in dB, pan, reverb send, and how notes end."""
+    """An instrument in the mix: range (MIDI), level in dB, pan, reverb send, and how its notes end."""
 
-    play: Player
+    play: PlayNote
     low: int
     high: int
     level_db: float
     send: float = 0.3
     rings: bool = False
-    """True: the sound dies by itself, and one recording serves every length."""
+    """True: the sound decays by itself, so one recording serves notes of every length."""
     pan: float = 0.0
     blend: float = 0.0
-    """Seconds by which held notes overlap the next."""
+    """Seconds by which a note overlaps the next."""
 
 
 INSTRUMENTS: dict[str, Instrument] = {
-    "nylon guitar": Instrument(plucked.nylon, 40, 84, -7, 0.22, True, -0.25),
-    "twang guitar": Instrument(plucked.steel, 40, 84, -8, 0.35, True, -0.2),
-    "harp": Instrument(plucked.harp, 36, 96, -8, 0.4, True, 0.3),
-    "koto": Instrument(plucked.koto, 48, 88, -7, 0.3, True, 0.2),
-    "oud": Instrument(plucked.oud, 40, 76, -7, 0.25, True, -0.2),
-    "pizzicato": Instrument(plucked.pizzicato, 48, 88, -8, 0.35, True, 0.2),
-    "pizzicato bass": Instrument(plucked.pizzicato, 28, 52, -5, 0.2, True),
-    "upright bass": Instrument(plucked.upright, 28, 52, -6, 0.08, True),
-    "electric bass": Instrument(plucked.electric_bass, 28, 52, -9.5, 0.04, True),
-    "piano": Instrument(struck.piano, 33, 96, -7, 0.28, True, 0.0),
-    "muted piano": Instrument(struck.muted_piano, 33, 88, -7.5, 0.4, True, 0.1),
-    "electric piano": Instrument(struck.electric_piano, 36, 88, -11, 0.25, True),
-    "vibraphone": Instrument(struck.vibraphone, 53, 89, -10, 0.35, True, 0.25),
+    "nylon guitar": Instrument(acoustic.nylon, 40, 84, -7, 0.22, True, -0.25),
+    "twang guitar": Instrument(acoustic.steel, 40, 84, -8, 0.35, True, -0.2),
+    "harp": Instrument(acoustic.harp, 36, 96, -8, 0.4, True, 0.3),
+    "koto": Instrument(acoustic.koto, 48, 88, -7, 0.3, True, 0.2),
+    "oud": Instrument(acoustic.oud, 40, 76, -7, 0.25, True, -0.2),
+    "pizzicato": Instrument(acoustic.pizzicato, 48, 88, -8, 0.35, True, 0.2),
+    "pizzicato bass": Instrument(acoustic.pizzicato, 28, 52, -5, 0.2, True),
+    "upright bass": Instrument(acoustic.upright, 28, 52, -6, 0.08, True),
+    "electric bass": Instrument(acoustic.electric_bass, 28, 52, -9.5, 0.04, True),
+    "piano": Instrument(acoustic.piano, 33, 96, -7, 0.28, True, 0.0),
+    "muted piano": Instrument(acoustic.muted_piano, 33, 88, -7.5, 0.4, True, 0.1),
+    "electric piano": Instrument(acoustic.electric_piano, 36, 88, -11, 0.25, True),
+    "vibraphone": Instrument(acoustic.vibraphone, 53, 89, -10, 0.35, True, 0.25),
     **{
-        name: Instrument(struck.bar(*modes), 60 if name != "marimba" else 48, 98, -9.5, 0.4, True, 0.3)
-        for name, modes in struck.BARS.items()
+        name: Instrument(acoustic.bar(*modes), 60 if name != "marimba" else 48, 98, -9.5, 0.4, True, 0.3)
+        for name, modes in acoustic.BARS.items()
     },
-    **{name: Instrument(player, 60, 91, -15.5, 0.38, False, 0.12) for name, player in blown.WINDS.items()},
-    "violin": Instrument(blown.bowed(0.75, 24, 0.09), 55, 91, -15.5, 0.42, False, -0.2),
-    "fiddle": Instrument(blown.bowed(0.65, 16, 0.04), 55, 91, -15.5, 0.28, False, -0.2),
-    "cello": Instrument(blown.bowed(0.95, 20, 0.11), 36, 69, -13, 0.4, False, 0.2),
-    "contrabass": Instrument(blown.bowed(1.15, 8, 0.07), 28, 50, -14.5, 0.2, False),
-    "brass": Instrument(blown.brass, 46, 77, -6.5, 0.4, False, 0.15),
-    "accordion": Instrument(blown.accordion, 48, 84, -14, 0.25, False),
-    "strings": Instrument(sections.section("strings", 0.35, 0.6), 36, 88, -14.5, 0.35, blend=0.15),
-    "choir": Instrument(sections.section("choir", 0.45, 0.8), 45, 79, -15, 0.5, blend=0.2),
-    "organ": Instrument(sections.section("organ", 0.03, 0.2), 36, 84, -15, 0.4),
-    "warm pad": Instrument(sections.section("warm pad", 0.6, 1.1), 36, 84, -16, 0.4, blend=0.3),
-    "soft synth": Instrument(sections.section("soft synth", 0.05, 0.7), 48, 88, -14, 0.5),
-    "analog pad": Instrument(sections.section("analog pad", 0.25, 0.6), 36, 84, -15.5, 0.3, blend=0.1),
-    "chip pad": Instrument(sections.section("chip pad", 0.01, 0.1), 48, 84, -21, 0.05),
-    "dark drone": Instrument(sections.section("dark drone", 1.2, 2.0), 24, 64, -13, 0.4, blend=0.6),
-    "drone strings": Instrument(sections.section("strings", 0.8, 1.2), 36, 76, -18.5, 0.35, blend=0.4),
-    "tremolo strings": Instrument(sections.tremolo, 40, 88, -14.5, 0.35, blend=0.1),
-    "staccato strings": Instrument(sections.staccato, 40, 84, -7, 0.3, pan=-0.1),
+    **{name: Instrument(player, 60, 91, -15.5, 0.38, False, 0.12) for name, player in acoustic.WINDS.items()},
+    "violin": Instrument(acoustic.bowed(0.75, 24, 0.09), 55, 91, -15.5, 0.42, False, -0.2),
+    "fiddle": Instrument(acoustic.bowed(0.65, 16, 0.04), 55, 91, -15.5, 0.28, False, -0.2),
+    "cello": Instrument(acoustic.bowed(0.95, 20, 0.11), 36, 69, -13, 0.4, False, 0.2),
+    "contrabass": Instrument(acoustic.bowed(1.15, 8, 0.07), 28, 50, -14.5, 0.2, False),
+    "brass": Instrument(acoustic.brass, 46, 77, -6.5, 0.4, False, 0.15),
+    "accordion": Instrument(acoustic.accordion, 48, 84, -14, 0.25, False),
+    "strings": Instrument(electronic.section("strings", 0.35, 0.6), 36, 88, -14.5, 0.35, blend=0.15),
+    "choir": Instrument(electronic.section("choir", 0.45, 0.8), 45, 79, -15, 0.5, blend=0.2),
+    "organ": Instrument(electronic.section("organ", 0.03, 0.2), 36, 84, -15, 0.4),
+    "warm pad": Instrument(electronic.section("warm pad", 0.6, 1.1), 36, 84, -16, 0.4, blend=0.3),
+    "soft synth": Instrument(electronic.section("soft synth", 0.05, 0.7), 48, 88, -14, 0.5),
+    "analog pad": Instrument(electronic.section("analog pad", 0.25, 0.6), 36, 84, -15.5, 0.3, blend=0.1),
+    "chip pad": Instrument(electronic.section("chip pad", 0.01, 0.1), 48, 84, -21, 0.05),
+    "dark drone": Instrument(electronic.section("dark drone", 1.2, 2.0), 24, 64, -13, 0.4, blend=0.6),
+    "drone strings": Instrument(electronic.section("strings", 0.8, 1.2), 36, 76, -18.5, 0.35, blend=0.4),
+    "tremolo strings": Instrument(electronic.tremolo, 40, 88, -14.5, 0.35, blend=0.1),
+    "staccato strings": Instrument(electronic.staccato, 40, 84, -7, 0.3, pan=-0.1),
     "saw lead": Instrument(electronic.saw_lead, 55, 91, -15, 0.3),
     "synth arp": Instrument(electronic.synth_arp, 48, 91, -10, 0.3, True, 0.2),
     "synth bass": Instrument(electronic.synth_bass, 28, 52, -11, 0.03),
@@ -76,8 +76,8 @@ INSTRUMENTS: dict[str, Instrument] = {
     "chip lead": Instrument(electronic.chip("pulse", 0.25, 0.03), 55, 93, -14, 0.08),
     "chip arp": Instrument(electronic.chip("pulse", 0.5, 0.02), 55, 93, -18, 0.05, pan=0.3),
     "chip bass": Instrument(electronic.chip("triangle", 0.5, 0.01), 33, 57, -11, 0.0),
-    "power guitar": Instrument(plucked.power_guitar, 36, 60, -11, 0.08),
-    "lead guitar": Instrument(plucked.lead_guitar, 52, 88, -13, 0.3),
+    "power guitar": Instrument(acoustic.power_guitar, 36, 60, -11, 0.08),
+    "lead guitar": Instrument(acoustic.lead_guitar, 52, 88, -13, 0.3),
 }
 
 
@@ -91,21 +91,21 @@ def in_range(name: str, note: int) -> int:
     return note
 
 
-_LONGEST_KEPT_S = 4.0
-"""Longer notes are played anew: keeping them would cost more memory than it saves time."""
+_LONGEST_CACHED_S = 4.0
+"""Longer notes are not cached: the memory would cost more than the time saved."""
 
 
 def sound(name: str, note: int, seconds: float, velocity: float, take: int) -> Mix:
     """One note of an instrument, [samples] or [2, samples]; ``take`` picks among its round robin of two."""
     layer = 1 + min(2, int(velocity * 3.0))
-    held = 0.0 if INSTRUMENTS[name].rings else round(seconds, 3)
-    play = _kept if held < _LONGEST_KEPT_S else _played
-    return play(name, note, held, layer, take % 2)
+    length = 0.0 if INSTRUMENTS[name].rings else round(seconds, 3)
+    play = _cached_note if length < _LONGEST_CACHED_S else _render_note
+    return play(name, note, length, layer, take % 2)
 
 
-def _played(name: str, note: int, seconds: float, layer: int, take: int) -> Mix:
+def _render_note(name: str, note: int, seconds: float, layer: int, take: int) -> Mix:
     rng = generator(0x1257, zlib.crc32(name.encode()), note, round(seconds * 1000), layer, take)
     return INSTRUMENTS[name].play(midi_hz(note), max(seconds, 0.05), layer / 3.0, rng).astype(np.float32)
 
 
-_kept = lru_cache(maxsize=160)(_played)
+_cached_note = lru_cache(maxsize=160)(_render_note)

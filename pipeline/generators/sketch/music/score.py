@@ -1,8 +1,12 @@
-"""What is played, before it sounds: notes and drum hits on a line of beats."""
+"""A score: notes and drum hits in beats, and the timing that fits whole bars into a length."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+
+import numpy as np
+
+from pipeline.generators.sketch.dsp.units import RATE
 
 
 @dataclass(frozen=True)
@@ -37,3 +41,63 @@ class Score:
     """How far the second eighth of a beat is late, in beats."""
     looseness_s: float = 0.004
     """Spread of human timing, in seconds."""
+
+
+_LOOSEST = 0.13
+"""Largest change (as a ratio) of a tempo from words that makes whole bars fill the length."""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """A grid of ``bars`` bars at ``bpm`` in ``n`` samples; unless it loops, the cue rings out after the last bar."""
+
+    bpm: float
+    beats_in_bar: int
+    bars: int
+    n: int
+
+    @property
+    def beat(self) -> float:
+        """Seconds of a beat."""
+        return 60.0 / self.bpm
+
+    def at(self, beat: float) -> int:
+        """The sample at which a beat falls."""
+        return round(beat * self.beat * RATE)
+
+
+def loop_timing(seconds: float, bpm: float | None, tempo: float, beats_in_bar: int) -> Timing:
+    """Whole bars nearest to ``seconds``: at ``bpm`` exactly, else at a tempo near ``tempo`` that fills it.
+
+    >>> loop_timing(40.0, 92.0, 100.0, 4).bars
+    15
+    >>> loop_timing(40.0, None, 92.0, 4).n
+    1920000
+    """
+    if bpm is not None:
+        bar = beats_in_bar * 60.0 / bpm
+        bars = max(1, round(seconds / bar))
+        return Timing(bpm, beats_in_bar, bars, max(1, round(bars * bar * RATE)))
+    bars = _bars(seconds, tempo, beats_in_bar)
+    return Timing(bars * beats_in_bar * 60.0 / seconds, beats_in_bar, bars, max(1, round(seconds * RATE)))
+
+
+def ending_timing(seconds: float, bpm: float | None, tempo: float, beats_in_bar: int) -> Timing:
+    """A cue that ends: whole bars, then the last chord rings for the rest of ``seconds``."""
+    ringing = float(np.clip(0.12 * seconds, 1.2, 4.5)) if seconds > 3.0 else 0.45 * seconds
+    playing = seconds - ringing
+    if bpm is not None:
+        bars = max(1, int(playing * bpm / 60.0 / beats_in_bar))
+        return Timing(bpm, beats_in_bar, bars, max(1, round(seconds * RATE)))
+    bars = _bars(playing, tempo, beats_in_bar)
+    return Timing(bars * beats_in_bar * 60.0 / playing, beats_in_bar, bars, max(1, round(seconds * RATE)))
+
+
+def _bars(seconds: float, tempo: float, beats_in_bar: int) -> int:
+    """Whole phrases of four bars where the tempo allows, else pairs, else any number."""
+    exact = seconds * tempo / 60.0 / beats_in_bar
+    for group in (4, 2):
+        bars = max(group, round(exact / group) * group)
+        if abs(bars / exact - 1.0) <= _LOOSEST:
+            return int(bars)
+    return max(1, round(exact))

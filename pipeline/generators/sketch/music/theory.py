@@ -20,7 +20,7 @@ SCALES: dict[str, tuple[int, ...]] = {
 }
 
 _MELODY_LEAVES_OUT: dict[str, tuple[int, ...]] = {"pentatonic": (3, 6), "japanese": (2, 6)}
-"""Degrees of five-note scales that chords may use and tunes may not."""
+"""Scale degrees that melodies in five-note modes leave out; chords use them."""
 
 _PROGRESSIONS: dict[str, tuple[tuple[int, ...], ...]] = {
     "major": ((0, 4, 5, 3), (0, 3, 0, 4), (0, 5, 3, 4), (0, 2, 3, 4), (3, 4, 0, 5), (0, 1, 3, 4)),
@@ -83,7 +83,7 @@ def singable(mode: str, degree: int) -> bool:
 
 
 def progression(rng: Rng, mode: str, tonic: int, bars: int, colour: bool, closing: bool) -> list[Chord]:
-    """One chord a bar: phrases of four in the form A A B A, the last bar leading home.
+    """One chord a bar: phrases of four in the form A A B A; the last bar leads back to the tonic.
 
     ``closing`` says that the piece ends here: it then ends on the tonic.
     """

@@ -1,1 +1,1 @@
-"""Sound effects: one file a group of families, and the index that chooses among them."""
+"""Sound effects: a file for each group of families, and `effect`, which chooses among them."""

@@ -7,70 +7,112 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.generators.sketch.dsp import envelopes, filters, reverb, shaping
-from pipeline.generators.sketch.dsp.units import RATE, Audio, Mix, db, generator, samples
+from pipeline.generators.sketch.dsp import envelopes, filters, mixing, noise, reverb
+from pipeline.generators.sketch.dsp import oscillators as osc
+from pipeline.generators.sketch.dsp.mixing import Bus
+from pipeline.generators.sketch.dsp.units import RATE, Audio, Mix, about, between, db, generator, samples
 from pipeline.generators.sketch.sfx import (
-    arcana,
+    ambience,
+    combat,
     creatures,
-    doors,
-    electricity,
-    fallback,
-    fires,
-    footsteps,
+    elements,
     impacts,
     interface,
-    machines,
-    places,
-    waters,
-    weapons,
-    weather,
+    mechanisms,
 )
-from pipeline.generators.sketch.sfx.scene import Scene
-from pipeline.generators.sketch.sound_reading import SoundReading, read_sound
+from pipeline.generators.sketch.sfx.materials import Blow, strike
+from pipeline.generators.sketch.sfx.reading import Scene, SoundReading, read_sound
+
+
+def fallback(scene: Scene) -> Audio:
+    """A steady texture when it loops or is long, else one struck object."""
+    return _texture(scene) if scene.loop or scene.seconds > 6.0 else _object(scene)
+
+
+def _texture(scene: Scene) -> Audio:
+    """Air with three faint resonances at frequencies drawn from the prompt."""
+    centres = np.exp(scene.asset.uniform(np.log(150), np.log(2400), 3)) * 2.0 ** (
+        0.8 * scene.reading.brightness
+    )
+
+    def spectrum(hz: Audio) -> Audio:
+        bells = np.sum([noise.bell(hz, centre, 0.06) for centre in centres], axis=0)
+        return np.asarray(noise.band_edges(hz, 60, 7000) * (0.25 * noise.power_slope(hz, 4.0) + bells))
+
+    def air() -> Audio:
+        still = noise.shaped(scene.rng, scene.n, spectrum)
+        return still * (0.8 + 0.2 * noise.drift(scene.rng, scene.n, 0.5)) * 0.2
+
+    return scene.each_channel(air)
+
+
+def _object(scene: Scene) -> Audio:
+    """An unknown object: a soft blow, modes drawn from the prompt, and a little air."""
+    reading, asset, rng = scene.reading, scene.asset, scene.rng
+    n = samples(scene.scaled(1.2))
+    scale = 2.0 ** (0.8 * reading.size - 0.4 * reading.brightness)
+    modes = np.sort(np.exp(asset.uniform(np.log(170), np.log(3200), 7))) / scale
+    t60 = between(asset, 0.12, 0.6) * scale**0.4 * (modes[0] / modes) ** 0.4
+    tone = osc.ring(modes * about(rng, 1.0, 0.01), t60, asset.uniform(0.2, 1.0, 7) * 0.25, n)
+    material = reading.material or str(asset.choice(["wood", "stone", "plastic", "cloth", "dirt"]))
+    bus = Bus(scene.n, 1)
+    bus.add(
+        strike(material, Blow(scale, 0.7 + 0.25 * reading.force, reading.brightness), asset, rng, n / RATE),
+        0,
+        0.7,
+    )
+    bus.add(tone, 0)
+    centre = between(asset, 500, 2500)
+    air = filters.time_varying(
+        noise.white(rng, n), lambda hz, at: noise.bell(hz, centre * (1.2 - 0.6 * at), 0.7), 512
+    )
+    bus.add(air * envelopes.swell(n, 0.15, 1.0) * envelopes.decay(n, 0.5, 0.02), 0, 0.2)
+    return bus.audio
+
 
 Family = Callable[[Scene], Audio]
 """A scene to [samples], or [2, samples] for a loop; shorter than the scene where the sound ends early."""
 
 FAMILIES: dict[str, Family] = {
-    "footstep": footsteps.footstep,
+    "footstep": impacts.footstep,
     "impact": impacts.impact,
     "jingle": impacts.jingle,
     "scrape": impacts.scrape,
     "rustle": impacts.rustle,
     "bell": impacts.bell,
     "heartbeat": impacts.heartbeat,
-    "whoosh": weapons.whoosh,
-    "explosion": weapons.explosion,
-    "gunshot": weapons.gunshot,
-    "laser": weapons.laser,
+    "whoosh": combat.whoosh,
+    "explosion": combat.explosion,
+    "gunshot": combat.gunshot,
+    "laser": combat.laser,
     "click": interface.click,
     "hover": interface.hover,
     "confirm": interface.confirm,
     "error": interface.error,
     "notify": interface.notify,
     "coin": interface.coin,
-    "magic": arcana.magic,
-    "door": doors.door,
+    "magic": combat.magic,
+    "door": mechanisms.door,
     "creature": creatures.creature,
-    "engine": machines.engine,
-    "alarm": machines.alarm,
-    "robot": machines.robot,
-    "electric": electricity.electric,
-    "wind": weather.wind,
-    "rain": weather.rain,
-    "thunder": weather.thunder,
-    "fire": fires.fire,
-    "stream": waters.stream,
-    "splash": waters.splash,
-    "drip": waters.drip,
-    "bubbles": waters.bubbles,
-    "ambience": places.ambience,
-    "room": places.room,
-    "fallback": fallback.fallback,
+    "engine": mechanisms.engine,
+    "alarm": mechanisms.alarm,
+    "robot": mechanisms.robot,
+    "electric": mechanisms.electric,
+    "wind": elements.wind,
+    "rain": elements.rain,
+    "thunder": elements.thunder,
+    "fire": elements.fire,
+    "stream": elements.stream,
+    "splash": elements.splash,
+    "drip": elements.drip,
+    "bubbles": elements.bubbles,
+    "ambience": ambience.ambience,
+    "room": ambience.room,
+    "fallback": fallback,
 }
 
 STEADY = frozenset({"wind", "rain", "fire", "stream", "bubbles", "ambience", "room"})
-"""Families that go on for as long as the take does, and are made periodic."""
+"""Families that sound for the whole take and are periodic."""
 
 _OWN_SPACE = frozenset({"door", "magic", "drip", "ambience", "room"})
 _OUTDOORS = frozenset({"explosion", "gunshot", "thunder"})
@@ -84,12 +126,12 @@ _LEVELS_DB = {
     "footstep": -6.0,
 }
 _LEAST_S = 0.1
-"""Shorter takes are made this long and cut, so that every family has room to begin."""
+"""Shorter takes are rendered at this length and cut, so that every family can start."""
 _LOUDEST = 0.97
 
 
 def effect(prompt: str, seconds: float, loop: bool, seed: int) -> tuple[Mix, Mapping[str, Any]]:
-    """Samples [1, n], or [2, n] for a loop, and what was heard in the prompt."""
+    """Samples [1, n], or [2, n] for a loop, and what was read from the prompt."""
     reading = read_sound(prompt)
     n = max(1, round(seconds * RATE))
     made = n if loop else max(n, samples(_LEAST_S))
@@ -102,19 +144,19 @@ def effect(prompt: str, seconds: float, loop: bool, seed: int) -> tuple[Mix, Map
 
 
 def _fitted(sound: Audio, scene: Scene) -> Audio:
-    """Exactly the scene's length; what is cut or begins late is faded, never chopped."""
+    """The sound at exactly the scene's length; a short one is faded out and padded."""
     length = sound.shape[-1]
     if length > scene.n:
         sound = sound[..., : scene.n]
     elif length < scene.n:
         pad = [(0, 0)] * (sound.ndim - 1) + [(0, scene.n - length)]
-        faded = sound * envelopes.held(length, 0.0, min(0.01, length / RATE / 4))
+        faded = sound * envelopes.sustain(length, 0.0, min(0.01, length / RATE / 4))
         sound = np.pad(faded, pad)
     return sound
 
 
 def _placed(sound: Audio, scene: Scene) -> Audio:
-    """Distance takes the top away; a space answers."""
+    """Distance darkens the sound; a space adds reverb."""
     reading, loop = scene.reading, scene.loop
     steady = loop and reading.family in STEADY
     if reading.distance > 0 and reading.family != "thunder":
@@ -132,7 +174,7 @@ def _placed(sound: Audio, scene: Scene) -> Audio:
 
 
 def _finished(sound: Audio, scene: Scene, loop: bool) -> Mix:
-    """Subsonics and offset out, a level that follows the family and its force, ends that meet silence."""
+    """Remove subsonics and offset, set a level by family and force, and fade the ends."""
     n = sound.shape[-1]
     steady = scene.reading.family in STEADY
     cut = 18.0 if scene.reading.family in ("explosion", "thunder") else 24.0
@@ -141,13 +183,15 @@ def _finished(sound: Audio, scene: Scene, loop: bool) -> Mix:
         clean = clean - np.mean(clean, axis=-1, keepdims=True)
     elif steady:
         edge = min(0.5, 0.12 * n / RATE)
-        clean = clean * envelopes.held(n, edge, 1.6 * edge)
+        clean = clean * envelopes.sustain(n, edge, 1.6 * edge)
     else:
-        clean = clean * envelopes.held(n, min(0.0006, 0.02 * n / RATE), min(max(0.01, 0.15 * n / RATE), 0.5))
+        clean = clean * envelopes.sustain(
+            n, min(0.0006, 0.02 * n / RATE), min(max(0.01, 0.15 * n / RATE), 0.5)
+        )
     level = db(
         _LEVELS_DB.get(scene.reading.family, -3.0) + 3.0 * scene.reading.force - 6.0 * scene.reading.distance
     )
-    clean = shaping.at_peak(clean, float(min(level * scene.rng.uniform(0.92, 1.05), _LOUDEST)))
+    clean = mixing.at_peak(clean, float(min(level * scene.rng.uniform(0.92, 1.05), _LOUDEST)))
     wide = np.atleast_2d(clean)
     return np.repeat(wide, scene.channels // wide.shape[0], axis=0).astype(np.float32)
 
@@ -163,10 +207,10 @@ def _notes(reading: SoundReading, scene: Scene) -> dict[str, Any]:
         "space": reading.space,
     }
     if reading.family in ("footstep", "impact", "door", "scrape", "fallback"):
-        default = footsteps.DEFAULT_SURFACE if reading.family == "footstep" else None
+        default = impacts.DEFAULT_SURFACE if reading.family == "footstep" else None
         notes["surface"] = reading.material or default
     if reading.family == "ambience":
-        notes["layers"] = list(places.layers_of(scene))
+        notes["layers"] = list(ambience.layers_of(scene))
         notes["place"] = reading.place
     if reading.family == "creature":
         notes["call"] = creatures.call_name(scene)

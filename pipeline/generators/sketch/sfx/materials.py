@@ -1,4 +1,4 @@
-"""Materials by their sound: the modes that ring when struck, and the grains that they crumble into."""
+"""Materials by their sound: the modes that ring when struck, and the grains of their fragments."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.generators.sketch.dsp import envelopes, noise, resonators
+from pipeline.generators.sketch.dsp import envelopes, noise
+from pipeline.generators.sketch.dsp import oscillators as osc
 from pipeline.generators.sketch.dsp.units import Audio, Rng, between, samples
 
 
 @dataclass(frozen=True)
 class Material:
-    """How a thing of medium size answers a blow."""
+    """How an object of medium size sounds when struck."""
 
     modes: tuple[float, ...]
     """Frequencies in Hz."""
@@ -85,7 +86,7 @@ MATERIALS: dict[str, Material] = {
 
 
 _CLANGING = frozenset({"metal", "glass", "tile", "stone"})
-"""Struck so sharply that their modes do not start together."""
+"""Materials whose modes start at random phases."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ def strike(name: str, blow: Blow, asset: Rng, rng: Rng, seconds: float) -> Audio
     tilt = ratio ** (-0.55 + 0.35 * blow.bright + 0.25 * blow.strength)
     gains = tilt * asset.uniform(0.3, 1.0, len(modes)) * rng.uniform(0.6, 1.2, len(modes))
     phases = rng.random(len(modes)) if name in _CLANGING else None
-    ringing = resonators.ring(modes, t60, gains / np.sqrt(np.sum(gains**2)), n, phases)
+    ringing = osc.ring(modes, t60, gains / np.sqrt(np.sum(gains**2)), n, phases)
     return material.ring * ringing + contact(material, blow, rng, n) + thump(material, blow, rng, n)
 
 
@@ -135,7 +136,7 @@ def contact(material: Material, blow: Blow, rng: Rng, n: int) -> Audio:
 
 
 def thump(material: Material, blow: Blow, rng: Rng, n: int) -> Audio:
-    """The weight behind a blow: a low tone that sinks as it dies."""
+    """The body of a blow: a low tone that falls in pitch as it decays."""
     hz = between(rng, 0.95, 1.05) * 88.0 / blow.scale**0.7
     time = np.arange(n) / 48_000
     sinking = hz * (1.0 + 0.8 * np.exp(-time / 0.016))
@@ -150,6 +151,6 @@ def grain(name: str, rng: Rng, pitch: float = 1.0) -> Audio:
     hz = float(np.exp(rng.uniform(np.log(low), np.log(high)))) * pitch
     t60 = material.grain_t60 * float(np.exp(rng.normal(0.0, 0.4)))
     n = samples(min(0.4, max(0.004, t60 * 1.2)))
-    ping = resonators.ring([hz, hz * rng.uniform(1.4, 2.4)], [t60, t60 * 0.6], [1.0, 0.5], n)
+    ping = osc.ring([hz, hz * rng.uniform(1.4, 2.4)], [t60, t60 * 0.6], [1.0, 0.5], n)
     click = rng.standard_normal(n) * envelopes.decay(n, min(0.006, t60), 0.0002) * 0.5
     return ping + click

@@ -1,21 +1,24 @@
-"""What a sound-effect prompt asks for: its family, materials, size, force and place."""
+"""What a sound-effect prompt asks for (family, materials, size, force, place), and the take to make."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from pipeline.generators.sketch import lexicon_sound as lexicon
-from pipeline.generators.sketch.text import Words, read_words, score
+from pipeline.generators.sketch.dsp.units import RATE, Audio, Rng
+from pipeline.generators.sketch.text import Words, named_values, read_words, score
 
 FALLBACK = "fallback"
-_HEARD = 1.5
+_LEAST_SCORE = 1.5
 """The least score at which a family counts as named."""
 
 
 @dataclass(frozen=True)
 class SoundReading:
-    """One sound-effect prompt, read. Variations of an asset share all of it."""
+    """What was read from a sound-effect prompt. Variations of an asset share all of it."""
 
     family: str
     material: str | None
@@ -43,13 +46,13 @@ class SoundReading:
 
 
 def read_sound(prompt: str) -> SoundReading:
-    """Read a sound-effect prompt; one that no table knows is ``fallback``."""
+    """Read a sound-effect prompt; one without a known word is ``fallback``."""
     words = read_words(prompt)
     scores = {name: score(words, table) for name, table in lexicon.FAMILIES.items()}
     if words.has(*lexicon.UI_WORDS):
         scores |= {name: scores[name] * 1.5 + 0.5 * (name == "click") for name in lexicon.UI_FAMILIES}
     family = max(scores, key=lambda name: scores[name])
-    if scores[family] < _HEARD:
+    if scores[family] < _LEAST_SCORE:
         family = FALLBACK
     materials = _ranked({name: score(words, table) for name, table in lexicon.MATERIALS.items()})
     return SoundReading(
@@ -64,26 +67,56 @@ def read_sound(prompt: str) -> SoundReading:
         space=_named(words, lexicon.SPACES),
         manner=_named(words, lexicon.MANNERS),
         place=_named(words, lexicon.PLACES),
-        beds=tuple(name for name in lexicon.BEDS if scores[name] >= _HEARD),
+        beds=tuple(name for name in lexicon.BEDS if scores[name] >= _LEAST_SCORE),
         words=words,
     )
 
 
 def _ranked(scores: Mapping[str, float]) -> list[str]:
-    heard = [name for name in scores if scores[name] > 0]
-    return sorted(heard, key=lambda name: -scores[name])
+    present = [name for name in scores if scores[name] > 0]
+    return sorted(present, key=lambda name: -scores[name])
 
 
 def _mean(words: Words, levels: Mapping[float, str]) -> float:
-    said = [level for level, names in levels.items() for name in names.split() if words.has(name)]
-    return sum(said) / len(said) if said else 0.0
+    named = named_values(words, levels)
+    return sum(named) / len(named) if named else 0.0
 
 
 def _named(words: Words, groups: Mapping[str, str]) -> str | None:
     """The group of which the prompt says something first."""
     firsts = {
-        group: words.place(found[0])
+        group: words.place(matches[0])
         for group, names in groups.items()
-        if (found := words.found(names.split()))
+        if (matches := words.matching(names.split()))
     }
     return min(firsts, key=lambda group: firsts[group]) if firsts else None
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One take to make. ``asset`` draws what all variations share, ``rng`` what makes this take its own."""
+
+    reading: SoundReading
+    n: int
+    loop: bool
+    asset: Rng
+    rng: Rng
+
+    @property
+    def seconds(self) -> float:
+        """Length of the take."""
+        return self.n / RATE
+
+    @property
+    def channels(self) -> int:
+        """Loops surround the player; one-shots are placed by the game."""
+        return 2 if self.loop else 1
+
+    def each_channel(self, make: Callable[[], Audio]) -> Audio:
+        """A new sound for each channel: [samples], or [2, samples] for a loop."""
+        sides = [make() for _ in range(self.channels)]
+        return sides[0] if len(sides) == 1 else np.stack(sides)
+
+    def scaled(self, seconds: float) -> float:
+        """A duration that fits: at most ``seconds``, less where the take is shorter."""
+        return min(seconds, self.seconds)

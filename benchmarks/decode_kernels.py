@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import decode as shared
+import decode_models as models
 import torch
 
 from pipeline.generators.audiocraft.decoding import weights
@@ -15,7 +15,7 @@ ROUNDS, REPLAYS = 6, 10
 
 
 @torch.no_grad()
-def where(
+def kernel_times(
     lm: Any, numbers: weights.Weights, positions: Sequence[int], copy_bytes_a_second: float | None
 ) -> dict[str, Any]:
     """Microseconds a layer of each kind of kernel, with a model that has cross-attention, all slots taken.
@@ -23,11 +23,11 @@ def where(
     With the rate of copies also those that the weights or the past would take alone. The kernels of a kind follow one
     another through the layers, so that no layer finds its weights in the device's cache.
     """
-    decoder = shared.Ours(lm, numbers, positions, backend="triton")._decoder
+    decoder = models.SlotSteps(lm, numbers, positions, backend="triton")._decoder
     cache, text, transformer = decoder._cache, decoder._text, decoder._transformer
     products, layers = transformer._products, numbers.layers
-    here = decoder._steps[:, None, None].expand(-1, numbers.codebooks, 1)
-    tokens = decoder._codes.gather(2, here).squeeze(2)
+    steps = decoder._steps[:, None, None].expand(-1, numbers.codebooks, 1)
+    tokens = decoder._codes.gather(2, steps).squeeze(2)
     cache.at(decoder._positions)
     x = transformer.embed(tokens).float().repeat_interleave(2, 0)
     first, cross = products[0], layers[0].cross
@@ -36,7 +36,7 @@ def where(
     delta = first.out(cache.attend(0, projected))
     own = transformer._normed(x, delta, cross.norm, every=2)
     query = first.text_query(own)
-    heard = text.attend(0, query)
+    attended = text.attend(0, query)
     wide = first.up(normed)[0]
 
     def norms(index: int) -> None:
@@ -53,18 +53,18 @@ def where(
         "out": (lambda i: products[i].out(normed), square),
         "query of the text": (lambda i: products[i].text_query(own), square),
         "text": (lambda i: text.attend(i, query), 0),
-        "out of the text": (lambda i: products[i].text_out(heard), square),
+        "out of the text": (lambda i: products[i].text_out(attended), square),
         "up, with GELU": (lambda i: products[i].up(normed), 4 * square),
         "down": (lambda i: products[i].down(wide), 4 * square),
         "three norms": (norms, 0),
     }
-    found: dict[str, Any] = {}
+    times: dict[str, Any] = {}
     for name, (work, read) in kinds.items():
         entry = {"us_a_layer": round(1e6 * seconds(work, len(layers), numbers.device) / len(layers), 2)}
         if read and copy_bytes_a_second:
             entry["us_of_bytes"] = round(1e6 * read / copy_bytes_a_second, 2)
-        found[name] = entry
-    return found | {"kinds_together_us": round(sum(one["us_a_layer"] for one in found.values()), 1)}
+        times[name] = entry
+    return times | {"kinds_together_us": round(sum(entry["us_a_layer"] for entry in times.values()), 1)}
 
 
 def seconds(work: Callable[[int], object], layers: int, device: torch.device) -> float:
@@ -81,7 +81,7 @@ def seconds(work: Callable[[int], object], layers: int, device: torch.device) ->
             else:
                 graphs.run(0, once)
 
-    clock = shared.Clock()
+    clock = models.Clock()
     graphs = StepGraphs([]) if device.type == "cuda" else None
     for _ in range(ROUNDS):
         clock.time(often)

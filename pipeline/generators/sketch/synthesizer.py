@@ -1,4 +1,4 @@
-"""The opened sketch engine: recipes in, takes out. Loading this loads numpy and scipy."""
+"""The opened sketch engine: recipes in, takes out. Importing this loads numpy and scipy."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pipeline.recipe import Recipe
 
 
 class SketchGenerator:
-    """Makes one take after another on the CPU; every take depends on its recipe alone."""
+    """Makes takes on the CPU, in order. A take depends on its recipe alone."""
 
     def generate(self, recipes: Sequence[Recipe], audio: Mapping[str, Clip]) -> Iterator[Outcome]:
         """Yield each recipe with its take, in order. A recipe that fails yields its error."""
@@ -36,7 +36,7 @@ class SketchGenerator:
         return {"numpy": np.__version__, "scipy": scipy.__version__}
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Nothing to release."""
 
 
 def _take(recipe: Recipe) -> GeneratedTake:

@@ -1,4 +1,4 @@
-"""Ambience: a place as layers, each named by the prompt or implied by where it is; and plain room tone."""
+"""Ambience: the layers of a place, named by the prompt or implied by the place; and room tone."""
 
 from __future__ import annotations
 
@@ -6,71 +6,72 @@ from collections.abc import Callable
 
 import numpy as np
 
-from pipeline.generators.sketch.dsp import envelopes, filters, noise, resonators, reverb
+from pipeline.generators.sketch.dsp import envelopes, filters, noise, reverb
 from pipeline.generators.sketch.dsp import oscillators as osc
-from pipeline.generators.sketch.dsp.canvas import Canvas, poisson, scatter
+from pipeline.generators.sketch.dsp.mixing import Bus, poisson, scatter
 from pipeline.generators.sketch.dsp.units import RATE, Audio, Rng, between, midi_hz, samples
-from pipeline.generators.sketch.sfx.electricity import arcs, hum
-from pipeline.generators.sketch.sfx.fires import crackles, flames
+from pipeline.generators.sketch.sfx.elements import (
+    blow,
+    crackles,
+    drops,
+    falling,
+    flames,
+    flowing,
+    gusting,
+    rolling,
+    waves,
+)
 from pipeline.generators.sketch.sfx.materials import Blow, grain, strike
-from pipeline.generators.sketch.sfx.scene import Scene
-from pipeline.generators.sketch.sfx.waters import drops, flowing, waves
-from pipeline.generators.sketch.sfx.weather import blow, falling, gusting, rolling
+from pipeline.generators.sketch.sfx.mechanisms import arcs, hum
+from pipeline.generators.sketch.sfx.reading import Scene
 
-Layer = Callable[[Scene, Canvas], None]
-"""Adds one layer of a place to a stereo canvas that wraps."""
-
-
-def _each_ear(canvas: Canvas, make: Callable[[], Audio], gain: float) -> None:
-    """A fresh layer for each side: wide, and still steady in mono."""
-    channels = canvas.mix.shape[0]
-    for side in range(channels):
-        canvas.add(make(), 0, gain, 0.0 if channels == 1 else (-1.0, 1.0)[side])
+Layer = Callable[[Scene, Bus], None]
+"""Adds one layer of a place to a looping bus."""
 
 
-def _wind(scene: Scene, canvas: Canvas) -> None:
+def _wind(scene: Scene, bus: Bus) -> None:
     gusts = gusting(scene.rng, scene.n, 0.15)
     leafy = 0.8 if scene.reading.place in ("forest", "night", None) else 0.15
     howl = 0.6 if scene.reading.says("howling", "cold", "eerie", "snow", "haunted") else 0.08
-    _each_ear(canvas, lambda: blow(scene.rng, gusts, 0.5, howl, leafy), 0.8)
+    bus.add_each_side(lambda: blow(scene.rng, gusts, 0.5, howl, leafy), 0.8)
 
 
-def _rain(scene: Scene, canvas: Canvas) -> None:
-    _each_ear(canvas, lambda: falling(scene.rng, scene.n, 0.5, "leaves"), 0.8)
+def _rain(scene: Scene, bus: Bus) -> None:
+    bus.add_each_side(lambda: falling(scene.rng, scene.n, 0.5, "leaves"), 0.8)
 
 
-def _thunder(scene: Scene, canvas: Canvas) -> None:
+def _thunder(scene: Scene, bus: Bus) -> None:
     for at in poisson(scene.rng, scene.n, 0.07, least=1)[:20]:
         length = min(scene.n, samples(7.0))
-        canvas.add(rolling(scene.rng, length, 0.8), int(at), 0.5, between(scene.rng, -0.6, 0.6))
+        bus.add(rolling(scene.rng, length, 0.8), int(at), 0.5, between(scene.rng, -0.6, 0.6))
 
 
-def _fire(scene: Scene, canvas: Canvas) -> None:
-    _each_ear(canvas, lambda: flames(scene.rng, scene.n, 0.8), 0.3)
-    crackles(canvas, scene.rng, 9.0)
+def _fire(scene: Scene, bus: Bus) -> None:
+    bus.add_each_side(lambda: flames(scene.rng, scene.n, 0.8), 0.3)
+    crackles(bus, scene.rng, 9.0)
 
 
-def _stream(scene: Scene, canvas: Canvas) -> None:
+def _stream(scene: Scene, bus: Bus) -> None:
     if scene.reading.place == "coast" or scene.reading.says("ocean", "wave", "sea"):
-        canvas.add(waves(scene.rng, scene.n, canvas.mix.shape[0], 0.5), 0, 0.9)
+        bus.add(waves(scene.rng, scene.n, bus.mix.shape[0], 0.5), 0, 0.9)
         return
     far = 0.4 if scene.reading.says("distant", "far") else 0.75
-    canvas.add(flowing(scene.rng, scene.n, canvas.mix.shape[0], 0.1, 0.8), 0, far)
+    bus.add(flowing(scene.rng, scene.n, bus.mix.shape[0], 0.1, 0.8), 0, far)
 
 
-def _drip(scene: Scene, canvas: Canvas) -> None:
-    drops(canvas, scene.rng, poisson(scene.rng, scene.n, 0.7, least=1), 0.35)
+def _drip(scene: Scene, bus: Bus) -> None:
+    drops(bus, scene.rng, poisson(scene.rng, scene.n, 0.7, least=1), 0.35)
 
 
-def _bubbles(scene: Scene, canvas: Canvas) -> None:
-    def one(r: Rng) -> Audio:
-        return resonators.bubble(float(np.exp(r.normal(np.log(330.0), 0.5))), samples(0.12), 0.25) * 0.3
+def _bubbles(scene: Scene, bus: Bus) -> None:
+    def bubble(r: Rng) -> Audio:
+        return osc.bubble(float(np.exp(r.normal(np.log(330.0), 0.5))), samples(0.12), 0.25) * 0.3
 
-    scatter(canvas, scene.rng, poisson(scene.rng, scene.n, 5.0), one, 0.7)
+    scatter(bus, scene.rng, poisson(scene.rng, scene.n, 5.0), bubble, 0.7)
 
 
-def _birds(scene: Scene, canvas: Canvas) -> None:
-    """A few birds, each with a song of its own, each in its own tree."""
+def _birds(scene: Scene, bus: Bus) -> None:
+    """A few birds, each with its own song, level and pan."""
     for bird in range(int(scene.asset.integers(3, 6))):
         low = between(scene.asset, 2100, 4600)
         shape = scene.asset.uniform(0.75, 1.45, int(scene.asset.integers(2, 6)))
@@ -79,7 +80,7 @@ def _birds(scene: Scene, canvas: Canvas) -> None:
             at = start
             for _phrase in range(int(scene.rng.integers(1, 4))):
                 for ratio in shape:
-                    canvas.add(_chirp(scene.rng, low * ratio), int(at), level, pan)
+                    bus.add(_chirp(scene.rng, low * ratio), int(at), level, pan)
                     at += RATE * between(scene.rng, 0.07, 0.13)
                 at += RATE * 0.2
 
@@ -89,10 +90,10 @@ def _chirp(rng: Rng, hz: float) -> Audio:
     bend = between(rng, 0.82, 1.25)
     trill = 1.0 + 0.03 * np.sin(2 * np.pi * 38.0 * np.arange(n) / RATE)
     path = envelopes.curve(n, ((0, hz), (0.5, hz * bend), (1, hz * 0.95))) * trill
-    return osc.sine(path, n) * envelopes.hump(n, 0.4, 1.4)
+    return osc.sine(path, n) * envelopes.swell(n, 0.4, 1.4)
 
 
-def _crickets(scene: Scene, canvas: Canvas) -> None:
+def _crickets(scene: Scene, bus: Bus) -> None:
     """Each cricket: three or four pulses, a rest, at its own pace."""
     for _ in range(int(scene.asset.integers(4, 8))):
         hz, pan = between(scene.asset, 3900, 5200), between(scene.asset, -1, 1)
@@ -100,61 +101,60 @@ def _crickets(scene: Scene, canvas: Canvas) -> None:
         level, pulses = between(scene.asset, 0.03, 0.09), int(scene.asset.integers(3, 5))
         first = between(scene.rng, 0, scene.n / count)
         n = samples(0.018)
-        pulse = osc.sine(hz, n) * envelopes.hump(n, 0.45, 1.5)
+        pulse = osc.sine(hz, n) * envelopes.swell(n, 0.45, 1.5)
         for k in range(count):
             at = first + k * scene.n / count + scene.rng.normal(0, 250)
             for p in range(pulses):
-                canvas.add(pulse, int(at + p * 0.031 * RATE), level, pan)
+                bus.add(pulse, int(at + p * 0.031 * RATE), level, pan)
 
 
-def _owl(scene: Scene, canvas: Canvas) -> None:
+def _owl(scene: Scene, bus: Bus) -> None:
     for start in poisson(scene.rng, scene.n, 0.05, least=1):
         pan = between(scene.rng, -0.8, 0.8)
         for late, length in ((0.0, 0.35), (0.65, 0.18), (0.9, 0.5)):
             n = samples(length)
             hoot = osc.sine(345.0 * envelopes.curve(n, ((0, 0.96), (0.4, 1.0), (1, 0.94))), n)
-            canvas.add(hoot * envelopes.hump(n, 0.4, 1.2), int(start + late * RATE), 0.12, pan)
+            bus.add(hoot * envelopes.swell(n, 0.4, 1.2), int(start + late * RATE), 0.12, pan)
 
 
-def _frogs(scene: Scene, canvas: Canvas) -> None:
+def _frogs(scene: Scene, bus: Bus) -> None:
     for _ in range(4):
         hz, pan = between(scene.asset, 260, 620), between(scene.asset, -0.9, 0.9)
         for start in poisson(scene.rng, scene.n, 0.35, least=1):
             n = samples(between(scene.rng, 0.18, 0.32))
             pulses = 0.5 + 0.5 * np.sign(np.sin(2 * np.pi * 34.0 * np.arange(n) / RATE))
-            croak = osc.tone("saw", hz, n) * filters.low_pass(pulses, 400.0, 1) * envelopes.hump(n, 0.5, 1.0)
-            canvas.add(filters.band_pass(croak, 300, 1800), int(start), 0.10, pan)
+            croak = osc.tone("saw", hz, n) * filters.low_pass(pulses, 400.0, 1) * envelopes.swell(n, 0.5, 1.0)
+            bus.add(filters.band_pass(croak, 300, 1800), int(start), 0.10, pan)
 
 
-def _drone(scene: Scene, canvas: Canvas) -> None:
-    """The breath of a large dark place."""
+def _drone(scene: Scene, bus: Bus) -> None:
+    """A low drone, as in a large dark place."""
     root = midi_hz(round(between(scene.asset, 26, 33)))
 
     def tone() -> Audio:
         def bands(hz: Audio) -> Audio:
             steps = (1.0, 2.0, 2.997, 4.24, 6.35)
-            narrow = np.sum([noise.bump(hz, root * s, 0.02) / (k + 1) for k, s in enumerate(steps)], axis=0)
-            return np.asarray(narrow + 0.02 * noise.bump(hz, 180.0, 1.2))
+            narrow = np.sum([noise.bell(hz, root * s, 0.02) / (k + 1) for k, s in enumerate(steps)], axis=0)
+            return np.asarray(narrow + 0.02 * noise.bell(hz, 180.0, 1.2))
 
         return noise.shaped(scene.rng, scene.n, bands) * (0.8 + 0.2 * noise.drift(scene.rng, scene.n, 0.2))
 
-    _each_ear(canvas, tone, 0.16)
+    bus.add_each_side(tone, 0.16)
 
 
-def _distant_metal(scene: Scene, canvas: Canvas) -> None:
+def _distant_metal(scene: Scene, bus: Bus) -> None:
     """Far knocks: a chain, a pipe, a hammer."""
     for at in poisson(scene.rng, scene.n, 0.12, least=1):
         pan = between(scene.rng, -0.9, 0.9)
         clang = strike("metal", Blow(1.6, 0.5, -0.7, 0.8), scene.asset, scene.rng, 1.5)
-        canvas.add(filters.low_pass(clang, 1600.0), int(at), 0.10, pan)
+        bus.add(filters.low_pass(clang, 1600.0), int(at), 0.10, pan)
         for k in range(int(scene.rng.integers(0, 5))):
-            canvas.add(grain("metal", scene.rng, 0.6), int(at + k * 2900), 0.015, pan)
+            bus.add(grain("metal", scene.rng, 0.6), int(at + k * 2900), 0.015, pan)
 
 
-def _traffic(scene: Scene, canvas: Canvas) -> None:
-    """A town a few streets away, without its voices."""
-    _each_ear(
-        canvas,
+def _traffic(scene: Scene, bus: Bus) -> None:
+    """Traffic a few streets away."""
+    bus.add_each_side(
         lambda: (
             noise.coloured(scene.rng, scene.n, 4.5, 30, 1800)
             * (1 + 0.2 * noise.drift(scene.rng, scene.n, 0.4))
@@ -163,54 +163,53 @@ def _traffic(scene: Scene, canvas: Canvas) -> None:
     )
     for at in poisson(scene.rng, scene.n, 0.12, least=1):
         n = samples(between(scene.rng, 3.0, 6.0))
-        passing = noise.coloured(scene.rng, n, 3.0, 70, 2200) * envelopes.hump(n, 0.5, 2.0)
-        canvas.add(passing, int(at), 0.09, between(scene.rng, -0.9, 0.9))
+        passing = noise.coloured(scene.rng, n, 3.0, 70, 2200) * envelopes.swell(n, 0.5, 2.0)
+        bus.add(passing, int(at), 0.09, between(scene.rng, -0.9, 0.9))
 
 
-def _engine(scene: Scene, canvas: Canvas) -> None:
+def _engine(scene: Scene, bus: Bus) -> None:
     """Machinery behind a wall: a hum, a fan, a slow stroke."""
-    canvas.add(hum(scene.rng, scene.n), 0, 0.28)
+    bus.add(hum(scene.rng, scene.n), 0, 0.28)
     strokes = max(1, round(scene.seconds * 1.4))
     beat = 0.75 + 0.25 * np.cos(2 * np.pi * strokes * np.arange(scene.n) / scene.n)
-    _each_ear(canvas, lambda: noise.coloured(scene.rng, scene.n, 4.0, 50, 2400) * beat, 0.11)
+    bus.add_each_side(lambda: noise.coloured(scene.rng, scene.n, 4.0, 50, 2400) * beat, 0.11)
 
 
-def _electric(scene: Scene, canvas: Canvas) -> None:
-    canvas.add(hum(scene.rng, scene.n), 0, 0.25)
-    canvas.add(arcs(scene.rng, scene.n, 0.12, True), 0, 0.3)
+def _electric(scene: Scene, bus: Bus) -> None:
+    bus.add(hum(scene.rng, scene.n), 0, 0.25)
+    bus.add(arcs(scene.rng, scene.n, 0.12, True), 0, 0.3)
 
 
-def _starfield(scene: Scene, canvas: Canvas) -> None:
-    """A ship's life support, and now and then a console."""
-    _drone(scene, canvas)
-    _each_ear(canvas, lambda: noise.coloured(scene.rng, scene.n, 3.5, 60, 3000), 0.05)
+def _starfield(scene: Scene, bus: Bus) -> None:
+    """A spaceship: drone, air and occasional console beeps."""
+    _drone(scene, bus)
+    bus.add_each_side(lambda: noise.coloured(scene.rng, scene.n, 3.5, 60, 3000), 0.05)
     for at in poisson(scene.rng, scene.n, 0.18, least=1):
         n = samples(0.09)
         hz = midi_hz(84 + float(scene.rng.choice([0, 3, 7, 10])))
-        canvas.add(
-            osc.sine(hz, n) * envelopes.held(n, 0.004, 0.05), int(at), 0.02, between(scene.rng, -0.8, 0.8)
+        bus.add(
+            osc.sine(hz, n) * envelopes.sustain(n, 0.004, 0.05), int(at), 0.02, between(scene.rng, -0.8, 0.8)
         )
 
 
-def _room(scene: Scene, canvas: Canvas) -> None:
-    """The sound of a quiet room: air, a trace of mains, nobody."""
-    _each_ear(canvas, lambda: noise.coloured(scene.rng, scene.n, 5.0, 25, 5000), 0.10)
-    _each_ear(canvas, lambda: noise.coloured(scene.rng, scene.n, 1.5, 300, 9000), 0.008)
-    canvas.add(
+def _room(scene: Scene, bus: Bus) -> None:
+    """A quiet room: air and a trace of mains hum."""
+    bus.add_each_side(lambda: noise.coloured(scene.rng, scene.n, 5.0, 25, 5000), 0.10)
+    bus.add_each_side(lambda: noise.coloured(scene.rng, scene.n, 1.5, 300, 9000), 0.008)
+    bus.add(
         hum(scene.rng, scene.n), 0, 0.02 if not scene.reading.says("hum", "hvac", "ventilation") else 0.10
     )
 
 
-def _sea_floor(scene: Scene, canvas: Canvas) -> None:
-    _each_ear(
-        canvas,
+def _sea_floor(scene: Scene, bus: Bus) -> None:
+    bus.add_each_side(
         lambda: (
             noise.coloured(scene.rng, scene.n, 5.0, 30, 420)
             * (1 + 0.3 * noise.drift(scene.rng, scene.n, 0.3))
         ),
         0.25,
     )
-    _bubbles(scene, canvas)
+    _bubbles(scene, bus)
 
 
 LAYERS: dict[str, Layer] = {
@@ -267,25 +266,25 @@ _ECHOES = {
 
 
 def layers_of(scene: Scene) -> tuple[str, ...]:
-    """The layers of the place: what it implies and what the prompt names, less what it denies."""
+    """The layers that the place implies and the prompt names, without those that it excludes."""
     reading = scene.reading
     named = [name for name, words in _NAMED_LIFE.items() if reading.says(*words.split())]
     names = [*_IMPLIED.get(reading.place or "", ()), *reading.beds, *named]
-    kept = [name for name in dict.fromkeys(names) if not reading.words.denies(name, name.rstrip("s"))]
-    return tuple(kept) or ("room",)
+    layers = [name for name in dict.fromkeys(names) if not reading.words.denies(name, name.rstrip("s"))]
+    return tuple(layers) or ("room",)
 
 
 def ambience(scene: Scene) -> Audio:
-    """All layers of a place, steady and without a seam, in a space that fits it."""
-    canvas = Canvas(scene.n, scene.channels, True)
+    """All layers of a place, without a seam, with the reverb of the place."""
+    bus = Bus(scene.n, scene.channels, True)
     for name in layers_of(scene):
-        LAYERS[name](scene, canvas)
+        LAYERS[name](scene, bus)
     space, wet = _ECHOES.get(scene.reading.place or "", ("dry", 0.0))
-    return reverb.add_space(canvas.audio, space, wet, True)
+    return reverb.add_space(bus.audio, space, wet, True)
 
 
 def room(scene: Scene) -> Audio:
     """Room tone alone."""
-    canvas = Canvas(scene.n, scene.channels, True)
-    _room(scene, canvas)
-    return canvas.audio
+    bus = Bus(scene.n, scene.channels, True)
+    _room(scene, bus)
+    return bus.audio

@@ -1,4 +1,4 @@
-"""What a music prompt asks for: style, mode, tempo, energy and the players, with the words that said so."""
+"""What a music prompt asks for: style, mode, tempo, energy and instruments."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from pipeline.generators.sketch import lexicon_music as lexicon
-from pipeline.generators.sketch.text import Words, read_words, score
+from pipeline.generators.sketch.text import Words, named_values, read_words, score
 
 _SHORT_S = 12.0
 _LEADS = frozenset(
@@ -21,12 +21,12 @@ _BOTH = frozenset(
 )
 """Instruments that carry a tune or accompany one."""
 _RELATED_TEMPO = 4.0
-"""How many votes a word on tempo has against the style's own tempo."""
+"""Weight of the tempi that words name against the style's own tempo."""
 
 
 @dataclass(frozen=True)
 class MusicReading:
-    """One music prompt, read. Variations of an asset share all of it."""
+    """What was read from a music prompt. Variations of an asset share all of it."""
 
     style: str
     mode: str
@@ -58,7 +58,7 @@ class MusicReading:
 
 
 def read_music(prompt: str, seconds: float, loop: bool) -> MusicReading:
-    """Read a music prompt; ``seconds`` and ``loop`` tell a stinger from a cue."""
+    """Read a music prompt; ``seconds`` and ``loop`` decide whether it is a stinger."""
     words = read_words(prompt)
     name, style = _style(words)
     stinger = _stinger(words, seconds, loop)
@@ -68,13 +68,13 @@ def read_music(prompt: str, seconds: float, loop: bool) -> MusicReading:
         style=name,
         mode=mode,
         tempo_bpm=_tempo(words, style.tempo),
-        beats_in_bar=3 if words.has(*lexicon.SECTIONS_WALTZ) else 4,
+        beats_in_bar=3 if words.has(*lexicon.WALTZ_WORDS) else 4,
         energy=energy,
-        lead=_pick(style.lead, words),
-        comp=_pick(style.comp[::-1], words),
-        pad=_pick(style.pad, words),
-        bass=style.bass,
-        kit=_kit(words, style.kit, energy),
+        lead=_pick(style.band.lead, words),
+        comp=_pick(style.band.comp[::-1], words),
+        pad=_pick(style.band.pad, words),
+        bass=style.band.bass,
+        kit=_kit(words, style.band.kit, energy),
         space=_space(words, style.space),
         stinger=stinger,
         fingerprint=words.fingerprint,
@@ -88,7 +88,7 @@ def _style(words: Words) -> tuple[str, lexicon.Style]:
 
 
 def _best(scores: Mapping[str, float]) -> str | None:
-    """The highest score's name, the first of equals; None where nothing scored."""
+    """The name with the highest score, the first of equals; None if no score is above 0."""
     name = max(scores, key=lambda key: scores[key])
     return name if scores[name] > 0 else None
 
@@ -98,15 +98,15 @@ def _pick(choices: tuple[str, ...], words: Words) -> str:
 
 
 def _tempo(words: Words, own: float) -> float:
-    """The mean of the tempi that words name, the style's own counting once."""
-    said = [bpm for names, bpm in lexicon.TEMPI.items() for name in names.split() if words.has(name)]
-    mean = (own + _RELATED_TEMPO * sum(said) / len(said)) / (1 + _RELATED_TEMPO) if said else own
+    """The weighted mean of the tempi that words name and the style's own tempo."""
+    named = named_values(words, lexicon.TEMPI)
+    mean = (own + _RELATED_TEMPO * sum(named) / len(named)) / (1 + _RELATED_TEMPO) if named else own
     return float(round(mean + (words.fingerprint >> 8) % 5 - 2))
 
 
 def _energy(words: Words, own: float) -> float:
-    said = [level for level, names in lexicon.ENERGIES.items() for name in names.split() if words.has(name)]
-    return (own + 2.0 * sum(said)) / (1 + 2.0 * len(said))
+    named = named_values(words, lexicon.ENERGIES)
+    return (own + 2.0 * sum(named)) / (1 + 2.0 * len(named))
 
 
 def _space(words: Words, own: str) -> str:
@@ -135,11 +135,11 @@ def _stinger(words: Words, seconds: float, loop: bool) -> str | None:
 
 
 def _with_named_players(reading: MusicReading, words: Words) -> MusicReading:
-    """Give their parts to the instruments that the prompt names, in its order."""
+    """Give parts to the instruments that the prompt names, in its order."""
     named = sorted(
-        (min(words.place(entry) for entry in found), -max(len(entry) for entry in found), name)
+        (min(words.place(entry) for entry in matches), -max(len(entry) for entry in matches), name)
         for name, entries in lexicon.INSTRUMENTS.items()
-        if (found := words.found(entries))
+        if (matches := words.matching(entries.split()))
     )
     names = [name for _, _, name in named]
     if (
@@ -181,24 +181,24 @@ def _with_named_players(reading: MusicReading, words: Words) -> MusicReading:
 
 
 def _without_denied(reading: MusicReading, words: Words) -> MusicReading:
-    """Leave out what the prompt says it does not want."""
+    """Remove the parts that the prompt excludes."""
     if words.denies("melody", "lead", "tune"):
         reading = replace(reading, lead=None)
     if words.denies("bass"):
         reading = replace(reading, bass=None)
     reading = replace(
         reading,
-        lead=_wanted(reading.lead, words),
-        comp=_wanted(reading.comp, words),
-        pad=_wanted(reading.pad, words),
-        bass=_wanted(reading.bass, words),
+        lead=_unless_denied(reading.lead, words),
+        comp=_unless_denied(reading.comp, words),
+        pad=_unless_denied(reading.pad, words),
+        bass=_unless_denied(reading.bass, words),
     )
     if not (reading.lead or reading.comp or reading.pad or reading.bass):
         reading = replace(reading, pad="warm pad")
     return reading
 
 
-def _wanted(player: str | None, words: Words) -> str | None:
-    if player and words.denies(*lexicon.INSTRUMENTS.get(player, ()), player.replace(" ", "_")):
+def _unless_denied(player: str | None, words: Words) -> str | None:
+    if player and words.denies(*lexicon.INSTRUMENTS.get(player, "").split(), player.replace(" ", "_")):
         return None
     return player

@@ -1,4 +1,4 @@
-"""Where grains and notes are put down in time: a bus that clips at its end, or wraps when it loops."""
+"""Mixing: a bus that clips at its end or wraps when it loops, random event times, levels and saturation."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 from pipeline.generators.sketch.dsp.units import RATE, Audio, Mix, Rng
 
 
-class Canvas:
-    """A stereo or mono bus of a fixed length; ``loop`` carries what overhangs the end round to the start."""
+class Bus:
+    """A stereo or mono bus of a fixed length; with ``loop``, sound beyond the end continues at the start."""
 
     def __init__(self, n: int, channels: int = 1, loop: bool = False) -> None:
         self.mix: Mix = np.zeros((channels, n), dtype=np.float32)
@@ -18,7 +18,7 @@ class Canvas:
 
     @property
     def audio(self) -> Audio:
-        """What lies on the canvas: [samples] for mono, [channels, samples] for stereo."""
+        """The mix: [samples] for mono, [channels, samples] for stereo."""
         wide = self.mix.astype(np.float64)
         return wide[0] if wide.shape[0] == 1 else wide
 
@@ -38,6 +38,12 @@ class Canvas:
             done += span
             at = 0 if self.loop else length
 
+    def add_each_side(self, make: Callable[[], Audio], gain: float, spread: float = 1.0) -> None:
+        """Add a new sound to each side: wide, and still steady in mono."""
+        channels = self.mix.shape[0]
+        for side in range(channels):
+            self.add(make(), 0, gain, 0.0 if channels == 1 else (-spread, spread)[side])
+
     def _gains(self, gain: float, pan: float) -> Audio:
         """Constant power across the stereo field."""
         if self.mix.shape[0] == 1:
@@ -47,8 +53,9 @@ class Canvas:
 
 
 def poisson(rng: Rng, n: int, rate: float, least: int = 0) -> Audio:
-    """Samples at which independent events fall, in order: ``rate`` of them a second on average, never fewer than
-    ``least``, which then fall in the first half."""
+    """Sorted sample positions of independent events: ``rate`` a second on average, at least ``least``.
+
+    Where chance gives fewer than ``least``, all fall in the first half."""
     count = int(rng.poisson(max(rate, 0.0) * n / RATE))
     if count < least:
         return np.sort(rng.integers(0, max(n // 2, 1), least)).astype(np.float64)
@@ -56,15 +63,33 @@ def poisson(rng: Rng, n: int, rate: float, least: int = 0) -> Audio:
 
 
 def scatter(
-    canvas: Canvas,
+    bus: Bus,
     rng: Rng,
     times: Audio,
     grain: Callable[[Rng], Audio],
     heavy: float = 0.7,
     width: float = 0.8,
 ) -> None:
-    """Put a fresh ``grain`` at each time; gains are log-normal: ``heavy`` makes few loud among many soft."""
+    """Add a new ``grain`` at each time. Gains are log-normal: ``heavy`` makes few loud ones among many soft ones."""
     gains = np.exp(rng.normal(0.0, heavy, len(times)) - heavy * heavy)
     pans = rng.uniform(-width, width, len(times))
     for at, gain, pan in zip(times, gains, pans, strict=True):
-        canvas.add(grain(rng), int(at), float(min(gain, 4.0)), float(pan))
+        bus.add(grain(rng), int(at), float(min(gain, 4.0)), float(pan))
+
+
+def saturate(audio: Audio, drive: float) -> Audio:
+    """Soft clipping to -1..1; ``drive`` is the gain before it."""
+    return np.asarray(np.tanh(audio * drive) / np.tanh(max(drive, 1e-6)))
+
+
+def crush(audio: Audio, bits: int, hold: int) -> Audio:
+    """Fewer levels and a lower rate: ``hold`` samples repeat one value, ``bits`` quantise -1..1."""
+    stepped = np.repeat(audio[::hold], hold)[: len(audio)]
+    steps = 2.0 ** (bits - 1)
+    return np.asarray(np.round(stepped * steps) / steps)
+
+
+def at_peak(audio: Audio, peak: float = 1.0) -> Audio:
+    """Scaled so that its largest sample is ``peak``; silence stays silence."""
+    largest = float(np.max(np.abs(audio))) if audio.size else 0.0
+    return audio * (peak / largest) if largest > 1e-9 else audio

@@ -1,14 +1,157 @@
-"""Accompaniment: what comping instruments, pads and basses play over a chord, bar by bar."""
+"""The parts of a piece: the tune, and what comping instruments, pads and basses play over a chord."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from pipeline.generators.sketch.dsp.units import Rng
 from pipeline.generators.sketch.music.instruments import INSTRUMENTS, in_range
 from pipeline.generators.sketch.music.score import Note
-from pipeline.generators.sketch.music.theory import Chord, nearest, voicing
+from pipeline.generators.sketch.music.theory import Chord, nearest, singable, voicing
+
+_BEAT_CELLS: tuple[tuple[float, tuple[float, ...]], ...] = (
+    (0.0, (1.0,)),
+    (0.35, (0.5, 0.5)),
+    (0.45, (0.75, 0.25)),
+    (0.6, (0.5, 0.25, 0.25)),
+    (0.9, (0.25, 0.25, 0.5)),
+)
+"""Rhythms of one beat, each with the liveliness (0 to 1) that it suits best."""
+
+
+@dataclass(frozen=True)
+class Tone:
+    """A melody note: start and length in beats from the tune's start, scale degree, loudness 0 to 1."""
+
+    start: float
+    beats: float
+    degree: int
+    velocity: float
+
+
+@dataclass(frozen=True)
+class _Motif:
+    rhythm: tuple[tuple[float, float], ...]
+    """Start and length in beats."""
+    steps: tuple[int, ...]
+    """Scale steps from the note before; the first is 0."""
+
+
+def tune(rng: Rng, chords: list[Chord], beats_in_bar: int, liveliness: float, span: int = 6) -> list[Tone]:
+    """A melody over one chord a bar, in phrases of four bars.
+
+    ``liveliness`` (0 to 1) makes it busier; degrees stay within ``span`` steps of the tonic's octave.
+    """
+    main, other = (_motif(rng, beats_in_bar, liveliness) for _ in range(2))
+    place = int(rng.integers(1, 4))
+    out: list[Tone] = []
+    for bar, chord in enumerate(chords):
+        where = bar % 4 if len(chords) - bar > 1 else 3
+        motif = (main, main, other if (bar // 4) % 2 else _fragment(main), main)[where]
+        resting = where == 3
+        tones = _rest(rng, motif, chord, place, beats_in_bar) if resting else _sing(motif, chord, place, span)
+        place = tones[-1].degree
+        out += [Tone(bar * beats_in_bar + t.start, t.beats, t.degree, t.velocity) for t in tones]
+    return out
+
+
+def _motif(rng: Rng, beats: int, liveliness: float) -> _Motif:
+    rhythm: list[tuple[float, float]] = []
+    beat = 0
+    while beat < beats:
+        if rng.random() < 0.55 - 0.5 * liveliness and beat + 2 <= beats:
+            rhythm.append((float(beat), 2.0))
+            beat += 2
+            continue
+        fits = np.array([np.exp(-(((home - liveliness) / 0.3) ** 2)) + 0.02 for home, _ in _BEAT_CELLS])
+        cell = _BEAT_CELLS[int(rng.choice(len(_BEAT_CELLS), p=fits / fits.sum()))][1]
+        at = float(beat)
+        for length in cell:
+            rhythm.append((at, length))
+            at += length
+        beat += 1
+    if len(rhythm) > 2 and rng.random() < 0.4:
+        del rhythm[int(rng.integers(1, len(rhythm)))]
+    return _Motif(tuple(rhythm), _contour(rng, len(rhythm)))
+
+
+def _contour(rng: Rng, count: int) -> tuple[int, ...]:
+    """Scale steps, with at most one leap, after which the line turns back."""
+    way = int(rng.choice([-1, 1]))
+    steps = [0]
+    leapt = False
+    for _ in range(count - 1):
+        if not leapt and rng.random() < 0.28:
+            steps.append(way * int(rng.integers(2, 5)))
+            way, leapt = -way, True
+            continue
+        if rng.random() < 0.25:
+            way = -way
+        steps.append(0 if rng.random() < 0.12 else way)
+    return tuple(steps)
+
+
+def _fragment(motif: _Motif) -> _Motif:
+    """The first half of the motif, then the same inverted."""
+    half = max(1, len(motif.rhythm) // 2)
+    end = motif.rhythm[half][0] if half < len(motif.rhythm) else motif.rhythm[-1][0] + motif.rhythm[-1][1]
+    first = motif.rhythm[:half]
+    again = tuple((start + end, length) for start, length in first if start + end < _end(motif))
+    flipped = tuple(-step for step in motif.steps[:half])[: len(again)]
+    return _Motif(first + again, motif.steps[:half] + flipped)
+
+
+def _end(motif: _Motif) -> float:
+    return motif.rhythm[-1][0] + motif.rhythm[-1][1]
+
+
+def _sing(motif: _Motif, chord: Chord, place: int, span: int) -> list[Tone]:
+    tones = []
+    for (start, beats), step in zip(motif.rhythm, motif.steps, strict=True):
+        place = _within(place + step, span)
+        strong = start % 2 == 0 or beats >= 1.0
+        place = _chord_tone(chord, place) if strong else _allowed(chord.mode, place, step)
+        tones.append(Tone(start, beats * 0.92, place, 0.85 if strong else 0.66))
+    return tones
+
+
+def _rest(rng: Rng, motif: _Motif, chord: Chord, place: int, beats_in_bar: int) -> list[Tone]:
+    """A cadence: perhaps a passing tone, then a long chord tone and a rest."""
+    lead_in = 1.0 if len(motif.rhythm) > 2 and rng.random() < 0.6 else 0.0
+    tones = []
+    if lead_in:
+        passing = _allowed(chord.mode, place + int(rng.choice([-1, 1])), 1)
+        tones.append(Tone(0.0, 0.92, passing, 0.7))
+        place = passing
+    target = _chord_tone(chord, place)
+    tones.append(Tone(lead_in, (beats_in_bar - lead_in) * 0.72, target, 0.8))
+    return tones
+
+
+def _within(degree: int, span: int) -> int:
+    """Reflect a degree that leaves the range around the tonic's third."""
+    if degree > span + 2:
+        return 2 * (span + 2) - degree
+    if degree < 1 - span + 2:
+        return 2 * (3 - span) - degree
+    return degree
+
+
+def _chord_tone(chord: Chord, degree: int) -> int:
+    for distance in (0, 1, -1, 2, -2, 3):
+        if (degree + distance - chord.degree) % 7 in (0, 2, 4) and singable(chord.mode, degree + distance):
+            return degree + distance
+    return degree
+
+
+def _allowed(mode: str, degree: int, step: int) -> int:
+    while not singable(mode, degree):
+        degree += 1 if step >= 0 else -1
+    return degree
+
 
 _CHORDAL = frozenset({"electric piano", "accordion", "organ"})
 _LONG_BASSES = frozenset({"contrabass", "sub bass"})
@@ -26,7 +169,7 @@ class Bar:
 
 
 def comp_pattern(rng: Rng, player: str, energy: float) -> Callable[[Bar], list[Note]]:
-    """How this piece's comping instrument plays, chosen once a piece."""
+    """How the comping instrument plays a bar; chosen once a piece."""
     shape = int(rng.integers(4))
     if player == "power guitar":
         return lambda bar: _chug(player, bar, shape)
@@ -39,12 +182,8 @@ def comp_pattern(rng: Rng, player: str, energy: float) -> Callable[[Bar], list[N
     return lambda bar: _arpeggio(player, bar, shape)
 
 
-_ARPEGGIOS = (
-    (0, 2, 1, 3, 2, 1, 3, 2),
-    (0, 1, 2, 3, 4, 3, 2, 1),
-    (0, 2, 3, 1, 4, 2, 3, 1),
-    (0, 3, 1, 2, 0, 4, 2, 3),
-)
+_ARPEGGIOS = ("02132132", "01234321", "02314231", "03120423")
+"""Steps of the ladder of chord tones, an eighth each, root at 0."""
 
 
 def _arpeggio(player: str, bar: Bar, shape: int) -> list[Note]:
@@ -60,13 +199,15 @@ def _arpeggio(player: str, bar: Bar, shape: int) -> list[Note]:
         if step == 0.5 and bar.energy < 0.3 and k in (3, 7) and shape % 2:
             continue
         accent = 0.78 if k * step % 2 == 0 else 0.62 if k * step % 1 == 0 else 0.5
-        held = 0.3 if quick else max(step, 1.5 if k == 0 else 1.0)
-        notes.append(Note(player, bar.start + k * step, held, in_range(player, ladder[order[k % 8]]), accent))
+        length = 0.3 if quick else max(step, 1.5 if k == 0 else 1.0)
+        notes.append(
+            Note(player, bar.start + k * step, length, in_range(player, ladder[int(order[k % 8])]), accent)
+        )
     return notes
 
 
 def _sparse(player: str, bar: Bar, shape: int) -> list[Note]:
-    """A lone tone or two, off the beat, high up."""
+    """One or two high notes, off the beat."""
     tones = voicing(bar.chord, (), 79, 3)
     spots = ((0.5,), (1.5, 2.0), (2.5,), (0.0, 3.5))[(shape + int(bar.start / bar.beats)) % 4]
     return [Note(player, bar.start + at, 3.0, in_range(player, tones[k]), 0.5) for k, at in enumerate(spots)]
@@ -81,12 +222,12 @@ _STABS = (
 
 
 def _stabs(player: str, bar: Bar, shape: int) -> list[Note]:
-    """Whole chords in a syncopated rhythm; in three, after the beat."""
+    """Whole chords in a syncopated rhythm; in a waltz, on beats two and three."""
     tones = voicing(bar.chord, (), 62, 4)
     rhythm = ((1.0, 0.5), (2.0, 0.5)) if bar.beats == 3 else _STABS[2 if bar.energy < 0.25 else shape]
     return [
-        Note(player, bar.start + at, held, in_range(player, tone), 0.55 + 0.12 * (at == 0), -4.0)
-        for at, held in rhythm
+        Note(player, bar.start + at, length, in_range(player, tone), 0.55 + 0.12 * (at == 0), -4.0)
+        for at, length in rhythm
         if at < bar.beats
         for tone in tones
     ]
@@ -106,12 +247,7 @@ def _chug(player: str, bar: Bar, shape: int) -> list[Note]:
     ]
 
 
-_OSTINATI = (
-    (0, 0, 2, 0, 0, 3, 2, 0),
-    (0, 2, 1, 2, 0, 2, 1, 2),
-    (0, 0, 0, 2, 0, 0, 1, 2),
-    (0, 3, 2, 3, 1, 3, 2, 3),
-)
+_OSTINATI = ("00200320", "02120212", "00020012", "03231323")
 
 
 def _ostinato(player: str, bar: Bar, shape: int) -> list[Note]:
@@ -123,7 +259,7 @@ def _ostinato(player: str, bar: Bar, shape: int) -> list[Note]:
     notes = []
     for k in range(int(bar.beats / step)):
         accent = 0.92 if k * step % 1 == 0 else 0.6
-        tone = ladder[_OSTINATI[shape][k % 8]]
+        tone = ladder[int(_OSTINATI[shape][k % 8])]
         notes.append(Note(player, bar.start + k * step, step * 0.6, in_range(player, tone), accent))
         notes.append(
             Note(
@@ -134,7 +270,7 @@ def _ostinato(player: str, bar: Bar, shape: int) -> list[Note]:
 
 
 def pad_notes(player: str, bars: list[Bar]) -> list[Note]:
-    """Held chords that move as little as they can; a chord that stays is held through."""
+    """Sustained chords with the least motion between them; a repeated chord is not struck again."""
     notes: list[Note] = []
     before: tuple[int, ...] = ()
     k = 0
@@ -167,7 +303,7 @@ def pad_notes(player: str, bars: list[Bar]) -> list[Note]:
 
 
 def _pad_tones(player: str, chord: Chord, before: tuple[int, ...]) -> tuple[int, ...]:
-    """A drone keeps to the tonic's fifth (and leans on its neighbour); everything else takes the chord."""
+    """The chord's voicing; drones hold the tonic and its fifth instead and add the root."""
     if player in ("dark drone", "drone strings"):
         tonic = nearest(chord.tonic, 41)
         colour = nearest(chord.root, 53)
@@ -176,7 +312,7 @@ def _pad_tones(player: str, chord: Chord, before: tuple[int, ...]) -> tuple[int,
 
 
 def bass_notes(player: str, bar: Bar, style: str) -> list[Note]:
-    """The bass of one bar: held, walking, pulsing or leaping octaves, by player and energy."""
+    """The bass of one bar: sustained, walking or in eighths, by instrument, style and energy."""
     low = 38 if player not in ("chip bass",) else 45
     root = in_range(player, nearest(bar.chord.root, low))
     fifth = in_range(player, root + (bar.chord.classes[2] - bar.chord.root) % 12)
@@ -197,8 +333,8 @@ def _long_bass(player: str, bar: Bar, root: int) -> list[Note]:
     if bar.energy < 0.6:
         return [Note(player, bar.start, bar.beats * 0.98, root, 0.7)]
     return [
-        Note(player, bar.start + at, held, root, 0.85)
-        for at, held in ((0.0, 1.4), (1.5, 0.45), (2.0, 1.4), (3.5, 0.45))
+        Note(player, bar.start + at, length, root, 0.85)
+        for at, length in ((0.0, 1.4), (1.5, 0.45), (2.0, 1.4), (3.5, 0.45))
         if at < bar.beats
     ]
 
@@ -217,7 +353,7 @@ def _walk(player: str, bar: Bar, root: int) -> list[Note]:
 
 
 def _pulse(player: str, bar: Bar, root: int, style: str) -> list[Note]:
-    """Eighths on the root; the machine's bass leaves the beat to the kick, the chip's leaps octaves."""
+    """Eighths on the root. A synth bass leaves beats to the kick; synth and chip basses leap octaves."""
     notes = []
     for k in range(bar.beats * 2):
         if player == "synth bass" and style == "electronic" and k % 2 == 0 and bar.energy > 0.7 and k:

@@ -1,0 +1,324 @@
+"""Arrangement: which parts play in which section of a cue, and the short gestures of stingers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from pipeline.generators.sketch.dsp.units import RATE, Rng, generator
+from pipeline.generators.sketch.music import drums, parts, theory
+from pipeline.generators.sketch.music.instruments import INSTRUMENTS, in_range
+from pipeline.generators.sketch.music.reading import MusicReading
+from pipeline.generators.sketch.music.score import Hit, Note, Score, Timing
+
+_SECTION = 4
+"""Bars in a section."""
+_MACHINES = frozenset({"electronic", "chiptune"})
+
+
+@dataclass(frozen=True)
+class _Section:
+    """The parts that play in a section of four bars."""
+
+    lead: bool
+    comp: bool
+    bass: bool
+    drums: str
+    """``none``, ``light`` or ``full``."""
+
+
+_WHOLE = _Section(True, True, True, "full")
+_OPENING = _Section(False, True, True, "light")
+_BREATHING = _Section(True, True, False, "none")
+_DRIVING = _Section(False, True, True, "full")
+
+
+def arrange(reading: MusicReading, timing: Timing, loop: bool, rng: Rng) -> Score:
+    """Write the piece: chords, the parts of each section, and an ending unless it loops."""
+    tonic = tonic_of(reading)
+    colour = reading.style in ("jazz", "ambient", "piano", "electronic") or reading.mode == "lydian"
+    chords = theory.progression(rng, reading.mode, tonic, timing.bars, colour, not loop)
+    sections = _form(timing.bars, reading.energy)
+    bars = _bars(chords, sections, timing, reading.energy)
+    score = Score(
+        swing=0.13 if reading.style == "jazz" else 0.0,
+        looseness_s=0.0005 if reading.style in _MACHINES else 0.005,
+    )
+    _write_harmony(score, reading, bars, sections, rng)
+    _write_lead(score, reading, chords, sections, timing, rng)
+    _write_drums(score, reading, sections, timing, rng)
+    if not loop:
+        _write_ending(score, reading, chords[-1], timing)
+    return score
+
+
+def tonic_of(reading: MusicReading) -> int:
+    """The key, from the words alone: variations of an asset share it and can be crossfaded."""
+    return int(generator(reading.fingerprint, 0x70).integers(12))
+
+
+def _form(bars: int, energy: float) -> list[_Section]:
+    count = max(1, -(-bars // _SECTION))
+    if count == 1:
+        return [_WHOLE]
+    rest = _DRIVING if energy > 0.6 else _BREATHING
+    cycle = [_OPENING, _WHOLE, _WHOLE, rest]
+    form = [cycle[k % 4] for k in range(count)]
+    if energy > 0.6:
+        form[0] = replace(form[0], drums="full")
+    return form
+
+
+def _section(sections: list[_Section], bar: int) -> _Section:
+    return sections[min(bar // _SECTION, len(sections) - 1)]
+
+
+def _bars(
+    chords: list[theory.Chord], sections: list[_Section], timing: Timing, energy: float
+) -> list[parts.Bar]:
+    out = []
+    for k, chord in enumerate(chords):
+        lift = 0.05 * (k // _SECTION % 4) - (0.12 if _section(sections, k).drums == "none" else 0.0)
+        after = chords[(k + 1) % len(chords)]
+        level = float(np.clip(energy + lift, 0.02, 1.0))
+        out.append(parts.Bar(float(k * timing.beats_in_bar), timing.beats_in_bar, chord, after, level))
+    return out
+
+
+def _write_harmony(
+    score: Score, reading: MusicReading, bars: list[parts.Bar], sections: list[_Section], rng: Rng
+) -> None:
+    if reading.pad:
+        score.notes += parts.pad_notes(reading.pad, bars)
+    if reading.comp:
+        play = parts.comp_pattern(rng, reading.comp, reading.energy)
+        for k, bar in enumerate(bars):
+            if _section(sections, k).comp:
+                score.notes += play(bar)
+    if reading.bass:
+        for k, bar in enumerate(bars):
+            if _section(sections, k).bass:
+                score.notes += parts.bass_notes(reading.bass, bar, reading.style)
+
+
+def _write_lead(
+    score: Score,
+    reading: MusicReading,
+    chords: list[theory.Chord],
+    sections: list[_Section],
+    timing: Timing,
+    rng: Rng,
+) -> None:
+    if not reading.lead:
+        return
+    instrument = INSTRUMENTS[reading.lead]
+    lively = 0.15 + 0.6 * reading.energy
+    tones = parts.tune(rng, chords, timing.beats_in_bar, lively)
+    tonic = theory.nearest(tonic_of(reading), min(72, (instrument.low + instrument.high) / 2 - 4))
+    for tone in tones:
+        bar = int(tone.start // timing.beats_in_bar)
+        if not _section(sections, bar).lead:
+            continue
+        if reading.style == "horror" and bar % 2:
+            continue
+        pitch = tonic + theory.pitch(reading.mode, tone.degree)
+        note = in_range(reading.lead, pitch)
+        score.notes.append(Note(reading.lead, tone.start, tone.beats, note, tone.velocity, 1.0))
+
+
+def _write_drums(
+    score: Score, reading: MusicReading, sections: list[_Section], timing: Timing, rng: Rng
+) -> None:
+    if reading.kit == "none":
+        return
+    for bar in range(timing.bars):
+        section = _section(sections, bar)
+        if section.drums == "none":
+            continue
+        start = float(bar * timing.beats_in_bar)
+        pattern = drums.groove(reading.kit, reading.energy, section.drums == "light")
+        ends = bar % _SECTION == _SECTION - 1 or bar == timing.bars - 1
+        length = (
+            (2.0 if reading.energy > 0.6 else 1.0)
+            if ends and timing.bars > 2 and reading.energy > 0.25
+            else 0.0
+        )
+        score.hits += drums.bar_of(pattern, start, timing.beats_in_bar, timing.beats_in_bar - length)
+        if length:
+            score.hits += drums.fill(
+                rng, reading.kit, start + timing.beats_in_bar - length, length, reading.energy
+            )
+        mark = drums.crash(reading.kit)
+        if mark and bar % _SECTION == 0 and reading.energy > 0.5:
+            score.hits.append(Hit(mark, start, 0.7))
+
+
+def _write_ending(score: Score, reading: MusicReading, chord: theory.Chord, timing: Timing) -> None:
+    """All parts play the tonic on the beat after the last bar."""
+    start = float(timing.bars * timing.beats_in_bar)
+    home = replace(chord, degree=0)
+    ring = max(2.0, (timing.n / 48_000 - start * timing.beat) / timing.beat)
+    for player in (reading.pad, reading.comp):
+        if player:
+            for k, tone in enumerate(theory.voicing(home, (), 62, 4)):
+                instrument = INSTRUMENTS[player]
+                pitch = theory.nearest(
+                    tone % 12, float(np.clip(tone, instrument.low + 6, instrument.high - 6))
+                )
+                score.notes.append(Note(player, start + 0.04 * k, ring, pitch, 0.75, -1.5 * k))
+    if reading.bass:
+        score.notes.append(Note(reading.bass, start, ring, theory.nearest(home.root, 38), 0.85))
+    if reading.lead:
+        instrument = INSTRUMENTS[reading.lead]
+        middle = min(72.0, (instrument.low + instrument.high) / 2)
+        score.notes.append(Note(reading.lead, start, min(ring, 4.0), theory.nearest(home.root, middle), 0.75))
+    if reading.kit != "none" and reading.energy > 0.3:
+        first = next(iter(drums.groove(reading.kit, reading.energy)))
+        score.hits += [Hit(first, start, 0.9)] + ([Hit("crash", start, 0.7)] if reading.energy > 0.5 else [])
+
+
+GESTURE_MODES = {"success": "major", "failure": "minor", "discovery": "lydian", "danger": "chromatic"}
+"""The mode of each gesture; the words of the prompt do not change it."""
+
+
+@dataclass(frozen=True)
+class _Gesture:
+    """A stinger as it is written: its key, its length in beats, the beat of its last chord, and its score."""
+
+    reading: MusicReading
+    tonic: int
+    beats: float
+    arrival: float
+    score: Score
+
+    @property
+    def lead(self) -> str:
+        """Who carries the melody."""
+        return self.reading.lead or self.reading.comp or "bells"
+
+    @property
+    def pad(self) -> str:
+        """Who holds the chord."""
+        return self.reading.pad or "strings"
+
+    @property
+    def bass(self) -> str:
+        """Who plays the root."""
+        return self.reading.bass or "contrabass"
+
+    def chord(self, player: str, start: float, beats: float, tones: list[int], velocity: float) -> None:
+        """Add held notes, spread over the stereo field, each softer than the one below."""
+        for k, tone in enumerate(tones):
+            pan = (-0.3, 0.3, -0.1, 0.1)[k % 4]
+            self.score.notes.append(
+                Note(player, start, beats, in_range(player, tone), velocity, -1.2 * k, pan)
+            )
+
+    def run(self, player: str, start: float, end: float, tones: list[int], rise: float) -> None:
+        """Add even notes from ``start`` to ``end`` that grow louder (or softer)."""
+        step = (end - start) / max(1, len(tones))
+        shift = in_range(player, round(sum(tones) / len(tones))) - round(sum(tones) / len(tones))
+        for k, tone in enumerate(tones):
+            level = min(0.95, max(0.3, 0.6 + rise * (k / len(tones) - 0.3)))
+            self.chord(player, start + k * step, max(step * 1.1, 0.2), [tone + shift], level)
+
+    def hit(self, *hits: Hit) -> None:
+        """Add drum hits."""
+        self.score.hits.extend(hits)
+
+
+def stinger(reading: MusicReading, timing: Timing, rng: Rng) -> Score:
+    """The score of a stinger; everything fits its length and the last chord rings out."""
+    beats = timing.n / RATE / timing.beat
+    score = Score(looseness_s=0.003)
+    gesture = _Gesture(reading, theory.nearest(tonic_of(reading), 60), beats, _arrival(beats), score)
+    _WRITERS[reading.stinger or "discovery"](gesture, rng)
+    return score
+
+
+def _arrival(beats: float) -> float:
+    """The beat of the last chord: the half beat nearest to 42 % of the length, at most 3."""
+    return float(np.clip(round(beats * 0.42 * 2) / 2, 0.5, 3.0)) if beats > 1.5 else beats * 0.4
+
+
+def _success(gesture: _Gesture, rng: Rng) -> None:
+    """Up the triad with a dotted lilt into a bright held chord."""
+    tonic, end = gesture.tonic, gesture.arrival
+    lines = ([0, 4, 7, 12], [7, 7, 7, 12], [0, 7, 4, 7, 12], [0, 2, 4, 7])
+    line = [tonic + step for step in lines[int(rng.integers(len(lines)))]]
+    gesture.run(gesture.lead, 0.0, end, line, 0.6)
+    ring = gesture.beats - end
+    gesture.chord(gesture.lead, end, ring * 0.7, [tonic + 12, tonic + 16], 0.9)
+    gesture.chord(gesture.pad, end, ring, [tonic, tonic + 4, tonic + 7, tonic + 12], 0.85)
+    gesture.chord("harp" if gesture.reading.style != "chiptune" else "chip arp", 0.0, end, [tonic + 12], 0.5)
+    gesture.run("glockenspiel", end, end + min(1.0, ring * 0.4), [tonic + s for s in (12, 16, 19, 24)], 0.2)
+    gesture.chord(gesture.bass, end, ring * 0.8, [tonic - 24], 0.85)
+    if gesture.reading.style != "chiptune":
+        gesture.hit(Hit("timpani", 0.0, 0.6), Hit("timpani", end, 0.95), Hit("crash", end, 0.7))
+
+
+def _failure(gesture: _Gesture, rng: Rng) -> None:
+    """Down the minor scale, slower and softer, onto a low minor chord."""
+    tonic, end = gesture.tonic, gesture.arrival
+    lines = ([12, 10, 8, 7], [7, 6, 5, 3], [12, 8, 7, 3], [10, 8, 7, 5])
+    line = [tonic + step for step in lines[int(rng.integers(len(lines)))]]
+    gesture.run(gesture.lead, 0.0, end, line, -0.5)
+    ring = gesture.beats - end
+    gesture.chord(gesture.lead, end, ring * 0.6, [tonic], 0.55)
+    gesture.chord(gesture.pad, 0.0, end, [tonic - 4, tonic, tonic + 3], 0.5)
+    gesture.chord(gesture.pad, end, ring, [tonic - 12, tonic - 5, tonic + 3], 0.6)
+    gesture.chord(gesture.bass, end, ring, [tonic - 24], 0.7)
+    if gesture.reading.style != "chiptune":
+        gesture.hit(Hit("boom", end, 0.7))
+
+
+def _discovery(gesture: _Gesture, rng: Rng) -> None:
+    """A rising glissando in the lydian mode that opens into a shimmering chord."""
+    tonic, end = gesture.tonic, gesture.arrival
+    scale = [tonic + theory.pitch("lydian", degree) for degree in range(0, 15)]
+    first = int(rng.integers(0, 3))
+    count = max(4, min(12, round(end * 4)))
+    player = (
+        gesture.reading.comp
+        if gesture.reading.comp in ("celesta", "music box", "chip arp", "koto")
+        else "harp"
+    )
+    gesture.run(player, 0.0, end, scale[first : first + count], 0.4)
+    ring = gesture.beats - end
+    chord = [tonic, tonic + 7, tonic + 11, tonic + 18]
+    gesture.chord(gesture.pad, end * 0.5, ring + end * 0.5, chord, 0.6)
+    gesture.chord("celesta", end, ring * 0.8, [tonic + 19, tonic + 23], 0.6)
+    sparkle = [tonic + 24 + step for step in rng.permutation([0, 4, 7, 11, 6])[:4]]
+    gesture.run("glockenspiel", end + 0.25, end + max(0.6, ring * 0.45), [int(s) for s in sparkle], -0.3)
+    gesture.chord(gesture.lead, end, ring * 0.6, [tonic + 12], 0.55)
+
+
+def _danger(gesture: _Gesture, rng: Rng) -> None:
+    """A low blow, a cluster that swells out of it, and a last hit."""
+    tonic = gesture.tonic - 12
+    ring = gesture.beats
+    second = min(gesture.beats * 0.55, max(0.75, gesture.arrival))
+    gesture.chord("brass", 0.0, min(1.0, ring * 0.25), [tonic, tonic + 6, tonic + 12], 0.95)
+    gesture.chord("tremolo strings", 0.0, ring * 0.95, [tonic + 12, tonic + 13, tonic + 18, tonic + 24], 0.8)
+    gesture.chord("contrabass", 0.0, ring * 0.9, [tonic - 12], 0.95)
+    gesture.chord("brass", second, ring - second, [tonic + 1, tonic + 7, tonic + 13], 0.95)
+    gesture.chord("dark drone", 0.0, ring, [tonic - 12, tonic - 11 + int(rng.integers(2))], 0.7)
+    gesture.hit(
+        Hit("boom", 0.0, 0.95),
+        Hit("taiko", 0.0, 0.95),
+        Hit("taiko", second, 0.95),
+        Hit("boom", second, 0.8),
+        Hit("crash", second, 0.5),
+    )
+    upbeats = [(second - 0.25 * k, 0.8 - 0.1 * k) for k in range(1, 4)]
+    gesture.hit(*(Hit("taiko high", start, velocity) for start, velocity in upbeats if start > 0.3))
+
+
+_WRITERS: dict[str, Callable[[_Gesture, Rng], None]] = {
+    "success": _success,
+    "failure": _failure,
+    "discovery": _discovery,
+    "danger": _danger,
+}
