@@ -1,7 +1,7 @@
-"""What is claimed of a sound, and how C2PA wants it said.
+"""The claim about a sound, and the C2PA manifest that states it.
 
-The manifest's first action is ``c2pa.created`` with the IPTC digital source type; an assertion of our own,
-`PROVENANCE`, has the facts that a studio looks for. Of the prompt it holds the SHA-256 and never the words.
+The manifest's first action is ``c2pa.created`` with the IPTC digital source type. Cuesmith's own assertion,
+`PROVENANCE`, has the facts that a studio looks for. It contains the SHA-256 of the prompt and never its words.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ class Claim:
     prompt: str
     recipe_digest: str
     digital_source_type: str
-    """IPTC NewsCodes URL: made by a trained model, or by a procedure."""
+    """IPTC NewsCodes URL: made by a trained model or by a procedure."""
     statement: str
-    """How the sound came to be, for people."""
+    """How the sound was made, for people."""
 
     def assertion(self) -> dict[str, Any]:
         """The facts of `PROVENANCE`."""
@@ -53,8 +53,8 @@ class Claim:
         }
 
 
-def definition(claim: Claim, also: dict[str, Any]) -> dict[str, Any]:
-    """The manifest definition of ``claim`` (C2PA 2.x); ``also`` joins the facts of `PROVENANCE`."""
+def definition(claim: Claim, facts: dict[str, Any]) -> dict[str, Any]:
+    """The manifest definition of ``claim`` (C2PA 2.x); ``facts`` are added to `PROVENANCE`."""
     created = {
         "action": "c2pa.created",
         "digitalSourceType": claim.digital_source_type,
@@ -65,6 +65,6 @@ def definition(claim: Claim, also: dict[str, Any]) -> dict[str, Any]:
         "title": claim.title,
         "assertions": [
             {"label": "c2pa.actions.v2", "data": {"actions": [created]}},
-            {"label": PROVENANCE, "data": claim.assertion() | also},
+            {"label": PROVENANCE, "data": claim.assertion() | facts},
         ],
     }

@@ -30,34 +30,19 @@ class Coding:
     container: str
     subtype: str
     settings: dict[str, Any]
-    rates: tuple[int, ...] | None
-    """Supported rates in Hz; None for any."""
 
 
-VORBIS = Coding("OGG", "VORBIS", {"compression_level": 0.4}, None)
+VORBIS = Coding("OGG", "VORBIS", {"compression_level": 0.4})
 """Quality 6 of -1 to 10: about 192 kbit/s for stereo music."""
-OPUS = Coding("OGG", "OPUS", {"compression_level": 0.64}, (48_000,))
-"""About 96 kbit/s a channel. Players decode all Opus at 48 kHz (RFC 7845): at another rate,
-peaks and loop points would differ from the decoded file."""
+OPUS = Coding("OGG", "OPUS", {"compression_level": 0.64})
+"""About 96 kbit/s a channel. Players decode all Opus at 48 kHz (RFC 7845): at another rate, peaks and loop points would
+differ from the decoded file."""
 OPUS_AHEAD = 312
 """Look-ahead of Opus in samples at 48 kHz; libsndfile does not write it at the end of a file."""
 OPUS_SETTLED = 9600
 """Samples at 48 kHz until the coder's filters settle: its high-pass at 3 Hz takes longest."""
-MP3 = Coding(
-    "MP3",
-    "MPEG_LAYER_III",
-    {"compression_level": 0.2, "bitrate_mode": "VARIABLE"},
-    (48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000),
-)
+MP3 = Coding("MP3", "MPEG_LAYER_III", {"compression_level": 0.2, "bitrate_mode": "VARIABLE"})
 """LAME's V2: about 190 kbit/s for stereo music."""
-
-
-def fitting_rate(rate: int, coding: Coding) -> int:
-    """``rate`` if the format supports it, else the next higher rate, else the highest."""
-    if coding.rates is None or rate in coding.rates:
-        return rate
-    above = [one for one in coding.rates if one > rate]
-    return min(above) if above else max(coding.rates)
 
 
 def _write(frames: npt.NDArray[Any], rate: int, coding: Coding) -> bytes:
@@ -77,7 +62,7 @@ def flac_bytes(clip: Clip, depth: Depth) -> bytes:
     """Lossless FLAC of 16 or 24 bit; "float", which FLAC does not support, becomes 24."""
     bits = 16 if depth == "16" else 24
     frames = quantise(clip, bits) << (32 - bits)
-    return _write(frames, clip.rate, Coding("FLAC", f"PCM_{bits}", {}, None))
+    return _write(frames, clip.rate, Coding("FLAC", f"PCM_{bits}", {}))
 
 
 def lossy_bytes(clip: Clip, coding: Coding) -> bytes:

@@ -8,9 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from mutagen import id3, mp4
-from mutagen.flac import FLAC
-from mutagen.oggopus import OggOpus
-from mutagen.oggvorbis import OggVorbis
 
 from pipeline.manifest.spec import Kind
 
@@ -72,14 +69,13 @@ Pairs = Sequence[tuple[str, str]]
 
 _ID3: Any = id3
 _MP4: Any = mp4
-_COMMENTED: dict[str, Any] = {"ogg": OggVorbis, "opus": OggOpus, "flac": FLAC}
 
 
 def _no_padding(_: object) -> int:
     return 0
 
 
-def comments(labels: Labels | None, loop: Pairs) -> list[tuple[str, str]]:
+def vorbis_comments(labels: Labels | None, loop: Pairs) -> list[tuple[str, str]]:
     """Vorbis comments, with the loop first, because some players only look there."""
     if labels is None:
         return list(loop)
@@ -93,12 +89,12 @@ def comments(labels: Labels | None, loop: Pairs) -> list[tuple[str, str]]:
     return [*loop, *((name, value) for name, value in known if value), *labels.plain()]
 
 
-def with_comments(data: bytes, audio_format: str, pairs: Pairs) -> bytes:
-    """An ogg, opus or flac file with ``pairs`` before the encoder's comments; unchanged without ``pairs``."""
+def with_comments(data: bytes, file_type: Any, pairs: Pairs) -> bytes:
+    """A file of mutagen's ``file_type`` with ``pairs`` before the encoder's comments; unchanged without ``pairs``."""
     if not pairs:
         return data
     buffer = io.BytesIO(data)
-    file = _COMMENTED[audio_format](buffer)
+    file = file_type(buffer)
     if file.tags is None:
         file.add_tags()
     encoder_tags = list(file.tags)

@@ -244,5 +244,5 @@ def test_a_certificate_that_has_run_out_is_refused_before_any_work() -> None:
 def test_a_file_that_is_no_certificate_is_not_trusted_silently(tmp_path: Path) -> None:
     made = signed("wav")
     (tmp_path / "root.txt").write_text("trust me")
-    with pytest.raises(UsageError, match=r"root.txt: holds no certificate"):
+    with pytest.raises(UsageError, match=r"root.txt: contains no certificate"):
         check(write(tmp_path, "wav", made.data, None), [tmp_path / "root.txt"])
