@@ -1,4 +1,4 @@
-"""Audio values, files and rates: everything that knows samples but no manifest."""
+"""Audio values, files and sample rates; nothing in this package depends on manifests."""
 
 from pipeline.audio.clip import Clip, Samples
 from pipeline.audio.dither import Depth, pcm_bytes, pcm_sha256

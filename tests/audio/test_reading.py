@@ -218,7 +218,7 @@ def test_an_aiff_whose_number_of_frames_is_lost_is_not_called_empty(tmp_path: Pa
     data[frames : frames + 4] = bytes(4)
     problem = read_sound(bytes(data)).problem
     assert problem is not None
-    assert "promises 0 bytes of samples and 9600 are there" in problem
+    assert "states 0 bytes of samples, but it has 9600" in problem
 
 
 @BY_FFMPEG
@@ -233,4 +233,4 @@ def test_a_webm_that_is_shorter_than_its_header_says_is_incomplete(codec: str, t
     longer = data[:duration] + struct.pack(">d", 2500.0) + data[duration + 8 :]
     problem = read_sound(longer).problem
     assert problem is not None
-    assert "its header promises 2.500 s" in problem
+    assert "its header states 2.500 s" in problem
