@@ -40,14 +40,13 @@ differ from the decoded file."""
 OPUS_AHEAD = 312
 """Look-ahead of Opus in samples at 48 kHz; libsndfile does not write it at the end of a file."""
 OPUS_SETTLED = 9600
-"""Samples at 48 kHz until the coder's filters settle: its high-pass at 3 Hz takes longest."""
+"""Samples at 48 kHz until the coder's filters settle: its high-pass at 3 Hz takes the longest."""
 MP3 = Coding("MP3", "MPEG_LAYER_III", {"compression_level": 0.2, "bitrate_mode": "VARIABLE"})
 """LAME's V2: about 190 kbit/s for stereo music."""
 
 
 def _write(frames: npt.NDArray[Any], rate: int, coding: Coding) -> bytes:
-    """Frames of shape [samples, channels] as a file; written in blocks, because Vorbis keeps each write
-    on its stack."""
+    """Frames of shape [samples, channels] as a file; written in blocks, because Vorbis puts each write on its stack."""
     out = io.BytesIO()
     block = max(1, round(_BLOCK_S * rate))
     with soundfile.SoundFile(
@@ -59,14 +58,14 @@ def _write(frames: npt.NDArray[Any], rate: int, coding: Coding) -> bytes:
 
 
 def flac_bytes(clip: Clip, depth: Depth) -> bytes:
-    """Lossless FLAC of 16 or 24 bit; "float", which FLAC does not support, becomes 24."""
+    """Lossless FLAC of 16 or 24 bit; FLAC does not support "float", which becomes 24."""
     bits = 16 if depth == "16" else 24
     frames = quantise(clip, bits) << (32 - bits)
     return _write(frames, clip.rate, Coding("FLAC", f"PCM_{bits}", {}))
 
 
 def lossy_bytes(clip: Clip, coding: Coding) -> bytes:
-    """``clip`` encoded from float samples; the coding must support its rate."""
+    """``clip`` encoded from float samples, at a rate that the format supports."""
     return _write(np.ascontiguousarray(interleaved(clip)), clip.rate, coding)
 
 

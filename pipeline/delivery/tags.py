@@ -39,6 +39,11 @@ class Labels:
     ucs_name: str | None = None
     """FXName."""
 
+    @property
+    def tempo(self) -> str:
+        """Beats a minute without trailing zeros, such as ``91.7``; empty without a tempo."""
+        return f"{self.tempo_bpm:g}" if self.tempo_bpm else ""
+
     def plain(self) -> list[tuple[str, str]]:
         """Names and values for formats that take any name (Vorbis comments, ID3 TXXX, MP4 freeform), in
         order."""
@@ -56,15 +61,6 @@ class Labels:
         return [(name, value) for name, value in pairs if value]
 
 
-def tempo_text(bpm: float) -> str:
-    """Beats a minute without trailing zeros.
-
-    >>> tempo_text(92.0), tempo_text(91.7)
-    ('92', '91.7')
-    """
-    return f"{bpm:g}"
-
-
 Pairs = Sequence[tuple[str, str]]
 
 _ID3: Any = id3
@@ -79,14 +75,14 @@ def vorbis_comments(labels: Labels | None, loop: Pairs) -> list[tuple[str, str]]
     """Vorbis comments, with the loop first, because some players only look there."""
     if labels is None:
         return list(loop)
-    known = [
+    common = [
         ("TITLE", labels.title),
         ("ALBUM", labels.project),
         ("TRACKNUMBER", str(labels.variation)),
         ("COMMENT", labels.disclosure),
-        ("BPM", tempo_text(labels.tempo_bpm) if labels.tempo_bpm else ""),
+        ("BPM", labels.tempo),
     ]
-    return [*loop, *((name, value) for name, value in known if value), *labels.plain()]
+    return [*loop, *((name, value) for name, value in common if value), *labels.plain()]
 
 
 def with_comments(data: bytes, file_type: Any, pairs: Pairs) -> bytes:
