@@ -18,7 +18,7 @@ from typing import Any, NoReturn, ParamSpec, TypeVar, get_type_hints
 
 import typer
 
-from pipeline.catalog.texts import text_fault
+from pipeline.catalog.reviews import text_fault
 from pipeline.errors import CuesmithError, ManifestError, Problem, UsageError
 
 INTERRUPTED = 130

@@ -4,12 +4,17 @@
 need pandas.
 """
 
-from pipeline.catalog.catalog import Catalog, missing_row
+from pipeline.catalog.catalog import (
+    Catalog,
+    approved_objects,
+    folders_of,
+    forget_files,
+    missing_row,
+    retirable,
+)
 from pipeline.catalog.channels import LATEST, Channel, ChannelMove, Channels, Override
-from pipeline.catalog.check import check_store
-from pipeline.catalog.diff import Change, changes, diff, label_changes
-from pipeline.catalog.gate import CODES, Refusal, refusals
-from pipeline.catalog.history import Step, history, rejected_before
+from pipeline.catalog.diff import Change, Step, changes, diff, history, label_changes, rejected_before
+from pipeline.catalog.integrity import check_store
 from pipeline.catalog.library import (
     Library,
     LibraryFault,
@@ -18,17 +23,42 @@ from pipeline.catalog.library import (
     library_findings,
     sync_latest,
 )
-from pipeline.catalog.naming import file_name
-from pipeline.catalog.promotion import Verdict, promote, rollback
-from pipeline.catalog.quarantine import QUARANTINE_SCHEMA, Quarantine, keep_quarantine, read_quarantine
-from pipeline.catalog.renaming import Renames, followed, renamed_in
-from pipeline.catalog.retiring import approved_objects, folders_of, forget_files, retirable
-from pipeline.catalog.reviews import ACTIONS, ReviewAction, ReviewEvent, Reviews, ReviewState, fold, overruled
-from pipeline.catalog.rows import Failures, assemble, labelled, row_of
+from pipeline.catalog.promotion import CODES, Refusal, Verdict, promote, refusals, rollback
+from pipeline.catalog.reviews import (
+    ACTIONS,
+    STATES,
+    Filter,
+    ReviewAction,
+    ReviewEvent,
+    Reviews,
+    ReviewState,
+    fold,
+    is_off_target,
+    name_of,
+    overruled,
+    states_of,
+    with_deviations,
+)
+from pipeline.catalog.rows import (
+    Failures,
+    Renames,
+    assemble,
+    file_name,
+    followed,
+    labelled,
+    renamed_in,
+    row_of,
+)
 from pipeline.catalog.sealing import Sealing, SignedFiles, bare, is_open
-from pipeline.catalog.standing import STATES, Filter, name_of, states_of
-from pipeline.catalog.targets import is_off_target, with_deviations
-from pipeline.catalog.version import CATALOG_SCHEMA, Place, Version
+from pipeline.catalog.version import (
+    CATALOG_SCHEMA,
+    QUARANTINE_SCHEMA,
+    Place,
+    Quarantine,
+    Version,
+    keep_quarantine,
+    read_quarantine,
+)
 
 __all__ = [
     "ACTIONS",

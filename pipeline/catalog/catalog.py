@@ -1,10 +1,10 @@
-"""Versions and channels of one store: read, publish, point.
+"""Versions and channels of one store: read, publish, point, prune.
 
-The order of writing is the promise: objects and records exist before a version names them, ``catalog.json`` is
-the last file of a version's folder, and a pointer moves only to a version that is whole.
+Order of writes: objects and records exist before a version names them, ``catalog.json`` is the last file of a
+version's folder, and a pointer moves only to a complete version.
 
-The move that points a channel to a version records the hash of each of the version's files, and the store keeps a
-copy of each under that hash. So an edited file is found, and a damaged one is put back.
+The move that points a channel to a version records the hash of each file of the version, and the store has a
+copy of each file under that hash. So Cuesmith detects an edited file and restores a damaged one.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from pathlib import PurePosixPath
-from typing import Any, cast
+from typing import Any
 
 from pipeline.catalog.channels import CATALOG_FILE, FILE_NAME, LATEST, Channel, ChannelMove, Channels
-from pipeline.catalog.matching import disagreements, say_difference
+from pipeline.catalog.reviews import Reviews
+from pipeline.catalog.rows import disagreements, say_difference
 from pipeline.catalog.version import Place, Version
-from pipeline.errors import FormatError, MachineError, StoreError, VerificationError
-from pipeline.provenance import MasterRow, MissingRow, ObjectJson
+from pipeline.errors import FormatError, MachineError, StoreError, UsageError, VerificationError
+from pipeline.provenance import MASTER_SCHEMA, MasterRow, MissingRow, ObjectJson
 from pipeline.store import Fence, Missing, Store, named_objects
 
 _FOLDER = re.compile(r"\d{6,}")
@@ -234,8 +235,7 @@ class Catalog:
 
     def _copied(self, files: Mapping[str, bytes]) -> dict[str, ObjectJson]:
         return {
-            name: cast("ObjectJson", self.store.put(data, PurePosixPath(name).suffix).to_json())
-            for name, data in files.items()
+            name: self.store.put(data, PurePosixPath(name).suffix).to_json() for name, data in files.items()
         }
 
     def _check_objects(self, before: Version | None, rows: tuple[MasterRow, ...], made: Set[str]) -> None:
@@ -282,3 +282,50 @@ def missing_row(failed: Mapping[str, Any], kind: str = "", tags: Iterable[str] =
     if failed.get("master"):
         row["master"] = failed["master"]
     return row
+
+
+def retirable(catalog: Catalog, newest: int) -> list[int]:
+    """Numbers of the versions that may go, oldest first.
+
+    The ``newest`` versions stay, every version to which a channel points, and every version to which a person ever
+    pointed a channel: it may have shipped. Raises `UsageError` where ``newest`` is below 1.
+    """
+    if newest < 1:
+        raise UsageError(f"--keep {newest} would leave no version; give 1 or more")
+    numbers = catalog.numbers()
+    stay = set(numbers[-newest:])
+    for name in catalog.channels.names():
+        channel = catalog.channel(name)
+        if channel is not None:
+            stay.add(channel["version"])
+            stay |= {move["version"] for move in channel["history"] if name != LATEST}
+    return [number for number in numbers if number not in stay]
+
+
+def forget_files(catalog: Catalog, numbers: Sequence[int]) -> None:
+    """Have no channel record files of the versions ``numbers`` any more: they are about to go."""
+    with catalog.channels.held() as fence:
+        for channel in list(catalog.channels.readable()):
+            history = [
+                _without_files(move) if move["version"] in numbers else move for move in channel["history"]
+            ]
+            if history != channel["history"]:
+                catalog.channels.write(channel["name"], history, fence)
+
+
+def _without_files(move: ChannelMove) -> ChannelMove:
+    move = move.copy()
+    move.pop("files", None)
+    return move
+
+
+def folders_of(number: int) -> tuple[str, str]:
+    """Where the files of a version lie, and those of its report."""
+    return f"catalog/{number:06d}", f"reports/{number:06d}"
+
+
+def approved_objects(catalog: Catalog) -> set[str]:
+    """SHA-256 of every object of the masters that are approved, published or not, and of their takes."""
+    store = catalog.store
+    approved = store.get_records("masters", Reviews(store).state().approved, MASTER_SCHEMA)
+    return {ref.sha256 for _, record in approved for ref in named_objects(record)}

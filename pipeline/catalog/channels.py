@@ -1,7 +1,7 @@
 """Channels: named pointers to versions, each with the whole history of where it pointed and who moved it.
 
 ``channels/<name>.json`` is replaced in one step, under the lock that publishing holds; its history only grows.
-Builds move ``latest``; people move every other channel, through the release gate (`pipeline.catalog.gate`).
+Builds move ``latest``; people move every other channel, through the release gate (`pipeline.catalog.promotion`).
 """
 
 from __future__ import annotations

@@ -13,13 +13,12 @@ from typing import Any, cast
 
 from pipeline.catalog.catalog import Catalog, version_key
 from pipeline.catalog.channels import CATALOG_FILE, LATEST, ChannelMove, channel_key
-from pipeline.catalog.check import JOURNALS, check_store, split_events
-from pipeline.catalog.matching import disagreements
-from pipeline.catalog.quarantine import QUARANTINE_KEY
+from pipeline.catalog.integrity import JOURNALS, check_store, salvaged, split_events
 from pipeline.catalog.reviews import KEY as REVIEWS
 from pipeline.catalog.reviews import read_event
-from pipeline.catalog.salvage import salvaged
+from pipeline.catalog.rows import disagreements
 from pipeline.catalog.tables import csv_bytes, frame, parquet_bytes
+from pipeline.catalog.version import QUARANTINE_KEY
 from pipeline.errors import CuesmithError, FormatError, MachineError
 from pipeline.provenance import MasterRow
 from pipeline.provenance.facts import now

@@ -1,17 +1,54 @@
-"""Reviews: append-only approvals, rejections and comments in ``reviews.jsonl``, and what they add up to."""
+"""Reviews in ``reviews.jsonl``: append-only events of people, and the states that they give masters."""
 
 from __future__ import annotations
 
+import fnmatch
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import Literal, NotRequired, TypedDict, get_args
+from typing import Any, Literal, NotRequired, TypedDict, get_args
 
 from pipeline.errors import FormatError, UsageError
+from pipeline.provenance import MASTER_SCHEMA, MasterRow, MissingRow
 from pipeline.recipe import digest
 from pipeline.store import Store, migrate, parse_object, shape_fault
+
+LONGEST_COMMENT = 10_000
+"""Characters."""
+LONGEST_NAME = 200
+"""Characters."""
+# Lone surrogates are what is left of bytes that are no UTF-8.
+_NO_TEXT = re.compile(r"[\ud800-\udfff]")
+_ODD_IN_A_NAME = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_ODD_IN_A_COMMENT = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def name_fault(text: str) -> str | None:
+    """What is wrong with a reviewer's name; None where nothing is."""
+    if not text.strip():
+        return "who decided? Give a name"
+    return _fault(text, LONGEST_NAME, _ODD_IN_A_NAME)
+
+
+def comment_fault(text: str) -> str | None:
+    """What is wrong with a comment, which may have several lines; None where nothing is."""
+    return _fault(text, LONGEST_COMMENT, _ODD_IN_A_COMMENT)
+
+
+def text_fault(text: str) -> str | None:
+    """What is wrong with a word of a command line, such as a tag; None where nothing is."""
+    return _fault(text, len(text), _NO_TEXT)
+
+
+def _fault(text: str, longest: int, odd: re.Pattern[str]) -> str | None:
+    if len(text) > longest:
+        return f"it has {len(text)} characters; {longest} are the most"
+    found = odd.search(text)
+    return f"it holds the control character {found[0]!r}; remove it" if found else None
+
 
 KEY = "reviews.jsonl"
 SCHEMA = "cuesmith.review/1"
@@ -206,3 +243,137 @@ def read_event(line: bytes, place: str) -> ReviewEvent:
             f"{place}: not a review event: {error}; set the line aside: cuesmith verify --repair"
         ) from error
     return event
+
+
+MISSED = frozenset({"true-peak ceiling", "gain limit"})
+"""Deviations that a person wants to know of. Variations that share a gain are louder and softer on purpose."""
+_TOLERANCE_LU = 0.2
+
+
+def is_off_target(row: MasterRow) -> bool:
+    """Whether a master, of which the row says so, missed its loudness target."""
+    return row.get("deviation") in MISSED
+
+
+def with_deviations(store: Store, rows: Iterable[MasterRow]) -> tuple[MasterRow, ...]:
+    """``rows`` with the reason in each that is off its target; rows of older releases get it from their records."""
+    rows = tuple(rows)
+    silent = {row["master"] for row in rows if "deviation" not in row and _is_off(row)}
+    records: Any = store.get_records("masters", sorted(silent), MASTER_SCHEMA) if silent else ()
+    reasons = {digest: record["loudness"].get("deviation") for digest, record in records}
+    return tuple(
+        MasterRow(**{**row, "deviation": reasons[row["master"]]}) if reasons.get(row["master"]) else row
+        for row in rows
+    )
+
+
+def _is_off(row: MasterRow) -> bool:
+    loudness = row["loudness_lufs"]
+    return (
+        loudness is not None
+        and row["loudness_method"] != "peak"
+        and abs(loudness - row["target_lufs"]) > _TOLERANCE_LU
+    )
+
+
+State = Literal[
+    "current",
+    "locked",
+    "stale",
+    "approved",
+    "rejected",
+    "unreviewed",
+    "waiting",
+    "placeholder",
+    "non-commercial",
+    "off-target",
+    "missing",
+    "quarantined",
+    "failed",
+]
+STATES: tuple[State, ...] = get_args(State)
+
+
+def states_of(row: MasterRow, reviews: ReviewState) -> frozenset[State]:
+    """Everything that a row is at once.
+
+    One of ``current``, ``locked``, ``stale``; one of ``approved``, ``rejected``, ``unreviewed``; ``waiting``
+    where a candidate waits beside it; ``placeholder`` and ``non-commercial`` as its engine and weights are;
+    ``off-target`` where it missed its loudness target. What has no master is ``missing``, ``quarantined`` or
+    ``failed``: see `MissingRow`.
+    """
+    found: set[State] = {_review(row, reviews)}
+    locked = row["status"] == "locked" or (row["asset"], row["variation"]) in reviews.locked
+    found.add("locked" if locked else "stale" if row["status"] == "stale" else "current")
+    if "waiting" in row:
+        found.add("waiting")
+    if row["placeholder"]:
+        found.add("placeholder")
+    if not row["commercial"]:
+        found.add("non-commercial")
+    if is_off_target(row):
+        found.add("off-target")
+    return frozenset(found)
+
+
+def _review(row: MasterRow, reviews: ReviewState) -> State:
+    if row["take"] in reviews.rejected:
+        return "rejected"
+    return "approved" if row["master"] in reviews.approved else "unreviewed"
+
+
+def name_of(row: MasterRow | MissingRow) -> str:
+    """A master's name in lists: ``music/forest/explore_01``."""
+    return f"{row['asset']}_{row['variation']:02d}"
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which masters are meant; what is not given does not narrow."""
+
+    asset: str | None = None
+    """An asset id or a glob, case-exact; where no id matches, a master's name: see `name_of`."""
+    variation: int | None = None
+    tags: tuple[str, ...] = ()
+    """All of them."""
+    kind: str | None = None
+    states: tuple[str, ...] = ()
+    """All of them, from `STATES`."""
+    model: str | None = None
+    """A model id or a glob, or an engine's name."""
+
+    def __post_init__(self) -> None:
+        for state in self.states:
+            if state not in STATES:
+                raise UsageError(f"--state {state!r} is none of {', '.join(STATES)}")
+
+    def select(self, rows: Iterable[MasterRow], reviews: ReviewState) -> list[MasterRow]:
+        """The rows that are meant, in their order."""
+        named = self._named(list(rows))
+        return [row for row in named if self._matches(row) and set(self.states) <= states_of(row, reviews)]
+
+    def _named(self, rows: list[MasterRow]) -> list[MasterRow]:
+        if self.asset is None:
+            return rows
+        by_id = [row for row in rows if fnmatch.fnmatchcase(row["asset"], self.asset)]
+        return by_id or [row for row in rows if fnmatch.fnmatchcase(name_of(row), self.asset)]
+
+    def select_missing(self, rows: Iterable[MissingRow]) -> list[MissingRow]:
+        """Those that are meant of what a version lacks; none where a model is asked for, since no model made them."""
+        return [
+            row
+            for row in rows
+            if self.model is None and set(self.states) <= {row["code"]} and self._describes(row)
+        ]
+
+    def _describes(self, row: MasterRow | MissingRow) -> bool:
+        return (
+            self.variation in (None, row["variation"])
+            and set(self.tags) <= set(row["tags"])
+            and self.kind in (None, row["kind"])
+        )
+
+    def _matches(self, row: MasterRow) -> bool:
+        return self._describes(row) and (
+            self.model is None or self.model == row["engine"] or fnmatch.fnmatchcase(row["model"], self.model)
+        )

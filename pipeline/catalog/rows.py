@@ -1,20 +1,253 @@
-"""Rows of a version: from a master's record, from an earlier row, and put together for publishing."""
+"""The rows of a version: made from a master's record or an earlier row, and compared with the record.
+
+This includes the names of delivered files, assets with a new id, and the choice between an approved master and a
+new one, which waits for review.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any, Literal, cast
 
-from pipeline.catalog.matching import facts_of
-from pipeline.catalog.naming import file_name, renamed
-from pipeline.catalog.renaming import Renames, followed
-from pipeline.catalog.reviews import ReviewState
+from pipeline.catalog.reviews import ReviewState, name_of
 from pipeline.catalog.version import Version
-from pipeline.catalog.waiting import beside, outcome, promoted, settled
+from pipeline.errors import VerificationError
 from pipeline.manifest.spec import AssetSpec
-from pipeline.plan import LOCKED, LOCKED_IN_MANIFEST, AssetPlan, VariationPlan, ucs_of
-from pipeline.provenance import CredentialsJson, MasterRecord, MasterRow, Status
+from pipeline.plan import LOCKED, LOCKED_IN_MANIFEST, WAITS, WILL_WAIT, AssetPlan, VariationPlan, ucs_of
+from pipeline.provenance import (
+    MASTER_SCHEMA,
+    CredentialsJson,
+    MasterRecord,
+    MasterRow,
+    ObjectJson,
+    Status,
+    WaitingRow,
+)
+from pipeline.store import Store, fields_fault
+
+
+def file_name(asset: str, variation: int, suffix: str, naming: str | None = None) -> str:
+    """Path of a rendition in the library: the name, the variation in two digits or more, the suffix.
+
+    ``naming`` is what the manifest makes of its template for the asset; without one the asset's id is the name.
+
+    >>> file_name("sfx/footstep/gravel", 3, ".wav")
+    'sfx/footstep/gravel_03.wav'
+    >>> file_name("sfx/step", 3, ".wav", "sfx/FOOTHmn_Step_Cuesmith_game_{variation}")
+    'sfx/FOOTHmn_Step_Cuesmith_game_03.wav'
+    """
+    number = f"{variation:02d}"
+    return (f"{asset}_{number}" if naming is None else naming.replace("{variation}", number)) + suffix
+
+
+def name_of_files(files: Mapping[str, ObjectJson]) -> str:
+    """What the paths of one master's files have in common: the name without any suffix."""
+    return min((path.removesuffix(item["suffix"]) for path, item in files.items()), key=len, default="")
+
+
+def renamed(files: Mapping[str, ObjectJson], name: str) -> dict[str, ObjectJson]:
+    """The same objects under another ``name`` (without suffix); a sidecar goes with its sound."""
+    before = name_of_files(files)
+    return {name + path[len(before) :]: item for path, item in files.items()}
+
+
+_OF_THE_RECIPE = frozenset({"kind", "prompt", "engine", "model", "revision", "seed", "take"})
+"""What stays the same where a master was made again and sounds otherwise."""
+_TOLERANCE = 1e-3
+"""Older releases rounded some figures to three decimals."""
+
+
+def facts_of(record: MasterRecord) -> dict[str, Any]:
+    """The fields of a row that stand in its master's record, by name.
+
+    Raises `VerificationError` where the record lacks one, or has another type there.
+    """
+    try:
+        facts = _facts(record)
+        fault = fields_fault(facts, MasterRow)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        fault = repr(error)
+    if fault is not None:
+        raise VerificationError(
+            f"masters/{record['digest']}.json is damaged: {fault}; run `cuesmith verify --repair`, then build again"
+        )
+    return facts
+
+
+def _facts(record: MasterRecord) -> dict[str, Any]:
+    take, model, measured = record["take"], record["take"]["model"], record["measurements"]
+    return {
+        "variation": record["variation"],
+        "kind": record["kind"],
+        "prompt": take["recipe"]["prompt"],
+        "engine": model["engine"],
+        "model": model["id"],
+        "revision": model["revision"],
+        "license": model["license"],
+        "commercial": model["commercial"],
+        "neural": model["neural"],
+        "placeholder": model["placeholder"],
+        "seed": take["recipe"]["seed"],
+        "seconds": measured["duration_s"],
+        "sample_rate_hz": measured["sample_rate_hz"],
+        "channels": measured["channels"],
+        "loop": record["loop"],
+        "loudness_method": record["loudness"]["method"],
+        "loudness_lufs": _reached(record),
+        "true_peak_dbtp": measured["true_peak_dbtp"],
+        "quality": record["quality"]["score"],
+        "take": take["digest"],
+        "takes": {candidate["take"]: candidate["object"] for candidate in record["candidates"]},
+        "master": record["digest"],
+        "gain_group": record.get("gain_group", ""),
+        "pcm_sha256": record["pcm_sha256"],
+    }
+
+
+def differing(row: MasterRow, record: MasterRecord) -> dict[str, Any]:
+    """The fields of ``row`` that say something else than ``record``, each with the record's value.
+
+    Where the record is of a master that was made again and sounds otherwise, only its recipe is compared.
+    """
+    plain = row["credentials"]["unsigned"] if "credentials" in row else row["files"]
+    sounds = {item["sha256"] for item in (plain or row["files"]).values()}
+    again = sounds.isdisjoint(rendition["object"]["sha256"] for rendition in record["renditions"])
+    values: Any = row
+    return {
+        name: fact
+        for name, fact in facts_of(record).items()
+        if name in row
+        and (name in _OF_THE_RECIPE or not again)
+        and not _agree(values[name], fact)
+        # Older releases did not record whose gain a master has.
+        and not (name == "gain_group" and "" in (fact, values[name]))
+    }
+
+
+def disagreements(store: Store, rows: Sequence[MasterRow]) -> Iterator[tuple[MasterRow, dict[str, Any]]]:
+    """Each of ``rows``, and of the rows that wait beside them, that differs from its master's record, and how.
+
+    Rows whose record is gone are left out. Raises as `Store.get_records`.
+    """
+    every = [one for row in rows for one in (row, row.get("waiting")) if one is not None]
+    digests = sorted({row["master"] for row in every})
+    records: Any = dict(store.get_records("masters", digests, MASTER_SCHEMA, MasterRecord))
+    for row in every:
+        record = records.get(row["master"])
+        if record is not None and (found := differing(row, record)):
+            yield row, found
+
+
+def say_difference(row: MasterRow, found: dict[str, Any]) -> str:
+    """What `differing` found, in a line."""
+    values: Any = row
+    told = (f"{name} is {values[name]!r} here and {fact!r} in its record" for name, fact in found.items())
+    return f"{name_of(row)}: {', '.join(told)}"
+
+
+def _reached(record: MasterRecord) -> float | None:
+    loudness = record["loudness"]
+    reached = (
+        record["measurements"]["integrated_lufs"] if loudness["method"] == "peak" else loudness["reached"]
+    )
+    return None if reached is None else round(float(reached), 3)
+
+
+def _agree(one: Any, other: Any) -> bool:
+    if isinstance(one, float) or isinstance(other, float):
+        numbers = isinstance(one, float | int) and isinstance(other, float | int)
+        return numbers and math.isclose(one, other, abs_tol=_TOLERANCE)
+    return bool(one == other)
+
+
+Renames = Mapping[str, str]
+"""By earlier asset id: the id that the manifest gives the asset now (`was`).
+
+Of several earlier ids of one asset the latest is last.
+"""
+
+
+def followed(version: Version | None, renames: Renames) -> Mapping[tuple[str, int], MasterRow]:
+    """The version's rows by asset id and variation, each under the id that its asset has now.
+
+    Where the version has rows of the new id already, those count and the earlier id's are left out.
+    """
+    if version is None:
+        return {}
+    rows = version.by_variation
+    moved = renamed_in(version, renames)
+    if not moved:
+        return rows
+    stay = {place: row for place, row in rows.items() if place[0] not in renames}
+    return stay | {
+        (moved[asset], variation): _under(row, moved[asset])
+        for (asset, variation), row in rows.items()
+        if asset in moved
+    }
+
+
+def renamed_in(version: Version | None, renames: Renames) -> dict[str, str]:
+    """Those of ``renames`` that ``version`` does not show yet: it has the earlier id, and not the new one."""
+    have = {row["asset"] for row in version.masters} if version and renames else set()
+    latest = {new: old for old, new in renames.items() if old in have and new not in have}
+    return {old: new for new, old in latest.items()}
+
+
+def _under(row: MasterRow, asset: str) -> MasterRow:
+    renamed = MasterRow(**{**row, "asset": asset})
+    if "waiting" in row:
+        renamed["waiting"] = WaitingRow(**{**row["waiting"], "asset": asset})
+    return renamed
+
+
+Outcome = Literal["new", "kept", "waits"]
+
+
+def promoted(row: MasterRow, reviews: ReviewState) -> MasterRow:
+    """The row that stands before a build: the one that waited, once it is the one that was approved last."""
+    place, waiting = (row["asset"], row["variation"]), row.get("waiting")
+    if waiting is None or place in reviews.locked or reviews.chosen.get(place) != waiting["master"]:
+        return row
+    return settled(waiting)
+
+
+def outcome(previous: MasterRow, fresh: MasterRow, reviews: ReviewState) -> Outcome:
+    """Which of two masters of a variation stands: the one that the catalog has, or the one just asked for.
+
+    ``waits``: the previous one is approved, and nobody has approved the new one since.
+    """
+    place = (previous["asset"], previous["variation"])
+    if previous["master"] == fresh["master"]:
+        return "new"
+    if previous["master"] in reviews.approved and reviews.chosen.get(place) != fresh["master"]:
+        return "waits"
+    if fresh["take"] in reviews.rejected and previous["take"] not in reviews.rejected:
+        return "kept"
+    return "new"
+
+
+def beside(
+    approved: MasterRow, fresh: MasterRow, waiting: WaitingRow | None, reasons: Sequence[str]
+) -> MasterRow:
+    """The approved row with ``fresh`` waiting beside it; what ``waiting`` told of the same master stays told."""
+    if waiting is not None and waiting["master"] == fresh["master"]:
+        reasons = waiting["reasons"]
+    told = [reason for reason in reasons if reason not in (WILL_WAIT, WAITS)]
+    candidate = WaitingRow(**{**fresh, "status": "waiting", "reasons": told})
+    return MasterRow(**{**approved, "waiting": candidate})
+
+
+def settled(row: MasterRow) -> MasterRow:
+    """The row without anything that waits beside it, or as it will be when it no longer waits."""
+    if "waiting" not in row and "reasons" not in row:
+        return row
+    left: Any = dict(row)
+    for key in ("waiting", "reasons"):
+        left.pop(key, None)
+    return cast("MasterRow", left)
+
 
 Failures = Mapping[tuple[str, int], str]
 """By asset id and variation: why it could not be made."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 
-from pipeline.catalog.naming import name_of_files, renamed
+from pipeline.catalog.rows import name_of_files, renamed
 from pipeline.credentials import DEVELOPMENT, REMEDY
 from pipeline.manifest.spec import CredentialsPolicy
 from pipeline.provenance import CredentialsJson, MasterRow, ObjectJson

@@ -1,23 +1,42 @@
-"""One catalog version as a value, and its form on disk.
+"""One catalog version, the text of its manifest, and what is quarantined beside it: values and their files.
 
-``catalog/000042/catalog.json`` is one JSON object, laid out so that people and line tools can read it: a header with
-the reasons of what changed, then one master a line. Its ``schema`` is ``cuesmith.catalog/2``; ``cuesmith.catalog/1``
-is read as well.
+``catalog/000042/catalog.json`` is one JSON object: a header with the reasons of all changes, then one master on each
+line. Its ``schema`` is ``cuesmith.catalog/2``; ``cuesmith.catalog/1`` is read as well.
+
+``catalog/000042/manifest.json`` holds the manifest and every file that it includes. Names and texts are stored as
+they are if they are UTF-8, and as base64 otherwise. Together they give the ``sha256`` in ``catalog.json``.
+
+``catalog/quarantine.json`` is the state after the last build: one row for each variation whose newest master failed a
+quality gate. It is beside the versions because ``gc`` never deletes what the catalog names.
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from typing import Any, NotRequired, TypedDict
 
-from pipeline.errors import FormatError
+from pipeline.catalog.channels import Channels
+from pipeline.errors import FormatError, StoreError, VerificationError
+from pipeline.manifest.spec import ManifestText
 from pipeline.provenance import MasterRow, MissingRow
-from pipeline.store import ObjectRef, migrate, migration, parse_object, shape_fault
+from pipeline.store import (
+    Missing,
+    ObjectRef,
+    Store,
+    dump_record,
+    migrate,
+    migration,
+    parse_object,
+    read_record,
+    shape_fault,
+)
 
 CATALOG_SCHEMA = "cuesmith.catalog/2"
 _FORBIDDEN = re.compile(r"[\\:\x00-\x1f]")
@@ -222,3 +241,147 @@ def _tell_no_gain_groups(catalog: dict[str, Any]) -> dict[str, Any]:
     """Version 1 did not record whose gain a master has; version 2 added ``gain_group`` and ``waiting``."""
     masters = [{**row, "gain_group": ""} for row in catalog["masters"]]
     return {**catalog, "masters": masters}
+
+
+MANIFEST_SCHEMA = "cuesmith.manifest/1"
+MANIFEST_FILE = "manifest.json"
+
+
+def texts_bytes(texts: Iterable[ManifestText]) -> bytes:
+    """The file's bytes."""
+    files = [
+        {"name": _packed(text.name.encode("utf-8", "surrogateescape")), "text": _packed(text.data)}
+        for text in texts
+    ]
+    return dump_record({"schema": MANIFEST_SCHEMA, "files": files})
+
+
+def read_texts(store: Store, version: Version) -> list[ManifestText]:
+    """The manifest of ``version`` and what it includes; the manifest itself comes first.
+
+    Raises `StoreError` where an older release published the version, and `VerificationError` where the texts are not
+    those that it was built from.
+    """
+    key = f"catalog/{version.number:06d}/{MANIFEST_FILE}"
+    try:
+        record = read_record(store.backend.read(key), MANIFEST_SCHEMA, key)
+    except Missing:
+        raise StoreError(
+            f"version {version.number} was published without the text of its manifest; later versions have it"
+        ) from None
+    try:
+        texts = [
+            ManifestText(_unpacked(item["name"]).decode("utf-8", "surrogateescape"), _unpacked(item["text"]))
+            for item in record["files"]
+        ]
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise VerificationError(f"{key} is damaged: {error}; restore it from a backup") from error
+    if sha256_of(texts) != version.manifest["sha256"]:
+        raise VerificationError(
+            f"{key} is damaged: it is not the text that version {version.number} was built from; "
+            "restore it from a backup"
+        )
+    return texts
+
+
+def sha256_of(texts: Iterable[ManifestText]) -> str:
+    """A project's SHA-256, from its files in their order."""
+    return hashlib.sha256(b"".join(text.hashed for text in texts)).hexdigest()
+
+
+def _packed(data: bytes) -> str | dict[str, str]:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return {"base64": base64.b64encode(data).decode()}
+
+
+def _unpacked(value: Any) -> bytes:
+    return value.encode() if isinstance(value, str) else base64.b64decode(value["base64"])
+
+
+QUARANTINE_SCHEMA = "cuesmith.quarantine/1"
+QUARANTINE_KEY = "catalog/quarantine.json"
+
+
+@dataclass(frozen=True)
+class Quarantine:
+    """Masters that wait outside the catalog."""
+
+    project: str
+    created: str
+    """UTC, ISO 8601: the build that changed it last."""
+    run: str
+    manifest: Mapping[str, Any]
+    """``file``, ``sha256`` and ``profile`` of that build."""
+    masters: tuple[MasterRow, ...] = field(repr=False)
+    """Sorted by asset and variation; ``status`` is ``quarantined`` and ``reason`` says which gates closed."""
+
+    def as_version(self) -> Version:
+        """A version 0 without masters, for a project of which nothing has passed yet."""
+        return Version(0, None, self.project, self.created, self.run, self.manifest, ())
+
+
+class _QuarantineJson(TypedDict):
+    project: str
+    created: str
+    run: str
+    manifest: ManifestJson
+    masters: list[MasterRow]
+
+
+def read_quarantine(store: Store) -> Quarantine | None:
+    """What is quarantined; None before the first build in which something failed its gates.
+
+    Raises `FormatError` and `VerificationError` for what is no quarantine.
+    """
+    try:
+        value = read_record(
+            store.backend.read(QUARANTINE_KEY), QUARANTINE_SCHEMA, QUARANTINE_KEY, _QuarantineJson
+        )
+    except Missing:
+        return None
+    if (fault := rows_fault(value["masters"])) is not None:
+        raise VerificationError(
+            f"{QUARANTINE_KEY} is damaged: {fault}; run `cuesmith verify --repair`, then build again"
+        )
+    return Quarantine(
+        value["project"], value["created"], value["run"], value["manifest"], tuple(value["masters"])
+    )
+
+
+def _masters(store: Store) -> tuple[MasterRow, ...]:
+    found = read_quarantine(store)
+    return found.masters if found else ()
+
+
+def keep_quarantine(
+    store: Store,
+    rows: Iterable[MasterRow],
+    carry: Callable[[str], bool],
+    *,
+    project: str,
+    created: str,
+    run: str,
+    manifest: Mapping[str, Any],
+) -> bool:
+    """Put ``rows`` in place of what is quarantined; ``carry`` tells of an asset that a build leaves alone.
+
+    Returns whether that changed anything; nothing is written where nothing is and was quarantined.
+    """
+    fresh = tuple(rows)
+
+    def beside(known: tuple[MasterRow, ...]) -> tuple[MasterRow, ...]:
+        kept = [row for row in known if carry(row["asset"])]
+        return tuple(sorted([*fresh, *kept], key=lambda row: (row["asset"], row["variation"])))
+
+    known = _masters(store)
+    if beside(known) == known:
+        return False
+    with Channels(store).held() as fence:
+        masters = beside(_masters(store))
+        facts = {"project": project, "created": created, "run": run, "manifest": dict(manifest)}
+        record = {"schema": QUARANTINE_SCHEMA, **facts, "masters": list(masters)}
+        fence()
+        store.backend.write(QUARANTINE_KEY, dump_record(record))
+        return True

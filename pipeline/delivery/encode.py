@@ -12,6 +12,7 @@ from mutagen.oggopus import OggOpus
 from mutagen.oggvorbis import OggVorbis
 
 from pipeline.audio import Clip, Depth, pcm_sha256, read, resample, resample_loop, wav_bytes
+from pipeline.audio.decibel import level
 from pipeline.delivery.codecs import (
     MP3,
     OPUS,
@@ -30,8 +31,7 @@ from pipeline.delivery.wav_metadata import bext_chunk, info_chunk, ixml_chunk
 from pipeline.errors import MasteringError, UsageError
 from pipeline.formats import FORMATS
 from pipeline.mastering import Measurement, apply_gain, true_peak
-from pipeline.mastering.decibel import level
-from pipeline.mastering.loop_gain import unrolled
+from pipeline.mastering.limiter import unrolled
 
 Loop = tuple[int, int]
 

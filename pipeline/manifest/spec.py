@@ -27,7 +27,7 @@ GateReason = Literal[
     "quarantined",
     "failed",
 ]
-"""What may speak against a version that is to be promoted: see `pipeline.catalog.gate`."""
+"""What may speak against a version that is to be promoted: see `pipeline.catalog.promotion`."""
 
 
 @dataclass(frozen=True, slots=True)

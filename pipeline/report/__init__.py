@@ -5,7 +5,7 @@ master shows when it is opened; ``reports/cache/`` holds pictures and loops by t
 reports. Scripts carry the data because a page that was opened from disk may read nothing else.
 """
 
-from pipeline.report.standing import Standing, standing_of
+from pipeline.report.entries import Standing, standing_of
 from pipeline.report.write import Report, write_report
 
 __all__ = ["Report", "Standing", "standing_of", "write_report"]

@@ -11,12 +11,19 @@ from typing import Any, TypedDict
 from pipeline.catalog import LATEST, Catalog, Quarantine, Reviews, Version, fold, read_quarantine
 from pipeline.errors import UsageError
 from pipeline.provenance import MASTER_SCHEMA, MasterRecord, MasterRow
-from pipeline.report import charts
-from pipeline.report.entries import Models, details, entry, quarantined, sounds
-from pipeline.report.history import History, read_history, removed
+from pipeline.report.entries import (
+    History,
+    Models,
+    details,
+    entry,
+    quarantined,
+    read_history,
+    removed,
+    sounds,
+    standing_of,
+)
 from pipeline.report.media import CACHE, prepare_media, script, sidecar_key
-from pipeline.report.page import render
-from pipeline.report.standing import standing_of
+from pipeline.report.page import compute_bars, deviation_bars, duration, render, size_curve, stage_bars
 from pipeline.store import Missing, ObjectRef, Store, disk, fields_fault, parse_object, translate_os_errors
 
 SCHEMA = "cuesmith.report/1"
@@ -217,7 +224,7 @@ def _page(
     facts = head | {
         "assets": len({row["asset"] for row in version.masters}),
         "masters": len(version.masters),
-        "audio": charts.duration(sum(row["seconds"] for row in version.masters)),
+        "audio": duration(sum(row["seconds"] for row in version.masters)),
         "bytes": sum(item["size"] for row in version.masters for item in row["files"].values()),
         "build": build,
         "new": sum(1 for one in masters if one["fresh"]),
@@ -225,11 +232,11 @@ def _page(
         "removed": gone,
         "quarantined": len(held),
         "failed": build.get("failed") or [],
-        "stages": charts.stage_bars(build),
-        "compute": charts.compute_bars(records.values(), version.run),
-        "deviation": charts.deviation_bars(version.masters),
-        "growth": charts.size_curve(history.sizes),
-        "took": charts.duration(float(build.get("seconds") or 0.0)),
+        "stages": stage_bars(build),
+        "compute": compute_bars(records.values(), version.run),
+        "deviation": deviation_bars(version.masters),
+        "growth": size_curve(history.sizes),
+        "took": duration(float(build.get("seconds") or 0.0)),
     }
     return render(facts, data).encode()
 

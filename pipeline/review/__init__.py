@@ -1,7 +1,12 @@
 """Reviewing: decisions on masters as events, and the file in which a static report hands them over."""
 
-from pipeline.review.deciding import decide, event_on
-from pipeline.review.decisions import DECISIONS_SCHEMA, Decisions, read_decisions
-from pipeline.review.reviewer import reviewer_name
+from pipeline.review.decisions import (
+    DECISIONS_SCHEMA,
+    Decisions,
+    decide,
+    event_on,
+    read_decisions,
+    reviewer_name,
+)
 
 __all__ = ["DECISIONS_SCHEMA", "Decisions", "decide", "event_on", "read_decisions", "reviewer_name"]

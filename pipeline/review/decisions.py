@@ -1,4 +1,6 @@
-"""The file of decisions that a static report exports: ``cuesmith.decisions/1``.
+"""Decisions of people as review events, and the file of decisions that a static report exports.
+
+``cuesmith.decisions/1``:
 
 ```json
 {
@@ -12,24 +14,95 @@
 }
 ```
 
-Every field is required, no other is allowed. ``reviewer`` and ``comment`` are texts as in
-`pipeline.catalog.texts`; ``at`` is not in the future. ``version`` is the catalog version that the reviewer
-heard; ``master`` is a master of it, or one that waits there. Importing a file again adds nothing.
+Every field is required, no other is allowed. ``reviewer`` and ``comment`` are texts without control characters;
+``at`` is not in the future. ``version`` is the catalog version that the reviewer listened to; ``master`` is a master
+of it, or one that waits there. Importing a file twice adds nothing.
 """
 
 from __future__ import annotations
 
+import getpass
 import json
 import re
+import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pipeline.catalog import ACTIONS, ReviewEvent, Version
-from pipeline.catalog.texts import comment_fault, name_fault
+from pipeline.catalog import ACTIONS, Filter, ReviewAction, ReviewEvent, ReviewState, Version
+from pipeline.catalog.reviews import comment_fault, name_fault
 from pipeline.errors import UsageError
+from pipeline.provenance import MasterRow
 from pipeline.store import migrate
+
+
+def reviewer_name() -> str:
+    """Git's ``user.name``, else the user name on this machine."""
+    try:
+        said = subprocess.run(
+            ["git", "config", "user.name"],
+            check=True,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=20,
+        )
+        name = said.stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        name = ""
+    if name:
+        return name
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        return "unknown"
+
+
+def event_on(row: MasterRow, action: ReviewAction, *, by: str, at: str, comment: str = "") -> ReviewEvent:
+    """The event of one decision on the master, or the waiting master, of ``row``.
+
+    Raises `UsageError` if the name or a comment's text is missing or not valid.
+    """
+    if action == "comment" and not comment.strip():
+        raise UsageError('a comment needs a text: -m "..."')
+    if not by.strip():
+        raise UsageError("a review needs the reviewer's name: --by NAME")
+    for option, fault in (("--by", name_fault(by)), ("-m", comment_fault(comment))):
+        if fault is not None:
+            raise UsageError(f"{option}: {fault}")
+    return ReviewEvent(at, by, action, row["asset"], row["variation"], row["take"], row["master"], comment)
+
+
+def decide(
+    version: Version,
+    chosen: Filter,
+    action: ReviewAction,
+    *,
+    by: str,
+    at: str,
+    comment: str = "",
+    waiting: bool = False,
+    reviews: ReviewState | None = None,
+) -> list[ReviewEvent]:
+    """One event for each chosen master of ``version``, or (``waiting``) for the one that waits beside it.
+
+    Raises `UsageError` if ``chosen`` selects nothing.
+    """
+    rows = chosen.select(version.masters, reviews or ReviewState(frozenset(), frozenset(), frozenset()))
+    what = f"{chosen.asset}" + (f" variation {chosen.variation}" if chosen.variation else "")
+    if not rows:
+        raise UsageError(
+            f"version {version.number} has no master that matches {what}; `cuesmith catalog show` lists all masters"
+        )
+    heard: list[MasterRow] = [row["waiting"] for row in rows if "waiting" in row] if waiting else rows
+    if not heard:
+        raise UsageError(
+            f"nothing waits beside {what} in version {version.number}; "
+            "`cuesmith catalog show --state waiting` lists all waiting masters"
+        )
+    return [event_on(row, action, by=by, at=at, comment=comment) for row in heard]
+
 
 DECISIONS_SCHEMA = "cuesmith.decisions/1"
 _FIELDS = ("schema", "version", "reviewer", "decisions")

@@ -18,8 +18,7 @@ from pipeline.catalog import Reviews
 from pipeline.errors import MachineError
 from pipeline.provenance import MasterRow
 from pipeline.report import write_report
-from pipeline.review.api import review_app
-from pipeline.review.server import ReviewServer
+from pipeline.review.server import ReviewServer, review_app
 
 HOST = "127.0.0.1:8700"
 TOKEN = "let-me-write"
