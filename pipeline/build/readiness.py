@@ -11,6 +11,7 @@ from pipeline.build.workers import devices_for
 from pipeline.credentials import CERTIFICATE_VARIABLE, KEY_VARIABLE, available, configured
 from pipeline.credentials.identity import REMEDY
 from pipeline.errors import MachineError
+from pipeline.formats import FORMATS
 from pipeline.generators import Preflight, find_engine
 from pipeline.recipe import Recipe
 
@@ -50,7 +51,8 @@ def _engines(prepared: Prepared, devices: Sequence[str] | None) -> Iterator[str]
 
 
 def _encoders(prepared: Prepared) -> Iterator[str]:
-    if not any("m4a" in one.asset.delivery.formats for one in prepared.plan.stale):
+    formats = {name for stale in prepared.plan.stale for name in stale.asset.delivery.formats}
+    if not any(FORMATS[name].needs_ffmpeg for name in formats):
         return
     if find_spec("pydub") is None:
         yield _M4A.format("pydub")

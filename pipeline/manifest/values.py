@@ -13,6 +13,7 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any, get_args
 
+from pipeline.formats import FORMAT_NAMES
 from pipeline.manifest.problems import Fault, list_names, quote, suggest
 from pipeline.manifest.spec import GateReason
 
@@ -197,7 +198,6 @@ class Text:
 
 
 RATES = (8000, 11025, 16000, 22050, 24000, 32000, 44100, 48000, 88200, 96000)
-FORMATS = ("wav", "flac", "ogg", "opus", "mp3", "m4a")
 
 DURATION = Quantity(
     "a duration",
@@ -246,7 +246,7 @@ ALLOWED = OneOf(
 )
 """Damaged files ship nowhere."""
 DECODER = OneOf("a decoder", ("encodec", "mbd"))
-FORMAT = OneOf("a format", FORMATS)
+FORMAT = OneOf("a format", FORMAT_NAMES)
 FADE_CURVE = OneOf("a curve", ("s_curve", "linear", "equal_power", "exponential"))
 BIT_DEPTH = OneOf("a bit depth", ("16", "24", "float"), (16, 24))
 

@@ -9,9 +9,10 @@ import pytest
 import yaml
 from jsonschema import Draft7Validator
 
+from pipeline.formats import FORMATS
 from pipeline.manifest import json_schema, load
 from pipeline.manifest.settings import BUILT_IN
-from pipeline.manifest.values import DURATION, FADE, FORMATS, LOUDNESS, RATES, TRUE_PEAK
+from pipeline.manifest.values import DURATION, FADE, LOUDNESS, RATES, TRUE_PEAK
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "manifest.md").read_text(encoding="utf-8")

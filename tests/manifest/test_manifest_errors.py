@@ -137,7 +137,8 @@ ONE_KEY = [
     ),
     (
         "formats: [mp3]\n  sample_rate: 96000",
-        "8: assets[0].formats: mp3 cannot hold 96000 Hz; set sample_rate to 48000 or less, or remove mp3",
+        "8: assets[0].formats: mp3 cannot hold 96000 Hz; "
+        "set sample_rate to one of 8000, 11025, 16000, 22050, 24000, 32000, 44100, 48000, or remove mp3",
     ),
     (
         "formats: [flac]\n  bit_depth: float",
