@@ -18,21 +18,20 @@ from pipeline.catalog import (
     Renames,
     Reviews,
     ReviewState,
-    Sealing,
-    SignedFiles,
+    SigningState,
     Version,
     assemble,
     changes,
     followed,
     is_off_target,
-    is_open,
     missing_row,
     name_of,
+    needs_signature,
     renamed_in,
     with_deviations,
 )
 from pipeline.catalog.version import sha256_of
-from pipeline.credentials import DEVELOPMENT, available, configured
+from pipeline.credentials import DEVELOPMENT, SignedFiles, available, configured
 from pipeline.errors import Problem, UsageError
 from pipeline.manifest import beside, load, load_cached, manifest_texts, nearest
 from pipeline.manifest.problems import list_names
@@ -257,7 +256,7 @@ def up_to_date(prepared: Prepared) -> bool:
 def _changes(prepared: Prepared) -> Iterable[Change]:
     latest = prepared.latest
     rows = prepared.rows
-    unsigned = open_rows(prepared, rows)
+    unsigned = rows_to_sign(prepared, rows)
     if latest is not None and not unsigned and latest.same_masters(rows):
         return
     after = {(row["asset"], row["variation"]): row for row in (*rows, *map(_once_signed, unsigned))}
@@ -358,23 +357,23 @@ def _unmade(asset: AssetSpec, variation: int) -> MissingRow:
 def _settled(
     prepared: Prepared, rows: tuple[MasterRow, ...], before: Version | None, signed: Signatures, known: Known
 ) -> tuple[MasterRow, ...]:
-    """The rows with the signatures that they shall have, as far as they exist."""
+    """The rows with their signatures, or without those that do not exist yet."""
     policies = prepared.policies
     if set(policies.values()) <= {"none"} and not any("credentials" in row for row in rows):
         return rows
     identity = configured()
-    sealing = Sealing(identity.name if identity else None, available(), known.objects)
+    signing = SigningState(identity.name if identity else None, available(), known.objects)
     earlier = followed(before, prepared.renames)
     return tuple(
-        sealing.settle(row, policies.get(row["asset"]), earlier.get(place), signed.get(place))
+        signing.with_signatures(row, policies.get(row["asset"]), earlier.get(place), signed.get(place))
         for row in rows
         for place in [(row["asset"], row["variation"])]
     )
 
 
-def open_rows(prepared: Prepared, rows: Sequence[MasterRow]) -> list[MasterRow]:
-    """Those of settled ``rows`` that are still to be signed."""
-    return [row for row in rows if is_open(row, prepared.policies.get(row["asset"]))]
+def rows_to_sign(prepared: Prepared, rows: Sequence[MasterRow]) -> list[MasterRow]:
+    """The ``rows`` that still have to be signed."""
+    return [row for row in rows if needs_signature(row, prepared.policies.get(row["asset"]))]
 
 
 def known_failures(prepared: Prepared) -> dict[tuple[str, int], tuple[str, str]]:

@@ -8,8 +8,7 @@ from importlib.util import find_spec
 
 from pipeline.build.prepare import Prepared
 from pipeline.build.workers import devices_for
-from pipeline.credentials import CERTIFICATE_VARIABLE, KEY_VARIABLE, available, configured
-from pipeline.credentials.identity import REMEDY
+from pipeline.credentials import signing_problems
 from pipeline.errors import MachineError
 from pipeline.formats import FORMATS
 from pipeline.generators import Preflight, find_engine
@@ -22,7 +21,11 @@ def missing(prepared: Prepared, devices: Sequence[str] | None = None) -> list[st
     """Return what this machine lacks to build ``prepared`` on ``devices``, each with its fix; empty if nothing."""
     if not prepared.plan.stale:
         return []
-    lacks = [*_engines(prepared, devices), *_encoders(prepared), *credentials(prepared)]
+    lacks = [
+        *_engines(prepared, devices),
+        *_encoders(prepared),
+        *signing_problems(prepared.policies, prepared.project.file),
+    ]
     return list(dict.fromkeys(lacks))
 
 
@@ -58,23 +61,3 @@ def _encoders(prepared: Prepared) -> Iterator[str]:
         yield _M4A.format("pydub")
     if find_spec("imageio_ffmpeg") is None and shutil.which("ffmpeg") is None:
         yield _M4A.format("ffmpeg")
-
-
-def credentials(prepared: Prepared) -> Iterator[str]:
-    """Yield why Cuesmith cannot sign masters that require credentials."""
-    required = next((asset for asset, policy in prepared.policies.items() if policy == "required"), None)
-    if required is None:
-        return
-    place = f"{prepared.project.file}: {required} has credentials: required"
-    if not available():
-        yield f"{place}, and the package c2pa-python is not installed; {REMEDY}"
-    try:
-        identity = configured()
-    except MachineError as error:
-        yield str(error)
-        return
-    if identity is None:
-        yield (
-            f"{place}, and no certificate is configured; set {CERTIFICATE_VARIABLE} and {KEY_VARIABLE} to PEM files, "
-            "or write credentials: development"
-        )

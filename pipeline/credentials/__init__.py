@@ -5,7 +5,7 @@ equal, so signing comes last: a master's identity is the hash of its samples, an
 reproducible.
 """
 
-from pipeline.credentials.claim import PROVENANCE, Claim
+from pipeline.credentials.claim import PROVENANCE, Claim, SignedFiles
 from pipeline.credentials.identity import (
     CERTIFICATE_VARIABLE,
     DEVELOPMENT,
@@ -14,6 +14,7 @@ from pipeline.credentials.identity import (
     Identity,
     available,
     configured,
+    signing_problems,
 )
 
 __all__ = [
@@ -24,6 +25,8 @@ __all__ = [
     "REMEDY",
     "Claim",
     "Identity",
+    "SignedFiles",
     "available",
     "configured",
+    "signing_problems",
 ]

@@ -7,10 +7,12 @@ The manifest's first action is ``c2pa.created`` with the IPTC digital source typ
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pipeline import __version__
+from pipeline.provenance import MasterRow, ObjectJson, disclosure
 
 PROVENANCE = "org.cuesmith.provenance"
 
@@ -68,3 +70,33 @@ def definition(claim: Claim, facts: dict[str, Any]) -> dict[str, Any]:
             {"label": PROVENANCE, "data": claim.assertion() | facts},
         ],
     }
+
+
+def claim_of(project: str, row: MasterRow) -> Claim:
+    """The claim about the master of a catalog row."""
+    origin = disclosure(neural=row["neural"], engine=row["engine"], model=row["model"])
+    return Claim(
+        title=f"{row['asset']}_{row['variation']:02d}",
+        project=project,
+        asset=row["asset"],
+        variation=row["variation"],
+        catalog_id=row["master"],
+        engine=row["engine"],
+        model=row["model"],
+        revision=row["revision"],
+        license=row["license"],
+        prompt=row["prompt"],
+        recipe_digest=row["take"],
+        digital_source_type=origin["digital_source_type"],
+        statement=origin["statement"],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SignedFiles:
+    """The files of one master after signing."""
+
+    master: str
+    signed_by: str
+    files: Mapping[str, ObjectJson]
+    """Library path to object, sidecars included."""

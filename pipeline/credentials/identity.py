@@ -7,11 +7,13 @@ import binascii
 import hashlib
 import os
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 
 from pipeline.errors import MachineError
+from pipeline.manifest.spec import CredentialsPolicy
 
 CERTIFICATE_VARIABLE = "CUESMITH_C2PA_CERT"
 KEY_VARIABLE = "CUESMITH_C2PA_KEY"
@@ -72,6 +74,29 @@ def configured() -> Identity | None:
     identity = Identity(certificates, key, development=False)
     _fingerprint(certificates)
     return identity
+
+
+def signing_problems(policies: Mapping[str, CredentialsPolicy], manifest: str) -> Iterator[str]:
+    """Yield why this machine cannot sign, if any asset requires it.
+
+    ``policies`` are the assets' policies by id, ``manifest`` is the file that sets them.
+    """
+    required = next((asset for asset, policy in policies.items() if policy == "required"), None)
+    if required is None:
+        return
+    place = f"{manifest}: {required} has credentials: required"
+    if not available():
+        yield f"{place}, but the package c2pa-python is not installed; {REMEDY}"
+    try:
+        identity = configured()
+    except MachineError as error:
+        yield str(error)
+        return
+    if identity is None:
+        yield (
+            f"{place}, but no certificate is configured; set {CERTIFICATE_VARIABLE} and {KEY_VARIABLE} to PEM files, "
+            "or write credentials: development"
+        )
 
 
 def _pem(name: str, value: str) -> str:

@@ -8,14 +8,30 @@ from __future__ import annotations
 import io
 import json
 import struct
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any
 
 from pipeline.audio.wav_writer import find_chunks
-from pipeline.credentials.claim import Claim, definition
-from pipeline.credentials.identity import CERTIFICATE_VARIABLE, KEY_VARIABLE, REMEDY, Identity
+from pipeline.cpus import usable_cpus
+from pipeline.credentials.claim import Claim, SignedFiles, claim_of, definition
+from pipeline.credentials.development import development_identity
+from pipeline.credentials.identity import (
+    CERTIFICATE_VARIABLE,
+    KEY_VARIABLE,
+    REMEDY,
+    Identity,
+    available,
+    configured,
+    signing_problems,
+)
 from pipeline.errors import MachineError
 from pipeline.formats import ANY_FORMAT, AudioFormat, format_of
+from pipeline.manifest.spec import CredentialsPolicy
+from pipeline.provenance import MasterRow, ObjectJson
+from pipeline.store import ObjectRef, Store
 
 try:
     import c2pa
@@ -151,3 +167,37 @@ def _algorithm(key: bytes) -> bytes:
             f"C2PA does not support the type of key in {KEY_VARIABLE}; use EC P-256, RSA or Ed25519"
         )
     return name
+
+
+def open_signer(policies: Mapping[str, CredentialsPolicy], manifest: str) -> Signer | None:
+    """The signer for assets with ``policies`` (by id); None if none asks for it, or the extra is missing and optional.
+
+    Raises `MachineError`, naming ``manifest``, if an asset requires credentials and this machine cannot sign.
+    """
+    required = "required" in policies.values()
+    if set(policies.values()) <= {"none"} or not (required or available()):
+        return None
+    for problem in signing_problems(policies, manifest):
+        raise MachineError(problem)
+    return Signer(configured() or development_identity())
+
+
+def sign_rows(
+    signer: Signer, project: str, rows: Sequence[MasterRow], store: Store
+) -> dict[tuple[str, int], SignedFiles]:
+    """Sign the files of ``rows``, by asset id and variation. All signed files are durable on return."""
+    with ThreadPoolExecutor(usable_cpus()) as threads:
+        signed = threads.map(lambda row: _sign_row(signer, project, row, store), rows)
+        return {(row["asset"], row["variation"]): files for row, files in zip(rows, signed, strict=True)}
+
+
+def _sign_row(signer: Signer, project: str, row: MasterRow, store: Store) -> SignedFiles:
+    claim = claim_of(project, row)
+    files: dict[str, ObjectJson] = {}
+    for path, item in row["files"].items():
+        suffix = PurePosixPath(path).suffix
+        signed = signer.sign(store.get(ObjectRef.from_json(item)), suffix, claim)
+        files[path] = store.put(signed.data, suffix).to_json()
+        if signed.sidecar is not None:
+            files[path + SIDECAR] = store.put(signed.sidecar, SIDECAR).to_json()
+    return SignedFiles(row["master"], signer.name, files)
