@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
@@ -43,12 +44,17 @@ from pipeline.provenance.facts import now
 from pipeline.report import write_report
 from pipeline.store import Fence, Store
 
+_logger = logging.getLogger(__name__)
+
 
 def sign(prepared: Prepared, rows: Sequence[MasterRow]) -> Signatures:
     """Sign the files of ``rows`` where the manifest asks for it and they are unsigned."""
     unsigned = rows_to_sign(prepared, rows)
     signer = open_signer(prepared.policies, prepared.project.file) if unsigned else None
-    return sign_rows(signer, prepared.project.name, unsigned, prepared.store) if signer else {}
+    if signer is None:
+        return {}
+    _logger.info("signing %d masters as %s", len(unsigned), signer.name)
+    return sign_rows(signer, prepared.project.name, unsigned, prepared.store)
 
 
 def report_build(store: Store, version: Version | None, journal: Journal) -> str | None:
@@ -152,7 +158,10 @@ def publish(
         reasons=reasons,
         promotion=prepared.promotion,
     )
-    return Published(version, published, sync_latest(prepared.catalog))
+    _logger.info("version %s %s", version.number, "published" if published else "unchanged")
+    library = sync_latest(prepared.catalog)
+    _logger.info("library/latest shows version %s", version.number)
+    return Published(version, published, library)
 
 
 def publish_only(prepared: Prepared, run: str | None = None) -> dict[str, Any]:

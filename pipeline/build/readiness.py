@@ -6,8 +6,8 @@ import shutil
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 
+from pipeline.build.devices import devices_for
 from pipeline.build.prepare import Prepared
-from pipeline.build.workers import devices_for
 from pipeline.credentials import signing_problems
 from pipeline.errors import MachineError
 from pipeline.formats import FORMATS
