@@ -76,7 +76,7 @@ _ROWS = (
         tags=_COMMENTS,
         holds_credentials=False,
     ),
-    AudioFormat("mp3", "MPEG-1 Layer III", "audio/mpeg", rates=_MP3_RATES, tags="ID3v2.4"),
+    AudioFormat("mp3", "MPEG Layer III", "audio/mpeg", rates=_MP3_RATES, tags="ID3v2.4"),
     AudioFormat("m4a", "AAC", "audio/mp4", tags="MP4 atoms", needs_ffmpeg=True),
 )
 
