@@ -45,13 +45,17 @@ _STEP_DB = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class _Content:
-    """What a file holds besides its samples, and their depth."""
+class Content:
+    """What a file contains besides the sound, and the depth of its samples."""
 
-    depth: Depth
-    loop: Loop | None
-    labels: Labels | None
-    measured: Measurement | None
+    depth: Depth = "24"
+    """Applies to wav and flac; flac has no float and uses 24."""
+    loop: Loop | None = None
+    """Start and end (exclusive) in samples of the clip, for formats with loop points."""
+    labels: Labels | None = None
+    """For the tags of every format."""
+    measured: Measurement | None = None
+    """For the loudness fields of a wav."""
 
     @property
     def comments(self) -> list[tuple[str, str]]:
@@ -59,7 +63,7 @@ class _Content:
         return vorbis_comments(self.labels, loop_comments(*self.loop) if self.loop else ())
 
 
-def _wav(clip: Clip, content: _Content) -> bytes:
+def _wav(clip: Clip, content: Content) -> bytes:
     chunks = []
     if content.labels:
         chunks += [
@@ -72,15 +76,15 @@ def _wav(clip: Clip, content: _Content) -> bytes:
     return wav_bytes(clip, content.depth, chunks)
 
 
-def _flac(clip: Clip, content: _Content) -> bytes:
+def _flac(clip: Clip, content: Content) -> bytes:
     return with_comments(flac_bytes(clip, content.depth), FLAC, content.comments)
 
 
-def _ogg(clip: Clip, content: _Content) -> bytes:
+def _ogg(clip: Clip, content: Content) -> bytes:
     return _finished_ogg(clip, with_two_pages(lossy_bytes(clip, VORBIS)), OggVorbis, content)
 
 
-def _opus(clip: Clip, content: _Content) -> bytes:
+def _opus(clip: Clip, content: Content) -> bytes:
     """Encode Opus with context at both ends: the loop's own sound, or silence.
 
     Without it the coder's filters start from silence, and a loop wraps with a step.
@@ -101,20 +105,20 @@ def _opus(clip: Clip, content: _Content) -> bytes:
     return _finished_ogg(clip, with_ends(lossy_bytes(padded, OPUS), before, clip.length), OggOpus, content)
 
 
-def _finished_ogg(clip: Clip, data: bytes, file_type: Any, content: _Content) -> bytes:
+def _finished_ogg(clip: Clip, data: bytes, file_type: Any, content: Content) -> bytes:
     """An Ogg stream with its comments; its serial number comes from the sound."""
     return with_serial(with_comments(data, file_type, content.comments), int(pcm_sha256(clip)[:8], 16))
 
 
-def _mp3(clip: Clip, content: _Content) -> bytes:
+def _mp3(clip: Clip, content: Content) -> bytes:
     return with_id3(lossy_bytes(clip, MP3), content.labels)
 
 
-def _m4a(clip: Clip, content: _Content) -> bytes:
+def _m4a(clip: Clip, content: Content) -> bytes:
     return with_atoms(m4a_bytes(clip), content.labels)
 
 
-ENCODERS: Mapping[str, Callable[[Clip, _Content], bytes]] = {
+ENCODERS: Mapping[str, Callable[[Clip, Content], bytes]] = {
     "wav": _wav,
     "flac": _flac,
     "ogg": _ogg,
@@ -142,6 +146,9 @@ def _at_file_rate(clip: Clip, loop: Loop | None, rate: int) -> tuple[Clip, Loop 
     return Clip(np.ascontiguousarray(extended.samples[:, : moved[1]]), rate), moved
 
 
+_PLAIN = Content()
+
+
 @dataclass(frozen=True, eq=False)
 class Rendition:
     """A master as a file, and how far a lossy format lowered it."""
@@ -153,11 +160,11 @@ class Rendition:
     """Measured on the decoded file; None for lossless formats and without a ceiling."""
 
 
-def _under_ceiling(clip: Clip, audio_format: str, content: _Content, ceiling_dbtp: float) -> Rendition:
+def _under_ceiling(clip: Clip, audio_format: str, content: Content, ceiling_dbtp: float) -> Rendition:
     """Encode at lower and lower gain until the decoded true peak is below the ceiling."""
     lowered_db = 0.0
     for _ in range(_TRIES):
-        data = _encode(apply_gain(clip, -lowered_db), audio_format, content)
+        data = encode(apply_gain(clip, -lowered_db), audio_format, content)
         decoded = _DECODERS.get(audio_format, read)(data)
         peak = level(true_peak(decoded, circular=content.loop == (0, decoded.length)))
         if peak is None or peak <= ceiling_dbtp - _MARGIN_DB:
@@ -170,14 +177,7 @@ def _under_ceiling(clip: Clip, audio_format: str, content: _Content, ceiling_dbt
 
 
 def render(
-    clip: Clip,
-    audio_format: str,
-    depth: Depth = "24",
-    *,
-    loop: Loop | None = None,
-    labels: Labels | None = None,
-    measured: Measurement | None = None,
-    ceiling_dbtp: float | None = None,
+    clip: Clip, audio_format: str, content: Content = _PLAIN, *, ceiling_dbtp: float | None = None
 ) -> Rendition:
     """`encode`, with a true-peak check of the decoded lossy file.
 
@@ -185,34 +185,17 @@ def render(
     high, the sound is encoded again at a lower level. Raises `MasteringError` if the peak stays too high after 8
     tries, and all that `encode` raises.
     """
-    content = _Content(depth, loop, labels, measured)
     if ceiling_dbtp is not None and audio_format in FORMATS and not FORMATS[audio_format].lossless:
         return _under_ceiling(clip, audio_format, content, ceiling_dbtp)
-    return Rendition(_encode(clip, audio_format, content), 0.0, None)
+    return Rendition(encode(clip, audio_format, content), 0.0, None)
 
 
-def encode(
-    clip: Clip,
-    audio_format: str,
-    depth: Depth = "24",
-    *,
-    loop: Loop | None = None,
-    labels: Labels | None = None,
-    measured: Measurement | None = None,
-) -> bytes:
+def encode(clip: Clip, audio_format: str, content: Content = _PLAIN) -> bytes:
     """``clip`` as a file of ``audio_format``, a name in `FORMATS`.
 
-    ``depth`` applies to wav and flac (flac has no float and uses 24). ``loop`` is start and end (exclusive) in samples
-    of ``clip``; formats with loop points store it. mp3 and m4a do not, because their frames change the length.
-    ``labels`` go into every format's tags, ``measured`` into the loudness fields of a wav. The sound is resampled if
-    the format does not support its rate. No file contains a clock time, a host or a path. Raises `UsageError` for an
-    unknown format, `MachineError` for m4a without its extra.
+    The sound is resampled if the format does not support its rate. No file contains a clock time, a host or a path.
+    Raises `UsageError` for an unknown format, `MachineError` for m4a without its extra.
     """
-    return _encode(clip, audio_format, _Content(depth, loop, labels, measured))
-
-
-def _encode(clip: Clip, audio_format: str, content: _Content) -> bytes:
-    """`encode`, with the loop points moved to the file's rate."""
     if audio_format not in FORMATS:
         raise UsageError(f"unknown format {audio_format!r}; available: {', '.join(FORMATS)}")
     fitted, loop = _at_file_rate(clip, content.loop, FORMATS[audio_format].rate_for(clip.rate))

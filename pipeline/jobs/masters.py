@@ -8,8 +8,9 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from pipeline.audio import Clip, pcm_sha256, read_take
-from pipeline.delivery import Labels, render
+from pipeline.delivery import Content, Labels, render
 from pipeline.errors import CuesmithError, MachineError, MasteringError, StoreError
+from pipeline.formats import FORMATS
 from pipeline.jobs.work_items import (
     AssetOrder,
     Began,
@@ -295,21 +296,14 @@ def _labels(order: AssetOrder, one: Chosen, told: dict[str, str]) -> Labels:
 
 
 def _renditions(asset: AssetSpec, result: Master, labels: Labels, store: Store) -> list[RenditionJson]:
+    content = Content(asset.delivery.bit_depth, result.loop, labels, result.measured)
     renditions = []
     for audio_format in asset.delivery.formats:
-        made = render(
-            result.clip,
-            audio_format,
-            asset.delivery.bit_depth,
-            loop=result.loop,
-            labels=labels,
-            measured=result.measured,
-            ceiling_dbtp=asset.mastering.true_peak_dbtp,
-        )
+        made = render(result.clip, audio_format, content, ceiling_dbtp=asset.mastering.true_peak_dbtp)
         renditions.append(
             RenditionJson(
                 format=audio_format,
-                object=store.put(made.data, f".{audio_format}").to_json(),
+                object=store.put(made.data, FORMATS[audio_format].suffix).to_json(),
                 lowered_db=made.lowered_db,
                 decoded_true_peak_dbtp=made.decoded_true_peak_dbtp,
             )

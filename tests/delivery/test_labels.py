@@ -15,7 +15,7 @@ from specs import labels
 
 from pipeline.audio import Clip, read, read_chunks
 from pipeline.audio.decoders import find_ffmpeg
-from pipeline.delivery import Labels, codecs, encode
+from pipeline.delivery import Content, Labels, codecs, encode
 from pipeline.mastering import measure
 
 LABELS = labels(title="Forest: Explore 02", project="Émberfall <&>")
@@ -29,7 +29,11 @@ def clip() -> Clip:
 def file_of(audio_format: str, tmp_path, labels: Labels = LABELS):
     path = tmp_path / f"sound.{audio_format}"
     path.write_bytes(
-        encode(clip(), audio_format, "24", loop=(0, clip().length), labels=labels, measured=measure(clip()))
+        encode(
+            clip(),
+            audio_format,
+            Content("24", loop=(0, clip().length), labels=labels, measured=measure(clip())),
+        )
     )
     return path
 
@@ -63,7 +67,7 @@ def test_the_samples_of_a_wav_are_those_without_labels(tmp_path) -> None:
 
 
 def test_bext_says_unknown_where_nothing_was_measured() -> None:
-    data = encode(clip(), "wav", labels=LABELS)
+    data = encode(clip(), "wav", Content(labels=LABELS))
     (bext,) = [chunk.data for chunk in read_chunks(data) if chunk.id == "bext"]
     assert len(bext) > 602
     assert bext[412:422] == b"\xff\x7f" * 5

@@ -21,7 +21,7 @@ from specs import labels
 from pipeline.audio import Clip
 from pipeline.audio.decoders import find_ffmpeg
 from pipeline.credentials.signing import Signer
-from pipeline.delivery import codecs, encode
+from pipeline.delivery import Content, codecs, encode
 from pipeline.mastering import measure
 
 LABELS = labels()
@@ -62,7 +62,7 @@ def delivered(tmp_path_factory: pytest.TempPathFactory) -> Delivered:
     def make(audio_format: str, signed: bool) -> Path:
         path = folder / f"{'signed' if signed else 'plain'}.{audio_format}"
         if not path.exists():
-            data = encode(clip, audio_format, "24", loop=LOOP, labels=LABELS, measured=measured)
+            data = encode(clip, audio_format, Content("24", loop=LOOP, labels=LABELS, measured=measured))
             path.write_bytes(signer.sign(data, path.suffix, claim()).data if signed else data)
         return path
 
