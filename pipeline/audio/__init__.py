@@ -3,7 +3,7 @@
 from pipeline.audio.clip import Clip, Samples
 from pipeline.audio.dither import Depth, pcm_bytes, pcm_sha256
 from pipeline.audio.rate import resample, resample_loop
-from pipeline.audio.reading import Sound, read, read_sound, read_take
+from pipeline.audio.reading import Sound, read, read_sound
 from pipeline.audio.wav_writer import Chunk, read_chunks, take_bytes, wav_bytes
 
 __all__ = [
@@ -17,7 +17,6 @@ __all__ = [
     "read",
     "read_chunks",
     "read_sound",
-    "read_take",
     "resample",
     "resample_loop",
     "take_bytes",

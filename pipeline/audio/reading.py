@@ -84,11 +84,6 @@ def read(source: bytes | str | Path) -> Clip:
     return sound.clip
 
 
-def read_take(data: bytes) -> Clip:
-    """The take of `take_bytes`, bit for bit."""
-    return read(data)
-
-
 def _file_bytes(path: Path) -> bytes:
     """The bytes of a regular file of bounded size; a pipe or a device might never end."""
     try:

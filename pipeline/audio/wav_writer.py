@@ -76,11 +76,8 @@ def riff_bytes(chunks: Sequence[Chunk]) -> bytes:
     return b"".join([b"RIFF", struct.pack("<I", size), _WAVE, *parts])
 
 
-def find_chunks(data: bytes) -> Iterator[tuple[str, int, int]]:
-    """Name, first byte and size of each chunk's payload in a WAVE file, in file order.
-
-    Raises `UsageError` if ``data`` is not one or is cut.
-    """
+def read_chunks(data: bytes) -> Iterator[Chunk]:
+    """Chunks of a WAVE file in file order. Raises `UsageError` if ``data`` is not one or is cut."""
     if data[:4] != b"RIFF" or data[8:12] != _WAVE:
         raise UsageError("not a WAV file (no RIFF/WAVE header); give a .wav")
     place = 12
@@ -88,13 +85,8 @@ def find_chunks(data: bytes) -> Iterator[tuple[str, int, int]]:
         name, size = data[place : place + 4], struct.unpack_from("<I", data, place + 4)[0]
         if place + 8 + size > len(data):
             raise UsageError(f"WAV file ends inside its {name!r} chunk; copy or export it again")
-        yield name.decode("latin-1"), place + 8, size
+        yield Chunk(name.decode("latin-1"), data[place + 8 : place + 8 + size])
         place += 8 + size + (size & 1)
-
-
-def read_chunks(data: bytes) -> Iterator[Chunk]:
-    """Chunks of a WAVE file in file order. Raises `UsageError` if ``data`` is not one or is cut."""
-    return (Chunk(name, data[first : first + size]) for name, first, size in find_chunks(data))
 
 
 _BITS: dict[Depth, int] = {"16": 16, "24": 24, "float": 32}
@@ -114,5 +106,5 @@ def wav_bytes(clip: Clip, depth: Depth = "24", chunks: Sequence[Chunk] = ()) -> 
 
 
 def take_bytes(clip: Clip) -> bytes:
-    """A raw take as the store holds it: float32 WAV, lossless also above full scale. `read_take` is its inverse."""
+    """A raw take as the store holds it: float32 WAV, lossless also above full scale. `read` returns it."""
     return wav_bytes(clip, "float")

@@ -7,9 +7,7 @@ reproducible.
 
 from pipeline.credentials.claim import PROVENANCE, Claim, SignedFiles
 from pipeline.credentials.identity import (
-    CERTIFICATE_VARIABLE,
     DEVELOPMENT,
-    KEY_VARIABLE,
     REMEDY,
     Identity,
     available,
@@ -18,9 +16,7 @@ from pipeline.credentials.identity import (
 )
 
 __all__ = [
-    "CERTIFICATE_VARIABLE",
     "DEVELOPMENT",
-    "KEY_VARIABLE",
     "PROVENANCE",
     "REMEDY",
     "Claim",

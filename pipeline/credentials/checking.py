@@ -73,7 +73,7 @@ class Verdict:
     """The active C2PA manifest, which contains the claim."""
 
     @property
-    def whole(self) -> bool:
+    def is_valid(self) -> bool:
         """Whether the file has valid credentials."""
         return self.state in ("Trusted", "Valid")
 

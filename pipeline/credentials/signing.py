@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from pipeline.audio.wav_writer import find_chunks
+from pipeline.audio import read_chunks
 from pipeline.cpus import usable_cpus
 from pipeline.credentials.claim import Claim, SignedFiles, claim_of, definition
 from pipeline.credentials.development import development_identity
@@ -144,7 +144,7 @@ class Signer:
 
 def _credentials_size(wav: bytes) -> int:
     """Bytes in the chunk of a signed WAV that holds the credentials."""
-    return next((size for name, _, size in find_chunks(wav) if name == _CHUNK), 0)
+    return next((len(chunk.data) for chunk in read_chunks(wav) if chunk.id == _CHUNK), 0)
 
 
 def _algorithm(key: bytes) -> bytes:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from pipeline.audio import Clip, pcm_sha256, read_take
+from pipeline.audio import Clip, pcm_sha256, read
 from pipeline.delivery import Content, Labels, render
 from pipeline.errors import CuesmithError, MachineError, MasteringError, StoreError
 from pipeline.formats import FORMATS
@@ -203,7 +203,7 @@ def _take(digest: str, store: Store) -> tuple[TakeRecord, Clip]:
     record = store.get_record("takes", digest, TAKE_SCHEMA, TakeRecord)
     if record is None:
         raise StoreError(f"takes/{digest}.json is gone; run the build again to make it anew")
-    return record, read_take(store.get(ObjectRef.from_json(record["object"])))  # type: ignore[return-value]
+    return record, read(store.get(ObjectRef.from_json(record["object"])))  # type: ignore[return-value]
 
 
 def record_of(made: Made, job: MasterJob, order: AssetOrder, store: Store) -> MasterRecord:

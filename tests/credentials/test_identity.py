@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from signed_sounds import studio_identity
 
-from pipeline.credentials import CERTIFICATE_VARIABLE, KEY_VARIABLE, configured
 from pipeline.credentials.development import development_identity, root_path
+from pipeline.credentials.identity import CERTIFICATE_VARIABLE, KEY_VARIABLE, configured
 from pipeline.credentials.signing import Signer
 from pipeline.errors import MachineError
 

@@ -100,7 +100,7 @@ def test_one_flipped_bit_is_found_wherever_it_is(
             broken = bytearray(whole)
             broken[int(where * len(whole))] ^= 1 << bit
             touched = replace(made, **{part: bytes(broken)})
-            assert not checked(tmp_path, audio_format, touched.data, touched.sidecar).whole
+            assert not checked(tmp_path, audio_format, touched.data, touched.sidecar).is_valid
 
 
 @pytest.mark.slow
@@ -114,7 +114,7 @@ def test_a_flipped_bit_is_found_in_every_single_byte(audio_format: str, tmp_path
             broken = bytearray(whole)
             broken[place] ^= 1 << (place * 5 % 8)
             touched = replace(made, **{part: bytes(broken)})
-            if checked(tmp_path, audio_format, touched.data, touched.sidecar).whole:
+            if checked(tmp_path, audio_format, touched.data, touched.sidecar).is_valid:
                 missed.append((part, place))
     assert missed == []
 
