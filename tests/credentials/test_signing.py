@@ -202,7 +202,7 @@ def test_two_signatures_of_one_file_differ_and_both_hold(tmp_path: Path) -> None
     signer, data = Signer(STUDIO), rendition("flac")
     first, second = (signer.sign(data, ".flac", claim()) for _ in range(2))
     assert first.data != second.data
-    assert all(checked(tmp_path, "flac", one.data, None).whole for one in (first, second))
+    assert all(checked(tmp_path, "flac", one.data, None).is_valid for one in (first, second))
 
 
 def test_the_development_certificate_is_made_once_labelled_and_kept_for_its_owner(config: Path) -> None:
