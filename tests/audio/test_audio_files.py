@@ -80,8 +80,8 @@ def test_dither_depends_on_the_sound_alone() -> None:
 def test_the_pcm_hash_is_over_rate_channels_and_interleaved_samples() -> None:
     clip = Clip(np.array([[0.5, -0.5], [1.0, 0.25]], np.float32), 48000)
     body = struct.pack("<4f", 0.5, 1.0, -0.5, 0.25)
-    wanted = hashlib.sha256(b"cuesmith.pcm/1\nfloat\n" + struct.pack("<II", 48000, 2) + body).hexdigest()
-    assert pcm_sha256(clip) == wanted
+    expected = hashlib.sha256(b"cuesmith.pcm/1\nfloat\n" + struct.pack("<II", 48000, 2) + body).hexdigest()
+    assert pcm_sha256(clip) == expected
 
 
 @settings(max_examples=30)

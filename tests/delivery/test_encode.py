@@ -15,11 +15,11 @@ import mutagen
 import numpy as np
 import pytest
 import soundfile
+from encoders import HAS_M4A
 from mutagen import ogg
 from mutagen.oggopus import OggOpus
 
 from pipeline.audio import Clip, decoders, read, read_chunks
-from pipeline.audio.decoders import find_ffmpeg
 from pipeline.delivery import Content, codecs, encode
 from pipeline.delivery.encode import _at_file_rate
 from pipeline.delivery.ogg import read_pages, with_serial
@@ -250,7 +250,7 @@ def test_m4a_without_ffmpeg_says_how_to_get_it(monkeypatch) -> None:
 
 
 def test_m4a_holds_the_sound_and_equal_work_gives_equal_bytes() -> None:
-    if codecs.AudioSegment is None or find_ffmpeg() is None:
+    if not HAS_M4A:
         pytest.skip("the m4a extra is not installed")
     first = encode(clip(), "m4a")
     time.sleep(1.1)

@@ -17,8 +17,6 @@ from pipeline.credentials import Claim, Identity
 from pipeline.delivery import Content, encode
 from pipeline.mastering import measure
 
-FORMATS = ("wav", "flac", "mp3", "m4a", "ogg", "opus")
-
 
 def claim(**also: str) -> Claim:
     facts = {
@@ -40,9 +38,9 @@ def claim(**also: str) -> Claim:
 
 def rendition(audio_format: str, samples: int = 800) -> bytes:
     clip = Clip((0.3 * np.sin(np.arange(samples) * 0.05)).astype(np.float32)[None], 8000)
-    told = labels(title="music/forest_01", project="emberfall", asset="music/forest", variation=1)
+    text = labels(title="music/forest_01", project="emberfall", asset="music/forest", variation=1)
     return encode(
-        clip, audio_format, Content("24", loop=(0, clip.length), labels=told, measured=measure(clip))
+        clip, audio_format, Content("24", loop=(0, clip.length), labels=text, measured=measure(clip))
     )
 
 
