@@ -13,14 +13,14 @@ class AudioFormat:
     """What a format is, and what a file of it can hold."""
 
     name: str
-    """As manifests write it. The files end in it."""
+    """The name in manifests, and the ending of the files."""
     codec: str
     mime_type: str
     lossless: bool = False
     float_samples: bool = False
     """Whether it stores ``bit_depth: float``."""
     rates: tuple[int, ...] | None = None
-    """Sample rates in Hz that a manifest may set; None for any."""
+    """Sample rates in Hz that the format supports; None for any."""
     file_rate: int | None = None
     """The sample rate of every file in Hz; None for the rate of the sound."""
     loop_points: str | None = None
@@ -30,7 +30,7 @@ class AudioFormat:
     holds_credentials: bool = True
     """False for a format that needs a ``.c2pa`` file beside the sound."""
     needs_ffmpeg: bool = False
-    """Whether its encoder is the extra ``m4a``: pydub and ffmpeg."""
+    """Whether its encoder needs the extra ``m4a``: pydub and ffmpeg."""
 
     @property
     def suffix(self) -> str:

@@ -1,8 +1,8 @@
-"""Checking: what a file's credentials say, and whether they still hold.
+"""Checking: what a file's credentials say, and whether they are still valid.
 
-A signature covers the sound, the tags and what is claimed. It does not cover the padding beside it, names and flags of
-the boxes that hold it, or the file type of an MP4; readers skip over these. A flipped bit there would go unseen, and
-data could be hidden there. Credentials made by Cuesmith have one form only, so `changed_parts` compares every such byte
+A signature covers the sound, the tags and the claim. It does not cover the padding beside it, names and flags of
+the boxes that hold it, or the file type of an MP4; readers skip these. Nobody would notice a flipped bit or hidden
+data there. Credentials made by Cuesmith have one form only, so `changed_parts` compares every such byte
 with what Cuesmith would have written. Sources: C2PA specification 2.2 (JUMBF boxes, COSE signature), ISO/IEC 19566-5.
 """
 
@@ -140,7 +140,8 @@ def _unreadable(path: Path, error: Exception, *, has_sidecar: bool) -> Verdict:
     """The verdict if the library finds no credentials or cannot read them."""
     audio_format = format_of(path.suffix)
     can_hold = audio_format is not None and audio_format.holds_credentials
-    missing = not has_sidecar and (not can_hold or str(error).startswith("ManifestNotFound"))
+    not_found = isinstance(error, library().C2paError.ManifestNotFound)
+    missing = not has_sidecar and (not can_hold or not_found)
     state: State = "Missing" if missing else "Invalid"
     reason = "no Content Credentials in it or beside it" if missing else str(error)
     sidecar = str(_sidecar_of(path)) if has_sidecar else None

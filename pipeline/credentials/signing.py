@@ -58,7 +58,7 @@ _PROBE_WAV = (
 
 
 def library() -> Any:
-    """The ``c2pa`` module. Raises `MachineError` when the extra is missing."""
+    """The ``c2pa`` module. Raises `MachineError` if the extra is missing."""
     if c2pa is None:
         raise MachineError(f"Content Credentials need the package c2pa-python; {REMEDY}")
     return c2pa
@@ -135,11 +135,9 @@ class Signer:
             builder.set_no_embed()
         signer = library().Signer.from_info(info)
         credentials = builder.sign(signer, audio_format.mime_type, io.BytesIO(data), out)
-        return (
-            Signed(out.getvalue(), None)
-            if audio_format.holds_credentials
-            else Signed(data, bytes(credentials))
-        )
+        if audio_format.holds_credentials:
+            return Signed(out.getvalue(), None)
+        return Signed(data, bytes(credentials))
 
 
 def _credentials_size(wav: bytes) -> int:
@@ -177,7 +175,8 @@ def open_signer(policies: Mapping[str, CredentialsPolicy], manifest: str) -> Sig
     required = "required" in policies.values()
     if set(policies.values()) <= {"none"} or not (required or available()):
         return None
-    for problem in signing_problems(policies, manifest):
+    problem = next(signing_problems(policies, manifest), None)
+    if problem is not None:
         raise MachineError(problem)
     return Signer(configured() or development_identity())
 

@@ -20,7 +20,13 @@ from pipeline.audio.decoders import MOST_SAMPLES, REMEDY, decode_by_ffmpeg, ffmp
 from pipeline.audio.dither import interleaved, quantise
 from pipeline.errors import MachineError
 
+try:
+    from pydub import AudioSegment
+except ImportError:
+    AudioSegment = None
+
 _BLOCK_S = 1.0
+_AAC_BITRATE = "192k"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +75,8 @@ def lossy_bytes(clip: Clip, coding: Coding) -> bytes:
     return _write(np.ascontiguousarray(interleaved(clip)), clip.rate, coding)
 
 
-try:
-    from pydub import AudioSegment
-except ImportError:
-    AudioSegment = None
-
-BITRATE = "192k"
-
-
 def _segments() -> Any:
-    """pydub's class, with the path of ffmpeg set. Raises `MachineError` when the extra is missing."""
+    """pydub's class, with the path of ffmpeg set. Raises `MachineError` if the extra is missing."""
     if AudioSegment is None:
         raise MachineError(f"m4a needs pydub and ffmpeg; {REMEDY}")
     AudioSegment.converter = ffmpeg_program("m4a")
@@ -91,7 +89,7 @@ def m4a_bytes(clip: Clip) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "sound.m4a"
         plain = ["-map_metadata", "-1", "-fflags", "+bitexact", "-flags:a", "+bitexact"]
-        segment.export(str(path), format="ipod", codec="aac", bitrate=BITRATE, parameters=plain).close()
+        segment.export(str(path), format="ipod", codec="aac", bitrate=_AAC_BITRATE, parameters=plain).close()
         return path.read_bytes()
 
 

@@ -39,7 +39,7 @@ _REACH_S = 0.05
 """Length of the loop's start that follows its end during rate conversion."""
 _TRIES = 8
 _MARGIN_DB = 0.1
-"""Margin below the ceiling after lossy coding: a finer meter can read this much more than ours."""
+"""Margin below the ceiling after lossy coding: a finer meter can read this much more than `true_peak`."""
 _STEP_DB = 0.05
 """Extra attenuation in each try, because the next encode moves the peaks again."""
 
@@ -61,6 +61,9 @@ class Content:
     def comments(self) -> list[tuple[str, str]]:
         """Vorbis comments."""
         return vorbis_comments(self.labels, loop_comments(*self.loop) if self.loop else ())
+
+
+_PLAIN = Content()
 
 
 def _wav(clip: Clip, content: Content) -> bytes:
@@ -144,9 +147,6 @@ def _at_file_rate(clip: Clip, loop: Loop | None, rate: int) -> tuple[Clip, Loop 
         return resample(clip, rate), moved
     extended = resample(unrolled(clip, loop[0], _REACH_S), rate)
     return Clip(np.ascontiguousarray(extended.samples[:, : moved[1]]), rate), moved
-
-
-_PLAIN = Content()
 
 
 @dataclass(frozen=True, eq=False)
