@@ -13,7 +13,7 @@ import pytest
 from encoders import ENCODABLE
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from signed_sounds import claim, rendition, studio_identity
+from signed_sounds import ROW, claim, rendition, studio_identity
 
 from pipeline.audio import read
 from pipeline.credentials import PROVENANCE, Identity
@@ -26,6 +26,7 @@ from pipeline.formats import FORMATS
 STUDIO, STUDIO_ROOT = studio_identity()
 EMBEDDED = tuple(name for name in ENCODABLE if FORMATS[name].holds_credentials)
 SIGNED: dict[str, Signed] = {}
+TRAINED = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 
 
 def signed(audio_format: str) -> Signed:
@@ -186,14 +187,16 @@ def test_the_claim_says_what_made_it_and_holds_the_prompt_as_a_digest_only(tmp_p
     by_label = {item["label"]: item["data"] for item in manifest["assertions"]}
     [created] = by_label["c2pa.actions.v2"]["actions"]
     assert created["action"] == "c2pa.created"
-    assert created["digitalSourceType"] == claim().digital_source_type
+    assert created["digitalSourceType"] == TRAINED
+    assert created["softwareAgent"] == {"name": ROW["model"], "version": ROW["revision"]}
     facts = by_label[PROVENANCE]
-    assert facts["prompt_sha256"] == hashlib.sha256(claim().prompt.encode()).hexdigest()
-    keys = ("project", "asset", "catalog_id", "model", "revision", "license")
-    assert {key: facts[key] for key in keys} == {key: getattr(claim(), key) for key in keys}
-    assert facts["recipe_sha256"] == claim().recipe_digest
-    assert claim().prompt.encode() not in made.data
-    assert claim().prompt not in json.dumps(manifest)
+    assert facts["prompt_sha256"] == hashlib.sha256(ROW["prompt"].encode()).hexdigest()
+    assert (facts["project"], facts["catalog_id"]) == ("emberfall", ROW["master"])
+    keys = ("asset", "variation", "engine", "model", "revision", "license")
+    assert {key: facts[key] for key in keys} == {key: ROW[key] for key in keys}
+    assert facts["recipe_sha256"] == ROW["take"]
+    assert ROW["prompt"].encode() not in made.data
+    assert ROW["prompt"] not in json.dumps(manifest)
 
 
 def test_two_signatures_of_one_file_differ_and_both_hold(tmp_path: Path) -> None:
