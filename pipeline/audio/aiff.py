@@ -5,22 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-from pipeline.audio.clip import (
-    BC,
-    BL,
-    BR,
-    FC,
-    FL,
-    FLC,
-    FR,
-    FRC,
-    LFE,
-    SL,
-    SR,
-    Clip,
-    in_mask_order,
-    stated_mask,
-)
+from pipeline.audio.clip import Clip, in_mask_order, stated_mask
 
 _PLAIN_AIFC = (b"NONE", b"twos", b"sowt", b"in24", b"in32", b"fl32", b"FL32", b"fl64", b"FL64")
 """Uncompressed codings of AIFF-C."""
@@ -28,21 +13,9 @@ _STREAMED = 0x7F000000
 """Programs that stream AIFF write sizes from here on, or 0."""
 _AU_UNKNOWN = 0xFFFFFFFF
 _USE_DESCRIPTIONS, _USE_BITMAP = 0, 1 << 16
-_LETTERS = {
-    "L": FL,
-    "R": FR,
-    "C": FC,
-    "E": LFE,
-    "l": BL,
-    "r": BR,
-    "s": SL,
-    "t": SR,
-    "b": BC,
-    "m": FLC,
-    "n": FRC,
-}
-"""Letters of `_LAYOUTS`: left, right, centre, LFE, left and right surround (l, r), left and right of a second
-pair behind the listener or beside (s, t), surround centre (b), left and right of centre (m, n)."""
+_LETTERS = {letter: 1 << bit for bit, letter in enumerate("LRCElrmnbst")}
+"""Speakers by letter of `_LAYOUTS`, in the order of a mask's bits: left, right, centre, LFE, left and right surround
+(l, r), left and right of centre (m, n), surround centre (b), a second pair behind or beside the listener (s, t)."""
 _LAYOUTS = {
     100: "C",
     101: "LR",

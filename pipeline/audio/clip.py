@@ -68,7 +68,7 @@ _GUESSED_MASKS = {**NAMED_MASKS, 3: FL | FR | LFE, 4: FL | FR | FC | BC}
 """Masks by number of channels for a file without a mask: ffmpeg's guess (2.1 and 4.0), because most meters use
 ffmpeg."""
 
-_XIPH_ORDERS: dict[int, tuple[int, ...]] = {
+XIPH_ORDERS: dict[int, tuple[int, ...]] = {
     3: (FL, FC, FR),
     4: (FL, FR, BL, BR),
     5: (FL, FC, FR, BL, BR),
@@ -76,7 +76,7 @@ _XIPH_ORDERS: dict[int, tuple[int, ...]] = {
     7: (FL, FC, FR, SL, SR, BC, LFE),
     8: (FL, FC, FR, SL, SR, BL, BR, LFE),
 }
-"""Order of channels in Vorbis and Opus (Vorbis I, 4.3.9; RFC 7845, 5.1.1.2)."""
+"""Order of channels in Vorbis and Opus, if it is not that of the mask (Vorbis I, 4.3.9; RFC 7845, 5.1.1.2)."""
 
 
 def guessed_mask(channels: int) -> int:
@@ -97,8 +97,3 @@ def in_mask_order(samples: Samples, rate: int, positions: Sequence[int]) -> Clip
     order = sorted(range(len(samples)), key=lambda channel: positions[channel])
     in_order = order == list(range(len(samples)))
     return Clip(samples if in_order else np.ascontiguousarray(samples[order]), rate, mask)
-
-
-def xiph_order(channels: int) -> tuple[int, ...]:
-    """Positions by channel in Vorbis and Opus; empty if the codec defines none."""
-    return _XIPH_ORDERS.get(channels, ())

@@ -13,7 +13,7 @@ from typing import Any
 
 from mutagen import ogg
 
-from pipeline.audio.clip import Clip, guessed_mask, in_mask_order, xiph_order
+from pipeline.audio.clip import XIPH_ORDERS, Clip, guessed_mask, in_mask_order
 
 _ID3_HEADER = 10
 _ID3_FOOTER = 0x10
@@ -147,7 +147,7 @@ def with_ogg_speakers(data: bytes, clip: Clip) -> Clip:
     family = data[head + _OPUS_FAMILY : head + _OPUS_FAMILY + 1]
     if head >= 0 and family and family[0] > _SURROUND_FAMILY:
         return Clip(clip.samples, clip.rate, guessed_mask(clip.channels))
-    positions = xiph_order(clip.channels)
+    positions = XIPH_ORDERS.get(clip.channels)
     return in_mask_order(clip.samples, clip.rate, positions) if positions else clip
 
 

@@ -185,7 +185,8 @@ def read_wave(data: bytes) -> tuple[Clip, str | None]:
     chunks = _walk(data, structure)
     if b"fmt " not in chunks.places or b"data" not in chunks.places:
         missing = "data" if b"fmt " in chunks.places else "fmt"
-        raise UnreadableSoundError(f"it has no {missing} chunk" + _because(chunks.problem))
+        because = f" ({chunks.problem})" if chunks.problem else ""
+        raise UnreadableSoundError(f"it has no {missing} chunk{because}")
     first, size = chunks.places[b"fmt "]
     payload = data[first : first + size]
     described = _format(payload, structure.size_format[0])
@@ -197,10 +198,6 @@ def read_wave(data: bytes) -> tuple[Clip, str | None]:
         samples, reason = _coded(data, payload, first, size, described)
         problem = problem or reason
     return Clip(samples, described.rate, stated_mask(described.mask, len(samples))), problem
-
-
-def _because(problem: str | None) -> str:
-    return f" ({problem})" if problem else ""
 
 
 def _plain(data: bytes, first: int, size: int, described: _Format) -> Samples:
