@@ -52,7 +52,7 @@ import soxr  # noqa: E402
 from pydub import AudioSegment  # noqa: E402
 from pydub.silence import detect_leading_silence  # noqa: E402
 
-from pipeline.audio import read  # noqa: E402
+from pipeline.audio import Loop, read  # noqa: E402
 from pipeline.delivery import Content, Labels, render  # noqa: E402
 from pipeline.errors import MasteringError  # noqa: E402
 from pipeline.manifest.spec import MasteringSpec  # noqa: E402
@@ -136,7 +136,7 @@ def ours(job: Job) -> bytes:
     return render(
         made.clip,
         "wav",
-        Content("24", loop=made.loop, labels=LABELS, measured=made.measured),
+        Content("24", loop=made.loop and Loop(*made.loop), labels=LABELS, measured=made.measured),
         ceiling_dbtp=CEILING,
     ).data
 

@@ -23,7 +23,7 @@ import pyloudnorm
 import soxr
 from scipy.signal import resample_poly
 
-from pipeline.audio import Clip, read, wav_bytes
+from pipeline.audio import Clip, Loop, read, wav_bytes
 from pipeline.delivery import Content, encode, render
 from pipeline.manifest.spec import MasteringSpec
 from pipeline.mastering import Master, TakeInput, master, measure
@@ -237,7 +237,12 @@ def masters(count: int) -> None:
         peak = measure(decoded, circular=made.loop is not None).true_peak_dbtp
         highest["wav"] = max(highest["wav"], peak if peak is not None else -200.0)
         for name in LOSSY:
-            found = render(made.clip, name, Content(loop=made.loop), ceiling_dbtp=spec.true_peak_dbtp)
+            found = render(
+                made.clip,
+                name,
+                Content(loop=made.loop and Loop(*made.loop)),
+                ceiling_dbtp=spec.true_peak_dbtp,
+            )
             heard = measure(read(found.data)).true_peak_dbtp
             highest[name] = max(highest[name], heard if heard is not None else -200.0)
             lowered[name] += found.lowered_db > 0

@@ -11,7 +11,7 @@ from mutagen.flac import FLAC
 from mutagen.oggopus import OggOpus
 from mutagen.oggvorbis import OggVorbis
 
-from pipeline.audio import Clip, Depth, pcm_sha256, read, resample, resample_loop, wav_bytes
+from pipeline.audio import Clip, Depth, Loop, pcm_sha256, read, resample, resample_loop, wav_bytes
 from pipeline.audio.decibel import level
 from pipeline.delivery.codecs import (
     MP3,
@@ -30,10 +30,9 @@ from pipeline.delivery.tags import Labels, vorbis_comments, with_atoms, with_com
 from pipeline.delivery.wav_metadata import bext_chunk, info_chunk, ixml_chunk
 from pipeline.errors import MasteringError, UsageError
 from pipeline.formats import FORMATS
-from pipeline.mastering import Measurement, apply_gain, true_peak
-from pipeline.mastering.limiter import unrolled
-
-Loop = tuple[int, int]
+from pipeline.mastering.limiter import apply_gain, unrolled
+from pipeline.mastering.measure import Measurement
+from pipeline.mastering.true_peak import true_peak
 
 _REACH_S = 0.05
 """Length of the loop's start that follows its end during rate conversion."""
@@ -51,7 +50,7 @@ class Content:
     depth: Depth = "24"
     """Applies to wav and flac; flac has no float and uses 24."""
     loop: Loop | None = None
-    """Start and end (exclusive) in samples of the clip, for formats with loop points."""
+    """For formats with loop points."""
     labels: Labels | None = None
     """For the tags of every format."""
     measured: Measurement | None = None
@@ -75,7 +74,7 @@ def _wav(clip: Clip, content: Content) -> bytes:
             info_chunk(content.labels),
         ]
     if content.loop:
-        chunks += [cue_chunk(content.loop[0]), smpl_chunk(clip.rate, *content.loop)]
+        chunks += [cue_chunk(content.loop.start), smpl_chunk(clip.rate, *content.loop)]
     return wav_bytes(clip, content.depth, chunks)
 
 
@@ -93,7 +92,7 @@ def _opus(clip: Clip, content: Content) -> bytes:
     Without it the coder's filters start from silence, and a loop wraps with a step.
     """
     loop = content.loop
-    start = loop[0] if loop and loop[1] == clip.length else None
+    start = loop.start if loop and loop.end == clip.length else None
     after = np.zeros((clip.channels, OPUS_AHEAD), np.float32)
     if start is not None:
         after = clip.samples[:, start + np.arange(OPUS_AHEAD) % (clip.length - start)]
@@ -140,13 +139,13 @@ def _at_file_rate(clip: Clip, loop: Loop | None, rate: int) -> tuple[Clip, Loop 
         return clip, loop
     if loop == (0, clip.length):
         looped = resample_loop(clip, rate)
-        return looped, (0, looped.length)
+        return looped, Loop(0, looped.length)
     scale = rate / clip.rate
-    moved = (round(loop[0] * scale), round(loop[1] * scale)) if loop else None
-    if loop is None or moved is None or loop[1] != clip.length:
+    moved = Loop(round(loop.start * scale), round(loop.end * scale)) if loop else None
+    if loop is None or moved is None or loop.end != clip.length:
         return resample(clip, rate), moved
-    extended = resample(unrolled(clip, loop[0], _REACH_S), rate)
-    return Clip(np.ascontiguousarray(extended.samples[:, : moved[1]]), rate), moved
+    extended = resample(unrolled(clip, loop.start, _REACH_S), rate)
+    return Clip(np.ascontiguousarray(extended.samples[:, : moved.end]), rate), moved
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from pipeline.audio import Clip, pcm_sha256, read
+from pipeline.audio import Clip, Loop, pcm_sha256, read
 from pipeline.delivery import Content, Labels, render
 from pipeline.errors import CuesmithError, MachineError, MasteringError, StoreError
 from pipeline.formats import FORMATS
@@ -296,7 +296,8 @@ def _labels(order: AssetOrder, one: Chosen, told: dict[str, str]) -> Labels:
 
 
 def _renditions(asset: AssetSpec, result: Master, labels: Labels, store: Store) -> list[RenditionJson]:
-    content = Content(asset.delivery.bit_depth, result.loop, labels, result.measured)
+    loop = Loop(*result.loop) if result.loop else None
+    content = Content(asset.delivery.bit_depth, loop, labels, result.measured)
     renditions = []
     for audio_format in asset.delivery.formats:
         made = render(result.clip, audio_format, content, ceiling_dbtp=asset.mastering.true_peak_dbtp)

@@ -14,9 +14,9 @@ from mutagen.id3 import ID3
 from mutagen.mp4 import MP4
 from specs import labels
 
-from pipeline.audio import Clip, read, read_chunks
+from pipeline.audio import Clip, Loop, read, read_chunks
 from pipeline.delivery import Content, Labels, encode
-from pipeline.mastering import measure
+from pipeline.mastering.measure import measure
 
 LABELS = labels(title="Forest: Explore 02", project="Émberfall <&>")
 
@@ -32,7 +32,7 @@ def file_of(audio_format: str, tmp_path, labels: Labels = LABELS):
         encode(
             clip(),
             audio_format,
-            Content("24", loop=(0, clip().length), labels=labels, measured=measure(clip())),
+            Content("24", loop=Loop(0, clip().length), labels=labels, measured=measure(clip())),
         )
     )
     return path

@@ -19,11 +19,11 @@ from encoders import ENCODABLE
 from signed_sounds import claim, studio_identity
 from specs import labels
 
-from pipeline.audio import Clip
+from pipeline.audio import Clip, Loop
 from pipeline.credentials.signing import Signer
 from pipeline.delivery import Content, encode
 from pipeline.formats import FORMATS
-from pipeline.mastering import measure
+from pipeline.mastering.measure import measure
 
 LABELS = labels()
 FREE = {
@@ -38,7 +38,7 @@ FREE = {
 }
 """Names of our own, in every format but wav, where iXML has them."""
 PLAIN = {"title": LABELS.title, "album": LABELS.project, "comment": LABELS.disclosure, "track": "2"}
-LOOP = (9600, 182_400)
+LOOP = Loop(9600, 182_400)
 CASES = [(name, signed) for name in ENCODABLE for signed in (False, True)]
 IDS = [f"{name}-{'signed' if signed else 'unsigned'}" for name, signed in CASES]
 

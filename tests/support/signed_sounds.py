@@ -13,11 +13,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from specs import labels
 
-from pipeline.audio import Clip
+from pipeline.audio import Clip, Loop
 from pipeline.credentials import Claim, Identity
 from pipeline.credentials.claim import claim_of
 from pipeline.delivery import Content, encode
-from pipeline.mastering import measure
+from pipeline.mastering.measure import measure
 
 ROW: dict[str, Any] = {
     "asset": "music/forest",
@@ -41,7 +41,7 @@ def rendition(audio_format: str, samples: int = 800) -> bytes:
     clip = Clip((0.3 * np.sin(np.arange(samples) * 0.05)).astype(np.float32)[None], 8000)
     text = labels(title="music/forest_01", project="emberfall", asset="music/forest", variation=1)
     return encode(
-        clip, audio_format, Content("24", loop=(0, clip.length), labels=text, measured=measure(clip))
+        clip, audio_format, Content("24", loop=Loop(0, clip.length), labels=text, measured=measure(clip))
     )
 
 
