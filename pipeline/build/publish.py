@@ -119,7 +119,7 @@ def publish(
         found = changes(
             prepared.store, followed(before, prepared.renames), after, rejected, reasons_of(prepared)
         )
-        return {one.place: one.reasons for one in found if one.kind == "changed"}
+        return {one.place: one.reason_words for one in found if one.kind == "changed"}
 
     def contents(before: Version | None) -> tuple[tuple[MasterRow, ...], tuple[MissingRow, ...]]:
         if before is not None and before.number != (prepared.latest.number if prepared.latest else None):

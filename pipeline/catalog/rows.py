@@ -15,15 +15,25 @@ from pipeline.catalog.reviews import ReviewState, name_of
 from pipeline.catalog.version import Version
 from pipeline.errors import VerificationError
 from pipeline.manifest.spec import AssetSpec
-from pipeline.plan import LOCKED, LOCKED_IN_MANIFEST, WAITS, WILL_WAIT, AssetPlan, VariationPlan, ucs_of
+from pipeline.plan import (
+    LOCKED,
+    LOCKED_IN_MANIFEST,
+    Action,
+    AssetPlan,
+    Reason,
+    ReasonKind,
+    VariationPlan,
+    recorded_lock,
+    ucs_of,
+)
 from pipeline.provenance import (
-    MASTER_SCHEMA,
     CredentialsJson,
     MasterRecord,
     MasterRow,
     ObjectJson,
     Status,
     WaitingRow,
+    master_records,
 )
 from pipeline.store import Store, fields_fault
 
@@ -101,7 +111,7 @@ def _facts(record: MasterRecord) -> dict[str, Any]:
         "take": take["digest"],
         "takes": {candidate["take"]: candidate["object"] for candidate in record["candidates"]},
         "master": record["digest"],
-        "gain_group": record.get("gain_group", ""),
+        "gain_group": record["gain_group"],
         "pcm_sha256": record["pcm_sha256"],
     }
 
@@ -118,11 +128,7 @@ def differing(row: MasterRow, record: MasterRecord) -> dict[str, Any]:
     return {
         name: fact
         for name, fact in facts_of(record).items()
-        if name in row
-        and (name in _OF_THE_RECIPE or not again)
-        and not _agree(values[name], fact)
-        # Older releases did not record whose gain a master has.
-        and not (name == "gain_group" and "" in (fact, values[name]))
+        if name in row and (name in _OF_THE_RECIPE or not again) and not _agree(values[name], fact)
     }
 
 
@@ -133,7 +139,7 @@ def disagreements(store: Store, rows: Sequence[MasterRow]) -> Iterator[tuple[Mas
     """
     every = [one for row in rows for one in (row, row.get("waiting")) if one is not None]
     digests = sorted({row["master"] for row in every})
-    records: Any = dict(store.get_records("masters", digests, MASTER_SCHEMA, MasterRecord))
+    records = master_records(store, digests)
     for row in every:
         record = records.get(row["master"])
         if record is not None and (found := differing(row, record)):
@@ -229,13 +235,15 @@ def outcome(previous: MasterRow, fresh: MasterRow, reviews: ReviewState) -> Outc
 
 
 def beside(
-    approved: MasterRow, fresh: MasterRow, waiting: WaitingRow | None, reasons: Sequence[str]
+    approved: MasterRow, fresh: MasterRow, waiting: WaitingRow | None, reasons: Sequence[Reason]
 ) -> MasterRow:
     """The approved row with ``fresh`` waiting beside it; what ``waiting`` told of the same master stays told."""
     if waiting is not None and waiting["master"] == fresh["master"]:
-        reasons = waiting["reasons"]
-    told = [reason for reason in reasons if reason not in (WILL_WAIT, WAITS)]
-    candidate = WaitingRow(**{**fresh, "status": "waiting", "reasons": told})
+        words = waiting["reasons"]
+    else:
+        states = (ReasonKind.WILL_WAIT, ReasonKind.WAITS)
+        words = [reason.words for reason in reasons if reason.kind not in states]
+    candidate = WaitingRow(**{**fresh, "status": "waiting", "reasons": words})
     return MasterRow(**{**approved, "waiting": candidate})
 
 
@@ -278,11 +286,11 @@ def assemble(
         for variation in plan.variations:
             place = (plan.asset.id, variation.variation)
             previous, failure = known.get(place), failures.get(place)
-            if previous is not None and variation.action != "locked":
+            if previous is not None and variation.action is not Action.LOCKED:
                 previous = promoted(previous, reviews)
             if failure is not None:
                 row = _failed(previous, failure, reviews)
-            elif variation.action == "locked" and previous is not None:
+            elif variation.action is Action.LOCKED and previous is not None:
                 row = _locked(previous, plan.asset, variation.reasons)
             else:
                 fresh = _fresh(plan, digest_of(plan, variation), record_of, previous)
@@ -292,11 +300,11 @@ def assemble(
     return tuple(sorted(rows, key=lambda row: (row["asset"], row["variation"])))
 
 
-def _locked(previous: MasterRow, asset: AssetSpec, reasons: Sequence[str]) -> MasterRow:
+def _locked(previous: MasterRow, asset: AssetSpec, reasons: Sequence[Reason]) -> MasterRow:
     """The row of a locked master. It keeps the words with which it was locked: nothing of it changes any more."""
-    told = previous.get("reason", "")
-    same = previous["status"] == "locked" and told.split("; ")[0] == reasons[0]
-    return _kept(labelled(previous, asset), "locked", told if same else "; ".join(reasons))
+    words = previous.get("reason", "")
+    same = previous["status"] == "locked" and recorded_lock(words) == reasons[0]
+    return _kept(labelled(previous, asset), "locked", words if same else "; ".join(map(str, reasons)))
 
 
 def _failed(previous: MasterRow | None, failure: str, reviews: ReviewState) -> MasterRow | None:
@@ -325,16 +333,16 @@ def _fresh(
 
 def _decided(
     asset: AssetSpec,
-    reasons: tuple[str, ...],
+    reasons: tuple[Reason, ...],
     previous: MasterRow | None,
     fresh: MasterRow | None,
     reviews: ReviewState,
 ) -> MasterRow | None:
     """The row that stands: reviews may have come in since the plan was made, so they are asked here."""
     if fresh is None or asset.lock:
-        return fresh and _kept(fresh, "locked", LOCKED_IN_MANIFEST)
+        return fresh and _kept(fresh, "locked", LOCKED_IN_MANIFEST.words)
     if (asset.id, fresh["variation"]) in reviews.locked:
-        return _kept(labelled(previous or fresh, asset), "locked", LOCKED)
+        return _kept(labelled(previous or fresh, asset), "locked", LOCKED.words)
     if previous is None:
         return fresh
     match outcome(previous, fresh, reviews):

@@ -1,7 +1,7 @@
 """One catalog version, the text of its manifest, and what is quarantined beside it: values and their files.
 
 ``catalog/000042/catalog.json`` is one JSON object: a header with the reasons of all changes, then one master on each
-line. Its ``schema`` is ``cuesmith.catalog/2``; ``cuesmith.catalog/1`` is read as well.
+line. Its ``schema`` is ``cuesmith.catalog/2``.
 
 ``catalog/000042/manifest.json`` holds the manifest and every file that it includes. Names and texts are stored as
 they are if they are UTF-8, and as base64 otherwise. Together they give the ``sha256`` in ``catalog.json``.
@@ -32,7 +32,6 @@ from pipeline.store import (
     Store,
     dump_record,
     migrate,
-    migration,
     parse_object,
     read_record,
     shape_fault,
@@ -234,13 +233,6 @@ def compared(row: MasterRow) -> dict[str, Any]:
 
 def _gap(row: MissingRow) -> tuple[str, int, str, str]:
     return row["asset"], row["variation"], row["code"], row.get("master", "")
-
-
-@migration("cuesmith.catalog", 1)
-def _tell_no_gain_groups(catalog: dict[str, Any]) -> dict[str, Any]:
-    """Version 1 did not record whose gain a master has; version 2 added ``gain_group`` and ``waiting``."""
-    masters = [{**row, "gain_group": ""} for row in catalog["masters"]]
-    return {**catalog, "masters": masters}
 
 
 MANIFEST_SCHEMA = "cuesmith.manifest/1"

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import datetime
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from platformdirs import user_config_path
 
 from pipeline.credentials.identity import REMEDY, Identity
 from pipeline.errors import MachineError
-from pipeline.store.disk import write_over
+from pipeline.store.disk import write_atomically
 
 try:
     from cryptography import x509
@@ -57,11 +56,11 @@ def development_identity() -> Identity:
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_suffix(".lock"), timeout=60):
             if not path.is_file():
-                _write_private(path, _make())
+                write_atomically(path, _make(), private=True)
             text = path.read_text()
             root = text[text.rindex(_BEGIN_CERTIFICATE) :].encode()
             if not root_path().is_file() or root_path().read_bytes() != root:
-                write_over(root_path(), root)
+                write_atomically(root_path(), root)
     except OSError as error:
         raise MachineError(
             f"cannot store the development certificate in {path}: {error.strerror}; set CUESMITH_CONFIG to a "
@@ -74,15 +73,6 @@ def development_identity() -> Identity:
 def root_path() -> Path:
     """PEM file of the root of this machine's development certificate, for tools that should trust it."""
     return folder() / "development-root.pem"
-
-
-def _write_private(path: Path, text: bytes) -> None:
-    """Write ``text`` so that only this account can read it; a kill leaves no incomplete file."""
-    descriptor, fresh = tempfile.mkstemp(dir=path.parent, prefix=".development-")
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(text)
-        os.fsync(file.fileno())
-    os.replace(fresh, path)
 
 
 def _make() -> bytes:

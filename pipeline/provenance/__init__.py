@@ -20,6 +20,10 @@ from pipeline.provenance.records import (
     TakeRecord,
     WaitingRow,
     disclosure,
+    master_record,
+    master_records,
+    model_facts,
+    take_record,
 )
 from pipeline.store import ObjectJson
 
@@ -40,4 +44,8 @@ __all__ = [
     "TakeRecord",
     "WaitingRow",
     "disclosure",
+    "master_record",
+    "master_records",
+    "model_facts",
+    "take_record",
 ]

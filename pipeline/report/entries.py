@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any, TypedDict
 
 from pipeline.catalog import Catalog, ReviewEvent, Version, fold, name_of
-from pipeline.manifest.limit_advice import loosened
+from pipeline.gates import passing_setting
 from pipeline.provenance import MasterRecord, MasterRow
 from pipeline.report.media import Sound, rendition
 from pipeline.store import ObjectRef
@@ -219,7 +219,9 @@ def entry(
 def quarantined(record: MasterRecord | None) -> dict[str, Any]:
     """Extra fields of a quarantined master: the gates that closed, and the manifest line that opens each."""
     failures = record["quality"]["failures"] if record else []
-    told = [{**failure, "loosened": loosened(failure["name"], failure["measured"])} for failure in failures]
+    told = [
+        {**failure, "loosened": passing_setting(failure["name"], failure["measured"])} for failure in failures
+    ]
     return {"quarantined": told, "candidate_count": len(record["candidates"]) if record else 1}
 
 
