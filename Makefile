@@ -66,8 +66,9 @@ imports: setup-dev
 docs: setup-dev
 	$(BIN)/python -m pytest -q tests/docs
 
-tables: setup  ## Write the tables of docs/manifest.md and the JSON Schema from the manifest's keys.
+tables: setup  ## Write the tables of the docs and the JSON Schema from the tables of keys and formats.
 	$(BIN)/python scripts/manifest_tables.py
+	$(BIN)/python scripts/format_table.py
 
 format: setup-dev  ## Bring the code into shape.
 	$(BIN)/ruff format .
