@@ -15,11 +15,9 @@ from pipeline.mastering.gain import (
     GainPlan,
     GainResult,
     Method,
-    gain_and_limit,
     gain_and_limit_group,
     measure_levels,
     method_for,
-    plan_gain,
 )
 from pipeline.mastering.measure import Measurement, channel_means, measurement
 from pipeline.mastering.seam import Seam, measure_seam
@@ -76,9 +74,7 @@ def _prepared(take: TakeInput, spec: MasteringSpec) -> GainInput | MasteringErro
     return GainInput(shaped, levels)
 
 
-def _finished(
-    shaped: Shaped, result: GainResult, gain_db: float, plan: GainPlan, spec: MasteringSpec
-) -> Master:
+def _finished(shaped: Shaped, result: GainResult, plan: GainPlan, spec: MasteringSpec) -> Master:
     """The master of one variation, with its record of steps and the reason why it misses the target."""
     level = result.levels.by(plan.method)
     off_lu = level - plan.target
@@ -86,7 +82,7 @@ def _finished(
     steps: tuple[Step, ...] = (
         {
             "step": "gain",
-            "gain_db": gain_db,
+            "gain_db": plan.gain_db,
             "method": plan.method,
             "target": plan.target,
             "reached": round(level, 3),
@@ -100,7 +96,7 @@ def _finished(
     return Master(
         clip=result.clip,
         loop=shaped.loop,
-        gain_db=gain_db,
+        gain_db=plan.gain_db,
         limited_db=result.limited_db,
         measured=measurement(
             result.clip, result.levels.energies, result.levels.peaks, channel_means(result.clip)
@@ -129,15 +125,9 @@ def master(
     if not sounds:
         errors = tuple(item for item in prepared if isinstance(item, MasteringError))
         return MasteredGroup(errors, None, None, None)
-    plan = plan_gain(sounds, spec, gain_anchor_db)
-    if gain_anchor_db is None:
-        raised, gain_db = gain_and_limit_group(sounds, plan, spec.true_peak_dbtp)
-    else:
-        gain_db = plan.gain_db
-        raised = [gain_and_limit(sound, gain_db, spec.true_peak_dbtp) for sound in sounds]
+    raised, plan = gain_and_limit_group(sounds, spec, gain_anchor_db)
     masters = (
-        _finished(sound.shaped, result, gain_db, plan, spec)
-        for sound, result in zip(sounds, raised, strict=True)
+        _finished(sound.shaped, result, plan, spec) for sound, result in zip(sounds, raised, strict=True)
     )
     results = tuple(item if isinstance(item, MasteringError) else next(masters) for item in prepared)
-    return MasteredGroup(results, gain_db, plan.method, plan.target)
+    return MasteredGroup(results, plan.gain_db, plan.method, plan.target)

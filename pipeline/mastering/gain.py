@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
@@ -155,7 +155,7 @@ class GainPlan:
     """Why a take may miss the target, apart from the limiter."""
 
 
-def plan_gain(sounds: Sequence[GainInput], spec: MasteringSpec, anchor_db: float | None = None) -> GainPlan:
+def _plan_gain(sounds: Sequence[GainInput], spec: MasteringSpec, anchor_db: float | None = None) -> GainPlan:
     """The gain that brings the power mean of ``sounds`` to the target, as far as gain and ceiling allow.
 
     The longest sound selects the measure. ``anchor_db`` replaces the gain.
@@ -232,13 +232,16 @@ def _search_gain(
 
 
 def gain_and_limit_group(
-    sounds: Sequence[GainInput], plan: GainPlan, ceiling_dbtp: float
-) -> tuple[list[GainResult], float]:
-    """All variations at the gain that brings their power mean to the target, and that gain.
+    sounds: Sequence[GainInput], spec: MasteringSpec, anchor_db: float | None = None
+) -> tuple[list[GainResult], GainPlan]:
+    """All variations at the gain that brings their power mean to the target, or at ``anchor_db``, and the final plan.
 
-    The plan ignores the limiter. The search first uses an estimate of the limiter, then limits the sounds and corrects
-    the gain where the estimate was off.
+    The first plan ignores the limiter. The search first uses an estimate of the limiter, then limits the sounds and
+    corrects the gain where the estimate was off.
     """
+    plan, ceiling_dbtp = _plan_gain(sounds, spec, anchor_db), spec.true_peak_dbtp
+    if anchor_db is not None:
+        return [gain_and_limit(sound, plan.gain_db, ceiling_dbtp) for sound in sounds], plan
     results: list[GainResult] = []
 
     def estimated_loudness(gain_db: float) -> float:
@@ -253,4 +256,4 @@ def gain_and_limit_group(
     if any(sound.is_limited(plan.gain_db, ceiling_dbtp) for sound in sounds):
         guess = _search_gain(estimated_loudness, plan, _ESTIMATE_TOLERANCE_LU, guess)
     gain_db, _ = _search_gain(actual_loudness, plan, _TOLERANCE_LU, guess)
-    return results, gain_db
+    return results, replace(plan, gain_db=gain_db)

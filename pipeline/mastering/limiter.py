@@ -23,11 +23,13 @@ from scipy.ndimage import minimum_filter1d, uniform_filter1d
 from pipeline.audio import Clip, Loop, Samples
 from pipeline.audio.decibel import amplitude
 from pipeline.mastering.edits import ramp
-from pipeline.mastering.true_peak import TAPS, Peaks, overs, peaks
+from pipeline.mastering.true_peak import Peaks, overs, peaks
 
 Floats = npt.NDArray[np.float64]
 Singles = npt.NDArray[np.float32]
 Positions = npt.NDArray[np.intp]
+_PeakList = tuple[Positions, Singles]
+"""Positions of peaks and their true peaks."""
 
 LOOK_AHEAD_S = 0.0015
 NODES = 8
@@ -120,40 +122,12 @@ def _least(curves: Sequence[_Curve]) -> float:
     return float(gain.min())
 
 
-@dataclass(frozen=True, eq=False)
-class _NearPeaks:
-    """Positions of peaks at or near the ceiling, and their true peaks."""
-
-    positions: Positions
-    magnitudes: Singles
-
-    def above(self, ceiling: float) -> _NearPeaks:
-        """Peaks above ``ceiling``."""
-        over = self.magnitudes > ceiling
-        return _NearPeaks(self.positions[over], self.magnitudes[over])
-
-    def after(self, limited: Clip, curve: _Curve, floor: float, circular: bool) -> _NearPeaks:
-        """Peaks of ``limited``; only the part that ``curve`` changed is measured again."""
-        if circular:
-            return _NearPeaks(*overs(limited, floor, circular=True))
-        start, stop = curve.start - TAPS // 2, curve.stop + TAPS // 2
-        first = max(0, start - TAPS)
-        positions, magnitudes = overs(Clip(limited.samples[:, first : stop + TAPS], limited.rate), floor)
-        positions = positions + first
-        again = (positions >= start) & (positions < stop)
-        before, behind = np.searchsorted(self.positions, (start, stop))
-        return _NearPeaks(
-            np.concatenate([self.positions[:before], positions[again], self.positions[behind:]]),
-            np.concatenate([self.magnitudes[:before], magnitudes[again], self.magnitudes[behind:]]),
-        )
-
-
-def _curve(peaks: _NearPeaks, ceiling: float, clip: Clip, circular: bool) -> _Curve:
+def _curve(peaks: _PeakList, ceiling: float, clip: Clip, circular: bool) -> _Curve:
     """Gain of at most ceiling / peak within the look-ahead of every peak.
 
     In a loop every sample is a node, because a wider step would not divide its length.
     """
-    positions, magnitudes = peaks.positions, peaks.magnitudes
+    positions, magnitudes = peaks
     ahead = max(2, round(LOOK_AHEAD_S * clip.rate))
     step = 1 if circular else max(1, ahead // NODES)
     reach = -(-ahead // step)
@@ -191,26 +165,21 @@ def limit(clip: Clip, ceiling_dbtp: float, *, circular: bool = False) -> Limited
     release wrap around its ends. `true_peak` defines the true peak.
     """
     ceiling = amplitude(ceiling_dbtp - MARGIN_DB)
-    floor = ceiling * _NEAR
-    near = _NearPeaks(*overs(clip, floor, circular=circular))
-    over = near.above(ceiling)
-    if not len(over.positions):
-        return Limited(clip, 0.0)
-    curves: list[_Curve] = []
-    aim = ceiling
-    limited = clip
-    for _ in range(_TRIES):
-        curve = _curve(over, aim, clip, circular)
-        curves.append(curve)
-        limited = _with_gain(limited, curve)
-        near = near.after(limited, curve, floor, circular)
-        over = near.above(ceiling)
-        if not len(over.positions):
-            peak = float(near.magnitudes.max()) if len(near.magnitudes) else None
-            return Limited(limited, _reduction_db(_least(curves)), peak)
+    positions, magnitudes = overs(clip, ceiling * _NEAR, circular=circular)
+    aim, limited, curves = ceiling, clip, list[_Curve]()
+    while (over := magnitudes > ceiling).any():
+        if len(curves) == _TRIES:
+            rest = ceiling / float(magnitudes.max()) * (1.0 - 1e-6)
+            reduced = Clip(limited.samples * np.float32(rest), clip.rate)
+            return Limited(reduced, _reduction_db(_least(curves) * rest))
+        curves.append(_curve((positions[over], magnitudes[over]), aim, clip, circular))
+        limited = _with_gain(limited, curves[-1])
+        positions, magnitudes = overs(limited, ceiling * _NEAR, circular=circular)
         aim *= 0.999
-    rest = ceiling / float(over.magnitudes.max()) * (1.0 - 1e-6)
-    return Limited(Clip(limited.samples * np.float32(rest), clip.rate), _reduction_db(_least(curves) * rest))
+    if not curves:
+        return Limited(clip, 0.0)
+    peak = float(magnitudes.max()) if len(magnitudes) else None
+    return Limited(limited, _reduction_db(_least(curves)), peak)
 
 
 def _reduction_db(least: float) -> float:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy.fft import irfft, next_fast_len, rfft
-from scipy.linalg import solve_toeplitz, toeplitz
+from scipy.linalg import solve_toeplitz
 
 from pipeline.audio import Clip, Loop, Samples
 from pipeline.mastering.splice import RESOLUTIONS, Resolution, continuity
@@ -58,8 +58,6 @@ _ORDER = 32
 Restoration", 1998, chapter 5)."""
 _FRAME = 2 * _ORDER + 8
 """Samples that hold the residual of a corner, with the corner in the middle."""
-_STRETCH = 40
-"""Samples per matrix product: the fewest operations for this order."""
 _SEAM_REACH_S = 2.0
 """Length analysed on each side of the seam."""
 _WINDOW_S = 0.1
@@ -225,24 +223,16 @@ class Seam:
 
 
 def _residual(wave: Floats) -> Floats:
-    """Magnitude of the linear prediction residual of ``wave``, shape [samples].
-
-    Computed frame by frame as a matrix product with the predictor's Toeplitz matrix.
-    """
+    """Magnitude of the linear prediction residual of ``wave``, shape [samples]."""
     length = len(wave)
     correlation = np.array([wave[lag:] @ wave[: length - lag] for lag in range(_ORDER + 1)])
     if correlation[0] <= 0.0:
         return np.zeros(length)
     correlation[0] *= 1.0 + 1e-9
     error = np.concatenate(([1.0], -solve_toeplitz(correlation[:_ORDER], correlation[1:])))
-    padded = np.pad(wave, (_ORDER, -length % _STRETCH))
-    frames = np.lib.stride_tricks.sliding_window_view(padded, _STRETCH + _ORDER)[::_STRETCH]
-    column, row = np.pad(error[::-1], (0, _STRETCH - 1)), np.zeros(_STRETCH)
-    row[0] = column[0]
-    residual: Floats = (frames @ toeplitz(column, row)).reshape(-1)[:length]
-    np.abs(residual, out=residual)
+    residual = np.abs(np.convolve(wave, error)[:length])
     residual[:_ORDER] = residual[_ORDER : 2 * _ORDER]
-    return residual
+    return np.asarray(residual)
 
 
 def _blocks(wave: Floats, window: int) -> Floats:
