@@ -66,8 +66,9 @@ imports: setup-dev
 docs: setup-dev
 	$(BIN)/python -m pytest -q tests/docs
 
-tables: setup  ## Write the tables of docs/manifest.md and docs/quality.md, and the JSON Schema.
+tables: setup  ## Write the tables of the docs and the JSON Schema from the tables of keys, formats and gates.
 	$(BIN)/python scripts/manifest_tables.py
+	$(BIN)/python scripts/format_table.py
 	$(BIN)/python scripts/gate_table.py
 
 format: setup-dev  ## Format the code and fix lint errors.

@@ -52,7 +52,7 @@ from pydub import AudioSegment  # noqa: E402
 from pydub.silence import detect_leading_silence  # noqa: E402
 
 from pipeline.audio import read  # noqa: E402
-from pipeline.delivery import Labels, render  # noqa: E402
+from pipeline.delivery import Content, Labels, render  # noqa: E402
 from pipeline.errors import MasteringError  # noqa: E402
 from pipeline.manifest.spec import MasteringSpec  # noqa: E402
 from pipeline.mastering.chain import master  # noqa: E402
@@ -136,10 +136,7 @@ def ours(job: Job) -> bytes:
     return render(
         made.clip,
         "wav",
-        "24",
-        loop=made.loop,
-        labels=LABELS,
-        measured=made.measured,
+        Content("24", loop=made.loop, labels=LABELS, measured=made.measured),
         ceiling_dbtp=CEILING,
     ).data
 

@@ -24,7 +24,7 @@ import soxr
 from scipy.signal import resample_poly
 
 from pipeline.audio import Clip, read, wav_bytes
-from pipeline.delivery import encode, render
+from pipeline.delivery import Content, encode, render
 from pipeline.manifest.spec import MasteringSpec
 from pipeline.mastering.chain import Master, master
 from pipeline.mastering.loudness import energies
@@ -234,14 +234,14 @@ def masters(count: int) -> None:
         if not isinstance(made, Master):
             reasons[str(made).split(";")[0].split(",")[0]] += 1
             continue
-        decoded = read(encode(made.clip, "wav", "24"))
+        decoded = read(encode(made.clip, "wav", Content("24")))
         off = abs(_level(made, decoded))
         unexplained += off > 0.2 and made.deviation is None
         reasons["on target" if off <= 0.2 else made.deviation or "unexplained"] += 1
         peak = measure(decoded, circular=made.loop is not None).true_peak_dbtp
         highest["wav"] = max(highest["wav"], peak if peak is not None else -200.0)
         for name in LOSSY:
-            rendition = render(made.clip, name, loop=made.loop, ceiling_dbtp=spec.true_peak_dbtp)
+            rendition = render(made.clip, name, Content(loop=made.loop), ceiling_dbtp=spec.true_peak_dbtp)
             decoded_peak = measure(read(rendition.data)).true_peak_dbtp
             highest[name] = max(highest[name], decoded_peak if decoded_peak is not None else -200.0)
             lowered[name] += rendition.lowered_db > 0

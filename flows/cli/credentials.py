@@ -54,7 +54,7 @@ def show(
             print_stdout(f"         note: {note}")
         for name, value in _claims(verdict):
             print_stdout(f"  {name:<22} {one_line(value)}")
-    if not verdict.whole:
+    if not verdict.is_valid:
         raise typer.Exit(_NOT_VERIFIED)
 
 
@@ -89,7 +89,7 @@ def verify(
             print_stderr(f"note: {note}")
     for _, what in problems:
         print_error(one_line(what))
-    if not all(verdict.whole for verdict in verdicts):
+    if not all(verdict.is_valid for verdict in verdicts):
         raise typer.Exit(_NOT_VERIFIED)
     if problems:
         raise typer.Exit(_USAGE)

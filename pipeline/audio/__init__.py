@@ -1,9 +1,9 @@
-"""Audio values, files and rates: everything that knows samples but no manifest."""
+"""Audio values, files and sample rates; nothing in this package depends on manifests."""
 
 from pipeline.audio.clip import Clip, Loop, Samples
 from pipeline.audio.dither import Depth, pcm_bytes, pcm_sha256
 from pipeline.audio.rate import resample, resample_loop
-from pipeline.audio.reading import Sound, read, read_sound, read_take
+from pipeline.audio.reading import Sound, read, read_sound
 from pipeline.audio.wav_writer import Chunk, read_chunks, take_bytes, wav_bytes
 
 __all__ = [
@@ -18,7 +18,6 @@ __all__ = [
     "read",
     "read_chunks",
     "read_sound",
-    "read_take",
     "resample",
     "resample_loop",
     "take_bytes",

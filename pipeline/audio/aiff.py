@@ -1,48 +1,21 @@
-"""AIFF, CAF and AU: whether all that the header promises is there, and which channel is which."""
+"""AIFF, CAF and AU files: is everything there that the header states, and which channel is which."""
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
 
-from pipeline.audio.clip import (
-    BC,
-    BL,
-    BR,
-    FC,
-    FL,
-    FLC,
-    FR,
-    FRC,
-    LFE,
-    SL,
-    SR,
-    Clip,
-    in_mask_order,
-    stated_mask,
-)
+from pipeline.audio.clip import Clip, in_mask_order, stated_mask
 
 _PLAIN_AIFC = (b"NONE", b"twos", b"sowt", b"in24", b"in32", b"fl32", b"FL32", b"fl64", b"FL64")
-"""Codings of AIFF-C that do not compress."""
+"""Uncompressed codings of AIFF-C."""
 _STREAMED = 0x7F000000
-"""Sizes from here on are written by programs that stream AIFF; so is 0."""
+"""Programs that stream AIFF write sizes from here on, or 0."""
 _AU_UNKNOWN = 0xFFFFFFFF
 _USE_DESCRIPTIONS, _USE_BITMAP = 0, 1 << 16
-_LETTERS = {
-    "L": FL,
-    "R": FR,
-    "C": FC,
-    "E": LFE,
-    "l": BL,
-    "r": BR,
-    "s": SL,
-    "t": SR,
-    "b": BC,
-    "m": FLC,
-    "n": FRC,
-}
-"""Letters of `_LAYOUTS`: left, right, centre, LFE, left and right surround (l, r), left and right of a second
-pair behind the listener or beside (s, t), surround centre (b), left and right of centre (m, n)."""
+_LETTERS = {letter: 1 << bit for bit, letter in enumerate("LRCElrmnbst")}
+"""Speakers by letter of `_LAYOUTS`, in the order of a mask's bits: left, right, centre, LFE, left and right surround
+(l, r), left and right of centre (m, n), surround centre (b), a second pair behind or beside the listener (s, t)."""
 _LAYOUTS = {
     100: "C",
     101: "LR",
@@ -84,14 +57,19 @@ _LAYOUTS = {
 
 
 def _form_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Name, first byte and stated size of each chunk of an IFF file."""
+    """Name, first byte and stated size of each chunk of an AIFF file."""
     place = 12
     while place + 8 <= len(data):
         (size,) = struct.unpack_from(">I", data, place + 4)
-        if data[place : place + 4] == b"SSND" and (not size or size >= _STREAMED):
+        if data[place : place + 4] == b"SSND" and _is_streamed(size):
             size = len(data) - place - 8
         yield data[place : place + 4], place + 8, size
         place += 8 + size + size % 2
+
+
+def _is_streamed(size: int) -> bool:
+    """Whether ``size`` is a placeholder."""
+    return not size or size >= _STREAMED
 
 
 def _caf_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
@@ -110,47 +88,43 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
 
 
 def chunked_problem(data: bytes) -> str | None:
-    """What is missing of an AIFF, CAF or AU file; None for a whole one."""
+    """What is missing in an AIFF, CAF or AU file; None for a complete one."""
     if data[:4] == b".snd" and len(data) >= 12:
         first, size = struct.unpack_from(">II", data, 4)
-        there = max(0, len(data) - first)
-        return None if size == _AU_UNKNOWN else _short("data", size, there)
-    places = {}
+        return None if size == _AU_UNKNOWN else _cut_problem("data", size, max(0, len(data) - first))
+    chunks = {}
     for name, first, size in _chunks(data):
-        problem = _short(name.decode("latin-1").strip(), size, len(data) - first)
+        problem = _cut_problem(name.decode("latin-1").strip(), size, len(data) - first)
         if problem:
             return problem
-        places[name] = first, size
-    return _uneven(data, places) if data[:4] == b"FORM" else None
+        chunks[name] = first, size
+    return _frames_problem(data, chunks) if data[:4] == b"FORM" else None
 
 
-def _uneven(data: bytes, places: dict[bytes, tuple[int, int]]) -> str | None:
-    """What is wrong where the number of frames in AIFF's ``COMM`` is not that of the samples in ``SSND``."""
-    if b"COMM" not in places or b"SSND" not in places:
+def _frames_problem(data: bytes, chunks: dict[bytes, tuple[int, int]]) -> str | None:
+    """What is wrong if the number of frames in AIFF's ``COMM`` does not match the samples in ``SSND``."""
+    if b"COMM" not in chunks or b"SSND" not in chunks:
         return None
-    first, size = places[b"COMM"]
+    first, size = chunks[b"COMM"]
     if size < 18 or (size >= 22 and data[first + 18 : first + 22] not in _PLAIN_AIFC):
         return None
     channels, frames, bits = struct.unpack_from(">HIH", data, first)
-    sound, size = places[b"SSND"]
-    (stated,) = struct.unpack_from(">I", data, sound - 4)
-    there = max(0, size - 8)
-    wanted = frames * channels * -(-bits // 8)
-    # A program that streams leaves both open: the size of the chunk and the number of frames.
-    streamed = (not stated or stated >= _STREAMED) and (not wanted or wanted >= _STREAMED)
-    return (
-        None
-        if streamed or wanted == there
-        else f"its header promises {wanted} bytes of samples and {there} are there"
-    )
+    sound, size = chunks[b"SSND"]
+    (sound_size,) = struct.unpack_from(">I", data, sound - 4)
+    actual = max(0, size - 8)
+    stated = frames * channels * -(-bits // 8)
+    # A program that streams knows neither the size of the chunk nor the number of frames.
+    if stated == actual or (_is_streamed(sound_size) and _is_streamed(stated)):
+        return None
+    return f"its header states {stated} bytes of samples, but it has {actual}"
 
 
-def _short(name: str, size: int, there: int) -> str | None:
-    return f"its {name} part should hold {size} bytes and holds {there}" if there < size else None
+def _cut_problem(name: str, size: int, actual: int) -> str | None:
+    return f"its {name} chunk should have {size} bytes, but has {actual}" if actual < size else None
 
 
 def with_caf_size(data: bytes) -> bytes:
-    """A CAF file whose samples go to its end (size -1) with their size, which libsndfile needs."""
+    """A CAF file with the size of its samples in place of -1 (to the end of the file), which libsndfile cannot read."""
     for name, first, size in _caf_chunks(data):
         if name == b"data" and data[first - 8 : first] == b"\xff" * 8:
             return data[: first - 8] + struct.pack(">q", size) + data[first:]
@@ -158,7 +132,7 @@ def with_caf_size(data: bytes) -> bytes:
 
 
 def with_stated_speakers(data: bytes, clip: Clip) -> Clip:
-    """``clip`` as decoded from an AIFF or CAF file, its channels brought into the order of their mask."""
+    """``clip`` as decoded from an AIFF or CAF file, with its channels in the order of their mask."""
     for name, first, size in _chunks(data):
         if name in (b"CHAN", b"chan") and size >= 12 and first + size <= len(data):
             return _with_layout(data[first : first + size], clip)
@@ -166,7 +140,7 @@ def with_stated_speakers(data: bytes, clip: Clip) -> Clip:
 
 
 def _with_layout(layout: bytes, clip: Clip) -> Clip:
-    """``clip`` by an ``AudioChannelLayout``: a tag, a bitmap, or a description of every channel."""
+    """``clip`` with the speakers of an ``AudioChannelLayout``: a tag, a bitmap, or a description of every channel."""
     tag, bitmap, count = struct.unpack_from(">III", layout)
     if tag == _USE_BITMAP:
         return Clip(clip.samples, clip.rate, stated_mask(bitmap, clip.channels))

@@ -28,10 +28,9 @@ class Loop(NamedTuple):
 class Clip:
     """Audio: ``samples`` float32 of shape [channels, samples], full scale at 1.0, and ``rate`` in Hz.
 
-    ``speakers`` is the channel mask of WAVEFORMATEXTENSIBLE, channels in the order of its bits; 0 where nothing
-    is known of them.
+    ``speakers`` is the channel mask; 0 if the speakers are unknown.
 
-    Samples may exceed full scale: models overshoot 1.0, and a take is kept as it came.
+    Samples may exceed full scale: models overshoot 1.0, and a take stores what the model returned.
     """
 
     samples: Samples
@@ -71,14 +70,14 @@ FL, FR, FC, LFE, BL, BR, FLC, FRC, BC, SL, SR = (1 << bit for bit in range(11))
 back centre, side left and right."""
 
 NAMED_MASKS = {1: FC, 2: FL | FR, 3: FL | FR | FC, 4: FL | FR | BL | BR, 5: 0x37, 6: 0x3F, 7: 0x70F, 8: 0x63F}
-"""Masks by number of channels where a format fixes them: mono, stereo, 3.0, quad, 5.0, 5.1, 6.1, 7.1 (FLAC's
-format, RFC 9639, 9.1.3; what Cuesmith writes)."""
+"""Masks by number of channels as FLAC defines them (RFC 9639, 9.1.3) and Cuesmith writes them: mono, stereo, 3.0, quad,
+5.0, 5.1, 6.1, 7.1."""
 
 _GUESSED_MASKS = {**NAMED_MASKS, 3: FL | FR | LFE, 4: FL | FR | FC | BC}
-"""Masks by number of channels where a file says nothing: ffmpeg's guess (2.1 and 4.0), since most meters read
-through it."""
+"""Masks by number of channels for a file without a mask: ffmpeg's guess (2.1 and 4.0), because most meters use
+ffmpeg."""
 
-_XIPH_ORDERS: dict[int, tuple[int, ...]] = {
+XIPH_ORDERS: dict[int, tuple[int, ...]] = {
     3: (FL, FC, FR),
     4: (FL, FR, BL, BR),
     5: (FL, FC, FR, BL, BR),
@@ -86,29 +85,24 @@ _XIPH_ORDERS: dict[int, tuple[int, ...]] = {
     7: (FL, FC, FR, SL, SR, BC, LFE),
     8: (FL, FC, FR, SL, SR, BL, BR, LFE),
 }
-"""Order of channels in Vorbis and Opus (Vorbis I, 4.3.9; RFC 7845, 5.1.1.2)."""
+"""Order of channels in Vorbis and Opus, if it is not that of the mask (Vorbis I, 4.3.9; RFC 7845, 5.1.1.2)."""
 
 
 def guessed_mask(channels: int) -> int:
-    """The mask of a file of ``channels`` that states none; 0 above 7.1."""
+    """The mask of a file of ``channels`` that has none; 0 above 7.1."""
     return _GUESSED_MASKS.get(channels, 0)
 
 
 def stated_mask(mask: int, channels: int) -> int:
-    """``mask`` where it names as many speakers as there are channels, else the guess."""
+    """``mask`` if it names one speaker for each channel, else `guessed_mask`."""
     return mask if mask.bit_count() == channels else guessed_mask(channels)
 
 
 def in_mask_order(samples: Samples, rate: int, positions: Sequence[int]) -> Clip:
-    """A clip of ``samples`` of shape [channels, samples] that stand in the order of ``positions``."""
+    """A clip of ``samples`` of shape [channels, samples], whose channels are in the order of ``positions``."""
     mask = sum(set(positions))
     if mask.bit_count() != len(samples):
         return Clip(samples, rate, guessed_mask(len(samples)))
     order = sorted(range(len(samples)), key=lambda channel: positions[channel])
-    moved = order != list(range(len(samples)))
-    return Clip(np.ascontiguousarray(samples[order]) if moved else samples, rate, mask)
-
-
-def xiph_order(channels: int) -> tuple[int, ...]:
-    """Positions by channel in Vorbis and Opus; empty where the codec gives none."""
-    return _XIPH_ORDERS.get(channels, ())
+    in_order = order == list(range(len(samples)))
+    return Clip(samples if in_order else np.ascontiguousarray(samples[order]), rate, mask)

@@ -5,20 +5,22 @@ A decoder reads a cut file without a complaint, so these checks read the contain
 
 from __future__ import annotations
 
+import io
 import math
 import struct
-import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import Any
 
-from pipeline.audio.clip import Clip, guessed_mask, in_mask_order, xiph_order
+from mutagen import ogg
+
+from pipeline.audio.clip import XIPH_ORDERS, Clip, guessed_mask, in_mask_order
 
 _ID3_HEADER = 10
 _ID3_FOOTER = 0x10
 
 
 def id3_size(data: bytes) -> int:
-    """Bytes of the ID3v2 tags that ``data`` begins with; 0 where there are none."""
+    """Bytes of the ID3v2 tags (ID3v2.4, 3.1) at the start of ``data``: some programs put one before any sound file."""
     place = 0
     while data[place : place + 3] == b"ID3" and len(data) >= place + _ID3_HEADER:
         size = 0
@@ -37,14 +39,17 @@ _MP3_BITRATES = {
     (2, 2): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
     (2, 3): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
 }
-"""kbit/s by MPEG version (2 for 2.5 too) and layer; indices 1 to 14."""
+"""kbit/s by MPEG version (2 also for 2.5) and layer; indices 1 to 14."""
 _MP3_RATES = (44_100, 48_000, 32_000)
 _HAS_FRAMES, _HAS_BYTES = 1, 2
 _MP3_TRAILERS = (b"TAG", b"APETAGEX", b"LYRICSBEGIN", b"ID3", b"3DI")
 
 
 def _mp3_frame_size(head: bytes) -> int:
-    """Bytes of the frame that begins with ``head``; 0 where none begins or where its length is free."""
+    """Bytes of the frame that begins with ``head``; 0 if it is no frame or does not state its length.
+
+    A frame begins with 11 set bits (ISO 11172-3, 2.4.1; ISO 13818-3).
+    """
     if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
         return 0
     version, layer = head[1] >> 3 & 3, 4 - (head[1] >> 1 & 3)
@@ -61,7 +66,10 @@ def _mp3_frame_size(head: bytes) -> int:
 
 
 def _xing(frame: bytes) -> tuple[int, int] | None:
-    """Frames of sound, and bytes with this frame, as a ``Xing`` or ``Info`` frame states them (0: not stated)."""
+    """Frames of sound, and bytes including this frame, in a ``Xing`` or ``Info`` frame (0: not stated).
+
+    Encoders put this frame before the sound.
+    """
     place = max(frame.find(b"Xing", 0, 64), frame.find(b"Info", 0, 64))
     if place < 0 or len(frame) < place + 16:
         return None
@@ -72,7 +80,7 @@ def _xing(frame: bytes) -> tuple[int, int] | None:
 
 
 def mp3_problem(data: bytes) -> str | None:
-    """What is missing of an MPEG audio file or damaged in it; None for a whole one."""
+    """What is missing or damaged in an MPEG audio file; None for a complete one."""
     place = first = id3_size(data)
     frames = 0
     stated: tuple[int, int] | None = None
@@ -84,101 +92,67 @@ def mp3_problem(data: bytes) -> str | None:
     if not frames:
         return None
     rest = data[place:]
-    promised = stated[0] if stated else 0
-    if promised > frames - 1 or (stated and stated[1] > len(data) - first):
-        return f"its header promises {promised} frames and {frames - 1} are there in a row"
+    stated_frames = stated[0] if stated else 0
+    if stated_frames > frames - 1 or (stated and stated[1] > len(data) - first):
+        return f"its header states {stated_frames} frames, but only {frames - 1} follow"
     if rest.startswith(_MP3_TRAILERS) or not rest.strip(b"\0"):
         return None
     if size or len(rest) < 4:
         return "its last frame is cut"
-    return f"what follows byte {place} is no MP3 frame" if not promised else None
+    return None if stated_frames else f"the data from byte {place} on is not an MP3 frame"
 
 
-_PAGE_START = b"OggS"
-_PAGE_HEADER = 27
-_PAGE_CHECKSUM = 22
-_FIRST_PAGE, _LAST_PAGE = 2, 4
-"""Flags of a stream's first and last page."""
 _OPUS_HEAD = b"OpusHead"
 _OPUS_FAMILY = 18
 """From the beginning of `_OPUS_HEAD`: the channel mapping family."""
 _SURROUND_FAMILY = 1
-_REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+_OGG_PAGE: Any = ogg.OggPage
 
 
-def page_checksum(page: bytes) -> int:
-    """Ogg's CRC-32 of a page whose checksum field is zero: polynomial 0x04C11DB7, no reflection, no inversion.
-
-    zlib's CRC is the same polynomial reflected and inverted, so the bits of every byte are reversed going in
-    and those of the result coming out.
-    """
-    reflected = zlib.crc32(page.translate(_REVERSED), 0xFFFFFFFF) ^ 0xFFFFFFFF
-    return int.from_bytes(reflected.to_bytes(4, "little").translate(_REVERSED), "big")
-
-
-@dataclass(frozen=True, slots=True)
-class _OggPage:
-    place: int
-    size: int
-    flags: int
-    serial: int
-    sequence: int
-
-
-def _ogg_pages(data: bytes) -> Iterator[_OggPage]:
-    """Whole pages from the start of ``data`` on, up to the first byte that begins none."""
-    place = 0
-    while data[place : place + 4] == _PAGE_START and place + _PAGE_HEADER <= len(data):
-        flags, _, serial, sequence, _, segments = struct.unpack_from("<xBqIIIB", data, place + 4)
-        lacing = data[place + _PAGE_HEADER : place + _PAGE_HEADER + segments]
-        size = _PAGE_HEADER + segments + sum(lacing)
-        if len(lacing) < segments or place + size > len(data):
+def _ogg_pages(data: bytes) -> Iterator[Any]:
+    """Complete pages (RFC 3533) from the start of ``data`` up to the first byte that begins none."""
+    file = io.BytesIO(data)
+    while True:
+        try:
+            yield _OGG_PAGE(file)
+        except (EOFError, ogg.error):
             return
-        yield _OggPage(place, size, flags, serial, sequence)
-        place += size
-
-
-def _is_intact(data: bytes, page: _OggPage) -> bool:
-    whole = bytearray(data[page.place : page.place + page.size])
-    stated = int.from_bytes(whole[_PAGE_CHECKSUM : _PAGE_CHECKSUM + 4], "little")
-    struct.pack_into("<I", whole, _PAGE_CHECKSUM, 0)
-    return page_checksum(bytes(whole)) == stated
 
 
 def ogg_problem(data: bytes) -> str | None:
-    """What is missing of an Ogg file or damaged in it; None for a whole one."""
-    expected: dict[int, int] = {}
+    """What is missing or damaged in an Ogg file; None for a complete one."""
+    next_page: dict[int, int] = {}
     open_streams: set[int] = set()
     end = 0
     for page in _ogg_pages(data):
-        if not _is_intact(data, page):
-            return f"its page at byte {page.place} is damaged"
-        if page.flags & _FIRST_PAGE:
-            expected[page.serial] = page.sequence
+        if page.write() != data[page.offset : page.offset + page.size]:
+            return f"its page at byte {page.offset} is damaged"
+        if page.first:
+            next_page[page.serial] = page.sequence
             open_streams.add(page.serial)
-        if expected.get(page.serial) != page.sequence:
-            return f"pages before byte {page.place} are missing"
-        expected[page.serial] = page.sequence + 1
-        if page.flags & _LAST_PAGE:
+        if next_page.get(page.serial) != page.sequence:
+            return f"pages before byte {page.offset} are missing"
+        next_page[page.serial] = page.sequence + 1
+        if page.last:
             open_streams.discard(page.serial)
-        end = page.place + page.size
+        end = page.offset + page.size
     if open_streams:
         return "its end is missing" if end == len(data) else f"its page at byte {end} is cut or damaged"
     return None
 
 
 def with_ogg_speakers(data: bytes, clip: Clip) -> Clip:
-    """``clip`` as decoded from ``data``, its channels brought into the order of their mask."""
+    """``clip`` as decoded from ``data``, with its channels in the order of their mask."""
     head = data[:4096].find(_OPUS_HEAD)
     family = data[head + _OPUS_FAMILY : head + _OPUS_FAMILY + 1]
     if head >= 0 and family and family[0] > _SURROUND_FAMILY:
         return Clip(clip.samples, clip.rate, guessed_mask(clip.channels))
-    positions = xiph_order(clip.channels)
+    positions = XIPH_ORDERS.get(clip.channels)
     return in_mask_order(clip.samples, clip.rate, positions) if positions else clip
 
 
 Box = tuple[bytes, int, int]
-"""Name, first byte and end of a box's payload; the end may lie behind the end of a cut file."""
+"""Name, first byte and end of a box's payload; the end may be past the end of a cut file."""
 
 FIRST_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
 
@@ -199,24 +173,28 @@ def _boxes(data: bytes, place: int, end: int) -> Iterator[Box]:
 
 def _find_box(data: bytes, box: Box | None, *path: bytes) -> Box | None:
     """The box at ``path`` within ``box``."""
-    for wanted in path:
+    for name in path:
         if box is None:
             return None
-        box = next((one for one in _boxes(data, box[1], box[2]) if one[0] == wanted), None)
+        box = next((inner for inner in _boxes(data, box[1], box[2]) if inner[0] == name), None)
     return box
 
 
 def iso_problem(data: bytes) -> str | None:
-    """What is missing of the file; None for a whole one."""
+    """What is missing in an MP4 file; None for a complete one."""
     for name, first, end in _boxes(data, 0, len(data)):
         if end > len(data):
             shown = name.decode("latin-1")
-            return f"its {shown} box should hold {end - first} bytes and holds {len(data) - first}"
+            return f"its {shown} box should have {end - first} bytes, but has {len(data) - first}"
     return None
 
 
 def iso_length(data: bytes, rate: int) -> int | None:
-    """Samples at ``rate`` that are heard of the first sound; None where the file does not say it."""
+    """Samples of the first sound track at ``rate``, without padding; None if the file does not state it.
+
+    A coder works in frames, so the decoded sound begins and ends with padding. The edit list says which part plays, and
+    the sample table says how long the last frame is.
+    """
     try:
         return _iso_length(data, rate)
     except (struct.error, ZeroDivisionError):
@@ -237,10 +215,10 @@ def _iso_length(data: bytes, rate: int) -> int | None:
         return None
     [(duration, start)] = edits
     tick = scale / _timescale(data, _find_box(data, movie, b"mvhd"))
-    heard = total - start
-    if duration and heard > (duration + 1) * tick:
-        heard = round(duration * tick)
-    return round(heard * rate / scale)
+    played = total - start
+    if duration and played > (duration + 1) * tick:
+        played = round(duration * tick)
+    return round(played * rate / scale)
 
 
 def _sound_track(data: bytes, movie: Box | None) -> Box | None:
@@ -254,14 +232,14 @@ def _sound_track(data: bytes, movie: Box | None) -> Box | None:
 
 
 def _timescale(data: bytes, header: Box | None) -> int:
-    """Units a second of an ``mvhd`` or ``mdhd`` box."""
+    """Time units a second in an ``mvhd`` or ``mdhd`` box."""
     if header is None:
         return 0
     return int(struct.unpack_from(">I", data, header[1] + (20 if data[header[1]] == 1 else 12))[0])
 
 
 def _iso_duration(data: bytes, table: Box) -> int:
-    """Units of time that the frames of an ``stts`` box last."""
+    """Duration of all frames of an ``stts`` box in time units."""
     (count,) = struct.unpack_from(">I", data, table[1] + 4)
     count = min(count, (table[2] - table[1] - 8) // 8)
     pairs = struct.unpack_from(f">{2 * count}I", data, table[1] + 8)
@@ -269,7 +247,7 @@ def _iso_duration(data: bytes, table: Box) -> int:
 
 
 def _iso_edits(data: bytes, box: Box | None) -> list[tuple[int, int]]:
-    """Duration (in the movie's units) and start (in the track's) of each edit that holds sound."""
+    """Duration (in the movie's units) and start (in the track's) of each edit that plays sound."""
     if box is None:
         return []
     wide = data[box[1]] == 1
@@ -282,13 +260,13 @@ def _iso_edits(data: bytes, box: Box | None) -> list[tuple[int, int]]:
 
 _MKV_INFO, _MKV_SCALE, _MKV_DURATION = b"\x15\x49\xa9\x66", b"\x2a\xd7\xb1", b"\x44\x89"
 _MKV_HEAD = 1 << 16
-"""Bytes in which the header is looked for."""
+"""Bytes that are searched for the header."""
 _MKV_USUAL_SCALE_NS = 1_000_000
 _MKV_LARGEST_INFO = 4096
 
 
 def matroska_seconds(data: bytes) -> float | None:
-    """Seconds that the header promises; None where it names no duration, as in a streamed file."""
+    """Duration in the segment's header (RFC 9559); None if it has none, as in a streamed file."""
     place = data.find(_MKV_INFO, 0, _MKV_HEAD)
     if place < 0:
         return None

@@ -23,25 +23,25 @@ from pipeline.audio.clip import Clip, Samples, guessed_mask
 from pipeline.errors import MachineError
 
 LARGEST_FILE = 4 << 30
-"""Bytes of the largest file that is read: what a WAV file can hold."""
+"""Bytes of the largest file that Cuesmith reads, which is the largest WAV file."""
 MOST_SAMPLES = 1 << 30
-"""Samples of all channels that are read: three hours of stereo at 48 kHz, 4 GiB in memory."""
+"""Most samples of all channels that Cuesmith reads: three hours of stereo at 48 kHz, 4 GiB in memory."""
 LOWEST_HZ = 1_000
 HIGHEST_HZ = 768_000
 
 
 class UnreadableSoundError(Exception):
-    """Why bytes cannot be read as a sound; `read_sound` adds the file's name and the remedy."""
+    """The reason why bytes cannot be read as a sound; `read_sound` adds the file's name and the remedy."""
 
 
 def check_rate(rate: int) -> None:
-    """Raise `UnreadableSoundError` for a rate that no sound has."""
+    """Raise `UnreadableSoundError` for a rate outside `LOWEST_HZ` to `HIGHEST_HZ`."""
     if not LOWEST_HZ <= rate <= HIGHEST_HZ:
         raise UnreadableSoundError(f"a rate of {rate} Hz is out of range ({LOWEST_HZ} to {HIGHEST_HZ} Hz)")
 
 
 def check_size(samples: int) -> None:
-    """Raise `UnreadableSoundError` for more ``samples`` (of all channels) than are read."""
+    """Raise `UnreadableSoundError` for more ``samples`` (of all channels) than `MOST_SAMPLES`."""
     if samples > MOST_SAMPLES:
         raise UnreadableSoundError(f"longer than {MOST_SAMPLES} samples of all channels; cut it into parts")
 
@@ -49,47 +49,47 @@ def check_size(samples: int) -> None:
 _BLOCK = 1 << 15
 """Samples of all channels decoded at a time."""
 _UNKNOWN_LENGTH = 1 << 62
-"""Lengths from here on mean that the header states none."""
+"""Lengths from here on mean that the header has no length."""
 
 
 class _Bytes(io.BytesIO):
-    """A file in memory that a broken file may send to a place before its start without a traceback on stderr."""
+    """A file in memory where a damaged file may cause a seek before the start, without a traceback on stderr."""
 
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
         return super().seek(max(0, offset) if whence == io.SEEK_SET else offset, whence)
 
 
-_one_at_a_time = threading.Lock()
+_stderr_lock = threading.Lock()
 
 
 @contextmanager
-def without_remarks() -> Iterator[None]:
-    """Without what libmpg123 writes to standard error of each damaged frame, whoever listens.
+def silent_stderr() -> Iterator[None]:
+    """Discard what libmpg123 writes to standard error about each damaged frame.
 
-    Standard error belongs to the whole process, so use it only where a damaged file is decoded.
+    Standard error belongs to the whole process, so use this only to decode a file that is known to be damaged.
     """
-    with _one_at_a_time:
-        kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    with _stderr_lock:
+        stderr, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
         try:
-            os.dup2(nowhere, 2)
+            os.dup2(null, 2)
             yield
         finally:
-            os.dup2(kept, 2)
-            os.close(kept)
-            os.close(nowhere)
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            os.close(null)
 
 
 class _Forward(soundfile.SoundFile):  # type: ignore[misc]
-    """A sound file read from start to end: soundfile seeks after each block otherwise, which fails in a FLAC of
-    unknown length and in some surround Opus."""
+    """A sound file read from start to end. A seekable one seeks after each block, which fails in a FLAC of unknown
+    length and in some surround Opus."""
 
     def seekable(self) -> bool:
-        """Say that there is no way back."""
+        """Return False."""
         return False
 
 
 def decode_by_libsndfile(data: bytes) -> tuple[Clip, str | None]:
-    """The sound of a file's bytes, and what stopped libsndfile before the length that the header states.
+    """The sound of a file's bytes, and why libsndfile stopped before the length in the header, or None.
 
     Raises `UnreadableSoundError` with libsndfile's reason.
     """
@@ -113,7 +113,7 @@ def decode_by_libsndfile(data: bytes) -> tuple[Clip, str | None]:
         samples[:, place : place + len(block)] = block.T
         place += len(block)
     if reason is None and place < stated < _UNKNOWN_LENGTH:
-        reason = f"{place} of {stated} samples are there"
+        reason = f"it has only {place} of {stated} samples"
     return Clip(samples, int(rate), guessed_mask(channels)), reason
 
 
@@ -123,15 +123,14 @@ except ImportError:
     imageio_ffmpeg = None
 
 REMEDY = "install the extra with: pip install 'cuesmith[m4a]'"
-_LONGEST_S = 300
-"""How long ffmpeg may take."""
+_TIMEOUT_S = 300
 
 
 def find_ffmpeg(*, systems_first: bool = False) -> str | None:
-    """Path of ffmpeg: the one that the extra ``m4a`` carries, else the system's; None where there is none.
+    """Path of ffmpeg: the one of the extra ``m4a``, else the system's; None if there is none.
 
-    Files are written by the former, whose bytes are the same on every machine. They are read by the latter where
-    there is one (``systems_first``), which names the speakers of more files.
+    The extra's ffmpeg writes the same bytes on every machine. The system's, preferred with ``systems_first``, knows the
+    speakers of more files.
     """
     system = shutil.which("ffmpeg")
     if imageio_ffmpeg is None or (systems_first and system):
@@ -143,20 +142,19 @@ def find_ffmpeg(*, systems_first: bool = False) -> str | None:
 
 
 def ffmpeg_program(what: str, *, systems_first: bool = False) -> str:
-    """Path of ffmpeg by `find_ffmpeg`. Raises `MachineError` naming ``what`` needs it where there is none."""
-    found = find_ffmpeg(systems_first=systems_first)
-    if found is None:
-        raise MachineError(f"{what} needs ffmpeg and none was found; {REMEDY}")
-    return found
+    """Path of ffmpeg by `find_ffmpeg`. If there is none, raises `MachineError` with ``what`` needs it."""
+    program = find_ffmpeg(systems_first=systems_first)
+    if program is None:
+        raise MachineError(f"{what} needs ffmpeg, which is not installed; {REMEDY}")
+    return program
 
 
 def decode_by_ffmpeg(
     program: str, source: bytes | Path, container: str, most_bytes: int
 ) -> tuple[bytes, str]:
-    """The first sound of a file as float32 WAV of at most ``most_bytes``, and ffmpeg's first complaint (or "").
+    """The first sound of a file as float32 WAV of at most ``most_bytes``, and ffmpeg's first error message (or "").
 
-    ``container`` is the name of ffmpeg's demuxer. Raises `UnreadableSoundError` for what ffmpeg
-    cannot read.
+    ``container`` is the name of ffmpeg's demuxer. Raises `UnreadableSoundError` if ffmpeg cannot read the file.
     """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "sound" if isinstance(source, bytes) else source.absolute()
@@ -166,11 +164,10 @@ def decode_by_ffmpeg(
         writing = ["-map", "0:a:0", "-c:a", "pcm_f32le", "-fs", str(most_bytes), "-f", "wav", "pipe:1"]
         command = [program, *reading, "-i", f"file:{path}", *writing]
         try:
-            done = subprocess.run(command, capture_output=True, check=False, timeout=_LONGEST_S)
+            done = subprocess.run(command, capture_output=True, check=False, timeout=_TIMEOUT_S)
         except subprocess.TimeoutExpired as error:
-            raise UnreadableSoundError(f"ffmpeg took more than {_LONGEST_S} s") from error
-    said = done.stderr.decode(errors="replace").strip().splitlines()
+            raise UnreadableSoundError(f"ffmpeg took more than {_TIMEOUT_S} s") from error
+    messages = done.stderr.decode(errors="replace").strip().splitlines()
     if done.returncode:
-        reason = said[-1] if said else "nothing"
-        raise UnreadableSoundError(f"ffmpeg says {reason}")
-    return done.stdout, said[0] if said else ""
+        raise UnreadableSoundError(f"ffmpeg: {messages[-1] if messages else 'failed without a message'}")
+    return done.stdout, messages[0] if messages else ""

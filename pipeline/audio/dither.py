@@ -1,4 +1,4 @@
-"""From float samples to the integers of a file: rounding, dither and the hash of what comes out."""
+"""Float samples as the integers of a file: rounding, dither and the hash of the result."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ Depth = Literal["16", "24", "float"]
 """Bits a sample: signed integers of 16 or 24, or IEEE float32."""
 
 _PART = 262_144
-"""Samples of all channels that are made integers at a time."""
+"""Samples of all channels that are converted at a time."""
 
 Integers = npt.NDArray[np.int32]
 
 
 def _content_seed(clip: Clip) -> int:
-    """A seed that depends on the samples alone, so that equal work dithers to equal bytes."""
+    """A seed from the samples alone, so that equal sounds get equal dither."""
     head = struct.pack("<II", clip.rate, clip.channels)
     return int.from_bytes(
         hashlib.blake2b(head + interleaved(clip).tobytes(), digest_size=8).digest(), "little"
@@ -37,7 +37,7 @@ def interleaved(clip: Clip) -> npt.NDArray[np.float32]:
 
 
 def _dither(clip: Clip, frames: npt.NDArray[np.float32]) -> None:
-    """Add triangular noise of two steps' width, seeded by the content; exact silence stays exact silence."""
+    """Add triangular noise two steps wide; exact silence stays exact silence."""
     random = np.random.Generator(np.random.Philox(_content_seed(clip)))
     noise = random.random(frames.shape, dtype=np.float32)
     noise -= random.random(frames.shape, dtype=np.float32)
@@ -48,10 +48,9 @@ def _dither(clip: Clip, frames: npt.NDArray[np.float32]) -> None:
 def quantise(clip: Clip, bits: int) -> Integers:
     """Integer samples of shape [samples, channels] at ``bits`` (16 or 24), full scale at 2^(bits - 1).
 
-    16 bit takes triangular (TPDF) dither of two least significant bits' width (Lipshitz, Wannamaker and
-    Vanderkooy, "Quantization and Dither", JAES 40/5, 1992), seeded by the content. Exact silence stays exact
-    silence. 24 bit is rounded without dither: its step is below any converter's noise. Samples beyond full
-    scale are held at it.
+    16 bit gets triangular (TPDF) dither two least significant bits wide (Lipshitz, Wannamaker and Vanderkooy,
+    "Quantization and Dither", JAES 40/5, 1992), with a seed from the samples. Exact silence stays exact silence. 24 bit
+    is rounded without dither: its step is below any converter's noise. Samples beyond full scale are clipped.
     """
     if bits == 24:
         return _quantised24(clip.samples)
@@ -65,7 +64,7 @@ def quantise(clip: Clip, bits: int) -> Integers:
 
 
 def _quantised24(samples: Samples) -> Integers:
-    """``samples`` of shape [channels, samples] interleaved, rounded to 24 bit and held at full scale."""
+    """``samples`` of shape [channels, samples] interleaved, rounded to 24 bit and clipped to full scale."""
     scale = np.float32(1 << 23)
     frames = np.empty(samples.shape[::-1], np.float32)
     for place, channel in enumerate(samples):
@@ -77,10 +76,9 @@ def _quantised24(samples: Samples) -> Integers:
 
 
 def _pcm24(clip: Clip) -> memoryview:
-    """Interleaved 24 bit samples, part by part, so that a long sound takes little more memory than its bytes.
+    """Interleaved 24 bit samples, made in parts, so that a long sound needs little more memory than its bytes.
 
-    Integers of four bytes are laid down three bytes apart, so that each covers the highest byte of the one
-    before.
+    Four-byte integers are written three bytes apart, so that each overwrites the highest byte of the one before.
     """
     packed = np.empty(3 * clip.samples.size + 1, np.uint8)
     places = np.ndarray((clip.samples.size,), "<i4", packed.data, 0, (3,))
@@ -106,13 +104,13 @@ def pcm_bytes(clip: Clip, depth: Depth) -> bytes | memoryview:
 
 
 def pcm_sha256(clip: Clip, depth: Depth = "float") -> str:
-    """SHA-256 in hex over what is heard and nothing else: rate, channels and interleaved PCM.
+    """SHA-256 in hex over the sound and nothing else: rate, channels and interleaved PCM.
 
-    The bytes hashed are ``cuesmith.pcm/1``, a line feed, the depth, a line feed, rate and channels as two
-    little-endian uint32, then `pcm_bytes`. With the default depth this is a master's identity, since a master
-    is float32 until it is encoded; with a delivery's depth it is the hash of that delivery's PCM.
+    The hashed bytes are ``cuesmith.pcm/1``, a line feed, the depth, a line feed, rate and channels as two little-endian
+    uint32, then `pcm_bytes`. With the default depth this is a master's identity, because a master is float32 until it
+    is encoded; with a delivery's depth it is the hash of that delivery's PCM.
     """
-    head = f"cuesmith.pcm/1\n{depth}\n".encode() + struct.pack("<II", clip.rate, clip.channels)
-    found = hashlib.sha256(head)
-    found.update(pcm_bytes(clip, depth))
-    return found.hexdigest()
+    digest = hashlib.sha256(f"cuesmith.pcm/1\n{depth}\n".encode())
+    digest.update(struct.pack("<II", clip.rate, clip.channels))
+    digest.update(pcm_bytes(clip, depth))
+    return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""Sample rate conversion by soxr: one-shot, single-threaded, the same bytes every time."""
+"""Sample rate conversion by soxr, single-threaded; the same input gives the same samples."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import soxr
 from pipeline.audio.clip import Clip, Samples
 
 QUALITY = "HQ"
-"""soxr's 20 bit recipe: flat to 0.91 of Nyquist within 0.01 dB as the 28 bit one is, and what it leaves beside
-a full-scale tone is below -130 dBFS, far below any ear and converter; the 28 bit recipe leaves -150 and takes
-a third longer."""
+"""soxr's 20-bit quality. Like the 28-bit quality it is flat to 0.91 of Nyquist within 0.01 dB. The residue of a
+full-scale tone is below -130 dBFS, which nobody hears and no converter plays; with 28 bits it is -150, and conversion
+takes a third longer."""
 
 _REACH_S = 0.05
-"""How far around a sample the conversion filter can hear; the wrap of a loop is padded by this."""
+"""Half the length of the conversion filter; a loop is padded by this at its wrap."""
 
 
 def _convert(samples: Samples, rates: tuple[float, float], first: int, length: int) -> Samples:
-    """soxr from and to ``rates``, each channel by itself: ``length`` samples from ``first`` on.
+    """Convert from and to ``rates``: ``length`` samples from ``first`` on.
 
-    soxr may round an uneven end to one sample fewer, which stays silent.
+    soxr may return one sample fewer, which becomes silence.
     """
     converted = soxr.resample(samples.T, *rates, quality=QUALITY).T[:, first : first + length]
     missing = length - converted.shape[1]
@@ -29,8 +29,7 @@ def _convert(samples: Samples, rates: tuple[float, float], first: int, length: i
 
 
 def resample(clip: Clip, rate: int) -> Clip:
-    """``clip`` at ``rate`` Hz, round(length x rate / clip.rate) samples long; the clip itself at its own
-    rate."""
+    """``clip`` at ``rate`` Hz, round(length x rate / clip.rate) samples long."""
     if rate == clip.rate:
         return clip
     length = round(clip.length * rate / clip.rate)
@@ -38,12 +37,10 @@ def resample(clip: Clip, rate: int) -> Clip:
 
 
 def resample_loop(clip: Clip, rate: int, length: int | None = None) -> Clip:
-    """A loop at ``rate`` Hz that still wraps: the filter hears the end before the start and the other way
-    round.
+    """A loop at ``rate`` Hz that still wraps: the filter gets its end before its start and its start after its end.
 
-    Where the length does not divide evenly the loop is stretched to a whole number of samples, by less than
-    half a sample in all, so that its period stays exact and the seam gains no step. With ``length`` it is
-    stretched to so many samples.
+    If the length does not divide evenly, the loop is stretched by less than half a sample to a whole number of samples,
+    so that its period stays exact and the seam gets no step. With ``length`` it is stretched to that many samples.
     """
     length = round(clip.length * rate / clip.rate) if length is None else length
     if (rate, length) == (clip.rate, clip.length):

@@ -1,8 +1,7 @@
-"""Any sound file as a clip: what is there, and what is wrong with the file.
+"""Read any sound file as a clip, and say what is wrong with the file.
 
-Files come from anywhere, so reading takes bounded time and memory: only regular files of limited size are
-opened, and a header is never trusted further than the bytes behind it. What a file is follows from its first
-bytes, not from its name.
+Files come from anywhere, so reading takes bounded time and memory: only regular files of limited size are opened, and
+the samples that exist count, not the header. The first bytes of a file decide its format, not its name.
 """
 
 from __future__ import annotations
@@ -33,36 +32,36 @@ from pipeline.audio.decoders import (
     decode_by_ffmpeg,
     decode_by_libsndfile,
     ffmpeg_program,
-    without_remarks,
+    silent_stderr,
 )
 from pipeline.audio.wav_reader import is_wave, read_wave
 from pipeline.errors import UsageError
+from pipeline.formats import ANY_FORMAT
 
 _MATROSKA = b"\x1a\x45\xdf\xa3"
 _MATROSKA_SLACK_S = 0.1
-"""Times in Matroska are rounded to milliseconds, and its header counts the last packet whole."""
+"""Matroska rounds times to milliseconds, and its header counts the whole last packet."""
 _FLAC_MASK = re.compile(rb"WAVEFORMATEXTENSIBLE_CHANNEL_MASK=0x([0-9a-fA-F]{1,8})", re.IGNORECASE)
 _FLAC_HEAD = 1 << 16
-"""Bytes in which the mask of a FLAC file is looked for: its comments come first."""
+"""Bytes of a FLAC file that are searched for the mask: its comments come first."""
 
 
 @dataclass(frozen=True, eq=False)
 class Sound:
-    """What a sound file holds."""
+    """The result of reading a sound file."""
 
     clip: Clip
     problem: str | None
-    """Why the file is incomplete or damaged though ``clip`` could be read, with the file's name and the
-    remedy; None for a whole file."""
+    """What is missing or damaged although ``clip`` could be read, with the file's name and the remedy; None for a
+    complete file."""
 
 
 def read_sound(source: bytes | str | Path, *, finite: bool = False) -> Sound:
-    """The sound of a file's bytes or path, as far as it can be read: any format that libsndfile or ffmpeg
-    knows, whatever the file is called.
+    """The sound of a file's bytes or path, in any format that libsndfile or ffmpeg knows.
 
-    With ``finite``, NaN and infinite samples are refused. Raises `UsageError` for what cannot be read (missing,
-    not a regular file, not a sound, larger than `LARGEST_FILE`), `MachineError` for a format that needs ffmpeg
-    where there is none. An incomplete file is read as far as it goes; ``Sound.problem`` says what is missing.
+    An incomplete file is read as far as possible; ``Sound.problem`` says what is missing. Raises `UsageError` if the
+    file cannot be read (missing, not a regular file, not a sound, larger than `LARGEST_FILE`) or, with ``finite``, if
+    it contains NaN or infinite samples; `MachineError` for a format that needs ffmpeg if there is none.
     """
     name = "the sound" if isinstance(source, bytes) else str(source)
     path = None if isinstance(source, bytes) else Path(source)
@@ -70,34 +69,29 @@ def read_sound(source: bytes | str | Path, *, finite: bool = False) -> Sound:
         clip, problem = _decode(source if isinstance(source, bytes) else _file_bytes(Path(source)), path)
     except UnreadableSoundError as error:
         raise UsageError(
-            f"{name} cannot be read as audio: {error}; give a wav, flac, ogg, opus, mp3 or m4a that is whole"
+            f"{name} cannot be read as audio: {error}; give a complete {ANY_FORMAT} file"
         ) from error
     if finite and not np.isfinite(clip.samples).all():
-        raise UsageError(f"{name} holds NaN or infinite samples; export it again")
+        raise UsageError(f"{name} contains NaN or infinite samples; export it again")
     return Sound(clip, problem and f"{name} is incomplete or damaged: {problem}; copy or export it again")
 
 
 def read(source: bytes | str | Path) -> Clip:
-    """The sound of a whole file. Raises what `read_sound` raises, and `UsageError` for an incomplete file."""
+    """The sound of a complete file. Raises what `read_sound` raises, and `UsageError` for an incomplete file."""
     sound = read_sound(source)
     if sound.problem is not None:
         raise UsageError(sound.problem)
     return sound.clip
 
 
-def read_take(data: bytes) -> Clip:
-    """The take of `take_bytes`, bit for bit."""
-    return read(data)
-
-
 def _file_bytes(path: Path) -> bytes:
-    """The bytes of a regular file of bounded size; a pipe or a device could go on for ever."""
+    """The bytes of a regular file of bounded size; a pipe or a device might never end."""
     try:
-        found = path.stat()
-        if not stat.S_ISREG(found.st_mode):
-            what = "is a folder" if stat.S_ISDIR(found.st_mode) else "is not a regular file"
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            what = "is a folder" if stat.S_ISDIR(status.st_mode) else "is not a regular file"
             raise UsageError(f"{path}: {what}; give the path of a sound file")
-        if found.st_size <= LARGEST_FILE:
+        if status.st_size <= LARGEST_FILE:
             with path.open("rb") as file:
                 data = file.read(LARGEST_FILE + 1)
             if len(data) <= LARGEST_FILE:
@@ -109,7 +103,7 @@ def _file_bytes(path: Path) -> bytes:
 
 
 def _decode(data: bytes, path: Path | None) -> tuple[Clip, str | None]:
-    """The sound and what is wrong with the file, by the reader that its first bytes ask for."""
+    """The sound and what is wrong with the file; its first bytes decide which reader is used."""
     if not data:
         raise UnreadableSoundError("it is empty")
     tags = id3_size(data)
@@ -147,38 +141,38 @@ def _mp3(data: bytes) -> tuple[Clip, str | None]:
     problem = mp3_problem(data)
     if problem is None:
         return decode_by_libsndfile(data)
-    with without_remarks():
+    with silent_stderr():
         clip, _ = decode_by_libsndfile(data)
     return clip, problem
 
 
 def _by_ffmpeg(data: bytes, path: Path | None, container: str, what: str) -> tuple[Clip, str | None]:
-    """What ffmpeg decodes, which comes as WAV; its first complaint is what is wrong."""
+    """The sound that ffmpeg decodes to WAV, and its first error message as what is wrong."""
     most_bytes = 4 * MOST_SAMPLES
     program = ffmpeg_program(what, systems_first=True)
-    decoded, complaint = decode_by_ffmpeg(program, path or data, container, most_bytes)
+    decoded, message = decode_by_ffmpeg(program, path or data, container, most_bytes)
     if len(decoded) >= most_bytes:
         raise UnreadableSoundError(f"longer than {MOST_SAMPLES} samples of all channels")
     clip, problem = read_wave(decoded)
-    return clip, f"ffmpeg says {complaint}" if complaint else problem
+    return clip, f"ffmpeg: {message}" if message else problem
 
 
 def _matroska(data: bytes, path: Path | None) -> tuple[Clip, str | None]:
-    """Matroska and WebM, whose header says how long the sound is unless it was streamed."""
+    """Matroska and WebM; the header states the duration unless the file was streamed."""
     clip, problem = _by_ffmpeg(data, path, "matroska", "Matroska or WebM")
-    promised, there = matroska_seconds(data), clip.length / clip.rate
-    if promised is not None and there < promised - _MATROSKA_SLACK_S:
-        problem = problem or f"its header promises {promised:.3f} s and {there:.3f} s are there"
+    stated = matroska_seconds(data)
+    if stated is not None and clip.seconds < stated - _MATROSKA_SLACK_S:
+        problem = problem or f"its header states {stated:.3f} s, but it has {clip.seconds:.3f} s"
     return clip, problem
 
 
 def _iso(data: bytes, path: Path | None) -> tuple[Clip, str | None]:
-    """MP4 and its kin, without the padding that the coder left at the end."""
+    """MP4 and similar files, without the coder's padding at the end."""
     clip, problem = _by_ffmpeg(data, path, "mov", "m4a")
     problem = iso_problem(data) or problem
     length = iso_length(data, clip.rate)
     if length is None:
         return clip, problem
     if length > clip.length:
-        problem = problem or f"{clip.length} of {length} samples are there"
+        problem = problem or f"it has only {clip.length} of {length} samples"
     return Clip(np.ascontiguousarray(clip.samples[:, : max(length, 0)]), clip.rate, clip.speakers), problem

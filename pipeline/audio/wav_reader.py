@@ -1,8 +1,8 @@
-"""WAV files of any maker: RIFF, RIFX, RF64, BW64 and Wave64, with their speakers, whole or not.
+"""Read WAV files of any program: RIFF, RIFX, RF64, BW64 and Wave64, with their speakers, complete or not.
 
-A file is a header and chunks; ``fmt `` describes the samples, ``data`` holds them. Who streams cannot know
-sizes in advance and writes a placeholder, which stands for all that follows. RF64 and BW64 (EBU Tech 3306,
-ITU-R BS.2088) hold sizes of 64 bits in ``ds64``; Wave64 names chunks by GUIDs that begin with their RIFF names.
+A file is a header and chunks; ``fmt `` describes the samples, ``data`` contains them. A program that streams does not
+know sizes in advance and writes a placeholder, which means everything that follows. RF64 and BW64 (EBU Tech 3306,
+ITU-R BS.2088) have 64-bit sizes in ``ds64``; Wave64 names chunks by GUIDs that begin with their RIFF names.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from pipeline.audio.wav_writer import EXTENSIBLE, IEEE_FLOAT, PCM, Chunk, riff_b
 _RIFF_KINDS = (b"RIFF", b"RIFX", b"RF64", b"BW64")
 _WAVE64 = b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00"
 _PLACEHOLDERS = (range(0x7FFFF000, 0x80000001), range(0xFFFFFF00, 0x100000000))
-"""Sizes that programs write when they stream: near 2 GiB or 4 GiB."""
+"""Sizes that streaming programs write: near 2 GiB or 4 GiB."""
 _TRAILERS = (b"TAG", b"APETAGEX", b"ID3", b"\0")
-"""What other programs put behind the last chunk: tags, and zeros."""
+"""Tags and zeros that other programs put after the last chunk."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Structure:
-    """How the chunks of a file are laid out."""
+    """The layout of a file's chunks."""
 
     first: int
     head: int
@@ -36,7 +36,7 @@ class _Structure:
     padding: int
 
     def chunk(self, data: bytes, place: int) -> tuple[bytes, int, int] | None:
-        """Name, first byte and stated size of the chunk at ``place``; None where there is none."""
+        """Name, first byte and stated size of the chunk at ``place``; None if there is none."""
         name = data[place : place + 4]
         if place + self.head > len(data) or not (name.isascii() and name.decode("ascii").isprintable()):
             return None
@@ -45,7 +45,7 @@ class _Structure:
         return name, place + self.head, size - self.head if self.counts_head else size
 
     def after(self, end: int) -> int:
-        """Where the chunk after one that ends at ``end`` begins."""
+        """First byte of the chunk after one that ends at ``end``."""
         return end + -end % self.padding
 
 
@@ -58,16 +58,16 @@ def _structure(data: bytes) -> _Structure | None:
 
 
 def is_wave(data: bytes) -> bool:
-    """Whether ``data`` begins as a WAV file of any kind does."""
+    """Whether ``data`` begins like a WAV file of any kind."""
     return _structure(data) is not None
 
 
 @dataclass(frozen=True, slots=True)
 class _Chunks:
-    """Where the chunks of a file are, and what is wrong with them."""
+    """The chunks of a file, and what is wrong with them."""
 
     places: dict[bytes, tuple[int, int]]
-    """First byte and number of bytes by name, as far as the file goes."""
+    """First byte and number of existing bytes by name."""
     problem: str | None
 
 
@@ -76,24 +76,23 @@ def _walk(data: bytes, structure: _Structure) -> _Chunks:
     places: dict[bytes, tuple[int, int]] = {}
     place = structure.first
     while place < len(data):
-        found = structure.chunk(data, place)
-        if found is None:
-            return _Chunks(places, _rest(data, place))
-        name, first, size = found
+        chunk = structure.chunk(data, place)
+        if chunk is None:
+            return _Chunks(places, _rest_problem(data[place:]))
+        name, first, size = chunk
         if name == b"data":
             size = _data_size(data, structure, first, size, places.get(b"ds64"))
-        there = max(0, min(size, len(data) - first))
-        places.setdefault(name, (first, there))
-        if there < size:
+        actual = max(0, min(size, len(data) - first))
+        places.setdefault(name, (first, actual))
+        if actual < size:
             shown = name.decode("ascii").strip()
-            return _Chunks(places, f"its {shown} chunk should hold {size} bytes and holds {there}")
-        place = structure.after(first + there)
+            return _Chunks(places, f"its {shown} chunk should have {size} bytes, but has {actual}")
+        place = structure.after(first + actual)
     return _Chunks(places, None)
 
 
-def _rest(data: bytes, place: int) -> str | None:
-    """What is wrong with bytes behind the last chunk."""
-    rest = data[place:]
+def _rest_problem(rest: bytes) -> str | None:
+    """What is wrong with the bytes after the last chunk."""
     if rest.startswith(_TRAILERS) and (rest[:1] != b"\0" or not rest.strip(b"\0")):
         return None
     return f"{len(rest)} bytes at its end belong to no chunk, so a size in its header is wrong"
@@ -102,23 +101,26 @@ def _rest(data: bytes, place: int) -> str | None:
 def _data_size(
     data: bytes, structure: _Structure, first: int, size: int, wide: tuple[int, int] | None
 ) -> int:
-    """Bytes of samples from ``first`` on; where the size is a placeholder, all that follows."""
+    """Bytes of samples from ``first`` on; everything that follows if the size is a placeholder.
+
+    ``wide`` is the place of ``ds64``.
+    """
     if data[:4] in (b"RF64", b"BW64") and size == 0xFFFFFFFF and wide is not None and wide[1] >= 16:
         (size,) = struct.unpack_from("<Q", data, wide[0] + 8)
-    there = len(data) - first
-    placeholder = size > there and (size >= 1 << 62 or any(size in known for known in _PLACEHOLDERS))
-    if placeholder or (size <= 0 and there > 0 and not _only_chunks(data, structure, first)):
-        return there
+    rest = len(data) - first
+    placeholder = size > rest and (size >= 1 << 62 or any(size in sizes for sizes in _PLACEHOLDERS))
+    if placeholder or (size <= 0 and rest > 0 and not _only_chunks(data, structure, first)):
+        return rest
     return size
 
 
 def _only_chunks(data: bytes, structure: _Structure, place: int) -> bool:
-    """Whether whole chunks fill the file from ``place`` to its end."""
+    """Whether complete chunks fill the file from ``place`` to its end."""
     while place < len(data):
-        found = structure.chunk(data, place)
-        if found is None or found[2] < 0:
+        chunk = structure.chunk(data, place)
+        if chunk is None or chunk[2] < 0:
             return False
-        place = structure.after(found[1] + found[2])
+        place = structure.after(chunk[1] + chunk[2])
     return place <= len(data) + 1
 
 
@@ -138,7 +140,7 @@ class _Format:
 
     @property
     def width(self) -> int:
-        """Bytes a sample; 0 where the header contradicts itself."""
+        """Bytes a sample; 0 if the header contradicts itself."""
         width, rest = divmod(self.frame, self.channels)
         return width if not rest and 8 * width - 8 < self.bits <= 8 * width else 0
 
@@ -148,7 +150,7 @@ class _Format:
         return self.tag in (PCM, IEEE_FLOAT)
 
     def problem(self, size: int) -> str | None:
-        """What does not fit with ``size`` bytes of samples."""
+        """What is wrong if there are ``size`` bytes of samples."""
         if not self.is_plain:
             return None
         if self.byte_rate not in (0, self.rate * self.frame):
@@ -168,14 +170,14 @@ def _format(payload: bytes, order: str) -> _Format:
         mask, tag = struct.unpack_from(f"{order}IH", payload, 20)
     check_rate(rate)
     if not channels:
-        raise UnreadableSoundError("its header names no channels")
+        raise UnreadableSoundError("its header states no channels")
     return _Format(tag, channels, rate, byte_rate, frame, bits, mask, order)
 
 
 def read_wave(data: bytes) -> tuple[Clip, str | None]:
     """The sound of a WAV file of any kind, and what is wrong with the file.
 
-    Raises `UnreadableSoundError` where no sound can be made of it.
+    Raises `UnreadableSoundError` if it contains no readable sound.
     """
     structure = _structure(data)
     if structure is None:
@@ -183,7 +185,8 @@ def read_wave(data: bytes) -> tuple[Clip, str | None]:
     chunks = _walk(data, structure)
     if b"fmt " not in chunks.places or b"data" not in chunks.places:
         missing = "data" if b"fmt " in chunks.places else "fmt"
-        raise UnreadableSoundError(f"it has no {missing} chunk" + _because(chunks.problem))
+        because = f" ({chunks.problem})" if chunks.problem else ""
+        raise UnreadableSoundError(f"it has no {missing} chunk{because}")
     first, size = chunks.places[b"fmt "]
     payload = data[first : first + size]
     described = _format(payload, structure.size_format[0])
@@ -195,10 +198,6 @@ def read_wave(data: bytes) -> tuple[Clip, str | None]:
         samples, reason = _coded(data, payload, first, size, described)
         problem = problem or reason
     return Clip(samples, described.rate, stated_mask(described.mask, len(samples))), problem
-
-
-def _because(problem: str | None) -> str:
-    return f" ({problem})" if problem else ""
 
 
 def _plain(data: bytes, first: int, size: int, described: _Format) -> Samples:
@@ -213,7 +212,7 @@ def _plain(data: bytes, first: int, size: int, described: _Format) -> Samples:
     length = size // described.frame
     check_size(length * channels)
     if kind == (PCM, 2) and channels == 2 and described.order == "<":
-        return _halves(np.frombuffer(data, "<i4", length, first))
+        return _stereo16(np.frombuffer(data, "<i4", length, first))
     values = np.frombuffer(data, np.uint8, length * described.frame, first)
     dtype, zero, scale = _READERS[kind]
     if width == 3:
@@ -240,18 +239,17 @@ _READERS: dict[tuple[int, int], tuple[str, float, float]] = {
 
 
 def _widened(values: npt.NDArray[np.uint8], order: str) -> npt.NDArray[np.uint8]:
-    """Integers of three bytes as the high bytes of four."""
+    """Three-byte integers as the high bytes of four-byte ones."""
     wide = np.zeros((len(values) // 3, 4), np.uint8)
     wide[:, 1:] = values.reshape(-1, 3) if order == "<" else values.reshape(-1, 3)[:, ::-1]
     return (wide if order == "<" else np.ascontiguousarray(wide[:, ::-1])).reshape(-1)
 
 
-def _halves(both: npt.NDArray[np.int32]) -> Samples:
-    """Both channels of 16 bit stereo: a pair is the two halves of one integer, which come apart without a stride,
-    in half the time."""
-    samples = np.empty((2, len(both)), np.float32)
-    samples[0] = np.left_shift(both, 16)
-    samples[1] = np.bitwise_and(both, -65536)
+def _stereo16(pairs: npt.NDArray[np.int32]) -> Samples:
+    """16 bit stereo from integers that contain one sample of each channel; half the time of reading with a stride."""
+    samples = np.empty((2, len(pairs)), np.float32)
+    samples[0] = np.left_shift(pairs, 16)
+    samples[1] = np.bitwise_and(pairs, -65536)
     samples *= np.float32(2.0**-31)
     return samples
 
@@ -259,7 +257,7 @@ def _halves(both: npt.NDArray[np.int32]) -> Samples:
 def _coded(
     data: bytes, payload: bytes, first: int, size: int, described: _Format
 ) -> tuple[Samples, str | None]:
-    """What libsndfile makes of compressed samples, which are given to it in a header that is true."""
+    """Compressed samples as libsndfile decodes them; it gets them with a corrected header."""
     if described.order == "<":
         data = riff_bytes([Chunk("fmt ", payload), Chunk("data", memoryview(data)[first : first + size])])
     clip, problem = decode_by_libsndfile(data)

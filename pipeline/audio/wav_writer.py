@@ -43,12 +43,12 @@ def _parts(chunk: Chunk) -> tuple[bytes | memoryview, ...]:
 
 
 def chunk_bytes(chunk: Chunk) -> bytes:
-    """The chunk with its header, padded to an even length."""
+    """The chunk with its header, padded to an even size."""
     return b"".join(_parts(chunk))
 
 
 def even(text: bytes, filler: bytes) -> bytes:
-    """``text``, followed by one byte of ``filler`` where its size is odd.
+    """``text``, with one byte of ``filler`` if its size is odd.
 
     >>> even(b"abc", b" "), even(b"ab", b" ")
     (b'abc ', b'ab')
@@ -57,7 +57,7 @@ def even(text: bytes, filler: bytes) -> bytes:
 
 
 def format_chunk(tag: int, channels: int, rate: int, bits: int) -> Chunk:
-    """The ``fmt `` chunk; WAVEFORMATEXTENSIBLE only above two channels, where speakers need naming."""
+    """The ``fmt `` chunk; WAVEFORMATEXTENSIBLE, which names the speakers, only above two channels."""
     frame = channels * bits // 8
     base = struct.pack("<HIIHH", channels, rate, rate * frame, frame, bits)
     if channels > 2:
@@ -68,19 +68,16 @@ def format_chunk(tag: int, channels: int, rate: int, bits: int) -> Chunk:
 
 
 def riff_bytes(chunks: Sequence[Chunk]) -> bytes:
-    """A whole WAVE file of ``chunks``. Raises `UsageError` beyond the 4 GiB that RIFF can name."""
+    """A WAVE file of ``chunks``. Raises `UsageError` above 4 GiB, the largest RIFF file."""
     parts = [part for chunk in chunks for part in _parts(chunk)]
     size = len(_WAVE) + sum(map(len, parts))
     if size > _LARGEST:
-        raise UsageError("the sound is longer than a WAV file can hold (4 GiB); deliver it as flac or ogg")
+        raise UsageError("the sound is too long for a WAV file (4 GiB); deliver it as flac or ogg")
     return b"".join([b"RIFF", struct.pack("<I", size), _WAVE, *parts])
 
 
-def find_chunks(data: bytes) -> Iterator[tuple[str, int, int]]:
-    """Name, first byte and size of each chunk's payload in a WAVE file, in file order.
-
-    Raises `UsageError` when ``data`` is not one or is cut short.
-    """
+def read_chunks(data: bytes) -> Iterator[Chunk]:
+    """Chunks of a WAVE file in file order. Raises `UsageError` if ``data`` is not one or is cut."""
     if data[:4] != b"RIFF" or data[8:12] != _WAVE:
         raise UsageError("not a WAV file (no RIFF/WAVE header); give a .wav")
     place = 12
@@ -88,13 +85,8 @@ def find_chunks(data: bytes) -> Iterator[tuple[str, int, int]]:
         name, size = data[place : place + 4], struct.unpack_from("<I", data, place + 4)[0]
         if place + 8 + size > len(data):
             raise UsageError(f"WAV file ends inside its {name!r} chunk; copy or export it again")
-        yield name.decode("latin-1"), place + 8, size
+        yield Chunk(name.decode("latin-1"), data[place + 8 : place + 8 + size])
         place += 8 + size + (size & 1)
-
-
-def read_chunks(data: bytes) -> Iterator[Chunk]:
-    """Chunks of a WAVE file in file order. Raises `UsageError` when ``data`` is not one or is cut short."""
-    return (Chunk(name, data[first : first + size]) for name, first, size in find_chunks(data))
 
 
 _BITS: dict[Depth, int] = {"16": 16, "24": 24, "float": 32}
@@ -114,5 +106,5 @@ def wav_bytes(clip: Clip, depth: Depth = "24", chunks: Sequence[Chunk] = ()) -> 
 
 
 def take_bytes(clip: Clip) -> bytes:
-    """A raw take as it is stored: float32 WAV, lossless whatever its peak; `pipeline.audio.read_take` gives it back."""
+    """A raw take as the store holds it: float32 WAV, lossless also above full scale. `read` returns it."""
     return wav_bytes(clip, "float")

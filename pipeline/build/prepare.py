@@ -18,21 +18,20 @@ from pipeline.catalog import (
     Renames,
     Reviews,
     ReviewState,
-    Sealing,
-    SignedFiles,
+    SigningState,
     Version,
     assemble,
     changes,
     followed,
     is_off_target,
-    is_open,
     missing_row,
     name_of,
+    needs_signature,
     renamed_in,
     with_deviations,
 )
 from pipeline.catalog.version import sha256_of
-from pipeline.credentials import DEVELOPMENT, available, configured
+from pipeline.credentials import DEVELOPMENT, SignedFiles, available, configured
 from pipeline.errors import Problem, UsageError
 from pipeline.generators import engine_keys
 from pipeline.manifest import beside, load, load_cached, manifest_texts, nearest
@@ -418,10 +417,10 @@ def _with_signatures(
     if set(policies.values()) <= {"none"} and not any("credentials" in row for row in rows):
         return rows
     identity = configured()
-    sealing = Sealing(identity.name if identity else None, available(), known.objects)
+    signing = SigningState(identity.name if identity else None, available(), known.objects)
     earlier = followed(before, prepared.renames)
     return tuple(
-        sealing.settle(row, policies.get(row["asset"]), earlier.get(place), signed.get(place))
+        signing.with_signatures(row, policies.get(row["asset"]), earlier.get(place), signed.get(place))
         for row in rows
         for place in [(row["asset"], row["variation"])]
     )
@@ -429,7 +428,7 @@ def _with_signatures(
 
 def unsigned_rows(prepared: Prepared, rows: Sequence[MasterRow]) -> list[MasterRow]:
     """Return the rows that still need a signature."""
-    return [row for row in rows if is_open(row, prepared.policies.get(row["asset"]))]
+    return [row for row in rows if needs_signature(row, prepared.policies.get(row["asset"]))]
 
 
 def known_failures(prepared: Prepared) -> dict[tuple[str, int], tuple[str, str]]:

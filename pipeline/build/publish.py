@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
 from typing import Any
 
 from pipeline.build.journal import Journal, listener, new_run_id
@@ -27,12 +25,10 @@ from pipeline.build.prepare import (
     with_valid_plan,
 )
 from pipeline.build.quarantine import quarantine_report, record_quarantine
-from pipeline.build.readiness import unmet_credentials
 from pipeline.catalog import (
     Library,
     Place,
     Reviews,
-    SignedFiles,
     Version,
     changes,
     followed,
@@ -41,76 +37,24 @@ from pipeline.catalog import (
 )
 from pipeline.catalog.tables import csv_bytes, frame, parquet_bytes
 from pipeline.catalog.version import MANIFEST_FILE, texts_bytes
-from pipeline.cpus import usable_cpus
-from pipeline.credentials import Claim, available, configured
-from pipeline.credentials.development import development_identity
-from pipeline.credentials.signing import SIDECAR, Signer
-from pipeline.errors import CuesmithError, MachineError, StoreError
-from pipeline.provenance import MasterRow, MissingRow, ObjectJson, disclosure
+from pipeline.credentials.signing import open_signer, sign_rows
+from pipeline.errors import CuesmithError, StoreError
+from pipeline.provenance import MasterRow, MissingRow
 from pipeline.provenance.facts import now
 from pipeline.report import write_report
-from pipeline.store import Fence, ObjectRef, Store
+from pipeline.store import Fence, Store
 
 _logger = logging.getLogger(__name__)
-
-
-def open_signer(prepared: Prepared) -> Signer | None:
-    """Return the signer for the masters of ``prepared``; None if no asset wants credentials, or if none requires them
-    and c2pa-python is not installed.
-
-    Raises `MachineError` if credentials are required and this machine cannot sign.
-    """
-    policies = prepared.policies
-    required = next((asset for asset, policy in policies.items() if policy == "required"), None)
-    if set(policies.values()) <= {"none"} or (required is None and not available()):
-        return None
-    for fault in unmet_credentials(prepared):
-        raise MachineError(fault)
-    return Signer(configured() or development_identity())
 
 
 def sign(prepared: Prepared, rows: Sequence[MasterRow]) -> Signatures:
     """Sign the files of ``rows`` that still need it; on return all signed files are in the store."""
     unsigned = unsigned_rows(prepared, rows)
-    signer = open_signer(prepared) if unsigned else None
+    signer = open_signer(prepared.policies, prepared.project.file) if unsigned else None
     if signer is None:
         return {}
     _logger.info("signing %d masters as %s", len(unsigned), signer.name)
-    with ThreadPoolExecutor(usable_cpus()) as threads:
-        project, store = prepared.project.name, prepared.store
-        signed = threads.map(lambda row: _sign(signer, project, row, store), unsigned)
-        return {(row["asset"], row["variation"]): files for row, files in zip(unsigned, signed, strict=True)}
-
-
-def _sign(signer: Signer, project: str, row: MasterRow, store: Store) -> SignedFiles:
-    claim = _claim(project, row)
-    files: dict[str, ObjectJson] = {}
-    for path, item in row["files"].items():
-        suffix = PurePosixPath(path).suffix
-        signed = signer.sign(store.get(ObjectRef.from_json(item)), suffix, claim)
-        files[path] = store.put(signed.data, suffix).to_json()
-        if signed.sidecar is not None:
-            files[path + SIDECAR] = store.put(signed.sidecar, SIDECAR).to_json()
-    return SignedFiles(row["master"], signer.name, files)
-
-
-def _claim(project: str, row: MasterRow) -> Claim:
-    origin = disclosure(neural=row["neural"], engine=row["engine"], model=row["model"])
-    return Claim(
-        title=f"{row['asset']}_{row['variation']:02d}",
-        project=project,
-        asset=row["asset"],
-        variation=row["variation"],
-        catalog_id=row["master"],
-        engine=row["engine"],
-        model=row["model"],
-        revision=row["revision"],
-        license=row["license"],
-        prompt=row["prompt"],
-        recipe_digest=row["take"],
-        digital_source_type=origin["digital_source_type"],
-        statement=origin["statement"],
-    )
+    return sign_rows(signer, prepared.project.name, unsigned, prepared.store)
 
 
 def report_build(store: Store, version: Version | None, journal: Journal) -> str | None:

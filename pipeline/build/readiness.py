@@ -8,9 +8,9 @@ from importlib.util import find_spec
 
 from pipeline.build.devices import devices_for
 from pipeline.build.prepare import Prepared
-from pipeline.credentials import CERTIFICATE_VARIABLE, KEY_VARIABLE, available, configured
-from pipeline.credentials.identity import REMEDY
+from pipeline.credentials import signing_problems
 from pipeline.errors import MachineError
+from pipeline.formats import FORMATS
 from pipeline.generators import Preflight, find_engine
 from pipeline.recipe import Recipe
 
@@ -21,7 +21,11 @@ def unmet_requirements(prepared: Prepared, devices: Sequence[str] | None = None)
     """Return what a build of ``prepared`` on ``devices`` needs and this machine does not have, each with its fix."""
     if not prepared.plan.stale:
         return []
-    unmet = [*_engines(prepared, devices), *_encoders(prepared), *unmet_credentials(prepared)]
+    unmet = [
+        *_engines(prepared, devices),
+        *_encoders(prepared),
+        *signing_problems(prepared.policies, prepared.project.file),
+    ]
     return list(dict.fromkeys(unmet))
 
 
@@ -49,29 +53,10 @@ def _engines(prepared: Prepared, devices: Sequence[str] | None) -> Iterator[str]
 
 
 def _encoders(prepared: Prepared) -> Iterator[str]:
-    if not any("m4a" in plan.asset.delivery.formats for plan in prepared.plan.stale):
+    formats = {name for stale in prepared.plan.stale for name in stale.asset.delivery.formats}
+    if not any(FORMATS[name].needs_ffmpeg for name in formats):
         return
     if find_spec("pydub") is None:
         yield _M4A.format("pydub")
     if find_spec("imageio_ffmpeg") is None and shutil.which("ffmpeg") is None:
         yield _M4A.format("ffmpeg")
-
-
-def unmet_credentials(prepared: Prepared) -> Iterator[str]:
-    """Yield why Cuesmith cannot sign masters that require credentials."""
-    required = next((asset for asset, policy in prepared.policies.items() if policy == "required"), None)
-    if required is None:
-        return
-    place = f"{prepared.project.file}: {required} has credentials: required"
-    if not available():
-        yield f"{place}, and the package c2pa-python is not installed; {REMEDY}"
-    try:
-        identity = configured()
-    except MachineError as error:
-        yield str(error)
-        return
-    if identity is None:
-        yield (
-            f"{place}, and no certificate is configured; set {CERTIFICATE_VARIABLE} and {KEY_VARIABLE} to PEM files, "
-            "or write credentials: development"
-        )

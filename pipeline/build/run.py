@@ -23,10 +23,11 @@ from pipeline.build.prepare import (
     waiting_in,
     with_valid_plan,
 )
-from pipeline.build.publish import Published, open_signer, publish, report_build
+from pipeline.build.publish import Published, publish, report_build
 from pipeline.build.quarantine import quarantine_report, record_quarantine
 from pipeline.build.workers import JobRunner, JobType, WorkerPool
 from pipeline.cpus import usable_cpus
+from pipeline.credentials.signing import open_signer
 from pipeline.errors import MachineError, UsageError
 from pipeline.generators import find_engine
 from pipeline.jobs import (
@@ -104,7 +105,7 @@ class BuildRun:
         self._git = git_commit(Path(prepared.project.file).resolve().parent)
 
     def __enter__(self) -> BuildRun:
-        open_signer(self._prepared)
+        open_signer(self._prepared.policies, self._prepared.project.file)
         # Read now: the version stores the text that it was built from, even if somebody edits the manifest meanwhile.
         _ = self._prepared.texts
         self._fence = self._resources.enter_context(self._prepared.store.shared())

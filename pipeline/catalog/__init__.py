@@ -49,7 +49,7 @@ from pipeline.catalog.rows import (
     renamed_in,
     row_of,
 )
-from pipeline.catalog.sealing import Sealing, SignedFiles, bare, is_open
+from pipeline.catalog.signed_rows import SigningState, needs_signature
 from pipeline.catalog.version import (
     CATALOG_SCHEMA,
     QUARANTINE_SCHEMA,
@@ -85,14 +85,12 @@ __all__ = [
     "ReviewEvent",
     "ReviewState",
     "Reviews",
-    "Sealing",
-    "SignedFiles",
+    "SigningState",
     "Step",
     "Verdict",
     "Version",
     "approved_objects",
     "assemble",
-    "bare",
     "changes",
     "check_store",
     "diff",
@@ -104,7 +102,6 @@ __all__ = [
     "forget_library",
     "history",
     "is_off_target",
-    "is_open",
     "keep_quarantine",
     "label_changes",
     "labelled",
@@ -112,6 +109,7 @@ __all__ = [
     "library_findings",
     "missing_row",
     "name_of",
+    "needs_signature",
     "overruled",
     "promote",
     "read_quarantine",

@@ -1,29 +1,28 @@
-"""Content Credentials (C2PA): who signs, what is claimed, signing, and checking what others signed.
+"""Content Credentials (C2PA): who signs, what a claim says, signing, and checking signed files.
 
-`signing` and `checking` need the extra ``c2pa``; importing this package does not load it. A signature is never
-the same twice, so it comes last: a master's identity is the hash of its samples, and its renditions before
-signing are the same bytes for the same work.
+`signing` and `checking` need the extra ``c2pa``; importing this package does not load it. Two signatures are never
+equal, so signing comes last: a master's identity is the hash of its samples, and its unsigned renditions are
+reproducible.
 """
 
-from pipeline.credentials.claim import PROVENANCE, Claim
+from pipeline.credentials.claim import PROVENANCE, Claim, SignedFiles
 from pipeline.credentials.identity import (
-    CERTIFICATE_VARIABLE,
     DEVELOPMENT,
-    KEY_VARIABLE,
     REMEDY,
     Identity,
     available,
     configured,
+    signing_problems,
 )
 
 __all__ = [
-    "CERTIFICATE_VARIABLE",
     "DEVELOPMENT",
-    "KEY_VARIABLE",
     "PROVENANCE",
     "REMEDY",
     "Claim",
     "Identity",
+    "SignedFiles",
     "available",
     "configured",
+    "signing_problems",
 ]

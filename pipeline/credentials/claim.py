@@ -1,60 +1,57 @@
-"""What is claimed of a sound, and how C2PA wants it said.
+"""The claim about a sound, and the C2PA manifest that states it.
 
-The manifest's first action is ``c2pa.created`` with the IPTC digital source type; an assertion of our own,
-`PROVENANCE`, has the facts that a studio looks for. Of the prompt it holds the SHA-256 and never the words.
+The manifest's first action is ``c2pa.created`` with the IPTC digital source type. Cuesmith's own assertion,
+`PROVENANCE`, has the facts that a studio looks for. It contains the SHA-256 of the prompt and never its words.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pipeline import __version__
+from pipeline.provenance import MasterRow, ObjectJson, disclosure
 
 PROVENANCE = "org.cuesmith.provenance"
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Facts about one master."""
+    """What the credentials of one master say."""
 
     title: str
-    project: str
-    asset: str
-    variation: int
-    catalog_id: str
-    """The master's digest."""
-    engine: str
     model: str
     revision: str
-    license: str
-    prompt: str
-    recipe_digest: str
     digital_source_type: str
-    """IPTC NewsCodes URL: made by a trained model, or by a procedure."""
-    statement: str
-    """How the sound came to be, for people."""
-
-    def assertion(self) -> dict[str, Any]:
-        """The facts of `PROVENANCE`."""
-        return {
-            "project": self.project,
-            "asset": self.asset,
-            "variation": self.variation,
-            "catalog_id": self.catalog_id,
-            "engine": self.engine,
-            "model": self.model,
-            "revision": self.revision,
-            "license": self.license,
-            "prompt_sha256": hashlib.sha256(self.prompt.encode()).hexdigest(),
-            "recipe_sha256": self.recipe_digest,
-            "statement": self.statement,
-        }
+    """IPTC NewsCodes URL: made by a trained model or by a procedure."""
+    facts: Mapping[str, Any]
+    """Content of the assertion `PROVENANCE`."""
 
 
-def definition(claim: Claim, also: dict[str, Any]) -> dict[str, Any]:
-    """The manifest definition of ``claim`` (C2PA 2.x); ``also`` joins the facts of `PROVENANCE`."""
+def claim_of(project: str, row: MasterRow) -> Claim:
+    """The claim about the master of a catalog row."""
+    origin = disclosure(neural=row["neural"], engine=row["engine"], model=row["model"])
+    facts = {
+        "project": project,
+        "asset": row["asset"],
+        "variation": row["variation"],
+        "catalog_id": row["master"],
+        "engine": row["engine"],
+        "model": row["model"],
+        "revision": row["revision"],
+        "license": row["license"],
+        "prompt_sha256": hashlib.sha256(row["prompt"].encode()).hexdigest(),
+        "recipe_sha256": row["take"],
+        "statement": origin["statement"],
+    }
+    title = f"{row['asset']}_{row['variation']:02d}"
+    return Claim(title, row["model"], row["revision"], origin["digital_source_type"], facts)
+
+
+def definition(claim: Claim, also: Mapping[str, Any]) -> dict[str, Any]:
+    """The manifest definition of ``claim`` (C2PA 2.x), with the facts of ``also`` in `PROVENANCE`."""
     created = {
         "action": "c2pa.created",
         "digitalSourceType": claim.digital_source_type,
@@ -65,6 +62,16 @@ def definition(claim: Claim, also: dict[str, Any]) -> dict[str, Any]:
         "title": claim.title,
         "assertions": [
             {"label": "c2pa.actions.v2", "data": {"actions": [created]}},
-            {"label": PROVENANCE, "data": claim.assertion() | also},
+            {"label": PROVENANCE, "data": {**claim.facts, **also}},
         ],
     }
+
+
+@dataclass(frozen=True, slots=True)
+class SignedFiles:
+    """The files of one master after signing."""
+
+    master: str
+    signed_by: str
+    files: Mapping[str, ObjectJson]
+    """Library path to object, sidecars included."""

@@ -1,8 +1,8 @@
-"""The development certificate: made once on each machine, so that signing can be tried without buying one.
+"""The development certificate: each machine makes one, so that signing can be tried without buying a certificate.
 
-It says of itself that it is for development. It proves that a file was not changed since it was signed, and
-nothing about who signed it. The root's key is thrown away as soon as it has signed the one certificate, so
-nobody can make another under that root.
+Its name says that it is for development. It proves that a file was not changed since it was signed, and nothing about
+who signed it. The root's key is discarded after it has signed the one certificate, so nobody can make another one
+under that root.
 """
 
 from __future__ import annotations
@@ -44,13 +44,13 @@ _KEY_USES = (
 
 
 def folder() -> Path:
-    """Where the development certificate is kept: ``CUESMITH_CONFIG``, else the user's config folder."""
-    named = os.environ.get("CUESMITH_CONFIG")
-    return Path(named) if named else user_config_path("cuesmith", appauthor=False)
+    """Folder of the development certificate: ``CUESMITH_CONFIG``, else the user's config folder."""
+    configured = os.environ.get("CUESMITH_CONFIG")
+    return Path(configured) if configured else user_config_path("cuesmith", appauthor=False)
 
 
 def development_identity() -> Identity:
-    """This machine's development identity, made on first use. Raises `MachineError` where it cannot be kept."""
+    """This machine's development identity, made on first use. Raises `MachineError` if it cannot be stored."""
     path = folder() / "development-credentials.pem"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -63,15 +63,15 @@ def development_identity() -> Identity:
                 write_atomically(root_path(), root)
     except OSError as error:
         raise MachineError(
-            f"the development certificate cannot be kept in {path}: {error.strerror}; let CUESMITH_CONFIG name a "
-            "folder that can be written, or set CUESMITH_C2PA_CERT and CUESMITH_C2PA_KEY"
+            f"cannot store the development certificate in {path}: {error.strerror}; set CUESMITH_CONFIG to a "
+            "writable folder, or set CUESMITH_C2PA_CERT and CUESMITH_C2PA_KEY"
         ) from error
     first = text.index(_BEGIN_CERTIFICATE)
     return Identity(text[first:], text[:first], development=True)
 
 
 def root_path() -> Path:
-    """The root of this machine's development certificate, to be trusted by whoever wants to."""
+    """PEM file of the root of this machine's development certificate, for tools that should trust it."""
     return folder() / "development-root.pem"
 
 
@@ -82,14 +82,14 @@ def _make() -> bytes:
     root_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     issuer = x509.SubjectKeyIdentifier.from_public_key(root_key.public_key())
     root = (
-        _begin("Cuesmith development root", root_key.public_key())
+        _certificate("Cuesmith development root", root_key.public_key())
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_usage("key_cert_sign", "crl_sign"), critical=True)
         .add_extension(issuer, critical=False)
         .sign(root_key, hashes.SHA256())
     )
     leaf = (
-        _begin("Cuesmith development certificate", key.public_key())
+        _certificate("Cuesmith development certificate", key.public_key())
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage("digital_signature"), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
@@ -102,7 +102,7 @@ def _make() -> bytes:
     return b"".join([secret, leaf.public_bytes(pem), root.public_bytes(pem)])
 
 
-def _begin(name: str, public_key: Any) -> Any:
+def _certificate(name: str, public_key: Any) -> Any:
     now = datetime.datetime.now(datetime.UTC)
     return (
         x509.CertificateBuilder()

@@ -20,7 +20,13 @@ from pipeline.audio.decoders import MOST_SAMPLES, REMEDY, decode_by_ffmpeg, ffmp
 from pipeline.audio.dither import interleaved, quantise
 from pipeline.errors import MachineError
 
+try:
+    from pydub import AudioSegment
+except ImportError:
+    AudioSegment = None
+
 _BLOCK_S = 1.0
+_AAC_BITRATE = "192k"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,39 +36,23 @@ class Coding:
     container: str
     subtype: str
     settings: dict[str, Any]
-    rates: tuple[int, ...] | None
-    """Supported rates in Hz; None for any."""
 
 
-VORBIS = Coding("OGG", "VORBIS", {"compression_level": 0.4}, None)
+VORBIS = Coding("OGG", "VORBIS", {"compression_level": 0.4})
 """Quality 6 of -1 to 10: about 192 kbit/s for stereo music."""
-OPUS = Coding("OGG", "OPUS", {"compression_level": 0.64}, (48_000,))
-"""About 96 kbit/s a channel. Players decode all Opus at 48 kHz (RFC 7845): at another rate,
-peaks and loop points would differ from the decoded file."""
+OPUS = Coding("OGG", "OPUS", {"compression_level": 0.64})
+"""About 96 kbit/s a channel. Players decode all Opus at 48 kHz (RFC 7845): at another rate, peaks and loop points would
+differ from the decoded file."""
 OPUS_AHEAD = 312
 """Look-ahead of Opus in samples at 48 kHz; libsndfile does not write it at the end of a file."""
 OPUS_SETTLED = 9600
-"""Samples at 48 kHz until the coder's filters settle: its high-pass at 3 Hz takes longest."""
-MP3 = Coding(
-    "MP3",
-    "MPEG_LAYER_III",
-    {"compression_level": 0.2, "bitrate_mode": "VARIABLE"},
-    (48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000),
-)
+"""Samples at 48 kHz until the coder's filters settle: its high-pass at 3 Hz takes the longest."""
+MP3 = Coding("MP3", "MPEG_LAYER_III", {"compression_level": 0.2, "bitrate_mode": "VARIABLE"})
 """LAME's V2: about 190 kbit/s for stereo music."""
 
 
-def fitting_rate(rate: int, coding: Coding) -> int:
-    """``rate`` if the format supports it, else the next higher rate, else the highest."""
-    if coding.rates is None or rate in coding.rates:
-        return rate
-    above = [one for one in coding.rates if one > rate]
-    return min(above) if above else max(coding.rates)
-
-
 def _write(frames: npt.NDArray[Any], rate: int, coding: Coding) -> bytes:
-    """Frames of shape [samples, channels] as a file; written in blocks, because Vorbis keeps each write
-    on its stack."""
+    """Frames of shape [samples, channels] as a file; written in blocks, because Vorbis puts each write on its stack."""
     out = io.BytesIO()
     block = max(1, round(_BLOCK_S * rate))
     with soundfile.SoundFile(
@@ -74,27 +64,19 @@ def _write(frames: npt.NDArray[Any], rate: int, coding: Coding) -> bytes:
 
 
 def flac_bytes(clip: Clip, depth: Depth) -> bytes:
-    """Lossless FLAC of 16 or 24 bit; "float", which FLAC does not support, becomes 24."""
+    """Lossless FLAC of 16 or 24 bit; FLAC does not support "float", which becomes 24."""
     bits = 16 if depth == "16" else 24
     frames = quantise(clip, bits) << (32 - bits)
-    return _write(frames, clip.rate, Coding("FLAC", f"PCM_{bits}", {}, None))
+    return _write(frames, clip.rate, Coding("FLAC", f"PCM_{bits}", {}))
 
 
 def lossy_bytes(clip: Clip, coding: Coding) -> bytes:
-    """``clip`` encoded from float samples; the coding must support its rate."""
+    """``clip`` encoded from float samples, at a rate that the format supports."""
     return _write(np.ascontiguousarray(interleaved(clip)), clip.rate, coding)
 
 
-try:
-    from pydub import AudioSegment
-except ImportError:
-    AudioSegment = None
-
-BITRATE = "192k"
-
-
 def _segments() -> Any:
-    """pydub's class, with the path of ffmpeg set. Raises `MachineError` when the extra is missing."""
+    """pydub's class, with the path of ffmpeg set. Raises `MachineError` if the extra is missing."""
     if AudioSegment is None:
         raise MachineError(f"m4a needs pydub and ffmpeg; {REMEDY}")
     AudioSegment.converter = ffmpeg_program("m4a")
@@ -107,7 +89,7 @@ def m4a_bytes(clip: Clip) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "sound.m4a"
         plain = ["-map_metadata", "-1", "-fflags", "+bitexact", "-flags:a", "+bitexact"]
-        segment.export(str(path), format="ipod", codec="aac", bitrate=BITRATE, parameters=plain).close()
+        segment.export(str(path), format="ipod", codec="aac", bitrate=_AAC_BITRATE, parameters=plain).close()
         return path.read_bytes()
 
 

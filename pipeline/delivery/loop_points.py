@@ -36,8 +36,7 @@ def cue_chunk(start: int) -> Chunk:
 
 
 def loop_comments(start: int, end: int) -> list[tuple[str, str]]:
-    """Vorbis comments in decimal samples; ``end`` is exclusive. Short names, first in
-    the file: RPG Maker and similar players look there."""
+    """Vorbis comments in decimal samples; ``end`` is exclusive. RPG Maker and similar players look for these names."""
     return [("LOOPSTART", str(start)), ("LOOPLENGTH", str(end - start))]
 
 
@@ -49,8 +48,8 @@ _DIGITS = 6
 def ogg_import(rate: int, loop: Loop | None, version: Literal[3, 4] = 3) -> str:
     """The text of ``NAME.ogg.import``, for an Ogg Vorbis file at ``rate`` Hz and Godot's main ``version``.
 
-    ``loop`` is start and end (exclusive) in samples; Godot jumps back to the start at the end of the
-    file, where our loops end. None for a sound that plays once.
+    ``loop`` is None for a sound that plays once. Godot jumps back to the start at
+    the end of the file, which is also the end of the loop in files from Cuesmith.
     """
     importer, kind = _IMPORTERS[version]
     offset = round(loop.start / rate, _DIGITS) if loop else 0.0

@@ -8,9 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from mutagen import id3, mp4
-from mutagen.flac import FLAC
-from mutagen.oggopus import OggOpus
-from mutagen.oggvorbis import OggVorbis
 
 from pipeline.manifest.spec import Kind
 
@@ -42,6 +39,11 @@ class Labels:
     ucs_name: str | None = None
     """FXName."""
 
+    @property
+    def tempo(self) -> str:
+        """Beats a minute without trailing zeros, such as ``91.7``; empty without a tempo."""
+        return f"{self.tempo_bpm:g}" if self.tempo_bpm else ""
+
     def plain(self) -> list[tuple[str, str]]:
         """Names and values for formats that take any name (Vorbis comments, ID3 TXXX, MP4 freeform), in
         order."""
@@ -59,46 +61,36 @@ class Labels:
         return [(name, value) for name, value in pairs if value]
 
 
-def tempo_text(bpm: float) -> str:
-    """Beats a minute without trailing zeros.
-
-    >>> tempo_text(92.0), tempo_text(91.7)
-    ('92', '91.7')
-    """
-    return f"{bpm:g}"
-
-
 Pairs = Sequence[tuple[str, str]]
 
 _ID3: Any = id3
 _MP4: Any = mp4
-_COMMENTED: dict[str, Any] = {"ogg": OggVorbis, "opus": OggOpus, "flac": FLAC}
 
 
 def _no_padding(_: object) -> int:
     return 0
 
 
-def comments(labels: Labels | None, loop: Pairs) -> list[tuple[str, str]]:
+def vorbis_comments(labels: Labels | None, loop: Pairs) -> list[tuple[str, str]]:
     """Vorbis comments, with the loop first, because some players only look there."""
     if labels is None:
         return list(loop)
-    known = [
+    common = [
         ("TITLE", labels.title),
         ("ALBUM", labels.project),
         ("TRACKNUMBER", str(labels.variation)),
         ("COMMENT", labels.disclosure),
-        ("BPM", tempo_text(labels.tempo_bpm) if labels.tempo_bpm else ""),
+        ("BPM", labels.tempo),
     ]
-    return [*loop, *((name, value) for name, value in known if value), *labels.plain()]
+    return [*loop, *((name, value) for name, value in common if value), *labels.plain()]
 
 
-def with_comments(data: bytes, audio_format: str, pairs: Pairs) -> bytes:
-    """An ogg, opus or flac file with ``pairs`` before the encoder's comments; unchanged without ``pairs``."""
+def with_comments(data: bytes, file_type: Any, pairs: Pairs) -> bytes:
+    """A file of mutagen's ``file_type`` with ``pairs`` before the encoder's comments; unchanged without ``pairs``."""
     if not pairs:
         return data
     buffer = io.BytesIO(data)
-    file = _COMMENTED[audio_format](buffer)
+    file = file_type(buffer)
     if file.tags is None:
         file.add_tags()
     encoder_tags = list(file.tags)

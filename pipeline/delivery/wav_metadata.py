@@ -8,7 +8,7 @@ from xml.sax.saxutils import escape
 
 from pipeline.audio import Chunk
 from pipeline.audio.wav_writer import chunk_bytes, even
-from pipeline.delivery.tags import TOOL, Labels, tempo_text
+from pipeline.delivery.tags import TOOL, Labels
 from pipeline.mastering.measure import Measurement
 
 _UNKNOWN_LOUDNESS = 0x7FFF
@@ -29,17 +29,15 @@ def bext_chunk(labels: Labels, measured: Measurement | None) -> Chunk:
     the file is reproducible."""
     description = f"{labels.title}. {labels.disclosure}"
     head = _ascii(description, 256) + _ascii(TOOL, 32) + _ascii(labels.recipe_digest, 32) + bytes(18)
-    loudness = (
-        (
+    loudness: tuple[float | None, ...] = (None,) * 5
+    if measured:
+        loudness = (
             measured.integrated_lufs,
             measured.loudness_range_lu,
             measured.true_peak_dbtp,
             measured.momentary_max_lufs,
             measured.short_term_max_lufs,
         )
-        if measured
-        else (None,) * 5
-    )
     tail = struct.pack("<QH", 0, 2) + bytes(64) + struct.pack("<5h", *map(_hundredths, loudness)) + bytes(180)
     history = f"T={TOOL};{'AI-generated' if labels.generated else 'procedural'};{labels.license}\r\n"
     return Chunk("bext", head + tail + even(history.encode("ascii", "replace"), b"\0"))
@@ -50,17 +48,17 @@ _NOT_XML = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 65534, 65535))
 
 
 def _elements(pairs: Iterable[tuple[str, str | None]]) -> str:
-    """One element for each pair with a value. One check of the joined text tells whether any value needs escaping."""
+    """One element for each pair with a value. One check of all values together decides whether to escape them."""
     filled = [(name, text) for name, text in pairs if text]
-    whole = "".join([text for _, text in filled])
-    if not whole.isprintable() or any(mark in whole for mark in "&<>"):
+    all_text = "".join([text for _, text in filled])
+    if not all_text.isprintable() or any(mark in all_text for mark in "&<>"):
         filled = [(name, escape(text.translate(_NOT_XML))) for name, text in filled]
     return "".join([f"<{name}>{text}</{name}>" for name, text in filled])
 
 
 def _aswg(labels: Labels, measured: Measurement | None, loop: bool) -> list[tuple[str, str | None]]:
     """The ASWG object's fields (Sony ASWG-G006)."""
-    known = measured is not None and measured.integrated_lufs is not None
+    loud = measured if measured and measured.integrated_lufs is not None else None
     return [
         ("contentType", labels.kind),
         ("project", labels.project),
@@ -72,9 +70,9 @@ def _aswg(labels: Labels, measured: Measurement | None, loop: bool) -> list[tupl
         ("catId", labels.ucs_category),
         ("sourceId", labels.catalog_id),
         ("usageRights", labels.license),
-        ("tempo", tempo_text(labels.tempo_bpm) if labels.tempo_bpm else None),
-        ("loudness", f"{measured.integrated_lufs:.2f}" if measured and known else None),
-        ("maxPeak", f"{measured.true_peak_dbtp:.2f}" if measured and known else None),
+        ("tempo", labels.tempo),
+        ("loudness", f"{loud.integrated_lufs:.2f}" if loud else None),
+        ("maxPeak", f"{loud.true_peak_dbtp:.2f}" if loud else None),
     ]
 
 

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from pipeline.audio import Clip, Loop, pcm_sha256, read_take
-from pipeline.delivery import Labels, render
+from pipeline.audio import Clip, Loop, pcm_sha256, read
+from pipeline.delivery import Content, Labels, render
 from pipeline.errors import CuesmithError, MachineError, MasteringError, StoreError
+from pipeline.formats import FORMATS
 from pipeline.gates import GATES
 from pipeline.jobs.work_items import (
     AssetOrder,
@@ -193,7 +194,7 @@ def _take(digest: str, store: Store) -> tuple[TakeRecord, Clip]:
     record = take_record(store, digest)
     if record is None:
         raise StoreError(f"takes/{digest}.json is gone; run the build again to make it again")
-    return record, read_take(store.get(ObjectRef.from_json(record["object"])))
+    return record, read(store.get(ObjectRef.from_json(record["object"])))
 
 
 def record_of(judged: JudgedMaster, job: MasterJob, order: AssetOrder, store: Store) -> MasterRecord:
@@ -285,21 +286,14 @@ def _labels(order: AssetOrder, take: ChosenTake, statement: dict[str, str]) -> L
 
 
 def _renditions(asset: AssetSpec, result: Master, labels: Labels, store: Store) -> list[RenditionJson]:
+    content = Content(asset.delivery.bit_depth, result.loop, labels, result.measured)
     renditions = []
     for audio_format in asset.delivery.formats:
-        made = render(
-            result.clip,
-            audio_format,
-            asset.delivery.bit_depth,
-            loop=result.loop,
-            labels=labels,
-            measured=result.measured,
-            ceiling_dbtp=asset.mastering.true_peak_dbtp,
-        )
+        made = render(result.clip, audio_format, content, ceiling_dbtp=asset.mastering.true_peak_dbtp)
         renditions.append(
             RenditionJson(
                 format=audio_format,
-                object=store.put(made.data, f".{audio_format}").to_json(),
+                object=store.put(made.data, FORMATS[audio_format].suffix).to_json(),
                 lowered_db=made.lowered_db,
                 decoded_true_peak_dbtp=made.decoded_true_peak_dbtp,
             )

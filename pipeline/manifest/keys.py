@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from pipeline.formats import FORMATS
 from pipeline.gates import GATES
 from pipeline.manifest import values
 from pipeline.manifest.structure import Group, Key, ListOf, MapOf, Reader
@@ -218,8 +219,8 @@ SETTINGS = (
     ),
     Key(
         "formats",
-        ListOf(values.FORMAT, 6, 1, unique=True),
-        f"Files to deliver: any of {', '.join(f'`{name}`' for name in values.FORMAT.known)}.",
+        ListOf(values.FORMAT, len(FORMATS), 1, unique=True),
+        f"Files to deliver: any of {', '.join(f'`{name}`' for name in FORMATS)}.",
         ["wav"],
         example=["wav", "ogg"],
         affects=("masters",),

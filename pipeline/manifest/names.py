@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 
+from pipeline.formats import FORMATS
 from pipeline.manifest.problems import Fault, list_names, nearest, quote
 from pipeline.manifest.spec import Ucs
 from pipeline.manifest.validation import Entry
-from pipeline.manifest.values import FORMATS, FX_NAME, PLACEHOLDER
+from pipeline.manifest.values import FX_NAME, PLACEHOLDER
 
 MAX_ID = 120
 _ID_PART = "[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_-])?"

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from pipeline.formats import FORMATS
 from pipeline.manifest.language import Language, spec_keys
 from pipeline.manifest.problems import Fault, list_names
 from pipeline.manifest.spec import DeliverySpec, MasteringSpec, QualitySpec
-from pipeline.manifest.values import Beats
+from pipeline.manifest.values import RATES, Beats
 
 Values = dict[str, Any]
 SpecT = TypeVar("SpecT")
@@ -60,10 +61,6 @@ def intro_seconds(intro: float | None, bpm: float | None) -> float:
     return intro * 60.0 / bpm if bpm else 0.0
 
 
-_OPUS_RATES = (8000, 16000, 24000, 48000)
-_MP3_HIGHEST = 48000
-_WITHOUT_LOOP_POINTS = frozenset({"mp3", "m4a"})
-"""Formats without loop points."""
 _BEATS_A_BAR = 4
 _SHORTEST_LOOP_S = 0.5
 """After an intro in free time."""
@@ -115,9 +112,10 @@ def _loop(values: Values, written: Set[str]) -> Iterator[Conflict]:
             ("loop", "bpm"), Fault("an intro in bars needs a tempo", "write bpm, or the intro in seconds")
         )
         return
-    if intro and _WITHOUT_LOOP_POINTS.issuperset(values["formats"]):
+    if intro and not any(FORMATS[name].loop_points for name in values["formats"]):
         what = f"{' and '.join(values['formats'])} cannot store where the loop starts after its intro"
-        yield Conflict(("formats", "loop"), Fault(what, "add wav, flac, ogg or opus, or remove intro"))
+        others = list_names(name for name, row in FORMATS.items() if row.loop_points)
+        yield Conflict(("formats", "loop"), Fault(what, f"add one of {others}, or remove intro"))
     yield from _loop_length(values, intro_seconds(intro, bpm))
 
 
@@ -164,15 +162,18 @@ def _formats(values: Values) -> Iterator[Conflict]:
     twice = [name for place, name in enumerate(formats) if name in formats[:place]]
     if twice:
         yield Conflict(("formats",), Fault(f"{twice[0]} is listed twice", "remove one"))
-    if "opus" in formats and rate not in _OPUS_RATES:
-        remedy = f"set sample_rate to one of {list_names(map(str, _OPUS_RATES))}, or remove opus"
-        yield Conflict(("formats", "sample_rate"), Fault(f"opus does not support {rate} Hz", remedy))
-    if "mp3" in formats and rate > _MP3_HIGHEST:
-        remedy = f"set sample_rate to {_MP3_HIGHEST} or less, or remove mp3"
-        yield Conflict(("formats", "sample_rate"), Fault(f"mp3 does not support {rate} Hz", remedy))
-    if "flac" in formats and values["bit_depth"] == "float":
-        fault = Fault("flac does not support float samples", "set bit_depth to 24, or remove flac")
-        yield Conflict(("formats", "bit_depth"), fault)
+    for row in (FORMATS[name] for name in formats):
+        if row.rates is not None and rate not in row.rates:
+            rates = list_names(str(other) for other in RATES if other in row.rates)
+            remedy = f"set sample_rate to one of {rates}, or remove {row.name}"
+            yield Conflict(
+                ("formats", "sample_rate"), Fault(f"{row.name} does not support {rate} Hz", remedy)
+            )
+        if row.lossless and not row.float_samples and values["bit_depth"] == "float":
+            fault = Fault(
+                f"{row.name} does not support float samples", f"set bit_depth to 24, or remove {row.name}"
+            )
+            yield Conflict(("formats", "bit_depth"), fault)
 
 
 class SharedSpecs:

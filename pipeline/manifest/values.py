@@ -13,6 +13,7 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any, get_args
 
+from pipeline.formats import FORMAT_NAMES
 from pipeline.manifest.problems import Fault, list_names, quote, suggest
 from pipeline.manifest.spec import GateReason
 
@@ -246,7 +247,6 @@ class Version:
 
 
 RATES = (8000, 11025, 16000, 22050, 24000, 32000, 44100, 48000, 88200, 96000)
-FORMATS = ("wav", "flac", "ogg", "opus", "mp3", "m4a")
 
 _SECONDS = {"ms": "0.001", "s": "1"}
 _MINUTES = _SECONDS | {"min": "60"}
@@ -282,7 +282,7 @@ ALLOWED = OneOf(
     tuple(code for code in get_args(GateReason) if code != "verification"),
 )
 """Damaged files ship nowhere."""
-FORMAT = OneOf("a format", FORMATS)
+FORMAT = OneOf("a format", FORMAT_NAMES)
 FADE_CURVE = OneOf("a curve", ("s_curve", "linear", "equal_power", "exponential"))
 BIT_DEPTH = OneOf("a bit depth", ("16", "24", "float"), (16, 24))
 FLAG = Flag()

@@ -27,6 +27,7 @@ from pipeline.audio import Clip, read
 from pipeline.audio.dither import pcm_bytes
 from pipeline.cpus import usable_cpus
 from pipeline.errors import CuesmithError
+from pipeline.formats import FORMATS
 from pipeline.provenance import MasterRow, ObjectJson
 from pipeline.store import Backend, ObjectRef, Store, translate_os_errors
 
@@ -135,8 +136,7 @@ def _text(data: bytes) -> str:
 
 CACHE = "reports/cache"
 _SCRIPT_END = b")\n"
-# In the order in which a browser plays them best; lossless first.
-_PREFERRED = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a")
+_BEST_FIRST = tuple(row.suffix for row in FORMATS.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,4 +245,4 @@ def _known_thumb(data: bytes) -> str | None:
 
 def _rank(item: ObjectJson) -> tuple[int, str]:
     suffix = item["suffix"]
-    return (_PREFERRED.index(suffix) if suffix in _PREFERRED else len(_PREFERRED), suffix)
+    return (_BEST_FIRST.index(suffix) if suffix in _BEST_FIRST else len(_BEST_FIRST), suffix)

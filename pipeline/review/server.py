@@ -8,7 +8,6 @@ be those of this server, and the browser's Fetch Metadata must not say cross-sit
 from __future__ import annotations
 
 import errno
-import mimetypes
 import os
 import re
 import secrets
@@ -22,6 +21,7 @@ from fastapi.responses import FileResponse, JSONResponse, RedirectResponse
 
 from pipeline.catalog import Catalog, Reviews, Version, read_quarantine
 from pipeline.errors import CuesmithError, MachineError, UsageError
+from pipeline.formats import FORMATS
 from pipeline.report import Standing, standing_of
 from pipeline.review.decisions import read_decisions
 from pipeline.store import Missing, Store
@@ -64,8 +64,7 @@ _FIXED = re.compile(
 _TYPES = {
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript",
-    ".wav": "audio/wav",
-    ".flac": "audio/flac",
+    **{row.suffix: row.mime_type for row in FORMATS.values()},
 }
 _LONGEST_BODY = 4_000_000
 
@@ -161,7 +160,7 @@ async def _body(request: Request) -> bytes:
 
 def _file(store: Store, key: str, cache: str) -> Response:
     suffix = key[key.rindex(".") :]
-    kind = _TYPES.get(suffix) or mimetypes.types_map.get(suffix, "application/octet-stream")
+    kind = _TYPES.get(suffix, "application/octet-stream")
     headers = {"Cache-Control": cache}
     path = store.backend.local_path(key)
     if path is None:

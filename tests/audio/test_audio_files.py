@@ -18,7 +18,6 @@ from pipeline.audio import (
     pcm_sha256,
     read,
     read_chunks,
-    read_take,
     take_bytes,
     wav_bytes,
 )
@@ -31,14 +30,14 @@ shapes = st.tuples(st.integers(1, 3), st.integers(0, 50))
 
 @given(samples=arrays(np.float32, shapes, elements=finite), rate=st.sampled_from([8000, 32000, 44100, 48000]))
 def test_a_take_comes_back_bit_for_bit_whatever_its_peak(samples: np.ndarray, rate: int) -> None:
-    back = read_take(take_bytes(Clip(samples, rate)))
+    back = read(take_bytes(Clip(samples, rate)))
     assert back.rate == rate
     assert back.samples.tobytes() == samples.tobytes()
 
 
 def test_denormals_and_overs_survive_in_a_take() -> None:
     samples = np.array([[1e-42, -1e-45, 3.5, -1e30, -0.0]], dtype=np.float32)
-    assert read_take(take_bytes(Clip(samples, 32000))).samples.tobytes() == samples.tobytes()
+    assert read(take_bytes(Clip(samples, 32000))).samples.tobytes() == samples.tobytes()
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 6, 8])
@@ -81,8 +80,8 @@ def test_dither_depends_on_the_sound_alone() -> None:
 def test_the_pcm_hash_is_over_rate_channels_and_interleaved_samples() -> None:
     clip = Clip(np.array([[0.5, -0.5], [1.0, 0.25]], np.float32), 48000)
     body = struct.pack("<4f", 0.5, 1.0, -0.5, 0.25)
-    wanted = hashlib.sha256(b"cuesmith.pcm/1\nfloat\n" + struct.pack("<II", 48000, 2) + body).hexdigest()
-    assert pcm_sha256(clip) == wanted
+    expected = hashlib.sha256(b"cuesmith.pcm/1\nfloat\n" + struct.pack("<II", 48000, 2) + body).hexdigest()
+    assert pcm_sha256(clip) == expected
 
 
 @settings(max_examples=30)

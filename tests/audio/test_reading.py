@@ -1,4 +1,4 @@
-"""Reading sound files of any maker: whole, streamed, cut, absurd, and what each error says."""
+"""Reading sound files of any program: complete, streamed, cut, absurd, and the errors about them."""
 
 import io
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from damaged_sounds import RATE, SAID, damaged_files, noise, whole_files
+from damaged_sounds import RATE, REPORTED, damaged_files, noise, whole_files
 
 from pipeline.audio import Clip, read, read_sound, wav_bytes
 from pipeline.errors import CuesmithError, UsageError
@@ -67,12 +67,12 @@ def test_a_damaged_mp3_is_said_in_the_error_alone(damage: str, whole, capfd) -> 
 @pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "FLOAT", "MS_ADPCM"])
 def test_a_streamed_wav_is_read_to_its_end(size: int, subtype: str) -> None:
     data = bytearray(wav(subtype))
-    wanted = read(bytes(data)).samples
+    expected = read(bytes(data)).samples
     struct.pack_into("<I", data, data.index(b"data") + 4, size)
     struct.pack_into("<I", data, 4, size)
     sound = read_sound(bytes(data))
     assert sound.problem is None
-    assert np.array_equal(sound.clip.samples, wanted)
+    assert np.array_equal(sound.clip.samples, expected)
 
 
 def test_a_wav_without_samples_is_empty_and_whole_even_with_chunks_behind_them() -> None:
@@ -163,13 +163,13 @@ def test_a_pipe_a_device_a_folder_and_a_huge_file_are_refused_without_being_read
     (tmp_path / "folder.wav").mkdir()
     (tmp_path / "huge.wav").write_bytes(wav())
     os.truncate(tmp_path / "huge.wav", 1 << 42)
-    wanted = {
+    expected = {
         "pipe": "not a regular file",
         "zero": "not a regular file",
         "folder": "a folder",
         "huge": "4 GiB",
     }
-    for name, reason in wanted.items():
+    for name, reason in expected.items():
         with pytest.raises(UsageError, match=rf"{name}\.wav.*{reason}"):
             read_sound(tmp_path / f"{name}.wav")
 
@@ -189,13 +189,13 @@ def test_a_playlist_leads_ffmpeg_to_no_other_file(tmp_path: Path) -> None:
 
 
 def check_damaged(folder: Path, count: int, seed: int) -> None:
-    """Every damaged file is read or refused in words; what the damage took is never passed over."""
+    """Every damaged file is read or refused in words; lost samples never go unnoticed."""
     for damaged in damaged_files(folder, count, seed, FFMPEG):
         try:
             sound = read_sound(damaged.path)
         except CuesmithError:
             continue
-        if damaged.damage in SAID:
+        if damaged.damage in REPORTED:
             assert sound.problem, damaged
         if sound.problem is None:
             assert abs(sound.clip.length - damaged.length) < 3000, damaged
@@ -218,7 +218,7 @@ def test_an_aiff_whose_number_of_frames_is_lost_is_not_called_empty(tmp_path: Pa
     data[frames : frames + 4] = bytes(4)
     problem = read_sound(bytes(data)).problem
     assert problem is not None
-    assert "promises 0 bytes of samples and 9600 are there" in problem
+    assert "states 0 bytes of samples, but it has 9600" in problem
 
 
 @BY_FFMPEG
@@ -233,4 +233,4 @@ def test_a_webm_that_is_shorter_than_its_header_says_is_incomplete(codec: str, t
     longer = data[:duration] + struct.pack(">d", 2500.0) + data[duration + 8 :]
     problem = read_sound(longer).problem
     assert problem is not None
-    assert "its header promises 2.500 s" in problem
+    assert "its header states 2.500 s" in problem

@@ -20,8 +20,8 @@ def test_length_follows_the_rate(length: int, rate: int, new: int) -> None:
 def test_a_tone_keeps_pitch_level_and_place() -> None:
     there = np.sin(2 * np.pi * 1000 * np.arange(32000) / 32000 + 0.3)
     here = np.sin(2 * np.pi * 1000 * np.arange(48000) / 48000 + 0.3)
-    found = resample(Clip(there[None].astype(np.float32), 32000), 48000).samples[0]
-    assert np.abs(found[500:-500] - here[500:-500]).max() < 1e-4
+    converted = resample(Clip(there[None].astype(np.float32), 32000), 48000).samples[0]
+    assert np.abs(converted[500:-500] - here[500:-500]).max() < 1e-4
 
 
 def test_the_same_rate_is_the_same_clip() -> None:
@@ -35,7 +35,7 @@ def test_the_same_rate_is_the_same_clip() -> None:
 def test_a_loop_of_whole_periods_is_still_one_after_resampling(length: int, rate: int, new: int) -> None:
     cycles = 7
     tone = np.sin(2 * np.pi * cycles * np.arange(length) / length).astype(np.float32)
-    found = resample_loop(Clip(tone[None], rate), new)
-    wanted = np.sin(2 * np.pi * cycles * np.arange(found.length) / found.length)
-    assert found.length == round(length * new / rate)
-    assert np.abs(found.samples[0] - wanted).max() < 1e-4
+    converted = resample_loop(Clip(tone[None], rate), new)
+    expected = np.sin(2 * np.pi * cycles * np.arange(converted.length) / converted.length)
+    assert converted.length == round(length * new / rate)
+    assert np.abs(converted.samples[0] - expected).max() < 1e-4

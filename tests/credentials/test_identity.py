@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from signed_sounds import studio_identity
 
-from pipeline.credentials import CERTIFICATE_VARIABLE, KEY_VARIABLE, configured
 from pipeline.credentials.development import development_identity, root_path
+from pipeline.credentials.identity import CERTIFICATE_VARIABLE, KEY_VARIABLE, configured
 from pipeline.credentials.signing import Signer
 from pipeline.errors import MachineError
 
@@ -51,9 +51,9 @@ def test_files_and_pem_texts_configure_the_same_identity(given, tmp_path: Path) 
     [
         ("cert", None, "CUESMITH_C2PA_KEY is not set"),
         (None, "key", "CUESMITH_C2PA_CERT is not set"),
-        ("no/such/file.pem", "key", "the file that CUESMITH_C2PA_CERT names cannot be read"),
-        ("key", "key", "CUESMITH_C2PA_CERT holds no certificate"),
-        ("cert", "cert", "CUESMITH_C2PA_KEY holds no private key"),
+        ("no/such/file.pem", "key", "cannot read the file in CUESMITH_C2PA_CERT"),
+        ("key", "key", "CUESMITH_C2PA_CERT contains no certificate"),
+        ("cert", "cert", "CUESMITH_C2PA_KEY contains no private key"),
     ],
 )
 def test_what_is_wrong_is_told_with_the_variable_and_never_with_the_key(
@@ -72,7 +72,7 @@ def test_a_key_under_a_passphrase_or_of_an_unknown_kind_is_refused(given) -> Non
     given(STUDIO.certificates, locked)
     identity = configured()
     assert identity is not None
-    with pytest.raises(MachineError, match="no key that can be read"):
+    with pytest.raises(MachineError, match="contains no readable key"):
         Signer(identity)
 
 

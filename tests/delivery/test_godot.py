@@ -14,7 +14,7 @@ from toys import WITH_MUSIC
 
 from pipeline.audio import Clip, Loop, read
 from pipeline.credentials.checking import check
-from pipeline.delivery import encode
+from pipeline.delivery import Content, encode
 from pipeline.delivery.loop_points import ogg_import
 
 GODOT = shutil.which("godot3-server")
@@ -37,18 +37,18 @@ def test_godot_imports_a_wav_and_an_ogg_with_their_loop_points(tmp_path: Path) -
     clip = Clip((0.3 * np.sin(2 * np.pi * 100 * places))[None].astype(np.float32), 48_000)
     (tmp_path / "project.godot").write_text(PROJECT)
     (tmp_path / "probe.gd").write_text(SCRIPT)
-    (tmp_path / "loop.wav").write_bytes(encode(clip, "wav", "16", loop=Loop(4_800, 48_000)))
-    (tmp_path / "loop.ogg").write_bytes(encode(clip, "ogg", loop=Loop(4_800, 48_000)))
+    (tmp_path / "loop.wav").write_bytes(encode(clip, "wav", Content("16", loop=Loop(4_800, 48_000))))
+    (tmp_path / "loop.ogg").write_bytes(encode(clip, "ogg", Content(loop=Loop(4_800, 48_000))))
     (tmp_path / "once.ogg").write_bytes(encode(clip, "ogg"))
     for name, loop in (("loop", Loop(4_800, 48_000)), ("once", None)):
         (tmp_path / f"{name}.ogg.import").write_text(ogg_import(48_000, loop))
     _godot(tmp_path, "--editor", "--quit")
-    told = _godot(tmp_path, "-s", "probe.gd")
-    (line,) = [line for line in told.splitlines() if line.startswith("WAV ")]
+    output = _godot(tmp_path, "-s", "probe.gd")
+    (line,) = [line for line in output.splitlines() if line.startswith("WAV ")]
     mode, begin, end, rate = map(int, line.split()[1:])
     assert (mode, begin, rate) == (1, 4_800, 48_000)
     assert end in (47_999, 48_000)
-    oggs = [line.split()[1:] for line in told.splitlines() if line.startswith("OGG ")]
+    oggs = [line.split()[1:] for line in output.splitlines() if line.startswith("OGG ")]
     assert [looped for looped, _ in oggs] == ["True", "False"]
     assert [round(float(offset) * 48_000) for _, offset in oggs] == [4_800, 0]
 
@@ -88,21 +88,21 @@ def test_godot_imports_every_wav_of_a_signed_build_with_its_samples_and_loop(
     game.mkdir()
     (game / "project.godot").write_text(PROJECT)
     (game / "probe.gd").write_text(BUILT_SCRIPT)
-    wanted = {}
+    expected = {}
     for row in project.latest.masters:
         [path] = row["files"]
         built = project.outputs / "library" / "latest" / path
-        assert check(built).whole
+        assert check(built).is_valid
         assert {"bext", "iXML", "LIST", "C2PA"} <= {name for name, _ in strict_chunks(built.read_bytes())}
         shutil.copy(built, game / built.name)
         # Godot's own format of these: 16 bit for each sample of each channel.
         size = read(built).length * row["channels"] * 2
         start, end = row["loop"] or (0, 0)
-        wanted[built.name] = (size, 1 if row["loop"] else 0, start, max(0, end - 1))
-    assert sum(loop for _, loop, _, _ in wanted.values()) == 3
+        expected[built.name] = (size, 1 if row["loop"] else 0, start, max(0, end - 1))
+    assert sum(loop for _, loop, _, _ in expected.values()) == 3
     _godot(game, "--editor", "--quit")
     lines = [line.split() for line in _godot(game, "-s", "probe.gd").splitlines() if line.startswith("WAV ")]
-    assert {name: tuple(map(int, facts)) for _, name, *facts in lines} == wanted
+    assert {name: tuple(map(int, facts)) for _, name, *facts in lines} == expected
 
 
 def _godot(folder: Path, *words: str) -> str:

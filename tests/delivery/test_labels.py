@@ -9,13 +9,13 @@ import mutagen
 import numpy as np
 import pytest
 import wavinfo
+from encoders import HAS_M4A
 from mutagen.id3 import ID3
 from mutagen.mp4 import MP4
 from specs import labels
 
 from pipeline.audio import Clip, Loop, read, read_chunks
-from pipeline.audio.decoders import find_ffmpeg
-from pipeline.delivery import Labels, codecs, encode
+from pipeline.delivery import Content, Labels, encode
 from pipeline.mastering.measure import measure
 
 LABELS = labels(title="Forest: Explore 02", project="Émberfall <&>")
@@ -30,7 +30,9 @@ def file_of(audio_format: str, tmp_path, labels: Labels = LABELS):
     path = tmp_path / f"sound.{audio_format}"
     path.write_bytes(
         encode(
-            clip(), audio_format, "24", loop=Loop(0, clip().length), labels=labels, measured=measure(clip())
+            clip(),
+            audio_format,
+            Content("24", loop=Loop(0, clip().length), labels=labels, measured=measure(clip())),
         )
     )
     return path
@@ -65,7 +67,7 @@ def test_the_samples_of_a_wav_are_those_without_labels(tmp_path) -> None:
 
 
 def test_bext_says_unknown_where_nothing_was_measured() -> None:
-    data = encode(clip(), "wav", labels=LABELS)
+    data = encode(clip(), "wav", Content(labels=LABELS))
     (bext,) = [chunk.data for chunk in read_chunks(data) if chunk.id == "bext"]
     assert len(bext) > 602
     assert bext[412:422] == b"\xff\x7f" * 5
@@ -93,7 +95,7 @@ def test_id3_holds_every_label_and_the_sound_is_untouched(tmp_path) -> None:
 
 
 def test_atoms_hold_every_label(tmp_path) -> None:
-    if codecs.AudioSegment is None or find_ffmpeg() is None:
+    if not HAS_M4A:
         pytest.skip("the m4a extra is not installed")
     tags = MP4(file_of("m4a", tmp_path)).tags
     assert tags["\xa9nam"] == [LABELS.title]

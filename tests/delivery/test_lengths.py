@@ -13,11 +13,11 @@ from pathlib import Path
 import mutagen
 import pytest
 import soundfile
+from encoders import ENCODABLE
 from quick import QuickProject
 
 from pipeline.audio import read
-from pipeline.audio.decoders import find_ffmpeg
-from pipeline.delivery import codecs
+from pipeline.formats import FORMATS
 
 ASSETS = """\
   - {id: once, kind: sfx, prompt: a door, duration: 0.4s}
@@ -38,19 +38,13 @@ EXACT_S = {
 }
 RATES = [8_000, 11_025, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 96_000]
 QUICK = [48_000]
-OPUS_RATES = (8_000, 16_000, 24_000, 48_000)
 OPUS_RATE = 48_000
-HIGHEST_MP3_RATE = 48_000
 AAC_FRAME = 1024
 """Samples: ffmpeg plays the last frame of an m4a to its end, whatever its edit list says."""
-HAS_M4A = codecs.AudioSegment is not None and find_ffmpeg() is not None
 
 
 def formats(rate: int) -> list[str]:
-    found = ["wav", "flac", "ogg"]
-    found += ["opus"] if rate in OPUS_RATES else []
-    found += ["mp3"] if rate <= HIGHEST_MP3_RATE else []
-    return found + (["m4a"] if HAS_M4A else [])
+    return [name for name in ENCODABLE if rate in (FORMATS[name].rates or [rate])]
 
 
 def head(rate: int) -> str:

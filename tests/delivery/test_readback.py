@@ -15,13 +15,14 @@ from typing import Any
 import numpy as np
 import pytest
 import wavinfo
+from encoders import ENCODABLE
 from signed_sounds import claim, studio_identity
 from specs import labels
 
 from pipeline.audio import Clip, Loop
-from pipeline.audio.decoders import find_ffmpeg
 from pipeline.credentials.signing import Signer
-from pipeline.delivery import codecs, encode
+from pipeline.delivery import Content, encode
+from pipeline.formats import FORMATS
 from pipeline.mastering.measure import measure
 
 LABELS = labels()
@@ -38,11 +39,8 @@ FREE = {
 """Names of our own, in every format but wav, where iXML has them."""
 PLAIN = {"title": LABELS.title, "album": LABELS.project, "comment": LABELS.disclosure, "track": "2"}
 LOOP = Loop(9600, 182_400)
-HAS_M4A = codecs.AudioSegment is not None and find_ffmpeg() is not None
-FORMATS = ["wav", "flac", "ogg", "opus", "mp3", *(["m4a"] if HAS_M4A else [])]
-CASES = [(name, signed) for name in FORMATS for signed in (False, True)]
+CASES = [(name, signed) for name in ENCODABLE for signed in (False, True)]
 IDS = [f"{name}-{'signed' if signed else 'unsigned'}" for name, signed in CASES]
-LOOPED = ("wav", "flac", "ogg", "opus")
 
 Delivered = Callable[[str, bool], Path]
 
@@ -62,7 +60,7 @@ def delivered(tmp_path_factory: pytest.TempPathFactory) -> Delivered:
     def make(audio_format: str, signed: bool) -> Path:
         path = folder / f"{'signed' if signed else 'plain'}.{audio_format}"
         if not path.exists():
-            data = encode(clip, audio_format, "24", loop=LOOP, labels=LABELS, measured=measured)
+            data = encode(clip, audio_format, Content("24", loop=LOOP, labels=LABELS, measured=measured))
             path.write_bytes(signer.sign(data, path.suffix, claim()).data if signed else data)
         return path
 
@@ -107,7 +105,7 @@ def test_ffprobe_reads_every_label(audio_format: str, signed: bool, delivered: D
         assert {name: tags.get(name.lower()) for name in FREE} == FREE
     if audio_format in ("mp3", "m4a"):
         assert tags["copyright"] == LABELS.license
-    if audio_format in LOOPED and audio_format != "wav":
+    if FORMATS[audio_format].loop_points and audio_format != "wav":
         assert (tags["loopstart"], tags["looplength"]) == (str(LOOP[0]), str(LOOP[1] - LOOP[0]))
 
 

@@ -17,7 +17,7 @@ from specs import labels
 
 from pipeline.audio import Clip, Depth, Loop, pcm_bytes
 from pipeline.credentials.signing import Signer
-from pipeline.delivery import codecs, encode
+from pipeline.delivery import Content, codecs, encode
 from pipeline.mastering.measure import measure
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=40)
@@ -34,7 +34,7 @@ def sound(samples: int = 801, channels: int = 1) -> Clip:
 
 def wav(clip: Clip, depth: Depth = "24", **also: Any) -> bytes:
     loop = Loop(100, clip.length)
-    return encode(clip, "wav", depth, loop=loop, labels=labels(**also), measured=measure(clip))
+    return encode(clip, "wav", Content(depth, loop=loop, labels=labels(**also), measured=measure(clip)))
 
 
 @pytest.fixture(scope="module")

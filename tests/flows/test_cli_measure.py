@@ -162,7 +162,7 @@ def test_m4a_is_measured_with_ffmpeg_alone_and_told_clearly_without(tmp_path: Pa
     monkeypatch.setenv("PATH", "")
     result = run(path)
     assert result.exit_code == 4
-    assert "m4a needs ffmpeg and none was found" in result.stderr
+    assert "m4a needs ffmpeg, which is not installed" in result.stderr
 
 
 def test_an_incomplete_file_is_measured_as_far_as_it_goes_and_said(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 import flows.command
 from flows.cli.app import app
 from pipeline.build import readiness
+from pipeline.credentials import identity
 from pipeline.generators.audiocraft import model_store
 from pipeline.generators.audiocraft.models import BY_ID
 
@@ -128,10 +129,10 @@ def test_required_credentials_that_cannot_be_had_are_told_before_prefect(
     bare: Bare, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bare.write("defaults:\n  sfx: {credentials: required}\nassets:\n" + EFFECT)
-    _refused(bare.run("build"), "sfx/click has credentials: required, and no certificate is configured")
-    monkeypatch.setattr(readiness, "available", lambda: False)
+    _refused(bare.run("build"), "sfx/click has credentials: required, but no certificate is configured")
+    monkeypatch.setattr(identity, "available", lambda: False)
     said = (
-        "and the package c2pa-python is not installed; install the extra with: pip install 'cuesmith[c2pa]'"
+        "but the package c2pa-python is not installed; install the extra with: pip install 'cuesmith[c2pa]'"
     )
     assert any(said in line for line in bare.missing())
 

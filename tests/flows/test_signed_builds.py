@@ -17,10 +17,10 @@ from typer.testing import CliRunner, Result
 from flows.cli.app import app
 from pipeline.audio import read
 from pipeline.build import prepare as preparing
-from pipeline.build import publish as publishing
 from pipeline.build.prepare import prepare, up_to_date
 from pipeline.build.publish import publish_only
 from pipeline.catalog import Catalog
+from pipeline.credentials import signing as signing_room
 from pipeline.credentials.checking import check
 from pipeline.store import Store, verify
 
@@ -171,7 +171,7 @@ def test_required_credentials_stop_a_build_before_any_work_where_nothing_is_conf
     signing.write(TWO + THREE, SIGNING.replace(": development", ": required"))
     result = command(signing)
     assert result.exit_code == 4
-    assert "a/two has credentials: required, and no certificate is configured" in result.stderr
+    assert "a/two has credentials: required, but no certificate is configured" in result.stderr
     assert not (signing.outputs / "takes").exists()
 
 
@@ -189,7 +189,7 @@ def test_required_credentials_replace_development_ones(
 def without_extra(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
     def set_missing(missing: bool) -> None:
         monkeypatch.setattr(preparing, "available", lambda: not missing)
-        monkeypatch.setattr(publishing, "available", lambda: not missing)
+        monkeypatch.setattr(signing_room, "available", lambda: not missing)
 
     set_missing(True)
     return set_missing

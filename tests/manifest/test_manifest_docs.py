@@ -10,9 +10,10 @@ import yaml
 from jsonschema import Draft7Validator
 
 from manifests import json_schema, load
+from pipeline.formats import FORMATS
 from pipeline.generators.registry import engine_keys
 from pipeline.manifest.language import language
-from pipeline.manifest.values import DURATION, FADE, FORMATS, LOUDNESS, RATES, TRUE_PEAK
+from pipeline.manifest.values import DURATION, FADE, LOUDNESS, RATES, TRUE_PEAK
 from scripts.manifest_tables import with_tables
 
 ROOT = Path(__file__).parents[2]

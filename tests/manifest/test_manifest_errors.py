@@ -137,7 +137,8 @@ ONE_KEY = [
     ),
     (
         "formats: [mp3]\n  sample_rate: 96000",
-        "8: assets[0].formats: mp3 does not support 96000 Hz; set sample_rate to 48000 or less, or remove mp3",
+        "8: assets[0].formats: mp3 does not support 96000 Hz; "
+        "set sample_rate to one of 8000, 11025, 16000, 22050, 24000, 32000, 44100, 48000, or remove mp3",
     ),
     (
         "formats: [flac]\n  bit_depth: float",
@@ -365,6 +366,13 @@ def test_a_prompt_longer_than_models_read_is_refused(complaints: Complain) -> No
     ]
 
 
+def _two_ids(first: str, second: str) -> str:
+    """Two assets with these ids, as YAML."""
+    return "assets:\n" + "".join(
+        f"- {{id: {text}, kind: sfx, prompt: a, duration: 1}}\n" for text in (first, second)
+    )
+
+
 @pytest.mark.parametrize(
     ("first", "message"),
     [
@@ -377,12 +385,7 @@ def test_a_prompt_longer_than_models_read_is_refused(complaints: Complain) -> No
     ],
 )
 def test_one_id_twice_is_refused_with_both_places(first: str, message: str, complaints: Complain) -> None:
-    text = f"""\
-        assets:
-        - {{id: {first}, kind: sfx, prompt: a, duration: 1}}
-        - {{id: sfx/door, kind: sfx, prompt: b, duration: 1}}
-        """
-    assert complaints(text) == [f"m.yaml:5: assets[1].id: {message}"]
+    assert complaints(_two_ids(first, "sfx/door")) == [f"m.yaml:5: assets[1].id: {message}"]
 
 
 def test_ids_equal_but_for_unicode_form_are_refused_with_both_places(complaints: Complain) -> None:

@@ -87,7 +87,7 @@ def test_an_asset_takes_the_intro_of_the_defaults_back(loaded: Load) -> None:
         (
             "  loop: {intro: 4s}\n  formats: [mp3]\n",
             9,
-            "mp3 cannot store where the loop starts after its intro; add wav",
+            "mp3 cannot store where the loop starts after its intro; add one of wav, flac, ogg, opus",
         ),
         ("  channels: 1\n  width: 1.5\n", 9, "mono has no width; set channels: 2, or remove width"),
         ("  fade: {curve: round}\n", 8, "'round' is not a curve; write one of"),

@@ -1,4 +1,4 @@
-"""Sound files damaged in every way that is met: cut, flipped, with wrong sizes and rates, empty and endless."""
+"""Sound files with every usual damage: cut, flipped, with wrong sizes and rates, empty and endless."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ _BY_FFMPEG = {
     "mka": ["-c:a", "flac"],
     "webm": ["-c:a", "libopus"],
 }
-SAID = ("cut", "empty", "endless", "wrong size")
+REPORTED = ("cut", "empty", "endless", "wrong size")
 """Damage that must not go unsaid: flipped samples and tags look like any others."""
 
 
 @dataclass(frozen=True)
 class Damaged:
-    """A damaged file and the samples that it held when it was whole."""
+    """A damaged file and the number of samples before the damage."""
 
     path: Path
     damage: str
@@ -55,7 +55,7 @@ def noise(channels: int = 2, seconds: float = _SECONDS) -> np.ndarray:
 
 
 def whole_files(folder: Path, ffmpeg: str | None) -> dict[str, bytes]:
-    """The bytes of one whole file of every format, by suffix."""
+    """The bytes of a complete file of every format, by suffix."""
     files = {}
     for suffix, (container, coding) in _BY_LIBSNDFILE.items():
         out = io.BytesIO()
@@ -120,7 +120,7 @@ _WAV = {"wrong size": _wrong_size, "wrong rate": _wrong_rate}
 
 
 def damaged_files(folder: Path, count: int, seed: int, ffmpeg: str | None) -> Iterator[Damaged]:
-    """``count`` damaged files, one at a time; each is removed when the next is asked for."""
+    """``count`` damaged files, one at a time; each is removed before the next."""
     chance = random.Random(seed)
     whole = whole_files(folder, ffmpeg)
     length = len(noise())
