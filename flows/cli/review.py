@@ -13,7 +13,7 @@ import typer
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, By, Outputs, version_or_latest
 from flows.cli.output import command, counted, print_json, print_stderr, print_stdout
 from flows.cli.report import register_review
-from pipeline.catalog import Catalog, Filter, ReviewAction, ReviewEvent, Reviews, Version, overruled
+from pipeline.catalog import Catalog, Filter, ReviewAction, ReviewEvent, Reviews, Version, reversed_decisions
 from pipeline.errors import UsageError
 from pipeline.provenance.facts import now
 from pipeline.review import decide, read_decisions, reviewer_name
@@ -144,7 +144,7 @@ def import_decisions(
     decisions = read_decisions(data, str(file), catalog.read)
     reviews, waiting = Reviews(catalog.store), _waiting(catalog.latest())
     added = reviews.add_new(decisions.events)
-    replaced = overruled(reviews.events(), added)
+    replaced = reversed_decisions(reviews.events(), added)
     known = len(decisions.events) - len(added)
     if as_json:
         facts = {"version": decisions.version, "reviewer": decisions.reviewer, "known": known}

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any, get_args
 
 from pipeline.catalog.catalog import Catalog
-from pipeline.catalog.channels import LATEST, Channel, ChannelMove, Override, earlier
-from pipeline.catalog.integrity import channel_or_salvaged
+from pipeline.catalog.channels import LATEST, Channel, ChannelMove, Override, earlier_versions
+from pipeline.catalog.integrity import channel_or_recovered
 from pipeline.catalog.library import forget_library, sync_latest
 from pipeline.catalog.reviews import (
     MISSED,
@@ -35,64 +35,64 @@ Code = GateReason
 CODES: tuple[Code, ...] = get_args(Code)
 
 _WORDS: Mapping[Code, str] = {
-    "non-commercial": "made with weights that may not be used commercially; use another model",
-    "placeholder": "made by a placeholder engine; build them with the engine that is to ship",
-    "unapproved": "nobody approved them; cuesmith review approve",
+    "non-commercial": "the license of the weights forbids commercial use; use another model",
+    "placeholder": "made by a placeholder engine; build them with the final engine",
+    "unapproved": "nobody approved them; review them: cuesmith review approve",
     "rejected": "rejected in review; build again, then review the new takes",
-    "quality-gate": "a quality gate closed; reject them, or change the recipe, and build again",
-    "loudness": "missed their loudness target; lower loudness or raise true_peak in the manifest, and build again",
-    "credentials": "without Content Credentials of your own; write credentials: required in the manifest",
-    "verification": "a file or its record is missing, damaged or edited; cuesmith verify --repair, then build again",
-    "stale": "kept from an earlier version because making the new one failed; build again",
-    "missing": "the manifest asks for them, and no build has made them; build without --only",
-    "quarantined": "the manifest asks for them, and a quality gate closed; cuesmith catalog quarantine says what helps",
-    "failed": "the manifest asks for them, and they could not be made; build again",
+    "quality-gate": "failed a quality gate; reject them or change the recipe, then build again",
+    "loudness": "missed their loudness target; lower loudness or raise true_peak in the manifest, then build again",
+    "credentials": "not signed with your own Content Credentials; set credentials: required in the manifest",
+    "verification": "a file or its record is missing, damaged or edited; run cuesmith verify --repair, then build",
+    "stale": "from an earlier version, because the new master failed; build again",
+    "missing": "in the manifest, but not built yet; build without --only",
+    "quarantined": "in the manifest, but failed a quality gate; for remedies, run cuesmith catalog quarantine",
+    "failed": "in the manifest, but the build could not make them; build again",
 }
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """One reason, with the masters that it concerns."""
+    """One reason why a version may not ship, with the masters that it concerns."""
 
     code: Code
     what: str
     """In words, with the remedy."""
     masters: tuple[tuple[str, str], ...]
-    """Each master's name and, where there is more to say, the particular."""
+    """Each master's name and its details, which may be empty."""
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object."""
-        masters = [{"master": name, "particular": particular} for name, particular in self.masters]
+        masters = [{"master": name, "particular": details} for name, details in self.masters]
         return {"code": self.code, "what": self.what, "masters": masters}
 
 
 def refusals(store: Store, version: Version, reviews: ReviewState) -> list[Refusal]:
-    """Every reason against ``version``, in the order of `CODES`; empty when it may ship.
+    """Every reason why ``version`` may not ship, in the order of `CODES`; empty if it may.
 
-    Hashes every file that the version delivers.
+    Hashes every delivered file of the version.
     """
-    found: dict[Code, list[tuple[str, str]]] = {}
+    concerned: dict[Code, list[tuple[str, str]]] = {}
     digests = [row["master"] for row in version.masters]
     records: Any = dict(store.get_records("masters", digests, MASTER_SCHEMA, MasterRecord))
     for row in version.masters:
-        for code, particular in _against(store, row, records.get(row["master"]), reviews):
-            found.setdefault(code, []).append((name_of(row), particular))
+        for code, details in _row_reasons(store, row, records.get(row["master"]), reviews):
+            concerned.setdefault(code, []).append((name_of(row), details))
     for gap in version.missing:
-        found.setdefault(gap["code"], []).append((name_of(gap), gap["reason"]))
-    return [Refusal(code, _WORDS[code], tuple(found[code])) for code in CODES if code in found]
+        concerned.setdefault(gap["code"], []).append((name_of(gap), gap["reason"]))
+    return [Refusal(code, _WORDS[code], tuple(concerned[code])) for code in CODES if code in concerned]
 
 
 def damage(store: Store, rows: Sequence[MasterRow]) -> Iterator[tuple[MasterRow, str]]:
-    """Every row with a delivered file that is missing or not what its hash says, and which it is."""
+    """Every row with a delivered file that is missing or damaged, and the error."""
     for row in rows:
         for path, item in row["files"].items():
             try:
-                store.get(ObjectRef(item["sha256"], item["suffix"], item["size"]))
+                store.get(ObjectRef.from_json(item))
             except (StoreError, VerificationError) as error:
                 yield row, f"{path}: {error}"
 
 
-def _against(
+def _row_reasons(
     store: Store, row: MasterRow, record: MasterRecord | None, reviews: ReviewState
 ) -> Iterator[tuple[Code, str]]:
     states = states_of(row, reviews)
@@ -107,11 +107,11 @@ def _against(
     if record is None:
         yield "verification", f"masters/{row['master']}.json is missing"
     else:
-        yield from _against_record(row, record)
-    told = row.get("credentials")
-    if told is None or told["signed_by"] is None:
-        yield "credentials", (told and told["reason"]) or ""
-    elif told["signed_by"] == DEVELOPMENT:
+        yield from _record_reasons(row, record)
+    credentials = row.get("credentials")
+    if credentials is None or credentials["signed_by"] is None:
+        yield "credentials", (credentials and credentials["reason"]) or ""
+    elif credentials["signed_by"] == DEVELOPMENT:
         yield "credentials", "signed with a development certificate"
     for _, what in damage(store, [row]):
         yield "verification", what
@@ -119,9 +119,9 @@ def _against(
         yield "stale", row.get("reason", "")
 
 
-def _against_record(row: MasterRow, record: MasterRecord) -> Iterator[tuple[Code, str]]:
-    if found := differing(row, record):
-        yield "verification", say_difference(row, found)
+def _record_reasons(row: MasterRow, record: MasterRecord) -> Iterator[tuple[Code, str]]:
+    if differences := differing(row, record):
+        yield "verification", say_difference(row, differences)
     for failure in record["quality"]["failures"]:
         yield "quality-gate", f"{failure['name']}: {failure['what']}"
     loudness = record["loudness"]
@@ -132,15 +132,15 @@ def _against_record(row: MasterRow, record: MasterRecord) -> Iterator[tuple[Code
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What the release gate said, and whether the channel moved."""
+class PromotionResult:
+    """The result of a promotion: what the release gate found, and whether the channel moved."""
 
     refused: tuple[Refusal, ...]
-    """Reasons that stand: the channel was not moved when there are any."""
+    """Reasons that keep the channel from moving."""
     overridden: tuple[Refusal, ...]
-    """Reasons that a person set aside."""
+    """Reasons that a person overrode."""
     channel: Channel | None
-    """As it is now; None when it was never pointed anywhere."""
+    """The present state; None if there is no such channel."""
     moved: bool
     allowed: tuple[Refusal, ...] = ()
     """Reasons that the version's manifest allows on the channel."""
@@ -148,14 +148,12 @@ class Verdict:
 
 def promote(
     catalog: Catalog, number: int, name: str, *, at: str, by: str, overrides: Mapping[str, str] | None = None
-) -> Verdict:
-    """Point channel ``name`` to version ``number`` when nothing speaks against it.
+) -> PromotionResult:
+    """Point channel ``name`` to version ``number`` if the release gate finds no reason against it.
 
-    What the version's manifest allows on the channel does not count.
-
-    ``overrides`` gives, for each reason's code to set aside, the word why; ``by`` answers for it. Every channel
-    but ``latest`` has the gate. Raises `UsageError` for ``latest``, for a version without masters, for codes that
-    there are not, and for an override without a word.
+    Reasons that the version's manifest allows on the channel do not count. ``overrides`` has the explanation of ``by``
+    for each code that ``by`` overrides. Raises `UsageError` for channel ``latest``, which has no gate, for a version
+    without masters, for unknown codes, and for an override without explanation.
     """
     if name == LATEST:
         raise UsageError(
@@ -167,18 +165,18 @@ def promote(
     version = catalog.read(number)
     if not version.masters:
         raise UsageError(
-            f"version {number} has no masters to ship; `cuesmith catalog versions` lists those that have"
+            f"version {number} has no masters; `cuesmith catalog versions` lists versions with masters"
         )
-    with catalog.channels.held() as fence:
+    with catalog.channels.lock() as fence:
         before = catalog.channels.read(name)
-        found = _found(catalog, version)
+        every = _refusals_now(catalog, version)
         rules = version.promotion.get(name, ())
-        allowed = tuple(refusal for refusal in found if refusal.code in rules)
-        found = [refusal for refusal in found if refusal.code not in rules]
-        refused = tuple(refusal for refusal in found if refusal.code not in overrides)
-        overridden = tuple(refusal for refusal in found if refusal.code in overrides)
+        allowed = tuple(refusal for refusal in every if refusal.code in rules)
+        counting = [refusal for refusal in every if refusal.code not in rules]
+        refused = tuple(refusal for refusal in counting if refusal.code not in overrides)
+        overridden = tuple(refusal for refusal in counting if refusal.code in overrides)
         if refused or (before and before["version"] == number and not overridden):
-            return Verdict(refused, overridden, before, False, allowed)
+            return PromotionResult(refused, overridden, before, False, allowed)
         move = ChannelMove(version=number, at=at, by=by, action="promote")
         if overridden:
             move["overrides"] = [
@@ -190,44 +188,41 @@ def promote(
         if allowed:
             move["allowed"] = [refusal.code for refusal in allowed]
         move["files"] = catalog.files_of(number)
-        return Verdict((), overridden, catalog.channels.point(name, move, fence), True, allowed)
+        return PromotionResult((), overridden, catalog.channels.point(name, move, fence), True, allowed)
 
 
-def _found(catalog: Catalog, version: Version) -> list[Refusal]:
-    """The gate's reasons, under the reviews as they are when it has looked at every file."""
+def _refusals_now(catalog: Catalog, version: Version) -> list[Refusal]:
+    """The gate's reasons with the reviews at the end of the check, which hashes every file and so takes time."""
     reviews = Reviews(catalog.store)
     state = reviews.state()
     while True:
-        found = refusals(catalog.store, version, state)
-        now = reviews.state()
-        if now == state:
-            return found
-        state = now
+        current = refusals(catalog.store, version, state)
+        before, state = state, reviews.state()
+        if state == before:
+            return current
 
 
 def rollback(
     catalog: Catalog, name: str, *, at: str, by: str, to: int | None = None, because: str = ""
 ) -> Channel:
-    """Point channel ``name`` back to ``to``, or to where it was before; ``latest`` takes the library with it.
+    """Point channel ``name`` back to version ``to``, or to the version before; ``latest`` updates the library too.
 
-    A damaged channel is made again on the way from what can be read of it. Raises `UsageError` where the channel was
-    never there, and `VerificationError` where a file of that version is missing or damaged.
+    A damaged channel is recovered from its readable moves. Raises `UsageError` if the channel never pointed to ``to``,
+    and `VerificationError` if a file of that version is missing or damaged.
     """
     _check_texts(by, because)
-    with catalog.channels.held() as fence:
-        channel = channel_or_salvaged(catalog, name)
+    with catalog.channels.lock() as fence:
+        channel = channel_or_recovered(catalog, name)
         if channel is None:
-            known = ", ".join(catalog.channels.names()) or "none"
-            raise UsageError(f"there is no channel {name!r}; there are: {known}")
+            names = ", ".join(catalog.channels.names()) or "none"
+            raise UsageError(f"unknown channel {name!r}; existing channels: {names}")
         number = _target(channel, to, set(catalog.numbers()))
         version = catalog.read(number)
         catalog.check_rows(version)
-        broken = [what for _, what in damage(catalog.store, version.masters)]
-        if broken:
-            raise VerificationError(
-                f"version {number} is not whole: {broken[0]}"
-                + (f" (and {len(broken) - 1} more)" if broken[1:] else "")
-            )
+        errors = [error for _, error in damage(catalog.store, version.masters)]
+        if errors:
+            more = f" (and {len(errors) - 1} more)" if errors[1:] else ""
+            raise VerificationError(f"version {number} is incomplete or damaged: {errors[0]}{more}")
         move = ChannelMove(version=number, at=at, by=by, action="rollback")
         if because:
             move["because"] = because
@@ -240,10 +235,10 @@ def rollback(
 
 
 def _check_texts(by: str, *because: str) -> None:
-    """Raises `UsageError` for a name or a reason that cannot be kept."""
+    """Raises `UsageError` for a name or an explanation that is not valid."""
     faults = [
         ("--by", name_fault(by) if by else None),
-        *(("--because", comment_fault(one)) for one in because),
+        *(("--because", comment_fault(text)) for text in because),
     ]
     for option, fault in faults:
         if fault is not None:
@@ -254,26 +249,27 @@ def _check(overrides: Mapping[str, str], by: str) -> None:
     _check_texts(by, *overrides.values())
     for code, because in overrides.items():
         if code not in CODES:
-            raise UsageError(f"--override {code!r} is none of {', '.join(CODES)}")
+            raise UsageError(f"--override {code!r} is unknown; choose from {', '.join(CODES)}")
         if not because.strip():
-            raise UsageError(f'--override {code} needs a word why: --because "..."')
+            raise UsageError(f'--override {code} needs an explanation: --because "..."')
     if overrides and not by.strip():
-        raise UsageError("an override needs the name of who answers for it: --by NAME")
+        raise UsageError("an override needs the name of the person responsible: --by NAME")
 
 
 def _target(channel: Channel, to: int | None, versions: Set[int]) -> int:
-    """The version to go back to, one of the ``versions`` that are there."""
-    been = [number for number in earlier(channel["history"]) if number in versions]
+    """The version to go back to, one of ``versions``."""
+    earlier = [number for number in earlier_versions(channel["history"]) if number in versions]
     if to is None:
-        if not been:
-            raise UsageError(f"channel {channel['name']} was nowhere before version {channel['version']}")
-        return been[-1]
+        if not earlier:
+            raise UsageError(f"channel {channel['name']} has no version before version {channel['version']}")
+        return earlier[-1]
     if to not in {move["version"] for move in channel["history"]}:
-        name, on = channel["name"], "a build" if channel["name"] == LATEST else "`cuesmith promote`"
+        name = channel["name"]
+        on = "a build" if name == LATEST else "`cuesmith promote`"
         raise UsageError(
             f"channel {name} never pointed to version {to}; "
-            f"`cuesmith catalog channels {name}` shows where it was, and {on} moves it on"
+            f"`cuesmith catalog channels {name}` shows its history; to point it to another version, use {on}"
         )
     if to not in versions:
-        raise UsageError(f"version {to} was removed; `cuesmith catalog versions` lists those that are there")
+        raise UsageError(f"version {to} was removed; `cuesmith catalog versions` lists all versions")
     return to

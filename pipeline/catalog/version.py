@@ -18,7 +18,6 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import cached_property
 from typing import Any, NotRequired, TypedDict
 
@@ -26,6 +25,7 @@ from pipeline.catalog.channels import Channels
 from pipeline.errors import FormatError, StoreError, VerificationError
 from pipeline.manifest.spec import ManifestText
 from pipeline.provenance import MasterRow, MissingRow
+from pipeline.provenance.facts import utc
 from pipeline.store import (
     Missing,
     ObjectRef,
@@ -60,14 +60,14 @@ class Version:
     masters: tuple[MasterRow, ...] = field(repr=False)
     """Sorted by asset and variation."""
     missing: tuple[MissingRow, ...] = field(default=(), repr=False)
-    """What the manifest asked for and has no master, sorted likewise."""
+    """Variations of the manifest without a master, sorted likewise."""
     promotion: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    """Channel to the reasons of the release gate that it allows, as the manifest says."""
+    """Reasons of the release gate that the manifest allows, by channel."""
     partial: bool = False
-    """Whether an older release wrote it, so that ``missing`` has only what failed in the build that published it."""
+    """Whether an older release wrote it; then ``missing`` has only what failed in the build that published it."""
 
     reasons: Mapping[Place, tuple[str, ...]] | None = field(default=None, repr=False)
-    """Why rows differ from those of the version before; None where an older release did not record it."""
+    """Why rows differ from those of the version before; None if an older release did not record it."""
 
     @cached_property
     def by_variation(self) -> Mapping[Place, MasterRow]:
@@ -75,7 +75,7 @@ class Version:
         return {(row["asset"], row["variation"]): row for row in self.masters}
 
     def same_masters(self, masters: tuple[MasterRow, ...]) -> bool:
-        """Whether ``masters`` are what this version has, wherever in a manifest they are written."""
+        """Whether this version has the same ``masters``, wherever the manifest defines them."""
         return len(self.masters) == len(masters) and all(map(_same, self.masters, masters))
 
     def same(
@@ -84,15 +84,15 @@ class Version:
         missing: tuple[MissingRow, ...],
         promotion: Mapping[str, Sequence[str]],
     ) -> bool:
-        """Whether this version has these ``masters``, lacks what is ``missing`` and has these rules, nothing else."""
+        """Whether this version has the same ``masters``, missing variations and promotion rules."""
         return self.same_masters(masters) and self.same_gaps(missing, promotion)
 
     def same_gaps(self, missing: tuple[MissingRow, ...], promotion: Mapping[str, Sequence[str]]) -> bool:
-        """Whether this version lacks what is ``missing`` and has these rules, whatever its masters."""
+        """Whether this version has the same missing variations and promotion rules, whatever its masters."""
         if self.promotion != promotion:
             return False
-        known, found = set(map(_gap, self.missing)), set(map(_gap, missing))
-        return {gap for gap in found if gap[2] != "missing"} <= known if self.partial else found == known
+        before, after = set(map(_gap, self.missing)), set(map(_gap, missing))
+        return {gap for gap in after if gap[2] != "missing"} <= before if self.partial else after == before
 
     def to_bytes(self) -> bytes:
         """The file's bytes, UTF-8."""
@@ -116,17 +116,17 @@ class Version:
 
     @classmethod
     def from_bytes(cls, data: bytes, place: str, *, proven: bool = False) -> Version:
-        """Read `to_bytes`'s form; ``place`` names the file in the `FormatError` that anything else raises.
+        """Read the form of `to_bytes`. Raises `FormatError` that names the file ``place``.
 
-        ``proven``: the hash of ``data`` is known, so its values need no second look.
+        ``proven``: the hash of ``data`` is known, so its values are not checked again.
         """
         try:
-            value = _brought_up(parse_object(data), place)
+            value = _migrated(parse_object(data), place)
             if not proven and (fault := _fault(value)) is not None:
                 raise ValueError(fault)
         except ValueError as error:
             raise FormatError(
-                f"{place}: not a catalog: {error}; make it again: cuesmith verify --repair"
+                f"{place}: not a catalog: {error}; repair it: cuesmith verify --repair"
             ) from error
         return cls(
             number=value["version"],
@@ -144,7 +144,7 @@ class Version:
 
 
 class ManifestJson(TypedDict):
-    """The manifest of a build as a version names it."""
+    """The manifest that a version was built from."""
 
     file: str
     sha256: str
@@ -160,12 +160,12 @@ class _CatalogJson(TypedDict):
     manifest: ManifestJson
     masters: list[MasterRow]
     reasons: NotRequired[list[Any]]
-    """[asset, variation, words] of each row that differs from that of the version before."""
+    """[asset, variation, reasons] of each row that differs from that of the version before."""
     missing: NotRequired[list[MissingRow]]
     promotion: NotRequired[dict[str, list[str]]]
 
 
-def _brought_up(value: dict[str, Any], place: str) -> dict[str, Any]:
+def _migrated(value: dict[str, Any], place: str) -> dict[str, Any]:
     try:
         return migrate(value, CATALOG_SCHEMA, place)
     except KeyError as error:
@@ -175,28 +175,28 @@ def _brought_up(value: dict[str, Any], place: str) -> dict[str, Any]:
 
 
 def _fault(value: dict[str, Any]) -> str | None:
-    """What is wrong with a catalog's values; None when nothing is."""
+    """What is wrong with a catalog's values; None if nothing is."""
     if (fault := shape_fault(value, _CatalogJson)) is not None:
         return fault
     try:
-        datetime.fromisoformat(value["created"])
+        utc(value["created"])
     except ValueError:
-        return f"created: {value['created']!r} is not a moment (ISO 8601)"
+        return f"created: {value['created']!r} is not a time in ISO 8601"
     for entry in value.get("reasons", ()):
         match entry:
             case [str(), int(), [*words]] if all(isinstance(word, str) for word in words):
                 continue
-        return f"reasons: {entry!r} is not an asset, a variation and reasons"
+        return f"reasons: {entry!r} is not [asset, variation, reasons]"
     return rows_fault(value["masters"])
 
 
 def rows_fault(rows: list[MasterRow]) -> str | None:
-    """What is wrong with rows of the right shape: a place that two have, or files that lie outside the library."""
-    places: set[tuple[str, int]] = set()
+    """What is wrong with the values of rows: two rows of one variation, or files outside the library."""
+    places: set[Place] = set()
     for row in rows:
         place = (row["asset"], row["variation"])
         if place in places:
-            return f"{row['asset']!r} variation {row['variation']} stands there twice"
+            return f"{row['asset']!r} variation {row['variation']} is there twice"
         places.add(place)
         fault = _files_fault(row) or ("waiting" in row and _files_fault(row["waiting"]))
         if fault:
@@ -208,7 +208,7 @@ def _files_fault(row: MasterRow) -> str | None:
     unsigned = row["credentials"]["unsigned"] if "credentials" in row else {}
     for path, item in (*row["files"].items(), *unsigned.items(), (row["asset"], None)):
         if _FORBIDDEN.search(path) or {"", ".", ".."} & set(path.split("/")):
-            return f"{path!r} does not lie in the library: it must be a relative path without '..'"
+            return f"{path!r} is outside the library: it must be a relative path without '..'"
         if item is not None:
             try:
                 ObjectRef.from_json(item)
@@ -228,7 +228,7 @@ def _same(one: MasterRow, other: MasterRow) -> bool:
 
 
 def compared(row: MasterRow) -> dict[str, Any]:
-    """What of a row is compared between versions: all but its place in the manifest."""
+    """The fields of a row that are compared between versions: all but its place in the manifest."""
     return {key: value for key, value in row.items() if key not in _NOT_COMPARED}
 
 
@@ -237,8 +237,8 @@ def _gap(row: MissingRow) -> tuple[str, int, str, str]:
 
 
 @migration("cuesmith.catalog", 1)
-def _tell_no_gain_groups(catalog: dict[str, Any]) -> dict[str, Any]:
-    """Version 1 did not record whose gain a master has; version 2 added ``gain_group`` and ``waiting``."""
+def _add_gain_groups(catalog: dict[str, Any]) -> dict[str, Any]:
+    """Version 2 added ``gain_group`` and ``waiting``."""
     masters = [{**row, "gain_group": ""} for row in catalog["masters"]]
     return {**catalog, "masters": masters}
 
@@ -257,10 +257,10 @@ def texts_bytes(texts: Iterable[ManifestText]) -> bytes:
 
 
 def read_texts(store: Store, version: Version) -> list[ManifestText]:
-    """The manifest of ``version`` and what it includes; the manifest itself comes first.
+    """The manifest of ``version`` and the files that it includes; the manifest itself comes first.
 
-    Raises `StoreError` where an older release published the version, and `VerificationError` where the texts are not
-    those that it was built from.
+    Raises `StoreError` if an older release published the version, and `VerificationError` if these are not the texts
+    that it was built from.
     """
     key = f"catalog/{version.number:06d}/{MANIFEST_FILE}"
     try:
@@ -285,7 +285,7 @@ def read_texts(store: Store, version: Version) -> list[ManifestText]:
 
 
 def sha256_of(texts: Iterable[ManifestText]) -> str:
-    """A project's SHA-256, from its files in their order."""
+    """The SHA-256 of a project, from its files in order."""
     return hashlib.sha256(b"".join(text.hashed for text in texts)).hexdigest()
 
 
@@ -306,19 +306,19 @@ QUARANTINE_KEY = "catalog/quarantine.json"
 
 @dataclass(frozen=True)
 class Quarantine:
-    """Masters that wait outside the catalog."""
+    """Masters that failed a quality gate and are not published."""
 
     project: str
     created: str
-    """UTC, ISO 8601: the build that changed it last."""
+    """UTC, ISO 8601: when a build changed it last."""
     run: str
     manifest: Mapping[str, Any]
     """``file``, ``sha256`` and ``profile`` of that build."""
     masters: tuple[MasterRow, ...] = field(repr=False)
-    """Sorted by asset and variation; ``status`` is ``quarantined`` and ``reason`` says which gates closed."""
+    """Sorted by asset and variation; ``status`` is ``quarantined`` and ``reason`` names the gates that failed."""
 
     def as_version(self) -> Version:
-        """A version 0 without masters, for a project of which nothing has passed yet."""
+        """A version 0 without masters, for a project without a published version."""
         return Version(0, None, self.project, self.created, self.run, self.manifest, ())
 
 
@@ -331,9 +331,9 @@ class _QuarantineJson(TypedDict):
 
 
 def read_quarantine(store: Store) -> Quarantine | None:
-    """What is quarantined; None before the first build in which something failed its gates.
+    """The quarantine; None before the first build with a master that failed a gate.
 
-    Raises `FormatError` and `VerificationError` for what is no quarantine.
+    Raises `FormatError` and `VerificationError` if the file is damaged.
     """
     try:
         value = read_record(
@@ -351,8 +351,8 @@ def read_quarantine(store: Store) -> Quarantine | None:
 
 
 def _masters(store: Store) -> tuple[MasterRow, ...]:
-    found = read_quarantine(store)
-    return found.masters if found else ()
+    quarantine = read_quarantine(store)
+    return quarantine.masters if quarantine else ()
 
 
 def keep_quarantine(
@@ -365,23 +365,28 @@ def keep_quarantine(
     run: str,
     manifest: Mapping[str, Any],
 ) -> bool:
-    """Put ``rows`` in place of what is quarantined; ``carry`` tells of an asset that a build leaves alone.
+    """Replace the quarantined rows with ``rows``; rows of an asset stay if ``carry`` says so.
 
-    Returns whether that changed anything; nothing is written where nothing is and was quarantined.
+    Returns whether anything changed; only then does it write the file.
     """
     fresh = tuple(rows)
 
-    def beside(known: tuple[MasterRow, ...]) -> tuple[MasterRow, ...]:
-        kept = [row for row in known if carry(row["asset"])]
-        return tuple(sorted([*fresh, *kept], key=lambda row: (row["asset"], row["variation"])))
+    def merged(before: tuple[MasterRow, ...]) -> tuple[MasterRow, ...]:
+        carried = [row for row in before if carry(row["asset"])]
+        return tuple(sorted([*fresh, *carried], key=lambda row: (row["asset"], row["variation"])))
 
-    known = _masters(store)
-    if beside(known) == known:
+    before = _masters(store)
+    if merged(before) == before:
         return False
-    with Channels(store).held() as fence:
-        masters = beside(_masters(store))
-        facts = {"project": project, "created": created, "run": run, "manifest": dict(manifest)}
-        record = {"schema": QUARANTINE_SCHEMA, **facts, "masters": list(masters)}
+    with Channels(store).lock() as fence:
+        record = {
+            "schema": QUARANTINE_SCHEMA,
+            "project": project,
+            "created": created,
+            "run": run,
+            "manifest": dict(manifest),
+            "masters": list(merged(_masters(store))),
+        }
         fence()
         store.backend.write(QUARANTINE_KEY, dump_record(record))
         return True

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypedDict
 
-from pipeline.catalog import Catalog, ReviewEvent, Version, fold, name_of
+from pipeline.catalog import Catalog, ReviewEvent, Version, name_of, review_state
 from pipeline.manifest.limit_advice import loosened
 from pipeline.provenance import MasterRecord, MasterRow
 from pipeline.report.media import Sound, rendition
@@ -57,7 +57,7 @@ def read_history(catalog: Catalog, version: Version, against: int | None) -> His
     earlier = list(islice(catalog.readable(reversed(numbers)), LOOK_BACK))
     wanted = version.parent if against is None else against
     compared = next((found for found in earlier if found.number == wanted), None)
-    there = wanted in numbers and catalog.broken(wanted) is None
+    there = wanted in numbers and catalog.read_error(wanted) is None
     if compared is None and wanted is not None and (against is not None or there):
         compared = catalog.read(wanted)
         earlier.append(compared)
@@ -123,7 +123,7 @@ class Standing(TypedDict):
 
 def standing_of(version: Version, events: Sequence[ReviewEvent]) -> Standing:
     """What ``events`` add up to for each row of ``version``, and those that concern its variations."""
-    state, rows = fold(events), list(enumerate(version.masters))
+    state, rows = review_state(events), list(enumerate(version.masters))
     return Standing(
         count=len(events),
         approved=[i for i, row in rows if row["master"] in state.approved],

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict
 
-from pipeline.catalog import LATEST, Catalog, Quarantine, Reviews, Version, fold, read_quarantine
+from pipeline.catalog import LATEST, Catalog, Quarantine, Reviews, Version, read_quarantine, review_state
 from pipeline.errors import UsageError
 from pipeline.provenance import MASTER_SCHEMA, MasterRecord, MasterRow
 from pipeline.report.entries import (
@@ -185,7 +185,7 @@ def _page(
     shipment: _Shipment,
 ) -> bytes:
     events = Reviews(store).events()
-    approved = fold(events).approved
+    approved = review_state(events).approved
     models = Models()
     masters = [
         entry(row, records.get(row["master"]), models, history, approved, shipment.locate)

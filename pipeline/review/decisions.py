@@ -195,7 +195,7 @@ def _problems(item: Any, rows: Mapping[str, tuple[str, int, str]], version: int)
         found.append("comment: the text is empty")
     if not found and (fault := comment_fault(item["comment"])):
         found.append(f"comment: {fault}")
-    if not found and ReviewEvent(by="", **item).is_to_come:
+    if not found and ReviewEvent(by="", **item).is_in_the_future:
         found.append(
             f"at: {item['at']} is in the future; correct the clock of that machine, or import the file later"
         )

@@ -11,7 +11,7 @@ from quick import QuickProject
 from toys import ONE, THREE, TWO
 
 from pipeline.catalog import CODES, Reviews, promote, promotion, refusals, rollback
-from pipeline.catalog.channels import earlier
+from pipeline.catalog.channels import earlier_versions
 from pipeline.errors import FormatError, UsageError, VerificationError
 from pipeline.store import Busy, ObjectRef
 
@@ -133,8 +133,8 @@ def test_one_reason_left_is_enough_to_refuse(built: QuickProject) -> None:
 @pytest.mark.parametrize(
     ("overrides", "by", "said"),
     [
-        ({"ugly": "x"}, "Pat", "none of non-commercial, placeholder"),
-        ({"placeholder": " "}, "Pat", "needs a word why"),
+        ({"ugly": "x"}, "Pat", "unknown; choose from non-commercial, placeholder"),
+        ({"placeholder": " "}, "Pat", "needs an explanation"),
         ({"placeholder": "x"}, "", "needs the name"),
     ],
 )
@@ -148,7 +148,7 @@ def test_an_override_needs_a_known_reason_a_word_and_a_name(
 def test_a_version_without_masters_is_not_shipped(built: QuickProject) -> None:
     built.write("  []\n")
     built.build()
-    with pytest.raises(UsageError, match="version 2 has no masters to ship"):
+    with pytest.raises(UsageError, match="version 2 has no masters; "):
         release(built, 2)
     assert built.catalog.channel("release") is None
 
@@ -188,13 +188,13 @@ def test_the_gate_is_within_the_lock_of_its_channel(
 @pytest.mark.parametrize("text", ["\udcff", "a\x1b[2J", "x" * 10_001])
 def test_a_name_and_a_reason_that_cannot_be_kept_are_refused(built: QuickProject, text: str) -> None:
     built.say_all("approve")
-    with pytest.raises(UsageError, match="--by: it h"):
+    with pytest.raises(UsageError, match="--by: it"):
         release(built, 1, by=text)
-    with pytest.raises(UsageError, match="--because: it h"):
+    with pytest.raises(UsageError, match="--because: it"):
         release(built, 1, dict.fromkeys(USUAL, text))
-    with pytest.raises(UsageError, match="--by: it h"):
+    with pytest.raises(UsageError, match="--by: it"):
         rollback(built.catalog, "latest", at=AT, by=text)
-    with pytest.raises(UsageError, match="--because: it h"):
+    with pytest.raises(UsageError, match="--because: it"):
         rollback(built.catalog, "latest", at=AT, by="Pat", because=text)
 
 
@@ -205,7 +205,7 @@ def test_latest_is_not_promoted_to(built: QuickProject) -> None:
 
 @pytest.mark.parametrize("name", ["Release", "../latest", "a b", "", "con.x"])
 def test_a_channel_name_is_plain(built: QuickProject, name: str) -> None:
-    with pytest.raises(UsageError, match="cannot name a channel"):
+    with pytest.raises(UsageError, match="not a valid channel name"):
         promote(built.catalog, 1, name, at=AT, by="Pat")
 
 
@@ -255,7 +255,7 @@ def test_rollback_twice_goes_back_two_steps(built: QuickProject) -> None:
         built.build()
     assert rollback(built.catalog, "latest", at=AT, by="Pat")["version"] == 2
     assert rollback(built.catalog, "latest", at=AT, by="Pat")["version"] == 1
-    with pytest.raises(UsageError, match="nowhere before version 1"):
+    with pytest.raises(UsageError, match="no version before version 1"):
         rollback(built.catalog, "latest", at=AT, by="Pat")
     assert rollback(built.catalog, "latest", at=AT, by="Pat", to=3)["version"] == 3
 
@@ -267,7 +267,7 @@ def test_a_channel_goes_back_only_to_where_it_was(built: QuickProject) -> None:
     built.build()
     with pytest.raises(UsageError, match="never pointed to version 2"):
         rollback(built.catalog, "release", at=AT, by="Pat", to=2)
-    with pytest.raises(UsageError, match="no channel 'beta'; there are: latest, release"):
+    with pytest.raises(UsageError, match="unknown channel 'beta'; existing channels: latest, release"):
         rollback(built.catalog, "beta", at=AT, by="Pat")
 
 
@@ -276,7 +276,7 @@ def test_a_version_that_is_not_whole_is_not_brought_back(built: QuickProject) ->
     built.write(ONE + THREE)
     built.build()
     (built.outputs / "store" / item["sha256"][:2] / f"{item['sha256']}{item['suffix']}").unlink()
-    with pytest.raises(VerificationError, match=r"version 1 is not whole: a/two_01\.wav"):
+    with pytest.raises(VerificationError, match=r"version 1 is incomplete or damaged: a/two_01\.wav"):
         rollback(built.catalog, "latest", at=AT, by="Pat")
     assert built.latest.number == 2
 
@@ -285,7 +285,7 @@ def test_a_version_that_is_not_whole_is_not_brought_back(built: QuickProject) ->
 def test_without_rollbacks_one_goes_back_the_way_one_came(numbers: list[int]) -> None:
     moves: Any = [{"version": number} for number in numbers]
     path = [number for at, number in enumerate(numbers) if at == 0 or numbers[at - 1] != number]
-    assert earlier(moves) == path[:-1]
+    assert earlier_versions(moves) == path[:-1]
 
 
 def test_a_channel_of_a_newer_release_is_refused(built: QuickProject) -> None:

@@ -311,7 +311,7 @@ def test_a_path_that_leads_out_of_the_library_is_refused(project: QuickProject, 
     catalog = project.outputs / "catalog" / "000001" / "catalog.json"
     catalog.write_text(catalog.read_text().replace("a/two_01.wav", path))
     project.forget_hashes()
-    with pytest.raises(FormatError, match="does not lie in the library"):
+    with pytest.raises(FormatError, match="is outside the library"):
         rollback(project.catalog, "latest", at="2026-02-01T00:00:00Z", by="Pat", to=1)
     assert not list(project.outputs.parent.rglob("*escaped*"))
 

@@ -136,7 +136,7 @@ def test_promote_refuses_with_everything_and_exits_with_1(project: QuickProject)
         (["--override", "placeholder"], "1 --override but 0 --because"),
         (["--because", "x"], "add one: --override REASON"),
         (["--override", "placeholder", "--because", "x", "--because", "y"], "1 --override but 2 --because"),
-        (["--override", "pretty", "--because", "x"], "none of non-commercial"),
+        (["--override", "pretty", "--because", "x"], "unknown; choose from non-commercial"),
     ],
 )
 def test_overrides_that_do_not_fit_are_told(project: QuickProject, words: list[str], said: str) -> None:
@@ -198,7 +198,7 @@ def test_a_comment_that_cannot_be_kept_is_a_wrong_input(project: QuickProject) -
     done = run(project, "review", "comment", "a/two", "-m", "bad byte \udcff")
     assert (done.exit_code, done.stderr) == (
         2,
-        "error: -m: it holds the control character '\\udcff'; remove it\n",
+        "error: -m: it contains the control character '\\udcff'; remove it\n",
     )
     assert run(project, "review", "approve", "a/two", "--by", "Ada\nBob").exit_code == 2
 
