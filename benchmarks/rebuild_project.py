@@ -12,12 +12,11 @@ import wave
 from pathlib import Path
 from typing import Any
 
-from flows.prepare import Prepared, prepare
-from flows.publish import publish
+from pipeline.build.prepare import Prepared, prepare
+from pipeline.build.publish import publish
 from pipeline.plan import AssetPlan, VariationPlan
 from pipeline.provenance import MASTER_SCHEMA, TAKE_SCHEMA
-from pipeline.provenance.disclosure import disclosure
-from pipeline.provenance.records import MadeFacts, ObjectJson
+from pipeline.provenance.records import MadeFacts, ObjectJson, disclosure
 from pipeline.recipe import Recipe
 from pipeline.store import LocalBackend, ObjectRef, Store
 

@@ -1,6 +1,6 @@
 """The build as a Prefect flow: plan, generate, master, publish.
 
-The flow reads as the build goes; `flows.run` holds what it works on, and knows no Prefect. Tasks are coarse (a
+The flow reads as the build goes; `pipeline.build.run` holds what it works on, and knows no Prefect. Tasks are coarse (a
 shard of takes, a chunk of assets), because what must survive is in the store as soon as it is made.
 """
 
@@ -22,13 +22,12 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.tasks import Task
 
 from flows.api import still_answers
-from flows.build_lock import build_lock
-from flows.devices import parse_devices
-from flows.journal import listener, new_run_id
-from flows.prepare import Prepared, is_outdated
-from flows.readiness import require
-from flows.removals import prepare_build
-from flows.run import AssetChunk, BuildRun
+from pipeline.build.journal import listener, new_run_id
+from pipeline.build.lock import build_lock
+from pipeline.build.prepare import Prepared, is_outdated, prepare_build
+from pipeline.build.readiness import require
+from pipeline.build.run import AssetChunk, BuildRun
+from pipeline.build.workers import parse_devices
 from pipeline.errors import CuesmithError
 from pipeline.plan import Shard
 

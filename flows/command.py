@@ -13,9 +13,9 @@ from prefect.exceptions import TerminationSignal
 
 from flows.api import prefect_api
 from flows.build import build, planned
-from flows.journal import listening
-from flows.prepare import Prepared
 from flows.progress import BuildProgress
+from pipeline.build.journal import listening
+from pipeline.build.prepare import Prepared
 
 
 def run_build(

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import rfc8785
@@ -92,26 +92,11 @@ class Recipe:
 def with_seeds(recipe: Recipe, seeds: Iterable[int]) -> tuple[Recipe, ...]:
     """``recipe`` with each of ``seeds`` (from 0 to 2^53 - 1) in place of its own.
 
-    Canonical JSON would be most of a large plan's time, so what the recipes share is written once, in the order
-    of its keys, and each seed goes to its place between them.
+    Canonical JSON takes most of a large plan's time, so it is made once for all of them, around the seed.
     """
-    value = recipe.to_json()
-    before = b"{%b," % b",".join([_member(key, value[key]) for key in sorted(value) if key < "seed"])
-    after = b",%b}" % b",".join([_member(key, value[key]) for key in sorted(value) if key > "seed"])
-    return tuple([_with_seed(recipe, seed, b'%b"seed":%d%b' % (before, seed, after)) for seed in seeds])
-
-
-def _with_seed(recipe: Recipe, seed: int, canonical: bytes) -> Recipe:
-    made = Recipe.__new__(Recipe)
-    vars(made).update(vars(recipe), seed=seed, digest=hashlib.sha256(canonical).hexdigest())
-    return made
-
-
-def _member(key: str, value: Any) -> bytes:
-    """One member of a canonical JSON object; ``key`` is plain ASCII."""
-    return b'"%b":%b' % (key.encode(), rfc8785.dumps(value) if isinstance(value, dict) else _scalar(value))
-
-
-@lru_cache(maxsize=1024, typed=True)
-def _scalar(value: Scalar) -> bytes:
-    return rfc8785.dumps(value)
+    before, after = rfc8785.dumps(replace(recipe, seed=0).to_json()).split(b'"seed":0', 1)
+    recipes = tuple([replace(recipe, seed=seed) for seed in seeds])
+    for each in recipes:
+        # What `cached_property` would store.
+        vars(each)["digest"] = hashlib.sha256(b'%b"seed":%d%b' % (before, each.seed, after)).hexdigest()
+    return recipes

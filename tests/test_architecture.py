@@ -11,7 +11,7 @@ from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
 ROOT = Path(__file__).parents[1]
 CODE = sorted(path for room in ("flows", "pipeline") for path in (ROOT / room).rglob("*.py"))
 LATE = {
-    "flows/cli/commands.py": "the command that is called",
+    "flows/cli/app.py": "the command that is called",
     "pipeline/generators/audiocraft/decoding/backends.py": "the modules of the device, when it is chosen",
     "pipeline/generators/audiocraft/engine.py": "torch, when the engine is opened",
     "pipeline/generators/audiocraft/probe.py": "the decoder, which needs AudioCraft, once that is known to be there",
@@ -19,7 +19,7 @@ LATE = {
     "pipeline/generators/registry.py": "the engine that is asked for",
     "pipeline/generators/sketch/engine.py": "numpy and scipy, when the engine is opened",
     "pipeline/manifest/lazy_imports.py": "YAML and pydantic, when a manifest is read",
-    "pipeline/store/lazy_imports.py": "locks and object stores, when they are used",
+    "pipeline/store/local.py": "locks and object stores, when they are used",
 }
 """Files that may import by name, and what for."""
 BEHIND_STAND_INS = {"audiocraft", "transformers"}

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from flows import crew
-from flows.crew import Crew
 from pipeline import cpus
+from pipeline.build import workers as worker_processes
+from pipeline.build.workers import Crew
 
 PROGRAM = "from pipeline.cpus import usable_cpus; print(usable_cpus())"
 
@@ -101,12 +101,12 @@ def test_a_process_that_is_held_to_one_cpu_uses_one() -> None:
 def test_each_worker_caps_the_threads_of_its_libraries_to_its_share(
     monkeypatch: pytest.MonkeyPatch, workers: int, usable: int, affinity: int, expected: str | None
 ) -> None:
-    monkeypatch.setattr(crew, "usable_cpus", lambda: usable)
-    monkeypatch.setattr(crew, "affinity_cpus", lambda: affinity)
-    for name in crew.THREAD_VARIABLES:
+    monkeypatch.setattr(worker_processes, "usable_cpus", lambda: usable)
+    monkeypatch.setattr(worker_processes, "affinity_cpus", lambda: affinity)
+    for name in worker_processes.THREAD_VARIABLES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("MKL_NUM_THREADS", "3")
-    environment = crew.worker_environment(workers)
+    environment = worker_processes.worker_environment(workers)
     assert environment.get("OMP_NUM_THREADS") == environment.get("OPENBLAS_NUM_THREADS") == expected
     assert environment["MKL_NUM_THREADS"] == "3"
 
@@ -120,7 +120,7 @@ def test_a_worker_process_has_its_share(tmp_path: Path, monkeypatch: pytest.Monk
             super().__init__(*words, env=env, **also)  # type: ignore[call-overload]
 
     monkeypatch.setattr(subprocess, "Popen", Recorded)
-    for name in crew.THREAD_VARIABLES:
+    for name in worker_processes.THREAD_VARIABLES:
         monkeypatch.delenv(name, raising=False)
     workers = Crew(str(tmp_path), ("cpu",) * 64)
     with workers.lend(("toy",)):

@@ -1,12 +1,65 @@
-"""The ``cuesmith`` command, with what all its sub-commands share."""
+"""The ``cuesmith`` command, and all its commands by name: the module of each, and its line in ``cuesmith --help``.
+
+Imports only the command that runs, so that `plan` does not wait for the imports of other commands. Each module adds
+its commands in ``register(app)``. A test keeps each line here equal to the first line of the command's docstring."""
 
 from __future__ import annotations
 
-import typer
+from importlib import import_module
+from typing import Any
 
-from flows.cli.commands import Commands
+import typer
+from typer.core import TyperGroup
+from typer.main import get_command
+
 from flows.streams import output_fault, steady_streams
 from pipeline import __version__
+
+COMMANDS = {
+    "init": ("planning", "Create a small project that you can build right away."),
+    "validate": ("planning", "Check a manifest; show every error with its line and a fix."),
+    "schema": ("planning", "Print the JSON Schema of manifests, for completion in an editor."),
+    "plan": ("planning", "Show what a build would do, and why."),
+    "build": ("build", "Make what is missing or changed and publish a new version."),
+    "catalog": ("catalog", "Read the catalog: versions, masters, where each came from."),
+    "report": ("report", "Write the HTML report: play, compare and review masters."),
+    "review": ("review", "Approve, reject, comment on and lock masters, by name."),
+    "promote": ("promote", "Point a channel to a version if the release gate passes."),
+    "measure": ("measure", "Measure sound files: loudness, true peak, sample peak, silence."),
+    "credentials": ("credentials", "Read and check the Content Credentials (C2PA) of sound files."),
+    "models": ("models", "List, fetch and verify the audiocraft engine's models."),
+    "verify": ("maintenance", "Check all hashes; list damaged, changed and missing files."),
+    "gc": ("maintenance", "Remove leftover files and, on request, takes and old versions."),
+    "doctor": ("doctor", "Show what this machine can run and how to fix what is missing."),
+}
+"""In the order in which a new user needs them. The modules are in `flows.cli`."""
+
+
+class Commands(TyperGroup):
+    """A Typer group with the commands of `COMMANDS`."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The names, in the order of `COMMANDS`."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Import and return the command ``cmd_name``; None for an unknown name."""
+        return load(cmd_name) if cmd_name in COMMANDS else None
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the list of ``cuesmith --help`` without importing a command."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+def load(name: str) -> Any:
+    """Import the module of the command ``name`` and return the command that Typer builds."""
+    module = import_module(f"flows.cli.{COMMANDS[name][0]}")
+    app = typer.Typer(rich_markup_mode=None, callback=lambda: None)
+    module.register(app)
+    group: Any = get_command(app)
+    return group.commands[name]
+
 
 _OUTPUT_LOST = 4
 

@@ -11,7 +11,6 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.build_lock import build_lock
 from flows.cli.options import (
     DEFAULT_OUTPUTS,
     MANY_NAMES,
@@ -32,15 +31,15 @@ from flows.cli.output import (
     print_stdout,
     warn,
 )
-from flows.devices import parse_devices
-from flows.journal import new_run_id
-from flows.prepare import Prepared, is_outdated, unbuilt, up_to_date
-from flows.readiness import require
-from flows.removals import prepare_build
+from pipeline.build.journal import new_run_id
+from pipeline.build.lock import build_lock
+from pipeline.build.prepare import Prepared, is_outdated, prepare_build, unbuilt, up_to_date
+from pipeline.build.readiness import require
+from pipeline.build.workers import parse_devices
 from pipeline.catalog import sync_latest
 from pipeline.credentials import DEVELOPMENT
 from pipeline.errors import MachineError
-from pipeline.manifest.faults import list_names
+from pipeline.manifest.problems import list_names
 
 _NOTHING_PUBLISHED = 1
 _SOME_FAILED = 3
@@ -118,7 +117,7 @@ def build_command(
                 warn=print_stderr,
             )
         elif up_to_date(prepared) and prepared.latest is not None:
-            from flows.quarantining import note_quarantine, page_of
+            from pipeline.build.quarantine import note_quarantine, page_of
 
             library = sync_latest(prepared.catalog)
             result = unbuilt(prepared) | {"library": library.to_json() if library else None}
@@ -129,7 +128,7 @@ def build_command(
             if result["failed"]:
                 result["report"] = page_of(prepared)
         else:
-            from flows.publish import publish_only
+            from pipeline.build.publish import publish_only
 
             result = publish_only(prepared, run_id)
     result["seconds"] = round(time.monotonic() - began, 3)

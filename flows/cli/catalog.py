@@ -1,14 +1,17 @@
-"""The catalog commands: versions, show and history; registers the others."""
+"""The catalog commands: versions, show, history, diff, table, quarantine, manifest."""
 
 from __future__ import annotations
 
+import fnmatch
+from collections import Counter
 from dataclasses import asdict
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
-from flows.cli import compare, manifest_text, promote, quarantined, table
+from flows.cli import promote
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Outputs, version_or_latest
 from flows.cli.output import command, counted, print_json, print_stderr, print_stdout
 from pipeline.catalog import (
@@ -19,25 +22,28 @@ from pipeline.catalog import (
     Reviews,
     ReviewState,
     name_of,
+    read_quarantine,
+    rejected_before,
     states_of,
     with_deviations,
 )
+from pipeline.catalog import diff as diff_of
 from pipeline.catalog import history as history_of
 from pipeline.catalog.catalog import UNREADABLE
-from pipeline.errors import UsageError
+from pipeline.catalog.version import read_texts
+from pipeline.errors import MachineError, UsageError
+from pipeline.manifest.limit_advice import loosened
+from pipeline.manifest.spec import ManifestText
 from pipeline.provenance import MASTER_SCHEMA, MasterRecord, MasterRow
 from pipeline.store import Store
+from pipeline.store.disk import write_over
 
 group = typer.Typer(help="Read the catalog: versions, masters, where each came from.", no_args_is_help=True)
-compare.register(group)
-table.register(group)
-quarantined.register(group)
-manifest_text.register(group)
-promote.register_in_catalog(group)
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to ``app``."""
+    promote.register_in_catalog(group)
     app.add_typer(group, name="catalog")
 
 
@@ -190,3 +196,177 @@ def _line(row: MasterRow, reviews: ReviewState) -> str:
     if "reason" in row:
         marks.append(f"({row['reason']})")
     return f"{name_of(row):<40} {row['seconds']:>7.2f} s {loudness:>11}  {row['model']}  {' '.join(marks)}".rstrip()
+
+
+@group.command("diff")
+@command
+def diff(
+    before: Annotated[int, typer.Argument(help="Number of the old version.", metavar="A")],
+    after: Annotated[int, typer.Argument(help="Number of the new version.", metavar="B")],
+    outputs: Outputs = DEFAULT_OUTPUTS,
+    as_json: AsJson = False,
+) -> None:
+    """Show what changed from version A to version B, and why: recipes, mastering, labels, measurements."""
+    catalog = Catalog(Store.open(outputs))
+    old, new = catalog.read(before), catalog.read(after)
+    changes = diff_of(catalog.store, old, new, rejected_before(new, Reviews(catalog.store).events()))
+    counts = Counter(change.kind for change in changes)
+    totals = {kind: counts[kind] for kind in ("added", "removed", "changed")}
+    if counts["missing"]:
+        totals["missing"] = counts["missing"]
+    if as_json:
+        print_json(
+            {
+                "before": before,
+                "after": after,
+                "totals": {**totals, "audible": sum(change.audible for change in changes)},
+                "changes": [change.to_json() for change in changes],
+            }
+        )
+        return
+    for change in changes:
+        print_stdout(str(change))
+    summary = ", ".join(f"{count} {kind}" for kind, count in totals.items())
+    print_stderr(
+        f"version {before} ({counted(len(old.masters), 'master')}) to {after} ({len(new.masters)}): {summary}"
+    )
+
+
+@group.command("table")
+@command
+def table(
+    version: Annotated[int | None, typer.Option("--version", help="Default: the latest.")] = None,
+    format_: Annotated[
+        Literal["csv", "parquet", "json"],
+        typer.Option("--format", help="csv, parquet (needs --output) or json."),
+    ] = "csv",
+    output: Annotated[
+        Path | None, typer.Option("--output", help="Write to this file instead of standard output.")
+    ] = None,
+    outputs: Outputs = DEFAULT_OUTPUTS,
+    as_json: AsJson = False,
+) -> None:
+    """Print a version as a table, one row per master, for spreadsheets, pandas and DuckDB."""
+    if format_ == "parquet" and output is None:
+        raise UsageError("parquet is binary; write it to a file: --output catalog.parquet")
+    if as_json and output is None:
+        format_ = "json"
+    catalog = Catalog(Store.open(outputs))
+    shown = version_or_latest(catalog, version, outputs)
+    catalog.check_rows(shown)
+    from pipeline.catalog.tables import FORMATS, TABLE_SCHEMA, frame
+
+    data = FORMATS[format_](frame(shown))
+    if output is None:
+        typer.echo(data.decode(), nl=False)
+        return
+    try:
+        write_over(output, data)
+    except OSError as error:
+        raise MachineError(f"cannot write {output}: {error.strerror}; choose another --output") from error
+    if as_json:
+        facts = {"version": shown.number, "schema": TABLE_SCHEMA, "rows": len(shown.masters)}
+        print_json({"written": [str(output)], **facts})
+    else:
+        print_stderr(f"version {shown.number}: {len(shown.masters)} rows in {output}")
+
+
+@group.command("quarantine")
+@command
+def quarantine(
+    asset: Annotated[str | None, typer.Argument(help="An asset id or a glob. Default: all.")] = None,
+    outputs: Outputs = DEFAULT_OUTPUTS,
+    as_json: AsJson = False,
+) -> None:
+    """List quarantined masters, the quality gates that they failed, and how to fix them.
+
+    Cuesmith makes and stores a quarantined master, but does not publish it. Listen to it with cuesmith report.
+    """
+    store = Store.open(outputs)
+    listing = read_quarantine(store)
+    rows = [
+        row
+        for row in (listing.masters if listing else ())
+        if asset is None or fnmatch.fnmatchcase(row["asset"], asset)
+    ]
+    records: Any = dict(store.get_records("masters", [row["master"] for row in rows], MASTER_SCHEMA))
+    listed = [_entry(row, records.get(row["master"])) for row in rows]
+    if as_json:
+        print_json({"quarantined": listed})
+        return
+    for row, entry in zip(rows, listed, strict=True):
+        print_stdout(f"{name_of(row):<40} {entry['source']}")
+        for failure in entry["failures"]:
+            print_stdout(f"  {failure['gate']}: {failure['what']}")
+            print_stdout(f"    to publish it anyway: {failure['helps']}")
+    if rows:
+        print_stderr("or change prompt, seed or candidates, and build again; to listen: cuesmith report")
+    else:
+        print_stderr("nothing is quarantined")
+
+
+def _entry(row: MasterRow, record: Any) -> dict[str, Any]:
+    failures = record["quality"]["failures"] if record else []
+    return {
+        "asset": row["asset"],
+        "variation": row["variation"],
+        "master": row["master"],
+        "source": row["source"],
+        "reason": row.get("reason", ""),
+        "failures": [
+            {"gate": one["name"], "what": one["what"], "helps": loosened(one["name"], one["measured"])}
+            for one in failures
+        ],
+        "files": row["files"],
+    }
+
+
+@group.command("manifest")
+@command
+def manifest(
+    version: Annotated[int | None, typer.Option("--version", help="Default: the latest.")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", help="Write the files to this folder instead of printing them."),
+    ] = None,
+    outputs: Outputs = DEFAULT_OUTPUTS,
+    as_json: AsJson = False,
+) -> None:
+    """Print the manifest that a version was built from, with every file that it includes.
+
+    The command checks the files against the hash that the version records.
+    """
+    catalog = Catalog(Store.open(outputs))
+    shown = version_or_latest(catalog, version, outputs)
+    texts = read_texts(catalog.store, shown)
+    if output is not None:
+        for text in texts:
+            _write(output, text)
+    if as_json:
+        files = [{"name": text.name, "text": text.data.decode("utf-8", "backslashreplace")} for text in texts]
+        profile = shown.manifest["profile"]
+        print_json({"version": shown.number, "profile": profile, "files": files})
+    elif output is not None:
+        for text in texts:
+            print_stdout(f"wrote {(output / text.name).as_posix()}")
+    else:
+        for text in texts:
+            if len(texts) > 1:
+                print_stdout(f"# {text.name}")
+            typer.echo(text.data.decode("utf-8", "backslashreplace"), nl=False)
+    print_stderr(f"version {shown.number}, profile {shown.manifest['profile'] or 'none'}")
+
+
+def _write(folder: Path, text: ManifestText) -> None:
+    """Write a file inside ``folder``; never replace an existing file."""
+    path = folder / text.name
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise UsageError(f"the manifest file {text.name!r} is outside {folder}; use --json to read it")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("xb") as file:
+            file.write(text.data)
+    except FileExistsError:
+        raise UsageError(f"{path} already exists; choose an empty folder: --output FOLDER") from None
+    except OSError as error:
+        raise MachineError(f"cannot write {path}: {error.strerror}; choose another --output") from error

@@ -63,7 +63,7 @@ def verify_command(
         repairs = _restore_library(store, library)
     replayed = None
     if replay:
-        from flows.replay import replay_latest
+        from pipeline.build.replay import replay_latest
 
         replayed = replay_latest(store, print_stderr)
     different = [line for line in replayed or () if line["result"] == "different"]

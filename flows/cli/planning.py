@@ -31,16 +31,15 @@ from flows.cli.output import (
     problems_json,
     warn,
 )
-from flows.devices import devices_for
-from flows.planned import PlannedRow, grouped, planned_rows, totals_of
-from flows.prepare import Prepared, prepare, unbuilt
-from flows.readiness import missing as lacks_of
-from flows.removals import removal_problem
+from pipeline.build.plan_rows import PlannedRow, grouped, planned_rows, totals_of
+from pipeline.build.prepare import Prepared, prepare, removal_problem, unbuilt
+from pipeline.build.readiness import missing as lacks_of
+from pipeline.build.workers import devices_for
 from pipeline.catalog import LibraryFault, library_faults
 from pipeline.errors import MachineError, UsageError
 from pipeline.generators import find_engine
 from pipeline.manifest import json_schema_text
-from pipeline.manifest.faults import list_names
+from pipeline.manifest.problems import list_names
 from pipeline.plan import BuildEstimate, check_profiles, estimate, speeds_in
 from pipeline.store.disk import write_over
 

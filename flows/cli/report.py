@@ -12,7 +12,7 @@ import typer
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Outputs
 from flows.cli.output import command, counted, print_json, print_stderr, print_stdout
 from pipeline.errors import UsageError
-from pipeline.manifest.faults import list_names
+from pipeline.manifest.problems import list_names
 from pipeline.store import Store
 
 _MANY_NAMES = 8

@@ -4,8 +4,7 @@ from pipeline.audio.clip import Clip, Samples
 from pipeline.audio.dither import Depth, pcm_bytes, pcm_sha256
 from pipeline.audio.rate import resample, resample_loop
 from pipeline.audio.reading import Sound, read, read_sound, read_take
-from pipeline.audio.riff import Chunk, read_chunks
-from pipeline.audio.wav import take_bytes, wav_bytes
+from pipeline.audio.wav_writer import Chunk, read_chunks, take_bytes, wav_bytes
 
 __all__ = [
     "Chunk",

@@ -1,7 +1,12 @@
-"""The value that audio is in Cuesmith: float32 samples with their rate."""
+"""Audio as a value: samples with their rate, and the speaker of each channel.
+
+A channel mask has one bit for each speaker (WAVEFORMATEXTENSIBLE), and channels are in the order of its bits. Readers
+bring the channels of other formats into this order.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,3 +55,51 @@ class Clip:
     def seconds(self) -> float:
         """Duration in seconds."""
         return self.length / self.rate
+
+
+FL, FR, FC, LFE, BL, BR, FLC, FRC, BC, SL, SR = (1 << bit for bit in range(11))
+"""Front left, right and centre, low-frequency effects, back left and right, front left and right of centre,
+back centre, side left and right."""
+
+NAMED_MASKS = {1: FC, 2: FL | FR, 3: FL | FR | FC, 4: FL | FR | BL | BR, 5: 0x37, 6: 0x3F, 7: 0x70F, 8: 0x63F}
+"""Masks by number of channels where a format fixes them: mono, stereo, 3.0, quad, 5.0, 5.1, 6.1, 7.1 (FLAC's
+format, RFC 9639, 9.1.3; what Cuesmith writes)."""
+
+_GUESSED_MASKS = {**NAMED_MASKS, 3: FL | FR | LFE, 4: FL | FR | FC | BC}
+"""Masks by number of channels where a file says nothing: ffmpeg's guess (2.1 and 4.0), since most meters read
+through it."""
+
+_XIPH_ORDERS: dict[int, tuple[int, ...]] = {
+    3: (FL, FC, FR),
+    4: (FL, FR, BL, BR),
+    5: (FL, FC, FR, BL, BR),
+    6: (FL, FC, FR, BL, BR, LFE),
+    7: (FL, FC, FR, SL, SR, BC, LFE),
+    8: (FL, FC, FR, SL, SR, BL, BR, LFE),
+}
+"""Order of channels in Vorbis and Opus (Vorbis I, 4.3.9; RFC 7845, 5.1.1.2)."""
+
+
+def guessed_mask(channels: int) -> int:
+    """The mask of a file of ``channels`` that states none; 0 above 7.1."""
+    return _GUESSED_MASKS.get(channels, 0)
+
+
+def stated_mask(mask: int, channels: int) -> int:
+    """``mask`` where it names as many speakers as there are channels, else the guess."""
+    return mask if mask.bit_count() == channels else guessed_mask(channels)
+
+
+def in_mask_order(samples: Samples, rate: int, positions: Sequence[int]) -> Clip:
+    """A clip of ``samples`` of shape [channels, samples] that stand in the order of ``positions``."""
+    mask = sum(set(positions))
+    if mask.bit_count() != len(samples):
+        return Clip(samples, rate, guessed_mask(len(samples)))
+    order = sorted(range(len(samples)), key=lambda channel: positions[channel])
+    moved = order != list(range(len(samples)))
+    return Clip(np.ascontiguousarray(samples[order]) if moved else samples, rate, mask)
+
+
+def xiph_order(channels: int) -> tuple[int, ...]:
+    """Positions by channel in Vorbis and Opus; empty where the codec gives none."""
+    return _XIPH_ORDERS.get(channels, ())

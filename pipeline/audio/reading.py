@@ -14,18 +14,28 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.audio.chunked import chunked_problem, with_caf_size, with_stated_speakers
-from pipeline.audio.clip import Clip
-from pipeline.audio.ffmpeg import decode_by_ffmpeg, ffmpeg_program
-from pipeline.audio.iso_media import FIRST_BOXES, iso_length, iso_problem
-from pipeline.audio.limits import LARGEST_FILE, MOST_SAMPLES, UnreadableSoundError
-from pipeline.audio.matroska import matroska_seconds
-from pipeline.audio.mp3_frames import mp3_problem
-from pipeline.audio.ogg_pages import ogg_problem, with_ogg_speakers
-from pipeline.audio.sndfile import decode_by_libsndfile, without_remarks
-from pipeline.audio.speakers import NAMED_MASKS, stated_mask
-from pipeline.audio.tags import id3_size
-from pipeline.audio.wave_file import is_wave, read_wave
+from pipeline.audio.aiff import chunked_problem, with_caf_size, with_stated_speakers
+from pipeline.audio.clip import NAMED_MASKS, Clip, stated_mask
+from pipeline.audio.containers import (
+    FIRST_BOXES,
+    id3_size,
+    iso_length,
+    iso_problem,
+    matroska_seconds,
+    mp3_problem,
+    ogg_problem,
+    with_ogg_speakers,
+)
+from pipeline.audio.decoders import (
+    LARGEST_FILE,
+    MOST_SAMPLES,
+    UnreadableSoundError,
+    decode_by_ffmpeg,
+    decode_by_libsndfile,
+    ffmpeg_program,
+    without_remarks,
+)
+from pipeline.audio.wav_reader import is_wave, read_wave
 from pipeline.errors import UsageError
 
 _MATROSKA = b"\x1a\x45\xdf\xa3"

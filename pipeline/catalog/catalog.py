@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from pathlib import PurePosixPath
-from typing import Any, cast
+from typing import Any
 
 from pipeline.catalog.channels import CATALOG_FILE, FILE_NAME, LATEST, Channel, ChannelMove, Channels
 from pipeline.catalog.reviews import Reviews
@@ -235,8 +235,7 @@ class Catalog:
 
     def _copied(self, files: Mapping[str, bytes]) -> dict[str, ObjectJson]:
         return {
-            name: cast("ObjectJson", self.store.put(data, PurePosixPath(name).suffix).to_json())
-            for name, data in files.items()
+            name: self.store.put(data, PurePosixPath(name).suffix).to_json() for name, data in files.items()
         }
 
     def _check_objects(self, before: Version | None, rows: tuple[MasterRow, ...], made: Set[str]) -> None:

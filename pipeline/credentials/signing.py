@@ -1,4 +1,7 @@
-"""Signing: a rendition's bytes become the same sound with credentials in it, or beside it."""
+"""Signing: a rendition's bytes become the same sound with credentials in it, or beside it.
+
+Every call of the C2PA library goes through here, with the settings that Cuesmith always gives it.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,60 @@ import io
 import json
 import struct
 from dataclasses import dataclass
+from typing import Any
 
-from pipeline.audio.riff import find_chunks
+from pipeline.audio.wav_writer import find_chunks
 from pipeline.credentials.claim import Claim, definition
-from pipeline.credentials.identity import CERTIFICATE_VARIABLE, KEY_VARIABLE, Identity
-from pipeline.credentials.library import BESIDE, context, library, mime_type
-from pipeline.credentials.seal import file_type_of
+from pipeline.credentials.identity import CERTIFICATE_VARIABLE, KEY_VARIABLE, REMEDY, Identity
 from pipeline.errors import MachineError
+
+try:
+    import c2pa as _found
+except ImportError:
+    _found = None
+
+_MIME_TYPES = {
+    ".wav": "audio/wav",
+    ".flac": "audio/flac",
+    ".mp3": "audio/mpeg",
+    ".m4a": "audio/mp4",
+    ".ogg": "audio/ogg",
+    ".opus": "audio/ogg",
+}
+BESIDE = frozenset({".ogg", ".opus"})
+"""Formats that cannot hold credentials: theirs stand in a file of their own, ``sound.ogg.c2pa``."""
+SIDECAR = ".c2pa"
+
+
+def library() -> Any:
+    """The ``c2pa`` module. Raises `MachineError` when the extra is missing."""
+    if _found is None:
+        raise MachineError(f"Content Credentials need the package c2pa-python; {REMEDY}")
+    return _found
+
+
+def context(anchors: str = "") -> Any:
+    """Settings: nothing is fetched from anywhere; ``anchors`` (PEM) are the roots to trust."""
+    settings: dict[str, Any] = {
+        "verify": {"remote_manifest_fetch": False, "ocsp_fetch": False, "verify_trust": True},
+        "builder": {"thumbnail": {"enabled": False}},
+    }
+    if anchors:
+        settings["trust"] = {"user_anchors": anchors}
+    return library().Context.from_dict(settings)
+
+
+def mime_type(suffix: str) -> str | None:
+    """The media type of a file suffix that we deliver; None for others."""
+    return _MIME_TYPES.get(suffix.lower())
+
+
+def file_type_of(data: bytes) -> bytes:
+    """The first box of an MP4 file, which says its type and which no C2PA hash covers; empty for others."""
+    if data[4:8] != b"ftyp":
+        return b""
+    return data[: struct.unpack_from(">I", data)[0]]
+
 
 try:
     from cryptography.exceptions import UnsupportedAlgorithm

@@ -7,11 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.audio import Chunk, Clip, Depth, pcm_sha256, read, resample, resample_loop, wav_bytes
-from pipeline.delivery.labels import Labels
-from pipeline.delivery.loop_points import cue_chunk, loop_comments, smpl_chunk
-from pipeline.delivery.m4a import m4a_bytes, m4a_frames
-from pipeline.delivery.ogg import OPUS_PACKET, with_ends, with_serial, with_two_pages
-from pipeline.delivery.sndfile import (
+from pipeline.audio.decibel import level
+from pipeline.delivery.codecs import (
     MP3,
     OPUS,
     OPUS_AHEAD,
@@ -21,13 +18,16 @@ from pipeline.delivery.sndfile import (
     fitting_rate,
     flac_bytes,
     lossy_bytes,
+    m4a_bytes,
+    m4a_frames,
 )
-from pipeline.delivery.tags import comments, with_atoms, with_comments, with_id3
+from pipeline.delivery.loop_points import cue_chunk, loop_comments, smpl_chunk
+from pipeline.delivery.ogg import OPUS_PACKET, with_ends, with_serial, with_two_pages
+from pipeline.delivery.tags import Labels, comments, with_atoms, with_comments, with_id3
 from pipeline.delivery.wav_metadata import bext_chunk, info_chunk, ixml_chunk
 from pipeline.errors import MasteringError, UsageError
 from pipeline.mastering import Measurement, apply_gain, true_peak
-from pipeline.mastering.decibel import level
-from pipeline.mastering.loop_gain import unrolled
+from pipeline.mastering.limiter import unrolled
 
 Loop = tuple[int, int]
 

@@ -10,7 +10,7 @@ import itertools
 import struct
 from collections.abc import Iterator, Sequence
 
-from pipeline.audio.ogg_pages import page_checksum
+from pipeline.audio.containers import page_checksum
 
 _CAPTURE = b"OggS"
 _HEADER = 27

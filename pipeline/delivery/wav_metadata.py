@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from xml.sax.saxutils import escape
 
 from pipeline.audio import Chunk
-from pipeline.audio.riff import chunk_bytes, even
-from pipeline.delivery.labels import TOOL, Labels, tempo_text
+from pipeline.audio.wav_writer import chunk_bytes, even
+from pipeline.delivery.tags import TOOL, Labels, tempo_text
 from pipeline.mastering import Measurement
 
 _UNKNOWN_LOUDNESS = 0x7FFF

@@ -5,8 +5,20 @@ is in the store before its event is sent. What does the jobs, `pipeline.jobs.tak
 all of audio and mastering with it and is for workers alone.
 """
 
-from pipeline.jobs.events import Began, Broken, Done, Event, Failed, Mastered, Quarantined, TakeMade
-from pipeline.jobs.orders import AssetOrder, MasterJob, TakesJob, VariationOrder
+from pipeline.jobs.work_items import (
+    AssetOrder,
+    Began,
+    Broken,
+    Done,
+    Event,
+    Failed,
+    Mastered,
+    MasterJob,
+    Quarantined,
+    TakeMade,
+    TakesJob,
+    VariationOrder,
+)
 
 Job = TakesJob | MasterJob
 

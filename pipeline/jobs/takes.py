@@ -20,11 +20,9 @@ from pipeline.errors import (
     VerificationError,
 )
 from pipeline.generators import GeneratedTake, Generator, Kept, Outcome, Remaker
-from pipeline.jobs.events import Began, Event, Failed, TakeMade
-from pipeline.jobs.objects import put_object
-from pipeline.jobs.orders import TakesJob
+from pipeline.jobs.work_items import Began, Event, Failed, TakeMade, TakesJob
 from pipeline.plan import TakeOrder
-from pipeline.provenance import TAKE_SCHEMA, ObjectJson, TakeRecord
+from pipeline.provenance import TAKE_SCHEMA, TakeRecord
 from pipeline.provenance.facts import now, software_versions
 from pipeline.recipe import Recipe
 from pipeline.store import ObjectRef, Store
@@ -215,13 +213,13 @@ def _record(job: TakesJob, store: Store, order: TakeOrder, made: _Made, took: fl
         schema=TAKE_SCHEMA,
         digest=order.recipe.digest,
         recipe=order.recipe.to_json(),
-        object=put_object(store, made.data, ".wav"),
+        object=store.put(made.data, ".wav").to_json(),
         sample_rate_hz=take.clip.rate,
         channels=take.clip.channels,
         samples=take.clip.length,
         loop=list(take.loop) if take.loop else None,
-        attachments={name: put_object(store, data, ".bin") for name, data in take.attachments.items()},
-        inputs=[ObjectJson(sha256=one.sha256, suffix=one.suffix, size=one.size) for one in order.inputs],
+        attachments={name: store.put(data, ".bin").to_json() for name, data in take.attachments.items()},
+        inputs=[ref.to_json() for ref in order.inputs],
         notes=dict(take.notes),
         ignored=list(order.ask.ignored),
         model={

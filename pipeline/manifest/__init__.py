@@ -1,8 +1,8 @@
 """The manifest language: YAML in, one frozen `AssetSpec` an asset out."""
 
 from pipeline.manifest.compiled import load_cached
-from pipeline.manifest.faults import beside, nearest
 from pipeline.manifest.lazy_imports import json_schema, json_schema_text, load, manifest_texts, profile_names
+from pipeline.manifest.problems import beside, nearest
 from pipeline.manifest.spec import AssetSpec, Project
 
 __all__ = [

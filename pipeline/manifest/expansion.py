@@ -1,4 +1,4 @@
-"""Entries to `AssetSpec` values, one for each combination of an entry's for_each lists."""
+"""Entries to `AssetSpec` values: one for each combination of an entry's for_each, with its overrides and texts."""
 
 from __future__ import annotations
 
@@ -6,21 +6,237 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from typing import cast
+from dataclasses import replace
+from typing import Any, Generic, TypeVar, cast
 
-from pipeline.manifest.entries import Entry
-from pipeline.manifest.faults import Fault
 from pipeline.manifest.files import AudioFiles
-from pipeline.manifest.language import Settings
-from pipeline.manifest.naming import FileNames
-from pipeline.manifest.overrides import Applied, Overrides
-from pipeline.manifest.rules import conflicts
-from pipeline.manifest.settings import Values, lay_from
-from pipeline.manifest.shared_specs import Parts
-from pipeline.manifest.spec import AssetSpec, Kind, SourceRef
-from pipeline.manifest.templates import Template, check_name
-from pipeline.manifest.texts import Combination, Texts
-from pipeline.manifest.uniqueness import Ids
+from pipeline.manifest.keys import Asset, Language, Override, Settings
+from pipeline.manifest.names import FileNames, Ids, Template, check_id, check_name, compile_template
+from pipeline.manifest.problems import Fault, Location, quote, suggest
+from pipeline.manifest.settings import SharedSpecs, Values, conflicts, hearing_of, lay_from
+from pipeline.manifest.spec import AssetSpec, AudioInput, Kind, SourceRef, Ucs
+from pipeline.manifest.validation import Checked, Entry
+from pipeline.manifest.values import FX_NAME, PATH, PROMPT, TAG
+
+Applied = tuple[int, ...]
+"""Places in ``overrides`` of those that apply, in their order; the last one that writes a key counts."""
+_Condition = tuple[int, frozenset[str]]
+"""Place of a name in for_each, and the values that it may have."""
+_BY_KEY = ("sampling", "fade", "quality")
+"""Groups that are laid over each other key by key, as everywhere in the language."""
+
+
+class Overrides:
+    """The overrides of one entry. What is wrong with them is reported, and those are left out."""
+
+    def __init__(self, entry: Entry) -> None:
+        self._entry = entry
+        self._names = list(entry.asset.for_each)
+        written = entry.asset.overrides if entry.readable("overrides", "for_each") else ()
+        if written and not self._names:
+            fault = Fault(
+                "there is no for_each, so there is one sound alone", "write these keys in the asset itself"
+            )
+            entry.blame(("overrides",), fault)
+            written = ()
+        self._by_value: dict[tuple[int, str], list[tuple[int, list[_Condition]]]] = {}
+        for place, override in enumerate(written):
+            if self._is_sound(place, override, written):
+                self._index(place, override)
+        self._variants: dict[Applied, Entry] = {(): entry}
+
+    def __bool__(self) -> bool:
+        return bool(self._by_value)
+
+    def _index(self, place: int, override: Override) -> None:
+        """Note an override under each value of the first name that it asks for."""
+        conditions = [(self._names.index(name), frozenset(known)) for name, known in override.when.items()]
+        (first, values), *rest = conditions
+        for value in values:
+            self._by_value.setdefault((first, value), []).append((place, rest))
+
+    def applied(self, combination: Sequence[str]) -> Applied:
+        """Which of the overrides apply to a combination of for_each's values."""
+        found = (
+            place
+            for key in enumerate(combination)
+            for place, rest in self._by_value.get(key, ())
+            if all(combination[name] in known for name, known in rest)
+        )
+        return tuple(sorted(found))
+
+    def variant(self, applied: Applied) -> Entry:
+        """The entry with the overrides ``applied`` laid over it; its faults are blamed on who wrote the key."""
+        if applied not in self._variants:
+            self._variants[applied] = self._laid(applied)
+        return self._variants[applied]
+
+    def _laid(self, applied: Applied) -> Entry:
+        asset = self._entry.asset
+        by: dict[str, int] = {}
+        for place in applied:
+            asset = _lay(asset, asset.overrides[place])
+            by |= dict.fromkeys(asset.overrides[place].model_fields_set, place)
+        return replace(self._entry, checked=Checked(asset, self._entry.checked.bad), overridden=by)
+
+    def _is_sound(self, place: int, override: Override, written: Sequence[Override]) -> bool:
+        faults = list(self._faults(place, override, written))
+        for location, fault in faults:
+            self._entry.blame(("overrides", place, *location), fault)
+        return not faults
+
+    def _faults(
+        self, place: int, override: Override, written: Sequence[Override]
+    ) -> Iterator[tuple[tuple[str, ...], Fault]]:
+        lists = self._entry.asset.for_each
+        for name, values in override.when.items():
+            if name not in lists:
+                fault = Fault(f"for_each has no {quote(name)}", suggest(name, lists, "its names are"))
+                yield ("when", name), fault
+                continue
+            for value in values:
+                if value not in lists[name]:
+                    remedy = suggest(value, lists[name], "its values are")
+                    yield (
+                        ("when", name),
+                        Fault(f"{quote(value)} is not a value of {name} in for_each", remedy),
+                    )
+        if override.model_fields_set <= {"when"}:
+            yield (), Fault("says nothing but when", "write a key such as seed: 7, or remove it")
+        twin = next((other for other in range(place) if written[other].when == override.when), None)
+        if twin is not None:
+            yield ("when",), Fault(f"overrides[{twin}] has the same when", "write all of its keys in one")
+
+
+def _lay(below: Asset, above: Override) -> Asset:
+    """``below`` with every key that ``above`` writes in its place."""
+    update: dict[str, Any] = {}
+    for name in above.model_fields_set - {"when"}:
+        value, before = getattr(above, name), getattr(below, name)
+        if name in _BY_KEY and isinstance(before, Language) and isinstance(value, Language):
+            value = before.model_copy(update={key: getattr(value, key) for key in value.model_fields_set})
+        update[name] = value
+    return below.model_copy(update=update)
+
+
+ValueT = TypeVar("ValueT")
+Combination = Sequence[str]
+
+
+class Filler(Generic[ValueT]):
+    """One text of an entry: its value for each combination. A fault is reported once, at the first."""
+
+    def __init__(
+        self, entry: Entry, location: Location, template: Template | None, finish: Callable[[str], ValueT]
+    ) -> None:
+        self._entry = entry
+        self._location = location
+        self._template = template
+        self._finish = finish
+        self._failed = False
+        self._constant: ValueT | None = None
+        if template is not None and template.constant is not None:
+            self._constant = self._value(())
+            self._template = None
+
+    def _value(self, combination: Combination) -> ValueT | None:
+        if self._template is None or self._failed:
+            return self._constant
+        try:
+            return self._finish(self._template.fill(combination))
+        except Fault as fault:
+            self._failed = True
+            self._entry.blame(self._location, fault)
+            return None
+
+    def fill(self, combination: Combination) -> ValueT | None:
+        """The value; None where nothing is written or where it cannot stand."""
+        return self._constant if self._template is None else self._value(combination)
+
+
+class Texts:
+    """Everything in an entry that may hold ``{name}``."""
+
+    def __init__(self, entry: Entry, audio: AudioFiles) -> None:
+        self._entry = entry
+        asset = entry.asset
+        self._names = list(asset.for_each)
+        self.id = self._template(("id",), asset.id)
+        self._was = [
+            Filler(
+                entry, ("was", place), self._template(("was", place), text), lambda old: check_id(old, "was")
+            )
+            for place, text in enumerate(asset.was)
+        ]
+        self._prompt = Filler(entry, ("prompt",), self._template(("prompt",), asset.prompt), PROMPT.check)
+        self._tags = [
+            Filler(entry, ("tags", place), self._template(("tags", place), tag), TAG.check)
+            for place, tag in enumerate(asset.tags)
+        ]
+        files: dict[str, tuple[Location, str | None]] = {
+            "melody": (("melody",), asset.melody),
+            "continue_from": (("continue_from",), asset.continue_from),
+            "style": (("style", "file"), asset.style.file if asset.style else None),
+        }
+
+        def find(path: str) -> AudioInput:
+            return audio.find(PATH.check(path), entry.folder)
+
+        def find_style(path: str) -> AudioInput:
+            found = find(path)
+            audio.check_excerpt(found, hearing_of(asset.style))
+            return found
+
+        self._audio = {
+            role: Filler(entry, place, self._template(place, text), find_style if role == "style" else find)
+            for role, (place, text) in files.items()
+        }
+        name = asset.ucs.name if asset.ucs else None
+        where: Location = ("ucs", "name")
+        self._fx_name = Filler(entry, where, self._template(where, name), FX_NAME.check)
+
+    def _template(self, location: Location, text: str | None) -> Template | None:
+        if text is None or not self._entry.readable(str(location[0])):
+            return None
+        try:
+            return compile_template(text, self._names)
+        except Fault as fault:
+            if self._entry.readable("for_each"):
+                self._entry.blame(location, fault)
+            return None
+
+    def check(self, combination: Combination) -> None:
+        """Report what is wrong with this combination."""
+        self.prompt(combination)
+        self.tags(combination, ())
+        for role in self._audio:
+            self.audio(role, combination)
+        self.ucs(combination)
+
+    def was(self, slugs: Combination) -> tuple[str, ...]:
+        """The earlier ids, the latest first; ``slugs`` are the combination's values as ids hold them."""
+        filled = (filler.fill(slugs) for filler in self._was)
+        return tuple(old for old in filled if old is not None)
+
+    def prompt(self, combination: Combination) -> str:
+        """The prompt."""
+        return self._prompt.fill(combination) or ""
+
+    def tags(self, combination: Combination, otherwise: tuple[str, ...]) -> tuple[str, ...]:
+        """The tags, each once; ``otherwise`` where the entry has none of its own."""
+        if "tags" not in self._entry.asset.model_fields_set:
+            return otherwise
+        return tuple(dict.fromkeys(filler.fill(combination) or "" for filler in self._tags))
+
+    def audio(self, role: str, combination: Combination) -> AudioInput | None:
+        """The audio file of a role."""
+        return self._audio[role].fill(combination)
+
+    def ucs(self, combination: Combination) -> Ucs | None:
+        """The UCS labels."""
+        labels = self._entry.asset.ucs
+        return Ucs(labels.category, self._fx_name.fill(combination)) if labels else None
+
 
 MAX_ASSETS = 200_000
 MAX_TAKES = 1_000_000
@@ -48,7 +264,7 @@ class Expansion:
         self._audio = audio
         self._ids = Ids()
         self._names = FileNames(project)
-        self._parts = Parts()
+        self._parts = SharedSpecs()
         self._room = MAX_ASSETS
         self._takes_left = MAX_TAKES
 

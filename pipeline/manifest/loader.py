@@ -9,19 +9,56 @@ from operator import attrgetter
 from pathlib import Path
 
 from pipeline.errors import ManifestError
-from pipeline.manifest.checking import check
-from pipeline.manifest.comments import warn_of_comments
-from pipeline.manifest.entries import Entry
 from pipeline.manifest.expansion import Expansion
-from pipeline.manifest.faults import Fault, quote
-from pipeline.manifest.files import AudioFiles
-from pipeline.manifest.ids import check_project
-from pipeline.manifest.language import Asset, Layer, Manifest, Settings
-from pipeline.manifest.nodes import Mapping, Node, Scalar, Sequence
-from pipeline.manifest.problems import Problems
+from pipeline.manifest.files import AssetSource, AudioFiles, ReadFile, Source, Sources, check_profile
+from pipeline.manifest.keys import Asset, Layer, Manifest, Settings
+from pipeline.manifest.names import check_project
+from pipeline.manifest.problems import (
+    Fault,
+    Location,
+    MappingNode,
+    Node,
+    Problems,
+    Report,
+    ScalarNode,
+    SequenceNode,
+    dotted,
+    quote,
+)
 from pipeline.manifest.settings import BUILT_IN, lay_all
-from pipeline.manifest.sources import AssetSource, ReadFile, Source, Sources, check_profile
 from pipeline.manifest.spec import AssetSpec, ManifestText, Project
+from pipeline.manifest.validation import Entry, check
+
+_TEXTS = frozenset({"id", "prompt", "tags", "for_each", "ucs", "naming", "overrides", "was"})
+"""Keys of an asset under which texts stand."""
+_REMEDY = "put quotes around the whole text, or write the comment on a line of its own"
+
+
+def warn_of_comments(asset: MappingNode, report: Report, base: Location) -> None:
+    """Warn of every text of ``asset`` that a comment may have cut short.
+
+    After a prompt every comment counts, after other texts one like ``#2``, which has no space after its ``#``.
+    """
+    for key in asset.items.keys() & _TEXTS:
+        for location, scalar in _scalars(asset.items[key], (key,)):
+            comment = scalar.comment
+            if location[-1] == "prompt" or comment[1:2].strip():
+                fault = Fault(f"{quote(comment)} is a comment and no part of {quote(scalar.text)}", _REMEDY)
+                report.warn(scalar.line, dotted(base + location), fault)
+
+
+def _scalars(node: Node, location: Location) -> Iterator[tuple[Location, ScalarNode]]:
+    """Every value under ``node`` that a comment follows, with its place."""
+    if isinstance(node, ScalarNode):
+        if node.comment:
+            yield location, node
+    elif isinstance(node, MappingNode):
+        for key, item in node.items.items():
+            yield from _scalars(item, (*location, key))
+    else:
+        for place, item in enumerate(node.items):
+            yield from _scalars(item, (*location, place))
+
 
 _YAML = re.compile(r"\.ya?ml$", re.IGNORECASE)
 _CHANNEL = re.compile(r"[a-z][a-z0-9-]{0,39}")
@@ -153,7 +190,7 @@ def _assets(sources: Sources, main: Source, profile: str | None, file: str) -> I
 def _entries(sources: Sources, main: Source, file: str) -> Iterator[Entry]:
     """The entries of the manifest and of the files of assets that it lists, in their order."""
     for place, node in _listed(main):
-        if isinstance(node, Scalar) and _YAML.search(node.text):
+        if isinstance(node, ScalarNode) and _YAML.search(node.text):
             source = sources.read_assets(node.text, place, main)
             if source is not None:
                 name = sources.name_of(source)
@@ -165,14 +202,14 @@ def _entries(sources: Sources, main: Source, file: str) -> Iterator[Entry]:
 
 def _listed(source: AssetSource) -> Iterable[tuple[int, Node]]:
     listed = source.root.items.get("assets")
-    return enumerate(listed.items if isinstance(listed, Sequence) else ())
+    return enumerate(listed.items if isinstance(listed, SequenceNode) else ())
 
 
 def _entry(source: AssetSource, file: str, place: int, node: Node) -> Iterator[Entry]:
     """The entry that ``node`` is, unless it cannot be read as one; what is wrong with it is reported."""
-    if not isinstance(node, Mapping):
+    if not isinstance(node, MappingNode):
         remedy = "write key: value lines, such as id: sfx/door/wood"
-        if isinstance(node, Scalar) and _YAML.search(node.text):
+        if isinstance(node, ScalarNode) and _YAML.search(node.text):
             remedy = "list every file of assets in the manifest itself"
         source.report.at(source.root, ("assets", place), Fault("is not a mapping", remedy))
         return

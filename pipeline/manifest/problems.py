@@ -1,10 +1,161 @@
-"""Gathers everything that is wrong with a manifest, so that a person hears of it at once."""
+"""The tree of a manifest, and what is wrong with it: faults, their words, and all problems of one load.
+
+Every scalar of the tree is the text that was written; its key decides how to read it. So ``no``, ``017`` and
+``1:30`` mean what they look like.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import Any
+
 from pipeline.errors import ManifestError, Problem
-from pipeline.manifest.faults import Fault
-from pipeline.manifest.nodes import Location, Node, dotted, locate
+
+SHOWN = 60
+"""Longest piece of a manifest's text that a message repeats."""
+
+
+class Fault(ValueError):
+    """One value that cannot stand as written. The caller knows the place; this knows what and what to do."""
+
+    def __init__(self, what: str, remedy: str) -> None:
+        super().__init__(what)
+        self.what = what
+        self.remedy = remedy
+
+
+def quote(text: str) -> str:
+    """``text`` between quotes on one line: invisible characters escaped, a long text cut short.
+
+    >>> quote("wind\\n")
+    "'wind\\\\n'"
+    """
+    return repr(text if len(text) <= SHOWN else text[: SHOWN - 3] + "...")
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that ``name`` was most likely meant to be, or None.
+
+    >>> nearest("durration", ["duration", "variations"])
+    'duration'
+    >>> nearest("zzz", ["duration"]) is None
+    True
+    """
+    if len(name) > SHOWN:
+        return None
+    folded = {item.casefold(): item for item in known}
+    found = get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)
+    return folded[found[0]] if found else None
+
+
+def list_names(names: Iterable[str], limit: int = 40) -> str:
+    """Names for a sentence: ``a, b, c``; what goes beyond ``limit`` is counted."""
+    shown = list(names)
+    rest = len(shown) - limit
+    text = ", ".join(shown[:limit])
+    return f"{text} and {rest} more" if rest > 0 else text
+
+
+def suggest(name: str, known: Iterable[str], otherwise: str) -> str:
+    """The remedy for a name that is not known: the nearest one, or ``otherwise`` and the whole list."""
+    names = list(known)
+    close = nearest(name, names)
+    return f"did you mean {close}?" if close else f"{otherwise} {list_names(names) or 'none'}"
+
+
+def beside(shown: str, text: str) -> str:
+    """``text``, a path from the folder of the file ``shown``, as the person would write it.
+
+    >>> beside("manifests/game.yaml", "shared/a.yaml")
+    'manifests/shared/a.yaml'
+    """
+    return shown[: max(shown.rfind("/"), shown.rfind("\\")) + 1] + text
+
+
+NULLS = frozenset({"", "~", "null", "Null", "NULL"})
+
+
+class ScalarNode:
+    """One value as it was written. ``plain`` when it stood without quotes, so that it may mean "nothing".
+
+    ``comment`` is what follows a plain value on its line after `` #``, with the ``#``; else empty.
+    """
+
+    __slots__ = ("comment", "line", "plain", "text")
+
+    def __init__(self, text: str, plain: bool, line: int, comment: str = "") -> None:
+        self.text = text
+        self.plain = plain
+        self.line = line
+        self.comment = comment
+
+
+class SequenceNode:
+    """A list."""
+
+    __slots__ = ("items", "line")
+
+    def __init__(self, line: int) -> None:
+        self.items: list[Node] = []
+        self.line = line
+
+
+class MappingNode:
+    """Keys and values; ``key_lines`` has the line of each key, which is where an editor should jump to."""
+
+    __slots__ = ("items", "key_lines", "line")
+
+    def __init__(self, line: int) -> None:
+        self.items: dict[str, Node] = {}
+        self.key_lines: dict[str, int] = {}
+        self.line = line
+
+
+Node = ScalarNode | SequenceNode | MappingNode
+Location = tuple[int | str, ...]
+
+
+def to_data(node: Node) -> Any:
+    """The tree as fresh dictionaries, lists, text, and None for a plain empty value, ``~`` or ``null``."""
+    if isinstance(node, ScalarNode):
+        return None if node.plain and node.text in NULLS else node.text
+    if isinstance(node, SequenceNode):
+        return [to_data(item) for item in node.items]
+    return {key: to_data(item) for key, item in node.items.items()}
+
+
+def locate(node: Node, location: Location) -> tuple[int, Location]:
+    """The line of the deepest part of ``location`` that is in the tree, and that part."""
+    line = node.line
+    for depth, step in enumerate(location):
+        if isinstance(node, MappingNode) and step in node.items:
+            line = node.key_lines[str(step)]
+            node = node.items[str(step)]
+        elif isinstance(node, SequenceNode) and isinstance(step, int) and step < len(node.items):
+            node = node.items[step]
+            line = node.line
+        else:
+            return line, location[:depth]
+    return line, location
+
+
+def dotted(location: Location) -> str:
+    """A location as a person writes it.
+
+    >>> dotted(("assets", 3, "tags", 0))
+    'assets[3].tags[0]'
+    """
+    text = ""
+    for step in location:
+        if isinstance(step, int):
+            text += f"[{step}]"
+        else:
+            plain = step.isprintable() and 0 < len(step) <= 60
+            shown = step if plain else repr(step[:60])
+            text += f".{shown}" if text else shown
+    return text
+
 
 MAX_PROBLEMS = 1000
 """Where a load stops looking for more."""

@@ -1,21 +1,143 @@
 """Bytes of YAML to a tree of nodes, with lines, strictly and within limits.
 
-The parser's events are put together here, without recursion, because PyYAML's own composer keeps the last of
-two equal keys, follows tags, and dies of deep nesting. What a manifest does not need is refused: tags, merge
-keys, several documents, keys that are not text.
+The parser's events are put together here, without recursion: PyYAML's own composer uses the last of two equal keys,
+follows tags, and fails on deep nesting. What a manifest does not need is refused: tags, merge keys, several
+documents, keys that are not text.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import yaml
 
-from pipeline.manifest.faults import Fault, quote
-from pipeline.manifest.nodes import Mapping, Node, Scalar, Sequence
-from pipeline.manifest.problems import Report
-from pipeline.manifest.syntax import Stop, parse_events
+from pipeline.manifest.problems import Fault, MappingNode, Node, Report, ScalarNode, SequenceNode, quote
+
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_LOOK = "check indentation, quotes, brackets and colons here and on the line above"
+_Rule = tuple[str, str, str, bool]
+"""Part of the parser's words, our words, the remedy, and whether the fault is where the thing began."""
+_SYNTAX: tuple[_Rule, ...] = (
+    (
+        "mapping values are not allowed",
+        "a ':' stands where no key can be",
+        "quote a text that holds ': '",
+        False,
+    ),
+    (
+        "cannot start any token",
+        "a value cannot start with this character",
+        "quote it; indent with spaces",
+        False,
+    ),
+    ("tab character", "a tab stands in the indentation", "indent with spaces", False),
+    ("unexpected end of stream", "the quote that opens here is never closed", "close it", True),
+    ("unexpected document", "the quote that opens here is never closed", "close it", True),
+    ("expected ':'", "a key has no ':' after it", "write key: value", False),
+    (
+        "escape",
+        "an escape in this quoted text is not valid",
+        "write \\\\ for a backslash, or use '...'",
+        False,
+    ),
+    (
+        "hexdecimal",
+        "an escape in this quoted text is not valid",
+        "write \\\\ for a backslash, or use '...'",
+        False,
+    ),
+    ("tag", "a tag is not allowed", "remove it; the key says how a value is read", False),
+    ("incompatible YAML", "this YAML version is not known", "remove the %YAML line", False),
+    ("<document start>", "a line above ends the document", "remove the line with % or ...", False),
+    ("scanning an a", "a value cannot start with this character", "quote it", False),
+    ("block scalar", "text stands after | or >", "begin it on the next line, or quote it", False),
+    (
+        "sequence entries are not allowed",
+        "a '- ' stands where no list can be",
+        "begin a list on the next line; quote a text that starts with '- '",
+        False,
+    ),
+    ("keys are not allowed", "a '? ' stands where no key can be", "quote it", False),
+    ("parsing a flow node", "the file ends within brackets", "close them", False),
+    ("while parsing a flow", "the bracket that opens here is never closed", "close it", True),
+    (
+        "while parsing a block",
+        "this line does not fit the lines above",
+        "give it the indentation that they have",
+        False,
+    ),
+)
+
+
+class Stop(Exception):
+    """Nothing after this point of the file can be trusted."""
+
+    def __init__(self, line: int, fault: Fault) -> None:
+        super().__init__(fault.what)
+        self.line = line
+        self.fault = fault
+
+
+def parse_events(text: str) -> Iterator[Any]:
+    """The parser's events; what it refuses comes out as `Stop`."""
+    line = 1
+    try:
+        for event in yaml.parse(text, Loader=_LOADER):
+            line = event.start_mark.line + 1 if event.start_mark else line
+            yield event
+    except yaml.MarkedYAMLError as error:
+        raise _refusal(error, text) from error
+    except (yaml.YAMLError, ValueError, OverflowError) as error:
+        raise Stop(line, Fault("this is not YAML", _LOOK)) from error
+
+
+def _refusal(error: yaml.MarkedYAMLError, text: str) -> Stop:
+    """The parser's complaint in our words."""
+    said = f"{error.context or ''} {error.problem or ''}"
+    here, began = error.problem_mark, error.context_mark
+    for part, what, remedy, at_start in (*_by_surroundings(error, text), *_SYNTAX):
+        if part in said:
+            mark = (began or here) if at_start else (here or began)
+            return Stop(mark.line + 1 if mark else 1, Fault(what, remedy))
+    return Stop(here.line + 1 if here else 1, Fault(f"this is not YAML: {error.problem}", _LOOK))
+
+
+def _by_surroundings(error: yaml.MarkedYAMLError, text: str) -> Iterator[_Rule]:
+    """Rules for which it matters what stands before and after the place of the complaint."""
+    if error.problem_mark is None:
+        return
+    before, after = text[: error.problem_mark.index], text[error.problem_mark.index :]
+    line, rest = re.split("[\r\n]", before)[-1], re.split("[\r\n]", after, maxsplit=1)[0].strip()
+    if after.startswith("\t"):
+        yield ("cannot start any token", "a tab stands in the indentation", "indent with spaces", False)
+    if after.strip():
+        shown, began = quote(after[0]), error.context_mark
+        yield ("parsing a flow node", f"no value stands before {shown}", "write one, or quote a text", False)
+        opened = f" opened on line {began.line + 1}" if began else ""
+        what = f"a ',' or the end of the bracket{opened} is missing before {shown}"
+        yield (
+            "while parsing a flow",
+            what,
+            "write it, or quote a text that holds ',', ': ' or brackets",
+            False,
+        )
+    if line.strip() and rest:
+        what = f"{quote(rest)} stands after the end of a value"
+        yield (
+            "while parsing a block",
+            what,
+            "quote the whole value, or close a quote left open above",
+            False,
+        )
+    if re.fullmatch(" *[A-Za-z_]+", line):
+        what, remedy = (
+            "a ':' stands where no key can be",
+            "indent a key as those above; quote a text with ': '",
+        )
+        yield ("mapping values are not allowed", what, remedy, False)
+
 
 MAX_BYTES = 16 * 2**20
 MAX_NODES = 2_000_000
@@ -34,7 +156,7 @@ _CONFLICT = re.compile(r"^(<{7}|>{7}|={7}|\|{7})(?: .*)?\r?$", re.MULTILINE)
 _UNDEFINED = Fault("the alias has no anchor before it", "define it with &name above, or write the value out")
 
 
-def read_document(data: bytes, report: Report) -> Mapping | None:
+def read_document(data: bytes, report: Report) -> MappingNode | None:
     """The mapping that ``data`` holds; None when there is none to speak of. Problems go to ``report``."""
     try:
         root = _composed(_decode(data), report)
@@ -43,7 +165,7 @@ def read_document(data: bytes, report: Report) -> Mapping | None:
         return None
     if root is None:
         report.add(1, "", Fault("the file is empty", "start with the line cuesmith: 1"))
-    elif not isinstance(root, Mapping):
+    elif not isinstance(root, MappingNode):
         report.add(root.line, "", Fault("the file is not a mapping", "start with the line cuesmith: 1"))
     else:
         return root
@@ -108,7 +230,7 @@ class _Frame:
 
     __slots__ = ("awaits_key", "key", "node")
 
-    def __init__(self, node: Sequence | Mapping) -> None:
+    def __init__(self, node: SequenceNode | MappingNode) -> None:
         self.node = node
         self.awaits_key = True
         self.key: str | None = None
@@ -132,11 +254,13 @@ class _Composer:
             kind = event.__class__
             if kind is yaml.ScalarEvent:
                 comment = _comment_after(text, event) if not event.style else ""
-                self._begin(Scalar(event.value, not event.style, event.start_mark.line + 1, comment), event)
+                self._begin(
+                    ScalarNode(event.value, not event.style, event.start_mark.line + 1, comment), event
+                )
             elif kind is yaml.MappingStartEvent:
-                self._enter(Mapping(event.start_mark.line + 1), event)
+                self._enter(MappingNode(event.start_mark.line + 1), event)
             elif kind is yaml.SequenceStartEvent:
-                self._enter(Sequence(event.start_mark.line + 1), event)
+                self._enter(SequenceNode(event.start_mark.line + 1), event)
             elif kind is yaml.MappingEndEvent or kind is yaml.SequenceEndEvent:
                 self._open.pop()
             elif kind is yaml.AliasEvent:
@@ -148,7 +272,7 @@ class _Composer:
                     raise Stop(event.start_mark.line + 1, fault)
         return self._root
 
-    def _enter(self, node: Sequence | Mapping, event: Any) -> None:
+    def _enter(self, node: SequenceNode | MappingNode, event: Any) -> None:
         if len(self._open) >= MAX_DEPTH:
             raise Stop(node.line, _too_deep())
         self._begin(node, event)
@@ -173,7 +297,7 @@ class _Composer:
             return
         frame = self._open[-1]
         parent = frame.node
-        if isinstance(parent, Sequence):
+        if isinstance(parent, SequenceNode):
             parent.items.extend([node] if node else [])
         elif frame.awaits_key:
             frame.key = self._key(parent, node, line)
@@ -183,11 +307,11 @@ class _Composer:
                 parent.items[frame.key] = node
             frame.awaits_key = True
 
-    def _key(self, parent: Mapping, node: Node | None, line: int) -> str | None:
+    def _key(self, parent: MappingNode, node: Node | None, line: int) -> str | None:
         """The text of a key, or None when its pair must be left out."""
         if node is None:
             return None
-        if not isinstance(node, Scalar) or (node.plain and not node.text):
+        if not isinstance(node, ScalarNode) or (node.plain and not node.text):
             self._report.add(line, "", Fault("a key is not text", "write key: value"))
         elif node.plain and node.text == "<<":
             remedy = "put what assets share into defaults or a profile"
@@ -247,10 +371,10 @@ def _measure(node: Node, limit: int) -> tuple[int, int]:
     while waiting and weight <= limit:
         current, depth = waiting.pop()
         weight += 1
-        if isinstance(current, Scalar):
+        if isinstance(current, ScalarNode):
             height = max(height, depth)
             continue
         height = max(height, depth + 1)
-        inner = current.items if isinstance(current, Sequence) else current.items.values()
+        inner = current.items if isinstance(current, SequenceNode) else current.items.values()
         waiting.extend((item, depth + 1) for item in inner)
     return weight, height

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from pipeline.manifest.language import Manifest
+from pipeline.manifest.keys import Manifest
 
 _DRAFT = "http://json-schema.org/draft-07/schema#"
 

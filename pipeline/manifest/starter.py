@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from pipeline.manifest.faults import Fault
-from pipeline.manifest.ids import check_project
+from pipeline.manifest.names import check_project
+from pipeline.manifest.problems import Fault
 from pipeline.manifest.schema import json_schema_text
 
 _USUAL = "mygame"

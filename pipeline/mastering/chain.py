@@ -9,11 +9,14 @@ from functools import cached_property
 from pipeline.audio import Clip
 from pipeline.errors import MasteringError
 from pipeline.manifest.spec import MasteringSpec
-from pipeline.mastering.gain_search import GainResult, gain_and_limit, gain_and_limit_group, measure_levels
-from pipeline.mastering.level import (
+from pipeline.mastering.gain import (
     GainPlan,
+    GainResult,
     Levels,
     Method,
+    gain_and_limit,
+    gain_and_limit_group,
+    measure_levels,
     method_for,
     plan_gain,
     round_gain,

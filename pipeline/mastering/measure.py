@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.audio import Clip, Samples
+from pipeline.audio.decibel import amplitude, level
 from pipeline.errors import MasteringError
-from pipeline.mastering.decibel import amplitude, level
 from pipeline.mastering.loudness import MOST_CHANNELS, Energies, energies
 from pipeline.mastering.true_peak import Peaks, oversampling, peaks
 

@@ -2,21 +2,187 @@
 
 A seam is audible when it differs from the rest of the loop. So each measure is a ratio: the value at the seam over the
 value at the loop's own rougher moments. Up to 1 the seam is masked by them.
+
+The beat is measured on onsets. A lag at which the onsets of each side repeat (their autocorrelation) must also show
+between the two sides. A cut off the beat shifts one side against the other, so it does not.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.fft import rfft
+from scipy.fft import irfft, next_fast_len, rfft
 from scipy.linalg import solve_toeplitz, toeplitz
 
-from pipeline.audio import Clip
-from pipeline.mastering.seam_reference import seam_faults, window_around
+from pipeline.audio import Clip, Samples
+from pipeline.mastering.splice import RESOLUTIONS, Resolution, continuity
 
 Floats = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.floating[Any]]
+
+HOP_S = 0.005
+REACH_S = 4.0
+"""Looked at to each side."""
+SHORTEST_S = 0.75
+_SLOWEST_HZ, _FASTEST_HZ = 0.5, 12.0
+_FIRST_LAG_S = 0.12
+_LAST_LAG = 0.75
+"""Of the reach."""
+_QUIET = 1e-4
+"""Power, of the mean, below which changes are not onsets."""
+_LEVEL_HOPS = 4
+"""Hops over which a level is taken and rises: 20 ms, in which low tones do not show their own period."""
+_SMOOTH = 9
+_CHANCE_SPREAD = 3.5
+"""By which smoothing raises the variance of a correlation of unrelated onsets."""
+_PULSE = 1.5
+"""How far lags must stand out of what unrelated onsets give, for there to be a beat at all."""
+_STRIKING = 0.75
+"""Standard deviation of onset strength, in nepers, below which nothing is struck: a swell, a tremolo, a hum."""
+
+
+def _power(rows: Rows) -> Floats:
+    return np.asarray(np.einsum("ij,ij->i", rows, rows, dtype=np.float64) / rows.shape[1])
+
+
+def onsets(wave: Rows) -> Floats:
+    """Onset strength in hops, of ``wave`` of shape [hops, samples a hop]: rises of the level of the whole, the
+    lows and the highs, in nepers, summed."""
+    strength = np.zeros(len(wave))
+    half = _LEVEL_HOPS // 2
+    for power in (
+        _power(wave),
+        np.square(wave.mean(axis=1, dtype=np.float64)),
+        _power(np.diff(wave, axis=1)),
+    ):
+        level = np.convolve(power, np.full(_LEVEL_HOPS, 1 / _LEVEL_HOPS), "same")
+        height = np.log(level + _QUIET * level.mean() + 1e-20)
+        strength[half:-half] += np.maximum(0.0, height[_LEVEL_HOPS:] - height[:-_LEVEL_HOPS])
+    shape = np.hanning(_SMOOTH)
+    return np.convolve(strength, shape / shape.sum(), "same")
+
+
+def kept_time(before: Floats, after: Floats) -> float | None:
+    """How well two equally long runs of onset strength keep one time: 1 as one piece would, 0 as strangers do.
+
+    None where neither side has a beat, or there is too little of it.
+    """
+    size = len(before)
+    last, first = round(_LAST_LAG * size), round(_FIRST_LAG_S / HOP_S)
+    if size < SHORTEST_S / HOP_S or min(before.std(), after.std()) < _STRIKING:
+        return None
+    one = (before - before.mean()) / before.std()
+    other = (after - after.mean()) / after.std()
+    whole = next_fast_len(2 * size, real=True)
+    spectra = rfft(one, whole), rfft(other, whole)
+    lags = np.arange(first, last)
+    own = irfft(np.abs(spectra[0]) ** 2 + np.abs(spectra[1]) ** 2, whole)[lags] / (2.0 * (size - lags))
+    across = irfft(rfft(one[::-1], whole) * spectra[1], whole)[lags - 1]
+    strength = float((lags * np.square(own)).sum())
+    by_chance = _CHANCE_SPREAD * float((lags / (2.0 * (size - lags))).sum())
+    if strength < _PULSE**2 * by_chance:
+        return None
+    return float((across * own).sum()) / strength
+
+
+def pulses(strength: Floats) -> int:
+    """How many pulses a loop of this onset strength holds, all round: the strongest of its Fourier series from
+    12 to 0.5 a second; 0 where it is too short for one."""
+    seconds = len(strength) * HOP_S
+    first, last = max(1, round(_SLOWEST_HZ * seconds)), round(_FASTEST_HZ * seconds)
+    series = np.abs(rfft(strength - strength.mean()))[first : last + 1]
+    return first + int(series.argmax()) if len(series) else 0
+
+
+_SPLICE_NATS = 5.0
+"""Evidence that counts as 1: continuous sound gives as much by chance once in e^5, about 150."""
+_LOST_BEAT = 0.4
+"""Kept time, from 0 to 1, at which the lost beat is 1."""
+_IN_TIME = 0.7
+"""Largest lost beat of a seam that falls on the beat."""
+_REFERENCES = 16
+"""Number of reference positions in a loop, used once its seam is suspect."""
+_MARGIN = 0.15
+"""Smallest distance of a reference to the seam, as a share of the window, so that the seam stays outside."""
+
+
+def window_around(samples: Samples, place: int, reach: int) -> Samples:
+    """``reach`` samples before and after ``place`` of a loop, wrapped at its ends; shape [channels, samples]."""
+    length = samples.shape[1]
+    first, last = place - reach, place + reach
+    if first >= 0 and last <= length:
+        return samples[:, first:last]
+    if first < 0 and last <= length and reach <= length:
+        return np.concatenate([samples[:, first:], samples[:, :last]], axis=1)
+    return samples[:, np.arange(first, last) % length]
+
+
+def _reference_places(length: int, reach: int) -> list[int]:
+    """Positions spread over a loop of ``length``, away from its seam."""
+    margin = min(round(_MARGIN * reach), length // 4)
+    return [round(place) for place in np.linspace(margin, length - margin, _REFERENCES + 2)[1:-1]]
+
+
+def _beats(wave: Samples, length: int, hop: int) -> list[int]:
+    """Up to `_REFERENCES` beats of a loop of ``length`` that holds whole beats from its seam on; without the seam."""
+    count = pulses(onsets(wave[: length // hop * hop].reshape(-1, hop)))
+    chosen = np.unique(np.linspace(1, count - 1, _REFERENCES).round()) if count > 1 else ()
+    return [round(number * length / count) for number in chosen]
+
+
+def _splice(samples: Samples, rate: int, resolution: Resolution, beats: Callable[[], list[int]]) -> float:
+    """Evidence of a splice at the seam of the loop ``samples``, relative to reference positions; ``beats`` are further
+    references."""
+    length = samples.shape[1]
+    reach = min(round(resolution.window_s * rate), length // 2)
+
+    def evidence(place: int) -> float:
+        return -continuity(window_around(samples, place, reach), rate, resolution)
+
+    at_seam = evidence(0)
+    if at_seam <= _SPLICE_NATS:
+        return max(0.0, at_seam / _SPLICE_NATS)
+    places = [*_reference_places(length, reach), *beats()]
+    return at_seam / max(_SPLICE_NATS, *(evidence(place) for place in places))
+
+
+def _lost_beat(wave: Samples, hop: int) -> float | None:
+    """Time lost at the seam of the loop ``wave``, shape [samples], relative to references; None without a beat."""
+    hops = len(wave) // hop
+    reach = min(round(REACH_S / HOP_S), hops // 2)
+    if reach < SHORTEST_S / HOP_S:
+        return None
+
+    def lost(place: int) -> float | None:
+        strength = onsets(window_around(wave[None], place * hop, (reach + 2) * hop).reshape(-1, hop))
+        kept = kept_time(strength[2 : reach + 2], strength[reach + 2 : -2])
+        return None if kept is None else max(0.0, 1.0 - kept)
+
+    at_seam, floor = lost(0), 1.0 - _LOST_BEAT
+    if at_seam is None or at_seam <= floor:
+        return at_seam and at_seam / floor
+    return at_seam / max(floor, *(lost(place) or 0.0 for place in _reference_places(hops, reach)))
+
+
+def seam_faults(samples: Samples, rate: int) -> tuple[float, float]:
+    """Splice and lost beat at the seam of the loop ``samples``.
+
+    A seam on the beat may fall on an attack, so the loop's other beats are references too.
+    """
+    hop = max(2, round(HOP_S * rate))
+    mono = samples.mean(axis=0)
+    lost = _lost_beat(mono, hop)
+    in_time = lost is not None and lost <= _IN_TIME
+
+    def beats() -> list[int]:
+        return _beats(mono, samples.shape[1], hop) if in_time else []
+
+    return max(_splice(samples, rate, resolution, beats) for resolution in RESOLUTIONS), lost or 0.0
+
 
 _ORDER = 32
 """Order of the linear prediction, whose residual shows a click (Godsill and Rayner, "Digital Audio

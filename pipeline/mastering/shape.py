@@ -10,11 +10,9 @@ import numpy as np
 from pipeline.audio import Clip, Samples, resample, resample_loop
 from pipeline.errors import MasteringError
 from pipeline.manifest.spec import MasteringSpec
-from pipeline.mastering.channels import to_channels, with_width
-from pipeline.mastering.fade import fade
+from pipeline.mastering.edits import cut, fade, pad_end, sounding_range, to_channels, with_width
 from pipeline.mastering.loop import cut_loop
 from pipeline.mastering.measure import channel_means, is_finite
-from pipeline.mastering.trim import cut, pad_end, sounding_range
 
 Step = dict[str, Any]
 

@@ -1,19 +1,17 @@
 """What is stale and why, and how the work is shared out."""
 
-from pipeline.plan.decide import plan
+from pipeline.plan.decide import FROM_KEPT, plan
 from pipeline.plan.digests import group_digest, master_digest, mastering_digest
-from pipeline.plan.estimating import BuildEstimate, ModelEstimate, estimate, expected
-from pipeline.plan.kept import FROM_KEPT
-from pipeline.plan.known import (
-    APPROVED,
-    EARLIER_TAKES_ITS_PLACE,
-    LOCKED,
-    LOCKED_IN_MANIFEST,
-    MADE_BEFORE,
-    TAKES_ITS_PLACE,
-    WAITS,
-    WILL_WAIT,
-    Known,
+from pipeline.plan.estimates import (
+    BuildEstimate,
+    ModelEstimate,
+    Shard,
+    SpeedOf,
+    estimate,
+    expected,
+    learn,
+    share_out,
+    speeds_in,
 )
 from pipeline.plan.reasons import (
     chain_reasons,
@@ -24,10 +22,23 @@ from pipeline.plan.reasons import (
     specs_of,
     ucs_of,
 )
-from pipeline.plan.shards import Shard, share_out
-from pipeline.plan.speeds import SpeedOf, learn, speeds_in
-from pipeline.plan.validating import check_profiles
-from pipeline.plan.values import Action, AssetPlan, Plan, TakeOrder, VariationPlan
+from pipeline.plan.validate import check_profiles
+from pipeline.plan.values import (
+    APPROVED,
+    EARLIER_TAKES_ITS_PLACE,
+    LOCKED,
+    LOCKED_IN_MANIFEST,
+    MADE_BEFORE,
+    TAKES_ITS_PLACE,
+    WAITS,
+    WILL_WAIT,
+    Action,
+    AssetPlan,
+    Known,
+    Plan,
+    TakeOrder,
+    VariationPlan,
+)
 
 __all__ = [
     "APPROVED",

@@ -5,25 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pipeline.errors import MachineError, ManifestError, Problem, UsageError
-from pipeline.generators import Ask, AskProblem, Engine, engine_names, find_engine
-from pipeline.manifest import beside, nearest
+from pipeline.generators import Ask, Engine, Remaking
 from pipeline.manifest.spec import AssetSpec, Project
-from pipeline.plan.differences import (
-    chain_difference,
-    differences,
-    gain_differences,
-    newer_chain,
-    same_takes,
-)
+from pipeline.plan import digests
 from pipeline.plan.digests import (
     gain_group_of,
     group_digest,
+    is_seed_of,
     master_digest,
     mastering_digest,
+    recipes_for,
 )
-from pipeline.plan.kept import FROM_KEPT, kept_for
-from pipeline.plan.known import (
+from pipeline.plan.reasons import chain_reasons, label_reasons, mastering_reasons, recipe_reasons, say, ucs_of
+from pipeline.plan.validate import check
+from pipeline.plan.values import (
     APPROVED,
     EARLIER_TAKES_ITS_PLACE,
     LOCKED,
@@ -32,12 +27,18 @@ from pipeline.plan.known import (
     TAKES_ITS_PLACE,
     WAITS,
     WILL_WAIT,
+    Action,
+    AssetPlan,
     Known,
+    Plan,
+    TakeOrder,
+    VariationPlan,
 )
-from pipeline.plan.recipes import recipes_for
-from pipeline.plan.values import Action, AssetPlan, Plan, TakeOrder, VariationPlan
 from pipeline.provenance import MasterRow
 from pipeline.recipe import Recipe
+
+ANOTHER_CHANGED = "shared gain: another variation changed"
+FROM_KEPT = "from what its take keeps, without the model"
 
 
 def plan(project: Project, known: Known) -> Plan:
@@ -53,89 +54,6 @@ def plan(project: Project, known: Known) -> Plan:
             for asset, engine, ask in check(project)
         )
     )
-
-
-def check(project: Project) -> list[tuple[AssetSpec, Engine, Ask]]:
-    """Every asset with its engine and what it asks of it.
-
-    Raises `ManifestError` with everything that engines cannot make as it is written, in file order. What is wrong
-    with every asset of a for_each is told once.
-    """
-    engines = {name: _installed(name) for name in {asset.engine for asset in project.assets}}
-    asked = []
-    found: list[tuple[tuple[object, ...], Problem]] = []
-    for asset in project.assets:
-        engine = engines[asset.engine]
-        if engine is None:
-            found.append(((asset.engine,), _located(project, asset, _not_installed(asset.engine))))
-            continue
-        ask = _ask(project, asset, engine)
-        problems = [ask] if isinstance(ask, AskProblem) else _problems(asset, ask)
-        for problem in problems:
-            place = (asset.source.file, asset.source.line, problem.field, problem.what)
-            found.append((place, _located(project, asset, problem)))
-        if isinstance(ask, Ask):
-            asked.append((asset, engine, ask))
-    if found:
-        once: dict[tuple[object, ...], Problem] = {}
-        for same, told in sorted(
-            found, key=lambda one: (one[1].file != project.file, one[1].file, one[1].line)
-        ):
-            once.setdefault(same, told)
-        raise ManifestError(once.values())
-    return asked
-
-
-def _ask(project: Project, asset: AssetSpec, engine: Engine) -> Ask | AskProblem:
-    """What the engine asks, or the problem that it broke over the asset.
-
-    Raises `MachineError`, with the asset's place, where this machine lacks what answering takes.
-    """
-    try:
-        ask: object = engine.ask(asset)
-    except MachineError as error:
-        place = f"{_file_of(project, asset)}:{asset.source.line}: {asset.id}"
-        raise MachineError(f"{place}: engine {asset.engine!r}: {error}") from error
-    except Exception as error:
-        why = f"{type(error).__name__}: {error}"
-    else:
-        if isinstance(ask, Ask):
-            return ask
-        why = f"it answered with {type(ask).__name__}"
-    what = f"engine {asset.engine!r} cannot say what this asset takes: {' '.join(why.split())}"
-    return AskProblem("engine", what, "report this to the engine's makers, or choose another engine")
-
-
-def _installed(name: str) -> Engine | None:
-    try:
-        return find_engine(name)
-    except UsageError:
-        return None
-
-
-def _not_installed(engine: str) -> AskProblem:
-    names = engine_names()
-    close = nearest(engine, names)
-    choice = f"did you mean {close}?" if close else f"choose one of {', '.join(names)}:"
-    what = f"engine {engine!r} is not installed"
-    return AskProblem("engine", what, f"{choice} it is said in defaults or a profile")
-
-
-def _problems(asset: AssetSpec, ask: Ask) -> Iterator[AskProblem]:
-    yield from ask.problems
-    if asset.license == "commercial" and not ask.model.commercial:
-        what = f"license is commercial, and the weights of {ask.model.id} are {ask.model.license}"
-        yield AskProblem("license", what, "choose a model whose licence allows it, or set license: any")
-
-
-def _file_of(project: Project, asset: AssetSpec) -> str:
-    """The file in which an asset is written, as the person would write its path."""
-    return beside(project.file, asset.source.file)
-
-
-def _located(project: Project, asset: AssetSpec, problem: AskProblem) -> Problem:
-    where = f"{asset.id}.{problem.field}"
-    return Problem(_file_of(project, asset), asset.source.line, where, problem.what, problem.remedy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,3 +272,111 @@ def _differences(asset: _Asset, wanted: _Wanted) -> tuple[str, ...]:
     return differences(
         asset.spec, asset.project, asset.mastering, wanted.previous, wanted.recipes, asset.known
     )
+
+
+def differences(
+    asset: AssetSpec,
+    project: str,
+    mastering: str,
+    previous: MasterRow,
+    recipes: Sequence[Recipe],
+    known: Known,
+) -> tuple[str, ...]:
+    """Everything in which the take and the specs that the manifest asks for differ from those of ``previous``.
+
+    ``mastering`` is the digest of the asset's specs, ``recipes`` are the variation's candidates. Empty when
+    nothing differs.
+    """
+    found: list[str] = []
+    if not same_takes(previous, recipes):
+        found.extend(_take_differences(asset, previous, recipes, known))
+    if mastering != previous["mastering"]:
+        found.extend(_spec_differences(asset, project, previous, known))
+    return tuple(dict.fromkeys(found))
+
+
+def same_takes(previous: MasterRow, recipes: Sequence[Recipe]) -> bool:
+    """Whether the candidates of ``previous`` are those of ``recipes``."""
+    return previous["takes"].keys() == {recipe.digest for recipe in recipes}
+
+
+def chain_difference(previous: MasterRow, known: Known) -> tuple[str, ...]:
+    """That the mastering chain is another one than ``previous`` was made with, where its record names it."""
+    record = known.master(previous["master"])
+    return tuple(chain_reasons(record.get("chain_version") if record else None, digests.CHAIN_VERSION))
+
+
+def newer_chain() -> str:
+    """What is left to say where an older record does not name its mastering chain."""
+    return f"mastering chain changed: now version {digests.CHAIN_VERSION}"
+
+
+def gain_differences(
+    asset: AssetSpec, variation: int, recipes: Sequence[Sequence[Recipe]], known: Known
+) -> tuple[str, ...]:
+    """Which other variations of ``asset`` give ``variation`` another gain: those that changed or were removed.
+
+    ``recipes`` holds the candidates of each variation, from the first.
+    """
+    rows = {number: known.rows.get((asset.id, number)) for number in range(1, asset.variations + 1)}
+    changed = any(
+        row is None or not same_takes(row, recipes[number - 1])
+        for number, row in rows.items()
+        if number != variation
+    )
+    removed = [number for number in known.variations.get(asset.id, ()) if number > asset.variations]
+    named = (f"shared gain: variation {number} was removed" for number in removed)
+    return (*([ANOTHER_CHANGED] if changed else []), *named)
+
+
+def _take_differences(
+    asset: AssetSpec, previous: MasterRow, recipes: Sequence[Recipe], known: Known
+) -> Iterator[str]:
+    rejected = not known.rejected.isdisjoint(previous["takes"])
+    if rejected:
+        yield "rejected in review"
+    if len(recipes) != len(previous["takes"]):
+        yield f"candidates changed: {len(previous['takes'])} -> {len(recipes)}"
+    record = known.take(previous["take"])
+    if record is None:
+        yield "recipe changed"
+        return
+    found = list(recipe_reasons(record["recipe"], recipes[0]))
+    yield from found
+    candidates = max(len(recipes), len(previous["takes"]))
+    seed, variation = int(record["recipe"]["seed"]), previous["variation"]
+    if not is_seed_of(asset, variation, seed, candidates):
+        yield "seed changed"
+    elif not (rejected or found) and seed not in {recipe.seed for recipe in recipes}:
+        yield "its earlier take is no longer rejected in review"
+
+
+def _spec_differences(asset: AssetSpec, project: str, previous: MasterRow, known: Known) -> Iterator[str]:
+    record = known.master(previous["master"])
+    if record is None:
+        yield "mastering changed"
+        return
+    found = [*mastering_reasons(record, asset), *label_reasons(previous, {"ucs": ucs_of(asset)})]
+    if record["manifest"]["project"] != project:
+        found.append(f"project changed: {say(record['manifest']['project'])} -> {project}")
+    yield from found or ["labels in the files changed"]
+
+
+def kept_for(engine: Engine, recipe: Recipe, previous: MasterRow | None, known: Known) -> str | None:
+    """Digest of a whole take from which ``recipe``'s can be made; None where there is none.
+
+    The take of the recipe's origin is looked for, then those of the ``previous`` master.
+    """
+    if not isinstance(engine, Remaking):
+        return None
+    origin = engine.origin(recipe)
+    candidates: list[str] = [origin.digest, *(previous["takes"] if previous else ())]
+    for digest in candidates:
+        record = known.take(digest) if digest != recipe.digest else None
+        if record is None or not record["attachments"]:
+            continue
+        made = Recipe.from_json(record["recipe"])
+        whole = all(one["sha256"] in known.objects for one in record["attachments"].values())
+        if whole and engine.origin(made) == origin:
+            return digest
+    return None

@@ -1,10 +1,9 @@
 """Records that say where a take and a master came from.
 
-`records` has the stored shapes, `disclosure` what listeners must be told, `facts` what only the making process
+`records` has the stored shapes and the disclosure for listeners, `facts` what only the process that makes a sound
 can know (clock, software, commit).
 """
 
-from pipeline.provenance.disclosure import disclosure
 from pipeline.provenance.records import (
     MASTER_SCHEMA,
     TAKE_SCHEMA,
@@ -16,12 +15,13 @@ from pipeline.provenance.records import (
     MissingCode,
     MissingRow,
     ModelFacts,
-    ObjectJson,
     RenditionJson,
     Status,
     TakeRecord,
     WaitingRow,
+    disclosure,
 )
+from pipeline.store import ObjectJson
 
 __all__ = [
     "MASTER_SCHEMA",

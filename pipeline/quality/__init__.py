@@ -1,8 +1,7 @@
 """Quality gates and scores of takes and masters."""
 
 from pipeline.quality.fingerprint import Fingerprint, fingerprint, likeness, near_duplicates
-from pipeline.quality.gates import LIMITS, Failure, Found, Limits, limits_of
-from pipeline.quality.score import QualityReport, score
+from pipeline.quality.gates import LIMITS, Failure, Found, Limits, QualityReport, limits_of, score
 
 __all__ = [
     "LIMITS",

@@ -1,6 +1,8 @@
-"""Noise: whether a sound is nothing else, and whether it sets in at the end."""
+"""Probes behind the gates: noise, hiss at the end, clipped peaks, DC offset."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -134,3 +136,155 @@ def tail_noise_db(clip: Clip) -> float:
     if rise <= 0.0 or before > _DIED_AWAY_DB or _spread(tail[1:]) > _STEADY_DB:
         return 0.0
     return rise if _is_noise(frames[start:], clip.rate) else 0.0
+
+
+Wave = npt.NDArray[np.float32]
+Places = npt.NDArray[np.int64]
+
+_EQUAL = 1e-6
+"""Of the peak: samples this near to each other are the same value, whatever gain came after."""
+_FAINTEST_PEAK = 0.02
+_LOWEST_SIDE = 0.08
+"""Of the other side's peak: a side lower than this is no ceiling."""
+_MOST_OF_A_SIDE = 0.35
+"""Of all samples at a ceiling that is lower than half of the other side's peak: more is a rectified wave."""
+_KNEE = (0.9, 0.99)
+"""Of the ceiling: a soft clipper crowds samples above the second, a hard one leaves the slope as it was."""
+_LEAST_STEP = 1.5e-4
+"""Of the ceiling, from the sample before it: less is a crest of low notes."""
+_GRAINS = 3.5
+"""Units: a rounded crest of three equal samples or more is up to three above its neighbours."""
+_PILE = 8
+"""Fewest samples at the ceiling, each from another height, that are no chance."""
+_BLOCKS = 8
+_SHORTEST_BLOCK_S = 0.04
+_DYING = 1.5
+"""Loudest block over the quietest: from there on the level tells an offset from an asymmetric wave."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Runs:
+    """Stretches of samples that fulfil a condition: ``[start, end)`` each."""
+
+    start: Places
+    end: Places
+
+    @property
+    def length(self) -> Places:
+        return self.end - self.start
+
+
+def _runs(condition: npt.NDArray[np.bool_]) -> _Runs:
+    edges = np.flatnonzero(np.diff(condition.astype(np.int8), prepend=0, append=0))
+    return _Runs(edges[::2], edges[1::2])
+
+
+def _moving(wave: Wave, places: Places, step: float) -> npt.NDArray[np.bool_]:
+    """Whether the wave was on its way just before ``places``, as no square wave is before its edge."""
+    at = np.maximum(places, 2)
+    return np.asarray((np.abs(wave[at - 1] - wave[at - 2]) > step) & (places >= 2))
+
+
+def _cut_samples(wave: Wave, other_peak: float) -> int:
+    """Samples of ``wave`` that a hard clipper put at its highest value; 0 where there was none.
+
+    A clipper stops a wave that is moving: it leaves runs of equal samples entered with a step (low notes),
+    or many single ones that came from different heights (noise). Neither square waves, which stand still
+    before they jump, nor a saturation whose knee crowds the samples below the ceiling, leave the same.
+    """
+    ceiling = float(wave.max(initial=0.0))
+    if ceiling < max(_FAINTEST_PEAK, _LOWEST_SIDE * other_peak):
+        return 0
+    at_top = wave >= ceiling * (1 - _EQUAL)
+    count = int(np.count_nonzero(at_top))
+    if count < _PILE or (ceiling < 0.5 * other_peak and count > _MOST_OF_A_SIDE * len(wave)):
+        return 0
+    runs = _runs(at_top)
+    moving = _moving(wave, runs.start, ceiling * _EQUAL)
+    step = ceiling - wave[np.maximum(runs.start - 1, 0)]
+    cut = moving & (step > max(_LEAST_STEP * ceiling, _GRAINS * _grain(wave)))
+    if int(runs.length[moving].sum()) < 0.2 * count or _is_soft(wave, ceiling, count):
+        return 0
+    long = int(runs.length[cut & (runs.length >= 3)].sum())
+    heights = np.unique(np.round(wave[runs.start[cut] - 1] / ceiling, 3))
+    below = wave[(wave > 0.99 * ceiling) & ~at_top]
+    together = 2 * int(runs.length[runs.length >= 2].sum()) > count
+    piled = len(heights) >= _PILE and _is_piled(below, count, ceiling, together)
+    return max(long, count if piled else 0)
+
+
+def _grain(wave: Wave) -> float:
+    """The smallest step of ``wave``: one unit of what it was rounded to, or next to nothing."""
+    steps = np.abs(np.diff(wave))
+    return float(steps.min(initial=np.inf, where=steps > 0.0))
+
+
+def _is_piled(below: Wave, count: int, ceiling: float, together: bool) -> bool:
+    """Whether ``count`` samples at the ceiling are more than crests leave: also crests that are rounded to 16
+    bit, where many of those within 1 % ``below`` share a value too, and crests that a limiter made equal, which
+    touch it one by one and not ``together``."""
+    second = float(below.max(initial=0.0))
+    level = int(np.count_nonzero(below >= second - ceiling * _EQUAL))
+    return count > 6 * level and (together or count > 0.25 * len(below))
+
+
+def _is_soft(wave: Wave, ceiling: float, count: int) -> bool:
+    low, high = (part * ceiling for part in _KNEE)
+    near = int(np.count_nonzero(wave >= high)) - count
+    below = int(np.count_nonzero(wave >= low)) - near - count
+    if near < _PILE:
+        return False
+    return near > below or (near > 0.3 * below and count > near)
+
+
+def clipped_share(clip: Clip) -> float:
+    """Share of the samples heard (within 40 dB of the peak) that a hard clipper cut, at any level after."""
+    cut = heard = 0
+    for wave in clip.samples:
+        top, bottom = float(wave.max(initial=0.0)), -float(wave.min(initial=0.0))
+        floor = 0.01 * max(top, bottom)
+        heard += int(np.count_nonzero(wave > floor)) + int(np.count_nonzero(wave < -floor))
+        cut += _cut_samples(wave, bottom) + _cut_samples(-wave, top)
+    return cut / max(1, heard)
+
+
+def standing_offset(clip: Clip) -> float:
+    """How far a sound stands off zero throughout, full scale 1.0: the channel that is furthest.
+
+    The median of eight windowed means is taken, where they agree: a pluck or a drum moves the mean but not
+    the rest, and the rumble of wind stands off zero to either side by turns. Pulse waves, which stand on two
+    levels, are held against the middle of these. Below 0.32 s the median of the samples must agree with the mean.
+    """
+    return max((abs(_offset(wave, clip.rate)) for wave in clip.samples), default=0.0)
+
+
+def _offset(wave: Wave, rate: int) -> float:
+    if not len(wave):
+        return 0.0
+    size = len(wave) // _BLOCKS
+    if size >= _SHORTEST_BLOCK_S * rate:
+        window = np.hanning(size) / np.hanning(size).sum()
+        means = wave[: size * _BLOCKS].reshape(_BLOCKS, size) @ window
+        found = _constant(means, wave[: size * _BLOCKS].reshape(_BLOCKS, size).std(axis=1))
+    else:
+        mean, middle = float(wave.mean(dtype=np.float64)), float(np.median(wave))
+        found = min(mean, middle, key=abs) if mean * middle > 0 else 0.0
+    if abs(found) > 0.005 and np.count_nonzero(np.diff(wave)) < 0.25 * len(wave):
+        return float(wave.max() + wave.min()) / 2
+    return found
+
+
+def _constant(means: Wave, levels: Wave) -> float:
+    """The part of eight blocks' ``means`` that does not come and go with their ``levels`` (standard deviations).
+
+    An asymmetric wave has a mean in proportion to its level, which dies away with it; an offset stays.
+    """
+    low, middle, high = (float(part) for part in np.quantile(means, (0.25, 0.5, 0.75)))
+    if abs(middle) <= high - low:
+        return 0.0
+    quietest = int(np.argmin(levels))
+    if levels[quietest] * _DYING < float(levels.max()):
+        shares = np.abs(means) / np.maximum(levels, 1e-9)
+        if shares[quietest] < _DYING * float(np.median(shares)):
+            return float(means[quietest])
+    return middle

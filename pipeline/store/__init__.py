@@ -1,32 +1,32 @@
 """The store: content-addressed objects and records under one root, on a disk or in an object store."""
 
 from pipeline.store.backend import Backend, Busy, Entry, Fence, Missing
-from pipeline.store.collect import Collected, gc
+from pipeline.store.disk import translate_os_errors
 from pipeline.store.formats import (
     NewerFormatError,
     dump_record,
+    fields_fault,
     load_record,
     migrate,
     migration,
     parse_object,
     read_record,
+    shape_fault,
 )
-from pipeline.store.local import LocalBackend
-from pipeline.store.objects import ObjectRef, named_objects
-from pipeline.store.opening import check_utf8
-from pipeline.store.os_errors import translate_os_errors
-from pipeline.store.shapes import fields_fault, shape_fault
-from pipeline.store.store import Store
-from pipeline.store.verify import (
+from pipeline.store.local import LocalBackend, check_utf8
+from pipeline.store.maintenance import (
+    Collected,
     Finding,
     Progress,
     Repair,
+    gc,
     quarantine,
     quarantine_key,
     repair,
     set_aside,
     verify,
 )
+from pipeline.store.store import ObjectJson, ObjectRef, Store, named_objects
 
 __all__ = [
     "Backend",
@@ -38,6 +38,7 @@ __all__ = [
     "LocalBackend",
     "Missing",
     "NewerFormatError",
+    "ObjectJson",
     "ObjectRef",
     "Progress",
     "Repair",

@@ -1,4 +1,4 @@
-"""What the store asks of the place where its files lie, whatever that place is."""
+"""The interface between the store and the place that holds its files: a folder or an object store."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from typing import Protocol
 from pipeline.errors import StoreError, UsageError
 
 Fence = Callable[[], None]
-"""Raises `StoreError` once the lock was lost. Call it before a step that only the holder of the lock may take."""
+"""Raises `StoreError` once the lock is lost. Call it before each step that needs the lock."""
 
 _PART = r'(?!(?i:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\.|/|$))[^\x00-\x1f<>:"|?*\\/]*[^\x00-\x1f<>:"|?*\\/. ]'
 _KEY = re.compile(rf"{_PART}(?:/{_PART})*")
 
 
 class Missing(StoreError, KeyError):
-    """Nothing is stored under the key."""
+    """The key does not exist."""
 
     __str__ = StoreError.__str__
 
@@ -37,12 +37,12 @@ class Entry:
     size: int
     """Bytes."""
     modified: float
-    """Seconds since 1970, by the clock of the place that stores it."""
+    """Seconds since 1970, by the clock of the place that stores the file."""
 
 
 @lru_cache(maxsize=4096)
 def check_key(key: str) -> str:
-    """``key`` itself, when it is a relative POSIX path that every studio's file system can hold.
+    """``key`` itself, when it is a relative POSIX path that is valid on all file systems.
 
     Raises `UsageError` for ``..``, absolute paths, reserved names (``con``), trailing dots and the like.
 
@@ -58,7 +58,7 @@ def check_key(key: str) -> str:
 
 
 def one_line(line: bytes) -> bytes:
-    """``line`` with exactly one newline, at its end. Raises `UsageError` where it holds another or a NUL."""
+    """``line`` with exactly one newline, at its end. Raises `UsageError` for another newline or a NUL."""
     body = line.removesuffix(b"\n")
     if b"\n" in body or b"\0" in body or not body:
         raise UsageError("an event must be one line of JSON text; serialise it without indentation")
@@ -69,7 +69,7 @@ class Backend(Protocol):
     """A place for files. Keys are relative POSIX paths such as ``takes/ab12.json``.
 
     Each method may raise `MachineError` when the place fails: no space, no permission, no network. Whatever
-    fails or is killed, a key shows its old bytes or its new bytes, whole.
+    fails or is killed, a key holds all of its old bytes or all of its new bytes.
     """
 
     def read(self, key: str) -> bytes:
@@ -77,47 +77,47 @@ class Backend(Protocol):
         ...
 
     def read_many(self, keys: Iterable[str]) -> Iterator[tuple[str, bytes]]:
-        """Each key that exists with its bytes, in the order of ``keys``; fetched side by side if faster."""
+        """Each key that exists with its bytes, in the order of ``keys``; read in parallel where that is faster."""
         ...
 
     def write(self, key: str, data: bytes, *, read_only: bool = False) -> None:
-        """Replace what ``key`` holds, at once and for good: durable when this returns."""
+        """Replace the content of ``key`` atomically; durable when this returns."""
         ...
 
     def create(self, key: str, data: bytes) -> bool:
-        """As `write`, but only where nothing is; False, and nothing changed, if ``key`` holds other bytes.
+        """As `write`, but only if ``key`` does not exist; False, and nothing changed, if it holds other bytes.
 
-        Data that only one writer may create holds something that is that writer's own, such as a run's id: where
-        the answer to a request was lost, equal bytes show that the request had succeeded.
+        Data that only one writer may create should contain something unique, such as a run's id: where the answer
+        to a request was lost, equal bytes show that the request succeeded.
         """
         ...
 
     def confirm(self, key: str, size: int) -> bool:
-        """Whether ``key`` holds ``size`` bytes; if so it is durable now, and young again for `gc`."""
+        """Whether ``key`` holds ``size`` bytes; if so it is durable now, and as good as new for `gc`."""
         ...
 
     def size(self, key: str) -> int | None:
-        """Bytes under ``key``; None where nothing is."""
+        """Number of bytes under ``key``; None if it does not exist."""
         ...
 
     def exists(self, key: str) -> bool:
-        """Whether a file lies under ``key``."""
+        """Whether ``key`` is a file."""
         ...
 
     def list(self, prefix: str = "") -> Iterator[Entry]:
-        """Every file at or below ``prefix`` (key or folder; empty for all), in the order of their keys."""
+        """Every file at or below ``prefix`` (key or folder; empty for all), sorted by key."""
         ...
 
     def names(self, prefix: str = "") -> set[str]:
-        """Names of the files and folders directly in the folder ``prefix``; empty where it is not there."""
+        """Names of the files and folders directly in the folder ``prefix``; empty if it does not exist."""
         ...
 
     def leaves(self, prefix: str) -> Iterator[str]:
-        """Names without folder of every file below ``prefix``, in any order: the fastest listing."""
+        """Name, without folder, of every file below ``prefix``, in any order: the fastest listing."""
         ...
 
     def delete(self, key: str) -> None:
-        """Remove ``key``; no error where nothing is."""
+        """Remove ``key``; no error if it does not exist."""
         ...
 
     def move(self, key: str, target: str) -> None:
@@ -125,17 +125,17 @@ class Backend(Protocol):
         ...
 
     def local_path(self, key: str) -> Path | None:
-        """The file itself where it lies on this machine (it may not exist), else None."""
+        """The path of the file in a store on this machine (it may not exist), else None."""
         ...
 
     def append(self, key: str, line: bytes) -> None:
-        """Add one line of JSON, whole and durable, whoever else appends at the same time."""
+        """Add one line of JSON, atomic and durable, also while other processes append."""
         ...
 
     def read_lines(self, key: str) -> Iterator[bytes]:
-        """Lines that `append` added, in order, without newlines; a line torn by a crash is left out."""
+        """The lines that `append` added, in order, without newlines and without a line torn by a crash."""
         ...
 
     def lock(self, name: str, timeout: float) -> AbstractContextManager[Fence]:
-        """Hold ``name`` alone among all who use this place. Raises `Busy` after ``timeout`` seconds."""
+        """Hold the lock ``name`` of this place. Raises `Busy` after ``timeout`` seconds."""
         ...

@@ -1,6 +1,6 @@
-"""Durable steps on a local disk: write a new file, put it in place, make its name last.
+"""Files on a local disk: write, flush, rename and remove, and the errors of the operating system in words.
 
-A name lasts only when its folder was flushed too (POSIX leaves that to the program; Windows does it itself).
+A name is durable only when its folder was flushed too (on POSIX the program does that, on Windows the system).
 """
 
 from __future__ import annotations
@@ -13,9 +13,12 @@ import shutil
 import stat
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
+
+from pipeline.errors import CuesmithError, MachineError
 
 try:
     import fcntl
@@ -28,16 +31,28 @@ else:
 Result = TypeVar("Result")
 
 WINDOWS = os.name == "nt"
-# A virus scanner or an indexer opens new files for a moment, and Windows then refuses to rename or delete
-# them.
+# A virus scanner or an indexer opens new files for a moment, and Windows then refuses to rename or delete them.
 PAUSES = (0.01, 0.03, 0.1, 0.3, 1.0) if WINDOWS else ()
-# Linux's ioctl that makes a file of another's blocks (Btrfs, XFS, ZFS, NFS 4.2); each keeps its own when one changes.
+# Linux's ioctl for a copy-on-write copy of a file (Btrfs, XFS, ZFS, NFS 4.2).
 _FICLONE = 0x40049409 if sys.platform == "linux" else None
 _NO_FOLDER_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EBADF}
+_REMEDIES = {
+    errno.ENOSPC: "no space is left; free some (`cuesmith gc` removes unused files) or change --outputs",
+    errno.EDQUOT: "your disk quota is used up; free some space (`cuesmith gc`) or give another --outputs",
+    errno.EACCES: "permission denied; give this account write access to the folder or another --outputs",
+    errno.EPERM: "permission denied; give this account write access to the folder or another --outputs",
+    errno.EROFS: "the file system is read-only; mount it writable or give another --outputs",
+    errno.EIO: "the disk reports an error; check the disk, then run `cuesmith verify`",
+    errno.ENAMETOOLONG: "the path is too long for this file system; give a shorter --outputs",
+    errno.ENOTDIR: "a file is where a folder must be; move it away or give another --outputs",
+    errno.EEXIST: "a file or a broken link is where a folder must be; move it away or give another --outputs",
+    errno.EISDIR: "a folder is where a file must be; move it away or give another --outputs",
+    errno.EMFILE: "too many files are open; raise the limit (ulimit -n) or use fewer workers",
+}
 
 
 def patiently(act: Callable[[], Result]) -> Result:
-    """``act()``, tried again after each of `PAUSES` while the system says `PermissionError`."""
+    """``act()``, with another try after each of `PAUSES` on `PermissionError`."""
     for pause in PAUSES:
         try:
             return act()
@@ -49,7 +64,7 @@ def patiently(act: Callable[[], Result]) -> Result:
 def sync_file(descriptor: int) -> None:
     """Wait until the file's bytes are on the drive."""
     if _FULL_FSYNC is not None:
-        # Network drives do not know F_FULLFSYNC.
+        # Network drives do not support F_FULLFSYNC.
         with contextlib.suppress(OSError):
             fcntl.fcntl(descriptor, _FULL_FSYNC)
             return
@@ -64,7 +79,7 @@ def sync_folder(folder: str) -> None:
     try:
         sync_file(descriptor)
     except OSError as error:
-        # Some network file systems cannot flush a folder; they write names through.
+        # Some network file systems cannot flush a folder; they write names at once.
         if error.errno not in _NO_FOLDER_SYNC:
             raise
     finally:
@@ -72,7 +87,7 @@ def sync_folder(folder: str) -> None:
 
 
 def make_folder(folder: str) -> None:
-    """Make ``folder`` and its parents, each name durable. Raises `NotADirectoryError` where a file stands."""
+    """Make ``folder`` and its parents, durably. Raises `NotADirectoryError` where one of them is a file."""
     parent = os.path.dirname(folder)
     try:
         os.mkdir(folder)
@@ -82,18 +97,18 @@ def make_folder(folder: str) -> None:
         return
     except FileExistsError:
         if not os.path.isdir(folder):
-            raise NotADirectoryError(errno.ENOTDIR, "a file stands where a folder must be", folder) from None
-    # Also when it was there: whoever made it may have been killed before the flush. A parent that this
-    # account may not even read is not ours to flush.
+            raise NotADirectoryError(errno.ENOTDIR, "a file is where a folder must be", folder) from None
+    # Also for an existing folder: the process that made it may have been killed before the flush. A parent that this
+    # account cannot read is not flushed.
     with contextlib.suppress(PermissionError):
         sync_folder(parent)
 
 
 def write_all(descriptor: int, data: bytes) -> None:
-    """Write every byte of ``data``; the system may take a part at a time."""
-    rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(descriptor, rest) :]
+    """Write every byte of ``data``; one call of the system may write only a part."""
+    remaining = memoryview(data)
+    while remaining:
+        remaining = remaining[os.write(descriptor, remaining) :]
 
 
 def write_new(path: str, data: bytes, *, read_only: bool = False) -> None:
@@ -136,13 +151,13 @@ def write_over(path: Path, data: bytes) -> None:
 
 
 def discard(path: str) -> None:
-    """Remove a temporary file as well as can be; `gc` finds what stays."""
+    """Remove a temporary file if possible; `gc` finds what stays."""
     with contextlib.suppress(OSError):
         remove(path)
 
 
 def remove(path: str) -> None:
-    """Unlink ``path``, read-only or not; no error where nothing is."""
+    """Unlink ``path``, read-only or not; no error if it does not exist."""
     with contextlib.suppress(FileNotFoundError):
         if WINDOWS:
             os.chmod(path, stat.S_IREAD | stat.S_IWRITE)
@@ -159,10 +174,7 @@ def replace(source: str, target: str) -> None:
 
 
 def copy_new(source: str, target: str) -> None:
-    """Make the new file ``target`` with the bytes of ``source``; a change of one never changes the other.
-
-    The two share their blocks until then where the file system can do that. A failure leaves no file.
-    """
+    """Copy ``source`` to the new file ``target``, copy-on-write where the file system can. A failure leaves no file."""
     try:
         with open(source, "rb") as old, open(target, "xb") as new:
             cloned = _clone(old.fileno(), new.fileno())
@@ -176,7 +188,7 @@ def copy_new(source: str, target: str) -> None:
 
 
 def _clone(source: int, target: int) -> bool:
-    """Whether the open file ``target`` has the blocks of ``source`` now; no change where that cannot be."""
+    """Make the open file ``target`` a copy-on-write copy of ``source``; False and no change where that fails."""
     if _FICLONE is None:
         return False
     try:
@@ -187,7 +199,7 @@ def _clone(source: int, target: int) -> bool:
 
 
 def rename_new(source: str, target: str) -> None:
-    """Rename ``source`` to ``target`` in one step; `FileExistsError` if anything is there.
+    """Rename ``source`` to ``target`` in one step; `FileExistsError` if ``target`` exists.
 
     Raises `OSError` with EPERM or ENOTSUP on a POSIX file system without hard links.
     """
@@ -195,3 +207,22 @@ def rename_new(source: str, target: str) -> None:
         patiently(lambda: os.rename(source, target))
     else:
         os.link(source, target)
+
+
+def explain(error: OSError, doing: str, where: str) -> MachineError:
+    """``error`` in one line: the action, the place, the reason and the remedy."""
+    reason = _REMEDIES.get(error.errno or 0)
+    if reason is None:
+        reason = f"{error.strerror or error}; check the disk or network drive, then try again"
+    return MachineError(f"cannot {doing} {where}: {reason}")
+
+
+@contextmanager
+def translate_os_errors(doing: str, where: str) -> Iterator[None]:
+    """Turn every `OSError` of the block into a `MachineError` about ``doing`` something at ``where``."""
+    try:
+        yield
+    except CuesmithError:
+        raise
+    except OSError as error:
+        raise explain(error, doing, where) from error

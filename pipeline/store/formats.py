@@ -1,8 +1,8 @@
-"""Stored JSON names its kind and version; this reads the versions that are known and refuses the others.
+"""Stored JSON names its format and version; this reads the known versions, refuses the others and checks shapes.
 
 Every record is one JSON object with ``"schema": "cuesmith.<name>/<version>"``. When a format changes, its
 version rises and a function registered here turns the version before into the new one, so old stores stay
-readable.
+readable. Keys that a shape does not name are fine: later releases add some.
 """
 
 from __future__ import annotations
@@ -10,14 +10,18 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from functools import lru_cache
+from types import NoneType, UnionType
+from typing import Any, Literal, NotRequired, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 from pipeline.errors import FormatError, UsageError, VerificationError
-from pipeline.store.shapes import shape_fault
 
+Fault = tuple[str, str]
+"""Dotted path of the value that is wrong (empty for the value as a whole), and what is wrong with it."""
+_Check = Callable[[Any], Fault | None]
+_WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false", NoneType: "null"}
 Record = dict[str, Any]
 Migration = Callable[[Record], Record]
-
 _REPAIR = "run `cuesmith verify --repair`, then build again"
 _CONFLICT = re.compile(rb"^(<{7}|={7}|>{7}|\|{7})(?= |\r?$)", re.MULTILINE)
 _SCHEMA = re.compile(r"(cuesmith\.[a-z][a-z0-9_.-]*)/([1-9][0-9]{0,8})")
@@ -31,7 +35,7 @@ class NewerFormatError(FormatError):
 def migration(name: str, version: int) -> Callable[[Migration], Migration]:
     """Register a function that turns a record of ``name`` from ``version`` into ``version + 1``.
 
-    It gets a dict that it may change, and need not touch ``schema``.
+    The function gets a dict that it may change; it does not set ``schema``.
     """
 
     def register(function: Migration) -> Migration:
@@ -44,9 +48,9 @@ def migration(name: str, version: int) -> Callable[[Migration], Migration]:
 
 
 def dump_record(record: Mapping[str, Any]) -> bytes:
-    """``record`` as JSON text: keys sorted, one a line, UTF-8. Equal records give equal bytes.
+    """``record`` as JSON text in UTF-8 with sorted keys, one on each line. Equal records give equal bytes.
 
-    Raises `UsageError` when it names no schema or holds what JSON cannot (NaN, infinities, other types).
+    Raises `UsageError` when it names no schema or holds what JSON cannot store (NaN, infinities, other types).
     """
     _split(record.get("schema"), "this record")
     try:
@@ -57,7 +61,7 @@ def dump_record(record: Mapping[str, Any]) -> bytes:
 
 
 def parse_object(data: bytes) -> Record:
-    """The JSON object in ``data``. Raises `ValueError` that says in words why there is none."""
+    """The JSON object in ``data``. Raises `ValueError` with the reason in words where there is none."""
     try:
         value = json.loads(data)
     except (ValueError, RecursionError) as error:
@@ -87,10 +91,10 @@ def load_record(data: bytes, where: str) -> Record:
 
 
 def read_record(data: bytes, schema: str, where: str, shape: Any = None) -> Record:
-    """The record in ``data``, brought up to ``schema`` (such as ``cuesmith.take/2``).
+    """The record in ``data``, migrated to ``schema`` (such as ``cuesmith.take/2``).
 
     ``where`` names the file in errors. Raises `FormatError` for another name or a newer version, and
-    `VerificationError` for what is no JSON object or has not the ``shape`` (a `TypedDict`).
+    `VerificationError` for data that is no JSON object or does not have the ``shape`` (a `TypedDict`).
     """
     record = load_record(data, where)
     try:
@@ -108,17 +112,17 @@ def schema_of(record: Record, where: str) -> tuple[str, int]:
 
 
 def migrate(record: Record, schema: str, where: str) -> Record:
-    """``record`` as it is under ``schema`` (such as ``cuesmith.take/2``). Raises `FormatError` as `read_record`."""
+    """``record`` migrated to ``schema`` (such as ``cuesmith.take/2``). Raises `FormatError` as `read_record` does."""
     name, version = _split(schema, where)
-    found_name, found = schema_of(record, where)
-    if found_name != name:
-        raise FormatError(f"{where} holds {found_name}, not {name}; was it moved by hand? Put it back")
-    if found > version:
+    stored_name, stored_version = schema_of(record, where)
+    if stored_name != name:
+        raise FormatError(f"{where} holds {stored_name}, not {name}; was it moved by hand? Put it back")
+    if stored_version > version:
         raise NewerFormatError(
-            f"{where} was written by a newer cuesmith ({name}/{found}; this one reads up to /{version}); "
+            f"{where} was written by a newer cuesmith ({name}/{stored_version}; this one reads up to /{version}); "
             "update cuesmith"
         )
-    for step in range(found, version):
+    for step in range(stored_version, version):
         migrate = _MIGRATIONS.get((name, step))
         if migrate is None:
             raise FormatError(
@@ -136,3 +140,139 @@ def _split(schema: object, where: str) -> tuple[str, int]:
             "make it again: cuesmith verify --repair"
         )
     return match[1], int(match[2])
+
+
+def shape_fault(value: Any, shape: Any) -> str | None:
+    """The first difference between ``value`` and ``shape`` (a `TypedDict`) in words; None where it has the shape.
+
+    >>> from typing import TypedDict
+    >>> Sound = TypedDict("Sound", {"name": str, "seconds": float})
+    >>> shape_fault({"name": "rain", "seconds": 2}, Sound)
+    >>> shape_fault({"name": "rain", "seconds": "2"}, Sound)
+    "seconds: '2' is not a number"
+    """
+    fault = _check(shape)(value)
+    return None if fault is None else _at_path(*fault)
+
+
+def fields_fault(value: dict[str, Any], shape: Any) -> str | None:
+    """As `shape_fault`, for an object that has only some of the keys."""
+    for key, check, _ in _fields(shape):
+        if key in value and (fault := check(value[key])) is not None:
+            return _at_path(f".{key}{fault[0]}", fault[1])
+    return None
+
+
+def _at_path(path: str, what: str) -> str:
+    return f"{path.removeprefix('.')}: {what}" if path else what
+
+
+@lru_cache(maxsize=512)
+def _check(annotation: Any) -> _Check:
+    """A function that checks one value; made once for each annotation, because a catalog has many rows."""
+    origin, parts = get_origin(annotation), get_args(annotation)
+    check: _Check
+    if annotation is Any:
+        check = _accept
+    elif is_typeddict(annotation):
+        check = _check_keys(annotation)
+    elif origin in (Union, UnionType):
+        check = _check_choices([_check(part) for part in parts])
+    elif origin is Literal:
+        check = _check_words(parts)
+    elif origin is list:
+        check = _check_items(_check(parts[0]))
+    elif origin is dict:
+        check = _check_values(_check(parts[1]))
+    else:
+        check = _check_type(annotation)
+    return check
+
+
+def _accept(value: Any) -> None:
+    """Anything is fine."""
+
+
+def _check_type(expected: type) -> _Check:
+    types = (float, int) if expected is float else (expected,)
+
+    def check(value: Any) -> Fault | None:
+        # Exact types: in Python, True and False are integers too.
+        return None if type(value) in types else ("", _is_not(value, _WORDS[expected]))
+
+    return check
+
+
+def _check_words(words: tuple[str, ...]) -> _Check:
+    def check(value: Any) -> Fault | None:
+        return None if type(value) is str and value in words else ("", _is_not(value, " or ".join(words)))
+
+    return check
+
+
+@lru_cache(maxsize=64)
+def _fields(shape: Any) -> list[tuple[str, _Check, bool]]:
+    """Each key, the check of its value, and whether the key may be left out."""
+    fields = []
+    for key, annotation in get_type_hints(shape, include_extras=True).items():
+        optional = get_origin(annotation) is NotRequired
+        fields.append((key, _check(get_args(annotation)[0] if optional else annotation), optional))
+    return fields
+
+
+def _check_keys(shape: Any) -> _Check:
+    def check(value: Any) -> Fault | None:
+        if type(value) is not dict:
+            return "", _is_not(value, "a JSON object")
+        # Looked up here, not in the outer function: a shape may contain itself.
+        for key, inner, optional in _fields(shape):
+            if key not in value:
+                if optional:
+                    continue
+                return "", f"{key!r} is missing"
+            if (fault := inner(value[key])) is not None:
+                return f".{key}{fault[0]}", fault[1]
+        return None
+
+    return check
+
+
+def _check_choices(checks: list[_Check]) -> _Check:
+    def check(value: Any) -> Fault | None:
+        faults = [inner(value) for inner in checks]
+        return None if None in faults else faults[0]
+
+    return check
+
+
+def _check_items(inner: _Check) -> _Check:
+    def check(value: Any) -> Fault | None:
+        if type(value) is not list:
+            return "", _is_not(value, "a list")
+        for index, item in enumerate(value):
+            if (fault := inner(item)) is not None:
+                return f"[{index}]{fault[0]}", fault[1]
+        return None
+
+    return check
+
+
+def _check_values(inner: _Check) -> _Check:
+    def check(value: Any) -> Fault | None:
+        if type(value) is not dict:
+            return "", _is_not(value, "a JSON object")
+        for key, item in value.items():
+            if (fault := inner(item)) is not None:
+                return f".{key}{fault[0]}", fault[1]
+        return None
+
+    return check
+
+
+def _is_not(value: Any, what: str) -> str:
+    return f"{_short(value)} is not {what}"
+
+
+def _short(value: Any) -> str:
+    text = "null" if value is None else repr(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."

@@ -1,30 +1,41 @@
-"""Files in a folder of this machine or of a drive that it mounts.
+"""The files of a store in a folder of this machine or of a mounted drive, and how a store is opened.
 
 A file is written under a temporary name in ``tmp/`` of the same root, flushed, and renamed to its key; then
-the folder is flushed. So a kill leaves strays only in ``tmp/``, and every key shows whole bytes at any
-instant.
+the folder is flushed. So a kill leaves temporary files only in ``tmp/``, and every key holds complete bytes at any
+moment.
+
+filelock and fsspec are imported only when a lock or a URL needs them: a local `plan` needs neither.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, suppress
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
+from urllib.parse import unquote, urlsplit
 
-from pipeline.errors import StoreError
-from pipeline.store import disk, lazy_imports
-from pipeline.store.backend import Entry, Fence, Missing, check_key, one_line
-from pipeline.store.os_errors import translate_os_errors
+from pipeline.errors import StoreError, UsageError
+from pipeline.store import disk
+from pipeline.store.backend import Backend, Entry, Fence, Missing, check_key, one_line
+from pipeline.store.disk import translate_os_errors
 
-# How long one event may wait for others that are being written; each takes a few milliseconds.
+if TYPE_CHECKING:
+    from pipeline.store.remote import FsspecBackend
+
+
+# How long one event may wait while others are written; each takes a few milliseconds.
 _APPEND_SECONDS = 60.0
+_HALF_URL = re.compile(r"(?:s3a?|gcs?|gs|memory|file):(?!//)", re.IGNORECASE)
 _NO_HARD_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EACCES}
 
 
 class LocalBackend:
-    """A folder; made when something is first written."""
+    """A folder; the first write creates it."""
 
     def __init__(self, root: str | Path) -> None:
         self.root = Path(os.path.abspath(root))
@@ -50,9 +61,9 @@ class LocalBackend:
         """See `Backend.write`."""
         path = self._path(key)
         with translate_os_errors("write", path):
-            temporary = self._stage(data, read_only)
+            temporary = self._write_temporary(data, read_only)
             try:
-                self._settle(path, lambda: disk.replace(temporary, path))
+                self._rename(path, lambda: disk.replace(temporary, path))
             except BaseException:
                 disk.discard(temporary)
                 raise
@@ -61,17 +72,17 @@ class LocalBackend:
         """See `Backend.create`."""
         path = self._path(key)
         with translate_os_errors("create", path):
-            temporary = self._stage(data, read_only=False)
+            temporary = self._write_temporary(data, read_only=False)
             try:
-                self._settle(path, lambda: disk.rename_new(temporary, path))
+                self._rename(path, lambda: disk.rename_new(temporary, path))
             except FileExistsError:
-                # Whoever was first may have been killed before the name was flushed, and now it counts.
+                # The process that created it may have been killed before the folder was flushed.
                 disk.sync_folder(os.path.dirname(path))
                 return _holds(path, data)
             except OSError as error:
                 if error.errno not in _NO_HARD_LINKS:
                     raise
-                return self._create_alone(path, temporary, data)
+                return self._create_locked(path, temporary, data)
             finally:
                 disk.discard(temporary)
         return True
@@ -82,13 +93,13 @@ class LocalBackend:
         with translate_os_errors("check", path):
             if self.size(key) != size:
                 return False
-            # Another account's file cannot be touched, and Windows may refuse on read-only files.
+            # A file of another account cannot be touched, and Windows may refuse a read-only file.
             with suppress(PermissionError):
                 try:
                     os.utime(path)
                 except FileNotFoundError:
                     return False
-            # Its writer may have been killed between the rename and the flush of the folder.
+            # Its writer may have been killed after the rename and before the folder was flushed.
             disk.sync_folder(os.path.dirname(path))
         return True
 
@@ -129,13 +140,13 @@ class LocalBackend:
     def leaves(self, prefix: str) -> Iterator[str]:
         """See `Backend.leaves`."""
         path = self._path(prefix)
-        waiting = [path]
+        folders = [path]
         with translate_os_errors("list", path):
-            while waiting:
-                with suppress(FileNotFoundError, NotADirectoryError), os.scandir(waiting.pop()) as found:
-                    for child in found:
+            while folders:
+                with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folders.pop()) as children:
+                    for child in children:
                         if child.is_dir(follow_symlinks=False):
-                            waiting.append(child.path)
+                            folders.append(child.path)
                         else:
                             yield child.name
 
@@ -153,7 +164,7 @@ class LocalBackend:
                 raise Missing(f"{source} does not exist")
             if os.path.exists(path):
                 raise StoreError(f"{path} exists already; move it away first")
-            self._settle(path, lambda: disk.replace(source, path))
+            self._rename(path, lambda: disk.replace(source, path))
             disk.sync_folder(os.path.dirname(source))
 
     def local_path(self, key: str) -> Path | None:
@@ -176,16 +187,16 @@ class LocalBackend:
             data = self.read(key)
         except Missing:
             return
-        *whole, _torn = data.split(b"\n")
+        *complete, _torn = data.split(b"\n")
         # A crash of the machine can leave NULs where bytes never reached the disk; JSON text has none.
-        yield from (line for line in whole if line and b"\0" not in line)
+        yield from (line for line in complete if line and b"\0" not in line)
 
     def lock(self, name: str, timeout: float) -> AbstractContextManager[Fence]:
         """See `Backend.lock`."""
         path = self._path(f"locks/{name}.lock")
         with translate_os_errors("lock", path):
             self._folder(os.path.dirname(path))
-        return lazy_imports.hold_file(path, timeout)
+        return _hold_file(path, timeout)
 
     def _path(self, key: str) -> str:
         return f"{self._root}/{check_key(key)}"
@@ -195,20 +206,21 @@ class LocalBackend:
             disk.make_folder(folder)
             self._folders.add(folder)
 
-    def _stage(self, data: bytes, read_only: bool) -> str:
+    def _write_temporary(self, data: bytes, read_only: bool) -> str:
         folder = f"{self._root}/tmp"
         path = f"{folder}/{os.getpid()}-{os.urandom(8).hex()}"
         self._folder(folder)
         try:
             disk.write_new(path, data, read_only=read_only)
         except FileNotFoundError:
-            # Somebody cleaned the folder away while this process was running.
+            # The folder was removed while this process was running.
             self._folders.clear()
             self._folder(folder)
             disk.write_new(path, data, read_only=read_only)
         return path
 
-    def _settle(self, path: str, rename: Callable[[], None]) -> None:
+    def _rename(self, path: str, rename: Callable[[], None]) -> None:
+        """Call ``rename``, which puts a file at ``path``, and flush the folder."""
         folder = os.path.dirname(path)
         self._folder(folder)
         try:
@@ -219,12 +231,12 @@ class LocalBackend:
             rename()
         disk.sync_folder(folder)
 
-    def _create_alone(self, path: str, temporary: str, data: bytes) -> bool:
-        # Every creator on such a file system comes this way, so a lock among them is enough.
+    def _create_locked(self, path: str, temporary: str, data: bytes) -> bool:
+        # On such a file system every process creates files this way, so a lock is enough.
         with self.lock("create", _APPEND_SECONDS):
             if os.path.exists(path):
                 return _holds(path, data)
-            self._settle(path, lambda: disk.replace(temporary, path))
+            self._rename(path, lambda: disk.replace(temporary, path))
         return True
 
 
@@ -234,28 +246,28 @@ def _read(path: str) -> bytes:
 
 
 def _holds(path: str, data: bytes) -> bool:
-    """Whether the file is ``data``: a network drive may have lost the answer to a request that it carried out."""
+    """Whether the file holds ``data``: a network drive may have lost the answer to a request that succeeded."""
     return os.path.isfile(path) and _read(path) == data
 
 
 def _walk(folder: str, prefix: str) -> Iterator[Entry]:
     try:
-        with os.scandir(folder) as found:
-            children = sorted(found, key=lambda child: child.name)
+        with os.scandir(folder) as entries:
+            children = sorted(entries, key=lambda child: child.name)
     except (FileNotFoundError, NotADirectoryError):
         return
     for child in children:
         if _is_folder(child):
             yield from _walk(child.path, f"{prefix}{child.name}/")
             continue
-        # Other processes come and go; what left meanwhile is not there.
+        # Another process may have removed it meanwhile.
         with suppress(FileNotFoundError):
             status = _status(child)
             yield Entry(prefix + child.name, status.st_size, status.st_mtime)
 
 
 def _is_folder(child: os.DirEntry[str]) -> bool:
-    """Whether it is a folder; a link that leads nowhere is none."""
+    """Whether it is a folder; a broken link is not."""
     try:
         return child.is_dir()
     except OSError:
@@ -263,7 +275,7 @@ def _is_folder(child: os.DirEntry[str]) -> bool:
 
 
 def _status(child: os.DirEntry[str]) -> os.stat_result:
-    """Of the file, or of the link where what it leads to cannot be reached."""
+    """Of the file, or of the link itself where its target cannot be reached."""
     try:
         return child.stat()
     except FileNotFoundError:
@@ -291,7 +303,7 @@ def _append(path: str, data: bytes) -> None:
 
 
 def _drop_torn_line(descriptor: int) -> int:
-    """Cut what follows the last newline: a crash left it, and nobody was told that it was stored."""
+    """Cut what follows the last newline: a crash left it, and its writer was never told that it is stored."""
     end = size = os.lseek(descriptor, 0, os.SEEK_END)
     while end > 0:
         start = max(0, end - 65536)
@@ -305,3 +317,64 @@ def _drop_torn_line(descriptor: int) -> int:
     if end < size:
         os.ftruncate(descriptor, end)
     return end
+
+
+def _hold_file(path: str, timeout: float) -> AbstractContextManager[Fence]:
+    """`pipeline.store.locks.hold_file`, which brings filelock."""
+    module = import_module("pipeline.store.locks")
+    return cast("AbstractContextManager[Fence]", module.hold_file(path, timeout))
+
+
+def _open_remote(url: str) -> FsspecBackend:
+    """A `pipeline.store.remote.FsspecBackend`, which brings fsspec."""
+    module = import_module("pipeline.store.remote")
+    return cast("FsspecBackend", module.FsspecBackend(url))
+
+
+def open_backend(root: str | Path) -> Backend:
+    """The backend of a folder or a URL; the first write creates it.
+
+    Raises `UsageError` for a file, an empty name, a URL without ``//`` and a path that is not UTF-8; `MachineError` for
+    a folder without read permission, and for a protocol that is unknown or not installed.
+    """
+    text = str(root)
+    if not text.strip():
+        raise UsageError("--outputs is empty; give a folder or a URL such as s3://bucket/prefix")
+    if _HALF_URL.match(text):
+        raise UsageError(
+            f"{text} is neither a URL nor the name of a folder; write {text.partition(':')[0].lower()}://..., "
+            f"or ./{text} for a folder of this name"
+        )
+    if "://" in text:
+        parts = urlsplit(text)
+        if parts.scheme != "file":
+            return _open_remote(parts.scheme + text[text.index(":") :])
+        root = _file_path(parts.netloc, unquote(parts.path))
+    path = Path(os.path.abspath(root))
+    check_utf8(path, "--outputs")
+    with translate_os_errors("open", str(path)):
+        if path.exists() and not path.is_dir():
+            raise UsageError(
+                f"{path} is a file; give a folder or a URL such as s3://bucket/prefix as --outputs"
+            )
+        if path.exists() and not os.access(path, os.R_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, "permission denied")
+    return LocalBackend(path)
+
+
+def check_utf8(path: Path, what: str) -> None:
+    """Raises `UsageError` where ``path`` has bytes that are not UTF-8: no record can name it."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        shown = str(path).encode(errors="surrogateescape").decode(errors="backslashreplace")
+        raise UsageError(
+            f"{what} {shown}: this path is not UTF-8; rename the folder or file, or use another"
+        ) from None
+
+
+def _file_path(host: str, path: str) -> str:
+    """``/C:/sounds`` and ``//server/share`` of file URLs as Windows writes them; other paths unchanged."""
+    if host and host != "localhost":
+        return f"//{host}{path}"
+    return path[1:] if re.match("/[A-Za-z]:", path) else path

@@ -1,7 +1,7 @@
 """Files in an object store through fsspec: ``s3://bucket/prefix``, ``gs://bucket/prefix``, ``memory://name``.
 
 One PUT is durable and all or nothing, so there are no temporary names. An object store cannot append: every
-event is a small object of its own below the key, under a name that sorts by time.
+event is a small object of its own below the key, with a name that sorts by time.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ import fsspec
 
 from pipeline.errors import CuesmithError, MachineError, StoreError
 from pipeline.store.backend import Entry, Fence, Missing, check_key, one_line
-from pipeline.store.lease import hold_lease
+from pipeline.store.locks import hold_lease
 
-# Only these create a file atomically where none is; a version and a lock need that.
+# Only these can create a file atomically; versions and locks need that.
 _PROTOCOLS = {
     "memory": "fsspec",
     "s3": "cuesmith[s3]",
@@ -31,9 +31,9 @@ _PROTOCOLS = {
     "gs": "gcsfs",
     "gcs": "gcsfs",
 }
-_TOGETHER = 128
+_BATCH = 128
 _CONFLICT_PAUSES = (0.05, 0.2, 0.8)
-# fsspec's memory file system looks and then writes; every backend of this process takes its turn.
+# fsspec's memory file system checks and then writes in two steps, so that every backend of this process takes turns.
 _MEMORY = Lock()
 
 
@@ -59,7 +59,7 @@ class FsspecBackend:
 
     def read(self, key: str) -> bytes:
         """See `Backend.read`."""
-        with self._told("read", key):
+        with self._translate_errors("read", key):
             try:
                 data: bytes = self._fs.cat_file(self._path(key))
             except (FileNotFoundError, IsADirectoryError):
@@ -68,51 +68,51 @@ class FsspecBackend:
 
     def read_many(self, keys: Iterable[str]) -> Iterator[tuple[str, bytes]]:
         """See `Backend.read_many`."""
-        rest = iter(keys)
-        while group := list(islice(rest, _TOGETHER)):
-            paths = [self._path(key) for key in group]
-            with self._told("read", group[0]):
-                found = self._fs.cat(paths, on_error="return")
-            for key, path in zip(group, paths, strict=True):
-                data = found.get(path)
+        remaining = iter(keys)
+        while batch := list(islice(remaining, _BATCH)):
+            paths = [self._path(key) for key in batch]
+            with self._translate_errors("read", batch[0]):
+                contents = self._fs.cat(paths, on_error="return")
+            for key, path in zip(batch, paths, strict=True):
+                data = contents.get(path)
                 if isinstance(data, bytes):
                     yield key, data
                 elif not isinstance(data, FileNotFoundError):
                     yield key, self.read(key)
 
     def write(self, key: str, data: bytes, *, read_only: bool = False) -> None:
-        """See `Backend.write`; an object store has no read-only files of ours to mark."""
-        with self._told("write", key):
+        """See `Backend.write`; an object store has no read-only files."""
+        with self._translate_errors("write", key):
             self._fs.pipe_file(self._path(key), data)
 
     def create(self, key: str, data: bytes) -> bool:
         """See `Backend.create`."""
         path = self._path(key)
-        with self._told("create", key), self._turn:
-            for pause in (*_CONFLICT_PAUSES, None):
+        with self._translate_errors("create", key), self._turn:
+            pauses = iter(_CONFLICT_PAUSES)
+            while True:
                 try:
                     self._fs.pipe_file(path, data, mode="create")
                 except FileExistsError:
                     return self._holds(path, data)
                 except Exception:
-                    # S3 answers 409 while another creates the same key, some servers 412 without a reason, and
-                    # a network that fails may have lost the answer alone.
+                    # S3 answers 409 while another process creates the same key, and some servers answer 412. After
+                    # a network failure the file may be there although the answer was lost.
                     if self.size(key) is not None:
                         return self._holds(path, data)
-                    if pause is None:
+                    if (pause := next(pauses, None)) is None:
                         raise
                     time.sleep(pause)
                 else:
                     return True
-        return False
 
     def confirm(self, key: str, size: int) -> bool:
-        """See `Backend.confirm`. An object keeps its age: the shared lock alone keeps `gc` off it."""
+        """See `Backend.confirm`. The object keeps its age: only the shared lock protects it from `gc`."""
         return self.size(key) == size
 
     def size(self, key: str) -> int | None:
         """See `Backend.size`."""
-        with self._told("look at", key):
+        with self._translate_errors("look at", key):
             try:
                 info = self._fs.info(self._path(key))
             except FileNotFoundError:
@@ -125,21 +125,20 @@ class FsspecBackend:
 
     def list(self, prefix: str = "") -> Iterator[Entry]:
         """See `Backend.list`."""
-        found = self._find(prefix.rstrip("/"))
-        for path in sorted(found):
-            yield Entry(self._key(path), int(found[path]["size"]), _modified(found[path]))
+        for path, info in sorted(self._find(prefix.rstrip("/")).items()):
+            yield Entry(path.removeprefix(f"{self._root}/"), int(info["size"]), _modified(info))
 
     def names(self, prefix: str = "") -> set[str]:
         """See `Backend.names`."""
         path = self._path(prefix.rstrip("/")) if prefix else self._root
-        with self._told("list", prefix):
+        with self._translate_errors("list", prefix):
             try:
-                found = self._fs.ls(path, detail=False)
+                children = self._fs.ls(path, detail=False)
             except FileNotFoundError:
                 return set()
         start = f"{path}/"
-        names = (name.rstrip("/") for name in found)
-        return {name.removeprefix(start) for name in names if name.startswith(start)}
+        paths = (child.rstrip("/") for child in children)
+        return {child.removeprefix(start) for child in paths if child.startswith(start)}
 
     def leaves(self, prefix: str) -> Iterator[str]:
         """See `Backend.leaves`."""
@@ -147,16 +146,16 @@ class FsspecBackend:
 
     def delete(self, key: str) -> None:
         """See `Backend.delete`."""
-        with self._told("delete", key), suppress(FileNotFoundError):
+        with self._translate_errors("delete", key), suppress(FileNotFoundError):
             self._fs.rm_file(self._path(key))
 
     def move(self, key: str, target: str) -> None:
-        """See `Backend.move`; the copy is there before the original goes."""
+        """See `Backend.move`; the original is removed after the copy is complete."""
         if self.size(key) is None:
             raise Missing(f"{self.url}/{key} does not exist")
         if self.size(target) is not None:
             raise StoreError(f"{self.url}/{target} exists already; move it away first")
-        with self._told("move", key):
+        with self._translate_errors("move", key):
             self._fs.cp_file(self._path(key), self._path(target))
             self._fs.rm_file(self._path(key))
 
@@ -168,7 +167,7 @@ class FsspecBackend:
     def append(self, key: str, line: bytes) -> None:
         """See `Backend.append`."""
         data = one_line(line)
-        # Events are read in the order of their names: a later one sorts after all that are there, whatever the clock.
+        # Events are read in the order of their names: a new one sorts after all others, whatever the clock says.
         number = max(time.time_ns(), _number(max(self.names(key), default="")) + 1)
         self.write(f"{key}/{number:020d}-{uuid4().hex}.jsonl", data)
 
@@ -182,28 +181,24 @@ class FsspecBackend:
         return hold_lease(self, f"locks/{name}.lock", timeout, self.lease_seconds)
 
     def _holds(self, path: str, data: bytes) -> bool:
-        """Whether ``path`` has these very bytes: the driver repeats a request whose answer was lost."""
+        """Whether ``path`` has these bytes: the driver repeats a request whose answer was lost."""
         try:
-            found: bytes = self._fs.cat_file(path)
+            return bool(self._fs.cat_file(path) == data)
         except FileNotFoundError:
             return False
-        return found == data
 
     def _path(self, key: str) -> str:
         return f"{self._root}/{check_key(key)}"
 
-    def _key(self, path: str) -> str:
-        return path.removeprefix(f"{self._root}/")
-
     def _find(self, prefix: str) -> dict[str, dict[str, Any]]:
         path = self._path(prefix) if prefix else self._root
-        with self._told("list", prefix):
-            found: dict[str, dict[str, Any]] = self._fs.find(path, detail=True)
-        return found
+        with self._translate_errors("list", prefix):
+            files: dict[str, dict[str, Any]] = self._fs.find(path, detail=True)
+        return files
 
     @contextmanager
-    def _told(self, doing: str, key: str) -> Iterator[None]:
-        """Turn whatever a driver raises into a `MachineError`: each has exceptions of its own."""
+    def _translate_errors(self, doing: str, key: str) -> Iterator[None]:
+        """Turn whatever a driver raises into a `MachineError`: each driver has its own exceptions."""
         try:
             yield
         except CuesmithError:
@@ -223,7 +218,7 @@ def _number(name: str) -> int:
 
 
 def _modified(info: dict[str, Any]) -> float:
-    """When an object was last written, in seconds since 1970; drivers name and type it each in their way."""
+    """When an object was last written, in seconds since 1970; each driver has its own name and type for it."""
     for name in ("mtime", "LastModified", "updated", "created"):
         value = info.get(name)
         if isinstance(value, str):

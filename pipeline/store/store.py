@@ -7,75 +7,205 @@ named object whole.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
+import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
-from pipeline.errors import StoreError, UsageError, VerificationError
-from pipeline.store.backend import Backend, Fence, Missing
+from pipeline.errors import FormatError, StoreError, UsageError, VerificationError
+from pipeline.store.backend import Backend, Busy, Fence, Missing
 from pipeline.store.formats import Record, dump_record, read_record
-from pipeline.store.objects import ObjectRef, named_objects, sha256_in
-from pipeline.store.opening import open_backend
-from pipeline.store.sharing import alone, shared
+from pipeline.store.local import open_backend
 
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_SUFFIX = re.compile(r"(?:\.[a-z0-9]{1,12}){1,2}")
+_NAME = re.compile(rf"({_SHA256.pattern}){_SUFFIX.pattern}")
+_FIELDS = frozenset({"sha256", "suffix", "size"})
+_GATE = "store"
+_POLL_SECONDS = 0.2
 _ROOM = re.compile(r"[a-z][a-z0-9_-]{0,40}")
 _DIGEST = re.compile(r"[a-z0-9][a-z0-9_-]{0,127}")
-_REMEDY = "run `cuesmith verify --repair`, then build again to make it anew"
+_REMEDY = "run `cuesmith verify --repair`, then build again to make it again"
 _BUILD_WAITS = 3600.0
 
 
+class ObjectJson(TypedDict):
+    """An object as records name it: SHA-256 of its bytes, file suffix with its dot, size in bytes."""
+
+    sha256: str
+    suffix: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectRef:
+    """The name of one object. A record names an object by containing `to_json` at any depth."""
+
+    sha256: str
+    """64 lower-case hex digits: the hash of the object's bytes."""
+    suffix: str
+    """With its dot, such as ``.flac``."""
+    size: int
+    """Bytes."""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.sha256, str) or not _SHA256.fullmatch(self.sha256):
+            raise FormatError(f"{self.sha256!r} is not a SHA-256 in 64 lower-case hex digits")
+        if not isinstance(self.suffix, str) or not _SUFFIX.fullmatch(self.suffix):
+            raise FormatError(f"{self.suffix!r} is not a file suffix such as '.flac'")
+        if isinstance(self.size, bool) or not isinstance(self.size, int) or self.size < 0:
+            raise FormatError(f"{self.size!r} is not a size in bytes")
+
+    @classmethod
+    def of(cls, data: bytes, suffix: str) -> ObjectRef:
+        """The name that ``data`` has.
+
+        >>> ObjectRef.of(b"", ".wav").key
+        'store/e3/e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855.wav'
+        """
+        return cls(hashlib.sha256(data).hexdigest(), suffix, len(data))
+
+    @property
+    def key(self) -> str:
+        """Its place in a store."""
+        return f"store/{self.sha256[:2]}/{self.sha256}{self.suffix}"
+
+    def to_json(self) -> ObjectJson:
+        """A JSON object with exactly the three fields; `from_json` reads it back."""
+        return ObjectJson(sha256=self.sha256, suffix=self.suffix, size=self.size)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> ObjectRef:
+        """The name in `to_json`'s object. Raises `FormatError`."""
+        if value.keys() != _FIELDS:
+            raise FormatError(f"{dict(value)!r} does not name an object; it needs sha256, suffix and size")
+        return cls(value["sha256"], value["suffix"], value["size"])
+
+
+def sha256_in(name: str) -> str | None:
+    """The hash in the name of an object's file (without folder); None for other files."""
+    match = _NAME.fullmatch(name)
+    return match[1] if match else None
+
+
+def named_objects(value: Any) -> Iterator[ObjectRef]:
+    """Every object that a JSON value names, at any depth, in order and with repetitions."""
+    remaining = [value]
+    while remaining:
+        item = remaining.pop()
+        if isinstance(item, dict):
+            if item.keys() == _FIELDS:
+                yield ObjectRef.from_json(item)
+            else:
+                remaining.extend(reversed(item.values()))
+        elif isinstance(item, list):
+            remaining.extend(reversed(item))
+
+
+@contextmanager
+def shared(backend: Backend, timeout: float) -> Iterator[Fence]:
+    """Hold ``backend`` together with other builds: nothing is removed meanwhile.
+
+    A build holds a lock of its own under ``locks/builds/``, which it takes while it holds the gate. Raises `Busy`
+    when another process still holds the gate after ``timeout`` seconds.
+    """
+    name = f"builds/{os.getpid()}-{os.urandom(8).hex()}"
+    with ExitStack() as stack:
+        stack.callback(_remove_lock, backend, name)
+        with backend.lock(_GATE, timeout):
+            fence = stack.enter_context(backend.lock(name, timeout))
+        yield fence
+
+
+@contextmanager
+def alone(backend: Backend, timeout: float) -> Iterator[None]:
+    """Hold ``backend`` with no build running. Raises `Busy` when one still runs after ``timeout`` seconds.
+
+    Whoever holds the gate keeps new builds out, and waits until no build holds its lock. The lock of a killed build
+    is free.
+    """
+    deadline = time.monotonic() + timeout
+    while True:
+        with backend.lock(_GATE, max(0.0, deadline - time.monotonic())):
+            if not _build_runs(backend):
+                yield
+                return
+        if time.monotonic() >= deadline:
+            raise Busy("a build is using this store; wait until it ends, or stop it, and try again")
+        time.sleep(_POLL_SECONDS)
+
+
+def _build_runs(backend: Backend) -> bool:
+    for file in sorted(backend.names("locks/builds")):
+        name = f"builds/{file.removesuffix('.lock')}"
+        try:
+            with backend.lock(name, 0.0):
+                pass
+        except Busy:
+            return True
+        _remove_lock(backend, name)
+    return False
+
+
+def _remove_lock(backend: Backend, name: str) -> None:
+    for entry in list(backend.list(f"locks/{name}.lock")):
+        backend.delete(entry.key)
+
+
 class Store:
-    """Everything under one ``outputs`` root. Processes share a store by opening the same root."""
+    """Everything below one ``outputs`` root. Processes that open the same root share a store."""
 
     def __init__(self, backend: Backend, root: str) -> None:
         self.backend = backend
         self.root = root
-        self._seen: set[ObjectRef] = set()
+        self._durable: set[ObjectRef] = set()
 
     @classmethod
     def open(cls, root: str | Path) -> Store:
-        """The store in the folder or at the URL ``root``; nothing is made before something is written.
+        """The store in the folder or at the URL ``root``; the first write creates it.
 
-        Raises `UsageError` where a file stands, `MachineError` for a folder that may not be read or a
+        Raises `UsageError` where ``root`` is a file, `MachineError` for a folder without read permission or a
         protocol that is unknown or not installed.
         """
         return cls(open_backend(root), str(root))
 
     def put(self, data: bytes, suffix: str) -> ObjectRef:
-        """Store ``data``; durable when this returns. What is there and whole is not rewritten."""
+        """Store ``data``; durable when this returns. An object that is already there and whole is not rewritten."""
         ref = ObjectRef.of(data, suffix)
         if not (self.backend.confirm(ref.key, ref.size) and self.backend.read(ref.key) == data):
             self.backend.write(ref.key, data, read_only=True)
-        self._seen.add(ref)
+        self._durable.add(ref)
         return ref
 
     def get(self, ref: ObjectRef) -> bytes:
-        """The object's bytes, proven by their hash. Raises `Missing`, or `VerificationError` when damaged."""
+        """The object's bytes, checked against their hash. Raises `Missing`, or `VerificationError` when damaged."""
         try:
             data = self.backend.read(ref.key)
         except Missing as error:
             raise Missing(f"{error}; {_REMEDY}") from None
-        found = hashlib.sha256(data).hexdigest()
-        if found != ref.sha256:
+        sha256 = hashlib.sha256(data).hexdigest()
+        if sha256 != ref.sha256:
             raise VerificationError(
-                f"{self.root}/{ref.key} is damaged: its {len(data)} bytes hash to {found}; {_REMEDY}"
+                f"{self.root}/{ref.key} is damaged: its {len(data)} bytes hash to {sha256}; {_REMEDY}"
             )
         return data
 
     def path(self, ref: ObjectRef) -> Path | None:
-        """The object's file where it lies on this machine (not verified), else None."""
+        """The object's file (not verified) in a store on this machine, else None."""
         return self.backend.local_path(ref.key)
 
     def has(self, ref: ObjectRef) -> bool:
-        """Whether the object is there in its full size."""
+        """Whether the object is there with its full size."""
         return self.backend.size(ref.key) == ref.size
 
     def check(self, named: Collection[ObjectRef], reused: Iterable[ObjectRef]) -> None:
-        """Prove that every object of ``named`` has its full size, and each of ``reused`` the bytes of its hash.
+        """Check that every object of ``named`` has its full size, and each of ``reused`` the bytes of its hash.
 
-        Raises `Missing` or `VerificationError` for the first that has not.
+        Raises `Missing` or `VerificationError` for the first that fails.
         """
         sizes = self._sizes(named)
         for ref in named:
@@ -90,60 +220,53 @@ class Store:
             self.get(ref)
 
     def _sizes(self, refs: Iterable[ObjectRef]) -> dict[str, int]:
-        """Bytes of each object that is there, by key; a store that is far away is listed once."""
+        """Size of each object that is there, by key; an object store is listed once instead."""
         if self.backend.local_path("store") is None:
             return {entry.key: entry.size for entry in self.backend.list("store")}
-        found = ((ref.key, self.backend.size(ref.key)) for ref in refs)
-        return {key: size for key, size in found if size is not None}
+        sizes = ((ref.key, self.backend.size(ref.key)) for ref in refs)
+        return {key: size for key, size in sizes if size is not None}
 
     def objects(self) -> set[str]:
-        """The SHA-256 of every object: one listing, however many are asked about."""
-        return {found for name in self.backend.leaves("store") if (found := sha256_in(name))}
+        """The SHA-256 of every object, from one listing."""
+        return {sha256 for name in self.backend.leaves("store") if (sha256 := sha256_in(name))}
 
     def put_record(self, room: str, digest: str, record: Mapping[str, Any]) -> None:
-        """Store ``record`` durably as ``<room>/<digest>.json``, over what was there.
+        """Store ``record`` durably as ``<room>/<digest>.json``; it replaces an earlier one.
 
         Raises `StoreError` when it names an object that is not in the store.
         """
         key, data = _record_key(room, digest), dump_record(record)
-        for ref in set(named_objects(dict(record))) - self._seen:
+        for ref in set(named_objects(dict(record))) - self._durable:
             if not self.has(ref):
                 raise StoreError(
                     f"{key} would name {ref.key}, which is not in the store; put the object first"
                 )
-            self._seen.add(ref)
+            self._durable.add(ref)
         self.backend.write(key, data)
 
     def get_record(self, room: str, digest: str, schema: str, shape: Any = None) -> Record | None:
-        """The record, brought up to ``schema`` (``cuesmith.take/1``), or None where there is none.
+        """The record, migrated to ``schema`` (``cuesmith.take/1``); None if there is none.
 
         Raises `FormatError` for another kind or a newer version, `VerificationError` for a damaged file and
-        for one that has not the ``shape`` (a `TypedDict`).
+        for one that does not have the ``shape`` (a `TypedDict`).
         """
-        key = _record_key(room, digest)
-        try:
-            data = self.backend.read(key)
-        except Missing:
-            return None
-        return read_record(data, schema, f"{self.root}/{key}", shape)
+        return next((record for _, record in self.get_records(room, (digest,), schema, shape)), None)
 
     def get_records(
         self, room: str, digests: Iterable[str], schema: str, shape: Any = None
     ) -> Iterator[tuple[str, Record]]:
-        """Each record that exists, with its digest: many requests at once where the store is far away."""
+        """Each record that exists, with its digest; an object store gets many requests at once."""
         keys = (_record_key(room, digest) for digest in digests)
         for key, data in self.backend.read_many(keys):
-            yield (
-                key.rpartition("/")[2].removesuffix(".json"),
-                read_record(data, schema, f"{self.root}/{key}", shape),
-            )
+            digest = key.rpartition("/")[2].removesuffix(".json")
+            yield digest, read_record(data, schema, f"{self.root}/{key}", shape)
 
     def records(self, room: str) -> set[str]:
         """The digest of every record in ``room``."""
         return {name.removesuffix(".json") for name in self.backend.names(room) if name.endswith(".json")}
 
     def shared(self, timeout: float = _BUILD_WAITS) -> AbstractContextManager[Fence]:
-        """Hold the store as one of any number of builds: nothing is removed meanwhile."""
+        """Hold the store together with other builds: nothing is removed meanwhile."""
         return shared(self.backend, timeout)
 
     def alone(self, timeout: float = 0.0) -> AbstractContextManager[None]:

@@ -22,7 +22,7 @@ from pipeline.audio import (
     take_bytes,
     wav_bytes,
 )
-from pipeline.audio.riff import riff_bytes
+from pipeline.audio.wav_writer import riff_bytes
 from pipeline.errors import UsageError
 
 finite = st.floats(width=32, allow_nan=False, allow_infinity=False)

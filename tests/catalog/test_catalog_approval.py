@@ -8,7 +8,7 @@ import pytest
 from quick import QuickProject, build_prepared
 from toys import ONE, THREE, TWO
 
-from flows.prepare import prepare, up_to_date
+from pipeline.build.prepare import prepare, up_to_date
 
 CHANGED = ONE + TWO.replace("second", "another") + THREE
 

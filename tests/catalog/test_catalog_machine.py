@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from quick import QuickProject
 
-from flows.prepare import prepare, up_to_date
+from pipeline.build.prepare import prepare, up_to_date
 from pipeline.catalog import Reviews
 from pipeline.provenance import MasterRow
 

@@ -8,7 +8,7 @@ import pytest
 from quick import QuickProject
 from toys import HEAD, ONE, THREE
 
-from flows.prepare import prepare
+from pipeline.build.prepare import prepare
 from pipeline.catalog.version import read_texts, sha256_of, texts_bytes
 from pipeline.errors import StoreError, UsageError, VerificationError
 from pipeline.manifest.spec import ManifestText

@@ -7,7 +7,7 @@ import pytest
 from quick import QuickProject
 from toys import TWO
 
-from flows.prepare import prepare
+from pipeline.build.prepare import prepare
 from pipeline.catalog import read_quarantine
 from pipeline.errors import UsageError
 from pipeline.provenance import MASTER_SCHEMA

@@ -15,16 +15,16 @@ from hypothesis import strategies as st
 from signed_sounds import FORMATS, claim, rendition, studio_identity
 
 from pipeline.audio import read
-from pipeline.audio.ffmpeg import find_ffmpeg
+from pipeline.audio.decoders import find_ffmpeg
 from pipeline.credentials import PROVENANCE, Identity
 from pipeline.credentials.checking import Verdict, check
 from pipeline.credentials.development import development_identity, root_path
 from pipeline.credentials.signing import Signed, Signer
-from pipeline.delivery import m4a
+from pipeline.delivery import codecs
 from pipeline.errors import MachineError, UsageError
 
 STUDIO, STUDIO_ROOT = studio_identity()
-HAS_FFMPEG = find_ffmpeg() is not None and m4a.AudioSegment is not None
+HAS_FFMPEG = find_ffmpeg() is not None and codecs.AudioSegment is not None
 HERE = tuple(name for name in FORMATS if name != "m4a" or HAS_FFMPEG)
 EMBEDDED = tuple(name for name in HERE if name not in ("ogg", "opus"))
 SIGNED: dict[str, Signed] = {}

@@ -17,12 +17,12 @@ import pytest
 import soundfile
 from mutagen.oggopus import OggOpus
 
-from pipeline.audio import Clip, ffmpeg, read, read_chunks
-from pipeline.audio.ffmpeg import find_ffmpeg
-from pipeline.delivery import FORMATS, encode, m4a
+from pipeline.audio import Clip, decoders, read, read_chunks
+from pipeline.audio.decoders import find_ffmpeg
+from pipeline.delivery import FORMATS, codecs, encode
+from pipeline.delivery.codecs import OPUS
 from pipeline.delivery.encode import _at_fitting_rate
 from pipeline.delivery.ogg import page_checksum, page_sizes, with_serial
-from pipeline.delivery.sndfile import OPUS
 from pipeline.errors import MachineError, UsageError
 
 
@@ -238,21 +238,21 @@ def test_an_unknown_format_is_named_with_those_that_exist() -> None:
 
 
 def test_m4a_without_its_extra_says_how_to_get_it(monkeypatch) -> None:
-    monkeypatch.setattr(m4a, "AudioSegment", None)
+    monkeypatch.setattr(codecs, "AudioSegment", None)
     with pytest.raises(MachineError, match=r"cuesmith\[m4a\]"):
         encode(clip(), "m4a")
 
 
 def test_m4a_without_ffmpeg_says_how_to_get_it(monkeypatch) -> None:
-    monkeypatch.setattr(m4a, "AudioSegment", object())
-    monkeypatch.setattr(ffmpeg, "imageio_ffmpeg", None)
+    monkeypatch.setattr(codecs, "AudioSegment", object())
+    monkeypatch.setattr(decoders, "imageio_ffmpeg", None)
     monkeypatch.setattr(shutil, "which", lambda _: None)
     with pytest.raises(MachineError, match="ffmpeg"):
         encode(clip(), "m4a")
 
 
 def test_m4a_holds_the_sound_and_equal_work_gives_equal_bytes() -> None:
-    if m4a.AudioSegment is None or find_ffmpeg() is None:
+    if codecs.AudioSegment is None or find_ffmpeg() is None:
         pytest.skip("the m4a extra is not installed")
     first = encode(clip(), "m4a")
     time.sleep(1.1)

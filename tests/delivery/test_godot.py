@@ -15,7 +15,7 @@ from toys import WITH_MUSIC
 from pipeline.audio import Clip, read
 from pipeline.credentials.checking import check
 from pipeline.delivery import encode
-from pipeline.delivery.godot import ogg_import
+from pipeline.delivery.loop_points import ogg_import
 
 GODOT = shutil.which("godot3-server")
 PROJECT = 'config_version=4\n\n[application]\nconfig/name="loops"\n'

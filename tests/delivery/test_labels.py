@@ -14,8 +14,8 @@ from mutagen.mp4 import MP4
 from specs import labels
 
 from pipeline.audio import Clip, read, read_chunks
-from pipeline.audio.ffmpeg import find_ffmpeg
-from pipeline.delivery import Labels, encode, m4a
+from pipeline.audio.decoders import find_ffmpeg
+from pipeline.delivery import Labels, codecs, encode
 from pipeline.mastering import measure
 
 LABELS = labels(title="Forest: Explore 02", project="Émberfall <&>")
@@ -91,7 +91,7 @@ def test_id3_holds_every_label_and_the_sound_is_untouched(tmp_path) -> None:
 
 
 def test_atoms_hold_every_label(tmp_path) -> None:
-    if m4a.AudioSegment is None or find_ffmpeg() is None:
+    if codecs.AudioSegment is None or find_ffmpeg() is None:
         pytest.skip("the m4a extra is not installed")
     tags = MP4(file_of("m4a", tmp_path)).tags
     assert tags["\xa9nam"] == [LABELS.title]

@@ -16,8 +16,8 @@ import soundfile
 from quick import QuickProject
 
 from pipeline.audio import read
-from pipeline.audio.ffmpeg import find_ffmpeg
-from pipeline.delivery import m4a
+from pipeline.audio.decoders import find_ffmpeg
+from pipeline.delivery import codecs
 
 ASSETS = """\
   - {id: once, kind: sfx, prompt: a door, duration: 0.4s}
@@ -43,7 +43,7 @@ OPUS_RATE = 48_000
 HIGHEST_MP3_RATE = 48_000
 AAC_FRAME = 1024
 """Samples: ffmpeg plays the last frame of an m4a to its end, whatever its edit list says."""
-HAS_M4A = m4a.AudioSegment is not None and find_ffmpeg() is not None
+HAS_M4A = codecs.AudioSegment is not None and find_ffmpeg() is not None
 
 
 def formats(rate: int) -> list[str]:

@@ -17,7 +17,7 @@ from specs import labels
 
 from pipeline.audio import Clip, Depth, pcm_bytes
 from pipeline.credentials.signing import Signer
-from pipeline.delivery import encode, m4a
+from pipeline.delivery import codecs, encode
 from pipeline.mastering import measure
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=40)
@@ -77,10 +77,10 @@ def test_credentials_of_any_size_stand_in_a_chunk_of_even_size(samples: int, sig
 
 @pytest.mark.parametrize("channels", [1, 2])
 def test_pydub_reads_a_signed_wav_from_memory(channels: int, signer: Signer) -> None:
-    if m4a.AudioSegment is None:
+    if codecs.AudioSegment is None:
         pytest.skip("pydub is not installed")
     clip = sound(801, channels)
     data = signer.sign(wav(clip, "16"), ".wav", claim()).data
-    for segment in (m4a.AudioSegment(data=data), m4a.AudioSegment.from_file(io.BytesIO(data), "wav")):
+    for segment in (codecs.AudioSegment(data=data), codecs.AudioSegment.from_file(io.BytesIO(data), "wav")):
         assert (segment.channels, segment.frame_rate, segment.frame_count()) == (channels, 8000, 801)
         assert segment.raw_data == pcm_bytes(clip, "16")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.cli import commands
+from flows.cli import app
 from pipeline.manifest import load
 
 ROOT = Path(__file__).parents[2]
@@ -82,9 +82,7 @@ def test_commands_that_pages_and_messages_name_are_there() -> None:
     files = [*PAGES, *(path for path in (ROOT / "pipeline").rglob("*") if path.suffix in (".py", ".js"))]
     told = "".join(path.read_text(encoding="utf-8") for path in files)
     named = set(re.findall(r"`cuesmith ([a-z]+)(?: ([a-z]+)\b)?", told))
-    groups = {
-        name: getattr(commands.load(name), "commands", {}) for name, _ in named if name in commands.COMMANDS
-    }
+    groups = {name: getattr(app.load(name), "commands", {}) for name, _ in named if name in app.COMMANDS}
     wrong = {name for name, _ in named} - groups.keys()
     wrong |= {
         f"{name} {word}" for name, word in named if word and groups.get(name) and word not in groups[name]

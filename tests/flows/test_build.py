@@ -16,7 +16,7 @@ from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from toys import HEAD, ONE, THREE, TWO, ToyProject
 
-from flows.prepare import prepare, up_to_date
+from pipeline.build.prepare import prepare, up_to_date
 from pipeline.catalog import Catalog, ReviewEvent, Reviews
 from pipeline.errors import CuesmithError, MachineError
 from pipeline.store import Store, verify

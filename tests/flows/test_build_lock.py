@@ -14,14 +14,14 @@ import pytest
 from test_kills import Victim
 from toys import ToyProject
 
-from flows.build_lock import build_lock
+from pipeline.build.lock import build_lock
 from pipeline.catalog import Catalog
 from pipeline.store import Busy, Store
 from pipeline.store.remote import FsspecBackend
 
 HOLD = """
 import sys
-from flows.build_lock import build_lock
+from pipeline.build.lock import build_lock
 from pipeline.store import Store
 with build_lock(Store.open(sys.argv[1]), "toys", "20260101T000000-abcd"):
     print("held", flush=True)

@@ -20,7 +20,7 @@ from typer.testing import CliRunner, Result
 from flows.cli.app import app
 from pipeline.manifest import json_schema_text, load
 from pipeline.manifest.starter import starter_files
-from pipeline.plan.estimating import START_S
+from pipeline.plan.estimates import START_S
 
 COMMANDS = [
     "init",

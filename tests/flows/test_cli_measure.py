@@ -15,8 +15,8 @@ import soundfile
 from typer.testing import CliRunner, Result
 
 from flows.cli.app import app
-from pipeline.audio import Clip, ffmpeg
-from pipeline.audio.ffmpeg import find_ffmpeg
+from pipeline.audio import Clip, decoders
+from pipeline.audio.decoders import find_ffmpeg
 from pipeline.delivery import encode
 
 FIELDS = [
@@ -158,7 +158,7 @@ def test_m4a_is_measured_with_ffmpeg_alone_and_told_clearly_without(tmp_path: Pa
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     [found] = told(path)["files"]
     assert found["duration_s"] == pytest.approx(2.0, abs=0.05)
-    monkeypatch.setattr(ffmpeg, "imageio_ffmpeg", None)
+    monkeypatch.setattr(decoders, "imageio_ffmpeg", None)
     monkeypatch.setenv("PATH", "")
     result = run(path)
     assert result.exit_code == 4

@@ -12,7 +12,7 @@ from quick import QuickProject
 from toys import HEAD, ONE, THREE, TWO
 from typer.testing import CliRunner, Result
 
-import flows.prepare
+import pipeline.build.prepare
 from flows.cli.app import app
 from pipeline.catalog import rollback
 from pipeline.generators import Estimate, find_engine
@@ -184,7 +184,7 @@ def test_a_build_makes_its_plan_once(
         made.append(facts)
         return make_plan(*facts)
 
-    monkeypatch.setattr(flows.prepare, "plan", counted)
+    monkeypatch.setattr(pipeline.build.prepare, "plan", counted)
     project = QuickProject(tmp_path / "toys")
     project.write(TWO)
     assert answer(project, "build", "--devices", "cpu")["published"]
@@ -220,7 +220,7 @@ def test_estimates_learn_from_the_builds_of_the_project(
     project = QuickProject(tmp_path / "toys")
     if kind != "costs":
         engine = Knows(find_engine("toy"), learned=kind == "learns itself")
-        monkeypatch.setattr("pipeline.plan.estimating.find_engine", lambda name: engine)
+        monkeypatch.setattr("pipeline.plan.estimates.find_engine", lambda name: engine)
     project.write(TWO)
     [first] = answer(project, "plan")["estimate"]["models"]
     assert first["basis"] == basis

@@ -23,7 +23,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from toys import HEAD, ToyProject
 
 from flows import api
-from flows.crew import Worker, WorkerDied
+from pipeline.build.workers import Worker, WorkerDied
 from pipeline.catalog import Catalog
 from pipeline.errors import MachineError
 from pipeline.jobs import MasterJob
@@ -269,7 +269,9 @@ def test_an_interrupt_at_the_terminal_reaches_every_process_and_ends_with_130(
 
 def test_a_worker_ends_with_a_parent_that_was_killed_in_the_midst_of_sending_a_job(tmp_path: Path) -> None:
     worker = subprocess.Popen(
-        [sys.executable, "-m", "flows.worker", str(tmp_path)], stdin=subprocess.PIPE, stderr=subprocess.PIPE
+        [sys.executable, "-m", "pipeline.build.worker", str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
     job = pickle.dumps(list(range(100_000)))
     worker.communicate(job[: len(job) // 2], timeout=60)

@@ -12,8 +12,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import flows.command
-from flows import readiness
 from flows.cli.app import app
+from pipeline.build import readiness
 from pipeline.generators.audiocraft import model_store
 from pipeline.generators.audiocraft.models import BY_ID
 

@@ -12,8 +12,7 @@ from toys import HEAD, ONE, THREE, TWO
 from typer.testing import CliRunner, Result
 
 from flows.cli.app import app
-from flows.prepare import prepare
-from flows.removals import check_removals, removal_problem
+from pipeline.build.prepare import check_removals, prepare, removal_problem
 from pipeline.errors import UsageError
 
 MANY = "".join(f"  - {{id: m/n{number}, kind: sfx, prompt: hello, duration: 0.3s}}\n" for number in range(9))

@@ -10,7 +10,7 @@ from toys import TWO
 from typer.testing import CliRunner
 
 from flows.cli.app import app
-from flows.prepare import prepare, up_to_date
+from pipeline.build.prepare import prepare, up_to_date
 from pipeline.store import Store
 
 ONE = "  - {id: a/one, kind: sfx, prompt: hello, duration: 0.5s, variations: 2}\n"

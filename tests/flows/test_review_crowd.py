@@ -13,7 +13,7 @@ import crowd
 import pytest
 from quick import QuickProject, build_prepared
 
-from flows.prepare import prepare, up_to_date
+from pipeline.build.prepare import prepare, up_to_date
 from pipeline.catalog import Reviews
 
 SUPPORT = Path(crowd.__file__).parent

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from quick import HereRun, QuickProject, build_prepared
 
-from flows.journal import Journal, listener, new_run_id
-from flows.prepare import prepare
-from flows.publish import publish_only
+from pipeline.build.journal import Journal, listener, new_run_id
+from pipeline.build.prepare import prepare
+from pipeline.build.publish import publish_only
 from pipeline.errors import MachineError, StoreError
 from pipeline.provenance.facts import git_commit
 from pipeline.store import Busy, gc

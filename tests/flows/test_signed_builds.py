@@ -14,12 +14,12 @@ from signed_sounds import studio_identity
 from toys import HEAD, THREE, TWO, ToyProject
 from typer.testing import CliRunner, Result
 
-from flows import prepare as preparing
-from flows import sealing
 from flows.cli.app import app
-from flows.prepare import prepare, up_to_date
-from flows.publish import publish_only
 from pipeline.audio import read
+from pipeline.build import prepare as preparing
+from pipeline.build import publish as publishing
+from pipeline.build.prepare import prepare, up_to_date
+from pipeline.build.publish import publish_only
 from pipeline.catalog import Catalog
 from pipeline.credentials.checking import check
 from pipeline.store import Store, verify
@@ -189,7 +189,7 @@ def test_required_credentials_replace_development_ones(
 def without_extra(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
     def set_missing(missing: bool) -> None:
         monkeypatch.setattr(preparing, "available", lambda: not missing)
-        monkeypatch.setattr(sealing, "available", lambda: not missing)
+        monkeypatch.setattr(publishing, "available", lambda: not missing)
 
     set_missing(True)
     return set_missing

@@ -13,8 +13,8 @@ from pipeline.audio import Clip, wav_bytes
 from pipeline.errors import CuesmithError, GenerationError, MachineError, StoreError, UsageError
 from pipeline.generators import Ask, GeneratedTake, ModelInfo, Outcome
 from pipeline.jobs import Event, Failed, TakeMade, TakesJob
-from pipeline.jobs.inputs import store_inputs
 from pipeline.jobs.takes import make_takes
+from pipeline.jobs.work_items import store_inputs
 from pipeline.plan import TakeOrder
 from pipeline.provenance import TAKE_SCHEMA
 from pipeline.recipe import Recipe

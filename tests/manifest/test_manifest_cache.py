@@ -16,7 +16,7 @@ from manifest_texts import write_sound
 
 from pipeline.errors import ManifestError
 from pipeline.manifest import Project, compiled, lazy_imports, load, load_cached, profile_names
-from pipeline.manifest.packing import pack, unpack
+from pipeline.manifest.compiled import pack, unpack
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted(path for path in (ROOT / "manifests").glob("*.yaml"))

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from manifest_texts import Complain, Load, write_sound
 
+from pipeline.manifest.names import compile_template
 from pipeline.manifest.spec import Hearing
-from pipeline.manifest.templates import compile_template
 
 
 def test_every_combination_becomes_an_asset(loaded: Load) -> None:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.manifest.faults import Fault, nearest
-from pipeline.manifest.ids import check_id, fold, is_reserved
+from pipeline.manifest.names import check_id, fold, is_reserved
+from pipeline.manifest.problems import Fault, nearest
 
 SEGMENTS = st.from_regex(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,6}[A-Za-z0-9_-])?", fullmatch=True)
 

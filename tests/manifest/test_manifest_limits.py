@@ -9,7 +9,7 @@ import yaml
 from manifest_texts import HEAD, Complain, Load
 
 from pipeline.errors import ManifestError
-from pipeline.manifest import load, reader, syntax
+from pipeline.manifest import load, reader
 
 
 @pytest.mark.parametrize("opening", ["[", "{", "- ", "? ", "[{a: "])
@@ -105,7 +105,7 @@ def test_a_large_manifest_loads(loaded: Load) -> None:
 def test_the_slow_parser_gives_manifest_errors_too(
     text: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(syntax, "_LOADER", yaml.SafeLoader)
+    monkeypatch.setattr(reader, "_LOADER", yaml.SafeLoader)
     (folder / "m.yaml").write_text(text)
     with pytest.raises(ManifestError) as caught:
         load(Path("m.yaml"))
@@ -115,7 +115,7 @@ def test_the_slow_parser_gives_manifest_errors_too(
 def test_both_parsers_read_the_demo_alike(monkeypatch: pytest.MonkeyPatch) -> None:
     demo = Path(__file__).parents[2] / "manifests" / "emberfall.yaml"
     fast = load(demo)
-    monkeypatch.setattr(syntax, "_LOADER", yaml.SafeLoader)
+    monkeypatch.setattr(reader, "_LOADER", yaml.SafeLoader)
     assert load(demo) == fast
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from manifest_texts import Complain, Load
 
 from pipeline.manifest import values
-from pipeline.manifest.faults import Fault
+from pipeline.manifest.problems import Fault
 
 ASSET = "assets:\n- {id: a, kind: music, prompt: a song, duration: 60, %s}\n"
 

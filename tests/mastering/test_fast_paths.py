@@ -8,13 +8,22 @@ from mastering_signals import RATE, coloured_noise, tone
 from scipy.signal import sosfilt
 
 from pipeline.audio import Clip, pcm_bytes, resample
+from pipeline.audio.decibel import amplitude
 from pipeline.audio.dither import quantise
 from pipeline.mastering import apply_gain, limit, measure, true_peak
-from pipeline.mastering.decibel import amplitude
-from pipeline.mastering.k_weighting import binned_energy, k_weighting
+from pipeline.mastering.loudness import binned_energy, k_weighting
 from pipeline.mastering.measure import channel_means, silence_ends
-from pipeline.mastering.peak_bounds import _BOXES, TAPS, curvature_response, padded, taps
-from pipeline.mastering.true_peak import overs, oversampling, peaks, sample_peak
+from pipeline.mastering.true_peak import (
+    _BOXES,
+    TAPS,
+    curvature_response,
+    overs,
+    oversampling,
+    padded,
+    peaks,
+    sample_peak,
+    taps,
+)
 
 SIGNALS = {
     "white": lambda random, length: random.standard_normal(length),

@@ -10,10 +10,9 @@ from mastering_signals import RATE, coloured_noise, joined, silence, tone
 from test_master import LOOP, SFX, burst, good
 
 from pipeline.audio import Clip
-from pipeline.mastering import TakeInput, gain_search, master
-from pipeline.mastering.gain_search import measure_levels
+from pipeline.mastering import TakeInput, gain, master
+from pipeline.mastering.gain import LimiterEstimate, measure_levels
 from pipeline.mastering.limiter import limit
-from pipeline.mastering.limiter_estimate import LimiterEstimate
 
 
 def sounds(seed: int, kind: str, channels: int) -> Clip:
@@ -50,10 +49,8 @@ def test_the_estimate_is_exact_where_nothing_is_limited() -> None:
 
 def test_few_sounds_are_limited_more_than_once(monkeypatch: pytest.MonkeyPatch) -> None:
     limiter_calls = []
-    original = gain_search.limit_looped
-    monkeypatch.setattr(
-        gain_search, "limit_looped", lambda *given: limiter_calls.append(given) or original(*given)
-    )
+    original = gain.limit_looped
+    monkeypatch.setattr(gain, "limit_looped", lambda *given: limiter_calls.append(given) or original(*given))
     made = [
         good(master([TakeInput(burst(seed))], replace(SFX, loudness_lufs=target)))[0]
         for seed in range(30)

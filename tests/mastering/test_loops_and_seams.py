@@ -10,8 +10,8 @@ from pipeline.audio import Clip
 from pipeline.errors import MasteringError
 from pipeline.manifest.spec import MasteringSpec
 from pipeline.mastering import TakeInput, master, measure_seam
+from pipeline.mastering.limiter import limit_looped, looped_peaks
 from pipeline.mastering.loop import cut_loop, wrapped
-from pipeline.mastering.loop_gain import limit_looped, looped_peaks
 from pipeline.mastering.shape import shape
 from pipeline.quality import score
 

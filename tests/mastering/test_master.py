@@ -17,7 +17,7 @@ from pipeline.audio import Clip, pcm_sha256
 from pipeline.errors import MasteringError
 from pipeline.manifest.spec import MasteringSpec
 from pipeline.mastering import MasteredGroup, TakeInput, apply_gain, master, measure
-from pipeline.mastering.trim import sounding_range
+from pipeline.mastering.edits import sounding_range
 
 SFX = MasteringSpec(
     loudness_lufs=-18.0,

@@ -10,7 +10,7 @@ from mastering_signals import RATE, coloured_noise
 
 from pipeline.audio import Clip
 from pipeline.manifest.spec import MasteringSpec
-from pipeline.mastering.fade import ramp
+from pipeline.mastering.edits import ramp
 from pipeline.mastering.shape import TakeInput, shape
 
 SFX = MasteringSpec(-18.0, -1.0, RATE, 2, 3.0, False, None, True, 0.0, 0.01)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pipeline.generators import Ask, Estimate, ModelInfo
 from pipeline.plan import TakeOrder, estimate
-from pipeline.plan.estimating import START_S
+from pipeline.plan.estimates import START_S
 from pipeline.recipe import Recipe
 
 MODEL = ModelInfo("m", "1", "MIT", True, 48000, 1, False, True)
@@ -58,7 +58,7 @@ def test_more_to_make_never_takes_less_on_one_device(
 
 
 def test_starting_and_loading_are_paid_once_a_worker_and_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.plan.estimating.find_engine", lambda name: Knows())
+    monkeypatch.setattr("pipeline.plan.estimates.find_engine", lambda name: Knows())
     one = estimate(orders([("a", 10.0), ("a", 10.0), ("b", 10.0)]), lambda name: ("cuda:0",))
     assert one.seconds == pytest.approx(30 + 2 + 2 * 5)
     two = estimate(orders([("a", 10.0)] * 4), lambda name: ("cuda:0", "cuda:1"))

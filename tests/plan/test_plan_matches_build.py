@@ -12,8 +12,8 @@ import pytest
 from quick import QuickProject, build_prepared
 from toys import ONE, TWO
 
-from flows.planned import planned_rows
-from flows.prepare import prepare
+from pipeline.build.plan_rows import planned_rows
+from pipeline.build.prepare import prepare
 from pipeline.catalog import Place, Version, rollback
 from pipeline.catalog.diff import NO_DIFFERENCE, TOOK_ITS_PLACE
 from pipeline.catalog.version import compared

@@ -11,8 +11,8 @@ import pytest
 from quick import QuickProject
 from toys import HEAD, ONE, THREE, TWO
 
-from flows.planned import planned_rows
-from flows.prepare import prepare
+from pipeline.build.plan_rows import planned_rows
+from pipeline.build.prepare import prepare
 from pipeline.manifest.spec import DeliverySpec, MasteringSpec, QualitySpec
 from pipeline.plan import MADE_BEFORE, digests, recipe_reasons, spec_reasons
 from pipeline.plan.reasons import RECIPE_WORDS, SPEC_WORDS

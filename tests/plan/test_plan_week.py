@@ -12,7 +12,7 @@ from quick import QuickProject, build_prepared
 from typer.testing import CliRunner
 
 from flows.cli.app import app
-from flows.prepare import prepare
+from pipeline.build.prepare import prepare
 from pipeline.catalog import rollback
 
 HEAD = """\

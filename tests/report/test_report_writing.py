@@ -19,10 +19,10 @@ from quick import QuickProject
 from toys import WITH_MUSIC
 from typer.testing import CliRunner
 
-from flows import reporting
 from flows.cli.app import app
-from flows.journal import Journal
 from pipeline.audio import Clip, read
+from pipeline.build import publish
+from pipeline.build.journal import Journal
 from pipeline.catalog import Reviews
 from pipeline.errors import MachineError, StoreError, UsageError
 from pipeline.report import Report, standing_of, write_report
@@ -257,9 +257,9 @@ def test_a_report_that_cannot_be_made_is_told_and_harms_nothing(
         raise RuntimeError("no ink")
 
     told: list[dict[str, Any]] = []
-    monkeypatch.setattr(reporting, "write_report", broken)
+    monkeypatch.setattr(publish, "write_report", broken)
     journal = Journal(project.store, "run", told.append)
-    assert reporting.report_build(project.store, project.latest, journal) is None
+    assert publish.report_build(project.store, project.latest, journal) is None
     assert told[-1]["event"] == "report-failed"
     assert "no ink" in told[-1]["reason"]
 

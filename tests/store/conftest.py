@@ -14,7 +14,7 @@ from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import make_server
 
 from pipeline.store import Backend, Store
-from pipeline.store.opening import open_backend
+from pipeline.store.local import open_backend
 
 
 @pytest.fixture(scope="session")

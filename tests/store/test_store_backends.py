@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pipeline.errors import MachineError, StoreError, UsageError
 from pipeline.store import Backend, Busy, Missing
 from pipeline.store.backend import check_key
-from pipeline.store.opening import open_backend
+from pipeline.store.local import open_backend
 
 
 def test_what_is_written_is_read_back(backend: Backend) -> None:

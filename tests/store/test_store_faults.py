@@ -158,7 +158,7 @@ def test_a_file_where_a_folder_must_be_is_named(local: Store, folder: Path) -> N
     folder.mkdir()
     (folder / "takes").write_bytes(b"")
     for act in (local.backend.write, local.backend.create):
-        with pytest.raises(MachineError, match="a file stands where a folder must be"):
+        with pytest.raises(MachineError, match="a file is where a folder must be"):
             act("takes/ab12.json", b"{}")
     assert temporary_files(folder) == []
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from quick import build_prepared
 
-from flows.prepare import prepare
+from pipeline.build.prepare import prepare
 from pipeline.catalog import Catalog, ReviewAction, Reviews
 from pipeline.provenance.facts import now
 from pipeline.review import event_on

@@ -8,10 +8,10 @@ from typing import Any
 
 from toys import ToyProject
 
-from flows.journal import listener, new_run_id
-from flows.prepare import Prepared, prepare, unbuilt, up_to_date
-from flows.publish import publish_only
-from flows.run import AssetChunk, BuildRun
+from pipeline.build.journal import listener, new_run_id
+from pipeline.build.prepare import Prepared, prepare, unbuilt, up_to_date
+from pipeline.build.publish import publish_only
+from pipeline.build.run import AssetChunk, BuildRun
 from pipeline.catalog import Catalog, ReviewEvent, Reviews, Version, check_store
 from pipeline.generators import find_engine
 from pipeline.jobs import MasterJob, TakesJob

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.command import run_build
-from flows.prepare import prepare
+from pipeline.build.prepare import prepare
 
 HEAD = """\
 cuesmith: 1

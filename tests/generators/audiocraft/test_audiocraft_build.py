@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 from flows.api import prefect_api
 from flows.cli.app import app
-from flows.prepare import prepare
+from pipeline.build.prepare import prepare
 from pipeline.catalog import Catalog
 from pipeline.generators.audiocraft import codec, conversion, local, model_store
 from pipeline.store import ObjectRef, Store

@@ -1,0 +1,176 @@
+"""Decoding by libsndfile and, for the formats that it lacks, by ffmpeg; bounded in time and memory for any file.
+
+libsndfile decodes block by block, so that a header is trusted no further than the samples behind it. ffmpeg gets the
+container's name and may open nothing but the file itself, so no file leads it to another file or to the network.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import subprocess
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from pipeline.audio.clip import Clip, Samples, guessed_mask
+from pipeline.errors import MachineError
+
+LARGEST_FILE = 4 << 30
+"""Bytes of the largest file that is read: what a WAV file can hold."""
+MOST_SAMPLES = 1 << 30
+"""Samples of all channels that are read: three hours of stereo at 48 kHz, 4 GiB in memory."""
+LOWEST_HZ = 1_000
+HIGHEST_HZ = 768_000
+
+
+class UnreadableSoundError(Exception):
+    """Why bytes cannot be read as a sound; `read_sound` adds the file's name and the remedy."""
+
+
+def check_rate(rate: int) -> None:
+    """Raise `UnreadableSoundError` for a rate that no sound has."""
+    if not LOWEST_HZ <= rate <= HIGHEST_HZ:
+        raise UnreadableSoundError(f"a rate of {rate} Hz is out of range ({LOWEST_HZ} to {HIGHEST_HZ} Hz)")
+
+
+def check_size(samples: int) -> None:
+    """Raise `UnreadableSoundError` for more ``samples`` (of all channels) than are read."""
+    if samples > MOST_SAMPLES:
+        raise UnreadableSoundError(f"longer than {MOST_SAMPLES} samples of all channels; cut it into parts")
+
+
+_BLOCK = 1 << 15
+"""Samples of all channels decoded at a time."""
+_UNKNOWN_LENGTH = 1 << 62
+"""Lengths from here on mean that the header states none."""
+
+
+class _Bytes(io.BytesIO):
+    """A file in memory that a broken file may send to a place before its start without a traceback on stderr."""
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        return super().seek(max(0, offset) if whence == io.SEEK_SET else offset, whence)
+
+
+_one_at_a_time = threading.Lock()
+
+
+@contextmanager
+def without_remarks() -> Iterator[None]:
+    """Without what libmpg123 writes to standard error of each damaged frame, whoever listens.
+
+    Standard error belongs to the whole process, so use it only where a damaged file is decoded.
+    """
+    with _one_at_a_time:
+        kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(nowhere, 2)
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            os.close(nowhere)
+
+
+class _Forward(soundfile.SoundFile):  # type: ignore[misc]
+    """A sound file read from start to end: soundfile seeks after each block otherwise, which fails in a FLAC of
+    unknown length and in some surround Opus."""
+
+    def seekable(self) -> bool:
+        """Say that there is no way back."""
+        return False
+
+
+def decode_by_libsndfile(data: bytes) -> tuple[Clip, str | None]:
+    """The sound of a file's bytes, and what stopped libsndfile before the length that the header states.
+
+    Raises `UnreadableSoundError` with libsndfile's reason.
+    """
+    blocks: list[Samples] = []
+    reason: str | None = None
+    try:
+        with _Forward(_Bytes(data)) as file:
+            check_rate(file.samplerate)
+            rate, channels, stated = file.samplerate, file.channels, file.frames
+            step = max(1, _BLOCK // channels)
+            while len(block := file.read(step, "float32", always_2d=True)):
+                blocks.append(block)
+                check_size(sum(map(len, blocks)) * channels)
+    except soundfile.LibsndfileError as error:
+        reason = error.error_string.rstrip(".")
+        if not blocks:
+            raise UnreadableSoundError(reason) from error
+    samples = np.empty((channels, sum(map(len, blocks))), np.float32)
+    place = 0
+    for block in blocks:
+        samples[:, place : place + len(block)] = block.T
+        place += len(block)
+    if reason is None and place < stated < _UNKNOWN_LENGTH:
+        reason = f"{place} of {stated} samples are there"
+    return Clip(samples, int(rate), guessed_mask(channels)), reason
+
+
+try:
+    import imageio_ffmpeg
+except ImportError:
+    imageio_ffmpeg = None
+
+REMEDY = "install the extra with: pip install 'cuesmith[m4a]'"
+_LONGEST_S = 300
+"""How long ffmpeg may take."""
+
+
+def find_ffmpeg(*, systems_first: bool = False) -> str | None:
+    """Path of ffmpeg: the one that the extra ``m4a`` carries, else the system's; None where there is none.
+
+    Files are written by the former, whose bytes are the same on every machine. They are read by the latter where
+    there is one (``systems_first``), which names the speakers of more files.
+    """
+    system = shutil.which("ffmpeg")
+    if imageio_ffmpeg is None or (systems_first and system):
+        return system
+    try:
+        return str(imageio_ffmpeg.get_ffmpeg_exe())
+    except RuntimeError:
+        return system
+
+
+def ffmpeg_program(what: str, *, systems_first: bool = False) -> str:
+    """Path of ffmpeg by `find_ffmpeg`. Raises `MachineError` naming ``what`` needs it where there is none."""
+    found = find_ffmpeg(systems_first=systems_first)
+    if found is None:
+        raise MachineError(f"{what} needs ffmpeg and none was found; {REMEDY}")
+    return found
+
+
+def decode_by_ffmpeg(
+    program: str, source: bytes | Path, container: str, most_bytes: int
+) -> tuple[bytes, str]:
+    """The first sound of a file as float32 WAV of at most ``most_bytes``, and ffmpeg's first complaint (or "").
+
+    ``container`` is the name of ffmpeg's demuxer. Raises `UnreadableSoundError` for what ffmpeg
+    cannot read.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "sound" if isinstance(source, bytes) else source.absolute()
+        if isinstance(source, bytes):
+            path.write_bytes(source)
+        reading = ["-nostdin", "-v", "error", "-protocol_whitelist", "file", "-f", container]
+        writing = ["-map", "0:a:0", "-c:a", "pcm_f32le", "-fs", str(most_bytes), "-f", "wav", "pipe:1"]
+        command = [program, *reading, "-i", f"file:{path}", *writing]
+        try:
+            done = subprocess.run(command, capture_output=True, check=False, timeout=_LONGEST_S)
+        except subprocess.TimeoutExpired as error:
+            raise UnreadableSoundError(f"ffmpeg took more than {_LONGEST_S} s") from error
+    said = done.stderr.decode(errors="replace").strip().splitlines()
+    if done.returncode:
+        reason = said[-1] if said else "nothing"
+        raise UnreadableSoundError(f"ffmpeg says {reason}")
+    return done.stdout, said[0] if said else ""

@@ -1,0 +1,75 @@
+"""The journal of a run: ``runs/<run id>/journal.jsonl``, one JSON event per line, written as it happens.
+
+The journal is the run's memory for people and tools; progress and the Prefect artifacts are drawn from it. It is
+never read to decide what to build."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pipeline.provenance.facts import now
+from pipeline.store import Store, translate_os_errors
+
+Listener = Callable[[dict[str, Any]], None]
+_listener: ContextVar[Listener] = ContextVar("cuesmith_journal_listener", default=lambda entry: None)
+
+
+@contextlib.contextmanager
+def listening(to: Listener) -> Iterator[None]:
+    """Inside the context, new journals also pass each event to ``to``."""
+    token = _listener.set(to)
+    try:
+        yield
+    finally:
+        _listener.reset(token)
+
+
+def listener() -> Listener:
+    """Return the listener that `listening` set; without it, one that ignores events."""
+    return _listener.get()
+
+
+def new_run_id() -> str:
+    """Return a run id that sorts by time: ``20260131T054512-1f0c``."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.urandom(2).hex()}"
+
+
+class Journal:
+    """Write the events of one run and pass each to ``listener``. Threads may share it."""
+
+    def __init__(self, store: Store, run: str, listener: Listener) -> None:
+        self.run = run
+        self._listener = listener
+        self._lock = threading.Lock()
+        self._backend = store.backend
+        self._key = f"runs/{run}/journal.jsonl"
+        self._path: Path | None = store.backend.local_path(self._key)
+        self._lines: list[bytes] = []
+        if self._path is not None:
+            with translate_os_errors("make", str(self._path.parent)):
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+
+    def write(self, event: str, **facts: Any) -> None:
+        """Write one event with its time."""
+        entry = {"at": now(), "event": event, **facts}
+        line = json.dumps(entry, ensure_ascii=False).encode() + b"\n"
+        with self._lock:
+            if self._path is not None:
+                with translate_os_errors("write", str(self._path)), self._path.open("ab") as file:
+                    file.write(line)
+            else:
+                self._lines.append(line)
+            self._listener(entry)
+
+    def close(self) -> None:
+        """Upload the journal to an object store; in a folder it is already in place."""
+        if self._path is None and self._lines:
+            self._backend.write(self._key, b"".join(self._lines))

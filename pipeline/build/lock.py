@@ -1,0 +1,94 @@
+"""One build of a project at a time: the second waits for the first, and then needs only what is still missing.
+
+The lock is freed by the system when its holder ends, however it ends (in an object store when its lease runs out).
+Beside it, a small file tells the others who builds."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from contextvars import ContextVar
+
+from pipeline.errors import CuesmithError
+from pipeline.provenance.facts import now
+from pipeline.store import Backend, Busy, Store, dump_record, read_record
+
+_SCHEMA = "cuesmith.building/1"
+_POLL_SECONDS = 0.5
+_held: ContextVar[frozenset[tuple[str, str]]] = ContextVar("cuesmith_build_locks", default=frozenset())
+
+
+@contextmanager
+def build_lock(
+    store: Store,
+    project: str,
+    run: str,
+    *,
+    wait: bool = True,
+    tell: Callable[[str], None] = lambda text: None,
+) -> Iterator[bool]:
+    """Hold the right to build ``project`` in ``store`` for ``run``.
+
+    Yields whether the lock was taken here: what was planned before may be out of date. It is False within another
+    `build_lock` of the same project. While another build runs, this waits and says so once to ``tell``. Raises `Busy`
+    instead where ``wait`` is False.
+    """
+    place = (store.root, project)
+    if place in _held.get():
+        yield False
+        return
+    lock = _take(store.backend, f"building/project-{project}", wait, tell)
+    facts = f"locks/building/project-{project}.json"
+    token = _held.set(_held.get() | {place})
+    try:
+        store.backend.write(facts, _facts(run))
+        yield True
+    finally:
+        _held.reset(token)
+        # The results of the build are valid even if this machine slept for longer than a lease.
+        with suppress(CuesmithError):
+            store.backend.delete(facts)
+        with suppress(CuesmithError):
+            lock.__exit__(None, None, None)
+
+
+def _take(
+    backend: Backend, name: str, wait: bool, tell: Callable[[str], None]
+) -> AbstractContextManager[object]:
+    told = False
+    while True:
+        lock = backend.lock(name, 0.0)
+        try:
+            lock.__enter__()
+        except Busy:
+            running = f"another build is running{_described(backend, f'locks/{name}.json')}"
+        else:
+            return lock
+        if not wait:
+            raise Busy(f"{running}; wait until it ends, or run without --no-wait")
+        if not told:
+            tell(f"{running}; waiting until it ends (--no-wait fails instead)")
+            told = True
+        time.sleep(_POLL_SECONDS)
+
+
+def _facts(run: str) -> bytes:
+    try:
+        user = f"{getpass.getuser()} on "
+    except (OSError, KeyError, ImportError):
+        user = ""
+    by = f"{user}{socket.gethostname()}, process {os.getpid()}"
+    return dump_record({"schema": _SCHEMA, "run": run, "since": now(), "by": by})
+
+
+def _described(backend: Backend, key: str) -> str:
+    """Return who builds, in brackets; empty until that build has written it."""
+    try:
+        facts = read_record(backend.read(key), _SCHEMA, key)
+    except CuesmithError:
+        return ""
+    return f" (run {facts.get('run')}, since {facts.get('since')}, by {facts.get('by')})"

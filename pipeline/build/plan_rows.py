@@ -1,0 +1,123 @@
+"""What a build will do, row by row: what is made, what is published without any work, what leaves the catalog."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any, Literal, NamedTuple
+
+from pipeline.build.prepare import Prepared
+from pipeline.catalog import Change, label_changes, labelled
+from pipeline.catalog.diff import TOOK_ITS_PLACE
+from pipeline.manifest.spec import AssetSpec
+from pipeline.plan import AssetPlan, VariationPlan
+
+RowAction = Literal["generate", "re-master", "publish", "reuse", "locked", "remove"]
+ACTIONS: tuple[RowAction, ...] = ("generate", "re-master", "publish", "reuse", "locked", "remove")
+"""``publish``: the row changes and nothing is made for it. ``remove``: the next version does not have it."""
+REMOVED = "no longer in the manifest"
+
+
+class PlannedRow(NamedTuple):
+    """One variation: what a build does with it, and all its reasons."""
+
+    asset: str
+    variation: int
+    action: RowAction
+    reasons: tuple[str, ...]
+    engine: str
+    model: str
+    seconds: float
+    """Of audio to generate."""
+
+    @property
+    def name(self) -> str:
+        """Such as ``music/forest/explore_01``."""
+        return f"{self.asset}_{self.variation:02d}"
+
+    @property
+    def folder(self) -> str:
+        """The part of the asset's id before its last slash, with it."""
+        parent = str(PurePosixPath(self.asset).parent)
+        return "" if parent == "." else f"{parent}/"
+
+    def to_json(self) -> dict[str, Any]:
+        """One item of ``assets`` in the object of ``plan --json``."""
+        return {**self._asdict(), "reasons": list(self.reasons)}
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedGroup:
+    """Rows of one folder for which the same is done for the same reasons."""
+
+    action: RowAction
+    folder: str
+    reasons: tuple[str, ...]
+    rows: tuple[PlannedRow, ...]
+
+
+def planned_rows(prepared: Prepared) -> list[PlannedRow]:
+    """Every row of the latest and of the next version, by asset and variation."""
+    changes = {change.place: change for change in prepared.changes}
+    asked = [
+        _row(plan, variation, changes.get((plan.asset.id, variation.variation)))
+        for plan in prepared.plan.assets
+        for variation in plan.variations
+    ]
+    return sorted([*asked, *_removed(prepared)], key=lambda row: (row.asset, row.variation))
+
+
+def grouped(rows: Sequence[PlannedRow]) -> list[PlannedGroup]:
+    """``rows`` by action, folder and reasons, in the order in which they first appear."""
+    found: dict[tuple[RowAction, str, tuple[str, ...]], list[PlannedRow]] = {}
+    for row in rows:
+        found.setdefault((row.action, row.folder, row.reasons), []).append(row)
+    return [PlannedGroup(*key, tuple(together)) for key, together in found.items()]
+
+
+def totals_of(prepared: Prepared, rows: Sequence[PlannedRow]) -> dict[str, Any]:
+    """``totals`` in the object of ``plan --json``: counts by action, and audio to generate by engine and model."""
+    counts = Counter(row.action for row in rows)
+    return prepared.plan.totals() | {"actions": {action: counts[action] for action in ACTIONS}}
+
+
+def _row(plan: AssetPlan, variation: VariationPlan, change: Change | None) -> PlannedRow:
+    action: RowAction = variation.action
+    if change is not None and action in ("reuse", "locked"):
+        action = "publish"
+    also = change.reasons if change else _label_reasons(plan.asset, variation)
+    told = also if change and _keeps_its_master(change) else (*variation.reasons, *also)
+    told = tuple(dict.fromkeys(one for one in told if one != TOOK_ITS_PLACE)) if told else ()
+    seconds = round(sum(order.recipe.seconds for order in variation.missing), 6) if variation.missing else 0.0
+    return PlannedRow(
+        plan.asset.id,
+        variation.variation,
+        action,
+        told,
+        plan.asset.engine,
+        plan.ask.model.id,
+        seconds,
+    )
+
+
+def _keeps_its_master(change: Change) -> bool:
+    """Whether the change is one of labels or standing alone, for which the plan's own reasons are none."""
+    before, after = change.before, change.after
+    return before is not None and after is not None and before["master"] == after["master"]
+
+
+def _label_reasons(asset: AssetSpec, variation: VariationPlan) -> tuple[str, ...]:
+    """Which labels and names of a variation that is to be made change besides."""
+    before = variation.previous
+    if before is None or variation.action not in ("generate", "re-master"):
+        return ()
+    return tuple(label_changes(before, labelled(before, asset)))
+
+
+def _removed(prepared: Prepared) -> Iterator[PlannedRow]:
+    for row in prepared.leaving:
+        yield PlannedRow(
+            row["asset"], row["variation"], "remove", (REMOVED,), row["engine"], row["model"], 0.0
+        )

@@ -1,0 +1,358 @@
+"""One run of a build: its workers, its failures, and the steps that the flow calls."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from pipeline.build.journal import Journal, Listener
+from pipeline.build.prepare import (
+    Prepared,
+    failed_json,
+    off_target_in,
+    removed_names,
+    still_valid,
+    waiting_in,
+)
+from pipeline.build.publish import Published, open_signer, publish, report_build
+from pipeline.build.quarantine import note_quarantine, page_of
+from pipeline.build.workers import Crew, WorkItem, devices_for, parse_devices
+from pipeline.cpus import usable_cpus
+from pipeline.errors import MachineError, UsageError
+from pipeline.generators import find_engine
+from pipeline.jobs import (
+    AssetOrder,
+    Event,
+    Failed,
+    Mastered,
+    MasterJob,
+    Quarantined,
+    TakeMade,
+    TakesJob,
+    VariationOrder,
+)
+from pipeline.jobs.work_items import store_inputs
+from pipeline.plan import (
+    AssetPlan,
+    BuildEstimate,
+    Shard,
+    TakeOrder,
+    VariationPlan,
+    estimate,
+    expected,
+    group_digest,
+    learn,
+    master_digest,
+    share_out,
+    speeds_in,
+)
+from pipeline.provenance import ManifestFacts
+from pipeline.provenance.facts import git_commit
+
+_CHUNKS_PER_WORKER = 4
+
+
+@dataclass(frozen=True, slots=True)
+class AssetChunk:
+    """Assets to master in one job."""
+
+    orders: tuple[AssetOrder, ...]
+
+
+class BuildRun:
+    """State of one build. The flow's task threads call its methods; leaving the context ends all workers."""
+
+    def __init__(
+        self, prepared: Prepared, devices: str, run: str, prefect_run: str | None, listener: Listener
+    ) -> None:
+        self._prepared = prepared
+        self._devices = parse_devices(devices)
+        if prepared.store.root.startswith("memory:"):
+            raise UsageError(
+                f"{prepared.store.root} is visible to one process only, and a build runs several; "
+                "give a folder or the URL of an object store"
+            )
+        self.run = run
+        self._prefect_run = prefect_run
+        self._began = time.monotonic()
+        self._journal = Journal(prepared.store, run, listener)
+        self._crews: dict[tuple[str, ...], Crew] = {}
+        self._lock = threading.Lock()
+        self._failed_takes: dict[str, str] = {}
+        self._failed: dict[tuple[str, int], tuple[str, str]] = {}
+        self._made_takes: set[str] = set()
+        self._took: dict[str, float] = {}
+        self._made_masters: set[str] = set()
+        self._digests: dict[tuple[str, int], str] = {}
+        self._stages: dict[str, float] = {}
+        self._estimate = BuildEstimate(0.0, ())
+        self._done = Published(None)
+        self._report: str | None = None
+        self._held = contextlib.ExitStack()
+        self._git = git_commit(Path(prepared.project.file).resolve().parent)
+
+    def __enter__(self) -> BuildRun:
+        open_signer(self._prepared)
+        # Read now: the version stores the text that it was built from, even if somebody edits the manifest meanwhile.
+        _ = self._prepared.texts
+        self._fence = self._held.enter_context(self._prepared.store.shared())
+        self._prepared = still_valid(self._prepared)
+        plan = self._prepared.plan
+        self._journal.write(
+            "build-began",
+            run=self.run,
+            prefect_run=self._prefect_run,
+            manifest=self._prepared.project.file,
+            profile=self._prepared.project.profile,
+            totals=plan.totals(),
+        )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for crew in self._crews.values():
+            crew.stop()
+        try:
+            if error is not None:
+                # On a full disk the journal write fails too; keep the error that broke the build.
+                with contextlib.suppress(MachineError):
+                    self._journal.write("build-broken", reason=str(error) or type(error).__name__)
+                    self._journal.close()
+            else:
+                self._journal.close()
+        finally:
+            self._held.close()
+
+    def shards(self) -> tuple[Shard, ...]:
+        """Return what to generate, longest first. Stores its conditioning audio before it returns."""
+        orders = store_inputs(self._prepared.plan.orders(), self._prepared.store)
+        engines = {order.recipe.engine for order in orders}
+        workers = sum(len(devices_for(find_engine(name), self._devices)) for name in engines)
+        self._estimate = estimate(
+            orders,
+            lambda name: devices_for(find_engine(name), self._devices),
+            workers,
+            speeds_in(self._prepared.store),
+        )
+        self._journal.write(
+            "generate-began",
+            takes=len(orders),
+            audio_seconds=sum(order.recipe.seconds for order in orders),
+            estimated_seconds=round(self._estimate.seconds, 3),
+            estimate=self._estimate.to_json(),
+        )
+        self._stages["generate"] = time.monotonic()
+        return share_out(orders, max(workers, 1))
+
+    def generate(self, shard: Shard) -> None:
+        """Generate the takes of a shard on the engine's devices."""
+        crew = self._crew(devices_for(find_engine(shard.engine), self._devices))
+
+        def job(device: str, orders: Sequence[TakeOrder]) -> TakesJob:
+            return TakesJob(shard.engine, device, tuple(orders), self.run, self._prefect_run)
+
+        items = {order.recipe.digest: order for order in shard.orders if not self._is_made(order)}
+        needs = (shard.engine, shard.model)
+        WorkItem(crew, items, job, self._hear_take, lambda order: [order.recipe.digest], needs).run()
+
+    def chunks(self) -> tuple[AssetChunk, ...]:
+        """Return what to master after generating, in even chunks, longest first."""
+        self._stages["generate"] = time.monotonic() - self._stages["generate"]
+        self._learn_speeds()
+        self._stages["master"] = time.monotonic()
+        orders = [order for plan in self._prepared.plan.assets if (order := self._order(plan)) is not None]
+        orders.sort(key=lambda order: (-order.seconds, order.asset.id))
+        self._journal.write(
+            "master-began",
+            masters=sum(len(order.wanted) for order in orders),
+            audio_seconds=sum(order.seconds for order in orders),
+            generate_seconds=round(self._stages["generate"], 3),
+            generate_estimated_seconds=round(self._estimate.seconds, 3),
+        )
+        count = max(1, min(len(orders), len(self._mastering_devices()) * _CHUNKS_PER_WORKER))
+        chunks = (AssetChunk(tuple(orders[first::count])) for first in range(count))
+        return tuple(chunk for chunk in chunks if chunk.orders)
+
+    def _learn_speeds(self) -> None:
+        """Record how long takes took, except for models with a failed take."""
+        for shard in share_out(self._prepared.plan.orders(), 1, 1):
+            digests = [order.recipe.digest for order in shard.orders]
+            prediction = expected(shard, device := devices_for(find_engine(shard.engine), self._devices)[0])
+            if not prediction.learned and self._took.keys() >= set(digests):
+                taken = sum(self._took[digest] for digest in digests)
+                names = shard.engine, shard.model, device
+                learn(self._prepared.store, *names, taken=taken, expected=prediction.seconds)
+
+    def master(self, chunk: AssetChunk) -> None:
+        """Master a chunk of assets, each with all its variations."""
+        crew = self._crew(self._mastering_devices())
+
+        def job(device: str, orders: Sequence[AssetOrder]) -> MasterJob:
+            return MasterJob(tuple(orders), self.run, self._prefect_run, device)
+
+        items = {order.asset.id: order for order in chunk.orders}
+        WorkItem(crew, items, job, self._hear_master, lambda order: order.wanted, ("mastering",)).run()
+
+    def publish(self) -> None:
+        """Publish what was made; publish nothing if everything failed and no other master exists."""
+        self._stages["master"] = time.monotonic() - self._stages["master"]
+        self._fence()
+        changed = note_quarantine(self._prepared, self.run, self._failed, self._digest)
+        self._done = publish(
+            self._prepared,
+            run=self.run,
+            failures={place: reason for place, (_, reason) in self._failed.items()},
+            made=self._digest,
+            just_made=frozenset(self._made_masters),
+            build=self.result()
+            | {"stages": self._stages, "git": self._git, "prefect_run": self._prefect_run},
+        )
+        if self._done.new or changed:
+            self._report = report_build(self._prepared.store, self._done.version, self._journal)
+        elif self._failed:
+            self._report = page_of(self._prepared)
+        self._journal.write("build-done", **self.result())
+
+    def result(self) -> dict[str, Any]:
+        """Return the object that ``cuesmith build --json`` prints."""
+        variations = sum(len(plan.variations) for plan in self._prepared.plan.assets)
+        mastered = len(self._made_masters)
+        version, library = self._done.version, self._done.library
+        return {
+            "version": version.number if version else None,
+            "published": self._done.new,
+            "generated": len(self._made_takes),
+            "mastered": mastered,
+            "reused": variations - mastered - len(self._failed),
+            "waiting": waiting_in(version),
+            "off_target": off_target_in(self._prepared.store, version),
+            "failed": [
+                failed_json(asset, variation, stage, reason, self._digests.get((asset, variation)))
+                for (asset, variation), (stage, reason) in sorted(self._failed.items())
+            ],
+            "removed": removed_names(self._prepared),
+            "run": self.run,
+            "report": self._report,
+            "library": library.to_json() if library else None,
+            "generate": {
+                "seconds": round(self._stages.get("generate", 0.0), 3),
+                "estimated_seconds": round(self._estimate.seconds, 3),
+                "basis": self._estimate.basis,
+            },
+            "seconds": round(time.monotonic() - self._began, 3),
+        }
+
+    def summary(self) -> str:
+        """Return the result in Markdown, for Prefect's artifacts."""
+        result = self.result()
+        lines = [
+            f"# {self._prepared.project.name}: catalog version {result['version']}",
+            "",
+            "| generated | mastered | reused | failed | seconds |",
+            "|---|---|---|---|---|",
+            f"| {result['generated']} | {result['mastered']} | {result['reused']} | {len(result['failed'])} "
+            f"| {result['seconds']:.1f} |",
+        ]
+        for one in result["failed"]:
+            lines.append(
+                f"- failed: `{one['asset']}` variation {one['variation']} ({one['stage']}): {one['reason']}"
+            )
+        return "\n".join(lines)
+
+    def _crew(self, devices: tuple[str, ...]) -> Crew:
+        with self._lock:
+            if devices not in self._crews:
+                self._crews[devices] = Crew(self._prepared.store.root, devices)
+            return self._crews[devices]
+
+    def _mastering_devices(self) -> tuple[str, ...]:
+        """Return the mastering workers, all on the CPU: N for ``cpu:N``, else one per core."""
+        cpus = [device for device in self._devices or () if device == "cpu"]
+        return tuple(cpus) if cpus else ("cpu",) * usable_cpus()
+
+    def _is_made(self, order: TakeOrder) -> bool:
+        with self._lock:
+            return order.recipe.digest in self._made_takes
+
+    def _hear_take(self, event: Event) -> None:
+        with self._lock:
+            if isinstance(event, TakeMade):
+                self._made_takes.add(event.item)
+                self._took[event.item] = event.took
+                self._journal.write(
+                    "take", take=event.item, audio_seconds=event.seconds, took=round(event.took, 3)
+                )
+            elif isinstance(event, Failed):
+                self._failed_takes[event.item] = event.reason
+                self._journal.write("take-failed", take=event.item, reason=event.reason)
+
+    def _hear_master(self, event: Event) -> None:
+        with self._lock:
+            if isinstance(event, Mastered):
+                self._made_masters.add(event.item)
+                self._journal.write(
+                    "master", master=event.item, audio_seconds=event.seconds, took=round(event.took, 3)
+                )
+            elif isinstance(event, Failed | Quarantined):
+                place = next(place for place, digest in self._digests.items() if digest == event.item)
+                stage = "quality" if isinstance(event, Quarantined) else "master"
+                self._fail(place, stage, event.reason)
+
+    def _digest(self, plan: AssetPlan, variation: VariationPlan) -> str | None:
+        return self._digests.get((plan.asset.id, variation.variation))
+
+    def _fail(self, place: tuple[str, int], stage: str, reason: str) -> None:
+        self._failed[place] = (stage, reason)
+        self._journal.write("failed", asset=place[0], variation=place[1], stage=stage, reason=reason)
+
+    def _order(self, plan: AssetPlan) -> AssetOrder | None:
+        """Return what to master of an asset; None if all its masters exist."""
+        skipped = ("reuse", "locked") if plan.gain_group else ("locked",)
+        planned = {v.variation: v for v in plan.variations if v.action not in skipped}
+        available = {number: self._available(plan, v) for number, v in planned.items()}
+        for variation in plan.variations:
+            if variation.quarantined and variation.variation not in planned:
+                self._digests[plan.asset.id, variation.variation] = variation.master
+                self._fail((plan.asset.id, variation.variation), "quality", variation.quarantined)
+        group = plan.gain_group or group_digest(takes for takes in available.values() if takes)
+        orders = []
+        for number, takes in available.items():
+            if not takes:
+                continue
+            kept = planned[number].action == "reuse"
+            digest = planned[number].master if kept else master_digest(plan.mastering, number, takes, group)
+            self._digests[plan.asset.id, number] = digest
+            made = kept or self._prepared.known.master_is_whole(digest)
+            known = planned[number].quarantined if kept else self._prepared.known.quarantined(digest)
+            if known:
+                self._fail((plan.asset.id, number), "quality", known)
+            orders.append(VariationOrder(number, takes, digest, made))
+        if all(order.made for order in orders):
+            return None
+        return AssetOrder(plan.asset, tuple(orders), plan.anchors, group, self._manifest_facts(plan))
+
+    def _available(self, plan: AssetPlan, variation: VariationPlan) -> tuple[str, ...]:
+        """Return the candidates that have a take; without any, record the variation as failed."""
+        digests = [recipe.digest for recipe in variation.recipes]
+        takes = tuple(digest for digest in digests if digest not in self._failed_takes)
+        if not takes:
+            self._fail((plan.asset.id, variation.variation), "generate", self._failed_takes[digests[0]])
+        return takes
+
+    def _manifest_facts(self, plan: AssetPlan) -> ManifestFacts:
+        project, source = self._prepared.project, plan.asset.source
+        return ManifestFacts(
+            file=source.file,
+            line=source.line,
+            sha256=project.sha256,
+            project=project.name,
+            profile=project.profile,
+            git=self._git,
+        )

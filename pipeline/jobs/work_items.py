@@ -1,0 +1,175 @@
+"""Work items: the jobs that travel to a worker process, with their conditioning audio, and the events that return."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pipeline.errors import UsageError
+from pipeline.manifest.spec import AssetSpec
+from pipeline.plan import TakeOrder
+from pipeline.provenance import ManifestFacts
+from pipeline.store import ObjectRef, Store
+
+_SUFFIX = re.compile(r"\.[a-z0-9]{1,12}")
+_UNKNOWN = ".bin"
+"""Suffix of an object whose file has none, or one that not every file system can hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class TakesJob:
+    """Takes to make on one device with one engine."""
+
+    engine: str
+    device: str
+    orders: tuple[TakeOrder, ...]
+    run: str
+    prefect_run: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class VariationOrder:
+    """One variation that takes part in its asset's gain."""
+
+    variation: int
+    takes: tuple[str, ...]
+    """Recipe digests of the candidates that exist."""
+    master: str
+    """Digest that its master has."""
+    made: bool
+    """Its master is in the store already; it only lends its loudness."""
+
+
+@dataclass(frozen=True, slots=True)
+class AssetOrder:
+    """One asset to master."""
+
+    asset: AssetSpec
+    variations: tuple[VariationOrder, ...]
+    anchors: tuple[str, ...]
+    """Digests of masters that stay; when there are any, the new ones take their gain."""
+    gain_group: str
+    """Identity of the gain that the new masters share."""
+    manifest: ManifestFacts
+
+    @property
+    def wanted(self) -> list[str]:
+        """Digests of the masters to make."""
+        return [order.master for order in self.variations if not order.made]
+
+    @property
+    def seconds(self) -> float:
+        """Audio-seconds to master."""
+        return self.asset.duration_s * len(self.wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class MasterJob:
+    """Assets to master in one process."""
+
+    assets: tuple[AssetOrder, ...]
+    run: str
+    prefect_run: str | None
+    device: str
+
+
+def store_inputs(orders: Iterable[TakeOrder], store: Store) -> list[TakeOrder]:
+    """``orders``, each with the stored objects of its conditioning audio, which are durable when this returns.
+
+    From then on the files themselves play no part. Raises `UsageError` for a file that is gone, or that is not the
+    one that the manifest was checked with, and the store's errors.
+    """
+    stored: dict[tuple[str, str], ObjectRef] = {}
+    ready = []
+    for order in orders:
+        for sha256, path in order.audio:
+            if (sha256, path) not in stored:
+                stored[sha256, path] = store.put(_read(path, sha256), suffix_of(path))
+        ready.append(
+            replace(order, inputs=tuple(stored[one] for one in order.audio)) if order.audio else order
+        )
+    return ready
+
+
+def suffix_of(path: str) -> str:
+    """The suffix under which the store holds a file.
+
+    >>> suffix_of("audio/Theme.WAV"), suffix_of("audio/theme"), suffix_of("theme.wav (copy)")
+    ('.wav', '.bin', '.bin')
+    """
+    suffix = Path(path).suffix.lower()
+    return suffix if _SUFFIX.fullmatch(suffix) else _UNKNOWN
+
+
+def _read(path: str, sha256: str) -> bytes:
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}; put the file back") from error
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise UsageError(f"{path}: changed after the manifest was read; run the build again")
+    return data
+
+
+@dataclass(frozen=True, slots=True)
+class Began:
+    """Work on an item has begun; should the worker die now, this item is the suspect."""
+
+    item: str
+
+
+@dataclass(frozen=True, slots=True)
+class TakeMade:
+    """A take and its record are durable."""
+
+    item: str
+    seconds: float
+    """Duration of the audio."""
+    took: float
+    """Seconds of work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mastered:
+    """A master, its renditions and its record are durable."""
+
+    item: str
+    seconds: float
+    took: float
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """A master and its record are durable, but it failed its quality gates and must not be published."""
+
+    item: str
+    reason: str
+    seconds: float
+    took: float
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """An item could not be made; ``reason`` is for the person."""
+
+    item: str
+    reason: str
+
+
+Event = Began | TakeMade | Mastered | Quarantined | Failed
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A job is over: each of its items has had its event."""
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A job could not go on, for a reason that concerns the whole build."""
+
+    message: str
+    exit_code: int

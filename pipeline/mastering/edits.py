@@ -1,0 +1,142 @@
+"""Edits of a clip: find where it starts and ends, cut, pad, fade, set channels and stereo width."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.audio import Clip
+from pipeline.audio.decibel import amplitude
+from pipeline.errors import MasteringError
+from pipeline.manifest.spec import FadeCurve
+from pipeline.mastering.measure import silence_ends
+from pipeline.mastering.true_peak import sample_peak
+
+BELOW_PEAK_DB = 60.0
+"""Below the sound's own peak by this much an end counts as silence."""
+FLOOR_DBFS = -80.0
+"""Silence in any case."""
+PRE_ROLL_S = 0.002
+"""Kept before the first loud sample, so that an attack keeps its rise and a ramp has room."""
+HOLD_S = 0.03
+"""Kept after the last loud sample, so that a decay ends by itself."""
+
+
+def sounding_range(clip: Clip) -> tuple[int, int]:
+    """Start and end (exclusive) in samples of what is heard, with pre-roll and hold.
+
+    Only the ends are looked at: whatever lies between the first and the last sample above the threshold
+    stays, pauses too. A silent clip gives (0, 0).
+    """
+    peak = sample_peak(clip)
+    threshold = max(peak * amplitude(-BELOW_PEAK_DB), amplitude(FLOOR_DBFS))
+    leading, trailing = silence_ends(clip, threshold)
+    if leading == clip.length:
+        return 0, 0
+    start = max(0, leading - round(PRE_ROLL_S * clip.rate))
+    stop = min(clip.length, clip.length - trailing + round(HOLD_S * clip.rate))
+    return start, stop
+
+
+def cut(clip: Clip, start: int, stop: int) -> Clip:
+    """Samples from ``start`` to ``stop`` (exclusive)."""
+    if start == 0 and stop == clip.length:
+        return clip
+    return Clip(np.ascontiguousarray(clip.samples[:, start:stop]), clip.rate)
+
+
+def pad_end(clip: Clip, length: int) -> Clip:
+    """``clip`` with silence after it, up to ``length`` samples."""
+    missing = length - clip.length
+    return Clip(np.pad(clip.samples, ((0, 0), (0, missing))), clip.rate) if missing > 0 else clip
+
+
+_RANGE = 1000.0
+"""Of the exponential curve: it comes from 60 dB below."""
+
+
+@lru_cache(maxsize=8)
+def ramp(length: int, curve: FadeCurve = "s_curve") -> npt.NDArray[np.float64]:
+    """Gain rising from 0 towards 1 over ``length`` samples, never quite reaching either end.
+
+    "s_curve" (half a cosine) has no corner at either end, "equal_power" is a quarter of a sine, "linear" a
+    straight line, "exponential" rises evenly in decibels, from 60 dB below. Read-only, since sounds share curves.
+
+    >>> [round(float(gain), 3) for gain in ramp(3, "linear")]
+    [0.25, 0.5, 0.75]
+    """
+    gains = _curve(np.arange(1, length + 1) / (length + 1), curve)
+    gains.flags.writeable = False
+    return gains
+
+
+def _curve(place: npt.NDArray[np.float64], curve: FadeCurve) -> npt.NDArray[np.float64]:
+    match curve:
+        case "linear":
+            return place
+        case "equal_power":
+            return np.sin(0.5 * np.pi * place)
+        case "s_curve":
+            return 0.5 - 0.5 * np.cos(np.pi * place)
+        case "exponential":
+            return np.asarray((_RANGE**place - 1.0) / (_RANGE - 1.0))
+
+
+def fade(clip: Clip, in_samples: int, out_samples: int, curve: FadeCurve = "s_curve") -> Clip:
+    """``clip`` faded in over its first and out over its last samples; each at most the whole clip."""
+    first, last = min(in_samples, clip.length), min(out_samples, clip.length)
+    if not first and not last:
+        return clip
+    samples = clip.samples.copy()
+    if first:
+        samples[:, :first] *= ramp(first, curve).astype(np.float32)
+    if last:
+        samples[:, clip.length - last :] *= ramp(last, curve)[::-1].astype(np.float32)
+    return Clip(samples, clip.rate)
+
+
+_CANCELLED = 0.1
+"""Share of power left after averaging; below it the channels are out of phase (unrelated channels leave half)."""
+
+
+def with_width(clip: Clip, width: float) -> tuple[Clip, dict[str, Any] | None]:
+    """``clip`` with its side signal (half of left minus right) times ``width``, and the step (None if unchanged).
+
+    The mid signal stays, so a mono player plays the same sound."""
+    if clip.channels != 2 or width == 1.0:
+        return clip, None
+    middle, side = (clip.samples[0] + clip.samples[1]) / 2, (clip.samples[0] - clip.samples[1]) / 2
+    side = side * np.float32(width)
+    return Clip(np.stack([middle + side, middle - side]), clip.rate), {"step": "width", "side_gain": width}
+
+
+def to_channels(clip: Clip, channels: int) -> tuple[Clip, dict[str, Any] | None]:
+    """``clip`` with ``channels`` channels, and the step (None if nothing changes).
+
+    Mono is copied to every channel. Several channels become mono by averaging, which keeps the level of the mid signal;
+    ``level_db`` in the step is the power left, relative to the channels' mean power. If the channels cancel each other,
+    the loudest one is used. Raises `MasteringError` for every other conversion.
+    """
+    if clip.channels == channels:
+        return clip, None
+    step: dict[str, Any] = {"step": "channels", "from": clip.channels, "to": channels}
+    if clip.channels == 1:
+        return Clip(np.repeat(clip.samples, channels, axis=0), clip.rate), {**step, "how": "copied"}
+    if channels == 1:
+        mean = clip.samples.mean(axis=0, keepdims=True, dtype=np.float64).astype(np.float32)
+        powers = np.square(clip.samples, dtype=np.float64).mean(axis=1)
+        left = float(np.square(mean, dtype=np.float64).mean())
+        if left < _CANCELLED * powers.mean():
+            loudest = int(powers.argmax())
+            why = "the channels cancel each other"
+            picked = Clip(clip.samples[loudest : loudest + 1], clip.rate)
+            return picked, {**step, "how": f"channel {loudest}", "why": why}
+        level_db = round(10.0 * float(np.log10(left / powers.mean())), 2) if left else 0.0
+        return Clip(mean, clip.rate), {**step, "how": "averaged", "level_db": level_db}
+    raise MasteringError(
+        f"cannot convert a take of {clip.channels} channels to {channels}; "
+        f"set channels: 1, or channels: {clip.channels}"
+    )
