@@ -36,9 +36,9 @@ from pipeline.build.lock import build_lock
 from pipeline.build.prepare import Prepared, is_outdated, prepare_build, unbuilt, up_to_date
 from pipeline.build.readiness import require
 from pipeline.build.workers import parse_devices
-from pipeline.catalog import sync_latest
 from pipeline.credentials import DEVELOPMENT
 from pipeline.errors import MachineError
+from pipeline.export import LIBRARY, export_latest
 from pipeline.manifest.problems import list_names
 
 _NOTHING_PUBLISHED = 1
@@ -119,7 +119,7 @@ def build_command(
         elif up_to_date(prepared) and prepared.latest is not None:
             from pipeline.build.quarantine import note_quarantine, page_of
 
-            library = sync_latest(prepared.catalog)
+            library = export_latest(prepared.catalog, LIBRARY)
             result = unbuilt(prepared) | {"library": library.to_json() if library else None}
             if note_quarantine(prepared, prepared.latest.run):
                 from pipeline.report import write_report

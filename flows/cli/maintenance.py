@@ -8,18 +8,9 @@ import typer
 
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Outputs
 from flows.cli.output import command, counted, print_json, print_stderr, print_stdout
-from pipeline.catalog import (
-    Catalog,
-    approved_objects,
-    check_store,
-    folders_of,
-    forget_files,
-    forget_library,
-    library_findings,
-    retirable,
-    sync_latest,
-)
+from pipeline.catalog import Catalog, approved_objects, check_store, folders_of, forget_files, retirable
 from pipeline.errors import CuesmithError, UsageError, VerificationError
+from pipeline.export import LIBRARY, export_findings, export_latest, forget_export
 from pipeline.store import Finding, Repair, Store, gc
 
 
@@ -57,7 +48,7 @@ def verify_command(
     library = _library_findings(store)
     findings += library
     if repairs:
-        forget_library(store)
+        forget_export(store, LIBRARY)
         repairs += [Repair(finding, (), "build again to restore it") for finding in library]
     elif repair and library:
         repairs = _restore_library(store, library)
@@ -114,7 +105,7 @@ def _problems(left: list[Finding], different: int, repaired: bool) -> str:
 
 def _library_findings(store: Store) -> list[Finding]:
     try:
-        return library_findings(Catalog(store))
+        return export_findings(Catalog(store), LIBRARY)
     except (CuesmithError, OSError):
         # `verify` reports the version or the channel that cannot be read.
         return []
@@ -122,9 +113,8 @@ def _library_findings(store: Store) -> list[Finding]:
 
 def _restore_library(store: Store, findings: list[Finding]) -> list[Repair]:
     """Restore the published files; move files that Cuesmith did not publish aside."""
-    forget_library(store)
-    done = sync_latest(Catalog(store))
-    moved = done.set_aside if done else {}
+    exported = export_latest(Catalog(store), LIBRARY, recheck=True)
+    moved = exported.moved_aside if exported else {}
     return [
         Repair(
             finding,

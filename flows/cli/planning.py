@@ -35,8 +35,8 @@ from pipeline.build.plan_rows import PlannedRow, grouped, planned_rows, totals_o
 from pipeline.build.prepare import Prepared, prepare, removal_problem, unbuilt
 from pipeline.build.readiness import missing as lacks_of
 from pipeline.build.workers import devices_for
-from pipeline.catalog import LibraryFault, library_faults
 from pipeline.errors import MachineError, UsageError
+from pipeline.export import LIBRARY, ChangedFile, changed_files
 from pipeline.generators import find_engine
 from pipeline.manifest import json_schema_text
 from pipeline.manifest.problems import list_names
@@ -176,7 +176,7 @@ def plan_command(
     leaving = [row.name for row in rows if row.action == "remove"]
     refused = removal_problem(prepared, prepared.latest)
     missing = unbuilt(prepared)["failed"]
-    library = library_faults(prepared.store)
+    library = changed_files(prepared.store, LIBRARY)
     lacks = lacks_of(prepared)
     if as_json:
         listed = [row.to_json() for row in rows]
@@ -257,7 +257,7 @@ def _print_leaving(leaving: list[str]) -> None:
         )
 
 
-def _print_library(faults: list[LibraryFault]) -> None:
+def _print_library(faults: list[ChangedFile]) -> None:
     if faults:
         names = list_names([str(one) for one in faults], limit=MANY_NAMES)
         print_stderr(f"{names}; cuesmith build restores its own files and keeps other files")

@@ -8,11 +8,13 @@ import typer
 
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, By, Outputs
 from flows.cli.output import command, counted, print_json, print_stderr, print_stdout
-from pipeline.catalog import CODES, LATEST, Catalog, ChannelMove, PromotionResult, Refusal
-from pipeline.catalog import promote as promote_version
-from pipeline.catalog import rollback as roll_back
+from pipeline.catalog import LATEST, Catalog, ChannelMove
 from pipeline.errors import UsageError
+from pipeline.manifest.spec import GateReason
 from pipeline.provenance.facts import now
+from pipeline.release import PromotionResult, Refusal
+from pipeline.release import promote as promote_version
+from pipeline.release import rollback as roll_back
 from pipeline.review import reviewer_name
 from pipeline.store import Store
 
@@ -39,7 +41,7 @@ def promote(
     ],
     override: Annotated[
         list[str] | None,
-        typer.Option("--override", help=f"Ignore this reason: {', '.join(CODES)}. Repeatable."),
+        typer.Option("--override", help=f"Ignore this reason: {', '.join(GateReason)}. Repeatable."),
     ] = None,
     because: Annotated[
         list[str] | None,

@@ -28,7 +28,6 @@ from pipeline.build.quarantine import note_quarantine, page_of
 from pipeline.build.readiness import credentials
 from pipeline.catalog import (
     Failures,
-    Library,
     Place,
     Reviews,
     SignedFiles,
@@ -36,7 +35,6 @@ from pipeline.catalog import (
     changes,
     followed,
     read_quarantine,
-    sync_latest,
 )
 from pipeline.catalog.tables import csv_bytes, frame, parquet_bytes
 from pipeline.catalog.version import MANIFEST_FILE, texts_bytes
@@ -45,6 +43,7 @@ from pipeline.credentials import Claim, available, configured
 from pipeline.credentials.development import development_identity
 from pipeline.credentials.signing import SIDECAR, Signer
 from pipeline.errors import CuesmithError, MachineError, StoreError
+from pipeline.export import LIBRARY, Exported, export_latest
 from pipeline.provenance import MasterRow, MissingRow, ObjectJson, disclosure
 from pipeline.provenance.facts import now
 from pipeline.report import write_report
@@ -145,7 +144,7 @@ class Published:
     version: Version | None
     """The latest version; None if there is nothing to publish."""
     new: bool = False
-    library: Library | None = None
+    library: Exported | None = None
 
 
 def publish(
@@ -214,7 +213,7 @@ def publish(
         reasons=reasons,
         promotion=prepared.promotion,
     )
-    return Published(version, published, sync_latest(prepared.catalog))
+    return Published(version, published, export_latest(prepared.catalog, LIBRARY))
 
 
 def publish_only(prepared: Prepared, run: str | None = None) -> dict[str, Any]:

@@ -15,15 +15,6 @@ from pipeline.catalog.catalog import (
 from pipeline.catalog.channels import LATEST, Channel, ChannelMove, Channels, Override
 from pipeline.catalog.diff import Change, Step, changes, diff, history, label_changes, rejected_before
 from pipeline.catalog.integrity import check_store
-from pipeline.catalog.library import (
-    Library,
-    LibraryFault,
-    forget_library,
-    library_faults,
-    library_findings,
-    sync_latest,
-)
-from pipeline.catalog.promotion import CODES, PromotionResult, Refusal, promote, refusals, rollback
 from pipeline.catalog.reviews import (
     ACTIONS,
     STATES,
@@ -63,7 +54,6 @@ from pipeline.catalog.version import (
 __all__ = [
     "ACTIONS",
     "CATALOG_SCHEMA",
-    "CODES",
     "LATEST",
     "QUARANTINE_SCHEMA",
     "STATES",
@@ -74,13 +64,9 @@ __all__ = [
     "Channels",
     "Failures",
     "Filter",
-    "Library",
-    "LibraryFault",
     "Override",
     "Place",
-    "PromotionResult",
     "Quarantine",
-    "Refusal",
     "Renames",
     "ReviewAction",
     "ReviewEvent",
@@ -100,28 +86,21 @@ __all__ = [
     "folders_of",
     "followed",
     "forget_files",
-    "forget_library",
     "history",
     "is_off_target",
     "is_open",
     "keep_quarantine",
     "label_changes",
     "labelled",
-    "library_faults",
-    "library_findings",
     "missing_row",
     "name_of",
-    "promote",
     "read_quarantine",
-    "refusals",
     "rejected_before",
     "renamed_in",
     "retirable",
     "reversed_decisions",
     "review_state",
-    "rollback",
     "row_of",
     "states_of",
-    "sync_latest",
     "with_deviations",
 ]

@@ -1,7 +1,7 @@
 """Channels: named pointers to versions, each with its whole history: where it pointed and who moved it.
 
 ``channels/<name>.json`` is replaced in one step, under the publishing lock; its history only grows.
-Builds move ``latest``; people move every other channel, through the release gate (`pipeline.catalog.promotion`).
+Builds move ``latest``; people move every other channel, through the release gate (`pipeline.release`).
 """
 
 from __future__ import annotations

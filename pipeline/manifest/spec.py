@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Literal
 
 from pipeline.errors import Problem
@@ -13,21 +14,23 @@ LicensePolicy = Literal["any", "commercial"]
 BitDepth = Literal["16", "24", "float"]
 FadeCurve = Literal["s_curve", "linear", "equal_power", "exponential"]
 CredentialsPolicy = Literal["none", "development", "required"]
-GateReason = Literal[
-    "non-commercial",
-    "placeholder",
-    "unapproved",
-    "rejected",
-    "quality-gate",
-    "loudness",
-    "credentials",
-    "verification",
-    "stale",
-    "missing",
-    "quarantined",
-    "failed",
-]
-"""What may speak against a version that is to be promoted: see `pipeline.catalog.promotion`."""
+
+
+class GateReason(StrEnum):
+    """Reasons why the release gate refuses a version: see `pipeline.release`."""
+
+    NON_COMMERCIAL = "non-commercial"
+    PLACEHOLDER = "placeholder"
+    UNAPPROVED = "unapproved"
+    REJECTED = "rejected"
+    QUALITY_GATE = "quality-gate"
+    LOUDNESS = "loudness"
+    CREDENTIALS = "credentials"
+    VERIFICATION = "verification"
+    STALE = "stale"
+    MISSING = "missing"
+    QUARANTINED = "quarantined"
+    FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 from quick import QuickProject
 from toys import ONE, THREE, TWO
 
-from pipeline.catalog import CODES, Reviews, promote, promotion, refusals, rollback
+import pipeline.release
+from pipeline.catalog import Reviews
 from pipeline.catalog.channels import earlier_versions
 from pipeline.errors import FormatError, UsageError, VerificationError
+from pipeline.release import promote, refusals, rollback
 from pipeline.store import Busy, ObjectRef
 
 AT = "2026-02-01T00:00:00Z"
@@ -98,7 +100,9 @@ def test_weights_that_may_not_be_sold_are_told(built: QuickProject) -> None:
     rows: Any = tuple({**row, "commercial": False, "license": "CC-BY-NC-4.0"} for row in version.masters)
     object.__setattr__(version, "masters", rows)
     [found] = [
-        one for one in refusals(built.store, version, Reviews(built.store).state()) if one.code == CODES[0]
+        one
+        for one in refusals(built.store, version, Reviews(built.store).state())
+        if one.code == "non-commercial"
     ]
     assert found.code == "non-commercial"
     assert found.masters[0] == ("a/one_01", "toy: CC-BY-NC-4.0")
@@ -157,7 +161,7 @@ def test_a_rejection_that_comes_while_the_gate_looks_at_files_is_seen(
     built: QuickProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     built.say_all("approve")
-    real, waiting = promotion.refusals, [built.row("a/two")]
+    real, waiting = pipeline.release.refusals, [built.row("a/two")]
 
     def slow(*arguments: Any) -> Any:
         found = real(*arguments)
@@ -165,7 +169,7 @@ def test_a_rejection_that_comes_while_the_gate_looks_at_files_is_seen(
             built.say("reject", waiting.pop())
         return found
 
-    monkeypatch.setattr(promotion, "refusals", slow)
+    monkeypatch.setattr("pipeline.release.refusals", slow)
     verdict = release(built, 1)
     assert ([one.code for one in verdict.refused], verdict.moved) == (["rejected"], False)
 
@@ -174,14 +178,14 @@ def test_the_gate_is_within_the_lock_of_its_channel(
     built: QuickProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     built.say_all("approve")
-    real = promotion.refusals
+    real = pipeline.release.refusals
 
     def look(*arguments: Any) -> Any:
         with pytest.raises(Busy), built.store.backend.lock("publish", 0.0):
             pass
         return real(*arguments)
 
-    monkeypatch.setattr(promotion, "refusals", look)
+    monkeypatch.setattr("pipeline.release.refusals", look)
     assert release(built, 1).moved
 
 

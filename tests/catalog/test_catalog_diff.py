@@ -8,8 +8,9 @@ from typing import Any
 from quick import QuickProject
 from toys import ONE, THREE, TWO
 
-from pipeline.catalog import Change, ReviewEvent, Reviews, diff, history, rejected_before, rollback
+from pipeline.catalog import Change, ReviewEvent, Reviews, diff, history, rejected_before
 from pipeline.catalog.diff import compare
+from pipeline.release import rollback
 
 
 def between(project: QuickProject, before: int, after: int) -> dict[str, Change]:

@@ -15,9 +15,10 @@ from toys import ONE, THREE, TWO
 from typer.testing import CliRunner, Result
 
 from flows.cli.app import app
-from pipeline.catalog import Catalog, ReviewEvent, Reviews, check_store, promote, refusals
+from pipeline.catalog import Catalog, ReviewEvent, Reviews, check_store
 from pipeline.catalog.repair import repair_store
 from pipeline.errors import FormatError
+from pipeline.release import promote, refusals
 from pipeline.store import Store
 
 AT = "2026-02-01T00:00:00Z"

@@ -9,8 +9,9 @@ import pytest
 from quick import QuickProject
 from toys import ONE, THREE, TWO
 
-from pipeline.catalog import Filter, Reviews, diff, history, promote, refusals
+from pipeline.catalog import Filter, Reviews, diff, history
 from pipeline.catalog.version import Version
+from pipeline.release import promote, refusals
 
 QUIET = TWO.replace("}", ", quality: {silence: 0 LUFS}}")
 FAILS = TWO.replace("second", "now fail")

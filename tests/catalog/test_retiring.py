@@ -7,8 +7,10 @@ from quick import QuickProject
 from typer.testing import CliRunner
 
 from flows.cli.app import app
-from pipeline.catalog import CODES, promote, retirable, rollback
+from pipeline.catalog import retirable
 from pipeline.errors import UsageError
+from pipeline.manifest.spec import GateReason
+from pipeline.release import promote, rollback
 from pipeline.store import ObjectRef
 
 ASSET = "  - {{id: a/one, kind: sfx, prompt: number {0}, duration: 0.3s}}\n"
@@ -21,7 +23,7 @@ def five(project: QuickProject) -> QuickProject:
         project.write(ASSET.format(number))
         project.build()
         if number in (2, 3):
-            words = dict.fromkeys(CODES, "a test")
+            words = dict.fromkeys(GateReason, "a test")
             promote(project.catalog, number, "release", at="2026-02-01T00:00:00Z", by="Pat", overrides=words)
     return project
 

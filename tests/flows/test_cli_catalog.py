@@ -14,7 +14,8 @@ from toys import ONE, THREE, TWO
 from typer.testing import CliRunner, Result
 
 from flows.cli.app import app
-from pipeline.catalog import CODES, Reviews
+from pipeline.catalog import Reviews
+from pipeline.manifest.spec import GateReason
 
 ROOT = Path(__file__).parents[2]
 
@@ -241,7 +242,7 @@ def test_decisions_are_imported_once(project: QuickProject) -> None:
 def test_the_docs_tell_every_reason_of_the_gate() -> None:
     text = (ROOT / "docs" / "catalog.md").read_text(encoding="utf-8")
     table = text.split("<!-- codes:begin -->")[1].split("<!-- codes:end -->")[0]
-    assert [line.split("`")[1] for line in table.splitlines() if line.startswith("| `")] == list(CODES)
+    assert [line.split("`")[1] for line in table.splitlines() if line.startswith("| `")] == list(GateReason)
 
 
 def test_a_review_takes_the_name_that_lists_print(project: QuickProject) -> None:

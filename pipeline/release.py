@@ -8,45 +8,44 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
-from pipeline.catalog.catalog import Catalog
-from pipeline.catalog.channels import LATEST, Channel, ChannelMove, Override, earlier_versions
-from pipeline.catalog.integrity import channel_or_recovered
-from pipeline.catalog.library import forget_library, sync_latest
-from pipeline.catalog.reviews import (
-    MISSED,
+from pipeline.catalog import (
+    LATEST,
+    Catalog,
+    Channel,
+    ChannelMove,
+    Override,
     Reviews,
     ReviewState,
-    comment_fault,
-    name_fault,
+    Version,
     name_of,
     states_of,
 )
+from pipeline.catalog.channels import earlier_versions
+from pipeline.catalog.integrity import channel_or_recovered
+from pipeline.catalog.reviews import MISSED, comment_fault, name_fault
 from pipeline.catalog.rows import differing, say_difference
-from pipeline.catalog.version import Version
 from pipeline.credentials import DEVELOPMENT
 from pipeline.errors import StoreError, UsageError, VerificationError
+from pipeline.export import LIBRARY, export_latest
 from pipeline.manifest.spec import GateReason
 from pipeline.provenance import MASTER_SCHEMA, MasterRecord, MasterRow
 from pipeline.store import ObjectRef, Store
 
-Code = GateReason
-CODES: tuple[Code, ...] = get_args(Code)
-
-_WORDS: Mapping[Code, str] = {
-    "non-commercial": "the license of the weights forbids commercial use; use another model",
-    "placeholder": "made by a placeholder engine; build them with the final engine",
-    "unapproved": "nobody approved them; review them: cuesmith review approve",
-    "rejected": "rejected in review; build again, then review the new takes",
-    "quality-gate": "failed a quality gate; reject them or change the recipe, then build again",
-    "loudness": "missed their loudness target; lower loudness or raise true_peak in the manifest, then build again",
-    "credentials": "not signed with your own Content Credentials; set credentials: required in the manifest",
-    "verification": "a file or its record is missing, damaged or edited; run cuesmith verify --repair, then build",
-    "stale": "from an earlier version, because the new master failed; build again",
-    "missing": "in the manifest, but not built yet; build without --only",
-    "quarantined": "in the manifest, but failed a quality gate; for remedies, run cuesmith catalog quarantine",
-    "failed": "in the manifest, but the build could not make them; build again",
+_WORDS: Mapping[GateReason, str] = {
+    GateReason.NON_COMMERCIAL: "the license of the weights forbids commercial use; use another model",
+    GateReason.PLACEHOLDER: "made by a placeholder engine; build them with the final engine",
+    GateReason.UNAPPROVED: "nobody approved them; review them: cuesmith review approve",
+    GateReason.REJECTED: "rejected in review; build again, then review the new takes",
+    GateReason.QUALITY_GATE: "failed a quality gate; reject them or change the recipe, then build again",
+    GateReason.LOUDNESS: "missed their loudness target; lower loudness or raise true_peak, then build again",
+    GateReason.CREDENTIALS: "not signed with your own Content Credentials; set credentials: required in the manifest",
+    GateReason.VERIFICATION: "a file or its record is missing, damaged or edited; cuesmith verify --repair, then build",
+    GateReason.STALE: "from an earlier version, because the new master failed; build again",
+    GateReason.MISSING: "in the manifest, but not built yet; build without --only",
+    GateReason.QUARANTINED: "in the manifest, but failed a quality gate; for remedies, run cuesmith catalog quarantine",
+    GateReason.FAILED: "in the manifest, but the build could not make them; build again",
 }
 
 
@@ -54,7 +53,7 @@ _WORDS: Mapping[Code, str] = {
 class Refusal:
     """One reason why a version may not ship, with the masters that it concerns."""
 
-    code: Code
+    code: GateReason
     what: str
     """In words, with the remedy."""
     masters: tuple[tuple[str, str], ...]
@@ -67,19 +66,19 @@ class Refusal:
 
 
 def refusals(store: Store, version: Version, reviews: ReviewState) -> list[Refusal]:
-    """Every reason why ``version`` may not ship, in the order of `CODES`; empty if it may.
+    """Every reason why ``version`` may not ship, in the order of `GateReason`; empty if it may.
 
     Hashes every delivered file of the version.
     """
-    concerned: dict[Code, list[tuple[str, str]]] = {}
+    concerned: dict[GateReason, list[tuple[str, str]]] = {}
     digests = [row["master"] for row in version.masters]
     records: Any = dict(store.get_records("masters", digests, MASTER_SCHEMA, MasterRecord))
     for row in version.masters:
         for code, details in _row_reasons(store, row, records.get(row["master"]), reviews):
             concerned.setdefault(code, []).append((name_of(row), details))
     for gap in version.missing:
-        concerned.setdefault(gap["code"], []).append((name_of(gap), gap["reason"]))
-    return [Refusal(code, _WORDS[code], tuple(concerned[code])) for code in CODES if code in concerned]
+        concerned.setdefault(GateReason(gap["code"]), []).append((name_of(gap), gap["reason"]))
+    return [Refusal(code, _WORDS[code], tuple(concerned[code])) for code in GateReason if code in concerned]
 
 
 def damage(store: Store, rows: Sequence[MasterRow]) -> Iterator[tuple[MasterRow, str]]:
@@ -94,41 +93,41 @@ def damage(store: Store, rows: Sequence[MasterRow]) -> Iterator[tuple[MasterRow,
 
 def _row_reasons(
     store: Store, row: MasterRow, record: MasterRecord | None, reviews: ReviewState
-) -> Iterator[tuple[Code, str]]:
+) -> Iterator[tuple[GateReason, str]]:
     states = states_of(row, reviews)
     if "non-commercial" in states:
-        yield "non-commercial", f"{row['model']}: {row['license']}"
+        yield GateReason.NON_COMMERCIAL, f"{row['model']}: {row['license']}"
     if "placeholder" in states:
-        yield "placeholder", row["engine"]
+        yield GateReason.PLACEHOLDER, row["engine"]
     if "rejected" in states:
-        yield "rejected", ""
+        yield GateReason.REJECTED, ""
     elif "approved" not in states:
-        yield "unapproved", ""
+        yield GateReason.UNAPPROVED, ""
     if record is None:
-        yield "verification", f"masters/{row['master']}.json is missing"
+        yield GateReason.VERIFICATION, f"masters/{row['master']}.json is missing"
     else:
         yield from _record_reasons(row, record)
     credentials = row.get("credentials")
     if credentials is None or credentials["signed_by"] is None:
-        yield "credentials", (credentials and credentials["reason"]) or ""
+        yield GateReason.CREDENTIALS, (credentials and credentials["reason"]) or ""
     elif credentials["signed_by"] == DEVELOPMENT:
-        yield "credentials", "signed with a development certificate"
+        yield GateReason.CREDENTIALS, "signed with a development certificate"
     for _, what in damage(store, [row]):
-        yield "verification", what
+        yield GateReason.VERIFICATION, what
     if row["status"] == "stale":
-        yield "stale", row.get("reason", "")
+        yield GateReason.STALE, row.get("reason", "")
 
 
-def _record_reasons(row: MasterRow, record: MasterRecord) -> Iterator[tuple[Code, str]]:
+def _record_reasons(row: MasterRow, record: MasterRecord) -> Iterator[tuple[GateReason, str]]:
     if differences := differing(row, record):
-        yield "verification", say_difference(row, differences)
+        yield GateReason.VERIFICATION, say_difference(row, differences)
     for failure in record["quality"]["failures"]:
-        yield "quality-gate", f"{failure['name']}: {failure['what']}"
+        yield GateReason.QUALITY_GATE, f"{failure['name']}: {failure['what']}"
     loudness = record["loudness"]
     if loudness.get("deviation") in MISSED:
         unit = "dBTP" if loudness["method"] == "peak" else "LUFS"
         reached, target = loudness["reached"], loudness["target"]
-        yield "loudness", f"{reached:.1f} {unit}, target {target:.1f}: {loudness['deviation']}"
+        yield GateReason.LOUDNESS, f"{reached:.1f} {unit}, target {target:.1f}: {loudness['deviation']}"
 
 
 @dataclass(frozen=True)
@@ -229,8 +228,7 @@ def rollback(
         move["files"] = catalog.files_of(number)
         channel = catalog.channels.write(name, [*channel["history"], move], fence)
     if name == LATEST:
-        forget_library(catalog.store)
-        sync_latest(catalog)
+        export_latest(catalog, LIBRARY, recheck=True)
     return channel
 
 
@@ -248,8 +246,8 @@ def _check_texts(by: str, *because: str) -> None:
 def _check(overrides: Mapping[str, str], by: str) -> None:
     _check_texts(by, *overrides.values())
     for code, because in overrides.items():
-        if code not in CODES:
-            raise UsageError(f"--override {code!r} is unknown; choose from {', '.join(CODES)}")
+        if code not in list(GateReason):
+            raise UsageError(f"--override {code!r} is unknown; choose from {', '.join(GateReason)}")
         if not because.strip():
             raise UsageError(f'--override {code} needs an explanation: --because "..."')
     if overrides and not by.strip():
