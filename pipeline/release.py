@@ -19,7 +19,6 @@ from pipeline.catalog import (
     Reviews,
     ReviewState,
     Version,
-    name_of,
     states_of,
 )
 from pipeline.catalog.channels import earlier_versions
@@ -30,7 +29,7 @@ from pipeline.credentials import DEVELOPMENT
 from pipeline.errors import StoreError, UsageError, VerificationError
 from pipeline.export import LIBRARY, export_latest
 from pipeline.manifest.spec import GateReason
-from pipeline.provenance import MASTER_SCHEMA, MasterRecord, MasterRow
+from pipeline.provenance import MASTER_SCHEMA, MasterRecord, MasterRow, name_of
 from pipeline.store import ObjectRef, Store
 
 _WORDS: Mapping[GateReason, str] = {

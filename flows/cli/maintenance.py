@@ -8,7 +8,14 @@ import typer
 
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Outputs
 from flows.cli.output import command, counted, print_json, print_stderr, print_stdout
-from pipeline.catalog import Catalog, approved_objects, check_store, folders_of, forget_files, retirable
+from pipeline.catalog import (
+    Catalog,
+    approved_objects,
+    check_store,
+    forget_recorded_files,
+    prunable_versions,
+    version_folders,
+)
 from pipeline.errors import CuesmithError, UsageError, VerificationError
 from pipeline.export import LIBRARY, export_findings, export_latest, forget_export
 from pipeline.store import Finding, Repair, Store, gc
@@ -172,13 +179,13 @@ def gc_command(
         catalog.read(number)
 
     def old() -> list[int]:
-        return retirable(catalog, newest) if newest is not None else []
+        return prunable_versions(catalog, newest) if newest is not None else []
 
     def retire() -> list[str]:
         numbers = old()
         if numbers and not dry_run:
-            forget_files(catalog, numbers)
-        return [folder for number in numbers for folder in folders_of(number)]
+            forget_recorded_files(catalog, numbers)
+        return [folder for number in numbers for folder in version_folders(number)]
 
     done = gc(
         store,

@@ -41,6 +41,7 @@ from pipeline.generators import find_engine
 from pipeline.manifest import json_schema_text
 from pipeline.manifest.problems import list_names
 from pipeline.plan import BuildEstimate, check_profiles, estimate, speeds_in
+from pipeline.provenance import master_name
 from pipeline.store.disk import write_over
 
 _STALE = 1
@@ -245,7 +246,7 @@ def _print_new_name(prepared: Prepared) -> None:
 
 def _print_missing(quarantined: list[dict[str, Any]]) -> None:
     if quarantined:
-        names = [f"{one['asset']}_{one['variation']:02d} ({one['reason']})" for one in quarantined]
+        names = [f"{master_name(one['asset'], one['variation'])} ({one['reason']})" for one in quarantined]
         print_stderr(f"not published, failed a quality gate: {list_names(names, limit=MANY_NAMES)}")
         print_stderr("to see how to fix them: cuesmith catalog quarantine")
 

@@ -9,10 +9,11 @@ from pathlib import PurePosixPath
 from typing import Any, Literal, NamedTuple
 
 from pipeline.build.prepare import Prepared
-from pipeline.catalog import Change, label_changes, labelled
+from pipeline.catalog import Change, label_changes, with_labels
 from pipeline.catalog.diff import TOOK_ITS_PLACE
 from pipeline.manifest.spec import AssetSpec
 from pipeline.plan import AssetPlan, VariationPlan
+from pipeline.provenance import master_name
 
 RowAction = Literal["generate", "re-master", "publish", "reuse", "locked", "remove"]
 ACTIONS: tuple[RowAction, ...] = ("generate", "re-master", "publish", "reuse", "locked", "remove")
@@ -35,7 +36,7 @@ class PlannedRow(NamedTuple):
     @property
     def name(self) -> str:
         """Such as ``music/forest/explore_01``."""
-        return f"{self.asset}_{self.variation:02d}"
+        return master_name(self.asset, self.variation)
 
     @property
     def folder(self) -> str:
@@ -113,7 +114,7 @@ def _label_reasons(asset: AssetSpec, variation: VariationPlan) -> tuple[str, ...
     before = variation.previous
     if before is None or variation.action not in ("generate", "re-master"):
         return ()
-    return tuple(label_changes(before, labelled(before, asset)))
+    return tuple(label_changes(before, with_labels(before, asset)))
 
 
 def _removed(prepared: Prepared) -> Iterator[PlannedRow]:

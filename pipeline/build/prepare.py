@@ -21,14 +21,13 @@ from pipeline.catalog import (
     Sealing,
     SignedFiles,
     Version,
-    assemble,
-    changes,
-    followed,
+    assemble_rows,
+    compare_rows,
     is_off_target,
     is_open,
     missing_row,
-    name_of,
-    renamed_in,
+    pending_renames,
+    rows_by_current_id,
     with_deviations,
 )
 from pipeline.catalog.version import sha256_of
@@ -38,7 +37,7 @@ from pipeline.manifest import beside, load, load_cached, manifest_texts, nearest
 from pipeline.manifest.problems import list_names
 from pipeline.manifest.spec import AssetSpec, CredentialsPolicy, ManifestText, Project
 from pipeline.plan import APPROVED, LOCKED, AssetPlan, Known, Plan, VariationPlan, plan
-from pipeline.provenance import CredentialsJson, MasterRow, MissingRow
+from pipeline.provenance import CredentialsJson, MasterRow, MissingRow, name_of
 from pipeline.store import Store
 
 Signatures = Mapping[tuple[str, int], SignedFiles]
@@ -95,7 +94,7 @@ class Prepared:
         """Rows of ``before`` that the version after it is without."""
         asked = {(one.asset.id, part.variation) for one in self.plan.assets for part in one.variations}
         rows = before.masters if before else ()
-        moved = renamed_in(before, self.renames)
+        moved = pending_renames(before, self.renames)
         places = ((moved.get(row["asset"], row["asset"]), row["variation"]) for row in rows)
         return tuple(
             row
@@ -142,7 +141,7 @@ class Prepared:
     @cached_property
     def renamed(self) -> Mapping[str, str]:
         """Assets in scope that the latest version has under an earlier id: that id, and the one that they get."""
-        moved = renamed_in(self.latest, self.renames)
+        moved = pending_renames(self.latest, self.renames)
         return {old: new for old, new in sorted(moved.items()) if self.in_scope(new)}
 
     @cached_property
@@ -237,7 +236,7 @@ def _narrow(project: Project, only: Sequence[str]) -> Project:
 
 
 def _known(store: Store, latest: Version | None, reviews: ReviewState, renames: Renames) -> Known:
-    rows = followed(latest, renames)
+    rows = rows_by_current_id(latest, renames)
     return Known(store, rows, reviews.rejected, _held(rows, reviews), reviews.chosen)
 
 
@@ -261,8 +260,10 @@ def _changes(prepared: Prepared) -> Iterable[Change]:
     if latest is not None and not unsigned and latest.same_masters(rows):
         return
     after = {(row["asset"], row["variation"]): row for row in (*rows, *map(_once_signed, unsigned))}
-    before = followed(latest, prepared.renames)
-    for change in changes(prepared.store, before, after, prepared.reviews.rejected, reasons_of(prepared)):
+    before = rows_by_current_id(latest, prepared.renames)
+    for change in compare_rows(
+        prepared.store, before, after, prepared.reviews.rejected, reasons_of(prepared)
+    ):
         if change.place not in prepared.in_the_making:
             yield change
 
@@ -304,7 +305,7 @@ def next_rows(
     def digest(plan: AssetPlan, variation: VariationPlan) -> str:
         return (made(plan, variation) if made else None) or variation.master
 
-    rows = assemble(
+    rows = assemble_rows(
         prepared.plan.assets,
         {**quarantined, **(failures or {})},
         digest,
@@ -364,7 +365,7 @@ def _settled(
         return rows
     identity = configured()
     sealing = Sealing(identity.name if identity else None, available(), known.objects)
-    earlier = followed(before, prepared.renames)
+    earlier = rows_by_current_id(before, prepared.renames)
     return tuple(
         sealing.settle(row, policies.get(row["asset"]), earlier.get(place), signed.get(place))
         for row in rows

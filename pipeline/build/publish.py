@@ -32,9 +32,9 @@ from pipeline.catalog import (
     Reviews,
     SignedFiles,
     Version,
-    changes,
-    followed,
+    compare_rows,
     read_quarantine,
+    rows_by_current_id,
 )
 from pipeline.catalog.tables import csv_bytes, frame, parquet_bytes
 from pipeline.catalog.version import MANIFEST_FILE, texts_bytes
@@ -44,7 +44,7 @@ from pipeline.credentials.development import development_identity
 from pipeline.credentials.signing import SIDECAR, Signer
 from pipeline.errors import CuesmithError, MachineError, StoreError
 from pipeline.export import LIBRARY, Exported, export_latest
-from pipeline.provenance import MasterRow, MissingRow, ObjectJson, disclosure
+from pipeline.provenance import MasterRow, MissingRow, ObjectJson, disclosure, name_of
 from pipeline.provenance.facts import now
 from pipeline.report import write_report
 from pipeline.store import Fence, ObjectRef, Store
@@ -96,7 +96,7 @@ def _put(store: Store, data: bytes, suffix: str) -> ObjectJson:
 def _claim(project: str, row: MasterRow) -> Claim:
     told = disclosure(neural=row["neural"], engine=row["engine"], model=row["model"])
     return Claim(
-        title=f"{row['asset']}_{row['variation']:02d}",
+        title=name_of(row),
         project=project,
         asset=row["asset"],
         variation=row["variation"],
@@ -171,8 +171,12 @@ def publish(
     def reasons(before: Version, rows: tuple[MasterRow, ...]) -> Mapping[Place, tuple[str, ...]]:
         after = {(row["asset"], row["variation"]): row for row in rows}
         rejected = Reviews(prepared.store).state().rejected
-        found = changes(
-            prepared.store, followed(before, prepared.renames), after, rejected, reasons_of(prepared)
+        found = compare_rows(
+            prepared.store,
+            rows_by_current_id(before, prepared.renames),
+            after,
+            rejected,
+            reasons_of(prepared),
         )
         return {one.place: one.reasons for one in found if one.kind == "changed"}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from pipeline.build.prepare import MadeMaster, Prepared, known_failures
-from pipeline.catalog import keep_quarantine, read_quarantine, row_of
+from pipeline.catalog import master_row, read_quarantine, update_quarantine
 from pipeline.provenance import MasterRow
 from pipeline.provenance.facts import now
 
@@ -18,7 +18,7 @@ def note_quarantine(
     Returns whether anything changed since the last build.
     """
     project = prepared.project
-    return keep_quarantine(
+    return update_quarantine(
         prepared.store,
         _rows(prepared, {*known_failures(prepared), *failed}, made),
         lambda asset: not prepared.in_scope(asset),
@@ -39,7 +39,7 @@ def _rows(prepared: Prepared, suspects: set[tuple[str, int]], made: MadeMaster |
             record = known.master((made(plan, variation) if made else None) or variation.master)
             if record is None or not record["quality"].get("quarantined"):
                 continue
-            row = row_of(record, plan.asset, plan.mastering)
+            row = master_row(record, plan.asset, plan.mastering)
             reason = str(record["quality"]["reason"])
             found.append(MasterRow(**{**row, "status": "quarantined", "reason": reason}))
     return found

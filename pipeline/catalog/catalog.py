@@ -284,7 +284,7 @@ def missing_row(failed: Mapping[str, Any], kind: str = "", tags: Iterable[str] =
     return row
 
 
-def retirable(catalog: Catalog, newest: int) -> list[int]:
+def prunable_versions(catalog: Catalog, newest: int) -> list[int]:
     """Numbers of the versions that can be removed, oldest first.
 
     The ``newest`` versions stay, and every version to which a channel points. Every version to which a person ever
@@ -302,14 +302,14 @@ def retirable(catalog: Catalog, newest: int) -> list[int]:
     return [number for number in numbers if number not in needed]
 
 
-def forget_files(catalog: Catalog, numbers: Sequence[int]) -> None:
+def forget_recorded_files(catalog: Catalog, numbers: Sequence[int]) -> None:
     """Remove the files of the versions ``numbers`` from every channel's record, before the versions are removed."""
     with catalog.channels.lock() as fence:
         for number in numbers:
             catalog.channels.record_files(number, None, fence)
 
 
-def folders_of(number: int) -> tuple[str, str]:
+def version_folders(number: int) -> tuple[str, str]:
     """The folders of a version and of its report."""
     return f"catalog/{number:06d}", f"reports/{number:06d}"
 

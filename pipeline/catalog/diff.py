@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from pipeline.catalog.catalog import Catalog
-from pipeline.catalog.reviews import ReviewEvent, master_name, review_state
+from pipeline.catalog.reviews import ReviewEvent, review_state
 from pipeline.catalog.rows import name_of_files
 from pipeline.catalog.version import Place, Version, compared
 from pipeline.plan import (
@@ -29,7 +29,7 @@ from pipeline.plan import (
     spec_reasons,
     specs_of,
 )
-from pipeline.provenance import MASTER_SCHEMA, MasterRecord, MasterRow
+from pipeline.provenance import MASTER_SCHEMA, MasterRecord, MasterRow, master_name
 from pipeline.provenance.facts import utc
 from pipeline.recipe import Recipe
 from pipeline.store import Store
@@ -102,7 +102,7 @@ def diff(store: Store, before: Version, after: Version, rejected: Set[str] = fro
     ``rejected`` has the recipe digests that were rejected when ``after`` was published. If ``after`` followed
     ``before`` and recorded its reasons, the changes have those.
     """
-    differences = changes(store, before.by_variation, after.by_variation, rejected)
+    differences = compare_rows(store, before.by_variation, after.by_variation, rejected)
     recorded = after.reasons if after.parent == before.number else None
     explained = [
         replace(change, reasons=(recorded or {}).get(change.place, change.reasons)) for change in differences
@@ -122,7 +122,7 @@ def _gaps(before: Version, after: Version) -> Iterator[Change]:
         yield Change("removed", asset, variation, ("it was missing",), {}, None, None)
 
 
-def changes(
+def compare_rows(
     store: Store,
     before: Mapping[Place, MasterRow],
     after: Mapping[Place, MasterRow],
@@ -134,10 +134,10 @@ def changes(
     pairs = [(place, before.get(place), after.get(place)) for place in places]
     pairs = [(place, old, new) for place, old, new in pairs if old is not new]
     records = _records(store, [(old, new) for _, old, new in pairs if old and new])
-    compared_pairs = (
+    differences = (
         compare(old, new, records, rejected, (planned or {}).get(place, ())) for place, old, new in pairs
     )
-    return [change for change in compared_pairs if change is not None]
+    return [change for change in differences if change is not None]
 
 
 def _records(store: Store, pairs: Sequence[tuple[MasterRow, MasterRow]]) -> Records:
@@ -287,7 +287,7 @@ def _identity(row: MasterRow | None) -> dict[str, Any] | None:
 
 
 @dataclass(frozen=True)
-class Step:
+class HistoryEntry:
     """One version that changed the asset."""
 
     version: int
@@ -305,23 +305,23 @@ class Step:
         }
 
 
-def history(catalog: Catalog, asset: str, events: tuple[ReviewEvent, ...] = ()) -> list[Step]:
+def asset_history(catalog: Catalog, asset: str, events: tuple[ReviewEvent, ...] = ()) -> list[HistoryEntry]:
     """Every change of the assets that match ``asset`` (an id or a glob), oldest first.
 
     Each version is compared with its parent. ``events`` tell what was rejected at that time, for versions that do not
     record their reasons. Versions that cannot be read are left out.
     """
     versions: dict[int, Version] = {}
-    steps: list[Step] = []
+    entries: list[HistoryEntry] = []
     for complete in catalog.readable():
         version, number = _only(complete, asset), complete.number
         before = versions.get(version.parent or 0, replace(version, masters=(), missing=()))
-        steps.extend(
-            Step(number, version.created, version.run, change)
+        entries.extend(
+            HistoryEntry(number, version.created, version.run, change)
             for change in diff(catalog.store, before, version, rejected_before(version, events))
         )
         versions[number] = version
-    return steps
+    return entries
 
 
 def rejected_before(version: Version, events: tuple[ReviewEvent, ...]) -> Set[str]:

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any, Literal, NotRequired, TypedDict, get_args
 
 from pipeline.errors import FormatError, UsageError
-from pipeline.provenance import MASTER_SCHEMA, MasterRow, MissingRow
+from pipeline.provenance import MASTER_SCHEMA, MasterRow, MissingRow, master_name, name_of
 from pipeline.provenance.facts import utc
 from pipeline.recipe import digest
 from pipeline.store import Store, migrate, parse_object, shape_fault
@@ -311,16 +311,6 @@ def _review(row: MasterRow, reviews: ReviewState) -> State:
     if row["take"] in reviews.rejected:
         return "rejected"
     return "approved" if row["master"] in reviews.approved else "unreviewed"
-
-
-def name_of(row: MasterRow | MissingRow) -> str:
-    """A master's name: ``music/forest/explore_01``."""
-    return master_name(row["asset"], row["variation"])
-
-
-def master_name(asset: str, variation: int) -> str:
-    """A master's name: the asset's id and the variation with at least two digits."""
-    return f"{asset}_{variation:02d}"
 
 
 @dataclass(frozen=True)

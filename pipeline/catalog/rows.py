@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Literal, cast
 
-from pipeline.catalog.reviews import ReviewState, name_of
+from pipeline.catalog.reviews import ReviewState
 from pipeline.catalog.version import Version
 from pipeline.errors import VerificationError
 from pipeline.manifest.spec import AssetSpec
@@ -24,6 +24,8 @@ from pipeline.provenance import (
     ObjectJson,
     Status,
     WaitingRow,
+    master_name,
+    name_of,
 )
 from pipeline.store import Store, fields_fault
 
@@ -38,8 +40,9 @@ def file_name(asset: str, variation: int, suffix: str, naming: str | None = None
     >>> file_name("sfx/step", 3, ".wav", "sfx/FOOTHmn_Step_Cuesmith_game_{variation}")
     'sfx/FOOTHmn_Step_Cuesmith_game_03.wav'
     """
-    number = f"{variation:02d}"
-    return (f"{asset}_{number}" if naming is None else naming.replace("{variation}", number)) + suffix
+    if naming is None:
+        return master_name(asset, variation) + suffix
+    return naming.replace("{variation}", f"{variation:02d}") + suffix
 
 
 def name_of_files(files: Mapping[str, ObjectJson]) -> str:
@@ -95,7 +98,7 @@ def _facts(record: MasterRecord) -> dict[str, Any]:
         "channels": measured["channels"],
         "loop": record["loop"],
         "loudness_method": record["loudness"]["method"],
-        "loudness_lufs": _reached(record),
+        "loudness_lufs": _reached_loudness(record),
         "true_peak_dbtp": measured["true_peak_dbtp"],
         "quality": record["quality"]["score"],
         "take": take["digest"],
@@ -120,7 +123,7 @@ def differing(row: MasterRow, record: MasterRecord) -> dict[str, Any]:
         for name, fact in facts_of(record).items()
         if name in row
         and (name in _RECIPE_FIELDS or not made_again)
-        and not _agree(values[name], fact)
+        and not _equal(values[name], fact)
         # Older releases did not record gain groups.
         and not (name == "gain_group" and "" in (fact, values[name]))
     }
@@ -157,7 +160,7 @@ def say_difference(row: MasterRow, differences: dict[str, Any]) -> str:
     return f"{name_of(row)}: {', '.join(words)}"
 
 
-def _reached(record: MasterRecord) -> float | None:
+def _reached_loudness(record: MasterRecord) -> float | None:
     loudness = record["loudness"]
     reached = (
         record["measurements"]["integrated_lufs"] if loudness["method"] == "peak" else loudness["reached"]
@@ -165,7 +168,7 @@ def _reached(record: MasterRecord) -> float | None:
     return None if reached is None else round(float(reached), 3)
 
 
-def _agree(one: Any, other: Any) -> bool:
+def _equal(one: Any, other: Any) -> bool:
     if isinstance(one, float) or isinstance(other, float):
         numbers = isinstance(one, float | int) and isinstance(other, float | int)
         return numbers and math.isclose(one, other, abs_tol=_TOLERANCE)
@@ -179,7 +182,7 @@ If an asset had several ids, the latest is last.
 """
 
 
-def followed(version: Version | None, renames: Renames) -> Mapping[tuple[str, int], MasterRow]:
+def rows_by_current_id(version: Version | None, renames: Renames) -> Mapping[tuple[str, int], MasterRow]:
     """The version's rows by asset id and variation, each with the current id of its asset.
 
     If the version already has rows of the new id, the rows of the earlier id are left out.
@@ -187,7 +190,7 @@ def followed(version: Version | None, renames: Renames) -> Mapping[tuple[str, in
     if version is None:
         return {}
     rows = version.by_variation
-    moved = renamed_in(version, renames)
+    moved = pending_renames(version, renames)
     if not moved:
         return rows
     unchanged = {place: row for place, row in rows.items() if place[0] not in renames}
@@ -198,7 +201,7 @@ def followed(version: Version | None, renames: Renames) -> Mapping[tuple[str, in
     }
 
 
-def renamed_in(version: Version | None, renames: Renames) -> dict[str, str]:
+def pending_renames(version: Version | None, renames: Renames) -> dict[str, str]:
     """The ``renames`` that ``version`` does not have yet: it has the earlier id, and not the new one."""
     ids = {row["asset"] for row in version.masters} if version and renames else set()
     latest = {new: old for old, new in renames.items() if old in ids and new not in ids}
@@ -212,44 +215,44 @@ def _with_id(row: MasterRow, asset: str) -> MasterRow:
     return renamed
 
 
-Outcome = Literal["new", "kept", "waits"]
+Choice = Literal["new", "kept", "waits"]
 
 
-def promoted(row: MasterRow, reviews: ReviewState) -> MasterRow:
+def with_approved_candidate(row: MasterRow, reviews: ReviewState) -> MasterRow:
     """The row of a variation before a build: the waiting one, if it was approved last."""
     place, waiting = (row["asset"], row["variation"]), row.get("waiting")
     if waiting is None or place in reviews.locked or reviews.chosen.get(place) != waiting["master"]:
         return row
-    return settled(waiting)
+    return without_waiting(waiting)
 
 
-def outcome(previous: MasterRow, fresh: MasterRow, reviews: ReviewState) -> Outcome:
+def choose_master(previous: MasterRow, new_row: MasterRow, reviews: ReviewState) -> Choice:
     """Which of two masters a variation gets: the one in the catalog, or the one that the plan wants.
 
     ``waits``: the previous one is approved, and nobody has approved the new one since.
     """
     place = (previous["asset"], previous["variation"])
-    if previous["master"] == fresh["master"]:
+    if previous["master"] == new_row["master"]:
         return "new"
-    if previous["master"] in reviews.approved and reviews.chosen.get(place) != fresh["master"]:
+    if previous["master"] in reviews.approved and reviews.chosen.get(place) != new_row["master"]:
         return "waits"
-    if fresh["take"] in reviews.rejected and previous["take"] not in reviews.rejected:
+    if new_row["take"] in reviews.rejected and previous["take"] not in reviews.rejected:
         return "kept"
     return "new"
 
 
-def beside(
-    approved: MasterRow, fresh: MasterRow, waiting: WaitingRow | None, reasons: Sequence[str]
+def with_waiting_take(
+    approved: MasterRow, new_row: MasterRow, waiting: WaitingRow | None, reasons: Sequence[str]
 ) -> MasterRow:
-    """The approved row with ``fresh`` waiting beside it; ``waiting`` keeps its reasons if it is the same master."""
-    if waiting is not None and waiting["master"] == fresh["master"]:
+    """The approved row with ``new_row`` waiting beside it; ``waiting`` keeps its reasons if it is the same master."""
+    if waiting is not None and waiting["master"] == new_row["master"]:
         reasons = waiting["reasons"]
     reasons = [reason for reason in reasons if reason not in (WILL_WAIT, WAITS)]
-    candidate = WaitingRow(**{**fresh, "status": "waiting", "reasons": reasons})
+    candidate = WaitingRow(**{**new_row, "status": "waiting", "reasons": reasons})
     return MasterRow(**{**approved, "waiting": candidate})
 
 
-def settled(row: MasterRow) -> MasterRow:
+def without_waiting(row: MasterRow) -> MasterRow:
     """The row without a row that waits beside it; of a waiting row, the row that it becomes."""
     if "waiting" not in row and "reasons" not in row:
         return row
@@ -262,7 +265,7 @@ DigestOf = Callable[[AssetPlan, VariationPlan], str]
 """Digest of the new master of a planned variation."""
 
 
-def assemble(
+def assemble_rows(
     plans: Iterable[AssetPlan],
     failures: Failures,
     digest_of: DigestOf,
@@ -280,20 +283,20 @@ def assemble(
     under an earlier id of an asset (``renames``) belong to the asset.
     """
     rows = [row for row in (before.masters if before else ()) if carry(row["asset"])]
-    known = followed(before, renames)
+    known = rows_by_current_id(before, renames)
     for plan in plans:
         for variation in plan.variations:
             place = (plan.asset.id, variation.variation)
             previous, failure = known.get(place), failures.get(place)
             if previous is not None and variation.action != "locked":
-                previous = promoted(previous, reviews)
+                previous = with_approved_candidate(previous, reviews)
             if failure is not None:
                 row = _failed(previous, failure, reviews)
             elif variation.action == "locked" and previous is not None:
                 row = _locked(previous, plan.asset, variation.reasons)
             else:
-                fresh = _fresh(plan, digest_of(plan, variation), record_of, previous)
-                row = _decided(plan.asset, variation.reasons, previous, fresh, reviews)
+                new_row = _planned_row(plan, digest_of(plan, variation), record_of, previous)
+                row = _row_to_publish(plan.asset, variation.reasons, previous, new_row, reviews)
             if row is not None:
                 rows.append(row)
     return tuple(sorted(rows, key=lambda row: (row["asset"], row["variation"])))
@@ -303,7 +306,7 @@ def _locked(previous: MasterRow, asset: AssetSpec, reasons: Sequence[str]) -> Ma
     """The row of a locked master. Its reason does not change while it is locked."""
     reason = previous.get("reason", "")
     same = previous["status"] == "locked" and reason.split("; ")[0] == reasons[0]
-    return _with_status(labelled(previous, asset), "locked", reason if same else "; ".join(reasons))
+    return _with_status(with_labels(previous, asset), "locked", reason if same else "; ".join(reasons))
 
 
 def _failed(previous: MasterRow | None, failure: str, reviews: ReviewState) -> MasterRow | None:
@@ -312,10 +315,10 @@ def _failed(previous: MasterRow | None, failure: str, reviews: ReviewState) -> M
         return None
     if previous["master"] in reviews.approved:
         return MasterRow(**{**previous, "status": "current"})
-    return _with_status(settled(previous), "stale", failure)
+    return _with_status(without_waiting(previous), "stale", failure)
 
 
-def _fresh(
+def _planned_row(
     plan: AssetPlan,
     digest: str,
     record_of: Callable[[str], MasterRecord | None],
@@ -325,35 +328,35 @@ def _fresh(
     waiting = previous.get("waiting") if previous else None
     for row in (previous, waiting):
         if row is not None and row["master"] == digest:
-            return labelled(row, plan.asset)
+            return with_labels(row, plan.asset)
     record = record_of(digest)
-    return None if record is None else row_of(record, plan.asset, plan.mastering)
+    return None if record is None else master_row(record, plan.asset, plan.mastering)
 
 
-def _decided(
+def _row_to_publish(
     asset: AssetSpec,
     reasons: tuple[str, ...],
     previous: MasterRow | None,
-    fresh: MasterRow | None,
+    new_row: MasterRow | None,
     reviews: ReviewState,
 ) -> MasterRow | None:
     """The row to publish. Reviews may be newer than the plan, so they decide here again."""
-    if fresh is None or asset.lock:
-        return fresh and _with_status(fresh, "locked", LOCKED_IN_MANIFEST)
-    if (asset.id, fresh["variation"]) in reviews.locked:
-        return _with_status(labelled(previous or fresh, asset), "locked", LOCKED)
+    if new_row is None or asset.lock:
+        return new_row and _with_status(new_row, "locked", LOCKED_IN_MANIFEST)
+    if (asset.id, new_row["variation"]) in reviews.locked:
+        return _with_status(with_labels(previous or new_row, asset), "locked", LOCKED)
     if previous is None:
-        return fresh
-    match outcome(previous, fresh, reviews):
+        return new_row
+    match choose_master(previous, new_row, reviews):
         case "new":
-            return fresh
+            return new_row
         case "kept":
-            return labelled(previous, asset)
+            return with_labels(previous, asset)
         case "waits":
-            return beside(labelled(previous, asset), fresh, previous.get("waiting"), reasons)
+            return with_waiting_take(with_labels(previous, asset), new_row, previous.get("waiting"), reasons)
 
 
-def row_of(record: MasterRecord, asset: AssetSpec, mastering: str) -> MasterRow:
+def master_row(record: MasterRecord, asset: AssetSpec, mastering: str) -> MasterRow:
     """The catalog's row of a master; ``mastering`` is the digest of its specs."""
     row: Any = {
         **facts_of(record),
@@ -374,15 +377,15 @@ def row_of(record: MasterRecord, asset: AssetSpec, mastering: str) -> MasterRow:
     return cast("MasterRow", {key: row[key] for key in MasterRow.__annotations__ if key in row})
 
 
-def labelled(row: MasterRow, asset: AssetSpec) -> MasterRow:
+def with_labels(row: MasterRow, asset: AssetSpec) -> MasterRow:
     """The row with everything that changes without new audio: labels, names, place in the manifest, status."""
-    row = _named(settled(row), asset)
+    row = _named(without_waiting(row), asset)
     labels: Any = {"status": "current", **_labels(asset)}
     if labels.items() <= row.items():
         return row  # the same object, so that comparing 100,000 rows is quick
-    fresh = MasterRow(**{**row, **labels})
-    fresh.pop("reason", None)
-    return fresh
+    new_row = MasterRow(**{**row, **labels})
+    new_row.pop("reason", None)
+    return new_row
 
 
 def _labels(asset: AssetSpec) -> dict[str, Any]:

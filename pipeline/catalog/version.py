@@ -355,7 +355,7 @@ def _masters(store: Store) -> tuple[MasterRow, ...]:
     return quarantine.masters if quarantine else ()
 
 
-def keep_quarantine(
+def update_quarantine(
     store: Store,
     rows: Iterable[MasterRow],
     carry: Callable[[str], bool],

@@ -30,6 +30,7 @@ from pipeline.provenance import (
     RenditionJson,
     TakeRecord,
     disclosure,
+    master_name,
 )
 from pipeline.provenance.facts import now, software_versions
 from pipeline.quality import (
@@ -278,7 +279,7 @@ def _quality(asset: AssetSpec, judged: QualityReport) -> dict[str, Any]:
 def _labels(order: AssetOrder, one: Chosen, told: dict[str, str]) -> Labels:
     asset, model = order.asset, one.record["model"]
     return Labels(
-        title=f"{asset.origin}_{one.order.variation:02d}",
+        title=master_name(asset.origin, one.order.variation),
         project=order.manifest["project"],
         asset=asset.origin,
         variation=one.order.variation,

@@ -20,6 +20,8 @@ from pipeline.provenance.records import (
     TakeRecord,
     WaitingRow,
     disclosure,
+    master_name,
+    name_of,
 )
 from pipeline.store import ObjectJson
 
@@ -40,4 +42,6 @@ __all__ = [
     "TakeRecord",
     "WaitingRow",
     "disclosure",
+    "master_name",
+    "name_of",
 ]

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypedDict
 
-from pipeline.catalog import Catalog, ReviewEvent, Version, name_of, review_state
+from pipeline.catalog import Catalog, ReviewEvent, Version, review_state
 from pipeline.manifest.limit_advice import loosened
-from pipeline.provenance import MasterRecord, MasterRow
+from pipeline.provenance import MasterRecord, MasterRow, name_of
 from pipeline.report.media import Sound, rendition
 from pipeline.store import ObjectRef
 

@@ -9,7 +9,7 @@ import pytest
 from quick import QuickProject
 from toys import ONE, THREE, TWO
 
-from pipeline.catalog import Filter, Reviews, diff, history
+from pipeline.catalog import Filter, Reviews, asset_history, diff
 from pipeline.catalog.version import Version
 from pipeline.release import promote, refusals
 
@@ -95,7 +95,7 @@ def test_diff_and_history_tell_what_became_missing_and_what_came(project: QuickP
     project.build()
     project.write(TWO + THREE)
     project.build()
-    steps = history(project.catalog, "a/two")
+    steps = asset_history(project.catalog, "a/two")
     assert [(step.version, step.change.kind) for step in steps] == [(2, "missing"), (3, "added")]
     assert str(steps[0].change).startswith("missing  a/two_01")
     assert "quarantined: quality gate: the sound is silent" in str(steps[0].change)
