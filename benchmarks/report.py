@@ -25,6 +25,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "support")]
 from chromium import chromium  # noqa: E402
 
 from flows.command import run_build  # noqa: E402
+from pipeline.build.prepare import BuildRequest  # noqa: E402
 from pipeline.catalog import Catalog  # noqa: E402
 from pipeline.report import write_report  # noqa: E402
 from pipeline.store import Store  # noqa: E402
@@ -71,7 +72,7 @@ def make_catalog(folder: Path, masters: int) -> Store:
         folder.mkdir(parents=True, exist_ok=True)
         manifest = folder / "cues.yaml"
         manifest.write_text(manifest_text(masters), encoding="utf-8")
-        run_build(manifest, str(outputs), None, (), "auto", quiet=False)
+        run_build(BuildRequest(manifest, str(outputs)), quiet=False)
     return store
 
 

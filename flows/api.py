@@ -9,6 +9,7 @@ the server's folder while it runs; the next build removes folders without a hold
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import shutil
 import sqlite3
@@ -38,6 +39,7 @@ from prefect.settings import (
 
 from pipeline.errors import MachineError
 
+_logger = logging.getLogger(__name__)
 _PREFIX = "cuesmith-prefect-"
 _LOCK = "lock"
 _ANSWER_SECONDS = 10.0
@@ -64,9 +66,11 @@ def prefect_api() -> Iterator[str]:
         _check_answers(configured)
         remedy = "check that server, then run the same command again"
         # A copy, because `still_answers` may change a setting.
+        _logger.info("using the Prefect API at %s", configured)
         with temporary_settings(), _brief_events(), _answering(configured, remedy):
             yield configured
         return
+    _logger.info("starting a private Prefect API")
     with _home() as home, _server(home) as url:
         private = {
             PREFECT_API_URL: url,

@@ -6,6 +6,7 @@ shard of takes, a chunk of assets), because what must survive is in the store as
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -16,22 +17,24 @@ from prefect import flow, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
-from prefect.context import FlowRunContext
+from prefect.context import FlowRunContext, TaskRunContext
 from prefect.futures import wait
+from prefect.logging.handlers import APILogHandler
 from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.tasks import Task
 
 from flows.api import still_answers
+from pipeline.build.devices import parse_devices
 from pipeline.build.journal import listener, new_run_id
 from pipeline.build.lock import build_lock
-from pipeline.build.prepare import Prepared, is_outdated, prepare_build
+from pipeline.build.prepare import BuildRequest, Prepared, is_outdated, prepare_build
 from pipeline.build.readiness import require
 from pipeline.build.run import AssetChunk, BuildRun
-from pipeline.build.workers import parse_devices
 from pipeline.errors import CuesmithError
 from pipeline.plan import Shard
 
 _TASK_THREADS = 64
+_LOGGERS = ("flows", "pipeline")
 _planned: ContextVar[Prepared | None] = ContextVar("planned", default=None)
 
 
@@ -77,27 +80,48 @@ def build(
     Waits while another build of the same project runs there. ``run_id`` names the run; default: a new name.
     """
     run_id = run_id or new_run_id()
+    request = BuildRequest(Path(manifest), outputs, profile, tuple(only), devices, allow_removals)
     prepared = _planned.get()
     if prepared is None:
         chosen_devices = parse_devices(devices)
-        prepared = prepare_build(Path(manifest), outputs, profile, only, allow_removals)
+        prepared = prepare_build(request)
         require(prepared, chosen_devices)
     with build_lock(prepared.store, prepared.project.name, run_id):
         if is_outdated(prepared):
-            prepared = prepare_build(Path(manifest), outputs, profile, only, allow_removals)
+            prepared = prepare_build(request)
         return _build(prepared, devices, run_id)
 
 
 def _build(prepared: Prepared, devices: str, run_id: str) -> dict[str, Any]:
     context = FlowRunContext.get()
     prefect_run = str(context.flow_run.id) if context and context.flow_run else None
-    with BuildRun(prepared, devices, run_id, prefect_run, listener()) as run:
+    with _log_in_prefect(), BuildRun(prepared, devices, run_id, prefect_run, listener()) as run:
         _all([generate.submit(run, shard) for shard in run.shards()])
         _all([master.submit(run, chunk) for chunk in run.chunks()])
         publish(run)
         if still_answers():
             create_markdown_artifact(run.summary(), key="cuesmith-build", description="What the build made")
         return run.result()
+
+
+@contextmanager
+def _log_in_prefect() -> Iterator[None]:
+    """Show the log of this flow run and of its tasks in Prefect."""
+    handler = APILogHandler()
+    # Prefect cannot place a line from a thread that belongs to no run.
+    handler.addFilter(lambda record: bool(FlowRunContext.get() or TaskRunContext.get()))
+    loggers = [logging.getLogger(name) for name in _LOGGERS]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.addHandler(handler)
+        logger.setLevel(min(logger.level or logging.INFO, logging.INFO))
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.removeHandler(handler)
+            logger.setLevel(level)
+        handler.flush()
 
 
 @contextmanager

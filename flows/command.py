@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -15,27 +14,22 @@ from flows.api import prefect_api
 from flows.build import build, planned
 from flows.progress import BuildProgress
 from pipeline.build.journal import listening
-from pipeline.build.prepare import Prepared
+from pipeline.build.prepare import BuildRequest, Prepared
 
 
 def run_build(
-    manifest: Path,
-    outputs: str,
-    profile: str | None,
-    only: Sequence[str],
-    devices: str,
+    request: BuildRequest,
     *,
     quiet: bool,
     run_id: str | None = None,
     prepared: Prepared | None = None,
-    allow_removals: bool = False,
     warn: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
-    """Run the build flow to its end; returns the object of ``build --json``.
+    """Run the build flow to its end and return the object of ``build --json``.
 
     ``prepared`` is the plan to carry out; without it the flow makes its own. An interrupt or a termination ends all
-    workers and raises KeyboardInterrupt. What fails once the build is complete, such as a Prefect server that is gone,
-    is said to ``warn``.
+    workers and raises KeyboardInterrupt. ``warn`` gets what fails after the build is complete, such as a Prefect server
+    that is gone.
     """
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _interrupt)
@@ -51,7 +45,15 @@ def run_build(
                     )
 
             with listening(listen), prefect_api(), planned(prepared):
-                return build(str(manifest), outputs, profile, tuple(only), devices, run_id, allow_removals)
+                return build(
+                    str(request.manifest),
+                    request.outputs,
+                    request.profile,
+                    request.only,
+                    request.devices,
+                    run_id,
+                    request.allow_removals,
+                )
     except TerminationSignal:
         raise KeyboardInterrupt from None
     except Exception as error:

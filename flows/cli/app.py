@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperGroup, TyperOption
 from typer.main import get_command
 
 from flows.streams import output_fault, steady_streams
@@ -58,10 +58,30 @@ def load(name: str) -> Any:
     app = typer.Typer(rich_markup_mode=None, callback=lambda: None)
     module.register(app)
     group: Any = get_command(app)
-    return group.commands[name]
+    found = group.commands[name]
+    _add_verbose(found)
+    return found
+
+
+def _add_verbose(command: Any) -> None:
+    """Give a command, or each command of a group, the option ``--verbose``."""
+    for one in getattr(command, "commands", {}).values():
+        _add_verbose(one)
+    if not hasattr(command, "commands"):
+        command.params.append(
+            TyperOption(
+                param_decls=["-v", "--verbose"],
+                count=True,
+                expose_value=False,
+                callback=lambda ctx, param, count: _log_to_stderr(count),
+                help="Show the log on standard error; -vv also shows every take and master.",
+            )
+        )
 
 
 _OUTPUT_LOST = 4
+_LOGGERS = ("flows", "pipeline")
+"""Parents of all loggers of Cuesmith."""
 
 app = typer.Typer(
     name="cuesmith",
@@ -79,6 +99,19 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+def _log_to_stderr(verbosity: int) -> None:
+    """Print the log to standard error: from 1 what happens, from 2 also each take and master; 0 prints nothing."""
+    if not verbosity:
+        return
+    logging = import_module("logging")
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%H:%M:%S"))
+    for name in _LOGGERS:
+        logger = logging.getLogger(name)
+        logger.setLevel(logging.DEBUG if verbosity > 1 else logging.INFO)
+        logger.addHandler(handler)
 
 
 def _version(show: bool) -> None:

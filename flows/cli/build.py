@@ -31,11 +31,11 @@ from flows.cli.output import (
     print_stdout,
     warn,
 )
+from pipeline.build.devices import parse_devices
 from pipeline.build.journal import new_run_id
 from pipeline.build.lock import build_lock
-from pipeline.build.prepare import Prepared, is_outdated, prepare_build, unbuilt, up_to_date
+from pipeline.build.prepare import BuildRequest, Prepared, is_outdated, prepare_build, unbuilt, up_to_date
 from pipeline.build.readiness import require
-from pipeline.build.workers import parse_devices
 from pipeline.credentials import DEVELOPMENT
 from pipeline.errors import MachineError
 from pipeline.export import LIBRARY, export_latest
@@ -79,10 +79,12 @@ def build_command(
     A build makes only what changed. If a build is killed, the next one continues from there and keeps every finished
     take. A project runs one build at a time: a second one waits and then makes only what is still missing.
     """
-    path = find_manifest(manifest)
+    request = BuildRequest(
+        find_manifest(manifest), outputs, profile, tuple(only or ()), devices, allow_removals
+    )
     chosen_devices = parse_devices(devices)
     began = time.monotonic()
-    prepared = prepare_build(path, outputs, profile, only or (), allow_removals)
+    prepared = prepare_build(request)
     warn(prepared.warnings)
     if prepared.plan.stale:
         require(prepared, chosen_devices)
@@ -93,27 +95,23 @@ def build_command(
                 build_lock(prepared.store, prepared.project.name, run_id, wait=wait, tell=print_stderr)
             )
             if is_outdated(prepared):
-                prepared = prepare_build(path, outputs, profile, only or (), allow_removals)
+                prepared = prepare_build(request)
         if prepared.plan.stale:
             gc.enable()
             # Set before the import, when Prefect reads its settings. The progress bar replaces its log lines.
             os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
             os.environ.setdefault("PREFECT_LOGGING_INTERNAL_LEVEL", "CRITICAL")
+            os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
             try:
                 from flows.command import run_build
             except ValueError as error:
                 raise _settings_error(error) from error
 
             result = run_build(
-                path,
-                outputs,
-                profile,
-                only or (),
-                devices,
+                request,
                 quiet=quiet,
                 run_id=run_id,
                 prepared=prepared,
-                allow_removals=allow_removals,
                 warn=print_stderr,
             )
         elif up_to_date(prepared) and prepared.latest is not None:

@@ -31,10 +31,10 @@ from flows.cli.output import (
     problems_json,
     warn,
 )
+from pipeline.build.devices import devices_for
 from pipeline.build.plan_rows import PlannedRow, grouped, planned_rows, totals_of
 from pipeline.build.prepare import Prepared, prepare, removal_problem, unbuilt
 from pipeline.build.readiness import missing as lacks_of
-from pipeline.build.workers import devices_for
 from pipeline.errors import MachineError, UsageError
 from pipeline.export import LIBRARY, ChangedFile, changed_files
 from pipeline.generators import find_engine

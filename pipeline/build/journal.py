@@ -1,15 +1,16 @@
 """The journal of a run: ``runs/<run id>/journal.jsonl``, one JSON event per line, written as it happens.
 
-The journal is the run's memory for people and tools; progress and the Prefect artifacts are drawn from it. It is
-never read to decide what to build."""
+Progress and Prefect's artifacts come from the journal, and each event is a line of the log too. Nothing reads it to
+decide what to build."""
 
 from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,11 @@ from typing import Any
 from pipeline.provenance.facts import now
 from pipeline.store import Store, translate_os_errors
 
+_logger = logging.getLogger(__name__)
+# Without a handler, Python prints warnings of the log to standard error.
+logging.getLogger("pipeline").addHandler(logging.NullHandler())
+_EVERY_ITEM = ("take", "master")
+_FAULTS = ("take-failed", "failed", "build-broken")
 Listener = Callable[[dict[str, Any]], None]
 _listener: ContextVar[Listener] = ContextVar("cuesmith_journal_listener", default=lambda entry: None)
 
@@ -68,8 +74,21 @@ class Journal:
             else:
                 self._lines.append(line)
             self._listener(entry)
+        _logger.log(_level(event), "%s%s", event, _listed(facts))
 
     def close(self) -> None:
         """Upload the journal to an object store; in a folder it is already in place."""
         if self._path is None and self._lines:
             self._backend.write(self._key, b"".join(self._lines))
+
+
+def _level(event: str) -> int:
+    if event in _FAULTS:
+        return logging.WARNING
+    return logging.DEBUG if event in _EVERY_ITEM else logging.INFO
+
+
+def _listed(facts: Mapping[str, Any]) -> str:
+    """Facts for one line of a log: ``: takes=3, audio_seconds=1.5``; objects and lists are only in the journal."""
+    plain = [f"{name}={value}" for name, value in facts.items() if not isinstance(value, dict | list | None)]
+    return f": {', '.join(plain)}" if plain else ""

@@ -6,6 +6,7 @@ Beside it, a small file tells the others who builds."""
 from __future__ import annotations
 
 import getpass
+import logging
 import os
 import socket
 import time
@@ -17,6 +18,7 @@ from pipeline.errors import CuesmithError
 from pipeline.provenance.facts import now
 from pipeline.store import Backend, Busy, Store, dump_record, read_record
 
+_logger = logging.getLogger(__name__)
 _SCHEMA = "cuesmith.building/1"
 _POLL_SECONDS = 0.5
 _held: ContextVar[frozenset[tuple[str, str]]] = ContextVar("cuesmith_build_locks", default=frozenset())
@@ -59,7 +61,7 @@ def build_lock(
 def _take(
     backend: Backend, name: str, wait: bool, tell: Callable[[str], None]
 ) -> AbstractContextManager[object]:
-    told = False
+    is_first = True
     while True:
         lock = backend.lock(name, 0.0)
         try:
@@ -70,9 +72,10 @@ def _take(
             return lock
         if not wait:
             raise Busy(f"{running}; wait until it ends, or run without --no-wait")
-        if not told:
+        if is_first:
+            _logger.info("%s", running)
             tell(f"{running}; waiting until it ends (--no-wait fails instead)")
-            told = True
+            is_first = False
         time.sleep(_POLL_SECONDS)
 
 

@@ -46,6 +46,21 @@ MadeMaster = Callable[[AssetPlan, VariationPlan], str | None]
 """Digest of the master that a build made for a variation; None where it made none."""
 
 
+@dataclass(frozen=True, slots=True)
+class BuildRequest:
+    """What a build was asked for."""
+
+    manifest: Path
+    outputs: str
+    """Folder or URL of the store and the catalog."""
+    profile: str | None = None
+    only: tuple[str, ...] = ()
+    """Globs of asset ids; empty for all."""
+    devices: str = "auto"
+    """As `parse_devices` reads it."""
+    allow_removals: bool = False
+
+
 @dataclass(frozen=True)
 class Prepared:
     """A manifest beside its store, with the plan that takes one to the other."""
@@ -445,11 +460,11 @@ FEW = 3
 _MANY_NAMES = 12
 
 
-def prepare_build(
-    manifest: Path, outputs: str, profile: str | None, only: Sequence[str], allow_removals: bool
-) -> Prepared:
+def prepare_build(request: BuildRequest) -> Prepared:
     """`prepare`, with `check_removals` against the latest version."""
-    prepared = prepare(manifest, outputs, profile, only, allow_removals)
+    prepared = prepare(
+        request.manifest, request.outputs, request.profile, request.only, request.allow_removals
+    )
     check_removals(prepared, prepared.latest)
     return prepared
 

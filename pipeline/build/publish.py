@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -49,6 +50,8 @@ from pipeline.provenance.facts import now
 from pipeline.report import write_report
 from pipeline.store import Fence, ObjectRef, Store
 
+_logger = logging.getLogger(__name__)
+
 
 def open_signer(prepared: Prepared) -> Signer | None:
     """Who signs what ``prepared`` asks for; None when it asks for nothing, or may and must go unsigned.
@@ -70,6 +73,7 @@ def sign(prepared: Prepared, rows: Sequence[MasterRow]) -> Signatures:
     signer = open_signer(prepared) if wanted else None
     if signer is None:
         return {}
+    _logger.info("signing %d masters as %s", len(wanted), signer.name)
     with ThreadPoolExecutor(usable_cpus()) as threads:
         project, store = prepared.project.name, prepared.store
         done = threads.map(lambda row: _sign(signer, project, row, store), wanted)
@@ -217,7 +221,10 @@ def publish(
         reasons=reasons,
         promotion=prepared.promotion,
     )
-    return Published(version, published, export_latest(prepared.catalog, LIBRARY))
+    _logger.info("version %s %s", version.number, "published" if published else "unchanged")
+    library = export_latest(prepared.catalog, LIBRARY)
+    _logger.info("library/latest shows version %s", version.number)
+    return Published(version, published, library)
 
 
 def publish_only(prepared: Prepared, run: str | None = None) -> dict[str, Any]:

@@ -6,8 +6,8 @@ import shutil
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 
+from pipeline.build.devices import devices_for
 from pipeline.build.prepare import Prepared
-from pipeline.build.workers import devices_for
 from pipeline.credentials import CERTIFICATE_VARIABLE, KEY_VARIABLE, available, configured
 from pipeline.credentials.identity import REMEDY
 from pipeline.errors import MachineError

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from pipeline.build.devices import devices_for, parse_devices
 from pipeline.build.journal import Journal, Listener
 from pipeline.build.prepare import (
     Prepared,
@@ -22,7 +23,7 @@ from pipeline.build.prepare import (
 )
 from pipeline.build.publish import Published, open_signer, publish, report_build
 from pipeline.build.quarantine import note_quarantine, page_of
-from pipeline.build.workers import Crew, WorkItem, devices_for, parse_devices
+from pipeline.build.workers import Crew, WorkItem
 from pipeline.cpus import usable_cpus
 from pipeline.errors import MachineError, UsageError
 from pipeline.generators import find_engine

@@ -1,4 +1,4 @@
-"""Devices and their worker processes, seen from the parent: choose, start, lend, feed and replace them.
+"""Worker processes, seen from the parent: start, lend, feed and replace them.
 
 If a worker dies, only the items that it had begun are lost. They run again one by one, and an item that kills a
 second worker fails with that reason."""
@@ -6,10 +6,10 @@ second worker fails with that reason."""
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import pickle
 import queue
-import re
 import subprocess
 import sys
 import tempfile
@@ -21,61 +21,13 @@ from typing import IO, Generic, TypeVar
 
 import pipeline
 from pipeline.cpus import affinity_cpus, usable_cpus
-from pipeline.errors import CuesmithError, MachineError, UsageError
-from pipeline.generators import Engine
+from pipeline.errors import CuesmithError, MachineError
 from pipeline.jobs import Began, Broken, Done, Event, Failed, Job
-
-_WORD = re.compile(r"cpu(:(?P<workers>[1-9]\d{0,2}))?|cuda(:\d{1,3})?|mps")
-
-
-def parse_devices(text: str) -> tuple[str, ...] | None:
-    """Return the devices, one entry per worker; None for ``auto``.
-
-    >>> parse_devices("cpu:2,cuda:0")
-    ('cpu', 'cpu', 'cuda:0')
-    """
-    words = [word.strip() for word in text.split(",")]
-    if words == ["auto"]:
-        return None
-    devices: list[str] = []
-    for word in words:
-        match = _WORD.fullmatch(word)
-        if match is None:
-            raise UsageError(
-                f"--devices {text!r}: {word!r} is not a device; "
-                "give auto, cpu, cpu:4 (four workers), cuda:0,cuda:1 or mps"
-            )
-        devices.extend(["cpu"] * int(match["workers"] or 1) if word.startswith("cpu") else [word])
-    return tuple(devices)
-
-
-def devices_for(engine: Engine, asked: Sequence[str] | None) -> tuple[str, ...]:
-    """Return the devices for ``engine``, one entry per worker.
-
-    An engine that can use no asked kind of device at all (the sketch engine beside ``cuda:0``) takes its own.
-    Raises `MachineError` when an asked device is not on this machine.
-    """
-    here = tuple(engine.devices())
-    usable = [device for device in asked or () if _kind(device) in engine.device_kinds]
-    if not usable:
-        return here
-    for device in usable:
-        named = device if ":" in device else _kind(device)
-        if named != "cpu" and not any(device in (found, _kind(found)) for found in here):
-            raise MachineError(
-                f"device {device} is not on this machine (engine {engine.name} finds: {', '.join(here)}); "
-                "give --devices auto, or mend the driver: `cuesmith doctor` tells what it sees"
-            )
-    return tuple(usable)
-
-
-def _kind(device: str) -> str:
-    return device.partition(":")[0]
-
 
 Item = TypeVar("Item")
 
 _DEATHS_ALLOWED = 2
+_logger = logging.getLogger(__name__)
 _LOG_TAIL = 2000
 
 
@@ -120,6 +72,7 @@ class Worker:
 
     def __init__(self, outputs: str, device: str, workers: int = 1) -> None:
         """Start the process, one of ``workers`` that share this machine's CPUs."""
+        _logger.info("starting a worker on %s", device)
         self.device = device
         self._closing = threading.Lock()
         try:
@@ -284,6 +237,7 @@ class WorkItem(Generic[Item]):
                     else:
                         self._finish(event, owner)
         except WorkerDied as death:
+            _logger.warning("%s", death)
             for key in [key for key in keys if key in self._left and (key in begun or not begun)]:
                 self._deaths[key] += 1
                 if self._deaths[key] >= _DEATHS_ALLOWED:

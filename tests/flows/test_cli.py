@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.sorting import LogSort
 from toys import ONE, THREE, TWO, ToyProject
 from typer.testing import CliRunner, Result
 
@@ -385,3 +387,24 @@ def test_gc_of_unused_takes_leaves_what_versions_stand_on(built: ToyProject, bui
     assert run("verify", *built_place[1:]).exit_code == 0
     built.write(ONE + TWO + THREE)
     assert built.actions() == {"reuse": ["a/one_1", "a/one_2", "a/two_1", "b/three_1"]}
+
+
+@pytest.mark.parametrize(
+    ("options", "levels"), [([], set()), (["-v"], {"INFO"}), (["-vv"], {"INFO", "DEBUG"})]
+)
+def test_the_log_of_a_build_is_shown_on_request_and_always_in_prefect(
+    place: list[str], prefect_server: str, options: list[str], levels: set[str]
+) -> None:
+    done = run_apart("build", *place, "--json", *options, PREFECT_API_URL=prefect_server)
+    assert done.returncode == 0, done.stderr
+    lines = [line.split() for line in done.stderr.splitlines() if re.match(r"\d\d:\d\d:\d\d ", line)]
+    assert {words[1] for words in lines} == levels
+    assert ("journal: take:" in done.stderr) == ("DEBUG" in levels)
+    run = json.loads(done.stdout)["run"]
+    with get_client(sync_client=True) as client:
+        logged = [log.message for log in client.read_logs(limit=200, sort=LogSort.TIMESTAMP_DESC)]
+        mine = [
+            message for message in logged if message.startswith("build-began") and f"run={run}" in message
+        ]
+    assert len(mine) == 1
+    assert "version 1 published" in logged

@@ -11,6 +11,7 @@ import pytest
 
 from flows.cli.app import COMMANDS, load
 from flows.command import run_build
+from pipeline.build.prepare import BuildRequest
 
 ROOT = Path(__file__).parents[2]
 HEAVY = {
@@ -44,7 +45,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder whose manifest is built: nothing is left to do."""
     folder = tmp_path_factory.mktemp("light")
     (folder / "cues.yaml").write_text(MANIFEST)
-    result = run_build(folder / "cues.yaml", str(folder / "outputs"), None, (), "cpu", quiet=True)
+    result = run_build(BuildRequest(folder / "cues.yaml", str(folder / "outputs"), devices="cpu"), quiet=True)
     assert (result["generated"], result["failed"]) == (2, [])
     return folder
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.command import run_build
-from pipeline.build.prepare import prepare
+from pipeline.build.prepare import BuildRequest, prepare
 
 HEAD = """\
 cuesmith: 1
@@ -46,14 +46,14 @@ class ToyProject:
 
     def build(self, devices: str = "cpu", **options: Any) -> dict[str, Any]:
         """Build as the command does."""
-        return run_build(
+        request = BuildRequest(
             self.manifest,
             str(self.outputs),
             options.get("profile"),
-            options.get("only", ()),
+            tuple(options.get("only", ())),
             devices,
-            quiet=True,
         )
+        return run_build(request, quiet=True)
 
     def actions(self, **options: Any) -> dict[str, list[str]]:
         """Planned variations by action."""
