@@ -78,6 +78,11 @@ class Change:
         """Whether the samples differ."""
         return (self.before and self.before["pcm_sha256"]) != (self.after and self.after["pcm_sha256"])
 
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The reasons, and the figures before and after."""
+        return (*self.reasons, *(_figure(key, old, new) for key, (old, new) in self.measured.items()))
+
     def to_json(self) -> dict[str, Any]:
         """A JSON object."""
         return {
@@ -92,8 +97,7 @@ class Change:
         }
 
     def __str__(self) -> str:
-        words = [*self.reasons, *(_figure(key, old, new) for key, (old, new) in self.measured.items())]
-        return f"{self.kind:<8} {master_name(*self.place):<40} {'; '.join(words)}".rstrip()
+        return f"{self.kind:<8} {master_name(*self.place):<40} {'; '.join(self.words)}".rstrip()
 
 
 def diff(store: Store, before: Version, after: Version, rejected: Set[str] = frozenset()) -> list[Change]:

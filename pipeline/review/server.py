@@ -22,7 +22,7 @@ from fastapi.responses import FileResponse, JSONResponse, RedirectResponse
 
 from pipeline.catalog import Catalog, Reviews, Version, read_quarantine
 from pipeline.errors import CuesmithError, MachineError, UsageError
-from pipeline.report import Standing, standing_of
+from pipeline.report import ReviewStateJson, review_state_json
 from pipeline.review.decisions import read_decisions
 from pipeline.store import Missing, Store
 
@@ -81,11 +81,11 @@ class Desk:
         self._reviews = Reviews(store)
         self._versions: dict[int, Version] = {}
 
-    def standing(self, number: int) -> Standing:
+    def standing(self, number: int) -> ReviewStateJson:
         """The review state of every master of version ``number``."""
-        return standing_of(self._version(number), self._reviews.events())
+        return review_state_json(self._version(number), self._reviews.events())
 
-    def take(self, body: bytes) -> Standing:
+    def take(self, body: bytes) -> ReviewStateJson:
         """Append the decisions of ``body``, a ``cuesmith.decisions/1``; all are checked before any is written."""
         sent = read_decisions(body, "decisions", self._version)
         self._reviews.add_new(sent.events)
