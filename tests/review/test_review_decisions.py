@@ -11,7 +11,7 @@ from toys import ONE, THREE, TWO
 
 from pipeline.catalog import Filter, Reviews
 from pipeline.errors import FormatError, UsageError
-from pipeline.review import DECISIONS_SCHEMA, Decisions, decide, event_on, read_decisions
+from pipeline.review import DECISIONS_SCHEMA, Decisions, decide, read_decisions, review_event
 
 
 def decision(project: QuickProject, asset: str = "a/two", **fields: Any) -> dict[str, Any]:
@@ -155,6 +155,6 @@ def test_nothing_chosen_and_nothing_waiting_are_told(built: QuickProject) -> Non
 
 def test_a_comment_needs_a_text_and_a_review_a_name(built: QuickProject) -> None:
     with pytest.raises(UsageError, match="a comment needs a text"):
-        event_on(built.row("a/two"), "comment", by="Ada", at="now")
+        review_event(built.row("a/two"), "comment", by="Ada", at="now")
     with pytest.raises(UsageError, match="needs the reviewer's name"):
-        event_on(built.row("a/two"), "approve", by=" ", at="now")
+        review_event(built.row("a/two"), "approve", by=" ", at="now")
