@@ -27,11 +27,11 @@ import torch
 
 from pipeline.generators.audiocraft.audiocraft_modules import conditioners, transformer
 from pipeline.generators.audiocraft.conditions import Condition
-from pipeline.generators.audiocraft.costs import groups_of
 from pipeline.generators.audiocraft.decoding import session, weights
 from pipeline.generators.audiocraft.decoding.backends import Backend
 from pipeline.generators.audiocraft.decoding.cpu.groups import Groups
 from pipeline.generators.audiocraft.decoding.schedule import Queue, use
+from pipeline.generators.audiocraft.estimates import groups_of
 from pipeline.generators.audiocraft.rows import Row
 from pipeline.generators.audiocraft.sampling import Sampling
 

@@ -9,7 +9,7 @@ import decode as shared
 import torch
 
 from pipeline.generators.audiocraft.decoding import weights
-from pipeline.generators.audiocraft.decoding.cuda.graphs import Graphs
+from pipeline.generators.audiocraft.decoding.cuda.host import Graphs
 
 ROUNDS, REPLAYS = 6, 10
 

@@ -16,14 +16,13 @@ from typing import Any
 import decode as shared
 import torch
 
-from pipeline.generators.audiocraft import noise
 from pipeline.generators.audiocraft.audiocraft_modules import transformer
 from pipeline.generators.audiocraft.conditions import Condition, stack
 from pipeline.generators.audiocraft.decoding import weights
 from pipeline.generators.audiocraft.decoding.schedule import use
 from pipeline.generators.audiocraft.memory import USUAL_ROWS
 from pipeline.generators.audiocraft.rows import Row
-from pipeline.generators.audiocraft.sampling import Sampler, Sampling, guided
+from pipeline.generators.audiocraft.sampling import Sampler, Sampling, exponential_noise, guided, noise_keys
 
 STYLE = 15
 """Positions of an excerpt of three seconds."""
@@ -56,7 +55,7 @@ def batch_at(lm: Any, cues: int, position: int) -> Iterator[Callable[[], object]
     rows = [cue(lm, 1, seed) for seed in range(cues)]
     tensors = stack([one.condition for one in rows])
     sampler = Sampler([TWICE] * cues, lm.card, "cpu")
-    keys = noise.keys(range(cues), [0] * cues, "cpu")
+    keys = noise_keys(range(cues), [0] * cues, "cpu")
     tokens = torch.randint(0, lm.card, (cues, 4, 1))
     with shared.streaming_at(lm, 3 * cues, position) as rewind:
 
@@ -64,7 +63,7 @@ def batch_at(lm: Any, cues: int, position: int) -> Iterator[Callable[[], object]
             rewind()
             answers = lm(torch.cat([tokens] * 3), [], tensors)[:, :, -1:].float().chunk(3)
             logits = guided(answers, sampler.cfg, sampler.cfg_text)[:, :, 0]
-            sampler.draw(logits, noise.exponential(keys, position, logits.shape[1:]))
+            sampler.draw(logits, exponential_noise(keys, position, logits.shape[1:]))
 
         yield step
 

@@ -1,36 +1,36 @@
 """Engines behind one protocol: what can generate, what it can be asked, and how it is opened."""
 
 from pipeline.generators.protocol import (
-    Ask,
-    AskProblem,
     Engine,
     Estimate,
     Estimator,
     GeneratedTake,
     Generator,
-    Kept,
     ModelInfo,
     Outcome,
     Preflight,
-    Remaker,
-    Remaking,
+    Redecoder,
+    Redecoding,
+    RequirementProblem,
+    Requirements,
+    StoredTake,
 )
 from pipeline.generators.registry import engine_names, find_engine
 
 __all__ = [
-    "Ask",
-    "AskProblem",
     "Engine",
     "Estimate",
     "Estimator",
     "GeneratedTake",
     "Generator",
-    "Kept",
     "ModelInfo",
     "Outcome",
     "Preflight",
-    "Remaker",
-    "Remaking",
+    "Redecoder",
+    "Redecoding",
+    "RequirementProblem",
+    "Requirements",
+    "StoredTake",
     "engine_names",
     "find_engine",
 ]

@@ -37,7 +37,7 @@ class ModelInfo:
 
 
 @dataclass(frozen=True, slots=True)
-class AskProblem:
+class RequirementProblem:
     """Why the engine cannot make an asset as it is written."""
 
     field: str
@@ -47,7 +47,7 @@ class AskProblem:
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class Requirements:
     """An asset in an engine's own terms: all of a recipe but its seed."""
 
     model: ModelInfo
@@ -56,7 +56,7 @@ class Ask:
     conditioning: Mapping[str, str] = field(default_factory=dict)
     ignored: tuple[str, ...] = ()
     """Keys of the asset that this engine does not hear; recorded, so that nobody is misled."""
-    problems: tuple[AskProblem, ...] = ()
+    problems: tuple[RequirementProblem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ Outcome = tuple[Recipe, GeneratedTake | GenerationError]
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StoredTake:
     """What an earlier take keeps, from which another one can be made without its model."""
 
     take: str
@@ -153,7 +153,7 @@ class Engine(Protocol):
     device_kinds: Sequence[str]
     """Kinds of device that it can work on at all: of ``cuda``, ``mps``, ``cpu``."""
 
-    def ask(self, asset: AssetSpec) -> Ask:
+    def requirements(self, asset: AssetSpec) -> Requirements:
         """What making ``asset`` would take.
 
         What is wrong with the asset is returned in the ask's problems. Raises only `MachineError`, where this machine
@@ -175,8 +175,8 @@ class Engine(Protocol):
 
 
 @runtime_checkable
-class Remaking(Protocol):
-    """What an engine is besides, where its takes keep what other takes can be made from; `Remaker` makes them."""
+class Redecoding(Protocol):
+    """What an engine is besides, where its takes keep what other takes can be made from; `Redecoder` makes them."""
 
     def origin(self, recipe: Recipe) -> Recipe:
         """``recipe`` as it stands before its attachments become audio.
@@ -187,10 +187,10 @@ class Remaking(Protocol):
 
 
 @runtime_checkable
-class Remaker(Protocol):
-    """What a generator of a `Remaking` engine is besides."""
+class Redecoder(Protocol):
+    """What a generator of a `Redecoding` engine is besides."""
 
-    def remake(self, recipe: Recipe, kept: Kept) -> GeneratedTake:
+    def redecode(self, recipe: Recipe, kept: StoredTake) -> GeneratedTake:
         """The take of ``recipe`` from one of equal origin: the same audio that `Generator.generate` would give.
 
         Raises `GenerationError` where it cannot be made.

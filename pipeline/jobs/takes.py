@@ -19,7 +19,7 @@ from pipeline.errors import (
     UsageError,
     VerificationError,
 )
-from pipeline.generators import GeneratedTake, Generator, Kept, Outcome, Remaker
+from pipeline.generators import GeneratedTake, Generator, Outcome, Redecoder, StoredTake
 from pipeline.jobs.work_items import Began, Event, Failed, TakeMade, TakesJob
 from pipeline.plan import TakeOrder
 from pipeline.provenance import TAKE_SCHEMA, TakeRecord
@@ -110,7 +110,7 @@ def _outcomes(
 
     It comes from what earlier takes keep where it can, else from the model.
     """
-    remaker = generator if isinstance(generator, Remaker) else None
+    remaker = generator if isinstance(generator, Redecoder) else None
     rest = []
     for order in orders:
         kept = _kept(store, order) if remaker else None
@@ -122,9 +122,9 @@ def _outcomes(
         yield from _guarded(generator, _generated(generator, rest, audio))
 
 
-def _remade(remaker: Remaker, recipe: Recipe, kept: Kept) -> Iterator[Outcome]:
+def _remade(remaker: Redecoder, recipe: Recipe, kept: StoredTake) -> Iterator[Outcome]:
     try:
-        yield recipe, remaker.remake(recipe, kept)
+        yield recipe, remaker.redecode(recipe, kept)
     except GenerationError as error:
         yield recipe, error
 
@@ -166,7 +166,7 @@ def _judged(generator: Generator, outcome: GeneratedTake | GenerationError) -> _
     return _Made(outcome, data, software_versions(generator.software()))
 
 
-def _kept(store: Store, order: TakeOrder) -> Kept | None:
+def _kept(store: Store, order: TakeOrder) -> StoredTake | None:
     """What the take that ``order`` names keeps; None where it is gone or damaged, so that the model runs."""
     if order.kept is None:
         return None
@@ -179,7 +179,7 @@ def _kept(store: Store, order: TakeOrder) -> Kept | None:
         }
     except (StoreError, VerificationError):
         return None
-    return Kept(order.kept, attachments, record["notes"])
+    return StoredTake(order.kept, attachments, record["notes"])
 
 
 def _unusable(take: GeneratedTake) -> str | None:

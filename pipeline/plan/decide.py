@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pipeline.generators import Ask, Engine, Remaking
+from pipeline.generators import Engine, Redecoding, Requirements
 from pipeline.manifest.spec import AssetSpec, Project
 from pipeline.plan import digests
 from pipeline.plan.digests import (
@@ -62,7 +62,7 @@ class _Asset:
 
     spec: AssetSpec
     engine: Engine
-    ask: Ask
+    ask: Requirements
     project: str
     mastering: str
     """Digest of its specs."""
@@ -367,7 +367,7 @@ def kept_for(engine: Engine, recipe: Recipe, previous: MasterRow | None, known: 
 
     The take of the recipe's origin is looked for, then those of the ``previous`` master.
     """
-    if not isinstance(engine, Remaking):
+    if not isinstance(engine, Redecoding):
         return None
     origin = engine.origin(recipe)
     candidates: list[str] = [origin.digest, *(previous["takes"] if previous else ())]

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from functools import lru_cache
 from itertools import count
 
-from pipeline.generators import Ask
+from pipeline.generators import Requirements
 from pipeline.manifest.spec import AssetSpec, DeliverySpec, MasteringSpec, QualitySpec, Ucs
 from pipeline.provenance import MasterRow
 from pipeline.recipe import Recipe, derive_seed, digest, with_seeds
@@ -17,7 +17,7 @@ _REROLLS_SEARCHED = 20
 
 
 def recipes_for(
-    asset: AssetSpec, ask: Ask, version: str, rejected: Set[str]
+    asset: AssetSpec, ask: Requirements, version: str, rejected: Set[str]
 ) -> tuple[tuple[Recipe, ...], ...]:
     """For each variation, from the first, its candidates' recipes at the first re-roll with none rejected.
 

@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipeline.errors import MachineError, ManifestError, Problem, UsageError
-from pipeline.generators import Ask, AskProblem, Engine, engine_names, find_engine
+from pipeline.generators import Engine, RequirementProblem, Requirements, engine_names, find_engine
 from pipeline.manifest import Project, beside, load, nearest, profile_names
 from pipeline.manifest.spec import AssetSpec
 
 
-def check(project: Project) -> list[tuple[AssetSpec, Engine, Ask]]:
+def check(project: Project) -> list[tuple[AssetSpec, Engine, Requirements]]:
     """Every asset with its engine and what it asks of it.
 
     Raises `ManifestError` with everything that engines cannot make as it is written, in file order. What is wrong
@@ -27,11 +27,11 @@ def check(project: Project) -> list[tuple[AssetSpec, Engine, Ask]]:
             found.append(((asset.engine,), _located(project, asset, _not_installed(asset.engine))))
             continue
         ask = _ask(project, asset, engine)
-        problems = [ask] if isinstance(ask, AskProblem) else _problems(asset, ask)
+        problems = [ask] if isinstance(ask, RequirementProblem) else _problems(asset, ask)
         for problem in problems:
             place = (asset.source.file, asset.source.line, problem.field, problem.what)
             found.append((place, _located(project, asset, problem)))
-        if isinstance(ask, Ask):
+        if isinstance(ask, Requirements):
             asked.append((asset, engine, ask))
     if found:
         once: dict[tuple[object, ...], Problem] = {}
@@ -43,24 +43,24 @@ def check(project: Project) -> list[tuple[AssetSpec, Engine, Ask]]:
     return asked
 
 
-def _ask(project: Project, asset: AssetSpec, engine: Engine) -> Ask | AskProblem:
+def _ask(project: Project, asset: AssetSpec, engine: Engine) -> Requirements | RequirementProblem:
     """What the engine asks, or the problem that it broke over the asset.
 
     Raises `MachineError`, with the asset's place, where this machine lacks what answering takes.
     """
     try:
-        ask: object = engine.ask(asset)
+        ask: object = engine.requirements(asset)
     except MachineError as error:
         place = f"{_file_of(project, asset)}:{asset.source.line}: {asset.id}"
         raise MachineError(f"{place}: engine {asset.engine!r}: {error}") from error
     except Exception as error:
         why = f"{type(error).__name__}: {error}"
     else:
-        if isinstance(ask, Ask):
+        if isinstance(ask, Requirements):
             return ask
         why = f"it answered with {type(ask).__name__}"
     what = f"engine {asset.engine!r} cannot say what this asset takes: {' '.join(why.split())}"
-    return AskProblem("engine", what, "report this to the engine's makers, or choose another engine")
+    return RequirementProblem("engine", what, "report this to the engine's makers, or choose another engine")
 
 
 def _installed(name: str) -> Engine | None:
@@ -70,19 +70,21 @@ def _installed(name: str) -> Engine | None:
         return None
 
 
-def _not_installed(engine: str) -> AskProblem:
+def _not_installed(engine: str) -> RequirementProblem:
     names = engine_names()
     close = nearest(engine, names)
     choice = f"did you mean {close}?" if close else f"choose one of {', '.join(names)}:"
     what = f"engine {engine!r} is not installed"
-    return AskProblem("engine", what, f"{choice} it is said in defaults or a profile")
+    return RequirementProblem("engine", what, f"{choice} it is said in defaults or a profile")
 
 
-def _problems(asset: AssetSpec, ask: Ask) -> Iterator[AskProblem]:
+def _problems(asset: AssetSpec, ask: Requirements) -> Iterator[RequirementProblem]:
     yield from ask.problems
     if asset.license == "commercial" and not ask.model.commercial:
         what = f"license is commercial, and the weights of {ask.model.id} are {ask.model.license}"
-        yield AskProblem("license", what, "choose a model whose licence allows it, or set license: any")
+        yield RequirementProblem(
+            "license", what, "choose a model whose licence allows it, or set license: any"
+        )
 
 
 def _file_of(project: Project, asset: AssetSpec) -> str:
@@ -90,7 +92,7 @@ def _file_of(project: Project, asset: AssetSpec) -> str:
     return beside(project.file, asset.source.file)
 
 
-def _located(project: Project, asset: AssetSpec, problem: AskProblem) -> Problem:
+def _located(project: Project, asset: AssetSpec, problem: RequirementProblem) -> Problem:
     where = f"{asset.id}.{problem.field}"
     return Problem(_file_of(project, asset), asset.source.line, where, problem.what, problem.remedy)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
-from pipeline.generators import Ask
+from pipeline.generators import Requirements
 from pipeline.manifest.spec import AssetSpec
 from pipeline.provenance import MASTER_SCHEMA, TAKE_SCHEMA, MasterRecord, MasterRow, TakeRecord
 from pipeline.recipe import Recipe
@@ -104,7 +104,7 @@ class TakeOrder:
     """One take to generate: its recipe, and what the record needs besides."""
 
     recipe: Recipe
-    ask: Ask
+    ask: Requirements
     audio: tuple[tuple[str, str], ...]
     """Conditioning audio: (SHA-256, path on this machine)."""
     cost: float
@@ -139,7 +139,7 @@ class AssetPlan:
     """One asset with all its variations, which share one gain."""
 
     asset: AssetSpec
-    ask: Ask
+    ask: Requirements
     mastering: str
     """Digest of the mastering and delivery specs."""
     variations: tuple[VariationPlan, ...]

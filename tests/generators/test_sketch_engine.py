@@ -35,7 +35,7 @@ def test_importing_and_asking_loads_no_numpy():
 
 
 def test_ask_says_that_output_is_a_free_procedural_placeholder():
-    model = ENGINE.ask(ASSET).model
+    model = ENGINE.requirements(ASSET).model
     assert (model.license, model.commercial) == ("CC0-1.0", True)
     assert (model.neural, model.placeholder, model.revision) == (False, True, ENGINE.version)
 
@@ -44,13 +44,13 @@ def test_ask_says_that_output_is_a_free_procedural_placeholder():
     ("kind", "loop", "channels"), [("sfx", False, 1), ("sfx", True, 2), ("music", False, 2)]
 )
 def test_ask_gives_music_and_loops_two_channels(kind, loop, channels):
-    assert ENGINE.ask(replace(ASSET, kind=kind, loop=loop)).model.channels == channels
+    assert ENGINE.requirements(replace(ASSET, kind=kind, loop=loop)).model.channels == channels
 
 
 def test_settings_hold_only_what_changes_the_audio():
     music = replace(ASSET, kind="music", bpm=92.0, loop=True)
-    assert ENGINE.ask(music).settings == {"loop": True, "bpm": 92.0}
-    assert ENGINE.ask(ASSET).settings == {"loop": False}
+    assert ENGINE.requirements(music).settings == {"loop": True, "bpm": 92.0}
+    assert ENGINE.requirements(ASSET).settings == {"loop": False}
 
 
 def test_what_is_not_heard_is_named():
@@ -63,14 +63,14 @@ def test_what_is_not_heard_is_named():
         model="some/model",
         bpm=120.0,
     )
-    ask = ENGINE.ask(asset)
+    ask = ENGINE.requirements(asset)
     assert set(ask.ignored) == {"melody", "continue_from", "sampling", "model", "bpm"}
     assert ask.problems == ()
     assert ask.conditioning == {}
 
 
 def test_nothing_is_ignored_in_a_plain_asset():
-    assert ENGINE.ask(ASSET).ignored == ()
+    assert ENGINE.requirements(ASSET).ignored == ()
 
 
 def test_it_runs_on_the_processor_alone():

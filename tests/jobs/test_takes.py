@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.audio import Clip, wav_bytes
 from pipeline.errors import CuesmithError, GenerationError, MachineError, StoreError, UsageError
-from pipeline.generators import Ask, GeneratedTake, ModelInfo, Outcome
+from pipeline.generators import GeneratedTake, ModelInfo, Outcome, Requirements
 from pipeline.jobs import Event, Failed, TakeMade, TakesJob
 from pipeline.jobs.takes import make_takes
 from pipeline.jobs.work_items import store_inputs
@@ -62,7 +62,7 @@ def store(tmp_path: Path) -> Store:
 def _order(seed: int, audio: tuple[tuple[str, str], ...] = ()) -> TakeOrder:
     heard = {"melody": audio[0][0]} if audio else {}
     recipe = Recipe("fake", "1", "fake", "1", "sfx", "a click", 0.1, seed, {}, heard)
-    return TakeOrder(recipe, Ask(MODEL, 0.1), audio, 1.0)
+    return TakeOrder(recipe, Requirements(MODEL, 0.1), audio, 1.0)
 
 
 def _make(store: Store, engine: Engine, orders: Sequence[TakeOrder]) -> list[Event]:

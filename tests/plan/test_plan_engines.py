@@ -9,7 +9,7 @@ import pytest
 import toy_engine
 
 from pipeline.errors import CuesmithError, MachineError, ManifestError
-from pipeline.generators import Ask
+from pipeline.generators import Requirements
 from pipeline.generators.audiocraft import model_store
 from pipeline.generators.audiocraft.engine import ENGINE as AUDIOCRAFT
 from pipeline.manifest import load
@@ -31,14 +31,14 @@ assets:
 
 
 def _break_over_bad(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = toy_engine.ToyEngine.ask
+    real = toy_engine.ToyEngine.requirements
 
-    def ask(self: toy_engine.ToyEngine, asset: Any) -> Ask:
+    def ask(self: toy_engine.ToyEngine, asset: Any) -> Requirements:
         if asset.prompt == "bad":
             raise error
         return real(self, asset)
 
-    monkeypatch.setattr(toy_engine.ToyEngine, "ask", ask)
+    monkeypatch.setattr(toy_engine.ToyEngine, "requirements", ask)
 
 
 def _refusal(folder: Path) -> CuesmithError:
@@ -66,7 +66,7 @@ def test_an_engine_that_breaks_over_an_asset_is_a_problem_of_the_manifest(
 def test_an_engine_that_answers_with_nothing_is_a_problem(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(toy_engine.ToyEngine, "ask", lambda self, asset: None)
+    monkeypatch.setattr(toy_engine.ToyEngine, "requirements", lambda self, asset: None)
     refused = _refusal(tmp_path)
     assert isinstance(refused, ManifestError)
     assert [problem.line for problem in refused.problems] == [6, 7]
@@ -110,7 +110,7 @@ def test_a_path_to_a_model_starts_at_the_file_that_names_it(
     looked_for = {}
     for profile in (None, "mine"):
         for asset in load(game / "cues.yaml", profile).assets:
-            [*problems] = AUDIOCRAFT.ask(asset).problems
+            [*problems] = AUDIOCRAFT.requirements(asset).problems
             looked_for[profile, asset.id] = problems[0].what if problems else ""
     assert f"(looked for {tmp_path / 'models' / 'own'})" in looked_for[None, "music/own"]
     assert f"(looked for {game / 'shared' / 'checkpoints' / 'base'})" in looked_for[None, "music/usual"]
@@ -130,9 +130,9 @@ def test_a_folder_of_weights_beside_the_manifest_is_found_by_its_bare_name(
     asset = "  - {{id: music/{0}, kind: music, prompt: a, duration: 2s, model: {0}}}\n"
     (game / "cues.yaml").write_text(head + asset.format("ours") + asset.format("theirs"))
     ours, theirs = load(game / "cues.yaml").assets
-    assert "is no model that AudioCraft publishes" in AUDIOCRAFT.ask(theirs).problems[0].what
+    assert "is no model that AudioCraft publishes" in AUDIOCRAFT.requirements(theirs).problems[0].what
     try:
-        found = AUDIOCRAFT.ask(ours).problems[0].what
+        found = AUDIOCRAFT.requirements(ours).problems[0].what
     except model_store.Unready:
         return  # without torch nothing can be converted, and the folder was found all the same
     assert str(game / "ours") in found

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.generators import Ask, Estimate, ModelInfo
+from pipeline.generators import Estimate, ModelInfo, Requirements
 from pipeline.plan import TakeOrder, estimate
 from pipeline.plan.estimates import START_S
 from pipeline.recipe import Recipe
@@ -21,7 +21,7 @@ def orders(items: Sequence[tuple[str, float]], engine: str = "toy") -> list[Take
     return [
         TakeOrder(
             Recipe(engine, "1", model, "1", "sfx", f"prompt {number}", cost, number),
-            Ask(MODEL, cost),
+            Requirements(MODEL, cost),
             (),
             cost,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.generators import Ask, ModelInfo
+from pipeline.generators import ModelInfo, Requirements
 from pipeline.plan import TakeOrder, share_out
 from pipeline.recipe import Recipe
 
@@ -14,7 +14,7 @@ MODEL = ModelInfo("m", "1", "MIT", True, 48000, 1, False, True)
 
 def order(number: int, model: str, cost: float) -> TakeOrder:
     recipe = Recipe("toy", "1", model, "1", "sfx", f"prompt {number}", cost, number)
-    return TakeOrder(recipe, Ask(MODEL, cost), (), cost)
+    return TakeOrder(recipe, Requirements(MODEL, cost), (), cost)
 
 
 orders = st.lists(st.tuples(st.sampled_from(["a", "b", "c"]), st.floats(0.01, 60.0)), max_size=40).map(

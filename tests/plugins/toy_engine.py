@@ -14,7 +14,7 @@ from importlib import import_module
 
 from pipeline.audio import Clip
 from pipeline.errors import GenerationError, MachineError
-from pipeline.generators import Ask, GeneratedTake, ModelInfo, Outcome
+from pipeline.generators import GeneratedTake, ModelInfo, Outcome, Requirements
 from pipeline.manifest.spec import AssetSpec
 from pipeline.recipe import Recipe
 
@@ -35,10 +35,10 @@ class ToyEngine:
     version = "1"
     device_kinds = ("cpu",)
 
-    def ask(self, asset: AssetSpec) -> Ask:
+    def requirements(self, asset: AssetSpec) -> Requirements:
         conditioning = {"melody": asset.melody.sha256} if asset.melody else {}
         settings = {"temperature": asset.sampling.temperature} if asset.sampling.temperature else {}
-        return Ask(MODEL, asset.duration_s, settings, conditioning)
+        return Requirements(MODEL, asset.duration_s, settings, conditioning)
 
     def devices(self) -> Sequence[str]:
         return ("cpu", "cpu")

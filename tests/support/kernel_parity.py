@@ -15,15 +15,14 @@ import torch
 from pipeline.generators.audiocraft import conversion
 from pipeline.generators.audiocraft.conditions import Condition, condition_of
 from pipeline.generators.audiocraft.decoding import weights as reading
-from pipeline.generators.audiocraft.decoding.cuda import attention, draws, norms, products
+from pipeline.generators.audiocraft.decoding.cuda import attention, layers, sampling
 from pipeline.generators.audiocraft.decoding.cuda import step as fused
 from pipeline.generators.audiocraft.decoding.sampling import SlotSampler
 from pipeline.generators.audiocraft.decoding.schedule import Queue
 from pipeline.generators.audiocraft.decoding.session import Room, SlotDecoder, size_of
 from pipeline.generators.audiocraft.loading import load
-from pipeline.generators.audiocraft.rows import Row
+from pipeline.generators.audiocraft.rows import UNKNOWN, Row
 from pipeline.generators.audiocraft.sampling import Sampling
-from pipeline.generators.audiocraft.token_layout import UNKNOWN
 
 WAYS = (Sampling(0.0, 0, 0.0, 3.0, 5.0), Sampling(1.0, 20, 0.0, 3.0, 2.0))
 
@@ -107,8 +106,8 @@ def multiplied() -> float:
         own = x.float() @ weight.float().T
         own = torch.nn.functional.gelu(own) if gelu else own
         for turned in (False, True):
-            cut = products.Cut(64, 1 if gelu else 2, turned)
-            told = products.Product(weight, rows, gelu=gelu, cut=cut)(x).float().sum(0)
+            cut = layers.Cut(64, 1 if gelu else 2, turned)
+            told = layers.Product(weight, rows, gelu=gelu, cut=cut)(x).float().sum(0)
             worst = max(worst, float((told - own).abs().max() / own.abs().max()))
     return worst
 
@@ -125,7 +124,7 @@ def drawn(device: torch.device) -> float:
     slots, same, count = len(asked), 0, 0
     prompt, condition = torch.zeros((4, 0), dtype=torch.long), Condition({}, 0, ())
     for branches in (2, 3):
-        kinds = (SlotSampler, draws.FusedSampler)
+        kinds = (SlotSampler, sampling.FusedSampler)
         samplers = [kind(slots, 500, asked, device) for kind in kinds]
         for sampler in samplers:
             for slot, one in enumerate(asked):
@@ -203,22 +202,22 @@ def compiled(capability: int) -> dict[str, int]:
             {"PARTS": 1, "HEADS": 24, "SIZE": 64, "BLOCK": 32},
         ),
         "_add_and_norm": (
-            norms._add_and_norm,
+            layers._add_and_norm,
             [single, half, single, single, half, "fp32", whole, whole],
             {"PARTS": 1, "ADD_EVERY": 1, "NORM_EVERY": 1, "BLOCK": 2048},
         ),
         "_embed": (
-            norms._embed,
+            layers._embed,
             [long, long, *[single] * 3, whole, whole],
             {"BRANCHES": 3, "CODEBOOKS": 4, "BLOCK": 2048},
         ),
         "_multiply": (
-            products._multiply,
+            layers._multiply,
             [*["tensordesc<fp16[64, 128]>"] * 2, half, *[whole] * 3],
             {"ROWS": 64, "OUTPUTS": 64, "INPUTS": 128, "SPLIT": 1, "GELU": True, "TURNED": False},
         ),
         "_draw": (
-            draws._draw,
+            sampling._draw,
             [half, *[long] * 3, single, long, bit, whole, whole],
             {"BRANCHES": 2, "CODEBOOKS": 4, "CARD": 2048, "BLOCK": 2048, "OPEN": -1},
         ),

@@ -25,7 +25,7 @@ from omegaconf import OmegaConf
 from transformers import EncodecConfig, HubertConfig, HubertModel, T5Config, T5EncoderModel, T5Tokenizer
 from transformers import EncodecModel as HFEncodecModel
 
-from pipeline.generators.audiocraft import mert, style
+from pipeline.generators.audiocraft import pickles, style
 
 CARD = 64
 FRAME_RATE = 50
@@ -255,7 +255,7 @@ def _build_lm(text: str, folder: Path, home: Path) -> Any:
 def _as_stored(folder: Path, home: Path) -> Path:
     """The helper as the model store has it."""
     shutil.copy(folder / "config.json", home)
-    mert.add_converted(folder, home)
+    pickles.add_safetensors(folder, home)
     return home
 
 

@@ -2,7 +2,8 @@
 
 A batch always has the same number of rows, so that matrix products always take the same path and a row's bits are its
 own; places without a take repeat the first. Every row follows its own delay pattern, so that rows of different lengths
-share a batch.
+share a batch. MAGNeT decodes all frames of a codebook at once and the least certain ones again: AudioCraft's own stages
+run unchanged; only its draws are replaced by the rows' own.
 """
 
 from __future__ import annotations
@@ -13,16 +14,72 @@ from typing import Any
 import torch
 
 from pipeline.errors import GenerationError
-from pipeline.generators.audiocraft import magnet, noise
-from pipeline.generators.audiocraft.audiocraft_modules import transformer
-from pipeline.generators.audiocraft.conditions import stack, text_lengths
+from pipeline.generators.audiocraft.audiocraft_modules import replaced, transformer, utils
+from pipeline.generators.audiocraft.conditions import seeing, stack, text_lengths
 from pipeline.generators.audiocraft.loading import Loaded
-from pipeline.generators.audiocraft.masking import seeing
 from pipeline.generators.audiocraft.memory import stepping_down
-from pipeline.generators.audiocraft.rows import Row
-from pipeline.generators.audiocraft.sampling import Sampler, guided
+from pipeline.generators.audiocraft.rows import UNKNOWN, Row, RowTokens
+from pipeline.generators.audiocraft.sampling import Sampler, exponential_noise, guided, noise_keys
 from pipeline.generators.audiocraft.takes import Take, not_numbers
-from pipeline.generators.audiocraft.token_layout import UNKNOWN, RowTokens
+
+MAGNET_STEPS = (20, 10, 10, 10)
+MAGNET_CFG_MIN = 1.0
+MAGNET_TEMPERATURE = 3.0
+"""Under which AudioCraft scores tokens when it takes the likeliest."""
+
+
+@torch.no_grad()
+def decode_magnet(generator: Any, rows: Sequence[Row], slots: int) -> list[torch.Tensor | None]:
+    """Codes of ``rows``: see `decode`. Rows also share length and sampling: see `magnet_shape`."""
+    lm, device = generator.lm, generator.device
+    batch = [*rows, *[rows[0]] * (slots - len(rows))]
+    sampling = batch[0].sampling
+    draws = _Draws(noise_keys([row.seed for row in batch], [row.number for row in batch], device))
+    tensors = stack([row.condition for row in batch])
+    lengths, padded = text_lengths([row.condition for row in batch], device)
+    codes = torch.full(
+        (len(batch), lm.num_codebooks, batch[0].length), lm.special_token_id, dtype=torch.long, device=device
+    )
+    with seeing(lm, lengths, padded), generator.autocast, replaced(utils, "multinomial", draws):
+        for stage, timesteps in zip(range(lm.n_q), MAGNET_STEPS, strict=False):
+            codes, _ = lm._generate_stage(
+                codes,
+                tensors,
+                stage=stage,
+                device=device,
+                use_sampling=sampling.temperature > 0,
+                temp=sampling.temperature or MAGNET_TEMPERATURE,
+                max_cfg_coef=sampling.cfg,
+                min_cfg_coef=MAGNET_CFG_MIN,
+                # AudioCraft fails on more than there are.
+                top_k=min(sampling.top_k, lm.card),
+                top_p=sampling.top_p,
+                timesteps=timesteps,
+            )
+    whole = draws.sound.tolist()
+    return [codes[index] if whole[index] else None for index in range(len(rows))]
+
+
+def magnet_shape(row: Row) -> tuple[Any, ...]:
+    """Rows of equal shape can share a batch: AudioCraft's stages take one length and one sampling for all."""
+    return (row.shape, row.length, row.sampling)
+
+
+class _Draws:
+    """In place of ``audiocraft.utils.utils.multinomial``: each row draws with its own numbers."""
+
+    def __init__(self, keys: torch.Tensor) -> None:
+        self._keys = keys
+        self._calls = 0
+        self.sound = torch.ones(len(keys), dtype=torch.bool, device=keys.device)
+        """Rows that never had a NaN to draw from."""
+
+    def __call__(self, probs: torch.Tensor, num_samples: int) -> torch.Tensor:
+        """One draw of ``probs`` [rows, ..., candidates] for each row and place."""
+        self._calls += 1
+        self.sound &= ~probs.flatten(1).isnan().any(-1)
+        race = exponential_noise(self._keys, self._calls, probs.shape[1:])
+        return (probs / race).argmax(-1, keepdim=True)
 
 
 def decode_all(loaded: Loaded, takes: Sequence[Take], slots: int) -> Iterator[tuple[list[Take], int]]:
@@ -63,11 +120,11 @@ def _decode(loaded: Loaded, rows: Sequence[Row], slots: int) -> list[torch.Tenso
     is_magnet = loaded.model.family == "magnet"
     # AudioCraft keeps this for the whole process, and loading a MAGNeT changes it for every model.
     transformer.set_efficient_attention_backend("xformers" if is_magnet else "torch")
-    return (magnet.decode if is_magnet else decode)(loaded.generator, rows, slots)
+    return (decode_magnet if is_magnet else decode)(loaded.generator, rows, slots)
 
 
 def _shape(loaded: Loaded, row: Row) -> tuple[Any, ...]:
-    return magnet.shape(row) if loaded.model.family == "magnet" else row.shape
+    return magnet_shape(row) if loaded.model.family == "magnet" else row.shape
 
 
 @torch.no_grad()
@@ -85,7 +142,7 @@ def decode(generator: Any, rows: Sequence[Row], slots: int) -> list[torch.Tensor
     codes = torch.stack([tokens.padded(tokens.codes, steps, lm.special_token_id) for tokens in layouts])
     valid = torch.stack([tokens.padded(tokens.valid, steps, False) for tokens in layouts])
     sampler = Sampler([row.sampling for row in batch], lm.card, device)
-    keys = noise.keys([row.seed for row in batch], [row.number for row in batch], device)
+    keys = noise_keys([row.seed for row in batch], [row.number for row in batch], device)
     tensors = stack([row.condition for row in batch])
     branches = batch[0].condition.branches
     lengths, padded = text_lengths([row.condition for row in batch], device)
@@ -97,7 +154,7 @@ def decode(generator: Any, rows: Sequence[Row], slots: int) -> list[torch.Tensor
             answers = lm(torch.cat([seen] * branches), [], tensors)[:, :, -1:].float().chunk(branches)
             logits = guided(answers, sampler.cfg, sampler.cfg_text)[:, :, 0]
             sound &= ~(logits.isnan().any(-1) & valid[:, :, step]).any(-1)
-            drawn = sampler.draw(logits, noise.exponential(keys, step, logits.shape[1:]))
+            drawn = sampler.draw(logits, exponential_noise(keys, step, logits.shape[1:]))
             drawn = torch.where(valid[:, :, step], drawn, lm.special_token_id)
             known = codes[:, :, step]
             codes[:, :, step] = torch.where(known == UNKNOWN, drawn, known)

@@ -15,10 +15,10 @@ from functools import cache
 from typing import cast
 
 from pipeline.errors import MachineError
-from pipeline.generators.audiocraft import costs, speeds
-from pipeline.generators.audiocraft.asking import ask
-from pipeline.generators.audiocraft.needs import NOT_INSTALLED, missing
-from pipeline.generators.protocol import Ask, Estimate, Generator
+from pipeline.generators.audiocraft import estimates
+from pipeline.generators.audiocraft.checkpoints import NOT_INSTALLED, missing
+from pipeline.generators.audiocraft.requirements import requirements_of
+from pipeline.generators.protocol import Estimate, Generator, Requirements
 from pipeline.manifest.spec import AssetSpec
 from pipeline.recipe import Recipe
 
@@ -38,9 +38,9 @@ class AudioCraftEngine:
     version = VERSION
     device_kinds = ("cuda", "mps", "cpu")
 
-    def ask(self, asset: AssetSpec) -> Ask:
+    def requirements(self, asset: AssetSpec) -> Requirements:
         """What making ``asset`` would take, from tables and local folders; weights need not be here."""
-        return ask(asset)
+        return requirements_of(asset)
 
     def devices(self) -> Sequence[str]:
         """Every CUDA device; else MPS; else the CPU, once, since torch uses all its cores."""
@@ -53,24 +53,26 @@ class AudioCraftEngine:
 
     def cost(self, recipe: Recipe) -> float:
         """Seconds on this machine's kind of device by arithmetic, in slots that are all taken."""
-        model = costs.model_of(recipe.model, recipe.revision)
-        return costs.share_of(model, recipe, _kind(next(iter(_devices()))))
+        model = estimates.model_of(recipe.model, recipe.revision)
+        return estimates.share_of(model, recipe, _kind(next(iter(_devices()))))
 
     def estimate(self, recipes: Sequence[Recipe], device: str) -> Estimate:
         """As builds on this machine took, or by arithmetic where there was none yet."""
         name, revision = recipes[0].model, recipes[0].revision
-        model, kind = costs.model_of(name, revision), _kind(device)
+        model, kind = estimates.model_of(name, revision), _kind(device)
         here = _devices()
         named = (
-            here.get(device) or here.get(f"{device}:0") or (speeds.processor() if kind == "cpu" else device)
+            here.get(device)
+            or here.get(f"{device}:0")
+            or (estimates.processor() if kind == "cpu" else device)
         )
-        known = speeds.find(name, revision, named)
-        slots = known.slots if known else costs.slots_of(model, kind)
-        start = speeds.start_of(named)
+        known = estimates.find_speed(name, revision, named)
+        slots = known.slots if known else estimates.slots_of(model, kind)
+        start = estimates.start_of(named)
         return Estimate(
-            costs.busy_seconds(model, recipes, kind, slots) * (known.factor if known else 1.0),
-            (known.load if known else 0.0) or costs.load_seconds(model),
-            costs.start_seconds() if start is None else start,
+            estimates.busy_seconds(model, recipes, kind, slots) * (known.factor if known else 1.0),
+            (known.load if known else 0.0) or estimates.load_seconds(model),
+            estimates.start_seconds() if start is None else start,
             f"builds on {named}, the last on {known.at} ({known.slots} at once, {known.dtype})"
             if known
             else f"arithmetic, nothing was made on {named} yet",
@@ -89,7 +91,7 @@ class AudioCraftEngine:
         generator = importlib.import_module("pipeline.generators.audiocraft.generator")
         opened = generator.AudioCraftGenerator(device)
         if is_first:
-            speeds.learn_start(opened.device_name, time.monotonic() - began)
+            estimates.learn_start(opened.device_name, time.monotonic() - began)
         return cast(Generator, opened)
 
 
@@ -100,7 +102,7 @@ def _kind(device: str) -> str:
 @cache
 def _devices() -> Mapping[str, str]:
     """Devices and their names, asked of torch in a process of its own, so that planning a build imports none."""
-    alone = {"cpu": speeds.processor()}
+    alone = {"cpu": estimates.processor()}
     if shutil.which("nvidia-smi") is None and sys.platform != "darwin":
         return alone
     done = subprocess.run([sys.executable, "-c", _PROBE], capture_output=True, text=True, check=False)
@@ -110,7 +112,7 @@ def _devices() -> Mapping[str, str]:
         return alone
     if found["cuda"]:
         return {f"cuda:{index}": name for index, name in enumerate(found["cuda"])}
-    return {"mps": speeds.processor()} if found["mps"] else alone
+    return {"mps": estimates.processor()} if found["mps"] else alone
 
 
 ENGINE = AudioCraftEngine()

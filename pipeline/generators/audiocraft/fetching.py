@@ -17,9 +17,10 @@ import huggingface_hub
 from huggingface_hub.errors import OfflineModeIsEnabled
 
 from pipeline.errors import CuesmithError, MachineError, UsageError
-from pipeline.generators.audiocraft import conversion, mert, model_store, multiband
+from pipeline.generators.audiocraft import conversion, model_store
+from pipeline.generators.audiocraft.checkpoints import MBD_FILE
 from pipeline.generators.audiocraft.models import BY_ID, HELPERS, MBD, MERT, PUBLISHED, full_id, names
-from pipeline.generators.audiocraft.multiband_choice import FILE
+from pipeline.generators.audiocraft.pickles import PICKLE, WEIGHTS, add_safetensors
 
 HELPER_FILES = (
     "config.json",
@@ -73,9 +74,9 @@ def _fetch_bands(tell: Tell) -> model_store.Stored:
         model_store.verify(stored)
         tell(f"{MBD}: here and whole ({revision[:12]})")
         return stored
-    folder = _download(MBD, MBD, revision, (FILE,), tell)
+    folder = _download(MBD, MBD, revision, (MBD_FILE,), tell)
     tell(f"{MBD}: converting")
-    stored = multiband.convert(folder, MBD, revision)
+    stored = conversion.convert_mbd(folder, MBD, revision)
     shutil.rmtree(folder, ignore_errors=True)
     tell(f"{MBD}: ready, {stored.size / 1e9:.2f} GB ({revision[:12]})")
     return stored
@@ -103,9 +104,9 @@ def _fetch_helper(name: str, tell: Tell) -> model_store.Stored:
     with model_store.new_folder(name, revision) as made:
         files = [path for path in folder.iterdir() if path.is_file()]
         sources = {path.name: model_store.sha256_of(path) for path in files}
-        mert.add_converted(folder, made)
+        add_safetensors(folder, made)
         for path in files:
-            if path.name != mert.PICKLE:
+            if path.name != PICKLE:
                 shutil.move(path, made / path.name)
         model_store.write_record(made, name, revision, None, sources)
     shutil.rmtree(folder, ignore_errors=True)
@@ -133,7 +134,7 @@ def _download(name: str, repository: str, revision: str, wanted: tuple[str, ...]
             tell(f"{name}: {file}, {size:.2f} GB")
             path = _hub().hf_hub_download(repository, file, revision=revision, local_dir=folder)
             _check(Path(path), there[file].lfs)
-    needed = (conversion.LM, conversion.CODEC, FILE)
+    needed = (conversion.LM, conversion.CODEC, MBD_FILE)
     missing = [file for file in needed if file in wanted and file not in there]
     if missing:
         raise MachineError(f"{repository} at {revision[:12]} has no {missing[0]}; report this as a bug")
@@ -142,7 +143,7 @@ def _download(name: str, repository: str, revision: str, wanted: tuple[str, ...]
 
 def _spare(file: str, there: Container[str]) -> bool:
     """Whether a file has the same weights as another."""
-    return file == mert.PICKLE and mert.WEIGHTS in there
+    return file == PICKLE and WEIGHTS in there
 
 
 def _hub() -> huggingface_hub.HfApi:

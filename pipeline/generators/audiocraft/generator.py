@@ -14,7 +14,7 @@ import torch
 
 from pipeline.audio import Clip
 from pipeline.errors import GenerationError, MachineError
-from pipeline.generators.audiocraft import batch_decoding, codec, codec_worker, costs, slot_decoding, speeds
+from pipeline.generators.audiocraft import batch_decoding, codec, estimates, slot_decoding
 from pipeline.generators.audiocraft.conditions import most_branches
 from pipeline.generators.audiocraft.import_shims import missing_packages
 from pipeline.generators.audiocraft.loading import Loaded, load
@@ -27,10 +27,9 @@ from pipeline.generators.audiocraft.memory import (
     too_little_memory,
 )
 from pipeline.generators.audiocraft.models import HELPERS
-from pipeline.generators.audiocraft.redecoding import cut, remake
-from pipeline.generators.audiocraft.rendering import Renderer
+from pipeline.generators.audiocraft.rendering import Renderer, cut, redecode_take
 from pipeline.generators.audiocraft.takes import Conditions, Take
-from pipeline.generators.protocol import GeneratedTake, Kept, Outcome
+from pipeline.generators.protocol import GeneratedTake, Outcome, StoredTake
 from pipeline.recipe import Recipe
 
 _CPU_DECODING_VERSION = "2"
@@ -45,7 +44,7 @@ class AudioCraftGenerator:
         device: str,
         *,
         clock: Callable[[], float] = time.monotonic,
-        worker: Callable[[str], codec_worker.CodecWorker] = codec_worker.worker_for,
+        worker: Callable[[str], codec.CodecWorker] = codec.worker_for,
     ) -> None:
         """``clock`` tells seconds, for the next plan's estimate; ``worker`` is where the codec of a device works."""
         self._device = _checked(device)
@@ -78,26 +77,26 @@ class AudioCraftGenerator:
         """The device as `speeds` knows it."""
         if self._device.startswith("cuda"):
             return str(torch.cuda.get_device_name(torch.device(self._device)))
-        return speeds.processor()
+        return estimates.processor()
 
     def _learn(self, loaded: Loaded, recipes: Sequence[Recipe], taken: float, load: float | None) -> None:
         """Remember for later plans how long ``recipes`` took."""
         key = (loaded.model.id, loaded.stored.revision)
         slots, kind = self._rows[key], self._device.partition(":")[0]
-        speeds.learn(
+        estimates.learn_speed(
             model=key[0],
             revision=key[1],
             device=self.device_name,
             dtype=self._slotted[key].dtype if key in self._slotted else loaded.dtype,
             slots=slots,
             taken=taken,
-            expected=costs.busy_seconds(loaded.model, recipes, kind, slots),
+            expected=estimates.busy_seconds(loaded.model, recipes, kind, slots),
             load=load,
         )
 
-    def remake(self, recipe: Recipe, kept: Kept) -> GeneratedTake:
-        """The take of ``recipe`` from the codes of one that differs in its decoder alone; see `Remaker.remake`."""
-        return remake(self._renderer, recipe, kept)
+    def redecode(self, recipe: Recipe, kept: StoredTake) -> GeneratedTake:
+        """The take of ``recipe`` from the codes of one that differs in its decoder alone; see `Redecoder.redecode`."""
+        return redecode_take(self._renderer, recipe, kept)
 
     def software(self) -> Mapping[str, str]:
         """Versions of what the audio depends on besides the recipe."""
@@ -175,7 +174,7 @@ class AudioCraftGenerator:
         model = self._slotted[key]
         while pending:
             slots = self._rows[key]
-            codec_queue: codec_worker.CodecQueue[Take] = codec_worker.CodecQueue(self._worker)
+            codec_queue: codec.CodecQueue[Take] = codec.CodecQueue(self._worker)
             how = _How(slots, model.dtype, model.backend)
             made = model.run(pending, slots)
             while (take := next_that_fits(made)) is not None:
@@ -198,7 +197,7 @@ class AudioCraftGenerator:
 
     def _in_batches(self, loaded: Loaded, takes: Sequence[Take]) -> Iterator[Outcome]:
         key = (loaded.model.id, loaded.stored.revision)
-        codec_queue: codec_worker.CodecQueue[Take] = codec_worker.CodecQueue(self._worker)
+        codec_queue: codec.CodecQueue[Take] = codec.CodecQueue(self._worker)
         for ended, rows in batch_decoding.decode_all(loaded, takes, self._rows[key]):
             self._rows[key] = rows
             how = _How(rows, loaded.dtype, "batches")
@@ -210,14 +209,12 @@ class AudioCraftGenerator:
             # What is still underway was made with these rows; the next batch may have fewer.
             yield from self._outcomes(loaded, codec_queue.drain(), how)
 
-    def _render(
-        self, queue: codec_worker.CodecQueue[Take], take: Take
-    ) -> Iterator[tuple[Take, codec_worker.Decoded]]:
+    def _render(self, queue: codec.CodecQueue[Take], take: Take) -> Iterator[tuple[Take, codec.Decoded]]:
         """Give a take's codes to its decoder; what ended meanwhile comes back."""
         return queue.put(take, take.codes, self._renderer.decoding(take.recipe))
 
     def _outcomes(
-        self, loaded: Loaded, decoded: Iterator[tuple[Take, codec_worker.Decoded]], how: _How
+        self, loaded: Loaded, decoded: Iterator[tuple[Take, codec.Decoded]], how: _How
     ) -> Iterator[Outcome]:
         for take, found in decoded:
             if isinstance(found, GenerationError):

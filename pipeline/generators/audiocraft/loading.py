@@ -31,7 +31,7 @@ from pipeline.generators.audiocraft.audiocraft_modules import (
     models,
     replaced,
 )
-from pipeline.generators.audiocraft.masking import mask_text
+from pipeline.generators.audiocraft.conditions import mask_text
 from pipeline.generators.audiocraft.models import HELPERS, Model
 from pipeline.generators.audiocraft.pickles import unfit
 

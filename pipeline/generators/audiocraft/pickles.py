@@ -23,6 +23,8 @@ from pipeline.errors import MachineError
 SOUND_TORCH = (2, 10)
 """Before it, ``weights_only=True`` could be bypassed (CVE-2025-32434, CVE-2026-24747)."""
 
+PICKLE, WEIGHTS = "pytorch_model.bin", "model.safetensors"
+"""A helper's weights, as a torch file and as safetensors."""
 _LFS_POINTER = b"version https://git-lfs"
 
 Known = Sequence[tuple[Callable[..., Any], str]]
@@ -97,6 +99,20 @@ def save(weights: dict[str, torch.Tensor], path: Path) -> None:
         if number is None:
             raise
         raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
+
+
+def convert_state_dict(path: Path, target: Path) -> None:
+    """Write the weights of the torch file ``path`` to ``target``. Raises `MachineError` that names what is wrong."""
+    state = tensors(read_pickle(path))
+    if state is None:
+        raise MachineError(f"{path}: holds no state dict of tensors; fetch it again")
+    save(state, target)
+
+
+def add_safetensors(folder: Path, made: Path) -> None:
+    """Where a helper's ``folder`` has its weights as a torch file alone, put them into ``made`` as safetensors."""
+    if (folder / PICKLE).is_file() and not (folder / WEIGHTS).is_file():
+        convert_state_dict(folder / PICKLE, made / WEIGHTS)
 
 
 def dump(path: Path, value: Any) -> None:

@@ -1,4 +1,10 @@
-"""Codes into audio on one device, by the decoder that each recipe names, with or without the language model."""
+"""Codes into audio on one device, by EnCodec or MultiBand Diffusion, with or without the language model.
+
+San Roman, Adi, Deleforge, Serizel, Synnaeve, Défossez: "From Discrete Tokens to High-Fidelity Audio Using Multi-Band
+Diffusion" (2023). Each band starts from noise and is denoised in twenty steps, conditioned on the codec's latents; at
+the end the bands of a filter bank get the levels that EnCodec's own decoding has. AudioCraft's `MultiBandDiffusion`
+does it with random numbers that belong to the take.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +13,123 @@ from functools import partial
 from typing import Any
 
 import torch
+from omegaconf import OmegaConf
+from safetensors.torch import load_file
 
-from pipeline.errors import GenerationError
-from pipeline.generators.audiocraft import codec
-from pipeline.generators.audiocraft.diffusion import Diffusion, stored_weights
+from pipeline.audio import Clip
+from pipeline.errors import GenerationError, MachineError, UsageError, VerificationError
+from pipeline.generators.audiocraft import codec, conversion, model_store
+from pipeline.generators.audiocraft.audiocraft_modules import (
+    diffusion_schedule,
+    loaders,
+    multibanddiffusion,
+    replaced,
+)
+from pipeline.generators.audiocraft.checkpoints import decoder_weights_for, split_weights
 from pipeline.generators.audiocraft.loading import load_codec
 from pipeline.generators.audiocraft.memory import stepping_down
 from pipeline.generators.audiocraft.models import LICENSE, LOCAL_LICENSE, MBD
+from pipeline.generators.audiocraft.pickles import unfit
+from pipeline.generators.audiocraft.sampling import noise_keys, normal_noise
+from pipeline.generators.protocol import GeneratedTake, StoredTake
 from pipeline.recipe import Recipe
+
+PASS = 1 << 20
+"""In place of the number of a language model's pass, so that no number is used twice."""
+
+
+def stored_weights(weights: str) -> model_store.Stored:
+    """The ``<name>@<revision>`` of a recipe in the model store, every file hashed.
+
+    Raises `MachineError` when it is not here, or differs from its record.
+    """
+    stored = model_store.require(*split_weights(weights))
+    try:
+        model_store.verify(stored)
+    except VerificationError as error:
+        raise MachineError(str(error)) from error
+    return stored
+
+
+class Diffusion:
+    """The diffusion models of all bands, beside the codec whose codes they decode."""
+
+    def __init__(self, stored: model_store.Stored, codec: Any, device: str) -> None:
+        """``codec`` is an AudioCraft ``CompressionModel`` on ``device``.
+
+        Raises `MachineError` when the weights do not fit their configuration, the codec, or the device.
+        """
+        self.stored = stored
+        try:
+            self._model = _build(stored, codec, device)
+        except torch.OutOfMemoryError as error:
+            raise MachineError(
+                f"{stored.name} does not fit on {device} beside its model; use decoder: encodec, or another device"
+            ) from error
+        except (RuntimeError, KeyError, ValueError, AssertionError, TypeError, AttributeError) as error:
+            raise MachineError(
+                f"{stored.name}: its weights do not fit its configuration ({unfit(error)}); it is "
+                "damaged or of another kind: fetch it again"
+            ) from error
+
+    @torch.no_grad()
+    def decode(self, codes: torch.Tensor, seed: int) -> torch.Tensor:
+        """Audio float32 [channels, samples] of ``codes`` [codebooks, frames], on the CPU.
+
+        One take at a time: the levels at the end are those of all that is decoded together.
+        """
+        draws = _DiffusionNoise(seed, self._model.device)
+        with replaced(torch, "randn_like", draws):
+            audio: torch.Tensor = self._model.tokens_to_wav(codes[None].to(self._model.device))
+        return audio[0].float().cpu()
+
+
+def _build(stored: model_store.Stored, codec: Any, device: str) -> Any:
+    config = model_store.read_json(stored.folder / conversion.MBD_CONFIG)
+    whole = conversion.mbd_package(config, load_file(stored.folder / conversion.MBD_WEIGHTS, device="cpu"))
+    for index in range(whole["n_bands"]):
+        whole[index]["cfg"] = OmegaConf.create(whole[index]["cfg"])
+    with replaced(loaders, "load_mbd_ckpt", lambda *_, **__: whole):
+        models, processors, configs = loaders.load_diffusion_models(stored.name, device=device)
+    _suits(stored, config["sample_rate"], models, codec, device)
+    processes = [
+        multibanddiffusion.DiffusionProcess(
+            model=model.eval(),
+            noise_schedule=diffusion_schedule.NoiseSchedule(
+                **config.schedule, sample_processor=processor, device=device
+            ),
+        )
+        for model, processor, config in zip(models, processors, configs, strict=True)
+    ]
+    return multibanddiffusion.MultiBandDiffusion(processes, codec)
+
+
+@torch.no_grad()
+def _suits(stored: model_store.Stored, rate: int, models: list[Any], codec: Any, device: str) -> None:
+    """Raises `MachineError` where the models were trained on another codec's latents."""
+    frame = torch.zeros((1, codec.num_codebooks, 1), dtype=torch.long, device=device)
+    found = (int(codec.sample_rate), codec.decode_latent(frame).shape[1])
+    for model in models:
+        trained = (rate, model.conv_codec.in_channels if model.use_codec else found[1])
+        if trained != found:
+            raise MachineError(
+                f"{stored.name}: its models are for another codec ({trained[0]} Hz, latents of {trained[1]}; the "
+                f"model's has {found[0]} Hz and {found[1]}); set decoder: encodec, or name a model they are for"
+            )
+
+
+class _DiffusionNoise:
+    """In place of ``torch.randn_like``: numbers of one take, call by call."""
+
+    def __init__(self, seed: int, device: torch.device) -> None:
+        self._key = noise_keys([seed], [PASS], device)
+        self._calls = 0
+
+    def __call__(self, like: torch.Tensor) -> torch.Tensor:
+        """Noise of the shape [1, ...] and the kind of ``like``."""
+        self._calls += 1
+        return normal_noise(self._key, self._calls, like.shape[1:]).to(like.dtype)
+
 
 Key = tuple[str, str]
 """A model's name and revision."""
@@ -100,3 +215,51 @@ def _weights(recipe: Recipe) -> str | None:
     if decoder not in ("encodec", "mbd"):
         raise GenerationError(f"decoder {decoder!r} is not known to this release; there are: encodec, mbd")
     return str(recipe.settings["decoder_weights"]) if decoder == "mbd" else None
+
+
+DECODERS = ("encodec", "mbd")
+
+
+def redecode(data: bytes, decoder: str = "encodec", device: str = "cpu", seed: int = 0) -> Clip:
+    """The audio of a take's attachment ``codes``, by EnCodec (``encodec``) or MultiBand Diffusion (``mbd``).
+
+    ``seed`` is the take's; EnCodec has no use for it. The audio begins with what a take carried on (its notes'
+    ``prompt_frames``), where it did. Raises `MachineError` where weights are not on this machine.
+    """
+    if decoder not in DECODERS:
+        raise UsageError(f"decoder {decoder!r} is not known; there are: {', '.join(DECODERS)}")
+    codes, about = codec.unpack(data)
+    settings: dict[str, Any] = {"decoder": decoder}
+    if decoder == "mbd":
+        settings["decoder_weights"] = decoder_weights_for(about["model"])
+    recipe = Recipe("audiocraft", "", about["model"], about["revision"], "music", "", 0.0, seed, settings)
+    audio = Renderer(device).render(recipe, codes)
+    return Clip(audio.contiguous().numpy(), int(about["sample_rate_hz"]))
+
+
+def cut(audio: torch.Tensor, recipe: Recipe, prompt_frames: int, rates: tuple[int, float]) -> Clip:
+    """The take itself in decoded ``audio`` [channels, samples]: past the audio that it carries on, at its length.
+
+    ``rates`` are samples and frames a second.
+    """
+    rate, frame_rate = rates
+    first = round(prompt_frames * rate / frame_rate)
+    return Clip(audio[:, first : first + round(recipe.seconds * rate)].contiguous().numpy(), rate)
+
+
+def redecode_take(renderer: Renderer, recipe: Recipe, kept: StoredTake) -> GeneratedTake:
+    """The take of ``recipe`` from the codes of one that differs in its decoder alone.
+
+    Raises `GenerationError` where those are not its codes.
+    """
+    data = kept.attachments["codes"]
+    codes, about = codec.unpack(data)
+    if (about["model"], about["revision"]) != (recipe.model, recipe.revision):
+        raise GenerationError(
+            f"the codes of take {kept.take[:12]} are {about['model']}'s; report this as a bug"
+        )
+    audio = renderer.render(recipe, codes)
+    clip = cut(audio, recipe, int(kept.notes.get("prompt_frames", 0)), renderer.rates(recipe))
+    notes = {key: value for key, value in kept.notes.items() if key != "decoder_checkpoint"}
+    notes |= {**renderer.about(recipe), "codes_of": kept.notes.get("codes_of", kept.take)}
+    return GeneratedTake(clip, attachments={"codes": data}, notes=notes)

@@ -14,13 +14,13 @@ from typing import Any
 import torch
 
 from pipeline.generators.audiocraft.conditions import most_branches
-from pipeline.generators.audiocraft.costs import SLOTS_WHEN_SMALL, SMALL_WEIGHTS, USUAL_SLOTS, groups_of
 from pipeline.generators.audiocraft.decoding import backends
 from pipeline.generators.audiocraft.decoding import weights as reading
 from pipeline.generators.audiocraft.decoding.cache import TEXT_BUCKET
 from pipeline.generators.audiocraft.decoding.cpu.groups import Groups
 from pipeline.generators.audiocraft.decoding.schedule import Queue
 from pipeline.generators.audiocraft.decoding.session import Room, SlotDecoder, check, size_of
+from pipeline.generators.audiocraft.estimates import SLOTS_WHEN_SMALL, SMALL_WEIGHTS, USUAL_SLOTS, groups_of
 from pipeline.generators.audiocraft.loading import Loaded
 from pipeline.generators.audiocraft.memory import lm_rows, parameter_bytes
 from pipeline.generators.audiocraft.takes import Take, not_numbers

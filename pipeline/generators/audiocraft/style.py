@@ -2,7 +2,12 @@
 
 Rouard, Adi, Copet, Roebel, Défossez: "Audio Conditioning for Music Generation via Discrete Bottleneck Features" (2024).
 An excerpt of music goes through MERT, a transformer, and a residual quantizer whose first few codebooks are the
-bottleneck; of every ``ds_factor`` frames one stays. Module names are those of the checkpoint. MERT is no part of it.
+bottleneck; of every ``ds_factor`` frames one stays. Module names are those of the checkpoint.
+
+MERT-v1-95M (Li et al.: "MERT: Acoustic Music Understanding Model with Large-Scale Self-supervised Training", 2023) is
+loaded into transformers' `HubertModel`, with no code from its repository. It has HuBERT's architecture, name by name,
+as long as the three parts that its own code adds are switched off, which its configuration does: a constant-Q transform
+beside the convolutions, DeepNorm, and relaxed attention.
 """
 
 from __future__ import annotations
@@ -14,9 +19,12 @@ from typing import Any
 
 import torch
 from omegaconf import OmegaConf
+from safetensors.torch import load_file
 from torch import nn
+from transformers import HubertConfig, HubertModel
 
-from pipeline.generators.audiocraft import mert
+from pipeline.errors import MachineError
+from pipeline.generators.audiocraft import model_store
 from pipeline.generators.audiocraft.audiocraft_modules import (
     audio_utils,
     builders,
@@ -26,6 +34,66 @@ from pipeline.generators.audiocraft.audiocraft_modules import (
     transformer,
 )
 from pipeline.generators.audiocraft.models import MERT
+from pipeline.generators.audiocraft.pickles import WEIGHTS
+
+MERT_RATE_HZ = 24_000
+MERT_FRAMES_A_SECOND = 75
+MERT_CONFIG = "config.json"
+
+_RENAMED = {
+    "conv.weight_g": "conv.parametrizations.weight.original0",
+    "conv.weight_v": "conv.parametrizations.weight.original1",
+}
+"""How torch calls the parts of a weight norm now."""
+_UNHEARD = "masked_spec_embed"
+"""Stands for masked frames while MERT is trained."""
+
+
+def load_mert(folder: Path, device: str) -> Any:
+    """The `HubertModel` of the MERT in ``folder`` on ``device``.
+
+    Raises `MachineError` for another kind of MERT, and for weights that do not fit.
+    """
+    said = model_store.read_json(folder / MERT_CONFIG)
+    if said.get("feature_extractor_cqt") or said.get("deepnorm") or said.get("attention_relax", -1) > 0:
+        raise MachineError(
+            f"{folder}: another MERT than MERT-v1-95M, with layers that HuBERT does not have; put "
+            "m-a-p/MERT-v1-95M in its place"
+        )
+    known = HubertConfig().to_dict()
+    config = HubertConfig(
+        **{key: value for key, value in said.items() if key in known and key != "model_type"}
+    )
+    config._attn_implementation = "eager"
+    model = HubertModel(config)
+    state = {_today(key): value.float() for key, value in load_file(folder / WEIGHTS, device="cpu").items()}
+    try:
+        missing, _ = model.load_state_dict(state, strict=False)
+    except RuntimeError as error:
+        raise _unfit(folder, str(error).splitlines()[-1].strip()) from error
+    lacking = sorted(set(missing) - {_UNHEARD})
+    if lacking:
+        raise _unfit(folder, f"no {lacking[0]}")
+    return model.eval().to(device)
+
+
+def _today(key: str) -> str:
+    for old, new in _RENAMED.items():
+        if key.endswith(old):
+            return key.removesuffix(old) + new
+    return key
+
+
+def _unfit(folder: Path, why: str) -> MachineError:
+    return MachineError(f"{folder}: its weights are not MERT's ({why}); fetch m-a-p/MERT-v1-95M again")
+
+
+@torch.no_grad()
+def mert_features(model: Any, samples: torch.Tensor) -> torch.Tensor:
+    """Features float32 [rows, frames, width] of ``samples`` [rows, samples] at 24 kHz."""
+    features: torch.Tensor = model(samples).last_hidden_state
+    return features
+
 
 _SCALES: dict[str, tuple[int, int, int]] = {
     "xsmall": (256, 8, 4),
@@ -80,8 +148,8 @@ class StyleConditioner(conditioners.WaveformConditioner):  # type: ignore[misc]
         """``samples`` [rows, 1, samples] as MERT hears them; a single sample stands for no music at all."""
         if samples.shape[-1] == 1:
             return torch.zeros((samples.shape[0], 1, self.dim), device=samples.device)
-        mono = audio_utils.convert_audio(samples, self.rate, mert.RATE_HZ, 1)
-        heard: torch.Tensor = self.embed(mert.hear(self.listener, mono[:, 0]))
+        mono = audio_utils.convert_audio(samples, self.rate, MERT_RATE_HZ, 1)
+        heard: torch.Tensor = self.embed(mert_features(self.listener, mono[:, 0]))
         return heard
 
     def forward(self, condition: Any) -> tuple[torch.Tensor, torch.Tensor]:
@@ -110,7 +178,7 @@ def added(folder_of: Callable[[str], Path]) -> Iterator[None]:
         rest = OmegaConf.create(OmegaConf.to_container(cfg, resolve=False))
         del rest.conditioners[_KEY]
         made = own(output_dim, rest)
-        listener = mert.load(folder_of(MERT), str(cfg.device))
+        listener = load_mert(folder_of(MERT), str(cfg.device))
         config = OmegaConf.to_container(heard.style, resolve=True)
         made.conditioners[_KEY] = StyleConditioner(listener, output_dim, str(cfg.device), config)
         return made

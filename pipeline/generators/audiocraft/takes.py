@@ -14,11 +14,11 @@ from pipeline.audio import Clip
 from pipeline.errors import GenerationError
 from pipeline.generators.audiocraft import codec
 from pipeline.generators.audiocraft.conditions import Condition, condition_of
-from pipeline.generators.audiocraft.costs import branches_of
+from pipeline.generators.audiocraft.estimates import branches_of
 from pipeline.generators.audiocraft.loading import Loaded
+from pipeline.generators.audiocraft.models import Window, windows
 from pipeline.generators.audiocraft.rows import Row
 from pipeline.generators.audiocraft.sampling import Sampling
-from pipeline.generators.audiocraft.windows import Window, windows
 from pipeline.recipe import Recipe
 
 Conditions = dict[tuple[Any, ...], Condition]

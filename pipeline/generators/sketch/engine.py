@@ -9,7 +9,7 @@ from typing import cast
 
 from pipeline.cpus import usable_cpus
 from pipeline.errors import MachineError
-from pipeline.generators.protocol import Ask, Generator, ModelInfo
+from pipeline.generators.protocol import Generator, ModelInfo, Requirements
 from pipeline.manifest.spec import AssetSpec
 from pipeline.recipe import Recipe, Scalar
 
@@ -29,9 +29,9 @@ class SketchEngine:
     version = VERSION
     device_kinds = ("cpu",)
 
-    def ask(self, asset: AssetSpec) -> Ask:
+    def requirements(self, asset: AssetSpec) -> Requirements:
         """What making ``asset`` would take. Anything can be sketched, so there are never problems."""
-        return Ask(
+        return Requirements(
             model=_model(_channels(asset)),
             seconds=asset.duration_s,
             settings=_settings(asset),

@@ -24,8 +24,8 @@ from pipeline.generators.audiocraft.models import (
     PUBLISHED,
     UNPINNED,
     Model,
+    windows,
 )
-from pipeline.generators.audiocraft.windows import windows
 from pipeline.manifest.spec import AssetSpec, AudioInput, Hearing, MasteringSpec, Sampling
 
 FILE = AudioInput("tune.wav", "/somewhere/tune.wav", "ab" * 32)
@@ -43,7 +43,7 @@ def _asked(**changes: Any) -> AssetSpec:
 
 
 def _problems(**changes: Any) -> list[str]:
-    return [f"{p.field}: {p.what}; {p.remedy}" for p in ENGINE.ask(_asked(**changes)).problems]
+    return [f"{p.field}: {p.what}; {p.remedy}" for p in ENGINE.requirements(_asked(**changes)).problems]
 
 
 @given(
@@ -60,7 +60,7 @@ def test_what_is_carried_on_and_what_is_made_fill_whole_frames_of_the_window(
 ) -> None:
     kind = "sfx" if model.startswith("audiogen") else "music"
     changes = {"model": model, "kind": kind, "duration_s": seconds, "loop": loop, "extend": extend}
-    ask = ENGINE.ask(_asked(continue_from=FILE, **changes))
+    ask = ENGINE.requirements(_asked(continue_from=FILE, **changes))
     heard, stride = float(ask.settings["prompt_s"] or 0) * FRAMES_A_SECOND, ask.settings.get("stride_s")
     frames, window = (
         math.ceil(ask.seconds * FRAMES_A_SECOND - 1e-6),
@@ -88,7 +88,7 @@ def test_asking_imports_neither_torch_nor_numpy() -> None:
 
 
 def test_an_asset_gets_the_kinds_usual_model_and_audiocrafts_own_sampling() -> None:
-    music = ENGINE.ask(ASSET)
+    music = ENGINE.requirements(ASSET)
     assert (music.model.id, music.model.license, music.model.commercial) == (
         "facebook/musicgen-medium",
         "CC-BY-NC-4.0",
@@ -101,15 +101,15 @@ def test_an_asset_gets_the_kinds_usual_model_and_audiocrafts_own_sampling() -> N
         "cfg": 3.0,
         "decoder": "encodec",
     }
-    assert ENGINE.ask(_asked(kind="sfx", duration_s=4.0)).model.id == "facebook/audiogen-medium"
+    assert ENGINE.requirements(_asked(kind="sfx", duration_s=4.0)).model.id == "facebook/audiogen-medium"
 
 
 def test_the_organisation_may_be_left_out() -> None:
-    assert ENGINE.ask(_asked(model="musicgen-small")).model.id == "facebook/musicgen-small"
+    assert ENGINE.requirements(_asked(model="musicgen-small")).model.id == "facebook/musicgen-small"
 
 
 def test_sampling_of_the_asset_wins_key_by_key() -> None:
-    settings = ENGINE.ask(
+    settings = ENGINE.requirements(
         _asked(model="facebook/magnet-small-10secs", sampling=Sampling(top_k=40, cfg=5.0))
     ).settings
     assert (settings["top_k"], settings["top_p"], settings["temperature"], settings["cfg"]) == (
@@ -124,14 +124,14 @@ def test_sampling_of_the_asset_wins_key_by_key() -> None:
 def test_every_published_model_is_pinned_at_a_commit(model: Model) -> None:
     assert re.fullmatch("[0-9a-f]{40}", str(model.revision))
     assert sum(one.revision == model.revision for one in PUBLISHED) == 1
-    assert ENGINE.ask(_asked(model=model.id)).model.revision == model.revision
+    assert ENGINE.requirements(_asked(model=model.id)).model.revision == model.revision
 
 
 def test_a_commit_that_is_not_known_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(
         BY_ID, "facebook/musicgen-large", replace(BY_ID["facebook/musicgen-large"], revision=None)
     )
-    assert ENGINE.ask(_asked(model="musicgen-large")).model.revision == UNPINNED
+    assert ENGINE.requirements(_asked(model="musicgen-large")).model.revision == UNPINNED
 
 
 def test_an_unknown_model_names_those_there_are() -> None:
@@ -172,10 +172,10 @@ def test_longer_than_the_window_says_what_to_set_and_what_it_costs() -> None:
 
 
 def test_extend_records_the_stride() -> None:
-    ask = ENGINE.ask(_asked(duration_s=45.0, extend=True))
+    ask = ENGINE.requirements(_asked(duration_s=45.0, extend=True))
     assert not ask.problems
     assert ask.settings["stride_s"] == 18.0
-    assert "stride_s" not in ENGINE.ask(_asked(duration_s=20.0, extend=True)).settings
+    assert "stride_s" not in ENGINE.requirements(_asked(duration_s=20.0, extend=True)).settings
 
 
 def test_magnet_cannot_be_extended_and_names_what_can() -> None:
@@ -184,12 +184,12 @@ def test_magnet_cannot_be_extended_and_names_what_can() -> None:
 
 
 def test_continuation_leaves_room_in_the_window_for_what_is_heard() -> None:
-    ask = ENGINE.ask(_asked(duration_s=25.0, continue_from=FILE))
+    ask = ENGINE.requirements(_asked(duration_s=25.0, continue_from=FILE))
     assert (ask.settings["prompt_s"], dict(ask.conditioning)) == (5.0, {"continue_from": FILE.sha256})
-    assert ENGINE.ask(_asked(duration_s=5.0, continue_from=FILE)).settings["prompt_s"] == 10.0
+    assert ENGINE.requirements(_asked(duration_s=5.0, continue_from=FILE)).settings["prompt_s"] == 10.0
     [problem] = _problems(duration_s=30.0, continue_from=FILE)
     assert "window of 30s with the audio that it carries on; set extend: true" in problem
-    longer = ENGINE.ask(_asked(duration_s=30.0, continue_from=FILE, extend=True))
+    longer = ENGINE.requirements(_asked(duration_s=30.0, continue_from=FILE, extend=True))
     assert (longer.settings["prompt_s"], longer.settings["stride_s"]) == (10.0, 18.0)
 
 
@@ -211,10 +211,10 @@ def test_every_published_model_says_all_that_is_needed(model: Any) -> None:
 
 
 def test_another_decoder_is_part_of_the_recipe_with_its_weights() -> None:
-    settings = ENGINE.ask(_asked(decoder="mbd")).settings
+    settings = ENGINE.requirements(_asked(decoder="mbd")).settings
     assert settings["decoder"] == "mbd"
     assert settings["decoder_weights"] == f"{MBD}@{HELPERS[MBD][1]}"
-    assert "decoder_weights" not in ENGINE.ask(ASSET).settings
+    assert "decoder_weights" not in ENGINE.requirements(ASSET).settings
 
 
 @pytest.mark.parametrize(
@@ -236,23 +236,25 @@ def test_a_model_that_mbd_cannot_decode_names_those_that_it_can(changes: dict[st
 
 
 def test_sketch_says_that_it_does_not_hear_a_decoder() -> None:
-    assert "decoder" in find_engine("sketch").ask(_asked(decoder="mbd")).ignored
+    assert "decoder" in find_engine("sketch").requirements(_asked(decoder="mbd")).ignored
 
 
 def test_a_style_and_how_it_is_heard_are_part_of_the_recipe() -> None:
-    asked = ENGINE.ask(_asked(model="musicgen-style", style=FILE, hearing=Hearing(at_s=4.0, codebooks=2)))
+    asked = ENGINE.requirements(
+        _asked(model="musicgen-style", style=FILE, hearing=Hearing(at_s=4.0, codebooks=2))
+    )
     assert asked.problems == ()
     assert asked.conditioning == {"style": FILE.sha256}
     heard = {"style_excerpt_s": 3.0, "style_codebooks": 2, "cfg_text": 5.0, "style_at_s": 4.0}
     assert heard.items() <= asked.settings.items()
-    assert "style_at_s" not in ENGINE.ask(_asked(model="musicgen-style", style=FILE)).settings
-    assert "cfg_text" not in ENGINE.ask(_asked(model="musicgen-style")).settings
+    assert "style_at_s" not in ENGINE.requirements(_asked(model="musicgen-style", style=FILE)).settings
+    assert "cfg_text" not in ENGINE.requirements(_asked(model="musicgen-style")).settings
 
 
 def test_only_musicgen_style_hears_a_style() -> None:
     [problem] = _problems(model="musicgen-melody", style=FILE)
     assert problem.endswith("does not hear style; use one of: facebook/musicgen-style")
-    assert "style" in find_engine("sketch").ask(_asked(style=FILE)).ignored
+    assert "style" in find_engine("sketch").requirements(_asked(style=FILE)).ignored
 
 
 @pytest.mark.parametrize(
@@ -269,7 +271,7 @@ def test_only_musicgen_style_hears_a_style() -> None:
 def test_a_loop_is_asked_with_what_its_end_is_faded_into_where_the_window_has_room(
     changes: dict[str, Any], seconds: float, extends: bool
 ) -> None:
-    asked = ENGINE.ask(_asked(**changes))
+    asked = ENGINE.requirements(_asked(**changes))
     assert not asked.problems
     assert asked.seconds == seconds
     assert ("stride_s" in asked.settings) is extends

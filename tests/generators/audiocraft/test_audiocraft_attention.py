@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.functional import scaled_dot_product_attention
 
-from pipeline.generators.audiocraft.decoding.cpu.cache import SlotCache
+from pipeline.generators.audiocraft.decoding.cpu.attention import SlotCache
 
 LAYERS, HALVES = 2, 2
 

@@ -21,10 +21,10 @@ from flows.api import prefect_api
 from flows.cli.app import app
 from pipeline.build.prepare import prepare
 from pipeline.catalog import Catalog
-from pipeline.generators.audiocraft import codec, conversion, local, model_store
+from pipeline.generators.audiocraft import checkpoints, codec, conversion, model_store
 from pipeline.store import ObjectRef, Store
 
-CONVERT = local._convert
+CONVERT = checkpoints._convert
 HEAD = """\
 cuesmith: 1
 project: tiny
@@ -60,15 +60,15 @@ def converts_here() -> Iterator[None]:
         return conversion.bring(folder, model_id).revision
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(local, "_convert", here)
+        patch.setattr(checkpoints, "_convert", here)
         yield
 
 
 @pytest.fixture(autouse=True)
 def forgets() -> Iterator[None]:
-    local._known.cache_clear()
+    checkpoints._known.cache_clear()
     yield
-    local._known.cache_clear()
+    checkpoints._known.cache_clear()
 
 
 class _Project:
@@ -223,8 +223,8 @@ def test_a_folder_is_converted_apart_from_the_planner(
     project: _Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CUESMITH_MODELS", str(tmp_path / "models"))
-    monkeypatch.setattr(local, "_convert", CONVERT)
-    model = local.read_folder(str(project.models["sfx"]))
+    monkeypatch.setattr(checkpoints, "_convert", CONVERT)
+    model = checkpoints.read_folder(str(project.models["sfx"]))
     assert (model.id, model.kind, model.window_s) == ("local/sfx", "sfx", 2.0)
     assert model_store.find(model.id, str(model.revision)) is not None
 

@@ -14,9 +14,9 @@ from recorded_graphs import RecordedGraphs
 from pipeline.errors import GenerationError
 from pipeline.generators import GeneratedTake
 from pipeline.generators.audiocraft import codec
-from pipeline.generators.audiocraft.codec_worker import CodecQueue, InlineWorker, PendingAudio
+from pipeline.generators.audiocraft.codec import CodecQueue, InlineWorker, PendingAudio
 from pipeline.generators.audiocraft.decoding import session
-from pipeline.generators.audiocraft.decoding.cpu.cache import SlotCache
+from pipeline.generators.audiocraft.decoding.cpu.attention import SlotCache
 from pipeline.generators.audiocraft.decoding.transformer import Transformer
 from pipeline.generators.audiocraft.generator import AudioCraftGenerator
 from pipeline.recipe import Recipe

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pipeline.errors import GenerationError
 from pipeline.generators import Estimator
-from pipeline.generators.audiocraft import ENGINE, costs, engine, model_store, speeds
+from pipeline.generators.audiocraft import ENGINE, engine, estimates, model_store
 from pipeline.generators.audiocraft.generator import AudioCraftGenerator
 from pipeline.generators.audiocraft.models import BY_ID
 from pipeline.recipe import Recipe
@@ -45,12 +45,12 @@ def test_one_more_take_or_a_longer_one_never_takes_less_time(
     model: str, kind: str, lengths: list[float], more: float
 ) -> None:
     table = BY_ID[model]
-    slots = costs.slots_of(table, kind)
+    slots = estimates.slots_of(table, kind)
 
     def busy(found: list[float]) -> float:
         styles = (None, 5.0) if model == "facebook/musicgen-style" else (None,)
         recipes = [asked(model, one, place, styles[place % len(styles)]) for place, one in enumerate(found)]
-        return costs.busy_seconds(table, recipes, kind, slots)
+        return estimates.busy_seconds(table, recipes, kind, slots)
 
     before = busy(lengths)
     assert before > 0
@@ -63,11 +63,11 @@ def test_full_slots_take_about_the_sum_of_the_takes_shares(lengths: list[float])
     """So that shards, which are balanced by `cost`, end together."""
     table = BY_ID["facebook/musicgen-medium"]
     recipes = [asked(table.id, one, place) for place, one in enumerate(lengths)]
-    whole = costs.busy_seconds(table, recipes, "cuda", 8)
-    parts = sum(costs.share_of(table, one, "cuda") for one in recipes)
+    whole = estimates.busy_seconds(table, recipes, "cuda", 8)
+    parts = sum(estimates.share_of(table, one, "cuda") for one in recipes)
     assert parts * 0.9 <= whole
     larger = BY_ID["facebook/musicgen-large"]
-    assert costs.busy_seconds(larger, recipes, "cuda", 8) > whole
+    assert estimates.busy_seconds(larger, recipes, "cuda", 8) > whole
 
 
 @pytest.mark.parametrize(("kind", "least"), [("cuda", 1.01), ("cpu", 1.3)])
@@ -76,24 +76,26 @@ def test_a_style_that_is_guided_twice_takes_three_rows_and_a_session_of_its_own(
 ) -> None:
     """On CUDA reading the weights hides the products of the third row; what is read of the past is half more."""
     table = BY_ID["facebook/musicgen-style"]
-    slots = costs.slots_of(table, kind)
+    slots = estimates.slots_of(table, kind)
     plain, alike, twice = (
         [asked(table.id, 10.0, place, text) for place in range(slots)] for text in (None, 1.0, 5.0)
     )
-    assert [costs.branches_of(one[0]) for one in (plain, alike, twice)] == [2, 2, 3]
-    assert costs.share_of(table, alike[0], kind) == costs.share_of(table, plain[0], kind)
-    assert least < costs.share_of(table, twice[0], kind) / costs.share_of(table, plain[0], kind) < 1.5
-    two, three = (costs.busy_seconds(table, one, kind, slots) for one in (plain, twice))
+    assert [estimates.branches_of(one[0]) for one in (plain, alike, twice)] == [2, 2, 3]
+    assert estimates.share_of(table, alike[0], kind) == estimates.share_of(table, plain[0], kind)
+    assert least < estimates.share_of(table, twice[0], kind) / estimates.share_of(table, plain[0], kind) < 1.5
+    two, three = (estimates.busy_seconds(table, one, kind, slots) for one in (plain, twice))
     assert least < three / two < 1.5
-    assert costs.busy_seconds(table, [*plain, *twice], kind, slots) == pytest.approx(two + three)
-    assert costs._position(table, kind, 3) == pytest.approx(1.5 * costs._position(table, kind, 2))
+    assert estimates.busy_seconds(table, [*plain, *twice], kind, slots) == pytest.approx(two + three)
+    assert estimates._position(table, kind, 3) == pytest.approx(1.5 * estimates._position(table, kind, 2))
 
 
 def test_beyond_the_window_every_pass_counts() -> None:
     table = BY_ID["facebook/audiogen-medium"]
     long = replace(asked(table.id, 14.0), settings={"stride_s": 2.0})
-    assert costs.passes_of(table, long) == [(0, 503), (400, 503), (400, 503)]
-    assert costs.share_of(table, long, "cuda") > 1.4 * costs.share_of(table, asked(table.id, 10.0), "cuda")
+    assert estimates.passes_of(table, long) == [(0, 503), (400, 503), (400, 503)]
+    assert estimates.share_of(table, long, "cuda") > 1.4 * estimates.share_of(
+        table, asked(table.id, 10.0), "cuda"
+    )
 
 
 @pytest.mark.parametrize(
@@ -115,7 +117,7 @@ def test_the_arithmetic_on_cuda_gives_the_steps_that_an_h200_took(
 ) -> None:
     """The figures of docs/decoding.md."""
     table = BY_ID[f"facebook/musicgen-{size}"]
-    step = costs._step(table, "cuda", slots, 2) + slots * position * costs._position(table, "cuda", 2)
+    step = estimates._step(table, "cuda", slots, 2) + slots * position * estimates._position(table, "cuda", 2)
     assert 1e3 * step == pytest.approx(milliseconds, rel=0.04)
 
 
@@ -134,7 +136,7 @@ class Clock:
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Speeds of a test's own; the models stay where they are."""
     monkeypatch.setattr(
-        speeds, "_place", lambda *words: tmp_path / f"{'-'.join(words).replace('/', '_')}.json"
+        estimates, "_speed_file", lambda *words: tmp_path / f"{'-'.join(words).replace('/', '_')}.json"
     )
 
 
@@ -150,7 +152,7 @@ def test_a_build_teaches_the_next_plan_how_long_the_same_takes(kind: str, recipe
     after = ENGINE.estimate(recipes, "cpu")
     assert after.seconds == pytest.approx(77.0)
     assert after.load_seconds == 77.0
-    assert f"builds on {speeds.processor()}, the last on 20" in after.basis
+    assert f"builds on {estimates.processor()}, the last on 20" in after.basis
     assert ENGINE.estimate(recipes[:2], "cpu").seconds < after.seconds
     worker = AudioCraftGenerator("cpu", clock=Clock(33.0))
     list(worker.generate(recipes, {}))
@@ -165,7 +167,7 @@ def test_nothing_is_learned_of_a_build_that_failed_or_was_left(
     left = AudioCraftGenerator("cpu").generate(recipes, {})
     next(left)
     left.close()  # type: ignore[attr-defined]
-    assert speeds.find(recipes[0].model, recipes[0].revision, speeds.processor()) is None
+    assert estimates.find_speed(recipes[0].model, recipes[0].revision, estimates.processor()) is None
 
     def broken(*args: object) -> None:
         raise RuntimeError("no")
@@ -173,7 +175,7 @@ def test_nothing_is_learned_of_a_build_that_failed_or_was_left(
     monkeypatch.setattr("pipeline.generators.audiocraft.codec.decode", broken)
     made = list(AudioCraftGenerator("cpu").generate(recipes, {}))
     assert all(isinstance(outcome, GenerationError) for _, outcome in made)
-    assert speeds.find(recipes[0].model, recipes[0].revision, speeds.processor()) is None
+    assert estimates.find_speed(recipes[0].model, recipes[0].revision, estimates.processor()) is None
 
 
 def test_a_speed_that_is_damaged_or_cannot_be_kept_stops_nobody(
@@ -181,8 +183,8 @@ def test_a_speed_that_is_damaged_or_cannot_be_kept_stops_nobody(
 ) -> None:
     monkeypatch.setenv("CUESMITH_MODELS", str(tmp_path))
     facts = {"model": "m", "revision": "1", "device": "d", "dtype": "float16", "slots": 32}
-    speeds.learn(**facts, taken=2.0, expected=1.0, load=None)  # type: ignore[arg-type]
-    known = speeds.find("m", "1", "d")
+    estimates.learn_speed(**facts, taken=2.0, expected=1.0, load=None)  # type: ignore[arg-type]
+    known = estimates.find_speed("m", "1", "d")
     assert known is not None
     assert known.factor == 2.0
     [path] = (tmp_path / "speeds").iterdir()
@@ -194,12 +196,12 @@ def test_a_speed_that_is_damaged_or_cannot_be_kept_stops_nobody(
         '{"schema": "cuesmith.speed/1", "slots": 3}',
     ):
         path.write_text(text)
-        assert speeds.find("m", "1", "d") is None
+        assert estimates.find_speed("m", "1", "d") is None
     path.unlink()
     (tmp_path / "speeds").rmdir()
     (tmp_path / "speeds").write_text("a file where a folder should be")
-    speeds.learn(**facts, taken=2.0, expected=1.0, load=1.0)  # type: ignore[arg-type]
-    assert speeds.find("m", "1", "d") is None
+    estimates.learn_speed(**facts, taken=2.0, expected=1.0, load=1.0)  # type: ignore[arg-type]
+    assert estimates.find_speed("m", "1", "d") is None
     assert model_store.root() == tmp_path
 
 
@@ -209,4 +211,4 @@ def test_a_devices_name_is_what_its_worker_will_call_it(monkeypatch: pytest.Monk
     for device, name in (("cuda:0", "NVIDIA H200"), ("cuda", "NVIDIA H200"), ("cuda:1", "NVIDIA L4")):
         assert name in ENGINE.estimate([one], device).basis
     assert ENGINE.devices() == ("cuda:0", "cuda:1")
-    assert AudioCraftGenerator("cpu").device_name == speeds.processor()
+    assert AudioCraftGenerator("cpu").device_name == estimates.processor()

@@ -19,14 +19,15 @@ from tiny_diffusion import write_diffusion
 
 from pipeline.audio import Clip
 from pipeline.errors import MachineError
-from pipeline.generators import GeneratedTake, Kept
-from pipeline.generators.audiocraft import codec, conversion, model_store, multiband, noise
+from pipeline.generators import GeneratedTake, StoredTake
+from pipeline.generators.audiocraft import codec, conversion, model_store
 from pipeline.generators.audiocraft.audiocraft_modules import loaders, models, multibanddiffusion
-from pipeline.generators.audiocraft.diffusion import PASS, Diffusion
 from pipeline.generators.audiocraft.engine import ENGINE
 from pipeline.generators.audiocraft.generator import AudioCraftGenerator
 from pipeline.generators.audiocraft.loading import Loaded
 from pipeline.generators.audiocraft.pickles import read_pickle
+from pipeline.generators.audiocraft.rendering import PASS, Diffusion
+from pipeline.generators.audiocraft.sampling import noise_keys, normal_noise
 from pipeline.recipe import Recipe
 
 Make = Callable[..., Recipe]
@@ -67,8 +68,8 @@ def test_the_configuration_is_read_without_making_an_object_of_it(
     whole = torch.load(published, weights_only=False)
     for name in ("__init__", "__setstate__"):
         monkeypatch.setattr(DictConfig, name, None)
-    found = read_pickle(published, multiband.KNOWN)
-    plain = [multiband.plain(found[band]["cfg"]) for band in range(2)]
+    found = read_pickle(published, conversion.KNOWN)
+    plain = [conversion.plain(found[band]["cfg"]) for band in range(2)]
     monkeypatch.undo()
     assert plain == [OmegaConf.to_container(whole[band]["cfg"], resolve=False) for band in range(2)]
     assert torch.equal(found[0]["processor_state"]["sum_x"], whole[0]["processor_state"]["sum_x"])
@@ -117,7 +118,7 @@ def test_code_anywhere_in_the_file_is_refused_and_never_runs(
     with pytest.raises(
         MachineError, match=r"mbd_musicgen_32khz\.th: refused: it holds more than weights"
     ) as caught:
-        multiband.convert(tmp_path, "local/bad", None)
+        conversion.convert_mbd(tmp_path, "local/bad", None)
     assert "\n" not in str(caught.value)
     assert not mark.exists()
 
@@ -133,19 +134,19 @@ def test_a_name_of_omegaconf_does_nothing_however_it_is_called(tmp_path: Path) -
             return (kind, ({"a": 1},), {"_content": {"b": 2}})
 
     torch.save({"x": Called("omegaconf.dictconfig.DictConfig")}, tmp_path / "a.th")
-    assert multiband.plain(read_pickle(tmp_path / "a.th", multiband.KNOWN)["x"]) == {"b": 2}
+    assert conversion.plain(read_pickle(tmp_path / "a.th", conversion.KNOWN)["x"]) == {"b": 2}
 
 
 def test_a_tree_without_end_is_refused() -> None:
-    loop = multiband.Container()
+    loop = conversion.Container()
     loop.__setstate__({"_content": {"x": loop}})
     with pytest.raises(ValueError, match="too deep"):
-        multiband.plain(loop)
+        conversion.plain(loop)
     branch: Any = [1] * 10
     for _ in range(8):
         branch = [branch] * 10
     with pytest.raises(ValueError, match="too many values"):
-        multiband.plain(branch)
+        conversion.plain(branch)
 
 
 @pytest.mark.parametrize(
@@ -162,7 +163,7 @@ def test_another_kind_of_file_is_named(damage: Any, why: str, published: Path, t
     damage(package)
     torch.save(package, tmp_path / published.name)
     with pytest.raises(MachineError, match=f"not the diffusion models that AudioCraft publishes .*{why}"):
-        multiband.convert(tmp_path, "local/bad", None)
+        conversion.convert_mbd(tmp_path, "local/bad", None)
 
 
 @contextmanager
@@ -173,7 +174,7 @@ def _numbers_of(seed: int) -> Iterator[None]:
     def randn_like(like: torch.Tensor) -> torch.Tensor:
         nonlocal calls
         calls += 1
-        return noise.normal(noise.keys([seed], [PASS], "cpu"), calls, like.shape[1:])
+        return normal_noise(noise_keys([seed], [PASS], "cpu"), calls, like.shape[1:])
 
     with patch.object(torch, "randn_like", randn_like):
         yield
@@ -235,8 +236,8 @@ def test_another_decoder_needs_no_language_model_and_gives_the_same_bits(
     monkeypatch.setattr(loaders, "load_lm_model", None)
     for asked, source in ((diffused, plain), (plain, diffused)):
         earlier, expected = takes[source.digest], takes[asked.digest]
-        kept = Kept(source.digest, earlier.attachments, earlier.notes)
-        made = AudioCraftGenerator("cpu").remake(asked, kept)
+        kept = StoredTake(source.digest, earlier.attachments, earlier.notes)
+        made = AudioCraftGenerator("cpu").redecode(asked, kept)
         np.testing.assert_array_equal(made.clip.samples, expected.clip.samples)
         assert made.attachments == expected.attachments
         assert {**made.notes, "codes_of": None} == {**expected.notes, "codes_of": None}

@@ -13,7 +13,7 @@ import torch
 from tiny_checkpoints import CROSSED
 
 from pipeline.generators import GeneratedTake
-from pipeline.generators.audiocraft import codec_worker
+from pipeline.generators.audiocraft import codec
 from pipeline.generators.audiocraft.audiocraft_modules import transformer
 from pipeline.generators.audiocraft.conditions import condition_of
 from pipeline.generators.audiocraft.decoding import weights as reading
@@ -156,11 +156,11 @@ def test_three_rows_a_cue_give_the_cpus_tokens_and_no_graph_or_company_changes_a
 )
 @pytest.mark.parametrize("gelu", [False, True])
 def test_a_rows_product_is_right_and_its_own(outputs: int, inputs: int, rows: int, gelu: bool) -> None:
-    products = pytest.importorskip("pipeline.generators.audiocraft.decoding.cuda.products")
+    layers = pytest.importorskip("pipeline.generators.audiocraft.decoding.cuda.layers")
     draw = torch.Generator("cuda").manual_seed(0)
     weight = torch.randn((outputs, inputs), generator=draw, device="cuda").half() / inputs**0.5
     x = torch.randn((rows, inputs), generator=draw, device="cuda").half()
-    product = products.Product(weight, rows, gelu=gelu)
+    product = layers.Product(weight, rows, gelu=gelu)
     own = x.double() @ weight.double().T
     own = torch.nn.functional.gelu(own) if gelu else own
     told = product(x).double().sum(0)
@@ -233,7 +233,7 @@ def test_a_take_is_bit_identical_alone_in_company_and_whatever_the_codecs_worker
     together = takes_of(worker, asked)
     for one in asked:
         np.testing.assert_array_equal(together[one.digest], takes_of(worker, [one])[one.digest])
-    inline = takes_of(AudioCraftGenerator("cuda:0", worker=lambda device: codec_worker.InlineWorker()), asked)
+    inline = takes_of(AudioCraftGenerator("cuda:0", worker=lambda device: codec.InlineWorker()), asked)
     for digest, samples in together.items():
         np.testing.assert_array_equal(samples, inline[digest])
 

@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from pipeline.errors import MachineError
-from pipeline.generators.audiocraft import import_shims, shim_functions
+from pipeline.generators.audiocraft import import_shims
 from pipeline.generators.audiocraft.audiocraft_modules import conditioners
 
 
@@ -89,15 +89,15 @@ def test_attention_is_softmax_of_scaled_products_with_its_bias() -> None:
     bias = torch.randn(2, 3, 6, 6)
     weights = torch.softmax(torch.einsum("bqhd,bkhd->bhqk", q, k) / 2 + bias, -1)
     expected = torch.einsum("bhqk,bkhd->bqhd", weights, v)
-    torch.testing.assert_close(shim_functions.memory_efficient_attention(q, k, v, bias), expected)
-    causal = shim_functions.memory_efficient_attention(q, k, v, shim_functions.LowerTriangularMask())
+    torch.testing.assert_close(import_shims.memory_efficient_attention(q, k, v, bias), expected)
+    causal = import_shims.memory_efficient_attention(q, k, v, import_shims.LowerTriangularMask())
     torch.testing.assert_close(causal[:, 0], v[:, 0])
 
 
 def test_the_spectrogram_is_torchaudios() -> None:
     """Power of a Hann-windowed Fourier transform over centred, reflected frames, by the window's energy."""
     samples = np.random.default_rng(0).standard_normal(4000)
-    spec = shim_functions.Spectrogram(512, 512, 128, 2, True, 0, True)
+    spec = import_shims.Spectrogram(512, 512, 128, 2, True, 0, True)
     found = spec(torch.from_numpy(samples).float()[None, None]).numpy()[0, 0]
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(512) / 512)
     padded = np.pad(samples, 256, mode="reflect")
@@ -144,7 +144,7 @@ LIBROSA_0_11 = {
 
 
 def test_the_chroma_filters_are_librosas() -> None:
-    found = shim_functions.chroma(sr=32_000, n_fft=1024, tuning=0, n_chroma=12)
+    found = import_shims.chroma(sr=32_000, n_fft=1024, tuning=0, n_chroma=12)
     assert found.shape == (12, 513)
     for column, values in LIBROSA_0_11.items():
         np.testing.assert_allclose(found[:, column], values, atol=1e-6)

@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from tiny_checkpoints import KINDS, copy_checkpoint
 
 from pipeline.errors import GenerationError, MachineError, VerificationError
-from pipeline.generators.audiocraft import conversion, generator, local, model_store
+from pipeline.generators.audiocraft import checkpoints, conversion, generator, model_store
 from pipeline.generators.audiocraft.generator import AudioCraftGenerator
 from pipeline.generators.audiocraft.loading import load, load_codec
 from pipeline.generators.audiocraft.models import LOCAL_LICENSE
@@ -373,18 +373,18 @@ def test_a_folder_is_known_by_its_content_wherever_it_lies(
         asked.append(folder)
         return conversion.convert(folder, model_id, None, None).revision
 
-    monkeypatch.setattr(local, "_convert", here)
-    local._known.cache_clear()
+    monkeypatch.setattr(checkpoints, "_convert", here)
+    checkpoints._known.cache_clear()
     one = copy_checkpoint(checkpoint("music"), tmp_path / "a" / "tune")
     other = copy_checkpoint(one, tmp_path / "b" / "tune")
-    first, second = local.read_folder(str(one)), local.read_folder(str(other))
+    first, second = checkpoints.read_folder(str(one)), checkpoints.read_folder(str(other))
     assert first == second
     assert first.id == "local/tune"
     assert str(tmp_path) not in json.dumps([first.id, first.revision])
-    local._known.cache_clear()
-    assert local.read_folder(str(one)) == first
+    checkpoints._known.cache_clear()
+    assert checkpoints.read_folder(str(one)) == first
     assert asked == [one, other]
-    local._known.cache_clear()
+    checkpoints._known.cache_clear()
 
 
 @pytest.mark.parametrize("data", [b"\0" * 1000, b"ustar" * 300, b"", b"PK\x03\x04", b"\x80\x02\x82\x01."])

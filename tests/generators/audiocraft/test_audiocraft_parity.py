@@ -14,10 +14,11 @@ from tiny_checkpoints import KINDS
 
 from pipeline.audio import Clip
 from pipeline.errors import GenerationError
-from pipeline.generators.audiocraft import codec, noise
+from pipeline.generators.audiocraft import codec
 from pipeline.generators.audiocraft.audiocraft_modules import transformer, utils
 from pipeline.generators.audiocraft.generator import AudioCraftGenerator
 from pipeline.generators.audiocraft.loading import Loaded
+from pipeline.generators.audiocraft.sampling import exponential_noise, noise_keys
 from pipeline.generators.audiocraft.takes import Take
 from pipeline.recipe import Recipe
 
@@ -60,8 +61,8 @@ def _same_numbers(seed: int, *, first: int) -> Iterator[None]:
 
     def multinomial(probs: torch.Tensor, num_samples: int) -> torch.Tensor:
         nonlocal calls
-        key = noise.keys([seed], [0], "cpu")
-        race = noise.exponential(key, first + calls, probs.shape[1:])
+        key = noise_keys([seed], [0], "cpu")
+        race = exponential_noise(key, first + calls, probs.shape[1:])
         calls += 1
         return (probs / race).argmax(-1, keepdim=True)
 

@@ -10,7 +10,7 @@ import pytest
 from pipeline.errors import GenerationError, MachineError, UsageError
 from pipeline.generators.audiocraft.audiocraft_modules import loaders
 from pipeline.generators.audiocraft.generator import AudioCraftGenerator
-from pipeline.generators.audiocraft.redecoding import redecode
+from pipeline.generators.audiocraft.rendering import redecode
 from pipeline.recipe import Recipe
 
 

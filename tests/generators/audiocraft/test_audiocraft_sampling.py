@@ -9,15 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from pipeline.generators.audiocraft import noise
 from pipeline.generators.audiocraft.audiocraft_modules import utils
-from pipeline.generators.audiocraft.sampling import Sampler, Sampling
+from pipeline.generators.audiocraft.sampling import Sampler, Sampling, exponential_noise, noise_keys
 
 SEEDS = st.integers(0, 2**53 - 1)
 
 
 def test_noise_is_exponential_and_uncorrelated() -> None:
-    drawn = noise.exponential(noise.keys(range(64), [0] * 64, "cpu"), 3, (4, 512)).numpy()
+    drawn = exponential_noise(noise_keys(range(64), [0] * 64, "cpu"), 3, (4, 512)).numpy()
     assert stats.kstest(drawn.ravel(), "expon").pvalue > 0.001
     assert drawn.min() > 0
     assert np.isfinite(drawn).all()
@@ -30,13 +29,13 @@ def test_noise_is_exponential_and_uncorrelated() -> None:
 def test_a_rows_noise_depends_on_its_seed_pass_and_step_alone(
     seeds: list[int], step: int, number: int
 ) -> None:
-    together = noise.exponential(noise.keys(seeds, [number] * len(seeds), "cpu"), step, (2, 8))
+    together = exponential_noise(noise_keys(seeds, [number] * len(seeds), "cpu"), step, (2, 8))
     for index, seed in enumerate(seeds):
-        alone = noise.exponential(noise.keys([seed], [number], "cpu"), step, (2, 8))
+        alone = exponential_noise(noise_keys([seed], [number], "cpu"), step, (2, 8))
         assert torch.equal(together[index], alone[0])
     assert len({tuple(row.ravel().tolist()) for row in together}) == len(seeds)
-    other = noise.exponential(noise.keys(seeds, [number + 1] * len(seeds), "cpu"), step, (2, 8))
-    later = noise.exponential(noise.keys(seeds, [number] * len(seeds), "cpu"), step + 1, (2, 8))
+    other = exponential_noise(noise_keys(seeds, [number + 1] * len(seeds), "cpu"), step, (2, 8))
+    later = exponential_noise(noise_keys(seeds, [number] * len(seeds), "cpu"), step + 1, (2, 8))
     assert not torch.equal(together, other)
     assert not torch.equal(together, later)
 
@@ -44,7 +43,7 @@ def test_a_rows_noise_depends_on_its_seed_pass_and_step_alone(
 def _draws(sampling: Sampling, logits: torch.Tensor, count: int = 20_000) -> np.ndarray:
     card = logits.shape[-1]
     sampler = Sampler([sampling] * count, card, "cpu")
-    race = noise.exponential(noise.keys(range(count), [0] * count, "cpu"), 0, (1, card))
+    race = exponential_noise(noise_keys(range(count), [0] * count, "cpu"), 0, (1, card))
     drawn = sampler.draw(logits.expand(count, 1, card), race)
     return np.bincount(drawn[:, 0].numpy(), minlength=card)
 
@@ -84,14 +83,14 @@ def test_rows_of_one_batch_keep_their_own_settings() -> None:
     logits = torch.randn(24, generator=torch.Generator().manual_seed(2)).expand(3, 1, 24)
     rows = [Sampling(0.0, 0, 0.0, 1.0), Sampling(1.0, 1, 0.0, 1.0), Sampling(1.0, 0, 1e-6, 1.0)]
     drawn = Sampler(rows, 24, "cpu").draw(
-        logits, noise.exponential(noise.keys([1, 2, 3], [0] * 3, "cpu"), 0, (1, 24))
+        logits, exponential_noise(noise_keys([1, 2, 3], [0] * 3, "cpu"), 0, (1, 24))
     )
     assert drawn.ravel().tolist() == [int(logits[0].argmax())] * 3
 
 
 def test_audiocrafts_top_k_draws_the_same_token_on_the_same_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     logits = torch.randn(1, 4, 64, generator=torch.Generator().manual_seed(1)) * 3
-    race = noise.exponential(noise.keys([5], [0], "cpu"), 1, (4, 64))
+    race = exponential_noise(noise_keys([5], [0], "cpu"), 1, (4, 64))
     monkeypatch.setattr(
         utils, "multinomial", lambda probs, num_samples: (probs / race).argmax(-1, keepdim=True)
     )

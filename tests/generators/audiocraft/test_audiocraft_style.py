@@ -20,10 +20,10 @@ from transformers import HubertConfig, HubertModel
 from pipeline.audio import Clip
 from pipeline.errors import GenerationError, MachineError
 from pipeline.generators import GeneratedTake
-from pipeline.generators.audiocraft import codec, conversion, mert, style
+from pipeline.generators.audiocraft import codec, conversion, pickles, style
 from pipeline.generators.audiocraft.audiocraft_modules import transformer
 from pipeline.generators.audiocraft.conditions import condition_of
-from pipeline.generators.audiocraft.decoding.cpu.cache import SlotCache
+from pipeline.generators.audiocraft.decoding.cpu.attention import SlotCache
 from pipeline.generators.audiocraft.generator import AudioCraftGenerator
 from pipeline.generators.audiocraft.loading import Loaded, load
 from pipeline.recipe import Recipe
@@ -337,17 +337,17 @@ def test_code_in_merts_file_is_refused_and_never_runs(
 
 def test_another_mert_and_weights_that_do_not_fit_are_told(tmp_path: Path) -> None:
     folder = write_mert(tmp_path / "mert")
-    mert.add_converted(folder, folder)
+    pickles.add_safetensors(folder, folder)
     said = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(said | {"feature_extractor_cqt": True}))
     with pytest.raises(MachineError, match="another MERT than MERT-v1-95M"):
-        mert.load(folder, "cpu")
+        style.load_mert(folder, "cpu")
     (folder / "config.json").write_text(json.dumps(said | {"num_hidden_layers": 3}))
     with pytest.raises(MachineError, match=r"not MERT's \(no encoder\.layers\.2"):
-        mert.load(folder, "cpu")
+        style.load_mert(folder, "cpu")
     (folder / "config.json").write_text(json.dumps(said | {"hidden_size": 16}))
     with pytest.raises(MachineError, match=r"not MERT's .*size mismatch"):
-        mert.load(folder, "cpu")
+        style.load_mert(folder, "cpu")
 
 
 def test_a_style_conditioner_that_musicgen_style_does_not_have_is_named(

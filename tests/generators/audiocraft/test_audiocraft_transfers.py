@@ -11,13 +11,12 @@ from pipeline.generators.audiocraft.audiocraft_modules import patterns
 from pipeline.generators.audiocraft.conditions import condition_of
 from pipeline.generators.audiocraft.decoding import session
 from pipeline.generators.audiocraft.decoding import weights as reading
+from pipeline.generators.audiocraft.decoding.cuda.host import ReadBack
 from pipeline.generators.audiocraft.decoding.schedule import Queue
 from pipeline.generators.audiocraft.decoding.session import Room, SlotDecoder, check, size_of
-from pipeline.generators.audiocraft.decoding.transfers import ReadBack
 from pipeline.generators.audiocraft.loading import Loaded
-from pipeline.generators.audiocraft.rows import Row
+from pipeline.generators.audiocraft.rows import UNKNOWN, Row, layout_of
 from pipeline.generators.audiocraft.sampling import Sampling
-from pipeline.generators.audiocraft.token_layout import UNKNOWN, layout_of
 
 Load = Callable[[str], Loaded]
 SAMPLED = Sampling(1.0, 20, 0.0, 3.0)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.generators.audiocraft.windows import windows
+from pipeline.generators.audiocraft.models import windows
 
 
 @given(st.integers(1, 2000), st.integers(2, 300), st.integers(1, 299), st.integers(0, 100))

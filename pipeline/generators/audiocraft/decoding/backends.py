@@ -81,7 +81,7 @@ def parts(backend: Backend, weights: Weights, slots: int, capacity: int, text: i
         texts = kernels.FusedText(weights, slots, text) if weights.has_cross else None
         return Parts(own, texts, kernels.FusedTransformer(weights, own, texts, capacity, branches, slots))
     past = (
-        _module("cpu.cache").SlotCache(weights, slots, branches)
+        _module("cpu.attention").SlotCache(weights, slots, branches)
         if backend == "cpu"
         else StaticCache(weights, slots, capacity, branches)
     )

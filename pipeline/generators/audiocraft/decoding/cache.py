@@ -1,6 +1,6 @@
 """What earlier steps left for later ones: keys and values of every slot, and of every slot's text.
 
-`StaticCache` holds all slots in one tensor, whose attention spans a length bucket; `cpu.cache` has memory per slot.
+`StaticCache` holds all slots in one tensor, whose attention spans a length bucket; `cpu.attention` has memory per slot.
 A slot's rows are the branches of its guidance: its own condition first, the null condition last, and between them, for
 double guidance, the style alone.
 """

@@ -10,10 +10,8 @@ from collections.abc import Sequence
 
 import torch
 
-from pipeline.generators.audiocraft import noise
-from pipeline.generators.audiocraft.rows import Row
-from pipeline.generators.audiocraft.sampling import Sampling, guided
-from pipeline.generators.audiocraft.token_layout import UNKNOWN
+from pipeline.generators.audiocraft.rows import UNKNOWN, Row
+from pipeline.generators.audiocraft.sampling import Sampling, exponential_noise, guided, noise_keys
 
 _EVERYTHING = 2.0
 """A top-p that no sum of probabilities reaches."""
@@ -37,7 +35,7 @@ class SlotSampler:
     def admit(self, slot: int, row: Row) -> None:
         """Take the settings of ``row`` for ``slot``."""
         asked = row.sampling
-        self._keys[slot] = int(noise.keys([row.seed], [row.number], "cpu")[0])
+        self._keys[slot] = int(noise_keys([row.seed], [row.number], "cpu")[0])
         self._limits[slot] = _limit(asked, self._card)
         self._greedy[slot] = float(asked.temperature <= 0)
         self._temperature[slot] = asked.temperature if asked.temperature > 0 else 1.0
@@ -72,7 +70,7 @@ class SlotSampler:
 
     def _race(self, steps: torch.Tensor, shape: torch.Size) -> torch.Tensor:
         """Draws from Exp(1), of ``shape`` [slots, codebooks, card]."""
-        return noise.exponential(self._keys, steps, shape[1:])
+        return exponential_noise(self._keys, steps, shape[1:])
 
     def _narrowed(self, probs: torch.Tensor) -> torch.Tensor:
         """``probs`` without what top-k and top-p leave out, not scaled up again: a race needs no scale."""

@@ -12,13 +12,18 @@ import torch
 from pipeline.generators.audiocraft.conditions import Condition
 from pipeline.generators.audiocraft.decoding import backends
 from pipeline.generators.audiocraft.decoding.cache import TEXT_BUCKET
-from pipeline.generators.audiocraft.decoding.cuda.graphs import Graphs, Replays, on_device
+from pipeline.generators.audiocraft.decoding.cuda.host import (
+    Graphs,
+    Pace,
+    ReadBack,
+    Replays,
+    on_device,
+    to_device,
+)
 from pipeline.generators.audiocraft.decoding.schedule import Queue
-from pipeline.generators.audiocraft.decoding.transfers import Pace, ReadBack, to_device
 from pipeline.generators.audiocraft.decoding.weights import Weights
-from pipeline.generators.audiocraft.rows import Row
+from pipeline.generators.audiocraft.rows import Row, RowTokens, layout_of
 from pipeline.generators.audiocraft.sampling import Sampling
-from pipeline.generators.audiocraft.token_layout import RowTokens, layout_of
 
 Cue = TypeVar("Cue")
 

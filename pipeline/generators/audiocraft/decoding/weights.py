@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from pipeline.generators.audiocraft.audiocraft_modules import transformer
-from pipeline.generators.audiocraft.masking import MaskedCrossAttention
+from pipeline.generators.audiocraft.conditions import MaskedCrossAttention
 
 _PROBE_ROWS = 16
 

@@ -1,5 +1,5 @@
-"""A step for CUDA by our own Triton kernels: a third of the kernels that PyTorch's pieces are, each fit for few rows.
+"""A step for CUDA by Triton kernels: a third as many kernels as with PyTorch's operations, each suited to few rows.
 
-`attention` reads each row's own past, `products` stream the weights, `norms` are what lies between them, `draws` the
-sampler; `chain` lets a kernel begin before the last one has ended. `parts` puts them together.
+`attention` reads each row's own past, `layers` has the products and norms, `sampling` the draw, `step` puts them
+together. `host` replays steps as CUDA graphs and needs no Triton.
 """

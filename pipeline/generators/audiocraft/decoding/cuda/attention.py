@@ -14,7 +14,7 @@ import triton
 import triton.language as tl
 from triton.tools.tensor_descriptor import TensorDescriptor
 
-from pipeline.generators.audiocraft.decoding.cuda.launch import after_the_last, link
+from pipeline.generators.audiocraft.decoding.cuda.layers import after_the_last, link
 
 CHUNK = 256
 """Positions of a share: a chunk of a row's past, for one head."""

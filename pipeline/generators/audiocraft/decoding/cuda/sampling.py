@@ -6,9 +6,9 @@ import torch
 import triton
 import triton.language as tl
 
-from pipeline.generators.audiocraft.decoding.cuda.launch import after_the_last, link
+from pipeline.generators.audiocraft.decoding.cuda.layers import after_the_last, link
 from pipeline.generators.audiocraft.decoding.sampling import SlotSampler
-from pipeline.generators.audiocraft.token_layout import UNKNOWN
+from pipeline.generators.audiocraft.rows import UNKNOWN
 
 _GAMMA = tl.constexpr(0x9E3779B97F4A7C15)
 _MIX_1 = tl.constexpr(0xBF58476D1CE4E5B9)

@@ -12,8 +12,7 @@ import torch
 
 from pipeline.generators.audiocraft.decoding.cache import StaticCache, TextCache
 from pipeline.generators.audiocraft.decoding.cuda import attention
-from pipeline.generators.audiocraft.decoding.cuda.norms import add_and_norm, embed
-from pipeline.generators.audiocraft.decoding.cuda.products import Product, serves
+from pipeline.generators.audiocraft.decoding.cuda.layers import Product, add_and_norm, embed, serves
 from pipeline.generators.audiocraft.decoding.transformer import Transformer
 from pipeline.generators.audiocraft.decoding.weights import Layer, Linear, Norm, Weights
 

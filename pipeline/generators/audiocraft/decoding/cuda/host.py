@@ -1,13 +1,19 @@
-"""CUDA graphs of a step: captured once for each length bucket, then replayed with one launch.
+"""The host's side of a CUDA device: steps as CUDA graphs, and copies that the host does not wait for.
 
-The rules are PyTorch's (docs.pytorch.org, "CUDA semantics: CUDA Graphs"): warm up on a side stream, capture on a
-stream that is not the default one, read back nothing, and let every tensor that outlives a replay stay at its
-address. Graphs share one pool of memory. That is allowed in any order of replays here, because nothing in the pool
-outlives a replay: what a step leaves lies in tensors that were there before the capture.
+A step is captured once for each length bucket, then replayed with one launch. The rules are PyTorch's
+(docs.pytorch.org, "CUDA semantics: CUDA Graphs"): warm up on a side stream, capture on a stream that is not the default
+one, read back nothing, and let every tensor that outlives a replay stay at its address. Graphs share one pool of
+memory. That is allowed in any order of replays here, because nothing in the pool outlives a replay: what a step leaves
+lies in tensors that were there before the capture.
+
+Lengths are known beforehand, so nothing that a step computes decides what the host does next: it may give a slot to the
+next cue while the device still works on earlier steps. Waiting for every cue that ends would leave the device idle
+until the next one is admitted. On other devices nothing is asynchronous, and nothing waits.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
@@ -96,3 +102,57 @@ def _stream(device: int) -> torch.cuda.Stream:
     One for all decoders: for each stream cuBLAS keeps tens of megabytes.
     """
     return torch.cuda.Stream(device)
+
+
+_STEPS = 16
+"""Steps that the host may be ahead: longer than it takes to admit a cue, short enough to stop soon."""
+
+
+def to_device(numbers: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """``numbers`` of the host on ``device``, for what is handed over from now on; waits for nothing."""
+    if device.type != "cuda":
+        return numbers.to(device)
+    return numbers.contiguous().pin_memory().to(device, non_blocking=True)
+
+
+class ReadBack:
+    """A copy of ``numbers`` for the host, made when the device comes to it."""
+
+    def __init__(self, *numbers: torch.Tensor) -> None:
+        self._done: torch.cuda.Event | None = None
+        if numbers[0].device.type != "cuda":
+            self._here = [one.to("cpu", copy=True) for one in numbers]
+            return
+        self._here = [torch.empty(one.shape, dtype=one.dtype, pin_memory=True) for one in numbers]
+        for here, one in zip(self._here, numbers, strict=True):
+            here.copy_(one, non_blocking=True)
+        self._done = torch.cuda.Event(blocking=True)
+        self._done.record()
+
+    def is_here(self) -> bool:
+        """Whether `wait` would not wait."""
+        return self._done is None or bool(self._done.query())
+
+    def wait(self) -> list[torch.Tensor]:
+        """The copies, on the CPU."""
+        if self._done is not None:
+            self._done.synchronize()
+        return self._here
+
+
+class Pace:
+    """Keeps the host at most some steps ahead."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._on_cuda = device.type == "cuda"
+        self._marks: deque[torch.cuda.Event] = deque()
+
+    def step(self) -> None:
+        """A step was handed over; waits until those long before it are done."""
+        if not self._on_cuda:
+            return
+        mark = torch.cuda.Event(blocking=True)
+        mark.record()
+        self._marks.append(mark)
+        if len(self._marks) > _STEPS:
+            self._marks.popleft().synchronize()

@@ -1,7 +1,9 @@
-"""A checkpoint folder that a manifest names: known by the hash of its content, wherever it lies.
+"""Which checkpoint a name in a manifest means, and what of it this machine lacks. Light: no torch.
 
-A folder is converted into the model store the first time it is met, by a process of its own, so that planning
-never imports torch. Later its files' sizes and times tell that it is the same.
+A local folder is known by the hash of its content, wherever it lies. It is converted into the model store the first
+time, by a process of its own, so that planning never imports torch. Later the sizes and times of its files show that
+it is the same. A local checkpoint may have its own MultiBand Diffusion in a folder ``multiband-diffusion`` beside its
+files; every other is decoded by the one that AudioCraft publishes for mono MusicGen.
 """
 
 from __future__ import annotations
@@ -13,12 +15,15 @@ import re
 import subprocess
 import sys
 import unicodedata
+from collections.abc import Iterator, Sequence
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 from pipeline.errors import MachineError
 from pipeline.generators.audiocraft import model_store
-from pipeline.generators.audiocraft.models import Model
+from pipeline.generators.audiocraft.models import HELPERS, MBD, MERT, UNPINNED, Model
+from pipeline.recipe import Recipe
 
 _HOME = Path(__file__).resolve().parents[3]
 
@@ -113,3 +118,84 @@ def _fingerprint(folder: Path) -> str:
 def _plain(name: str) -> str:
     folded = unicodedata.normalize("NFC", name)
     return re.sub(r"[^\w.-]+", "-", folded, flags=re.ASCII).strip("-.") or "checkpoint"
+
+
+MBD_FILE = "mbd_musicgen_32khz.th"
+MBD_FOLDER = "multiband-diffusion"
+
+
+def decoder_weights_for(model: str, start: str = "") -> str:
+    """``<name>@<revision>`` of the weights that decode for the model that a manifest calls ``model``,
+    which as a path begins at the folder ``start``.
+
+    Raises `MachineError` with what is wrong with a local checkpoint's own.
+    """
+    if is_path(model, start):
+        own = folder_of(model, start) / MBD_FOLDER
+        if (own / MBD_FILE).is_file():
+            stored = read_part(own)
+            return f"{stored.name}@{stored.revision}"
+    revision = HELPERS[MBD][1] or model_store.pinned(MBD) or UNPINNED
+    return f"{MBD}@{revision}"
+
+
+def split_weights(weights: str) -> tuple[str, str]:
+    """The name and the revision that `decoder_weights_for` put together.
+
+    >>> split_weights("local/own@sha256:12")
+    ('local/own', 'sha256:12')
+    """
+    name, _, revision = weights.partition("@")
+    return name, revision
+
+
+NOT_INSTALLED = (
+    "engine audiocraft is not installed (no {}); run: make setup-audiocraft, or see docs/audiocraft.md"
+)
+
+
+def missing(recipes: Sequence[Recipe]) -> Iterator[str]:
+    """What ``recipes`` need and this machine lacks, each with its remedy."""
+    for package in ("torch", "audiocraft"):
+        if find_spec(package) is None:
+            yield NOT_INSTALLED.format(package)
+            break
+    for model, revision in sorted({(recipe.model, recipe.revision) for recipe in recipes}):
+        try:
+            yield from _missing_parts(model_store.require(model, revision))
+        except MachineError as error:
+            yield str(error)
+    decoders = {str(recipe.settings.get("decoder_weights") or "") for recipe in recipes}
+    for weights in sorted(decoders - {""}):
+        try:
+            model_store.require(*split_weights(weights))
+        except MachineError as error:
+            yield str(error)
+
+
+def _missing_parts(stored: model_store.Stored) -> Iterator[str]:
+    """The models that a stored one leans on, where they are neither beside it nor in the model store."""
+    for name in _parts(stored):
+        if (stored.folder / name.rpartition("/")[2]).is_dir():
+            continue
+        if (
+            model_store.find(name, HELPERS.get(name, (name, None))[1] or model_store.pinned(name) or "")
+            is None
+        ):
+            yield f"{stored.name} needs {name}, which is not on this machine; run: cuesmith models fetch {name}"
+
+
+def _parts(stored: model_store.Stored) -> Iterator[str]:
+    model = stored.model
+    if model is None:
+        return
+    if model.text_encoder:
+        yield model.text_encoder
+    if "style" in model.hears:
+        yield MERT
+    try:
+        codec = model_store.read_json(stored.folder / "codec.json")
+    except (OSError, ValueError):
+        return  # loading the model says what is wrong with it
+    if isinstance(codec, dict) and isinstance(codec.get("pretrained"), str):
+        yield codec["pretrained"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pipeline.errors import MachineError
 from pipeline.generators.audiocraft import model_store
-from pipeline.generators.audiocraft.local import is_path, read_folder
+from pipeline.generators.audiocraft.checkpoints import decoder_weights_for, is_path, read_folder
 from pipeline.generators.audiocraft.models import (
     BY_ID,
     DEFAULTS,
@@ -19,8 +19,7 @@ from pipeline.generators.audiocraft.models import (
     names,
     that_hear,
 )
-from pipeline.generators.audiocraft.multiband_choice import weights_for
-from pipeline.generators.protocol import Ask, AskProblem
+from pipeline.generators.protocol import RequirementProblem, Requirements
 from pipeline.manifest.spec import AssetSpec
 from pipeline.recipe import Scalar
 
@@ -48,7 +47,7 @@ _SAMPLING = {
 _MAGNET: dict[str, Scalar] = {"cfg_min": 1.0, "decoding_steps": "20,10,10,10", "spans": "nonoverlap"}
 
 
-def ask(asset: AssetSpec) -> Ask:
+def requirements_of(asset: AssetSpec) -> Requirements:
     """What making ``asset`` takes. What cannot be made is told in the ask's problems.
 
     Raises `model_store.Unready` where no local checkpoint can be read on this machine.
@@ -72,8 +71,8 @@ def ask(asset: AssetSpec) -> Ask:
             False,
         )
         others = "cuesmith models list" if is_path(asset.model or "", asset.model_folder) else _suited(asset)
-        problem = AskProblem("model", str(error), f"or use a published model: {others}")
-        return Ask(nobody.info(), asset.duration_s, problems=(problem,))
+        problem = RequirementProblem("model", str(error), f"or use a published model: {others}")
+        return Requirements(nobody.info(), asset.duration_s, problems=(problem,))
     problems += _kind(asset, model) + _inputs(asset, model) + _length(asset, model)
     settings = _settings(asset, model)
     problems += _decoder(asset, model, settings)
@@ -86,7 +85,7 @@ def ask(asset: AssetSpec) -> Ask:
         )
         if audio is not None
     }
-    return Ask(
+    return Requirements(
         model=model.info(),
         seconds=_seconds(asset, model),
         settings=settings,
@@ -96,7 +95,7 @@ def ask(asset: AssetSpec) -> Ask:
     )
 
 
-def _find(asset: AssetSpec) -> tuple[Model, list[AskProblem]]:
+def _find(asset: AssetSpec) -> tuple[Model, list[RequirementProblem]]:
     wanted = asset.model or DEFAULTS[asset.kind]
     model = BY_ID.get(wanted) or BY_ID.get(f"facebook/{wanted}")
     if model is None and is_path(wanted, asset.model_folder):
@@ -111,7 +110,7 @@ def _find(asset: AssetSpec) -> tuple[Model, list[AskProblem]]:
     if model.missing is None:
         return model, []
     remedy = f"use one of: {_suited(asset)}"
-    return model, [AskProblem("model", f"{model.id} cannot run: {model.missing}", remedy)]
+    return model, [RequirementProblem("model", f"{model.id} cannot run: {model.missing}", remedy)]
 
 
 def _at(model: Model, revision: str | None) -> Model:
@@ -123,25 +122,25 @@ def _suited(asset: AssetSpec) -> str:
     return names(one for one in PUBLISHED if one.kind == asset.kind and one.missing is None)
 
 
-def _kind(asset: AssetSpec, model: Model) -> list[AskProblem]:
+def _kind(asset: AssetSpec, model: Model) -> list[RequirementProblem]:
     if asset.kind == model.kind:
         return []
     what = f"{model.id} makes {model.kind}, and this asset is {asset.kind}"
-    return [AskProblem("model", what, f"use one of: {_suited(asset)}")]
+    return [RequirementProblem("model", what, f"use one of: {_suited(asset)}")]
 
 
-def _inputs(asset: AssetSpec, model: Model) -> list[AskProblem]:
+def _inputs(asset: AssetSpec, model: Model) -> list[RequirementProblem]:
     found = []
     roles: tuple[Input, ...] = ("melody", "continue_from", "style")
     for role in roles:
         if getattr(asset, role) is not None and role not in model.hears:
             can = names(that_hear(role, asset.kind))
             remedy = f"use one of: {can}" if can else f"no {asset.kind} model hears one: remove {role}"
-            found.append(AskProblem(role, f"{model.id} does not hear {role}", remedy))
+            found.append(RequirementProblem(role, f"{model.id} does not hear {role}", remedy))
     return found
 
 
-def _length(asset: AssetSpec, model: Model) -> list[AskProblem]:
+def _length(asset: AssetSpec, model: Model) -> list[RequirementProblem]:
     prompt = LEAST_PROMPT_S if asset.continue_from is not None and "continue_from" in model.hears else 0.0
     if asset.duration_s + prompt <= model.window_s or (asset.extend and model.stride_s is not None):
         return []
@@ -155,14 +154,18 @@ def _length(asset: AssetSpec, model: Model) -> list[AskProblem]:
             if one.kind == asset.kind and one.stride_s is not None and not one.missing
         )
         return [
-            AskProblem("duration", what, f"ask for {most:g}s or less, or extend: true with one of: {longer}")
+            RequirementProblem(
+                "duration", what, f"ask for {most:g}s or less, or extend: true with one of: {longer}"
+            )
         ]
     return [
-        AskProblem("duration", what, f"set extend: true ({_cost_of(model)}), or ask for {most:g}s or less")
+        RequirementProblem(
+            "duration", what, f"set extend: true ({_cost_of(model)}), or ask for {most:g}s or less"
+        )
     ]
 
 
-def _decoder(asset: AssetSpec, model: Model, settings: dict[str, Scalar]) -> list[AskProblem]:
+def _decoder(asset: AssetSpec, model: Model, settings: dict[str, Scalar]) -> list[RequirementProblem]:
     """Put the weights of another decoder than the model's own codec into ``settings``."""
     if asset.decoder == "encodec":
         return []
@@ -170,14 +173,18 @@ def _decoder(asset: AssetSpec, model: Model, settings: dict[str, Scalar]) -> lis
         can = names(one for one in PUBLISHED if asset.decoder in one.decoders and one.kind == asset.kind)
         what = f"{model.id}'s codes are not what {asset.decoder} was trained for: mono MusicGen at 32 kHz"
         return [
-            AskProblem("decoder", what, f"set decoder: encodec{f', or use one of: {can}' if can else ''}")
+            RequirementProblem(
+                "decoder", what, f"set decoder: encodec{f', or use one of: {can}' if can else ''}"
+            )
         ]
     try:
-        settings["decoder_weights"] = weights_for(asset.model or DEFAULTS[asset.kind], asset.model_folder)
+        settings["decoder_weights"] = decoder_weights_for(
+            asset.model or DEFAULTS[asset.kind], asset.model_folder
+        )
     except model_store.Unready:
         raise
     except MachineError as error:
-        return [AskProblem("decoder", str(error), "or set decoder: encodec")]
+        return [RequirementProblem("decoder", str(error), "or set decoder: encodec")]
     return []
 
 

@@ -1,21 +1,27 @@
-"""How long takes keep a device busy, by arithmetic: bytes and operations of a step, and steps of a schedule. Light.
+"""How long takes keep a device busy: bytes and operations of a step, steps of a schedule, and what builds really took.
 
-docs/decoding.md has the arithmetic and where the rates come from. What a device really takes is learned from builds
-(`speeds`), as a factor on this.
+Light: no torch. docs/decoding.md has the arithmetic and where the rates come from. What builds took is a factor on it:
+``<model store>/speeds/<digest>.json``, one small file a model and device. It lies beside the models, not with the
+outputs, because a team shares the outputs and not the machine. Losing it costs a worse estimate and nothing else.
 """
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import math
+import platform
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from functools import cache
+from pathlib import Path
 
 from pipeline.cpus import usable_cpus
+from pipeline.errors import MachineError
 from pipeline.generators.audiocraft import model_store
 from pipeline.generators.audiocraft.decoding.schedule import use
-from pipeline.generators.audiocraft.models import BY_ID, FRAMES_A_SECOND, LICENSE, Model
-from pipeline.generators.audiocraft.windows import windows
+from pipeline.generators.audiocraft.models import BY_ID, FRAMES_A_SECOND, LICENSE, Model, windows
 from pipeline.recipe import Recipe
 
 USUAL_SLOTS = {"cuda": 32, "mps": 8, "cpu": 32}
@@ -176,3 +182,109 @@ def _magnet_seconds(model: Model, takes: int, kind: str, rows: int) -> float:
     frames = int(model.window_s * FRAMES_A_SECOND)
     operations = 2.0 * 2 * rows * frames * weights_of(model) * _MAGNET_STEPS
     return -(-takes // rows) * operations / _RATES[kind].operations
+
+
+SPEED_SCHEMA = "cuesmith.speed/1"
+_OLD_SHARE = 0.5
+"""How much of what was known stays when something new is learned, so that one odd build is soon forgotten."""
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """What is known of one model on one device."""
+
+    model: str
+    revision: str
+    device: str
+    """The device's name, such as ``NVIDIA H200``."""
+    dtype: str
+    slots: int
+    taken: float
+    """Seconds that takes took, the latest build weighing most."""
+    expected: float
+    """Seconds that the arithmetic gives for the same takes."""
+    load: float
+    """Seconds until the model was on the device; 0 where that was not seen."""
+    at: str
+    """Day of the last build."""
+
+    @property
+    def factor(self) -> float:
+        """Seconds against the arithmetic's."""
+        return self.taken / self.expected
+
+
+def find_speed(model: str, revision: str, device: str) -> Speed | None:
+    """What is known of ``model`` on the device of that name; None when nothing was made on it yet."""
+    try:
+        record = model_store.read_json(_speed_file(model, revision, device))
+        if record.pop("schema") != SPEED_SCHEMA:
+            return None
+        found = Speed(**record)
+        return found if found.expected > 0 and found.taken > 0 else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def learn_speed(
+    *,
+    model: str,
+    revision: str,
+    device: str,
+    dtype: str,
+    slots: int,
+    taken: float,
+    expected: float,
+    load: float | None,
+) -> None:
+    """Remember that takes took ``taken`` seconds. A store that cannot be written is no reason to fail a build."""
+    known = find_speed(model, revision, device)
+    kept = _OLD_SHARE if known is not None else 0.0
+    old_taken, old_expected, old_load = (
+        (known.taken, known.expected, known.load) if known else (0.0, 0.0, 0.0)
+    )
+    speed = Speed(
+        model=model,
+        revision=revision,
+        device=device,
+        dtype=dtype,
+        slots=slots,
+        taken=kept * old_taken + taken,
+        expected=kept * old_expected + expected,
+        load=old_load if load is None else load,
+        at=f"{datetime.now(UTC):%Y-%m-%d}",
+    )
+    with contextlib.suppress(MachineError):
+        model_store.put_json(_speed_file(model, revision, device), {"schema": SPEED_SCHEMA, **asdict(speed)})
+
+
+def start_of(device: str) -> float | None:
+    """Seconds that a worker took to import its libraries; None when that was not seen."""
+    try:
+        return float(model_store.read_json(_speed_file("start", "", device))["seconds"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def learn_start(device: str, seconds: float) -> None:
+    """Remember how long the libraries took."""
+    with contextlib.suppress(MachineError):
+        model_store.put_json(
+            _speed_file("start", "", device), {"schema": SPEED_SCHEMA, "device": device, "seconds": seconds}
+        )
+
+
+@cache
+def processor() -> str:
+    """This machine's processor, by name and cores."""
+    name = platform.processor() or platform.machine()
+    with contextlib.suppress(OSError):
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+        named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+        name = next(named, name)
+    return f"{name}, {usable_cpus()} cores"
+
+
+def _speed_file(model: str, revision: str, device: str) -> Path:
+    digest = hashlib.sha256("\0".join((model, revision, device)).encode()).hexdigest()
+    return model_store.root() / "speeds" / f"{digest[:32]}.json"
