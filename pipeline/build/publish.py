@@ -25,7 +25,7 @@ from pipeline.build.prepare import (
     unbuilt,
     waiting_in,
 )
-from pipeline.build.quarantine import note_quarantine, page_of
+from pipeline.build.quarantine import build_facts, note_quarantine, page_of
 from pipeline.build.readiness import credentials
 from pipeline.catalog import (
     Failures,
@@ -46,7 +46,6 @@ from pipeline.credentials.signing import SIDECAR, Signer
 from pipeline.errors import CuesmithError, MachineError, StoreError
 from pipeline.export import LIBRARY, Exported, export_latest
 from pipeline.provenance import MasterRow, MissingRow, ObjectJson, disclosure, name_of
-from pipeline.provenance.facts import now
 from pipeline.report import write_report
 from pipeline.store import Fence, ObjectRef, Store
 
@@ -209,14 +208,10 @@ def publish(
 
     if prepared.latest is None and not rows(None):
         return Published(None)
-    project = prepared.project
     version, published = prepared.catalog.publish(
         contents,
-        project=project.name,
-        created=now(),
-        run=run,
-        manifest={"file": project.file, "sha256": project.sha256, "profile": project.profile},
-        companions=companions,
+        build_facts(prepared, run),
+        companions,
         made=just_made,
         reasons=reasons,
         promotion=prepared.promotion,

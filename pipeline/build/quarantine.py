@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from pipeline.build.prepare import MadeMaster, Prepared, known_failures
-from pipeline.catalog import master_row, read_quarantine, update_quarantine
+from pipeline.catalog import BuildFacts, master_row, read_quarantine, update_quarantine
 from pipeline.provenance import MasterRow
 from pipeline.provenance.facts import now
 
@@ -17,16 +17,19 @@ def note_quarantine(
 
     Returns whether anything changed since the last build.
     """
-    project = prepared.project
     return update_quarantine(
         prepared.store,
         _rows(prepared, {*known_failures(prepared), *failed}, made),
         lambda asset: not prepared.in_scope(asset),
-        project=project.name,
-        created=now(),
-        run=run,
-        manifest={"file": project.file, "sha256": project.sha256, "profile": project.profile},
+        build_facts(prepared, run),
     )
+
+
+def build_facts(prepared: Prepared, run: str) -> BuildFacts:
+    """The facts of this build that a version and the quarantine record."""
+    project = prepared.project
+    manifest = {"file": project.file, "sha256": project.sha256, "profile": project.profile}
+    return BuildFacts(project.name, now(), run, manifest)
 
 
 def _rows(prepared: Prepared, suspects: set[tuple[str, int]], made: MadeMaster | None) -> list[MasterRow]:

@@ -1,7 +1,7 @@
 """Versions, channels and reviews: the record of every master after each build.
 
-`tables` makes the Parquet and CSV beside a version, `repair` puts a damaged store right; they are apart because they
-need pandas.
+Two modules need pandas and are imported only on demand: `tables` makes the Parquet and CSV files of a version, and
+`repair` repairs a damaged store.
 """
 
 from pipeline.catalog.catalog import (
@@ -51,6 +51,7 @@ from pipeline.catalog.sealing import Sealing, SignedFiles, bare, is_open
 from pipeline.catalog.version import (
     CATALOG_SCHEMA,
     QUARANTINE_SCHEMA,
+    BuildFacts,
     Place,
     Quarantine,
     Version,
@@ -64,6 +65,7 @@ __all__ = [
     "LATEST",
     "QUARANTINE_SCHEMA",
     "STATES",
+    "BuildFacts",
     "Catalog",
     "Change",
     "Channel",

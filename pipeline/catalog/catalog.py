@@ -10,17 +10,15 @@ copy of each file under that hash. So Cuesmith detects an edited file and restor
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
 from pipeline.catalog.channels import CATALOG_FILE, FILE_NAME, LATEST, Channel, ChannelMove, Channels
 from pipeline.catalog.reviews import Reviews
 from pipeline.catalog.rows import disagreements, say_difference
-from pipeline.catalog.version import Place, Version
+from pipeline.catalog.version import BuildFacts, Place, Version
 from pipeline.errors import FormatError, MachineError, StoreError, UsageError, VerificationError
 from pipeline.provenance import MASTER_SCHEMA, MasterRow, MissingRow, ObjectJson
 from pipeline.store import Fence, Missing, Store, named_objects
@@ -153,12 +151,9 @@ class Catalog:
     def publish(
         self,
         contents: Callable[[Version | None], Contents],
-        *,
-        project: str,
-        created: str,
-        run: str,
-        manifest: Mapping[str, Any],
+        build: BuildFacts,
         companions: Companions,
+        *,
         made: Set[str] = frozenset(),
         reasons: ReasonsOf | None = None,
         promotion: Mapping[str, Sequence[str]] | None = None,
@@ -178,8 +173,9 @@ class Catalog:
             rows, missing = contents(before)
             if (
                 before is not None
-                and before.project == project
-                and before.same(rows, missing, promotion or {})
+                and before.project == build.project
+                and before.same_masters(rows)
+                and before.same_gaps(missing, promotion or {})
             ):
                 return before, False
             self._check_objects(before, rows, made)
@@ -187,19 +183,21 @@ class Catalog:
             version = Version(
                 number=self._unused(),
                 parent=parent,
-                project=project,
-                created=created,
-                run=run,
-                manifest=manifest,
+                project=build.project,
+                created=build.created,
+                run=build.run,
+                manifest=build.manifest,
                 masters=rows,
                 reasons=reasons(before, rows) if reasons and before else None,
                 missing=missing,
                 promotion=promotion or {},
             )
-            beside = companions(version)
-            files = self._copied({**beside, CATALOG_FILE: version.to_bytes()})
-            self._write(version, beside, fence)
-            move = ChannelMove(version=version.number, at=created, by=run, action="publish", files=files)
+            others = companions(version)
+            files = self._copied({**others, CATALOG_FILE: version.to_bytes()})
+            self._write(version, others, fence)
+            move = ChannelMove(
+                version=version.number, at=build.created, by=build.run, action="publish", files=files
+            )
             self.channels.point(LATEST, move, fence)
             return version, True
 
@@ -217,16 +215,7 @@ class Catalog:
             raise VerificationError(
                 f"{key} was changed after it was published; restore it: cuesmith verify --repair"
             )
-        return replace(version, missing=self._failed_in(version)) if version.partial else version
-
-    def _failed_in(self, version: Version) -> tuple[MissingRow, ...]:
-        """What failed in the build that published ``version`` (of an older release) and has no master in it."""
-        try:
-            failed = json.loads(self._backend.read(version_key(version.number, "build.json")))["failed"]
-            rows = [missing_row(failure) for failure in failed]
-        except (Missing, ValueError, LookupError, TypeError):
-            return ()
-        return tuple(row for row in rows if (row["asset"], row["variation"]) not in version.by_variation)
+        return version
 
     def _past(self) -> set[int]:
         """Every version to which channel ``latest`` ever pointed; the number of a removed one is not used again."""

@@ -1,7 +1,7 @@
 """One catalog version, the text of its manifest, and what is quarantined beside it: values and their files.
 
 ``catalog/000042/catalog.json`` is one JSON object: a header with the reasons of all changes, then one master on each
-line. Its ``schema`` is ``cuesmith.catalog/2``; ``cuesmith.catalog/1`` is read as well.
+line. Its ``schema`` is ``cuesmith.catalog/2``.
 
 ``catalog/000042/manifest.json`` holds the manifest and every file that it includes. Names and texts are stored as
 they are if they are UTF-8, and as base64 otherwise. Together they give the ``sha256`` in ``catalog.json``.
@@ -17,7 +17,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any, NotRequired, TypedDict
 
@@ -32,7 +32,6 @@ from pipeline.store import (
     Store,
     dump_record,
     migrate,
-    migration,
     parse_object,
     read_record,
     shape_fault,
@@ -43,6 +42,18 @@ _FORBIDDEN = re.compile(r"[\\:\x00-\x1f]")
 Place = tuple[str, int]
 """Asset id and variation."""
 _NOT_COMPARED = ("source",)
+
+
+@dataclass(frozen=True, slots=True)
+class BuildFacts:
+    """The build that publishes a version or changes the quarantine."""
+
+    project: str
+    created: str
+    """UTC, ISO 8601."""
+    run: str
+    manifest: Mapping[str, Any]
+    """``file``, ``sha256`` and ``profile``."""
 
 
 @dataclass(frozen=True)
@@ -59,15 +70,12 @@ class Version:
     """``file``, ``sha256`` and ``profile`` of the build that published it."""
     masters: tuple[MasterRow, ...] = field(repr=False)
     """Sorted by asset and variation."""
-    missing: tuple[MissingRow, ...] = field(default=(), repr=False)
+    missing: tuple[MissingRow, ...] = field(repr=False)
     """Variations of the manifest without a master, sorted likewise."""
     promotion: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Reasons of the release gate that the manifest allows, by channel."""
-    partial: bool = False
-    """Whether an older release wrote it; then ``missing`` has only what failed in the build that published it."""
-
     reasons: Mapping[Place, tuple[str, ...]] | None = field(default=None, repr=False)
-    """Why rows differ from those of the version before; None if an older release did not record it."""
+    """Why rows differ from those of the version before; None for the first version."""
 
     @cached_property
     def by_variation(self) -> Mapping[Place, MasterRow]:
@@ -78,21 +86,9 @@ class Version:
         """Whether this version has the same ``masters``, wherever the manifest defines them."""
         return len(self.masters) == len(masters) and all(map(_same, self.masters, masters))
 
-    def same(
-        self,
-        masters: tuple[MasterRow, ...],
-        missing: tuple[MissingRow, ...],
-        promotion: Mapping[str, Sequence[str]],
-    ) -> bool:
-        """Whether this version has the same ``masters``, missing variations and promotion rules."""
-        return self.same_masters(masters) and self.same_gaps(missing, promotion)
-
     def same_gaps(self, missing: tuple[MissingRow, ...], promotion: Mapping[str, Sequence[str]]) -> bool:
         """Whether this version has the same missing variations and promotion rules, whatever its masters."""
-        if self.promotion != promotion:
-            return False
-        before, after = set(map(_gap, self.missing)), set(map(_gap, missing))
-        return {gap for gap in after if gap[2] != "missing"} <= before if self.partial else after == before
+        return self.promotion == promotion and set(map(_gap, self.missing)) == set(map(_gap, missing))
 
     def to_bytes(self) -> bytes:
         """The file's bytes, UTF-8."""
@@ -107,8 +103,7 @@ class Version:
         }
         if self.reasons is not None:
             header["reasons"] = [[*place, list(words)] for place, words in sorted(self.reasons.items())]
-        if not self.partial:
-            header["missing"] = list(self.missing)
+        header["missing"] = list(self.missing)
         if self.promotion:
             header["promotion"] = {channel: list(allowed) for channel, allowed in self.promotion.items()}
         rows = ",\n".join(json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in self.masters)
@@ -121,7 +116,7 @@ class Version:
         ``proven``: the hash of ``data`` is known, so its values are not checked again.
         """
         try:
-            value = _migrated(parse_object(data), place)
+            value = migrate(parse_object(data), CATALOG_SCHEMA, place)
             if not proven and (fault := _fault(value)) is not None:
                 raise ValueError(fault)
         except ValueError as error:
@@ -137,9 +132,8 @@ class Version:
             manifest=value["manifest"],
             masters=tuple(value["masters"]),
             reasons=_reasons_of(value),
-            missing=tuple(value.get("missing", ())),
+            missing=tuple(value["missing"]),
             promotion=value.get("promotion", {}),
-            partial="missing" not in value,
         )
 
 
@@ -161,17 +155,8 @@ class _CatalogJson(TypedDict):
     masters: list[MasterRow]
     reasons: NotRequired[list[Any]]
     """[asset, variation, reasons] of each row that differs from that of the version before."""
-    missing: NotRequired[list[MissingRow]]
+    missing: list[MissingRow]
     promotion: NotRequired[dict[str, list[str]]]
-
-
-def _migrated(value: dict[str, Any], place: str) -> dict[str, Any]:
-    try:
-        return migrate(value, CATALOG_SCHEMA, place)
-    except KeyError as error:
-        raise ValueError(f"{error} is missing") from error
-    except (TypeError, AttributeError) as error:
-        raise ValueError(str(error)) from error
 
 
 def _fault(value: dict[str, Any]) -> str | None:
@@ -234,13 +219,6 @@ def compared(row: MasterRow) -> dict[str, Any]:
 
 def _gap(row: MissingRow) -> tuple[str, int, str, str]:
     return row["asset"], row["variation"], row["code"], row.get("master", "")
-
-
-@migration("cuesmith.catalog", 1)
-def _add_gain_groups(catalog: dict[str, Any]) -> dict[str, Any]:
-    """Version 2 added ``gain_group`` and ``waiting``."""
-    masters = [{**row, "gain_group": ""} for row in catalog["masters"]]
-    return {**catalog, "masters": masters}
 
 
 MANIFEST_SCHEMA = "cuesmith.manifest/1"
@@ -319,7 +297,7 @@ class Quarantine:
 
     def as_version(self) -> Version:
         """A version 0 without masters, for a project without a published version."""
-        return Version(0, None, self.project, self.created, self.run, self.manifest, ())
+        return Version(0, None, self.project, self.created, self.run, self.manifest, (), ())
 
 
 class _QuarantineJson(TypedDict):
@@ -356,14 +334,7 @@ def _masters(store: Store) -> tuple[MasterRow, ...]:
 
 
 def update_quarantine(
-    store: Store,
-    rows: Iterable[MasterRow],
-    carry: Callable[[str], bool],
-    *,
-    project: str,
-    created: str,
-    run: str,
-    manifest: Mapping[str, Any],
+    store: Store, rows: Iterable[MasterRow], carry: Callable[[str], bool], build: BuildFacts
 ) -> bool:
     """Replace the quarantined rows with ``rows``; rows of an asset stay if ``carry`` says so.
 
@@ -379,14 +350,8 @@ def update_quarantine(
     if merged(before) == before:
         return False
     with Channels(store).lock() as fence:
-        record = {
-            "schema": QUARANTINE_SCHEMA,
-            "project": project,
-            "created": created,
-            "run": run,
-            "manifest": dict(manifest),
-            "masters": list(merged(_masters(store))),
-        }
+        masters = list(merged(_masters(store)))
+        record = {"schema": QUARANTINE_SCHEMA, **asdict(build), "masters": masters}
         fence()
         store.backend.write(QUARANTINE_KEY, dump_record(record))
         return True
