@@ -12,10 +12,9 @@ from pipeline.catalog.catalog import (
     prunable_versions,
     version_folders,
 )
-from pipeline.catalog.channels import LATEST, Channel, ChannelMove, Channels, Override
+from pipeline.catalog.channels import LATEST, Channel, ChannelMove, Override
 from pipeline.catalog.diff import (
     Change,
-    HistoryEntry,
     asset_history,
     compare_rows,
     diff,
@@ -41,19 +40,15 @@ from pipeline.catalog.rows import (
     Failures,
     Renames,
     assemble_rows,
-    file_name,
     master_row,
     pending_renames,
     rows_by_current_id,
     with_labels,
 )
-from pipeline.catalog.sealing import Sealing, SignedFiles, bare, is_open
+from pipeline.catalog.sealing import Sealing, SignedFiles, is_open
 from pipeline.catalog.version import (
-    CATALOG_SCHEMA,
-    QUARANTINE_SCHEMA,
     BuildFacts,
     Place,
-    Quarantine,
     Version,
     read_quarantine,
     update_quarantine,
@@ -61,22 +56,17 @@ from pipeline.catalog.version import (
 
 __all__ = [
     "ACTIONS",
-    "CATALOG_SCHEMA",
     "LATEST",
-    "QUARANTINE_SCHEMA",
     "STATES",
     "BuildFacts",
     "Catalog",
     "Change",
     "Channel",
     "ChannelMove",
-    "Channels",
     "Failures",
     "Filter",
-    "HistoryEntry",
     "Override",
     "Place",
-    "Quarantine",
     "Renames",
     "ReviewAction",
     "ReviewEvent",
@@ -88,11 +78,9 @@ __all__ = [
     "approved_objects",
     "assemble_rows",
     "asset_history",
-    "bare",
     "check_store",
     "compare_rows",
     "diff",
-    "file_name",
     "forget_recorded_files",
     "is_off_target",
     "is_open",

@@ -29,7 +29,7 @@ from pipeline.plan import (
     spec_reasons,
     specs_of,
 )
-from pipeline.provenance import MASTER_SCHEMA, MasterRecord, MasterRow, master_name
+from pipeline.provenance import MASTER_SCHEMA, MasterRecord, MasterRow, master_name, place_of
 from pipeline.provenance.facts import utc
 from pipeline.recipe import Recipe
 from pipeline.store import Store
@@ -111,14 +111,14 @@ def diff(store: Store, before: Version, after: Version, rejected: Set[str] = fro
     explained = [
         replace(change, reasons=(recorded or {}).get(change.place, change.reasons)) for change in differences
     ]
-    return sorted([*explained, *_gaps(before, after)], key=lambda change: (change.asset, change.variation))
+    return sorted([*explained, *_gaps(before, after)], key=lambda change: change.place)
 
 
 def _gaps(before: Version, after: Version) -> Iterator[Change]:
     """What the manifest asked for and ``after`` lacks for another reason than ``before``, or no longer lacks."""
-    known = {(gap["asset"], gap["variation"]): gap for gap in before.missing}
+    known = {place_of(gap): gap for gap in before.missing}
     for gap in after.missing:
-        earlier = known.pop((gap["asset"], gap["variation"]), None)
+        earlier = known.pop(place_of(gap), None)
         if earlier is None or (earlier["code"], earlier["reason"]) != (gap["code"], gap["reason"]):
             why = (f"{gap['code']}: {gap['reason']}",)
             yield Change("missing", gap["asset"], gap["variation"], why, {}, None, None)
@@ -160,7 +160,7 @@ def compare(
     row = after or before
     if row is None:
         return None
-    place = (row["asset"], row["variation"])
+    place = place_of(row)
     if before is None or after is None:
         return Change("added" if after else "removed", *place, (), {}, before, after)
     reasons = tuple(dict.fromkeys(_reasons(before, after, records, rejected, planned)))

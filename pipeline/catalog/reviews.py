@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any, Literal, NotRequired, TypedDict, get_args
 
 from pipeline.errors import FormatError, UsageError
-from pipeline.provenance import MASTER_SCHEMA, MasterRow, MissingRow, master_name, name_of
+from pipeline.provenance import MASTER_SCHEMA, MasterRow, MissingRow, master_name, name_of, place_of
 from pipeline.provenance.facts import utc
 from pipeline.recipe import digest
 from pipeline.store import Store, migrate, parse_object, shape_fault
@@ -294,7 +294,7 @@ def states_of(row: MasterRow, reviews: ReviewState) -> frozenset[State]:
     ``failed``: see `MissingRow`.
     """
     states: set[State] = {_review(row, reviews)}
-    locked = row["status"] == "locked" or (row["asset"], row["variation"]) in reviews.locked
+    locked = row["status"] == "locked" or place_of(row) in reviews.locked
     states.add("locked" if locked else "stale" if row["status"] == "stale" else "current")
     if "waiting" in row:
         states.add("waiting")

@@ -26,6 +26,7 @@ from pipeline.provenance import (
     WaitingRow,
     master_name,
     name_of,
+    place_of,
 )
 from pipeline.store import Store, fields_fault
 
@@ -220,7 +221,7 @@ Choice = Literal["new", "kept", "waits"]
 
 def with_approved_candidate(row: MasterRow, reviews: ReviewState) -> MasterRow:
     """The row of a variation before a build: the waiting one, if it was approved last."""
-    place, waiting = (row["asset"], row["variation"]), row.get("waiting")
+    place, waiting = place_of(row), row.get("waiting")
     if waiting is None or place in reviews.locked or reviews.chosen.get(place) != waiting["master"]:
         return row
     return without_waiting(waiting)
@@ -231,7 +232,7 @@ def choose_master(previous: MasterRow, new_row: MasterRow, reviews: ReviewState)
 
     ``waits``: the previous one is approved, and nobody has approved the new one since.
     """
-    place = (previous["asset"], previous["variation"])
+    place = place_of(previous)
     if previous["master"] == new_row["master"]:
         return "new"
     if previous["master"] in reviews.approved and reviews.chosen.get(place) != new_row["master"]:
@@ -299,7 +300,7 @@ def assemble_rows(
                 row = _row_to_publish(plan.asset, variation.reasons, previous, new_row, reviews)
             if row is not None:
                 rows.append(row)
-    return tuple(sorted(rows, key=lambda row: (row["asset"], row["variation"])))
+    return tuple(sorted(rows, key=place_of))
 
 
 def _locked(previous: MasterRow, asset: AssetSpec, reasons: Sequence[str]) -> MasterRow:

@@ -24,7 +24,7 @@ from typing import Any, NotRequired, TypedDict
 from pipeline.catalog.channels import Channels
 from pipeline.errors import FormatError, StoreError, VerificationError
 from pipeline.manifest.spec import ManifestText
-from pipeline.provenance import MasterRow, MissingRow
+from pipeline.provenance import MasterRow, MissingRow, place_of
 from pipeline.provenance.facts import utc
 from pipeline.store import (
     Missing,
@@ -80,7 +80,7 @@ class Version:
     @cached_property
     def by_variation(self) -> Mapping[Place, MasterRow]:
         """Rows by asset id and variation."""
-        return {(row["asset"], row["variation"]): row for row in self.masters}
+        return {place_of(row): row for row in self.masters}
 
     def same_masters(self, masters: tuple[MasterRow, ...]) -> bool:
         """Whether this version has the same ``masters``, wherever the manifest defines them."""
@@ -179,7 +179,7 @@ def rows_fault(rows: list[MasterRow]) -> str | None:
     """What is wrong with the values of rows: two rows of one variation, or files outside the library."""
     places: set[Place] = set()
     for row in rows:
-        place = (row["asset"], row["variation"])
+        place = place_of(row)
         if place in places:
             return f"{row['asset']!r} variation {row['variation']} is there twice"
         places.add(place)
@@ -344,7 +344,7 @@ def update_quarantine(
 
     def merged(before: tuple[MasterRow, ...]) -> tuple[MasterRow, ...]:
         carried = [row for row in before if carry(row["asset"])]
-        return tuple(sorted([*fresh, *carried], key=lambda row: (row["asset"], row["variation"])))
+        return tuple(sorted([*fresh, *carried], key=place_of))
 
     before = _masters(store)
     if merged(before) == before:

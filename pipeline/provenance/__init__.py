@@ -22,6 +22,7 @@ from pipeline.provenance.records import (
     disclosure,
     master_name,
     name_of,
+    place_of,
 )
 from pipeline.store import ObjectJson
 
@@ -44,4 +45,5 @@ __all__ = [
     "disclosure",
     "master_name",
     "name_of",
+    "place_of",
 ]

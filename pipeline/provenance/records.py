@@ -239,6 +239,11 @@ def disclosure(*, neural: bool, engine: str, model: str) -> dict[str, str]:
     }
 
 
+def place_of(row: MasterRow | MissingRow) -> tuple[str, int]:
+    """A row's asset id and variation."""
+    return row["asset"], row["variation"]
+
+
 def name_of(row: MasterRow | MissingRow) -> str:
     """A master's name: ``music/forest/explore_01``."""
     return master_name(row["asset"], row["variation"])

@@ -9,7 +9,7 @@ from typing import Any, TypedDict
 
 from pipeline.catalog import Catalog, Change, Place, ReviewEvent, Version, diff, rejected_before, review_state
 from pipeline.manifest.limit_advice import loosened
-from pipeline.provenance import MasterRecord, MasterRow, name_of
+from pipeline.provenance import MasterRecord, MasterRow, name_of, place_of
 from pipeline.report.media import Sound, rendition
 from pipeline.store import ObjectRef
 
@@ -68,7 +68,7 @@ def _earlier_masters(row: MasterRow, versions: Sequence[Version]) -> list[tuple[
     seen = {row["pcm_sha256"]}
     masters = []
     for version in versions:
-        before = version.by_variation.get((row["asset"], row["variation"]))
+        before = version.by_variation.get(place_of(row))
         if before is not None and before["pcm_sha256"] not in seen:
             seen.add(before["pcm_sha256"])
             masters.append((version, before))
@@ -98,13 +98,13 @@ def review_state_json(version: Version, events: Sequence[ReviewEvent]) -> Review
         count=len(events),
         approved=[i for i, row in rows if row["master"] in state.approved],
         rejected=[i for i, row in rows if row["take"] in state.rejected],
-        locked=[i for i, row in rows if (row["asset"], row["variation"]) in state.locked],
+        locked=[i for i, row in rows if place_of(row) in state.locked],
         events=list(_events(version, events)),
     )
 
 
 def _events(version: Version, events: Iterable[ReviewEvent]) -> Iterable[EventJson]:
-    places = {(row["asset"], row["variation"]): i for i, row in enumerate(version.masters)}
+    places = {place_of(row): i for i, row in enumerate(version.masters)}
     for event in events:
         index = places.get((event.asset, event.variation))
         if index is not None:
@@ -144,7 +144,7 @@ class ListEntries:
     def entry(self, row: MasterRow, record: MasterRecord | None) -> dict[str, Any]:
         """One master; ``sound`` is its address for the browser."""
         path, item = rendition(row)
-        change = self.history.changes.get((row["asset"], row["variation"]))
+        change = self.history.changes.get(place_of(row))
         return {
             "asset": row["asset"],
             "variation": row["variation"],

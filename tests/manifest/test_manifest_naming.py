@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from manifest_texts import Complain, Load
 
-from pipeline.catalog import file_name
+from pipeline.catalog.rows import file_name
 from pipeline.errors import ManifestError
 from pipeline.manifest import load
 
