@@ -16,7 +16,7 @@ from flows.cli.report import register_review
 from pipeline.catalog import Catalog, Filter, ReviewAction, ReviewEvent, Reviews, Version, reversed_decisions
 from pipeline.errors import UsageError
 from pipeline.provenance.facts import now
-from pipeline.review import decide, read_decisions, reviewer_name
+from pipeline.review import Decision, decide, read_decisions, reviewer_name
 from pipeline.store import Store
 
 group = typer.Typer()
@@ -60,15 +60,8 @@ def _review_command(action: ReviewAction) -> Callable[..., None]:
         catalog = Catalog(Store.open(outputs))
         reviews = Reviews(catalog.store)
         heard = version_or_latest(catalog, version, outputs)
-        events = decide(
-            heard,
-            Filter(asset, variation),
-            action,
-            by=by or reviewer_name(),
-            at=now(),
-            comment=comment,
-            waiting=waiting,
-        )
+        decision = Decision(action, by or reviewer_name(), now(), comment)
+        events = decide(heard, Filter(asset, variation), decision, waiting=waiting)
         for event in events:
             reviews.add(event)
         _print_events(events, heard, as_json)

@@ -2,11 +2,11 @@
 
 from pipeline.review.decisions import (
     DECISIONS_SCHEMA,
+    Decision,
     Decisions,
     decide,
     read_decisions,
-    review_event,
     reviewer_name,
 )
 
-__all__ = ["DECISIONS_SCHEMA", "Decisions", "decide", "read_decisions", "review_event", "reviewer_name"]
+__all__ = ["DECISIONS_SCHEMA", "Decision", "Decisions", "decide", "read_decisions", "reviewer_name"]

@@ -30,7 +30,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pipeline.catalog import ACTIONS, Filter, ReviewAction, ReviewEvent, ReviewState, Version
+from pipeline.catalog import ACTIONS, Filter, ReviewAction, ReviewEvent, Version, review_state
 from pipeline.catalog.reviews import comment_fault, name_fault
 from pipeline.catalog.rows import with_waiting_rows
 from pipeline.errors import UsageError
@@ -60,37 +60,37 @@ def reviewer_name() -> str:
         return "unknown"
 
 
-def review_event(row: MasterRow, action: ReviewAction, *, by: str, at: str, comment: str = "") -> ReviewEvent:
-    """The event of one decision on the master of ``row``, which may be a waiting one.
+@dataclass(frozen=True)
+class Decision:
+    """What a person decided; `decide` applies it to masters.
 
     Raises `UsageError` if the name or the comment is missing or not valid.
     """
-    if action == "comment" and not comment.strip():
-        raise UsageError('a comment needs a text: -m "..."')
-    if not by.strip():
-        raise UsageError("a review needs the reviewer's name: --by NAME")
-    for option, fault in (("--by", name_fault(by)), ("-m", comment_fault(comment))):
-        if fault is not None:
-            raise UsageError(f"{option}: {fault}")
-    return ReviewEvent(at, by, action, row["asset"], row["variation"], row["take"], row["master"], comment)
+
+    action: ReviewAction
+    by: str
+    at: str
+    """UTC, ISO 8601."""
+    comment: str = ""
+
+    def __post_init__(self) -> None:
+        if self.action == "comment" and not self.comment.strip():
+            raise UsageError('a comment needs a text: -m "..."')
+        if not self.by.strip():
+            raise UsageError("a review needs the reviewer's name: --by NAME")
+        for option, fault in (("--by", name_fault(self.by)), ("-m", comment_fault(self.comment))):
+            if fault is not None:
+                raise UsageError(f"{option}: {fault}")
 
 
 def decide(
-    version: Version,
-    chosen: Filter,
-    action: ReviewAction,
-    *,
-    by: str,
-    at: str,
-    comment: str = "",
-    waiting: bool = False,
-    reviews: ReviewState | None = None,
+    version: Version, chosen: Filter, decision: Decision, *, waiting: bool = False
 ) -> list[ReviewEvent]:
     """One event for each chosen master of ``version``, or with ``waiting`` for the one that waits beside it.
 
     Raises `UsageError` if ``chosen`` selects nothing.
     """
-    rows = chosen.select(version.masters, reviews or ReviewState(frozenset(), frozenset(), frozenset()))
+    rows = chosen.select(version.masters, review_state(()))
     what = f"{chosen.asset}" + (f" variation {chosen.variation}" if chosen.variation else "")
     if not rows:
         raise UsageError(
@@ -102,7 +102,19 @@ def decide(
             f"nothing waits beside {what} in version {version.number}; "
             "`cuesmith catalog show --state waiting` lists all waiting masters"
         )
-    return [review_event(row, action, by=by, at=at, comment=comment) for row in targets]
+    return [
+        ReviewEvent(
+            decision.at,
+            decision.by,
+            decision.action,
+            row["asset"],
+            row["variation"],
+            row["take"],
+            row["master"],
+            decision.comment,
+        )
+        for row in targets
+    ]
 
 
 DECISIONS_SCHEMA = "cuesmith.decisions/1"

@@ -11,7 +11,7 @@ from toys import ONE, THREE, TWO
 
 from pipeline.catalog import Filter, Reviews
 from pipeline.errors import FormatError, UsageError
-from pipeline.review import DECISIONS_SCHEMA, Decisions, decide, read_decisions, review_event
+from pipeline.review import DECISIONS_SCHEMA, Decision, Decisions, decide, read_decisions
 
 
 def decision(project: QuickProject, asset: str = "a/two", **fields: Any) -> dict[str, Any]:
@@ -142,19 +142,19 @@ def test_no_more_than_twenty_faults_are_listed(built: QuickProject) -> None:
 
 
 def test_a_decision_is_made_on_each_master_that_is_chosen(built: QuickProject) -> None:
-    events = decide(built.latest, Filter("a/*"), "approve", by="Ada", at="2026-02-01T00:00:00Z")
+    events = decide(built.latest, Filter("a/*"), Decision("approve", "Ada", "2026-02-01T00:00:00Z"))
     assert [(event.asset, event.variation) for event in events] == [("a/one", 1), ("a/one", 2), ("a/two", 1)]
 
 
 def test_nothing_chosen_and_nothing_waiting_are_told(built: QuickProject) -> None:
     with pytest.raises(UsageError, match=r"no master that matches a/none"):
-        decide(built.latest, Filter("a/none"), "approve", by="Ada", at="now")
+        decide(built.latest, Filter("a/none"), Decision("approve", "Ada", "now"))
     with pytest.raises(UsageError, match=r"nothing waits beside a/two"):
-        decide(built.latest, Filter("a/two"), "approve", by="Ada", at="now", waiting=True)
+        decide(built.latest, Filter("a/two"), Decision("approve", "Ada", "now"), waiting=True)
 
 
-def test_a_comment_needs_a_text_and_a_review_a_name(built: QuickProject) -> None:
+def test_a_comment_needs_a_text_and_a_review_a_name() -> None:
     with pytest.raises(UsageError, match="a comment needs a text"):
-        review_event(built.row("a/two"), "comment", by="Ada", at="now")
+        Decision("comment", "Ada", "now")
     with pytest.raises(UsageError, match="needs the reviewer's name"):
-        review_event(built.row("a/two"), "approve", by=" ", at="now")
+        Decision("approve", " ", "now")
