@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import Any, Literal, NotRequired, TypedDict, get_args
+from typing import Any, Literal, NotRequired, TypedDict, get_args, get_type_hints
 
 from pipeline.errors import FormatError, UsageError
 from pipeline.provenance import MASTER_SCHEMA, MasterRow, MissingRow, master_name, name_of, place_of
@@ -210,15 +210,8 @@ def reversed_decisions(
     return pairs
 
 
-class _EventJson(TypedDict):
-    at: str
-    by: str
-    action: ReviewAction
-    asset: str
-    variation: int
-    take: str
-    master: str
-    comment: NotRequired[str]
+_FIELDS = get_type_hints(ReviewEvent)
+_EventJson: Any = TypedDict("_EventJson", {**_FIELDS, "comment": NotRequired[str]})  # type: ignore[misc]
 
 
 def read_event(line: bytes, place: str) -> ReviewEvent:
@@ -227,7 +220,7 @@ def read_event(line: bytes, place: str) -> ReviewEvent:
         value = migrate(parse_object(line), SCHEMA, place)
         if (fault := shape_fault(value, _EventJson)) is not None:
             raise ValueError(fault)
-        event = ReviewEvent(**{key: value[key] for key in _EventJson.__annotations__ if key in value})
+        event = ReviewEvent(**{key: value[key] for key in _FIELDS if key in value})
         utc(event.at)
     except ValueError as error:
         raise FormatError(
