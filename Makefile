@@ -7,7 +7,7 @@ WORKERS ?= 2
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help setup setup-audiocraft setup-dev demo test test-slow check lint types imports docs format bench-rebuild browser tools clean
+.PHONY: help setup setup-audiocraft setup-dev demo test test-slow check lint types imports docs tables format bench-rebuild browser tools clean
 
 help:  ## What there is to make.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -65,6 +65,9 @@ imports: setup-dev
 
 docs: setup-dev
 	$(BIN)/python -m pytest -q tests/docs
+
+tables: setup  ## Write the tables of docs/manifest.md and the JSON Schema from the manifest's keys.
+	$(BIN)/python scripts/manifest_tables.py
 
 format: setup-dev  ## Bring the code into shape.
 	$(BIN)/ruff format .

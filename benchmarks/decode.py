@@ -29,9 +29,9 @@ from pipeline.generators.audiocraft.audiocraft_modules import conditioners, tran
 from pipeline.generators.audiocraft.conditions import Condition
 from pipeline.generators.audiocraft.decoding import session, weights
 from pipeline.generators.audiocraft.decoding.backends import Backend
-from pipeline.generators.audiocraft.decoding.cpu.groups import Groups
-from pipeline.generators.audiocraft.decoding.schedule import Queue, use
-from pipeline.generators.audiocraft.estimates import groups_of
+from pipeline.generators.audiocraft.decoding.cpu.groups import SlotGroups
+from pipeline.generators.audiocraft.decoding.schedule import Queue, simulate_slots
+from pipeline.generators.audiocraft.estimates import group_count
 from pipeline.generators.audiocraft.rows import Row
 from pipeline.generators.audiocraft.sampling import Sampling
 
@@ -219,10 +219,10 @@ class Ours:
         """``cue`` makes a row for a model, of so many frames, with a seed."""
         slots, longest = len(positions), max(positions) + 64
         cues = {index: cue(lm, position + 64, index) for index, position in enumerate(positions)}
-        longest += session.size_of(lm, cues[0]) - cues[0].length
+        longest += session.positions_needed(lm, cues[0]) - cues[0].length
         branches = cues[0].condition.branches
-        room = session.Room(slots, longest, slots * longest, branches=branches)
-        self._decoder = session.SlotDecoder(lm, numbers, room, [USUAL], backend=backend)
+        limits = session.SessionLimits(slots, longest, slots * longest, branches=branches)
+        self._decoder = session.SlotDecoder(lm, numbers, limits, [USUAL], backend=backend)
         if not graphs:
             self._decoder._graphs = None
         self._slots: list[Any] = [None] * slots
@@ -257,7 +257,7 @@ class Together:
         positions: Sequence[int],
         cue: Callable[[Any, int, int], Row] = row,
     ) -> None:
-        self.count = groups_of("cpu", torch.get_num_threads())
+        self.count = group_count("cpu", torch.get_num_threads())
         self._threads = max(1, torch.get_num_threads() // self.count)
         self._pool = ThreadPoolExecutor(
             self.count, initializer=torch.set_num_threads, initargs=(self._threads,)
@@ -324,12 +324,13 @@ def parity() -> dict[str, Any]:
     """Greedy tokens in float32, ours in company against AudioCraft's own of each cue alone; and bf16's logits."""
     lm = model_of("small", layers=2)
     cues = [("calm", 24), ("a door", 9), ("battle", 16)]
-    numbers = weights.read(lm, torch.float32)
+    numbers = weights.read_weights(lm, torch.float32)
     rows = [row(lm, frames, 1, GREEDY, text) for text, frames in cues]
-    room = session.Room(32, 24 + DELAY, 10_000)
+    limits = session.SessionLimits(32, 24 + DELAY, 10_000)
     queue = Queue((index, one.length + DELAY) for index, one in enumerate(rows))
-    decoder: Groups[int] = Groups(
-        lambda: session.SlotDecoder(lm, numbers, room, [GREEDY]), groups_of("cpu", torch.get_num_threads())
+    decoder: SlotGroups[int] = SlotGroups(
+        lambda: session.SlotDecoder(lm, numbers, limits, [GREEDY]),
+        group_count("cpu", torch.get_num_threads()),
     )
     ours = dict(decoder.run(queue, rows.__getitem__))
     same = []
@@ -349,7 +350,7 @@ def side_by_side(slots: int, dtype: torch.dtype, rounds: int, count: int) -> dic
     mean = round(statistics.mean(positions))
     batch_at = 100
     rate = matmul_rate(dim, 2 * slots, dtype, "cpu")
-    ours = Together(lm, weights.read(lm, dtype), positions)
+    ours = Together(lm, weights.read_weights(lm, dtype), positions)
     cues = slots * ours.count
     single, batched, several, rates = Clock(), Clock(), Clock(), []
     ours.steps(1)
@@ -369,7 +370,7 @@ def side_by_side(slots: int, dtype: torch.dtype, rounds: int, count: int) -> dic
         for _ in range(2):
             batched.time(many)
     mine = Clock(several.wall / STEPS, several.cpu / STEPS)
-    schedule = use([length + DELAY - 1 for length in lengths], cues)
+    schedule = simulate_slots([length + DELAY - 1 for length in lengths], cues)
     steps_single = sum(length + DELAY - 1 for length in lengths)
     padded = [max(lengths[first : first + cues]) + DELAY - 1 for first in range(0, len(lengths), cues)]
     audio = sum(lengths) / FRAME_RATE
@@ -415,10 +416,10 @@ def whole_cues(slots: int, dtype: torch.dtype, count: int) -> dict[str, Any]:
     lm = model_of("small")
     lengths = manifest(count)
     rows = [row(lm, length, index) for index, length in enumerate(lengths)]
-    room = session.Room(slots, max(lengths) + DELAY, slots * (max(lengths) + DELAY))
-    numbers = weights.read(lm, dtype)
-    decoder: Groups[int] = Groups(
-        lambda: session.SlotDecoder(lm, numbers, room, [USUAL]), groups_of("cpu", torch.get_num_threads())
+    limits = session.SessionLimits(slots, max(lengths) + DELAY, slots * (max(lengths) + DELAY))
+    numbers = weights.read_weights(lm, dtype)
+    decoder: SlotGroups[int] = SlotGroups(
+        lambda: session.SlotDecoder(lm, numbers, limits, [USUAL]), group_count("cpu", torch.get_num_threads())
     )
     queue = Queue((index, one.length + DELAY) for index, one in enumerate(rows))
     single, mine = Clock(), Clock()

@@ -123,7 +123,7 @@ def model(report: Report, shape: str, device: str) -> Iterator[tuple[Any, weight
         # Random numbers of billions of weights are drawn where they are needed.
         with torch.device(device):
             lm = shared.model_of(shape, device=device)
-        made.extend([lm, weights.read(lm, next(lm.parameters()).dtype)])
+        made.extend([lm, weights.read_weights(lm, next(lm.parameters()).dtype)])
         return {"dtype": str(made[1].dtype).removeprefix("torch.")}
 
     report.put(f"{shape}: model", make, 20)
@@ -157,7 +157,7 @@ def roof_of(device: str, dry: bool) -> dict[str, Any]:
 def parity(device: str) -> dict[str, Any]:
     """Greedy tokens in float32 against AudioCraft's own of each cue alone: every backend, with and without graphs."""
     lm = shared.model_of("small", layers=2, device=device).float()
-    numbers = weights.read(lm, torch.float32)
+    numbers = weights.read_weights(lm, torch.float32)
     cues = [("calm", 24), ("a door", 9), ("battle", 70), ("calm", 40)]
     rows = [shared.row(lm, frames, 1, shared.GREEDY, text) for text, frames in cues]
     stock = []
@@ -166,8 +166,8 @@ def parity(device: str) -> dict[str, Any]:
         stock.append(lm.generate(None, [attributes], max_gen_len=frames, use_sampling=False, cfg_coef=3.0)[0])
     same = {}
     for backend, graphs in variants(device):
-        room = session.Room(4, 80 + shared.DELAY, 10_000)
-        decoder = session.SlotDecoder(lm, numbers, room, [shared.GREEDY], backend=backend)
+        limits = session.SessionLimits(4, 80 + shared.DELAY, 10_000)
+        decoder = session.SlotDecoder(lm, numbers, limits, [shared.GREEDY], backend=backend)
         if not graphs:
             decoder._graphs = None
         queue = Queue((index, one.length + shared.DELAY) for index, one in enumerate(rows))
@@ -182,7 +182,7 @@ def parity(device: str) -> dict[str, Any]:
 def variants(device: str) -> list[tuple[backends.Backend, bool]]:
     """Ways of a step to compare, each without graphs and with."""
     usual: list[backends.Backend] = ["sdpa"]
-    if "triton" in backends.available(torch.device(device)):
+    if "triton" in backends.available_backends(torch.device(device)):
         usual.append("triton")
     return [(backend, graphs) for backend in usual for graphs in (False, True)]
 
@@ -193,9 +193,9 @@ def company(lm: Any, numbers: weights.Weights) -> dict[str, Any]:
     rows = [shared.row(lm, length, index) for index, length in enumerate(lengths)]
 
     def decoded(order: Sequence[int]) -> dict[int, torch.Tensor | None]:
-        room = session.Room(GOAL_SLOTS, 300 + shared.DELAY, GOAL_SLOTS * 400)
+        limits = session.SessionLimits(GOAL_SLOTS, 300 + shared.DELAY, GOAL_SLOTS * 400)
         decoder = session.SlotDecoder(
-            lm, numbers, room, [shared.USUAL], backend=usual_backend(numbers.device)
+            lm, numbers, limits, [shared.USUAL], backend=usual_backend(numbers.device)
         )
         return dict(decoder.run(Queue((index, 300 + shared.DELAY) for index in order), rows.__getitem__))
 
@@ -214,8 +214,8 @@ def mixed(
     lengths = [max(2, round(frames * scale)) for frames in shared.manifest(count)]
     rows = [shared.row(lm, length, index) for index, length in enumerate(lengths)]
     capacity = max(lengths) + shared.DELAY
-    room = session.Room(GOAL_SLOTS, capacity, GOAL_SLOTS * capacity)
-    decoder = session.SlotDecoder(lm, numbers, room, [shared.USUAL], backend=usual_backend(device))
+    limits = session.SessionLimits(GOAL_SLOTS, capacity, GOAL_SLOTS * capacity)
+    decoder = session.SlotDecoder(lm, numbers, limits, [shared.USUAL], backend=usual_backend(device))
     queue = Queue((index, one.length + shared.DELAY) for index, one in enumerate(rows))
     # Through every bucket, so that captures are not timed; our kernels have one graph for all lengths.
     by_length = sorted(range(count), key=lambda index: lengths[index])
@@ -262,7 +262,7 @@ def mixed(
 
 
 def usual_backend(device: torch.device) -> backends.Backend:
-    return "sdpa" if device.type == "cpu" else backends.available(device)[-1]
+    return "sdpa" if device.type == "cpu" else backends.available_backends(device)[-1]
 
 
 def memory(lm: Any, numbers: weights.Weights, asked: argparse.Namespace) -> dict[str, Any]:
@@ -274,8 +274,8 @@ def memory(lm: Any, numbers: weights.Weights, asked: argparse.Namespace) -> dict
         rows[index] = shared.row(lm, 5 + index * 7 % 40, index)
         return rows[index]
 
-    room = session.Room(GOAL_SLOTS, 64, GOAL_SLOTS * 64)
-    decoder = session.SlotDecoder(lm, numbers, room, [shared.USUAL], backend=usual_backend(device))
+    limits = session.SessionLimits(GOAL_SLOTS, 64, GOAL_SLOTS * 64)
+    decoder = session.SlotDecoder(lm, numbers, limits, [shared.USUAL], backend=usual_backend(device))
     held = []
     for index, _ in decoder.run(
         Queue((index, 5 + index * 7 % 40 + shared.DELAY) for index in range(count)), row_of

@@ -9,7 +9,7 @@ import decode as shared
 import torch
 
 from pipeline.generators.audiocraft.decoding import weights
-from pipeline.generators.audiocraft.decoding.cuda.host import Graphs
+from pipeline.generators.audiocraft.decoding.cuda.host import StepGraphs
 
 ROUNDS, REPLAYS = 6, 10
 
@@ -82,7 +82,7 @@ def seconds(work: Callable[[int], object], layers: int, device: torch.device) ->
                 graphs.run(0, once)
 
     clock = shared.Clock()
-    graphs = Graphs([]) if device.type == "cuda" else None
+    graphs = StepGraphs([]) if device.type == "cuda" else None
     for _ in range(ROUNDS):
         clock.time(often)
     return clock.wall / REPLAYS

@@ -17,9 +17,9 @@ import decode as shared
 import torch
 
 from pipeline.generators.audiocraft.audiocraft_modules import transformer
-from pipeline.generators.audiocraft.conditions import Condition, stack
+from pipeline.generators.audiocraft.conditions import Condition, stack_conditions
 from pipeline.generators.audiocraft.decoding import weights
-from pipeline.generators.audiocraft.decoding.schedule import use
+from pipeline.generators.audiocraft.decoding.schedule import simulate_slots
 from pipeline.generators.audiocraft.memory import USUAL_ROWS
 from pipeline.generators.audiocraft.rows import Row
 from pipeline.generators.audiocraft.sampling import Sampler, Sampling, exponential_noise, guided, noise_keys
@@ -53,7 +53,7 @@ def cue(lm: Any, frames: int, seed: int) -> Row:
 def batch_at(lm: Any, cues: int, position: int) -> Iterator[Callable[[], object]]:
     """One step of `batch_decoding` for a batch of ``cues`` whose past is ``position`` steps long."""
     rows = [cue(lm, 1, seed) for seed in range(cues)]
-    tensors = stack([one.condition for one in rows])
+    tensors = stack_conditions([one.condition for one in rows])
     sampler = Sampler([TWICE] * cues, lm.card, "cpu")
     keys = noise_keys(range(cues), [0] * cues, "cpu")
     tokens = torch.randint(0, lm.card, (cues, 4, 1))
@@ -74,12 +74,12 @@ def measure(lm: Any, dtype: torch.dtype, slots: int, rounds: int, lengths: Seque
     prefix = STYLE + shared.TEXT
     positions = [prefix + place for place in shared.representative(lengths, slots)]
     mean = round(sum(positions) / slots)
-    ours = shared.Together(lm, weights.read(lm, dtype), positions, cue)
+    ours = shared.Together(lm, weights.read_weights(lm, dtype), positions, cue)
     ours.steps(1)
     steps_of = [length + shared.DELAY - 1 for length in lengths]
     longest_first = sorted(steps_of, reverse=True)
     batched = sum(longest_first[first] for first in range(0, len(lengths), batch))
-    schedule = use(steps_of, slots * ours.count)
+    schedule = simulate_slots(steps_of, slots * ours.count)
     ratios, seconds = [], []
     with batch_at(lm, batch, mean) as batch_step:
         # The first two find their memory.

@@ -1,24 +1,23 @@
-"""The mastering chain against what a studio script does today, on one core, in one run.
+"""Compare the mastering chain with a typical studio script, on one core, in one run.
 
     python benchmarks/mastering.py [--quick] [--json] [--folder FOLDER]
 
-500 short effects and 50 loops are made by script and written as 16 bit WAV, as model outputs are. Each rival takes a
-file to a finished file at 48 kHz, 24 bit:
+The benchmark generates 500 short effects and 50 loops and writes them as 16-bit WAV, like the output of a model. Each
+chain turns a file into a finished file at 48 kHz, 24 bit:
 
 - ours: `pipeline.mastering.master` and `pipeline.delivery.render`: trim or loop cut, soxr, loudness, true-peak
-  limiter, all measurements, labels in bext, iXML and INFO. Quality gates, the measure of a loop's seam among them,
-  come after mastering and are in none of the chains;
+  limiter, all measurements, labels in bext, iXML and INFO. No chain includes quality gates (which measure a loop's
+  seam): they come after mastering;
 - the pydub chain: pydub loads, strips silence (`detect_leading_silence`, 10 ms chunks, both ends), folds channels,
   fades or crossfades the loop, and converts the rate; pyloudnorm measures and normalises; soundfile writes.
-  pydub converts
-  rates by straight lines between samples, which is quick and aliases, so a second figure has the same chain with soxr;
-  there are no true peak, no tags and no report;
+  pydub converts rates by linear interpolation, which is fast and aliases, so a second figure is for the same chain
+  with soxr. It limits no true peak and writes no tags and no report;
 - ffmpeg-normalize: EBU R128 in two passes to the same target, ceiling, rate and format, many files a call.
 
-Time is CPU time of the process and its children, so a busy machine does not disturb it. Every ratio is a rival's time
-over ours, measured in rounds that take turns; what is printed is the median, beside the least and the most. Files lie
-in memory (/dev/shm) where the system has it, since what a disk's file system costs is the same for all and no chain's
-work; `--folder` puts them elsewhere.
+Time is CPU time of the process and its children, so other work on the machine has little effect. Every ratio is the
+time of the other chain over ours, measured in alternating rounds; the output is the median with the minimum and
+maximum. Files are in memory (/dev/shm) if the system has it, because the cost of a file system is the same for all
+chains; `--folder` puts them elsewhere.
 """
 
 from __future__ import annotations
@@ -56,7 +55,8 @@ from pipeline.audio import read  # noqa: E402
 from pipeline.delivery import Labels, render  # noqa: E402
 from pipeline.errors import MasteringError  # noqa: E402
 from pipeline.manifest.spec import MasteringSpec  # noqa: E402
-from pipeline.mastering import TakeInput, master  # noqa: E402
+from pipeline.mastering.chain import master  # noqa: E402
+from pipeline.mastering.shape import TakeInput  # noqa: E402
 
 FFMPEG_NORMALIZE = "ffmpeg-normalize==1.43.0"
 warnings.filterwarnings("ignore", message="Possible clipped samples")
@@ -64,7 +64,7 @@ RATE = 48_000
 CEILING = -1.0
 CROSSFADE_MS = 500
 _ROOM = 2 << 30
-"""Bytes that must be free where files are to lie in memory; all rounds together need a quarter of it."""
+"""Bytes that must be free in memory for the files; all rounds together need a quarter of it."""
 LABELS = Labels(
     "bench_01", "bench", "sfx/bench", 1, "sfx", "c" * 64, "Procedural sound.", False, "MIT", "r" * 64
 )
@@ -77,11 +77,11 @@ class Job:
     path: Path
     spec: MasteringSpec
     seconds: float
-    """Of the file."""
+    """Length of the file."""
 
 
 def _effect(random: np.random.Generator, rate: int) -> np.ndarray:
-    """A hit of coloured noise and tones that dies away between two silences."""
+    """A decaying hit of coloured noise and tones between two silences."""
     seconds = random.uniform(0.25, 2.5)
     places = np.arange(round(seconds * rate)) / rate
     body = random.standard_normal(len(places)) * 0.5 + np.sin(2 * np.pi * random.uniform(80, 1500) * places)
@@ -107,7 +107,7 @@ def _write(path: Path, samples: np.ndarray, rate: int) -> None:
 
 
 def make_jobs(folder: Path, effects: int, loops: int) -> tuple[list[Job], list[Job]]:
-    """Write the files; rates of today's models and of a recorder, in turns."""
+    """Write the files, in turn at the rates of today's models and of a recorder."""
     short, long = [], []
     for number in range(effects):
         random, rate = np.random.default_rng(number), (16_000, 32_000, 44_100, 48_000)[number % 4]
@@ -129,7 +129,7 @@ def make_jobs(folder: Path, effects: int, loops: int) -> tuple[list[Job], list[J
 
 
 def ours(job: Job) -> bytes:
-    """Cuesmith's chain, whole."""
+    """Cuesmith's whole chain."""
     made = master([TakeInput(read(job.path))], job.spec).results[0]
     if isinstance(made, MasteringError):
         raise made
@@ -151,7 +151,7 @@ def _stripped(sound: AudioSegment) -> AudioSegment:
 
 
 def _looped(sound: AudioSegment, length_ms: int) -> AudioSegment:
-    """The idiom of pydub's users: what follows the end, faded into the start."""
+    """A loop as pydub's users make it: the sound after the end, crossfaded into the start."""
     rest = sound[length_ms : length_ms + CROSSFADE_MS]
     head = sound[: len(rest)].fade_in(len(rest)).overlay(rest.fade_out(len(rest)))
     return head + sound[len(rest) : length_ms]
@@ -195,7 +195,7 @@ def pydub_soxr_chain(job: Job) -> bytes:
 
 
 def _spent() -> float:
-    """CPU seconds of this process and of its ended children; wall time where children cannot be asked."""
+    """CPU seconds of this process and its finished children; wall time if the system cannot tell."""
     if os.name == "nt":
         return time.perf_counter()
     import resource  # noqa: PLC0415
@@ -219,7 +219,7 @@ def _each(chain: Callable[[Job], bytes], jobs: Sequence[Job], folder: Path) -> C
 
 
 def ffmpeg_normalize() -> list[str]:
-    """The command, installed on first use into an environment of its own in the user's cache."""
+    """The command, installed on first use into its own environment in the user's cache."""
     home = Path(platformdirs.user_cache_dir("cuesmith")) / "benchmarks" / FFMPEG_NORMALIZE.replace("==", "-")
     folder = home / ("Scripts" if os.name == "nt" else "bin")
     python = folder / ("python.exe" if os.name == "nt" else "python")
@@ -314,7 +314,7 @@ def _normalize_ratios(jobs: Sequence[Job], folder: Path, rounds: int) -> list[fl
 
 
 def _in_memory() -> Path | None:
-    """A folder that is no disk's, with room for all files."""
+    """A folder in memory with room for all files; None without one."""
     folder = Path("/dev/shm")
     if not os.access(folder, os.W_OK) or shutil.disk_usage(folder).free < _ROOM:
         return None
@@ -322,7 +322,7 @@ def _in_memory() -> Path | None:
 
 
 def measure(quick: bool, folder: Path | None) -> dict[str, Any]:
-    """The object that ``--json`` prints; files lie in ``folder``, or in the system's folder for temporary ones."""
+    """The object that ``--json`` prints; files are in ``folder``, or in the system's temporary folder."""
     effects, loops, rounds = (100, 10, 3) if quick else (500, 50, 5)
     with tempfile.TemporaryDirectory(dir=folder) as name:
         source, target = Path(name) / "in", Path(name) / "out"
@@ -375,14 +375,14 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     if arguments.folder is not None and not arguments.folder.is_dir():
-        parser.error(f"--folder {arguments.folder} is no folder; make it first, or leave --folder out")
-    found = measure(arguments.quick, arguments.folder or _in_memory())
+        parser.error(f"--folder {arguments.folder} is not a folder; create it first, or omit --folder")
+    result = measure(arguments.quick, arguments.folder or _in_memory())
     if arguments.json:
-        print(json.dumps(found))
+        print(json.dumps(result))
         return
-    for key, value in found.items():
+    for key, value in result.items():
         if key != "spread":
-            spread = found["spread"].get(key.removeprefix("ratio_vs_"))
+            spread = result["spread"].get(key.removeprefix("ratio_vs_"))
             print(f"{key:38} {value}" + (f"   ({spread['least']} to {spread['most']})" if spread else ""))
 
 

@@ -9,16 +9,18 @@ from __future__ import annotations
 import io
 import shutil
 import wave
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from pipeline.build.prepare import Prepared, prepare
 from pipeline.build.publish import publish
-from pipeline.plan import AssetPlan, VariationPlan
+from pipeline.plan import AssetPlan, VariationPlan, group_digest
+from pipeline.plan.digests import CHAIN_VERSION
 from pipeline.provenance import MASTER_SCHEMA, TAKE_SCHEMA
-from pipeline.provenance.records import MadeFacts, ObjectJson, disclosure
+from pipeline.provenance.records import MadeFacts, RenditionJson, disclosure, model_facts
 from pipeline.recipe import Recipe
-from pipeline.store import LocalBackend, ObjectRef, Store
+from pipeline.store import LocalBackend, Store
 
 VARIATIONS = 4
 _RATE_HZ = 48_000
@@ -92,18 +94,13 @@ def _tiny_wav(digest: str) -> bytes:
     return data.getvalue()
 
 
-def _object(store: Store, data: bytes, suffix: str) -> ObjectJson:
-    ref: ObjectRef = store.put(data, suffix)
-    return ObjectJson(sha256=ref.sha256, suffix=ref.suffix, size=ref.size)
-
-
 def _take(store: Store, plan: AssetPlan, recipe: Recipe) -> dict[str, Any]:
-    model = plan.ask.model
+    model = plan.requirements.model
     return {
         "schema": TAKE_SCHEMA,
         "digest": recipe.digest,
         "recipe": recipe.to_json(),
-        "object": _object(store, recipe.digest.encode(), ".flac"),
+        "object": store.put(recipe.digest.encode(), ".flac").to_json(),
         "sample_rate_hz": model.sample_rate_hz,
         "channels": model.channels,
         "samples": round(recipe.seconds * model.sample_rate_hz),
@@ -111,16 +108,8 @@ def _take(store: Store, plan: AssetPlan, recipe: Recipe) -> dict[str, Any]:
         "attachments": {},
         "inputs": [],
         "notes": {},
-        "ignored": list(plan.ask.ignored),
-        "model": {
-            "engine": recipe.engine,
-            "id": model.id,
-            "revision": model.revision,
-            "license": model.license,
-            "commercial": model.commercial,
-            "neural": model.neural,
-            "placeholder": model.placeholder,
-        },
+        "ignored": list(plan.requirements.ignored),
+        "model": model_facts(recipe.engine, model),
         "made": _MADE,
     }
 
@@ -145,6 +134,8 @@ def _master(
             {"take": take["digest"], "object": take["object"]["sha256"], "score": 1.0} for take in takes
         ],
         "group": group,
+        "gain_group": group_digest([recipe.digest for recipe in each.recipes] for each in plan.variations),
+        "chain_version": CHAIN_VERSION,
         "anchors": [],
         "mastering": {},
         "delivery": {},
@@ -157,10 +148,18 @@ def _master(
             "true_peak_dbtp": -1.0,
             "integrated_lufs": target,
         },
+        "gates": asdict(plan.asset.quality),
         "quality": {"score": 1.0},
         "loop": None,
         "pcm_sha256": variation.master,
-        "renditions": [{"format": "wav", "object": _object(store, _tiny_wav(variation.master), ".wav")}],
+        "renditions": [
+            RenditionJson(
+                format="wav",
+                object=store.put(_tiny_wav(variation.master), ".wav").to_json(),
+                lowered_db=0.0,
+                decoded_true_peak_dbtp=None,
+            )
+        ],
         "manifest": {
             "file": plan.asset.source.file,
             "line": plan.asset.source.line,
@@ -170,7 +169,7 @@ def _master(
             "git": None,
         },
         "disclosure": disclosure(
-            neural=plan.ask.model.neural, engine=plan.asset.engine, model=plan.ask.model.id
+            neural=plan.requirements.model.neural, engine=plan.asset.engine, model=plan.requirements.model.id
         ),
         "made": _MADE,
     }

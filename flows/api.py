@@ -38,6 +38,7 @@ from prefect.settings import (
 )
 
 from pipeline.errors import MachineError
+from pipeline.store.disk import write_atomically
 
 _logger = logging.getLogger(__name__)
 _PREFIX = "cuesmith-prefect-"
@@ -244,13 +245,12 @@ def _keep_empty(database: Path, empty: Path) -> None:
     """Save a copy of the migrated database for the next build; ignore a cache that is not writable."""
     with contextlib.suppress(OSError, sqlite3.Error):
         empty.parent.mkdir(parents=True, exist_ok=True)
-        fresh = empty.with_name(f"{empty.name}.{os.getpid()}")
         with (
             contextlib.closing(sqlite3.connect(database)) as source,
-            contextlib.closing(sqlite3.connect(fresh)) as target,
+            contextlib.closing(sqlite3.connect(":memory:")) as copy,
         ):
-            source.backup(target)
-        os.replace(fresh, empty)
+            source.backup(copy)
+            write_atomically(empty, copy.serialize())
 
 
 def _remove_leftover_folders(home: Path) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from pipeline.plan import Stage
+
 _LINE_EVERY_S = 10.0
 
 
@@ -57,7 +59,7 @@ class BuildProgress:
             case "take-failed":
                 self._failed += 1
                 self._advance(0.0)
-            case "failed" if self._mastering and entry["stage"] in ("master", "quality"):
+            case "failed" if self._mastering and entry["stage"] in (Stage.MASTER, Stage.QUALITY):
                 self._failed += 1
                 self._advance(0.0)
 

@@ -1,7 +1,7 @@
-"""The recipe: everything that determines one raw generation, and the digest that is its identity.
+"""The recipe: everything that determines one take, and the digest that identifies it.
 
 A digest is SHA-256 over canonical JSON (RFC 8785) of the recipe, so key order, machine, path and time never
-enter it. Seeds are derived by hashing, never from a place in a file or a batch.
+enter it. Seeds are derived by hashing, never from a position in a file or a batch.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def digest(value: Any) -> str:
 
 
 def derive_seed(seed: int, asset: str, variation: int, reroll: int, candidate: int) -> int:
-    """The seed of one take, from 0 to 2^53 - 1 so that any JSON reader keeps it exact.
+    """The seed of one take, from 0 to 2^53 - 1 so that every JSON reader keeps it exact.
 
     ``variation`` counts from 1, ``reroll`` and ``candidate`` from 0.
 
@@ -43,7 +43,7 @@ def derive_seed(seed: int, asset: str, variation: int, reroll: int, candidate: i
 
 @dataclass(frozen=True)
 class Recipe:
-    """One raw generation. Equal recipes, on the same device kind and software, give equal audio."""
+    """One take to generate. Equal recipes give equal audio on the same kind of device and software."""
 
     engine: str
     engine_version: str
@@ -57,7 +57,7 @@ class Recipe:
     """Length to generate, before trimming."""
     seed: int
     settings: Mapping[str, Scalar] = field(default_factory=dict)
-    """What the engine takes besides: sampling, tempo, loop, stride, decoder."""
+    """Other settings of the engine: sampling, tempo, loop, stride, decoder."""
     conditioning: Mapping[str, str] = field(default_factory=dict)
     """Audio inputs by role (``melody``, ``continue_from``, ``style``): SHA-256 of the file's bytes."""
 

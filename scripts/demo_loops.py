@@ -11,30 +11,31 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from loop_sounds import SOUNDS
 
-from pipeline.audio import Clip, read
+from pipeline.audio import Clip, Loop, read
 from pipeline.catalog import Catalog
+from pipeline.gates import GATES
 from pipeline.manifest.spec import Kind
-from pipeline.mastering import Seam, measure_seam
 from pipeline.mastering.loop import cut_loop
-from pipeline.quality import LIMITS
+from pipeline.mastering.seam import Seam, measure_seam
 from pipeline.store import ObjectRef, Store
 
 
 def _seam(clip: Clip) -> Seam:
-    return measure_seam(clip, (0, clip.length))
+    return measure_seam(clip, Loop(0, clip.length))
 
 
 def _click(clip: Clip, place: int, reach: int) -> float:
-    """The click at ``place``, heard among ``reach`` samples to either side."""
+    """The click at ``place``, relative to ``reach`` samples on either side."""
     around = clip.samples[:, place - reach : place + reach]
-    turned = Clip(np.ascontiguousarray(np.roll(around, reach, axis=1)), clip.rate)
-    return _seam(turned).click
+    rotated = Clip(np.ascontiguousarray(np.roll(around, reach, axis=1)), clip.rate)
+    return _seam(rotated).click
 
 
 def _closes(seam: Seam, kind: Kind) -> bool:
     """Whether a loop gate closes on a seam."""
-    limits, step = LIMITS[kind], max(seam.level_step, seam.spectral_step)
-    return seam.click > limits.seam_click or seam.beat > limits.seam_beat or step > limits.seam_step
+    step = max(seam.level_step, seam.spectral_step)
+    values = {"loop seam": seam.click, "loop beat": seam.beat, "loop step": step}
+    return any(GATES[name].closes(value, GATES[name].limits[kind]) for name, value in values.items())
 
 
 def _demo_loops(store: Store) -> Iterator[tuple[str, Kind, Clip]]:
@@ -48,14 +49,14 @@ def _demo_loops(store: Store) -> Iterator[tuple[str, Kind, Clip]]:
             yield row["asset"], row["kind"], Clip(clip.samples[:, start:end], clip.rate)
 
 
-def _tell(name: str, seam: str, good: list[Clip], cuts: list[Clip], kind: Kind) -> None:
+def _print_row(name: str, seam: str, good: list[Clip], cuts: list[Clip], kind: Kind) -> None:
     """One row: how many of each a gate closes on, and the clicks of the cuts."""
     made, cut = [_seam(clip) for clip in good], [_seam(clip) for clip in cuts]
     low, middle = np.quantile([one.click for one in cut], [0.1, 0.5])
-    accused, found = (sum(_closes(one, kind) for one in seams) for seams in (made, cut))
+    accused, detected = (sum(_closes(one, kind) for one in seams) for seams in (made, cut))
     seam = seam or f"{max(one.click for one in made):.2f}"
     print(
-        f"| {name} | {seam} | {accused} of {len(good)} | {low:.1f}, {middle:.1f} | {found} of {len(cuts)} |",
+        f"| {name} | {seam} | {accused} of {len(good)} | {low:.1f}, {middle:.1f} | {detected} of {len(cuts)} |",
         flush=True,
     )
 
@@ -68,13 +69,13 @@ def _demo(store: Store, count: int) -> None:
         thrice = Clip(np.tile(loop.samples, 3), loop.rate)
         seams = [_click(thrice, at, loop.length // 2) for at in (loop.length, 2 * loop.length)]
         turns = random.integers(0, loop.length, 2 * count)
-        turned = [Clip(np.roll(loop.samples, turn, axis=1), loop.rate) for turn in turns]
+        rotated = [Clip(np.roll(loop.samples, turn, axis=1), loop.rate) for turn in turns]
         shares = random.uniform(0.4, 0.98, count)
         cuts = [
             Clip(one.samples[:, : round(share * loop.length)], loop.rate)
-            for one, share in zip(turned[count:], shares, strict=True)
+            for one, share in zip(rotated[count:], shares, strict=True)
         ]
-        _tell(name, f"{max(seams):.2f}", turned[:count], cuts, kind)
+        _print_row(name, f"{max(seams):.2f}", rotated[:count], cuts, kind)
 
 
 def _made(
@@ -98,7 +99,7 @@ def _generated(count: int) -> None:
     for name, (sound, beat) in SOUNDS.items():
         pairs = [_made(sound, seed, beat) for seed in range(count)]
         good, cuts = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
-        _tell(name, "", good, cuts, "sfx")
+        _print_row(name, "", good, cuts, "sfx")
 
 
 def main() -> None:

@@ -162,4 +162,4 @@ SOUNDS: dict[str, tuple[Sound, bool]] = {
     "ensemble": (ensemble, True),
     "square waves": (chip, True),
 }
-"""Each with whether it has a beat that the loop is told of."""
+"""Each sound, and whether it has a beat that is passed to the loop cutter."""

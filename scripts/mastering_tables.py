@@ -26,8 +26,10 @@ from scipy.signal import resample_poly
 from pipeline.audio import Clip, read, wav_bytes
 from pipeline.delivery import encode, render
 from pipeline.manifest.spec import MasteringSpec
-from pipeline.mastering import Master, TakeInput, master, measure
+from pipeline.mastering.chain import Master, master
 from pipeline.mastering.loudness import energies
+from pipeline.mastering.measure import measure
+from pipeline.mastering.shape import TakeInput
 
 LOSSY = ("ogg", "mp3", "opus")
 
@@ -51,16 +53,18 @@ def _ffmpeg(clip: Clip) -> dict[str, float]:
         path.write_bytes(wav_bytes(clip, "float"))
         plain = ["ffmpeg", "-hide_banner", "-nostats", "-i", str(path)]
         command = [*plain, "-af", "ebur128=peak=true", "-f", "null", "-"]
-        told = subprocess.run(command, capture_output=True, text=True, check=True).stderr
-    summary = told[told.rindex("Summary:") :]
-    found = {name: float(value) for name, value in re.findall(r"(I|LRA|Peak):\s+(-?[\d.]+|-?inf)", summary)}
+        output = subprocess.run(command, capture_output=True, text=True, check=True).stderr
+    summary = output[output.rindex("Summary:") :]
+    summary_values = {
+        name: float(value) for name, value in re.findall(r"(I|LRA|Peak):\s+(-?[\d.]+|-?inf)", summary)
+    }
     moments, shorts = (
-        max(map(float, re.findall(rf"{name}:\s*(-?[\d.]+)", told)), default=-120.0) for name in "MS"
+        max(map(float, re.findall(rf"{name}:\s*(-?[\d.]+)", output)), default=-120.0) for name in "MS"
     )
     return {
-        "integrated": found["I"],
-        "range": found["LRA"],
-        "true peak": found["Peak"],
+        "integrated": summary_values["I"],
+        "range": summary_values["LRA"],
+        "true peak": summary_values["Peak"],
         "momentary": moments,
         "short-term": shorts,
     }
@@ -78,9 +82,9 @@ def _range_by_lower_ranks(clip: Clip) -> float | None:
     """
     short = energies(clip).windows(300, 10)
     audible = short[short >= 10.0 ** ((-70.0 + 0.691) / 10.0)]
-    kept = np.sort(audible[audible >= audible.mean() * 0.01])
-    low, high = (int(part * len(kept) + 0.5) - 1 for part in (0.10, 0.95))
-    return float(10.0 * np.log10(kept[high] / kept[low])) if low >= 0 else None
+    gated = np.sort(audible[audible >= audible.mean() * 0.01])
+    low, high = (int(part * len(gated) + 0.5) - 1 for part in (0.10, 0.95))
+    return float(10.0 * np.log10(gated[high] / gated[low])) if low >= 0 else None
 
 
 def _against_pyloudnorm(clip: Clip) -> dict[str, float]:
@@ -125,11 +129,11 @@ def agreement(signals: int) -> None:
         loudness = measure(clip).integrated_lufs
         if loudness is None or loudness < -65:
             continue
-        for meter, found in (
+        for meter, differences in (
             ("pyloudnorm (DeMan)", _against_pyloudnorm(clip)),
             ("ffmpeg ebur128", _against_ffmpeg(clip)),
         ):
-            for value, difference in found.items():
+            for value, difference in differences.items():
                 off[meter, value].append(difference)
     print("| meter | value | signals | mean | mean of magnitudes | 99 % within | worst |")
     print("|---|---|---|---|---|---|---|")
@@ -152,9 +156,9 @@ def _hot(seed: int, rate: int) -> Clip:
 def _finer(samples: npt.NDArray[np.float32]) -> dict[str, float]:
     """Peaks between the samples of mono in dBTP, by interpolators that are not ours."""
     padded = np.pad(samples, 1000)
-    found = {f"scipy resample_poly, {times}x": resample_poly(padded, times, 1) for times in (4, 8, 16)}
-    found["soxr VHQ, 4x"] = soxr.resample(padded, 1, 4, quality="VHQ")
-    return {name: float(20 * np.log10(np.abs(values).max())) for name, values in found.items()}
+    upsampled = {f"scipy resample_poly, {times}x": resample_poly(padded, times, 1) for times in (4, 8, 16)}
+    upsampled["soxr VHQ, 4x"] = soxr.resample(padded, 1, 4, quality="VHQ")
+    return {name: float(20 * np.log10(np.abs(values).max())) for name, values in upsampled.items()}
 
 
 def ceiling(signals: int) -> None:
@@ -182,7 +186,7 @@ def ceiling(signals: int) -> None:
 
 
 def _mixed(seed: int) -> tuple[Clip, MasteringSpec]:
-    """A take and what is asked of it: effects of 60 ms to 2 s, music, loops; targets that can and cannot be met."""
+    """A take and its spec: effects of 60 ms to 2 s, music, loops; targets that can and cannot be met."""
     random = np.random.default_rng(50_000 + seed)
     if seed % 10 < 7:
         clip = signal(seed)
@@ -209,11 +213,11 @@ def _mixed(seed: int) -> tuple[Clip, MasteringSpec]:
 
 def _level(made: Master, clip: Clip) -> float:
     step = next(one for one in made.chain if one["step"] == "gain")
-    found = measure(clip, circular=made.loop is not None)
+    measured = measure(clip, circular=made.loop is not None)
     value = {
-        "integrated": found.integrated_lufs,
-        "momentary": found.momentary_max_lufs,
-        "peak": found.true_peak_dbtp,
+        "integrated": measured.integrated_lufs,
+        "momentary": measured.momentary_max_lufs,
+        "peak": measured.true_peak_dbtp,
     }
     return float(value[step["method"]] or 0.0) - float(step["target"])
 
@@ -237,10 +241,10 @@ def masters(count: int) -> None:
         peak = measure(decoded, circular=made.loop is not None).true_peak_dbtp
         highest["wav"] = max(highest["wav"], peak if peak is not None else -200.0)
         for name in LOSSY:
-            found = render(made.clip, name, loop=made.loop, ceiling_dbtp=spec.true_peak_dbtp)
-            heard = measure(read(found.data)).true_peak_dbtp
-            highest[name] = max(highest[name], heard if heard is not None else -200.0)
-            lowered[name] += found.lowered_db > 0
+            rendition = render(made.clip, name, loop=made.loop, ceiling_dbtp=spec.true_peak_dbtp)
+            decoded_peak = measure(read(rendition.data)).true_peak_dbtp
+            highest[name] = max(highest[name], decoded_peak if decoded_peak is not None else -200.0)
+            lowered[name] += rendition.lowered_db > 0
     print("| outcome | masters |\n|---|---|")
     for reason, number in reasons.most_common():
         print(f"| {reason} | {number} |")

@@ -18,7 +18,7 @@ LATE = {
     "pipeline/generators/audiocraft/import_shims.py": "AudioCraft, between its stand-ins",
     "pipeline/generators/registry.py": "the engine that is asked for",
     "pipeline/generators/sketch/engine.py": "numpy and scipy, when the engine is opened",
-    "pipeline/manifest/lazy_imports.py": "YAML and pydantic, when a manifest is read",
+    "pipeline/manifest/lazy_imports.py": "YAML and the table of keys, when a manifest is read",
     "pipeline/store/local.py": "locks and object stores, when they are used",
 }
 """Files that may import by name, and what for."""

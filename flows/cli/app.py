@@ -27,7 +27,7 @@ COMMANDS = {
     "promote": ("promote", "Point a channel to a version if the release gate passes."),
     "measure": ("measure", "Measure sound files: loudness, true peak, sample peak, silence."),
     "credentials": ("credentials", "Read and check the Content Credentials (C2PA) of sound files."),
-    "models": ("models", "List, fetch and verify the audiocraft engine's models."),
+    "models": ("models", "List, fetch and verify the models of an engine."),
     "verify": ("maintenance", "Check all hashes; list damaged, changed and missing files."),
     "gc": ("maintenance", "Remove leftover files and, on request, takes and old versions."),
     "doctor": ("doctor", "Show what this machine can run and how to fix what is missing."),

@@ -40,6 +40,7 @@ from pipeline.credentials import DEVELOPMENT
 from pipeline.errors import MachineError
 from pipeline.export import LIBRARY, export_latest
 from pipeline.manifest.problems import list_names
+from pipeline.plan import Stage
 
 _NOTHING_PUBLISHED = 1
 _SOME_FAILED = 3
@@ -210,7 +211,7 @@ def _print_library(library: dict[str, Any] | None) -> None:
 
 
 def _print_report(result: dict[str, Any], prepared: Prepared) -> None:
-    quarantined = sum(one["stage"] == "quality" for one in result["failed"])
+    quarantined = sum(one["stage"] == Stage.QUALITY for one in result["failed"])
     if result["report"]:
         print_stdout(f"review: {prepared.store.backend.local_path(result['report']) or result['report']}")
         if quarantined:

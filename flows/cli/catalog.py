@@ -31,11 +31,11 @@ from pipeline.catalog import diff as diff_of
 from pipeline.catalog.catalog import UNREADABLE
 from pipeline.catalog.version import read_texts
 from pipeline.errors import MachineError, UsageError
-from pipeline.manifest.limit_advice import loosened
+from pipeline.gates import passing_setting
 from pipeline.manifest.spec import ManifestText
-from pipeline.provenance import MASTER_SCHEMA, MasterRecord, MasterRow, name_of
+from pipeline.provenance import MASTER_SCHEMA, MasterRow, master_record, name_of
 from pipeline.store import Store
-from pipeline.store.disk import write_over
+from pipeline.store.disk import write_atomically
 
 group = typer.Typer(help="Read the catalog: versions, masters, where each came from.", no_args_is_help=True)
 
@@ -183,7 +183,7 @@ def _with_states(rows: list[MasterRow], reviews: ReviewState) -> list[dict[str, 
 
 
 def _provenance(catalog: Catalog, row: MasterRow) -> dict[str, Any]:
-    record = catalog.store.get_record("masters", row["master"], MASTER_SCHEMA, MasterRecord)
+    record = master_record(catalog.store, row["master"])
     return {"row": row, "provenance": record}
 
 
@@ -260,7 +260,7 @@ def table(
         typer.echo(data.decode(), nl=False)
         return
     try:
-        write_over(output, data)
+        write_atomically(output, data)
     except OSError as error:
         raise MachineError(f"cannot write {output}: {error.strerror}; choose another --output") from error
     if as_json:
@@ -313,7 +313,7 @@ def _entry(row: MasterRow, record: Any) -> dict[str, Any]:
         "source": row["source"],
         "reason": row.get("reason", ""),
         "failures": [
-            {"gate": one["name"], "what": one["what"], "helps": loosened(one["name"], one["measured"])}
+            {"gate": one["name"], "what": one["what"], "helps": passing_setting(one["name"], one["measured"])}
             for one in failures
         ],
         "files": row["files"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import typer
@@ -14,13 +15,9 @@ from flows.cli.output import command, one_line, print_json, print_stdout
 from pipeline import __version__
 from pipeline.cpus import usable_cpus
 from pipeline.errors import CuesmithError
-from pipeline.generators import engine_names
-from pipeline.generators.audiocraft import model_store
+from pipeline.generators import Diagnostic, Diagnostics, Engine, ModelStore, engine_names, find_engine
 
 _LOW_GB = 5.0
-
-Line = tuple[str, str, str | None]
-"""What was checked, the result, and the fix; None if all is well."""
 
 
 def register(app: typer.Typer) -> None:
@@ -34,29 +31,38 @@ def doctor(outputs: Outputs = DEFAULT_OUTPUTS, as_json: AsJson = False) -> None:
 
     Prints one line for each version, device with its memory, installed model and disk.
     """
-    try:
-        from pipeline.generators.audiocraft.probe import findings
-    except (ImportError, OSError) as error:
-        audiocraft = [_without_audiocraft(error)]
-    else:
-        audiocraft = [(one.what, one.found, one.fix) for one in findings()]
-    lines = [*_machine(), *_disks(outputs), *audiocraft, *_models()]
+    engines, lines = _engines()
+    stores = [engine for engine in engines if isinstance(engine, ModelStore)]
+    lines = [*_machine(), *_disks(stores, outputs), *lines]
+    for engine in engines:
+        if isinstance(engine, Diagnostics):
+            lines += engine.diagnostics()
+    for store in stores:
+        lines += _models(store)
     if as_json:
-        print_json({"lines": [{"what": what, "found": found, "fix": fix} for what, found, fix in lines]})
+        print_json({"lines": [{"what": line.what, "found": line.found, "fix": line.fix} for line in lines]})
         return
-    width = max(len(what) for what, _, _ in lines)
-    for what, found, fix in lines:
-        text = one_line(found + (f"; {fix}" if fix else ""))
-        print_stdout(f"{'-' if fix else 'ok':<3} {what:<{width}}  {text}")
+    width = max(len(line.what) for line in lines)
+    for line in lines:
+        text = one_line(line.found + (f"; {line.fix}" if line.fix else ""))
+        print_stdout(f"{'-' if line.fix else 'ok':<3} {line.what:<{width}}  {text}")
 
 
-def _machine() -> list[Line]:
-    cores = usable_cpus()
-    return [
-        ("cuesmith", f"{__version__}, engines: {', '.join(engine_names())}", None),
-        ("python", f"{platform.python_version()} on {platform.system()} {platform.machine()}", None),
-        ("cpu", f"{cores} cores{_memory()}", None),
-    ]
+def _engines() -> tuple[list[Engine], list[Diagnostic]]:
+    """The installed engines, and a line for each that cannot be imported."""
+    engines, lines = [], []
+    for name in engine_names():
+        try:
+            engines.append(find_engine(name))
+        except CuesmithError as error:
+            lines.append(Diagnostic(name, "cannot be imported", str(error)))
+    return engines, lines
+
+
+def _machine() -> Iterator[Diagnostic]:
+    yield Diagnostic("cuesmith", f"{__version__}, engines: {', '.join(engine_names())}")
+    yield Diagnostic("python", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
+    yield Diagnostic("cpu", f"{usable_cpus()} cores{_memory()}")
 
 
 def _memory() -> str:
@@ -69,12 +75,12 @@ def _memory() -> str:
     return f", {size / 2**30:.0f} GiB of memory"
 
 
-def _disks(outputs: str) -> list[Line]:
-    places = [("models", model_store.root())] + ([("outputs", Path(outputs))] if "://" not in outputs else [])
-    lines: list[Line] = []
-    for what, folder in places:
+def _disks(stores: Sequence[ModelStore], outputs: str) -> Iterator[Diagnostic]:
+    folders = [("models", store.models_folder()) for store in stores]
+    folders += [("outputs", Path(outputs))] if "://" not in outputs else []
+    for what, folder in folders:
         if folder.is_file():
-            lines.append((f"disk for {what}", f"{folder} is a file", "give the path of a folder"))
+            yield Diagnostic(f"disk for {what}", f"{folder} is a file", "give the path of a folder")
             continue
         existing = next(path for path in (folder, *folder.absolute().parents) if os.path.exists(path))
         free = shutil.disk_usage(existing).free / 1e9
@@ -82,29 +88,16 @@ def _disks(outputs: str) -> list[Line]:
             fix: str | None = f"{existing} is read-only; make it writable, or choose another folder"
         else:
             fix = "free some disk space, or choose another folder" if free < _LOW_GB else None
-        lines.append((f"disk for {what}", f"{free:.0f} GB free at {folder}", fix))
-    return lines
+        yield Diagnostic(f"disk for {what}", f"{free:.0f} GB free at {folder}", fix)
 
 
-def _without_audiocraft(error: ImportError | OSError) -> Line:
-    if isinstance(error, ModuleNotFoundError) and error.name == "torch":
-        fix = "to generate with models, run: make setup-audiocraft (the sketch engine works without it)"
-        return ("audiocraft", "not installed", fix)
-    return ("audiocraft", f"cannot be imported: {error}", "run: make setup-audiocraft")
-
-
-def _models() -> list[Line]:
-    lines: list[Line] = []
-    here, faults = model_store.all_stored()
-    for stored in here:
-        try:
-            model_store.verify(stored)
-            lines.append((stored.name, f"verified, {stored.size / 1e9:.2f} GB, {stored.revision[:19]}", None))
-        except CuesmithError as error:
-            lines.append((stored.name, "damaged", str(error)))
-    lines += [("models", "cannot read a model", str(fault)) for fault in faults]
-    if not lines:
-        lines.append(
-            ("models", "none installed", "download one: cuesmith models fetch facebook/musicgen-small")
-        )
-    return lines
+def _models(store: ModelStore) -> Iterator[Diagnostic]:
+    models, problems = store.verify_models()
+    for model in models:
+        verified = f"verified, {model.size / 1e9:.2f} GB, {model.revision[:19]}"
+        yield Diagnostic(model.id, "damaged" if model.fault else verified, model.fault)
+    for problem in problems:
+        yield Diagnostic("models", "cannot read a model", problem)
+    if not models and not problems:
+        fix = "to see the models: cuesmith models list; to download one: cuesmith models fetch"
+        yield Diagnostic("models", "none installed", fix)

@@ -49,7 +49,7 @@ def measure_command(
     an incomplete or damaged file up to the damage and prints a line too. The exit code is that of the first problem.
     """
     from pipeline.audio import read_sound
-    from pipeline.mastering import measure
+    from pipeline.mastering.measure import measure
 
     measured: list[dict[str, Any]] = []
     problems: list[tuple[Path, CuesmithError]] = []

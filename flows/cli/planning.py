@@ -32,17 +32,17 @@ from flows.cli.output import (
     warn,
 )
 from pipeline.build.devices import devices_for
-from pipeline.build.plan_rows import PlannedRow, grouped, planned_rows, totals_of
+from pipeline.build.plan_rows import PlannedRow, RowAction, grouped, planned_rows, totals_of
 from pipeline.build.prepare import Prepared, prepare, removal_problem, unbuilt
 from pipeline.build.readiness import missing as lacks_of
 from pipeline.errors import MachineError, UsageError
 from pipeline.export import LIBRARY, ChangedFile, changed_files
-from pipeline.generators import find_engine
+from pipeline.generators import engine_keys, find_engine
 from pipeline.manifest import json_schema_text
 from pipeline.manifest.problems import list_names
-from pipeline.plan import BuildEstimate, check_profiles, estimate, speeds_in
+from pipeline.plan import BuildEstimate, check_profiles, estimate, recorded_speeds
 from pipeline.provenance import master_name
-from pipeline.store.disk import write_over
+from pipeline.store.disk import write_atomically
 
 _STALE = 1
 _MANY_ROWS = 40
@@ -70,7 +70,7 @@ def init(
 
     if folder.is_file():
         raise UsageError(f"{folder} is a file; choose an empty folder: cuesmith init mygame")
-    files = starter_files(folder.resolve().name)
+    files = starter_files(folder.resolve().name, engine_keys)
     present = [name for name in files if os.path.lexists(folder / name)]
     if present:
         raise UsageError(
@@ -94,7 +94,7 @@ def init(
 def _write(path: Path, text: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_over(path, text.encode())
+        write_atomically(path, text.encode())
     except OSError as error:
         raise MachineError(
             f"cannot write {path}: {error.strerror}; choose another folder, or check its permissions"
@@ -129,7 +129,7 @@ def schema(
     as_json: AsJson = False,
 ) -> None:
     """Print the JSON Schema of manifests, for completion in an editor."""
-    text = json_schema_text()
+    text = json_schema_text(engine_keys)
     if write is None:
         typer.echo(text, nl=False)
         return
@@ -170,11 +170,11 @@ def plan_command(
     build_estimate = estimate(
         prepared.plan.orders(),
         lambda name: devices_for(find_engine(name), None),
-        speed_of=speeds_in(prepared.store),
+        speed_of=recorded_speeds(prepared.store),
     )
     rows = planned_rows(prepared)
     totals = totals_of(prepared, rows)
-    leaving = [row.name for row in rows if row.action == "remove"]
+    leaving = [row.name for row in rows if row.action is RowAction.REMOVE]
     refused = removal_problem(prepared, prepared.latest)
     missing = unbuilt(prepared)["failed"]
     library = changed_files(prepared.store, LIBRARY)
@@ -198,7 +198,7 @@ def plan_command(
         print_json(result | {key: value for key, value in optional.items() if value})
     else:
         warn(prepared.warnings)
-        shown = [row for row in rows if everything or row.action != "reuse"]
+        shown = [row for row in rows if everything or row.action is not RowAction.REUSE]
         _print_rows(shown, full=full or everything)
         for old, new in prepared.renamed.items():
             print_stdout(f"{'rename':<10} {new:<40} was {old}")

@@ -1,6 +1,6 @@
 """Audio values, files and rates: everything that knows samples but no manifest."""
 
-from pipeline.audio.clip import Clip, Samples
+from pipeline.audio.clip import Clip, Loop, Samples
 from pipeline.audio.dither import Depth, pcm_bytes, pcm_sha256
 from pipeline.audio.rate import resample, resample_loop
 from pipeline.audio.reading import Sound, read, read_sound, read_take
@@ -10,6 +10,7 @@ __all__ = [
     "Chunk",
     "Clip",
     "Depth",
+    "Loop",
     "Samples",
     "Sound",
     "pcm_bytes",

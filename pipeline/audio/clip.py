@@ -8,11 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 Samples = npt.NDArray[np.float32]
+
+
+class Loop(NamedTuple):
+    """The part of a clip that repeats, in samples. In JSON it is the list of both."""
+
+    start: int
+    end: int
+    """Exclusive."""
 
 
 @dataclass(frozen=True, eq=False)

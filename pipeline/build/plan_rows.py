@@ -5,19 +5,31 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import PurePosixPath
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from pipeline.build.prepare import Prepared
 from pipeline.catalog import Change, label_changes, with_labels
-from pipeline.catalog.diff import TOOK_ITS_PLACE
+from pipeline.catalog.diff import PROMOTED
 from pipeline.manifest.spec import AssetSpec
-from pipeline.plan import AssetPlan, VariationPlan
+from pipeline.plan import AssetPlan, Reason, VariationPlan, changed
 from pipeline.provenance import master_name
 
-RowAction = Literal["generate", "re-master", "publish", "reuse", "locked", "remove"]
-ACTIONS: tuple[RowAction, ...] = ("generate", "re-master", "publish", "reuse", "locked", "remove")
-"""``publish``: the row changes and nothing is made for it. ``remove``: the next version does not have it."""
+
+class RowAction(StrEnum):
+    """What a build does with a row: the actions of a plan, and what happens without any work."""
+
+    GENERATE = "generate"
+    REMASTER = "re-master"
+    PUBLISH = "publish"
+    """The row changes and nothing is made for it."""
+    REUSE = "reuse"
+    LOCKED = "locked"
+    REMOVE = "remove"
+    """The next version does not have the row."""
+
+
 REMOVED = "no longer in the manifest"
 
 
@@ -81,24 +93,24 @@ def grouped(rows: Sequence[PlannedRow]) -> list[PlannedGroup]:
 def totals_of(prepared: Prepared, rows: Sequence[PlannedRow]) -> dict[str, Any]:
     """``totals`` in the object of ``plan --json``: counts by action, and audio to generate by engine and model."""
     counts = Counter(row.action for row in rows)
-    return prepared.plan.totals() | {"actions": {action: counts[action] for action in ACTIONS}}
+    return prepared.plan.totals() | {"actions": {action: counts[action] for action in RowAction}}
 
 
 def _row(plan: AssetPlan, variation: VariationPlan, change: Change | None) -> PlannedRow:
-    action: RowAction = variation.action
-    if change is not None and action in ("reuse", "locked"):
-        action = "publish"
+    action = RowAction(variation.action)
+    if change is not None and not variation.action.makes:
+        action = RowAction.PUBLISH
     also = change.reasons if change else _label_reasons(plan.asset, variation)
-    told = also if change and _keeps_its_master(change) else (*variation.reasons, *also)
-    told = tuple(dict.fromkeys(one for one in told if one != TOOK_ITS_PLACE)) if told else ()
+    reasons = also if change and _keeps_its_master(change) else (*variation.reasons, *also)
+    words = tuple(dict.fromkeys(reason.words for reason in reasons if reason != PROMOTED))
     seconds = round(sum(order.recipe.seconds for order in variation.missing), 6) if variation.missing else 0.0
     return PlannedRow(
         plan.asset.id,
         variation.variation,
         action,
-        told,
+        words,
         plan.asset.engine,
-        plan.ask.model.id,
+        plan.requirements.model.id,
         seconds,
     )
 
@@ -109,16 +121,16 @@ def _keeps_its_master(change: Change) -> bool:
     return before is not None and after is not None and before["master"] == after["master"]
 
 
-def _label_reasons(asset: AssetSpec, variation: VariationPlan) -> tuple[str, ...]:
+def _label_reasons(asset: AssetSpec, variation: VariationPlan) -> tuple[Reason, ...]:
     """Which labels and names of a variation that is to be made change besides."""
     before = variation.previous
-    if before is None or variation.action not in ("generate", "re-master"):
+    if before is None or not variation.action.makes:
         return ()
-    return tuple(label_changes(before, with_labels(before, asset)))
+    return changed(*label_changes(before, with_labels(before, asset)))
 
 
 def _removed(prepared: Prepared) -> Iterator[PlannedRow]:
     for row in prepared.leaving:
         yield PlannedRow(
-            row["asset"], row["variation"], "remove", (REMOVED,), row["engine"], row["model"], 0.0
+            row["asset"], row["variation"], RowAction.REMOVE, (REMOVED,), row["engine"], row["model"], 0.0
         )

@@ -33,10 +33,11 @@ from pipeline.catalog import (
 from pipeline.catalog.version import sha256_of
 from pipeline.credentials import DEVELOPMENT, available, configured
 from pipeline.errors import Problem, UsageError
+from pipeline.generators import engine_keys
 from pipeline.manifest import beside, load, load_cached, manifest_texts, nearest
 from pipeline.manifest.problems import list_names
 from pipeline.manifest.spec import AssetSpec, CredentialsPolicy, ManifestText, Project
-from pipeline.plan import APPROVED, LOCKED, AssetPlan, Known, Plan, VariationPlan, plan
+from pipeline.plan import APPROVED, LOCKED, AssetPlan, Known, Plan, Reason, Stage, VariationPlan, plan
 from pipeline.provenance import CredentialsJson, MasterRow, MissingRow, name_of
 from pipeline.store import Store
 
@@ -95,7 +96,7 @@ class Prepared:
     def texts(self) -> tuple[ManifestText, ...]:
         """The manifest and what it includes, as the project was loaded from them. Raises `UsageError` where they
         changed since."""
-        texts = manifest_texts(Path(self.project.file))
+        texts = manifest_texts(Path(self.project.file), engine_keys)
         if sha256_of(texts) != self.project.sha256:
             raise UsageError(f"{self.project.file} was changed while the build began; run it again")
         return texts
@@ -124,7 +125,7 @@ class Prepared:
             (plan.asset.id, variation.variation)
             for plan in self.plan.stale
             for variation in plan.variations
-            if variation.action in ("generate", "re-master")
+            if variation.action.makes
         }
 
     @cached_property
@@ -189,7 +190,11 @@ def prepare(
     catalog = Catalog(store)
     latest = catalog.latest()
     compiled = store.backend.local_path("cache/manifests") if latest else None
-    project = load_cached(manifest, profile, compiled) if compiled else load(manifest, profile)
+    project = (
+        load_cached(manifest, profile, compiled, engine_keys)
+        if compiled
+        else load(manifest, profile, engine_keys)
+    )
     renames = {old: asset.id for asset in project.assets for old in reversed(asset.was)}
     whole = project.assets
     if only:
@@ -255,7 +260,7 @@ def _known(store: Store, latest: Version | None, reviews: ReviewState, renames: 
     return Known(store, rows, reviews.rejected, _held(rows, reviews), reviews.chosen)
 
 
-def _held(rows: Mapping[tuple[str, int], MasterRow], state: ReviewState) -> dict[tuple[str, int], str]:
+def _held(rows: Mapping[tuple[str, int], MasterRow], state: ReviewState) -> dict[tuple[str, int], Reason]:
     held = dict.fromkeys(state.locked, LOCKED)
     for place, row in rows.items() if state.approved else ():
         if row["master"] in state.approved:
@@ -291,7 +296,7 @@ def _once_signed(row: MasterRow) -> MasterRow:
     return MasterRow(**{**row, "credentials": told})
 
 
-def reasons_of(prepared: Prepared) -> dict[Place, tuple[str, ...]]:
+def reasons_of(prepared: Prepared) -> dict[Place, tuple[Reason, ...]]:
     """Why each variation of the plan that is not up to date is not."""
     return {
         (plan.asset.id, variation.variation): variation.reasons
@@ -403,10 +408,10 @@ def known_failures(prepared: Prepared) -> dict[tuple[str, int], tuple[str, str]]
     }
 
 
-def failed_json(asset: str, variation: int, stage: str, reason: str, master: str | None) -> dict[str, Any]:
+def failed_json(asset: str, variation: int, stage: Stage, reason: str, master: str | None) -> dict[str, Any]:
     """One item of ``failed`` in the object of ``build --json``; what failed its quality gates names its record."""
     told: dict[str, Any] = {"asset": asset, "variation": variation, "stage": stage, "reason": reason}
-    return told | ({"master": master} if stage == "quality" else {})
+    return told | ({"master": master} if stage is Stage.QUALITY else {})
 
 
 def off_target_in(store: Store, version: Version | None) -> int:
@@ -427,7 +432,7 @@ def removed_names(prepared: Prepared) -> list[str]:
 def _failed(prepared: Prepared) -> list[dict[str, Any]]:
     """What earlier builds quarantined, as items of ``failed``."""
     return [
-        failed_json(asset, variation, "quality", reason, master)
+        failed_json(asset, variation, Stage.QUALITY, reason, master)
         for (asset, variation), (reason, master) in sorted(known_failures(prepared).items())
     ]
 

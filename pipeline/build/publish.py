@@ -84,16 +84,11 @@ def _sign(signer: Signer, project: str, row: MasterRow, store: Store) -> SignedF
     files: dict[str, ObjectJson] = {}
     for path, item in row["files"].items():
         suffix = PurePosixPath(path).suffix
-        made = signer.sign(store.get(ObjectRef(item["sha256"], item["suffix"], item["size"])), suffix, claim)
-        files[path] = _put(store, made.data, suffix)
+        made = signer.sign(store.get(ObjectRef.from_json(item)), suffix, claim)
+        files[path] = store.put(made.data, suffix).to_json()
         if made.sidecar is not None:
-            files[path + SIDECAR] = _put(store, made.sidecar, SIDECAR)
+            files[path + SIDECAR] = store.put(made.sidecar, SIDECAR).to_json()
     return SignedFiles(row["master"], signer.name, files)
-
-
-def _put(store: Store, data: bytes, suffix: str) -> ObjectJson:
-    ref = store.put(data, suffix)
-    return ObjectJson(sha256=ref.sha256, suffix=ref.suffix, size=ref.size)
 
 
 def _claim(project: str, row: MasterRow) -> Claim:
@@ -181,7 +176,7 @@ def publish(
             rejected,
             reasons_of(prepared),
         )
-        return {one.place: one.reasons for one in found if one.kind == "changed"}
+        return {one.place: one.reason_words for one in found if one.kind == "changed"}
 
     def contents(before: Version | None) -> tuple[tuple[MasterRow, ...], tuple[MissingRow, ...]]:
         if before is not None and before.number != (prepared.latest.number if prepared.latest else None):

@@ -37,7 +37,7 @@ def _engines(prepared: Prepared, devices: Sequence[str] | None) -> Iterator[str]
     recipes: dict[str, list[Recipe]] = {}
     for order in prepared.plan.orders():
         to_generate = recipes.setdefault(order.recipe.engine, [])
-        if order.kept is None:
+        if order.stored_take is None:
             to_generate.append(order.recipe)
     for name, to_generate in sorted(recipes.items()):
         engine = find_engine(name)

@@ -9,7 +9,7 @@ from pipeline.audio import Clip, read_sound, take_bytes
 from pipeline.catalog import Catalog
 from pipeline.errors import GenerationError, UsageError
 from pipeline.generators import Generator, find_engine
-from pipeline.provenance import TAKE_SCHEMA, MasterRow, TakeRecord
+from pipeline.provenance import MasterRow, TakeRecord, take_record
 from pipeline.provenance.facts import software_versions
 from pipeline.recipe import Recipe
 from pipeline.store import ObjectRef, Store
@@ -32,7 +32,7 @@ def _replay(
 ) -> Iterator[dict[str, Any]]:
     opened: dict[tuple[str, str], Generator] = {}
     for number, row in enumerate(rows, 1):
-        record: Any = store.get_record("takes", row["take"], TAKE_SCHEMA, TakeRecord)
+        record = take_record(store, row["take"])
         result, why = (
             ("different", "its record is gone") if record is None else _compare(store, record, opened)
         )
@@ -78,6 +78,5 @@ def _generate(generator: Generator, recipe: Recipe, audio: dict[str, Clip]) -> C
 
 def _inputs(store: Store, record: TakeRecord) -> dict[str, Clip]:
     return {
-        item["sha256"]: read_sound(store.get(ObjectRef(item["sha256"], item["suffix"], item["size"]))).clip
-        for item in record["inputs"]
+        item["sha256"]: read_sound(store.get(ObjectRef.from_json(item))).clip for item in record["inputs"]
     }

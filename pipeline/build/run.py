@@ -40,18 +40,20 @@ from pipeline.jobs import (
 )
 from pipeline.jobs.work_items import store_inputs
 from pipeline.plan import (
+    Action,
     AssetPlan,
     BuildEstimate,
     Shard,
+    Stage,
     TakeOrder,
     VariationPlan,
+    engine_estimate,
     estimate,
-    expected,
     group_digest,
-    learn,
     master_digest,
+    record_speed,
+    recorded_speeds,
     share_out,
-    speeds_in,
 )
 from pipeline.provenance import ManifestFacts
 from pipeline.provenance.facts import git_commit
@@ -86,7 +88,7 @@ class BuildRun:
         self._crews: dict[tuple[str, ...], Crew] = {}
         self._lock = threading.Lock()
         self._failed_takes: dict[str, str] = {}
-        self._failed: dict[tuple[str, int], tuple[str, str]] = {}
+        self._failed: dict[tuple[str, int], tuple[Stage, str]] = {}
         self._made_takes: set[str] = set()
         self._took: dict[str, float] = {}
         self._made_masters: set[str] = set()
@@ -140,7 +142,7 @@ class BuildRun:
             orders,
             lambda name: devices_for(find_engine(name), self._devices),
             workers,
-            speeds_in(self._prepared.store),
+            recorded_speeds(self._prepared.store),
         )
         self._journal.write(
             "generate-began",
@@ -172,7 +174,7 @@ class BuildRun:
         orders.sort(key=lambda order: (-order.seconds, order.asset.id))
         self._journal.write(
             "master-began",
-            masters=sum(len(order.wanted) for order in orders),
+            masters=sum(len(order.missing) for order in orders),
             audio_seconds=sum(order.seconds for order in orders),
             generate_seconds=round(self._stages["generate"], 3),
             generate_estimated_seconds=round(self._estimate.seconds, 3),
@@ -185,11 +187,13 @@ class BuildRun:
         """Record how long takes took, except for models with a failed take."""
         for shard in share_out(self._prepared.plan.orders(), 1, 1):
             digests = [order.recipe.digest for order in shard.orders]
-            prediction = expected(shard, device := devices_for(find_engine(shard.engine), self._devices)[0])
+            prediction = engine_estimate(
+                shard, device := devices_for(find_engine(shard.engine), self._devices)[0]
+            )
             if not prediction.learned and self._took.keys() >= set(digests):
                 taken = sum(self._took[digest] for digest in digests)
                 names = shard.engine, shard.model, device
-                learn(self._prepared.store, *names, taken=taken, expected=prediction.seconds)
+                record_speed(self._prepared.store, *names, taken=taken, expected=prediction.seconds)
 
     def master(self, chunk: AssetChunk) -> None:
         """Master a chunk of assets, each with all its variations."""
@@ -199,7 +203,7 @@ class BuildRun:
             return MasterJob(tuple(orders), self.run, self._prefect_run, device)
 
         items = {order.asset.id: order for order in chunk.orders}
-        WorkItem(crew, items, job, self._hear_master, lambda order: order.wanted, ("mastering",)).run()
+        WorkItem(crew, items, job, self._hear_master, lambda order: order.missing, ("mastering",)).run()
 
     def publish(self) -> None:
         """Publish what was made; publish nothing if everything failed and no other master exists."""
@@ -303,37 +307,37 @@ class BuildRun:
                 )
             elif isinstance(event, Failed | Quarantined):
                 place = next(place for place, digest in self._digests.items() if digest == event.item)
-                stage = "quality" if isinstance(event, Quarantined) else "master"
+                stage = Stage.QUALITY if isinstance(event, Quarantined) else Stage.MASTER
                 self._fail(place, stage, event.reason)
 
     def _digest(self, plan: AssetPlan, variation: VariationPlan) -> str | None:
         return self._digests.get((plan.asset.id, variation.variation))
 
-    def _fail(self, place: tuple[str, int], stage: str, reason: str) -> None:
+    def _fail(self, place: tuple[str, int], stage: Stage, reason: str) -> None:
         self._failed[place] = (stage, reason)
         self._journal.write("failed", asset=place[0], variation=place[1], stage=stage, reason=reason)
 
     def _order(self, plan: AssetPlan) -> AssetOrder | None:
         """Return what to master of an asset; None if all its masters exist."""
-        skipped = ("reuse", "locked") if plan.gain_group else ("locked",)
+        skipped = (Action.REUSE, Action.LOCKED) if plan.gain_group else (Action.LOCKED,)
         planned = {v.variation: v for v in plan.variations if v.action not in skipped}
         available = {number: self._available(plan, v) for number, v in planned.items()}
         for variation in plan.variations:
             if variation.quarantined and variation.variation not in planned:
                 self._digests[plan.asset.id, variation.variation] = variation.master
-                self._fail((plan.asset.id, variation.variation), "quality", variation.quarantined)
+                self._fail((plan.asset.id, variation.variation), Stage.QUALITY, variation.quarantined)
         group = plan.gain_group or group_digest(takes for takes in available.values() if takes)
         orders = []
         for number, takes in available.items():
             if not takes:
                 continue
-            kept = planned[number].action == "reuse"
+            kept = planned[number].action is Action.REUSE
             digest = planned[number].master if kept else master_digest(plan.mastering, number, takes, group)
             self._digests[plan.asset.id, number] = digest
             made = kept or self._prepared.known.master_is_whole(digest)
             known = planned[number].quarantined if kept else self._prepared.known.quarantined(digest)
             if known:
-                self._fail((plan.asset.id, number), "quality", known)
+                self._fail((plan.asset.id, number), Stage.QUALITY, known)
             orders.append(VariationOrder(number, takes, digest, made))
         if all(order.made for order in orders):
             return None
@@ -344,7 +348,7 @@ class BuildRun:
         digests = [recipe.digest for recipe in variation.recipes]
         takes = tuple(digest for digest in digests if digest not in self._failed_takes)
         if not takes:
-            self._fail((plan.asset.id, variation.variation), "generate", self._failed_takes[digests[0]])
+            self._fail((plan.asset.id, variation.variation), Stage.GENERATE, self._failed_takes[digests[0]])
         return takes
 
     def _manifest_facts(self, plan: AssetPlan) -> ManifestFacts:

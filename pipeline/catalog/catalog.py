@@ -20,6 +20,7 @@ from pipeline.catalog.reviews import Reviews
 from pipeline.catalog.rows import disagreements, say_difference
 from pipeline.catalog.version import BuildFacts, Place, Version
 from pipeline.errors import FormatError, MachineError, StoreError, UsageError, VerificationError
+from pipeline.plan import Stage
 from pipeline.provenance import MASTER_SCHEMA, MasterRow, MissingRow, ObjectJson
 from pipeline.store import Fence, Missing, Store, named_objects
 
@@ -265,7 +266,7 @@ def missing_row(failed: Mapping[str, Any], kind: str = "", tags: Iterable[str] =
         variation=failed["variation"],
         kind=kind,
         tags=sorted(tags),
-        code="quarantined" if failed["stage"] == "quality" else "failed",
+        code="quarantined" if failed["stage"] == Stage.QUALITY else "failed",
         reason=failed["reason"],
     )
     if failed.get("master"):

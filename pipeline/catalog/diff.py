@@ -16,27 +16,22 @@ from pipeline.catalog.reviews import ReviewEvent, review_state
 from pipeline.catalog.rows import name_of_files
 from pipeline.catalog.version import Place, Version, compared
 from pipeline.plan import (
-    EARLIER_TAKES_ITS_PLACE,
-    FROM_KEPT,
-    MADE_BEFORE,
-    TAKES_ITS_PLACE,
-    WAITS,
-    WILL_WAIT,
+    Reason,
+    ReasonKind,
     chain_reasons,
+    changed,
     label_reasons,
     recipe_reasons,
     say,
     spec_reasons,
     specs_of,
 )
-from pipeline.provenance import MASTER_SCHEMA, MasterRecord, MasterRow, master_name, place_of
+from pipeline.provenance import MasterRecord, MasterRow, master_name, master_records, place_of
 from pipeline.provenance.facts import utc
 from pipeline.recipe import Recipe
 from pipeline.store import Store
 
-NO_DIFFERENCE = (WILL_WAIT, WAITS, TAKES_ITS_PLACE, EARLIER_TAKES_ITS_PLACE, MADE_BEFORE, FROM_KEPT)
-"""Reasons of a plan that do not say how a master differs, but how it is made or what happens to it."""
-TOOK_ITS_PLACE = "approved in review: the waiting take took its place"
+PROMOTED = Reason(ReasonKind.WAITING_APPROVED, "approved in review: the waiting take took its place")
 Kind = Literal["added", "removed", "changed", "missing"]
 Records = Mapping[str, MasterRecord]
 """By master digest, as far as the records exist."""
@@ -60,8 +55,8 @@ class Change:
     kind: Kind
     asset: str
     variation: int
-    reasons: tuple[str, ...]
-    """In words: what differs in recipe, mastering, labels and state, or why a master is missing. Empty for added
+    reasons: tuple[Reason, ...]
+    """What differs in recipe, mastering, labels and state, or why a master is missing. Empty for added
     and removed masters."""
     measured: Mapping[str, tuple[Any, Any]]
     """Values before and after of each field of `MEASURED` that differs."""
@@ -74,6 +69,11 @@ class Change:
         return self.asset, self.variation
 
     @property
+    def reason_words(self) -> tuple[str, ...]:
+        """The reasons in words."""
+        return tuple(reason.words for reason in self.reasons)
+
+    @property
     def audible(self) -> bool:
         """Whether the samples differ."""
         return (self.before and self.before["pcm_sha256"]) != (self.after and self.after["pcm_sha256"])
@@ -81,7 +81,7 @@ class Change:
     @property
     def words(self) -> tuple[str, ...]:
         """The reasons, and the figures before and after."""
-        return (*self.reasons, *(_figure(key, old, new) for key, (old, new) in self.measured.items()))
+        return (*self.reason_words, *(_figure(key, old, new) for key, (old, new) in self.measured.items()))
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object."""
@@ -89,7 +89,7 @@ class Change:
             "change": self.kind,
             "asset": self.asset,
             "variation": self.variation,
-            "reasons": list(self.reasons),
+            "reasons": list(self.reason_words),
             "audible": self.audible,
             "measured": {key: {"before": old, "after": new} for key, (old, new) in self.measured.items()},
             "before": _identity(self.before),
@@ -109,7 +109,10 @@ def diff(store: Store, before: Version, after: Version, rejected: Set[str] = fro
     differences = compare_rows(store, before.by_variation, after.by_variation, rejected)
     recorded = after.reasons if after.parent == before.number else None
     explained = [
-        replace(change, reasons=(recorded or {}).get(change.place, change.reasons)) for change in differences
+        replace(change, reasons=changed(*recorded[change.place]))
+        if recorded and change.place in recorded
+        else change
+        for change in differences
     ]
     return sorted([*explained, *_gaps(before, after)], key=lambda change: change.place)
 
@@ -120,10 +123,10 @@ def _gaps(before: Version, after: Version) -> Iterator[Change]:
     for gap in after.missing:
         earlier = known.pop(place_of(gap), None)
         if earlier is None or (earlier["code"], earlier["reason"]) != (gap["code"], gap["reason"]):
-            why = (f"{gap['code']}: {gap['reason']}",)
+            why = changed(f"{gap['code']}: {gap['reason']}")
             yield Change("missing", gap["asset"], gap["variation"], why, {}, None, None)
     for asset, variation in known.keys() - after.by_variation.keys():
-        yield Change("removed", asset, variation, ("it was missing",), {}, None, None)
+        yield Change("removed", asset, variation, changed("it was missing"), {}, None, None)
 
 
 def compare_rows(
@@ -131,7 +134,7 @@ def compare_rows(
     before: Mapping[Place, MasterRow],
     after: Mapping[Place, MasterRow],
     rejected: Set[str] = frozenset(),
-    planned: Mapping[Place, Sequence[str]] | None = None,
+    planned: Mapping[Place, Sequence[Reason]] | None = None,
 ) -> list[Change]:
     """Every row that differs, by asset and variation. ``planned`` has the reasons of the plan of ``after``."""
     places = sorted({*before, *after})
@@ -146,7 +149,7 @@ def compare_rows(
 
 def _records(store: Store, pairs: Sequence[tuple[MasterRow, MasterRow]]) -> Records:
     digests = {row["master"] for pair in pairs for row in pair if pair[0]["master"] != pair[1]["master"]}
-    return dict(store.get_records("masters", sorted(digests), MASTER_SCHEMA, MasterRecord))  # type: ignore[arg-type]
+    return master_records(store, sorted(digests))
 
 
 def compare(
@@ -154,7 +157,7 @@ def compare(
     after: MasterRow | None,
     records: Records,
     rejected: Set[str] = frozenset(),
-    planned: Sequence[str] = (),
+    planned: Sequence[Reason] = (),
 ) -> Change | None:
     """How one variation differs between two versions; None if it does not. ``planned`` has the reasons of the plan."""
     row = after or before
@@ -167,18 +170,23 @@ def compare(
     measured = {key: (before.get(key), after.get(key)) for key in MEASURED}
     measured = {key: pair for key, pair in measured.items() if pair[0] != pair[1]}
     if not reasons and not measured:
-        reasons = tuple(_other_reasons(before, after))
+        reasons = changed(*_other_reasons(before, after))
     return Change("changed", *place, reasons, measured, before, after) if reasons or measured else None
 
 
 def _reasons(
-    before: MasterRow, after: MasterRow, records: Records, rejected: Set[str], planned: Sequence[str]
-) -> Iterator[str]:
+    before: MasterRow, after: MasterRow, records: Records, rejected: Set[str], planned: Sequence[Reason]
+) -> Iterator[Reason]:
     if before["master"] != after["master"]:
         if _waited(before, after):
-            yield TOOK_ITS_PLACE
-        why = [reason for reason in planned if reason not in NO_DIFFERENCE]
-        yield from why or _master_reasons(before, after, records, rejected)
+            yield PROMOTED
+        why = [reason for reason in planned if reason.is_difference]
+        yield from why or changed(*_master_reasons(before, after, records, rejected))
+    yield from changed(*_row_changes(before, after))
+
+
+def _row_changes(before: MasterRow, after: MasterRow) -> Iterator[str]:
+    """What differs in labels, names, signature and state."""
     yield from label_changes(before, after)
     if _signer(before) != _signer(after):
         yield f"signed by: {say(_signer(before))} -> {say(_signer(after))}"
@@ -207,7 +215,7 @@ def _master_reasons(
     old, new = records.get(before["master"]), records.get(after["master"])
     if old and new:
         reasons.extend(spec_reasons(specs_of(old), specs_of(new)))
-        reasons.extend(chain_reasons(old.get("chain_version"), new.get("chain_version")))
+        reasons.extend(chain_reasons(old["chain_version"], new["chain_version"]))
     elif before["mastering"] != after["mastering"]:
         reasons.append("mastering changed")
     if not reasons and before["mastering"] != after["mastering"]:

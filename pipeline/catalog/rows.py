@@ -15,9 +15,18 @@ from pipeline.catalog.reviews import ReviewState
 from pipeline.catalog.version import Version
 from pipeline.errors import VerificationError
 from pipeline.manifest.spec import AssetSpec
-from pipeline.plan import LOCKED, LOCKED_IN_MANIFEST, WAITS, WILL_WAIT, AssetPlan, VariationPlan, ucs_of
+from pipeline.plan import (
+    LOCKED,
+    LOCKED_IN_MANIFEST,
+    Action,
+    AssetPlan,
+    Reason,
+    ReasonKind,
+    VariationPlan,
+    recorded_lock,
+    ucs_of,
+)
 from pipeline.provenance import (
-    MASTER_SCHEMA,
     CredentialsJson,
     MasterRecord,
     MasterRow,
@@ -25,6 +34,7 @@ from pipeline.provenance import (
     Status,
     WaitingRow,
     master_name,
+    master_records,
     name_of,
     place_of,
 )
@@ -105,7 +115,7 @@ def _facts(record: MasterRecord) -> dict[str, Any]:
         "take": take["digest"],
         "takes": {candidate["take"]: candidate["object"] for candidate in record["candidates"]},
         "master": record["digest"],
-        "gain_group": record.get("gain_group", ""),
+        "gain_group": record["gain_group"],
         "pcm_sha256": record["pcm_sha256"],
     }
 
@@ -122,11 +132,7 @@ def differing(row: MasterRow, record: MasterRecord) -> dict[str, Any]:
     return {
         name: fact
         for name, fact in facts_of(record).items()
-        if name in row
-        and (name in _RECIPE_FIELDS or not made_again)
-        and not _equal(values[name], fact)
-        # Older releases did not record gain groups.
-        and not (name == "gain_group" and "" in (fact, values[name]))
+        if name in row and (name in _RECIPE_FIELDS or not made_again) and not _equal(values[name], fact)
     }
 
 
@@ -137,7 +143,7 @@ def disagreements(store: Store, rows: Sequence[MasterRow]) -> Iterator[tuple[Mas
     """
     every = list(with_waiting_rows(rows))
     digests = sorted({row["master"] for row in every})
-    records: Any = dict(store.get_records("masters", digests, MASTER_SCHEMA, MasterRecord))
+    records = master_records(store, digests)
     for row in every:
         record = records.get(row["master"])
         if record is not None and (differences := differing(row, record)):
@@ -243,13 +249,15 @@ def choose_master(previous: MasterRow, new_row: MasterRow, reviews: ReviewState)
 
 
 def with_waiting_take(
-    approved: MasterRow, new_row: MasterRow, waiting: WaitingRow | None, reasons: Sequence[str]
+    approved: MasterRow, new_row: MasterRow, waiting: WaitingRow | None, reasons: Sequence[Reason]
 ) -> MasterRow:
     """The approved row with ``new_row`` waiting beside it; ``waiting`` keeps its reasons if it is the same master."""
     if waiting is not None and waiting["master"] == new_row["master"]:
-        reasons = waiting["reasons"]
-    reasons = [reason for reason in reasons if reason not in (WILL_WAIT, WAITS)]
-    candidate = WaitingRow(**{**new_row, "status": "waiting", "reasons": reasons})
+        words = waiting["reasons"]
+    else:
+        states = (ReasonKind.WILL_WAIT, ReasonKind.WAITS)
+        words = [reason.words for reason in reasons if reason.kind not in states]
+    candidate = WaitingRow(**{**new_row, "status": "waiting", "reasons": words})
     return MasterRow(**{**approved, "waiting": candidate})
 
 
@@ -289,11 +297,11 @@ def assemble_rows(
         for variation in plan.variations:
             place = (plan.asset.id, variation.variation)
             previous, failure = known.get(place), failures.get(place)
-            if previous is not None and variation.action != "locked":
+            if previous is not None and variation.action is not Action.LOCKED:
                 previous = with_approved_candidate(previous, reviews)
             if failure is not None:
                 row = _failed(previous, failure, reviews)
-            elif variation.action == "locked" and previous is not None:
+            elif variation.action is Action.LOCKED and previous is not None:
                 row = _locked(previous, plan.asset, variation.reasons)
             else:
                 new_row = _planned_row(plan, digest_of(plan, variation), record_of, previous)
@@ -303,11 +311,13 @@ def assemble_rows(
     return tuple(sorted(rows, key=place_of))
 
 
-def _locked(previous: MasterRow, asset: AssetSpec, reasons: Sequence[str]) -> MasterRow:
+def _locked(previous: MasterRow, asset: AssetSpec, reasons: Sequence[Reason]) -> MasterRow:
     """The row of a locked master. Its reason does not change while it is locked."""
-    reason = previous.get("reason", "")
-    same = previous["status"] == "locked" and reason.split("; ")[0] == reasons[0]
-    return _with_status(with_labels(previous, asset), "locked", reason if same else "; ".join(reasons))
+    words = previous.get("reason", "")
+    same = previous["status"] == "locked" and recorded_lock(words) == reasons[0]
+    return _with_status(
+        with_labels(previous, asset), "locked", words if same else "; ".join(map(str, reasons))
+    )
 
 
 def _failed(previous: MasterRow | None, failure: str, reviews: ReviewState) -> MasterRow | None:
@@ -336,16 +346,16 @@ def _planned_row(
 
 def _row_to_publish(
     asset: AssetSpec,
-    reasons: tuple[str, ...],
+    reasons: tuple[Reason, ...],
     previous: MasterRow | None,
     new_row: MasterRow | None,
     reviews: ReviewState,
 ) -> MasterRow | None:
     """The row to publish. Reviews may be newer than the plan, so they decide here again."""
     if new_row is None or asset.lock:
-        return new_row and _with_status(new_row, "locked", LOCKED_IN_MANIFEST)
+        return new_row and _with_status(new_row, "locked", LOCKED_IN_MANIFEST.words)
     if (asset.id, new_row["variation"]) in reviews.locked:
-        return _with_status(with_labels(previous or new_row, asset), "locked", LOCKED)
+        return _with_status(with_labels(previous or new_row, asset), "locked", LOCKED.words)
     if previous is None:
         return new_row
     match choose_master(previous, new_row, reviews):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import datetime
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from platformdirs import user_config_path
 
 from pipeline.credentials.identity import REMEDY, Identity
 from pipeline.errors import MachineError
-from pipeline.store.disk import write_over
+from pipeline.store.disk import write_atomically
 
 try:
     from cryptography import x509
@@ -57,11 +56,11 @@ def development_identity() -> Identity:
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_suffix(".lock"), timeout=60):
             if not path.is_file():
-                _keep(path, _make())
+                write_atomically(path, _make(), private=True)
             text = path.read_text()
             root = text[text.rindex(_BEGIN_CERTIFICATE) :].encode()
             if not root_path().is_file() or root_path().read_bytes() != root:
-                write_over(root_path(), root)
+                write_atomically(root_path(), root)
     except OSError as error:
         raise MachineError(
             f"the development certificate cannot be kept in {path}: {error.strerror}; let CUESMITH_CONFIG name a "
@@ -74,15 +73,6 @@ def development_identity() -> Identity:
 def root_path() -> Path:
     """The root of this machine's development certificate, to be trusted by whoever wants to."""
     return folder() / "development-root.pem"
-
-
-def _keep(path: Path, text: bytes) -> None:
-    """Write ``text``, to be read by this account alone; a kill leaves nothing half written."""
-    descriptor, fresh = tempfile.mkstemp(dir=path.parent, prefix=".development-")
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(text)
-        os.fsync(file.fileno())
-    os.replace(fresh, path)
 
 
 def _make() -> bytes:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.audio import Chunk, Clip, Depth, pcm_sha256, read, resample, resample_loop, wav_bytes
+from pipeline.audio import Chunk, Clip, Depth, Loop, pcm_sha256, read, resample, resample_loop, wav_bytes
 from pipeline.audio.decibel import level
 from pipeline.delivery.codecs import (
     MP3,
@@ -26,10 +26,9 @@ from pipeline.delivery.ogg import OPUS_PACKET, with_ends, with_serial, with_two_
 from pipeline.delivery.tags import Labels, comments, with_atoms, with_comments, with_id3
 from pipeline.delivery.wav_metadata import bext_chunk, info_chunk, ixml_chunk
 from pipeline.errors import MasteringError, UsageError
-from pipeline.mastering import Measurement, apply_gain, true_peak
-from pipeline.mastering.limiter import unrolled
-
-Loop = tuple[int, int]
+from pipeline.mastering.limiter import apply_gain, unrolled
+from pipeline.mastering.measure import Measurement
+from pipeline.mastering.true_peak import true_peak
 
 FORMATS = ("wav", "flac", "ogg", "opus", "mp3", "m4a")
 _REACH_S = 0.05
@@ -49,13 +48,13 @@ def _at_fitting_rate(clip: Clip, loop: Loop | None, coding: Coding) -> tuple[Cli
         return clip, loop
     if loop == (0, clip.length):
         looped = resample_loop(clip, rate)
-        return looped, (0, looped.length)
+        return looped, Loop(0, looped.length)
     scale = rate / clip.rate
-    moved = (round(loop[0] * scale), round(loop[1] * scale)) if loop else None
-    if loop is None or moved is None or loop[1] != clip.length:
+    moved = Loop(round(loop.start * scale), round(loop.end * scale)) if loop else None
+    if loop is None or moved is None or loop.end != clip.length:
         return resample(clip, rate), moved
-    extended = resample(unrolled(clip, loop[0], _REACH_S), rate)
-    return Clip(np.ascontiguousarray(extended.samples[:, : moved[1]]), rate), moved
+    extended = resample(unrolled(clip, loop.start, _REACH_S), rate)
+    return Clip(np.ascontiguousarray(extended.samples[:, : moved.end]), rate), moved
 
 
 def _wav_chunks(
@@ -71,7 +70,7 @@ def _wav_chunks(
         if labels
         else []
     )
-    return [*described, *([cue_chunk(loop[0]), smpl_chunk(rate, *loop)] if loop else [])]
+    return [*described, *([cue_chunk(loop.start), smpl_chunk(rate, *loop)] if loop else [])]
 
 
 def _opus(clip: Clip, loop: Loop | None) -> bytes:
@@ -79,7 +78,7 @@ def _opus(clip: Clip, loop: Loop | None) -> bytes:
 
     Without it the coder's filters start from silence, and a loop wraps with a step.
     """
-    start = loop[0] if loop and loop[1] == clip.length else None
+    start = loop.start if loop and loop.end == clip.length else None
     after = np.zeros((clip.channels, OPUS_AHEAD), np.float32)
     if start is not None:
         after = clip.samples[:, start + np.arange(OPUS_AHEAD) % (clip.length - start)]

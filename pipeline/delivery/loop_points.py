@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 from typing import Literal
 
-from pipeline.audio import Chunk
+from pipeline.audio import Chunk, Loop
 
 _MIDI_MIDDLE_C = 60
 _FORWARD = 0
@@ -46,14 +46,14 @@ _DIGITS = 6
 """Decimals of an offset in seconds. Godot stores it in single precision: exact to the sample for some minutes."""
 
 
-def ogg_import(rate: int, loop: tuple[int, int] | None, version: Literal[3, 4] = 3) -> str:
+def ogg_import(rate: int, loop: Loop | None, version: Literal[3, 4] = 3) -> str:
     """The text of ``NAME.ogg.import``, for an Ogg Vorbis file at ``rate`` Hz and Godot's main ``version``.
 
     ``loop`` is start and end (exclusive) in samples; Godot jumps back to the start at the end of the
     file, where our loops end. None for a sound that plays once.
     """
     importer, kind = _IMPORTERS[version]
-    offset = round(loop[0] / rate, _DIGITS) if loop else 0.0
+    offset = round(loop.start / rate, _DIGITS) if loop else 0.0
     return (
         f'[remap]\n\nimporter="{importer}"\ntype="{kind}"\n\n'
         f"[params]\n\nloop={'true' if loop else 'false'}\nloop_offset={offset}\n"

@@ -9,7 +9,7 @@ from xml.sax.saxutils import escape
 from pipeline.audio import Chunk
 from pipeline.audio.wav_writer import chunk_bytes, even
 from pipeline.delivery.tags import TOOL, Labels, tempo_text
-from pipeline.mastering import Measurement
+from pipeline.mastering.measure import Measurement
 
 _UNKNOWN_LOUDNESS = 0x7FFF
 """EBU Tech 3285: the value of a loudness field that is not set."""

@@ -1,12 +1,17 @@
 """Engines behind one protocol: what can generate, what it can be asked, and how it is opened."""
 
 from pipeline.generators.protocol import (
+    Diagnostic,
+    Diagnostics,
     Engine,
     Estimate,
     Estimator,
     GeneratedTake,
     Generator,
+    InstalledModel,
     ModelInfo,
+    ModelList,
+    ModelStore,
     Outcome,
     Preflight,
     Redecoder,
@@ -15,15 +20,20 @@ from pipeline.generators.protocol import (
     Requirements,
     StoredTake,
 )
-from pipeline.generators.registry import engine_names, find_engine
+from pipeline.generators.registry import engine_keys, engine_names, find_engine
 
 __all__ = [
+    "Diagnostic",
+    "Diagnostics",
     "Engine",
     "Estimate",
     "Estimator",
     "GeneratedTake",
     "Generator",
+    "InstalledModel",
     "ModelInfo",
+    "ModelList",
+    "ModelStore",
     "Outcome",
     "Preflight",
     "Redecoder",
@@ -31,6 +41,7 @@ __all__ = [
     "RequirementProblem",
     "Requirements",
     "StoredTake",
+    "engine_keys",
     "engine_names",
     "find_engine",
 ]

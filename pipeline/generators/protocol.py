@@ -6,8 +6,9 @@ GPU and no numpy. `Engine.open` is where weights and heavy imports begin, in a w
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from pipeline.errors import GenerationError
@@ -15,7 +16,7 @@ from pipeline.manifest.spec import AssetSpec
 from pipeline.recipe import Recipe, Scalar
 
 if TYPE_CHECKING:
-    from pipeline.audio import Clip
+    from pipeline.audio import Clip, Loop
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +65,8 @@ class GeneratedTake:
     """The raw audio that a recipe gave."""
 
     clip: Clip
-    loop: tuple[int, int] | None = None
-    """Start and end (exclusive), in samples, of a loop that already wraps without a seam."""
+    loop: Loop | None = None
+    """The loop, if it already wraps without a seam."""
     attachments: Mapping[str, bytes] = field(default_factory=dict)
     """Small objects kept beside the audio, by name (``codes``)."""
     notes: Mapping[str, Any] = field(default_factory=dict)
@@ -195,4 +196,79 @@ class Redecoder(Protocol):
 
         Raises `GenerationError` where it cannot be made.
         """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class InstalledModel:
+    """A model in an engine's model store."""
+
+    id: str
+    revision: str
+    folder: Path
+    size: int
+    """Bytes of its files."""
+    files: Mapping[str, str]
+    """SHA-256 of each file, by its path below ``folder``."""
+    sources: Mapping[str, str]
+    """SHA-256 of each file that it was converted from."""
+    fault: str | None = None
+    """What is wrong with its files; None if they match, or were not checked."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelList:
+    """The models that an engine can use, installed or not."""
+
+    lines: Sequence[str]
+    """One for each model, for a person."""
+    report: Mapping[str, Any]
+    """The same as JSON values."""
+    problems: Sequence[str]
+    """Installed models that cannot be read, each with its remedy."""
+
+
+@runtime_checkable
+class ModelStore(Protocol):
+    """An engine whose models are files on this machine: what ``cuesmith models`` needs."""
+
+    def models_folder(self) -> Path:
+        """The folder of the installed models."""
+        ...
+
+    def list_models(self) -> ModelList:
+        """The models that can be used, without loading or hashing any."""
+        ...
+
+    def fetch_model(self, name: str, progress: Callable[[str], None]) -> Sequence[InstalledModel]:
+        """Download ``name`` and the models that it needs; ``progress`` gets one line for each step.
+
+        Raises `UsageError` for an unknown name, `MachineError` if the network or the disk fails.
+        """
+        ...
+
+    def verify_models(self, names: Collection[str] = ()) -> tuple[Sequence[InstalledModel], Sequence[str]]:
+        """Hash the files of the models ``names``, or of all; also which models cannot be read.
+
+        Raises `UsageError` for a name that is not installed.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One line of ``cuesmith doctor``."""
+
+    what: str
+    found: str
+    fix: str | None = None
+    """What to do about it; None if all is well."""
+
+
+@runtime_checkable
+class Diagnostics(Protocol):
+    """An engine that can check what it needs on this machine."""
+
+    def diagnostics(self) -> Iterable[Diagnostic]:
+        """Versions, devices and their memory. May import what the engine generates with."""
         ...

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
 
 from pipeline.errors import MachineError, UsageError
 from pipeline.generators.protocol import Engine
+from pipeline.manifest.structure import EngineKeys
 
-_OWN = {"audiocraft": "pipeline.generators.audiocraft", "sketch": "pipeline.generators.sketch"}
+_OWN = {"audiocraft": "pipeline.generators.audiocraft.engine", "sketch": "pipeline.generators.sketch.engine"}
+_KEYS = {"audiocraft": "pipeline.generators.audiocraft.manifest_keys"}
+"""Where the engines that Cuesmith brings declare keys of the manifest."""
 _PLUGINS = "pipeline.generators.plugins"
+
+
+def engine_keys() -> Mapping[str, EngineKeys]:
+    """The manifest keys of the engines that Cuesmith brings, by the engine's name."""
+    return {name: import_module(module).KEYS for name, module in _KEYS.items()}
 
 
 def engine_names() -> tuple[str, ...]:

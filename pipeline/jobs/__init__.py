@@ -1,8 +1,8 @@
 """The two jobs that a worker does: recipes into durable takes, takes into durable masters.
 
-A job is a frozen value that travels to a worker process; its events travel back. Everything that a job finishes
-is in the store before its event is sent. What does the jobs, `pipeline.jobs.takes` and `pipeline.jobs.masters`, brings
-all of audio and mastering with it and is for workers alone.
+A job is a frozen value that is sent to a worker process, which sends events back. Everything that a job finishes is
+in the store before its event is sent. `pipeline.jobs.takes` and `pipeline.jobs.masters`, which do the jobs, import
+all of audio and mastering and are for workers only.
 """
 
 from pipeline.jobs.work_items import (

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from pipeline.audio import Clip, pcm_sha256, read_take
+from pipeline.audio import Clip, Loop, pcm_sha256, read_take
 from pipeline.delivery import Labels, render
 from pipeline.errors import CuesmithError, MachineError, MasteringError, StoreError
+from pipeline.gates import GATES
 from pipeline.jobs.work_items import (
     AssetOrder,
     Began,
@@ -21,228 +22,218 @@ from pipeline.jobs.work_items import (
     VariationOrder,
 )
 from pipeline.manifest.spec import AssetSpec
-from pipeline.mastering import Master, MasteredGroup, TakeInput, master
-from pipeline.plan import digests
+from pipeline.mastering import CHAIN_VERSION
+from pipeline.mastering.chain import Master, MasteredGroup, master
+from pipeline.mastering.shape import TakeInput
 from pipeline.provenance import (
     MASTER_SCHEMA,
-    TAKE_SCHEMA,
     MasterRecord,
     RenditionJson,
     TakeRecord,
     disclosure,
     master_name,
+    master_record,
+    take_record,
 )
 from pipeline.provenance.facts import now, software_versions
 from pipeline.quality import (
     Failure,
     Fingerprint,
-    Found,
+    GateInput,
     QualityReport,
+    duplicate,
     fingerprint,
-    likeness,
     limits_of,
     score,
 )
 from pipeline.store import ObjectRef, Store
 
-HIDDEN_BY_MASTERING = frozenset({"clipping", "noise only", "tail noise"})
-"""Gates on a take's samples and its whole band: after resampling and limiting the fault is heard, not seen."""
-
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
-    """A variation's best candidate, and how all scored."""
+class ChosenTake:
+    """The best candidate of a variation."""
 
     order: VariationOrder
     record: TakeRecord
     clip: Clip
     candidates: tuple[dict[str, Any], ...]
-    heard: Fingerprint
-    alike: Failure | None
-    """Another variation of the asset that it repeats."""
+    """Every candidate with its score, the best first."""
+    fingerprint: Fingerprint
+    duplicate: Failure | None
+    """That it repeats another variation of the asset."""
     faults: tuple[Failure, ...]
-    """What is wrong with the take itself, which mastering would hide."""
+    """Faults of the take that mastering would hide."""
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
-    """A master that is made and judged, and not yet in the store."""
+class JudgedMaster:
+    """A master with its quality report, before it is in the store."""
 
-    chosen: Chosen
+    take: ChosenTake
     master: Master
     group: MasteredGroup
-    """What it shares its gain with."""
-    judged: QualityReport
+    """The masters that share its gain."""
+    quality: QualityReport
     seconds: float
-    """That mastering took."""
+    """Time that mastering took."""
 
 
 def make_masters(job: MasterJob, store: Store) -> Iterator[Event]:
-    """Master every asset of ``job``; yields one outcome for each master that an order wants.
+    """Master every asset of ``job``; yields one outcome for each master of an order.
 
-    An asset that breaks fails alone. A `MachineError` (a full disk) is raised: it concerns the whole build.
+    An error fails only its own asset, except a `MachineError` (a full disk), which concerns the whole build and is
+    raised.
     """
     for order in job.assets:
-        yield from (Began(digest) for digest in order.wanted)
-        waiting = set(order.wanted)
+        yield from (Began(digest) for digest in order.missing)
+        pending = set(order.missing)
         try:
             for event in _master_asset(job, order, store):
-                waiting.discard(event.item)
+                pending.discard(event.item)
                 yield event
         except MachineError:
             raise
         except CuesmithError as error:
-            yield from (Failed(digest, str(error)) for digest in waiting)
+            yield from (Failed(digest, str(error)) for digest in pending)
         except Exception as error:
             reason = f"mastering broke: {type(error).__name__}: {error}; report this as a bug"
-            yield from (Failed(digest, reason) for digest in waiting)
+            yield from (Failed(digest, reason) for digest in pending)
 
 
 def _master_asset(job: MasterJob, order: AssetOrder, store: Store) -> Iterator[Event]:
     began = time.monotonic()
-    chosen = choose_all(order, store)
-    loops = [tuple(one.record["loop"]) if one.record["loop"] else None for one in chosen]
-    inputs = [TakeInput(one.clip, loop) for one, loop in zip(chosen, loops, strict=True)]  # type: ignore[arg-type]
+    takes = choose_takes(order, store)
+    loops = [Loop(*take.record["loop"]) if take.record["loop"] else None for take in takes]
+    inputs = [TakeInput(take.clip, loop) for take, loop in zip(takes, loops, strict=True)]
     group = master(inputs, order.asset.mastering, gain_anchor_db=_anchor_gain(order.anchors, store))
-    for one, result in zip(chosen, group.results, strict=True):
-        if one.order.made:
+    for take, result in zip(takes, group.results, strict=True):
+        digest = take.order.master
+        if take.order.made:
             continue
         if isinstance(result, MasteringError):
-            yield Failed(one.order.master, str(result))
+            yield Failed(digest, str(result))
             continue
         took = time.monotonic() - began
-        made = Made(one, result, group, _judge(order.asset, result, one), took)
-        record = record_of(made, job, order, store)
-        store.put_record("masters", one.order.master, record)
+        judged = JudgedMaster(take, result, group, _judge(order.asset, result, take), took)
+        record = record_of(judged, job, order, store)
+        store.put_record("masters", digest, record)
         began = time.monotonic()
         if record["quality"]["quarantined"]:
-            yield Quarantined(one.order.master, made.judged.reason, result.clip.seconds, took)
+            yield Quarantined(digest, judged.quality.reason, result.clip.seconds, took)
         else:
-            yield Mastered(one.order.master, result.clip.seconds, took)
+            yield Mastered(digest, result.clip.seconds, took)
 
 
 def _anchor_gain(anchors: tuple[str, ...], store: Store) -> float | None:
     for digest in anchors:
-        record = store.get_record("masters", digest, MASTER_SCHEMA, MasterRecord)
+        record = master_record(store, digest)
         if record is not None:
             return float(record["loudness"]["gain_db"])
     return None
 
 
-def _judge(asset: AssetSpec, result: Master, one: Chosen) -> QualityReport:
-    """The gates on the master, and what they found on its take that a new rate hides."""
-    asked = asset.mastering.duration_s if result.loop or asset.kind == "music" else None
-    judged = score(
+def _judge(asset: AssetSpec, result: Master, take: ChosenTake) -> QualityReport:
+    """The quality gates on the master, with the faults of its take that mastering hides."""
+    sound = GateInput(
         result.clip,
-        asset.kind,
-        asked_s=asked,
+        requested_s=asset.mastering.duration_s if result.loop or asset.kind == "music" else None,
         rate_hz=asset.mastering.sample_rate_hz,
         loop=result.loop,
-        limits=limits_of(asset.quality, asset.kind),
-        found=Found(result.measured, result.seam),
+        known_measurement=result.measured,
+        known_seam=result.seam,
     )
-    known = {failure.name for failure in judged.failures}
-    for failure in (*one.faults, *([one.alike] if one.alike else [])):
-        judged = judged if failure.name in known else judged.with_failure(failure)
-    return judged
+    report = score(sound, limits_of(asset.kind, asset.quality))
+    names = {failure.name for failure in report.failures}
+    for failure in (*take.faults, *([take.duplicate] if take.duplicate else [])):
+        report = report if failure.name in names else report.with_failure(failure)
+    return report
 
 
-def choose_all(order: AssetOrder, store: Store) -> list[Chosen]:
-    """Each variation's best candidate, where there is a choice one that repeats no variation before it."""
-    heard = [(f"the master {digest[:12]}", _fingerprint_of(digest, store)) for digest in order.anchors]
-    chosen: list[Chosen] = []
-    for variation in sorted(order.variations, key=lambda one: one.variation):
-        one = _choose(order.asset, variation, heard, store)
-        chosen.append(one)
-        if one.alike is None:
-            heard.append((f"variation {variation.variation}", one.heard))
-    places = {one.order.variation: one for one in chosen}
-    return [places[variation.variation] for variation in order.variations]
+def choose_takes(order: AssetOrder, store: Store) -> list[ChosenTake]:
+    """The best candidate of each variation, if possible one that repeats no earlier variation."""
+    others = [(f"the master {digest[:12]}", _fingerprint_of(digest, store)) for digest in order.anchors]
+    chosen: dict[int, ChosenTake] = {}
+    for variation in sorted(order.variations, key=lambda variation: variation.variation):
+        take = chosen[variation.variation] = _choose(order.asset, variation, others, store)
+        if take.duplicate is None:
+            others.append((f"variation {variation.variation}", take.fingerprint))
+    return [chosen[variation.variation] for variation in order.variations]
 
 
 def _fingerprint_of(master: str, store: Store) -> Fingerprint:
-    record = store.get_record("masters", master, MASTER_SCHEMA, MasterRecord)
+    record = master_record(store, master)
     if record is None:
         raise StoreError(f"masters/{master}.json is gone; run `cuesmith verify`")
     return fingerprint(_take(record["take"]["digest"], store)[1])
 
 
 def _choose(
-    asset: AssetSpec, order: VariationOrder, heard: list[tuple[str, Fingerprint]], store: Store
-) -> Chosen:
-    """The candidate with the best score once what it repeats of ``heard`` is taken off; the first made wins
-    a tie."""
-    limits = limits_of(asset.quality, asset.kind)
+    asset: AssetSpec, order: VariationOrder, others: list[tuple[str, Fingerprint]], store: Store
+) -> ChosenTake:
+    """The candidate with the best score, with what it repeats of ``others`` taken off; the first made wins a tie."""
+    limits = limits_of(asset.kind, asset.quality)
     scored = []
     for digest in order.takes:
         record, clip = _take(digest, store)
-        judged = score(clip, asset.kind, limits=limits)
-        faults = tuple(failure for failure in judged.failures if failure.name in HIDDEN_BY_MASTERING)
-        printed = fingerprint(clip)
-        alike = _repeats(printed, heard, asset.quality.duplicates)
-        if alike is not None:
-            judged = judged.with_failure(alike)
-        scored.append((judged.score, record, Chosen(order, record, clip, (), printed, alike, faults)))
+        report = score(GateInput(clip), limits)
+        faults = tuple(failure for failure in report.failures if GATES[failure.name].on_take)
+        take_fingerprint = fingerprint(clip)
+        repeated = duplicate(take_fingerprint, others, limits)
+        if repeated is not None:
+            report = report.with_failure(repeated)
+        scored.append((report.score, ChosenTake(order, record, clip, (), take_fingerprint, repeated, faults)))
     scored.sort(key=lambda item: -item[0])
     candidates = tuple(
-        {"take": record["digest"], "object": record["object"]["sha256"], "score": number}
-        for number, record, _ in scored
+        {"take": take.record["digest"], "object": take.record["object"]["sha256"], "score": number}
+        for number, take in scored
     )
-    return replace(scored[0][2], candidates=candidates)
-
-
-def _repeats(one: Fingerprint, heard: list[tuple[str, Fingerprint]], limit: float) -> Failure | None:
-    """The failure of a sound that is nearly the same as one of ``heard``; the most alike is named."""
-    alike = max(((likeness(one, other), name) for name, other in heard), default=(0.0, ""))
-    if alike[0] < limit:
-        return None
-    return Failure("duplicate", round(alike[0], 4), limit, f"the sound is nearly that of {alike[1]}")
+    return replace(scored[0][1], candidates=candidates)
 
 
 def _take(digest: str, store: Store) -> tuple[TakeRecord, Clip]:
-    record = store.get_record("takes", digest, TAKE_SCHEMA, TakeRecord)
+    record = take_record(store, digest)
     if record is None:
-        raise StoreError(f"takes/{digest}.json is gone; run the build again to make it anew")
-    return record, read_take(store.get(ObjectRef.from_json(record["object"])))  # type: ignore[return-value]
+        raise StoreError(f"takes/{digest}.json is gone; run the build again to make it again")
+    return record, read_take(store.get(ObjectRef.from_json(record["object"])))
 
 
-def record_of(made: Made, job: MasterJob, order: AssetOrder, store: Store) -> MasterRecord:
-    """Encode ``made``, put its files into ``store``, and say all that is known of it.
+def record_of(judged: JudgedMaster, job: MasterJob, order: AssetOrder, store: Store) -> MasterRecord:
+    """Encode the master, put its files into ``store``, and return its record.
 
-    Raises `StoreError` or `MachineError` where the store takes no more.
+    Raises `StoreError` or `MachineError` where the store cannot be written.
     """
-    one, result, group = made.chosen, made.master, made.group
+    take, result, asset = judged.take, judged.master, order.asset
     takes = sorted(digest for variation in order.variations for digest in variation.takes)
-    asset, model = order.asset, one.record["model"]
-    told = disclosure(neural=model["neural"], engine=model["engine"], model=model["id"])
-    renditions = _renditions(asset, result, _labels(order, one, told), store)
+    model = take.record["model"]
+    statement = disclosure(neural=model["neural"], engine=model["engine"], model=model["id"])
+    renditions = _renditions(asset, result, _labels(order, take, statement), store)
     return MasterRecord(
         schema=MASTER_SCHEMA,
-        digest=one.order.master,
+        digest=take.order.master,
         asset=asset.id,
-        variation=one.order.variation,
+        variation=take.order.variation,
         kind=asset.kind,
-        take=one.record,
-        candidates=list(one.candidates),
+        take=take.record,
+        candidates=list(take.candidates),
         group=takes,
         gain_group=order.gain_group,
         anchors=list(order.anchors),
         mastering=asdict(asset.mastering),
         delivery={**asdict(asset.delivery), "formats": list(asset.delivery.formats)},
         chain=_chain(result),
-        chain_version=digests.CHAIN_VERSION,
-        loudness=_loudness(result, group),
+        chain_version=CHAIN_VERSION,
+        loudness=_loudness(result, judged.group),
         measurements=result.measured.to_json(),
         gates=asdict(asset.quality),
-        quality=_quality(asset, made.judged),
+        quality=_quality(asset, judged.quality),
         loop=list(result.loop) if result.loop else None,
         pcm_sha256=pcm_sha256(result.clip, asset.delivery.bit_depth),
         renditions=renditions,
         manifest=order.manifest,
-        disclosure=told,
+        disclosure=statement,
         made={
             "at": now(),
-            "seconds": round(made.seconds, 3),
+            "seconds": round(judged.seconds, 3),
             "run": job.run,
             "prefect_run": job.prefect_run,
             "device": job.device,
@@ -252,7 +243,7 @@ def record_of(made: Made, job: MasterJob, order: AssetOrder, store: Store) -> Ma
 
 
 def _chain(result: Master) -> list[dict[str, Any]]:
-    """The steps of mastering, and how the loop that they made wraps."""
+    """The mastering steps, and the seam of the loop that they made."""
     seam = result.seam
     return [*result.chain, *([{"step": "seam", **seam.to_json()}] if seam else [])]
 
@@ -269,26 +260,25 @@ def _loudness(result: Master, group: MasteredGroup) -> dict[str, Any]:
     }
 
 
-def _quality(asset: AssetSpec, judged: QualityReport) -> dict[str, Any]:
-    """What the record says of quality."""
-    if judged.passed or not asset.quality.gate:
-        return {**judged.to_json(), "quarantined": False}
-    return {**judged.to_json(), "quarantined": True, "reason": judged.reason}
+def _quality(asset: AssetSpec, report: QualityReport) -> dict[str, Any]:
+    if report.passed or not asset.quality.gate:
+        return {**report.to_json(), "quarantined": False}
+    return {**report.to_json(), "quarantined": True, "reason": report.reason}
 
 
-def _labels(order: AssetOrder, one: Chosen, told: dict[str, str]) -> Labels:
-    asset, model = order.asset, one.record["model"]
+def _labels(order: AssetOrder, take: ChosenTake, statement: dict[str, str]) -> Labels:
+    asset, model = order.asset, take.record["model"]
     return Labels(
-        title=master_name(asset.origin, one.order.variation),
+        title=master_name(asset.origin, take.order.variation),
         project=order.manifest["project"],
         asset=asset.origin,
-        variation=one.order.variation,
+        variation=take.order.variation,
         kind=asset.kind,
-        catalog_id=one.order.master,
-        disclosure=told["statement"],
+        catalog_id=take.order.master,
+        disclosure=statement["statement"],
         generated=model["neural"],
         license=model["license"],
-        recipe_digest=one.record["digest"],
+        recipe_digest=take.record["digest"],
         tempo_bpm=asset.bpm,
         ucs_category=asset.ucs.category if asset.ucs else None,
         ucs_name=asset.ucs.name if asset.ucs else None,

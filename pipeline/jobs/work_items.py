@@ -16,7 +16,7 @@ from pipeline.store import ObjectRef, Store
 
 _SUFFIX = re.compile(r"\.[a-z0-9]{1,12}")
 _UNKNOWN = ".bin"
-"""Suffix of an object whose file has none, or one that not every file system can hold."""
+"""Suffix of an object whose file has none, or one that is not valid on every file system."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +32,15 @@ class TakesJob:
 
 @dataclass(frozen=True, slots=True)
 class VariationOrder:
-    """One variation that takes part in its asset's gain."""
+    """One variation that shares the gain of its asset."""
 
     variation: int
     takes: tuple[str, ...]
     """Recipe digests of the candidates that exist."""
     master: str
-    """Digest that its master has."""
+    """Digest of its master."""
     made: bool
-    """Its master is in the store already; it only lends its loudness."""
+    """Whether its master is already in the store; then only its loudness counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,20 +50,20 @@ class AssetOrder:
     asset: AssetSpec
     variations: tuple[VariationOrder, ...]
     anchors: tuple[str, ...]
-    """Digests of masters that stay; when there are any, the new ones take their gain."""
+    """Digests of masters that stay; new masters take their gain."""
     gain_group: str
     """Identity of the gain that the new masters share."""
     manifest: ManifestFacts
 
     @property
-    def wanted(self) -> list[str]:
+    def missing(self) -> list[str]:
         """Digests of the masters to make."""
         return [order.master for order in self.variations if not order.made]
 
     @property
     def seconds(self) -> float:
         """Audio-seconds to master."""
-        return self.asset.duration_s * len(self.wanted)
+        return self.asset.duration_s * len(self.missing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +79,8 @@ class MasterJob:
 def store_inputs(orders: Iterable[TakeOrder], store: Store) -> list[TakeOrder]:
     """``orders``, each with the stored objects of its conditioning audio, which are durable when this returns.
 
-    From then on the files themselves play no part. Raises `UsageError` for a file that is gone, or that is not the
-    one that the manifest was checked with, and the store's errors.
+    The files themselves are not needed any more. Raises `UsageError` for a file that is gone or has changed since the
+    manifest was checked, and the store's errors.
     """
     stored: dict[tuple[str, str], ObjectRef] = {}
     ready = []
@@ -89,13 +89,13 @@ def store_inputs(orders: Iterable[TakeOrder], store: Store) -> list[TakeOrder]:
             if (sha256, path) not in stored:
                 stored[sha256, path] = store.put(_read(path, sha256), suffix_of(path))
         ready.append(
-            replace(order, inputs=tuple(stored[one] for one in order.audio)) if order.audio else order
+            replace(order, inputs=tuple(stored[file] for file in order.audio)) if order.audio else order
         )
     return ready
 
 
 def suffix_of(path: str) -> str:
-    """The suffix under which the store holds a file.
+    """The suffix of a file's object in the store.
 
     >>> suffix_of("audio/Theme.WAV"), suffix_of("audio/theme"), suffix_of("theme.wav (copy)")
     ('.wav', '.bin', '.bin')
@@ -116,7 +116,7 @@ def _read(path: str, sha256: str) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Began:
-    """Work on an item has begun; should the worker die now, this item is the suspect."""
+    """Work on an item has begun; if the worker dies now, this item is the likely cause."""
 
     item: str
 
@@ -143,7 +143,7 @@ class Mastered:
 
 @dataclass(frozen=True, slots=True)
 class Quarantined:
-    """A master and its record are durable, but it failed its quality gates and must not be published."""
+    """A master and its record are durable; it failed its quality gates and must not be published."""
 
     item: str
     reason: str
@@ -153,7 +153,7 @@ class Quarantined:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """An item could not be made; ``reason`` is for the person."""
+    """An item could not be made; ``reason`` is shown to the user."""
 
     item: str
     reason: str
@@ -164,12 +164,12 @@ Event = Began | TakeMade | Mastered | Quarantined | Failed
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A job is over: each of its items has had its event."""
+    """The job has ended, with an event for each of its items."""
 
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """A job could not go on, for a reason that concerns the whole build."""
+    """The job stopped for a reason that concerns the whole build."""
 
     message: str
     exit_code: int

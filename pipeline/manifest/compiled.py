@@ -5,7 +5,7 @@ file that it was read from. It counts only while each of those files has the sam
 else, from a changed include to a damaged entry, loads the manifest itself. Problems are never stored.
 
 The JSON is exact: every number keeps its type, equal parts stay one object. An asset is a list of its fields in the
-order of `AssetSpec`; a field with another type of `spec` holds its place in ``parts``, a list that has each part once
+order of `AssetSpec`; a field with another type of `spec` is its index in ``parts``, a list that has each part once
 as the name of its type and its fields.
 """
 
@@ -16,7 +16,7 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import astuple, fields
 from operator import attrgetter
 from pathlib import Path
@@ -29,37 +29,24 @@ from pipeline.manifest.spec import (
     AssetSpec,
     AudioInput,
     DeliverySpec,
-    Hearing,
     MasteringSpec,
     Project,
     QualitySpec,
-    Sampling,
     SourceRef,
     Ucs,
 )
 
 if TYPE_CHECKING:
     from pipeline.manifest.loader import Loaded
+    from pipeline.manifest.structure import EngineKeysSource
 
 
 _FIELDS = tuple(field.name for field in fields(AssetSpec))
 _TUPLES = (_FIELDS.index("tags"), _FIELDS.index("was"))
-_PART_FIELDS = (
-    "sampling",
-    "melody",
-    "continue_from",
-    "style",
-    "hearing",
-    "ucs",
-    "mastering",
-    "delivery",
-    "source",
-    "quality",
-)
-_PARTS = tuple(_FIELDS.index(name) for name in _PART_FIELDS)
+_PARTS = tuple(_FIELDS.index(name) for name in ("ucs", "mastering", "delivery", "source", "quality"))
+_ENGINE_KEYS = _FIELDS.index("engine_keys")
 _TYPES: dict[str, Any] = {
-    kind.__name__: kind
-    for kind in (AudioInput, DeliverySpec, Hearing, MasteringSpec, QualitySpec, Sampling, SourceRef, Ucs)
+    kind.__name__: kind for kind in (DeliverySpec, MasteringSpec, QualitySpec, SourceRef, Ucs)
 }
 
 
@@ -79,6 +66,7 @@ def pack(project: Project) -> dict[str, Any]:
             if place == len(parts):
                 parts.append([type(part).__name__, *(getattr(part, field.name) for field in fields(part))])
             row[column] = place
+        row[_ENGINE_KEYS] = _packed(row[_ENGINE_KEYS])
         assets.append(row)
     return {
         "name": project.name,
@@ -93,7 +81,7 @@ def pack(project: Project) -> dict[str, Any]:
 
 
 def unpack(value: dict[str, Any]) -> Project:
-    """The project that `pack` was given."""
+    """The inverse of `pack`."""
     parts = [_part(*item) for item in value["parts"]]
     assets = []
     for row in value["assets"]:
@@ -102,6 +90,7 @@ def unpack(value: dict[str, Any]) -> Project:
         for column in _PARTS:
             if row[column] is not None:
                 row[column] = parts[row[column]]
+        row[_ENGINE_KEYS] = _unpacked(row[_ENGINE_KEYS])
         assets.append(AssetSpec(*row))
     return Project(
         name=value["name"],
@@ -122,23 +111,28 @@ MAX_ENTRIES = 64
 MAX_BYTES = 256 * 2**20
 """Of all entries together; the newest stay."""
 
-_FORMAT = "cuesmith.compiled/3"
+_FORMAT = "cuesmith.compiled/4"
 
 
-def load_cached(path: Path, profile: str | None, folder: Path) -> Project:
-    """What `load` gives, quickly where ``folder`` keeps it from before. Raises what `load` raises."""
+def load_cached(
+    path: Path,
+    profile: str | None,
+    folder: Path,
+    engine_keys: EngineKeysSource = lazy_imports.no_engine_keys,
+) -> Project:
+    """As `load`, from the cache in ``folder`` if it has the project. Raises what `load` raises."""
     entry = _entry(path, profile, folder)
     known = _read(entry) if entry else None
     if known is not None:
         return known
-    loaded = lazy_imports.load_with_files(path, profile)
+    loaded = lazy_imports.load_with_files(path, profile, engine_keys)
     if entry:
         _write(entry, loaded)
     return loaded.project
 
 
 def _entry(path: Path, profile: str | None, folder: Path) -> Path | None:
-    """Where the compiled manifest lies; None where the manifest's own place cannot be told."""
+    """The file of the cache; None if the manifest's own path cannot be resolved."""
     with contextlib.suppress(OSError, RuntimeError):
         inputs = (
             _FORMAT,
@@ -155,19 +149,18 @@ def _entry(path: Path, profile: str | None, folder: Path) -> Path | None:
 
 
 def _our_sources() -> Iterator[str]:
-    """This room's files with their sizes and times: whoever changes the language in a checkout sees the change."""
-    with os.scandir(os.path.dirname(__file__)) as found:
-        ours = sorted((entry for entry in found if entry.name.endswith(".py")), key=lambda entry: entry.name)
-        for entry in ours:
-            status = entry.stat()
-            yield f"{entry.name} {status.st_size} {status.st_mtime_ns}"
+    """Files that define the language, with their sizes and times: a change of one in a checkout counts at once."""
+    room = Path(__file__).parent
+    for path in sorted([*room.glob("*.py"), *room.parent.glob("generators/*/manifest_keys.py")]):
+        status = path.stat()
+        yield f"{path} {status.st_size} {status.st_mtime_ns}"
 
 
 def _read(entry: Path) -> Project | None:
-    """What ``entry`` holds, if it is whole and still true."""
+    """The project in ``entry``, if the file is complete and still valid."""
     with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
         head, _, body = entry.read_bytes().partition(b"\n")
-        if head == _seal(body):
+        if head == _checksum(body):
             value = json.loads(body)
             if all(_unchanged(*file) for file in value["files"]):
                 return unpack(value["project"])
@@ -175,7 +168,7 @@ def _read(entry: Path) -> Project | None:
 
 
 def _unchanged(named: str, path: str, sha256: str) -> bool:
-    """Whether the file ``named`` is still ``path`` once links are followed, with the same bytes."""
+    """Whether ``named`` still resolves to ``path``, and that file has the same bytes."""
     if os.path.realpath(named) != path or not os.path.isfile(path):
         return False
     with open(path, "rb") as file:
@@ -183,24 +176,23 @@ def _unchanged(named: str, path: str, sha256: str) -> bool:
 
 
 def _write(entry: Path, loaded: Loaded) -> None:
-    """Keep what was loaded; a cache that cannot be written is no one's problem."""
+    """Store what was loaded. A cache that cannot be written is not an error."""
     files = [(file.named, file.path, file.sha256) for file in loaded.files]
     body = json.dumps({"files": files, "project": pack(loaded.project)}, separators=(",", ":")).encode()
-    temporary = entry.with_name(f"{os.getpid()}-{os.urandom(4).hex()}.tmp")
     try:
         entry.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(_seal(body) + b"\n" + body)
-        os.replace(temporary, entry)
+        # Not atomic: a reader compares the hash, so that it ignores an incomplete file.
+        entry.write_bytes(_checksum(body) + b"\n" + body)
         _drop_oldest(entry.parent)
     except OSError:
         with contextlib.suppress(OSError):
-            temporary.unlink()
+            entry.unlink()
 
 
 def _drop_oldest(folder: Path) -> None:
-    with os.scandir(folder) as found:
+    with os.scandir(folder) as entries:
         newest = sorted(
-            ((entry.stat(), entry.path) for entry in found), key=lambda item: -item[0].st_mtime_ns
+            ((entry.stat(), entry.path) for entry in entries), key=lambda item: -item[0].st_mtime_ns
         )
     size = 0
     for place, (status, path) in enumerate(newest):
@@ -210,5 +202,26 @@ def _drop_oldest(folder: Path) -> None:
                 os.unlink(path)
 
 
-def _seal(body: bytes) -> bytes:
+def _checksum(body: bytes) -> bytes:
     return hashlib.sha256(body).hexdigest().encode()
+
+
+def _packed(value: Any) -> Any:
+    """A value of an engine's key as JSON; an audio file and a list are lists that start with their type."""
+    if isinstance(value, AudioInput):
+        return ["audio", value.name, value.path, value.sha256]
+    if isinstance(value, tuple):
+        return ["list", *map(_packed, value)]
+    if isinstance(value, Mapping):
+        return {name: _packed(inner) for name, inner in value.items()}
+    return value
+
+
+def _unpacked(value: Any) -> Any:
+    """The inverse of `_packed`."""
+    if isinstance(value, dict):
+        return {name: _unpacked(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        kind, *items = value
+        return AudioInput(*items) if kind == "audio" else tuple(map(_unpacked, items))
+    return value

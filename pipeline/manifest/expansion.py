@@ -5,91 +5,90 @@ from __future__ import annotations
 import itertools
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar, cast
 
 from pipeline.manifest.files import AudioFiles
-from pipeline.manifest.keys import Asset, Language, Override, Settings
+from pipeline.manifest.language import Language
 from pipeline.manifest.names import FileNames, Ids, Template, check_id, check_name, compile_template
 from pipeline.manifest.problems import Fault, Location, quote, suggest
-from pipeline.manifest.settings import SharedSpecs, Values, conflicts, hearing_of, lay_from
+from pipeline.manifest.settings import SharedSpecs, Values, conflicts, merge, merge_settings, settled
 from pipeline.manifest.spec import AssetSpec, AudioInput, Kind, SourceRef, Ucs
+from pipeline.manifest.structure import Group, Key
 from pipeline.manifest.validation import Checked, Entry
-from pipeline.manifest.values import FX_NAME, PATH, PROMPT, TAG
+from pipeline.manifest.values import FX_NAME, PATH, PROMPT, TAG, AudioFile
 
 Applied = tuple[int, ...]
 """Places in ``overrides`` of those that apply, in their order; the last one that writes a key counts."""
 _Condition = tuple[int, frozenset[str]]
 """Place of a name in for_each, and the values that it may have."""
-_BY_KEY = ("sampling", "fade", "quality")
-"""Groups that are laid over each other key by key, as everywhere in the language."""
 
 
 class Overrides:
-    """The overrides of one entry. What is wrong with them is reported, and those are left out."""
+    """The overrides of one entry. Overrides with problems are reported and left out."""
 
-    def __init__(self, entry: Entry) -> None:
+    def __init__(self, entry: Entry, merging: Set[str]) -> None:
         self._entry = entry
-        self._names = list(entry.asset.for_each)
-        written = entry.asset.overrides if entry.readable("overrides", "for_each") else ()
+        self._merging = merging
+        self._names = list(_lists(entry))
+        written = entry.asset.get("overrides", ()) if entry.readable("overrides", "for_each") else ()
         if written and not self._names:
-            fault = Fault(
-                "there is no for_each, so there is one sound alone", "write these keys in the asset itself"
-            )
-            entry.blame(("overrides",), fault)
+            fault = Fault("overrides need a for_each", "write these keys in the asset itself")
+            entry.report_fault(("overrides",), fault)
             written = ()
         self._by_value: dict[tuple[int, str], list[tuple[int, list[_Condition]]]] = {}
         for place, override in enumerate(written):
-            if self._is_sound(place, override, written):
+            if self._is_valid(place, override, written):
                 self._index(place, override)
         self._variants: dict[Applied, Entry] = {(): entry}
 
     def __bool__(self) -> bool:
         return bool(self._by_value)
 
-    def _index(self, place: int, override: Override) -> None:
-        """Note an override under each value of the first name that it asks for."""
-        conditions = [(self._names.index(name), frozenset(known)) for name, known in override.when.items()]
+    def _index(self, place: int, override: Values) -> None:
+        """Index an override by each value of the first name in its when."""
+        conditions = [(self._names.index(name), frozenset(known)) for name, known in override["when"].items()]
         (first, values), *rest = conditions
         for value in values:
             self._by_value.setdefault((first, value), []).append((place, rest))
 
     def applied(self, combination: Sequence[str]) -> Applied:
         """Which of the overrides apply to a combination of for_each's values."""
-        found = (
+        places = (
             place
             for key in enumerate(combination)
             for place, rest in self._by_value.get(key, ())
             if all(combination[name] in known for name, known in rest)
         )
-        return tuple(sorted(found))
+        return tuple(sorted(places))
 
     def variant(self, applied: Applied) -> Entry:
-        """The entry with the overrides ``applied`` laid over it; its faults are blamed on who wrote the key."""
+        """The entry with the overrides ``applied``; a fault is reported at the override that wrote the key."""
         if applied not in self._variants:
-            self._variants[applied] = self._laid(applied)
+            self._variants[applied] = self._merged(applied)
         return self._variants[applied]
 
-    def _laid(self, applied: Applied) -> Entry:
-        asset = self._entry.asset
+    def _merged(self, applied: Applied) -> Entry:
+        asset = dict(self._entry.asset)
         by: dict[str, int] = {}
         for place in applied:
-            asset = _lay(asset, asset.overrides[place])
-            by |= dict.fromkeys(asset.overrides[place].model_fields_set, place)
+            override = {name: value for name, value in asset["overrides"][place].items() if name != "when"}
+            asset = merge(asset, override, self._merging)
+            by |= dict.fromkeys(override, place)
         return replace(self._entry, checked=Checked(asset, self._entry.checked.bad), overridden=by)
 
-    def _is_sound(self, place: int, override: Override, written: Sequence[Override]) -> bool:
+    def _is_valid(self, place: int, override: Values, written: Sequence[Values]) -> bool:
         faults = list(self._faults(place, override, written))
         for location, fault in faults:
-            self._entry.blame(("overrides", place, *location), fault)
+            self._entry.report_fault(("overrides", place, *location), fault)
         return not faults
 
     def _faults(
-        self, place: int, override: Override, written: Sequence[Override]
+        self, place: int, override: Values, written: Sequence[Values]
     ) -> Iterator[tuple[tuple[str, ...], Fault]]:
-        lists = self._entry.asset.for_each
-        for name, values in override.when.items():
+        lists = _lists(self._entry)
+        for name, values in override["when"].items():
             if name not in lists:
                 fault = Fault(f"for_each has no {quote(name)}", suggest(name, lists, "its names are"))
                 yield ("when", name), fault
@@ -101,30 +100,25 @@ class Overrides:
                         ("when", name),
                         Fault(f"{quote(value)} is not a value of {name} in for_each", remedy),
                     )
-        if override.model_fields_set <= {"when"}:
-            yield (), Fault("says nothing but when", "write a key such as seed: 7, or remove it")
-        twin = next((other for other in range(place) if written[other].when == override.when), None)
-        if twin is not None:
-            yield ("when",), Fault(f"overrides[{twin}] has the same when", "write all of its keys in one")
+        if override.keys() <= {"when"}:
+            yield (), Fault("has only when", "add a key such as seed: 7, or remove it")
+        same = next((other for other in range(place) if written[other]["when"] == override["when"]), None)
+        if same is not None:
+            yield ("when",), Fault(f"overrides[{same}] has the same when", "write all of its keys in one")
 
 
-def _lay(below: Asset, above: Override) -> Asset:
-    """``below`` with every key that ``above`` writes in its place."""
-    update: dict[str, Any] = {}
-    for name in above.model_fields_set - {"when"}:
-        value, before = getattr(above, name), getattr(below, name)
-        if name in _BY_KEY and isinstance(before, Language) and isinstance(value, Language):
-            value = before.model_copy(update={key: getattr(value, key) for key in value.model_fields_set})
-        update[name] = value
-    return below.model_copy(update=update)
+def _lists(entry: Entry) -> Mapping[str, tuple[str, ...]]:
+    """The lists of the entry's for_each."""
+    lists: Mapping[str, tuple[str, ...]] = entry.asset.get("for_each", {})
+    return lists
 
 
 ValueT = TypeVar("ValueT")
 Combination = Sequence[str]
 
 
-class Filler(Generic[ValueT]):
-    """One text of an entry: its value for each combination. A fault is reported once, at the first."""
+class TemplateText(Generic[ValueT]):
+    """A text of an entry with placeholders: its value for each combination. A fault is reported once."""
 
     def __init__(
         self, entry: Entry, location: Location, template: Template | None, finish: Callable[[str], ValueT]
@@ -146,54 +140,57 @@ class Filler(Generic[ValueT]):
             return self._finish(self._template.fill(combination))
         except Fault as fault:
             self._failed = True
-            self._entry.blame(self._location, fault)
+            self._entry.report_fault(self._location, fault)
             return None
 
     def fill(self, combination: Combination) -> ValueT | None:
-        """The value; None where nothing is written or where it cannot stand."""
+        """The value; None if nothing is written, or if the text has a fault."""
         return self._constant if self._template is None else self._value(combination)
 
 
 class Texts:
-    """Everything in an entry that may hold ``{name}``."""
+    """Every text of an entry that may contain ``{name}``."""
 
-    def __init__(self, entry: Entry, audio: AudioFiles) -> None:
+    def __init__(self, entry: Entry, audio: AudioFiles, engine_own: Sequence[Key]) -> None:
         self._entry = entry
         asset = entry.asset
-        self._names = list(asset.for_each)
-        self.id = self._template(("id",), asset.id)
+        self._names = list(_lists(entry))
+        self.id = self._template(("id",), asset["id"])
         self._was = [
-            Filler(
+            TemplateText(
                 entry, ("was", place), self._template(("was", place), text), lambda old: check_id(old, "was")
             )
-            for place, text in enumerate(asset.was)
+            for place, text in enumerate(asset.get("was", ()))
         ]
-        self._prompt = Filler(entry, ("prompt",), self._template(("prompt",), asset.prompt), PROMPT.check)
+        self._prompt = TemplateText(
+            entry, ("prompt",), self._template(("prompt",), asset["prompt"]), PROMPT.check
+        )
         self._tags = [
-            Filler(entry, ("tags", place), self._template(("tags", place), tag), TAG.check)
-            for place, tag in enumerate(asset.tags)
+            TemplateText(entry, ("tags", place), self._template(("tags", place), tag), TAG.check)
+            for place, tag in enumerate(asset.get("tags", ()))
         ]
-        files: dict[str, tuple[Location, str | None]] = {
-            "melody": (("melody",), asset.melody),
-            "continue_from": (("continue_from",), asset.continue_from),
-            "style": (("style", "file"), asset.style.file if asset.style else None),
+        self._engine_own = {key.name: asset[key.name] for key in engine_own if key.name in asset}
+        self._audio = {
+            path: self._audio_template_text(path, text, audio, group)
+            for path, text, group in _audio_paths(engine_own, asset)
         }
+        name = asset.get("ucs", {}).get("name")
+        where: Location = ("ucs", "name")
+        self._fx_name = TemplateText(entry, where, self._template(where, name), FX_NAME.check)
 
-        def find(path: str) -> AudioInput:
-            return audio.find(PATH.check(path), entry.folder)
+    def _audio_template_text(
+        self, path: tuple[str, ...], text: str, files: AudioFiles, group: Group | None
+    ) -> TemplateText[AudioInput]:
+        """Finds the audio file that the key at ``path`` names."""
+        values = self._entry.asset[path[0]]
 
-        def find_style(path: str) -> AudioInput:
-            found = find(path)
-            audio.check_excerpt(found, hearing_of(asset.style))
+        def find(text: str) -> AudioInput:
+            found = files.find(PATH.check(text), self._entry.folder)
+            if group is not None and group.check is not None:
+                group.check(found.name, values, files.seconds(found))
             return found
 
-        self._audio = {
-            role: Filler(entry, place, self._template(place, text), find_style if role == "style" else find)
-            for role, (place, text) in files.items()
-        }
-        name = asset.ucs.name if asset.ucs else None
-        where: Location = ("ucs", "name")
-        self._fx_name = Filler(entry, where, self._template(where, name), FX_NAME.check)
+        return TemplateText(self._entry, path, self._template(path, text), find)
 
     def _template(self, location: Location, text: str | None) -> Template | None:
         if text is None or not self._entry.readable(str(location[0])):
@@ -202,20 +199,19 @@ class Texts:
             return compile_template(text, self._names)
         except Fault as fault:
             if self._entry.readable("for_each"):
-                self._entry.blame(location, fault)
+                self._entry.report_fault(location, fault)
             return None
 
     def check(self, combination: Combination) -> None:
-        """Report what is wrong with this combination."""
+        """Report the faults of this combination."""
         self.prompt(combination)
         self.tags(combination, ())
-        for role in self._audio:
-            self.audio(role, combination)
+        self.engine_own(combination)
         self.ucs(combination)
 
     def was(self, slugs: Combination) -> tuple[str, ...]:
-        """The earlier ids, the latest first; ``slugs`` are the combination's values as ids hold them."""
-        filled = (filler.fill(slugs) for filler in self._was)
+        """The earlier ids, the latest first; ``slugs`` are the combination's values in the form for ids."""
+        filled = (template_text.fill(slugs) for template_text in self._was)
         return tuple(old for old in filled if old is not None)
 
     def prompt(self, combination: Combination) -> str:
@@ -223,57 +219,76 @@ class Texts:
         return self._prompt.fill(combination) or ""
 
     def tags(self, combination: Combination, otherwise: tuple[str, ...]) -> tuple[str, ...]:
-        """The tags, each once; ``otherwise`` where the entry has none of its own."""
-        if "tags" not in self._entry.asset.model_fields_set:
+        """The tags, each once; ``otherwise`` if the entry has none."""
+        if "tags" not in self._entry.asset:
             return otherwise
-        return tuple(dict.fromkeys(filler.fill(combination) or "" for filler in self._tags))
+        return tuple(dict.fromkeys(template_text.fill(combination) or "" for template_text in self._tags))
 
-    def audio(self, role: str, combination: Combination) -> AudioInput | None:
-        """The audio file of a role."""
-        return self._audio[role].fill(combination)
+    def engine_own(self, combination: Combination) -> dict[str, Any]:
+        """The entry's own keys of engines, with the audio files that they name."""
+        values = dict(self._engine_own)
+        for (name, *inner), template_text in self._audio.items():
+            audio = template_text.fill(combination)
+            values[name] = {**values[name], inner[0]: audio} if inner else audio
+        return values
 
     def ucs(self, combination: Combination) -> Ucs | None:
         """The UCS labels."""
-        labels = self._entry.asset.ucs
-        return Ucs(labels.category, self._fx_name.fill(combination)) if labels else None
+        labels = self._entry.asset.get("ucs")
+        return Ucs(labels["category"], self._fx_name.fill(combination)) if labels else None
+
+
+def _audio_paths(
+    keys: Iterable[Key], asset: Mapping[str, Any]
+) -> Iterator[tuple[tuple[str, ...], str, Group | None]]:
+    """Path, text and group of every key that names an audio file and is written."""
+    for key in keys:
+        value, group = asset.get(key.name), key.reader
+        if isinstance(group, AudioFile) and value is not None:
+            yield (key.name,), value, None
+        elif isinstance(group, Group) and isinstance(value, dict):
+            for inner in group.keys:
+                if isinstance(inner.reader, AudioFile) and inner.name in value:
+                    yield (key.name, inner.name), value[inner.name], group
 
 
 MAX_ASSETS = 200_000
 MAX_TAKES = 1_000_000
-"""Of all variations and their candidates: a plan holds each."""
+"""Of all variations and their candidates; a plan has each of them in memory."""
 Make = Callable[[str, tuple[str, ...], Combination], AssetSpec]
 """From an id, earlier ids and a combination to the asset."""
 _COUNTS = ("variations", "candidates", "for_each")
-_SETTINGS = frozenset(Settings.model_fields)
 
 
+@dataclass
 class Expansion:
-    """Expands the entries of one manifest, for one profile."""
+    """Makes assets from the entries of one manifest, for one profile."""
 
-    def __init__(
-        self,
-        project: str,
-        seed: int,
-        base: dict[str, Values],
-        unsure: frozenset[str],
-        audio: AudioFiles,
-    ):
-        self._seed = seed
-        self._base = base
-        self._unsure = unsure
-        self._audio = audio
+    project: str
+    seed: int
+    base: Mapping[str, Values]
+    """The settings of each kind before those of any asset."""
+    unsure: frozenset[str]
+    """Settings with a problem that is reported already."""
+    audio: AudioFiles
+    language: Language
+    _assets_left: int = MAX_ASSETS
+    _takes_left: int = MAX_TAKES
+
+    def __post_init__(self) -> None:
         self._ids = Ids()
-        self._names = FileNames(project)
-        self._parts = SharedSpecs()
-        self._room = MAX_ASSETS
-        self._takes_left = MAX_TAKES
+        self._names = FileNames(self.project)
+        self._specs = SharedSpecs()
 
     def expand(self, entry: Entry) -> Iterator[AssetSpec]:
-        """The entry's assets. What is wrong with it is reported, and then they are not to be used."""
-        id_, overrides = Texts(entry, self._audio).id, Overrides(entry)
+        """The entry's assets; do not use them if a problem is reported."""
+        id_, overrides = (
+            Texts(entry, self.audio, self.language.engine_own).id,
+            Overrides(entry, self.language.merging),
+        )
         if id_ is None or not self._countable(entry, id_):
             return
-        lists = list(entry.asset.for_each.values())
+        lists = list(_lists(entry).values())
         slugs = [[value.replace(" ", "_") for value in known] for known in lists]
         variants = self._variants(overrides, lists)
         if variants is None:
@@ -282,7 +297,7 @@ class Expansion:
             applied = overrides.applied(combination)
             texts, make = variants[applied]
             name, was = id_.fill(slug), texts.was(slug)
-            self._ids.take(name, entry)
+            self._ids.add(name, entry)
             self._ids.rename(was, name, overrides.variant(applied))
             if make:
                 yield make(name, was, combination)
@@ -292,7 +307,7 @@ class Expansion:
     def _variants(
         self, overrides: Overrides, lists: Sequence[Sequence[str]]
     ) -> dict[Applied, tuple[Texts, Make | None]] | None:
-        """What makes the assets under each choice of overrides that occurs; None where they are too many."""
+        """For each set of overrides that occurs, its texts and what makes its assets; None if there are too many."""
         if overrides:
             counts = Counter(overrides.applied(combination) for combination in itertools.product(*lists))
         else:
@@ -300,37 +315,39 @@ class Expansion:
         variants: dict[Applied, tuple[Texts, Make | None]] = {}
         for applied, count in counts.items():
             entry = overrides.variant(applied)
-            texts, values = Texts(entry, self._audio), self._settle(entry)
+            texts, values = Texts(entry, self.audio, self.language.engine_own), self._settle(entry)
             if values and not self._makable(entry, values, count):
                 return None
             variants[applied] = (texts, self._maker(entry, texts, values) if values else None)
         return variants
 
     def finish(self) -> None:
-        """Report what is only seen when every entry is expanded."""
+        """Report the problems that concern several entries."""
         self._names.check()
         self._ids.check_renames()
 
     def _settle(self, entry: Entry) -> Values | None:
-        """The entry's settings; None where they cannot stand together or could not be read."""
+        """The entry's settings; None if they conflict or could not be read."""
         if not entry.readable("kind"):
             return None
-        asset, written = entry.asset, entry.asset.model_fields_set
-        values = lay_from(self._base[asset.kind], asset, str(entry.folder), written & _SETTINGS)
-        unsure = self._unsure | entry.checked.bad
-        found = list(conflicts(values, written))
-        for conflict in found:
+        asset, written = entry.asset, entry.asset.keys()
+        values = settled(
+            merge_settings(self.base[asset["kind"]], asset, str(entry.folder), self.language.merging)
+        )
+        unsure = self.unsure | entry.checked.bad
+        problems = list(conflicts(values, written))
+        for conflict in problems:
             if unsure.isdisjoint(conflict.keys):
                 key = next((key for key in conflict.keys if key in written), conflict.keys[0])
-                entry.blame((key,), conflict.fault)
-        return None if found else values
+                entry.report_fault((key,), conflict.fault)
+        return None if problems else values
 
     def _countable(self, entry: Entry, id_: Template) -> bool:
-        """Whether the entry's combinations can be told apart, and are not too many."""
+        """Whether each combination of the entry has its own id, and there are not too many."""
         if not entry.readable("for_each"):
             return False
-        lists = entry.asset.for_each
-        good = True
+        lists = _lists(entry)
+        valid = True
         for place, name in enumerate(lists):
             try:
                 check_name(name)
@@ -339,23 +356,23 @@ class Expansion:
                         f"{name} is not used in the id", f"write {{{name}}} in the id, or remove {name}"
                     )
             except Fault as fault:
-                good = False
-                entry.blame(("for_each", name), fault)
+                valid = False
+                entry.report_fault(("for_each", name), fault)
         count = math.prod(len(known) for known in lists.values())
-        if good and count > self._room:
-            good = False
+        if valid and count > self._assets_left:
+            valid = False
             what = f"the manifest makes more than {MAX_ASSETS:,} assets"
-            entry.blame(("for_each",), Fault(what, "shorten the lists, or split the manifest"))
-        self._room -= count if good else 0
-        return good
+            entry.report_fault(("for_each",), Fault(what, "shorten the lists, or split the manifest"))
+        self._assets_left -= count if valid else 0
+        return valid
 
     def _makable(self, entry: Entry, values: Values, combinations: int) -> bool:
-        """Whether the manifest may make as many takes more as so many combinations of the entry ask for."""
+        """Whether the manifest may make the takes of so many more combinations of the entry."""
         takes = combinations * values["variations"] * values["candidates"]
         if takes > self._takes_left:
-            key = next((key for key in _COUNTS if key in entry.asset.model_fields_set), "variations")
+            key = next((key for key in _COUNTS if key in entry.asset), "variations")
             remedy = "ask for fewer variations or candidates, shorten for_each, or split the manifest"
-            entry.blame((key,), Fault(f"the manifest makes more than {MAX_TAKES:,} takes", remedy))
+            entry.report_fault((key,), Fault(f"the manifest makes more than {MAX_TAKES:,} takes", remedy))
             return False
         self._takes_left -= takes
         return True
@@ -363,13 +380,13 @@ class Expansion:
     def _maker(
         self, entry: Entry, texts: Texts, values: Values
     ) -> Callable[[str, tuple[str, ...], Combination], AssetSpec]:
-        """A function from an id, earlier ids and a combination to the asset; what the entry shares is made once."""
+        """A function from an id, earlier ids and a combination to the asset; shared parts are made once."""
         asset = entry.asset
-        seed = self._seed if asset.seed is None else asset.seed
-        mastering, delivery = self._parts.mastering(values), self._parts.delivery(values)
-        quality, sampling = self._parts.quality(values), self._parts.sampling(values)
-        source, hearing = SourceRef(entry.file, entry.line), self._parts.hearing(asset.style)
-        kind = cast(Kind, asset.kind)
+        seed = asset.get("seed", self.seed)
+        mastering, delivery = self._specs.mastering(values), self._specs.delivery(values)
+        quality, source = self._specs.quality(values), SourceRef(entry.file, entry.line)
+        kind = cast(Kind, asset["kind"])
+        engine_settings = _changed(self.language.engine_settings, values, kind)
 
         def make(id_: str, was: tuple[str, ...], combination: Combination) -> AssetSpec:
             ucs = texts.ucs(combination)
@@ -384,16 +401,10 @@ class Expansion:
                 bpm=values["bpm"],
                 loop=values["loop"],
                 tags=texts.tags(combination, values["tags"]),
-                lock=bool(asset.lock),
-                extend=values["extend"],
+                lock=asset.get("lock", False),
                 license=values["license"],
                 engine=values["engine"],
                 model=values["model"],
-                sampling=sampling,
-                melody=texts.audio("melody", combination),
-                continue_from=texts.audio("continue_from", combination),
-                style=texts.audio("style", combination),
-                hearing=hearing,
                 ucs=ucs,
                 mastering=mastering,
                 delivery=delivery,
@@ -401,9 +412,22 @@ class Expansion:
                 naming=self._names.name(values["naming"], id_, values["variations"], ucs, entry),
                 quality=quality,
                 credentials=values["credentials"],
-                decoder=values["decoder"],
+                engine_keys=engine_settings | texts.engine_own(combination),
                 was=was,
                 model_folder=values["model_folder"],
             )
 
         return make
+
+
+def _changed(keys: Iterable[Key], values: Values, kind: str) -> dict[str, Any]:
+    """The keys whose values are not the defaults; of a group that merges, only such keys in it."""
+    changed: dict[str, Any] = {}
+    for key in keys:
+        value, default = values[key.name], key.value_for(kind)
+        if isinstance(default, dict):
+            value = {name: inner for name, inner in value.items() if inner != default[name]}
+            default = {}
+        if value != default:
+            changed[key.name] = value
+    return changed

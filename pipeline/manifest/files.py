@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from pipeline.errors import CuesmithError
 from pipeline.manifest import lazy_imports
-from pipeline.manifest.keys import AssetFile, Manifest, Shared
+from pipeline.manifest.language import Language
 from pipeline.manifest.names import is_reserved
 from pipeline.manifest.problems import (
     Fault,
@@ -25,13 +25,12 @@ from pipeline.manifest.problems import (
     quote,
 )
 from pipeline.manifest.reader import MAX_BYTES, read_document
-from pipeline.manifest.spec import AudioInput, Hearing, ManifestText
+from pipeline.manifest.spec import AudioInput, ManifestText
 from pipeline.manifest.validation import Checked, check
-from pipeline.manifest.values import read_version
+from pipeline.manifest.values import VERSION
 
 MIN_SECONDS = 0.02
-"""Shortest sound that conditions anything: one frame of the codecs that hear it."""
-_ROUNDING_S = 1e-6
+"""Shortest sound that can condition a model: one frame of the codecs."""
 
 
 def find_inside(root: Path, folder: Path, text: str) -> Path:
@@ -41,10 +40,10 @@ def find_inside(root: Path, folder: Path, text: str) -> Path:
     """
     shown = quote(text)
     if "\\" in text:
-        raise Fault(f"path {shown} holds a backslash", "separate folders with /")
+        raise Fault(f"path {shown} contains a backslash", "separate folders with /")
     if ":" in text:
         raise Fault(
-            f"path {shown} holds ':'", "write a path from this file's folder, such as audio/theme.wav"
+            f"path {shown} contains ':'", "write a path from this file's folder, such as audio/theme.wav"
         )
     if text.startswith("/"):
         raise Fault(
@@ -53,17 +52,17 @@ def find_inside(root: Path, folder: Path, text: str) -> Path:
     if any(
         is_reserved(part) or part.endswith((" ", ".")) for part in PurePosixPath(text).parts if part != ".."
     ):
-        raise Fault(f"path {shown} holds a name that Windows cannot open", "rename that folder or file")
+        raise Fault(f"path {shown} contains a name that Windows cannot open", "rename that folder or file")
     try:
-        found = (folder / text).resolve()
-        if not found.is_relative_to(root):
+        path = (folder / text).resolve()
+        if not path.is_relative_to(root):
             raise Fault(f"path {shown} leads out of the manifest's folder", "move the file into that folder")
-        exists = found.is_file()
+        exists = path.is_file()
     except (OSError, RuntimeError) as error:
         raise Fault(f"path {shown} cannot be followed", "check it for links and length") from error
     if not exists:
         raise Fault(f"there is no file {shown}", "check the path, which starts at this file's folder")
-    return found
+    return path
 
 
 class AudioFiles:
@@ -75,25 +74,20 @@ class AudioFiles:
         self._seconds: dict[str, float] = {}
 
     def find(self, text: str, folder: Path) -> AudioInput:
-        """The file that ``text`` names from ``folder``. Raises `Fault` where it holds no sound that can be used."""
+        """The file that ``text`` names from ``folder``. Raises `Fault` if it is not a usable sound."""
         if (folder, text) not in self._known:
             try:
                 self._known[folder, text] = self._checked(text, folder)
             except Fault as fault:
                 self._known[folder, text] = fault
-        found = self._known[folder, text]
-        if isinstance(found, Fault):
-            raise Fault(found.what, found.remedy)
-        return found
+        known = self._known[folder, text]
+        if isinstance(known, Fault):
+            raise Fault(known.what, known.remedy)
+        return known
 
-    def check_excerpt(self, audio: AudioInput, hearing: Hearing) -> None:
-        """Raise `Fault` where ``audio`` is too short for the excerpt that ``hearing`` asks for."""
-        seconds, start = self._seconds[audio.sha256], hearing.at_s or 0.0
-        if start + hearing.excerpt_s > seconds + _ROUNDING_S:
-            where = "" if hearing.at_s is None else f" at {start:g} s"
-            what = f"file {quote(audio.name)} lasts {seconds:.4g} s, too short for an excerpt"
-            remedy = "give a longer file, a shorter excerpt or another place (at)"
-            raise Fault(f"{what} of {hearing.excerpt_s:g} s{where}", remedy)
+    def seconds(self, audio: AudioInput) -> float:
+        """How long a file that `find` gave is."""
+        return self._seconds[audio.sha256]
 
     def _checked(self, text: str, folder: Path) -> AudioInput:
         path = find_inside(self._root, folder, text)
@@ -112,7 +106,7 @@ class AudioFiles:
 
 
 def _seconds_of(data: bytes, text: str) -> float:
-    """The length of the sound in ``data``. Raises `Fault` where it is no sound, or none that can be used."""
+    """The length of the sound in ``data``. Raises `Fault` if it is not a usable sound."""
     if not data:
         raise Fault(f"file {quote(text)} is empty", "export it again")
     try:
@@ -121,23 +115,23 @@ def _seconds_of(data: bytes, text: str) -> float:
         what, _, remedy = str(error).rpartition("; ")
         raise Fault(f"file {quote(text)}: {what or remedy}", remedy if what else "export it again") from error
     if clip.seconds < MIN_SECONDS:
-        what = f"file {quote(text)} holds {clip.seconds * 1000:.3g} ms of sound"
+        what = f"file {quote(text)} contains {clip.seconds * 1000:.3g} ms of sound"
         raise Fault(what, f"give {MIN_SECONDS * 1000:g} ms or more")
     # Of all samples together: a sum is finite only where every sample is, and needs no copy of them.
     if not math.isfinite(float(clip.samples.sum(dtype="float64"))):
-        what = f"file {quote(text)} holds samples that are not numbers (NaN or infinity)"
+        what = f"file {quote(text)} contains samples that are not numbers (NaN or infinity)"
         raise Fault(what, "export it again")
     return clip.seconds
 
 
 MAX_FILES = 64
-"""That are included."""
+"""Limit of included files."""
 MAX_ASSET_FILES = 1000
 
 
 @dataclass(frozen=True)
 class AssetSource:
-    """One file that holds assets, as far as it could be read."""
+    """A file with assets, as far as it could be read."""
 
     path: Path
     report: Report
@@ -148,12 +142,12 @@ class AssetSource:
 class Source(AssetSource):
     """The manifest or a file that it includes, as far as it could be read."""
 
-    shared: Checked[Shared]
-    """What it may share with other files; the manifest's project and assets are read later."""
+    shared: Checked
+    """Its keys; the assets are read later."""
 
     @property
     def folder(self) -> str:
-        """Where the paths that it holds start."""
+        """The folder where its paths start."""
         return str(self.path.parent)
 
 
@@ -162,7 +156,7 @@ class ReadFile:
     """A file whose bytes shaped the project."""
 
     named: str
-    """Its absolute path as it was asked for."""
+    """Its absolute path as it was written."""
     path: str
     """The file itself: `named` with links followed."""
     sha256: str
@@ -173,16 +167,17 @@ class Sources:
     """Reads a manifest and its includes, each file once."""
 
     problems: Problems
+    language: Language
     folder: Path
     """The manifest's folder, resolved; no file is read outside it."""
-    found: list[Source] = field(default_factory=list)
+    read_sources: list[Source] = field(default_factory=list)
     """Weakest first; the manifest itself last."""
     incomplete: bool = False
     """Whether a file could not be read, so that defaults and profiles may be missing."""
     files: list[ReadFile] = field(default_factory=list)
     """Every file that was read, in that order."""
     texts: list[ManifestText] = field(default_factory=list)
-    """What the files hold, likewise."""
+    """Their contents, in the same order."""
     _hash: hashlib._Hash = field(default_factory=hashlib.sha256)
     _seen: set[Path] = field(default_factory=set)
 
@@ -194,7 +189,11 @@ class Sources:
     @property
     def profiles(self) -> tuple[str, ...]:
         """Every profile that the files define, sorted."""
-        return tuple(sorted({name for source in self.found for name in source.shared.value.profiles}))
+        return tuple(
+            sorted(
+                {name for source in self.read_sources for name in source.shared.values.get("profiles", {})}
+            )
+        )
 
     def read(
         self, path: Path, shown: str, chain: tuple[Path, ...] = (), named: Path | None = None
@@ -209,14 +208,14 @@ class Sources:
         if root is None or not _known_version(root, report):
             self.incomplete = True
             return None
-        shared = self._check(root, report, is_manifest=not chain)
-        if shared is None:
-            self.incomplete = True
-            return None
-        for place, text in enumerate(shared.value.include):
+        if chain:
+            shared = check(self.language, self.language.shared, root, report)
+        else:
+            shared = check(self.language, self.language.manifest, _without_assets(root), report)
+        for place, text in enumerate(shared.values.get("include", ())):
             self._include(text, place, path, Source(path, report, root, shared), (*chain, path))
         source = Source(path, report, root, shared)
-        self.found.append(source)
+        self.read_sources.append(source)
         return source
 
     def read_assets(self, text: str, place: int, main: Source) -> AssetSource | None:
@@ -235,18 +234,12 @@ class Sources:
         root = self._load(path, main.path.parent / text, report)
         if root is None or not _known_version(root, report):
             return None
-        check(AssetFile, _without_assets(root), report, stand_in={"cuesmith": "1", "assets": []})
+        check(self.language, self.language.asset_file, _without_assets(root), report)
         return AssetSource(path, report, root)
 
     def name_of(self, source: AssetSource) -> str:
         """The path of a file from the manifest's folder, with ``/``."""
         return source.path.relative_to(self.folder).as_posix()
-
-    def _check(self, root: MappingNode, report: Report, is_manifest: bool) -> Checked[Shared] | None:
-        if is_manifest:
-            stand_in = {"cuesmith": "1", "project": "unnamed", "assets": []}
-            return check(Manifest, _without_assets(root), report, stand_in=stand_in)
-        return check(Shared, root, report, stand_in={"cuesmith": "1"})
 
     def _load(self, path: Path, named: Path, report: Report) -> MappingNode | None:
         try:
@@ -290,12 +283,12 @@ class Sources:
 
 
 def _known_version(root: MappingNode, report: Report) -> bool:
-    """False for a file of another version: nothing else in it can be judged."""
+    """False for a file of another version, in which nothing else can be checked."""
     node = root.items.get("cuesmith")
     if not isinstance(node, ScalarNode) or not node.text.isdecimal() or node.text == "1":
         return True
     try:
-        read_version(node.text)
+        VERSION.read(node.text)
     except Fault as fault:
         report.at(root, ("cuesmith",), fault)
         return False

@@ -1,8 +1,9 @@
-"""The manifest room's only late imports: YAML, pydantic and the audio reader take longer than a whole `plan` of a
-known manifest."""
+"""The manifest room's only late imports: YAML, the table of keys and the audio reader would slow
+down a `plan` of a known manifest."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -11,44 +12,68 @@ if TYPE_CHECKING:
     from pipeline.audio import Clip
     from pipeline.manifest.loader import Loaded
     from pipeline.manifest.spec import ManifestText, Project
+    from pipeline.manifest.structure import EngineKeys, EngineKeysSource
 
 
-def load(path: Path, profile: str | None = None) -> Project:
+def no_engine_keys() -> Mapping[str, EngineKeys]:
+    """The language without any engine's keys."""
+    return {}
+
+
+def load(path: Path, profile: str | None = None, engine_keys: EngineKeysSource = no_engine_keys) -> Project:
     """The project that the manifest at ``path`` describes, with the settings of ``profile``.
 
-    Raises `ManifestError` with every problem of the manifest and of what it includes, in file order.
+    ``engine_keys`` gives the keys that engines bring, by the engine's name. Raises `ManifestError` with every problem
+    of the manifest and of what it includes, in file order.
     """
-    return load_with_files(path, profile).project
+    return load_with_files(path, profile, engine_keys).project
 
 
-def load_with_files(path: Path, profile: str | None) -> Loaded:
+def load_with_files(path: Path, profile: str | None, engine_keys: EngineKeysSource) -> Loaded:
     """`pipeline.manifest.loader.load_with_files`."""
     module = import_module("pipeline.manifest.loader")
-    return cast("Loaded", module.load_with_files(path, profile))
+    return cast("Loaded", module.load_with_files(path, profile, engine_keys))
 
 
-def manifest_texts(path: Path) -> tuple[ManifestText, ...]:
+def manifest_texts(path: Path, engine_keys: EngineKeysSource = no_engine_keys) -> tuple[ManifestText, ...]:
     """`pipeline.manifest.loader.manifest_texts`."""
     module = import_module("pipeline.manifest.loader")
-    return cast("tuple[ManifestText, ...]", module.manifest_texts(path))
+    return cast("tuple[ManifestText, ...]", module.manifest_texts(path, engine_keys))
 
 
-def profile_names(path: Path) -> tuple[str, ...]:
+def profile_names(path: Path, engine_keys: EngineKeysSource = no_engine_keys) -> tuple[str, ...]:
     """`pipeline.manifest.loader.profile_names`."""
     module = import_module("pipeline.manifest.loader")
-    return cast("tuple[str, ...]", module.profile_names(path))
+    return cast("tuple[str, ...]", module.profile_names(path, engine_keys))
 
 
-def json_schema() -> dict[str, Any]:
+def json_schema(engine_keys: EngineKeysSource = no_engine_keys) -> dict[str, Any]:
     """`pipeline.manifest.schema.json_schema`."""
     module = import_module("pipeline.manifest.schema")
-    return cast("dict[str, Any]", module.json_schema())
+    return cast("dict[str, Any]", module.json_schema(engine_keys))
 
 
-def json_schema_text() -> str:
+def json_schema_text(engine_keys: EngineKeysSource = no_engine_keys) -> str:
     """`pipeline.manifest.schema.json_schema_text`."""
     module = import_module("pipeline.manifest.schema")
-    return cast("str", module.json_schema_text())
+    return cast("str", module.json_schema_text(engine_keys))
+
+
+def reason_words() -> Mapping[str, tuple[str, str]]:
+    """`pipeline.manifest.language.reason_words`."""
+    module = import_module("pipeline.manifest.language")
+    return cast("Mapping[str, tuple[str, str]]", module.reason_words())
+
+
+def setting_words(engine_keys: EngineKeysSource) -> Mapping[str, tuple[str, str]]:
+    """`pipeline.manifest.language.setting_words`."""
+    module = import_module("pipeline.manifest.language")
+    return cast("Mapping[str, tuple[str, str]]", module.setting_words(engine_keys))
+
+
+def label_words() -> Mapping[str, str]:
+    """`pipeline.manifest.language.label_words`."""
+    return cast("Mapping[str, str]", import_module("pipeline.manifest.language").label_words())
 
 
 def read_audio(data: bytes) -> Clip:

@@ -1,4 +1,4 @@
-"""Names that every system can hold and tell apart: asset ids, placeholders in them, names of delivered files."""
+"""Names that are valid and different on every system: asset ids, their placeholders, names of delivered files."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _FILE_ENDINGS = tuple(f".{ending}" for ending in (*FORMATS, "aif", "aiff", "aac"
 
 
 def is_reserved(segment: str) -> bool:
-    """Whether Windows takes a file of this name for a device, whatever its ending.
+    """Whether a file of this name is a device on Windows, with any ending.
 
     >>> is_reserved("Con.wav"), is_reserved("console")
     (True, False)
@@ -44,7 +44,7 @@ def check_id(text: str, noun: str = "id") -> str:
 
 
 def check_segment(text: str) -> None:
-    """Raise `Fault` where a well-formed part of an id would make a file that some system cannot hold."""
+    """Raise `Fault` for a part of an id that is not a valid file name on some system."""
     if is_reserved(text):
         raise Fault(f"{quote(text)} is a device's name on Windows", "choose another name")
     if "." in text and text.casefold().endswith(_FILE_ENDINGS):
@@ -55,9 +55,9 @@ def check_segment(text: str) -> None:
 
 
 def check_project(text: str) -> None:
-    """Raise `Fault` where ``text`` cannot name a project: one segment of an id."""
+    """Raise `Fault` if ``text`` is not a valid name of a project: one segment of an id."""
     if "/" in text:
-        raise Fault(f"{quote(text)} holds '/'", "write one name, such as emberfall")
+        raise Fault(f"{quote(text)} contains '/'", "write one name, such as emberfall")
     check_id(text, "name")
 
 
@@ -65,7 +65,7 @@ def _bad_form(text: str, noun: str) -> Fault:
     """Why ``text`` is not ``segment/segment/segment``."""
     odd = _ODD.search(text)
     if odd:
-        what = f"{noun} {quote(text)} holds {quote(odd[0])}"
+        what = f"{noun} {quote(text)} contains {quote(odd[0])}"
         if odd[0] == "\\":
             return Fault(what, "separate the parts with /")
         return Fault(what, "use only the letters a to z and A to Z, digits, '_', '-', '.' and '/'")
@@ -86,7 +86,7 @@ def _bad_form(text: str, noun: str) -> Fault:
 
 
 def fold(text: str) -> str:
-    """Equal for two ids that some file system would hold as one: letter case and Unicode form left out.
+    """Equal for two ids that some file system treats as the same: letter case and Unicode form left out.
 
     >>> fold("SFX/caf\\u00e9") == fold("sfx/cafe\\u0301")
     True
@@ -142,9 +142,9 @@ def compile_template(text: str, names: Sequence[str]) -> Template:
         else:
             raise _unknown(piece[1], names)
     parts.append(text[end:])
-    kept = tuple(part for part in parts if part != "")
-    constant = None if any(isinstance(part, int) for part in kept) else "".join(map(str, kept))
-    return Template(kept, constant)
+    pieces = tuple(part for part in parts if part != "")
+    constant = None if any(isinstance(part, int) for part in pieces) else "".join(map(str, pieces))
+    return Template(pieces, constant)
 
 
 def _unknown(name: str, names: Sequence[str]) -> Fault:
@@ -159,92 +159,90 @@ def _unknown(name: str, names: Sequence[str]) -> Fault:
 
 
 def check_name(name: str) -> None:
-    """Raise `Fault` where ``name`` cannot stand in a placeholder."""
+    """Raise `Fault` if ``name`` is not valid in a placeholder."""
     if not _NAME.fullmatch(name):
         raise Fault(f"for_each name {quote(name)} cannot be a placeholder", "use letters, digits and '_'")
 
 
 class Ids:
-    """The ids of a manifest, each taken once."""
+    """The ids of a manifest; each may be used once."""
 
     def __init__(self) -> None:
         self._earlier: list[tuple[str, str, Entry]] = []
         self._owners: dict[str, tuple[str, Entry]] = {}
-        self._blamed: set[tuple[tuple[str, int], tuple[str, int] | None]] = set()
+        self._reported: set[tuple[tuple[str, int], tuple[str, int] | None]] = set()
 
-    def take(self, text: str, entry: Entry) -> None:
-        """Give ``text`` to ``entry``. What is wrong with it is reported, once an entry."""
+    def add(self, text: str, entry: Entry) -> None:
+        """Record ``text`` as an id of ``entry``. Its faults are reported, once for each entry."""
         key = fold(text)
         taken = self._owners.get(key)
         if taken is None:
             self._owners[key] = (text, entry)
         else:
-            self._blame_once(entry, taken[1].key, _collision(text, entry, *taken))
+            self._report_once(entry, taken[1].key, _collision(text, entry, *taken))
         try:
             check_id(text)
         except Fault as fault:
-            self._blame_once(entry, None, fault)
+            self._report_once(entry, None, fault)
 
     def rename(self, was: tuple[str, ...], id_: str, entry: Entry) -> None:
-        """Note that ``entry``'s asset ``id_`` had the ids ``was`` before."""
+        """Record that ``entry``'s asset ``id_`` had the ids ``was`` before."""
         self._earlier.extend((old, id_, entry) for old in was)
 
     def check_renames(self) -> None:
-        """Report earlier ids that somebody else has, or had. To be called once every id is taken."""
+        """Report earlier ids that another asset has or had. Call it when every id is recorded."""
         claims: dict[str, tuple[str, Entry]] = {}
         for old, id_, entry in self._earlier:
             key = fold(old)
             if key in self._owners and old != self._owners[key][0] and id_ == self._owners[key][0]:
                 pass  # only the capitals of its own id changed
             elif key in self._owners:
-                self._blame_was(entry, _still_there(old, id_, entry, *self._owners[key]))
+                self._report_was(entry, _still_there(old, id_, entry, *self._owners[key]))
             elif key in claims:
-                self._blame_was(entry, _claimed_twice(old, entry, *claims[key]))
+                self._report_was(entry, _claimed_twice(old, entry, *claims[key]))
             claims.setdefault(key, (id_, entry))
 
-    def _blame_was(self, entry: Entry, fault: Fault) -> None:
-        if (entry.key, ("was", 0)) not in self._blamed:
-            self._blamed.add((entry.key, ("was", 0)))
-            entry.blame(("was",), fault)
+    def _report_was(self, entry: Entry, fault: Fault) -> None:
+        if (entry.key, ("was", 0)) not in self._reported:
+            self._reported.add((entry.key, ("was", 0)))
+            entry.report_fault(("was",), fault)
 
-    def _blame_once(self, entry: Entry, other: tuple[str, int] | None, fault: Fault) -> None:
-        """Report ``fault`` unless ``entry`` has one for the same reason already."""
-        if (entry.key, other) not in self._blamed:
-            self._blamed.add((entry.key, other))
-            entry.blame(("id",), fault)
+    def _report_once(self, entry: Entry, other: tuple[str, int] | None, fault: Fault) -> None:
+        """Report ``fault`` unless ``entry`` has one for the same reason."""
+        if (entry.key, other) not in self._reported:
+            self._reported.add((entry.key, other))
+            entry.report_fault(("id",), fault)
 
 
 def _collision(text: str, entry: Entry, taken: str, owner: Entry) -> Fault:
-    remedy = "give each asset an id of its own"
+    remedy = "give each asset its own id"
     if owner is entry:
-        return Fault(f"for_each makes {quote(taken)} and {quote(text)}, which are one name", remedy)
+        return Fault(f"for_each makes {quote(taken)} and {quote(text)}, which are the same name", remedy)
     place = owner.named_in(entry)
     if text == taken:
-        return Fault(f"id {quote(text)} is taken by {place}", remedy)
+        return Fault(f"id {quote(text)} is used by {place}", remedy)
     what = f"id {quote(text)} differs from {quote(taken)} of {place} only in letter case or Unicode form"
-    return Fault(what, f"some file systems hold them as one; {remedy}")
+    return Fault(what, f"some file systems treat them as the same; {remedy}")
 
 
 def _still_there(old: str, id_: str, entry: Entry, taken: str, owner: Entry) -> Fault:
-    """The fault of an earlier id that an asset of the manifest still has."""
+    """The fault of an earlier id that an asset still has."""
     if old == id_:
-        return Fault(f"{quote(old)} is the asset's own id", "write the id that it had before, or remove was")
+        return Fault(f"{quote(old)} is the asset's own id", "write its earlier id, or remove was")
     place = "this entry" if owner.key == entry.key else owner.named_in(entry)
     what = f"{quote(id_)} was {quote(old)}, and {place} has the id {quote(taken)}"
-    return Fault(
-        what, "give that asset another id, or remove was: a name that was given away cannot be used again"
-    )
+    return Fault(what, "give that asset another id, or remove was")
 
 
 def _claimed_twice(old: str, entry: Entry, other: str, owner: Entry) -> Fault:
     """The fault of two assets that were one."""
     if owner.key == entry.key:
         return Fault(
-            f"for_each makes two assets that were {quote(old)}",
-            "write the names of for_each in was, as in the id",
+            f"for_each makes two assets with the earlier id {quote(old)}",
+            "use the names of for_each in was, as in the id",
         )
-    what = f"{quote(old)} is what {quote(other)} was ({owner.named_in(entry)})"
-    return Fault(what, "an asset can become only one other: write was at one of the two")
+    what = f"{quote(old)} is already an earlier id of {quote(other)} ({owner.named_in(entry)})"
+    return Fault(what, "write was at only one of the two")
 
 
 DEFAULT = "{id}_{variation}"
@@ -264,12 +262,12 @@ class FileNames:
         self._project = project
         self._named: list[tuple[str, int, Entry]] = []
         self._custom = False
-        self._blamed: set[tuple[str, int]] = set()
+        self._reported: set[tuple[str, int]] = set()
 
     def name(self, template: str, id_: str, variations: int, ucs: Ucs | None, entry: Entry) -> str | None:
         """The asset's file name with `VARIATION` left in it; None for the usual one.
 
-        What is wrong with it is reported, once an entry.
+        Its faults are reported, once for each entry.
         """
         filled = None
         if template != DEFAULT:
@@ -277,12 +275,12 @@ class FileNames:
             try:
                 filled = _filled(template, id_, self._project, ucs)
             except Fault as fault:
-                self._blame_once(entry, fault)
+                self._report_once(entry, fault)
         self._named.append((filled or f"{id_}_{VARIATION}", variations, entry))
         return filled
 
     def check(self) -> None:
-        """Report files that one name would stand for."""
+        """Report files that have the same name."""
         owners: dict[str, Entry] = {}
         every = (
             ((name.replace(VARIATION, f"{number:02d}"), entry) for number in range(1, variations + 1))
@@ -294,15 +292,13 @@ class FileNames:
                 owners[fold(name)] = entry
                 continue
             other = "" if owner.key == entry.key else f" (the other is {owner.named_in(entry)})"
-            what = f"two sounds would be the file {quote(name)}{other}"
-            self._blame_once(
-                entry, Fault(what, "give each a ucs name of its own, or use {id} in the template")
-            )
+            what = f"two sounds have the file name {quote(name)}{other}"
+            self._report_once(entry, Fault(what, "give each its own ucs name, or use {id} in the template"))
 
-    def _blame_once(self, entry: Entry, fault: Fault) -> None:
-        if entry.key not in self._blamed:
-            self._blamed.add(entry.key)
-            entry.blame(("naming",), fault)
+    def _report_once(self, entry: Entry, fault: Fault) -> None:
+        if entry.key not in self._reported:
+            self._reported.add(entry.key)
+            entry.report_fault(("naming",), fault)
 
 
 def _filled(template: str, id_: str, project: str, ucs: Ucs | None) -> str:
@@ -336,11 +332,11 @@ def _filled(template: str, id_: str, project: str, ucs: Ucs | None) -> str:
 
 
 def _check_legal(name: str) -> None:
-    """Raise `Fault` for a name that Windows, macOS or Linux cannot hold, or that one of them would change."""
+    """Raise `Fault` for a name that is not valid on Windows, macOS or Linux, or that one of them would change."""
     if len(name) > MAX_NAME:
         raise Fault(f"{quote(name)} has {len(name)} characters", f"shorten it to {MAX_NAME} or fewer")
     for segment in name.split("/"):
         if not _FILE_NAME_PART.fullmatch(segment):
             remedy = "use letters, digits, '_', '-', '.' and spaces, and begin and end each part with a letter or digit"
-            raise Fault(f"{quote(name)} is not a name that every system can hold", remedy)
+            raise Fault(f"{quote(name)} is not a valid file name on every system", remedy)
         check_segment(segment)

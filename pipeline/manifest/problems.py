@@ -17,7 +17,7 @@ SHOWN = 60
 
 
 class Fault(ValueError):
-    """One value that cannot stand as written. The caller knows the place; this knows what and what to do."""
+    """What is wrong with one value, and what to do. The caller knows the place."""
 
     def __init__(self, what: str, remedy: str) -> None:
         super().__init__(what)
@@ -35,7 +35,7 @@ def quote(text: str) -> str:
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that ``name`` was most likely meant to be, or None.
+    """The known name that ``name`` most likely means, or None.
 
     >>> nearest("durration", ["duration", "variations"])
     'duration'
@@ -45,12 +45,12 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     if len(name) > SHOWN:
         return None
     folded = {item.casefold(): item for item in known}
-    found = get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)
-    return folded[found[0]] if found else None
+    close = get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)
+    return folded[close[0]] if close else None
 
 
 def list_names(names: Iterable[str], limit: int = 40) -> str:
-    """Names for a sentence: ``a, b, c``; what goes beyond ``limit`` is counted."""
+    """Names for a sentence: ``a, b, c``; more than ``limit`` are counted."""
     shown = list(names)
     rest = len(shown) - limit
     text = ", ".join(shown[:limit])
@@ -65,7 +65,7 @@ def suggest(name: str, known: Iterable[str], otherwise: str) -> str:
 
 
 def beside(shown: str, text: str) -> str:
-    """``text``, a path from the folder of the file ``shown``, as the person would write it.
+    """``text``, a path from the folder of the file ``shown``, as the user would write it.
 
     >>> beside("manifests/game.yaml", "shared/a.yaml")
     'manifests/shared/a.yaml'
@@ -77,7 +77,7 @@ NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 
 
 class ScalarNode:
-    """One value as it was written. ``plain`` when it stood without quotes, so that it may mean "nothing".
+    """One value as it was written. ``plain`` if it has no quotes, so that it may mean "nothing".
 
     ``comment`` is what follows a plain value on its line after `` #``, with the ``#``; else empty.
     """
@@ -141,7 +141,7 @@ def locate(node: Node, location: Location) -> tuple[int, Location]:
 
 
 def dotted(location: Location) -> str:
-    """A location as a person writes it.
+    """A location as a user writes it.
 
     >>> dotted(("assets", 3, "tags", 0))
     'assets[3].tags[0]'
@@ -158,7 +158,7 @@ def dotted(location: Location) -> str:
 
 
 MAX_PROBLEMS = 1000
-"""Where a load stops looking for more."""
+"""A load stops at this number."""
 
 
 class Problems:
@@ -166,17 +166,17 @@ class Problems:
 
     def __init__(self) -> None:
         self._files: dict[str, int] = {}
-        self._found: list[Problem] = []
+        self._problems: list[Problem] = []
         self._warnings: list[Problem] = []
 
     @property
     def warnings(self) -> tuple[Problem, ...]:
-        """What may not be meant as it is written, in file order."""
+        """Warnings, in file order."""
         unique = dict.fromkeys(self._warnings)
-        return tuple(sorted(unique, key=lambda found: (self._files[found.file], found.line)))
+        return tuple(sorted(unique, key=lambda problem: (self._files[problem.file], problem.line)))
 
     def warn(self, problem: Problem) -> None:
-        """Keep something that can stand, but may not be meant."""
+        """Add a warning: something valid that is perhaps a mistake."""
         if len(self._warnings) < MAX_PROBLEMS:
             self._warnings.append(problem)
 
@@ -186,18 +186,18 @@ class Problems:
         return Report(self, file)
 
     def add(self, problem: Problem) -> None:
-        """Keep one problem. Raises `ManifestError` at `MAX_PROBLEMS`: nobody reads on from there."""
-        self._found.append(problem)
-        if len(self._found) >= MAX_PROBLEMS:
+        """Add a problem. Raises `ManifestError` at `MAX_PROBLEMS`."""
+        self._problems.append(problem)
+        if len(self._problems) >= MAX_PROBLEMS:
             fault = Fault(f"{MAX_PROBLEMS:,} problems so far", "fix these first; there may be more")
-            self._found.append(Problem(problem.file, problem.line, "", fault.what, fault.remedy))
+            self._problems.append(Problem(problem.file, problem.line, "", fault.what, fault.remedy))
             self.check()
 
     def check(self) -> None:
-        """Raise `ManifestError` with all that was found, if anything was."""
-        if self._found:
-            unique = dict.fromkeys(self._found)
-            raise ManifestError(sorted(unique, key=lambda found: (self._files[found.file], found.line)))
+        """Raise `ManifestError` with all problems, if there are any."""
+        if self._problems:
+            unique = dict.fromkeys(self._problems)
+            raise ManifestError(sorted(unique, key=lambda problem: (self._files[problem.file], problem.line)))
 
 
 class Report:
@@ -208,14 +208,14 @@ class Report:
         self.file = file
 
     def add(self, line: int, where: str, fault: Fault) -> None:
-        """Keep a problem at a known line."""
+        """Add a problem at a known line."""
         self._problems.add(Problem(self.file, line, where, fault.what, fault.remedy))
 
     def at(self, root: Node, location: Location, fault: Fault, base: Location = ()) -> None:
-        """Keep a problem at ``location`` beneath ``root``, which stands at ``base`` in the document."""
+        """Add a problem at ``location`` beneath ``root``, which is at ``base`` in the document."""
         line, _ = locate(root, location)
         self.add(line, dotted(base + location), fault)
 
     def warn(self, line: int, where: str, fault: Fault) -> None:
-        """Keep a warning at a known line."""
+        """Add a warning at a known line."""
         self._problems.warn(Problem(self.file, line, where, fault.what, fault.remedy))

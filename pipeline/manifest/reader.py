@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -17,62 +17,55 @@ from pipeline.manifest.problems import Fault, MappingNode, Node, Report, ScalarN
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _LOOK = "check indentation, quotes, brackets and colons here and on the line above"
-_Rule = tuple[str, str, str, bool]
-"""Part of the parser's words, our words, the remedy, and whether the fault is where the thing began."""
-_SYNTAX: tuple[_Rule, ...] = (
-    (
-        "mapping values are not allowed",
-        "a ':' stands where no key can be",
-        "quote a text that holds ': '",
-        False,
+
+
+class _Rule(NamedTuple):
+    """A complaint of the parser, and how a message says it."""
+
+    part: str
+    """Part of the parser's words."""
+    what: str
+    remedy: str
+    at_start: bool = False
+    """Whether the fault is where the construct begins."""
+
+
+_SYNTAX = (
+    _Rule("mapping values are not allowed", "unexpected ':'", "quote a text that contains ': '"),
+    _Rule(
+        "cannot start any token", "a value cannot start with this character", "quote it; indent with spaces"
     ),
-    (
-        "cannot start any token",
-        "a value cannot start with this character",
-        "quote it; indent with spaces",
-        False,
+    _Rule("tab character", "there is a tab in the indentation", "indent with spaces"),
+    _Rule("unexpected end of stream", "the quote that opens here is never closed", "close it", at_start=True),
+    _Rule("unexpected document", "the quote that opens here is never closed", "close it", at_start=True),
+    _Rule("expected ':'", "a key has no ':' after it", "write key: value"),
+    _Rule("escape", "an escape in this quoted text is not valid", "write \\\\ for a backslash, or use '...'"),
+    _Rule(
+        "hexdecimal", "an escape in this quoted text is not valid", "write \\\\ for a backslash, or use '...'"
     ),
-    ("tab character", "a tab stands in the indentation", "indent with spaces", False),
-    ("unexpected end of stream", "the quote that opens here is never closed", "close it", True),
-    ("unexpected document", "the quote that opens here is never closed", "close it", True),
-    ("expected ':'", "a key has no ':' after it", "write key: value", False),
-    (
-        "escape",
-        "an escape in this quoted text is not valid",
-        "write \\\\ for a backslash, or use '...'",
-        False,
-    ),
-    (
-        "hexdecimal",
-        "an escape in this quoted text is not valid",
-        "write \\\\ for a backslash, or use '...'",
-        False,
-    ),
-    ("tag", "a tag is not allowed", "remove it; the key says how a value is read", False),
-    ("incompatible YAML", "this YAML version is not known", "remove the %YAML line", False),
-    ("<document start>", "a line above ends the document", "remove the line with % or ...", False),
-    ("scanning an a", "a value cannot start with this character", "quote it", False),
-    ("block scalar", "text stands after | or >", "begin it on the next line, or quote it", False),
-    (
+    _Rule("tag", "a tag is not allowed", "remove it; the key says how a value is read"),
+    _Rule("incompatible YAML", "this YAML version is not known", "remove the %YAML line"),
+    _Rule("<document start>", "a line above ends the document", "remove the line with % or ..."),
+    _Rule("scanning an a", "a value cannot start with this character", "quote it"),
+    _Rule("block scalar", "there is text after | or >", "begin it on the next line, or quote it"),
+    _Rule(
         "sequence entries are not allowed",
-        "a '- ' stands where no list can be",
+        "unexpected '- '",
         "begin a list on the next line; quote a text that starts with '- '",
-        False,
     ),
-    ("keys are not allowed", "a '? ' stands where no key can be", "quote it", False),
-    ("parsing a flow node", "the file ends within brackets", "close them", False),
-    ("while parsing a flow", "the bracket that opens here is never closed", "close it", True),
-    (
+    _Rule("keys are not allowed", "unexpected '? '", "quote it"),
+    _Rule("parsing a flow node", "the file ends within brackets", "close them"),
+    _Rule("while parsing a flow", "the bracket that opens here is never closed", "close it", at_start=True),
+    _Rule(
         "while parsing a block",
-        "this line does not fit the lines above",
-        "give it the indentation that they have",
-        False,
+        "the indentation of this line does not fit the lines above",
+        "indent it as they are",
     ),
 )
 
 
 class Stop(Exception):
-    """Nothing after this point of the file can be trusted."""
+    """The file cannot be read from here on."""
 
     def __init__(self, line: int, fault: Fault) -> None:
         super().__init__(fault.what)
@@ -81,7 +74,7 @@ class Stop(Exception):
 
 
 def parse_events(text: str) -> Iterator[Any]:
-    """The parser's events; what it refuses comes out as `Stop`."""
+    """The parser's events. Raises `Stop` at a syntax error."""
     line = 1
     try:
         for event in yaml.parse(text, Loader=_LOADER):
@@ -95,48 +88,40 @@ def parse_events(text: str) -> Iterator[Any]:
 
 def _refusal(error: yaml.MarkedYAMLError, text: str) -> Stop:
     """The parser's complaint in our words."""
-    said = f"{error.context or ''} {error.problem or ''}"
+    complaint = f"{error.context or ''} {error.problem or ''}"
     here, began = error.problem_mark, error.context_mark
-    for part, what, remedy, at_start in (*_by_surroundings(error, text), *_SYNTAX):
-        if part in said:
-            mark = (began or here) if at_start else (here or began)
-            return Stop(mark.line + 1 if mark else 1, Fault(what, remedy))
+    for rule in (*_by_surroundings(error, text), *_SYNTAX):
+        if rule.part in complaint:
+            mark = (began or here) if rule.at_start else (here or began)
+            return Stop(mark.line + 1 if mark else 1, Fault(rule.what, rule.remedy))
     return Stop(here.line + 1 if here else 1, Fault(f"this is not YAML: {error.problem}", _LOOK))
 
 
 def _by_surroundings(error: yaml.MarkedYAMLError, text: str) -> Iterator[_Rule]:
-    """Rules for which it matters what stands before and after the place of the complaint."""
+    """Rules that depend on the text before and after the place of the complaint."""
     if error.problem_mark is None:
         return
     before, after = text[: error.problem_mark.index], text[error.problem_mark.index :]
     line, rest = re.split("[\r\n]", before)[-1], re.split("[\r\n]", after, maxsplit=1)[0].strip()
     if after.startswith("\t"):
-        yield ("cannot start any token", "a tab stands in the indentation", "indent with spaces", False)
+        yield _Rule("cannot start any token", "there is a tab in the indentation", "indent with spaces")
     if after.strip():
         shown, began = quote(after[0]), error.context_mark
-        yield ("parsing a flow node", f"no value stands before {shown}", "write one, or quote a text", False)
+        yield _Rule("parsing a flow node", f"there is no value before {shown}", "write one, or quote a text")
         opened = f" opened on line {began.line + 1}" if began else ""
         what = f"a ',' or the end of the bracket{opened} is missing before {shown}"
-        yield (
-            "while parsing a flow",
-            what,
-            "write it, or quote a text that holds ',', ': ' or brackets",
-            False,
+        yield _Rule(
+            "while parsing a flow", what, "write it, or quote a text that contains ',', ': ' or brackets"
         )
     if line.strip() and rest:
-        what = f"{quote(rest)} stands after the end of a value"
-        yield (
-            "while parsing a block",
-            what,
-            "quote the whole value, or close a quote left open above",
-            False,
-        )
+        what = f"unexpected {quote(rest)} after the end of a value"
+        yield _Rule("while parsing a block", what, "quote the whole value, or close a quote left open above")
     if re.fullmatch(" *[A-Za-z_]+", line):
         what, remedy = (
-            "a ':' stands where no key can be",
-            "indent a key as those above; quote a text with ': '",
+            "unexpected ':'",
+            "indent a key as those above; quote a text that contains ': '",
         )
-        yield ("mapping values are not allowed", what, remedy, False)
+        yield _Rule("mapping values are not allowed", what, remedy)
 
 
 MAX_BYTES = 16 * 2**20
@@ -145,19 +130,19 @@ MAX_KEYS = 10_000
 """Keys of one mapping."""
 MAX_DEPTH = 32
 _LOOKED_AT = 4096
-"""Bytes from which an encoding is told."""
+"""Bytes in which an encoding is looked for."""
 MAX_ALIASED = 100_000
-"""Nodes that aliases may stand for, all together."""
+"""Nodes that all aliases together may expand to."""
 
 _ODD = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 _COMMENT = re.compile(r"[ \t]+(#[^\r\n]*)")
 _CONFLICT = re.compile(r"^(<{7}|>{7}|={7}|\|{7})(?: .*)?\r?$", re.MULTILINE)
-"""A line that git writes where two sides of a merge differ."""
+"""A line of git's conflict markers."""
 _UNDEFINED = Fault("the alias has no anchor before it", "define it with &name above, or write the value out")
 
 
 def read_document(data: bytes, report: Report) -> MappingNode | None:
-    """The mapping that ``data`` holds; None when there is none to speak of. Problems go to ``report``."""
+    """The mapping in ``data``; None if there is none. Problems go to ``report``."""
     try:
         root = _composed(_decode(data), report)
     except Stop as stop:
@@ -175,7 +160,7 @@ def read_document(data: bytes, report: Report) -> MappingNode | None:
 def _composed(text: str, report: Report) -> Node | None:
     """The root of ``text``. Raises `Stop`, with git's conflict markers as the reason where there are any."""
     markers = list(_CONFLICT.finditer(text))
-    if {"<", ">"} <= {found[1][0] for found in markers}:
+    if {"<", ">"} <= {marker[1][0] for marker in markers}:
         raise _unmerged(text, markers[0])
     try:
         return _Composer(report).compose(text)
@@ -226,7 +211,7 @@ def _other_encoding(data: bytes) -> str:
 
 
 class _Frame:
-    """A collection that is still open, and in a mapping the key that waits for its value."""
+    """An open collection, and in a mapping the key whose value comes next."""
 
     __slots__ = ("awaits_key", "key", "node")
 
@@ -237,7 +222,7 @@ class _Frame:
 
 
 class _Composer:
-    """Puts one document's events together."""
+    """Makes a tree from the events of one document."""
 
     def __init__(self, report: Report) -> None:
         self._report = report
@@ -281,7 +266,7 @@ class _Composer:
     def _begin(self, node: Node, event: Any) -> None:
         self._nodes += 1
         if self._nodes > MAX_NODES:
-            raise Stop(node.line, Fault(f"the file holds more than {MAX_NODES:,} values", "split it"))
+            raise Stop(node.line, Fault(f"the file has more than {MAX_NODES:,} values", "split it"))
         if event.tag is not None:
             shown = event.tag.replace("tag:yaml.org,2002:", "!!")
             fault = Fault(f"tag {quote(shown)} is not allowed", "remove it; the key says how a value is read")
@@ -291,7 +276,7 @@ class _Composer:
             self._anchors[event.anchor] = node
 
     def _attach(self, node: Node | None, line: int) -> None:
-        """Put ``node`` where the open collection wants it; None takes the place and leaves nothing."""
+        """Add ``node`` to the open collection; None takes its place and adds nothing."""
         if not self._open:
             self._root = node
             return
@@ -308,7 +293,7 @@ class _Composer:
             frame.awaits_key = True
 
     def _key(self, parent: MappingNode, node: Node | None, line: int) -> str | None:
-        """The text of a key, or None when its pair must be left out."""
+        """The text of a key; None if its pair is left out."""
         if node is None:
             return None
         if not isinstance(node, ScalarNode) or (node.plain and not node.text):
@@ -323,26 +308,26 @@ class _Composer:
         else:
             if len(parent.key_lines) >= MAX_KEYS:
                 raise Stop(
-                    line, Fault(f"a mapping holds more than {MAX_KEYS:,} keys", "write assets as a list")
+                    line, Fault(f"a mapping has more than {MAX_KEYS:,} keys", "write assets as a list")
                 )
             parent.key_lines[node.text] = line
             return node.text
         return None
 
     def _aliased_node(self, event: Any) -> Node | None:
-        """What an alias stands for; None for one that stands for nothing, which is reported."""
+        """The node of an alias; None for an alias that is not valid, which is reported."""
         line = event.start_mark.line + 1
         node = self._anchors.get(event.anchor)
         if node is None:
             self._report.add(line, "", _UNDEFINED)
             return None
         if any(frame.node is node for frame in self._open):
-            self._report.add(line, "", Fault(f"alias *{event.anchor} stands inside itself", "write it out"))
+            self._report.add(line, "", Fault(f"alias *{event.anchor} contains itself", "write it out"))
             return None
         weight, height = _measure(node, MAX_ALIASED - self._aliased)
         self._aliased += weight
         if self._aliased > MAX_ALIASED:
-            what = f"aliases stand for more than {MAX_ALIASED:,} values"
+            what = f"aliases expand to more than {MAX_ALIASED:,} values"
             raise Stop(line, Fault(what, "use defaults or for_each in place of aliases"))
         if len(self._open) + height > MAX_DEPTH:
             raise Stop(line, _too_deep())
@@ -354,8 +339,8 @@ def _comment_after(text: str, event: Any) -> str:
     end = event.end_mark.index
     if text[end : end + 1] not in (" ", "\t"):
         return ""
-    found = _COMMENT.match(text, end)
-    return found[1].rstrip() if found else ""
+    comment = _COMMENT.match(text, end)
+    return comment[1].rstrip() if comment else ""
 
 
 def _too_deep() -> Fault:
@@ -365,16 +350,16 @@ def _too_deep() -> Fault:
 
 
 def _measure(node: Node, limit: int) -> tuple[int, int]:
-    """Nodes beneath and with ``node``, and levels of collections; counting ends soon after ``limit``."""
+    """Number of nodes in ``node`` and depth of its collections; counting ends soon after ``limit``."""
     weight = height = 0
-    waiting = [(node, 0)]
-    while waiting and weight <= limit:
-        current, depth = waiting.pop()
+    pending = [(node, 0)]
+    while pending and weight <= limit:
+        current, depth = pending.pop()
         weight += 1
         if isinstance(current, ScalarNode):
             height = max(height, depth)
             continue
         height = max(height, depth + 1)
         inner = current.items if isinstance(current, SequenceNode) else current.items.values()
-        waiting.extend((item, depth + 1) for item in inner)
+        pending.extend((item, depth + 1) for item in inner)
     return weight, height

@@ -1,15 +1,15 @@
-"""What a manifest says once defaults, profiles and templates are worked in: one frozen value an asset."""
+"""A manifest with defaults, profiles and templates applied: one frozen value for each asset."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 from pipeline.errors import Problem
 
 Kind = Literal["music", "sfx"]
-Decoder = Literal["encodec", "mbd"]
 LicensePolicy = Literal["any", "commercial"]
 BitDepth = Literal["16", "24", "float"]
 FadeCurve = Literal["s_curve", "linear", "equal_power", "exponential"]
@@ -48,32 +48,8 @@ class AudioInput:
     name: str
     """The path as the manifest writes it, relative to the manifest's folder."""
     path: str
-    """Where it lies on this machine; never part of any digest."""
+    """Its path on this machine; never part of a digest."""
     sha256: str
-
-
-@dataclass(frozen=True, slots=True)
-class Sampling:
-    """How a language model's next token is drawn; None leaves the model's own default."""
-
-    temperature: float | None = None
-    top_k: int | None = None
-    top_p: float | None = None
-    cfg: float | None = None
-    """Classifier-free guidance coefficient."""
-
-
-@dataclass(frozen=True, slots=True)
-class Hearing:
-    """How a style is heard, where a model hears one."""
-
-    at_s: float | None = None
-    """Where in the file the excerpt begins; None: the take's seed finds a place."""
-    excerpt_s: float = 3.0
-    codebooks: int = 3
-    """From 1 to 6: the more, the closer the excerpt is followed."""
-    text: float = 5.0
-    """How much more the prompt counts than the style; 1 for alike."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +79,10 @@ class MasteringSpec:
 
 @dataclass(frozen=True, slots=True)
 class QualitySpec:
-    """Where the gates close on a master, see docs/quality.md."""
+    """Limits of the quality gates, see docs/quality.md."""
 
     gate: bool = True
-    """Whether a master that fails is quarantined; otherwise its failures are only recorded."""
+    """Whether a master that fails is quarantined; if not, its failures are only recorded."""
     silence_lufs: float = -60.0
     """Loudest 400 ms must reach this."""
     clipping: float = 0.001
@@ -157,15 +133,10 @@ class AssetSpec:
     tags: tuple[str, ...]
     lock: bool
     """Never replace the master that the catalog has."""
-    extend: bool
-    """May be generated beyond the model's window."""
     license: LicensePolicy
     engine: str
     model: str | None
     """None: the engine's default for the kind."""
-    sampling: Sampling
-    melody: AudioInput | None
-    continue_from: AudioInput | None
     ucs: Ucs | None
     mastering: MasteringSpec
     delivery: DeliverySpec
@@ -176,16 +147,23 @@ class AssetSpec:
     only a configured certificate. Signing comes after mastering and is no part of a master's identity."""
     naming: str | None = None
     """Name of its files in the library with ``{variation}`` to be filled in; None for ``<id>_{variation}``."""
-    style: AudioInput | None = None
-    hearing: Hearing = Hearing()
-    """How ``style`` is heard."""
-    decoder: Decoder = "encodec"
-    """What turns a model's codes into audio: its own codec, or MultiBand Diffusion."""
+    engine_keys: Mapping[str, Any] = field(default_factory=dict)
+    """Keys of engines that differ from their defaults, by name; a group is a mapping, an audio file an `AudioInput`."""
     was: tuple[str, ...] = ()
     """Its earlier ids, the latest first."""
     model_folder: str = ""
     """Folder of the file that names ``model``, where a relative path to a checkpoint starts; never part of any
     digest. Empty for the working directory."""
+
+    @property
+    def audio(self) -> tuple[AudioInput, ...]:
+        """The audio files that its keys name."""
+        values = (
+            inner
+            for value in self.engine_keys.values()
+            for inner in (value.values() if isinstance(value, Mapping) else (value,))
+        )
+        return tuple(value for value in values if isinstance(value, AudioInput))
 
     @property
     def origin(self) -> str:
@@ -220,6 +198,6 @@ class Project:
     """Over the bytes of the manifest and of every file that it includes."""
     assets: tuple[AssetSpec, ...]
     warnings: tuple[Problem, ...] = ()
-    """What can stand as it is written, but may not be meant."""
+    """Valid things that are perhaps mistakes."""
     promotion: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """Channel to the reasons of the release gate that it allows, sorted."""

@@ -7,6 +7,7 @@ import re
 from pipeline.manifest.names import check_project
 from pipeline.manifest.problems import Fault
 from pipeline.manifest.schema import json_schema_text
+from pipeline.manifest.structure import EngineKeysSource
 
 _USUAL = "mygame"
 _CUES = """\
@@ -46,10 +47,10 @@ assets:
 _IGNORE = "/outputs/\n"
 
 
-def starter_files(folder: str) -> dict[str, str]:
+def starter_files(folder: str, engine_keys: EngineKeysSource) -> dict[str, str]:
     """Text by file name; ``cues.yaml`` is the manifest, of a project named like its ``folder`` as far as that goes."""
     cues = _CUES.replace("PROJECT", _project(folder))
-    return {"cues.yaml": cues, "manifest.schema.json": json_schema_text(), ".gitignore": _IGNORE}
+    return {"cues.yaml": cues, "manifest.schema.json": json_schema_text(engine_keys), ".gitignore": _IGNORE}
 
 
 def _project(folder: str) -> str:

@@ -1,23 +1,7 @@
-"""Trim, loop, loudness and peak work: pure functions on `Clip`."""
+"""Trim, loop, loudness and peak: pure functions on `Clip`.
 
-from pipeline.mastering.chain import Master, MasteredGroup, master
-from pipeline.mastering.limiter import Limited, apply_gain, limit
-from pipeline.mastering.measure import Measurement, measure
-from pipeline.mastering.seam import Seam, measure_seam
-from pipeline.mastering.shape import TakeInput
-from pipeline.mastering.true_peak import true_peak
+The package itself imports nothing, so that a plan can read `CHAIN_VERSION` without numpy and scipy.
+"""
 
-__all__ = [
-    "Limited",
-    "Master",
-    "MasteredGroup",
-    "Measurement",
-    "Seam",
-    "TakeInput",
-    "apply_gain",
-    "limit",
-    "master",
-    "measure",
-    "measure_seam",
-    "true_peak",
-]
+CHAIN_VERSION = "7"
+"""Version of mastering and delivery. It rises when the same takes and specs would give other bytes."""

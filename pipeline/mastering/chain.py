@@ -6,21 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from pipeline.audio import Clip
+from pipeline.audio import Clip, Loop
 from pipeline.errors import MasteringError
 from pipeline.manifest.spec import MasteringSpec
 from pipeline.mastering.gain import (
+    Deviation,
+    GainInput,
     GainPlan,
     GainResult,
-    Levels,
     Method,
-    gain_and_limit,
     gain_and_limit_group,
     measure_levels,
     method_for,
-    plan_gain,
-    round_gain,
-    target_for,
 )
 from pipeline.mastering.measure import Measurement, channel_means, measurement
 from pipeline.mastering.seam import Seam, measure_seam
@@ -34,8 +31,8 @@ class Master:
     """One finished variation."""
 
     clip: Clip
-    loop: tuple[int, int] | None
-    """Start and end (exclusive) in samples; None for a sound that plays once."""
+    loop: Loop | None
+    """None for a sound that plays once."""
     gain_db: float
     """The group's gain, before limiting."""
     limited_db: float
@@ -44,9 +41,8 @@ class Master:
     """Measurement of ``clip``."""
     chain: tuple[Step, ...]
     """One JSON object per step, in order, with its settings and measured values."""
-    deviation: str | None
-    """Why loudness misses the target by more than 0.2 LU: ``true-peak ceiling``, ``gain limit``,
-    ``gain of the approved sibling`` or ``shared gain``; None when it is on target."""
+    deviation: Deviation | None
+    """Why loudness misses the target by more than 0.2 LU; None when it is on target."""
 
     @cached_property
     def seam(self) -> Seam | None:
@@ -67,93 +63,47 @@ class MasteredGroup:
     """LUFS, or dBTP when ``method`` is "peak"."""
 
 
-def _try_shape(take: TakeInput, spec: MasteringSpec) -> Shaped | MasteringError:
+def _prepared(take: TakeInput, spec: MasteringSpec) -> GainInput | MasteringError:
+    """The shaped take with its levels, or its error: silence and near silence too, which would get a huge gain."""
     try:
-        return shape(take, spec)
-    except MasteringError as error:
-        return error
-
-
-def _try_levels(shaped: Shaped | MasteringError) -> Levels | MasteringError:
-    """Levels of a shaped take, or its error. Silence and near silence are errors, so that they get no huge gain."""
-    if isinstance(shaped, MasteringError):
-        return shaped
-    try:
+        shaped = shape(take, spec)
         levels = measure_levels(shaped.clip, shaped.loop)
         levels.by(method_for(shaped.clip.seconds))
     except MasteringError as error:
         return error
-    return levels
+    return GainInput(shaped, levels)
 
 
-def _deviation(one: GainResult, off_lu: float, plan: GainPlan, anchored: bool, alone: bool) -> str | None:
-    if abs(off_lu) <= TOLERANCE_LU:
-        return None
-    if off_lu < 0 and (one.limited_db > 0.0 or plan.held_by == "true-peak ceiling"):
-        return "true-peak ceiling"
-    if plan.held_by is not None:
-        return plan.held_by
-    if anchored:
-        return "gain of the approved sibling"
-    return "shared gain" if not alone else "true-peak ceiling"
-
-
-def _finish(
-    shaped: Shaped,
-    one: GainResult,
-    gain_db: float,
-    method: Method,
-    spec: MasteringSpec,
-    deviation: str | None,
-) -> Master:
-    """The master of one variation, with its record of steps."""
-    target = target_for(method, spec)
-    steps: list[Step] = [
-        *shaped.steps,
+def _finished(shaped: Shaped, result: GainResult, plan: GainPlan, spec: MasteringSpec) -> Master:
+    """The master of one variation, with its record of steps and the reason why it misses the target."""
+    level = result.levels.by(plan.method)
+    off_lu = level - plan.target
+    deviation = plan.deviation if result.limited_db == 0.0 or off_lu > 0.0 else "true-peak ceiling"
+    steps: tuple[Step, ...] = (
         {
             "step": "gain",
-            "gain_db": gain_db,
-            "method": method,
-            "target": target,
-            "reached": round(one.levels.by(method), 3),
+            "gain_db": plan.gain_db,
+            "method": plan.method,
+            "target": plan.target,
+            "reached": round(level, 3),
         },
         {
             "step": "limiter",
             "ceiling_dbtp": spec.true_peak_dbtp,
-            "reduction_db": round(one.limited_db, 3),
+            "reduction_db": round(result.limited_db, 3),
         },
-    ]
-    return Master(
-        clip=one.clip,
-        loop=shaped.loop,
-        gain_db=gain_db,
-        limited_db=one.limited_db,
-        measured=measurement(one.clip, one.levels.energies, one.levels.peaks, channel_means(one.clip)),
-        chain=tuple(steps),
-        deviation=deviation,
     )
-
-
-def _master_sounding(
-    shaped: Sequence[Shaped], levels: Sequence[Levels], spec: MasteringSpec, gain_anchor_db: float | None
-) -> tuple[list[Master], float, Method]:
-    """Master the takes that are not silent."""
-    method = method_for(max(one.seconds for one in levels))
-    if gain_anchor_db is None:
-        plan = plan_gain(levels, method, spec)
-        raised, gain_db = gain_and_limit_group(shaped, levels, method, plan, spec)
-    else:
-        gain_db = round_gain(gain_anchor_db)
-        plan = GainPlan(gain_db, gain_db, None)
-        raised = [
-            gain_and_limit(one, level, gain_db, spec) for one, level in zip(shaped, levels, strict=True)
-        ]
-    masters = []
-    for one, after in zip(shaped, raised, strict=True):
-        off_lu = after.levels.by(method) - target_for(method, spec)
-        reason = _deviation(after, off_lu, plan, gain_anchor_db is not None, len(shaped) == 1)
-        masters.append(_finish(one, after, gain_db, method, spec, reason))
-    return masters, gain_db, method
+    return Master(
+        clip=result.clip,
+        loop=shaped.loop,
+        gain_db=plan.gain_db,
+        limited_db=result.limited_db,
+        measured=measurement(
+            result.clip, result.levels.energies, result.levels.peaks, channel_means(result.clip)
+        ),
+        chain=(*shaped.steps, *steps),
+        deviation=deviation if abs(off_lu) > TOLERANCE_LU else None,
+    )
 
 
 def master(
@@ -168,23 +118,16 @@ def master(
     computed gain with the gain of approved variations.
 
     A take that cannot be mastered (empty, silent, not finite, too short to loop) yields its `MasteringError` in its
-    place; the other takes continue. The same input gives the same bytes.
+    position; the other takes continue. The same input gives the same bytes.
     """
-    shaped = [_try_shape(take, spec) for take in takes]
-    levels = [_try_levels(one) for one in shaped]
-    pairs = [
-        (index, one, level)
-        for index, (one, level) in enumerate(zip(shaped, levels, strict=True))
-        if isinstance(one, Shaped) and isinstance(level, Levels)
-    ]
-    results: dict[int, Master | MasteringError] = {
-        index: level for index, level in enumerate(levels) if isinstance(level, MasteringError)
-    }
-    if not pairs:
-        return MasteredGroup(tuple(results[index] for index in range(len(takes))), None, None, None)
-    masters, gain_db, method = _master_sounding(
-        [one for _, one, _ in pairs], [level for _, _, level in pairs], spec, gain_anchor_db
+    prepared = [_prepared(take, spec) for take in takes]
+    sounds = [item for item in prepared if not isinstance(item, MasteringError)]
+    if not sounds:
+        errors = tuple(item for item in prepared if isinstance(item, MasteringError))
+        return MasteredGroup(errors, None, None, None)
+    raised, plan = gain_and_limit_group(sounds, spec, gain_anchor_db)
+    masters = (
+        _finished(sound.shaped, result, plan, spec) for sound, result in zip(sounds, raised, strict=True)
     )
-    results |= {index: made for (index, _, _), made in zip(pairs, masters, strict=True)}
-    ordered = tuple(results[index] for index in range(len(takes)))
-    return MasteredGroup(ordered, gain_db, method, target_for(method, spec))
+    results = tuple(item if isinstance(item, MasteringError) else next(masters) for item in prepared)
+    return MasteredGroup(results, plan.gain_db, plan.method, plan.target)

@@ -16,20 +16,23 @@ from pipeline.mastering.measure import silence_ends
 from pipeline.mastering.true_peak import sample_peak
 
 BELOW_PEAK_DB = 60.0
-"""Below the sound's own peak by this much an end counts as silence."""
+"""An end counts as silence if it is this far below the sound's own peak."""
 FLOOR_DBFS = -80.0
-"""Silence in any case."""
+"""An end below this level always counts as silence."""
 PRE_ROLL_S = 0.002
-"""Kept before the first loud sample, so that an attack keeps its rise and a ramp has room."""
+"""Length kept before the first loud sample: an attack keeps its rise, and a fade has room."""
 HOLD_S = 0.03
-"""Kept after the last loud sample, so that a decay ends by itself."""
+"""Length kept after the last loud sample, so that a decay ends by itself."""
+_EXPONENTIAL_RANGE = 1000.0
+"""The exponential curve starts 60 dB below full level."""
+_CANCELLED = 0.1
+"""Share of power left after averaging; below it the channels are out of phase (unrelated channels leave half)."""
 
 
 def sounding_range(clip: Clip) -> tuple[int, int]:
-    """Start and end (exclusive) in samples of what is heard, with pre-roll and hold.
+    """Start and end (exclusive) in samples of the audible part, with pre-roll and hold.
 
-    Only the ends are looked at: whatever lies between the first and the last sample above the threshold
-    stays, pauses too. A silent clip gives (0, 0).
+    Only silence at the ends is left out; pauses in the sound stay. A silent clip gives (0, 0).
     """
     peak = sample_peak(clip)
     threshold = max(peak * amplitude(-BELOW_PEAK_DB), amplitude(FLOOR_DBFS))
@@ -54,16 +57,12 @@ def pad_end(clip: Clip, length: int) -> Clip:
     return Clip(np.pad(clip.samples, ((0, 0), (0, missing))), clip.rate) if missing > 0 else clip
 
 
-_RANGE = 1000.0
-"""Of the exponential curve: it comes from 60 dB below."""
-
-
 @lru_cache(maxsize=8)
 def ramp(length: int, curve: FadeCurve = "s_curve") -> npt.NDArray[np.float64]:
-    """Gain rising from 0 towards 1 over ``length`` samples, never quite reaching either end.
+    """Gain that rises from above 0 to below 1 over ``length`` samples; read-only, because sounds share curves.
 
-    "s_curve" (half a cosine) has no corner at either end, "equal_power" is a quarter of a sine, "linear" a
-    straight line, "exponential" rises evenly in decibels, from 60 dB below. Read-only, since sounds share curves.
+    "s_curve" (half a cosine) has no corner at either end, "equal_power" is a quarter of a sine, "linear" is a straight
+    line, and "exponential" rises evenly in decibels, from -60 dB.
 
     >>> [round(float(gain), 3) for gain in ramp(3, "linear")]
     [0.25, 0.5, 0.75]
@@ -73,20 +72,20 @@ def ramp(length: int, curve: FadeCurve = "s_curve") -> npt.NDArray[np.float64]:
     return gains
 
 
-def _curve(place: npt.NDArray[np.float64], curve: FadeCurve) -> npt.NDArray[np.float64]:
+def _curve(position: npt.NDArray[np.float64], curve: FadeCurve) -> npt.NDArray[np.float64]:
     match curve:
         case "linear":
-            return place
+            return position
         case "equal_power":
-            return np.sin(0.5 * np.pi * place)
+            return np.sin(0.5 * np.pi * position)
         case "s_curve":
-            return 0.5 - 0.5 * np.cos(np.pi * place)
+            return 0.5 - 0.5 * np.cos(np.pi * position)
         case "exponential":
-            return np.asarray((_RANGE**place - 1.0) / (_RANGE - 1.0))
+            return np.asarray((_EXPONENTIAL_RANGE**position - 1.0) / (_EXPONENTIAL_RANGE - 1.0))
 
 
 def fade(clip: Clip, in_samples: int, out_samples: int, curve: FadeCurve = "s_curve") -> Clip:
-    """``clip`` faded in over its first and out over its last samples; each at most the whole clip."""
+    """``clip`` with a fade in over its first samples and a fade out over its last; each at most the whole clip."""
     first, last = min(in_samples, clip.length), min(out_samples, clip.length)
     if not first and not last:
         return clip
@@ -96,10 +95,6 @@ def fade(clip: Clip, in_samples: int, out_samples: int, curve: FadeCurve = "s_cu
     if last:
         samples[:, clip.length - last :] *= ramp(last, curve)[::-1].astype(np.float32)
     return Clip(samples, clip.rate)
-
-
-_CANCELLED = 0.1
-"""Share of power left after averaging; below it the channels are out of phase (unrelated channels leave half)."""
 
 
 def with_width(clip: Clip, width: float) -> tuple[Clip, dict[str, Any] | None]:

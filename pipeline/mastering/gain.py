@@ -10,18 +10,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.audio import Clip
+from pipeline.audio import Clip, Loop
 from pipeline.audio.decibel import amplitude, level
 from pipeline.errors import MasteringError
 from pipeline.manifest.spec import MasteringSpec
-from pipeline.mastering.limiter import MARGIN_DB, RELEASE_S, Loop, apply_gain, limit_looped, looped_peaks
+from pipeline.mastering.limiter import MARGIN_DB, RELEASE_S, apply_gain, limit_looped, looped_peaks
 from pipeline.mastering.loudness import BINS_PER_SECOND, Energies, energies
 from pipeline.mastering.shape import Shaped
 from pipeline.mastering.true_peak import Peaks, sample_peak
@@ -29,9 +29,11 @@ from pipeline.mastering.true_peak import Peaks, sample_peak
 Floats = npt.NDArray[np.float64]
 
 Method = Literal["integrated", "momentary", "peak"]
+Deviation = Literal["true-peak ceiling", "gain limit", "gain of the approved sibling", "shared gain"]
+"""Why the loudness of a master misses the target."""
 
 INTEGRATED_FROM_S = 3.0
-"""From this length on, integrated loudness counts; below it, the loudest 400 ms."""
+"""Integrated loudness counts from this length on; below it, the loudest 400 ms count."""
 PEAK_BELOW_S = 0.05
 """Below this length a 400 ms window means nothing; the true peak counts as the level of a click."""
 PEAK_OVER_LOUDNESS_DB = 12.0
@@ -40,6 +42,12 @@ SILENT_LUFS = -70.0
 MOST_GAIN_DB = 40.0
 MOST_LIMITING_DB = 6.0
 """Approximate maximum gain reduction; more would change the character of a sound."""
+_RELEASE_BINS = RELEASE_S * BINS_PER_SECOND
+_ROUNDS = 4
+_TOLERANCE_LU = 0.1
+_ESTIMATE_TOLERANCE_LU = 0.02
+_MIN_SLOPE = 0.25
+"""Smallest assumed rise in LU per dB of gain into the limiter; it keeps steps small."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,55 +105,27 @@ def power_mean(levels: Sequence[float]) -> float:
     return 10.0 * math.log10(math.fsum(10.0 ** (value / 10.0) for value in levels) / len(levels))
 
 
-@dataclass(frozen=True, slots=True)
-class GainPlan:
-    """The gain of a group before limiting, and what limits it."""
-
-    gain_db: float
-    most_db: float
-    """Maximum gain for every correction round."""
-    held_by: Literal["true-peak ceiling", "gain limit"] | None
-
-
-def plan_gain(levels: Sequence[Levels], method: Method, spec: MasteringSpec) -> GainPlan:
-    """The gain that brings the group's power mean to the target, as far as gain and ceiling allow."""
-    needed = target_for(method, spec) - power_mean([one.by(method) for one in levels])
-    highest_peak = max(level(one.peaks.true) or -math.inf for one in levels)
-    ceiling_db = spec.true_peak_dbtp + MOST_LIMITING_DB - highest_peak
-    most = round_gain(min(MOST_GAIN_DB, ceiling_db))
-    if needed <= most:
-        return GainPlan(round_gain(needed), most, None)
-    return GainPlan(most, most, "gain limit" if ceiling_db >= MOST_GAIN_DB else "true-peak ceiling")
-
-
-def round_gain(gain_db: float) -> float:
-    """Round to 0.001 dB, so that the record states the exact gain and platform rounding has no effect."""
-    return round(gain_db, 3)
-
-
-_RELEASE_BINS = RELEASE_S * BINS_PER_SECOND
-
-
 @dataclass(frozen=True, eq=False)
-class LimiterEstimate:
-    """A sound before gain, and estimates of it after gain and limiter."""
+class GainInput:
+    """A take before gain, its levels, and estimates of its levels after gain and limiter."""
 
-    clip: Clip
+    shaped: Shaped
     levels: Levels
-    """Levels of ``clip``."""
+    """Levels of the take."""
 
     @cached_property
     def _peaks(self) -> Floats:
         """Highest sample magnitude in each bin, times the sound's ratio of true peak to sample peak."""
-        starts = np.arange(len(self.levels.energies.running) - 1) * self.clip.rate // BINS_PER_SECOND
-        highest = np.maximum.reduceat(np.abs(self.clip.samples), starts, axis=1).max(axis=0)
-        return np.asarray(highest * (self.levels.peaks.true / self.levels.peaks.sample))
+        clip, levels = self.shaped.clip, self.levels
+        starts = np.arange(len(levels.energies.running) - 1) * clip.rate // BINS_PER_SECOND
+        highest = np.maximum.reduceat(np.abs(clip.samples), starts, axis=1).max(axis=0)
+        return np.asarray(highest * (levels.peaks.true / levels.peaks.sample))
 
-    def limits(self, gain_db: float, ceiling_dbtp: float) -> bool:
+    def is_limited(self, gain_db: float, ceiling_dbtp: float) -> bool:
         """Whether a limiter at ``ceiling_dbtp`` reduces the sound after ``gain_db``."""
         return self.levels.peaks.true * amplitude(gain_db) > amplitude(ceiling_dbtp - MARGIN_DB)
 
-    def levels_after(self, gain_db: float, ceiling_dbtp: float) -> Levels:
+    def estimated_levels(self, gain_db: float, ceiling_dbtp: float) -> Levels:
         """Estimated levels after ``gain_db`` and a limiter at ``ceiling_dbtp``."""
         gain, ceiling = amplitude(gain_db), amplitude(ceiling_dbtp - MARGIN_DB)
         before = self.levels.scaled(gain)
@@ -160,11 +140,47 @@ class LimiterEstimate:
         return Levels(energies, Peaks(min(before.peaks.sample, ceiling), ceiling), before.seconds)
 
 
-_ROUNDS = 4
-_TOLERANCE_LU = 0.1
-_ESTIMATE_TOLERANCE_LU = 0.02
-_MIN_SLOPE = 0.25
-"""Smallest assumed rise in LU per dB of gain into the limiter; it keeps steps small."""
+@dataclass(frozen=True, slots=True)
+class GainPlan:
+    """One gain for a group of takes."""
+
+    method: Method
+    target: float
+    """LUFS, or dBTP for "peak"."""
+    gain_db: float
+    """Gain before limiting."""
+    most_db: float
+    """Maximum gain for every correction round."""
+    deviation: Deviation
+    """Why a take may miss the target, apart from the limiter."""
+
+
+def _plan_gain(sounds: Sequence[GainInput], spec: MasteringSpec, anchor_db: float | None = None) -> GainPlan:
+    """The gain that brings the power mean of ``sounds`` to the target, as far as gain and ceiling allow.
+
+    The longest sound selects the measure. ``anchor_db`` replaces the gain.
+    """
+    levels = [sound.levels for sound in sounds]
+    method = method_for(max(each.seconds for each in levels))
+    target = target_for(method, spec)
+    if anchor_db is not None:
+        gain_db = round_gain(anchor_db)
+        return GainPlan(method, target, gain_db, gain_db, "gain of the approved sibling")
+    needed = target - power_mean([each.by(method) for each in levels])
+    highest_peak = max(level(each.peaks.true) or -math.inf for each in levels)
+    ceiling_db = spec.true_peak_dbtp + MOST_LIMITING_DB - highest_peak
+    most = round_gain(min(MOST_GAIN_DB, ceiling_db))
+    if needed <= most:
+        deviation: Deviation = "shared gain" if len(sounds) > 1 else "true-peak ceiling"
+        return GainPlan(method, target, round_gain(needed), most, deviation)
+    return GainPlan(
+        method, target, most, most, "gain limit" if ceiling_db >= MOST_GAIN_DB else "true-peak ceiling"
+    )
+
+
+def round_gain(gain_db: float) -> float:
+    """Round to 0.001 dB, so that the record states the exact gain and platform rounding has no effect."""
+    return round(gain_db, 3)
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,37 +197,32 @@ def measure_levels(clip: Clip, loop: Loop | None) -> Levels:
     return Levels(energies(clip), looped_peaks(clip, loop), clip.seconds)
 
 
-def gain_and_limit(shaped: Shaped, levels: Levels, gain_db: float, spec: MasteringSpec) -> GainResult:
+def gain_and_limit(sound: GainInput, gain_db: float, ceiling_dbtp: float) -> GainResult:
     """Apply gain and limiter to one variation; levels that follow from scaling are not measured again."""
     gain = float(np.float32(amplitude(gain_db)))
-    clip = apply_gain(shaped.clip, gain_db)
-    if levels.peaks.true * gain <= amplitude(spec.true_peak_dbtp - MARGIN_DB):
-        return GainResult(clip, 0.0, levels.scaled(gain))
-    limited = limit_looped(clip, spec.true_peak_dbtp, shaped.loop)
+    clip, loop = apply_gain(sound.shaped.clip, gain_db), sound.shaped.loop
+    if sound.levels.peaks.true * gain <= amplitude(ceiling_dbtp - MARGIN_DB):
+        return GainResult(clip, 0.0, sound.levels.scaled(gain))
+    limited = limit_looped(clip, ceiling_dbtp, loop)
     if limited.true_peak is None:
-        return GainResult(limited.clip, limited.reduction_db, measure_levels(limited.clip, shaped.loop))
+        return GainResult(limited.clip, limited.reduction_db, measure_levels(limited.clip, loop))
     peaks = Peaks(sample_peak(limited.clip), limited.true_peak)
-    return GainResult(
-        limited.clip, limited.reduction_db, Levels(energies(limited.clip), peaks, levels.seconds)
-    )
+    levels = Levels(energies(limited.clip), peaks, sound.levels.seconds)
+    return GainResult(limited.clip, limited.reduction_db, levels)
 
 
 def _search_gain(
-    loudness_at: Callable[[float], float],
-    plan: GainPlan,
-    target: float,
-    tolerance_lu: float,
-    first: tuple[float, float],
+    loudness_at: Callable[[float], float], plan: GainPlan, tolerance_lu: float, first: tuple[float, float]
 ) -> tuple[float, float]:
-    """The gain that reaches ``target`` within ``tolerance_lu``, and the slope there in LU per dB of gain.
+    """The gain that reaches the target within ``tolerance_lu``, and the slope there in LU per dB of gain.
 
     ``first`` is a guess of both. The plan's maximum gain and the number of rounds limit the search.
     """
     gain_db, slope = first
     reached = loudness_at(gain_db)
     for _ in range(_ROUNDS):
-        next_db = min(plan.most_db, round_gain(gain_db + (target - reached) / slope))
-        if abs(target - reached) < tolerance_lu or next_db == gain_db:
+        next_db = min(plan.most_db, round_gain(gain_db + (plan.target - reached) / slope))
+        if abs(plan.target - reached) < tolerance_lu or next_db == gain_db:
             break
         before, step_db = reached, next_db - gain_db
         gain_db = next_db
@@ -221,28 +232,28 @@ def _search_gain(
 
 
 def gain_and_limit_group(
-    shaped: Sequence[Shaped], levels: Sequence[Levels], method: Method, plan: GainPlan, spec: MasteringSpec
-) -> tuple[list[GainResult], float]:
-    """All variations at the gain that brings their power mean to the target, and that gain.
+    sounds: Sequence[GainInput], spec: MasteringSpec, anchor_db: float | None = None
+) -> tuple[list[GainResult], GainPlan]:
+    """All variations at the gain that brings their power mean to the target, or at ``anchor_db``, and the final plan.
 
-    The plan ignores the limiter. The search first uses an estimate of the limiter, then limits the sounds and corrects
-    the gain where the estimate was off.
+    The first plan ignores the limiter. The search first uses an estimate of the limiter, then limits the sounds and
+    corrects the gain where the estimate was off.
     """
-    target = target_for(method, spec)
-    estimates = [LimiterEstimate(one.clip, level) for one, level in zip(shaped, levels, strict=True)]
+    plan, ceiling_dbtp = _plan_gain(sounds, spec, anchor_db), spec.true_peak_dbtp
+    if anchor_db is not None:
+        return [gain_and_limit(sound, plan.gain_db, ceiling_dbtp) for sound in sounds], plan
     results: list[GainResult] = []
 
     def estimated_loudness(gain_db: float) -> float:
-        return power_mean([one.levels_after(gain_db, spec.true_peak_dbtp).by(method) for one in estimates])
+        estimates = [sound.estimated_levels(gain_db, ceiling_dbtp) for sound in sounds]
+        return power_mean([levels.by(plan.method) for levels in estimates])
 
     def actual_loudness(gain_db: float) -> float:
-        results[:] = [
-            gain_and_limit(one, level, gain_db, spec) for one, level in zip(shaped, levels, strict=True)
-        ]
-        return power_mean([one.levels.by(method) for one in results])
+        results[:] = [gain_and_limit(sound, gain_db, ceiling_dbtp) for sound in sounds]
+        return power_mean([result.levels.by(plan.method) for result in results])
 
     guess = plan.gain_db, 1.0
-    if any(one.limits(plan.gain_db, spec.true_peak_dbtp) for one in estimates):
-        guess = _search_gain(estimated_loudness, plan, target, _ESTIMATE_TOLERANCE_LU, guess)
-    gain_db, _ = _search_gain(actual_loudness, plan, target, _TOLERANCE_LU, guess)
-    return results, gain_db
+    if any(sound.is_limited(plan.gain_db, ceiling_dbtp) for sound in sounds):
+        guess = _search_gain(estimated_loudness, plan, _ESTIMATE_TOLERANCE_LU, guess)
+    gain_db, _ = _search_gain(actual_loudness, plan, _TOLERANCE_LU, guess)
+    return results, replace(plan, gain_db=gain_db)

@@ -20,10 +20,16 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import minimum_filter1d, uniform_filter1d
 
-from pipeline.audio import Clip, Samples
+from pipeline.audio import Clip, Loop, Samples
 from pipeline.audio.decibel import amplitude
 from pipeline.mastering.edits import ramp
-from pipeline.mastering.true_peak import TAPS, Peaks, overs, peaks
+from pipeline.mastering.true_peak import Peaks, overs, peaks
+
+Floats = npt.NDArray[np.float64]
+Singles = npt.NDArray[np.float32]
+Positions = npt.NDArray[np.intp]
+_PeakList = tuple[Positions, Singles]
+"""Positions of peaks and their true peaks."""
 
 LOOK_AHEAD_S = 0.0015
 NODES = 8
@@ -31,7 +37,6 @@ NODES = 8
 RELEASE_S = 0.06
 MARGIN_DB = 0.3
 """Margin below the ceiling: other meters interpolate differently, and integer formats round."""
-
 _TRIES = 8
 _NEAR = 0.98
 """Share of the ceiling: higher peaks are tracked, because one of them is the highest after limiting."""
@@ -39,10 +44,14 @@ _INAUDIBLE = 1e-5
 """A reduction below this (0.0001 dB) becomes 0, so that a release leaves the rest of a sound unchanged."""
 _SETTLED = 12.0
 """Number of release times after which every reduction has ended."""
-
-Floats = npt.NDArray[np.float64]
-Singles = npt.NDArray[np.float32]
-Places = npt.NDArray[np.intp]
+_METER_S = 0.01
+"""Length after a loop's end that an interpolating meter reads."""
+_SETTLED_S = 1.0
+"""Time after which a peak no longer affects the limiter."""
+_MATCH_S = 0.06
+"""Ramp in which both gains reach the same value."""
+_PILOT = np.float32(1e-3)
+"""Value of an extra constant channel, too low to be limited itself, that records the limiter's gain."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,9 +78,9 @@ def _released(needed: Floats, release_nodes: float) -> Floats:
     line = np.full(len(needed), -np.inf)
     down = np.flatnonzero(needed < 1.0)
     line[down] = np.log(1.0 - needed[down]) + slope[down]
-    held = np.exp(np.maximum.accumulate(line, out=line) - slope)
-    held[held < _INAUDIBLE] = 0.0
-    return 1.0 - held
+    reduction = np.exp(np.maximum.accumulate(line, out=line) - slope)
+    reduction[reduction < _INAUDIBLE] = 0.0
+    return 1.0 - reduction
 
 
 def _smoothed(gain: Floats, reach: int) -> Floats:
@@ -113,11 +122,12 @@ def _least(curves: Sequence[_Curve]) -> float:
     return float(gain.min())
 
 
-def _curve(places: Places, peaks: Singles, ceiling: float, clip: Clip, circular: bool) -> _Curve:
+def _curve(peaks: _PeakList, ceiling: float, clip: Clip, circular: bool) -> _Curve:
     """Gain of at most ceiling / peak within the look-ahead of every peak.
 
     In a loop every sample is a node, because a wider step would not divide its length.
     """
+    positions, magnitudes = peaks
     ahead = max(2, round(LOOK_AHEAD_S * clip.rate))
     step = 1 if circular else max(1, ahead // NODES)
     reach = -(-ahead // step)
@@ -125,55 +135,27 @@ def _curve(places: Places, peaks: Singles, ceiling: float, clip: Clip, circular:
     settled = math.ceil(_SETTLED * release) + 2 * reach
     if circular:
         turns = math.ceil(settled * step / clip.length)
-        places = np.concatenate([places + turn * clip.length for turn in range(-turns, 2)])
-        peaks = np.tile(peaks, turns + 2)
+        positions = np.concatenate([positions + turn * clip.length for turn in range(-turns, 2)])
+        magnitudes = np.tile(magnitudes, turns + 2)
         start, stop = -settled, clip.length + 2 * reach
-        near = (places >= start) & (places < stop)
-        places, peaks = places[near], peaks[near]
+        near = (positions >= start) & (positions < stop)
+        positions, magnitudes = positions[near], magnitudes[near]
     else:
-        start = int(places[0]) - 2 * reach * step
-        stop = min(int(places[-1]) + settled * step, clip.length + 2 * reach * step)
+        start = int(positions[0]) - 2 * reach * step
+        stop = min(int(positions[-1]) + settled * step, clip.length + 2 * reach * step)
     needed = np.ones(-(-(stop - start) // step) + 1)
-    np.minimum.at(needed, (places - start) // step, ceiling / peaks)
+    np.minimum.at(needed, (positions - start) // step, ceiling / magnitudes)
     least = minimum_filter1d(needed, 2 * reach + 3, mode="nearest")
     gain = _between_nodes(_smoothed(_released(least, release), reach), step)
     first, last = max(start, 0), min(stop, clip.length)
     return _Curve(first, gain[first - start : last - start])
 
 
-def _held(clip: Clip, curve: _Curve) -> Clip:
+def _with_gain(clip: Clip, curve: _Curve) -> Clip:
     samples = clip.samples.copy()
     part = samples[:, curve.start : curve.stop]
     np.multiply(part, curve.gain, out=part, casting="same_kind")
     return Clip(samples, clip.rate)
-
-
-@dataclass(frozen=True, eq=False)
-class _Peaks:
-    """Positions of peaks at or near the ceiling, and their true peaks."""
-
-    places: Places
-    peaks: Singles
-
-    def above(self, ceiling: float) -> _Peaks:
-        """Peaks above ``ceiling``."""
-        over = self.peaks > ceiling
-        return _Peaks(self.places[over], self.peaks[over])
-
-    def after(self, held: Clip, curve: _Curve, floor: float, circular: bool) -> _Peaks:
-        """Peaks of ``held``; only the part that ``curve`` changed is measured again."""
-        if circular:
-            return _Peaks(*overs(held, floor, circular=True))
-        start, stop = curve.start - TAPS // 2, curve.stop + TAPS // 2
-        first = max(0, start - TAPS)
-        places, peaks = overs(Clip(held.samples[:, first : stop + TAPS], held.rate), floor)
-        places = places + first
-        again = (places >= start) & (places < stop)
-        before, behind = np.searchsorted(self.places, (start, stop))
-        return _Peaks(
-            np.concatenate([self.places[:before], places[again], self.places[behind:]]),
-            np.concatenate([self.peaks[:before], peaks[again], self.peaks[behind:]]),
-        )
 
 
 def limit(clip: Clip, ceiling_dbtp: float, *, circular: bool = False) -> Limited:
@@ -183,42 +165,25 @@ def limit(clip: Clip, ceiling_dbtp: float, *, circular: bool = False) -> Limited
     release wrap around its ends. `true_peak` defines the true peak.
     """
     ceiling = amplitude(ceiling_dbtp - MARGIN_DB)
-    floor = ceiling * _NEAR
-    near = _Peaks(*overs(clip, floor, circular=circular))
-    over = near.above(ceiling)
-    if not len(over.places):
-        return Limited(clip, 0.0)
-    curves: list[_Curve] = []
-    aim = ceiling
-    held = clip
-    for _ in range(_TRIES):
-        curve = _curve(over.places, over.peaks, aim, clip, circular)
-        curves.append(curve)
-        held = _held(held, curve)
-        near = near.after(held, curve, floor, circular)
-        over = near.above(ceiling)
-        if not len(over.places):
-            peak = float(near.peaks.max()) if len(near.peaks) else None
-            return Limited(held, _reduction_db(_least(curves)), peak)
+    positions, magnitudes = overs(clip, ceiling * _NEAR, circular=circular)
+    aim, limited, curves = ceiling, clip, list[_Curve]()
+    while (over := magnitudes > ceiling).any():
+        if len(curves) == _TRIES:
+            rest = ceiling / float(magnitudes.max()) * (1.0 - 1e-6)
+            reduced = Clip(limited.samples * np.float32(rest), clip.rate)
+            return Limited(reduced, _reduction_db(_least(curves) * rest))
+        curves.append(_curve((positions[over], magnitudes[over]), aim, clip, circular))
+        limited = _with_gain(limited, curves[-1])
+        positions, magnitudes = overs(limited, ceiling * _NEAR, circular=circular)
         aim *= 0.999
-    rest = ceiling / float(over.peaks.max()) * (1.0 - 1e-6)
-    return Limited(Clip(held.samples * np.float32(rest), clip.rate), _reduction_db(_least(curves) * rest))
+    if not curves:
+        return Limited(clip, 0.0)
+    peak = float(magnitudes.max()) if len(magnitudes) else None
+    return Limited(limited, _reduction_db(_least(curves)), peak)
 
 
 def _reduction_db(least: float) -> float:
     return -20.0 * math.log10(least)
-
-
-Loop = tuple[int, int]
-
-_AFTER_S = 0.01
-"""Length after a loop's end that an interpolating meter reads."""
-_SETTLED_S = 1.0
-"""Time after which a peak no longer affects the limiter."""
-_MATCH_S = 0.06
-"""Ramp in which both gains reach the same value."""
-_PILOT = np.float32(1e-3)
-"""Value of an extra constant channel, too low to be limited itself, that records the limiter's gain."""
 
 
 def unrolled(clip: Clip, start: int, seconds: float) -> Clip:
@@ -230,16 +195,16 @@ def unrolled(clip: Clip, start: int, seconds: float) -> Clip:
 
 def looped_peaks(clip: Clip, loop: Loop | None) -> Peaks:
     """Peaks of ``clip`` as it plays: once, or looping at ``loop``, which ends where the clip ends."""
-    if loop is None or not loop[0]:
+    if loop is None or loop.start == 0:
         return peaks(clip, circular=loop is not None)
-    return peaks(unrolled(clip, loop[0], _AFTER_S))
+    return peaks(unrolled(clip, loop.start, _METER_S))
 
 
 def limit_looped(clip: Clip, ceiling_dbtp: float, loop: Loop | None) -> Limited:
     """`limit` for a clip that plays once, or loops at ``loop``, which ends where the clip ends."""
-    if loop is None or not loop[0]:
+    if loop is None or loop.start == 0:
         return limit(clip, ceiling_dbtp, circular=loop is not None)
-    return _limit_after_intro(clip, ceiling_dbtp, loop[0])
+    return _limit_after_intro(clip, ceiling_dbtp, loop.start)
 
 
 def _limit_after_intro(clip: Clip, ceiling_dbtp: float, start: int) -> Limited:
@@ -250,11 +215,11 @@ def _limit_after_intro(clip: Clip, ceiling_dbtp: float, start: int) -> Limited:
         return Limited(clip, 0.0)
     gain = limited.clip.samples[-1] / _PILOT
     _match_gain(gain, start, clip)
-    held = Clip(clip.samples * gain[: clip.length], clip.rate)
-    over = looped_peaks(held, (start, clip.length)).true / amplitude(ceiling_dbtp - MARGIN_DB)
+    matched = Clip(clip.samples * gain[: clip.length], clip.rate)
+    over = looped_peaks(matched, Loop(start, clip.length)).true / amplitude(ceiling_dbtp - MARGIN_DB)
     rest = np.float32(1.0 if over <= 1.0 else (1.0 - 1e-6) / over)
     least = float(gain[: clip.length].min() * rest)
-    return Limited(Clip(held.samples * rest, clip.rate), float(-20.0 * np.log10(least)))
+    return Limited(Clip(matched.samples * rest, clip.rate), _reduction_db(least))
 
 
 def _match_gain(gain: Samples, start: int, clip: Clip) -> None:
@@ -262,8 +227,8 @@ def _match_gain(gain: Samples, start: int, clip: Clip) -> None:
     repeat = gain[clip.length :]
     first = gain[start : start + len(repeat)]
     np.minimum(first, repeat, out=first)
-    for place in (start, clip.length):
+    for position in (start, clip.length):
         length = min(round(_MATCH_S * clip.rate), start, clip.length - start)
-        before = gain[place - length : place]
+        before = gain[position - length : position]
         target = min(1.0, float(first[0] / before[-1]))
         before *= (1.0 - (1.0 - target) * ramp(length)).astype(np.float32)

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.fft import rfft
 
-from pipeline.audio import Clip, Samples
+from pipeline.audio import Clip, Loop, Samples
 from pipeline.errors import MasteringError
 from pipeline.mastering.edits import pad_end, ramp
 
@@ -24,13 +24,26 @@ _BIN_S = 0.002
 _RHYTHM_S = 4.0
 _SHORTEST_S = 0.25
 _DRIFT = 0.01
-"""How far a generated tempo may be from the asked one for the length to follow it."""
-CLEARLY = 0.15
-LIKE = 0.5
-"""A correlation must be this high and rise by that for a loop to leave the grid: noise alone does not."""
+"""Maximum difference of the played tempo from the requested one, as a share."""
+_MIN_GAIN = 0.15
+_MIN_CORRELATION = 0.5
+"""A loop leaves the grid only if the correlation is at least this and rises by `_MIN_GAIN`: noise alone does not."""
 _HOP_S = 0.05
 _COLOUR_HOPS = 20
 _BANDS = 20
+BEATS_A_BAR = 4
+CROSSFADE_S = 0.5
+_ROUNDED_S = 1 / 8000
+"""Length that rounding to whole samples may lose, at the take's rate and in rate conversion: a sample at 8 kHz."""
+SHORTEST_CROSSFADE_S = 0.02
+_UPBEAT_S = (0.002, 0.01)
+"""Range of how much earlier than its first beat a loop on the grid may start, so that it does not wrap in an attack."""
+_FREE_DRIFT = 0.04
+"""Maximum change of a free-time loop's length, as a share, to keep a beat."""
+_BEFORE_S = 4.0
+"""Length of the intro that is compared with the sound before the loop's end."""
+_CALM_S = 0.004
+"""Length of the window, from the wrap point, in which the level is measured."""
 
 
 def _mono(clip: Clip) -> Floats:
@@ -62,10 +75,9 @@ def _sliding_sums(values: Floats, size: int) -> Floats:
 
 
 def tempo_length(clip: Clip, length: int, furthest: float = _DRIFT) -> tuple[int, float]:
-    """The length in samples after which the rhythm of the start comes again, within the share ``furthest`` of
-    ``length``.
+    """The length in samples after which the rhythm of the start repeats, and the correlation there, from -1 to 1.
 
-    ``length`` itself unless another is clearly better. Also the correlation found there, from -1 to 1.
+    It is ``length`` itself, unless another length within the share ``furthest`` of it is clearly better.
     """
     bin_length = max(1, round(_BIN_S * clip.rate))
     middle, shortest = round(length / bin_length), round(_SHORTEST_S / _BIN_S)
@@ -74,11 +86,11 @@ def tempo_length(clip: Clip, length: int, furthest: float = _DRIFT) -> tuple[int
     if size < shortest or not 0 < drift < middle:
         return length, 0.0
     head = _rhythm(clip, 0, size, bin_length)
-    found = _normalised(head, _rhythm(clip, middle - drift, middle + drift + size, bin_length))
-    best = int(found.argmax())
-    if found[best] < max(LIKE, found[drift] + CLEARLY):
-        return length, round(float(found[drift]), 4)
-    return length + (best - drift) * bin_length, round(float(found[best]), 4)
+    correlation = _normalised(head, _rhythm(clip, middle - drift, middle + drift + size, bin_length))
+    best = int(correlation.argmax())
+    if correlation[best] < max(_MIN_CORRELATION, correlation[drift] + _MIN_GAIN):
+        return length, round(float(correlation[drift]), 4)
+    return length + (best - drift) * bin_length, round(float(correlation[best]), 4)
 
 
 def _colour(wave: Floats, hop: int) -> Floats:
@@ -92,10 +104,10 @@ def _colour(wave: Floats, hop: int) -> Floats:
 
 
 def best_start(clip: Clip, length: int, overlap: int) -> tuple[int, float]:
-    """The start in samples of the loop of ``length`` whose second after the start sounds most like what
-    follows its end, with ``overlap`` samples left for a crossfade; and the difference left, in dB.
+    """The start in samples of a loop of ``length``, and the difference in dB that remains.
 
-    The earliest of equals. Start 0 where there is no room to choose.
+    The best start is the one where the second after it sounds most like the second after the loop's end; ``overlap``
+    samples remain for a crossfade. The earliest of equals wins. Start 0 if there is no room to choose.
     """
     hop = max(2, round(_HOP_S * clip.rate))
     colour = _colour(_mono(clip), hop)
@@ -104,27 +116,12 @@ def best_start(clip: Clip, length: int, overlap: int) -> tuple[int, float]:
     size = min(_COLOUR_HOPS, len(colour) - shift - choices + 1)
     if choices < 1 or size < 1:
         return 0, 0.0
-    left = [
+    differences = [
         float(np.abs(colour[start : start + size] - colour[start + shift : start + shift + size]).mean())
         for start in range(choices)
     ]
-    best = int(np.argmin(np.round(left, 2)))
-    return best * hop, round(left[best], 3)
-
-
-BEATS_A_BAR = 4
-CROSSFADE_S = 0.5
-_ROUNDED_S = 1 / 8000
-"""Rounding to whole samples, at the take's rate and in rate conversion, may leave out so much: a sample at 8 kHz."""
-SHORTEST_CROSSFADE_S = 0.02
-_UPBEAT_S = (0.002, 0.01)
-"""How far a loop on the grid may start before its first beat, so that it does not wrap in an attack."""
-_FREE_DRIFT = 0.04
-"""Maximum change of a free-time loop's length, as a share, to keep a beat."""
-_BEFORE_S = 4.0
-"""Length of the intro that is compared with the sound before the loop's end."""
-_CALM_S = 0.004
-"""Length of the window, from the wrap point, in which the level is measured."""
+    best = int(np.argmin(np.round(differences, 2)))
+    return best * hop, round(differences[best], 3)
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,11 +129,10 @@ class LoopCut:
     """A clip that wraps from its last sample to the loop's first, and a record of the cut."""
 
     clip: Clip
-    loop: tuple[int, int]
-    """Start and end (exclusive) in samples; only an intro stands before it, and nothing after it."""
-    how: dict[str, Any]
-    """JSON values: ``length_s``, ``crossfade_s``, ``beats`` on the grid (None in free time), ``shortened``.
-    """
+    loop: Loop
+    """Only an intro comes before it, and nothing after it."""
+    record: dict[str, Any]
+    """JSON values: ``length_s``, ``crossfade_s``, ``beats`` on the grid (None in free time), ``shortened``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,12 +149,12 @@ class LoopPlan:
         return round(self.intro_s * rate)
 
     def end(self, rate: int) -> int:
-        """Samples at ``rate`` Hz of intro and loop together; the sum of both is that of decimals."""
+        """Samples at ``rate`` Hz of intro and loop together, from their sum in decimals."""
         return round(round(self.intro_s + self.loop_s, 9) * rate)
 
 
 def _crossfade_room(length: int, spare: int, rate: int) -> int:
-    """Samples of crossfade that a loop of ``length`` with ``spare`` samples after it has room for."""
+    """Crossfade in samples for a loop of ``length`` with ``spare`` samples after it."""
     return min(round(CROSSFADE_S * rate), length // 4, spare)
 
 
@@ -173,8 +169,8 @@ def _beat_lengths(duration_s: float, bpm: float, rate: int) -> list[tuple[int, i
 def _lengths(plan: LoopPlan, rate: int) -> list[tuple[int, int]]:
     """(beats, samples) of the loop to try, the requested one first; 0 beats in free time.
 
-    With ``exact`` there is one: the loop ends where the file must end. A duration that is written in decimals is
-    seldom a whole number of beats to the sample, nor are intro and loop whole samples each.
+    With ``exact`` there is one: the loop ends where the file must end. A duration in decimals is seldom a whole number
+    of beats to the sample, and intro and loop are seldom whole samples each.
     """
     lengths = _beat_lengths(plan.loop_s, plan.bpm, rate) if plan.bpm else [(0, round(plan.loop_s * rate))]
     if not plan.exact:
@@ -183,26 +179,26 @@ def _lengths(plan: LoopPlan, rate: int) -> list[tuple[int, int]]:
 
 
 def _grid_length(clip: Clip, plan: LoopPlan) -> tuple[int, int] | None:
-    """The first (beats, samples) that leaves room for a crossfade after it; None when none does."""
+    """The first (beats, samples) with room for a crossfade after it; None if there is none."""
     shortest = round(SHORTEST_CROSSFADE_S * clip.rate)
     fitting = (pair for pair in _lengths(plan, clip.rate) if pair[1] + shortest <= clip.length)
     return next(fitting, None)
 
 
 def _free_length(clip: Clip, duration_s: float) -> int:
-    """``duration_s`` where the clip has enough after it to crossfade, else what leaves a full crossfade."""
-    asked = round(duration_s * clip.rate)
-    if asked + round(SHORTEST_CROSSFADE_S * clip.rate) <= clip.length:
-        return asked
+    """``duration_s`` in samples if a crossfade fits after it, else the length that leaves a full crossfade."""
+    requested = round(duration_s * clip.rate)
+    if requested + round(SHORTEST_CROSSFADE_S * clip.rate) <= clip.length:
+        return requested
     return clip.length - min(round(CROSSFADE_S * clip.rate), clip.length // 5)
 
 
 def blend(old: Samples, new: Samples) -> Samples:
-    """``old`` turning into ``new``, both of shape [channels, samples], without a corner at either end.
+    """Crossfade from ``old`` to ``new``, both of shape [channels, samples], without a corner at either end.
 
-    It keeps equal power for what the two share nothing of (sine and cosine), and equal amplitude for what they
-    share: both gains are divided by sqrt(1 + r sin 2a), r the correlation of the two from 0 to 1 (Fink, Holters
-    and Zoelzer, "Signal-matched power-complementary cross-fading and dry-wet mixing", DAFx 2016).
+    Unrelated sounds keep equal power (sine and cosine), equal sounds keep equal amplitude: both gains are divided by
+    sqrt(1 + r sin 2a), where r is the correlation of the two from 0 to 1 (Fink, Holters and Zoelzer, "Signal-matched
+    power-complementary cross-fading and dry-wet mixing", DAFx 2016).
     """
     fading, rising = old.astype(np.float64), new.astype(np.float64)
     power = float(np.sqrt(np.vdot(fading, fading) * np.vdot(rising, rising)))
@@ -221,17 +217,19 @@ def _rise(length: int) -> npt.NDArray[np.float64]:
 
 
 def wrapped(samples: Samples, length: int, overlap: int) -> tuple[Samples, Samples]:
-    """The loop that the first ``length`` samples make, in two parts: its head, blended with the ``overlap`` samples
-    that follow the loop, so that the last sample leads into what really came after it, and the rest. See `blend`."""
+    """The loop of the first ``length`` samples, in two parts: its head and the rest.
+
+    The head is a crossfade (`blend`) from the ``overlap`` samples after the loop, so that the loop's last sample leads
+    to the sound that really came after it.
+    """
     head = blend(samples[:, length : length + overlap], samples[:, :overlap])
     return head, samples[:, overlap:length]
 
 
 def calm_upbeat(before: Samples, after: Samples, rate: int) -> int:
-    """By how many samples the loop that begins with ``after`` should begin earlier, in ``before``, so that it wraps
-    in its calmest moment before the first beat: where the highs, which an attack has most of, are lowest.
+    """How many samples before ``after`` a loop should begin, in ``before``, to wrap in its calmest moment.
 
-    0 where there is no room.
+    That is where the high frequencies, which an attack has most of, are lowest. 0 if there is no room.
     """
     first, last = (round(seconds * rate) for seconds in _UPBEAT_S)
     window = max(1, round(_CALM_S * rate))
@@ -244,8 +242,10 @@ def calm_upbeat(before: Samples, after: Samples, rate: int) -> int:
 
 
 def crossfade_back(clip: Clip, start: int, end: int, overlap: int) -> Clip:
-    """The clip up to ``end``, its last ``overlap`` samples blended into those before ``start``, so that the last
-    one leads to the sample at ``start``; what comes before the blend, intro and all, stays. See `blend`."""
+    """The clip up to ``end``, its last ``overlap`` samples blended into those before ``start`` (`blend`).
+
+    So the last sample leads to the one at ``start``. The sound before the crossfade does not change.
+    """
     samples = clip.samples[:, :end].copy()
     if overlap:
         samples[:, end - overlap :] = blend(
@@ -255,76 +255,83 @@ def crossfade_back(clip: Clip, start: int, end: int, overlap: int) -> Clip:
 
 
 def _cut(clip: Clip, start: int, length: int) -> tuple[Samples, Samples, dict[str, Any]]:
-    """The loop of ``length`` samples from ``start``, crossfaded, as `wrapped` gives it, and what was done."""
+    """The loop of ``length`` samples from ``start`` in the two parts of `wrapped`, and its record."""
     overlap = _crossfade_room(length, clip.length - start - length, clip.rate)
-    how = {
+    record = {
         "start_s": round(start / clip.rate, 6),
         "length_s": round(length / clip.rate, 6),
         "crossfade_s": round(overlap / clip.rate, 6),
     }
-    return *wrapped(clip.samples[:, start:], length, overlap), how
+    return *wrapped(clip.samples[:, start:], length, overlap), record
 
 
 def _on_grid(clip: Clip, plan: LoopPlan, beats: int, length: int) -> LoopCut:
-    """A loop from the first sound over whole beats, following the tempo that was really played."""
+    """A loop of whole beats from the start of the clip, at the tempo that was really played."""
     played, match = (length, 0.0) if plan.exact else tempo_length(clip, length)
     overlap = round(SHORTEST_CROSSFADE_S * clip.rate)
     played = played if played + overlap <= clip.length else length
-    head, body, how = _cut(clip, 0, played)
+    head, body, record = _cut(clip, 0, played)
     upbeat = calm_upbeat(body, head, clip.rate)
-    turned = body.shape[1] - upbeat
-    found = np.concatenate([body[:, turned:], head, body[:, :turned]], axis=1)
-    asked = _lengths(plan, clip.rate)[0][1]
-    tempo = round(beats * 60.0 * clip.rate / played, 3)
-    told = {"upbeat_s": round(upbeat / clip.rate, 6), "beats": beats, "bpm": tempo, "match": match}
-    shortened = length < asked
-    return LoopCut(Clip(found, clip.rate), (0, played), {**how, **told, "shortened": shortened})
+    rotated = body.shape[1] - upbeat
+    samples = np.concatenate([body[:, rotated:], head, body[:, :rotated]], axis=1)
+    record |= {
+        "upbeat_s": round(upbeat / clip.rate, 6),
+        "beats": beats,
+        "bpm": round(beats * 60.0 * clip.rate / played, 3),
+        "match": match,
+        "shortened": length < _lengths(plan, clip.rate)[0][1],
+    }
+    return LoopCut(Clip(samples, clip.rate), Loop(0, played), record)
 
 
 def _free(clip: Clip, plan: LoopPlan) -> LoopCut:
-    """A loop in free time, from where its seam is heard least; where a beat is clearly heard, it keeps it."""
+    """A loop in free time with the start that gives the least audible seam; it keeps a beat that is clearly there."""
     length, match = _free_length(clip, plan.loop_s), None
     if not plan.exact:
         length, match = tempo_length(clip, length, _FREE_DRIFT)
     length = min(length, clip.length - min(round(SHORTEST_CROSSFADE_S * clip.rate), clip.length // 5))
-    wanted = min(round(CROSSFADE_S * clip.rate), length // 4, clip.length - length)
-    start, difference = best_start(clip, length, wanted)
-    *parts, how = _cut(clip, start, length)
-    told = {"beats": None, "match": match, "difference_db": difference}
-    shortened = length < round(plan.loop_s * clip.rate * (1.0 - _FREE_DRIFT))
-    found = Clip(np.concatenate(parts, axis=1), clip.rate)
-    return LoopCut(found, (0, length), {**how, **told, "shortened": shortened})
+    overlap = _crossfade_room(length, clip.length - length, clip.rate)
+    start, difference = best_start(clip, length, overlap)
+    *parts, record = _cut(clip, start, length)
+    record |= {
+        "beats": None,
+        "match": match,
+        "difference_db": difference,
+        "shortened": length < round(plan.loop_s * clip.rate * (1.0 - _FREE_DRIFT)),
+    }
+    return LoopCut(Clip(np.concatenate(parts, axis=1), clip.rate), Loop(0, length), record)
 
 
 def _after_intro(clip: Clip, plan: LoopPlan) -> LoopCut:
-    """An intro that stays as it is, and a loop whose end is blended into what leads up to its start."""
+    """An unchanged intro, and a loop whose end is blended into the sound before its start."""
     start, rate = plan.start(clip.rate), clip.rate
     lengths = _lengths(plan, rate)
-    asked = lengths[0][1]
-    if plan.exact and 0 < start + asked - clip.length <= max(1, round(_ROUNDED_S * rate)):
-        # What leads up to the start takes the place of the missing samples in the crossfade.
-        clip = pad_end(clip, start + asked)
+    requested = lengths[0][1]
+    if plan.exact and 0 < start + requested - clip.length <= max(1, round(_ROUNDED_S * rate)):
+        # In the crossfade the sound before the start replaces the missing samples.
+        clip = pad_end(clip, start + requested)
     room = clip.length - start
     beats, length = next((pair for pair in lengths if pair[1] <= room), (0, room))
     before = min(start, round(_BEFORE_S * rate))
     match = None
     if not plan.exact:
-        heard = Clip(clip.samples[:, start - before :], rate)
-        played, match = tempo_length(heard, length)
+        played, match = tempo_length(Clip(clip.samples[:, start - before :], rate), length)
         length = played if played <= room else length
     upbeat = 0 if plan.exact else calm_upbeat(clip.samples[:, :start], clip.samples[:, start:], rate)
     first, end = start - upbeat, start - upbeat + length
-    overlap = min(round(CROSSFADE_S * rate), length // 4, first)
-    seconds = {
+    overlap = _crossfade_room(length, first, rate)
+    record = {
         "start_s": 0.0,
         "intro_s": round(first / rate, 6),
         "length_s": round(length / rate, 6),
         "crossfade_s": round(overlap / rate, 6),
         "upbeat_s": round(upbeat / rate, 6),
+        "beats": beats or None,
+        "bpm": round(beats * 60.0 * rate / length, 3) if beats else None,
+        "match": match,
+        "shortened": length < 0.98 * requested,
     }
-    tempo = round(beats * 60.0 * rate / length, 3) if beats else None
-    told = {"beats": beats or None, "bpm": tempo, "match": match, "shortened": length < 0.98 * asked}
-    return LoopCut(crossfade_back(clip, first, end, overlap), (first, end), {**seconds, **told})
+    return LoopCut(crossfade_back(clip, first, end, overlap), Loop(first, end), record)
 
 
 def cut_loop(
@@ -332,27 +339,27 @@ def cut_loop(
 ) -> LoopCut:
     """A loop of about ``duration_s`` seconds from ``clip``, after an intro of ``intro_s`` that plays once.
 
-    With ``bpm`` it starts with the clip (a few milliseconds before it, so as not to wrap in an attack) and
-    lasts whole bars of four beats, or whole beats where not one bar fits; where the rhythm clearly comes
-    again up to 1 % sooner or later, the tempo really played counts. In free time it lasts ``duration_s``
-    and starts where its seam is heard least; where a beat is clearly heard it keeps it, by up to 4 % of the
-    length. ``exact`` lets it follow no tempo, and intro and loop together last what is asked to the sample. Where the
-    clip is too short for that and a crossfade, the loop is shorter, and ``how["shortened"]`` says so; with ``exact``
-    that is a `MasteringError`, as too little sound to loop at all is.
+    With ``bpm`` it starts with the clip (a few milliseconds earlier, so that it does not wrap in an attack) and lasts
+    whole bars of four beats, or whole beats if not even one bar fits. If the rhythm clearly repeats up to 1 % sooner or
+    later, the loop follows the tempo that was really played. In free time it lasts ``duration_s`` and starts where its
+    seam is least audible; it changes its length by up to 4 % to keep a beat that is clearly there. With ``exact`` it
+    follows no tempo, and intro and loop together have the requested length to the sample. If the clip is too short for
+    that and a crossfade, the loop is shorter, and ``record["shortened"]`` is true; with ``exact`` it raises
+    `MasteringError` instead, like a clip that is too short to loop at all.
     """
     plan = LoopPlan(duration_s, bpm, intro_s, exact)
     if clip.length - round(intro_s * clip.rate) < 8:
         raise MasteringError("the take is too short to loop; generate a longer one (raise duration)")
     grid = _grid_length(clip, plan) if bpm else None
     if intro_s:
-        found = _after_intro(clip, plan)
+        loop_cut = _after_intro(clip, plan)
     elif grid:
-        found = _on_grid(clip, plan, *grid)
+        loop_cut = _on_grid(clip, plan, *grid)
     else:
-        found = _free(clip, plan)
-    if exact and found.clip.length != plan.end(clip.rate):
+        loop_cut = _free(clip, plan)
+    if exact and loop_cut.clip.length != plan.end(clip.rate):
         raise MasteringError(
             f"a take of {clip.seconds:.3f} s is too short for a loop of exactly {duration_s:.3f} s with a crossfade; "
             "lower duration, or remove exact"
         )
-    return found
+    return loop_cut

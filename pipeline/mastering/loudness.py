@@ -38,19 +38,33 @@ _MODES = 2
 _STATES = 2 * _MODES
 """Real and imaginary part of one mode of each pair of conjugate poles."""
 _FILTER_GROUP = 8
-"""Blocks whose modes are found together."""
-_GONE = 1e-8
-"""Of a mode that has died away from one group to the next, as the shelf's has at 48 kHz."""
+"""Blocks whose modes are computed together."""
+_DECAYED = 1e-8
+"""A mode whose factor from group to group is smaller has died away, like the shelf's at 48 kHz."""
 _FILTER_CHUNK = 2048
-"""Blocks filtered at a time, about: what fits a core's cache."""
+"""Approximate number of blocks filtered at once, so that they fit in a core's cache."""
+_OFFSET = -0.691
+"""BS.1770-5: makes a 997 Hz sine at 0 dBFS in one channel read -3.01 LKFS."""
+_ABSOLUTE_GATE = 10.0 ** ((-70.0 - _OFFSET) / 10.0)
+_LOWEST_HZ = 8_000
+_DOWNSCALE = 2.0**80
+"""Divisor for samples whose squares float32 cannot hold."""
+_BIN_S = 0.01
+_HOP = 10
+_BLOCK = 40
+_SHORT = 300
+_SURROUND = 1.41
+_SURROUNDS = BL | BR | BC | SL | SR | 0x38000
+"""Side and back speakers, the upper back ones too (bits 15 to 17)."""
+MOST_CHANNELS = max(NAMED_MASKS)
 
 
 @cache
 def k_weighting(rate: int) -> Floats:
     """Second-order sections of the K-weighting filter at ``rate``, shape [2, 6].
 
-    The analogue prototype behind BS.1770-5's 48 kHz tables (De Man, "Evaluation of implementations of the EBU
-    R128 loudness measurement", AES 145, 2018), as pyloudnorm's ``DeMan`` class and libebur128 have it.
+    They come from the analogue prototype behind BS.1770-5's 48 kHz tables (De Man, "Evaluation of implementations of
+    the EBU R128 loudness measurement", AES 145, 2018), as in pyloudnorm's ``DeMan`` class and in libebur128.
     """
     shelf = IIRfilter(3.99984385397, 0.7071752369554193, 1681.9744509555319, rate, "high_shelf_DeMan")
     high_pass = IIRfilter(0.0, 0.5003270373253953, 38.13547087613982, rate, "high_pass_DeMan")
@@ -59,22 +73,22 @@ def k_weighting(rate: int) -> Floats:
 
 @dataclass(frozen=True, eq=False)
 class _BlockFilter:
-    """K-weighting at one rate: matrices that rows of samples and of modes are multiplied with."""
+    """K-weighting at one rate, as matrices to multiply with rows of samples and rows of modes."""
 
     gather: Singles
-    """From a block to what it adds to the modes after it; shape [block, states]."""
+    """From a block to its addition to the modes after it; shape [block, states]."""
     close: Singles
-    """From a group of such additions to what they add to the modes after the group; shape [group * states,
-    states]."""
+    """From the additions of a group's blocks to the addition to the modes after the group; shape
+    [group * states, states]."""
     steps: Modes
-    """What each mode is multiplied by from group to group; shape [modes]."""
+    """Factor of each mode from group to group; shape [modes]."""
     spread: Singles
-    """From a group of additions and the modes before it to the modes before each of its blocks; shape
+    """From the additions of a group's blocks and the modes before the group to the modes before each block; shape
     [(group + 1) * states, group * states]."""
     convolve: Singles
-    """From a block to what it gives by itself; shape [block, block]."""
+    """From a block to its own output; shape [block, block]."""
     ring: Singles
-    """From the modes before a block to what rings on in it; shape [states, block]."""
+    """From the modes before a block to their output in it; shape [states, block]."""
 
 
 def _fractions(rate: int) -> tuple[float, Modes, Modes]:
@@ -82,7 +96,7 @@ def _fractions(rate: int) -> tuple[float, Modes, Modes]:
     sections = k_weighting(rate)
     poles = np.array([np.roots(section[3:])[0] for section in sections])
     both = np.concatenate([poles, poles.conj()])
-    slopes = [np.prod(pole - np.delete(both, place)) for place, pole in enumerate(poles)]
+    slopes = [np.prod(pole - np.delete(both, position)) for position, pole in enumerate(poles)]
     zeros = np.polymul(sections[0, :3], sections[1, :3])
     direct = float(zeros[0])
     rest = np.polysub(zeros, direct * np.poly(both).real)
@@ -125,7 +139,7 @@ def _block_filter(rate: int) -> _BlockFilter:
 
 
 def _modes(added: Singles, weighting: _BlockFilter) -> Singles:
-    """What rings on before each block, of what each block adds; float32 of shape [blocks, states]."""
+    """The modes before each block, from the addition of each block; float32 of shape [blocks, states]."""
     added = added.reshape(-1, _FILTER_GROUP * _STATES)
     groups = np.empty((len(added), (_FILTER_GROUP + 1) * _STATES), np.float32)
     groups[:, :-_STATES] = added
@@ -133,7 +147,7 @@ def _modes(added: Singles, weighting: _BlockFilter) -> Singles:
     before = np.zeros_like(closing)
     for mode, step in enumerate(weighting.steps):
         last = closing[:-1, mode]
-        before[1:, mode] = lfilter([1.0], [1.0, -step], last) if abs(step) > _GONE else last
+        before[1:, mode] = lfilter([1.0], [1.0, -step], last) if abs(step) > _DECAYED else last
     groups[:, -_STATES:] = before.view(np.float64)
     return (groups @ weighting.spread).reshape(-1, _STATES)
 
@@ -149,7 +163,7 @@ def _sample_blocks(channel: Singles, start: int, stop: int) -> Singles:
 
 
 def _filtered(channel: Singles, rate: int, chunk: int) -> Iterator[Singles]:
-    """The K-weighted channel, ``chunk`` blocks at a time; each shape [samples], good until the next is asked."""
+    """The K-weighted channel in parts of ``chunk`` blocks, each of shape [samples]; the next part overwrites it."""
     weighting = _block_filter(rate)
     count = -(-len(channel) // (_FILTER_GROUP * _FILTER_BLOCK)) * _FILTER_GROUP
     chunks = [(start, min(start + chunk, count)) for start in range(0, count, chunk)]
@@ -162,7 +176,7 @@ def _filtered(channel: Singles, rate: int, chunk: int) -> Iterator[Singles]:
         filtered = np.matmul(
             _sample_blocks(channel, start, stop), weighting.convolve, out=buffer[: stop - start]
         )
-        # BLAS adds to what is there, which NumPy's product cannot; transposed, since it counts by columns.
+        # BLAS can add to its output, NumPy's product cannot. Transposed, because BLAS orders by columns.
         filtered = sgemm(1.0, weighting.ring.T, modes[start:stop].T, 1.0, filtered.T, overwrite_c=True).T
         yield filtered.reshape(-1)[: len(channel) - start * _FILTER_BLOCK]
 
@@ -172,41 +186,24 @@ def binned_energy(channel: Singles, rate: int) -> Floats:
 
     Bin n begins at sample floor(n x rate / 100); the last may be shorter than the others.
     """
-    found = np.zeros(-(-len(channel) * BINS_PER_SECOND // rate))
-    if not len(found):
-        return found
+    energy = np.zeros(-(-len(channel) * BINS_PER_SECOND // rate))
+    if not len(energy):
+        return energy
     if rate % BINS_PER_SECOND:
         whole = next(_filtered(channel, rate, len(channel)))
-        starts = (np.arange(len(found)) * rate) // BINS_PER_SECOND
+        starts = (np.arange(len(energy)) * rate) // BINS_PER_SECOND
         return np.add.reduceat(np.square(whole, dtype=np.float64), starts)
     width = rate // BINS_PER_SECOND
     step = width // gcd(width, _FILTER_BLOCK)
-    place = 0
+    position = 0
     for part in _filtered(channel, rate, step * max(1, _FILTER_CHUNK // step)):
         full = len(part) // width
         bins, rest = part[: full * width].reshape(full, width), part[full * width :]
-        np.vecdot(bins, bins, out=found[place : place + full])
-        place += full
+        np.vecdot(bins, bins, out=energy[position : position + full])
+        position += full
         if len(rest):
-            found[place] = np.vecdot(rest, rest)
-    return found
-
-
-_OFFSET = -0.691
-"""BS.1770-5: makes a 997 Hz sine at 0 dBFS in one channel read -3.01 LKFS."""
-_ABSOLUTE_GATE = 10.0 ** ((-70.0 - _OFFSET) / 10.0)
-_LOWEST_HZ = 8_000
-_BEYOND = 2.0**80
-"""What samples are divided by whose squares float32 cannot hold."""
-_BIN_S = 0.01
-_HOP = 10
-_BLOCK = 40
-_SHORT = 300
-
-_SURROUND = 1.41
-_SURROUNDS = BL | BR | BC | SL | SR | 0x38000
-"""Side and back speakers, the upper back ones too (bits 15 to 17)."""
-MOST_CHANNELS = max(NAMED_MASKS)
+            energy[position] = np.vecdot(rest, rest)
+    return energy
 
 
 def channel_weights(channels: int, speakers: int = 0) -> tuple[float, ...]:
@@ -230,7 +227,7 @@ def _mean_to_lufs(mean_square: float) -> float | None:
 
 @dataclass(frozen=True, eq=False)
 class Energies:
-    """K-weighted, channel-weighted energy of a sound: what every loudness is computed from."""
+    """K-weighted, channel-weighted energy of a sound, from which every loudness is computed."""
 
     running: Floats
     """Sum of squares up to each 10 ms boundary, from 0; shape [bins + 1]. A last uneven bin is included."""
@@ -239,7 +236,7 @@ class Energies:
     rate: int
 
     def scaled(self, gain: float) -> Energies:
-        """What the sound would have after a linear ``gain``."""
+        """Energies of the sound after a linear ``gain``."""
         return Energies(self.running * (gain * gain), self.whole_bins, self.rate)
 
     def windows(self, width: int, hop: int) -> Floats:
@@ -276,12 +273,11 @@ class Energies:
         return _mean_to_lufs(float(audible[audible > audible.mean() * 0.1].mean()))
 
     def momentary_max(self) -> float | None:
-        """Highest loudness in LUFS of any 400 ms, looked at every 10 ms (EBU Tech 3341); padded below 0.4
-        s."""
+        """Highest loudness in LUFS of any 400 ms, in steps of 10 ms (EBU Tech 3341); padded below 0.4 s."""
         return _mean_to_lufs(self._loudest)
 
     def short_term_max(self) -> float | None:
-        """Highest loudness in LUFS of any 3 s, looked at every 10 ms (EBU Tech 3341); None below 3 s."""
+        """Highest loudness in LUFS of any 3 s, in steps of 10 ms (EBU Tech 3341); None below 3 s."""
         if self.whole_bins < _SHORT:
             return None
         return _mean_to_lufs(float(self.windows(_SHORT, 1).max()))
@@ -294,16 +290,16 @@ class Energies:
         audible = short[short >= _ABSOLUTE_GATE]
         if not len(audible):
             return None
-        kept = np.sort(audible[audible >= audible.mean() * 0.01])
-        low, high = (kept[int(np.floor((len(kept) - 1) * part + 0.5))] for part in (0.10, 0.95))
+        gated = np.sort(audible[audible >= audible.mean() * 0.01])
+        low, high = (gated[int(np.floor((len(gated) - 1) * part + 0.5))] for part in (0.10, 0.95))
         return float(10.0 * np.log10(high / low))
 
 
 def energies(clip: Clip) -> Energies:
     """K-weight ``clip`` and sum its energy by 10 ms bins.
 
-    The weights of `channel_weights` are worked in. Below 8 kHz, where the weighting's shelf nears or passes
-    Nyquist, the sound is brought to 48 kHz first. Raises `ValueError` above 8 channels, `MasteringError`
+    Channels are weighted by `channel_weights`. Below 8 kHz, where the filter's shelf comes near Nyquist or passes it,
+    the sound is resampled to 48 kHz first. Raises `ValueError` above 8 channels, `MasteringError`
     for a rate so high that the weighting cannot be computed.
     """
     weights = channel_weights(clip.channels, clip.speakers)
@@ -311,8 +307,8 @@ def energies(clip: Clip) -> Energies:
         clip = resample(clip, 48_000)
     running = _running(clip, weights)
     if not np.isfinite(running[-1]):
-        quiet = Clip(clip.samples * np.float32(1 / _BEYOND), clip.rate)
-        running = _running(quiet, weights) * (_BEYOND * _BEYOND)
+        quiet = Clip(clip.samples * np.float32(1 / _DOWNSCALE), clip.rate)
+        running = _running(quiet, weights) * (_DOWNSCALE * _DOWNSCALE)
     if not np.isfinite(running[-1]):
         raise MasteringError(
             f"cannot measure loudness at {clip.rate} Hz; convert the sound to 192 kHz or less"

@@ -16,42 +16,65 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy.fft import irfft, next_fast_len, rfft
-from scipy.linalg import solve_toeplitz, toeplitz
+from scipy.linalg import solve_toeplitz
 
-from pipeline.audio import Clip, Samples
+from pipeline.audio import Clip, Loop, Samples
 from pipeline.mastering.splice import RESOLUTIONS, Resolution, continuity
 
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.floating[Any]]
 
-HOP_S = 0.005
-REACH_S = 4.0
-"""Looked at to each side."""
-SHORTEST_S = 0.75
+_BEAT_HOP_S = 0.005
+_BEAT_REACH_S = 4.0
+"""Length analysed on each side."""
+_SHORTEST_BEAT_S = 0.75
 _SLOWEST_HZ, _FASTEST_HZ = 0.5, 12.0
 _FIRST_LAG_S = 0.12
 _LAST_LAG = 0.75
-"""Of the reach."""
+"""Share of the reach."""
 _QUIET = 1e-4
-"""Power, of the mean, below which changes are not onsets."""
+"""Share of the mean power below which changes are not onsets."""
 _LEVEL_HOPS = 4
-"""Hops over which a level is taken and rises: 20 ms, in which low tones do not show their own period."""
+"""Hops over which a level is measured and rises: 20 ms, longer than the period of low tones."""
 _SMOOTH = 9
 _CHANCE_SPREAD = 3.5
-"""By which smoothing raises the variance of a correlation of unrelated onsets."""
-_PULSE = 1.5
-"""How far lags must stand out of what unrelated onsets give, for there to be a beat at all."""
-_STRIKING = 0.75
-"""Standard deviation of onset strength, in nepers, below which nothing is struck: a swell, a tremolo, a hum."""
+"""Factor by which smoothing raises the variance of a correlation of unrelated onsets."""
+_BEAT_RATIO = 1.5
+"""Ratio to the correlation of unrelated onsets from which there is a beat at all."""
+_MIN_ONSET_SPREAD = 0.75
+"""Standard deviation of onset strength, in nepers, below which there are no hits: a swell, a tremolo, a hum."""
+_SPLICE_NATS = 5.0
+"""Evidence that counts as 1. Continuous sound reaches it by chance once in e^5, about 150, positions."""
+_LOST_BEAT = 0.4
+"""Beat kept, from 0 to 1, at which the lost beat counts as 1."""
+_IN_TIME = 0.7
+"""Largest lost beat of a seam that falls on the beat."""
+_REFERENCES = 16
+"""Number of reference positions in a loop, used once its seam is suspect."""
+_MARGIN = 0.15
+"""Smallest distance of a reference to the seam, as a share of the window, so that the seam stays outside."""
+_ORDER = 32
+"""Order of the linear prediction, whose residual shows a click (Godsill and Rayner, "Digital Audio
+Restoration", 1998, chapter 5)."""
+_FRAME = 2 * _ORDER + 8
+"""Samples that hold the residual of a corner, with the corner in the middle."""
+_SEAM_REACH_S = 2.0
+"""Length analysed on each side of the seam."""
+_WINDOW_S = 0.1
+_USUAL_CLICK = 0.999
+_USUAL_STEP = 0.95
+_LEVEL_FLOOR_DB = 3.0
+_SPECTRUM_FLOOR_DB = 3.0
+_BANDS = 24
 
 
 def _power(rows: Rows) -> Floats:
     return np.asarray(np.einsum("ij,ij->i", rows, rows, dtype=np.float64) / rows.shape[1])
 
 
-def onsets(wave: Rows) -> Floats:
-    """Onset strength in hops, of ``wave`` of shape [hops, samples a hop]: rises of the level of the whole, the
-    lows and the highs, in nepers, summed."""
+def _onsets(wave: Rows) -> Floats:
+    """Onset strength of each hop of ``wave``, shape [hops, samples per hop]: the summed rises of level, in nepers, of
+    the whole band, the lows and the highs."""
     strength = np.zeros(len(wave))
     half = _LEVEL_HOPS // 2
     for power in (
@@ -66,54 +89,43 @@ def onsets(wave: Rows) -> Floats:
     return np.convolve(strength, shape / shape.sum(), "same")
 
 
-def kept_time(before: Floats, after: Floats) -> float | None:
-    """How well two equally long runs of onset strength keep one time: 1 as one piece would, 0 as strangers do.
+def _beat_match(before: Floats, after: Floats) -> float | None:
+    """How well two equally long stretches of onset strength keep the same beat: 1 like one piece, 0 like unrelated
+    sounds.
 
-    None where neither side has a beat, or there is too little of it.
+    None when either side has no beat, or too little of one.
     """
     size = len(before)
-    last, first = round(_LAST_LAG * size), round(_FIRST_LAG_S / HOP_S)
-    if size < SHORTEST_S / HOP_S or min(before.std(), after.std()) < _STRIKING:
+    last, first = round(_LAST_LAG * size), round(_FIRST_LAG_S / _BEAT_HOP_S)
+    if size < _SHORTEST_BEAT_S / _BEAT_HOP_S or min(before.std(), after.std()) < _MIN_ONSET_SPREAD:
         return None
-    one = (before - before.mean()) / before.std()
-    other = (after - after.mean()) / after.std()
+    first_side = (before - before.mean()) / before.std()
+    second_side = (after - after.mean()) / after.std()
     whole = next_fast_len(2 * size, real=True)
-    spectra = rfft(one, whole), rfft(other, whole)
+    spectra = rfft(first_side, whole), rfft(second_side, whole)
     lags = np.arange(first, last)
     own = irfft(np.abs(spectra[0]) ** 2 + np.abs(spectra[1]) ** 2, whole)[lags] / (2.0 * (size - lags))
-    across = irfft(rfft(one[::-1], whole) * spectra[1], whole)[lags - 1]
+    across = irfft(rfft(first_side[::-1], whole) * spectra[1], whole)[lags - 1]
     strength = float((lags * np.square(own)).sum())
     by_chance = _CHANCE_SPREAD * float((lags / (2.0 * (size - lags))).sum())
-    if strength < _PULSE**2 * by_chance:
+    if strength < _BEAT_RATIO**2 * by_chance:
         return None
     return float((across * own).sum()) / strength
 
 
-def pulses(strength: Floats) -> int:
-    """How many pulses a loop of this onset strength holds, all round: the strongest of its Fourier series from
-    12 to 0.5 a second; 0 where it is too short for one."""
-    seconds = len(strength) * HOP_S
+def _pulses(strength: Floats) -> int:
+    """Number of pulses in a loop of this onset strength: the strongest term of its Fourier series from 0.5 to 12 per
+    second; 0 for a loop that is too short."""
+    seconds = len(strength) * _BEAT_HOP_S
     first, last = max(1, round(_SLOWEST_HZ * seconds)), round(_FASTEST_HZ * seconds)
     series = np.abs(rfft(strength - strength.mean()))[first : last + 1]
     return first + int(series.argmax()) if len(series) else 0
 
 
-_SPLICE_NATS = 5.0
-"""Evidence that counts as 1: continuous sound gives as much by chance once in e^5, about 150."""
-_LOST_BEAT = 0.4
-"""Kept time, from 0 to 1, at which the lost beat is 1."""
-_IN_TIME = 0.7
-"""Largest lost beat of a seam that falls on the beat."""
-_REFERENCES = 16
-"""Number of reference positions in a loop, used once its seam is suspect."""
-_MARGIN = 0.15
-"""Smallest distance of a reference to the seam, as a share of the window, so that the seam stays outside."""
-
-
-def window_around(samples: Samples, place: int, reach: int) -> Samples:
-    """``reach`` samples before and after ``place`` of a loop, wrapped at its ends; shape [channels, samples]."""
+def _window_around(samples: Samples, position: int, reach: int) -> Samples:
+    """``reach`` samples before and after ``position`` of a loop, wrapped at its ends; shape [channels, samples]."""
     length = samples.shape[1]
-    first, last = place - reach, place + reach
+    first, last = position - reach, position + reach
     if first >= 0 and last <= length:
         return samples[:, first:last]
     if first < 0 and last <= length and reach <= length:
@@ -121,15 +133,15 @@ def window_around(samples: Samples, place: int, reach: int) -> Samples:
     return samples[:, np.arange(first, last) % length]
 
 
-def _reference_places(length: int, reach: int) -> list[int]:
+def _reference_positions(length: int, reach: int) -> list[int]:
     """Positions spread over a loop of ``length``, away from its seam."""
     margin = min(round(_MARGIN * reach), length // 4)
-    return [round(place) for place in np.linspace(margin, length - margin, _REFERENCES + 2)[1:-1]]
+    return [round(position) for position in np.linspace(margin, length - margin, _REFERENCES + 2)[1:-1]]
 
 
-def _beats(wave: Samples, length: int, hop: int) -> list[int]:
+def _beat_positions(wave: Samples, length: int, hop: int) -> list[int]:
     """Up to `_REFERENCES` beats of a loop of ``length`` that holds whole beats from its seam on; without the seam."""
-    count = pulses(onsets(wave[: length // hop * hop].reshape(-1, hop)))
+    count = _pulses(_onsets(wave[: length // hop * hop].reshape(-1, hop)))
     chosen = np.unique(np.linspace(1, count - 1, _REFERENCES).round()) if count > 1 else ()
     return [round(number * length / count) for number in chosen]
 
@@ -140,65 +152,48 @@ def _splice(samples: Samples, rate: int, resolution: Resolution, beats: Callable
     length = samples.shape[1]
     reach = min(round(resolution.window_s * rate), length // 2)
 
-    def evidence(place: int) -> float:
-        return -continuity(window_around(samples, place, reach), rate, resolution)
+    def evidence(position: int) -> float:
+        return -continuity(_window_around(samples, position, reach), rate, resolution)
 
     at_seam = evidence(0)
     if at_seam <= _SPLICE_NATS:
         return max(0.0, at_seam / _SPLICE_NATS)
-    places = [*_reference_places(length, reach), *beats()]
-    return at_seam / max(_SPLICE_NATS, *(evidence(place) for place in places))
+    positions = [*_reference_positions(length, reach), *beats()]
+    return at_seam / max(_SPLICE_NATS, *(evidence(position) for position in positions))
 
 
 def _lost_beat(wave: Samples, hop: int) -> float | None:
-    """Time lost at the seam of the loop ``wave``, shape [samples], relative to references; None without a beat."""
+    """Beat lost at the seam of the loop ``wave``, shape [samples], relative to references; None without a beat."""
     hops = len(wave) // hop
-    reach = min(round(REACH_S / HOP_S), hops // 2)
-    if reach < SHORTEST_S / HOP_S:
+    reach = min(round(_BEAT_REACH_S / _BEAT_HOP_S), hops // 2)
+    if reach < _SHORTEST_BEAT_S / _BEAT_HOP_S:
         return None
 
-    def lost(place: int) -> float | None:
-        strength = onsets(window_around(wave[None], place * hop, (reach + 2) * hop).reshape(-1, hop))
-        kept = kept_time(strength[2 : reach + 2], strength[reach + 2 : -2])
-        return None if kept is None else max(0.0, 1.0 - kept)
+    def lost(position: int) -> float | None:
+        strength = _onsets(_window_around(wave[None], position * hop, (reach + 2) * hop).reshape(-1, hop))
+        match = _beat_match(strength[2 : reach + 2], strength[reach + 2 : -2])
+        return None if match is None else max(0.0, 1.0 - match)
 
     at_seam, floor = lost(0), 1.0 - _LOST_BEAT
     if at_seam is None or at_seam <= floor:
         return at_seam and at_seam / floor
-    return at_seam / max(floor, *(lost(place) or 0.0 for place in _reference_places(hops, reach)))
+    return at_seam / max(floor, *(lost(position) or 0.0 for position in _reference_positions(hops, reach)))
 
 
-def seam_faults(samples: Samples, rate: int) -> tuple[float, float]:
-    """Splice and lost beat at the seam of the loop ``samples``.
+def _splice_and_beat(samples: Samples, rate: int) -> tuple[float, float]:
+    """Splice and lost beat at the seam of the loop ``samples``, relative to other positions of the loop.
 
     A seam on the beat may fall on an attack, so the loop's other beats are references too.
     """
-    hop = max(2, round(HOP_S * rate))
+    hop = max(2, round(_BEAT_HOP_S * rate))
     mono = samples.mean(axis=0)
     lost = _lost_beat(mono, hop)
     in_time = lost is not None and lost <= _IN_TIME
 
     def beats() -> list[int]:
-        return _beats(mono, samples.shape[1], hop) if in_time else []
+        return _beat_positions(mono, samples.shape[1], hop) if in_time else []
 
     return max(_splice(samples, rate, resolution, beats) for resolution in RESOLUTIONS), lost or 0.0
-
-
-_ORDER = 32
-"""Order of the linear prediction, whose residual shows a click (Godsill and Rayner, "Digital Audio
-Restoration", 1998, chapter 5)."""
-_FRAME = 2 * _ORDER + 8
-"""Samples that hold the residual of a corner, with the corner in the middle."""
-_STRETCH = 40
-"""Samples per matrix product: the fewest operations for this order."""
-_AROUND_S = 2.0
-"""Length analysed on each side of the seam."""
-_WINDOW_S = 0.1
-_USUAL_CLICK = 0.999
-_USUAL_STEP = 0.95
-_LEVEL_FLOOR_DB = 3.0
-_SPECTRUM_FLOOR_DB = 3.0
-_BANDS = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,34 +218,21 @@ class Seam:
 
     def to_json(self) -> dict[str, float]:
         """A JSON object."""
-        return {
-            "click": round(self.click, 4),
-            "beat": round(self.beat, 4),
-            "level_step": round(self.level_step, 4),
-            "spectral_step": round(self.spectral_step, 4),
-            "score": self.score,
-        }
+        names = ("click", "beat", "level_step", "spectral_step", "score")
+        return {name: round(float(getattr(self, name)), 4) for name in names}
 
 
 def _residual(wave: Floats) -> Floats:
-    """Magnitude of the linear prediction residual of ``wave``, shape [samples].
-
-    Computed frame by frame as a matrix product with the predictor's Toeplitz matrix.
-    """
+    """Magnitude of the linear prediction residual of ``wave``, shape [samples]."""
     length = len(wave)
     correlation = np.array([wave[lag:] @ wave[: length - lag] for lag in range(_ORDER + 1)])
     if correlation[0] <= 0.0:
         return np.zeros(length)
     correlation[0] *= 1.0 + 1e-9
     error = np.concatenate(([1.0], -solve_toeplitz(correlation[:_ORDER], correlation[1:])))
-    padded = np.pad(wave, (_ORDER, -length % _STRETCH))
-    frames = np.lib.stride_tricks.sliding_window_view(padded, _STRETCH + _ORDER)[::_STRETCH]
-    column, row = np.pad(error[::-1], (0, _STRETCH - 1)), np.zeros(_STRETCH)
-    row[0] = column[0]
-    residual: Floats = (frames @ toeplitz(column, row)).reshape(-1)[:length]
-    np.abs(residual, out=residual)
+    residual = np.abs(np.convolve(wave, error)[:length])
     residual[:_ORDER] = residual[_ORDER : 2 * _ORDER]
-    return residual
+    return np.asarray(residual)
 
 
 def _blocks(wave: Floats, window: int) -> Floats:
@@ -271,10 +253,10 @@ def _click(wave: Floats) -> float:
     power = np.square(frames).mean(axis=1)
     floor = 1e-6 * float(peaks.max()) + 1e-12
     before, after = (power[:-5] + power[1:-4]) / 2, (power[4:-1] + power[5:]) / 2
-    standing_out = peaks[2:-3] / (np.sqrt(np.maximum(before, after)) + floor)
+    prominence = peaks[2:-3] / (np.sqrt(np.maximum(before, after)) + floor)
     seam = len(wave) // 2 // _FRAME - 2
-    usual = float(np.quantile(np.delete(standing_out, seam), _USUAL_CLICK))
-    return float(standing_out[seam]) / max(usual, 3.0)
+    usual = float(np.quantile(np.delete(prominence, seam), _USUAL_CLICK))
+    return float(prominence[seam]) / max(usual, 3.0)
 
 
 def _bands(rows: Floats) -> Floats:
@@ -303,9 +285,8 @@ def _steps(wave: Floats, window: int) -> tuple[float, float]:
     )
 
 
-def measure_seam(clip: Clip, loop: tuple[int, int]) -> Seam:
-    """The seam of the loop from ``loop``'s start to its end (exclusive), in samples; the worst channel
-    counts.
+def measure_seam(clip: Clip, loop: Loop) -> Seam:
+    """Measure the seam of ``loop``; the worst channel counts.
 
     A silent loop, or one shorter than 40 ms, has nothing to compare with and measures 0. Raises `ValueError`
     for a loop that is empty or outside the clip.
@@ -314,11 +295,13 @@ def measure_seam(clip: Clip, loop: tuple[int, int]) -> Seam:
     if not 0 <= start < end <= clip.length:
         raise ValueError(f"loop from {start} to {end} is outside {clip.length} samples")
     samples, rate = clip.samples[:, start:end], clip.rate
-    waves = window_around(samples, 0, min(round(_AROUND_S * rate), (end - start) // 2)).astype(np.float64)
+    waves = _window_around(samples, 0, min(round(_SEAM_REACH_S * rate), (end - start) // 2)).astype(
+        np.float64
+    )
     if waves.shape[1] < max(0.04 * rate, 16 * _FRAME) or not waves.any():
         return Seam(0.0, 0.0, 0.0)
     window = min(round(_WINDOW_S * rate), waves.shape[1] // 8)
     steps = np.max([_steps(wave, window) for wave in waves], axis=0)
-    spliced, beat_lost = seam_faults(samples, rate)
-    click = max(spliced, *(_click(wave) for wave in waves))
+    splice, beat_lost = _splice_and_beat(samples, rate)
+    click = max(splice, *(_click(wave) for wave in waves))
     return Seam(click, float(steps[0]), float(steps[1]), beat_lost)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.audio import Clip, Samples, resample, resample_loop
+from pipeline.audio import Clip, Loop, Samples, resample, resample_loop
 from pipeline.errors import MasteringError
 from pipeline.manifest.spec import MasteringSpec
 from pipeline.mastering.edits import cut, fade, pad_end, sounding_range, to_channels, with_width
@@ -34,8 +34,8 @@ class TakeInput:
     """One variation's take."""
 
     clip: Clip
-    loop: tuple[int, int] | None = None
-    """Start and end (exclusive), in samples, of a loop that already wraps without a seam."""
+    loop: Loop | None = None
+    """The loop, if it already wraps without a seam."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,8 +43,8 @@ class Shaped:
     """A take before gain."""
 
     clip: Clip
-    loop: tuple[int, int] | None
-    """Start and end (exclusive) in samples of ``clip``; it wraps from end to start."""
+    loop: Loop | None
+    """The part that wraps from its end to its start; None for a sound that plays once."""
     steps: tuple[Step, ...] = field(default=())
 
 
@@ -84,7 +84,7 @@ def _rate_step(clip: Clip, rate: int) -> list[Step]:
     return [] if clip.rate == rate else [{"step": "resample", "from_hz": clip.rate, "to_hz": rate}]
 
 
-def _declared_part(take: TakeInput, loop: tuple[int, int]) -> TakeInput:
+def _declared_part(take: TakeInput, loop: Loop) -> TakeInput:
     """The sound between the points of a declared loop, as a take without a declared loop."""
     start, stop = loop
     if not 0 <= start < stop <= take.clip.length:
@@ -95,7 +95,7 @@ def _declared_part(take: TakeInput, loop: tuple[int, int]) -> TakeInput:
     return TakeInput(cut(take.clip, start, stop))
 
 
-def _shape_declared_loop(take: TakeInput, loop: tuple[int, int], spec: MasteringSpec) -> Shaped:
+def _shape_declared_loop(take: TakeInput, loop: Loop, spec: MasteringSpec) -> Shaped:
     """Cut exactly at the declared points and resample the loop with its wrap."""
     start, stop = loop
     step = {"step": "loop", "how": "declared by the engine", "start": start, "end": stop}
@@ -108,7 +108,7 @@ def _shape_declared_loop(take: TakeInput, loop: tuple[int, int], spec: Mastering
         )
     length = round(spec.duration_s * spec.sample_rate_hz) if spec.exact else None
     rated = resample_loop(clip, spec.sample_rate_hz, length)
-    return Shaped(rated, (0, rated.length), (step, *dc, *image, *_rate_step(clip, spec.sample_rate_hz)))
+    return Shaped(rated, Loop(0, rated.length), (step, *dc, *image, *_rate_step(clip, spec.sample_rate_hz)))
 
 
 def _with_stereo_image(clip: Clip, spec: MasteringSpec) -> tuple[Clip, list[Step]]:
@@ -141,8 +141,8 @@ def _shape_loop(take: TakeInput, spec: MasteringSpec) -> Shaped:
         intro_s=spec.intro_s,
         exact=spec.exact,
     )
-    from_s = round(start / clip.rate + loop_cut.how["start_s"], 6)
-    steps.append({"step": "loop", "how": "crossfade", **loop_cut.how, "start_s": from_s})
+    from_s = round(start / clip.rate + loop_cut.record["start_s"], 6)
+    steps.append({"step": "loop", "how": "crossfade", **loop_cut.record, "start_s": from_s})
     return Shaped(loop_cut.clip, loop_cut.loop, tuple(steps))
 
 

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from pipeline.audio import Clip
 
 Floats = npt.NDArray[np.float32]
-Places = npt.NDArray[np.intp]
+Positions = npt.NDArray[np.intp]
 
 TAPS = 24
 BEFORE = TAPS // 2 - 1
@@ -32,13 +32,26 @@ _ROWS_PER_BATCH = 1024
 """Rows processed at once."""
 _SHARP_BOUND_FROM, _SHARP_BOUND_PER_ROW = 600, 50
 """Number of candidate positions from which the sharpest bound is worth its cost: fixed part, and part per row."""
+_FRACTIONS = [part / 8 for part in range(1, 8)]
+_ROUNDING = 1.001
+"""Covers float32 rounding of the bounds."""
+_SLOPE_GAIN = np.float32(0.006)
+"""A slope adds up to 0.25 % of itself and is at most twice the level; the rest covers rounding."""
+_BOXES = ((2, (10,), 0.061), (4, (9,), 0.009), (8, (7,), 0.0134), (16, (0, 6), 0.0092))
+"""Boxes over the 22 second differences in the window: width, start positions, weight. Their sum is never below the
+magnitude of `curvature_response`."""
+_CANDIDATE_BATCH = 32
+"""Candidate rows processed at once."""
+_POSITION_BATCH = 4096
+"""Positions interpolated at once, so that they fit in a core's cache."""
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 def taps(fraction: float) -> npt.NDArray[np.float64]:
     """The interpolator's taps at ``fraction`` of the way from sample 0 to sample 1, for samples -11 to 12."""
-    places = np.arange(-BEFORE, AFTER + 1) - fraction
-    window = np.i0(_BETA * np.sqrt(np.maximum(0.0, 1.0 - np.square(places / (TAPS / 2)))))
-    sinc = np.sinc(places) * window
+    positions = np.arange(-BEFORE, AFTER + 1) - fraction
+    window = np.i0(_BETA * np.sqrt(np.maximum(0.0, 1.0 - np.square(positions / (TAPS / 2)))))
+    sinc = np.sinc(positions) * window
     return np.asarray(sinc / sinc.sum())
 
 
@@ -54,20 +67,12 @@ def curvature_response(fraction: float) -> npt.NDArray[np.float64]:
     return np.asarray(np.cumsum(np.cumsum(rest))[: TAPS - 2])
 
 
-_FRACTIONS = [part / 8 for part in range(1, 8)]
-_ROUNDING = 1.001
-"""Covers float32 rounding of the bounds."""
 _LEVEL_GAIN = np.float32(max(np.abs(taps(fraction)).sum() for fraction in _FRACTIONS) * _ROUNDING)
 """A value between samples is at most this times the highest sample in the interpolator's window."""
 _CURVATURE_GAIN = np.float32(
     max(np.abs(curvature_response(fraction)).sum() for fraction in _FRACTIONS) * _ROUNDING
 )
 """The curvature term is at most this times the greatest second difference in the window."""
-_SLOPE_GAIN = np.float32(0.006)
-"""A slope adds up to 0.25 % of itself and is at most twice the level; the rest covers rounding."""
-_BOXES = ((2, (10,), 0.061), (4, (9,), 0.009), (8, (7,), 0.0134), (16, (0, 6), 0.0092))
-"""Boxes over the 22 second differences in the window: width, start positions, weight. Their sum is never below the
-magnitude of `curvature_response`."""
 
 
 def padded(channel: Floats, circular: bool) -> Floats:
@@ -81,7 +86,7 @@ def padded(channel: Floats, circular: bool) -> Floats:
     return around
 
 
-def _edges(width: int) -> Places:
+def _edges(width: int) -> Positions:
     """Indices for `numpy.ufunc.reduceat`: start of each row, and its end ``width`` later. Every second result
     belongs to a row; ignore the others."""
     begins = np.arange(_ROWS_PER_BATCH) * _ROW
@@ -122,9 +127,9 @@ def _curvature_bounds(curvatures: Floats) -> Floats:
 
 @dataclass(frozen=True, eq=False)
 class CandidateRows:
-    """CandidateRows of a channel that may hold a value above a level, highest bound first."""
+    """Rows of a channel that may hold a value above a level, highest bound first."""
 
-    places: Places
+    positions: Positions
     """Row numbers; shape [rows]."""
     slope: Floats
     """Upper bound of the slope term in each row."""
@@ -133,7 +138,7 @@ class CandidateRows:
 
     def part(self, first: int, last: int) -> CandidateRows:
         """Rows ``first`` to ``last`` (exclusive)."""
-        return CandidateRows(self.places[first:last], self.slope[first:last], self.curvature[first:last])
+        return CandidateRows(self.positions[first:last], self.slope[first:last], self.curvature[first:last])
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,12 +157,12 @@ class ChannelBounds:
         """The channel itself."""
         return self.around[BEFORE : BEFORE + self.length]
 
-    def _windows(self, rows: Places) -> Floats:
+    def _windows(self, rows: Positions) -> Floats:
         """Rows with their padding, shape [rows, row + 23]; a copy."""
         shape, size = (len(self.level), _ROW + TAPS - 1), self.around.itemsize
         return np.asarray(np.ndarray(shape, np.float32, self.around, 0, (_ROW * size, size))[rows])
 
-    def _curvatures(self, rows: Places) -> Floats:
+    def _curvatures(self, rows: Positions) -> Floats:
         """The greatest second difference in the window of each row."""
         first, last = int(rows[0]), int(rows[-1]) + 1
         return _highest(self.around, first, last, curvatures=True)[rows - first]
@@ -173,9 +178,9 @@ class ChannelBounds:
         order = np.argsort(-bounds, kind="stable")[: np.count_nonzero(bounds > floor)]
         return CandidateRows(rows[order], slope[order], curvature[order])
 
-    def places_above(self, rows: CandidateRows, floor: float) -> Places:
+    def positions_above(self, rows: CandidateRows, floor: float) -> Positions:
         """Samples n in ``rows`` where a value between n and n + 1 may be above ``floor``."""
-        windows = self._windows(rows.places)
+        windows = self._windows(rows.positions)
         near = np.abs(windows)
         line = np.maximum(near[:, BEFORE : BEFORE + _ROW], near[:, BEFORE + 1 : BEFORE + 1 + _ROW])
         line += rows.slope[:, None]
@@ -183,21 +188,14 @@ class ChannelBounds:
         if np.count_nonzero(above) > _SHARP_BOUND_FROM + _SHARP_BOUND_PER_ROW * len(windows):
             above &= line + _curvature_bounds(np.diff(windows, n=2)) > np.float32(floor)
         flat = np.flatnonzero(above)
-        places = rows.places[flat // _ROW] * _ROW + flat % _ROW
-        return places[places < self.length]
+        positions = rows.positions[flat // _ROW] * _ROW + flat % _ROW
+        return positions[positions < self.length]
 
 
 def channel_bounds(channel: Floats, circular: bool) -> ChannelBounds:
     """Bounds of float32 ``channel``, shape [samples]; with ``circular`` the channel is a loop."""
     around = padded(channel, circular)
     return ChannelBounds(around, len(channel), _highest(around, 0, len(around) // _ROW, curvatures=False))
-
-
-_ROWS = 32
-"""Rows processed at once."""
-_BATCH = 4096
-"""Positions interpolated at once, so that they fit in a core's cache."""
-_LARGEST = float(np.finfo(np.float32).max)
 
 
 def sample_peak(clip: Clip) -> float:
@@ -219,47 +217,47 @@ def _interpolator(times: int) -> npt.NDArray[np.float64]:
     return np.stack([taps(part / times) for part in range(1, times)])
 
 
-def _between(around: Floats, places: Places, times: int) -> Floats:
-    """Highest magnitude between each of ``places`` and the next sample; float32 of shape [places].
+def _between(around: Floats, positions: Positions, times: int) -> Floats:
+    """Highest magnitude between each of ``positions`` and the next sample; float32 of shape [positions].
 
     ``around`` is the channel padded for the interpolator at both ends.
     """
     size = around.itemsize
     windows = np.ndarray((len(around) - TAPS + 1, TAPS), np.float32, around, 0, (size, size))
-    peaks = np.empty(len(places), np.float32)
-    for start in range(0, len(places), _BATCH):
-        chosen = windows[places[start : start + _BATCH]].astype(np.float64)
+    peaks = np.empty(len(positions), np.float32)
+    for start in range(0, len(positions), _POSITION_BATCH):
+        chosen = windows[positions[start : start + _POSITION_BATCH]].astype(np.float64)
         values = _interpolator(times) @ chosen.T
-        peaks[start : start + _BATCH] = np.abs(values, out=values).max(axis=0)
+        peaks[start : start + _POSITION_BATCH] = np.abs(values, out=values).max(axis=0)
     return peaks
 
 
 def _peak(bounds: ChannelBounds, times: int, least: float) -> float:
     """True peak of one channel, or ``least`` if that is higher. Rows with the highest bound come first."""
     rows = bounds.rows_above(least)
-    for start in range(0, len(rows.places), _ROWS):
-        places = bounds.places_above(rows.part(start, start + _ROWS), least)
-        if len(places):
-            least = max(least, float(_between(bounds.around, places, times).max()))
+    for start in range(0, len(rows.positions), _CANDIDATE_BATCH):
+        positions = bounds.positions_above(rows.part(start, start + _CANDIDATE_BATCH), least)
+        if len(positions):
+            least = max(least, float(_between(bounds.around, positions, times).max()))
     return least
 
 
-def _channel_overs(bounds: ChannelBounds, times: int, ceiling: float) -> tuple[Places, Floats]:
+def _channel_overs(bounds: ChannelBounds, times: int, ceiling: float) -> tuple[Positions, Floats]:
     """Samples n where one channel exceeds ``ceiling`` between n and the next sample, and the magnitude there."""
     rows = bounds.rows_above(ceiling)
     parts = [
-        bounds.places_above(rows.part(start, start + _ROWS), ceiling)
-        for start in range(0, len(rows.places), _ROWS)
+        bounds.positions_above(rows.part(start, start + _CANDIDATE_BATCH), ceiling)
+        for start in range(0, len(rows.positions), _CANDIDATE_BATCH)
     ]
-    places = np.concatenate([*parts, np.zeros(0, np.intp)])
-    highest = np.abs(bounds.samples[places])
+    positions = np.concatenate([*parts, np.zeros(0, np.intp)])
+    highest = np.abs(bounds.samples[positions])
     if times > 1:
-        np.maximum(highest, _between(bounds.around, places, times), out=highest)
+        np.maximum(highest, _between(bounds.around, positions, times), out=highest)
     above = highest > ceiling
-    return places[above], highest[above]
+    return positions[above], highest[above]
 
 
-def overs(clip: Clip, ceiling: float, *, circular: bool = False) -> tuple[Places, Floats]:
+def overs(clip: Clip, ceiling: float, *, circular: bool = False) -> tuple[Positions, Floats]:
     """Where the true peak is above linear ``ceiling``: samples n in order, each with the highest magnitude of
     any channel from n up to the next sample, float32.
 
@@ -269,13 +267,13 @@ def overs(clip: Clip, ceiling: float, *, circular: bool = False) -> tuple[Places
     by_channel = [
         _channel_overs(channel_bounds(channel, circular), times, ceiling) for channel in clip.samples
     ]
-    places, peaks = (np.concatenate(part) for part in zip(*by_channel, strict=True))
-    order = np.argsort(places)
-    places, peaks = places[order], peaks[order]
+    positions, peaks = (np.concatenate(part) for part in zip(*by_channel, strict=True))
+    order = np.argsort(positions)
+    positions, peaks = positions[order], peaks[order]
     if clip.channels == 1:
-        return places, peaks
-    firsts = np.flatnonzero(np.diff(places, prepend=-1))
-    return places[firsts], np.maximum.reduceat(peaks, firsts) if len(firsts) else peaks
+        return positions, peaks
+    firsts = np.flatnonzero(np.diff(positions, prepend=-1))
+    return positions[firsts], np.maximum.reduceat(peaks, firsts) if len(firsts) else peaks
 
 
 @dataclass(frozen=True, slots=True)

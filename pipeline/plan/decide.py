@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 from pipeline.generators import Engine, Redecoding, Requirements
 from pipeline.manifest.spec import AssetSpec, Project
-from pipeline.plan import digests
+from pipeline.mastering import CHAIN_VERSION
 from pipeline.plan.digests import (
-    gain_group_of,
     group_digest,
     is_seed_of,
     master_digest,
@@ -20,49 +19,53 @@ from pipeline.plan.reasons import chain_reasons, label_reasons, mastering_reason
 from pipeline.plan.validate import check
 from pipeline.plan.values import (
     APPROVED,
-    EARLIER_TAKES_ITS_PLACE,
+    EARLIER_APPROVED,
+    FROM_STORED_TAKE,
+    IN_STORE,
     LOCKED,
     LOCKED_IN_MANIFEST,
-    MADE_BEFORE,
-    TAKES_ITS_PLACE,
+    WAITING_APPROVED,
     WAITS,
     WILL_WAIT,
     Action,
     AssetPlan,
     Known,
     Plan,
+    Reason,
+    ReasonKind,
     TakeOrder,
     VariationPlan,
+    changed,
 )
 from pipeline.provenance import MasterRow
 from pipeline.recipe import Recipe
 
-ANOTHER_CHANGED = "shared gain: another variation changed"
-FROM_KEPT = "from what its take keeps, without the model"
+_TAKE_MISSING = Reason(ReasonKind.MISSING, "take missing from store")
+_MASTER_MISSING = Reason(ReasonKind.MISSING, "master missing from store")
 
 
 def plan(project: Project, known: Known) -> Plan:
-    """What a build of ``project`` must do, given what is ``known`` to be made.
+    """What a build of ``project`` must do, given what is ``known`` to exist.
 
-    Raises `ManifestError` with everything that engines cannot make as it is written.
+    Raises `ManifestError` with everything in the manifest that engines cannot make.
     """
     return Plan(
         tuple(
             _plan_asset(
-                _Asset(asset, engine, ask, project.name, mastering_digest(asset, project.name), known)
+                _Asset(spec, engine, requirements, project.name, mastering_digest(spec, project.name), known)
             )
-            for asset, engine, ask in check(project)
+            for spec, engine, requirements in check(project)
         )
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _Asset:
-    """One asset as the manifest asks for it, and what is known."""
+    """One asset of the manifest, and what is known."""
 
     spec: AssetSpec
     engine: Engine
-    ask: Requirements
+    requirements: Requirements
     project: str
     mastering: str
     """Digest of its specs."""
@@ -70,55 +73,80 @@ class _Asset:
 
 
 @dataclass(frozen=True, slots=True)
-class _Wanted:
-    """One variation as the manifest asks for it, beside what the catalog has."""
+class _Variation:
+    """One variation of the manifest, and what the catalog has of it."""
 
-    variation: int
+    number: int
+    """From 1."""
     recipes: tuple[Recipe, ...]
     takes: tuple[str, ...]
     """Digests of the recipes."""
     previous: MasterRow | None
-    hold: str | None
+    hold: Reason | None
     """Why the previous master stays whatever the manifest says; None: it may be replaced."""
-    stays: MasterRow | None
-    """A held master, or one that waits beside it, that is what the manifest asks for."""
+    matching: MasterRow | None
+    """The held master, or the one that waits beside it, if it matches the manifest."""
 
 
 def _plan_asset(asset: _Asset) -> AssetPlan:
-    rolled = recipes_for(asset.spec, asset.ask, asset.engine.version, asset.known.rejected)
-    wanted = [_want(asset, variation, recipes) for variation, recipes in enumerate(rolled, 1)]
-    group, anchors = _group(asset, wanted)
-    variations = tuple([_decide(asset, group, one, rolled) for one in wanted])
-    kept_group = group if anchors else None
-    return AssetPlan(asset.spec, asset.ask, asset.mastering, variations, anchors, kept_group)
+    recipes = recipes_for(asset.spec, asset.requirements, asset.engine.version, asset.known.rejected)
+    variations = [_variation(asset, number, candidates) for number, candidates in enumerate(recipes, 1)]
+    group, anchors = _gain_group(asset, variations)
+    plans = tuple([_decide(asset, group, variation, recipes) for variation in variations])
+    return AssetPlan(
+        asset.spec, asset.requirements, asset.mastering, plans, anchors, group if anchors else None
+    )
 
 
-def _group(asset: _Asset, wanted: Sequence[_Wanted]) -> tuple[str, tuple[str, ...]]:
+def _variation(asset: _Asset, number: int, recipes: tuple[Recipe, ...]) -> _Variation:
+    known, place = asset.known, (asset.spec.id, number)
+    takes = tuple([recipe.digest for recipe in recipes])
+    previous = known.rows.get(place)
+    hold = LOCKED_IN_MANIFEST if asset.spec.lock else known.held.get(place)
+    waiting = _waiting_beside(previous, known)
+    if waiting and hold in (None, APPROVED) and known.chosen.get(place) == waiting["master"]:
+        previous, waiting, hold = waiting, None, APPROVED
+    if not hold or previous is None or not _files_present(previous, known):
+        return _Variation(number, recipes, takes, previous, None, None)
+    # Nothing waits beside a locked master any more, so no other variation may take its gain from one that waited.
+    rows = (previous, waiting) if hold == APPROVED else (previous,)
+    matching = (
+        row for row in rows if row and set(takes) == set(row["takes"]) and asset.mastering == row["mastering"]
+    )
+    return _Variation(number, recipes, takes, previous, hold, next(matching, None))
+
+
+def _waiting_beside(row: MasterRow | None, known: Known) -> MasterRow | None:
+    """The complete master that waits beside an approved one."""
+    waiting = row.get("waiting") if row else None
+    return waiting if waiting and _files_present(waiting, known) else None
+
+
+def _gain_group(asset: _Asset, variations: Sequence[_Variation]) -> tuple[str, tuple[str, ...]]:
     """The identity of the gain that the asset's masters share, and the masters that it is taken from.
 
-    Masters that stay give theirs to the others. Where none is held and no variation that is left has changed, all
-    keep the gain that they have: a variation that is removed changes no level. Otherwise the masters find a gain
+    Held masters that match the manifest give their gain to the others. Where none is held and no remaining variation
+    has changed, all keep their gain: removing a variation changes no level. Otherwise the masters get a new gain
     together, and none is an anchor.
     """
-    held = _held_group(asset.mastering, wanted)
+    held = _held_group(asset.mastering, variations)
     if held is not None:
-        return held, tuple(one.stays["master"] for one in wanted if one.stays)
-    sharing = [one for one in wanted if one.hold in (None, APPROVED)]
-    together = group_digest(one.takes for one in sharing)
-    rows = [one.previous for one in sharing if one.previous]
-    earlier = gain_group_of(rows[0]) if rows else together
-    if earlier == together:
-        return together, ()
-    anchors = _anchors_of(asset, earlier, sharing)
-    return (earlier, anchors) if anchors else (together, ())
+        return held, tuple(variation.matching["master"] for variation in variations if variation.matching)
+    sharing = [variation for variation in variations if variation.hold in (None, APPROVED)]
+    new_group = group_digest(variation.takes for variation in sharing)
+    rows = [variation.previous for variation in sharing if variation.previous]
+    earlier = rows[0]["gain_group"] if rows else new_group
+    anchors = _anchors(asset, earlier, sharing) if earlier != new_group else ()
+    return (earlier, anchors) if anchors else (new_group, ())
 
 
-def _anchors_of(asset: _Asset, group: str, sharing: Sequence[_Wanted]) -> tuple[str, ...]:
+def _anchors(asset: _Asset, group: str, sharing: Sequence[_Variation]) -> tuple[str, ...]:
     """The present masters with the gain of ``group``; none unless every variation was mastered with it."""
     present = []
-    for one in sharing:
-        master = master_digest(asset.mastering, one.variation, one.takes, group)
-        row = one.previous if one.previous and one.previous["master"] == master else None
+    for variation in sharing:
+        master = master_digest(asset.mastering, variation.number, variation.takes, group)
+        previous = variation.previous
+        row = previous if previous and previous["master"] == master else None
         if row is None and master not in asset.known.masters:
             return ()
         if row is not None and _files_present(row, asset.known):
@@ -126,99 +154,105 @@ def _anchors_of(asset: _Asset, group: str, sharing: Sequence[_Wanted]) -> tuple[
     return tuple(present)
 
 
-def _held_group(mastering: str, wanted: Sequence[_Wanted]) -> str | None:
-    """The identity of the gain of those that stay; None where none does."""
-    for one in wanted:
-        if one.stays is not None:
-            everybody = group_digest(w.takes for w in wanted)
-            alike = master_digest(mastering, one.variation, one.takes, everybody) == one.stays["master"]
-            return everybody if alike else gain_group_of(one.stays)
+def _held_group(mastering: str, variations: Sequence[_Variation]) -> str | None:
+    """The identity of the gain of held masters that match the manifest; None where there are none."""
+    for variation in variations:
+        row = variation.matching
+        if row is not None:
+            group = group_digest(each.takes for each in variations)
+            same = master_digest(mastering, variation.number, variation.takes, group) == row["master"]
+            return group if same else row["gain_group"]
     return None
 
 
-def _want(asset: _Asset, variation: int, recipes: tuple[Recipe, ...]) -> _Wanted:
-    known, place = asset.known, (asset.spec.id, variation)
-    takes = tuple([recipe.digest for recipe in recipes])
-    previous = known.rows.get(place)
-    hold = LOCKED_IN_MANIFEST if asset.spec.lock else known.held.get(place)
-    candidate = _candidate(previous, known)
-    if candidate and hold in (None, APPROVED) and known.chosen.get(place) == candidate["master"]:
-        previous, candidate, hold = candidate, None, APPROVED
-    if not hold or previous is None or not _files_present(previous, known):
-        return _Wanted(variation, recipes, takes, previous, None, None)
-    # Nothing waits beside a locked one any more, so no other variation may take its gain from what had waited.
-    rows = (previous, candidate) if hold == APPROVED else (previous,)
-    asked_for = (
-        row for row in rows if row and set(takes) == set(row["takes"]) and asset.mastering == row["mastering"]
-    )
-    return _Wanted(variation, recipes, takes, previous, hold, next(asked_for, None))
-
-
-def _candidate(row: MasterRow | None, known: Known) -> MasterRow | None:
-    """The whole master that waits beside an approved one."""
-    waiting = row.get("waiting") if row else None
-    return waiting if waiting and _files_present(waiting, known) else None
-
-
-def _decide(asset: _Asset, group: str, wanted: _Wanted, rolled: Sequence[Sequence[Recipe]]) -> VariationPlan:
-    previous, known = wanted.previous, asset.known
-    if wanted.hold and previous is not None and (wanted.stays or wanted.hold != APPROVED):
-        return _decide_held(asset, wanted, previous)
-    master = master_digest(asset.mastering, wanted.variation, wanted.takes, group)
+def _decide(
+    asset: _Asset, group: str, variation: _Variation, recipes: Sequence[Sequence[Recipe]]
+) -> VariationPlan:
+    """``recipes`` holds the candidates of each variation of the asset, from the first."""
+    previous, known = variation.previous, asset.known
+    if variation.hold and previous is not None and (variation.matching or variation.hold != APPROVED):
+        return _decide_held(asset, variation, previous)
+    master = master_digest(asset.mastering, variation.number, variation.takes, group)
 
     def decided(
-        action: Action, reasons: Sequence[str], orders: tuple[TakeOrder, ...] = (), failed: str | None = None
+        action: Action, *reasons: Reason, orders: tuple[TakeOrder, ...] = (), failed: str | None = None
     ) -> VariationPlan:
-        told = tuple(dict.fromkeys(reasons))
-        return VariationPlan(wanted.variation, action, told, wanted.recipes, orders, master, previous, failed)
-
-    waits = _standing(asset, wanted, master)
-    missing = [recipe for recipe in wanted.recipes if not _take_present(recipe.digest, previous, known)]
-    if missing:
-        orders = tuple(_order(asset, recipe, previous) for recipe in missing)
-        from_kept = (FROM_KEPT,) if all(order.kept for order in orders) else ()
-        return decided("generate", (*waits, *_generate_reasons(asset, wanted), *from_kept), orders)
-    if previous is not None and previous["master"] == master and _files_present(previous, known):
-        return decided("reuse", ())
-    reasons = _remaster_reasons(asset, group, master, wanted, rolled)
-    if known.master_is_whole(master):
-        failed = known.quarantined(master)
-        return decided("reuse", (failed,) if failed else (*waits, MADE_BEFORE, *reasons), failed=failed)
-    lacking = () if reasons else ("master missing from store",)
-    found = (f"{reasons[0]}: its take is in the store",) if previous is None else (*reasons, *lacking)
-    return decided("re-master", (*waits, *found))
-
-
-def _standing(asset: _Asset, wanted: _Wanted, master: str) -> tuple[str, ...]:
-    """What becomes of the new master beside an approved one."""
-    if not wanted.hold:
-        return ()
-    chosen = asset.known.chosen.get((asset.spec.id, wanted.variation))
-    return (EARLIER_TAKES_ITS_PLACE,) if chosen == master else (WILL_WAIT,)
-
-
-def _decide_held(asset: _Asset, wanted: _Wanted, previous: MasterRow) -> VariationPlan:
-    """A variation for which nothing is to be made, because a person decided or has to."""
-
-    def decided(action: Action, reasons: Sequence[str], row: MasterRow) -> VariationPlan:
+        unique = tuple(dict.fromkeys(reasons))
         return VariationPlan(
-            wanted.variation, action, tuple(reasons), wanted.recipes, (), row["master"], previous
+            variation.number, action, unique, variation.recipes, orders, master, previous, failed
         )
 
-    if wanted.hold != APPROVED or wanted.stays is None:
-        return decided("locked", (wanted.hold or LOCKED, *_differences(asset, wanted)), previous)
-    if wanted.stays is previous:
-        changed = asset.known.rows.get((asset.spec.id, wanted.variation)) is not previous
-        return decided("reuse", (TAKES_ITS_PLACE,) if changed else (), previous)
-    return decided("reuse", (WAITS, *_differences(asset, wanted)), wanted.stays)
+    review = _review_reasons(asset, variation, master)
+    missing = [recipe for recipe in variation.recipes if not _take_present(recipe.digest, previous, known)]
+    if missing:
+        orders = tuple(_order(asset, recipe, previous) for recipe in missing)
+        without_model = (FROM_STORED_TAKE,) if all(order.stored_take for order in orders) else ()
+        reasons = _generate_reasons(asset, variation)
+        return decided(Action.GENERATE, *review, *reasons, *without_model, orders=orders)
+    if previous is not None and previous["master"] == master and _files_present(previous, known):
+        return decided(Action.REUSE)
+    reasons = _remaster_reasons(asset, group, master, variation, recipes)
+    if known.master_is_whole(master):
+        failed = known.quarantined(master)
+        if failed:
+            return decided(Action.REUSE, Reason(ReasonKind.QUARANTINED, failed), failed=failed)
+        return decided(Action.REUSE, *review, IN_STORE, *reasons)
+    if previous is None:
+        [new] = reasons
+        reasons = (Reason(new.kind, f"{new.words}: its take is in the store"),)
+    return decided(Action.REMASTER, *review, *(reasons or (_MASTER_MISSING,)))
+
+
+def _review_reasons(asset: _Asset, variation: _Variation, master: str) -> tuple[Reason, ...]:
+    """What happens to the new master beside an approved one."""
+    if not variation.hold:
+        return ()
+    chosen = asset.known.chosen.get((asset.spec.id, variation.number))
+    return (EARLIER_APPROVED,) if chosen == master else (WILL_WAIT,)
+
+
+def _decide_held(asset: _Asset, variation: _Variation, previous: MasterRow) -> VariationPlan:
+    """A variation for which nothing is made, because a person has decided or has to decide."""
+
+    def decided(action: Action, row: MasterRow, *reasons: Reason) -> VariationPlan:
+        return VariationPlan(
+            variation.number, action, reasons, variation.recipes, (), row["master"], previous
+        )
+
+    if variation.hold != APPROVED or variation.matching is None:
+        hold = variation.hold or LOCKED
+        return decided(Action.LOCKED, previous, hold, *_differences(asset, variation))
+    if variation.matching is not previous:
+        return decided(Action.REUSE, variation.matching, WAITS, *_differences(asset, variation))
+    if asset.known.rows.get((asset.spec.id, variation.number)) is previous:
+        return decided(Action.REUSE, previous)
+    return decided(Action.REUSE, previous, WAITING_APPROVED)
 
 
 def _order(asset: _Asset, recipe: Recipe, previous: MasterRow | None) -> TakeOrder:
-    inputs = (asset.spec.melody, asset.spec.continue_from, asset.spec.style)
-    heard = set(recipe.conditioning.values())
-    audio = tuple((one.sha256, one.path) for one in inputs if one is not None and one.sha256 in heard)
-    kept = kept_for(asset.engine, recipe, previous, asset.known)
-    return TakeOrder(recipe, asset.ask, audio, asset.engine.cost(recipe), kept)
+    used = set(recipe.conditioning.values())
+    audio = tuple((file.sha256, file.path) for file in asset.spec.audio if file.sha256 in used)
+    stored_take = _stored_take_for(asset.engine, recipe, previous, asset.known)
+    return TakeOrder(recipe, asset.requirements, audio, asset.engine.cost(recipe), stored_take)
+
+
+def _stored_take_for(engine: Engine, recipe: Recipe, previous: MasterRow | None, known: Known) -> str | None:
+    """Digest of a complete take whose stored data gives the take of ``recipe``; None where there is none.
+
+    The take of the recipe's origin comes first, then those of the ``previous`` master.
+    """
+    if not isinstance(engine, Redecoding):
+        return None
+    origin = engine.origin(recipe)
+    candidates: list[str] = [origin.digest, *(previous["takes"] if previous else ())]
+    for digest in candidates:
+        record = known.take(digest) if digest != recipe.digest else None
+        if record is None or not record["attachments"]:
+            continue
+        complete = all(file["sha256"] in known.objects for file in record["attachments"].values())
+        if complete and engine.origin(Recipe.from_json(record["recipe"])) == origin:
+            return digest
+    return None
 
 
 def _take_present(digest: str, previous: MasterRow | None, known: Known) -> bool:
@@ -236,102 +270,82 @@ def _files_present(row: MasterRow, known: Known) -> bool:
     )
 
 
-def _generate_reasons(asset: _Asset, wanted: _Wanted) -> tuple[str, ...]:
-    previous = wanted.previous
+def _generate_reasons(asset: _Asset, variation: _Variation) -> tuple[Reason, ...]:
+    previous = variation.previous
     if previous is None:
-        return (_newness(asset),)
-    found = _differences(asset, wanted)
-    if set(wanted.takes) <= set(previous["takes"]):
-        found = ("take missing from store", *found)
-    return (*found, *chain_difference(previous, asset.known)) or ("take missing from store",)
+        return (_new(asset),)
+    reasons = (*_differences(asset, variation), *_chain_difference(previous, asset.known))
+    if set(variation.takes) <= set(previous["takes"]) or not reasons:
+        return (_TAKE_MISSING, *reasons)
+    return reasons
 
 
 def _remaster_reasons(
-    asset: _Asset, group: str, master: str, wanted: _Wanted, rolled: Sequence[Sequence[Recipe]]
-) -> tuple[str, ...]:
-    """Why the variation has another master than the catalog's; empty where it has not."""
-    previous = wanted.previous
+    asset: _Asset, group: str, master: str, variation: _Variation, recipes: Sequence[Sequence[Recipe]]
+) -> tuple[Reason, ...]:
+    """Why the variation has another master than in the catalog; empty where it has the same."""
+    previous = variation.previous
     if previous is None:
-        return (_newness(asset),)
+        return (_new(asset),)
     if previous["master"] == master:
         return ()
-    found = [*_differences(asset, wanted), *chain_difference(previous, asset.known)]
-    if same_takes(previous, wanted.recipes):
-        found += gain_differences(asset.spec, wanted.variation, rolled, asset.known)
-    regrouped = previous["gain_group"] not in ("", group)
-    return tuple(found) or ("shared gain changed" if regrouped else newer_chain(),)
-
-
-def _newness(asset: _Asset) -> str:
-    return "new variation" if asset.spec.id in asset.known.assets else "new asset"
-
-
-def _differences(asset: _Asset, wanted: _Wanted) -> tuple[str, ...]:
-    """How the wanted variation differs from the catalog's, in words; empty when it does not."""
-    assert wanted.previous is not None
-    return differences(
-        asset.spec, asset.project, asset.mastering, wanted.previous, wanted.recipes, asset.known
+    reasons = [*_differences(asset, variation), *_chain_difference(previous, asset.known)]
+    if _same_takes(previous, variation.recipes):
+        reasons += _gain_differences(asset, variation.number, recipes)
+    if reasons:
+        return tuple(reasons)
+    regrouped = previous["gain_group"] != group
+    return changed(
+        "shared gain changed" if regrouped else f"mastering chain changed: now version {CHAIN_VERSION}"
     )
 
 
-def differences(
-    asset: AssetSpec,
-    project: str,
-    mastering: str,
-    previous: MasterRow,
-    recipes: Sequence[Recipe],
-    known: Known,
-) -> tuple[str, ...]:
-    """Everything in which the take and the specs that the manifest asks for differ from those of ``previous``.
-
-    ``mastering`` is the digest of the asset's specs, ``recipes`` are the variation's candidates. Empty when
-    nothing differs.
-    """
-    found: list[str] = []
-    if not same_takes(previous, recipes):
-        found.extend(_take_differences(asset, previous, recipes, known))
-    if mastering != previous["mastering"]:
-        found.extend(_spec_differences(asset, project, previous, known))
-    return tuple(dict.fromkeys(found))
+def _new(asset: _Asset) -> Reason:
+    known = asset.spec.id in asset.known.assets
+    return Reason(ReasonKind.NEW, "new variation" if known else "new asset")
 
 
-def same_takes(previous: MasterRow, recipes: Sequence[Recipe]) -> bool:
-    """Whether the candidates of ``previous`` are those of ``recipes``."""
-    return previous["takes"].keys() == {recipe.digest for recipe in recipes}
+def _differences(asset: _Asset, variation: _Variation) -> tuple[Reason, ...]:
+    """How takes and specs in the manifest differ from those of the previous master; empty where they are the same."""
+    assert variation.previous is not None
+    words: list[str] = []
+    if not _same_takes(variation.previous, variation.recipes):
+        words.extend(_take_differences(asset, variation.previous, variation.recipes))
+    if asset.mastering != variation.previous["mastering"]:
+        words.extend(_spec_differences(asset, variation.previous))
+    return changed(*words)
 
 
-def chain_difference(previous: MasterRow, known: Known) -> tuple[str, ...]:
-    """That the mastering chain is another one than ``previous`` was made with, where its record names it."""
+def _same_takes(row: MasterRow, recipes: Sequence[Recipe]) -> bool:
+    return row["takes"].keys() == {recipe.digest for recipe in recipes}
+
+
+def _chain_difference(previous: MasterRow, known: Known) -> tuple[Reason, ...]:
+    """That ``previous`` was made with another version of the mastering chain, where its record is still there."""
     record = known.master(previous["master"])
-    return tuple(chain_reasons(record.get("chain_version") if record else None, digests.CHAIN_VERSION))
+    return changed(*chain_reasons(record["chain_version"], CHAIN_VERSION)) if record else ()
 
 
-def newer_chain() -> str:
-    """What is left to say where an older record does not name its mastering chain."""
-    return f"mastering chain changed: now version {digests.CHAIN_VERSION}"
-
-
-def gain_differences(
-    asset: AssetSpec, variation: int, recipes: Sequence[Sequence[Recipe]], known: Known
-) -> tuple[str, ...]:
-    """Which other variations of ``asset`` give ``variation`` another gain: those that changed or were removed.
-
-    ``recipes`` holds the candidates of each variation, from the first.
-    """
-    rows = {number: known.rows.get((asset.id, number)) for number in range(1, asset.variations + 1)}
-    changed = any(
-        row is None or not same_takes(row, recipes[number - 1])
+def _gain_differences(
+    asset: _Asset, variation: int, recipes: Sequence[Sequence[Recipe]]
+) -> tuple[Reason, ...]:
+    """Which other variations changed or were removed, and so give ``variation`` another gain."""
+    spec, known = asset.spec, asset.known
+    rows = {number: known.rows.get((spec.id, number)) for number in range(1, spec.variations + 1)}
+    another_changed = any(
+        row is None or not _same_takes(row, recipes[number - 1])
         for number, row in rows.items()
         if number != variation
     )
-    removed = [number for number in known.variations.get(asset.id, ()) if number > asset.variations]
-    named = (f"shared gain: variation {number} was removed" for number in removed)
-    return (*([ANOTHER_CHANGED] if changed else []), *named)
+    removed = [number for number in known.variations.get(spec.id, ()) if number > spec.variations]
+    return changed(
+        *(["shared gain: another variation changed"] if another_changed else []),
+        *(f"shared gain: variation {number} was removed" for number in removed),
+    )
 
 
-def _take_differences(
-    asset: AssetSpec, previous: MasterRow, recipes: Sequence[Recipe], known: Known
-) -> Iterator[str]:
+def _take_differences(asset: _Asset, previous: MasterRow, recipes: Sequence[Recipe]) -> Iterator[str]:
+    known = asset.known
     rejected = not known.rejected.isdisjoint(previous["takes"])
     if rejected:
         yield "rejected in review"
@@ -341,42 +355,26 @@ def _take_differences(
     if record is None:
         yield "recipe changed"
         return
-    found = list(recipe_reasons(record["recipe"], recipes[0]))
-    yield from found
+    differences = list(recipe_reasons(record["recipe"], recipes[0]))
+    yield from differences
     candidates = max(len(recipes), len(previous["takes"]))
     seed, variation = int(record["recipe"]["seed"]), previous["variation"]
-    if not is_seed_of(asset, variation, seed, candidates):
+    if not is_seed_of(asset.spec, variation, seed, candidates):
         yield "seed changed"
-    elif not (rejected or found) and seed not in {recipe.seed for recipe in recipes}:
+    elif not (rejected or differences) and seed not in {recipe.seed for recipe in recipes}:
         yield "its earlier take is no longer rejected in review"
 
 
-def _spec_differences(asset: AssetSpec, project: str, previous: MasterRow, known: Known) -> Iterator[str]:
-    record = known.master(previous["master"])
+def _spec_differences(asset: _Asset, previous: MasterRow) -> Iterator[str]:
+    record = asset.known.master(previous["master"])
     if record is None:
         yield "mastering changed"
         return
-    found = [*mastering_reasons(record, asset), *label_reasons(previous, {"ucs": ucs_of(asset)})]
-    if record["manifest"]["project"] != project:
-        found.append(f"project changed: {say(record['manifest']['project'])} -> {project}")
-    yield from found or ["labels in the files changed"]
-
-
-def kept_for(engine: Engine, recipe: Recipe, previous: MasterRow | None, known: Known) -> str | None:
-    """Digest of a whole take from which ``recipe``'s can be made; None where there is none.
-
-    The take of the recipe's origin is looked for, then those of the ``previous`` master.
-    """
-    if not isinstance(engine, Redecoding):
-        return None
-    origin = engine.origin(recipe)
-    candidates: list[str] = [origin.digest, *(previous["takes"] if previous else ())]
-    for digest in candidates:
-        record = known.take(digest) if digest != recipe.digest else None
-        if record is None or not record["attachments"]:
-            continue
-        made = Recipe.from_json(record["recipe"])
-        whole = all(one["sha256"] in known.objects for one in record["attachments"].values())
-        if whole and engine.origin(made) == origin:
-            return digest
-    return None
+    differences = [
+        *mastering_reasons(record, asset.spec),
+        *label_reasons(previous, {"ucs": ucs_of(asset.spec)}),
+    ]
+    project = record["manifest"]["project"]
+    if project != asset.project:
+        differences.append(f"project changed: {say(project)} -> {asset.project}")
+    yield from differences or ["labels in the files changed"]

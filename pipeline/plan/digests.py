@@ -1,4 +1,4 @@
-"""The recipes that an asset asks for, and the digests of its masters."""
+"""The recipes of an asset, and the digests of its masters."""
 
 from __future__ import annotations
 
@@ -9,44 +9,44 @@ from functools import lru_cache
 from itertools import count
 
 from pipeline.generators import Requirements
-from pipeline.manifest.spec import AssetSpec, DeliverySpec, MasteringSpec, QualitySpec, Ucs
-from pipeline.provenance import MasterRow
+from pipeline.manifest.spec import AssetSpec, DeliverySpec, MasteringSpec, QualitySpec
+from pipeline.mastering import CHAIN_VERSION
 from pipeline.recipe import Recipe, derive_seed, digest, with_seeds
 
 _REROLLS_SEARCHED = 20
 
 
 def recipes_for(
-    asset: AssetSpec, ask: Requirements, version: str, rejected: Set[str]
+    asset: AssetSpec, requirements: Requirements, version: str, rejected: Set[str]
 ) -> tuple[tuple[Recipe, ...], ...]:
-    """For each variation, from the first, its candidates' recipes at the first re-roll with none rejected.
+    """For each variation, from the first, the recipes of its candidates at the first re-roll that none rejects.
 
-    ``version`` is the engine's, ``rejected`` holds recipe digests.
+    ``version`` is that of the engine, ``rejected`` holds recipe digests.
     """
     common = Recipe(
         engine=asset.engine,
         engine_version=version,
-        model=ask.model.id,
-        revision=ask.model.revision,
+        model=requirements.model.id,
+        revision=requirements.model.revision,
         kind=asset.kind,
         prompt=asset.prompt,
-        seconds=ask.seconds,
+        seconds=requirements.seconds,
         seed=0,
-        settings=ask.settings,
-        conditioning=ask.conditioning,
+        settings=requirements.settings,
+        conditioning=requirements.conditioning,
     )
     variations = range(1, asset.variations + 1)
     seeds = (seed for variation in variations for seed in _seeds(asset, variation, reroll=0))
-    first = with_seeds(common, seeds)
-    rolled = (first[start : start + asset.candidates] for start in range(0, len(first), asset.candidates))
+    every = with_seeds(common, seeds)
+    first = (every[start : start + asset.candidates] for start in range(0, len(every), asset.candidates))
     return tuple(
         _reroll(asset, common, variation, recipes, rejected)
-        for variation, recipes in zip(variations, rolled, strict=True)
+        for variation, recipes in zip(variations, first, strict=True)
     )
 
 
 def is_seed_of(asset: AssetSpec, variation: int, seed: int, candidates: int) -> bool:
-    """Whether ``seed`` comes of the asset's present seed: as one of the first ``candidates``, at an early re-roll."""
+    """Whether ``seed`` is derived from the asset's seed: for one of the first ``candidates``, at an early re-roll."""
     return any(
         derive_seed(asset.seed, asset.origin, variation, reroll, candidate) == seed
         for reroll in range(_REROLLS_SEARCHED)
@@ -72,14 +72,11 @@ def _seeds(asset: AssetSpec, variation: int, reroll: int) -> list[int]:
     ]
 
 
-CHAIN_VERSION = "7"
-"""Of the mastering chain and of delivery: rises when the same takes and specs would give other bytes."""
-
-
 def mastering_digest(asset: AssetSpec, project: str) -> str:
-    """Digest of all that shapes an asset's masters besides their takes: mastering, delivery, gates,
-    labels."""
-    return _mastering_digest(asset.mastering, asset.delivery, asset.quality, project, asset.origin, asset.ucs)
+    """Digest of everything that shapes an asset's masters except their takes: mastering, delivery, gates, labels."""
+    category, name = (asset.ucs.category, asset.ucs.name or "") if asset.ucs else ("", "")
+    specs = _specs_digest(asset.mastering, asset.delivery, asset.quality)
+    return hashlib.sha256("\n".join([specs, project, asset.origin, category, name]).encode()).hexdigest()
 
 
 def group_digest(candidates: Iterable[Sequence[str]]) -> str:
@@ -87,13 +84,8 @@ def group_digest(candidates: Iterable[Sequence[str]]) -> str:
     return hashlib.sha256("\n".join(sorted(" ".join(takes) for takes in candidates)).encode()).hexdigest()
 
 
-def gain_group_of(row: MasterRow) -> str:
-    """The identity of the gain that a master has; of one whose record does not tell, its own."""
-    return row["gain_group"] or f"held {row['master']}"
-
-
 def master_digest(mastering: str, variation: int, takes: Sequence[str], group: str) -> str:
-    """The identity of one master: its specs, its variation, its candidates and the takes it shares a gain with."""
+    """The identity of one master: its specs, its variation, its candidates and the takes that share its gain."""
     text = "\n".join(["cuesmith.mastering/1", CHAIN_VERSION, mastering, str(variation), *takes, group])
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -107,16 +99,3 @@ def _specs_digest(mastering: MasteringSpec, delivery: DeliverySpec, quality: Qua
             "quality": asdict(quality),
         }
     )
-
-
-def _mastering_digest(
-    mastering: MasteringSpec,
-    delivery: DeliverySpec,
-    quality: QualitySpec,
-    project: str,
-    asset: str,
-    ucs: Ucs | None,
-) -> str:
-    labels = [project, asset, ucs.category if ucs else "", (ucs.name or "") if ucs else ""]
-    text = "\n".join([_specs_digest(mastering, delivery, quality), *labels])
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,7 +1,7 @@
-"""The work shared out to devices, and how long it will take there.
+"""How takes are shared out to devices, and how long generating will take.
 
-How long takes took in earlier builds corrects what engines expect: ``cache/speeds/<digest>.json`` in the store, one
-small file for each machine, engine, model and device. Losing it costs a worse estimate and nothing else.
+The times of earlier builds correct what engines estimate: ``cache/speeds/<digest>.json`` in the store is a small file
+for each machine, engine, model and device. Without it only the estimate gets worse.
 """
 
 from __future__ import annotations
@@ -20,10 +20,17 @@ from pipeline.generators import Estimate, Estimator, find_engine
 from pipeline.plan.values import TakeOrder
 from pipeline.store import Store
 
+SCHEMA = "cuesmith.take-speed/1"
+_DECAY = 0.5
+"""Weight of earlier builds when a build is added, so that one odd build soon counts little."""
+_OWN_FIGURES = "the engine's own figures"
+START_S = 1.5
+"""Seconds until a new worker process has imported what all workers need; an `Estimator` has a figure of its own."""
+
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """Takes for one engine and model, to be made in one go on one device."""
+    """Takes of one engine and model that one device makes in one go."""
 
     engine: str
     model: str
@@ -38,55 +45,51 @@ class Shard:
 def share_out(orders: Iterable[TakeOrder], devices: int, shards_per_device: int = 4) -> tuple[Shard, ...]:
     """Shards for ``devices`` workers, the longest first, each of one engine and model.
 
-    A model's takes are dealt longest first into its lightest shard, so that shards end close together; models
-    get shards in proportion to their cost. Every order is in exactly one shard.
+    The longest takes of a model go first, each into its lightest shard, so that shards end close together. Models get
+    shards in proportion to their cost. Every order is in exactly one shard.
     """
     by_model: dict[tuple[str, str], list[TakeOrder]] = {}
     for order in orders:
         by_model.setdefault((order.recipe.engine, order.recipe.model), []).append(order)
-    whole = sum(order.cost for group in by_model.values() for order in group) or 1.0
+    total = sum(order.cost for group in by_model.values() for order in group) or 1.0
     shards: list[Shard] = []
     for (engine, model), group in sorted(by_model.items()):
-        share = sum(order.cost for order in group) / whole
-        wanted = max(1, min(len(group), round(share * devices * shards_per_device)))
-        shards.extend(Shard(engine, model, dealt) for dealt in _deal(group, wanted) if dealt)
+        share = sum(order.cost for order in group) / total
+        count = max(1, min(len(group), round(share * devices * shards_per_device)))
+        shards.extend(Shard(engine, model, part) for part in _balanced(group, count) if part)
     return tuple(sorted(shards, key=lambda shard: -shard.cost))
 
 
-def _deal(orders: list[TakeOrder], piles: int) -> list[tuple[TakeOrder, ...]]:
-    dealt: list[list[TakeOrder]] = [[] for _ in range(piles)]
-    weight = [0.0] * piles
+def _balanced(orders: list[TakeOrder], count: int) -> list[tuple[TakeOrder, ...]]:
+    """``orders`` in ``count`` parts of about the same cost."""
+    parts: list[list[TakeOrder]] = [[] for _ in range(count)]
+    costs = [0.0] * count
     for order in sorted(orders, key=lambda order: (-order.cost, order.recipe.digest)):
-        lightest = weight.index(min(weight))
-        dealt[lightest].append(order)
-        weight[lightest] += order.cost
-    return [tuple(pile) for pile in dealt]
-
-
-SCHEMA = "cuesmith.take-speed/1"
-_KEPT = 0.5
-"""How much of what was known stays when a build is added, so that one odd build is soon forgotten."""
+        lightest = costs.index(min(costs))
+        parts[lightest].append(order)
+        costs[lightest] += order.cost
+    return [tuple(part) for part in parts]
 
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """What is known of one model on one device of this machine."""
+    """The measured speed of one model on one device of this machine."""
 
     taken: float
-    """Seconds that takes took, the latest build weighing most."""
+    """Seconds that takes took; the latest build has the greatest weight."""
     expected: float
-    """Seconds that the engine expected for the same takes."""
+    """Seconds that the engine estimated for the same takes."""
     at: str
     """Day of the last build, ISO 8601."""
 
     @property
     def factor(self) -> float:
-        """Seconds taken for each second expected."""
+        """Seconds taken for each estimated second."""
         return self.taken / self.expected
 
     @property
     def basis(self) -> str:
-        """Where the figure comes from, for the person."""
+        """Where the figure comes from, in words."""
         return f"earlier builds on this machine, the last on {self.at}"
 
 
@@ -94,8 +97,8 @@ SpeedOf = Callable[[str, str, str], Speed | None]
 """By engine, model and device."""
 
 
-def speeds_in(store: Store) -> SpeedOf:
-    """Looks up what builds of the project in ``store`` took on this machine."""
+def recorded_speeds(store: Store) -> SpeedOf:
+    """Looks up the speeds that builds of the project in ``store`` had on this machine."""
 
     def find(engine: str, model: str, device: str) -> Speed | None:
         try:
@@ -110,13 +113,15 @@ def speeds_in(store: Store) -> SpeedOf:
     return find
 
 
-def learn(store: Store, engine: str, model: str, device: str, *, taken: float, expected: float) -> None:
-    """Remember that takes took ``taken`` seconds. A store that cannot be written is no reason to fail a build."""
+def record_speed(
+    store: Store, engine: str, model: str, device: str, *, taken: float, expected: float
+) -> None:
+    """Record that takes took ``taken`` seconds. A store that cannot be written does not fail the build."""
     if taken <= 0 or expected <= 0:
         return
-    known = speeds_in(store)(engine, model, device)
+    known = recorded_speeds(store)(engine, model, device)
     if known is not None:
-        taken, expected = taken + _KEPT * known.taken, expected + _KEPT * known.expected
+        taken, expected = taken + _DECAY * known.taken, expected + _DECAY * known.expected
     record = {"schema": SCHEMA, **asdict(Speed(taken, expected, f"{datetime.now(UTC):%Y-%m-%d}"))}
     with contextlib.suppress(CuesmithError):
         store.backend.write(_key(engine, model, device), json.dumps(record).encode())
@@ -127,39 +132,34 @@ def _key(engine: str, model: str, device: str) -> str:
     return f"cache/speeds/{hashlib.sha256(chr(0).join(words).encode()).hexdigest()[:32]}.json"
 
 
-_OWN_FIGURES = "the engine's own figures"
-START_S = 1.5
-"""Until a new worker process has imported what every one needs; an engine that estimates knows its own."""
-
-
 @dataclass(frozen=True, slots=True)
 class ModelEstimate:
-    """What one model will take."""
+    """How long the takes of one model will take."""
 
     engine: str
     model: str
     devices: tuple[str, ...]
-    """One entry a worker."""
+    """One entry for each worker."""
     takes: int
     audio_seconds: float
     device_seconds: float
-    """Of all devices together, with loading."""
+    """Of all devices together, including loading."""
     basis: str
     """Where the figures come from."""
 
 
 @dataclass(frozen=True, slots=True)
 class BuildEstimate:
-    """How long generating will take, and with which model how much of it."""
+    """How long generating will take, in all and for each model."""
 
     seconds: float
-    """From the first worker's start to the last take, engines side by side."""
+    """From the start of the first worker to the last take, with all engines in parallel."""
     models: tuple[ModelEstimate, ...]
 
     @property
     def basis(self) -> str:
         """Where the figures come from, in one line."""
-        return "; ".join(dict.fromkeys(one.basis for one in self.models))
+        return "; ".join(dict.fromkeys(model.basis for model in self.models))
 
     def to_json(self) -> dict[str, Any]:
         """The key ``estimate`` of ``cuesmith plan --json``."""
@@ -167,46 +167,40 @@ class BuildEstimate:
             "seconds": round(self.seconds, 3),
             "models": [
                 {
-                    "engine": one.engine,
-                    "model": one.model,
-                    "devices": list(one.devices),
-                    "takes": one.takes,
-                    "audio_seconds": round(one.audio_seconds, 6),
-                    "device_seconds": round(one.device_seconds, 3),
-                    "basis": one.basis,
+                    **asdict(model),
+                    "devices": list(model.devices),
+                    "audio_seconds": round(model.audio_seconds, 6),
+                    "device_seconds": round(model.device_seconds, 3),
                 }
-                for one in self.models
+                for model in self.models
             ],
         }
-
-
-def _nothing_known(engine: str, model: str, device: str) -> None:
-    return None
 
 
 def estimate(
     orders: Iterable[TakeOrder],
     devices_of: Callable[[str], Sequence[str]],
     workers: int | None = None,
-    speed_of: SpeedOf = _nothing_known,
+    speed_of: SpeedOf = lambda engine, model, device: None,
 ) -> BuildEstimate:
-    """How long ``orders`` will take on the devices that ``devices_of`` names for an engine, one entry a worker.
+    """How long ``orders`` will take on the devices that ``devices_of`` gives for an engine, one entry for each worker.
 
-    ``workers``: for how many the build shares out, all devices of its engines unless told otherwise. ``speed_of``
-    tells how long earlier builds took.
+    ``workers``: how many workers the build shares the takes out to; None for all devices of its engines. ``speed_of``
+    gives the speeds of earlier builds.
     """
     orders = list(orders)
     engines = sorted({order.recipe.engine for order in orders})
     devices = {name: tuple(devices_of(name)) for name in engines}
-    many = workers if workers is not None else sum(len(found) for found in devices.values())
-    shards = share_out(orders, max(many, 1))
-    ends, found = [0.0], []
+    if workers is None:
+        workers = sum(len(of_engine) for of_engine in devices.values())
+    shards = share_out(orders, max(workers, 1))
+    seconds, estimates = 0.0, []
     for name in engines:
         own = [shard for shard in shards if shard.engine == name]
-        end, models = _dealt(own, devices[name] or ("cpu",), speed_of)
-        ends.append(end)
-        found.extend(models)
-    return BuildEstimate(max(ends), tuple(found))
+        last, models = _simulate(own, devices[name] or ("cpu",), speed_of)
+        seconds = max(seconds, last)
+        estimates.extend(models)
+    return BuildEstimate(seconds, tuple(estimates))
 
 
 @dataclass(slots=True)
@@ -215,30 +209,30 @@ class _Worker:
     busy: float = 0.0
     models: set[str] = field(default_factory=set)
 
-    def take(self, shard: Shard, wanted: Estimate) -> float:
-        """Do ``shard`` next; returns the seconds of it."""
-        seconds = wanted.seconds
+    def run(self, shard: Shard, estimate: Estimate) -> float:
+        """Do ``shard`` next; returns its seconds, with starting and loading where they are needed."""
+        seconds = estimate.seconds
         if not self.models:
-            seconds += wanted.start_seconds
+            seconds += estimate.start_seconds
         if shard.model not in self.models:
-            seconds += wanted.load_seconds
+            seconds += estimate.load_seconds
         self.models.add(shard.model)
         self.busy += seconds
         return seconds
 
 
-def _dealt(
+def _simulate(
     shards: Sequence[Shard], devices: tuple[str, ...], speed_of: SpeedOf
 ) -> tuple[float, list[ModelEstimate]]:
-    """When the last worker ends, and what each model took of them."""
+    """When the last worker ends, and the share of each model. A free worker gets the next shard, as in a build."""
     workers = [_Worker(device) for device in devices]
     seconds: dict[str, float] = {}
     basis: dict[str, str] = {}
     for shard in shards:
-        worker = min(workers, key=lambda one: one.busy)
-        wanted = _learned(expected(shard, worker.device), shard, worker.device, speed_of)
-        seconds[shard.model] = seconds.get(shard.model, 0.0) + worker.take(shard, wanted)
-        basis.setdefault(shard.model, wanted.basis)
+        worker = min(workers, key=lambda worker: worker.busy)
+        shard_estimate = _corrected(engine_estimate(shard, worker.device), shard, worker.device, speed_of)
+        seconds[shard.model] = seconds.get(shard.model, 0.0) + worker.run(shard, shard_estimate)
+        basis.setdefault(shard.model, shard_estimate.basis)
     models = []
     for model in sorted(seconds):
         orders = [order for shard in shards if shard.model == model for order in shard.orders]
@@ -249,17 +243,17 @@ def _dealt(
     return max(worker.busy for worker in workers), models
 
 
-def expected(shard: Shard, device: str) -> Estimate:
-    """What the engine itself expects of ``shard`` on ``device``."""
+def engine_estimate(shard: Shard, device: str) -> Estimate:
+    """The engine's own estimate for ``shard`` on ``device``."""
     engine = find_engine(shard.engine)
     if isinstance(engine, Estimator):
         return engine.estimate([order.recipe for order in shard.orders], device)
     return Estimate(shard.cost, 0.0, START_S, _OWN_FIGURES)
 
 
-def _learned(wanted: Estimate, shard: Shard, device: str, speed_of: SpeedOf) -> Estimate:
-    """``wanted`` as earlier builds took, unless the engine has learned from them itself."""
-    speed = None if wanted.learned else speed_of(shard.engine, shard.model, device)
+def _corrected(estimate: Estimate, shard: Shard, device: str, speed_of: SpeedOf) -> Estimate:
+    """``estimate`` with the speed of earlier builds, unless the engine has learned from them itself."""
+    speed = None if estimate.learned else speed_of(shard.engine, shard.model, device)
     if speed is None:
-        return wanted
-    return replace(wanted, seconds=wanted.seconds * speed.factor, basis=speed.basis)
+        return estimate
+    return replace(estimate, seconds=estimate.seconds * speed.factor, basis=speed.basis)

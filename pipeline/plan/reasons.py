@@ -6,53 +6,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, asdict, fields
 from typing import Any
 
+from pipeline.generators.registry import engine_keys
+from pipeline.manifest import label_words, reason_words, setting_words
 from pipeline.manifest.spec import AssetSpec, DeliverySpec, MasteringSpec, QualitySpec
 from pipeline.provenance import MasterRecord
 from pipeline.recipe import Recipe
 
-RECIPE_WORDS = {
-    "engine": ("engine", ""),
-    "engine_version": ("engine version", ""),
-    "model": ("model", ""),
-    "revision": ("model revision", ""),
-    "kind": ("kind", ""),
-    "seconds": ("duration", " s"),
-}
 _RECIPE_APART = ("schema", "prompt", "seed", "settings", "conditioning")
 """Keys of a recipe that have a way of their own to be said."""
-SPEC_WORDS = {
-    "loudness_lufs": ("loudness", " LUFS"),
-    "true_peak_dbtp": ("true peak", " dBTP"),
-    "sample_rate_hz": ("sample rate", " Hz"),
-    "channels": ("channels", ""),
-    "duration_s": ("duration", " s"),
-    "loop": ("loop", ""),
-    "bpm": ("bpm", ""),
-    "trim": ("trim", ""),
-    "fade_in_s": ("fade in", " s"),
-    "fade_out_s": ("fade out", " s"),
-    "fade_curve": ("fade curve", ""),
-    "intro_s": ("intro", " s"),
-    "exact": ("exact", ""),
-    "width": ("width", ""),
-    "formats": ("formats", ""),
-    "bit_depth": ("bit depth", ""),
-    "gate": ("quality gate", ""),
-    "silence_lufs": ("quality silence", " LUFS"),
-    "clipping": ("quality clipping", ""),
-    "dc": ("quality dc", ""),
-    "noise": ("quality noise", ""),
-    "tail_noise_db": ("quality tail noise", " dB"),
-    "seam": ("quality seam", ""),
-    "duplicates": ("quality duplicates", ""),
+_SPEC_FIELDS = {
+    field.name: field for spec in (MasteringSpec, DeliverySpec, QualitySpec) for field in fields(spec)
 }
-LABEL_WORDS = {"tags": "tags", "ucs": "UCS labels", "bpm": "bpm"}
-_SPEC_DEFAULTS = {
-    field.name: field.default
-    for spec in (MasteringSpec, DeliverySpec, QualitySpec)
-    for field in fields(spec)
-    if field.default is not MISSING
-}
+_SPEC_DEFAULTS = {name: field.default for name, field in _SPEC_FIELDS.items() if field.default is not MISSING}
 """What a key that an older record does not have stood for when the record was written."""
 
 
@@ -61,16 +26,24 @@ def recipe_reasons(before: Mapping[str, Any], after: Recipe) -> Iterator[str]:
     wanted = after.to_json()
     if before["prompt"] != wanted["prompt"]:
         yield "prompt changed"
-    for key in dict.fromkeys([*RECIPE_WORDS, *wanted]):
-        word, unit = RECIPE_WORDS.get(key, (key.replace("_", " "), ""))
+    for key in wanted:
         if key not in _RECIPE_APART and before.get(key) != wanted[key]:
+            word, unit = _recipe_words(key)
             yield f"{word} changed: {say(before.get(key))}{unit} -> {say(wanted[key])}{unit}"
     for room, unset in (("settings", "unset"), ("conditioning", "none")):
         for key in sorted({*before[room], *wanted[room]}):
             old, new = before[room].get(key, unset), wanted[room].get(key, unset)
             if old != new:
-                changed = f"{key.replace('_', ' ')} changed"
-                yield changed if room == "conditioning" else f"{changed}: {say(old)} -> {say(new)}"
+                word, unit = setting_words(engine_keys).get(key, (key.replace("_", " "), ""))
+                values = f": {_with(unit, old)} -> {_with(unit, new)}" if room == "settings" else ""
+                yield f"{word} changed{values}"
+
+
+def _recipe_words(key: str) -> tuple[str, str]:
+    """How a reason names a key of a recipe, and the unit of its values."""
+    if key == "seconds":
+        return reason_words()["duration_s"]
+    return "model revision" if key == "revision" else key.replace("_", " "), ""
 
 
 def mastering_reasons(before: MasterRecord, asset: AssetSpec) -> Iterator[str]:
@@ -86,10 +59,10 @@ def specs_of(record: MasterRecord) -> dict[str, Any]:
 
 def spec_reasons(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
     """How two objects of `specs_of` differ: every key has its own words."""
-    for key in dict.fromkeys([*SPEC_WORDS, *before, *after]):
-        word, unit = SPEC_WORDS.get(key, (key.replace("_", " "), ""))
+    for key in dict.fromkeys([*_SPEC_FIELDS, *before, *after]):
         old, new = (specs.get(key, _SPEC_DEFAULTS.get(key)) for specs in (before, after))
         if old != new:
+            word, unit = reason_words().get(key, (key.replace("_", " "), ""))
             yield f"{word} changed: {say(old)}{unit} -> {say(new)}{unit}"
 
 
@@ -101,7 +74,7 @@ def chain_reasons(before: str | None, after: str | None) -> Iterator[str]:
 
 def label_reasons(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
     """How the labels of two rows differ. Labels that ``after`` does not have are not compared."""
-    for key, word in LABEL_WORDS.items():
+    for key, word in label_words().items():
         if key in after and before.get(key) != after[key]:
             yield f"{word} changed: {_label(before.get(key))} -> {_label(after[key])}"
 
@@ -115,6 +88,11 @@ def _label(value: Any) -> str:
     return (
         say([f"{key} {item}" for key, item in value.items()] if isinstance(value, dict) else value) or "none"
     )
+
+
+def _with(unit: str, value: Any) -> str:
+    """A value with its unit."""
+    return f"{say(value)}{unit if isinstance(value, float) else ''}"
 
 
 def say(value: Any) -> str:

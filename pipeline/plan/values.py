@@ -1,54 +1,147 @@
-"""The plan as values: what is already made, and for every variation what is to be done and why."""
+"""The plan as values: what exists already, and for every variation what a build does and why."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 from pipeline.generators import Requirements
 from pipeline.manifest.spec import AssetSpec
-from pipeline.provenance import MASTER_SCHEMA, TAKE_SCHEMA, MasterRecord, MasterRow, TakeRecord
+from pipeline.provenance import MasterRecord, MasterRow, TakeRecord, master_record, take_record
 from pipeline.recipe import Recipe
 from pipeline.store import ObjectRef, Store
 
-APPROVED = "approved in review"
-LOCKED = "locked in review"
-LOCKED_IN_MANIFEST = "lock: true in the manifest"
-WILL_WAIT = "approved in review: the new take will wait"
-WAITS = "approved in review: the new take waits beside it"
-TAKES_ITS_PLACE = "approved in review: the waiting take takes its place"
-EARLIER_TAKES_ITS_PLACE = "approved in review: an earlier take takes its place"
-MADE_BEFORE = "made before: its master is in the store"
+
+class Action(StrEnum):
+    """What a build does for a variation."""
+
+    GENERATE = "generate"
+    REMASTER = "re-master"
+    REUSE = "reuse"
+    LOCKED = "locked"
+
+    @property
+    def makes(self) -> bool:
+        """Whether the build makes a take or a master."""
+        return self in (Action.GENERATE, Action.REMASTER)
+
+
+class Stage(StrEnum):
+    """The step of a build at which a variation failed."""
+
+    GENERATE = "generate"
+    MASTER = "master"
+    QUALITY = "quality"
+    """The master exists and failed its quality gates."""
+
+
+class ReasonKind(StrEnum):
+    """What a reason is about."""
+
+    NEW = "new"
+    """No version has the variation."""
+    CHANGED = "changed"
+    """It differs from what a version has: recipe, mastering, labels, reviews."""
+    MISSING = "missing"
+    """The store has lost a take or a master."""
+    QUARANTINED = "quarantined"
+    """Its master failed a quality gate."""
+    APPROVED = "approved"
+    LOCKED = "locked"
+    LOCKED_IN_MANIFEST = "locked in manifest"
+    WILL_WAIT = "will wait"
+    """The new master will wait for review beside an approved one."""
+    WAITS = "waits"
+    """The new master is made and waits for review beside an approved one."""
+    WAITING_APPROVED = "waiting approved"
+    """The master that waited is approved and replaces the earlier one."""
+    EARLIER_APPROVED = "earlier approved"
+    """An earlier master is approved and replaces the present one."""
+    IN_STORE = "in store"
+    """The master was made before."""
+    FROM_STORED_TAKE = "from stored take"
+    """The take is made from data that an earlier take stored, without the model."""
+
+
+_CHANGES_NOTHING = frozenset(
+    {
+        ReasonKind.WILL_WAIT,
+        ReasonKind.WAITS,
+        ReasonKind.WAITING_APPROVED,
+        ReasonKind.EARLIER_APPROVED,
+        ReasonKind.IN_STORE,
+        ReasonKind.FROM_STORED_TAKE,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a build makes, keeps or changes a variation."""
+
+    kind: ReasonKind
+    words: str
+
+    @property
+    def is_difference(self) -> bool:
+        """Whether it says how masters differ, not how a master is made or what happens to it."""
+        return self.kind not in _CHANGES_NOTHING
+
+    def __str__(self) -> str:
+        return self.words
+
+
+APPROVED = Reason(ReasonKind.APPROVED, "approved in review")
+LOCKED = Reason(ReasonKind.LOCKED, "locked in review")
+LOCKED_IN_MANIFEST = Reason(ReasonKind.LOCKED_IN_MANIFEST, "lock: true in the manifest")
+WILL_WAIT = Reason(ReasonKind.WILL_WAIT, "approved in review: the new take will wait")
+WAITS = Reason(ReasonKind.WAITS, "approved in review: the new take waits beside it")
+WAITING_APPROVED = Reason(ReasonKind.WAITING_APPROVED, "approved in review: the waiting take takes its place")
+EARLIER_APPROVED = Reason(ReasonKind.EARLIER_APPROVED, "approved in review: an earlier take takes its place")
+IN_STORE = Reason(ReasonKind.IN_STORE, "made before: its master is in the store")
+FROM_STORED_TAKE = Reason(ReasonKind.FROM_STORED_TAKE, "from the stored data of its take, without the model")
+
+
+def changed(*words: str) -> tuple[Reason, ...]:
+    """Reasons of kind ``CHANGED``, without repetition."""
+    return tuple([Reason(ReasonKind.CHANGED, each) for each in dict.fromkeys(words)])
+
+
+def recorded_lock(words: str) -> Reason | None:
+    """The lock that a stored row names as its first reason; None where it names another."""
+    first = words.partition("; ")[0]
+    return next((lock for lock in (LOCKED, LOCKED_IN_MANIFEST) if lock.words == first), None)
 
 
 @dataclass(frozen=True)
 class Known:
-    """State that a plan compares the manifest with. Read once, so that a plan is one consistent view."""
+    """The state that a plan compares the manifest with. It is read once, so that a plan is one consistent view."""
 
     store: Store
     rows: Mapping[tuple[str, int], MasterRow]
     """By asset id and variation."""
     rejected: Set[str] = frozenset()
     """Recipe digests of rejected takes."""
-    held: Mapping[tuple[str, int], str] = field(default_factory=dict)
-    """Variations that reviewers froze: asset id and variation to the reason in words."""
+    held: Mapping[tuple[str, int], Reason] = field(default_factory=dict)
+    """`APPROVED` or `LOCKED` by asset id and variation, for variations that reviewers froze."""
     chosen: Mapping[tuple[str, int], str] = field(default_factory=dict)
     """The master that was approved last, by asset id and variation."""
 
     @cached_property
     def assets(self) -> Set[str]:
-        """Ids of all assets that the last version has."""
+        """Ids of all assets in the last version."""
         return {asset for asset, _ in self.rows}
 
     @cached_property
     def variations(self) -> Mapping[str, Sequence[int]]:
-        """Numbers of the variations that the last version has of each asset, by its id."""
-        found: dict[str, list[int]] = {}
+        """Numbers of each asset's variations in the last version, by its id."""
+        numbers: dict[str, list[int]] = {}
         for asset, variation in sorted(self.rows):
-            found.setdefault(asset, []).append(variation)
-        return found
+            numbers.setdefault(asset, []).append(variation)
+        return numbers
 
     @cached_property
     def objects(self) -> Set[str]:
@@ -67,15 +160,11 @@ class Known:
 
     def take(self, digest: str) -> TakeRecord | None:
         """The record of one take."""
-        if digest not in self.takes:
-            return None
-        return self.store.get_record("takes", digest, TAKE_SCHEMA, TakeRecord)  # type: ignore[return-value]
+        return take_record(self.store, digest) if digest in self.takes else None
 
     def master(self, digest: str) -> MasterRecord | None:
         """The record of one master."""
-        if digest not in self.masters:
-            return None
-        return self.store.get_record("masters", digest, MASTER_SCHEMA, MasterRecord)  # type: ignore[return-value]
+        return master_record(self.store, digest) if digest in self.masters else None
 
     def master_is_whole(self, digest: str) -> bool:
         """Whether a master's record and all its files are in the store."""
@@ -85,53 +174,50 @@ class Known:
         )
 
     def quarantined(self, digest: str) -> str | None:
-        """Why a master that was made failed its quality gates; None for one that passed, or is not made."""
+        """Why a stored master failed its quality gates; None for one that passed or is not stored."""
         record = self.master(digest)
         if record is None or not record["quality"].get("quarantined"):
             return None
         return str(record["quality"]["reason"])
 
     def fresh(self) -> Known:
-        """The same, with the store read anew."""
+        """The same, with the store read again."""
         return replace(self)
-
-
-Action = Literal["generate", "re-master", "reuse", "locked"]
 
 
 @dataclass(frozen=True, slots=True)
 class TakeOrder:
-    """One take to generate: its recipe, and what the record needs besides."""
+    """One take to generate: its recipe, and what else its record needs."""
 
     recipe: Recipe
-    ask: Requirements
+    requirements: Requirements
     audio: tuple[tuple[str, str], ...]
     """Conditioning audio: (SHA-256, path on this machine)."""
     cost: float
-    kept: str | None = None
-    """Digest of a take that keeps what this one can be made from, without its model."""
+    stored_take: str | None = None
+    """Digest of a take whose stored data gives this one without the model."""
     inputs: tuple[ObjectRef, ...] = ()
     """Objects of the conditioning audio, in the order of `audio`; a build fills it in before it generates."""
 
 
 @dataclass(frozen=True, slots=True)
 class VariationPlan:
-    """One variation: what is to be done, why, and what it will be."""
+    """What a build does for one variation, and why."""
 
     variation: int
     """From 1."""
     action: Action
-    reasons: tuple[str, ...]
+    reasons: tuple[Reason, ...]
     recipes: tuple[Recipe, ...]
     """One for each candidate."""
     missing: tuple[TakeOrder, ...]
     """Takes that the store does not have."""
     master: str
-    """Digest that the master will have when every take of the asset can be made. Beside an approved master that is
-    not what the manifest asks for, it is the one that waits."""
+    """Digest that the master will have when every take of the asset can be made. Beside an approved master that
+    differs from the manifest, it is the master that waits."""
     previous: MasterRow | None
     quarantined: str | None = None
-    """Why its master, which is made, failed the quality gates and will not be published."""
+    """Why its stored master failed the quality gates and will not be published."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,19 +225,19 @@ class AssetPlan:
     """One asset with all its variations, which share one gain."""
 
     asset: AssetSpec
-    ask: Requirements
+    requirements: Requirements
     mastering: str
     """Digest of the mastering and delivery specs."""
     variations: tuple[VariationPlan, ...]
     anchors: tuple[str, ...]
-    """Masters that stay and are what the manifest asks for; new ones take their gain."""
+    """Masters that stay and match the manifest; new ones take their gain."""
     gain_group: str | None
-    """Identity of the anchors' gain; None without anchors: the new masters find their own."""
+    """Identity of the anchors' gain; None without anchors: the new masters get a gain of their own."""
 
     @property
     def stale(self) -> bool:
-        """Whether anything of the asset is to be made."""
-        return any(v.action in ("generate", "re-master") for v in self.variations)
+        """Whether a build makes anything for the asset."""
+        return any(variation.action.makes for variation in self.variations)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +248,7 @@ class Plan:
 
     @property
     def stale(self) -> tuple[AssetPlan, ...]:
-        """The assets of which anything is to be made."""
+        """The assets for which a build makes anything."""
         return tuple(asset for asset in self.assets if asset.stale)
 
     def orders(self) -> Iterator[TakeOrder]:
@@ -175,26 +261,9 @@ class Plan:
                         seen.add(order.recipe.digest)
                         yield order
 
-    def to_json(self) -> dict[str, Any]:
-        """The object that ``cuesmith plan --json`` prints."""
-        rows = [
-            {
-                "asset": asset.asset.id,
-                "variation": variation.variation,
-                "action": variation.action,
-                "reasons": list(variation.reasons),
-                "engine": asset.asset.engine,
-                "model": asset.ask.model.id,
-                "seconds": round(sum(order.recipe.seconds for order in variation.missing), 6),
-            }
-            for asset in self.assets
-            for variation in asset.variations
-        ]
-        return {"assets": rows, "totals": self.totals()}
-
     def totals(self) -> dict[str, Any]:
         """Counts by action, and audio-seconds to generate by engine and model."""
-        actions = {"generate": 0, "re-master": 0, "reuse": 0, "locked": 0}
+        actions = dict.fromkeys(Action, 0)
         for asset in self.assets:
             for variation in asset.variations:
                 actions[variation.action] += 1

@@ -21,8 +21,12 @@ from pipeline.provenance.records import (
     WaitingRow,
     disclosure,
     master_name,
+    master_record,
+    master_records,
+    model_facts,
     name_of,
     place_of,
+    take_record,
 )
 from pipeline.store import ObjectJson
 
@@ -44,6 +48,10 @@ __all__ = [
     "WaitingRow",
     "disclosure",
     "master_name",
+    "master_record",
+    "master_records",
+    "model_facts",
     "name_of",
     "place_of",
+    "take_record",
 ]

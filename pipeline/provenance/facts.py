@@ -1,4 +1,4 @@
-"""Facts about this machine and moment that go into records: software versions, git commit, the clock."""
+"""Facts about this machine and moment for records: software versions, git commit, the clock."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ def utc(at: str) -> datetime:
 
 
 def software_versions(also: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Versions of all software that can change a sample: ours, the numeric packages, and ``also``."""
-    found = {"cuesmith": __version__, "python": platform.python_version(), "machine": platform.machine()}
+    """Versions of all software that can change a sample: Cuesmith, the numeric packages, and ``also``."""
+    versions = {"cuesmith": __version__, "python": platform.python_version(), "machine": platform.machine()}
     for package in _AUDIO_PACKAGES:
         try:
-            found[package] = version(package)
+            versions[package] = version(package)
         except PackageNotFoundError:
             continue
-    return found | dict(also or {})
+    return versions | dict(also or {})
 
 
 def git_commit(folder: Path) -> str | None:
-    """The commit checked out in ``folder``'s repository; ``+changes`` follows where tracked files differ.
+    """The commit checked out in ``folder``'s repository, with ``+changes`` where tracked files differ.
 
     None outside a repository or where git is not installed.
     """
@@ -50,7 +50,7 @@ def git_commit(folder: Path) -> str | None:
 
 
 def _git(folder: Path, *arguments: str) -> str:
-    # Without its lock: git that is killed together with a build would leave it in the person's repository.
+    # Without its lock file: git would leave it in the user's repository if it were killed together with a build.
     command = ["git", "--no-optional-locks", "-C", str(folder), *arguments]
     done = subprocess.run(
         command, check=True, capture_output=True, encoding="utf-8", errors="replace", timeout=20

@@ -1,14 +1,16 @@
 """The stored shapes: take records, master records, and the row that a catalog keeps of each master.
 
-They are JSON objects as they lie on disk, typed but never copied into classes: a catalog of 100,000 masters is
+They are JSON objects as on disk, typed but never copied into classes: a catalog of 100,000 masters is
 read in one pass. Every record names its schema and version in ``schema``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Literal, NotRequired, TypedDict
 
-from pipeline.store import ObjectJson
+from pipeline.generators.protocol import ModelInfo
+from pipeline.store import ObjectJson, Store
 
 TAKE_SCHEMA = "cuesmith.take/1"
 MASTER_SCHEMA = "cuesmith.master/1"
@@ -19,7 +21,7 @@ MissingCode = Literal["missing", "quarantined", "failed"]
 
 
 class MadeFacts(TypedDict):
-    """When and by which run something was made. Dates live here and never in a rendition."""
+    """When and by which run something was made. Dates are stored here and never in a rendition."""
 
     at: str
     """UTC, ISO 8601."""
@@ -55,7 +57,7 @@ class TakeRecord(TypedDict):
     loop: list[int] | None
     attachments: dict[str, ObjectJson]
     inputs: list[ObjectJson]
-    """Conditioning audio, kept so that the take can be made again."""
+    """Conditioning audio, stored so that the take can be made again."""
     notes: dict[str, Any]
     ignored: list[str]
     model: ModelFacts
@@ -68,9 +70,9 @@ class RenditionJson(TypedDict):
     format: str
     object: ObjectJson
     lowered_db: float
-    """How much a lossy encode was lowered so that what it decodes to keeps the ceiling."""
+    """How much a lossy encode was lowered so that its decoded peak stays below the ceiling."""
     decoded_true_peak_dbtp: float | None
-    """Of what a lossy file decodes to."""
+    """Of the decoded audio of a lossy file."""
 
 
 class ManifestFacts(TypedDict):
@@ -86,7 +88,7 @@ class ManifestFacts(TypedDict):
 
 
 class MasterRecord(TypedDict):
-    """``masters/<master digest>.json``: what takes and a mastering spec gave, with every measurement."""
+    """``masters/<master digest>.json``: the result of takes and a mastering spec, with every measurement."""
 
     schema: str
     digest: str
@@ -94,30 +96,30 @@ class MasterRecord(TypedDict):
     variation: int
     kind: str
     take: TakeRecord
-    """The chosen take, whole, so that a master's record stands alone."""
+    """The complete record of the chosen take, so that the master's record needs no other file."""
     candidates: list[dict[str, Any]]
     """Every candidate's recipe digest with its quality score; the first is the chosen one."""
     group: list[str]
     """Recipe digests of all takes that share this master's gain."""
-    gain_group: NotRequired[str]
+    gain_group: str
     """Identity of the shared gain; see `MasterRow`."""
     anchors: list[str]
-    """Digests of approved or locked siblings whose gain this master took; empty when the group found its own."""
+    """Digests of approved or locked siblings whose gain this master took; empty when the group has its own gain."""
     mastering: dict[str, Any]
     delivery: dict[str, Any]
     chain: list[dict[str, Any]]
     """Mastering steps in order, each with what it measured and did."""
-    chain_version: NotRequired[str]
-    """Version of the mastering chain that made it. Older records do not name it."""
+    chain_version: str
+    """Version of the mastering chain that made it."""
     loudness: dict[str, Any]
     """``method`` and ``target`` (LUFS, or dBTP for method ``peak``), what was ``reached``, the ``gain_db`` that the
     asset's variations share, how much the limiter took, and why it is off target where it is."""
     measurements: dict[str, Any]
     gates: dict[str, Any]
-    """Where the quality gates closed when it was made."""
+    """The limits of the quality gates when it was made."""
     quality: dict[str, Any]
-    """``score``, ``failures``, and whether the master is ``quarantined``: kept to be heard, never published; then
-    ``reason`` says why."""
+    """``score``, ``failures``, and whether the master is ``quarantined`` (stored for review, never published), with the
+    ``reason``."""
     loop: list[int] | None
     """Start and end (exclusive) in samples of the master."""
     pcm_sha256: str
@@ -139,7 +141,7 @@ class CredentialsJson(TypedDict):
 
 
 class MasterRow(TypedDict):
-    """One master in a catalog version: what people list, compare and ship."""
+    """One master in a catalog version."""
 
     asset: str
     variation: int
@@ -161,9 +163,9 @@ class MasterRow(TypedDict):
     loop: list[int] | None
     bpm: float | None
     loudness_method: str
-    """``integrated``, ``momentary`` or ``peak``: how the loudness below was found."""
+    """``integrated``, ``momentary`` or ``peak``: how the loudness below was measured."""
     loudness_lufs: float | None
-    """As the method says; integrated for method ``peak``."""
+    """Measured with the method; integrated for method ``peak``."""
     target_lufs: float
     deviation: NotRequired[str]
     """Why it is off its target, where it is; releases before this field left it to the master's record."""
@@ -174,39 +176,39 @@ class MasterRow(TypedDict):
     takes: dict[str, str]
     """Recipe digest to SHA-256 of the take's object, for every candidate."""
     master: str
-    """Digest of (takes, mastering, delivery): `masters/<digest>.json` holds the whole provenance."""
+    """Digest of (takes, mastering, delivery): `masters/<digest>.json` holds the complete provenance."""
     mastering: str
     """Digest of the mastering and delivery specs alone."""
     gain_group: str
     """Identity of the gain that the asset's masters share: a digest of the takes that gave it, kept by masters that
-    took it over later. Empty where an older release did not record it."""
+    took it over later."""
     pcm_sha256: str
     files: dict[str, ObjectJson]
-    """Library path to object. Of signed masters the signed files, and beside those that cannot hold their
-    credentials a file ``<path>.c2pa``."""
+    """Library path to object. For signed masters the signed files, and a file ``<path>.c2pa`` beside each that cannot
+    contain its credentials."""
     credentials: NotRequired[CredentialsJson]
     """Only where the manifest asks for them."""
     status: Status
-    """``stale``: kept from an earlier version because making the new one failed. ``waiting``: only in ``waiting``;
+    """``stale``: kept from an earlier version because the new one could not be made. ``waiting``: only in ``waiting``;
     ``quarantined``: only in the quarantine."""
     reason: NotRequired[str]
     """Why a row is locked, stale or quarantined."""
     waiting: NotRequired[WaitingRow]
-    """The master that the manifest asks for now, where an approved one stays until a person decides."""
+    """The master that the manifest asks for now, while an approved one stays until a person decides."""
     ucs: dict[str, str] | None
     source: str
     """``file:line`` of the manifest; not compared between versions."""
 
 
 class WaitingRow(MasterRow):
-    """A candidate that waits beside an approved master: the row that it will be once it is approved."""
+    """A master that waits for review beside an approved one: its row once it is approved."""
 
     reasons: list[str]
     """How it differs from the approved one, in words."""
 
 
 class MissingRow(TypedDict):
-    """A variation that the manifest asked for and of which a version has no master."""
+    """A variation in the manifest for which a version has no master."""
 
     asset: str
     variation: int
@@ -215,10 +217,38 @@ class MissingRow(TypedDict):
     tags: list[str]
     code: MissingCode
     """``quarantined``: its master failed a quality gate; ``failed``: it could not be made; ``missing``: no build of
-    it has ended yet."""
+    it has finished yet."""
     reason: str
     master: NotRequired[str]
     """Digest of the quarantined master."""
+
+
+def take_record(store: Store, digest: str) -> TakeRecord | None:
+    """The record of one take; None if there is none. Raises as `Store.get_record`."""
+    return store.get_record("takes", digest, TAKE_SCHEMA, TakeRecord)  # type: ignore[return-value]
+
+
+def master_record(store: Store, digest: str) -> MasterRecord | None:
+    """The record of one master; None if there is none. Raises as `Store.get_record`."""
+    return store.get_record("masters", digest, MASTER_SCHEMA, MasterRecord)  # type: ignore[return-value]
+
+
+def master_records(store: Store, digests: Iterable[str]) -> dict[str, MasterRecord]:
+    """The record of each master that has one, by digest. Raises as `Store.get_record`."""
+    return dict(store.get_records("masters", digests, MASTER_SCHEMA, MasterRecord))  # type: ignore[arg-type]
+
+
+def model_facts(engine: str, model: ModelInfo) -> ModelFacts:
+    """What records say of the model that made a take."""
+    return ModelFacts(
+        engine=engine,
+        id=model.id,
+        revision=model.revision,
+        license=model.license,
+        commercial=model.commercial,
+        neural=model.neural,
+        placeholder=model.placeholder,
+    )
 
 
 def disclosure(*, neural: bool, engine: str, model: str) -> dict[str, str]:

@@ -9,9 +9,6 @@ the player hears the same sound again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 from scipy.fft import irfft, next_fast_len, rfft
@@ -23,23 +20,15 @@ _WAVE_S = 10.0
 _LOWEST_HZ, _HIGHEST_HZ = 40.0, 7000.0
 _BANDS = 20
 _FINE = np.arange(-8, 9) / 8
-"""Fractional shifts in samples to test."""
+"""Fractional shifts to test, in samples."""
 _OTHER_SOUND = 0.3
 """A copy always has a higher correlation than this."""
 _SIDE_ONLY = 0.05
 """If the mid signal has a lower share of the energy, the sound is in the side signal."""
-SAME = 0.95
-"""Two sounds with at least this likeness are near-duplicates."""
 
 Floats = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True, eq=False)
-class Fingerprint:
-    """The part of a sound that is compared."""
-
-    wave: Floats
-    """The first 10 s in mono at 16 kHz, of energy 1 (0 for silence); shape [samples]."""
+Fingerprint = Floats
+"""The first 10 s of a sound in mono at 16 kHz, of energy 1 (0 for silence); shape [samples]."""
 
 
 def fingerprint(clip: Clip) -> Fingerprint:
@@ -47,10 +36,10 @@ def fingerprint(clip: Clip) -> Fingerprint:
     samples = np.nan_to_num(clip.samples[:, : round(_WAVE_S * clip.rate)], nan=0.0, posinf=0.0, neginf=0.0)
     mono = _mono(samples)
     if not mono.size:
-        return Fingerprint(np.zeros(0))
+        return np.zeros(0)
     wave = resample(Clip(mono, clip.rate), _WAVE_HZ).samples[0].astype(np.float64)
     energy = float(wave @ wave)
-    return Fingerprint(np.asarray(wave / np.sqrt(energy) if energy > 0.0 else wave, np.float64))
+    return np.asarray(wave / np.sqrt(energy) if energy > 0.0 else wave, np.float64)
 
 
 def _mono(samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -63,8 +52,8 @@ def _mono(samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 
 def likeness(one: Fingerprint, other: Fingerprint) -> float:
     """From 0 (another sound) to 1 (a copy, whatever its level, trim or coding)."""
-    size = next_fast_len(len(one.wave) + len(other.wave) + 1, real=True)
-    first, second = rfft(one.wave, size), rfft(other.wave, size)
+    size = next_fast_len(len(one) + len(other) + 1, real=True)
+    first, second = rfft(one, size), rfft(other, size)
     cross = first * second.conj()
     correlation = np.abs(irfft(cross, size))
     if correlation.max(initial=0.0) < _OTHER_SOUND:
@@ -88,14 +77,3 @@ def likeness(one: Fingerprint, other: Fingerprint) -> float:
     weights = np.sqrt(shared)
     weighted = float((weights * best / np.maximum(shared, 1e-30)).sum() / max(float(weights.sum()), 1e-30))
     return min(1.0, abs(weighted))
-
-
-def near_duplicates(clips: Sequence[Clip], limit: float = SAME) -> list[tuple[int, int, float]]:
-    """Pairs of indices in ``clips`` whose likeness is ``limit`` or more, with that likeness."""
-    prints = [fingerprint(clip) for clip in clips]
-    pairs = [
-        (first, second, round(likeness(prints[first], prints[second]), 4))
-        for first in range(len(prints))
-        for second in range(first + 1, len(prints))
-    ]
-    return [pair for pair in pairs if pair[2] >= limit]

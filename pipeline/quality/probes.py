@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 from scipy.fft import rfft
@@ -16,23 +14,44 @@ _FRAME_S = 0.02
 _BANDS = 24
 _LOWEST_HZ = 60.0
 _HIGHEST_SHARE = 0.9
-"""Of Nyquist: above it resampling filters end."""
+"""Share of Nyquist up to which resampling filters pass the sound."""
 _CODED_SHARE = 0.55
-"""Of Nyquist: above it lossy codecs may have left nothing."""
+"""Share of Nyquist up to which lossy codecs keep the sound."""
 _TAIL_FRAME_S = 0.01
 _LONGEST_TAIL_S = 1.5
 _SHORTEST_TAIL_S = 0.06
 _GAP_FRAMES = 2
-"""Looked back for the quiet: the first frame may hold the onset."""
+"""Number of frames searched back for the quiet part: the first may hold the onset."""
 _DIED_AWAY_DB = -20.0
-"""Below the loudest frame: a sound that has ended, not one that breathes."""
+"""Level relative to the loudest frame: a quieter sound has ended and does not merely pause."""
 _STEADY_DB = 6.0
 _ONSET_DB = 6.0
-"""From one frame to the next: a new sound begins."""
+"""Rise from one frame to the next at which a new sound begins."""
+Wave = npt.NDArray[np.float32]
+Positions = npt.NDArray[np.int64]
+_EQUAL = 1e-6
+"""Share of the peak: samples with a smaller difference count as equal, whatever gain came after."""
+_FAINTEST_PEAK = 0.02
+_LOWEST_SIDE = 0.08
+"""Share of the other side's peak below which a side is not a clipping ceiling."""
+_MOST_OF_A_SIDE = 0.35
+"""Maximum share of samples at a ceiling below half of the other side's peak: more is a rectified wave."""
+_KNEE = (0.9, 0.99)
+"""Shares of the ceiling: a soft clipper crowds samples above the second; a hard clipper does not change the slope."""
+_MIN_STEP = 1.5e-4
+"""Smallest step to the ceiling from the sample before it, as a share of the ceiling; crests of low notes have less."""
+_QUANTA = 3.5
+"""Smallest step in quantization units: the crest of a rounded wave is up to three units above its neighbours."""
+_PILE = 8
+"""Smallest number of samples at the ceiling, each from another height, that is not chance."""
+_BLOCKS = 8
+_SHORTEST_BLOCK_S = 0.04
+_FADING = 1.5
+"""Ratio of the loudest to the quietest block from which the level separates an offset from an asymmetric wave."""
 
 
 def _frames(clip: Clip, seconds: float) -> Floats:
-    """Mono frames of ``seconds``, shape [frames, samples]; the last uneven one is left out."""
+    """Mono frames of ``seconds``, shape [frames, samples], without the last incomplete one."""
     size = max(16, round(seconds * clip.rate))
     wave = clip.samples.mean(axis=0, dtype=np.float64)
     count = len(wave) // size
@@ -60,8 +79,8 @@ def _ramp(value: float, one: float, nothing: float) -> float:
     return min(1.0, max(0.0, (nothing - value) / (nothing - one)))
 
 
-def _unshaped(spectrum: Floats, hertz: Floats) -> float:
-    """How near a mean power spectrum is to a power of frequency (white, pink, brown), from 0 to 1."""
+def _straightness(spectrum: Floats, hertz: Floats) -> float:
+    """How close a mean power spectrum is to a power of frequency (white, pink, brown), from 0 to 1."""
     edges = np.unique(np.round(np.geomspace(1, len(spectrum) + 1, _BANDS + 1)).astype(np.int64))[:-1] - 1
     octaves = _means(np.log2(hertz), edges)
     levels = 10 * np.log10(_means(spectrum, edges) + 1e-30)
@@ -69,8 +88,8 @@ def _unshaped(spectrum: Floats, hertz: Floats) -> float:
     return _ramp(float(np.sqrt(np.mean(np.square(levels - fitted)))), 0.6, 3.6)
 
 
-def _even(clip: Clip) -> float:
-    """1 for samples that are spread as Gaussian noise is, falling to 0 where impulses stand out of it."""
+def _gaussian(clip: Clip) -> float:
+    """1 for samples with the distribution of Gaussian noise, down to 0 when impulses exceed it."""
     steps = np.diff(clip.samples.mean(axis=0, dtype=np.float64))
     power = float(np.mean(np.square(steps)))
     kurtosis = float(np.mean(np.square(np.square(steps)))) / power**2 - 3 if power > 0.0 else 0.0
@@ -78,13 +97,13 @@ def _even(clip: Clip) -> float:
 
 
 def noise_share(clip: Clip) -> float:
-    """How much a sound is nothing but noise as it comes from a random source, from 0 to 1.
+    """How much of a sound is plain random noise, from 0 to 1.
 
-    Such noise is white or falls with a power of frequency (pink, brown), keeps one level, and has no impulses.
-    Rain, wind, breath and machines are noise that something has shaped: their spectrum has a hump or an
-    edge, their level moves or drops stand out of them. The three shares are multiplied: a spectrum within 0.6 dB of a
-    straight line over octaves counts 1, from 3.6 dB on 0; whitened 20 ms frames whose levels spread by 3 dB count
-    1, from 8 dB on 0. Sounds below 0.2 s say nothing.
+    Such noise is white or falls with a power of frequency (pink, brown), keeps one level, and has no impulses. Rain,
+    wind, breath and machines are shaped noise: their spectrum has a hump or an edge, their level changes, or single
+    drops are louder. The three shares are multiplied: a spectrum within 0.6 dB of a straight line over octaves counts
+    1, from 3.6 dB on 0; whitened 20 ms frames whose levels spread by 3 dB count 1, from 8 dB on 0. Sounds below 0.2 s
+    give 0.
     """
     frames = _frames(clip, _FRAME_S)
     if len(frames) < 10 or not frames.any():
@@ -93,8 +112,8 @@ def noise_share(clip: Clip) -> float:
     spectrum = power.mean(axis=0) + 1e-30
     levels = 10 * np.log10(np.maximum((power / spectrum).mean(axis=1), 1e-12))
     steady = _ramp(_spread(levels), 3.0, 8.0)
-    share = steady * _unshaped(spectrum, hertz) if steady else 0.0
-    return share * _even(clip) if share else 0.0
+    share = steady * _straightness(spectrum, hertz) if steady else 0.0
+    return share * _gaussian(clip) if share else 0.0
 
 
 def _flatness(frames: Floats, rate: int) -> float:
@@ -107,17 +126,16 @@ def _flatness(frames: Floats, rate: int) -> float:
 
 
 def _is_noise(frames: Floats, rate: int) -> bool:
-    """Whether a stretch is flat, or falls with a power of frequency, as no tone does."""
+    """Whether a spectrum is flat or falls with a power of frequency; a tone's does not."""
     power, hertz = _power(frames, rate, _CODED_SHARE)
-    return _flatness(frames, rate) > 0.4 or _unshaped(power.mean(axis=0), hertz) > 0.3
+    return _flatness(frames, rate) > 0.4 or _straightness(power.mean(axis=0), hertz) > 0.3
 
 
 def tail_noise_db(clip: Clip) -> float:
-    """How far hiss rises above the quiet before it at the very end of a sound, in dB; 0.0 where there is
-    none.
+    """How far hiss at the very end of a sound rises above the quiet part before it, in dB; 0.0 without hiss.
 
-    What generators leave behind: the sound dies away, then noise sets in at once, keeps its level and lasts to
-    the last sample. A second event decays, a riser grows and a tone is not flat, so none of these counts.
+    It is an artefact of generators: the sound dies away, then noise starts at once, keeps its level and lasts to the
+    last sample. A second event decays, a riser grows and a tone is not flat, so none of these counts.
     """
     frames = _frames(clip, _TAIL_FRAME_S)
     longest, shortest = round(_LONGEST_TAIL_S / _TAIL_FRAME_S), round(_SHORTEST_TAIL_S / _TAIL_FRAME_S)
@@ -138,59 +156,24 @@ def tail_noise_db(clip: Clip) -> float:
     return rise if _is_noise(frames[start:], clip.rate) else 0.0
 
 
-Wave = npt.NDArray[np.float32]
-Places = npt.NDArray[np.int64]
-
-_EQUAL = 1e-6
-"""Of the peak: samples this near to each other are the same value, whatever gain came after."""
-_FAINTEST_PEAK = 0.02
-_LOWEST_SIDE = 0.08
-"""Of the other side's peak: a side lower than this is no ceiling."""
-_MOST_OF_A_SIDE = 0.35
-"""Of all samples at a ceiling that is lower than half of the other side's peak: more is a rectified wave."""
-_KNEE = (0.9, 0.99)
-"""Of the ceiling: a soft clipper crowds samples above the second, a hard one leaves the slope as it was."""
-_LEAST_STEP = 1.5e-4
-"""Of the ceiling, from the sample before it: less is a crest of low notes."""
-_GRAINS = 3.5
-"""Units: a rounded crest of three equal samples or more is up to three above its neighbours."""
-_PILE = 8
-"""Fewest samples at the ceiling, each from another height, that are no chance."""
-_BLOCKS = 8
-_SHORTEST_BLOCK_S = 0.04
-_DYING = 1.5
-"""Loudest block over the quietest: from there on the level tells an offset from an asymmetric wave."""
-
-
-@dataclass(frozen=True, eq=False)
-class _Runs:
-    """Stretches of samples that fulfil a condition: ``[start, end)`` each."""
-
-    start: Places
-    end: Places
-
-    @property
-    def length(self) -> Places:
-        return self.end - self.start
-
-
-def _runs(condition: npt.NDArray[np.bool_]) -> _Runs:
+def _runs(condition: npt.NDArray[np.bool_]) -> tuple[Positions, Positions]:
+    """Start and length of each stretch of samples that meet ``condition``."""
     edges = np.flatnonzero(np.diff(condition.astype(np.int8), prepend=0, append=0))
-    return _Runs(edges[::2], edges[1::2])
+    return edges[::2], edges[1::2] - edges[::2]
 
 
-def _moving(wave: Wave, places: Places, step: float) -> npt.NDArray[np.bool_]:
-    """Whether the wave was on its way just before ``places``, as no square wave is before its edge."""
-    at = np.maximum(places, 2)
-    return np.asarray((np.abs(wave[at - 1] - wave[at - 2]) > step) & (places >= 2))
+def _moving(wave: Wave, positions: Positions, step: float) -> npt.NDArray[np.bool_]:
+    """Whether the wave was moving just before ``positions``; a square wave does not move before its edge."""
+    at = np.maximum(positions, 2)
+    return np.asarray((np.abs(wave[at - 1] - wave[at - 2]) > step) & (positions >= 2))
 
 
 def _cut_samples(wave: Wave, other_peak: float) -> int:
-    """Samples of ``wave`` that a hard clipper put at its highest value; 0 where there was none.
+    """Number of samples of ``wave`` that a hard clipper put at its highest value; 0 without clipping.
 
-    A clipper stops a wave that is moving: it leaves runs of equal samples entered with a step (low notes),
-    or many single ones that came from different heights (noise). Neither square waves, which stand still
-    before they jump, nor a saturation whose knee crowds the samples below the ceiling, leave the same.
+    A clipper stops a moving wave. It leaves runs of equal samples that begin with a step (low notes), or many single
+    samples that came from different heights (noise). A square wave is flat before it jumps, and saturation crowds
+    the samples below its ceiling: neither is clipping.
     """
     ceiling = float(wave.max(initial=0.0))
     if ceiling < max(_FAINTEST_PEAK, _LOWEST_SIDE * other_peak):
@@ -199,30 +182,32 @@ def _cut_samples(wave: Wave, other_peak: float) -> int:
     count = int(np.count_nonzero(at_top))
     if count < _PILE or (ceiling < 0.5 * other_peak and count > _MOST_OF_A_SIDE * len(wave)):
         return 0
-    runs = _runs(at_top)
-    moving = _moving(wave, runs.start, ceiling * _EQUAL)
-    step = ceiling - wave[np.maximum(runs.start - 1, 0)]
-    cut = moving & (step > max(_LEAST_STEP * ceiling, _GRAINS * _grain(wave)))
-    if int(runs.length[moving].sum()) < 0.2 * count or _is_soft(wave, ceiling, count):
+    starts, lengths = _runs(at_top)
+    moving = _moving(wave, starts, ceiling * _EQUAL)
+    step = ceiling - wave[np.maximum(starts - 1, 0)]
+    cut = moving & (step > max(_MIN_STEP * ceiling, _QUANTA * _quantum(wave)))
+    if int(lengths[moving].sum()) < 0.2 * count or _is_soft(wave, ceiling, count):
         return 0
-    long = int(runs.length[cut & (runs.length >= 3)].sum())
-    heights = np.unique(np.round(wave[runs.start[cut] - 1] / ceiling, 3))
+    long = int(lengths[cut & (lengths >= 3)].sum())
+    heights = np.unique(np.round(wave[starts[cut] - 1] / ceiling, 3))
     below = wave[(wave > 0.99 * ceiling) & ~at_top]
-    together = 2 * int(runs.length[runs.length >= 2].sum()) > count
+    together = 2 * int(lengths[lengths >= 2].sum()) > count
     piled = len(heights) >= _PILE and _is_piled(below, count, ceiling, together)
     return max(long, count if piled else 0)
 
 
-def _grain(wave: Wave) -> float:
-    """The smallest step of ``wave``: one unit of what it was rounded to, or next to nothing."""
+def _quantum(wave: Wave) -> float:
+    """The smallest step of ``wave``: one quantization unit, or almost nothing."""
     steps = np.abs(np.diff(wave))
     return float(steps.min(initial=np.inf, where=steps > 0.0))
 
 
 def _is_piled(below: Wave, count: int, ceiling: float, together: bool) -> bool:
-    """Whether ``count`` samples at the ceiling are more than crests leave: also crests that are rounded to 16
-    bit, where many of those within 1 % ``below`` share a value too, and crests that a limiter made equal, which
-    touch it one by one and not ``together``."""
+    """Whether ``count`` samples at the ceiling are more than crests would leave there.
+
+    Crests rounded to 16 bits also share values, but then many samples within 1 % ``below`` do too. A limiter also
+    makes crests equal, but they touch the ceiling one sample at a time, not ``together``.
+    """
     second = float(below.max(initial=0.0))
     level = int(np.count_nonzero(below >= second - ceiling * _EQUAL))
     return count > 6 * level and (together or count > 0.25 * len(below))
@@ -238,22 +223,22 @@ def _is_soft(wave: Wave, ceiling: float, count: int) -> bool:
 
 
 def clipped_share(clip: Clip) -> float:
-    """Share of the samples heard (within 40 dB of the peak) that a hard clipper cut, at any level after."""
-    cut = heard = 0
+    """Share of the audible samples (within 40 dB of the peak) that a hard clipper cut, whatever the level is now."""
+    cut = audible = 0
     for wave in clip.samples:
         top, bottom = float(wave.max(initial=0.0)), -float(wave.min(initial=0.0))
         floor = 0.01 * max(top, bottom)
-        heard += int(np.count_nonzero(wave > floor)) + int(np.count_nonzero(wave < -floor))
+        audible += int(np.count_nonzero(wave > floor)) + int(np.count_nonzero(wave < -floor))
         cut += _cut_samples(wave, bottom) + _cut_samples(-wave, top)
-    return cut / max(1, heard)
+    return cut / max(1, audible)
 
 
-def standing_offset(clip: Clip) -> float:
-    """How far a sound stands off zero throughout, full scale 1.0: the channel that is furthest.
+def dc_offset(clip: Clip) -> float:
+    """DC offset that a sound has throughout, of the channel with the largest; full scale is 1.0.
 
-    The median of eight windowed means is taken, where they agree: a pluck or a drum moves the mean but not
-    the rest, and the rumble of wind stands off zero to either side by turns. Pulse waves, which stand on two
-    levels, are held against the middle of these. Below 0.32 s the median of the samples must agree with the mean.
+    It is the median of eight windowed means, if they agree: a pluck or a drum moves one mean but not the others, and
+    the rumble of wind moves them to either side. For pulse waves it is the middle of their two levels. Below 0.32 s
+    the median of the samples must agree with the mean.
     """
     return max((abs(_offset(wave, clip.rate)) for wave in clip.samples), default=0.0)
 
@@ -265,26 +250,26 @@ def _offset(wave: Wave, rate: int) -> float:
     if size >= _SHORTEST_BLOCK_S * rate:
         window = np.hanning(size) / np.hanning(size).sum()
         means = wave[: size * _BLOCKS].reshape(_BLOCKS, size) @ window
-        found = _constant(means, wave[: size * _BLOCKS].reshape(_BLOCKS, size).std(axis=1))
+        offset = _constant(means, wave[: size * _BLOCKS].reshape(_BLOCKS, size).std(axis=1))
     else:
         mean, middle = float(wave.mean(dtype=np.float64)), float(np.median(wave))
-        found = min(mean, middle, key=abs) if mean * middle > 0 else 0.0
-    if abs(found) > 0.005 and np.count_nonzero(np.diff(wave)) < 0.25 * len(wave):
+        offset = min(mean, middle, key=abs) if mean * middle > 0 else 0.0
+    if abs(offset) > 0.005 and np.count_nonzero(np.diff(wave)) < 0.25 * len(wave):
         return float(wave.max() + wave.min()) / 2
-    return found
+    return offset
 
 
 def _constant(means: Wave, levels: Wave) -> float:
-    """The part of eight blocks' ``means`` that does not come and go with their ``levels`` (standard deviations).
+    """The part of eight blocks' ``means`` that does not change with their ``levels`` (standard deviations).
 
-    An asymmetric wave has a mean in proportion to its level, which dies away with it; an offset stays.
+    The mean of an asymmetric wave is proportional to its level and fades with it; an offset stays.
     """
     low, middle, high = (float(part) for part in np.quantile(means, (0.25, 0.5, 0.75)))
     if abs(middle) <= high - low:
         return 0.0
     quietest = int(np.argmin(levels))
-    if levels[quietest] * _DYING < float(levels.max()):
+    if levels[quietest] * _FADING < float(levels.max()):
         shares = np.abs(means) / np.maximum(levels, 1e-9)
-        if shares[quietest] < _DYING * float(np.median(shares)):
+        if shares[quietest] < _FADING * float(np.median(shares)):
             return float(means[quietest])
     return middle

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any, TypedDict
 
 from pipeline.catalog import Catalog, Change, Place, ReviewEvent, Version, diff, rejected_before, review_state
-from pipeline.manifest.limit_advice import loosened
+from pipeline.gates import passing_setting
 from pipeline.provenance import MasterRecord, MasterRow, name_of, place_of
 from pipeline.report.media import Sound, rendition
 from pipeline.store import ObjectRef
@@ -209,7 +209,9 @@ class ListEntries:
 def quarantine_fields(record: MasterRecord | None) -> dict[str, Any]:
     """Extra fields of a quarantined master: each failed gate, and the manifest line that accepts the sound."""
     failures = record["quality"]["failures"] if record else []
-    gates = [{**failure, "loosened": loosened(failure["name"], failure["measured"])} for failure in failures]
+    gates = [
+        {**failure, "loosened": passing_setting(failure["name"], failure["measured"])} for failure in failures
+    ]
     return {"quarantined": gates, "candidate_count": len(record["candidates"]) if record else 1}
 
 

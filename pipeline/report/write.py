@@ -177,7 +177,7 @@ def _write(path: Path, data: bytes) -> None:
         if path.is_file() and path.read_bytes() == data:
             return
         path.parent.mkdir(parents=True, exist_ok=True)
-        disk.write_over(path, data)
+        disk.write_atomically(path, data)
 
 
 def _page(store: Store, content: _Content, destination: _Destination) -> bytes:

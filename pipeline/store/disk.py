@@ -111,14 +111,20 @@ def write_all(descriptor: int, data: bytes) -> None:
         remaining = remaining[os.write(descriptor, remaining) :]
 
 
-def write_new(path: str, data: bytes, *, read_only: bool = False) -> None:
-    """Write ``data`` to the new file ``path`` and flush it; a failure leaves no file."""
+def write_new(
+    path: str, data: bytes, *, read_only: bool = False, private: bool = False, flush: bool = True
+) -> None:
+    """Write ``data`` to the new file ``path``; a failure leaves no file.
+
+    ``private``: only this account can read it.
+    """
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-    descriptor = os.open(path, flags, 0o666)
+    descriptor = os.open(path, flags, 0o600 if private else 0o666)
     try:
         try:
             write_all(descriptor, data)
-            sync_file(descriptor)
+            if flush:
+                sync_file(descriptor)
         finally:
             os.close(descriptor)
         if read_only:
@@ -128,25 +134,25 @@ def write_new(path: str, data: bytes, *, read_only: bool = False) -> None:
         raise
 
 
-def write_over(path: Path, data: bytes) -> None:
-    """Write ``data`` to ``path``, in place of what is there, so that a kill leaves the old file or the new one.
+def write_atomically(path: Path, data: bytes, *, private: bool = False) -> None:
+    """Replace the file ``path`` outside a store in one step: a kill leaves the old file or the new one.
 
-    For files outside the store that a person asked for. A link stays a link, and the file keeps its permissions.
-    What is no regular file (a pipe, ``/dev/stdout``) is written directly. Raises `OSError`.
+    A link stays a link, and the file keeps its permissions. Something that is no regular file (a pipe,
+    ``/dev/stdout``) is written directly. ``private``: only this account can read the file, and it is flushed. Raises
+    `OSError`.
     """
     target = os.path.realpath(path)
     if os.path.exists(target) and not os.path.isfile(target):
         path.write_bytes(data)
         return
-    fresh = os.path.join(os.path.dirname(target), f".cuesmith-{secrets.token_hex(8)}")
+    temporary = os.path.join(os.path.dirname(target), f".cuesmith-{secrets.token_hex(8)}")
+    write_new(temporary, data, private=private, flush=private)
     try:
-        with open(fresh, "xb") as file:
-            file.write(data)
-        if os.path.exists(target):
-            shutil.copymode(target, fresh)
-        replace(fresh, target)
+        if os.path.exists(target) and not private:
+            shutil.copymode(target, temporary)
+        replace(temporary, target)
     except BaseException:
-        discard(fresh)
+        discard(temporary)
         raise
 
 

@@ -290,12 +290,14 @@ def gc(
         for naming in records:
             if keep is None or now - naming.entry.modified < grace:
                 needed |= {ref.sha256 for ref in naming.objects}
-        found = _removable(store.backend, needed, records, _in_folders(store.backend, folders), now - grace)
+        removable = _removable(
+            store.backend, needed, records, _in_folders(store.backend, folders), now - grace
+        )
         if not dry_run:
             # Records before their objects, so that a kill leaves no record of a missing object.
-            for key in (*found.retired, *found.records, *found.objects, *found.temporary):
+            for key in (*removable.retired, *removable.records, *removable.objects, *removable.temporary):
                 store.backend.delete(key)
-        return found
+        return removable
 
 
 def _in_folders(backend: Backend, folders: tuple[str, ...]) -> list[Entry]:

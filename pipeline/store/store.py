@@ -11,7 +11,7 @@ import os
 import re
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict
@@ -104,56 +104,6 @@ def named_objects(value: Any) -> Iterator[ObjectRef]:
                 remaining.extend(reversed(item.values()))
         elif isinstance(item, list):
             remaining.extend(reversed(item))
-
-
-@contextmanager
-def shared(backend: Backend, timeout: float) -> Iterator[Fence]:
-    """Hold ``backend`` together with other builds: nothing is removed meanwhile.
-
-    A build holds a lock of its own under ``locks/builds/``, which it takes while it holds the gate. Raises `Busy`
-    when another process still holds the gate after ``timeout`` seconds.
-    """
-    name = f"builds/{os.getpid()}-{os.urandom(8).hex()}"
-    with ExitStack() as stack:
-        stack.callback(_remove_lock, backend, name)
-        with backend.lock(_GATE, timeout):
-            fence = stack.enter_context(backend.lock(name, timeout))
-        yield fence
-
-
-@contextmanager
-def alone(backend: Backend, timeout: float) -> Iterator[None]:
-    """Hold ``backend`` with no build running. Raises `Busy` when one still runs after ``timeout`` seconds.
-
-    Whoever holds the gate keeps new builds out, and waits until no build holds its lock. The lock of a killed build
-    is free.
-    """
-    deadline = time.monotonic() + timeout
-    while True:
-        with backend.lock(_GATE, max(0.0, deadline - time.monotonic())):
-            if not _build_runs(backend):
-                yield
-                return
-        if time.monotonic() >= deadline:
-            raise Busy("a build is using this store; wait until it ends, or stop it, and try again")
-        time.sleep(_POLL_SECONDS)
-
-
-def _build_runs(backend: Backend) -> bool:
-    for file in sorted(backend.names("locks/builds")):
-        name = f"builds/{file.removesuffix('.lock')}"
-        try:
-            with backend.lock(name, 0.0):
-                pass
-        except Busy:
-            return True
-        _remove_lock(backend, name)
-    return False
-
-
-def _remove_lock(backend: Backend, name: str) -> None:
-    for entry in list(backend.list(f"locks/{name}.lock")):
-        backend.delete(entry.key)
 
 
 class Store:
@@ -265,13 +215,53 @@ class Store:
         """The digest of every record in ``room``."""
         return {name.removesuffix(".json") for name in self.backend.names(room) if name.endswith(".json")}
 
-    def shared(self, timeout: float = _BUILD_WAITS) -> AbstractContextManager[Fence]:
-        """Hold the store together with other builds: nothing is removed meanwhile."""
-        return shared(self.backend, timeout)
+    @contextmanager
+    def shared(self, timeout: float = _BUILD_WAITS) -> Iterator[Fence]:
+        """Hold the store together with other builds: nothing is removed meanwhile.
 
-    def alone(self, timeout: float = 0.0) -> AbstractContextManager[None]:
-        """Hold the store with no build running. Raises `Busy` when one runs."""
-        return alone(self.backend, timeout)
+        A build holds a lock of its own under ``locks/builds/``, which it takes while it holds the gate. Raises `Busy`
+        when another process still holds the gate after ``timeout`` seconds.
+        """
+        name = f"builds/{os.getpid()}-{os.urandom(8).hex()}"
+        with ExitStack() as stack:
+            stack.callback(_remove_lock, self.backend, name)
+            with self.backend.lock(_GATE, timeout):
+                fence = stack.enter_context(self.backend.lock(name, timeout))
+            yield fence
+
+    @contextmanager
+    def alone(self, timeout: float = 0.0) -> Iterator[None]:
+        """Hold the store with no build running. Raises `Busy` when one still runs after ``timeout`` seconds.
+
+        Whoever holds the gate keeps new builds out, and waits until no build holds its lock. The lock of a killed
+        build is free.
+        """
+        deadline = time.monotonic() + timeout
+        while True:
+            with self.backend.lock(_GATE, max(0.0, deadline - time.monotonic())):
+                if not _build_runs(self.backend):
+                    yield
+                    return
+            if time.monotonic() >= deadline:
+                raise Busy("a build is using this store; wait until it ends, or stop it, and try again")
+            time.sleep(_POLL_SECONDS)
+
+
+def _build_runs(backend: Backend) -> bool:
+    for file in sorted(backend.names("locks/builds")):
+        name = f"builds/{file.removesuffix('.lock')}"
+        try:
+            with backend.lock(name, 0.0):
+                pass
+        except Busy:
+            return True
+        _remove_lock(backend, name)
+    return False
+
+
+def _remove_lock(backend: Backend, name: str) -> None:
+    for entry in list(backend.list(f"locks/{name}.lock")):
+        backend.delete(entry.key)
 
 
 def _record_key(room: str, digest: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from quick import QuickProject, build_prepared
-from toys import ONE, THREE, TWO
+from toys import ONE, THREE, TWO, plan_rows
 
 from pipeline.build.prepare import prepare, up_to_date
 
@@ -20,7 +20,7 @@ def idle(project: QuickProject) -> bool:
 
 
 def planned(project: QuickProject, asset: str, variation: int = 1) -> tuple[str, list[str]]:
-    rows = prepare(project.manifest, str(project.outputs)).plan.to_json()["assets"]
+    rows = plan_rows(prepare(project.manifest, str(project.outputs)).plan)
     [row] = [row for row in rows if (row["asset"], row["variation"]) == (asset, variation)]
     return row["action"], row["reasons"]
 

@@ -73,7 +73,7 @@ def test_a_stale_master_is_told(built: QuickProject) -> None:
 def test_a_closed_quality_gate_is_told(built: QuickProject) -> None:
     row = built.row("a/two")
     record: Any = built.store.get_record("masters", row["master"], "cuesmith.master/1")
-    record["quality"]["failures"] = [{"name": "dc", "what": "the waveform stands off zero"}]
+    record["quality"]["failures"] = [{"name": "dc", "what": "DC offset too high"}]
     built.store.put_record("masters", row["master"], record)
     assert codes(built)["quality-gate"] == ["a/two_01"]
 

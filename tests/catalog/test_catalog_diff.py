@@ -21,7 +21,9 @@ def between(project: QuickProject, before: int, after: int) -> dict[str, Change]
 
 
 def told(project: QuickProject, before: int = 1, after: int = 2) -> dict[str, tuple[str, ...]]:
-    return {name: (change.kind, *change.reasons) for name, change in between(project, before, after).items()}
+    return {
+        name: (change.kind, *change.reason_words) for name, change in between(project, before, after).items()
+    }
 
 
 def test_a_version_does_not_differ_from_itself(project: QuickProject) -> None:
@@ -61,7 +63,7 @@ def test_measurements_stand_before_and_after(project: QuickProject) -> None:
     project.build()
     project.build(profile="quiet")
     change = between(project, 1, 2)["a/two_1"]
-    assert change.reasons == ("loudness changed: -18 LUFS -> -24 LUFS",)
+    assert change.reason_words == ("loudness changed: -18 LUFS -> -24 LUFS",)
     old, new = change.measured["loudness_lufs"]
     assert (round(old), round(new)) == (-18, -24)
     assert "loudness -" in str(change)
@@ -118,7 +120,7 @@ def test_files_that_were_signed_again_by_the_same_signer_are_told(project: Quick
     files = {path: {**item, "sha256": "0" * 64} for path, item in row["files"].items()}
     change = compare({**row, "credentials": told}, {**row, "files": files, "credentials": told}, {})
     assert change is not None
-    assert change.reasons == ("signed again",)
+    assert change.reason_words == ("signed again",)
 
 
 def test_without_records_the_rows_still_tell(project: QuickProject) -> None:
@@ -138,7 +140,7 @@ def test_history_follows_one_asset_through_the_versions_that_changed_it(project:
     project.build()
     steps = asset_history(project.catalog, "a/two")
     assert [(step.version, step.change.kind) for step in steps] == [(1, "added"), (3, "changed")]
-    assert steps[1].change.reasons == ("prompt changed",)
+    assert steps[1].change.reason_words == ("prompt changed",)
     assert {step.change.asset for step in asset_history(project.catalog, "a/*")} == {"a/one", "a/two"}
 
 
@@ -158,7 +160,7 @@ def test_a_signature_is_told_by_its_signer(project: QuickProject) -> None:
     signed: Any = {**row, "credentials": {"signed_by": "Studio", "reason": None, "unsigned": row["files"]}}
     change = compare(row, signed, {})
     assert change is not None
-    assert change.reasons == ("signed by: none -> Studio",)
+    assert change.reason_words == ("signed by: none -> Studio",)
     assert not change.audible
     assert compare(signed, signed, {}) is None
 
@@ -177,7 +179,7 @@ def test_what_a_version_says_of_the_one_before_never_changes(project: QuickProje
     rejected_then_approved_again(project)
     assert told(project) == {"a/two_1": ("changed", "rejected in review")}
     events = Reviews(project.store).events()
-    assert [step.change.reasons for step in asset_history(project.catalog, "a/two", events)] == [
+    assert [step.change.reason_words for step in asset_history(project.catalog, "a/two", events)] == [
         (),
         ("rejected in review",),
     ]
@@ -210,10 +212,10 @@ def test_a_version_without_reasons_is_told_by_the_reviews_of_its_day(project: Qu
     events = (*Reviews(project.store).events(), later)
     rejected = rejected_before(version, events)
     [change] = diff(project.store, project.catalog.read(1), version, rejected)
-    assert change.reasons == ("rejected in review",)
-    assert [step.change.reasons for step in asset_history(project.catalog, "a/two", events)][
+    assert change.reason_words == ("rejected in review",)
+    assert [step.change.reason_words for step in asset_history(project.catalog, "a/two", events)][
         1
-    ] == change.reasons
+    ] == change.reason_words
     assert project.build()["published"] is False
 
 

@@ -8,8 +8,8 @@ import pytest
 from quick import QuickProject
 from toys import HEAD, ONE, THREE, TWO
 
+from manifests import load, load_cached
 from pipeline.errors import ManifestError
-from pipeline.manifest import load, load_cached
 from pipeline.release import promote
 
 ASSETS = ONE + TWO + THREE
@@ -54,7 +54,7 @@ def test_rules_belong_to_the_version_and_a_change_of_them_makes_a_new_one(projec
     ("rules", "said"),
     [
         ("promotion: {latest: {allow: [credentials]}}\n", "channel latest has no gate"),
-        ("promotion: {Play Test: {allow: [credentials]}}\n", "cannot name a channel"),
+        ("promotion: {Play Test: {allow: [credentials]}}\n", "is not a valid name of a channel"),
         ("promotion: {playtest: {allow: [credential]}}\n", "did you mean credentials?"),
         ("promotion: {playtest: {allow: [verification]}}\n", "not a reason that a channel can allow"),
         ("promotion: {playtest: {}}\n", "promotion.playtest"),

@@ -43,6 +43,12 @@ def test_a_version_of_a_newer_release_is_refused_with_the_remedy(built: QuickPro
     )
 
 
+def test_a_version_of_a_format_before_the_first_release_is_refused(built: QuickProject) -> None:
+    rewrite(built, lambda value: value.update(schema="cuesmith.catalog/1"))
+    with pytest.raises(FormatError, match="old format cuesmith"):
+        built.catalog.latest()
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -51,7 +57,6 @@ def test_a_version_of_a_newer_release_is_refused_with_the_remedy(built: QuickPro
         ('{"schema": "cuesmith.take/1"}', "holds cuesmith.take, not cuesmith.catalog"),
         ('{"masters": []}', "names no cuesmith format"),
         ('{"schema": "cuesmith.catalog/2", "version": 1}', "not a catalog: 'parent' is missing"),
-        ('{"schema": "cuesmith.catalog/1", "version": 1}', "old format"),
     ],
 )
 def test_what_is_no_version_is_refused_with_its_place(built: QuickProject, text: str, said: str) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from quick import QuickProject
-from toys import TWO
+from toys import TWO, plan_rows
 
 from pipeline.build.prepare import prepare
 from pipeline.catalog import read_quarantine
@@ -179,4 +179,4 @@ def test_no_decision_reaches_a_quarantined_master(quick: QuickProject) -> None:
 
 
 def _plan(quick: QuickProject) -> list[dict]:
-    return prepare(quick.manifest, str(quick.outputs)).plan.to_json()["assets"]
+    return plan_rows(prepare(quick.manifest, str(quick.outputs)).plan)

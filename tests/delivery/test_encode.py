@@ -17,7 +17,7 @@ import pytest
 import soundfile
 from mutagen.oggopus import OggOpus
 
-from pipeline.audio import Clip, decoders, read, read_chunks
+from pipeline.audio import Clip, Loop, decoders, read, read_chunks
 from pipeline.audio.decoders import find_ffmpeg
 from pipeline.delivery import FORMATS, codecs, encode
 from pipeline.delivery.codecs import OPUS
@@ -66,13 +66,13 @@ def test_lossless_formats_hold_every_sample(audio_format: str, depth: str, step:
 SCRIPT = """
 import hashlib
 import numpy as np
-from pipeline.audio import Clip
+from pipeline.audio import Clip, Loop
 from pipeline.delivery import encode
 random = np.random.default_rng(3)
 sound = Clip((0.2 * random.standard_normal((2, 60_000))).astype(np.float32), 48000)
 for name in ["wav", "flac", "ogg", "opus", "mp3"]:
     for depth in ["16", "24"]:
-        print(hashlib.sha256(encode(sound, name, depth, loop=(0, 60_000))).hexdigest())
+        print(hashlib.sha256(encode(sound, name, depth, loop=Loop(0, 60_000))).hexdigest())
 """
 
 
@@ -117,7 +117,7 @@ def test_what_is_not_ogg_is_refused() -> None:
 
 
 def test_wav_carries_the_loop_in_smpl_with_an_inclusive_end() -> None:
-    data = encode(clip(), "wav", "16", loop=(100, 31000))
+    data = encode(clip(), "wav", "16", loop=Loop(100, 31000))
     (smpl,) = [chunk.data for chunk in read_chunks(data) if chunk.id == "smpl"]
     assert struct.unpack_from("<9I", smpl)[7] == 1
     assert struct.unpack_from("<6I", smpl, 36) == (1, 0, 100, 30999, 0, 0)
@@ -126,7 +126,7 @@ def test_wav_carries_the_loop_in_smpl_with_an_inclusive_end() -> None:
 
 @pytest.mark.parametrize("audio_format", ["ogg", "flac", "opus"])
 def test_comments_carry_the_loop_first(audio_format: str) -> None:
-    data = encode(clip(), audio_format, loop=(100, 31000))
+    data = encode(clip(), audio_format, loop=Loop(100, 31000))
     tags = list(mutagen.File(io.BytesIO(data)).tags)
     assert tags[:2] == [("LOOPSTART", "100"), ("LOOPLENGTH", "30900")]
     assert soundfile.info(io.BytesIO(data)).frames == clip().length
@@ -145,7 +145,7 @@ def test_a_lossy_file_holds_its_sound_to_the_last_sample(audio_format: str, leng
 @pytest.mark.parametrize("start", [0, 9_600])
 def test_an_opus_loop_wraps_without_a_step(start: int, hertz: int) -> None:
     wave = 0.1 * np.sin(2 * np.pi * hertz * np.arange(48_000) / 48_000)
-    loop = (start, 48_000)
+    loop = Loop(start, 48_000)
     back = read(encode(Clip(wave[None].astype(np.float32), 48_000), "opus", loop=loop)).samples[0]
     assert len(back) == 48_000
     assert np.corrcoef(back, wave)[0, 1] > 0.99
@@ -156,13 +156,13 @@ def test_an_opus_loop_wraps_without_a_step(start: int, hertz: int) -> None:
 def test_opus_is_at_the_rate_at_which_players_decode_it_and_so_are_its_loop_points() -> None:
     for rate in (8_000, 16_000, 24_000):
         master = clip(rate, 1.0)
-        data = encode(master, "opus", loop=(rate // 4, master.length))
+        data = encode(master, "opus", loop=Loop(rate // 4, master.length))
         tags = OggOpus(io.BytesIO(data)).tags
         assert (read(data).rate, read(data).length) == (48_000, 48_000)
         assert (tags["loopstart"], tags["looplength"]) == (["12000"], ["36000"])
 
 
-def opus_file(length: int, loop: tuple[int, int] | None, tmp_path: Path) -> tuple[Path, Clip]:
+def opus_file(length: int, loop: Loop | None, tmp_path: Path) -> tuple[Path, Clip]:
     """An Opus file of a tone of ``length`` samples at 48 kHz, and what libsndfile decodes it to."""
     wave = 0.1 * np.sin(2 * np.pi * 440 * np.arange(length) / 48_000)
     path = tmp_path / "sound.opus"
@@ -174,8 +174,8 @@ SHORT = [1, 100, 480, 648, 649, 960, 1608, 1609, 12_000, 20_000, 48_000]
 KINDS = ["once", "loop", "intro"]
 
 
-def points(kind: str, length: int) -> tuple[int, int] | None:
-    return {"once": None, "loop": (0, length), "intro": (length // 3, length)}[kind]
+def points(kind: str, length: int) -> Loop | None:
+    return {"once": None, "loop": Loop(0, length), "intro": Loop(length // 3, length)}[kind]
 
 
 @pytest.mark.skipif(not shutil.which("ffmpeg"), reason="needs ffmpeg")
@@ -199,7 +199,7 @@ def test_ffmpeg_decodes_an_ogg_file_to_the_same_samples_as_libsndfile(
 ) -> None:
     noise = 0.1 * np.random.default_rng(6).standard_normal((2, length))
     path = tmp_path / "sound.ogg"
-    path.write_bytes(encode(Clip(noise.astype(np.float32), rate), "ogg", loop=(0, length)))
+    path.write_bytes(encode(Clip(noise.astype(np.float32), rate), "ogg", loop=Loop(0, length)))
     command = ["ffmpeg", "-v", "error", "-i", str(path), "-f", "f32le", "-"]
     heard = np.frombuffer(subprocess.run(command, capture_output=True, check=True).stdout, "<f4")
     expected = read(path).samples
@@ -227,7 +227,7 @@ def test_an_opus_page_holds_no_more_segments_than_it_can_list(channels: int) -> 
 
 def test_opus_moves_loop_points_to_its_own_rate() -> None:
     master = clip(44100, 1.0)
-    tags = OggOpus(io.BytesIO(encode(master, "opus", loop=(0, master.length)))).tags
+    tags = OggOpus(io.BytesIO(encode(master, "opus", loop=Loop(0, master.length)))).tags
     assert tags["loopstart"] == ["0"]
     assert tags["looplength"] == ["48000"]
 
@@ -267,7 +267,7 @@ def test_every_format_named_is_one_that_encodes_or_asks_for_its_extra() -> None:
 def test_an_intro_s_loop_points_stand_where_players_look_at_every_rate() -> None:
     times = np.arange(3 * 32_000) / 32_000
     master = Clip((0.3 * np.sin(2 * np.pi * 200 * times))[None].astype(np.float32), 32_000)
-    loop = (20_000, master.length)
+    loop = Loop(20_000, master.length)
     chunks = {chunk.id: chunk.data for chunk in read_chunks(encode(master, "wav", loop=loop))}
     assert struct.unpack_from("<2I", chunks["smpl"], 44) == (20_000, master.length - 1)
     assert struct.unpack_from("<I", chunks["cue "], 24)[0] == 20_000
@@ -284,7 +284,7 @@ def test_rate_conversion_lets_the_end_of_a_loop_hear_its_start() -> None:
     start, length = 1_600, 16_000
     times = np.arange(start + length) / 32_000
     master = Clip((0.5 * np.cos(2 * np.pi * 100 * times))[None].astype(np.float32), 32_000)
-    moved, (first, end) = _at_fitting_rate(master, (start, master.length), OPUS)
+    moved, (first, end) = _at_fitting_rate(master, Loop(start, master.length), OPUS)
     assert (moved.rate, moved.length, first) == (48_000, end, 2_400)
     seam = np.concatenate([moved.samples[0, -400:], moved.samples[0, first : first + 400]])
     assert np.abs(np.diff(seam)).max() < 1.5 * 0.5 * 2 * np.pi * 100 / 48_000

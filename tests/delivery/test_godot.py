@@ -12,7 +12,7 @@ from quick import QuickProject
 from riff_walkers import strict_chunks
 from toys import WITH_MUSIC
 
-from pipeline.audio import Clip, read
+from pipeline.audio import Clip, Loop, read
 from pipeline.credentials.checking import check
 from pipeline.delivery import encode
 from pipeline.delivery.loop_points import ogg_import
@@ -37,10 +37,10 @@ def test_godot_imports_a_wav_and_an_ogg_with_their_loop_points(tmp_path: Path) -
     clip = Clip((0.3 * np.sin(2 * np.pi * 100 * places))[None].astype(np.float32), 48_000)
     (tmp_path / "project.godot").write_text(PROJECT)
     (tmp_path / "probe.gd").write_text(SCRIPT)
-    (tmp_path / "loop.wav").write_bytes(encode(clip, "wav", "16", loop=(4_800, 48_000)))
-    (tmp_path / "loop.ogg").write_bytes(encode(clip, "ogg", loop=(4_800, 48_000)))
+    (tmp_path / "loop.wav").write_bytes(encode(clip, "wav", "16", loop=Loop(4_800, 48_000)))
+    (tmp_path / "loop.ogg").write_bytes(encode(clip, "ogg", loop=Loop(4_800, 48_000)))
     (tmp_path / "once.ogg").write_bytes(encode(clip, "ogg"))
-    for name, loop in (("loop", (4_800, 48_000)), ("once", None)):
+    for name, loop in (("loop", Loop(4_800, 48_000)), ("once", None)):
         (tmp_path / f"{name}.ogg.import").write_text(ogg_import(48_000, loop))
     _godot(tmp_path, "--editor", "--quit")
     told = _godot(tmp_path, "-s", "probe.gd")

@@ -13,10 +13,10 @@ from mutagen.id3 import ID3
 from mutagen.mp4 import MP4
 from specs import labels
 
-from pipeline.audio import Clip, read, read_chunks
+from pipeline.audio import Clip, Loop, read, read_chunks
 from pipeline.audio.decoders import find_ffmpeg
 from pipeline.delivery import Labels, codecs, encode
-from pipeline.mastering import measure
+from pipeline.mastering.measure import measure
 
 LABELS = labels(title="Forest: Explore 02", project="Émberfall <&>")
 
@@ -29,7 +29,9 @@ def clip() -> Clip:
 def file_of(audio_format: str, tmp_path, labels: Labels = LABELS):
     path = tmp_path / f"sound.{audio_format}"
     path.write_bytes(
-        encode(clip(), audio_format, "24", loop=(0, clip().length), labels=labels, measured=measure(clip()))
+        encode(
+            clip(), audio_format, "24", loop=Loop(0, clip().length), labels=labels, measured=measure(clip())
+        )
     )
     return path
 

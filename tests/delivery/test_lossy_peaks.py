@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from pipeline.audio import Clip, read
 from pipeline.delivery import encode, render
 from pipeline.errors import MasteringError
-from pipeline.mastering import limit, measure
+from pipeline.mastering.limiter import limit
+from pipeline.mastering.measure import measure
 
 
 def loud(seed: int, rate: int = 48000, seconds: float = 0.7) -> Clip:

@@ -18,11 +18,11 @@ import wavinfo
 from signed_sounds import claim, studio_identity
 from specs import labels
 
-from pipeline.audio import Clip
+from pipeline.audio import Clip, Loop
 from pipeline.audio.decoders import find_ffmpeg
 from pipeline.credentials.signing import Signer
 from pipeline.delivery import codecs, encode
-from pipeline.mastering import measure
+from pipeline.mastering.measure import measure
 
 LABELS = labels()
 FREE = {
@@ -37,7 +37,7 @@ FREE = {
 }
 """Names of our own, in every format but wav, where iXML has them."""
 PLAIN = {"title": LABELS.title, "album": LABELS.project, "comment": LABELS.disclosure, "track": "2"}
-LOOP = (9600, 182_400)
+LOOP = Loop(9600, 182_400)
 HAS_M4A = codecs.AudioSegment is not None and find_ffmpeg() is not None
 FORMATS = ["wav", "flac", "ogg", "opus", "mp3", *(["m4a"] if HAS_M4A else [])]
 CASES = [(name, signed) for name in FORMATS for signed in (False, True)]

@@ -15,10 +15,10 @@ from riff_walkers import careless_chunks, strict_chunks
 from signed_sounds import claim, studio_identity
 from specs import labels
 
-from pipeline.audio import Clip, Depth, pcm_bytes
+from pipeline.audio import Clip, Depth, Loop, pcm_bytes
 from pipeline.credentials.signing import Signer
 from pipeline.delivery import codecs, encode
-from pipeline.mastering import measure
+from pipeline.mastering.measure import measure
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=40)
 LABELS = st.fixed_dictionaries(
@@ -33,7 +33,7 @@ def sound(samples: int = 801, channels: int = 1) -> Clip:
 
 
 def wav(clip: Clip, depth: Depth = "24", **also: Any) -> bytes:
-    loop = (100, clip.length)
+    loop = Loop(100, clip.length)
     return encode(clip, "wav", depth, loop=loop, labels=labels(**also), measured=measure(clip))
 
 

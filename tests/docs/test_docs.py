@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from flows.cli import app
-from pipeline.manifest import load
+from manifests import load
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]

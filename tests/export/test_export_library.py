@@ -274,7 +274,7 @@ def test_a_copy_of_the_store_has_a_whole_library(project: QuickProject) -> None:
 def test_an_edit_that_reached_the_store_is_not_called_restored(project: QuickProject) -> None:
     project.build()
     [item] = project.row("a/two")["files"].values()
-    path = project.store.path(ObjectRef(item["sha256"], item["suffix"], item["size"]))
+    path = project.store.path(ObjectRef.from_json(item))
     assert path is not None
     for damaged in (path, folder(project) / "a" / "two_01.wav"):
         damaged.unlink()

@@ -20,7 +20,8 @@ from toys import ONE, THREE, TWO, ToyProject
 from typer.testing import CliRunner, Result
 
 from flows.cli.app import app
-from pipeline.manifest import json_schema_text, load
+from manifests import json_schema_text, load
+from pipeline.generators import engine_keys
 from pipeline.manifest.starter import starter_files
 from pipeline.plan.estimates import START_S
 
@@ -94,7 +95,7 @@ def test_init_makes_a_project_that_is_valid_and_never_overwrites(tmp_path: Path)
 @example("sound.wav")
 @settings(deadline=None, max_examples=50)
 def test_init_names_the_project_like_its_folder_as_far_as_a_name_goes(folder: str) -> None:
-    files = starter_files(folder)
+    files = starter_files(folder, engine_keys)
     with tempfile.TemporaryDirectory() as made:
         path = Path(made) / "cues.yaml"
         path.write_text(files["cues.yaml"], encoding="utf-8")

@@ -11,7 +11,7 @@ from specs import an_asset
 from pipeline.errors import MachineError
 from pipeline.generators import Engine, engine_names, find_engine
 from pipeline.generators.sketch import ENGINE
-from pipeline.manifest.spec import AudioInput, Sampling
+from pipeline.manifest.spec import AudioInput
 
 ASSET = an_asset()
 
@@ -57,9 +57,7 @@ def test_what_is_not_heard_is_named():
     tune = AudioInput("a.wav", "/a.wav", "0" * 64)
     asset = replace(
         ASSET,
-        melody=tune,
-        continue_from=tune,
-        sampling=Sampling(temperature=0.5),
+        engine_keys={"melody": tune, "continue_from": tune, "sampling": {"temperature": 0.5}, "extend": True},
         model="some/model",
         bpm=120.0,
     )

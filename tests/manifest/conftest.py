@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from manifest_texts import HEAD, Complain, Load
 
+from manifests import load
 from pipeline.errors import ManifestError
-from pipeline.manifest import Project, load
+from pipeline.manifest import Project
 
 
 @pytest.fixture

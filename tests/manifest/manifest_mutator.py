@@ -23,6 +23,7 @@ from typing import Any
 import yaml
 
 from pipeline.errors import ManifestError, Problem
+from pipeline.generators import engine_keys
 from pipeline.manifest import Project, load
 
 CASE_SECONDS = 10
@@ -206,7 +207,7 @@ def judge(path: Path, profile: str | None) -> str:
     """Load, and hold what comes out to the promise."""
     found: Project | tuple[Problem, ...]
     try:
-        found = load(path, profile)
+        found = load(path, profile, engine_keys)
     except ManifestError as error:
         found = error.problems
     if isinstance(found, Project):

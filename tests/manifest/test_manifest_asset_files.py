@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from manifest_texts import HEAD, Complain, Load, write_sound
 
+from manifests import load_cached
 from pipeline.errors import ManifestError
-from pipeline.manifest import load_cached
+from pipeline.generators.audiocraft.manifest_keys import keys_of
 from pipeline.plan import check_profiles
 
 MUSIC = "cuesmith: 1\nassets:\n- {id: music/a, kind: music, prompt: a song, duration: 9}\n"
@@ -58,9 +59,9 @@ def test_paths_start_at_the_file_that_holds_them(files: Path, loaded: Load) -> N
     (files / "sound" / "sfx.yaml").write_text(asset.format("a", "tune.wav"))
     (files / "music.yaml").write_text(asset.format("b", "sound/tune.wav"))
     inner, outer = loaded("assets: [sound/sfx.yaml, music.yaml]\n").assets
-    assert inner.melody == outer.melody
-    assert inner.melody is not None
-    assert inner.melody.name == "sound/tune.wav"
+    assert keys_of(inner).melody == keys_of(outer).melody
+    assert keys_of(inner).melody is not None
+    assert keys_of(inner).melody.name == "sound/tune.wav"
     assert inner.model_folder == str((files / "sound").resolve())
 
 
@@ -94,18 +95,18 @@ def test_problems_name_the_file_and_the_line(files: Path, complaints: Complain) 
 def test_one_id_in_two_files_names_both(files: Path, complaints: Complain) -> None:
     own = "- {id: SFX/door, kind: sfx, prompt: a, duration: 1}\n- {id: music/a, kind: sfx, prompt: a, duration: 1}\n"
     assert complaints(f"assets:\n{own}- music.yaml\n- sound/sfx.yaml\n") == [
-        "music.yaml:3: assets[0].id: id 'music/a' is taken by assets[1] on line 5 of m.yaml; "
-        "give each asset an id of its own",
+        "music.yaml:3: assets[0].id: id 'music/a' is used by assets[1] on line 5 of m.yaml; "
+        "give each asset its own id",
         "sound/sfx.yaml:3: assets[0].id: id 'sfx/door' differs from 'SFX/door' of assets[0] on line 4 of m.yaml "
-        "only in letter case or Unicode form; some file systems hold them as one; give each asset an id of its own",
+        "only in letter case or Unicode form; some file systems treat them as the same; give each asset its own id",
     ]
 
 
 def test_one_file_name_for_sounds_of_two_files_names_both(files: Path, complaints: Complain) -> None:
     text = "defaults: {sfx: {naming: 'x_{variation}'}, music: {naming: 'x_{variation}'}}\n"
     assert complaints(f"{text}assets: [music.yaml, sound/sfx.yaml]\n") == [
-        "sound/sfx.yaml:3: assets[0].naming: two sounds would be the file 'x_01' (the other is assets[0] on line 3 "
-        "of music.yaml); give each a ucs name of its own, or use {id} in the template"
+        "sound/sfx.yaml:3: assets[0].naming: two sounds have the file name 'x_01' (the other is assets[0] on line 3 "
+        "of music.yaml); give each its own ucs name, or use {id} in the template"
     ]
 
 
@@ -138,9 +139,9 @@ def test_a_file_that_cannot_be_listed_is_refused(
     [
         (
             "cuesmith: 1\ndefaults: {}\nassets: []\n",
-            "2: defaults: unknown key; a file of assets holds only cuesmith, assets; move it to the manifest",
+            "2: defaults: unknown key; a file of assets contains only cuesmith, assets; move it to the manifest",
         ),
-        ("cuesmith: 1\nproject: b\nassets: []\n", "2: project: unknown key; a file of assets holds only cuesmith, "
+        ("cuesmith: 1\nproject: b\nassets: []\n", "2: project: unknown key; a file of assets contains only cuesmith, "
          "assets; move it to the manifest"),
         ("cuesmith: 1\n", "1: assets: is missing; write assets: and a list of assets, or assets: [] for none"),
         ("cuesmith: 2\nassets: []\n", "1: cuesmith: schema version 2 is newer than this release reads; write "

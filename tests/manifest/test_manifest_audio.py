@@ -10,6 +10,7 @@ import pytest
 from manifest_texts import Complain, Load, write_sound
 
 from pipeline.audio import Clip, wav_bytes
+from pipeline.generators.audiocraft.manifest_keys import keys_of
 
 ROLES = ("melody", "continue_from", "style")
 
@@ -52,9 +53,9 @@ def test_what_is_wrong_is_said_in_words(complaints: Complain, folder: Path) -> N
         (folder / name).write_bytes(data)
     said = {name: complaints(_asset(f"melody: {name}"))[0].partition(f"'{name}'")[2] for name in USELESS}
     assert said["empty.wav"] == " is empty; export it again"
-    assert said["nan.wav"] == " holds samples that are not numbers (NaN or infinity); export it again"
+    assert said["nan.wav"] == " contains samples that are not numbers (NaN or infinity); export it again"
     assert said["nan.wav"] == said["infinite.wav"]
-    assert said["blip.wav"] == " holds 12.5 ms of sound; give 20 ms or more"
+    assert said["blip.wav"] == " contains 12.5 ms of sound; give 20 ms or more"
     assert said["text.wav"].startswith(": the sound cannot be read as audio")
 
 
@@ -72,7 +73,7 @@ def test_a_file_that_may_not_be_read_is_refused(complaints: Complain, folder: Pa
 @pytest.mark.parametrize("name", ["Theme.WAV", "theme", "theme.take.2", "theme.Wave-File", "théme.wav"])
 def test_the_ending_of_a_name_plays_no_part(name: str, loaded: Load, folder: Path) -> None:
     write_sound(folder / name)
-    melody = loaded(_asset(f"melody: {name}")).assets[0].melody
+    melody = keys_of(loaded(_asset(f"melody: {name}")).assets[0]).melody
     assert melody is not None
     assert melody.name == name
 
@@ -97,4 +98,4 @@ def test_a_style_must_hold_the_excerpt_that_is_asked_for(
 def test_a_style_that_just_holds_its_excerpt_is_taken(loaded: Load, folder: Path) -> None:
     write_sound(folder / "short.wav", seconds=2)
     [asset] = loaded(_asset("style: {file: short.wav, excerpt: 1.5s, at: 0.5s}")).assets
-    assert asset.style is not None
+    assert keys_of(asset).style is not None

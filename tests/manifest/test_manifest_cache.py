@@ -8,14 +8,17 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from manifest_texts import write_sound
 
+from manifests import load, load_cached
 from pipeline.errors import ManifestError
-from pipeline.manifest import Project, compiled, lazy_imports, load, load_cached, profile_names
+from pipeline.generators.audiocraft.manifest_keys import keys_of
+from pipeline.manifest import Project, compiled, lazy_imports, profile_names
 from pipeline.manifest.compiled import pack, unpack
 
 ROOT = Path(__file__).parents[2]
@@ -65,9 +68,9 @@ def misses(monkeypatch: pytest.MonkeyPatch) -> Misses:
     read: list[Path] = []
     real = lazy_imports.load_with_files
 
-    def counted(path: Path, profile: str | None) -> object:
+    def counted(path: Path, *options: Any) -> object:
         read.append(path)
-        return real(path, profile)
+        return real(path, *options)
 
     monkeypatch.setattr(lazy_imports, "load_with_files", counted)
 
@@ -191,7 +194,7 @@ def test_profiles_and_copies_are_apart(manifest: Path) -> None:
     assert (plain.assets[0].mastering.loudness_lufs, loud.assets[0].mastering.loudness_lufs) == (-18, -10)
     copy = manifest.parent.parent / "copy"
     shutil.copytree(manifest.parent, copy)
-    assert cached(copy / "cues.yaml").assets[1].melody != plain.assets[1].melody
+    assert keys_of(cached(copy / "cues.yaml").assets[1]).melody != keys_of(plain.assets[1]).melody
 
 
 def test_problems_are_found_every_time(manifest: Path, cache: Path) -> None:
@@ -210,8 +213,8 @@ def test_problems_are_found_every_time(manifest: Path, cache: Path) -> None:
         lambda data: data.replace(b"hello", b"jello"),
         lambda data: b"{}\n{}",
         lambda data: data.partition(b"\n")[2],
-        lambda data: compiled._seal(b"[]") + b"\n[]",
-        lambda data: compiled._seal(b'{"files":[[1]]}') + b'\n{"files":[[1]]}',
+        lambda data: compiled._checksum(b"[]") + b"\n[]",
+        lambda data: compiled._checksum(b'{"files":[[1]]}') + b'\n{"files":[[1]]}',
     ],
 )
 def test_a_damaged_entry_is_made_anew(
@@ -262,8 +265,9 @@ def test_a_cache_that_cannot_be_written_harms_nobody(
 def test_processes_that_load_at_once_agree_and_leave_one_entry(manifest: Path, cache: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from pipeline.manifest import compiled, load_cached\n"
+        "from pipeline.generators import engine_keys\n"
         "for _ in range(30):\n"
-        "    print(hash(repr(load_cached(Path(sys.argv[1]), None, Path(sys.argv[2])))))\n"
+        "    print(hash(repr(load_cached(Path(sys.argv[1]), None, Path(sys.argv[2]), engine_keys))))\n"
         "    compiled._entry(Path(sys.argv[1]), None, Path(sys.argv[2])).unlink(missing_ok=True)\n"
     )
     command = [sys.executable, "-c", code, str(manifest), str(cache)]

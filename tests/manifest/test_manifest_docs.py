@@ -9,9 +9,11 @@ import pytest
 import yaml
 from jsonschema import Draft7Validator
 
-from pipeline.manifest import json_schema, load
-from pipeline.manifest.settings import BUILT_IN
+from manifests import json_schema, load
+from pipeline.generators.registry import engine_keys
+from pipeline.manifest.language import language
 from pipeline.manifest.values import DURATION, FADE, FORMATS, LOUDNESS, RATES, TRUE_PEAK
+from scripts.manifest_tables import with_tables
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "manifest.md").read_text(encoding="utf-8")
@@ -57,6 +59,13 @@ def test_the_first_example_makes_nineteen_files(tmp_path: Path) -> None:
     assert sum(asset.variations for asset in load(tmp_path / "m.yaml").assets) == 19
 
 
+def test_the_tables_of_the_handbook_are_made_from_the_keys() -> None:
+    assert with_tables(TEXT) == TEXT, "write them again: make tables"
+    assert re.findall(r"<!-- (\w+):begin -->", TEXT) == [
+        "head", "asset", "style", "settings", "sampling", "quality", "effects"
+    ]  # fmt: skip
+
+
 def test_every_key_of_the_language_has_a_row() -> None:
     schema = json_schema()
     keys = {*schema["properties"], *schema["definitions"]["Asset"]["properties"]}
@@ -65,7 +74,7 @@ def test_every_key_of_the_language_has_a_row() -> None:
 
 @pytest.mark.parametrize("kind", ["music", "sfx"])
 def test_the_defaults_of_the_handbook_are_the_built_in_ones(kind: str) -> None:
-    built_in = BUILT_IN[kind]
+    built_in = language(engine_keys).defaults(kind)
     shown = {key: cells[0 if kind == "music" else 1] for key, cells in ROWS.items()}
     assert LOUDNESS.read(shown["loudness"]) == built_in["loudness"]
     assert TRUE_PEAK.read(shown["true_peak"]) == built_in["true_peak"]
@@ -82,8 +91,9 @@ def test_the_defaults_of_the_handbook_are_the_built_in_ones(kind: str) -> None:
     quality = {key: built_in["quality"][key] for key in built_in["quality"] if key != "gate"}
     assert {key: float(shown[key].split()[0]) for key in quality} == quality
     fade = yaml.safe_load(shown["fade"])
+    assert fade.pop("curve") == built_in["fade"]["curve"]
     assert {key: FADE.read(str(value)) for key, value in fade.items()} == {
-        "in": built_in["fade"]["in_"],
+        "in": built_in["fade"]["in"],
         "out": built_in["fade"]["out"],
     }
 

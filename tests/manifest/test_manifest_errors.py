@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from manifest_texts import HEAD, Complain
 
+from manifests import load
 from pipeline.errors import ManifestError
-from pipeline.manifest import load
 
 ASSET = "assets:\n- id: sfx/a\n  kind: sfx\n  prompt: a door\n  duration: 1s\n"
 """Stands on lines 3 to 7 of a manifest; a key written after it stands on line 8."""
@@ -47,7 +47,7 @@ ONE_KEY = [
     ("true_peak: quiet", "8: assets[0].true_peak: 'quiet' is not a true peak; write -1 dBTP or -1"),
     (
         "sample_rate: 47 kHz",
-        "8: assets[0].sample_rate: '47 kHz' is not a rate that players know; write one of "
+        "8: assets[0].sample_rate: '47 kHz' is not a sample rate that players support; write one of "
         "8000, 11025, 16000, 22050, 24000, 32000, 44100, 48000, 88200, 96000",
     ),
     ("channels: 6", "8: assets[0].channels: '6' is out of range; write a number of channels from 1 to 2"),
@@ -68,7 +68,7 @@ ONE_KEY = [
     ("tags: [' ', \"\"]", "8: assets[0].tags[1]: is empty; write a short text"),
     (
         'tags: ["a\\u202eb"]',
-        "8: assets[0].tags[0]: 'a\\u202eb' holds the invisible character '\\u202e'; remove it",
+        "8: assets[0].tags[0]: 'a\\u202eb' contains the invisible character '\\u202e'; remove it",
     ),
     ("tags:", "8: assets[0].tags: has no value; write one, or remove the line"),
     (
@@ -132,16 +132,16 @@ ONE_KEY = [
     ),
     (
         "formats: [opus]\n  sample_rate: 44.1 kHz",
-        "8: assets[0].formats: opus cannot hold 44100 Hz; "
+        "8: assets[0].formats: opus does not support 44100 Hz; "
         "set sample_rate to one of 8000, 16000, 24000, 48000, or remove opus",
     ),
     (
         "formats: [mp3]\n  sample_rate: 96000",
-        "8: assets[0].formats: mp3 cannot hold 96000 Hz; set sample_rate to 48000 or less, or remove mp3",
+        "8: assets[0].formats: mp3 does not support 96000 Hz; set sample_rate to 48000 or less, or remove mp3",
     ),
     (
         "formats: [flac]\n  bit_depth: float",
-        "8: assets[0].formats: flac cannot hold float samples; set bit_depth to 24, or remove flac",
+        "8: assets[0].formats: flac does not support float samples; set bit_depth to 24, or remove flac",
     ),
     (
         "fade: 1ms\n  loop: true",
@@ -154,7 +154,7 @@ ONE_KEY = [
     ),
     (
         "loop: true\n  bpm: 120",
-        "7: assets[0].duration: 1 s holds no whole bar at 120 bpm; "
+        "7: assets[0].duration: 1 s is too short for a whole bar at 120 bpm; "
         "write 2s or more, or remove bpm for a loop in free time",
     ),
     (
@@ -168,16 +168,16 @@ ONE_KEY = [
     ),
     (
         "melody: C:/theme.wav",
-        "8: assets[0].melody: path 'C:/theme.wav' holds ':'; "
+        "8: assets[0].melody: path 'C:/theme.wav' contains ':'; "
         "write a path from this file's folder, such as audio/theme.wav",
     ),
     (
         "melody: audio\\theme.wav",
-        "8: assets[0].melody: path 'audio\\\\theme.wav' holds a backslash; separate folders with /",
+        "8: assets[0].melody: path 'audio\\\\theme.wav' contains a backslash; separate folders with /",
     ),
     (
         "melody: aux.wav",
-        "8: assets[0].melody: path 'aux.wav' holds a name that Windows cannot open; rename that folder or file",
+        "8: assets[0].melody: path 'aux.wav' contains a name that Windows cannot open; rename that folder or file",
     ),
     (
         "continue_from: theme.wav",
@@ -198,7 +198,7 @@ ONE_KEY = [
         "tags: [*x]",
         "8: the alias has no anchor before it; define it with &name above, or write the value out",
     ),
-    ("tags: &x [*x]", "8: alias *x stands inside itself; write it out"),
+    ("tags: &x [*x]", "8: alias *x contains itself; write it out"),
     ("? [a]\n  : b", "8: a key is not text; write key: value"),
 ]
 
@@ -218,10 +218,10 @@ ONE_ID = [
      "from folder to folder"),
     ("sfx/.door", "id 'sfx/.door' has a part that starts with '-' or '.'; start each part with a letter, "
      "a digit or '_'"),
-    ("sfx/wet door", "id 'sfx/wet door' holds ' '; use only the letters a to z and A to Z, digits, "
+    ("sfx/wet door", "id 'sfx/wet door' contains ' '; use only the letters a to z and A to Z, digits, "
      "'_', '-', '.' and '/'"),
-    ("sfx/café", "id 'sfx/café' holds 'é'; use only the letters a to z and A to Z, digits, '_', '-', '.' and '/'"),
-    ("sfx\\door", "id 'sfx\\\\door' holds '\\\\'; separate the parts with /"),
+    ("sfx/café", "id 'sfx/café' contains 'é'; use only the letters a to z and A to Z, digits, '_', '-', '.' and '/'"),
+    ("sfx\\door", "id 'sfx\\\\door' contains '\\\\'; separate the parts with /"),
     ("sfx/door.wav", "'door.wav' ends like a file's name; write door; formats says which files are made"),
     ("a" * 121, f"id '{'a' * 57}...' has 121 characters; shorten it to 120 or fewer"),
     ("sfx/{door}", "unknown placeholder '{door}'; add for_each: {door: [...]}, or write {{door}} for braces"),
@@ -247,39 +247,39 @@ WHOLE_FILES = [
     (b"cuesmith: 1\n---\ncuesmith: 1\n", "2: a second document begins; keep one document a file; remove ---"),
     (b"cuesmith: 2\nnew: x\n", "1: cuesmith: schema version 2 is newer than this release reads; "
      "write cuesmith: 1, or upgrade Cuesmith"),
-    (b"cuesmith: 1\nassets:\n- id: {s}/a\n", "3: '/a' stands after the end of a value; "
+    (b"cuesmith: 1\nassets:\n- id: {s}/a\n", "3: unexpected '/a' after the end of a value; "
      "quote the whole value, or close a quote left open above"),
-    (b"cuesmith: 1\nproject: 'it's'\nassets: []\n", "2: \"s'\" stands after the end of a value; "
+    (b"cuesmith: 1\nproject: 'it's'\nassets: []\n", "2: unexpected \"s'\" after the end of a value; "
      "quote the whole value, or close a quote left open above"),
-    ("cuesmith: 1\n# é 音\nproject: \"a\" b\n".encode(), "3: 'b' stands after the end of a value; "
+    ("cuesmith: 1\n# é 音\nproject: \"a\" b\n".encode(), "3: unexpected 'b' after the end of a value; "
      "quote the whole value, or close a quote left open above"),
     (b"cuesmith: 1\nassets:\n- tags: [a,\n    b\n    c: d e: f]\n", "5: a ',' or the end of the bracket "
-     "opened on line 3 is missing before ':'; write it, or quote a text that holds ',', ': ' or brackets"),
+     "opened on line 3 is missing before ':'; write it, or quote a text that contains ',', ': ' or brackets"),
     (b"cuesmith: 1\nassets:\n- tags: [a, b\n  bpm: 3\n", "4: a ',' or the end of the bracket "
-     "opened on line 3 is missing before ':'; write it, or quote a text that holds ',', ': ' or brackets"),
+     "opened on line 3 is missing before ':'; write it, or quote a text that contains ',', ': ' or brackets"),
     (b"cuesmith: 1\nassets: [a}\n", "2: a ',' or the end of the bracket opened on line 2 is missing before '}'; "
-     "write it, or quote a text that holds ',', ': ' or brackets"),
-    (b"cuesmith: 1\nassets: [a,, b]\n", "2: no value stands before ','; write one, or quote a text"),
+     "write it, or quote a text that contains ',', ': ' or brackets"),
+    (b"cuesmith: 1\nassets: [a,, b]\n", "2: there is no value before ','; write one, or quote a text"),
     (b"cuesmith: 1\nassets: [a,\n", "3: the file ends within brackets; close them"),
     (b"cuesmith: 1\nproject: *bold* step\n", "2: a value cannot start with this character; quote it"),
-    (b"cuesmith: 1\nproject: > 50 dB\n", "2: text stands after | or >; begin it on the next line, or quote it"),
-    (b"cuesmith: 1\nproject: - a\n", "2: a '- ' stands where no list can be; begin a list on the next line; "
+    (b"cuesmith: 1\nproject: > 50 dB\n", "2: there is text after | or >; begin it on the next line, or quote it"),
+    (b"cuesmith: 1\nproject: - a\n", "2: unexpected '- '; begin a list on the next line; "
      "quote a text that starts with '- '"),
-    (b"cuesmith: 1\nproject: ? a\n", "2: a '? ' stands where no key can be; quote it"),
+    (b"cuesmith: 1\nproject: ? a\n", "2: unexpected '? '; quote it"),
     (b'cuesmith: 1\nproject: "\\u12"\n', "2: an escape in this quoted text is not valid; "
      "write \\\\ for a backslash, or use '...'"),
     (b"cuesmith: 1\nproject: 'a\n---\nb'\n", "2: the quote that opens here is never closed; close it"),
-    (b"cuesmith: 1\nassets:\n-\tid: a\n", "3: a tab stands in the indentation; indent with spaces"),
+    (b"cuesmith: 1\nassets:\n-\tid: a\n", "3: there is a tab in the indentation; indent with spaces"),
     (b"%YAML 1.2\ncuesmith: 1\n", "2: a line above ends the document; remove the line with % or ..."),
     (b"cuesmith: 1\nproject: [a\n", "2: the bracket that opens here is never closed; close it"),
     (b"cuesmith: 1\nproject: 'a\nb: c\n", "2: the quote that opens here is never closed; close it"),
-    (b"cuesmith: 1\nproject: a: b\n", "2: a ':' stands where no key can be; quote a text that holds ': '"),
+    (b"cuesmith: 1\nproject: a: b\n", "2: unexpected ':'; quote a text that contains ': '"),
     (b"cuesmith: 1\nproject: @a\n", "2: a value cannot start with this character; quote it; indent with spaces"),
-    (b"cuesmith: 1\n\tproject: a\n", "2: a tab stands in the indentation; indent with spaces"),
-    (b"cuesmith: 1\n project: a\n", "2: a ':' stands where no key can be; indent a key as those above; "
-     "quote a text with ': '"),
-    (b"cuesmith: 1\nassets:\n  - a\n b: c\n", "4: this line does not fit the lines above; "
-     "give it the indentation that they have"),
+    (b"cuesmith: 1\n\tproject: a\n", "2: there is a tab in the indentation; indent with spaces"),
+    (b"cuesmith: 1\n project: a\n", "2: unexpected ':'; indent a key as those above; "
+     "quote a text that contains ': '"),
+    (b"cuesmith: 1\nassets:\n  - a\n b: c\n", "4: the indentation of this line does not fit the lines above; "
+     "indent it as they are"),
     (b'cuesmith: 1\nproject: "C:\\game"\n', "2: an escape in this quoted text is not valid; "
      "write \\\\ for a backslash, or use '...'"),
     (b"%YAML 3.1\n---\ncuesmith: 1\n", "1: this YAML version is not known; remove the %YAML line"),
@@ -299,8 +299,8 @@ HEADS = [
     ("cuesmith: one\nproject: game\nassets: []", "1: cuesmith: 'one' is not a schema version; write cuesmith: 1"),
     ("cuesmith: 1\nassets: []", "1: project: is missing; write project: and the project's name"),
     ("cuesmith: 1\nproject:\nassets: []", "2: project: has no value; write project: and the project's name"),
-    ("cuesmith: 1\nproject: a/b\nassets: []", "2: project: 'a/b' holds '/'; write one name, such as emberfall"),
-    ("cuesmith: 1\nproject: a b\nassets: []", "2: project: name 'a b' holds ' '; use only the letters a to z "
+    ("cuesmith: 1\nproject: a/b\nassets: []", "2: project: 'a/b' contains '/'; write one name, such as emberfall"),
+    ("cuesmith: 1\nproject: a b\nassets: []", "2: project: name 'a b' contains ' '; use only the letters a to z "
      "and A to Z, digits, '_', '-', '.' and '/'"),
     ("cuesmith: 1\nproject: a", "1: assets: is missing; write assets: and a list of assets, or assets: [] for none"),
     ("cuesmith: 1\nproject: a\nassets:", "3: assets: has no value; write assets: and a list of assets, "
@@ -325,7 +325,7 @@ HEADS = [
     ("cuesmith: 1\nproject: a\nassets: []\ndefaults: {musik: {}}", "4: defaults.musik: unknown key; "
      "did you mean music?"),
     ("cuesmith: 1\nproject: a\nassets: []\ndefaults: {sfx: {lock: true}}", "4: defaults.sfx.lock: unknown key; "
-     "this is said of one asset only; move it to the asset"),
+     "only an asset can have it; move it to the asset"),
     ("cuesmith: 1\nproject: a\nassets: []\nprofiles: {p: {sfx: {bmp: 90}}}", "4: profiles.p.sfx.bmp: unknown key; "
      "did you mean bpm?"),
     ("cuesmith: 1\nproject: a\nassets: []\nprofiles: [p]", "4: profiles: is a list, not a mapping; "
@@ -373,7 +373,7 @@ def test_ids_equal_but_for_case_are_refused_with_both_places(complaints: Complai
         """
     assert complaints(text) == [
         "m.yaml:5: assets[1].id: id 'sfx/door' differs from 'sfx/Door' of assets[0] on line 4 only in letter case "
-        "or Unicode form; some file systems hold them as one; give each asset an id of its own"
+        "or Unicode form; some file systems treat them as the same; give each asset its own id"
     ]
 
 
@@ -385,7 +385,7 @@ def test_ids_equal_but_for_unicode_form_are_refused_with_both_places(complaints:
         """
     assert (
         "m.yaml:5: assets[1].id: id 'cafe\u0301' differs from 'caf\u00e9' of assets[0] on line 4 only in letter case "
-        "or Unicode form; some file systems hold them as one; give each asset an id of its own"
+        "or Unicode form; some file systems treat them as the same; give each asset its own id"
     ) in complaints(text)
 
 
@@ -396,7 +396,7 @@ def test_the_same_id_twice_is_refused_with_both_places(complaints: Complain) -> 
         - {id: sfx/door, kind: sfx, prompt: b, duration: 1}
         """
     assert complaints(text) == [
-        "m.yaml:5: assets[1].id: id 'sfx/door' is taken by assets[0] on line 4; give each asset an id of its own"
+        "m.yaml:5: assets[1].id: id 'sfx/door' is used by assets[0] on line 4; give each asset its own id"
     ]
 
 
@@ -444,7 +444,7 @@ def test_all_problems_of_a_file_come_at_once_in_its_order(complaints: Complain) 
     assert complaints(text) == [
         "m.yaml:3: seeds: unknown key; did you mean seed?",
         "m.yaml:5: defaults.sfx.loudness: 'loud' is not a loudness; write -16 LUFS or -16",
-        "m.yaml:7: assets[0].id: id 'sfx/a b' holds ' '; use only the letters a to z and A to Z, digits, "
+        "m.yaml:7: assets[0].id: id 'sfx/a b' contains ' '; use only the letters a to z and A to Z, digits, "
         "'_', '-', '.' and '/'",
         "m.yaml:8: assets[0].kind: 'sfz' is not a kind; did you mean sfx?",
         "m.yaml:11: assets[1].duration: is missing; write one such as duration: 2s, here or in defaults",
@@ -454,7 +454,7 @@ def test_all_problems_of_a_file_come_at_once_in_its_order(complaints: Complain) 
         "m.yaml:15: assets[1].loop: 'on' is neither true nor false; write true or false",
         "m.yaml:16: assets[2].duration: is missing; write one such as duration: 2s, here or in defaults",
         "m.yaml:16: assets[2].id: id 'SFX/OK' differs from 'sfx/ok' of assets[1] on line 11 only in letter case "
-        "or Unicode form; some file systems hold them as one; give each asset an id of its own",
+        "or Unicode form; some file systems treat them as the same; give each asset its own id",
     ]
 
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from manifest_texts import Complain, Load, write_sound
 
+from pipeline.generators.audiocraft.manifest_keys import StyleKeys, keys_of
 from pipeline.manifest.names import compile_template
-from pipeline.manifest.spec import Hearing
 
 
 def test_every_combination_becomes_an_asset(loaded: Load) -> None:
@@ -71,14 +71,14 @@ def test_each_combination_may_have_a_melody_of_its_own(loaded: Load, folder: Pat
           for_each: {time: [day, night]}
         """
     day, night = loaded(text).assets
-    assert day.melody is not None
-    assert night.melody is not None
-    assert (day.melody.name, Path(day.melody.path)) == (
+    assert keys_of(day).melody is not None
+    assert keys_of(night).melody is not None
+    assert (keys_of(day).melody.name, Path(keys_of(day).melody.path)) == (
         "audio/day.wav",
         (folder / "audio" / "day.wav").resolve(),
     )
-    assert day.melody.sha256 == hashlib.sha256(by_day).hexdigest()
-    assert night.melody.sha256 != day.melody.sha256
+    assert keys_of(day).melody.sha256 == hashlib.sha256(by_day).hexdigest()
+    assert keys_of(night).melody.sha256 != keys_of(day).melody.sha256
 
 
 def test_a_style_is_a_file_or_a_file_and_how_it_is_heard(loaded: Load, folder: Path) -> None:
@@ -93,11 +93,11 @@ def test_a_style_is_a_file_or_a_file_and_how_it_is_heard(loaded: Load, folder: P
           style: {file: day.wav, at: 1:30, excerpt: 4.5s, codebooks: 1, text: 2}
         """
     day, other = loaded(text).assets
-    assert day.style == other.style
-    assert day.style is not None
-    assert day.style.sha256 == hashlib.sha256(data).hexdigest()
-    assert day.hearing == Hearing(at_s=None, excerpt_s=3.0, codebooks=3, text=5.0)
-    assert other.hearing == Hearing(at_s=90.0, excerpt_s=4.5, codebooks=1, text=2.0)
+    style = keys_of(day).style
+    assert style is not None
+    assert style.file.sha256 == hashlib.sha256(data).hexdigest()
+    assert style == StyleKeys(style.file, at=None, excerpt=3.0, codebooks=3, text=5.0)
+    assert keys_of(other).style == StyleKeys(style.file, at=90.0, excerpt=4.5, codebooks=1, text=2.0)
 
 
 def test_what_is_wrong_with_one_combination_is_said_once(complaints: Complain) -> None:
@@ -112,7 +112,7 @@ def test_what_is_wrong_with_one_combination_is_said_once(complaints: Complain) -
         """
     assert complaints(text) == [
         "m.yaml:4: assets[0].id: 'con' is a device's name on Windows; choose another name",
-        "m.yaml:8: assets[0].melody: path 'con.wav' holds a name that Windows cannot open; "
+        "m.yaml:8: assets[0].melody: path 'con.wav' contains a name that Windows cannot open; "
         "rename that folder or file",
     ]
 
@@ -120,8 +120,8 @@ def test_what_is_wrong_with_one_combination_is_said_once(complaints: Complain) -
 def test_values_that_make_one_name_are_refused(complaints: Complain) -> None:
     text = "assets:\n- {id: 's/{v}', kind: sfx, prompt: a, duration: 1, for_each: {v: [a b, a_b]}}\n"
     assert complaints(text) == [
-        "m.yaml:4: assets[0].id: for_each makes 's/a_b' and 's/a_b', which are one name; "
-        "give each asset an id of its own"
+        "m.yaml:4: assets[0].id: for_each makes 's/a_b' and 's/a_b', which are the same name; "
+        "give each asset its own id"
     ]
 
 

@@ -80,7 +80,7 @@ def test_problems_of_every_file_come_together_the_manifests_first(complaints: Co
 def test_an_included_file_holds_no_assets(complaints: Complain, shared: Path) -> None:
     (shared / "a.yaml").write_text("cuesmith: 1\nassets: []\n")
     assert complaints(f"include: [shared/a.yaml]\n{ASSET}") == [
-        "shared/a.yaml:2: assets: unknown key; an included file holds only "
+        "shared/a.yaml:2: assets: unknown key; an included file contains only "
         "cuesmith, seed, include, profiles, defaults; move it to the manifest"
     ]
 

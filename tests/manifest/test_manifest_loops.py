@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 from manifest_texts import Complain, Load
 
+from manifests import json_schema
 from pipeline.errors import ManifestError
-from pipeline.manifest import json_schema
 
 CUE = "assets:\n- id: m\n  kind: music\n  prompt: a song\n  duration: 20s\n"
 """Stands on lines 3 to 7 of a manifest."""
@@ -72,18 +72,22 @@ def test_an_asset_takes_the_intro_of_the_defaults_back(loaded: Load) -> None:
         (
             "  loop: {intro: 19s}\n  bpm: 120\n",
             7,
-            "holds no whole bar at 120 bpm after an intro of 19 s; write 21s",
+            "is too short for a whole bar at 120 bpm after an intro of 19 s; write 21s",
         ),
-        ("  loop: {intro: 20s}\n", 7, "20 s holds no loop after an intro of 20 s; write 20.5s or more"),
+        (
+            "  loop: {intro: 20s}\n",
+            7,
+            "20 s is too short for a loop after an intro of 20 s; write 20.5s or more",
+        ),
         (
             "  loop: true\n  bpm: 100\n  exact: true\n",
             10,
-            "a loop of exactly 20 s is not of whole bars at 100 bpm; write duration: 19.2s, or remove exact",
+            "a loop of exactly 20 s is not a whole number of bars at 100 bpm; write duration: 19.2s, or remove exact",
         ),
         (
             "  loop: {intro: 4s}\n  formats: [mp3]\n",
             9,
-            "mp3 cannot say where the loop starts after its intro; add wav",
+            "mp3 cannot store where the loop starts after its intro; add wav",
         ),
         ("  channels: 1\n  width: 1.5\n", 9, "mono has no width; set channels: 2, or remove width"),
         ("  fade: {curve: round}\n", 8, "'round' is not a curve; write one of"),

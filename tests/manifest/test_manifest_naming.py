@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from manifest_texts import Complain, Load
 
+from manifests import load
 from pipeline.catalog.rows import file_name
 from pipeline.errors import ManifestError
-from pipeline.manifest import load
 
 STEP = "id: sfx/step/gravel, kind: sfx, prompt: x, duration: 1s"
 
@@ -77,13 +77,16 @@ def test_ucs_parts_hold_no_underscore_of_id_or_project(loaded: Load) -> None:
         ("naming: '{category}_{variation}'", "'{category}_{variation}' needs a UCS category"),
         ("naming: 'con.{variation}'", "'con.01' is a device's name on Windows; choose another name"),
         ("naming: '{id}_{variation}.wav'", "'gravel_01.wav' ends like a file's name; write gravel_01"),
-        ("naming: 'a: {variation}'", "'a: 01' is not a name that every system can hold"),
-        ("naming: '../{variation}'", "'../01' is not a name that every system can hold"),
-        ("naming: 'a?{variation}'", "'a?01' is not a name that every system can hold"),
-        ("naming: 'a./{variation}'", "'a./01' is not a name that every system can hold"),
-        ("naming: 'a//{variation}'", "'a//01' is not a name that every system can hold"),
-        ("naming: '{variation} '", "'01 ' is not a name that every system can hold"),
-        ("naming: ucs, ucs: {category: FOOTHmn, name: Schritt über Kies}", "is not a name that every system"),
+        ("naming: 'a: {variation}'", "'a: 01' is not a valid file name on every system"),
+        ("naming: '../{variation}'", "'../01' is not a valid file name on every system"),
+        ("naming: 'a?{variation}'", "'a?01' is not a valid file name on every system"),
+        ("naming: 'a./{variation}'", "'a./01' is not a valid file name on every system"),
+        ("naming: 'a//{variation}'", "'a//01' is not a valid file name on every system"),
+        ("naming: '{variation} '", "'01 ' is not a valid file name on every system"),
+        (
+            "naming: ucs, ucs: {category: FOOTHmn, name: Schritt über Kies}",
+            "is not a valid file name on every",
+        ),
         (f"naming: '{'a' * 170}{{variation}}'", "has 172 characters; shorten it to 160 or fewer"),
     ],
 )
@@ -109,15 +112,15 @@ def test_two_assets_that_would_be_one_file_are_told_once_whatever_their_capitals
         - {id: b/step, kind: sfx, prompt: x, duration: 1s}
         """
     assert complaints(text) == [
-        "m.yaml:6: assets[1].naming: two sounds would be the file 'step_01' (the other is assets[0] on line 5); "
-        "give each a ucs name of its own, or use {id} in the template"
+        "m.yaml:6: assets[1].naming: two sounds have the file name 'step_01' (the other is assets[0] on line 5); "
+        "give each its own ucs name, or use {id} in the template"
     ]
 
 
 def test_combinations_of_one_entry_that_would_be_one_file_are_told(complaints: Complain) -> None:
     head = "id: 'a/{x}', kind: sfx, prompt: x, duration: 1s, for_each: {x: [p, q]}"
     [told] = complaints(asset("naming: ucs, ucs: {category: FOOTHmn, name: Step}", head))
-    assert "two sounds would be the file 'a/FOOTHmn_Step_Cuesmith_game_01'" in told
+    assert "two sounds have the file name 'a/FOOTHmn_Step_Cuesmith_game_01'" in told
 
 
 def test_a_template_may_not_take_another_assets_usual_name(complaints: Complain) -> None:
@@ -127,7 +130,7 @@ def test_a_template_may_not_take_another_assets_usual_name(complaints: Complain)
         - {id: c, kind: sfx, prompt: x, duration: 1s, naming: 'a/b_{variation}'}
         """
     [told] = complaints(text)
-    assert told.startswith("m.yaml:5: assets[1].naming: two sounds would be the file 'a/b_01'")
+    assert told.startswith("m.yaml:5: assets[1].naming: two sounds have the file name 'a/b_01'")
 
 
 @given(template=st.text(alphabet="{}idnamevrto_/. -:con", max_size=30))

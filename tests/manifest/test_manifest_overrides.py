@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from manifest_texts import Complain, Load, write_sound
 
+from pipeline.generators.audiocraft.manifest_keys import keys_of
 from pipeline.manifest import Project
 from pipeline.manifest.spec import AssetSpec
 
@@ -73,8 +74,10 @@ def test_every_key_of_one_asset_may_be_overridden(loaded: Load, folder: Path) ->
     )
     oak = _by_id(loaded(_doors(f"{{when: {{door: oak, move: open}}, {keys}}}")))["oak/open"]
     assert (oak.duration_s, oak.loop, oak.tags, oak.delivery.formats) == (2.0, True, ("open",), ("flac",))
-    assert oak.melody is not None
-    assert oak.style == oak.melody
+    keys = keys_of(oak)
+    assert keys.melody is not None
+    assert keys.style is not None
+    assert keys.style.file == keys.melody
     assert oak.ucs is not None
     assert (oak.model, oak.model_folder) == ("./m", str(folder.resolve()))
     assert (oak.was, oak.naming) == (("old/oak/open",), "x/open_{variation}")
@@ -97,11 +100,11 @@ def test_an_override_leaves_the_other_sounds_as_they_are(loaded: Load) -> None:
         ("{when: {}, seed: 1}", "overrides[0].when: is empty; write at least one value, or remove the line"),
         ("{seed: 1}", "overrides[0].when: is missing; write when: and names of for_each, such as "
          "when: {surface: gravel}"),
-        ("{when: {door: oak}}", "overrides[0]: says nothing but when; write a key such as seed: 7, or remove it"),
+        ("{when: {door: oak}}", "overrides[0]: has only when; add a key such as seed: 7, or remove it"),
         ("{when: {door: oak}, seed: many}", "overrides[0].seed: 'many' is not a whole number; write a whole number "
          "such as 7"),
         ("{when: {door: oak}, sead: 1}", "overrides[0].sead: unknown key; did you mean seed?"),
-        ("{when: {door: oak}, id: a}", "overrides[0].id: unknown key; this is said of one asset only; move it to the "
+        ("{when: {door: oak}, id: a}", "overrides[0].id: unknown key; only an asset can have it; move it to the "
          "asset"),
         ("{when: {door: oak}, engine: toy}", "overrides[0].engine: unknown key; an engine is chosen for a whole kind; "
          "set it in defaults or in a profile"),
@@ -113,8 +116,8 @@ def test_an_override_leaves_the_other_sounds_as_they_are(loaded: Load) -> None:
          "shorten fade or lengthen duration"),
         ("{when: {door: oak}, loop: true, fade: 1s}", "overrides[0].fade: a loop cannot fade: its end runs into its "
          "start; remove fade, or write loop: false"),
-        ("{when: {door: oak}, was: a}", "overrides[0].was: for_each makes two assets that were 'a'; write the names "
-         "of for_each in was, as in the id"),
+        ("{when: {door: oak}, was: a}", "overrides[0].was: for_each makes two assets with the earlier id 'a'; "
+         "use the names of for_each in was, as in the id"),
     ],
 )  # fmt: skip
 def test_a_fault_of_an_override_names_the_override(overrides: str, said: str, complaints: Complain) -> None:
@@ -131,8 +134,7 @@ def test_the_same_combination_twice_is_refused(complaints: Complain) -> None:
 def test_overrides_without_a_family_are_refused(complaints: Complain) -> None:
     text = "assets:\n- {id: a, kind: sfx, prompt: a, duration: 1, overrides: [{when: {x: y}, seed: 1}]}\n"
     assert complaints(text) == [
-        "m.yaml:4: assets[0].overrides: there is no for_each, so there is one sound alone; "
-        "write these keys in the asset itself"
+        "m.yaml:4: assets[0].overrides: overrides need a for_each; write these keys in the asset itself"
     ]
 
 

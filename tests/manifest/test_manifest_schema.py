@@ -11,7 +11,7 @@ import yaml
 from jsonschema import Draft7Validator
 from manifest_texts import Complain, Load
 
-from pipeline.manifest import json_schema, json_schema_text, load
+from manifests import json_schema, json_schema_text, load
 
 MANIFESTS = Path(__file__).parents[2] / "manifests"
 EXAMPLES = sorted(MANIFESTS.rglob("*.yaml"))
@@ -22,9 +22,9 @@ def _complaints(document: Any) -> list[str]:
     return [error.message for error in Draft7Validator(json_schema()).iter_errors(document)]
 
 
-def test_the_checked_in_schema_is_the_one_that_the_models_make() -> None:
+def test_the_checked_in_schema_is_the_one_that_the_keys_make() -> None:
     written = (MANIFESTS / "manifest.schema.json").read_text(encoding="utf-8")
-    assert written == json_schema_text(), "write it anew: cuesmith schema > manifests/manifest.schema.json"
+    assert written == json_schema_text(), "write it again: make tables"
 
 
 def test_the_schema_is_a_schema() -> None:
@@ -54,6 +54,22 @@ def test_the_demo_is_a_game() -> None:
     assert masters >= 130
     assert seconds <= 12 * 60
     assert {asset.id.split("/")[0] for asset in assets} >= {"music", "stinger", "ambience", "sfx", "ui"}
+
+
+def test_the_schema_has_defaults_and_examples_and_no_choice_that_hides_the_wrong_item() -> None:
+    text = json_schema_text()
+    assert "anyOf" not in text
+    settings = json_schema()["definitions"]["KindSettings"]["properties"]
+    assert settings["true_peak"]["default"] == "-1 dBTP"
+    assert settings["variations"]["default"] == 1
+    assert settings["loudness"]["examples"] == ["-14 LUFS"]
+    broken = {
+        "cuesmith": 1,
+        "project": "a",
+        "assets": [{"id": "b", "kind": "sfx", "prompt": "c", "bpm": "fast"}],
+    }
+    [error] = Draft7Validator(json_schema()).iter_errors(broken)
+    assert list(error.absolute_path) == ["assets", 0, "bpm"]
 
 
 def test_the_schema_names_every_key_with_a_description() -> None:

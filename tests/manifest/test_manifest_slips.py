@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from manifest_texts import HEAD, Complain, Load
 
+from manifests import load, load_cached
 from pipeline.errors import ManifestError
-from pipeline.manifest import load, load_cached
 
 ASSET = "assets:\n- id: sfx/a\n  kind: sfx\n  prompt: a\n  duration: 1s\n"
 RESOLVE = "keep the lines that you want, and delete every line that starts with <<<<<<<, |||||||, ======= or >>>>>>>"
@@ -108,7 +108,7 @@ def test_a_comment_that_cuts_a_text_is_warned_of(
     project = loaded(ASSET.replace("  prompt: a", line))
     [warning] = project.warnings
     assert str(warning).endswith(
-        f": assets[0].{where}: '{comment}' is a comment and no part of '{kept}'; {CUT}"
+        f": assets[0].{where}: '{comment}' is a comment, not part of '{kept}'; {CUT}"
     )
     text = (folder / "m.yaml").read_text().split("\n")
     assert kept.split(maxsplit=1)[0] in text[warning.line - 1]

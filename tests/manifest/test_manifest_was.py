@@ -41,16 +41,16 @@ def test_capitals_alone_may_change(loaded: Load) -> None:
         (
             _asset("b", "was: a, ") + _asset("a"),
             "m.yaml:4: assets[0].was: 'b' was 'a', and assets[1] on line 5 has the id 'a'; give that asset another "
-            "id, or remove was: a name that was given away cannot be used again",
+            "id, or remove was",
         ),
         (
             _asset("b", "was: b, "),
-            "m.yaml:4: assets[0].was: 'b' is the asset's own id; write the id that it had before, or remove was",
+            "m.yaml:4: assets[0].was: 'b' is the asset's own id; write its earlier id, or remove was",
         ),
         (
             _asset("b", "was: a, ") + _asset("c", "was: A, "),
-            "m.yaml:5: assets[1].was: 'A' is what 'b' was (assets[0] on line 4); an asset can become only one other: "
-            "write was at one of the two",
+            "m.yaml:5: assets[1].was: 'A' is already an earlier id of 'b' (assets[0] on line 4); "
+            "write was at only one of the two",
         ),
         (_asset("b", "was: '../a', "), "m.yaml:4: assets[0].was: was '../a' has '..' as a part; write the whole name: "
          "an id is not a path that leads from folder to folder"),
@@ -77,13 +77,13 @@ def test_two_that_swap_their_names_are_refused(complaints: Complain) -> None:
 
 def test_a_family_whose_earlier_ids_are_one_is_refused(complaints: Complain) -> None:
     assert complaints(FAMILY % "foot") == [
-        "m.yaml:5: assets[0].was: for_each makes two assets that were 'foot'; write the names of for_each in was, "
-        "as in the id"
+        "m.yaml:5: assets[0].was: for_each makes two assets with the earlier id 'foot'; use the names of "
+        "for_each in was, as in the id"
     ]
 
 
 def test_a_settings_layer_has_no_earlier_ids(complaints: Complain) -> None:
     [message] = complaints("defaults: {sfx: {was: a}}\nassets: []\n")
     assert message == (
-        "m.yaml:3: defaults.sfx.was: unknown key; this is said of one asset only; move it to the asset"
+        "m.yaml:3: defaults.sfx.was: unknown key; only an asset can have it; move it to the asset"
     )

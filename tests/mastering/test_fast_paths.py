@@ -10,9 +10,9 @@ from scipy.signal import sosfilt
 from pipeline.audio import Clip, pcm_bytes, resample
 from pipeline.audio.decibel import amplitude
 from pipeline.audio.dither import quantise
-from pipeline.mastering import apply_gain, limit, measure, true_peak
+from pipeline.mastering.limiter import apply_gain, limit
 from pipeline.mastering.loudness import binned_energy, k_weighting
-from pipeline.mastering.measure import channel_means, silence_ends
+from pipeline.mastering.measure import channel_means, measure, silence_ends
 from pipeline.mastering.true_peak import (
     _BOXES,
     TAPS,
@@ -23,6 +23,7 @@ from pipeline.mastering.true_peak import (
     peaks,
     sample_peak,
     taps,
+    true_peak,
 )
 
 SIGNALS = {
@@ -46,10 +47,10 @@ signals = st.builds(
 def test_block_filtering_is_the_recursive_filter(wave: np.ndarray, rate: int) -> None:
     weighted = np.square(sosfilt(k_weighting(rate), wave.astype(np.float64)))
     bins = -(-len(wave) * 100 // rate)
-    wanted = np.add.reduceat(weighted, np.arange(bins) * rate // 100)
-    found = binned_energy(wave, rate)
-    assert found == pytest.approx(wanted, rel=1e-4, abs=1e-5 * wanted.max() + 1e-12)
-    assert found.sum() == pytest.approx(wanted.sum(), rel=1e-5, abs=1e-12)
+    expected = np.add.reduceat(weighted, np.arange(bins) * rate // 100)
+    energy = binned_energy(wave, rate)
+    assert energy == pytest.approx(expected, rel=1e-4, abs=1e-5 * expected.max() + 1e-12)
+    assert energy.sum() == pytest.approx(expected.sum(), rel=1e-5, abs=1e-12)
 
 
 def between(wave: np.ndarray, rate: int, circular: bool) -> np.ndarray:
@@ -92,9 +93,9 @@ def test_overs_of_two_channels_are_those_of_the_higher(
     for channel in clip.samples:
         places, height = overs(Clip(channel[None], rate), floor)
         highest[places] = np.maximum(highest[places], height)
-    found, height = overs(clip, floor)
-    assert found.tolist() == np.flatnonzero(highest).tolist()
-    assert (height == highest[found]).all()
+    positions, height = overs(clip, floor)
+    assert positions.tolist() == np.flatnonzero(highest).tolist()
+    assert (height == highest[positions]).all()
 
 
 @settings(max_examples=30, deadline=None)
@@ -148,16 +149,16 @@ def test_packed_samples_are_the_integers(channels: int, length: int) -> None:
 def test_samples_beyond_all_measure_are_measured() -> None:
     quiet = tone(1.0, -20)
     huge = Clip(quiet.samples * np.float32(1e25), RATE)
-    found, wanted = measure(huge), measure(quiet)
+    measured, expected = measure(huge), measure(quiet)
     for name in ("integrated_lufs", "momentary_max_lufs", "true_peak_dbtp"):
-        assert getattr(found, name) == pytest.approx(getattr(wanted, name) + 500.0, abs=0.01)
+        assert getattr(measured, name) == pytest.approx(getattr(expected, name) + 500.0, abs=0.01)
 
 
 @pytest.mark.parametrize("rate", [3000, 6000, 8000, 192_000, 384_000])
 def test_a_tone_reads_its_loudness_at_any_rate(rate: int) -> None:
     wave = 0.1 * np.sin(2 * np.pi * 500 * np.arange(2 * rate) / rate)
-    found = measure(Clip(wave[None].astype(np.float32), rate)).integrated_lufs
-    assert found == pytest.approx(-23.9, abs=0.5)
+    measured = measure(Clip(wave[None].astype(np.float32), rate)).integrated_lufs
+    assert measured == pytest.approx(-23.9, abs=0.5)
 
 
 def test_limited_peaks_are_told_as_they_are_measured() -> None:
@@ -165,5 +166,5 @@ def test_limited_peaks_are_told_as_they_are_measured() -> None:
         noise = coloured_noise(seed, 1.0, 2)
         loud = Clip(noise.samples * np.float32(2.0 / np.abs(noise.samples).max()), RATE)
         for circular in (False, True):
-            found = limit(loud, -1.0, circular=circular)
-            assert found.true_peak == pytest.approx(true_peak(found.clip, circular=circular), rel=1e-7)
+            limited = limit(loud, -1.0, circular=circular)
+            assert limited.true_peak == pytest.approx(true_peak(limited.clip, circular=circular), rel=1e-7)

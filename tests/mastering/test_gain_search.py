@@ -10,9 +10,11 @@ from mastering_signals import RATE, coloured_noise, joined, silence, tone
 from test_master import LOOP, SFX, burst, good
 
 from pipeline.audio import Clip
-from pipeline.mastering import TakeInput, gain, master
-from pipeline.mastering.gain import LimiterEstimate, measure_levels
+from pipeline.mastering import gain
+from pipeline.mastering.chain import master
+from pipeline.mastering.gain import GainInput, measure_levels
 from pipeline.mastering.limiter import limit
+from pipeline.mastering.shape import Shaped, TakeInput
 
 
 def sounds(seed: int, kind: str, channels: int) -> Clip:
@@ -29,7 +31,7 @@ def test_the_estimate_is_near_what_the_limiter_leaves() -> None:
         clip = sounds(seed, ("noise", "hits", "hit and tone")[seed % 3], 1 + seed % 2)
         levels = measure_levels(clip, None)
         gain_db = seed % 12 / 2 - 1.0 - 20 * np.log10(levels.peaks.true)
-        estimated = LimiterEstimate(clip, levels).levels_after(gain_db, -1.0)
+        estimated = GainInput(Shaped(clip, None), levels).estimated_levels(gain_db, -1.0)
         raised = Clip(clip.samples * np.float32(10 ** (gain_db / 20)), RATE)
         really = measure_levels(limit(raised, -1.0).clip, None)
         losses.append(levels.by("momentary") + gain_db - really.by("momentary"))
@@ -42,15 +44,15 @@ def test_the_estimate_is_near_what_the_limiter_leaves() -> None:
 
 def test_the_estimate_is_exact_where_nothing_is_limited() -> None:
     clip = burst(1)
-    estimate = LimiterEstimate(clip, measure_levels(clip, None))
-    assert not estimate.limits(-6.0, -1.0)
-    assert estimate.levels_after(-6.0, -1.0).by("momentary") == estimate.levels.by("momentary") - 6.0
+    estimate = GainInput(Shaped(clip, None), measure_levels(clip, None))
+    assert not estimate.is_limited(-6.0, -1.0)
+    assert estimate.estimated_levels(-6.0, -1.0).by("momentary") == estimate.levels.by("momentary") - 6.0
 
 
 def test_few_sounds_are_limited_more_than_once(monkeypatch: pytest.MonkeyPatch) -> None:
     limiter_calls = []
     original = gain.limit_looped
-    monkeypatch.setattr(gain, "limit_looped", lambda *given: limiter_calls.append(given) or original(*given))
+    monkeypatch.setattr(gain, "limit_looped", lambda *call: limiter_calls.append(call) or original(*call))
     made = [
         good(master([TakeInput(burst(seed))], replace(SFX, loudness_lufs=target)))[0]
         for seed in range(30)

@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from pipeline.audio import Clip, read_sound
-from pipeline.mastering import measure
+from pipeline.mastering.measure import measure
 
 FFMPEG = shutil.which("ffmpeg")
 pytestmark = pytest.mark.skipif(FFMPEG is None, reason="ffmpeg is not installed")
@@ -78,9 +78,9 @@ def ebur128(path: Path) -> float:
 
 
 def check(path: Path) -> None:
-    found = read_sound(path)
-    assert found.problem is None
-    assert measure(found.clip).integrated_lufs == pytest.approx(ebur128(path), abs=0.1)
+    sound = read_sound(path)
+    assert sound.problem is None
+    assert measure(sound.clip).integrated_lufs == pytest.approx(ebur128(path), abs=0.1)
 
 
 def marks(quick: bool) -> list[pytest.MarkDecorator]:

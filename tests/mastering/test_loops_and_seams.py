@@ -1,4 +1,4 @@
-"""Loops: found where the music repeats, and judged by what is heard at their seam."""
+"""Loops are cut where the music repeats, and their seams are measured."""
 
 import numpy as np
 import pytest
@@ -6,14 +6,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mastering_signals import RATE, coloured_noise
 
-from pipeline.audio import Clip
+from pipeline.audio import Clip, Loop
 from pipeline.errors import MasteringError
 from pipeline.manifest.spec import MasteringSpec
-from pipeline.mastering import TakeInput, master, measure_seam
+from pipeline.mastering.chain import master
 from pipeline.mastering.limiter import limit_looped, looped_peaks
 from pipeline.mastering.loop import cut_loop, wrapped
-from pipeline.mastering.shape import shape
-from pipeline.quality import score
+from pipeline.mastering.seam import measure_seam
+from pipeline.mastering.shape import TakeInput, shape
+from pipeline.quality import GateInput, limits_of, score
 
 
 def beats(seconds: float, bpm: float, seed: int = 0) -> Clip:
@@ -72,17 +73,17 @@ def test_silence_and_the_shortest_loops_measure_nothing() -> None:
     assert measure_seam(coloured_noise(1, 0.1, 1), (0, 500)).score == 1.0
 
 
-@pytest.mark.parametrize("loop", [(-1, 10), (5, 5), (0, 101)])
-def test_a_loop_outside_its_clip_is_refused(loop: tuple[int, int]) -> None:
+@pytest.mark.parametrize("loop", [Loop(-1, 10), Loop(5, 5), Loop(0, 101)])
+def test_a_loop_outside_its_clip_is_refused(loop: Loop) -> None:
     with pytest.raises(ValueError, match="outside"):
         measure_seam(Clip(np.zeros((1, 100), np.float32), RATE), loop)
 
 
 @pytest.mark.parametrize("played", [119.3, 120.0, 120.8])
 def test_the_tempo_really_played_decides_the_length(played: float) -> None:
-    found = cut_loop(beats(22, played), 16.0, 120)
-    assert found.how["beats"] == 32
-    assert found.how["bpm"] == pytest.approx(played, abs=0.05)
+    loop_cut = cut_loop(beats(22, played), 16.0, 120)
+    assert loop_cut.record["beats"] == 32
+    assert loop_cut.record["bpm"] == pytest.approx(played, abs=0.05)
 
 
 def test_noise_stays_on_the_grid() -> None:
@@ -101,10 +102,10 @@ def test_in_free_time_the_start_is_where_the_sound_comes_again() -> None:
         return wave / np.sqrt(np.mean(wave**2)) * 0.1
 
     wave = np.concatenate([texture(1.0, -1.0), texture(4.0, 0.0), texture(1.0, -1.0), texture(2.0, 0.0)])
-    found = cut_loop(Clip(wave[None].astype(np.float32), RATE), 5.0, None)
-    assert found.clip.length == 5 * RATE
-    assert 0.0 <= found.how["start_s"] <= 2.0
-    assert found.how["difference_db"] < 6.0
+    loop_cut = cut_loop(Clip(wave[None].astype(np.float32), RATE), 5.0, None)
+    assert loop_cut.clip.length == 5 * RATE
+    assert 0.0 <= loop_cut.record["start_s"] <= 2.0
+    assert loop_cut.record["difference_db"] < 6.0
 
 
 def test_a_crossfade_keeps_the_level_of_what_is_alike_and_of_what_is_not() -> None:
@@ -120,8 +121,8 @@ def test_a_crossfade_keeps_the_level_of_what_is_alike_and_of_what_is_not() -> No
 
 def closed(clip: Clip) -> set[str]:
     """Loop gates that close on a clip that is meant to wrap."""
-    found = score(clip, "sfx", loop=(0, clip.length)).failures
-    return {failure.name for failure in found if failure.name.startswith("loop")}
+    failures = score(GateInput(clip, loop=Loop(0, clip.length)), limits_of("sfx")).failures
+    return {failure.name for failure in failures if failure.name.startswith("loop")}
 
 
 def straight_cuts(clip: Clip, count: int = 4) -> list[Clip]:
@@ -246,9 +247,9 @@ def test_a_limiter_meets_the_loop_with_one_gain_from_intro_and_from_end(start: i
     for place in (start - 300, start + 200, 3 * RATE - 90, 2 * RATE):
         wave[place : place + 40] += random.uniform(0.8, 1.5)
     clip = Clip(wave[None].astype(np.float32), RATE)
-    held = limit_looped(clip, -1.0, (start, clip.length))
-    assert looped_peaks(held.clip, (start, clip.length)).true <= 10 ** (-1 / 20)
-    gain = held.clip.samples[0] / np.where(np.abs(wave) < 0.01, np.nan, wave)
+    limited = limit_looped(clip, -1.0, Loop(start, clip.length))
+    assert looped_peaks(limited.clip, Loop(start, clip.length)).true <= 10 ** (-1 / 20)
+    gain = limited.clip.samples[0] / np.where(np.abs(wave) < 0.01, np.nan, wave)
     around_start, around_end = gain[start - 40 : start + 40], gain[-40:]
     assert np.nanmedian(around_end) == pytest.approx(np.nanmedian(around_start), abs=0.01)
 

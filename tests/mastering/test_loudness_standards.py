@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 from mastering_signals import RATE, coloured_noise, joined, silence, tone
 
 from pipeline.audio import Clip
-from pipeline.mastering import measure
+from pipeline.mastering.measure import measure
 
 
 @pytest.mark.parametrize("level", [-23, -33])
 def test_tech_3341_cases_1_and_2_a_steady_tone_reads_its_level_on_every_scale(level: int) -> None:
-    found = measure(tone(20, level))
-    for value in (found.integrated_lufs, found.momentary_max_lufs, found.short_term_max_lufs):
+    measured = measure(tone(20, level))
+    for value in (measured.integrated_lufs, measured.momentary_max_lufs, measured.short_term_max_lufs):
         assert value == pytest.approx(level, abs=0.1)
 
 
@@ -27,8 +27,8 @@ CASES = {
 
 @pytest.mark.parametrize("case", CASES)
 def test_tech_3341_gating_cases_read_minus_23(case: str) -> None:
-    found = measure(joined(*(tone(seconds, level) for seconds, level in CASES[case])))
-    assert found.integrated_lufs == pytest.approx(-23.0, abs=0.1)
+    measured = measure(joined(*(tone(seconds, level) for seconds, level in CASES[case])))
+    assert measured.integrated_lufs == pytest.approx(-23.0, abs=0.1)
 
 
 def test_tech_3341_case_6_five_channels_are_weighted() -> None:
@@ -53,34 +53,34 @@ def test_lfe_is_not_heard_and_surrounds_are_raised() -> None:
 
 
 def test_tech_3341_case_9_short_term_stays_at_minus_23() -> None:
-    found = measure(joined(*[part for _ in range(5) for part in (tone(1.34, -20), tone(1.66, -30))]))
-    assert found.short_term_max_lufs == pytest.approx(-23.0, abs=0.1)
+    measured = measure(joined(*[part for _ in range(5) for part in (tone(1.34, -20), tone(1.66, -30))]))
+    assert measured.short_term_max_lufs == pytest.approx(-23.0, abs=0.1)
 
 
 @pytest.mark.parametrize("step", [0, 1, 7, 13, 19])
 def test_tech_3341_case_10_short_term_maximum_wherever_the_tone_starts(step: int) -> None:
-    found = measure(joined(silence(step * 0.15), tone(3, -23), silence(1)))
-    assert found.short_term_max_lufs == pytest.approx(-23.0, abs=0.1)
+    measured = measure(joined(silence(step * 0.15), tone(3, -23), silence(1)))
+    assert measured.short_term_max_lufs == pytest.approx(-23.0, abs=0.1)
 
 
 def test_tech_3341_case_12_momentary_stays_at_minus_23() -> None:
-    found = measure(joined(*[part for _ in range(25) for part in (tone(0.18, -20), tone(0.22, -30))]))
-    assert found.momentary_max_lufs == pytest.approx(-23.0, abs=0.1)
+    measured = measure(joined(*[part for _ in range(25) for part in (tone(0.18, -20), tone(0.22, -30))]))
+    assert measured.momentary_max_lufs == pytest.approx(-23.0, abs=0.1)
 
 
 @pytest.mark.parametrize("step", range(20))
 def test_tech_3341_case_13_momentary_maximum_wherever_the_tone_starts(step: int) -> None:
-    found = measure(joined(silence(step * 0.02), tone(0.4, -23), silence(1)))
-    assert found.momentary_max_lufs == pytest.approx(-23.0, abs=0.1)
+    measured = measure(joined(silence(step * 0.02), tone(0.4, -23), silence(1)))
+    assert measured.momentary_max_lufs == pytest.approx(-23.0, abs=0.1)
 
 
 RANGES = {10: (-20, -30), 5: (-20, -15), 20: (-40, -20), 15: (-50, -35, -20, -35, -50)}
 
 
-@pytest.mark.parametrize("wanted", RANGES)
-def test_tech_3342_cases_1_to_4_read_their_range(wanted: int) -> None:
-    found = measure(joined(*(tone(20, level) for level in RANGES[wanted])))
-    assert found.loudness_range_lu == pytest.approx(wanted, abs=1)
+@pytest.mark.parametrize("expected", RANGES)
+def test_tech_3342_cases_1_to_4_read_their_range(expected: int) -> None:
+    measured = measure(joined(*(tone(20, level) for level in RANGES[expected])))
+    assert measured.loudness_range_lu == pytest.approx(expected, abs=1)
 
 
 @settings(max_examples=25, deadline=None)
@@ -96,8 +96,8 @@ def test_integrated_loudness_is_pyloudnorms(seed: int, tenths: int, channels: in
     theirs = clip.samples[order].T.astype(np.float64)
     if channels == 4:
         theirs = np.insert(theirs, 2, 0.0, axis=1)
-    wanted = pyloudnorm.Meter(rate, filter_class="DeMan").integrated_loudness(theirs)
-    assert measure(clip).integrated_lufs == pytest.approx(wanted, abs=1e-3)
+    expected = pyloudnorm.Meter(rate, filter_class="DeMan").integrated_loudness(theirs)
+    assert measure(clip).integrated_lufs == pytest.approx(expected, abs=1e-3)
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -16,8 +16,11 @@ from mastering_signals import RATE, coloured_noise, joined, silence, tone
 from pipeline.audio import Clip, pcm_sha256
 from pipeline.errors import MasteringError
 from pipeline.manifest.spec import MasteringSpec
-from pipeline.mastering import MasteredGroup, TakeInput, apply_gain, master, measure
+from pipeline.mastering.chain import MasteredGroup, master
 from pipeline.mastering.edits import sounding_range
+from pipeline.mastering.limiter import apply_gain
+from pipeline.mastering.measure import measure
+from pipeline.mastering.shape import TakeInput
 
 SFX = MasteringSpec(
     loudness_lufs=-18.0,
@@ -60,12 +63,12 @@ def test_a_master_is_on_target_or_says_why_and_never_above_the_ceiling(
 ) -> None:
     spec = replace(SFX, loudness_lufs=target, duration_s=seconds, trim=trim)
     (made,) = good(master([TakeInput(coloured_noise(seed, seconds, channels, rate))], spec))
-    found = measure(made.clip)
-    loud = found.integrated_lufs if made.clip.seconds >= 3 else found.momentary_max_lufs
-    assert found.true_peak_dbtp <= -1.0
+    measured = measure(made.clip)
+    loud = measured.integrated_lufs if made.clip.seconds >= 3 else measured.momentary_max_lufs
+    assert measured.true_peak_dbtp <= -1.0
     assert abs(loud - target) <= 0.2 or made.deviation == "true-peak ceiling"
-    assert made.measured.integrated_lufs == pytest.approx(found.integrated_lufs, abs=1e-3)
-    assert made.measured.true_peak_dbtp == pytest.approx(found.true_peak_dbtp, abs=1e-3)
+    assert made.measured.integrated_lufs == pytest.approx(measured.integrated_lufs, abs=1e-3)
+    assert made.measured.true_peak_dbtp == pytest.approx(measured.true_peak_dbtp, abs=1e-3)
 
 
 def test_variations_share_one_gain_so_that_their_relations_stay() -> None:
@@ -252,7 +255,8 @@ import numpy as np
 from dataclasses import replace
 from pipeline.audio import Clip, pcm_sha256
 from pipeline.manifest.spec import MasteringSpec
-from pipeline.mastering import TakeInput, master
+from pipeline.mastering.shape import TakeInput
+from pipeline.mastering.chain import master
 random = np.random.default_rng(5)
 noise = [random.standard_normal((2, 90_000)) * level for level in (2, 0.1)]
 takes = [TakeInput(Clip(one.astype(np.float32), 32000)) for one in noise]

@@ -8,8 +8,9 @@ from mastering_signals import RATE, coloured_noise
 from scipy.signal import resample_poly
 
 from pipeline.audio import Clip
-from pipeline.mastering import apply_gain, limit, measure, true_peak
-from pipeline.mastering.true_peak import overs
+from pipeline.mastering.limiter import apply_gain, limit
+from pipeline.mastering.measure import measure
+from pipeline.mastering.true_peak import overs, true_peak
 
 
 def decibels(linear: float) -> float:
@@ -23,11 +24,11 @@ def faded_sine(divisor: float, degrees: float, amplitude: float, length: int = 4
 
 
 @pytest.mark.parametrize(
-    ("divisor", "degrees", "amplitude", "wanted"),
+    ("divisor", "degrees", "amplitude", "expected"),
     [(4, 0, 0.5, -6.0), (4, 45, 0.5, -6.0), (6, 60, 0.5, -6.0), (8, 67.5, 0.5, -6.0), (4, 45, 1.41, 3.0)],
 )
-def test_tech_3341_cases_15_to_19(divisor: float, degrees: float, amplitude: float, wanted: float) -> None:
-    assert -0.4 <= decibels(true_peak(faded_sine(divisor, degrees, amplitude))) - wanted <= 0.2
+def test_tech_3341_cases_15_to_19(divisor: float, degrees: float, amplitude: float, expected: float) -> None:
+    assert -0.4 <= decibels(true_peak(faded_sine(divisor, degrees, amplitude))) - expected <= 0.2
 
 
 @pytest.mark.parametrize("offset", [0, 1, 2, 3])
@@ -93,10 +94,10 @@ def test_nothing_is_ever_above_the_ceiling(
     kind: str, seed: int, length: int, level: float, ceiling: float, circular: bool
 ) -> None:
     clip = signal(kind, seed, length, level)
-    found = limit(clip, ceiling, circular=circular)
-    peak = true_peak(found.clip, circular=circular)
+    limited = limit(clip, ceiling, circular=circular)
+    peak = true_peak(limited.clip, circular=circular)
     assert peak <= 10 ** (ceiling / 20)
-    assert (found.reduction_db > 0) == (found.clip is not clip)
+    assert (limited.reduction_db > 0) == (limited.clip is not clip)
 
 
 @pytest.mark.parametrize("rate", [32000, 44100, 48000])
@@ -104,8 +105,8 @@ def test_nothing_is_ever_above_the_ceiling(
 def test_ffmpeg_finds_nothing_above_the_ceiling_either(kind: str, rate: int, ffmpeg_meter) -> None:
     rough = signal(kind, 11, 48000, 6.0)
     ends = np.minimum(1, np.minimum(np.arange(48000), np.arange(48000)[::-1]) / 480).astype(np.float32)
-    found = limit(Clip(rough.samples * ends, rate), -1.0)
-    assert ffmpeg_meter(found.clip)["true_peak"] <= -1.0 + 0.005
+    limited = limit(Clip(rough.samples * ends, rate), -1.0)
+    assert ffmpeg_meter(limited.clip)["true_peak"] <= -1.0 + 0.005
 
 
 def test_bounded_blocks_never_hide_a_peak() -> None:
@@ -122,16 +123,16 @@ def test_below_the_ceiling_the_very_same_clip_comes_back() -> None:
 def test_far_from_a_peak_nothing_is_touched() -> None:
     clip = signal("noise", 4, 96000, -30)
     clip.samples[:, 48000] = 2.0
-    found = limit(clip, -1.0).clip.samples
-    changed = np.flatnonzero((found != clip.samples).any(axis=0))
+    limited = limit(clip, -1.0).clip.samples
+    changed = np.flatnonzero((limited != clip.samples).any(axis=0))
     assert 48000 - changed.min() <= 0.004 * RATE
     assert changed.max() - 48000 <= 0.8 * RATE
 
 
 def test_channels_are_held_together_so_that_the_image_stays() -> None:
     wave = signal("noise", 4, 9000, 6).samples[:1]
-    found = limit(Clip(np.concatenate([wave, wave * 0.25]), RATE), -1.0).clip.samples
-    assert np.allclose(found[1], found[0] * 0.25, atol=1e-6)
+    limited = limit(Clip(np.concatenate([wave, wave * 0.25]), RATE), -1.0).clip.samples
+    assert np.allclose(limited[1], limited[0] * 0.25, atol=1e-6)
 
 
 def test_a_limited_loop_is_the_same_loop_wherever_it_is_cut() -> None:
@@ -146,9 +147,9 @@ def test_a_limited_loop_is_the_same_loop_wherever_it_is_cut() -> None:
 def test_the_reduction_reported_is_what_was_taken() -> None:
     clip = Clip(np.zeros((1, 9000), np.float32), RATE)
     clip.samples[0, 4000] = 1.0
-    found = limit(clip, -12.0)
-    assert found.reduction_db == pytest.approx(-decibels(np.abs(found.clip.samples).max()), abs=1e-3)
-    assert measure(found.clip).true_peak_dbtp <= -12.0
+    limited = limit(clip, -12.0)
+    assert limited.reduction_db == pytest.approx(-decibels(np.abs(limited.clip.samples).max()), abs=1e-3)
+    assert measure(limited.clip).true_peak_dbtp <= -12.0
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -156,5 +157,5 @@ def test_a_finer_meter_of_another_make_finds_nothing_above_the_ceiling(seed: int
     """Noise up to Nyquist is where 4x oversampling misses most."""
     noise = np.random.default_rng(seed).standard_normal((1, RATE)).astype(np.float32)
     hot = Clip(noise if seed % 2 else np.clip(noise, -1, 1), RATE)
-    held = limit(hot, -1.0).clip.samples
-    assert decibels(np.abs(resample_poly(held, 16, 1, axis=1)).max()) <= -1.0
+    limited = limit(hot, -1.0).clip.samples
+    assert decibels(np.abs(resample_poly(limited, 16, 1, axis=1)).max()) <= -1.0

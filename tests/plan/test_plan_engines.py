@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import toy_engine
 
+from manifests import load
 from pipeline.errors import CuesmithError, MachineError, ManifestError
 from pipeline.generators import Requirements
 from pipeline.generators.audiocraft import model_store
 from pipeline.generators.audiocraft.engine import ENGINE as AUDIOCRAFT
-from pipeline.manifest import load
 from pipeline.plan import check_profiles
 
 MANIFEST = """\
@@ -59,7 +59,9 @@ def test_an_engine_that_breaks_over_an_asset_is_a_problem_of_the_manifest(
     assert isinstance(refused, ManifestError)
     [problem] = refused.problems
     assert (problem.line, problem.where) == (7, "a/three.engine")
-    assert problem.what == f"engine 'toy' cannot say what this asset takes: {type(error).__name__}: {error}"
+    assert (
+        problem.what == f"engine 'toy' cannot state what this asset requires: {type(error).__name__}: {error}"
+    )
     assert problem.remedy == "report this to the engine's makers, or choose another engine"
 
 
@@ -75,7 +77,7 @@ def test_an_engine_that_answers_with_nothing_is_a_problem(
 def test_what_the_machine_lacks_keeps_its_exit_code_and_names_the_asset(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _break_over_bad(model_store.Unready("no room for the weights; free space"), monkeypatch)
+    _break_over_bad(model_store.StoreNotReady("no room for the weights; free space"), monkeypatch)
     refused = _refusal(tmp_path)
     assert isinstance(refused, MachineError)
     assert refused.exit_code == 4
@@ -133,6 +135,6 @@ def test_a_folder_of_weights_beside_the_manifest_is_found_by_its_bare_name(
     assert "is no model that AudioCraft publishes" in AUDIOCRAFT.requirements(theirs).problems[0].what
     try:
         found = AUDIOCRAFT.requirements(ours).problems[0].what
-    except model_store.Unready:
+    except model_store.StoreNotReady:
         return  # without torch nothing can be converted, and the folder was found all the same
     assert str(game / "ours") in found

@@ -15,8 +15,9 @@ from toys import ONE, TWO
 from pipeline.build.plan_rows import planned_rows
 from pipeline.build.prepare import prepare
 from pipeline.catalog import Place, Version
-from pipeline.catalog.diff import NO_DIFFERENCE, TOOK_ITS_PLACE
+from pipeline.catalog.diff import PROMOTED
 from pipeline.catalog.version import compared
+from pipeline.plan import Reason, values
 from pipeline.provenance import MasterRow
 from pipeline.release import rollback
 
@@ -158,6 +159,13 @@ def rows_that_differ(before: Version, after: Version) -> set[Place]:
     return {place for place in {*old, *new} if seen(old.get(place)) != seen(new.get(place))}
 
 
+NO_DIFFERENCE = {
+    reason.words
+    for reason in (PROMOTED, *vars(values).values())
+    if isinstance(reason, Reason) and not reason.is_difference
+}
+
+
 def words(reasons: Iterable[str]) -> set[str]:
     """The differences among ``reasons``: a take that waits and a row that is locked say theirs after a colon or in
     brackets, and how a master came about is no difference."""
@@ -167,7 +175,7 @@ def words(reasons: Iterable[str]) -> set[str]:
             found |= {reason.partition(" (")[0], *reason.partition(" (")[2][:-1].split("; ")}
         else:
             found |= set(reason.removeprefix("a new take waits for review: ").split(", "))
-    return found - {*NO_DIFFERENCE, TOOK_ITS_PLACE, ""}
+    return found - {*NO_DIFFERENCE, ""}
 
 
 def check_build(designer: Designer, what: str) -> None:

@@ -37,7 +37,7 @@ def test_what_is_wrong_under_some_profiles_names_them_and_hides_nothing(tmp_path
         "5: assets[0].loudness: under profiles deep, low: -18 LUFS cannot be reached below a true peak of -19 dBTP; "
         "lower loudness or raise true_peak",
         "5: sfx/b.engine: under profile off: engine 'audicraft' is not installed; did you mean audiocraft? "
-        "it is said in defaults or a profile",
+        "it is set in defaults or a profile",
         "6: assets[1].loudness: under profiles deep, low: -18 LUFS cannot be reached below a true peak of -19 dBTP; "
         "lower loudness or raise true_peak",
     ]
@@ -52,7 +52,7 @@ def test_a_profile_that_was_asked_for_is_not_named(tmp_path: Path) -> None:
     text = "profiles: {one: {engine: nosuch}, two: {engine: neither}}\n" + ASSETS
     assert complaints(tmp_path, text, "one") == [
         "5: sfx/b.engine: engine 'nosuch' is not installed; choose one of audiocraft, sketch, toy: "
-        "it is said in defaults or a profile"
+        "it is set in defaults or a profile"
     ]
 
 

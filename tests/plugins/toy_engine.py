@@ -36,8 +36,9 @@ class ToyEngine:
     device_kinds = ("cpu",)
 
     def requirements(self, asset: AssetSpec) -> Requirements:
-        conditioning = {"melody": asset.melody.sha256} if asset.melody else {}
-        settings = {"temperature": asset.sampling.temperature} if asset.sampling.temperature else {}
+        keys = asset.engine_keys
+        conditioning = {"melody": keys["melody"].sha256} if "melody" in keys else {}
+        settings = {"temperature": keys["sampling"]["temperature"]} if "sampling" in keys else {}
         return Requirements(MODEL, asset.duration_s, settings, conditioning)
 
     def devices(self) -> Sequence[str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.signal import butter, lfilter, sosfilt
 
-from pipeline.audio import Clip
+from pipeline.audio import Clip, Loop
 
 Wave = np.ndarray
 Random = np.random.Generator
@@ -18,8 +18,8 @@ class Labelled:
 
     clip: Clip
     fault: str | None
-    loop: tuple[int, int] | None = None
-    asked_s: float | None = None
+    loop: Loop | None = None
+    requested_s: float | None = None
     rate_hz: int | None = None
 
 
@@ -155,7 +155,7 @@ def broken(number: int) -> Labelled:
     elif fault == "too short":
         return Labelled(_clip(wave[: round(random.uniform(0.0005, 0.009) * rate)], rate), fault)
     elif fault == "too long":
-        return Labelled(_clip(wave, rate), fault, asked_s=len(wave) / rate / random.uniform(1.6, 4))
+        return Labelled(_clip(wave, rate), fault, requested_s=len(wave) / rate / random.uniform(1.6, 4))
     elif fault == "wrong rate":
         other = RATES[(number // 10 + 1) % 4]
         return Labelled(_clip(wave, rate), fault, rate_hz=other)

@@ -1,6 +1,6 @@
 """The faults of the studio set: each takes a good sound and breaks it as generation, editing or code does.
 
-``LISTED`` are the faults that the gates promise to find; ``BEYOND`` are others that a lead would like found.
+``LISTED`` are the faults that the gates promise to find; ``BEYOND`` are other faults, which they may miss.
 """
 
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from studio_synthesis import Random, Wave, coded, colour, sine, times, unit
 
-from pipeline.audio import Clip, resample
+from pipeline.audio import Clip, Loop, resample
 
 
 @dataclass(frozen=True)
@@ -19,12 +19,12 @@ class Sound:
     clip: Clip
     base: str
     fault: str | None = None
-    loop: tuple[int, int] | None = None
-    asked_s: float | None = None
+    loop: Loop | None = None
+    requested_s: float | None = None
     rate_hz: int | None = None
     kind: str = "sfx"
     other: Clip | None = None
-    """Another variation of the same asset, heard before."""
+    """An earlier variation of the same asset."""
 
 
 Fault = Callable[[Random, Sound, float], Sound]
@@ -65,12 +65,12 @@ def near_silence(random: Random, sound: Sound, strength: float) -> Sound:
 
 
 def _clip_level(sound: Sound, share: float) -> float:
-    heard = np.abs(sound.clip.samples)
-    return float(np.quantile(heard[heard > 0.02 * heard.max()], 1 - share))
+    magnitudes = np.abs(sound.clip.samples)
+    return float(np.quantile(magnitudes[magnitudes > 0.02 * magnitudes.max()], 1 - share))
 
 
 def clipped(random: Random, sound: Sound, strength: float) -> Sound:
-    """1 to 25 % of the samples that are heard, at full scale."""
+    """1 to 25 % of the audible samples, at full scale."""
     level = _clip_level(sound, 0.01 * 25**strength)
     return _with(sound, np.clip(sound.clip.samples / level, -1, 1))
 
@@ -98,8 +98,8 @@ def drifting_offset(random: Random, sound: Sound, strength: float) -> Sound:
 
 
 def shorter(random: Random, sound: Sound, strength: float) -> Sound:
-    asked = sound.clip.seconds / (0.55 - 0.4 * strength)
-    return replace(sound, asked_s=asked, kind="music")
+    requested = sound.clip.seconds / (0.55 - 0.4 * strength)
+    return replace(sound, requested_s=requested, kind="music")
 
 
 def a_splinter(random: Random, sound: Sound, strength: float) -> Sound:
@@ -110,12 +110,12 @@ def a_splinter(random: Random, sound: Sound, strength: float) -> Sound:
 
 
 def longer(random: Random, sound: Sound, strength: float) -> Sound:
-    return replace(sound, asked_s=sound.clip.seconds / (1.6 + 2 * strength), kind="music")
+    return replace(sound, requested_s=sound.clip.seconds / (1.6 + 2 * strength), kind="music")
 
 
 def wrong_rate(random: Random, sound: Sound, strength: float) -> Sound:
-    asked = [rate for rate in (16000, 22050, 32000, 44100, 48000) if rate != sound.clip.rate]
-    return replace(sound, rate_hz=int(random.choice(asked)))
+    rates = [rate for rate in (16000, 22050, 32000, 44100, 48000) if rate != sound.clip.rate]
+    return replace(sound, rate_hz=int(random.choice(rates)))
 
 
 def noise_only(random: Random, sound: Sound, strength: float) -> Sound:
@@ -203,7 +203,7 @@ def seam_step(random: Random, sound: Sound, strength: float) -> Sound:
     tone = sum(sine(hertz, t) for hertz in random.uniform(90, 500, 3)) / 3
     tone = tone * np.linspace(1, 1 - 0.9 * strength, len(t))
     end = len(t) - int(np.argmax(np.abs(tone[::-1] - tone[0]) > 0.3))
-    return replace(_with(sound, tone[None, :end]), loop=(0, end))
+    return replace(_with(sound, tone[None, :end]), loop=Loop(0, end))
 
 
 LISTED: dict[str, Fault] = {

@@ -187,7 +187,7 @@ def test_a_report_names_the_sounds_whose_pictures_it_lacks(project: QuickProject
     shutil.rmtree(project.outputs / "reports" / "cache")
     row = project.row("sfx/steps", 2)
     (file,) = row["files"].values()
-    broken = project.store.path(ObjectRef(file["sha256"], file["suffix"], file["size"]))
+    broken = project.store.path(ObjectRef.from_json(file))
     assert broken is not None
     broken.chmod(0o644)
     broken.write_bytes(b"no sound")

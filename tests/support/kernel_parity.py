@@ -13,13 +13,13 @@ from typing import Any
 import torch
 
 from pipeline.generators.audiocraft import conversion
-from pipeline.generators.audiocraft.conditions import Condition, condition_of
-from pipeline.generators.audiocraft.decoding import weights as reading
+from pipeline.generators.audiocraft.conditions import Condition, encode_condition
 from pipeline.generators.audiocraft.decoding.cuda import attention, layers, sampling
 from pipeline.generators.audiocraft.decoding.cuda import step as fused
 from pipeline.generators.audiocraft.decoding.sampling import SlotSampler
 from pipeline.generators.audiocraft.decoding.schedule import Queue
-from pipeline.generators.audiocraft.decoding.session import Room, SlotDecoder, size_of
+from pipeline.generators.audiocraft.decoding.session import SessionLimits, SlotDecoder, positions_needed
+from pipeline.generators.audiocraft.decoding.weights import read_weights
 from pipeline.generators.audiocraft.loading import load
 from pipeline.generators.audiocraft.rows import UNKNOWN, Row
 from pipeline.generators.audiocraft.sampling import Sampling
@@ -53,11 +53,11 @@ def attended(branches: int) -> tuple[float, float]:
         values[row, :, lengths[row // branches] :] = 1e9
     scratch = attention.Scratch(rows, heads, size, capacity, torch.device("cpu"))
     positions = torch.tensor(lengths)
-    attention.share_out(positions, branches, scratch)
+    attention.assign_chunks(positions, branches, scratch)
     seen = attention.attend(parts, keys, values, scratch)
     few = attention.Scratch(rows, heads, size, capacity, torch.device("cpu"))
     few.programs = 3
-    attention.share_out(positions, branches, few)
+    attention.assign_chunks(positions, branches, few)
     wide = attention.attend(parts, keys, values, few)
     query, key, value = projected.view(rows, 3, heads, size).unbind(1)
     worst = 0.0
@@ -81,17 +81,24 @@ def tokens(folder: Path, kind: str) -> bool:
     double = kind.startswith("music-style")
     heard = torch.randn((1, 48_000), generator=torch.Generator().manual_seed(3)) if double else None
     rows = [
-        Row(index, 0, frames, known, condition_of(model.generator, text, heard, 3, double), WAYS[index % 2])
+        Row(
+            index,
+            0,
+            frames,
+            known,
+            encode_condition(model.generator, text, heard, 3, double),
+            WAYS[index % 2],
+        )
         for index, (frames, text) in enumerate(
             ((9, "calm"), (4, "a wooden door"), (2, "heavy drums and brass"))
         )
     ]
-    sizes = [size_of(lm, one) for one in rows]
-    numbers = reading.read(lm, torch.float32)
+    sizes = [positions_needed(lm, one) for one in rows]
+    numbers = read_weights(lm, torch.float32)
     found: dict[str, Any] = {}
     for backend in ("cpu", "triton"):
-        room = Room(2, max(sizes), 2 * max(sizes), text=64, branches=rows[0].condition.branches)
-        decoder = SlotDecoder(lm, numbers, room, WAYS, backend=backend)  # type: ignore[arg-type]
+        limits = SessionLimits(2, max(sizes), 2 * max(sizes), text=64, branches=rows[0].condition.branches)
+        decoder = SlotDecoder(lm, numbers, limits, WAYS, backend=backend)  # type: ignore[arg-type]
         found[backend] = dict(decoder.run(Queue(enumerate(sizes)), rows.__getitem__))
     return all(torch.equal(found["cpu"][index], found["triton"][index]) for index in range(len(rows)))
 
@@ -105,9 +112,9 @@ def multiplied() -> float:
         weight = torch.randn((outputs, inputs), generator=draw).half()
         own = x.float() @ weight.float().T
         own = torch.nn.functional.gelu(own) if gelu else own
-        for turned in (False, True):
-            cut = layers.Cut(64, 1 if gelu else 2, turned)
-            told = layers.Product(weight, rows, gelu=gelu, cut=cut)(x).float().sum(0)
+        for rows_first in (False, True):
+            tiling = layers.Tiling(64, 1 if gelu else 2, rows_first)
+            told = layers.Product(weight, rows, gelu=gelu, tiling=tiling)(x).float().sum(0)
             worst = max(worst, float((told - own).abs().max() / own.abs().max()))
     return worst
 
@@ -168,8 +175,8 @@ def compiled(capability: int) -> dict[str, int]:
     half, single, whole, long, bit = "*fp16", "*fp32", "i32", "*i64", "*i1"
     tile = f"tensordesc<fp16[{attention.BLOCK}, 64]>"
     sources = {
-        "_share_out": (
-            attention._share_out,
+        "_assign_chunks": (
+            attention._assign_chunks,
             [long, long, "*i32", *[whole] * 4],
             {"BRANCHES": 3, "CHUNK": attention.CHUNK, "SLOTS": 32},
         ),
@@ -214,7 +221,7 @@ def compiled(capability: int) -> dict[str, int]:
         "_multiply": (
             layers._multiply,
             [*["tensordesc<fp16[64, 128]>"] * 2, half, *[whole] * 3],
-            {"ROWS": 64, "OUTPUTS": 64, "INPUTS": 128, "SPLIT": 1, "GELU": True, "TURNED": False},
+            {"ROWS": 64, "OUTPUTS": 64, "INPUTS": 128, "SPLIT": 1, "GELU": True, "ROWS_FIRST": False},
         ),
         "_draw": (
             sampling._draw,
@@ -245,7 +252,7 @@ def main() -> None:
     if sys.argv[1] == "compile":
         print(json.dumps(compiled(int(sys.argv[2]))))
         return
-    told: dict[str, Any] = {"trial": fused.trial(torch.device("cpu"))}
+    told: dict[str, Any] = {"self_test": fused.self_test(torch.device("cpu"))}
     told["attention"], told["a_longer_neighbour"] = map(max, zip(attended(2), attended(3), strict=True))
     told["products"], told["draws"] = multiplied(), drawn(torch.device("cpu"))
     told["tokens"] = {kind: tokens(Path(sys.argv[2]) / kind, kind) for kind in sys.argv[3:]}

@@ -59,7 +59,7 @@ class RecordedGraph:
 
 
 class RecordedGraphs:
-    """As `Graphs`: one recording a key. ``recordings`` counts them."""
+    """As `StepGraphs`: one recording a key. ``recordings`` counts them."""
 
     def __init__(self, state: Sequence[torch.Tensor]) -> None:
         self._state = state

@@ -12,10 +12,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from specs import labels
 
-from pipeline.audio import Clip
+from pipeline.audio import Clip, Loop
 from pipeline.credentials import Claim, Identity
 from pipeline.delivery import encode
-from pipeline.mastering import measure
+from pipeline.mastering.measure import measure
 
 FORMATS = ("wav", "flac", "mp3", "m4a", "ogg", "opus")
 
@@ -41,7 +41,7 @@ def claim(**also: str) -> Claim:
 def rendition(audio_format: str, samples: int = 800) -> bytes:
     clip = Clip((0.3 * np.sin(np.arange(samples) * 0.05)).astype(np.float32)[None], 8000)
     told = labels(title="music/forest_01", project="emberfall", asset="music/forest", variation=1)
-    return encode(clip, audio_format, "24", loop=(0, clip.length), labels=told, measured=measure(clip))
+    return encode(clip, audio_format, "24", loop=Loop(0, clip.length), labels=told, measured=measure(clip))
 
 
 def studio_identity(days: int = 30) -> tuple[Identity, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pipeline.delivery import Labels
-from pipeline.manifest.spec import AssetSpec, DeliverySpec, MasteringSpec, Sampling, SourceRef
+from pipeline.manifest.spec import AssetSpec, DeliverySpec, MasteringSpec, SourceRef
 
 
 def an_asset(**also: Any) -> AssetSpec:
@@ -22,13 +22,9 @@ def an_asset(**also: Any) -> AssetSpec:
         "loop": False,
         "tags": (),
         "lock": False,
-        "extend": False,
         "license": "any",
         "engine": "sketch",
         "model": None,
-        "sampling": Sampling(),
-        "melody": None,
-        "continue_from": None,
         "ucs": None,
         "mastering": MasteringSpec(-18.0, -1.0, 48_000, 1, 1.0, False, None, True, 0.0, 0.0),
         "delivery": DeliverySpec(("wav",), "24"),

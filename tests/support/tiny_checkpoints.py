@@ -246,7 +246,7 @@ def _build_lm(text: str, folder: Path, home: Path) -> Any:
     try:
         for name, kind in zip(("T5Tokenizer", "T5EncoderModel"), real, strict=True):
             setattr(conditioners, name, _Local(kind, folder))
-        with style.added(lambda _: _as_stored(folder / "MERT-v1-95M", home)):
+        with style.style_support(lambda _: _as_stored(folder / "MERT-v1-95M", home)):
             return _lived_in(builders.get_lm_model(cfg).eval())
     finally:
         conditioners.T5Tokenizer, conditioners.T5EncoderModel = real

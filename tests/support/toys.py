@@ -8,6 +8,7 @@ from typing import Any
 
 from flows.command import run_build
 from pipeline.build.prepare import BuildRequest, prepare
+from pipeline.plan import Plan
 
 HEAD = """\
 cuesmith: 1
@@ -29,6 +30,20 @@ assets:
 ONE = "  - {id: a/one, kind: sfx, prompt: hello, duration: 0.5s, variations: 2, tags: [x]}\n"
 TWO = "  - {id: a/two, kind: sfx, prompt: second, duration: 0.4s}\n"
 THREE = "  - {id: b/three, kind: sfx, prompt: third, duration: 0.3s}\n"
+
+
+def plan_rows(plan: Plan) -> list[dict[str, Any]]:
+    """Asset, variation, action and reasons in words of everything that ``plan`` holds."""
+    return [
+        {
+            "asset": asset.asset.id,
+            "variation": variation.variation,
+            "action": variation.action,
+            "reasons": [reason.words for reason in variation.reasons],
+        }
+        for asset in plan.assets
+        for variation in asset.variations
+    ]
 
 
 class ToyProject:
@@ -58,17 +73,15 @@ class ToyProject:
     def actions(self, **options: Any) -> dict[str, list[str]]:
         """Planned variations by action."""
         found: dict[str, list[str]] = {}
-        plan = prepare(self.manifest, str(self.outputs), **options).plan
-        for row in plan.to_json()["assets"]:
+        for row in plan_rows(prepare(self.manifest, str(self.outputs), **options).plan):
             found.setdefault(row["action"], []).append(f"{row['asset']}_{row['variation']}")
         return found
 
     def reasons(self, **options: Any) -> dict[str, list[str]]:
         """Reasons by variation, of those that are not up to date."""
-        plan = prepare(self.manifest, str(self.outputs), **options).plan
         return {
             f"{row['asset']}_{row['variation']}": row["reasons"]
-            for row in plan.to_json()["assets"]
+            for row in plan_rows(prepare(self.manifest, str(self.outputs), **options).plan)
             if row["action"] != "reuse"
         }
 

@@ -15,17 +15,17 @@ import torch
 
 from pipeline.errors import GenerationError
 from pipeline.generators.audiocraft.audiocraft_modules import replaced, transformer, utils
-from pipeline.generators.audiocraft.conditions import seeing, stack, text_lengths
+from pipeline.generators.audiocraft.conditions import stack_conditions, text_lengths, text_mask
 from pipeline.generators.audiocraft.loading import Loaded
-from pipeline.generators.audiocraft.memory import stepping_down
+from pipeline.generators.audiocraft.memory import halving_rows
 from pipeline.generators.audiocraft.rows import UNKNOWN, Row, RowTokens
 from pipeline.generators.audiocraft.sampling import Sampler, exponential_noise, guided, noise_keys
-from pipeline.generators.audiocraft.takes import Take, not_numbers
+from pipeline.generators.audiocraft.takes import Take, nan_error
 
 MAGNET_STEPS = (20, 10, 10, 10)
 MAGNET_CFG_MIN = 1.0
 MAGNET_TEMPERATURE = 3.0
-"""Under which AudioCraft scores tokens when it takes the likeliest."""
+"""Temperature at which AudioCraft scores tokens when it takes the most likely one."""
 
 
 @torch.no_grad()
@@ -34,13 +34,13 @@ def decode_magnet(generator: Any, rows: Sequence[Row], slots: int) -> list[torch
     lm, device = generator.lm, generator.device
     batch = [*rows, *[rows[0]] * (slots - len(rows))]
     sampling = batch[0].sampling
-    draws = _Draws(noise_keys([row.seed for row in batch], [row.number for row in batch], device))
-    tensors = stack([row.condition for row in batch])
+    draws = _RowDraws(noise_keys([row.seed for row in batch], [row.number for row in batch], device))
+    tensors = stack_conditions([row.condition for row in batch])
     lengths, padded = text_lengths([row.condition for row in batch], device)
     codes = torch.full(
         (len(batch), lm.num_codebooks, batch[0].length), lm.special_token_id, dtype=torch.long, device=device
     )
-    with seeing(lm, lengths, padded), generator.autocast, replaced(utils, "multinomial", draws):
+    with text_mask(lm, lengths, padded), generator.autocast, replaced(utils, "multinomial", draws):
         for stage, timesteps in zip(range(lm.n_q), MAGNET_STEPS, strict=False):
             codes, _ = lm._generate_stage(
                 codes,
@@ -51,13 +51,13 @@ def decode_magnet(generator: Any, rows: Sequence[Row], slots: int) -> list[torch
                 temp=sampling.temperature or MAGNET_TEMPERATURE,
                 max_cfg_coef=sampling.cfg,
                 min_cfg_coef=MAGNET_CFG_MIN,
-                # AudioCraft fails on more than there are.
+                # AudioCraft fails if top_k is above the number of tokens.
                 top_k=min(sampling.top_k, lm.card),
                 top_p=sampling.top_p,
                 timesteps=timesteps,
             )
-    whole = draws.sound.tolist()
-    return [codes[index] if whole[index] else None for index in range(len(rows))]
+    valid_rows = draws.is_valid.tolist()
+    return [codes[index] if valid_rows[index] else None for index in range(len(rows))]
 
 
 def magnet_shape(row: Row) -> tuple[Any, ...]:
@@ -65,44 +65,44 @@ def magnet_shape(row: Row) -> tuple[Any, ...]:
     return (row.shape, row.length, row.sampling)
 
 
-class _Draws:
-    """In place of ``audiocraft.utils.utils.multinomial``: each row draws with its own numbers."""
+class _RowDraws:
+    """Replaces ``audiocraft.utils.utils.multinomial``: each row draws with its own random numbers."""
 
     def __init__(self, keys: torch.Tensor) -> None:
         self._keys = keys
         self._calls = 0
-        self.sound = torch.ones(len(keys), dtype=torch.bool, device=keys.device)
-        """Rows that never had a NaN to draw from."""
+        self.is_valid = torch.ones(len(keys), dtype=torch.bool, device=keys.device)
+        """False for rows that had a NaN probability."""
 
     def __call__(self, probs: torch.Tensor, num_samples: int) -> torch.Tensor:
         """One draw of ``probs`` [rows, ..., candidates] for each row and place."""
         self._calls += 1
-        self.sound &= ~probs.flatten(1).isnan().any(-1)
-        race = exponential_noise(self._keys, self._calls, probs.shape[1:])
-        return (probs / race).argmax(-1, keepdim=True)
+        self.is_valid &= ~probs.flatten(1).isnan().any(-1)
+        noise = exponential_noise(self._keys, self._calls, probs.shape[1:])
+        return (probs / noise).argmax(-1, keepdim=True)
 
 
 def decode_all(loaded: Loaded, takes: Sequence[Take], slots: int) -> Iterator[tuple[list[Take], int]]:
-    """Make the codes of ``takes``; yields those that ended together, done or with an error, and the rows in use.
+    """Decode ``takes``; yields those that end together, done or with an error, and the number of rows.
 
-    Begins with ``slots`` rows and goes on with half as many each time memory runs out.
+    Starts with ``slots`` rows and continues with half as many each time memory runs out.
     """
     pending = list(takes)
     while pending:
         batch = _next_batch(loaded, pending, slots)
         try:
-            codes, slots = stepping_down(
+            codes, slots = halving_rows(
                 lambda part, rows: _decode(loaded, [take.row for take in part], rows), batch, slots
             )
         except GenerationError as error:
             codes = [None] * len(batch)
             for take in batch:
                 take.error = error
-        for take, found in zip(batch, codes, strict=True):
-            if found is not None:
-                take.advance(found)
+        for take, row_codes in zip(batch, codes, strict=True):
+            if row_codes is not None:
+                take.advance(row_codes)
             elif take.error is None:
-                take.error = not_numbers(loaded.dtype)
+                take.error = nan_error(loaded.dtype)
         ended = [take for take in batch if take.done or take.error]
         pending = [take for take in pending if take not in ended]
         if ended:
@@ -110,7 +110,7 @@ def decode_all(loaded: Loaded, takes: Sequence[Take], slots: int) -> Iterator[tu
 
 
 def _next_batch(loaded: Loaded, takes: Sequence[Take], slots: int) -> list[Take]:
-    """At most ``slots`` of ``takes`` that can be decoded together, those with the most left first."""
+    """At most ``slots`` of ``takes`` that can be decoded together, those with the most frames left first."""
     ordered = sorted(takes, key=lambda take: (-take.left, take.recipe.digest))
     shape = _shape(loaded, ordered[0].row)
     return [take for take in ordered if _shape(loaded, take.row) == shape][:slots]
@@ -118,7 +118,7 @@ def _next_batch(loaded: Loaded, takes: Sequence[Take], slots: int) -> list[Take]
 
 def _decode(loaded: Loaded, rows: Sequence[Row], slots: int) -> list[torch.Tensor | None]:
     is_magnet = loaded.model.family == "magnet"
-    # AudioCraft keeps this for the whole process, and loading a MAGNeT changes it for every model.
+    # This setting is global in AudioCraft, and loading a MAGNeT changes it for every model.
     transformer.set_efficient_attention_backend("xformers" if is_magnet else "torch")
     return (decode_magnet if is_magnet else decode)(loaded.generator, rows, slots)
 
@@ -129,7 +129,7 @@ def _shape(loaded: Loaded, row: Row) -> tuple[Any, ...]:
 
 @torch.no_grad()
 def decode(generator: Any, rows: Sequence[Row], slots: int) -> list[torch.Tensor | None]:
-    """Codes int64 [codebooks, frames] of each row, prompt and all; None where the model gave NaN.
+    """Codes int64 [codebooks, frames] of each row, prompt and all; None after NaN logits.
 
     ``generator`` is an AudioCraft model; ``rows``, at most ``slots``, have one shape. A row's codes depend on the row
     and on ``slots`` alone. Raises `torch.OutOfMemoryError`.
@@ -143,24 +143,24 @@ def decode(generator: Any, rows: Sequence[Row], slots: int) -> list[torch.Tensor
     valid = torch.stack([tokens.padded(tokens.valid, steps, False) for tokens in layouts])
     sampler = Sampler([row.sampling for row in batch], lm.card, device)
     keys = noise_keys([row.seed for row in batch], [row.number for row in batch], device)
-    tensors = stack([row.condition for row in batch])
+    tensors = stack_conditions([row.condition for row in batch])
     branches = batch[0].condition.branches
     lengths, padded = text_lengths([row.condition for row in batch], device)
-    with seeing(lm, lengths, padded), lm.streaming(), generator.autocast:
+    with text_mask(lm, lengths, padded), lm.streaming(), generator.autocast:
         done = 0
-        sound = torch.ones(slots, dtype=torch.bool, device=device)
+        is_valid = torch.ones(slots, dtype=torch.bool, device=device)
         for step in range(first, steps):
-            seen = codes[:, :, done:step]
-            answers = lm(torch.cat([seen] * branches), [], tensors)[:, :, -1:].float().chunk(branches)
-            logits = guided(answers, sampler.cfg, sampler.cfg_text)[:, :, 0]
-            sound &= ~(logits.isnan().any(-1) & valid[:, :, step]).any(-1)
+            inputs = codes[:, :, done:step]
+            branch_logits = lm(torch.cat([inputs] * branches), [], tensors)[:, :, -1:].float().chunk(branches)
+            logits = guided(branch_logits, sampler.cfg, sampler.cfg_text)[:, :, 0]
+            is_valid &= ~(logits.isnan().any(-1) & valid[:, :, step]).any(-1)
             drawn = sampler.draw(logits, exponential_noise(keys, step, logits.shape[1:]))
             drawn = torch.where(valid[:, :, step], drawn, lm.special_token_id)
             known = codes[:, :, step]
             codes[:, :, step] = torch.where(known == UNKNOWN, drawn, known)
             done = step
-    whole = sound.tolist()
+    valid_rows = is_valid.tolist()
     return [
-        tokens.frames(codes[index]) if whole[index] else None
+        tokens.frames(codes[index]) if valid_rows[index] else None
         for index, tokens in enumerate(layouts[: len(rows)])
     ]

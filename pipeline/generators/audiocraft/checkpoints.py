@@ -56,7 +56,7 @@ def read_folder(name: str, start: str = "") -> Model:
     return stored.model
 
 
-def read_part(folder: Path) -> model_store.Stored:
+def read_part(folder: Path) -> model_store.StoredModel:
     """What ``folder`` holds, a model or a part of one, as it lies in the model store.
 
     Raises `MachineError` with what is wrong with it.
@@ -65,7 +65,7 @@ def read_part(folder: Path) -> model_store.Stored:
 
 
 @cache
-def _known(folder: Path, fingerprint: str) -> model_store.Stored:
+def _known(folder: Path, fingerprint: str) -> model_store.StoredModel:
     seen = model_store.root() / "seen" / f"{fingerprint}.json"
     model_id = f"local/{_plain(folder.name)}"
     try:
@@ -75,7 +75,7 @@ def _known(folder: Path, fingerprint: str) -> model_store.Stored:
     stored = model_store.find(model_id, revision) if revision else None
     if stored is None:
         revision = _convert(folder, model_id)
-        model_store.put_json(seen, {"revision": revision})
+        model_store.write_json(seen, {"revision": revision})
         stored = model_store.require(model_id, revision)
     return stored
 
@@ -95,12 +95,12 @@ def _convert(folder: Path, model_id: str) -> str:
         lines = done.stderr.strip().splitlines()
         why = lines[-1] if lines else f"exit code {done.returncode}"
         if "ModuleNotFoundError" in why:
-            raise model_store.Unready(
+            raise model_store.StoreNotReady(
                 f"engine audiocraft is not installed ({why}); run: make setup-audiocraft, or see docs/audiocraft.md"
             ) from None
         raise MachineError(f"{folder}: cannot be read as a checkpoint: {why}") from None
     if "error" in answer:
-        raise (model_store.Unready if answer["unready"] else MachineError)(str(answer["error"]))
+        raise (model_store.StoreNotReady if answer["unready"] else MachineError)(str(answer["error"]))
     return str(answer["revision"])
 
 
@@ -135,7 +135,7 @@ def decoder_weights_for(model: str, start: str = "") -> str:
         if (own / MBD_FILE).is_file():
             stored = read_part(own)
             return f"{stored.name}@{stored.revision}"
-    revision = HELPERS[MBD][1] or model_store.pinned(MBD) or UNPINNED
+    revision = HELPERS[MBD][1] or model_store.pinned_commit(MBD) or UNPINNED
     return f"{MBD}@{revision}"
 
 
@@ -173,19 +173,21 @@ def missing(recipes: Sequence[Recipe]) -> Iterator[str]:
             yield str(error)
 
 
-def _missing_parts(stored: model_store.Stored) -> Iterator[str]:
+def _missing_parts(stored: model_store.StoredModel) -> Iterator[str]:
     """The models that a stored one leans on, where they are neither beside it nor in the model store."""
     for name in _parts(stored):
         if (stored.folder / name.rpartition("/")[2]).is_dir():
             continue
         if (
-            model_store.find(name, HELPERS.get(name, (name, None))[1] or model_store.pinned(name) or "")
+            model_store.find(
+                name, HELPERS.get(name, (name, None))[1] or model_store.pinned_commit(name) or ""
+            )
             is None
         ):
             yield f"{stored.name} needs {name}, which is not on this machine; run: cuesmith models fetch {name}"
 
 
-def _parts(stored: model_store.Stored) -> Iterator[str]:
+def _parts(stored: model_store.StoredModel) -> Iterator[str]:
     model = stored.model
     if model is None:
         return

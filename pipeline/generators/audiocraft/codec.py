@@ -20,7 +20,7 @@ import torch
 from pipeline.audio import Clip, resample
 from pipeline.errors import GenerationError
 from pipeline.generators.audiocraft.loading import Loaded
-from pipeline.generators.audiocraft.memory import free_memory, is_out_of_memory, too_little_memory
+from pipeline.generators.audiocraft.memory import free_memory, is_out_of_memory, out_of_memory_error
 
 CODES_SCHEMA = "cuesmith.codes/1"
 
@@ -207,7 +207,7 @@ class CodecQueue(Generic[Item]):
         for item, codes, decode in waiting:
             found = self._launched(codes, decode)
             if found is None:
-                yield item, too_little_memory()
+                yield item, out_of_memory_error()
             else:
                 yield item, found if isinstance(found, GenerationError) else _audio_of(found)
 

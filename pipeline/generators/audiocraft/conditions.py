@@ -21,25 +21,25 @@ from pipeline.generators.audiocraft import style
 from pipeline.generators.audiocraft.audiocraft_modules import conditioners
 
 BUCKET = 32
-"""Text is padded to a multiple of this, so that a row's own prompt alone decides its shape."""
+"""Text is padded to a multiple of this, so that only a row's own prompt decides its shape."""
 
 
 class MaskedCrossAttention(nn.Module):
-    """Wraps AudioCraft's `StreamingMultiheadAttention` of a cross-attention."""
+    """Wraps a `StreamingMultiheadAttention` of AudioCraft that does cross-attention."""
 
     def __init__(self, original: Any) -> None:
         super().__init__()
         self.original = original
         self.allowed: torch.Tensor | None = None
-        """[rows, 1, 1, text] True where a row may look; None: AudioCraft's own attention."""
+        """[rows, 1, 1, text] True where a row may attend; None: AudioCraft's own attention."""
 
     def forward(
         self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, need_weights: bool = False
     ) -> tuple[torch.Tensor, None]:
         """Attend from ``query`` [rows, time, dim] to ``key`` [rows, text, dim]."""
         if self.allowed is None:
-            answer: tuple[torch.Tensor, None] = self.original(query, key, value, need_weights=need_weights)
-            return answer
+            output: tuple[torch.Tensor, None] = self.original(query, key, value, need_weights=need_weights)
+            return output
         layer = self.original
         weight, bias, out = _projections(layer)
         weights = weight.chunk(3)
@@ -53,8 +53,8 @@ class MaskedCrossAttention(nn.Module):
         q, k, v = (x.view(*x.shape[:2], layer.num_heads, -1).transpose(1, 2) for x in (q, k, v))
         if layer.attention_as_float32:
             q, k, v = q.float(), k.float(), v.float()
-        seen = nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=self.allowed)
-        return out(seen.to(query.dtype).transpose(1, 2).flatten(2)), None
+        attended = nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=self.allowed)
+        return out(attended.to(query.dtype).transpose(1, 2).flatten(2)), None
 
 
 def _projections(layer: Any) -> tuple[torch.Tensor, torch.Tensor | None, Any]:
@@ -63,16 +63,16 @@ def _projections(layer: Any) -> tuple[torch.Tensor, torch.Tensor | None, Any]:
     return layer.mha.in_proj_weight, layer.mha.in_proj_bias, layer.mha.out_proj
 
 
-def mask_text(lm: Any) -> None:
-    """Give every cross-attention of ``lm`` a mask, unset."""
+def add_text_masks(lm: Any) -> None:
+    """Wrap every cross-attention of ``lm``; no mask is set yet."""
     for layer in lm.transformer.layers:
         if layer.cross_attention is not None:
             layer.cross_attention = MaskedCrossAttention(layer.cross_attention)
 
 
 @contextmanager
-def seeing(lm: Any, lengths: torch.Tensor | None, padded: int) -> Iterator[None]:
-    """While it lasts, row i of ``lm``'s batch sees the first ``lengths[i]`` of ``padded`` text positions."""
+def text_mask(lm: Any, lengths: torch.Tensor | None, padded: int) -> Iterator[None]:
+    """A context in which row i of ``lm``'s batch attends to the first ``lengths[i]`` of ``padded`` text positions."""
     layers = [m for m in lm.modules() if isinstance(m, MaskedCrossAttention)]
     allowed = None
     if lengths is not None:
@@ -86,10 +86,10 @@ def seeing(lm: Any, lengths: torch.Tensor | None, padded: int) -> Iterator[None]
             layer.allowed = None
 
 
-def bucket_of(length: int) -> int:
+def padded_length(length: int) -> int:
     """The padded length of a text of ``length`` positions.
 
-    >>> bucket_of(1), bucket_of(32), bucket_of(33)
+    >>> padded_length(1), padded_length(32), padded_length(33)
     (32, 32, 64)
     """
     return -(-length // BUCKET) * BUCKET
@@ -104,78 +104,80 @@ class Condition:
 
     tensors: Tensors
     text: int
-    """Positions that cross-attention may look at; 0 for a model without."""
+    """Positions of the text for cross-attention; 0 for a model without."""
     shape: tuple[tuple[str, int], ...]
-    """Length by attribute once padded: rows of one shape can go in one batch."""
+    """Padded length by attribute: rows of one shape can share a batch."""
 
     @property
     def branches(self) -> int:
-        """Conditions under which the model is asked: 2 for guidance, 3 for double guidance."""
+        """Conditions of each step: 2 for guidance, 3 for double guidance."""
         return len(next(iter(self.tensors.values()))[0])
 
 
-def condition_of(
-    generator: Any, prompt: str, heard: torch.Tensor | None, codebooks: int = 0, double: bool = False
+def encode_condition(
+    generator: Any, prompt: str, audio: torch.Tensor | None, codebooks: int = 0, double: bool = False
 ) -> Condition:
     """The condition of one row.
 
-    ``heard`` is a waveform [channels, samples] at the model's rate, as `MusicGen` makes one of a file: a melody, or an
-    excerpt for the style, of which ``codebooks`` are used; None for none. ``double``: the style is also asked alone.
+    ``audio`` is a waveform [channels, samples] at the model's rate, or None: a melody, or the excerpt of a style, of
+    which ``codebooks`` are used. ``double`` adds the branch of the style alone.
     """
     device = generator.device
     attributes = conditioners.ConditioningAttributes(text={"description": prompt})
     lm = generator.lm
     if "self_wav" in lm.condition_provider.conditioners:
-        wav = torch.zeros((1, 1, 1), device=device) if heard is None else heard[None].to(device)
-        length = 0 if heard is None else wav.shape[-1]
+        wav = torch.zeros((1, 1, 1), device=device) if audio is None else audio[None].to(device)
+        length = 0 if audio is None else wav.shape[-1]
         attributes.wav["self_wav"] = conditioners.WavCondition(
             wav, torch.tensor([length], device=device), [generator.sample_rate], [None], [0.0]
         )
     null = conditioners.ClassifierFreeGuidanceDropout(p=1.0)([attributes])
-    alone = [conditioners.ConditioningAttributes(text={"description": None}, wav=attributes.wav)]
-    listener = style.of(generator)
-    if listener is not None and codebooks:
-        listener.codebooks = codebooks
+    style_only = [conditioners.ConditioningAttributes(text={"description": None}, wav=attributes.wav)]
+    conditioner = style.style_conditioner(generator)
+    if conditioner is not None and codebooks:
+        conditioner.codebooks = codebooks
     provider = lm.condition_provider
     with torch.no_grad(), generator.autocast:
-        tensors: Tensors = provider(provider.tokenize([attributes, *(alone if double else []), *null]))
+        tensors: Tensors = provider(provider.tokenize([attributes, *(style_only if double else []), *null]))
     cross = set(lm.fuser.fuse2cond["cross"])
     text = sum(value.shape[1] for name, (value, _) in tensors.items() if name in cross)
     shape = tuple(
-        (name, bucket_of(value.shape[1]) if name in cross else value.shape[1])
+        (name, padded_length(value.shape[1]) if name in cross else value.shape[1])
         for name, (value, _) in tensors.items()
     )
     return Condition(tensors, text, shape)
 
 
-def most_branches(generator: Any) -> int:
-    """Most rows that a cue of an AudioCraft model may have: 3 with a style, which can be guided twice, else 2."""
-    return 2 if style.of(generator) is None else 3
+def max_branches(generator: Any) -> int:
+    """Most rows of a cue of an AudioCraft model: 3 with a style, for double guidance, else 2."""
+    return 2 if style.style_conditioner(generator) is None else 3
 
 
-def stack(conditions: Sequence[Condition]) -> Tensors:
-    """Conditions of one shape as AudioCraft's batch: branch by branch, first all rows' own, last all rows' null."""
+def stack_conditions(conditions: Sequence[Condition]) -> Tensors:
+    """Conditions of one shape as a batch of AudioCraft: branch by branch, full conditions first, null ones last."""
     shape = dict(conditions[0].shape)
     return {
         name: (
-            _branch_by_branch([one.tensors[name][0] for one in conditions], padded),
-            _branch_by_branch([one.tensors[name][1] for one in conditions], padded),
+            _branch_by_branch([condition.tensors[name][0] for condition in conditions], padded),
+            _branch_by_branch([condition.tensors[name][1] for condition in conditions], padded),
         )
         for name, padded in shape.items()
     }
 
 
 def text_lengths(conditions: Sequence[Condition], device: torch.device) -> tuple[torch.Tensor | None, int]:
-    """Text positions that each row of `stack`'s batch may see, and to how many they are padded."""
+    """Text positions of each row of `stack_conditions`'s batch, and to how many they are padded."""
     if conditions[0].text == 0:
         return None, 0
-    lengths = torch.tensor([one.text for one in conditions] * conditions[0].branches, device=device)
-    return lengths, bucket_of(conditions[0].text)
+    lengths = torch.tensor(
+        [condition.text for condition in conditions] * conditions[0].branches, device=device
+    )
+    return lengths, padded_length(conditions[0].text)
 
 
 def _branch_by_branch(tensors: Sequence[torch.Tensor], padded: int) -> torch.Tensor:
-    longer = [_pad(one, padded) for one in tensors]
-    return torch.stack([one[branch] for branch in range(len(tensors[0])) for one in longer])
+    rows = [_pad(tensor, padded) for tensor in tensors]
+    return torch.stack([row[branch] for branch in range(len(tensors[0])) for row in rows])
 
 
 def _pad(tensor: torch.Tensor, length: int) -> torch.Tensor:

@@ -36,13 +36,13 @@ from pipeline.generators.audiocraft.models import LOCAL_LICENSE, Family, Input, 
 from pipeline.generators.audiocraft.pickles import (
     PICKLE,
     WEIGHTS,
-    Known,
+    AllowedNames,
     add_safetensors,
-    dump,
     first_line,
     read_pickle,
-    save,
-    tensors,
+    save_weights,
+    state_tensors,
+    write_json,
 )
 from pipeline.manifest.spec import Kind
 
@@ -83,7 +83,7 @@ def _mapping(*_: object) -> dict[Any, Any]:
     return {}
 
 
-KNOWN: Known = (
+OMEGACONF_NAMES: AllowedNames = (
     (Container, "omegaconf.dictconfig.DictConfig"),
     (Container, "omegaconf.listconfig.ListConfig"),
     *(
@@ -98,7 +98,7 @@ KNOWN: Known = (
 )
 
 
-def plain(value: object) -> Plain:
+def to_plain(value: object) -> Plain:
     """The tree of values that an object of the file says.
 
     Interpolations stay text. Raises `ValueError` for what is none: other objects, and trees too deep or too large.
@@ -129,7 +129,7 @@ class _Reader:
         raise ValueError(f"its configuration holds a {type(value).__name__}")
 
 
-def convert_mbd(folder: Path, name: str, revision: str | None) -> model_store.Stored:
+def convert_mbd(folder: Path, name: str, revision: str | None) -> model_store.StoredModel:
     """Bring the diffusion models in ``folder`` into the model store.
 
     ``revision`` None: a local folder, known by the hash of its content. Raises `MachineError` that names the file and
@@ -146,14 +146,14 @@ def convert_mbd(folder: Path, name: str, revision: str | None) -> model_store.St
         return stored
     config, weights = _read_mbd(path)
     with model_store.new_folder(name, revision) as made:
-        dump(made / MBD_CONFIG, config)
-        save(weights, made / MBD_WEIGHTS)
+        write_json(made / MBD_CONFIG, config)
+        save_weights(weights, made / MBD_WEIGHTS)
         model_store.write_record(made, name, revision, None, sources)
     return model_store.require(name, revision)
 
 
 def _read_mbd(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
-    package = read_pickle(path, KNOWN)
+    package = read_pickle(path, OMEGACONF_NAMES)
     rate, count = package.get("sample_rate"), package.get("n_bands")
     if not isinstance(rate, int) or not isinstance(count, int) or not 0 < count <= _MOST_BANDS:
         raise _not_mbd(path, "it has no sample_rate and n_bands")
@@ -164,14 +164,14 @@ def _read_mbd(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
         if not isinstance(band, Mapping):
             raise _not_mbd(path, f"it has no band {index}")
         try:
-            config = plain(band.get("cfg"))
+            config = to_plain(band.get("cfg"))
         except ValueError as error:
             raise _not_mbd(path, f"band {index}: {error}") from error
         if not isinstance(config, dict):
             raise _not_mbd(path, f"band {index} has no configuration")
         bands.append(config)
         for part in _MBD_PARTS:
-            state = tensors(band.get(f"{part}_state"))
+            state = state_tensors(band.get(f"{part}_state"))
             if state is None:
                 raise _not_mbd(path, f"band {index} has no {part}_state of tensors")
             weights |= {f"{index}.{part}.{key}": value for key, value in state.items()}
@@ -203,7 +203,7 @@ _COPIED = (".json", ".safetensors", ".model", ".txt")
 _CONDITIONERS = ("t5", "lut", "chroma_stem", "style")
 
 
-def convert(folder: Path, name: str, revision: str | None, model: Model | None) -> model_store.Stored:
+def convert(folder: Path, name: str, revision: str | None, model: Model | None) -> model_store.StoredModel:
     """Bring the checkpoint in ``folder`` into the model store.
 
     ``revision`` None: a local folder, known by the hash of its content. ``model`` None: described from its
@@ -221,7 +221,7 @@ def convert(folder: Path, name: str, revision: str | None, model: Model | None) 
     with model_store.new_folder(name, revision) as made:
         _write(made, "lm", config, _tensors(folder / LM, lm))
         if "pretrained" in codec:
-            dump(made / "codec.json", {"pretrained": str(codec["pretrained"])})
+            write_json(made / "codec.json", {"pretrained": str(codec["pretrained"])})
         else:
             _write(made, "codec", read_config(folder / CODEC, codec), _tensors(folder / CODEC, codec))
         for part in _helper_folders(folder):
@@ -337,18 +337,18 @@ def _ignored(folder: str, names: list[str]) -> set[str]:
 
 
 def _tensors(path: Path, package: Mapping[str, Any]) -> dict[str, torch.Tensor]:
-    found = tensors(package.get("best_state"))
+    found = state_tensors(package.get("best_state"))
     if found is None:
         raise MachineError(f"{path}: has no best_state of tensors; export it with audiocraft.utils.export")
     return found
 
 
 def _write(made: Path, part: str, config: Mapping[str, Any], tensors: dict[str, torch.Tensor]) -> None:
-    dump(made / f"{part}.json", config)
-    save(tensors, made / f"{part}.safetensors")
+    write_json(made / f"{part}.json", config)
+    save_weights(tensors, made / f"{part}.safetensors")
 
 
-def bring(folder: Path, name: str) -> model_store.Stored:
+def import_folder(folder: Path, name: str) -> model_store.StoredModel:
     """Bring a local folder into the model store: a checkpoint, or the diffusion models that decode for one."""
     if (folder / MBD_FILE).is_file():
         return convert_mbd(folder, name, None)
@@ -359,9 +359,9 @@ def main(folder: str, name: str) -> int:
     """Convert ``folder`` under ``name``; prints the revision, or the error and whether any checkpoint would
     have had it."""
     try:
-        answer: dict[str, Any] = {"revision": bring(Path(folder), name).revision}
+        answer: dict[str, Any] = {"revision": import_folder(Path(folder), name).revision}
     except CuesmithError as error:
-        answer = {"error": str(error), "unready": isinstance(error, model_store.Unready)}
+        answer = {"error": str(error), "unready": isinstance(error, model_store.StoreNotReady)}
     print(json.dumps(answer))
     return 0
 

@@ -17,6 +17,7 @@ from typing import cast
 from pipeline.errors import MachineError
 from pipeline.generators.audiocraft import estimates
 from pipeline.generators.audiocraft.checkpoints import NOT_INSTALLED, missing
+from pipeline.generators.audiocraft.installed_models import AudioCraftModels
 from pipeline.generators.audiocraft.requirements import requirements_of
 from pipeline.generators.protocol import Estimate, Generator, Requirements
 from pipeline.manifest.spec import AssetSpec
@@ -31,7 +32,7 @@ print(json.dumps({"cuda": names, "mps": torch.backends.mps.is_available()}))
 """
 
 
-class AudioCraftEngine:
+class AudioCraftEngine(AudioCraftModels):
     """MusicGen, AudioGen and MAGNeT through the `audiocraft` package."""
 
     name = "audiocraft"
@@ -53,13 +54,13 @@ class AudioCraftEngine:
 
     def cost(self, recipe: Recipe) -> float:
         """Seconds on this machine's kind of device by arithmetic, in slots that are all taken."""
-        model = estimates.model_of(recipe.model, recipe.revision)
-        return estimates.share_of(model, recipe, _kind(next(iter(_devices()))))
+        model = estimates.find_model(recipe.model, recipe.revision)
+        return estimates.seconds_per_take(model, recipe, _kind(next(iter(_devices()))))
 
     def estimate(self, recipes: Sequence[Recipe], device: str) -> Estimate:
         """As builds on this machine took, or by arithmetic where there was none yet."""
         name, revision = recipes[0].model, recipes[0].revision
-        model, kind = estimates.model_of(name, revision), _kind(device)
+        model, kind = estimates.find_model(name, revision), _kind(device)
         here = _devices()
         named = (
             here.get(device)
@@ -67,8 +68,8 @@ class AudioCraftEngine:
             or (estimates.processor() if kind == "cpu" else device)
         )
         known = estimates.find_speed(name, revision, named)
-        slots = known.slots if known else estimates.slots_of(model, kind)
-        start = estimates.start_of(named)
+        slots = known.slots if known else estimates.slot_count(model, kind)
+        start = estimates.recorded_start(named)
         return Estimate(
             estimates.busy_seconds(model, recipes, kind, slots) * (known.factor if known else 1.0),
             (known.load if known else 0.0) or estimates.load_seconds(model),
@@ -91,7 +92,7 @@ class AudioCraftEngine:
         generator = importlib.import_module("pipeline.generators.audiocraft.generator")
         opened = generator.AudioCraftGenerator(device)
         if is_first:
-            estimates.learn_start(opened.device_name, time.monotonic() - began)
+            estimates.record_start(opened.device_name, time.monotonic() - began)
         return cast(Generator, opened)
 
 

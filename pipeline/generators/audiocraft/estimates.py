@@ -20,7 +20,7 @@ from pathlib import Path
 from pipeline.cpus import usable_cpus
 from pipeline.errors import MachineError
 from pipeline.generators.audiocraft import model_store
-from pipeline.generators.audiocraft.decoding.schedule import use
+from pipeline.generators.audiocraft.decoding.schedule import simulate_slots
 from pipeline.generators.audiocraft.models import BY_ID, FRAMES_A_SECOND, LICENSE, Model, windows
 from pipeline.recipe import Recipe
 
@@ -69,7 +69,7 @@ _LOAD_BYTES_A_SECOND = 5e8
 
 
 @cache
-def model_of(name: str, revision: str) -> Model:
+def find_model(name: str, revision: str) -> Model:
     """The model of a recipe: published, or as its folder in the model store says; a small one where neither knows."""
     if name in BY_ID:
         return BY_ID[name]
@@ -79,23 +79,25 @@ def model_of(name: str, revision: str) -> Model:
     return Model(name, "musicgen", "music", 32_000, 1, 30.0, None, frozenset(), revision, LICENSE, False)
 
 
-def weights_of(model: Model) -> int:
+def parameter_count(model: Model) -> int:
     """Weights of the language model: 14 dim^2 a layer, tables and output layers of four codebooks."""
     return 14 * model.dim**2 * model.layers + 2 * _CODEBOOKS * _CARD * model.dim
 
 
-def groups_of(kind: str, threads: int) -> int:
-    """Groups of slots that a device of ``kind`` steps side by side: two on CPUs, so that one computes while the other
-    reads; with one thread there is nothing to share, and more would only read the weights more often.
+def group_count(kind: str, threads: int) -> int:
+    """Groups of slots that a device of ``kind`` steps side by side.
+
+    Two on a CPU with several threads, so that one computes while the other reads; more would only read the weights more
+    often.
     """
     return 2 if kind == "cpu" and threads > 1 else 1
 
 
-def slots_of(model: Model, kind: str) -> int:
+def slot_count(model: Model, kind: str) -> int:
     """Slots that a device of ``kind`` takes for ``model`` when its memory allows."""
     if model.family == "magnet":
         return _MAGNET_ROWS[kind]
-    return SLOTS_WHEN_SMALL if weights_of(model) < SMALL_WEIGHTS else USUAL_SLOTS[kind]
+    return SLOTS_WHEN_SMALL if parameter_count(model) < SMALL_WEIGHTS else USUAL_SLOTS[kind]
 
 
 def busy_seconds(model: Model, recipes: Sequence[Recipe], kind: str, slots: int) -> float:
@@ -105,36 +107,36 @@ def busy_seconds(model: Model, recipes: Sequence[Recipe], kind: str, slots: int)
         return codec + _magnet_seconds(model, len(recipes), kind, slots)
     sessions: dict[int, list[tuple[int, int]]] = {}
     for recipe in recipes:
-        sessions.setdefault(branches_of(recipe), []).extend(passes_of(model, recipe))
-    groups = groups_of(kind, usable_cpus())
+        sessions.setdefault(branch_count(recipe), []).extend(passes_of(model, recipe))
+    groups = group_count(kind, usable_cpus())
     seconds = codec
     for branches, passes in sorted(sessions.items()):
-        steps = use([length - known for known, length in passes], slots * groups).steps
+        steps = simulate_slots([length - known for known, length in passes], slots * groups).steps
         seconds += steps * _step(model, kind, slots, branches)
         seconds += _positions(passes) / groups * _position(model, kind, branches)
     return seconds
 
 
-def share_of(model: Model, recipe: Recipe, kind: str) -> float:
+def seconds_per_take(model: Model, recipe: Recipe, kind: str) -> float:
     """Seconds of one recipe when all slots are taken: what it weighs in a shard."""
-    slots = slots_of(model, kind)
+    slots = slot_count(model, kind)
     codec = _RATES[kind].codec_seconds * recipe.seconds
     if model.family == "magnet":
         return codec + _magnet_seconds(model, slots, kind, slots) / slots
-    passes, branches = passes_of(model, recipe), branches_of(recipe)
+    passes, branches = passes_of(model, recipe), branch_count(recipe)
     steps = sum(length - known for known, length in passes)
     seconds = steps * _step(model, kind, slots, branches) / slots
     return codec + seconds + _positions(passes) * _position(model, kind, branches)
 
 
-def branches_of(recipe: Recipe) -> int:
+def branch_count(recipe: Recipe) -> int:
     """Rows of a cue: 2 under classifier-free guidance, 3 where a style is guided twice (`sampling.guided`)."""
     return 3 if "style" in recipe.conditioning and float(recipe.settings.get("cfg_text") or 1) != 1 else 2
 
 
 def load_seconds(model: Model) -> float:
     """Seconds until the model is on its device."""
-    return 2.0 + 4 * weights_of(model) / _LOAD_BYTES_A_SECOND
+    return 2.0 + 4 * parameter_count(model) / _LOAD_BYTES_A_SECOND
 
 
 def start_seconds() -> float:
@@ -163,7 +165,7 @@ def _positions(passes: Sequence[tuple[int, int]]) -> float:
 def _step(model: Model, kind: str, slots: int, branches: int) -> float:
     """Seconds of a step but for what is read of the past. The text is looked at by one branch alone."""
     rates = _RATES[kind]
-    reading = weights_of(model) * rates.weight_bytes / rates.bytes
+    reading = parameter_count(model) * rates.weight_bytes / rates.bytes
     layers = (2 + 12 * branches) * model.dim**2 * model.layers
     work = 2 * slots * (layers + branches * _CODEBOOKS * _CARD * model.dim)
     multiplying = work / rates.operations
@@ -180,7 +182,7 @@ def _position(model: Model, kind: str, branches: int) -> float:
 def _magnet_seconds(model: Model, takes: int, kind: str, rows: int) -> float:
     """Whole windows in batches, both halves of guidance: bound by products."""
     frames = int(model.window_s * FRAMES_A_SECOND)
-    operations = 2.0 * 2 * rows * frames * weights_of(model) * _MAGNET_STEPS
+    operations = 2.0 * 2 * rows * frames * parameter_count(model) * _MAGNET_STEPS
     return -(-takes // rows) * operations / _RATES[kind].operations
 
 
@@ -226,7 +228,7 @@ def find_speed(model: str, revision: str, device: str) -> Speed | None:
         return None
 
 
-def learn_speed(
+def record_speed(
     *,
     model: str,
     revision: str,
@@ -255,10 +257,12 @@ def learn_speed(
         at=f"{datetime.now(UTC):%Y-%m-%d}",
     )
     with contextlib.suppress(MachineError):
-        model_store.put_json(_speed_file(model, revision, device), {"schema": SPEED_SCHEMA, **asdict(speed)})
+        model_store.write_json(
+            _speed_file(model, revision, device), {"schema": SPEED_SCHEMA, **asdict(speed)}
+        )
 
 
-def start_of(device: str) -> float | None:
+def recorded_start(device: str) -> float | None:
     """Seconds that a worker took to import its libraries; None when that was not seen."""
     try:
         return float(model_store.read_json(_speed_file("start", "", device))["seconds"])
@@ -266,10 +270,10 @@ def start_of(device: str) -> float | None:
         return None
 
 
-def learn_start(device: str, seconds: float) -> None:
+def record_start(device: str, seconds: float) -> None:
     """Remember how long the libraries took."""
     with contextlib.suppress(MachineError):
-        model_store.put_json(
+        model_store.write_json(
             _speed_file("start", "", device), {"schema": SPEED_SCHEMA, "device": device, "seconds": seconds}
         )
 

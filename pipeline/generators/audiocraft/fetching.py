@@ -35,7 +35,7 @@ HELPER_FILES = (
 Tell = Callable[[str], None]
 
 
-def fetch(name: str, tell: Tell) -> list[model_store.Stored]:
+def fetch(name: str, tell: Tell) -> list[model_store.StoredModel]:
     """Bring ``name`` and all that it leans on; what is here already is verified instead.
 
     ``tell`` hears one line a step. Raises `UsageError` for a name that is not published, `MachineError` where the
@@ -66,7 +66,7 @@ def fetch(name: str, tell: Tell) -> list[model_store.Stored]:
     return [stored, *(_fetch_helper(helper, tell) for helper in helpers_of(stored))]
 
 
-def _fetch_bands(tell: Tell) -> model_store.Stored:
+def _fetch_bands(tell: Tell) -> model_store.StoredModel:
     """The diffusion models of ``decoder: mbd``."""
     revision = _revision(MBD, MBD, HELPERS[MBD][1])
     stored = model_store.find(MBD, revision)
@@ -82,7 +82,7 @@ def _fetch_bands(tell: Tell) -> model_store.Stored:
     return stored
 
 
-def helpers_of(stored: model_store.Stored) -> list[str]:
+def helpers_of(stored: model_store.StoredModel) -> list[str]:
     """Text encoders and codecs that a checkpoint's configuration names and that do not lie beside it."""
     lm, codec = (model_store.read_json(stored.folder / f"{part}.json") for part in ("lm", "codec"))
     conditioners = lm.get("conditioners") or {}
@@ -92,7 +92,7 @@ def helpers_of(stored: model_store.Stored) -> list[str]:
     return sorted({name for name in found if not (stored.folder / name.rpartition("/")[2]).is_dir()})
 
 
-def _fetch_helper(name: str, tell: Tell) -> model_store.Stored:
+def _fetch_helper(name: str, tell: Tell) -> model_store.StoredModel:
     repository, known = HELPERS.get(name, (name, None))
     revision = _revision(name, repository, known)
     stored = model_store.find(name, revision)
@@ -115,11 +115,11 @@ def _fetch_helper(name: str, tell: Tell) -> model_store.Stored:
 
 
 def _revision(name: str, repository: str, known: str | None) -> str:
-    found = known or model_store.pinned(name)
+    found = known or model_store.pinned_commit(name)
     if found is None:
         with _told(repository):
             found = str(_hub().model_info(repository).sha)
-        model_store.pin(name, found)
+        model_store.pin_commit(name, found)
     return found
 
 

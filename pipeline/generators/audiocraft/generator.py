@@ -15,19 +15,19 @@ import torch
 from pipeline.audio import Clip
 from pipeline.errors import GenerationError, MachineError
 from pipeline.generators.audiocraft import batch_decoding, codec, estimates, slot_decoding
-from pipeline.generators.audiocraft.conditions import most_branches
+from pipeline.generators.audiocraft.conditions import max_branches
 from pipeline.generators.audiocraft.import_shims import missing_packages
 from pipeline.generators.audiocraft.loading import Loaded, load
 from pipeline.generators.audiocraft.memory import (
     free_memory,
     lm_bytes_a_row,
-    lm_rows,
-    next_that_fits,
+    next_or_none,
+    out_of_memory_error,
     parameter_bytes,
-    too_little_memory,
+    rows_that_fit,
 )
 from pipeline.generators.audiocraft.models import HELPERS
-from pipeline.generators.audiocraft.rendering import Renderer, cut, redecode_take
+from pipeline.generators.audiocraft.rendering import Renderer, redecode_take, trim_take
 from pipeline.generators.audiocraft.takes import Conditions, Take
 from pipeline.generators.protocol import GeneratedTake, Outcome, StoredTake
 from pipeline.recipe import Recipe
@@ -52,7 +52,7 @@ class AudioCraftGenerator:
         self._worker = worker(self._device)
         self._loaded: dict[tuple[str, str], Loaded] = {}
         self._rows: dict[tuple[str, str], int] = {}
-        self._slotted: dict[tuple[str, str], slot_decoding.Slotted] = {}
+        self._slot_models: dict[tuple[str, str], slot_decoding.SlotModel] = {}
         self._renderer = Renderer(self._device)
         self._missing = missing_packages()
 
@@ -83,11 +83,11 @@ class AudioCraftGenerator:
         """Remember for later plans how long ``recipes`` took."""
         key = (loaded.model.id, loaded.stored.revision)
         slots, kind = self._rows[key], self._device.partition(":")[0]
-        estimates.learn_speed(
+        estimates.record_speed(
             model=key[0],
             revision=key[1],
             device=self.device_name,
-            dtype=self._slotted[key].dtype if key in self._slotted else loaded.dtype,
+            dtype=self._slot_models[key].dtype if key in self._slot_models else loaded.dtype,
             slots=slots,
             taken=taken,
             expected=estimates.busy_seconds(loaded.model, recipes, kind, slots),
@@ -121,7 +121,7 @@ class AudioCraftGenerator:
 
     def _forget(self) -> None:
         self._loaded.clear()
-        self._slotted.clear()
+        self._slot_models.clear()
         self._renderer.forget()
 
     def _model(self, name: str, revision: str) -> Loaded:
@@ -143,14 +143,14 @@ class AudioCraftGenerator:
 
     def _prepared(self, key: tuple[str, str], model: Loaded) -> int:
         """Lay ``model`` out for its decoder; returns how many takes it decodes at once."""
-        if slot_decoding.served(model):
-            self._slotted[key] = slot_decoding.Slotted(model)
-            return self._slotted[key].slots
+        if slot_decoding.supports(model):
+            self._slot_models[key] = slot_decoding.SlotModel(model)
+            return self._slot_models[key].slots
         frames = int(model.model.window_s * model.generator.frame_rate)
         size = torch.finfo(getattr(torch, model.dtype)).bits // 8
-        branches = most_branches(model.generator)
+        branches = max_branches(model.generator)
         row = lm_bytes_a_row(model.model.dim, model.model.layers, frames, size, branches)
-        return lm_rows(self._device, row, parameter_bytes(model.generator.lm))
+        return rows_that_fit(self._device, row, parameter_bytes(model.generator.lm))
 
     def _generate(
         self, loaded: Loaded, recipes: Sequence[Recipe], audio: Mapping[str, Clip]
@@ -163,7 +163,7 @@ class AudioCraftGenerator:
                 takes.append(Take(recipe, loaded, audio, conditions))
             except GenerationError as error:
                 yield recipe, error
-        if slot_decoding.served(loaded):
+        if slot_decoding.supports(loaded):
             yield from self._in_slots(loaded, takes)
         else:
             yield from self._in_batches(loaded, takes)
@@ -171,13 +171,13 @@ class AudioCraftGenerator:
     def _in_slots(self, loaded: Loaded, pending: list[Take]) -> Iterator[Outcome]:
         """Decode ``pending`` in slots; when memory runs out, go on with half as many of them."""
         key = (loaded.model.id, loaded.stored.revision)
-        model = self._slotted[key]
+        model = self._slot_models[key]
         while pending:
             slots = self._rows[key]
             codec_queue: codec.CodecQueue[Take] = codec.CodecQueue(self._worker)
             how = _How(slots, model.dtype, model.backend)
             made = model.run(pending, slots)
-            while (take := next_that_fits(made)) is not None:
+            while (take := next_or_none(made)) is not None:
                 pending.remove(take)
                 if take.error is not None:
                     yield take.recipe, take.error
@@ -192,7 +192,7 @@ class AudioCraftGenerator:
             if slots == 1:
                 worst = max(pending, key=lambda take: take.left)
                 pending.remove(worst)
-                yield worst.recipe, too_little_memory()
+                yield worst.recipe, out_of_memory_error()
             self._rows[key] = max(1, slots // 2)
 
     def _in_batches(self, loaded: Loaded, takes: Sequence[Take]) -> Iterator[Outcome]:
@@ -221,9 +221,9 @@ class AudioCraftGenerator:
                 yield take.recipe, found
             else:
                 codes = codec.pack(take.codes, loaded)
-                clip = cut(found, take.recipe, take.prompt_frames, self._renderer.rates(take.recipe))
+                clip = trim_take(found, take.recipe, take.prompt_frames, self._renderer.rates(take.recipe))
                 notes = _notes(loaded, take, codes, how) | self._renderer.about(take.recipe)
-                take.let_go()
+                take.free_tensors()
                 yield take.recipe, GeneratedTake(clip, attachments={"codes": codes}, notes=notes)
                 del clip, found
 

@@ -31,9 +31,9 @@ from pipeline.generators.audiocraft.audiocraft_modules import (
     models,
     replaced,
 )
-from pipeline.generators.audiocraft.conditions import mask_text
+from pipeline.generators.audiocraft.conditions import add_text_masks
 from pipeline.generators.audiocraft.models import HELPERS, Model
-from pipeline.generators.audiocraft.pickles import unfit
+from pipeline.generators.audiocraft.pickles import mismatch
 
 _UNFIT = (
     RuntimeError,
@@ -54,7 +54,7 @@ class Loaded:
     """A model on its device, ready to generate, and where it came from."""
 
     model: Model
-    stored: model_store.Stored
+    stored: model_store.StoredModel
     helpers: Mapping[str, str]
     """Text encoder and codec of other repositories, by name: their revision."""
     generator: Any
@@ -83,7 +83,7 @@ def load(name: str, revision: str, device: str) -> Loaded:
         with library.opened(), _quiet(), _stride_of(maker, stored.model):
             generator = maker.get_pretrained(name, device=device)
     _check_codec(name, generator)
-    mask_text(generator.lm)
+    add_text_masks(generator.lm)
     return Loaded(stored.model, stored, dict(library.used), generator, device)
 
 
@@ -98,7 +98,7 @@ def _told(name: str, device: str) -> Iterator[None]:
         ) from error
     except _UNFIT as error:
         raise MachineError(
-            f"{name}: its weights do not fit its configuration ({unfit(error)}); the checkpoint is "
+            f"{name}: its weights do not fit its configuration ({mismatch(error)}); the checkpoint is "
             "damaged or of another kind: fetch it again"
         ) from error
 
@@ -138,7 +138,7 @@ def load_codec(name: str, revision: str, device: str) -> Any:
         return builders.get_wrapped_compression_model(codec, config).eval()
 
 
-def _verified(stored: model_store.Stored, unused: tuple[str, ...] = ()) -> None:
+def _verified(stored: model_store.StoredModel, unused: tuple[str, ...] = ()) -> None:
     try:
         model_store.verify(stored, unused)
     except VerificationError as error:
@@ -148,7 +148,7 @@ def _verified(stored: model_store.Stored, unused: tuple[str, ...] = ()) -> None:
 class _Library:
     """Answers AudioCraft's and transformers' requests for weights from the model store."""
 
-    def __init__(self, stored: model_store.Stored) -> None:
+    def __init__(self, stored: model_store.StoredModel) -> None:
         self._stored = stored
         self.used: dict[str, str] = {}
 
@@ -160,7 +160,7 @@ class _Library:
             replaced(conditioners, "T5Tokenizer", _Local(conditioners.T5Tokenizer, self._tokenizer)),
             replaced(conditioners, "T5EncoderModel", _Local(conditioners.T5EncoderModel, self._helper)),
             replaced(encodec, "HFEncodecModel", _Local(encodec.HFEncodecModel, self._helper)),
-            style.added(self._helper),
+            style.style_support(self._helper),
         ):
             yield
 
@@ -179,7 +179,7 @@ class _Library:
         if beside.is_dir():
             self.used[name] = "beside the checkpoint"
             return beside
-        revision = HELPERS.get(name, (name, None))[1] or model_store.pinned(name) or ""
+        revision = HELPERS.get(name, (name, None))[1] or model_store.pinned_commit(name) or ""
         stored = model_store.find(name, revision)
         if stored is None:
             raise MachineError(

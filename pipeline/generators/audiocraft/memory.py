@@ -32,7 +32,7 @@ def lm_bytes_a_row(dim: int, layers: int, frames: int, bytes_a_value: int, branc
     return branches * 2 * (2 * layers * dim * frames * bytes_a_value)
 
 
-def lm_rows(device: str, bytes_a_row: int, weights: int, usual: int | None = None) -> int:
+def rows_that_fit(device: str, bytes_a_row: int, weights: int, usual: int | None = None) -> int:
     """Takes to decode at once on ``device``: ``usual``, halved until the memory model says that it fits."""
     rows = usual or USUAL_ROWS[device.partition(":")[0]]
     total = total_bytes(device)
@@ -46,7 +46,7 @@ def total_bytes(device: str) -> int | None:
     return int(torch.cuda.mem_get_info(torch.device(device))[1]) if device.startswith("cuda") else None
 
 
-def stepping_down(
+def halving_rows(
     work: Callable[[Sequence[T], int], list[R]], items: Sequence[T], rows: int
 ) -> tuple[list[R], int]:
     """``work`` on ``items``, at most ``rows`` at once, with half as many each time memory runs out.
@@ -63,17 +63,17 @@ def stepping_down(
             continue
         free_memory()
         if rows == 1:
-            raise too_little_memory()
+            raise out_of_memory_error()
         rows //= 2
     return done, rows
 
 
-def next_that_fits(items: Iterator[T]) -> T | None:
+def next_or_none(items: Iterator[T]) -> T | None:
     """The next of ``items``; None at their end, and when memory ran out."""
     return _attempt(lambda: next(items, None))
 
 
-def too_little_memory() -> GenerationError:
+def out_of_memory_error() -> GenerationError:
     """What is said of a take that does not fit even alone."""
     return GenerationError(
         "the device has too little memory for this take alone; ask for less than "

@@ -2,7 +2,7 @@
 
 ```
 <root>/<name>/<revision>/model.json      what the checkpoint is, and the SHA-256 of every file beside it
-<root>/<name>/pin.json                   the commit that a published model was fetched at
+<root>/<name>/pin_commit.json                   the commit that a published model was fetched at
 <root>/seen/<digest>.json                local folders by path, size and time, so that they are hashed once
 ```
 ``<root>`` is ``CUESMITH_MODELS``, or the platform's cache folder. A folder appears whole, by one rename.
@@ -26,6 +26,7 @@ from platformdirs import user_cache_path
 
 from pipeline.errors import MachineError, VerificationError
 from pipeline.generators.audiocraft.models import Model
+from pipeline.store.disk import write_atomically
 
 SCHEMA = "cuesmith.model/1"
 LOCAL = "sha256:"
@@ -33,7 +34,7 @@ LOCAL = "sha256:"
 _BLOCK = 1 << 20
 
 
-class Unready(MachineError):
+class StoreNotReady(MachineError):
     """Nothing can be brought into the model store on this machine, whatever the checkpoint: no room, no torch."""
 
 
@@ -53,7 +54,7 @@ def sha256_of(path: Path) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredModel:
     """A checkpoint in the model store."""
 
     folder: Path
@@ -79,21 +80,21 @@ def content_digest(files: Mapping[str, str]) -> str:
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
-def place(name: str, revision: str) -> Path:
+def model_folder(name: str, revision: str) -> Path:
     """The folder of a model at a revision, whether or not it is there."""
     return root() / _folder(name) / _folder(revision)
 
 
-def find(name: str, revision: str) -> Stored | None:
+def find(name: str, revision: str) -> StoredModel | None:
     """The stored checkpoint, or None when it is not here. Its files are not hashed: see `verify`."""
-    folder = place(name, revision)
+    folder = model_folder(name, revision)
     try:
         return _read(folder)
     except (FileNotFoundError, NotADirectoryError):
         return None
 
 
-def require(name: str, revision: str) -> Stored:
+def require(name: str, revision: str) -> StoredModel:
     """The stored checkpoint. Raises `MachineError` that names the command which brings it."""
     found = find(name, revision)
     if found is None:
@@ -106,7 +107,7 @@ def require(name: str, revision: str) -> Stored:
     return found
 
 
-def all_stored() -> tuple[list[Stored], list[MachineError]]:
+def all_stored() -> tuple[list[StoredModel], list[MachineError]]:
     """Every checkpoint in the store, by name, and why others cannot be read."""
     stored, faults = [], []
     for path in sorted(root().glob("*/*/model.json")):
@@ -117,7 +118,7 @@ def all_stored() -> tuple[list[Stored], list[MachineError]]:
     return stored, faults
 
 
-def verify(stored: Stored, unused: Collection[str] = ()) -> None:
+def verify(stored: StoredModel, unused: Collection[str] = ()) -> None:
     """Hash every file again but those ``unused``.
 
     Raises `VerificationError` naming the first that is missing or differs.
@@ -136,7 +137,7 @@ def verify(stored: Stored, unused: Collection[str] = ()) -> None:
             )
 
 
-def _again(stored: Stored) -> str:
+def _again(stored: StoredModel) -> str:
     if stored.revision.startswith(LOCAL):
         return "build again from the folder that it was converted from"
     return f"run cuesmith models fetch {stored.name}"
@@ -145,7 +146,7 @@ def _again(stored: Stored) -> str:
 @contextmanager
 def new_folder(name: str, revision: str) -> Iterator[Path]:
     """A temporary folder that becomes the model's when the block ends well. The first to finish wins."""
-    target = place(name, revision)
+    target = model_folder(name, revision)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         made = Path(tempfile.mkdtemp(prefix=".new-", dir=target.parent))
@@ -181,18 +182,20 @@ def write_record(
     (folder / "model.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
 
 
-def pinned(name: str) -> str | None:
+def pinned_commit(name: str) -> str | None:
     """The commit that ``name`` was fetched at on this machine."""
     try:
-        found: str = json.loads((root() / _folder(name) / "pin.json").read_text(encoding="utf-8"))["revision"]
+        found: str = json.loads((root() / _folder(name) / "pin_commit.json").read_text(encoding="utf-8"))[
+            "revision"
+        ]
     except (OSError, ValueError, KeyError):
         return None
     return found
 
 
-def pin(name: str, revision: str) -> None:
+def pin_commit(name: str, revision: str) -> None:
     """Remember the commit of ``name``, so that later fetches and plans mean the same."""
-    put_json(root() / _folder(name) / "pin.json", {"name": name, "revision": revision})
+    write_json(root() / _folder(name) / "pin_commit.json", {"name": name, "revision": revision})
 
 
 def read_json(path: Path) -> Any:
@@ -200,19 +203,16 @@ def read_json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def put_json(path: Path, value: Any) -> None:
+def write_json(path: Path, value: Any) -> None:
     """Write a small JSON file whole or not at all."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(value, file, indent=1)
-        os.replace(temporary, path)
+        write_atomically(path, json.dumps(value, indent=1).encode())
     except OSError as error:
         raise _no_room(path, error) from error
 
 
-def _read(folder: Path) -> Stored:
+def _read(folder: Path) -> StoredModel:
     try:
         record = json.loads((folder / "model.json").read_text(encoding="utf-8"))
         if record["schema"] != SCHEMA:
@@ -221,7 +221,7 @@ def _read(folder: Path) -> Stored:
             )
         described = record["model"]
         model = None if described is None else Model(**{**described, "hears": frozenset(described["hears"])})
-        return Stored(
+        return StoredModel(
             folder,
             model,
             record["name"],
@@ -241,10 +241,10 @@ def _folder(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]", "--", name)
 
 
-def _no_room(path: Path, error: OSError) -> Unready:
+def _no_room(path: Path, error: OSError) -> StoreNotReady:
     # Copying a folder gives a list of (from, to, why).
     why = error.args[0][0][2] if isinstance(error, shutil.Error) else error.strerror or str(error)
-    return Unready(
+    return StoreNotReady(
         f"the model store cannot be written at {path}: {why.partition(': ')[0].partition('] ')[2] or why}; free space, "
         "or set CUESMITH_MODELS to a folder on a larger disk"
     )

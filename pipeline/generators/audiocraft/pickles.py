@@ -20,24 +20,24 @@ from safetensors.torch import save_file
 
 from pipeline.errors import MachineError
 
-SOUND_TORCH = (2, 10)
+SAFE_TORCH = (2, 10)
 """Before it, ``weights_only=True`` could be bypassed (CVE-2025-32434, CVE-2026-24747)."""
 
 PICKLE, WEIGHTS = "pytorch_model.bin", "model.safetensors"
 """A helper's weights, as a torch file and as safetensors."""
 _LFS_POINTER = b"version https://git-lfs"
 
-Known = Sequence[tuple[Callable[..., Any], str]]
+AllowedNames = Sequence[tuple[Callable[..., Any], str]]
 """What stands for a name in a file, and the name: as `torch.serialization.safe_globals` takes them."""
 
 
-def read_pickle(path: Path, known: Known = ()) -> Mapping[Any, Any]:
+def read_pickle(path: Path, known: AllowedNames = ()) -> Mapping[Any, Any]:
     """A torch file's top level object. No code in the file runs. Raises `MachineError` when it holds any.
 
     A name in the file that is one of ``known`` means what stands for it there; nothing is imported for it.
     """
     version = tuple(int(part) for part in re.findall(r"\d+", torch.__version__)[:2])
-    if version < SOUND_TORCH:
+    if version < SAFE_TORCH:
         raise MachineError(
             f"{path}: torch {torch.__version__} cannot read weights safely (fixed in 2.10); run: make setup-audiocraft"
         )
@@ -83,14 +83,14 @@ def _told_what_else(path: Path) -> None:
         )
 
 
-def tensors(state: object) -> dict[str, torch.Tensor] | None:
+def state_tensors(state: object) -> dict[str, torch.Tensor] | None:
     """A state dict ready to be stored; None where ``state`` is none."""
     if not isinstance(state, Mapping) or not all(isinstance(one, torch.Tensor) for one in state.values()):
         return None
     return {str(key): value.detach().clone().contiguous() for key, value in state.items()}
 
 
-def save(weights: dict[str, torch.Tensor], path: Path) -> None:
+def save_weights(weights: dict[str, torch.Tensor], path: Path) -> None:
     """Write weights as safetensors. Raises `OSError` where the disk does not take them."""
     try:
         save_file(weights, path)
@@ -103,10 +103,10 @@ def save(weights: dict[str, torch.Tensor], path: Path) -> None:
 
 def convert_state_dict(path: Path, target: Path) -> None:
     """Write the weights of the torch file ``path`` to ``target``. Raises `MachineError` that names what is wrong."""
-    state = tensors(read_pickle(path))
+    state = state_tensors(read_pickle(path))
     if state is None:
         raise MachineError(f"{path}: holds no state dict of tensors; fetch it again")
-    save(state, target)
+    save_weights(state, target)
 
 
 def add_safetensors(folder: Path, made: Path) -> None:
@@ -115,7 +115,7 @@ def add_safetensors(folder: Path, made: Path) -> None:
         convert_state_dict(folder / PICKLE, made / WEIGHTS)
 
 
-def dump(path: Path, value: Any) -> None:
+def write_json(path: Path, value: Any) -> None:
     """Write a small JSON file beside converted weights."""
     path.write_text(json.dumps(value, indent=1), encoding="utf-8")
 
@@ -125,7 +125,7 @@ def first_line(error: BaseException) -> str:
     return next(iter(str(error).splitlines()), type(error).__name__).partition(". ")[0]
 
 
-def unfit(error: BaseException) -> str:
+def mismatch(error: BaseException) -> str:
     """Why weights do not fit: of torch's list, the first thing that is wrong."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     first = lines[1] if lines[0].endswith(":") and len(lines) > 1 else lines[0]

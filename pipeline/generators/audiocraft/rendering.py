@@ -27,18 +27,18 @@ from pipeline.generators.audiocraft.audiocraft_modules import (
 )
 from pipeline.generators.audiocraft.checkpoints import decoder_weights_for, split_weights
 from pipeline.generators.audiocraft.loading import load_codec
-from pipeline.generators.audiocraft.memory import stepping_down
+from pipeline.generators.audiocraft.memory import halving_rows
 from pipeline.generators.audiocraft.models import LICENSE, LOCAL_LICENSE, MBD
-from pipeline.generators.audiocraft.pickles import unfit
+from pipeline.generators.audiocraft.pickles import mismatch
 from pipeline.generators.audiocraft.sampling import noise_keys, normal_noise
 from pipeline.generators.protocol import GeneratedTake, StoredTake
 from pipeline.recipe import Recipe
 
-PASS = 1 << 20
+DIFFUSION_PASS = 1 << 20
 """In place of the number of a language model's pass, so that no number is used twice."""
 
 
-def stored_weights(weights: str) -> model_store.Stored:
+def stored_weights(weights: str) -> model_store.StoredModel:
     """The ``<name>@<revision>`` of a recipe in the model store, every file hashed.
 
     Raises `MachineError` when it is not here, or differs from its record.
@@ -54,7 +54,7 @@ def stored_weights(weights: str) -> model_store.Stored:
 class Diffusion:
     """The diffusion models of all bands, beside the codec whose codes they decode."""
 
-    def __init__(self, stored: model_store.Stored, codec: Any, device: str) -> None:
+    def __init__(self, stored: model_store.StoredModel, codec: Any, device: str) -> None:
         """``codec`` is an AudioCraft ``CompressionModel`` on ``device``.
 
         Raises `MachineError` when the weights do not fit their configuration, the codec, or the device.
@@ -68,7 +68,7 @@ class Diffusion:
             ) from error
         except (RuntimeError, KeyError, ValueError, AssertionError, TypeError, AttributeError) as error:
             raise MachineError(
-                f"{stored.name}: its weights do not fit its configuration ({unfit(error)}); it is "
+                f"{stored.name}: its weights do not fit its configuration ({mismatch(error)}); it is "
                 "damaged or of another kind: fetch it again"
             ) from error
 
@@ -84,7 +84,7 @@ class Diffusion:
         return audio[0].float().cpu()
 
 
-def _build(stored: model_store.Stored, codec: Any, device: str) -> Any:
+def _build(stored: model_store.StoredModel, codec: Any, device: str) -> Any:
     config = model_store.read_json(stored.folder / conversion.MBD_CONFIG)
     whole = conversion.mbd_package(config, load_file(stored.folder / conversion.MBD_WEIGHTS, device="cpu"))
     for index in range(whole["n_bands"]):
@@ -105,7 +105,7 @@ def _build(stored: model_store.Stored, codec: Any, device: str) -> Any:
 
 
 @torch.no_grad()
-def _suits(stored: model_store.Stored, rate: int, models: list[Any], codec: Any, device: str) -> None:
+def _suits(stored: model_store.StoredModel, rate: int, models: list[Any], codec: Any, device: str) -> None:
     """Raises `MachineError` where the models were trained on another codec's latents."""
     frame = torch.zeros((1, codec.num_codebooks, 1), dtype=torch.long, device=device)
     found = (int(codec.sample_rate), codec.decode_latent(frame).shape[1])
@@ -122,7 +122,7 @@ class _DiffusionNoise:
     """In place of ``torch.randn_like``: numbers of one take, call by call."""
 
     def __init__(self, seed: int, device: torch.device) -> None:
-        self._key = noise_keys([seed], [PASS], device)
+        self._key = noise_keys([seed], [DIFFUSION_PASS], device)
         self._calls = 0
 
     def __call__(self, like: torch.Tensor) -> torch.Tensor:
@@ -170,7 +170,7 @@ class Renderer:
         Raises `GenerationError` where memory does not hold it.
         """
         decode = self.decoding(recipe)
-        [audio], _ = stepping_down(lambda part, _: [decode(one).float().cpu() for one in part], [codes], 1)
+        [audio], _ = halving_rows(lambda part, _: [decode(one).float().cpu() for one in part], [codes], 1)
         return audio
 
     def about(self, recipe: Recipe) -> dict[str, Any]:
@@ -237,7 +237,7 @@ def redecode(data: bytes, decoder: str = "encodec", device: str = "cpu", seed: i
     return Clip(audio.contiguous().numpy(), int(about["sample_rate_hz"]))
 
 
-def cut(audio: torch.Tensor, recipe: Recipe, prompt_frames: int, rates: tuple[int, float]) -> Clip:
+def trim_take(audio: torch.Tensor, recipe: Recipe, prompt_frames: int, rates: tuple[int, float]) -> Clip:
     """The take itself in decoded ``audio`` [channels, samples]: past the audio that it carries on, at its length.
 
     ``rates`` are samples and frames a second.
@@ -259,7 +259,7 @@ def redecode_take(renderer: Renderer, recipe: Recipe, kept: StoredTake) -> Gener
             f"the codes of take {kept.take[:12]} are {about['model']}'s; report this as a bug"
         )
     audio = renderer.render(recipe, codes)
-    clip = cut(audio, recipe, int(kept.notes.get("prompt_frames", 0)), renderer.rates(recipe))
+    clip = trim_take(audio, recipe, int(kept.notes.get("prompt_frames", 0)), renderer.rates(recipe))
     notes = {key: value for key, value in kept.notes.items() if key != "decoder_checkpoint"}
     notes |= {**renderer.about(recipe), "codes_of": kept.notes.get("codes_of", kept.take)}
     return GeneratedTake(clip, attachments={"codes": data}, notes=notes)

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pipeline.errors import MachineError
 from pipeline.generators.audiocraft import model_store
 from pipeline.generators.audiocraft.checkpoints import decoder_weights_for, is_path, read_folder
+from pipeline.generators.audiocraft.manifest_keys import StyleKeys, keys_of
 from pipeline.generators.audiocraft.models import (
     BY_ID,
     DEFAULTS,
     FRAMES_A_SECOND,
     LICENSE,
     PUBLISHED,
-    Input,
     Model,
     names,
     that_hear,
@@ -50,11 +50,11 @@ _MAGNET: dict[str, Scalar] = {"cfg_min": 1.0, "decoding_steps": "20,10,10,10", "
 def requirements_of(asset: AssetSpec) -> Requirements:
     """What making ``asset`` takes. What cannot be made is told in the ask's problems.
 
-    Raises `model_store.Unready` where no local checkpoint can be read on this machine.
+    Raises `model_store.StoreNotReady` where no local checkpoint can be read on this machine.
     """
     try:
         model, problems = _find(asset)
-    except model_store.Unready:
+    except model_store.StoreNotReady:
         raise
     except MachineError as error:
         nobody = Model(
@@ -76,15 +76,7 @@ def requirements_of(asset: AssetSpec) -> Requirements:
     problems += _kind(asset, model) + _inputs(asset, model) + _length(asset, model)
     settings = _settings(asset, model)
     problems += _decoder(asset, model, settings)
-    conditioning = {
-        role: audio.sha256
-        for role, audio in (
-            ("melody", asset.melody),
-            ("continue_from", asset.continue_from),
-            ("style", asset.style),
-        )
-        if audio is not None
-    }
+    conditioning: dict[str, str] = {role: audio.sha256 for role, audio in keys_of(asset).inputs.items()}
     return Requirements(
         model=model.info(),
         seconds=_seconds(asset, model),
@@ -106,7 +98,7 @@ def _find(asset: AssetSpec) -> tuple[Model, list[RequirementProblem]]:
             "(a path starts at the folder of the file that names it)"
         )
     if model.revision is None:
-        model = _at(model, model_store.pinned(model.id))
+        model = _at(model, model_store.pinned_commit(model.id))
     if model.missing is None:
         return model, []
     remedy = f"use one of: {_suited(asset)}"
@@ -131,9 +123,8 @@ def _kind(asset: AssetSpec, model: Model) -> list[RequirementProblem]:
 
 def _inputs(asset: AssetSpec, model: Model) -> list[RequirementProblem]:
     found = []
-    roles: tuple[Input, ...] = ("melody", "continue_from", "style")
-    for role in roles:
-        if getattr(asset, role) is not None and role not in model.hears:
+    for role in keys_of(asset).inputs:
+        if role not in model.hears:
             can = names(that_hear(role, asset.kind))
             remedy = f"use one of: {can}" if can else f"no {asset.kind} model hears one: remove {role}"
             found.append(RequirementProblem(role, f"{model.id} does not hear {role}", remedy))
@@ -141,8 +132,10 @@ def _inputs(asset: AssetSpec, model: Model) -> list[RequirementProblem]:
 
 
 def _length(asset: AssetSpec, model: Model) -> list[RequirementProblem]:
-    prompt = LEAST_PROMPT_S if asset.continue_from is not None and "continue_from" in model.hears else 0.0
-    if asset.duration_s + prompt <= model.window_s or (asset.extend and model.stride_s is not None):
+    prompt = (
+        LEAST_PROMPT_S if "continue_from" in keys_of(asset).inputs and "continue_from" in model.hears else 0.0
+    )
+    if asset.duration_s + prompt <= model.window_s or (keys_of(asset).extend and model.stride_s is not None):
         return []
     most = model.window_s - prompt
     with_prompt = " with the audio that it carries on" if prompt else ""
@@ -167,11 +160,12 @@ def _length(asset: AssetSpec, model: Model) -> list[RequirementProblem]:
 
 def _decoder(asset: AssetSpec, model: Model, settings: dict[str, Scalar]) -> list[RequirementProblem]:
     """Put the weights of another decoder than the model's own codec into ``settings``."""
-    if asset.decoder == "encodec":
+    decoder = keys_of(asset).decoder
+    if decoder == "encodec":
         return []
-    if asset.decoder not in model.decoders:
-        can = names(one for one in PUBLISHED if asset.decoder in one.decoders and one.kind == asset.kind)
-        what = f"{model.id}'s codes are not what {asset.decoder} was trained for: mono MusicGen at 32 kHz"
+    if decoder not in model.decoders:
+        can = names(one for one in PUBLISHED if decoder in one.decoders and one.kind == asset.kind)
+        what = f"{model.id}'s codes are not what {decoder} was trained for: mono MusicGen at 32 kHz"
         return [
             RequirementProblem(
                 "decoder", what, f"set decoder: encodec{f', or use one of: {can}' if can else ''}"
@@ -181,7 +175,7 @@ def _decoder(asset: AssetSpec, model: Model, settings: dict[str, Scalar]) -> lis
         settings["decoder_weights"] = decoder_weights_for(
             asset.model or DEFAULTS[asset.kind], asset.model_folder
         )
-    except model_store.Unready:
+    except model_store.StoreNotReady:
         raise
     except MachineError as error:
         return [RequirementProblem("decoder", str(error), "or set decoder: encodec")]
@@ -195,7 +189,8 @@ def _cost_of(model: Model) -> str:
 
 
 def _settings(asset: AssetSpec, model: Model) -> dict[str, Scalar]:
-    own, asked = _SAMPLING[model.family], asset.sampling
+    own, keys = _SAMPLING[model.family], keys_of(asset)
+    asked = keys.sampling
     top_p = own.top_p if asked.top_p is None else asked.top_p
     if asked.top_p is None and asked.top_k is not None:
         top_p = 0.0
@@ -204,27 +199,26 @@ def _settings(asset: AssetSpec, model: Model) -> dict[str, Scalar]:
         "top_k": own.top_k if asked.top_k is None else asked.top_k,
         "top_p": top_p,
         "cfg": own.cfg if asked.cfg is None else asked.cfg,
-        "decoder": asset.decoder,
+        "decoder": keys.decoder,
     }
     if model.family == "magnet":
         settings |= _MAGNET
-    if asset.style is not None:
-        settings |= _style(asset)
-    if asset.continue_from is not None:
+    if keys.style is not None:
+        settings |= _style(keys.style)
+    if keys.continue_from is not None:
         settings["prompt_s"] = _prompt_seconds(asset, model)
     if _spans(asset, model) > model.window_s:
         settings["stride_s"] = model.stride_s
     return settings
 
 
-def _style(asset: AssetSpec) -> dict[str, Scalar]:
-    said = asset.hearing
+def _style(style: StyleKeys) -> dict[str, Scalar]:
     settings: dict[str, Scalar] = {
-        "style_excerpt_s": said.excerpt_s,
-        "style_codebooks": said.codebooks,
-        "cfg_text": said.text,
+        "style_excerpt_s": style.excerpt,
+        "style_codebooks": style.codebooks,
+        "cfg_text": style.text,
     }
-    return settings if said.at_s is None else settings | {"style_at_s": said.at_s}
+    return settings if style.at is None else settings | {"style_at_s": style.at}
 
 
 def _prompt_seconds(asset: AssetSpec, model: Model) -> float:
@@ -239,7 +233,7 @@ def _prompt_seconds(asset: AssetSpec, model: Model) -> float:
 
 
 def _spans(asset: AssetSpec, model: Model) -> float:
-    heard = _prompt_seconds(asset, model) if asset.continue_from is not None else 0.0
+    heard = _prompt_seconds(asset, model) if keys_of(asset).continue_from is not None else 0.0
     return _seconds(asset, model) + heard
 
 
@@ -250,5 +244,9 @@ def _seconds(asset: AssetSpec, model: Model) -> float:
     """
     if not asset.loop or asset.mastering.intro_s:
         return asset.duration_s
-    room = model.window_s - asset.duration_s - (LEAST_PROMPT_S if asset.continue_from is not None else 0.0)
+    room = (
+        model.window_s
+        - asset.duration_s
+        - (LEAST_PROMPT_S if keys_of(asset).continue_from is not None else 0.0)
+    )
     return round(asset.duration_s + (min(_WRAP_S, room) if room >= 0.0 else _WRAP_S), 6)

@@ -14,13 +14,13 @@ from pipeline.generators.audiocraft.sampling import Sampling
 
 @dataclass(frozen=True)
 class Row:
-    """What one pass of one take needs; nothing of it depends on other rows."""
+    """One pass of one take; nothing of it depends on other rows."""
 
     seed: int
     number: int
     """Which pass of its take: random numbers of passes differ."""
     length: int
-    """Frames to end with."""
+    """Frames at the end of the pass, with the prompt."""
     prompt: torch.Tensor
     """Codes to begin with, int64 [codebooks, frames]; no frames for none."""
     condition: Condition
@@ -33,14 +33,14 @@ class Row:
 
 
 UNKNOWN = -1
-"""Stands where a code is still to be drawn."""
+"""Marks a code that is still to be drawn."""
 
 
 class RowTokens:
     """The codes of one row as AudioCraft's `LMModel` reads and writes them.
 
-    ``codes`` and ``valid`` are [codebooks, steps]: what is known, and where the pattern has a code at all.
-    ``first`` is the first step that has anything to draw.
+    ``codes`` and ``valid`` are [codebooks, steps]: the known codes, and where the pattern has a code.
+    ``first`` is the first step with a code to draw.
     """
 
     def __init__(self, lm: Any, row: Row, device: torch.device | str) -> None:
@@ -49,12 +49,12 @@ class RowTokens:
         known = row.prompt.shape[1]
         if known:
             codes[:, :known] = row.prompt
-        self.codes, self.valid = self._layout.laid(codes, lm.special_token_id)
+        self.codes, self.valid = self._layout.arrange(codes, lm.special_token_id)
         self.first = self._layout.step_of(known)
 
     @property
     def steps(self) -> int:
-        """Steps of the pattern, with the first, which is empty."""
+        """Steps of the pattern, with the empty first one."""
         return self._layout.steps
 
     @staticmethod
@@ -65,18 +65,18 @@ class RowTokens:
         return out
 
     def frames(self, codes: torch.Tensor) -> torch.Tensor:
-        """The codes [codebooks, frames] that the pattern laid out."""
+        """``codes`` [codebooks, steps] back as [codebooks, frames]."""
         return self._layout.frames(codes[:, : self.steps])
 
 
 class Layout(Protocol):
-    """Where a pattern has which code, for a number of frames."""
+    """The step of each code in a pattern, for a number of frames."""
 
     steps: int
-    """Steps of the pattern, with the first, which is empty."""
+    """Steps of the pattern, with the empty first one."""
 
-    def laid(self, codes: torch.Tensor, special: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """``codes`` [codebooks, frames] by steps, ``special`` where there is none; and where there is one."""
+    def arrange(self, codes: torch.Tensor, special: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """``codes`` [codebooks, frames] as [codebooks, steps], ``special`` elsewhere; also where there is a code."""
         ...
 
     def step_of(self, frame: int) -> int:
@@ -84,61 +84,63 @@ class Layout(Protocol):
         ...
 
     def frames(self, codes: torch.Tensor) -> torch.Tensor:
-        """The other way round: [codebooks, steps] to [codebooks, frames]."""
+        """The reverse: [codebooks, steps] to [codebooks, frames]."""
         ...
 
 
 def layout_of(provider: Any, frames: int) -> Layout:
-    """What AudioCraft's ``provider`` of patterns lays out for ``frames``."""
+    """The layout of AudioCraft's pattern ``provider`` for ``frames``."""
     is_delay = type(provider) in (patterns.DelayedPatternProvider, patterns.ParallelPatternProvider)
     if is_delay and not provider.flatten_first and not provider.empty_initial:
-        return _Delayed(provider.delays, frames)
-    return _Any(provider.get_pattern(frames), frames)
+        return _DelayLayout(provider.delays, frames)
+    return _AnyLayout(provider.get_pattern(frames), frames)
 
 
-class _Delayed:
-    """The delay pattern of the published models: codebooks by so many steps, after one that is empty.
+class _DelayLayout:
+    """The delay pattern of the published models: each codebook starts some steps later, after one empty step.
 
-    AudioCraft walks through its patterns coordinate by coordinate, which takes longer than a step of a large device.
+    AudioCraft builds its patterns coordinate by coordinate, which takes longer than a step on a large device.
     """
 
     def __init__(self, delays: list[int], frames: int) -> None:
-        self._begins = [1 + delay for delay in delays]
+        self._starts = [1 + delay for delay in delays]
         self._frames = frames
-        self.steps = max(self._begins) + frames
+        self.steps = max(self._starts) + frames
 
-    def laid(self, codes: torch.Tensor, special: int) -> tuple[torch.Tensor, torch.Tensor]:
-        shape = (len(self._begins), self.steps)
-        found = codes.new_full(shape, special)
-        valid = torch.zeros_like(found, dtype=torch.bool)
-        for codebook, begin in enumerate(self._begins):
-            found[codebook, begin : begin + self._frames] = codes[codebook]
-            valid[codebook, begin : begin + self._frames] = True
-        return found, valid
+    def arrange(self, codes: torch.Tensor, special: int) -> tuple[torch.Tensor, torch.Tensor]:
+        shape = (len(self._starts), self.steps)
+        sequence = codes.new_full(shape, special)
+        valid = torch.zeros_like(sequence, dtype=torch.bool)
+        for codebook, start in enumerate(self._starts):
+            sequence[codebook, start : start + self._frames] = codes[codebook]
+            valid[codebook, start : start + self._frames] = True
+        return sequence, valid
 
     def step_of(self, frame: int) -> int:
-        return min(self._begins) + frame
+        return min(self._starts) + frame
 
     def frames(self, codes: torch.Tensor) -> torch.Tensor:
-        rows = [codes[codebook, begin : begin + self._frames] for codebook, begin in enumerate(self._begins)]
+        rows = [codes[codebook, start : start + self._frames] for codebook, start in enumerate(self._starts)]
         return torch.stack(rows)
 
 
-class _Any:
-    """Any pattern, by AudioCraft's own means."""
+class _AnyLayout:
+    """Any pattern, by AudioCraft's own functions."""
 
     def __init__(self, pattern: Any, frames: int) -> None:
         self._pattern, self._frames = pattern, frames
         self.steps = len(pattern.layout)
 
-    def laid(self, codes: torch.Tensor, special: int) -> tuple[torch.Tensor, torch.Tensor]:
-        found, _, valid = self._pattern.build_pattern_sequence(codes[None], special)
-        return found[0], valid
+    def arrange(self, codes: torch.Tensor, special: int) -> tuple[torch.Tensor, torch.Tensor]:
+        sequence, _, valid = self._pattern.build_pattern_sequence(codes[None], special)
+        return sequence[0], valid
 
     def step_of(self, frame: int) -> int:
         return int(self._pattern.get_first_step_with_timesteps(frame))
 
     def frames(self, codes: torch.Tensor) -> torch.Tensor:
-        found, _, _ = self._pattern.revert_pattern_sequence(codes[None].contiguous(), special_token=UNKNOWN)
-        own: torch.Tensor = found[0, :, : self._frames]
-        return own
+        codes_by_frame, _, _ = self._pattern.revert_pattern_sequence(
+            codes[None].contiguous(), special_token=UNKNOWN
+        )
+        frames: torch.Tensor = codes_by_frame[0, :, : self._frames]
+        return frames

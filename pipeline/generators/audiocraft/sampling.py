@@ -20,7 +20,7 @@ _BITS = 23
 
 
 def _shifted(x: torch.Tensor, bits: int) -> torch.Tensor:
-    """``x`` logically shifted right: torch's own shift keeps the sign."""
+    """``x`` shifted right without the sign, which torch's own shift keeps."""
     return (x >> bits) & ((1 << (64 - bits)) - 1)
 
 
@@ -38,7 +38,7 @@ def noise_keys(seeds: Sequence[int], passes: Sequence[int], device: str | torch.
 
 
 def exponential_noise(keys: torch.Tensor, step: int | torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
-    """Draws from Exp(1), float32 [rows, *shape], above 0; ``step`` sets them apart from other steps' draws."""
+    """Draws from Exp(1), float32 [rows, *shape], above 0, different for each ``step``."""
     return -torch.log(_uniform(keys, step, shape))
 
 
@@ -49,12 +49,12 @@ def normal_noise(keys: torch.Tensor, step: int, shape: Sequence[int]) -> torch.T
 
 
 def _uniform(keys: torch.Tensor, step: int | torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
-    """Draws between 0 and 1, both left out."""
+    """Draws between 0 and 1, exclusive."""
     count = 1
     for size in shape:
         count *= size
     place = torch.arange(count, dtype=torch.int64, device=keys.device)
-    # In tensors, whose products wrap; Python's own integers would not.
+    # As tensors, whose products wrap as Python's integers do not.
     row = _mix(keys + (torch.zeros_like(keys) + step + 1) * _MIX_2)
     bits = _shifted(_mix(row[:, None] + (place[None] + 1) * _GAMMA), 64 - _BITS)
     return ((bits.to(torch.float32) + 0.5) * 2.0**-_BITS).reshape(len(keys), *shape)
@@ -62,30 +62,30 @@ def _uniform(keys: torch.Tensor, step: int | torch.Tensor, shape: Sequence[int])
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How a row's tokens are drawn, as AudioCraft's ``set_generation_params`` says it."""
+    """How a row's tokens are drawn, in the terms of AudioCraft's ``set_generation_params``."""
 
     temperature: float
-    """0: the likeliest token."""
+    """0: the most likely token."""
     top_k: int
     """0: all."""
     top_p: float
-    """0: all; above 0 it goes before `top_k`."""
+    """0: all; above 0 it takes precedence over `top_k`."""
     cfg: float
     cfg_text: float = 1.0
-    """How much more the text is pushed than the style beside it; 1: alike, one guidance for both."""
+    """How much more the text counts than the style; 1: one guidance for both."""
 
 
-def guided(answers: Sequence[torch.Tensor], cfg: torch.Tensor, cfg_text: torch.Tensor) -> torch.Tensor:
-    """Logits under classifier-free guidance, of the shape of each of ``answers``; coefficients broadcast to it.
+def guided(logits: Sequence[torch.Tensor], cfg: torch.Tensor, cfg_text: torch.Tensor) -> torch.Tensor:
+    """Logits under classifier-free guidance, of the shape of each of ``logits``; coefficients broadcast to it.
 
-    ``answers`` are the model's own and null logits; between them the style's alone for double guidance (Rouard et al.
-    2024, 4.3, with AudioCraft's names): ``null + cfg_coef (style + cfg_coef_beta (own - style) - null)``.
+    ``logits`` are those of the full and of the null condition; between them the style's for double guidance (Rouard et
+    al. 2024, 4.3, with AudioCraft's names): ``null + cfg_coef (style + cfg_coef_beta (full - style) - null)``.
     """
-    own, null = answers[0], answers[-1]
-    if len(answers) == 2:
-        return null + (own - null) * cfg
-    alone = answers[1]
-    return null + cfg * (alone + cfg_text * (own - alone) - null)
+    full, null = logits[0], logits[-1]
+    if len(logits) == 2:
+        return null + (full - null) * cfg
+    style = logits[1]
+    return null + cfg * (style + cfg_text * (full - style) - null)
 
 
 class Sampler:
@@ -102,22 +102,22 @@ class Sampler:
         self.top_p = column([row.top_p if row.top_p > 0 else 2.0 for row in rows])
         self.cfg = column([row.cfg for row in rows])[..., None]
         self.cfg_text = column([row.cfg_text for row in rows])[..., None]
-        self.narrow = any(limit < card or row.top_p > 0 for limit, row in zip(limits, rows, strict=True))
+        self.truncates = any(limit < card or row.top_p > 0 for limit, row in zip(limits, rows, strict=True))
 
     def draw(self, logits: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
         """Tokens [rows, codebooks] of ``logits`` [rows, codebooks, card] with ``noise`` of Exp(1), the same shape."""
         logits = logits.float()
         probs = torch.softmax(logits / self.temperature, dim=-1)
-        if self.narrow:
-            probs = probs * (probs >= self._least(probs))
+        if self.truncates:
+            probs = probs * (probs >= self._threshold(probs))
         drawn = (probs / noise).argmax(-1)
         return torch.where(self.greedy[..., 0], logits.argmax(-1), drawn)
 
-    def _least(self, probs: torch.Tensor) -> torch.Tensor:
-        """The smallest probability that may still be drawn."""
+    def _threshold(self, probs: torch.Tensor) -> torch.Tensor:
+        """The smallest probability that top-k and top-p keep."""
         ordered = probs.sort(dim=-1, descending=True).values
         before = ordered.cumsum(-1) - ordered
         within = (before <= self.top_p).sum(-1, keepdim=True) - 1
-        # NaN leaves nothing within; an index below 0 would bring a CUDA device down.
+        # With NaN nothing is within, and an index below 0 would be an error of the CUDA device.
         last = torch.minimum(self.last.expand_as(within), within).clamp(min=0)
         return ordered.gather(-1, last)

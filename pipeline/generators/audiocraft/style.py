@@ -160,14 +160,14 @@ class StyleConditioner(conditioners.WaveformConditioner):  # type: ignore[misc]
         return embedded * mask[..., None], mask
 
 
-def of(generator: Any) -> StyleConditioner | None:
+def style_conditioner(generator: Any) -> StyleConditioner | None:
     """The style conditioner of an AudioCraft model, where it has one."""
     found = dict(generator.lm.condition_provider.conditioners.items()).get(_KEY)
     return found if isinstance(found, StyleConditioner) else None
 
 
 @contextmanager
-def added(folder_of: Callable[[str], Path]) -> Iterator[None]:
+def style_support(folder_of: Callable[[str], Path]) -> Iterator[None]:
     """While it lasts, AudioCraft's builder makes style conditioners; ``folder_of`` finds MERT."""
     own = builders.get_conditioner_provider
 

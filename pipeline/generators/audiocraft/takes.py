@@ -13,8 +13,8 @@ import torch
 from pipeline.audio import Clip
 from pipeline.errors import GenerationError
 from pipeline.generators.audiocraft import codec
-from pipeline.generators.audiocraft.conditions import Condition, condition_of
-from pipeline.generators.audiocraft.estimates import branches_of
+from pipeline.generators.audiocraft.conditions import Condition, encode_condition
+from pipeline.generators.audiocraft.estimates import branch_count
 from pipeline.generators.audiocraft.loading import Loaded
 from pipeline.generators.audiocraft.models import Window, windows
 from pipeline.generators.audiocraft.rows import Row
@@ -25,7 +25,7 @@ Conditions = dict[tuple[Any, ...], Condition]
 """Conditions by what decides them: variations of an asset share one."""
 
 
-def not_numbers(dtype: str) -> GenerationError:
+def nan_error(dtype: str) -> GenerationError:
     """What a person is told of a take whose model gave NaN."""
     wider = "a checkpoint that is whole" if dtype == "float32" else "--devices cpu, which works in float32"
     return GenerationError(
@@ -94,7 +94,7 @@ class Take:
             self._known = codes[:, codes.shape[1] - self.windows[self._passes].prompt :]
             self.row = self._next_row()
 
-    def let_go(self) -> None:
+    def free_tensors(self) -> None:
         """Forget every tensor: the take is made, and a manifest may have thousands."""
         self._codes, self._melody = [], None
         self.prompt = self._known = self.prompt.new_zeros((self.prompt.shape[0], 0), device="cpu")
@@ -114,12 +114,12 @@ class Take:
     def _condition(self, window: Window) -> Condition:
         start = window.start if self._melody is not None and len(self.windows) > 1 else None
         codebooks = int(self.recipe.settings.get("style_codebooks") or 0)
-        double = branches_of(self.recipe) == 3
+        double = branch_count(self.recipe) == 3
         sounds = (self.recipe.conditioning.get("melody"), self.recipe.conditioning.get("style"), self.excerpt)
         key = (self.recipe.prompt, *sounds, codebooks, double, start)
         if key not in self._conditions:
             heard = self._melody_from(start) if self._style is None else self._style
-            self._conditions[key] = condition_of(
+            self._conditions[key] = encode_condition(
                 self._loaded.generator, self.recipe.prompt, heard, codebooks, double
             )
         return self._conditions[key]

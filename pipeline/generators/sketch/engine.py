@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Sequence
-from dataclasses import fields
 from typing import cast
 
 from pipeline.cpus import usable_cpus
@@ -20,6 +19,8 @@ SAMPLE_RATE_HZ = 48_000
 _REAL_TIME = {"music": 50.0, "sfx": 70.0}
 """Audio-seconds a second on one core, roughly."""
 _OVERHEAD_S = 0.01
+_SATISFIED = frozenset({"extend"})
+"""Keys of other engines that ask for nothing that this one lacks: a sketch has any length."""
 
 
 class SketchEngine:
@@ -87,14 +88,9 @@ def _settings(asset: AssetSpec) -> dict[str, Scalar]:
 
 def _ignored(asset: AssetSpec) -> tuple[str, ...]:
     """Keys of the asset that this engine does not hear."""
-    sampled = any(getattr(asset.sampling, field.name) is not None for field in fields(asset.sampling))
     heard_nothing = {
-        "melody": asset.melody is not None,
-        "continue_from": asset.continue_from is not None,
-        "style": asset.style is not None,
-        "sampling": sampled,
+        **{key: key not in _SATISFIED for key in asset.engine_keys},
         "model": asset.model is not None,
-        "decoder": asset.decoder != "encodec",
         "bpm": asset.kind == "sfx" and asset.bpm is not None,
     }
     return tuple(key for key, present in heard_nothing.items() if present)

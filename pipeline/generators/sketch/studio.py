@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import scipy
 
-from pipeline.audio import Clip
+from pipeline.audio import Clip, Loop
 from pipeline.errors import GenerationError
 from pipeline.generators.protocol import GeneratedTake, Outcome
 from pipeline.generators.sketch.dsp.units import RATE
@@ -50,4 +50,4 @@ def _take(recipe: Recipe) -> GeneratedTake:
     else:
         samples, notes = effect(recipe.prompt, recipe.seconds, loop, recipe.seed)
     clip = Clip(np.ascontiguousarray(samples, dtype=np.float32), RATE)
-    return GeneratedTake(clip, (0, clip.length) if loop else None, notes=notes)
+    return GeneratedTake(clip, Loop(0, clip.length) if loop else None, notes=notes)

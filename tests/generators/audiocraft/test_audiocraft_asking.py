@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from specs import an_asset
 
 from pipeline.generators import Engine, find_engine
-from pipeline.generators.audiocraft import ENGINE
+from pipeline.generators.audiocraft.engine import ENGINE
+from pipeline.generators.audiocraft.manifest_keys import AudioCraftKeys
 from pipeline.generators.audiocraft.models import (
     BY_ID,
     FRAMES_A_SECOND,
@@ -26,7 +27,7 @@ from pipeline.generators.audiocraft.models import (
     Model,
     windows,
 )
-from pipeline.manifest.spec import AssetSpec, AudioInput, Hearing, MasteringSpec, Sampling
+from pipeline.manifest.spec import AssetSpec, AudioInput, MasteringSpec
 
 FILE = AudioInput("tune.wav", "/somewhere/tune.wav", "ab" * 32)
 ASSET = an_asset(
@@ -39,7 +40,8 @@ ASSET = an_asset(
 
 
 def _asked(**changes: Any) -> AssetSpec:
-    return replace(ASSET, **changes)
+    keys = {name: changes.pop(name) for name in AudioCraftKeys.__slots__ if name in changes}
+    return replace(ASSET, **changes, engine_keys=keys)
 
 
 def _problems(**changes: Any) -> list[str]:
@@ -110,7 +112,7 @@ def test_the_organisation_may_be_left_out() -> None:
 
 def test_sampling_of_the_asset_wins_key_by_key() -> None:
     settings = ENGINE.requirements(
-        _asked(model="facebook/magnet-small-10secs", sampling=Sampling(top_k=40, cfg=5.0))
+        _asked(model="facebook/magnet-small-10secs", sampling={"top_k": 40, "cfg": 5.0})
     ).settings
     assert (settings["top_k"], settings["top_p"], settings["temperature"], settings["cfg"]) == (
         40,
@@ -241,20 +243,22 @@ def test_sketch_says_that_it_does_not_hear_a_decoder() -> None:
 
 def test_a_style_and_how_it_is_heard_are_part_of_the_recipe() -> None:
     asked = ENGINE.requirements(
-        _asked(model="musicgen-style", style=FILE, hearing=Hearing(at_s=4.0, codebooks=2))
+        _asked(model="musicgen-style", style={"file": FILE, "at": 4.0, "codebooks": 2})
     )
     assert asked.problems == ()
     assert asked.conditioning == {"style": FILE.sha256}
     heard = {"style_excerpt_s": 3.0, "style_codebooks": 2, "cfg_text": 5.0, "style_at_s": 4.0}
     assert heard.items() <= asked.settings.items()
-    assert "style_at_s" not in ENGINE.requirements(_asked(model="musicgen-style", style=FILE)).settings
+    assert (
+        "style_at_s" not in ENGINE.requirements(_asked(model="musicgen-style", style={"file": FILE})).settings
+    )
     assert "cfg_text" not in ENGINE.requirements(_asked(model="musicgen-style")).settings
 
 
 def test_only_musicgen_style_hears_a_style() -> None:
-    [problem] = _problems(model="musicgen-melody", style=FILE)
+    [problem] = _problems(model="musicgen-melody", style={"file": FILE})
     assert problem.endswith("does not hear style; use one of: facebook/musicgen-style")
-    assert "style" in find_engine("sketch").requirements(_asked(style=FILE)).ignored
+    assert "style" in find_engine("sketch").requirements(_asked(style={"file": FILE})).ignored
 
 
 @pytest.mark.parametrize(

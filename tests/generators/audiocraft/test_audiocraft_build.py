@@ -57,7 +57,7 @@ def converts_here() -> Iterator[None]:
     """Conversion in this process: the child's own seconds are for a test of their own."""
 
     def here(folder: Path, model_id: str) -> str:
-        return conversion.bring(folder, model_id).revision
+        return conversion.import_folder(folder, model_id).revision
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(checkpoints, "_convert", here)
@@ -243,7 +243,7 @@ def test_another_decoder_on_a_built_project_needs_no_language_model(
     assert [row["action"] for row in plan["assets"]] == ["generate"] * 2
     first, *_, last = plan["assets"][0]["reasons"]
     assert first == "decoder changed: encodec -> mbd"
-    assert last == "from what its take keeps, without the model"
+    assert last == "from the stored data of its take, without the model"
     stored = next(one for one in model_store.all_stored()[0] if one.name == "local/tune")
     shutil.move(stored.folder / "lm.safetensors", tmp_path / "kept")
     try:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from pipeline.errors import GenerationError
 from pipeline.generators import Estimator
-from pipeline.generators.audiocraft import ENGINE, engine, estimates, model_store
+from pipeline.generators.audiocraft import engine, estimates, model_store
+from pipeline.generators.audiocraft.engine import ENGINE
 from pipeline.generators.audiocraft.generator import AudioCraftGenerator
 from pipeline.generators.audiocraft.models import BY_ID
 from pipeline.recipe import Recipe
@@ -45,7 +46,7 @@ def test_one_more_take_or_a_longer_one_never_takes_less_time(
     model: str, kind: str, lengths: list[float], more: float
 ) -> None:
     table = BY_ID[model]
-    slots = estimates.slots_of(table, kind)
+    slots = estimates.slot_count(table, kind)
 
     def busy(found: list[float]) -> float:
         styles = (None, 5.0) if model == "facebook/musicgen-style" else (None,)
@@ -64,7 +65,7 @@ def test_full_slots_take_about_the_sum_of_the_takes_shares(lengths: list[float])
     table = BY_ID["facebook/musicgen-medium"]
     recipes = [asked(table.id, one, place) for place, one in enumerate(lengths)]
     whole = estimates.busy_seconds(table, recipes, "cuda", 8)
-    parts = sum(estimates.share_of(table, one, "cuda") for one in recipes)
+    parts = sum(estimates.seconds_per_take(table, one, "cuda") for one in recipes)
     assert parts * 0.9 <= whole
     larger = BY_ID["facebook/musicgen-large"]
     assert estimates.busy_seconds(larger, recipes, "cuda", 8) > whole
@@ -76,13 +77,20 @@ def test_a_style_that_is_guided_twice_takes_three_rows_and_a_session_of_its_own(
 ) -> None:
     """On CUDA reading the weights hides the products of the third row; what is read of the past is half more."""
     table = BY_ID["facebook/musicgen-style"]
-    slots = estimates.slots_of(table, kind)
+    slots = estimates.slot_count(table, kind)
     plain, alike, twice = (
         [asked(table.id, 10.0, place, text) for place in range(slots)] for text in (None, 1.0, 5.0)
     )
-    assert [estimates.branches_of(one[0]) for one in (plain, alike, twice)] == [2, 2, 3]
-    assert estimates.share_of(table, alike[0], kind) == estimates.share_of(table, plain[0], kind)
-    assert least < estimates.share_of(table, twice[0], kind) / estimates.share_of(table, plain[0], kind) < 1.5
+    assert [estimates.branch_count(one[0]) for one in (plain, alike, twice)] == [2, 2, 3]
+    assert estimates.seconds_per_take(table, alike[0], kind) == estimates.seconds_per_take(
+        table, plain[0], kind
+    )
+    assert (
+        least
+        < estimates.seconds_per_take(table, twice[0], kind)
+        / estimates.seconds_per_take(table, plain[0], kind)
+        < 1.5
+    )
     two, three = (estimates.busy_seconds(table, one, kind, slots) for one in (plain, twice))
     assert least < three / two < 1.5
     assert estimates.busy_seconds(table, [*plain, *twice], kind, slots) == pytest.approx(two + three)
@@ -93,7 +101,7 @@ def test_beyond_the_window_every_pass_counts() -> None:
     table = BY_ID["facebook/audiogen-medium"]
     long = replace(asked(table.id, 14.0), settings={"stride_s": 2.0})
     assert estimates.passes_of(table, long) == [(0, 503), (400, 503), (400, 503)]
-    assert estimates.share_of(table, long, "cuda") > 1.4 * estimates.share_of(
+    assert estimates.seconds_per_take(table, long, "cuda") > 1.4 * estimates.seconds_per_take(
         table, asked(table.id, 10.0), "cuda"
     )
 
@@ -183,7 +191,7 @@ def test_a_speed_that_is_damaged_or_cannot_be_kept_stops_nobody(
 ) -> None:
     monkeypatch.setenv("CUESMITH_MODELS", str(tmp_path))
     facts = {"model": "m", "revision": "1", "device": "d", "dtype": "float16", "slots": 32}
-    estimates.learn_speed(**facts, taken=2.0, expected=1.0, load=None)  # type: ignore[arg-type]
+    estimates.record_speed(**facts, taken=2.0, expected=1.0, load=None)  # type: ignore[arg-type]
     known = estimates.find_speed("m", "1", "d")
     assert known is not None
     assert known.factor == 2.0
@@ -200,7 +208,7 @@ def test_a_speed_that_is_damaged_or_cannot_be_kept_stops_nobody(
     path.unlink()
     (tmp_path / "speeds").rmdir()
     (tmp_path / "speeds").write_text("a file where a folder should be")
-    estimates.learn_speed(**facts, taken=2.0, expected=1.0, load=1.0)  # type: ignore[arg-type]
+    estimates.record_speed(**facts, taken=2.0, expected=1.0, load=1.0)  # type: ignore[arg-type]
     assert estimates.find_speed("m", "1", "d") is None
     assert model_store.root() == tmp_path
 

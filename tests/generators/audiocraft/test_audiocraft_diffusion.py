@@ -26,7 +26,7 @@ from pipeline.generators.audiocraft.engine import ENGINE
 from pipeline.generators.audiocraft.generator import AudioCraftGenerator
 from pipeline.generators.audiocraft.loading import Loaded
 from pipeline.generators.audiocraft.pickles import read_pickle
-from pipeline.generators.audiocraft.rendering import PASS, Diffusion
+from pipeline.generators.audiocraft.rendering import DIFFUSION_PASS, Diffusion
 from pipeline.generators.audiocraft.sampling import noise_keys, normal_noise
 from pipeline.recipe import Recipe
 
@@ -40,12 +40,12 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def stored(published: Path, model_store: Path) -> model_store.Stored:
-    return conversion.bring(published.parent, "local/multiband-diffusion")
+def stored(published: Path, model_store: Path) -> model_store.StoredModel:
+    return conversion.import_folder(published.parent, "local/multiband-diffusion")
 
 
 @pytest.fixture(scope="module")
-def mbd(stored: model_store.Stored, recipe: Make) -> Make:
+def mbd(stored: model_store.StoredModel, recipe: Make) -> Make:
     """A recipe that MultiBand Diffusion decodes."""
     weights = f"{stored.name}@{stored.revision}"
     return lambda *args, **changes: recipe(*args, **{"decoder": "mbd", "decoder_weights": weights, **changes})
@@ -68,15 +68,15 @@ def test_the_configuration_is_read_without_making_an_object_of_it(
     whole = torch.load(published, weights_only=False)
     for name in ("__init__", "__setstate__"):
         monkeypatch.setattr(DictConfig, name, None)
-    found = read_pickle(published, conversion.KNOWN)
-    plain = [conversion.plain(found[band]["cfg"]) for band in range(2)]
+    found = read_pickle(published, conversion.OMEGACONF_NAMES)
+    plain = [conversion.to_plain(found[band]["cfg"]) for band in range(2)]
     monkeypatch.undo()
     assert plain == [OmegaConf.to_container(whole[band]["cfg"], resolve=False) for band in range(2)]
     assert torch.equal(found[0]["processor_state"]["sum_x"], whole[0]["processor_state"]["sum_x"])
 
 
 def test_every_weight_arrives_as_it_was_written(
-    published: Path, stored: model_store.Stored, loaded: Callable[[str], Loaded]
+    published: Path, stored: model_store.StoredModel, loaded: Callable[[str], Loaded]
 ) -> None:
     whole = torch.load(published, weights_only=False)
     bands = Diffusion(stored, loaded("music").generator.compression_model, "cpu")._model.DPs
@@ -134,19 +134,19 @@ def test_a_name_of_omegaconf_does_nothing_however_it_is_called(tmp_path: Path) -
             return (kind, ({"a": 1},), {"_content": {"b": 2}})
 
     torch.save({"x": Called("omegaconf.dictconfig.DictConfig")}, tmp_path / "a.th")
-    assert conversion.plain(read_pickle(tmp_path / "a.th", conversion.KNOWN)["x"]) == {"b": 2}
+    assert conversion.to_plain(read_pickle(tmp_path / "a.th", conversion.OMEGACONF_NAMES)["x"]) == {"b": 2}
 
 
 def test_a_tree_without_end_is_refused() -> None:
     loop = conversion.Container()
     loop.__setstate__({"_content": {"x": loop}})
     with pytest.raises(ValueError, match="too deep"):
-        conversion.plain(loop)
+        conversion.to_plain(loop)
     branch: Any = [1] * 10
     for _ in range(8):
         branch = [branch] * 10
     with pytest.raises(ValueError, match="too many values"):
-        conversion.plain(branch)
+        conversion.to_plain(branch)
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def _numbers_of(seed: int) -> Iterator[None]:
     def randn_like(like: torch.Tensor) -> torch.Tensor:
         nonlocal calls
         calls += 1
-        return normal_noise(noise_keys([seed], [PASS], "cpu"), calls, like.shape[1:])
+        return normal_noise(noise_keys([seed], [DIFFUSION_PASS], "cpu"), calls, like.shape[1:])
 
     with patch.object(torch, "randn_like", randn_like):
         yield
@@ -245,7 +245,7 @@ def test_another_decoder_needs_no_language_model_and_gives_the_same_bits(
 
 
 def test_a_record_names_the_diffusion_models(
-    mbd: Make, generator: AudioCraftGenerator, stored: model_store.Stored
+    mbd: Make, generator: AudioCraftGenerator, stored: model_store.StoredModel
 ) -> None:
     notes = _take(generator, mbd("music", seconds=0.3)).notes
     assert notes["decoder"] == "mbd"
@@ -280,7 +280,7 @@ def test_missing_damaged_and_unfit_weights_are_told(
     with pytest.raises(MachineError, match="run: cuesmith models fetch facebook/multiband-diffusion"):
         list(worker.generate([absent], {}))
     other = write_diffusion(tmp_path / "other", codec_dim=24, seed=2)
-    unfit = conversion.bring(other.parent, "local/unfit")
+    unfit = conversion.import_folder(other.parent, "local/unfit")
     with pytest.raises(
         MachineError, match=r"are for another codec .32000 Hz, latents of 24; the model's has"
     ):
@@ -298,6 +298,6 @@ def test_missing_damaged_and_unfit_weights_are_told(
     package[0]["model_state"].popitem()
     (tmp_path / "short").mkdir()
     torch.save(package, tmp_path / "short" / published.name)
-    short = conversion.bring(tmp_path / "short", "local/short")
+    short = conversion.import_folder(tmp_path / "short", "local/short")
     with pytest.raises(MachineError, match="do not fit its configuration"):
         list(worker.generate([mbd("music", decoder_weights=f"local/short@{short.revision}")], {}))

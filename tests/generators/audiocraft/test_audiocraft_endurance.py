@@ -16,10 +16,10 @@ from tiny_checkpoints import write_checkpoint
 
 from pipeline.errors import GenerationError
 from pipeline.generators.audiocraft import conversion
-from pipeline.generators.audiocraft.conditions import condition_of
-from pipeline.generators.audiocraft.decoding import weights as reading
+from pipeline.generators.audiocraft.conditions import encode_condition
 from pipeline.generators.audiocraft.decoding.schedule import Queue
-from pipeline.generators.audiocraft.decoding.session import Room, SlotDecoder, size_of
+from pipeline.generators.audiocraft.decoding.session import SessionLimits, SlotDecoder, positions_needed
+from pipeline.generators.audiocraft.decoding.weights import read_weights
 from pipeline.generators.audiocraft.generator import AudioCraftGenerator
 from pipeline.generators.audiocraft.loading import Loaded
 from pipeline.generators.audiocraft.rows import Row
@@ -90,13 +90,13 @@ def test_no_tensor_outlives_its_cues_when_slots_are_filled_again(
 
 
 def test_one_decoder_takes_no_more_for_many_cues_than_for_few(loaded: Callable[[str], Loaded]) -> None:
-    """Graphs are as many as length buckets, and the tensors of a step are those of the first."""
+    """StepGraphs are as many as length buckets, and the tensors of a step are those of the first."""
     lm = loaded("music").generator.lm
-    condition = condition_of(loaded("music").generator, "calm", None)
+    condition = encode_condition(loaded("music").generator, "calm", None)
     known = torch.zeros((4, 0), dtype=torch.long)
     way = Sampling(1.0, 20, 0.0, 3.0)
     cues = [Row(seed, 0, 2 + seed * 7 % 10 * 6, known, condition, way) for seed in range(60)]
-    sizes = [(cue, size_of(lm, cue)) for cue in cues]
+    sizes = [(cue, positions_needed(lm, cue)) for cue in cues]
     graphs: list[RecordedGraphs] = []
 
     def made(state: Sequence[torch.Tensor]) -> RecordedGraphs:
@@ -104,7 +104,7 @@ def test_one_decoder_takes_no_more_for_many_cues_than_for_few(loaded: Callable[[
         return graphs[0]
 
     decoder = SlotDecoder(
-        lm, reading.read(lm, torch.float32), Room(4, 96, 400), [way], backend="sdpa", graphs=made
+        lm, read_weights(lm, torch.float32), SessionLimits(4, 96, 400), [way], backend="sdpa", graphs=made
     )
     # AudioCraft keeps the patterns of the lengths that it has seen, all of them after the first round.
     for _ in range(2):

@@ -106,9 +106,9 @@ def test_a_model_without_a_known_commit_is_pinned_at_the_first_fetch(
 ) -> None:
     unpinned = replace(BY_ID["facebook/musicgen-medium"], revision=None)
     monkeypatch.setitem(BY_ID, "facebook/musicgen-medium", unpinned)
-    assert model_store.pinned("facebook/musicgen-medium") is None
+    assert model_store.pinned_commit("facebook/musicgen-medium") is None
     fetch("facebook/musicgen-medium", lambda line: None)
-    assert model_store.pinned("facebook/musicgen-medium") == "3" * 40
+    assert model_store.pinned_commit("facebook/musicgen-medium") == "3" * 40
     hub.repositories["facebook/musicgen-medium"] = ("4" * 40, Path("/nowhere"))
     assert fetch("facebook/musicgen-medium", lambda line: None)[0].revision == "3" * 40
 
@@ -211,7 +211,7 @@ def test_doctor_says_one_line_each_with_the_fix(hub: FakeHub, tmp_path: Path) ->
     )
     assert lines["audiocraft"].startswith("ok")
     assert "verified" in lines[MODEL]
-    model_store.place(MODEL, COMMIT).joinpath("lm.json").write_text("{}")
+    model_store.model_folder(MODEL, COMMIT).joinpath("lm.json").write_text("{}")
     found = json.loads(_cli("doctor", "--outputs", str(tmp_path), "--json").stdout)["lines"]
     [wrong] = [line for line in found if line["what"] == MODEL]
     assert "cuesmith models fetch" in wrong["fix"]

@@ -15,12 +15,12 @@ from tiny_checkpoints import CROSSED
 from pipeline.generators import GeneratedTake
 from pipeline.generators.audiocraft import codec
 from pipeline.generators.audiocraft.audiocraft_modules import transformer
-from pipeline.generators.audiocraft.conditions import condition_of
-from pipeline.generators.audiocraft.decoding import weights as reading
-from pipeline.generators.audiocraft.decoding.backends import Backend, available, default
+from pipeline.generators.audiocraft.conditions import encode_condition
+from pipeline.generators.audiocraft.decoding.backends import Backend, available_backends, default_backend
 from pipeline.generators.audiocraft.decoding.cache import StaticCache
 from pipeline.generators.audiocraft.decoding.schedule import Queue
-from pipeline.generators.audiocraft.decoding.session import Room, SlotDecoder, size_of
+from pipeline.generators.audiocraft.decoding.session import SessionLimits, SlotDecoder, positions_needed
+from pipeline.generators.audiocraft.decoding.weights import Weights, read_weights
 from pipeline.generators.audiocraft.generator import AudioCraftGenerator
 from pipeline.generators.audiocraft.loading import Loaded, load
 from pipeline.generators.audiocraft.rows import Row
@@ -68,7 +68,7 @@ def row(
     generator = loaded.generator
     known = torch.zeros((generator.lm.num_codebooks, 0), dtype=torch.long, device=generator.device)
     codebooks = 0 if heard is None else 3
-    condition = condition_of(generator, prompt, heard, codebooks, double=heard is not None)
+    condition = encode_condition(generator, prompt, heard, codebooks, double=heard is not None)
     tensors = {name: (value.float(), mask) for name, (value, mask) in condition.tensors.items()}
     return Row(seed, 0, frames, known, type(condition)(tensors, condition.text, condition.shape), sampling)
 
@@ -77,10 +77,10 @@ def decode(
     loaded: Loaded, rows: list[Row], backend: Backend | None = None, graphs: bool = True
 ) -> list[torch.Tensor | None]:
     lm = loaded.generator.lm
-    sizes = [size_of(lm, one) for one in rows]
-    numbers = reading.read(lm, torch.float32)
-    room = Room(4, 512, 4 * 512, text=64, branches=rows[0].condition.branches)
-    decoder = SlotDecoder(lm, numbers, room, [one.sampling for one in rows], backend=backend)
+    sizes = [positions_needed(lm, one) for one in rows]
+    numbers = read_weights(lm, torch.float32)
+    limits = SessionLimits(4, 512, 4 * 512, text=64, branches=rows[0].condition.branches)
+    decoder = SlotDecoder(lm, numbers, limits, [one.sampling for one in rows], backend=backend)
     if not graphs:
         decoder._graphs = None
     else:
@@ -143,7 +143,7 @@ def test_three_rows_a_cue_give_the_cpus_tokens_and_no_graph_or_company_changes_a
     likeliest = decode(model, [moved(cue, "cuda:0") for cue in cues(GREEDY)])
     assert same([None if one is None else one.cpu() for one in likeliest], on_cpu)
     drawn = [moved(cue, "cuda:0") for cue in cues(SAMPLED)]
-    for backend in available(torch.device("cuda:0")):
+    for backend in available_backends(torch.device("cuda:0")):
         graphed = decode(model, drawn, backend)
         assert same(graphed, decode(model, drawn, backend, graphs=False))
         for index, cue in enumerate(drawn):
@@ -190,7 +190,7 @@ def test_a_rows_attention_is_right_and_its_own(branches: int) -> None:
         past = [one[place].clone() for one in (keys, values)]
         positions = torch.tensor([lengths[slot] for slot in order], device="cuda")
         scratch = attention.Scratch(len(place), heads, size, capacity, torch.device("cuda"))
-        attention.share_out(positions, branches, scratch)
+        attention.assign_chunks(positions, branches, scratch)
         return attention.attend(parts[:, place].contiguous(), *past, scratch).view(
             len(order), branches, heads, size
         )
@@ -256,7 +256,7 @@ def test_out_of_memory_steps_down_and_frees_what_it_held(
 ) -> None:
     real, slots_seen = StaticCache.__init__, []
 
-    def greedy(self: StaticCache, weights: reading.Weights, slots: int, capacity: int, branches: int) -> None:
+    def greedy(self: StaticCache, weights: Weights, slots: int, capacity: int, branches: int) -> None:
         slots_seen.append(slots)
         real(self, weights, slots, capacity if slots <= 4 else 1 << 31, branches)
 
@@ -280,7 +280,7 @@ def test_the_second_device_is_as_good_as_the_first(recipe: Make) -> None:
 
 
 def test_the_default_backend_is_one_of_cudas(on_gpu: Load) -> None:
-    assert default(reading.read(on_gpu("music").generator.lm, torch.float16)) in ("sdpa", "triton")
+    assert default_backend(read_weights(on_gpu("music").generator.lm, torch.float16)) in ("sdpa", "triton")
 
 
 def takes_of(worker: AudioCraftGenerator, recipes: list[Recipe]) -> dict[str, np.ndarray]:

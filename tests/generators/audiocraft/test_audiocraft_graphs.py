@@ -10,11 +10,11 @@ import torch
 from recorded_graphs import RecordedGraphs, Recording
 from tiny_checkpoints import KINDS
 
-from pipeline.generators.audiocraft.conditions import condition_of
-from pipeline.generators.audiocraft.decoding import weights as reading
+from pipeline.generators.audiocraft.conditions import encode_condition
 from pipeline.generators.audiocraft.decoding.backends import Backend
 from pipeline.generators.audiocraft.decoding.schedule import Queue
-from pipeline.generators.audiocraft.decoding.session import Room, SlotDecoder, size_of
+from pipeline.generators.audiocraft.decoding.session import SessionLimits, SlotDecoder, positions_needed
+from pipeline.generators.audiocraft.decoding.weights import read_weights
 from pipeline.generators.audiocraft.loading import Loaded
 from pipeline.generators.audiocraft.rows import Row
 from pipeline.generators.audiocraft.sampling import Sampling
@@ -36,7 +36,7 @@ def rows_of(loaded: Loaded) -> list[Row]:
     known = torch.zeros((generator.lm.num_codebooks, 0), dtype=torch.long)
     texts = ("calm", "wooden door", "heavy drums and brass, battle theme, fast and tense")
     return [
-        Row(index, 0, frames, known, condition_of(generator, texts[index % 3], None), WAYS[index % 4])
+        Row(index, 0, frames, known, encode_condition(generator, texts[index % 3], None), WAYS[index % 4])
         for index, frames in enumerate(LENGTHS)
     ]
 
@@ -46,11 +46,11 @@ def decode(
 ) -> tuple[dict[int, torch.Tensor | None], SlotDecoder]:
     lm = loaded.generator.lm
     rows = rows_of(loaded)
-    sizes = [size_of(lm, one) for one in rows]
+    sizes = [positions_needed(lm, one) for one in rows]
     decoder = SlotDecoder(
         lm,
-        reading.read(lm, torch.float32),
-        Room(3, max(sizes), 3 * max(sizes), text=64),
+        read_weights(lm, torch.float32),
+        SessionLimits(3, max(sizes), 3 * max(sizes), text=64),
         WAYS,
         backend=backend,
         graphs=graphs,
@@ -117,7 +117,7 @@ def test_a_cue_of_nan_fails_alone_and_leaves_its_slot_clean(
             0,
             frames,
             torch.zeros((4, 0), dtype=torch.long),
-            condition_of(model.generator, "calm", None),
+            encode_condition(model.generator, "calm", None),
             asked,
         )
         for seed, frames in ((1, 40), (2, 20))
@@ -131,8 +131,10 @@ def test_a_cue_of_nan_fails_alone_and_leaves_its_slot_clean(
     )
 
     def decoded(rows: list[Row]) -> dict[int, torch.Tensor | None]:
-        sizes = [size_of(lm, one) for one in rows]
-        decoder = SlotDecoder(lm, reading.read(lm, torch.float32), Room(1, 60, 60), [asked], backend=backend)
+        sizes = [positions_needed(lm, one) for one in rows]
+        decoder = SlotDecoder(
+            lm, read_weights(lm, torch.float32), SessionLimits(1, 60, 60), [asked], backend=backend
+        )
         return dict(decoder.run(Queue(enumerate(sizes)), rows.__getitem__))
 
     found = decoded([sick, second])

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 import pytest
 import torch
 
-from pipeline.generators.audiocraft.conditions import condition_of
-from pipeline.generators.audiocraft.decoding import weights as reading
-from pipeline.generators.audiocraft.decoding.cpu.groups import Groups
+from pipeline.generators.audiocraft.conditions import encode_condition
+from pipeline.generators.audiocraft.decoding.cpu.groups import SlotGroups
 from pipeline.generators.audiocraft.decoding.schedule import Queue
-from pipeline.generators.audiocraft.decoding.session import Room, SlotDecoder, size_of
+from pipeline.generators.audiocraft.decoding.session import SessionLimits, SlotDecoder, positions_needed
+from pipeline.generators.audiocraft.decoding.weights import read_weights
 from pipeline.generators.audiocraft.loading import Loaded
 from pipeline.generators.audiocraft.rows import Row
 from pipeline.generators.audiocraft.sampling import Sampling
@@ -23,16 +23,16 @@ USUAL = Sampling(1.0, 20, 0.0, 3.0)
 def cues(loaded: Callable[[str], Loaded]) -> tuple[Loaded, list[Row]]:
     model = loaded("music")
     known = torch.zeros((model.generator.lm.num_codebooks, 0), dtype=torch.long)
-    condition = condition_of(model.generator, "calm", None)
+    condition = encode_condition(model.generator, "calm", None)
     return model, [Row(seed, 0, 5 + 7 * seed % 40, known, condition, USUAL) for seed in range(13)]
 
 
 def maker(model: Loaded, rows: list[Row]) -> tuple[Callable[[], SlotDecoder], Queue[int]]:
     lm = model.generator.lm
-    numbers = reading.read(lm, torch.float32)
-    sizes = [size_of(lm, one) for one in rows]
-    room = Room(3, max(sizes), 3 * max(sizes))
-    return lambda: SlotDecoder(lm, numbers, room, [USUAL]), Queue(zip(range(len(rows)), sizes, strict=True))
+    numbers = read_weights(lm, torch.float32)
+    sizes = [positions_needed(lm, one) for one in rows]
+    limits = SessionLimits(3, max(sizes), 3 * max(sizes))
+    return lambda: SlotDecoder(lm, numbers, limits, [USUAL]), Queue(zip(range(len(rows)), sizes, strict=True))
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
@@ -43,7 +43,7 @@ def test_groups_give_every_cue_the_bits_that_one_group_gives_it(
     make, queue = maker(model, rows)
     alone = dict(make().run(queue, rows.__getitem__))
     make, queue = maker(model, rows)
-    groups: Groups[int] = Groups(make, count)
+    groups: SlotGroups[int] = SlotGroups(make, count)
     together = dict(groups.run(queue, rows.__getitem__))
     assert sorted(together) == list(range(len(rows)))
     for cue, codes in together.items():
@@ -56,12 +56,12 @@ def test_a_cue_that_is_put_back_while_groups_run_is_decoded(cues: tuple[Loaded, 
     make, queue = maker(model, rows)
     waiting = [cue for cue in sorted(queue.drain()) if cue < 2]
     for cue in waiting:
-        queue.put(cue, size_of(model.generator.lm, rows[cue]))
+        queue.put(cue, positions_needed(model.generator.lm, rows[cue]))
     again, seen = [5, 5, 5], []
-    for cue, _ in Groups(make, 2).run(queue, rows.__getitem__):
+    for cue, _ in SlotGroups(make, 2).run(queue, rows.__getitem__):
         seen.append(cue)
         if again:
-            queue.put(again.pop(), size_of(model.generator.lm, rows[5]))
+            queue.put(again.pop(), positions_needed(model.generator.lm, rows[5]))
     assert sorted(seen) == [0, 1, 5, 5, 5]
 
 
@@ -69,7 +69,7 @@ def test_a_cue_that_no_group_has_room_for_is_left_in_the_queue(cues: tuple[Loade
     model, rows = cues
     make, queue = maker(model, rows[:2])
     queue.put(5, 1000)
-    assert sorted(cue for cue, _ in Groups(make, 2).run(queue, rows.__getitem__)) == [0, 1]
+    assert sorted(cue for cue, _ in SlotGroups(make, 2).run(queue, rows.__getitem__)) == [0, 1]
     assert queue.drain() == [5]
 
 
@@ -90,7 +90,7 @@ def test_when_one_group_fails_the_other_stops_and_no_cue_is_lost(
     monkeypatch.setattr(SlotDecoder, "_step", broken)
     ended: list[int] = []
     with pytest.raises(torch.OutOfMemoryError):
-        ended.extend(cue for cue, _ in Groups(make, 2).run(queue, rows.__getitem__))
+        ended.extend(cue for cue, _ in SlotGroups(make, 2).run(queue, rows.__getitem__))
     assert len(set(failing)) == 1
     assert sorted([*ended, *queue.drain()]) == list(range(len(rows)))
 
@@ -101,7 +101,7 @@ def test_a_caller_that_goes_away_stops_the_groups_and_leaves_its_threads_as_they
     model, rows = cues
     make, queue = maker(model, rows)
     before = torch.get_num_threads()
-    running: Iterator[tuple[int, torch.Tensor | None]] = Groups(make, 2).run(queue, rows.__getitem__)
+    running: Iterator[tuple[int, torch.Tensor | None]] = SlotGroups(make, 2).run(queue, rows.__getitem__)
     first, _ = next(running)
     running.close()  # type: ignore[attr-defined]
     assert torch.get_num_threads() == before

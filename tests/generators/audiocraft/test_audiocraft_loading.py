@@ -280,7 +280,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(
 
     monkeypatch.setattr(part, full)
     with pytest.raises(
-        model_store.Unready, match="No space left on device; free space, or set CUESMITH_MODELS"
+        model_store.StoreNotReady, match="No space left on device; free space, or set CUESMITH_MODELS"
     ) as caught:
         conversion.convert(checkpoint("music"), "local/music", None, None)
     assert "\n" not in str(caught.value)

@@ -10,6 +10,7 @@ import torch
 
 from pipeline.generators.audiocraft import probe
 from pipeline.generators.audiocraft.decoding import backends
+from pipeline.generators.protocol import Diagnostic
 
 CUDA_STEP = "pipeline.generators.audiocraft.decoding.cuda.step"
 
@@ -19,11 +20,11 @@ def one_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda index: "NVIDIA H200")
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda index: (139 << 30, 141 << 30))
-    backends.refusal.cache_clear()
+    backends.triton_problem.cache_clear()
 
 
-def steps() -> probe.Finding:
-    (found,) = [one for one in probe.findings() if one.what == "cuda:0 steps"]
+def steps() -> Diagnostic:
+    (found,) = [one for one in probe.diagnostics() if one.what == "cuda:0 steps"]
     return found
 
 
@@ -38,9 +39,9 @@ def test_a_device_without_triton_is_said_to_be_slower_and_why(monkeypatch: pytes
 
 
 @pytest.mark.usefixtures("one_gpu")
-@pytest.mark.parametrize("answer", [None, "the norm kernel's answer is not PyTorch's"])
+@pytest.mark.parametrize("answer", [None, "the norm kernel differs from PyTorch"])
 def test_kernels_are_tried(answer: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backends, "refusal", lambda device: answer)
+    monkeypatch.setattr(backends, "triton_problem", lambda device: answer)
     found = steps()
     assert (found.fix is None) == (answer is None)
     assert ("Cuesmith's own kernels" if answer is None else answer) in found.found
@@ -59,5 +60,5 @@ def test_an_error_of_many_lines_is_told_in_one(monkeypatch: pytest.MonkeyPatch) 
         def __exit__(self, *error: object) -> None: ...
 
     monkeypatch.setattr(torch.cuda, "device", Nothing)
-    monkeypatch.setitem(sys.modules, CUDA_STEP, SimpleNamespace(trial=failing))
+    monkeypatch.setitem(sys.modules, CUDA_STEP, SimpleNamespace(self_test=failing))
     assert "(RuntimeError: Failed to find C compiler.)" in steps().found

@@ -11,10 +11,10 @@ import torch
 from tiny_checkpoints import KINDS
 
 from pipeline.generators.audiocraft.audiocraft_modules import transformer
-from pipeline.generators.audiocraft.conditions import condition_of
-from pipeline.generators.audiocraft.decoding import weights as reading
+from pipeline.generators.audiocraft.conditions import encode_condition
 from pipeline.generators.audiocraft.decoding.schedule import Queue
-from pipeline.generators.audiocraft.decoding.session import Room, SlotDecoder, size_of
+from pipeline.generators.audiocraft.decoding.session import SessionLimits, SlotDecoder, positions_needed
+from pipeline.generators.audiocraft.decoding.weights import read_weights
 from pipeline.generators.audiocraft.loading import Loaded
 from pipeline.generators.audiocraft.rows import Row
 from pipeline.generators.audiocraft.sampling import Sampling
@@ -29,7 +29,7 @@ Load = Callable[[str], Loaded]
 def row(loaded: Loaded, prompt: str, frames: int, sampling: Sampling = GREEDY, seed: int = 1) -> Row:
     generator = loaded.generator
     known = torch.zeros((generator.lm.num_codebooks, 0), dtype=torch.long)
-    return Row(seed, 0, frames, known, condition_of(generator, prompt, None), sampling)
+    return Row(seed, 0, frames, known, encode_condition(generator, prompt, None), sampling)
 
 
 def decode(
@@ -37,9 +37,9 @@ def decode(
 ) -> list[torch.Tensor]:
     """Codes of ``rows``, in their order."""
     lm = loaded.generator.lm
-    sizes = [size_of(lm, one) for one in rows]
-    room = Room(slots, max(sizes), slots * max(sizes), text=64)
-    decoder = SlotDecoder(lm, reading.read(lm, dtype), room, [one.sampling for one in rows])
+    sizes = [positions_needed(lm, one) for one in rows]
+    limits = SessionLimits(slots, max(sizes), slots * max(sizes), text=64)
+    decoder = SlotDecoder(lm, read_weights(lm, dtype), limits, [one.sampling for one in rows])
     queue = Queue(zip(range(len(rows)), sizes, strict=True))
     found = dict(decoder.run(queue, rows.__getitem__))
     return [found[index] for index in range(len(rows))]

@@ -22,7 +22,7 @@ from pipeline.errors import GenerationError, MachineError
 from pipeline.generators import GeneratedTake
 from pipeline.generators.audiocraft import codec, conversion, pickles, style
 from pipeline.generators.audiocraft.audiocraft_modules import transformer
-from pipeline.generators.audiocraft.conditions import condition_of
+from pipeline.generators.audiocraft.conditions import encode_condition
 from pipeline.generators.audiocraft.decoding.cpu.attention import SlotCache
 from pipeline.generators.audiocraft.generator import AudioCraftGenerator
 from pipeline.generators.audiocraft.loading import Loaded, load
@@ -109,7 +109,7 @@ def test_the_prefix_is_what_the_papers_formulas_give(
     codebooks: int, published: dict[str, torch.Tensor], checkpoint: Callable[[str], Path], loaded: Load
 ) -> None:
     samples = torch.from_numpy(SONG.samples[:, :96_000])
-    condition = condition_of(loaded("music-style").generator, "calm", samples, codebooks, double=True)
+    condition = encode_condition(loaded("music-style").generator, "calm", samples, codebooks, double=True)
     found, mask = condition.tensors["self_wav"]
     heard = HubertModel(HubertConfig(**_hubert(checkpoint("music-style") / "MERT-v1-95M"))).eval()
     _take_over(heard, checkpoint("music-style") / "MERT-v1-95M")
@@ -149,7 +149,7 @@ def test_double_guidance_is_the_papers_formula(
 ) -> None:
     model = loaded("music-style").generator
     samples = torch.from_numpy(SONG.samples[:, RATE : RATE * 4])
-    tensors = condition_of(model, "heavy drums and brass", samples, 3, double=True).tensors
+    tensors = encode_condition(model, "heavy drums and brass", samples, 3, double=True).tensors
     lm, frames = model.lm, 25
     pattern = lm.pattern_provider.get_pattern(frames)
     codes, _, valid = pattern.build_pattern_sequence(torch.full((1, 4, frames), -1), lm.special_token_id)
@@ -363,5 +363,5 @@ def test_a_style_conditioner_that_musicgen_style_does_not_have_is_named(
 
 
 def test_models_without_a_style_have_no_style_conditioner(loaded: Load) -> None:
-    assert style.of(loaded("music-melody").generator) is None
-    assert style.of(loaded("music").generator) is None
+    assert style.style_conditioner(loaded("music-melody").generator) is None
+    assert style.style_conditioner(loaded("music").generator) is None

@@ -14,12 +14,12 @@ from tiny_checkpoints import CROSSED
 
 from pipeline.generators.audiocraft import memory, slot_decoding
 from pipeline.generators.audiocraft.audiocraft_modules import transformer
-from pipeline.generators.audiocraft.conditions import condition_of, most_branches
-from pipeline.generators.audiocraft.decoding import weights as reading
+from pipeline.generators.audiocraft.conditions import encode_condition, max_branches
 from pipeline.generators.audiocraft.decoding.backends import Backend
-from pipeline.generators.audiocraft.decoding.cpu.groups import Groups
+from pipeline.generators.audiocraft.decoding.cpu.groups import SlotGroups
 from pipeline.generators.audiocraft.decoding.schedule import Queue
-from pipeline.generators.audiocraft.decoding.session import Room, SlotDecoder, size_of
+from pipeline.generators.audiocraft.decoding.session import SessionLimits, SlotDecoder, positions_needed
+from pipeline.generators.audiocraft.decoding.weights import read_weights
 from pipeline.generators.audiocraft.loading import Loaded
 from pipeline.generators.audiocraft.rows import Row
 from pipeline.generators.audiocraft.sampling import Sampling
@@ -51,7 +51,7 @@ def cue(
     generator = loaded.generator
     draw = torch.Generator().manual_seed(index)
     heard = 0.2 * torch.randn((1, int(32_000 * (1.5 + index % 3))), generator=draw)
-    condition = condition_of(generator, PROMPTS[index % 3], heard, (3, 1, 6)[index % 3], double)
+    condition = encode_condition(generator, PROMPTS[index % 3], heard, (3, 1, 6)[index % 3], double)
     prompt = torch.randint(0, generator.lm.card, (generator.lm.num_codebooks, known), generator=draw)
     return Row(index, index % 2, frames, prompt, condition, sampling)
 
@@ -72,16 +72,16 @@ def decode(
 ) -> list[torch.Tensor | None]:
     """Codes of ``rows``, in their order."""
     lm = loaded.generator.lm
-    numbers = reading.read(lm, dtype)
-    sizes = [size_of(lm, one) for one in rows]
+    numbers = read_weights(lm, dtype)
+    sizes = [positions_needed(lm, one) for one in rows]
     # As long for one cue alone as for all: in PyTorch's own attention the cache's length is part of its shape.
-    room = Room(slots, 160, slots * 160, text=64, branches=rows[0].condition.branches)
-    everyone = [one.sampling for one in rows]
+    limits = SessionLimits(slots, 160, slots * 160, text=64, branches=rows[0].condition.branches)
+    all_sampling = [one.sampling for one in rows]
 
     def make() -> SlotDecoder:
-        return SlotDecoder(lm, numbers, room, everyone, backend=backend, graphs=graphs)
+        return SlotDecoder(lm, numbers, limits, all_sampling, backend=backend, graphs=graphs)
 
-    decoder: SlotDecoder | Groups[int] = make() if groups == 1 else Groups(make, groups)
+    decoder: SlotDecoder | SlotGroups[int] = make() if groups == 1 else SlotGroups(make, groups)
     found = dict(decoder.run(Queue(enumerate(sizes)), rows.__getitem__))
     return [found[index] for index in range(len(rows))]
 
@@ -199,8 +199,8 @@ def test_the_memory_model_counts_three_rows_for_a_model_with_a_style(
 ) -> None:
     """A device that holds 8 windows of two rows and not 8 of three."""
     model = loaded("music-style")
-    own = slot_decoding.Slotted(model)
-    assert (most_branches(model.generator), most_branches(loaded("music-melody").generator)) == (3, 2)
+    own = slot_decoding.SlotModel(model)
+    assert (max_branches(model.generator), max_branches(loaded("music-melody").generator)) == (3, 2)
     window = 100 * 2 * 2 * 32 * 4
     weights = 2 * memory.parameter_bytes(model.generator.lm)
     monkeypatch.setattr(memory, "total_bytes", lambda device: int((weights + 8 * 2.5 * window) / 0.8))

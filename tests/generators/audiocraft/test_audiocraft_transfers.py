@@ -8,12 +8,17 @@ import pytest
 import torch
 
 from pipeline.generators.audiocraft.audiocraft_modules import patterns
-from pipeline.generators.audiocraft.conditions import condition_of
+from pipeline.generators.audiocraft.conditions import encode_condition
 from pipeline.generators.audiocraft.decoding import session
-from pipeline.generators.audiocraft.decoding import weights as reading
-from pipeline.generators.audiocraft.decoding.cuda.host import ReadBack
+from pipeline.generators.audiocraft.decoding.cuda.host import HostCopy
 from pipeline.generators.audiocraft.decoding.schedule import Queue
-from pipeline.generators.audiocraft.decoding.session import Room, SlotDecoder, check, size_of
+from pipeline.generators.audiocraft.decoding.session import (
+    SessionLimits,
+    SlotDecoder,
+    check,
+    positions_needed,
+)
+from pipeline.generators.audiocraft.decoding.weights import read_weights
 from pipeline.generators.audiocraft.loading import Loaded
 from pipeline.generators.audiocraft.rows import UNKNOWN, Row, layout_of
 from pipeline.generators.audiocraft.sampling import Sampling
@@ -23,7 +28,7 @@ SAMPLED = Sampling(1.0, 20, 0.0, 3.0)
 LENGTHS = (12, 3, 9, 1, 6, 15, 2, 4)
 
 
-class Late(ReadBack):
+class Late(HostCopy):
     """Is here only when asked ``PATIENCE`` times, or waited for."""
 
     PATIENCE = 5
@@ -32,7 +37,7 @@ class Late(ReadBack):
         super().__init__(*numbers)
         self._asked = 0
 
-    def is_here(self) -> bool:
+    def is_done(self) -> bool:
         self._asked += 1
         return self._asked > self.PATIENCE
 
@@ -42,16 +47,16 @@ def rows(loaded: Load) -> list[Row]:
     generator = loaded("music").generator
     known = torch.zeros((generator.lm.num_codebooks, 0), dtype=torch.long)
     return [
-        Row(seed, 0, frames, known, condition_of(generator, f"cue {seed}", None), SAMPLED)
+        Row(seed, 0, frames, known, encode_condition(generator, f"cue {seed}", None), SAMPLED)
         for seed, frames in enumerate(LENGTHS)
     ]
 
 
 def decoder_and_queue(loaded: Loaded, rows: list[Row]) -> tuple[SlotDecoder, Queue[int]]:
     lm = loaded.generator.lm
-    sizes = [size_of(lm, one) for one in rows]
-    room = Room(3, max(sizes), 3 * max(sizes), text=64)
-    return SlotDecoder(lm, reading.read(lm, torch.float32), room, [SAMPLED]), Queue(enumerate(sizes))
+    sizes = [positions_needed(lm, one) for one in rows]
+    limits = SessionLimits(3, max(sizes), 3 * max(sizes), text=64)
+    return SlotDecoder(lm, read_weights(lm, torch.float32), limits, [SAMPLED]), Queue(enumerate(sizes))
 
 
 def told(found: Iterator[tuple[int, torch.Tensor | None]]) -> dict[int, torch.Tensor]:
@@ -68,7 +73,7 @@ def test_codes_that_come_late_are_the_same(
 ) -> None:
     decoder, queue = decoder_and_queue(loaded("music"), rows)
     expected = told(decoder.run(queue, rows.__getitem__))
-    monkeypatch.setattr(session, "ReadBack", Late)
+    monkeypatch.setattr(session, "HostCopy", Late)
     decoder, queue = decoder_and_queue(loaded("music"), rows)
     found = told(decoder.run(queue, rows.__getitem__))
     assert found.keys() == expected.keys()
@@ -79,12 +84,12 @@ def test_a_cue_that_is_put_back_for_its_next_pass_is_let_in_again(
     loaded: Load, rows: list[Row], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Even when every other has ended by the time that its codes are there."""
-    monkeypatch.setattr(session, "ReadBack", Late)
+    monkeypatch.setattr(session, "HostCopy", Late)
     decoder, queue = decoder_and_queue(loaded("music"), rows)
     seen: list[int] = []
     for index, _ in decoder.run(queue, rows.__getitem__):
         if index not in seen:
-            queue.put(index, size_of(loaded("music").generator.lm, rows[index]))
+            queue.put(index, positions_needed(loaded("music").generator.lm, rows[index]))
         seen.append(index)
     assert sorted(seen) == sorted([*range(len(rows)), *range(len(rows))])
 
@@ -92,7 +97,7 @@ def test_a_cue_that_is_put_back_for_its_next_pass_is_let_in_again(
 def test_what_ended_and_was_not_told_waits_again_after_an_error(
     loaded: Load, rows: list[Row], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "ReadBack", Late)
+    monkeypatch.setattr(session, "HostCopy", Late)
     monkeypatch.setattr(Late, "PATIENCE", 10**9)
     decoder, queue = decoder_and_queue(loaded("music"), rows)
     real, steps = decoder._step, []
@@ -112,7 +117,7 @@ def test_what_ended_and_was_not_told_waits_again_after_an_error(
 def test_when_asked_to_stop_it_tells_what_has_ended(
     loaded: Load, rows: list[Row], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "ReadBack", Late)
+    monkeypatch.setattr(session, "HostCopy", Late)
     monkeypatch.setattr(Late, "PATIENCE", 10**9)
     decoder, queue = decoder_and_queue(loaded("music"), rows)
     found = told(decoder.run(queue, rows.__getitem__, lambda: decoder.steps_taken == 17))
@@ -148,10 +153,10 @@ def test_codes_lie_where_audiocrafts_pattern_has_them(
     for known in range(frames):
         codes = torch.arange(provider.n_q * frames).view(provider.n_q, frames)
         codes[:, known:] = UNKNOWN
-        laid, valid = layout.laid(codes, 999)
+        arranged, valid = layout.arrange(codes, 999)
         expected, _, its_valid = own.build_pattern_sequence(codes[None], 999)
-        assert layout.steps == laid.shape[1]
-        assert torch.equal(laid, expected[0])
+        assert layout.steps == arranged.shape[1]
+        assert torch.equal(arranged, expected[0])
         assert torch.equal(valid, its_valid)
         assert layout.step_of(known) == own.get_first_step_with_timesteps(known)
-        assert torch.equal(layout.frames(laid), codes)
+        assert torch.equal(layout.frames(arranged), codes)

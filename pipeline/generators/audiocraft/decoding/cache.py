@@ -1,7 +1,7 @@
-"""What earlier steps left for later ones: keys and values of every slot, and of every slot's text.
+"""Keys and values of earlier steps for every slot, and of every slot's text.
 
 `StaticCache` holds all slots in one tensor, whose attention spans a length bucket; `cpu.attention` has memory per slot.
-A slot's rows are the branches of its guidance: its own condition first, the null condition last, and between them, for
+A slot's rows are the branches of its guidance: its full condition first, the null condition last, and between them, for
 double guidance, the style alone.
 """
 
@@ -22,7 +22,7 @@ TEXT_BUCKET = 32
 
 
 def bucket_of(length: int) -> int:
-    """Positions that attention spans for ``length`` of them: multiples of 32, 64 or 128, coarser the longer.
+    """``length`` rounded up to what attention spans: a multiple of 32, 64 or 128, coarser for longer ones.
 
     >>> [bucket_of(n) for n in (1, 33, 250, 257, 513, 1500)]
     [32, 64, 256, 320, 640, 1536]
@@ -35,20 +35,20 @@ class Cache(Protocol):
     """Keys and values of all slots."""
 
     def admit(self, slot: int, capacity: int) -> None:
-        """Give ``slot`` to a cue that will fill at most ``capacity`` positions."""
+        """Prepare ``slot`` for a cue of at most ``capacity`` positions."""
 
     def release(self, slot: int) -> None:
-        """Take the slot back."""
+        """Free ``slot``."""
 
     def fill(self, layer: int, slot: int, keys: torch.Tensor, values: torch.Tensor) -> None:
         """Store positions 0 to n - 1: ``keys`` and ``values`` [branches, n, heads, head_dim]."""
 
     def begin(self, positions: Sequence[int | None]) -> int:
-        """Prepare a step at the slots' positions (None: no cue there); what it returns names the step's graph."""
+        """Prepare a step at the slots' positions (None: no cue); return the key of the step's graph."""
         ...
 
     def at(self, positions: torch.Tensor) -> None:
-        """The slots' positions, int64 [slots], on the device: part of the step's graph."""
+        """Set the slots' positions, int64 [slots], on the device: part of the step's graph."""
 
     def attend(self, layer: int, projected: torch.Tensor) -> torch.Tensor:
         """Self-attention of a step: ``projected`` [slots * branches, 3 * dim] to [slots * branches, dim]."""
@@ -58,8 +58,8 @@ class Cache(Protocol):
 class StaticCache:
     """For CUDA and MPS: one tensor for all slots, every step over the bucket of the longest.
 
-    The memory-efficient kernel goes through the keys in order, block by block, and a masked block changes nothing;
-    so the bucket, which neighbours decide, changes no bit of a row.
+    PyTorch's memory-efficient kernel reads the keys in order, block by block, and a masked block changes nothing. So
+    the bucket, which depends on other rows, changes no bit of a row.
     """
 
     def __init__(self, weights: Weights, slots: int, capacity: int, branches: int = 2) -> None:
@@ -80,7 +80,7 @@ class StaticCache:
     def admit(self, slot: int, capacity: int) -> None:
         """See `Cache.admit`."""
         self._check(capacity)
-        # A weight of zero does not hide a NaN that the slot's last cue may have left.
+        # A NaN of the slot's last cue would survive a weight of zero.
         rows = self._rows_of(slot)
         self._keys[:, rows].zero_()
         self._values[:, rows].zero_()
@@ -103,8 +103,8 @@ class StaticCache:
     def at(self, positions: torch.Tensor) -> None:
         """See `Cache.at`."""
         self._positions = positions.repeat_interleave(self._branches)[:, None]
-        # Once a step for all layers, as the numbers that the kernel adds to its scores: a mask of True and False
-        # it would turn into them in every layer.
+        # Once a step for all layers, as numbers that the kernel adds to its scores: it would convert a boolean mask in
+        # every layer.
         allowed = (self._places[: self._width] <= self._positions)[:, None, None]
         bias = torch.zeros(allowed.shape, dtype=self._weights.dtype, device=positions.device)
         self._bias = bias.masked_fill(~allowed, -math.inf)
@@ -117,12 +117,12 @@ class StaticCache:
         place = (self._row, self._head, self._positions)
         self._keys[layer].index_put_(place, key)
         self._values[layer].index_put_(place, value)
-        past_keys, past_values = (one[layer, :, :, : self._width] for one in (self._keys, self._values))
+        past_keys, past_values = (cached[layer, :, :, : self._width] for cached in (self._keys, self._values))
         with sdpa_kernel([SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH], set_priority=True):
-            seen = scaled_dot_product_attention(
+            attended = scaled_dot_product_attention(
                 query[:, :, None], past_keys, past_values, attn_mask=self._bias
             )
-        return seen.reshape(self._rows, weights.dim)
+        return attended.reshape(self._rows, weights.dim)
 
     def _check(self, capacity: int) -> None:
         if capacity > self._capacity:
@@ -132,19 +132,19 @@ class StaticCache:
         return slice(slot * self._branches, (slot + 1) * self._branches)
 
 
-def _upright(rows: torch.Tensor) -> torch.Tensor:
-    """``rows`` [n, size] as n columns [n, size, 1], told to BLAS as transposed rows.
+def _as_columns(rows: torch.Tensor) -> torch.Tensor:
+    """``rows`` [n, size] as n columns [n, size, 1], which BLAS sees as transposed rows.
 
-    A matrix by such a vector, both along memory, is the form in which a CPU reads the past fastest: with the strides
-    that ``unsqueeze(2)`` gives, the same product takes four times as long.
+    A CPU multiplies a matrix by such a vector fastest: with the strides of ``unsqueeze(2)`` the same product takes four
+    times as long.
     """
     return rows.unsqueeze(1).transpose(1, 2)
 
 
 class TextCache:
-    """Keys and values of each slot's text, projected once a cue; the first branch alone looks at them.
+    """Keys and values of each slot's text, projected once a cue; only the first branch attends to them.
 
-    ``width`` positions for every slot, so that one product serves them all and its shape is nobody's own.
+    Every slot has ``width`` positions, so that one product of a fixed shape serves all slots.
     """
 
     def __init__(self, weights: Weights, slots: int, width: int) -> None:
@@ -177,23 +177,28 @@ class TextCache:
             self._values[index, rows, :, count:] = 0
 
     def attend(self, layer: int, queries: torch.Tensor) -> torch.Tensor:
-        """``queries`` [slots, dim] to what they saw, the same shape."""
+        """Attend from ``queries`` [slots, dim] to each slot's text; the same shape."""
         weights = self._weights
         split = queries.to(weights.cache_dtype).reshape(-1, weights.head_dim) * weights.head_dim**-0.5
-        looks = (
-            torch.bmm(self._keys[layer], _upright(split)).squeeze(2).add_(self._allowed.squeeze(2)).softmax(1)
+        probabilities = (
+            torch.bmm(self._keys[layer], _as_columns(split))
+            .squeeze(2)
+            .add_(self._allowed.squeeze(2))
+            .softmax(1)
         )
-        return torch.bmm(self._values[layer], _upright(looks)).view(-1, weights.dim).to(weights.dtype)
+        return (
+            torch.bmm(self._values[layer], _as_columns(probabilities)).view(-1, weights.dim).to(weights.dtype)
+        )
 
     def attend_one(self, layer: int, slot: int, queries: torch.Tensor) -> torch.Tensor:
-        """``queries`` [positions, dim] of one slot to what they saw, the same shape."""
+        """Attend from ``queries`` [positions, dim] of one slot to its text; the same shape."""
         rows = self._rows(slot)
         weights = self._weights
         split = queries.to(weights.cache_dtype).view(-1, weights.heads_count, weights.head_dim)
         split = split.permute(1, 2, 0) * weights.head_dim**-0.5
-        looks = torch.bmm(self._keys[layer, rows], split).add_(self._allowed[rows]).softmax(1)
-        seen = torch.bmm(self._values[layer, rows], looks)
-        return seen.permute(2, 0, 1).reshape(-1, weights.dim).to(weights.dtype)
+        probabilities = torch.bmm(self._keys[layer, rows], split).add_(self._allowed[rows]).softmax(1)
+        attended = torch.bmm(self._values[layer, rows], probabilities)
+        return attended.permute(2, 0, 1).reshape(-1, weights.dim).to(weights.dtype)
 
     def _rows(self, slot: int) -> slice:
         heads = self._weights.heads_count

@@ -1,4 +1,4 @@
-"""Who gets a slot: the longest cue first, inside a budget of positions; and what a manifest will waste."""
+"""Which cue gets a free slot: the longest first, within a budget of positions; and how full the slots will be."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ Cue = TypeVar("Cue")
 
 
 class Queue(Generic[Cue]):
-    """Cues that wait, by the positions that they will fill; equal ones in the order in which they came.
+    """Waiting cues, by the positions that they need; equal ones in the order in which they were put.
 
-    Several threads may put and take at once.
+    Safe for several threads.
     """
 
     def __init__(self, cues: Iterable[tuple[Cue, int]] = ()) -> None:
@@ -29,64 +29,65 @@ class Queue(Generic[Cue]):
         return len(self._waiting)
 
     def put(self, cue: Cue, positions: int) -> None:
-        """Let ``cue`` wait."""
+        """Add ``cue``, which needs ``positions``."""
         with self._lock:
             self._count += 1
             bisect.insort(self._waiting, (positions, -self._count, cue), key=lambda entry: entry[:2])
 
-    def take(self, room: int) -> tuple[Cue, int] | None:
-        """The longest cue of at most ``room`` positions, and its positions; None when there is none."""
+    def take(self, limit: int) -> tuple[Cue, int] | None:
+        """Remove and return the longest cue of at most ``limit`` positions, with its positions; None for none."""
         with self._lock:
-            end = bisect.bisect_right(self._waiting, (room, 0), key=lambda entry: entry[:2])
+            end = bisect.bisect_right(self._waiting, (limit, 0), key=lambda entry: entry[:2])
             if end == 0:
                 return None
             positions, _, cue = self._waiting.pop(end - 1)
             return cue, positions
 
     def drain(self) -> list[Cue]:
-        """All that wait, longest first; none are left."""
+        """Remove and return all waiting cues, longest first."""
         with self._lock:
-            found = [cue for _, _, cue in reversed(self._waiting)]
+            cues = [cue for _, _, cue in reversed(self._waiting)]
             self._waiting.clear()
-            return found
+            return cues
 
 
 @dataclass(frozen=True, slots=True)
-class Use:
-    """How a manifest fills the slots."""
+class SlotUse:
+    """How cues fill the slots."""
 
     steps: int
     """Steps that the device takes."""
     row_steps: int
-    """Steps of slots, with and without a cue."""
+    """Steps times slots."""
     wasted: int
-    """Steps of slots without a cue."""
+    """Of those, steps of slots without a cue."""
 
     @property
     def wasted_share(self) -> float:
-        """Wasted row-steps of all."""
+        """Share of row steps that are wasted."""
         return self.wasted / self.row_steps if self.row_steps else 0.0
 
 
-def use(lengths: Sequence[int], slots: int, budget: int | None = None) -> Use:
-    """How ``slots`` are used by cues of ``lengths`` steps: the engine's own queue, with no model.
+def simulate_slots(lengths: Sequence[int], slots: int, budget: int | None = None) -> SlotUse:
+    """How cues of ``lengths`` steps fill ``slots``: the decoder's own queue, without a model.
 
-    ``budget`` bounds the lengths of all cues that have a slot at once; None for no bound.
+    ``budget`` limits the sum of the lengths of the cues that have a slot; None for no limit.
 
-    >>> use([4, 2, 2], 2)
-    Use(steps=4, row_steps=8, wasted=0)
-    >>> use([4, 1], 2).wasted_share
+    >>> simulate_slots([4, 2, 2], 2)
+    SlotUse(steps=4, row_steps=8, wasted=0)
+    >>> simulate_slots([4, 1], 2).wasted_share
     0.375
     """
     queue = Queue((None, length) for length in lengths)
     running: list[tuple[int, int]] = []
     now, left = 0, budget if budget is not None else sum(lengths)
     while queue or running:
-        while len(running) < slots and (found := queue.take(left)) is not None:
-            heapq.heappush(running, (now + found[1], found[1]))
-            left -= found[1]
+        while len(running) < slots and (taken := queue.take(left)) is not None:
+            _, length = taken
+            heapq.heappush(running, (now + length, length))
+            left -= length
         if not running:
             raise ValueError(f"a cue is longer than the budget of {budget} steps")
         now, length = heapq.heappop(running)
         left += length
-    return Use(now, now * slots, now * slots - sum(lengths))
+    return SlotUse(now, now * slots, now * slots - sum(lengths))

@@ -1,4 +1,4 @@
-"""The loop: cues take slots, all slots step together, a cue that ends hands over its codes and its slot."""
+"""The decoding loop: cues get slots, all slots step together, and a cue that ends frees its slot."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from pipeline.generators.audiocraft.conditions import Condition
 from pipeline.generators.audiocraft.decoding import backends
 from pipeline.generators.audiocraft.decoding.cache import TEXT_BUCKET
 from pipeline.generators.audiocraft.decoding.cuda.host import (
-    Graphs,
-    Pace,
-    ReadBack,
-    Replays,
+    HostCopy,
+    StepGraphs,
+    StepLimiter,
+    StepRunner,
     on_device,
     to_device,
 )
@@ -29,13 +29,13 @@ Cue = TypeVar("Cue")
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
-    """What a decoder holds at once."""
+class SessionLimits:
+    """How much a decoder decodes at once."""
 
     slots: int
-    """Cues; part of what decides a take's bits."""
+    """Cues at once; the number is part of what decides a take's bits."""
     capacity: int
-    """Positions of the longest cue, with what is prepended to it."""
+    """Positions of the longest cue, with prepended conditions."""
     budget: int
     """Positions of all cues together."""
     text: int = TEXT_BUCKET
@@ -58,43 +58,45 @@ class _Ended(Generic[Cue]):
     cue: Cue
     tokens: RowTokens
     size: int
-    read: ReadBack
-    """Its codes as the pattern lays them out, and whether a logit was none."""
+    copy: HostCopy
+    """Its codes in the layout of the pattern, and whether a logit was NaN."""
 
 
 class SlotDecoder:
-    """Decodes cues with one model, ``room.slots`` at a time.
+    """Decodes cues with one model, ``limits.slots`` at a time.
 
-    ``backend`` computes the steps, by default the one that suits the device; ``graphs`` replays steps as
-    one launch, by default on CUDA alone.
+    ``all_sampling`` are the settings of all cues to come. ``backend`` computes the steps, by default the best for the
+    device; ``graphs`` replays a step as one launch, by default on CUDA alone.
     """
 
     def __init__(
         self,
         lm: Any,
         weights: Weights,
-        room: Room,
-        everyone: Sequence[Sampling],
+        limits: SessionLimits,
+        all_sampling: Sequence[Sampling],
         *,
         backend: backends.Backend | None = None,
-        graphs: Callable[[Sequence[torch.Tensor]], Replays] | None = None,
+        graphs: Callable[[Sequence[torch.Tensor]], StepRunner] | None = None,
     ) -> None:
         self._lm = lm
-        self._room = room
+        self._limits = limits
         self._device = device = weights.device
-        slots, size = room.slots, room.capacity + 1
-        backend = backend or backends.default(weights)
-        parts = backends.parts(backend, weights, slots, room.capacity, room.text, room.branches)
+        slots, size = limits.slots, limits.capacity + 1
+        backend = backend or backends.default_backend(weights)
+        parts = backends.step_parts(backend, weights, slots, limits.capacity, limits.text, limits.branches)
         self._cache, self._text, self._transformer = parts
-        self._sampler = backends.sampler_class(backend)(slots, weights.card, everyone, device)
+        self._sampler = backends.sampler_class(backend)(slots, weights.card, all_sampling, device)
         special = int(lm.special_token_id)
         self._special = special
         self._codes = torch.full((slots, weights.codebooks, size), special, dtype=torch.int64, device=device)
         self._numbers = torch.zeros((3, slots), dtype=torch.int64, device=device)
         self._steps, self._positions, self._moves = self._numbers
         self._broken = torch.zeros(slots, dtype=torch.bool, device=device)
-        make = graphs or (Graphs if device.type == "cuda" else None)
-        self._graphs = None if make is None else make((self._codes, self._numbers, self._broken))
+        make_graphs = graphs or (StepGraphs if device.type == "cuda" else None)
+        self._graphs = (
+            None if make_graphs is None else make_graphs((self._codes, self._numbers, self._broken))
+        )
         self.steps_taken = 0
         self.wasted = 0
 
@@ -104,12 +106,12 @@ class SlotDecoder:
     ) -> Iterator[tuple[Cue, torch.Tensor | None]]:
         """Codes int64 [codebooks, frames] of each cue of ``queue``, as soon as it ends; None after NaN logits.
 
-        Cues may be put into the queue while this runs. When it stops with an error, or since ``stop`` says so, those
-        that had a slot wait in the queue again. Raises `torch.OutOfMemoryError`.
+        Cues may be added to the queue meanwhile. After an error, or when ``stop`` returns True, unfinished cues are put
+        back into the queue. Raises `torch.OutOfMemoryError`.
         """
-        slots: list[_Slot[Cue] | None] = [None] * self._room.slots
+        slots: list[_Slot[Cue] | None] = [None] * self._limits.slots
         ended: deque[_Ended[Cue]] = deque()
-        pace = Pace(self._device)
+        limiter = StepLimiter(self._device)
         try:
             while not stop():
                 self._fill(slots, queue, row_of)
@@ -123,11 +125,11 @@ class SlotDecoder:
                     for index, slot in enumerate(slots):
                         if slot is not None and slot.left == 0:
                             codes = self._codes[index, :, : slot.tokens.steps]
-                            read = ReadBack(codes, self._broken[index])
-                            ended.append(_Ended(slot.cue, slot.tokens, slot.size, read))
+                            copy = HostCopy(codes, self._broken[index])
+                            ended.append(_Ended(slot.cue, slot.tokens, slot.size, copy))
                             slots[index] = None
                             self._release(index)
-                    pace.step()
+                    limiter.step()
                 yield from self._read(ended, 0)
             yield from self._read(ended, len(ended))
         finally:
@@ -135,28 +137,28 @@ class SlotDecoder:
                 if slot is not None:
                     self._release(index)
                     queue.put(slot.cue, slot.size)
-            for one in ended:
-                queue.put(one.cue, one.size)
+            for unread in ended:
+                queue.put(unread.cue, unread.size)
 
-    def _read(self, ended: deque[_Ended[Cue]], least: int) -> Iterator[tuple[Cue, torch.Tensor | None]]:
-        """What can be read of ``ended`` without waiting, and ``least`` of them if that takes waiting."""
-        while ended and (least > 0 or ended[0].read.is_here()):
-            least -= 1
-            one = ended.popleft()
-            codes, broken = one.read.wait()
-            yield one.cue, None if bool(broken) else to_device(one.tokens.frames(codes), self._device)
+    def _read(self, ended: deque[_Ended[Cue]], wait_for: int) -> Iterator[tuple[Cue, torch.Tensor | None]]:
+        """Results of ``ended`` that have been copied; the first ``wait_for`` are waited for."""
+        while ended and (wait_for > 0 or ended[0].copy.is_done()):
+            wait_for -= 1
+            first = ended.popleft()
+            codes, broken = first.copy.wait()
+            yield first.cue, None if bool(broken) else to_device(first.tokens.frames(codes), self._device)
 
     def _fill(self, slots: list[_Slot[Cue] | None], queue: Queue[Cue], row_of: Callable[[Cue], Row]) -> None:
         for index, slot in enumerate(slots):
             if slot is not None:
                 continue
-            room = self._room.budget - sum(other.size for other in slots if other is not None)
+            free = self._limits.budget - sum(other.size for other in slots if other is not None)
             if all(other is None for other in slots):
-                room = self._room.capacity
-            found = queue.take(room)
-            if found is None:
+                free = self._limits.capacity
+            taken = queue.take(free)
+            if taken is None:
                 return
-            cue, size = found
+            cue, size = taken
             try:
                 slots[index] = self._admit(index, cue, size, row_of(cue))
             except BaseException:
@@ -165,13 +167,15 @@ class SlotDecoder:
                 raise
 
     def _admit(self, index: int, cue: Cue, size: int, row: Row) -> _Slot[Cue]:
-        """Give slot ``index`` to ``cue``: its conditions, its known codes, and all before its first draw."""
-        if row.condition.branches != self._room.branches:
-            raise ValueError(f"a cue of {row.condition.branches} rows in a decoder for {self._room.branches}")
+        """Give slot ``index`` to ``cue``: store its conditions and known codes, and prefill up to its first draw."""
+        if row.condition.branches != self._limits.branches:
+            raise ValueError(
+                f"a cue of {row.condition.branches} rows in a decoder for {self._limits.branches}"
+            )
         tokens = RowTokens(self._lm, row, "cpu")
         self._codes[index] = self._special
         self._codes[index, :, : tokens.steps] = to_device(tokens.codes, self._device)
-        prefix, text = inputs_of(self._lm, row)
+        prefix, text = conditioning_inputs(self._lm, row)
         position = prefix.shape[1] + tokens.first - 1
         self._cache.admit(index, prefix.shape[1] + tokens.steps)
         if self._text is not None and text is not None:
@@ -179,7 +183,7 @@ class SlotDecoder:
         if position:
             known = self._transformer.embed(self._codes[index, :, : tokens.first - 1].T)
             self._transformer.prefill(
-                index, torch.cat([prefix, known.expand(self._room.branches, -1, -1)], dim=1)
+                index, torch.cat([prefix, known.expand(self._limits.branches, -1, -1)], dim=1)
             )
         self._sampler.admit(index, row)
         self._broken[index] = False
@@ -205,41 +209,42 @@ class SlotDecoder:
                 slot.left -= 1
 
     def _advance(self) -> None:
-        """One step of every slot, with nothing read back: read a step's codes, draw the next step's.
+        """One step of every slot, with nothing read back: from a step's codes draw the next step's.
 
-        On CUDA this is captured once and replayed, so it may change only tensors that stay where they are, and no
-        value of them may decide what Python does.
+        On CUDA this is captured once and replayed, so it may change only tensors that keep their address, and no
+        value of a tensor may decide what Python does.
         """
-        here = self._steps[:, None, None].expand(-1, self._codes.shape[1], 1)
-        logits = self._transformer.step(self._codes.gather(2, here).squeeze(2), self._positions)
+        steps = self._steps[:, None, None].expand(-1, self._codes.shape[1], 1)
+        logits = self._transformer.step(self._codes.gather(2, steps).squeeze(2), self._positions)
         self._sampler.write(logits, self._codes, self._steps, self._broken)
         self._numbers[:2] += self._moves
 
 
-def inputs_of(lm: Any, row: Row) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """What the model hears besides tokens, put together by AudioCraft's own fuser.
+def conditioning_inputs(lm: Any, row: Row) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """The inputs of the model besides tokens, combined by AudioCraft's own fuser.
 
-    Returns what is prepended, float32 [branches, n, dim], and the text for cross-attention, [positions, dim] or None.
+    Returns the prepended conditions, float32 [branches, n, dim], and the text for cross-attention,
+    [positions, dim] or None.
     """
-    joined, cross = _heard(lm, row.condition)
+    joined, cross = _fused(lm, row.condition)
     return joined[:, :-1].float(), None if cross is None else cross[0]
 
 
-def check(lm: Any, condition: Condition) -> None:
-    """Raises `ValueError` where a branch other than the first hears a text that is not zero."""
-    _, cross = _heard(lm, condition)
+def check_null_text(lm: Any, condition: Condition) -> None:
+    """Raise `ValueError` if a branch other than the first has a text that is not zero."""
+    _, cross = _fused(lm, condition)
     if cross is not None and bool(cross[1:].any()):
         raise ValueError("the null condition is not zero, so its cross-attention cannot be left out")
 
 
-def _heard(lm: Any, condition: Condition) -> tuple[torch.Tensor, torch.Tensor | None]:
+def _fused(lm: Any, condition: Condition) -> tuple[torch.Tensor, torch.Tensor | None]:
     device = next(iter(condition.tensors.values()))[0].device
     start = torch.zeros((condition.branches, 1, lm.dim), device=device)
     joined, cross = lm.fuser(start, condition.tensors)
     return joined, cross
 
 
-def size_of(lm: Any, row: Row) -> int:
-    """Positions that ``row`` fills: what is prepended and its steps."""
+def positions_needed(lm: Any, row: Row) -> int:
+    """Positions that ``row`` fills: prepended conditions and steps."""
     prepended = sum(row.condition.tensors[name][0].shape[1] for name in lm.fuser.fuse2cond["prepend"])
     return int(prepended) + layout_of(lm.pattern_provider, row.length).steps

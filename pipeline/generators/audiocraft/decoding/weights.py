@@ -1,4 +1,4 @@
-"""The numbers of an AudioCraft language model, laid out for steps of many rows."""
+"""The weights of an AudioCraft language model, laid out for steps of many rows."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PROBE_ROWS = 16
 
 
 class Linear:
-    """``x @ weight.T + bias``, with the weight in the order in which the device reads it best.
+    """``x @ weight.T + bias``, with the weight in the layout that is fastest on the device.
 
     On CPUs the bits of a row do not depend on the other rows.
     """
@@ -26,20 +26,20 @@ class Linear:
         self.bias = None if bias is None else bias.detach().to(dtype).contiguous()
         self._packed = _packed(plain) if weight.device.type == "cpu" else None
         self.weight: torch.Tensor | None = plain if self._packed is None else None
-        """[out, in], where it is kept in this order."""
+        """[out, in]; None if it is only in oneDNN's layout."""
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         """``x`` [rows, in] to [rows, out], in the weight's dtype."""
         if self._packed is None:
             assert self.weight is not None
             return nn.functional.linear(x, self.weight, self.bias)
-        return self._by_onednn(x, "none")
+        return self._onednn_product(x, "none")
 
     def gelu(self, x: torch.Tensor) -> torch.Tensor:
-        """The product through GELU, which oneDNN applies before the result is written."""
-        return nn.functional.gelu(self(x)) if self._packed is None else self._by_onednn(x, "gelu")
+        """GELU of the product, which oneDNN applies before it writes the result."""
+        return nn.functional.gelu(self(x)) if self._packed is None else self._onednn_product(x, "gelu")
 
-    def _by_onednn(self, x: torch.Tensor, activation: str) -> torch.Tensor:
+    def _onednn_product(self, x: torch.Tensor, activation: str) -> torch.Tensor:
         product: torch.Tensor = torch.ops.mkldnn._linear_pointwise(
             x, self._packed, self.bias, activation, [], "none"
         )
@@ -47,9 +47,9 @@ class Linear:
 
 
 def _packed(weight: torch.Tensor) -> torch.Tensor | None:
-    """``weight`` in oneDNN's blocked order; None where this build of torch or the processor has none.
+    """``weight`` in oneDNN's blocked layout; None if torch or the processor does not support it.
 
-    On x86 a product with some tens of rows is then two to four times as fast as in the plain order.
+    On x86 a product with some tens of rows is then two to four times as fast as in the plain layout.
     """
     try:
         packed: torch.Tensor = torch.ops.mkldnn._reorder_linear_weight(weight, _PROBE_ROWS)
@@ -103,11 +103,11 @@ class Layer:
 
 @dataclass(frozen=True)
 class Weights:
-    """All that a step computes with."""
+    """All weights of a step."""
 
     layers: tuple[Layer, ...]
     embedding: torch.Tensor
-    """float32 [codebooks * (card + 1), dim]: the tables of all codebooks, one under the other."""
+    """float32 [codebooks * (card + 1), dim]: the tables of all codebooks, concatenated."""
     norm: Norm
     heads: Linear
     """The output layers of all codebooks as one product."""
@@ -126,56 +126,56 @@ class Weights:
 
     @property
     def cache_dtype(self) -> torch.dtype:
-        """Format of keys and values: the weights', or float32 where `attention` does not read that."""
+        """Format of keys and values: the weights', or float32 if `cpu.attention` does not read it."""
         if self.device.type == "cpu" and self.dtype != torch.bfloat16:
             return torch.float32
         return self.dtype
 
     @property
     def has_cross(self) -> bool:
-        """Whether text comes in by cross-attention."""
+        """Whether the text is conditioned on by cross-attention."""
         return self.layers[0].cross is not None
 
     @property
     def device(self) -> torch.device:
-        """Where the numbers are."""
+        """Device of the weights."""
         return self.embedding.device
 
     def positions(self, count: int) -> torch.Tensor:
         """AudioCraft's sine embedding of positions 0 to ``count`` - 1: float32 [count, dim]."""
         places = torch.arange(count, device=self.device).view(1, -1, 1)
         table = transformer.create_sin_embedding(places, self.dim, max_period=self.max_period)
-        found: torch.Tensor = self.positional_scale * table[0]
-        return found
+        scaled: torch.Tensor = self.positional_scale * table[0]
+        return scaled
 
 
-def unsupported(lm: Any) -> str | None:
-    """What of ``lm`` a step here does not do, or None: published models but MAGNeT's are all done."""
+def unsupported_feature(lm: Any) -> str | None:
+    """A feature of ``lm`` that a step does not support, or None, as for all published models but MAGNeT's."""
     layers = list(lm.transformer.layers)
     attentions = [layer.self_attn for layer in layers]
-    crosses = [_plain(layer.cross_attention) for layer in layers if layer.cross_attention is not None]
-    reasons = {
+    crosses = [_unmasked(layer.cross_attention) for layer in layers if layer.cross_attention is not None]
+    unsupported = {
         "norms after their blocks": any(not layer.norm_first for layer in layers),
         "rotary positions": lm.transformer.rope is not None,
-        "a limited past": any(one.past_context is not None for one in attentions),
-        "attention that is not causal": any(not one.causal for one in attentions),
-        "repeated keys": any(one.kv_repeat != 1 for one in attentions),
-        "normalised queries": any(one.qk_layer_norm for one in [*attentions, *crosses]),
+        "a limited context": any(attention.past_context is not None for attention in attentions),
+        "attention that is not causal": any(not attention.causal for attention in attentions),
+        "repeated keys": any(attention.kv_repeat != 1 for attention in attentions),
+        "normalised queries": any(attention.qk_layer_norm for attention in [*attentions, *crosses]),
         "layer scale": any(not isinstance(layer.layer_scale_1, nn.Identity) for layer in layers),
         "an activation other than GELU": any(layer.activation is not nn.functional.gelu for layer in layers),
         "conditions added to the input": bool(lm.fuser.fuse2cond.get("sum"))
         or bool(lm.fuser.fuse2cond.get("input_interpolate")),
         "positions on the text": bool(lm.fuser.cross_attention_pos_emb),
-        # With no bias anywhere, attention to a text of zeros is exactly zero, and a step may leave it out.
+        # Without biases, attention to a text of zeros is exactly zero, so that a step can leave it out.
         "biases in cross-attention": any(
-            bias is not None for one in crosses for bias in (_projection(one)[1], _output(one).bias)
+            bias is not None for cross in crosses for bias in (_projection(cross)[1], _output(cross).bias)
         ),
     }
-    return next((reason for reason, found in reasons.items() if found), None)
+    return next((feature for feature, is_used in unsupported.items() if is_used), None)
 
 
-def read(lm: Any, dtype: torch.dtype) -> Weights:
-    """The weights of an AudioCraft `LMModel` for which `unsupported` is None, in ``dtype``."""
+def read_weights(lm: Any, dtype: torch.dtype) -> Weights:
+    """The weights of an AudioCraft `LMModel` for which `unsupported_feature` is None, in ``dtype``."""
     tables = [table.weight.detach().float() for table in lm.emb]
     outputs = [linear.weight.detach() for linear in lm.linears]
     biases = [linear.bias for linear in lm.linears]
@@ -209,7 +209,7 @@ def _layer(layer: Any, dtype: torch.dtype) -> Layer:
 
 
 def _cross(layer: Any, dtype: torch.dtype) -> Cross:
-    attention = _plain(layer.cross_attention)
+    attention = _unmasked(layer.cross_attention)
     weight, _ = _projection(attention)
     dim = weight.shape[0] // 3
     return Cross(
@@ -220,13 +220,13 @@ def _cross(layer: Any, dtype: torch.dtype) -> Cross:
     )
 
 
-def _plain(attention: Any) -> Any:
+def _unmasked(attention: Any) -> Any:
     return attention.original if isinstance(attention, MaskedCrossAttention) else attention
 
 
 def _projection(attention: Any) -> tuple[torch.Tensor, torch.Tensor | None]:
-    own = attention if attention.custom else attention.mha
-    return own.in_proj_weight, own.in_proj_bias
+    module = attention if attention.custom else attention.mha
+    return module.in_proj_weight, module.in_proj_bias
 
 
 def _output(attention: Any) -> Any:

@@ -1,9 +1,9 @@
 """A cache per slot and attention of one query per row over it, compiled by Numba for CPUs.
 
-A step reads every cached key and value once, so the time is that of reading memory. The past of a slot in one layer is
-one piece, in the order in which it is read: blocks of ``BLOCK`` positions [blocks, branches, 2, heads, ...], first the
-keys of all heads [head_dim, BLOCK], then their values [BLOCK, head_dim]. The softmax is kept up block by block
-(Milakov and Gimelshein: "Online normalizer calculation for softmax", 2018). A row depends on its own numbers alone."""
+A step reads every cached key and value once, so it takes as long as reading memory. The past of a slot in one layer is
+contiguous, in the order in which it is read: blocks of ``BLOCK`` positions [blocks, branches, 2, heads, ...], first the
+keys of all heads [head_dim, BLOCK], then their values [BLOCK, head_dim]. The softmax is updated block by block (Milakov
+and Gimelshein: "Online normalizer calculation for softmax", 2018). A row depends on its own numbers alone."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ from torch.nn.functional import pad
 from pipeline.generators.audiocraft.decoding.weights import Weights
 
 BLOCK = 64
-"""Positions that are read at a time."""
+"""Positions of a block."""
 UNROLLED = 4
-"""Loops take this many numbers of a head at a time: its width is padded to a multiple."""
+"""Loops are unrolled over this many features of a head: its width is padded to a multiple."""
 
 
 def compiled(function: Callable[..., Any]) -> Any:
-    """``function`` compiled at its first call, without the GIL; kept on disk where there is a folder to write to.
+    """``function`` compiled at its first call, without the GIL; cached on disk if a folder is writable.
 
-    Sums may be taken in the order that the processor likes; NaN and infinity keep their meaning.
+    The compiler may reorder sums; NaN and infinity keep their meaning.
     """
     options = {"nogil": True, "error_model": "numpy", "fastmath": {"reassoc", "contract", "nsz", "arcp"}}
     try:
         return njit(cache=True, **options)(function)
     except RuntimeError:
-        # Numba found no folder that it can write to.
+        # No folder is writable for Numba's cache.
         return njit(**options)(function)
 
 
@@ -57,7 +57,7 @@ def _float(number: Any) -> Any:
 
 @overload(_float, inline="always")
 def _float_of(number):  # type: ignore[no-untyped-def]
-    # Without annotations, since Numba compares this signature with those of the functions that it returns.
+    # No annotations: Numba compares this signature with those of the functions that it returns.
     if number == types.uint16:
         return lambda number: np.uint32(np.uint32(number) << np.uint32(16)).view(np.float32)
     return lambda number: number
@@ -90,45 +90,45 @@ def _score(keys: Any, query: Any, scores: Any) -> None:
     scores[:] = 0
     for i in range(0, keys.shape[0], 4):
         q0, q1, q2, q3 = query[i], query[i + 1], query[i + 2], query[i + 3]
-        for lane in range(BLOCK):
-            first = _float(keys[i, lane]) * q0 + _float(keys[i + 1, lane]) * q1
-            scores[lane] += first + (_float(keys[i + 2, lane]) * q2 + _float(keys[i + 3, lane]) * q3)
+        for offset in range(BLOCK):
+            first = _float(keys[i, offset]) * q0 + _float(keys[i + 1, offset]) * q1
+            scores[offset] += first + (_float(keys[i + 2, offset]) * q2 + _float(keys[i + 3, offset]) * q3)
 
 
 @compiled
 def _exponentials(scores: Any, count: int, highest: Any) -> Any:
-    """Turn the first ``count`` scores into exp(score - maximum), the rest into 0; the maximum so far and their sum."""
+    """Make the first ``count`` scores exp(score - maximum), the rest 0; return the maximum so far and the sum."""
     scores[count:] = -np.inf
-    for lane in range(BLOCK):
-        highest = max(scores[lane], highest)
+    for offset in range(BLOCK):
+        highest = max(scores[offset], highest)
     total = np.float32(0)
-    for lane in range(BLOCK):
-        scores[lane] = _exp(scores[lane] - highest)
-        total += scores[lane]
+    for offset in range(BLOCK):
+        scores[offset] = _exp(scores[offset] - highest)
+        total += scores[offset]
     return highest, total
 
 
 @compiled
-def _add_values(values: Any, shares: Any, factor: Any, sums: Any) -> None:
-    """``sums`` [head_dim] = ``sums`` times ``factor`` + ``shares`` [BLOCK] times ``values`` [BLOCK, head_dim]."""
+def _add_values(values: Any, weights: Any, factor: Any, sums: Any) -> None:
+    """``sums`` [head_dim] = ``sums`` times ``factor`` + ``weights`` [BLOCK] times ``values`` [BLOCK, head_dim]."""
     size = sums.shape[0]
     for i in range(size):
         sums[i] *= factor
-    for lane in range(0, BLOCK, 4):
-        s0, s1, s2, s3 = shares[lane], shares[lane + 1], shares[lane + 2], shares[lane + 3]
+    for offset in range(0, BLOCK, 4):
+        w0, w1, w2, w3 = weights[offset], weights[offset + 1], weights[offset + 2], weights[offset + 3]
         for i in range(size):
-            first = _float(values[lane, i]) * s0 + _float(values[lane + 1, i]) * s1
-            sums[i] += first + (_float(values[lane + 2, i]) * s2 + _float(values[lane + 3, i]) * s3)
+            first = _float(values[offset, i]) * w0 + _float(values[offset + 1, i]) * w1
+            sums[i] += first + (_float(values[offset + 2, i]) * w2 + _float(values[offset + 3, i]) * w3)
 
 
 @compiled
-def attend(slabs: Any, lengths: Any, fresh: Any, queries: Any, heads: Any, out: Any) -> None:
-    """One step of every slot whose slab is not 0, for the heads from ``heads[0]`` to ``heads[1]``.
+def attend(addresses: Any, lengths: Any, new: Any, queries: Any, heads: Any, out: Any) -> None:
+    """One step of every slot whose address is not 0, for the heads from ``heads[0]`` to ``heads[1]`` - 1.
 
-    ``slabs`` int64 [slots] are the addresses of the layer's pieces, ``lengths`` the positions that each holds.
-    ``fresh`` [slots, branches, 2, heads, head_dim], in the cache's format, are the step's own keys and values, which
-    are stored behind those; ``queries`` float32 [slots, branches, heads, head_dim] are scaled already. The result
-    goes into ``out`` float32 [slots, branches, heads, head_dim].
+    ``addresses`` int64 [slots] point to each slot's past in this layer, ``lengths`` are its positions. ``new`` [slots,
+    branches, 2, heads, head_dim], in the cache's format, are the keys and values of this step, which are appended;
+    ``queries`` float32 [slots, branches, heads, head_dim] are already scaled. The result is written to ``out`` float32
+    [slots, branches, heads, head_dim].
     """
     branches, count, size = queries.shape[1:]
     scores = np.empty((count, BLOCK), np.float32)
@@ -136,21 +136,21 @@ def attend(slabs: Any, lengths: Any, fresh: Any, queries: Any, heads: Any, out: 
     highest = np.empty((branches, count), np.float32)
     totals = np.empty((branches, count), np.float32)
     sums = np.empty((branches, count, size), np.float32)
-    for slot in range(slabs.shape[0]):
-        if slabs[slot] == 0:
+    for slot in range(addresses.shape[0]):
+        if addresses[slot] == 0:
             continue
         last = lengths[slot] // BLOCK
-        lane = lengths[slot] % BLOCK
-        past = carray(_pointer(slabs[slot]), (last + 1, branches, 2, count, size * BLOCK), fresh.dtype)
+        offset = lengths[slot] % BLOCK
+        past = carray(_pointer(addresses[slot]), (last + 1, branches, 2, count, size * BLOCK), new.dtype)
         for branch in range(branches):
             for head in range(heads[0], heads[1]):
-                past[last, branch, 0, head].reshape(size, BLOCK)[:, lane] = fresh[slot, branch, 0, head]
-                past[last, branch, 1, head].reshape(BLOCK, size)[lane] = fresh[slot, branch, 1, head]
+                past[last, branch, 0, head].reshape(size, BLOCK)[:, offset] = new[slot, branch, 0, head]
+                past[last, branch, 1, head].reshape(BLOCK, size)[offset] = new[slot, branch, 1, head]
         highest[:] = -np.inf
         totals[:] = 0
         sums[:] = 0
         for block in range(last + 1):
-            filled = lane + 1 if block == last else BLOCK
+            filled = offset + 1 if block == last else BLOCK
             for branch in range(branches):
                 for head in range(heads[0], heads[1]):
                     keys = past[block, branch, 0, head].reshape(size, BLOCK)
@@ -170,18 +170,18 @@ def attend(slabs: Any, lengths: Any, fresh: Any, queries: Any, heads: Any, out: 
 
 
 class SlotCache:
-    """Keys and values of all slots: see `cache.Cache`. The threads share the heads; a row's bits are the same."""
+    """Keys and values of all slots: see `cache.Cache`. Threads share the heads, which changes no bit of a row."""
 
     def __init__(self, weights: Weights, slots: int, branches: int = 2) -> None:
         self._dtype, self._layers = weights.cache_dtype, len(weights.layers)
         self._heads, self._head_dim = weights.heads_count, weights.head_dim
         self._size = -(-self._head_dim // UNROLLED) * UNROLLED
         self._rows = (slots, branches)
-        self._slabs: list[torch.Tensor | None] = [None] * slots
+        self._memory: list[torch.Tensor | None] = [None] * slots
         self._lengths = np.zeros(slots, dtype=np.int64)
         self._addresses = np.zeros((self._layers, slots), dtype=np.int64)
         threads = min(torch.get_num_threads(), self._heads)
-        self._shares = list(pairwise(self._heads * index // threads for index in range(threads + 1)))
+        self._head_ranges = list(pairwise(self._heads * index // threads for index in range(threads + 1)))
         self._pool = ThreadPoolExecutor(threads)
 
     def admit(self, slot: int, capacity: int) -> None:
@@ -194,13 +194,13 @@ class SlotCache:
             self._heads,
             self._size * BLOCK,
         )
-        # Zeros, since a share of 0 does not hide a NaN. From NumPy, whose zeros take no memory until they are written.
+        # Zeros, since a NaN would survive a weight of 0. NumPy's zeros take no memory until they are written.
         numbers = np.zeros(shape, dtype=np.uint16 if self._dtype == torch.bfloat16 else np.float32)
-        self._slabs[slot] = torch.from_numpy(numbers).view(self._dtype)
+        self._memory[slot] = torch.from_numpy(numbers).view(self._dtype)
 
     def release(self, slot: int) -> None:
         """See `Cache.release`."""
-        self._slabs[slot] = None
+        self._memory[slot] = None
         self._addresses[:, slot] = 0
 
     def fill(self, layer: int, slot: int, keys: torch.Tensor, values: torch.Tensor) -> None:
@@ -214,7 +214,7 @@ class SlotCache:
         columns = both.view(2, self._rows[1], blocks, BLOCK, self._heads, self._size).permute(
             2, 1, 0, 4, 5, 3
         )
-        past = self._slab(slot)[layer, :blocks]
+        past = self._slot_memory(slot)[layer, :blocks]
         past[:, :, 0] = columns[:, :, 0].flatten(3)
         past[:, :, 1] = columns[:, :, 1].transpose(-1, -2).flatten(3)
 
@@ -224,39 +224,39 @@ class SlotCache:
             if position is None:
                 self._addresses[:, slot] = 0
                 continue
-            slab = self._slab(slot)
-            layer_bytes = slab.stride(0) * slab.itemsize
-            self._addresses[:, slot] = slab.data_ptr() + np.arange(self._layers) * layer_bytes
+            memory = self._slot_memory(slot)
+            layer_bytes = memory.stride(0) * memory.itemsize
+            self._addresses[:, slot] = memory.data_ptr() + np.arange(self._layers) * layer_bytes
             self._lengths[slot] = position
         return 0
 
     def at(self, positions: torch.Tensor) -> None:
-        """See `Cache.at`; this cache knows them from `begin`."""
+        """See `Cache.at`; `begin` has set them already."""
 
     def attend(self, layer: int, projected: torch.Tensor) -> torch.Tensor:
         """See `Cache.attend`."""
-        whole = projected.view(*self._rows, 3, self._heads, self._head_dim)
-        whole = pad(whole, (0, self._size - self._head_dim)) if self._size != self._head_dim else whole
-        queries = (whole[:, :, 0].float() * self._head_dim**-0.5).contiguous().numpy()
-        fresh = whole[:, :, 1:].to(self._dtype).contiguous()
+        padded = projected.view(*self._rows, 3, self._heads, self._head_dim)
+        padded = pad(padded, (0, self._size - self._head_dim)) if self._size != self._head_dim else padded
+        queries = (padded[:, :, 0].float() * self._head_dim**-0.5).contiguous().numpy()
+        new = padded[:, :, 1:].to(self._dtype).contiguous()
         out = torch.zeros(*self._rows, self._heads, self._size)
-        work = (self._addresses[layer], self._lengths, _numbers(fresh), queries)
-        parts = [partial(attend, *work, share, out.numpy()) for share in self._shares]
-        waiting = [self._pool.submit(part) for part in parts[1:]]
-        parts[0]()
-        for other in waiting:
+        work = (self._addresses[layer], self._lengths, _as_numpy(new), queries)
+        calls = [partial(attend, *work, heads, out.numpy()) for heads in self._head_ranges]
+        others = [self._pool.submit(call) for call in calls[1:]]
+        calls[0]()
+        for other in others:
             other.result()
         return out[..., : self._head_dim].reshape(len(projected), -1).to(projected.dtype)
 
-    def _slab(self, slot: int) -> torch.Tensor:
-        slab = self._slabs[slot]
-        if slab is None:
+    def _slot_memory(self, slot: int) -> torch.Tensor:
+        memory = self._memory[slot]
+        if memory is None:
             raise ValueError(f"slot {slot} holds no cue")
-        return slab
+        return memory
 
 
-def _numbers(tensor: torch.Tensor) -> np.ndarray[Any, Any]:
-    """``tensor`` for compiled loops: float32, or the bits of bfloat16, which NumPy does not have."""
+def _as_numpy(tensor: torch.Tensor) -> np.ndarray[Any, Any]:
+    """``tensor`` as a NumPy array: float32, or the bits of bfloat16, which NumPy does not have."""
     plain = tensor.view(torch.uint16) if tensor.dtype == torch.bfloat16 else tensor
     numbers: np.ndarray[Any, Any] = plain.numpy()
     return numbers

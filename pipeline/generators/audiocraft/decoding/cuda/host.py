@@ -26,24 +26,24 @@ from pipeline.generators.audiocraft.memory import is_out_of_memory
 _WARM_UP = 2
 
 
-class Replays(Protocol):
-    """Does a function that works on fixed tensors, in whatever way is fastest."""
+class StepRunner(Protocol):
+    """Runs a function that works on fixed tensors, in the fastest way."""
 
     def run(self, key: int, work: Callable[[], None]) -> None:
-        """Do ``work``, which does the same kernels on the same tensors for the same ``key``."""
+        """Run ``work``, which launches the same kernels on the same tensors for the same ``key``."""
 
 
 def on_device(device: torch.device) -> AbstractContextManager[object]:
-    """While it lasts, ``device`` is the one that streams, graphs and kernels mean: not always the first."""
+    """A context in which streams, graphs and kernels use ``device``, which need not be the first."""
     return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
 
 
-class Graphs:
+class StepGraphs:
     """Graphs of one function that works on fixed tensors, on the device that is current when it runs.
 
-    ``state`` are the tensors that the function changes and reads again: they are put back after the warm-up, so
-    that the first replay begins where the caller was. Where the driver refuses a capture, steps are launched one
-    kernel at a time from then on: the same kernels, so the same bits.
+    ``state`` are the tensors that the function changes and reads again: they are restored after the warm-up, so that
+    the first replay starts from the caller's state. If the driver refuses a capture, steps are launched kernel by
+    kernel from then on: the same kernels, so the same bits.
     """
 
     def __init__(self, state: Sequence[torch.Tensor]) -> None:
@@ -58,7 +58,7 @@ class Graphs:
         return len(self._graphs)
 
     def run(self, key: int, work: Callable[[], None]) -> None:
-        """Do ``work`` as the graph of ``key``; the first time it is captured. Raises `torch.OutOfMemoryError`."""
+        """Run ``work`` as the graph of ``key``, captured at the first call. Raises `torch.OutOfMemoryError`."""
         if self.refused is None and key not in self._graphs:
             self._warm_up(work)
             self._capture(key, work)
@@ -68,16 +68,16 @@ class Graphs:
             work()
 
     def _warm_up(self, work: Callable[[], None]) -> None:
-        """Libraries choose their kernels and take their work space before a capture, which would record that."""
+        """Let libraries choose kernels and allocate work space, which a capture would record."""
         stream = _stream(torch.cuda.current_device())
-        kept = [one.clone() for one in self._state]
+        saved = [tensor.clone() for tensor in self._state]
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
             for _ in range(_WARM_UP):
                 work()
         torch.cuda.current_stream().wait_stream(stream)
-        for one, before in zip(self._state, kept, strict=True):
-            one.copy_(before)
+        for tensor, before in zip(self._state, saved, strict=True):
+            tensor.copy_(before)
 
     def _capture(self, key: int, work: Callable[[], None]) -> None:
         caller = torch.cuda.current_stream()
@@ -86,7 +86,7 @@ class Graphs:
             with torch.cuda.graph(graph, pool=self._pool, stream=_stream(torch.cuda.current_device())):
                 work()
         except RuntimeError as error:
-            # A capture that fails ends with an error of its own, and leaves its stream current.
+            # After a failed capture its stream is still the current one.
             torch.cuda.set_stream(caller)
             if is_out_of_memory(error):
                 raise
@@ -97,62 +97,62 @@ class Graphs:
 
 @cache
 def _stream(device: int) -> torch.cuda.Stream:
-    """Where steps of ``device`` are captured: PyTorch's own belongs to whichever device captured first.
+    """The stream on which steps of ``device`` are captured: PyTorch's belongs to the first device that captured.
 
-    One for all decoders: for each stream cuBLAS keeps tens of megabytes.
+    One for all decoders, since cuBLAS allocates tens of megabytes for each stream.
     """
     return torch.cuda.Stream(device)
 
 
-_STEPS = 16
-"""Steps that the host may be ahead: longer than it takes to admit a cue, short enough to stop soon."""
+_MAX_STEPS_AHEAD = 16
+"""Steps in flight at most: longer than it takes to admit a cue, short enough to stop soon."""
 
 
 def to_device(numbers: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """``numbers`` of the host on ``device``, for what is handed over from now on; waits for nothing."""
+    """``numbers`` copied to ``device`` without waiting, for the work that is launched from now on."""
     if device.type != "cuda":
         return numbers.to(device)
     return numbers.contiguous().pin_memory().to(device, non_blocking=True)
 
 
-class ReadBack:
-    """A copy of ``numbers`` for the host, made when the device comes to it."""
+class HostCopy:
+    """A copy of ``numbers`` on the host, queued behind the work of the device."""
 
     def __init__(self, *numbers: torch.Tensor) -> None:
         self._done: torch.cuda.Event | None = None
         if numbers[0].device.type != "cuda":
-            self._here = [one.to("cpu", copy=True) for one in numbers]
+            self._copies = [tensor.to("cpu", copy=True) for tensor in numbers]
             return
-        self._here = [torch.empty(one.shape, dtype=one.dtype, pin_memory=True) for one in numbers]
-        for here, one in zip(self._here, numbers, strict=True):
-            here.copy_(one, non_blocking=True)
+        self._copies = [torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True) for tensor in numbers]
+        for copy, tensor in zip(self._copies, numbers, strict=True):
+            copy.copy_(tensor, non_blocking=True)
         self._done = torch.cuda.Event(blocking=True)
         self._done.record()
 
-    def is_here(self) -> bool:
-        """Whether `wait` would not wait."""
+    def is_done(self) -> bool:
+        """Whether `wait` returns at once."""
         return self._done is None or bool(self._done.query())
 
     def wait(self) -> list[torch.Tensor]:
         """The copies, on the CPU."""
         if self._done is not None:
             self._done.synchronize()
-        return self._here
+        return self._copies
 
 
-class Pace:
-    """Keeps the host at most some steps ahead."""
+class StepLimiter:
+    """Limits how many steps the host may launch ahead of the device."""
 
     def __init__(self, device: torch.device) -> None:
         self._on_cuda = device.type == "cuda"
-        self._marks: deque[torch.cuda.Event] = deque()
+        self._events: deque[torch.cuda.Event] = deque()
 
     def step(self) -> None:
-        """A step was handed over; waits until those long before it are done."""
+        """Record a launched step; wait for the one that was launched `_MAX_STEPS_AHEAD` before."""
         if not self._on_cuda:
             return
-        mark = torch.cuda.Event(blocking=True)
-        mark.record()
-        self._marks.append(mark)
-        if len(self._marks) > _STEPS:
-            self._marks.popleft().synchronize()
+        event = torch.cuda.Event(blocking=True)
+        event.record()
+        self._events.append(event)
+        if len(self._events) > _MAX_STEPS_AHEAD:
+            self._events.popleft().synchronize()

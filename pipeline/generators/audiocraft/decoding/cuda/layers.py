@@ -1,12 +1,13 @@
 """The products and norms of a step as Triton kernels.
 
-A product of few rows is a reading of its weights. Programs share them out by outputs and, where outputs alone are too
-few for all processors, by inputs too. Parts of a sum are added up by whoever reads them, in their order: a row's bits
-depend on nothing but its own numbers and the shape.
+A product of few rows takes as long as reading its weights. Programs split the outputs and, if the outputs alone are too
+few for all processors, the inputs too. The kernel that reads a split sum adds up its parts in their order: a row's bits
+depend only on its own numbers and on the shape.
 
-A kernel may begin before the last one has ended: programmatic dependent launch, of compute capability 9.0 and above
-(CUDA C++ Programming Guide, "Programmatic Dependent Launch and Synchronization"). It calls `after_the_last` before it
-reads what another kernel of the step wrote, and before it writes: all that came before is then done and can be seen."""
+A kernel may start before the previous one has ended: programmatic dependent launch, compute capability 9.0 and above
+(CUDA C++ Programming Guide, "Programmatic Dependent Launch and Synchronization"). It calls `wait_for_previous` before
+it reads what another kernel of the step wrote, and before it writes.
+"""
 
 from __future__ import annotations
 
@@ -22,21 +23,21 @@ _FIRST_CAPABILITY = (9, 0)
 
 
 @cache
-def link(device: torch.device) -> dict[str, bool]:
-    """What a launch on ``device`` is told of the chain: whether its kernel may begin before the last one has ended."""
-    in_chain = device.type == "cuda" and torch.cuda.get_device_capability(device) >= _FIRST_CAPABILITY
-    return {"CHAINED": in_chain, "launch_pdl": in_chain}
+def launch_options(device: torch.device) -> dict[str, bool]:
+    """Options of every launch on ``device``: whether a kernel may start before the previous one ends."""
+    is_chained = device.type == "cuda" and torch.cuda.get_device_capability(device) >= _FIRST_CAPABILITY
+    return {"CHAINED": is_chained, "launch_pdl": is_chained}
 
 
 @triton.jit
-def after_the_last(CHAINED: tl.constexpr):
-    """Wait until the last kernel is done, and let the next one begin."""
+def wait_for_previous(CHAINED: tl.constexpr):
+    """Wait until the previous kernel has ended, and let the next one start."""
     if CHAINED:
         tl.extra.cuda.gdc_wait()
         tl.extra.cuda.gdc_launch_dependents()
 
 
-_MOST_WARPS = 8
+_MAX_WARPS = 8
 
 
 @triton.jit
@@ -56,23 +57,23 @@ def _add_and_norm(
     CHAINED: tl.constexpr,
 ):
     row = tl.program_id(0)
-    lanes = tl.arange(0, BLOCK)
-    inside = lanes < dim
-    w = tl.load(weight + lanes, mask=inside, other=0.0)
-    b = tl.load(bias + lanes, mask=inside, other=0.0)
-    after_the_last(CHAINED)
-    here = tl.load(x + row * dim + lanes, mask=inside, other=0.0)
+    columns = tl.arange(0, BLOCK)
+    inside = columns < dim
+    w = tl.load(weight + columns, mask=inside, other=0.0)
+    b = tl.load(bias + columns, mask=inside, other=0.0)
+    wait_for_previous(CHAINED)
+    value = tl.load(x + row * dim + columns, mask=inside, other=0.0)
     if ADD_EVERY > 0:
         if row % ADD_EVERY == 0:
             for part in tl.static_range(PARTS):
-                own = delta + part * part_stride + row // ADD_EVERY * dim + lanes
-                here += tl.load(own, mask=inside, other=0.0).to(tl.float32)
-            tl.store(x + row * dim + lanes, here, mask=inside)
+                addend = delta + part * part_stride + row // ADD_EVERY * dim + columns
+                value += tl.load(addend, mask=inside, other=0.0).to(tl.float32)
+            tl.store(x + row * dim + columns, value, mask=inside)
     if row % NORM_EVERY == 0:
-        mean = tl.sum(here, axis=0) / dim
-        off = tl.where(inside, here - mean, 0.0)
-        scaled = off / tl.sqrt(tl.sum(off * off, axis=0) / dim + eps)
-        place = normed + row // NORM_EVERY * dim + lanes
+        mean = tl.sum(value, axis=0) / dim
+        centred = tl.where(inside, value - mean, 0.0)
+        scaled = centred / tl.sqrt(tl.sum(centred * centred, axis=0) / dim + eps)
+        place = normed + row // NORM_EVERY * dim + columns
         tl.store(place, (scaled * w + b).to(normed.dtype.element_ty), mask=inside)
 
 
@@ -86,7 +87,7 @@ def add_and_norm(
     *,
     every: int = 1,
 ) -> torch.Tensor:
-    """Add ``delta`` to ``x`` float32 [rows, dim] where it is, and return its layer norm in ``dtype``.
+    """Add ``delta`` to ``x`` float32 [rows, dim] in place, and return its layer norm in ``dtype``.
 
     ``delta`` [parts, rows, dim] is added up, or [parts, rows / n, dim] for every n-th row alone, the conditional ones.
     With ``every`` n, only those rows' norm.
@@ -107,8 +108,8 @@ def add_and_norm(
         ADD_EVERY=0 if delta is None else rows // delta.shape[1],
         NORM_EVERY=every,
         BLOCK=block,
-        num_warps=min(_MOST_WARPS, max(1, block // 256)),
-        **link(x.device),
+        num_warps=min(_MAX_WARPS, max(1, block // 256)),
+        **launch_options(x.device),
     )
     return normed
 
@@ -129,14 +130,14 @@ def _embed(
 ):
     row = tl.program_id(0)
     slot = row // BRANCHES
-    lanes = tl.arange(0, BLOCK)
-    inside = lanes < dim
-    after_the_last(CHAINED)
-    total = tl.load(places + tl.load(positions + slot) * dim + lanes, mask=inside, other=0.0)
+    columns = tl.arange(0, BLOCK)
+    inside = columns < dim
+    wait_for_previous(CHAINED)
+    total = tl.load(places + tl.load(positions + slot) * dim + columns, mask=inside, other=0.0)
     for codebook in tl.static_range(CODEBOOKS):
         entry = tl.load(tokens + slot * CODEBOOKS + codebook) + codebook * entries
-        total += tl.load(embedding + entry * dim + lanes, mask=inside, other=0.0)
-    tl.store(x + row * dim + lanes, total, mask=inside)
+        total += tl.load(embedding + entry * dim + columns, mask=inside, other=0.0)
+    tl.store(x + row * dim + columns, total, mask=inside)
 
 
 def embed(
@@ -146,9 +147,9 @@ def embed(
     places: torch.Tensor,
     branches: int,
 ) -> torch.Tensor:
-    """Float32 [slots * branches, dim]: what ``tokens`` [slots, codebooks] stand for at ``positions`` [slots].
+    """Float32 [slots * branches, dim]: the embedding of ``tokens`` [slots, codebooks] at ``positions`` [slots].
 
-    ``embedding`` float32 [codebooks * entries, dim], the tables one under the other; ``places`` float32 [n, dim].
+    ``embedding`` float32 [codebooks * entries, dim], the tables concatenated; ``places`` float32 [n, dim].
     """
     slots, codebooks = tokens.shape
     dim = embedding.shape[1]
@@ -165,19 +166,19 @@ def embed(
         CODEBOOKS=codebooks,
         BLOCK=triton.next_power_of_2(dim),
         num_warps=4,
-        **link(embedding.device),
+        **launch_options(embedding.device),
     )
     return x
 
 
 _INPUTS = 128
-"""At a time."""
-_MOST_ROWS = 128
-"""More are PyTorch's: cuBLAS shares rows among processors that lie together, and Triton cannot."""
-_ENOUGH = 128
-"""Programs, about one for each processor of a large device."""
+"""Inputs that a program loads at a time."""
+_MAX_ROWS = 128
+"""With more rows PyTorch's product is faster: cuBLAS shares rows in a cluster of processors, and Triton cannot."""
+_PROGRAMS = 128
+"""About one for each processor of a large device."""
 _MANY_OUTPUTS, _MANY_INPUTS = 4096, 2048
-_MOST_STAGES = 6
+_MAX_STAGES = 6
 _WARPS = 4
 
 
@@ -194,47 +195,47 @@ def _multiply(
     INPUTS: tl.constexpr,
     SPLIT: tl.constexpr,
     GELU: tl.constexpr,
-    TURNED: tl.constexpr,
+    ROWS_FIRST: tl.constexpr,
     CHAINED: tl.constexpr,
 ):
     tile, part = tl.program_id(0), tl.program_id(1)
     span = inputs // SPLIT
-    after_the_last(CHAINED)
-    if TURNED:
+    wait_for_previous(CHAINED)
+    if ROWS_FIRST:
         total = tl.zeros([ROWS, OUTPUTS], tl.float32)
     else:
         total = tl.zeros([OUTPUTS, ROWS], tl.float32)
-    for here in range(part * span, (part + 1) * span, INPUTS):
-        numbers = x.load([0, here])
-        factors = weight.load([tile * OUTPUTS, here])
-        if TURNED:
+    for start in range(part * span, (part + 1) * span, INPUTS):
+        numbers = x.load([0, start])
+        factors = weight.load([tile * OUTPUTS, start])
+        if ROWS_FIRST:
             total = tl.dot(numbers, tl.trans(factors), total)
         else:
             total = tl.dot(factors, tl.trans(numbers), total)
     if GELU:
         total = total * 0.5 * (1.0 + tl.erf(total * 0.7071067811865476))
     row, own = tl.arange(0, ROWS), tile * OUTPUTS + tl.arange(0, OUTPUTS)
-    if TURNED:
-        told = out + (part * rows + row)[:, None] * outputs + own[None, :]
-        tl.store(told, total.to(out.dtype.element_ty), mask=(row < rows)[:, None])
+    if ROWS_FIRST:
+        target = out + (part * rows + row)[:, None] * outputs + own[None, :]
+        tl.store(target, total.to(out.dtype.element_ty), mask=(row < rows)[:, None])
     else:
-        told = out + (part * rows + row)[None, :] * outputs + own[:, None]
-        tl.store(told, total.to(out.dtype.element_ty), mask=(row < rows)[None, :])
+        target = out + (part * rows + row)[None, :] * outputs + own[:, None]
+        tl.store(target, total.to(out.dtype.element_ty), mask=(row < rows)[None, :])
 
 
-class Cut(NamedTuple):
-    """How a product is shared out."""
+class Tiling(NamedTuple):
+    """How a product is split among programs."""
 
     outputs: int
-    """Of a program."""
+    """Outputs of a program."""
     split: int
     """Programs that share the inputs."""
-    turned: bool
-    """Whether tensor cores take rows by outputs, which suits few outputs, or outputs by rows, which suits few rows."""
+    rows_first: bool
+    """Whether tensor cores compute rows by outputs (better for few outputs) or outputs by rows (for few rows)."""
 
 
 class Product:
-    """``x @ weight.T`` for ``rows`` rows of x, in parts; or in one, and through GELU."""
+    """``x @ weight.T`` for ``rows`` rows of x: as parts to add up, or with ``whole`` or ``gelu`` as one."""
 
     def __init__(
         self,
@@ -243,68 +244,70 @@ class Product:
         *,
         whole: bool = False,
         gelu: bool = False,
-        cut: Cut | None = None,
+        tiling: Tiling | None = None,
     ) -> None:
         self._weight, self._rows, self._gelu = weight, rows, gelu
-        self._cut = cut or cut_of(weight, rows, whole=whole or gelu)
-        self._width = max(64 if self._cut.turned else 16, triton.next_power_of_2(rows))
-        self._stages = _stages(weight, self._width, self._cut)
+        self._tiling = tiling or tiling_for(weight, rows, whole=whole or gelu)
+        self._width = max(64 if self._tiling.rows_first else 16, triton.next_power_of_2(rows))
+        self._stages = _stages(weight, self._width, self._tiling)
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         """``x`` [rows, in] to [parts, rows, out], to be added up: parts in float32, one part in the weight's dtype."""
-        cut, (outputs, inputs) = self._cut, self._weight.shape
-        dtype = x.dtype if cut.split == 1 else torch.float32
-        out = torch.empty((cut.split, self._rows, outputs), dtype=dtype, device=x.device)
-        _multiply[(outputs // cut.outputs, cut.split)](
+        tiling, (outputs, inputs) = self._tiling, self._weight.shape
+        dtype = x.dtype if tiling.split == 1 else torch.float32
+        out = torch.empty((tiling.split, self._rows, outputs), dtype=dtype, device=x.device)
+        _multiply[(outputs // tiling.outputs, tiling.split)](
             TensorDescriptor.from_tensor(x, [self._width, _INPUTS]),
-            TensorDescriptor.from_tensor(self._weight, [cut.outputs, _INPUTS]),
+            TensorDescriptor.from_tensor(self._weight, [tiling.outputs, _INPUTS]),
             out,
             self._rows,
             outputs,
             inputs,
             ROWS=self._width,
-            OUTPUTS=cut.outputs,
+            OUTPUTS=tiling.outputs,
             INPUTS=_INPUTS,
-            SPLIT=cut.split,
+            SPLIT=tiling.split,
             GELU=self._gelu,
-            TURNED=cut.turned,
+            ROWS_FIRST=tiling.rows_first,
             num_warps=_WARPS,
             num_stages=self._stages,
-            **link(x.device),
+            **launch_options(x.device),
         )
         return out
 
 
-def serves(weight: torch.Tensor, bias: torch.Tensor | None, rows: int) -> bool:
-    """Whether `Product` takes ``weight`` [outputs, inputs] for so many rows."""
+def supports_product(weight: torch.Tensor, bias: torch.Tensor | None, rows: int) -> bool:
+    """Whether `Product` can multiply ``rows`` rows with ``weight`` [outputs, inputs]."""
     outputs, inputs = weight.shape
-    fits = rows <= _MOST_ROWS and outputs % 64 == 0 and inputs % _INPUTS == 0
+    fits = rows <= _MAX_ROWS and outputs % 64 == 0 and inputs % _INPUTS == 0
     return fits and bias is None and weight.dtype.itemsize == 2
 
 
-def cut_of(weight: torch.Tensor, rows: int, *, whole: bool) -> Cut:
-    """How to share out a product, by its shape alone: about as many programs as a large device has processors.
+def tiling_for(weight: torch.Tensor, rows: int, *, whole: bool) -> Tiling:
+    """How to split a product, by its shape alone: about as many programs as a large device has processors.
 
-    The figures are the best of those tried on an H200 (docs/decoding.md).
+    The constants are the fastest of those tried on an H200 (docs/decoding.md).
     """
     outputs, inputs = weight.shape
-    turned = rows > 32 and outputs < _MANY_OUTPUTS and inputs <= _MANY_INPUTS
-    wide, split = 32 if turned else 64, 1
-    while not whole and outputs // wide * split * 2 <= _ENOUGH and _halves(inputs // split):
+    rows_first = rows > 32 and outputs < _MANY_OUTPUTS and inputs <= _MANY_INPUTS
+    wide, split = 32 if rows_first else 64, 1
+    while not whole and outputs // wide * split * 2 <= _PROGRAMS and _can_split(inputs // split):
         split *= 2
-    return Cut(wide, split, turned)
+    return Tiling(wide, split, rows_first)
 
 
-def _halves(inputs: int) -> bool:
-    """Whether so many inputs make two parts of at least two pieces."""
+def _can_split(inputs: int) -> bool:
+    """Whether ``inputs`` can be split in two parts of at least two loads."""
     return inputs % (2 * _INPUTS) == 0 and inputs >= 4 * _INPUTS
 
 
-def _stages(weight: torch.Tensor, width: int, cut: Cut) -> int:
-    """Pieces underway at once: as many as there are, and as the memory of a processor holds."""
-    pieces = weight.shape[1] // cut.split // _INPUTS
-    room = 1 << 17
+def _stages(weight: torch.Tensor, width: int, tiling: Tiling) -> int:
+    """Loads in flight at once: as many as there are, and as fit into a processor's shared memory."""
+    loads = weight.shape[1] // tiling.split // _INPUTS
+    shared_memory = 1 << 17
     if weight.device.type == "cuda":
-        room = getattr(torch.cuda.get_device_properties(weight.device), "shared_memory_per_block_optin", room)
-    bytes_a_piece = (cut.outputs + width) * _INPUTS * weight.element_size()
-    return int(max(1, min(_MOST_STAGES, pieces, (room - 4096) // bytes_a_piece)))
+        shared_memory = getattr(
+            torch.cuda.get_device_properties(weight.device), "shared_memory_per_block_optin", shared_memory
+        )
+    bytes_per_load = (tiling.outputs + width) * _INPUTS * weight.element_size()
+    return int(max(1, min(_MAX_STAGES, loads, (shared_memory - 4096) // bytes_per_load)))

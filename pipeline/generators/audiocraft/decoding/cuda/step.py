@@ -1,6 +1,6 @@
-"""The parts of a step for CUDA: caches laid out as the kernels read them, and the step's kernels in their order.
+"""The parts of a step for CUDA: caches in the layout that the kernels read, and the order of a step's kernels.
 
-Prefills go through `Transformer`'s own.
+Prefills use `Transformer` as it is.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ import torch
 
 from pipeline.generators.audiocraft.decoding.cache import StaticCache, TextCache
 from pipeline.generators.audiocraft.decoding.cuda import attention
-from pipeline.generators.audiocraft.decoding.cuda.layers import Product, add_and_norm, embed, serves
+from pipeline.generators.audiocraft.decoding.cuda.layers import Product, add_and_norm, embed, supports_product
 from pipeline.generators.audiocraft.decoding.transformer import Transformer
 from pipeline.generators.audiocraft.decoding.weights import Layer, Linear, Norm, Weights
 
 
 class FusedCache(StaticCache):
-    """`StaticCache`, of which each row's own past alone is read."""
+    """`StaticCache` of which a step reads only each row's own past."""
 
     def __init__(self, weights: Weights, slots: int, capacity: int, branches: int = 2) -> None:
-        super().__init__(weights, slots, _in_blocks(capacity), branches)
+        super().__init__(weights, slots, _whole_blocks(capacity), branches)
         self._scratch = attention.Scratch(
             self._rows, weights.heads_count, weights.head_dim, self._capacity, weights.device
         )
@@ -29,8 +29,8 @@ class FusedCache(StaticCache):
     def admit(self, slot: int, capacity: int) -> None:
         """See `Cache.admit`."""
         self._check(capacity)
-        # A weight of zero does not hide a NaN that the slot's last cue may have left.
-        self._values[:, self._rows_of(slot), :, : _in_blocks(capacity)].zero_()
+        # A NaN of the slot's last cue would survive a weight of zero.
+        self._values[:, self._rows_of(slot), :, : _whole_blocks(capacity)].zero_()
 
     def begin(self, positions: Sequence[int | None]) -> int:
         """See `Cache.begin`: one graph for all lengths."""
@@ -38,7 +38,7 @@ class FusedCache(StaticCache):
 
     def at(self, positions: torch.Tensor) -> None:
         """See `Cache.at`."""
-        attention.share_out(positions, self._branches, self._scratch)
+        attention.assign_chunks(positions, self._branches, self._scratch)
 
     def attend(self, layer: int, projected: torch.Tensor) -> torch.Tensor:
         """See `Cache.attend`."""
@@ -46,13 +46,13 @@ class FusedCache(StaticCache):
         return attention.attend(projected, *past, self._scratch)
 
 
-def _in_blocks(positions: int) -> int:
-    """``positions`` and the rest of the last block, which is read with them."""
+def _whole_blocks(positions: int) -> int:
+    """``positions`` rounded up to whole blocks, since blocks are read whole."""
     return -(-positions // attention.BLOCK) * attention.BLOCK
 
 
 class FusedText(TextCache):
-    """`TextCache` with keys and values alike [layers, slots, heads, width, size]."""
+    """`TextCache` with keys and values in one layout, [layers, slots, heads, width, size]."""
 
     def __init__(self, weights: Weights, slots: int, width: int) -> None:
         self._weights = weights
@@ -68,9 +68,9 @@ class FusedText(TextCache):
         if count > self._width:
             raise ValueError(f"a text of {count} positions is longer than the cache's {self._width}")
         self._lengths[slot] = count
-        own = text.to(self._weights.dtype)
+        numbers = text.to(self._weights.dtype)
         crosses = [layer.cross for layer in self._weights.layers]
-        both = torch.stack([cross.keys_values(own) for cross in crosses if cross is not None])
+        both = torch.stack([cross.keys_values(numbers) for cross in crosses if cross is not None])
         split = both.view(len(both), count, 2, self._weights.heads_count, -1).permute(2, 0, 3, 1, 4)
         self._keys[:, slot, :, :count], self._values[:, slot, :, :count] = split
 
@@ -84,14 +84,14 @@ class FusedText(TextCache):
         weights = self._weights
         split = queries.view(-1, weights.heads_count, weights.head_dim).transpose(0, 1)
         keys, values = self._keys[layer, slot, :, :count], self._values[layer, slot, :, :count]
-        seen = torch.nn.functional.scaled_dot_product_attention(split, keys, values)
-        return seen.transpose(0, 1).reshape(-1, weights.dim)
+        attended = torch.nn.functional.scaled_dot_product_attention(split, keys, values)
+        return attended.transpose(0, 1).reshape(-1, weights.dim)
 
 
 class _Products(NamedTuple):
     """The products of one layer."""
 
-    asks: Callable[[torch.Tensor], torch.Tensor]
+    query_keys_values: Callable[[torch.Tensor], torch.Tensor]
     out: Callable[[torch.Tensor], torch.Tensor]
     text_query: Callable[[torch.Tensor], torch.Tensor] | None
     text_out: Callable[[torch.Tensor], torch.Tensor] | None
@@ -100,7 +100,7 @@ class _Products(NamedTuple):
 
 
 class FusedTransformer(Transformer):
-    """`Transformer` whose steps are the kernels'."""
+    """`Transformer` whose steps are computed by the kernels."""
 
     def __init__(
         self,
@@ -117,10 +117,10 @@ class FusedTransformer(Transformer):
         def product(
             linear: Linear, rows: int = rows, *, whole: bool = False, gelu: bool = False
         ) -> Callable[[torch.Tensor], torch.Tensor]:
-            if linear.weight is not None and serves(linear.weight, linear.bias, rows):
+            if linear.weight is not None and supports_product(linear.weight, linear.bias, rows):
                 return Product(linear.weight, rows, whole=whole, gelu=gelu)
-            by_torch = linear.gelu if gelu else linear
-            return lambda x: by_torch(x)[None]
+            torch_product = linear.gelu if gelu else linear
+            return lambda x: torch_product(x)[None]
 
         def products(layer: Layer) -> _Products:
             cross = layer.cross
@@ -142,14 +142,16 @@ class FusedTransformer(Transformer):
         self._cache.at(positions)
         x = embed(tokens, positions, weights.embedding, self._places, branches)
         delta: torch.Tensor | None = None
-        for index, (layer, its) in enumerate(zip(weights.layers, self._products, strict=True)):
-            seen = self._cache.attend(index, its.asks(self._normed(x, delta, layer.norm_self)))
-            delta = its.out(seen)
-            if layer.cross is not None and its.text_query is not None and its.text_out is not None:
+        for index, (layer, products) in enumerate(zip(weights.layers, self._products, strict=True)):
+            attended = self._cache.attend(
+                index, products.query_keys_values(self._normed(x, delta, layer.norm_self))
+            )
+            delta = products.out(attended)
+            if layer.cross is not None and products.text_query is not None and products.text_out is not None:
                 assert self._text is not None
-                own = self._normed(x, delta, layer.cross.norm, every=branches)
-                delta = its.text_out(self._text.attend(index, its.text_query(own)))
-            delta = its.down(its.up(self._normed(x, delta, layer.norm_feed))[0])
+                conditional = self._normed(x, delta, layer.cross.norm, every=branches)
+                delta = products.text_out(self._text.attend(index, products.text_query(conditional)))
+            delta = products.down(products.up(self._normed(x, delta, layer.norm_feed))[0])
         logits = self._heads(self._normed(x, delta, weights.norm))[0]
         return logits.view(-1, branches, weights.codebooks, weights.card)
 
@@ -159,8 +161,8 @@ class FusedTransformer(Transformer):
         return add_and_norm(x, delta, norm.weight, norm.bias, norm.eps, self._weights.dtype, every=every)
 
 
-def trial(device: torch.device) -> str | None:
-    """Compile and run the kernels once on ``device``; what is wrong with an answer, or None."""
+def self_test(device: torch.device) -> str | None:
+    """Compile and run the kernels once on ``device``; None, or which result differs from PyTorch's."""
     draw = torch.Generator(device).manual_seed(0)
 
     def random(*shape: int) -> torch.Tensor:
@@ -171,7 +173,7 @@ def trial(device: torch.device) -> str | None:
     projected = random(rows, 3 * heads * size).half()
     positions = torch.tensor([3, attention.CHUNK + 5], device=device)
     scratch = attention.Scratch(rows, heads, size, capacity, device)
-    attention.share_out(positions, 2, scratch)
+    attention.assign_chunks(positions, 2, scratch)
     seen = attention.attend(projected[None], keys, values, scratch).view(rows, heads, size)
     query = projected.view(rows, 3, heads, 1, size)[:, 0]
     for row in range(rows):
@@ -180,14 +182,14 @@ def trial(device: torch.device) -> str | None:
             query[row].float(), keys[row, :, span].float(), values[row, :, span].float()
         )
         if not torch.allclose(seen[row].float(), own[:, 0], atol=2e-3):
-            return "the attention kernel's answer is not PyTorch's"
+            return "the attention kernel differs from PyTorch"
     x = random(4, 96)
     ones, zeros = torch.ones(96, device=device), torch.zeros(96, device=device)
     normed = add_and_norm(x, None, ones, zeros, 1e-5, torch.float32)
     if not torch.allclose(normed, torch.nn.functional.layer_norm(x, (96,)), atol=1e-4):
-        return "the norm kernel's answer is not PyTorch's"
+        return "the norm kernel differs from PyTorch"
     x, weight = random(4, 1024).half(), random(128, 1024).half()
     product = Product(weight, 4)(x).sum(0)
     if not torch.allclose(product.float(), x.float() @ weight.float().T, atol=0.1, rtol=1e-3):
-        return "the product kernel's answer is not PyTorch's"
+        return "the product kernel differs from PyTorch"
     return None

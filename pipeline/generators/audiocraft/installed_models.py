@@ -1,0 +1,143 @@
+"""What `cuesmith models` and `cuesmith doctor` show of the engine. Light: imports torch only to fetch or to check."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Collection, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import CuesmithError, UsageError
+from pipeline.generators.audiocraft import model_store
+from pipeline.generators.audiocraft.models import HELPERS, LICENSE, MBD, PUBLISHED, Model, full_id
+from pipeline.generators.protocol import Diagnostic, InstalledModel, ModelList
+
+
+class AudioCraftModels:
+    """`ModelStore` and `Diagnostics` of the engine."""
+
+    def models_folder(self) -> Path:
+        """See `ModelStore.models_folder`."""
+        return model_store.root()
+
+    def list_models(self) -> ModelList:
+        """See `ModelStore.list_models`."""
+        stored, faults = model_store.all_stored()
+        by_name = {model.name: model for model in stored}
+        rows = [_row(model, by_name.get(model.id)) for model in PUBLISHED]
+        published = {model.id for model in PUBLISHED}
+        rows += [_row(local.model, local) for local in stored if local.model and local.name not in published]
+        decoder = _decoder_row(by_name.get(MBD))
+        return ModelList(
+            lines=[*map(_line, rows), _decoder_line(decoder)],
+            report={"models": rows, "decoders": [decoder]},
+            problems=[str(fault) for fault in faults],
+        )
+
+    def fetch_model(self, name: str, progress: Callable[[str], None]) -> Sequence[InstalledModel]:
+        """See `ModelStore.fetch_model`."""
+        try:
+            fetching = importlib.import_module("pipeline.generators.audiocraft.fetching")
+        except ImportError as error:
+            raise UsageError(
+                f"the audiocraft engine is not installed ({error}); run: make setup-audiocraft"
+            ) from error
+        return [_installed(stored) for stored in fetching.fetch(name, progress)]
+
+    def verify_models(self, names: Collection[str] = ()) -> tuple[Sequence[InstalledModel], Sequence[str]]:
+        """See `ModelStore.verify_models`."""
+        ids = {full_id(name) for name in names}
+        stored, faults = model_store.all_stored()
+        chosen = [model for model in stored if not ids or model.name in ids]
+        unknown = sorted(ids - {model.name for model in chosen})
+        if unknown:
+            raise UsageError(
+                f"{unknown[0]} is not installed; to list models: cuesmith models list; to download one: "
+                "cuesmith models fetch"
+            )
+        return [_installed(model, _fault(model)) for model in chosen], [
+            str(fault) for fault in faults if not ids
+        ]
+
+    def diagnostics(self) -> Iterable[Diagnostic]:
+        """See `Diagnostics.diagnostics`. Imports torch and AudioCraft if they are installed."""
+        try:
+            probe = importlib.import_module("pipeline.generators.audiocraft.probe")
+        except (ImportError, OSError) as error:
+            if isinstance(error, ModuleNotFoundError) and error.name == "torch":
+                fix = (
+                    "to generate with models, run: make setup-audiocraft (the sketch engine works without it)"
+                )
+                return [Diagnostic("audiocraft", "not installed", fix)]
+            return [Diagnostic("audiocraft", f"cannot be imported: {error}", "run: make setup-audiocraft")]
+        lines: list[Diagnostic] = probe.diagnostics()
+        return lines
+
+
+def _installed(stored: model_store.StoredModel, fault: str | None = None) -> InstalledModel:
+    return InstalledModel(
+        stored.name, stored.revision, stored.folder, stored.size, stored.files, stored.sources, fault
+    )
+
+
+def _fault(stored: model_store.StoredModel) -> str | None:
+    try:
+        model_store.verify(stored)
+    except CuesmithError as error:
+        return str(error)
+    return None
+
+
+def _row(model: Model, stored: model_store.StoredModel | None) -> dict[str, Any]:
+    return {
+        "id": model.id,
+        "kind": model.kind,
+        "family": model.family,
+        "sample_rate_hz": model.sample_rate_hz,
+        "channels": model.channels,
+        "window_s": model.window_s,
+        "hears": sorted(model.hears),
+        "decoders": list(model.decoders),
+        "license": model.license,
+        "commercial": model.commercial,
+        "revision": stored.revision if stored else model.revision or model_store.pinned_commit(model.id),
+        "here": stored is not None,
+        "bytes": stored.size if stored else None,
+        "missing": model.missing,
+    }
+
+
+def _decoder_row(stored: model_store.StoredModel | None) -> dict[str, Any]:
+    return {
+        "id": MBD,
+        "decodes": [model.id for model in PUBLISHED if "mbd" in model.decoders],
+        "license": LICENSE,
+        "revision": stored.revision if stored else HELPERS[MBD][1],
+        "here": stored is not None,
+        "bytes": stored.size if stored else None,
+    }
+
+
+def _line(row: dict[str, Any]) -> str:
+    state = "cannot run" if row["missing"] else _state(row)
+    channels = "stereo" if row["channels"] == 2 else "mono"
+    inputs = ", ".join(["text", *row["hears"]])
+    return (
+        f"{row['id']:<40} {row['kind']:<5} {row['window_s']:>3g} s  {row['sample_rate_hz'] / 1000:g} kHz "
+        f"{channels:<6}  {row['license']}  {_revision(row)}  {state}  ({inputs})"
+    )
+
+
+def _decoder_line(row: dict[str, Any]) -> str:
+    return (
+        f"{row['id']:<40} decodes mono MusicGen (decoder: mbd)  {row['license']}  "
+        f"{_revision(row)}  {_state(row)}"
+    )
+
+
+def _state(row: dict[str, Any]) -> str:
+    return f"installed, {row['bytes'] / 1e9:.2f} GB" if row["here"] else "not installed"
+
+
+def _revision(row: dict[str, Any]) -> str:
+    return f"{(row['revision'] or 'pinned when fetched')[:19]:<19}"

@@ -1,0 +1,232 @@
+"""The manifest keys of the AudioCraft engine: how they are written, and the values that an asset has for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pipeline.generators.audiocraft.models import Input
+from pipeline.manifest.problems import Fault, quote
+from pipeline.manifest.spec import AssetSpec, AudioInput
+from pipeline.manifest.structure import EngineKeys, Group, Key
+from pipeline.manifest.values import AUDIO_FILE, DURATION, FLAG, OneOf, Quantity
+
+_TEMPERATURE = Quantity("a number", "a number such as 1.0", "0", "10", nullable=True)
+_TOP_K = Quantity("a whole number", "a whole number such as 250", "0", "100000", whole=True, nullable=True)
+_TOP_P = Quantity("a number", "a number such as 0.9", "0", "1", nullable=True)
+_GUIDANCE = Quantity("a number", "a number such as 3.0", "0", "30", nullable=True)
+_PLACE = replace(DURATION, low="0s")
+_EXCERPT = Quantity(
+    "a duration", "a duration such as 3s", "1.5s", "4.5s", {"ms": "0.001", "s": "1"}, unit=" s"
+)
+_CODEBOOKS = Quantity("a whole number", "a whole number such as 3", "1", "6", whole=True)
+_TEXT_WEIGHT = Quantity("a number", "a number such as 5", "1", "9")
+_DECODER = OneOf("a decoder", ("encodec", "mbd"))
+_ROUNDING_S = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingKeys:
+    """How a language model's next token is drawn; None selects the model's own default."""
+
+    temperature: float | None = None
+    top_k: int | None = None
+    top_p: float | None = None
+    cfg: float | None = None
+    """Classifier-free guidance coefficient."""
+
+
+@dataclass(frozen=True, slots=True)
+class StyleKeys:
+    """Music whose style a model follows."""
+
+    file: AudioInput
+    at: float | None = None
+    """Start of the excerpt in seconds; None: the take's seed finds a place."""
+    excerpt: float = 3.0
+    """Length of the excerpt in seconds."""
+    codebooks: int = 3
+    """From 1 to 6: higher values follow the excerpt more closely."""
+    text: float = 5.0
+    """Weight of the prompt against the style; 1 for equal weight."""
+
+
+@dataclass(frozen=True, slots=True)
+class AudioCraftKeys:
+    """The values of an asset's keys."""
+
+    sampling: SamplingKeys = SamplingKeys()
+    extend: bool = False
+    """Whether a take may be longer than the model's window."""
+    decoder: str = "encodec"
+    """What turns a model's codes into audio: its own codec, or MultiBand Diffusion."""
+    melody: AudioInput | None = None
+    continue_from: AudioInput | None = None
+    style: StyleKeys | None = None
+
+    @property
+    def inputs(self) -> dict[Input, AudioInput]:
+        """The audio files by key."""
+        style = self.style.file if self.style else None
+        files: dict[Input, AudioInput | None] = {
+            "melody": self.melody,
+            "continue_from": self.continue_from,
+            "style": style,
+        }
+        return {name: file for name, file in files.items() if file is not None}
+
+
+def keys_of(asset: AssetSpec) -> AudioCraftKeys:
+    """The values of an asset's keys; what is not written has its default."""
+    names = AudioCraftKeys.__slots__
+    values: dict[str, Any] = {name: value for name, value in asset.engine_keys.items() if name in names}
+    if "sampling" in values:
+        values["sampling"] = SamplingKeys(**values["sampling"])
+    if "style" in values:
+        values["style"] = StyleKeys(**values["style"])
+    return AudioCraftKeys(**values)
+
+
+def _check_excerpt(name: str, style: Mapping[str, Any], seconds: float) -> None:
+    """Raise `Fault` if the file ``name`` is too short for the excerpt."""
+    start, excerpt = style.get("at"), style.get("excerpt", 3.0)
+    if (start or 0.0) + excerpt > seconds + _ROUNDING_S:
+        where = "" if start is None else f" at {start:g} s"
+        what = f"file {quote(name)} lasts {seconds:.4g} s, too short for an excerpt of {excerpt:g} s{where}"
+        raise Fault(what, "give a longer file, a shorter excerpt or another place (at)")
+
+
+_SAMPLING = Group(
+    "SamplingKeys",
+    "How a language model draws its next token. An empty value selects the model's own default.",
+    (
+        Key(
+            "temperature",
+            _TEMPERATURE,
+            "0 to 10; at 0 always the most likely token.",
+            example="0.9",
+        ),
+        Key(
+            "top_k",
+            _TOP_K,
+            "Draw from this many most likely tokens, up to 100000; 0 for all.",
+            example="250",
+        ),
+        Key(
+            "top_p",
+            _TOP_P,
+            "Draw from the likeliest tokens of this summed probability, up to 1; 0 for all.",
+            example="0.9",
+        ),
+        Key(
+            "cfg",
+            _GUIDANCE,
+            "Classifier-free guidance, 0 to 30: how closely to follow the prompt.",
+            example="3.5",
+        ),
+    ),
+    merges=True,
+)
+_STYLE = Group(
+    "StyleKeys",
+    "Music whose style is followed. A path alone is enough.",
+    (
+        Key(
+            "file",
+            AUDIO_FILE,
+            "The audio file.",
+            example="audio/theme.wav",
+            required=True,
+            hint="file: and a path such as audio/theme.wav",
+        ),
+        Key(
+            "at",
+            _PLACE,
+            "Start of the excerpt in the file.",
+            example="4s",
+            shown="chosen by the take's seed",
+            field="style_at_s",
+            words="style place",
+        ),
+        Key(
+            "excerpt",
+            _EXCERPT,
+            "Length of the excerpt, 1.5 s to 4.5 s.",
+            "3s",
+            example="2s",
+            field="style_excerpt_s",
+        ),
+        Key(
+            "codebooks",
+            _CODEBOOKS,
+            "1 to 6: higher values follow the excerpt more closely.",
+            "3",
+            example="2",
+            field="style_codebooks",
+        ),
+        Key(
+            "text",
+            _TEXT_WEIGHT,
+            "1 to 9: weight of the prompt against the style; 1 for equal weight.",
+            "5",
+            example="3",
+            field="cfg_text",
+            words="style text",
+        ),
+    ),
+    alone=AUDIO_FILE,
+    alone_sets=("file",),
+    check=_check_excerpt,
+)
+_SETTINGS = (
+    Key(
+        "sampling",
+        _SAMPLING,
+        "How the model draws: `temperature`, `top_k`, `top_p`, `cfg`.",
+        example={"temperature": "0.9"},
+        affects=("takes",),
+        shown="the model's",
+    ),
+    Key(
+        "extend",
+        FLAG,
+        "Allows a `duration` longer than the model's window.",
+        "false",
+        example="true",
+    ),
+    Key(
+        "decoder",
+        _DECODER,
+        "What turns a model's codes into audio: `encodec`, its own codec, or `mbd`, "
+        "[MultiBand Diffusion](audiocraft.md#codes-and-decoders).",
+        "encodec",
+        example="mbd",
+        affects=("decoding",),
+    ),
+)
+_OWN = (
+    Key(
+        "melody",
+        AUDIO_FILE,
+        "An audio file whose melody the music follows.",
+        example="audio/theme.wav",
+        affects=("takes",),
+    ),
+    Key(
+        "continue_from",
+        AUDIO_FILE,
+        "An audio file that the music continues.",
+        example="audio/theme.wav",
+        affects=("takes",),
+    ),
+    Key(
+        "style",
+        _STYLE,
+        "An audio file whose [style](#style) the music follows.",
+        example="audio/theme.wav",
+        affects=("takes",),
+    ),
+)
+
+KEYS = EngineKeys(_SETTINGS, _OWN)
