@@ -44,9 +44,9 @@ from pipeline.build.prepare import (
     up_to_date,
 )
 from pipeline.build.readiness import require
-from pipeline.catalog import sync_latest
 from pipeline.credentials import DEVELOPMENT
 from pipeline.errors import MachineError
+from pipeline.export import LIBRARY, export_latest
 from pipeline.manifest.problems import list_names
 from pipeline.plan import Stage
 
@@ -126,7 +126,7 @@ def build_command(
         elif up_to_date(prepared) and prepared.latest is not None:
             from pipeline.build.quarantine import quarantine_report, record_quarantine
 
-            library = sync_latest(prepared.catalog)
+            library = export_latest(prepared.catalog, LIBRARY)
             result = unchanged_result(prepared) | {"library": library.to_json() if library else None}
             if record_quarantine(prepared, prepared.latest.run):
                 from pipeline.report import write_report

@@ -29,20 +29,19 @@ from pipeline.catalog import (
     Filter,
     Reviews,
     ReviewState,
-    name_of,
+    asset_history,
     read_quarantine,
     rejected_before,
     states_of,
     with_deviations,
 )
 from pipeline.catalog import diff as diff_of
-from pipeline.catalog import history as history_of
 from pipeline.catalog.catalog import UNREADABLE
 from pipeline.catalog.version import read_texts
 from pipeline.errors import MachineError, UsageError
 from pipeline.gates import passing_setting
 from pipeline.manifest.spec import ManifestText
-from pipeline.provenance import MASTER_SCHEMA, MasterRow, master_record
+from pipeline.provenance import MASTER_SCHEMA, MasterRow, master_record, name_of
 from pipeline.store import Store
 from pipeline.store.disk import write_atomically
 
@@ -171,7 +170,7 @@ def history(
     """
     catalog = Catalog(Store.open(outputs))
     events = Reviews(catalog.store).events()
-    steps = history_of(catalog, asset, events)
+    steps = asset_history(catalog, asset, events)
     places = {(step.change.asset, step.change.variation) for step in steps}
     reviews = [event for event in events if (event.asset, event.variation) in places]
     if not steps:

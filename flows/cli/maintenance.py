@@ -12,14 +12,12 @@ from pipeline.catalog import (
     Catalog,
     approved_objects,
     check_store,
-    folders_of,
-    forget_files,
-    forget_library,
-    library_findings,
-    retirable,
-    sync_latest,
+    forget_recorded_files,
+    prunable_versions,
+    version_folders,
 )
 from pipeline.errors import CuesmithError, UsageError, VerificationError
+from pipeline.export import LIBRARY, export_findings, export_latest, forget_export
 from pipeline.store import Finding, Repair, Store, gc
 
 
@@ -57,7 +55,7 @@ def verify_command(
     library = _library_findings(store)
     findings += library
     if repairs:
-        forget_library(store)
+        forget_export(store, LIBRARY)
         repairs += [Repair(finding, (), "build again to restore it") for finding in library]
     elif repair and library:
         repairs = _restore_library(store, library)
@@ -114,7 +112,7 @@ def _problems(left: list[Finding], different: int, repaired: bool) -> str:
 
 def _library_findings(store: Store) -> list[Finding]:
     try:
-        return library_findings(Catalog(store))
+        return export_findings(Catalog(store), LIBRARY)
     except (CuesmithError, OSError):
         # `verify` reports the version or the channel that cannot be read.
         return []
@@ -122,9 +120,8 @@ def _library_findings(store: Store) -> list[Finding]:
 
 def _restore_library(store: Store, findings: list[Finding]) -> list[Repair]:
     """Restore the published files; move files that Cuesmith did not publish aside."""
-    forget_library(store)
-    done = sync_latest(Catalog(store))
-    moved = done.set_aside if done else {}
+    exported = export_latest(Catalog(store), LIBRARY, recheck=True)
+    moved = exported.moved_aside if exported else {}
     return [
         Repair(
             finding,
@@ -182,13 +179,13 @@ def gc_command(
         catalog.read(number)
 
     def old() -> list[int]:
-        return retirable(catalog, newest) if newest is not None else []
+        return prunable_versions(catalog, newest) if newest is not None else []
 
     def retire() -> list[str]:
         numbers = old()
         if numbers and not dry_run:
-            forget_files(catalog, numbers)
-        return [folder for number in numbers for folder in folders_of(number)]
+            forget_recorded_files(catalog, numbers)
+        return [folder for number in numbers for folder in version_folders(number)]
 
     done = gc(
         store,

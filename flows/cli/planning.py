@@ -36,12 +36,13 @@ from pipeline.build.devices import devices_for
 from pipeline.build.plan_rows import PlannedRow, RowAction, grouped, planned_rows, totals_of
 from pipeline.build.prepare import Prepared, prepare, removal_problem, unchanged_result
 from pipeline.build.readiness import unmet_requirements
-from pipeline.catalog import LibraryFault, library_faults
 from pipeline.errors import MachineError, UsageError
+from pipeline.export import LIBRARY, ChangedFile, changed_files
 from pipeline.generators import engine_keys, find_engine
 from pipeline.manifest import json_schema_text
 from pipeline.manifest.problems import list_names
 from pipeline.plan import BuildEstimate, check_profiles, estimate, recorded_speeds
+from pipeline.provenance import master_name
 from pipeline.store.disk import write_atomically
 
 _STALE = 1
@@ -177,7 +178,7 @@ def plan_command(
     leaving = [row.name for row in rows if row.action is RowAction.REMOVE]
     refused = removal_problem(prepared, prepared.latest)
     missing = unchanged_result(prepared)["failed"]
-    library = library_faults(prepared.store)
+    library = changed_files(prepared.store, LIBRARY)
     unmet = unmet_requirements(prepared)
     if as_json:
         listed = [row.to_json() for row in rows]
@@ -244,7 +245,7 @@ def _print_new_name(prepared: Prepared) -> None:
 
 def _print_missing(quarantined: list[dict[str, Any]]) -> None:
     if quarantined:
-        names = [f"{row['asset']}_{row['variation']:02d} ({row['reason']})" for row in quarantined]
+        names = [f"{master_name(row['asset'], row['variation'])} ({row['reason']})" for row in quarantined]
         print_stderr(f"not published, failed a quality gate: {list_names(names, limit=MANY_NAMES)}")
         print_stderr("to see how to fix them: cuesmith catalog quarantine")
 
@@ -256,7 +257,7 @@ def _print_leaving(leaving: list[str]) -> None:
         )
 
 
-def _print_library(faults: list[LibraryFault]) -> None:
+def _print_library(faults: list[ChangedFile]) -> None:
     if faults:
         names = list_names([str(fault) for fault in faults], limit=MANY_NAMES)
         print_stderr(f"{names}; cuesmith build restores its own files and keeps other files")

@@ -8,11 +8,13 @@ import typer
 
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, By, Outputs
 from flows.cli.output import command, counted, print_json, print_stderr, print_stdout
-from pipeline.catalog import CODES, LATEST, Catalog, ChannelMove, Refusal, Verdict
-from pipeline.catalog import promote as promote_version
-from pipeline.catalog import rollback as roll_back
+from pipeline.catalog import LATEST, Catalog, ChannelMove
 from pipeline.errors import UsageError
+from pipeline.manifest.spec import GateReason
 from pipeline.provenance.facts import now
+from pipeline.release import PromotionResult, Refusal
+from pipeline.release import promote as promote_version
+from pipeline.release import rollback as roll_back
 from pipeline.review import reviewer_name
 from pipeline.store import Store
 
@@ -39,7 +41,7 @@ def promote(
     ],
     override: Annotated[
         list[str] | None,
-        typer.Option("--override", help=f"Ignore this reason: {', '.join(CODES)}. Repeatable."),
+        typer.Option("--override", help=f"Ignore this reason: {', '.join(GateReason)}. Repeatable."),
     ] = None,
     because: Annotated[
         list[str] | None,
@@ -130,7 +132,7 @@ def _overrides(codes: list[str], because: list[str]) -> dict[str, str]:
     return dict(zip(codes, because, strict=True))
 
 
-def _verdict_json(verdict: Verdict, version: int, channel: str) -> dict[str, object]:
+def _verdict_json(verdict: PromotionResult, version: int, channel: str) -> dict[str, object]:
     return {
         "version": version,
         "channel": channel,
@@ -141,7 +143,7 @@ def _verdict_json(verdict: Verdict, version: int, channel: str) -> dict[str, obj
     }
 
 
-def _print_verdict(verdict: Verdict, version: int, channel: str) -> None:
+def _print_verdict(verdict: PromotionResult, version: int, channel: str) -> None:
     for refusal in verdict.allowed:
         masters = counted(len(refusal.masters), "master")
         print_stderr(f"{refusal.code}: {masters}: the manifest allows this on channel {channel}")

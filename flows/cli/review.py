@@ -22,10 +22,10 @@ from flows.cli.options import (
 )
 from flows.cli.output import command, counted, print_json, print_stderr, print_stdout
 from flows.cli.report import register_review
-from pipeline.catalog import Catalog, Filter, ReviewAction, ReviewEvent, Reviews, Version, overruled
+from pipeline.catalog import Catalog, Filter, ReviewAction, ReviewEvent, Reviews, Version, reversed_decisions
 from pipeline.errors import UsageError
 from pipeline.provenance.facts import now
-from pipeline.review import decide, read_decisions, reviewer_name
+from pipeline.review import Decision, decide, read_decisions, reviewer_name
 from pipeline.store import Store
 
 group = typer.Typer()
@@ -67,15 +67,8 @@ def _review_command(action: ReviewAction) -> Callable[..., None]:
         catalog = Catalog(Store.open(outputs))
         reviews = Reviews(catalog.store)
         reviewed = version_or_latest(catalog, version, outputs)
-        events = decide(
-            reviewed,
-            Filter(asset, variation),
-            action,
-            by=by or reviewer_name(),
-            at=now(),
-            comment=comment,
-            waiting=waiting,
-        )
+        decision = Decision(action, by or reviewer_name(), now(), comment)
+        events = decide(reviewed, Filter(asset, variation), decision, waiting=waiting)
         for event in events:
             reviews.add(event)
         _print_events(events, reviewed, as_json)
@@ -157,7 +150,7 @@ def import_decisions(
     decisions = read_decisions(data, str(file), catalog.read)
     reviews, waiting = Reviews(catalog.store), _waiting(catalog.latest())
     added = reviews.add_new(decisions.events)
-    replaced = overruled(reviews.events(), added)
+    replaced = reversed_decisions(reviews.events(), added)
     known = len(decisions.events) - len(added)
     if as_json:
         facts = {"version": decisions.version, "reviewer": decisions.reviewer, "known": known}

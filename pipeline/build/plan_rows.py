@@ -10,10 +10,11 @@ from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
 from pipeline.build.prepare import Prepared
-from pipeline.catalog import Change, label_changes, labelled
+from pipeline.catalog import Change, label_changes, with_labels
 from pipeline.catalog.diff import PROMOTED
 from pipeline.manifest.spec import AssetSpec
 from pipeline.plan import AssetPlan, Reason, VariationPlan, changed
+from pipeline.provenance import master_name
 
 
 class RowAction(StrEnum):
@@ -47,7 +48,7 @@ class PlannedRow(NamedTuple):
     @property
     def name(self) -> str:
         """Such as ``music/forest/explore_01``."""
-        return f"{self.asset}_{self.variation:02d}"
+        return master_name(self.asset, self.variation)
 
     @property
     def folder(self) -> str:
@@ -125,7 +126,7 @@ def _label_reasons(asset: AssetSpec, variation: VariationPlan) -> tuple[Reason, 
     before = variation.previous
     if before is None or not variation.action.makes:
         return ()
-    return changed(*label_changes(before, labelled(before, asset)))
+    return changed(*label_changes(before, with_labels(before, asset)))
 
 
 def _removed(prepared: Prepared) -> Iterator[PlannedRow]:

@@ -20,14 +20,13 @@ from pipeline.catalog import (
     ReviewState,
     SigningState,
     Version,
-    assemble,
-    changes,
-    followed,
+    assemble_rows,
+    compare_rows,
     is_off_target,
     missing_row,
-    name_of,
     needs_signature,
-    renamed_in,
+    pending_renames,
+    rows_by_current_id,
     with_deviations,
 )
 from pipeline.catalog.version import sha256_of
@@ -38,7 +37,7 @@ from pipeline.manifest import beside, load, load_cached, manifest_texts, nearest
 from pipeline.manifest.problems import list_names
 from pipeline.manifest.spec import AssetSpec, CredentialsPolicy, ManifestText, Project
 from pipeline.plan import APPROVED, LOCKED, AssetPlan, Known, Plan, Reason, Stage, VariationPlan, plan
-from pipeline.provenance import CredentialsJson, MasterRow, MissingRow
+from pipeline.provenance import CredentialsJson, MasterRow, MissingRow, name_of
 from pipeline.store import Store
 
 Signatures = Mapping[tuple[str, int], SignedFiles]
@@ -130,7 +129,7 @@ class Prepared:
             (plan.asset.id, variation.variation) for plan in self.plan.assets for variation in plan.variations
         }
         rows = before.masters if before else ()
-        moved = renamed_in(before, self.renames)
+        moved = pending_renames(before, self.renames)
         places = ((moved.get(row["asset"], row["asset"]), row["variation"]) for row in rows)
         return tuple(
             row
@@ -177,7 +176,7 @@ class Prepared:
     @cached_property
     def renamed(self) -> Mapping[str, str]:
         """Earlier id to new id, for the assets in scope that the latest version has under the earlier id."""
-        moved = renamed_in(self.latest, self.renames)
+        moved = pending_renames(self.latest, self.renames)
         return {old: new for old, new in sorted(moved.items()) if self.in_scope(new)}
 
     @cached_property
@@ -291,7 +290,7 @@ def _filter_assets(project: Project, only: Sequence[str]) -> Project:
 
 
 def _known(store: Store, latest: Version | None, reviews: ReviewState, renames: Renames) -> Known:
-    rows = followed(latest, renames)
+    rows = rows_by_current_id(latest, renames)
     return Known(store, rows, reviews.rejected, _protected(rows, reviews), reviews.chosen)
 
 
@@ -317,8 +316,10 @@ def _changes(prepared: Prepared) -> Iterable[Change]:
     if latest is not None and not unsigned and latest.same_masters(rows):
         return
     after = {(row["asset"], row["variation"]): row for row in (*rows, *map(_as_signed, unsigned))}
-    before = followed(latest, prepared.renames)
-    for change in changes(prepared.store, before, after, prepared.reviews.rejected, reasons_of(prepared)):
+    before = rows_by_current_id(latest, prepared.renames)
+    for change in compare_rows(
+        prepared.store, before, after, prepared.reviews.rejected, reasons_of(prepared)
+    ):
         if change.place not in prepared.to_make:
             yield change
 
@@ -355,7 +356,7 @@ def next_rows(
     fresh = known or prepared.known.fresh()
     quarantined = {place: reason for place, (reason, _) in known_failures(prepared).items()}
 
-    rows = assemble(
+    rows = assemble_rows(
         prepared.plan.assets,
         {**quarantined, **made.failures},
         made.digest,
@@ -418,7 +419,7 @@ def _with_signatures(
         return rows
     identity = configured()
     signing = SigningState(identity.name if identity else None, available(), known.objects)
-    earlier = followed(before, prepared.renames)
+    earlier = rows_by_current_id(before, prepared.renames)
     return tuple(
         signing.with_signatures(row, policies.get(row["asset"]), earlier.get(place), signed.get(place))
         for row in rows

@@ -24,23 +24,21 @@ from pipeline.build.prepare import (
     waiting_in,
     with_valid_plan,
 )
-from pipeline.build.quarantine import quarantine_report, record_quarantine
+from pipeline.build.quarantine import build_facts, quarantine_report, record_quarantine
 from pipeline.catalog import (
-    Library,
     Place,
     Reviews,
     Version,
-    changes,
-    followed,
+    compare_rows,
     read_quarantine,
-    sync_latest,
+    rows_by_current_id,
 )
 from pipeline.catalog.tables import csv_bytes, frame, parquet_bytes
 from pipeline.catalog.version import MANIFEST_FILE, texts_bytes
 from pipeline.credentials.signing import open_signer, sign_rows
 from pipeline.errors import CuesmithError, StoreError
+from pipeline.export import LIBRARY, Exported, export_latest
 from pipeline.provenance import MasterRow, MissingRow
-from pipeline.provenance.facts import now
 from pipeline.report import write_report
 from pipeline.store import Fence, Store
 
@@ -89,7 +87,7 @@ class Published:
     version: Version | None
     """The latest version; None if there is nothing to publish."""
     new: bool = False
-    library: Library | None = None
+    library: Exported | None = None
 
 
 def publish(
@@ -111,8 +109,12 @@ def publish(
     def reasons(before: Version, rows: tuple[MasterRow, ...]) -> Mapping[Place, tuple[str, ...]]:
         after = {(row["asset"], row["variation"]): row for row in rows}
         rejected = Reviews(prepared.store).state().rejected
-        changed = changes(
-            prepared.store, followed(before, prepared.renames), after, rejected, reasons_of(prepared)
+        changed = compare_rows(
+            prepared.store,
+            rows_by_current_id(before, prepared.renames),
+            after,
+            rejected,
+            reasons_of(prepared),
         )
         return {change.place: change.reason_words for change in changed if change.kind == "changed"}
 
@@ -141,20 +143,16 @@ def publish(
 
     if prepared.latest is None and not rows(None):
         return Published(None)
-    project = prepared.project
     version, published = prepared.catalog.publish(
         contents,
-        project=project.name,
-        created=now(),
-        run=run,
-        manifest={"file": project.file, "sha256": project.sha256, "profile": project.profile},
-        companions=companions,
+        build_facts(prepared, run),
+        companions,
         made=made.new,
         reasons=reasons,
         promotion=prepared.promotion,
     )
     _logger.info("version %s %s", version.number, "published" if published else "unchanged")
-    library = sync_latest(prepared.catalog)
+    library = export_latest(prepared.catalog, LIBRARY)
     _logger.info("library/latest shows version %s", version.number)
     return Published(version, published, library)
 

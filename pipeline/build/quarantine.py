@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from pipeline.build.prepare import NOTHING_MADE, Made, Prepared, known_failures
-from pipeline.catalog import keep_quarantine, read_quarantine, row_of
+from pipeline.catalog import BuildFacts, master_row, read_quarantine, update_quarantine
 from pipeline.provenance import MasterRow
 from pipeline.provenance.facts import now
 
 
 def record_quarantine(prepared: Prepared, run: str, made: Made = NOTHING_MADE) -> bool:
     """Record what is quarantined now; return whether that changed since the last build."""
-    project = prepared.project
-    return keep_quarantine(
+    return update_quarantine(
         prepared.store,
         _rows(prepared, {*known_failures(prepared), *made.failures}, made),
         lambda asset: not prepared.in_scope(asset),
-        project=project.name,
-        created=now(),
-        run=run,
-        manifest={"file": project.file, "sha256": project.sha256, "profile": project.profile},
+        build_facts(prepared, run),
     )
+
+
+def build_facts(prepared: Prepared, run: str) -> BuildFacts:
+    """The facts of this build that a version and the quarantine record."""
+    project = prepared.project
+    manifest = {"file": project.file, "sha256": project.sha256, "profile": project.profile}
+    return BuildFacts(project.name, now(), run, manifest)
 
 
 def _rows(prepared: Prepared, suspects: set[tuple[str, int]], made: Made) -> list[MasterRow]:
@@ -32,7 +35,7 @@ def _rows(prepared: Prepared, suspects: set[tuple[str, int]], made: Made) -> lis
             record = known.master(made.digest(plan, variation))
             if record is None or not record["quality"].get("quarantined"):
                 continue
-            row = row_of(record, plan.asset, plan.mastering)
+            row = master_row(record, plan.asset, plan.mastering)
             reason = str(record["quality"]["reason"])
             rows.append(MasterRow(**{**row, "status": "quarantined", "reason": reason}))
     return rows

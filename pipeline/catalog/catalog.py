@@ -10,17 +10,15 @@ copy of each file under that hash. So Cuesmith detects an edited file and restor
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
 from pipeline.catalog.channels import CATALOG_FILE, FILE_NAME, LATEST, Channel, ChannelMove, Channels
 from pipeline.catalog.reviews import Reviews
 from pipeline.catalog.rows import disagreements, say_difference
-from pipeline.catalog.version import Place, Version
+from pipeline.catalog.version import BuildFacts, Place, Version
 from pipeline.errors import FormatError, MachineError, StoreError, UsageError, VerificationError
 from pipeline.plan import Stage
 from pipeline.provenance import MASTER_SCHEMA, MasterRow, MissingRow, ObjectJson
@@ -30,13 +28,13 @@ _FOLDER = re.compile(r"\d{6,}")
 _VERSION_KEY = re.compile(r"catalog/(\d{6,})/catalog\.json")
 
 ReasonsOf = Callable[[Version, tuple[MasterRow, ...]], Mapping[Place, tuple[str, ...]]]
-"""Why rows differ from those of the version before them."""
+"""The reasons why rows differ from those of the version before."""
 Contents = tuple[tuple[MasterRow, ...], tuple[MissingRow, ...]]
-"""The masters of a version, and what it lacks."""
+"""The masters of a version, and its missing variations."""
 Companions = Callable[[Version], Mapping[str, bytes]]
-"""Makes the files that stand beside ``catalog.json``, by name."""
+"""Makes the other files of a version's folder, by name."""
 UNREADABLE = (StoreError, VerificationError, MachineError)
-"""What `Catalog.read` raises for a version that is gone, damaged, edited or kept from us by the system."""
+"""What `Catalog.read` raises for a version that is missing, damaged, edited or not accessible."""
 VersionFiles = Mapping[str, ObjectJson]
 """A version's files by name, each with its hash."""
 
@@ -52,13 +50,14 @@ class Catalog:
 
     def numbers(self) -> list[int]:
         """Numbers of all versions, oldest first."""
-        found = (_VERSION_KEY.fullmatch(entry.key) for entry in self._backend.list("catalog/"))
-        return sorted(int(match[1]) for match in found if match)
+        matches = (_VERSION_KEY.fullmatch(entry.key) for entry in self._backend.list("catalog/"))
+        return sorted(int(match[1]) for match in matches if match)
 
     def read(self, number: int) -> Version:
-        """Version ``number``; `StoreError` when there is none.
+        """Version ``number``.
 
-        Raises `FormatError` for what is no version, and `VerificationError` for one that was changed.
+        Raises `StoreError` if there is none, `FormatError` if the file is damaged, and `VerificationError` if it was
+        edited.
         """
         try:
             return self._read(number)
@@ -68,7 +67,7 @@ class Catalog:
             ) from None
 
     def latest(self) -> Version | None:
-        """The version that channel ``latest`` points to; None before the first build."""
+        """The version of channel ``latest``; None before the first build."""
         channel = self.channel(LATEST)
         if channel is None:
             return None
@@ -76,12 +75,12 @@ class Catalog:
             return self._read(channel["version"])
         except Missing:
             raise StoreError(
-                f"{version_key(channel['version'])}, to which channel latest points, is gone; make it again: cuesmith "
-                "verify --repair, or go back to a version that is there: cuesmith catalog rollback --to NUMBER"
+                f"{version_key(channel['version'])}, the version of channel latest, is missing; restore it: cuesmith "
+                "verify --repair, or go back to another version: cuesmith catalog rollback --to NUMBER"
             ) from None
 
-    def broken(self, number: int) -> str | None:
-        """Why version ``number`` cannot be read; None for one that can."""
+    def read_error(self, number: int) -> str | None:
+        """Why version ``number`` cannot be read; None if it can."""
         try:
             self.read(number)
         except UNREADABLE as error:
@@ -89,54 +88,54 @@ class Catalog:
         return None
 
     def readable(self, numbers: Iterable[int] | None = None) -> Iterator[Version]:
-        """Those of ``numbers`` (default: every version, oldest first) that can be read; the others are left out."""
+        """Those of ``numbers`` (default: every version, oldest first) that can be read."""
         for number in self.numbers() if numbers is None else numbers:
             try:
                 yield self.read(number)
             except UNREADABLE:
                 continue
 
-    def lost(self) -> Iterator[tuple[str, str]]:
-        """Each readable channel that points to a version that is not there, and the key of that version."""
-        there = set(self.numbers())
+    def dangling_channels(self) -> Iterator[tuple[str, str]]:
+        """Each readable channel that points to a missing version, and the key of that version."""
+        numbers = set(self.numbers())
         for channel in self.channels.readable():
-            if channel["version"] not in there:
+            if channel["version"] not in numbers:
                 yield channel["name"], version_key(channel["version"])
 
-    def recorded(self, number: int) -> VersionFiles:
+    def recorded_files(self, number: int) -> VersionFiles:
         """The files of version ``number`` as channels record them; empty for versions of older releases."""
         if number not in self._recorded:
-            self._recorded = {number: {}, **self.all_recorded()}
+            self._recorded = {number: {}, **self.all_recorded_files()}
         return self._recorded[number]
 
-    def all_recorded(self) -> Mapping[int, VersionFiles]:
-        """By version: its files as the first channel that knows them records them. Damaged channels are left out."""
-        found: dict[int, VersionFiles] = {}
+    def all_recorded_files(self) -> Mapping[int, VersionFiles]:
+        """The files of each version as the first readable channel records them."""
+        recorded: dict[int, VersionFiles] = {}
         for channel in self.channels.readable():
             for move in channel["history"]:
                 if files := move.get("files"):
-                    found.setdefault(move["version"], files)
-        return found
+                    recorded.setdefault(move["version"], files)
+        return recorded
 
     def check_rows(self, version: Version) -> None:
-        """Hold the rows of a version of which no hash is recorded against the records of their masters.
+        """Compare the rows of a version without recorded hashes with the records of their masters.
 
-        Raises `VerificationError` where they differ.
+        Raises `VerificationError` if they differ.
         """
-        if self.recorded(version.number):
+        if self.recorded_files(version.number):
             return
-        for row, found in disagreements(self.store, version.masters):
+        for row, differences in disagreements(self.store, version.masters):
             raise VerificationError(
-                f"{version_key(version.number)} was changed: {say_difference(row, found)}; "
-                "put it right: cuesmith verify --repair"
+                f"{version_key(version.number)} was changed: {say_difference(row, differences)}; "
+                "correct it: cuesmith verify --repair"
             )
 
     def files_of(self, number: int) -> dict[str, ObjectJson]:
-        """What a move to version ``number`` records as ``files``: what is recorded already, or copies made now."""
-        return dict(self.recorded(number)) or self.keep_copies(number)
+        """The ``files`` of a move to version ``number``: those recorded already, or copies made now."""
+        return dict(self.recorded_files(number)) or self.copy_files(number)
 
-    def keep_copies(self, number: int) -> dict[str, ObjectJson]:
-        """Copy the files of version ``number`` into the store as they are; returns them by name."""
+    def copy_files(self, number: int) -> dict[str, ObjectJson]:
+        """Copy the files of version ``number`` into the store; returns them by name."""
         folder = f"catalog/{number:06d}"
         return self._copied(
             {
@@ -147,90 +146,80 @@ class Catalog:
         )
 
     def channel(self, name: str) -> Channel | None:
-        """The pointer called ``name`` with its ``version`` and ``history``; None when there is none."""
+        """The channel ``name``; None if there is none."""
         return self.channels.read(name)
 
     def publish(
         self,
         contents: Callable[[Version | None], Contents],
-        *,
-        project: str,
-        created: str,
-        run: str,
-        manifest: Mapping[str, Any],
+        build: BuildFacts,
         companions: Companions,
+        *,
         made: Set[str] = frozenset(),
         reasons: ReasonsOf | None = None,
         promotion: Mapping[str, Sequence[str]] | None = None,
     ) -> tuple[Version, bool]:
-        """Publish what ``contents`` gives for the latest version, and point ``latest`` to it.
+        """Publish the result of ``contents``, called with the latest version, and point ``latest`` to it.
 
-        ``reasons`` says why they differ from those of the version before; it is kept with the version.
-        Returns the version and whether it is new: when nothing differs, the latest version stays. Builds that
-        publish at once are taken one after the other, so ``contents`` always sees the version before its own.
+        ``reasons`` says why rows differ from those of the version before; the version records it.
+        Returns the version and whether it is new: if nothing differs, the latest version stays. Builds that publish
+        at the same time take turns, so ``contents`` always gets the version before its own.
 
-        ``made`` are digests of masters that were made just now. Every object has its full size, and those of all
-        other masters are hashed where the latest version does not name them. Raises `Missing` or
-        `VerificationError` before anything is written.
+        ``made`` are digests of masters that this build made. Checks the size of every object, and the hash of each
+        object that is neither of those nor in the latest version. Raises `Missing` or `VerificationError` before
+        anything is written.
         """
-        with self.channels.held() as fence:
+        with self.channels.lock() as fence:
             before = self.latest()
             rows, missing = contents(before)
             if (
                 before is not None
-                and before.project == project
-                and before.same(rows, missing, promotion or {})
+                and before.project == build.project
+                and before.same_masters(rows)
+                and before.same_gaps(missing, promotion or {})
             ):
                 return before, False
             self._check_objects(before, rows, made)
             parent = before.number if before else None
-            why = reasons(before, rows) if reasons and before else None
             version = Version(
                 number=self._unused(),
                 parent=parent,
-                project=project,
-                created=created,
-                run=run,
-                manifest=manifest,
+                project=build.project,
+                created=build.created,
+                run=build.run,
+                manifest=build.manifest,
                 masters=rows,
-                reasons=why,
+                reasons=reasons(before, rows) if reasons and before else None,
                 missing=missing,
                 promotion=promotion or {},
             )
-            beside = companions(version)
-            files = self._copied({**beside, CATALOG_FILE: version.to_bytes()})
-            self._write(version, beside, fence)
-            move = ChannelMove(version=version.number, at=created, by=run, action="publish", files=files)
+            others = companions(version)
+            files = self._copied({**others, CATALOG_FILE: version.to_bytes()})
+            self._write(version, others, fence)
+            move = ChannelMove(
+                version=version.number, at=build.created, by=build.run, action="publish", files=files
+            )
             self.channels.point(LATEST, move, fence)
             return version, True
 
     def _read(self, number: int) -> Version:
         key = version_key(number)
         data = self._backend.read(key)
-        recorded = self.recorded(number).get(CATALOG_FILE)
+        recorded = self.recorded_files(number).get(CATALOG_FILE)
         proven = recorded is not None and recorded["sha256"] == hashlib.sha256(data).hexdigest()
         version = Version.from_bytes(data, key, proven=proven)
         if version.number != number:
             raise FormatError(
-                f"{key}: not a catalog: it holds version {version.number}; make it again: cuesmith verify --repair"
+                f"{key}: not a catalog: it contains version {version.number}; restore it: cuesmith verify --repair"
             )
         if recorded is not None and not proven:
             raise VerificationError(
-                f"{key} was changed after it was published; put it back: cuesmith verify --repair"
+                f"{key} was changed after it was published; restore it: cuesmith verify --repair"
             )
-        return replace(version, missing=self._failed_in(version)) if version.partial else version
-
-    def _failed_in(self, version: Version) -> tuple[MissingRow, ...]:
-        """What failed in the build that published a version of an older release, and has no master in it."""
-        try:
-            failed = json.loads(self._backend.read(version_key(version.number, "build.json")))["failed"]
-            found = [missing_row(one) for one in failed]
-        except (Missing, ValueError, LookupError, TypeError):
-            return ()
-        return tuple(row for row in found if (row["asset"], row["variation"]) not in version.by_variation)
+        return version
 
     def _past(self) -> set[int]:
-        """Every version where channel ``latest`` ever was; one that is gone does not give its number away."""
+        """Every version to which channel ``latest`` ever pointed; the number of a removed one is not used again."""
         channel = self.channel(LATEST)
         return {move["version"] for move in channel["history"]} if channel else set()
 
@@ -240,15 +229,15 @@ class Catalog:
         }
 
     def _check_objects(self, before: Version | None, rows: tuple[MasterRow, ...], made: Set[str]) -> None:
-        known = set(named_objects(list(before.masters))) if before else set()
-        named = set(named_objects(list(rows)))
+        published = set(named_objects(list(before.masters))) if before else set()
         reused = set(named_objects([row for row in rows if row["master"] not in made]))
-        self.store.check(named, sorted(reused - known, key=lambda ref: ref.key))
+        to_hash = sorted(reused - published, key=lambda ref: ref.key)
+        self.store.check(set(named_objects(list(rows))), to_hash)
 
     def _unused(self) -> int:
-        """The number after every one that was ever given: of folders, and of versions to which ``latest`` pointed.
+        """The number after all that were ever used: by folders, and by versions to which ``latest`` pointed.
 
-        A killed build leaves a folder without its last file, and one that lost the lock may still write into it.
+        A killed build leaves a folder without its last file, and a build that lost the lock may still write into it.
         """
         folders = (name for name in self._backend.names("catalog") if _FOLDER.fullmatch(name))
         return max([*map(int, folders), *self._past()], default=0) + 1
@@ -266,12 +255,12 @@ class Catalog:
 
 
 def version_key(number: int, name: str = CATALOG_FILE) -> str:
-    """Where a file of version ``number`` lies."""
+    """The key of a file of version ``number``."""
     return f"catalog/{number:06d}/{name}"
 
 
 def missing_row(failed: Mapping[str, Any], kind: str = "", tags: Iterable[str] = ()) -> MissingRow:
-    """What a version keeps of one item of ``failed`` in a build's result."""
+    """The missing row of one item of ``failed`` in a build's result."""
     row = MissingRow(
         asset=failed["asset"],
         variation=failed["variation"],
@@ -285,48 +274,38 @@ def missing_row(failed: Mapping[str, Any], kind: str = "", tags: Iterable[str] =
     return row
 
 
-def retirable(catalog: Catalog, newest: int) -> list[int]:
-    """Numbers of the versions that may go, oldest first.
+def prunable_versions(catalog: Catalog, newest: int) -> list[int]:
+    """Numbers of the versions that can be removed, oldest first.
 
-    The ``newest`` versions stay, every version to which a channel points, and every version to which a person ever
-    pointed a channel: it may have shipped. Raises `UsageError` where ``newest`` is below 1.
+    The ``newest`` versions stay, and every version to which a channel points. Every version to which a person ever
+    pointed a channel stays too, because it may have shipped. Raises `UsageError` if ``newest`` is below 1.
     """
     if newest < 1:
         raise UsageError(f"--keep {newest} would leave no version; give 1 or more")
     numbers = catalog.numbers()
-    stay = set(numbers[-newest:])
+    needed = set(numbers[-newest:])
     for name in catalog.channels.names():
         channel = catalog.channel(name)
         if channel is not None:
-            stay.add(channel["version"])
-            stay |= {move["version"] for move in channel["history"] if name != LATEST}
-    return [number for number in numbers if number not in stay]
+            needed.add(channel["version"])
+            needed |= {move["version"] for move in channel["history"] if name != LATEST}
+    return [number for number in numbers if number not in needed]
 
 
-def forget_files(catalog: Catalog, numbers: Sequence[int]) -> None:
-    """Have no channel record files of the versions ``numbers`` any more: they are about to go."""
-    with catalog.channels.held() as fence:
-        for channel in list(catalog.channels.readable()):
-            history = [
-                _without_files(move) if move["version"] in numbers else move for move in channel["history"]
-            ]
-            if history != channel["history"]:
-                catalog.channels.write(channel["name"], history, fence)
+def forget_recorded_files(catalog: Catalog, numbers: Sequence[int]) -> None:
+    """Remove the files of the versions ``numbers`` from every channel's record, before the versions are removed."""
+    with catalog.channels.lock() as fence:
+        for number in numbers:
+            catalog.channels.record_files(number, None, fence)
 
 
-def _without_files(move: ChannelMove) -> ChannelMove:
-    move = move.copy()
-    move.pop("files", None)
-    return move
-
-
-def folders_of(number: int) -> tuple[str, str]:
-    """Where the files of a version lie, and those of its report."""
+def version_folders(number: int) -> tuple[str, str]:
+    """The folders of a version and of its report."""
     return f"catalog/{number:06d}", f"reports/{number:06d}"
 
 
 def approved_objects(catalog: Catalog) -> set[str]:
-    """SHA-256 of every object of the masters that are approved, published or not, and of their takes."""
+    """SHA-256 of every object of the approved masters, published or not, and of their takes."""
     store = catalog.store
     approved = store.get_records("masters", Reviews(store).state().approved, MASTER_SCHEMA)
     return {ref.sha256 for _, record in approved for ref in named_objects(record)}

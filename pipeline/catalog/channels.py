@@ -1,20 +1,20 @@
-"""Channels: named pointers to versions, each with the whole history of where it pointed and who moved it.
+"""Channels: named pointers to versions, each with its whole history: where it pointed and who moved it.
 
-``channels/<name>.json`` is replaced in one step, under the lock that publishing holds; its history only grows.
-Builds move ``latest``; people move every other channel, through the release gate (`pipeline.catalog.promotion`).
+``channels/<name>.json`` is replaced in one step, under the publishing lock; its history only grows.
+Builds move ``latest``; people move every other channel, through the release gate (`pipeline.release`).
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
-from datetime import UTC, datetime
 from typing import Any, Literal, NotRequired, TypedDict, cast
 
 from pipeline.errors import FormatError, MachineError, UsageError
 from pipeline.provenance import ObjectJson
+from pipeline.provenance.facts import utc
 from pipeline.store import Fence, Missing, ObjectRef, Store, migrate, parse_object, shape_fault
 
 CHANNEL_SCHEMA = "cuesmith.channel/1"
@@ -28,13 +28,13 @@ _WAIT_SECONDS = 600.0
 
 
 class Override(TypedDict):
-    """One reason of the release gate that a person set aside, and why."""
+    """One reason of the release gate that a person overrode, and why."""
 
     reason: str
     because: str
     by: str
     masters: int
-    """How many masters it concerned."""
+    """Number of masters that it concerned."""
 
 
 class ChannelMove(TypedDict):
@@ -50,8 +50,8 @@ class ChannelMove(TypedDict):
     because: NotRequired[str]
     overrides: NotRequired[list[Override]]
     files: NotRequired[dict[str, ObjectJson]]
-    """Each file of the version by name: its hash, and so the object that is its copy in the store. Missing in entries
-    of older releases."""
+    """Each file of the version by name, with the object that is its copy in the store. Missing in entries of older
+    releases."""
     allowed: NotRequired[list[str]]
     """Reasons of the release gate that the manifest allows on this channel."""
 
@@ -72,16 +72,15 @@ class Channels:
         self._backend = store.backend
 
     def names(self) -> list[str]:
-        """Every channel that was ever pointed anywhere, sorted."""
-        found = (
-            name.removesuffix(".json") for name in self._backend.names("channels") if name.endswith(".json")
-        )
-        return sorted(name for name in found if _NAME.fullmatch(name))
+        """The names of all channels, sorted."""
+        files = self._backend.names("channels")
+        names = (file.removesuffix(".json") for file in files if file.endswith(".json"))
+        return sorted(name for name in names if _NAME.fullmatch(name))
 
     def read(self, name: str) -> Channel | None:
-        """The channel called ``name``; None when it was never pointed anywhere.
+        """The channel ``name``; None if there is none.
 
-        Raises `FormatError` for what is no channel, or does not agree with its own history.
+        Raises `FormatError` if the file is damaged or contradicts its own history.
         """
         key = channel_key(name)
         try:
@@ -92,12 +91,12 @@ class Channels:
             return None
         except ValueError as error:
             raise FormatError(
-                f"{key}: not a channel: {error}; make it again: cuesmith verify --repair"
+                f"{key}: not a channel: {error}; repair it: cuesmith verify --repair"
             ) from error
         return cast("Channel", value)
 
     def readable(self) -> Iterator[Channel]:
-        """Every channel that can be read; the others are left out."""
+        """Every channel that can be read."""
         for name in self.names():
             try:
                 channel = self.read(name)
@@ -106,10 +105,10 @@ class Channels:
             if channel is not None:
                 yield channel
 
-    def salvage(self, name: str) -> list[ChannelMove]:
-        """Every whole move that can be found in the file of a damaged channel, each once, ordered by time.
+    def recover_moves(self, name: str) -> list[ChannelMove]:
+        """Every complete move in the file of a damaged channel, each once, ordered by time.
 
-        Of a file in which git left a conflict these are the moves of both sides.
+        If git left a conflict in the file, these are the moves of both sides.
         """
         key = channel_key(name)
         try:
@@ -126,21 +125,21 @@ class Channels:
                 del value["files"]
             if _move_fault(value) is None and value not in moves:
                 moves.append(value)
-        return sorted(moves, key=lambda move: moment(move["at"]))
+        return sorted(moves, key=lambda move: utc(move["at"]))
 
-    def held(self) -> AbstractContextManager[Fence]:
-        """The lock under which pointers are written and versions published; its fence goes to `point` and `write`."""
+    def lock(self) -> AbstractContextManager[Fence]:
+        """The lock for writing pointers and publishing versions; pass its fence to `point` and `write`."""
         return self._backend.lock("publish", timeout=_WAIT_SECONDS)
 
     def point(self, name: str, move: ChannelMove, fence: Fence) -> Channel:
-        """Point ``name`` to ``move``'s version and add the move to its history: see `write`."""
+        """Point ``name`` to the version of ``move`` and add the move to its history: see `write`."""
         before = self.read(name)
         return self.write(name, [*(before["history"] if before else []), move], fence)
 
     def write(self, name: str, history: Sequence[ChannelMove], fence: Fence) -> Channel:
-        """Replace the whole channel: it points where the last of ``history`` went.
+        """Replace the whole channel; it points to the version of the last move of ``history``.
 
-        Raises `StoreError` where the lock of `held` was lost meanwhile; the channel stays as it is.
+        Raises `StoreError` if the lock was lost meanwhile; the channel stays as it is.
         """
         channel = Channel(
             schema=CHANNEL_SCHEMA, name=name, version=history[-1]["version"], history=[*history]
@@ -149,14 +148,31 @@ class Channels:
         self._backend.write(channel_key(name), json.dumps(channel, indent=1, ensure_ascii=False).encode())
         return channel
 
+    def record_files(self, number: int, files: Mapping[str, ObjectJson] | None, fence: Fence) -> None:
+        """Have each move to version ``number`` record ``files``, or none, in every readable channel."""
+        for channel in list(self.readable()):
+            history = [
+                _with_files(move, files) if move["version"] == number else move for move in channel["history"]
+            ]
+            if history != channel["history"]:
+                self.write(channel["name"], history, fence)
 
-def earlier(history: Sequence[ChannelMove]) -> list[int]:
-    """The versions to which one can go back, oldest first, without the present one.
 
-    A rollback takes away what came after its target, so rolling back twice goes back two steps.
+def _with_files(move: ChannelMove, files: Mapping[str, ObjectJson] | None) -> ChannelMove:
+    changed = move.copy()
+    changed.pop("files", None)
+    if files is not None:
+        changed["files"] = dict(files)
+    return changed
+
+
+def earlier_versions(history: Sequence[ChannelMove]) -> list[int]:
+    """The versions to which a channel can roll back, oldest first, without the present one.
+
+    A rollback removes what came after its target, so rolling back twice goes back two steps.
 
     >>> moves = [{"version": 1}, {"version": 2}, {"version": 3}, {"version": 2, "action": "rollback"}]
-    >>> earlier(moves)
+    >>> earlier_versions(moves)
     [1]
     """
     path: list[int] = []
@@ -170,11 +186,11 @@ def earlier(history: Sequence[ChannelMove]) -> list[int]:
 
 
 def _fault(channel: dict[str, Any], name: str) -> str | None:
-    """What is wrong with a channel's values; None when nothing is."""
+    """What is wrong with a channel's values; None if nothing is."""
     if (fault := shape_fault(channel, Channel)) is not None:
         return fault
     if channel["name"] != name:
-        return f"it is named {channel['name']!r} inside"
+        return f"its name in the file is {channel['name']!r}"
     if not channel["history"]:
         return "its history is empty"
     for move in channel["history"]:
@@ -182,7 +198,7 @@ def _fault(channel: dict[str, Any], name: str) -> str | None:
             return f"history: {fault}"
     last = channel["history"][-1]["version"]
     if channel["version"] != last:
-        return f"it points to version {channel['version']}, and its last move went to version {last}"
+        return f"it points to version {channel['version']}, but its last move went to version {last}"
     return None
 
 
@@ -192,9 +208,9 @@ def _move_fault(move: Any) -> str | None:
     if move["version"] < 1:
         return f"there is no version {move['version']}"
     try:
-        moment(move["at"])
+        utc(move["at"])
     except ValueError:
-        return f"at: {move['at']!r} is not a moment (ISO 8601)"
+        return f"at: {move['at']!r} is not a time in ISO 8601"
     return _files_fault(move.get("files", {}))
 
 
@@ -202,7 +218,7 @@ def _files_fault(files: Any) -> str | None:
     try:
         for name, item in files.items():
             if not FILE_NAME.fullmatch(name):
-                return f"{name!r} is no file of a version"
+                return f"{name!r} is not the name of a version's file"
             ObjectRef.from_json(item)
         if files and CATALOG_FILE not in files:
             return f"files: {CATALOG_FILE!r} is missing"
@@ -211,14 +227,8 @@ def _files_fault(files: Any) -> str | None:
     return None
 
 
-def moment(at: str) -> datetime:
-    """An ISO 8601 time as a moment, UTC where it names no zone. Raises `ValueError`."""
-    found = datetime.fromisoformat(at)
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
-
-
 def _objects_in(text: str) -> Iterator[Any]:
-    """Every JSON object that begins anywhere in ``text`` and is whole."""
+    """Every complete JSON object in ``text``, wherever it begins."""
     decoder, start = json.JSONDecoder(), text.find("{")
     while start >= 0:
         with suppress(ValueError, RecursionError):
@@ -227,9 +237,9 @@ def _objects_in(text: str) -> Iterator[Any]:
 
 
 def channel_key(name: str) -> str:
-    """Where the channel called ``name`` lies. Raises `UsageError` for what cannot name a channel."""
+    """The key of channel ``name``. Raises `UsageError` for an invalid name."""
     if not _NAME.fullmatch(name):
         raise UsageError(
-            f"{name!r} cannot name a channel; use lower-case letters, digits and '-', such as release"
+            f"{name!r} is not a valid channel name; use lower-case letters, digits and '-', such as release"
         )
     return f"channels/{name}.json"

@@ -9,11 +9,10 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any, Literal
 
 from pipeline.catalog.catalog import Catalog
-from pipeline.catalog.reviews import ReviewEvent, fold
+from pipeline.catalog.reviews import ReviewEvent, review_state
 from pipeline.catalog.rows import name_of_files
 from pipeline.catalog.version import Place, Version, compared
 from pipeline.plan import (
@@ -27,14 +26,15 @@ from pipeline.plan import (
     spec_reasons,
     specs_of,
 )
-from pipeline.provenance import MasterRecord, MasterRow, master_records
+from pipeline.provenance import MasterRecord, MasterRow, master_name, master_records, place_of
+from pipeline.provenance.facts import utc
 from pipeline.recipe import Recipe
 from pipeline.store import Store
 
 PROMOTED = Reason(ReasonKind.WAITING_APPROVED, "approved in review: the waiting take took its place")
 Kind = Literal["added", "removed", "changed", "missing"]
 Records = Mapping[str, MasterRecord]
-"""By master digest; those that are gone are not in it."""
+"""By master digest, as far as the records exist."""
 
 MEASURED = {
     "seconds": ("length", " s"),
@@ -45,21 +45,21 @@ MEASURED = {
     "sample_rate_hz": ("sample rate", " Hz"),
     "channels": ("channels", ""),
 }
-"""Fields of a row whose change is told with its numbers: how to say them, and their unit."""
+"""Fields of a row whose change is described with numbers: their words and their unit."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """One master that is not in two versions as it is in the other."""
+    """The difference of one master between two versions."""
 
     kind: Kind
     asset: str
     variation: int
     reasons: tuple[Reason, ...]
-    """ what differs in recipe, mastering, labels and standing, or why a master is missing. Empty for added
+    """What differs in recipe, mastering, labels and state, or why a master is missing. Empty for added
     and removed masters."""
     measured: Mapping[str, tuple[Any, Any]]
-    """Field of `MEASURED` to its value before and after, where they differ."""
+    """Values before and after of each field of `MEASURED` that differs."""
     before: MasterRow | None
     after: MasterRow | None
 
@@ -75,8 +75,13 @@ class Change:
 
     @property
     def audible(self) -> bool:
-        """Whether the sound itself is another."""
+        """Whether the samples differ."""
         return (self.before and self.before["pcm_sha256"]) != (self.after and self.after["pcm_sha256"])
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The reasons, and the figures before and after."""
+        return (*self.reason_words, *(_figure(key, old, new) for key, (old, new) in self.measured.items()))
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object."""
@@ -92,31 +97,31 @@ class Change:
         }
 
     def __str__(self) -> str:
-        told = [*self.reason_words, *(_figure(key, old, new) for key, (old, new) in self.measured.items())]
-        name = f"{self.asset}_{self.variation:02d}"
-        return f"{self.kind:<8} {name:<40} {'; '.join(told)}".rstrip()
+        return f"{self.kind:<8} {master_name(*self.place):<40} {'; '.join(self.words)}".rstrip()
 
 
 def diff(store: Store, before: Version, after: Version, rejected: Set[str] = frozenset()) -> list[Change]:
-    """Every master that differs, by asset and variation, and what ``after`` lacks for another reason than ``before``.
+    """Every master that differs, by asset and variation, and every new reason why a variation is missing.
 
-    ``rejected`` holds recipe digests, as reviews had them when ``after`` was published. Where ``after`` followed
-    ``before`` and recorded its reasons, those are told.
+    ``rejected`` has the recipe digests that were rejected when ``after`` was published. If ``after`` followed
+    ``before`` and recorded its reasons, the changes have those.
     """
-    found = changes(store, before.by_variation, after.by_variation, rejected)
+    differences = compare_rows(store, before.by_variation, after.by_variation, rejected)
     recorded = after.reasons if after.parent == before.number else None
-    told = [
-        replace(one, reasons=changed(*recorded[one.place])) if recorded and one.place in recorded else one
-        for one in found
+    explained = [
+        replace(change, reasons=changed(*recorded[change.place]))
+        if recorded and change.place in recorded
+        else change
+        for change in differences
     ]
-    return sorted([*told, *_gaps(before, after)], key=lambda change: (change.asset, change.variation))
+    return sorted([*explained, *_gaps(before, after)], key=lambda change: change.place)
 
 
 def _gaps(before: Version, after: Version) -> Iterator[Change]:
     """What the manifest asked for and ``after`` lacks for another reason than ``before``, or no longer lacks."""
-    known = {(gap["asset"], gap["variation"]): gap for gap in before.missing}
+    known = {place_of(gap): gap for gap in before.missing}
     for gap in after.missing:
-        earlier = known.pop((gap["asset"], gap["variation"]), None)
+        earlier = known.pop(place_of(gap), None)
         if earlier is None or (earlier["code"], earlier["reason"]) != (gap["code"], gap["reason"]):
             why = changed(f"{gap['code']}: {gap['reason']}")
             yield Change("missing", gap["asset"], gap["variation"], why, {}, None, None)
@@ -124,24 +129,22 @@ def _gaps(before: Version, after: Version) -> Iterator[Change]:
         yield Change("removed", asset, variation, changed("it was missing"), {}, None, None)
 
 
-def changes(
+def compare_rows(
     store: Store,
     before: Mapping[Place, MasterRow],
     after: Mapping[Place, MasterRow],
     rejected: Set[str] = frozenset(),
     planned: Mapping[Place, Sequence[Reason]] | None = None,
 ) -> list[Change]:
-    """Every row that differs, by asset and variation. ``planned`` has the reasons of the plan that made ``after``."""
+    """Every row that differs, by asset and variation. ``planned`` has the reasons of the plan of ``after``."""
     places = sorted({*before, *after})
     pairs = [(place, before.get(place), after.get(place)) for place in places]
     pairs = [(place, old, new) for place, old, new in pairs if old is not new]
     records = _records(store, [(old, new) for _, old, new in pairs if old and new])
-    told = ((planned or {}).get(place, ()) for place, _, _ in pairs)
-    found = (
-        compare(old, new, records, rejected, reasons)
-        for (_, old, new), reasons in zip(pairs, told, strict=True)
+    differences = (
+        compare(old, new, records, rejected, (planned or {}).get(place, ())) for place, old, new in pairs
     )
-    return [change for change in found if change is not None]
+    return [change for change in differences if change is not None]
 
 
 def _records(store: Store, pairs: Sequence[tuple[MasterRow, MasterRow]]) -> Records:
@@ -156,15 +159,15 @@ def compare(
     rejected: Set[str] = frozenset(),
     planned: Sequence[Reason] = (),
 ) -> Change | None:
-    """How one variation differs between two versions; None when it does not. ``planned`` is why it was planned."""
+    """How one variation differs between two versions; None if it does not. ``planned`` has the reasons of the plan."""
     row = after or before
     if row is None:
         return None
-    place = (row["asset"], row["variation"])
+    place = place_of(row)
     if before is None or after is None:
         return Change("added" if after else "removed", *place, (), {}, before, after)
     reasons = tuple(dict.fromkeys(_reasons(before, after, records, rejected, planned)))
-    measured = {key: (_value(before, key), _value(after, key)) for key in MEASURED}
+    measured = {key: (before.get(key), after.get(key)) for key in MEASURED}
     measured = {key: pair for key, pair in measured.items() if pair[0] != pair[1]}
     if not reasons and not measured:
         reasons = changed(*_other_reasons(before, after))
@@ -198,7 +201,7 @@ def label_changes(before: MasterRow, after: MasterRow) -> Iterator[str]:
 
 
 def _other_reasons(before: MasterRow, after: MasterRow) -> Iterator[str]:
-    """For rows that differ in something that no other words tell."""
+    """The fields that differ and have no other words."""
     old, new = compared(before), compared(after)
     for key in dict.fromkeys([*old, *new]):
         if old.get(key) != new.get(key):
@@ -208,22 +211,24 @@ def _other_reasons(before: MasterRow, after: MasterRow) -> Iterator[str]:
 def _master_reasons(
     before: MasterRow, after: MasterRow, records: Records, rejected: Set[str]
 ) -> Iterator[str]:
-    found = list(_take_reasons(before, after, records, rejected))
+    reasons = list(_take_reasons(before, after, records, rejected))
     old, new = records.get(before["master"]), records.get(after["master"])
     if old and new:
-        found.extend(spec_reasons(specs_of(old), specs_of(new)))
-        found.extend(chain_reasons(old["chain_version"], new["chain_version"]))
+        reasons.extend(spec_reasons(specs_of(old), specs_of(new)))
+        reasons.extend(chain_reasons(old["chain_version"], new["chain_version"]))
     elif before["mastering"] != after["mastering"]:
-        found.append("mastering changed")
-    if not found and before["mastering"] != after["mastering"]:
-        found.append("labels in the files changed")
-    if before["takes"].keys() == after["takes"].keys() and _company(before, old) != _company(after, new):
-        found.append("shared gain: another variation changed")
-    yield from found or ["mastering chain changed"]
+        reasons.append("mastering changed")
+    if not reasons and before["mastering"] != after["mastering"]:
+        reasons.append("labels in the files changed")
+    if before["takes"].keys() == after["takes"].keys() and _gain_group(before, old) != _gain_group(
+        after, new
+    ):
+        reasons.append("shared gain: another variation changed")
+    yield from reasons or ["mastering chain changed"]
 
 
-def _company(row: MasterRow, record: MasterRecord | None) -> Any:
-    """What shares the gain of a master: the takes of the other variations, or else the gain's identity."""
+def _gain_group(row: MasterRow, record: MasterRecord | None) -> Any:
+    """The other takes that share the gain of a master, or the id of its gain group if there is no record."""
     return set(record["group"]) - row["takes"].keys() if record else row["gain_group"]
 
 
@@ -243,10 +248,10 @@ def _take_reasons(before: MasterRow, after: MasterRow, records: Records, rejecte
     if not old or not new:
         yield "prompt changed" if before["prompt"] != after["prompt"] else "recipe changed"
         return
-    told = list(recipe_reasons(old["take"]["recipe"], Recipe.from_json(new["take"]["recipe"])))
-    if not told and before["take"] not in rejected:
-        told = ["seed changed"]
-    yield from told
+    reasons = list(recipe_reasons(old["take"]["recipe"], Recipe.from_json(new["take"]["recipe"])))
+    if not reasons and before["take"] not in rejected:
+        reasons = ["seed changed"]
+    yield from reasons
 
 
 def _status_reasons(before: MasterRow, after: MasterRow) -> Iterator[str]:
@@ -262,8 +267,8 @@ def _file_reasons(before: MasterRow, after: MasterRow) -> Iterator[str]:
     if old != new:
         yield f"files renamed: {old} -> {new}"
         return
-    kept = before["master"] == after["master"] and _signer(before) == _signer(after)
-    if kept and before["files"] != after["files"]:
+    unchanged = before["master"] == after["master"] and _signer(before) == _signer(after)
+    if unchanged and before["files"] != after["files"]:
         yield "signed again"
 
 
@@ -273,10 +278,6 @@ def _waiting_reasons(before: MasterRow, after: MasterRow) -> Iterator[str]:
         yield f"a new take waits for review: {', '.join(new['reasons']) or 'made anew'}"
     elif old is not None and new is None and after["master"] == before["master"]:
         yield "nothing waits for review any more"
-
-
-def _value(row: MasterRow, key: str) -> Any:
-    return row.get(key)
 
 
 def _signer(row: MasterRow) -> str | None:
@@ -298,7 +299,7 @@ def _identity(row: MasterRow | None) -> dict[str, Any] | None:
 
 
 @dataclass(frozen=True)
-class Step:
+class HistoryEntry:
     """One version that changed the asset."""
 
     version: int
@@ -316,30 +317,29 @@ class Step:
         }
 
 
-def history(catalog: Catalog, asset: str, events: tuple[ReviewEvent, ...] = ()) -> list[Step]:
-    """Every change of the assets that ``asset`` (an id or a glob) matches, oldest first.
+def asset_history(catalog: Catalog, asset: str, events: tuple[ReviewEvent, ...] = ()) -> list[HistoryEntry]:
+    """Every change of the assets that match ``asset`` (an id or a glob), oldest first.
 
-    Each version is compared with the one that was the latest when it was published; ``events`` say what was
-    rejected by then, where a version does not record its reasons. A version that cannot be read is left out.
+    Each version is compared with its parent. ``events`` tell what was rejected at that time, for versions that do not
+    record their reasons. Versions that cannot be read are left out.
     """
     versions: dict[int, Version] = {}
-    steps: list[Step] = []
-    for whole in catalog.readable():
-        version, number = _only(whole, asset), whole.number
+    entries: list[HistoryEntry] = []
+    for complete in catalog.readable():
+        version, number = _only(complete, asset), complete.number
         before = versions.get(version.parent or 0, replace(version, masters=(), missing=()))
-        steps.extend(
-            Step(number, version.created, version.run, change)
+        entries.extend(
+            HistoryEntry(number, version.created, version.run, change)
             for change in diff(catalog.store, before, version, rejected_before(version, events))
         )
         versions[number] = version
-    return steps
+    return entries
 
 
 def rejected_before(version: Version, events: tuple[ReviewEvent, ...]) -> Set[str]:
     """Recipe digests of the takes that were rejected when ``version`` was published."""
-    published = datetime.fromisoformat(version.created)
-    published = published if published.tzinfo else published.replace(tzinfo=UTC)
-    return fold(event for event in events if event.moment <= published).rejected
+    published = utc(version.created)
+    return review_state(event for event in events if event.moment <= published).rejected
 
 
 def _only(version: Version, asset: str) -> Version:

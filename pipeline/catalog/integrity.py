@@ -1,4 +1,4 @@
-"""Check a whole store and its catalog, and recover damaged channels."""
+"""Check a whole store and its catalog, and recover damaged channels. Repairs are in `repair`, which needs pandas."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from itertools import chain
 from typing import Any
 
 from pipeline.catalog.catalog import Catalog, version_key
-from pipeline.catalog.channels import CHANNEL_SCHEMA, LATEST, Channel, ChannelMove, channel_key, moment
+from pipeline.catalog.channels import CHANNEL_SCHEMA, LATEST, Channel, ChannelMove, channel_key
 from pipeline.catalog.reviews import KEY as REVIEWS
 from pipeline.catalog.reviews import read_event
-from pipeline.catalog.rows import differing, facts_of, say_difference
+from pipeline.catalog.rows import differing, facts_of, say_difference, with_waiting_rows
 from pipeline.catalog.version import QUARANTINE_KEY, Version, read_quarantine
 from pipeline.errors import CuesmithError, FormatError, MachineError, VerificationError
 from pipeline.provenance import MASTER_SCHEMA, TAKE_SCHEMA, MasterRecord, MasterRow, TakeRecord
+from pipeline.provenance.facts import utc
 from pipeline.recipe import digest
 from pipeline.store import (
     Finding,
@@ -31,44 +32,45 @@ from pipeline.store import (
 )
 
 
-def salvaged(catalog: Catalog, name: str) -> Channel | None:
-    """The channel called ``name`` from what its file still tells; None where nothing tells where it pointed.
+def recover_channel(catalog: Catalog, name: str) -> Channel | None:
+    """The channel ``name`` from the moves that can still be read in its file; None if there are none.
 
-    It points where the last move by time went. Builds publish every version to ``latest``, so that channel knows the
-    versions that there are, whatever is left of its file.
+    It points to the version of the last move by time. Builds publish every version to ``latest``, so that channel
+    also gets a move for each version in the catalog.
     """
-    moves = catalog.channels.salvage(name)
+    moves = catalog.channels.recover_moves(name)
     if name == LATEST:
-        told = {move["version"] for move in moves}
+        numbers = {move["version"] for move in moves}
         published = [
             ChannelMove(version=version.number, at=version.created, by=version.run, action="publish")
             for version in catalog.readable()
-            if version.number not in told
+            if version.number not in numbers
         ]
-        moves = sorted([*published, *moves], key=lambda move: moment(move["at"]))
+        moves = sorted([*published, *moves], key=lambda move: utc(move["at"]))
     if not moves:
         return None
     return Channel(schema=CHANNEL_SCHEMA, name=name, version=moves[-1]["version"], history=moves)
 
 
-def channel_or_salvaged(catalog: Catalog, name: str) -> Channel | None:
-    """The channel called ``name``, or what `salvaged` makes of it where it is damaged.
+def channel_or_recovered(catalog: Catalog, name: str) -> Channel | None:
+    """The channel ``name``, recovered with `recover_channel` if it is damaged.
 
-    Raises `FormatError` where it is damaged and nothing can be read of it, and for one of a newer release.
+    Raises `FormatError` if nothing of it can be recovered, or if a newer release wrote it.
     """
     try:
         channel = catalog.channel(name)
-        return salvaged(catalog, name) if channel is None and name == LATEST else channel
+        return recover_channel(catalog, name) if channel is None and name == LATEST else channel
     except NewerFormatError:
         raise
     except FormatError:
-        channel = salvaged(catalog, name)
+        channel = recover_channel(catalog, name)
         if channel is None:
             raise
         return channel
 
 
 JOURNALS = "runs"
+NOT_THERE = "it is not in the catalog"
 _RECORDS: dict[str, tuple[str, Any]] = {
     "takes": (TAKE_SCHEMA, TakeRecord),
     "masters": (MASTER_SCHEMA, MasterRecord),
@@ -77,14 +79,15 @@ _PARQUET = b"PAR1"
 
 
 def check_store(store: Store, progress: Progress | None = None) -> Iterator[Finding]:
-    """Everything that `verify` finds in a store, and everything that is wrong with its catalog.
+    """The findings of `verify` in a store, and everything that is wrong with its catalog.
 
-    Each file is named once. May run beside builds.
+    Each file has at most one finding. Safe while builds run.
     """
     catalog, rows = Catalog(store), _Rows()
     seen: set[str] = set()
-    every = chain(_catalog_findings(catalog, rows), verify(store, progress, rows.check), rows.findings())
-    for finding in every:
+    for finding in chain(
+        _catalog_findings(catalog, rows), verify(store, progress, rows.check), rows.findings()
+    ):
         if finding.key not in seen:
             seen.add(finding.key)
             yield finding
@@ -92,56 +95,52 @@ def check_store(store: Store, progress: Progress | None = None) -> Iterator[Find
 
 def _catalog_findings(catalog: Catalog, rows: _Rows) -> Iterator[Finding]:
     yield from _channels(catalog)
-    for number in sorted({*catalog.numbers(), *catalog.all_recorded()}):
-        if files := catalog.recorded(number):
+    for number in sorted({*catalog.numbers(), *catalog.all_recorded_files()}):
+        if files := catalog.recorded_files(number):
             yield from _recorded_files(catalog, number, files.items())
         else:
             yield from _unrecorded_files(catalog, number)
-        if catalog.broken(number) is None:
+        if catalog.read_error(number) is None:
             rows.add(catalog.read(number), proven=bool(files))
-    for name, key in catalog.lost():
-        yield Finding("missing", key, "it is not in the catalog", (channel_key(name),))
+    for name, key in catalog.dangling_channels():
+        yield Finding("missing", key, NOT_THERE, (channel_key(name),))
     yield from _quarantine(catalog.store)
     yield from _lines(catalog.store)
 
 
 class _Rows:
-    """Rows of all versions beside the records of their masters, each distinct row once."""
+    """The distinct rows of all versions, to compare with the records of their masters."""
 
     def __init__(self) -> None:
         self._rows: dict[str, list[tuple[int, bool, MasterRow]]] = {}
         self._changed: list[Finding] = []
 
     def add(self, version: Version, *, proven: bool) -> None:
-        """Take in the rows of a version; ``proven``: its hash is recorded, so a difference is the record's fault."""
-        for row in version.masters:
-            for one in (row, row.get("waiting")):
-                if one is None:
-                    continue
-                known = self._rows.setdefault(one["master"], [])
-                if not any(one == other for _, _, other in known):
-                    known.append((version.number, proven, one))
+        """Add the rows of a version; ``proven``: its hash is recorded, so on a difference the record is damaged."""
+        for row in with_waiting_rows(version.masters):
+            known = self._rows.setdefault(row["master"], [])
+            if not any(row == other for _, _, other in known):
+                known.append((version.number, proven, row))
 
     def check(self, key: str, record: dict[str, Any]) -> None:
-        """Hold a take's or a master's record to its shape, its recipe's hash and the rows of its master."""
+        """Check the shape of a take's or a master's record, its recipe's hash and the rows of its master."""
         room = key.partition("/")[0]
         if room not in _RECORDS:
             return
         _check_record(key, record, *_RECORDS[room])
-        found: Any = record
-        if room == "masters":
-            facts_of(found)
-        for number, proven, row in self._rows.get(found["digest"], ()) if room == "masters" else ():
-            if difference := differing(row, found):
-                what = f"it was changed: {say_difference(row, difference)}"
+        if room != "masters":
+            return
+        master: Any = record
+        facts_of(master)
+        for number, proven, row in self._rows.get(master["digest"], ()):
+            if differences := differing(row, master):
+                what = say_difference(row, differences)
                 if proven:
-                    raise VerificationError(
-                        f"{key}: {version_key(number)} differs from it: {say_difference(row, difference)}"
-                    )
-                self._changed.append(Finding("damaged", version_key(number), what))
+                    raise VerificationError(f"{key}: {version_key(number)} differs from it: {what}")
+                self._changed.append(Finding("damaged", version_key(number), f"it was changed: {what}"))
 
     def findings(self) -> list[Finding]:
-        """Versions that differ from records; known once all records were checked."""
+        """Versions that differ from records; complete when all records were checked."""
         return self._changed
 
 
@@ -176,17 +175,19 @@ def _channels(catalog: Catalog) -> Iterator[Finding]:
                 yield Finding("damaged", channel_key(name), what)
                 break
     if LATEST not in names and len(catalog.numbers()) > 1:
-        yield Finding("missing", channel_key(LATEST), "no channel points to the versions that are there")
+        yield Finding(
+            "missing", channel_key(LATEST), "the catalog has versions, but no channel points to them"
+        )
 
 
 def _recorded_files(catalog: Catalog, number: int, files: Any) -> Iterator[Finding]:
-    """A version whose hashes channels record: every file has to be there, byte for byte."""
+    """Check the files of a version whose hashes channels record."""
     for name, item in files:
         key = version_key(number, name)
         try:
             data = catalog.store.backend.read(key)
         except Missing:
-            yield Finding("missing", key, "it is not in the catalog", _recording(catalog, number))
+            yield Finding("missing", key, NOT_THERE, _recording_channels(catalog, number))
         except MachineError as error:
             yield _unreadable(key, error)
         else:
@@ -194,8 +195,8 @@ def _recorded_files(catalog: Catalog, number: int, files: Any) -> Iterator[Findi
                 yield Finding("damaged", key, _why_damaged(name, data))
 
 
-def _recording(catalog: Catalog, number: int) -> tuple[str, ...]:
-    """Keys of the channels that record the files of version ``number``."""
+def _recording_channels(catalog: Catalog, number: int) -> tuple[str, ...]:
+    """The keys of the channels that record the files of version ``number``."""
     return tuple(
         channel_key(channel["name"])
         for channel in catalog.channels.readable()
@@ -213,7 +214,7 @@ def _why_damaged(name: str, data: bytes) -> str:
 
 
 def _unrecorded_files(catalog: Catalog, number: int) -> Iterator[Finding]:
-    """A version of an older release: its files are read, and its tables looked at from outside."""
+    """Check a version of an older release, which has no recorded hashes: its catalog and the form of its tables."""
     try:
         version = catalog.read(number)
     except (CuesmithError, MachineError) as error:
@@ -224,7 +225,7 @@ def _unrecorded_files(catalog: Catalog, number: int) -> Iterator[Finding]:
         try:
             what = fault(catalog.store.backend.read(key), version)
         except Missing:
-            what = "it is not in the catalog"
+            what = NOT_THERE
         except MachineError as error:
             what = str(error)
         if what is not None:
@@ -233,16 +234,16 @@ def _unrecorded_files(catalog: Catalog, number: int) -> Iterator[Finding]:
 
 def _parquet_fault(data: bytes, version: Version) -> str | None:
     whole = len(data) > 12 and data.startswith(_PARQUET) and data.endswith(_PARQUET)
-    return None if whole else "it is no Parquet file, or not all of one"
+    return None if whole else "it is not a complete Parquet file"
 
 
 def _csv_fault(data: bytes, version: Version) -> str | None:
     try:
         rows = sum(1 for _ in csv.reader(io.StringIO(data.decode(), newline=""))) - 1
     except (ValueError, csv.Error) as error:
-        return f"it is no table: {error}"
-    found = len(version.masters)
-    return None if rows == found else f"it has {rows} rows, and the version has {found} masters"
+        return f"it is not a CSV table: {error}"
+    masters = len(version.masters)
+    return None if rows == masters else f"it has {rows} rows, but the version has {masters} masters"
 
 
 def _quarantine(store: Store) -> Iterator[Finding]:
@@ -253,7 +254,7 @@ def _quarantine(store: Store) -> Iterator[Finding]:
 
 
 def _lines(store: Store) -> Iterator[Finding]:
-    """The files that hold one event a line: reviews, and the journals of runs."""
+    """Check the files with one event on each line: reviews, and the journals of runs."""
     for entry in store.backend.list(REVIEWS):
         yield from _lines_of(store, entry.key, event_faults)
     for entry in store.backend.list(JOURNALS):
@@ -263,26 +264,26 @@ def _lines(store: Store) -> Iterator[Finding]:
 
 def _lines_of(store: Store, key: str, faults: Any) -> Iterator[Finding]:
     try:
-        found = list(faults(store.backend.read(key), key))
+        damaged = list(faults(store.backend.read(key), key))
     except Missing:
         return
     except MachineError as error:
         yield _unreadable(key, error)
         return
-    if found:
-        more = f" (and {len(found) - 1} more lines)" if found[1:] else ""
-        yield Finding("newer" if found[0][1] else "unreadable", key, f"{found[0][0]}{more}")
+    if damaged:
+        more = f" (and {len(damaged) - 1} more lines)" if damaged[1:] else ""
+        yield Finding("newer" if damaged[0][1] else "unreadable", key, f"{damaged[0][0]}{more}")
 
 
 def event_faults(data: bytes, key: str) -> Iterator[tuple[str, bool]]:
-    """What is wrong with each damaged line of reviews, and whether a newer release wrote it."""
+    """What is wrong with each damaged line of a review file, and whether a newer release wrote it."""
     for line, fault in split_events(data, key):
         if fault is not None and line:
             yield str(fault), isinstance(fault, NewerFormatError)
 
 
 def split_events(data: bytes, key: str) -> Iterator[tuple[bytes, FormatError | None]]:
-    """Each line of reviews, with what is wrong with it; a last line without its end counts as damaged."""
+    """Each line of a review file, with its fault; a last line without a line feed counts as damaged."""
     *whole, rest = data.split(b"\n")
     for number, line in enumerate([*whole, rest], 1):
         if not line.strip():
@@ -294,11 +295,16 @@ def split_events(data: bytes, key: str) -> Iterator[tuple[bytes, FormatError | N
             yield line, error
         else:
             torn = number > len(whole)
-            yield line, FormatError(f"{place}: the line has no end, so it is not read") if torn else None
+            yield (
+                line,
+                FormatError(f"{place}: the line has no line feed at its end, so it is not read")
+                if torn
+                else None,
+            )
 
 
 def _journal_faults(data: bytes, key: str) -> Iterator[tuple[str, bool]]:
-    # A run that was killed may leave its last line torn.
+    # A killed run may leave an incomplete last line.
     for number, line in enumerate(data.split(b"\n")[:-1], 1):
         try:
             if line:

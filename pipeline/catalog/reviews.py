@@ -9,10 +9,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import Any, Literal, NotRequired, TypedDict, get_args
+from typing import Any, Literal, NotRequired, TypedDict, get_args, get_type_hints
 
 from pipeline.errors import FormatError, UsageError
-from pipeline.provenance import MASTER_SCHEMA, MasterRow, MissingRow
+from pipeline.provenance import MASTER_SCHEMA, MasterRow, MissingRow, master_name, name_of, place_of
+from pipeline.provenance.facts import utc
 from pipeline.recipe import digest
 from pipeline.store import Store, migrate, parse_object, shape_fault
 
@@ -20,48 +21,48 @@ LONGEST_COMMENT = 10_000
 """Characters."""
 LONGEST_NAME = 200
 """Characters."""
-# Lone surrogates are what is left of bytes that are no UTF-8.
+# Lone surrogates come from bytes that are not UTF-8.
 _NO_TEXT = re.compile(r"[\ud800-\udfff]")
 _ODD_IN_A_NAME = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _ODD_IN_A_COMMENT = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def name_fault(text: str) -> str | None:
-    """What is wrong with a reviewer's name; None where nothing is."""
+    """What is wrong with a reviewer's name; None if nothing is."""
     if not text.strip():
-        return "who decided? Give a name"
+        return "the name is empty"
     return _fault(text, LONGEST_NAME, _ODD_IN_A_NAME)
 
 
 def comment_fault(text: str) -> str | None:
-    """What is wrong with a comment, which may have several lines; None where nothing is."""
+    """What is wrong with a comment, which may have several lines; None if nothing is."""
     return _fault(text, LONGEST_COMMENT, _ODD_IN_A_COMMENT)
 
 
 def text_fault(text: str) -> str | None:
-    """What is wrong with a word of a command line, such as a tag; None where nothing is."""
+    """What is wrong with a text on the command line, such as a tag; None if nothing is."""
     return _fault(text, len(text), _NO_TEXT)
 
 
 def _fault(text: str, longest: int, odd: re.Pattern[str]) -> str | None:
     if len(text) > longest:
-        return f"it has {len(text)} characters; {longest} are the most"
-    found = odd.search(text)
-    return f"it holds the control character {found[0]!r}; remove it" if found else None
+        return f"it has {len(text)} characters; the limit is {longest}"
+    match = odd.search(text)
+    return f"it contains the control character {match[0]!r}; remove it" if match else None
 
 
 KEY = "reviews.jsonl"
 SCHEMA = "cuesmith.review/1"
 ReviewAction = Literal["approve", "reject", "comment", "reroll", "lock", "unlock"]
 ACTIONS: tuple[ReviewAction, ...] = get_args(ReviewAction)
-TO_COME = "which is still to come; set the clock of the machine on which it was decided, and decide again"
+IN_THE_FUTURE = "which is in the future; correct the clock of the machine that recorded it, and decide again"
 _IMPORT_SECONDS = 60.0
 _CLOCKS_DIFFER = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
 class ReviewEvent:
-    """What one person decided on one master at one moment."""
+    """One decision of one person on one master."""
 
     at: str
     """UTC, ISO 8601."""
@@ -70,50 +71,49 @@ class ReviewEvent:
     asset: str
     variation: int
     take: str
-    """Recipe digest of the take that was heard."""
+    """Recipe digest of the take that the person listened to."""
     master: str
-    """Digest of the master that was heard."""
+    """Digest of the master that the person listened to."""
     comment: str = ""
 
     @cached_property
     def moment(self) -> datetime:
-        """``at`` as a moment. Raises `ValueError`."""
-        moment = datetime.fromisoformat(self.at)
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        """``at`` as a time with its zone. Raises `ValueError`."""
+        return utc(self.at)
 
     @property
     def name(self) -> str:
-        """Of the master, as in lists: ``music/forest/explore_01``."""
-        return f"{self.asset}_{self.variation:02d}"
+        """The master's name: ``music/forest/explore_01``."""
+        return master_name(self.asset, self.variation)
 
     @property
-    def is_to_come(self) -> bool:
-        """Whether ``at`` is later than now by more than clocks differ."""
+    def is_in_the_future(self) -> bool:
+        """Whether ``at`` is later than now, with five minutes of tolerance for clocks that differ."""
         return self.moment > datetime.now(UTC) + _CLOCKS_DIFFER
 
     @cached_property
     def id(self) -> str:
-        """The event's identity, from all that it says: the same event, brought twice, is one."""
+        """The event's identity, a hash of all fields: importing it twice adds nothing."""
         return digest(asdict(self))
 
     def __str__(self) -> str:
-        """Of which master, by whom, and the comment, whose further lines are set in."""
+        """The master, the reviewer and the comment, whose further lines are indented."""
         comment = self.comment.replace("\n", "\n    ")
         return f"{self.name} by {self.by}" + (f": {comment}" if comment else "")
 
 
 @dataclass(frozen=True)
 class ReviewState:
-    """What all events together say."""
+    """The result of all events."""
 
     approved: frozenset[str]
     """Master digests. An approval ends only when its take is rejected or rolled again."""
     rejected: frozenset[str]
-    """Recipe digests: the take is not wanted, however it is mastered."""
+    """Recipe digests: the take is rejected, however it is mastered."""
     locked: frozenset[tuple[str, int]]
     """Asset id and variation."""
     chosen: Mapping[tuple[str, int], str] = field(default_factory=dict)
-    """By asset id and variation: the master that was approved last, and is approved still."""
+    """By asset id and variation: the master that was approved last, if it is still approved."""
 
 
 class Reviews:
@@ -123,17 +123,17 @@ class Reviews:
         self._backend = store.backend
 
     def add(self, event: ReviewEvent) -> None:
-        """Append one event, durably; two reviewers at once lose nothing.
+        """Append one event durably; safe with several reviewers at once.
 
-        Raises `UsageError` for an event whose moment is still to come.
+        Raises `UsageError` for an event in the future.
         """
-        if event.is_to_come:
-            raise UsageError(f"a review of {event} is dated {event.at}, {TO_COME}")
+        if event.is_in_the_future:
+            raise UsageError(f"a review of {event} is dated {event.at}, {IN_THE_FUTURE}")
         line = json.dumps({"schema": SCHEMA, **asdict(event)}, ensure_ascii=False)
         self._backend.append(KEY, line.encode())
 
     def add_new(self, events: Iterable[ReviewEvent]) -> list[ReviewEvent]:
-        """Append those that are not there yet, in their order; returns them. Nothing is added twice."""
+        """Append the events that the file does not have yet, in order; returns them."""
         with self._backend.lock("reviews", _IMPORT_SECONDS):
             known = set(self.events())
             added = [event for event in dict.fromkeys(events) if event not in known]
@@ -149,21 +149,20 @@ class Reviews:
         )
 
     def state(self, renames: Mapping[str, str] | None = None) -> ReviewState:
-        """What the events add up to: see `fold`.
+        """The result of all events: see `review_state`.
 
-        ``renames``: by earlier asset id, the id that the asset has now. What was said under the one counts for the
-        other.
+        ``renames``: by earlier asset id, the current id. Events under an earlier id count for the current one.
         """
         events = self.events()
         if renames:
-            events = tuple(replace(one, asset=renames.get(one.asset, one.asset)) for one in events)
-        return fold(events)
+            events = tuple(replace(event, asset=renames.get(event.asset, event.asset)) for event in events)
+        return review_state(events)
 
 
-def fold(events: Iterable[ReviewEvent]) -> ReviewState:
-    """The state after ``events``, in the order in which they came: the last word on each take, master and variation.
+def review_state(events: Iterable[ReviewEvent]) -> ReviewState:
+    """The state after ``events``: the last event on each take, master and variation decides.
 
-    Their own moments are by the clocks of many machines, so they do not decide which word is the last.
+    The order of the file counts, not the time of an event, because clocks of machines differ.
     """
     approved: dict[str, str] = {}
     rejected: set[str] = set()
@@ -185,49 +184,34 @@ def fold(events: Iterable[ReviewEvent]) -> ReviewState:
                 locked.discard(place)
             case "comment":
                 pass
-    standing = {place: master for place, master in chosen.items() if master in approved}
-    return ReviewState(frozenset(approved), frozenset(rejected), frozenset(locked), standing)
+    still_chosen = {place: master for place, master in chosen.items() if master in approved}
+    return ReviewState(frozenset(approved), frozenset(rejected), frozenset(locked), still_chosen)
 
 
-def overruled(
+def reversed_decisions(
     events: Iterable[ReviewEvent], added: Iterable[ReviewEvent]
 ) -> list[tuple[ReviewEvent, ReviewEvent]]:
-    """Each of ``added``, which ``events`` hold, that took back a word that was said after it, and that word.
+    """Each event of ``added`` that reversed a decision made after it, with that decision.
 
-    Decisions that a file hands over count from when they are brought.
+    ``events`` includes ``added``. Imported decisions count from the time of the import.
     """
     new = set(added)
     last: dict[tuple[object, ...], ReviewEvent] = {}
-    found = []
+    pairs = []
     for event in events:
-        for subject in _subjects(event):
-            before = last.get(subject)
-            if event in new and before and before.action != event.action and before.moment > event.moment:
-                found.append((event, before))
-            last[subject] = event
-    return found
+        if event.action == "comment":
+            continue
+        lock = event.action in ("lock", "unlock")
+        subject = ("lock", event.asset, event.variation) if lock else ("take", event.take)
+        before = last.get(subject)
+        if event in new and before and before.action != event.action and before.moment > event.moment:
+            pairs.append((event, before))
+        last[subject] = event
+    return pairs
 
 
-def _subjects(event: ReviewEvent) -> list[tuple[object, ...]]:
-    """What the event has the last word on."""
-    match event.action:
-        case "approve" | "reject" | "reroll":
-            return [("take", event.take)]
-        case "lock" | "unlock":
-            return [("lock", event.asset, event.variation)]
-        case "comment":
-            return []
-
-
-class _EventJson(TypedDict):
-    at: str
-    by: str
-    action: ReviewAction
-    asset: str
-    variation: int
-    take: str
-    master: str
-    comment: NotRequired[str]
+_FIELDS = get_type_hints(ReviewEvent)
+_EventJson: Any = TypedDict("_EventJson", {**_FIELDS, "comment": NotRequired[str]})  # type: ignore[misc]
 
 
 def read_event(line: bytes, place: str) -> ReviewEvent:
@@ -236,8 +220,8 @@ def read_event(line: bytes, place: str) -> ReviewEvent:
         value = migrate(parse_object(line), SCHEMA, place)
         if (fault := shape_fault(value, _EventJson)) is not None:
             raise ValueError(fault)
-        event = ReviewEvent(**{key: value[key] for key in _EventJson.__annotations__ if key in value})
-        datetime.fromisoformat(event.at)
+        event = ReviewEvent(**{key: value[key] for key in _FIELDS if key in value})
+        utc(event.at)
     except ValueError as error:
         raise FormatError(
             f"{place}: not a review event: {error}; set the line aside: cuesmith verify --repair"
@@ -246,20 +230,20 @@ def read_event(line: bytes, place: str) -> ReviewEvent:
 
 
 MISSED = frozenset({"true-peak ceiling", "gain limit"})
-"""Deviations that a person wants to know of. Variations that share a gain are louder and softer on purpose."""
+"""Deviations to report. Variations that share a gain differ in loudness on purpose."""
 _TOLERANCE_LU = 0.2
 
 
 def is_off_target(row: MasterRow) -> bool:
-    """Whether a master, of which the row says so, missed its loudness target."""
+    """Whether the row says that the master missed its loudness target."""
     return row.get("deviation") in MISSED
 
 
 def with_deviations(store: Store, rows: Iterable[MasterRow]) -> tuple[MasterRow, ...]:
-    """``rows`` with the reason in each that is off its target; rows of older releases get it from their records."""
+    """``rows`` with the deviation of each that is off target; rows of older releases get it from their records."""
     rows = tuple(rows)
-    silent = {row["master"] for row in rows if "deviation" not in row and _is_off(row)}
-    records: Any = store.get_records("masters", sorted(silent), MASTER_SCHEMA) if silent else ()
+    unexplained = {row["master"] for row in rows if "deviation" not in row and _is_off(row)}
+    records: Any = store.get_records("masters", sorted(unexplained), MASTER_SCHEMA) if unexplained else ()
     reasons = {digest: record["loudness"].get("deviation") for digest, record in records}
     return tuple(
         MasterRow(**{**row, "deviation": reasons[row["master"]]}) if reasons.get(row["master"]) else row
@@ -295,25 +279,25 @@ STATES: tuple[State, ...] = get_args(State)
 
 
 def states_of(row: MasterRow, reviews: ReviewState) -> frozenset[State]:
-    """Everything that a row is at once.
+    """All states of a row.
 
     One of ``current``, ``locked``, ``stale``; one of ``approved``, ``rejected``, ``unreviewed``; ``waiting``
-    where a candidate waits beside it; ``placeholder`` and ``non-commercial`` as its engine and weights are;
-    ``off-target`` where it missed its loudness target. What has no master is ``missing``, ``quarantined`` or
+    if a new take waits beside it; ``placeholder`` and ``non-commercial`` depending on engine and weights;
+    ``off-target`` if it missed its loudness target. A variation without a master is ``missing``, ``quarantined`` or
     ``failed``: see `MissingRow`.
     """
-    found: set[State] = {_review(row, reviews)}
-    locked = row["status"] == "locked" or (row["asset"], row["variation"]) in reviews.locked
-    found.add("locked" if locked else "stale" if row["status"] == "stale" else "current")
+    states: set[State] = {_review(row, reviews)}
+    locked = row["status"] == "locked" or place_of(row) in reviews.locked
+    states.add("locked" if locked else "stale" if row["status"] == "stale" else "current")
     if "waiting" in row:
-        found.add("waiting")
+        states.add("waiting")
     if row["placeholder"]:
-        found.add("placeholder")
+        states.add("placeholder")
     if not row["commercial"]:
-        found.add("non-commercial")
+        states.add("non-commercial")
     if is_off_target(row):
-        found.add("off-target")
-    return frozenset(found)
+        states.add("off-target")
+    return frozenset(states)
 
 
 def _review(row: MasterRow, reviews: ReviewState) -> State:
@@ -322,17 +306,12 @@ def _review(row: MasterRow, reviews: ReviewState) -> State:
     return "approved" if row["master"] in reviews.approved else "unreviewed"
 
 
-def name_of(row: MasterRow | MissingRow) -> str:
-    """A master's name in lists: ``music/forest/explore_01``."""
-    return f"{row['asset']}_{row['variation']:02d}"
-
-
 @dataclass(frozen=True)
 class Filter:
-    """Which masters are meant; what is not given does not narrow."""
+    """Selects masters; a field without a value does not narrow."""
 
     asset: str | None = None
-    """An asset id or a glob, case-exact; where no id matches, a master's name: see `name_of`."""
+    """An asset id or a glob, case-sensitive; if no id matches, a master's name: see `name_of`."""
     variation: int | None = None
     tags: tuple[str, ...] = ()
     """All of them."""
@@ -345,10 +324,10 @@ class Filter:
     def __post_init__(self) -> None:
         for state in self.states:
             if state not in STATES:
-                raise UsageError(f"--state {state!r} is none of {', '.join(STATES)}")
+                raise UsageError(f"--state {state!r} is unknown; choose from {', '.join(STATES)}")
 
     def select(self, rows: Iterable[MasterRow], reviews: ReviewState) -> list[MasterRow]:
-        """The rows that are meant, in their order."""
+        """The selected rows, in their order."""
         named = self._named(list(rows))
         return [row for row in named if self._matches(row) and set(self.states) <= states_of(row, reviews)]
 
@@ -359,7 +338,7 @@ class Filter:
         return by_id or [row for row in rows if fnmatch.fnmatchcase(name_of(row), self.asset)]
 
     def select_missing(self, rows: Iterable[MissingRow]) -> list[MissingRow]:
-        """Those that are meant of what a version lacks; none where a model is asked for, since no model made them."""
+        """The selected missing rows; none if the filter has a model, since no model made them."""
         return [
             row
             for row in rows

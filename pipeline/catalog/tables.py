@@ -1,8 +1,7 @@
-"""Catalog tables for people: the same masters as a pandas frame, Parquet and CSV.
+"""Catalog tables for people: the masters of a version as a pandas frame, Parquet, CSV and JSON.
 
-Column schema ``cuesmith.catalog.table/2``: one row a master. Tags and files are text too, as JSON arrays: any
-spreadsheet opens the CSV, and names may hold every character. The Parquet file carries the schema's name in its
-metadata.
+Column schema ``cuesmith.catalog.table/2``: one row for each master. Tags and files are JSON arrays as text, so any
+spreadsheet opens the CSV and names may have any character. The metadata of the Parquet file has the schema's name.
 """
 
 from __future__ import annotations
@@ -56,11 +55,11 @@ COLUMNS = {
     "waiting": "string",
     "reason": "string",
 }
-"""Every column with its pandas type; those that may be empty have a nullable type."""
+"""Every column with its pandas type; columns with empty cells have a nullable type."""
 
 
 def frame(version: Version) -> pd.DataFrame:
-    """One row a master, columns as in `TABLE_SCHEMA`; lists are JSON arrays."""
+    """One row for each master, columns as in `TABLE_SCHEMA`; lists are JSON arrays."""
     rows = [_flat(version.number, row) for row in version.masters]
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
 
@@ -92,7 +91,7 @@ FORMATS: Mapping[str, Callable[[pd.DataFrame], bytes]] = {
     "parquet": parquet_bytes,
     "json": json_bytes,
 }
-"""How a table is written, by the name of the format."""
+"""The writers of a table, by the name of the format."""
 
 
 def _json(texts: Sequence[str]) -> str:

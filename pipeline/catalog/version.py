@@ -17,15 +17,15 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any, NotRequired, TypedDict
 
 from pipeline.catalog.channels import Channels
 from pipeline.errors import FormatError, StoreError, VerificationError
 from pipeline.manifest.spec import ManifestText
-from pipeline.provenance import MasterRow, MissingRow
+from pipeline.provenance import MasterRow, MissingRow, place_of
+from pipeline.provenance.facts import utc
 from pipeline.store import (
     Missing,
     ObjectRef,
@@ -44,6 +44,18 @@ Place = tuple[str, int]
 _NOT_COMPARED = ("source",)
 
 
+@dataclass(frozen=True, slots=True)
+class BuildFacts:
+    """The build that publishes a version or changes the quarantine."""
+
+    project: str
+    created: str
+    """UTC, ISO 8601."""
+    run: str
+    manifest: Mapping[str, Any]
+    """``file``, ``sha256`` and ``profile``."""
+
+
 @dataclass(frozen=True)
 class Version:
     """The immutable record of every master after a build."""
@@ -58,40 +70,25 @@ class Version:
     """``file``, ``sha256`` and ``profile`` of the build that published it."""
     masters: tuple[MasterRow, ...] = field(repr=False)
     """Sorted by asset and variation."""
-    missing: tuple[MissingRow, ...] = field(default=(), repr=False)
-    """What the manifest asked for and has no master, sorted likewise."""
+    missing: tuple[MissingRow, ...] = field(repr=False)
+    """Variations of the manifest without a master, sorted likewise."""
     promotion: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    """Channel to the reasons of the release gate that it allows, as the manifest says."""
-    partial: bool = False
-    """Whether an older release wrote it, so that ``missing`` has only what failed in the build that published it."""
-
+    """Reasons of the release gate that the manifest allows, by channel."""
     reasons: Mapping[Place, tuple[str, ...]] | None = field(default=None, repr=False)
-    """Why rows differ from those of the version before; None where an older release did not record it."""
+    """Why rows differ from those of the version before; None for the first version."""
 
     @cached_property
     def by_variation(self) -> Mapping[Place, MasterRow]:
         """Rows by asset id and variation."""
-        return {(row["asset"], row["variation"]): row for row in self.masters}
+        return {place_of(row): row for row in self.masters}
 
     def same_masters(self, masters: tuple[MasterRow, ...]) -> bool:
-        """Whether ``masters`` are what this version has, wherever in a manifest they are written."""
+        """Whether this version has the same ``masters``, wherever the manifest defines them."""
         return len(self.masters) == len(masters) and all(map(_same, self.masters, masters))
 
-    def same(
-        self,
-        masters: tuple[MasterRow, ...],
-        missing: tuple[MissingRow, ...],
-        promotion: Mapping[str, Sequence[str]],
-    ) -> bool:
-        """Whether this version has these ``masters``, lacks what is ``missing`` and has these rules, nothing else."""
-        return self.same_masters(masters) and self.same_gaps(missing, promotion)
-
     def same_gaps(self, missing: tuple[MissingRow, ...], promotion: Mapping[str, Sequence[str]]) -> bool:
-        """Whether this version lacks what is ``missing`` and has these rules, whatever its masters."""
-        if self.promotion != promotion:
-            return False
-        known, found = set(map(_gap, self.missing)), set(map(_gap, missing))
-        return {gap for gap in found if gap[2] != "missing"} <= known if self.partial else found == known
+        """Whether this version has the same missing variations and promotion rules, whatever its masters."""
+        return self.promotion == promotion and set(map(_gap, self.missing)) == set(map(_gap, missing))
 
     def to_bytes(self) -> bytes:
         """The file's bytes, UTF-8."""
@@ -106,8 +103,7 @@ class Version:
         }
         if self.reasons is not None:
             header["reasons"] = [[*place, list(words)] for place, words in sorted(self.reasons.items())]
-        if not self.partial:
-            header["missing"] = list(self.missing)
+        header["missing"] = list(self.missing)
         if self.promotion:
             header["promotion"] = {channel: list(allowed) for channel, allowed in self.promotion.items()}
         rows = ",\n".join(json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in self.masters)
@@ -115,17 +111,17 @@ class Version:
 
     @classmethod
     def from_bytes(cls, data: bytes, place: str, *, proven: bool = False) -> Version:
-        """Read `to_bytes`'s form; ``place`` names the file in the `FormatError` that anything else raises.
+        """Read the form of `to_bytes`. Raises `FormatError` that names the file ``place``.
 
-        ``proven``: the hash of ``data`` is known, so its values need no second look.
+        ``proven``: the hash of ``data`` is known, so its values are not checked again.
         """
         try:
-            value = _brought_up(parse_object(data), place)
+            value = migrate(parse_object(data), CATALOG_SCHEMA, place)
             if not proven and (fault := _fault(value)) is not None:
                 raise ValueError(fault)
         except ValueError as error:
             raise FormatError(
-                f"{place}: not a catalog: {error}; make it again: cuesmith verify --repair"
+                f"{place}: not a catalog: {error}; repair it: cuesmith verify --repair"
             ) from error
         return cls(
             number=value["version"],
@@ -136,14 +132,13 @@ class Version:
             manifest=value["manifest"],
             masters=tuple(value["masters"]),
             reasons=_reasons_of(value),
-            missing=tuple(value.get("missing", ())),
+            missing=tuple(value["missing"]),
             promotion=value.get("promotion", {}),
-            partial="missing" not in value,
         )
 
 
 class ManifestJson(TypedDict):
-    """The manifest of a build as a version names it."""
+    """The manifest that a version was built from."""
 
     file: str
     sha256: str
@@ -159,43 +154,34 @@ class _CatalogJson(TypedDict):
     manifest: ManifestJson
     masters: list[MasterRow]
     reasons: NotRequired[list[Any]]
-    """[asset, variation, words] of each row that differs from that of the version before."""
-    missing: NotRequired[list[MissingRow]]
+    """[asset, variation, reasons] of each row that differs from that of the version before."""
+    missing: list[MissingRow]
     promotion: NotRequired[dict[str, list[str]]]
 
 
-def _brought_up(value: dict[str, Any], place: str) -> dict[str, Any]:
-    try:
-        return migrate(value, CATALOG_SCHEMA, place)
-    except KeyError as error:
-        raise ValueError(f"{error} is missing") from error
-    except (TypeError, AttributeError) as error:
-        raise ValueError(str(error)) from error
-
-
 def _fault(value: dict[str, Any]) -> str | None:
-    """What is wrong with a catalog's values; None when nothing is."""
+    """What is wrong with a catalog's values; None if nothing is."""
     if (fault := shape_fault(value, _CatalogJson)) is not None:
         return fault
     try:
-        datetime.fromisoformat(value["created"])
+        utc(value["created"])
     except ValueError:
-        return f"created: {value['created']!r} is not a moment (ISO 8601)"
+        return f"created: {value['created']!r} is not a time in ISO 8601"
     for entry in value.get("reasons", ()):
         match entry:
             case [str(), int(), [*words]] if all(isinstance(word, str) for word in words):
                 continue
-        return f"reasons: {entry!r} is not an asset, a variation and reasons"
+        return f"reasons: {entry!r} is not [asset, variation, reasons]"
     return rows_fault(value["masters"])
 
 
 def rows_fault(rows: list[MasterRow]) -> str | None:
-    """What is wrong with rows of the right shape: a place that two have, or files that lie outside the library."""
-    places: set[tuple[str, int]] = set()
+    """What is wrong with the values of rows: two rows of one variation, or files outside the library."""
+    places: set[Place] = set()
     for row in rows:
-        place = (row["asset"], row["variation"])
+        place = place_of(row)
         if place in places:
-            return f"{row['asset']!r} variation {row['variation']} stands there twice"
+            return f"{row['asset']!r} variation {row['variation']} is there twice"
         places.add(place)
         fault = _files_fault(row) or ("waiting" in row and _files_fault(row["waiting"]))
         if fault:
@@ -207,7 +193,7 @@ def _files_fault(row: MasterRow) -> str | None:
     unsigned = row["credentials"]["unsigned"] if "credentials" in row else {}
     for path, item in (*row["files"].items(), *unsigned.items(), (row["asset"], None)):
         if _FORBIDDEN.search(path) or {"", ".", ".."} & set(path.split("/")):
-            return f"{path!r} does not lie in the library: it must be a relative path without '..'"
+            return f"{path!r} is outside the library: it must be a relative path without '..'"
         if item is not None:
             try:
                 ObjectRef.from_json(item)
@@ -227,7 +213,7 @@ def _same(one: MasterRow, other: MasterRow) -> bool:
 
 
 def compared(row: MasterRow) -> dict[str, Any]:
-    """What of a row is compared between versions: all but its place in the manifest."""
+    """The fields of a row that are compared between versions: all but its place in the manifest."""
     return {key: value for key, value in row.items() if key not in _NOT_COMPARED}
 
 
@@ -249,10 +235,10 @@ def texts_bytes(texts: Iterable[ManifestText]) -> bytes:
 
 
 def read_texts(store: Store, version: Version) -> list[ManifestText]:
-    """The manifest of ``version`` and what it includes; the manifest itself comes first.
+    """The manifest of ``version`` and the files that it includes; the manifest itself comes first.
 
-    Raises `StoreError` where an older release published the version, and `VerificationError` where the texts are not
-    those that it was built from.
+    Raises `StoreError` if an older release published the version, and `VerificationError` if these are not the texts
+    that it was built from.
     """
     key = f"catalog/{version.number:06d}/{MANIFEST_FILE}"
     try:
@@ -277,7 +263,7 @@ def read_texts(store: Store, version: Version) -> list[ManifestText]:
 
 
 def sha256_of(texts: Iterable[ManifestText]) -> str:
-    """A project's SHA-256, from its files in their order."""
+    """The SHA-256 of a project, from its files in order."""
     return hashlib.sha256(b"".join(text.hashed for text in texts)).hexdigest()
 
 
@@ -298,20 +284,20 @@ QUARANTINE_KEY = "catalog/quarantine.json"
 
 @dataclass(frozen=True)
 class Quarantine:
-    """Masters that wait outside the catalog."""
+    """Masters that failed a quality gate and are not published."""
 
     project: str
     created: str
-    """UTC, ISO 8601: the build that changed it last."""
+    """UTC, ISO 8601: when a build changed it last."""
     run: str
     manifest: Mapping[str, Any]
     """``file``, ``sha256`` and ``profile`` of that build."""
     masters: tuple[MasterRow, ...] = field(repr=False)
-    """Sorted by asset and variation; ``status`` is ``quarantined`` and ``reason`` says which gates closed."""
+    """Sorted by asset and variation; ``status`` is ``quarantined`` and ``reason`` names the gates that failed."""
 
     def as_version(self) -> Version:
-        """A version 0 without masters, for a project of which nothing has passed yet."""
-        return Version(0, None, self.project, self.created, self.run, self.manifest, ())
+        """A version 0 without masters, for a project without a published version."""
+        return Version(0, None, self.project, self.created, self.run, self.manifest, (), ())
 
 
 class _QuarantineJson(TypedDict):
@@ -323,9 +309,9 @@ class _QuarantineJson(TypedDict):
 
 
 def read_quarantine(store: Store) -> Quarantine | None:
-    """What is quarantined; None before the first build in which something failed its gates.
+    """The quarantine; None before the first build with a master that failed a gate.
 
-    Raises `FormatError` and `VerificationError` for what is no quarantine.
+    Raises `FormatError` and `VerificationError` if the file is damaged.
     """
     try:
         value = read_record(
@@ -343,37 +329,29 @@ def read_quarantine(store: Store) -> Quarantine | None:
 
 
 def _masters(store: Store) -> tuple[MasterRow, ...]:
-    found = read_quarantine(store)
-    return found.masters if found else ()
+    quarantine = read_quarantine(store)
+    return quarantine.masters if quarantine else ()
 
 
-def keep_quarantine(
-    store: Store,
-    rows: Iterable[MasterRow],
-    carry: Callable[[str], bool],
-    *,
-    project: str,
-    created: str,
-    run: str,
-    manifest: Mapping[str, Any],
+def update_quarantine(
+    store: Store, rows: Iterable[MasterRow], carry: Callable[[str], bool], build: BuildFacts
 ) -> bool:
-    """Put ``rows`` in place of what is quarantined; ``carry`` tells of an asset that a build leaves alone.
+    """Replace the quarantined rows with ``rows``; rows of an asset stay if ``carry`` says so.
 
-    Returns whether that changed anything; nothing is written where nothing is and was quarantined.
+    Returns whether anything changed; only then does it write the file.
     """
     fresh = tuple(rows)
 
-    def beside(known: tuple[MasterRow, ...]) -> tuple[MasterRow, ...]:
-        kept = [row for row in known if carry(row["asset"])]
-        return tuple(sorted([*fresh, *kept], key=lambda row: (row["asset"], row["variation"])))
+    def merged(before: tuple[MasterRow, ...]) -> tuple[MasterRow, ...]:
+        carried = [row for row in before if carry(row["asset"])]
+        return tuple(sorted([*fresh, *carried], key=place_of))
 
-    known = _masters(store)
-    if beside(known) == known:
+    before = _masters(store)
+    if merged(before) == before:
         return False
-    with Channels(store).held() as fence:
-        masters = beside(_masters(store))
-        facts = {"project": project, "created": created, "run": run, "manifest": dict(manifest)}
-        record = {"schema": QUARANTINE_SCHEMA, **facts, "masters": list(masters)}
+    with Channels(store).lock() as fence:
+        masters = list(merged(_masters(store)))
+        record = {"schema": QUARANTINE_SCHEMA, **asdict(build), "masters": masters}
         fence()
         store.backend.write(QUARANTINE_KEY, dump_record(record))
         return True

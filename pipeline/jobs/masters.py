@@ -32,6 +32,7 @@ from pipeline.provenance import (
     RenditionJson,
     TakeRecord,
     disclosure,
+    master_name,
     master_record,
     take_record,
 )
@@ -269,7 +270,7 @@ def _quality(asset: AssetSpec, report: QualityReport) -> dict[str, Any]:
 def _labels(order: AssetOrder, take: ChosenTake, statement: dict[str, str]) -> Labels:
     asset, model = order.asset, take.record["model"]
     return Labels(
-        title=f"{asset.origin}_{take.order.variation:02d}",
+        title=master_name(asset.origin, take.order.variation),
         project=order.manifest["project"],
         asset=asset.origin,
         variation=take.order.variation,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, Literal
 
 from pipeline.errors import Problem
@@ -13,21 +14,23 @@ LicensePolicy = Literal["any", "commercial"]
 BitDepth = Literal["16", "24", "float"]
 FadeCurve = Literal["s_curve", "linear", "equal_power", "exponential"]
 CredentialsPolicy = Literal["none", "development", "required"]
-GateReason = Literal[
-    "non-commercial",
-    "placeholder",
-    "unapproved",
-    "rejected",
-    "quality-gate",
-    "loudness",
-    "credentials",
-    "verification",
-    "stale",
-    "missing",
-    "quarantined",
-    "failed",
-]
-"""Reasons to refuse the promotion of a version: see `pipeline.catalog.promotion`."""
+
+
+class GateReason(StrEnum):
+    """Reasons why the release gate refuses a version: see `pipeline.release`."""
+
+    NON_COMMERCIAL = "non-commercial"
+    PLACEHOLDER = "placeholder"
+    UNAPPROVED = "unapproved"
+    REJECTED = "rejected"
+    QUALITY_GATE = "quality-gate"
+    LOUDNESS = "loudness"
+    CREDENTIALS = "credentials"
+    VERIFICATION = "verification"
+    STALE = "stale"
+    MISSING = "missing"
+    QUARANTINED = "quarantined"
+    FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True)

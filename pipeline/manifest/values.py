@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import cached_property
-from typing import Any, get_args
+from typing import Any
 
 from pipeline.formats import FORMAT_NAMES
 from pipeline.manifest.problems import Fault, list_names, quote, suggest
@@ -279,7 +279,7 @@ LICENSE = OneOf("a licence policy", ("any", "commercial"))
 CREDENTIALS = OneOf("a credentials policy", ("none", "development", "required"))
 ALLOWED = OneOf(
     "a reason that a channel can allow",
-    tuple(code for code in get_args(GateReason) if code != "verification"),
+    tuple(reason.value for reason in GateReason if reason != GateReason.VERIFICATION),
 )
 """Damaged files ship nowhere."""
 FORMAT = OneOf("a format", FORMAT_NAMES)

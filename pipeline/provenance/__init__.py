@@ -20,9 +20,12 @@ from pipeline.provenance.records import (
     TakeRecord,
     WaitingRow,
     disclosure,
+    master_name,
     master_record,
     master_records,
     model_facts,
+    name_of,
+    place_of,
     take_record,
 )
 from pipeline.store import ObjectJson
@@ -44,8 +47,11 @@ __all__ = [
     "TakeRecord",
     "WaitingRow",
     "disclosure",
+    "master_name",
     "master_record",
     "master_records",
     "model_facts",
+    "name_of",
+    "place_of",
     "take_record",
 ]

@@ -19,6 +19,12 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
+def utc(at: str) -> datetime:
+    """An ISO 8601 time; UTC if it names no zone. Raises `ValueError`."""
+    time = datetime.fromisoformat(at)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
 def software_versions(also: Mapping[str, str] | None = None) -> dict[str, str]:
     """Versions of all software that can change a sample: Cuesmith, the numeric packages, and ``also``."""
     versions = {"cuesmith": __version__, "python": platform.python_version(), "machine": platform.machine()}

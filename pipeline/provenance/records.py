@@ -267,3 +267,18 @@ def disclosure(*, neural: bool, engine: str, model: str) -> dict[str, str]:
         "statement": f"Synthesised by the procedural engine {engine}; no trained model was used.",
         "digital_source_type": _IPTC + "algorithmicMedia",
     }
+
+
+def place_of(row: MasterRow | MissingRow) -> tuple[str, int]:
+    """A row's asset id and variation."""
+    return row["asset"], row["variation"]
+
+
+def name_of(row: MasterRow | MissingRow) -> str:
+    """A master's name: ``music/forest/explore_01``."""
+    return master_name(row["asset"], row["variation"])
+
+
+def master_name(asset: str, variation: int) -> str:
+    """A master's name: the asset's id and the variation with at least two digits."""
+    return f"{asset}_{variation:02d}"

@@ -3,147 +3,116 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any, TypedDict
 
-from pipeline.catalog import Catalog, ReviewEvent, Version, fold, name_of
+from pipeline.catalog import Catalog, Change, Place, ReviewEvent, Version, diff, rejected_before, review_state
 from pipeline.gates import passing_setting
-from pipeline.provenance import MasterRecord, MasterRow
+from pipeline.provenance import MasterRecord, MasterRow, name_of, place_of
 from pipeline.report.media import Sound, rendition
 from pipeline.store import ObjectRef
 
 LOOK_BACK = 20
-"""Versions that are read for earlier masters; older ones are opened with ``--against``."""
-
-Place = tuple[str, int]
-
-_COMPARED = {
-    "prompt": "prompt",
-    "engine": "engine",
-    "model": "model",
-    "revision": "model revision",
-    "seed": "seed",
-    "mastering": "mastering",
-    "target_lufs": "loudness target",
-    "loudness_lufs": "loudness",
-    "true_peak_dbtp": "true peak",
-    "seconds": "length",
-}
+"""Number of earlier versions whose masters the page offers for comparison; ``--against`` adds an older one."""
 
 
 @dataclass(frozen=True)
 class History:
-    """Versions up to the one that is reported."""
+    """Versions up to the reported one."""
 
     against: Version | None
     """The version that the report compares with."""
+    changes: Mapping[Place, Change]
+    """What differs from ``against``, by asset id and variation."""
     earlier: tuple[Version, ...]
     """Versions whose masters the page offers for comparison, newest first."""
     sizes: tuple[tuple[int, int, float], ...]
-    """Version, masters and audio-seconds of each of these and of the reported one, oldest first."""
+    """Version, number of masters and seconds of audio of each of these and of the reported one, oldest first."""
 
     def with_current(self, version: Version) -> History:
-        """What a master outside ``version`` is heard beside: its masters first, then the earlier ones."""
-        return History(None, (version, *self.earlier), self.sizes)
+        """The history for a master outside ``version``: the masters of ``version`` are offered for comparison first."""
+        return History(None, {}, (version, *self.earlier), self.sizes)
+
+    def removed(self) -> list[Place]:
+        """Variations of ``against`` that the reported version does not have."""
+        return [place for place, change in self.changes.items() if change.before and not change.after]
 
 
-def read_history(catalog: Catalog, version: Version, against: int | None) -> History:
-    """Read the last versions before ``version``; compare with ``against``, or else with its parent.
+def read_history(
+    catalog: Catalog, version: Version, against: int | None, events: tuple[ReviewEvent, ...]
+) -> History:
+    """Read the versions before ``version``; compare with ``against``, by default its parent.
 
-    Versions that cannot be read are left out; `StoreError` or `VerificationError` where ``against`` is one.
+    Versions that cannot be read are left out. Raises `StoreError` or `VerificationError` if ``against`` cannot be read.
     """
     numbers = [number for number in catalog.numbers() if number < version.number]
     earlier = list(islice(catalog.readable(reversed(numbers)), LOOK_BACK))
-    wanted = version.parent if against is None else against
-    compared = next((found for found in earlier if found.number == wanted), None)
-    there = wanted in numbers and catalog.broken(wanted) is None
-    if compared is None and wanted is not None and (against is not None or there):
-        compared = catalog.read(wanted)
+    number = version.parent if against is None else against
+    compared = next((other for other in earlier if other.number == number), None)
+    readable = number in numbers and catalog.read_error(number) is None
+    if compared is None and number is not None and (against is not None or readable):
+        compared = catalog.read(number)
         earlier.append(compared)
-    sizes = [(v.number, len(v.masters), _seconds(v)) for v in (version, *earlier)]
-    return History(compared, tuple(earlier), tuple(sorted(sizes)))
+    sizes = [
+        (other.number, len(other.masters), round(sum(row["seconds"] for row in other.masters), 3))
+        for other in (version, *earlier)
+    ]
+    changes = diff(catalog.store, compared, version, rejected_before(version, events)) if compared else []
+    by_place = {change.place: change for change in changes if change.before or change.after}
+    return History(compared, by_place, tuple(earlier), tuple(sorted(sizes)))
 
 
-def changes(row: MasterRow, before: MasterRow) -> list[str]:
-    """What changed in a master, in words; empty if the sound is the same."""
-    if row["pcm_sha256"] == before["pcm_sha256"]:
-        return []
-    found = []
-    for key, word in _COMPARED.items():
-        old, new = before.get(key), row.get(key)
-        if old == new:
-            continue
-        if isinstance(old, float) and isinstance(new, float):
-            found.append(f"{word} {old:.2f} → {new:.2f}")
-        else:
-            found.append(word)
-    return found or ["sound"]
-
-
-def others(
-    row: MasterRow, history: Sequence[Version], approved: Collection[str]
-) -> list[tuple[Version, MasterRow, bool]]:
-    """Earlier masters of the same variation with other samples, newest first, each once, with its approval."""
+def _earlier_masters(row: MasterRow, versions: Sequence[Version]) -> list[tuple[Version, MasterRow]]:
+    """Earlier masters of the same variation with other samples, newest first, each once."""
     seen = {row["pcm_sha256"]}
-    found = []
-    for version in history:
-        before = version.by_variation.get((row["asset"], row["variation"]))
+    masters = []
+    for version in versions:
+        before = version.by_variation.get(place_of(row))
         if before is not None and before["pcm_sha256"] not in seen:
             seen.add(before["pcm_sha256"])
-            found.append((version, before, before["master"] in approved))
-    return found
-
-
-def removed(version: Version, before: Version | None) -> list[Place]:
-    """Variations that ``before`` has and ``version`` has not."""
-    known: Mapping[Place, MasterRow] = before.by_variation if before else {}
-    return sorted(known.keys() - version.by_variation.keys())
-
-
-def _seconds(version: Version) -> float:
-    return round(sum(row["seconds"] for row in version.masters), 3)
+            masters.append((version, before))
+    return masters
 
 
 EventJson = tuple[int, str, str, str, str, str]
-"""Row, what was heard, action, who, when, comment. Heard was the ``master``, the ``candidate`` that waits beside it,
-the ``take`` mastered otherwise, or an ``earlier`` take."""
+"""Row, subject, action, name, time, comment. The subject is the ``master``, the ``candidate`` that waits beside it, the
+``take`` with another mastering, or an ``earlier`` take."""
 
 
-class Standing(TypedDict):
-    """Rows are numbered as the version lists them."""
+class ReviewStateJson(TypedDict):
+    """The review state of a version's masters, as in a report or from the server. Rows are numbered in its order."""
 
     count: int
-    """Events in the review file when this was read."""
+    """Events in the review file at this time."""
     approved: list[int]
     rejected: list[int]
     locked: list[int]
     events: list[EventJson]
 
 
-def standing_of(version: Version, events: Sequence[ReviewEvent]) -> Standing:
-    """What ``events`` add up to for each row of ``version``, and those that concern its variations."""
-    state, rows = fold(events), list(enumerate(version.masters))
-    return Standing(
+def review_state_json(version: Version, events: Sequence[ReviewEvent]) -> ReviewStateJson:
+    """The result of ``events`` for each row of ``version``, and the events on its variations."""
+    state, rows = review_state(events), list(enumerate(version.masters))
+    return ReviewStateJson(
         count=len(events),
         approved=[i for i, row in rows if row["master"] in state.approved],
         rejected=[i for i, row in rows if row["take"] in state.rejected],
-        locked=[i for i, row in rows if (row["asset"], row["variation"]) in state.locked],
+        locked=[i for i, row in rows if place_of(row) in state.locked],
         events=list(_events(version, events)),
     )
 
 
 def _events(version: Version, events: Iterable[ReviewEvent]) -> Iterable[EventJson]:
-    places = {(row["asset"], row["variation"]): i for i, row in enumerate(version.masters)}
+    places = {place_of(row): i for i, row in enumerate(version.masters)}
     for event in events:
         index = places.get((event.asset, event.variation))
-        if index is None:
-            continue
-        heard = _heard(version.masters[index], event)
-        yield (index, heard, event.action, event.by, event.at, event.comment)
+        if index is not None:
+            subject = _subject(version.masters[index], event)
+            yield (index, subject, event.action, event.by, event.at, event.comment)
 
 
-def _heard(row: MasterRow, event: ReviewEvent) -> str:
+def _subject(row: MasterRow, event: ReviewEvent) -> str:
     waiting = row.get("waiting")
     if event.master == row["master"]:
         return "master"
@@ -153,93 +122,117 @@ def _heard(row: MasterRow, event: ReviewEvent) -> str:
 
 
 Locate = Callable[[ObjectRef], str]
-"""The address of an object, as seen from the page."""
+"""The address of an object, relative to the page."""
 
 _MODEL = ("engine", "model", "revision", "license", "commercial", "placeholder", "neural")
 
 
-class Models:
-    """The models of a version, each written once."""
+@dataclass(frozen=True)
+class ListEntries:
+    """Makes the entries of the page's list; ``models`` collects their models, each once."""
 
-    def __init__(self) -> None:
-        self.listed: list[dict[str, Any]] = []
+    history: History
+    approved: Collection[str]
+    """Digests of approved masters."""
+    locate: Locate
+    models: list[dict[str, Any]] = field(default_factory=list)
 
-    def index(self, row: MasterRow) -> int:
-        """The place of a row's model in `listed`."""
+    def with_history(self, history: History) -> ListEntries:
+        """The same for other masters, with another history."""
+        return replace(self, history=history)
+
+    def entry(self, row: MasterRow, record: MasterRecord | None) -> dict[str, Any]:
+        """One master; ``sound`` is its address for the browser."""
+        path, item = rendition(row)
+        change = self.history.changes.get(place_of(row))
+        return {
+            "asset": row["asset"],
+            "variation": row["variation"],
+            "kind": row["kind"],
+            "tags": row["tags"],
+            "prompt": row["prompt"],
+            "model": self._model_index(row),
+            "seconds": row["seconds"],
+            "rate": row["sample_rate_hz"],
+            "channels": row["channels"],
+            "loop": row["loop"],
+            "bpm": row["bpm"],
+            "lufs": row["loudness_lufs"],
+            "method": row["loudness_method"],
+            "target": row["target_lufs"],
+            "peak": row["true_peak_dbtp"],
+            "ceiling": record["mastering"].get("true_peak_dbtp") if record else None,
+            "quality": row["quality"],
+            "failures": [failure["name"] for failure in record["quality"]["failures"]] if record else [],
+            "take": row["take"],
+            "master": row["master"],
+            "pcm": row["pcm_sha256"],
+            "path": path,
+            "sound": self.locate(item),
+            "status": row["status"],
+            "reason": row.get("reason"),
+            "fresh": "new" if change and not change.before else None,
+            "changes": list(change.words) if change and change.before and change.audible else [],
+            "others": list(self._alternatives(row)),
+            "waiting": row["waiting"]["reasons"] if "waiting" in row else None,
+        }
+
+    def _model_index(self, row: MasterRow) -> int:
         model = {key: row.get(key) for key in _MODEL}
-        if model not in self.listed:
-            self.listed.append(model)
-        return self.listed.index(model)
+        if model not in self.models:
+            self.models.append(model)
+        return self.models.index(model)
+
+    def _alternatives(self, row: MasterRow) -> Iterable[dict[str, Any]]:
+        """Sounds to compare with a master: the candidate that waits for a decision, then earlier versions."""
+        if "waiting" in row:
+            yield self._alternative(row["waiting"]) | {"version": None, "approved": False}
+        for version, before in _earlier_masters(row, self.history.earlier):
+            approved = before["master"] in self.approved
+            yield self._alternative(before) | {"version": version.number, "approved": approved}
+
+    def _alternative(self, row: MasterRow) -> dict[str, Any]:
+        return {
+            "take": row["take"],
+            "master": row["master"],
+            "pcm": row["pcm_sha256"],
+            "sound": self.locate(rendition(row)[1]),
+            "seconds": row["seconds"],
+            "rate": row["sample_rate_hz"],
+            "loop": row["loop"],
+            "lufs": row["loudness_lufs"],
+            "prompt": row["prompt"],
+            "whole": True,
+        }
 
 
-def entry(
-    row: MasterRow,
-    record: MasterRecord | None,
-    models: Models,
-    history: History,
-    approved: Collection[str],
-    locate: Locate,
-) -> dict[str, Any]:
-    """One master as the list shows it; ``sound`` is where a browser finds it."""
-    path, item = rendition(row)
-    before = history.against.by_variation.get((row["asset"], row["variation"])) if history.against else None
-    return {
-        "asset": row["asset"],
-        "variation": row["variation"],
-        "kind": row["kind"],
-        "tags": row["tags"],
-        "prompt": row["prompt"],
-        "model": models.index(row),
-        "seconds": row["seconds"],
-        "rate": row["sample_rate_hz"],
-        "channels": row["channels"],
-        "loop": row["loop"],
-        "bpm": row["bpm"],
-        "lufs": row["loudness_lufs"],
-        "method": row["loudness_method"],
-        "target": row["target_lufs"],
-        "peak": row["true_peak_dbtp"],
-        "ceiling": record["mastering"].get("true_peak_dbtp") if record else None,
-        "quality": row["quality"],
-        "failures": [failure["name"] for failure in record["quality"]["failures"]] if record else [],
-        "take": row["take"],
-        "master": row["master"],
-        "pcm": row["pcm_sha256"],
-        "path": path,
-        "sound": locate(item),
-        "status": row["status"],
-        "reason": row.get("reason"),
-        "fresh": "new" if history.against and before is None else None,
-        "changes": changes(row, before) if before else [],
-        "others": _others(row, history, approved, locate),
-        "waiting": row["waiting"]["reasons"] if "waiting" in row else None,
-    }
-
-
-def quarantined(record: MasterRecord | None) -> dict[str, Any]:
-    """Extra fields of a quarantined master: the gates that closed, and the manifest line that opens each."""
+def quarantine_fields(record: MasterRecord | None) -> dict[str, Any]:
+    """Extra fields of a quarantined master: each failed gate, and the manifest line that accepts the sound."""
     failures = record["quality"]["failures"] if record else []
-    told = [
+    gates = [
         {**failure, "loosened": passing_setting(failure["name"], failure["measured"])} for failure in failures
     ]
-    return {"quarantined": told, "candidate_count": len(record["candidates"]) if record else 1}
+    return {"quarantined": gates, "candidate_count": len(record["candidates"]) if record else 1}
 
 
-def sounds(rows: Sequence[MasterRow], history: History) -> list[Sound]:
-    """Every sound that the page of ``rows`` plays: the masters, and earlier ones to compare with."""
-    found = []
+def playable_sounds(rows: Sequence[MasterRow], history: History) -> list[Sound]:
+    """Every sound that the page of ``rows`` plays: the masters, and those to compare with."""
+    sounds = []
     for row in rows:
-        compared = [before for _, before, _ in others(row, history.earlier, ())]
+        compared = [before for _, before in _earlier_masters(row, history.earlier)]
         if "waiting" in row:
             compared.append(row["waiting"])
-        whole = bool(row["loop"]) or bool(compared)
-        found.append(Sound(row["pcm_sha256"], rendition(row)[1], name_of(row), whole))
-        found += [Sound(other["pcm_sha256"], rendition(other)[1], name_of(other), True) for other in compared]
-    return found
+        gapless = bool(row["loop"]) or bool(compared)
+        sounds.append(Sound(row["pcm_sha256"], rendition(row)[1], name_of(row), gapless))
+        sounds += [
+            Sound(other["pcm_sha256"], rendition(other)[1], name_of(other), gapless=True)
+            for other in compared
+        ]
+    return sounds
 
 
 def details(row: MasterRow, record: MasterRecord | None) -> dict[str, Any]:
-    """Details of an open master: everything that its record says about its origin."""
+    """What the page shows of an open master: everything that its record says about its origin."""
     shared = {
         "mastering_digest": row["mastering"],
         "source": row["source"],
@@ -264,32 +257,4 @@ def details(row: MasterRow, record: MasterRecord | None) -> dict[str, Any]:
         "take_object": take["object"],
         "generated": take["made"],
         "mastered": record["made"],
-    }
-
-
-def _others(
-    row: MasterRow, history: History, approved: Collection[str], locate: Locate
-) -> list[dict[str, Any]]:
-    """Sounds to compare with a master: the candidate that waits for a decision, then earlier versions."""
-    found = [
-        _other(before, locate) | {"version": version.number, "approved": held}
-        for version, before, held in others(row, history.earlier, approved)
-    ]
-    if "waiting" in row:
-        found.insert(0, _other(row["waiting"], locate) | {"version": None, "approved": False})
-    return found
-
-
-def _other(row: MasterRow, locate: Locate) -> dict[str, Any]:
-    return {
-        "take": row["take"],
-        "master": row["master"],
-        "pcm": row["pcm_sha256"],
-        "sound": locate(rendition(row)[1]),
-        "seconds": row["seconds"],
-        "rate": row["sample_rate_hz"],
-        "loop": row["loop"],
-        "lufs": row["loudness_lufs"],
-        "prompt": row["prompt"],
-        "whole": True,
     }

@@ -15,7 +15,7 @@ import struct
 import zlib
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -38,7 +38,7 @@ _FRAMES = 480
 _WINDOW_S = 0.04
 _LOWEST_HZ, _HIGHEST_HZ = 40.0, 20000.0
 _FLOOR_DB, _CEILING_DB = -96.0, -12.0
-# Fewer shades than a byte holds compress to half the size, and no eye tells the difference.
+# 40 shades compress to half the size of 256, without a visible difference.
 _SHADES = 40
 
 Bytes = npt.NDArray[np.uint8]
@@ -49,13 +49,13 @@ class Picture:
     """What the page draws of one sound."""
 
     low: Bytes
-    """Lowest sample of each column over all channels, as magnitude: 0 is silence, 255 is full scale."""
+    """Lowest sample of each column over all channels, as magnitude: 0 is silence, 255 full scale."""
     high: Bytes
     """Highest sample of each column, likewise."""
     spectrogram: bytes
-    """Grey PNG, a column a moment, a row a band from 20 kHz (top) down to 40 Hz in equal steps of pitch."""
+    """Grey PNG: columns are time, rows are bands from 20 kHz (top) to 40 Hz in equal steps of pitch."""
     top_hz: float
-    """Highest frequency that the sound's rate can hold, at most 20 kHz."""
+    """Half the sample rate, at most 20 kHz."""
 
     def to_json(self) -> dict[str, object]:
         """The object that the page's sidecar carries."""
@@ -68,7 +68,7 @@ class Picture:
 
 
 def picture(clip: Clip) -> Picture:
-    """Draw ``clip`` [channels, samples]; the work does not grow with its length beyond one pass for peaks."""
+    """Draw ``clip`` [channels, samples]; of a long clip, only the peaks need a pass over all samples."""
     low, high = envelope(clip, COLUMNS)
     return Picture(low, high, png(spectrogram(clip)), min(_HIGHEST_HZ, clip.rate / 2))
 
@@ -79,7 +79,7 @@ def thumb(clip: Clip) -> str:
 
 
 def envelope(clip: Clip, columns: int) -> tuple[Bytes, Bytes]:
-    """Lowest and highest sample of each of ``columns`` stretches, as bytes of magnitude; fewer where it is short."""
+    """Lowest and highest sample of each of ``columns`` equal parts, as bytes; fewer if the clip is short."""
     if not clip.length:
         return np.zeros(1, np.uint8), np.zeros(1, np.uint8)
     starts = np.unique(np.linspace(0, clip.length, columns, endpoint=False, dtype=np.int64))
@@ -89,9 +89,9 @@ def envelope(clip: Clip, columns: int) -> tuple[Bytes, Bytes]:
 
 
 def spectrogram(clip: Clip) -> Bytes:
-    """Loudness of `BANDS` bands of equal pitch at up to `_FRAMES` moments: [band, moment], highest band first.
+    """Level of `BANDS` bands of equal pitch width in up to `_FRAMES` frames: [band, frame], highest band first.
 
-    Each moment is one Hann window of 40 ms; of a long sound, moments are samples of it and not its whole.
+    Each frame is one Hann window of 40 ms; the frames of a long clip do not cover all of it.
     """
     size = scipy.fft.next_fast_len(max(64, round(_WINDOW_S * clip.rate)), real=True)
     padded = np.pad(clip.samples, ((0, 0), (size // 2, size)))
@@ -147,66 +147,68 @@ class Sound:
     """SHA-256 of its samples."""
     object: ObjectRef
     name: str
-    """Name of the master, as people read it."""
-    whole: bool
-    """Whether it must loop or switch without a gap, and so needs a sidecar of its own."""
+    """Name of the master."""
+    gapless: bool
+    """Whether it must loop or switch without a gap, and so needs a sidecar with the whole sound."""
 
 
 def rendition(row: MasterRow) -> tuple[str, ObjectRef]:
     """The file of a master that a browser plays best: its library path and its object."""
-    path, found = min(row["files"].items(), key=lambda item: _rank(item[1]))
-    return path, ObjectRef(found["sha256"], found["suffix"], found["size"])
+    path, item = min(row["files"].items(), key=lambda file: _rank(file[1]))
+    return path, ObjectRef.from_json(item)
 
 
 def prepare_media(store: Store, sounds: Iterable[Sound]) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Make the sidecars that are missing.
+    """Make the missing sidecars.
 
-    Returns each sound's small envelope by hash, empty where the sound cannot be read, and the names of masters for
-    which a sidecar is missing for that reason. Samples are read, drawn and packed beside each other on every CPU that
-    this process may use: numpy and libsndfile leave the interpreter.
+    Returns each sound's small envelope by hash, empty if the sound cannot be read, and the names of masters that lack
+    a sidecar for that reason. Uses every CPU of this process in threads, because numpy and libsndfile release the
+    interpreter lock.
     """
-    wanted: dict[str, Sound] = {}
+    distinct: dict[str, Sound] = {}
     names: dict[str, list[str]] = {}
     for sound in sounds:
-        known = wanted.get(sound.pcm)
-        whole = sound.whole or (known is not None and known.whole)
-        wanted[sound.pcm] = Sound(sound.pcm, sound.object, sound.name, whole)
+        other = distinct.get(sound.pcm)
+        gapless = sound.gapless or (other is not None and other.gapless)
+        distinct[sound.pcm] = replace(sound, gapless=gapless)
         names.setdefault(sound.pcm, []).append(sound.name)
     with ThreadPoolExecutor(max_workers=usable_cpus()) as pool:
-        made = dict(pool.map(lambda sound: (sound.pcm, _sidecars(store, sound)), wanted.values()))
-    lacking = dict.fromkeys(name for pcm, (_, whole) in made.items() if not whole for name in names[pcm])
-    return {pcm: thumb for pcm, (thumb, _) in made.items()}, tuple(lacking)
+        made = dict(pool.map(lambda sound: (sound.pcm, _sidecars(store, sound)), distinct.values()))
+    incomplete = dict.fromkeys(
+        name for pcm, (_, complete) in made.items() if not complete for name in names[pcm]
+    )
+    return {pcm: envelope for pcm, (envelope, _) in made.items()}, tuple(incomplete)
 
 
 def sidecar_key(pcm: str, what: str = "") -> str:
-    """Where a sidecar lies in the store's root; ``what`` is empty for pictures or ``.loop`` for the sound."""
+    """The key of a sidecar; ``what`` is empty for pictures or ``.loop`` for the sound."""
     return f"{CACHE}/{pcm[:2]}/{pcm}{what}.js"
 
 
 def _sidecars(store: Store, sound: Sound) -> tuple[str, bool]:
-    """Make what is missing of one sound's sidecars; returns its small envelope, and whether all are there now."""
-    pictures, whole = sidecar_key(sound.pcm), sidecar_key(sound.pcm, ".loop")
+    """Make the missing sidecars of one sound; returns its small envelope, and whether all sidecars exist now."""
+    pictures, loop = sidecar_key(sound.pcm), sidecar_key(sound.pcm, ".loop")
     backend = store.backend
-    known = _known_thumb(backend.read(pictures)) if backend.exists(pictures) else None
-    if known is not None and (not sound.whole or _is_whole(backend, whole)):
-        return known, True
+    envelope_text = _stored_thumb(backend.read(pictures)) if backend.exists(pictures) else None
+    if envelope_text is not None and (not sound.gapless or _is_complete(backend, loop)):
+        return envelope_text, True
     try:
         data = store.get(sound.object)
         clip = read(data)
     except CuesmithError:
-        return known or "", False
-    if known is None:
-        known = thumb(clip)
-        _write(store, pictures, "picture", sound.pcm, {"thumb": known, **picture(clip).to_json()})
-    if sound.whole:
-        _write(store, whole, "sound", sound.pcm, _packed(data, clip, sound.object.suffix))
-    return known, True
+        return envelope_text or "", False
+    if envelope_text is None:
+        envelope_text = thumb(clip)
+        _write(store, pictures, "picture", sound.pcm, {"thumb": envelope_text, **picture(clip).to_json()})
+    if sound.gapless:
+        _write(store, loop, "sound", sound.pcm, _packed(data, clip, sound.object.suffix))
+    return envelope_text, True
 
 
 def _packed(data: bytes, clip: Clip, suffix: str) -> Mapping[str, Any]:
-    """The sound for a browser to decode: a WAV as FLAC in 16 bits with dither, anything else as it is.
+    """The sound for a browser to decode: a WAV as 16-bit FLAC with dither, anything else unchanged.
 
-    The low 8 bits of 24 hold noise that no coder makes smaller; without them the sidecar is half as large.
+    The low 8 bits of 24 are noise that no codec compresses; without them the sidecar is half as large.
     """
     if suffix == ".wav":
         sink = io.BytesIO()
@@ -221,12 +223,12 @@ def _write(store: Store, key: str, call: str, pcm: str, value: Mapping[str, Any]
 
 
 def script(call: str, name: str, value: Any) -> bytes:
-    """A sidecar: one call of the page with one JSON object, in ASCII, so that it is safe in any script."""
+    """A sidecar: one call of the page with one JSON object, in ASCII, which is safe in any script."""
     return f"cuesmith.{call}({json.dumps(name)},{json.dumps(value, separators=(',', ':'))})\n".encode("ascii")
 
 
-def _is_whole(backend: Backend, key: str) -> bool:
-    """Whether a sidecar is there to its end. An object store takes a file whole or not at all."""
+def _is_complete(backend: Backend, key: str) -> bool:
+    """Whether a sidecar exists and is complete. An object store never has incomplete files."""
     path = backend.local_path(key)
     if path is None or not path.is_file():
         return backend.exists(key)
@@ -235,12 +237,12 @@ def _is_whole(backend: Backend, key: str) -> bool:
         return file.read() == _SCRIPT_END
 
 
-def _known_thumb(data: bytes) -> str | None:
-    """The small envelope in a picture's sidecar; None when the file is not one."""
+def _stored_thumb(data: bytes) -> str | None:
+    """The small envelope in a picture's sidecar; None if the file is damaged."""
     head, _, rest = data.partition(b'"thumb":"')
-    found, quote, _ = rest.partition(b'"')
-    whole = head.startswith(b"cuesmith.picture(") and data.endswith(_SCRIPT_END) and bool(quote)
-    return found.decode("ascii", "replace") if whole else None
+    text, quote, _ = rest.partition(b'"')
+    complete = head.startswith(b"cuesmith.picture(") and data.endswith(_SCRIPT_END) and bool(quote)
+    return text.decode("ascii", "replace") if complete else None
 
 
 def _rank(item: ObjectJson) -> tuple[int, str]:

@@ -15,7 +15,7 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader, Template
 from markupsafe import Markup
 
-from pipeline.provenance import MasterRecord, MasterRow
+from pipeline.provenance import MasterRecord, MasterRow, master_name
 
 _HISTOGRAM_LU = 8
 _HISTORY_WIDTH, _HISTORY_HEIGHT = 220.0, 64.0
@@ -23,7 +23,7 @@ _HISTORY_WIDTH, _HISTORY_HEIGHT = 220.0, 64.0
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One bar with its label and its text; ``share`` of the longest, 0 to 1."""
+    """One bar with its label and text; ``share`` is its length relative to the longest, 0 to 1."""
 
     label: str
     text: str
@@ -33,7 +33,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """A line through points, in the units of its own box."""
+    """A line through points in a box of ``width`` and ``height``."""
 
     width: float
     height: float
@@ -46,13 +46,13 @@ class Curve:
 
 
 def stage_bars(build: Mapping[str, Any]) -> list[Bar]:
-    """Wall-clock time of each stage of the build, in the order in which they ran."""
+    """Wall-clock time of each stage of the build, in their order."""
     stages = build.get("stages") or {}
     return _bars([(name, float(seconds), duration(float(seconds))) for name, seconds in stages.items()])
 
 
 def compute_bars(records: Iterable[MasterRecord], run: str) -> list[Bar]:
-    """Device time that each model took for the takes of this run, longest first."""
+    """Device time of each model for the takes of this run, longest first."""
     spent: dict[str, float] = {}
     seen: set[str] = set()
     for record in records:
@@ -68,7 +68,7 @@ def compute_bars(records: Iterable[MasterRecord], run: str) -> list[Bar]:
 
 
 def deviation_bars(rows: Iterable[MasterRow]) -> list[Bar]:
-    """How far masters are from their loudness target: counts per whole LU, from -8 (and below) to +8 (and above)."""
+    """Number of masters for each LU of distance from their loudness target, from -8 (or less) to +8 (or more)."""
     counts: Counter[int] = Counter()
     for row in rows:
         if row["loudness_lufs"] is not None and row["loudness_method"] != "peak":
@@ -79,7 +79,7 @@ def deviation_bars(rows: Iterable[MasterRow]) -> list[Bar]:
 
 
 def size_curve(sizes: Sequence[tuple[int, int, float]]) -> Curve | None:
-    """Masters in each version; None before there are two."""
+    """Number of masters in each version; None for fewer than two versions."""
     if len(sizes) < 2:
         return None
     highest = max(masters for _, masters, _ in sizes) or 1
@@ -103,7 +103,7 @@ def size_curve(sizes: Sequence[tuple[int, int, float]]) -> Curve | None:
 
 
 def duration(seconds: float) -> str:
-    """A time for people.
+    """A time in seconds, minutes or hours.
 
     >>> [duration(s) for s in (0.42, 9.4, 83, 7300)]
     ['0.4 s', '9.4 s', '1:23 min', '2:01 h']
@@ -121,7 +121,7 @@ def _bars(values: Sequence[tuple[str, float, str]]) -> list[Bar]:
     return [Bar(label, text, round(value / longest, 4), value) for label, value, text in values]
 
 
-# Each may import from those before it.
+# Each imports only from those before it.
 _MODULES = (
     "dom.js",
     "data.js",
@@ -149,10 +149,10 @@ def render(facts: Mapping[str, Any], data: Mapping[str, Any]) -> str:
 
 
 def policy(code: str, style: str) -> str:
-    """The Content-Security-Policy: our script and our style by their hashes, sounds and sidecars beside the page.
+    """The Content-Security-Policy: our script and style by their hashes, sounds and sidecars beside the page.
 
-    ``strict-dynamic`` lets our script, and nothing else, add the sidecars' script elements; from a file there is
-    no origin that could be named instead.
+    ``strict-dynamic`` lets only our script add the script elements of sidecars; a page from disk has no origin to name
+    instead.
     """
     return "; ".join(
         (
@@ -170,7 +170,7 @@ def policy(code: str, style: str) -> str:
 
 @lru_cache(maxsize=1)
 def script_text() -> str:
-    """The page's modules as one script: each in a scope of its own that hands out what the module exports."""
+    """The page's modules as one script: each in its own scope that returns the exports of the module."""
     return "\n".join(_scoped(_text(name)) for name in _MODULES)
 
 
@@ -192,6 +192,7 @@ def _scoped(module: str) -> str:
 def _template() -> Template:
     loader = FunctionLoader(_text)
     environment = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment.globals["master_name"] = master_name
     return environment.get_template("report.html.j2")
 
 

@@ -1,26 +1,24 @@
-"""Make the report of one version: read its records, prepare media, write the page."""
+"""Write the report of one version: read its records, prepare media, write the page."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict
 
-from pipeline.catalog import LATEST, Catalog, Quarantine, Reviews, Version, fold, read_quarantine
+from pipeline.catalog import LATEST, Catalog, Reviews, Version, read_quarantine, review_state
 from pipeline.errors import UsageError
 from pipeline.provenance import MASTER_SCHEMA, MasterRecord, MasterRow
 from pipeline.report.entries import (
     History,
-    Models,
+    ListEntries,
     details,
-    entry,
-    quarantined,
+    playable_sounds,
+    quarantine_fields,
     read_history,
-    removed,
-    sounds,
-    standing_of,
+    review_state_json,
 )
 from pipeline.report.media import CACHE, prepare_media, script, sidecar_key
 from pipeline.report.page import compute_bars, deviation_bars, duration, render, size_curve, stage_bars
@@ -28,8 +26,7 @@ from pipeline.store import Missing, ObjectRef, Store, disk, fields_fault, parse_
 
 SCHEMA = "cuesmith.report/1"
 DETAILS_IN_A_FILE = 100
-
-_UP = "../../"
+_STORE_ROOT = "../../"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +37,7 @@ class Report:
     against: int | None
     masters: int
     quarantined: int
-    """Masters that failed a quality gate; the report plays them too."""
+    """Number of masters that failed a quality gate; the report plays them too."""
     key: str
     """Key of the page in the store."""
     path: Path | None
@@ -51,6 +48,21 @@ class Report:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """What a report shows."""
+
+    version: Version
+    quarantined: tuple[MasterRow, ...]
+    history: History
+    records: Mapping[str, MasterRecord]
+    """By master digest."""
+    thumbs: Mapping[str, str]
+    """Small envelopes by hash of samples."""
+    gapless: frozenset[str]
+    """Hashes of samples that have a sidecar with the whole sound."""
+
+
 def write_report(
     store: Store,
     number: int | None = None,
@@ -58,81 +70,83 @@ def write_report(
     against: int | None = None,
     folder: Path | None = None,
 ) -> Report:
-    """Write the report of version ``number`` (default: the latest), compared with ``against`` (its parent).
+    """Write the report of version ``number`` (default: the latest), compared with ``against`` (default: its parent).
 
-    The latest version's report also plays what is quarantined now; before anything is published it is a report
-    of that alone, as version 0. It lies in the store's ``reports/`` and links to the store's objects; with
-    ``folder`` it lies there with copies of all that it plays and can be sent away. Raises `UsageError` where
-    there is neither a version nor anything quarantined, or where a version is compared with itself, and the
-    store's errors.
+    The report of the latest version also plays quarantined masters; before the first version it shows only these, as
+    version 0. It is in the store's ``reports/`` and links to the store's objects; with ``folder`` it is there, with
+    copies of all sounds, to send to others. Raises `UsageError` if there is neither a version nor a quarantined master,
+    or if a version is compared with itself, and the store's errors.
     """
     began = time.monotonic()
     catalog = Catalog(store)
-    version, held = _reported(catalog, number)
+    version, quarantined = _reported(catalog, number)
     if against == version.number:
         raise UsageError(
             f"version {against} cannot be compared with itself; choose another version with --against"
         )
-    history = read_history(catalog, version, against)
-    beside = history.with_current(version)
-    wanted = {row["master"] for row in (*version.masters, *held)}
-    records = dict(store.get_records("masters", wanted, MASTER_SCHEMA, MasterRecord))
-    played = sounds(version.masters, history) + sounds(held, beside)
-    thumbs, without_pictures = prepare_media(store, played)
-    shipment = _Shipment(store, version, folder)
-    for sound in played:
-        shipment.copy(sound.object.key)
-        shipment.copy(sidecar_key(sound.pcm))
-        if sound.whole:
-            shipment.copy(sidecar_key(sound.pcm, ".loop"))
-    typed: dict[str, MasterRecord] = records  # type: ignore[assignment]
-    shipment.details((*version.masters, *held), typed)
-    page = _page(store, version, held, history, typed, thumbs, {s.pcm for s in played if s.whole}, shipment)
-    key = shipment.put("index.html", page)
+    history = read_history(catalog, version, against, Reviews(store).events())
+    rows = (*version.masters, *quarantined)
+    records: Any = dict(
+        store.get_records("masters", {row["master"] for row in rows}, MASTER_SCHEMA, MasterRecord)
+    )
+    sounds = playable_sounds(version.masters, history)
+    sounds += playable_sounds(quarantined, history.with_current(version))
+    thumbs, without_pictures = prepare_media(store, sounds)
+    destination = _Destination(store, version, folder)
+    for sound in sounds:
+        destination.copy(sound.object.key)
+        destination.copy(sidecar_key(sound.pcm))
+        if sound.gapless:
+            destination.copy(sidecar_key(sound.pcm, ".loop"))
+    for number_of_file, first in enumerate(range(0, len(rows), DETAILS_IN_A_FILE)):
+        part = [details(row, records.get(row["master"])) for row in rows[first : first + DETAILS_IN_A_FILE]]
+        name = f"{number_of_file:03d}"
+        destination.put(f"details-{name}.js", script("details", name, part))
+    gapless = frozenset(sound.pcm for sound in sounds if sound.gapless)
+    page = _page(store, _Content(version, quarantined, history, records, thumbs, gapless), destination)
     return Report(
-        version.number,
-        history.against.number if history.against else None,
-        len(version.masters),
-        len(held),
-        key,
-        shipment.path("index.html"),
-        len(page),
-        without_pictures,
-        round(time.monotonic() - began, 3),
+        version=version.number,
+        against=history.against.number if history.against else None,
+        masters=len(version.masters),
+        quarantined=len(quarantined),
+        key=destination.put("index.html", page),
+        path=destination.path("index.html"),
+        html_bytes=len(page),
+        without_pictures=without_pictures,
+        seconds=round(time.monotonic() - began, 3),
     )
 
 
 def _reported(catalog: Catalog, number: int | None) -> tuple[Version, tuple[MasterRow, ...]]:
-    """The version to report and what is quarantined beside it: that is the present, so only the latest shows it."""
+    """The version to report and the quarantined masters; only the latest version shows these."""
     version = catalog.latest() if number is None else catalog.read(number)
-    found: Quarantine | None = read_quarantine(catalog.store)
-    held = found.masters if found else ()
-    if version is None and found is not None and held:
-        return found.as_version(), held
+    quarantine = read_quarantine(catalog.store)
+    quarantined = quarantine.masters if quarantine else ()
+    if version is None and quarantine is not None and quarantined:
+        return quarantine.as_version(), quarantined
     if version is None:
         raise UsageError(f"no catalog in {catalog.store.root}; make one: cuesmith build")
     is_latest = number is None or any(
         channel["name"] == LATEST and channel["version"] == number for channel in catalog.channels.readable()
     )
-    return version, held if is_latest else ()
+    return version, quarantined if is_latest else ()
 
 
-class _Shipment:
-    """Where the report's files go: into the store's ``reports/``, or with all that they need into a folder."""
+class _Destination:
+    """Where the report's files go: into the store's ``reports/``, or into a folder with copies of all sounds."""
 
     def __init__(self, store: Store, version: Version, folder: Path | None) -> None:
         self._store = store
-        self._version = version
         self._folder = folder
         self._home = f"reports/{version.number:06d}"
-        self.root = _UP if folder is None else ""
+        self.root = _STORE_ROOT if folder is None else ""
 
     def locate(self, ref: ObjectRef) -> str:
-        """Where the page finds an object."""
+        """The address of an object, relative to the page."""
         return self.root + ref.key
 
     def copy(self, key: str) -> None:
-        """Put a file of the store beside the page."""
+        """Copy a file of the store to the folder, if there is one."""
         if self._folder is None:
             return
         try:
@@ -151,22 +165,14 @@ class _Shipment:
         return key
 
     def path(self, name: str) -> Path | None:
-        """The file of `put` where it lies on this machine."""
+        """The path of a file of `put` on this machine."""
         if self._folder is not None:
             return self._folder / name
         return self._store.backend.local_path(f"{self._home}/{name}")
 
-    def details(self, rows: Sequence[MasterRow], records: dict[str, MasterRecord]) -> None:
-        """Write what open masters show, many to a file."""
-        for number, first in enumerate(range(0, len(rows), DETAILS_IN_A_FILE)):
-            part = [
-                details(row, records.get(row["master"])) for row in rows[first : first + DETAILS_IN_A_FILE]
-            ]
-            self.put(f"details-{number:03d}.js", script("details", f"{number:03d}", part))
-
 
 def _write(path: Path, data: bytes) -> None:
-    """Write a file of a report that is sent away, unless it is there and whole."""
+    """Write a file of a self-contained report, unless it has these bytes already."""
     with translate_os_errors("write", str(path)):
         if path.is_file() and path.read_bytes() == data:
             return
@@ -174,31 +180,11 @@ def _write(path: Path, data: bytes) -> None:
         disk.write_atomically(path, data)
 
 
-def _page(
-    store: Store,
-    version: Version,
-    held: Sequence[MasterRow],
-    history: History,
-    records: dict[str, MasterRecord],
-    thumbs: dict[str, str],
-    whole: set[str],
-    shipment: _Shipment,
-) -> bytes:
+def _page(store: Store, content: _Content, destination: _Destination) -> bytes:
+    version, history, records = content.version, content.history, content.records
     events = Reviews(store).events()
-    approved = fold(events).approved
-    models = Models()
-    masters = [
-        entry(row, records.get(row["master"]), models, history, approved, shipment.locate)
-        | {"thumb": thumbs.get(row["pcm_sha256"], ""), "whole": row["pcm_sha256"] in whole}
-        for row in version.masters
-    ]
-    beside = history.with_current(version)
-    masters += [
-        entry(row, records.get(row["master"]), models, beside, approved, shipment.locate)
-        | {"thumb": thumbs.get(row["pcm_sha256"], ""), "whole": row["pcm_sha256"] in whole}
-        | quarantined(records.get(row["master"]))
-        for row in held
-    ]
+    listed = ListEntries(history, review_state(events).approved, destination.locate)
+    masters = list(_entries(content, listed))
     build = _build(store, version)
     head = {
         "project": version.project,
@@ -209,17 +195,14 @@ def _page(
         "profile": version.manifest.get("profile"),
         "manifest": version.manifest.get("file"),
     }
-    gone = [
-        {"asset": asset, "variation": variation} for asset, variation in removed(version, history.against)
-    ]
     data = head | {
         "schema": SCHEMA,
-        "root": shipment.root,
-        "cache": shipment.root + CACHE,
+        "root": destination.root,
+        "cache": destination.root + CACHE,
         "details": DETAILS_IN_A_FILE,
-        "models": models.listed,
+        "models": listed.models,
         "masters": masters,
-        "standing": standing_of(version, events),
+        "standing": review_state_json(version, events),
     }
     facts = head | {
         "assets": len({row["asset"] for row in version.masters}),
@@ -227,10 +210,10 @@ def _page(
         "audio": duration(sum(row["seconds"] for row in version.masters)),
         "bytes": sum(item["size"] for row in version.masters for item in row["files"].values()),
         "build": build,
-        "new": sum(1 for one in masters if one["fresh"]),
-        "changed": [one for one in masters if one["changes"]],
-        "removed": gone,
-        "quarantined": len(held),
+        "new": sum(1 for master in masters if master["fresh"]),
+        "changed": [master for master in masters if master["changes"]],
+        "removed": [{"asset": asset, "variation": variation} for asset, variation in history.removed()],
+        "quarantined": len(content.quarantined),
         "failed": build.get("failed") or [],
         "stages": stage_bars(build),
         "compute": compute_bars(records.values(), version.run),
@@ -241,8 +224,23 @@ def _page(
     return render(facts, data).encode()
 
 
+def _entries(content: _Content, listed: ListEntries) -> Iterator[dict[str, Any]]:
+    """The entries of all masters, then those of the quarantined ones."""
+
+    def entry(entries: ListEntries, row: MasterRow) -> dict[str, Any]:
+        pcm = row["pcm_sha256"]
+        media = {"thumb": content.thumbs.get(pcm, ""), "whole": pcm in content.gapless}
+        return entries.entry(row, content.records.get(row["master"])) | media
+
+    for row in content.version.masters:
+        yield entry(listed, row)
+    beside = listed.with_history(content.history.with_current(content.version))
+    for row in content.quarantined:
+        yield entry(beside, row) | quarantine_fields(content.records.get(row["master"]))
+
+
 def _build(store: Store, version: Version) -> dict[str, Any]:
-    """What the build wrote of itself beside its version; empty where it wrote nothing that can be read."""
+    """The build's ``build.json``; empty if it is missing or damaged."""
     try:
         value = parse_object(store.backend.read(f"catalog/{version.number:06d}/build.json"))
     except (Missing, ValueError):

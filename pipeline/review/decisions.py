@@ -30,8 +30,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pipeline.catalog import ACTIONS, Filter, ReviewAction, ReviewEvent, ReviewState, Version
+from pipeline.catalog import ACTIONS, Filter, ReviewAction, ReviewEvent, Version, review_state
 from pipeline.catalog.reviews import comment_fault, name_fault
+from pipeline.catalog.rows import with_waiting_rows
 from pipeline.errors import UsageError
 from pipeline.provenance import MasterRow
 from pipeline.store import migrate
@@ -40,7 +41,7 @@ from pipeline.store import migrate
 def reviewer_name() -> str:
     """Git's ``user.name``, else the user name on this machine."""
     try:
-        said = subprocess.run(
+        git = subprocess.run(
             ["git", "config", "user.name"],
             check=True,
             capture_output=True,
@@ -48,7 +49,7 @@ def reviewer_name() -> str:
             errors="replace",
             timeout=20,
         )
-        name = said.stdout.strip()
+        name = git.stdout.strip()
     except (OSError, subprocess.SubprocessError):
         name = ""
     if name:
@@ -59,49 +60,61 @@ def reviewer_name() -> str:
         return "unknown"
 
 
-def event_on(row: MasterRow, action: ReviewAction, *, by: str, at: str, comment: str = "") -> ReviewEvent:
-    """The event of one decision on the master, or the waiting master, of ``row``.
+@dataclass(frozen=True)
+class Decision:
+    """What a person decided; `decide` applies it to masters.
 
-    Raises `UsageError` if the name or a comment's text is missing or not valid.
+    Raises `UsageError` if the name or the comment is missing or not valid.
     """
-    if action == "comment" and not comment.strip():
-        raise UsageError('a comment needs a text: -m "..."')
-    if not by.strip():
-        raise UsageError("a review needs the reviewer's name: --by NAME")
-    for option, fault in (("--by", name_fault(by)), ("-m", comment_fault(comment))):
-        if fault is not None:
-            raise UsageError(f"{option}: {fault}")
-    return ReviewEvent(at, by, action, row["asset"], row["variation"], row["take"], row["master"], comment)
+
+    action: ReviewAction
+    by: str
+    at: str
+    """UTC, ISO 8601."""
+    comment: str = ""
+
+    def __post_init__(self) -> None:
+        if self.action == "comment" and not self.comment.strip():
+            raise UsageError('a comment needs a text: -m "..."')
+        if not self.by.strip():
+            raise UsageError("a review needs the reviewer's name: --by NAME")
+        for option, fault in (("--by", name_fault(self.by)), ("-m", comment_fault(self.comment))):
+            if fault is not None:
+                raise UsageError(f"{option}: {fault}")
 
 
 def decide(
-    version: Version,
-    chosen: Filter,
-    action: ReviewAction,
-    *,
-    by: str,
-    at: str,
-    comment: str = "",
-    waiting: bool = False,
-    reviews: ReviewState | None = None,
+    version: Version, chosen: Filter, decision: Decision, *, waiting: bool = False
 ) -> list[ReviewEvent]:
-    """One event for each chosen master of ``version``, or (``waiting``) for the one that waits beside it.
+    """One event for each chosen master of ``version``, or with ``waiting`` for the one that waits beside it.
 
     Raises `UsageError` if ``chosen`` selects nothing.
     """
-    rows = chosen.select(version.masters, reviews or ReviewState(frozenset(), frozenset(), frozenset()))
+    rows = chosen.select(version.masters, review_state(()))
     what = f"{chosen.asset}" + (f" variation {chosen.variation}" if chosen.variation else "")
     if not rows:
         raise UsageError(
             f"version {version.number} has no master that matches {what}; `cuesmith catalog show` lists all masters"
         )
-    heard: list[MasterRow] = [row["waiting"] for row in rows if "waiting" in row] if waiting else rows
-    if not heard:
+    targets: list[MasterRow] = [row["waiting"] for row in rows if "waiting" in row] if waiting else rows
+    if not targets:
         raise UsageError(
             f"nothing waits beside {what} in version {version.number}; "
             "`cuesmith catalog show --state waiting` lists all waiting masters"
         )
-    return [event_on(row, action, by=by, at=at, comment=comment) for row in heard]
+    return [
+        ReviewEvent(
+            decision.at,
+            decision.by,
+            decision.action,
+            row["asset"],
+            row["variation"],
+            row["take"],
+            row["master"],
+            decision.comment,
+        )
+        for row in targets
+    ]
 
 
 DECISIONS_SCHEMA = "cuesmith.decisions/1"
@@ -112,7 +125,7 @@ _MAX_PROBLEMS = 20
 
 @dataclass(frozen=True)
 class Decisions:
-    """What one person decided on one version."""
+    """The decisions of one person on one version."""
 
     version: int
     reviewer: str
@@ -133,9 +146,9 @@ def read_decisions(data: bytes, place: str, version: Callable[[int], Version]) -
     problems: list[str] = []
     events = []
     for number, item in enumerate(value["decisions"]):
-        found = list(_problems(item, rows, value["version"]))
-        problems.extend(f"decisions[{number}]{problem}" for problem in found)
-        if not found:
+        faults = list(_problems(item, rows, value["version"]))
+        problems.extend(f"decisions[{number}]{fault}" for fault in faults)
+        if not faults:
             events.append(ReviewEvent(by=reviewer, **item))
     _refuse(place, problems)
     return Decisions(value["version"], reviewer, tuple(events))
@@ -185,43 +198,41 @@ def _problems(item: Any, rows: Mapping[str, tuple[str, int, str]], version: int)
     if not isinstance(item, dict):
         yield ": not a JSON object"
         return
-    found = list(_key_problems(item, tuple(_CHECKS)))
-    found.extend(
+    problems = list(_key_problems(item, tuple(_CHECKS)))
+    problems.extend(
         f"{key}: {item[key]!r:.80} is not {what}"
         for key, (fits, what) in _CHECKS.items()
         if key in item and not fits(item[key])
     )
-    if not found and item["action"] == "comment" and not item["comment"].strip():
-        found.append("comment: the text is empty")
-    if not found and (fault := comment_fault(item["comment"])):
-        found.append(f"comment: {fault}")
-    if not found and ReviewEvent(by="", **item).is_to_come:
-        found.append(
+    if not problems and item["action"] == "comment" and not item["comment"].strip():
+        problems.append("comment: the text is empty")
+    if not problems and (fault := comment_fault(item["comment"])):
+        problems.append(f"comment: {fault}")
+    if not problems and ReviewEvent(by="", **item).is_in_the_future:
+        problems.append(
             f"at: {item['at']} is in the future; correct the clock of that machine, or import the file later"
         )
-    if not found and rows.get(item["master"]) != (item["asset"], item["variation"], item["take"]):
+    if not problems and rows.get(item["master"]) != (item["asset"], item["variation"], item["take"]):
         name = f"{item['asset']} variation {item['variation']}"
-        found.append(
+        problems.append(
             f"master: version {version} has no such master of {name}; does the file belong to another project?"
         )
-    yield from (f".{problem}" for problem in found)
+    yield from (f".{problem}" for problem in problems)
 
 
 def _masters_of(version: Version) -> dict[str, tuple[str, int, str]]:
     """Asset, variation and take of each master and waiting master of a version, by master digest."""
-    masters = {}
-    for row in version.masters:
-        for one in (row, row.get("waiting")):
-            if one is not None:
-                masters[one["master"]] = (one["asset"], one["variation"], one["take"])
-    return masters
+    return {
+        row["master"]: (row["asset"], row["variation"], row["take"])
+        for row in with_waiting_rows(version.masters)
+    }
 
 
 def _is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
-def _is_moment(value: Any) -> bool:
+def _is_time(value: Any) -> bool:
     try:
         return datetime.fromisoformat(value).tzinfo is not None
     except (TypeError, ValueError):
@@ -239,5 +250,5 @@ _CHECKS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "take": (_is_digest, "a digest of 64 hex digits"),
     "master": (_is_digest, "a digest of 64 hex digits"),
     "comment": (lambda value: isinstance(value, str), "a text"),
-    "at": (_is_moment, "a time in ISO 8601 with its zone, such as 2026-01-31T05:45:12Z"),
+    "at": (_is_time, "a time in ISO 8601 with its zone, such as 2026-01-31T05:45:12Z"),
 }

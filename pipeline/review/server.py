@@ -22,7 +22,7 @@ from fastapi.responses import FileResponse, JSONResponse, RedirectResponse
 from pipeline.catalog import Catalog, Reviews, Version, read_quarantine
 from pipeline.errors import CuesmithError, MachineError, UsageError
 from pipeline.formats import FORMATS
-from pipeline.report import Standing, standing_of
+from pipeline.report import ReviewStateJson, review_state_json
 from pipeline.review.decisions import read_decisions
 from pipeline.store import Missing, Store
 
@@ -36,7 +36,7 @@ HEADERS = {
 """Sent with every response."""
 
 
-def refusal(method: str, headers: Mapping[str, str], hosts: frozenset[str], token: str) -> str | None:
+def request_fault(method: str, headers: Mapping[str, str], hosts: frozenset[str], token: str) -> str | None:
     """The reason to refuse a request, or None to accept it. ``headers`` has lower-case names."""
     host = headers.get("host", "")
     if host not in hosts:
@@ -48,17 +48,18 @@ def refusal(method: str, headers: Mapping[str, str], hosts: frozenset[str], toke
     follows_a_link = method == "GET" and mode == "navigate" and headers.get("sec-fetch-dest") == "document"
     if site not in ("same-origin", "none") and not follows_a_link:
         return "requests from other sites are refused"
-    if method not in ("GET", "HEAD") and not _same(headers.get("x-cuesmith-token", ""), token):
+    if method not in ("GET", "HEAD") and not _has_token(headers, token):
         return "this page is read-only; open the link that `cuesmith review` printed"
     return None
 
 
-def _same(given: str, token: str) -> bool:
-    return secrets.compare_digest(given.encode("utf-8", "replace"), token.encode())
+def _has_token(headers: Mapping[str, str], token: str) -> bool:
+    sent = headers.get("x-cuesmith-token", "")
+    return secrets.compare_digest(sent.encode("utf-8", "replace"), token.encode())
 
 
 _PAGES = re.compile(r"reports/\d{6,}/(index\.html|details-\d{3,}\.js)")
-_FIXED = re.compile(
+_IMMUTABLE = re.compile(
     r"store/[0-9a-f]{2}/[0-9a-f]{64}\.[a-z0-9]{1,12}|reports/cache/[0-9a-f]{2}/[0-9a-f]{64}(\.loop)?\.js"
 )
 _TYPES = {
@@ -66,13 +67,13 @@ _TYPES = {
     ".js": "text/javascript",
     **{row.suffix: row.mime_type for row in FORMATS.values()},
 }
-_LONGEST_BODY = 4_000_000
+_MAX_BODY_BYTES = 4_000_000
 
 _Next = Callable[[Request], Awaitable[Response]]
 
 
-class Desk:
-    """State that the routes share: the store's reviews and the versions read so far."""
+class _Reviewing:
+    """The work behind the routes: reads review states and adds decisions; caches versions."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
@@ -80,21 +81,21 @@ class Desk:
         self._reviews = Reviews(store)
         self._versions: dict[int, Version] = {}
 
-    def standing(self, number: int) -> Standing:
+    def state(self, number: int) -> ReviewStateJson:
         """The review state of every master of version ``number``."""
-        return standing_of(self._version(number), self._reviews.events())
+        return review_state_json(self._version(number), self._reviews.events())
 
-    def take(self, body: bytes) -> Standing:
-        """Append the decisions of ``body``, a ``cuesmith.decisions/1``; all are checked before any is written."""
-        sent = read_decisions(body, "decisions", self._version)
-        self._reviews.add_new(sent.events)
-        return self.standing(sent.version)
+    def add(self, body: bytes) -> ReviewStateJson:
+        """Add the decisions in ``body`` (``cuesmith.decisions/1``), after checking all of them."""
+        decisions = read_decisions(body, "decisions", self._version)
+        self._reviews.add_new(decisions.events)
+        return self.state(decisions.version)
 
     def page(self) -> str:
         """Key of the latest version's page."""
         latest = self._catalog.latest()
         if latest is None and read_quarantine(self.store) is None:
-            raise UsageError("no catalog here; make one: cuesmith build")
+            raise UsageError("there is no catalog; make one: cuesmith build")
         return f"reports/{latest.number if latest else 0:06d}/index.html"
 
     def _version(self, number: int) -> Version:
@@ -106,54 +107,54 @@ class Desk:
 
 
 def review_app(store: Store, hosts: frozenset[str], token: str) -> FastAPI:
-    """The server over ``store``; ``hosts`` are its own names with port; writing needs ``token``."""
+    """The server for ``store``; ``hosts`` are its own names with port; writing needs ``token``."""
     app = FastAPI(title="cuesmith review", docs_url=None, redoc_url=None, openapi_url=None)
-    desk = Desk(store)
+    reviewing = _Reviewing(store)
 
     @app.middleware("http")
     async def guard(request: Request, call: _Next) -> Response:
-        why = refusal(request.method, request.headers, hosts, token)
-        answer = await call(request) if why is None else JSONResponse({"detail": why}, 403)
-        answer.headers.update(HEADERS)
-        return answer
+        fault = request_fault(request.method, request.headers, hosts, token)
+        response = await call(request) if fault is None else JSONResponse({"detail": fault}, 403)
+        response.headers.update(HEADERS)
+        return response
 
     @app.exception_handler(CuesmithError)
-    async def refused(request: Request, error: CuesmithError) -> Response:
+    async def failed(request: Request, error: CuesmithError) -> Response:
         return JSONResponse({"detail": str(error)}, 404 if isinstance(error, Missing) else 409)
 
     @app.get("/api/standing")
     def standing(version: int, since: int | None = None) -> Response:
-        found = desk.standing(version)
-        if since == found["count"]:
+        state = reviewing.state(version)
+        if since == state["count"]:
             return Response(status_code=204)
-        return JSONResponse(found, headers={"Cache-Control": "no-store"})
+        return JSONResponse(state, headers={"Cache-Control": "no-store"})
 
     @app.post("/api/decisions")
     async def decide(request: Request) -> Response:
-        return JSONResponse(await run_in_threadpool(desk.take, await _body(request)))
+        return JSONResponse(await run_in_threadpool(reviewing.add, await _body(request)))
 
     @app.get("/")
     def home() -> Response:
-        return RedirectResponse(f"/{desk.page()}")
+        return RedirectResponse(f"/{reviewing.page()}")
 
     @app.get("/{key:path}")
     def file(key: str) -> Response:
-        fixed = _FIXED.fullmatch(key) is not None
-        if not fixed and not _PAGES.fullmatch(key):
+        immutable = _IMMUTABLE.fullmatch(key) is not None
+        if not immutable and not _PAGES.fullmatch(key):
             raise HTTPException(404, "not found")
-        return _file(store, key, "max-age=31536000, immutable" if fixed else "no-cache")
+        return _file(store, key, "max-age=31536000, immutable" if immutable else "no-cache")
 
     return app
 
 
 async def _body(request: Request) -> bytes:
-    """The request body. Raises `HTTPException` 413 as soon as it exceeds `_LONGEST_BODY` bytes."""
+    """The request body. Raises `HTTPException` 413 as soon as it exceeds `_MAX_BODY_BYTES` bytes."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > _LONGEST_BODY:
+        if len(body) > _MAX_BODY_BYTES:
             raise HTTPException(
-                413, f"request larger than {_LONGEST_BODY} bytes; send fewer decisions at once"
+                413, f"request larger than {_MAX_BODY_BYTES} bytes; send fewer decisions at once"
             )
     return bytes(body)
 
@@ -178,11 +179,11 @@ class ReviewServer:
 
     def __init__(self, store: Store, port: int = 0) -> None:
         self.token = secrets.token_urlsafe(24)
-        """Requests that write need it."""
+        """Requests that write must send it."""
         self._socket = _listen(port)
         number = self._socket.getsockname()[1]
         self.origin = f"http://{_LOOPBACK}:{number}"
-        """Its URL."""
+        """URL of the server."""
         hosts = frozenset({f"{_LOOPBACK}:{number}", f"localhost:{number}"})
         app = review_app(store, hosts, self.token)
         self._server = uvicorn.Server(
@@ -207,9 +208,9 @@ def _listen(port: int) -> socket.socket:
         listener.bind((_LOOPBACK, port))
     except (OSError, OverflowError) as error:
         listener.close()
-        taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
-        why = "another program uses it" if taken else str(error)
-        raise MachineError(f"cannot use port {port}: {why}; choose another with --port") from error
-    # A browser that opens the link before the server runs waits instead of being refused.
+        in_use = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
+        reason = "another program uses it" if in_use else str(error)
+        raise MachineError(f"cannot use port {port}: {reason}; choose another with --port") from error
+    # A browser that opens the link before the server runs waits instead of failing.
     listener.listen()
     return listener

@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 from quick import QuickProject
 from toys import ONE, THREE, TWO
 
-from pipeline.catalog import CODES, Reviews, promote, promotion, refusals, rollback
-from pipeline.catalog.channels import earlier
+import pipeline.release
+from pipeline.catalog import Reviews
+from pipeline.catalog.channels import earlier_versions
 from pipeline.errors import FormatError, UsageError, VerificationError
+from pipeline.release import promote, refusals, rollback
 from pipeline.store import Busy, ObjectRef
 
 AT = "2026-02-01T00:00:00Z"
@@ -98,7 +100,9 @@ def test_weights_that_may_not_be_sold_are_told(built: QuickProject) -> None:
     rows: Any = tuple({**row, "commercial": False, "license": "CC-BY-NC-4.0"} for row in version.masters)
     object.__setattr__(version, "masters", rows)
     [found] = [
-        one for one in refusals(built.store, version, Reviews(built.store).state()) if one.code == CODES[0]
+        one
+        for one in refusals(built.store, version, Reviews(built.store).state())
+        if one.code == "non-commercial"
     ]
     assert found.code == "non-commercial"
     assert found.masters[0] == ("a/one_01", "toy: CC-BY-NC-4.0")
@@ -133,8 +137,8 @@ def test_one_reason_left_is_enough_to_refuse(built: QuickProject) -> None:
 @pytest.mark.parametrize(
     ("overrides", "by", "said"),
     [
-        ({"ugly": "x"}, "Pat", "none of non-commercial, placeholder"),
-        ({"placeholder": " "}, "Pat", "needs a word why"),
+        ({"ugly": "x"}, "Pat", "unknown; choose from non-commercial, placeholder"),
+        ({"placeholder": " "}, "Pat", "needs an explanation"),
         ({"placeholder": "x"}, "", "needs the name"),
     ],
 )
@@ -148,7 +152,7 @@ def test_an_override_needs_a_known_reason_a_word_and_a_name(
 def test_a_version_without_masters_is_not_shipped(built: QuickProject) -> None:
     built.write("  []\n")
     built.build()
-    with pytest.raises(UsageError, match="version 2 has no masters to ship"):
+    with pytest.raises(UsageError, match="version 2 has no masters; "):
         release(built, 2)
     assert built.catalog.channel("release") is None
 
@@ -157,7 +161,7 @@ def test_a_rejection_that_comes_while_the_gate_looks_at_files_is_seen(
     built: QuickProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     built.say_all("approve")
-    real, waiting = promotion.refusals, [built.row("a/two")]
+    real, waiting = pipeline.release.refusals, [built.row("a/two")]
 
     def slow(*arguments: Any) -> Any:
         found = real(*arguments)
@@ -165,7 +169,7 @@ def test_a_rejection_that_comes_while_the_gate_looks_at_files_is_seen(
             built.say("reject", waiting.pop())
         return found
 
-    monkeypatch.setattr(promotion, "refusals", slow)
+    monkeypatch.setattr("pipeline.release.refusals", slow)
     verdict = release(built, 1)
     assert ([one.code for one in verdict.refused], verdict.moved) == (["rejected"], False)
 
@@ -174,27 +178,27 @@ def test_the_gate_is_within_the_lock_of_its_channel(
     built: QuickProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     built.say_all("approve")
-    real = promotion.refusals
+    real = pipeline.release.refusals
 
     def look(*arguments: Any) -> Any:
         with pytest.raises(Busy), built.store.backend.lock("publish", 0.0):
             pass
         return real(*arguments)
 
-    monkeypatch.setattr(promotion, "refusals", look)
+    monkeypatch.setattr("pipeline.release.refusals", look)
     assert release(built, 1).moved
 
 
 @pytest.mark.parametrize("text", ["\udcff", "a\x1b[2J", "x" * 10_001])
 def test_a_name_and_a_reason_that_cannot_be_kept_are_refused(built: QuickProject, text: str) -> None:
     built.say_all("approve")
-    with pytest.raises(UsageError, match="--by: it h"):
+    with pytest.raises(UsageError, match="--by: it"):
         release(built, 1, by=text)
-    with pytest.raises(UsageError, match="--because: it h"):
+    with pytest.raises(UsageError, match="--because: it"):
         release(built, 1, dict.fromkeys(USUAL, text))
-    with pytest.raises(UsageError, match="--by: it h"):
+    with pytest.raises(UsageError, match="--by: it"):
         rollback(built.catalog, "latest", at=AT, by=text)
-    with pytest.raises(UsageError, match="--because: it h"):
+    with pytest.raises(UsageError, match="--because: it"):
         rollback(built.catalog, "latest", at=AT, by="Pat", because=text)
 
 
@@ -205,7 +209,7 @@ def test_latest_is_not_promoted_to(built: QuickProject) -> None:
 
 @pytest.mark.parametrize("name", ["Release", "../latest", "a b", "", "con.x"])
 def test_a_channel_name_is_plain(built: QuickProject, name: str) -> None:
-    with pytest.raises(UsageError, match="cannot name a channel"):
+    with pytest.raises(UsageError, match="not a valid channel name"):
         promote(built.catalog, 1, name, at=AT, by="Pat")
 
 
@@ -255,7 +259,7 @@ def test_rollback_twice_goes_back_two_steps(built: QuickProject) -> None:
         built.build()
     assert rollback(built.catalog, "latest", at=AT, by="Pat")["version"] == 2
     assert rollback(built.catalog, "latest", at=AT, by="Pat")["version"] == 1
-    with pytest.raises(UsageError, match="nowhere before version 1"):
+    with pytest.raises(UsageError, match="no version before version 1"):
         rollback(built.catalog, "latest", at=AT, by="Pat")
     assert rollback(built.catalog, "latest", at=AT, by="Pat", to=3)["version"] == 3
 
@@ -267,7 +271,7 @@ def test_a_channel_goes_back_only_to_where_it_was(built: QuickProject) -> None:
     built.build()
     with pytest.raises(UsageError, match="never pointed to version 2"):
         rollback(built.catalog, "release", at=AT, by="Pat", to=2)
-    with pytest.raises(UsageError, match="no channel 'beta'; there are: latest, release"):
+    with pytest.raises(UsageError, match="unknown channel 'beta'; existing channels: latest, release"):
         rollback(built.catalog, "beta", at=AT, by="Pat")
 
 
@@ -276,7 +280,7 @@ def test_a_version_that_is_not_whole_is_not_brought_back(built: QuickProject) ->
     built.write(ONE + THREE)
     built.build()
     (built.outputs / "store" / item["sha256"][:2] / f"{item['sha256']}{item['suffix']}").unlink()
-    with pytest.raises(VerificationError, match=r"version 1 is not whole: a/two_01\.wav"):
+    with pytest.raises(VerificationError, match=r"version 1 is incomplete or damaged: a/two_01\.wav"):
         rollback(built.catalog, "latest", at=AT, by="Pat")
     assert built.latest.number == 2
 
@@ -285,7 +289,7 @@ def test_a_version_that_is_not_whole_is_not_brought_back(built: QuickProject) ->
 def test_without_rollbacks_one_goes_back_the_way_one_came(numbers: list[int]) -> None:
     moves: Any = [{"version": number} for number in numbers]
     path = [number for at, number in enumerate(numbers) if at == 0 or numbers[at - 1] != number]
-    assert earlier(moves) == path[:-1]
+    assert earlier_versions(moves) == path[:-1]
 
 
 def test_a_channel_of_a_newer_release_is_refused(built: QuickProject) -> None:

@@ -8,8 +8,9 @@ from typing import Any
 from quick import QuickProject
 from toys import ONE, THREE, TWO
 
-from pipeline.catalog import Change, ReviewEvent, Reviews, diff, history, rejected_before, rollback
+from pipeline.catalog import Change, ReviewEvent, Reviews, asset_history, diff, rejected_before
 from pipeline.catalog.diff import compare
+from pipeline.release import rollback
 
 
 def between(project: QuickProject, before: int, after: int) -> dict[str, Change]:
@@ -137,10 +138,10 @@ def test_history_follows_one_asset_through_the_versions_that_changed_it(project:
     project.build()
     project.write(ONE.replace("hello", "bye") + TWO.replace("second", "other") + THREE)
     project.build()
-    steps = history(project.catalog, "a/two")
+    steps = asset_history(project.catalog, "a/two")
     assert [(step.version, step.change.kind) for step in steps] == [(1, "added"), (3, "changed")]
     assert steps[1].change.reason_words == ("prompt changed",)
-    assert {step.change.asset for step in history(project.catalog, "a/*")} == {"a/one", "a/two"}
+    assert {step.change.asset for step in asset_history(project.catalog, "a/*")} == {"a/one", "a/two"}
 
 
 def test_history_compares_with_the_version_that_was_latest_then(project: QuickProject) -> None:
@@ -150,7 +151,7 @@ def test_history_compares_with_the_version_that_was_latest_then(project: QuickPr
     rollback(project.catalog, "latest", at="2026-02-01T00:00:00Z", by="Pat")
     project.write(ONE + TWO + THREE.replace("third", "new"))
     project.build()
-    assert [step.version for step in history(project.catalog, "a/two")] == [1, 2]
+    assert [step.version for step in asset_history(project.catalog, "a/two")] == [1, 2]
 
 
 def test_a_signature_is_told_by_its_signer(project: QuickProject) -> None:
@@ -175,7 +176,7 @@ def test_what_a_version_says_of_the_one_before_never_changes(project: QuickProje
     rejected_then_approved_again(project)
     assert told(project) == {"a/two_1": ("changed", "rejected in review")}
     events = Reviews(project.store).events()
-    assert [step.change.reason_words for step in history(project.catalog, "a/two", events)] == [
+    assert [step.change.reason_words for step in asset_history(project.catalog, "a/two", events)] == [
         (),
         ("rejected in review",),
     ]
@@ -206,7 +207,7 @@ def test_a_version_without_reasons_is_told_by_the_reviews_of_its_day(project: Qu
     rejected = rejected_before(version, events)
     [change] = diff(project.store, project.catalog.read(1), version, rejected)
     assert change.reason_words == ("rejected in review",)
-    assert [step.change.reason_words for step in history(project.catalog, "a/two", events)][
+    assert [step.change.reason_words for step in asset_history(project.catalog, "a/two", events)][
         1
     ] == change.reason_words
     assert project.build()["published"] is False

@@ -15,9 +15,10 @@ from toys import ONE, THREE, TWO
 from typer.testing import CliRunner, Result
 
 from flows.cli.app import app
-from pipeline.catalog import Catalog, ReviewEvent, Reviews, check_store, promote, refusals
+from pipeline.catalog import Catalog, ReviewEvent, Reviews, check_store
 from pipeline.catalog.repair import repair_store
 from pipeline.errors import FormatError
+from pipeline.release import promote, refusals
 from pipeline.store import Store
 
 AT = "2026-02-01T00:00:00Z"
@@ -177,7 +178,7 @@ def test_a_lost_copy_is_copied_again_and_a_lost_file_comes_from_its_copy(
 ) -> None:
     path = file_of(built, 1, name)
     data = path.read_bytes()
-    item = built.catalog.recorded(1)[name]
+    item = built.catalog.recorded_files(1)[name]
     copy = built.outputs / "store" / item["sha256"][:2] / f"{item['sha256']}{item['suffix']}"
     for victim in (copy, path):
         victim.unlink()
@@ -248,12 +249,12 @@ def test_a_file_outside_the_library_is_refused_as_it_is_read(
             row["files"] = {path: item}
 
     edit(file_of(built, 1), change)
-    with pytest.raises(FormatError, match="does not lie in the library"):
+    with pytest.raises(FormatError, match="is outside the library"):
         built.catalog.read(1)
     before = sorted(built.folder.parent.rglob("*.wav"))
     assert run(built, "catalog", "rollback", "--to", 1).exit_code == 1
     assert sorted(built.folder.parent.rglob("*.wav")) == before
-    assert any("does not lie in the library" in one for one in built.harm())
+    assert any("is outside the library" in one for one in built.harm())
 
 
 def channel_of(project: QuickProject, name: str = "latest") -> Path:
@@ -381,7 +382,7 @@ def test_a_decision_whose_line_lost_its_end_is_told_and_kept(built: QuickProject
     path = review_lines(built)
     whole = path.read_bytes()
     path.write_bytes(whole.removesuffix(b"\n"))
-    assert any("the line has no end" in one for one in built.harm())
+    assert any("the line has no line feed" in one for one in built.harm())
     repair_store(built.store)
     assert path.read_bytes() == whole
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 import pytest
 from quick import QuickProject
 from toys import ONE, THREE, TWO
 
-from pipeline.catalog import Filter, Reviews, diff, history, promote, refusals
+from pipeline.catalog import Filter, Reviews, asset_history, diff
 from pipeline.catalog.version import Version
+from pipeline.release import promote, refusals
 
 QUIET = TWO.replace("}", ", quality: {silence: 0 LUFS}}")
 FAILS = TWO.replace("second", "now fail")
@@ -94,7 +92,7 @@ def test_diff_and_history_tell_what_became_missing_and_what_came(project: QuickP
     project.build()
     project.write(TWO + THREE)
     project.build()
-    steps = history(project.catalog, "a/two")
+    steps = asset_history(project.catalog, "a/two")
     assert [(step.version, step.change.kind) for step in steps] == [(2, "missing"), (3, "added")]
     assert str(steps[0].change).startswith("missing  a/two_01")
     assert "quarantined: quality gate: the sound is silent" in str(steps[0].change)
@@ -121,45 +119,3 @@ def test_a_filter_narrows_what_is_missing_too(project: QuickProject) -> None:
     assert names(Filter(tags=("x",))) == ["a/one_1", "a/one_2"]
     assert names(Filter(states=("missing",))) == ["a/one_1", "a/one_2", "a/two_1"]
     assert names(Filter(states=("failed",))) == names(Filter(kind="music")) == names(Filter(model="*")) == []
-
-
-def older(project: QuickProject, number: int = 1) -> None:
-    """The version as a release wrote it that did not record what is missing."""
-    path = project.outputs / "catalog" / f"{number:06d}" / "catalog.json"
-    value: Any = json.loads(path.read_text())
-    del value["missing"]
-    path.write_text(json.dumps(value))
-    project.forget_hashes()
-
-
-def test_a_version_of_an_older_release_knows_what_its_own_build_could_not_publish(
-    project: QuickProject,
-) -> None:
-    project.write(QUIET + THREE)
-    project.build()
-    older(project)
-    assert gaps(project.latest) == [("a/two", 1, "quarantined")]
-    assert "quarantined" in against(project)
-    assert project.build()["published"] is False
-    data = project.latest.to_bytes()
-    assert Version.from_bytes(data, "here").partial
-
-
-@pytest.mark.parametrize("build", [b"{", b"{}", b'{"failed": [{}]}', None])
-def test_a_version_of_an_older_release_is_read_whatever_became_of_its_build(
-    project: QuickProject, build: bytes | None
-) -> None:
-    project.write(QUIET + THREE)
-    project.build()
-    older(project)
-    path = project.outputs / "catalog" / "000001" / "build.json"
-    path.unlink()
-    if build is not None:
-        path.write_bytes(build)
-    assert gaps(project.latest) == []
-
-
-def test_an_older_version_is_not_published_again_for_what_it_did_not_record(project: QuickProject) -> None:
-    project.build(only=["b/*"])
-    older(project)
-    assert project.build(only=["b/*"])["published"] is False

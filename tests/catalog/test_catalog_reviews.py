@@ -21,8 +21,8 @@ from pipeline.catalog import (
     ReviewEvent,
     Reviews,
     ReviewState,
-    fold,
-    overruled,
+    reversed_decisions,
+    review_state,
     states_of,
 )
 from pipeline.errors import FormatError, UsageError
@@ -49,7 +49,7 @@ def event(action: Any, second: int = 0, take: str = "t1", master: str = "m1") ->
 
 @given(events)
 def test_no_take_is_both_rejected_and_approved_last(events: list[ReviewEvent]) -> None:
-    state = fold(events)
+    state = review_state(events)
     for (asset, variation), master in state.chosen.items():
         assert master in state.approved
         assert any((one.asset, one.variation, one.master) == (asset, variation, master) for one in events)
@@ -57,11 +57,11 @@ def test_no_take_is_both_rejected_and_approved_last(events: list[ReviewEvent]) -
 
 @given(events)
 def test_comments_change_nothing(events: list[ReviewEvent]) -> None:
-    assert fold(one for one in events if one.action != "comment") == fold(events)
+    assert review_state(one for one in events if one.action != "comment") == review_state(events)
 
 
 def test_the_last_word_is_the_one_that_came_last_whatever_the_clocks_say() -> None:
-    state = fold([event("approve", second=5), event("reject", second=3)])
+    state = review_state([event("approve", second=5), event("reject", second=3)])
     assert (state.approved, state.rejected) == (frozenset(), {"t1"})
 
 
@@ -76,7 +76,7 @@ def test_a_clock_that_is_ahead_voids_no_later_word(tmp_path: Path) -> None:
 def test_a_review_that_is_still_to_come_is_refused(tmp_path: Path) -> None:
     reviews = Reviews(Store.open(tmp_path))
     for at in ("2999-01-01T00:00:00Z", "2999-01-01T00:00:00-11:00"):
-        with pytest.raises(UsageError, match=f"dated {at}, which is still to come"):
+        with pytest.raises(UsageError, match=f"dated {at}, which is in the future"):
             reviews.add_new([replace(event("approve"), at=at)])
     soon = (datetime.now(UTC) + timedelta(seconds=30)).isoformat()
     reviews.add(replace(event("approve"), at=soon))
@@ -90,7 +90,7 @@ def test_what_a_file_takes_back_that_was_said_after_it_is_known(tmp_path: Path) 
         reviews.add(one)
     brought = [event("reject", 3), event("unlock", 4), event("approve", 1, "t2", "m2")]
     added = reviews.add_new(brought)
-    assert overruled(reviews.events(), added) == [(brought[0], here[0])]
+    assert reversed_decisions(reviews.events(), added) == [(brought[0], here[0])]
     assert reviews.state().rejected == {"t1"}
 
 
@@ -117,12 +117,12 @@ def test_rejecting_a_take_ends_the_approval_of_each_of_its_masters() -> None:
         event("approve", 2, master="m2"),
         event("reject", 3, master="m2"),
     ]
-    assert fold(said) == ReviewState(frozenset(), frozenset({"t1"}), frozenset())
+    assert review_state(said) == ReviewState(frozenset(), frozenset({"t1"}), frozenset())
 
 
 def test_a_lock_ends_with_unlock() -> None:
-    assert fold([event("lock", 1)]).locked == {("a", 1)}
-    assert fold([event("lock", 1), event("unlock", 2)]).locked == frozenset()
+    assert review_state([event("lock", 1)]).locked == {("a", 1)}
+    assert review_state([event("lock", 1), event("unlock", 2)]).locked == frozenset()
 
 
 def test_events_come_back_as_they_were_said(tmp_path: Path) -> None:
@@ -232,12 +232,12 @@ def test_a_row_stands_as_reviews_and_build_say(fields: Any, reviews: ReviewState
 )
 def test_filters_narrow_together(chosen: Filter, matches: bool) -> None:
     rows = [row()]
-    assert chosen.select(rows, fold([])) == (rows if matches else [])
+    assert chosen.select(rows, review_state([])) == (rows if matches else [])
 
 
 def test_a_name_as_lists_print_it_chooses_one_master_and_an_id_comes_first() -> None:
     rows = [row(), row(variation=2), row(asset="a/one_02"), row(asset="a/one_03")]
-    reviews = fold([])
+    reviews = review_state([])
     assert Filter("a/one_01").select(rows, reviews) == [rows[0]]
     assert Filter("a/one_02").select(rows, reviews) == [rows[2]]
     assert Filter("a/one_03_01").select(rows, reviews) == [rows[3]]
@@ -245,5 +245,5 @@ def test_a_name_as_lists_print_it_chooses_one_master_and_an_id_comes_first() -> 
 
 
 def test_a_state_that_there_is_not_is_told() -> None:
-    with pytest.raises(UsageError, match="--state 'fine' is none of current, locked"):
+    with pytest.raises(UsageError, match="--state 'fine' is unknown; choose from current, locked"):
         Filter(states=("fine",))

@@ -9,8 +9,8 @@ from quick import QuickProject
 from toys import HEAD, ONE, THREE, TWO
 
 from manifests import load, load_cached
-from pipeline.catalog import promote
 from pipeline.errors import ManifestError
+from pipeline.release import promote
 
 ASSETS = ONE + TWO + THREE
 RULES = "promotion:\n  playtest: {allow: [credentials, placeholder]}\n"

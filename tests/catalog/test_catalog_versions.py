@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from quick import QuickProject
 
-from pipeline.catalog import CATALOG_SCHEMA, Catalog, Version
+from pipeline.catalog import Catalog, Version
+from pipeline.catalog.version import CATALOG_SCHEMA
 from pipeline.errors import FormatError
 
 

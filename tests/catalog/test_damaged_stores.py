@@ -14,7 +14,8 @@ from toys import ONE, THREE, TWO
 from typer.testing import CliRunner, Result
 
 from flows.cli.app import app
-from pipeline.catalog import Reviews, promote
+from pipeline.catalog import Reviews
+from pipeline.release import promote
 
 AT = "2026-02-01T00:00:00Z"
 STRICT = "  - {id: c/bad, kind: sfx, prompt: second, duration: 0.4s, quality: {silence: 0 LUFS}}\n"

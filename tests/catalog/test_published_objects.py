@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from quick import QuickProject
 
-from pipeline.catalog import forget_library
 from pipeline.errors import StoreError, VerificationError
+from pipeline.export import LIBRARY, forget_export
 from pipeline.provenance import TAKE_SCHEMA
 from pipeline.report import write_report
 from pipeline.store import ObjectRef, repair
@@ -63,7 +63,7 @@ def test_a_damaged_object_that_the_latest_version_does_not_use_is_not_published_
             project.build()
         assert project.latest.number == 2
         repair(project.store)
-        forget_library(project.store)
+        forget_export(project.store, LIBRARY)
     assert project.build()["version"] == 3
     assert damaged.read_bytes() == whole
     assert [path.read_bytes() for path in (project.outputs / "library" / "latest").rglob("*.wav")] == [whole]

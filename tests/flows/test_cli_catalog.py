@@ -14,7 +14,8 @@ from toys import ONE, THREE, TWO
 from typer.testing import CliRunner, Result
 
 from flows.cli.app import app
-from pipeline.catalog import CODES, Reviews
+from pipeline.catalog import Reviews
+from pipeline.manifest.spec import GateReason
 
 ROOT = Path(__file__).parents[2]
 
@@ -129,7 +130,7 @@ def test_promote_refuses_with_everything_and_exits_with_1(project: QuickProject)
         (["--override", "placeholder"], "1 --override but 0 --because"),
         (["--because", "x"], "add one: --override REASON"),
         (["--override", "placeholder", "--because", "x", "--because", "y"], "1 --override but 2 --because"),
-        (["--override", "pretty", "--because", "x"], "none of non-commercial"),
+        (["--override", "pretty", "--because", "x"], "unknown; choose from non-commercial"),
     ],
 )
 def test_overrides_that_do_not_fit_are_told(project: QuickProject, words: list[str], said: str) -> None:
@@ -191,7 +192,7 @@ def test_a_comment_that_cannot_be_kept_is_a_wrong_input(project: QuickProject) -
     done = run(project, "review", "comment", "a/two", "-m", "bad byte \udcff")
     assert (done.exit_code, done.stderr) == (
         2,
-        "error: -m: it holds the control character '\\udcff'; remove it\n",
+        "error: -m: it contains the control character '\\udcff'; remove it\n",
     )
     assert run(project, "review", "approve", "a/two", "--by", "Ada\nBob").exit_code == 2
 
@@ -234,7 +235,7 @@ def test_decisions_are_imported_once(project: QuickProject) -> None:
 def test_the_docs_tell_every_reason_of_the_gate() -> None:
     text = (ROOT / "docs" / "catalog.md").read_text(encoding="utf-8")
     table = text.split("<!-- codes:begin -->")[1].split("<!-- codes:end -->")[0]
-    assert [line.split("`")[1] for line in table.splitlines() if line.startswith("| `")] == list(CODES)
+    assert [line.split("`")[1] for line in table.splitlines() if line.startswith("| `")] == list(GateReason)
 
 
 def test_a_review_takes_the_name_that_lists_print(project: QuickProject) -> None:

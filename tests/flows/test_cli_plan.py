@@ -14,10 +14,10 @@ from typer.testing import CliRunner, Result
 
 import pipeline.build.prepare
 from flows.cli.app import app
-from pipeline.catalog import rollback
 from pipeline.generators import Estimate, find_engine
 from pipeline.plan import plan as make_plan
 from pipeline.recipe import Recipe
+from pipeline.release import rollback
 
 ALL = ONE + TWO + THREE
 

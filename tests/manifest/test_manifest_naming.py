@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from manifest_texts import Complain, Load
 
 from manifests import load
-from pipeline.catalog import file_name
+from pipeline.catalog.rows import file_name
 from pipeline.errors import ManifestError
 
 STEP = "id: sfx/step/gravel, kind: sfx, prompt: x, duration: 1s"

@@ -14,11 +14,12 @@ from toys import ONE, TWO
 
 from pipeline.build.plan_rows import planned_rows
 from pipeline.build.prepare import prepare
-from pipeline.catalog import Place, Version, rollback
+from pipeline.catalog import Place, Version
 from pipeline.catalog.diff import PROMOTED
 from pipeline.catalog.version import compared
 from pipeline.plan import Reason, values
 from pipeline.provenance import MasterRow
+from pipeline.release import rollback
 
 UNCHANGED = ("reuse", "locked")
 

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from flows.cli.app import app
 from pipeline.build.prepare import prepare
-from pipeline.catalog import rollback
+from pipeline.release import rollback
 
 HEAD = """\
 cuesmith: 1

@@ -153,15 +153,15 @@ def test_b_switches_to_the_earlier_version_without_stopping(page: Page, report: 
     _wait_for_position(page, r"0\.[2-9]|[1-9]")
     before = _position(page)
     page.keyboard.press("b")
-    expect(page.locator(DETAIL)).to_have_attribute("data-heard", "B")
+    expect(page.locator(DETAIL)).to_have_attribute("data-side", "B")
     expect(page.locator(DETAIL)).to_have_attribute("data-playing", "running")
     assert _position(page) >= before
     expect(page.locator("#detail header .prompt")).to_have_text("an oak door")
-    expect(page.locator("#detail .verdict .note")).to_contain_text("your decision applies to version 2")
+    expect(page.locator("#detail .review .note")).to_contain_text("your decision applies to version 2")
     page.keyboard.press("b")
-    expect(page.locator(DETAIL)).to_have_attribute("data-heard", "A")
+    expect(page.locator(DETAIL)).to_have_attribute("data-side", "A")
     expect(page.locator("#detail header .prompt")).to_have_text("an iron door")
-    expect(page.locator("#detail .verdict .note")).to_be_empty()
+    expect(page.locator("#detail .review .note")).to_be_empty()
 
 
 def test_search_badges_and_kind_narrow_the_list(page: Page, report: Report) -> None:
@@ -264,7 +264,7 @@ def test_nothing_is_decided_behind_a_dialog_or_by_leaving_it(page: Page, report:
     page.keyboard.press("a")
     page.fill("#name", "Ada")
     page.keyboard.press("Escape")
-    expect(page.locator("#reviewer")).to_have_text("Who are you?")
+    expect(page.locator("#reviewer")).to_have_text("Set your name")
     expect(page.locator("#export")).to_be_hidden()
     page.keyboard.press("a")
     _name(page, "Ada")

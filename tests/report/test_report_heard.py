@@ -110,7 +110,7 @@ def test_a_loop_of_another_rate_goes_round_at_its_own_points(page: Page, project
     project.build()
     _play(page, project, "music/led")
     page.keyboard.press("b")
-    expect(page.locator("#detail")).to_have_attribute("data-heard", "B")
+    expect(page.locator("#detail")).to_have_attribute("data-side", "B")
     rate = page.evaluate("rendered.sampleRate")
     before = project.catalog.read(2).by_variation["music/led", 1]
     assert (rate, before["sample_rate_hz"]) == (44100, 48000)
@@ -130,7 +130,7 @@ def test_a_and_b_are_heard_equally_loud(page: Page, project: QuickProject) -> No
         _play(page, project, "sfx/door")
         if side == "B":
             page.keyboard.press("b")
-        expect(page.locator("#detail")).to_have_attribute("data-heard", side)
+        expect(page.locator("#detail")).to_have_attribute("data-side", side)
         rate = page.evaluate("rendered.sampleRate")
         began = round(STARTS_S * rate)
         loudness.append(_loudness(_sound(page)[:, began : began + 2 * rate], rate))

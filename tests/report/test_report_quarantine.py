@@ -94,7 +94,7 @@ def test_it_is_heard_beside_the_master_that_stayed(page: Page, project: QuickPro
     page.locator(".row", has_text="door_01").click()
     _hear(page)
     page.keyboard.press("b")
-    expect(page.locator("#detail")).to_have_attribute("data-heard", "B")
+    expect(page.locator("#detail")).to_have_attribute("data-side", "B")
 
 
 def test_no_key_and_no_button_decides_on_it(page: Page, project: QuickProject) -> None:

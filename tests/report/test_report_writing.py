@@ -25,7 +25,7 @@ from pipeline.build import publish
 from pipeline.build.journal import Journal
 from pipeline.catalog import Reviews
 from pipeline.errors import MachineError, StoreError, UsageError
-from pipeline.report import Report, standing_of, write_report
+from pipeline.report import Report, review_state_json, write_report
 from pipeline.report.media import BANDS, envelope, png, spectrogram
 from pipeline.store import ObjectRef, disk
 
@@ -59,7 +59,7 @@ def test_the_page_names_every_master_with_its_sound_in_the_store(
 
 def test_what_is_new_and_what_changed_since_the_parent_is_told(report: Report) -> None:
     assert [m["variation"] for m in _data(report)["masters"] if m["fresh"] == "new"] == [3]
-    assert "prompt" in _master(report, "sfx/door")["changes"]
+    assert "prompt changed" in _master(report, "sfx/door")["changes"]
     assert _master(report, "music/loop")["changes"] == []
 
 
@@ -115,7 +115,7 @@ def test_what_is_said_of_a_candidate_is_told_of_the_candidate(project: QuickProj
     project.build()
     row = project.row("sfx/door")
     project.say("comment", row["waiting"], comment="better")  # type: ignore[arg-type]
-    events = standing_of(project.latest, Reviews(project.store).events())["events"]
+    events = review_state_json(project.latest, Reviews(project.store).events())["events"]
     assert [heard for _, heard, _, _, _, comment in events if comment == "better"] == ["candidate"]
 
 

@@ -11,7 +11,7 @@ from toys import ONE, THREE, TWO
 
 from pipeline.catalog import Filter, Reviews
 from pipeline.errors import FormatError, UsageError
-from pipeline.review import DECISIONS_SCHEMA, Decisions, decide, event_on, read_decisions
+from pipeline.review import DECISIONS_SCHEMA, Decision, Decisions, decide, read_decisions
 
 
 def decision(project: QuickProject, asset: str = "a/two", **fields: Any) -> dict[str, Any]:
@@ -91,9 +91,9 @@ def test_every_fault_is_told_at_once_with_its_place(built: QuickProject) -> None
         "decisions[5]: not a JSON object",
         "decisions[6].comment: missing",
         "decisions[7].at: '2026-02-01T00:00:00' is not a time",
-        "decisions[8].comment: it holds the control character '\\ud83d'",
-        "decisions[9].comment: it holds the control character '\\x1b'",
-        "decisions[10].comment: it has 10001 characters; 10000 are the most",
+        "decisions[8].comment: it contains the control character '\\ud83d'",
+        "decisions[9].comment: it contains the control character '\\x1b'",
+        "decisions[10].comment: it has 10001 characters; the limit is 10000",
         "decisions[11].at: 2999-01-01T00:00:00Z is in the future",
     ]
     assert len(lines) == len(wanted)
@@ -107,10 +107,10 @@ def test_every_fault_is_told_at_once_with_its_place(built: QuickProject) -> None
     [
         ({"version": True}, "version: True is not a catalog version"),
         ({"version": "1"}, "version: '1' is not a catalog version"),
-        ({"reviewer": "  "}, "reviewer: who decided"),
-        ({"reviewer": 7}, "reviewer: who decided"),
-        ({"reviewer": "Ada\nBob"}, "reviewer: it holds the control character"),
-        ({"reviewer": "\udcff"}, "reviewer: it holds the control character"),
+        ({"reviewer": "  "}, "reviewer: the name is empty"),
+        ({"reviewer": 7}, "reviewer: the name is empty"),
+        ({"reviewer": "Ada\nBob"}, "reviewer: it contains the control character"),
+        ({"reviewer": "\udcff"}, "reviewer: it contains the control character"),
         ({"reviewer": "A" * 201}, "reviewer: it has 201 characters"),
         ({"decisions": {}}, "decisions: not a list"),
         ({"mood": "good"}, "mood: unknown field"),
@@ -142,19 +142,19 @@ def test_no_more_than_twenty_faults_are_listed(built: QuickProject) -> None:
 
 
 def test_a_decision_is_made_on_each_master_that_is_chosen(built: QuickProject) -> None:
-    events = decide(built.latest, Filter("a/*"), "approve", by="Ada", at="2026-02-01T00:00:00Z")
+    events = decide(built.latest, Filter("a/*"), Decision("approve", "Ada", "2026-02-01T00:00:00Z"))
     assert [(event.asset, event.variation) for event in events] == [("a/one", 1), ("a/one", 2), ("a/two", 1)]
 
 
 def test_nothing_chosen_and_nothing_waiting_are_told(built: QuickProject) -> None:
     with pytest.raises(UsageError, match=r"no master that matches a/none"):
-        decide(built.latest, Filter("a/none"), "approve", by="Ada", at="now")
+        decide(built.latest, Filter("a/none"), Decision("approve", "Ada", "now"))
     with pytest.raises(UsageError, match=r"nothing waits beside a/two"):
-        decide(built.latest, Filter("a/two"), "approve", by="Ada", at="now", waiting=True)
+        decide(built.latest, Filter("a/two"), Decision("approve", "Ada", "now"), waiting=True)
 
 
-def test_a_comment_needs_a_text_and_a_review_a_name(built: QuickProject) -> None:
+def test_a_comment_needs_a_text_and_a_review_a_name() -> None:
     with pytest.raises(UsageError, match="a comment needs a text"):
-        event_on(built.row("a/two"), "comment", by="Ada", at="now")
+        Decision("comment", "Ada", "now")
     with pytest.raises(UsageError, match="needs the reviewer's name"):
-        event_on(built.row("a/two"), "approve", by=" ", at="now")
+        Decision("approve", " ", "now")

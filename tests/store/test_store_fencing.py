@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from pipeline.catalog import Catalog, Version
+from pipeline.catalog import BuildFacts, Catalog, Version
 from pipeline.errors import StoreError
 from pipeline.store import Store
 
@@ -34,12 +34,7 @@ def publish(
 
 def _publish(catalog: Catalog, run: str, companions: Callable[[Version], Mapping[str, bytes]]) -> Version:
     version, _ = catalog.publish(
-        lambda before: ((), ()),
-        project=run,
-        created="2026-01-01T00:00:00Z",
-        run=run,
-        manifest={},
-        companions=companions,
+        lambda before: ((), ()), BuildFacts(run, "2026-01-01T00:00:00Z", run, {}), companions
     )
     return version
 

@@ -1,7 +1,7 @@
-// Decisions: where each master stands. A served page writes to the review file; a page from disk keeps decisions in
-// this browser and exports them as a file for `cuesmith review import`.
-import { keep, recall } from "./dom.js";
-import { isQuarantined, masters, report, tell } from "./data.js";
+// Decisions and the review state of each master. A served page writes to the review file; a page from disk stores
+// decisions in this browser and exports them as a file for `cuesmith review import`.
+import { saveSetting, loadSetting } from "./dom.js";
+import { isQuarantined, masters, report, emit } from "./data.js";
 
 const SCHEMA = "cuesmith.decisions/1";
 const KEY = `cuesmith ${report.project} ${report.version} ${report.run}`;
@@ -13,45 +13,45 @@ const WORDS = {
   comment: "commented on",
 };
 
-export const review = { served: false, canWrite: true, token: null, by: recall(NAME) ?? "", local: readLocal() ?? [] };
+export const review = { served: false, canWrite: true, token: null, by: loadSetting(NAME) ?? "", local: readLocal() ?? [] };
 
-let standing = report.standing;
+let reviewState = report.standing;
 const states = masters.map(() => ({ state: null, locked: false, events: [] }));
 
-export const standingOf = (master) => states[master.index];
+export const reviewOf = (master) => states[master.index];
 
-export const wordFor = (action) => WORDS[action];
+export const verbFor = (action) => WORDS[action];
 
-export function fold() {
-  const approved = new Set(standing.approved);
-  const rejected = new Set(standing.rejected);
-  const locked = new Set(standing.locked);
+export function applyEvents() {
+  const approved = new Set(reviewState.approved);
+  const rejected = new Set(reviewState.rejected);
+  const locked = new Set(reviewState.locked);
   masters.forEach((master, index) => {
     states[index].state = rejected.has(index) ? "rejected" : approved.has(index) ? "approved" : null;
     states[index].locked = locked.has(index);
     states[index].events = [];
   });
-  for (const [index, heard, action, by, at, comment] of standing.events) {
-    states[index].events.push({ heard, action, by, at, comment });
+  for (const [index, subject, action, by, at, comment] of reviewState.events) {
+    states[index].events.push({ subject, action, by, at, comment });
   }
   for (const decision of review.local) apply(decision);
 }
 
 function apply(decision) {
-  const index = masters.findIndex((one) => !isQuarantined(one) && one.asset === decision.asset && one.variation === decision.variation);
+  const index = masters.findIndex((master) => !isQuarantined(master) && master.asset === decision.asset && master.variation === decision.variation);
   if (index < 0) return;
-  const now = states[index];
-  const heard = heardIn(masters[index], decision);
-  // A rejection is of the take, however it is mastered; an approval is of one master.
+  const state = states[index];
+  const subject = subjectOf(masters[index], decision);
+  // A rejection applies to the take, however it is mastered; an approval to one master.
   const sameTake = decision.take === masters[index].take;
-  if (heard === "master" && decision.action === "approve") now.state = "approved";
-  if (sameTake && (decision.action === "reject" || decision.action === "reroll")) now.state = "rejected";
-  if (decision.action === "lock") now.locked = true;
-  if (decision.action === "unlock") now.locked = false;
-  now.events.push({ ...decision, heard, local: true });
+  if (subject === "master" && decision.action === "approve") state.state = "approved";
+  if (sameTake && (decision.action === "reject" || decision.action === "reroll")) state.state = "rejected";
+  if (decision.action === "lock") state.locked = true;
+  if (decision.action === "unlock") state.locked = false;
+  state.events.push({ ...decision, subject, local: true });
 }
 
-function heardIn(master, { take, master: digest }) {
+function subjectOf(master, { take, master: digest }) {
   if (digest === master.master) return "master";
   if (master.others.some((other) => other.version === null && other.master === digest)) return "candidate";
   return take === master.take ? "take" : "earlier";
@@ -68,91 +68,91 @@ export async function decide(master, action, comment = "") {
     comment,
   };
   if (review.served) {
-    take(await call("POST", "decisions", handedOver(review.by, [decision])));
+    receive(await call("POST", "decisions", decisionsFile(review.by, [decision])));
     return;
   }
-  // Another tab of the same report may have decided meanwhile.
+  // Another tab of the same report may have saved decisions meanwhile.
   setLocal([...(readLocal() ?? review.local), { ...decision, by: review.by }]);
-  if (!keep(KEY, JSON.stringify(review.local))) {
-    tell("problem", "This browser does not save data: export your decisions before you close the page.");
+  if (!saveSetting(KEY, JSON.stringify(review.local))) {
+    emit("problem", "This browser does not save data: export your decisions before you close the page.");
   }
 }
 
-// What a file takes: a file speaks for one person, so those under the present name, and then those under another.
+// The decisions for the next file. A file has one reviewer: first the present name, then other names.
 export function toExport() {
   const by = review.local.some((decision) => decision.by === review.by) ? review.by : review.local[0]?.by;
   return { by, decisions: review.local.filter((decision) => decision.by === by) };
 }
 
-export const exported = ({ by, decisions }) => handedOver(by, decisions);
+export const exported = ({ by, decisions }) => decisionsFile(by, decisions);
 
-const handedOver = (reviewer, decisions) => ({
-  schema: SCHEMA, version: report.version, reviewer, decisions: decisions.map(({ by, ...said }) => said),
+const decisionsFile = (reviewer, decisions) => ({
+  schema: SCHEMA, version: report.version, reviewer, decisions: decisions.map(({ by, ...decision }) => decision),
 });
 
-export function forgetLocal({ decisions }) {
-  const gone = new Set(decisions.map((decision) => JSON.stringify(decision)));
-  setLocal((readLocal() ?? review.local).filter((decision) => !gone.has(JSON.stringify(decision))));
-  keep(KEY, JSON.stringify(review.local));
+export function removeExported({ decisions }) {
+  const exported = new Set(decisions.map((decision) => JSON.stringify(decision)));
+  setLocal((readLocal() ?? review.local).filter((decision) => !exported.has(JSON.stringify(decision))));
+  saveSetting(KEY, JSON.stringify(review.local));
 }
 
 function setLocal(decisions) {
   review.local = decisions;
-  fold();
-  tell("standing", null);
+  applyEvents();
+  emit("review", null);
 }
 
-// Pages from disk are told nothing when another tab writes.
+// A page from disk gets no event when another tab writes.
 addEventListener("focus", () => review.served || setLocal(readLocal() ?? review.local));
 
 export function setName(name) {
   review.by = name.trim();
-  keep(NAME, review.by);
-  tell("name");
+  saveSetting(NAME, review.by);
+  emit("name");
 }
 
-// A page that came over HTTP asks whether a review server stands behind it; any other host leaves it a static page.
+// A page from HTTP asks whether its host is a review server; on any other host it is a static page.
 export async function connect() {
-  fold();
+  applyEvents();
   if (!location.protocol.startsWith("http")) return;
   review.token = readToken();
   try {
-    take(await call("GET", `standing?version=${report.version}`));
+    receive(await call("GET", `standing?version=${report.version}`));
   } catch (error) {
     if (error.status === 409) {
-      // A review server, with a store that it cannot read: what is decided here would reach nobody.
+      // A review server that cannot read its store: decisions would be lost.
       review.canWrite = false;
-      tell("problem", error.message);
+      emit("problem", error.message);
     }
     return;
   }
   review.served = true;
   review.canWrite = review.token !== null;
-  tell("connection", true);
+  emit("connection", true);
   setInterval(poll, POLL_MS);
   document.addEventListener("visibilitychange", () => document.hidden || poll());
 }
 
-let asking = false;
+let polling = false;
 
 async function poll() {
-  if (asking || document.hidden) return;
-  asking = true;
+  if (polling || document.hidden) return;
+  polling = true;
   try {
-    const found = await call("GET", `standing?version=${report.version}&since=${standing.count}`);
-    if (found) take(found);
-    tell("connection", true);
+    const news = await call("GET", `standing?version=${report.version}&since=${reviewState.count}`);
+    if (news) receive(news);
+    emit("connection", true);
   } catch {
-    tell("connection", false);
+    emit("connection", false);
   } finally {
-    asking = false;
+    polling = false;
   }
 }
 
-function take(found) {
-  standing = found;
-  fold();
-  tell("standing", null);
+function receive(received) {
+  reviewState = received;
+  applyEvents();
+  emit("review", null);
 }
 
 async function call(method, path, body) {
@@ -166,30 +166,30 @@ async function call(method, path, body) {
   if (answer.ok) return value;
   if (answer.status === 403) {
     review.canWrite = false;
-    tell("connection", true);
-    tell("standing", null);
+    emit("connection", true);
+    emit("review", null);
   }
-  const said = typeof value.detail === "string" ? value.detail : `the review server says ${answer.status}`;
-  throw Object.assign(new Error(said), { status: answer.status });
+  const problem = typeof value.detail === "string" ? value.detail : `the review server answered ${answer.status}`;
+  throw Object.assign(new Error(problem), { status: answer.status });
 }
 
-// The token comes once in the address, behind the #, which no server and no log sees.
+// The token is in the address after the #, which browsers do not send to servers.
 function readToken() {
-  const given = new URLSearchParams(location.hash.slice(1)).get("token");
-  if (given) history.replaceState(null, "", location.pathname);
+  const token = new URLSearchParams(location.hash.slice(1)).get("token");
+  if (token) history.replaceState(null, "", location.pathname);
   try {
-    if (given) sessionStorage.setItem(TOKEN, given);
+    if (token) sessionStorage.setItem(TOKEN, token);
     return sessionStorage.getItem(TOKEN);
   } catch {
-    return given;
+    return token;
   }
 }
 
-// What was decided here before; null where this browser kept nothing. A decision without a name is by who is named here.
+// The saved decisions; null if this browser saved none. A decision without a name gets the present name.
 function readLocal() {
   try {
-    const found = JSON.parse(recall(KEY));
-    return Array.isArray(found) ? found.map((decision) => ({ ...decision, by: decision.by ?? recall(NAME) ?? "" })) : null;
+    const saved = JSON.parse(loadSetting(KEY));
+    return Array.isArray(saved) ? saved.map((decision) => ({ ...decision, by: decision.by ?? loadSetting(NAME) ?? "" })) : null;
   } catch {
     return null;
   }

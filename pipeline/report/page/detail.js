@@ -1,11 +1,11 @@
-// The open master: transport, pictures, figures against target, decisions, and where it came from.
+// The open master: player, pictures, figures against targets, review, and origin.
 import { byId, clock, h, number, signed } from "./dom.js";
-import { hear, isQuarantined, report, tell, variationsOf } from "./data.js";
-import { review, standingOf, wordFor } from "./decisions.js";
+import { on, isQuarantined, report, emit, variationsOf } from "./data.js";
+import { review, reviewOf, verbFor } from "./decisions.js";
 import { badgesOf } from "./filters.js";
 import { badgeOf, nameParts } from "./list.js";
 import { drawSpectrum, drawWave } from "./pictures.js";
-import { compareWith, decidedOn, isCandidate, player, seek, soundState, switchSide, toggle, toggleLoop, toggleRobin } from "./player.js";
+import { compareWith, decisionTarget, isCandidate, player, seek, soundState, switchSide, toggle, toggleLoop, toggleRobin } from "./player.js";
 import { loadDetails, loadPicture } from "./sidecars.js";
 
 const panel = byId("detail");
@@ -15,35 +15,35 @@ let parts = {};
 const drafts = new Map();
 
 export function showDetail(master) {
-  const held = heldControl();
+  const focused = focusedControl();
   open = master;
   picture = null;
   parts = {};
   panel.hidden = !master;
   document.body.classList.toggle("open", Boolean(master));
   if (!master) return;
-  panel.replaceChildren(head(master), transport(master), isQuarantined(master) ? closed(master) : verdict(master), figures(master), origin(master));
+  panel.replaceChildren(head(master), transport(master), isQuarantined(master) ? quarantineSection(master) : reviewSection(master), figures(master), origin(master));
   panel.scrollTop = 0;
-  if (held) panel.querySelector(`[data-control="${held}"]`)?.focus();
+  if (focused) panel.querySelector(`[data-control="${focused}"]`)?.focus();
   drawAll();
   fillPicture();
   fillDetails(master);
   refreshPlayer();
 }
 
-// The control that whoever works by keyboard is on: the next master has it too. After a click, keys are for the page.
-function heldControl() {
-  const focused = document.activeElement;
-  return panel.contains(focused) && focused.matches(":focus-visible") ? focused.dataset.control : null;
+// The control with keyboard focus; the next master gets the same. After a click, keys go to the page.
+function focusedControl() {
+  const element = document.activeElement;
+  return panel.contains(element) && element.matches(":focus-visible") ? element.dataset.control : null;
 }
 
-// Where the open master covers the list.
+// On narrow screens the open master covers the list.
 export function focusDetail() {
   if (getComputedStyle(panel).position === "fixed") panel.focus();
 }
 
 function head(master) {
-  const close = h("button", { type: "button", class: "close", onclick: () => tell("close"), "aria-label": "Close" }, "×");
+  const close = h("button", { type: "button", class: "close", onclick: () => emit("close"), "aria-label": "Close" }, "×");
   parts.prompt = h("p", { class: "prompt" }, master.prompt);
   parts.badges = h("p", { class: "badges" });
   return h(
@@ -98,11 +98,11 @@ function otherSelect(master) {
   return select;
 }
 
-function verdict(master) {
+function reviewSection(master) {
   const act = (key, action, label, style = "") =>
     h("button", {
       type: "button", class: style, "data-action": action, "data-control": action, "aria-keyshortcuts": key || null,
-      title: key ? `${label} (${key})` : label, onclick: () => tell("decide", { master: open, action }),
+      title: key ? `${label} (${key})` : label, onclick: () => emit("decide", { master: open, action }),
     }, label);
   parts.lock = act("", "lock", "Lock");
   parts.comment = h("textarea", {
@@ -114,7 +114,7 @@ function verdict(master) {
   parts.history = h("ol", { class: "history" });
   return h(
     "section",
-    { class: "verdict", "aria-label": "Review" },
+    { class: "review", "aria-label": "Review" },
     h("label", { for: "comment" }, "Comment"),
     parts.comment,
     h("div", { class: "buttons" }, act("A", "approve", "Approve", "good"), act("R", "reject", "Reject", "bad"),
@@ -124,14 +124,14 @@ function verdict(master) {
   );
 }
 
-// Why it is not in the catalog, and what brings it there. Nothing is decided here: the manifest does.
-function closed(master) {
+// Why the master is not in the catalog, and how to fix that. The manifest decides, so there are no review buttons.
+function quarantineSection(master) {
   const gates = master.quarantined.map((gate) =>
     h("li", {},
       h("strong", {}, gate.name), `: ${gate.what}`,
       h("span", { class: "measured" }, `measured ${Number(gate.measured.toPrecision(4))}, limit ${Number(gate.limit.toPrecision(4))}`)),
   );
-  const openings = [...new Set(master.quarantined.map((gate) => gate.loosened))];
+  const remedies = [...new Set(master.quarantined.map((gate) => gate.loosened))];
   const more = master.candidate_count + 3;
   return h(
     "section",
@@ -140,19 +140,19 @@ function closed(master) {
     h("ul", {}, ...gates),
     h("p", {}, "To fix this, change this asset in the manifest:"),
     h("ul", {},
-      h("li", {}, "for another take, change its ", h("code", {}, "prompt"), " or ", h("code", {}, "seed")),
-      h("li", {}, "for more takes to choose from, write ", h("code", {}, `candidates: ${more}`)),
-      h("li", {}, "to accept this sound, write ", ...openings.flatMap((line) => [h("code", {}, line), " "]),
-        openings.includes("quality: {gate: false}") ? null : ["or, to publish it despite all gates, ", h("code", {}, "quality: {gate: false}")]),
+      h("li", {}, "for another take, change ", h("code", {}, "prompt"), " or ", h("code", {}, "seed")),
+      h("li", {}, "for more candidates, set ", h("code", {}, `candidates: ${more}`)),
+      h("li", {}, "to accept this sound, set ", ...remedies.flatMap((line) => [h("code", {}, line), " "]),
+        remedies.includes("quality: {gate: false}") ? null : ["or, to publish it despite all gates, ", h("code", {}, "quality: {gate: false}")]),
     ),
-    h("p", { class: "hint" }, "If you accept it, the next build publishes the take that you hear and generates nothing."),
+    h("p", { class: "hint" }, "If you accept it, the next build publishes this take and generates nothing."),
   );
 }
 
-export const writtenComment = (master) => (drafts.get(master.index) ?? "").trim();
+export const draftOf = (master) => (drafts.get(master.index) ?? "").trim();
 
-export function forgetComment(master, written) {
-  if (writtenComment(master) !== written) return;
+export function discardComment(master, written) {
+  if (draftOf(master) !== written) return;
   drafts.delete(master.index);
   if (open === master) parts.comment.value = "";
 }
@@ -202,85 +202,85 @@ const channels = (count) => ({ 1: "mono", 2: "stereo" })[count] ?? `${count} cha
 
 function origin(master) {
   parts.origin = h("dl", {});
-  const made = master.made;
-  put("Engine and model", `${made.engine} · ${made.model} @ ${made.revision}`);
-  put("Licence", `${made.license}${made.commercial ? "" : " (no commercial use)"}`);
-  if (master.changes.length) put(`Changed since version ${report.against}`, master.changes.join(", "));
-  if (master.waiting) put("Why a candidate waits", master.waiting.join(", "));
-  if (master.reason) put(`Why ${master.status}`, master.reason);
-  put("Tags", master.tags.join(", "));
+  const made = master.modelFacts;
+  addFact("Engine and model", `${made.engine} · ${made.model} @ ${made.revision}`);
+  addFact("Licence", `${made.license}${made.commercial ? "" : " (no commercial use)"}`);
+  if (master.changes.length) addFact(`Changed since version ${report.against}`, master.changes.join(", "));
+  if (master.waiting) addFact("Reasons for the waiting candidate", master.waiting.join(", "));
+  if (master.reason) addFact(`Reason (${master.status})`, master.reason);
+  addFact("Tags", master.tags.join(", "));
   return h("section", { class: "origin" }, h("h3", {}, "Origin"), parts.origin);
 }
 
-function put(term, text, wide = false) {
+function addFact(term, text, wide = false) {
   if (text === null || text === undefined || text === "") return;
   parts.origin.append(h("div", { class: wide ? "wide" : "" }, h("dt", {}, term), h("dd", {}, String(text))));
 }
 
 async function fillDetails(master) {
-  let found;
+  let loaded;
   try {
-    found = await loadDetails(master);
+    loaded = await loadDetails(master);
   } catch (error) {
-    if (open === master) put("Details", error.message, true);
+    if (open === master) addFact("Details", error.message, true);
     return;
   }
   if (open !== master) return;
-  const { recipe, generated, mastered, manifest, measurements, loudness, quality } = found;
+  const { recipe, generated, mastered, manifest, measurements, loudness, quality } = loaded;
   if (measurements) {
     parts.more.append(
       figure("Loudest 400 ms", `${number(measurements.momentary_max_lufs)} LUFS`, "momentary maximum", true),
       figure("Range", `${number(measurements.loudness_range_lu)} LU`, `crest ${number(measurements.crest_db)} dB`, true),
       figure("Gain", `${signed(loudness.gain_db)} dB`, [loudness.limited_db ? `limiter ${number(loudness.limited_db)} dB` : "no limiting",
         loudness.deviation ? `off target: ${loudness.deviation}` : ""].filter(Boolean).join("; "), true),
-      ...quality.failures.map((one) => figure(one.name, number(one.measured, 3), `${one.what}; limit ${number(one.limit, 3)}`, false)),
+      ...quality.failures.map((item) => figure(item.name, number(item.measured, 3), `${item.what}; limit ${number(item.limit, 3)}`, false)),
     );
   }
   if (recipe) {
-    put("Seed", recipe.seed);
-    put("Settings", pairs(recipe.settings));
-    put("Conditioning", pairs(recipe.conditioning));
-    put("Mastering", found.chain.map((step) => step.step).join(" → "));
-    put("Generated", `${generated.at.slice(0, 19)} UTC on ${generated.device}, ${number(generated.seconds, 2)} s, run ${generated.run}`);
-    put("Mastered", `${mastered.at.slice(0, 19)} UTC on ${mastered.device}, run ${mastered.run}`);
-    put("Manifest", `${found.source}${manifest.profile ? `, profile ${manifest.profile}` : ""}`);
-    put("Git", manifest.git);
-    put("Disclosure", found.disclosure.statement);
-    put("Software", pairs({ ...mastered.software, ...generated.software }), true);
-    put("Engine's notes", pairs(found.notes), true);
+    addFact("Seed", recipe.seed);
+    addFact("Settings", pairs(recipe.settings));
+    addFact("Conditioning", pairs(recipe.conditioning));
+    addFact("Mastering", loaded.chain.map((step) => step.step).join(" → "));
+    addFact("Generated", `${generated.at.slice(0, 19)} UTC on ${generated.device}, ${number(generated.seconds, 2)} s, run ${generated.run}`);
+    addFact("Mastered", `${mastered.at.slice(0, 19)} UTC on ${mastered.device}, run ${mastered.run}`);
+    addFact("Manifest", `${loaded.source}${manifest.profile ? `, profile ${manifest.profile}` : ""}`);
+    addFact("Git", manifest.git);
+    addFact("Disclosure", loaded.disclosure.statement);
+    addFact("Software", pairs({ ...mastered.software, ...generated.software }), true);
+    addFact("Engine's notes", pairs(loaded.notes), true);
   } else {
-    put("Manifest", found.source);
+    addFact("Manifest", loaded.source);
   }
-  put("Files", Object.keys(found.files).join("\n"), true);
-  put("Take", master.take, true);
-  put("Master", master.master, true);
-  put("Samples", master.pcm, true);
+  addFact("Files", Object.keys(loaded.files).join("\n"), true);
+  addFact("Take", master.take, true);
+  addFact("Master", master.master, true);
+  addFact("Samples", master.pcm, true);
 }
 
 function pairs(value) {
   return Object.entries(value ?? {})
-    .map(([key, one]) => `${key} ${one !== null && typeof one === "object" ? JSON.stringify(one) : one}`)
+    .map(([key, item]) => `${key} ${item !== null && typeof item === "object" ? JSON.stringify(item) : item}`)
     .join(", ");
 }
 
 async function fillPicture() {
   const master = open;
-  const heard = player.heard && player.other ? player.other : master;
-  parts.wanted = heard;
-  const late = () => open !== master || parts.wanted !== heard;
+  const sound = player.side && player.other ? player.other : master;
+  parts.pictureOf = sound;
+  const outdated = () => open !== master || parts.pictureOf !== sound;
   try {
-    const found = await loadPicture(heard.pcm);
-    if (late()) return;
-    picture = found;
-    Object.assign(parts, { shown: heard, undrawn: "" });
+    const loaded = await loadPicture(sound.pcm);
+    if (outdated()) return;
+    picture = loaded;
+    Object.assign(parts, { shown: sound, undrawn: "" });
     parts.note.textContent = note();
-    parts.scale.firstChild.textContent = `${Math.round(found.top / 1000)} kHz`;
-    parts.scale.children[1].textContent = `${Math.round(Math.sqrt(found.top * 40) / 100) * 100} Hz`;
+    parts.scale.firstChild.textContent = `${Math.round(loaded.top / 1000)} kHz`;
+    parts.scale.children[1].textContent = `${Math.round(Math.sqrt(loaded.top * 40) / 100) * 100} Hz`;
     drawAll();
   } catch (error) {
-    if (late()) return;
+    if (outdated()) return;
     picture = null;
-    Object.assign(parts, { shown: heard, undrawn: error.message });
+    Object.assign(parts, { shown: sound, undrawn: error.message });
     for (const canvas of [parts.wave, parts.spectrum]) canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);
     refreshPlayer();
   }
@@ -288,11 +288,11 @@ async function fillPicture() {
 
 function drawAll() {
   if (!picture || !open) return;
-  const heard = parts.shown;
+  const sound = parts.shown;
   const options = {
-    seconds: heard.seconds,
+    seconds: sound.seconds,
     position: player.active || player.position ? player.position : null,
-    loop: heard.loop && heard.loop.map((sample) => sample / heard.rate),
+    loop: sound.loop && sound.loop.map((sample) => sample / sound.rate),
   };
   drawWave(parts.wave, picture, options);
   drawSpectrum(parts.spectrum, picture, options);
@@ -303,30 +303,30 @@ export function refreshPlayer() {
   parts.play.textContent = player.active ? "Pause" : "Play";
   parts.loop.setAttribute("aria-pressed", String(player.loop));
   parts.robin.setAttribute("aria-pressed", String(player.robin));
-  parts.side.textContent = player.heard ? `B: ${sideName(player.other)}` : "A: this one";
-  parts.side.setAttribute("aria-pressed", String(player.heard === 1));
+  parts.side.textContent = player.side ? `B: ${sideName(player.other)}` : "A: this one";
+  parts.side.setAttribute("aria-pressed", String(player.side === 1));
   panel.dataset.playing = player.active ? soundState() : "";
-  panel.dataset.heard = player.heard ? "B" : "A";
+  panel.dataset.side = player.side ? "B" : "A";
   parts.note.textContent = note();
   if (parts.about) parts.about.textContent = about();
   parts.seek.max = player.seconds;
-  const heard = player.heard && player.other ? player.other : open;
-  parts.prompt.textContent = heard.prompt;
-  if (parts.wanted !== heard) fillPicture();
+  const sound = player.side && player.other ? player.other : open;
+  parts.prompt.textContent = sound.prompt;
+  if (parts.pictureOf !== sound) fillPicture();
   refreshPosition();
 }
 
 function about() {
-  if (!player.heard || !player.other) return "";
-  if (decidedOn(open) !== open) return "You hear the candidate: your decision applies to it.";
-  return `You hear version ${player.other.version}, but your decision applies to version ${report.version}.`;
+  if (!player.side || !player.other) return "";
+  if (decisionTarget(open) !== open) return "You are listening to the candidate: your decision applies to it.";
+  return `You are listening to version ${player.other.version}, but your decision applies to version ${report.version}.`;
 }
 
 function note() {
   if (player.problem) return player.problem;
   if (player.loading) return "Loading…";
   if (player.active && player.loop && !player.exact) {
-    return "Streamed from disk: this repeat is not exact to the sample. Only loops repeat exactly here; `cuesmith review` repeats every sound exactly.";
+    return "Streamed from disk: the repeat is not exact to the sample. On this page only loops repeat exactly; `cuesmith review` repeats every sound exactly.";
   }
   return parts.undrawn ?? "";
 }
@@ -340,24 +340,24 @@ export function refreshPosition() {
   drawAll();
 }
 
-export function refreshStanding() {
+export function refreshReview() {
   if (!open) return;
-  const now = standingOf(open);
+  const state = reviewOf(open);
   parts.badges.replaceChildren(...badgesOf(open).map(badgeOf));
   if (isQuarantined(open)) return;
-  parts.lock.textContent = now.locked ? "Unlock" : "Lock";
-  parts.lock.dataset.action = now.locked ? "unlock" : "lock";
+  parts.lock.textContent = state.locked ? "Unlock" : "Lock";
+  parts.lock.dataset.action = state.locked ? "unlock" : "lock";
   for (const button of panel.querySelectorAll("[data-action]")) button.disabled = !review.canWrite;
-  parts.history.replaceChildren(...[...now.events].reverse().map(told));
+  parts.history.replaceChildren(...[...state.events].reverse().map(eventItem));
 }
 
-function told(event) {
-  const what = { take: "another master of this take", candidate: "the candidate", earlier: "an earlier take" }[event.heard] ?? "this master";
-  const did = event.action === "reroll" ? "asked for another take instead of" : wordFor(event.action);
+function eventItem(event) {
+  const what = { take: "another master of this take", candidate: "the candidate", earlier: "an earlier take" }[event.subject] ?? "this master";
+  const did = event.action === "reroll" ? "requested another take instead of" : verbFor(event.action);
   return h(
     "li",
     { class: event.action },
-    h("strong", {}, `${event.by || "somebody"} `),
+    h("strong", {}, `${event.by || "unknown"} `),
     `${did} ${what}`,
     h("time", { datetime: event.at }, ` ${event.at.slice(0, 16).replace("T", " ")}`),
     event.local ? h("em", {}, " not exported yet") : null,
@@ -366,8 +366,8 @@ function told(event) {
 }
 
 export function setUpDetail() {
-  hear("player", refreshPlayer);
-  hear("position", refreshPosition);
-  hear("standing", refreshStanding);
+  on("player", refreshPlayer);
+  on("position", refreshPosition);
+  on("review", refreshReview);
   new ResizeObserver(drawAll).observe(panel);
 }

@@ -1,4 +1,4 @@
-// Small helpers to build the page: everything that is shown goes in as text, never as markup.
+// Small helpers to build the page: all content goes in as text, never as markup.
 
 export const byId = (id) => document.getElementById(id);
 
@@ -13,14 +13,14 @@ export function h(tag, attributes = {}, ...children) {
   return element;
 }
 
-export function say(text) {
-  // The same words twice are still news to a screen reader.
+export function announce(text) {
+  // A screen reader repeats a message only if the text changes.
   const region = byId("live");
   region.textContent = region.textContent === text ? `${text}\u00a0` : text;
 }
 
-// What this browser keeps from visit to visit. Some are told to keep nothing, and throw.
-export function recall(key) {
+// Settings that the browser stores between visits. Browsers with storage turned off throw.
+export function loadSetting(key) {
   try {
     return localStorage.getItem(key);
   } catch {
@@ -28,7 +28,7 @@ export function recall(key) {
   }
 }
 
-export function keep(key, text) {
+export function saveSetting(key, text) {
   try {
     localStorage.setItem(key, text);
     return true;

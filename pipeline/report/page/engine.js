@@ -1,5 +1,5 @@
-// The one audio engine. A sound that is decoded in memory starts, wraps and switches on the sample; one that a page
-// from disk may not read is streamed by a media element, which can do all but that.
+// The audio engine. A sound that is decoded in memory starts, loops and switches exactly to the sample. A page from
+// disk may not read the other sounds; a media element streams them, without this precision.
 import { bytesOf } from "./dom.js";
 import { loadSound } from "./sidecars.js";
 
@@ -18,7 +18,7 @@ export function setVolume(value) {
   if (output) output.gain.setTargetAtTime(value, context.currentTime, 0.01);
 }
 
-// One context at the sound's own rate: no resampling before the mix, so that loop points stay on their samples.
+// One context at the sample rate of the sound: without resampling, loop points stay on their samples.
 function contextFor(rate) {
   if (context?.sampleRate !== rate) {
     context?.close();
@@ -47,23 +47,23 @@ const unplayable = (sound) =>
 
 async function buffer(sound, rate) {
   const at = contextFor(rate);
-  let found = decoded.get(sound.pcm);
-  if (!found) {
-    found = bytes(sound).then((data) => at.decodeAudioData(data).catch(() => Promise.reject(unplayable(sound))));
-    found.catch(() => decoded.delete(sound.pcm));
+  let pending = decoded.get(sound.pcm);
+  if (!pending) {
+    pending = bytes(sound).then((data) => at.decodeAudioData(data).catch(() => Promise.reject(unplayable(sound))));
+    pending.catch(() => decoded.delete(sound.pcm));
   }
   decoded.delete(sound.pcm);
-  decoded.set(sound.pcm, found);
-  const ready = await found;
-  forget();
+  decoded.set(sound.pcm, pending);
+  const ready = await pending;
+  trimCache();
   return ready;
 }
 
-async function forget() {
-  let kept = 0;
+async function trimCache() {
+  let seconds = 0;
   for (const [pcm, promise] of [...decoded].reverse()) {
-    kept += (await promise.catch(() => null))?.duration ?? 0;
-    if (kept > KEEP_S) decoded.delete(pcm);
+    seconds += (await promise.catch(() => null))?.duration ?? 0;
+    if (seconds > KEEP_S) decoded.delete(pcm);
   }
 }
 
@@ -136,7 +136,7 @@ class ElementVoice {
     this.element.onended = onended;
     this.element.currentTime = offset;
     this.element.volume = this.level * volume;
-    // Stopping it while it loads is no failure.
+    // Stopping while it loads is not an error.
     return this.element.play().catch((error) => error.name === "AbortError" || Promise.reject(unplayable(this.sound)));
   }
 
@@ -180,7 +180,7 @@ export function loopOf(sound, seconds) {
   return sound.loop ? [sound.loop[0] / sound.rate, sound.loop[1] / sound.rate] : [0, seconds];
 }
 
-// Both sides as loud as the quieter one: only ever turned down, so that nothing clips.
+// Both sides at the loudness of the quieter one: levels only go down, so nothing clips.
 export function levels(sounds) {
   const known = sounds.map((sound) => sound.lufs).filter((value) => value !== null);
   if (sounds.length < 2 || known.length < sounds.length) return sounds.map(() => 1);
@@ -188,7 +188,7 @@ export function levels(sounds) {
   return known.map((lufs) => 10 ** ((quietest - lufs) / 20));
 }
 
-// One sound, or two that run side by side of which one is heard.
+// One sound, or two that run in parallel, of which one is audible.
 export class Playing {
   static async open(sounds) {
     const voices = [];
@@ -199,37 +199,37 @@ export class Playing {
   constructor(voices, gains) {
     this.voices = voices;
     this.gains = gains;
-    this.heard = 0;
+    this.audible = 0;
   }
 
   get exact() {
-    return this.voices.every((one) => one.exact);
+    return this.voices.every((voice) => voice.exact);
   }
 
-  // Resolves once every voice sounds; rejects where one cannot.
-  start({ offset = 0, loop = false, heard = 0, onended }) {
-    this.heard = heard;
+  // Resolves when every voice plays; rejects if one cannot.
+  start({ offset = 0, loop = false, audible = 0, onended }) {
+    this.audible = audible;
     const when = context ? context.currentTime + START_S : 0;
-    const begun = this.voices.map((one, side) => {
-      const begin = offset < one.seconds ? offset : 0;
-      const sounds = one.start(begin, loop, when, () => side === this.heard && onended());
-      one.fadeTo(side === heard ? this.gains[side] : 0);
-      return sounds;
+    const started = this.voices.map((voice, side) => {
+      const begin = offset < voice.seconds ? offset : 0;
+      const playing = voice.start(begin, loop, when, () => side === this.audible && onended());
+      voice.fadeTo(side === audible ? this.gains[side] : 0);
+      return playing;
     });
-    return Promise.all(begun);
+    return Promise.all(started);
   }
 
   switchTo(side) {
-    this.heard = side;
-    this.voices.forEach((one, index) => one.fadeTo(index === side ? this.gains[index] : 0));
+    this.audible = side;
+    this.voices.forEach((voice, index) => voice.fadeTo(index === side ? this.gains[index] : 0));
   }
 
   setLoop(loop) {
-    this.voices.forEach((one) => one.setLoop(loop));
+    this.voices.forEach((voice) => voice.setLoop(loop));
   }
 
   get position() {
-    return this.voices[this.heard].position();
+    return this.voices[this.audible].position();
   }
 
   get state() {
@@ -237,6 +237,6 @@ export class Playing {
   }
 
   stop() {
-    this.voices.forEach((one) => one.stop());
+    this.voices.forEach((voice) => voice.stop());
   }
 }

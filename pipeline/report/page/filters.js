@@ -1,25 +1,25 @@
-// Which masters are listed, and in which order.
+// Filters and order of the list.
 import { byId, h } from "./dom.js";
-import { isQuarantined, masters, report, tell } from "./data.js";
-import { standingOf } from "./decisions.js";
+import { isQuarantined, masters, report, emit } from "./data.js";
+import { reviewOf } from "./decisions.js";
 
-// Each badge: its word, and when a master carries it.
+// Each badge: its word, and when a master has it.
 export const BADGES = {
   quarantined: ["quarantined", isQuarantined],
   new: ["new", (master) => master.fresh === "new"],
   changed: ["changed", (master) => master.changes.length > 0],
   waiting: ["waiting", (master) => Boolean(master.waiting)],
-  approved: ["approved", (master) => standingOf(master).state === "approved"],
-  rejected: ["rejected", (master) => standingOf(master).state === "rejected"],
-  unreviewed: ["not reviewed", (master) => standingOf(master).state === null && !isQuarantined(master)],
-  locked: ["locked", (master) => standingOf(master).locked],
+  approved: ["approved", (master) => reviewOf(master).state === "approved"],
+  rejected: ["rejected", (master) => reviewOf(master).state === "rejected"],
+  unreviewed: ["not reviewed", (master) => reviewOf(master).state === null && !isQuarantined(master)],
+  locked: ["locked", (master) => reviewOf(master).locked],
   stale: ["stale", (master) => master.status === "stale"],
   failing: ["gate failed", (master) => master.failures.length > 0 && !isQuarantined(master)],
   loop: ["loop", (master) => master.loop !== null],
-  placeholder: ["placeholder", (master) => master.made.placeholder],
-  noncommercial: ["non-commercial", (master) => !master.made.commercial],
+  placeholder: ["placeholder", (master) => master.modelFacts.placeholder],
+  noncommercial: ["non-commercial", (master) => !master.modelFacts.commercial],
 };
-const SILENT = new Set(["unreviewed", "loop"]);
+const CHIP_ONLY = new Set(["unreviewed", "loop"]);
 
 const ranks = new Map(
   [...masters]
@@ -40,9 +40,9 @@ export const choice = { text: "", kind: "", tag: "", model: "", badges: new Set(
 let counts = {};
 
 export const badgesOf = (master) =>
-  Object.keys(BADGES).filter((badge) => !SILENT.has(badge) && BADGES[badge][1](master));
+  Object.keys(BADGES).filter((badge) => !CHIP_ONLY.has(badge) && BADGES[badge][1](master));
 
-// What every master carries tells nothing in a row; its chip and the open master say it.
+// A badge that every master has is not shown in the rows, only as a chip and on the open master.
 export const rowBadgesOf = (master) => badgesOf(master).filter((badge) => !common.has(badge));
 
 let common = new Set();
@@ -59,7 +59,7 @@ export function listed() {
       words.every((word) => master.words.includes(word)) &&
       (!choice.kind || master.kind === choice.kind) &&
       (!choice.tag || master.tags.includes(choice.tag)) &&
-      (!choice.model || master.made.model === choice.model),
+      (!choice.model || master.modelFacts.model === choice.model),
   );
   counts = Object.fromEntries(
     Object.entries(BADGES).map(([badge, [, has]]) => [badge, matching.filter(has).length]),
@@ -67,25 +67,25 @@ export function listed() {
   return sorted(matching.filter((master) => [...choice.badges].every((badge) => BADGES[badge][1](master))));
 }
 
-function sorted(found) {
+function sorted(unsorted) {
   const key = ORDERS[choice.order];
   const sign = choice.falling ? -1 : 1;
-  const keyed = found.map((master) => [key(master), master]);
-  keyed.sort(([one, a], [other, b]) => (one < other ? -sign : one > other ? sign : a.index - b.index));
+  const keyed = unsorted.map((master) => [key(master), master]);
+  keyed.sort(([keyA, a], [keyB, b]) => (keyA < keyB ? -sign : keyA > keyB ? sign : a.index - b.index));
   return keyed.map(([, master]) => master);
 }
 
 export function setOrder(order) {
   choice.falling = choice.order === order ? !choice.falling : order !== "name";
   choice.order = order;
-  tell("filter");
+  emit("filter");
 }
 
 export function setUpFilters() {
   const bind = (id, field) =>
     byId(id).addEventListener("input", (event) => {
       choice[field] = event.target.value;
-      tell("filter");
+      emit("filter");
     });
   bind("search", "text");
   bind("kind", "kind");
@@ -106,36 +106,36 @@ export function setUpFilters() {
 export function only(badge) {
   clear();
   choice.badges = new Set([badge]);
-  tell("filter");
+  emit("filter");
 }
 
 function clear() {
   Object.assign(choice, { text: "", kind: "", tag: "", model: "", badges: new Set() });
   for (const id of ["search", "kind", "tag", "model"]) byId(id).value = "";
-  tell("filter");
+  emit("filter");
 }
 
 function options(id, values) {
   const select = byId(id);
-  const found = [...new Set(values)].sort();
-  select.append(...found.map((value) => h("option", { value }, value)));
-  select.parentElement.hidden = found.length < 2;
+  const distinct = [...new Set(values)].sort();
+  select.append(...distinct.map((value) => h("option", { value }, value)));
+  select.parentElement.hidden = distinct.length < 2;
 }
 
 export function showFilters(shown) {
-  const held = document.activeElement?.dataset?.badge;
+  const focused = document.activeElement?.dataset?.badge;
   const chips = Object.entries(BADGES)
     .filter(([badge]) => counts[badge] > 0 || choice.badges.has(badge))
     .map(([badge, [word]]) => chip(badge, word));
   byId("chips").replaceChildren(...chips);
-  if (held) byId("chips").querySelector(`[data-badge="${held}"]`)?.focus();
+  if (focused) byId("chips").querySelector(`[data-badge="${focused}"]`)?.focus();
   byId("shown").textContent =
     `${shown === masters.length ? shown : `${shown} of ${masters.length}`} master${masters.length === 1 ? "" : "s"}`;
   byId("clear").hidden = shown === masters.length;
   for (const button of document.querySelectorAll("[data-order]")) {
-    const mine = button.dataset.order === choice.order;
-    button.dataset.sorted = mine ? (choice.falling ? "down" : "up") : "";
-    button.setAttribute("aria-pressed", String(mine));
+    const active = button.dataset.order === choice.order;
+    button.dataset.sorted = active ? (choice.falling ? "down" : "up") : "";
+    button.setAttribute("aria-pressed", String(active));
   }
 }
 
@@ -143,7 +143,7 @@ function chip(badge, word) {
   const pressed = choice.badges.has(badge);
   const toggle = () => {
     if (!choice.badges.delete(badge)) choice.badges.add(badge);
-    tell("filter");
+    emit("filter");
   };
   return h(
     "button",

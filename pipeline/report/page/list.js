@@ -1,7 +1,7 @@
-// The list: only the rows in view are in the document, however many masters there are.
+// The list: only the rows in view are in the document.
 import { byId, h, number, signed } from "./dom.js";
-import { tell } from "./data.js";
-import { standingOf } from "./decisions.js";
+import { emit } from "./data.js";
+import { reviewOf } from "./decisions.js";
 import { BADGES, rowBadgesOf } from "./filters.js";
 import { drawThumb } from "./pictures.js";
 
@@ -17,12 +17,12 @@ export const current = () => selected;
 
 export function setUpList() {
   height = parseFloat(getComputedStyle(document.documentElement).getPropertyValue("--row"));
-  let asked = false;
+  let scheduled = false;
   const later = () => {
-    if (asked) return;
-    asked = true;
+    if (scheduled) return;
+    scheduled = true;
     requestAnimationFrame(() => {
-      asked = false;
+      scheduled = false;
       paint();
     });
   };
@@ -31,23 +31,23 @@ export function setUpList() {
   view.addEventListener("click", (event) => {
     const row = event.target.closest("[data-index]");
     if (!row) return;
-    const master = shown.find((one) => one.index === Number(row.dataset.index));
+    const master = shown.find((master) => master.index === Number(row.dataset.index));
     select(master, true);
-    if (event.target.closest(".thumb")) tell("play", master);
+    if (event.target.closest(".thumb")) emit("play", master);
   });
 }
 
-export function show(found) {
-  shown = found;
+export function show(matching) {
+  shown = matching;
   space.style.height = `${shown.length * height}px`;
   byId("nothing").hidden = shown.length > 0;
-  forget();
+  clearRows();
   if (selected && !shown.includes(selected)) selected = null;
   paint();
 }
 
 export function refresh() {
-  forget();
+  clearRows();
   paint();
 }
 
@@ -55,7 +55,7 @@ export function select(master, open = false) {
   selected = master ?? null;
   if (selected) reveal(shown.indexOf(selected));
   refresh();
-  tell("select", { master: selected, open });
+  emit("select", { master: selected, open });
 }
 
 export function move(steps) {
@@ -71,7 +71,7 @@ export function mark(playing) {
 
 export const pageRows = () => Math.max(1, Math.floor(view.clientHeight / height) - 1);
 
-function forget() {
+function clearRows() {
   for (const row of rows.values()) row.remove();
   rows.clear();
 }
@@ -86,9 +86,9 @@ function reveal(place) {
 function paint() {
   const first = Math.max(0, Math.floor(view.scrollTop / height) - SPARE);
   const last = Math.min(shown.length, Math.ceil((view.scrollTop + view.clientHeight) / height) + SPARE);
-  const wanted = new Set(shown.slice(first, last).map((master) => master.index));
+  const visible = new Set(shown.slice(first, last).map((master) => master.index));
   for (const [index, row] of rows) {
-    if (!wanted.has(index)) {
+    if (!visible.has(index)) {
       row.remove();
       rows.delete(index);
     }
@@ -105,17 +105,17 @@ function paint() {
   const active = selected && rows.get(selected.index);
   if (active) view.setAttribute("aria-activedescendant", active.id);
   else view.removeAttribute("aria-activedescendant");
-  tell("painted");
+  emit("painted");
 }
 
 function makeRow(master, place) {
-  const now = standingOf(master);
+  const review = reviewOf(master);
   const thumb = h("canvas", { class: "thumb", width: 192, height: 56, "aria-hidden": "true" });
   drawThumb(thumb, master.thumb);
   const row = h(
     "div",
     {
-      class: `row ${now.state ?? ""}`,
+      class: `row ${review.state ?? ""}`,
       id: `row-${master.index}`,
       role: "option",
       "data-index": master.index,

@@ -1,69 +1,69 @@
-// The page, put together.
-import { byId, keep, recall, say } from "./dom.js";
-import { hear, isQuarantined, report, tell } from "./data.js";
-import { connect, decide, exported, forgetLocal, review, setName, toExport, wordFor } from "./decisions.js";
-import { focusDetail, forgetComment, refreshStanding, setUpDetail, showDetail, writtenComment } from "./detail.js";
+// Connects the parts of the page.
+import { byId, saveSetting, loadSetting, announce } from "./dom.js";
+import { on, isQuarantined, report, emit } from "./data.js";
+import { connect, decide, exported, removeExported, review, setName, toExport, verbFor } from "./decisions.js";
+import { focusDetail, discardComment, refreshReview, setUpDetail, showDetail, draftOf } from "./detail.js";
 import { setVolume } from "./engine.js";
 import { listed, setUpFilters, showFilters } from "./filters.js";
 import { setUpKeys } from "./keys.js";
 import { current, mark, move, refresh, select, setUpList, show } from "./list.js";
-import { choose, decidedOn, play, player } from "./player.js";
+import { choose, decisionTarget, play, player } from "./player.js";
 
 const THEME = "cuesmith theme";
 let waiting = null;
-let handed = null;
-const unkept = new Map();
+let lastExport = null;
+const unsaved = new Map();
 
 function update() {
-  const found = listed();
-  show(found);
-  showFilters(found.length);
+  const matching = listed();
+  show(matching);
+  showFilters(matching.length);
 }
 
 async function act({ master, action }) {
   if (!master) return;
   if (!review.canWrite) {
-    say("This page is read-only: you cannot review here");
+    announce("This page is read-only: you cannot review here");
     return;
   }
   if (isQuarantined(master)) {
-    say(`${master.name} is quarantined: you cannot review it`);
+    announce(`${master.name} is quarantined: you cannot review it`);
     return;
   }
   if (!review.by) {
     waiting = { master, action };
-    askWho();
+    askName();
     return;
   }
-  const comment = writtenComment(master);
+  const comment = draftOf(master);
   if (action === "comment" && !comment) {
     byId("comment").focus();
     return;
   }
-  const heard = decidedOn(master);
-  // Before the server answers, so that whoever is quick does not decide twice on the same master.
+  const target = decisionTarget(master);
+  // Before the server answers, so that a fast reviewer does not decide twice on the same master.
   if (action === "approve" || action === "reject") move(1);
   try {
-    await decide(heard, action, comment);
-    forgetComment(master, comment);
-    say(`${master.name} ${wordFor(action)}`);
-    if (unkept.delete(master)) showProblem(notKept());
+    await decide(target, action, comment);
+    discardComment(master, comment);
+    announce(`${master.name} ${verbFor(action)}`);
+    if (unsaved.delete(master)) showProblem(unsavedText());
   } catch (error) {
-    unkept.set(master, error.message);
-    showProblem(notKept());
+    unsaved.set(master, error.message);
+    showProblem(unsavedText());
   }
 }
 
-// Each stays told until a decision on that very master is kept: the next one's success is no comfort.
-function notKept() {
-  const names = [...unkept.keys()].map((master) => master.name);
+// Each stays listed until a decision on the same master is saved.
+function unsavedText() {
+  const names = [...unsaved.keys()].map((master) => master.name);
   if (!names.length) return "";
   const which = names.length > 4 ? `${names.slice(0, 3).join(", ")} and ${names.length - 3} more` : names.join(", ");
   const decisions = names.length === 1 ? `The decision on ${which} was` : `The decisions on ${which} were`;
-  return `${decisions} not saved: ${[...unkept.values()].at(-1)}.`;
+  return `${decisions} not saved: ${[...unsaved.values()].at(-1)}.`;
 }
 
-function askWho() {
+function askName() {
   byId("name").value = review.by;
   byId("who").returnValue = "";
   byId("who").showModal();
@@ -73,10 +73,10 @@ function showProblem(text) {
   byId("problem").textContent = text;
 }
 
-function showStanding() {
+function showReviews() {
   showFilters(listed().length);
   refresh();
-  refreshStanding();
+  refreshReview();
   showExport();
 }
 
@@ -85,16 +85,16 @@ function showExport() {
   const count = decisions.length;
   byId("export").hidden = review.served || count === 0;
   if (!count) return;
-  const whose = count === review.local.length && by === review.by ? "" : ` of ${by}`;
-  byId("export").textContent = `Export ${count} decision${count === 1 ? "" : "s"}${whose}`;
+  const owner = count === review.local.length && by === review.by ? "" : ` of ${by}`;
+  byId("export").textContent = `Export ${count} decision${count === 1 ? "" : "s"}${owner}`;
 }
 
 function exportFile() {
-  handed = toExport();
-  const text = JSON.stringify(exported(handed), null, 1);
+  lastExport = toExport();
+  const text = JSON.stringify(exported(lastExport), null, 1);
   const link = document.createElement("a");
   link.href = URL.createObjectURL(new Blob([text], { type: "application/json" }));
-  link.download = `decisions-${report.project}-v${report.version}-${handed.by.replace(/[^\p{L}\p{N}]+/gu, "-")}.json`;
+  link.download = `decisions-${report.project}-v${report.version}-${lastExport.by.replace(/[^\p{L}\p{N}]+/gu, "-")}.json`;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10000);
   byId("exported").showModal();
@@ -106,12 +106,12 @@ function setUpTheme() {
     document.documentElement.dataset.theme = theme;
     button.textContent = { auto: "Theme: auto", light: "Theme: light", dark: "Theme: dark" }[theme];
     refresh();
-    tell("player");
+    emit("player");
   };
-  let theme = recall(THEME) ?? "auto";
+  let theme = loadSetting(THEME) ?? "auto";
   button.addEventListener("click", () => {
     theme = { auto: "light", light: "dark", dark: "auto" }[theme] ?? "auto";
-    keep(THEME, theme);
+    saveSetting(THEME, theme);
     apply(theme);
   });
   apply(theme);
@@ -126,15 +126,15 @@ function setUpDialogs() {
     setName(byId("name").value);
     if (review.by && then) act(then);
   });
-  byId("reviewer").addEventListener("click", askWho);
+  byId("reviewer").addEventListener("click", askName);
   byId("show-keys").addEventListener("click", () => byId("help").showModal());
   byId("export").addEventListener("click", exportFile);
-  byId("forget").addEventListener("click", () => forgetLocal(handed));
+  byId("forget").addEventListener("click", () => removeExported(lastExport));
   byId("volume").addEventListener("input", (event) => setVolume(Number(event.target.value)));
 }
 
 function showReviewer() {
-  byId("reviewer").textContent = review.by ? `Reviewer: ${review.by}` : "Who are you?";
+  byId("reviewer").textContent = review.by ? `Reviewer: ${review.by}` : "Set your name";
   showExport();
 }
 
@@ -144,42 +144,42 @@ async function start() {
   setUpDetail();
   setUpKeys();
   setUpDialogs();
-  hear("filter", update);
-  hear("standing", showStanding);
-  hear("name", showReviewer);
-  hear("decide", act);
-  hear("play", (master) => {
+  on("filter", update);
+  on("review", showReviews);
+  on("name", showReviewer);
+  on("decide", act);
+  on("play", (master) => {
     choose(master);
     play(0);
   });
-  hear("turn", (master) => {
+  on("next", (master) => {
     choose(master);
     select(master);
   });
-  hear("select", ({ master, open }) => {
+  on("select", ({ master, open }) => {
     choose(master);
     showDetail(master);
-    refreshStanding();
+    refreshReview();
     if (!open) return;
     document.body.classList.add("detail-first");
     focusDetail();
   });
-  hear("close", () => {
+  on("close", () => {
     document.body.classList.remove("detail-first");
     byId("list").focus();
   });
-  hear("problem", showProblem);
-  hear("player", () => mark(player.active ? player.master : null));
-  hear("painted", () => mark(player.active ? player.master : null));
-  hear("connection", (fine) => {
+  on("problem", showProblem);
+  on("player", () => mark(player.active ? player.master : null));
+  on("painted", () => mark(player.active ? player.master : null));
+  on("connection", (fine) => {
     byId("connection").textContent = !fine
-      ? "The review server does not answer: you cannot review until it does."
+      ? "No answer from the review server: you cannot review now."
       : review.canWrite ? "Live review" : "Read only: open the link that `cuesmith review` printed.";
     byId("connection").classList.toggle("broken", !fine);
   });
   await connect();
   update();
-  showStanding();
+  showReviews();
   showReviewer();
   setUpTheme();
   if (!current() && matchMedia("(min-width: 900px)").matches) move(1);

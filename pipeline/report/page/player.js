@@ -1,39 +1,39 @@
-// What is playing: one master, alone or beside another version of it, looped or in turn with its variations.
-import { hear, tell, variationsOf } from "./data.js";
+// The player: one master, alone or with another version of it, looped or in turn with its variations.
+import { on, emit, variationsOf } from "./data.js";
 import { Playing } from "./engine.js";
 
 const BETWEEN_MS = 350;
 
 export const player = {
-  master: null, active: false, loading: false, loop: false, robin: false, heard: 0, other: null, position: 0,
+  master: null, active: false, loading: false, loop: false, robin: false, side: 0, other: null, position: 0,
   seconds: 0, exact: true, problem: "",
 };
 
 let playing = null;
 let ticket = 0;
 
-// The one to compare with: a candidate that waits, the last approved, or else the one before.
-export const usualOther = (master) =>
-  master.others.find(isCandidate) ?? master.others.find((one) => one.approved) ?? master.others[0] ?? null;
+// The sound to compare with: the waiting candidate, the last approved version, or else the previous one.
+export const defaultOther = (master) =>
+  master.others.find(isCandidate) ?? master.others.find((other) => other.approved) ?? master.others[0] ?? null;
 
 export const isCandidate = (other) => other.version === null;
 
-// What a decision is about: the master, or the candidate beside it while that is what is heard.
-export const decidedOn = (master) =>
-  player.master === master && player.heard && isCandidate(player.other) ? { ...master, ...idsOf(player.other) } : master;
+// The target of a decision: the master, or its waiting candidate while that plays.
+export const decisionTarget = (master) =>
+  player.master === master && player.side && isCandidate(player.other) ? { ...master, ...idsOf(player.other) } : master;
 
 const idsOf = ({ take, master }) => ({ take, master });
 
 export function choose(master) {
   if (player.master === master) return;
-  const goOn = player.active;
+  const resume = player.active;
   stop();
   Object.assign(player, {
-    master, heard: 0, position: 0, problem: "", other: master && usualOther(master),
+    master, side: 0, position: 0, problem: "", other: master && defaultOther(master),
     loop: Boolean(master?.loop) && !player.robin, seconds: master?.seconds ?? 0,
   });
-  if (goOn && master) play();
-  else tell("player");
+  if (resume && master) play();
+  else emit("player");
 }
 
 export function toggle() {
@@ -44,70 +44,70 @@ export function toggle() {
 export async function play(offset = player.position) {
   const { master, other } = player;
   if (!master) return;
-  const mine = halt();
+  const ownTicket = halt();
   Object.assign(player, { active: true, loading: true, problem: "" });
-  tell("player");
+  emit("player");
   try {
     const opened = await Playing.open(other ? [master, other] : [master]);
-    if (mine !== ticket) {
+    if (ownTicket !== ticket) {
       opened.stop();
       return;
     }
     playing = opened;
     player.exact = playing.exact;
     player.loading = false;
-    const begun = playing.start({ offset, loop: player.loop, heard: player.heard, onended: ended });
+    const started = playing.start({ offset, loop: player.loop, audible: player.side, onended: ended });
     tick();
-    tell("player");
-    await begun;
+    emit("player");
+    await started;
     return;
   } catch (error) {
-    if (mine !== ticket) return;
+    if (ownTicket !== ticket) return;
     halt();
     Object.assign(player, { active: false, loading: false, problem: error.message });
   }
-  tell("player");
+  emit("player");
 }
 
 export function pause() {
   const position = playing ? playing.position : player.position;
   halt();
   Object.assign(player, { active: false, loading: false, robin: false, position });
-  tell("player");
+  emit("player");
 }
 
 export function stop() {
   halt();
   Object.assign(player, { active: false, loading: false, position: 0 });
-  tell("player");
+  emit("player");
 }
 
 export function seek(seconds) {
   player.position = Math.min(Math.max(0, seconds), Math.max(0, player.seconds - 0.01));
   if (player.active) play(player.position);
-  else tell("player");
+  else emit("player");
 }
 
 export function toggleLoop() {
   player.loop = !player.loop;
   playing?.setLoop(player.loop);
-  tell("player");
+  emit("player");
 }
 
 export function switchSide() {
   if (!player.other) return;
-  player.heard = 1 - player.heard;
-  player.seconds = (player.heard ? player.other : player.master).seconds;
+  player.side = 1 - player.side;
+  player.seconds = (player.side ? player.other : player.master).seconds;
   if (playing && playing.position > player.seconds && !player.loop) play(0);
-  else playing?.switchTo(player.heard);
-  tell("player");
+  else playing?.switchTo(player.side);
+  emit("player");
 }
 
 export function compareWith(other) {
   player.other = other;
-  if (!other) player.heard = 0;
+  if (!other) player.side = 0;
   if (player.active) play(playing?.position ?? 0);
-  else tell("player");
+  else emit("player");
 }
 
 export function toggleRobin() {
@@ -124,16 +124,16 @@ function ended() {
   player.position = 0;
   if (!player.robin) {
     player.active = false;
-    tell("player");
+    emit("player");
     return;
   }
-  const turn = variationsOf(player.master);
-  const next = turn[(turn.indexOf(player.master) + 1) % turn.length];
-  const mine = ticket;
+  const variations = variationsOf(player.master);
+  const next = variations[(variations.indexOf(player.master) + 1) % variations.length];
+  const ownTicket = ticket;
   setTimeout(() => {
-    if (mine !== ticket || !player.robin) return;
+    if (ownTicket !== ticket || !player.robin) return;
     player.active = false;
-    tell("turn", next);
+    emit("next", next);
     play(0);
   }, BETWEEN_MS);
 }
@@ -148,8 +148,8 @@ function halt() {
 function tick() {
   if (!playing) return;
   player.position = playing.position;
-  tell("position");
+  emit("position");
   requestAnimationFrame(tick);
 }
 
-hear("stop", stop);
+on("stop", stop);

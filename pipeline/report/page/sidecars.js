@@ -17,8 +17,8 @@ export const loadSound = (pcm) => load(`sound ${pcm}`, `${report.cache}/${pcm.sl
 
 export async function loadDetails(master) {
   const chunk = String(Math.floor(master.index / report.details)).padStart(3, "0");
-  const found = await load(`details ${chunk}`, `details-${chunk}.js`);
-  return found[master.index % report.details];
+  const part = await load(`details ${chunk}`, `details-${chunk}.js`);
+  return part[master.index % report.details];
 }
 
 function load(key, address, keep = true) {
@@ -35,7 +35,7 @@ function request(key, address, resolve, reject) {
   waiting.set(key, resolve);
   script.onload = () => {
     script.remove();
-    if (waiting.delete(key)) reject(new Error(`${address} does not hold what it should; run cuesmith report again`));
+    if (waiting.delete(key)) reject(new Error(`${address} is damaged; run cuesmith report again`));
   };
   script.onerror = () => {
     script.remove();

@@ -12,8 +12,9 @@ import pytest
 from quick import QuickProject
 from toys import ONE, THREE, TWO
 
-from pipeline.catalog import forget_library, library_faults, library_findings, rollback, sync_latest
 from pipeline.errors import FormatError
+from pipeline.export import LIBRARY, changed_files, export_findings, export_latest, forget_export
+from pipeline.release import rollback
 from pipeline.store import ObjectRef, disk
 
 
@@ -87,7 +88,7 @@ def test_hard_links_of_an_older_release_are_replaced_by_the_next_version(project
 def test_hard_links_of_an_older_release_are_replaced_by_a_look_at_the_library(project: QuickProject) -> None:
     project.build()
     as_an_older_release_left_it(project)
-    sync_latest(project.catalog)
+    export_latest(project.catalog, LIBRARY)
     assert not any(os.path.samefile(stored, shown) for stored, shown in objects_and_files(project))
 
 
@@ -171,8 +172,8 @@ def test_a_deleted_file_in_a_library_of_an_older_release_is_told_and_restored(pr
     project.build()
     without_ledger(project)
     (folder(project) / "a" / "two_01.wav").unlink()
-    assert [one.key for one in library_findings(project.catalog)] == ["library/latest/a/two_01.wav"]
-    done = sync_latest(project.catalog)
+    assert [one.key for one in export_findings(project.catalog, LIBRARY)] == ["library/latest/a/two_01.wav"]
+    done = export_latest(project.catalog, LIBRARY)
     assert done is not None
     assert done.to_json() == {"restored": ["a/two_01.wav"], "set_aside": {}}
 
@@ -181,15 +182,17 @@ def test_a_deleted_file_is_told_and_restored(project: QuickProject) -> None:
     project.build()
     before = project.library()
     (folder(project) / "a" / "two_01.wav").unlink()
-    assert list(map(str, library_faults(project.store))) == ["library/latest/a/two_01.wav was deleted"]
-    assert [(one.kind, one.key) for one in library_findings(project.catalog)] == [
+    assert list(map(str, changed_files(project.store, LIBRARY))) == [
+        "library/latest/a/two_01.wav was deleted"
+    ]
+    assert [(one.kind, one.key) for one in export_findings(project.catalog, LIBRARY)] == [
         ("missing", "library/latest/a/two_01.wav")
     ]
-    done = sync_latest(project.catalog)
+    done = export_latest(project.catalog, LIBRARY)
     assert done is not None
     assert done.to_json() == {"restored": ["a/two_01.wav"], "set_aside": {}}
     assert project.library() == before
-    assert library_faults(project.store) == library_findings(project.catalog) == []
+    assert changed_files(project.store, LIBRARY) == export_findings(project.catalog, LIBRARY) == []
 
 
 @pytest.mark.parametrize("theirs", ["file", "same size and time", "folder", "link", "file for a folder"])
@@ -213,20 +216,20 @@ def test_what_stands_in_the_place_of_ours_is_kept_elsewhere(project: QuickProjec
         case "file for a folder":
             shutil.rmtree(file.parent)
             put(file.parent)
-    assert library_findings(project.catalog)
+    assert export_findings(project.catalog, LIBRARY)
     if theirs == "same size and time":
-        forget_library(project.store)
-    done = sync_latest(project.catalog)
+        forget_export(project.store, LIBRARY)
+    done = export_latest(project.catalog, LIBRARY)
     assert done is not None
-    [(place, key)] = done.set_aside.items()
+    [(place, key)] = done.moved_aside.items()
     assert place == ("a" if theirs == "file for a folder" else "a/two_01.wav")
     assert os.path.lexists(project.outputs / key)
     assert project.library() == before
-    assert library_findings(project.catalog) == []
+    assert export_findings(project.catalog, LIBRARY) == []
     put(folder(project) / "a" / "two_01.wav", b"again")
-    again = sync_latest(project.catalog)
+    again = export_latest(project.catalog, LIBRARY)
     assert again is not None
-    assert [(project.outputs / key).read_bytes() for key in again.set_aside.values()] == [b"again"]
+    assert [(project.outputs / key).read_bytes() for key in again.moved_aside.values()] == [b"again"]
 
 
 def test_a_file_of_others_where_a_new_sound_belongs_is_kept_elsewhere(project: QuickProject) -> None:
@@ -248,7 +251,7 @@ def test_an_older_sound_of_ours_in_the_place_of_a_newer_one_is_simply_replaced(p
     project.write(ONE + TWO.replace("second", "other") + THREE)
     project.build()
     put(folder(project) / "a" / "two_01.wav", old)
-    done = sync_latest(project.catalog)
+    done = export_latest(project.catalog, LIBRARY)
     assert done is not None
     assert done.to_json() == {"restored": ["a/two_01.wav"], "set_aside": {}}
     assert project.library()["a/two_01.wav"] != old
@@ -257,7 +260,7 @@ def test_an_older_sound_of_ours_in_the_place_of_a_newer_one_is_simply_replaced(p
 def test_a_file_that_was_only_touched_is_no_fault(project: QuickProject) -> None:
     project.build()
     os.utime(folder(project) / "a" / "two_01.wav", (1, 1))
-    assert library_faults(project.store) == library_findings(project.catalog) == []
+    assert changed_files(project.store, LIBRARY) == export_findings(project.catalog, LIBRARY) == []
 
 
 def test_a_copy_of_the_store_has_a_whole_library(project: QuickProject) -> None:
@@ -265,7 +268,7 @@ def test_a_copy_of_the_store_has_a_whole_library(project: QuickProject) -> None:
     project.build()
     moved = QuickProject(project.folder.parent / "moved")
     shutil.copytree(project.outputs, moved.outputs)
-    assert library_findings(moved.catalog) == library_faults(moved.store) == []
+    assert export_findings(moved.catalog, LIBRARY) == changed_files(moved.store, LIBRARY) == []
 
 
 def test_an_edit_that_reached_the_store_is_not_called_restored(project: QuickProject) -> None:
@@ -276,10 +279,12 @@ def test_an_edit_that_reached_the_store_is_not_called_restored(project: QuickPro
     for damaged in (path, folder(project) / "a" / "two_01.wav"):
         damaged.unlink()
         damaged.write_bytes(b"edited")
-    done = sync_latest(project.catalog)
+    done = export_latest(project.catalog, LIBRARY)
     assert done is not None
     assert done.to_json() == {"restored": [], "set_aside": {}}
-    assert list(map(str, library_faults(project.store))) == ["library/latest/a/two_01.wav was replaced"]
+    assert list(map(str, changed_files(project.store, LIBRARY))) == [
+        "library/latest/a/two_01.wav was replaced"
+    ]
 
 
 def test_a_folder_that_became_a_link_elsewhere_is_not_followed(project: QuickProject) -> None:
@@ -300,7 +305,7 @@ def test_a_damaged_ledger_is_made_again(project: QuickProject, text: bytes) -> N
     ledger = project.outputs / "library" / "latest.json"
     whole = ledger.read_bytes()
     ledger.write_bytes(text)
-    sync_latest(project.catalog)
+    export_latest(project.catalog, LIBRARY)
     assert ledger.read_bytes() == whole
     assert theirs.exists()
 
@@ -311,7 +316,7 @@ def test_a_path_that_leads_out_of_the_library_is_refused(project: QuickProject, 
     catalog = project.outputs / "catalog" / "000001" / "catalog.json"
     catalog.write_text(catalog.read_text().replace("a/two_01.wav", path))
     project.forget_hashes()
-    with pytest.raises(FormatError, match="does not lie in the library"):
+    with pytest.raises(FormatError, match="is outside the library"):
         rollback(project.catalog, "latest", at="2026-02-01T00:00:00Z", by="Pat", to=1)
     assert not list(project.outputs.parent.rglob("*escaped*"))
 
@@ -320,6 +325,6 @@ def test_a_new_ledger_needs_no_new_version(project: QuickProject) -> None:
     project.build()
     without_ledger(project)
     assert project.build()["published"] is False
-    done = sync_latest(project.catalog)
+    done = export_latest(project.catalog, LIBRARY)
     assert done is not None
     assert done.to_json() == {"restored": [], "set_aside": {}}

@@ -7,8 +7,10 @@ from quick import QuickProject
 from typer.testing import CliRunner
 
 from flows.cli.app import app
-from pipeline.catalog import CODES, promote, retirable, rollback
+from pipeline.catalog import prunable_versions
 from pipeline.errors import UsageError
+from pipeline.manifest.spec import GateReason
+from pipeline.release import promote, rollback
 from pipeline.store import ObjectRef
 
 ASSET = "  - {{id: a/one, kind: sfx, prompt: number {0}, duration: 0.3s}}\n"
@@ -21,7 +23,7 @@ def five(project: QuickProject) -> QuickProject:
         project.write(ASSET.format(number))
         project.build()
         if number in (2, 3):
-            words = dict.fromkeys(CODES, "a test")
+            words = dict.fromkeys(GateReason, "a test")
             promote(project.catalog, number, "release", at="2026-02-01T00:00:00Z", by="Pat", overrides=words)
     return project
 
@@ -33,11 +35,11 @@ def gc(project: QuickProject, *words: str) -> str:
 
 
 def test_the_newest_versions_and_those_of_channels_stay(five: QuickProject) -> None:
-    assert retirable(five.catalog, 1) == [1, 4]
-    assert retirable(five.catalog, 2) == [1]
-    assert retirable(five.catalog, 10) == []
+    assert prunable_versions(five.catalog, 1) == [1, 4]
+    assert prunable_versions(five.catalog, 2) == [1]
+    assert prunable_versions(five.catalog, 10) == []
     with pytest.raises(UsageError, match="would leave no version"):
-        retirable(five.catalog, 0)
+        prunable_versions(five.catalog, 0)
 
 
 def test_a_dry_run_tells_what_goes_and_removes_nothing(five: QuickProject) -> None:
@@ -71,7 +73,7 @@ def test_an_approved_master_of_a_retired_version_stays(five: QuickProject) -> No
 
 def test_a_version_to_which_latest_was_rolled_back_stays(five: QuickProject) -> None:
     rollback(five.catalog, "latest", at="2026-02-01T00:00:00Z", by="Pat", to=1)
-    assert retirable(five.catalog, 1) == [4]
+    assert prunable_versions(five.catalog, 1) == [4]
 
 
 def test_a_rollback_steps_over_versions_that_are_gone(five: QuickProject) -> None:
