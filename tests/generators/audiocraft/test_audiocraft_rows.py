@@ -168,6 +168,7 @@ def test_a_file_of_less_than_a_frame_fails_its_take_with_the_role(
     nothing = Clip(np.zeros((1, length), np.float32), 32_000)
     outcomes = {one.digest: outcome for one, outcome in generator.generate([bad, good], {"nothing": nothing})}
     assert (
-        str(outcomes[bad.digest]) == f"{role}: the file is shorter than a frame; give one of a second or more"
+        str(outcomes[bad.digest])
+        == f"{role}: the file is shorter than a frame of the codec; use one of at least a second"
     )
     assert not isinstance(outcomes[good.digest], GenerationError)
