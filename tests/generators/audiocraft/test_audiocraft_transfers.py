@@ -15,7 +15,7 @@ from pipeline.generators.audiocraft.decoding.schedule import Queue
 from pipeline.generators.audiocraft.decoding.session import (
     SessionLimits,
     SlotDecoder,
-    check,
+    check_null_text,
     positions_needed,
 )
 from pipeline.generators.audiocraft.decoding.weights import read_weights
@@ -130,13 +130,13 @@ def test_when_asked_to_stop_it_tells_what_has_ended(
 
 def test_a_null_condition_that_is_not_zero_is_refused(loaded: Load, rows: list[Row]) -> None:
     lm, condition = loaded("music").generator.lm, rows[0].condition
-    check(lm, condition)
+    check_null_text(lm, condition)
     (name, (embedding, mask)), *_ = condition.tensors.items()
     loud = embedding.clone()
     loud[-1] = 1.0
     condition.tensors[name] = (loud, mask)
     with pytest.raises(ValueError, match="null condition is not zero"):
-        check(lm, condition)
+        check_null_text(lm, condition)
 
 
 @pytest.mark.parametrize(
