@@ -68,18 +68,10 @@ def settle(project: QuickProject) -> None:
     assert project.harm() == []
 
 
-def test_eight_processes_review_and_build_at_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize("rounds", [1, pytest.param(6, marks=pytest.mark.slow)])
+def test_eight_processes_review_and_build_at_once(rounds: int, tmp_path: Path) -> None:
     project = QuickProject(tmp_path / "toys")
     build_prepared(prepare(project.manifest, str(project.outputs)))
-    gather(project, people=8, rounds=1)
-    check(project, people=8, rounds=1)
-    settle(project)
-
-
-@pytest.mark.slow
-def test_eight_processes_go_on_for_many_rounds(tmp_path: Path) -> None:
-    project = QuickProject(tmp_path / "toys")
-    build_prepared(prepare(project.manifest, str(project.outputs)))
-    gather(project, people=8, rounds=6)
-    check(project, people=8, rounds=6)
+    gather(project, people=8, rounds=rounds)
+    check(project, people=8, rounds=rounds)
     settle(project)
