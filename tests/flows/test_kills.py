@@ -189,12 +189,12 @@ def test_where_a_build_is_called_does_not_reach_its_processes(tmp_path: Path, ow
     assert list(own_server.iterdir()) == []
 
 
-def _check_complete_without_prefect(victim: Victim, process: subprocess.Popen[bytes]) -> None:
-    """The build has published its version and says that Prefect could not record it."""
-    _, errors = process.communicate()
-    assert process.returncode == 0, errors.decode()
-    assert "the build is complete, but Prefect could not record its end" in errors.decode()
-    assert "Traceback" not in errors.decode()
+def assert_complete_without_prefect(victim: Victim, process: subprocess.Popen[bytes]) -> None:
+    """The build published its version, and warns that Prefect could not record its end."""
+    _, stderr = process.communicate()
+    assert process.returncode == 0, stderr.decode()
+    assert "the build is complete, but Prefect could not record its end" in stderr.decode()
+    assert "Traceback" not in stderr.decode()
     assert Catalog(victim.store).numbers() == [1]
     assert victim.left_running() == []
 
@@ -207,7 +207,7 @@ def test_a_private_prefect_server_that_ends_within_a_build_does_not_unmake_what_
     victim.wait_for(takes=3)
     (server,) = [one for one in victim.running() if "flows.api_server" in one.cmdline()]
     server.kill()
-    _check_complete_without_prefect(victim, process)
+    assert_complete_without_prefect(victim, process)
     assert victim.harm() == []
 
 
@@ -226,7 +226,7 @@ def test_a_prefect_server_of_the_persons_own_that_ends_within_a_build_does_not_e
             in {str(at.laddr.port) for at in one.net_connections()}
         ]
         server.kill()
-        _check_complete_without_prefect(victim, process)
+        assert_complete_without_prefect(victim, process)
 
 
 def test_a_temporary_folder_without_room_is_told_with_the_remedy(

@@ -69,7 +69,7 @@ def settle(project: QuickProject) -> None:
 
 
 @pytest.mark.parametrize("rounds", [1, pytest.param(6, marks=pytest.mark.slow)])
-def test_eight_processes_review_and_build_at_once(tmp_path: Path, rounds: int) -> None:
+def test_eight_processes_review_and_build_at_once(rounds: int, tmp_path: Path) -> None:
     project = QuickProject(tmp_path / "toys")
     build_prepared(prepare(project.manifest, str(project.outputs)))
     gather(project, people=8, rounds=rounds)
