@@ -9,9 +9,9 @@ from pathlib import Path
 from quick import build_prepared
 
 from pipeline.build.prepare import prepare
-from pipeline.catalog import Catalog, ReviewAction, Reviews
+from pipeline.catalog import Catalog, Filter, ReviewAction, Reviews
 from pipeline.provenance.facts import now
-from pipeline.review import event_on
+from pipeline.review import Decision, decide
 from pipeline.store import Store
 
 WORDS: tuple[ReviewAction, ...] = ("approve", "approve", "reject", "comment", "reroll")
@@ -27,9 +27,11 @@ def main(manifest: str, outputs: str, name: str, rounds: int) -> None:
         assert version is not None
         for count in range(EVENTS_A_ROUND):
             row = chance.choice(version.masters)
-            heard = row.get("waiting") or row
             comment = f"{name} {number} {count} " + "x" * chance.randrange(3000)
-            Reviews(store).add(event_on(heard, chance.choice(WORDS), by=name, at=now(), comment=comment))
+            decision = Decision(chance.choice(WORDS), name, now(), comment)
+            chosen = Filter(row["asset"], row["variation"])
+            [event] = decide(version, chosen, decision, waiting="waiting" in row)
+            Reviews(store).add(event)
         profile = chance.choice([None, "quiet"])
         build_prepared(prepare(Path(manifest), outputs, profile))
 
