@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import scipy.fft
@@ -73,6 +73,12 @@ def resonance(hz: Audio, centre: Audio | float, q: float) -> Audio:
     """Amplitude of a two-pole band-pass with quality ``q``, 1 at its centre."""
     ratio = hz / centre
     return np.asarray(1.0 / np.sqrt(1.0 + (q * (ratio - 1.0 / ratio)) ** 2))
+
+
+def resonances(hz: Audio, centres: Sequence[Audio] | Audio, gains: Sequence[float], q: float) -> Audio:
+    """Amplitude of several `resonance` in parallel."""
+    pairs = zip(centres, gains, strict=True)
+    return np.asarray(np.sum([gain * resonance(hz, centre, q) for centre, gain in pairs], axis=0))
 
 
 def low_pass_gain(hz: Audio, cutoff: Audio | float, order: int = 2) -> Audio:
