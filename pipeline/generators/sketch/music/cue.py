@@ -104,7 +104,7 @@ def master(audio: Mix, energy: float, loop: bool) -> Mix:
 
 def _cleaned(channel: Mix, loop: bool) -> Mix:
     audible = filters.high_pass(channel.astype(np.float64), 28.0, 2, loop)
-    return filters.shelf(audible, 5000.0, 1.5, True, loop).astype(np.float32)
+    return filters.high_shelf(audible, 5000.0, 1.5, loop).astype(np.float32)
 
 
 def _round_peaks(audio: Audio) -> Audio:
