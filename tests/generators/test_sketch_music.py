@@ -8,7 +8,7 @@ from sketch_listening import RATE, flux, levels, make, mono, pitch_classes, shar
 
 from pipeline.generators.sketch.dsp.units import generator
 from pipeline.generators.sketch.music.arrangement import stinger
-from pipeline.generators.sketch.music.cue import Reverb, mix
+from pipeline.generators.sketch.music.cue import mix
 from pipeline.generators.sketch.music.reading import read_music
 from pipeline.generators.sketch.music.score import Note, Score, Timing, ending_timing, loop_timing
 from pipeline.generators.sketch.music.theory import SCALES, Chord, voicing
@@ -75,9 +75,8 @@ def test_music_loops_wrap_without_a_click(prompt):
 
 def test_a_loop_rings_on_over_its_start_as_it_rang_past_its_end():
     late = Score(notes=[Note("harp", 7.0, 1.0, 60, 0.8)], looseness_s=0.0)
-    room = Reverb("hall", 0.9)
-    looped = mix(late, Timing(120.0, 4, 2, 4 * RATE), True, room, generator(1))
-    longer = mix(late, Timing(120.0, 4, 8, 16 * RATE), False, room, generator(1))
+    looped = mix(late, Timing(120.0, 4, 2, 4 * RATE), True, "hall", generator(1))
+    longer = mix(late, Timing(120.0, 4, 8, 16 * RATE), False, "hall", generator(1))
     folded = longer.reshape(2, 4, 4 * RATE).sum(axis=1)
     assert np.abs(looped[:, :RATE]).max() > 0.01
     np.testing.assert_allclose(looped, folded, atol=1e-4)

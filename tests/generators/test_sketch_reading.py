@@ -112,8 +112,8 @@ def test_prompt_names_its_style(prompt, style):
 
 
 def test_named_instruments_play():
-    palette = read_music("calm woodland, nylon guitar, airy flute, strings", 30.0, True).palette
-    assert {"nylon guitar", "flute", "strings"} <= set(palette)
+    reading = read_music("calm woodland, nylon guitar, airy flute, strings", 30.0, True)
+    assert (reading.comp, reading.lead, reading.pad) == ("nylon guitar", "flute", "strings")
 
 
 def test_two_named_tuned_instruments_share_tune_and_accompaniment():
@@ -122,7 +122,9 @@ def test_two_named_tuned_instruments_share_tune_and_accompaniment():
 
 
 def test_solo_plays_alone():
-    assert read_music("solo piano, sad", 30.0, True).palette == ["piano"]
+    reading = read_music("solo piano, sad", 30.0, True)
+    assert reading.lead == reading.comp == "piano"
+    assert (reading.pad, reading.bass, reading.kit) == (None, None, "none")
 
 
 def test_denied_parts_stay_silent():
@@ -132,7 +134,7 @@ def test_denied_parts_stay_silent():
 
 
 def test_a_band_of_nothing_still_has_a_pad():
-    assert read_music("no melody, no bass, no strings, no harp, no pad", 30.0, True).palette
+    assert read_music("solo flute, no flute", 30.0, True).pad == "warm pad"
 
 
 @pytest.mark.parametrize(("slow", "fast"), [("slow sad", "frantic battle"), ("calm", "energetic")])

@@ -51,13 +51,8 @@ class SketchEngine:
         """Load the synthesiser. Raises `MachineError` for a device other than the CPU."""
         if device.split(":", maxsplit=1)[0] != "cpu":
             raise MachineError(f"engine 'sketch' has no device {device!r}; use cpu")
-        return _load_synthesizer()
-
-
-def _load_synthesizer() -> Generator:
-    """Import the synthesizer on demand: planning needs no numpy and scipy."""
-    module = importlib.import_module("pipeline.generators.sketch.synthesizer")
-    return cast(Generator, module.SketchGenerator())
+        module = importlib.import_module("pipeline.generators.sketch.synthesizer")
+        return cast(Generator, module.SketchGenerator())
 
 
 def _channels(asset: AssetSpec) -> int:

@@ -2,179 +2,124 @@
 
 from __future__ import annotations
 
-from pipeline.generators.sketch.text import weights
+from pipeline.generators.sketch.text import weight_tables
 
-FAMILIES: dict[str, dict[str, float]] = {
-    "footstep": weights(
-        (5, "footstep footfall"),
-        (3, "step stomp stomping"),
-        (2, "walk boots tread shoe landing"),
-        (1, "foot"),
-    ),
-    "impact": weights(
-        (3, "impact hit smash crash clang clank thud bonk slam_down bash collide collision knock clash"),
-        (
-            2,
-            "punch kick drop fall falling break breaking shatter crack strike slap land thump block "
-            "parry body stab chop mine mining",
-        ),
-        (1, "heavy sword shield hammer pickaxe axe arrow crate barrel rock debris bounce"),
-    ),
-    "whoosh": weights(
-        (4, "whoosh swoosh swish"),
-        (3, "swing slash dash dodge roll throw flyby fly_by pass_by passby"),
-        (2, "jump leap wing flap swipe whip lunge cape arrow_fly"),
-        (1, "sword air fast blade"),
-    ),
-    "explosion": weights(
-        (5, "explosion explode exploding detonation"),
-        (4, "blast boom grenade bomb kaboom cannon mortar"),
-        (1, "huge debris fireball rocket"),
-    ),
-    "gunshot": weights(
-        (5, "gunshot gun rifle pistol shotgun revolver sniper musket"),
-        (3, "firearm shot machine_gun bullet"),
-        (1, "shoot fire"),
-    ),
-    "laser": weights(
-        (5, "laser blaster raygun"),
-        (4, "phaser plasma railgun ray_gun pew"),
-        (2, "beam shoot sci_fi_gun turret"),
-        (1, "sci_fi weapon charge"),
-    ),
-    "click": weights(
-        (4, "click button tap toggle"),
-        (3, "tick switch_ui select press typing keyboard key_press scroll"),
-        (1, "ui menu interface checkbox"),
-    ),
-    "hover": weights(
-        (4, "hover focus mouseover rollover"),
-        (2, "highlight navigate cursor move_cursor"),
-        (1, "ui menu interface"),
-    ),
-    "confirm": weights(
-        (4, "confirm confirmation accept purchase success correct"),
-        (3, "upgrade level_up levelup equip complete saved unlock ok apply"),
-        (1, "ui menu positive interface buy"),
-    ),
-    "error": weights(
-        (4, "error deny denied invalid wrong reject rejected"),
-        (3, "cancel fail failure unavailable negative incorrect buzzer"),
-        (2, "back cannot"),
-        (1, "ui menu interface"),
-    ),
-    "notify": weights(
-        (4, "notification notify popup pop_up message quest_update"),
-        (3, "alert_ui ping reminder tooltip achievement quest"),
-        (2, "open_menu chime ding"),
-        (1, "ui menu interface"),
-    ),
-    "coin": weights(
-        (5, "coin"),
-        (4, "gold money currency cash"),
-        (3, "gem pickup pick_up collect loot treasure collectible ring_pickup"),
-        (1, "item jingle"),
-    ),
-    "magic": weights(
-        (4, "magic spell enchant enchantment arcane wizard mage"),
-        (
-            3,
-            "heal healing buff curse teleport portal summon power_up powerup shield_spell cast "
-            "casting aura rune mana",
-        ),
-        (2, "sparkle shimmer mystical holy fairy crystal frost_spell fireball energy"),
-        (1, "fantasy ice lightning"),
-    ),
-    "door": weights(
-        (5, "door gate drawbridge portcullis"),
-        (4, "creak hinge creaking hatch trapdoor"),
-        (3, "chest_open chest drawer lid airlock lever unlock_door"),
-        (1, "open close lock latch wooden slam"),
-    ),
-    "creature": weights(
-        (5, "creature monster roar growl"),
-        (
-            4,
-            "beast dragon zombie goblin wolf snarl hiss screech shriek howl squeak groan grunt bark "
-            "rat bear orc troll demon dinosaur",
-        ),
-        (
-            3,
-            "snake slime bat animal alien_creature moan wail banshee bark meow laugh undead ghoul "
-            "skeleton boss_roar spider lion cat dog horse pig insect_creature hurt pain",
-        ),
-        (1, "attack death enemy voice idle ghost"),
-    ),
-    "engine": weights(
-        (5, "engine motor"),
-        (
-            4,
-            "car truck vehicle motorcycle spaceship_engine helicopter propeller generator turbine jet "
-            "tractor tank thruster",
-        ),
-        (3, "machine machinery idle_engine rev drone_motor train boat hover_bike airship starship steam"),
-        (1, "idle mechanical"),
-    ),
-    "electric": weights(
-        (5, "electric electricity spark electrical"),
-        (4, "zap buzz hum transformer tesla static short_circuit arcing"),
-        (2, "lightning_arc power shock"),
-    ),
-    "wind": weights(
-        (5, "wind gust breeze"),
-        (4, "howling_wind windy blizzard draft gale"),
-        (1, "howl howling snowstorm storm mountain"),
-    ),
-    "rain": weights((5, "rain drizzle downpour rainfall"), (3, "raindrop shower"), (2, "storm monsoon")),
-    "thunder": weights(
-        (5, "thunder thunderclap thunderstorm"), (3, "lightning_strike lightning"), (1, "storm")
-    ),
-    "fire": weights(
-        (5, "fire campfire bonfire fireplace"),
-        (4, "flame torch burning blaze hearth brazier ember lava"),
-        (2, "crackle crackling candle"),
-    ),
-    "stream": weights(
-        (4, "stream river creek brook waterfall fountain"),
-        (3, "water flowing babbling ocean sea wave surf shore lake"),
-        (1, "current beach"),
-    ),
-    "splash": weights((5, "splash"), (3, "dive plunge water_impact splashing swim"), (1, "water into")),
-    "drip": weights((5, "drip dripping droplet"), (3, "drop_water water_drop leak"), (1, "cave")),
-    "bubbles": weights(
-        (5, "bubble bubbling potion"),
-        (4, "boil boiling cauldron gulp drink drinking underwater brew"),
-        (1, "liquid"),
-    ),
-    "rustle": weights(
-        (5, "rustle cloth rustling paper fabric"),
-        (4, "page scroll_open book map leather backpack bag inventory clothing armor_equip page_turn"),
-        (2, "bush leaves equip foliage"),
-    ),
-    "jingle": weights(
-        (5, "jingle chain keys"), (4, "rattle keyring chainmail shackle armor armour"), (1, "metal")
-    ),
-    "scrape": weights(
-        (5, "scrape unsheathe unsheath sheathe"),
-        (4, "draw_sword sword_draw grind drag dragging scratch sharpen slide"),
-    ),
-    "heartbeat": weights((6, "heartbeat"), (4, "heart low_health pulse_heart")),
-    "alarm": weights((5, "alarm siren klaxon"), (4, "warning beeping countdown_beep"), (3, "beep alert")),
-    "bell": weights((5, "bell gong church_bell"), (3, "toll tolling chime")),
-    "robot": weights(
-        (5, "robot droid computer terminal"),
-        (3, "data servo hologram scanner hack hacking interface_scifi glitch beep_boop"),
-    ),
-    "ambience": weights(
-        (5, "ambience ambiance atmosphere soundscape ambient background"),
-        (3, "forest_ambience night_ambience birds birdsong crickets"),
-        (2, "bird cricket insect frog jungle swamp"),
-        (1, "forest night day cave dungeon city village meadow market tavern"),
-    ),
-    "room": weights(
-        (5, "room_tone roomtone"), (3, "room interior hvac ventilation"), (2, "quiet empty silence hall")
-    ),
-}
+FAMILIES = weight_tables("""
+footstep   5 footstep footfall
+           3 step stomp stomping
+           2 walk boots tread shoe landing
+           1 foot
+impact     3 impact hit smash crash clang clank thud bonk slam_down bash collide collision knock clash
+           2 punch kick drop fall falling break breaking shatter crack strike slap land thump block parry
+           2 body stab chop mine mining
+           1 heavy sword shield hammer pickaxe axe arrow crate barrel rock debris bounce
+whoosh     4 whoosh swoosh swish
+           3 swing slash dash dodge roll throw flyby fly_by pass_by passby
+           2 jump leap wing flap swipe whip lunge cape arrow_fly
+           1 sword air fast blade
+explosion  5 explosion explode exploding detonation
+           4 blast boom grenade bomb kaboom cannon mortar
+           1 huge debris fireball rocket
+gunshot    5 gunshot gun rifle pistol shotgun revolver sniper musket
+           3 firearm shot machine_gun bullet
+           1 shoot fire
+laser      5 laser blaster raygun
+           4 phaser plasma railgun ray_gun pew
+           2 beam shoot sci_fi_gun turret
+           1 sci_fi weapon charge
+click      4 click button tap toggle
+           3 tick switch_ui select press typing keyboard key_press scroll
+           1 ui menu interface checkbox
+hover      4 hover focus mouseover rollover
+           2 highlight navigate cursor move_cursor
+           1 ui menu interface
+confirm    4 confirm confirmation accept purchase success correct
+           3 upgrade level_up levelup equip complete saved unlock ok apply
+           1 ui menu positive interface buy
+error      4 error deny denied invalid wrong reject rejected
+           3 cancel fail failure unavailable negative incorrect buzzer
+           2 back cannot
+           1 ui menu interface
+notify     4 notification notify popup pop_up message quest_update
+           3 alert_ui ping reminder tooltip achievement quest
+           2 open_menu chime ding
+           1 ui menu interface
+coin       5 coin
+           4 gold money currency cash
+           3 gem pickup pick_up collect loot treasure collectible ring_pickup
+           1 item jingle
+magic      4 magic spell enchant enchantment arcane wizard mage
+           3 heal healing buff curse teleport portal summon power_up powerup shield_spell cast casting aura
+           3 rune mana
+           2 sparkle shimmer mystical holy fairy crystal frost_spell fireball energy
+           1 fantasy ice lightning
+door       5 door gate drawbridge portcullis
+           4 creak hinge creaking hatch trapdoor
+           3 chest_open chest drawer lid airlock lever unlock_door
+           1 open close lock latch wooden slam
+creature   5 creature monster roar growl
+           4 beast dragon zombie goblin wolf snarl hiss screech shriek howl squeak groan grunt bark rat bear
+           4 orc troll demon dinosaur
+           3 snake slime bat animal alien_creature moan wail banshee bark meow laugh undead ghoul skeleton
+           3 boss_roar spider lion cat dog horse pig insect_creature hurt pain
+           1 attack death enemy voice idle ghost
+engine     5 engine motor
+           4 car truck vehicle motorcycle spaceship_engine helicopter propeller generator turbine jet
+           4 tractor tank thruster
+           3 machine machinery idle_engine rev drone_motor train boat hover_bike airship starship steam
+           1 idle mechanical
+electric   5 electric electricity spark electrical
+           4 zap buzz hum transformer tesla static short_circuit arcing
+           2 lightning_arc power shock
+wind       5 wind gust breeze
+           4 howling_wind windy blizzard draft gale
+           1 howl howling snowstorm storm mountain
+rain       5 rain drizzle downpour rainfall
+           3 raindrop shower
+           2 storm monsoon
+thunder    5 thunder thunderclap thunderstorm
+           3 lightning_strike lightning
+           1 storm
+fire       5 fire campfire bonfire fireplace
+           4 flame torch burning blaze hearth brazier ember lava
+           2 crackle crackling candle
+stream     4 stream river creek brook waterfall fountain
+           3 water flowing babbling ocean sea wave surf shore lake
+           1 current beach
+splash     5 splash
+           3 dive plunge water_impact splashing swim
+           1 water into
+drip       5 drip dripping droplet
+           3 drop_water water_drop leak
+           1 cave
+bubbles    5 bubble bubbling potion
+           4 boil boiling cauldron gulp drink drinking underwater brew
+           1 liquid
+rustle     5 rustle cloth rustling paper fabric
+           4 page scroll_open book map leather backpack bag inventory clothing armor_equip page_turn
+           2 bush leaves equip foliage
+jingle     5 jingle chain keys
+           4 rattle keyring chainmail shackle armor armour
+           1 metal
+scrape     5 scrape unsheathe unsheath sheathe
+           4 draw_sword sword_draw grind drag dragging scratch sharpen slide
+heartbeat  6 heartbeat
+           4 heart low_health pulse_heart
+alarm      5 alarm siren klaxon
+           4 warning beeping countdown_beep
+           3 beep alert
+bell       5 bell gong church_bell
+           3 toll tolling chime
+robot      5 robot droid computer terminal
+           3 data servo hologram scanner hack hacking interface_scifi glitch beep_boop
+ambience   5 ambience ambiance atmosphere soundscape ambient background
+           3 forest_ambience night_ambience birds birdsong crickets
+           2 bird cricket insect frog jungle swamp
+           1 forest night day cave dungeon city village meadow market tavern
+room       5 room_tone roomtone
+           3 room interior hvac ventilation
+           2 quiet empty silence hall
+""")
 
 UI_FAMILIES = ("click", "hover", "confirm", "error", "notify", "coin")
 UI_WORDS = ("ui", "menu", "interface", "hud", "inventory", "dialog")
@@ -197,31 +142,42 @@ PLACES: dict[str, str] = {
     "underwater": "underwater submarine deep_sea",
 }
 
-MATERIALS: dict[str, dict[str, float]] = {
-    "gravel": weights((4, "gravel pebble"), (1, "path road")),
-    "wood": weights((4, "wood wooden plank floorboard timber"), (2, "crate barrel log bridge tavern oak")),
-    "snow": weights((4, "snow snowy"), (1, "winter frost")),
-    "ice": weights((4, "ice icy frozen"), (1, "glacier frost")),
-    "stone": weights(
-        (4, "stone rock concrete cobblestone marble"),
-        (2, "dungeon brick boulder pavement asphalt street castle cave"),
-    ),
-    "tile": weights((4, "tile ceramic porcelain"), (2, "pottery vase pot linoleum bathroom")),
-    "grass": weights((4, "grass grassy"), (2, "meadow field lawn moss")),
-    "leaves": weights((4, "leaves leaf foliage"), (2, "forest_floor twig bush bushes autumn")),
-    "metal": weights(
-        (4, "metal metallic steel iron"),
-        (2, "sword shield armor armour grate anvil pipe bronze brass chain blade robot catwalk vault"),
-    ),
-    "water": weights((4, "water puddle shallow"), (2, "wet splash rain stream")),
-    "mud": weights((4, "mud muddy"), (2, "swamp bog slime sludge gore")),
-    "sand": weights((4, "sand sandy"), (2, "desert beach dune")),
-    "dirt": weights((4, "dirt earth soil"), (1, "ground trail dust")),
-    "glass": weights((4, "glass"), (2, "window bottle crystal mirror shatter potion")),
-    "flesh": weights((4, "flesh punch body meat"), (2, "stab slap fist hit_body bone blood kick")),
-    "cloth": weights((4, "cloth carpet rug fabric"), (2, "curtain soft pillow leather")),
-    "plastic": weights((4, "plastic rubber"), (1, "toy")),
-}
+MATERIALS = weight_tables("""
+gravel   4 gravel pebble
+         1 path road
+wood     4 wood wooden plank floorboard timber
+         2 crate barrel log bridge tavern oak
+snow     4 snow snowy
+         1 winter frost
+ice      4 ice icy frozen
+         1 glacier frost
+stone    4 stone rock concrete cobblestone marble
+         2 dungeon brick boulder pavement asphalt street castle cave
+tile     4 tile ceramic porcelain
+         2 pottery vase pot linoleum bathroom
+grass    4 grass grassy
+         2 meadow field lawn moss
+leaves   4 leaves leaf foliage
+         2 forest_floor twig bush bushes autumn
+metal    4 metal metallic steel iron
+         2 sword shield armor armour grate anvil pipe bronze brass chain blade robot catwalk vault
+water    4 water puddle shallow
+         2 wet splash rain stream
+mud      4 mud muddy
+         2 swamp bog slime sludge gore
+sand     4 sand sandy
+         2 desert beach dune
+dirt     4 dirt earth soil
+         1 ground trail dust
+glass    4 glass
+         2 window bottle crystal mirror shatter potion
+flesh    4 flesh punch body meat
+         2 stab slap fist hit_body bone blood kick
+cloth    4 cloth carpet rug fabric
+         2 curtain soft pillow leather
+plastic  4 plastic rubber
+         1 toy
+""")
 
 SIZES = {
     -1.0: "tiny micro",

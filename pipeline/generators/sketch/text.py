@@ -122,14 +122,19 @@ def score(words: Words, weights: Mapping[str, float]) -> float:
     )
 
 
-def weights(*rows: tuple[float, str]) -> dict[str, float]:
-    """A table of terms (stems, phrases joined by ``_``) and weights; the first row that has a term decides.
+def weight_tables(text: str) -> dict[str, dict[str, float]]:
+    """Named tables of terms (stems, phrases joined by ``_``) and weights; the first row that has a term decides.
 
-    >>> weights((3, "gravel pebbles"), (1, "path gravelly"))
-    {'gravel': 3, 'pebbl': 3, 'path': 1}
+    A row holds a name, a weight and words; rows without a name belong to the last one.
+
+    >>> weight_tables("ground  3 gravel pebbles\\n        1 path gravelly")
+    {'ground': {'gravel': 3, 'pebbl': 3, 'path': 1}}
     """
+    tables: dict[str, dict[str, float]] = {}
     table: dict[str, float] = {}
-    for weight, words in rows:
+    for name, weight, words in re.findall(r"^(\S.*?)? +(\d) (.+)$", text, re.MULTILINE):
+        if name:
+            table = tables.setdefault(name, {})
         for word in words.split():
-            table.setdefault(term(word), weight)
-    return table
+            table.setdefault(term(word), int(weight))
+    return tables

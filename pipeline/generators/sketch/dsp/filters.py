@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import scipy.fft
@@ -42,29 +42,26 @@ def high_pass(audio: Audio, hz: float, order: int = 2, loop: bool = False) -> Au
     return sections(audio, scipy.signal.butter(order, _clamped(hz), "high", fs=RATE, output="sos"), loop)
 
 
-def band_pass(audio: Audio, low: float, high: float, order: int = 1, loop: bool = False) -> Audio:
-    """Butterworth band-pass between two frequencies in Hz."""
-    bottom = _clamped(low)
-    edges = [bottom, max(_clamped(high), bottom * 1.05)]
-    return sections(audio, scipy.signal.butter(order, edges, "band", fs=RATE, output="sos"), loop)
+def band_pass(audio: Audio, low: float, high: float) -> Audio:
+    """First-order Butterworth band-pass between two frequencies in Hz."""
+    return sections(audio, scipy.signal.butter(1, [low, high], "band", fs=RATE, output="sos"))
 
 
-def shelf(audio: Audio, hz: float, gain_db: float, high: bool, loop: bool = False) -> Audio:
-    """Low or high shelf of slope 1 (R. Bristow-Johnson, Cookbook formulae for audio EQ biquads)."""
+def high_shelf(audio: Audio, hz: float, gain_db: float, loop: bool = False) -> Audio:
+    """High shelf of slope 1 (R. Bristow-Johnson, Cookbook formulae for audio EQ biquads)."""
     a = 10.0 ** (gain_db / 40.0)
     w = 2.0 * np.pi * _clamped(hz) / RATE
     cosine, alpha = np.cos(w), np.sin(w) / np.sqrt(2.0)
-    side = -1.0 if high else 1.0
     root = 2.0 * np.sqrt(a) * alpha
     b = [
-        a * ((a + 1) - side * (a - 1) * cosine + root),
-        side * 2 * a * ((a - 1) - side * (a + 1) * cosine),
-        a * ((a + 1) - side * (a - 1) * cosine - root),
+        a * ((a + 1) + (a - 1) * cosine + root),
+        -2 * a * ((a - 1) + (a + 1) * cosine),
+        a * ((a + 1) + (a - 1) * cosine - root),
     ]
     c = [
-        (a + 1) + side * (a - 1) * cosine + root,
-        side * -2 * ((a - 1) + side * (a + 1) * cosine),
-        (a + 1) + side * (a - 1) * cosine - root,
+        (a + 1) - (a - 1) * cosine + root,
+        2 * ((a - 1) - (a + 1) * cosine),
+        (a + 1) - (a - 1) * cosine - root,
     ]
     return sections(audio, np.array([[*b, *c]]) / c[0], loop)
 
@@ -73,6 +70,12 @@ def resonance(hz: Audio, centre: Audio | float, q: float) -> Audio:
     """Amplitude of a two-pole band-pass with quality ``q``, 1 at its centre."""
     ratio = hz / centre
     return np.asarray(1.0 / np.sqrt(1.0 + (q * (ratio - 1.0 / ratio)) ** 2))
+
+
+def resonances(hz: Audio, centres: Sequence[Audio] | Audio, gains: Sequence[float], q: float) -> Audio:
+    """Amplitude of several `resonance` in parallel."""
+    pairs = zip(centres, gains, strict=True)
+    return np.asarray(np.sum([gain * resonance(hz, centre, q) for centre, gain in pairs], axis=0))
 
 
 def low_pass_gain(hz: Audio, cutoff: Audio | float, order: int = 2) -> Audio:

@@ -62,17 +62,10 @@ def poisson(rng: Rng, n: int, rate: float, least: int = 0) -> Audio:
     return np.sort(rng.integers(0, max(n, 1), count)).astype(np.float64)
 
 
-def scatter(
-    bus: Bus,
-    rng: Rng,
-    times: Audio,
-    grain: Callable[[Rng], Audio],
-    heavy: float = 0.7,
-    width: float = 0.8,
-) -> None:
+def scatter(bus: Bus, rng: Rng, times: Audio, grain: Callable[[Rng], Audio], heavy: float) -> None:
     """Add a new ``grain`` at each time. Gains are log-normal: ``heavy`` makes few loud ones among many soft ones."""
     gains = np.exp(rng.normal(0.0, heavy, len(times)) - heavy * heavy)
-    pans = rng.uniform(-width, width, len(times))
+    pans = rng.uniform(-0.8, 0.8, len(times))
     for at, gain, pan in zip(times, gains, pans, strict=True):
         bus.add(grain(rng), int(at), float(min(gain, 4.0)), float(pan))
 

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import scipy.fft
 
-from pipeline.generators.sketch.dsp.units import RATE, Audio, Rng
+from pipeline.generators.sketch.dsp import envelopes
+from pipeline.generators.sketch.dsp.units import RATE, Audio, Rng, samples
 
 Curve = Callable[[Audio], Audio]
 """Amplitude over frequency in Hz."""
@@ -28,6 +29,14 @@ def shaped(rng: Rng, n: int, curve: Curve) -> Audio:
 def coloured(rng: Rng, n: int, slope_db: float = 0.0, low: float = 20.0, high: float = 20_000.0) -> Audio:
     """Noise of RMS 1 from ``low`` to ``high`` Hz that falls by ``slope_db`` an octave (3: pink, 6: brown)."""
     return shaped(rng, n, lambda hz: power_slope(hz, slope_db) * band_edges(hz, low, high))
+
+
+def burst(
+    rng: Rng, seconds: float, t60: float, slope_db: float, low: float, high: float, attack: float = 0.001
+) -> Audio:
+    """`coloured` noise under `envelopes.decay`."""
+    n = samples(seconds)
+    return coloured(rng, n, slope_db, low, high) * envelopes.decay(n, t60, attack)
 
 
 def power_slope(hz: Audio, slope_db: float) -> Audio:

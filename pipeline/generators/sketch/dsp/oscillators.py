@@ -87,16 +87,11 @@ def vibrato(n: int, hz: float, cents: float, rng: Rng, delay_s: float = 0.25) ->
     return np.exp2(cents / 1200.0 * depth * swing)
 
 
+Numbers = Sequence[float] | Audio
 _BLOCK = 256
 
 
-def ring(
-    hz: Sequence[float] | Audio,
-    t60: Sequence[float] | Audio,
-    gains: Sequence[float] | Audio,
-    n: int,
-    phases: Sequence[float] | Audio | None = None,
-) -> Audio:
+def ring(hz: Numbers, t60: Numbers, gains: Numbers, n: int, phases: Numbers | None = None) -> Audio:
     """A sum of damped sinusoids: frequencies in Hz, decay times to -60 dB in seconds, amplitudes.
 
     ``phases`` are in cycles; without them all start as sines, at 0 and without a click.

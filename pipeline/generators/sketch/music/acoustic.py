@@ -27,7 +27,7 @@ def steel(hz: float, seconds: float, strength: float, rng: Rng) -> Audio:
     """An electric guitar through tremolo."""
     string = osc.pluck(hz, samples(3.5), rng, 4.0 * (220 / hz) ** 0.3, 0.8 + 0.15 * strength, 0.12)
     swing = 1.0 + 0.12 * np.sin(2 * np.pi * 5.2 * np.arange(len(string)) / RATE)
-    return mixing.at_peak(filters.shelf(string * swing, 2200.0, 4.0, True))
+    return mixing.at_peak(filters.high_shelf(string * swing, 2200.0, 4.0))
 
 
 def harp(hz: float, seconds: float, strength: float, rng: Rng) -> Audio:
@@ -39,7 +39,7 @@ def harp(hz: float, seconds: float, strength: float, rng: Rng) -> Audio:
 def koto(hz: float, seconds: float, strength: float, rng: Rng) -> Audio:
     """A koto, plucked close to the bridge."""
     string = osc.pluck(hz, samples(2.5), rng, 2.0 * (220 / hz) ** 0.3, 0.75 + 0.2 * strength, 0.07)
-    return mixing.at_peak(filters.shelf(string, 900.0, 3.0, True))
+    return mixing.at_peak(filters.high_shelf(string, 900.0, 3.0))
 
 
 def oud(hz: float, seconds: float, strength: float, rng: Rng) -> Audio:
@@ -76,7 +76,7 @@ def electric_bass(hz: float, seconds: float, strength: float, rng: Rng) -> Audio
 def _guitar_amp(dry: Audio, drive: float) -> Audio:
     """A valve stage into a speaker: clipping, then a cabinet's band."""
     hot = mixing.saturate(filters.high_pass(dry, 110.0, 1), drive)
-    return filters.low_pass(filters.shelf(filters.high_pass(hot, 80.0, 1), 2200.0, 4.0, True), 4600.0, 4)
+    return filters.low_pass(filters.high_shelf(filters.high_pass(hot, 80.0, 1), 2200.0, 4.0), 4600.0, 4)
 
 
 def power_guitar(hz: float, seconds: float, strength: float, rng: Rng) -> Audio:
@@ -134,9 +134,10 @@ def electric_piano(hz: float, seconds: float, strength: float, rng: Rng) -> Audi
     return mixing.at_peak(np.stack([body * left, body * (2.0 - left)]))
 
 
-def bar(
-    ratios: tuple[float, ...], t60: tuple[float, ...], gains: tuple[float, ...], knock: float
-) -> PlayNote:
+Numbers = tuple[float, ...]
+
+
+def bar(ratios: Numbers, t60: Numbers, gains: Numbers, knock: float) -> PlayNote:
     """Anything struck whose sound is a few modes: bells, bars and combs."""
 
     def play(hz: float, seconds: float, strength: float, rng: Rng) -> Audio:
@@ -151,7 +152,7 @@ def bar(
     return play
 
 
-BARS: dict[str, tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...], float]] = {
+BARS: dict[str, tuple[Numbers, Numbers, Numbers, float]] = {
     "celesta": ((1, 2.01, 3.98, 6.2), (1.8, 0.9, 0.5, 0.2), (1, 0.22, 0.16, 0.05), 0.02),
     "music box": ((1, 2.0, 5.42, 9.1), (2.6, 1.0, 0.5, 0.2), (1, 0.10, 0.16, 0.06), 0.04),
     "glockenspiel": ((1, 2.71, 5.15, 8.4), (2.2, 0.9, 0.35, 0.2), (1, 0.28, 0.14, 0.05), 0.03),

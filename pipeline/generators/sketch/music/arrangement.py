@@ -10,6 +10,7 @@ import numpy as np
 from pipeline.generators.sketch.dsp.units import RATE, Rng, generator
 from pipeline.generators.sketch.music import drums, parts, theory
 from pipeline.generators.sketch.music.instruments import INSTRUMENTS, in_range
+from pipeline.generators.sketch.music.parts import Section
 from pipeline.generators.sketch.music.reading import MusicReading
 from pipeline.generators.sketch.music.score import Hit, Note, Score, Timing
 
@@ -18,21 +19,10 @@ _SECTION = 4
 _MACHINES = frozenset({"electronic", "chiptune"})
 
 
-@dataclass(frozen=True)
-class _Section:
-    """The parts that play in a section of four bars."""
-
-    lead: bool
-    comp: bool
-    bass: bool
-    drums: str
-    """``none``, ``light`` or ``full``."""
-
-
-_WHOLE = _Section(True, True, True, "full")
-_OPENING = _Section(False, True, True, "light")
-_BREATHING = _Section(True, True, False, "none")
-_DRIVING = _Section(False, True, True, "full")
+_WHOLE = Section(True, True, "full")
+_OPENING = Section(False, True, "light")
+_BREATHING = Section(True, False, "none")
+_DRIVING = Section(False, True, "full")
 
 
 def arrange(reading: MusicReading, timing: Timing, loop: bool, rng: Rng) -> Score:
@@ -40,15 +30,16 @@ def arrange(reading: MusicReading, timing: Timing, loop: bool, rng: Rng) -> Scor
     tonic = tonic_of(reading)
     colour = reading.style in ("jazz", "ambient", "piano", "electronic") or reading.mode == "lydian"
     chords = theory.progression(rng, reading.mode, tonic, timing.bars, colour, not loop)
-    sections = _form(timing.bars, reading.energy)
-    bars = _bars(chords, sections, timing, reading.energy)
+    bars = _bars(chords, timing.beats_in_bar, reading.energy)
     score = Score(
         swing=0.13 if reading.style == "jazz" else 0.0,
         looseness_s=0.0005 if reading.style in _MACHINES else 0.005,
     )
-    _write_harmony(score, reading, bars, sections, rng)
-    _write_lead(score, reading, chords, sections, timing, rng)
-    _write_drums(score, reading, sections, timing, rng)
+    _write_harmony(score, reading, bars, rng)
+    if reading.lead:
+        _write_lead(score, reading, reading.lead, bars, rng)
+    if reading.kit != "none":
+        _write_drums(score, reading, bars, rng)
     if not loop:
         _write_ending(score, reading, chords[-1], timing)
     return score
@@ -59,100 +50,64 @@ def tonic_of(reading: MusicReading) -> int:
     return int(generator(reading.fingerprint, 0x70).integers(12))
 
 
-def _form(bars: int, energy: float) -> list[_Section]:
-    count = max(1, -(-bars // _SECTION))
-    if count == 1:
-        return [_WHOLE]
-    rest = _DRIVING if energy > 0.6 else _BREATHING
-    cycle = [_OPENING, _WHOLE, _WHOLE, rest]
-    form = [cycle[k % 4] for k in range(count)]
-    if energy > 0.6:
-        form[0] = replace(form[0], drums="full")
-    return form
+def _form(bars: int, energy: float) -> list[Section]:
+    """The section of each bar."""
+    if bars <= _SECTION:
+        return [_WHOLE] * bars
+    wild = energy > 0.6
+    cycle = (_OPENING, _WHOLE, _WHOLE, _DRIVING if wild else _BREATHING)
+    form = [cycle[bar // _SECTION % 4] for bar in range(bars)]
+    return [_DRIVING] * _SECTION + form[_SECTION:] if wild else form
 
 
-def _section(sections: list[_Section], bar: int) -> _Section:
-    return sections[min(bar // _SECTION, len(sections) - 1)]
-
-
-def _bars(
-    chords: list[theory.Chord], sections: list[_Section], timing: Timing, energy: float
-) -> list[parts.Bar]:
+def _bars(chords: list[theory.Chord], beats: int, energy: float) -> list[parts.Bar]:
     out = []
-    for k, chord in enumerate(chords):
-        lift = 0.05 * (k // _SECTION % 4) - (0.12 if _section(sections, k).drums == "none" else 0.0)
+    for k, (chord, section) in enumerate(zip(chords, _form(len(chords), energy), strict=True)):
+        lift = 0.05 * (k // _SECTION % 4) - (0.12 if section.drums == "none" else 0.0)
         after = chords[(k + 1) % len(chords)]
         level = float(np.clip(energy + lift, 0.02, 1.0))
-        out.append(parts.Bar(float(k * timing.beats_in_bar), timing.beats_in_bar, chord, after, level))
+        out.append(parts.Bar(float(k * beats), beats, chord, after, level, section))
     return out
 
 
-def _write_harmony(
-    score: Score, reading: MusicReading, bars: list[parts.Bar], sections: list[_Section], rng: Rng
-) -> None:
+def _write_harmony(score: Score, reading: MusicReading, bars: list[parts.Bar], rng: Rng) -> None:
     if reading.pad:
         score.notes += parts.pad_notes(reading.pad, bars)
     if reading.comp:
         play = parts.comp_pattern(rng, reading.comp, reading.energy)
-        for k, bar in enumerate(bars):
-            if _section(sections, k).comp:
-                score.notes += play(bar)
+        score.notes += [note for bar in bars for note in play(bar)]
     if reading.bass:
-        for k, bar in enumerate(bars):
-            if _section(sections, k).bass:
+        for bar in bars:
+            if bar.section.bass:
                 score.notes += parts.bass_notes(reading.bass, bar, reading.style)
 
 
-def _write_lead(
-    score: Score,
-    reading: MusicReading,
-    chords: list[theory.Chord],
-    sections: list[_Section],
-    timing: Timing,
-    rng: Rng,
-) -> None:
-    if not reading.lead:
-        return
-    instrument = INSTRUMENTS[reading.lead]
-    lively = 0.15 + 0.6 * reading.energy
-    tones = parts.tune(rng, chords, timing.beats_in_bar, lively)
+def _write_lead(score: Score, reading: MusicReading, lead: str, bars: list[parts.Bar], rng: Rng) -> None:
+    instrument = INSTRUMENTS[lead]
+    tones = parts.tune(rng, bars, 0.15 + 0.6 * reading.energy)
     tonic = theory.nearest(tonic_of(reading), min(72, (instrument.low + instrument.high) / 2 - 4))
     for tone in tones:
-        bar = int(tone.start // timing.beats_in_bar)
-        if not _section(sections, bar).lead:
+        bar = int(tone.start // bars[0].beats)
+        if not bars[bar].section.lead or (reading.style == "horror" and bar % 2):
             continue
-        if reading.style == "horror" and bar % 2:
-            continue
-        pitch = tonic + theory.pitch(reading.mode, tone.degree)
-        note = in_range(reading.lead, pitch)
-        score.notes.append(Note(reading.lead, tone.start, tone.beats, note, tone.velocity, 1.0))
+        note = in_range(lead, tonic + theory.pitch(reading.mode, tone.degree))
+        score.notes.append(Note(lead, tone.start, tone.beats, note, tone.velocity, 1.0))
 
 
-def _write_drums(
-    score: Score, reading: MusicReading, sections: list[_Section], timing: Timing, rng: Rng
-) -> None:
-    if reading.kit == "none":
-        return
-    for bar in range(timing.bars):
-        section = _section(sections, bar)
-        if section.drums == "none":
+def _write_drums(score: Score, reading: MusicReading, bars: list[parts.Bar], rng: Rng) -> None:
+    kit, energy = reading.kit, reading.energy
+    for k, bar in enumerate(bars):
+        if bar.section.drums == "none":
             continue
-        start = float(bar * timing.beats_in_bar)
-        pattern = drums.groove(reading.kit, reading.energy, section.drums == "light")
-        ends = bar % _SECTION == _SECTION - 1 or bar == timing.bars - 1
-        length = (
-            (2.0 if reading.energy > 0.6 else 1.0)
-            if ends and timing.bars > 2 and reading.energy > 0.25
-            else 0.0
-        )
-        score.hits += drums.bar_of(pattern, start, timing.beats_in_bar, timing.beats_in_bar - length)
-        if length:
-            score.hits += drums.fill(
-                rng, reading.kit, start + timing.beats_in_bar - length, length, reading.energy
-            )
-        mark = drums.crash(reading.kit)
-        if mark and bar % _SECTION == 0 and reading.energy > 0.5:
-            score.hits.append(Hit(mark, start, 0.7))
+        ends = k % _SECTION == _SECTION - 1 or k == len(bars) - 1
+        filling = ends and len(bars) > 2 and energy > 0.25
+        length = (2.0 if energy > 0.6 else 1.0) if filling else 0.0
+        pattern = drums.groove(kit, energy, bar.section.drums == "light")
+        score.hits += drums.bar_of(pattern, bar.start, bar.beats, bar.beats - length)
+        if filling:
+            score.hits += drums.fill(rng, kit, bar.start + bar.beats - length, length, energy)
+        if kit in drums.CRASHING and k % _SECTION == 0 and energy > 0.5:
+            score.hits.append(Hit("crash", bar.start, 0.7))
 
 
 def _write_ending(score: Score, reading: MusicReading, chord: theory.Chord, timing: Timing) -> None:
@@ -162,11 +117,10 @@ def _write_ending(score: Score, reading: MusicReading, chord: theory.Chord, timi
     ring = max(2.0, (timing.n / 48_000 - start * timing.beat) / timing.beat)
     for player in (reading.pad, reading.comp):
         if player:
+            instrument = INSTRUMENTS[player]
             for k, tone in enumerate(theory.voicing(home, (), 62, 4)):
-                instrument = INSTRUMENTS[player]
-                pitch = theory.nearest(
-                    tone % 12, float(np.clip(tone, instrument.low + 6, instrument.high - 6))
-                )
+                target = float(np.clip(tone, instrument.low + 6, instrument.high - 6))
+                pitch = theory.nearest(tone % 12, target)
                 score.notes.append(Note(player, start + 0.04 * k, ring, pitch, 0.75, -1.5 * k))
     if reading.bass:
         score.notes.append(Note(reading.bass, start, ring, theory.nearest(home.root, 38), 0.85))
@@ -211,10 +165,8 @@ class _Gesture:
     def chord(self, player: str, start: float, beats: float, tones: list[int], velocity: float) -> None:
         """Add held notes, spread over the stereo field, each softer than the one below."""
         for k, tone in enumerate(tones):
-            pan = (-0.3, 0.3, -0.1, 0.1)[k % 4]
-            self.score.notes.append(
-                Note(player, start, beats, in_range(player, tone), velocity, -1.2 * k, pan)
-            )
+            pan, pitch = (-0.3, 0.3, -0.1, 0.1)[k % 4], in_range(player, tone)
+            self.score.notes.append(Note(player, start, beats, pitch, velocity, -1.2 * k, pan))
 
     def run(self, player: str, start: float, end: float, tones: list[int], rise: float) -> None:
         """Add even notes from ``start`` to ``end`` that grow louder (or softer)."""
@@ -280,11 +232,8 @@ def _discovery(gesture: _Gesture, rng: Rng) -> None:
     scale = [tonic + theory.pitch("lydian", degree) for degree in range(0, 15)]
     first = int(rng.integers(0, 3))
     count = max(4, min(12, round(end * 4)))
-    player = (
-        gesture.reading.comp
-        if gesture.reading.comp in ("celesta", "music box", "chip arp", "koto")
-        else "harp"
-    )
+    comp = gesture.reading.comp
+    player = comp if comp in ("celesta", "music box", "chip arp", "koto") else "harp"
     gesture.run(player, 0.0, end, scale[first : first + count], 0.4)
     ring = gesture.beats - end
     chord = [tonic, tonic + 7, tonic + 11, tonic + 18]
@@ -305,13 +254,8 @@ def _danger(gesture: _Gesture, rng: Rng) -> None:
     gesture.chord("contrabass", 0.0, ring * 0.9, [tonic - 12], 0.95)
     gesture.chord("brass", second, ring - second, [tonic + 1, tonic + 7, tonic + 13], 0.95)
     gesture.chord("dark drone", 0.0, ring, [tonic - 12, tonic - 11 + int(rng.integers(2))], 0.7)
-    gesture.hit(
-        Hit("boom", 0.0, 0.95),
-        Hit("taiko", 0.0, 0.95),
-        Hit("taiko", second, 0.95),
-        Hit("boom", second, 0.8),
-        Hit("crash", second, 0.5),
-    )
+    gesture.hit(Hit("boom", 0.0, 0.95), Hit("taiko", 0.0, 0.95))
+    gesture.hit(Hit("taiko", second, 0.95), Hit("boom", second, 0.8), Hit("crash", second, 0.5))
     upbeats = [(second - 0.25 * k, 0.8 - 0.1 * k) for k in range(1, 4)]
     gesture.hit(*(Hit("taiko high", start, velocity) for start, velocity in upbeats if start > 0.3))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -31,7 +30,7 @@ def cue(
     writing, playing = generator(seed, 1, reading.fingerprint), generator(seed, 2)
     timing = _timing(reading, seconds, bpm, loop)
     score = stinger(reading, timing, writing) if reading.stinger else arrange(reading, timing, loop, writing)
-    audio = master(mix(score, timing, loop, Reverb(reading.space, _WET), playing), reading.energy, loop)
+    audio = master(mix(score, timing, loop, reading.space, playing), reading.energy, loop)
     finished = np.roll(audio, _UPBEAT, axis=1) if loop else _faded_out(audio)
     return finished, _notes(reading, score, timing, loop)
 
@@ -79,16 +78,8 @@ _QUIETEST_DB, _LOUDEST_DB = -24.0, -15.5
 _CEILING = 0.95
 
 
-@dataclass(frozen=True)
-class Reverb:
-    """The reverb: its space and its level."""
-
-    space: str
-    wet: float
-
-
-def mix(score: Score, timing: Timing, loop: bool, room: Reverb, rng: Rng) -> Mix:
-    """Play a score into stereo [2, ``timing.n``]; in a loop, tails continue at its start."""
+def mix(score: Score, timing: Timing, loop: bool, space: str, rng: Rng) -> Mix:
+    """Play a score in a space into stereo [2, ``timing.n``]; in a loop, tails continue at its start."""
     dry: Mix = np.zeros((2, timing.n), dtype=np.float32)
     sent: Mix = np.zeros((2, timing.n), dtype=np.float32)
     for player, notes in _by_player(score).items():
@@ -98,9 +89,7 @@ def mix(score: Score, timing: Timing, loop: bool, room: Reverb, rng: Rng) -> Mix
         dry += bus.mix
         sent += bus.mix * np.float32(instrument.send)
     _strike(dry, sent, score, timing, loop, rng)
-    if room.space != "dry":
-        dry += reverb.convolve(sent, reverb.impulse(room.space), loop) * np.float32(room.wet)
-    return dry
+    return dry + reverb.convolve(sent, reverb.impulse(space), loop) * np.float32(_WET)
 
 
 def master(audio: Mix, energy: float, loop: bool) -> Mix:
@@ -115,7 +104,7 @@ def master(audio: Mix, energy: float, loop: bool) -> Mix:
 
 def _cleaned(channel: Mix, loop: bool) -> Mix:
     audible = filters.high_pass(channel.astype(np.float64), 28.0, 2, loop)
-    return filters.shelf(audible, 5000.0, 1.5, True, loop).astype(np.float32)
+    return filters.high_shelf(audible, 5000.0, 1.5, loop).astype(np.float32)
 
 
 def _round_peaks(audio: Audio) -> Audio:

@@ -16,7 +16,7 @@ from pipeline.generators.sketch.dsp.units import RATE, Audio, Rng, generator, sa
 from pipeline.generators.sketch.music.score import Hit
 
 Strike = Callable[[float, Rng], Audio]
-"""(strength 0 to 1, randomness) to [samples], peak about 1."""
+"""(strength 0 to 1, randomness) to [samples] at any level."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,8 @@ class Drum:
     send: float = 0.1
 
 
-def _burst(rng: Rng, seconds: float, t60: float, low: float, high: float, slope: float = 0.0) -> Audio:
-    n = samples(seconds)
-    return noise.coloured(rng, n, slope, low, high) * envelopes.decay(n, t60, 0.0006) * 0.3
+def _burst(rng: Rng, seconds: float, t60: float, low: float, high: float) -> Audio:
+    return noise.burst(rng, seconds, t60, 0.0, low, high, 0.0006) * 0.3
 
 
 def _membrane(low: float, drop: float, t60: float, skin: float, slap: float, seconds: float) -> Strike:
@@ -43,12 +42,11 @@ def _membrane(low: float, drop: float, t60: float, skin: float, slap: float, sec
         hz = low * rng.uniform(0.99, 1.01) * (1.0 + (drop - 1.0) * np.exp(-time / 0.028))
         body = osc.sine(hz, n) * envelopes.decay(n, t60, 0.001)
         modes = np.array([1.59, 2.14, 2.30, 2.65, 2.92, 3.5, 4.2]) * low * rng.uniform(0.98, 1.02, 7)
-        body += (
-            skin * strength * osc.ring(modes, t60 * 0.5 / np.arange(1.2, 8.0), 1.0 / np.arange(1.5, 8.0), n)
-        )
+        upper = osc.ring(modes, t60 * 0.5 / np.arange(1.2, 8.0), 1.0 / np.arange(1.5, 8.0), n)
+        body += skin * strength * upper
         stick = _burst(rng, 0.05, 0.03, 900, 6000) * slap * (0.4 + strength)
         body[: len(stick)] += stick[:n]
-        return mixing.at_peak(mixing.saturate(body, 1.0 + 0.8 * strength))
+        return mixing.saturate(body, 1.0 + 0.8 * strength)
 
     return strike
 
@@ -58,7 +56,7 @@ def _snare(body_hz: float, t60: float, wires: float) -> Strike:
         n = samples(0.5)
         body = osc.ring([body_hz, body_hz * 1.76, body_hz * 2.4], [0.13, 0.09, 0.06], [0.8, 0.45, 0.2], n)
         rattle = noise.coloured(rng, n, 1.0, 1100, 11000) * envelopes.decay(n, t60, 0.001)
-        return mixing.at_peak(body * (1.3 - wires) + rattle * 0.42 * wires * (0.5 + strength))
+        return body * (1.3 - wires) + rattle * 0.42 * wires * (0.5 + strength)
 
     return strike
 
@@ -70,7 +68,7 @@ def _clap(strength: float, rng: Rng) -> Audio:
         at = samples(start + rng.uniform(0, 0.002))
         snap = _burst(rng, 0.02, 0.014, 900, 6000)
         out[at : at + len(snap)] += snap * 2.4
-    return mixing.at_peak(out)
+    return out
 
 
 _CYMBAL_HZ = np.array([205.3, 304.4, 369.6, 522.7, 540.0, 800.0])
@@ -83,10 +81,10 @@ def _metal(n: int, rng: Rng, low: float) -> Audio:
     return filters.high_pass(clang * 0.25 + noise.white(rng, n) * 0.55, low, 3)
 
 
-def _hat(t60: float, low: float = 7200.0) -> Strike:
+def _hat(t60: float) -> Strike:
     def strike(strength: float, rng: Rng) -> Audio:
         n = samples(t60 * 1.2 + 0.03)
-        return mixing.at_peak(_metal(n, rng, low) * envelopes.decay(n, t60 * (0.7 + 0.5 * strength), 0.0008))
+        return _metal(n, rng, 7200.0) * envelopes.decay(n, t60 * (0.7 + 0.5 * strength), 0.0008)
 
     return strike
 
@@ -94,27 +92,25 @@ def _hat(t60: float, low: float = 7200.0) -> Strike:
 def _cymbal(t60: float, bell: float, bloom: float) -> Strike:
     def strike(strength: float, rng: Rng) -> Audio:
         n = samples(t60)
+        clang = _metal(n, rng, 320.0)
         wash = filters.time_varying(
-            _metal(n, rng, 320.0),
-            lambda hz, at: filters.low_pass_gain(hz, 12000.0 * np.exp(-1.6 * at), 1),
-            1024,
+            clang, lambda hz, at: filters.low_pass_gain(hz, 12000.0 * np.exp(-1.6 * at), 1)
         )
         hz = np.exp(rng.uniform(np.log(350), np.log(7000), 40))
         ping = osc.ring(hz, rng.uniform(0.3, 1.0, 40) * t60 * 0.6, rng.uniform(0.2, 1.0, 40), n)
-        return mixing.at_peak((wash + ping * 0.12 * bell) * envelopes.decay(n, t60 * 0.85, bloom))
+        return (wash + ping * 0.12 * bell) * envelopes.decay(n, t60 * 0.85, bloom)
 
     return strike
 
 
-def _swell(strength: float, rng: Rng) -> Audio:
-    """A cymbal roll that fades in, as an upbeat."""
-    n = samples(1.6)
-    return mixing.at_peak(_metal(n, rng, 600.0) * envelopes.swell(n, 0.93, 2.5))
+def _swish(seconds: float, slope: float, band: tuple[float, float], peak: float, sharpness: float) -> Strike:
+    """Noise that swells: seeds in a shaker, wires on a skin."""
 
+    def strike(strength: float, rng: Rng) -> Audio:
+        n = samples(seconds)
+        return noise.coloured(rng, n, slope, *band) * envelopes.swell(n, peak, sharpness)
 
-def _shaker(strength: float, rng: Rng) -> Audio:
-    n = samples(0.12)
-    return mixing.at_peak(noise.coloured(rng, n, -1.0, 3500, 12000) * envelopes.swell(n, 0.35, 2.0))
+    return strike
 
 
 def _jingles(count: int, seconds: float) -> Strike:
@@ -128,7 +124,7 @@ def _jingles(count: int, seconds: float) -> Strike:
             hz = rng.uniform(5200, 12500, 3)
             ping = osc.ring(hz, [seconds * 0.5, seconds * 0.4, 0.05], [0.6, 0.5, 0.4], max(1, n - at))
             out[at:] += ping[: max(0, n - at)] * rng.uniform(0.3, 1.0)
-        return mixing.at_peak(out)
+        return out
 
     return strike
 
@@ -136,18 +132,11 @@ def _jingles(count: int, seconds: float) -> Strike:
 def _rim(hz: float, t60: float) -> Strike:
     def strike(strength: float, rng: Rng) -> Audio:
         n = samples(0.12)
-        return mixing.at_peak(
-            osc.ring(
-                [hz, hz * 1.47, hz * 2.09], [t60, t60 * 0.7, t60 * 0.5], [1, 0.6, 0.5], n, [0.25, 0.1, 0.4]
-            )
+        return osc.ring(
+            [hz, hz * 1.47, hz * 2.09], [t60, t60 * 0.7, t60 * 0.5], [1, 0.6, 0.5], n, [0.25, 0.1, 0.4]
         )
 
     return strike
-
-
-def _brush(strength: float, rng: Rng) -> Audio:
-    n = samples(0.28)
-    return mixing.at_peak(noise.coloured(rng, n, 1.5, 900, 8000) * envelopes.swell(n, 0.25, 1.3))
 
 
 def _machine_kick(strength: float, rng: Rng) -> Audio:
@@ -157,13 +146,13 @@ def _machine_kick(strength: float, rng: Rng) -> Audio:
     thump = osc.sine(hz, n) * envelopes.decay(n, 0.42, 0.0008)
     click = _burst(rng, 0.012, 0.008, 1500, 9000)
     thump[: len(click)] += click
-    return mixing.at_peak(mixing.saturate(thump, 2.2))
+    return mixing.saturate(thump, 2.2)
 
 
 def _chip_noise(t60: float, hold: int) -> Strike:
     def strike(strength: float, rng: Rng) -> Audio:
         n = samples(t60 * 1.2)
-        return mixing.at_peak(mixing.crush(noise.white(rng, n) * 0.3, 4, hold) * envelopes.decay(n, t60))
+        return mixing.crush(noise.white(rng, n) * 0.3, 4, hold) * envelopes.decay(n, t60)
 
     return strike
 
@@ -171,7 +160,7 @@ def _chip_noise(t60: float, hold: int) -> Strike:
 def _chip_kick(strength: float, rng: Rng) -> Audio:
     n = samples(0.16)
     hz = 55.0 + 300.0 * np.exp(-np.arange(n) / (0.02 * RATE))
-    return mixing.at_peak(osc.tone("triangle", hz, n) * envelopes.decay(n, 0.2))
+    return osc.tone("triangle", hz, n) * envelopes.decay(n, 0.2)
 
 
 def _boom(strength: float, rng: Rng) -> Audio:
@@ -179,7 +168,7 @@ def _boom(strength: float, rng: Rng) -> Audio:
     time = np.arange(n) / RATE
     low = osc.sine(36.0 + 26.0 * np.exp(-time / 0.12), n) * envelopes.decay(n, 2.6, 0.006)
     air = noise.coloured(rng, n, 6.0, 30, 500) * envelopes.decay(n, 1.4, 0.01) * 0.25
-    return mixing.at_peak(mixing.saturate(low + air, 1.5))
+    return mixing.saturate(low + air, 1.5)
 
 
 DRUMS: dict[str, Drum] = {
@@ -189,7 +178,6 @@ DRUMS: dict[str, Drum] = {
     "open hat": Drum(_hat(0.42), -18, 0.3, 0.06),
     "crash": Drum(_cymbal(2.6, 0.6, 0.002), -13, -0.35, 0.2),
     "ride": Drum(_cymbal(1.1, 1.5, 0.001), -18, 0.4, 0.1),
-    "swell": Drum(_swell, -16, -0.2, 0.3),
     "tom high": Drum(_membrane(150, 1.5, 0.30, 0.25, 0.5, 0.5), -7, 0.35, 0.15),
     "tom mid": Drum(_membrane(112, 1.5, 0.38, 0.25, 0.5, 0.6), -9, 0.0, 0.15),
     "tom low": Drum(_membrane(80, 1.6, 0.48, 0.25, 0.5, 0.7), -8, -0.35, 0.15),
@@ -204,11 +192,11 @@ DRUMS: dict[str, Drum] = {
     "djembe": Drum(_membrane(74, 1.5, 0.34, 0.2, 0.3, 0.5), -8, -0.1, 0.15),
     "djembe tone": Drum(_membrane(215, 1.1, 0.22, 0.4, 0.5, 0.35), -13, 0.2, 0.15),
     "djembe slap": Drum(_membrane(340, 1.1, 0.12, 0.7, 1.6, 0.25), -11, 0.2, 0.15),
-    "shaker": Drum(_shaker, -15, 0.35, 0.1),
+    "shaker": Drum(_swish(0.12, -1.0, (3500, 12000), 0.35, 2.0), -15, 0.35, 0.1),
     "tambourine": Drum(_jingles(14, 0.22), -15, -0.35, 0.15),
     "sleigh": Drum(_jingles(26, 0.32), -16, -0.3, 0.25),
     "rim": Drum(_rim(1720, 0.035), -12, 0.2, 0.15),
-    "brush": Drum(_brush, -15, 0.15, 0.12),
+    "brush": Drum(_swish(0.28, 1.5, (900, 8000), 0.25, 1.3), -15, 0.15, 0.12),
     "soft kick": Drum(_membrane(52, 1.8, 0.26, 0.02, 0.08, 0.4), -10, 0.0, 0.04),
     "soft snare": Drum(_snare(172, 0.16, 0.5), -9, 0.05, 0.15),
     "machine kick": Drum(_machine_kick, -7, 0.0, 0.0),
@@ -228,7 +216,7 @@ def drum_sound(name: str, velocity: float, take: int) -> Audio:
 @lru_cache(maxsize=256)
 def _struck(name: str, layer: int, take: int) -> Audio:
     rng = generator(0xD2C3, zlib.crc32(name.encode()), layer, take)
-    return DRUMS[name].strike(layer / 3.0, rng)
+    return mixing.at_peak(DRUMS[name].strike(layer / 3.0, rng))
 
 
 Groove = dict[str, str]
@@ -375,7 +363,8 @@ _FILLS: dict[str, tuple[str, ...]] = {
     "brushes": ("soft snare",),
     "shaker": ("rim",),
 }
-_CRASHES = {"taiko": "crash", "rock": "crash", "electronic": "crash"}
+CRASHING = frozenset({"taiko", "rock", "electronic"})
+"""Kits that mark the start of a section with a cymbal."""
 
 
 def groove(kit: str, energy: float, quieter: bool = False) -> Groove:
@@ -385,21 +374,20 @@ def groove(kit: str, energy: float, quieter: bool = False) -> Groove:
     return levels[max(0, chosen - int(quieter))][1]
 
 
-def bar_of(pattern: Groove, start: float, beats_in_bar: int, until: float | None = None) -> list[Hit]:
+def bar_of(pattern: Groove, start: float, beats_in_bar: int, until: float) -> list[Hit]:
     """The hits of one bar that starts at beat ``start``; nothing from ``until`` (beats) on."""
-    stop = until if until is not None else beats_in_bar
     return [
         Hit(drum, start + step / 4.0, _LEVELS[mark])
         for drum, steps in pattern.items()
         for step, mark in enumerate(steps[: 4 * beats_in_bar])
-        if mark != "." and step / 4.0 < stop
+        if mark != "." and step / 4.0 < until
     ]
 
 
 def fill(rng: Rng, kit: str, start: float, beats: float, energy: float) -> list[Hit]:
     """A drum fill that leads into the next section."""
-    drums = _FILLS.get(kit, ())
-    if not drums:
+    drums = _FILLS.get(kit)
+    if drums is None:
         return []
     steps = int(beats * 4)
     spots = [k for k in range(steps) if k % 2 == 0 or rng.random() < 0.25 + 0.6 * energy]
@@ -407,8 +395,3 @@ def fill(rng: Rng, kit: str, start: float, beats: float, energy: float) -> list[
         Hit(drums[min(len(drums) - 1, k * len(drums) // steps)], start + k / 4.0, 0.5 + 0.45 * k / steps)
         for k in spots
     ]
-
-
-def crash(kit: str) -> str | None:
-    """The cymbal that marks the start of a section, if the kit has one."""
-    return _CRASHES.get(kit)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -20,6 +20,28 @@ _BEAT_CELLS: tuple[tuple[float, tuple[float, ...]], ...] = (
     (0.9, (0.25, 0.25, 0.5)),
 )
 """Rhythms of one beat, each with the liveliness (0 to 1) that it suits best."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """The parts that play in a section of four bars, besides pads and accompaniment, which always do."""
+
+    lead: bool
+    bass: bool
+    drums: str
+    """``none``, ``light`` or ``full``."""
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One bar to accompany: its first beat, its length in beats, its chord and the one after."""
+
+    start: float
+    beats: int
+    chord: Chord
+    after: Chord
+    energy: float
+    section: Section
 
 
 @dataclass(frozen=True)
@@ -40,21 +62,17 @@ class _Motif:
     """Scale steps from the note before; the first is 0."""
 
 
-def tune(rng: Rng, chords: list[Chord], beats_in_bar: int, liveliness: float, span: int = 6) -> list[Tone]:
-    """A melody over one chord a bar, in phrases of four bars.
-
-    ``liveliness`` (0 to 1) makes it busier; degrees stay within ``span`` steps of the tonic's octave.
-    """
-    main, other = (_motif(rng, beats_in_bar, liveliness) for _ in range(2))
+def tune(rng: Rng, bars: list[Bar], liveliness: float) -> list[Tone]:
+    """A melody over the chords of ``bars``, in phrases of four. ``liveliness`` (0 to 1) makes it busier."""
+    main, other = (_motif(rng, bars[0].beats, liveliness) for _ in range(2))
     place = int(rng.integers(1, 4))
     out: list[Tone] = []
-    for bar, chord in enumerate(chords):
-        where = bar % 4 if len(chords) - bar > 1 else 3
-        motif = (main, main, other if (bar // 4) % 2 else _fragment(main), main)[where]
-        resting = where == 3
-        tones = _rest(rng, motif, chord, place, beats_in_bar) if resting else _sing(motif, chord, place, span)
+    for k, bar in enumerate(bars):
+        where = k % 4 if len(bars) - k > 1 else 3
+        motif = (main, main, other if (k // 4) % 2 else _fragment(main), main)[where]
+        tones = _rest(rng, motif, bar, place) if where == 3 else _sing(motif, bar.chord, place)
         place = tones[-1].degree
-        out += [Tone(bar * beats_in_bar + t.start, t.beats, t.degree, t.velocity) for t in tones]
+        out += [replace(tone, start=bar.start + tone.start) for tone in tones]
     return out
 
 
@@ -97,47 +115,38 @@ def _contour(rng: Rng, count: int) -> tuple[int, ...]:
 def _fragment(motif: _Motif) -> _Motif:
     """The first half of the motif, then the same inverted."""
     half = max(1, len(motif.rhythm) // 2)
-    end = motif.rhythm[half][0] if half < len(motif.rhythm) else motif.rhythm[-1][0] + motif.rhythm[-1][1]
+    whole = sum(motif.rhythm[-1])
+    end = motif.rhythm[half][0] if half < len(motif.rhythm) else whole
     first = motif.rhythm[:half]
-    again = tuple((start + end, length) for start, length in first if start + end < _end(motif))
+    again = tuple((start + end, length) for start, length in first if start + end < whole)
     flipped = tuple(-step for step in motif.steps[:half])[: len(again)]
     return _Motif(first + again, motif.steps[:half] + flipped)
 
 
-def _end(motif: _Motif) -> float:
-    return motif.rhythm[-1][0] + motif.rhythm[-1][1]
-
-
-def _sing(motif: _Motif, chord: Chord, place: int, span: int) -> list[Tone]:
+def _sing(motif: _Motif, chord: Chord, place: int) -> list[Tone]:
     tones = []
     for (start, beats), step in zip(motif.rhythm, motif.steps, strict=True):
-        place = _within(place + step, span)
+        place = _within(place + step)
         strong = start % 2 == 0 or beats >= 1.0
         place = _chord_tone(chord, place) if strong else _allowed(chord.mode, place, step)
         tones.append(Tone(start, beats * 0.92, place, 0.85 if strong else 0.66))
     return tones
 
 
-def _rest(rng: Rng, motif: _Motif, chord: Chord, place: int, beats_in_bar: int) -> list[Tone]:
+def _rest(rng: Rng, motif: _Motif, bar: Bar, place: int) -> list[Tone]:
     """A cadence: perhaps a passing tone, then a long chord tone and a rest."""
     lead_in = 1.0 if len(motif.rhythm) > 2 and rng.random() < 0.6 else 0.0
     tones = []
     if lead_in:
-        passing = _allowed(chord.mode, place + int(rng.choice([-1, 1])), 1)
-        tones.append(Tone(0.0, 0.92, passing, 0.7))
-        place = passing
-    target = _chord_tone(chord, place)
-    tones.append(Tone(lead_in, (beats_in_bar - lead_in) * 0.72, target, 0.8))
+        place = _allowed(bar.chord.mode, place + int(rng.choice([-1, 1])), 1)
+        tones.append(Tone(0.0, 0.92, place, 0.7))
+    tones.append(Tone(lead_in, (bar.beats - lead_in) * 0.72, _chord_tone(bar.chord, place), 0.8))
     return tones
 
 
-def _within(degree: int, span: int) -> int:
-    """Reflect a degree that leaves the range around the tonic's third."""
-    if degree > span + 2:
-        return 2 * (span + 2) - degree
-    if degree < 1 - span + 2:
-        return 2 * (3 - span) - degree
-    return degree
+def _within(degree: int) -> int:
+    """Reflect a degree that leaves the range -3 to 8 around the tonic's third."""
+    return 16 - degree if degree > 8 else -6 - degree if degree < -3 else degree
 
 
 def _chord_tone(chord: Chord, degree: int) -> int:
@@ -157,29 +166,12 @@ _CHORDAL = frozenset({"electric piano", "accordion", "organ"})
 _LONG_BASSES = frozenset({"contrabass", "sub bass"})
 
 
-@dataclass(frozen=True)
-class Bar:
-    """One bar to accompany: its first beat, its length in beats, its chord and the one after."""
-
-    start: float
-    beats: int
-    chord: Chord
-    after: Chord
-    energy: float
-
-
 def comp_pattern(rng: Rng, player: str, energy: float) -> Callable[[Bar], list[Note]]:
     """How the comping instrument plays a bar; chosen once a piece."""
     shape = int(rng.integers(4))
-    if player == "power guitar":
-        return lambda bar: _chug(player, bar, shape)
-    if player == "staccato strings":
-        return lambda bar: _ostinato(player, bar, shape)
-    if player in _CHORDAL:
-        return lambda bar: _stabs(player, bar, shape)
-    if player == "bells" and energy < 0.35:
-        return lambda bar: _sparse(player, bar, shape)
-    return lambda bar: _arpeggio(player, bar, shape)
+    own = {"power guitar": _chug, "staccato strings": _ostinato, **dict.fromkeys(_CHORDAL, _stabs)}
+    write = _sparse if player == "bells" and energy < 0.35 else own.get(player, _arpeggio)
+    return lambda bar: write(player, bar, shape)
 
 
 _ARPEGGIOS = ("02132132", "01234321", "02314231", "03120423")
@@ -200,9 +192,8 @@ def _arpeggio(player: str, bar: Bar, shape: int) -> list[Note]:
             continue
         accent = 0.78 if k * step % 2 == 0 else 0.62 if k * step % 1 == 0 else 0.5
         length = 0.3 if quick else max(step, 1.5 if k == 0 else 1.0)
-        notes.append(
-            Note(player, bar.start + k * step, length, in_range(player, ladder[int(order[k % 8])]), accent)
-        )
+        pitch = in_range(player, ladder[int(order[k % 8])])
+        notes.append(Note(player, bar.start + k * step, length, pitch, accent))
     return notes
 
 
@@ -258,14 +249,10 @@ def _ostinato(player: str, bar: Bar, shape: int) -> list[Note]:
     step = 0.25 if bar.energy > 0.86 else 0.5
     notes = []
     for k in range(int(bar.beats / step)):
-        accent = 0.92 if k * step % 1 == 0 else 0.6
+        at, length, accent = bar.start + k * step, step * 0.6, 0.92 if k * step % 1 == 0 else 0.6
         tone = ladder[int(_OSTINATI[shape][k % 8])]
-        notes.append(Note(player, bar.start + k * step, step * 0.6, in_range(player, tone), accent))
-        notes.append(
-            Note(
-                player, bar.start + k * step, step * 0.6, in_range(player, tone + 12), accent * 0.8, -6.0, 0.2
-            )
-        )
+        notes.append(Note(player, at, length, in_range(player, tone), accent))
+        notes.append(Note(player, at, length, in_range(player, tone + 12), accent * 0.8, -6.0, 0.2))
     return notes
 
 
@@ -275,30 +262,14 @@ def pad_notes(player: str, bars: list[Bar]) -> list[Note]:
     before: tuple[int, ...] = ()
     k = 0
     while k < len(bars):
-        last = k
-        while (
-            last + 1 < len(bars)
-            and last - k < 3
-            and bars[last + 1].chord == bars[k].chord
-            and bars[last].energy > 0
-        ):
-            last += 1
-        bar, beats = bars[k], sum(each.beats for each in bars[k : last + 1])
+        bar = bars[k]
+        held = [*(other.chord == bar.chord for other in bars[k : k + 4]), False].index(False)
+        beats, velocity = float(bar.beats * held), 0.5 + 0.3 * bar.energy
         for at, tone in enumerate(_pad_tones(player, bar.chord, before)):
             pan = (-0.25, 0.2, -0.1, 0.25)[at % 4]
-            notes.append(
-                Note(
-                    player,
-                    bar.start,
-                    float(beats),
-                    in_range(player, tone),
-                    0.5 + 0.3 * bar.energy,
-                    -1.5 * at,
-                    pan,
-                )
-            )
+            notes.append(Note(player, bar.start, beats, in_range(player, tone), velocity, -1.5 * at, pan))
         before = voicing(bar.chord, before, 62, 4)
-        k = last + 1
+        k += held
     return notes
 
 
@@ -313,7 +284,7 @@ def _pad_tones(player: str, chord: Chord, before: tuple[int, ...]) -> tuple[int,
 
 def bass_notes(player: str, bar: Bar, style: str) -> list[Note]:
     """The bass of one bar: sustained, walking or in eighths, by instrument, style and energy."""
-    low = 38 if player not in ("chip bass",) else 45
+    low = 45 if player == "chip bass" else 38
     root = in_range(player, nearest(bar.chord.root, low))
     fifth = in_range(player, root + (bar.chord.classes[2] - bar.chord.root) % 12)
     if player in _LONG_BASSES:
@@ -359,9 +330,6 @@ def _pulse(player: str, bar: Bar, root: int, style: str) -> list[Note]:
         if player == "synth bass" and style == "electronic" and k % 2 == 0 and bar.energy > 0.7 and k:
             continue
         octave = 12 if k % 2 and player in ("chip bass", "synth bass") else 0
-        notes.append(
-            Note(
-                player, bar.start + k / 2, 0.42, in_range(player, root + octave), 0.85 if k % 4 == 0 else 0.65
-            )
-        )
+        pitch = in_range(player, root + octave)
+        notes.append(Note(player, bar.start + k / 2, 0.42, pitch, 0.85 if k % 4 == 0 else 0.65))
     return notes

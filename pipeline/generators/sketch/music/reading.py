@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from pipeline.generators.sketch import lexicon_music as lexicon
 from pipeline.generators.sketch.text import Words, named_values, read_words, score
@@ -44,24 +45,11 @@ class MusicReading:
     """The gesture of a short cue: ``success``, ``failure``, ``discovery`` or ``danger``."""
     fingerprint: int
 
-    @property
-    def palette(self) -> list[str]:
-        """The instruments that play."""
-        players = [
-            self.lead,
-            self.comp,
-            self.pad,
-            self.bass,
-            None if self.kit == "none" else f"{self.kit} kit",
-        ]
-        return list(dict.fromkeys(player for player in players if player))
-
 
 def read_music(prompt: str, seconds: float, loop: bool) -> MusicReading:
     """Read a music prompt; ``seconds`` and ``loop`` decide whether it is a stinger."""
     words = read_words(prompt)
     name, style = _style(words)
-    stinger = _stinger(words, seconds, loop)
     mode = _best({mode: score(words, table) for mode, table in lexicon.MODES.items()}) or style.mode
     energy = _energy(words, style.energy)
     reading = MusicReading(
@@ -70,21 +58,21 @@ def read_music(prompt: str, seconds: float, loop: bool) -> MusicReading:
         tempo_bpm=_tempo(words, style.tempo),
         beats_in_bar=3 if words.has(*lexicon.WALTZ_WORDS) else 4,
         energy=energy,
-        lead=_pick(style.band.lead, words),
-        comp=_pick(style.band.comp[::-1], words),
-        pad=_pick(style.band.pad, words),
-        bass=style.band.bass,
-        kit=_kit(words, style.band.kit, energy),
+        lead=_pick(style.lead, words),
+        comp=_pick(style.comp[::-1], words),
+        pad=_pick(style.pad, words),
+        bass=style.bass,
+        kit=_kit(words, style.kit, energy),
         space=_space(words, style.space),
-        stinger=stinger,
+        stinger=_stinger(words, seconds, loop),
         fingerprint=words.fingerprint,
     )
     return _without_denied(_with_named_players(reading, words), words)
 
 
 def _style(words: Words) -> tuple[str, lexicon.Style]:
-    name = _best({name: score(words, style.words) for name, style in lexicon.STYLES.items()})
-    return (name, lexicon.STYLES[name]) if name else ("fallback", lexicon.FALLBACK_STYLE)
+    name = _best({name: score(words, table) for name, table in lexicon.STYLE_WORDS.items()}) or "fallback"
+    return name, lexicon.STYLES[name]
 
 
 def _best(scores: Mapping[str, float]) -> str | None:
@@ -162,43 +150,21 @@ def _with_named_players(reading: MusicReading, words: Words) -> MusicReading:
         comps = [name for name in comps if name != leads[0]] or leads
     if words.has("solo"):
         alone = names[0]
-        sustained = alone in _LEADS or alone in pads
-        return replace(
-            reading,
-            lead=alone,
-            comp=None if sustained else alone,
-            pad=None,
-            bass=None,
-            kit="none",
-        )
-    return replace(
-        reading,
-        lead=leads[0] if leads else reading.lead,
-        comp=comps[0] if comps else reading.comp,
-        pad=pads[0] if pads else reading.pad,
-        bass=basses[0] if basses else reading.bass,
-    )
+        comp = None if alone in _LEADS or alone in pads else alone
+        return replace(reading, lead=alone, comp=comp, pad=None, bass=None, kit="none")
+    parts = {"lead": leads, "comp": comps, "pad": pads, "bass": basses}
+    chosen: dict[str, Any] = {part: players[0] for part, players in parts.items() if players}
+    return replace(reading, **chosen)
 
 
 def _without_denied(reading: MusicReading, words: Words) -> MusicReading:
     """Remove the parts that the prompt excludes."""
-    if words.denies("melody", "lead", "tune"):
-        reading = replace(reading, lead=None)
-    if words.denies("bass"):
-        reading = replace(reading, bass=None)
-    reading = replace(
-        reading,
-        lead=_unless_denied(reading.lead, words),
-        comp=_unless_denied(reading.comp, words),
-        pad=_unless_denied(reading.pad, words),
-        bass=_unless_denied(reading.bass, words),
-    )
-    if not (reading.lead or reading.comp or reading.pad or reading.bass):
-        reading = replace(reading, pad="warm pad")
-    return reading
-
-
-def _unless_denied(player: str | None, words: Words) -> str | None:
-    if player and words.denies(*lexicon.INSTRUMENTS.get(player, "").split(), player.replace(" ", "_")):
-        return None
-    return player
+    names = {"lead": ("melody", "lead", "tune"), "comp": (), "pad": (), "bass": ("bass",)}
+    players = {part: getattr(reading, part) for part in names}
+    for part, player in players.items():
+        own = (*lexicon.INSTRUMENTS.get(player, "").split(), player.replace(" ", "_")) if player else ()
+        if words.denies(*names[part], *own):
+            players[part] = None
+    if not any(players.values()):
+        players["pad"] = "warm pad"
+    return replace(reading, **players)

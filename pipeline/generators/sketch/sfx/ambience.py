@@ -29,6 +29,12 @@ Layer = Callable[[Scene, Bus], None]
 """Adds one layer of a place to a looping bus."""
 
 
+def _wavering(scene: Scene, slope_db: float, low: float, high: float, depth: float, hz: float) -> Audio:
+    """Noise whose level drifts."""
+    still = noise.coloured(scene.rng, scene.n, slope_db, low, high)
+    return still * (1 + depth * noise.drift(scene.rng, scene.n, hz))
+
+
 def _wind(scene: Scene, bus: Bus) -> None:
     gusts = gusting(scene.rng, scene.n, 0.15)
     leafy = 0.8 if scene.reading.place in ("forest", "night", None) else 0.15
@@ -154,13 +160,7 @@ def _distant_metal(scene: Scene, bus: Bus) -> None:
 
 def _traffic(scene: Scene, bus: Bus) -> None:
     """Traffic a few streets away."""
-    bus.add_each_side(
-        lambda: (
-            noise.coloured(scene.rng, scene.n, 4.5, 30, 1800)
-            * (1 + 0.2 * noise.drift(scene.rng, scene.n, 0.4))
-        ),
-        0.14,
-    )
+    bus.add_each_side(lambda: _wavering(scene, 4.5, 30, 1800, 0.2, 0.4), 0.14)
     for at in poisson(scene.rng, scene.n, 0.12, least=1):
         n = samples(between(scene.rng, 3.0, 6.0))
         passing = noise.coloured(scene.rng, n, 3.0, 70, 2200) * envelopes.swell(n, 0.5, 2.0)
@@ -187,28 +187,20 @@ def _starfield(scene: Scene, bus: Bus) -> None:
     for at in poisson(scene.rng, scene.n, 0.18, least=1):
         n = samples(0.09)
         hz = midi_hz(84 + float(scene.rng.choice([0, 3, 7, 10])))
-        bus.add(
-            osc.sine(hz, n) * envelopes.sustain(n, 0.004, 0.05), int(at), 0.02, between(scene.rng, -0.8, 0.8)
-        )
+        beep = osc.sine(hz, n) * envelopes.sustain(n, 0.004, 0.05)
+        bus.add(beep, int(at), 0.02, between(scene.rng, -0.8, 0.8))
 
 
 def _room(scene: Scene, bus: Bus) -> None:
     """A quiet room: air and a trace of mains hum."""
     bus.add_each_side(lambda: noise.coloured(scene.rng, scene.n, 5.0, 25, 5000), 0.10)
     bus.add_each_side(lambda: noise.coloured(scene.rng, scene.n, 1.5, 300, 9000), 0.008)
-    bus.add(
-        hum(scene.rng, scene.n), 0, 0.02 if not scene.reading.says("hum", "hvac", "ventilation") else 0.10
-    )
+    humming = scene.reading.says("hum", "hvac", "ventilation")
+    bus.add(hum(scene.rng, scene.n), 0, 0.10 if humming else 0.02)
 
 
 def _sea_floor(scene: Scene, bus: Bus) -> None:
-    bus.add_each_side(
-        lambda: (
-            noise.coloured(scene.rng, scene.n, 5.0, 30, 420)
-            * (1 + 0.3 * noise.drift(scene.rng, scene.n, 0.3))
-        ),
-        0.25,
-    )
+    bus.add_each_side(lambda: _wavering(scene, 5.0, 30, 420, 0.3, 0.3), 0.25)
     _bubbles(scene, bus)
 
 

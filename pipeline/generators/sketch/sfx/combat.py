@@ -7,7 +7,7 @@ import numpy as np
 from pipeline.generators.sketch.dsp import envelopes, filters, mixing, noise, reverb
 from pipeline.generators.sketch.dsp import oscillators as osc
 from pipeline.generators.sketch.dsp.mixing import Bus, poisson, scatter
-from pipeline.generators.sketch.dsp.units import RATE, Audio, Rng, about, between, midi_hz, samples
+from pipeline.generators.sketch.dsp.units import RATE, Audio, about, between, midi_hz, samples
 from pipeline.generators.sketch.sfx.elements import flames
 from pipeline.generators.sketch.sfx.materials import grain
 from pipeline.generators.sketch.sfx.mechanisms import arcs
@@ -33,13 +33,9 @@ def whoosh(scene: Scene) -> Audio:
     rough = noise.white(rng, n) * (0.75 + 0.25 * noise.drift(rng, n, 40.0))
     sound = filters.time_varying(rough, air, 512) * envelopes.swell(n, peak, 2.6)
     if reading.says("sword", "blade", "slash", "katana"):
-        edge = np.sum(
-            [
-                osc.sine(envelopes.curve(n, ((0, f * 0.97), (peak, f * 1.03), (1, f * 0.94))), n)
-                for f in (3150.0, 4420.0, 5870.0)
-            ],
-            axis=0,
-        )
+        edge = np.zeros(n)
+        for f in (3150.0, 4420.0, 5870.0):
+            edge += osc.sine(envelopes.curve(n, ((0, f * 0.97), (peak, f * 1.03), (1, f * 0.94))), n)
         sound = sound + edge * envelopes.swell(n, peak + 0.08, 4.0) * 0.03
     if reading.says("flap", "wing"):
         sound = sound * (0.4 + 0.6 * np.sin(np.pi * np.linspace(0, 1, n)) ** 2)
@@ -56,14 +52,12 @@ def explosion(scene: Scene) -> Audio:
     start = samples(0.003)
     crack = noise.coloured(rng, samples(0.12), 0.0, 300, 14000) * envelopes.decay(samples(0.12), 0.07, 0.0004)
     bus.add(crack, start, 0.35 * (1.0 - 0.8 * reading.distance))
-    blast = filters.time_varying(
-        noise.white(rng, n),
-        lambda hz, at: (
-            filters.low_pass_gain(hz, 90.0 + 5200.0 * np.exp(-at * scene.seconds / (0.16 * size)), 1)
-            / (1 + (hz / 300.0) ** 0.6)
-        ),
-        1024,
-    )
+
+    def darker(hz: Audio, at: Audio) -> Audio:
+        cutoff = 90.0 + 5200.0 * np.exp(-at * scene.seconds / (0.16 * size))
+        return filters.low_pass_gain(hz, cutoff, 1) / (1 + (hz / 300.0) ** 0.6)
+
+    blast = filters.time_varying(noise.white(rng, n), darker)
     bus.add(mixing.at_peak(blast * envelopes.decay(n, tail * 0.55, 0.004)), start, 0.9)
     time = np.arange(n) / RATE
     low = osc.sine(about(rng, 31.0, 0.08) / size**0.3 + 75.0 * np.exp(-time / 0.07), n)
@@ -79,13 +73,9 @@ def explosion(scene: Scene) -> Audio:
 def gunshot(scene: Scene) -> Audio:
     """A supersonic crack, the muzzle's thump, the action's click, and the echo of open land."""
     reading, rng = scene.reading, scene.rng
-    heavy = (
-        1.5
-        if reading.says("shotgun", "cannon", "musket")
-        else 1.2
-        if reading.says("rifle", "sniper")
-        else 0.9
-    )
+    heavy = 1.2 if reading.says("rifle", "sniper") else 0.9
+    if reading.says("shotgun", "cannon", "musket"):
+        heavy = 1.5
     silenced = reading.says("silenced", "suppressed", "silencer")
     bus = Bus(scene.n, 1)
     times = [0.002]
@@ -117,11 +107,8 @@ def laser(scene: Scene) -> Audio:
     beam = reading.says("beam", "continuous", "ray") or scene.loop
     natural = 1.6 if beam else 1.1 if charging else 0.38 * 2.0 ** (0.6 * reading.size - 0.4 * reading.speed)
     n = scene.n if beam else samples(scene.scaled(about(rng, natural, 0.06)))
-    top = (
-        between(asset, 1900, 2900)
-        * 2.0 ** (-0.8 * reading.size + 0.6 * reading.brightness)
-        * about(rng, 1.0, 0.06)
-    )
+    top = between(asset, 1900, 2900) * 2.0 ** (-0.8 * reading.size + 0.6 * reading.brightness)
+    top *= about(rng, 1.0, 0.06)
     bottom = top * between(asset, 0.07, 0.14)
     if beam:
         hz: Audio = (bottom * 2.2) * (1.0 + 0.04 * noise.drift(rng, n, 11.0))
@@ -131,17 +118,13 @@ def laser(scene: Scene) -> Audio:
         hz = envelopes.curve(n, ((0.0, top), (0.18, top * 0.55), (0.6, bottom * 1.7), (1.0, bottom)))
     sound = _ray(scene, hz, n)
     if beam:
-        return (
-            sound
-            * (0.8 + 0.2 * noise.drift(rng, n, 18.0))
-            * (1.0 if scene.loop else envelopes.sustain(n, 0.02, 0.15))
-        )
+        sound = sound * (0.8 + 0.2 * noise.drift(rng, n, 18.0))
+        return sound if scene.loop else sound * envelopes.sustain(n, 0.02, 0.15)
     if charging:
         return sound * envelopes.line(n, ((0, 0.15), (0.9, 1.0), (1.0, 0.0)))
     snap = noise.coloured(rng, n, 0.0, 1200, 12000) * envelopes.decay(n, 0.05, 0.0004) * 0.3
-    thump = (
-        osc.sine(envelopes.curve(n, ((0, 320.0), (0.3, 70.0), (1, 50.0))), n) * envelopes.decay(n, 0.16) * 0.6
-    )
+    low = osc.sine(envelopes.curve(n, ((0, 320.0), (0.3, 70.0), (1, 50.0))), n)
+    thump = low * envelopes.decay(n, 0.16) * 0.6
     return sound * envelopes.decay(n, n / RATE * 1.15, 0.0012) + snap + thump
 
 
@@ -177,19 +160,15 @@ def magic(scene: Scene) -> Audio:
     _sparks(scene, bus, root, dark, moment)
     bus.add(_breath(scene, moment, dark), 0, 0.22)
     bus.add(_release(scene, root, dark), int(moment * scene.n), 0.5)
-    element = _element(scene)
-    if element is not None:
-        bus.add(element, int(moment * scene.n * 0.8), 0.8)
+    bus.add(_element(scene), int(moment * scene.n * 0.8), 0.8)
     return reverb.add_space(mixing.at_peak(bus.audio), "plate", 0.45, scene.loop)
 
 
 def _swell(scene: Scene, moment: float) -> Audio:
     if scene.loop:
         return 0.8 + 0.2 * noise.drift(scene.rng, scene.n, 0.7)
-    return (
-        envelopes.line(scene.n, ((0, 0.0), (moment, 1.0), (min(0.98, moment + 0.25), 0.55), (1.0, 0.0)))
-        ** 1.5
-    )
+    points = ((0, 0.0), (moment, 1.0), (min(0.98, moment + 0.25), 0.55), (1.0, 0.0))
+    return envelopes.line(scene.n, points) ** 1.5
 
 
 def _chord(scene: Scene, root: float, dark: bool, moment: float) -> Audio:
@@ -249,18 +228,16 @@ def _release(scene: Scene, root: float, dark: bool) -> Audio:
     n = samples(min(1.2, scene.seconds * 0.6))
     lift = scene.reading.says("heal", "healing", "buff", "power_up", "powerup", "teleport", "summon")
     hz = midi_hz(root + (12 if lift else 0))
-    path = (
-        ((0, hz), (0.5, hz * 2.0), (1, hz * 2.0))
-        if lift
-        else ((0, hz * 2.5), (0.25, hz * 0.6), (1, hz * 0.4))
+    path = ((0, 1.0), (0.5, 2.0), (1, 2.0)) if lift else ((0, 2.5), (0.25, 0.6), (1, 0.4))
+    tone = osc.sine(envelopes.curve(n, [(at, hz * step) for at, step in path]), n) * envelopes.decay(
+        n, n / RATE, 0.012
     )
-    tone = osc.sine(envelopes.curve(n, path), n) * envelopes.decay(n, n / RATE, 0.012)
     puff = noise.coloured(scene.rng, n, 4.0, 60, 900 if dark else 2500) * envelopes.decay(n, 0.4, 0.01)
     return tone * (0.4 if lift else 0.7) + puff * (0.10 if lift else 0.25)
 
 
-def _element(scene: Scene) -> Audio | None:
-    """The sound of the element that the prompt names: fire, lightning or ice."""
+def _element(scene: Scene) -> Audio:
+    """The sound of the element that the prompt names: fire, lightning or ice; else silence."""
     reading, rng = scene.reading, scene.rng
     n = samples(min(1.6, scene.seconds * 0.65))
     fall = envelopes.decay(n, n / RATE * 1.2, 0.03)
@@ -269,12 +246,8 @@ def _element(scene: Scene) -> Audio | None:
     if reading.says("lightning", "electric", "thunder", "shock", "storm"):
         return arcs(rng, n, 1.0) * fall * 1.6
     if reading.says("ice", "frost", "frozen", "crystal", "cold"):
-        return _frost(rng, n)
-    return None
-
-
-def _frost(rng: Rng, n: int) -> Audio:
-    bus = Bus(n, 1)
-    times = np.sort(np.minimum(rng.gamma(1.2, 0.16, 60), n / RATE)) * RATE
-    scatter(bus, rng, times, lambda r: grain("glass", r, 1.1) * 0.3, 0.8)
-    return bus.audio
+        bus = Bus(n, 1)
+        times = np.sort(np.minimum(rng.gamma(1.2, 0.16, 60), n / RATE)) * RATE
+        scatter(bus, rng, times, lambda r: grain("glass", r, 1.1) * 0.3, 0.8)
+        return bus.audio
+    return np.zeros(n)

@@ -135,9 +135,8 @@ def creature(scene: Scene) -> Audio:
     bus = Bus(scene.n, 1)
     at = 0.0
     for _ in range(repeats):
-        length = min(
-            voice.seconds * 2.0 ** (0.45 * size) * about(scene.rng, 1.0, 0.15), max(0.05, scene.seconds - at)
-        )
+        natural = voice.seconds * 2.0 ** (0.45 * size) * about(scene.rng, 1.0, 0.15)
+        length = min(natural, max(0.05, scene.seconds - at))
         bus.add(_speak(voice, scene, length, 2.0 ** (-0.75 * size)), samples(at))
         at += length * 1.25 + between(scene.rng, 0.01, 0.06)
         if at > scene.seconds - 0.06:
@@ -159,17 +158,12 @@ def _speak(voice: Voice, scene: Scene, seconds: float, scale: float) -> Audio:
         shape = 1.3 * filters.resonance(f, first * shift * (0.65 + 0.75 * wide), 4.0)
         shape = shape + 0.9 * filters.resonance(f, second * shift * (0.85 + 0.3 * wide), 5.0)
         shape = shape + (0.25 + 0.35 * wide) * filters.resonance(f, third * shift, 5.0)
-        tone = filters.low_pass_gain(f, 1500.0 + 8000.0 * wide, 1) * filters.high_pass_gain(
-            f, 75.0 * scale**0.4
-        )
-        return np.asarray((shape + 0.08) * tone)
+        dull = filters.low_pass_gain(f, 1500.0 + 8000.0 * wide, 1)
+        return np.asarray((shape + 0.08) * (dull * filters.high_pass_gain(f, 75.0 * scale**0.4)))
 
     sound = filters.time_varying(source, mouth, 1024 if seconds > 0.3 else 512)
-    sound = (
-        sound
-        * envelopes.line(n, voice.level)
-        * (1.0 - 0.35 * voice.rough * np.clip(noise.drift(rng, n, 14.0), 0, 1))
-    )
+    catch = 1.0 - 0.35 * voice.rough * np.clip(noise.drift(rng, n, 14.0), 0, 1)
+    sound = sound * envelopes.line(n, voice.level) * catch
     return mixing.saturate(mixing.at_peak(sound), 1.0 + 0.8 * voice.rough) * envelopes.sustain(n, 0.006, 0.04)
 
 
@@ -196,9 +190,8 @@ def _hiss(scene: Scene) -> Audio:
         return noise.bell(hz, centre * (0.85 + 0.3 * at), 0.45) + 0.4 * noise.bell(hz, centre * 1.9, 0.3)
 
     rough = noise.white(rng, n) * (0.8 + 0.2 * noise.drift(rng, n, 40.0))
-    return filters.time_varying(rough, teeth, 512) * envelopes.line(
-        n, ((0, 0), (0.12, 0.8), (0.4, 1.0), (0.75, 0.6), (1, 0))
-    )
+    level = envelopes.line(n, ((0, 0), (0.12, 0.8), (0.4, 1.0), (0.75, 0.6), (1, 0)))
+    return filters.time_varying(rough, teeth, 512) * level
 
 
 def _squelch(scene: Scene) -> Audio:
@@ -212,6 +205,5 @@ def _squelch(scene: Scene) -> Audio:
         centre = base * (1.0 + 1.8 * np.exp(-(((at - turn) / 0.22) ** 2)))
         return filters.resonance(hz, centre, 6.0) + 0.5 * filters.resonance(hz, centre * 2.6, 6.0)
 
-    return filters.time_varying(wet, mouth, 512) * envelopes.line(
-        n, ((0, 0), (0.1, 1), (0.4, 0.5), (0.6, 0.9), (1, 0))
-    )
+    level = envelopes.line(n, ((0, 0), (0.1, 1), (0.4, 0.5), (0.6, 0.9), (1, 0)))
+    return filters.time_varying(wet, mouth, 512) * level

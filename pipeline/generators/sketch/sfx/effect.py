@@ -31,9 +31,8 @@ def fallback(scene: Scene) -> Audio:
 
 def _texture(scene: Scene) -> Audio:
     """Air with three faint resonances at frequencies drawn from the prompt."""
-    centres = np.exp(scene.asset.uniform(np.log(150), np.log(2400), 3)) * 2.0 ** (
-        0.8 * scene.reading.brightness
-    )
+    drawn = np.exp(scene.asset.uniform(np.log(150), np.log(2400), 3))
+    centres = drawn * 2.0 ** (0.8 * scene.reading.brightness)
 
     def spectrum(hz: Audio) -> Audio:
         bells = np.sum([noise.bell(hz, centre, 0.06) for centre in centres], axis=0)
@@ -56,11 +55,8 @@ def _object(scene: Scene) -> Audio:
     tone = osc.ring(modes * about(rng, 1.0, 0.01), t60, asset.uniform(0.2, 1.0, 7) * 0.25, n)
     material = reading.material or str(asset.choice(["wood", "stone", "plastic", "cloth", "dirt"]))
     bus = Bus(scene.n, 1)
-    bus.add(
-        strike(material, Blow(scale, 0.7 + 0.25 * reading.force, reading.brightness), asset, rng, n / RATE),
-        0,
-        0.7,
-    )
+    blow = Blow(scale, 0.7 + 0.25 * reading.force, reading.brightness)
+    bus.add(strike(material, blow, asset, rng, n / RATE), 0, 0.7)
     bus.add(tone, 0)
     centre = between(asset, 500, 2500)
     air = filters.time_varying(
@@ -137,22 +133,17 @@ def effect(prompt: str, seconds: float, loop: bool, seed: int) -> tuple[Mix, Map
     made = n if loop else max(n, samples(_LEAST_S))
     asset, take = generator(reading.words.fingerprint, 3), generator(seed, 4)
     scene = Scene(reading, made, loop, asset, take)
-    sound = _fitted(FAMILIES[reading.family](scene), scene)
-    sound = _placed(sound, scene)
-    finished = _finished(sound[..., :n], scene, loop)
-    return finished, _notes(reading, scene)
+    sound = _placed(_fitted(FAMILIES[reading.family](scene), scene), scene)
+    return _finished(sound[..., :n], scene, loop), _notes(reading, scene)
 
 
 def _fitted(sound: Audio, scene: Scene) -> Audio:
     """The sound at exactly the scene's length; a short one is faded out and padded."""
     length = sound.shape[-1]
-    if length > scene.n:
-        sound = sound[..., : scene.n]
-    elif length < scene.n:
-        pad = [(0, 0)] * (sound.ndim - 1) + [(0, scene.n - length)]
-        faded = sound * envelopes.sustain(length, 0.0, min(0.01, length / RATE / 4))
-        sound = np.pad(faded, pad)
-    return sound
+    if length >= scene.n:
+        return sound[..., : scene.n]
+    pad = [(0, 0)] * (sound.ndim - 1) + [(0, scene.n - length)]
+    return np.pad(sound * envelopes.sustain(length, 0.0, min(0.01, length / RATE / 4)), pad)
 
 
 def _placed(sound: Audio, scene: Scene) -> Audio:
@@ -175,23 +166,19 @@ def _placed(sound: Audio, scene: Scene) -> Audio:
 
 def _finished(sound: Audio, scene: Scene, loop: bool) -> Mix:
     """Remove subsonics and offset, set a level by family and force, and fade the ends."""
-    n = sound.shape[-1]
-    steady = scene.reading.family in STEADY
-    cut = 18.0 if scene.reading.family in ("explosion", "thunder") else 24.0
+    n, reading = sound.shape[-1], scene.reading
+    cut = 18.0 if reading.family in ("explosion", "thunder") else 24.0
     clean = filters.high_pass(sound, cut, 2, loop)
     if loop:
         clean = clean - np.mean(clean, axis=-1, keepdims=True)
-    elif steady:
+    elif reading.family in STEADY:
         edge = min(0.5, 0.12 * n / RATE)
         clean = clean * envelopes.sustain(n, edge, 1.6 * edge)
     else:
-        clean = clean * envelopes.sustain(
-            n, min(0.0006, 0.02 * n / RATE), min(max(0.01, 0.15 * n / RATE), 0.5)
-        )
-    level = db(
-        _LEVELS_DB.get(scene.reading.family, -3.0) + 3.0 * scene.reading.force - 6.0 * scene.reading.distance
-    )
-    clean = mixing.at_peak(clean, float(min(level * scene.rng.uniform(0.92, 1.05), _LOUDEST)))
+        fall = min(max(0.01, 0.15 * n / RATE), 0.5)
+        clean = clean * envelopes.sustain(n, min(0.0006, 0.02 * n / RATE), fall)
+    level_db = _LEVELS_DB.get(reading.family, -3.0) + 3.0 * reading.force - 6.0 * reading.distance
+    clean = mixing.at_peak(clean, float(min(db(level_db) * scene.rng.uniform(0.92, 1.05), _LOUDEST)))
     wide = np.atleast_2d(clean)
     return np.repeat(wide, scene.channels // wide.shape[0], axis=0).astype(np.float32)
 
@@ -199,10 +186,7 @@ def _finished(sound: Audio, scene: Scene, loop: bool) -> Mix:
 def _notes(reading: SoundReading, scene: Scene) -> dict[str, Any]:
     notes: dict[str, Any] = {
         "family": reading.family,
-        "size": round(reading.size, 2),
-        "force": round(reading.force, 2),
-        "brightness": round(reading.brightness, 2),
-        "distance": round(reading.distance, 2),
+        **{key: round(getattr(reading, key), 2) for key in ("size", "force", "brightness", "distance")},
         "manner": reading.manner,
         "space": reading.space,
     }

@@ -63,13 +63,9 @@ def rain(scene: Scene) -> Audio:
         heavy = max(heavy, 0.9)
     if reading.says("drizzle", "light", "gentle"):
         heavy = min(heavy, 0.25)
-    surface = (
-        "roof"
-        if reading.says("roof", "window", "metal", "tin", "car")
-        else "leaves"
-        if reading.says("forest", "leaves", "jungle")
-        else "ground"
-    )
+    surface = "leaves" if reading.says("forest", "leaves", "jungle") else "ground"
+    if reading.says("roof", "window", "metal", "tin", "car"):
+        surface = "roof"
     return scene.each_channel(lambda: falling(scene.rng, n, heavy, surface))
 
 
@@ -79,14 +75,12 @@ _DROPS = {"ground": (1600.0, 7800.0), "roof": (700.0, 4200.0), "leaves": (900.0,
 def falling(rng: Rng, n: int, heavy: float, surface: str) -> Audio:
     """Rain for one channel; periodic."""
     low, high = _DROPS[surface]
-    bed = noise.shaped(
-        rng,
-        n,
-        lambda hz: (
-            noise.band_edges(hz, 350, 13500)
-            * (noise.power_slope(hz, 1.6) + 0.7 * noise.bell(hz, 5200.0, 1.0))
-        ),
-    )
+
+    def wash(hz: Audio) -> Audio:
+        slope = noise.power_slope(hz, 1.6) + 0.7 * noise.bell(hz, 5200.0, 1.0)
+        return noise.band_edges(hz, 350, 13500) * slope
+
+    bed = noise.shaped(rng, n, wash)
     pool = [_drop(rng, float(np.exp(rng.uniform(np.log(low), np.log(high)))), surface) for _ in range(120)]
     near = Bus(n, 1, True)
     times = poisson(rng, n, 60.0 + 480.0 * heavy)
@@ -107,10 +101,8 @@ def _drop(rng: Rng, hz: float, surface: str) -> Audio:
 def thunder(scene: Scene) -> Audio:
     """A tearing crack when close, then rolls that get lower and softer."""
     reading = scene.reading
-    far = max(
-        reading.distance, 0.0 if reading.says("close", "crack", "strike", "lightning", "loud") else 0.35
-    )
-    return rolling(scene.rng, scene.n, far)
+    near = reading.says("close", "crack", "strike", "lightning", "loud")
+    return rolling(scene.rng, scene.n, max(reading.distance, 0.0 if near else 0.35))
 
 
 def rolling(rng: Rng, n: int, far: float) -> Audio:
@@ -121,26 +113,21 @@ def rolling(rng: Rng, n: int, far: float) -> Audio:
     if far < 0.5:
         for _ in range(7):
             at = start + abs(float(rng.normal(0.0, 0.07)))
-            tear = noise.coloured(rng, samples(0.25), 1.0, 200, 9000) * envelopes.decay(
-                samples(0.25), 0.13, 0.001
-            )
+            tear = noise.burst(rng, 0.25, 0.13, 1.0, 200, 9000)
             bus.add(tear, samples(at), (0.5 - far) * about(rng, 0.7, 0.4))
-    strength = envelopes.decay(n, 1.1 * seconds, start + 0.1 + 0.3 * far) * (
-        0.35 + 0.2 * noise.drift(rng, n, 1.2)
-    )
+    first = envelopes.decay(n, 1.1 * seconds, start + 0.1 + 0.3 * far)
+    strength = first * (0.35 + 0.2 * noise.drift(rng, n, 1.2))
     for k in range(max(3, int(2.5 * min(seconds, 9)))):
         at = start + 0.06 + float(rng.exponential(seconds * 0.16)) * (k > 0)
         if at < 0.7 * seconds:
             length = max(1, n - samples(at))
-            strength[-length:] += envelopes.decay(
-                length, between(rng, 0.9, 2.4), (0.25 if k else 0.04) + 0.16 * far
-            ) * about(rng, 0.8, 0.6)
+            roll = envelopes.decay(length, between(rng, 0.9, 2.4), (0.25 if k else 0.04) + 0.16 * far)
+            strength[-length:] += roll * about(rng, 0.8, 0.6)
     fall = np.exp(-1.6 * np.arange(n) / n)
 
     def sky(hz: Audio, at: Audio) -> Audio:
-        return filters.low_pass_gain(
-            hz, (950.0 * (1.0 - 0.75 * far)) * np.exp(-1.8 * at) + 60.0, 1
-        ) * filters.high_pass_gain(hz, 28.0)
+        cutoff = (950.0 * (1.0 - 0.75 * far)) * np.exp(-1.8 * at) + 60.0
+        return filters.low_pass_gain(hz, cutoff, 1) * filters.high_pass_gain(hz, 28.0)
 
     rumble = filters.time_varying(noise.coloured(rng, n, 3.0, 25, 3000), sky, 2048)
     bus.add(mixing.at_peak(rumble * strength * fall), 0, 0.9)
@@ -166,23 +153,28 @@ def flowing(rng: Rng, n: int, channels: int, size: float, bubbling: float) -> Au
         wash = noise.power_slope(hz, 3.0) + 0.5 * noise.bell(hz, 1100.0 * scale, 0.8)
         return noise.band_edges(hz, 250 * scale, 9000) * wash
 
-    bus.add_each_side(
-        lambda: noise.shaped(rng, n, spectrum) * (1.0 + 0.18 * noise.drift(rng, n, 3.0)),
-        0.10 + 0.08 * max(size, 0.0),
-        0.8,
-    )
+    def water() -> Audio:
+        return noise.shaped(rng, n, spectrum) * (1.0 + 0.18 * noise.drift(rng, n, 3.0))
 
+    bus.add_each_side(water, 0.10 + 0.08 * max(size, 0.0), 0.8)
     bubble = _bubble_near(1050.0 * scale, 0.5, (0.02, 0.16), 0.5)
     scatter(bus, rng, poisson(rng, n, 85.0 * bubbling), bubble, 0.75)
     return bus.audio
 
 
-def _bubble_near(hz: float, spread: float, rise: tuple[float, float], gain: float) -> Callable[[Rng], Audio]:
+def _bubble_near(
+    hz: float,
+    spread: float,
+    rise: tuple[float, float],
+    gain: float,
+    longest: float = 0.12,
+    waves: float = 28.0,
+) -> Callable[[Rng], Audio]:
     """A grain: a bubble of a random pitch around ``hz``, whose pitch rises by a random amount."""
 
     def bubble(rng: Rng) -> Audio:
         pitch = float(np.exp(rng.normal(np.log(hz), spread)))
-        return osc.bubble(pitch, samples(min(0.12, 28.0 / pitch)), rng.uniform(*rise)) * gain
+        return osc.bubble(pitch, samples(min(longest, waves / pitch)), rng.uniform(*rise)) * gain
 
     return bubble
 
@@ -216,12 +208,8 @@ def splash(scene: Scene) -> Audio:
     bus = Bus(scene.n, 1)
     slap = noise.coloured(rng, n, 2.5, 220 / size, 8000) * envelopes.decay(n, 0.22 * size**0.4, 0.004)
     bus.add(slap, samples(0.002), 0.5)
-    spray = (
-        noise.coloured(rng, n, -0.5, 1800, 11000)
-        * envelopes.swell(n, 0.22, 1.6)
-        * envelopes.decay(n, n / RATE * 1.3, 0.05)
-    )
-    bus.add(spray, 0, 0.16)
+    spray = noise.coloured(rng, n, -0.5, 1800, 11000) * envelopes.swell(n, 0.22, 1.6)
+    bus.add(spray * envelopes.decay(n, n / RATE * 1.3, 0.05), 0, 0.16)
     gulp = osc.bubble(about(rng, 190.0, 0.15) / size**0.6, samples(0.3), 0.35)
     bus.add(gulp, samples(0.05), 0.6)
     times = (0.03 + rng.gamma(1.5, 0.14 * size**0.4, int(70 * size**0.5))) * RATE
@@ -247,12 +235,8 @@ def drops(bus: Bus, rng: Rng, times: Audio, gain: float) -> None:
         pan, level = between(rng, -0.8, 0.8), gain * about(rng, 0.7, 0.5)
         tick = rng.standard_normal(samples(0.004)) * envelopes.decay(samples(0.004), 0.003, 0.0002)
         bus.add(tick, int(at), 0.15 * level, pan)
-        bus.add(
-            osc.bubble(hz, samples(0.09), 0.2),
-            int(at) + samples(between(rng, 0.012, 0.022)),
-            level,
-            pan,
-        )
+        under = int(at) + samples(between(rng, 0.012, 0.022))
+        bus.add(osc.bubble(hz, samples(0.09), 0.2), under, level, pan)
 
 
 def bubbles(scene: Scene) -> Audio:
@@ -264,20 +248,14 @@ def bubbles(scene: Scene) -> Audio:
     centre = (240.0 if boiling else 520.0) * 2.0 ** (-0.5 * reading.size)
     bus = Bus(n, scene.channels if steady else 1, steady)
 
-    def bubble(r: Rng) -> Audio:
-        hz = float(np.exp(r.normal(np.log(centre), 0.45)))
-        return osc.bubble(hz, samples(min(0.25, 40.0 / hz)), r.uniform(0.1, 0.4)) * 0.5
-
     if reading.says("drink", "drinking", "gulp") and not scene.loop:
         for k in range(3):
             at = samples(0.03 + k * min(0.24, scene.seconds / 4))
             for step in range(4):
-                bus.add(
-                    osc.bubble(centre * (0.8 + 0.18 * step), samples(0.09), 0.25),
-                    at + samples(0.026 * step),
-                    0.5,
-                )
+                gulp = osc.bubble(centre * (0.8 + 0.18 * step), samples(0.09), 0.25)
+                bus.add(gulp, at + samples(0.026 * step), 0.5)
         return bus.audio
+    bubble = _bubble_near(centre, 0.45, (0.1, 0.4), 0.5, 0.25, 40.0)
     scatter(bus, rng, poisson(rng, n, 26.0 if boiling else 18.0), bubble, 0.6)
     simmer = noise.coloured(rng, n, 4.0, 60, 700) * (0.7 + 0.3 * noise.drift(rng, n, 9.0))
     bus.add(simmer, 0, 0.05 if boiling or reading.says("underwater") else 0.015)
@@ -287,11 +265,8 @@ def bubbles(scene: Scene) -> Audio:
 def fire(scene: Scene) -> Audio:
     """A torch, a campfire or a blaze, by size."""
     reading, rng, n = scene.reading, scene.rng, scene.n
-    big = 2.0 ** (
-        reading.size
-        + 0.6 * reading.force
-        + (0.8 if reading.says("blaze", "bonfire", "burning", "inferno") else 0.0)
-    )
+    lift = 0.8 if reading.says("blaze", "bonfire", "burning", "inferno") else 0.0
+    big = 2.0 ** (reading.size + 0.6 * reading.force + lift)
     bus = Bus(n, scene.channels, True)
     bus.add_each_side(lambda: flames(rng, n, big), 0.55, 0.7)
     rate = (6.0 if reading.says("torch", "flame", "lava") else 15.0) * big**0.4
@@ -311,11 +286,7 @@ def crackles(bus: Bus, rng: Rng, rate: float) -> None:
     """Many ticks, some snaps, a rare pop, in clusters."""
     n = bus.mix.shape[1]
     times = poisson(rng, n, rate)
-    followers = (
-        np.concatenate([times + rng.uniform(300, 5000, len(times)) for _ in range(2)])
-        if len(times)
-        else times
-    )
+    followers = np.concatenate([times + rng.uniform(300, 5000, len(times)) for _ in range(2)])
     repeats = followers[rng.random(len(followers)) < 0.4] % n
     scatter(bus, rng, np.sort(np.concatenate([times, repeats])), _tick, 1.0)
     scatter(bus, rng, poisson(rng, n, rate * 0.06), _pop, 0.5)
@@ -324,9 +295,8 @@ def crackles(bus: Bus, rng: Rng, rate: float) -> None:
 def _tick(rng: Rng) -> Audio:
     n = samples(0.012)
     hz = float(np.exp(rng.uniform(np.log(900), np.log(6500))))
-    return (
-        osc.ring([hz], [0.008], [0.6], n) + rng.standard_normal(n) * envelopes.decay(n, 0.003, 0.0001)
-    ) * 0.45
+    click = rng.standard_normal(n) * envelopes.decay(n, 0.003, 0.0001)
+    return (osc.ring([hz], [0.008], [0.6], n) + click) * 0.45
 
 
 def _pop(rng: Rng) -> Audio:

@@ -15,8 +15,16 @@ from pipeline.generators.sketch.sfx.reading import Scene
 
 DEFAULT_SURFACE = "dirt"
 _RINGING = frozenset({"wood", "stone", "metal", "tile", "glass", "ice", "plastic"})
-_CRUMBLING = {"gravel": 46, "snow": 150, "sand": 110, "leaves": 42, "grass": 26, "dirt": 14, "ice": 16}
-"""Grains in one step."""
+_CRUMBLING = {
+    "gravel": (46, 0.048, 0.34),
+    "snow": (150, 0.075, 0.11),
+    "sand": (110, 0.06, 0.10),
+    "leaves": (42, 0.07, 0.24),
+    "grass": (26, 0.06, 0.10),
+    "dirt": (14, 0.048, 0.12),
+    "ice": (16, 0.048, 0.14),
+}
+"""Grains in one step, the seconds over which they spread, and their level."""
 
 
 def footstep(scene: Scene) -> Audio:
@@ -55,9 +63,11 @@ def _contact(scene: Scene, surface: str, weight: float, strength: float, bright:
     """Heel or toe: the sole on the surface, then what the surface does."""
     rng, n = scene.rng, samples(0.55)
     blow = Blow(1.15 * weight, strength, bright + 0.4 * scene.reading.brightness, 0.55)
-    base = (
-        strike(surface, blow, scene.asset, rng, 0.55) if surface in _RINGING else _sole(surface, blow, rng, n)
-    )
+    if surface in _RINGING:
+        base = strike(surface, blow, scene.asset, rng, 0.55)
+    else:
+        swallowed = Blow(blow.scale, strength * 0.8, blow.bright - 0.3, 0.5)
+        base = strike(surface, swallowed, rng, rng, n / RATE) * 0.8
     if surface == "metal":
         base *= 0.7
     if surface in _CRUMBLING:
@@ -66,29 +76,14 @@ def _contact(scene: Scene, surface: str, weight: float, strength: float, bright:
     return base + extra(rng, strength, n) if extra else base
 
 
-def _sole(surface: str, blow: Blow, rng: Rng, n: int) -> Audio:
-    """A muffled thump: soft ground swallows the rest."""
-    soft = strike(surface, Blow(blow.scale, blow.strength * 0.8, blow.bright - 0.3, 0.5), rng, rng, n / RATE)
-    return soft * 0.8
-
-
 def _crumble(surface: str, strength: float, rng: Rng, n: int) -> Audio:
     """Fragments that shift under the weight, dense at first."""
     bus = Bus(n, 1)
-    count = max(3, int(_CRUMBLING[surface] * (0.5 + 0.7 * strength)))
-    spread = {"snow": 0.075, "sand": 0.06, "leaves": 0.07, "grass": 0.06}.get(surface, 0.048)
+    grains, spread, level = _CRUMBLING[surface]
+    count = max(3, int(grains * (0.5 + 0.7 * strength)))
     times = np.sort(np.minimum(rng.gamma(1.6, spread / 1.6, count), 0.4)) * RATE
     scatter(bus, rng, times, lambda r: grain(surface, r), 0.75)
-    level = {
-        "snow": 0.11,
-        "sand": 0.10,
-        "gravel": 0.34,
-        "leaves": 0.24,
-        "dirt": 0.12,
-        "grass": 0.10,
-        "ice": 0.14,
-    }
-    return bus.audio * level[surface] * (0.5 + 0.7 * strength)
+    return bus.audio * level * (0.5 + 0.7 * strength)
 
 
 def _snow(rng: Rng, strength: float, n: int) -> Audio:
@@ -117,13 +112,7 @@ def _puddle(rng: Rng, strength: float, n: int) -> Audio:
     slap = noise.coloured(rng, n, 2.0, 500, 9000) * envelopes.decay(n, 0.20, 0.006)
     bus.add(slap, 0, 0.26 * strength)
     times = np.minimum(rng.gamma(1.5, 0.06, int(12 + 14 * strength)), 0.45) * RATE
-    scatter(
-        bus,
-        rng,
-        np.sort(times),
-        lambda r: osc.bubble(r.uniform(500, 2600), samples(0.06)) * 0.30,
-        0.6,
-    )
+    scatter(bus, rng, np.sort(times), lambda r: osc.bubble(r.uniform(500, 2600), samples(0.06)) * 0.30, 0.6)
     return bus.audio
 
 
@@ -131,11 +120,11 @@ def _squelch(rng: Rng, strength: float, n: int) -> Audio:
     """Mud pressed out, then letting go with a smack."""
     wet = noise.white(rng, n) * (0.5 + 0.5 * noise.drift(rng, n, 45.0))
     centre = between(rng, 320, 460)
-    pull = filters.time_varying(
-        wet,
-        lambda hz, at: filters.resonance(hz, centre * (1.0 + 2.4 * np.clip(at * 2.4 - 0.25, 0, 1)), 3.5),
-        512,
-    )
+
+    def mouth(hz: Audio, at: Audio) -> Audio:
+        return filters.resonance(hz, centre * (1.0 + 2.4 * np.clip(at * 2.4 - 0.25, 0, 1)), 3.5)
+
+    pull = filters.time_varying(wet, mouth, 512)
     smack = np.zeros(n)
     at = samples(between(rng, 0.11, 0.16))
     bubble = osc.bubble(between(rng, 380, 620), samples(0.08), 0.2)
@@ -166,7 +155,8 @@ def _wear(scene: Scene, out: Bus) -> None:
 
 
 _BREAKING = ("shatter", "break", "smash", "crack", "destroy", "crumble", "collapse", "splinter", "broken")
-_BRITTLE = frozenset({"glass", "tile", "ice", "wood", "stone"})
+_BRITTLE = {"glass": (130, 0.5), "tile": (60, 0.5), "ice": (70, 0.4), "wood": (45, 0.8), "stone": (50, 0.7)}
+"""How many fragments each breaks into, and their level."""
 
 
 def impact(scene: Scene) -> Audio:
@@ -196,12 +186,10 @@ def _break(scene: Scene, bus: Bus, material: str) -> None:
     """A burst of fragments that fall, larger ones later and lower."""
     rng = scene.rng
     span = scene.scaled(1.4) * 0.8
-    count = {"glass": 130, "tile": 60, "ice": 70, "wood": 45, "stone": 50}[material]
+    count, level = _BRITTLE[material]
     times = np.sort(np.minimum(rng.gamma(0.9, span / 4.0, count), span)) * RATE
-    level = {"glass": 0.5, "tile": 0.5, "ice": 0.4, "wood": 0.8, "stone": 0.7}[material]
     scatter(bus, rng, times, lambda r: grain(material, r, about(r, 0.9, 0.5)) * level, 0.8)
-    crack = noise.coloured(rng, samples(0.3), 1.0, 400, 12000) * envelopes.decay(samples(0.3), 0.12)
-    bus.add(crack, samples(0.002), 0.4)
+    bus.add(noise.burst(rng, 0.3, 0.12, 1.0, 400, 12000), samples(0.002), 0.4)
 
 
 def _bounce(scene: Scene, bus: Bus, material: str, blow: Blow) -> None:
@@ -231,16 +219,13 @@ def jingle(scene: Scene) -> Audio:
 def scrape(scene: Scene) -> Audio:
     """One thing drawn along another: a blade from its scabbard, a crate over stone."""
     reading, rng = scene.reading, scene.rng
-    material = reading.material or (
-        "metal" if reading.says("sword", "blade", "sheath", "unsheathe") else "stone"
-    )
-    n = samples(scene.scaled(0.9 if material == "metal" else 1.8))
-    modes = np.array(MATERIALS[material].modes) * scene.asset.uniform(
-        0.9, 1.1, len(MATERIALS[material].modes)
-    )
-    if material == "metal":
-        modes = modes * 1.9
-    rough = noise.white(rng, n) * (0.55 + 0.45 * noise.drift(rng, n, 70.0 if material == "metal" else 28.0))
+    blade = reading.says("sword", "blade", "sheath", "unsheathe")
+    material = reading.material or ("metal" if blade else "stone")
+    metal = material == "metal"
+    n = samples(scene.scaled(0.9 if metal else 1.8))
+    modes = np.array(MATERIALS[material].modes)
+    modes = modes * scene.asset.uniform(0.9, 1.1, len(modes)) * (1.9 if metal else 1.0)
+    rough = noise.white(rng, n) * (0.55 + 0.45 * noise.drift(rng, n, 70.0 if metal else 28.0))
     glide = 1.35 if reading.says("draw", "unsheathe", "unsheath") else 0.85
 
     def body(hz: Audio, at: Audio) -> Audio:
@@ -250,14 +235,9 @@ def scrape(scene: Scene) -> Audio:
     sound = filters.time_varying(rough, body, 1024) * envelopes.swell(n, 0.55, 0.9)
     bus = Bus(scene.n, 1)
     bus.add(sound, 0)
-    if material == "metal":
-        tail = osc.ring(
-            modes,
-            1.3 / (modes / modes[0]) ** 0.4,
-            0.5 / np.arange(1, len(modes) + 1),
-            scene.n,
-            rng.random(len(modes)),
-        )
+    if metal:
+        t60, gains = 1.3 / (modes / modes[0]) ** 0.4, 0.5 / np.arange(1, len(modes) + 1)
+        tail = osc.ring(modes, t60, gains, scene.n, rng.random(len(modes)))
         bus.add(tail * float(np.sqrt(np.mean(sound**2))) * 1.6, int(n * 0.78))
     return bus.audio
 
@@ -270,9 +250,8 @@ def rustle(scene: Scene) -> Audio:
     n = scene.n if scene.loop else samples(scene.scaled(0.9))
     motion = np.clip(noise.drift(rng, n, 7.0) * 0.7 + 0.45, 0.02, 1.0) ** 2
     shape = motion if scene.loop else motion * envelopes.swell(n, 0.42, 0.7)
-    bed = noise.coloured(rng, n, 1.5, low, high) * shape * 0.35
     bus = Bus(n, 1, scene.loop)
-    bus.add(bed, 0)
+    bus.add(noise.coloured(rng, n, 1.5, low, high) * shape * 0.35, 0)
     times = poisson(rng, n, 220.0 if paper else 90.0)
     chosen = times[rng.random(len(times)) < shape[np.minimum(times.astype(int), n - 1)]]
     name = "leaves" if paper or reading.says("leaves", "bush", "foliage") else "cloth"
@@ -301,7 +280,7 @@ def bell(scene: Scene) -> Audio:
         sound += osc.ring(ratios * base * detune, t60, gains, n)
     if gong:
         sound *= 1.0 + 0.5 * envelopes.swell(n, 0.12, 1.0)
-    clapper = noise.coloured(rng, samples(0.05), 1.0, 500, 6000) * envelopes.decay(samples(0.05), 0.03)
+    clapper = noise.burst(rng, 0.05, 0.03, 1.0, 500, 6000)
     sound[: len(clapper)] += clapper[:n] * 0.3
     return sound
 
@@ -316,14 +295,9 @@ def heartbeat(scene: Scene) -> Audio:
         at = k * scene.seconds / beats + 0.01
         for late, hz, gain in ((0.0, 47.0, 1.0), (0.27 / rate, 58.0, 0.65)):
             n = samples(0.35)
-            low = np.sin(
-                2 * np.pi * hz * np.arange(n) / RATE * (1.0 + 0.25 * np.exp(-np.arange(n) / (0.02 * RATE)))
-            )
-            low = mixing.saturate(low, 2.2)
+            fall = 1.0 + 0.25 * np.exp(-np.arange(n) / (0.02 * RATE))
+            low = mixing.saturate(np.sin(2 * np.pi * hz * np.arange(n) / RATE * fall), 2.2)
             flesh = noise.coloured(rng, n, 6.0, 35, 220) * 0.22
-            bus.add(
-                (low + flesh) * envelopes.decay(n, 0.24, 0.014),
-                samples(at + late),
-                gain * about(rng, 1.0, 0.08),
-            )
+            beat = (low + flesh) * envelopes.decay(n, 0.24, 0.014)
+            bus.add(beat, samples(at + late), gain * about(rng, 1.0, 0.08))
     return bus.audio

@@ -31,12 +31,8 @@ def _voice(scene: Scene, hz: float, seconds: float) -> Audio:
         return np.asarray(tone * envelopes.decay(n, seconds, 0.003))
     if manner == "fantasy" or scene.reading.material == "wood":
         return osc.ring([hz, hz * 3.93, hz * 9.2], [seconds * 0.7, seconds * 0.22, 0.03], [1, 0.25, 0.1], n)
-    soft = osc.ring(
-        [hz, 2 * hz, 3.01 * hz, 5.2 * hz],
-        [seconds, seconds * 0.6, seconds * 0.35, 0.06],
-        [1, 0.28, 0.10, 0.05],
-        n,
-    )
+    t60 = [seconds, seconds * 0.6, seconds * 0.35, 0.06]
+    soft = osc.ring([hz, 2 * hz, 3.01 * hz, 5.2 * hz], t60, [1, 0.28, 0.10, 0.05], n)
     return soft * envelopes.sustain(n, 0.002, 0.3 * seconds)
 
 
@@ -44,9 +40,8 @@ def _tick(scene: Scene, hz: float, level: float) -> Audio:
     """The first milliseconds of a touch."""
     n = samples(0.03)
     click = osc.ring([hz, hz * 1.73, hz * 2.9], [0.018, 0.012, 0.006], [0.8, 0.5, 0.3], n, [0.25, 0.1, 0.4])
-    return level * (
-        click + 0.4 * noise.coloured(scene.rng, n, 0.0, 1500, 12000) * envelopes.decay(n, 0.006, 0.0002)
-    )
+    touch = 0.4 * noise.coloured(scene.rng, n, 0.0, 1500, 12000) * envelopes.decay(n, 0.006, 0.0002)
+    return level * (click + touch)
 
 
 def _melody(scene: Scene, steps: tuple[float, ...], gap: float, last: float, base: float) -> Bus:
@@ -113,10 +108,8 @@ def error(scene: Scene) -> Audio:
         rough = rough + osc.tone("saw", hz * 1.06, n) * (0.0 if back else 0.6)
         dull = np.convolve(rough, np.hanning(24) / 12.0, mode="same")
         soft = _voice(scene, hz, length) if back else 0.0
-        bus.add(
-            (dull * (0.3 if back else 0.8) + soft) * envelopes.sustain(n, 0.004, length * 0.5),
-            samples(0.002 + k * room),
-        )
+        note = (dull * (0.3 if back else 0.8) + soft) * envelopes.sustain(n, 0.004, length * 0.5)
+        bus.add(note, samples(0.002 + k * room))
     return bus.audio
 
 
@@ -141,12 +134,8 @@ def coin(scene: Scene) -> Audio:
         if scene.reading.manner == "retro":
             note: Audio = osc.tone("square", hz, n) * envelopes.decay(n, length * 1.1) * 0.6
         else:
-            note = osc.ring(
-                [hz, hz * 2.0, hz * 2.74, hz * 5.1],
-                [length, length * 0.7, length * 0.5, 0.1],
-                [1, 0.3, 0.22, 0.1],
-                n,
-            )
+            t60 = [length, length * 0.7, length * 0.5, 0.1]
+            note = osc.ring([hz, hz * 2.0, hz * 2.74, hz * 5.1], t60, [1, 0.3, 0.22, 0.1], n)
             note[: samples(0.004)] += noise.white(scene.rng, samples(0.004))[: len(note)] * 0.15
         bus.add(note, samples(0.002 + k * gap), 0.8 + 0.2 * k)
     if scene.reading.says("treasure", "gem", "loot", "collectible", "gold"):

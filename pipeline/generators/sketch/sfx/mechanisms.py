@@ -21,9 +21,8 @@ def door(scene: Scene) -> Audio:
     if reading.material == "stone" or reading.says("stone_door", "slab", "tomb"):
         return _stone(scene)
     closing = reading.says("close", "closing", "shut", "slam", "slamming")
-    creaking = reading.says("creak", "creaking", "creaky", "old", "rusty", "hinge") or not reading.says(
-        "slam", "lock", "unlock", "lever"
-    )
+    quick = reading.says("slam", "lock", "unlock", "lever")
+    creaking = not quick or reading.says("creak", "creaking", "creaky", "old", "rusty", "hinge")
     if reading.says("lock", "unlock", "lever", "latch", "bolt") and not reading.says("creak", "creaking"):
         _latch(scene, bus, 0.01, 1.0)
         _latch(scene, bus, min(0.22, scene.seconds * 0.5), 0.8)
@@ -48,33 +47,22 @@ def _creak(scene: Scene, seconds: float) -> Audio:
     metal = reading.material == "metal" or reading.says("rusty", "iron", "gate")
     base = between(asset, 34, 52) * (2.2 if metal else 1.0) * 2.0 ** (-0.5 * reading.size)
     wander = 1.0 + 0.45 * noise.drift(rng, n, 2.6 / max(seconds, 0.4)) + 0.10 * noise.drift(rng, n, 16.0)
-    rate = (
-        base * np.clip(wander, 0.35, 2.0) * envelopes.curve(n, ((0, 0.55), (0.3, 1.0), (0.75, 1.5), (1, 0.9)))
-    )
+    pace = envelopes.curve(n, ((0, 0.55), (0.3, 1.0), (0.75, 1.5), (1, 0.9)))
+    rate = base * np.clip(wander, 0.35, 2.0) * pace
     phase = np.cumsum(rate) / RATE
     slips = np.flatnonzero(np.diff(np.floor(phase)) > 0)
     pulses = np.zeros(n)
     pulses[slips] = rng.uniform(0.35, 1.0, len(slips))
     pulses += 0.05 * noise.white(rng, n) * (phase % 1.0) ** 6
-    modes = (
-        np.array((390, 610, 905, 1380, 2050, 2900, 4100))
-        * (1.7 if metal else 1.0)
-        * asset.uniform(0.9, 1.12, 7)
-    )
+    modes = np.array((390, 610, 905, 1380, 2050, 2900, 4100)) * (1.7 if metal else 1.0)
+    modes = modes * asset.uniform(0.9, 1.12, 7)
+    gains = (1, 0.9, 0.8, 0.7, 0.4, 0.3, 0.2)
     glide = rate / np.mean(rate)
     coarse = np.interp(np.linspace(0, 1, 64), np.linspace(0, 1, n), glide)
 
     def panel(hz: Audio, at: Audio) -> Audio:
         bend = np.interp(at, np.linspace(0, 1, 64), coarse) ** 0.35
-        return np.asarray(
-            np.sum(
-                [
-                    g * filters.resonance(hz, m * bend, 14.0)
-                    for m, g in zip(modes, (1, 0.9, 0.8, 0.7, 0.4, 0.3, 0.2), strict=True)
-                ],
-                axis=0,
-            )
-        )
+        return filters.resonances(hz, [mode * bend for mode in modes], gains, 14.0)
 
     sound = filters.time_varying(pulses, panel, 1024)
     motion = np.clip(0.75 + 0.5 * noise.drift(rng, n, 3.0), 0.12, 1.2)
@@ -109,22 +97,16 @@ def _sliding(scene: Scene) -> Audio:
     stop = 0.72
     hiss = noise.coloured(rng, n, -1.0, 1800, 12000) * envelopes.decay(n, n / RATE * 0.8, 0.02)
     low = between(asset, 120, 190)
-    path = envelopes.curve(
-        n, ((0, low), (0.15, low * 2.3), (stop - 0.12, low * 2.5), (stop, low), (1, low * 0.9))
-    )
+    points = ((0, low), (0.15, low * 2.3), (stop - 0.12, low * 2.5), (stop, low), (1, low * 0.9))
+    path = envelopes.curve(n, points)
+    level = envelopes.line(n, ((0, 0), (0.08, 1), (stop - 0.05, 1), (stop, 0), (1, 0)))
     servo = osc.tone("saw", path, n) + 0.6 * osc.tone("saw", path * 1.498, n)
-    servo = filters.low_pass(servo, 1900.0) * envelopes.line(
-        n, ((0, 0), (0.08, 1), (stop - 0.05, 1), (stop, 0), (1, 0))
-    )
+    servo = filters.low_pass(servo, 1900.0) * level
     bus = Bus(scene.n, 1)
     bus.add(hiss, 0, 0.14)
     bus.add(servo, 0, 0.20)
     bus.add(strike("metal", Blow(2.2, 0.8, -0.5, 0.25), asset, rng, 0.6), int(n * stop), 0.7)
-    bus.add(
-        noise.coloured(rng, samples(0.25), 0.0, 2500, 12000) * envelopes.decay(samples(0.25), 0.2),
-        int(n * (stop + 0.03)),
-        0.12,
-    )
+    bus.add(noise.burst(rng, 0.25, 0.2, 0.0, 2500, 12000), int(n * (stop + 0.03)), 0.12)
     return reverb.add_space(bus.audio, "chamber", 0.2)
 
 
@@ -158,9 +140,8 @@ def engine(scene: Scene) -> Audio:
     rate = 24.0 if heavy else 38.0
     if reading.says("motorcycle", "bike"):
         rate = 46.0
-    return _combustion(
-        scene, rate * 2.0 ** (-0.4 * reading.size), 2 if reading.says("motorcycle") else 4, 0.35
-    )
+    cylinders = 2 if reading.says("motorcycle") else 4
+    return _combustion(scene, rate * 2.0 ** (-0.4 * reading.size), cylinders, 0.35)
 
 
 def firing_rate(scene: Scene, rate: float) -> Audio:
@@ -196,17 +177,11 @@ def _combustion(scene: Scene, rate: float, cylinders: int, chop: float) -> Audio
     pulse = (np.exp(-part * 7.0) - 0.25 * np.exp(-part * 2.2)) * strength
     blast = noise.coloured(rng, n, 2.0, 120, 4500) * np.exp(-part * (5.0 + 6.0 * chop)) * strength
     pipe = np.array((82, 165, 310, 540, 980)) * between(scene.asset, 0.88, 1.12)
+    coarse = hz[np.linspace(0, n - 1, 33).astype(int)] / float(np.mean(hz))
 
     def exhaust(f: Audio, at: Audio) -> Audio:
-        lift = np.asarray(
-            np.interp(
-                at, np.linspace(0, 1, 33), hz[np.linspace(0, n - 1, 33).astype(int)] / float(np.mean(hz))
-            )
-        )
-        tubes = np.sum(
-            [g * filters.resonance(f, p, 3.0) for p, g in zip(pipe, (1.2, 1.0, 0.8, 0.5, 0.35), strict=True)],
-            axis=0,
-        )
+        lift = np.interp(at, np.linspace(0, 1, 33), coarse)
+        tubes = filters.resonances(f, pipe, (1.2, 1.0, 0.8, 0.5, 0.35), 3.0)
         return np.asarray((tubes + 0.12) * filters.low_pass_gain(f, 4200.0 * lift**0.8, 1))
 
     sound = filters.time_varying(pulse * 0.9 + blast * (0.20 + 0.35 * chop), exhaust, 2048, scene.loop)
@@ -253,9 +228,8 @@ def alarm(scene: Scene) -> Audio:
         depth = about(scene.rng, 1.05, 0.05)
         hz = 420.0 * 2.0 ** (depth * swing) * between(scene.asset, 0.9, 1.1) * about(scene.rng, 1.0, 0.02)
         hz = hz * (max(1, round(float(np.sum(hz)) / RATE)) / (float(np.sum(hz)) / RATE))
-        return filters.low_pass(osc.tone("saw", hz, n), 3500.0, 2, scene.loop) * (
-            1.0 if scene.loop else envelopes.sustain(n, 0.03, 0.1)
-        )
+        sound = filters.low_pass(osc.tone("saw", hz, n), 3500.0, 2, scene.loop)
+        return sound if scene.loop else sound * envelopes.sustain(n, 0.03, 0.1)
     klaxon = reading.says("klaxon", "alarm", "warning", "red_alert")
     period = 0.72 if klaxon else 0.30
     count = max(1, round(scene.seconds / period))
@@ -264,9 +238,8 @@ def alarm(scene: Scene) -> Audio:
     for k in range(count):
         length = samples(min(period * (0.62 if klaxon else 0.42), scene.seconds / count * 0.7))
         pitch = base * (1.0 if not klaxon or k % 2 == 0 else 0.84) * about(scene.rng, 1.0, 0.003)
-        beep = osc.tone("saw" if klaxon else "pulse", pitch, length, 0.0, 0.3) + 0.5 * osc.tone(
-            "saw", pitch * 1.5, length
-        )
+        beep = osc.tone("saw" if klaxon else "pulse", pitch, length, 0.0, 0.3)
+        beep = beep + 0.5 * osc.tone("saw", pitch * 1.5, length)
         beep = filters.low_pass(beep, 3800.0) * envelopes.sustain(length, 0.006, 0.03)
         bus.add(beep, int(k * n / count), 0.6)
     return bus.audio
@@ -284,10 +257,8 @@ def robot(scene: Scene) -> Audio:
         n = samples(length)
         first, last = (midi_hz(root + scale[int(k)]) for k in rng.integers(0, len(scale), 2))
         phase = osc.cycles(envelopes.curve(n, ((0, first), (1, last))), n)
-        tone = np.sin(2 * np.pi * phase + 1.6 * np.sin(4 * np.pi * phase)) * envelopes.sustain(
-            n, 0.003, 0.015
-        )
-        bus.add(tone, samples(at), between(rng, 0.4, 0.8))
+        tone = np.sin(2 * np.pi * phase + 1.6 * np.sin(4 * np.pi * phase))
+        bus.add(tone * envelopes.sustain(n, 0.003, 0.015), samples(at), between(rng, 0.4, 0.8))
         at += length + float(rng.choice([0.0, 0.01, 0.03, 0.09]))
     return bus.audio
 
@@ -298,11 +269,9 @@ _MAINS_HZ = 50.0
 def electric(scene: Scene) -> Audio:
     """A hum if the prompt asks for one, else arcs; a zap is one short arc."""
     reading, n = scene.reading, scene.n
-    steady = scene.loop or reading.says("hum", "buzz", "transformer", "static", "power_line")
-    if steady:
-        sparks = (
-            arcs(scene.rng, n, 0.25, True) if reading.says("spark", "arcing", "crackle", "crackling") else 0.0
-        )
+    if scene.loop or reading.says("hum", "buzz", "transformer", "static", "power_line"):
+        arcing = reading.says("spark", "arcing", "crackle", "crackling")
+        sparks = arcs(scene.rng, n, 0.25, True) if arcing else 0.0
         return hum(scene.rng, n) * 0.6 + sparks
     short = samples(scene.scaled(0.5 if reading.says("zap", "shock") else 1.4))
     return arcs(scene.rng, short, 1.2) * envelopes.decay(short, short / RATE * 1.4, 0.002)
