@@ -6,7 +6,7 @@ import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -254,12 +254,7 @@ def _notes(loaded: Loaded, take: Take, codes: bytes, numerics: _Numerics) -> dic
         },
         "codes_sha256": hashlib.sha256(codes).hexdigest(),
         "seed": recipe.seed,
-        "sampling": {
-            "temperature": take.sampling.temperature,
-            "top_k": take.sampling.top_k,
-            "top_p": take.sampling.top_p,
-            "cfg": take.sampling.cfg,
-        },
+        "sampling": asdict(take.sampling),
         "dtype": numerics.dtype,
         "rows": numerics.rows,
         "step": numerics.step,
@@ -268,8 +263,9 @@ def _notes(loaded: Loaded, take: Take, codes: bytes, numerics: _Numerics) -> dic
     }
     if take.prompt_frames:
         notes["prompt_frames"] = take.prompt_frames
-    if take.excerpt is not None:
-        notes["sampling"]["cfg_text"] = take.sampling.cfg_text
+    if take.excerpt is None:
+        del notes["sampling"]["cfg_text"]
+    else:
         notes["style"] = {"at_s": round(take.excerpt[0], 6), "seconds": take.excerpt[1]}
     return notes
 

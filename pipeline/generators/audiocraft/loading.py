@@ -71,8 +71,7 @@ def load(name: str, revision: str, device: str) -> Loaded:
 
     Raises `MachineError` if the weights are not installed, differ from their record, or do not fit.
     """
-    stored = model_store.require(name, revision)
-    _verify(stored)
+    stored = require_verified(name, revision)
     if stored.model is None:
         raise MachineError(f"{name} is a part of other models and generates no audio; use one of those")
     files = _StoreFiles(stored)
@@ -129,12 +128,21 @@ def load_codec(name: str, revision: str, device: str) -> Any:
 
     Raises `MachineError` as `load` does.
     """
-    stored = model_store.require(name, revision)
-    _verify(stored, unused=("lm.safetensors",))
+    stored = require_verified(name, revision, unused=("lm.safetensors",))
     config = OmegaConf.create(model_store.read_json(stored.folder / "lm.json"))
     with _translate_errors(name, device), _StoreFiles(stored).replacing_loaders(), _quiet():
         codec = loaders.load_compression_model(name, device=device)
         return builders.get_wrapped_compression_model(codec, config).eval()
+
+
+def require_verified(name: str, revision: str, unused: tuple[str, ...] = ()) -> model_store.StoredModel:
+    """The stored model ``name``, with every file verified except ``unused``.
+
+    Raises `MachineError` if it is not installed or differs from its record.
+    """
+    stored = model_store.require(name, revision)
+    _verify(stored, unused)
+    return stored
 
 
 def _verify(stored: model_store.StoredModel, unused: tuple[str, ...] = ()) -> None:

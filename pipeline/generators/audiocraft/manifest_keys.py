@@ -68,11 +68,10 @@ class AudioCraftKeys:
     @property
     def inputs(self) -> dict[Input, AudioInput]:
         """The audio files by key."""
-        style = self.style.file if self.style else None
         files: dict[Input, AudioInput | None] = {
             "melody": self.melody,
             "continue_from": self.continue_from,
-            "style": style,
+            "style": self.style.file if self.style else None,
         }
         return {name: file for name, file in files.items() if file is not None}
 

@@ -17,7 +17,7 @@ from omegaconf import OmegaConf
 from safetensors.torch import load_file
 
 from pipeline.audio import Clip
-from pipeline.errors import GenerationError, MachineError, UsageError, VerificationError
+from pipeline.errors import GenerationError, MachineError, UsageError
 from pipeline.generators.audiocraft import codec, conversion, model_store
 from pipeline.generators.audiocraft.audiocraft_modules import (
     diffusion_schedule,
@@ -26,7 +26,7 @@ from pipeline.generators.audiocraft.audiocraft_modules import (
     replaced,
 )
 from pipeline.generators.audiocraft.checkpoints import decoder_weights_for, split_weights
-from pipeline.generators.audiocraft.loading import load_codec
+from pipeline.generators.audiocraft.loading import load_codec, require_verified
 from pipeline.generators.audiocraft.memory import halving_rows
 from pipeline.generators.audiocraft.models import LICENSE, LOCAL_LICENSE, MBD
 from pipeline.generators.audiocraft.pickles import mismatch
@@ -37,19 +37,6 @@ from pipeline.recipe import Recipe
 DECODERS = ("encodec", "mbd")
 DIFFUSION_PASS = 1 << 20
 """Used in place of the number of a language model's pass, which is always smaller."""
-
-
-def stored_weights(weights: str) -> model_store.StoredModel:
-    """The stored model of a recipe's ``<name>@<revision>``, with every file verified.
-
-    Raises `MachineError` if it is not installed or differs from its record.
-    """
-    stored = model_store.require(*split_weights(weights))
-    try:
-        model_store.verify(stored)
-    except VerificationError as error:
-        raise MachineError(str(error)) from error
-    return stored
 
 
 class MultiBandDecoder:
@@ -209,7 +196,7 @@ class Renderer:
         key = ((recipe.model, recipe.revision), weights)
         if key not in self._diffusion:
             self._diffusion[key] = MultiBandDecoder(
-                stored_weights(weights), self._codec(recipe), self._device
+                require_verified(*split_weights(weights)), self._codec(recipe), self._device
             )
         return self._diffusion[key]
 

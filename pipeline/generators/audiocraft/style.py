@@ -37,7 +37,6 @@ from pipeline.generators.audiocraft.models import MERT
 from pipeline.generators.audiocraft.pickles import WEIGHTS
 
 MERT_RATE_HZ = 24_000
-MERT_FRAMES_A_SECOND = 75
 MERT_CONFIG = "config.json"
 
 _RENAMED = {
@@ -89,13 +88,6 @@ def _renamed(key: str) -> str:
 
 def _unfit(folder: Path, why: str) -> MachineError:
     return MachineError(f"{folder}: its weights are not MERT's ({why}); fetch m-a-p/MERT-v1-95M again")
-
-
-@torch.no_grad()
-def mert_features(model: Any, samples: torch.Tensor) -> torch.Tensor:
-    """Features float32 [rows, frames, width] of ``samples`` [rows, samples] at 24 kHz."""
-    features: torch.Tensor = model(samples).last_hidden_state
-    return features
 
 
 _SCALES: dict[str, tuple[int, int, int]] = {
@@ -152,7 +144,7 @@ class StyleConditioner(conditioners.WaveformConditioner):  # type: ignore[misc]
         if samples.shape[-1] == 1:
             return torch.zeros((samples.shape[0], 1, self.dim), device=samples.device)
         mono = audio_utils.convert_audio(samples, self.rate, MERT_RATE_HZ, 1)
-        features: torch.Tensor = self.embed(mert_features(self.mert, mono[:, 0]))
+        features: torch.Tensor = self.embed(self.mert(mono[:, 0]).last_hidden_state)
         return features
 
     def forward(self, condition: Any) -> tuple[torch.Tensor, torch.Tensor]:

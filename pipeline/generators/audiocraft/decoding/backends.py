@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 from functools import cache as cached
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import torch
 
@@ -21,12 +21,8 @@ from pipeline.generators.audiocraft.decoding.weights import Weights
 Backend = Literal["cpu", "sdpa", "triton"]
 
 
-class StepParts(NamedTuple):
-    """The parts of a step in one backend."""
-
-    cache: Cache
-    text: TextCache | None
-    transformer: Transformer
+StepParts = tuple[Cache, TextCache | None, Transformer]
+"""The parts of a step in one backend."""
 
 
 def available_backends(device: torch.device) -> tuple[Backend, ...]:
@@ -81,16 +77,14 @@ def step_parts(
         kernels = _cuda("step")
         fused = kernels.FusedCache(weights, slots, capacity, branches)
         texts = kernels.FusedText(weights, slots, text) if weights.has_cross else None
-        return StepParts(
-            fused, texts, kernels.FusedTransformer(weights, fused, texts, capacity, branches, slots)
-        )
+        return fused, texts, kernels.FusedTransformer(weights, fused, texts, capacity, branches, slots)
     cache = (
         _module("cpu.attention").SlotCache(weights, slots, branches)
         if backend == "cpu"
         else StaticCache(weights, slots, capacity, branches)
     )
     texts = TextCache(weights, slots, text) if weights.has_cross else None
-    return StepParts(cache, texts, Transformer(weights, cache, texts, capacity, branches))
+    return cache, texts, Transformer(weights, cache, texts, capacity, branches)
 
 
 def _cuda(name: str) -> Any:
