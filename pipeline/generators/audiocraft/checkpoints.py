@@ -162,15 +162,11 @@ def missing(recipes: Sequence[Recipe]) -> Iterator[str]:
         if find_spec(package) is None:
             yield NOT_INSTALLED.format(package)
             break
-    for model, revision in sorted({(recipe.model, recipe.revision) for recipe in recipes}):
-        try:
-            yield from _missing_parts(model_store.require(model, revision))
-        except MachineError as error:
-            yield str(error)
+    models = {(recipe.model, recipe.revision) for recipe in recipes}
     decoders = {str(recipe.settings.get("decoder_weights") or "") for recipe in recipes}
-    for weights in sorted(decoders - {""}):
+    for key in [*sorted(models), *map(split_weights, sorted(decoders - {""}))]:
         try:
-            model_store.require(*split_weights(weights))
+            yield from _missing_parts(model_store.require(*key))
         except MachineError as error:
             yield str(error)
 

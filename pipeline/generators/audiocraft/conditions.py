@@ -157,11 +157,9 @@ def stack_conditions(conditions: Sequence[Condition]) -> Tensors:
     """Conditions of one shape as a batch of AudioCraft: branch by branch, full conditions first, null ones last."""
     shape = dict(conditions[0].shape)
     return {
-        name: (
-            _branch_by_branch([condition.tensors[name][0] for condition in conditions], padded),
-            _branch_by_branch([condition.tensors[name][1] for condition in conditions], padded),
-        )
+        name: (_branch_by_branch(embeddings, padded), _branch_by_branch(masks, padded))
         for name, padded in shape.items()
+        for embeddings, masks in [zip(*(condition.tensors[name] for condition in conditions), strict=True)]
     }
 
 

@@ -147,9 +147,7 @@ def passes_of(model: Model, recipe: Recipe) -> Sequence[tuple[int, int]]:
     stride = recipe.settings.get("stride_s")
     window = int(model.window_s * FRAMES_A_SECOND)
     step = int(float(stride) * FRAMES_A_SECOND) if stride else None
-    if step is None:
-        return [(prompt, prompt + frames + _CODEBOOKS - 1)]
-    passes = windows(prompt + frames, prompt, window, step)
+    passes = windows(prompt + frames, prompt, window if step else prompt + frames, step)
     return [(each.prompt, each.length + _CODEBOOKS - 1) for each in passes]
 
 

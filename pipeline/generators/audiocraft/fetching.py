@@ -132,12 +132,13 @@ def _hub() -> huggingface_hub.HfApi:
 
 def _check_hash(path: Path, lfs: Any) -> None:
     """Raise `MachineError` if a large file differs from the hub's hash."""
-    expected = lfs.sha256 if lfs else None
-    actual = model_store.sha256_of(path) if expected else None
-    if expected and actual != expected:
+    if not lfs:
+        return
+    actual = model_store.sha256_of(path)
+    if actual != lfs.sha256:
         path.unlink()
         raise MachineError(
-            f"{path}: SHA-256 is {actual}, expected {expected}; the file was removed: fetch again"
+            f"{path}: SHA-256 is {actual}, expected {lfs.sha256}; the file was removed: fetch again"
         )
 
 

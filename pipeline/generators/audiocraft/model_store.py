@@ -69,6 +69,15 @@ class StoredModel:
         """One digest over the source files, which identifies the checkpoint independently of its name."""
         return content_digest(self.sources)
 
+    def record(self, license: str) -> dict[str, Any]:
+        """The checkpoint in a take's record."""
+        return {
+            "sha256": self.checkpoint_sha256,
+            "files": dict(self.sources),
+            "revision": self.revision,
+            "license": license,
+        }
+
 
 def content_digest(files: Mapping[str, str]) -> str:
     """SHA-256 over the sorted names and hashes of ``files``."""
@@ -155,13 +164,12 @@ def new_folder(name: str, revision: str) -> Iterator[Path]:
     except OSError as error:
         raise _write_error(target, error) from error
     try:
-        try:
-            yield temporary
-            if not target.exists():
-                os.replace(temporary, target)
-        except OSError as error:
-            if not target.exists():
-                raise _write_error(target, error) from error
+        yield temporary
+        if not target.exists():
+            os.replace(temporary, target)
+    except OSError as error:
+        if not target.exists():
+            raise _write_error(target, error) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

@@ -165,11 +165,6 @@ def names(models: Iterable[Model]) -> str:
     return ", ".join(model.id for model in models)
 
 
-def that_hear(wanted: Input, kind: Kind) -> tuple[Model, ...]:
-    """Published models of ``kind`` that can be conditioned on ``wanted``."""
-    return tuple(model for model in PUBLISHED if wanted in model.hears and model.kind == kind)
-
-
 @dataclass(frozen=True, slots=True)
 class Window:
     """One pass of the language model, in frames."""

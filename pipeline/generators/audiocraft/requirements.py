@@ -16,7 +16,6 @@ from pipeline.generators.audiocraft.models import (
     PUBLISHED,
     Model,
     names,
-    that_hear,
     unknown_model,
 )
 from pipeline.generators.protocol import RequirementProblem, Requirements
@@ -100,7 +99,7 @@ def _inputs(asset: AssetSpec, model: Model) -> list[RequirementProblem]:
     found = []
     for role in keys_of(asset).inputs:
         if role not in model.hears:
-            can = names(that_hear(role, asset.kind))
+            can = names(one for one in PUBLISHED if role in one.hears and one.kind == asset.kind)
             remedy = f"use one of: {can}" if can else f"no {asset.kind} model hears one: remove {role}"
             found.append(RequirementProblem(role, f"{model.id} does not hear {role}", remedy))
     return found
@@ -117,16 +116,10 @@ def _length(asset: AssetSpec, model: Model) -> list[RequirementProblem]:
     what = f"{asset.duration_s:g}s is longer than {model.id}'s window of {model.window_s:g}s{with_prompt}"
     if model.stride_s is None:
         longer = names(one for one in PUBLISHED if one.kind == asset.kind and one.stride_s is not None)
-        return [
-            RequirementProblem(
-                "duration", what, f"ask for {most:g}s or less, or extend: true with one of: {longer}"
-            )
-        ]
-    return [
-        RequirementProblem(
-            "duration", what, f"set extend: true ({_cost_of(model)}), or ask for {most:g}s or less"
-        )
-    ]
+        remedy = f"ask for {most:g}s or less, or extend: true with one of: {longer}"
+    else:
+        remedy = f"set extend: true ({_cost_of(model)}), or ask for {most:g}s or less"
+    return [RequirementProblem("duration", what, remedy)]
 
 
 def _decoder(asset: AssetSpec, model: Model, settings: dict[str, Scalar]) -> list[RequirementProblem]:
@@ -137,11 +130,8 @@ def _decoder(asset: AssetSpec, model: Model, settings: dict[str, Scalar]) -> lis
     if decoder not in model.decoders:
         can = names(one for one in PUBLISHED if decoder in one.decoders and one.kind == asset.kind)
         what = f"{model.id}'s codes are not what {decoder} was trained for: mono MusicGen at 32 kHz"
-        return [
-            RequirementProblem(
-                "decoder", what, f"set decoder: encodec{f', or use one of: {can}' if can else ''}"
-            )
-        ]
+        remedy = f"set decoder: encodec{f', or use one of: {can}' if can else ''}"
+        return [RequirementProblem("decoder", what, remedy)]
     try:
         settings["decoder_weights"] = decoder_weights_for(
             asset.model or DEFAULTS[asset.kind], asset.model_folder

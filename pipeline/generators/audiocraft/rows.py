@@ -47,8 +47,7 @@ class RowTokens:
         self._layout = layout_of(lm.pattern_provider, row.length)
         codes = torch.full((lm.num_codebooks, row.length), UNKNOWN, dtype=torch.long, device=device)
         known = row.prompt.shape[1]
-        if known:
-            codes[:, :known] = row.prompt
+        codes[:, :known] = row.prompt
         self.codes, self.valid = self._layout.arrange(codes, lm.special_token_id)
         self.first = self._layout.step_of(known)
 

@@ -39,10 +39,7 @@ from pipeline.generators.audiocraft.pickles import WEIGHTS
 MERT_RATE_HZ = 24_000
 MERT_CONFIG = "config.json"
 
-_RENAMED = {
-    "conv.weight_g": "conv.parametrizations.weight.original0",
-    "conv.weight_v": "conv.parametrizations.weight.original1",
-}
+_RENAMED = {"weight_g": "parametrizations.weight.original0", "weight_v": "parametrizations.weight.original1"}
 """Today's names in torch of the parts of a weight norm."""
 _TRAINING_ONLY = "masked_spec_embed"
 """Replaces masked frames while MERT is trained."""
@@ -80,10 +77,8 @@ def load_mert(folder: Path, device: str) -> Any:
 
 
 def _renamed(key: str) -> str:
-    for old, new in _RENAMED.items():
-        if key.endswith(old):
-            return key.removesuffix(old) + new
-    return key
+    layer, _, name = key.rpartition(".")
+    return f"{layer}.{_RENAMED[name]}" if name in _RENAMED else key
 
 
 def _unfit(folder: Path, why: str) -> MachineError:

@@ -46,8 +46,8 @@ class Take:
         """Start and length of the style's excerpt in seconds; None without a style."""
         self._melody = self._load(audio, "melody")
         self._style = self._load_style(audio)
-        self.prompt = self._encode_prompt(audio)
-        self.prompt_frames = int(self.prompt.shape[1])
+        self._known = self._encode_prompt(audio)
+        self.prompt_frames = int(self._known.shape[1])
         self.sampling = _sampling(recipe)
         stride = recipe.settings.get("stride_s")
         frames = max(1, math.ceil(recipe.seconds * rate - 1e-6))
@@ -61,8 +61,7 @@ class Take:
             window,
             int(float(stride) * rate) if stride else None,
         )
-        self._codes = [self.prompt]
-        self._known = self.prompt
+        self._codes = [self._known]
         self._passes = 0
         self.error: GenerationError | None = None
         """Why the take failed; nothing more is decoded for it."""
@@ -95,7 +94,7 @@ class Take:
     def free_tensors(self) -> None:
         """Free every tensor: the take is done, and a manifest may have thousands."""
         self._codes, self._melody = [], None
-        self.prompt = self._known = self.prompt.new_zeros((self.prompt.shape[0], 0), device="cpu")
+        self._known = self._known.new_zeros((len(self._known), 0), device="cpu")
         self.row = replace(self.row, prompt=self._known, condition=Condition({}, 0, ()))
 
     def _next_row(self) -> Row:

@@ -47,7 +47,7 @@ def _fits_tiles(weights: Weights) -> bool:
 def triton_problem(device: torch.device) -> str | None:
     """Why the Triton kernels do not run on CUDA ``device``, tried once; None if they give PyTorch's results."""
     try:
-        step = _cuda("step")
+        step = _module("cuda.step")
     except ImportError:
         # PyTorch's CUDA builds include Triton, its CPU builds do not.
         return "Triton is not installed"
@@ -62,7 +62,7 @@ def triton_problem(device: torch.device) -> str | None:
 
 def sampler_class(backend: Backend) -> type[SlotSampler]:
     """The sampler of ``backend``; all draw the same tokens."""
-    sampler: type[SlotSampler] = _cuda("sampling").FusedSampler if backend == "triton" else SlotSampler
+    sampler: type[SlotSampler] = _module("cuda.sampling").FusedSampler if backend == "triton" else SlotSampler
     return sampler
 
 
@@ -74,7 +74,7 @@ def step_parts(
     ``branches`` are the rows of a slot: see `cache`.
     """
     if backend == "triton":
-        kernels = _cuda("step")
+        kernels = _module("cuda.step")
         fused = kernels.FusedCache(weights, slots, capacity, branches)
         texts = kernels.FusedText(weights, slots, text) if weights.has_cross else None
         return fused, texts, kernels.FusedTransformer(weights, fused, texts, capacity, branches, slots)
@@ -85,10 +85,6 @@ def step_parts(
     )
     texts = TextCache(weights, slots, text) if weights.has_cross else None
     return cache, texts, Transformer(weights, cache, texts, capacity, branches)
-
-
-def _cuda(name: str) -> Any:
-    return _module(f"cuda.{name}")
 
 
 def _module(name: str) -> Any:

@@ -42,13 +42,6 @@ class Queue(Generic[Cue]):
             positions, _, cue = self._waiting.pop(end - 1)
             return cue, positions
 
-    def drain(self) -> list[Cue]:
-        """Remove and return all waiting cues, longest first."""
-        with self._lock:
-            cues = [cue for _, _, cue in reversed(self._waiting)]
-            self._waiting.clear()
-            return cues
-
 
 def simulate_slots(lengths: Sequence[int], slots: int) -> int:
     """Steps in which cues of ``lengths`` steps end in ``slots``: the decoder's own queue, without a model.
