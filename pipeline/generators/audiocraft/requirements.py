@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
 from pipeline.errors import MachineError
 from pipeline.generators.audiocraft import model_store
@@ -76,8 +76,6 @@ def _find(asset: AssetSpec) -> tuple[Model, list[RequirementProblem]]:
             f"{wanted!r} is no model that AudioCraft publishes, and no folder with state_dict.bin "
             "(a path starts at the folder of the file that names it)"
         )
-    if model.revision is None:
-        model = replace(model, revision=model_store.pinned_commit(model.id))
     if model.missing is None:
         return model, []
     remedy = f"use one of: {_suited(asset)}"
