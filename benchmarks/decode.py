@@ -76,8 +76,8 @@ def side_by_side(slots: int, dtype: torch.dtype, rounds: int, count: int) -> dic
         for _ in range(2):
             batched.time(many)
     mine = models.Clock(several.wall / models.STEPS, several.cpu / models.STEPS)
-    schedule = simulate_slots([length + models.DELAY - 1 for length in lengths], cues)
     steps_single = sum(length + models.DELAY - 1 for length in lengths)
+    steps = simulate_slots([length + models.DELAY - 1 for length in lengths], cues)
     padded = [max(lengths[first : first + cues]) + models.DELAY - 1 for first in range(0, len(lengths), cues)]
     audio = sum(lengths) / models.FRAME_RATE
     work = ours.count * (
@@ -86,7 +86,7 @@ def side_by_side(slots: int, dtype: torch.dtype, rounds: int, count: int) -> dic
 
     def speeds(which: str) -> tuple[float, float, float]:
         own, one, all_ = (getattr(clock, which) for clock in (mine, single, batched))
-        return audio / (own * schedule.steps), audio / (one * steps_single), audio / (all_ * sum(padded))
+        return audio / (own * steps), audio / (one * steps_single), audio / (all_ * sum(padded))
 
     wall, cpu = speeds("wall"), speeds("cpu")
     best = max(rates)
@@ -94,7 +94,7 @@ def side_by_side(slots: int, dtype: torch.dtype, rounds: int, count: int) -> dic
         "dtype": str(dtype).removeprefix("torch."),
         "ratio_vs_single": round(wall[0] / wall[1], 2),
         "ratio_vs_batched": round(wall[0] / wall[2], 2),
-        "wasted_row_steps": round(schedule.wasted_share, 4),
+        "wasted_row_steps": round(1 - steps_single / (steps * cues), 4),
         "fraction_of_matmul_rate": round(work / mine.cpu / best, 3),
         "ratio_vs_single_cpu": round(cpu[0] / cpu[1], 2),
         "ratio_vs_batched_cpu": round(cpu[0] / cpu[2], 2),

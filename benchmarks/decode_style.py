@@ -21,7 +21,7 @@ from pipeline.generators.audiocraft.conditions import Condition, stack_condition
 from pipeline.generators.audiocraft.decoding import weights
 from pipeline.generators.audiocraft.decoding.sampling import SlotSampler
 from pipeline.generators.audiocraft.decoding.schedule import simulate_slots
-from pipeline.generators.audiocraft.memory import USUAL_ROWS
+from pipeline.generators.audiocraft.estimates import USUAL_ROWS
 from pipeline.generators.audiocraft.rows import Row
 from pipeline.generators.audiocraft.sampling import Sampling
 
@@ -80,7 +80,7 @@ def measure(lm: Any, dtype: torch.dtype, slots: int, rounds: int, lengths: Seque
     steps_of = [length + models.DELAY - 1 for length in lengths]
     longest_first = sorted(steps_of, reverse=True)
     batched = sum(longest_first[first] for first in range(0, len(lengths), batch))
-    schedule = simulate_slots(steps_of, slots * ours.count)
+    steps = simulate_slots(steps_of, slots * ours.count)
     ratios, seconds = [], []
     with batch_at(lm, batch, mean) as batch_step:
         # The first two find their memory.
@@ -92,7 +92,7 @@ def measure(lm: Any, dtype: torch.dtype, slots: int, rounds: int, lengths: Seque
             mine.time(lambda: ours.steps(models.STEPS))
             step = theirs.wall, mine.wall / models.STEPS
             seconds.append(tuple(round(one, 3) for one in step))
-            ratios.append(step[0] * batched / (step[1] * schedule.steps))
+            ratios.append(step[0] * batched / (step[1] * steps))
     audio = sum(lengths) / models.FRAME_RATE
     return {
         "dim": lm.dim,
@@ -107,7 +107,7 @@ def measure(lm: Any, dtype: torch.dtype, slots: int, rounds: int, lengths: Seque
         "step_seconds_batches_and_slots": seconds,
         "audio_seconds_a_second": {
             "batches": [round(audio / (one * batched), 4) for one, _ in seconds],
-            "slots": [round(audio / (one * schedule.steps), 4) for _, one in seconds],
+            "slots": [round(audio / (one * steps), 4) for _, one in seconds],
         },
         "ratio": [round(one, 2) for one in ratios],
     }

@@ -95,15 +95,12 @@ class Generator(Protocol):
         ``audio`` has the conditioning clips by the SHA-256 in the recipes. A take never depends on the other recipes
         of the call. A recipe that fails yields its `GenerationError`; the others continue.
         """
-        ...
 
     def software(self) -> Mapping[str, str]:
         """Versions of the software that the audio depends on (``numpy``, ``torch``, ``cuda``)."""
-        ...
 
     def close(self) -> None:
         """Free the device."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +125,6 @@ class Estimator(Protocol):
 
     def estimate(self, recipes: Sequence[Recipe], device: str) -> Estimate:
         """How long ``device`` needs for ``recipes``, all of one model, in one run. Light, like the whole engine."""
-        ...
 
 
 @runtime_checkable
@@ -140,7 +136,6 @@ class Preflight(Protocol):
 
         Light, like the whole engine: nothing is loaded or hashed.
         """
-        ...
 
 
 @runtime_checkable
@@ -162,19 +157,15 @@ class Engine(Protocol):
         Raises only `MachineError`, if this machine lacks something to find out; any other error is reported as a bug of
         the engine.
         """
-        ...
 
     def devices(self) -> Sequence[str]:
         """Devices of this machine to use by default, one entry for each worker."""
-        ...
 
     def cost(self, recipe: Recipe) -> float:
         """Relative cost of a recipe, to balance shards: about its seconds on the engine's usual device."""
-        ...
 
     def open(self, device: str) -> Generator:
         """Load what generation needs onto ``device``. Raises `MachineError` with what is missing."""
-        ...
 
 
 @runtime_checkable
@@ -186,7 +177,6 @@ class Redecoding(Protocol):
 
         Takes of equal origins have equal codes.
         """
-        ...
 
 
 @runtime_checkable
@@ -198,7 +188,6 @@ class Redecoder(Protocol):
 
         Raises `GenerationError` if it cannot be made.
         """
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,25 +225,21 @@ class ModelStore(Protocol):
 
     def models_folder(self) -> Path:
         """The folder of the installed models."""
-        ...
 
     def list_models(self) -> ModelList:
         """The models that can be used, without loading or hashing any."""
-        ...
 
     def fetch_model(self, name: str, progress: Callable[[str], None]) -> Sequence[InstalledModel]:
         """Download ``name`` and the models that it needs; ``progress`` gets one line for each step.
 
         Raises `UsageError` for an unknown name, `MachineError` if the network or the disk fails.
         """
-        ...
 
     def verify_models(self, names: Collection[str] = ()) -> tuple[Sequence[InstalledModel], Sequence[str]]:
         """Hash the files of the models ``names``, or of all; also which models cannot be read.
 
         Raises `UsageError` for a name that is not installed.
         """
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,4 +258,3 @@ class Diagnostics(Protocol):
 
     def diagnostics(self) -> Iterable[Diagnostic]:
         """Versions, devices and their memory. May import what the engine generates with."""
-        ...

@@ -77,6 +77,8 @@ def _store_small(*parts: str) -> None:
     """A stored checkpoint without its parts, but for those that lie beside it."""
     assert SMALL.revision is not None
     with model_store.new_folder(SMALL.id, SMALL.revision) as folder:
+        text = {"description": {"model": "t5", "t5": {"name": "t5-base"}}}
+        (folder / "lm.json").write_text(json.dumps({"conditioners": text}))
         (folder / "codec.json").write_text(json.dumps({"pretrained": "facebook/encodec_32khz"}))
         for part in parts:
             (folder / part).mkdir()

@@ -31,7 +31,7 @@ MAGNET_TEMPERATURE = 3.0
 
 @torch.no_grad()
 def decode_magnet(generator: Any, rows: Sequence[Row], slots: int) -> list[torch.Tensor | None]:
-    """Codes of ``rows``: see `decode`. Rows also share length and sampling: see `magnet_shape`."""
+    """Codes of ``rows``: see `decode`. Rows also share length and sampling: see `_shape`."""
     lm, device = generator.lm, generator.device
     batch = [*rows, *[rows[0]] * (slots - len(rows))]
     sampling = batch[0].sampling
@@ -59,11 +59,6 @@ def decode_magnet(generator: Any, rows: Sequence[Row], slots: int) -> list[torch
             )
     valid_rows = draws.is_valid.tolist()
     return [codes[index] if valid_rows[index] else None for index in range(len(rows))]
-
-
-def magnet_shape(row: Row) -> tuple[Any, ...]:
-    """Rows of equal shape can share a batch: AudioCraft's stages take one length and one sampling for all."""
-    return (row.shape, row.length, row.sampling)
 
 
 class _RowDraws:
@@ -125,7 +120,8 @@ def _decode(loaded: Loaded, rows: Sequence[Row], slots: int) -> list[torch.Tenso
 
 
 def _shape(loaded: Loaded, row: Row) -> tuple[Any, ...]:
-    return magnet_shape(row) if loaded.model.family == "magnet" else row.shape
+    """Rows of equal shape can share a batch; AudioCraft's stages of MAGNeT take one length and one sampling for all."""
+    return (row.shape, row.length, row.sampling) if loaded.model.family == "magnet" else row.shape
 
 
 @torch.no_grad()

@@ -73,7 +73,7 @@ def _stored_folder(folder: Path, fingerprint: str) -> model_store.StoredModel:
     record = model_store.root() / "seen" / f"{fingerprint}.json"
     model_id = f"local/{_safe_name(folder.name)}"
     try:
-        revision = str(json.loads(record.read_text(encoding="utf-8"))["revision"])
+        revision = str(model_store.read_json(record)["revision"])
     except (OSError, ValueError, KeyError):
         revision = ""
     stored = model_store.find(model_id, revision) if revision else None
@@ -162,39 +162,31 @@ def missing(recipes: Sequence[Recipe]) -> Iterator[str]:
         if find_spec(package) is None:
             yield NOT_INSTALLED.format(package)
             break
-    for model, revision in sorted({(recipe.model, recipe.revision) for recipe in recipes}):
-        try:
-            yield from _missing_parts(model_store.require(model, revision))
-        except MachineError as error:
-            yield str(error)
+    models = {(recipe.model, recipe.revision) for recipe in recipes}
     decoders = {str(recipe.settings.get("decoder_weights") or "") for recipe in recipes}
-    for weights in sorted(decoders - {""}):
+    for key in [*sorted(models), *map(split_weights, sorted(decoders - {""}))]:
         try:
-            model_store.require(*split_weights(weights))
+            yield from _missing_parts(model_store.require(*key))
         except MachineError as error:
             yield str(error)
+
+
+def helpers_of(stored: model_store.StoredModel) -> list[str]:
+    """Text encoders and codecs that a checkpoint's configuration names and that are not in its folder."""
+    lm, codec = (model_store.read_json(stored.folder / f"{part}.json") for part in ("lm", "codec"))
+    conditioners = (lm.get("conditioners") or {}).values()
+    helpers = [one["t5"]["name"] for one in conditioners if one.get("model") == "t5"]
+    helpers += [MERT for one in conditioners if one.get("model") == "style"]
+    helpers += [codec["pretrained"]] if "pretrained" in codec else []
+    return sorted({name for name in helpers if not (stored.folder / name.rpartition("/")[2]).is_dir()})
 
 
 def _missing_parts(stored: model_store.StoredModel) -> Iterator[str]:
     """The models that a stored one needs and that are neither in its folder nor in the model store."""
-    for name in _parts(stored):
-        if (stored.folder / name.rpartition("/")[2]).is_dir():
-            continue
+    try:
+        helpers = helpers_of(stored)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return  # loading the model reports what is wrong
+    for name in helpers:
         if model_store.find_helper(name) is None:
             yield f"{stored.name} needs {name}, which is not installed; run: cuesmith models fetch {name}"
-
-
-def _parts(stored: model_store.StoredModel) -> Iterator[str]:
-    model = stored.model
-    if model is None:
-        return
-    if model.text_encoder:
-        yield model.text_encoder
-    if "style" in model.hears:
-        yield MERT
-    try:
-        codec = model_store.read_json(stored.folder / "codec.json")
-    except (OSError, ValueError):
-        return  # loading the model reports what is wrong
-    if isinstance(codec, dict) and isinstance(codec.get("pretrained"), str):
-        yield codec["pretrained"]

@@ -11,7 +11,7 @@ import io
 import json
 import zipfile
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
@@ -19,6 +19,7 @@ import torch
 
 from pipeline.audio import Clip, resample
 from pipeline.errors import GenerationError
+from pipeline.generators.audiocraft.decoding.cuda.host import HostCopy
 from pipeline.generators.audiocraft.loading import Loaded
 from pipeline.generators.audiocraft.memory import free_memory, is_out_of_memory, out_of_memory_error
 
@@ -96,12 +97,10 @@ class PendingAudio(Protocol):
     """Work that a worker has begun."""
 
     def is_done(self) -> bool:
-        """Whether `audio` returns at once."""
-        ...
+        """Whether `wait` returns at once."""
 
-    def audio(self) -> torch.Tensor:
-        """The result on the CPU; waits for it."""
-        ...
+    def wait(self) -> Sequence[torch.Tensor]:
+        """The audio on the CPU, alone in a sequence."""
 
 
 class CodecWorker(Protocol):
@@ -109,7 +108,6 @@ class CodecWorker(Protocol):
 
     def launch(self, codes: torch.Tensor, decode: Decode) -> PendingAudio:
         """Start ``decode`` of ``codes``. Raises its errors, such as `torch.OutOfMemoryError`."""
-        ...
 
 
 def worker_for(device: str) -> CodecWorker:
@@ -122,18 +120,7 @@ class InlineWorker:
 
     def launch(self, codes: torch.Tensor, decode: Decode) -> PendingAudio:
         """See `CodecWorker.launch`."""
-        return _FinishedAudio(decode(codes).float().cpu())
-
-
-class _FinishedAudio:
-    def __init__(self, audio: torch.Tensor) -> None:
-        self._audio = audio
-
-    def is_done(self) -> bool:
-        return True
-
-    def audio(self) -> torch.Tensor:
-        return self._audio
+        return HostCopy(decode(codes).float())
 
 
 class CudaStreamWorker:
@@ -148,25 +135,7 @@ class CudaStreamWorker:
         self._stream.wait_stream(torch.cuda.current_stream(codes.device))
         codes.record_stream(self._stream)
         with torch.cuda.stream(self._stream):
-            audio = decode(codes).float()
-            host = torch.empty(audio.shape, dtype=audio.dtype, pin_memory=True)
-            host.copy_(audio, non_blocking=True)
-            done = torch.cuda.Event()  # type: ignore[no-untyped-call]
-            done.record(self._stream)
-        return _StreamAudio(host, done)
-
-
-class _StreamAudio:
-    def __init__(self, host: torch.Tensor, done: torch.cuda.Event) -> None:
-        self._host, self._done = host, done
-
-    def is_done(self) -> bool:
-        return bool(self._done.query())  # type: ignore[no-untyped-call]
-
-    def audio(self) -> torch.Tensor:
-        self._done.synchronize()
-        # Pinned memory is scarce, and a clip may be held for long.
-        return self._host.clone()
+            return HostCopy(decode(codes).float())
 
 
 class CodecQueue(Generic[Item]):
@@ -224,7 +193,9 @@ class CodecQueue(Generic[Item]):
 
 def _audio_of(pending: PendingAudio) -> Decoded:
     try:
-        return pending.audio()
+        [audio] = pending.wait()
+        # Pinned memory is scarce, and a clip may be held for long.
+        return audio.clone()
     except RuntimeError as error:
         return _codec_error(error)
 

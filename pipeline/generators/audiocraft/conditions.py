@@ -41,7 +41,7 @@ class MaskedCrossAttention(nn.Module):
             output: tuple[torch.Tensor, None] = self.original(query, key, value, need_weights=need_weights)
             return output
         layer = self.original
-        weight, bias, out = _projections(layer)
+        weight, bias, out = projections(layer)
         weights = weight.chunk(3)
         biases = (None, None, None) if bias is None else bias.chunk(3)
         q, k, v = (
@@ -57,10 +57,10 @@ class MaskedCrossAttention(nn.Module):
         return out(attended.to(query.dtype).transpose(1, 2).flatten(2)), None
 
 
-def _projections(layer: Any) -> tuple[torch.Tensor, torch.Tensor | None, Any]:
-    if layer.custom:
-        return layer.in_proj_weight, layer.in_proj_bias, layer.out_proj
-    return layer.mha.in_proj_weight, layer.mha.in_proj_bias, layer.mha.out_proj
+def projections(attention: Any) -> tuple[torch.Tensor, torch.Tensor | None, Any]:
+    """Weight and bias of the input products of an AudioCraft attention, and the layer of its output."""
+    module = attention if attention.custom else attention.mha
+    return module.in_proj_weight, module.in_proj_bias, module.out_proj
 
 
 def add_text_masks(lm: Any) -> None:
@@ -157,11 +157,9 @@ def stack_conditions(conditions: Sequence[Condition]) -> Tensors:
     """Conditions of one shape as a batch of AudioCraft: branch by branch, full conditions first, null ones last."""
     shape = dict(conditions[0].shape)
     return {
-        name: (
-            _branch_by_branch([condition.tensors[name][0] for condition in conditions], padded),
-            _branch_by_branch([condition.tensors[name][1] for condition in conditions], padded),
-        )
+        name: (_branch_by_branch(embeddings, padded), _branch_by_branch(masks, padded))
         for name, padded in shape.items()
+        for embeddings, masks in [zip(*(condition.tensors[name] for condition in conditions), strict=True)]
     }
 
 
@@ -176,13 +174,5 @@ def text_lengths(conditions: Sequence[Condition], device: torch.device) -> tuple
 
 
 def _branch_by_branch(tensors: Sequence[torch.Tensor], padded: int) -> torch.Tensor:
-    rows = [_pad(tensor, padded) for tensor in tensors]
+    rows = [nn.functional.pad(one, (*[0, 0] * (one.dim() - 2), 0, padded - one.shape[1])) for one in tensors]
     return torch.stack([row[branch] for branch in range(len(tensors[0])) for row in rows])
-
-
-def _pad(tensor: torch.Tensor, length: int) -> torch.Tensor:
-    if tensor.shape[1] == length:
-        return tensor
-    out = tensor.new_zeros((tensor.shape[0], length, *tensor.shape[2:]))
-    out[:, : tensor.shape[1]] = tensor
-    return out

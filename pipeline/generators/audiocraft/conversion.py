@@ -103,30 +103,26 @@ def to_plain(value: object) -> Plain:
 
     Interpolations remain text. Raises `ValueError` for other objects, and for trees that are too deep or too large.
     """
-    return _Reader().read(value, 0)
+    # Counted, since a small file can repeat a branch many times.
+    left = iter(range(MAX_VALUES))
 
-
-class _Reader:
-    """Counts the values, since a small file can repeat a branch many times."""
-
-    def __init__(self) -> None:
-        self._left = MAX_VALUES
-
-    def read(self, value: object, depth: int) -> Plain:
-        self._left -= 1
-        if depth > MAX_DEPTH or self._left < 0:
+    def read(value: object, depth: int) -> Plain:
+        if depth > MAX_DEPTH or next(left, None) is None:
             raise ValueError("its configuration is nested too deep or has too many values")
-        if isinstance(value, Container):
-            return self.read(value.state.get("_content"), depth + 1)
-        if isinstance(value, Value):
-            return self.read(value.state.get("_val"), depth + 1)
-        if isinstance(value, dict):
-            return {str(key): self.read(item, depth + 1) for key, item in value.items()}
-        if isinstance(value, list | tuple):
-            return [self.read(item, depth + 1) for item in value]
-        if value is None or isinstance(value, bool | int | float | str):
-            return value
+        match value:
+            case Container():
+                return read(value.state.get("_content"), depth + 1)
+            case Value():
+                return read(value.state.get("_val"), depth + 1)
+            case dict():
+                return {str(key): read(item, depth + 1) for key, item in value.items()}
+            case list() | tuple():
+                return [read(item, depth + 1) for item in value]
+            case None | bool() | int() | float() | str():
+                return value
         raise ValueError(f"its configuration contains a {type(value).__name__}")
+
+    return read(value, 0)
 
 
 def convert_mbd(folder: Path, name: str, revision: str | None) -> model_store.StoredModel:
@@ -272,11 +268,10 @@ def describe(path: Path, config: Mapping[str, Any], name: str, revision: str) ->
         "sfx" if solver in ("audiogen", "audio_magnet") or (not solver and rate <= 16_000) else "music"
     )
     family: Family = "magnet" if lm_class.endswith("magnet") else "audiogen" if kind == "sfx" else "musicgen"
-    inputs: set[Input] = set() if family == "magnet" else {"continue_from"}
-    if "chroma_stem" in conditioners.values():
-        inputs.add("melody")
-    if "style" in conditioners.values():
-        inputs.add("style")
+    heard: dict[str, Input] = {"chroma_stem": "melody", "style": "style"}
+    inputs: set[Input] = {heard[one] for one in conditioners.values() if one in heard}
+    if family != "magnet":
+        inputs.add("continue_from")
     unsupported = sorted(set(conditioners.values()) - set(_CONDITIONERS)) + _unsupported_style(cfg)
     stereo = cfg.get("interleave_stereo_codebooks")
     return Model(

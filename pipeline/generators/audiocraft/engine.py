@@ -73,7 +73,7 @@ class AudioCraftEngine(AudioCraftModels):
         return Estimate(
             estimates.busy_seconds(model, recipes, kind, slots) * (known.factor if known else 1.0),
             (known.load if known else 0.0) or estimates.load_seconds(model),
-            estimates.start_seconds() if start is None else start,
+            estimates.START_S if start is None else start,
             f"builds on {named}, the last on {known.at} ({known.slots} at once, {known.dtype})"
             if known
             else f"arithmetic, nothing was made on {named} yet",

@@ -21,7 +21,7 @@ from pipeline.cpus import usable_cpus
 from pipeline.errors import MachineError
 from pipeline.generators.audiocraft import model_store
 from pipeline.generators.audiocraft.decoding.schedule import simulate_slots
-from pipeline.generators.audiocraft.models import BY_ID, FRAMES_A_SECOND, LICENSE, Model, windows
+from pipeline.generators.audiocraft.models import BY_ID, FRAMES_A_SECOND, Model, unknown_model, windows
 from pipeline.recipe import Recipe
 
 USUAL_SLOTS = {"cuda": 32, "mps": 8, "cpu": 32}
@@ -33,7 +33,8 @@ SMALL_WEIGHTS = 50_000_000
 _CODEBOOKS, _CARD = 4, 2048
 _MAGNET_STEPS = 50
 """Passes over a whole window: 20 for the first codebook, 10 for each of the others."""
-_MAGNET_ROWS = {"cuda": 32, "mps": 4, "cpu": 8}
+USUAL_ROWS = {"cuda": 32, "mps": 4, "cpu": 8}
+"""Takes of a batch. On a CPU 8 rows take about as long as one, since the weights are read once for all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ _RATES = {
     "cpu": Rates(4 / 0.155e-9, 3.5e11, 2, 2, 1.3, False, 1e-4, 0.27),
 }
 _RATES["mps"] = _RATES["cpu"]
-_START_S = 8.0
+START_S = 8.0
 """Seconds until a new worker has imported torch and AudioCraft."""
 _LOAD_BYTES_PER_SECOND = 5e8
 """Hashing a checkpoint, reading it and preparing its weights."""
@@ -76,7 +77,7 @@ def find_model(name: str, revision: str) -> Model:
     stored = model_store.find(name, revision)
     if stored is not None and stored.model is not None:
         return stored.model
-    return Model(name, "musicgen", "music", 32_000, 1, 30.0, None, frozenset(), revision, LICENSE, False)
+    return unknown_model(name, "music", revision)
 
 
 def parameter_count(model: Model) -> int:
@@ -96,7 +97,7 @@ def group_count(kind: str, threads: int) -> int:
 def slot_count(model: Model, kind: str) -> int:
     """Slots of ``model`` on a device of ``kind`` with enough memory."""
     if model.family == "magnet":
-        return _MAGNET_ROWS[kind]
+        return USUAL_ROWS[kind]
     return SLOTS_WHEN_SMALL if parameter_count(model) < SMALL_WEIGHTS else USUAL_SLOTS[kind]
 
 
@@ -111,7 +112,7 @@ def busy_seconds(model: Model, recipes: Sequence[Recipe], kind: str, slots: int)
     groups = group_count(kind, usable_cpus())
     seconds = codec
     for branches, passes in sorted(sessions.items()):
-        steps = simulate_slots([length - known for known, length in passes], slots * groups).steps
+        steps = simulate_slots([length - known for known, length in passes], slots * groups)
         seconds += steps * _step_seconds(model, kind, slots, branches)
         seconds += _past_positions(passes) / groups * _past_position_seconds(model, kind, branches)
     return seconds
@@ -139,11 +140,6 @@ def load_seconds(model: Model) -> float:
     return 2.0 + 4 * parameter_count(model) / _LOAD_BYTES_PER_SECOND
 
 
-def start_seconds() -> float:
-    """Seconds until a new worker has imported what it needs."""
-    return _START_S
-
-
 def passes_of(model: Model, recipe: Recipe) -> Sequence[tuple[int, int]]:
     """Known and whole positions of each pass of a take, in steps of the delay pattern."""
     frames = max(1, math.ceil(recipe.seconds * FRAMES_A_SECOND - 1e-6))
@@ -151,9 +147,7 @@ def passes_of(model: Model, recipe: Recipe) -> Sequence[tuple[int, int]]:
     stride = recipe.settings.get("stride_s")
     window = int(model.window_s * FRAMES_A_SECOND)
     step = int(float(stride) * FRAMES_A_SECOND) if stride else None
-    if step is None:
-        return [(prompt, prompt + frames + _CODEBOOKS - 1)]
-    passes = windows(prompt + frames, prompt, window, step)
+    passes = windows(prompt + frames, prompt, window if step else prompt + frames, step)
     return [(each.prompt, each.length + _CODEBOOKS - 1) for each in passes]
 
 

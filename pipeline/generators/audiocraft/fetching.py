@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -19,8 +19,8 @@ from huggingface_hub.errors import OfflineModeIsEnabled
 
 from pipeline.errors import CuesmithError, MachineError, UsageError
 from pipeline.generators.audiocraft import conversion, model_store
-from pipeline.generators.audiocraft.checkpoints import MBD_FILE
-from pipeline.generators.audiocraft.models import BY_ID, HELPERS, MBD, MERT, PUBLISHED, full_id, names
+from pipeline.generators.audiocraft.checkpoints import MBD_FILE, helpers_of
+from pipeline.generators.audiocraft.models import BY_ID, HELPERS, MBD, PUBLISHED, full_id, names
 from pipeline.generators.audiocraft.pickles import PICKLE, WEIGHTS, add_safetensors
 
 HELPER_FILES = (
@@ -35,6 +35,8 @@ HELPER_FILES = (
 
 Progress = Callable[[str], None]
 """Gets one line for each step."""
+Convert = Callable[[Path, str, str], model_store.StoredModel]
+"""Brings the downloaded files of a folder into the model store, by name and revision."""
 
 
 def fetch(name: str, progress: Progress) -> list[model_store.StoredModel]:
@@ -45,56 +47,27 @@ def fetch(name: str, progress: Progress) -> list[model_store.StoredModel]:
     """
     name = full_id(name)
     if name == MBD:
-        return [_fetch_bands(progress)]
+        return [_fetch(name, *HELPERS[MBD], (MBD_FILE,), conversion.convert_mbd, progress)]
     if name in HELPERS:
         return [_fetch_helper(name, progress)]
     if name not in BY_ID:
         raise UsageError(f"unknown AudioCraft model {name!r}; available: {names(PUBLISHED)}, {MBD}")
     model = BY_ID[name]
-    if model.missing is not None:
-        raise UsageError(f"{name} cannot run: {model.missing}")
-    revision = _revision(name, name, model.revision)
-    stored = _installed(name, revision, progress)
-    if stored is None:
-        folder = _download(name, name, revision, (conversion.LM, conversion.CODEC), progress)
-        progress(f"{name}: converting")
-        stored = conversion.convert(folder, name, revision, replace(model, revision=revision))
-        shutil.rmtree(folder, ignore_errors=True)
-        progress(f"{name}: ready, {stored.size / 1e9:.2f} GB ({revision[:12]})")
+
+    def convert(folder: Path, name: str, revision: str) -> model_store.StoredModel:
+        return conversion.convert(folder, name, revision, replace(model, revision=revision))
+
+    stored = _fetch(name, name, model.revision, (conversion.LM, conversion.CODEC), convert, progress)
     return [stored, *(_fetch_helper(helper, progress) for helper in helpers_of(stored))]
-
-
-def _fetch_bands(progress: Progress) -> model_store.StoredModel:
-    """The diffusion models of ``decoder: mbd``."""
-    revision = _revision(MBD, MBD, HELPERS[MBD][1])
-    stored = _installed(MBD, revision, progress)
-    if stored is not None:
-        return stored
-    folder = _download(MBD, MBD, revision, (MBD_FILE,), progress)
-    progress(f"{MBD}: converting")
-    stored = conversion.convert_mbd(folder, MBD, revision)
-    shutil.rmtree(folder, ignore_errors=True)
-    progress(f"{MBD}: ready, {stored.size / 1e9:.2f} GB ({revision[:12]})")
-    return stored
-
-
-def helpers_of(stored: model_store.StoredModel) -> list[str]:
-    """Text encoders and codecs that a checkpoint's configuration names and that are not in its folder."""
-    lm, codec = (model_store.read_json(stored.folder / f"{part}.json") for part in ("lm", "codec"))
-    conditioners = lm.get("conditioners") or {}
-    helpers = [one["t5"]["name"] for one in conditioners.values() if one.get("model") == "t5"]
-    helpers += [MERT for one in conditioners.values() if one.get("model") == "style"]
-    helpers += [codec["pretrained"]] if "pretrained" in codec else []
-    return sorted({name for name in helpers if not (stored.folder / name.rpartition("/")[2]).is_dir()})
 
 
 def _fetch_helper(name: str, progress: Progress) -> model_store.StoredModel:
     repository, known = HELPERS.get(name, (name, None))
-    revision = _revision(name, repository, known)
-    stored = _installed(name, revision, progress)
-    if stored is not None:
-        return stored
-    folder = _download(name, repository, revision, HELPER_FILES, progress)
+    return _fetch(name, repository, known, HELPER_FILES, _move_helper, progress)
+
+
+def _move_helper(folder: Path, name: str, revision: str) -> model_store.StoredModel:
+    """Move the files of a text encoder or codec in ``folder`` into the model store."""
     with model_store.new_folder(name, revision) as target:
         files = [path for path in folder.iterdir() if path.is_file()]
         sources = {path.name: model_store.sha256_of(path) for path in files}
@@ -103,27 +76,34 @@ def _fetch_helper(name: str, progress: Progress) -> model_store.StoredModel:
             if path.name != PICKLE:
                 shutil.move(path, target / path.name)
         model_store.write_record(target, name, revision, None, sources)
-    shutil.rmtree(folder, ignore_errors=True)
-    progress(f"{name}: ready ({revision[:12]})")
     return model_store.require(name, revision)
 
 
-def _installed(name: str, revision: str, progress: Progress) -> model_store.StoredModel | None:
-    """The stored model with its files verified; None if it is not installed."""
-    stored = model_store.find(name, revision)
-    if stored is not None:
-        model_store.verify(stored)
-        progress(f"{name}: installed and verified ({revision[:12]})")
-    return stored
-
-
-def _revision(name: str, repository: str, known: str | None) -> str:
+def _fetch(
+    name: str,
+    repository: str,
+    known: str | None,
+    files: tuple[str, ...],
+    convert: Convert,
+    progress: Progress,
+) -> model_store.StoredModel:
+    """The model ``name``: verified if it is installed, else downloaded at its commit and converted."""
     revision = known or model_store.pinned_commit(name)
     if revision is None:
         with _translate_hub_errors(repository):
             revision = str(_hub().model_info(repository).sha)
         model_store.pin_commit(name, revision)
-    return revision
+    stored = model_store.find(name, revision)
+    if stored is not None:
+        model_store.verify(stored)
+        progress(f"{name}: installed and verified ({revision[:12]})")
+        return stored
+    folder = _download(name, repository, revision, files, progress)
+    progress(f"{name}: converting")
+    stored = convert(folder, name, revision)
+    shutil.rmtree(folder, ignore_errors=True)
+    progress(f"{name}: ready, {stored.size / 1e9:.2f} GB ({revision[:12]})")
+    return stored
 
 
 def _download(name: str, repository: str, revision: str, files: tuple[str, ...], progress: Progress) -> Path:
@@ -132,7 +112,9 @@ def _download(name: str, repository: str, revision: str, files: tuple[str, ...],
     with _translate_hub_errors(repository):
         info = _hub().model_info(repository, revision=revision, files_metadata=True)
         remote = {file.rfilename: file for file in info.siblings or ()}
-        for file in (file for file in files if file in remote and not _is_redundant(file, remote)):
+        # The torch file of a helper has the same weights as its safetensors.
+        redundant = {PICKLE} if WEIGHTS in remote else set()
+        for file in (file for file in files if file in remote and file not in redundant):
             size = (remote[file].size or 0) / 1e9
             progress(f"{name}: {file}, {size:.2f} GB")
             path = _hub().hf_hub_download(repository, file, revision=revision, local_dir=folder)
@@ -144,23 +126,19 @@ def _download(name: str, repository: str, revision: str, files: tuple[str, ...],
     return folder
 
 
-def _is_redundant(file: str, remote: Container[str]) -> bool:
-    """Whether another file has the same weights."""
-    return file == PICKLE and WEIGHTS in remote
-
-
 def _hub() -> huggingface_hub.HfApi:
     return huggingface_hub.HfApi(endpoint=os.environ.get("HF_ENDPOINT") or None)
 
 
 def _check_hash(path: Path, lfs: Any) -> None:
     """Raise `MachineError` if a large file differs from the hub's hash."""
-    expected = lfs.sha256 if lfs else None
-    actual = model_store.sha256_of(path) if expected else None
-    if expected and actual != expected:
+    if not lfs:
+        return
+    actual = model_store.sha256_of(path)
+    if actual != lfs.sha256:
         path.unlink()
         raise MachineError(
-            f"{path}: SHA-256 is {actual}, expected {expected}; the file was removed: fetch again"
+            f"{path}: SHA-256 is {actual}, expected {lfs.sha256}; the file was removed: fetch again"
         )
 
 

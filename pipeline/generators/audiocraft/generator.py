@@ -6,7 +6,7 @@ import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -81,7 +81,7 @@ class AudioCraftGenerator:
 
     def _record_speed(self, loaded: Loaded, recipes: Sequence[Recipe], taken: float, load: float) -> None:
         """Record for later plans how long ``recipes`` took, and the model's loading if it was loaded now."""
-        key = (loaded.model.id, loaded.stored.revision)
+        key = loaded.key
         slots, kind = self._rows[key], self._device.partition(":")[0]
         estimates.record_speed(
             estimates.Speed(
@@ -173,19 +173,16 @@ class AudioCraftGenerator:
 
     def _in_slots(self, loaded: Loaded, pending: list[Take]) -> Iterator[Outcome]:
         """Decode ``pending`` in slots; when memory runs out, continue with half as many slots."""
-        key = (loaded.model.id, loaded.stored.revision)
+        key = loaded.key
         model = self._slot_models[key]
         while pending:
             slots = self._rows[key]
             codec_queue: codec.CodecQueue[Take] = codec.CodecQueue(self._worker)
-            numerics = _Numerics(slots, model.dtype, model.backend)
+            numerics = {"dtype": model.dtype, "rows": slots, "step": model.backend}
             decoded = model.run(pending, slots)
             while (take := next_or_none(decoded)) is not None:
                 pending.remove(take)
-                if take.error is not None:
-                    yield take.recipe, take.error
-                else:
-                    yield from self._outcomes(loaded, self._render(codec_queue, take), numerics)
+                yield from self._ended(loaded, take, codec_queue, numerics)
             # Frees what the attempt allocated, for the codec.
             del decoded
             yield from self._outcomes(loaded, codec_queue.drain(), numerics)
@@ -199,25 +196,28 @@ class AudioCraftGenerator:
             self._rows[key] = max(1, slots // 2)
 
     def _in_batches(self, loaded: Loaded, takes: Sequence[Take]) -> Iterator[Outcome]:
-        key = (loaded.model.id, loaded.stored.revision)
+        key = loaded.key
         codec_queue: codec.CodecQueue[Take] = codec.CodecQueue(self._worker)
         for ended, rows in batch_decoding.decode_all(loaded, takes, self._rows[key]):
             self._rows[key] = rows
-            numerics = _Numerics(rows, loaded.dtype, "batches")
+            numerics = {"dtype": loaded.dtype, "rows": rows, "step": "batches"}
             for take in ended:
-                if take.error is not None:
-                    yield take.recipe, take.error
-                else:
-                    yield from self._outcomes(loaded, self._render(codec_queue, take), numerics)
+                yield from self._ended(loaded, take, codec_queue, numerics)
             # These takes were decoded with this number of rows; the next batch may have fewer.
             yield from self._outcomes(loaded, codec_queue.drain(), numerics)
 
-    def _render(self, queue: codec.CodecQueue[Take], take: Take) -> Iterator[tuple[Take, codec.Decoded]]:
-        """Start decoding a take's codes; yield takes that have ended."""
-        return queue.put(take, take.codes, self._renderer.decoding(take.recipe))
+    def _ended(
+        self, loaded: Loaded, take: Take, queue: codec.CodecQueue[Take], numerics: Numerics
+    ) -> Iterator[Outcome]:
+        """Start decoding a take's codes; yield takes that have ended, or the take's error."""
+        if take.error is not None:
+            yield take.recipe, take.error
+            return
+        decoded = queue.put(take, take.codes, self._renderer.decoding(take.recipe))
+        yield from self._outcomes(loaded, decoded, numerics)
 
     def _outcomes(
-        self, loaded: Loaded, decoded: Iterator[tuple[Take, codec.Decoded]], numerics: _Numerics
+        self, loaded: Loaded, decoded: Iterator[tuple[Take, codec.Decoded]], numerics: Numerics
     ) -> Iterator[Outcome]:
         for take, audio in decoded:
             if isinstance(audio, GenerationError):
@@ -231,45 +231,29 @@ class AudioCraftGenerator:
                 del clip, audio
 
 
-@dataclass(frozen=True, slots=True)
-class _Numerics:
-    """What decides a take's bits besides its recipe and the software."""
-
-    rows: int
-    dtype: str
-    step: str
+Numerics = dict[str, Any]
+"""What decides a take's bits besides its recipe and the software, as in its record."""
 
 
-def _notes(loaded: Loaded, take: Take, codes: bytes, numerics: _Numerics) -> dict[str, Any]:
+def _notes(loaded: Loaded, take: Take, codes: bytes, numerics: Numerics) -> dict[str, Any]:
     recipe = take.recipe
     notes: dict[str, Any] = {
-        "checkpoint": {
-            "sha256": loaded.stored.checkpoint_sha256,
-            "files": dict(loaded.stored.sources),
-            "revision": loaded.stored.revision,
-            "license": loaded.model.license,
-        },
+        "checkpoint": loaded.stored.record(loaded.model.license),
         "helpers": {
             HELPERS.get(name, (name, None))[0]: revision for name, revision in loaded.helpers.items()
         },
         "codes_sha256": hashlib.sha256(codes).hexdigest(),
         "seed": recipe.seed,
-        "sampling": {
-            "temperature": take.sampling.temperature,
-            "top_k": take.sampling.top_k,
-            "top_p": take.sampling.top_p,
-            "cfg": take.sampling.cfg,
-        },
-        "dtype": numerics.dtype,
-        "rows": numerics.rows,
-        "step": numerics.step,
+        "sampling": asdict(take.sampling),
+        **numerics,
         "frames": int(take.codes.shape[1]),
         "windows": [[window.start, window.prompt, window.length] for window in take.windows],
     }
     if take.prompt_frames:
         notes["prompt_frames"] = take.prompt_frames
-    if take.excerpt is not None:
-        notes["sampling"]["cfg_text"] = take.sampling.cfg_text
+    if take.excerpt is None:
+        del notes["sampling"]["cfg_text"]
+    else:
         notes["style"] = {"at_s": round(take.excerpt[0], 6), "seconds": take.excerpt[1]}
     return notes
 

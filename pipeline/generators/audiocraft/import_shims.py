@@ -66,7 +66,8 @@ def memory_efficient_attention(
 
 
 class Spectrogram(torch.nn.Module):
-    """``torchaudio.transforms.Spectrogram``: power spectrogram under a Hann window.
+    """``torchaudio.transforms.Spectrogram``: power spectrogram under a Hann window, as AudioCraft uses it: centred,
+    without padding, normalised.
 
     Takes [..., samples], gives [..., frequencies, frames]. Checkpoints hold its buffer ``window``.
     """
@@ -82,15 +83,12 @@ class Spectrogram(torch.nn.Module):
         normalized: bool,
     ) -> None:
         super().__init__()
-        self._n_fft, self._win_length, self._hop_length = n_fft, win_length, hop_length
-        self._power, self._center, self._pad, self._normalized = power, center, pad, normalized
+        self._n_fft, self._win_length, self._hop_length, self._power = n_fft, win_length, hop_length, power
         self.register_buffer("window", torch.hann_window(win_length))
         self.window: torch.Tensor
 
     def forward(self, samples: torch.Tensor) -> torch.Tensor:
         """The spectrogram of ``samples``."""
-        if self._pad:
-            samples = torch.nn.functional.pad(samples, (self._pad, self._pad))
         flat = samples.reshape(-1, samples.shape[-1])
         spectrum = torch.stft(
             flat,
@@ -98,12 +96,11 @@ class Spectrogram(torch.nn.Module):
             self._hop_length,
             self._win_length,
             self.window,
-            center=self._center,
+            center=True,
             pad_mode="reflect",
             return_complex=True,
         )
-        if self._normalized:
-            spectrum = spectrum / self.window.pow(2).sum().sqrt()
+        spectrum = spectrum / self.window.pow(2).sum().sqrt()
         return spectrum.abs().pow(self._power).reshape(*samples.shape[:-1], *spectrum.shape[-2:])
 
 
@@ -236,17 +233,9 @@ def _raise_missing(name: str) -> NoReturn:
 class _Substitute(ModuleType):
     """Replaces a module of a missing package."""
 
-    def __init__(self, spec: importlib.machinery.ModuleSpec) -> None:
-        super().__init__(spec.name, f"Replaces {spec.name}, which is not installed.")
-        self.__spec__ = spec
-        self.__path__: list[str] = []
-        self.__dict__.update(SUBSTITUTES.get(spec.name, {}))
-        for name in SUBSTITUTES:
-            parent, _, child = name.rpartition(".")
-            if parent == spec.name:
-                self.__dict__[child] = _Substitute(
-                    importlib.machinery.ModuleSpec(name, spec.loader, is_package=True)
-                )
+    def __init__(self, name: str) -> None:
+        super().__init__(name, f"Replaces {name}, which is not installed.")
+        self.__dict__.update(SUBSTITUTES.get(name, {}))
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -268,9 +257,7 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         return None
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
-        parent, _, child = spec.name.rpartition(".")
-        made = sys.modules[parent].__dict__.get(child) if parent in sys.modules else None
-        return made if isinstance(made, _Substitute) else _Substitute(spec)
+        return _Substitute(spec.name)
 
     def exec_module(self, module: ModuleType) -> None:
         pass
@@ -326,18 +313,12 @@ def _substituted(packages: Sequence[str]) -> Iterator[None]:
     finder = _Finder(packages)
     sys.meta_path.insert(0, finder)
     try:
+        for name in SUBSTITUTES:
+            if name.partition(".")[0] in packages:
+                importlib.import_module(name)
         yield
     finally:
         sys.meta_path.remove(finder)
         for name, module in list(sys.modules.items()):
             if isinstance(module, _Substitute) and name.partition(".")[0] not in _STAY_IMPORTED:
                 del sys.modules[name]
-        for package in packages:
-            if package in _STAY_IMPORTED:
-                _stay_imported(importlib.machinery.ModuleSpec(package, finder, is_package=True))
-
-
-def _stay_imported(spec: importlib.machinery.ModuleSpec) -> None:
-    module = sys.modules.setdefault(spec.name, _Substitute(spec))
-    for child in (child for child in vars(module).values() if isinstance(child, _Substitute)):
-        sys.modules[child.__name__] = child

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partialmethod
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -61,6 +62,11 @@ class Loaded:
     device: str
 
     @property
+    def key(self) -> tuple[str, str]:
+        """The model's name and revision."""
+        return self.model.id, self.stored.revision
+
+    @property
     def dtype(self) -> str:
         """The number format of the language model's weights."""
         return str(next(iter(self.generator.lm.parameters())).dtype).removeprefix("torch.")
@@ -71,13 +77,12 @@ def load(name: str, revision: str, device: str) -> Loaded:
 
     Raises `MachineError` if the weights are not installed, differ from their record, or do not fit.
     """
-    stored = model_store.require(name, revision)
-    _verify(stored)
+    stored = require_verified(name, revision)
     if stored.model is None:
         raise MachineError(f"{name} is a part of other models and generates no audio; use one of those")
     files = _StoreFiles(stored)
     classes = {"musicgen": models.MusicGen, "audiogen": models.AudioGen, "magnet": models.MAGNeT}
-    with _translate_errors(name, device):
+    with translate_errors(name, device):
         model_class = classes[stored.model.family]
         with files.replacing_loaders(), _quiet(), _stride_of(model_class, stored.model):
             generator = model_class.get_pretrained(name, device=device)
@@ -87,14 +92,17 @@ def load(name: str, revision: str, device: str) -> Loaded:
 
 
 @contextmanager
-def _translate_errors(name: str, device: str) -> Iterator[None]:
-    """Raise the libraries' errors of weights that do not fit as a `MachineError`."""
+def translate_errors(
+    name: str, device: str, remedy: str = "; use a smaller model, or another device: --devices cpu"
+) -> Iterator[None]:
+    """Raise the libraries' errors of weights that do not fit as a `MachineError`.
+
+    ``remedy`` is what to do if they do not fit on ``device``.
+    """
     try:
         yield
     except torch.OutOfMemoryError as error:
-        raise MachineError(
-            f"{name} does not fit on {device}; use a smaller model, or another device: --devices cpu"
-        ) from error
+        raise MachineError(f"{name} does not fit on {device}{remedy}") from error
     except _LOAD_ERRORS as error:
         raise MachineError(
             f"{name}: its weights do not fit its configuration ({mismatch(error)}); the checkpoint is "
@@ -129,12 +137,21 @@ def load_codec(name: str, revision: str, device: str) -> Any:
 
     Raises `MachineError` as `load` does.
     """
-    stored = model_store.require(name, revision)
-    _verify(stored, unused=("lm.safetensors",))
+    stored = require_verified(name, revision, unused=("lm.safetensors",))
     config = OmegaConf.create(model_store.read_json(stored.folder / "lm.json"))
-    with _translate_errors(name, device), _StoreFiles(stored).replacing_loaders(), _quiet():
+    with translate_errors(name, device), _StoreFiles(stored).replacing_loaders(), _quiet():
         codec = loaders.load_compression_model(name, device=device)
         return builders.get_wrapped_compression_model(codec, config).eval()
+
+
+def require_verified(name: str, revision: str, unused: tuple[str, ...] = ()) -> model_store.StoredModel:
+    """The stored model ``name``, with every file verified except ``unused``.
+
+    Raises `MachineError` if it is not installed or differs from its record.
+    """
+    stored = model_store.require(name, revision)
+    _verify(stored, unused)
+    return stored
 
 
 def _verify(stored: model_store.StoredModel, unused: tuple[str, ...] = ()) -> None:
@@ -156,9 +173,9 @@ class _StoreFiles:
         """A context in which AudioCraft's loaders read from the store."""
         with (
             replaced(loaders, "_get_state_dict", self._package),
-            replaced(conditioners, "T5Tokenizer", _StoreOnly(conditioners.T5Tokenizer, self._tokenizer)),
-            replaced(conditioners, "T5EncoderModel", _StoreOnly(conditioners.T5EncoderModel, self._helper)),
-            replaced(encodec, "HFEncodecModel", _StoreOnly(encodec.HFEncodecModel, self._helper)),
+            replaced(conditioners, "T5Tokenizer", _store_only(conditioners.T5Tokenizer, self._tokenizer)),
+            replaced(conditioners, "T5EncoderModel", _store_only(conditioners.T5EncoderModel, self._helper)),
+            replaced(encodec, "HFEncodecModel", _store_only(encodec.HFEncodecModel, self._helper)),
             style.style_support(self._helper),
         ):
             yield
@@ -198,19 +215,15 @@ class _StoreFiles:
         return folder
 
 
-class _StoreOnly:
+def _store_only(kind: Any, folder_of: Callable[[str], Path]) -> SimpleNamespace:
     """A transformers class whose ``from_pretrained`` reads only from the model store."""
-
-    def __init__(self, kind: Any, folder_of: Any) -> None:
-        self._kind, self._folder_of = kind, folder_of
-
-    def from_pretrained(self, name: str) -> Any:
-        return self._kind.from_pretrained(self._folder_of(name), local_files_only=True)
+    return SimpleNamespace(
+        from_pretrained=lambda name: kind.from_pretrained(folder_of(name), local_files_only=True)
+    )
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    bar = transformers_logging.is_progress_bar_enabled()
     transformers_logging.disable_progress_bar()
     level = logging.root.manager.disable
     logging.disable(logging.WARNING)
@@ -220,5 +233,3 @@ def _quiet() -> Iterator[None]:
             yield
     finally:
         logging.disable(level)
-        if bar:
-            transformers_logging.enable_progress_bar()

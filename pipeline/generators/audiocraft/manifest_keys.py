@@ -68,24 +68,19 @@ class AudioCraftKeys:
     @property
     def inputs(self) -> dict[Input, AudioInput]:
         """The audio files by key."""
-        style = self.style.file if self.style else None
         files: dict[Input, AudioInput | None] = {
             "melody": self.melody,
             "continue_from": self.continue_from,
-            "style": style,
+            "style": self.style.file if self.style else None,
         }
         return {name: file for name, file in files.items() if file is not None}
 
 
 def keys_of(asset: AssetSpec) -> AudioCraftKeys:
     """The values of an asset's keys; what is not written has its default."""
-    names = AudioCraftKeys.__slots__
-    values: dict[str, Any] = {name: value for name, value in asset.engine_keys.items() if name in names}
-    if "sampling" in values:
-        values["sampling"] = SamplingKeys(**values["sampling"])
-    if "style" in values:
-        values["style"] = StyleKeys(**values["style"])
-    return AudioCraftKeys(**values)
+    groups: dict[str, Any] = {"sampling": SamplingKeys, "style": StyleKeys}
+    own = ((name, asset.engine_keys[name]) for name in AudioCraftKeys.__slots__ if name in asset.engine_keys)
+    return AudioCraftKeys(**{name: groups[name](**value) if name in groups else value for name, value in own})
 
 
 def _check_excerpt(name: str, style: Mapping[str, Any], seconds: float) -> None:
@@ -100,31 +95,19 @@ def _check_excerpt(name: str, style: Mapping[str, Any], seconds: float) -> None:
 _SAMPLING = Group(
     "SamplingKeys",
     "How a language model draws its next token. An empty value selects the model's own default.",
-    (
-        Key(
-            "temperature",
-            _TEMPERATURE,
-            "0 to 10; at 0 always the most likely token.",
-            example="0.9",
-        ),
-        Key(
-            "top_k",
-            _TOP_K,
-            "Draw from this many most likely tokens, up to 100000; 0 for all.",
-            example="250",
-        ),
-        Key(
-            "top_p",
-            _TOP_P,
-            "Draw from the likeliest tokens of this summed probability, up to 1; 0 for all.",
-            example="0.9",
-        ),
-        Key(
-            "cfg",
-            _GUIDANCE,
-            "Classifier-free guidance, 0 to 30: how closely to follow the prompt.",
-            example="3.5",
-        ),
+    tuple(
+        Key(name, values, text, example=example)
+        for name, values, text, example in (
+            ("temperature", _TEMPERATURE, "0 to 10; at 0 always the most likely token.", "0.9"),
+            ("top_k", _TOP_K, "Draw from this many most likely tokens, up to 100000; 0 for all.", "250"),
+            (
+                "top_p",
+                _TOP_P,
+                "Draw from the likeliest tokens of this summed probability, up to 1; 0 for all.",
+                "0.9",
+            ),
+            ("cfg", _GUIDANCE, "Classifier-free guidance, 0 to 30: how closely to follow the prompt.", "3.5"),
+        )
     ),
     merges=True,
 )
@@ -205,28 +188,13 @@ _SETTINGS = (
         affects=("decoding",),
     ),
 )
-_OWN = (
-    Key(
-        "melody",
-        AUDIO_FILE,
-        "An audio file whose melody the music follows.",
-        example="audio/theme.wav",
-        affects=("takes",),
-    ),
-    Key(
-        "continue_from",
-        AUDIO_FILE,
-        "An audio file that the music continues.",
-        example="audio/theme.wav",
-        affects=("takes",),
-    ),
-    Key(
-        "style",
-        _STYLE,
-        "An audio file whose [style](#style) the music follows.",
-        example="audio/theme.wav",
-        affects=("takes",),
-    ),
+_OWN = tuple(
+    Key(name, value, text, example="audio/theme.wav", affects=("takes",))
+    for name, value, text in (
+        ("melody", AUDIO_FILE, "An audio file whose melody the music follows."),
+        ("continue_from", AUDIO_FILE, "An audio file that the music continues."),
+        ("style", _STYLE, "An audio file whose [style](#style) the music follows."),
+    )
 )
 
 KEYS = EngineKeys(_SETTINGS, _OWN)

@@ -14,12 +14,10 @@ from typing import Any, TypeVar
 import torch
 
 from pipeline.errors import GenerationError
+from pipeline.generators.audiocraft.estimates import USUAL_ROWS
 
 T = TypeVar("T")
 R = TypeVar("R")
-
-USUAL_ROWS = {"cuda": 32, "mps": 4, "cpu": 8}
-"""Takes decoded at once. On a CPU 8 rows take about as long as one, since the weights are read once for all."""
 
 _NO_MEMORY = ("not enough memory", "out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
 

@@ -31,7 +31,6 @@ from pipeline.store.disk import write_atomically
 SCHEMA = "cuesmith.model/1"
 LOCAL = "sha256:"
 """Prefix of the revision of a local folder, before the hash of its content."""
-_BLOCK = 1 << 20
 
 
 class StoreNotReady(MachineError):
@@ -46,11 +45,8 @@ def root() -> Path:
 
 def sha256_of(path: Path) -> str:
     """SHA-256 of a file's bytes, in hex."""
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +68,15 @@ class StoredModel:
     def checkpoint_sha256(self) -> str:
         """One digest over the source files, which identifies the checkpoint independently of its name."""
         return content_digest(self.sources)
+
+    def record(self, license: str) -> dict[str, Any]:
+        """The checkpoint in a take's record."""
+        return {
+            "sha256": self.checkpoint_sha256,
+            "files": dict(self.sources),
+            "revision": self.revision,
+            "license": license,
+        }
 
 
 def content_digest(files: Mapping[str, str]) -> str:
@@ -159,13 +164,12 @@ def new_folder(name: str, revision: str) -> Iterator[Path]:
     except OSError as error:
         raise _write_error(target, error) from error
     try:
-        try:
-            yield temporary
-            if not target.exists():
-                os.replace(temporary, target)
-        except OSError as error:
-            if not target.exists():
-                raise _write_error(target, error) from error
+        yield temporary
+        if not target.exists():
+            os.replace(temporary, target)
+    except OSError as error:
+        if not target.exists():
+            raise _write_error(target, error) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -191,12 +195,9 @@ def write_record(
 def pinned_commit(name: str) -> str | None:
     """The commit at which ``name`` was fetched on this machine."""
     try:
-        commit: str = json.loads((root() / _folder(name) / "pin.json").read_text(encoding="utf-8"))[
-            "revision"
-        ]
+        return str(read_json(root() / _folder(name) / "pin.json")["revision"])
     except (OSError, ValueError, KeyError):
         return None
-    return commit
 
 
 def pin_commit(name: str, revision: str) -> None:
@@ -220,7 +221,7 @@ def write_json(path: Path, value: Any) -> None:
 
 def _read(folder: Path) -> StoredModel:
     try:
-        record = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+        record = read_json(folder / "model.json")
         if record["schema"] != SCHEMA:
             raise MachineError(
                 f"{folder}: written by another release of Cuesmith ({record['schema']}); remove it and fetch the model "
@@ -228,15 +229,8 @@ def _read(folder: Path) -> StoredModel:
             )
         described = record["model"]
         model = None if described is None else Model(**{**described, "hears": frozenset(described["hears"])})
-        return StoredModel(
-            folder,
-            model,
-            record["name"],
-            record["revision"],
-            record["files"],
-            record["sources"],
-            record["size"],
-        )
+        names = ("name", "revision", "files", "sources", "size")
+        return StoredModel(folder, model, *(record[name] for name in names))
     except (ValueError, LookupError, TypeError) as error:
         raise MachineError(
             f"{folder / 'model.json'}: not a readable record of a model; remove {folder}, then fetch the model "

@@ -72,13 +72,6 @@ class Model:
         )
 
 
-_TEXT: frozenset[Input] = frozenset()
-_CONTINUES: frozenset[Input] = frozenset({"continue_from"})
-_MELODY: frozenset[Input] = frozenset({"continue_from", "melody"})
-_STYLE: frozenset[Input] = frozenset({"continue_from", "style"})
-_SMALL, _MEDIUM, _LARGE = (1024, 24), (1536, 48), (2048, 48)
-
-
 _COMMITS = {
     "musicgen-small": "4c8334b02c6ec4e8664a91979669a501ec497792",
     "musicgen-medium": "ecb62cced6f4cb9a2d4b39679b5a121606cb45c8",
@@ -102,53 +95,36 @@ _COMMITS = {
 """Commit of each published repository that has both files of its checkpoint, as the hub's pages show it."""
 
 
-def _published(
-    name: str,
-    family: Family,
-    kind: Kind,
-    size: tuple[int, int],
-    hears: frozenset[Input],
-    *,
-    window_s: float = 30.0,
-    channels: int = 1,
-) -> Model:
+_SIZES = {"small": (1024, 24), "medium": (1536, 48), "large": (2048, 48)}
+"""Width and layers; a model without a size in its name is a medium one."""
+
+
+def _published(name: str, commit: str) -> Model:
+    """The model, which its name describes."""
+    words = name.split("-")
+    family: Family = "magnet" if "magnet" in words else "audiogen" if words[0] == "audiogen" else "musicgen"
+    kind: Kind = "sfx" if words[0] in ("audio", "audiogen") else "music"
+    inputs: dict[str, Input] = {"melody": "melody", "style": "style"}
+    hears = {inputs[word] for word in words if word in inputs}
+    dim, layers = next((_SIZES[word] for word in words if word in _SIZES), _SIZES["medium"])
     return Model(
         id=f"facebook/{name}",
         family=family,
         kind=kind,
         sample_rate_hz=32_000 if kind == "music" else 16_000,
-        channels=channels,
-        window_s=window_s,
+        channels=2 if "stereo" in words else 1,
+        window_s=10.0 if kind == "sfx" or "10secs" in words else 30.0,
         text_encoder="t5-large" if family == "audiogen" else "t5-base",
-        hears=hears,
-        revision=_COMMITS[name],
+        hears=frozenset() if family == "magnet" else frozenset({"continue_from", *hears}),
+        revision=commit,
         license=LICENSE,
         commercial=False,
-        dim=size[0],
-        layers=size[1],
+        dim=dim,
+        layers=layers,
     )
 
 
-PUBLISHED: tuple[Model, ...] = (
-    _published("musicgen-small", "musicgen", "music", _SMALL, _CONTINUES),
-    _published("musicgen-medium", "musicgen", "music", _MEDIUM, _CONTINUES),
-    _published("musicgen-large", "musicgen", "music", _LARGE, _CONTINUES),
-    _published("musicgen-melody", "musicgen", "music", _MEDIUM, _MELODY),
-    _published("musicgen-melody-large", "musicgen", "music", _LARGE, _MELODY),
-    _published("musicgen-stereo-small", "musicgen", "music", _SMALL, _CONTINUES, channels=2),
-    _published("musicgen-stereo-medium", "musicgen", "music", _MEDIUM, _CONTINUES, channels=2),
-    _published("musicgen-stereo-large", "musicgen", "music", _LARGE, _CONTINUES, channels=2),
-    _published("musicgen-stereo-melody", "musicgen", "music", _MEDIUM, _MELODY, channels=2),
-    _published("musicgen-stereo-melody-large", "musicgen", "music", _LARGE, _MELODY, channels=2),
-    _published("musicgen-style", "musicgen", "music", _MEDIUM, _STYLE),
-    _published("audiogen-medium", "audiogen", "sfx", _MEDIUM, _CONTINUES, window_s=10.0),
-    _published("magnet-small-10secs", "magnet", "music", _SMALL, _TEXT, window_s=10.0),
-    _published("magnet-medium-10secs", "magnet", "music", _MEDIUM, _TEXT, window_s=10.0),
-    _published("magnet-small-30secs", "magnet", "music", _SMALL, _TEXT),
-    _published("magnet-medium-30secs", "magnet", "music", _MEDIUM, _TEXT),
-    _published("audio-magnet-small", "magnet", "sfx", _SMALL, _TEXT, window_s=10.0),
-    _published("audio-magnet-medium", "magnet", "sfx", _MEDIUM, _TEXT, window_s=10.0),
-)
+PUBLISHED = tuple(_published(name, commit) for name, commit in _COMMITS.items())
 
 BY_ID = {model.id: model for model in PUBLISHED}
 
@@ -170,6 +146,11 @@ HELPERS = {
 """Models that checkpoints need, by the name in a configuration: repository and commit."""
 
 
+def unknown_model(name: str, kind: Kind, revision: str | None) -> Model:
+    """What to assume of a model of which nothing is known: a small MusicGen."""
+    return Model(name, "musicgen", kind, 32_000, 1, 30.0, None, frozenset(), revision, LICENSE, False)
+
+
 def full_id(name: str) -> str:
     """``name`` as in the model store: ``facebook/`` may be omitted.
 
@@ -182,13 +163,6 @@ def full_id(name: str) -> str:
 def names(models: Iterable[Model]) -> str:
     """The models' ids as a list in a sentence."""
     return ", ".join(model.id for model in models)
-
-
-def that_hear(wanted: Input, kind: Kind) -> tuple[Model, ...]:
-    """Published models of ``kind`` that can be conditioned on ``wanted`` and that run here."""
-    return tuple(
-        model for model in PUBLISHED if wanted in model.hears and model.kind == kind and model.missing is None
-    )
 
 
 @dataclass(frozen=True, slots=True)

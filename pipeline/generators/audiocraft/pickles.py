@@ -99,18 +99,17 @@ def save_weights(weights: dict[str, torch.Tensor], path: Path) -> None:
         raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
 
 
-def convert_state_dict(path: Path, target: Path) -> None:
-    """Write the weights of the torch file ``path`` to ``target``. Raises `MachineError` with what is wrong."""
-    state = state_tensors(read_pickle(path))
-    if state is None:
-        raise MachineError(f"{path}: has no state dict of tensors; fetch it again")
-    save_weights(state, target)
-
-
 def add_safetensors(folder: Path, target: Path) -> None:
-    """If a helper's ``folder`` has its weights only as a torch file, write them to ``target`` as safetensors."""
-    if (folder / PICKLE).is_file() and not (folder / WEIGHTS).is_file():
-        convert_state_dict(folder / PICKLE, target / WEIGHTS)
+    """If a helper's ``folder`` has its weights only as a torch file, write them to ``target`` as safetensors.
+
+    Raises `MachineError` with what is wrong with them.
+    """
+    path = folder / PICKLE
+    if path.is_file() and not (folder / WEIGHTS).is_file():
+        state = state_tensors(read_pickle(path))
+        if state is None:
+            raise MachineError(f"{path}: has no state dict of tensors; fetch it again")
+        save_weights(state, target / WEIGHTS)
 
 
 def write_json(path: Path, value: Any) -> None:

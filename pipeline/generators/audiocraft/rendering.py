@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from itertools import count
 from typing import Any
 
 import torch
@@ -17,7 +18,7 @@ from omegaconf import OmegaConf
 from safetensors.torch import load_file
 
 from pipeline.audio import Clip
-from pipeline.errors import GenerationError, MachineError, UsageError, VerificationError
+from pipeline.errors import GenerationError, MachineError, UsageError
 from pipeline.generators.audiocraft import codec, conversion, model_store
 from pipeline.generators.audiocraft.audiocraft_modules import (
     diffusion_schedule,
@@ -26,10 +27,9 @@ from pipeline.generators.audiocraft.audiocraft_modules import (
     replaced,
 )
 from pipeline.generators.audiocraft.checkpoints import decoder_weights_for, split_weights
-from pipeline.generators.audiocraft.loading import load_codec
+from pipeline.generators.audiocraft.loading import load_codec, require_verified, translate_errors
 from pipeline.generators.audiocraft.memory import halving_rows
 from pipeline.generators.audiocraft.models import LICENSE, LOCAL_LICENSE, MBD
-from pipeline.generators.audiocraft.pickles import mismatch
 from pipeline.generators.audiocraft.sampling import noise_keys, normal_noise
 from pipeline.generators.protocol import GeneratedTake, StoredTake
 from pipeline.recipe import Recipe
@@ -37,19 +37,6 @@ from pipeline.recipe import Recipe
 DECODERS = ("encodec", "mbd")
 DIFFUSION_PASS = 1 << 20
 """Used in place of the number of a language model's pass, which is always smaller."""
-
-
-def stored_weights(weights: str) -> model_store.StoredModel:
-    """The stored model of a recipe's ``<name>@<revision>``, with every file verified.
-
-    Raises `MachineError` if it is not installed or differs from its record.
-    """
-    stored = model_store.require(*split_weights(weights))
-    try:
-        model_store.verify(stored)
-    except VerificationError as error:
-        raise MachineError(str(error)) from error
-    return stored
 
 
 class MultiBandDecoder:
@@ -61,17 +48,9 @@ class MultiBandDecoder:
         Raises `MachineError` if the weights do not fit their configuration, the codec, or the device.
         """
         self.stored = stored
-        try:
+        remedy = " beside its model; use decoder: encodec, or another device"
+        with translate_errors(stored.name, device, remedy):
             self._model = _build(stored, codec, device)
-        except torch.OutOfMemoryError as error:
-            raise MachineError(
-                f"{stored.name} does not fit on {device} beside its model; use decoder: encodec, or another device"
-            ) from error
-        except (RuntimeError, KeyError, ValueError, AssertionError, TypeError, AttributeError) as error:
-            raise MachineError(
-                f"{stored.name}: its weights do not fit its configuration ({mismatch(error)}); it is "
-                "damaged or of another kind: fetch it again"
-            ) from error
 
     @torch.no_grad()
     def decode(self, codes: torch.Tensor, seed: int) -> torch.Tensor:
@@ -79,7 +58,7 @@ class MultiBandDecoder:
 
         One take at a time: AudioCraft sets the levels for all audio that is decoded together.
         """
-        noise = _DiffusionNoise(seed, self._model.device)
+        noise = _diffusion_noise(seed, self._model.device)
         with replaced(torch, "randn_like", noise):
             audio: torch.Tensor = self._model.tokens_to_wav(codes[None].to(self._model.device))
         return audio[0].float().cpu()
@@ -121,17 +100,10 @@ def _check_codec(
             )
 
 
-class _DiffusionNoise:
+def _diffusion_noise(seed: int, device: torch.device) -> Callable[[torch.Tensor], torch.Tensor]:
     """Replaces ``torch.randn_like``: random numbers of one take, different for each call."""
-
-    def __init__(self, seed: int, device: torch.device) -> None:
-        self._key = noise_keys([seed], [DIFFUSION_PASS], device)
-        self._calls = 0
-
-    def __call__(self, like: torch.Tensor) -> torch.Tensor:
-        """Noise with the shape [1, ...] and the dtype of ``like``."""
-        self._calls += 1
-        return normal_noise(self._key, self._calls, like.shape[1:]).to(like.dtype)
+    key, calls = noise_keys([seed], [DIFFUSION_PASS], device), count(1)
+    return lambda like: normal_noise(key, next(calls), like.shape[1:]).to(like.dtype)
 
 
 Key = tuple[str, str]
@@ -182,13 +154,8 @@ class Renderer:
         record: dict[str, Any] = {"decoder": recipe.settings["decoder"]}
         if bands is not None:
             stored = bands.stored
-            record["decoder_checkpoint"] = {
-                "name": stored.name,
-                "sha256": stored.checkpoint_sha256,
-                "files": dict(stored.sources),
-                "revision": stored.revision,
-                "license": LICENSE if stored.name == MBD else LOCAL_LICENSE,
-            }
+            license = LICENSE if stored.name == MBD else LOCAL_LICENSE
+            record["decoder_checkpoint"] = {"name": stored.name, **stored.record(license)}
         return record
 
     def rates(self, recipe: Recipe) -> tuple[int, float]:
@@ -209,7 +176,7 @@ class Renderer:
         key = ((recipe.model, recipe.revision), weights)
         if key not in self._diffusion:
             self._diffusion[key] = MultiBandDecoder(
-                stored_weights(weights), self._codec(recipe), self._device
+                require_verified(*split_weights(weights)), self._codec(recipe), self._device
             )
         return self._diffusion[key]
 

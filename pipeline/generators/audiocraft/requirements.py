@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict
 
 from pipeline.errors import MachineError
 from pipeline.generators.audiocraft import model_store
 from pipeline.generators.audiocraft.checkpoints import decoder_weights_for, is_path, read_folder
-from pipeline.generators.audiocraft.manifest_keys import StyleKeys, keys_of
+from pipeline.generators.audiocraft.manifest_keys import SamplingKeys, StyleKeys, keys_of
 from pipeline.generators.audiocraft.models import (
     BY_ID,
     DEFAULTS,
     FRAMES_A_SECOND,
-    LICENSE,
     PUBLISHED,
     Model,
     names,
-    that_hear,
+    unknown_model,
 )
 from pipeline.generators.protocol import RequirementProblem, Requirements
 from pipeline.manifest.spec import AssetSpec
@@ -29,21 +28,13 @@ _WRAP_S = 0.5
 """Of sound after a loop's end, for mastering to fade into its start: its longest crossfade."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Defaults:
-    """AudioCraft's own sampling."""
-
-    temperature: float
-    top_k: int
-    top_p: float
-    cfg: float
-
-
+_AUTOREGRESSIVE = SamplingKeys(1.0, 250, 0.0, 3.0)
 _SAMPLING = {
-    "musicgen": _Defaults(1.0, 250, 0.0, 3.0),
-    "audiogen": _Defaults(1.0, 250, 0.0, 3.0),
-    "magnet": _Defaults(3.0, 0, 0.9, 10.0),
+    "musicgen": _AUTOREGRESSIVE,
+    "audiogen": _AUTOREGRESSIVE,
+    "magnet": SamplingKeys(3.0, 0, 0.9, 10.0),
 }
+"""AudioCraft's own sampling."""
 _MAGNET: dict[str, Scalar] = {"cfg_min": 1.0, "decoding_steps": "20,10,10,10", "spans": "nonoverlap"}
 
 
@@ -57,19 +48,7 @@ def requirements_of(asset: AssetSpec) -> Requirements:
     except model_store.StoreNotReady:
         raise
     except MachineError as error:
-        nobody = Model(
-            asset.model or "",
-            "musicgen",
-            asset.kind,
-            32_000,
-            1,
-            30.0,
-            None,
-            frozenset(),
-            None,
-            LICENSE,
-            False,
-        )
+        nobody = unknown_model(asset.model or "", asset.kind, None)
         others = "cuesmith models list" if is_path(asset.model or "", asset.model_folder) else _suited(asset)
         problem = RequirementProblem("model", str(error), f"or use a published model: {others}")
         return Requirements(nobody.info(), asset.duration_s, problems=(problem,))
@@ -97,21 +76,14 @@ def _find(asset: AssetSpec) -> tuple[Model, list[RequirementProblem]]:
             f"{wanted!r} is no model that AudioCraft publishes, and no folder with state_dict.bin "
             "(a path starts at the folder of the file that names it)"
         )
-    if model.revision is None:
-        model = _at(model, model_store.pinned_commit(model.id))
     if model.missing is None:
         return model, []
     remedy = f"use one of: {_suited(asset)}"
     return model, [RequirementProblem("model", f"{model.id} cannot run: {model.missing}", remedy)]
 
 
-def _at(model: Model, revision: str | None) -> Model:
-    from_table = {name: getattr(model, name) for name in Model.__slots__}
-    return Model(**{**from_table, "revision": revision})
-
-
 def _suited(asset: AssetSpec) -> str:
-    return names(one for one in PUBLISHED if one.kind == asset.kind and one.missing is None)
+    return names(one for one in PUBLISHED if one.kind == asset.kind)
 
 
 def _kind(asset: AssetSpec, model: Model) -> list[RequirementProblem]:
@@ -125,7 +97,7 @@ def _inputs(asset: AssetSpec, model: Model) -> list[RequirementProblem]:
     found = []
     for role in keys_of(asset).inputs:
         if role not in model.hears:
-            can = names(that_hear(role, asset.kind))
+            can = names(one for one in PUBLISHED if role in one.hears and one.kind == asset.kind)
             remedy = f"use one of: {can}" if can else f"no {asset.kind} model hears one: remove {role}"
             found.append(RequirementProblem(role, f"{model.id} does not hear {role}", remedy))
     return found
@@ -141,21 +113,11 @@ def _length(asset: AssetSpec, model: Model) -> list[RequirementProblem]:
     with_prompt = " with the audio that it carries on" if prompt else ""
     what = f"{asset.duration_s:g}s is longer than {model.id}'s window of {model.window_s:g}s{with_prompt}"
     if model.stride_s is None:
-        longer = names(
-            one
-            for one in PUBLISHED
-            if one.kind == asset.kind and one.stride_s is not None and not one.missing
-        )
-        return [
-            RequirementProblem(
-                "duration", what, f"ask for {most:g}s or less, or extend: true with one of: {longer}"
-            )
-        ]
-    return [
-        RequirementProblem(
-            "duration", what, f"set extend: true ({_cost_of(model)}), or ask for {most:g}s or less"
-        )
-    ]
+        longer = names(one for one in PUBLISHED if one.kind == asset.kind and one.stride_s is not None)
+        remedy = f"ask for {most:g}s or less, or extend: true with one of: {longer}"
+    else:
+        remedy = f"set extend: true ({_cost_of(model)}), or ask for {most:g}s or less"
+    return [RequirementProblem("duration", what, remedy)]
 
 
 def _decoder(asset: AssetSpec, model: Model, settings: dict[str, Scalar]) -> list[RequirementProblem]:
@@ -166,11 +128,8 @@ def _decoder(asset: AssetSpec, model: Model, settings: dict[str, Scalar]) -> lis
     if decoder not in model.decoders:
         can = names(one for one in PUBLISHED if decoder in one.decoders and one.kind == asset.kind)
         what = f"{model.id}'s codes are not what {decoder} was trained for: mono MusicGen at 32 kHz"
-        return [
-            RequirementProblem(
-                "decoder", what, f"set decoder: encodec{f', or use one of: {can}' if can else ''}"
-            )
-        ]
+        remedy = f"set decoder: encodec{f', or use one of: {can}' if can else ''}"
+        return [RequirementProblem("decoder", what, remedy)]
     try:
         settings["decoder_weights"] = decoder_weights_for(
             asset.model or DEFAULTS[asset.kind], asset.model_folder
@@ -189,18 +148,11 @@ def _cost_of(model: Model) -> str:
 
 
 def _settings(asset: AssetSpec, model: Model) -> dict[str, Scalar]:
-    own, keys = _SAMPLING[model.family], keys_of(asset)
-    asked = keys.sampling
-    top_p = own.top_p if asked.top_p is None else asked.top_p
-    if asked.top_p is None and asked.top_k is not None:
-        top_p = 0.0
-    settings: dict[str, Scalar] = {
-        "temperature": own.temperature if asked.temperature is None else asked.temperature,
-        "top_k": own.top_k if asked.top_k is None else asked.top_k,
-        "top_p": top_p,
-        "cfg": own.cfg if asked.cfg is None else asked.cfg,
-        "decoder": keys.decoder,
-    }
+    keys = keys_of(asset)
+    asked = {key: value for key, value in asdict(keys.sampling).items() if value is not None}
+    if "top_k" in asked:
+        asked.setdefault("top_p", 0.0)
+    settings: dict[str, Scalar] = {**asdict(_SAMPLING[model.family]), **asked, "decoder": keys.decoder}
     if model.family == "magnet":
         settings |= _MAGNET
     if keys.style is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 
@@ -47,8 +47,7 @@ class RowTokens:
         self._layout = layout_of(lm.pattern_provider, row.length)
         codes = torch.full((lm.num_codebooks, row.length), UNKNOWN, dtype=torch.long, device=device)
         known = row.prompt.shape[1]
-        if known:
-            codes[:, :known] = row.prompt
+        codes[:, :known] = row.prompt
         self.codes, self.valid = self._layout.arrange(codes, lm.special_token_id)
         self.first = self._layout.step_of(known)
 
@@ -60,32 +59,37 @@ class RowTokens:
     @staticmethod
     def padded(tensor: torch.Tensor, steps: int, value: int | bool) -> torch.Tensor:
         """``tensor`` [codebooks, steps] with ``value`` up to ``steps``."""
-        out = tensor.new_full((tensor.shape[0], steps), value)
-        out[:, : tensor.shape[1]] = tensor
-        return out
+        return torch.nn.functional.pad(tensor, (0, steps - tensor.shape[1]), value=value)
 
     def frames(self, codes: torch.Tensor) -> torch.Tensor:
         """``codes`` [codebooks, steps] back as [codebooks, frames]."""
         return self._layout.frames(codes[:, : self.steps])
 
 
-class Layout(Protocol):
-    """The step of each code in a pattern, for a number of frames."""
+class Layout:
+    """The step of each code in a pattern, for a number of frames, by AudioCraft's own functions."""
 
-    steps: int
-    """Steps of the pattern, with the empty first one."""
+    def __init__(self, pattern: Any, frames: int) -> None:
+        self._pattern, self._frames = pattern, frames
+        self.steps = len(pattern.layout)
+        """Steps of the pattern, with the empty first one."""
 
     def arrange(self, codes: torch.Tensor, special: int) -> tuple[torch.Tensor, torch.Tensor]:
         """``codes`` [codebooks, frames] as [codebooks, steps], ``special`` elsewhere; also where there is a code."""
-        ...
+        sequence, _, valid = self._pattern.build_pattern_sequence(codes[None], special)
+        return sequence[0], valid
 
     def step_of(self, frame: int) -> int:
         """The first step that has a code of ``frame``."""
-        ...
+        return int(self._pattern.get_first_step_with_timesteps(frame))
 
     def frames(self, codes: torch.Tensor) -> torch.Tensor:
         """The reverse: [codebooks, steps] to [codebooks, frames]."""
-        ...
+        codes_by_frame, _, _ = self._pattern.revert_pattern_sequence(
+            codes[None].contiguous(), special_token=UNKNOWN
+        )
+        frames: torch.Tensor = codes_by_frame[0, :, : self._frames]
+        return frames
 
 
 def layout_of(provider: Any, frames: int) -> Layout:
@@ -93,10 +97,10 @@ def layout_of(provider: Any, frames: int) -> Layout:
     is_delay = type(provider) in (patterns.DelayedPatternProvider, patterns.ParallelPatternProvider)
     if is_delay and not provider.flatten_first and not provider.empty_initial:
         return _DelayLayout(provider.delays, frames)
-    return _AnyLayout(provider.get_pattern(frames), frames)
+    return Layout(provider.get_pattern(frames), frames)
 
 
-class _DelayLayout:
+class _DelayLayout(Layout):
     """The delay pattern of the published models: each codebook starts some steps later, after one empty step.
 
     AudioCraft builds its patterns coordinate by coordinate, which takes longer than a step on a large device.
@@ -122,25 +126,3 @@ class _DelayLayout:
     def frames(self, codes: torch.Tensor) -> torch.Tensor:
         rows = [codes[codebook, start : start + self._frames] for codebook, start in enumerate(self._starts)]
         return torch.stack(rows)
-
-
-class _AnyLayout:
-    """Any pattern, by AudioCraft's own functions."""
-
-    def __init__(self, pattern: Any, frames: int) -> None:
-        self._pattern, self._frames = pattern, frames
-        self.steps = len(pattern.layout)
-
-    def arrange(self, codes: torch.Tensor, special: int) -> tuple[torch.Tensor, torch.Tensor]:
-        sequence, _, valid = self._pattern.build_pattern_sequence(codes[None], special)
-        return sequence[0], valid
-
-    def step_of(self, frame: int) -> int:
-        return int(self._pattern.get_first_step_with_timesteps(frame))
-
-    def frames(self, codes: torch.Tensor) -> torch.Tensor:
-        codes_by_frame, _, _ = self._pattern.revert_pattern_sequence(
-            codes[None].contiguous(), special_token=UNKNOWN
-        )
-        frames: torch.Tensor = codes_by_frame[0, :, : self._frames]
-        return frames

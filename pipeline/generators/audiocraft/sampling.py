@@ -8,6 +8,7 @@ mixes seed and place, in 64-bit integers that wrap, which every device does alik
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -50,10 +51,7 @@ def normal_noise(keys: torch.Tensor, step: int, shape: Sequence[int]) -> torch.T
 
 def _uniform(keys: torch.Tensor, step: int | torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
     """Draws between 0 and 1, exclusive."""
-    count = 1
-    for size in shape:
-        count *= size
-    place = torch.arange(count, dtype=torch.int64, device=keys.device)
+    place = torch.arange(math.prod(shape), dtype=torch.int64, device=keys.device)
     # As tensors, whose products wrap as Python's integers do not.
     row = _mix(keys + (torch.zeros_like(keys) + step + 1) * _MIX_2)
     bits = _shifted(_mix(row[:, None] + (place[None] + 1) * _GAMMA), 64 - _BITS)

@@ -13,9 +13,8 @@ from typing import Any
 
 import torch
 
-from pipeline.generators.audiocraft.conditions import max_branches
+from pipeline.generators.audiocraft.conditions import max_branches, padded_length
 from pipeline.generators.audiocraft.decoding import backends
-from pipeline.generators.audiocraft.decoding.cache import TEXT_BUCKET
 from pipeline.generators.audiocraft.decoding.cpu.groups import SlotGroups
 from pipeline.generators.audiocraft.decoding.schedule import Queue
 from pipeline.generators.audiocraft.decoding.session import (
@@ -91,8 +90,8 @@ class SlotModel:
             check_null_text(self._loaded.generator.lm, condition)
         for take in takes:
             condition = take.row.condition
-            width = -(-max(condition.text, 1) // TEXT_BUCKET) * TEXT_BUCKET
-            sessions.setdefault((condition.branches, width), []).append(take)
+            shape = condition.branches, padded_length(max(condition.text, 1))
+            sessions.setdefault(shape, []).append(take)
         for branches, width in sorted(sessions):
             yield from self._session(sessions[branches, width], slots, branches, width)
 

@@ -37,13 +37,9 @@ from pipeline.generators.audiocraft.models import MERT
 from pipeline.generators.audiocraft.pickles import WEIGHTS
 
 MERT_RATE_HZ = 24_000
-MERT_FRAMES_A_SECOND = 75
 MERT_CONFIG = "config.json"
 
-_RENAMED = {
-    "conv.weight_g": "conv.parametrizations.weight.original0",
-    "conv.weight_v": "conv.parametrizations.weight.original1",
-}
+_RENAMED = {"weight_g": "parametrizations.weight.original0", "weight_v": "parametrizations.weight.original1"}
 """Today's names in torch of the parts of a weight norm."""
 _TRAINING_ONLY = "masked_spec_embed"
 """Replaces masked frames while MERT is trained."""
@@ -81,21 +77,12 @@ def load_mert(folder: Path, device: str) -> Any:
 
 
 def _renamed(key: str) -> str:
-    for old, new in _RENAMED.items():
-        if key.endswith(old):
-            return key.removesuffix(old) + new
-    return key
+    layer, _, name = key.rpartition(".")
+    return f"{layer}.{_RENAMED[name]}" if name in _RENAMED else key
 
 
 def _unfit(folder: Path, why: str) -> MachineError:
     return MachineError(f"{folder}: its weights are not MERT's ({why}); fetch m-a-p/MERT-v1-95M again")
-
-
-@torch.no_grad()
-def mert_features(model: Any, samples: torch.Tensor) -> torch.Tensor:
-    """Features float32 [rows, frames, width] of ``samples`` [rows, samples] at 24 kHz."""
-    features: torch.Tensor = model(samples).last_hidden_state
-    return features
 
 
 _SCALES: dict[str, tuple[int, int, int]] = {
@@ -152,7 +139,7 @@ class StyleConditioner(conditioners.WaveformConditioner):  # type: ignore[misc]
         if samples.shape[-1] == 1:
             return torch.zeros((samples.shape[0], 1, self.dim), device=samples.device)
         mono = audio_utils.convert_audio(samples, self.rate, MERT_RATE_HZ, 1)
-        features: torch.Tensor = self.embed(mert_features(self.mert, mono[:, 0]))
+        features: torch.Tensor = self.embed(self.mert(mono[:, 0]).last_hidden_state)
         return features
 
     def forward(self, condition: Any) -> tuple[torch.Tensor, torch.Tensor]:

@@ -16,7 +16,7 @@ from pipeline.generators.audiocraft import codec
 from pipeline.generators.audiocraft.conditions import Condition, encode_condition
 from pipeline.generators.audiocraft.estimates import branch_count
 from pipeline.generators.audiocraft.loading import Loaded
-from pipeline.generators.audiocraft.models import Window, windows
+from pipeline.generators.audiocraft.models import Input, Window, windows
 from pipeline.generators.audiocraft.rows import Row
 from pipeline.generators.audiocraft.sampling import Sampling
 from pipeline.recipe import Recipe
@@ -44,10 +44,10 @@ class Take:
         rate = float(generator.frame_rate)
         self.excerpt: tuple[float, float] | None = None
         """Start and length of the style's excerpt in seconds; None without a style."""
-        self._melody = self._load_melody(audio)
+        self._melody = self._load(audio, "melody")
         self._style = self._load_style(audio)
-        self.prompt = self._encode_prompt(audio)
-        self.prompt_frames = int(self.prompt.shape[1])
+        self._known = self._encode_prompt(audio)
+        self.prompt_frames = int(self._known.shape[1])
         self.sampling = _sampling(recipe)
         stride = recipe.settings.get("stride_s")
         frames = max(1, math.ceil(recipe.seconds * rate - 1e-6))
@@ -61,8 +61,7 @@ class Take:
             window,
             int(float(stride) * rate) if stride else None,
         )
-        self._codes = [self.prompt]
-        self._known = self.prompt
+        self._codes = [self._known]
         self._passes = 0
         self.error: GenerationError | None = None
         """Why the take failed; nothing more is decoded for it."""
@@ -95,7 +94,7 @@ class Take:
     def free_tensors(self) -> None:
         """Free every tensor: the take is done, and a manifest may have thousands."""
         self._codes, self._melody = [], None
-        self.prompt = self._known = self.prompt.new_zeros((self.prompt.shape[0], 0), device="cpu")
+        self._known = self._known.new_zeros((len(self._known), 0), device="cpu")
         self.row = replace(self.row, prompt=self._known, condition=Condition({}, 0, ()))
 
     def _next_row(self) -> Row:
@@ -131,17 +130,15 @@ class Take:
         span = int(generator.max_duration * generator.sample_rate)
         return self._melody[:, torch.arange(first, first + span) % self._melody.shape[1]]
 
-    def _load_melody(self, audio: Mapping[str, Clip]) -> torch.Tensor | None:
-        sha256 = self.recipe.conditioning.get("melody")
+    def _load(self, audio: Mapping[str, Clip], role: Input) -> torch.Tensor | None:
+        """The audio file of ``role``, [channels, samples] at the model's rate; None if the take has none."""
+        sha256 = self.recipe.conditioning.get(role)
         if sha256 is None:
             return None
         generator = self._loaded.generator
-        samples = codec.waveform(audio[sha256], generator.sample_rate, generator.audio_channels)
-        return self._checked_length(samples, "melody")
-
-    def _checked_length(self, samples: torch.Tensor, role: str) -> torch.Tensor:
-        generator = self._loaded.generator
-        if samples.shape[1] < generator.sample_rate // generator.frame_rate:
+        channels = 1 if role == "style" else generator.audio_channels
+        samples = codec.waveform(audio[sha256], generator.sample_rate, channels)
+        if role != "style" and samples.shape[1] < generator.sample_rate // generator.frame_rate:
             raise GenerationError(
                 f"{role}: the file is shorter than a frame of the codec; use one of at least a second"
             )
@@ -149,11 +146,10 @@ class Take:
 
     def _load_style(self, audio: Mapping[str, Clip]) -> torch.Tensor | None:
         """The excerpt of every pass. Without a position in the manifest the take's seed chooses one."""
-        sha256 = self.recipe.conditioning.get("style")
-        if sha256 is None:
+        samples = self._load(audio, "style")
+        if samples is None:
             return None
         settings, rate = self.recipe.settings, self._loaded.generator.sample_rate
-        samples = codec.waveform(audio[sha256], rate, 1)
         seconds = float(settings["style_excerpt_s"] or 0)
         span = round(seconds * rate)
         room = samples.shape[1] - span
@@ -170,12 +166,11 @@ class Take:
 
     def _encode_prompt(self, audio: Mapping[str, Clip]) -> torch.Tensor:
         generator = self._loaded.generator
-        sha256 = self.recipe.conditioning.get("continue_from")
-        if sha256 is None:
+        samples = self._load(audio, "continue_from")
+        if samples is None:
             return torch.zeros((generator.lm.num_codebooks, 0), dtype=torch.long, device=generator.device)
-        samples = codec.waveform(audio[sha256], generator.sample_rate, generator.audio_channels)
         span = round(float(self.recipe.settings["prompt_s"] or 0) * generator.sample_rate)
-        end = self._checked_length(samples, "continue_from")[:, -span:]
+        end = samples[:, -span:]
         # The codec would pad a partial frame with silence after the file's end.
         part = end.shape[1] % int(generator.sample_rate / generator.frame_rate)
         return codec.encode(self._loaded, end[:, part:])

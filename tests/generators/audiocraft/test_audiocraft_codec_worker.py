@@ -46,9 +46,9 @@ class Work:
     def is_done(self) -> bool:
         return len(self._worker.launched) > self._number + self._worker.after
 
-    def audio(self) -> torch.Tensor:
+    def wait(self) -> list[torch.Tensor]:
         self.waited = not self.is_done()
-        return self._decode(self._codes).float()
+        return [self._decode(self._codes).float()]
 
 
 def test_no_more_than_the_bound_is_underway_and_all_come_back_in_order() -> None:

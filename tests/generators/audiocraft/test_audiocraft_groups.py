@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import torch
+from queues import drain
 
 from pipeline.generators.audiocraft.conditions import encode_condition
 from pipeline.generators.audiocraft.decoding.cpu.groups import SlotGroups
@@ -54,7 +55,7 @@ def test_groups_give_every_cue_the_bits_that_one_group_gives_it(
 def test_a_cue_that_is_put_back_while_groups_run_is_decoded(cues: tuple[Loaded, list[Row]]) -> None:
     model, rows = cues
     make, queue = maker(model, rows)
-    waiting = [cue for cue in sorted(queue.drain()) if cue < 2]
+    waiting = [cue for cue in sorted(drain(queue)) if cue < 2]
     for cue in waiting:
         queue.put(cue, positions_needed(model.generator.lm, rows[cue]))
     again, seen = [5, 5, 5], []
@@ -70,7 +71,7 @@ def test_a_cue_that_no_group_has_room_for_is_left_in_the_queue(cues: tuple[Loade
     make, queue = maker(model, rows[:2])
     queue.put(5, 1000)
     assert sorted(cue for cue, _ in SlotGroups(make, 2).run(queue, rows.__getitem__)) == [0, 1]
-    assert queue.drain() == [5]
+    assert drain(queue) == [5]
 
 
 def test_when_one_group_fails_the_other_stops_and_no_cue_is_lost(
@@ -92,7 +93,7 @@ def test_when_one_group_fails_the_other_stops_and_no_cue_is_lost(
     with pytest.raises(torch.OutOfMemoryError):
         ended.extend(cue for cue, _ in SlotGroups(make, 2).run(queue, rows.__getitem__))
     assert len(set(failing)) == 1
-    assert sorted([*ended, *queue.drain()]) == list(range(len(rows)))
+    assert sorted([*ended, *drain(queue)]) == list(range(len(rows)))
 
 
 def test_a_caller_that_goes_away_stops_the_groups_and_leaves_its_threads_as_they_were(
@@ -105,6 +106,6 @@ def test_a_caller_that_goes_away_stops_the_groups_and_leaves_its_threads_as_they
     first, _ = next(running)
     running.close()  # type: ignore[attr-defined]
     assert torch.get_num_threads() == before
-    left = queue.drain()
+    left = drain(queue)
     assert first not in left
     assert len(left) >= len(rows) - 7

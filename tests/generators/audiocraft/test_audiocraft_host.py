@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import torch
+from queues import drain
 
 from pipeline.generators.audiocraft.audiocraft_modules import patterns
 from pipeline.generators.audiocraft.conditions import encode_condition
@@ -115,7 +116,7 @@ def test_what_ended_and_was_not_told_waits_again_after_an_error(
     monkeypatch.setattr(decoder, "_step", failing)
     with pytest.raises(torch.OutOfMemoryError):
         told(decoder.run(queue, rows.__getitem__))
-    assert sorted(queue.drain()) == list(range(len(rows)))
+    assert sorted(drain(queue)) == list(range(len(rows)))
 
 
 def test_when_asked_to_stop_it_tells_what_has_ended(
@@ -125,7 +126,7 @@ def test_when_asked_to_stop_it_tells_what_has_ended(
     decoder, queue = decoder_and_queue(loaded("music"), rows)
     found = told(decoder.run(queue, rows.__getitem__, lambda: decoder.steps_taken == 17))
     assert found
-    assert sorted([*found, *queue.drain()]) == list(range(len(rows)))
+    assert sorted([*found, *drain(queue)]) == list(range(len(rows)))
 
 
 def test_a_null_condition_that_is_not_zero_is_refused(loaded: Load, rows: list[Row]) -> None:

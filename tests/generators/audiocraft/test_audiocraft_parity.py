@@ -185,7 +185,7 @@ def test_what_is_carried_on_is_the_whole_frames_at_the_files_end(
     take = Take(asked, loaded("music"), {"tune": tune}, {})
     frames = length * 50 // RATE
     whole = torch.from_numpy(tune.samples[:, length - frames * RATE // 50 :])
-    assert torch.equal(take.prompt, codec.encode(loaded("music"), whole))
+    assert torch.equal(take.codes, codec.encode(loaded("music"), whole))
     assert take.prompt_frames == frames
 
 

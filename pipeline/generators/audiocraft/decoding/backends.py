@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 from functools import cache as cached
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import torch
 
@@ -21,12 +21,8 @@ from pipeline.generators.audiocraft.decoding.weights import Weights
 Backend = Literal["cpu", "sdpa", "triton"]
 
 
-class StepParts(NamedTuple):
-    """The parts of a step in one backend."""
-
-    cache: Cache
-    text: TextCache | None
-    transformer: Transformer
+StepParts = tuple[Cache, TextCache | None, Transformer]
+"""The parts of a step in one backend."""
 
 
 def available_backends(device: torch.device) -> tuple[Backend, ...]:
@@ -51,7 +47,7 @@ def _fits_tiles(weights: Weights) -> bool:
 def triton_problem(device: torch.device) -> str | None:
     """Why the Triton kernels do not run on CUDA ``device``, tried once; None if they give PyTorch's results."""
     try:
-        step = _cuda("step")
+        step = _module("cuda.step")
     except ImportError:
         # PyTorch's CUDA builds include Triton, its CPU builds do not.
         return "Triton is not installed"
@@ -66,7 +62,7 @@ def triton_problem(device: torch.device) -> str | None:
 
 def sampler_class(backend: Backend) -> type[SlotSampler]:
     """The sampler of ``backend``; all draw the same tokens."""
-    sampler: type[SlotSampler] = _cuda("sampling").FusedSampler if backend == "triton" else SlotSampler
+    sampler: type[SlotSampler] = _module("cuda.sampling").FusedSampler if backend == "triton" else SlotSampler
     return sampler
 
 
@@ -78,23 +74,17 @@ def step_parts(
     ``branches`` are the rows of a slot: see `cache`.
     """
     if backend == "triton":
-        kernels = _cuda("step")
+        kernels = _module("cuda.step")
         fused = kernels.FusedCache(weights, slots, capacity, branches)
         texts = kernels.FusedText(weights, slots, text) if weights.has_cross else None
-        return StepParts(
-            fused, texts, kernels.FusedTransformer(weights, fused, texts, capacity, branches, slots)
-        )
+        return fused, texts, kernels.FusedTransformer(weights, fused, texts, capacity, branches, slots)
     cache = (
         _module("cpu.attention").SlotCache(weights, slots, branches)
         if backend == "cpu"
         else StaticCache(weights, slots, capacity, branches)
     )
     texts = TextCache(weights, slots, text) if weights.has_cross else None
-    return StepParts(cache, texts, Transformer(weights, cache, texts, capacity, branches))
-
-
-def _cuda(name: str) -> Any:
-    return _module(f"cuda.{name}")
+    return cache, texts, Transformer(weights, cache, texts, capacity, branches)
 
 
 def _module(name: str) -> Any:

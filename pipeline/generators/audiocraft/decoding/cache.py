@@ -17,9 +17,6 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from pipeline.generators.audiocraft.decoding.weights import Weights
 
-TEXT_BUCKET = 32
-"""Text is padded to a multiple of this many positions."""
-
 
 def bucket_of(length: int) -> int:
     """``length`` rounded up to what attention spans: a multiple of 32, 64 or 128, coarser for longer ones.
@@ -45,14 +42,12 @@ class Cache(Protocol):
 
     def begin(self, positions: Sequence[int | None]) -> int:
         """Prepare a step at the slots' positions (None: no cue); return the key of the step's graph."""
-        ...
 
     def at(self, positions: torch.Tensor) -> None:
         """Set the slots' positions, int64 [slots], on the device: part of the step's graph."""
 
     def attend(self, layer: int, projected: torch.Tensor) -> torch.Tensor:
         """Self-attention of a step: ``projected`` [slots * branches, 3 * dim] to [slots * branches, dim]."""
-        ...
 
 
 class StaticCache:

@@ -9,9 +9,8 @@ from typing import Any, Generic, TypeVar
 
 import torch
 
-from pipeline.generators.audiocraft.conditions import Condition
+from pipeline.generators.audiocraft.conditions import BUCKET, Condition
 from pipeline.generators.audiocraft.decoding import backends
-from pipeline.generators.audiocraft.decoding.cache import TEXT_BUCKET
 from pipeline.generators.audiocraft.decoding.cuda.host import (
     HostCopy,
     StepGraphs,
@@ -38,7 +37,7 @@ class SessionLimits:
     """Positions of the longest cue, with prepended conditions."""
     budget: int
     """Positions of all cues together."""
-    text: int = TEXT_BUCKET
+    text: int = BUCKET
     """Positions of the longest text."""
     branches: int = 2
     """Rows of a cue: 2 under guidance, 3 under double guidance."""
@@ -53,13 +52,8 @@ class _Slot(Generic[Cue]):
     left: int
 
 
-@dataclass(slots=True)
-class _Ended(Generic[Cue]):
-    cue: Cue
-    tokens: RowTokens
-    size: int
-    copy: HostCopy
-    """Its codes in the layout of the pattern, and whether a logit was NaN."""
+_Ended = tuple[_Slot[Cue], HostCopy]
+"""A slot's state at its end, and its codes in the layout of the pattern with whether a logit was NaN."""
 
 
 class SlotDecoder:
@@ -126,7 +120,7 @@ class SlotDecoder:
                         if slot is not None and slot.left == 0:
                             codes = self._codes[index, :, : slot.tokens.steps]
                             copy = HostCopy(codes, self._broken[index])
-                            ended.append(_Ended(slot.cue, slot.tokens, slot.size, copy))
+                            ended.append((slot, copy))
                             slots[index] = None
                             self._release(index)
                     limiter.step()
@@ -137,16 +131,16 @@ class SlotDecoder:
                 if slot is not None:
                     self._release(index)
                     queue.put(slot.cue, slot.size)
-            for unread in ended:
+            for unread, _ in ended:
                 queue.put(unread.cue, unread.size)
 
     def _read(self, ended: deque[_Ended[Cue]], wait_for: int) -> Iterator[tuple[Cue, torch.Tensor | None]]:
         """Results of ``ended`` that have been copied; the first ``wait_for`` are waited for."""
-        while ended and (wait_for > 0 or ended[0].copy.is_done()):
+        while ended and (wait_for > 0 or ended[0][1].is_done()):
             wait_for -= 1
-            first = ended.popleft()
-            codes, broken = first.copy.wait()
-            yield first.cue, None if bool(broken) else to_device(first.tokens.frames(codes), self._device)
+            slot, copy = ended.popleft()
+            codes, broken = copy.wait()
+            yield slot.cue, None if bool(broken) else to_device(slot.tokens.frames(codes), self._device)
 
     def _fill(self, slots: list[_Slot[Cue] | None], queue: Queue[Cue], row_of: Callable[[Cue], Row]) -> None:
         for index, slot in enumerate(slots):

@@ -10,7 +10,7 @@ import torch
 from torch.nn.functional import scaled_dot_product_attention
 
 from pipeline.generators.audiocraft.decoding.cache import Cache, TextCache
-from pipeline.generators.audiocraft.decoding.weights import Layer, Norm, Weights
+from pipeline.generators.audiocraft.decoding.weights import Norm, Weights
 
 
 class Transformer:
@@ -94,8 +94,4 @@ class Transformer:
                 conditional = x[:count]
                 query = layer.cross.query(layer.cross.norm(conditional).to(weights.dtype))
                 conditional += layer.cross.out(self._text.attend_one(index, slot, query))
-            x += _feed(layer, x, weights.dtype)
-
-
-def _feed(layer: Layer, x: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    return layer.down(layer.up.gelu(layer.norm_feed(x).to(dtype)))
+            x += layer.down(layer.up.gelu(layer.norm_feed(x).to(weights.dtype)))

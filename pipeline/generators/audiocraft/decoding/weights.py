@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from pipeline.generators.audiocraft.audiocraft_modules import transformer
-from pipeline.generators.audiocraft.conditions import MaskedCrossAttention
+from pipeline.generators.audiocraft.conditions import MaskedCrossAttention, projections
 
 _PROBE_ROWS = 16
 
@@ -168,7 +168,7 @@ def unsupported_feature(lm: Any) -> str | None:
         "positions on the text": bool(lm.fuser.cross_attention_pos_emb),
         # Without biases, attention to a text of zeros is exactly zero, so that a step can leave it out.
         "biases in cross-attention": any(
-            bias is not None for cross in crosses for bias in (_projection(cross)[1], _output(cross).bias)
+            bias is not None or out.bias is not None for _, bias, out in map(projections, crosses)
         ),
     }
     return next((feature for feature, is_used in unsupported.items() if is_used), None)
@@ -195,8 +195,7 @@ def read_weights(lm: Any, dtype: torch.dtype) -> Weights:
 
 
 def _layer(layer: Any, dtype: torch.dtype) -> Layer:
-    weight, bias = _projection(layer.self_attn)
-    output = _output(layer.self_attn)
+    weight, bias, output = projections(layer.self_attn)
     return Layer(
         norm_self=Norm.of(layer.norm1),
         query_keys_values=Linear(weight, bias, dtype),
@@ -209,25 +208,15 @@ def _layer(layer: Any, dtype: torch.dtype) -> Layer:
 
 
 def _cross(layer: Any, dtype: torch.dtype) -> Cross:
-    attention = _unmasked(layer.cross_attention)
-    weight, _ = _projection(attention)
+    weight, _, output = projections(_unmasked(layer.cross_attention))
     dim = weight.shape[0] // 3
     return Cross(
         norm=Norm.of(layer.norm_cross),
         query=Linear(weight[:dim], None, dtype),
         keys_values=Linear(weight[dim:], None, dtype),
-        out=Linear(_output(attention).weight, None, dtype),
+        out=Linear(output.weight, None, dtype),
     )
 
 
 def _unmasked(attention: Any) -> Any:
     return attention.original if isinstance(attention, MaskedCrossAttention) else attention
-
-
-def _projection(attention: Any) -> tuple[torch.Tensor, torch.Tensor | None]:
-    module = attention if attention.custom else attention.mha
-    return module.in_proj_weight, module.in_proj_bias
-
-
-def _output(attention: Any) -> Any:
-    return (attention if attention.custom else attention.mha).out_proj

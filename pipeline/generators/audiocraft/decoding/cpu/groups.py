@@ -35,11 +35,6 @@ class SlotGroups(Generic[Cue]):
         """Steps of all groups together."""
         return sum(decoder.steps_taken for decoder in self._decoders if decoder is not None)
 
-    @property
-    def wasted(self) -> int:
-        """Steps of slots without a cue, of all groups together."""
-        return sum(decoder.wasted for decoder in self._decoders if decoder is not None)
-
     def run(
         self, queue: Queue[Cue], row_of: Callable[[Cue], Row]
     ) -> Iterator[tuple[Cue, torch.Tensor | None]]:
