@@ -22,12 +22,13 @@ from pipeline.plan.values import APPROVED as APPROVED
 from pipeline.plan.values import IN_STORE as IN_STORE
 from pipeline.plan.values import LOCKED as LOCKED
 from pipeline.plan.values import LOCKED_IN_MANIFEST as LOCKED_IN_MANIFEST
+from pipeline.plan.values import WAITS as WAITS
+from pipeline.plan.values import WILL_WAIT as WILL_WAIT
 from pipeline.plan.values import Action as Action
 from pipeline.plan.values import AssetPlan as AssetPlan
 from pipeline.plan.values import Known as Known
 from pipeline.plan.values import Plan as Plan
 from pipeline.plan.values import Reason as Reason
-from pipeline.plan.values import ReasonKind as ReasonKind
 from pipeline.plan.values import Stage as Stage
 from pipeline.plan.values import TakeOrder as TakeOrder
 from pipeline.plan.values import VariationPlan as VariationPlan

@@ -32,7 +32,6 @@ from pipeline.plan.values import (
     Known,
     Plan,
     Reason,
-    ReasonKind,
     TakeOrder,
     VariationPlan,
     changed,
@@ -40,8 +39,8 @@ from pipeline.plan.values import (
 from pipeline.provenance import MasterRow
 from pipeline.recipe import Recipe
 
-_TAKE_MISSING = Reason(ReasonKind.MISSING, "take missing from store")
-_MASTER_MISSING = Reason(ReasonKind.MISSING, "master missing from store")
+_TAKE_MISSING = Reason("take missing from store")
+_MASTER_MISSING = Reason("master missing from store")
 
 
 def plan(project: Project, known: Known) -> Plan:
@@ -195,11 +194,11 @@ def _decide(
     if known.master_is_whole(master):
         failed = known.quarantined(master)
         if failed:
-            return decided(Action.REUSE, Reason(ReasonKind.QUARANTINED, failed), failed=failed)
+            return decided(Action.REUSE, Reason(failed), failed=failed)
         return decided(Action.REUSE, *review, IN_STORE, *reasons)
     if previous is None:
         [new] = reasons
-        reasons = (Reason(new.kind, f"{new.words}: its take is in the store"),)
+        reasons = (Reason(f"{new.words}: its take is in the store"),)
     return decided(Action.REMASTER, *review, *(reasons or (_MASTER_MISSING,)))
 
 
@@ -302,7 +301,7 @@ def _remaster_reasons(
 
 def _new(asset: _Asset) -> Reason:
     known = asset.spec.id in asset.known.assets
-    return Reason(ReasonKind.NEW, "new variation" if known else "new asset")
+    return Reason("new variation" if known else "new asset")
 
 
 def _differences(asset: _Asset, variation: _Variation) -> tuple[Reason, ...]:
