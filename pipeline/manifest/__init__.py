@@ -1,7 +1,6 @@
 """The manifest language: YAML in, one frozen `AssetSpec` an asset out."""
 
 from pipeline.manifest.compiled import load_cached as load_cached
-from pipeline.manifest.lazy_imports import json_schema as json_schema
 from pipeline.manifest.lazy_imports import json_schema_text as json_schema_text
 from pipeline.manifest.lazy_imports import label_words as label_words
 from pipeline.manifest.lazy_imports import load as load

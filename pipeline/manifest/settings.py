@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from pipeline.formats import FORMATS
 from pipeline.manifest.language import Language, spec_keys
@@ -14,7 +14,6 @@ from pipeline.manifest.spec import DeliverySpec, MasteringSpec, QualitySpec
 from pipeline.manifest.values import RATES, Beats
 
 Values = dict[str, Any]
-SpecT = TypeVar("SpecT")
 
 
 def merge(below: Mapping[str, Any], above: Mapping[str, Any], merging: Set[str]) -> Values:
@@ -176,38 +175,20 @@ def _formats(values: Values) -> Iterator[Conflict]:
             yield Conflict(("formats", "bit_depth"), fault)
 
 
-class SharedSpecs:
-    """Makes the shared parts of assets from settled values."""
-
-    def __init__(self) -> None:
-        self._known: dict[Any, Any] = {}
-
-    def mastering(self, values: Values) -> MasteringSpec:
-        """How the takes are mastered. A loop is neither faded nor trimmed, and only a loop needs a tempo."""
-        fields = _fields(MasteringSpec, values)
-        if values["loop"]:
-            intro_s = intro_seconds(values["intro"], values["bpm"])
-            unfaded = {"fade_in_s": 0.0, "fade_out_s": 0.0, "fade_curve": "s_curve"}
-            fields |= {"trim": False, "intro_s": intro_s, **unfaded}
-        else:
-            fields |= {"bpm": None, "intro_s": 0.0}
-        spec = MasteringSpec(**fields)
-        return self._shared(spec)
-
-    def delivery(self, values: Values) -> DeliverySpec:
-        """Which files are made."""
-        spec = DeliverySpec(**_fields(DeliverySpec, values))
-        return self._shared(spec)
-
-    def quality(self, values: Values) -> QualitySpec:
-        """The limits of the quality gates."""
-        spec = QualitySpec(**_fields(QualitySpec, values))
-        return self._shared(spec)
-
-    def _shared(self, spec: SpecT) -> SpecT:
-        """``spec``, or the equal one that was made before."""
-        known: SpecT = self._known.setdefault(spec, spec)
-        return known
+def asset_specs(values: Values) -> tuple[MasteringSpec, DeliverySpec, QualitySpec]:
+    """The specs of settled values. A loop is neither faded nor trimmed, and only a loop needs a tempo."""
+    if values["loop"]:
+        intro_s = intro_seconds(values["intro"], values["bpm"])
+        unfaded = {"fade_in_s": 0.0, "fade_out_s": 0.0, "fade_curve": "s_curve"}
+        changes = {"trim": False, "intro_s": intro_s, **unfaded}
+    else:
+        changes = {"bpm": None, "intro_s": 0.0}
+    mastering = MasteringSpec(**{**_fields(MasteringSpec, values), **changes})
+    return (
+        mastering,
+        DeliverySpec(**_fields(DeliverySpec, values)),
+        QualitySpec(**_fields(QualitySpec, values)),
+    )
 
 
 def _fields(spec: type, values: Values) -> dict[str, Any]:
