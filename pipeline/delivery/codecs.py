@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 import soundfile
 
@@ -72,20 +71,17 @@ def flac_bytes(clip: Clip, depth: Depth) -> bytes:
 
 def lossy_bytes(clip: Clip, coding: Coding) -> bytes:
     """``clip`` encoded from float samples, at a rate that the format supports."""
-    return _write(np.ascontiguousarray(interleaved(clip)), clip.rate, coding)
-
-
-def _segments() -> Any:
-    """pydub's class, with the path of ffmpeg set. Raises `MachineError` if the extra is missing."""
-    if AudioSegment is None:
-        raise MachineError(f"m4a needs pydub and ffmpeg; {REMEDY}")
-    AudioSegment.converter = ffmpeg_program("m4a")
-    return AudioSegment
+    return _write(interleaved(clip), clip.rate, coding)
 
 
 def m4a_bytes(clip: Clip) -> bytes:
     """``clip`` as AAC in an m4a file, without clock times. Raises `MachineError` without the extra."""
-    segment = _segments()(pcm_bytes(clip, "16"), sample_width=2, frame_rate=clip.rate, channels=clip.channels)
+    if AudioSegment is None:
+        raise MachineError(f"m4a needs pydub and ffmpeg; {REMEDY}")
+    AudioSegment.converter = ffmpeg_program("m4a")
+    segment = AudioSegment(
+        pcm_bytes(clip, "16"), sample_width=2, frame_rate=clip.rate, channels=clip.channels
+    )
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "sound.m4a"
         plain = ["-map_metadata", "-1", "-fflags", "+bitexact", "-flags:a", "+bitexact"]

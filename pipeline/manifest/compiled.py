@@ -16,7 +16,7 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import astuple, fields
 from operator import attrgetter
 from pathlib import Path
@@ -37,7 +37,7 @@ from pipeline.manifest.spec import (
 )
 
 if TYPE_CHECKING:
-    from pipeline.manifest.loader import Loaded
+    from pipeline.manifest.files import ReadFile
     from pipeline.manifest.structure import EngineKeysSource
 
 
@@ -115,8 +115,8 @@ def load_cached(
         return known
     loaded = lazy_imports.load_with_files(path, profile, engine_keys)
     if entry:
-        _write(entry, loaded)
-    return loaded.project
+        _write(entry, *loaded)
+    return loaded[0]
 
 
 def _entry(path: Path, profile: str | None, folder: Path, engine_keys: EngineKeysSource) -> Path | None:
@@ -164,10 +164,10 @@ def _unchanged(named: str, path: str, sha256: str) -> bool:
         return hashlib.file_digest(file, "sha256").hexdigest() == sha256
 
 
-def _write(entry: Path, loaded: Loaded) -> None:
+def _write(entry: Path, project: Project, read: Iterable[ReadFile]) -> None:
     """Store what was loaded. A cache that cannot be written is not an error."""
-    files = [(file.named, file.path, file.sha256) for file in loaded.files]
-    body = json.dumps({"files": files, "project": pack(loaded.project)}, separators=(",", ":")).encode()
+    files = [(file.named, file.path, file.sha256) for file in read]
+    body = json.dumps({"files": files, "project": pack(project)}, separators=(",", ":")).encode()
     try:
         entry.parent.mkdir(parents=True, exist_ok=True)
         # Not atomic: a reader compares the hash, so that it ignores an incomplete file.

@@ -178,13 +178,12 @@ class Sources:
     """Every file that was read, in that order."""
     texts: list[ManifestText] = field(default_factory=list)
     """Their contents, in the same order."""
-    _hash: hashlib._Hash = field(default_factory=hashlib.sha256)
     _seen: set[Path] = field(default_factory=set)
 
     @property
     def sha256(self) -> str:
         """Over the name, the length and the bytes of every file, in the order in which they were read."""
-        return self._hash.hexdigest()
+        return hashlib.sha256(b"".join(text.hashed for text in self.texts)).hexdigest()
 
     @property
     def profiles(self) -> tuple[str, ...]:
@@ -255,9 +254,7 @@ class Sources:
         sha256 = hashlib.sha256(data).hexdigest()
         self.files.append(ReadFile(str(named), os.path.realpath(path), sha256))
         name = path.relative_to(self.folder).as_posix() if path.is_relative_to(self.folder) else path.name
-        text = ManifestText(name, data)
-        self.texts.append(text)
-        self._hash.update(text.hashed)
+        self.texts.append(ManifestText(name, data))
         return read_document(data, report)
 
     def _include(
@@ -297,9 +294,7 @@ def _known_version(root: MappingNode, report: Report) -> bool:
 
 def _without_assets(root: MappingNode) -> MappingNode:
     """The manifest with an empty list in place of its assets, which are read one by one later."""
-    part = MappingNode(root.line)
-    part.key_lines = root.key_lines
-    part.items = dict(root.items)
+    part = MappingNode(root.line, dict(root.items), root.key_lines)
     if isinstance(root.items.get("assets"), SequenceNode):
         part.items["assets"] = SequenceNode(root.line)
     return part

@@ -26,7 +26,7 @@ def load(path: Path, profile: str | None = None, engine_keys: EngineKeysSource =
     ``engine_keys`` gives the keys that engines bring, by the engine's name. Raises `ManifestError` with every problem
     of the manifest and of what it includes, in file order.
     """
-    return load_with_files(path, profile, engine_keys).project
+    return load_with_files(path, profile, engine_keys)[0]
 
 
 def load_with_files(path: Path, profile: str | None, engine_keys: EngineKeysSource) -> Loaded:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
 
@@ -66,12 +65,8 @@ _YAML = re.compile(r"\.ya?ml$", re.IGNORECASE)
 _CHANNEL = re.compile(r"[a-z][a-z0-9-]{0,39}")
 
 
-@dataclass(frozen=True)
-class Loaded:
-    """A project and every file that it was read from."""
-
-    project: Project
-    files: tuple[ReadFile, ...]
+Loaded = tuple[Project, tuple[ReadFile, ...]]
+"""A project and every file that it was read from."""
 
 
 def load_with_files(path: Path, profile: str | None, engine_keys: EngineKeysSource) -> Loaded:
@@ -101,7 +96,7 @@ def load_with_files(path: Path, profile: str | None, engine_keys: EngineKeysSour
         warnings=problems.warnings,
         promotion=promotion,
     )
-    return Loaded(project, (*sources.files, *_audio_files(sources.folder, project)))
+    return project, (*sources.files, *_audio_files(sources.folder, project))
 
 
 def manifest_texts(path: Path, engine_keys: EngineKeysSource) -> tuple[ManifestText, ...]:
