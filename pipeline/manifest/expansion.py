@@ -335,10 +335,10 @@ class Expansion:
         )
         unsure = self.unsure | entry.checked.bad
         problems = list(conflicts(values, written))
-        for conflict in problems:
-            if unsure.isdisjoint(conflict.keys):
-                key = next((key for key in conflict.keys if key in written), conflict.keys[0])
-                entry.report_fault((key,), conflict.fault)
+        for keys, fault in problems:
+            if unsure.isdisjoint(keys):
+                key = next((key for key in keys if key in written), keys[0])
+                entry.report_fault((key,), fault)
         return None if problems else values
 
     def _countable(self, entry: Entry, id_: Template) -> bool:

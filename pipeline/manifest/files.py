@@ -41,14 +41,9 @@ def find_inside(root: Path, folder: Path, text: str) -> Path:
     shown = quote(text)
     if "\\" in text:
         raise Fault(f"path {shown} contains a backslash", "separate folders with /")
-    if ":" in text:
-        raise Fault(
-            f"path {shown} contains ':'", "write a path from this file's folder, such as audio/theme.wav"
-        )
-    if text.startswith("/"):
-        raise Fault(
-            f"path {shown} is absolute", "write a path from this file's folder, such as audio/theme.wav"
-        )
+    if ":" in text or text.startswith("/"):
+        what = "contains ':'" if ":" in text else "is absolute"
+        raise Fault(f"path {shown} {what}", "write a path from this file's folder, such as audio/theme.wav")
     if any(
         is_reserved(part) or part.endswith((" ", ".")) for part in PurePosixPath(text).parts if part != ".."
     ):
