@@ -125,18 +125,12 @@ MAX_ASSET_FILES = 1000
 
 
 @dataclass(frozen=True)
-class AssetSource:
-    """A file with assets, as far as it could be read."""
+class Source:
+    """The manifest, a file that it includes or a file of assets, as far as it could be read."""
 
     path: Path
     report: Report
     root: MappingNode
-
-
-@dataclass(frozen=True)
-class Source(AssetSource):
-    """The manifest or a file that it includes, as far as it could be read."""
-
     shared: Checked
     """Its keys; the assets are read later."""
 
@@ -206,13 +200,13 @@ class Sources:
             shared = check(self.language, self.language.shared, root, report)
         else:
             shared = check(self.language, self.language.manifest, _without_assets(root), report)
-        for place, text in enumerate(shared.values.get("include", ())):
-            self._include(text, place, path, Source(path, report, root, shared), (*chain, path))
         source = Source(path, report, root, shared)
+        for place, text in enumerate(shared.values.get("include", ())):
+            self._include(text, place, source, (*chain, path))
         self.read_sources.append(source)
         return source
 
-    def read_assets(self, text: str, place: int, main: Source) -> AssetSource | None:
+    def read_assets(self, text: str, place: int, main: Source) -> Source | None:
         """Read the file of assets that the manifest ``main`` lists as ``text``; None if it cannot be read."""
         try:
             path = find_inside(self.folder, main.path.parent, text)
@@ -228,10 +222,10 @@ class Sources:
         root = self._load(path, main.path.parent / text, report)
         if root is None or not _known_version(root, report):
             return None
-        check(self.language, self.language.asset_file, _without_assets(root), report)
-        return AssetSource(path, report, root)
+        shared = check(self.language, self.language.asset_file, _without_assets(root), report)
+        return Source(path, report, root, shared)
 
-    def name_of(self, source: AssetSource) -> str:
+    def name_of(self, source: Source) -> str:
         """The path of a file from the manifest's folder, with ``/``."""
         return source.path.relative_to(self.folder).as_posix()
 
@@ -252,12 +246,10 @@ class Sources:
         self.texts.append(ManifestText(name, data))
         return read_document(data, report)
 
-    def _include(
-        self, text: str, place: int, includer: Path, source: Source, chain: tuple[Path, ...]
-    ) -> None:
-        report, location = source.report, ("include", place)
+    def _include(self, text: str, place: int, source: Source, chain: tuple[Path, ...]) -> None:
+        report, folder = source.report, source.path.parent
         try:
-            path = find_inside(self.folder, includer.parent, text)
+            path = find_inside(self.folder, folder, text)
             if path in chain:
                 loop = [*chain[chain.index(path) :], path]
                 names = " -> ".join(step.name for step in loop)
@@ -268,10 +260,10 @@ class Sources:
                 )
         except Fault as fault:
             self.incomplete = True
-            report.at(source.root, location, fault)
+            report.at(source.root, ("include", place), fault)
             return
         if path not in self._seen:
-            self.read(path, beside(report.file, text), chain, includer.parent / text)
+            self.read(path, beside(report.file, text), chain, folder / text)
 
 
 def _known_version(root: MappingNode, report: Report) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pipeline.errors import ManifestError
 from pipeline.manifest.expansion import Expansion
-from pipeline.manifest.files import AssetSource, AudioFiles, ReadFile, Source, Sources, check_profile
+from pipeline.manifest.files import AudioFiles, ReadFile, Source, Sources, check_profile
 from pipeline.manifest.language import Language, language
 from pipeline.manifest.names import check_project
 from pipeline.manifest.problems import (
@@ -199,12 +199,12 @@ def _entries(sources: Sources, main: Source, file: str) -> Iterator[Entry]:
             yield from _entry(sources.language, main, file, place, node)
 
 
-def _listed(source: AssetSource) -> Iterable[tuple[int, Node]]:
+def _listed(source: Source) -> Iterable[tuple[int, Node]]:
     listed = source.root.items.get("assets")
     return enumerate(listed.items if isinstance(listed, SequenceNode) else ())
 
 
-def _entry(language: Language, source: AssetSource, file: str, place: int, node: Node) -> Iterator[Entry]:
+def _entry(language: Language, source: Source, file: str, place: int, node: Node) -> Iterator[Entry]:
     """``node`` as an entry, if it is one. Problems are reported."""
     if not isinstance(node, MappingNode):
         remedy = "write key: value lines, such as id: sfx/door/wood"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -57,9 +56,8 @@ def pad_end(clip: Clip, length: int) -> Clip:
     return Clip(np.pad(clip.samples, ((0, 0), (0, missing))), clip.rate) if missing > 0 else clip
 
 
-@lru_cache(maxsize=8)
 def ramp(length: int, curve: FadeCurve = "s_curve") -> npt.NDArray[np.float64]:
-    """Gain that rises from above 0 to below 1 over ``length`` samples; read-only, because sounds share curves.
+    """Gain that rises from above 0 to below 1 over ``length`` samples.
 
     "s_curve" (half a cosine) has no corner at either end, "equal_power" is a quarter of a sine, "linear" is a straight
     line, and "exponential" rises evenly in decibels, from -60 dB.
@@ -67,12 +65,7 @@ def ramp(length: int, curve: FadeCurve = "s_curve") -> npt.NDArray[np.float64]:
     >>> [round(float(gain), 3) for gain in ramp(3, "linear")]
     [0.25, 0.5, 0.75]
     """
-    gains = _curve(np.arange(1, length + 1) / (length + 1), curve)
-    gains.flags.writeable = False
-    return gains
-
-
-def _curve(position: npt.NDArray[np.float64], curve: FadeCurve) -> npt.NDArray[np.float64]:
+    position = np.arange(1, length + 1) / (length + 1)
     match curve:
         case "linear":
             return position

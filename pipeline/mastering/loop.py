@@ -7,7 +7,6 @@ rhythm is compared by the envelope in bins of 2 ms, colour by levels in bands of
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -44,10 +43,6 @@ _BEFORE_S = 4.0
 """Length of the intro that is compared with the sound before the loop's end."""
 _CALM_S = 0.004
 """Length of the window, from the wrap point, in which the level is measured."""
-
-
-def _mono(clip: Clip) -> Floats:
-    return np.asarray(clip.samples.mean(axis=0, dtype=np.float64))
 
 
 def _rhythm(clip: Clip, first: int, last: int, bin_length: int) -> Floats:
@@ -110,7 +105,7 @@ def best_start(clip: Clip, length: int, overlap: int) -> tuple[int, float]:
     samples remain for a crossfade. The earliest of equals wins. Start 0 if there is no room to choose.
     """
     hop = max(2, round(_HOP_S * clip.rate))
-    colour = _colour(_mono(clip), hop)
+    colour = _colour(clip.samples.mean(axis=0, dtype=np.float64), hop)
     choices = (clip.length - length - overlap) // hop + 1
     shift = round(length / hop)
     size = min(_COLOUR_HOPS, len(colour) - shift - choices + 1)
@@ -203,17 +198,12 @@ def blend(old: Samples, new: Samples) -> Samples:
     fading, rising = old.astype(np.float64), new.astype(np.float64)
     power = float(np.sqrt(np.vdot(fading, fading) * np.vdot(rising, rising)))
     shared = max(0.0, float(np.vdot(fading, rising)) / power) if power > 0.0 else 0.0
-    rise = _rise(old.shape[1])
+    rise = np.sin(0.5 * np.pi * ramp(old.shape[1]))
     fall = rise[::-1]
     even = np.sqrt(1.0 + 2.0 * shared * rise * fall)
     rising *= rise / even
     rising += fading * (fall / even)
     return rising.astype(np.float32)
-
-
-@lru_cache(maxsize=8)
-def _rise(length: int) -> npt.NDArray[np.float64]:
-    return np.asarray(np.sin(0.5 * np.pi * ramp(length)))
 
 
 def wrapped(samples: Samples, length: int, overlap: int) -> tuple[Samples, Samples]:
