@@ -225,10 +225,6 @@ class Sources:
         shared = check(self.language, self.language.asset_file, _without_assets(root), report)
         return Source(path, report, root, shared)
 
-    def name_of(self, source: Source) -> str:
-        """The path of a file from the manifest's folder, with ``/``."""
-        return source.path.relative_to(self.folder).as_posix()
-
     def _load(self, path: Path, named: Path, report: Report) -> MappingNode | None:
         try:
             if not path.is_file():

@@ -80,7 +80,10 @@ def load_with_files(path: Path, profile: str | None, engine_keys: EngineKeysSour
         problems.check()
         raise AssertionError("a manifest that cannot be read has a problem")
     name = main.shared.values["project"]
-    _check_project(main, name)
+    try:
+        check_project(name)
+    except Fault as fault:
+        main.report.at(main.root, ("project",), fault)
     if profile is not None:
         check_profile(sources, main, profile)
     promotion = _promotion(main)
@@ -96,7 +99,9 @@ def load_with_files(path: Path, profile: str | None, engine_keys: EngineKeysSour
         warnings=problems.warnings,
         promotion=promotion,
     )
-    return project, (*sources.files, *_audio_files(sources.folder, project))
+    audio = {audio for asset in project.assets for audio in asset.audio}
+    heard = (ReadFile(str(sources.folder / file.name), file.path, file.sha256) for file in audio)
+    return project, (*sources.files, *heard)
 
 
 def manifest_texts(path: Path, engine_keys: EngineKeysSource) -> tuple[ManifestText, ...]:
@@ -129,18 +134,6 @@ def _read(path: Path, problems: Problems, engine_keys: EngineKeysSource) -> tupl
         folder = path.parent
     sources = Sources(problems, language(engine_keys), folder)
     return sources, sources.read(folder / path.name, str(path))
-
-
-def _audio_files(folder: Path, project: Project) -> Iterator[ReadFile]:
-    audio = {audio for asset in project.assets for audio in asset.audio}
-    yield from (ReadFile(str(folder / file.name), file.path, file.sha256) for file in audio)
-
-
-def _check_project(main: Source, name: str) -> None:
-    try:
-        check_project(name)
-    except Fault as fault:
-        main.report.at(main.root, ("project",), fault)
 
 
 def _promotion(main: Source) -> tuple[tuple[str, tuple[str, ...]], ...]:
@@ -192,7 +185,7 @@ def _entries(sources: Sources, main: Source, file: str) -> Iterator[Entry]:
         if isinstance(node, ScalarNode) and _YAML.search(node.text):
             source = sources.read_assets(node.text, place, main)
             if source is not None:
-                name = sources.name_of(source)
+                name = source.path.relative_to(sources.folder).as_posix()
                 for inner_place, inner in _listed(source):
                     yield from _entry(sources.language, source, name, inner_place, inner)
         else:

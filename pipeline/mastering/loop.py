@@ -153,31 +153,22 @@ def _crossfade_room(length: int, spare: int, rate: int) -> int:
     return min(round(CROSSFADE_S * rate), length // 4, spare)
 
 
-def _beat_lengths(duration_s: float, bpm: float, rate: int) -> list[tuple[int, int]]:
-    """(beats, samples) to try: whole bars nearest to the duration, then fewer bars, then fewer beats."""
-    beat_s = 60.0 / bpm
-    bars = max(1, round(duration_s / (beat_s * BEATS_A_BAR)))
-    beats = [count * BEATS_A_BAR for count in range(bars, 0, -1)] + list(range(BEATS_A_BAR - 1, 0, -1))
-    return [(count, round(count * beat_s * rate)) for count in beats]
-
-
 def _lengths(plan: LoopPlan, rate: int) -> list[tuple[int, int]]:
-    """(beats, samples) of the loop to try, the requested one first; 0 beats in free time.
+    """(beats, samples) of the loop to try: whole bars nearest to the duration, then fewer bars, then fewer beats.
 
-    With ``exact`` there is one: the loop ends where the file must end. A duration in decimals is seldom a whole number
-    of beats to the sample, and intro and loop are seldom whole samples each.
+    In free time there are 0 beats. With ``exact`` there is one length: the loop ends where the file must end. A
+    duration in decimals is seldom a whole number of beats to the sample, and intro and loop are seldom whole samples
+    each.
     """
-    lengths = _beat_lengths(plan.loop_s, plan.bpm, rate) if plan.bpm else [(0, round(plan.loop_s * rate))]
+    lengths = [(0, round(plan.loop_s * rate))]
+    if plan.bpm:
+        beat_s = 60.0 / plan.bpm
+        bars = max(1, round(plan.loop_s / (beat_s * BEATS_A_BAR)))
+        beats = [count * BEATS_A_BAR for count in range(bars, 0, -1)] + list(range(BEATS_A_BAR - 1, 0, -1))
+        lengths = [(count, round(count * beat_s * rate)) for count in beats]
     if not plan.exact:
         return lengths
     return [(lengths[0][0], plan.end(rate) - plan.start(rate))]
-
-
-def _grid_length(clip: Clip, plan: LoopPlan) -> tuple[int, int] | None:
-    """The first (beats, samples) with room for a crossfade after it; None if there is none."""
-    shortest = round(SHORTEST_CROSSFADE_S * clip.rate)
-    fitting = (pair for pair in _lengths(plan, clip.rate) if pair[1] + shortest <= clip.length)
-    return next(fitting, None)
 
 
 def _free_length(clip: Clip, duration_s: float) -> int:
@@ -340,7 +331,8 @@ def cut_loop(
     plan = LoopPlan(duration_s, bpm, intro_s, exact)
     if clip.length - round(intro_s * clip.rate) < 8:
         raise MasteringError("the take is too short to loop; generate a longer one (raise duration)")
-    grid = _grid_length(clip, plan) if bpm else None
+    room = clip.length - round(SHORTEST_CROSSFADE_S * clip.rate)
+    grid = next((pair for pair in _lengths(plan, clip.rate) if bpm and pair[1] <= room), None)
     if intro_s:
         loop_cut = _after_intro(clip, plan)
     elif grid:
