@@ -181,7 +181,9 @@ def _decide(
             variation.number, action, unique, variation.recipes, orders, master, previous, failed
         )
 
-    review = _review_reasons(asset, variation, master)
+    approved_earlier = known.chosen.get((asset.spec.id, variation.number)) == master
+    beside = EARLIER_APPROVED if approved_earlier else WILL_WAIT
+    review = (beside,) if variation.hold else ()
     missing = [recipe for recipe in variation.recipes if not _take_present(recipe.digest, previous, known)]
     if missing:
         orders = tuple(_order(asset, recipe, previous) for recipe in missing)
@@ -200,14 +202,6 @@ def _decide(
         [new] = reasons
         reasons = (Reason(f"{new.words}: its take is in the store"),)
     return decided(Action.REMASTER, *review, *(reasons or (_MASTER_MISSING,)))
-
-
-def _review_reasons(asset: _Asset, variation: _Variation, master: str) -> tuple[Reason, ...]:
-    """What happens to the new master beside an approved one."""
-    if not variation.hold:
-        return ()
-    chosen = asset.known.chosen.get((asset.spec.id, variation.number))
-    return (EARLIER_APPROVED,) if chosen == master else (WILL_WAIT,)
 
 
 def _decide_held(asset: _Asset, variation: _Variation, previous: MasterRow) -> VariationPlan:
