@@ -56,35 +56,21 @@ _LAYOUTS = {
 """Channels by the number of an ``AudioChannelLayoutTag`` (Apple, CoreAudioTypes.h)."""
 
 
-def _form_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Name, first byte and stated size of each chunk of an AIFF file."""
-    place = 12
-    while place + 8 <= len(data):
-        (size,) = struct.unpack_from(">I", data, place + 4)
-        if data[place : place + 4] == b"SSND" and _is_streamed(size):
-            size = len(data) - place - 8
-        yield data[place : place + 4], place + 8, size
-        place += 8 + size + size % 2
+def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Name, first byte and stated size of each chunk of an AIFF or CAF file."""
+    is_form = data[:4] == b"FORM"
+    place, head, order = (12, 8, ">I") if is_form else (8, 12, ">q")
+    while place + head <= len(data):
+        name, (size,) = data[place : place + 4], struct.unpack_from(order, data, place + 4)
+        if size < 0 or (is_form and name == b"SSND" and _is_streamed(size)):
+            size = len(data) - place - head
+        yield name, place + head, size
+        place += head + size + (size % 2 if is_form else 0)
 
 
 def _is_streamed(size: int) -> bool:
     """Whether ``size`` is a placeholder."""
     return not size or size >= _STREAMED
-
-
-def _caf_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Name, first byte and stated size of each chunk of a CAF file."""
-    place = 8
-    while place + 12 <= len(data):
-        (size,) = struct.unpack_from(">q", data, place + 4)
-        if size < 0:
-            size = len(data) - place - 12
-        yield data[place : place + 4], place + 12, size
-        place += 12 + size
-
-
-def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    return _form_chunks(data) if data[:4] == b"FORM" else _caf_chunks(data)
 
 
 def chunked_problem(data: bytes) -> str | None:
@@ -125,7 +111,7 @@ def _cut_problem(name: str, size: int, actual: int) -> str | None:
 
 def with_caf_size(data: bytes) -> bytes:
     """A CAF file with the size of its samples in place of -1 (to the end of the file), which libsndfile cannot read."""
-    for name, first, size in _caf_chunks(data):
+    for name, first, size in _chunks(data):
         if name == b"data" and data[first - 8 : first] == b"\xff" * 8:
             return data[: first - 8] + struct.pack(">q", size) + data[first:]
     return data

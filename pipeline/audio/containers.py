@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from mutagen import ogg
+from mutagen.mp3 import HeaderNotFoundError, MPEGFrame
 
 from pipeline.audio.clip import XIPH_ORDERS, Clip, guessed_mask, in_mask_order
 
@@ -31,38 +32,21 @@ def id3_size(data: bytes) -> int:
     return min(place, len(data))
 
 
-_MP3_BITRATES = {
-    (1, 1): (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
-    (1, 2): (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
-    (1, 3): (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
-    (2, 1): (32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256),
-    (2, 2): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
-    (2, 3): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
-}
-"""kbit/s by MPEG version (2 also for 2.5) and layer; indices 1 to 14."""
-_MP3_RATES = (44_100, 48_000, 32_000)
+_MPEG_FRAME: Any = MPEGFrame
 _HAS_FRAMES, _HAS_BYTES = 1, 2
 _MP3_TRAILERS = (b"TAG", b"APETAGEX", b"LYRICSBEGIN", b"ID3", b"3DI")
 
 
 def _mp3_frame_size(head: bytes) -> int:
-    """Bytes of the frame that begins with ``head``; 0 if it is no frame or does not state its length.
-
-    A frame begins with 11 set bits (ISO 11172-3, 2.4.1; ISO 13818-3).
-    """
-    if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
+    """Bytes of the frame that begins with ``head``; 0 if it is no frame or does not state its length."""
+    try:
+        frame = _MPEG_FRAME(io.BytesIO(head))
+    except HeaderNotFoundError:
         return 0
-    version, layer = head[1] >> 3 & 3, 4 - (head[1] >> 1 & 3)
-    bitrate, rate, padding = head[2] >> 4, head[2] >> 2 & 3, head[2] >> 1 & 1
-    if version == 1 or layer == 4 or bitrate in (0, 15) or rate == 3:
-        return 0
-    generation = 1 if version == 3 else 2
-    hertz = _MP3_RATES[rate] >> {3: 0, 2: 1, 0: 2}[version]
-    bits = _MP3_BITRATES[generation, layer][bitrate - 1] * 1000
-    if layer == 1:
-        return (12 * bits // hertz + padding) * 4
-    samples = 72 if layer == 3 and generation == 2 else 144
-    return samples * bits // hertz + padding
+    if frame.layer == 1:
+        return int(12 * frame.bitrate // frame.sample_rate + frame.padding) * 4
+    samples = 72 if frame.layer == 3 and frame.version >= 2 else 144
+    return int(samples * frame.bitrate // frame.sample_rate + frame.padding)
 
 
 def _xing(frame: bytes) -> tuple[int, int] | None:

@@ -15,6 +15,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -88,15 +89,15 @@ class _Forward(soundfile.SoundFile):  # type: ignore[misc]
         return False
 
 
-def decode_by_libsndfile(data: bytes) -> tuple[Clip, str | None]:
+def decode_by_libsndfile(data: bytes, **layout: Any) -> tuple[Clip, str | None]:
     """The sound of a file's bytes, and why libsndfile stopped before the length in the header, or None.
 
-    Raises `UnreadableSoundError` with libsndfile's reason.
+    ``layout`` describes samples without a header. Raises `UnreadableSoundError` with libsndfile's reason.
     """
     blocks: list[Samples] = []
     reason: str | None = None
     try:
-        with _Forward(_Bytes(data)) as file:
+        with _Forward(_Bytes(data), **layout) as file:
             check_rate(file.samplerate)
             rate, channels, stated = file.samplerate, file.channels, file.frames
             step = max(1, _BLOCK // channels)

@@ -20,14 +20,6 @@ _PART = 262_144
 Integers = npt.NDArray[np.int32]
 
 
-def _content_seed(clip: Clip) -> int:
-    """A seed from the samples alone, so that equal sounds get equal dither."""
-    head = struct.pack("<II", clip.rate, clip.channels)
-    return int.from_bytes(
-        hashlib.blake2b(head + interleaved(clip).tobytes(), digest_size=8).digest(), "little"
-    )
-
-
 def interleaved(clip: Clip) -> npt.NDArray[np.float32]:
     """Samples as files hold them: little-endian float32 of shape [samples, channels]."""
     frames = np.empty(clip.samples.shape[::-1], "<f4")
@@ -37,8 +29,10 @@ def interleaved(clip: Clip) -> npt.NDArray[np.float32]:
 
 
 def _dither(clip: Clip, frames: npt.NDArray[np.float32]) -> None:
-    """Add triangular noise two steps wide; exact silence stays exact silence."""
-    random = np.random.Generator(np.random.Philox(_content_seed(clip)))
+    """Add triangular noise two steps wide; exact silence stays exact silence. Equal sounds get equal dither."""
+    head = struct.pack("<II", clip.rate, clip.channels)
+    content = hashlib.blake2b(head + interleaved(clip).tobytes(), digest_size=8).digest()
+    random = np.random.Generator(np.random.Philox(int.from_bytes(content, "little")))
     noise = random.random(frames.shape, dtype=np.float32)
     noise -= random.random(frames.shape, dtype=np.float32)
     noise[frames == 0.0] = 0.0

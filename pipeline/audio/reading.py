@@ -56,12 +56,12 @@ class Sound:
     complete file."""
 
 
-def read_sound(source: bytes | str | Path, *, finite: bool = False) -> Sound:
+def read_sound(source: bytes | str | Path) -> Sound:
     """The sound of a file's bytes or path, in any format that libsndfile or ffmpeg knows.
 
     An incomplete file is read as far as possible; ``Sound.problem`` says what is missing. Raises `UsageError` if the
-    file cannot be read (missing, not a regular file, not a sound, larger than `LARGEST_FILE`) or, with ``finite``, if
-    it contains NaN or infinite samples; `MachineError` for a format that needs ffmpeg if there is none.
+    file cannot be read (missing, not a regular file, not a sound, larger than `LARGEST_FILE`); `MachineError` for a
+    format that needs ffmpeg if there is none.
     """
     name = "the sound" if isinstance(source, bytes) else str(source)
     path = None if isinstance(source, bytes) else Path(source)
@@ -71,8 +71,6 @@ def read_sound(source: bytes | str | Path, *, finite: bool = False) -> Sound:
         raise UsageError(
             f"{name} cannot be read as audio: {error}; give a complete {ANY_FORMAT} file"
         ) from error
-    if finite and not np.isfinite(clip.samples).all():
-        raise UsageError(f"{name} contains NaN or infinite samples; export it again")
     return Sound(clip, problem and f"{name} is incomplete or damaged: {problem}; copy or export it again")
 
 

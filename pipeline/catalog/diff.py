@@ -17,7 +17,6 @@ from pipeline.catalog.rows import name_of_files
 from pipeline.catalog.version import Place, Version, compared
 from pipeline.plan import (
     Reason,
-    ReasonKind,
     chain_reasons,
     changed,
     label_reasons,
@@ -31,7 +30,7 @@ from pipeline.provenance.facts import utc
 from pipeline.recipe import Recipe
 from pipeline.store import Store
 
-PROMOTED = Reason(ReasonKind.WAITING_APPROVED, "approved in review: the waiting take took its place")
+PROMOTED = Reason("approved in review: the waiting take took its place", is_difference=False)
 Kind = Literal["added", "removed", "changed", "missing"]
 Records = Mapping[str, MasterRecord]
 """By master digest, as far as the records exist."""

@@ -18,10 +18,11 @@ from pipeline.manifest.spec import AssetSpec
 from pipeline.plan import (
     LOCKED,
     LOCKED_IN_MANIFEST,
+    WAITS,
+    WILL_WAIT,
     Action,
     AssetPlan,
     Reason,
-    ReasonKind,
     VariationPlan,
     recorded_lock,
     ucs_of,
@@ -255,8 +256,7 @@ def with_waiting_take(
     if waiting is not None and waiting["master"] == new_row["master"]:
         words = waiting["reasons"]
     else:
-        states = (ReasonKind.WILL_WAIT, ReasonKind.WAITS)
-        words = [reason.words for reason in reasons if reason.kind not in states]
+        words = [reason.words for reason in reasons if reason not in (WILL_WAIT, WAITS)]
     candidate = WaitingRow(**{**new_row, "status": "waiting", "reasons": words})
     return MasterRow(**{**approved, "waiting": candidate})
 

@@ -1,6 +1,6 @@
 """Encoding masters into the files that a game ships."""
 
-from pipeline.delivery.encode import Content, Rendition, encode, render
-from pipeline.delivery.tags import Labels
-
-__all__ = ["Content", "Labels", "Rendition", "encode", "render"]
+from pipeline.delivery.encode import Content as Content
+from pipeline.delivery.encode import encode as encode
+from pipeline.delivery.encode import render as render
+from pipeline.delivery.tags import Labels as Labels

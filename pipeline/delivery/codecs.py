@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import io
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 import soundfile
 
@@ -29,25 +27,19 @@ _BLOCK_S = 1.0
 _AAC_BITRATE = "192k"
 
 
-@dataclass(frozen=True, slots=True)
-class Coding:
-    """libsndfile settings of a format."""
+Coding = dict[str, Any]
+"""libsndfile's settings of a format."""
 
-    container: str
-    subtype: str
-    settings: dict[str, Any]
-
-
-VORBIS = Coding("OGG", "VORBIS", {"compression_level": 0.4})
+VORBIS = Coding(format="OGG", subtype="VORBIS", compression_level=0.4)
 """Quality 6 of -1 to 10: about 192 kbit/s for stereo music."""
-OPUS = Coding("OGG", "OPUS", {"compression_level": 0.64})
+OPUS = Coding(format="OGG", subtype="OPUS", compression_level=0.64)
 """About 96 kbit/s a channel. Players decode all Opus at 48 kHz (RFC 7845): at another rate, peaks and loop points would
 differ from the decoded file."""
 OPUS_AHEAD = 312
 """Look-ahead of Opus in samples at 48 kHz; libsndfile does not write it at the end of a file."""
 OPUS_SETTLED = 9600
 """Samples at 48 kHz until the coder's filters settle: its high-pass at 3 Hz takes the longest."""
-MP3 = Coding("MP3", "MPEG_LAYER_III", {"compression_level": 0.2, "bitrate_mode": "VARIABLE"})
+MP3 = Coding(format="MP3", subtype="MPEG_LAYER_III", compression_level=0.2, bitrate_mode="VARIABLE")
 """LAME's V2: about 190 kbit/s for stereo music."""
 
 
@@ -55,9 +47,7 @@ def _write(frames: npt.NDArray[Any], rate: int, coding: Coding) -> bytes:
     """Frames of shape [samples, channels] as a file; written in blocks, because Vorbis puts each write on its stack."""
     out = io.BytesIO()
     block = max(1, round(_BLOCK_S * rate))
-    with soundfile.SoundFile(
-        out, "w", rate, frames.shape[1], coding.subtype, format=coding.container, **coding.settings
-    ) as file:
+    with soundfile.SoundFile(out, "w", rate, frames.shape[1], **coding) as file:
         for start in range(0, len(frames), block):
             file.write(frames[start : start + block])
     return out.getvalue()
@@ -67,25 +57,22 @@ def flac_bytes(clip: Clip, depth: Depth) -> bytes:
     """Lossless FLAC of 16 or 24 bit; FLAC does not support "float", which becomes 24."""
     bits = 16 if depth == "16" else 24
     frames = quantise(clip, bits) << (32 - bits)
-    return _write(frames, clip.rate, Coding("FLAC", f"PCM_{bits}", {}))
+    return _write(frames, clip.rate, Coding(format="FLAC", subtype=f"PCM_{bits}"))
 
 
 def lossy_bytes(clip: Clip, coding: Coding) -> bytes:
     """``clip`` encoded from float samples, at a rate that the format supports."""
-    return _write(np.ascontiguousarray(interleaved(clip)), clip.rate, coding)
-
-
-def _segments() -> Any:
-    """pydub's class, with the path of ffmpeg set. Raises `MachineError` if the extra is missing."""
-    if AudioSegment is None:
-        raise MachineError(f"m4a needs pydub and ffmpeg; {REMEDY}")
-    AudioSegment.converter = ffmpeg_program("m4a")
-    return AudioSegment
+    return _write(interleaved(clip), clip.rate, coding)
 
 
 def m4a_bytes(clip: Clip) -> bytes:
     """``clip`` as AAC in an m4a file, without clock times. Raises `MachineError` without the extra."""
-    segment = _segments()(pcm_bytes(clip, "16"), sample_width=2, frame_rate=clip.rate, channels=clip.channels)
+    if AudioSegment is None:
+        raise MachineError(f"m4a needs pydub and ffmpeg; {REMEDY}")
+    AudioSegment.converter = ffmpeg_program("m4a")
+    segment = AudioSegment(
+        pcm_bytes(clip, "16"), sample_width=2, frame_rate=clip.rate, channels=clip.channels
+    )
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "sound.m4a"
         plain = ["-map_metadata", "-1", "-fflags", "+bitexact", "-flags:a", "+bitexact"]

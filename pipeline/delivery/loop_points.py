@@ -8,7 +8,6 @@ its points are in ``smpl``.
 from __future__ import annotations
 
 import struct
-from typing import Literal
 
 from pipeline.audio import Chunk, Loop
 
@@ -40,20 +39,18 @@ def loop_comments(start: int, end: int) -> list[tuple[str, str]]:
     return [("LOOPSTART", str(start)), ("LOOPLENGTH", str(end - start))]
 
 
-_IMPORTERS = {3: ("ogg_vorbis", "AudioStreamOGGVorbis"), 4: ("oggvorbisstr", "AudioStreamOggVorbis")}
 _DIGITS = 6
 """Decimals of an offset in seconds. Godot stores it in single precision: exact to the sample for some minutes."""
 
 
-def ogg_import(rate: int, loop: Loop | None, version: Literal[3, 4] = 3) -> str:
-    """The text of ``NAME.ogg.import``, for an Ogg Vorbis file at ``rate`` Hz and Godot's main ``version``.
+def ogg_import(rate: int, loop: Loop | None) -> str:
+    """The text of ``NAME.ogg.import``, for an Ogg Vorbis file at ``rate`` Hz and Godot 3.
 
     ``loop`` is None for a sound that plays once. Godot jumps back to the start at
     the end of the file, which is also the end of the loop in files from Cuesmith.
     """
-    importer, kind = _IMPORTERS[version]
     offset = round(loop.start / rate, _DIGITS) if loop else 0.0
     return (
-        f'[remap]\n\nimporter="{importer}"\ntype="{kind}"\n\n'
+        '[remap]\n\nimporter="ogg_vorbis"\ntype="AudioStreamOGGVorbis"\n\n'
         f"[params]\n\nloop={'true' if loop else 'false'}\nloop_offset={offset}\n"
     )

@@ -15,6 +15,16 @@ _UNKNOWN_LOUDNESS = 0x7FFF
 """EBU Tech 3285: the value of a loudness field that is not set."""
 
 
+_LOUDNESS = (
+    "integrated_lufs",
+    "loudness_range_lu",
+    "true_peak_dbtp",
+    "momentary_max_lufs",
+    "short_term_max_lufs",
+)
+"""The measurements in the loudness fields, in their order."""
+
+
 def _ascii(text: str, size: int) -> bytes:
     """``text`` in ``size`` bytes, cut or padded with zeros; a non-ASCII character becomes a question mark."""
     return text.encode("ascii", "replace")[:size].ljust(size, b"\0")
@@ -29,16 +39,8 @@ def bext_chunk(labels: Labels, measured: Measurement | None) -> Chunk:
     the file is reproducible."""
     description = f"{labels.title}. {labels.disclosure}"
     head = _ascii(description, 256) + _ascii(TOOL, 32) + _ascii(labels.recipe_digest, 32) + bytes(18)
-    loudness: tuple[float | None, ...] = (None,) * 5
-    if measured:
-        loudness = (
-            measured.integrated_lufs,
-            measured.loudness_range_lu,
-            measured.true_peak_dbtp,
-            measured.momentary_max_lufs,
-            measured.short_term_max_lufs,
-        )
-    tail = struct.pack("<QH", 0, 2) + bytes(64) + struct.pack("<5h", *map(_hundredths, loudness)) + bytes(180)
+    loudness = [_hundredths(getattr(measured, field, None)) for field in _LOUDNESS]
+    tail = struct.pack("<QH", 0, 2) + bytes(64) + struct.pack("<5h", *loudness) + bytes(180)
     history = f"T={TOOL};{'AI-generated' if labels.generated else 'procedural'};{labels.license}\r\n"
     return Chunk("bext", head + tail + even(history.encode("ascii", "replace"), b"\0"))
 

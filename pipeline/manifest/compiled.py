@@ -16,7 +16,7 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import astuple, fields
 from operator import attrgetter
 from pathlib import Path
@@ -37,7 +37,7 @@ from pipeline.manifest.spec import (
 )
 
 if TYPE_CHECKING:
-    from pipeline.manifest.loader import Loaded
+    from pipeline.manifest.files import ReadFile
     from pipeline.manifest.structure import EngineKeysSource
 
 
@@ -68,43 +68,31 @@ def pack(project: Project) -> dict[str, Any]:
             row[column] = place
         row[_ENGINE_KEYS] = _packed(row[_ENGINE_KEYS])
         assets.append(row)
-    return {
-        "name": project.name,
-        "file": project.file,
-        "profile": project.profile,
-        "sha256": project.sha256,
-        "warnings": [astuple(warning) for warning in project.warnings],
-        "promotion": [[channel, list(allowed)] for channel, allowed in project.promotion],
-        "parts": parts,
-        "assets": assets,
-    }
+    plain = {field.name: getattr(project, field.name) for field in fields(project)}
+    warnings = [astuple(warning) for warning in project.warnings]
+    return {**plain, "warnings": warnings, "parts": parts, "assets": assets}
 
 
 def unpack(value: dict[str, Any]) -> Project:
     """The inverse of `pack`."""
-    parts = [_part(*item) for item in value["parts"]]
+    parts = [_TYPES[kind](*map(_frozen, values)) for kind, *values in value.pop("parts")]
     assets = []
     for row in value["assets"]:
         for column in _TUPLES:
-            row[column] = tuple(row[column])
+            row[column] = _frozen(row[column])
         for column in _PARTS:
             if row[column] is not None:
                 row[column] = parts[row[column]]
         row[_ENGINE_KEYS] = _unpacked(row[_ENGINE_KEYS])
         assets.append(AssetSpec(*row))
-    return Project(
-        name=value["name"],
-        file=value["file"],
-        profile=value["profile"],
-        sha256=value["sha256"],
-        assets=tuple(assets),
-        warnings=tuple(Problem(*warning) for warning in value["warnings"]),
-        promotion=tuple((channel, tuple(allowed)) for channel, allowed in value["promotion"]),
-    )
+    warnings = tuple(Problem(*warning) for warning in value["warnings"])
+    promotion = _frozen(value["promotion"])
+    return Project(**{**value, "assets": tuple(assets), "warnings": warnings, "promotion": promotion})
 
 
-def _part(kind: str, *values: Any) -> Any:
-    return _TYPES[kind](*(tuple(value) if isinstance(value, list) else value for value in values))
+def _frozen(value: Any) -> Any:
+    """``value`` with tuples in place of lists."""
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
 
 
 MAX_ENTRIES = 64
@@ -127,8 +115,8 @@ def load_cached(
         return known
     loaded = lazy_imports.load_with_files(path, profile, engine_keys)
     if entry:
-        _write(entry, loaded)
-    return loaded.project
+        _write(entry, *loaded)
+    return loaded[0]
 
 
 def _entry(path: Path, profile: str | None, folder: Path, engine_keys: EngineKeysSource) -> Path | None:
@@ -176,10 +164,10 @@ def _unchanged(named: str, path: str, sha256: str) -> bool:
         return hashlib.file_digest(file, "sha256").hexdigest() == sha256
 
 
-def _write(entry: Path, loaded: Loaded) -> None:
+def _write(entry: Path, project: Project, read: Iterable[ReadFile]) -> None:
     """Store what was loaded. A cache that cannot be written is not an error."""
-    files = [(file.named, file.path, file.sha256) for file in loaded.files]
-    body = json.dumps({"files": files, "project": pack(loaded.project)}, separators=(",", ":")).encode()
+    files = [(file.named, file.path, file.sha256) for file in read]
+    body = json.dumps({"files": files, "project": pack(project)}, separators=(",", ":")).encode()
     try:
         entry.parent.mkdir(parents=True, exist_ok=True)
         # Not atomic: a reader compares the hash, so that it ignores an incomplete file.

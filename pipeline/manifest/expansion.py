@@ -13,7 +13,7 @@ from pipeline.manifest.files import AudioFiles
 from pipeline.manifest.language import Language
 from pipeline.manifest.names import FileNames, Ids, Template, check_id, check_name, compile_template
 from pipeline.manifest.problems import Fault, Location, quote, suggest
-from pipeline.manifest.settings import SharedSpecs, Values, conflicts, merge, merge_settings, settled
+from pipeline.manifest.settings import Values, asset_specs, conflicts, merge, merge_settings, settled
 from pipeline.manifest.spec import AssetSpec, AudioInput, Kind, SourceRef, Ucs
 from pipeline.manifest.structure import Group, Key
 from pipeline.manifest.validation import Checked, Entry
@@ -157,26 +157,24 @@ class Texts:
         self._names = list(_lists(entry))
         self.id = self._template(("id",), asset["id"])
         self._was = [
-            TemplateText(
-                entry, ("was", place), self._template(("was", place), text), lambda old: check_id(old, "was")
-            )
+            self._text(("was", place), text, lambda old: check_id(old, "was"))
             for place, text in enumerate(asset.get("was", ()))
         ]
-        self._prompt = TemplateText(
-            entry, ("prompt",), self._template(("prompt",), asset["prompt"]), PROMPT.check
-        )
+        self._prompt = self._text(("prompt",), asset["prompt"], PROMPT.check)
         self._tags = [
-            TemplateText(entry, ("tags", place), self._template(("tags", place), tag), TAG.check)
-            for place, tag in enumerate(asset.get("tags", ()))
+            self._text(("tags", place), tag, TAG.check) for place, tag in enumerate(asset.get("tags", ()))
         ]
         self._engine_own = {key.name: asset[key.name] for key in engine_own if key.name in asset}
         self._audio = {
             path: self._audio_template_text(path, text, audio, group)
             for path, text, group in _audio_paths(engine_own, asset)
         }
-        name = asset.get("ucs", {}).get("name")
-        where: Location = ("ucs", "name")
-        self._fx_name = TemplateText(entry, where, self._template(where, name), FX_NAME.check)
+        self._fx_name = self._text(("ucs", "name"), asset.get("ucs", {}).get("name"), FX_NAME.check)
+
+    def _text(
+        self, location: Location, text: str | None, finish: Callable[[str], ValueT]
+    ) -> TemplateText[ValueT]:
+        return TemplateText(self._entry, location, self._template(location, text), finish)
 
     def _audio_template_text(
         self, path: tuple[str, ...], text: str, files: AudioFiles, group: Group | None
@@ -190,7 +188,7 @@ class Texts:
                 group.check(file.name, values, files.seconds(file))
             return file
 
-        return TemplateText(self._entry, path, self._template(path, text), find)
+        return self._text(path, text, find)
 
     def _template(self, location: Location, text: str | None) -> Template | None:
         if text is None or not self._entry.readable(str(location[0])):
@@ -278,7 +276,8 @@ class Expansion:
     def __post_init__(self) -> None:
         self._ids = Ids()
         self._names = FileNames(self.project)
-        self._specs = SharedSpecs()
+        self._specs: dict[Any, Any] = {}
+        """Equal specs are one object."""
 
     def expand(self, entry: Entry) -> Iterator[AssetSpec]:
         """The entry's assets; do not use them if a problem is reported."""
@@ -336,10 +335,10 @@ class Expansion:
         )
         unsure = self.unsure | entry.checked.bad
         problems = list(conflicts(values, written))
-        for conflict in problems:
-            if unsure.isdisjoint(conflict.keys):
-                key = next((key for key in conflict.keys if key in written), conflict.keys[0])
-                entry.report_fault((key,), conflict.fault)
+        for keys, fault in problems:
+            if unsure.isdisjoint(keys):
+                key = next((key for key in keys if key in written), keys[0])
+                entry.report_fault((key,), fault)
         return None if problems else values
 
     def _countable(self, entry: Entry, id_: Template) -> bool:
@@ -377,14 +376,12 @@ class Expansion:
         self._takes_left -= takes
         return True
 
-    def _maker(
-        self, entry: Entry, texts: Texts, values: Values
-    ) -> Callable[[str, tuple[str, ...], Combination], AssetSpec]:
+    def _maker(self, entry: Entry, texts: Texts, values: Values) -> Make:
         """A function from an id, earlier ids and a combination to the asset; shared parts are made once."""
         asset = entry.asset
         seed = asset.get("seed", self.seed)
-        mastering, delivery = self._specs.mastering(values), self._specs.delivery(values)
-        quality, source = self._specs.quality(values), SourceRef(entry.file, entry.line)
+        mastering, delivery, quality = (self._specs.setdefault(spec, spec) for spec in asset_specs(values))
+        source = SourceRef(entry.file, entry.line)
         kind = cast(Kind, asset["kind"])
         engine_settings = _changed(self.language.engine_settings, values, kind)
 

@@ -41,14 +41,9 @@ def find_inside(root: Path, folder: Path, text: str) -> Path:
     shown = quote(text)
     if "\\" in text:
         raise Fault(f"path {shown} contains a backslash", "separate folders with /")
-    if ":" in text:
-        raise Fault(
-            f"path {shown} contains ':'", "write a path from this file's folder, such as audio/theme.wav"
-        )
-    if text.startswith("/"):
-        raise Fault(
-            f"path {shown} is absolute", "write a path from this file's folder, such as audio/theme.wav"
-        )
+    if ":" in text or text.startswith("/"):
+        what = "contains ':'" if ":" in text else "is absolute"
+        raise Fault(f"path {shown} {what}", "write a path from this file's folder, such as audio/theme.wav")
     if any(
         is_reserved(part) or part.endswith((" ", ".")) for part in PurePosixPath(text).parts if part != ".."
     ):
@@ -130,18 +125,12 @@ MAX_ASSET_FILES = 1000
 
 
 @dataclass(frozen=True)
-class AssetSource:
-    """A file with assets, as far as it could be read."""
+class Source:
+    """The manifest, a file that it includes or a file of assets, as far as it could be read."""
 
     path: Path
     report: Report
     root: MappingNode
-
-
-@dataclass(frozen=True)
-class Source(AssetSource):
-    """The manifest or a file that it includes, as far as it could be read."""
-
     shared: Checked
     """Its keys; the assets are read later."""
 
@@ -178,13 +167,12 @@ class Sources:
     """Every file that was read, in that order."""
     texts: list[ManifestText] = field(default_factory=list)
     """Their contents, in the same order."""
-    _hash: hashlib._Hash = field(default_factory=hashlib.sha256)
     _seen: set[Path] = field(default_factory=set)
 
     @property
     def sha256(self) -> str:
         """Over the name, the length and the bytes of every file, in the order in which they were read."""
-        return self._hash.hexdigest()
+        return hashlib.sha256(b"".join(text.hashed for text in self.texts)).hexdigest()
 
     @property
     def profiles(self) -> tuple[str, ...]:
@@ -212,13 +200,13 @@ class Sources:
             shared = check(self.language, self.language.shared, root, report)
         else:
             shared = check(self.language, self.language.manifest, _without_assets(root), report)
-        for place, text in enumerate(shared.values.get("include", ())):
-            self._include(text, place, path, Source(path, report, root, shared), (*chain, path))
         source = Source(path, report, root, shared)
+        for place, text in enumerate(shared.values.get("include", ())):
+            self._include(text, place, source, (*chain, path))
         self.read_sources.append(source)
         return source
 
-    def read_assets(self, text: str, place: int, main: Source) -> AssetSource | None:
+    def read_assets(self, text: str, place: int, main: Source) -> Source | None:
         """Read the file of assets that the manifest ``main`` lists as ``text``; None if it cannot be read."""
         try:
             path = find_inside(self.folder, main.path.parent, text)
@@ -234,12 +222,8 @@ class Sources:
         root = self._load(path, main.path.parent / text, report)
         if root is None or not _known_version(root, report):
             return None
-        check(self.language, self.language.asset_file, _without_assets(root), report)
-        return AssetSource(path, report, root)
-
-    def name_of(self, source: AssetSource) -> str:
-        """The path of a file from the manifest's folder, with ``/``."""
-        return source.path.relative_to(self.folder).as_posix()
+        shared = check(self.language, self.language.asset_file, _without_assets(root), report)
+        return Source(path, report, root, shared)
 
     def _load(self, path: Path, named: Path, report: Report) -> MappingNode | None:
         try:
@@ -255,17 +239,13 @@ class Sources:
         sha256 = hashlib.sha256(data).hexdigest()
         self.files.append(ReadFile(str(named), os.path.realpath(path), sha256))
         name = path.relative_to(self.folder).as_posix() if path.is_relative_to(self.folder) else path.name
-        text = ManifestText(name, data)
-        self.texts.append(text)
-        self._hash.update(text.hashed)
+        self.texts.append(ManifestText(name, data))
         return read_document(data, report)
 
-    def _include(
-        self, text: str, place: int, includer: Path, source: Source, chain: tuple[Path, ...]
-    ) -> None:
-        report, location = source.report, ("include", place)
+    def _include(self, text: str, place: int, source: Source, chain: tuple[Path, ...]) -> None:
+        report, folder = source.report, source.path.parent
         try:
-            path = find_inside(self.folder, includer.parent, text)
+            path = find_inside(self.folder, folder, text)
             if path in chain:
                 loop = [*chain[chain.index(path) :], path]
                 names = " -> ".join(step.name for step in loop)
@@ -276,10 +256,10 @@ class Sources:
                 )
         except Fault as fault:
             self.incomplete = True
-            report.at(source.root, location, fault)
+            report.at(source.root, ("include", place), fault)
             return
         if path not in self._seen:
-            self.read(path, beside(report.file, text), chain, includer.parent / text)
+            self.read(path, beside(report.file, text), chain, folder / text)
 
 
 def _known_version(root: MappingNode, report: Report) -> bool:
@@ -297,9 +277,7 @@ def _known_version(root: MappingNode, report: Report) -> bool:
 
 def _without_assets(root: MappingNode) -> MappingNode:
     """The manifest with an empty list in place of its assets, which are read one by one later."""
-    part = MappingNode(root.line)
-    part.key_lines = root.key_lines
-    part.items = dict(root.items)
+    part = MappingNode(root.line, dict(root.items), root.key_lines)
     if isinstance(root.items.get("assets"), SequenceNode):
         part.items["assets"] = SequenceNode(root.line)
     return part

@@ -202,5 +202,4 @@ def words_of(path: tuple[str, ...], key: Key) -> str:
 
 def unit_of(reader: AnyReader) -> str:
     """What a reason writes after a value."""
-    unit: Any = getattr(reader, "unit", "")
-    return str(unit)
+    return str(getattr(reader, "unit", ""))

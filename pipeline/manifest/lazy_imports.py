@@ -26,56 +26,49 @@ def load(path: Path, profile: str | None = None, engine_keys: EngineKeysSource =
     ``engine_keys`` gives the keys that engines bring, by the engine's name. Raises `ManifestError` with every problem
     of the manifest and of what it includes, in file order.
     """
-    return load_with_files(path, profile, engine_keys).project
+    return load_with_files(path, profile, engine_keys)[0]
 
 
 def load_with_files(path: Path, profile: str | None, engine_keys: EngineKeysSource) -> Loaded:
     """`pipeline.manifest.loader.load_with_files`."""
-    module = import_module("pipeline.manifest.loader")
-    return cast("Loaded", module.load_with_files(path, profile, engine_keys))
+    return cast("Loaded", _late("manifest.loader", "load_with_files")(path, profile, engine_keys))
 
 
 def manifest_texts(path: Path, engine_keys: EngineKeysSource = no_engine_keys) -> tuple[ManifestText, ...]:
     """`pipeline.manifest.loader.manifest_texts`."""
-    module = import_module("pipeline.manifest.loader")
-    return cast("tuple[ManifestText, ...]", module.manifest_texts(path, engine_keys))
+    return cast("tuple[ManifestText, ...]", _late("manifest.loader", "manifest_texts")(path, engine_keys))
 
 
 def profile_names(path: Path, engine_keys: EngineKeysSource = no_engine_keys) -> tuple[str, ...]:
     """`pipeline.manifest.loader.profile_names`."""
-    module = import_module("pipeline.manifest.loader")
-    return cast("tuple[str, ...]", module.profile_names(path, engine_keys))
-
-
-def json_schema(engine_keys: EngineKeysSource = no_engine_keys) -> dict[str, Any]:
-    """`pipeline.manifest.schema.json_schema`."""
-    module = import_module("pipeline.manifest.schema")
-    return cast("dict[str, Any]", module.json_schema(engine_keys))
+    return cast("tuple[str, ...]", _late("manifest.loader", "profile_names")(path, engine_keys))
 
 
 def json_schema_text(engine_keys: EngineKeysSource = no_engine_keys) -> str:
     """`pipeline.manifest.schema.json_schema_text`."""
-    module = import_module("pipeline.manifest.schema")
-    return cast("str", module.json_schema_text(engine_keys))
+    return str(_late("manifest.schema", "json_schema_text")(engine_keys))
 
 
 def reason_words() -> Mapping[str, tuple[str, str]]:
     """`pipeline.manifest.language.reason_words`."""
-    module = import_module("pipeline.manifest.language")
-    return cast("Mapping[str, tuple[str, str]]", module.reason_words())
+    return cast("Mapping[str, tuple[str, str]]", _late("manifest.language", "reason_words")())
 
 
 def setting_words(engine_keys: EngineKeysSource) -> Mapping[str, tuple[str, str]]:
     """`pipeline.manifest.language.setting_words`."""
-    module = import_module("pipeline.manifest.language")
-    return cast("Mapping[str, tuple[str, str]]", module.setting_words(engine_keys))
+    return cast("Mapping[str, tuple[str, str]]", _late("manifest.language", "setting_words")(engine_keys))
 
 
 def label_words() -> Mapping[str, str]:
     """`pipeline.manifest.language.label_words`."""
-    return cast("Mapping[str, str]", import_module("pipeline.manifest.language").label_words())
+    return cast("Mapping[str, str]", _late("manifest.language", "label_words")())
 
 
 def read_audio(data: bytes) -> Clip:
     """The sound in the bytes of an audio file. Raises `CuesmithError`."""
-    return cast("Clip", import_module("pipeline.audio").read(data))
+    return cast("Clip", _late("audio", "read")(data))
+
+
+def _late(module: str, name: str) -> Any:
+    """What ``module`` of the pipeline calls ``name``."""
+    return getattr(import_module(f"pipeline.{module}"), name)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
 
 from pipeline.errors import ManifestError
 from pipeline.manifest.expansion import Expansion
-from pipeline.manifest.files import AssetSource, AudioFiles, ReadFile, Source, Sources, check_profile
+from pipeline.manifest.files import AudioFiles, ReadFile, Source, Sources, check_profile
 from pipeline.manifest.language import Language, language
 from pipeline.manifest.names import check_project
 from pipeline.manifest.problems import (
@@ -66,12 +65,8 @@ _YAML = re.compile(r"\.ya?ml$", re.IGNORECASE)
 _CHANNEL = re.compile(r"[a-z][a-z0-9-]{0,39}")
 
 
-@dataclass(frozen=True)
-class Loaded:
-    """A project and every file that it was read from."""
-
-    project: Project
-    files: tuple[ReadFile, ...]
+Loaded = tuple[Project, tuple[ReadFile, ...]]
+"""A project and every file that it was read from."""
 
 
 def load_with_files(path: Path, profile: str | None, engine_keys: EngineKeysSource) -> Loaded:
@@ -85,7 +80,10 @@ def load_with_files(path: Path, profile: str | None, engine_keys: EngineKeysSour
         problems.check()
         raise AssertionError("a manifest that cannot be read has a problem")
     name = main.shared.values["project"]
-    _check_project(main, name)
+    try:
+        check_project(name)
+    except Fault as fault:
+        main.report.at(main.root, ("project",), fault)
     if profile is not None:
         check_profile(sources, main, profile)
     promotion = _promotion(main)
@@ -101,7 +99,9 @@ def load_with_files(path: Path, profile: str | None, engine_keys: EngineKeysSour
         warnings=problems.warnings,
         promotion=promotion,
     )
-    return Loaded(project, (*sources.files, *_audio_files(sources.folder, project)))
+    audio = {audio for asset in project.assets for audio in asset.audio}
+    heard = (ReadFile(str(sources.folder / file.name), file.path, file.sha256) for file in audio)
+    return project, (*sources.files, *heard)
 
 
 def manifest_texts(path: Path, engine_keys: EngineKeysSource) -> tuple[ManifestText, ...]:
@@ -134,18 +134,6 @@ def _read(path: Path, problems: Problems, engine_keys: EngineKeysSource) -> tupl
         folder = path.parent
     sources = Sources(problems, language(engine_keys), folder)
     return sources, sources.read(folder / path.name, str(path))
-
-
-def _audio_files(folder: Path, project: Project) -> Iterator[ReadFile]:
-    audio = {audio for asset in project.assets for audio in asset.audio}
-    yield from (ReadFile(str(folder / file.name), file.path, file.sha256) for file in audio)
-
-
-def _check_project(main: Source, name: str) -> None:
-    try:
-        check_project(name)
-    except Fault as fault:
-        main.report.at(main.root, ("project",), fault)
 
 
 def _promotion(main: Source) -> tuple[tuple[str, tuple[str, ...]], ...]:
@@ -197,19 +185,19 @@ def _entries(sources: Sources, main: Source, file: str) -> Iterator[Entry]:
         if isinstance(node, ScalarNode) and _YAML.search(node.text):
             source = sources.read_assets(node.text, place, main)
             if source is not None:
-                name = sources.name_of(source)
+                name = source.path.relative_to(sources.folder).as_posix()
                 for inner_place, inner in _listed(source):
                     yield from _entry(sources.language, source, name, inner_place, inner)
         else:
             yield from _entry(sources.language, main, file, place, node)
 
 
-def _listed(source: AssetSource) -> Iterable[tuple[int, Node]]:
+def _listed(source: Source) -> Iterable[tuple[int, Node]]:
     listed = source.root.items.get("assets")
     return enumerate(listed.items if isinstance(listed, SequenceNode) else ())
 
 
-def _entry(language: Language, source: AssetSource, file: str, place: int, node: Node) -> Iterator[Entry]:
+def _entry(language: Language, source: Source, file: str, place: int, node: Node) -> Iterator[Entry]:
     """``node`` as an entry, if it is one. Problems are reported."""
     if not isinstance(node, MappingNode):
         remedy = "write key: value lines, such as id: sfx/door/wood"

@@ -171,7 +171,7 @@ class Ids:
     def __init__(self) -> None:
         self._earlier: list[tuple[str, str, Entry]] = []
         self._owners: dict[str, tuple[str, Entry]] = {}
-        self._reported: set[tuple[tuple[str, int], tuple[str, int] | None]] = set()
+        self._reported: set[tuple[object, ...]] = set()
 
     def add(self, text: str, entry: Entry) -> None:
         """Record ``text`` as an id of ``entry``. Its faults are reported, once for each entry."""
@@ -180,11 +180,11 @@ class Ids:
         if taken is None:
             self._owners[key] = (text, entry)
         else:
-            self._report_once(entry, taken[1].key, _collision(text, entry, *taken))
+            self._report_once(entry, "id", _collision(text, entry, *taken), taken[1].key)
         try:
             check_id(text)
         except Fault as fault:
-            self._report_once(entry, None, fault)
+            self._report_once(entry, "id", fault)
 
     def rename(self, was: tuple[str, ...], id_: str, entry: Entry) -> None:
         """Record that ``entry``'s asset ``id_`` had the ids ``was`` before."""
@@ -198,21 +198,18 @@ class Ids:
             if key in self._owners and old != self._owners[key][0] and id_ == self._owners[key][0]:
                 pass  # only the capitals of its own id changed
             elif key in self._owners:
-                self._report_was(entry, _still_there(old, id_, entry, *self._owners[key]))
+                self._report_once(entry, "was", _still_there(old, id_, entry, *self._owners[key]))
             elif key in claims:
-                self._report_was(entry, _claimed_twice(old, entry, *claims[key]))
+                self._report_once(entry, "was", _claimed_twice(old, entry, *claims[key]))
             claims.setdefault(key, (id_, entry))
 
-    def _report_was(self, entry: Entry, fault: Fault) -> None:
-        if (entry.key, ("was", 0)) not in self._reported:
-            self._reported.add((entry.key, ("was", 0)))
-            entry.report_fault(("was",), fault)
-
-    def _report_once(self, entry: Entry, other: tuple[str, int] | None, fault: Fault) -> None:
-        """Report ``fault`` unless ``entry`` has one for the same reason."""
-        if (entry.key, other) not in self._reported:
-            self._reported.add((entry.key, other))
-            entry.report_fault(("id",), fault)
+    def _report_once(
+        self, entry: Entry, name: str, fault: Fault, other: tuple[str, int] | None = None
+    ) -> None:
+        """Report ``fault`` of the key ``name`` unless ``entry`` has one for the same reason."""
+        if (entry.key, name, other) not in self._reported:
+            self._reported.add((entry.key, name, other))
+            entry.report_fault((name,), fault)
 
 
 def _collision(text: str, entry: Entry, taken: str, owner: Entry) -> Fault:

@@ -7,6 +7,7 @@ Every scalar of the tree is the text that was written; its key decides how to re
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
@@ -76,40 +77,34 @@ def beside(shown: str, text: str) -> str:
 NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 
 
+@dataclass(slots=True, eq=False)
 class ScalarNode:
     """One value as it was written. ``plain`` if it has no quotes, so that it may mean "nothing".
 
     ``comment`` is what follows a plain value on its line after `` #``, with the ``#``; else empty.
     """
 
-    __slots__ = ("comment", "line", "plain", "text")
-
-    def __init__(self, text: str, plain: bool, line: int, comment: str = "") -> None:
-        self.text = text
-        self.plain = plain
-        self.line = line
-        self.comment = comment
+    text: str
+    plain: bool
+    line: int
+    comment: str = ""
 
 
+@dataclass(slots=True, eq=False)
 class SequenceNode:
     """A list."""
 
-    __slots__ = ("items", "line")
-
-    def __init__(self, line: int) -> None:
-        self.items: list[Node] = []
-        self.line = line
+    line: int
+    items: list[Node] = field(default_factory=list)
 
 
+@dataclass(slots=True, eq=False)
 class MappingNode:
     """Keys and values; ``key_lines`` has the line of each key, which is where an editor should jump to."""
 
-    __slots__ = ("items", "key_lines", "line")
-
-    def __init__(self, line: int) -> None:
-        self.items: dict[str, Node] = {}
-        self.key_lines: dict[str, int] = {}
-        self.line = line
+    line: int
+    items: dict[str, Node] = field(default_factory=dict)
+    key_lines: dict[str, int] = field(default_factory=dict)
 
 
 Node = ScalarNode | SequenceNode | MappingNode

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import yaml
@@ -117,11 +118,8 @@ def _by_surroundings(error: yaml.MarkedYAMLError, text: str) -> Iterator[_Rule]:
         what = f"unexpected {quote(rest)} after the end of a value"
         yield _Rule("while parsing a block", what, "quote the whole value, or close a quote left open above")
     if re.fullmatch(" *[A-Za-z_]+", line):
-        what, remedy = (
-            "unexpected ':'",
-            "indent a key as those above; quote a text that contains ': '",
-        )
-        yield _Rule("mapping values are not allowed", what, remedy)
+        remedy = "indent a key as those above; quote a text that contains ': '"
+        yield _Rule("mapping values are not allowed", "unexpected ':'", remedy)
 
 
 MAX_BYTES = 16 * 2**20
@@ -210,15 +208,13 @@ def _other_encoding(data: bytes) -> str:
     return "UTF-16" if max(even, odd) > quarter // 4 and min(even, odd) * 4 < max(even, odd) else ""
 
 
+@dataclass(slots=True)
 class _Frame:
     """An open collection, and in a mapping the key whose value comes next."""
 
-    __slots__ = ("awaits_key", "key", "node")
-
-    def __init__(self, node: SequenceNode | MappingNode) -> None:
-        self.node = node
-        self.awaits_key = True
-        self.key: str | None = None
+    node: SequenceNode | MappingNode
+    awaits_key: bool = True
+    key: str | None = None
 
 
 class _Composer:

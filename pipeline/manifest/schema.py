@@ -39,8 +39,11 @@ def json_schema_text(engine_keys: EngineKeysSource) -> str:
 
 def _groups(reader: AnyReader) -> Iterator[Group]:
     """Every group in ``reader``, itself too."""
-    if isinstance(reader, Group):
+    if isinstance(reader, ListOf):
+        yield from _groups(reader.item)
+    elif isinstance(reader, MapOf):
+        yield from _groups(reader.value)
+    elif isinstance(reader, Group):
         yield reader
-    if isinstance(reader, ListOf | MapOf | Group):
-        for inner in reader.inner():
-            yield from _groups(inner)
+        for key in reader.keys:
+            yield from _groups(key.reader)

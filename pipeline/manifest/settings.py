@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Set
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from pipeline.formats import FORMATS
 from pipeline.manifest.language import Language, spec_keys
@@ -14,7 +13,6 @@ from pipeline.manifest.spec import DeliverySpec, MasteringSpec, QualitySpec
 from pipeline.manifest.values import RATES, Beats
 
 Values = dict[str, Any]
-SpecT = TypeVar("SpecT")
 
 
 def merge(below: Mapping[str, Any], above: Mapping[str, Any], merging: Set[str]) -> Values:
@@ -69,19 +67,15 @@ _ROUNDING_S = 1e-8
 """Of sums of seconds up to an hour."""
 
 
-@dataclass(frozen=True)
-class Conflict:
-    """A fault between settings: ``keys`` are all settings involved; the message names the first."""
-
-    keys: tuple[str, ...]
-    fault: Fault
+Conflict = tuple[tuple[str, ...], Fault]
+"""The keys of all settings involved, and the fault between them; the message names the first."""
 
 
 def conflicts(values: Values, written: Set[str]) -> Iterator[Conflict]:
     """Settings that no master can satisfy. ``written`` are the asset's own keys."""
     if values["duration"] is None:
         remedy = "write one such as duration: 2s, here or in defaults"
-        yield Conflict(("duration",), Fault("is missing", remedy))
+        yield ("duration",), Fault("is missing", remedy)
     elif values["loop"]:
         yield from _loop(values, written)
     else:
@@ -90,32 +84,30 @@ def conflicts(values: Values, written: Set[str]) -> Iterator[Conflict]:
         what = (
             f"{values['loudness']:g} LUFS cannot be reached below a true peak of {values['true_peak']:g} dBTP"
         )
-        yield Conflict(("loudness", "true_peak"), Fault(what, "lower loudness or raise true_peak"))
+        yield ("loudness", "true_peak"), Fault(what, "lower loudness or raise true_peak")
     if "width" in written and values["channels"] == 1 and values["width"] != 1.0:
         fault = Fault("mono has no width", "set channels: 2, or remove width")
-        yield Conflict(("width", "channels"), fault)
+        yield ("width", "channels"), fault
     yield from _formats(values)
 
 
 def _loop(values: Values, written: Set[str]) -> Iterator[Conflict]:
     if "fade" in written:
         fault = Fault("a loop cannot fade: its end runs into its start", "remove fade, or write loop: false")
-        yield Conflict(("fade", "loop"), fault)
+        yield ("fade", "loop"), fault
     if "trim" in written and values["trim"]:
         fault = Fault(
             "a loop cannot be trimmed: its length is its duration", "remove trim, or write loop: false"
         )
-        yield Conflict(("trim", "loop"), fault)
+        yield ("trim", "loop"), fault
     intro, bpm = values["intro"], values["bpm"]
     if isinstance(intro, Beats) and bpm is None:
-        yield Conflict(
-            ("loop", "bpm"), Fault("an intro in bars needs a tempo", "write bpm, or the intro in seconds")
-        )
+        yield ("loop", "bpm"), Fault("an intro in bars needs a tempo", "write bpm, or the intro in seconds")
         return
     if intro and not any(FORMATS[name].loop_points for name in values["formats"]):
         what = f"{' and '.join(values['formats'])} cannot store where the loop starts after its intro"
         others = list_names(name for name, row in FORMATS.items() if row.loop_points)
-        yield Conflict(("formats", "loop"), Fault(what, f"add one of {others}, or remove intro"))
+        yield ("formats", "loop"), Fault(what, f"add one of {others}, or remove intro")
     yield from _loop_length(values, intro_seconds(intro, bpm))
 
 
@@ -132,13 +124,13 @@ def _loop_length(values: Values, intro_s: float) -> Iterator[Conflict]:
         remedy = f"write {_rounded_up(intro_s + least, 3)}s or more" + (
             "" if intro_s else ", or remove bpm for a loop in free time"
         )
-        yield Conflict(keys, Fault(what, remedy))
+        yield keys, Fault(what, remedy)
     elif bpm and values["exact"]:
         whole = round(left / bar) * bar
         if abs(whole - left) > _NEAR_ENOUGH_S:
             what = f"a loop of exactly {left:.6g} s is not a whole number of bars at {bpm:g} bpm"
             remedy = f"write duration: {_rounded_up(intro_s + whole, 4)}s, or remove exact"
-            yield Conflict(("exact", *keys), Fault(what, remedy))
+            yield ("exact", *keys), Fault(what, remedy)
 
 
 def _rounded_up(seconds: float, places: int) -> str:
@@ -154,60 +146,40 @@ def _fades(values: Values) -> Iterator[Conflict]:
     fades = values["fade"]["in"] + values["fade"]["out"]
     if fades > values["duration"]:
         what = f"fades of {fades:g} s together are longer than the sound ({values['duration']:g} s)"
-        yield Conflict(("fade", "duration", "loop"), Fault(what, "shorten fade or lengthen duration"))
+        yield ("fade", "duration", "loop"), Fault(what, "shorten fade or lengthen duration")
 
 
 def _formats(values: Values) -> Iterator[Conflict]:
     formats, rate = values["formats"], values["sample_rate"]
     twice = [name for place, name in enumerate(formats) if name in formats[:place]]
     if twice:
-        yield Conflict(("formats",), Fault(f"{twice[0]} is listed twice", "remove one"))
+        yield ("formats",), Fault(f"{twice[0]} is listed twice", "remove one")
     for row in (FORMATS[name] for name in formats):
         if row.rates is not None and rate not in row.rates:
             rates = list_names(str(other) for other in RATES if other in row.rates)
             remedy = f"set sample_rate to one of {rates}, or remove {row.name}"
-            yield Conflict(
-                ("formats", "sample_rate"), Fault(f"{row.name} does not support {rate} Hz", remedy)
-            )
+            yield ("formats", "sample_rate"), Fault(f"{row.name} does not support {rate} Hz", remedy)
         if row.lossless and not row.float_samples and values["bit_depth"] == "float":
             fault = Fault(
                 f"{row.name} does not support float samples", f"set bit_depth to 24, or remove {row.name}"
             )
-            yield Conflict(("formats", "bit_depth"), fault)
+            yield ("formats", "bit_depth"), fault
 
 
-class SharedSpecs:
-    """Makes the shared parts of assets from settled values."""
-
-    def __init__(self) -> None:
-        self._known: dict[Any, Any] = {}
-
-    def mastering(self, values: Values) -> MasteringSpec:
-        """How the takes are mastered. A loop is neither faded nor trimmed, and only a loop needs a tempo."""
-        fields = _fields(MasteringSpec, values)
-        if values["loop"]:
-            intro_s = intro_seconds(values["intro"], values["bpm"])
-            unfaded = {"fade_in_s": 0.0, "fade_out_s": 0.0, "fade_curve": "s_curve"}
-            fields |= {"trim": False, "intro_s": intro_s, **unfaded}
-        else:
-            fields |= {"bpm": None, "intro_s": 0.0}
-        spec = MasteringSpec(**fields)
-        return self._shared(spec)
-
-    def delivery(self, values: Values) -> DeliverySpec:
-        """Which files are made."""
-        spec = DeliverySpec(**_fields(DeliverySpec, values))
-        return self._shared(spec)
-
-    def quality(self, values: Values) -> QualitySpec:
-        """The limits of the quality gates."""
-        spec = QualitySpec(**_fields(QualitySpec, values))
-        return self._shared(spec)
-
-    def _shared(self, spec: SpecT) -> SpecT:
-        """``spec``, or the equal one that was made before."""
-        known: SpecT = self._known.setdefault(spec, spec)
-        return known
+def asset_specs(values: Values) -> tuple[MasteringSpec, DeliverySpec, QualitySpec]:
+    """The specs of settled values. A loop is neither faded nor trimmed, and only a loop needs a tempo."""
+    if values["loop"]:
+        intro_s = intro_seconds(values["intro"], values["bpm"])
+        unfaded = {"fade_in_s": 0.0, "fade_out_s": 0.0, "fade_curve": "s_curve"}
+        changes = {"trim": False, "intro_s": intro_s, **unfaded}
+    else:
+        changes = {"bpm": None, "intro_s": 0.0}
+    mastering = MasteringSpec(**{**_fields(MasteringSpec, values), **changes})
+    return (
+        mastering,
+        DeliverySpec(**_fields(DeliverySpec, values)),
+        QualitySpec(**_fields(QualitySpec, values)),
+    )
 
 
 def _fields(spec: type, values: Values) -> dict[str, Any]:

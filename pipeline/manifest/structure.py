@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeAlias
 
 from pipeline.manifest.problems import Fault, Location
 from pipeline.manifest.values import JsonSchema, nothing, shape
@@ -48,23 +48,7 @@ class Reader(Protocol):
         ...
 
 
-class Composite(Protocol):
-    """Reads a list or a mapping, and reports every fault in it."""
-
-    def read_parts(self, value: object, place: Location, faults: Faults) -> Any:
-        """The value, or `BAD`; what is wrong goes to ``faults``."""
-        ...
-
-    def schema(self) -> JsonSchema:
-        """JSON Schema of everything that `read_parts` takes."""
-        ...
-
-    def inner(self) -> Iterator[AnyReader]:
-        """The readers of what is inside."""
-        ...
-
-
-AnyReader = Reader | Composite
+AnyReader: TypeAlias = "Reader | ListOf | MapOf | Group"
 
 
 def read_value(reader: AnyReader, value: object, place: Location, faults: Faults) -> Any:
@@ -72,7 +56,7 @@ def read_value(reader: AnyReader, value: object, place: Location, faults: Faults
     if isinstance(reader, ListOf | MapOf | Group):
         return reader.read_parts(value, place, faults)
     try:
-        return reader.read(value)  # type: ignore[union-attr]
+        return reader.read(value)
     except Fault as fault:
         faults.append((place, fault))
         return BAD
@@ -131,10 +115,6 @@ class ListOf:
             schema["type"] = ["array", "null"]
         return _either("array", schema, self.item.schema()) if self.alone else schema
 
-    def inner(self) -> Iterator[AnyReader]:
-        """The item's reader."""
-        yield self.item
-
 
 @dataclass(frozen=True)
 class MapOf:
@@ -166,10 +146,6 @@ class MapOf:
         schema["additionalProperties"] = self.value.schema()
         schema |= {"minProperties": self.least} if self.least else {}
         return schema | ({"propertyNames": {"pattern": self.names}} if self.names else {})
-
-    def inner(self) -> Iterator[AnyReader]:
-        """The reader of the values."""
-        yield self.value
 
 
 def _not_a_mapping(value: object) -> Fault:
@@ -300,10 +276,6 @@ class Group:
         }
         required = [key.name for key in self.keys if key.required]
         return schema | ({"required": required} if required else {})
-
-    def inner(self) -> Iterator[AnyReader]:
-        """The readers of the keys."""
-        yield from (key.reader for key in self.keys)
 
 
 @dataclass(frozen=True)

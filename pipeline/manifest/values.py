@@ -120,11 +120,8 @@ class Quantity:
         """JSON Schema of every form that `read` takes: the range binds numbers, the pattern binds text."""
         low, high = self._range
         types = ["integer" if self.whole else "number", "string", *(["null"] if self.nullable else [])]
-        bounds = {
-            "minimum": int(low) if self.whole else float(low),
-            "maximum": int(high) if self.whole else float(high),
-        }
-        return {"type": types, **bounds, "pattern": self.pattern}
+        number = int if self.whole else float
+        return {"type": types, "minimum": number(low), "maximum": number(high), "pattern": self.pattern}
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -57,9 +56,8 @@ def pad_end(clip: Clip, length: int) -> Clip:
     return Clip(np.pad(clip.samples, ((0, 0), (0, missing))), clip.rate) if missing > 0 else clip
 
 
-@lru_cache(maxsize=8)
 def ramp(length: int, curve: FadeCurve = "s_curve") -> npt.NDArray[np.float64]:
-    """Gain that rises from above 0 to below 1 over ``length`` samples; read-only, because sounds share curves.
+    """Gain that rises from above 0 to below 1 over ``length`` samples.
 
     "s_curve" (half a cosine) has no corner at either end, "equal_power" is a quarter of a sine, "linear" is a straight
     line, and "exponential" rises evenly in decibels, from -60 dB.
@@ -67,12 +65,7 @@ def ramp(length: int, curve: FadeCurve = "s_curve") -> npt.NDArray[np.float64]:
     >>> [round(float(gain), 3) for gain in ramp(3, "linear")]
     [0.25, 0.5, 0.75]
     """
-    gains = _curve(np.arange(1, length + 1) / (length + 1), curve)
-    gains.flags.writeable = False
-    return gains
-
-
-def _curve(position: npt.NDArray[np.float64], curve: FadeCurve) -> npt.NDArray[np.float64]:
+    position = np.arange(1, length + 1) / (length + 1)
     match curve:
         case "linear":
             return position
@@ -97,29 +90,29 @@ def fade(clip: Clip, in_samples: int, out_samples: int, curve: FadeCurve = "s_cu
     return Clip(samples, clip.rate)
 
 
-def with_width(clip: Clip, width: float) -> tuple[Clip, dict[str, Any] | None]:
-    """``clip`` with its side signal (half of left minus right) times ``width``, and the step (None if unchanged).
+def with_width(clip: Clip, width: float) -> tuple[Clip, list[dict[str, Any]]]:
+    """``clip`` with its side signal (half of left minus right) times ``width``, and the step (none if unchanged).
 
     The mid signal stays, so a mono player plays the same sound."""
     if clip.channels != 2 or width == 1.0:
-        return clip, None
+        return clip, []
     middle, side = (clip.samples[0] + clip.samples[1]) / 2, (clip.samples[0] - clip.samples[1]) / 2
     side = side * np.float32(width)
-    return Clip(np.stack([middle + side, middle - side]), clip.rate), {"step": "width", "side_gain": width}
+    return Clip(np.stack([middle + side, middle - side]), clip.rate), [{"step": "width", "side_gain": width}]
 
 
-def to_channels(clip: Clip, channels: int) -> tuple[Clip, dict[str, Any] | None]:
-    """``clip`` with ``channels`` channels, and the step (None if nothing changes).
+def to_channels(clip: Clip, channels: int) -> tuple[Clip, list[dict[str, Any]]]:
+    """``clip`` with ``channels`` channels, and the step (none if nothing changes).
 
     Mono is copied to every channel. Several channels become mono by averaging, which keeps the level of the mid signal;
     ``level_db`` in the step is the power left, relative to the channels' mean power. If the channels cancel each other,
     the loudest one is used. Raises `MasteringError` for every other conversion.
     """
     if clip.channels == channels:
-        return clip, None
+        return clip, []
     step: dict[str, Any] = {"step": "channels", "from": clip.channels, "to": channels}
     if clip.channels == 1:
-        return Clip(np.repeat(clip.samples, channels, axis=0), clip.rate), {**step, "how": "copied"}
+        return Clip(np.repeat(clip.samples, channels, axis=0), clip.rate), [{**step, "how": "copied"}]
     if channels == 1:
         mean = clip.samples.mean(axis=0, keepdims=True, dtype=np.float64).astype(np.float32)
         powers = np.square(clip.samples, dtype=np.float64).mean(axis=1)
@@ -128,9 +121,9 @@ def to_channels(clip: Clip, channels: int) -> tuple[Clip, dict[str, Any] | None]
             loudest = int(powers.argmax())
             why = "the channels cancel each other"
             picked = Clip(clip.samples[loudest : loudest + 1], clip.rate)
-            return picked, {**step, "how": f"channel {loudest}", "why": why}
+            return picked, [{**step, "how": f"channel {loudest}", "why": why}]
         level_db = round(10.0 * float(np.log10(left / powers.mean())), 2) if left else 0.0
-        return Clip(mean, clip.rate), {**step, "how": "averaged", "level_db": level_db}
+        return Clip(mean, clip.rate), [{**step, "how": "averaged", "level_db": level_db}]
     raise MasteringError(
         f"cannot convert a take of {clip.channels} channels to {channels}; "
         f"set channels: 1, or channels: {clip.channels}"

@@ -151,13 +151,6 @@ def _curve(peaks: _PeakList, ceiling: float, clip: Clip, circular: bool) -> _Cur
     return _Curve(first, gain[first - start : last - start])
 
 
-def _with_gain(clip: Clip, curve: _Curve) -> Clip:
-    samples = clip.samples.copy()
-    part = samples[:, curve.start : curve.stop]
-    np.multiply(part, curve.gain, out=part, casting="same_kind")
-    return Clip(samples, clip.rate)
-
-
 def limit(clip: Clip, ceiling_dbtp: float, *, circular: bool = False) -> Limited:
     """Limit the true peak of ``clip`` to ``ceiling_dbtp``; a clip below it is returned unchanged.
 
@@ -172,8 +165,11 @@ def limit(clip: Clip, ceiling_dbtp: float, *, circular: bool = False) -> Limited
             rest = ceiling / float(magnitudes.max()) * (1.0 - 1e-6)
             reduced = Clip(limited.samples * np.float32(rest), clip.rate)
             return Limited(reduced, _reduction_db(_least(curves) * rest))
-        curves.append(_curve((positions[over], magnitudes[over]), aim, clip, circular))
-        limited = _with_gain(limited, curves[-1])
+        curve = _curve((positions[over], magnitudes[over]), aim, clip, circular)
+        curves.append(curve)
+        limited = Clip(limited.samples.copy(), clip.rate)
+        part = limited.samples[:, curve.start : curve.stop]
+        np.multiply(part, curve.gain, out=part, casting="same_kind")
         positions, magnitudes = overs(limited, ceiling * _NEAR, circular=circular)
         aim *= 0.999
     if not curves:

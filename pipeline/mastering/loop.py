@@ -7,7 +7,6 @@ rhythm is compared by the envelope in bins of 2 ms, colour by levels in bands of
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -44,10 +43,6 @@ _BEFORE_S = 4.0
 """Length of the intro that is compared with the sound before the loop's end."""
 _CALM_S = 0.004
 """Length of the window, from the wrap point, in which the level is measured."""
-
-
-def _mono(clip: Clip) -> Floats:
-    return np.asarray(clip.samples.mean(axis=0, dtype=np.float64))
 
 
 def _rhythm(clip: Clip, first: int, last: int, bin_length: int) -> Floats:
@@ -110,7 +105,7 @@ def best_start(clip: Clip, length: int, overlap: int) -> tuple[int, float]:
     samples remain for a crossfade. The earliest of equals wins. Start 0 if there is no room to choose.
     """
     hop = max(2, round(_HOP_S * clip.rate))
-    colour = _colour(_mono(clip), hop)
+    colour = _colour(clip.samples.mean(axis=0, dtype=np.float64), hop)
     choices = (clip.length - length - overlap) // hop + 1
     shift = round(length / hop)
     size = min(_COLOUR_HOPS, len(colour) - shift - choices + 1)
@@ -158,31 +153,22 @@ def _crossfade_room(length: int, spare: int, rate: int) -> int:
     return min(round(CROSSFADE_S * rate), length // 4, spare)
 
 
-def _beat_lengths(duration_s: float, bpm: float, rate: int) -> list[tuple[int, int]]:
-    """(beats, samples) to try: whole bars nearest to the duration, then fewer bars, then fewer beats."""
-    beat_s = 60.0 / bpm
-    bars = max(1, round(duration_s / (beat_s * BEATS_A_BAR)))
-    beats = [count * BEATS_A_BAR for count in range(bars, 0, -1)] + list(range(BEATS_A_BAR - 1, 0, -1))
-    return [(count, round(count * beat_s * rate)) for count in beats]
-
-
 def _lengths(plan: LoopPlan, rate: int) -> list[tuple[int, int]]:
-    """(beats, samples) of the loop to try, the requested one first; 0 beats in free time.
+    """(beats, samples) of the loop to try: whole bars nearest to the duration, then fewer bars, then fewer beats.
 
-    With ``exact`` there is one: the loop ends where the file must end. A duration in decimals is seldom a whole number
-    of beats to the sample, and intro and loop are seldom whole samples each.
+    In free time there are 0 beats. With ``exact`` there is one length: the loop ends where the file must end. A
+    duration in decimals is seldom a whole number of beats to the sample, and intro and loop are seldom whole samples
+    each.
     """
-    lengths = _beat_lengths(plan.loop_s, plan.bpm, rate) if plan.bpm else [(0, round(plan.loop_s * rate))]
+    lengths = [(0, round(plan.loop_s * rate))]
+    if plan.bpm:
+        beat_s = 60.0 / plan.bpm
+        bars = max(1, round(plan.loop_s / (beat_s * BEATS_A_BAR)))
+        beats = [count * BEATS_A_BAR for count in range(bars, 0, -1)] + list(range(BEATS_A_BAR - 1, 0, -1))
+        lengths = [(count, round(count * beat_s * rate)) for count in beats]
     if not plan.exact:
         return lengths
     return [(lengths[0][0], plan.end(rate) - plan.start(rate))]
-
-
-def _grid_length(clip: Clip, plan: LoopPlan) -> tuple[int, int] | None:
-    """The first (beats, samples) with room for a crossfade after it; None if there is none."""
-    shortest = round(SHORTEST_CROSSFADE_S * clip.rate)
-    fitting = (pair for pair in _lengths(plan, clip.rate) if pair[1] + shortest <= clip.length)
-    return next(fitting, None)
 
 
 def _free_length(clip: Clip, duration_s: float) -> int:
@@ -203,17 +189,12 @@ def blend(old: Samples, new: Samples) -> Samples:
     fading, rising = old.astype(np.float64), new.astype(np.float64)
     power = float(np.sqrt(np.vdot(fading, fading) * np.vdot(rising, rising)))
     shared = max(0.0, float(np.vdot(fading, rising)) / power) if power > 0.0 else 0.0
-    rise = _rise(old.shape[1])
+    rise = np.sin(0.5 * np.pi * ramp(old.shape[1]))
     fall = rise[::-1]
     even = np.sqrt(1.0 + 2.0 * shared * rise * fall)
     rising *= rise / even
     rising += fading * (fall / even)
     return rising.astype(np.float32)
-
-
-@lru_cache(maxsize=8)
-def _rise(length: int) -> npt.NDArray[np.float64]:
-    return np.asarray(np.sin(0.5 * np.pi * ramp(length)))
 
 
 def wrapped(samples: Samples, length: int, overlap: int) -> tuple[Samples, Samples]:
@@ -350,7 +331,8 @@ def cut_loop(
     plan = LoopPlan(duration_s, bpm, intro_s, exact)
     if clip.length - round(intro_s * clip.rate) < 8:
         raise MasteringError("the take is too short to loop; generate a longer one (raise duration)")
-    grid = _grid_length(clip, plan) if bpm else None
+    room = clip.length - round(SHORTEST_CROSSFADE_S * clip.rate)
+    grid = next((pair for pair in _lengths(plan, clip.rate) if bpm and pair[1] <= room), None)
     if intro_s:
         loop_cut = _after_intro(clip, plan)
     elif grid:

@@ -124,13 +124,7 @@ def _pulses(strength: Floats) -> int:
 
 def _window_around(samples: Samples, position: int, reach: int) -> Samples:
     """``reach`` samples before and after ``position`` of a loop, wrapped at its ends; shape [channels, samples]."""
-    length = samples.shape[1]
-    first, last = position - reach, position + reach
-    if first >= 0 and last <= length:
-        return samples[:, first:last]
-    if first < 0 and last <= length and reach <= length:
-        return np.concatenate([samples[:, first:], samples[:, :last]], axis=1)
-    return samples[:, np.arange(first, last) % length]
+    return samples.take(np.arange(position - reach, position + reach), axis=1, mode="wrap")
 
 
 def _reference_positions(length: int, reach: int) -> list[int]:

@@ -115,7 +115,7 @@ def _with_stereo_image(clip: Clip, spec: MasteringSpec) -> tuple[Clip, list[Step
     """Apply the channel count and the stereo width of ``spec``."""
     clip, channels = to_channels(clip, spec.channels)
     clip, width = with_width(clip, spec.width)
-    return clip, [step for step in (channels, width) if step]
+    return clip, channels + width
 
 
 def _prepared(take: TakeInput, spec: MasteringSpec, trim: bool) -> tuple[Clip, list[Step]]:

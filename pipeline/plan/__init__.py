@@ -1,81 +1,36 @@
 """What is stale and why, and how the work is shared out."""
 
-from pipeline.plan.decide import plan
-from pipeline.plan.digests import group_digest, master_digest, mastering_digest
-from pipeline.plan.estimates import (
-    BuildEstimate,
-    ModelEstimate,
-    Shard,
-    SpeedOf,
-    engine_estimate,
-    estimate,
-    record_speed,
-    recorded_speeds,
-    share_out,
-)
-from pipeline.plan.reasons import (
-    chain_reasons,
-    label_reasons,
-    recipe_reasons,
-    say,
-    spec_reasons,
-    specs_of,
-    ucs_of,
-)
-from pipeline.plan.validate import check_profiles
-from pipeline.plan.values import (
-    APPROVED,
-    IN_STORE,
-    LOCKED,
-    LOCKED_IN_MANIFEST,
-    Action,
-    AssetPlan,
-    Known,
-    Plan,
-    Reason,
-    ReasonKind,
-    Stage,
-    TakeOrder,
-    VariationPlan,
-    changed,
-    recorded_lock,
-)
-
-__all__ = [
-    "APPROVED",
-    "IN_STORE",
-    "LOCKED",
-    "LOCKED_IN_MANIFEST",
-    "Action",
-    "AssetPlan",
-    "BuildEstimate",
-    "Known",
-    "ModelEstimate",
-    "Plan",
-    "Reason",
-    "ReasonKind",
-    "Shard",
-    "SpeedOf",
-    "Stage",
-    "TakeOrder",
-    "VariationPlan",
-    "chain_reasons",
-    "changed",
-    "check_profiles",
-    "engine_estimate",
-    "estimate",
-    "group_digest",
-    "label_reasons",
-    "master_digest",
-    "mastering_digest",
-    "plan",
-    "recipe_reasons",
-    "record_speed",
-    "recorded_lock",
-    "recorded_speeds",
-    "say",
-    "share_out",
-    "spec_reasons",
-    "specs_of",
-    "ucs_of",
-]
+from pipeline.plan.decide import plan as plan
+from pipeline.plan.digests import group_digest as group_digest
+from pipeline.plan.digests import master_digest as master_digest
+from pipeline.plan.estimates import BuildEstimate as BuildEstimate
+from pipeline.plan.estimates import Shard as Shard
+from pipeline.plan.estimates import engine_estimate as engine_estimate
+from pipeline.plan.estimates import estimate as estimate
+from pipeline.plan.estimates import record_speed as record_speed
+from pipeline.plan.estimates import recorded_speeds as recorded_speeds
+from pipeline.plan.estimates import share_out as share_out
+from pipeline.plan.reasons import chain_reasons as chain_reasons
+from pipeline.plan.reasons import label_reasons as label_reasons
+from pipeline.plan.reasons import recipe_reasons as recipe_reasons
+from pipeline.plan.reasons import say as say
+from pipeline.plan.reasons import spec_reasons as spec_reasons
+from pipeline.plan.reasons import specs_of as specs_of
+from pipeline.plan.reasons import ucs_of as ucs_of
+from pipeline.plan.validate import check_profiles as check_profiles
+from pipeline.plan.values import APPROVED as APPROVED
+from pipeline.plan.values import IN_STORE as IN_STORE
+from pipeline.plan.values import LOCKED as LOCKED
+from pipeline.plan.values import LOCKED_IN_MANIFEST as LOCKED_IN_MANIFEST
+from pipeline.plan.values import WAITS as WAITS
+from pipeline.plan.values import WILL_WAIT as WILL_WAIT
+from pipeline.plan.values import Action as Action
+from pipeline.plan.values import AssetPlan as AssetPlan
+from pipeline.plan.values import Known as Known
+from pipeline.plan.values import Plan as Plan
+from pipeline.plan.values import Reason as Reason
+from pipeline.plan.values import Stage as Stage
+from pipeline.plan.values import TakeOrder as TakeOrder
+from pipeline.plan.values import VariationPlan as VariationPlan
+from pipeline.plan.values import changed as changed
+from pipeline.plan.values import recorded_lock as recorded_lock

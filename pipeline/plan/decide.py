@@ -32,7 +32,6 @@ from pipeline.plan.values import (
     Known,
     Plan,
     Reason,
-    ReasonKind,
     TakeOrder,
     VariationPlan,
     changed,
@@ -40,8 +39,8 @@ from pipeline.plan.values import (
 from pipeline.provenance import MasterRow
 from pipeline.recipe import Recipe
 
-_TAKE_MISSING = Reason(ReasonKind.MISSING, "take missing from store")
-_MASTER_MISSING = Reason(ReasonKind.MISSING, "master missing from store")
+_TAKE_MISSING = Reason("take missing from store")
+_MASTER_MISSING = Reason("master missing from store")
 
 
 def plan(project: Project, known: Known) -> Plan:
@@ -182,7 +181,9 @@ def _decide(
             variation.number, action, unique, variation.recipes, orders, master, previous, failed
         )
 
-    review = _review_reasons(asset, variation, master)
+    approved_earlier = known.chosen.get((asset.spec.id, variation.number)) == master
+    beside = EARLIER_APPROVED if approved_earlier else WILL_WAIT
+    review = (beside,) if variation.hold else ()
     missing = [recipe for recipe in variation.recipes if not _take_present(recipe.digest, previous, known)]
     if missing:
         orders = tuple(_order(asset, recipe, previous) for recipe in missing)
@@ -195,20 +196,12 @@ def _decide(
     if known.master_is_whole(master):
         failed = known.quarantined(master)
         if failed:
-            return decided(Action.REUSE, Reason(ReasonKind.QUARANTINED, failed), failed=failed)
+            return decided(Action.REUSE, Reason(failed), failed=failed)
         return decided(Action.REUSE, *review, IN_STORE, *reasons)
     if previous is None:
         [new] = reasons
-        reasons = (Reason(new.kind, f"{new.words}: its take is in the store"),)
+        reasons = (Reason(f"{new.words}: its take is in the store"),)
     return decided(Action.REMASTER, *review, *(reasons or (_MASTER_MISSING,)))
-
-
-def _review_reasons(asset: _Asset, variation: _Variation, master: str) -> tuple[Reason, ...]:
-    """What happens to the new master beside an approved one."""
-    if not variation.hold:
-        return ()
-    chosen = asset.known.chosen.get((asset.spec.id, variation.number))
-    return (EARLIER_APPROVED,) if chosen == master else (WILL_WAIT,)
 
 
 def _decide_held(asset: _Asset, variation: _Variation, previous: MasterRow) -> VariationPlan:
@@ -302,7 +295,7 @@ def _remaster_reasons(
 
 def _new(asset: _Asset) -> Reason:
     known = asset.spec.id in asset.known.assets
-    return Reason(ReasonKind.NEW, "new variation" if known else "new asset")
+    return Reason("new variation" if known else "new asset")
 
 
 def _differences(asset: _Asset, variation: _Variation) -> tuple[Reason, ...]:

@@ -82,16 +82,6 @@ class Speed:
     at: str
     """Day of the last build, ISO 8601."""
 
-    @property
-    def factor(self) -> float:
-        """Seconds taken for each estimated second."""
-        return self.taken / self.expected
-
-    @property
-    def basis(self) -> str:
-        """Where the figure comes from, in words."""
-        return f"earlier builds on this machine, the last on {self.at}"
-
 
 SpeedOf = Callable[[str, str, str], Speed | None]
 """By engine, model and device."""
@@ -256,4 +246,5 @@ def _corrected(estimate: Estimate, shard: Shard, device: str, speed_of: SpeedOf)
     speed = None if estimate.learned else speed_of(shard.engine, shard.model, device)
     if speed is None:
         return estimate
-    return replace(estimate, seconds=estimate.seconds * speed.factor, basis=speed.basis)
+    factor, basis = speed.taken / speed.expected, f"earlier builds on this machine, the last on {speed.at}"
+    return replace(estimate, seconds=estimate.seconds * factor, basis=basis)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, asdict, fields
+from dataclasses import asdict, fields
 from typing import Any
 
 from pipeline.generators.registry import engine_keys
@@ -14,11 +14,7 @@ from pipeline.recipe import Recipe
 
 _RECIPE_APART = ("schema", "prompt", "seed", "settings", "conditioning")
 """Keys of a recipe with sentences of their own, or with none."""
-_SPEC_FIELDS = {
-    field.name: field for spec in (MasteringSpec, DeliverySpec, QualitySpec) for field in fields(spec)
-}
-_SPEC_DEFAULTS = {name: field.default for name, field in _SPEC_FIELDS.items() if field.default is not MISSING}
-"""The value of a key that an older record does not have."""
+_SPEC_FIELDS = [field.name for spec in (MasteringSpec, DeliverySpec, QualitySpec) for field in fields(spec)]
 
 
 def recipe_reasons(before: Mapping[str, Any], after: Recipe) -> Iterator[str]:
@@ -54,13 +50,13 @@ def mastering_reasons(before: MasterRecord, asset: AssetSpec) -> Iterator[str]:
 
 def specs_of(record: MasterRecord) -> dict[str, Any]:
     """The mastering, delivery and quality specs of a master as one JSON object."""
-    return {**record["mastering"], **record["delivery"], **record.get("gates", {})}
+    return {**record["mastering"], **record["delivery"], **record["gates"]}
 
 
 def spec_reasons(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
     """How two objects of `specs_of` differ: every key has its own words."""
     for key in dict.fromkeys([*_SPEC_FIELDS, *before, *after]):
-        old, new = (specs.get(key, _SPEC_DEFAULTS.get(key)) for specs in (before, after))
+        old, new = before.get(key), after.get(key)
         if old != new:
             word, unit = reason_words().get(key, (key.replace("_", " "), ""))
             yield f"{word} changed: {say(old)}{unit} -> {say(new)}{unit}"

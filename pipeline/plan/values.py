@@ -38,76 +38,32 @@ class Stage(StrEnum):
     """The master exists and failed its quality gates."""
 
 
-class ReasonKind(StrEnum):
-    """What a reason is about."""
-
-    NEW = "new"
-    """No version has the variation."""
-    CHANGED = "changed"
-    """It differs from what a version has: recipe, mastering, labels, reviews."""
-    MISSING = "missing"
-    """The store has lost a take or a master."""
-    QUARANTINED = "quarantined"
-    """Its master failed a quality gate."""
-    APPROVED = "approved"
-    LOCKED = "locked"
-    LOCKED_IN_MANIFEST = "locked in manifest"
-    WILL_WAIT = "will wait"
-    """The new master will wait for review beside an approved one."""
-    WAITS = "waits"
-    """The new master is made and waits for review beside an approved one."""
-    WAITING_APPROVED = "waiting approved"
-    """The master that waited is approved and replaces the earlier one."""
-    EARLIER_APPROVED = "earlier approved"
-    """An earlier master is approved and replaces the present one."""
-    IN_STORE = "in store"
-    """The master was made before."""
-    FROM_STORED_TAKE = "from stored take"
-    """The take is made from data that an earlier take stored, without the model."""
-
-
-_CHANGES_NOTHING = frozenset(
-    {
-        ReasonKind.WILL_WAIT,
-        ReasonKind.WAITS,
-        ReasonKind.WAITING_APPROVED,
-        ReasonKind.EARLIER_APPROVED,
-        ReasonKind.IN_STORE,
-        ReasonKind.FROM_STORED_TAKE,
-    }
-)
-
-
 @dataclass(frozen=True, slots=True)
 class Reason:
     """Why a build makes, keeps or changes a variation."""
 
-    kind: ReasonKind
     words: str
-
-    @property
-    def is_difference(self) -> bool:
-        """Whether it says how masters differ, not how a master is made or what happens to it."""
-        return self.kind not in _CHANGES_NOTHING
+    is_difference: bool = True
+    """Whether it says how masters differ, not how a master is made or what happens to it."""
 
     def __str__(self) -> str:
         return self.words
 
 
-APPROVED = Reason(ReasonKind.APPROVED, "approved in review")
-LOCKED = Reason(ReasonKind.LOCKED, "locked in review")
-LOCKED_IN_MANIFEST = Reason(ReasonKind.LOCKED_IN_MANIFEST, "lock: true in the manifest")
-WILL_WAIT = Reason(ReasonKind.WILL_WAIT, "approved in review: the new take will wait")
-WAITS = Reason(ReasonKind.WAITS, "approved in review: the new take waits beside it")
-WAITING_APPROVED = Reason(ReasonKind.WAITING_APPROVED, "approved in review: the waiting take takes its place")
-EARLIER_APPROVED = Reason(ReasonKind.EARLIER_APPROVED, "approved in review: an earlier take takes its place")
-IN_STORE = Reason(ReasonKind.IN_STORE, "made before: its master is in the store")
-FROM_STORED_TAKE = Reason(ReasonKind.FROM_STORED_TAKE, "from the stored data of its take, without the model")
+APPROVED = Reason("approved in review")
+LOCKED = Reason("locked in review")
+LOCKED_IN_MANIFEST = Reason("lock: true in the manifest")
+WILL_WAIT = Reason("approved in review: the new take will wait", is_difference=False)
+WAITS = Reason("approved in review: the new take waits beside it", is_difference=False)
+WAITING_APPROVED = Reason("approved in review: the waiting take takes its place", is_difference=False)
+EARLIER_APPROVED = Reason("approved in review: an earlier take takes its place", is_difference=False)
+IN_STORE = Reason("made before: its master is in the store", is_difference=False)
+FROM_STORED_TAKE = Reason("from the stored data of its take, without the model", is_difference=False)
 
 
 def changed(*words: str) -> tuple[Reason, ...]:
-    """Reasons of kind ``CHANGED``, without repetition."""
-    return tuple([Reason(ReasonKind.CHANGED, each) for each in dict.fromkeys(words)])
+    """Reasons that say what changed, without repetition."""
+    return tuple(Reason(each) for each in dict.fromkeys(words))
 
 
 def recorded_lock(words: str) -> Reason | None:

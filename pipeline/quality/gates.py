@@ -73,10 +73,6 @@ class Failure:
     what: str
     """Description of the fault, for the user."""
 
-    def to_json(self) -> dict[str, Any]:
-        """A JSON object."""
-        return asdict(self)
-
 
 @dataclass(frozen=True, slots=True)
 class QualityReport:
@@ -109,7 +105,7 @@ class QualityReport:
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object."""
-        return {"score": self.score, "failures": [failure.to_json() for failure in self.failures]}
+        return {"score": self.score, "failures": [asdict(failure) for failure in self.failures]}
 
 
 def _non_finite_samples(sound: GateInput) -> float:
@@ -122,35 +118,11 @@ def _loudest_lufs(sound: GateInput) -> float:
     return max(loudness, peak - PEAK_ABOVE_LOUDNESS_DB)
 
 
-def _requested_length_s(sound: GateInput) -> float | None:
-    return None if sound.requested_s is None else sound.clip.seconds
-
-
 def _silent_share(sound: GateInput) -> float | None:
     measured = sound.measurement
     if measured.momentary_max_lufs is None:
         return None
     return min(1.0, (measured.leading_silence_s + measured.trailing_silence_s) / measured.duration_s)
-
-
-def _rate_difference_hz(sound: GateInput) -> float | None:
-    return None if sound.rate_hz is None else float(abs(sound.clip.rate - sound.rate_hz))
-
-
-def _tail_noise_db(sound: GateInput) -> float | None:
-    return None if sound.loop else tail_noise_db(sound.clip)
-
-
-def _seam_click(sound: GateInput) -> float | None:
-    return sound.seam.click if sound.seam else None
-
-
-def _seam_beat(sound: GateInput) -> float | None:
-    return sound.seam.beat if sound.seam else None
-
-
-def _seam_step(sound: GateInput) -> float | None:
-    return max(sound.seam.level_step, sound.seam.spectral_step) if sound.seam else None
 
 
 MEASURES: dict[str, Callable[[GateInput], float | None]] = {
@@ -159,14 +131,16 @@ MEASURES: dict[str, Callable[[GateInput], float | None]] = {
     "dc": lambda sound: dc_offset(sound.clip),
     "clipping": lambda sound: clipped_share(sound.clip),
     "too short": lambda sound: sound.clip.seconds,
-    "too long": _requested_length_s,
+    "too long": lambda sound: None if sound.requested_s is None else sound.clip.seconds,
     "silent ends": _silent_share,
-    "wrong rate": _rate_difference_hz,
+    "wrong rate": lambda sound: (
+        None if sound.rate_hz is None else float(abs(sound.clip.rate - sound.rate_hz))
+    ),
     "noise only": lambda sound: noise_share(sound.clip),
-    "tail noise": _tail_noise_db,
-    "loop seam": _seam_click,
-    "loop beat": _seam_beat,
-    "loop step": _seam_step,
+    "tail noise": lambda sound: None if sound.loop else tail_noise_db(sound.clip),
+    "loop seam": lambda sound: sound.seam.click if sound.seam else None,
+    "loop beat": lambda sound: sound.seam.beat if sound.seam else None,
+    "loop step": lambda sound: max(sound.seam.level_step, sound.seam.spectral_step) if sound.seam else None,
 }
 """The value that each gate compares with its limit; None where the gate does not apply to the sound.
 
