@@ -32,7 +32,6 @@ from pipeline.catalog.reviews import is_off_target as is_off_target
 from pipeline.catalog.reviews import reversed_decisions as reversed_decisions
 from pipeline.catalog.reviews import review_state as review_state
 from pipeline.catalog.reviews import states_of as states_of
-from pipeline.catalog.reviews import with_deviations as with_deviations
 from pipeline.catalog.rows import Failures as Failures
 from pipeline.catalog.rows import Renames as Renames
 from pipeline.catalog.rows import assemble_rows as assemble_rows

@@ -35,7 +35,7 @@ from pipeline.catalog.reviews import comment_fault, name_fault
 from pipeline.catalog.rows import with_waiting_rows
 from pipeline.errors import UsageError
 from pipeline.provenance import MasterRow
-from pipeline.store import migrate
+from pipeline.store import check_schema
 
 
 def reviewer_name() -> str:
@@ -139,7 +139,7 @@ def read_decisions(data: bytes, place: str, version: Callable[[int], Version]) -
     for another schema.
     """
     value = _parse(data, place)
-    migrate(value, DECISIONS_SCHEMA, place)
+    check_schema(value, DECISIONS_SCHEMA, place)
     _refuse(place, list(_header_problems(value)))
     reviewer = value["reviewer"].strip()
     rows = _masters_of(version(value["version"]))

@@ -6,10 +6,9 @@ from pipeline.store.backend import Fence as Fence
 from pipeline.store.backend import Missing as Missing
 from pipeline.store.disk import translate_os_errors as translate_os_errors
 from pipeline.store.formats import NewerFormatError as NewerFormatError
+from pipeline.store.formats import check_schema as check_schema
 from pipeline.store.formats import dump_record as dump_record
 from pipeline.store.formats import fields_fault as fields_fault
-from pipeline.store.formats import migrate as migrate
-from pipeline.store.formats import migration as migration
 from pipeline.store.formats import parse_object as parse_object
 from pipeline.store.formats import read_record as read_record
 from pipeline.store.formats import shape_fault as shape_fault
