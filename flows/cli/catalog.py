@@ -33,7 +33,6 @@ from pipeline.catalog import (
     read_quarantine,
     rejected_before,
     states_of,
-    with_deviations,
 )
 from pipeline.catalog import diff as diff_of
 from pipeline.catalog.catalog import UNREADABLE
@@ -135,7 +134,7 @@ def show(
     shown = version_or_latest(catalog, version, outputs)
     reviews = Reviews(catalog.store).state()
     chosen = Filter(asset, variation, tuple(tag or ()), kind, tuple(state or ()), model)
-    rows = chosen.select(with_deviations(catalog.store, shown.masters), reviews)
+    rows = chosen.select(shown.masters, reviews)
     missing = chosen.select_missing(shown.missing)
     if not rows and not missing and asset is not None and chosen == Filter(asset, variation):
         what = repr(asset) if variation is None else f"{asset!r} variation {variation}"
@@ -170,7 +169,7 @@ def history(
     """
     catalog = Catalog(Store.open(outputs))
     events = Reviews(catalog.store).events()
-    steps = asset_history(catalog, asset, events)
+    steps = asset_history(catalog, asset)
     places = {(step.change.asset, step.change.variation) for step in steps}
     reviews = [event for event in events if (event.asset, event.variation) in places]
     if not steps:
@@ -271,7 +270,6 @@ def table(
         format_ = "json"
     catalog = Catalog(Store.open(outputs))
     shown = version_or_latest(catalog, version, outputs)
-    catalog.check_rows(shown)
     from pipeline.catalog.tables import FORMATS, TABLE_SCHEMA, frame
 
     data = FORMATS[format_](frame(shown))

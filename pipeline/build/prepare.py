@@ -27,7 +27,6 @@ from pipeline.catalog import (
     needs_signature,
     pending_renames,
     rows_by_current_id,
-    with_deviations,
 )
 from pipeline.catalog.version import sha256_of
 from pipeline.credentials import DEVELOPMENT, SignedFiles, available, configured
@@ -448,9 +447,9 @@ def failed_json(asset: str, variation: int, stage: Stage, reason: str, master: s
     return item | ({"master": master} if stage is Stage.QUALITY else {})
 
 
-def off_target_in(store: Store, version: Version | None) -> int:
+def off_target_in(version: Version | None) -> int:
     """Count the masters of a version that missed their loudness target."""
-    return sum(map(is_off_target, with_deviations(store, version.masters))) if version else 0
+    return sum(map(is_off_target, version.masters)) if version else 0
 
 
 def waiting_in(version: Version | None) -> int:
@@ -481,7 +480,7 @@ def unchanged_result(prepared: Prepared) -> dict[str, Any]:
         "mastered": 0,
         "reused": sum(len(plan.variations) for plan in prepared.plan.assets) - len(failed),
         "waiting": waiting_in(prepared.latest),
-        "off_target": off_target_in(prepared.store, prepared.latest),
+        "off_target": off_target_in(prepared.latest),
         "failed": failed,
         "removed": removed_names(prepared),
         "run": None,

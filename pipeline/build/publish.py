@@ -130,7 +130,7 @@ def publish(
             "version": version.number,
             "published": True,
             "waiting": waiting_in(version),
-            "off_target": off_target_in(prepared.store, version),
+            "off_target": off_target_in(version),
         }
         facts = {"schema": BUILD_SCHEMA, **build, **result}
         facts.pop("report", None)
@@ -182,7 +182,7 @@ def _publish_only(prepared: Prepared, fence: Fence, run: str) -> dict[str, Any]:
         "version": done.version.number if done.version else None,
         "published": done.new,
         "waiting": waiting_in(done.version),
-        "off_target": off_target_in(prepared.store, done.version),
+        "off_target": off_target_in(done.version),
         "library": done.library.to_json() if done.library else None,
     }
     if done.new or changed:

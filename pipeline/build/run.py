@@ -248,7 +248,7 @@ class BuildRun:
             "mastered": mastered,
             "reused": variations - mastered - len(self._failed),
             "waiting": waiting_in(version),
-            "off_target": off_target_in(self._prepared.store, version),
+            "off_target": off_target_in(version),
             "failed": [
                 failed_json(asset, variation, stage, reason, self._digests.get((asset, variation)))
                 for (asset, variation), (stage, reason) in sorted(self._failed.items())

@@ -4,98 +4,45 @@ Two modules need pandas and are imported only on demand: `tables` makes the Parq
 `repair` repairs a damaged store.
 """
 
-from pipeline.catalog.catalog import (
-    Catalog,
-    approved_objects,
-    forget_recorded_files,
-    missing_row,
-    prunable_versions,
-    version_folders,
-)
-from pipeline.catalog.channels import LATEST, Channel, ChannelMove, Override
-from pipeline.catalog.diff import (
-    Change,
-    asset_history,
-    compare_rows,
-    diff,
-    label_changes,
-    rejected_before,
-)
-from pipeline.catalog.integrity import check_store
-from pipeline.catalog.reviews import (
-    ACTIONS,
-    STATES,
-    Filter,
-    ReviewAction,
-    ReviewEvent,
-    Reviews,
-    ReviewState,
-    is_off_target,
-    reversed_decisions,
-    review_state,
-    states_of,
-    with_deviations,
-)
-from pipeline.catalog.rows import (
-    Failures,
-    Renames,
-    assemble_rows,
-    master_row,
-    pending_renames,
-    rows_by_current_id,
-    with_labels,
-)
-from pipeline.catalog.signed_rows import SigningState, needs_signature
-from pipeline.catalog.version import (
-    BuildFacts,
-    Place,
-    Version,
-    read_quarantine,
-    update_quarantine,
-)
-
-__all__ = [
-    "ACTIONS",
-    "LATEST",
-    "STATES",
-    "BuildFacts",
-    "Catalog",
-    "Change",
-    "Channel",
-    "ChannelMove",
-    "Failures",
-    "Filter",
-    "Override",
-    "Place",
-    "Renames",
-    "ReviewAction",
-    "ReviewEvent",
-    "ReviewState",
-    "Reviews",
-    "SigningState",
-    "Version",
-    "approved_objects",
-    "assemble_rows",
-    "asset_history",
-    "check_store",
-    "compare_rows",
-    "diff",
-    "forget_recorded_files",
-    "is_off_target",
-    "label_changes",
-    "master_row",
-    "missing_row",
-    "needs_signature",
-    "pending_renames",
-    "prunable_versions",
-    "read_quarantine",
-    "rejected_before",
-    "reversed_decisions",
-    "review_state",
-    "rows_by_current_id",
-    "states_of",
-    "update_quarantine",
-    "version_folders",
-    "with_deviations",
-    "with_labels",
-]
+from pipeline.catalog.catalog import Catalog as Catalog
+from pipeline.catalog.catalog import approved_objects as approved_objects
+from pipeline.catalog.catalog import forget_recorded_files as forget_recorded_files
+from pipeline.catalog.catalog import missing_row as missing_row
+from pipeline.catalog.catalog import prunable_versions as prunable_versions
+from pipeline.catalog.catalog import version_folders as version_folders
+from pipeline.catalog.channels import LATEST as LATEST
+from pipeline.catalog.channels import Channel as Channel
+from pipeline.catalog.channels import ChannelMove as ChannelMove
+from pipeline.catalog.channels import Override as Override
+from pipeline.catalog.diff import Change as Change
+from pipeline.catalog.diff import asset_history as asset_history
+from pipeline.catalog.diff import compare_rows as compare_rows
+from pipeline.catalog.diff import diff as diff
+from pipeline.catalog.diff import label_changes as label_changes
+from pipeline.catalog.diff import rejected_before as rejected_before
+from pipeline.catalog.integrity import check_store as check_store
+from pipeline.catalog.reviews import ACTIONS as ACTIONS
+from pipeline.catalog.reviews import STATES as STATES
+from pipeline.catalog.reviews import Filter as Filter
+from pipeline.catalog.reviews import ReviewAction as ReviewAction
+from pipeline.catalog.reviews import ReviewEvent as ReviewEvent
+from pipeline.catalog.reviews import Reviews as Reviews
+from pipeline.catalog.reviews import ReviewState as ReviewState
+from pipeline.catalog.reviews import is_off_target as is_off_target
+from pipeline.catalog.reviews import reversed_decisions as reversed_decisions
+from pipeline.catalog.reviews import review_state as review_state
+from pipeline.catalog.reviews import states_of as states_of
+from pipeline.catalog.rows import Failures as Failures
+from pipeline.catalog.rows import Renames as Renames
+from pipeline.catalog.rows import assemble_rows as assemble_rows
+from pipeline.catalog.rows import master_row as master_row
+from pipeline.catalog.rows import pending_renames as pending_renames
+from pipeline.catalog.rows import rows_by_current_id as rows_by_current_id
+from pipeline.catalog.rows import with_labels as with_labels
+from pipeline.catalog.signed_rows import SigningState as SigningState
+from pipeline.catalog.signed_rows import needs_signature as needs_signature
+from pipeline.catalog.version import BuildFacts as BuildFacts
+from pipeline.catalog.version import Place as Place
+from pipeline.catalog.version import Version as Version
+from pipeline.catalog.version import read_quarantine as read_quarantine
+from pipeline.catalog.version import update_quarantine as update_quarantine

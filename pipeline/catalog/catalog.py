@@ -17,7 +17,6 @@ from typing import Any
 
 from pipeline.catalog.channels import CATALOG_FILE, FILE_NAME, LATEST, Channel, ChannelMove, Channels
 from pipeline.catalog.reviews import Reviews
-from pipeline.catalog.rows import disagreements, say_difference
 from pipeline.catalog.version import BuildFacts, Place, Version
 from pipeline.errors import FormatError, MachineError, StoreError, UsageError, VerificationError
 from pipeline.plan import Stage
@@ -103,7 +102,7 @@ class Catalog:
                 yield channel["name"], version_key(channel["version"])
 
     def recorded_files(self, number: int) -> VersionFiles:
-        """The files of version ``number`` as channels record them; empty for versions of older releases."""
+        """The files of version ``number`` as channels record them; empty if none does."""
         if number not in self._recorded:
             self._recorded = {number: {}, **self.all_recorded_files()}
         return self._recorded[number]
@@ -116,19 +115,6 @@ class Catalog:
                 if files := move.get("files"):
                     recorded.setdefault(move["version"], files)
         return recorded
-
-    def check_rows(self, version: Version) -> None:
-        """Compare the rows of a version without recorded hashes with the records of their masters.
-
-        Raises `VerificationError` if they differ.
-        """
-        if self.recorded_files(version.number):
-            return
-        for row, differences in disagreements(self.store, version.masters):
-            raise VerificationError(
-                f"{version_key(version.number)} was changed: {say_difference(row, differences)}; "
-                "correct it: cuesmith verify --repair"
-            )
 
     def files_of(self, number: int) -> dict[str, ObjectJson]:
         """The ``files`` of a move to version ``number``: those recorded already, or copies made now."""
@@ -189,7 +175,7 @@ class Catalog:
                 run=build.run,
                 manifest=build.manifest,
                 masters=rows,
-                reasons=reasons(before, rows) if reasons and before else None,
+                reasons=reasons(before, rows) if reasons and before else {},
                 missing=missing,
                 promotion=promotion or {},
             )

@@ -15,7 +15,7 @@ from typing import Any, Literal, NotRequired, TypedDict, cast
 from pipeline.errors import FormatError, MachineError, UsageError
 from pipeline.provenance import ObjectJson
 from pipeline.provenance.facts import utc
-from pipeline.store import Fence, Missing, ObjectRef, Store, migrate, parse_object, shape_fault
+from pipeline.store import Fence, Missing, ObjectRef, Store, check_schema, parse_object, shape_fault
 
 CHANNEL_SCHEMA = "cuesmith.channel/1"
 LATEST = "latest"
@@ -84,7 +84,8 @@ class Channels:
         """
         key = channel_key(name)
         try:
-            value = migrate(parse_object(self._backend.read(key)), CHANNEL_SCHEMA, key)
+            value = parse_object(self._backend.read(key))
+            check_schema(value, CHANNEL_SCHEMA, key)
             if (fault := _fault(value, name)) is not None:
                 raise ValueError(fault)
         except Missing:

@@ -103,14 +103,12 @@ def diff(store: Store, before: Version, after: Version, rejected: Set[str] = fro
     """Every master that differs, by asset and variation, and every new reason why a variation is missing.
 
     ``rejected`` has the recipe digests that were rejected when ``after`` was published. If ``after`` followed
-    ``before`` and recorded its reasons, the changes have those.
+    ``before``, the changes have the reasons that it recorded.
     """
     differences = compare_rows(store, before.by_variation, after.by_variation, rejected)
-    recorded = after.reasons if after.parent == before.number else None
+    recorded = after.reasons if after.parent == before.number else {}
     explained = [
-        replace(change, reasons=changed(*recorded[change.place]))
-        if recorded and change.place in recorded
-        else change
+        replace(change, reasons=changed(*recorded[change.place])) if change.place in recorded else change
         for change in differences
     ]
     return sorted([*explained, *_gaps(before, after)], key=lambda change: change.place)
@@ -316,11 +314,10 @@ class HistoryEntry:
         }
 
 
-def asset_history(catalog: Catalog, asset: str, events: tuple[ReviewEvent, ...] = ()) -> list[HistoryEntry]:
+def asset_history(catalog: Catalog, asset: str) -> list[HistoryEntry]:
     """Every change of the assets that match ``asset`` (an id or a glob), oldest first.
 
-    Each version is compared with its parent. ``events`` tell what was rejected at that time, for versions that do not
-    record their reasons. Versions that cannot be read are left out.
+    Each version is compared with its parent. Versions that cannot be read are left out.
     """
     versions: dict[int, Version] = {}
     entries: list[HistoryEntry] = []
@@ -329,7 +326,7 @@ def asset_history(catalog: Catalog, asset: str, events: tuple[ReviewEvent, ...] 
         before = versions.get(version.parent or 0, replace(version, masters=(), missing=()))
         entries.extend(
             HistoryEntry(number, version.created, version.run, change)
-            for change in diff(catalog.store, before, version, rejected_before(version, events))
+            for change in diff(catalog.store, before, version)
         )
         versions[number] = version
     return entries

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 from collections.abc import Iterator
 from itertools import chain
 from typing import Any
 
-from pipeline.catalog.catalog import Catalog, version_key
+from pipeline.catalog.catalog import UNREADABLE, Catalog, version_key
 from pipeline.catalog.channels import CHANNEL_SCHEMA, LATEST, Channel, ChannelMove, channel_key
 from pipeline.catalog.reviews import KEY as REVIEWS
 from pipeline.catalog.reviews import read_event
@@ -25,7 +23,7 @@ from pipeline.store import (
     NewerFormatError,
     Progress,
     Store,
-    migrate,
+    check_schema,
     parse_object,
     shape_fault,
     verify,
@@ -75,7 +73,6 @@ _RECORDS: dict[str, tuple[str, Any]] = {
     "takes": (TAKE_SCHEMA, TakeRecord),
     "masters": (MASTER_SCHEMA, MasterRecord),
 }
-_PARQUET = b"PAR1"
 
 
 def check_store(store: Store, progress: Progress | None = None) -> Iterator[Finding]:
@@ -85,9 +82,7 @@ def check_store(store: Store, progress: Progress | None = None) -> Iterator[Find
     """
     catalog, rows = Catalog(store), _Rows()
     seen: set[str] = set()
-    for finding in chain(
-        _catalog_findings(catalog, rows), verify(store, progress, rows.check), rows.findings()
-    ):
+    for finding in chain(_catalog_findings(catalog, rows), verify(store, progress, rows.check)):
         if finding.key not in seen:
             seen.add(finding.key)
             yield finding
@@ -96,12 +91,16 @@ def check_store(store: Store, progress: Progress | None = None) -> Iterator[Find
 def _catalog_findings(catalog: Catalog, rows: _Rows) -> Iterator[Finding]:
     yield from _channels(catalog)
     for number in sorted({*catalog.numbers(), *catalog.all_recorded_files()}):
-        if files := catalog.recorded_files(number):
-            yield from _recorded_files(catalog, number, files.items())
+        files = catalog.recorded_files(number)
+        yield from _recorded_files(catalog, number, files.items())
+        try:
+            version = catalog.read(number)
+        except UNREADABLE as error:
+            if not files:
+                yield _unreadable(version_key(number), error)
         else:
-            yield from _unrecorded_files(catalog, number)
-        if catalog.read_error(number) is None:
-            rows.add(catalog.read(number), proven=bool(files))
+            if files:
+                rows.add(version)
     for name, key in catalog.dangling_channels():
         yield Finding("missing", key, NOT_THERE, (channel_key(name),))
     yield from _quarantine(catalog.store)
@@ -109,18 +108,17 @@ def _catalog_findings(catalog: Catalog, rows: _Rows) -> Iterator[Finding]:
 
 
 class _Rows:
-    """The distinct rows of all versions, to compare with the records of their masters."""
+    """The distinct rows of all versions whose hashes are recorded, to compare with the records of their masters."""
 
     def __init__(self) -> None:
-        self._rows: dict[str, list[tuple[int, bool, MasterRow]]] = {}
-        self._changed: list[Finding] = []
+        self._rows: dict[str, list[tuple[int, MasterRow]]] = {}
 
-    def add(self, version: Version, *, proven: bool) -> None:
-        """Add the rows of a version; ``proven``: its hash is recorded, so on a difference the record is damaged."""
+    def add(self, version: Version) -> None:
+        """Add the rows of a version."""
         for row in with_waiting_rows(version.masters):
             known = self._rows.setdefault(row["master"], [])
-            if not any(row == other for _, _, other in known):
-                known.append((version.number, proven, row))
+            if not any(row == other for _, other in known):
+                known.append((version.number, row))
 
     def check(self, key: str, record: dict[str, Any]) -> None:
         """Check the shape of a take's or a master's record, its recipe's hash and the rows of its master."""
@@ -132,23 +130,17 @@ class _Rows:
             return
         master: Any = record
         facts_of(master)
-        for number, proven, row in self._rows.get(master["digest"], ()):
+        for number, row in self._rows.get(master["digest"], ()):
             if differences := differing(row, master):
                 what = say_difference(row, differences)
-                if proven:
-                    raise VerificationError(f"{key}: {version_key(number)} differs from it: {what}")
-                self._changed.append(Finding("damaged", version_key(number), f"it was changed: {what}"))
-
-    def findings(self) -> list[Finding]:
-        """Versions that differ from records; complete when all records were checked."""
-        return self._changed
+                raise VerificationError(f"{key}: {version_key(number)} differs from it: {what}")
 
 
 def _check_record(key: str, record: dict[str, Any], schema: str, shape: Any) -> None:
-    value = migrate(record, schema, key)
-    if (fault := shape_fault(value, shape)) is not None:
+    check_schema(record, schema, key)
+    if (fault := shape_fault(record, shape)) is not None:
         raise VerificationError(f"{key} is damaged: {fault}")
-    take = value.get("take", value)
+    take = record.get("take", record)
     try:
         same = digest(take["recipe"]) == take["digest"]
     except ValueError as error:
@@ -211,39 +203,6 @@ def _why_damaged(name: str, data: bytes) -> str:
     except ValueError as error:
         return str(error)
     return "it was changed after it was published"
-
-
-def _unrecorded_files(catalog: Catalog, number: int) -> Iterator[Finding]:
-    """Check a version of an older release, which has no recorded hashes: its catalog and the form of its tables."""
-    try:
-        version = catalog.read(number)
-    except (CuesmithError, MachineError) as error:
-        yield _unreadable(version_key(number), error)
-        return
-    for name, fault in (("catalog.parquet", _parquet_fault), ("catalog.csv", _csv_fault)):
-        key = version_key(number, name)
-        try:
-            what = fault(catalog.store.backend.read(key), version)
-        except Missing:
-            what = NOT_THERE
-        except MachineError as error:
-            what = str(error)
-        if what is not None:
-            yield Finding("unreadable", key, what)
-
-
-def _parquet_fault(data: bytes, version: Version) -> str | None:
-    whole = len(data) > 12 and data.startswith(_PARQUET) and data.endswith(_PARQUET)
-    return None if whole else "it is not a complete Parquet file"
-
-
-def _csv_fault(data: bytes, version: Version) -> str | None:
-    try:
-        rows = sum(1 for _ in csv.reader(io.StringIO(data.decode(), newline=""))) - 1
-    except (ValueError, csv.Error) as error:
-        return f"it is not a CSV table: {error}"
-    masters = len(version.masters)
-    return None if rows == masters else f"it has {rows} rows, but the version has {masters} masters"
 
 
 def _quarantine(store: Store) -> Iterator[Finding]:

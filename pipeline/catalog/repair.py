@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any, cast
 
@@ -16,11 +15,9 @@ from pipeline.catalog.channels import CATALOG_FILE, LATEST, ChannelMove, channel
 from pipeline.catalog.integrity import JOURNALS, check_store, recover_channel, split_events
 from pipeline.catalog.reviews import KEY as REVIEWS
 from pipeline.catalog.reviews import read_event
-from pipeline.catalog.rows import disagreements
 from pipeline.catalog.tables import csv_bytes, frame, parquet_bytes
 from pipeline.catalog.version import QUARANTINE_KEY
 from pipeline.errors import CuesmithError, FormatError, MachineError
-from pipeline.provenance import MasterRow
 from pipeline.provenance.facts import now
 from pipeline.store import (
     Fence,
@@ -118,8 +115,6 @@ class _Repairs:
             return Repair(finding, (), "the file is as published; its hash is recorded again")
         data = self._copied(number, name)
         result = "restored from its copy"
-        if data is None and name == CATALOG_FILE and finding.kind == "damaged":
-            data, result = self._corrected(number), "corrected from the records of its masters"
         if data is None and name in _TABLES and self._catalog.read_error(number) is None:
             data = _TABLES[name](frame(self._catalog.read(number)))
             result = "made again from catalog.json"
@@ -153,23 +148,6 @@ class _Repairs:
                 except CuesmithError:
                     continue
         return None
-
-    def _corrected(self, number: int) -> bytes | None:
-        """A version without recorded hashes, corrected from its masters' records; None for any other."""
-        if self._catalog.recorded_files(number) or self._catalog.read_error(number):
-            return None
-        version = self._catalog.read(number)
-        corrections = {
-            id(row): differences for row, differences in disagreements(self._store, version.masters)
-        }
-
-        def corrected(row: MasterRow) -> MasterRow:
-            fixed: Any = {**row, **corrections.get(id(row), {})}
-            if "waiting" in row:
-                fixed["waiting"] = {**row["waiting"], **corrections.get(id(row["waiting"]), {})}
-            return cast("MasterRow", fixed)
-
-        return replace(version, masters=tuple(map(corrected, version.masters))).to_bytes()
 
     def _copy(self, finding: Finding) -> Repair:
         """Copy the version's own file again, if it is intact."""

@@ -12,10 +12,10 @@ from functools import cached_property
 from typing import Any, Literal, NotRequired, TypedDict, get_args, get_type_hints
 
 from pipeline.errors import FormatError, UsageError
-from pipeline.provenance import MASTER_SCHEMA, MasterRow, MissingRow, master_name, name_of, place_of
+from pipeline.provenance import MasterRow, MissingRow, master_name, name_of, place_of
 from pipeline.provenance.facts import utc
 from pipeline.recipe import digest
-from pipeline.store import Store, migrate, parse_object, shape_fault
+from pipeline.store import Store, check_schema, parse_object, shape_fault
 
 LONGEST_COMMENT = 10_000
 """Characters."""
@@ -217,7 +217,8 @@ _EventJson: Any = TypedDict("_EventJson", {**_FIELDS, "comment": NotRequired[str
 def read_event(line: bytes, place: str) -> ReviewEvent:
     """The event in a line; ``place`` names the line in the `FormatError` that anything else raises."""
     try:
-        value = migrate(parse_object(line), SCHEMA, place)
+        value = parse_object(line)
+        check_schema(value, SCHEMA, place)
         if (fault := shape_fault(value, _EventJson)) is not None:
             raise ValueError(fault)
         event = ReviewEvent(**{key: value[key] for key in _FIELDS if key in value})
@@ -231,33 +232,11 @@ def read_event(line: bytes, place: str) -> ReviewEvent:
 
 MISSED = frozenset({"true-peak ceiling", "gain limit"})
 """Deviations to report. Variations that share a gain differ in loudness on purpose."""
-_TOLERANCE_LU = 0.2
 
 
 def is_off_target(row: MasterRow) -> bool:
     """Whether the row says that the master missed its loudness target."""
     return row.get("deviation") in MISSED
-
-
-def with_deviations(store: Store, rows: Iterable[MasterRow]) -> tuple[MasterRow, ...]:
-    """``rows`` with the deviation of each that is off target; rows of older releases get it from their records."""
-    rows = tuple(rows)
-    unexplained = {row["master"] for row in rows if "deviation" not in row and _is_off(row)}
-    records: Any = store.get_records("masters", sorted(unexplained), MASTER_SCHEMA) if unexplained else ()
-    reasons = {digest: record["loudness"].get("deviation") for digest, record in records}
-    return tuple(
-        MasterRow(**{**row, "deviation": reasons[row["master"]]}) if reasons.get(row["master"]) else row
-        for row in rows
-    )
-
-
-def _is_off(row: MasterRow) -> bool:
-    loudness = row["loudness_lufs"]
-    return (
-        loudness is not None
-        and row["loudness_method"] != "peak"
-        and abs(loudness - row["target_lufs"]) > _TOLERANCE_LU
-    )
 
 
 State = Literal[

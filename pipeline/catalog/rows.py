@@ -6,7 +6,6 @@ new one, which waits for review.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Literal, cast
@@ -35,11 +34,10 @@ from pipeline.provenance import (
     Status,
     WaitingRow,
     master_name,
-    master_records,
     name_of,
     place_of,
 )
-from pipeline.store import Store, fields_fault
+from pipeline.store import fields_fault
 
 
 def file_name(asset: str, variation: int, suffix: str, naming: str | None = None) -> str:
@@ -70,8 +68,6 @@ def renamed(files: Mapping[str, ObjectJson], name: str) -> dict[str, ObjectJson]
 
 _RECIPE_FIELDS = frozenset({"kind", "prompt", "engine", "model", "revision", "seed", "take"})
 """Fields that stay the same when a master is made again with other samples."""
-_TOLERANCE = 1e-3
-"""Older releases rounded some figures to three decimals."""
 
 
 def facts_of(record: MasterRecord) -> dict[str, Any]:
@@ -133,22 +129,8 @@ def differing(row: MasterRow, record: MasterRecord) -> dict[str, Any]:
     return {
         name: fact
         for name, fact in facts_of(record).items()
-        if name in row and (name in _RECIPE_FIELDS or not made_again) and not _equal(values[name], fact)
+        if name in row and (name in _RECIPE_FIELDS or not made_again) and values[name] != fact
     }
-
-
-def disagreements(store: Store, rows: Sequence[MasterRow]) -> Iterator[tuple[MasterRow, dict[str, Any]]]:
-    """Each row of ``rows``, waiting rows included, that differs from its master's record, with the differences.
-
-    Skips rows without a record. Raises as `Store.get_records`.
-    """
-    every = list(with_waiting_rows(rows))
-    digests = sorted({row["master"] for row in every})
-    records = master_records(store, digests)
-    for row in every:
-        record = records.get(row["master"])
-        if record is not None and (differences := differing(row, record)):
-            yield row, differences
 
 
 def with_waiting_rows(rows: Iterable[MasterRow]) -> Iterator[MasterRow]:
@@ -174,13 +156,6 @@ def _reached_loudness(record: MasterRecord) -> float | None:
         record["measurements"]["integrated_lufs"] if loudness["method"] == "peak" else loudness["reached"]
     )
     return None if reached is None else round(float(reached), 3)
-
-
-def _equal(one: Any, other: Any) -> bool:
-    if isinstance(one, float) or isinstance(other, float):
-        numbers = isinstance(one, float | int) and isinstance(other, float | int)
-        return numbers and math.isclose(one, other, abs_tol=_TOLERANCE)
-    return bool(one == other)
 
 
 Renames = Mapping[str, str]

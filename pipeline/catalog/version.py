@@ -30,8 +30,8 @@ from pipeline.store import (
     Missing,
     ObjectRef,
     Store,
+    check_schema,
     dump_record,
-    migrate,
     parse_object,
     read_record,
     shape_fault,
@@ -74,8 +74,8 @@ class Version:
     """Variations of the manifest without a master, sorted likewise."""
     promotion: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Reasons of the release gate that the manifest allows, by channel."""
-    reasons: Mapping[Place, tuple[str, ...]] | None = field(default=None, repr=False)
-    """Why rows differ from those of the version before; None for the first version."""
+    reasons: Mapping[Place, tuple[str, ...]] = field(default_factory=dict, repr=False)
+    """Why rows differ from those of the version before; empty for the first version."""
 
     @cached_property
     def by_variation(self) -> Mapping[Place, MasterRow]:
@@ -101,7 +101,7 @@ class Version:
             "run": self.run,
             "manifest": dict(self.manifest),
         }
-        if self.reasons is not None:
+        if self.parent is not None:
             header["reasons"] = [[*place, list(words)] for place, words in sorted(self.reasons.items())]
         header["missing"] = list(self.missing)
         if self.promotion:
@@ -116,7 +116,8 @@ class Version:
         ``proven``: the hash of ``data`` is known, so its values are not checked again.
         """
         try:
-            value = migrate(parse_object(data), CATALOG_SCHEMA, place)
+            value = parse_object(data)
+            check_schema(value, CATALOG_SCHEMA, place)
             if not proven and (fault := _fault(value)) is not None:
                 raise ValueError(fault)
         except ValueError as error:
@@ -131,7 +132,9 @@ class Version:
             run=value["run"],
             manifest=value["manifest"],
             masters=tuple(value["masters"]),
-            reasons=_reasons_of(value),
+            reasons={
+                (asset, variation): tuple(words) for asset, variation, words in value.get("reasons", ())
+            },
             missing=tuple(value["missing"]),
             promotion=value.get("promotion", {}),
         )
@@ -200,12 +203,6 @@ def _files_fault(row: MasterRow) -> str | None:
             except FormatError as error:
                 return f"{path}: {error}"
     return None
-
-
-def _reasons_of(value: dict[str, Any]) -> Mapping[Place, tuple[str, ...]] | None:
-    if "reasons" not in value:
-        return None
-    return {(asset, variation): tuple(words) for asset, variation, words in value["reasons"]}
 
 
 def _same(one: MasterRow, other: MasterRow) -> bool:

@@ -14,14 +14,14 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from pipeline.catalog import LATEST, Catalog, Version
-from pipeline.errors import FormatError, VerificationError
+from pipeline.errors import VerificationError
 from pipeline.provenance import ObjectJson
 from pipeline.store import Finding, Missing, ObjectRef, Store, disk, read_record, translate_os_errors
 
@@ -34,31 +34,22 @@ ExportedFile = tuple[ObjectJson, Stamp | None]
 """The object, and the stamp of its file; None until the file was checked."""
 
 
-class Exporter(Protocol):
+@dataclass(frozen=True, slots=True)
+class Exporter:
     """One export target. Its folders and files are named by their keys in the outputs folder."""
 
-    @property
-    def name(self) -> str:
-        """Names the lock of the export."""
-
-    @property
-    def schema(self) -> str:
-        """Schema of the ledger."""
-
-    @property
-    def folder(self) -> str:
-        """Where the files are written, such as ``library/latest``."""
-
-    @property
-    def ledger(self) -> str:
-        """The file that lists what the last export wrote."""
-
-    @property
-    def replaced(self) -> str:
-        """Where files of other programs are moved if they are in the way."""
-
-    def files(self, version: Version) -> Mapping[str, ObjectJson]:
-        """The files of ``version``: path below `folder` to object. Generated files are put into the store first."""
+    name: str
+    """Names the lock of the export."""
+    schema: str
+    """Schema of the ledger."""
+    folder: str
+    """Where the files are written, such as ``library/latest``."""
+    ledger: str
+    """The file that lists what the last export wrote."""
+    replaced: str
+    """Where files of other programs are moved if they are in the way."""
+    files: Callable[[Version], Mapping[str, ObjectJson]]
+    """The files of a version: path below `folder` to object. Generated files are put into the store first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,19 +127,19 @@ def changed_files(store: Store, exporter: Exporter) -> list[ChangedFile]:
     root, ledger = store.backend.local_path(exporter.folder), _read(store, exporter)
     if root is None or ledger is None or ledger.version is None:
         return []
-    return list(_changed_files(store, exporter, root, ledger, thorough=False))
+    return list(_changed_files(exporter, root, ledger, thorough=False))
 
 
 def export_findings(catalog: Catalog, exporter: Exporter) -> list[Finding]:
     """The findings of `verify` in an export: each file of the latest version that is missing or changed.
 
-    Hashes every file that is not a link into the store.
+    Hashes every file.
     """
     store = catalog.store
     root = store.backend.local_path(exporter.folder)
     if root is None:
         return []
-    ledger = _read(store, exporter) or _before_ledgers(catalog, exporter, root)
+    ledger = _read(store, exporter)
     words: Mapping[str, tuple[Literal["missing", "damaged"], str]] = {
         "deleted": ("missing", "it was deleted; cuesmith build restores it"),
         "replaced": ("damaged", "it is not the published file; cuesmith build restores it"),
@@ -157,22 +148,12 @@ def export_findings(catalog: Catalog, exporter: Exporter) -> list[Finding]:
         return []
     return [
         Finding(words[file.kind][0], f"{file.folder}/{file.path}", words[file.kind][1])
-        for file in _changed_files(store, exporter, root, ledger, thorough=True)
+        for file in _changed_files(exporter, root, ledger, thorough=True)
     ]
 
 
-def _before_ledgers(catalog: Catalog, exporter: Exporter, root: Path) -> _Ledger | None:
-    """The ledger of a folder that a release without ledgers wrote; None if it does not show the latest version."""
-    version = catalog.latest()
-    with suppress(OSError):
-        if version is not None and (root / _VERSION_FILE).read_bytes() == _version_text(version.number):
-            files = exporter.files(version)
-            return _Ledger(version.number, {path: (item, None) for path, item in files.items()})
-    return None
-
-
 def _changed_files(
-    store: Store, exporter: Exporter, root: Path, ledger: _Ledger, *, thorough: bool
+    exporter: Exporter, root: Path, ledger: _Ledger, *, thorough: bool
 ) -> Iterator[ChangedFile]:
     for path, (item, stamp) in sorted(ledger.files.items()):
         file = root / path
@@ -180,8 +161,7 @@ def _changed_files(
         if current is None:
             yield ChangedFile(exporter.folder, path, "replaced" if os.path.lexists(file) else "deleted")
             continue
-        unchanged = _is_link_to(store, file, item) if thorough else current == stamp
-        if not unchanged and not _has_bytes_of(file, item):
+        if (thorough or current != stamp) and not _has_bytes_of(file, item):
             yield ChangedFile(exporter.folder, path, "replaced")
 
 
@@ -206,11 +186,10 @@ class _Export:
         self._store, self._exporter, self._root, self._version = catalog.store, exporter, root, version
         self._new = exporter.files(version)
         ledger = _read(self._store, exporter)
-        self._ours = ledger.files if ledger else _published(catalog, exporter, root)
-        shown = ledger or _before_ledgers(catalog, exporter, root)
+        self._ours = ledger.files if ledger else {}
         self._changed: list[ChangedFile] = []
-        if shown is not None and shown.version is not None:
-            self._changed += _changed_files(self._store, exporter, root, shown, thorough=False)
+        if ledger is not None and ledger.version is not None:
+            self._changed += _changed_files(exporter, root, ledger, thorough=False)
         self._not_restorable: set[str] = set()
         self._moved_aside: dict[str, str] = {}
 
@@ -254,11 +233,10 @@ class _Export:
         file = self._root / path
         before, stamp = self._ours.get(path, (None, None))
         current = _stamp(file)
-        if current is not None and before == item:
-            linked = _is_link_to(self._store, file, item)
-            if not linked and (current == stamp or _has_bytes_of(file, item)):
+        if current is not None:
+            if (before == item and current == stamp) or _has_bytes_of(file, item):
                 return
-            if not linked and not self._can_restore(item):
+            if before == item and not self._can_restore(item):
                 self._not_restorable.add(path)
                 return
         for folder in self._folders(path):
@@ -305,17 +283,6 @@ def _is_free(target: Path) -> bool:
     return not os.path.lexists(target)
 
 
-def _published(catalog: Catalog, exporter: Exporter, root: Path) -> dict[str, ExportedFile]:
-    """Files that a release without ledgers may have written: those at the paths of any version."""
-    if not root.is_dir():
-        return {}
-    files: dict[str, ExportedFile] = {}
-    for number in catalog.numbers():
-        with suppress(FormatError, VerificationError):
-            files |= {path: (item, None) for path, item in exporter.files(catalog.read(number)).items()}
-    return {path: ours for path, ours in files.items() if os.path.lexists(root / path)}
-
-
 def _stays_inside(path: str) -> bool:
     parts = PurePosixPath(path).parts
     return bool(parts) and ".." not in parts and not path.startswith("/") and "\\" not in path
@@ -332,11 +299,6 @@ def _stamp(file: Path) -> Stamp | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     return (status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else None
-
-
-def _is_link_to(store: Store, file: Path, item: ObjectJson) -> bool:
-    source = store.path(ObjectRef.from_json(item))
-    return source is not None and source.exists() and os.path.samefile(source, file)
 
 
 def _has_bytes_of(file: Path, item: ObjectJson) -> bool:

@@ -5,35 +5,17 @@ in the store before its event is sent. `pipeline.jobs.takes` and `pipeline.jobs.
 all of audio and mastering and are for workers only.
 """
 
-from pipeline.jobs.work_items import (
-    AssetOrder,
-    Began,
-    Broken,
-    Done,
-    Event,
-    Failed,
-    Mastered,
-    MasterJob,
-    Quarantined,
-    TakeMade,
-    TakesJob,
-    VariationOrder,
-)
+from pipeline.jobs.work_items import AssetOrder as AssetOrder
+from pipeline.jobs.work_items import Began as Began
+from pipeline.jobs.work_items import Broken as Broken
+from pipeline.jobs.work_items import Done as Done
+from pipeline.jobs.work_items import Event as Event
+from pipeline.jobs.work_items import Failed as Failed
+from pipeline.jobs.work_items import Mastered as Mastered
+from pipeline.jobs.work_items import MasterJob as MasterJob
+from pipeline.jobs.work_items import Quarantined as Quarantined
+from pipeline.jobs.work_items import TakeMade as TakeMade
+from pipeline.jobs.work_items import TakesJob as TakesJob
+from pipeline.jobs.work_items import VariationOrder as VariationOrder
 
 Job = TakesJob | MasterJob
-
-__all__ = [
-    "AssetOrder",
-    "Began",
-    "Broken",
-    "Done",
-    "Event",
-    "Failed",
-    "Job",
-    "MasterJob",
-    "Mastered",
-    "Quarantined",
-    "TakeMade",
-    "TakesJob",
-    "VariationOrder",
-]

@@ -4,54 +4,23 @@
 can know (clock, software, commit).
 """
 
-from pipeline.provenance.records import (
-    MASTER_SCHEMA,
-    TAKE_SCHEMA,
-    CredentialsJson,
-    MadeFacts,
-    ManifestFacts,
-    MasterRecord,
-    MasterRow,
-    MissingCode,
-    MissingRow,
-    ModelFacts,
-    RenditionJson,
-    Status,
-    TakeRecord,
-    WaitingRow,
-    disclosure,
-    master_name,
-    master_record,
-    master_records,
-    model_facts,
-    name_of,
-    place_of,
-    take_record,
-)
-from pipeline.store import ObjectJson
-
-__all__ = [
-    "MASTER_SCHEMA",
-    "TAKE_SCHEMA",
-    "CredentialsJson",
-    "MadeFacts",
-    "ManifestFacts",
-    "MasterRecord",
-    "MasterRow",
-    "MissingCode",
-    "MissingRow",
-    "ModelFacts",
-    "ObjectJson",
-    "RenditionJson",
-    "Status",
-    "TakeRecord",
-    "WaitingRow",
-    "disclosure",
-    "master_name",
-    "master_record",
-    "master_records",
-    "model_facts",
-    "name_of",
-    "place_of",
-    "take_record",
-]
+from pipeline.provenance.records import MASTER_SCHEMA as MASTER_SCHEMA
+from pipeline.provenance.records import TAKE_SCHEMA as TAKE_SCHEMA
+from pipeline.provenance.records import CredentialsJson as CredentialsJson
+from pipeline.provenance.records import ManifestFacts as ManifestFacts
+from pipeline.provenance.records import MasterRecord as MasterRecord
+from pipeline.provenance.records import MasterRow as MasterRow
+from pipeline.provenance.records import MissingRow as MissingRow
+from pipeline.provenance.records import RenditionJson as RenditionJson
+from pipeline.provenance.records import Status as Status
+from pipeline.provenance.records import TakeRecord as TakeRecord
+from pipeline.provenance.records import WaitingRow as WaitingRow
+from pipeline.provenance.records import disclosure as disclosure
+from pipeline.provenance.records import master_name as master_name
+from pipeline.provenance.records import master_record as master_record
+from pipeline.provenance.records import master_records as master_records
+from pipeline.provenance.records import model_facts as model_facts
+from pipeline.provenance.records import name_of as name_of
+from pipeline.provenance.records import place_of as place_of
+from pipeline.provenance.records import take_record as take_record
+from pipeline.store import ObjectJson as ObjectJson

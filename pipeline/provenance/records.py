@@ -168,7 +168,7 @@ class MasterRow(TypedDict):
     """Measured with the method; integrated for method ``peak``."""
     target_lufs: float
     deviation: NotRequired[str]
-    """Why it is off its target, where it is; releases before this field left it to the master's record."""
+    """Why it is off its target, where it is."""
     true_peak_dbtp: float | None
     quality: float | None
     take: str
@@ -213,7 +213,6 @@ class MissingRow(TypedDict):
     asset: str
     variation: int
     kind: str
-    """Empty where an older release did not record it."""
     tags: list[str]
     code: MissingCode
     """``quarantined``: its master failed a quality gate; ``failed``: it could not be made; ``missing``: no build of

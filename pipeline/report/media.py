@@ -44,33 +44,20 @@ _SHADES = 40
 Bytes = npt.NDArray[np.uint8]
 
 
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """What the page draws of one sound."""
+def picture(clip: Clip) -> dict[str, object]:
+    """What the page draws of ``clip`` [channels, samples], as its sidecar has it, with bytes in base64.
 
-    low: Bytes
-    """Lowest sample of each column over all channels, as magnitude: 0 is silence, 255 full scale."""
-    high: Bytes
-    """Highest sample of each column, likewise."""
-    spectrogram: bytes
-    """Grey PNG: columns are time, rows are bands from 20 kHz (top) to 40 Hz in equal steps of pitch."""
-    top_hz: float
-    """Half the sample rate, at most 20 kHz."""
-
-    def to_json(self) -> dict[str, object]:
-        """The object that the page's sidecar carries."""
-        return {
-            "low": _text(self.low.tobytes()),
-            "high": _text(self.high.tobytes()),
-            "spectrogram": _text(self.spectrogram),
-            "top": self.top_hz,
-        }
-
-
-def picture(clip: Clip) -> Picture:
-    """Draw ``clip`` [channels, samples]; of a long clip, only the peaks need a pass over all samples."""
+    ``low`` and ``high`` are the lowest and the highest sample of each column over all channels, as magnitude: 0 is
+    silence, 255 full scale. ``spectrogram`` is a grey PNG: columns are time, rows are bands from ``top`` (half the
+    sample rate, at most 20 kHz) to 40 Hz in equal steps of pitch.
+    """
     low, high = envelope(clip, COLUMNS)
-    return Picture(low, high, png(spectrogram(clip)), min(_HIGHEST_HZ, clip.rate / 2))
+    return {
+        "low": _text(low.tobytes()),
+        "high": _text(high.tobytes()),
+        "spectrogram": _text(png(spectrogram(clip))),
+        "top": min(_HIGHEST_HZ, clip.rate / 2),
+    }
 
 
 def thumb(clip: Clip) -> str:
@@ -199,7 +186,7 @@ def _sidecars(store: Store, sound: Sound) -> tuple[str, bool]:
         return envelope_text or "", False
     if envelope_text is None:
         envelope_text = thumb(clip)
-        _write(store, pictures, "picture", sound.pcm, {"thumb": envelope_text, **picture(clip).to_json()})
+        _write(store, pictures, "picture", sound.pcm, {"thumb": envelope_text, **picture(clip)})
     if sound.gapless:
         _write(store, loop, "sound", sound.pcm, _packed(data, clip, sound.object.suffix))
     return envelope_text, True

@@ -22,7 +22,6 @@ of it, or one that waits there. Importing a file twice adds nothing.
 from __future__ import annotations
 
 import getpass
-import json
 import re
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
@@ -35,7 +34,7 @@ from pipeline.catalog.reviews import comment_fault, name_fault
 from pipeline.catalog.rows import with_waiting_rows
 from pipeline.errors import UsageError
 from pipeline.provenance import MasterRow
-from pipeline.store import migrate
+from pipeline.store import check_schema, parse_object
 
 
 def reviewer_name() -> str:
@@ -139,7 +138,7 @@ def read_decisions(data: bytes, place: str, version: Callable[[int], Version]) -
     for another schema.
     """
     value = _parse(data, place)
-    migrate(value, DECISIONS_SCHEMA, place)
+    check_schema(value, DECISIONS_SCHEMA, place)
     _refuse(place, list(_header_problems(value)))
     reviewer = value["reviewer"].strip()
     rows = _masters_of(version(value["version"]))
@@ -156,16 +155,11 @@ def read_decisions(data: bytes, place: str, version: Callable[[int], Version]) -
 
 def _parse(data: bytes, place: str) -> dict[str, Any]:
     try:
-        value = json.loads(data)
-    except (ValueError, RecursionError) as error:
+        return parse_object(data)
+    except ValueError as error:
         raise UsageError(
             f"{place}: not a decisions file: {error}; export it from the report again"
         ) from error
-    if not isinstance(value, dict):
-        raise UsageError(
-            f"{place}: not a decisions file: it contains no JSON object; export it from the report again"
-        )
-    return value
 
 
 def _refuse(place: str, problems: list[str]) -> None:

@@ -74,15 +74,12 @@ class Backend(Protocol):
 
     def read(self, key: str) -> bytes:
         """The bytes under ``key``. Raises `Missing`."""
-        ...
 
     def read_many(self, keys: Iterable[str]) -> Iterator[tuple[str, bytes]]:
         """Each key that exists with its bytes, in the order of ``keys``; read in parallel where that is faster."""
-        ...
 
     def write(self, key: str, data: bytes, *, read_only: bool = False) -> None:
         """Replace the content of ``key`` atomically; durable when this returns."""
-        ...
 
     def create(self, key: str, data: bytes) -> bool:
         """As `write`, but only if ``key`` does not exist; False, and nothing changed, if it holds other bytes.
@@ -90,52 +87,39 @@ class Backend(Protocol):
         Data that only one writer may create should contain something unique, such as a run's id: where the answer
         to a request was lost, equal bytes show that the request succeeded.
         """
-        ...
 
     def confirm(self, key: str, size: int) -> bool:
         """Whether ``key`` holds ``size`` bytes; if so it is durable now, and as good as new for `gc`."""
-        ...
 
     def size(self, key: str) -> int | None:
         """Number of bytes under ``key``; None if it does not exist."""
-        ...
 
     def exists(self, key: str) -> bool:
         """Whether ``key`` is a file."""
-        ...
 
     def list(self, prefix: str = "") -> Iterator[Entry]:
         """Every file at or below ``prefix`` (key or folder; empty for all), sorted by key."""
-        ...
 
     def names(self, prefix: str = "") -> set[str]:
         """Names of the files and folders directly in the folder ``prefix``; empty if it does not exist."""
-        ...
 
     def leaves(self, prefix: str) -> Iterator[str]:
         """Name, without folder, of every file below ``prefix``, in any order: the fastest listing."""
-        ...
 
     def delete(self, key: str) -> None:
         """Remove ``key``; no error if it does not exist."""
-        ...
 
     def move(self, key: str, target: str) -> None:
         """Rename ``key``, durably. Raises `Missing`; `StoreError` where ``target`` exists."""
-        ...
 
     def local_path(self, key: str) -> Path | None:
         """The path of the file in a store on this machine (it may not exist), else None."""
-        ...
 
     def append(self, key: str, line: bytes) -> None:
         """Add one line of JSON, atomic and durable, also while other processes append."""
-        ...
 
     def read_lines(self, key: str) -> Iterator[bytes]:
         """The lines that `append` added, in order, without newlines and without a line torn by a crash."""
-        ...
 
     def lock(self, name: str, timeout: float) -> AbstractContextManager[Fence]:
         """Hold the lock ``name`` of this place. Raises `Busy` after ``timeout`` seconds."""
-        ...

@@ -1,8 +1,7 @@
-"""Stored JSON names its format and version; this reads the known versions, refuses the others and checks shapes.
+"""Stored JSON names its format and version; this reads the known version, refuses the others and checks shapes.
 
 Every record is one JSON object with ``"schema": "cuesmith.<name>/<version>"``. When a format changes, its
-version rises and a function registered here turns the version before into the new one, so old stores stay
-readable. Keys that a shape does not name are fine: later releases add some.
+version rises. Keys that a shape does not name are fine: later releases add some.
 """
 
 from __future__ import annotations
@@ -21,30 +20,13 @@ Fault = tuple[str, str]
 _Check = Callable[[Any], Fault | None]
 _WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false", NoneType: "null"}
 Record = dict[str, Any]
-Migration = Callable[[Record], Record]
 _REPAIR = "run `cuesmith verify --repair`, then build again"
 _CONFLICT = re.compile(rb"^(<{7}|={7}|>{7}|\|{7})(?= |\r?$)", re.MULTILINE)
 _SCHEMA = re.compile(r"(cuesmith\.[a-z][a-z0-9_.-]*)/([1-9][0-9]{0,8})")
-_MIGRATIONS: dict[tuple[str, int], Migration] = {}
 
 
 class NewerFormatError(FormatError):
     """A stored file was written by a newer release."""
-
-
-def migration(name: str, version: int) -> Callable[[Migration], Migration]:
-    """Register a function that turns a record of ``name`` from ``version`` into ``version + 1``.
-
-    The function gets a dict that it may change; it does not set ``schema``.
-    """
-
-    def register(function: Migration) -> Migration:
-        if (name, version) in _MIGRATIONS:
-            raise UsageError(f"{name}/{version} has a migration already; remove one of the two")
-        _MIGRATIONS[name, version] = function
-        return function
-
-    return register
 
 
 def dump_record(record: Mapping[str, Any]) -> bytes:
@@ -91,16 +73,13 @@ def load_record(data: bytes, where: str) -> Record:
 
 
 def read_record(data: bytes, schema: str, where: str, shape: Any = None) -> Record:
-    """The record in ``data``, migrated to ``schema`` (such as ``cuesmith.take/2``).
+    """The record in ``data``, which has the format ``schema`` (such as ``cuesmith.take/1``).
 
-    ``where`` names the file in errors. Raises `FormatError` for another name or a newer version, and
+    ``where`` names the file in errors. Raises `FormatError` for another name or version, and
     `VerificationError` for data that is no JSON object or does not have the ``shape`` (a `TypedDict`).
     """
     record = load_record(data, where)
-    try:
-        record = migrate(record, schema, where)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise VerificationError(f"{where} is damaged: {error!r}; {_REPAIR}") from error
+    check_schema(record, schema, where)
     if shape is not None and (fault := shape_fault(record, shape)) is not None:
         raise VerificationError(f"{where} is damaged: {fault}; {_REPAIR}")
     return record
@@ -111,8 +90,8 @@ def schema_of(record: Record, where: str) -> tuple[str, int]:
     return _split(record.get("schema"), where)
 
 
-def migrate(record: Record, schema: str, where: str) -> Record:
-    """``record`` migrated to ``schema`` (such as ``cuesmith.take/2``). Raises `FormatError` as `read_record` does."""
+def check_schema(record: Record, schema: str, where: str) -> None:
+    """Raises `FormatError` unless ``record`` has the format ``schema``."""
     name, version = _split(schema, where)
     stored_name, stored_version = schema_of(record, where)
     if stored_name != name:
@@ -122,14 +101,10 @@ def migrate(record: Record, schema: str, where: str) -> Record:
             f"{where} was written by a newer cuesmith ({name}/{stored_version}; this one reads up to /{version}); "
             "update cuesmith"
         )
-    for step in range(stored_version, version):
-        migrate = _MIGRATIONS.get((name, step))
-        if migrate is None:
-            raise FormatError(
-                f"{where} has the old format {name}/{step}, which this cuesmith no longer reads; build again"
-            )
-        record = {**migrate(record), "schema": f"{name}/{step + 1}"}
-    return record
+    if stored_version < version:
+        raise FormatError(
+            f"{where} has the old format {name}/{stored_version}, which this cuesmith no longer reads; build again"
+        )
 
 
 def _split(schema: object, where: str) -> tuple[str, int]:

@@ -195,9 +195,9 @@ class Store:
         self.backend.write(key, data)
 
     def get_record(self, room: str, digest: str, schema: str, shape: Any = None) -> Record | None:
-        """The record, migrated to ``schema`` (``cuesmith.take/1``); None if there is none.
+        """The record of format ``schema`` (``cuesmith.take/1``); None if there is none.
 
-        Raises `FormatError` for another kind or a newer version, `VerificationError` for a damaged file and
+        Raises `FormatError` for another format, `VerificationError` for a damaged file and
         for one that does not have the ``shape`` (a `TypedDict`).
         """
         return next((record for _, record in self.get_records(room, (digest,), schema, shape)), None)

@@ -8,7 +8,7 @@ from typing import Any
 from quick import QuickProject
 from toys import ONE, THREE, TWO
 
-from pipeline.catalog import Change, ReviewEvent, Reviews, asset_history, diff, rejected_before
+from pipeline.catalog import Change, Reviews, asset_history, diff
 from pipeline.catalog.diff import compare
 from pipeline.release import rollback
 
@@ -175,8 +175,7 @@ def rejected_then_approved_again(project: QuickProject) -> None:
 def test_what_a_version_says_of_the_one_before_never_changes(project: QuickProject) -> None:
     rejected_then_approved_again(project)
     assert told(project) == {"a/two_1": ("changed", "rejected in review")}
-    events = Reviews(project.store).events()
-    assert [step.change.reason_words for step in asset_history(project.catalog, "a/two", events)] == [
+    assert [step.change.reason_words for step in asset_history(project.catalog, "a/two")] == [
         (),
         ("rejected in review",),
     ]
@@ -184,33 +183,6 @@ def test_what_a_version_says_of_the_one_before_never_changes(project: QuickProje
         path.unlink()
     assert told(project) == {"a/two_1": ("changed", "rejected in review")}
     assert project.catalog.read(2).reasons == {("a/two", 1): ("rejected in review",)}
-
-
-def forget_reasons(project: QuickProject, number: int) -> None:
-    """Have a version look as an older release wrote it."""
-    path = project.outputs / "catalog" / f"{number:06d}" / "catalog.json"
-    value = json.loads(path.read_bytes())
-    del value["reasons"]
-    path.chmod(0o644)
-    path.write_text(json.dumps(value))
-    project.forget_hashes()
-
-
-def test_a_version_without_reasons_is_told_by_the_reviews_of_its_day(project: QuickProject) -> None:
-    project.write(TWO + THREE)
-    first = project.build_and_reject("a/two")
-    forget_reasons(project, 2)
-    version = project.catalog.read(2)
-    assert version.reasons is None
-    later = ReviewEvent("2999-01-01T00:00:00Z", "lead", "approve", "a/two", 1, first["take"], first["master"])
-    events = (*Reviews(project.store).events(), later)
-    rejected = rejected_before(version, events)
-    [change] = diff(project.store, project.catalog.read(1), version, rejected)
-    assert change.reason_words == ("rejected in review",)
-    assert [step.change.reason_words for step in asset_history(project.catalog, "a/two", events)][
-        1
-    ] == change.reason_words
-    assert project.build()["published"] is False
 
 
 def test_reasons_are_those_of_the_plan_and_stay_when_the_chain_is_newer(project: QuickProject) -> None:

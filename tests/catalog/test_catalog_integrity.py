@@ -18,7 +18,7 @@ from flows.cli.app import app
 from pipeline.catalog import Catalog, ReviewEvent, Reviews, check_store
 from pipeline.catalog.repair import repair_store
 from pipeline.errors import FormatError
-from pipeline.release import promote, refusals
+from pipeline.release import promote
 from pipeline.store import Store
 
 AT = "2026-02-01T00:00:00Z"
@@ -89,26 +89,6 @@ def test_an_edited_version_is_refused_everywhere_and_put_back(built: QuickProjec
     assert built.harm() == []
 
 
-@pytest.mark.parametrize("field", EDITS)
-def test_an_edited_version_of_an_older_release_is_held_against_its_records(
-    built: QuickProject, field: str
-) -> None:
-    built.forget_hashes()
-    assert built.harm() == []
-    before = built.catalog.read(1)
-    edit_row(built, 1, **{field: EDITS[field]})
-    assert f"a/one_01: {field} is {EDITS[field]!r} here" in built.harm()[0]
-    version = built.catalog.read(1)
-    codes = {one.code: one for one in refusals(built.store, version, Reviews(built.store).state())}
-    assert "in its record" in codes["verification"].masters[0][1]
-    for words in (("catalog", "table", "--version", 1), ("catalog", "rollback", "--to", 1)):
-        said = run(built, *words)
-        assert (said.exit_code, "verify --repair" in said.stderr) == (5, True)
-    assert run(built, "verify", "--repair").exit_code == 0
-    assert built.catalog.read(1) == before
-    assert built.harm() == []
-
-
 def test_an_edited_record_is_told_from_an_edited_version(built: QuickProject) -> None:
     digest = built.row("a/one")["master"]
     edit(
@@ -141,7 +121,7 @@ def test_every_move_records_the_hashes_of_its_version(built: QuickProject) -> No
                 assert copy.read_bytes() == (folder / file).read_bytes()
 
 
-def test_a_store_of_an_older_release_opens_and_a_move_records_its_hashes(built: QuickProject) -> None:
+def test_a_store_without_hashes_opens_and_a_move_records_them(built: QuickProject) -> None:
     built.forget_hashes()
     assert built.build()["published"] is False
     run(built, "catalog", "rollback", "--to", 1)

@@ -65,33 +65,6 @@ def test_an_edit_in_place_of_a_library_file_leaves_the_object_whole(project: Qui
     assert project.harm() == []
 
 
-def as_an_older_release_left_it(project: QuickProject) -> None:
-    """The library as hard links into the store."""
-    for stored, shown in objects_and_files(project):
-        shown.unlink()
-        os.link(stored, shown)
-    number = project.latest.number
-    (project.outputs / "library" / "latest" / ".version").write_text(f"{number}\n")
-    (project.outputs / "library" / "latest.json").unlink(missing_ok=True)
-
-
-def test_hard_links_of_an_older_release_are_replaced_by_the_next_version(project: QuickProject) -> None:
-    project.build()
-    as_an_older_release_left_it(project)
-    project.write("  - {id: a/one, kind: sfx, prompt: hello, duration: 0.5s, variations: 2, tags: [new]}\n")
-    assert project.build()["version"] == 2
-    found = objects_and_files(project)
-    assert found
-    assert not any(os.path.samefile(stored, shown) for stored, shown in found)
-
-
-def test_hard_links_of_an_older_release_are_replaced_by_a_look_at_the_library(project: QuickProject) -> None:
-    project.build()
-    as_an_older_release_left_it(project)
-    export_latest(project.catalog, LIBRARY)
-    assert not any(os.path.samefile(stored, shown) for stored, shown in objects_and_files(project))
-
-
 def test_no_file_below_the_root_shares_its_bytes_with_an_object(project: QuickProject) -> None:
     project.build()
     objects = {path.stat().st_ino for path in (project.outputs / "store").rglob("*") if path.is_file()}
@@ -118,7 +91,7 @@ def folder(project: QuickProject) -> Path:
 
 
 def without_ledger(project: QuickProject) -> None:
-    """As a release that kept no ledger left it."""
+    """Somebody deleted the ledger."""
     (project.outputs / "library" / "latest.json").unlink()
 
 
@@ -130,18 +103,13 @@ def put(path: Path, data: bytes = b"theirs") -> Path:
     return path
 
 
-@pytest.mark.parametrize("older", [False, True], ids=["with a ledger", "of an older release"])
 @pytest.mark.parametrize(
     "name", ["a/one_01.wav.import", "a/one_01.wav.meta", "notes/mix.txt", "a/two_09.wav"]
 )
-def test_files_of_others_stay_through_builds_and_rollbacks(
-    project: QuickProject, name: str, older: bool
-) -> None:
+def test_files_of_others_stay_through_builds_and_rollbacks(project: QuickProject, name: str) -> None:
     project.build()
     file = put(folder(project) / name)
     (folder(project) / "empty").mkdir()
-    if older:
-        without_ledger(project)
     project.write(THREE)
     project.build()
     rollback(project.catalog, "latest", at="2026-02-01T00:00:00Z", by="Pat")
@@ -149,11 +117,8 @@ def test_files_of_others_stay_through_builds_and_rollbacks(
     assert (folder(project) / "empty").is_dir()
 
 
-@pytest.mark.parametrize("older", [False, True], ids=["with a ledger", "of an older release"])
-def test_files_of_ours_go_with_the_folders_that_they_leave_empty(project: QuickProject, older: bool) -> None:
+def test_files_of_ours_go_with_the_folders_that_they_leave_empty(project: QuickProject) -> None:
     project.build()
-    if older:
-        without_ledger(project)
     project.write(THREE)
     project.build()
     assert set(project.library()) == {"b/three_01.wav"}
@@ -166,16 +131,6 @@ def test_what_a_kill_left_half_made_goes_with_its_file(project: QuickProject) ->
     project.write(ONE + THREE)
     project.build()
     assert not half.exists()
-
-
-def test_a_deleted_file_in_a_library_of_an_older_release_is_told_and_restored(project: QuickProject) -> None:
-    project.build()
-    without_ledger(project)
-    (folder(project) / "a" / "two_01.wav").unlink()
-    assert [one.key for one in export_findings(project.catalog, LIBRARY)] == ["library/latest/a/two_01.wav"]
-    done = export_latest(project.catalog, LIBRARY)
-    assert done is not None
-    assert done.to_json() == {"restored": ["a/two_01.wav"], "set_aside": {}}
 
 
 def test_a_deleted_file_is_told_and_restored(project: QuickProject) -> None:

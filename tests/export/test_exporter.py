@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import cast
 
 import pytest
@@ -17,29 +16,30 @@ from pipeline.provenance import ObjectJson
 from pipeline.store import Store
 
 
-@dataclass(frozen=True)
-class Engine:
+def engine_exporter(store: Store) -> Exporter:
     """The sounds tagged ``x`` for a game engine, with a generated list of them."""
 
-    store: Store
-    name: str = "engine"
-    schema: str = "cuesmith.engine/1"
-    folder: str = "exports/engine/sounds"
-    ledger: str = "exports/engine.json"
-    replaced: str = "exports/replaced"
-
-    def files(self, version: Version) -> Mapping[str, ObjectJson]:
+    def files(version: Version) -> Mapping[str, ObjectJson]:
         rows = [row for row in version.masters if "x" in row["tags"]]
         sounds = {f"audio/{path}": item for row in rows for path, item in row["files"].items()}
-        listed = self.store.put(json.dumps(sorted(sounds)).encode(), ".json")
+        listed = store.put(json.dumps(sorted(sounds)).encode(), ".json")
         return {**sounds, "sounds.json": cast("ObjectJson", listed.to_json())}
+
+    return Exporter(
+        name="engine",
+        schema="cuesmith.engine/1",
+        folder="exports/engine/sounds",
+        ledger="exports/engine.json",
+        replaced="exports/replaced",
+        files=files,
+    )
 
 
 @pytest.fixture
-def engine(project: QuickProject) -> Engine:
+def engine(project: QuickProject) -> Exporter:
     project.write(ONE + TWO + THREE)
     project.build()
-    return Engine(project.store)
+    return engine_exporter(project.store)
 
 
 def exported(project: QuickProject) -> set[str]:
@@ -48,10 +48,9 @@ def exported(project: QuickProject) -> set[str]:
 
 
 def test_a_target_exports_its_own_files_and_leaves_the_library_alone(
-    project: QuickProject, engine: Engine
+    project: QuickProject, engine: Exporter
 ) -> None:
-    target: Exporter = engine
-    result = export_latest(project.catalog, target)
+    result = export_latest(project.catalog, engine)
     assert result is not None
     assert result.to_json() == {"restored": [], "set_aside": {}}
     assert exported(project) == {".version", "sounds.json", "audio/a/one_01.wav", "audio/a/one_02.wav"}
@@ -62,7 +61,7 @@ def test_a_target_exports_its_own_files_and_leaves_the_library_alone(
     assert changed_files(project.store, LIBRARY) == []
 
 
-def test_only_files_of_an_earlier_export_are_removed(project: QuickProject, engine: Engine) -> None:
+def test_only_files_of_an_earlier_export_are_removed(project: QuickProject, engine: Exporter) -> None:
     export_latest(project.catalog, engine)
     foreign = project.outputs / "exports" / "engine" / "sounds" / "audio" / "a" / "mine.wav"
     foreign.write_bytes(b"mine")
@@ -74,7 +73,7 @@ def test_only_files_of_an_earlier_export_are_removed(project: QuickProject, engi
 
 
 def test_a_deleted_file_is_found_and_restored_and_one_in_the_way_is_moved_aside(
-    project: QuickProject, engine: Engine
+    project: QuickProject, engine: Exporter
 ) -> None:
     result = export_latest(project.catalog, engine)
     assert result is not None

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import FormatError, StoreError, UsageError, VerificationError
-from pipeline.store import Missing, ObjectRef, Store, dump_record, migration, named_objects, read_record
+from pipeline.store import Missing, ObjectRef, Store, dump_record, named_objects, read_record
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -199,28 +199,6 @@ def test_a_damaged_record_names_the_remedy(store: Store, data: bytes) -> None:
 def test_what_json_cannot_hold_is_refused(value: object) -> None:
     with pytest.raises(UsageError, match=r"cuesmith.take/1 cannot be stored as JSON"):
         dump_record({"schema": "cuesmith.take/1", "value": value})
-
-
-def test_an_old_record_is_brought_up_step_by_step(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.store.formats._MIGRATIONS", {})
-
-    @migration("cuesmith.cue", 1)
-    def name_the_length(record: dict[str, Any]) -> dict[str, Any]:
-        record["seconds"] = record.pop("length")
-        return record
-
-    @migration("cuesmith.cue", 2)
-    def add_tags(record: dict[str, Any]) -> dict[str, Any]:
-        return {**record, "tags": []}
-
-    store.put_record("cues", "ab12", {"schema": "cuesmith.cue/1", "length": 3})
-    assert store.get_record("cues", "ab12", "cuesmith.cue/3") == {
-        "schema": "cuesmith.cue/3",
-        "seconds": 3,
-        "tags": [],
-    }
-    with pytest.raises(UsageError, match="has a migration already"):
-        migration("cuesmith.cue", 1)(add_tags)
 
 
 def test_the_same_version_is_read_as_it_is() -> None:

@@ -105,7 +105,7 @@ class QuickProject(ToyProject):
             self.say(action, row)
 
     def forget_hashes(self) -> None:
-        """Make the channels as older releases wrote them: without the hashes of versions."""
+        """Remove the hashes of versions from the channels, as if these had been recovered."""
         for path in (self.outputs / "channels").glob("*.json"):
             channel = json.loads(path.read_text())
             for move in channel["history"]:
