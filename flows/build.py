@@ -25,7 +25,7 @@ from prefect.tasks import Task
 
 from flows.api import api_answers
 from pipeline.build.devices import parse_devices
-from pipeline.build.journal import listener, new_run_id
+from pipeline.build.journal import new_run_id
 from pipeline.build.lock import build_lock
 from pipeline.build.prepare import BuildRequest, Prepared, is_outdated, prepare_build
 from pipeline.build.readiness import require
@@ -95,7 +95,7 @@ def build(
 def _build(prepared: Prepared, devices: str, run_id: str) -> dict[str, Any]:
     context = FlowRunContext.get()
     prefect_run = str(context.flow_run.id) if context and context.flow_run else None
-    with _log_in_prefect(), BuildRun(prepared, devices, run_id, prefect_run, listener()) as run:
+    with _log_in_prefect(), BuildRun(prepared, devices, run_id, prefect_run) as run:
         _all([generate.submit(run, shard) for shard in run.shards()])
         _all([master.submit(run, chunk) for chunk in run.chunks()])
         publish(run)

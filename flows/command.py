@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable
-from types import FrameType
 from typing import Any
 
 from prefect.exceptions import TerminationSignal
@@ -32,7 +31,7 @@ def run_build(
     no longer answers.
     """
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, _interrupt)
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     complete: dict[str, Any] = {}
     try:
         with BuildProgress(quiet) as progress:
@@ -62,7 +61,3 @@ def run_build(
         reason = str(error.__cause__ or error).partition("\n")[0]
         warn(f"warning: the build is complete, but Prefect could not record its end: {reason}")
         return complete
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt

@@ -1,7 +1,8 @@
 """The ``cuesmith`` command, and all its commands by name: the module of each, and its line in ``cuesmith --help``.
 
-Imports only the command that runs, so that `plan` does not wait for the imports of other commands. Each module adds its
-commands in ``register(app)``. A test checks that each line is the first line of the command's docstring.
+Imports only the command that runs, so that `plan` does not wait for the imports of other commands. A module has a Typer
+``group``, or a function ``<name>_command`` for each of its commands. A test checks that each line is the first line of
+the command's docstring.
 """
 
 from __future__ import annotations
@@ -57,7 +58,10 @@ def load(name: str) -> Any:
     """Import the module of the command ``name`` and return the command that Typer builds."""
     module = import_module(f"flows.cli.{COMMANDS[name][0]}")
     app = typer.Typer(rich_markup_mode=None, callback=lambda: None)
-    module.register(app)
+    if hasattr(module, "group"):
+        app.add_typer(module.group, name=name)
+    else:
+        app.command(name)(getattr(module, f"{name}_command"))
     group: Any = get_command(app)
     command = group.commands[name]
     _add_verbose(command)

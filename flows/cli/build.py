@@ -54,11 +54,6 @@ _NOTHING_PUBLISHED = 1
 _SOME_FAILED = 3
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to ``app``."""
-    app.command("build")(build_command)
-
-
 @command
 @gc_disabled()
 def build_command(

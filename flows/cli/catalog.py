@@ -47,12 +47,6 @@ from pipeline.store.disk import write_atomically
 group = typer.Typer(help="Read the catalog: versions, masters, where each came from.", no_args_is_help=True)
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to ``app``."""
-    promote.register_in_catalog(group)
-    app.add_typer(group, name="catalog")
-
-
 @group.command("versions")
 @command
 def versions(outputs: Outputs = DEFAULT_OUTPUTS, as_json: AsJson = False) -> None:
@@ -391,3 +385,7 @@ def _write(folder: Path, text: ManifestText) -> None:
         raise UsageError(f"{path} already exists; choose an empty folder: --output FOLDER") from None
     except OSError as error:
         raise MachineError(f"cannot write {path}: {error.strerror}; choose another --output") from error
+
+
+group.command("channels")(promote.channels)
+group.command("rollback")(promote.rollback)

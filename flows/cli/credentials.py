@@ -27,11 +27,6 @@ group = typer.Typer(
 )
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to ``app``."""
-    app.add_typer(group, name="credentials")
-
-
 @group.command("show")
 @command
 def show(

@@ -8,8 +8,6 @@ import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import typer
-
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Outputs
 from flows.cli.output import command, one_line, print_json, print_stdout
 from pipeline import __version__
@@ -20,13 +18,8 @@ from pipeline.generators import Diagnostic, Diagnostics, Engine, ModelStore, eng
 _LOW_GB = 5.0
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to ``app``."""
-    app.command("doctor")(doctor)
-
-
 @command
-def doctor(outputs: Outputs = DEFAULT_OUTPUTS, as_json: AsJson = False) -> None:
+def doctor_command(outputs: Outputs = DEFAULT_OUTPUTS, as_json: AsJson = False) -> None:
     """Show what this machine can run and how to fix what is missing.
 
     Prints one line for each version, device with its memory, installed model and disk.

@@ -21,12 +21,6 @@ from pipeline.export import LIBRARY, export_findings, export_latest, forget_expo
 from pipeline.store import Finding, Repair, Store, gc
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to ``app``."""
-    app.command("verify")(verify_command)
-    app.command("gc")(gc_command)
-
-
 @command
 def verify_command(
     outputs: Outputs = DEFAULT_OUTPUTS,

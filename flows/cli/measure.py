@@ -27,11 +27,6 @@ _COLUMNS = (
 )
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to ``app``."""
-    app.command("measure")(measure_command)
-
-
 @command
 def measure_command(
     files: Annotated[

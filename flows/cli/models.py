@@ -19,11 +19,6 @@ group = typer.Typer(
 EngineName = Annotated[str, typer.Option("--engine", metavar="NAME", help="Engine that uses the models.")]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to ``app``."""
-    app.add_typer(group, name="models")
-
-
 @group.command("list")
 @command
 def list_models(engine: EngineName = "audiocraft", as_json: AsJson = False) -> None:

@@ -50,16 +50,8 @@ _MANY_ROWS = 40
 """A plan with more lines than this is grouped."""
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to ``app``."""
-    app.command()(init)
-    app.command()(validate)
-    app.command()(schema)
-    app.command("plan")(plan_command)
-
-
 @command
-def init(
+def init_command(
     folder: Annotated[Path, typer.Argument(help="The folder of the project.")] = Path(),
     as_json: AsJson = False,
 ) -> None:
@@ -103,7 +95,7 @@ def _write(path: Path, text: str) -> None:
 
 
 @command
-def validate(manifest: Manifest = None, profile: Profile = None, as_json: AsJson = False) -> None:
+def validate_command(manifest: Manifest = None, profile: Profile = None, as_json: AsJson = False) -> None:
     """Check a manifest; show every error with its line and a fix.
 
     Checks the manifest without a profile and with each of its profiles, or only with the given one.
@@ -123,7 +115,7 @@ def validate(manifest: Manifest = None, profile: Profile = None, as_json: AsJson
 
 
 @command
-def schema(
+def schema_command(
     write: Annotated[
         Path | None, typer.Option("--write", help="Write the schema to this file instead of printing it.")
     ] = None,

@@ -22,19 +22,8 @@ _REFUSED = 1
 _SHOWN = 5
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to ``app``."""
-    app.command("promote")(promote)
-
-
-def register_in_catalog(group: typer.Typer) -> None:
-    """Add the commands of ``catalog`` to ``group``."""
-    group.command("channels")(channels)
-    group.command("rollback")(rollback)
-
-
 @command
-def promote(
+def promote_command(
     version: Annotated[int, typer.Argument(help="The version's number.")],
     channel: Annotated[
         str, typer.Option("--channel", help="The channel, such as release; a new name creates it.")

@@ -20,18 +20,8 @@ Against = Annotated[
 ]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to ``app``."""
-    app.command("report")(report)
-
-
-def register_review(group: typer.Typer) -> None:
-    """Make ``cuesmith review`` without a sub-command serve the report."""
-    group.callback(invoke_without_command=True)(serve)
-
-
 @command
-def report(
+def report_command(
     version: VersionNumber = None,
     against: Against = None,
     self_contained: Annotated[

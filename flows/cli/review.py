@@ -21,7 +21,7 @@ from flows.cli.options import (
     version_or_latest,
 )
 from flows.cli.output import command, counted, print_json, print_stderr, print_stdout
-from flows.cli.report import register_review
+from flows.cli.report import serve
 from pipeline.catalog import Catalog, Filter, ReviewAction, ReviewEvent, Reviews, Version, reversed_decisions
 from pipeline.errors import UsageError
 from pipeline.provenance.facts import now
@@ -40,12 +40,7 @@ _ACTIONS: dict[ReviewAction, str] = {
 }
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to ``app``."""
-    app.add_typer(group, name="review")
-
-
-register_review(group)
+group.callback(invoke_without_command=True)(serve)
 
 
 def _review_command(action: ReviewAction) -> Callable[..., None]:

@@ -38,22 +38,17 @@ def listening(to: Listener) -> Iterator[None]:
         _listener.reset(token)
 
 
-def listener() -> Listener:
-    """Return the listener that `listening` set; without it, one that ignores events."""
-    return _listener.get()
-
-
 def new_run_id() -> str:
     """Return a run id that sorts by time: ``20260131T054512-1f0c``."""
     return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.urandom(2).hex()}"
 
 
 class Journal:
-    """Write the events of one run and pass each to ``listener``. Threads may share it."""
+    """Write the events of one run and pass each to the listener of `listening`. Threads may share it."""
 
-    def __init__(self, store: Store, run: str, listener: Listener) -> None:
+    def __init__(self, store: Store, run: str) -> None:
         self.run = run
-        self._listener = listener
+        self._listener = _listener.get()
         self._lock = threading.Lock()
         self._backend = store.backend
         self._key = f"runs/{run}/journal.jsonl"

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pipeline.build.journal import Journal, listener, new_run_id
+from pipeline.build.journal import Journal, new_run_id
 from pipeline.build.prepare import (
     NOTHING_MADE,
     Made,
@@ -174,7 +174,7 @@ def publish_only(prepared: Prepared, run: str | None = None) -> dict[str, Any]:
 
 def _publish_only(prepared: Prepared, fence: Fence, run: str) -> dict[str, Any]:
     result = unchanged_result(prepared) | {"run": run}
-    journal = Journal(prepared.store, run, listener())
+    journal = Journal(prepared.store, run)
     fence()
     changed = record_quarantine(prepared, run)
     done = publish(prepared, run=run, build=result)

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any
 
 from pipeline.build.devices import devices_for, parse_devices
-from pipeline.build.journal import Journal, Listener
+from pipeline.build.journal import Journal
 from pipeline.build.prepare import (
     Made,
     Prepared,
@@ -75,9 +75,7 @@ class AssetChunk:
 class BuildRun:
     """State of one build. The flow's task threads call its methods; leaving the context ends all workers."""
 
-    def __init__(
-        self, prepared: Prepared, devices: str, run: str, prefect_run: str | None, listener: Listener
-    ) -> None:
+    def __init__(self, prepared: Prepared, devices: str, run: str, prefect_run: str | None) -> None:
         self._prepared = prepared
         self._devices = parse_devices(devices)
         if prepared.store.root.startswith("memory:"):
@@ -88,7 +86,7 @@ class BuildRun:
         self.run = run
         self._prefect_run = prefect_run
         self._began = time.monotonic()
-        self._journal = Journal(prepared.store, run, listener)
+        self._journal = Journal(prepared.store, run)
         self._pools: dict[tuple[str, ...], WorkerPool] = {}
         self._lock = threading.Lock()
         self._failed_takes: dict[str, str] = {}

@@ -180,7 +180,7 @@ class WorkerPool:
         try:
             self._check(device, needs)
             give_back = device
-            worker = self._start(device) if isinstance(free, str) else free
+            worker = Worker(self._outputs, device, len(self.devices)) if isinstance(free, str) else free
             self._alive.add(worker)
             try:
                 # Check again: `stop` may have run before this worker was in `_alive`.
@@ -195,9 +195,6 @@ class WorkerPool:
             give_back = worker
         finally:
             self._free.put(give_back)
-
-    def _start(self, device: str) -> Worker:
-        return Worker(self._outputs, device, len(self.devices))
 
     def _check(self, device: str, needs: tuple[str, ...]) -> None:
         if self._stopped:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from quick import HereRun, QuickProject, build_prepared
 
-from pipeline.build.journal import Journal, listener, new_run_id
+from pipeline.build.journal import Journal, new_run_id
 from pipeline.build.prepare import prepare
 from pipeline.build.publish import publish_only
 from pipeline.errors import MachineError, StoreError
@@ -34,7 +34,7 @@ def test_a_journal_that_finds_no_room_hides_neither_the_reason_nor_holds_the_sto
     prepared = prepare(project.manifest, str(project.outputs))
     with (
         pytest.raises(MachineError, match="for the take"),
-        HereRun(prepared, "cpu", new_run_id(), None, listener()),
+        HereRun(prepared, "cpu", new_run_id(), None),
     ):
         raise MachineError("no space is left for the take")
     with project.store.alone():

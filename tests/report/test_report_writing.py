@@ -22,7 +22,7 @@ from typer.testing import CliRunner
 from flows.cli.app import app
 from pipeline.audio import Clip, read
 from pipeline.build import publish
-from pipeline.build.journal import Journal
+from pipeline.build.journal import Journal, listening
 from pipeline.catalog import Reviews
 from pipeline.errors import MachineError, StoreError, UsageError
 from pipeline.report import Report, review_state_json, write_report
@@ -253,7 +253,8 @@ def test_a_report_that_cannot_be_made_is_told_and_harms_nothing(
 
     told: list[dict[str, Any]] = []
     monkeypatch.setattr(publish, "write_report", broken)
-    journal = Journal(project.store, "run", told.append)
+    with listening(told.append):
+        journal = Journal(project.store, "run")
     assert publish.report_build(project.store, project.latest, journal) is None
     assert told[-1]["event"] == "report-failed"
     assert "no ink" in told[-1]["reason"]

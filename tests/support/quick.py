@@ -8,7 +8,7 @@ from typing import Any
 
 from toys import ToyProject
 
-from pipeline.build.journal import listener, new_run_id
+from pipeline.build.journal import new_run_id
 from pipeline.build.prepare import Prepared, prepare, unchanged_result, up_to_date
 from pipeline.build.publish import publish_only
 from pipeline.build.run import AssetChunk, BuildRun
@@ -39,7 +39,7 @@ def build_prepared(prepared: Prepared) -> dict[str, Any]:
     """What the build command does with a plan."""
     if not prepared.plan.stale:
         return unchanged_result(prepared) if up_to_date(prepared) else publish_only(prepared)
-    with HereRun(prepared, "cpu", new_run_id(), None, listener()) as run:
+    with HereRun(prepared, "cpu", new_run_id(), None) as run:
         for shard in run.shards():
             run.generate(shard)
         for chunk in run.chunks():
