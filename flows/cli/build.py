@@ -15,10 +15,13 @@ from flows.cli.options import (
     DEFAULT_OUTPUTS,
     MANY_NAMES,
     AsJson,
+    Ci,
+    Junit,
     Manifest,
     Only,
     Outputs,
     Profile,
+    Summary,
     find_manifest,
 )
 from flows.cli.output import (
@@ -44,6 +47,7 @@ from pipeline.build.prepare import (
     up_to_date,
 )
 from pipeline.build.readiness import require
+from pipeline.catalog import Version
 from pipeline.credentials import DEVELOPMENT
 from pipeline.errors import MachineError
 from pipeline.export import LIBRARY, export_latest
@@ -81,6 +85,9 @@ def build_command(
         ),
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Hide the progress.")] = False,
+    ci: Ci = False,
+    summary: Summary = None,
+    junit: Junit = None,
     as_json: AsJson = False,
 ) -> None:
     """Make what is missing or changed and publish a new version.
@@ -124,27 +131,37 @@ def build_command(
                 warn=print_stderr,
             )
         elif up_to_date(prepared) and prepared.latest is not None:
-            from pipeline.build.quarantine import quarantine_report, record_quarantine
-
-            library = export_latest(prepared.catalog, LIBRARY)
-            result = unchanged_result(prepared) | {"library": library.to_json() if library else None}
-            if record_quarantine(prepared, prepared.latest.run):
-                from pipeline.report import write_report
-
-                write_report(prepared.store)
-            if result["failed"]:
-                result["report"] = quarantine_report(prepared)
+            result = _sync_unchanged(prepared, prepared.latest)
         else:
             from pipeline.build.publish import publish_only
 
             result = publish_only(prepared, run_id)
     result["seconds"] = round(time.monotonic() - start, 3)
+    if ci or summary or junit:
+        from flows.cli.ci import report_build
+
+        report_build(prepared, result, ci, summary, junit)
     if as_json:
         print_json(result)
     else:
         _print_result(result, prepared)
     if result["failed"]:
         raise typer.Exit(_SOME_FAILED if result["version"] else _NOTHING_PUBLISHED)
+
+
+def _sync_unchanged(prepared: Prepared, latest: Version) -> dict[str, Any]:
+    """The result of a build with nothing to do. Restores the library and the record of quarantined masters."""
+    from pipeline.build.quarantine import quarantine_report, record_quarantine
+
+    library = export_latest(prepared.catalog, LIBRARY)
+    result = unchanged_result(prepared) | {"library": library.to_json() if library else None}
+    if record_quarantine(prepared, latest.run):
+        from pipeline.report import write_report
+
+        write_report(prepared.store)
+    if result["failed"]:
+        result["report"] = quarantine_report(prepared)
+    return result
 
 
 def _settings_error(error: ValueError) -> MachineError:

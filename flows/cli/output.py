@@ -116,6 +116,10 @@ def command(function: Callable[P, R]) -> Callable[P, R]:
             _check_text_options(function, kwargs)
             return function(*args, **kwargs)
         except CuesmithError as error:
+            if kwargs.get("ci"):
+                from flows.cli.ci import annotate_error
+
+                annotate_error(error)
             _fail(error, bool(kwargs.get("as_json")))
         except KeyboardInterrupt:
             print_stderr("interrupted; finished work is saved: run the same command again to continue")
