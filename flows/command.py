@@ -6,12 +6,12 @@ import signal
 import threading
 from collections.abc import Callable
 from types import FrameType
-from typing import Any
+from typing import Any, cast
 
 from prefect.exceptions import TerminationSignal
 
 from flows.api import prefect_api
-from flows.build import build, use_plan
+from flows.build import NothingPublished, build, use_plan
 from flows.progress import BuildProgress
 from pipeline.build.journal import listening
 from pipeline.build.prepare import BuildRequest, Prepared
@@ -45,7 +45,7 @@ def run_build(
                     )
 
             with listening(listen), prefect_api(), use_plan(prepared):
-                return build(
+                result = build(
                     str(request.manifest),
                     request.outputs,
                     request.profile,
@@ -54,6 +54,9 @@ def run_build(
                     run_id,
                     request.allow_removals,
                 )
+                return cast("dict[str, Any]", result)
+    except NothingPublished as error:
+        return error.result
     except TerminationSignal:
         raise KeyboardInterrupt from None
     except Exception as error:
