@@ -47,7 +47,6 @@ from pipeline.build.prepare import (
     up_to_date,
 )
 from pipeline.build.readiness import require
-from pipeline.catalog import Version
 from pipeline.credentials import DEVELOPMENT
 from pipeline.errors import MachineError
 from pipeline.export import LIBRARY, export_latest
@@ -131,7 +130,16 @@ def build_command(
                 warn=print_stderr,
             )
         elif up_to_date(prepared) and prepared.latest is not None:
-            result = _sync_unchanged(prepared, prepared.latest)
+            from pipeline.build.quarantine import quarantine_report, record_quarantine
+
+            library = export_latest(prepared.catalog, LIBRARY)
+            result = unchanged_result(prepared) | {"library": library.to_json() if library else None}
+            if record_quarantine(prepared, prepared.latest.run):
+                from pipeline.report import write_report
+
+                write_report(prepared.store)
+            if result["failed"]:
+                result["report"] = quarantine_report(prepared)
         else:
             from pipeline.build.publish import publish_only
 
@@ -145,23 +153,13 @@ def build_command(
         print_json(result)
     else:
         _print_result(result, prepared)
-    if result["failed"]:
-        raise typer.Exit(_SOME_FAILED if result["version"] else _NOTHING_PUBLISHED)
+    raise typer.Exit(_exit_code(result))
 
 
-def _sync_unchanged(prepared: Prepared, latest: Version) -> dict[str, Any]:
-    """The result of a build with nothing to do. Restores the library and the record of quarantined masters."""
-    from pipeline.build.quarantine import quarantine_report, record_quarantine
-
-    library = export_latest(prepared.catalog, LIBRARY)
-    result = unchanged_result(prepared) | {"library": library.to_json() if library else None}
-    if record_quarantine(prepared, latest.run):
-        from pipeline.report import write_report
-
-        write_report(prepared.store)
-    if result["failed"]:
-        result["report"] = quarantine_report(prepared)
-    return result
+def _exit_code(result: dict[str, Any]) -> int:
+    if not result["failed"]:
+        return 0
+    return _SOME_FAILED if result["version"] else _NOTHING_PUBLISHED
 
 
 def _settings_error(error: ValueError) -> MachineError:

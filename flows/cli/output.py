@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
+from importlib import import_module
 from typing import Any, NoReturn, ParamSpec, TypeVar, get_type_hints
 
 import typer
@@ -117,9 +118,7 @@ def command(function: Callable[P, R]) -> Callable[P, R]:
             return function(*args, **kwargs)
         except CuesmithError as error:
             if kwargs.get("ci"):
-                from flows.cli.ci import annotate_error
-
-                annotate_error(error)
+                import_module("flows.cli.ci").annotate_error(error)
             _fail(error, bool(kwargs.get("as_json")))
         except KeyboardInterrupt:
             print_stderr("interrupted; finished work is saved: run the same command again to continue")
