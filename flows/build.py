@@ -11,29 +11,37 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec
 
-from prefect import flow, task
-from prefect.artifacts import create_markdown_artifact
+from prefect import Flow, flow, runtime, task
 from prefect.cache_policies import NO_CACHE
-from prefect.client.schemas.objects import State
+from prefect.client.schemas.objects import FlowRun, State
 from prefect.context import FlowRunContext, TaskRunContext
 from prefect.futures import wait
 from prefect.logging.handlers import APILogHandler
+from prefect.states import Completed
 from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.tasks import Task
 
 from flows.api import api_answers
+from flows.artifacts import ProgressArtifact, show_result
+from pipeline.build.ci import build_summary
 from pipeline.build.devices import parse_devices
-from pipeline.build.journal import new_run_id
+from pipeline.build.journal import listening, new_run_id
 from pipeline.build.lock import build_lock
+from pipeline.build.notify import message, notify
+from pipeline.build.plan_rows import changed_rows
 from pipeline.build.prepare import BuildRequest, Prepared, is_outdated, prepare_build
 from pipeline.build.readiness import require
 from pipeline.build.run import AssetChunk, BuildRun
 from pipeline.errors import CuesmithError
 from pipeline.plan import Shard
+from pipeline.provenance import master_name
 
+P = ParamSpec("P")
 _TASK_THREADS = 64
+PARTLY_FAILED = "PartlyFailed"
+"""Name of the completed state of a build that published, or kept, a version although some sounds failed."""
 _LOGGERS = ("flows", "pipeline")
 _plan_to_use: ContextVar[Prepared | None] = ContextVar("use_plan", default=None)
 
@@ -41,6 +49,45 @@ _plan_to_use: ContextVar[Prepared | None] = ContextVar("use_plan", default=None)
 def _worth_retrying(task: Task[Any, Any], run: Any, state: State[Any]) -> bool:
     """Retry unexpected errors only: an error with a remedy would occur again at once."""
     return not isinstance(state.result(raise_on_failure=False), CuesmithError)
+
+
+class NothingPublished(CuesmithError):
+    """Every sound failed, and the catalog has no version: the flow run fails."""
+
+    def __init__(self, project: str, result: dict[str, Any]) -> None:
+        """``result`` is the object of ``build --json``."""
+        first = result["failed"][0]
+        super().__init__(
+            f"{project}: nothing was published; {len(result['failed'])} sounds failed, the first: "
+            f"{first['asset']} variation {first['variation']} ({first['stage']}): {first['reason']}"
+        )
+        self.result = result
+
+
+def _run_name() -> str:
+    parameters = runtime.flow_run.parameters
+    return f"{Path(parameters['manifest']).stem} · {parameters.get('profile') or 'default'}"
+
+
+def _notify_result(prepared: Prepared, result: dict[str, Any]) -> None:
+    """Tell the webhook what a build published and what failed; nothing if neither."""
+    if result["published"] or result["failed"]:
+        headline, *_ = build_summary(prepared.project.name, result)
+        changed = [f"{name}: {action} ({why})" for name, action, why in changed_rows(prepared)]
+        failed = [
+            f"{master_name(one['asset'], one['variation'])} ({one['stage']}): {one['reason']}"
+            for one in result["failed"]
+        ]
+        notify(
+            message(
+                headline.lstrip("# "), {"Failed": failed, "Changed": changed if result["published"] else []}
+            )
+        )
+
+
+def _notify_failure(flow: Flow[Any, Any], flow_run: FlowRun, state: State[Any]) -> None:
+    """Tell the webhook that a flow run failed, crashed or was cancelled."""
+    notify(message(f"{flow_run.name}: {state.name}", {"Reason": [state.message or "no reason is known"]}))
 
 
 @task(name="generate", retries=1, retry_condition_fn=_worth_retrying, cache_policy=NO_CACHE)
@@ -63,6 +110,10 @@ def publish(run: BuildRun) -> None:
 
 @flow(
     name="cuesmith build",
+    flow_run_name=_run_name,
+    on_failure=[_notify_failure],
+    on_crashed=[_notify_failure],
+    on_cancellation=[_notify_failure],
     task_runner=ThreadPoolTaskRunner(max_workers=_TASK_THREADS),  # type: ignore[arg-type]
     validate_parameters=False,
 )
@@ -74,10 +125,20 @@ def build(
     devices: str = "auto",
     run_id: str | None = None,
     allow_removals: bool = False,
-) -> dict[str, Any]:
-    """Bring the catalog at ``outputs`` up to date with ``manifest``; returns the object of ``build --json``.
+) -> dict[str, Any] | State[dict[str, Any]]:
+    """Make what is missing or changed and publish a new version of the catalog.
 
-    Waits while another build of the same project runs there. ``run_id`` names the run; default: a new name.
+    Waits while another build of the same project runs there. Returns the object of ``build --json``. The flow run ends
+    in the state ``PartlyFailed`` if some sounds failed, and fails if nothing could be published.
+
+    Args:
+        manifest: The manifest's path on the worker's machine.
+        outputs: Folder or URL (s3://...) of the store and the catalog.
+        profile: The profile of the manifest; none for its defaults.
+        only: Build only assets whose ids match one of these globs, such as music/*.
+        devices: auto, cpu, cpu:4 (four workers), cuda:0,cuda:1 or mps.
+        run_id: A name for the run; by default a new one.
+        allow_removals: Allow the removal of approved masters, or of many masters, that the manifest no longer lists.
     """
     run_id = run_id or new_run_id()
     request = BuildRequest(Path(manifest), outputs, profile, tuple(only), devices, allow_removals)
@@ -89,19 +150,42 @@ def build(
     with build_lock(prepared.store, prepared.project.name, run_id):
         if is_outdated(prepared):
             prepared = prepare_build(request)
-        return _build(prepared, devices, run_id)
+        result = _build(prepared, devices, run_id)
+    project = prepared.project.name
+    if result["failed"] and result["version"] is None:
+        raise NothingPublished(project, result)
+    _notify_result(prepared, result)
+    if result["failed"]:
+        return Completed(name=PARTLY_FAILED, message=f"{len(result['failed'])} sounds failed", data=result)
+    return result
 
 
 def _build(prepared: Prepared, devices: str, run_id: str) -> dict[str, Any]:
     context = FlowRunContext.get()
     prefect_run = str(context.flow_run.id) if context and context.flow_run else None
-    with _log_in_prefect(), BuildRun(prepared, devices, run_id, prefect_run) as run:
-        _all([generate.submit(run, shard) for shard in run.shards()])
-        _all([master.submit(run, chunk) for chunk in run.chunks()])
+    with (
+        _log_in_prefect(),
+        listening(ProgressArtifact()),
+        BuildRun(prepared, devices, run_id, prefect_run) as run,
+    ):
+        _all(
+            [
+                _named(generate, f"{len(shard.orders)} takes, {shard.engine} {shard.model}").submit(
+                    run, shard
+                )
+                for shard in run.shards()
+            ]
+        )
+        _all([_named(master, f"{len(chunk.orders)} assets").submit(run, chunk) for chunk in run.chunks()])
         publish(run)
+        result = run.result()
         if api_answers():
-            create_markdown_artifact(run.summary(), key="cuesmith-build", description="Result of the build")
-        return run.result()
+            show_result(prepared, result)
+        return result
+
+
+def _named(work: Task[P, None], what: str) -> Task[P, None]:
+    return work.with_options(task_run_name=f"{work.name} {what}")
 
 
 @contextmanager

@@ -5,12 +5,12 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from prefect.exceptions import TerminationSignal
 
 from flows.api import prefect_api
-from flows.build import build, use_plan
+from flows.build import NothingPublished, build, use_plan
 from flows.progress import BuildProgress
 from pipeline.build.journal import listening
 from pipeline.build.prepare import BuildRequest, Prepared
@@ -44,7 +44,7 @@ def run_build(
                     )
 
             with listening(listen), prefect_api(), use_plan(prepared):
-                return build(
+                result = build(
                     str(request.manifest),
                     request.outputs,
                     request.profile,
@@ -53,6 +53,9 @@ def run_build(
                     run_id,
                     request.allow_removals,
                 )
+                return cast("dict[str, Any]", result)
+    except NothingPublished as error:
+        return error.result
     except TerminationSignal:
         raise KeyboardInterrupt from None
     except Exception as error:

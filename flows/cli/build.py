@@ -15,10 +15,13 @@ from flows.cli.options import (
     DEFAULT_OUTPUTS,
     MANY_NAMES,
     AsJson,
+    Ci,
+    Junit,
     Manifest,
     Only,
     Outputs,
     Profile,
+    Summary,
     find_manifest,
 )
 from flows.cli.output import (
@@ -76,6 +79,9 @@ def build_command(
         ),
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Hide the progress.")] = False,
+    ci: Ci = False,
+    summary: Summary = None,
+    junit: Junit = None,
     as_json: AsJson = False,
 ) -> None:
     """Make what is missing or changed and publish a new version.
@@ -134,12 +140,21 @@ def build_command(
 
             result = publish_only(prepared, run_id)
     result["seconds"] = round(time.monotonic() - start, 3)
+    if ci or summary or junit:
+        from flows.cli.ci import report_build
+
+        report_build(prepared, result, ci, summary, junit)
     if as_json:
         print_json(result)
     else:
         _print_result(result, prepared)
-    if result["failed"]:
-        raise typer.Exit(_SOME_FAILED if result["version"] else _NOTHING_PUBLISHED)
+    raise typer.Exit(_exit_code(result))
+
+
+def _exit_code(result: dict[str, Any]) -> int:
+    if not result["failed"]:
+        return 0
+    return _SOME_FAILED if result["version"] else _NOTHING_PUBLISHED
 
 
 def _settings_error(error: ValueError) -> MachineError:

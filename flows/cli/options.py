@@ -51,6 +51,22 @@ By = Annotated[
         "--by", help="Your name. Default: git's user.name, else your login name.", show_default=False
     ),
 ]
+JUNIT_FILE = Path("cuesmith-junit.xml")
+
+Ci = Annotated[
+    bool,
+    typer.Option(
+        "--ci", help="Write what CI shows: in GitHub Actions, annotations on the manifest and a summary."
+    ),
+]
+Summary = Annotated[
+    Path | None,
+    typer.Option("--summary", help="Write a summary in Markdown, short enough for a comment, to this file."),
+]
+Junit = Annotated[
+    Path | None,
+    typer.Option("--junit", help=f"Write a JUnit report to this file; with --ci by default {JUNIT_FILE}."),
+]
 
 
 def version_or_latest(catalog: Catalog, number: int | None, outputs: str) -> Version:

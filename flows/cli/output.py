@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
+from importlib import import_module
 from typing import Any, NoReturn, ParamSpec, TypeVar, get_type_hints
 
 import typer
@@ -116,6 +117,8 @@ def command(function: Callable[P, R]) -> Callable[P, R]:
             _check_text_options(function, kwargs)
             return function(*args, **kwargs)
         except CuesmithError as error:
+            if kwargs.get("ci"):
+                import_module("flows.cli.ci").annotate_error(error)
             _fail(error, bool(kwargs.get("as_json")))
         except KeyboardInterrupt:
             print_stderr("interrupted; finished work is saved: run the same command again to continue")

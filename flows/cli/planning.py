@@ -14,10 +14,12 @@ from flows.cli.options import (
     DEFAULT_OUTPUTS,
     MANY_NAMES,
     AsJson,
+    Ci,
     Manifest,
     Only,
     Outputs,
     Profile,
+    Summary,
     find_manifest,
 )
 from flows.cli.output import (
@@ -95,7 +97,9 @@ def _write(path: Path, text: str) -> None:
 
 
 @command
-def validate_command(manifest: Manifest = None, profile: Profile = None, as_json: AsJson = False) -> None:
+def validate_command(
+    manifest: Manifest = None, profile: Profile = None, ci: Ci = False, as_json: AsJson = False
+) -> None:
     """Check a manifest; show every error with its line and a fix.
 
     Checks the manifest without a profile and with each of its profiles, or only with the given one.
@@ -104,6 +108,10 @@ def validate_command(manifest: Manifest = None, profile: Profile = None, as_json
     projects = check_profiles(path, profile)
     assets = {project.profile or "default": len(project.assets) for project in projects}
     warnings = list(dict.fromkeys(warning for project in projects for warning in project.warnings))
+    if ci:
+        from flows.cli.ci import annotate_problems
+
+        annotate_problems(warnings, "warning")
     if as_json:
         result = {"valid": True, "manifest": str(path), "assets": assets}
         print_json(result | ({"warnings": problems_json(warnings)} if warnings else {}))
@@ -151,6 +159,8 @@ def plan_command(
     full: Annotated[
         bool, typer.Option("--full", help="Print one line per variation, even in a long plan.")
     ] = False,
+    ci: Ci = False,
+    summary: Summary = None,
     as_json: AsJson = False,
 ) -> None:
     """Show what a build would do, and why.
@@ -172,17 +182,20 @@ def plan_command(
     missing = unchanged_result(prepared)["failed"]
     library = changed_files(prepared.store, LIBRARY)
     unmet = unmet_requirements(prepared)
+    result = {
+        "assets": [row.to_json() for row in rows],
+        "totals": totals,
+        "leaving": leaving,
+        "missing": missing,
+        "removals": refused,
+        "library": [str(fault) for fault in library],
+        "estimate": build_estimate.to_json(),
+    }
+    if ci or summary:
+        from flows.cli.ci import report_plan
+
+        report_plan(prepared, rows, result, ci, summary)
     if as_json:
-        listed = [row.to_json() for row in rows]
-        result = {
-            "assets": listed,
-            "totals": totals,
-            "leaving": leaving,
-            "missing": missing,
-            "removals": refused,
-            "library": [str(fault) for fault in library],
-            "estimate": build_estimate.to_json(),
-        }
         optional = {
             "renamed": dict(prepared.renamed),
             "lacks": unmet,

@@ -25,17 +25,17 @@ logging.getLogger("pipeline").addHandler(logging.NullHandler())
 _EVERY_ITEM = ("take", "master")
 _FAULTS = ("take-failed", "failed", "build-broken")
 Listener = Callable[[dict[str, Any]], None]
-_listener: ContextVar[Listener] = ContextVar("cuesmith_journal_listener", default=lambda entry: None)
+_listeners: ContextVar[tuple[Listener, ...]] = ContextVar("cuesmith_journal_listeners", default=())
 
 
 @contextlib.contextmanager
 def listening(to: Listener) -> Iterator[None]:
     """Inside the context, new journals also pass each event to ``to``."""
-    token = _listener.set(to)
+    token = _listeners.set((*_listeners.get(), to))
     try:
         yield
     finally:
-        _listener.reset(token)
+        _listeners.reset(token)
 
 
 def new_run_id() -> str:
@@ -44,11 +44,11 @@ def new_run_id() -> str:
 
 
 class Journal:
-    """Write the events of one run and pass each to the listener of `listening`. Threads may share it."""
+    """Write the events of one run and pass each to the listeners of `listening`. Threads may share it."""
 
     def __init__(self, store: Store, run: str) -> None:
         self.run = run
-        self._listener = _listener.get()
+        self._listeners = _listeners.get()
         self._lock = threading.Lock()
         self._backend = store.backend
         self._key = f"runs/{run}/journal.jsonl"
@@ -68,7 +68,8 @@ class Journal:
                     file.write(line)
             else:
                 self._lines.append(line)
-            self._listener(entry)
+            for listener in self._listeners:
+                listener(entry)
         _logger.log(_level(event), "%s%s", event, _listed(facts))
 
     def close(self) -> None:

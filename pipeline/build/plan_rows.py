@@ -82,6 +82,15 @@ def planned_rows(prepared: Prepared) -> list[PlannedRow]:
     return sorted([*rows, *_removed(prepared)], key=lambda row: (row.asset, row.variation))
 
 
+def changed_rows(prepared: Prepared) -> list[tuple[str, str, str]]:
+    """Name, action and reasons of every row that a build makes, publishes with other labels or removes."""
+    return [
+        (row.name, str(row.action), ", ".join(map(str, row.reasons)))
+        for row in planned_rows(prepared)
+        if row.action not in (RowAction.REUSE, RowAction.LOCKED)
+    ]
+
+
 def grouped(rows: Sequence[PlannedRow]) -> list[PlannedGroup]:
     """Group ``rows`` by action, folder and reasons, in the order of each group's first row."""
     groups: dict[tuple[RowAction, str, tuple[str, ...]], list[PlannedRow]] = {}

@@ -263,23 +263,6 @@ class BuildRun:
             "seconds": round(time.monotonic() - self._began, 3),
         }
 
-    def summary(self) -> str:
-        """Return the result in Markdown, for Prefect's artifacts."""
-        result = self.result()
-        lines = [
-            f"# {self._prepared.project.name}: catalog version {result['version']}",
-            "",
-            "| generated | mastered | reused | failed | seconds |",
-            "|---|---|---|---|---|",
-            f"| {result['generated']} | {result['mastered']} | {result['reused']} | {len(result['failed'])} "
-            f"| {result['seconds']:.1f} |",
-        ]
-        lines += [
-            f"- failed: `{item['asset']}` variation {item['variation']} ({item['stage']}): {item['reason']}"
-            for item in result["failed"]
-        ]
-        return "\n".join(lines)
-
     def _pool(self, devices: tuple[str, ...]) -> WorkerPool:
         with self._lock:
             if devices not in self._pools:

@@ -1,0 +1,149 @@
+"""What ``--ci`` adds to validate, plan and build: annotations, summaries and a JUnit report."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from flows.cli.options import JUNIT_FILE
+from flows.cli.output import print_stderr
+from pipeline.build.ci import (
+    COMMENT_CHARACTERS,
+    Annotation,
+    Case,
+    Level,
+    build_summary,
+    github_commands,
+    junit_xml,
+    plan_summary,
+    repository_path,
+    shortened,
+    write_step_summary,
+)
+from pipeline.build.plan_rows import PlannedRow, RowAction, changed_rows, grouped
+from pipeline.build.prepare import Prepared
+from pipeline.errors import CuesmithError, MachineError, ManifestError, Problem
+from pipeline.manifest import beside
+from pipeline.plan import Action
+from pipeline.store.disk import write_atomically
+
+UNCHANGED = (RowAction.REUSE, RowAction.LOCKED)
+
+
+def annotate_problems(problems: Iterable[Problem], level: Level) -> None:
+    """Show problems of a manifest on its lines, if this runs in GitHub Actions."""
+    _annotate(
+        Annotation(
+            level,
+            problem.where or "manifest",
+            f"{problem.what}; {problem.remedy}",
+            repository_path(Path(problem.file)),
+            problem.line,
+        )
+        for problem in problems
+    )
+
+
+def annotate_error(error: CuesmithError) -> None:
+    """Show what ended a command, if this runs in GitHub Actions: each problem of a manifest on its line."""
+    if isinstance(error, ManifestError):
+        annotate_problems(error.problems, "error")
+    else:
+        _annotate([Annotation("error", "cuesmith", str(error))])
+
+
+def report_plan(
+    prepared: Prepared, rows: Sequence[PlannedRow], result: Mapping[str, Any], ci: bool, file: Path | None
+) -> None:
+    """Write the summary of a plan; with ``ci`` also annotations of its warnings."""
+    groups = [
+        (
+            group.action,
+            f"{group.folder}* ({len(group.rows)})" if len(group.rows) > 1 else group.rows[0].name,
+            ", ".join(map(str, group.reasons)),
+        )
+        for group in grouped([row for row in rows if row.action not in UNCHANGED])
+    ]
+    _summarise(plan_summary(prepared.project.name, result, groups), ci, file)
+    if ci:
+        annotate_problems(prepared.warnings, "warning")
+
+
+def report_build(
+    prepared: Prepared, result: Mapping[str, Any], ci: bool, summary: Path | None, junit: Path | None
+) -> None:
+    """Write the summary and the JUnit report of a build; with ``ci`` also annotations of what failed."""
+    changes = changed_rows(prepared)
+    _summarise(build_summary(prepared.project.name, result, changes), ci, summary)
+    if junit or ci:
+        facts = {"catalog version": result["version"], "run": result["run"]}
+        properties = {name: str(value) for name, value in facts.items() if value is not None}
+        _write(
+            junit or JUNIT_FILE,
+            junit_xml(prepared.project.name, _cases(prepared, result), result["seconds"], properties),
+        )
+    if ci:
+        annotate_problems(prepared.warnings, "warning")
+        places = _places(prepared)
+        _annotate(
+            Annotation(
+                "error",
+                f"{one['asset']}_{one['variation']:02d} ({one['stage']})",
+                one["reason"],
+                *places[one["asset"]],
+            )
+            for one in result["failed"]
+        )
+
+
+def _cases(prepared: Prepared, result: Mapping[str, Any]) -> list[Case]:
+    failed = {(one["asset"], one["variation"]): one for one in result["failed"]}
+    places = _places(prepared)
+    cases = []
+    for plan in prepared.plan.assets:
+        for variation in plan.variations:
+            asset, number = plan.asset.id, variation.variation
+            name = f"{asset.rpartition('/')[2]}_{number:02d}"
+            fault = failed.get((asset, number))
+            if fault is not None:
+                file, line = places[asset]
+                cases.append(Case(asset, name, f"{fault['reason']}\n{file}:{line}", fault["stage"]))
+            elif variation.action is Action.LOCKED:
+                cases.append(Case(asset, name, skipped=", ".join(map(str, variation.reasons)) or "locked"))
+            else:
+                cases.append(Case(asset, name))
+    return cases
+
+
+def _places(prepared: Prepared) -> dict[str, tuple[str, int]]:
+    """By asset id, the file in which it is written, as `repository_path` names it, and the line."""
+    manifest = prepared.project.file
+    return {
+        asset.id: (repository_path(Path(beside(manifest, asset.source.file))), asset.source.line)
+        for asset in prepared.project.assets
+    }
+
+
+def _annotate(annotations: Iterable[Annotation]) -> None:
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        for line in github_commands(annotations):
+            print_stderr(line)
+
+
+def _summarise(lines: Sequence[str], ci: bool, file: Path | None) -> None:
+    if ci:
+        write_step_summary(lines)
+    if file is not None:
+        _write(file, shortened(lines, COMMENT_CHARACTERS).encode())
+
+
+def _write(path: Path, data: bytes) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, data)
+    except OSError as error:
+        raise MachineError(
+            f"cannot write {path}: {error.strerror}; choose another file, or check its permissions"
+        ) from error

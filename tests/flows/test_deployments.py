@@ -1,0 +1,182 @@
+"""The deployments of prefect.yaml on a real server, run by a real worker, and read back through the API."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from prefect import flow
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import (
+    ArtifactFilter,
+    ArtifactFilterFlowRunId,
+    ArtifactFilterKey,
+    LogFilter,
+    LogFilterFlowRunId,
+    TaskRunFilter,
+    TaskRunFilterFlowRunId,
+)
+from prefect.client.schemas.objects import FlowRun
+from prefect.settings import PREFECT_API_URL, temporary_settings
+from toys import HEAD, ONE, TWO
+from webhook import Webhook
+
+from flows import artifacts
+from flows.artifacts import ProgressArtifact
+from flows.build import PARTLY_FAILED
+from pipeline.catalog import Catalog
+from pipeline.store import Store
+
+ROOT = Path(__file__).parents[2]
+FAILS = "  - {id: b/fails, kind: sfx, prompt: please fail, duration: 0.3s}\n"
+
+
+class Studio:
+    """A machine with a game's repository, whose deployments are on the server at ``api``."""
+
+    def __init__(self, folder: Path, api: str, webhook: Webhook) -> None:
+        self.folder = folder
+        self.outputs = folder / "outputs"
+        (folder / "manifests").mkdir(parents=True)
+        text = (ROOT / "prefect.yaml").read_text().replace("/srv/game", str(folder))
+        (folder / "prefect.yaml").write_text(text)
+        self._environment = {
+            **os.environ,
+            "PREFECT_API_URL": api,
+            "CUESMITH_WEBHOOK_URL": webhook.url,
+            "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests" / "plugins")]),
+        }
+        self.prefect("work-pool", "create", "cuesmith", "--type", "process", "--overwrite")
+        self.prefect("deploy", "--all", "--no-prompt")
+
+    def prefect(self, *words: str) -> str:
+        """Run Prefect's command line in the repository."""
+        done = subprocess.run(
+            [sys.executable, "-m", "prefect", *words],
+            cwd=self.folder,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def run(self, deployment: str, assets: str) -> FlowRun:
+        """Run a deployment with these assets in the manifest; a worker does it and ends."""
+        head = HEAD.replace("profiles:", "profiles:\n  nightly: {}")
+        (self.folder / "manifests" / "game.yaml").write_text(head + assets)
+        with get_client(sync_client=True) as client:
+            found = client.read_deployment_by_name(f"cuesmith build/{deployment}")
+            started = client.create_flow_run_from_deployment(found.id)
+            self.prefect("worker", "start", "--pool", "cuesmith", "--run-once")
+            return client.read_flow_run(started.id)
+
+
+@pytest.fixture
+def webhook() -> Iterator[Webhook]:
+    with Webhook() as hook:
+        yield hook
+
+
+@pytest.fixture
+def studio(tmp_path: Path, prefect_server: str, webhook: Webhook) -> Studio:
+    return Studio(tmp_path / "game", prefect_server, webhook)
+
+
+def test_a_nightly_build_is_named_shown_and_told(studio: Studio, webhook: Webhook) -> None:
+    before = {one.pid for one in psutil.Process().children(recursive=True)}
+    run = studio.run("nightly", ONE + TWO)
+    assert run.state is not None
+    assert run.state.is_completed()
+    assert run.name == "toys · nightly · v1"
+    assert {"cuesmith", "nightly"} <= set(run.tags)
+    latest = Catalog(Store.open(str(studio.outputs))).latest()
+    assert latest is not None
+    assert len(latest.masters) == 3
+    only_mine = {"any_": [run.id]}
+    with get_client(sync_client=True) as client:
+        logs = client.read_logs(LogFilter(flow_run_id=LogFilterFlowRunId(**only_mine)), limit=200)
+        tasks = client.read_task_runs(
+            task_run_filter=TaskRunFilter(flow_run_id=TaskRunFilterFlowRunId(**only_mine))
+        )
+        artifacts: list[Any] = client.read_artifacts(
+            artifact_filter=ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(**only_mine))
+        )
+    assert "version 1 published" in {log.message for log in logs}
+    assert any(task.name.startswith("generate ") and "takes, toy toy" in task.name for task in tasks)
+    by_key = {artifact.key: artifact for artifact in artifacts}
+    assert "catalog version 1 is published" in by_key["cuesmith-build"].data
+    assert by_key["cuesmith-changes"].data.count('"sound"') == 3
+    assert "reports/000001/index.html" in by_key["cuesmith-report"].data
+    [(_, message)] = webhook.received
+    assert message["text"] == "toys: catalog version 1 is published"
+    assert {one.pid for one in psutil.Process().children(recursive=True)} == before
+
+
+def test_a_build_that_fails_in_part_or_whole_says_so_in_its_state(studio: Studio, webhook: Webhook) -> None:
+    failed = studio.run("ci", FAILS)
+    assert failed.state is not None
+    assert failed.state.is_failed()
+    assert "nothing was published" in str(failed.state.message)
+    partly = studio.run("ci", ONE + FAILS)
+    assert partly.state is not None
+    assert (partly.state.name, partly.state.is_completed()) == (PARTLY_FAILED, True)
+    first, second = (message for _, message in webhook.received)
+    assert "Failed" in first["text"]
+    assert "b/fails_01" in str(second["blocks"])
+
+
+def test_every_deployment_describes_its_parameters(studio: Studio) -> None:
+    with get_client(sync_client=True) as client:
+        for name in ("nightly", "ci", "prototype"):
+            found = client.read_deployment_by_name(f"cuesmith build/{name}")
+            assert found.description
+            schema = found.parameter_openapi_schema
+            assert schema is not None
+            assert {
+                key for key, value in schema["properties"].items() if not value.get("description")
+            } == set()
+            assert set(schema["required"]) == {"manifest", "outputs"}
+            if name == "nightly":
+                assert found.global_concurrency_limit is not None
+                assert found.global_concurrency_limit.limit == 1
+                assert len(found.schedules) == 1
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_progress_is_shown_and_a_lost_server_is_left_alone(
+    answers: bool, prefect_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(artifacts, "_UPDATE_SECONDS", 0.0)
+    shown: list[Any] = []
+
+    def update(artifact: Any, progress: float) -> None:
+        shown.append(progress)
+        if not answers:
+            raise OSError("no server")
+
+    monkeypatch.setattr(artifacts, "update_progress_artifact", update)
+    progress = ProgressArtifact()
+    totals = {"actions": {"generate": 2, "re-master": 0}, "generate": [{"takes": 2}]}
+
+    @flow
+    def build() -> None:
+        for event in ({"event": "build-began", "totals": totals}, *[{"event": "take"}] * 4):
+            progress(event)
+            if progress._thread:
+                progress._thread.join()
+
+    with temporary_settings({PREFECT_API_URL: prefect_server}):
+        build()
+        with get_client(sync_client=True) as client:
+            key = ArtifactFilter(key=ArtifactFilterKey(any_=[artifacts.PROGRESS_KEY]))
+            [newest, *_] = client.read_artifacts(artifact_filter=key, sort="CREATED_DESC", limit=1)
+    assert newest.data == 25.0
+    assert shown == ([50.0, 75.0, 100.0] if answers else [50.0])
