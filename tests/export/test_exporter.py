@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import cast
 
 import pytest
@@ -17,16 +16,17 @@ from pipeline.provenance import ObjectJson
 from pipeline.store import Store
 
 
-@dataclass(frozen=True)
 class Engine:
     """The sounds tagged ``x`` for a game engine, with a generated list of them."""
 
-    store: Store
-    name: str = "engine"
-    schema: str = "cuesmith.engine/1"
-    folder: str = "exports/engine/sounds"
-    ledger: str = "exports/engine.json"
-    replaced: str = "exports/replaced"
+    name = "engine"
+    schema = "cuesmith.engine/1"
+    folder = "exports/engine/sounds"
+    ledger = "exports/engine.json"
+    replaced = "exports/replaced"
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
 
     def files(self, version: Version) -> Mapping[str, ObjectJson]:
         rows = [row for row in version.masters if "x" in row["tags"]]
