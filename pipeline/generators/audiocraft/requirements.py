@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from pipeline.errors import MachineError
 from pipeline.generators.audiocraft import model_store
@@ -29,21 +28,13 @@ _WRAP_S = 0.5
 """Of sound after a loop's end, for mastering to fade into its start: its longest crossfade."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Defaults:
-    """AudioCraft's own sampling."""
-
-    temperature: float
-    top_k: int
-    top_p: float
-    cfg: float
-
-
-_SAMPLING = {
-    "musicgen": _Defaults(1.0, 250, 0.0, 3.0),
-    "audiogen": _Defaults(1.0, 250, 0.0, 3.0),
-    "magnet": _Defaults(3.0, 0, 0.9, 10.0),
+_TOKEN_BY_TOKEN: dict[str, Scalar] = {"temperature": 1.0, "top_k": 250, "top_p": 0.0, "cfg": 3.0}
+_SAMPLING: dict[str, dict[str, Scalar]] = {
+    "musicgen": _TOKEN_BY_TOKEN,
+    "audiogen": _TOKEN_BY_TOKEN,
+    "magnet": {"temperature": 3.0, "top_k": 0, "top_p": 0.9, "cfg": 10.0},
 }
+"""AudioCraft's own sampling."""
 _MAGNET: dict[str, Scalar] = {"cfg_min": 1.0, "decoding_steps": "20,10,10,10", "spans": "nonoverlap"}
 
 
@@ -189,18 +180,15 @@ def _cost_of(model: Model) -> str:
 
 
 def _settings(asset: AssetSpec, model: Model) -> dict[str, Scalar]:
-    own, keys = _SAMPLING[model.family], keys_of(asset)
+    keys = keys_of(asset)
     asked = keys.sampling
-    top_p = own.top_p if asked.top_p is None else asked.top_p
-    if asked.top_p is None and asked.top_k is not None:
-        top_p = 0.0
     settings: dict[str, Scalar] = {
-        "temperature": own.temperature if asked.temperature is None else asked.temperature,
-        "top_k": own.top_k if asked.top_k is None else asked.top_k,
-        "top_p": top_p,
-        "cfg": own.cfg if asked.cfg is None else asked.cfg,
-        "decoder": keys.decoder,
+        key: default if getattr(asked, key) is None else getattr(asked, key)
+        for key, default in _SAMPLING[model.family].items()
     }
+    if asked.top_p is None and asked.top_k is not None:
+        settings["top_p"] = 0.0
+    settings["decoder"] = keys.decoder
     if model.family == "magnet":
         settings |= _MAGNET
     if keys.style is not None:
