@@ -25,12 +25,10 @@ from pipeline.plan.reasons import (
 from pipeline.plan.validate import check_profiles
 from pipeline.plan.values import (
     APPROVED,
-    IN_STORE,
     LOCKED,
     LOCKED_IN_MANIFEST,
     Action,
     AssetPlan,
-    Known,
     Plan,
     Reason,
     ReasonKind,
@@ -43,13 +41,11 @@ from pipeline.plan.values import (
 
 __all__ = [
     "APPROVED",
-    "IN_STORE",
     "LOCKED",
     "LOCKED_IN_MANIFEST",
     "Action",
     "AssetPlan",
     "BuildEstimate",
-    "Known",
     "ModelEstimate",
     "Plan",
     "Reason",
