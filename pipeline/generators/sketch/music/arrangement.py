@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,8 +19,7 @@ _SECTION = 4
 _MACHINES = frozenset({"electronic", "chiptune"})
 
 
-@dataclass(frozen=True)
-class _Section:
+class _Section(NamedTuple):
     """The parts that play in a section of four bars."""
 
     lead: bool
@@ -67,7 +67,7 @@ def _form(bars: int, energy: float) -> list[_Section]:
     cycle = [_OPENING, _WHOLE, _WHOLE, rest]
     form = [cycle[k % 4] for k in range(count)]
     if energy > 0.6:
-        form[0] = replace(form[0], drums="full")
+        form[0] = form[0]._replace(drums="full")
     return form
 
 
@@ -158,7 +158,7 @@ def _write_drums(
 def _write_ending(score: Score, reading: MusicReading, chord: theory.Chord, timing: Timing) -> None:
     """All parts play the tonic on the beat after the last bar."""
     start = float(timing.bars * timing.beats_in_bar)
-    home = replace(chord, degree=0)
+    home = chord._replace(degree=0)
     ring = max(2.0, (timing.n / 48_000 - start * timing.beat) / timing.beat)
     for player in (reading.pad, reading.comp):
         if player:
