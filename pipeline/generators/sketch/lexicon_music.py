@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from pipeline.generators.sketch.text import weights
 
@@ -107,8 +108,7 @@ ENERGIES = {
 WALTZ_WORDS = ("waltz", "lullaby", "three_four", "minuet", "carousel", "music_box_waltz")
 
 
-@dataclass(frozen=True)
-class Band:
+class Band(NamedTuple):
     """Who plays each part; a prompt picks one of several."""
 
     lead: tuple[str, ...]
