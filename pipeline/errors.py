@@ -10,12 +10,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 
-class CuesmithError(Exception):
-    """Base of every error that Cuesmith raises on purpose: the message is for the person at the keyboard."""
-
-    exit_code = 1
-
-
 @dataclass(frozen=True, order=True)
 class Problem:
     """One thing wrong in one manifest: where it stands, what it is, what to do about it."""
@@ -30,6 +24,12 @@ class Problem:
     def __str__(self) -> str:
         where = f"{self.where}: " if self.where else ""
         return f"{self.file}:{self.line}: {where}{self.what}; {self.remedy}"
+
+
+class CuesmithError(Exception):
+    """Base of every error that Cuesmith raises on purpose: the message is for the person at the keyboard."""
+
+    exit_code = 1
 
 
 class ManifestError(CuesmithError):

@@ -148,18 +148,16 @@ def chip(random: Random, length: int, beat: float) -> Wave:
     return np.asarray(sosfilt(butter(4, 0.7, output="sos"), wave))
 
 
-SOUNDS: dict[str, tuple[Sound, bool]] = {
-    "white noise to 0 Hz": (white, False),
-    "hiss": (hiss, False),
-    "rain": (rain, False),
-    "wind": (wind, False),
-    "fire": (fire, False),
-    "pad": (pad, False),
-    "motor": (motor, False),
-    "hum": (hum, False),
-    "drums": (drums, True),
-    "melody": (melody, True),
-    "ensemble": (ensemble, True),
-    "square waves": (chip, True),
+_STEADY: dict[str, Sound] = {
+    "white noise to 0 Hz": white,
+    "hiss": hiss,
+    "rain": rain,
+    "wind": wind,
+    "fire": fire,
+    "pad": pad,
+    "motor": motor,
+    "hum": hum,
 }
+_WITH_BEAT: dict[str, Sound] = {"drums": drums, "melody": melody, "ensemble": ensemble, "square waves": chip}
+SOUNDS = {name: (sound, name in _WITH_BEAT) for name, sound in (_STEADY | _WITH_BEAT).items()}
 """Each sound, and whether it has a beat that is passed to the loop cutter."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
@@ -61,8 +60,7 @@ class PlannedRow(NamedTuple):
         return {**self._asdict(), "reasons": list(self.reasons)}
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedGroup:
+class PlannedGroup(NamedTuple):
     """Rows of one folder with the same action and the same reasons."""
 
     action: RowAction

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from pipeline import jobs
 from pipeline.build.devices import devices_for, parse_devices
 from pipeline.build.journal import Journal
 from pipeline.build.prepare import (
@@ -30,17 +31,6 @@ from pipeline.cpus import usable_cpus
 from pipeline.credentials.signing import open_signer
 from pipeline.errors import MachineError, UsageError
 from pipeline.generators import find_engine
-from pipeline.jobs import (
-    AssetOrder,
-    Event,
-    Failed,
-    Mastered,
-    MasterJob,
-    Quarantined,
-    TakeMade,
-    TakesJob,
-    VariationOrder,
-)
 from pipeline.jobs.work_items import store_inputs
 from pipeline.plan import (
     Action,
@@ -69,7 +59,7 @@ _logger = logging.getLogger(__name__)
 class AssetChunk:
     """Assets to master in one job."""
 
-    orders: tuple[AssetOrder, ...]
+    orders: tuple[jobs.AssetOrder, ...]
 
 
 class BuildRun:
@@ -163,8 +153,8 @@ class BuildRun:
         """Generate the takes of a shard on the engine's devices."""
         pool = self._pool(devices_for(find_engine(shard.engine), self._devices))
 
-        def job(device: str, orders: Sequence[TakeOrder]) -> TakesJob:
-            return TakesJob(shard.engine, device, tuple(orders), self.run, self._prefect_run)
+        def job(device: str, orders: Sequence[TakeOrder]) -> jobs.TakesJob:
+            return jobs.TakesJob(shard.engine, device, tuple(orders), self.run, self._prefect_run)
 
         items = {order.recipe.digest: order for order in shard.orders if not self._is_made(order)}
         takes = JobType(job, lambda order: [order.recipe.digest], needs=(shard.engine, shard.model))
@@ -204,8 +194,8 @@ class BuildRun:
         """Master a chunk of assets, each with all its variations."""
         pool = self._pool(self._mastering_devices())
 
-        def job(device: str, orders: Sequence[AssetOrder]) -> MasterJob:
-            return MasterJob(tuple(orders), self.run, self._prefect_run, device)
+        def job(device: str, orders: Sequence[jobs.AssetOrder]) -> jobs.MasterJob:
+            return jobs.MasterJob(tuple(orders), self.run, self._prefect_run, device)
 
         items = {order.asset.id: order for order in chunk.orders}
         masters = JobType(job, lambda order: order.missing, needs=("mastering",))
@@ -278,35 +268,35 @@ class BuildRun:
         with self._lock:
             return order.recipe.digest in self._made_takes
 
-    def _on_take(self, event: Event) -> None:
+    def _on_take(self, event: jobs.Event) -> None:
         with self._lock:
-            if isinstance(event, TakeMade):
+            if isinstance(event, jobs.TakeMade):
                 self._made_takes.add(event.item)
                 self._took[event.item] = event.took
                 self._journal.write(
                     "take", take=event.item, audio_seconds=event.seconds, took=round(event.took, 3)
                 )
-            elif isinstance(event, Failed):
+            elif isinstance(event, jobs.Failed):
                 self._failed_takes[event.item] = event.reason
                 self._journal.write("take-failed", take=event.item, reason=event.reason)
 
-    def _on_master(self, event: Event) -> None:
+    def _on_master(self, event: jobs.Event) -> None:
         with self._lock:
-            if isinstance(event, Mastered):
+            if isinstance(event, jobs.Mastered):
                 self._made_masters.add(event.item)
                 self._journal.write(
                     "master", master=event.item, audio_seconds=event.seconds, took=round(event.took, 3)
                 )
-            elif isinstance(event, Failed | Quarantined):
+            elif isinstance(event, jobs.Failed | jobs.Quarantined):
                 place = next(place for place, digest in self._digests.items() if digest == event.item)
-                stage = Stage.QUALITY if isinstance(event, Quarantined) else Stage.MASTER
+                stage = Stage.QUALITY if isinstance(event, jobs.Quarantined) else Stage.MASTER
                 self._fail(place, stage, event.reason)
 
     def _fail(self, place: tuple[str, int], stage: Stage, reason: str) -> None:
         self._failed[place] = (stage, reason)
         self._journal.write("failed", asset=place[0], variation=place[1], stage=stage, reason=reason)
 
-    def _order(self, plan: AssetPlan) -> AssetOrder | None:
+    def _order(self, plan: AssetPlan) -> jobs.AssetOrder | None:
         """Return what to master of an asset; None if all its masters exist."""
         skipped = (Action.REUSE, Action.LOCKED) if plan.gain_group else (Action.LOCKED,)
         to_master = {
@@ -332,10 +322,10 @@ class BuildRun:
             self._digests[plan.asset.id, number] = digest
             if quarantined:
                 self._fail((plan.asset.id, number), Stage.QUALITY, quarantined)
-            orders.append(VariationOrder(number, takes, digest, made))
+            orders.append(jobs.VariationOrder(number, takes, digest, made))
         if all(order.made for order in orders):
             return None
-        return AssetOrder(plan.asset, tuple(orders), plan.anchors, group, self._manifest_facts(plan))
+        return jobs.AssetOrder(plan.asset, tuple(orders), plan.anchors, group, self._manifest_facts(plan))
 
     def _available(self, plan: AssetPlan, variation: VariationPlan) -> tuple[str, ...]:
         """Return the candidates that have a take; if there is none, record the variation as failed."""

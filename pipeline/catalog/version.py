@@ -17,9 +17,9 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NotRequired, TypedDict
+from typing import Any, NamedTuple, NotRequired, TypedDict
 
 from pipeline.catalog.channels import Channels
 from pipeline.errors import FormatError, StoreError, VerificationError
@@ -44,8 +44,7 @@ Place = tuple[str, int]
 _NOT_COMPARED = ("source",)
 
 
-@dataclass(frozen=True, slots=True)
-class BuildFacts:
+class BuildFacts(NamedTuple):
     """The build that publishes a version or changes the quarantine."""
 
     project: str
@@ -348,7 +347,7 @@ def update_quarantine(
         return False
     with Channels(store).lock() as fence:
         masters = list(merged(_masters(store)))
-        record = {"schema": QUARANTINE_SCHEMA, **asdict(build), "masters": masters}
+        record = {"schema": QUARANTINE_SCHEMA, **build._asdict(), "masters": masters}
         fence()
         store.backend.write(QUARANTINE_KEY, dump_record(record))
         return True

@@ -34,14 +34,6 @@ from pipeline.mastering.limiter import apply_gain, unrolled
 from pipeline.mastering.measure import Measurement
 from pipeline.mastering.true_peak import true_peak
 
-_REACH_S = 0.05
-"""Length of the loop's start that follows its end during rate conversion."""
-_TRIES = 8
-_MARGIN_DB = 0.1
-"""Margin below the ceiling after lossy coding: a finer meter can read this much more than `true_peak`."""
-_STEP_DB = 0.05
-"""Extra attenuation in each try, because the next encode moves the peaks again."""
-
 
 @dataclass(frozen=True, slots=True)
 class Content:
@@ -63,6 +55,14 @@ class Content:
 
 
 _PLAIN = Content()
+
+_REACH_S = 0.05
+"""Length of the loop's start that follows its end during rate conversion."""
+_TRIES = 8
+_MARGIN_DB = 0.1
+"""Margin below the ceiling after lossy coding: a finer meter can read this much more than `true_peak`."""
+_STEP_DB = 0.05
+"""Extra attenuation in each try, because the next encode moves the peaks again."""
 
 
 def _wav(clip: Clip, content: Content) -> bytes:

@@ -11,8 +11,6 @@ from mutagen import id3, mp4
 
 from pipeline.manifest.spec import Kind
 
-TOOL = "Cuesmith"
-
 
 @dataclass(frozen=True, slots=True)
 class Labels:
@@ -61,6 +59,7 @@ class Labels:
         return [(name, value) for name, value in pairs if value]
 
 
+TOOL = "Cuesmith"
 Pairs = Sequence[tuple[str, str]]
 
 _ID3: Any = id3

@@ -122,8 +122,8 @@ class Began:
 
 
 @dataclass(frozen=True, slots=True)
-class TakeMade:
-    """A take and its record are durable."""
+class _Made:
+    """An item that is in the store."""
 
     item: str
     seconds: float
@@ -132,13 +132,12 @@ class TakeMade:
     """Seconds of work."""
 
 
-@dataclass(frozen=True, slots=True)
-class Mastered:
-    """A master, its renditions and its record are durable."""
+class TakeMade(_Made):
+    """A take and its record are durable."""
 
-    item: str
-    seconds: float
-    took: float
+
+class Mastered(_Made):
+    """A master, its renditions and its record are durable."""
 
 
 @dataclass(frozen=True, slots=True)

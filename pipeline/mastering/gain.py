@@ -28,10 +28,6 @@ from pipeline.mastering.true_peak import Peaks, sample_peak
 
 Floats = npt.NDArray[np.float64]
 
-Method = Literal["integrated", "momentary", "peak"]
-Deviation = Literal["true-peak ceiling", "gain limit", "gain of the approved sibling", "shared gain"]
-"""Why the loudness of a master misses the target."""
-
 INTEGRATED_FROM_S = 3.0
 """Integrated loudness counts from this length on; below it, the loudest 400 ms count."""
 PEAK_BELOW_S = 0.05
@@ -48,6 +44,10 @@ _TOLERANCE_LU = 0.1
 _ESTIMATE_TOLERANCE_LU = 0.02
 _MIN_SLOPE = 0.25
 """Smallest assumed rise in LU per dB of gain into the limiter; it keeps steps small."""
+
+Method = Literal["integrated", "momentary", "peak"]
+Deviation = Literal["true-peak ceiling", "gain limit", "gain of the approved sibling", "shared gain"]
+"""Why the loudness of a master misses the target."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -99,8 +100,7 @@ def _between_nodes(nodes: Floats, step: int) -> Floats:
     return (ends @ np.stack([1.0 - share, share])).reshape(-1)
 
 
-@dataclass(frozen=True, eq=False)
-class _Curve:
+class _Curve(NamedTuple):
     """A gain below 1 over part of a sound."""
 
     start: int

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,21 +16,8 @@ from pipeline.mastering.measure import channel_means, is_finite
 
 Step = dict[str, Any]
 
-DC_LIMIT = 0.001
-"""Smaller means (below -60 dBFS) stay: they are as often the sound's own shape as an offset."""
-QUIET_S = 0.02
-QUIET = 0.01
-"""Share of the largest 20 ms deviation (-40 dB): a quieter stretch shows the DC offset."""
-RAMP_IN_S = 0.001
-RAMP_OUT_S = 0.005
-EXACT_S = 0.0005
-"""Tolerance for the length of an engine's own loop; within it the loop is stretched to the exact sample."""
-CUT_FADE_S = 0.05
-"""Fade at an end that falls inside the sound."""
 
-
-@dataclass(frozen=True, eq=False)
-class TakeInput:
+class TakeInput(NamedTuple):
     """One variation's take."""
 
     clip: Clip
@@ -46,6 +33,19 @@ class Shaped:
     loop: Loop | None
     """The part that wraps from its end to its start; None for a sound that plays once."""
     steps: tuple[Step, ...] = field(default=())
+
+
+DC_LIMIT = 0.001
+"""Smaller means (below -60 dBFS) stay: they are as often the sound's own shape as an offset."""
+QUIET_S = 0.02
+QUIET = 0.01
+"""Share of the largest 20 ms deviation (-40 dB): a quieter stretch shows the DC offset."""
+RAMP_IN_S = 0.001
+RAMP_OUT_S = 0.005
+EXACT_S = 0.0005
+"""Tolerance for the length of an engine's own loop; within it the loop is stretched to the exact sample."""
+CUT_FADE_S = 0.05
+"""Fade at an end that falls inside the sound."""
 
 
 def _offset(channel: Samples, mean: float, rate: int) -> float:

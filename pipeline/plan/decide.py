@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from pipeline.generators import Engine, Redecoding, Requirements
 from pipeline.manifest.spec import AssetSpec, Project
@@ -71,8 +72,7 @@ class _Asset:
     known: Known
 
 
-@dataclass(frozen=True, slots=True)
-class _Variation:
+class _Variation(NamedTuple):
     """One variation of the manifest, and what the catalog has of it."""
 
     number: int

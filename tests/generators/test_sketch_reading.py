@@ -149,20 +149,17 @@ def test_waltz_counts_three():
 
 
 @pytest.mark.parametrize(
-    ("prompt", "gesture"),
+    ("prompt", "loop", "gesture"),
     [
-        ("victory fanfare", "success"),
-        ("game over, defeat", "failure"),
-        ("secret found", "discovery"),
-        ("ambush!", "danger"),
+        ("victory fanfare", False, "success"),
+        ("game over, defeat", False, "failure"),
+        ("secret found", False, "discovery"),
+        ("ambush!", False, "danger"),
+        ("victory fanfare", True, None),
     ],
 )
-def test_short_cues_are_gestures(prompt, gesture):
-    assert read_music(prompt, 5.0, False).stinger == gesture
-
-
-def test_loops_are_never_stingers():
-    assert read_music("victory fanfare", 5.0, True).stinger is None
+def test_short_cues_are_gestures_and_loops_never_are(prompt, loop, gesture):
+    assert read_music(prompt, 5.0, loop).stinger == gesture
 
 
 @pytest.mark.parametrize(

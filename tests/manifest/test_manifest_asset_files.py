@@ -92,22 +92,34 @@ def test_problems_name_the_file_and_the_line(files: Path, complaints: Complain) 
     ]
 
 
-def test_one_id_in_two_files_names_both(files: Path, complaints: Complain) -> None:
-    own = "- {id: SFX/door, kind: sfx, prompt: a, duration: 1}\n- {id: music/a, kind: sfx, prompt: a, duration: 1}\n"
-    assert complaints(f"assets:\n{own}- music.yaml\n- sound/sfx.yaml\n") == [
+TWO_IDS = """\
+assets:
+- {id: SFX/door, kind: sfx, prompt: a, duration: 1}
+- {id: music/a, kind: sfx, prompt: a, duration: 1}
+- music.yaml
+- sound/sfx.yaml
+"""
+ONE_FILE_NAME = """\
+defaults: {sfx: {naming: 'x_{variation}'}, music: {naming: 'x_{variation}'}}
+assets: [music.yaml, sound/sfx.yaml]
+"""
+SAID = {
+    TWO_IDS: [
         "music.yaml:3: assets[0].id: id 'music/a' is used by assets[1] on line 5 of m.yaml; "
         "give each asset its own id",
         "sound/sfx.yaml:3: assets[0].id: id 'sfx/door' differs from 'SFX/door' of assets[0] on line 4 of m.yaml "
         "only in letter case or Unicode form; some file systems treat them as the same; give each asset its own id",
-    ]
-
-
-def test_one_file_name_for_sounds_of_two_files_names_both(files: Path, complaints: Complain) -> None:
-    text = "defaults: {sfx: {naming: 'x_{variation}'}, music: {naming: 'x_{variation}'}}\n"
-    assert complaints(f"{text}assets: [music.yaml, sound/sfx.yaml]\n") == [
+    ],
+    ONE_FILE_NAME: [
         "sound/sfx.yaml:3: assets[0].naming: two sounds have the file name 'x_01' (the other is assets[0] on line 3 "
         "of music.yaml); give each its own ucs name, or use {id} in the template"
-    ]
+    ],
+}
+
+
+@pytest.mark.parametrize("text", SAID, ids=["id", "file name"])
+def test_what_two_files_may_not_share_names_both(text: str, files: Path, complaints: Complain) -> None:
+    assert complaints(text) == SAID[text]
 
 
 @pytest.mark.parametrize(

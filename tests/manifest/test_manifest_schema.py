@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from jsonschema import Draft7Validator
-from manifest_texts import Complain, Load
+from manifest_texts import HEAD, Complain, Load
 
 from manifests import json_schema, json_schema_text, load
+from pipeline.manifest import Project
 
+Judge = Callable[..., tuple[Project | None, list[str]]]
 MANIFESTS = Path(__file__).parents[2] / "manifests"
 EXAMPLES = sorted(MANIFESTS.rglob("*.yaml"))
 WHOLE = [path for path in EXAMPLES if path.parent == MANIFESTS]
@@ -20,6 +23,18 @@ WHOLE = [path for path in EXAMPLES if path.parent == MANIFESTS]
 
 def _complaints(document: Any) -> list[str]:
     return [error.message for error in Draft7Validator(json_schema()).iter_errors(document)]
+
+
+@pytest.fixture
+def judged(loaded: Load, complaints: Complain) -> Judge:
+    """The project that a text gives, or the loader's problems where the schema has any or the text is ``wrong``."""
+
+    def judge(text: str, wrong: bool = False) -> tuple[Project | None, list[str]]:
+        if wrong or _complaints(yaml.safe_load(text)):
+            return None, complaints(text, head=False)
+        return loaded(text, head=False), []
+
+    return judge
 
 
 def test_the_checked_in_schema_is_the_one_that_the_keys_make() -> None:
@@ -155,13 +170,10 @@ KEYS = [
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_editor_and_loader_agree_on_a_key(key: str, loaded: Load, complaints: Complain) -> None:
+def test_editor_and_loader_agree_on_a_key(key: str, judged: Judge) -> None:
     start = "" if key.startswith("duration") else ", duration: 9"
-    text = f"cuesmith: 1\nproject: game\nassets:\n- {{id: a, kind: music, prompt: x{start}, {key}}}\n"
-    if _complaints(yaml.safe_load(text)):
-        assert complaints(text, head=False)
-    else:
-        assert loaded(text, head=False).assets
+    project, problems = judged(f"{HEAD}assets:\n- {{id: a, kind: music, prompt: x{start}, {key}}}\n")
+    assert problems if project is None else project.assets
 
 
 IDS = [
@@ -187,14 +199,11 @@ IDS = [
 
 
 @pytest.mark.parametrize("text", IDS)
-def test_editor_and_loader_agree_on_an_id(text: str, loaded: Load, complaints: Complain) -> None:
+def test_editor_and_loader_agree_on_an_id(text: str, judged: Judge) -> None:
     family = ", for_each: {x: [p, q]}" if "{x}" in text else ""
     asset = f"{{id: '{text}', kind: sfx, prompt: x, duration: 9{family}}}"
-    document = f"cuesmith: 1\nproject: game\nassets:\n- {asset}\n"
-    if _complaints(yaml.safe_load(document)) or "{y}" in text:
-        assert any(".id: " in line for line in complaints(document, head=False))
-    else:
-        assert loaded(document, head=False).assets
+    project, problems = judged(f"{HEAD}assets:\n- {asset}\n", wrong="{y}" in text)
+    assert any(".id: " in line for line in problems) if project is None else project.assets
 
 
 HEADS = [
@@ -211,32 +220,25 @@ HEADS = [
 
 @pytest.mark.parametrize("key", HEADS)
 @pytest.mark.parametrize("start", ["cuesmith: 1\nproject: game", "cuesmith: '1'\nproject: '1.5'"])
-def test_editor_and_loader_agree_on_a_head(start: str, key: str, loaded: Load, complaints: Complain) -> None:
+def test_editor_and_loader_agree_on_a_head(start: str, key: str, judged: Judge) -> None:
     text = f"{start}\n{key}\nassets: []\n"
-    if _complaints(yaml.safe_load(text)):
-        assert complaints(text, head=False)
-    else:
-        assert loaded(text, head=False).assets == ()
+    project, problems = judged(text)
+    assert problems if project is None else project.assets == ()
 
 
 @pytest.mark.parametrize("lists", ["{x: [p]}", "{x: []}", "{2x: [p]}", "{x: }", "[x]", ""])
-def test_editor_and_loader_agree_on_for_each(lists: str, loaded: Load, complaints: Complain) -> None:
+def test_editor_and_loader_agree_on_for_each(lists: str, judged: Judge) -> None:
     name = "2x" if "2x" in lists else "x"
     asset = f"{{id: 'a/{{{name}}}', kind: sfx, prompt: p, duration: 1, for_each: {lists}}}"
-    text = f"cuesmith: 1\nproject: game\nassets:\n- {asset}\n"
-    if _complaints(yaml.safe_load(text)):
-        assert any(".for_each" in line for line in complaints(text, head=False))
-    else:
-        assert loaded(text, head=False).assets
+    project, problems = judged(f"{HEAD}assets:\n- {asset}\n")
+    assert any(".for_each" in line for line in problems) if project is None else project.assets
 
 
 @pytest.mark.parametrize("name", ["game", "a b", "a/b", "-a", "a.", "1.5", "b\u00e9"])
-def test_editor_and_loader_agree_on_a_project(name: str, loaded: Load, complaints: Complain) -> None:
+def test_editor_and_loader_agree_on_a_project(name: str, judged: Judge) -> None:
     text = f"cuesmith: 1\nproject: '{name}'\nassets: []\n"
-    if _complaints(yaml.safe_load(text)):
-        assert complaints(text, head=False)
-    else:
-        assert loaded(text, head=False).name == name
+    project, problems = judged(text)
+    assert problems if project is None else project.name == name
 
 
 def test_a_manifest_needs_its_assets_and_an_included_file_does_not() -> None:

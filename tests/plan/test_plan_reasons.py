@@ -16,7 +16,8 @@ from pipeline.build.prepare import prepare
 from pipeline.manifest import reason_words
 from pipeline.manifest.spec import DeliverySpec, MasteringSpec, QualitySpec
 from pipeline.mastering import CHAIN_VERSION
-from pipeline.plan import IN_STORE, recipe_reasons, spec_reasons
+from pipeline.plan import recipe_reasons, spec_reasons
+from pipeline.plan.values import IN_STORE
 from pipeline.recipe import Recipe
 
 

@@ -77,6 +77,11 @@ def _name(page: Page, name: str) -> None:
     page.keyboard.press("Enter")
 
 
+def _sign_in(page: Page, name: str) -> None:
+    page.click("#reviewer")
+    _name(page, name)
+
+
 def _wait_for_position(page: Page, seconds: str) -> None:
     expect(page.locator(DETAIL)).to_have_attribute("data-position", re.compile(f"^({seconds})"))
 
@@ -243,8 +248,7 @@ def test_a_file_speaks_for_the_person_who_decided(page: Page, report: Report, tm
     _choose(_open(page, report), "sfx/door")
     page.keyboard.press("a")
     _name(page, "Ada")
-    page.click("#reviewer")
-    _name(page, "Łukasz Ż")
+    _sign_in(page, "Łukasz Ż")
     _choose(page, "sfx/long")
     page.keyboard.press("r")
     for whose, asset in (("Łukasz Ż", "sfx/long"), ("Ada", "sfx/door")):
@@ -280,9 +284,8 @@ def test_a_key_that_is_held_decides_once(page: Page, report: Report) -> None:
     page.keyboard.press("a")
     _name(page, "Ada")
     expect(page.locator("#export")).to_have_text("Export 1 decision")
-    page.keyboard.down("a")
-    page.keyboard.down("a")
-    page.keyboard.down("a")
+    for _ in range(3):
+        page.keyboard.down("a")
     expect(page.locator("#export")).to_have_text("Export 2 decisions")
 
 
@@ -371,8 +374,7 @@ def test_quick_decisions_go_to_one_master_after_another_however_slow_the_server(
 ) -> None:
     page.add_init_script(SLOW_TO_WRITE)
     _find(_goto(page, served), "sfx/")
-    page.click("#reviewer")
-    _name(page, "Ada")
+    _sign_in(page, "Ada")
     page.keyboard.press("Home")
     page.keyboard.press("r")
     page.keyboard.press("r")
@@ -382,8 +384,7 @@ def test_quick_decisions_go_to_one_master_after_another_however_slow_the_server(
 
 def test_a_decision_that_reaches_nobody_is_told_and_its_comment_stays(page: Page, served: str) -> None:
     _choose(_goto(page, served), "sfx/door")
-    page.click("#reviewer")
-    _name(page, "Ada")
+    _sign_in(page, "Ada")
     page.keyboard.press("c")
     page.keyboard.type("too dark")
     page.keyboard.press("Escape")

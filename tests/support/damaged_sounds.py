@@ -17,18 +17,18 @@ import soundfile
 RATE = 48_000
 _SECONDS = 1.5
 _BY_LIBSNDFILE = {
-    "wav": ("WAV", "PCM_16"),
-    "float.wav": ("WAV", "FLOAT"),
-    "adpcm.wav": ("WAV", "MS_ADPCM"),
-    "w64": ("W64", "PCM_24"),
-    "rf64": ("RF64", "PCM_16"),
-    "flac": ("FLAC", "PCM_16"),
-    "ogg": ("OGG", "VORBIS"),
-    "opus": ("OGG", "OPUS"),
-    "mp3": ("MP3", "MPEG_LAYER_III"),
-    "aiff": ("AIFF", "PCM_16"),
-    "caf": ("CAF", "PCM_16"),
-    "au": ("AU", "PCM_16"),
+    "wav": "WAV PCM_16",
+    "float.wav": "WAV FLOAT",
+    "adpcm.wav": "WAV MS_ADPCM",
+    "w64": "W64 PCM_24",
+    "rf64": "RF64 PCM_16",
+    "flac": "FLAC PCM_16",
+    "ogg": "OGG VORBIS",
+    "opus": "OGG OPUS",
+    "mp3": "MP3 MPEG_LAYER_III",
+    "aiff": "AIFF PCM_16",
+    "caf": "CAF PCM_16",
+    "au": "AU PCM_16",
 }
 _BY_FFMPEG = {
     "m4a": ["-c:a", "aac"],
@@ -57,7 +57,8 @@ def noise(channels: int = 2, seconds: float = _SECONDS) -> np.ndarray:
 def whole_files(folder: Path, ffmpeg: str | None) -> dict[str, bytes]:
     """The bytes of a complete file of every format, by suffix."""
     files = {}
-    for suffix, (container, coding) in _BY_LIBSNDFILE.items():
+    for suffix, coded in _BY_LIBSNDFILE.items():
+        container, coding = coded.split()
         out = io.BytesIO()
         soundfile.write(out, noise(), RATE, format=container, subtype=coding)
         files[suffix] = out.getvalue()

@@ -55,15 +55,9 @@ def studio_identity(days: int = 30) -> tuple[Identity, str]:
         return x509.Name([x509.NameAttribute(*pair) for pair in pairs])
 
     def begin(name: str, public: Any) -> x509.CertificateBuilder:
-        return (
-            x509.CertificateBuilder()
-            .subject_name(named(name))
-            .issuer_name(named("Studio root"))
-            .public_key(public)
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(days=60))
-            .not_valid_after(now + datetime.timedelta(days=days))
-        )
+        begins, ends = now - datetime.timedelta(days=60), now + datetime.timedelta(days=days)
+        number = x509.random_serial_number()
+        return x509.CertificateBuilder(named("Studio root"), named(name), public, number, begins, ends)
 
     def usage(sign: bool) -> x509.KeyUsage:
         return x509.KeyUsage(sign, False, False, False, False, not sign, False, False, False)

@@ -24,12 +24,15 @@ from pipeline.generators.audiocraft.decoding.schedule import simulate_slots
 from pipeline.generators.audiocraft.models import BY_ID, FRAMES_A_SECOND, Model, unknown_model, windows
 from pipeline.recipe import Recipe
 
+SPEED_SCHEMA = "cuesmith.speed/1"
 USUAL_SLOTS = {"cuda": 32, "mps": 8, "cpu": 32}
 """Cues of a group decoded at once, two or three rows each: enough to share each reading of the weights."""
 SLOTS_WHEN_SMALL = 8
 """Slots of a model that fits into the processor's cache, and so gains nothing from many rows."""
 SMALL_WEIGHTS = 50_000_000
 
+_OLD_SHARE = 0.5
+"""Weight of earlier builds when a new one is recorded, so that one unusual build soon counts little."""
 _CODEBOOKS, _CARD = 4, 2048
 _MAGNET_STEPS = 50
 """Passes over a whole window: 20 for the first codebook, 10 for each of the others."""
@@ -178,11 +181,6 @@ def _magnet_seconds(model: Model, takes: int, kind: str, rows: int) -> float:
     frames = int(model.window_s * FRAMES_A_SECOND)
     operations = 2.0 * 2 * rows * frames * parameter_count(model) * _MAGNET_STEPS
     return -(-takes // rows) * operations / _RATES[kind].operations
-
-
-SPEED_SCHEMA = "cuesmith.speed/1"
-_OLD_SHARE = 0.5
-"""Weight of earlier builds when a new one is recorded, so that one unusual build soon counts little."""
 
 
 @dataclass(frozen=True, slots=True)

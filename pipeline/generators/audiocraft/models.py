@@ -12,12 +12,6 @@ from pipeline.manifest.spec import Kind
 Family = Literal["musicgen", "audiogen", "magnet"]
 Input = Literal["melody", "continue_from", "style"]
 
-LICENSE = "CC-BY-NC-4.0"
-LOCAL_LICENSE = "unknown (a local checkpoint)"
-FRAMES_A_SECOND = 50
-UNPINNED = "unfetched"
-"""The revision of a published model whose commit is not known before it is fetched."""
-
 
 @dataclass(frozen=True, slots=True)
 class Model:
@@ -71,6 +65,12 @@ class Model:
             placeholder=False,
         )
 
+
+LICENSE = "CC-BY-NC-4.0"
+LOCAL_LICENSE = "unknown (a local checkpoint)"
+FRAMES_A_SECOND = 50
+UNPINNED = "unfetched"
+"""The revision of a published model whose commit is not known before it is fetched."""
 
 _COMMITS = {
     "musicgen-small": "4c8334b02c6ec4e8664a91979669a501ec497792",

@@ -5,22 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 from scipy.stats import chisquare
+from slot_samplers import slot_sampler
 
-from pipeline.generators.audiocraft.decoding.sampling import SlotSampler
-from pipeline.generators.audiocraft.rows import Row
 from pipeline.generators.audiocraft.sampling import Sampling
 
 CARD = 24
 DRAWS = 6000
-
-
-def _sampler(ways: list[Sampling], seeds: list[int]) -> SlotSampler:
-    sampler = SlotSampler(len(ways), CARD, ways, torch.device("cpu"))
-    for slot, (way, seed) in enumerate(zip(ways, seeds, strict=True)):
-        known = torch.zeros((1, 0), dtype=torch.long)
-        # The sampler reads a row's seed, pass and settings alone.
-        sampler.admit(slot, Row(seed, 0, 1, known, None, way))  # type: ignore[arg-type]
-    return sampler
 
 
 def _logits() -> torch.Tensor:
@@ -54,7 +44,7 @@ def _expected(way: Sampling) -> torch.Tensor:
 def test_draws_follow_the_distribution_and_stay_within_top_k_and_top_p(way: Sampling) -> None:
     # Each slot is a cue with a seed of its own; neighbours have other settings.
     ways = [way, Sampling(1.0, 2, 0.0, 1.0), Sampling(0.9, 0, 0.3, 1.0), way] * (DRAWS // 4)
-    sampler = _sampler(ways, list(range(len(ways))))
+    sampler = slot_sampler(ways, range(len(ways)), CARD)
     logits = _logits().expand(len(ways), 2, 1, CARD)
     drawn = sampler.draw(logits, torch.full((len(ways),), 3))[0][:, 0]
     own = torch.cat([drawn[0::4], drawn[3::4]])
@@ -71,7 +61,7 @@ def test_draws_follow_the_distribution_and_stay_within_top_k_and_top_p(way: Samp
 
 def test_one_cues_draws_at_successive_steps_are_independent() -> None:
     way = Sampling(1.0, 0, 0.0, 1.0)
-    sampler = _sampler([way], [11])
+    sampler = slot_sampler([way], [11], CARD)
     level = torch.zeros(1, 2, 1, CARD)
     drawn = torch.stack([sampler.draw(level, torch.tensor([step]))[0][0, 0] for step in range(DRAWS)])
     pairs = torch.bincount((drawn[:-1] % 4) * 4 + drawn[1:] % 4, minlength=16)
@@ -81,7 +71,7 @@ def test_one_cues_draws_at_successive_steps_are_independent() -> None:
 def test_a_slots_draw_does_not_depend_on_what_its_neighbours_ask_for() -> None:
     ways = [Sampling(1.0, 5, 0.0, 2.0), Sampling(0.8, 0, 0.7, 3.0), Sampling(0.0, 0, 0.0, 3.0)]
     logits = torch.randn(3, 2, 1, CARD, generator=torch.Generator().manual_seed(2))
-    together = _sampler(ways, [4, 5, 6]).draw(logits, torch.tensor([9, 2, 7]))[0]
+    together = slot_sampler(ways, [4, 5, 6], CARD).draw(logits, torch.tensor([9, 2, 7]))[0]
     for slot, (way, step) in enumerate(zip(ways, (9, 2, 7), strict=True)):
-        alone = _sampler([way], [4 + slot]).draw(logits[slot : slot + 1], torch.tensor([step]))[0]
+        alone = slot_sampler([way], [4 + slot], CARD).draw(logits[slot : slot + 1], torch.tensor([step]))[0]
         assert torch.equal(alone[0], together[slot])

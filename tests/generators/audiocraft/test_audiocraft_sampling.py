@@ -8,10 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from slot_samplers import slot_sampler
 
 from pipeline.generators.audiocraft.audiocraft_modules import utils
-from pipeline.generators.audiocraft.decoding.sampling import SlotSampler
-from pipeline.generators.audiocraft.rows import Row
 from pipeline.generators.audiocraft.sampling import Sampling, exponential_noise, noise_keys
 
 SEEDS = st.integers(0, 2**53 - 1)
@@ -44,11 +43,7 @@ def test_a_rows_noise_depends_on_its_seed_pass_and_step_alone(
 
 def _draw(rows: list[Sampling], logits: torch.Tensor, step: int = 0, first_seed: int = 0) -> torch.Tensor:
     """Tokens [rows, codebooks] of ``logits`` [rows, codebooks, card], each row with a seed of its own."""
-    sampler = SlotSampler(len(rows), logits.shape[-1], rows, torch.device("cpu"))
-    for slot, sampling in enumerate(rows):
-        no_prompt = torch.zeros((1, 0), dtype=torch.long)
-        # The sampler reads only a row's seed, pass and settings.
-        sampler.admit(slot, Row(first_seed + slot, 0, 1, no_prompt, None, sampling))  # type: ignore[arg-type]
+    sampler = slot_sampler(rows, range(first_seed, first_seed + len(rows)), logits.shape[-1])
     return sampler.draw(torch.stack([logits, logits], dim=1), torch.full((len(rows),), step))[0]
 
 
@@ -72,16 +67,11 @@ def _expected(sampling: Sampling, logits: torch.Tensor) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    "sampling",
-    [
-        Sampling(1.0, 0, 0.0, 3.0),
-        Sampling(0.7, 0, 0.0, 3.0),
-        Sampling(1.0, 5, 0.0, 3.0),
-        Sampling(1.3, 0, 0.8, 3.0),
-        Sampling(1.0, 3, 0.9, 3.0),
-    ],
+    ("temperature", "top_k", "top_p"),
+    [(1.0, 0, 0.0), (0.7, 0, 0.0), (1.0, 5, 0.0), (1.3, 0, 0.8), (1.0, 3, 0.9)],
 )
-def test_tokens_are_drawn_from_audiocrafts_distribution(sampling: Sampling) -> None:
+def test_tokens_are_drawn_from_audiocrafts_distribution(temperature: float, top_k: int, top_p: float) -> None:
+    sampling = Sampling(temperature, top_k, top_p, 3.0)
     logits = torch.randn(24, generator=torch.Generator().manual_seed(2)) * 2
     counts, expected = _draws(sampling, logits), _expected(sampling, logits)
     assert counts[expected == 0].sum() == 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -113,7 +113,7 @@ def _write_drums(score: Score, reading: MusicReading, bars: list[parts.Bar], rng
 def _write_ending(score: Score, reading: MusicReading, chord: theory.Chord, timing: Timing) -> None:
     """All parts play the tonic on the beat after the last bar."""
     start = float(timing.bars * timing.beats_in_bar)
-    home = replace(chord, degree=0)
+    home = chord._replace(degree=0)
     ring = max(2.0, (timing.n / 48_000 - start * timing.beat) / timing.beat)
     for player in (reading.pad, reading.comp):
         if player:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pipeline.generators.sketch.dsp.units import Rng
 
@@ -40,8 +40,7 @@ _LEADS_HOME = {"major": 4, "lydian": 4, "harmonic minor": 4, "pentatonic": 4}
 _DARK_TURN = {"phrygian": 1, "phrygian dominant": 1, "japanese": 1}
 
 
-@dataclass(frozen=True)
-class Chord:
+class Chord(NamedTuple):
     """A chord on a degree of a scale over a tonic (MIDI pitch class 0 to 11)."""
 
     degree: int

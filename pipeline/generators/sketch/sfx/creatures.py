@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,8 +17,7 @@ Points = list[tuple[float, float]]
 """(Position in the call from 0 to 1, value)."""
 
 
-@dataclass(frozen=True)
-class Voice:
+class Voice(NamedTuple):
     """A call of a creature of medium size (about a wolf)."""
 
     rough: float
