@@ -1,7 +1,8 @@
 """The journal of a run: ``runs/<run id>/journal.jsonl``, one JSON event per line, written as it happens.
 
 Progress and Prefect's artifacts come from the journal, and each event is a line of the log too. Nothing reads it to
-decide what to build."""
+decide what to build.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """The lock of a project: one build at a time; the second waits for the first, then makes only what is still missing.
 
 The system frees the lock when its process ends, also if it was killed (in an object store when its lease expires). A
-small file next to the lock says who builds."""
+small file next to the lock says who builds.
+"""
 
 from __future__ import annotations
 

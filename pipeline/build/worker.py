@@ -1,7 +1,8 @@
 """A worker process: reads jobs from standard input, does them, writes events to standard output.
 
 Messages are pickles between a parent and its child. The worker ends when its input closes, so that no worker outlives a
-killed parent. Everything that it finished is in the store."""
+killed parent. Everything that it finished is in the store.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Worker processes, seen from the parent: start them, give them jobs, replace dead ones.
 
 If a worker dies, only the items that it had begun are lost. They run again one by one, and an item that kills a
-second worker fails with that reason."""
+second worker fails with that reason.
+"""
 
 from __future__ import annotations
 

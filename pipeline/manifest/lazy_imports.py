@@ -1,5 +1,6 @@
 """The manifest room's only late imports: YAML, the table of keys and the audio reader would slow
-down a `plan` of a known manifest."""
+down a `plan` of a known manifest.
+"""
 
 from __future__ import annotations
 

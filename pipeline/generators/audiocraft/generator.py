@@ -17,7 +17,7 @@ from pipeline.errors import GenerationError, MachineError
 from pipeline.generators.audiocraft import batch_decoding, codec, estimates, slot_decoding
 from pipeline.generators.audiocraft.conditions import max_branches
 from pipeline.generators.audiocraft.import_shims import missing_packages
-from pipeline.generators.audiocraft.loading import Loaded, load
+from pipeline.generators.audiocraft.loading import DoesNotFit, Loaded, load
 from pipeline.generators.audiocraft.memory import (
     free_memory,
     lm_bytes_per_row,
@@ -132,8 +132,8 @@ class AudioCraftGenerator:
         if key not in self._loaded:
             try:
                 self._loaded[key] = load(name, revision, self._device)
-            except MachineError as error:
-                if not self._loaded or "does not fit on" not in str(error):
+            except DoesNotFit:
+                if not self._loaded:
                     raise
                 self._unload()
             if key not in self._loaded:

@@ -91,6 +91,10 @@ def load(name: str, revision: str, device: str) -> Loaded:
     return Loaded(stored.model, stored, dict(files.used), generator, device)
 
 
+class DoesNotFit(MachineError):
+    """The device has too little memory for a model."""
+
+
 @contextmanager
 def translate_errors(
     name: str, device: str, remedy: str = "; use a smaller model, or another device: --devices cpu"
@@ -102,7 +106,7 @@ def translate_errors(
     try:
         yield
     except torch.OutOfMemoryError as error:
-        raise MachineError(f"{name} does not fit on {device}{remedy}") from error
+        raise DoesNotFit(f"{name} does not fit on {device}{remedy}") from error
     except _LOAD_ERRORS as error:
         raise MachineError(
             f"{name}: its weights do not fit its configuration ({mismatch(error)}); the checkpoint is "

@@ -3,7 +3,8 @@
 A step reads every cached key and value once, so it takes as long as reading memory. The past of a slot in one layer is
 contiguous, in the order in which it is read: blocks of ``BLOCK`` positions [blocks, branches, 2, heads, ...], first the
 keys of all heads [head_dim, BLOCK], then their values [BLOCK, head_dim]. The softmax is updated block by block (Milakov
-and Gimelshein: "Online normalizer calculation for softmax", 2018). A row depends on its own numbers alone."""
+and Gimelshein: "Online normalizer calculation for softmax", 2018). A row depends on its own numbers alone.
+"""
 
 from __future__ import annotations
 
