@@ -11,7 +11,7 @@ from flows.cli.output import command, counted, print_json, print_stderr, print_s
 from pipeline.catalog import LATEST, Catalog, ChannelMove
 from pipeline.errors import UsageError
 from pipeline.manifest.spec import GateReason
-from pipeline.provenance.facts import now
+from pipeline.provenance.clock import now
 from pipeline.release import PromotionResult, Refusal
 from pipeline.release import promote as promote_version
 from pipeline.release import rollback as roll_back

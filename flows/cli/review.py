@@ -24,7 +24,7 @@ from flows.cli.output import command, counted, print_json, print_stderr, print_s
 from flows.cli.report import serve
 from pipeline.catalog import Catalog, Filter, ReviewAction, ReviewEvent, Reviews, Version, reversed_decisions
 from pipeline.errors import UsageError
-from pipeline.provenance.facts import now
+from pipeline.provenance.clock import now
 from pipeline.review import Decision, decide, read_decisions, reviewer_name
 from pipeline.store import Store
 

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pipeline.provenance.facts import now
+from pipeline.provenance.clock import now
 from pipeline.store import Store, translate_os_errors
 
 _logger = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from contextvars import ContextVar
 
 from pipeline.errors import CuesmithError
-from pipeline.provenance.facts import now
+from pipeline.provenance.clock import now
 from pipeline.store import Backend, Busy, Store, dump_record, read_record
 
 _logger = logging.getLogger(__name__)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pipeline.build.prepare import NOTHING_MADE, Made, Prepared, known_failures
 from pipeline.catalog import BuildFacts, master_row, read_quarantine, update_quarantine
 from pipeline.provenance import MasterRow
-from pipeline.provenance.facts import now
+from pipeline.provenance.clock import now
 
 
 def record_quarantine(prepared: Prepared, run: str, made: Made = NOTHING_MADE) -> bool:

@@ -14,7 +14,7 @@ from typing import Any, Literal, NotRequired, TypedDict, cast
 
 from pipeline.errors import FormatError, MachineError, UsageError
 from pipeline.provenance import ObjectJson
-from pipeline.provenance.facts import utc
+from pipeline.provenance.clock import utc
 from pipeline.store import Fence, Missing, ObjectRef, Store, check_schema, parse_object, shape_fault
 
 CHANNEL_SCHEMA = "cuesmith.channel/1"

@@ -26,7 +26,7 @@ from pipeline.plan import (
     specs_of,
 )
 from pipeline.provenance import MasterRecord, MasterRow, master_name, master_records, place_of
-from pipeline.provenance.facts import utc
+from pipeline.provenance.clock import utc
 from pipeline.recipe import Recipe
 from pipeline.store import Store
 

@@ -15,7 +15,7 @@ from pipeline.catalog.rows import differing, facts_of, say_difference, with_wait
 from pipeline.catalog.version import QUARANTINE_KEY, Version, read_quarantine
 from pipeline.errors import CuesmithError, FormatError, MachineError, VerificationError
 from pipeline.provenance import MASTER_SCHEMA, TAKE_SCHEMA, MasterRecord, MasterRow, TakeRecord
-from pipeline.provenance.facts import utc
+from pipeline.provenance.clock import utc
 from pipeline.recipe import digest
 from pipeline.store import (
     Finding,

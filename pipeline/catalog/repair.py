@@ -18,7 +18,7 @@ from pipeline.catalog.reviews import read_event
 from pipeline.catalog.tables import csv_bytes, frame, parquet_bytes
 from pipeline.catalog.version import QUARANTINE_KEY
 from pipeline.errors import CuesmithError, FormatError, MachineError
-from pipeline.provenance.facts import now
+from pipeline.provenance.clock import now
 from pipeline.store import (
     Fence,
     Finding,

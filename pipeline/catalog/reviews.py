@@ -13,7 +13,7 @@ from typing import Any, Literal, NotRequired, TypedDict, get_args, get_type_hint
 
 from pipeline.errors import FormatError, UsageError
 from pipeline.provenance import MasterRow, MissingRow, master_name, name_of, place_of
-from pipeline.provenance.facts import utc
+from pipeline.provenance.clock import utc
 from pipeline.recipe import digest
 from pipeline.store import Store, check_schema, parse_object, shape_fault
 

@@ -25,7 +25,7 @@ from pipeline.catalog.channels import Channels
 from pipeline.errors import FormatError, StoreError, VerificationError
 from pipeline.manifest.spec import ManifestText
 from pipeline.provenance import MasterRow, MissingRow, place_of
-from pipeline.provenance.facts import utc
+from pipeline.provenance.clock import utc
 from pipeline.store import (
     Missing,
     ObjectRef,

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from pipeline.errors import MachineError, UsageError
 from pipeline.generators.protocol import Engine
-from pipeline.manifest.structure import EngineKeys
+
+if TYPE_CHECKING:
+    from pipeline.manifest.structure import EngineKeys
 
 _BUILT_IN = {
     "audiocraft": "pipeline.generators.audiocraft.engine",

@@ -36,7 +36,8 @@ from pipeline.provenance import (
     master_record,
     take_record,
 )
-from pipeline.provenance.facts import now, software_versions
+from pipeline.provenance.clock import now
+from pipeline.provenance.facts import software_versions
 from pipeline.quality import (
     Failure,
     Fingerprint,

@@ -22,7 +22,8 @@ from pipeline.generators import GeneratedTake, Generator, Outcome, Redecoder, St
 from pipeline.jobs.work_items import Began, Event, Failed, TakeMade, TakesJob
 from pipeline.plan import TakeOrder
 from pipeline.provenance import TAKE_SCHEMA, TakeRecord, model_facts, take_record
-from pipeline.provenance.facts import now, software_versions
+from pipeline.provenance.clock import now
+from pipeline.provenance.facts import software_versions
 from pipeline.recipe import Recipe
 from pipeline.store import ObjectRef, Store
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -56,8 +57,9 @@ def pad_end(clip: Clip, length: int) -> Clip:
     return Clip(np.pad(clip.samples, ((0, 0), (0, missing))), clip.rate) if missing > 0 else clip
 
 
+@lru_cache(maxsize=8)
 def ramp(length: int, curve: FadeCurve = "s_curve") -> npt.NDArray[np.float64]:
-    """Gain that rises from above 0 to below 1 over ``length`` samples.
+    """Gain that rises from above 0 to below 1 over ``length`` samples; shared between calls, so never changed.
 
     "s_curve" (half a cosine) has no corner at either end, "equal_power" is a quarter of a sine, "linear" is a straight
     line, and "exponential" rises evenly in decibels, from -60 dB.

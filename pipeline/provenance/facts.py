@@ -1,28 +1,16 @@
-"""Facts about this machine and moment for records: software versions, git commit, the clock."""
+"""Facts about this machine for records: software versions and the git commit."""
 
 from __future__ import annotations
 
 import platform
 import subprocess
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from pipeline import __version__
 
 _AUDIO_PACKAGES = ("numpy", "scipy", "soundfile", "soxr", "pyloudnorm")
-
-
-def now() -> str:
-    """The present moment in UTC, ISO 8601 to the millisecond."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
-
-
-def utc(at: str) -> datetime:
-    """An ISO 8601 time; UTC if it names no zone. Raises `ValueError`."""
-    time = datetime.fromisoformat(at)
-    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def software_versions(also: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -10,7 +10,7 @@ from quick import build_prepared
 
 from pipeline.build.prepare import prepare
 from pipeline.catalog import Catalog, Filter, ReviewAction, Reviews
-from pipeline.provenance.facts import now
+from pipeline.provenance.clock import now
 from pipeline.review import Decision, decide
 from pipeline.store import Store
 
