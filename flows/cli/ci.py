@@ -27,6 +27,7 @@ from pipeline.build.prepare import Prepared
 from pipeline.errors import CuesmithError, MachineError, ManifestError, Problem
 from pipeline.manifest import beside
 from pipeline.plan import Action
+from pipeline.provenance import master_name
 from pipeline.store.disk import write_atomically
 
 UNCHANGED = (RowAction.REUSE, RowAction.LOCKED)
@@ -90,7 +91,7 @@ def report_build(
         _annotate(
             Annotation(
                 "error",
-                f"{one['asset']}_{one['variation']:02d} ({one['stage']})",
+                f"{master_name(one['asset'], one['variation'])} ({one['stage']})",
                 one["reason"],
                 *places[one["asset"]],
             )

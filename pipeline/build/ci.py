@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any, Literal
 from xml.etree import ElementTree
 
+from pipeline.provenance import master_name
+
 Level = Literal["error", "warning"]
 ANNOTATIONS_A_LEVEL = 10
 """GitHub shows no more annotations of one level from one step."""
@@ -191,7 +193,7 @@ def build_summary(
         ),
     ]
     if failed:
-        rows = [(f"{one['asset']}_{one['variation']:02d}", one["stage"], one["reason"]) for one in failed]
+        rows = [(master_name(one["asset"], one["variation"]), one["stage"], one["reason"]) for one in failed]
         lines += ["", f"**{len(failed)} failed**", "", *markdown_table(["sound", "stage", "reason"], rows)]
     if changes:
         lines += ["", f"**{len(changes)} changed**", "", *markdown_table(["sound", "change", "why"], changes)]
@@ -218,7 +220,7 @@ def plan_summary(project: str, result: Mapping[str, Any], groups: Sequence[Seque
         lines += markdown_table(["action", "sounds", "why"], groups)
     for fault in filter(None, [result["removals"], *result["library"]]):
         lines += ["", f"**Attention:** {_cell(fault)}"]
-    missing = [(f"{one['asset']}_{one['variation']:02d}", one["reason"]) for one in result["missing"]]
+    missing = [(master_name(one["asset"], one["variation"]), one["reason"]) for one in result["missing"]]
     if missing:
         lines += ["", f"**{len(missing)} not published**", "", *markdown_table(["sound", "reason"], missing)]
     return lines
