@@ -11,6 +11,7 @@ from prefect.exceptions import TerminationSignal
 
 from flows.api import prefect_api
 from flows.build import NothingPublished, build, use_plan
+from flows.private_server import PrivateServer
 from flows.progress import BuildProgress
 from pipeline.build.journal import listening
 from pipeline.build.prepare import BuildRequest, Prepared
@@ -22,13 +23,14 @@ def run_build(
     quiet: bool,
     run_id: str | None = None,
     prepared: Prepared | None = None,
+    server: PrivateServer | None = None,
     warn: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
     """Run the build flow and return the object of ``build --json``.
 
-    ``prepared`` is the plan; without it the flow makes its own. An interrupt or SIGTERM ends all workers and raises
-    KeyboardInterrupt. ``warn`` receives errors that occur after the build is complete, such as a Prefect server that
-    no longer answers.
+    ``prepared`` is the plan; without it the flow makes its own. ``server`` is a private server that was started early.
+    An interrupt or SIGTERM ends all workers and raises KeyboardInterrupt. ``warn`` receives errors that occur after
+    the build is complete, such as a Prefect server that no longer answers.
     """
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -43,7 +45,7 @@ def run_build(
                         {key: value for key, value in entry.items() if key not in ("at", "event")}
                     )
 
-            with listening(listen), prefect_api(), use_plan(prepared):
+            with listening(listen), prefect_api(server), use_plan(prepared):
                 result = build(
                     str(request.manifest),
                     request.outputs,

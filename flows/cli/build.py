@@ -94,6 +94,8 @@ def build_command(
     )
     chosen_devices = parse_devices(devices)
     start = time.monotonic()
+    announce = _no_output if quiet else print_stderr
+    announce(f"Starting: plan of {request.manifest}")
     prepared = prepare_build(request)
     warn(prepared.warnings)
     if prepared.plan.stale:
@@ -107,21 +109,23 @@ def build_command(
             if is_outdated(prepared):
                 prepared = prepare_build(request)
         if prepared.plan.stale:
-            gc.enable()
-            # Set before the import, when Prefect reads its settings. The progress bar replaces its log lines.
-            os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
-            os.environ.setdefault("PREFECT_LOGGING_INTERNAL_LEVEL", "CRITICAL")
-            os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+            from flows.private_server import early_api
+
+            announce("Starting: Prefect, workers")
+            server = stack.enter_context(early_api())
+            _hide_prefect_log()
             try:
                 from flows.command import run_build
             except ValueError as error:
                 raise _settings_error(error) from error
 
+            gc.enable()
             result = run_build(
                 request,
                 quiet=quiet,
                 run_id=run_id,
                 prepared=prepared,
+                server=server,
                 warn=print_stderr,
             )
         elif up_to_date(prepared) and prepared.latest is not None:
@@ -155,6 +159,16 @@ def _exit_code(result: dict[str, Any]) -> int:
     if not result["failed"]:
         return 0
     return _SOME_FAILED if result["version"] else _NOTHING_PUBLISHED
+
+
+def _no_output(text: str) -> None:
+    """Print nothing."""
+
+
+def _hide_prefect_log() -> None:
+    """Let the progress replace Prefect's log lines. Prefect reads these settings when it is imported."""
+    for name in ("LEVEL", "INTERNAL_LEVEL", "HANDLERS_CONSOLE_LEVEL"):
+        os.environ.setdefault(f"PREFECT_LOGGING_{name}", "CRITICAL")
 
 
 def _settings_error(error: ValueError) -> MachineError:

@@ -1,0 +1,129 @@
+"""How a build starts: what it says first, the server that it starts early, and a configured server that is dead."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from toys import ToyProject
+from waiting import wait_until
+
+from flows.private_server import early_api
+from pipeline.errors import MachineError
+
+LISTED = "import json, sys; print(json.dumps(sorted(sys.modules)))"
+BUILD = f"from flows.cli import main\ntry: main()\nfinally: {LISTED}"
+
+
+@pytest.fixture
+def silent_port() -> Iterator[int]:
+    """A port of this machine that accepts connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener.getsockname()[1]
+
+
+def apart(code: str, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-P", "-c", code, *words],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def build_against(toys: ToyProject, url: str) -> tuple[list[str], set[str]]:
+    """Build with a dead server; return the lines of standard error, and the modules that the process imported."""
+    toys.write("  - {id: a/one, kind: sfx, prompt: one, duration: 0.3s}\n")
+    done = apart(
+        BUILD, "build", str(toys.manifest), "--outputs", str(toys.outputs), "--json", PREFECT_API_URL=url
+    )
+    result, modules = map(json.loads, done.stdout.splitlines())
+    assert (done.returncode, result["exit_code"]) == (4, 4), done.stderr
+    return done.stderr.splitlines(), set(modules)
+
+
+def test_a_build_says_what_starts_and_that_a_silent_server_does_not_answer_before_it_imports_prefect(
+    toys: ToyProject, silent_port: int
+) -> None:
+    url = f"http://127.0.0.1:{silent_port}/api"
+    lines, modules = build_against(toys, url)
+    assert lines == [
+        f"Starting: plan of {toys.manifest}",
+        "Starting: Prefect, workers",
+        f"error: the Prefect API at {url} does not answer (no answer within 3 s); start it, or unset "
+        "PREFECT_API_URL (and api.url in the Prefect profile) to build with a private server",
+    ]
+    assert "prefect" not in modules
+
+
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("http://127.0.0.1:9/api", "Connection refused"),
+        ("http://nowhere.invalid/api", "nowhere.invalid|resolution|not known|No address|no answer"),
+        ("127.0.0.1/api", "missing an 'http://' or 'https://' protocol"),
+    ],
+)
+def test_a_server_that_cannot_be_reached_is_told_with_the_reason(
+    url: str, problem: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", url)
+    with pytest.raises(MachineError, match=rf"{url} does not answer \(.*({problem})"), early_api():
+        pass
+
+
+def test_a_server_answers_whatever_it_answers(prefect_server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", prefect_server.replace("/api", "/elsewhere"))
+    with early_api() as server:
+        assert server is None
+
+
+def test_a_dead_server_of_a_profile_is_told_and_no_private_one_is_started(
+    toys: ToyProject, tmp_path: Path
+) -> None:
+    (tmp_path / "profiles.toml").write_text(
+        'active = "studio"\n[profiles.studio]\nPREFECT_API_URL = "http://127.0.0.1:9/api"\n'
+    )
+    (tmp_path / "temporary").mkdir()
+    toys.write("  - {id: a/one, kind: sfx, prompt: one, duration: 0.3s}\n")
+    words = ("build", str(toys.manifest), "--outputs", str(toys.outputs))
+    place = {"PREFECT_HOME": str(tmp_path), "TMPDIR": str(tmp_path / "temporary")}
+    done = apart("from flows.cli import main; main()", *words, **place)
+    assert done.returncode == 4, done.stderr
+    assert "the Prefect API at http://127.0.0.1:9/api does not answer" in done.stderr.splitlines()[-1]
+    assert list((tmp_path / "temporary").iterdir()) == []
+
+
+EARLY = """
+import sys
+from flows.private_server import early_api
+with early_api() as server:
+    print(server._process.pid, server.url(), "prefect" in sys.modules, flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is POSIX's")
+def test_a_private_server_starts_before_prefect_is_imported_on_loopback_only_and_ends_with_a_killed_build() -> None:
+    build = subprocess.Popen(
+        [sys.executable, "-P", "-c", EARLY], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert build.stdout is not None
+    number, url, imported = build.stdout.readline().split()
+    assert imported == "False"
+    server = psutil.Process(int(number))
+    addresses = {at.laddr.ip for at in server.net_connections() if at.status == psutil.CONN_LISTEN}
+    assert addresses == {"127.0.0.1"}
+    assert url.startswith("http://127.0.0.1:")
+    build.send_signal(signal.SIGKILL)
+    build.communicate()
+    assert wait_until(lambda: not psutil.pid_exists(server.pid), 30.0)
