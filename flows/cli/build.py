@@ -7,6 +7,7 @@ import gc
 import os
 import time
 from collections import Counter
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -21,6 +22,7 @@ from flows.cli.options import (
     Only,
     Outputs,
     Profile,
+    RefreshModels,
     Summary,
     find_manifest,
 )
@@ -82,6 +84,7 @@ def build_command(
     ci: Ci = False,
     summary: Summary = None,
     junit: Junit = None,
+    refresh_models: RefreshModels = False,
     as_json: AsJson = False,
 ) -> None:
     """Make what is missing or changed and publish a new version.
@@ -90,16 +93,17 @@ def build_command(
     take. A project runs one build at a time: a second one waits and then makes only what is still missing.
     """
     request = BuildRequest(
-        find_manifest(manifest), outputs, profile, tuple(only or ()), devices, allow_removals
+        find_manifest(manifest), outputs, profile, tuple(only or ()), devices, allow_removals, refresh_models
     )
     chosen_devices = parse_devices(devices)
     start = time.monotonic()
     announce = _no_output if quiet else print_stderr
     announce(f"Starting: plan of {request.manifest}")
-    prepared = prepare_build(request)
-    warn(prepared.warnings)
-    if prepared.plan.stale:
-        require(prepared, chosen_devices)
+    if ci or summary or junit:
+        from flows.cli.ci import check_report_files, report_build
+
+        check_report_files(ci, summary, junit)
+    prepared = _prepare(request, chosen_devices)
     with contextlib.ExitStack() as stack:
         run_id = new_run_id()
         if not up_to_date(prepared):
@@ -145,14 +149,23 @@ def build_command(
             result = publish_only(prepared, run_id)
     result["seconds"] = round(time.monotonic() - start, 3)
     if ci or summary or junit:
-        from flows.cli.ci import report_build
-
         report_build(prepared, result, ci, summary, junit)
     if as_json:
         print_json(result)
     else:
         _print_result(result, prepared)
     raise typer.Exit(_exit_code(result))
+
+
+def _prepare(request: BuildRequest, devices: Sequence[str] | None) -> Prepared:
+    """Make the plan, print what to know about it, and check that this machine can build it."""
+    prepared = prepare_build(request)
+    warn(prepared.warnings)
+    for newer in prepared.plan.newer_models:
+        print_stderr(str(newer))
+    if prepared.plan.stale:
+        require(prepared, devices)
+    return prepared
 
 
 def _exit_code(result: dict[str, Any]) -> int:

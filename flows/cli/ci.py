@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
-from collections.abc import Iterable, Mapping, Sequence
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +58,17 @@ def annotate_error(error: CuesmithError) -> None:
         _annotate([Annotation("error", "cuesmith", str(error))])
 
 
+def check_report_files(ci: bool, summary: Path | None, junit: Path | None) -> None:
+    """Raise `MachineError` if `report_build` could not write one of its files: known before the build, not after it."""
+    for path in filter(None, (summary, _junit_file(ci, junit))):
+        with _write_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if path.is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+            with tempfile.TemporaryFile(dir=path.parent):
+                pass
+
+
 def report_plan(
     prepared: Prepared, rows: Sequence[PlannedRow], result: Mapping[str, Any], ci: bool, file: Path | None
 ) -> None:
@@ -78,11 +92,11 @@ def report_build(
     """Write the summary and the JUnit report of a build; with ``ci`` also annotations of what failed."""
     changes = changed_rows(prepared)
     _summarise(build_summary(prepared.project.name, result, changes), ci, summary)
-    if junit or ci:
+    if file := _junit_file(ci, junit):
         facts = {"catalog version": result["version"], "run": result["run"]}
         properties = {name: str(value) for name, value in facts.items() if value is not None}
         _write(
-            junit or JUNIT_FILE,
+            file,
             junit_xml(prepared.project.name, _cases(prepared, result), result["seconds"], properties),
         )
     if ci:
@@ -140,10 +154,20 @@ def _summarise(lines: Sequence[str], ci: bool, file: Path | None) -> None:
         _write(file, shortened(lines, COMMENT_CHARACTERS).encode())
 
 
+def _junit_file(ci: bool, junit: Path | None) -> Path | None:
+    return junit or (JUNIT_FILE if ci else None)
+
+
 def _write(path: Path, data: bytes) -> None:
-    try:
+    with _write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, data)
+
+
+@contextlib.contextmanager
+def _write_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise MachineError(
             f"cannot write {path}: {error.strerror}; choose another file, or check its permissions"

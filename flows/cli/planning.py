@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,6 +20,7 @@ from flows.cli.options import (
     Only,
     Outputs,
     Profile,
+    RefreshModels,
     Summary,
     find_manifest,
 )
@@ -159,6 +161,7 @@ def plan_command(
     full: Annotated[
         bool, typer.Option("--full", help="Print one line per variation, even in a long plan.")
     ] = False,
+    refresh_models: RefreshModels = False,
     ci: Ci = False,
     summary: Summary = None,
     as_json: AsJson = False,
@@ -169,7 +172,7 @@ def plan_command(
     the time to generate on this machine's devices, from earlier builds or by calculation. Needs no GPU, no model
     weights and no network.
     """
-    prepared = prepare(find_manifest(manifest), outputs, profile, only or ())
+    prepared = prepare(find_manifest(manifest), outputs, profile, only or (), refresh_models=refresh_models)
     build_estimate = estimate(
         prepared.plan.orders(),
         lambda name: devices_for(find_engine(name), None),
@@ -200,6 +203,7 @@ def plan_command(
             "renamed": dict(prepared.renamed),
             "lacks": unmet,
             "warnings": problems_json(prepared.warnings),
+            "newer_models": [asdict(newer) for newer in prepared.plan.newer_models],
         }
         print_json(result | {key: value for key, value in optional.items() if value})
     else:
@@ -209,6 +213,8 @@ def plan_command(
         for old, new in prepared.renamed.items():
             print_stdout(f"{'rename':<10} {new:<40} was {old}")
         _print_totals(totals)
+        for newer in prepared.plan.newer_models:
+            print_stderr(str(newer))
         _print_new_name(prepared)
         _print_missing(missing)
         _print_leaving(leaving)

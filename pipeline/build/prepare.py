@@ -76,6 +76,8 @@ class BuildRequest:
     devices: str = "auto"
     """The text that `parse_devices` reads."""
     allow_removals: bool = False
+    refresh_models: bool = False
+    """Whether to use the newest revisions of published models, and not those that the catalog has."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,7 @@ class Prepared:
     """Earlier id to current id, for every renamed asset of the manifest, in scope or not."""
     allow_removals: bool = False
     """Whether the build may remove masters that `check_removals` protects."""
+    refresh_models: bool = False
 
     @cached_property
     def policies(self) -> Mapping[str, CredentialsPolicy]:
@@ -205,6 +208,7 @@ def prepare(
     profile: str | None = None,
     only: Sequence[str] = (),
     allow_removals: bool = False,
+    refresh_models: bool = False,
 ) -> Prepared:
     """Load ``manifest`` with ``profile``, read the store at ``outputs``, plan the assets that match ``only`` (globs).
 
@@ -225,7 +229,7 @@ def prepare(
         project = _filter_assets(project, only)
     reviews = Reviews(store).state(renames)
     known = _known(store, latest, reviews, renames)
-    new_plan = plan(project, known)
+    new_plan = plan(project, known, refresh_models)
     return Prepared(
         project,
         store,
@@ -238,6 +242,7 @@ def prepare(
         every_asset,
         renames,
         allow_removals,
+        refresh_models,
     )
 
 
@@ -262,7 +267,7 @@ def with_valid_plan(prepared: Prepared) -> Prepared:
         return prepared
     latest, reviews = prepared.catalog.latest(), Reviews(prepared.store).state(prepared.renames)
     known = _known(prepared.store, latest, reviews, prepared.renames)
-    new_plan = plan(prepared.project, known)
+    new_plan = plan(prepared.project, known, prepared.refresh_models)
     return replace(prepared, latest=latest, known=known, plan=new_plan, reviews=reviews)
 
 
@@ -502,7 +507,12 @@ _MANY_NAMES = 12
 def prepare_build(request: BuildRequest) -> Prepared:
     """Prepare the build of ``request``. Raises `UsageError` if it would remove protected masters."""
     prepared = prepare(
-        request.manifest, request.outputs, request.profile, request.only, request.allow_removals
+        request.manifest,
+        request.outputs,
+        request.profile,
+        request.only,
+        request.allow_removals,
+        request.refresh_models,
     )
     check_removals(prepared, prepared.latest)
     return prepared

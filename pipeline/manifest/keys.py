@@ -250,6 +250,13 @@ SETTINGS = (
         example="ucs",
         affects=("catalog",),
     ),
+    Key(
+        "priority",
+        values.PRIORITY,
+        "-1000 to 1000; a build makes assets with a higher priority first.",
+        "0",
+        example="10",
+    ),
 )
 """Keys that an asset may write, and that defaults and profiles may write for a whole kind."""
 

@@ -154,6 +154,8 @@ class AssetSpec:
     model_folder: str = ""
     """Folder of the file that names ``model``, where a relative path to a checkpoint starts; never part of any
     digest. Empty for the working directory."""
+    priority: int = 0
+    """A build makes assets with a higher priority first; never part of any digest."""
 
     @property
     def audio(self) -> tuple[AudioInput, ...]:

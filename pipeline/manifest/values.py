@@ -269,6 +269,7 @@ SIMILARITY = Quantity("a similarity", "a similarity such as 0.95", "0.5", "1")
 VARIATIONS = Quantity("a whole number", "a whole number such as 4", "1", "999", whole=True)
 CANDIDATES = Quantity("a whole number", "a whole number such as 3", "1", "64", whole=True)
 SEED = Quantity("a whole number", "a whole number such as 7", "0", str(2**53 - 1), whole=True)
+PRIORITY = Quantity("a whole number", "a whole number such as 10", "-1000", "1000", whole=True)
 CHANNELS = Quantity("a number of channels", "1 or 2", "1", "2", whole=True)
 
 KIND = OneOf("a kind", ("music", "sfx"))

@@ -14,8 +14,10 @@ from pathlib import Path
 import psutil
 import pytest
 from toys import ToyProject
+from typer.testing import CliRunner
 from waiting import wait_until
 
+from flows.cli.app import app
 from flows.private_server import early_api
 from pipeline.errors import MachineError
 
@@ -105,6 +107,7 @@ def test_a_dead_server_of_a_profile_is_told_and_no_private_one_is_started(
 
 EARLY = """
 import sys
+from flows.cli.app import app
 from flows.private_server import early_api
 with early_api() as server:
     print(server._process.pid, server.url(), "prefect" in sys.modules, flush=True)
@@ -113,7 +116,9 @@ with early_api() as server:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is POSIX's")
-def test_a_private_server_starts_before_prefect_is_imported_on_loopback_only_and_ends_with_a_killed_build() -> None:
+def test_a_private_server_starts_before_prefect_is_imported_on_loopback_only_and_ends_with_a_killed_build() -> (
+    None
+):
     build = subprocess.Popen(
         [sys.executable, "-P", "-c", EARLY], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
@@ -127,3 +132,16 @@ def test_a_private_server_starts_before_prefect_is_imported_on_loopback_only_and
     build.send_signal(signal.SIGKILL)
     build.communicate()
     assert wait_until(lambda: not psutil.pid_exists(server.pid), 30.0)
+
+
+@pytest.mark.parametrize("option", ["--junit", "--summary"])
+@pytest.mark.parametrize("place", ["cues.yaml/report", "outputs"])
+def test_a_report_that_cannot_be_written_is_told_before_the_build(
+    toys: ToyProject, option: str, place: str
+) -> None:
+    toys.outputs.mkdir()
+    words = ["build", str(toys.manifest), "--outputs", str(toys.outputs), option, str(toys.folder / place)]
+    told = CliRunner().invoke(app, words)
+    assert told.exit_code == 4
+    assert f"error: cannot write {toys.folder / place}: " in told.stderr
+    assert list(toys.outputs.iterdir()) == []

@@ -63,11 +63,14 @@ class Model:
             channels=self.channels,
             neural=True,
             placeholder=False,
+            published=not self.id.startswith(LOCAL_ID),
         )
 
 
 LICENSE = "CC-BY-NC-4.0"
 LOCAL_LICENSE = "unknown (a local checkpoint)"
+LOCAL_ID = "local/"
+"""Prefix of the id of a local checkpoint."""
 FRAMES_A_SECOND = 50
 UNPINNED = "unfetched"
 """The revision of a published model whose commit is not known before it is fetched."""
