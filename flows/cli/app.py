@@ -98,7 +98,7 @@ app = typer.Typer(
     ),
     epilog=(
         "Exit codes: 0 done; 1 failed, nothing published; 2 wrong input; 3 published, but some assets "
-        "failed; 4 this machine lacks something; 5 verification failed; 130 interrupted."
+        "failed or are left; 4 this machine lacks something; 5 verification failed; 130 interrupted."
     ),
     no_args_is_help=True,
     add_completion=False,

@@ -40,6 +40,7 @@ from flows.cli.output import (
 from pipeline.build.devices import parse_devices
 from pipeline.build.journal import new_run_id
 from pipeline.build.lock import build_lock
+from pipeline.build.plan_rows import left_names
 from pipeline.build.prepare import (
     BuildRequest,
     Prepared,
@@ -85,6 +86,14 @@ def build_command(
     summary: Summary = None,
     junit: Junit = None,
     refresh_models: RefreshModels = False,
+    max_minutes: Annotated[
+        float | None,
+        typer.Option(
+            "--max-minutes",
+            min=0.0,
+            help="Begin no take and no master after so many minutes; the next build makes what is left.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Make what is missing or changed and publish a new version.
@@ -93,7 +102,14 @@ def build_command(
     take. A project runs one build at a time: a second one waits and then makes only what is still missing.
     """
     request = BuildRequest(
-        find_manifest(manifest), outputs, profile, tuple(only or ()), devices, allow_removals, refresh_models
+        find_manifest(manifest),
+        outputs,
+        profile,
+        tuple(only or ()),
+        devices,
+        allow_removals,
+        refresh_models,
+        max_minutes,
     )
     chosen_devices = parse_devices(devices)
     start = time.monotonic()
@@ -114,9 +130,12 @@ def build_command(
                 prepared = prepare_build(request)
         if prepared.plan.stale:
             from flows.private_server import early_api
+            from pipeline.build.start import Start, warm_workers
 
             announce("Starting: Prefect, workers")
+            began = time.monotonic()
             server = stack.enter_context(early_api())
+            workers = stack.enter_context(warm_workers(prepared, chosen_devices))
             _hide_prefect_log()
             try:
                 from flows.command import run_build
@@ -128,7 +147,7 @@ def build_command(
                 request,
                 quiet=quiet,
                 run_id=run_id,
-                prepared=prepared,
+                start=Start(began, _deadline(start, max_minutes), prepared, workers),
                 server=server,
                 warn=print_stderr,
             )
@@ -168,8 +187,12 @@ def _prepare(request: BuildRequest, devices: Sequence[str] | None) -> Prepared:
     return prepared
 
 
+def _deadline(start: float, max_minutes: float | None) -> float | None:
+    return None if max_minutes is None else start + 60 * max_minutes
+
+
 def _exit_code(result: dict[str, Any]) -> int:
-    if not result["failed"]:
+    if not (result["failed"] or result["left"]):
         return 0
     return _SOME_FAILED if result["version"] else _NOTHING_PUBLISHED
 
@@ -217,6 +240,12 @@ def _print_result(result: dict[str, Any], prepared: Prepared) -> None:
     for failure in result["failed"]:
         print_stderr(
             f"failed: {failure['asset']} variation {failure['variation']} ({failure['stage']}): {failure['reason']}"
+        )
+    if result["left"]:
+        names = list_names(left_names(result), limit=MANY_NAMES)
+        print_stderr(
+            f"the time was up: {counted(len(result['left']), 'master')} left for the next build ({names}); to make "
+            "them now, run the same command again"
         )
     if result["version"] is None:
         print_stderr(f"nothing published: {work}")

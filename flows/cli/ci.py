@@ -90,7 +90,7 @@ def report_build(
     prepared: Prepared, result: Mapping[str, Any], ci: bool, summary: Path | None, junit: Path | None
 ) -> None:
     """Write the summary and the JUnit report of a build; with ``ci`` also annotations of what failed."""
-    changes = changed_rows(prepared)
+    changes = changed_rows(prepared, result)
     _summarise(build_summary(prepared.project.name, result, changes), ci, summary)
     if file := _junit_file(ci, junit):
         facts = {"catalog version": result["version"], "run": result["run"]}
@@ -115,6 +115,7 @@ def report_build(
 
 def _cases(prepared: Prepared, result: Mapping[str, Any]) -> list[Case]:
     failed = {(one["asset"], one["variation"]): one for one in result["failed"]}
+    left = {(one["asset"], one["variation"]) for one in result["left"]}
     places = _places(prepared)
     cases = []
     for plan in prepared.plan.assets:
@@ -125,6 +126,8 @@ def _cases(prepared: Prepared, result: Mapping[str, Any]) -> list[Case]:
             if fault is not None:
                 file, line = places[asset]
                 cases.append(Case(asset, name, f"{fault['reason']}\n{file}:{line}", fault["stage"]))
+            elif (asset, number) in left:
+                cases.append(Case(asset, name, skipped="left for the next build, because the time was up"))
             elif variation.action is Action.LOCKED:
                 cases.append(Case(asset, name, skipped=", ".join(map(str, variation.reasons)) or "locked"))
             else:

@@ -78,6 +78,8 @@ class BuildRequest:
     allow_removals: bool = False
     refresh_models: bool = False
     """Whether to use the newest revisions of published models, and not those that the catalog has."""
+    max_minutes: float | None = None
+    """Minutes after which no take and no master begins; None for no limit."""
 
 
 @dataclass(frozen=True)
@@ -488,6 +490,7 @@ def unchanged_result(prepared: Prepared) -> dict[str, Any]:
         "waiting": waiting_in(prepared.latest),
         "off_target": off_target_in(prepared.latest),
         "failed": failed,
+        "left": [],
         "removed": removed_names(prepared),
         "run": None,
         "report": None,

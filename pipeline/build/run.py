@@ -27,6 +27,7 @@ from pipeline.build.prepare import (
 )
 from pipeline.build.publish import Published, publish, report_build
 from pipeline.build.quarantine import quarantine_report, record_quarantine
+from pipeline.build.start import Start
 from pipeline.build.usage import uses_json
 from pipeline.build.workers import Item, Link, Seat, Worker, Workers, names_of
 from pipeline.credentials.signing import open_signer
@@ -55,6 +56,7 @@ from pipeline.provenance import ManifestFacts
 from pipeline.provenance.facts import git_commit
 
 _MASTERING = ("mastering",)
+LEFT = "left for the next build, because the time was up"
 LIMIT_S = 60.0
 """Least time limit of a take; of a master twice as long."""
 _LIMIT_FACTOR = 10.0
@@ -76,9 +78,9 @@ class BuildRun:
         devices: str,
         run: str,
         prefect_run: str | None,
-        began: float | None = None,
+        start: Start | None = None,
     ) -> None:
-        """``began``: when the build began, by `time.monotonic`; by default now."""
+        """``start``: when the build began; by default now."""
         self._prepared = prepared
         self._devices = parse_devices(devices)
         if prepared.store.root.startswith("memory:"):
@@ -88,7 +90,8 @@ class BuildRun:
             )
         self.run = run
         self._prefect_run = prefect_run
-        self._began = time.monotonic() if began is None else began
+        self._start = start or Start(time.monotonic())
+        self._began = self._start.began
         self._journal = Journal(prepared.store, run)
         self._lock = threading.Lock()
         self._awaited: dict[str, list[AssetPlan]] = {}
@@ -99,7 +102,9 @@ class BuildRun:
         """Assets that are not queued for mastering yet."""
         self._pools: dict[Group, tuple[str, ...]] = {}
         """The devices that can do each group of work."""
-        self._dispatcher: Dispatcher[Item] = Dispatcher(self._give_up, {_MASTERING})
+        self._dispatcher: Dispatcher[Item] = Dispatcher(
+            self._give_up, {_MASTERING}, deadline=self._start.deadline
+        )
         self._workers = Workers(self._dispatcher, self._start_worker, self._session, self._on_event)
         self._failed_takes: dict[str, str] = {}
         self._failed: dict[tuple[str, int], tuple[Stage, str]] = {}
@@ -231,7 +236,7 @@ class BuildRun:
             costliest = max(own, key=lambda order: order.cost)
             limit_s = max(LIMIT_S, _LIMIT_FACTOR * engine_estimate([costliest], device).seconds)
             for order in own:
-                yield Work(order.recipe.digest, order, group, order.cost, limit_s)
+                yield Work(order.recipe.digest, order, group, order.cost, limit_s, order.priority)
 
     def _add_assets(self, assets: Sequence[AssetPlan]) -> None:
         """Queue assets whose takes all have an outcome, and close the queue after the last one."""
@@ -244,6 +249,7 @@ class BuildRun:
                 _MASTERING,
                 order.seconds,
                 max(2 * LIMIT_S, _MASTER_LIMIT_FACTOR * order.asset.duration_s * len(order.variations)),
+                order.asset.priority,
             )
             for order in orders
         )
@@ -259,7 +265,10 @@ class BuildRun:
         return jobs.TakeSession(group[0], device, group[-1] == _STORED, self.run, self._prefect_run)
 
     def _start_worker(self, seat: Seat) -> Link:
-        return Worker(self._prepared.store.root, seat.device, len(seat.pool))
+        warm = self._start.workers
+        return (warm and warm.take(seat.device, len(seat.pool))) or Worker(
+            self._prepared.store.root, seat.device, len(seat.pool)
+        )
 
     def _learn_speeds(self) -> None:
         """Record how long takes took, except for models with a failed take and engines that record it themselves."""
@@ -279,7 +288,7 @@ class BuildRun:
     def _learn_rest(self) -> None:
         """Record how long mastering took, and all that is neither generating nor mastering."""
         store, plan = self._prepared.store, self._prepared.plan
-        if not self._failed:
+        if not self._failed and not self._left():
             taken = sum(use.slot_seconds for use in self._workers.mastering.values())
             record_speed(store, *MASTERING, "cpu", taken=taken, expected=mastering_seconds(plan))
         busy = max(self._stages.values())
@@ -293,12 +302,13 @@ class BuildRun:
 
     def publish(self) -> None:
         """Publish what was made; publish nothing if everything failed and no other master exists."""
+        if self._awaited:
+            self._end_stage("generate")
         self._end_stage("master")
         self._fence()
+        not_made = {place: reason for place, (_, reason) in self._failed.items()}
         made = Made(
-            self._digests,
-            frozenset(self._made_masters),
-            {place: reason for place, (_, reason) in self._failed.items()},
+            self._digests, frozenset(self._made_masters), dict.fromkeys(self._left(), LEFT) | not_made
         )
         changed = record_quarantine(self._prepared, self.run, made)
         self._done = publish(
@@ -315,23 +325,38 @@ class BuildRun:
         self._learn_rest()
         self._journal.write("build-done", **self.result())
 
+    def _left(self) -> list[tuple[str, int]]:
+        """What the plan makes and this run did not begin before its deadline: asset and variation."""
+        if not self._dispatcher.is_late():
+            return []
+        return [
+            place
+            for asset in self._prepared.plan.stale
+            for variation in asset.variations
+            if variation.action.makes
+            for place in [(asset.asset.id, variation.variation)]
+            if place not in self._failed and self._digests.get(place) not in self._made_masters
+        ]
+
     def result(self) -> dict[str, Any]:
         """Return the object that ``cuesmith build --json`` prints."""
         variations = sum(len(plan.variations) for plan in self._prepared.plan.assets)
         mastered = len(self._made_masters)
+        left = self._left()
         version, library = self._done.version, self._done.library
         return {
             "version": version.number if version else None,
             "published": self._done.new,
             "generated": len(self._made_takes),
             "mastered": mastered,
-            "reused": variations - mastered - len(self._failed),
+            "reused": variations - mastered - len(self._failed) - len(left),
             "waiting": waiting_in(version),
             "off_target": off_target_in(version),
             "failed": [
                 failed_json(asset, variation, stage, reason, self._digests.get((asset, variation)))
                 for (asset, variation), (stage, reason) in sorted(self._failed.items())
             ],
+            "left": [{"asset": asset, "variation": variation} for asset, variation in sorted(left)],
             "removed": removed_names(self._prepared),
             "run": self.run,
             "report": self._report,

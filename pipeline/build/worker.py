@@ -6,6 +6,7 @@ killed parent. Everything that it finished is in the store.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import pickle
@@ -43,8 +44,11 @@ class _ParentHandler(QueueHandler):
         self._send(record)
 
 
-def main(outputs: str, level: int) -> None:
-    """Do sessions on the store at ``outputs`` until standard input closes; log from ``level`` on."""
+def main(outputs: str, level: int, engine: str | None = None, device: str = "cpu") -> None:
+    """Do sessions on the store at ``outputs`` until standard input closes; log from ``level`` on.
+
+    With ``engine``, open it on ``device`` before the first session.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     send = _sender()
     logger = logging.getLogger("pipeline")
@@ -53,7 +57,7 @@ def main(outputs: str, level: int) -> None:
     inbox: queue.SimpleQueue[Session | Give | EndSession] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(sys.stdin.buffer, inbox), daemon=True).start()
     try:
-        serve(inbox, send, outputs)
+        serve(inbox, send, outputs, _open(engine, device) if engine else {})
     except BaseException:
         # A normal exit would wait for the thread that reads standard input.
         _abort()
@@ -73,10 +77,27 @@ def _sender() -> Send:
     return send
 
 
-def serve(inbox: queue.SimpleQueue[Session | Give | EndSession], send: Send, outputs: str) -> None:
-    """Do the sessions of ``inbox`` on the store at ``outputs``, until another message comes instead of a session."""
+def _open(engine: str, device: str) -> dict[tuple[str, str], Generator]:
+    """Open an engine early. An error counts only if a session needs the engine, which then opens it again."""
+    with contextlib.suppress(Exception):
+        generator = find_engine(engine).open(device)
+        _logger.info("opened engine %s on %s", engine, device)
+        return {(engine, device): generator}
+    return {}
+
+
+def serve(
+    inbox: queue.SimpleQueue[Session | Give | EndSession],
+    send: Send,
+    outputs: str,
+    opened: dict[tuple[str, str], Generator] | None = None,
+) -> None:
+    """Do the sessions of ``inbox`` on the store at ``outputs``, until another message comes instead of a session.
+
+    ``opened`` holds engines that are open already, by name and device.
+    """
     store = Store.open(outputs)
-    opened: dict[tuple[str, str], Generator] = {}
+    opened = {} if opened is None else opened
     while not isinstance(session := inbox.get(), Give | EndSession):
         try:
             _do(session, inbox, send, store, opened)
@@ -123,4 +144,4 @@ def _abort() -> NoReturn:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], int(sys.argv[2]), *sys.argv[3:])

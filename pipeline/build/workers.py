@@ -99,16 +99,18 @@ class Link(Protocol):
 class Worker:
     """One worker process on one device of this machine: a `Link`."""
 
-    def __init__(self, outputs: str, device: str, workers: int = 1) -> None:
-        """Start the process, one of ``workers`` that share this machine's CPUs."""
+    def __init__(self, outputs: str, device: str, workers: int = 1, engine: str | None = None) -> None:
+        """Start the process, one of ``workers`` that share this machine's CPUs; let it open ``engine`` at once."""
         self.device = device
-        level = _logger.getEffectiveLevel()
+        # A build shows INFO in Prefect, and may set the level after its workers have started.
+        level = min(logging.INFO, _logger.getEffectiveLevel())
+        opened = (engine, device) if engine else ()
         self._closing = threading.Lock()
         try:
             self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the process
             self._process = subprocess.Popen(
                 # -P: do not import a package of the game named pipeline from the current folder.
-                [sys.executable, "-P", "-m", "pipeline.build.worker", outputs, str(level)],
+                [sys.executable, "-P", "-m", "pipeline.build.worker", outputs, str(level), *opened],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._log,
