@@ -67,13 +67,13 @@ def warm_workers(prepared: Prepared, devices: Sequence[str] | None) -> Iterator[
     Raises `MachineError` if a process cannot be started.
     """
     warm = WarmWorkers()
-    orders = list(prepared.plan.orders())
-    engines = {
-        devices_for(find_engine(order.recipe.engine), devices): order.recipe.engine for order in orders
+    engines = [order.recipe.engine for order in prepared.plan.orders()]
+    pools: dict[tuple[str, ...], str | None] = {
+        devices_for(find_engine(name), devices): name for name in set(engines)
     }
-    most = max(len(orders), len(prepared.plan.stale))
+    most = max(len(engines), len(prepared.plan.stale))
     try:
-        for pool, engine in (engines or {mastering_devices(devices): None}).items():
+        for pool, engine in (pools or {mastering_devices(devices): None}).items():
             warm.start(prepared.store.root, pool, most, engine)
         yield warm
     finally:
