@@ -84,6 +84,7 @@ class Dispatcher(Generic[Item]):
         self._failed: list[tuple[Work[Item], str]] = []
         """Failures to report once the lock is free."""
         self._stopped = False
+        self._expired = False
 
     def join(self, worker: str, can: Callable[[Group], bool]) -> None:
         """Let ``worker`` take part; ``can`` says which groups it can do. All join before the first takes work."""
@@ -130,9 +131,21 @@ class Dispatcher(Generic[Item]):
                 self._change.wait()
             return []
 
+    def seconds_left(self) -> float | None:
+        """Time until the deadline; None without one."""
+        return None if self._deadline is None else self._deadline - self._clock()
+
     def is_late(self) -> bool:
         """Whether the deadline has passed."""
-        return self._deadline is not None and self._clock() >= self._deadline
+        left = self.seconds_left()
+        return self._expired or (left is not None and left <= 0)
+
+    def leave(self, worker: str) -> None:
+        """``worker`` found that the time is up: what it holds is left, and nothing is dealt any more."""
+        with self._change:
+            self._expired = True
+            self._workers[worker].held.clear()
+            self._change.notify_all()
 
     def begin(self, worker: str, key: str) -> None:
         """``worker`` has begun with an item: its time runs, and if the worker dies, the item is a suspect."""

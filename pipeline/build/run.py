@@ -111,6 +111,8 @@ class BuildRun:
         self._made_takes: set[str] = set()
         self._took: dict[str, float] = {}
         self._made_masters: set[str] = set()
+        self._existing: set[str] = set()
+        """Masters that the plan makes and the store had."""
         self._digests: dict[tuple[str, int], str] = {}
         self._stages: dict[str, float] = {}
         self._estimate = BuildEstimate(0.0, 0.0, 0.0, 0.0, ())
@@ -260,9 +262,10 @@ class BuildRun:
             self._dispatcher.close(_MASTERING)
 
     def _session(self, group: Group, device: str) -> jobs.Session:
+        left = self._dispatcher.seconds_left()
         if group == _MASTERING:
-            return jobs.MasterSession(device, self.run, self._prefect_run)
-        return jobs.TakeSession(group[0], device, group[-1] == _STORED, self.run, self._prefect_run)
+            return jobs.MasterSession(device, self.run, self._prefect_run, left)
+        return jobs.TakeSession(group[0], device, group[-1] == _STORED, self.run, self._prefect_run, left)
 
     def _start_worker(self, seat: Seat) -> Link:
         warm = self._start.workers
@@ -286,7 +289,7 @@ class BuildRun:
                 )
 
     def _learn_rest(self) -> None:
-        """Record how long mastering took, and all that is neither generating nor mastering, unless a sound failed or is left."""
+        """Record how long mastering took, and all that is neither generating nor mastering, of a complete build."""
         if self._failed or self._left():
             return
         store, plan = self._prepared.store, self._prepared.plan
@@ -324,13 +327,14 @@ class BuildRun:
         """What the plan makes and this run did not begin before its deadline: asset and variation."""
         if not self._dispatcher.is_late():
             return []
+        done = self._made_masters | self._existing
         return [
             place
             for asset in self._prepared.plan.stale
             for variation in asset.variations
             if variation.action.makes
             for place in [(asset.asset.id, variation.variation)]
-            if place not in self._failed and self._digests.get(place) not in self._made_masters
+            if place not in self._failed and self._digests.get(place) not in done
         ]
 
     def result(self) -> dict[str, Any]:
@@ -447,6 +451,8 @@ class BuildRun:
             self._digests[plan.asset.id, number] = digest
             if quarantined:
                 self._fail((plan.asset.id, number), Stage.QUALITY, quarantined)
+            if made:
+                self._existing.add(digest)
             orders.append(jobs.VariationOrder(number, takes, digest, made))
         if all(order.made for order in orders):
             return None

@@ -21,10 +21,11 @@ from typing import BinaryIO, NoReturn, cast
 
 from pipeline.errors import CuesmithError
 from pipeline.generators import Generator, find_engine
-from pipeline.jobs import Broken, Done, EndSession, Give, MasterSession, Message, Session
+from pipeline.jobs import AssetOrder, Broken, Done, EndSession, Give, MasterSession, Message, Session
 from pipeline.jobs.masters import make_masters
 from pipeline.jobs.orders import OrderSource
 from pipeline.jobs.takes import make_takes
+from pipeline.plan import TakeOrder
 from pipeline.store import Store
 
 Send = Callable[[Message | logging.LogRecord], None]
@@ -100,11 +101,11 @@ def serve(
     opened = {} if opened is None else opened
     while not isinstance(session := inbox.get(), Give | EndSession):
         try:
-            _do(session, inbox, send, store, opened)
+            is_late = _do(session, inbox, send, store, opened)
         except CuesmithError as error:
             send(Broken(str(error), error.exit_code))
         else:
-            send(Done())
+            send(Done(is_late))
 
 
 def _do(
@@ -113,16 +114,20 @@ def _do(
     send: Send,
     store: Store,
     opened: dict[tuple[str, str], Generator],
-) -> None:
+) -> bool:
+    """Do one session; return whether its time was up."""
     receive = cast(Callable[[], Give | EndSession], inbox.get)
     if isinstance(session, MasterSession):
-        make_masters(session, store, OrderSource(receive, send), send)
-        return
+        assets: OrderSource[AssetOrder] = OrderSource(receive, send, session.seconds_left)
+        make_masters(session, store, assets, send)
+        return assets.is_late()
+    takes: OrderSource[TakeOrder] = OrderSource(receive, send, session.seconds_left)
     key = (session.engine, session.device)
     if key not in opened:
         opened[key] = find_engine(session.engine).open(session.device)
         _logger.info("opened engine %s on %s", *key)
-    make_takes(session, opened[key], store, OrderSource(receive, send), send)
+    make_takes(session, opened[key], store, takes, send)
+    return takes.is_late()
 
 
 def _read(source: BinaryIO, inbox: queue.SimpleQueue[Session | Give | EndSession]) -> None:

@@ -328,6 +328,9 @@ class _Conversation:
                     self._use.free(message.item, time.monotonic())
                 case _:
                     self._finish(message)
+        if message.is_late:
+            self._dispatcher.leave(self._seat)
+            return []
         for names in list(self._open.values()):
             for name in list(names):
                 self._finish(Failed(name, "the worker returned no result for it; report this as a bug"))

@@ -19,6 +19,8 @@ from waiting import wait_until
 
 from flows.cli.app import app
 from flows.private_server import early_api
+from pipeline.build.prepare import prepare
+from pipeline.build.start import warm_workers
 from pipeline.errors import MachineError
 
 LISTED = "import json, sys; print(json.dumps(sorted(sys.modules)))"
@@ -145,3 +147,44 @@ def test_a_report_that_cannot_be_written_is_told_before_the_build(
     assert told.exit_code == 4
     assert f"error: cannot write {toys.folder / place}: " in told.stderr
     assert list(toys.outputs.iterdir()) == []
+
+
+def test_workers_and_server_start_before_prefect_is_imported_and_the_build_uses_those_workers(
+    toys: ToyProject,
+) -> None:
+    words = ["build", str(toys.manifest), "--outputs", str(toys.outputs), "--devices", "cpu:2", "--verbose"]
+    done = apart("from flows.cli import main; main()", *words)
+    assert done.returncode == 0, done.stderr
+    events = (
+        "Starting: plan",
+        "Starting: Prefect",
+        "started on cpu",
+        "Prefect API answers",
+        "version 1 published",
+    )
+    seen = [event for line in done.stderr.splitlines() for event in events if event in line]
+    assert seen == [*events[:2], events[2], events[2], *events[3:]]
+
+
+def test_a_worker_that_nobody_takes_ends(toys: ToyProject) -> None:
+    prepared = prepare(toys.manifest, str(toys.outputs))
+    before = set(psutil.Process().children())
+    with warm_workers(prepared, ("cpu", "cpu")) as warm:
+        worker = warm.take("cpu", 2)
+        assert worker is not None
+        assert warm.take("cpu", 1) is None, "its libraries would use too many threads"
+        assert len(set(psutil.Process().children()) - before) == 2
+    assert len(set(psutil.Process().children()) - before) == 1
+    worker.stop()
+    assert set(psutil.Process().children()) == before
+
+
+def test_an_engine_that_cannot_be_opened_early_is_told_when_it_is_needed(
+    toys: ToyProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOY_CLOSED", "the toy is locked; unlock it")
+    toys.write("  - {id: a/one, kind: sfx, prompt: one, duration: 0.3s}\n")
+    words = ["build", str(toys.manifest), "--outputs", str(toys.outputs), "--devices", "cpu"]
+    done = apart("from flows.cli import main; main()", *words)
+    assert done.returncode == 4, done.stderr
+    assert "the toy is locked; unlock it" in done.stderr
