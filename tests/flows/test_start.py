@@ -22,6 +22,7 @@ from flows.private_server import early_api
 from pipeline.build.prepare import prepare
 from pipeline.build.start import warm_workers
 from pipeline.errors import MachineError
+from pipeline.jobs import Broken, TakeSession
 
 LISTED = "import json, sys; print(json.dumps(sorted(sys.modules)))"
 BUILD = f"from flows.cli import main\ntry: main()\nfinally: {LISTED}"
@@ -183,8 +184,9 @@ def test_an_engine_that_cannot_be_opened_early_is_told_when_it_is_needed(
     toys: ToyProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TOY_CLOSED", "the toy is locked; unlock it")
-    toys.write("  - {id: a/one, kind: sfx, prompt: one, duration: 0.3s}\n")
-    words = ["build", str(toys.manifest), "--outputs", str(toys.outputs), "--devices", "cpu"]
-    done = apart("from flows.cli import main; main()", *words)
-    assert done.returncode == 4, done.stderr
-    assert "the toy is locked; unlock it" in done.stderr
+    with warm_workers(prepare(toys.manifest, str(toys.outputs)), ("cpu",)) as warm:
+        worker = warm.take("cpu", 1)
+    assert worker is not None
+    worker.send(TakeSession("toy", "cpu", False, "run", None))
+    assert worker.receive() == Broken("the toy is locked; unlock it", MachineError.exit_code)
+    worker.stop()

@@ -2,7 +2,7 @@
 
 Words in the prompt: ``fail`` (a failure of this recipe), ``break`` (an exception), ``die`` (the worker process is
 killed), ``nan``, ``silent``, ``clipped``, ``offset``, ``hiss``. With ``TOY_LOG`` set, each recipe generated adds its
-digest to that file; each takes ``TOY_SECONDS`` longer. With ``TOY_CLOSED`` set, the engine cannot be opened, for that reason.
+digest to that file; each takes ``TOY_SECONDS`` longer. ``TOY_CLOSED`` is a reason why the engine cannot be opened.
 """
 
 from __future__ import annotations
