@@ -33,6 +33,8 @@ from pipeline.store.disk import write_atomically
 ANSWER_WITHIN_S = 3.0
 """How long a configured API may take to answer before a build gives up."""
 API_URL = "PREFECT_API_URL"
+_REFUSALS = (401, 403)
+"""HTTP statuses of a server that wants a key first."""
 _PREFIX = "cuesmith-prefect-"
 _LOCK = "lock"
 _UNUSED_SERVICES = (
@@ -171,14 +173,15 @@ def skip_grammar() -> None:
 
 
 def check_answers(url: str) -> None:
-    """Raise `MachineError` if nothing answers HTTP requests at ``url``, whatever the answer is."""
+    """Raise `MachineError` if no Prefect API answers at ``url``."""
     problems = [f"no answer within {ANSWER_WITHIN_S:.0f} s"]
 
     def ask() -> None:
         try:
-            # Any answer counts and the request has no secrets: Prefect's client checks the certificate later.
-            httpx.get(f"{url.rstrip('/')}/health", timeout=ANSWER_WITHIN_S, verify=False)
-            problems.clear()
+            # The request has no secrets: Prefect's client checks the certificate and sends the user's key later.
+            answer = httpx.get(f"{url.rstrip('/')}/health", timeout=ANSWER_WITHIN_S, verify=False)
+            is_fine = not answer.is_error or answer.status_code in _REFUSALS
+            problems[:] = [] if is_fine else [f"HTTP {answer.status_code} {answer.reason_phrase}"]
         except (httpx.TransportError, httpx.InvalidURL) as error:
             problems[:] = [str(error) or type(error).__name__]
 

@@ -8,7 +8,9 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import psutil
@@ -86,10 +88,33 @@ def test_a_server_that_cannot_be_reached_is_told_with_the_reason(
         pass
 
 
-def test_a_server_answers_whatever_it_answers(prefect_server: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PREFECT_API_URL", prefect_server.replace("/api", "/elsewhere"))
+@pytest.fixture
+def answering() -> Iterator[Callable[[int], str]]:
+    """Start a server that answers every request with an HTTP status; returns the URL."""
+    servers: list[HTTPServer] = []
+
+    def start(status: int) -> str:
+        answer = {"do_GET": lambda self: self.send_error(status), "log_message": lambda *words: None}
+        server = HTTPServer(("127.0.0.1", 0), type("Answer", (BaseHTTPRequestHandler,), answer))
+        servers.append(server)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        return f"http://127.0.0.1:{server.server_port}/api"
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def test_a_server_that_wants_a_key_or_has_another_service_is_told_apart(
+    answering: Callable[[int], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", answering(401))
     with early_api() as server:
         assert server is None
+    monkeypatch.setenv("PREFECT_API_URL", answering(404))
+    with pytest.raises(MachineError, match=r"does not answer \(HTTP 404 Not Found\); start it"), early_api():
+        pass
 
 
 def test_a_dead_server_of_a_profile_is_told_and_no_private_one_is_started(
