@@ -146,7 +146,9 @@ class ManifestJson(TypedDict):
     profile: str | None
 
 
-class _BuildJson(TypedDict):
+class _ListingJson(TypedDict):
+    """What the files of a version and of the quarantine share."""
+
     project: str
     created: str
     run: str
@@ -154,7 +156,7 @@ class _BuildJson(TypedDict):
     masters: list[MasterRow]
 
 
-class _CatalogJson(_BuildJson):
+class _CatalogJson(_ListingJson):
     version: int
     parent: int | None
     reasons: NotRequired[list[Any]]
@@ -300,7 +302,9 @@ def read_quarantine(store: Store) -> Quarantine | None:
     Raises `FormatError` and `VerificationError` if the file is damaged.
     """
     try:
-        value = read_record(store.backend.read(QUARANTINE_KEY), QUARANTINE_SCHEMA, QUARANTINE_KEY, _BuildJson)
+        value = read_record(
+            store.backend.read(QUARANTINE_KEY), QUARANTINE_SCHEMA, QUARANTINE_KEY, _ListingJson
+        )
     except Missing:
         return None
     if (fault := rows_fault(value["masters"])) is not None:

@@ -125,25 +125,6 @@ Locate = Callable[[ObjectRef], str]
 """The address of an object, relative to the page."""
 
 _MODEL = ("engine", "model", "revision", "license", "commercial", "placeholder", "neural")
-_SOUND = ("take", "master", "pcm_sha256", "seconds", "sample_rate_hz", "loop", "loudness_lufs", "prompt")
-_LISTED = (
-    *("asset", "variation", "kind", "tags", "channels", "bpm", "loudness_method", "target_lufs"),
-    *("true_peak_dbtp", "quality", "status", "reason"),
-)
-_PAGE_NAMES = {
-    "pcm_sha256": "pcm",
-    "sample_rate_hz": "rate",
-    "loudness_lufs": "lufs",
-    "loudness_method": "method",
-    "target_lufs": "target",
-    "true_peak_dbtp": "peak",
-}
-"""Short names of the page for fields of a row; the other fields keep theirs."""
-
-
-def _fields(row: MasterRow, *names: str) -> dict[str, Any]:
-    """These fields of a row, with the names that the page has for them."""
-    return {_PAGE_NAMES.get(name, name): row.get(name) for name in names}
 
 
 @dataclass(frozen=True)
@@ -161,12 +142,31 @@ class ListEntries:
         path, item = rendition(row)
         change = self.history.changes.get(place_of(row))
         return {
-            **_fields(row, *_SOUND, *_LISTED),
+            "asset": row["asset"],
+            "variation": row["variation"],
+            "kind": row["kind"],
+            "tags": row["tags"],
+            "prompt": row["prompt"],
             "model": self._model_index(row),
+            "seconds": row["seconds"],
+            "rate": row["sample_rate_hz"],
+            "channels": row["channels"],
+            "loop": row["loop"],
+            "bpm": row["bpm"],
+            "lufs": row["loudness_lufs"],
+            "method": row["loudness_method"],
+            "target": row["target_lufs"],
+            "peak": row["true_peak_dbtp"],
             "ceiling": record["mastering"].get("true_peak_dbtp") if record else None,
+            "quality": row["quality"],
             "failures": [failure["name"] for failure in record["quality"]["failures"]] if record else [],
+            "take": row["take"],
+            "master": row["master"],
+            "pcm": row["pcm_sha256"],
             "path": path,
             "sound": self.locate(item),
+            "status": row["status"],
+            "reason": row.get("reason"),
             "fresh": "new" if change and not change.before else None,
             "changes": list(change.words) if change and change.before and change.audible else [],
             "others": list(self._alternatives(row)),
@@ -188,7 +188,18 @@ class ListEntries:
             yield self._alternative(before) | {"version": version.number, "approved": approved}
 
     def _alternative(self, row: MasterRow) -> dict[str, Any]:
-        return {**_fields(row, *_SOUND), "sound": self.locate(rendition(row)[1]), "whole": True}
+        return {
+            "take": row["take"],
+            "master": row["master"],
+            "pcm": row["pcm_sha256"],
+            "sound": self.locate(rendition(row)[1]),
+            "seconds": row["seconds"],
+            "rate": row["sample_rate_hz"],
+            "loop": row["loop"],
+            "lufs": row["loudness_lufs"],
+            "prompt": row["prompt"],
+            "whole": True,
+        }
 
 
 def quarantine_fields(record: MasterRecord | None) -> dict[str, Any]:
@@ -216,12 +227,6 @@ def playable_sounds(rows: Sequence[MasterRow], history: History) -> list[Sound]:
     return sounds
 
 
-_ORIGIN = (
-    *("chain", "loudness", "measurements", "mastering"),
-    *("quality", "manifest", "disclosure", "candidates"),
-)
-
-
 def details(row: MasterRow, record: MasterRecord | None) -> dict[str, Any]:
     """What the page shows of an open master: everything that its record says about its origin."""
     shared = {
@@ -233,9 +238,15 @@ def details(row: MasterRow, record: MasterRecord | None) -> dict[str, Any]:
     if record is None:
         return shared
     take = record["take"]
-    values: Any = record
     return shared | {
-        **{name: values[name] for name in _ORIGIN},
+        "chain": record["chain"],
+        "loudness": record["loudness"],
+        "measurements": record["measurements"],
+        "mastering": record["mastering"],
+        "quality": record["quality"],
+        "manifest": record["manifest"],
+        "disclosure": record["disclosure"],
+        "candidates": record["candidates"],
         "recipe": take["recipe"],
         "notes": take["notes"],
         "ignored": take["ignored"],
