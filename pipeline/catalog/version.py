@@ -146,19 +146,14 @@ class ManifestJson(TypedDict):
     profile: str | None
 
 
-class _ListingJson(TypedDict):
-    """What the files of a version and of the quarantine share."""
-
+class _CatalogJson(TypedDict):
+    version: int
+    parent: int | None
     project: str
     created: str
     run: str
     manifest: ManifestJson
     masters: list[MasterRow]
-
-
-class _CatalogJson(_ListingJson):
-    version: int
-    parent: int | None
     reasons: NotRequired[list[Any]]
     """[asset, variation, reasons] of each row that differs from that of the version before."""
     missing: list[MissingRow]
@@ -296,6 +291,14 @@ class Quarantine:
         return Version(0, None, *self.build, (), ())
 
 
+class _QuarantineJson(TypedDict):
+    project: str
+    created: str
+    run: str
+    manifest: ManifestJson
+    masters: list[MasterRow]
+
+
 def read_quarantine(store: Store) -> Quarantine | None:
     """The quarantine; None before the first build with a master that failed a gate.
 
@@ -303,7 +306,7 @@ def read_quarantine(store: Store) -> Quarantine | None:
     """
     try:
         value = read_record(
-            store.backend.read(QUARANTINE_KEY), QUARANTINE_SCHEMA, QUARANTINE_KEY, _ListingJson
+            store.backend.read(QUARANTINE_KEY), QUARANTINE_SCHEMA, QUARANTINE_KEY, _QuarantineJson
         )
     except Missing:
         return None
