@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -234,7 +234,7 @@ def _entries(content: _Content, listed: ListEntries) -> Iterator[dict[str, Any]]
 
     for row in content.version.masters:
         yield entry(listed, row)
-    beside = listed.with_history(content.history.with_current(content.version))
+    beside = replace(listed, history=content.history.with_current(content.version))
     for row in content.quarantined:
         yield entry(beside, row) | quarantine_fields(content.records.get(row["master"]))
 
