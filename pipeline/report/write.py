@@ -21,7 +21,15 @@ from pipeline.report.entries import (
     review_state_json,
 )
 from pipeline.report.media import CACHE, prepare_media, script, sidecar_key
-from pipeline.report.page import compute_bars, deviation_bars, duration, render, size_curve, stage_bars
+from pipeline.report.page import (
+    compute_bars,
+    deviation_bars,
+    device_bars,
+    duration,
+    render,
+    size_curve,
+    stage_bars,
+)
 from pipeline.store import Missing, ObjectRef, Store, disk, fields_fault, parse_object, translate_os_errors
 
 SCHEMA = "cuesmith.report/1"
@@ -216,6 +224,7 @@ def _page(store: Store, content: _Content, destination: _Destination) -> bytes:
         "quarantined": len(content.quarantined),
         "failed": build.get("failed") or [],
         "stages": stage_bars(build),
+        "devices": device_bars(build),
         "compute": compute_bars(records.values(), version.run),
         "deviation": deviation_bars(version.masters),
         "growth": size_curve(history.sizes),

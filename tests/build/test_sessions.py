@@ -106,6 +106,7 @@ def test_an_asset_is_mastered_while_the_device_makes_other_takes(
     assert (device["takes"], device["slots"]) == (3, 1)
     assert 0 < device["slot_use"] <= 1
     assert result["generate"]["devices"] == done["devices"]
+    assert "Slots in use by device" in (project.outputs / result["report"]).read_text()
 
 
 def test_masters_are_equal_however_the_takes_are_dealt(tmp_path: Path) -> None:
