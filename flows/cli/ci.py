@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from flows.cli.options import JUNIT_FILE
-from flows.cli.output import print_stderr
+from flows.cli.output import print_stderr, write_errors, write_file
 from pipeline.build.ci import (
     COMMENT_CHARACTERS,
     Annotation,
@@ -27,11 +26,10 @@ from pipeline.build.ci import (
 )
 from pipeline.build.plan_rows import PlannedRow, RowAction, changed_rows, grouped
 from pipeline.build.prepare import Prepared
-from pipeline.errors import CuesmithError, MachineError, ManifestError, Problem
+from pipeline.errors import CuesmithError, ManifestError, Problem
 from pipeline.manifest import beside
 from pipeline.plan import Action
 from pipeline.provenance import master_name
-from pipeline.store.disk import write_atomically
 
 UNCHANGED = (RowAction.REUSE, RowAction.LOCKED)
 
@@ -61,7 +59,7 @@ def annotate_error(error: CuesmithError) -> None:
 def check_report_files(ci: bool, summary: Path | None, junit: Path | None) -> None:
     """Raise `MachineError` if `report_build` could not write one of its files: known before the build, not after it."""
     for path in filter(None, (summary, _junit_file(ci, junit))):
-        with _write_errors(path):
+        with write_errors(path, "file"):
             path.parent.mkdir(parents=True, exist_ok=True)
             if path.is_dir():
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
@@ -95,10 +93,8 @@ def report_build(
     if file := _junit_file(ci, junit):
         facts = {"catalog version": result["version"], "run": result["run"]}
         properties = {name: str(value) for name, value in facts.items() if value is not None}
-        _write(
-            file,
-            junit_xml(prepared.project.name, _cases(prepared, result), result["seconds"], properties),
-        )
+        xml = junit_xml(prepared.project.name, _cases(prepared, result), result["seconds"], properties)
+        write_file(file, xml, "file")
     if ci:
         annotate_problems(prepared.warnings, "warning")
         places = _places(prepared)
@@ -154,24 +150,8 @@ def _summarise(lines: Sequence[str], ci: bool, file: Path | None) -> None:
     if ci:
         write_step_summary(lines)
     if file is not None:
-        _write(file, shortened(lines, COMMENT_CHARACTERS).encode())
+        write_file(file, shortened(lines, COMMENT_CHARACTERS).encode(), "file")
 
 
 def _junit_file(ci: bool, junit: Path | None) -> Path | None:
     return junit or (JUNIT_FILE if ci else None)
-
-
-def _write(path: Path, data: bytes) -> None:
-    with _write_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, data)
-
-
-@contextlib.contextmanager
-def _write_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise MachineError(
-            f"cannot write {path}: {error.strerror}; choose another file, or check its permissions"
-        ) from error
