@@ -32,6 +32,16 @@ class MadeFacts(TypedDict):
     software: dict[str, str]
 
 
+class TermsJson(TypedDict):
+    """The conditions of a licence: see `LicenseTerms`."""
+
+    source: str
+    read: str
+    revenue_below_usd: NotRequired[int]
+    attribution: NotRequired[str]
+    registration: NotRequired[str]
+
+
 class ModelFacts(TypedDict):
     """What made the raw audio, and what its weights allow."""
 
@@ -42,6 +52,8 @@ class ModelFacts(TypedDict):
     commercial: bool
     neural: bool
     placeholder: bool
+    terms: NotRequired[TermsJson]
+    """Only where the engine states them."""
 
 
 class TakeRecord(TypedDict):
@@ -239,7 +251,7 @@ def master_records(store: Store, digests: Iterable[str]) -> dict[str, MasterReco
 
 def model_facts(engine: str, model: ModelInfo) -> ModelFacts:
     """What records say of the model that made a take."""
-    return ModelFacts(
+    facts = ModelFacts(
         engine=engine,
         id=model.id,
         revision=model.revision,
@@ -248,6 +260,9 @@ def model_facts(engine: str, model: ModelInfo) -> ModelFacts:
         neural=model.neural,
         placeholder=model.placeholder,
     )
+    if model.terms is not None:
+        facts["terms"] = TermsJson(**model.terms.to_json())  # type: ignore[typeddict-item]
+    return facts
 
 
 def disclosure(*, neural: bool, engine: str, model: str) -> dict[str, str]:
