@@ -59,6 +59,24 @@ class ModelLicense:
     terms: LicenseTerms | None
     """None: nobody has stated more than ``commercial``."""
 
+    @property
+    def duties(self) -> tuple[str, ...]:
+        """What a release under this licence must do, in words."""
+        terms = self.terms
+        register = f"register at {terms.registration}" if terms and terms.registration else ""
+        credit = f"show in the credits: {terms.attribution}" if terms and terms.attribution else ""
+        return tuple(filter(None, (register, credit)))
+
+    def to_json(self, declared: LicenseDeclaration | None) -> dict[str, Any]:
+        """A JSON object, with the answer under what is ``declared``."""
+        terms = self.terms.to_json() if self.terms else None
+        return {
+            **asdict(self),
+            "terms": terms,
+            "refused": self.refusal(declared),
+            "duties": list(self.duties),
+        }
+
     @classmethod
     def from_facts(cls, facts: Mapping[str, Any]) -> ModelLicense:
         """The licence in the ``model`` of a take's record."""
@@ -82,13 +100,15 @@ class ModelLicense:
         if declared is not None and not declared.commercial and (self.commercial or self.terms is not None):
             return None
         if not self.commercial:
-            return f"{self.license} forbids commercial use"
+            known = "does not allow" if self.terms else "is not known to allow"
+            return f"{self.license} {known} commercial use"
+        return self._revenue_refusal(declared.revenue_below_usd if declared else None)
+
+    def _revenue_refusal(self, declared: int | None) -> str | None:
         limit = self.terms.revenue_below_usd if self.terms else None
-        if limit is None:
+        if limit is None or (declared is not None and declared <= limit):
             return None
         condition = f"{self.license} allows commercial use below USD {limit:,} of yearly revenue"
-        if declared is None or declared.revenue_below_usd is None:
-            return f"{condition}, and the manifest declares no revenue"
-        if declared.revenue_below_usd > limit:
-            return f"{condition}, and the manifest declares one below USD {declared.revenue_below_usd:,}"
-        return None
+        if declared is None:
+            return f"{condition}, and the manifest declares none"
+        return f"{condition}, and the manifest declares one below USD {declared:,}"

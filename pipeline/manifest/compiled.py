@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline import __version__
 from pipeline.errors import Problem
+from pipeline.licenses import LicenseDeclaration
 from pipeline.manifest import lazy_imports
 from pipeline.manifest.spec import (
     AssetSpec,
@@ -70,7 +71,8 @@ def pack(project: Project) -> dict[str, Any]:
         assets.append(row)
     plain = {field.name: getattr(project, field.name) for field in fields(project)}
     warnings = [astuple(warning) for warning in project.warnings]
-    return {**plain, "warnings": warnings, "parts": parts, "assets": assets}
+    declared = project.license and project.license.to_json()
+    return {**plain, "warnings": warnings, "license": declared, "parts": parts, "assets": assets}
 
 
 def unpack(value: dict[str, Any]) -> Project:
@@ -87,7 +89,9 @@ def unpack(value: dict[str, Any]) -> Project:
         assets.append(AssetSpec(*row))
     warnings = tuple(Problem(*warning) for warning in value["warnings"])
     promotion = _frozen(value["promotion"])
-    return Project(**{**value, "assets": tuple(assets), "warnings": warnings, "promotion": promotion})
+    declared = LicenseDeclaration(**value["license"]) if value["license"] else None
+    changed = {"assets": tuple(assets), "warnings": warnings, "promotion": promotion, "license": declared}
+    return Project(**{**value, **changed})
 
 
 def _frozen(value: Any) -> Any:
@@ -99,7 +103,7 @@ MAX_ENTRIES = 64
 MAX_BYTES = 256 * 2**20
 """Of all entries together; the newest stay."""
 
-_FORMAT = "cuesmith.compiled/4"
+_FORMAT = "cuesmith.compiled/5"
 
 
 def load_cached(

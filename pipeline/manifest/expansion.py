@@ -13,7 +13,7 @@ from pipeline.manifest.files import AudioFiles
 from pipeline.manifest.language import Language
 from pipeline.manifest.names import FileNames, Ids, Template, check_id, check_name, compile_template
 from pipeline.manifest.problems import Fault, Location, quote, suggest
-from pipeline.manifest.settings import Values, asset_specs, conflicts, merge, merge_settings, settled
+from pipeline.manifest.settings import Values, asset_specs, conflicts, merge, merge_asset, settled
 from pipeline.manifest.spec import AssetSpec, AudioInput, Kind, SourceRef, Ucs
 from pipeline.manifest.structure import Group, Key
 from pipeline.manifest.validation import Checked, Entry
@@ -270,6 +270,8 @@ class Expansion:
     """Settings with a problem that is reported already."""
     audio: AudioFiles
     language: Language
+    profile_engines: frozenset[str] = frozenset()
+    """Kinds whose engine the profile sets."""
     _assets_left: int = MAX_ASSETS
     _takes_left: int = MAX_TAKES
 
@@ -329,9 +331,15 @@ class Expansion:
         """The entry's settings; None if they conflict or could not be read."""
         if not entry.readable("kind"):
             return None
-        asset, written = entry.asset, entry.asset.keys()
+        asset, written, kind = entry.asset, entry.asset.keys(), entry.asset["kind"]
         values = settled(
-            merge_settings(self.base[asset["kind"]], asset, str(entry.folder), self.language.merging)
+            merge_asset(
+                self.base[kind],
+                asset,
+                str(entry.folder),
+                self.language.merging,
+                profile_engine=kind in self.profile_engines,
+            )
         )
         unsure = self.unsure | entry.checked.bad
         problems = list(conflicts(values, written))

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from pipeline.errors import Problem
+from pipeline.licenses import LicenseDeclaration
 
 Kind = Literal["music", "sfx"]
 LicensePolicy = Literal["any", "commercial"]
@@ -201,3 +202,5 @@ class Project:
     """Valid things that are perhaps mistakes."""
     promotion: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """Channel to the reasons of the release gate that it allows, sorted."""
+    license: LicenseDeclaration | None = None
+    """What the studio declares about itself; None if nothing. Never part of a digest."""

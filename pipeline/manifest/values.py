@@ -271,6 +271,10 @@ CANDIDATES = Quantity("a whole number", "a whole number such as 3", "1", "64", w
 SEED = Quantity("a whole number", "a whole number such as 7", "0", str(2**53 - 1), whole=True)
 CHANNELS = Quantity("a number of channels", "1 or 2", "1", "2", whole=True)
 
+REVENUE = Quantity(
+    "a whole number of US dollars", "a whole number such as 1000000", "1", "1000000000000", whole=True
+)
+
 KIND = OneOf("a kind", ("music", "sfx"))
 LICENSE = OneOf("a licence policy", ("any", "commercial"))
 CREDENTIALS = OneOf("a credentials policy", ("none", "development", "required"))

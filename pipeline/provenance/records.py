@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any, Literal, NotRequired, TypedDict
 
 from pipeline.generators.protocol import ModelInfo
+from pipeline.licenses import ModelLicense
 from pipeline.store import ObjectJson, Store
 
 TAKE_SCHEMA = "cuesmith.take/1"
@@ -263,6 +264,11 @@ def model_facts(engine: str, model: ModelInfo) -> ModelFacts:
     if model.terms is not None:
         facts["terms"] = TermsJson(**model.terms.to_json())  # type: ignore[typeddict-item]
     return facts
+
+
+def model_license(engine: str, model: ModelInfo) -> ModelLicense:
+    """The licence of the model, with its terms."""
+    return ModelLicense(engine, model.id, model.license, model.commercial, model.terms)
 
 
 def disclosure(*, neural: bool, engine: str, model: str) -> dict[str, str]:

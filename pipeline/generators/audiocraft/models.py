@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pipeline.generators.protocol import ModelInfo
+from pipeline.licenses import LicenseTerms
 from pipeline.manifest.spec import Kind
 
 Family = Literal["musicgen", "audiogen", "magnet"]
@@ -63,10 +64,14 @@ class Model:
             channels=self.channels,
             neural=True,
             placeholder=False,
+            terms=_TERMS if self.license == LICENSE else None,
         )
 
 
 LICENSE = "CC-BY-NC-4.0"
+_TERMS = LicenseTerms(
+    source="https://github.com/facebookresearch/audiocraft/blob/main/LICENSE_weights", read="2026-11-28"
+)
 LOCAL_LICENSE = "unknown (a local checkpoint)"
 FRAMES_A_SECOND = 50
 UNPINNED = "unfetched"
