@@ -23,7 +23,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -215,8 +215,12 @@ def _alone(subject: Subject, generator: Generator) -> dict[str, str]:
     return made
 
 
+@cache
 def _in_a_process(subject: Subject, code: str) -> Any:
-    """What ``code`` prints as JSON in a new process, where ``engine``, ``manifest`` and ``device`` are known."""
+    """What ``code`` prints as JSON in a new process, where ``engine``, ``manifest`` and ``device`` are known.
+
+    Checks of one subject share the answer: a process that imports torch takes long.
+    """
     with subject.written() as manifest:
         words = [subject.engine, str(manifest), subject.device]
         head = "import json, sys\nengine, manifest, device = sys.argv[1:]\n"
