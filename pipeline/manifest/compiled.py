@@ -33,6 +33,7 @@ from pipeline.manifest.spec import (
     MasteringSpec,
     Project,
     QualitySpec,
+    ScoreSpec,
     SourceRef,
     Ucs,
 )
@@ -46,6 +47,7 @@ _FIELDS = tuple(field.name for field in fields(AssetSpec))
 _TUPLES = (_FIELDS.index("tags"), _FIELDS.index("was"))
 _PARTS = tuple(_FIELDS.index(name) for name in ("ucs", "mastering", "delivery", "source", "quality"))
 _ENGINE_KEYS = _FIELDS.index("engine_keys")
+_SCORES = _FIELDS.index("scores")
 _TYPES: dict[str, Any] = {
     kind.__name__: kind for kind in (DeliverySpec, MasteringSpec, QualitySpec, SourceRef, Ucs)
 }
@@ -68,6 +70,7 @@ def pack(project: Project) -> dict[str, Any]:
                 parts.append([type(part).__name__, *(getattr(part, field.name) for field in fields(part))])
             row[column] = place
         row[_ENGINE_KEYS] = _packed(row[_ENGINE_KEYS])
+        row[_SCORES] = [astuple(score) for score in row[_SCORES]]
         assets.append(row)
     plain = {field.name: getattr(project, field.name) for field in fields(project)}
     warnings = [astuple(warning) for warning in project.warnings]
@@ -86,6 +89,7 @@ def unpack(value: dict[str, Any]) -> Project:
             if row[column] is not None:
                 row[column] = parts[row[column]]
         row[_ENGINE_KEYS] = _unpacked(row[_ENGINE_KEYS])
+        row[_SCORES] = tuple(ScoreSpec(*score) for score in row[_SCORES])
         assets.append(AssetSpec(*row))
     warnings = tuple(Problem(*warning) for warning in value["warnings"])
     promotion = _frozen(value["promotion"])

@@ -14,7 +14,7 @@ from pipeline.manifest.language import Language
 from pipeline.manifest.names import FileNames, Ids, Template, check_id, check_name, compile_template
 from pipeline.manifest.problems import Fault, Location, quote, suggest
 from pipeline.manifest.settings import Values, asset_specs, conflicts, merge, merge_asset, settled
-from pipeline.manifest.spec import AssetSpec, AudioInput, Kind, SourceRef, Ucs
+from pipeline.manifest.spec import AssetSpec, AudioInput, Kind, ScoreSpec, SourceRef, Ucs
 from pipeline.manifest.structure import Group, Key
 from pipeline.manifest.validation import Checked, Entry
 from pipeline.manifest.values import FX_NAME, PATH, PROMPT, TAG, AudioFile
@@ -391,6 +391,7 @@ class Expansion:
         mastering, delivery, quality = (self._specs.setdefault(spec, spec) for spec in asset_specs(values))
         source = SourceRef(entry.file, entry.line)
         kind = cast(Kind, asset["kind"])
+        scores = tuple(ScoreSpec(name, **keys) for name, keys in sorted((values["scores"] or {}).items()))
         engine_settings = _changed(self.language.engine_settings, values, kind)
 
         def make(id_: str, was: tuple[str, ...], combination: Combination) -> AssetSpec:
@@ -420,6 +421,7 @@ class Expansion:
                 engine_keys=engine_settings | texts.engine_own(combination),
                 was=was,
                 model_folder=values["model_folder"],
+                scores=scores,
             )
 
         return make

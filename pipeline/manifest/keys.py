@@ -85,6 +85,16 @@ _QUALITY = Group(
     ),
     merges=True,
 )
+_SCORE = Group(
+    "ScoreKeys",
+    "A score of the takes.",
+    (
+        Key("choose", FLAG, "Master the candidate with the highest value.", "false", example="true"),
+        Key("least", values.SCORE, "A take with a lower value fails.", example="0.2"),
+        Key("most", values.SCORE, "A take with a higher value fails.", example="0.1"),
+    ),
+    nullable=True,
+)
 _UCS = Group(
     "UcsKeys",
     "Labels of the Universal Category System.",
@@ -216,6 +226,13 @@ SETTINGS = (
         example={"noise": "0.9"},
         affects=("masters",),
         shown="see [quality](#quality)",
+    ),
+    Key(
+        "scores",
+        MapOf(_SCORE, nullable=True, names=f"^{values.SCORE_NAME}$"),
+        "[Scores](quality.md#scores) of the takes by models: `clap`, `vocals`.",
+        example={"clap": {"choose": "true"}},
+        affects=("masters",),
     ),
     Key(
         "formats",

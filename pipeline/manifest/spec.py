@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -99,6 +99,23 @@ class QualitySpec:
 
 
 @dataclass(frozen=True, slots=True)
+class ScoreSpec:
+    """A score of `pipeline.scores` that the takes of an asset get."""
+
+    name: str
+    choose: bool = False
+    """Whether the candidate with the highest value is mastered."""
+    least: float | None = None
+    """A take below this fails the quality gate."""
+    most: float | None = None
+    """A take above this fails the quality gate."""
+
+    def to_json(self) -> dict[str, Any]:
+        """What is set, as a JSON object."""
+        return {name: value for name, value in asdict(self).items() if value not in (None, False)}
+
+
+@dataclass(frozen=True, slots=True)
 class DeliverySpec:
     """Which renditions of a master are made."""
 
@@ -155,6 +172,8 @@ class AssetSpec:
     model_folder: str = ""
     """Folder of the file that names ``model``, where a relative path to a checkpoint starts; never part of any
     digest. Empty for the working directory."""
+    scores: tuple[ScoreSpec, ...] = ()
+    """Scores of its takes, sorted by name."""
 
     @property
     def audio(self) -> tuple[AudioInput, ...]:

@@ -19,6 +19,7 @@ from pipeline.licenses import LicenseDeclaration
 from pipeline.manifest import Project, beside, load, nearest, profile_names
 from pipeline.manifest.spec import AssetSpec
 from pipeline.provenance import model_license
+from pipeline.scores import find_score
 
 
 def check(project: Project) -> list[tuple[AssetSpec, Engine, Requirements]]:
@@ -92,6 +93,7 @@ def _problems(
     asset: AssetSpec, requirements: Requirements, declared: LicenseDeclaration | None
 ) -> Iterator[RequirementProblem]:
     yield from requirements.problems
+    yield from _score_problems(asset)
     if asset.license != "commercial":
         return
     model = requirements.model
@@ -103,6 +105,17 @@ def _problems(
     else:
         return
     yield RequirementProblem("license", what, "choose a model whose licence allows it, or set license: any")
+
+
+def _score_problems(asset: AssetSpec) -> Iterator[RequirementProblem]:
+    for score in asset.scores:
+        try:
+            find_score(score.name)
+        except UsageError as error:
+            what, _, remedy = str(error).partition("; ")
+            yield RequirementProblem("scores", what, remedy)
+    if sum(score.choose for score in asset.scores) > 1:
+        yield RequirementProblem("scores", "two scores choose the candidate", "write choose: true in one")
 
 
 def _file_of(project: Project, asset: AssetSpec) -> str:

@@ -130,6 +130,9 @@ class MasterRecord(TypedDict):
     measurements: dict[str, Any]
     gates: dict[str, Any]
     """The limits of the quality gates when it was made."""
+    scores: NotRequired[list[dict[str, Any]]]
+    """The scores that the manifest asks for, with their limits; each of `candidates` has its values. Only where there
+    are any."""
     quality: dict[str, Any]
     """``score``, ``failures``, and whether the master is ``quarantined`` (stored for review, never published), with the
     ``reason``."""

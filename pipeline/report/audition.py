@@ -90,5 +90,5 @@ def _entry(take: AuditionedTake) -> dict[str, Any]:
         "license": row["license"],
         "refused": take.refused,
         "failures": [failure["name"] for failure in take.record["quality"]["failures"]],
-        "scores": [],
+        "scores": list(take.record["candidates"][0].get("scores", {}).items()),
     }
