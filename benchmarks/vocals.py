@@ -1,17 +1,13 @@
 """How often the score ``vocals`` hears speech where there is none: on the example game by the sketch engine, and on the
 open half of the studio set.
 
-python benchmarks/vocals.py
+PYTHONPATH=.:tests/quality python benchmarks/vocals.py
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-
-ROOT = Path(__file__).parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "quality")]
 
 from studio_set import good
 
@@ -21,6 +17,7 @@ from pipeline.manifest import load
 from pipeline.plan.digests import recipes_for
 from pipeline.scores import find_score
 
+ROOT = Path(__file__).parents[1]
 LIMITS = (0.0, 0.05, 0.1, 0.2, 0.5)
 
 
@@ -38,7 +35,10 @@ def sketches() -> Iterator[tuple[str, Clip]]:
 def main() -> None:
     """Print a table of false alarms by limit, and what was heard the most."""
     scorer = find_score("vocals").open()
-    for name, sounds in (("sketch", sketches()), ("studio set", ((sound.family, sound.clip) for sound in good(sealed=False)))):
+    for name, sounds in (
+        ("sketch", sketches()),
+        ("studio set", ((sound.base, sound.clip) for sound in good(sealed=False))),
+    ):
         values = [(scorer.score(clip, ""), what) for what, clip in sounds]
         print(f"{name}: {len(values)} sounds without a voice")
         for limit in LIMITS:

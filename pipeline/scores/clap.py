@@ -97,12 +97,10 @@ class ClapScore:
             files: dict[str, str] = json.loads(record.read_text(encoding="utf-8"))["files"]
         except (ValueError, KeyError, TypeError):
             return (), (f"{record}: not a readable record; remove {self._folder}, then {_FETCH}",)
-        faults = [name for name, sha256 in files.items() if _sha256(self._folder / name) != sha256]
-        fault = f"{self._folder / faults[0]}: changed or missing; remove {self._folder}, then {_FETCH}"
+        bad = next((name for name, sha256 in files.items() if _sha256(self._folder / name) != sha256), None)
+        fault = bad and f"{self._folder / bad}: changed or missing; remove {self._folder}, then {_FETCH}"
         size = sum((self._folder / name).stat().st_size for name in files if (self._folder / name).is_file())
-        model = InstalledModel(
-            REPOSITORY, REVISION, self._folder, size, files, files, fault if faults else None
-        )
+        model = InstalledModel(REPOSITORY, REVISION, self._folder, size, files, files, fault)
         return (model,), ()
 
     @property

@@ -48,7 +48,10 @@ class VocalsScore:
 class _Detector:
     def __init__(self) -> None:
         self._torch = importlib.import_module("torch")
+        threads = self._torch.get_num_threads()
         self._silero = importlib.import_module("silero_vad")
+        # Its import limits torch to one thread; the process may run an engine too.
+        self._torch.set_num_threads(threads)
         self._model = self._silero.load_silero_vad()
         self._resample = importlib.import_module("pipeline.audio.rate").resample
 
