@@ -21,6 +21,9 @@ LATE = {
     "pipeline/generators/registry.py": "the engine that is asked for",
     "pipeline/generators/sketch/engine.py": "numpy and scipy, when the engine is opened",
     "pipeline/manifest/lazy_imports.py": "YAML and the table of keys, when a manifest is read",
+    "pipeline/scores/clap.py": "the hub when weights are fetched, torch and transformers when the score is opened",
+    "pipeline/scores/registry.py": "the score that is asked for",
+    "pipeline/scores/vocals.py": "torch and silero-vad, when the score is opened",
     "pipeline/store/local.py": "locks and object stores, when they are used",
 }
 """Files that may import by name, and what for."""

@@ -24,6 +24,7 @@ COMMANDS = {
     "schema": ("planning", "Print the JSON Schema of manifests, for completion in an editor."),
     "plan": ("planning", "Show what a build would do, and why."),
     "build": ("build", "Make what is missing or changed and publish a new version."),
+    "audition": ("audition", "Make one asset with several engines and models, to choose by ear."),
     "catalog": ("catalog", "Read the catalog: versions, masters, where each came from."),
     "report": ("report", "Write the HTML report: play, compare and review masters."),
     "review": ("review", "Approve, reject, comment on and lock masters, by name."),

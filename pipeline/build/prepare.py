@@ -15,6 +15,7 @@ from pipeline.catalog import (
     Change,
     Failures,
     Place,
+    ReleaseRules,
     Renames,
     Reviews,
     ReviewState,
@@ -109,9 +110,10 @@ class Prepared:
         return {asset.id: asset.credentials for asset in self.project.assets}
 
     @property
-    def promotion(self) -> dict[str, list[str]]:
-        """Channel to the release gate's reasons that the manifest allows there."""
-        return {channel: list(allowed) for channel, allowed in self.project.promotion}
+    def rules(self) -> ReleaseRules:
+        """What the manifest tells the release gate."""
+        promotion = {channel: list(allowed) for channel, allowed in self.project.promotion}
+        return ReleaseRules(promotion, self.project.license)
 
     @cached_property
     def texts(self) -> tuple[ManifestText, ...]:
@@ -168,10 +170,10 @@ class Prepared:
 
     @cached_property
     def _missing_changed(self) -> bool:
-        """Whether the missing rows or the promotion rules differ from the latest version."""
+        """Whether the missing rows or the release rules differ from the latest version."""
         if self.latest is None:
             return False
-        return not self.latest.same_gaps(missing_from(self, self.latest, self.rows), self.promotion)
+        return not self.latest.same_gaps(missing_from(self, self.latest, self.rows), self.rules)
 
     @cached_property
     def rows(self) -> tuple[MasterRow, ...]:

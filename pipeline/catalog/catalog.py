@@ -17,7 +17,7 @@ from typing import Any
 
 from pipeline.catalog.channels import CATALOG_FILE, FILE_NAME, LATEST, Channel, ChannelMove, Channels
 from pipeline.catalog.reviews import Reviews
-from pipeline.catalog.version import BuildFacts, Place, Version
+from pipeline.catalog.version import BuildFacts, Place, ReleaseRules, Version
 from pipeline.errors import FormatError, MachineError, StoreError, UsageError, VerificationError
 from pipeline.plan import Stage
 from pipeline.provenance import MASTER_SCHEMA, MasterRow, MissingRow, ObjectJson
@@ -143,7 +143,7 @@ class Catalog:
         *,
         made: Set[str] = frozenset(),
         reasons: ReasonsOf | None = None,
-        promotion: Mapping[str, Sequence[str]] | None = None,
+        rules: ReleaseRules | None = None,
     ) -> tuple[Version, bool]:
         """Publish the result of ``contents``, called with the latest version, and point ``latest`` to it.
 
@@ -158,11 +158,12 @@ class Catalog:
         with self.channels.lock() as fence:
             before = self.latest()
             rows, missing = contents(before)
+            rules = rules or ReleaseRules()
             if (
                 before is not None
                 and before.project == build.project
                 and before.same_masters(rows)
-                and before.same_gaps(missing, promotion or {})
+                and before.same_gaps(missing, rules)
             ):
                 return before, False
             self._check_objects(before, rows, made)
@@ -174,7 +175,8 @@ class Catalog:
                 masters=rows,
                 reasons=reasons(before, rows) if reasons and before else {},
                 missing=missing,
-                promotion=promotion or {},
+                promotion=rules.promotion,
+                license=rules.license,
             )
             others = companions(version)
             files = self._copied({**others, CATALOG_FILE: version.to_bytes()})

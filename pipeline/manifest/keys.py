@@ -85,6 +85,16 @@ _QUALITY = Group(
     ),
     merges=True,
 )
+_SCORE = Group(
+    "ScoreKeys",
+    "A score of the takes.",
+    (
+        Key("choose", FLAG, "Master the candidate with the highest value.", "false", example="true"),
+        Key("least", values.SCORE, "A take with a lower value fails.", example="0.2"),
+        Key("most", values.SCORE, "A take with a higher value fails.", example="0.1"),
+    ),
+    nullable=True,
+)
 _UCS = Group(
     "UcsKeys",
     "Labels of the Universal Category System.",
@@ -218,6 +228,13 @@ SETTINGS = (
         shown="see [quality](#quality)",
     ),
     Key(
+        "scores",
+        MapOf(_SCORE, nullable=True, names=f"^{values.SCORE_NAME}$"),
+        "[Scores](quality.md#scores) of the takes by models: `clap`, `vocals`.",
+        example={"clap": {"choose": "true"}},
+        affects=("masters",),
+    ),
+    Key(
         "formats",
         ListOf(values.FORMAT, len(FORMATS), 1, unique=True),
         f"Files to deliver: any of {', '.join(f'`{name}`' for name in FORMATS)}.",
@@ -322,6 +339,12 @@ PROJECT_SEED = replace(
 ENGINE = Key(
     "engine", values.ENGINE, "The engine that generates.", "sketch", example="audiocraft", affects=("takes",)
 )
+ASSET_ENGINE = replace(
+    ENGINE,
+    text="The engine of this asset; a [profile](#profiles) that sets an engine for its kind wins.",
+    default=None,
+    shown="that of the kind",
+)
 CHANNEL = Group(
     "ChannelKeys",
     "What the release gate allows on one channel.",
@@ -380,6 +403,32 @@ PROMOTION = Key(
     MapOf(CHANNEL, nullable=True),
     "Reasons of the release gate that a channel [allows](#promotion).",
     example={"playtest": {"allow": ["credentials"]}},
+    affects=("catalog",),
+)
+DECLARATION = Key(
+    "license",
+    Group(
+        "LicenseDeclaration",
+        "What the studio declares about itself, for licences with conditions.",
+        (
+            Key(
+                "commercial",
+                FLAG,
+                "`true` if the game is sold or earns money in another way.",
+                example="true",
+                hint="commercial: true or commercial: false",
+                required=True,
+            ),
+            Key(
+                "revenue_below_usd",
+                values.REVENUE,
+                "The studio's yearly revenue is below this, in US dollars.",
+                example="1000000",
+            ),
+        ),
+    ),
+    "What the studio [declares](#license) about itself; the release gate compares it with the licences of models.",
+    example={"commercial": "true", "revenue_below_usd": "1000000"},
     affects=("catalog",),
 )
 ASSETS_HINT = "assets: and a list of assets, or assets: [] for none"

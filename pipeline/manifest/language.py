@@ -68,6 +68,7 @@ class Language:
             keys.KIND,
             keys.PROMPT,
             keys.FOR_EACH,
+            keys.ASSET_ENGINE,
             Key(
                 "overrides",
                 ListOf(self.override, 10_000),
@@ -104,6 +105,7 @@ class Language:
             keys.CUESMITH,
             keys.PROJECT_SEED,
             keys.INCLUDE,
+            keys.DECLARATION,
             Key(
                 "profiles",
                 MapOf(self.layer, nullable=True),

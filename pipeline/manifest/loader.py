@@ -8,6 +8,7 @@ from operator import attrgetter
 from pathlib import Path
 
 from pipeline.errors import ManifestError
+from pipeline.licenses import LicenseDeclaration
 from pipeline.manifest.expansion import Expansion
 from pipeline.manifest.files import AudioFiles, ReadFile, Source, Sources, check_profile
 from pipeline.manifest.language import Language, language
@@ -98,6 +99,7 @@ def load_with_files(path: Path, profile: str | None, engine_keys: EngineKeysSour
         tuple(assets),
         warnings=problems.warnings,
         promotion=promotion,
+        license=_declaration(sources),
     )
     audio = {audio for asset in project.assets for audio in asset.audio}
     heard = (ReadFile(str(sources.folder / file.name), file.path, file.sha256) for file in audio)
@@ -151,6 +153,16 @@ def _promotion(main: Source) -> tuple[tuple[str, tuple[str, ...]], ...]:
     return tuple(sorted((name, tuple(sorted(set(keys["allow"])))) for name, keys in rules.items()))
 
 
+def _declaration(sources: Sources) -> LicenseDeclaration | None:
+    """What the strongest file that has a ``license`` declares."""
+    written = (source.shared.values for source in reversed(sources.read_sources))
+    declared = next((values["license"] for values in written if "license" in values), None)
+    if not declared:
+        return None
+    revenue = declared.get("revenue_below_usd")
+    return LicenseDeclaration(declared.get("commercial", True), None if revenue is None else int(revenue))
+
+
 def _assets(sources: Sources, main: Source, profile: str | None, file: str) -> Iterator[AssetSpec]:
     """Every asset, in the manifest's order. Problems are reported."""
     shared = [source.shared for source in sources.read_sources]
@@ -163,6 +175,12 @@ def _assets(sources: Sources, main: Source, profile: str | None, file: str) -> I
             for source in sources.read_sources
         )
         layers += [(layer, folder) for layer, folder in chosen if layer is not None]
+    profile_engines = frozenset(
+        kind
+        for layer, _ in layers[len(sources.read_sources) :]
+        for kind in KIND.known
+        if layer.get(kind, {}).get("engine") or layer.get("engine")
+    )
     unsure = (
         frozenset(key.name for key in sources.language.settings) if sources.incomplete else frozenset[str]()
     )
@@ -173,6 +191,7 @@ def _assets(sources: Sources, main: Source, profile: str | None, file: str) -> I
         unsure=unsure.union(*(source.bad for source in shared)),
         audio=AudioFiles(sources.folder),
         language=sources.language,
+        profile_engines=profile_engines,
     )
     for entry in _entries(sources, main, file):
         yield from expansion.expand(entry)

@@ -272,6 +272,13 @@ SEED = Quantity("a whole number", "a whole number such as 7", "0", str(2**53 - 1
 PRIORITY = Quantity("a whole number", "a whole number such as 10", "-1000", "1000", whole=True)
 CHANNELS = Quantity("a number of channels", "1 or 2", "1", "2", whole=True)
 
+REVENUE = Quantity(
+    "a whole number of US dollars", "a whole number such as 1000000", "1", "1000000000000", whole=True
+)
+
+SCORE = Quantity("a number", "a number such as 0.2", "-1000000", "1000000")
+SCORE_NAME = "[a-z][a-z0-9_-]{0,39}"
+
 KIND = OneOf("a kind", ("music", "sfx"))
 LICENSE = OneOf("a licence policy", ("any", "commercial"))
 CREDENTIALS = OneOf("a credentials policy", ("none", "development", "required"))

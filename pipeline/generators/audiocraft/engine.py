@@ -90,6 +90,8 @@ class AudioCraftEngine(AudioCraftModels):
 
     def open(self, device: str) -> Generator:
         """Import torch and AudioCraft; models are loaded when recipes ask for them."""
+        if _kind(device) not in self.device_kinds:
+            raise MachineError(f"engine 'audiocraft' has no device {device!r}; use cuda, mps or cpu")
         if importlib.util.find_spec("torch") is None:
             raise MachineError(NOT_INSTALLED.format("torch"))
         is_first, began = "torch" not in sys.modules, time.monotonic()
