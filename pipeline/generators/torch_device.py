@@ -6,7 +6,7 @@ import gc
 
 import torch
 
-from pipeline.errors import MachineError
+from pipeline.errors import GenerationError, MachineError
 
 _NO_MEMORY = ("not enough memory", "out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
 
@@ -47,6 +47,14 @@ def is_out_of_memory(error: BaseException | None) -> bool:
             return True
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     return False
+
+
+def out_of_memory_error() -> GenerationError:
+    """The error of a take that does not fit into memory alone."""
+    return GenerationError(
+        "the device has too little memory for this take alone; use a shorter duration, a smaller model, or another "
+        "device"
+    )
 
 
 def free_memory() -> None:

@@ -37,6 +37,7 @@ from transformers import (
     T5GemmaEncoderModel,
 )
 
+FAMILIES = ("stable-audio-open", "stable-audio-3", "ace-step")
 WIDTH = 16
 RATE = 8000
 """Of the tiny autoencoders: a second is few samples."""

@@ -21,7 +21,6 @@ from pipeline.generators.audiocraft.loading import DoesNotFit, Loaded, load
 from pipeline.generators.audiocraft.memory import (
     lm_bytes_per_row,
     next_or_none,
-    out_of_memory_error,
     parameter_bytes,
     rows_that_fit,
 )
@@ -29,7 +28,7 @@ from pipeline.generators.audiocraft.models import HELPERS
 from pipeline.generators.audiocraft.rendering import Renderer, redecode_take, trim_take
 from pipeline.generators.audiocraft.takes import Conditions, Take
 from pipeline.generators.protocol import GeneratedTake, Outcome, StoredTake
-from pipeline.generators.torch_device import checked_device, free_memory
+from pipeline.generators.torch_device import checked_device, free_memory, out_of_memory_error
 from pipeline.recipe import Recipe
 
 _CPU_DECODING_VERSION = "2"

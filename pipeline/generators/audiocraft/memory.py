@@ -12,9 +12,8 @@ from typing import Any, TypeVar
 
 import torch
 
-from pipeline.errors import GenerationError
 from pipeline.generators.audiocraft.estimates import USUAL_ROWS
-from pipeline.generators.torch_device import free_memory, is_out_of_memory
+from pipeline.generators.torch_device import free_memory, is_out_of_memory, out_of_memory_error
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -67,14 +66,6 @@ def halving_rows(
 def next_or_none(items: Iterator[T]) -> T | None:
     """The next of ``items``; None at the end, and when memory runs out."""
     return _attempt(lambda: next(items, None))
-
-
-def out_of_memory_error() -> GenerationError:
-    """The error of a take that does not fit into memory alone."""
-    return GenerationError(
-        "the device has too little memory for this take alone; use a shorter duration, a smaller model, or another "
-        "device"
-    )
 
 
 def _attempt(work: Callable[[], T]) -> T | None:

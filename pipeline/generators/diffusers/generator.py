@@ -26,7 +26,12 @@ from pipeline.generators.diffusers.pipelines import ADAPTERS, Pipeline, random_n
 from pipeline.generators.diffusers.takes import Made, make_take
 from pipeline.generators.model_store import StoredModel
 from pipeline.generators.protocol import GeneratedTake, Outcome
-from pipeline.generators.torch_device import checked_device, free_memory, is_out_of_memory
+from pipeline.generators.torch_device import (
+    checked_device,
+    free_memory,
+    is_out_of_memory,
+    out_of_memory_error,
+)
 from pipeline.recipe import Recipe
 
 _CUDA_DTYPES: Mapping[Family, torch.dtype] = {
@@ -43,7 +48,6 @@ _CLASSES: Mapping[Family, str] = {
 _LOAD_ERRORS = (RuntimeError, LookupError, ValueError, TypeError, AttributeError, OSError, SafetensorError)
 """Errors of torch, diffusers and transformers for a pipeline that is damaged or of another kind."""
 _TAKE_ERRORS = (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError)
-_OUT_OF_MEMORY = "the device has too little memory for this take alone; use a shorter duration, a smaller model or another device"
 
 
 @dataclass(frozen=True)
@@ -103,22 +107,20 @@ class DiffusersGenerator:
         self, loaded: _Loaded, recipe: Recipe, audio: Mapping[str, Clip]
     ) -> GeneratedTake | GenerationError:
         """The take; if memory runs out, again without other models, then with its audio decoded in tiles."""
-        error: GenerationError | None = None
         for tiled in (False, False, True):
             try:
                 made = self._attempt(loaded, recipe, audio, tiled)
             except GenerationError as problem:
                 return problem
             except _TAKE_ERRORS as problem:
-                error = GenerationError(
+                return GenerationError(
                     f"diffusers could not make {recipe.prompt!r}: {type(problem).__name__}: {problem}; change the "
                     "asset, or use another model"
                 )
-                return error
             if made is not None:
                 return _generated(loaded, recipe, made, tiled)
             self._forget_others(loaded)
-        return GenerationError(_OUT_OF_MEMORY)
+        return out_of_memory_error()
 
     def _attempt(
         self, loaded: _Loaded, recipe: Recipe, audio: Mapping[str, Clip], tiled: bool
@@ -186,7 +188,7 @@ def _load(name: str, revision: str, device: str) -> _Loaded:
     try:
         pipe = getattr(diffusers, _CLASSES[model.family]).from_pretrained(
             str(stored.folder),
-            torch_dtype=dtype,
+            dtype=dtype,
             use_safetensors=True,
             local_files_only=True,
             low_cpu_mem_usage=False,

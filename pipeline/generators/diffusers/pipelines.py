@@ -6,6 +6,7 @@ All tensors of sound are float32 on the CPU, shape [channels, samples].
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -109,15 +110,18 @@ class StableAudioOpen(_Base):
                 "initial_audio_waveforms": self._on_device(request.start)[None],
                 "initial_audio_sampling_rate": self.rate,
             }
-        audio = self._pipe(
-            prompt=request.prompt,
-            negative_prompt=request.get("negative"),
-            audio_end_in_s=min(exact_seconds(request.samples, self.rate), window),
-            num_inference_steps=request.get("steps"),
-            guidance_scale=float(request.get("guidance", 1.0)),
-            generator=request.generator,
-            **more,
-        ).audios
+        with warnings.catch_warnings():
+            # The scheduler asks for noise a rounding error outside its range.
+            warnings.filterwarnings("ignore", module="torchsde")
+            audio = self._pipe(
+                prompt=request.prompt,
+                negative_prompt=request.get("negative"),
+                audio_end_in_s=min(exact_seconds(request.samples, self.rate), window),
+                num_inference_steps=request.get("steps"),
+                guidance_scale=float(request.get("guidance", 1.0)),
+                generator=request.generator,
+                **more,
+            ).audios
         return self._sound(audio, request.samples)
 
     def _scheduler(self, request: Request) -> Any:
