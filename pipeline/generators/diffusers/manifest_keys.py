@@ -22,7 +22,7 @@ _NEGATIVE = Text(
 _KEY = Text(
     "a musical key",
     "a key such as A minor",
-    8,
+    40,
     pattern="[A-G][#b]? (major|minor)",
     remedy="write a key such as A minor, C major or F# minor",
     nullable=True,
@@ -30,7 +30,7 @@ _KEY = Text(
 _LANGUAGE = Text(
     "a language",
     "a language such as en",
-    3,
+    40,
     pattern="[a-z]{2,3}",
     remedy="write a code such as en, ja or de",
 )
