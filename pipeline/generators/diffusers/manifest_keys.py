@@ -182,7 +182,7 @@ _OWN = (
     Key(
         "start_from",
         _START,
-        "An audio file that [generation starts from](#start-from).",
+        "An audio file that [generation starts from](#start_from).",
         example="audio/theme.wav",
         affects=("takes",),
     ),

@@ -105,10 +105,10 @@ def _suited(asset: AssetSpec) -> str:
     return names(model for model in PUBLISHED if asset.kind in model.kinds)
 
 
-def _able(asset: AssetSpec, *abilities: Ability) -> str:
-    """What to do if a model lacks ``abilities``: published models that have them."""
-    able = [one for one in PUBLISHED if asset.kind in one.kinds and one.abilities.issuperset(abilities)]
-    return f"use one of: {names(able)}" if able else f"no {asset.kind} model can: remove it"
+def _able(asset: AssetSpec, ability: Ability) -> str:
+    """What to do if a model lacks ``ability``: published models that have it."""
+    able = [one for one in PUBLISHED if asset.kind in one.kinds and ability in one.abilities]
+    return f"or use one of: {names(able)}" if able else f"no {asset.kind} model of this engine has it"
 
 
 def _problems(request: _Request) -> Iterator[RequirementProblem]:
@@ -119,10 +119,10 @@ def _problems(request: _Request) -> Iterator[RequirementProblem]:
     for ability in _PLAIN:
         if getattr(keys, ability) is not None and ability not in model.abilities:
             what = f"{model.id} does not have {ability}"
-            yield RequirementProblem(ability, what, f"remove {ability}, or {_able(asset, ability)}")
+            yield RequirementProblem(ability, what, f"remove it, {_able(asset, ability)}")
     if keys.continue_from is not None and not model.can_inpaint:
         what = f"{model.id} cannot continue a sound"
-        yield RequirementProblem("continue_from", what, f"remove continue_from, or {_able(asset, 'inpaint')}")
+        yield RequirementProblem("continue_from", what, f"remove it, {_able(asset, 'inpaint')}")
     for role in ("melody", "style"):
         if role in asset.engine_keys:
             what = f"diffusion models do not hear {role}"
@@ -161,7 +161,7 @@ def _length(request: _Request) -> Iterator[RequirementProblem]:
     elif model.can_inpaint:
         remedy = f"set extend: true, or ask for {longest:g}s or less"
     else:
-        remedy = f"ask for {longest:g}s or less, or {_able(asset, 'inpaint')}"
+        remedy = f"ask for {longest:g}s or less, {_able(asset, 'inpaint')}"
     yield RequirementProblem("duration", what, remedy)
 
 

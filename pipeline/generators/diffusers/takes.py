@@ -137,7 +137,7 @@ def seam_part(seam: int, samples: int, width: float, frame: int) -> tuple[int, i
     """Whole latents around ``seam``, about ``width`` samples and at least two latents, within ``samples``.
 
     >>> seam_part(1000, 2000, 400.0, 100), seam_part(1001, 2003, 10.0, 100)
-    ((800, 1200), (900, 1200))
+    ((800, 1200), (900, 1100))
     """
     least = max(width / 2.0, float(frame) / 2.0)
     begin = max(0, int((seam - least) // frame))

@@ -170,4 +170,6 @@ def test_a_model_that_cannot_is_one_line_at_the_manifests_place(
     project.write(DOOR.replace("negative: hiss", "lyrics: la"))
     done = CliRunner().invoke(app, ["validate", str(project.manifest)])
     assert done.exit_code == 2
-    assert "cues.yaml:7: assets[0].lyrics: local/stable-audio-open does not have lyrics" in done.output
+    assert (
+        "cues.yaml:8: sfx/door.lyrics: local/stable-audio-open does not have lyrics; remove it" in done.output
+    )
