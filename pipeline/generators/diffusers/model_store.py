@@ -166,7 +166,9 @@ def needed_files(files: Iterable[str], index: dict[str, Any], place: str) -> lis
         if isinstance(part, list) and len(part) == 2 and part[0] is not None
     }
     foreign = sorted(
-        f"{name} ({library})" for name, library in components.items() if library not in _LIBRARIES
+        f"{name} ({library})"
+        for name, library in components.items()
+        if library not in _LIBRARIES or not name.isidentifier()
     )
     if foreign:
         raise MachineError(

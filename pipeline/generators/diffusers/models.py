@@ -98,7 +98,7 @@ class Model:
         """The facts that a person needs before they ship its output."""
         return ModelInfo(
             id=self.id,
-            revision=revision or UNPINNED,
+            revision=revision or UNFETCHED,
             license=self.license,
             commercial=LICENSES[self.license].commercial,
             sample_rate_hz=self.sample_rate_hz,
@@ -119,7 +119,7 @@ class Model:
         return cls(**{**values, **sets})
 
 
-UNPINNED = "unpinned"
+UNFETCHED = "unfetched"
 """In place of the revision of a published model that was not fetched on this machine yet."""
 
 _BOTH: frozenset[Kind] = frozenset({"music", "sfx"})

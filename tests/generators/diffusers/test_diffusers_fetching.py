@@ -126,6 +126,10 @@ def _edit_index(folder: Path, **changes: Any) -> None:
             r"vae \(evil\) needs code of its own, which is never run",
         ),
         (
+            lambda folder: _edit_index(folder, **{"..": ["diffusers", "AutoencoderOobleck"]}),
+            r"\.\. \(diffusers\) needs code of its own",
+        ),
+        (
             lambda folder: (folder / "vae" / "diffusion_pytorch_model.safetensors").rename(
                 folder / "vae" / "diffusion_pytorch_model.bin"
             ),
@@ -194,6 +198,6 @@ def test_verify_finds_a_file_that_changed(hub: FakeHub) -> None:
 
 
 def test_models_that_are_not_here_are_named_with_the_command(own_store: Path) -> None:
-    recipe = Recipe("diffusers", "1", OPEN, "unpinned", "sfx", "door", 1.0, 1, {"steps": 100})
+    recipe = Recipe("diffusers", "1", OPEN, "unfetched", "sfx", "door", 1.0, 1, {"steps": 100})
     [line] = ENGINE.missing([recipe])
     assert f"run: cuesmith models fetch --engine diffusers {OPEN}" in line
