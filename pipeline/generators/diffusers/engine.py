@@ -154,7 +154,7 @@ def _row(model: Model, stored: StoredModel[Model] | None) -> dict[str, Any]:
         "guidance": model.guidance,
         "abilities": sorted(model.abilities),
         "license": model.license,
-        "commercial": conditions.commercial,
+        "commercial": conditions.unconditional,
         "revenue_below_usd": conditions.revenue_below_usd,
         "registration": conditions.registration,
         "attribution": conditions.attribution,

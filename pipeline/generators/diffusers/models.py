@@ -16,51 +16,42 @@ Ability = Literal["negative", "guidance", "key", "time_signature", "lyrics", "st
 
 @dataclass(frozen=True, slots=True)
 class License:
-    """The conditions under which weights may be used, as data."""
+    """A licence of weights with its conditions, as somebody read them in ``source``."""
 
     name: str
     """SPDX identifier, or a plain name if there is none."""
     commercial: bool
-    """Whether every studio may sell a game with the model's output, whatever its revenue."""
-    revenue_below_usd: int | None
-    """A studio whose yearly revenue is lower may sell it too; None for no such rule."""
-    registration: bool
-    """Whether the studio must register with the authors before it sells."""
-    attribution: str | None
-    """Text that the game or its credits must show; None for none."""
+    """Whether it allows the output in a game that is sold, perhaps under the conditions below."""
     source: str
-    """Where the conditions are published."""
+    """Where the text of the licence is: an address."""
     read: str
-    """Day on which they were read, as YYYY-MM-DD."""
+    """The date on which somebody read it, ISO 8601."""
+    revenue_below_usd: int | None = None
+    """Commercial use is allowed only to studios with a yearly revenue below this."""
+    attribution: str = ""
+    """A text that the game's credits must show; empty if none is asked for."""
+    registration: str = ""
+    """Where a studio must register before commercial use: an address; empty if nowhere."""
+
+    @property
+    def unconditional(self) -> bool:
+        """Whether every studio may sell its game, whatever its revenue."""
+        return self.commercial and self.revenue_below_usd is None
 
 
 STABILITY = License(
     name="Stability AI Community License",
-    commercial=False,
-    revenue_below_usd=1_000_000,
-    registration=True,
-    attribution="Powered by Stability AI",
+    commercial=True,
     source="https://stability.ai/license",
     read="2026-11-28",
+    revenue_below_usd=1_000_000,
+    attribution="Powered by Stability AI",
+    registration="https://stability.ai/community-license",
 )
 MIT = License(
-    name="MIT",
-    commercial=True,
-    revenue_below_usd=None,
-    registration=False,
-    attribution=None,
-    source="https://huggingface.co/ACE-Step/Ace-Step1.5",
-    read="2026-11-28",
+    name="MIT", commercial=True, source="https://huggingface.co/ACE-Step/Ace-Step1.5", read="2026-11-28"
 )
-UNKNOWN = License(
-    name="unknown",
-    commercial=False,
-    revenue_below_usd=None,
-    registration=False,
-    attribution=None,
-    source="the folder's own model card",
-    read="",
-)
+UNKNOWN = License(name="unknown", commercial=False, source="", read="")
 LICENSES: Mapping[str, License] = {one.name: one for one in (STABILITY, MIT, UNKNOWN)}
 """By the name in `Model.license`."""
 
@@ -100,7 +91,7 @@ class Model:
             id=self.id,
             revision=revision or UNFETCHED,
             license=self.license,
-            commercial=LICENSES[self.license].commercial,
+            commercial=LICENSES[self.license].unconditional,
             sample_rate_hz=self.sample_rate_hz,
             channels=self.channels,
             neural=True,

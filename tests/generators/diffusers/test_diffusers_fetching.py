@@ -180,7 +180,8 @@ def test_models_lists_licences_with_their_conditions(hub: FakeHub) -> None:
     rows = {row["id"]: row for row in json.loads(_cli("list", "--json").stdout)["models"]}
     row = rows[OPEN]
     assert (row["here"], row["revision"], row["commercial"]) == (True, COMMIT, False)
-    assert (row["revenue_below_usd"], row["registration"]) == (1_000_000, True)
+    assert (row["revenue_below_usd"], row["attribution"]) == (1_000_000, "Powered by Stability AI")
+    assert row["registration"].startswith("https://stability.ai/")
     assert row["license_source"].startswith("https://")
     assert rows[MODELS["ace-step"]]["commercial"] is True
     assert not rows[MODELS["ace-step"]]["here"]

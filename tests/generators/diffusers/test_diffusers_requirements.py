@@ -193,7 +193,7 @@ def test_every_published_licence_has_its_source_and_day() -> None:
         license = LICENSES[model.license]
         assert license.source.startswith("https://")
         assert license.read
-        assert license.commercial or license.revenue_below_usd
+        assert license.unconditional == (license.revenue_below_usd is None)
 
 
 def test_planning_imports_neither_torch_nor_numpy(tmp_path: Path) -> None:
