@@ -31,9 +31,11 @@ PACKAGES = ("torch", "diffusers", "transformers", "safetensors", "torchsde")
 _NOT_INSTALLED = "engine diffusers is not installed (no {}); see docs/diffusers.md"
 _OPERATIONS_A_SECOND = {"cuda": 5e13, "mps": 1.5e12, "cpu": 2e11}
 """What a transformer of billions of weights achieves; on CUDA by the published times of Stable Audio 3."""
+_DECODING = {"cuda": 0.002, "mps": 0.02, "cpu": 0.05}
+"""Seconds of the autoencoder for a second of audio."""
 _LATENTS_A_SECOND = {"stable-audio-open": 21.5, "stable-audio-3": 10.8, "ace-step": 25.0}
 _OVERHEAD_S = 0.2
-"""Of a take: text, decoder, Python."""
+"""Of a take: text, Python."""
 _START_S = 10.0
 _LOAD_BYTES_A_SECOND = 5e8
 
@@ -80,6 +82,8 @@ class DiffusersEngine:
 
     def open(self, device: str) -> Generator:
         """Import torch and diffusers; models are loaded when recipes need them."""
+        if _kind(device) not in self.device_kinds:
+            raise MachineError(f"engine 'diffusers' has no device {device!r}; use cuda, mps or cpu")
         absent = _absent_packages()
         if absent:
             raise MachineError(_NOT_INSTALLED.format(absent[0]))
@@ -137,7 +141,12 @@ def _seconds(recipe: Recipe, device: str) -> float:
     passes = 1 + ("seam_s" in recipe.settings)
     latents = spans * _LATENTS_A_SECOND[model.family] * passes
     operations = 2e9 * model.parameters * latents * rows * float(recipe.settings.get("steps") or model.steps)
-    return _OVERHEAD_S + operations / _OPERATIONS_A_SECOND[device.partition(":")[0]]
+    kind = _kind(device)
+    return _OVERHEAD_S + operations / _OPERATIONS_A_SECOND[kind] + recipe.seconds * _DECODING[kind]
+
+
+def _kind(device: str) -> str:
+    return device.partition(":")[0]
 
 
 def _row(model: Model, stored: StoredModel[Model] | None) -> dict[str, Any]:

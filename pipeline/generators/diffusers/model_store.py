@@ -242,7 +242,7 @@ def _describe(folder: Path, model_id: str) -> Model:
             steps=_STEPS[family][0 if distilled else 1],
             guidance=None if distilled else BASE_GUIDANCE,
             abilities=_abilities(family, index, distilled),
-            parameters=round(_weight_bytes(folder / "transformer") / 4e9, 3),
+            parameters=round(_weight_bytes(folder / "transformer") / 4e9, 6),
             license=UNKNOWN.name,
         )
     except (OSError, ValueError, LookupError, TypeError) as error:

@@ -13,6 +13,7 @@ from tiny_pipelines import FAMILIES
 from pipeline.audio import Clip
 from pipeline.errors import GenerationError, MachineError
 from pipeline.generators.diffusers import generator as generator_module
+from pipeline.generators.diffusers.engine import ENGINE
 from pipeline.generators.diffusers.generator import DiffusersGenerator
 from pipeline.generators.diffusers.models import BY_ID
 from pipeline.generators.diffusers.pipelines import Request, exact_seconds
@@ -289,6 +290,15 @@ def test_a_device_that_is_not_here_is_an_error() -> None:
         pytest.skip("this machine has CUDA")
     with pytest.raises(MachineError, match="sees no CUDA device"):
         DiffusersGenerator("cuda")
+    with pytest.raises(MachineError, match="has no device 'tpu:0'; use cuda, mps or cpu"):
+        ENGINE.open("tpu:0")
+
+
+def test_a_longer_take_costs_more(recipe: Recipes) -> None:
+    for family in FAMILIES:
+        costs = [ENGINE.cost(recipe(family, seconds)) for seconds in (1.0, 2.0, 4.0)]
+        assert sorted(set(costs)) == costs
+        assert ENGINE.estimate([recipe(family)], "cuda").seconds < costs[0]
 
 
 def test_every_published_model_has_a_licence_and_a_class() -> None:
