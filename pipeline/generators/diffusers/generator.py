@@ -166,6 +166,10 @@ def _generated(loaded: _Loaded, recipe: Recipe, made: Made, tiled: bool) -> Gene
     return GeneratedTake(clip, made.loop, notes=notes)
 
 
+def _dtype_of(family: Family, device: str) -> torch.dtype:
+    return _CUDA_DTYPES[family] if device.startswith("cuda") else torch.float32
+
+
 class _DoesNotFit(MachineError):
     """The device has too little memory for a model."""
 
@@ -180,7 +184,7 @@ def _load(name: str, revision: str, device: str) -> _Loaded:
     model = stored.model
     if model is None:
         raise MachineError(f"{name}: not a pipeline; remove {stored.folder} and fetch the model again")
-    dtype = _CUDA_DTYPES[model.family] if device.startswith("cuda") else torch.float32
+    dtype = _dtype_of(model.family, device)
     diffusers_logging.set_verbosity_error()
     diffusers_logging.disable_progress_bar()
     transformers_logging.set_verbosity_error()

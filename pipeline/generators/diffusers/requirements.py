@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -55,7 +56,8 @@ class _Request:
             if asset.bpm is None or asset.mastering.exact:
                 return asset.duration_s
             bar_s = _BEATS_A_BAR * 60.0 / asset.bpm
-            return round(max(1, round(asset.duration_s / bar_s)) * bar_s, 9)
+            least = max(1, math.ceil(self.model.shortest_s / bar_s))
+            return round(max(least, round(asset.duration_s / bar_s)) * bar_s, 9)
         if self.cut_loop and not self.keys.extend:
             room = self.model.longest_s - asset.duration_s
             return round(asset.duration_s + (min(_WRAP_S, room) if room >= 0.0 else _WRAP_S), 6)

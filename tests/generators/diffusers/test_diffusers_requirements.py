@@ -127,6 +127,7 @@ def test_loops_are_made_where_the_model_can(required: Callable[[str], Requiremen
     assert (made.seconds, made.settings["seam_s"]) == (20.0, 4.0)
     bars = required(music(SMALL, "loop: true, bpm: 100", "7s"))
     assert (bars.seconds, bars.settings["seam_s"], bars.ignored) == (7.2, 1.8, ())
+    assert required(music(TURBO, "loop: true, bpm: 100", "10s")).seconds == 12.0
     cut = required(music(OPEN, "loop: true"))
     assert cut.seconds == 20.5
     assert "seam_s" not in cut.settings
@@ -194,6 +195,15 @@ def test_every_published_licence_has_its_source_and_day() -> None:
         assert license.source.startswith("https://")
         assert license.read
         assert license.unconditional == (license.revenue_below_usd is None)
+
+
+def test_the_page_of_the_engine_has_every_model_and_licence() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "diffusers.md").read_text(encoding="utf-8")
+    for model in PUBLISHED:
+        license = LICENSES[model.license]
+        assert f"`{model.id.removesuffix('-base')}`" in page or f"`{model.id}`" in page
+        assert f"<{license.source}>, {license.read}" in page
+        assert f"{model.longest_s:g} s" in page
 
 
 def test_planning_imports_neither_torch_nor_numpy(tmp_path: Path) -> None:

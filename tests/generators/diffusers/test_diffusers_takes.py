@@ -272,6 +272,24 @@ def test_samples_that_are_not_finite_are_an_error(
     assert "not finite" in str(error)
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_precision_of_cuda_devices_works_for_everything_and_is_recorded(
+    family: str, recipe: Recipes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dtype_of = generator_module._dtype_of
+    assert dtype_of(family, "mps") == dtype_of(family, "cpu") == torch.float32
+    monkeypatch.setattr(generator_module, "_dtype_of", lambda family, device: dtype_of(family, "cuda:1"))
+    recipes = [recipe(family, conditioning={"start_from": "song"}, strength=0.5)]
+    if family in INPAINTING:
+        recipes += [
+            recipe(family, 2.0, seam_s=0.5, window_s=8.0),
+            recipe(family, conditioning={"continue_from": "song"}, context_s=2.0, window_s=8.0),
+        ]
+    for take in made(DiffusersGenerator("cpu"), *recipes):
+        assert take.notes["dtype"] == ("bfloat16" if family == "ace-step" else "float16")
+        assert take.clip.samples.dtype == np.float32
+
+
 def test_weights_that_changed_are_not_loaded(recipe: Recipes) -> None:
     wanted = recipe("stable-audio-3")
     stored = generator_module.STORE.require(wanted.model, wanted.revision)
