@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -288,6 +289,23 @@ def test_the_precision_of_cuda_devices_works_for_everything_and_is_recorded(
     for take in made(DiffusersGenerator("cpu"), *recipes):
         assert take.notes["dtype"] == ("bfloat16" if family == "ace-step" else "float16")
         assert take.clip.samples.dtype == np.float32
+
+
+def test_loading_and_generating_open_no_socket(recipe: Recipes, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipes = [recipe(family) for family in FAMILIES]
+    opened: list[str] = []
+
+    def refuse(name: str) -> Callable[..., Any]:
+        def refused(*_: Any, **__: Any) -> None:
+            opened.append(name)
+            raise OSError("no network")
+
+        return refused
+
+    for name in ("socket", "create_connection", "getaddrinfo"):
+        monkeypatch.setattr(socket, name, refuse(name))
+    made(DiffusersGenerator("cpu"), *recipes)
+    assert opened == []
 
 
 def test_weights_that_changed_are_not_loaded(recipe: Recipes) -> None:
