@@ -150,7 +150,7 @@ def _kind(device: str) -> str:
 
 
 def _row(model: Model, stored: StoredModel[Model] | None) -> dict[str, Any]:
-    conditions = LICENSES[model.license]
+    license = LICENSES[model.license]
     return {
         "id": model.id,
         "kinds": sorted(model.kinds),
@@ -163,12 +163,8 @@ def _row(model: Model, stored: StoredModel[Model] | None) -> dict[str, Any]:
         "guidance": model.guidance,
         "abilities": sorted(model.abilities),
         "license": model.license,
-        "commercial": conditions.unconditional,
-        "revenue_below_usd": conditions.revenue_below_usd,
-        "registration": conditions.registration,
-        "attribution": conditions.attribution,
-        "license_source": conditions.source,
-        "license_read": conditions.read,
+        "commercial": license.commercial,
+        "terms": license.terms.to_json() if license.terms else None,
         "revision": stored.revision if stored else model.revision or STORE.pinned_commit(model.id),
         "here": stored is not None,
         "bytes": stored.size if stored else None,

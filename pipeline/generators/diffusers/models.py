@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from pipeline.generators.protocol import ModelInfo
+from pipeline.licenses import LicenseTerms
 from pipeline.manifest.spec import Kind
 
 Family = Literal["stable-audio-open", "stable-audio-3", "ace-step"]
@@ -16,42 +17,32 @@ Ability = Literal["negative", "guidance", "key", "time_signature", "lyrics", "st
 
 @dataclass(frozen=True, slots=True)
 class License:
-    """A licence of weights with its conditions, as somebody read them in ``source``."""
+    """A licence of weights."""
 
     name: str
     """SPDX identifier, or a plain name if there is none."""
     commercial: bool
-    """Whether it allows the output in a game that is sold, perhaps under the conditions below."""
-    source: str
-    """Where the text of the licence is: an address."""
-    read: str
-    """The date on which somebody read it, ISO 8601."""
-    revenue_below_usd: int | None = None
-    """Commercial use is allowed only to studios with a yearly revenue below this."""
-    attribution: str = ""
-    """A text that the game's credits must show; empty if none is asked for."""
-    registration: str = ""
-    """Where a studio must register before commercial use: an address; empty if nowhere."""
-
-    @property
-    def unconditional(self) -> bool:
-        """Whether every studio may sell its game, whatever its revenue."""
-        return self.commercial and self.revenue_below_usd is None
+    """Whether it allows the output in a game that is sold, perhaps under the conditions in ``terms``."""
+    terms: LicenseTerms | None = None
 
 
 STABILITY = License(
-    name="Stability AI Community License",
+    "Stability AI Community License",
     commercial=True,
-    source="https://stability.ai/license",
-    read="2026-11-28",
-    revenue_below_usd=1_000_000,
-    attribution="Powered by Stability AI",
-    registration="https://stability.ai/community-license",
+    terms=LicenseTerms(
+        source="https://stability.ai/license",
+        read="2026-11-28",
+        revenue_below_usd=1_000_000,
+        attribution="Powered by Stability AI",
+        registration="https://stability.ai/community-license",
+    ),
 )
 MIT = License(
-    name="MIT", commercial=True, source="https://huggingface.co/ACE-Step/Ace-Step1.5", read="2026-11-28"
+    "MIT",
+    commercial=True,
+    terms=LicenseTerms(source="https://huggingface.co/ACE-Step/Ace-Step1.5", read="2026-11-28"),
 )
-UNKNOWN = License(name="unknown", commercial=False, source="", read="")
+UNKNOWN = License("unknown", commercial=False)
 LICENSES: Mapping[str, License] = {one.name: one for one in (STABILITY, MIT, UNKNOWN)}
 """By the name in `Model.license`."""
 
@@ -91,11 +82,13 @@ class Model:
             id=self.id,
             revision=revision or UNFETCHED,
             license=self.license,
-            commercial=LICENSES[self.license].unconditional,
+            commercial=LICENSES[self.license].commercial,
             sample_rate_hz=self.sample_rate_hz,
             channels=self.channels,
             neural=True,
             placeholder=False,
+            published=self.id in BY_ID,
+            terms=LICENSES[self.license].terms,
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -192,17 +192,18 @@ def test_a_converted_folder_may_say_which_model_it_is(
 def test_every_published_licence_has_its_source_and_day() -> None:
     for model in PUBLISHED:
         license = LICENSES[model.license]
-        assert license.source.startswith("https://")
-        assert license.read
-        assert license.unconditional == (license.revenue_below_usd is None)
+        assert license.terms
+        assert license.terms.source.startswith("https://")
+        assert license.terms.read
 
 
 def test_the_page_of_the_engine_has_every_model_and_licence() -> None:
     page = (Path(__file__).parents[3] / "docs" / "diffusers.md").read_text(encoding="utf-8")
     for model in PUBLISHED:
-        license = LICENSES[model.license]
+        terms = LICENSES[model.license].terms
+        assert terms
         assert f"`{model.id.removesuffix('-base')}`" in page or f"`{model.id}`" in page
-        assert f"<{license.source}>, {license.read}" in page
+        assert f"<{terms.source}>, {terms.read}" in page
         assert f"{model.longest_s:g} s" in page
 
 
