@@ -179,10 +179,13 @@ def test_models_lists_licences_with_their_conditions(hub: FakeHub) -> None:
     fetch(OPEN, _no_progress)
     rows = {row["id"]: row for row in json.loads(_cli("list", "--json").stdout)["models"]}
     row = rows[OPEN]
-    assert (row["here"], row["revision"], row["commercial"]) == (True, COMMIT, False)
-    assert (row["revenue_below_usd"], row["attribution"]) == (1_000_000, "Powered by Stability AI")
-    assert row["registration"].startswith("https://stability.ai/")
-    assert row["license_source"].startswith("https://")
+    assert (row["here"], row["revision"], row["commercial"]) == (True, COMMIT, True)
+    assert (row["terms"]["revenue_below_usd"], row["terms"]["attribution"]) == (
+        1_000_000,
+        "Powered by Stability AI",
+    )
+    assert row["terms"]["registration"].startswith("https://stability.ai/")
+    assert row["terms"]["source"].startswith("https://")
     assert rows[MODELS["ace-step"]]["commercial"] is True
     assert not rows[MODELS["ace-step"]]["here"]
     assert f"{OPEN:<44} music+sfx" in _cli("list").stdout
