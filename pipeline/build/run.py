@@ -15,6 +15,7 @@ from typing import Any
 from pipeline import jobs
 from pipeline.build.devices import devices_for, parse_devices
 from pipeline.build.journal import Journal
+from pipeline.build.lock import build_lock
 from pipeline.build.prepare import (
     Made,
     Prepared,
@@ -96,7 +97,9 @@ class BuildRun:
         open_signer(self._prepared.policies, self._prepared.project.file)
         # Read now: the version stores the text that it was built from, even if somebody edits the manifest meanwhile.
         _ = self._prepared.texts
-        self._fence = self._resources.enter_context(self._prepared.store.shared())
+        store, project = self._prepared.store, self._prepared.project.name
+        self._fence = self._resources.enter_context(build_lock(store, project, self.run))
+        self._keeps_store = self._resources.enter_context(store.shared())
         self._prepared = with_valid_plan(self._prepared)
         totals = self._prepared.plan.totals()
         _logger.info(
@@ -204,6 +207,7 @@ class BuildRun:
     def publish(self) -> None:
         """Publish what was made; publish nothing if everything failed and no other master exists."""
         self._stages["master"] = time.monotonic() - self._stages["master"]
+        self._keeps_store()
         self._fence()
         made = Made(
             self._digests,
@@ -217,6 +221,7 @@ class BuildRun:
             made=made,
             build=self.result()
             | {"stages": self._stages, "git": self._git, "prefect_run": self._prefect_run},
+            fence=self._fence,
         )
         if self._done.new or changed:
             self._report = report_build(self._prepared.store, self._done.version, self._journal)
