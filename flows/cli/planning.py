@@ -34,7 +34,7 @@ from flows.cli.output import (
     problems_json,
     warn,
 )
-from pipeline.build.devices import devices_for
+from pipeline.build.devices import devices_for, mastering_devices
 from pipeline.build.plan_rows import PlannedRow, RowAction, grouped, planned_rows, totals_of
 from pipeline.build.prepare import Prepared, prepare, removal_problem, unchanged_result
 from pipeline.build.readiness import unmet_requirements
@@ -171,9 +171,10 @@ def plan_command(
     """
     prepared = prepare(find_manifest(manifest), outputs, profile, only or ())
     build_estimate = estimate(
-        prepared.plan.orders(),
+        prepared.plan,
         lambda name: devices_for(find_engine(name), None),
-        speed_of=recorded_speeds(prepared.store),
+        mastering_devices(None),
+        recorded_speeds(prepared.store),
     )
     rows = planned_rows(prepared)
     totals = totals_of(prepared, rows)
@@ -269,9 +270,14 @@ def _print_library(faults: list[ChangedFile]) -> None:
 
 
 def _print_estimate(build_estimate: BuildEstimate) -> None:
-    if not build_estimate.models:
+    if not build_estimate.seconds:
         return
-    print_stderr(f"generating will take about {duration(build_estimate.seconds)}")
+    print_stderr(
+        f"the build will take about {duration(build_estimate.seconds)}: "
+        f"generating {duration(build_estimate.generate_seconds)}, "
+        f"mastering {duration(build_estimate.master_seconds)}, "
+        f"Prefect, publishing and report {duration(build_estimate.overhead_seconds)}"
+    )
     for model in build_estimate.models:
         devices = [
             f"{device} x {count}" if count > 1 else device for device, count in Counter(model.devices).items()
