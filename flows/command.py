@@ -54,6 +54,8 @@ def run_build(
                     request.devices,
                     run_id,
                     request.allow_removals,
+                    request.runner,
+                    request.ray_address,
                 )
                 return cast("dict[str, Any]", result)
     except NothingPublished as error:

@@ -39,6 +39,7 @@ from pipeline.build.devices import parse_devices
 from pipeline.build.journal import new_run_id
 from pipeline.build.lock import build_lock
 from pipeline.build.prepare import (
+    LOCAL,
     BuildRequest,
     Prepared,
     is_outdated,
@@ -67,6 +68,17 @@ def build_command(
     devices: Annotated[
         str, typer.Option("--devices", "-d", help="auto, cpu, cpu:4 (four workers), cuda:0,cuda:1 or mps.")
     ] = "auto",
+    runner: Annotated[
+        str, typer.Option("--runner", help="Where the workers run: local, or ray for a Ray cluster.")
+    ] = LOCAL,
+    ray_address: Annotated[
+        str | None,
+        typer.Option(
+            "--ray-address",
+            help="Address of the Ray cluster, such as 10.0.0.5:6379. Default: RAY_ADDRESS, else one on this machine.",
+            show_default=False,
+        ),
+    ] = None,
     wait: Annotated[
         bool,
         typer.Option("--wait/--no-wait", help="If another build of this project runs: wait for it, or fail."),
@@ -90,13 +102,20 @@ def build_command(
     take. A project runs one build at a time: a second one waits and then makes only what is still missing.
     """
     request = BuildRequest(
-        find_manifest(manifest), outputs, profile, tuple(only or ()), devices, allow_removals
+        find_manifest(manifest),
+        outputs,
+        profile,
+        tuple(only or ()),
+        devices,
+        allow_removals,
+        runner,
+        ray_address,
     )
     chosen_devices = parse_devices(devices)
     start = time.monotonic()
     prepared = prepare_build(request)
     warn(prepared.warnings)
-    if prepared.plan.stale:
+    if prepared.plan.stale and runner == LOCAL:
         require(prepared, chosen_devices)
     with contextlib.ExitStack() as stack:
         run_id = new_run_id()

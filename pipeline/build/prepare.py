@@ -63,6 +63,10 @@ class Made:
 NOTHING_MADE = Made()
 
 
+LOCAL = "local"
+RAY = "ray"
+
+
 @dataclass(frozen=True, slots=True)
 class BuildRequest:
     """The options of a build."""
@@ -76,6 +80,16 @@ class BuildRequest:
     devices: str = "auto"
     """The text that `parse_devices` reads."""
     allow_removals: bool = False
+    runner: str = LOCAL
+    """Where workers run: `LOCAL` or `RAY`."""
+    ray_address: str | None = None
+    """The address of a Ray cluster; None for the one that ``RAY_ADDRESS`` names, or one on this machine."""
+
+    def __post_init__(self) -> None:
+        if self.runner not in (LOCAL, RAY):
+            raise UsageError(f"--runner {self.runner!r} is unknown; give {LOCAL} or {RAY}")
+        if self.ray_address and self.runner != RAY:
+            raise UsageError(f"--ray-address needs --runner {RAY}")
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,6 @@ from types import TracebackType
 from typing import Any
 
 from pipeline import jobs
-from pipeline.build.devices import devices_for, mastering_devices, parse_devices
 from pipeline.build.dispatch import Dispatcher, Group, Work
 from pipeline.build.journal import Journal
 from pipeline.build.lock import build_lock
@@ -28,8 +27,9 @@ from pipeline.build.prepare import (
 )
 from pipeline.build.publish import Published, publish, report_build
 from pipeline.build.quarantine import quarantine_report, record_quarantine
+from pipeline.build.runner import Runner
 from pipeline.build.usage import uses_json
-from pipeline.build.workers import Item, Link, Seat, Worker, Workers, names_of
+from pipeline.build.workers import Item, Seat, Workers, names_of
 from pipeline.credentials.signing import open_signer
 from pipeline.errors import MachineError, UsageError
 from pipeline.generators import Grouping, find_engine
@@ -74,14 +74,14 @@ class BuildRun:
     def __init__(
         self,
         prepared: Prepared,
-        devices: str,
+        runner: Runner,
         run: str,
         prefect_run: str | None,
         began: float | None = None,
     ) -> None:
         """``began``: when the build began, by `time.monotonic`; by default now."""
         self._prepared = prepared
-        self._devices = parse_devices(devices)
+        self._runner = runner
         if prepared.store.root.startswith("memory:"):
             raise UsageError(
                 f"{prepared.store.root} is visible to one process only, and a build runs several; "
@@ -101,7 +101,7 @@ class BuildRun:
         self._pools: dict[Group, tuple[str, ...]] = {}
         """The devices that can do each group of work."""
         self._dispatcher: Dispatcher[Item] = Dispatcher(self._give_up, {_MASTERING})
-        self._workers = Workers(self._dispatcher, self._start_worker, self._session, self._on_event)
+        self._workers = Workers(self._dispatcher, runner.start, self._session, self._on_event)
         self._failed_takes: dict[str, str] = {}
         self._failed: dict[tuple[str, int], tuple[Stage, str]] = {}
         self._made_takes: set[str] = set()
@@ -157,7 +157,7 @@ class BuildRun:
         plan, store = self._prepared.plan, self._prepared.store
         orders = store_inputs(plan.orders(), store)
         self._estimate = estimate(
-            plan, self._devices_of, mastering_devices(self._devices), recorded_speeds(store)
+            plan, self._devices_of, self._runner.mastering_devices(), recorded_speeds(store)
         )
         masters = [
             asset.asset.duration_s
@@ -192,12 +192,12 @@ class BuildRun:
         return "; ".join(done) or "nothing to do"
 
     def _devices_of(self, engine: str) -> tuple[str, ...]:
-        return devices_for(find_engine(engine), self._devices)
+        return self._runner.devices(find_engine(engine))
 
     def _join_seats(self, orders: Sequence[TakeOrder]) -> tuple[Seat, ...]:
         """Places for workers: on each engine's devices, and on the CPUs for mastering; equal ones serve both."""
         self._pools = {_group(order): self._devices_of(order.recipe.engine) for order in orders}
-        self._pools[_MASTERING] = mastering_devices(self._devices)
+        self._pools[_MASTERING] = self._runner.mastering_devices()
         most = max(len(orders), len(self._prepared.plan.stale))
         seats: list[Seat] = []
         for pool in dict.fromkeys(self._pools.values()):
@@ -260,9 +260,6 @@ class BuildRun:
         if group == _MASTERING:
             return jobs.MasterSession(device, self.run, self._prefect_run)
         return jobs.TakeSession(group[0], device, group[-1] == _STORED, self.run, self._prefect_run)
-
-    def _start_worker(self, seat: Seat) -> Link:
-        return Worker(self._prepared.store.root, seat.device, len(seat.pool))
 
     def _learn_speeds(self) -> None:
         """Record how long takes took, except for models with a failed take and engines that record it themselves."""

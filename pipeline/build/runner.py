@@ -1,0 +1,45 @@
+"""Where the workers of a build run: on this machine. `pipeline.build.ray_runner` has them on a Ray cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from pipeline.build.devices import devices_for, mastering_devices
+from pipeline.build.workers import Link, Seat, Worker
+from pipeline.generators import Engine
+from pipeline.store import Store
+
+
+class Runner(Protocol):
+    """Starts workers on devices."""
+
+    def devices(self, engine: Engine) -> tuple[str, ...]:
+        """The devices for takes of ``engine``, one entry per worker. Raises `MachineError`."""
+
+    def mastering_devices(self) -> tuple[str, ...]:
+        """The devices for mastering, one entry per worker. Raises `MachineError`."""
+
+    def start(self, seat: Seat) -> Link:
+        """Start the worker of ``seat``. Raises `MachineError` or `WorkerDied`."""
+
+
+class LocalRunner:
+    """Workers as processes of this machine."""
+
+    def __init__(self, store: Store, requested: Sequence[str] | None) -> None:
+        """``requested``: the devices as `parse_devices` returns them."""
+        self._store = store
+        self._requested = requested
+
+    def devices(self, engine: Engine) -> tuple[str, ...]:
+        """See `Runner.devices`."""
+        return devices_for(engine, self._requested)
+
+    def mastering_devices(self) -> tuple[str, ...]:
+        """See `Runner.mastering_devices`."""
+        return mastering_devices(self._requested)
+
+    def start(self, seat: Seat) -> Link:
+        """See `Runner.start`."""
+        return Worker(self._store.root, seat.device, len(seat.pool))
