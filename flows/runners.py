@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, redirect_stdout
 from importlib import import_module
 from typing import Any
+from urllib.parse import urlsplit
 
 from pipeline.build.devices import parse_devices
 from pipeline.build.prepare import LOCAL, BuildRequest
 from pipeline.build.runner import LocalRunner, Runner
 from pipeline.errors import MachineError
 from pipeline.store import Store
+
+_ANSWER_S = 5.0
 
 
 @contextmanager
@@ -44,16 +48,16 @@ def _cluster(address: str | None) -> Iterator[None]:
         runner: AbstractContextManager[Any] = import_module("prefect_ray").RayTaskRunner(address, options)
     except ImportError as error:
         raise MachineError(f"--runner ray needs the extra: pip install 'cuesmith[ray]' ({error})") from error
+    where = address or os.environ.get("RAY_ADDRESS") or ""
+    _check_answers(where)
     is_main = threading.current_thread() is threading.main_thread()
     handler = signal.getsignal(signal.SIGTERM) if is_main else None
     try:
         runner.__enter__()
     except (OSError, RuntimeError, ValueError) as error:
-        where = address or os.environ.get("RAY_ADDRESS") or "on this machine"
         reason = str(error).strip().partition("\n")[0]
         raise MachineError(
-            f"cannot connect to the Ray cluster {where}: {reason}; check --ray-address, and that its Ray "
-            "and Python have the versions of this machine"
+            f"cannot connect to the Ray cluster {where}: {reason}; it needs the Ray and the Python of this machine"
         ) from error
     if handler is not None:
         # Ray's own handler would end this process without ending the build.
@@ -64,3 +68,16 @@ def _cluster(address: str | None) -> Iterator[None]:
             yield
     finally:
         runner.__exit__(None, None, None)
+
+
+def _check_answers(address: str) -> None:
+    """Raise `MachineError` if nothing listens at ``host:port`` or ``ray://host:port``: Ray would try for minutes."""
+    parts = urlsplit(address if "://" in address else f"//{address}")
+    try:
+        if parts.hostname and parts.port:
+            socket.create_connection((parts.hostname, parts.port), _ANSWER_S).close()
+    except (OSError, ValueError) as error:
+        raise MachineError(
+            f"the Ray cluster {address} does not answer: {error}; check --ray-address (on the head node, `ray status` "
+            "shows the cluster)"
+        ) from error
