@@ -10,15 +10,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
-from uuid import UUID
 
 from prefect import Flow, flow, runtime, task
 from prefect.cache_policies import NO_CACHE
-from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.context import FlowRunContext, TaskRunContext
 from prefect.futures import wait
@@ -95,10 +93,9 @@ def _notify_failure(flow: Flow[Any, Any], flow_run: FlowRun, state: State[Any]) 
 def work(run: BuildRun, seat: Seat) -> State[None]:
     """Generate and master on one device, until the queue has nothing left for it."""
     done = run.serve(seat)
-    if run_id := runtime.task_run.id:
-        # The build does not depend on what Prefect shows.
-        with suppress(Exception), get_client(sync_client=True) as client:
-            client.set_task_run_name(UUID(run_id), f"work on {seat.name}: {done}")
+    if context := TaskRunContext.get():
+        # Prefect stores the name with the state that follows.
+        context.task_run.name = f"work on {seat.name}: {done}"
     return Completed(message=done)
 
 

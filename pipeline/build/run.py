@@ -277,19 +277,14 @@ class BuildRun:
                 )
 
     def _learn_rest(self) -> None:
-        """Record how long mastering took, and all that is neither generating nor mastering."""
+        """Record how long mastering took, and all that is neither generating nor mastering, unless a sound failed."""
+        if self._failed:
+            return
         store, plan = self._prepared.store, self._prepared.plan
-        if not self._failed:
-            taken = sum(use.slot_seconds for use in self._workers.mastering.values())
-            record_speed(store, *MASTERING, "cpu", taken=taken, expected=mastering_seconds(plan))
-        busy = max(self._stages.values())
-        record_speed(
-            store,
-            *OVERHEAD,
-            "cpu",
-            taken=time.monotonic() - self._began - busy,
-            expected=overhead_seconds(plan),
-        )
+        taken = sum(use.slot_seconds for use in self._workers.mastering.values())
+        record_speed(store, *MASTERING, "cpu", taken=taken, expected=mastering_seconds(plan))
+        rest = time.monotonic() - self._began - max(self._stages.values())
+        record_speed(store, *OVERHEAD, "cpu", taken=rest, expected=overhead_seconds(plan))
 
     def publish(self) -> None:
         """Publish what was made; publish nothing if everything failed and no other master exists."""

@@ -206,7 +206,7 @@ class Engine(Protocol):
         """Devices of this machine to use by default, one entry for each worker."""
 
     def cost(self, recipe: Recipe) -> float:
-        """Relative cost of a recipe, to balance shards: about its seconds on the engine's usual device."""
+        """Relative cost of a recipe; the costliest are made first: about its seconds on the engine's usual device."""
 
     def open(self, device: str) -> Generator:
         """Load what generation needs onto ``device``. Raises `MachineError` with what is missing."""

@@ -93,7 +93,10 @@ class _TakeMaker:
         """Conditioning audio by its SHA-256."""
         self._open: set[str] = set()
         """Recipes that have a place of the engine."""
-        self._last = time.monotonic()
+        self._given = 0
+        """Orders that the engine has got so far."""
+        self._last, self._waited_s = time.monotonic(), 0.0
+        """When the last outcome came, and how long the engine had waited for recipes until then."""
 
     def next(self) -> Recipe | None:
         """See `RecipeSource.next`."""
@@ -122,6 +125,7 @@ class _TakeMaker:
 
     def stream(self) -> None:
         """Make takes until the engine breaks or the orders end."""
+        before = self._given
         try:
             for digest, outcome in self._checked(self._streamed()):
                 self._finish(digest, outcome)
@@ -129,7 +133,7 @@ class _TakeMaker:
             _logger.warning(
                 "engine %s broke: %s; its takes are tried one by one", self._session.engine, error
             )
-        if not self._pending and not self._source.is_over:
+        if self._given == before and not self._source.is_over:
             # The engine left the session without asking for a recipe.
             self._next_order()
         for order in list(self._pending.values()):
@@ -159,6 +163,7 @@ class _TakeMaker:
                 except UsageError as error:
                     self._finish(order.recipe.digest, str(error))
                 else:
+                    self._given += 1
                     return order
             return None
 
@@ -193,7 +198,8 @@ class _TakeMaker:
 
     def _finish(self, digest: str, outcome: _UsableTake | str) -> None:
         order = self._pending.pop(digest)
-        took, self._last = time.monotonic() - self._last, time.monotonic()
+        took = time.monotonic() - self._last - (self.waited_s - self._waited_s)
+        self._last, self._waited_s = time.monotonic(), self.waited_s
         self.end(order.recipe)
         in_use = {ref.sha256 for other in list(self._pending.values()) for ref in other.inputs}
         for ref in order.inputs:
