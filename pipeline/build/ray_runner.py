@@ -25,7 +25,7 @@ import ray
 from ray.exceptions import RayError
 
 from pipeline import __version__
-from pipeline.build.workers import Link, Seat, Worker, WorkerDied, next_message
+from pipeline.build.workers import Link, MachineLost, Seat, Worker, WorkerDied, next_message
 from pipeline.cpus import usable_cpus
 from pipeline.errors import CuesmithError, MachineError
 from pipeline.generators import Engine
@@ -147,11 +147,11 @@ class _RayLink:
         return answer
 
     def result(self, reference: Any) -> Any:
-        """The answer to a call. Raises `WorkerDied` if the node is lost."""
+        """The answer to a call. Raises `MachineLost` if the node is lost."""
         try:
             return ray.get(reference)
         except RayError as error:
-            raise WorkerDied(
+            raise MachineLost(
                 f"the worker on {self._seat.name} is lost: its node, or Ray on it, ended ({type(error).__name__})"
             ) from error
 

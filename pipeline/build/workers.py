@@ -75,6 +75,10 @@ class WorkerDied(Exception):
     """A worker ended during a session."""
 
 
+class MachineLost(WorkerDied):
+    """The machine of a worker was lost, so its items are not to blame."""
+
+
 class SessionBroken(CuesmithError):
     """A worker stopped for a reason that affects the whole build."""
 
@@ -262,7 +266,7 @@ class Workers:
             self._stop_worker(seat)
             reason = self._ended.pop(seat.name, str(death))
             _logger.warning("%s", reason)
-            self._dispatcher.lose(seat.name, reason)
+            self._dispatcher.lose(seat.name, reason, with_machine=isinstance(death, MachineLost))
         except (SessionBroken, MachineError) as error:
             if error.exit_code != MachineError.exit_code:
                 raise
