@@ -60,7 +60,8 @@ def build_one(folder: Path, variations: int, workers: int) -> dict[str, Any]:
         if entry["event"] == "build-done":
             server_cpu_s.extend(sum(one.cpu_times()[:2]) for one in _servers())
 
-    before_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    before = resource.getrusage(resource.RUSAGE_SELF)
+    before_mb, cpu_before_s = before.ru_maxrss / 1024, before.ru_utime + before.ru_stime
     began = time.perf_counter()
     with listening(listen):
         result = run_build(request, quiet=True, prepared=prepared)
@@ -69,6 +70,7 @@ def build_one(folder: Path, variations: int, workers: int) -> dict[str, Any]:
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     own = resource.getrusage(resource.RUSAGE_SELF)
     all_cpu_s = used.ru_utime + used.ru_stime + own.ru_utime + own.ru_stime
+    flow_cpu_s = own.ru_utime + own.ru_stime - cpu_before_s
     inside = moments["build-done"] - moments["build-began"]
     outputs = folder / "outputs"
     return {
@@ -76,6 +78,7 @@ def build_one(folder: Path, variations: int, workers: int) -> dict[str, Any]:
         "seconds": round(seconds, 1),
         "plan_memory_mb": round(before_mb, 1),
         "flow_memory_mb": round(own.ru_maxrss / 1024, 1),
+        "flow_cpu_ms_each": round(1000 * flow_cpu_s / variations, 2),
         "journal_bytes": sum(path.stat().st_size for path in outputs.glob("runs/*/journal.jsonl")),
         "catalog_bytes": (outputs / "catalog/000001/catalog.json").stat().st_size,
         "prefect_s": round(seconds - inside, 2),
