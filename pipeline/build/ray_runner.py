@@ -51,7 +51,7 @@ class _Place:
     outputs: str
     device: str
     mark: str
-    """Key of a file in the store that has its own name as content."""
+    """Key of a file that this build wrote into the store."""
     version: str
     level: int
 
@@ -168,7 +168,8 @@ class RayRunner:
         self._outputs = store.root if "://" in store.root else str(Path(store.root).absolute())
         self._backend: Backend = store.backend
         self._requested = Counter(device.partition(":")[0] for device in requested or ())
-        self._mark = f"locks/ray/{uuid4().hex}"
+        # In the folder from which `gc` removes what a killed process left.
+        self._mark = f"tmp/ray-{uuid4().hex}"
         self._actors: dict[Any, str] = {}
         """Workers that have their GPU or CPU, with Ray's name of it."""
         self._calls = 0
@@ -176,7 +177,7 @@ class RayRunner:
         self._closed = False
 
     def __enter__(self) -> RayRunner:
-        self._backend.write(self._mark, self._mark.encode())
+        self._backend.write(self._mark, b"a build on a Ray cluster")
         return self
 
     def __exit__(
