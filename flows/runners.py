@@ -57,7 +57,8 @@ def _cluster(address: str | None) -> Iterator[None]:
     except (OSError, RuntimeError, ValueError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise MachineError(
-            f"cannot connect to the Ray cluster {where}: {reason}; it needs the Ray and the Python of this machine"
+            f"cannot connect to the Ray cluster {where or 'on this machine'}: {reason}; it needs the Ray and the "
+            "Python of this machine"
         ) from error
     if handler is not None:
         # Ray's own handler would end this process without ending the build.
