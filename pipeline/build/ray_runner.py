@@ -209,6 +209,10 @@ class RayRunner:
             return found
         raise MachineError("the Ray cluster has no CPU for mastering; start a node with --num-cpus 1 or more")
 
+    def shares_cpus(self, engine: Engine) -> bool:
+        """See `Runner.shares_cpus`; more workers than CPUs would wait for each other."""
+        return self.devices(engine) == self.mastering_devices()
+
     def _found(self, kind: str) -> tuple[str, ...]:
         """Devices of a kind that the build may use."""
         wanted = self._requested[kind] if self._requested else _total(_RESOURCES[kind])

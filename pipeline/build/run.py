@@ -56,6 +56,8 @@ from pipeline.provenance import ManifestFacts
 from pipeline.provenance.facts import git_commit
 
 _MASTERING = ("mastering",)
+_CPUS = "mastering"
+"""The pool of mastering, and of engines with a worker on every core."""
 LIMIT_S = 60.0
 """Least time limit of a take; of a master twice as long."""
 _LIMIT_FACTOR = 10.0
@@ -98,8 +100,8 @@ class BuildRun:
         """By asset, how many of its takes have no outcome."""
         self._assets_left = len(prepared.plan.assets)
         """Assets that are not queued for mastering yet."""
-        self._pools: dict[Group, tuple[str, ...]] = {}
-        """The devices that can do each group of work."""
+        self._pools: dict[Group, tuple[str, tuple[str, ...]]] = {}
+        """The pool of workers that can do each group of work: a name, and a device for each worker."""
         self._dispatcher: Dispatcher[Item] = Dispatcher(self._give_up, {_MASTERING})
         self._workers = Workers(self._dispatcher, runner.start, self._session, self._on_event)
         self._failed_takes: dict[str, str] = {}
@@ -195,22 +197,29 @@ class BuildRun:
         return self._runner.devices(find_engine(engine))
 
     def _join_seats(self, orders: Sequence[TakeOrder]) -> tuple[Seat, ...]:
-        """Places for workers: on each engine's devices, and on the CPUs for mastering; equal ones serve both."""
-        self._pools = {_group(order): self._devices_of(order.recipe.engine) for order in orders}
-        self._pools[_MASTERING] = self._runner.mastering_devices()
+        """Places for workers: on each engine's devices, and on the CPUs for mastering.
+
+        Engines that have a worker on every core of a machine share these with mastering.
+        """
+        self._pools = {_group(order): self._pool_of(order.recipe.engine) for order in orders}
+        self._pools[_MASTERING] = _CPUS, self._runner.mastering_devices()
         most = max(len(orders), len(self._prepared.plan.stale))
         seats: list[Seat] = []
-        for pool in dict.fromkeys(self._pools.values()):
-            for number, device in enumerate(pool[:most], 1):
-                name = device if pool.count(device) == 1 else f"{device} {number}"
-                name = name if name not in {seat.name for seat in seats} else f"{name} (mastering)"
-                seats.append(Seat(name, device, pool))
+        for kind, devices in dict.fromkeys(self._pools.values()):
+            for number, device in enumerate(devices[:most], 1):
+                name = device if devices.count(device) == 1 else f"{device} {number}"
+                names = {seat.name for seat in seats}
+                seats.append(Seat(f"{name} ({kind})" if name in names else name, device, kind, devices))
         for seat in seats:
             self._dispatcher.join(seat.name, partial(self._can, seat))
         return tuple(seats)
 
+    def _pool_of(self, engine: str) -> tuple[str, tuple[str, ...]]:
+        shared = self._runner.shares_cpus(find_engine(engine))
+        return _CPUS if shared else "devices", self._devices_of(engine)
+
     def _can(self, seat: Seat, group: Group) -> bool:
-        return self._pools[group] == seat.pool
+        return self._pools[group] == (seat.kind, seat.pool)
 
     def _await_takes(self, orders: Sequence[TakeOrder]) -> None:
         """Note which assets need which takes."""
@@ -230,7 +239,7 @@ class BuildRun:
         for order in orders:
             by_group.setdefault(_group(order), []).append(order)
         for group, own in by_group.items():
-            device = (*self._pools[group], "cpu")[0]
+            device = (*self._pools[group][1], "cpu")[0]
             costliest = max(own, key=lambda order: order.cost)
             limit_s = max(LIMIT_S, _LIMIT_FACTOR * engine_estimate([costliest], device).seconds)
             for order in own:

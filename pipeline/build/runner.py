@@ -20,6 +20,9 @@ class Runner(Protocol):
     def mastering_devices(self) -> tuple[str, ...]:
         """The devices for mastering, one entry per worker. Raises `MachineError`."""
 
+    def shares_cpus(self, engine: Engine) -> bool:
+        """Whether the workers of ``engine`` and of mastering are the same, one on every CPU."""
+
     def start(self, seat: Seat) -> Link:
         """Start the worker of ``seat``. Raises `MachineError` or `WorkerDied`."""
 
@@ -39,6 +42,10 @@ class LocalRunner:
     def mastering_devices(self) -> tuple[str, ...]:
         """See `Runner.mastering_devices`."""
         return mastering_devices(self._requested)
+
+    def shares_cpus(self, engine: Engine) -> bool:
+        """See `Runner.shares_cpus`."""
+        return tuple(engine.devices()) == mastering_devices(None)
 
     def start(self, seat: Seat) -> Link:
         """See `Runner.start`."""

@@ -188,8 +188,10 @@ class Seat:
     name: str
     """Unique in the build, such as ``cuda:0`` or ``cpu 2``."""
     device: str
+    kind: str
+    """What its pool is for."""
     pool: tuple[str, ...]
-    """The devices of all workers that share this machine's CPUs with it."""
+    """A device for each worker of its pool; they share this machine's CPUs."""
 
 
 def names_of(item: Item) -> list[str]:
@@ -367,10 +369,11 @@ class _Conversation:
         names = self._open.get(key, set())
         if event.item not in names:
             return
-        self._workers._on_event(event)
         names.discard(event.item)
+        if not names:
+            self._use.free(key, time.monotonic())
+            self._use.items += 1
+        self._workers._on_event(event)
         if not names:
             del self._open[key]
             self._dispatcher.end(self._seat, key)
-            self._use.free(key, time.monotonic())
-            self._use.items += 1

@@ -171,12 +171,9 @@ class Catalog:
                 return before, False
             self._check_objects(before, rows, made)
             version = Version(
-                number=0,
-                parent=before.number if before else None,
-                project=build.project,
-                created=build.created,
-                run=build.run,
-                manifest=build.manifest,
+                0,
+                before.number if before else None,
+                *build,
                 masters=rows,
                 reasons=reasons(before, rows) if reasons and before else {},
                 missing=missing,

@@ -10,14 +10,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 from test_kills import Victim
 from toys import ONE, THREE, TWO, ToyProject
 from webhook import Webhook
 
 from pipeline.build import notify as notifying
-from pipeline.build import run as running
 from pipeline.catalog import Catalog
 from pipeline.errors import CuesmithError, MachineError
 from pipeline.provenance import clock
@@ -48,26 +46,6 @@ def test_each_worker_may_be_killed_once(tmp_path: Path, prefect_server: str) -> 
     assert len(victim.store.records("takes")) == 24
     assert victim.left_running() == []
     assert victim.harm() == []
-
-
-def test_a_worker_that_hangs_is_ended_and_only_its_take_fails(
-    toys: ToyProject, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(running, "LIMIT_S", 1.0)
-    toys.write(ONE + TWO.replace("second", "hang") + THREE)
-    result = toys.build(devices="cpu")
-    [failed] = result["failed"]
-    assert (failed["asset"], result["generated"], result["published"]) == ("a/two", 3, True)
-    assert "gave no result after" in failed["reason"]
-    left = [one for one in psutil.Process().children(recursive=True) if _works_on(one, toys.outputs)]
-    assert left == []
-
-
-def _works_on(process: psutil.Process, outputs: Path) -> bool:
-    try:
-        return str(outputs) in process.cmdline()
-    except psutil.Error:
-        return False
 
 
 class Disk:

@@ -1,8 +1,8 @@
 """An engine for tests, found as any other package's is: a short noise burst, or what its prompt tells it to do.
 
 Words in the prompt: ``fail`` (a failure of this recipe), ``break`` (an exception), ``die`` (the worker process is
-killed), ``hang``, ``nan``, ``silent``, ``clipped``, ``offset``, ``hiss``. With ``TOY_LOG`` set, each recipe generated
-adds its digest to that file; each takes ``TOY_SECONDS`` longer.
+killed), ``hang`` (no result, ever), ``nan``, ``silent``, ``clipped``, ``offset``, ``hiss``. With ``TOY_LOG`` set, each
+recipe generated adds its digest to that file; each takes ``TOY_SECONDS`` longer.
 """
 
 from __future__ import annotations
