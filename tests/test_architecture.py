@@ -13,6 +13,7 @@ CODE = sorted(path for room in ("flows", "pipeline") for path in (ROOT / room).r
 LATE = {
     "flows/cli/app.py": "the command that is called",
     "flows/cli/output.py": "reports for CI, if a command was asked for them",
+    "flows/runners.py": "Ray, when a build asks for it",
     "pipeline/generators/audiocraft/decoding/backends.py": "the modules of the device, when it is chosen",
     "pipeline/generators/audiocraft/engine.py": "torch, when the engine is opened",
     "pipeline/generators/audiocraft/installed_models.py": "torch and the hub, when models are fetched or checked",

@@ -64,6 +64,10 @@ class Made:
 NOTHING_MADE = Made()
 
 
+LOCAL = "local"
+RAY = "ray"
+
+
 @dataclass(frozen=True, slots=True)
 class BuildRequest:
     """The options of a build."""
@@ -81,6 +85,16 @@ class BuildRequest:
     """Whether to use the newest revisions of published models, and not those that the catalog has."""
     max_minutes: float | None = None
     """Minutes after which no take and no master begins; None for no limit."""
+    runner: str = LOCAL
+    """Where workers run: `LOCAL` or `RAY`."""
+    ray_address: str | None = None
+    """The address of a Ray cluster; None for the one that ``RAY_ADDRESS`` names, or one on this machine."""
+
+    def __post_init__(self) -> None:
+        if self.runner not in (LOCAL, RAY):
+            raise UsageError(f"--runner {self.runner!r} is unknown; give {LOCAL} or {RAY}")
+        if self.ray_address and self.runner != RAY:
+            raise UsageError(f"--ray-address needs --runner {RAY}")
 
 
 @dataclass(frozen=True)
