@@ -201,3 +201,27 @@ class Project:
     """Valid things that are perhaps mistakes."""
     promotion: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """Channel to the reasons of the release gate that it allows, sorted."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExportSettings:
+    """How an export profile encodes the sounds of one kind; None keeps what the master has."""
+
+    format: str | None = None
+    sample_rate_hz: int | None = None
+    channels: int | None = None
+    bit_rate_kbps: float | None = None
+    """The most that a file may use on average, its headers not counted."""
+    bit_depth: BitDepth | None = None
+    true_peak_dbtp: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExportProfile:
+    """Settings of exports for one platform."""
+
+    name: str
+    music: ExportSettings
+    sfx: ExportSettings
+    size_bytes: int | None
+    """The most that all sound files together may need."""
