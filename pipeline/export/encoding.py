@@ -38,7 +38,8 @@ _LOSSLESS = tuple(name for name, row in FORMATS.items() if row.lossless)
 _CLOSE_DB = 0.01
 """How far a meter may read above a ceiling that the limiter kept."""
 _STEPS = 20
-"""Compression levels that are tried for a bit rate: 0 to 1 in equal steps."""
+_SMALLEST = 0.99
+"""Compression levels that are tried for a bit rate: 0 to this in equal steps; LAME refuses 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +207,7 @@ def _compression(clip: Clip, order: _Order, content: Content) -> float:
     bare = Content(content.depth)
 
     def size(step: int) -> int:
-        tried = replace(bare, compression=step / _STEPS)
+        tried = replace(bare, compression=step / _STEPS * _SMALLEST)
         return len(encode(clip, order.format, tried)) - len(encode(shortest, order.format, tried))
 
     low, high = 0, _STEPS
@@ -219,4 +220,4 @@ def _compression(clip: Clip, order: _Order, content: Content) -> float:
             f"{name_of(order.source.row)}: {order.format} needs {lowest:.0f} kbps or more at {clip.rate} Hz with "
             f"{clip.channels} channels; raise bit_rate, or lower sample_rate or channels in the export profile"
         )
-    return low / _STEPS
+    return low / _STEPS * _SMALLEST

@@ -156,7 +156,10 @@ class _Update:
         if stamp is None:
             return "blocked" if os.path.lexists(file) else "write"
         if entry is not None and stamp == entry.stamp:
-            return "same" if entry.sha256 == item.sha256 else "write"
+            if entry.sha256 == item.sha256:
+                return "same"
+            if item.merge is None:
+                return "write"
         return self._action_on_other_bytes(sha256_of(file), item, entry)
 
     def _action_on_other_bytes(self, current: str, item: Item, entry: Entry | None) -> Action:
