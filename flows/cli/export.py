@@ -48,21 +48,23 @@ def export_command(
     describes every file. A second export changes only what differs, keeps all ids, and never changes or removes a
     file that no export wrote. Pages in docs/engines/ lead from a build to a sound that plays.
     """
-    from pipeline.export.run import export_version, find_target, version_of
-    from pipeline.manifest.loader import export_profiles
-    from pipeline.manifest.problems import list_names
+    from pipeline.export.run import Encoding, export_version, find_target, version_of
 
-    found, chosen = find_target(target), None
+    found, encoding = find_target(target), None
     if profile is not None:
+        from pipeline.export.encoding import profile_files
+        from pipeline.manifest.loader import export_profiles
+        from pipeline.manifest.problems import list_names
+
         path = find_manifest(manifest)
         profiles = export_profiles(path, engine_keys)
         if profile not in profiles:
             known = list_names(profiles) if profiles else "none"
             raise UsageError(f"{path} has no export profile {profile!r}; available: {known}")
-        chosen = profiles[profile]
+        encoding = Encoding(profiles[profile], profile_files)
     catalog = Catalog(Store.open(outputs))
     version = version_of(catalog, channel)
-    result = export_version(catalog, version, found, to, chosen)
+    result = export_version(catalog, version, found, to, encoding)
     if as_json:
         print_json({**result.to_json(), "channel": channel})
         return

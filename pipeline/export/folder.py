@@ -120,6 +120,7 @@ Action = Literal["same", "write", "merge", "keep", "blocked"]
 class _Update:
     def __init__(self, store: Store, root: Path, files: Mapping[str, Item], ledger: Ledger) -> None:
         self._store, self._root, self._files, self._ledger = store, root, files, ledger
+        self._open: dict[Path, bool] = {}
 
     def run(self) -> Changes:
         with translate_os_errors("read", str(self._root)):
@@ -150,7 +151,7 @@ class _Update:
     def _action(self, path: str, item: Item) -> Action:
         """What to do with the file at ``path``."""
         file, entry = self._root / path, self._ledger.files.get(path)
-        if any(os.path.lexists(folder) and not _is_folder(folder) for folder in self._folders(path)):
+        if not self._is_open(file.parent):
             return "blocked"
         stamp = stamp_of(file)
         if stamp is None:
@@ -173,6 +174,15 @@ class _Update:
         if item.merge is None:
             return "keep"
         return "same" if entry.sha256 == item.sha256 else "merge"
+
+    def _is_open(self, folder: Path) -> bool:
+        """Whether files can be written into ``folder``: it and those around it are folders or are not there."""
+        if folder == self._root:
+            return True
+        if folder not in self._open:
+            is_open = self._is_open(folder.parent)
+            self._open[folder] = is_open and (_is_folder(folder) or not os.path.lexists(folder))
+        return self._open[folder]
 
     def _check(self, blocked: list[str]) -> None:
         if not blocked:

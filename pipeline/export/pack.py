@@ -1,6 +1,6 @@
 """A pack: what every export target needs to know of a version, and its neutral form ``pack.json``.
 
-`build_pack` chooses a file for each sound of a version, reads its length and loop points, and gives it names and ids.
+`build_pack` chooses a file for each sound of a version, finds its length and loop points, and gives it names and ids.
 An id is a hash of project, asset and variation: it survives a re-roll, another format and another folder. Names survive
 too, because the ledger of the folder keeps them. `docs/export.md` describes ``pack.json``, and a JSON Schema beside
 it.
@@ -23,7 +23,7 @@ from pipeline.catalog import Version
 from pipeline.errors import UsageError, VerificationError
 from pipeline.export.names import file_stem, object_name, unique_names
 from pipeline.formats import FORMATS, format_of
-from pipeline.provenance import MasterRow, ObjectJson, disclosure, master_name, master_records, name_of
+from pipeline.provenance import MasterRow, ObjectJson, disclosure, master_records, name_of
 from pipeline.store import ObjectRef, Store
 
 PACK_FILE = "pack.json"
@@ -36,10 +36,10 @@ _SHOWN = 8
 class SoundFacts:
     """What a file holds, as players read it."""
 
-    sample_rate_hz: int | None
-    channels: int | None
-    samples: int | None
-    """Length of the decoded file in samples of one channel; None for a format that we cannot read here (m4a)."""
+    sample_rate_hz: int
+    channels: int
+    samples: int
+    """Length of the decoded file in samples of one channel."""
     loop: tuple[int, int] | None
     """Start and end (exclusive) in samples of this file."""
     loudness_lufs: float | None
@@ -89,10 +89,7 @@ class PackFile:
     @property
     def seconds(self) -> float:
         """Duration."""
-        facts = self.facts
-        if facts.samples is None or not facts.sample_rate_hz:
-            return self.chosen.row["seconds"]
-        return facts.samples / facts.sample_rate_hz
+        return self.facts.samples / self.facts.sample_rate_hz
 
     def to_json(self) -> dict[str, Any]:
         """The file in ``pack.json``."""
@@ -279,18 +276,19 @@ def _some(names: Sequence[str]) -> str:
 def _facts(
     store: Store, ref: ObjectRef, row: MasterRow, levels: tuple[float | None, float | None]
 ) -> SoundFacts:
-    """The facts in the file's own header, its loop points at its own rate."""
-    if ref.suffix == ".m4a":
-        return SoundFacts(None, row["channels"], None, None, *levels)
-    path = store.path(ref)
-    try:
-        info = soundfile.info(str(path) if path and path.is_file() else io.BytesIO(store.get(ref)))
-    except soundfile.LibsndfileError as error:
-        raise VerificationError(
-            f"{store.root}/{ref.key} is damaged: {error}; run `cuesmith verify --repair`, then export again"
-        ) from error
-    loop = loop_at(row, info.samplerate, info.frames)
-    return SoundFacts(info.samplerate, info.channels, info.frames, loop, *levels)
+    """The facts of a delivered file: those of its master, or of its own header if the coding is lossy."""
+    samples, rate = round(row["seconds"] * row["sample_rate_hz"]), row["sample_rate_hz"]
+    channels = row["channels"]
+    if not FORMATS[ref.suffix.removeprefix(".")].lossless:
+        path = store.path(ref)
+        try:
+            info = soundfile.info(str(path) if path and path.is_file() else io.BytesIO(store.get(ref)))
+        except soundfile.LibsndfileError as error:
+            raise VerificationError(
+                f"{store.root}/{ref.key} is damaged: {error}; run `cuesmith verify --repair`, then export again"
+            ) from error
+        samples, rate, channels = info.frames, info.samplerate, info.channels
+    return SoundFacts(rate, channels, samples, loop_at(row, rate, samples), *levels)
 
 
 def loop_at(row: MasterRow, rate: int, samples: int) -> tuple[int, int] | None:
@@ -338,8 +336,3 @@ def _place(file: ChosenFile) -> str:
 
 def _id(project: str, place: str) -> str:
     return uuid.uuid5(_IDS, f"{project}/{place}").hex
-
-
-def title_of(file: PackFile) -> str:
-    """The name of the file's master, such as ``sfx/door_01``."""
-    return master_name(file.chosen.row["asset"], file.variation)

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pipeline.catalog import Catalog, Version
 from pipeline.errors import StoreError, UsageError
-from pipeline.export.encoding import profile_files
 from pipeline.export.folder import Changes, Item, read_ledger, update_folder
-from pipeline.export.pack import PACK_FILE, Pack, build_pack, delivered_files
+from pipeline.export.pack import PACK_FILE, ChosenFile, Pack, build_pack, delivered_files
 from pipeline.export.targets import TARGETS, Target
 from pipeline.manifest.spec import ExportProfile
+from pipeline.store import Store
 
 _WAIT_SECONDS = 600.0
 _LARGEST_SHOWN = 3
+
+ProfileFiles = Callable[[Store, Version, ExportProfile, Sequence[str]], list[ChosenFile]]
+"""Makes the files of a profile: `pipeline.export.encoding.profile_files`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """A profile, and what makes its files: an export without a profile imports no encoder."""
+
+    profile: ExportProfile
+    make: ProfileFiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +81,7 @@ def version_of(catalog: Catalog, channel: str) -> Version:
 
 
 def export_version(
-    catalog: Catalog, version: Version, target: Target, folder: Path, profile: ExportProfile | None = None
+    catalog: Catalog, version: Version, target: Target, folder: Path, encoding: Encoding | None = None
 ) -> ExportResult:
     """Make ``folder`` hold ``version`` for ``target``; change only what differs.
 
@@ -82,16 +93,17 @@ def export_version(
     root = _checked(folder, objects and objects.parent)
     with store.shared(_WAIT_SECONDS), store.backend.lock("exports", _WAIT_SECONDS):
         ledger = read_ledger(root, target.name)
-        chosen = (
-            delivered_files(store, version, target.formats)
-            if profile is None
-            else profile_files(store, version, profile, target.formats)
-        )
+        if encoding is None:
+            chosen, profile = delivered_files(store, version, target.formats), None
+        else:
+            profile = encoding.profile
+            chosen = encoding.make(store, version, profile, target.formats)
         pack = build_pack(version, target.name, profile.name if profile else None, chosen, ledger.names)
         if profile is not None:
             _check_size(pack, profile)
+        sounds = {file.path: file.chosen for file in pack.files}
         files: Mapping[str, Item] = {
-            **{file.path: Item(file.chosen.sha256, file.chosen.size, file.chosen.key) for file in pack.files},
+            **{path: Item(file.sha256, file.size, file.key) for path, file in sounds.items()},
             **target.files(pack),
             PACK_FILE: Item.of(pack.to_bytes()),
         }

@@ -9,7 +9,8 @@ from typing import Any
 from quick import QuickProject
 
 from manifests import engine_keys
-from pipeline.export.run import ExportResult, export_version, find_target
+from pipeline.export.encoding import profile_files
+from pipeline.export.run import Encoding, ExportResult, export_version, find_target
 from pipeline.manifest.loader import export_profiles
 
 LOOPED = """\
@@ -26,9 +27,11 @@ def export(
     project: QuickProject, target: str, folder: Path, profile: str | None = None, channel: str = "latest"
 ) -> ExportResult:
     """Export as the command does."""
-    chosen = export_profiles(project.manifest, engine_keys)[profile] if profile else None
+    encoding = None
+    if profile:
+        encoding = Encoding(export_profiles(project.manifest, engine_keys)[profile], profile_files)
     version = project.latest if channel == "latest" else project.catalog.read(int(channel))
-    return export_version(project.catalog, version, find_target(target), folder, chosen)
+    return export_version(project.catalog, version, find_target(target), folder, encoding)
 
 
 def read_pack(folder: Path) -> dict[str, Any]:

@@ -30,7 +30,7 @@ def files(pack: Pack) -> Mapping[str, Item]:
 def _sound(sound: PackSound) -> dict[str, Any]:
     facts = sound.files[0].facts
     loop = None
-    if facts.loop and facts.sample_rate_hz:
+    if facts.loop:
         start, end = (place / facts.sample_rate_hz for place in facts.loop)
         loop = {"start": start, "length": end - start}
     return {

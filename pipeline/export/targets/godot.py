@@ -120,7 +120,7 @@ def _wav_3(file: PackFile) -> Params:
 
 def _stream(file: PackFile) -> Params:
     facts = file.facts
-    offset = facts.loop[0] / facts.sample_rate_hz if facts.loop and facts.sample_rate_hz else 0.0
+    offset = facts.loop[0] / facts.sample_rate_hz if facts.loop else 0.0
     return {"loop": "true" if facts.loop else "false", "loop_offset": f"{offset:.6f}"}
 
 
