@@ -135,6 +135,7 @@ class Language:
         rows = (
             keys.PROJECT,
             keys.PROMOTION,
+            keys.EXPORTS,
             Key(
                 "assets",
                 ListOf(self.asset, 10**6),
