@@ -13,26 +13,20 @@ from typing import Any
 
 from pipeline import jobs
 from pipeline.build.devices import devices_for
+from pipeline.build.dispatch import Dispatcher, Group, Work
 from pipeline.build.journal import new_run_id
 from pipeline.build.prepare import Prepared
 from pipeline.build.readiness import require
-from pipeline.build.workers import JobBroken, JobRunner, JobType, WorkerPool
+from pipeline.build.run import group_of, master_limit_s, take_limit_s
+from pipeline.build.workers import Seat, SessionBroken, Worker, Workers
 from pipeline.catalog import Catalog, Reviews, master_row
-from pipeline.errors import UsageError
+from pipeline.errors import MachineError, UsageError
 from pipeline.generators import engine_keys, find_engine
 from pipeline.jobs.work_items import store_inputs
 from pipeline.manifest import beside, load, nearest
 from pipeline.manifest.spec import AssetSpec, Project
-from pipeline.plan import (
-    AssetPlan,
-    Known,
-    Shard,
-    TakeOrder,
-    group_digest,
-    master_digest,
-    plan,
-    share_out,
-)
+from pipeline.plan import AssetPlan, TakeOrder, group_digest, master_digest, plan
+from pipeline.plan.values import Known
 from pipeline.provenance import ManifestFacts, master_record, model_license
 from pipeline.provenance.facts import git_commit
 from pipeline.report.audition import AuditionedTake, AuditionPage, write_audition
@@ -202,21 +196,23 @@ def run_audition(audition: Audition, devices: Sequence[str] | None) -> dict[str,
     prepared, run = audition.prepared, new_run_id()
     require(prepared, devices)
     with prepared.store.shared():
-        for shard in share_out(store_inputs(prepared.plan.orders(), prepared.store), 1, 1):
-            _generate(audition, shard, run, devices)
+        _generate(audition, run, devices)
         _master(audition, run)
         return _result(audition)
 
 
-def _generate(audition: Audition, shard: Shard, run: str, devices: Sequence[str] | None) -> None:
-    pool = WorkerPool(audition.prepared.store.root, devices_for(find_engine(shard.engine), devices))
-
-    def job(device: str, orders: Sequence[TakeOrder]) -> jobs.TakesJob:
-        return jobs.TakesJob(shard.engine, device, tuple(orders), run, None)
-
-    items = {order.recipe.digest: order for order in shard.orders}
-    takes = JobType(job, lambda order: [order.recipe.digest], needs=(shard.engine, shard.model))
-    _run(audition, JobRunner(pool, takes, items, lambda event: _note(audition, event)), pool, items)
+def _generate(audition: Audition, run: str, devices: Sequence[str] | None) -> None:
+    """Make the takes, one model after the other, each on its engine's first device."""
+    store, by_group = audition.prepared.store, dict[Group, list[TakeOrder]]()
+    for order in store_inputs(audition.prepared.plan.orders(), store):
+        by_group.setdefault(group_of(order), []).append(order)
+    for group, orders in by_group.items():
+        device = devices_for(find_engine(group[0]), devices)[0]
+        works = [
+            Work(order.recipe.digest, order, group, order.cost, take_limit_s(order, device))
+            for order in orders
+        ]
+        _work(audition, device, works, jobs.TakeSession(group[0], device, False, run, None))
 
 
 def _master(audition: Audition, run: str) -> None:
@@ -232,24 +228,36 @@ def _master(audition: Audition, run: str) -> None:
         for entry in audition.entries
         if entry.take not in audition.failed and not known.master_is_whole(entry.master)
     }
-
-    def job(device: str, work: Sequence[jobs.AssetOrder]) -> jobs.MasterJob:
-        return jobs.MasterJob(tuple(work), run, None, device)
-
-    pool = WorkerPool(audition.prepared.store.root, ("cpu",))
-    masters = JobType(job, lambda order: order.missing, needs=("mastering",))
-    _run(audition, JobRunner(pool, masters, orders, lambda event: _note(audition, event)), pool, orders)
+    works = [
+        Work(master, order, ("mastering",), order.seconds, master_limit_s(order))
+        for master, order in orders.items()
+    ]
+    _work(audition, "cpu", works, jobs.MasterSession("cpu", run, None))
 
 
-def _run(audition: Audition, runner: JobRunner[Any], pool: WorkerPool, items: Any) -> None:
-    """Run the jobs. If a machine lacks what one engine needs, only the takes of that engine fail."""
+def _work(audition: Audition, device: str, works: Sequence[Work[Any]], session: jobs.Session) -> None:
+    """Do ``works`` in one worker process. What no worker can do fails; the rest of the audition goes on."""
+
+    def give_up(work: Work[Any], reason: str) -> None:
+        audition.failed[work.key] = reason
+
+    dispatcher: Dispatcher[Any] = Dispatcher(give_up)
+    seat = Seat(device, device, "audition", (device,))
+    dispatcher.join(seat.name, lambda group: True)
+    dispatcher.add(works)
+    workers = Workers(
+        dispatcher,
+        lambda seat: Worker(audition.prepared.store.root, seat.device),
+        lambda group, device: session,
+        lambda event: _note(audition, event),
+    )
     try:
-        runner.run()
-    except JobBroken as error:
-        for digest in items:
-            audition.failed.setdefault(digest, str(error))
+        workers.serve(seat)
+    except (SessionBroken, MachineError) as error:
+        for work in works:
+            audition.failed.setdefault(work.key, str(error))
     finally:
-        pool.stop()
+        workers.stop()
 
 
 def _note(audition: Audition, event: jobs.Event) -> None:

@@ -489,7 +489,8 @@ def unchanged_result(prepared: Prepared) -> dict[str, Any]:
         "run": None,
         "report": None,
         "library": None,
-        "generate": {"seconds": 0.0, "estimated_seconds": 0.0, "basis": ""},
+        "generate": {"seconds": 0.0, "estimated_seconds": 0.0, "basis": "", "devices": []},
+        "estimated_seconds": 0.0,
         "seconds": 0.0,
     }
 

@@ -169,12 +169,9 @@ class Catalog:
             self._check_objects(before, rows, made)
             parent = before.number if before else None
             version = Version(
-                number=self._unused(),
-                parent=parent,
-                project=build.project,
-                created=build.created,
-                run=build.run,
-                manifest=build.manifest,
+                self._unused(),
+                parent,
+                *build,
                 masters=rows,
                 reasons=reasons(before, rows) if reasons and before else {},
                 missing=missing,

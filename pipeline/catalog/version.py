@@ -47,7 +47,7 @@ _NOT_COMPARED = ("source",)
 
 
 class BuildFacts(NamedTuple):
-    """The build that publishes a version or changes the quarantine."""
+    """The build that publishes a version or changes the quarantine: fields of both, in the order of their files."""
 
     project: str
     created: str
@@ -109,10 +109,7 @@ class Version:
             "schema": CATALOG_SCHEMA,
             "version": self.number,
             "parent": self.parent,
-            "project": self.project,
-            "created": self.created,
-            "run": self.run,
-            "manifest": dict(self.manifest),
+            **{name: getattr(self, name) for name in BuildFacts._fields},
         }
         if self.parent is not None:
             header["reasons"] = [[*place, list(words)] for place, words in sorted(self.reasons.items())]
@@ -140,12 +137,9 @@ class Version:
                 f"{place}: not a catalog: {error}; repair it: cuesmith verify --repair"
             ) from error
         return cls(
-            number=value["version"],
-            parent=value["parent"],
-            project=value["project"],
-            created=value["created"],
-            run=value["run"],
-            manifest=value["manifest"],
+            value["version"],
+            value["parent"],
+            *_build_facts(value),
             masters=tuple(value["masters"]),
             reasons={
                 (asset, variation): tuple(words) for asset, variation, words in value.get("reasons", ())
@@ -154,6 +148,11 @@ class Version:
             promotion=value.get("promotion", {}),
             license=LicenseDeclaration(**value["license"]) if "license" in value else None,
         )
+
+
+def _build_facts(value: Mapping[str, Any]) -> BuildFacts:
+    """The build in a stored version or in the stored quarantine."""
+    return BuildFacts(*(value[name] for name in BuildFacts._fields))
 
 
 class ManifestJson(TypedDict):
@@ -307,18 +306,14 @@ QUARANTINE_KEY = "catalog/quarantine.json"
 class Quarantine:
     """Masters that failed a quality gate and are not published."""
 
-    project: str
-    created: str
-    """UTC, ISO 8601: when a build changed it last."""
-    run: str
-    manifest: Mapping[str, Any]
-    """``file``, ``sha256`` and ``profile`` of that build."""
+    build: BuildFacts
+    """The build that changed it last."""
     masters: tuple[MasterRow, ...] = field(repr=False)
     """Sorted by asset and variation; ``status`` is ``quarantined`` and ``reason`` names the gates that failed."""
 
     def as_version(self) -> Version:
         """A version 0 without masters, for a project without a published version."""
-        return Version(0, None, self.project, self.created, self.run, self.manifest, (), ())
+        return Version(0, None, *self.build, (), ())
 
 
 class _QuarantineJson(TypedDict):
@@ -344,9 +339,7 @@ def read_quarantine(store: Store) -> Quarantine | None:
         raise VerificationError(
             f"{QUARANTINE_KEY} is damaged: {fault}; run `cuesmith verify --repair`, then build again"
         )
-    return Quarantine(
-        value["project"], value["created"], value["run"], value["manifest"], tuple(value["masters"])
-    )
+    return Quarantine(_build_facts(value), tuple(value["masters"]))
 
 
 def _masters(store: Store) -> tuple[MasterRow, ...]:
