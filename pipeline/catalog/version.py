@@ -146,7 +146,7 @@ class Version:
             },
             missing=tuple(value["missing"]),
             promotion=value.get("promotion", {}),
-            license=LicenseDeclaration(**value["license"]) if "license" in value else None,
+            license=LicenseDeclaration.from_json(value["license"]) if "license" in value else None,
         )
 
 
