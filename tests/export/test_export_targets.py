@@ -16,24 +16,12 @@ from typing import Any
 
 import pytest
 import yaml
-from packs import LOOPED, export, files_of, read_pack
+from packs import build_looped, export, files_of, read_pack
 from quick import QuickProject
 from toys import WITH_MUSIC
 
 SUPPORT = Path(__file__).parents[1] / "support"
 GODOT, NODE, MCS = shutil.which("godot3-server"), shutil.which("node"), shutil.which("mcs")
-
-
-def built(folder: Path, head: str = WITH_MUSIC) -> QuickProject:
-    project = QuickProject(folder)
-    project.write(LOOPED, head)
-    project.build()
-    return project
-
-
-@pytest.fixture(scope="module")
-def toys(tmp_path_factory: pytest.TempPathFactory) -> QuickProject:
-    return built(tmp_path_factory.mktemp("toys"))
 
 
 GODOT_PROJECT = 'config_version=4\n\n[application]\nconfig/name="pack"\n'
@@ -78,7 +66,7 @@ def test_godot_3_imports_a_signed_pack_with_its_lengths_loops_and_pools(
 ) -> None:
     pytest.importorskip("c2pa")
     monkeypatch.setenv("CUESMITH_CONFIG", str(tmp_path / "config"))
-    project = built(
+    project = build_looped(
         tmp_path / "toys", WITH_MUSIC.replace("[wav]", f"[{formats}], credentials: development, trim: false")
     )
     game = tmp_path / "game"
@@ -149,7 +137,7 @@ def test_godot_4_gets_lossless_import_settings_with_loop_points_and_pools(
 
 
 def test_godot_4_gets_tempo_and_beats_of_ogg_loops(tmp_path: Path) -> None:
-    project = built(tmp_path / "toys", WITH_MUSIC.replace("[wav]", "[ogg]"))
+    project = build_looped(tmp_path / "toys", WITH_MUSIC.replace("[wav]", "[ogg]"))
     export(project, "godot", tmp_path / "game")
     files = files_of(read_pack(tmp_path / "game"))
     beat = files["music/beat_01.ogg"]
