@@ -216,6 +216,24 @@ def test_unity_scripts_compile_and_make_one_asset_of_each_sound(toys: QuickProje
     assert found == expected
 
 
+def test_sounds_that_differ_only_in_their_folders_get_rows_and_events_of_their_own(
+    project: QuickProject, tmp_path: Path
+) -> None:
+    ids = ("a/b_c", "a_b/c", "a/b", "a/b/c")
+    project.write("".join(f"  - {{id: {name}, kind: sfx, prompt: {name}, duration: 0.3s}}\n" for name in ids))
+    project.build()
+    export(project, "unreal", tmp_path / "unreal")
+    rows = list(csv.DictReader((tmp_path / "unreal" / "sounds.csv").read_text().splitlines()))
+    export(project, "wwise", tmp_path / "wwise")
+    items = json.loads((tmp_path / "wwise" / "wwise_import.json").read_text())["imports"]
+    for names in ([row["Name"] for row in rows], [item["event"] for item in items]):
+        assert len({name.casefold() for name in names}) == len(ids)
+    paths = {plain(item["objectPath"]).casefold() for item in items}
+    folders = {path.rpartition("\\")[0] for path in paths}
+    assert len(paths) == len(ids)
+    assert not paths & folders
+
+
 class UnrealThing:
     """An object of the editor with its properties."""
 
