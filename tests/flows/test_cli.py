@@ -34,6 +34,7 @@ COMMANDS = [
     "catalog",
     "review",
     "promote",
+    "disclose",
     "measure",
     "credentials",
     "models",
