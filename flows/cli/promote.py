@@ -7,7 +7,15 @@ from typing import Annotated
 import typer
 
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, By, Outputs
-from flows.cli.output import command, counted, print_json, print_stderr, print_stdout
+from flows.cli.output import (
+    command,
+    counted,
+    one_line,
+    print_json,
+    print_stderr,
+    print_stdout,
+    print_warning,
+)
 from pipeline.catalog import LATEST, Catalog, ChannelMove
 from pipeline.errors import UsageError
 from pipeline.manifest.spec import GateReason
@@ -129,10 +137,13 @@ def _verdict_json(verdict: PromotionResult, version: int, channel: str) -> dict[
         "refused": [refusal.to_json() for refusal in verdict.refused],
         "overridden": [refusal.to_json() for refusal in verdict.overridden],
         "allowed": [refusal.to_json() for refusal in verdict.allowed],
+        **({"warnings": list(verdict.warnings)} if verdict.warnings else {}),
     }
 
 
 def _print_verdict(verdict: PromotionResult, version: int, channel: str) -> None:
+    for warning in verdict.warnings:
+        print_warning(one_line(warning))
     for refusal in verdict.allowed:
         masters = counted(len(refusal.masters), "master")
         print_stderr(f"{refusal.code}: {masters}: the manifest allows this on channel {channel}")

@@ -163,9 +163,11 @@ class Prepared:
 
     @cached_property
     def _missing_changed(self) -> bool:
-        """Whether the missing rows or the promotion rules differ from the latest version."""
+        """Whether the missing rows, the promotion rules or the policy differ from the latest version."""
         if self.latest is None:
             return False
+        if self.latest.policy != self.project.policy:
+            return True
         return not self.latest.same_gaps(missing_from(self, self.latest, self.rows), self.promotion)
 
     @cached_property

@@ -163,6 +163,7 @@ class Catalog:
                 and before.project == build.project
                 and before.same_masters(rows)
                 and before.same_gaps(missing, promotion or {})
+                and before.policy == build.policy
             ):
                 return before, False
             self._check_objects(before, rows, made)
@@ -178,6 +179,7 @@ class Catalog:
                 reasons=reasons(before, rows) if reasons and before else {},
                 missing=missing,
                 promotion=promotion or {},
+                policy=dict(build.policy),
             )
             others = companions(version)
             files = self._copied({**others, CATALOG_FILE: version.to_bytes()})

@@ -19,6 +19,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, NamedTuple, NotRequired, TypedDict
 
 from pipeline.catalog.channels import Channels
@@ -53,6 +54,8 @@ class BuildFacts(NamedTuple):
     run: str
     manifest: Mapping[str, Any]
     """``file``, ``sha256`` and ``profile``."""
+    policy: Mapping[str, Any] = MappingProxyType({})
+    """The prompt policy of the manifest."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,8 @@ class Version:
     """Variations of the manifest without a master, sorted likewise."""
     promotion: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Reasons of the release gate that the manifest allows, by channel."""
+    policy: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """The prompt policy of the manifest, in the form of `pipeline.manifest.policy.Policy.from_json`."""
     reasons: Mapping[Place, tuple[str, ...]] = field(default_factory=dict, repr=False)
     """Why rows differ from those of the version before; empty for the first version."""
 
@@ -105,6 +110,8 @@ class Version:
         header["missing"] = list(self.missing)
         if self.promotion:
             header["promotion"] = {channel: list(allowed) for channel, allowed in self.promotion.items()}
+        if self.policy:
+            header["policy"] = dict(self.policy)
         rows = ",\n".join(json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in self.masters)
         return (json.dumps(header, ensure_ascii=False)[:-1] + ', "masters": [\n' + rows + "\n]}\n").encode()
 
@@ -136,6 +143,7 @@ class Version:
             },
             missing=tuple(value["missing"]),
             promotion=value.get("promotion", {}),
+            policy=value.get("policy", {}),
         )
 
 
@@ -145,6 +153,31 @@ class ManifestJson(TypedDict):
     file: str
     sha256: str
     profile: str | None
+
+
+class RuleJson(TypedDict):
+    """One rule of a prompt policy."""
+
+    words: NotRequired[list[str]]
+    patterns: NotRequired[list[str]]
+    reason: str
+
+
+class ExceptionJson(TypedDict):
+    """One exception of a prompt policy."""
+
+    words: list[str]
+    assets: list[str]
+    by: str
+    reason: str
+
+
+class PolicyJson(TypedDict):
+    """A prompt policy as the catalog stores it."""
+
+    forbid: NotRequired[list[RuleJson]]
+    warn: NotRequired[list[RuleJson]]
+    exceptions: NotRequired[list[ExceptionJson]]
 
 
 class _CatalogJson(TypedDict):
@@ -159,6 +192,7 @@ class _CatalogJson(TypedDict):
     """[asset, variation, reasons] of each row that differs from that of the version before."""
     missing: list[MissingRow]
     promotion: NotRequired[dict[str, list[str]]]
+    policy: NotRequired[PolicyJson]
 
 
 def _fault(value: dict[str, Any]) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ from pipeline.catalog import Catalog, Version
 from pipeline.credentials import DEVELOPMENT
 from pipeline.disclosure.legal import conditions_of
 from pipeline.errors import VerificationError
+from pipeline.manifest.policy import Policy
 from pipeline.provenance import MasterRecord, MasterRow, disclosure, master_records
 
 
@@ -57,6 +59,18 @@ class GateDecision:
 
 
 @dataclass(frozen=True, slots=True)
+class AllowedWords:
+    """An exception of the prompt policy: words that a person allows in some prompts."""
+
+    words: tuple[str, ...]
+    assets: tuple[str, ...]
+    by: str
+    reason: str
+    sounds: int
+    """Masters whose prompts contain the words."""
+
+
+@dataclass(frozen=True, slots=True)
 class Inventory:
     """The facts of one version for its disclosure. It contains no prompt."""
 
@@ -80,6 +94,9 @@ class Inventory:
     unsigned: int
     models: tuple[ModelUse, ...]
     decisions: tuple[GateDecision, ...]
+    exceptions: tuple[AllowedWords, ...]
+    rules: int
+    """Words and patterns of the prompt policy."""
     software: Mapping[str, tuple[str, ...]]
     """Package to the versions that made the sounds."""
     commits: tuple[str, ...]
@@ -98,6 +115,7 @@ def take_inventory(catalog: Catalog, version: Version) -> Inventory:
     unsigned = signers.count(None)
     channels = [entry for name in catalog.channels.names() if (entry := catalog.channel(name))]
     moves = [(entry["name"], move) for entry in channels for move in entry["history"]]
+    policy = Policy.from_json(version.policy)
     return Inventory(
         project=version.project,
         version=version.number,
@@ -120,6 +138,8 @@ def take_inventory(catalog: Catalog, version: Version) -> Inventory:
             if move["version"] == version.number
             for decision in _decisions(channel, move)
         ),
+        exceptions=tuple(_exceptions(policy, rows)),
+        rules=len(policy.rules),
         software=_software(records.values()),
         commits=tuple(sorted({git for record in records.values() if (git := record["manifest"]["git"])})),
     )
@@ -185,6 +205,16 @@ def _decisions(channel: str, move: Any) -> Iterable[GateDecision]:
         yield GateDecision(channel, item["reason"], item["by"], move["at"], item["because"], item["masters"])
     for reason in move.get("allowed", ()):
         yield GateDecision(channel, reason, move["by"], move["at"], "allowed by the manifest", None)
+
+
+def _exceptions(policy: Policy, rows: Sequence[MasterRow]) -> Iterable[AllowedWords]:
+    used = Counter(
+        exception
+        for row in rows
+        for exception in {finding.exception for finding in policy.findings(row["asset"], row["prompt"])}
+    )
+    for item in policy.exceptions:
+        yield AllowedWords(item.words, item.assets, item.by, item.reason, used[item])
 
 
 def _software(records: Iterable[MasterRecord]) -> Mapping[str, tuple[str, ...]]:

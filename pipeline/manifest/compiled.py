@@ -99,7 +99,7 @@ MAX_ENTRIES = 64
 MAX_BYTES = 256 * 2**20
 """Of all entries together; the newest stay."""
 
-_FORMAT = "cuesmith.compiled/4"
+_FORMAT = "cuesmith.compiled/5"
 
 
 def load_cached(

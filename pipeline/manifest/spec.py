@@ -23,6 +23,7 @@ class GateReason(StrEnum):
     PLACEHOLDER = "placeholder"
     UNAPPROVED = "unapproved"
     REJECTED = "rejected"
+    POLICY = "policy"
     QUALITY_GATE = "quality-gate"
     LOUDNESS = "loudness"
     CREDENTIALS = "credentials"
@@ -201,3 +202,5 @@ class Project:
     """Valid things that are perhaps mistakes."""
     promotion: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """Channel to the reasons of the release gate that it allows, sorted."""
+    policy: Mapping[str, Any] = field(default_factory=dict)
+    """The prompt policy of all its files as JSON, for `pipeline.manifest.policy.Policy`; empty without one."""
