@@ -426,6 +426,7 @@ class Expansion:
                 credentials=values["credentials"],
                 engine_keys=engine_settings | texts.engine_own(combination),
                 was=was,
+                private_prompts=values["private_prompts"],
                 model_folder=values["model_folder"],
             )
 

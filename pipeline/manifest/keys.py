@@ -243,6 +243,14 @@ SETTINGS = (
         affects=("signatures",),
     ),
     Key(
+        "private_prompts",
+        FLAG,
+        "`true` keeps the prompt out of the [tags](formats.md#tags) of the files.",
+        "false",
+        example="true",
+        affects=("masters",),
+    ),
+    Key(
         "naming",
         values.NAMING,
         "[Names of files](#names-of-files): a template, or `ucs`.",

@@ -152,6 +152,8 @@ class AssetSpec:
     """Keys of engines that differ from their defaults, by name; a group is a mapping, an audio file an `AudioInput`."""
     was: tuple[str, ...] = ()
     """Its earlier ids, the latest first."""
+    private_prompts: bool = False
+    """Whether the files contain no prompt."""
     model_folder: str = ""
     """Folder of the file that names ``model``, where a relative path to a checkpoint starts; never part of any
     digest. Empty for the working directory."""
