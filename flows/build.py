@@ -1,17 +1,19 @@
-"""The build as a Prefect flow: plan, generate, master, publish.
+"""The build as a Prefect flow: plan, work, publish.
 
-The flow shows the order of the steps; `pipeline.build.run` does the work and does not import Prefect. A task is a shard
-of takes or a chunk of assets; smaller tasks would save nothing, because each finished file is in the store at once.
+The flow shows the order of the steps; `pipeline.build.run` does the work and does not import Prefect. A task is a
+worker on one device for the whole build; smaller tasks would save nothing, because each finished file is in the store
+at once.
 """
 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any, ParamSpec
+from typing import Any, ParamSpec, TypeVar
 
 from prefect import Flow, flow, runtime, task
 from prefect.cache_policies import NO_CACHE
@@ -33,22 +35,18 @@ from pipeline.build.notify import message, notify
 from pipeline.build.plan_rows import changed_rows
 from pipeline.build.prepare import BuildRequest, Prepared, is_outdated, prepare_build
 from pipeline.build.readiness import require
-from pipeline.build.run import AssetChunk, BuildRun
+from pipeline.build.run import BuildRun
+from pipeline.build.workers import Seat
 from pipeline.errors import CuesmithError
-from pipeline.plan import Shard
 from pipeline.provenance import master_name
 
 P = ParamSpec("P")
-_TASK_THREADS = 64
+R = TypeVar("R")
+_TASK_THREADS = 256
 PARTLY_FAILED = "PartlyFailed"
 """Name of the completed state of a build that published, or kept, a version although some sounds failed."""
 _LOGGERS = ("flows", "pipeline")
-_plan_to_use: ContextVar[Prepared | None] = ContextVar("use_plan", default=None)
-
-
-def _worth_retrying(task: Task[Any, Any], run: Any, state: State[Any]) -> bool:
-    """Retry unexpected errors only: an error with a remedy would occur again at once."""
-    return not isinstance(state.result(raise_on_failure=False), CuesmithError)
+_plan_to_use: ContextVar[tuple[Prepared | None, float] | None] = ContextVar("use_plan", default=None)
 
 
 class NothingPublished(CuesmithError):
@@ -90,16 +88,14 @@ def _notify_failure(flow: Flow[Any, Any], flow_run: FlowRun, state: State[Any]) 
     notify(message(f"{flow_run.name}: {state.name}", {"Reason": [state.message or "no reason is known"]}))
 
 
-@task(name="generate", retries=1, retry_condition_fn=_worth_retrying, cache_policy=NO_CACHE)
-def generate(run: BuildRun, shard: Shard) -> None:
-    """Generate the takes of one shard on the first free device."""
-    run.generate(shard)
-
-
-@task(name="master", retries=1, retry_condition_fn=_worth_retrying, cache_policy=NO_CACHE)
-def master(run: BuildRun, chunk: AssetChunk) -> None:
-    """Master one chunk of assets in the first free process."""
-    run.master(chunk)
+@task(name="work", cache_policy=NO_CACHE)
+def work(run: BuildRun, seat: Seat) -> State[None]:
+    """Generate and master on one device, until the queue has nothing left for it."""
+    done = run.serve(seat)
+    if context := TaskRunContext.get():
+        # Prefect stores the name with the state that follows.
+        context.task_run.name = f"work on {seat.name}: {done}"
+    return Completed(message=done)
 
 
 @task(name="publish", cache_policy=NO_CACHE)
@@ -142,7 +138,7 @@ def build(
     """
     run_id = run_id or new_run_id()
     request = BuildRequest(Path(manifest), outputs, profile, tuple(only), devices, allow_removals)
-    prepared = _plan_to_use.get()
+    prepared, began = _plan_to_use.get() or (None, time.monotonic())
     if prepared is None:
         chosen_devices = parse_devices(devices)
         prepared = prepare_build(request)
@@ -150,7 +146,7 @@ def build(
     with build_lock(prepared.store, prepared.project.name, run_id):
         if is_outdated(prepared):
             prepared = prepare_build(request)
-        result = _build(prepared, devices, run_id)
+        result = _build(prepared, devices, run_id, began)
     project = prepared.project.name
     if result["failed"] and result["version"] is None:
         raise NothingPublished(project, result)
@@ -160,23 +156,15 @@ def build(
     return result
 
 
-def _build(prepared: Prepared, devices: str, run_id: str) -> dict[str, Any]:
+def _build(prepared: Prepared, devices: str, run_id: str, began: float) -> dict[str, Any]:
     context = FlowRunContext.get()
     prefect_run = str(context.flow_run.id) if context and context.flow_run else None
     with (
         _log_in_prefect(),
         listening(ProgressArtifact()),
-        BuildRun(prepared, devices, run_id, prefect_run) as run,
+        BuildRun(prepared, devices, run_id, prefect_run, began) as run,
     ):
-        _all(
-            [
-                _named(generate, f"{len(shard.orders)} takes, {shard.engine} {shard.model}").submit(
-                    run, shard
-                )
-                for shard in run.shards()
-            ]
-        )
-        _all([_named(master, f"{len(chunk.orders)} assets").submit(run, chunk) for chunk in run.chunks()])
+        _all([_named(work, seat).submit(run, seat) for seat in run.begin()])
         publish(run)
         result = run.result()
         if api_answers():
@@ -184,8 +172,8 @@ def _build(prepared: Prepared, devices: str, run_id: str) -> dict[str, Any]:
         return result
 
 
-def _named(work: Task[P, None], what: str) -> Task[P, None]:
-    return work.with_options(task_run_name=f"{work.name} {what}")
+def _named(task: Task[P, R], seat: Seat) -> Task[P, R]:
+    return task.with_options(task_run_name=f"work on {seat.name}")
 
 
 @contextmanager
@@ -209,12 +197,14 @@ def _log_in_prefect() -> Iterator[None]:
 
 
 @contextmanager
-def use_plan(prepared: Prepared | None) -> Iterator[None]:
+def use_plan(prepared: Prepared | None, began: float) -> Iterator[None]:
     """Inside the context, `build` uses the plan ``prepared``; with None it makes its own.
+
+    ``began`` is when the command began, by `time.monotonic`.
 
     Not a parameter of the flow, because Prefect writes parameters to its database as JSON.
     """
-    token = _plan_to_use.set(prepared)
+    token = _plan_to_use.set((prepared, began))
     try:
         yield
     finally:

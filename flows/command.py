@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -33,6 +34,7 @@ def run_build(
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     complete: dict[str, Any] = {}
+    began = time.monotonic()
     try:
         with BuildProgress(quiet) as progress:
 
@@ -43,7 +45,7 @@ def run_build(
                         {key: value for key, value in entry.items() if key not in ("at", "event")}
                     )
 
-            with listening(listen), prefect_api(), use_plan(prepared):
+            with listening(listen), prefect_api(), use_plan(prepared, began):
                 result = build(
                     str(request.manifest),
                     request.outputs,

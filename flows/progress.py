@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-
-from pipeline.plan import Stage
 
 _LINE_EVERY_S = 10.0
 
@@ -30,12 +29,7 @@ class BuildProgress:
             # A dumb terminal (in an editor, on a serial line) would show bars only when they are full.
             disable=quiet or not sys.stderr.isatty() or self._console.is_dumb_terminal,
         )
-        self._stage: TaskID | None = None
-        self._mastering = False
-        self._audio = 0.0
-        self._done = 0
-        self._total = 0
-        self._failed = 0
+        self._stages: dict[str, _Stage] = {}
         self._last_line = time.monotonic()
 
     def __enter__(self) -> BuildProgress:
@@ -54,32 +48,49 @@ class BuildProgress:
                 self._begin("generate", entry["takes"], entry["audio_seconds"])
             case "master-began" if entry["masters"]:
                 self._begin("master", entry["masters"], entry["audio_seconds"])
-            case "take" | "master":
-                self._advance(entry["audio_seconds"])
+            case "take":
+                self._advance("generate", entry["audio_seconds"])
+            case "master":
+                self._advance("master", entry["audio_seconds"])
             case "take-failed":
-                self._failed += 1
-                self._advance(0.0)
-            case "failed" if self._mastering and entry["stage"] in (Stage.MASTER, Stage.QUALITY):
-                self._failed += 1
-                self._advance(0.0)
+                self._advance("generate", 0.0, failed=1)
+            case "failed":
+                self._advance("master", 0.0, failed=1)
 
-    def _begin(self, stage: str, total: int, audio_seconds: float) -> None:
-        self._audio, self._done, self._total = 0.0, 0, total
-        self._mastering = stage == "master"
-        self._stage = self._bars.add_task(stage, total=total, audio=self._audio_text())
+    def _begin(self, name: str, total: int, audio_seconds: float) -> None:
+        stage = self._stages[name] = _Stage(total)
+        stage.bar = self._bars.add_task(name, total=total, audio=stage.text)
         if self._bars.disable:
-            self._console.print(f"{stage}: {total} to make, {audio_seconds:.0f} s of audio", highlight=False)
+            self._console.print(f"{name}: {total} to make, {audio_seconds:.0f} s of audio", highlight=False)
 
-    def _advance(self, audio_seconds: float) -> None:
-        if self._stage is None:
+    def _advance(self, name: str, audio_seconds: float, failed: int = 0) -> None:
+        stage = self._stages.get(name)
+        if stage is None:
             return
-        self._audio += audio_seconds
-        self._done += 1
-        self._bars.update(self._stage, advance=1, audio=self._audio_text())
+        stage.audio_s += audio_seconds
+        stage.done += 1
+        stage.failed += failed
+        if stage.bar is not None:
+            self._bars.update(stage.bar, advance=1, audio=stage.text)
         if self._bars.disable and time.monotonic() - self._last_line > _LINE_EVERY_S:
             self._last_line = time.monotonic()
-            self._console.print(f"  {self._done} of {self._total}, {self._audio_text()}", highlight=False)
+            lines = (
+                f"{name} {stage.done} of {stage.total}, {stage.text}" for name, stage in self._stages.items()
+            )
+            self._console.print(f"  {'; '.join(lines)}", highlight=False)
 
-    def _audio_text(self) -> str:
-        failed = f", {self._failed} failed" if self._failed else ""
-        return f"{self._audio:.0f} s of audio{failed}"
+
+@dataclass(slots=True)
+class _Stage:
+    """How far generating or mastering is; both go on at the same time."""
+
+    total: int
+    done: int = 0
+    failed: int = 0
+    audio_s: float = 0.0
+    bar: TaskID | None = None
+
+    @property
+    def text(self) -> str:
+        failed = f", {self.failed} failed" if self.failed else ""
+        return f"{self.audio_s:.0f} s of audio{failed}"

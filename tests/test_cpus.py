@@ -11,7 +11,7 @@ import pytest
 
 from pipeline import cpus
 from pipeline.build import workers as worker_processes
-from pipeline.build.workers import WorkerPool
+from pipeline.build.workers import Worker
 
 PROGRAM = "from pipeline.cpus import usable_cpus; print(usable_cpus())"
 
@@ -122,8 +122,5 @@ def test_a_worker_process_has_its_share(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(subprocess, "Popen", Recorded)
     for name in worker_processes.THREAD_VARIABLES:
         monkeypatch.delenv(name, raising=False)
-    workers = WorkerPool(str(tmp_path), ("cpu",) * 64)
-    with workers.acquire(("toy",)):
-        pass
-    workers.stop()
+    Worker(str(tmp_path), "cpu", 64).stop()
     assert [env["OMP_NUM_THREADS"] for env in started] == ["1"]

@@ -200,9 +200,11 @@ def _print_result(result: dict[str, Any], prepared: Prepared) -> None:
     spent = result["generate"]
     if result["generated"]:
         print_stderr(
-            f"generating took {duration(spent['seconds'])}; the estimate was {duration(spent['estimated_seconds'])} "
-            f"({spent['basis']})"
+            f"the estimate was {duration(result['estimated_seconds'])}, of which generating "
+            f"{duration(spent['estimated_seconds'])} ({spent['basis']}); it took {duration(spent['seconds'])}"
         )
+        for use in spent["devices"]:
+            print_stderr(f"  {_use_in_words(use)}")
     _print_credentials(prepared)
     if result["published"] and result["removed"]:
         names = list_names(result["removed"], limit=MANY_NAMES)
@@ -217,6 +219,17 @@ def _print_result(result: dict[str, Any], prepared: Prepared) -> None:
     if library is not None:
         print_stdout(f"listen: {library}")
     _print_report(result, prepared)
+
+
+def _use_in_words(use: dict[str, Any]) -> str:
+    busy = (
+        f"{use['slot_use']:.0%} of {use['slots']} slots in use"
+        if use["slots"] > 1
+        else f"{use['slot_use']:.0%} busy"
+    )
+    return (
+        f"{use['device']}: {counted(use['takes'], 'take')}, {busy}, idle for {duration(use['idle_seconds'])}"
+    )
 
 
 def _print_library(library: dict[str, Any] | None) -> None:

@@ -136,9 +136,12 @@ def show(
             f"version {shown.number} has no master that matches {what}; to list all: cuesmith catalog show"
         )
     if as_json or provenance:
-        masters: list[Any] = (
-            [_provenance(catalog, row) for row in rows] if provenance else _with_states(rows, reviews)
-        )
+        masters: list[Any] = [
+            {"row": row, "provenance": master_record(catalog.store, row["master"])}
+            if provenance
+            else {**row, "states": sorted(states_of(row, reviews))}
+            for row in rows
+        ]
         gaps = {"missing": missing} if missing else {}
         print_json({"version": shown.number, "masters": masters} | gaps)
         return
@@ -182,15 +185,6 @@ def history(
     lines += [(event.moment, event.at, f"{event.action:<13} {event}") for event in reviews]
     for _, at, line in sorted(lines, key=lambda item: item[0]):
         print_stdout(f"{at}  {line}")
-
-
-def _with_states(rows: list[MasterRow], reviews: ReviewState) -> list[dict[str, Any]]:
-    return [{**row, "states": sorted(states_of(row, reviews))} for row in rows]
-
-
-def _provenance(catalog: Catalog, row: MasterRow) -> dict[str, Any]:
-    record = master_record(catalog.store, row["master"])
-    return {"row": row, "provenance": record}
 
 
 def _line(row: MasterRow, reviews: ReviewState) -> str:

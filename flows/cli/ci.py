@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.cli.options import JUNIT_FILE
-from flows.cli.output import print_stderr
+from flows.cli.output import print_stderr, write_file
 from pipeline.build.ci import (
     COMMENT_CHARACTERS,
     Annotation,
@@ -24,11 +24,10 @@ from pipeline.build.ci import (
 )
 from pipeline.build.plan_rows import PlannedRow, RowAction, changed_rows, grouped
 from pipeline.build.prepare import Prepared
-from pipeline.errors import CuesmithError, MachineError, ManifestError, Problem
+from pipeline.errors import CuesmithError, ManifestError, Problem
 from pipeline.manifest import beside
 from pipeline.plan import Action
 from pipeline.provenance import master_name
-from pipeline.store.disk import write_atomically
 
 UNCHANGED = (RowAction.REUSE, RowAction.LOCKED)
 
@@ -81,10 +80,8 @@ def report_build(
     if junit or ci:
         facts = {"catalog version": result["version"], "run": result["run"]}
         properties = {name: str(value) for name, value in facts.items() if value is not None}
-        _write(
-            junit or JUNIT_FILE,
-            junit_xml(prepared.project.name, _cases(prepared, result), result["seconds"], properties),
-        )
+        xml = junit_xml(prepared.project.name, _cases(prepared, result), result["seconds"], properties)
+        write_file(junit or JUNIT_FILE, xml, "file")
     if ci:
         annotate_problems(prepared.warnings, "warning")
         places = _places(prepared)
@@ -137,14 +134,4 @@ def _summarise(lines: Sequence[str], ci: bool, file: Path | None) -> None:
     if ci:
         write_step_summary(lines)
     if file is not None:
-        _write(file, shortened(lines, COMMENT_CHARACTERS).encode())
-
-
-def _write(path: Path, data: bytes) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, data)
-    except OSError as error:
-        raise MachineError(
-            f"cannot write {path}: {error.strerror}; choose another file, or check its permissions"
-        ) from error
+        write_file(file, shortened(lines, COMMENT_CHARACTERS).encode(), "file")

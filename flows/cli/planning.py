@@ -33,19 +33,19 @@ from flows.cli.output import (
     print_warning,
     problems_json,
     warn,
+    write_file,
 )
-from pipeline.build.devices import devices_for
+from pipeline.build.devices import devices_for, mastering_devices
 from pipeline.build.plan_rows import PlannedRow, RowAction, grouped, planned_rows, totals_of
 from pipeline.build.prepare import Prepared, prepare, removal_problem, unchanged_result
 from pipeline.build.readiness import unmet_requirements
-from pipeline.errors import MachineError, UsageError
+from pipeline.errors import UsageError
 from pipeline.export import LIBRARY, ChangedFile, changed_files
 from pipeline.generators import engine_keys, find_engine
 from pipeline.manifest import json_schema_text
 from pipeline.manifest.problems import list_names
 from pipeline.plan import BuildEstimate, check_profiles, estimate, recorded_speeds
 from pipeline.provenance import master_name
-from pipeline.store.disk import write_atomically
 
 _STALE = 1
 _MANY_ROWS = 40
@@ -74,7 +74,7 @@ def init_command(
     written = []
     for name, text in files.items():
         path = folder / name
-        _write(path, text)
+        write_file(path, text.encode(), "folder")
         written.append(path.as_posix())
     if as_json:
         print_json({"written": written})
@@ -84,16 +84,6 @@ def init_command(
     shown = f'"{folder}"' if " " in str(folder) else folder
     step = "" if folder == Path() else f"cd {shown} && "
     print_stdout(f"Next: {step}cuesmith build")
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, text.encode())
-    except OSError as error:
-        raise MachineError(
-            f"cannot write {path}: {error.strerror}; choose another folder, or check its permissions"
-        ) from error
 
 
 @command
@@ -134,7 +124,7 @@ def schema_command(
     if write is None:
         typer.echo(text, nl=False)
         return
-    _write(write, text)
+    write_file(write, text.encode(), "folder")
     if as_json:
         print_json({"written": [str(write)]})
     else:
@@ -171,9 +161,10 @@ def plan_command(
     """
     prepared = prepare(find_manifest(manifest), outputs, profile, only or ())
     build_estimate = estimate(
-        prepared.plan.orders(),
+        prepared.plan,
         lambda name: devices_for(find_engine(name), None),
-        speed_of=recorded_speeds(prepared.store),
+        mastering_devices(None),
+        recorded_speeds(prepared.store),
     )
     rows = planned_rows(prepared)
     totals = totals_of(prepared, rows)
@@ -269,9 +260,14 @@ def _print_library(faults: list[ChangedFile]) -> None:
 
 
 def _print_estimate(build_estimate: BuildEstimate) -> None:
-    if not build_estimate.models:
+    if not build_estimate.seconds:
         return
-    print_stderr(f"generating will take about {duration(build_estimate.seconds)}")
+    print_stderr(
+        f"the build will take about {duration(build_estimate.seconds)}: "
+        f"generating {duration(build_estimate.generate_seconds)}, "
+        f"mastering {duration(build_estimate.master_seconds)}, "
+        f"Prefect, publishing and report {duration(build_estimate.overhead_seconds)}"
+    )
     for model in build_estimate.models:
         devices = [
             f"{device} x {count}" if count > 1 else device for device, count in Counter(model.devices).items()

@@ -58,7 +58,10 @@ def promote_command(
     name = by or reviewer_name()
     verdict = promote_version(catalog, version, channel, at=now(), by=name, overrides=overrides)
     if as_json:
-        print_json(_verdict_json(verdict, version, channel))
+        found = {"refused": verdict.refused, "overridden": verdict.overridden, "allowed": verdict.allowed}
+        listed = {name: [refusal.to_json() for refusal in refusals] for name, refusals in found.items()}
+        warned = {"warnings": list(verdict.warnings)} if verdict.warnings else {}
+        print_json({"version": version, "channel": channel, "promoted": verdict.moved, **listed, **warned})
     else:
         _print_verdict(verdict, version, channel)
     for code in sorted(overrides.keys() - {refusal.code for refusal in verdict.overridden}):
@@ -127,18 +130,6 @@ def _overrides(codes: list[str], because: list[str]) -> dict[str, str]:
             f"{len(codes)} --override but {len(because)} --because: give one for all, or one for each in the same order"
         )
     return dict(zip(codes, because, strict=True))
-
-
-def _verdict_json(verdict: PromotionResult, version: int, channel: str) -> dict[str, object]:
-    return {
-        "version": version,
-        "channel": channel,
-        "promoted": verdict.moved,
-        "refused": [refusal.to_json() for refusal in verdict.refused],
-        "overridden": [refusal.to_json() for refusal in verdict.overridden],
-        "allowed": [refusal.to_json() for refusal in verdict.allowed],
-        **({"warnings": list(verdict.warnings)} if verdict.warnings else {}),
-    }
 
 
 def _print_verdict(verdict: PromotionResult, version: int, channel: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from pipeline.cpus import usable_cpus
 from pipeline.errors import MachineError, UsageError
 from pipeline.generators import Engine
 
@@ -50,6 +51,12 @@ def devices_for(engine: Engine, requested: Sequence[str] | None) -> tuple[str, .
                 "set --devices auto, or fix the driver; to see what this machine has: cuesmith doctor"
             )
     return tuple(usable)
+
+
+def mastering_devices(requested: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the mastering workers, all on the CPU: N for ``cpu:N``, else one per core."""
+    cpus = [device for device in requested or () if device == "cpu"]
+    return tuple(cpus) if cpus else ("cpu",) * usable_cpus()
 
 
 def _kind(device: str) -> str:

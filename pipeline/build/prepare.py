@@ -14,6 +14,7 @@ from pipeline.catalog import (
     Catalog,
     Change,
     Failures,
+    GateRules,
     Place,
     Renames,
     Reviews,
@@ -104,9 +105,10 @@ class Prepared:
         return {asset.id: asset.credentials for asset in self.project.assets}
 
     @property
-    def promotion(self) -> dict[str, list[str]]:
-        """Channel to the release gate's reasons that the manifest allows there."""
-        return {channel: list(allowed) for channel, allowed in self.project.promotion}
+    def rules(self) -> GateRules:
+        """What the manifest tells the release gate."""
+        promotion = {channel: list(allowed) for channel, allowed in self.project.promotion}
+        return GateRules(promotion, self.project.policy)
 
     @cached_property
     def texts(self) -> tuple[ManifestText, ...]:
@@ -166,9 +168,7 @@ class Prepared:
         """Whether the missing rows, the promotion rules or the policy differ from the latest version."""
         if self.latest is None:
             return False
-        if self.latest.policy != self.project.policy:
-            return True
-        return not self.latest.same_gaps(missing_from(self, self.latest, self.rows), self.promotion)
+        return not self.latest.same_gaps(missing_from(self, self.latest, self.rows), self.rules)
 
     @cached_property
     def rows(self) -> tuple[MasterRow, ...]:
@@ -489,7 +489,8 @@ def unchanged_result(prepared: Prepared) -> dict[str, Any]:
         "run": None,
         "report": None,
         "library": None,
-        "generate": {"seconds": 0.0, "estimated_seconds": 0.0, "basis": ""},
+        "generate": {"seconds": 0.0, "estimated_seconds": 0.0, "basis": "", "devices": []},
+        "estimated_seconds": 0.0,
         "seconds": 0.0,
     }
 

@@ -149,7 +149,7 @@ def publish(
         companions,
         made=made.new,
         reasons=reasons,
-        promotion=prepared.promotion,
+        rules=prepared.rules,
     )
     _logger.info("version %s %s", version.number, "published" if published else "unchanged")
     library = export_latest(prepared.catalog, LIBRARY)

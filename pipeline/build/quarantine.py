@@ -22,7 +22,7 @@ def build_facts(prepared: Prepared, run: str) -> BuildFacts:
     """The facts of this build that a version and the quarantine record."""
     project = prepared.project
     manifest = {"file": project.file, "sha256": project.sha256, "profile": project.profile}
-    return BuildFacts(project.name, now(), run, manifest, project.policy)
+    return BuildFacts(project.name, now(), run, manifest)
 
 
 def _rows(prepared: Prepared, suspects: set[tuple[str, int]], made: Made) -> list[MasterRow]:

@@ -1,4 +1,4 @@
-"""One run of a build: its workers, its failures, and the steps that the flow calls."""
+"""One run of a build: its workers, its queue, its failures, and the steps that the flow calls."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from pipeline import jobs
-from pipeline.build.devices import devices_for, parse_devices
+from pipeline.build.devices import devices_for, mastering_devices, parse_devices
+from pipeline.build.dispatch import Dispatcher, Group, Work
 from pipeline.build.journal import Journal
 from pipeline.build.prepare import (
     Made,
@@ -26,17 +27,18 @@ from pipeline.build.prepare import (
 )
 from pipeline.build.publish import Published, publish, report_build
 from pipeline.build.quarantine import quarantine_report, record_quarantine
-from pipeline.build.workers import JobRunner, JobType, WorkerPool
-from pipeline.cpus import usable_cpus
+from pipeline.build.usage import uses_json
+from pipeline.build.workers import Item, Link, Seat, Worker, Workers, names_of
 from pipeline.credentials.signing import open_signer
 from pipeline.errors import MachineError, UsageError
-from pipeline.generators import find_engine
+from pipeline.generators import Grouping, find_engine
 from pipeline.jobs.work_items import store_inputs
 from pipeline.plan import (
+    MASTERING,
+    OVERHEAD,
     Action,
     AssetPlan,
     BuildEstimate,
-    Shard,
     Stage,
     TakeOrder,
     VariationPlan,
@@ -44,28 +46,41 @@ from pipeline.plan import (
     estimate,
     group_digest,
     master_digest,
+    mastering_seconds,
+    overhead_seconds,
     record_speed,
     recorded_speeds,
-    share_out,
 )
 from pipeline.provenance import ManifestFacts
 from pipeline.provenance.facts import git_commit
 
-_CHUNKS_PER_WORKER = 4
+_MASTERING = ("mastering",)
+_CPUS = "mastering"
+"""The pool of mastering, and of engines with a worker on every core."""
+LIMIT_S = 60.0
+"""Least time limit of a take; of a master twice as long."""
+_LIMIT_FACTOR = 10.0
+"""How many times longer than estimated a take may take."""
+_MASTER_LIMIT_FACTOR = 5.0
+"""Seconds of mastering for each second of audio, at most."""
 _logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class AssetChunk:
-    """Assets to master in one job."""
-
-    orders: tuple[jobs.AssetOrder, ...]
-
-
 class BuildRun:
-    """State of one build. The flow's task threads call its methods; leaving the context ends all workers."""
+    """State of one build. The flow's task threads call `serve`; leaving the context ends all workers.
 
-    def __init__(self, prepared: Prepared, devices: str, run: str, prefect_run: str | None) -> None:
+    Every missing take and every asset to master is work in one queue. An asset is added when its last take is there.
+    """
+
+    def __init__(
+        self,
+        prepared: Prepared,
+        devices: str,
+        run: str,
+        prefect_run: str | None,
+        began: float | None = None,
+    ) -> None:
+        """``began``: when the build began, by `time.monotonic`; by default now."""
         self._prepared = prepared
         self._devices = parse_devices(devices)
         if prepared.store.root.startswith("memory:"):
@@ -75,10 +90,19 @@ class BuildRun:
             )
         self.run = run
         self._prefect_run = prefect_run
-        self._began = time.monotonic()
+        self._began = time.monotonic() if began is None else began
         self._journal = Journal(prepared.store, run)
-        self._pools: dict[tuple[str, ...], WorkerPool] = {}
         self._lock = threading.Lock()
+        self._awaited: dict[str, list[AssetPlan]] = {}
+        """Takes without an outcome, by recipe digest, with the assets that need them."""
+        self._takes_left: dict[str, int] = {}
+        """By asset, how many of its takes have no outcome."""
+        self._assets_left = len(prepared.plan.assets)
+        """Assets that are not queued for mastering yet."""
+        self._pools: dict[Group, tuple[str, tuple[str, ...]]] = {}
+        """The pool of workers that can do each group of work: a name, and a device for each worker."""
+        self._dispatcher: Dispatcher[Item] = Dispatcher(self._give_up, {_MASTERING})
+        self._workers = Workers(self._dispatcher, self._start_worker, self._session, self._on_event)
         self._failed_takes: dict[str, str] = {}
         self._failed: dict[tuple[str, int], tuple[Stage, str]] = {}
         self._made_takes: set[str] = set()
@@ -86,7 +110,7 @@ class BuildRun:
         self._made_masters: set[str] = set()
         self._digests: dict[tuple[str, int], str] = {}
         self._stages: dict[str, float] = {}
-        self._estimate = BuildEstimate(0.0, ())
+        self._estimate = BuildEstimate(0.0, 0.0, 0.0, 0.0, ())
         self._done = Published(None)
         self._report: str | None = None
         self._resources = contextlib.ExitStack()
@@ -115,8 +139,7 @@ class BuildRun:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for pool in self._pools.values():
-            pool.stop()
+        self._workers.stop()
         try:
             if error is not None:
                 # On a full disk the journal write fails too; keep the error that broke the build.
@@ -128,82 +151,153 @@ class BuildRun:
         finally:
             self._resources.close()
 
-    def shards(self) -> tuple[Shard, ...]:
-        """Return what to generate, longest first. Stores its conditioning audio before it returns."""
-        orders = store_inputs(self._prepared.plan.orders(), self._prepared.store)
-        engines = {order.recipe.engine for order in orders}
-        workers = sum(len(devices_for(find_engine(name), self._devices)) for name in engines)
+    def begin(self) -> tuple[Seat, ...]:
+        """Queue the work and return the places for workers. Stores conditioning audio before it returns."""
+        plan, store = self._prepared.plan, self._prepared.store
+        orders = store_inputs(plan.orders(), store)
         self._estimate = estimate(
-            orders,
-            lambda name: devices_for(find_engine(name), self._devices),
-            workers,
-            recorded_speeds(self._prepared.store),
+            plan, self._devices_of, mastering_devices(self._devices), recorded_speeds(store)
         )
+        masters = [
+            asset.asset.duration_s
+            for asset in plan.assets
+            for variation in asset.variations
+            if variation.action.makes
+        ]
         self._journal.write(
             "generate-began",
             takes=len(orders),
             audio_seconds=sum(order.recipe.seconds for order in orders),
-            estimated_seconds=round(self._estimate.seconds, 3),
+            estimated_seconds=round(self._estimate.generate_seconds, 3),
             estimate=self._estimate.to_json(),
         )
-        self._stages["generate"] = time.monotonic()
-        return share_out(orders, max(workers, 1))
+        self._journal.write("master-began", masters=len(masters), audio_seconds=sum(masters))
+        self._stages = {"generate": time.monotonic() if orders else 0.0, "master": time.monotonic()}
+        seats = self._join_seats(orders)
+        self._await_takes(orders)
+        self._dispatcher.add(self._take_works(orders))
+        self._add_assets([asset for asset in plan.assets if not self._takes_left[asset.asset.id]])
+        return seats
 
-    def generate(self, shard: Shard) -> None:
-        """Generate the takes of a shard on the engine's devices."""
-        pool = self._pool(devices_for(find_engine(shard.engine), self._devices))
+    def serve(self, seat: Seat) -> str:
+        """Let a worker on ``seat`` do its part of the work; return in words what it did."""
+        self._workers.serve(seat)
+        done = []
+        if use := self._workers.generating.get(seat.name):
+            in_use = use.to_json(use.last)["slot_use"]
+            done.append(f"{use.items} takes, {in_use:.0%} of {use.slots} slots in use")
+        if use := self._workers.mastering.get(seat.name):
+            done.append(f"{use.items} assets mastered")
+        return "; ".join(done) or "nothing to do"
 
-        def job(device: str, orders: Sequence[TakeOrder]) -> jobs.TakesJob:
-            return jobs.TakesJob(shard.engine, device, tuple(orders), self.run, self._prefect_run)
+    def _devices_of(self, engine: str) -> tuple[str, ...]:
+        return devices_for(find_engine(engine), self._devices)
 
-        items = {order.recipe.digest: order for order in shard.orders if not self._is_made(order)}
-        takes = JobType(job, lambda order: [order.recipe.digest], needs=(shard.engine, shard.model))
-        JobRunner(pool, takes, items, self._on_take).run()
+    def _join_seats(self, orders: Sequence[TakeOrder]) -> tuple[Seat, ...]:
+        """Places for workers: on each engine's devices, and on the CPUs for mastering.
 
-    def chunks(self) -> tuple[AssetChunk, ...]:
-        """Return what to master after generating, in even chunks, longest first."""
-        self._stages["generate"] = time.monotonic() - self._stages["generate"]
-        self._learn_speeds()
-        self._stages["master"] = time.monotonic()
-        orders = [order for plan in self._prepared.plan.assets if (order := self._order(plan)) is not None]
-        orders.sort(key=lambda order: (-order.seconds, order.asset.id))
-        self._journal.write(
-            "master-began",
-            masters=sum(len(order.missing) for order in orders),
-            audio_seconds=sum(order.seconds for order in orders),
-            generate_seconds=round(self._stages["generate"], 3),
-            generate_estimated_seconds=round(self._estimate.seconds, 3),
+        Engines that have a worker on every core of a machine share these with mastering.
+        """
+        self._pools = {_group(order): self._pool_of(order.recipe.engine) for order in orders}
+        self._pools[_MASTERING] = _CPUS, mastering_devices(self._devices)
+        most = max(len(orders), len(self._prepared.plan.stale))
+        seats: list[Seat] = []
+        for kind, devices in dict.fromkeys(self._pools.values()):
+            for number, device in enumerate(devices[:most], 1):
+                name = device if devices.count(device) == 1 else f"{device} {number}"
+                names = {seat.name for seat in seats}
+                seats.append(Seat(f"{name} ({kind})" if name in names else name, device, kind, devices))
+        for seat in seats:
+            self._dispatcher.join(seat.name, partial(self._can, seat))
+        return tuple(seats)
+
+    def _pool_of(self, engine: str) -> tuple[str, tuple[str, ...]]:
+        uses_every_core = tuple(find_engine(engine).devices()) == mastering_devices(None)
+        return _CPUS if uses_every_core else "devices", self._devices_of(engine)
+
+    def _can(self, seat: Seat, group: Group) -> bool:
+        return self._pools[group] == (seat.kind, seat.pool)
+
+    def _await_takes(self, orders: Sequence[TakeOrder]) -> None:
+        """Note which assets need which takes."""
+        missing = {order.recipe.digest for order in orders}
+        self._awaited = {digest: [] for digest in missing}
+        for asset in self._prepared.plan.assets:
+            needs = {
+                recipe.digest for variation in asset.variations for recipe in variation.recipes
+            } & missing
+            self._takes_left[asset.asset.id] = len(needs)
+            for digest in needs:
+                self._awaited[digest].append(asset)
+
+    def _take_works(self, orders: Sequence[TakeOrder]) -> Iterator[Work[Item]]:
+        """Work for every take, with a time limit from the costliest of its group."""
+        by_group: dict[Group, list[TakeOrder]] = {}
+        for order in orders:
+            by_group.setdefault(_group(order), []).append(order)
+        for group, own in by_group.items():
+            device = (*self._pools[group][1], "cpu")[0]
+            costliest = max(own, key=lambda order: order.cost)
+            limit_s = max(LIMIT_S, _LIMIT_FACTOR * engine_estimate([costliest], device).seconds)
+            for order in own:
+                yield Work(order.recipe.digest, order, group, order.cost, limit_s)
+
+    def _add_assets(self, assets: Sequence[AssetPlan]) -> None:
+        """Queue assets whose takes all have an outcome, and close the queue after the last one."""
+        with self._lock:
+            orders = [order for asset in assets if (order := self._order(asset)) is not None]
+        self._dispatcher.add(
+            Work(
+                order.asset.id,
+                order,
+                _MASTERING,
+                order.seconds,
+                max(2 * LIMIT_S, _MASTER_LIMIT_FACTOR * order.asset.duration_s * len(order.variations)),
+            )
+            for order in orders
         )
-        count = max(1, min(len(orders), len(self._mastering_devices()) * _CHUNKS_PER_WORKER))
-        chunks = (AssetChunk(tuple(orders[first::count])) for first in range(count))
-        return tuple(chunk for chunk in chunks if chunk.orders)
+        with self._lock:
+            self._assets_left -= len(assets)
+            is_last = not self._assets_left
+        if is_last:
+            self._dispatcher.close(_MASTERING)
+
+    def _session(self, group: Group, device: str) -> jobs.Session:
+        if group == _MASTERING:
+            return jobs.MasterSession(device, self.run, self._prefect_run)
+        return jobs.TakeSession(group[0], device, group[-1] == _STORED, self.run, self._prefect_run)
+
+    def _start_worker(self, seat: Seat) -> Link:
+        return Worker(self._prepared.store.root, seat.device, len(seat.pool))
 
     def _learn_speeds(self) -> None:
-        """Record how long takes took, except for models with a failed take."""
-        for shard in share_out(self._prepared.plan.orders(), 1, 1):
-            digests = [order.recipe.digest for order in shard.orders]
-            prediction = engine_estimate(
-                shard, device := devices_for(find_engine(shard.engine), self._devices)[0]
-            )
-            if not prediction.learned and self._took.keys() >= set(digests):
+        """Record how long takes took, except for models with a failed take and engines that record it themselves."""
+        by_model: dict[tuple[str, str], list[TakeOrder]] = {}
+        for order in self._prepared.plan.orders():
+            by_model.setdefault((order.recipe.engine, order.recipe.model), []).append(order)
+        for (engine, model), orders in by_model.items():
+            digests = {order.recipe.digest for order in orders}
+            device = (*self._devices_of(engine), "cpu")[0]
+            prediction = engine_estimate(orders, device)
+            if not prediction.learned and self._took.keys() >= digests:
                 taken = sum(self._took[digest] for digest in digests)
-                names = shard.engine, shard.model, device
-                record_speed(self._prepared.store, *names, taken=taken, expected=prediction.seconds)
+                record_speed(
+                    self._prepared.store, engine, model, device, taken=taken, expected=prediction.seconds
+                )
 
-    def master(self, chunk: AssetChunk) -> None:
-        """Master a chunk of assets, each with all its variations."""
-        pool = self._pool(self._mastering_devices())
-
-        def job(device: str, orders: Sequence[jobs.AssetOrder]) -> jobs.MasterJob:
-            return jobs.MasterJob(tuple(orders), self.run, self._prefect_run, device)
-
-        items = {order.asset.id: order for order in chunk.orders}
-        masters = JobType(job, lambda order: order.missing, needs=("mastering",))
-        JobRunner(pool, masters, items, self._on_master).run()
+    def _learn_rest(self) -> None:
+        """Record how long mastering took, and all that is neither generating nor mastering, unless a sound failed."""
+        if self._failed:
+            return
+        store, plan = self._prepared.store, self._prepared.plan
+        taken = sum(use.slot_seconds for use in self._workers.mastering.values())
+        record_speed(store, *MASTERING, "cpu", taken=taken, expected=mastering_seconds(plan))
+        rest = time.monotonic() - self._began - max(self._stages.values())
+        record_speed(store, *OVERHEAD, "cpu", taken=rest, expected=overhead_seconds(plan))
 
     def publish(self) -> None:
         """Publish what was made; publish nothing if everything failed and no other master exists."""
-        self._stages["master"] = time.monotonic() - self._stages["master"]
+        self._end_stage("master")
         self._fence()
         made = Made(
             self._digests,
@@ -222,6 +316,7 @@ class BuildRun:
             self._report = report_build(self._prepared.store, self._done.version, self._journal)
         elif self._failed:
             self._report = quarantine_report(self._prepared)
+        self._learn_rest()
         self._journal.write("build-done", **self.result())
 
     def result(self) -> dict[str, Any]:
@@ -247,50 +342,64 @@ class BuildRun:
             "library": library.to_json() if library else None,
             "generate": {
                 "seconds": round(self._stages.get("generate", 0.0), 3),
-                "estimated_seconds": round(self._estimate.seconds, 3),
+                "estimated_seconds": round(self._estimate.generate_seconds, 3),
                 "basis": self._estimate.basis,
+                "devices": uses_json(self._workers.generating.values()),
             },
+            "estimated_seconds": round(self._estimate.seconds, 3),
             "seconds": round(time.monotonic() - self._began, 3),
         }
 
-    def _pool(self, devices: tuple[str, ...]) -> WorkerPool:
+    def _on_event(self, event: jobs.Event) -> None:
+        """Record an outcome; once an asset's last take has one, queue the asset."""
         with self._lock:
-            if devices not in self._pools:
-                self._pools[devices] = WorkerPool(self._prepared.store.root, devices)
-            return self._pools[devices]
+            assets = self._awaited.pop(event.item, None)
+            if assets is None:
+                self._on_master(event)
+                return
+            self._on_take(event)
+            complete = []
+            for asset in assets:
+                self._takes_left[asset.asset.id] -= 1
+                if not self._takes_left[asset.asset.id]:
+                    complete.append(asset)
+            is_last = not self._awaited
+        if is_last:
+            self._end_stage("generate")
+            self._learn_speeds()
+            devices = uses_json(self._workers.generating.values())
+            self._journal.write("generate-done", seconds=self._stages["generate"], devices=devices)
+        self._add_assets(complete)
 
-    def _mastering_devices(self) -> tuple[str, ...]:
-        """Return the mastering workers, all on the CPU: N for ``cpu:N``, else one per core."""
-        cpus = [device for device in self._devices or () if device == "cpu"]
-        return tuple(cpus) if cpus else ("cpu",) * usable_cpus()
-
-    def _is_made(self, order: TakeOrder) -> bool:
-        with self._lock:
-            return order.recipe.digest in self._made_takes
+    def _end_stage(self, stage: str) -> None:
+        self._stages[stage] = round(time.monotonic() - self._stages[stage], 3)
 
     def _on_take(self, event: jobs.Event) -> None:
-        with self._lock:
-            if isinstance(event, jobs.TakeMade):
-                self._made_takes.add(event.item)
-                self._took[event.item] = event.took
-                self._journal.write(
-                    "take", take=event.item, audio_seconds=event.seconds, took=round(event.took, 3)
-                )
-            elif isinstance(event, jobs.Failed):
-                self._failed_takes[event.item] = event.reason
-                self._journal.write("take-failed", take=event.item, reason=event.reason)
+        if isinstance(event, jobs.TakeMade):
+            self._made_takes.add(event.item)
+            self._took[event.item] = event.took
+            self._journal.write(
+                "take", take=event.item, audio_seconds=event.seconds, took=round(event.took, 3)
+            )
+        elif isinstance(event, jobs.Failed):
+            self._failed_takes[event.item] = event.reason
+            self._journal.write("take-failed", take=event.item, reason=event.reason)
 
     def _on_master(self, event: jobs.Event) -> None:
-        with self._lock:
-            if isinstance(event, jobs.Mastered):
-                self._made_masters.add(event.item)
-                self._journal.write(
-                    "master", master=event.item, audio_seconds=event.seconds, took=round(event.took, 3)
-                )
-            elif isinstance(event, jobs.Failed | jobs.Quarantined):
-                place = next(place for place, digest in self._digests.items() if digest == event.item)
-                stage = Stage.QUALITY if isinstance(event, jobs.Quarantined) else Stage.MASTER
-                self._fail(place, stage, event.reason)
+        if isinstance(event, jobs.Mastered):
+            self._made_masters.add(event.item)
+            self._journal.write(
+                "master", master=event.item, audio_seconds=event.seconds, took=round(event.took, 3)
+            )
+        elif isinstance(event, jobs.Failed | jobs.Quarantined):
+            place = next(place for place, digest in self._digests.items() if digest == event.item)
+            stage = Stage.QUALITY if isinstance(event, jobs.Quarantined) else Stage.MASTER
+            self._fail(place, stage, event.reason)
+
+    def _give_up(self, work: Work[Item], reason: str) -> None:
+        """Record that work has failed which no worker could do."""
+        for name in names_of(work.item):
+            self._on_event(jobs.Failed(name, reason))
 
     def _fail(self, place: tuple[str, int], stage: Stage, reason: str) -> None:
         self._failed[place] = (stage, reason)
@@ -345,3 +454,13 @@ class BuildRun:
             profile=project.profile,
             git=self._git,
         )
+
+
+_STORED = "stored"
+
+
+def _group(order: TakeOrder) -> Group:
+    """Takes of one group are made side by side, by one model."""
+    recipe, engine = order.recipe, find_engine(order.recipe.engine)
+    company = engine.group(recipe) if isinstance(engine, Grouping) else ""
+    return recipe.engine, recipe.model, recipe.revision, company, _STORED if order.stored_take else ""

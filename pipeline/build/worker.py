@@ -1,4 +1,4 @@
-"""A worker process: reads jobs from standard input, does them, writes events to standard output.
+"""A worker process: reads sessions and their orders from standard input, writes events to standard output.
 
 Messages are pickles between a parent and its child. The worker ends when its input closes, so that no worker outlives a
 killed parent. Everything that it finished is in the store.
@@ -14,18 +14,18 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from logging.handlers import QueueHandler
-from typing import BinaryIO, NoReturn
+from typing import BinaryIO, NoReturn, cast
 
 from pipeline.errors import CuesmithError
 from pipeline.generators import Generator, find_engine
-from pipeline.jobs import Broken, Done, Event, Job, TakesJob
+from pipeline.jobs import Broken, Done, EndSession, Give, MasterSession, Message, Session
 from pipeline.jobs.masters import make_masters
+from pipeline.jobs.orders import OrderSource
 from pipeline.jobs.takes import make_takes
 from pipeline.store import Store
 
-Message = Event | Done | Broken
 Send = Callable[[Message | logging.LogRecord], None]
 
 # In the process, `__name__` is "__main__".
@@ -44,16 +44,16 @@ class _ParentHandler(QueueHandler):
 
 
 def main(outputs: str, level: int) -> None:
-    """Do jobs on the store at ``outputs`` until standard input closes; log from ``level`` on."""
+    """Do sessions on the store at ``outputs`` until standard input closes; log from ``level`` on."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     send = _sender()
     logger = logging.getLogger("pipeline")
     logger.setLevel(level)
     logger.addHandler(_ParentHandler(send))
-    jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
-    threading.Thread(target=_read_jobs, args=(sys.stdin.buffer, jobs), daemon=True).start()
+    inbox: queue.SimpleQueue[Session | Give | EndSession] = queue.SimpleQueue()
+    threading.Thread(target=_read, args=(sys.stdin.buffer, inbox), daemon=True).start()
     try:
-        _serve(jobs, send, outputs)
+        serve(inbox, send, outputs)
     except BaseException:
         # A normal exit would wait for the thread that reads standard input.
         _abort()
@@ -73,38 +73,43 @@ def _sender() -> Send:
     return send
 
 
-def _serve(jobs: queue.SimpleQueue[Job], send: Send, outputs: str) -> None:
+def serve(inbox: queue.SimpleQueue[Session | Give | EndSession], send: Send, outputs: str) -> None:
+    """Do the sessions of ``inbox`` on the store at ``outputs``, until another message comes instead of a session."""
     store = Store.open(outputs)
     opened: dict[tuple[str, str], Generator] = {}
-    while True:
-        for message in _do(jobs.get(), store, opened):
-            send(message)
-
-
-def _do(job: Job, store: Store, opened: dict[tuple[str, str], Generator]) -> Iterator[Message]:
-    try:
-        if isinstance(job, TakesJob):
-            key = (job.engine, job.device)
-            if key not in opened:
-                opened[key] = find_engine(job.engine).open(job.device)
-                _logger.info("opened engine %s on %s", *key)
-            _logger.debug("generating %d takes on %s", len(job.orders), job.device)
-            yield from make_takes(job, opened[key], store)
+    while not isinstance(session := inbox.get(), Give | EndSession):
+        try:
+            _do(session, inbox, send, store, opened)
+        except CuesmithError as error:
+            send(Broken(str(error), error.exit_code))
         else:
-            _logger.debug("mastering %d assets", len(job.assets))
-            yield from make_masters(job, store)
-    except CuesmithError as error:
-        yield Broken(str(error), error.exit_code)
-    else:
-        yield Done()
+            send(Done())
 
 
-def _read_jobs(source: BinaryIO, jobs: queue.SimpleQueue[Job]) -> None:
+def _do(
+    session: Session,
+    inbox: queue.SimpleQueue[Session | Give | EndSession],
+    send: Send,
+    store: Store,
+    opened: dict[tuple[str, str], Generator],
+) -> None:
+    receive = cast(Callable[[], Give | EndSession], inbox.get)
+    if isinstance(session, MasterSession):
+        make_masters(session, store, OrderSource(receive, send), send)
+        return
+    key = (session.engine, session.device)
+    if key not in opened:
+        opened[key] = find_engine(session.engine).open(session.device)
+        _logger.info("opened engine %s on %s", *key)
+    make_takes(session, opened[key], store, OrderSource(receive, send), send)
+
+
+def _read(source: BinaryIO, inbox: queue.SimpleQueue[Session | Give | EndSession]) -> None:
     try:
         while True:
-            jobs.put(pickle.load(source))
+            inbox.put(pickle.load(source))
     except (EOFError, OSError, pickle.UnpicklingError):
-        # UnpicklingError: the parent was killed while it sent a job.
+        # UnpicklingError: the parent was killed while it sent a message.
         os._exit(0)
     except BaseException:
         _abort()

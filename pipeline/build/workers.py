@@ -1,8 +1,4 @@
-"""Worker processes, seen from the parent: start them, give them jobs, replace dead ones.
-
-If a worker dies, only the items that it had begun are lost. They run again one by one, and an item that kills a
-second worker fails with that reason.
-"""
+"""Worker processes, seen from the parent: start them, follow their sessions, replace dead ones."""
 
 from __future__ import annotations
 
@@ -10,25 +6,40 @@ import contextlib
 import logging
 import os
 import pickle
-import queue
 import subprocess
 import sys
 import tempfile
 import threading
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Generic, TypeVar
+from typing import IO, Protocol, cast
 
 import pipeline
+from pipeline.build.dispatch import Dispatcher, Group, Work
+from pipeline.build.usage import DeviceUse
 from pipeline.cpus import affinity_cpus, usable_cpus
 from pipeline.errors import CuesmithError, MachineError
-from pipeline.jobs import Began, Broken, Done, Event, Failed, Job
+from pipeline.jobs import (
+    AssetOrder,
+    Began,
+    Broken,
+    Done,
+    EndSession,
+    Event,
+    Failed,
+    Freed,
+    Give,
+    Message,
+    Session,
+    Slots,
+    TakeSession,
+    Wants,
+)
+from pipeline.plan import TakeOrder
 
-Item = TypeVar("Item")
-
-_DEATHS_ALLOWED = 2
+_WATCH_S = 1.0
 _logger = logging.getLogger(__name__)
 _LOG_TAIL = 2000
 
@@ -57,11 +68,14 @@ def worker_environment(workers: int) -> dict[str, str]:
     return {**limits, **os.environ, "PYTHONPATH": os.pathsep.join(paths)}
 
 
+Item = TakeOrder | AssetOrder
+
+
 class WorkerDied(Exception):
-    """A worker process ended during a job."""
+    """A worker ended during a session."""
 
 
-class JobBroken(CuesmithError):
+class SessionBroken(CuesmithError):
     """A worker stopped for a reason that affects the whole build."""
 
     def __init__(self, message: str, exit_code: int) -> None:
@@ -69,8 +83,21 @@ class JobBroken(CuesmithError):
         self.exit_code = exit_code
 
 
+class Link(Protocol):
+    """A worker as the parent reaches it."""
+
+    def send(self, message: Session | Give | EndSession) -> None:
+        """Send a message. Raises `WorkerDied`."""
+
+    def receive(self) -> Message:
+        """Wait for the next message. Raises `WorkerDied`."""
+
+    def stop(self) -> None:
+        """End the worker now. Several threads may call this at once, also during the other methods."""
+
+
 class Worker:
-    """One worker process on one device."""
+    """One worker process on one device of this machine: a `Link`."""
 
     def __init__(self, outputs: str, device: str, workers: int = 1) -> None:
         """Start the process, one of ``workers`` that share this machine's CPUs."""
@@ -94,34 +121,30 @@ class Worker:
             ) from error
         _logger.info("worker %d started on %s", self._process.pid, device)
 
-    def run(self, job: Job) -> Iterator[Event]:
-        """Run ``job`` and yield its events; log what the worker logs.
-
-        Raises `WorkerDied`, or `JobBroken` with the worker's reason.
-        """
+    def send(self, message: Session | Give | EndSession) -> None:
+        """Send a message. Raises `WorkerDied`."""
         assert self._process.stdin is not None
+        try:
+            pickle.dump(message, self._process.stdin)
+            self._process.stdin.flush()
+        except (OSError, ValueError) as error:
+            # `stop` closes the pipes, which raises ValueError here.
+            raise WorkerDied(self._exit_description()) from error
+
+    def receive(self) -> Message:
+        """Wait for the next message; log what the worker logs. Raises `WorkerDied`."""
         assert self._process.stdout is not None
         try:
-            pickle.dump(job, self._process.stdin)
-            self._process.stdin.flush()
-            while True:
-                message = pickle.load(self._process.stdout)
-                if isinstance(message, Done):
-                    return
-                if isinstance(message, Broken):
-                    raise JobBroken(message.message, message.exit_code)
-                if isinstance(message, logging.LogRecord):
-                    logging.getLogger(message.name).handle(message)
-                else:
-                    yield message
+            while isinstance(message := pickle.load(self._process.stdout), logging.LogRecord):
+                logging.getLogger(message.name).handle(message)
+            return cast(Message, message)
         except (EOFError, OSError, ValueError, pickle.UnpicklingError) as error:
-            # `stop` closes the pipes, which raises ValueError here.
             raise WorkerDied(self._exit_description()) from error
 
     def stop(self) -> None:
         """End the process now. Its finished work is in the store.
 
-        Several threads may call this at once, also during `run`.
+        Several threads may call this at once, also during `send` and `receive`.
         """
         with contextlib.suppress(OSError):
             self._process.kill()
@@ -145,133 +168,199 @@ class Worker:
         return f"the worker on {self.device} {how}" + (f": {lines[-1]}" if lines else "")
 
 
-class WorkerPool:
-    """Workers for a list of devices; each does one job at a time.
-
-    If a device cannot do a job, the pool starts no other job with the same needs on it.
-    """
-
-    def __init__(self, outputs: str, devices: Sequence[str]) -> None:
-        self._outputs = outputs
-        self.devices = tuple(devices)
-        self._free: queue.Queue[str | Worker] = queue.Queue()
-        self._alive: set[Worker] = set()
-        self._lacks: dict[tuple[str, tuple[str, ...]], JobBroken] = {}
-        self._stopped = False
-        for device in devices:
-            self._free.put(device)
-
-    def stop(self) -> None:
-        """End all workers now and start no more; their finished work is in the store."""
-        self._stopped = True
-        for worker in list(self._alive):
-            worker.stop()
-            _logger.info("worker on %s stopped", worker.device)
-
-    @contextlib.contextmanager
-    def acquire(self, needs: tuple[str, ...]) -> Iterator[Worker]:
-        """Wait for a free worker and reserve it; start one if its device has none, or if the last one failed.
-
-        ``needs`` names what the job requires, such as an engine and a model. Raises `JobBroken` if the device does
-        not have that, or if the pool was stopped.
-        """
-        free = self._free.get()
-        device = free if isinstance(free, str) else free.device
-        give_back: str | Worker = free
-        try:
-            self._check(device, needs)
-            give_back = device
-            worker = Worker(self._outputs, device, len(self.devices)) if isinstance(free, str) else free
-            self._alive.add(worker)
-            try:
-                # Check again: `stop` may have run before this worker was in `_alive`.
-                self._check(device, needs)
-                yield worker
-            except BaseException as error:
-                if isinstance(error, JobBroken) and error.exit_code == MachineError.exit_code:
-                    self._lacks[device, needs] = error
-                self._alive.discard(worker)
-                worker.stop()
-                raise
-            give_back = worker
-        finally:
-            self._free.put(give_back)
-
-    def _check(self, device: str, needs: tuple[str, ...]) -> None:
-        if self._stopped:
-            raise JobBroken("the build was stopped", 1)
-        if earlier := self._lacks.get((device, needs)):
-            raise JobBroken(str(earlier), earlier.exit_code)
-
-
 @dataclass(frozen=True, slots=True)
-class JobType(Generic[Item]):
-    """How to process items in jobs."""
+class Seat:
+    """A place for one worker at a time."""
 
-    job: Callable[[str, Sequence[Item]], Job]
-    """Return the job that processes a list of items on a device."""
-    event_names: Callable[[Item], Sequence[str]]
-    """Return the names of an item in events: its take, or its masters."""
-    needs: tuple[str, ...]
-    """What a device needs for the job, such as an engine and a model."""
+    name: str
+    """Unique in the build, such as ``cuda:0`` or ``cpu 2``."""
+    device: str
+    kind: str
+    """What its pool is for."""
+    pool: tuple[str, ...]
+    """A device for each worker of its pool; they share this machine's CPUs."""
 
 
-class JobRunner(Generic[Item]):
-    """Process items with jobs on a pool's workers."""
+def names_of(item: Item) -> list[str]:
+    """Names of an item in events: its take, or its masters."""
+    return [item.recipe.digest] if isinstance(item, TakeOrder) else item.missing
+
+
+class Workers:
+    """The workers of a build, each on its `Seat`, fed from one `Dispatcher`.
+
+    ``start`` starts the worker of a seat; ``session`` returns the session of a group on a device. ``on_event`` gets
+    every outcome, and is called from several threads.
+    """
 
     def __init__(
         self,
-        pool: WorkerPool,
-        job_type: JobType[Item],
-        items: Mapping[str, Item],
+        dispatcher: Dispatcher[Item],
+        start: Callable[[Seat], Link],
+        session: Callable[[Group, str], Session],
         on_event: Callable[[Event], None],
     ) -> None:
-        self._pool = pool
-        self._type = job_type
-        self._left = dict(items)
+        self._dispatcher = dispatcher
+        self._start = start
+        self._session = session
         self._on_event = on_event
-        self._open = {key: set(job_type.event_names(item)) for key, item in items.items()}
-        self._owner = {name: key for key, names in self._open.items() for name in names}
-        self._deaths: Counter[str] = Counter()
+        self._links: dict[str, Link] = {}
+        self._ended: dict[str, str] = {}
+        """By seat, why this process ended its worker."""
+        self._broken: SessionBroken | MachineError | None = None
+        self._stopped = threading.Event()
+        self.generating: dict[str, DeviceUse] = {}
+        """How busy the seats were that made takes, by name."""
+        self.mastering: dict[str, DeviceUse] = {}
+        """The same of mastering; each asset takes a slot."""
+        threading.Thread(target=self._watch, daemon=True, name="watch workers").start()
 
-    def run(self) -> None:
-        """Process every item, and report an event for each. Raises `JobBroken` if the build cannot continue."""
-        while self._left:
-            suspects = [key for key in self._left if self._deaths[key]]
-            keys = suspects[:1] or list(self._left)
-            self._attempt(keys)
+    def serve(self, seat: Seat) -> None:
+        """Give work to a worker on ``seat`` until there is no more; replace a worker that dies.
 
-    def _attempt(self, keys: Sequence[str]) -> None:
-        begun: set[str] = set()
+        Raises `SessionBroken` or `MachineError` if the build cannot continue, or if no device could do a part of it.
+        """
         try:
-            with self._pool.acquire(self._type.needs) as worker:
-                job = self._type.job(worker.device, [self._left[key] for key in keys])
-                for event in worker.run(job):
-                    owner = self._owner[event.item]
-                    if isinstance(event, Began):
-                        begun.add(owner)
-                    else:
-                        self._finish(event, owner)
+            works = self._dispatcher.take(seat.name, 1)
+            while works:
+                works = self._serve_group(seat, works)
+        except BaseException as error:
+            self._broken = self._broken or (
+                error if isinstance(error, SessionBroken | MachineError) else None
+            )
+            self._dispatcher.stop()
+            raise
+        finally:
+            self._stop_worker(seat)
+        if self._broken:
+            raise self._broken
+
+    def stop(self) -> None:
+        """End all workers now and start no more; their finished work is in the store."""
+        self._stopped.set()
+        self._dispatcher.stop()
+        for link in list(self._links.values()):
+            link.stop()
+
+    def is_broken(self) -> bool:
+        """Whether a part of the work could be done nowhere."""
+        return self._broken is not None
+
+    def _serve_group(self, seat: Seat, works: list[Work[Item]]) -> list[Work[Item]]:
+        """Do ``works`` and what else its group has for this seat; return the first work of the next group."""
+        group = works[0].group
+        try:
+            return _Conversation(self, self._link(seat), seat, works).run()
         except WorkerDied as death:
-            _logger.warning("%s", death)
-            for key in [key for key in keys if key in self._left and (key in begun or not begun)]:
-                self._deaths[key] += 1
-                if self._deaths[key] >= _DEATHS_ALLOWED:
-                    self._give_up(key, str(death))
-                else:
-                    _logger.info("retrying %s", key)
+            self._stop_worker(seat)
+            reason = self._ended.pop(seat.name, str(death))
+            _logger.warning("%s", reason)
+            self._dispatcher.lose(seat.name, reason)
+        except (SessionBroken, MachineError) as error:
+            if error.exit_code != MachineError.exit_code:
+                raise
+            self._stop_worker(seat)
+            if self._dispatcher.refuse(seat.name, group, str(error)):
+                self._broken = error
+        for use in (self.generating.get(seat.name), self.mastering.get(seat.name)):
+            if use:
+                use.lose(time.monotonic())
+        return self._dispatcher.take(seat.name, 1)
+
+    def _link(self, seat: Seat) -> Link:
+        if seat.name not in self._links:
+            self._links[seat.name] = self._start(seat)
+        if self._stopped.is_set():
+            # `stop` may have run before this worker was in its list.
+            self._stop_worker(seat)
+            raise SessionBroken("the build was stopped", 1)
+        return self._links[seat.name]
+
+    def _stop_worker(self, seat: Seat) -> None:
+        if link := self._links.pop(seat.name, None):
+            link.stop()
+            _logger.info("worker on %s stopped", seat.name)
+
+    def _watch(self) -> None:
+        """End workers whose items take too long."""
+        while not self._stopped.wait(_WATCH_S):
+            for name, reason in self._dispatcher.overdue().items():
+                if link := self._links.get(name):
+                    self._ended[name] = f"the worker on {name} gave {reason}"
+                    link.stop()
+
+
+class _Conversation:
+    """One session: messages from and to a worker."""
+
+    def __init__(self, workers: Workers, link: Link, seat: Seat, works: list[Work[Item]]) -> None:
+        self._workers = workers
+        self._dispatcher = workers._dispatcher
+        self._link = link
+        self._seat = seat.name
+        self._group = works[0].group
+        self._session = workers._session(self._group, seat.device)
+        uses = workers.generating if isinstance(self._session, TakeSession) else workers.mastering
+        self._use = uses.setdefault(seat.name, DeviceUse(seat.name))
+        self._owners: dict[str, str] = {}
+        """The key of the work to which a name in events belongs."""
+        self._open: dict[str, set[str]] = {}
+        """Names without an outcome, by key."""
+        self._next: list[Work[Item]] = []
+        link.send(self._session)
+        self._give(works)
+
+    def run(self) -> list[Work[Item]]:
+        """Follow the session to its end; return the first work of the next one."""
+        while not isinstance(message := self._link.receive(), Done):
+            match message:
+                case Wants():
+                    self._answer(message.count)
+                case Broken():
+                    raise SessionBroken(message.message, message.exit_code)
+                case Began():
+                    key = self._owners[message.item]
+                    self._dispatcher.begin(self._seat, key)
+                    self._use.begin(key, time.monotonic())
+                case Slots():
+                    self._use.slots = message.count
+                case Freed():
+                    self._use.free(message.item, time.monotonic())
+                case _:
+                    self._finish(message)
+        for names in list(self._open.values()):
+            for name in list(names):
+                self._finish(Failed(name, "the worker returned no result for it; report this as a bug"))
+        return self._next
+
+    def _answer(self, count: int) -> None:
+        works = self._dispatcher.take(self._seat, count)
+        if works and works[0].group == self._group:
+            self._give(works)
+        elif works or not self._dispatcher.holds(self._seat):
+            self._next = works
+            self._link.send(EndSession())
         else:
-            for key in [key for key in keys if key in self._left]:
-                self._give_up(key, "the worker returned no result for it; report this as a bug")
+            self._link.send(Give(()))
 
-    def _finish(self, event: Event, owner: str) -> None:
-        self._on_event(event)
-        pending = self._open.get(owner, set())
-        pending.discard(event.item)
-        if not pending:
-            self._left.pop(owner, None)
+    def _give(self, works: list[Work[Item]]) -> None:
+        for work in works:
+            names = names_of(work.item)
+            self._open[work.key] = set(names)
+            self._owners.update(dict.fromkeys(names, work.key))
+        self._link.send(Give(tuple(work.item for work in works)))
 
-    def _give_up(self, key: str, reason: str) -> None:
-        for name in self._open[key]:
-            self._on_event(Failed(name, reason))
-        self._left.pop(key, None)
+    def _finish(self, event: Event) -> None:
+        """Pass on an outcome. The item ends after that, because more work may follow from its outcome."""
+        key = self._owners[event.item]
+        names = self._open.get(key, set())
+        if event.item not in names:
+            return
+        names.discard(event.item)
+        if not names:
+            self._use.free(key, time.monotonic())
+            self._use.items += 1
+        self._workers._on_event(event)
+        if not names:
+            del self._open[key]
+            self._dispatcher.end(self._seat, key)

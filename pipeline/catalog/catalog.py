@@ -17,7 +17,7 @@ from typing import Any
 
 from pipeline.catalog.channels import CATALOG_FILE, FILE_NAME, LATEST, Channel, ChannelMove, Channels
 from pipeline.catalog.reviews import Reviews
-from pipeline.catalog.version import BuildFacts, Place, Version
+from pipeline.catalog.version import NO_RULES, BuildFacts, GateRules, Place, Version
 from pipeline.errors import FormatError, MachineError, StoreError, UsageError, VerificationError
 from pipeline.plan import Stage
 from pipeline.provenance import MASTER_SCHEMA, MasterRow, MissingRow, ObjectJson
@@ -143,7 +143,7 @@ class Catalog:
         *,
         made: Set[str] = frozenset(),
         reasons: ReasonsOf | None = None,
-        promotion: Mapping[str, Sequence[str]] | None = None,
+        rules: GateRules = NO_RULES,
     ) -> tuple[Version, bool]:
         """Publish the result of ``contents``, called with the latest version, and point ``latest`` to it.
 
@@ -162,24 +162,20 @@ class Catalog:
                 before is not None
                 and before.project == build.project
                 and before.same_masters(rows)
-                and before.same_gaps(missing, promotion or {})
-                and before.policy == build.policy
+                and before.same_gaps(missing, rules)
             ):
                 return before, False
             self._check_objects(before, rows, made)
             parent = before.number if before else None
             version = Version(
-                number=self._unused(),
-                parent=parent,
-                project=build.project,
-                created=build.created,
-                run=build.run,
-                manifest=build.manifest,
+                self._unused(),
+                parent,
+                *build,
                 masters=rows,
                 reasons=reasons(before, rows) if reasons and before else {},
                 missing=missing,
-                promotion=promotion or {},
-                policy=dict(build.policy),
+                promotion=rules.promotion,
+                policy=rules.policy,
             )
             others = companions(version)
             files = self._copied({**others, CATALOG_FILE: version.to_bytes()})

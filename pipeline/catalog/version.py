@@ -46,7 +46,7 @@ _NOT_COMPARED = ("source",)
 
 
 class BuildFacts(NamedTuple):
-    """The build that publishes a version or changes the quarantine."""
+    """The build that publishes a version or changes the quarantine: fields of both, in the order of their files."""
 
     project: str
     created: str
@@ -54,8 +54,18 @@ class BuildFacts(NamedTuple):
     run: str
     manifest: Mapping[str, Any]
     """``file``, ``sha256`` and ``profile``."""
+
+
+class GateRules(NamedTuple):
+    """What a manifest tells the release gate."""
+
+    promotion: Mapping[str, Sequence[str]] = MappingProxyType({})
+    """Reasons of the gate that the manifest allows, by channel."""
     policy: Mapping[str, Any] = MappingProxyType({})
-    """The prompt policy of the manifest."""
+    """The prompt policy, in the form of `pipeline.manifest.policy.Policy.from_json`."""
+
+
+NO_RULES = GateRules()
 
 
 @dataclass(frozen=True)
@@ -90,9 +100,11 @@ class Version:
         """Whether this version has the same ``masters``, wherever the manifest defines them."""
         return len(self.masters) == len(masters) and all(map(_same, self.masters, masters))
 
-    def same_gaps(self, missing: tuple[MissingRow, ...], promotion: Mapping[str, Sequence[str]]) -> bool:
-        """Whether this version has the same missing variations and promotion rules, whatever its masters."""
-        return self.promotion == promotion and set(map(_gap, self.missing)) == set(map(_gap, missing))
+    def same_gaps(self, missing: tuple[MissingRow, ...], rules: GateRules) -> bool:
+        """Whether this version has the same missing variations and rules of the gate, whatever its masters."""
+        return (self.promotion, self.policy) == rules and set(map(_gap, self.missing)) == set(
+            map(_gap, missing)
+        )
 
     def to_bytes(self) -> bytes:
         """The file's bytes, UTF-8."""
@@ -100,10 +112,7 @@ class Version:
             "schema": CATALOG_SCHEMA,
             "version": self.number,
             "parent": self.parent,
-            "project": self.project,
-            "created": self.created,
-            "run": self.run,
-            "manifest": dict(self.manifest),
+            **{name: getattr(self, name) for name in BuildFacts._fields},
         }
         if self.parent is not None:
             header["reasons"] = [[*place, list(words)] for place, words in sorted(self.reasons.items())]
@@ -131,12 +140,9 @@ class Version:
                 f"{place}: not a catalog: {error}; repair it: cuesmith verify --repair"
             ) from error
         return cls(
-            number=value["version"],
-            parent=value["parent"],
-            project=value["project"],
-            created=value["created"],
-            run=value["run"],
-            manifest=value["manifest"],
+            value["version"],
+            value["parent"],
+            *_build_facts(value),
             masters=tuple(value["masters"]),
             reasons={
                 (asset, variation): tuple(words) for asset, variation, words in value.get("reasons", ())
@@ -145,6 +151,11 @@ class Version:
             promotion=value.get("promotion", {}),
             policy=value.get("policy", {}),
         )
+
+
+def _build_facts(value: Mapping[str, Any]) -> BuildFacts:
+    """The build in a stored version or in the stored quarantine."""
+    return BuildFacts(*(value[name] for name in BuildFacts._fields))
 
 
 class ManifestJson(TypedDict):
@@ -316,18 +327,14 @@ QUARANTINE_KEY = "catalog/quarantine.json"
 class Quarantine:
     """Masters that failed a quality gate and are not published."""
 
-    project: str
-    created: str
-    """UTC, ISO 8601: when a build changed it last."""
-    run: str
-    manifest: Mapping[str, Any]
-    """``file``, ``sha256`` and ``profile`` of that build."""
+    build: BuildFacts
+    """The build that changed it last."""
     masters: tuple[MasterRow, ...] = field(repr=False)
     """Sorted by asset and variation; ``status`` is ``quarantined`` and ``reason`` names the gates that failed."""
 
     def as_version(self) -> Version:
         """A version 0 without masters, for a project without a published version."""
-        return Version(0, None, self.project, self.created, self.run, self.manifest, (), ())
+        return Version(0, None, *self.build, (), ())
 
 
 class _QuarantineJson(TypedDict):
@@ -353,9 +360,7 @@ def read_quarantine(store: Store) -> Quarantine | None:
         raise VerificationError(
             f"{QUARANTINE_KEY} is damaged: {fault}; run `cuesmith verify --repair`, then build again"
         )
-    return Quarantine(
-        value["project"], value["created"], value["run"], value["manifest"], tuple(value["masters"])
-    )
+    return Quarantine(_build_facts(value), tuple(value["masters"]))
 
 
 def _masters(store: Store) -> tuple[MasterRow, ...]:

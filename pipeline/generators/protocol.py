@@ -92,6 +92,8 @@ class Generator(Protocol):
     def generate(self, recipes: Sequence[Recipe], audio: Mapping[str, Clip]) -> Iterator[Outcome]:
         """Yield one outcome for each recipe, in any order, as soon as it is known.
 
+        A build gives one recipe at a time, or as many as `Batching` says.
+
         ``audio`` has the conditioning clips by the SHA-256 in the recipes. A take never depends on the other recipes
         of the call. A recipe that fails yields its `GenerationError`; the others continue.
         """
@@ -101,6 +103,48 @@ class Generator(Protocol):
 
     def close(self) -> None:
         """Free the device."""
+
+
+class RecipeSource(Protocol):
+    """The recipes of a session, one after the other, the costliest first. Threads may share it."""
+
+    def next(self) -> Recipe | None:
+        """The next recipe. If no earlier one is without its outcome, this waits for one, and None ends the session.
+
+        Otherwise None means that there is none for now.
+        """
+
+    def begin(self, recipe: Recipe) -> None:
+        """Work on ``recipe`` begins: its time limit runs, and if the process dies, it is a possible cause."""
+
+    def end(self, recipe: Recipe) -> None:
+        """The place of ``recipe`` is free for another. Its outcome says this too."""
+
+    def use_slots(self, count: int) -> None:
+        """The device makes ``count`` takes at once; by default one."""
+
+    @property
+    def waited_s(self) -> float:
+        """Seconds that `next` has waited for recipes."""
+
+
+@runtime_checkable
+class Streaming(Protocol):
+    """A generator that takes new recipes while it works on others."""
+
+    def stream(self, source: RecipeSource, audio: Mapping[str, Clip]) -> Iterator[Outcome]:
+        """As `Generator.generate` for the recipes of ``source``, which come one by one, until it has no more.
+
+        ``audio`` always has the conditioning clips of the recipes that have no outcome yet.
+        """
+
+
+@runtime_checkable
+class Batching(Protocol):
+    """A generator whose `Generator.generate` makes several takes at once; others get one recipe at a time."""
+
+    batch_size: int
+    """Most recipes of one call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,10 +206,18 @@ class Engine(Protocol):
         """Devices of this machine to use by default, one entry for each worker."""
 
     def cost(self, recipe: Recipe) -> float:
-        """Relative cost of a recipe, to balance shards: about its seconds on the engine's usual device."""
+        """Relative cost of a recipe; the costliest are made first: about its seconds on the engine's usual device."""
 
     def open(self, device: str) -> Generator:
         """Load what generation needs onto ``device``. Raises `MachineError` with what is missing."""
+
+
+@runtime_checkable
+class Grouping(Protocol):
+    """An engine that cannot make all takes of a model side by side."""
+
+    def group(self, recipe: Recipe) -> str:
+        """Recipes of one model and one group are made side by side; a device drains before it makes another group."""
 
 
 @runtime_checkable

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -12,13 +12,14 @@ from pipeline.delivery import Content, Labels, render
 from pipeline.errors import CuesmithError, MachineError, MasteringError, StoreError
 from pipeline.formats import FORMATS
 from pipeline.gates import GATES
+from pipeline.jobs.orders import OrderSource
 from pipeline.jobs.work_items import (
     AssetOrder,
     Began,
     Event,
     Failed,
     Mastered,
-    MasterJob,
+    MasterSession,
     Quarantined,
     VariationOrder,
 )
@@ -80,29 +81,35 @@ class JudgedMaster:
     """Time that mastering took."""
 
 
-def make_masters(job: MasterJob, store: Store) -> Iterator[Event]:
-    """Master every asset of ``job``; yields one outcome for each master of an order.
+def make_masters(
+    session: MasterSession, store: Store, source: OrderSource[AssetOrder], emit: Callable[[Event], None]
+) -> None:
+    """Master every asset of ``source``; each master of an order gets one outcome, which ``emit`` receives.
 
     An error fails only its own asset, except a `MachineError` (a full disk), which concerns the whole build and is
     raised.
     """
-    for order in job.assets:
-        yield from (Began(digest) for digest in order.missing)
+    while (order := source.next()) is not None:
+        for digest in order.missing:
+            emit(Began(digest))
         pending = set(order.missing)
+        reason = "mastering gave no result for it; report this as a bug"
         try:
-            for event in _master_asset(job, order, store):
+            for event in _master_asset(session, order, store):
                 pending.discard(event.item)
-                yield event
+                emit(event)
         except MachineError:
             raise
         except CuesmithError as error:
-            yield from (Failed(digest, str(error)) for digest in pending)
+            reason = str(error)
         except Exception as error:
             reason = f"mastering broke: {type(error).__name__}: {error}; report this as a bug"
-            yield from (Failed(digest, reason) for digest in pending)
+        for digest in pending:
+            emit(Failed(digest, reason))
+        source.finish()
 
 
-def _master_asset(job: MasterJob, order: AssetOrder, store: Store) -> Iterator[Event]:
+def _master_asset(session: MasterSession, order: AssetOrder, store: Store) -> Iterator[Event]:
     began = time.monotonic()
     takes = choose_takes(order, store)
     loops = [Loop(*take.record["loop"]) if take.record["loop"] else None for take in takes]
@@ -117,7 +124,7 @@ def _master_asset(job: MasterJob, order: AssetOrder, store: Store) -> Iterator[E
             continue
         took = time.monotonic() - began
         judged = JudgedMaster(take, result, group, _judge(order.asset, result, take), took)
-        record = record_of(judged, job, order, store)
+        record = record_of(judged, session, order, store)
         store.put_record("masters", digest, record)
         began = time.monotonic()
         if record["quality"]["quarantined"]:
@@ -199,7 +206,7 @@ def _take(digest: str, store: Store) -> tuple[TakeRecord, Clip]:
     return record, read(store.get(ObjectRef.from_json(record["object"])))
 
 
-def record_of(judged: JudgedMaster, job: MasterJob, order: AssetOrder, store: Store) -> MasterRecord:
+def record_of(judged: JudgedMaster, session: MasterSession, order: AssetOrder, store: Store) -> MasterRecord:
     """Encode the master, put its files into ``store``, and return its record.
 
     Raises `StoreError` or `MachineError` where the store cannot be written.
@@ -236,9 +243,9 @@ def record_of(judged: JudgedMaster, job: MasterJob, order: AssetOrder, store: St
         made={
             "at": now(),
             "seconds": round(judged.seconds, 3),
-            "run": job.run,
-            "prefect_run": job.prefect_run,
-            "device": job.device,
+            "run": session.run,
+            "prefect_run": session.prefect_run,
+            "device": session.device,
             "software": software_versions(),
         },
     )

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
+import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from types import TracebackType
 
 import numpy as np
 
@@ -18,8 +23,9 @@ from pipeline.errors import (
     UsageError,
     VerificationError,
 )
-from pipeline.generators import GeneratedTake, Generator, Outcome, Redecoder, StoredTake
-from pipeline.jobs.work_items import Began, Event, Failed, TakeMade, TakesJob
+from pipeline.generators import Batching, GeneratedTake, Generator, Outcome, Redecoder, StoredTake, Streaming
+from pipeline.jobs.orders import OrderSource
+from pipeline.jobs.work_items import Began, Event, Failed, Freed, Slots, TakeMade, TakeSession
 from pipeline.plan import TakeOrder
 from pipeline.provenance import TAKE_SCHEMA, TakeRecord, model_facts, take_record
 from pipeline.provenance.clock import now
@@ -29,6 +35,9 @@ from pipeline.store import ObjectRef, Store
 
 SILENT_PEAK = 1e-5
 """-100 dBFS: a take with a lower peak is silent."""
+_STORED_AT_ONCE = 4
+"""Takes that may wait in memory to be stored."""
+_logger = logging.getLogger(__name__)
 
 
 class _EngineError(Exception):
@@ -45,77 +54,159 @@ class _UsableTake:
     software: dict[str, str]
 
 
-def make_takes(job: TakesJob, generator: Generator, store: Store) -> Iterator[Event]:
-    """Make every take of ``job`` with an opened ``generator``; yields one outcome for each order.
+def make_takes(
+    session: TakeSession,
+    generator: Generator,
+    store: Store,
+    source: OrderSource[TakeOrder],
+    emit: Callable[[Event | Freed | Slots], None],
+) -> None:
+    """Make the take of every order of ``source``; each gets one outcome, which ``emit`` receives.
 
-    When the engine breaks in the middle of a batch, the remaining takes are tried one by one, so that one bad
-    recipe fails no others. A `MachineError` (a full disk, no memory) and every error of the store are raised: they
-    concern the whole build, and the engine is not called again.
+    If the engine breaks, the takes that it had begun are tried one by one, so that one bad recipe fails no others. A
+    `MachineError` (a full disk, no memory) and every error of the store are raised: they concern the whole build, and
+    the engine is not called again.
     """
-    audio, unusable = _conditioning(job.orders, store)
-    yield from (Failed(digest, reason) for digest, reason in unusable.items())
-    pending = {order.recipe.digest: order for order in job.orders if order.recipe.digest not in unusable}
-    work = _Work(job, generator, store, audio, pending)
-    try:
-        yield from work.make(list(pending.values()))
-    except _EngineError:
-        for order in list(pending.values()):
-            yield from work.make_alone(order)
-    for digest in pending:
-        yield Failed(digest, f"engine {job.engine} gave no take for it; report this to the engine's makers")
+    with _TakeStore(session, store, emit) as takes:
+        maker = _TakeMaker(session, generator, source, takes)
+        while not source.is_over:
+            if session.redecodes:
+                maker.redecode()
+            else:
+                maker.stream()
 
 
-@dataclass(frozen=True, slots=True)
-class _Work:
-    """One job in progress."""
+class _TakeMaker:
+    """The orders of a session in progress: a `RecipeSource` for the engine, and what becomes of its outcomes."""
 
-    job: TakesJob
-    generator: Generator
-    store: Store
-    audio: Mapping[str, Clip]
-    """Conditioning audio by its SHA-256."""
-    pending: dict[str, TakeOrder]
-    """Orders without an outcome, by recipe digest."""
+    def __init__(
+        self, session: TakeSession, generator: Generator, source: OrderSource[TakeOrder], takes: _TakeStore
+    ) -> None:
+        self._session = session
+        self._generator = generator
+        self._source = source
+        self._takes = takes
+        self._lock = threading.Lock()
+        self._pending: dict[str, TakeOrder] = {}
+        """Orders that the engine has, by recipe digest."""
+        self._audio: dict[str, Clip] = {}
+        """Conditioning audio by its SHA-256."""
+        self._open: set[str] = set()
+        """Recipes that have a place of the engine."""
+        self._given = 0
+        """Orders that the engine has got so far."""
+        self._last, self._waited_s = time.monotonic(), 0.0
+        """When the last outcome came, and how long the engine had waited for recipes until then."""
 
-    def make_alone(self, order: TakeOrder) -> Iterator[Event]:
-        """Make one take; it fails when the engine breaks."""
+    def next(self) -> Recipe | None:
+        """See `RecipeSource.next`."""
+        order = self._next_order()
+        return None if order is None else order.recipe
+
+    def begin(self, recipe: Recipe) -> None:
+        """See `RecipeSource.begin`."""
+        self._open.add(recipe.digest)
+        self._takes.emit(Began(recipe.digest))
+
+    def end(self, recipe: Recipe) -> None:
+        """See `RecipeSource.end`."""
+        if recipe.digest in self._open:
+            self._open.discard(recipe.digest)
+            self._takes.emit(Freed(recipe.digest))
+
+    def use_slots(self, count: int) -> None:
+        """See `RecipeSource.use_slots`."""
+        self._takes.emit(Slots(count))
+
+    @property
+    def waited_s(self) -> float:
+        """See `RecipeSource.waited_s`."""
+        return self._source.waited_s
+
+    def stream(self) -> None:
+        """Make takes until the engine breaks or the orders end."""
+        before = self._given
         try:
-            yield from self.make([order])
+            for digest, outcome in self._checked(self._streamed()):
+                self._finish(digest, outcome)
         except _EngineError as error:
-            self.pending.pop(order.recipe.digest, None)
-            yield Failed(order.recipe.digest, f"engine {self.job.engine} broke: {error}")
+            _logger.warning(
+                "engine %s broke: %s; its takes are tried one by one", self._session.engine, error
+            )
+        if self._given == before and not self._source.is_over:
+            # The engine left the session without asking for a recipe.
+            self._next_order()
+        for order in list(self._pending.values()):
+            self._make_alone(order)
 
-    def make(self, orders: Sequence[TakeOrder]) -> Iterator[Event]:
-        """Make takes in one batch. Raises `_EngineError` when the engine breaks."""
-        by_digest = {order.recipe.digest: order for order in orders}
-        began = time.monotonic()
-        yield from (Began(digest) for digest in by_digest)
-        for digest, outcome in self._outcomes(orders):
-            if digest not in by_digest:
-                raise _EngineError("it gave a take of an unknown recipe")
-            took, began = time.monotonic() - began, time.monotonic()
-            if isinstance(outcome, str):
-                self.pending.pop(digest, None)
-                yield Failed(digest, outcome)
-            else:
-                self._store(by_digest[digest], outcome, took)
-                self.pending.pop(digest, None)
-                yield TakeMade(digest, outcome.take.clip.seconds, took)
+    def redecode(self) -> None:
+        """Make takes from the stored data of earlier ones; from the model where that is gone or damaged."""
+        while (order := self._next_order()) is not None:
+            earlier = _stored_take(self._takes.store, order)
+            if earlier is None or not isinstance(self._generator, Redecoder):
+                self._make_alone(order)
+                continue
+            self.begin(order.recipe)
+            try:
+                for digest, outcome in self._checked(_redecoded(self._generator, order.recipe, earlier)):
+                    self._finish(digest, outcome)
+            except _EngineError:
+                self._make_alone(order)
 
-    def _outcomes(self, orders: Sequence[TakeOrder]) -> Iterator[tuple[str, _UsableTake | str]]:
-        """The outcome of each order by recipe digest: a take, or why there is none.
+    def _next_order(self) -> TakeOrder | None:
+        """The next order whose conditioning audio is readable; the others fail."""
+        with self._lock:
+            while (order := self._source.next()) is not None:
+                self._pending[order.recipe.digest] = order
+                try:
+                    self._load_audio(order)
+                except UsageError as error:
+                    self._finish(order.recipe.digest, str(error))
+                else:
+                    self._given += 1
+                    return order
+            return None
 
-        Takes come from the stored data of earlier takes where possible, otherwise from the model.
-        """
-        recipes = []
-        for order in orders:
-            earlier = _stored_take(self.store, order)
-            if earlier is not None and isinstance(self.generator, Redecoder):
-                yield from self._checked(_redecoded(self.generator, order.recipe, earlier))
-            else:
-                recipes.append(order.recipe)
-        if recipes:
-            yield from self._checked(_generated(self.generator, recipes, self.audio))
+    def _streamed(self) -> Iterator[Outcome]:
+        if isinstance(self._generator, Streaming):
+            yield from self._generator.stream(self, self._audio)
+            return
+        size = self._generator.batch_size if isinstance(self._generator, Batching) else 1
+        while (recipe := self.next()) is not None:
+            batch = [recipe]
+            while len(batch) < size and (another := self.next()) is not None:
+                batch.append(another)
+            for each in batch:
+                self.begin(each)
+            yield from self._generator.generate(batch, self._audio)
+            unmade = [each for each in batch if each.digest in self._pending]
+            if unmade:
+                raise _EngineError(f"it gave no take for {len(unmade)} of {len(batch)} recipes")
+
+    def _make_alone(self, order: TakeOrder) -> None:
+        """Make one take; it fails when the engine breaks."""
+        digest, name = order.recipe.digest, self._session.engine
+        self.begin(order.recipe)
+        reason = f"engine {name} gave no take for it; report this to the engine's makers"
+        try:
+            for made, outcome in self._checked(_generated(self._generator, order.recipe, self._audio)):
+                self._finish(made, outcome)
+        except _EngineError as error:
+            reason = f"engine {name} broke: {error}"
+        if digest in self._pending:
+            self._finish(digest, reason)
+
+    def _finish(self, digest: str, outcome: _UsableTake | str) -> None:
+        order = self._pending.pop(digest)
+        took = time.monotonic() - self._last - (self.waited_s - self._waited_s)
+        self._last, self._waited_s = time.monotonic(), self.waited_s
+        self.end(order.recipe)
+        in_use = {ref.sha256 for other in list(self._pending.values()) for ref in other.inputs}
+        for ref in order.inputs:
+            if ref.sha256 not in in_use:
+                self._audio.pop(ref.sha256, None)
+        self._takes.put(order, outcome, took)
+        self._source.finish()
 
     def _checked(self, outcomes: Iterator[Outcome]) -> Iterator[tuple[str, _UsableTake | str]]:
         """The engine's ``outcomes``, checked. Exceptions of the engine become `_EngineError`.
@@ -124,11 +215,59 @@ class _Work:
         """
         try:
             for recipe, outcome in outcomes:
-                yield recipe.digest, _usable(self.generator, outcome)
-        except MachineError:
+                if recipe.digest not in self._pending:
+                    raise _EngineError("it gave a take of an unknown recipe")
+                yield recipe.digest, _usable(self._generator, outcome)
+        except (_EngineError, MachineError, StoreError, VerificationError):
             raise
         except Exception as error:
             raise _EngineError(f"{type(error).__name__}: {error}") from error
+
+    def _load_audio(self, order: TakeOrder) -> None:
+        """Load the order's conditioning clips. Raises `UsageError` for an unusable file, and the store's errors."""
+        for ref, (_, path) in zip(order.inputs, order.audio, strict=True):
+            if ref.sha256 not in self._audio:
+                data = self._takes.store.get(ref)
+                try:
+                    self._audio[ref.sha256] = read(data)
+                except UsageError as error:
+                    raise UsageError(f"{path}: {error}") from error
+
+
+class _TakeStore:
+    """Stores takes in a thread of its own, so that the engine need not wait for the disk."""
+
+    def __init__(
+        self, session: TakeSession, store: Store, emit: Callable[[Event | Freed | Slots], None]
+    ) -> None:
+        self.store = store
+        self.emit = emit
+        self._session = session
+        self._thread = ThreadPoolExecutor(1, "store")
+        self._running: deque[Future[None]] = deque()
+
+    def __enter__(self) -> _TakeStore:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._thread.shutdown()
+        if error is None:
+            self._check(0)
+
+    def put(self, order: TakeOrder, outcome: _UsableTake | str, took: float) -> None:
+        """Store a take; an error is raised by a later call. Waits while many takes are being stored."""
+        if isinstance(outcome, str):
+            self.emit(Failed(order.recipe.digest, outcome))
+        else:
+            self._running.append(self._thread.submit(self._store, order, outcome, took))
+        self._check(_STORED_AT_ONCE)
+
+    def _check(self, limit: int) -> None:
+        """Wait until at most ``limit`` takes are being stored; raise the error of one that could not be."""
+        while self._running and (len(self._running) > limit or self._running[0].done()):
+            self._running.popleft().result()
 
     def _store(self, order: TakeOrder, usable: _UsableTake, took: float) -> None:
         """Store a take and its record. Raises `MachineError` or `StoreError`, whatever the storage service raises."""
@@ -140,6 +279,7 @@ class _Work:
             why = f"{type(error).__name__}: {error}"
             what = f"take {order.recipe.digest[:12]} cannot be stored in {self.store.root}: {why}"
             raise StoreError(f"{what}; run `cuesmith verify`, then build again") from error
+        self.emit(TakeMade(order.recipe.digest, usable.take.clip.seconds, took))
 
     def _record(self, order: TakeOrder, usable: _UsableTake, took: float) -> TakeRecord:
         """Put the take's objects into the store, and return its record."""
@@ -157,13 +297,13 @@ class _Work:
             inputs=[ref.to_json() for ref in order.inputs],
             notes=dict(take.notes),
             ignored=list(order.requirements.ignored),
-            model=model_facts(self.job.engine, order.requirements.model),
+            model=model_facts(self._session.engine, order.requirements.model),
             made={
                 "at": now(),
                 "seconds": round(took, 3),
-                "run": self.job.run,
-                "prefect_run": self.job.prefect_run,
-                "device": self.job.device,
+                "run": self._session.run,
+                "prefect_run": self._session.prefect_run,
+                "device": self._session.device,
                 "software": usable.software,
             },
         )
@@ -176,11 +316,9 @@ def _redecoded(generator: Redecoder, recipe: Recipe, earlier: StoredTake) -> Ite
         yield recipe, error
 
 
-def _generated(
-    generator: Generator, recipes: Sequence[Recipe], audio: Mapping[str, Clip]
-) -> Iterator[Outcome]:
+def _generated(generator: Generator, recipe: Recipe, audio: Mapping[str, Clip]) -> Iterator[Outcome]:
     """As `Generator.generate`, which is called only when the first outcome is wanted."""
-    yield from generator.generate(recipes, audio)
+    yield from generator.generate([recipe], audio)
 
 
 def _usable(generator: Generator, outcome: GeneratedTake | GenerationError) -> _UsableTake | str:
@@ -224,20 +362,3 @@ def _stored_take(store: Store, order: TakeOrder) -> StoredTake | None:
     except (StoreError, VerificationError):
         return None
     return StoredTake(order.stored_take, attachments, record["notes"])
-
-
-def _conditioning(orders: Sequence[TakeOrder], store: Store) -> tuple[dict[str, Clip], dict[str, str]]:
-    """Conditioning clips by hash, and why orders fail whose audio is unusable, by recipe digest.
-
-    Raises the store's errors.
-    """
-    clips: dict[str, Clip] = {}
-    failed: dict[str, str] = {}
-    for order in orders:
-        for ref, (_, path) in zip(order.inputs, order.audio, strict=True):
-            try:
-                if ref.sha256 not in clips:
-                    clips[ref.sha256] = read(store.get(ref))
-            except UsageError as error:
-                failed[order.recipe.digest] = f"{path}: {error}"
-    return clips, failed

@@ -1,4 +1,4 @@
-"""Work items: the jobs that travel to a worker process, with their conditioning audio, and the events that return."""
+"""What a parent and a worker process send each other: sessions, orders with their conditioning audio, events."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ _UNKNOWN = ".bin"
 
 
 @dataclass(frozen=True, slots=True)
-class TakesJob:
-    """Takes to make on one device with one engine."""
+class TakeSession:
+    """Takes of one engine and model on one device; the orders follow one by one."""
 
     engine: str
     device: str
-    orders: tuple[TakeOrder, ...]
+    redecodes: bool
+    """Whether its takes come from the stored data of other takes, where that is whole."""
     run: str
     prefect_run: str | None
 
@@ -67,13 +68,27 @@ class AssetOrder:
 
 
 @dataclass(frozen=True, slots=True)
-class MasterJob:
-    """Assets to master in one process."""
+class MasterSession:
+    """Assets to master in one process; the orders follow one by one."""
 
-    assets: tuple[AssetOrder, ...]
+    device: str
     run: str
     prefect_run: str | None
-    device: str
+
+
+Session = TakeSession | MasterSession
+
+
+@dataclass(frozen=True, slots=True)
+class Give:
+    """Orders of the session, from the parent. None of them: there is none for now."""
+
+    orders: tuple[TakeOrder | AssetOrder, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EndSession:
+    """The session gets no more orders."""
 
 
 def store_inputs(orders: Iterable[TakeOrder], store: Store) -> list[TakeOrder]:
@@ -162,13 +177,38 @@ Event = Began | TakeMade | Mastered | Quarantined | Failed
 
 
 @dataclass(frozen=True, slots=True)
+class Wants:
+    """The worker can hold so many more orders."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Slots:
+    """How many takes the session's engine makes at once."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Freed:
+    """The place of an item is free; its audio may still be decoded or stored."""
+
+    item: str
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
-    """The job has ended, with an event for each of its items."""
+    """The session has ended, with an outcome for each of its orders."""
 
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """The job stopped for a reason that concerns the whole build."""
+    """The session stopped for a reason that concerns the whole build."""
 
     message: str
     exit_code: int
+
+
+Message = Event | Wants | Slots | Freed | Done | Broken
+"""What a worker sends to its parent, besides log records."""

@@ -1,15 +1,17 @@
-"""What is stale and why, and how the work is shared out."""
+"""What is stale and why, and how long a build will take."""
 
 from pipeline.plan.decide import plan as plan
 from pipeline.plan.digests import group_digest as group_digest
 from pipeline.plan.digests import master_digest as master_digest
+from pipeline.plan.estimates import MASTERING as MASTERING
+from pipeline.plan.estimates import OVERHEAD as OVERHEAD
 from pipeline.plan.estimates import BuildEstimate as BuildEstimate
-from pipeline.plan.estimates import Shard as Shard
 from pipeline.plan.estimates import engine_estimate as engine_estimate
 from pipeline.plan.estimates import estimate as estimate
+from pipeline.plan.estimates import mastering_seconds as mastering_seconds
+from pipeline.plan.estimates import overhead_seconds as overhead_seconds
 from pipeline.plan.estimates import record_speed as record_speed
 from pipeline.plan.estimates import recorded_speeds as recorded_speeds
-from pipeline.plan.estimates import share_out as share_out
 from pipeline.plan.reasons import chain_reasons as chain_reasons
 from pipeline.plan.reasons import label_reasons as label_reasons
 from pipeline.plan.reasons import recipe_reasons as recipe_reasons
@@ -19,14 +21,12 @@ from pipeline.plan.reasons import specs_of as specs_of
 from pipeline.plan.reasons import ucs_of as ucs_of
 from pipeline.plan.validate import check_profiles as check_profiles
 from pipeline.plan.values import APPROVED as APPROVED
-from pipeline.plan.values import IN_STORE as IN_STORE
 from pipeline.plan.values import LOCKED as LOCKED
 from pipeline.plan.values import LOCKED_IN_MANIFEST as LOCKED_IN_MANIFEST
 from pipeline.plan.values import WAITS as WAITS
 from pipeline.plan.values import WILL_WAIT as WILL_WAIT
 from pipeline.plan.values import Action as Action
 from pipeline.plan.values import AssetPlan as AssetPlan
-from pipeline.plan.values import Known as Known
 from pipeline.plan.values import Plan as Plan
 from pipeline.plan.values import Reason as Reason
 from pipeline.plan.values import Stage as Stage

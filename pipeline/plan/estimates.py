@@ -1,4 +1,4 @@
-"""How takes are shared out to devices, and how long generating will take.
+"""How long a build will take.
 
 The times of earlier builds correct what engines estimate: ``cache/speeds/<digest>.json`` in the store is a small file
 for each machine, engine, model and device. Without it only the estimate gets worse.
@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import heapq
 import json
 import platform
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from pipeline.errors import CuesmithError
 from pipeline.generators import Estimate, Estimator, find_engine
-from pipeline.plan.values import TakeOrder
+from pipeline.plan.values import Plan, TakeOrder
 from pipeline.store import Store
 
 SCHEMA = "cuesmith.take-speed/1"
@@ -26,49 +27,12 @@ _DECAY = 0.5
 _OWN_FIGURES = "the engine's own figures"
 START_S = 1.5
 """Seconds until a new worker process has imported what all workers need; an `Estimator` has a figure of its own."""
-
-
-@dataclass(frozen=True, slots=True)
-class Shard:
-    """Takes of one engine and model that one device makes in one go."""
-
-    engine: str
-    model: str
-    orders: tuple[TakeOrder, ...]
-
-    @property
-    def cost(self) -> float:
-        """Sum of the orders' costs."""
-        return sum(order.cost for order in self.orders)
-
-
-def share_out(orders: Iterable[TakeOrder], devices: int, shards_per_device: int = 4) -> tuple[Shard, ...]:
-    """Shards for ``devices`` workers, the longest first, each of one engine and model.
-
-    The longest takes of a model go first, each into its lightest shard, so that shards end close together. Models get
-    shards in proportion to their cost. Every order is in exactly one shard.
-    """
-    by_model: dict[tuple[str, str], list[TakeOrder]] = {}
-    for order in orders:
-        by_model.setdefault((order.recipe.engine, order.recipe.model), []).append(order)
-    total = sum(order.cost for group in by_model.values() for order in group) or 1.0
-    shards: list[Shard] = []
-    for (engine, model), group in sorted(by_model.items()):
-        share = sum(order.cost for order in group) / total
-        count = max(1, min(len(group), round(share * devices * shards_per_device)))
-        shards.extend(Shard(engine, model, part) for part in _balanced(group, count) if part)
-    return tuple(sorted(shards, key=lambda shard: -shard.cost))
-
-
-def _balanced(orders: list[TakeOrder], count: int) -> list[tuple[TakeOrder, ...]]:
-    """``orders`` in ``count`` parts of about the same cost."""
-    parts: list[list[TakeOrder]] = [[] for _ in range(count)]
-    costs = [0.0] * count
-    for order in sorted(orders, key=lambda order: (-order.cost, order.recipe.digest)):
-        lightest = costs.index(min(costs))
-        parts[lightest].append(order)
-        costs[lightest] += order.cost
-    return [tuple(part) for part in parts]
+MASTERING, OVERHEAD = ("cuesmith", "mastering"), ("cuesmith", "overhead")
+"""Names of the recorded speeds of what no engine does."""
+_MASTER_S, _MASTER_SECOND_S = 0.12, 0.02
+"""Seconds of a process for each master, and for each second of its audio."""
+_OVERHEAD_S, _PUBLISH_MASTER_S = 8.0, 0.02
+"""Seconds of a build beside its workers, and for each master of the version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,21 +104,30 @@ class ModelEstimate:
 
 @dataclass(frozen=True, slots=True)
 class BuildEstimate:
-    """How long generating will take, in all and for each model."""
+    """How long a build will take."""
 
     seconds: float
-    """From the start of the first worker to the last take, with all engines in parallel."""
+    """The whole build: everything below, with devices and CPU processes in parallel."""
+    generate_seconds: float
+    """From the start of the first worker to the last take."""
+    master_seconds: float
+    """Mastering on all CPU processes, if nothing else runs."""
+    overhead_seconds: float
+    """Starting Prefect, publishing, the report."""
     models: tuple[ModelEstimate, ...]
 
     @property
     def basis(self) -> str:
-        """Where the figures come from, in one line."""
+        """Where the figures of generating come from, in one line."""
         return "; ".join(dict.fromkeys(model.basis for model in self.models))
 
     def to_json(self) -> dict[str, Any]:
         """The key ``estimate`` of ``cuesmith plan --json``."""
         return {
             "seconds": round(self.seconds, 3),
+            "generate_seconds": round(self.generate_seconds, 3),
+            "master_seconds": round(self.master_seconds, 3),
+            "overhead_seconds": round(self.overhead_seconds, 3),
             "models": [
                 {
                     **asdict(model),
@@ -168,83 +141,120 @@ class BuildEstimate:
 
 
 def estimate(
-    orders: Iterable[TakeOrder],
+    plan: Plan,
     devices_of: Callable[[str], Sequence[str]],
-    workers: int | None = None,
+    processes: Sequence[str],
     speed_of: SpeedOf = lambda engine, model, device: None,
 ) -> BuildEstimate:
-    """How long ``orders`` will take on the devices that ``devices_of`` gives for an engine, one entry for each worker.
+    """How long a build of ``plan`` will take.
 
-    ``workers``: how many workers the build shares the takes out to; None for all devices of its engines. ``speed_of``
-    gives the speeds of earlier builds.
+    ``devices_of`` gives the devices of an engine and ``processes`` those of mastering, one entry for each worker;
+    ``speed_of`` gives the speeds of earlier builds.
     """
-    orders = list(orders)
-    engines = sorted({order.recipe.engine for order in orders})
-    devices = {name: tuple(devices_of(name)) for name in engines}
-    if workers is None:
-        workers = sum(len(of_engine) for of_engine in devices.values())
-    shards = share_out(orders, max(workers, 1))
-    seconds, estimates = 0.0, []
-    for name in engines:
-        own = [shard for shard in shards if shard.engine == name]
-        last, models = _simulate(own, devices[name] or ("cpu",), speed_of)
-        seconds = max(seconds, last)
-        estimates.extend(models)
-    return BuildEstimate(seconds, tuple(estimates))
+    loads, models = generation(plan.orders(), devices_of, speed_of)
+    generate_seconds = max(loads.values(), default=0.0)
+    work = mastering_seconds(plan)
+    work *= _factor(speed_of(*MASTERING, "cpu"))
+    workers = tuple(processes) or ("cpu",)
+    if work:
+        # Workers that also generate have started already.
+        loads[workers] = loads.get(workers, START_S) + work / len(workers)
+    busy = max(loads.values(), default=0.0)
+    overhead = overhead_seconds(plan) * _factor(speed_of(*OVERHEAD, "cpu"))
+    return BuildEstimate(busy + overhead, generate_seconds, work / len(workers), overhead, tuple(models))
 
 
-@dataclass(slots=True)
-class _Worker:
-    device: str
-    busy: float = 0.0
-    models: set[str] = field(default_factory=set)
+def generation(
+    orders: Iterable[TakeOrder], devices_of: Callable[[str], Sequence[str]], speed_of: SpeedOf
+) -> tuple[dict[tuple[str, ...], float], list[ModelEstimate]]:
+    """Seconds until the last take, by the devices of an engine; and the share of each model."""
+    by_engine: dict[str, list[TakeOrder]] = {}
+    for order in orders:
+        by_engine.setdefault(order.recipe.engine, []).append(order)
+    loads: dict[tuple[str, ...], float] = {}
+    models: list[ModelEstimate] = []
+    for name, own in sorted(by_engine.items()):
+        devices = tuple(devices_of(name)) or ("cpu",)
+        seconds, of_engine = _engine_generation(own, devices, speed_of)
+        loads[devices] = loads.get(devices, 0.0) + seconds
+        models += of_engine
+    return loads, models
 
-    def run(self, shard: Shard, estimate: Estimate) -> float:
-        """Do ``shard`` next; returns its seconds, with starting and loading where they are needed."""
-        seconds = estimate.seconds
-        if not self.models:
-            seconds += estimate.start_seconds
-        if shard.model not in self.models:
-            seconds += estimate.load_seconds
-        self.models.add(shard.model)
-        self.busy += seconds
-        return seconds
+
+def _factor(speed: Speed | None) -> float:
+    return speed.taken / speed.expected if speed else 1.0
 
 
-def _simulate(
-    shards: Sequence[Shard], devices: tuple[str, ...], speed_of: SpeedOf
+def mastering_seconds(plan: Plan) -> float:
+    """Seconds of one process to master everything that ``plan`` makes, before any build has been measured."""
+    return sum(
+        _MASTER_S + _MASTER_SECOND_S * asset.asset.duration_s
+        for asset in plan.assets
+        for variation in asset.variations
+        if variation.action.makes
+    )
+
+
+def overhead_seconds(plan: Plan) -> float:
+    """Seconds beside generating and mastering, before any build has been measured; 0 if there is nothing to make."""
+    masters = sum(len(asset.variations) for asset in plan.assets)
+    return _OVERHEAD_S + _PUBLISH_MASTER_S * masters if plan.stale else 0.0
+
+
+def _engine_generation(
+    orders: Sequence[TakeOrder], devices: tuple[str, ...], speed_of: SpeedOf
 ) -> tuple[float, list[ModelEstimate]]:
-    """When the last worker ends, and the share of each model. A free worker gets the next shard, as in a build."""
-    workers = [_Worker(device) for device in devices]
-    seconds: dict[str, float] = {}
-    basis: dict[str, str] = {}
-    for shard in shards:
-        worker = min(workers, key=lambda worker: worker.busy)
-        shard_estimate = _corrected(engine_estimate(shard, worker.device), shard, worker.device, speed_of)
-        seconds[shard.model] = seconds.get(shard.model, 0.0) + worker.run(shard, shard_estimate)
-        basis.setdefault(shard.model, shard_estimate.basis)
+    """When the last of ``devices`` has made its part of ``orders``, all of one engine; and the share of each model.
+
+    Devices take the costliest order that is left, model by model, as in a build.
+    """
+    by_model: dict[str, list[TakeOrder]] = {}
+    for order in sorted(orders, key=lambda order: (-order.cost, order.recipe.digest)):
+        by_model.setdefault(order.recipe.model, []).append(order)
+    busy = [0.0] * len(devices)
     models = []
-    for model in sorted(seconds):
-        orders = [order for shard in shards if shard.model == model for order in shard.orders]
-        audio = sum(order.recipe.seconds for order in orders)
+    for model, own in sorted(by_model.items()):
+        before = sum(busy)
+        basis = ""
+        for index, part in _shares(own, busy):
+            device_estimate = _corrected(
+                engine_estimate(part, devices[index]), part, devices[index], speed_of
+            )
+            start = device_estimate.start_seconds if not busy[index] else 0.0
+            busy[index] += start + device_estimate.load_seconds + device_estimate.seconds
+            basis = basis or device_estimate.basis
+        audio = sum(order.recipe.seconds for order in own)
         models.append(
-            ModelEstimate(shards[0].engine, model, devices, len(orders), audio, seconds[model], basis[model])
+            ModelEstimate(own[0].recipe.engine, model, devices, len(own), audio, sum(busy) - before, basis)
         )
-    return max(worker.busy for worker in workers), models
+    return max(busy), models
 
 
-def engine_estimate(shard: Shard, device: str) -> Estimate:
-    """The engine's own estimate for ``shard`` on ``device``."""
-    engine = find_engine(shard.engine)
+def _shares(orders: Sequence[TakeOrder], busy: Sequence[float]) -> list[tuple[int, list[TakeOrder]]]:
+    """``orders``, the costliest first, each to the device that is free first; by index, without the empty ones."""
+    parts: list[list[TakeOrder]] = [[] for _ in busy]
+    free = [(seconds, index) for index, seconds in enumerate(busy)]
+    heapq.heapify(free)
+    for order in orders:
+        seconds, index = heapq.heappop(free)
+        parts[index].append(order)
+        heapq.heappush(free, (seconds + order.cost, index))
+    return [(index, part) for index, part in enumerate(parts) if part]
+
+
+def engine_estimate(orders: Sequence[TakeOrder], device: str) -> Estimate:
+    """The engine's own estimate for ``orders``, all of one model, on ``device``."""
+    engine = find_engine(orders[0].recipe.engine)
     if isinstance(engine, Estimator):
-        return engine.estimate([order.recipe for order in shard.orders], device)
-    return Estimate(shard.cost, 0.0, START_S, _OWN_FIGURES)
+        return engine.estimate([order.recipe for order in orders], device)
+    return Estimate(sum(order.cost for order in orders), 0.0, START_S, _OWN_FIGURES)
 
 
-def _corrected(estimate: Estimate, shard: Shard, device: str, speed_of: SpeedOf) -> Estimate:
+def _corrected(estimate: Estimate, orders: Sequence[TakeOrder], device: str, speed_of: SpeedOf) -> Estimate:
     """``estimate`` with the speed of earlier builds, unless the engine has learned from them itself."""
-    speed = None if estimate.learned else speed_of(shard.engine, shard.model, device)
+    recipe = orders[0].recipe
+    speed = None if estimate.learned else speed_of(recipe.engine, recipe.model, device)
     if speed is None:
         return estimate
-    factor, basis = speed.taken / speed.expected, f"earlier builds on this machine, the last on {speed.at}"
-    return replace(estimate, seconds=estimate.seconds * factor, basis=basis)
+    basis = f"earlier builds on this machine, the last on {speed.at}"
+    return replace(estimate, seconds=estimate.seconds * _factor(speed), basis=basis)

@@ -51,6 +51,21 @@ def stage_bars(build: Mapping[str, Any]) -> list[Bar]:
     return _bars([(name, float(seconds), duration(float(seconds))) for name, seconds in stages.items()])
 
 
+def device_bars(build: Mapping[str, Any]) -> list[Bar]:
+    """Share of the slots of each device that were in use while the build generated."""
+    devices = (build.get("generate") or {}).get("devices") or []
+    return _bars(
+        [
+            (
+                f"{use['device']} · {use['takes']} takes",
+                float(use["slot_use"]),
+                f"{use['slot_use']:.0%} of {use['slots']}, idle {duration(float(use['idle_seconds']))}",
+            )
+            for use in devices
+        ]
+    )
+
+
 def compute_bars(records: Iterable[MasterRecord], run: str) -> list[Bar]:
     """Device time of each model for the takes of this run, longest first."""
     spent: dict[str, float] = {}

@@ -103,9 +103,6 @@ class Backend(Protocol):
     def names(self, prefix: str = "") -> set[str]:
         """Names of the files and folders directly in the folder ``prefix``; empty if it does not exist."""
 
-    def leaves(self, prefix: str) -> Iterator[str]:
-        """Name, without folder, of every file below ``prefix``, in any order: the fastest listing."""
-
     def delete(self, key: str) -> None:
         """Remove ``key``; no error if it does not exist."""
 

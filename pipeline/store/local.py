@@ -137,19 +137,6 @@ class LocalBackend:
             except (FileNotFoundError, NotADirectoryError):
                 return set()
 
-    def leaves(self, prefix: str) -> Iterator[str]:
-        """See `Backend.leaves`."""
-        path = self._path(prefix)
-        folders = [path]
-        with translate_os_errors("list", path):
-            while folders:
-                with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folders.pop()) as children:
-                    for child in children:
-                        if child.is_dir(follow_symlinks=False):
-                            folders.append(child.path)
-                        else:
-                            yield child.name
-
     def delete(self, key: str) -> None:
         """See `Backend.delete`."""
         path = self._path(key)

@@ -140,10 +140,6 @@ class FsspecBackend:
         paths = (child.rstrip("/") for child in children)
         return {child.removeprefix(start) for child in paths if child.startswith(start)}
 
-    def leaves(self, prefix: str) -> Iterator[str]:
-        """See `Backend.leaves`."""
-        return (path.rsplit("/", 1)[-1] for path in self._find(prefix.rstrip("/")))
-
     def delete(self, key: str) -> None:
         """See `Backend.delete`."""
         with self._translate_errors("delete", key), suppress(FileNotFoundError):

@@ -16,6 +16,7 @@ import pipeline.build.prepare
 from flows.cli.app import app
 from pipeline.generators import Estimate, find_engine
 from pipeline.plan import plan as make_plan
+from pipeline.plan.estimates import _key
 from pipeline.recipe import Recipe
 from pipeline.release import rollback
 
@@ -224,7 +225,7 @@ def test_estimates_learn_from_the_builds_of_the_project(
         assert second == first
         return
     assert second["basis"].startswith("earlier builds on this machine, the last on 2")
-    [speeds] = (project.outputs / "cache" / "speeds").iterdir()
+    speeds = project.outputs / _key("toy", "toy", "cpu")
     known = json.loads(speeds.read_bytes())
     extra = 1.5 if kind == "costs" else 0.0
     learned = (first["device_seconds"] - extra) * known["taken"] / known["expected"] + extra

@@ -110,7 +110,7 @@ def test_a_nightly_build_is_named_shown_and_told(studio: Studio, webhook: Webhoo
             artifact_filter=ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(**only_mine))
         )
     assert "version 1 published" in {log.message for log in logs}
-    assert any(task.name.startswith("generate ") and "takes, toy toy" in task.name for task in tasks)
+    assert any(task.name.startswith("work on cpu") and " takes, " in task.name for task in tasks)
     by_key = {artifact.key: artifact for artifact in artifacts}
     assert "catalog version 1 is published" in by_key["cuesmith-build"].data
     assert by_key["cuesmith-changes"].data.count('"sound"') == 3

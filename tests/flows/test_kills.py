@@ -28,7 +28,7 @@ from flows import api
 from pipeline.build.workers import Worker, WorkerDied
 from pipeline.catalog import Catalog
 from pipeline.errors import MachineError
-from pipeline.jobs import MasterJob
+from pipeline.jobs import Give, MasterSession
 from pipeline.store import Store, verify
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="process groups and SIGKILL are POSIX's")
@@ -263,14 +263,16 @@ def test_an_interrupt_at_the_terminal_reaches_every_process_and_ends_with_130(
     assert list(own_server.iterdir()) == []
 
 
-def test_a_worker_ends_with_a_parent_that_was_killed_in_the_midst_of_sending_a_job(tmp_path: Path) -> None:
+def test_a_worker_ends_with_a_parent_that_was_killed_in_the_midst_of_sending_a_message(
+    tmp_path: Path,
+) -> None:
     worker = subprocess.Popen(
         [sys.executable, "-m", "pipeline.build.worker", str(tmp_path), str(logging.WARNING)],
         stdin=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
-    job = pickle.dumps(list(range(100_000)))
-    worker.communicate(job[: len(job) // 2], timeout=60)
+    message = pickle.dumps(list(range(100_000)))
+    worker.communicate(message[: len(message) // 2], timeout=60)
     assert worker.returncode == 0
 
 
@@ -280,9 +282,15 @@ def _stop(worker: Worker, together: Barrier) -> None:
 
 
 def _work(worker: Worker, together: Barrier) -> None:
+    def converse() -> None:
+        worker.send(MasterSession("cpu", "run", None))
+        worker.send(Give(()))
+        while True:
+            worker.receive()
+
     together.wait()
     with pytest.raises(WorkerDied, match="the worker on cpu"):
-        list(worker.run(MasterJob((), "run", None, "cpu")))
+        converse()
 
 
 @pytest.mark.parametrize("_again", range(10))

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from quick import QuickProject
 
+from pipeline.build.prepare import prepare
 from pipeline.generators import Estimate, ModelInfo, Requirements
-from pipeline.plan import TakeOrder, estimate
-from pipeline.plan.estimates import START_S
+from pipeline.plan import MASTERING, OVERHEAD, Plan, TakeOrder, estimate, recorded_speeds
+from pipeline.plan.estimates import START_S, ModelEstimate, generation
 from pipeline.recipe import Recipe
 
 MODEL = ModelInfo("m", "1", "MIT", True, 48000, 1, False, True)
@@ -29,6 +32,14 @@ def orders(items: Sequence[tuple[str, float]], engine: str = "toy") -> list[Take
     ]
 
 
+def generate(
+    items: Sequence[tuple[str, float]], devices: tuple[str, ...]
+) -> tuple[float, list[ModelEstimate]]:
+    """Seconds until the last take, and what each model takes."""
+    loads, models = generation(orders(items), lambda name: devices, lambda engine, model, device: None)
+    return loads[devices], models
+
+
 class Knows:
     """An engine that takes 2 s to start, 5 s to load a model, and as long as the audio lasts."""
 
@@ -40,34 +51,56 @@ class Knows:
 def test_an_engine_without_an_estimate_is_taken_at_its_costs_after_a_worker_has_started(
     items: list[tuple[str, float]], devices: int
 ) -> None:
-    found = estimate(orders(items), lambda name: ("cpu",) * devices)
+    seconds, models = generate(items, ("cpu",) * devices)
     whole = sum(cost for _, cost in items)
-    assert whole / devices + START_S - 1e-6 <= found.seconds <= whole + START_S + 1e-6
-    starts = (sum(one.device_seconds for one in found.models) - whole) / START_S
+    assert whole / devices + START_S - 1e-6 <= seconds <= whole + START_S + 1e-6
+    starts = (sum(one.device_seconds for one in models) - whole) / START_S
     assert starts == pytest.approx(round(starts), abs=1e-4)
     assert 1 <= round(starts) <= devices
-    assert found.basis == "the engine's own figures"
+    assert {model.basis for model in models} == {"the engine's own figures"}
 
 
 @given(lengths, st.tuples(st.sampled_from("ab"), st.floats(0.1, 60.0)))
 def test_more_to_make_never_takes_less_on_one_device(
     items: list[tuple[str, float]], more: tuple[str, float]
 ) -> None:
-    before = estimate(orders(items), lambda name: ("cpu",)).seconds
-    assert estimate(orders([*items, more]), lambda name: ("cpu",)).seconds >= before - 1e-9
+    before, _ = generate(items, ("cpu",))
+    assert generate([*items, more], ("cpu",))[0] >= before - 1e-9
 
 
 def test_starting_and_loading_are_paid_once_a_worker_and_model(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipeline.plan.estimates.find_engine", lambda name: Knows())
-    one = estimate(orders([("a", 10.0), ("a", 10.0), ("b", 10.0)]), lambda name: ("cuda:0",))
-    assert one.seconds == pytest.approx(30 + 2 + 2 * 5)
-    two = estimate(orders([("a", 10.0)] * 4), lambda name: ("cuda:0", "cuda:1"))
-    assert two.seconds == pytest.approx(20 + 2 + 5)
-    [model] = two.models
+    seconds, _ = generate([("a", 10.0), ("a", 10.0), ("b", 10.0)], ("cuda:0",))
+    assert seconds == pytest.approx(30 + 2 + 2 * 5)
+    seconds, [model] = generate([("a", 10.0)] * 4, ("cuda:0", "cuda:1"))
+    assert seconds == pytest.approx(20 + 2 + 5)
     assert (model.devices, model.takes) == (("cuda:0", "cuda:1"), 4)
     assert model.device_seconds == pytest.approx(40 + 2 * 7)
-    assert two.to_json()["models"][0]["basis"] == "cuda:0 as it was"
+    assert model.basis == "cuda:0 as it was"
 
 
 def test_nothing_to_make_takes_no_time() -> None:
-    assert estimate([], lambda name: ()).to_json() == {"seconds": 0.0, "models": []}
+    nothing = estimate(Plan(()), lambda name: (), ("cpu",)).to_json()
+    assert nothing["models"] == []
+    assert {value for key, value in nothing.items() if key != "models"} == {0.0}
+
+
+def test_mastering_on_the_same_processes_adds_to_generating_and_on_others_runs_beside_it(
+    tmp_path: Path,
+) -> None:
+    project = QuickProject(tmp_path / "toys")
+    prepared = prepare(project.manifest, str(project.outputs))
+    same = estimate(prepared.plan, lambda name: ("cpu", "cpu"), ("cpu", "cpu"))
+    beside = estimate(prepared.plan, lambda name: ("cuda:0",), ("cpu", "cpu"))
+    assert same.seconds == pytest.approx(same.generate_seconds + same.master_seconds + same.overhead_seconds)
+    assert beside.seconds == pytest.approx(
+        max(beside.generate_seconds, beside.master_seconds + START_S) + beside.overhead_seconds
+    )
+
+
+def test_a_build_teaches_the_estimate_of_the_next(tmp_path: Path) -> None:
+    project = QuickProject(tmp_path / "toys")
+    project.build()
+    speed_of = recorded_speeds(project.store)
+    for name in (MASTERING, OVERHEAD, ("toy", "toy")):
+        assert speed_of(*name, "cpu") is not None, name

@@ -1,8 +1,8 @@
 """An engine for tests, found as any other package's is: a short noise burst, or what its prompt tells it to do.
 
 Words in the prompt: ``fail`` (a failure of this recipe), ``break`` (an exception), ``die`` (the worker process is
-killed), ``nan``, ``silent``, ``clipped``, ``offset``, ``hiss``. With ``TOY_LOG`` set, each recipe generated adds its
-digest to that file; each takes ``TOY_SECONDS`` longer.
+killed), ``hang`` (no result, ever), ``nan``, ``silent``, ``clipped``, ``offset``, ``hiss``. With ``TOY_LOG`` set, each
+recipe generated adds its digest to that file; each takes ``TOY_SECONDS`` longer.
 """
 
 from __future__ import annotations
@@ -65,6 +65,8 @@ class ToyGenerator:
         time.sleep(float(os.environ.get("TOY_SECONDS", "0")))
         if "die" in words:
             os._exit(9)
+        if "hang" in words:
+            time.sleep(3600)
         if "lack" in words:
             raise MachineError("the toy lacks a part; buy one")
         if "break" in words:

@@ -1,9 +1,11 @@
-"""A toy project that is built in this very process: the command's own steps, without Prefect and workers."""
+"""A toy project that is built in this very process: the command's own steps, without Prefect and processes."""
 
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 from toys import ToyProject
@@ -11,28 +13,33 @@ from toys import ToyProject
 from pipeline.build.journal import new_run_id
 from pipeline.build.prepare import Prepared, prepare, unchanged_result, up_to_date
 from pipeline.build.publish import publish_only
-from pipeline.build.run import AssetChunk, BuildRun
+from pipeline.build.run import BuildRun
+from pipeline.build.worker import serve
+from pipeline.build.workers import Seat
 from pipeline.catalog import Catalog, ReviewEvent, Reviews, Version, check_store
-from pipeline.generators import find_engine
-from pipeline.jobs import MasterJob, TakesJob
-from pipeline.jobs.masters import make_masters
-from pipeline.jobs.takes import make_takes
-from pipeline.plan import Shard
+from pipeline.jobs import EndSession
 from pipeline.provenance import MasterRow
 from pipeline.store import Store
 
 
+class HereWorker:
+    """A worker that is a thread of this process."""
+
+    def __init__(self, outputs: str) -> None:
+        self.inbox: SimpleQueue[Any] = SimpleQueue()
+        self.outbox: SimpleQueue[Any] = SimpleQueue()
+        self.send, self.receive = self.inbox.put, self.outbox.get
+        threading.Thread(target=serve, args=(self.inbox, self.outbox.put, outputs), daemon=True).start()
+
+    def stop(self) -> None:
+        self.send(EndSession())
+
+
 class HereRun(BuildRun):
-    """A build's run whose jobs are done here."""
+    """A build's run whose workers are threads of this process."""
 
-    def generate(self, shard: Shard) -> None:
-        job = TakesJob(shard.engine, "cpu", shard.orders, self.run, None)
-        for event in make_takes(job, find_engine(shard.engine).open("cpu"), self._prepared.store):
-            self._on_take(event)
-
-    def master(self, chunk: AssetChunk) -> None:
-        for event in make_masters(MasterJob(chunk.orders, self.run, None, "cpu"), self._prepared.store):
-            self._on_master(event)
+    def _start_worker(self, seat: Seat) -> HereWorker:
+        return HereWorker(self._prepared.store.root)
 
 
 def build_prepared(prepared: Prepared) -> dict[str, Any]:
@@ -40,10 +47,8 @@ def build_prepared(prepared: Prepared) -> dict[str, Any]:
     if not prepared.plan.stale:
         return unchanged_result(prepared) if up_to_date(prepared) else publish_only(prepared)
     with HereRun(prepared, "cpu", new_run_id(), None) as run:
-        for shard in run.shards():
-            run.generate(shard)
-        for chunk in run.chunks():
-            run.master(chunk)
+        for seat in run.begin():
+            run.serve(seat)
         run.publish()
         return run.result()
 

@@ -80,6 +80,10 @@ class AudioCraftEngine(AudioCraftModels):
             learned=True,
         )
 
+    def group(self, recipe: Recipe) -> str:
+        """Takes of one number of rows share a session."""
+        return f"{estimates.branch_count(recipe)} rows"
+
     def missing(self, recipes: Sequence[Recipe]) -> Iterable[str]:
         """Packages and weights that are not on this machine, without loading or hashing any."""
         return missing(recipes)

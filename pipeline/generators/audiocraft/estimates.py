@@ -122,7 +122,7 @@ def busy_seconds(model: Model, recipes: Sequence[Recipe], kind: str, slots: int)
 
 
 def seconds_per_take(model: Model, recipe: Recipe, kind: str) -> float:
-    """Seconds of one recipe if all slots are full: its weight in a shard."""
+    """Seconds of one recipe if all slots are full."""
     slots = slot_count(model, kind)
     codec = _RATES[kind].codec_seconds * recipe.seconds
     if model.family == "magnet":

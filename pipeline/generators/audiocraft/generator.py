@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -16,6 +17,7 @@ from pipeline.audio import Clip
 from pipeline.errors import GenerationError, MachineError
 from pipeline.generators.audiocraft import batch_decoding, codec, estimates, slot_decoding
 from pipeline.generators.audiocraft.conditions import max_branches
+from pipeline.generators.audiocraft.feed import ListedRecipes, TakeFeed
 from pipeline.generators.audiocraft.import_shims import missing_packages
 from pipeline.generators.audiocraft.loading import DoesNotFit, Loaded, load
 from pipeline.generators.audiocraft.memory import (
@@ -29,7 +31,7 @@ from pipeline.generators.audiocraft.memory import (
 from pipeline.generators.audiocraft.models import HELPERS
 from pipeline.generators.audiocraft.rendering import Renderer, redecode_take, trim_take
 from pipeline.generators.audiocraft.takes import Conditions, Take
-from pipeline.generators.protocol import GeneratedTake, Outcome, StoredTake
+from pipeline.generators.protocol import GeneratedTake, Outcome, RecipeSource, StoredTake
 from pipeline.recipe import Recipe
 
 _CPU_DECODING_VERSION = "2"
@@ -61,16 +63,28 @@ class AudioCraftGenerator:
         by_model: dict[tuple[str, str], list[Recipe]] = {}
         for recipe in recipes:
             by_model.setdefault((recipe.model, recipe.revision), []).append(recipe)
-        for key, group in by_model.items():
-            began, is_new = self._clock(), key not in self._loaded
-            loaded = self._model(*key)
-            ready = self._clock()
-            all_made = True
-            for recipe, outcome in self._generate(loaded, group, audio):
-                all_made = all_made and not isinstance(outcome, GenerationError)
-                yield recipe, outcome
-            if all_made:
-                self._record_speed(loaded, group, self._clock() - ready, ready - began if is_new else 0.0)
+        for group in by_model.values():
+            yield from self.stream(ListedRecipes(group), audio)
+
+    def stream(self, source: RecipeSource, audio: Mapping[str, Clip]) -> Iterator[Outcome]:
+        """Yield each recipe's take as soon as it is done, all of one model; see `Streaming.stream`."""
+        first = source.next()
+        if first is None:
+            return
+        key = first.model, first.revision
+        began, is_new = self._clock(), key not in self._loaded
+        loaded = self._model(*key)
+        ready, waited_s = self._clock(), source.waited_s
+        feed = TakeFeed(first, source, partial(self._prepare, loaded, audio, {}))
+        slots = slot_decoding.supports(loaded)
+        source.use_slots(self._rows[key] * (self._slot_models[key].groups if slots else 1))
+        all_made = True
+        for recipe, outcome in self._in_slots(loaded, feed) if slots else self._in_batches(loaded, feed):
+            all_made = all_made and not isinstance(outcome, GenerationError)
+            yield recipe, outcome
+        if all_made:
+            taken = self._clock() - ready - (source.waited_s - waited_s)
+            self._record_speed(loaded, feed.recipes, taken, ready - began if is_new else 0.0)
 
     @property
     def device_name(self) -> str:
@@ -155,56 +169,59 @@ class AudioCraftGenerator:
         row = lm_bytes_per_row(model.model.dim, model.model.layers, frames, size, branches)
         return rows_that_fit(self._device, row, parameter_bytes(model.generator.lm))
 
-    def _generate(
-        self, loaded: Loaded, recipes: Sequence[Recipe], audio: Mapping[str, Clip]
-    ) -> Iterator[Outcome]:
-        conditions: Conditions = {}
-        takes: list[Take] = []
-        for recipe in recipes:
-            try:
-                self._renderer.prepare(recipe)
-                takes.append(Take(recipe, loaded, audio, conditions))
-            except GenerationError as error:
-                yield recipe, error
-        if slot_decoding.supports(loaded):
-            yield from self._in_slots(loaded, takes)
-        else:
-            yield from self._in_batches(loaded, takes)
+    def _prepare(
+        self, loaded: Loaded, audio: Mapping[str, Clip], conditions: Conditions, recipe: Recipe
+    ) -> Take:
+        self._renderer.prepare(recipe)
+        take = Take(recipe, loaded, audio, conditions)
+        if loaded.key in self._slot_models:
+            self._slot_models[loaded.key].check(take)
+        return take
 
-    def _in_slots(self, loaded: Loaded, pending: list[Take]) -> Iterator[Outcome]:
-        """Decode ``pending`` in slots; when memory runs out, continue with half as many slots."""
+    def _in_slots(self, loaded: Loaded, feed: TakeFeed) -> Iterator[Outcome]:
+        """Decode the takes of ``feed`` in slots; when memory runs out, continue with half as many slots."""
         key = loaded.key
         model = self._slot_models[key]
-        while pending:
-            slots = self._rows[key]
-            codec_queue: codec.CodecQueue[Take] = codec.CodecQueue(self._worker)
-            numerics = {"dtype": model.dtype, "rows": slots, "step": model.backend}
-            decoded = model.run(pending, slots)
-            while (take := next_or_none(decoded)) is not None:
-                pending.remove(take)
-                yield from self._ended(loaded, take, codec_queue, numerics)
-            # Frees what the attempt allocated, for the codec.
-            del decoded
-            yield from self._outcomes(loaded, codec_queue.drain(), numerics)
-            if not pending:
-                return
-            free_memory()
-            if slots == 1:
-                longest = max(pending, key=lambda take: take.frames_left)
-                pending.remove(longest)
-                yield longest.recipe, out_of_memory_error()
-            self._rows[key] = max(1, slots // 2)
+        while (first := feed.next()) is not None:
+            session = slot_decoding.SlotSession(model, feed, first, self._rows[key])
+            while True:
+                slots = self._rows[key]
+                codec_queue: codec.CodecQueue[Take] = codec.CodecQueue(self._worker)
+                numerics = {"dtype": model.dtype, "rows": slots, "step": model.backend}
+                decoded = session.run(slots)
+                while (take := next_or_none(decoded)) is not None:
+                    yield from self._ended(loaded, take, codec_queue, numerics)
+                    yield from feed.failed()
+                # Frees what the attempt allocated, for the codec.
+                del decoded
+                yield from self._outcomes(loaded, codec_queue.drain(), numerics)
+                if not session.unfinished:
+                    break
+                free_memory()
+                if slots == 1:
+                    yield session.drop_longest().recipe, out_of_memory_error()
+                self._rows[key] = max(1, slots // 2)
+            yield from feed.failed()
+        yield from feed.failed()
 
-    def _in_batches(self, loaded: Loaded, takes: Sequence[Take]) -> Iterator[Outcome]:
+    def _in_batches(self, loaded: Loaded, feed: TakeFeed) -> Iterator[Outcome]:
         key = loaded.key
         codec_queue: codec.CodecQueue[Take] = codec.CodecQueue(self._worker)
-        for ended, rows in batch_decoding.decode_all(loaded, takes, self._rows[key]):
-            self._rows[key] = rows
-            numerics = {"dtype": loaded.dtype, "rows": rows, "step": "batches"}
-            for take in ended:
-                yield from self._ended(loaded, take, codec_queue, numerics)
-            # These takes were decoded with this number of rows; the next batch may have fewer.
-            yield from self._outcomes(loaded, codec_queue.drain(), numerics)
+        while (first := feed.next()) is not None:
+            takes = [first]
+            while len(takes) < self._rows[key] and (another := feed.next()) is not None:
+                takes.append(another)
+            for take in takes:
+                feed.begin(take)
+            for ended, rows in batch_decoding.decode_all(loaded, takes, self._rows[key]):
+                self._rows[key] = rows
+                numerics = {"dtype": loaded.dtype, "rows": rows, "step": "batches"}
+                for take in ended:
+                    yield from self._ended(loaded, take, codec_queue, numerics)
+                # These takes were decoded with this number of rows; the next batch may have fewer.
+                yield from self._outcomes(loaded, codec_queue.drain(), numerics)
+            yield from feed.failed()
+        yield from feed.failed()
 
     def _ended(
         self, loaded: Loaded, take: Take, queue: codec.CodecQueue[Take], numerics: Numerics

@@ -8,7 +8,8 @@ takes with a very long text, since on CUDA the text's width is part of every slo
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ import torch
 from pipeline.generators.audiocraft.conditions import max_branches, padded_length
 from pipeline.generators.audiocraft.decoding import backends
 from pipeline.generators.audiocraft.decoding.cpu.groups import SlotGroups
+from pipeline.generators.audiocraft.decoding.sampling import covers
 from pipeline.generators.audiocraft.decoding.schedule import Queue
 from pipeline.generators.audiocraft.decoding.session import (
     SessionLimits,
@@ -25,13 +27,18 @@ from pipeline.generators.audiocraft.decoding.session import (
 )
 from pipeline.generators.audiocraft.decoding.weights import read_weights, unsupported_feature
 from pipeline.generators.audiocraft.estimates import SLOTS_WHEN_SMALL, SMALL_WEIGHTS, USUAL_SLOTS, group_count
+from pipeline.generators.audiocraft.feed import TakeFeed
 from pipeline.generators.audiocraft.loading import Loaded
 from pipeline.generators.audiocraft.memory import parameter_bytes, rows_that_fit
+from pipeline.generators.audiocraft.rows import Row
+from pipeline.generators.audiocraft.sampling import Sampling
 from pipeline.generators.audiocraft.takes import Take, nan_error
 
 _CACHE_SHARE = 0.4
 """Share of a CPU machine's memory that cached keys and values may fill."""
 _UNKNOWN_MEMORY = 8 << 30
+_WAITING = 8
+"""Takes that may wait for memory, so that a shorter one can go first."""
 
 
 def supports(loaded: Loaded) -> bool:
@@ -82,52 +89,136 @@ class SlotModel:
         cue_bytes = max_branches(loaded.generator) * window * self._row_bytes
         return rows_that_fit(loaded.device, cue_bytes, 2 * parameter_bytes(loaded.generator.lm), usual_slots)
 
-    def run(self, takes: Sequence[Take], slots: int) -> Iterator[Take]:
-        """Yield each of ``takes`` with its codes or its error as soon as it ends. Raises as `SlotDecoder.run`."""
-        sessions: dict[tuple[int, int], list[Take]] = {}
-        # Variations of an asset share a condition.
-        for condition in {id(take.row.condition): take.row.condition for take in takes}.values():
-            check_null_text(self._loaded.generator.lm, condition)
-        for take in takes:
-            condition = take.row.condition
-            shape = condition.branches, padded_length(max(condition.text, 1))
-            sessions.setdefault(shape, []).append(take)
-        for branches, width in sorted(sessions):
-            yield from self._session(sessions[branches, width], slots, branches, width)
+    @property
+    def groups(self) -> int:
+        """Groups of slots that step side by side."""
+        return group_count(self._loaded.device.partition(":")[0], torch.get_num_threads())
 
-    def _session(self, takes: Sequence[Take], slots: int, branches: int, width: int) -> Iterator[Take]:
-        lm = self._loaded.generator.lm
-        window = int(self._loaded.model.window_s * self._loaded.generator.frame_rate)
-        sizes = [(take, positions_needed(lm, take.row)) for take in takes]
-        # The next pass of a take may be longer than this one.
-        capacity = max(size for _, size in sizes) + max(window - take.row.length for take in takes)
-        count = group_count(self._loaded.device.partition(":")[0], torch.get_num_threads())
-        budget = self._budget(branches) // count
+    def decoder(
+        self, slots: int, capacity: int, shape: tuple[int, int], all_sampling: Sequence[Sampling]
+    ) -> SlotGroups[Take] | SlotDecoder:
+        """A decoder of ``slots`` a group for cues of at most ``capacity`` positions, of one `shape_of`."""
+        branches, width = shape
+        budget = self._budget(branches) // self.groups
         limits = SessionLimits(slots, capacity, max(capacity, budget), width, branches)
-        all_sampling = [take.sampling for take in takes]
 
         def make_decoder() -> SlotDecoder:
-            return SlotDecoder(lm, self._weights, limits, all_sampling)
+            return SlotDecoder(self._loaded.generator.lm, self._weights, limits, all_sampling)
 
-        decoder: SlotGroups[Take] | SlotDecoder = (
-            SlotGroups(make_decoder, count) if count > 1 else make_decoder()
-        )
-        queue = Queue(sizes)
-        for take, codes in decoder.run(queue, lambda take: take.row):
-            if codes is None:
-                take.error = nan_error(self.dtype)
-            else:
-                take.advance(codes)
-            if take.done or take.error:
-                yield take
-            else:
-                queue.put(take, positions_needed(lm, take.row))
+        return SlotGroups(make_decoder, self.groups) if self.groups > 1 else make_decoder()
+
+    def positions(self, take: Take) -> int:
+        """Positions that the next pass of ``take`` fills."""
+        return positions_needed(self._loaded.generator.lm, take.row)
+
+    def check(self, take: Take) -> None:
+        """Raise `ValueError` if the take's condition cannot be decoded in slots."""
+        check_null_text(self._loaded.generator.lm, take.row.condition)
 
     def _budget(self, branches: int) -> int:
         """Positions of all slots together that fit into memory. It decides when a cue starts, but none of its bits."""
         if not self._loaded.device.startswith("cpu"):
             return 1 << 40
         return int(_CACHE_SHARE * _memory_bytes() / (branches * self._row_bytes))
+
+
+class SlotSession:
+    """Takes of one shape that are decoded together, with those that join while slots get free."""
+
+    def __init__(self, model: SlotModel, feed: TakeFeed, first: Take, slots: int) -> None:
+        self._model = model
+        self._feed = feed
+        self._shape = shape_of(first)
+        takes = [first]
+        while len(takes) < slots * model.groups and (take := feed.next(self._has_shape)) is not None:
+            takes.append(take)
+        self._capacity = max(self._most_positions(take) for take in takes)
+        self._all_sampling = [take.sampling for take in takes]
+        self._queue = _SessionQueue(takes, partial(feed.next, self._fits), model.positions)
+
+    @property
+    def unfinished(self) -> int:
+        """Takes that are left after `run`, which ends early when memory runs out."""
+        return self._queue.unfinished
+
+    def run(self, slots: int) -> Iterator[Take]:
+        """Yield each take with its codes or its error as soon as it ends. Raises as `SlotDecoder.run`."""
+        decoder = self._model.decoder(slots, self._capacity, self._shape, self._all_sampling)
+        for take, codes in decoder.run(self._queue, self._row_of):
+            if codes is None:
+                take.error = nan_error(self._model.dtype)
+            else:
+                take.advance(codes)
+            if take.done or take.error:
+                self._feed.end(take)
+                yield take
+            else:
+                self._queue.put(take, self._model.positions(take))
+
+    def drop_longest(self) -> Take:
+        """Remove the take that needs the most positions."""
+        taken = self._queue.take(self._capacity)
+        assert taken is not None
+        return taken[0]
+
+    def _row_of(self, take: Take) -> Row:
+        self._feed.begin(take)
+        return take.row
+
+    def _has_shape(self, take: Take) -> bool:
+        return shape_of(take) == self._shape
+
+    def _fits(self, take: Take) -> bool:
+        """Whether the decoder of this session can decode ``take``."""
+        return (
+            self._has_shape(take)
+            and self._most_positions(take) <= self._capacity
+            and covers(self._all_sampling, take.sampling)
+        )
+
+    def _most_positions(self, take: Take) -> int:
+        """Positions of the longest pass of ``take``."""
+        longest = max(window.length for window in take.windows)
+        return self._model.positions(take) - take.row.length + longest
+
+
+class _SessionQueue(Queue[Take]):
+    """A queue that fetches takes from ``more`` when it has none that fits."""
+
+    def __init__(
+        self, takes: Sequence[Take], more: Callable[[], Take | None], positions: Callable[[Take], int]
+    ) -> None:
+        super().__init__((take, positions(take)) for take in takes)
+        self._more, self._positions = more, positions
+
+    def __len__(self) -> int:
+        if self.unfinished == 0:
+            self._fetch()
+        return self.unfinished
+
+    @property
+    def unfinished(self) -> int:
+        """Takes in the queue, without those to come."""
+        return super().__len__()
+
+    def take(self, limit: int) -> tuple[Take, int] | None:
+        """See `Queue.take`."""
+        taken = super().take(limit)
+        while taken is None and self.unfinished < _WAITING and self._fetch():
+            taken = super().take(limit)
+        return taken
+
+    def _fetch(self) -> bool:
+        take = self._more()
+        if take is not None:
+            self.put(take, self._positions(take))
+        return take is not None
+
+
+def shape_of(take: Take) -> tuple[int, int]:
+    """Rows of a take's cue and the padded length of its text: equal for all takes of a session."""
+    condition = take.row.condition
+    return condition.branches, padded_length(max(condition.text, 1))
 
 
 def _is_small(lm: Any) -> bool:

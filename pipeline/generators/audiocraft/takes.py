@@ -23,6 +23,8 @@ from pipeline.recipe import Recipe
 
 Conditions = dict[tuple[Any, ...], Condition]
 """Conditions by the inputs that decide them: variations of an asset share one."""
+_MOST_CONDITIONS = 256
+"""Conditions in memory beside those of takes in progress."""
 
 
 def nan_error(dtype: str) -> GenerationError:
@@ -115,6 +117,9 @@ class Take:
         audio = (self.recipe.conditioning.get("melody"), self.recipe.conditioning.get("style"), self.excerpt)
         key = (self.recipe.prompt, *audio, codebooks, double, start)
         if key not in self._conditions:
+            if len(self._conditions) >= _MOST_CONDITIONS:
+                # Another pass that needs it encodes it again, to the same values.
+                del self._conditions[next(iter(self._conditions))]
             waveform = self._melody_from(start) if self._style is None else self._style
             self._conditions[key] = encode_condition(
                 self._loaded.generator, self.recipe.prompt, waveform, codebooks, double

@@ -61,7 +61,7 @@ def test_one_more_take_or_a_longer_one_never_takes_less_time(
 
 @given(st.lists(seconds, min_size=64, max_size=120))
 def test_full_slots_take_about_the_sum_of_the_takes_shares(lengths: list[float]) -> None:
-    """So that shards, which are balanced by `cost`, end together."""
+    """So that devices, which get the costliest takes first, end together."""
     table = BY_ID["facebook/musicgen-medium"]
     recipes = [asked(table.id, one, place) for place, one in enumerate(lengths)]
     whole = estimates.busy_seconds(table, recipes, "cuda", 8)

@@ -98,3 +98,10 @@ class SlotSampler:
 def _limit(sampling: Sampling, card: int) -> int:
     """Tokens that top-k keeps; top-p above 0 takes precedence."""
     return sampling.top_k if 0 < sampling.top_k < card and sampling.top_p <= 0 else card
+
+
+def covers(all_sampling: Sequence[Sampling], sampling: Sampling) -> bool:
+    """Whether a sampler for ``all_sampling`` can also draw with ``sampling``."""
+    if sampling.top_p > 0:
+        return any(other.top_p > 0 for other in all_sampling)
+    return sampling.top_k <= max((other.top_k for other in all_sampling if other.top_p <= 0), default=0)

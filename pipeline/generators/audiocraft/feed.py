@@ -1,0 +1,95 @@
+"""Takes as the decoder gets them: each prepared from its recipe when there is room for it."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from queue import SimpleQueue
+from threading import Lock
+
+from pipeline.errors import GenerationError
+from pipeline.generators.audiocraft.takes import Take
+from pipeline.generators.protocol import Outcome, RecipeSource
+from pipeline.recipe import Recipe
+
+_LATER = 32
+"""Takes of another shape that may wait for the end of a session."""
+
+
+class TakeFeed:
+    """Takes of one model: ``first``, then those of ``source``. Thread-safe.
+
+    ``prepare`` raises `GenerationError` for a recipe that cannot be made.
+    """
+
+    def __init__(self, first: Recipe, source: RecipeSource, prepare: Callable[[Recipe], Take]) -> None:
+        self._source = source
+        self._prepare = prepare
+        self._recipe: Recipe | None = first
+        self._later: deque[Take] = deque()
+        self._failed: SimpleQueue[Outcome] = SimpleQueue()
+        self._lock = Lock()
+        self.recipes: list[Recipe] = []
+        """All recipes so far."""
+
+    def next(self, fits: Callable[[Take], bool] = lambda take: True) -> Take | None:
+        """The next take that ``fits``; None if there is none now. The others wait for a later call."""
+        with self._lock:
+            for take in self._later:
+                if fits(take):
+                    self._later.remove(take)
+                    return take
+            while len(self._later) < _LATER and (recipe := self._next_recipe()) is not None:
+                self.recipes.append(recipe)
+                try:
+                    take = self._prepare(recipe)
+                except GenerationError as error:
+                    self._failed.put((recipe, error))
+                    continue
+                if fits(take):
+                    return take
+                self._later.append(take)
+            return None
+
+    def failed(self) -> Iterator[Outcome]:
+        """Recipes that could not be prepared, since the last call."""
+        while not self._failed.empty():
+            yield self._failed.get()
+
+    def begin(self, take: Take) -> None:
+        """The decoder begins with ``take``."""
+        self._source.begin(take.recipe)
+
+    def end(self, take: Take) -> None:
+        """The decoder has decoded ``take``."""
+        self._source.end(take.recipe)
+
+    def _next_recipe(self) -> Recipe | None:
+        if self._recipe is not None:
+            recipe, self._recipe = self._recipe, None
+            return recipe
+        return self._source.next()
+
+
+class ListedRecipes:
+    """A `RecipeSource` of recipes that are all known."""
+
+    waited_s = 0.0
+
+    def __init__(self, recipes: Sequence[Recipe]) -> None:
+        self._left = deque(recipes)
+        self._lock = Lock()
+
+    def next(self) -> Recipe | None:
+        """See `RecipeSource.next`."""
+        with self._lock:
+            return self._left.popleft() if self._left else None
+
+    def begin(self, recipe: Recipe) -> None:
+        """Nobody follows the work."""
+
+    def end(self, recipe: Recipe) -> None:
+        """Nobody follows the work."""
+
+    def use_slots(self, count: int) -> None:
+        """Nobody follows the work."""

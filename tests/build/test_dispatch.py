@@ -1,0 +1,198 @@
+"""Whatever workers do, every item has one outcome, and nobody waits for ever."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections import Counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.build.dispatch import START_LIMIT_S, Dispatcher, Work
+
+A, B = ("toy", "a"), ("toy", "b")
+
+
+def work(key: str, cost: float = 1.0, group: tuple[str, str] = A, limit_s: float = 60.0) -> Work[None]:
+    return Work(key, None, group, cost, limit_s)
+
+
+class Records:
+    """Failures by key, and a dispatcher that reports to them."""
+
+    def __init__(self, *open_groups: tuple[str, str]) -> None:
+        self.failed: dict[str, str] = {}
+        self.now = 0.0
+        self.dispatcher: Dispatcher[None] = Dispatcher(self._fail, open_groups, lambda: self.now)
+
+    def _fail(self, failed: Work[None], reason: str) -> None:
+        assert failed.key not in self.failed
+        self.failed[failed.key] = reason
+
+    def keys(self, worker: str, room: int) -> list[str]:
+        return [one.key for one in self.dispatcher.take(worker, room)]
+
+
+def test_the_costliest_items_go_first_and_a_worker_is_kept_full() -> None:
+    records = Records()
+    records.dispatcher.join("gpu", lambda group: True)
+    records.dispatcher.add(work(f"cue {cost}", cost) for cost in range(10))
+    assert records.keys("gpu", 3) == ["cue 9", "cue 8", "cue 7"]
+    records.dispatcher.end("gpu", "cue 8")
+    assert records.keys("gpu", 1) == ["cue 6"]
+
+
+def test_a_worker_stays_with_its_model_and_the_next_one_takes_the_other() -> None:
+    records = Records()
+    for name in ("one", "two", "three"):
+        records.dispatcher.join(name, lambda group: True)
+    records.dispatcher.add([work("a1", 5), work("a2", 5), work("b1", 4, B), work("b2", 4, B)])
+    assert records.keys("one", 1) == ["a1"]
+    assert records.keys("two", 1) == ["b1"]
+    records.dispatcher.end("one", "a1")
+    assert records.keys("one", 1) == ["a2"]
+    records.dispatcher.end("one", "a2")
+    assert records.keys("one", 1) == ["b2"], "nothing is left of its own model"
+
+
+def test_only_what_a_dead_worker_had_begun_is_suspect_and_is_tried_alone() -> None:
+    records = Records()
+    records.dispatcher.join("gpu", lambda group: True)
+    records.dispatcher.add(work(key, cost) for cost, key in enumerate("edcba"))
+    assert records.keys("gpu", 4) == ["a", "b", "c", "d"]
+    records.dispatcher.begin("gpu", "a")
+    records.dispatcher.begin("gpu", "b")
+    records.dispatcher.lose("gpu", "killed by signal 9")
+    first = records.keys("gpu", 4)
+    assert len(first) == 1
+    assert set(first) < {"a", "b"}
+    assert records.keys("gpu", 4) == [], "a suspect has no company"
+    records.dispatcher.begin("gpu", first[0])
+    records.dispatcher.lose("gpu", "killed by signal 9 again")
+    assert records.failed == {first[0]: "killed by signal 9 again"}
+    [second] = records.keys("gpu", 4)
+    records.dispatcher.end("gpu", second)
+    assert sorted([*first, second]) == ["a", "b"]
+    assert records.keys("gpu", 4) == ["c", "d", "e"]
+
+
+def test_a_device_that_cannot_start_gives_its_work_to_the_others() -> None:
+    records = Records()
+    records.dispatcher.join("broken", lambda group: True)
+    records.dispatcher.join("good", lambda group: True)
+    records.dispatcher.add([work("a"), work("b")])
+    for _ in range(2):
+        assert records.keys("broken", 2)
+        records.dispatcher.lose("broken", "no memory")
+    assert records.keys("good", 2) == ["a", "b"]
+    assert records.failed == {}
+    records.dispatcher.refuse("good", A, "no weights")
+    assert records.failed == {"a": "no weights", "b": "no weights"}
+    assert records.keys("good", 2) == records.keys("broken", 2) == []
+
+
+def test_an_item_that_takes_too_long_names_its_worker() -> None:
+    records = Records()
+    records.dispatcher.join("gpu", lambda group: True)
+    records.dispatcher.add([work("slow", limit_s=90)])
+    records.dispatcher.take("gpu", 1)
+    records.now = 800.0
+    assert records.dispatcher.overdue() == {}, "its time has not begun"
+    records.dispatcher.begin("gpu", "slow")
+    records.now = 890.0
+    assert records.dispatcher.overdue() == {}
+    records.now = 890.5
+    assert records.dispatcher.overdue() == {"gpu": "no result after 90 s, so it was ended"}
+
+
+def test_a_worker_that_never_begins_is_named_too() -> None:
+    records = Records()
+    records.dispatcher.join("gpu", lambda group: True)
+    records.dispatcher.add([work("a")])
+    records.now = 5000.0
+    records.dispatcher.take("gpu", 1)
+    records.now = 5000.0 + START_LIMIT_S
+    assert records.dispatcher.overdue() == {}
+    records.now += 1
+    assert records.dispatcher.overdue().keys() == {"gpu"}
+
+
+def test_an_item_that_no_worker_can_do_fails_with_the_remedy() -> None:
+    records = Records()
+    records.dispatcher.join("gpu", lambda group: group == A)
+    records.dispatcher.add([work("b", group=B)])
+    assert "--devices" in records.failed["b"]
+    assert records.keys("gpu", 1) == []
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    seed=st.integers(0, 2**32),
+    workers=st.integers(1, 5),
+    items=st.integers(0, 40),
+    poison=st.integers(0, 3),
+    deaths=st.sampled_from([0.0, 0.02, 0.1]),
+)
+def test_every_item_has_one_outcome_whatever_dies(
+    seed: int, workers: int, items: int, poison: int, deaths: float
+) -> None:
+    records, lock = Records(A, B), threading.Lock()
+    done: Counter[str] = Counter()
+    lives: Counter[str] = Counter()
+    groups = {f"{number:02d}": random.Random(seed + number).choice([A, B]) for number in range(items)}
+    bad = set(sorted(groups)[:poison])
+
+    def run(name: str) -> None:
+        numbers = random.Random(f"{seed} {name}")
+        held: list[Work[None]] = []
+        while True:
+            held += records.dispatcher.take(name, numbers.randint(1, 6))
+            if not held:
+                return
+            for one in held:
+                records.dispatcher.begin(name, one.key)
+            if bad & {one.key for one in held} or numbers.random() < deaths:
+                with lock:
+                    lives.update(one.key for one in held)
+                records.dispatcher.lose(name, "died")
+                held = []
+            else:
+                ended = held.pop(numbers.randrange(len(held)))
+                with lock:
+                    done[ended.key] += 1
+                records.dispatcher.end(name, ended.key)
+
+    names = [f"worker {number}" for number in range(workers)]
+    for number, name in enumerate(names):
+        records.dispatcher.join(name, lambda group, number=number: number == 0 or group == A)  # type: ignore[misc]
+    threads = [threading.Thread(target=run, args=(name,), daemon=True) for name in names]
+    for thread in threads:
+        thread.start()
+    records.dispatcher.add(work(key, len(key), group) for key, group in groups.items())
+    records.dispatcher.close(A)
+    records.dispatcher.close(B)
+    for thread in threads:
+        thread.join(timeout=30)
+        assert not thread.is_alive(), "a worker waits for ever"
+    assert set(done.values()) <= {1}
+    assert done.keys() | records.failed.keys() == groups.keys()
+    assert not done.keys() & records.failed.keys()
+    assert bad <= records.failed.keys()
+    assert all(lives[key] == 2 for key in records.failed)
+
+
+@pytest.mark.parametrize("stopped", [True, False])
+def test_a_worker_that_waits_is_released(stopped: bool) -> None:
+    records = Records(A)
+    records.dispatcher.join("gpu", lambda group: True)
+    dealt: list[list[str]] = []
+    thread = threading.Thread(target=lambda: dealt.append(records.keys("gpu", 1)), daemon=True)
+    thread.start()
+    if stopped:
+        records.dispatcher.stop()
+    else:
+        records.dispatcher.add([work("late")])
+    thread.join(timeout=10)
+    assert dealt == [[] if stopped else ["late"]]
