@@ -109,7 +109,7 @@ def _model(use: ModelUse) -> dict[str, Any]:
                 "outputs": [{"format": "audio"}],
             },
             "considerations": {
-                "useCases": [f"{use.amount.sounds} sounds of a game, made before its release."]
+                "useCases": [f"Made {use.amount.sounds} of the sounds of a game before its release."]
             },
         }
     return component

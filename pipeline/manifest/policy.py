@@ -126,7 +126,7 @@ class Policy:
             PolicyException(tuple(item["words"]), tuple(item["assets"]), item["by"], item["reason"])
             for item in value.get("exceptions", ())
         ]
-        return cls(tuple(rule for rule in rules if rule.words), tuple(exceptions))
+        return cls(tuple(rule for rule in dict.fromkeys(rules) if rule.words), tuple(exceptions))
 
     def findings(self, asset: str, prompt: str) -> Iterator[Finding]:
         """Every rule that the prompt of an asset breaks, also those with an exception."""
@@ -148,14 +148,15 @@ class Policy:
         return index
 
     @cached_property
-    def _others(self) -> Sequence[tuple[Rule, tuple[str, ...], tuple[re.Pattern[str], ...]]]:
-        """Patterns with what compares each of their words, and words of scripts without spaces with none."""
-        others: list[tuple[Rule, tuple[str, ...], tuple[re.Pattern[str], ...]]] = []
+    def _others(self) -> Sequence[tuple[Rule, str, tuple[re.Pattern[str], ...]]]:
+        """Patterns, and words of scripts without spaces: letters that prompts must contain, and what compares words."""
+        others: list[tuple[Rule, str, tuple[re.Pattern[str], ...]]] = []
         for rule in self.rules:
             if rule.is_pattern:
-                others.append((rule, rule.words, tuple(map(_word_pattern, rule.words))))
+                longest = max("*".join(rule.words).split("*"), key=len)
+                others.append((rule, longest, tuple(map(_word_pattern, rule.words))))
             elif any(map(_is_without_spaces, rule.text)):
-                others.append((rule, rule.words, ()))
+                others.append((rule, "".join(rule.words), ()))
         return others
 
     def _broken(self, words: Sequence[str]) -> Iterator[tuple[Rule, str]]:
@@ -164,9 +165,9 @@ class Policy:
             for rule, sought in self._by_first_word.get(word, ()):
                 if tuple(words[place : place + len(sought)]) == sought:
                     found.setdefault(rule, " ".join(sought))
-        for rule, sought, patterns in self._others:
-            text = _first_match(words, patterns) if patterns else "".join(sought)
-            if text and (patterns or text in "".join(words)):
+        joined = "".join(words)
+        for rule, letters, patterns in self._others:
+            if letters in joined and (text := _first_match(words, patterns) if patterns else letters):
                 found.setdefault(rule, text)
         yield from ((rule, found[rule]) for rule in self.rules if rule in found)
 
