@@ -26,13 +26,14 @@ from prefect.tasks import Task
 
 from flows.api import api_answers
 from flows.artifacts import ProgressArtifact, show_result
+from flows.runners import open_runner
 from pipeline.build.ci import build_summary
 from pipeline.build.devices import parse_devices
 from pipeline.build.journal import listening, new_run_id
 from pipeline.build.lock import build_lock
 from pipeline.build.notify import message, notify
 from pipeline.build.plan_rows import changed_rows, left_names
-from pipeline.build.prepare import BuildRequest, Prepared, is_outdated, prepare_build
+from pipeline.build.prepare import LOCAL, BuildRequest, Prepared, is_outdated, prepare_build
 from pipeline.build.readiness import require
 from pipeline.build.run import BuildRun
 from pipeline.build.start import Start, start_now
@@ -131,6 +132,8 @@ def build(
     allow_removals: bool = False,
     refresh_models: bool = False,
     max_minutes: float | None = None,
+    runner: str = LOCAL,
+    ray_address: str | None = None,
 ) -> dict[str, Any] | State[dict[str, Any]]:
     """Make what is missing or changed and publish a new version of the catalog.
 
@@ -148,21 +151,33 @@ def build(
         allow_removals: Allow the removal of approved masters, or of many masters, that the manifest no longer lists.
         refresh_models: Use the newest revisions of published models; by default those that the catalog has.
         max_minutes: Begin no take and no master after so many minutes; the next build makes what is left.
+        runner: local, or ray for workers on a Ray cluster.
+        ray_address: The address of the Ray cluster; none for RAY_ADDRESS, or a cluster on this machine.
     """
     run_id = run_id or new_run_id()
     request = BuildRequest(
-        Path(manifest), outputs, profile, tuple(only), devices, allow_removals, refresh_models
+        Path(manifest),
+        outputs,
+        profile,
+        tuple(only),
+        devices,
+        allow_removals,
+        refresh_models,
+        max_minutes,
+        runner,
+        ray_address,
     )
     start = _start.get() or start_now(max_minutes)
     prepared = start.prepared
     if prepared is None:
         chosen_devices = parse_devices(devices)
         prepared = prepare_build(request)
-        require(prepared, chosen_devices)
+        if runner == LOCAL:
+            require(prepared, chosen_devices)
     with build_lock(prepared.store, prepared.project.name, run_id):
         if is_outdated(prepared):
             prepared = prepare_build(request)
-        result = _build(prepared, devices, run_id, start)
+        result = _build(prepared, request, run_id, start)
     project = prepared.project.name
     if result["failed"] and result["version"] is None:
         raise NothingPublished(project, result)
@@ -174,13 +189,14 @@ def build(
     return result
 
 
-def _build(prepared: Prepared, devices: str, run_id: str, start: Start) -> dict[str, Any]:
+def _build(prepared: Prepared, request: BuildRequest, run_id: str, start: Start) -> dict[str, Any]:
     context = FlowRunContext.get()
     prefect_run = str(context.flow_run.id) if context and context.flow_run else None
     with (
         _log_in_prefect(),
         listening(ProgressArtifact()),
-        BuildRun(prepared, devices, run_id, prefect_run, start) as run,
+        open_runner(prepared.store, request, start.workers) as runner,
+        BuildRun(prepared, runner, run_id, prefect_run, start) as run,
     ):
         _all([_named(work, seat).submit(run, seat) for seat in run.begin()])
         publish(run)

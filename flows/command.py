@@ -57,6 +57,8 @@ def run_build(
                     request.allow_removals,
                     request.refresh_models,
                     request.max_minutes,
+                    request.runner,
+                    request.ray_address,
                 )
                 return cast("dict[str, Any]", result)
     except NothingPublished as error:

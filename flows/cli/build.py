@@ -42,6 +42,7 @@ from pipeline.build.journal import new_run_id
 from pipeline.build.lock import build_lock
 from pipeline.build.plan_rows import left_names
 from pipeline.build.prepare import (
+    LOCAL,
     BuildRequest,
     Prepared,
     is_outdated,
@@ -70,6 +71,17 @@ def build_command(
     devices: Annotated[
         str, typer.Option("--devices", "-d", help="auto, cpu, cpu:4 (four workers), cuda:0,cuda:1 or mps.")
     ] = "auto",
+    runner: Annotated[
+        str, typer.Option("--runner", help="Where the workers run: local, or ray for a Ray cluster.")
+    ] = LOCAL,
+    ray_address: Annotated[
+        str | None,
+        typer.Option(
+            "--ray-address",
+            help="Address of the Ray cluster, such as 10.0.0.5:6379. Default: RAY_ADDRESS, else one on this machine.",
+            show_default=False,
+        ),
+    ] = None,
     wait: Annotated[
         bool,
         typer.Option("--wait/--no-wait", help="If another build of this project runs: wait for it, or fail."),
@@ -110,6 +122,8 @@ def build_command(
         allow_removals,
         refresh_models,
         max_minutes,
+        runner,
+        ray_address,
     )
     chosen_devices = parse_devices(devices)
     start = time.monotonic()
@@ -135,7 +149,7 @@ def build_command(
             announce("Starting: Prefect, workers")
             began = time.monotonic()
             server = stack.enter_context(early_api())
-            workers = stack.enter_context(warm_workers(prepared, chosen_devices))
+            workers = stack.enter_context(warm_workers(prepared, chosen_devices)) if runner == LOCAL else None
             _hide_prefect_log()
             try:
                 from flows.command import run_build
@@ -182,7 +196,7 @@ def _prepare(request: BuildRequest, devices: Sequence[str] | None) -> Prepared:
     warn(prepared.warnings)
     for newer in prepared.plan.newer_models:
         print_stderr(str(newer))
-    if prepared.plan.stale:
+    if prepared.plan.stale and request.runner == LOCAL:
         require(prepared, devices)
     return prepared
 

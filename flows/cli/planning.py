@@ -38,7 +38,7 @@ from flows.cli.output import (
     write_file,
 )
 from pipeline.build.devices import devices_for, mastering_devices
-from pipeline.build.plan_rows import PlannedRow, RowAction, grouped, planned_rows, totals_of
+from pipeline.build.plan_rows import PlannedRow, RowAction, grouped, licenses_of, planned_rows, totals_of
 from pipeline.build.prepare import Prepared, prepare, removal_problem, unchanged_result
 from pipeline.build.readiness import unmet_requirements
 from pipeline.errors import UsageError
@@ -175,6 +175,7 @@ def plan_command(
     refused = removal_problem(prepared, prepared.latest)
     missing = unchanged_result(prepared)["failed"]
     library = changed_files(prepared.store, LIBRARY)
+    licenses = licenses_of(prepared)
     unmet = unmet_requirements(prepared)
     result = {
         "assets": [row.to_json() for row in rows],
@@ -193,6 +194,7 @@ def plan_command(
         optional = {
             "renamed": dict(prepared.renamed),
             "lacks": unmet,
+            "licenses": licenses,
             "warnings": problems_json(prepared.warnings),
             "newer_models": [asdict(newer) for newer in prepared.plan.newer_models],
         }
@@ -212,6 +214,7 @@ def plan_command(
         if refused:
             print_stderr(f"the build will stop: {refused}")
         _print_library(library)
+        _print_licenses(licenses)
         _print_estimate(build_estimate)
         for problem in unmet:
             print_warning(f"this machine cannot run the build yet: {problem}")
@@ -263,6 +266,14 @@ def _print_library(faults: list[ChangedFile]) -> None:
     if faults:
         names = list_names([str(fault) for fault in faults], limit=MANY_NAMES)
         print_stderr(f"{names}; cuesmith build restores its own files and keeps other files")
+
+
+def _print_licenses(licenses: list[dict[str, Any]]) -> None:
+    for row in licenses:
+        if row["refused"]:
+            print_stderr(f"the release gate will refuse {row['model']}: {row['refused']}")
+        for duty in row["duties"]:
+            print_stderr(f"the license of {row['model']} asks you to {duty}")
 
 
 def _print_estimate(build_estimate: BuildEstimate) -> None:

@@ -79,6 +79,8 @@ class Dispatcher(Generic[Item]):
         self._waiting: dict[Group, list[tuple[int, float, str, Work[Item]]]] = {}
         self._suspects: dict[Group, list[Work[Item]]] = {}
         self._deaths: Counter[str] = Counter()
+        self._lost_before: set[str] = set()
+        """Items that were lost together with a machine."""
         self._workers: dict[str, _Worker[Item]] = {}
         self._refusals: dict[Group, str] = {}
         self._failed: list[tuple[Work[Item], str]] = []
@@ -170,12 +172,16 @@ class Dispatcher(Generic[Item]):
         with self._change:
             return bool(self._workers[worker].held)
 
-    def lose(self, worker: str, reason: str) -> None:
-        """``worker`` died. What it had not begun is dealt again; what it had begun is a suspect."""
+    def lose(self, worker: str, reason: str, *, with_machine: bool = False) -> None:
+        """``worker`` died. What it had not begun is dealt again; what it had begun is a suspect.
+
+        ``with_machine``: its whole machine was lost. An item to which that happens for the first time is no suspect.
+        """
         with self._change:
             own = self._workers[worker]
             for key, work in own.held.items():
-                if key not in own.began:
+                if key not in own.began or (with_machine and key not in self._lost_before):
+                    self._lost_before |= {key} & own.began.keys()
                     self._queue(work)
                     continue
                 self._deaths[key] += 1
@@ -183,7 +189,7 @@ class Dispatcher(Generic[Item]):
                     self._failed.append((work, reason))
                 else:
                     self._suspects.setdefault(work.group, []).append(work)
-            if not own.began and own.group is not None:
+            if not own.began and not with_machine and own.group is not None:
                 own.early_deaths[own.group] += 1
                 if own.early_deaths[own.group] >= DEATHS_ALLOWED:
                     self._refuse(own, own.group, reason)
@@ -252,6 +258,8 @@ class Dispatcher(Generic[Item]):
         groups = [group for group, top in tops.items() if top == highest]
         if own.group in groups:
             return own.group
+        if len(groups) < 2:
+            return groups[0] if groups else None
         busy = Counter(other.group for other in self._workers.values() if other.held)
         return max(groups, key=lambda group: (self._left(group) / (1 + busy[group]), group), default=None)
 

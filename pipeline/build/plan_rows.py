@@ -13,7 +13,7 @@ from pipeline.catalog import Change, label_changes, with_labels
 from pipeline.catalog.diff import PROMOTED
 from pipeline.manifest.spec import AssetSpec
 from pipeline.plan import AssetPlan, Reason, VariationPlan, changed
-from pipeline.provenance import master_name
+from pipeline.provenance import master_name, model_license
 
 
 class RowAction(StrEnum):
@@ -110,6 +110,13 @@ def totals_of(prepared: Prepared, rows: Sequence[PlannedRow]) -> dict[str, Any]:
     """Return ``totals`` of ``plan --json``: counts by action, and audio to generate by engine and model."""
     counts = Counter(row.action for row in rows)
     return prepared.plan.totals() | {"actions": {action: counts[action] for action in RowAction}}
+
+
+def licenses_of(prepared: Prepared) -> list[dict[str, Any]]:
+    """The licences that the release gate would refuse under the manifest's declaration, or that ask for something."""
+    found = {model_license(plan.asset.engine, plan.requirements.model): None for plan in prepared.plan.assets}
+    rows = (license.to_json(prepared.project.license) for license in found)
+    return [row for row in rows if row["refused"] or row["duties"]]
 
 
 def _row(plan: AssetPlan, variation: VariationPlan, change: Change | None) -> PlannedRow:

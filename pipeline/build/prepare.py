@@ -15,6 +15,7 @@ from pipeline.catalog import (
     Change,
     Failures,
     Place,
+    ReleaseRules,
     Renames,
     Reviews,
     ReviewState,
@@ -63,6 +64,10 @@ class Made:
 NOTHING_MADE = Made()
 
 
+LOCAL = "local"
+RAY = "ray"
+
+
 @dataclass(frozen=True, slots=True)
 class BuildRequest:
     """The options of a build."""
@@ -80,6 +85,16 @@ class BuildRequest:
     """Whether to use the newest revisions of published models, and not those that the catalog has."""
     max_minutes: float | None = None
     """Minutes after which no take and no master begins; None for no limit."""
+    runner: str = LOCAL
+    """Where workers run: `LOCAL` or `RAY`."""
+    ray_address: str | None = None
+    """The address of a Ray cluster; None for the one that ``RAY_ADDRESS`` names, or one on this machine."""
+
+    def __post_init__(self) -> None:
+        if self.runner not in (LOCAL, RAY):
+            raise UsageError(f"--runner {self.runner!r} is unknown; give {LOCAL} or {RAY}")
+        if self.ray_address and self.runner != RAY:
+            raise UsageError(f"--ray-address needs --runner {RAY}")
 
 
 @dataclass(frozen=True)
@@ -109,9 +124,10 @@ class Prepared:
         return {asset.id: asset.credentials for asset in self.project.assets}
 
     @property
-    def promotion(self) -> dict[str, list[str]]:
-        """Channel to the release gate's reasons that the manifest allows there."""
-        return {channel: list(allowed) for channel, allowed in self.project.promotion}
+    def rules(self) -> ReleaseRules:
+        """What the manifest tells the release gate."""
+        promotion = {channel: list(allowed) for channel, allowed in self.project.promotion}
+        return ReleaseRules(promotion, self.project.license)
 
     @cached_property
     def texts(self) -> tuple[ManifestText, ...]:
@@ -168,10 +184,10 @@ class Prepared:
 
     @cached_property
     def _missing_changed(self) -> bool:
-        """Whether the missing rows or the promotion rules differ from the latest version."""
+        """Whether the missing rows or the release rules differ from the latest version."""
         if self.latest is None:
             return False
-        return not self.latest.same_gaps(missing_from(self, self.latest, self.rows), self.promotion)
+        return not self.latest.same_gaps(missing_from(self, self.latest, self.rows), self.rules)
 
     @cached_property
     def rows(self) -> tuple[MasterRow, ...]:

@@ -13,9 +13,9 @@ from types import TracebackType
 from typing import Any
 
 from pipeline import jobs
-from pipeline.build.devices import devices_for, mastering_devices, parse_devices
 from pipeline.build.dispatch import Dispatcher, Group, Work
 from pipeline.build.journal import Journal
+from pipeline.build.lock import build_lock
 from pipeline.build.prepare import (
     Made,
     Prepared,
@@ -27,9 +27,10 @@ from pipeline.build.prepare import (
 )
 from pipeline.build.publish import Published, publish, report_build
 from pipeline.build.quarantine import quarantine_report, record_quarantine
+from pipeline.build.runner import Runner
 from pipeline.build.start import Start
 from pipeline.build.usage import uses_json
-from pipeline.build.workers import Item, Link, Seat, Worker, Workers, names_of
+from pipeline.build.workers import Item, Seat, Workers, names_of
 from pipeline.credentials.signing import open_signer
 from pipeline.errors import MachineError, UsageError
 from pipeline.generators import Grouping, find_engine
@@ -77,14 +78,14 @@ class BuildRun:
     def __init__(
         self,
         prepared: Prepared,
-        devices: str,
+        runner: Runner,
         run: str,
         prefect_run: str | None,
         start: Start | None = None,
     ) -> None:
         """``start``: when the build began; by default now."""
         self._prepared = prepared
-        self._devices = parse_devices(devices)
+        self._runner = runner
         if prepared.store.root.startswith("memory:"):
             raise UsageError(
                 f"{prepared.store.root} is visible to one process only, and a build runs several; "
@@ -107,7 +108,7 @@ class BuildRun:
         self._dispatcher: Dispatcher[Item] = Dispatcher(
             self._give_up, {_MASTERING}, deadline=self._start.deadline
         )
-        self._workers = Workers(self._dispatcher, self._start_worker, self._session, self._on_event)
+        self._workers = Workers(self._dispatcher, runner.start, self._session, self._on_event)
         self._failed_takes: dict[str, str] = {}
         self._failed: dict[tuple[str, int], tuple[Stage, str]] = {}
         self._made_takes: set[str] = set()
@@ -127,7 +128,9 @@ class BuildRun:
         open_signer(self._prepared.policies, self._prepared.project.file)
         # Read now: the version stores the text that it was built from, even if somebody edits the manifest meanwhile.
         _ = self._prepared.texts
-        self._fence = self._resources.enter_context(self._prepared.store.shared())
+        store, project = self._prepared.store, self._prepared.project.name
+        self._fence = self._resources.enter_context(build_lock(store, project, self.run))
+        self._keeps_store = self._resources.enter_context(store.shared())
         self._prepared = with_valid_plan(self._prepared)
         totals = self._prepared.plan.totals()
         _logger.info(
@@ -163,7 +166,7 @@ class BuildRun:
         plan, store = self._prepared.plan, self._prepared.store
         orders = store_inputs(plan.orders(), store)
         self._estimate = estimate(
-            plan, self._devices_of, mastering_devices(self._devices), recorded_speeds(store)
+            plan, self._devices_of, self._runner.mastering_devices(), recorded_speeds(store)
         )
         masters = [
             asset.asset.duration_s
@@ -198,7 +201,7 @@ class BuildRun:
         return "; ".join(done) or "nothing to do"
 
     def _devices_of(self, engine: str) -> tuple[str, ...]:
-        return devices_for(find_engine(engine), self._devices)
+        return self._runner.devices(find_engine(engine))
 
     def _join_seats(self, orders: Sequence[TakeOrder]) -> tuple[Seat, ...]:
         """Places for workers: on each engine's devices, and on the CPUs for mastering.
@@ -206,7 +209,7 @@ class BuildRun:
         Engines that have a worker on every core of a machine share these with mastering.
         """
         self._pools = {_group(order): self._pool_of(order.recipe.engine) for order in orders}
-        self._pools[_MASTERING] = _CPUS, mastering_devices(self._devices)
+        self._pools[_MASTERING] = _CPUS, self._runner.mastering_devices()
         most = max(len(orders), len(self._prepared.plan.stale))
         seats: list[Seat] = []
         for kind, devices in dict.fromkeys(self._pools.values()):
@@ -219,8 +222,8 @@ class BuildRun:
         return tuple(seats)
 
     def _pool_of(self, engine: str) -> tuple[str, tuple[str, ...]]:
-        uses_every_core = tuple(find_engine(engine).devices()) == mastering_devices(None)
-        return _CPUS if uses_every_core else "devices", self._devices_of(engine)
+        shared = self._runner.shares_cpus(find_engine(engine))
+        return _CPUS if shared else "devices", self._devices_of(engine)
 
     def _can(self, seat: Seat, group: Group) -> bool:
         return self._pools[group] == (seat.kind, seat.pool)
@@ -276,12 +279,6 @@ class BuildRun:
             return jobs.MasterSession(device, self.run, self._prefect_run, left)
         return jobs.TakeSession(group[0], device, group[-1] == _STORED, self.run, self._prefect_run, left)
 
-    def _start_worker(self, seat: Seat) -> Link:
-        warm = self._start.workers
-        return (warm and warm.take(seat.device, len(seat.pool))) or Worker(
-            self._prepared.store.root, seat.device, len(seat.pool)
-        )
-
     def _learn_speeds(self) -> None:
         """Record how long takes took, except for models with a failed take and engines that record it themselves."""
         by_model: dict[tuple[str, str], list[TakeOrder]] = {}
@@ -312,6 +309,7 @@ class BuildRun:
         if self._awaited:
             self._end_stage("generate")
         self._end_stage("master")
+        self._keeps_store()
         self._fence()
         not_made = {place: reason for place, (_, reason) in self._failed.items()}
         made = Made(
@@ -324,6 +322,7 @@ class BuildRun:
             made=made,
             build=self.result()
             | {"stages": self._stages, "git": self._git, "prefect_run": self._prefect_run},
+            fence=self._fence,
         )
         if self._done.new or changed:
             self._report = report_build(self._prepared.store, self._done.version, self._journal)

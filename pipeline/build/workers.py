@@ -75,6 +75,10 @@ class WorkerDied(Exception):
     """A worker ended during a session."""
 
 
+class MachineLost(WorkerDied):
+    """The machine of a worker was lost, so its items are not to blame."""
+
+
 class SessionBroken(CuesmithError):
     """A worker stopped for a reason that affects the whole build."""
 
@@ -135,11 +139,13 @@ class Worker:
 
     def receive(self) -> Message:
         """Wait for the next message; log what the worker logs. Raises `WorkerDied`."""
+        return next_message(self.read)
+
+    def read(self) -> Message | logging.LogRecord:
+        """Wait for the next message or line of the log. Raises `WorkerDied`."""
         assert self._process.stdout is not None
         try:
-            while isinstance(message := pickle.load(self._process.stdout), logging.LogRecord):
-                logging.getLogger(message.name).handle(message)
-            return cast(Message, message)
+            return cast("Message | logging.LogRecord", pickle.load(self._process.stdout))
         except (EOFError, OSError, ValueError, pickle.UnpicklingError) as error:
             raise WorkerDied(self._exit_description()) from error
 
@@ -168,6 +174,13 @@ class Worker:
                 self._log.seek(max(0, size - _LOG_TAIL))
                 lines = self._log.read().decode(errors="replace").strip().splitlines()
         return f"the worker on {self.device} {how}" + (f": {lines[-1]}" if lines else "")
+
+
+def next_message(read: Callable[[], Message | logging.LogRecord]) -> Message:
+    """The next message that ``read`` returns; lines of the log go to the loggers of their names."""
+    while isinstance(message := read(), logging.LogRecord):
+        logging.getLogger(message.name).handle(message)
+    return message
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +270,7 @@ class Workers:
             self._stop_worker(seat)
             reason = self._ended.pop(seat.name, str(death))
             _logger.warning("%s", reason)
-            self._dispatcher.lose(seat.name, reason)
+            self._dispatcher.lose(seat.name, reason, with_machine=isinstance(death, MachineLost))
         except (SessionBroken, MachineError) as error:
             if error.exit_code != MachineError.exit_code:
                 raise

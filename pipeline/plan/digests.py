@@ -12,6 +12,7 @@ from pipeline.generators import Requirements
 from pipeline.manifest.spec import AssetSpec, DeliverySpec, MasteringSpec, QualitySpec
 from pipeline.mastering import CHAIN_VERSION
 from pipeline.recipe import Recipe, derive_seed, digest, with_seeds
+from pipeline.scores import find_score
 
 _REROLLS_SEARCHED = 20
 
@@ -76,6 +77,9 @@ def mastering_digest(asset: AssetSpec, project: str) -> str:
     """Digest of everything that shapes an asset's masters except their takes: mastering, delivery, gates, labels."""
     category, name = (asset.ucs.category, asset.ucs.name or "") if asset.ucs else ("", "")
     specs = _specs_digest(asset.mastering, asset.delivery, asset.quality)
+    if asset.scores:
+        scores = [{**score.to_json(), "version": find_score(score.name).version} for score in asset.scores]
+        specs = digest({"specs": specs, "scores": scores})
     return hashlib.sha256("\n".join([specs, project, asset.origin, category, name]).encode()).hexdigest()
 
 

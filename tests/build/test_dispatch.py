@@ -111,6 +111,22 @@ def test_only_what_a_dead_worker_had_begun_is_suspect_and_is_tried_alone() -> No
     assert records.keys("gpu", 4) == ["c", "d", "e"]
 
 
+def test_what_is_lost_with_a_machine_is_dealt_again_in_company_once() -> None:
+    records = Records()
+    records.dispatcher.join("gpu", lambda group: True)
+    records.dispatcher.add([work("a"), work("b")])
+    assert records.keys("gpu", 2) == ["a", "b"]
+    records.dispatcher.begin("gpu", "a")
+    records.dispatcher.lose("gpu", "node lost", with_machine=True)
+    assert records.keys("gpu", 2) == ["a", "b"], "neither is to blame"
+    records.dispatcher.begin("gpu", "a")
+    records.dispatcher.lose("gpu", "node lost", with_machine=True)
+    assert records.keys("gpu", 2) == ["a"], "lost twice, so it is tried alone"
+    records.dispatcher.begin("gpu", "a")
+    records.dispatcher.lose("gpu", "node lost", with_machine=True)
+    assert records.failed == {"a": "node lost"}
+
+
 def test_a_device_that_cannot_start_gives_its_work_to_the_others() -> None:
     records = Records()
     records.dispatcher.join("broken", lambda group: True)

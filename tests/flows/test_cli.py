@@ -34,6 +34,7 @@ COMMANDS = [
     "catalog",
     "review",
     "promote",
+    "export",
     "measure",
     "credentials",
     "models",

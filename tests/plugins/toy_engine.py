@@ -100,4 +100,24 @@ class ToyGenerator:
         pass
 
 
+class ToyGpuEngine(ToyEngine):
+    """The same, made on GPUs; each take records what its process saw of them."""
+
+    name = "toy-gpu"
+    device_kinds = ("cuda",)
+
+    def devices(self) -> Sequence[str]:
+        return ("cuda:0", "cuda:1")
+
+    def open(self, device: str) -> ToyGpuGenerator:
+        return ToyGpuGenerator()
+
+
+class ToyGpuGenerator(ToyGenerator):
+    def software(self) -> Mapping[str, str]:
+        names = ("CUDA_VISIBLE_DEVICES", "RAY_RAYLET_PID")
+        return {"process": str(os.getpid()), **{name: os.environ.get(name, "") for name in names}}
+
+
 ENGINE = ToyEngine()
+GPU_ENGINE = ToyGpuEngine()
