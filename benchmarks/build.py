@@ -43,7 +43,9 @@ HEAD = """\
 cuesmith: 1
 project: bench
 defaults:
-  music: {{engine: slots32, model: "{model}", formats: [wav], loudness: {loudness} LUFS, quality: {{gate: false}}}}
+  music:
+    {{engine: slots32, model: "{model}", formats: [wav], sample_rate: 32000, channels: 1,
+      loudness: {loudness} LUFS, quality: {{gate: false}}}}
 assets:
 """
 PLUGIN = """\
@@ -171,7 +173,7 @@ class Bench:
             f"  - {{id: cue/{number:04d}, kind: sfx, prompt: cue {number}, duration: {2 + number % 40 / 4}s}}"
             for number in range(takes)
         ]
-        head = HEAD.replace('music: {{engine: slots32, model: "{model}"', "sfx: {{engine: sleeper")
+        head = HEAD.replace('music:\n    {{engine: slots32, model: "{model}"', "sfx:\n    {{engine: sleeper")
         manifest = self.folder / f"{name}.yaml"
         manifest.write_text(head.format(loudness=-16) + "\n".join(lines) + "\n")
         devices = self._command(manifest, name, f"cpu:{workers}")["generate"]["devices"]
@@ -283,6 +285,7 @@ def main() -> None:
     )
     parser.add_argument("--quick", action="store_true", help="300 cues; without it 1,000")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--scaling", action="store_true", help="a fake engine on 1, 2, 4 and 8 workers")
     parser.add_argument(
         "--width", nargs=3, type=int, default=[192, 4, 6], help="dim, heads and layers of the model"
     )
