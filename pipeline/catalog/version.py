@@ -19,10 +19,12 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, NamedTuple, NotRequired, TypedDict
 
 from pipeline.catalog.channels import Channels
 from pipeline.errors import FormatError, StoreError, VerificationError
+from pipeline.licenses import LicenseDeclaration
 from pipeline.manifest.spec import ManifestText
 from pipeline.provenance import MasterRow, MissingRow, place_of
 from pipeline.provenance.clock import utc
@@ -55,6 +57,17 @@ class BuildFacts(NamedTuple):
     """``file``, ``sha256`` and ``profile``."""
 
 
+class ReleaseRules(NamedTuple):
+    """What a manifest tells the release gate."""
+
+    promotion: Mapping[str, Sequence[str]] = MappingProxyType({})
+    """Reasons that do not count, by channel."""
+    license: LicenseDeclaration | None = None
+    """What the studio declares about itself."""
+    policy: Mapping[str, Any] = MappingProxyType({})
+    """The prompt policy, in the form of `pipeline.manifest.policy.Policy.from_json`."""
+
+
 @dataclass(frozen=True)
 class Version:
     """The immutable record of every master after a build."""
@@ -73,6 +86,10 @@ class Version:
     """Variations of the manifest without a master, sorted likewise."""
     promotion: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Reasons of the release gate that the manifest allows, by channel."""
+    license: LicenseDeclaration | None = None
+    """What the manifest declares about the studio."""
+    policy: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """The prompt policy of the manifest, in the form of `pipeline.manifest.policy.Policy.from_json`."""
     reasons: Mapping[Place, tuple[str, ...]] = field(default_factory=dict, repr=False)
     """Why rows differ from those of the version before; empty for the first version."""
 
@@ -85,9 +102,10 @@ class Version:
         """Whether this version has the same ``masters``, wherever the manifest defines them."""
         return len(self.masters) == len(masters) and all(map(_same, self.masters, masters))
 
-    def same_gaps(self, missing: tuple[MissingRow, ...], promotion: Mapping[str, Sequence[str]]) -> bool:
-        """Whether this version has the same missing variations and promotion rules, whatever its masters."""
-        return self.promotion == promotion and set(map(_gap, self.missing)) == set(map(_gap, missing))
+    def same_gaps(self, missing: tuple[MissingRow, ...], rules: ReleaseRules) -> bool:
+        """Whether this version has the same missing variations and release rules, whatever its masters."""
+        same_rules = (self.promotion, self.license, self.policy) == rules
+        return same_rules and set(map(_gap, self.missing)) == set(map(_gap, missing))
 
     def to_bytes(self) -> bytes:
         """The file's bytes, UTF-8."""
@@ -102,6 +120,10 @@ class Version:
         header["missing"] = list(self.missing)
         if self.promotion:
             header["promotion"] = {channel: list(allowed) for channel, allowed in self.promotion.items()}
+        if self.license:
+            header["license"] = self.license.to_json()
+        if self.policy:
+            header["policy"] = dict(self.policy)
         rows = ",\n".join(json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in self.masters)
         return (json.dumps(header, ensure_ascii=False)[:-1] + ', "masters": [\n' + rows + "\n]}\n").encode()
 
@@ -130,6 +152,8 @@ class Version:
             },
             missing=tuple(value["missing"]),
             promotion=value.get("promotion", {}),
+            license=LicenseDeclaration.from_json(value["license"]) if "license" in value else None,
+            policy=value.get("policy", {}),
         )
 
 
@@ -146,6 +170,38 @@ class ManifestJson(TypedDict):
     profile: str | None
 
 
+class DeclarationJson(TypedDict):
+    """What the manifest declares about the studio: see `LicenseDeclaration`."""
+
+    commercial: bool
+    revenue_below_usd: NotRequired[int]
+
+
+class RuleJson(TypedDict):
+    """One rule of a prompt policy."""
+
+    words: NotRequired[list[str]]
+    patterns: NotRequired[list[str]]
+    reason: str
+
+
+class ExceptionJson(TypedDict):
+    """One exception of a prompt policy."""
+
+    words: list[str]
+    assets: list[str]
+    by: str
+    reason: str
+
+
+class PolicyJson(TypedDict):
+    """A prompt policy as the catalog stores it."""
+
+    forbid: NotRequired[list[RuleJson]]
+    warn: NotRequired[list[RuleJson]]
+    exceptions: NotRequired[list[ExceptionJson]]
+
+
 class _CatalogJson(TypedDict):
     version: int
     parent: int | None
@@ -158,6 +214,8 @@ class _CatalogJson(TypedDict):
     """[asset, variation, reasons] of each row that differs from that of the version before."""
     missing: list[MissingRow]
     promotion: NotRequired[dict[str, list[str]]]
+    license: NotRequired[DeclarationJson]
+    policy: NotRequired[PolicyJson]
 
 
 def _fault(value: dict[str, Any]) -> str | None:

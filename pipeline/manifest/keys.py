@@ -85,6 +85,16 @@ _QUALITY = Group(
     ),
     merges=True,
 )
+_SCORE = Group(
+    "ScoreKeys",
+    "A score of the takes.",
+    (
+        Key("choose", FLAG, "Master the candidate with the highest value.", "false", example="true"),
+        Key("least", values.SCORE, "A take with a lower value fails.", example="0.2"),
+        Key("most", values.SCORE, "A take with a higher value fails.", example="0.1"),
+    ),
+    nullable=True,
+)
 _UCS = Group(
     "UcsKeys",
     "Labels of the Universal Category System.",
@@ -218,6 +228,13 @@ SETTINGS = (
         shown="see [quality](#quality)",
     ),
     Key(
+        "scores",
+        MapOf(_SCORE, nullable=True, names=f"^{values.SCORE_NAME}$"),
+        "[Scores](quality.md#scores) of the takes by models: `clap`, `vocals`.",
+        example={"clap": {"choose": "true"}},
+        affects=("masters",),
+    ),
+    Key(
         "formats",
         ListOf(values.FORMAT, len(FORMATS), 1, unique=True),
         f"Files to deliver: any of {', '.join(f'`{name}`' for name in FORMATS)}.",
@@ -243,12 +260,27 @@ SETTINGS = (
         affects=("signatures",),
     ),
     Key(
+        "private_prompts",
+        FLAG,
+        "`true` keeps the prompt out of the [tags](formats.md#tags) of the files.",
+        "false",
+        example="true",
+        affects=("masters",),
+    ),
+    Key(
         "naming",
         values.NAMING,
         "[Names of files](#names-of-files): a template, or `ucs`.",
         "{id}_{variation}",
         example="ucs",
         affects=("catalog",),
+    ),
+    Key(
+        "priority",
+        values.PRIORITY,
+        "-1000 to 1000; a build makes assets with a higher priority first.",
+        "0",
+        example="10",
     ),
 )
 """Keys that an asset may write, and that defaults and profiles may write for a whole kind."""
@@ -314,6 +346,12 @@ PROJECT_SEED = replace(
 )
 ENGINE = Key(
     "engine", values.ENGINE, "The engine that generates.", "sketch", example="audiocraft", affects=("takes",)
+)
+ASSET_ENGINE = replace(
+    ENGINE,
+    text="The engine of this asset; a [profile](#profiles) that sets an engine for its kind wins.",
+    default=None,
+    shown="that of the kind",
 )
 CHANNEL = Group(
     "ChannelKeys",
@@ -399,11 +437,122 @@ PROJECT = Key(
     hint="project: and the project's name",
     required=True,
 )
+_REASON = Key(
+    "reason",
+    values.REASON,
+    "Why, in words; errors and disclosures show it.",
+    example="living artist",
+    hint="reason: and why",
+    required=True,
+)
+_RULES = ListOf(
+    Group(
+        "PolicyRule",
+        "Words and patterns that prompts should not contain.",
+        (
+            Key(
+                "words",
+                ListOf(values.POLICY_WORD, 10_000, 1, alone=True),
+                "Words and names; case, accents and punctuation do not matter.",
+                example=["Hans Zimmer"],
+            ),
+            Key(
+                "patterns",
+                ListOf(values.POLICY_PATTERN, 1_000, 1, alone=True),
+                "Words in which `*` stands for any letters of one word.",
+                example=["style of *"],
+            ),
+            _REASON,
+        ),
+    ),
+    1_000,
+    nullable=True,
+)
+POLICY = Key(
+    "policy",
+    Group(
+        "PolicyKeys",
+        "What prompts may not contain.",
+        (
+            Key("forbid", _RULES, "Rules that end a build with an error."),
+            Key("warn", _RULES, "Rules that only warn."),
+            Key(
+                "exceptions",
+                ListOf(
+                    Group(
+                        "PolicyException",
+                        "Assets for which a person allows words of the rules.",
+                        (
+                            Key(
+                                "words",
+                                ListOf(values.POLICY_WORD, 1_000, 1, alone=True),
+                                "Words or patterns as the rule has them.",
+                                example=["didgeridoo"],
+                                hint="words: and words of a rule",
+                                required=True,
+                            ),
+                            Key(
+                                "assets",
+                                ListOf(values.POLICY_ASSET, 1_000, 1, alone=True),
+                                "Ids of assets, or globs.",
+                                example=["music/hub/*"],
+                                hint="assets: and ids or globs",
+                                required=True,
+                            ),
+                            Key(
+                                "by",
+                                values.PERSON,
+                                "The name of the person who decided.",
+                                example="Ada Lovelace",
+                                hint="by: and the name of the person who decided",
+                                required=True,
+                            ),
+                            _REASON,
+                        ),
+                    ),
+                    1_000,
+                    nullable=True,
+                ),
+                "Assets for which a person allows words of the rules; disclosed.",
+            ),
+        ),
+        nullable=True,
+    ),
+    "[What prompts may not contain](#policy): rules with reasons, and exceptions.",
+    example={"forbid": [{"words": ["Hans Zimmer"], "reason": "living artist"}]},
+    affects=("catalog",),
+)
 PROMOTION = Key(
     "promotion",
     MapOf(CHANNEL, nullable=True),
     "Reasons of the release gate that a channel [allows](#promotion).",
     example={"playtest": {"allow": ["credentials"]}},
+    affects=("catalog",),
+)
+DECLARATION = Key(
+    "license",
+    Group(
+        "LicenseDeclaration",
+        "What the studio declares about itself, for licences with conditions.",
+        (
+            Key(
+                "commercial",
+                FLAG,
+                "`true` if the game is sold or earns money in another way.",
+                example="true",
+                hint="commercial: true or commercial: false",
+                required=True,
+            ),
+            Key(
+                "revenue_below_usd",
+                values.REVENUE,
+                "The studio's yearly revenue is below this, in US dollars.",
+                example="1000000",
+            ),
+        ),
+    ),
+    "What the studio [declares](#license) about itself; the release gate compares it with the licences of models.",
+    example={"commercial": "true", "revenue_below_usd": "1000000"},
     affects=("catalog",),
 )
 EXPORTS = Key(

@@ -59,6 +59,21 @@ def intro_seconds(intro: float | None, bpm: float | None) -> float:
     return intro * 60.0 / bpm if bpm else 0.0
 
 
+def merge_asset(
+    below: Values, asset: Mapping[str, Any], folder: str, merging: Set[str], *, profile_engine: bool
+) -> Values:
+    """``below`` with every setting of the asset; a model counts only for the engine for which it was written.
+
+    ``profile_engine``: the engine below comes from the profile and wins, so that a profile can replace every engine.
+    """
+    if asset.get("engine", below["engine"]) == below["engine"]:
+        return merge_settings(below, asset, folder, merging)
+    if profile_engine:
+        asset = {name: value for name, value in asset.items() if name not in ("engine", "model")}
+        return merge_settings(below, asset, folder, merging)
+    return merge_settings(below | {"model": None, "model_folder": ""}, asset, folder, merging)
+
+
 _BEATS_A_BAR = 4
 _SHORTEST_LOOP_S = 0.5
 """After an intro in free time."""
