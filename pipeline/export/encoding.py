@@ -107,6 +107,7 @@ def _order(file: ChosenFile, profile: ExportProfile, record: MasterRecord, forma
     if ceiling is None:
         ceiling = record["mastering"]["true_peak_dbtp"]
     ucs = row["ucs"] or {}
+    # Without the prompt: a master's record does not say whether it is private.
     labels = Labels(
         title=master_name(row["asset"], row["variation"]),
         project=record["manifest"]["project"],

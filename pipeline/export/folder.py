@@ -15,7 +15,7 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
@@ -56,6 +56,17 @@ class Entry:
     stamp: Stamp | None
     """None while an export writes it."""
     settings: bool = False
+    pending: str = ""
+    """SHA-256 of what an export is about to write in its place: after a kill the file has one of the two."""
+
+    def is_ours(self, sha256: str) -> bool:
+        """Whether an export wrote a file of these bytes here."""
+        return sha256 in (self.sha256, self.pending)
+
+    def to_json(self) -> list[Any]:
+        """A row of the ledger."""
+        row = [self.sha256, *(self.stamp or (0, None)), self.settings]
+        return [*row, self.pending] if self.pending else row
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +103,8 @@ def read_ledger(root: Path, target: str) -> Ledger:
             return Ledger(target)
         value = read_record(data, _SCHEMA, str(place))
         files = {
-            path: Entry(sha256, (size, time) if time is not None else None, bool(settings))
-            for path, (sha256, size, time, settings) in value["files"].items()
+            path: Entry(sha256, (size, time) if time is not None else None, bool(settings), *pending)
+            for path, (sha256, size, time, settings, *pending) in value["files"].items()
             if stays_inside(path)
         }
         ledger = Ledger(value["target"], dict(value["names"]), files)
@@ -131,9 +142,8 @@ class _Update:
         with translate_os_errors("write", str(self._root)):
             self._root.mkdir(parents=True, exist_ok=True)
             if changed or removed:
-                self._write_ledger(
-                    {path: self._entry(path, None) for path in changed} | dict(self._ledger.files)
-                )
+                pending = {path: self._pending(path) for path in changed}
+                self._write_ledger({**self._ledger.files, **pending})
             for path in changed:
                 self._write(path, self._files[path], merge=actions[path] == "merge")
             gone = tuple(path for path in removed if self._remove(path))
@@ -169,7 +179,7 @@ class _Update:
             return "same"
         if entry is None:
             return "blocked"
-        if current == entry.sha256:
+        if entry.is_ours(current):
             return "write"
         if item.merge is None:
             return "keep"
@@ -196,6 +206,13 @@ class _Update:
     def _entry(self, path: str, stamp: Stamp | None) -> Entry:
         item = self._files[path]
         return Entry(item.sha256, stamp, item.merge is not None)
+
+    def _pending(self, path: str) -> Entry:
+        """The entry of a file while it is written."""
+        before = self._ledger.files.get(path)
+        return (
+            self._entry(path, None) if before is None else replace(before, pending=self._files[path].sha256)
+        )
 
     def _folders(self, path: str) -> list[Path]:
         """The folders between ``root`` and the file ``path``, outermost first."""
@@ -236,7 +253,7 @@ class _Update:
             return False
         disk.remove(str(file.with_name(f".{file.name}.new")))
         stamp = stamp_of(file)
-        if stamp is None or not (stamp == entry.stamp or entry.settings or sha256_of(file) == entry.sha256):
+        if stamp is None or not (stamp == entry.stamp or entry.settings or entry.is_ours(sha256_of(file))):
             return False
         disk.remove(str(file))
         for folder in reversed(self._folders(path)):
@@ -249,10 +266,7 @@ class _Update:
             "schema": _SCHEMA,
             "target": self._ledger.target,
             "names": dict(sorted(self._ledger.names.items())),
-            "files": {
-                path: [entry.sha256, *(entry.stamp or (0, None)), entry.settings]
-                for path, entry in sorted(files.items())
-            },
+            "files": {path: entry.to_json() for path, entry in sorted(files.items())},
         }
         data = json.dumps(value, ensure_ascii=False, indent=0).encode() + b"\n"
         place = self._root / LEDGER

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from packs import export, files_of, read_pack, tree
 from quick import QuickProject
-from toys import ONE, THREE, TWO
+from toys import HEAD, ONE, THREE, TWO
 
 from pipeline.errors import FormatError, UsageError
 from pipeline.export.folder import LEDGER
@@ -218,6 +218,31 @@ def test_after_a_kill_the_next_export_completes_and_foreign_files_stay(
         "a/two_01.wav",
         "a/two_01.wav.meta",
     }
+
+
+def test_after_a_kill_a_file_of_either_version_is_ours(
+    project: QuickProject, game: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace, calls = disk.replace, 0
+
+    def kill(source: str, target: str) -> None:
+        nonlocal calls
+        calls += target.endswith(".wav")
+        if calls > 1:
+            raise Killed
+        replace(source, target)
+
+    for number, loudness in enumerate((-20, -22, -24)):
+        project.write(ONE + TWO, HEAD.replace("formats:", f"loudness: {loudness} LUFS, formats:"))
+        project.build()
+        with monkeypatch.context() as patch:
+            if number == 1:
+                patch.setattr(disk, "replace", kill)
+                with pytest.raises(Killed):
+                    export(project, "godot", game)
+            else:
+                assert export(project, "godot", game).changes.kept == ()
+    assert {path: data for path, data in tree(game).items() if path.endswith(".wav")} == project.library()
 
 
 def survive(project: QuickProject, game: Path, rounds: int) -> None:
