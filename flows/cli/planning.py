@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,6 +20,7 @@ from flows.cli.options import (
     Only,
     Outputs,
     Profile,
+    RefreshModels,
     Summary,
     find_manifest,
 )
@@ -149,6 +151,7 @@ def plan_command(
     full: Annotated[
         bool, typer.Option("--full", help="Print one line per variation, even in a long plan.")
     ] = False,
+    refresh_models: RefreshModels = False,
     ci: Ci = False,
     summary: Summary = None,
     as_json: AsJson = False,
@@ -159,7 +162,7 @@ def plan_command(
     the time to generate on this machine's devices, from earlier builds or by calculation. Needs no GPU, no model
     weights and no network.
     """
-    prepared = prepare(find_manifest(manifest), outputs, profile, only or ())
+    prepared = prepare(find_manifest(manifest), outputs, profile, only or (), refresh_models=refresh_models)
     build_estimate = estimate(
         prepared.plan,
         lambda name: devices_for(find_engine(name), None),
@@ -193,6 +196,7 @@ def plan_command(
             "lacks": unmet,
             "licenses": licenses,
             "warnings": problems_json(prepared.warnings),
+            "newer_models": [asdict(newer) for newer in prepared.plan.newer_models],
         }
         print_json(result | {key: value for key, value in optional.items() if value})
     else:
@@ -202,6 +206,8 @@ def plan_command(
         for old, new in prepared.renamed.items():
             print_stdout(f"{'rename':<10} {new:<40} was {old}")
         _print_totals(totals)
+        for newer in prepared.plan.newer_models:
+            print_stderr(str(newer))
         _print_new_name(prepared)
         _print_missing(missing)
         _print_leaving(leaving)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
@@ -80,13 +80,22 @@ def planned_rows(prepared: Prepared) -> list[PlannedRow]:
     return sorted([*rows, *_removed(prepared)], key=lambda row: (row.asset, row.variation))
 
 
-def changed_rows(prepared: Prepared) -> list[tuple[str, str, str]]:
-    """Name, action and reasons of every row that a build makes, publishes with other labels or removes."""
+def changed_rows(prepared: Prepared, result: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Name, action and reasons of every row that a build made, published with other labels or removed.
+
+    ``result`` is the object of ``build --json``.
+    """
+    left = left_names(result)
     return [
         (row.name, str(row.action), ", ".join(map(str, row.reasons)))
         for row in planned_rows(prepared)
-        if row.action not in (RowAction.REUSE, RowAction.LOCKED)
+        if row.action not in (RowAction.REUSE, RowAction.LOCKED) and row.name not in left
     ]
+
+
+def left_names(result: Mapping[str, Any]) -> list[str]:
+    """Names of the masters that a build left for the next one."""
+    return [master_name(one["asset"], one["variation"]) for one in result["left"]]
 
 
 def grouped(rows: Sequence[PlannedRow]) -> list[PlannedGroup]:

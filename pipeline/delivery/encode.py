@@ -19,6 +19,7 @@ from pipeline.delivery.codecs import (
     OPUS_AHEAD,
     OPUS_SETTLED,
     VORBIS,
+    Coding,
     flac_bytes,
     lossy_bytes,
     m4a_bytes,
@@ -47,6 +48,8 @@ class Content:
     """For the tags of every format."""
     measured: Measurement | None = None
     """For the loudness fields of a wav."""
+    compression: float | None = None
+    """Of ogg, opus and mp3: libsndfile's compression level, 0 (the largest file) to 1; None for the usual one."""
 
     @property
     def comments(self) -> list[tuple[str, str]]:
@@ -63,6 +66,10 @@ _MARGIN_DB = 0.1
 """Margin below the ceiling after lossy coding: a finer meter can read this much more than `true_peak`."""
 _STEP_DB = 0.05
 """Extra attenuation in each try, because the next encode moves the peaks again."""
+
+
+def _coding(usual: Coding, content: Content) -> Coding:
+    return usual if content.compression is None else {**usual, "compression_level": content.compression}
 
 
 def _wav(clip: Clip, content: Content) -> bytes:
@@ -83,7 +90,9 @@ def _flac(clip: Clip, content: Content) -> bytes:
 
 
 def _ogg(clip: Clip, content: Content) -> bytes:
-    return _finished_ogg(clip, with_two_pages(lossy_bytes(clip, VORBIS)), OggVorbis, content)
+    return _finished_ogg(
+        clip, with_two_pages(lossy_bytes(clip, _coding(VORBIS, content))), OggVorbis, content
+    )
 
 
 def _opus(clip: Clip, content: Content) -> bytes:
@@ -104,7 +113,9 @@ def _opus(clip: Clip, content: Content) -> bytes:
     if start == 0:
         lead = clip.samples[:, np.arange(-before, 0) % clip.length]
     padded = Clip(np.concatenate([lead, clip.samples, after], axis=1), clip.rate)
-    return _finished_ogg(clip, with_ends(lossy_bytes(padded, OPUS), before, clip.length), OggOpus, content)
+    return _finished_ogg(
+        clip, with_ends(lossy_bytes(padded, _coding(OPUS, content)), before, clip.length), OggOpus, content
+    )
 
 
 def _finished_ogg(clip: Clip, data: bytes, file_type: Any, content: Content) -> bytes:
@@ -113,7 +124,7 @@ def _finished_ogg(clip: Clip, data: bytes, file_type: Any, content: Content) -> 
 
 
 def _mp3(clip: Clip, content: Content) -> bytes:
-    return with_id3(lossy_bytes(clip, MP3), content.labels)
+    return with_id3(lossy_bytes(clip, _coding(MP3, content)), content.labels)
 
 
 def _m4a(clip: Clip, content: Content) -> bytes:
@@ -133,8 +144,13 @@ _DECODERS = {"m4a": m4a_frames}
 """By format, where `read` would not return all decoded samples."""
 
 
-def _at_file_rate(clip: Clip, loop: Loop | None, rate: int) -> tuple[Clip, Loop | None]:
-    """The clip and its loop points at ``rate``."""
+def decode(data: bytes, audio_format: str) -> Clip:
+    """All samples of a file that `encode` made. Raises `MachineError` for m4a without ffmpeg."""
+    return _DECODERS.get(audio_format, read)(data)
+
+
+def at_rate(clip: Clip, loop: Loop | None, rate: int) -> tuple[Clip, Loop | None]:
+    """The clip and its loop points at ``rate`` Hz; a loop still wraps without a step."""
     if rate == clip.rate:
         return clip, loop
     if loop == (0, clip.length):
@@ -164,7 +180,7 @@ def _under_ceiling(clip: Clip, audio_format: str, content: Content, ceiling_dbtp
     lowered_db = 0.0
     for _ in range(_TRIES):
         data = encode(apply_gain(clip, -lowered_db), audio_format, content)
-        decoded = _DECODERS.get(audio_format, read)(data)
+        decoded = decode(data, audio_format)
         peak = level(true_peak(decoded, circular=content.loop == (0, decoded.length)))
         if peak is None or peak <= ceiling_dbtp - _MARGIN_DB:
             return Rendition(data, lowered_db, peak)
@@ -197,5 +213,5 @@ def encode(clip: Clip, audio_format: str, content: Content = _PLAIN) -> bytes:
     """
     if audio_format not in FORMATS:
         raise UsageError(f"unknown format {audio_format!r}; available: {', '.join(FORMATS)}")
-    fitted, loop = _at_file_rate(clip, content.loop, FORMATS[audio_format].rate_for(clip.rate))
+    fitted, loop = at_rate(clip, content.loop, FORMATS[audio_format].rate_for(clip.rate))
     return ENCODERS[audio_format](fitted, replace(content, loop=loop))

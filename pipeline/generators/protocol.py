@@ -37,6 +37,9 @@ class ModelInfo:
     """True: trained model (AI-generated). False: procedural."""
     placeholder: bool
     """True: its output is not meant to ship."""
+    published: bool = False
+    """True: ``id`` names weights that others publish, so their revision can change while the manifest does not. A build
+    stays with the revision that the catalog has until it is asked for the new one."""
     terms: LicenseTerms | None = None
     """The conditions of the licence, with their source. None: nothing is known beyond ``commercial``."""
 

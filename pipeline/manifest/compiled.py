@@ -103,7 +103,7 @@ def _frozen(value: Any) -> Any:
     return tuple(map(_frozen, value)) if isinstance(value, list) else value
 
 
-_FORMAT = "cuesmith.compiled/6"
+_FORMAT = "cuesmith.compiled/9"
 
 
 def load_cached(

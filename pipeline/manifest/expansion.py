@@ -421,6 +421,7 @@ class Expansion:
                 engine_keys=engine_settings | texts.engine_own(combination),
                 was=was,
                 model_folder=values["model_folder"],
+                priority=values["priority"],
                 scores=scores,
             )
 

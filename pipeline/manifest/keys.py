@@ -267,6 +267,13 @@ SETTINGS = (
         example="ucs",
         affects=("catalog",),
     ),
+    Key(
+        "priority",
+        values.PRIORITY,
+        "-1000 to 1000; a build makes assets with a higher priority first.",
+        "0",
+        example="10",
+    ),
 )
 """Keys that an asset may write, and that defaults and profiles may write for a whole kind."""
 
@@ -352,6 +359,37 @@ CHANNEL = Group(
         ),
     ),
 )
+_EXPORT_KEYS = (
+    Key("format", values.FORMAT, "The format of the files.", example="ogg"),
+    Key("sample_rate", values.RATE, "Their sample rate.", example="32 kHz", field="sample_rate_hz"),
+    Key("channels", values.CHANNELS, "1 is mono, 2 is stereo.", example="1"),
+    Key(
+        "bit_rate",
+        values.BIT_RATE,
+        "The most that an ogg, opus or mp3 file uses on average.",
+        example="96 kbps",
+        field="bit_rate_kbps",
+    ),
+    Key("bit_depth", values.BIT_DEPTH, "Of wav and flac.", example="16"),
+    Key(
+        "true_peak",
+        values.TRUE_PEAK,
+        "True-peak ceiling of the decoded files. Default: that of the master.",
+        example="-2 dBTP",
+        field="true_peak_dbtp",
+    ),
+)
+EXPORT_SETTINGS = Group("ExportSettings", "How a platform's files of one kind are encoded.", _EXPORT_KEYS)
+EXPORT_PROFILE = Group(
+    "ExportProfile",
+    "How the files of one platform are encoded.",
+    (
+        *_EXPORT_KEYS,
+        Key("music", EXPORT_SETTINGS, "Other settings for music.", example={"bit_rate": "96 kbps"}),
+        Key("sfx", EXPORT_SETTINGS, "Other settings for sound effects.", example={"channels": "1"}),
+        Key("size", values.FILE_SIZE, "The most that all sound files together need.", example="40 MB"),
+    ),
+)
 ID = Key(
     "id",
     values.ID,
@@ -423,5 +461,11 @@ DECLARATION = Key(
     "What the studio [declares](#license) about itself; the release gate compares it with the licences of models.",
     example={"commercial": "true", "revenue_below_usd": "1000000"},
     affects=("catalog",),
+)
+EXPORTS = Key(
+    "exports",
+    MapOf(EXPORT_PROFILE, nullable=True),
+    "[Export profiles](export.md#platform-profiles), selected with `cuesmith export --profile`.",
+    example={"mobile": {"format": "ogg", "bit_rate": "96 kbps"}},
 )
 ASSETS_HINT = "assets: and a list of assets, or assets: [] for none"

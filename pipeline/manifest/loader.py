@@ -11,6 +11,7 @@ from pipeline.errors import ManifestError
 from pipeline.licenses import LicenseDeclaration
 from pipeline.manifest.expansion import Expansion
 from pipeline.manifest.files import AudioFiles, ReadFile, Source, Sources, check_profile
+from pipeline.manifest.keys import EXPORT_SETTINGS
 from pipeline.manifest.language import Language, language
 from pipeline.manifest.names import check_project
 from pipeline.manifest.problems import (
@@ -25,8 +26,8 @@ from pipeline.manifest.problems import (
     dotted,
     quote,
 )
-from pipeline.manifest.settings import Values, merge_layers
-from pipeline.manifest.spec import AssetSpec, ManifestText, Project
+from pipeline.manifest.settings import Values, export_fault, merge_layers
+from pipeline.manifest.spec import AssetSpec, ExportProfile, ExportSettings, ManifestText, Project
 from pipeline.manifest.structure import EngineKeysSource
 from pipeline.manifest.validation import Entry, check
 from pipeline.manifest.values import KIND
@@ -66,6 +67,8 @@ _YAML = re.compile(r"\.ya?ml$", re.IGNORECASE)
 _CHANNEL = re.compile(r"[a-z][a-z0-9-]{0,39}")
 
 
+_NOTHING = ExportSettings()
+
 Loaded = tuple[Project, tuple[ReadFile, ...]]
 """A project and every file that it was read from."""
 
@@ -88,6 +91,7 @@ def load_with_files(path: Path, profile: str | None, engine_keys: EngineKeysSour
     if profile is not None:
         check_profile(sources, main, profile)
     promotion = _promotion(main)
+    _exports(main)
     assets = list(_assets(sources, main, profile, path.name))
     problems.check()
     assets.sort(key=attrgetter("id"))
@@ -126,6 +130,15 @@ def profile_names(path: Path, engine_keys: EngineKeysSource) -> tuple[str, ...]:
     return sources.profiles
 
 
+def export_profiles(path: Path, engine_keys: EngineKeysSource) -> dict[str, ExportProfile]:
+    """The export profiles of the manifest at ``path``, by name. Raises `ManifestError` if it cannot be read."""
+    problems = Problems()
+    _, main = _read(path, problems, engine_keys)
+    profiles = _exports(main) if main else {}
+    problems.check()
+    return profiles
+
+
 def _read(path: Path, problems: Problems, engine_keys: EngineKeysSource) -> tuple[Sources, Source | None]:
     """The files of the manifest, and the manifest itself; None if it cannot be read."""
     report = problems.in_file(str(path))
@@ -161,6 +174,32 @@ def _declaration(sources: Sources) -> LicenseDeclaration | None:
         return None
     revenue = declared.get("revenue_below_usd")
     return LicenseDeclaration(declared.get("commercial", True), None if revenue is None else int(revenue))
+
+
+def _exports(main: Source) -> dict[str, ExportProfile]:
+    """The export profiles by name. Reports settings that exclude each other."""
+    profiles = {}
+    for name, keys in main.shared.values.get("exports", {}).items():
+        if not _CHANNEL.fullmatch(name):
+            what = f"{quote(name)} is not a valid name of a profile"
+            fault = Fault(what, "use lower-case letters, digits and '-', such as mobile")
+            main.report.at(main.root, ("exports", name), fault)
+        by_kind = {}
+        for kind in KIND.known:
+            own = keys.get(kind, {})
+            # The bit rate of one format says nothing of another.
+            settings = {**keys, **({"bit_rate": None} if "format" in own else {}), **own}
+            fields = {key.field or key.name: settings.get(key.name) for key in EXPORT_SETTINGS.keys}
+            by_kind[kind] = ExportSettings(**fields)
+            found = export_fault(by_kind[kind])
+            if found is not None:
+                main.report.at(main.root, ("exports", name), found)
+                break
+        size = keys.get("size")
+        profiles[name] = ExportProfile(
+            name, by_kind.get("music", _NOTHING), by_kind.get("sfx", _NOTHING), size and int(size)
+        )
+    return profiles
 
 
 def _assets(sources: Sources, main: Source, profile: str | None, file: str) -> Iterator[AssetSpec]:

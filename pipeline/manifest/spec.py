@@ -172,6 +172,8 @@ class AssetSpec:
     model_folder: str = ""
     """Folder of the file that names ``model``, where a relative path to a checkpoint starts; never part of any
     digest. Empty for the working directory."""
+    priority: int = 0
+    """A build makes assets with a higher priority first; never part of any digest."""
     scores: tuple[ScoreSpec, ...] = ()
     """Scores of its takes, sorted by name."""
 
@@ -223,3 +225,27 @@ class Project:
     """Channel to the reasons of the release gate that it allows, sorted."""
     license: LicenseDeclaration | None = None
     """What the studio declares about itself; None if nothing. Never part of a digest."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExportSettings:
+    """How an export profile encodes the sounds of one kind; None keeps what the master has."""
+
+    format: str | None = None
+    sample_rate_hz: int | None = None
+    channels: int | None = None
+    bit_rate_kbps: float | None = None
+    """The most that a file may use on average, its headers not counted."""
+    bit_depth: BitDepth | None = None
+    true_peak_dbtp: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExportProfile:
+    """Settings of exports for one platform."""
+
+    name: str
+    music: ExportSettings
+    sfx: ExportSettings
+    size_bytes: int | None
+    """The most that all sound files together may need."""

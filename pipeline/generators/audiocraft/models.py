@@ -64,6 +64,7 @@ class Model:
             channels=self.channels,
             neural=True,
             placeholder=False,
+            published=not self.id.startswith(LOCAL_ID),
             terms=_TERMS if self.license == LICENSE else None,
         )
 
@@ -73,6 +74,8 @@ _TERMS = LicenseTerms(
     source="https://github.com/facebookresearch/audiocraft/blob/main/LICENSE_weights", read="2026-11-28"
 )
 LOCAL_LICENSE = "unknown (a local checkpoint)"
+LOCAL_ID = "local/"
+"""Prefix of the id of a local checkpoint."""
 FRAMES_A_SECOND = 50
 UNPINNED = "unfetched"
 """The revision of a published model whose commit is not known before it is fetched."""
