@@ -30,6 +30,7 @@ from pipeline.credentials import DEVELOPMENT
 from pipeline.errors import StoreError, UsageError, VerificationError
 from pipeline.export import LIBRARY, export_latest
 from pipeline.licenses import LicenseDeclaration, ModelLicense
+from pipeline.manifest.policy import Finding, Level, Policy
 from pipeline.manifest.spec import GateReason
 from pipeline.provenance import MASTER_SCHEMA, MasterRecord, MasterRow, name_of
 from pipeline.store import ObjectRef, Store
@@ -42,6 +43,7 @@ _WORDS: Mapping[GateReason, str] = {
     GateReason.PLACEHOLDER: "made by a placeholder engine; build them with the final engine",
     GateReason.UNAPPROVED: "nobody approved them; review them: cuesmith review approve",
     GateReason.REJECTED: "rejected in review; build again, then review the new takes",
+    GateReason.POLICY: "the policy forbids words of the prompt; change the prompt, or add an exception, then build",
     GateReason.QUALITY_GATE: "failed a quality gate; reject them or change the recipe, then build again",
     GateReason.LOUDNESS: "missed their loudness target; lower loudness or raise true_peak, then build again",
     GateReason.CREDENTIALS: "not signed with your own Content Credentials; set credentials: required in the manifest",
@@ -77,7 +79,10 @@ def refusals(store: Store, version: Version, reviews: ReviewState) -> list[Refus
     concerned: dict[GateReason, list[tuple[str, str]]] = {}
     digests = [row["master"] for row in version.masters]
     records: Any = dict(store.get_records("masters", digests, MASTER_SCHEMA, MasterRecord))
+    policy = Policy.from_json(version.policy)
     for row in version.masters:
+        for finding in _policy_findings(policy, row, "forbid"):
+            concerned.setdefault(GateReason.POLICY, []).append((name_of(row), finding.what))
         for code, details in _row_reasons(store, row, records.get(row["master"]), reviews, version.license):
             concerned.setdefault(code, []).append((name_of(row), details))
     for gap in version.missing:
@@ -92,6 +97,22 @@ def licenses(store: Store, version: Version) -> dict[ModelLicense, int]:
     )
     counts = Counter(_license_of(row, records.get(row["master"])) for row in version.masters)
     return {found: counts[found] for found in sorted(counts, key=lambda one: (one.engine, one.model))}
+
+
+def policy_warnings(version: Version) -> list[str]:
+    """What the prompt policy of a version warns of, one line for each master and rule."""
+    policy = Policy.from_json(version.policy)
+    return [
+        f"{name_of(row)}: {finding.what}"
+        for row in version.masters
+        for finding in _policy_findings(policy, row, "warn")
+    ]
+
+
+def _policy_findings(policy: Policy, row: MasterRow, level: Level) -> Iterator[Finding]:
+    for finding in policy.findings(row["asset"], row["prompt"]):
+        if finding.rule.level == level and finding.exception is None:
+            yield finding
 
 
 def damage(store: Store, rows: Sequence[MasterRow]) -> Iterator[tuple[MasterRow, str]]:
@@ -168,6 +189,8 @@ class PromotionResult:
     moved: bool
     allowed: tuple[Refusal, ...] = ()
     """Reasons that the version's manifest allows on the channel."""
+    warnings: tuple[str, ...] = ()
+    """What the prompt policy warns of."""
 
 
 def promote(
@@ -199,8 +222,9 @@ def promote(
         counting = [refusal for refusal in every if refusal.code not in rules]
         refused = tuple(refusal for refusal in counting if refusal.code not in overrides)
         overridden = tuple(refusal for refusal in counting if refusal.code in overrides)
+        warnings = tuple(policy_warnings(version))
         if refused or (before and before["version"] == number and not overridden):
-            return PromotionResult(refused, overridden, before, False, allowed)
+            return PromotionResult(refused, overridden, before, False, allowed, warnings)
         move = ChannelMove(version=number, at=at, by=by, action="promote")
         if overridden:
             move["overrides"] = [
@@ -212,7 +236,8 @@ def promote(
         if allowed:
             move["allowed"] = [refusal.code for refusal in allowed]
         move["files"] = catalog.files_of(number)
-        return PromotionResult((), overridden, catalog.channels.point(name, move, fence), True, allowed)
+        channel = catalog.channels.point(name, move, fence)
+        return PromotionResult((), overridden, channel, True, allowed, warnings)
 
 
 def _refusals_now(catalog: Catalog, version: Version) -> list[Refusal]:

@@ -30,6 +30,7 @@ COMMANDS = {
     "review": ("review", "Approve, reject, comment on and lock masters, by name."),
     "promote": ("promote", "Point a channel to a version if the release gate passes."),
     "export": ("export", "Write a version's sounds into a game project, ready to import."),
+    "disclose": ("disclose", "Write documents about a version's AI content: shop, law, credits."),
     "measure": ("measure", "Measure sound files: loudness, true peak, sample peak, silence."),
     "credentials": ("credentials", "Read and check the Content Credentials (C2PA) of sound files."),
     "models": ("models", "List, fetch and verify the models of an engine."),

@@ -127,7 +127,7 @@ class Prepared:
     def rules(self) -> ReleaseRules:
         """What the manifest tells the release gate."""
         promotion = {channel: list(allowed) for channel, allowed in self.project.promotion}
-        return ReleaseRules(promotion, self.project.license)
+        return ReleaseRules(promotion, self.project.license, self.project.policy)
 
     @cached_property
     def texts(self) -> tuple[ManifestText, ...]:

@@ -180,6 +180,7 @@ class Catalog:
                 missing=missing,
                 promotion=rules.promotion,
                 license=rules.license,
+                policy=rules.policy,
             )
             version, files = self._write(version, companions, fence)
             move = ChannelMove(

@@ -64,6 +64,8 @@ class ReleaseRules(NamedTuple):
     """Reasons that do not count, by channel."""
     license: LicenseDeclaration | None = None
     """What the studio declares about itself."""
+    policy: Mapping[str, Any] = MappingProxyType({})
+    """The prompt policy, in the form of `pipeline.manifest.policy.Policy.from_json`."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,8 @@ class Version:
     """Reasons of the release gate that the manifest allows, by channel."""
     license: LicenseDeclaration | None = None
     """What the manifest declares about the studio."""
+    policy: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """The prompt policy of the manifest, in the form of `pipeline.manifest.policy.Policy.from_json`."""
     reasons: Mapping[Place, tuple[str, ...]] = field(default_factory=dict, repr=False)
     """Why rows differ from those of the version before; empty for the first version."""
 
@@ -100,7 +104,7 @@ class Version:
 
     def same_gaps(self, missing: tuple[MissingRow, ...], rules: ReleaseRules) -> bool:
         """Whether this version has the same missing variations and release rules, whatever its masters."""
-        same_rules = (self.promotion, self.license) == rules
+        same_rules = (self.promotion, self.license, self.policy) == rules
         return same_rules and set(map(_gap, self.missing)) == set(map(_gap, missing))
 
     def to_bytes(self) -> bytes:
@@ -118,6 +122,8 @@ class Version:
             header["promotion"] = {channel: list(allowed) for channel, allowed in self.promotion.items()}
         if self.license:
             header["license"] = self.license.to_json()
+        if self.policy:
+            header["policy"] = dict(self.policy)
         rows = ",\n".join(json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in self.masters)
         return (json.dumps(header, ensure_ascii=False)[:-1] + ', "masters": [\n' + rows + "\n]}\n").encode()
 
@@ -147,6 +153,7 @@ class Version:
             missing=tuple(value["missing"]),
             promotion=value.get("promotion", {}),
             license=LicenseDeclaration.from_json(value["license"]) if "license" in value else None,
+            policy=value.get("policy", {}),
         )
 
 
@@ -170,6 +177,31 @@ class DeclarationJson(TypedDict):
     revenue_below_usd: NotRequired[int]
 
 
+class RuleJson(TypedDict):
+    """One rule of a prompt policy."""
+
+    words: NotRequired[list[str]]
+    patterns: NotRequired[list[str]]
+    reason: str
+
+
+class ExceptionJson(TypedDict):
+    """One exception of a prompt policy."""
+
+    words: list[str]
+    assets: list[str]
+    by: str
+    reason: str
+
+
+class PolicyJson(TypedDict):
+    """A prompt policy as the catalog stores it."""
+
+    forbid: NotRequired[list[RuleJson]]
+    warn: NotRequired[list[RuleJson]]
+    exceptions: NotRequired[list[ExceptionJson]]
+
+
 class _CatalogJson(TypedDict):
     version: int
     parent: int | None
@@ -183,6 +215,7 @@ class _CatalogJson(TypedDict):
     missing: list[MissingRow]
     promotion: NotRequired[dict[str, list[str]]]
     license: NotRequired[DeclarationJson]
+    policy: NotRequired[PolicyJson]
 
 
 def _fault(value: dict[str, Any]) -> str | None:

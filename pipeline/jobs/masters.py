@@ -311,6 +311,7 @@ def _labels(order: AssetOrder, take: ChosenTake, statement: dict[str, str]) -> L
         generated=model["neural"],
         license=model["license"],
         recipe_digest=take.record["digest"],
+        prompt="" if asset.private_prompts else take.record["recipe"]["prompt"],
         tempo_bpm=asset.bpm,
         ucs_category=asset.ucs.category if asset.ucs else None,
         ucs_name=asset.ucs.name if asset.ucs else None,

@@ -6,12 +6,13 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar, cast
 
 from pipeline.manifest.files import AudioFiles
 from pipeline.manifest.language import Language
 from pipeline.manifest.names import FileNames, Ids, Template, check_id, check_name, compile_template
+from pipeline.manifest.policy import REMEDY, Policy
 from pipeline.manifest.problems import Fault, Location, quote, suggest
 from pipeline.manifest.settings import Values, asset_specs, conflicts, merge, merge_asset, settled
 from pipeline.manifest.spec import AssetSpec, AudioInput, Kind, ScoreSpec, SourceRef, Ucs
@@ -272,6 +273,7 @@ class Expansion:
     language: Language
     profile_engines: frozenset[str] = frozenset()
     """Kinds whose engine the profile sets."""
+    policy: Policy = field(default_factory=Policy)
     _assets_left: int = MAX_ASSETS
     _takes_left: int = MAX_TAKES
 
@@ -280,6 +282,8 @@ class Expansion:
         self._names = FileNames(self.project)
         self._specs: dict[Any, Any] = {}
         """Equal specs are one object."""
+        self._reported: set[tuple[Any, ...]] = set()
+        """Entry, overrides and rule of each finding of the policy that is reported already."""
 
     def expand(self, entry: Entry) -> Iterator[AssetSpec]:
         """The entry's assets; do not use them if a problem is reported."""
@@ -301,7 +305,9 @@ class Expansion:
             self._ids.add(name, entry)
             self._ids.rename(was, name, overrides.variant(applied))
             if make:
-                yield make(name, was, combination)
+                asset = make(name, was, combination)
+                self._check_policy(asset, overrides.variant(applied))
+                yield asset
             else:
                 texts.check(combination)
 
@@ -321,6 +327,15 @@ class Expansion:
                 return None
             variants[applied] = (texts, self._maker(entry, texts, values) if values else None)
         return variants
+
+    def _check_policy(self, asset: AssetSpec, entry: Entry) -> None:
+        """Report what the policy forbids in the prompt, once for each entry and rule."""
+        for finding in self.policy.findings(asset.id, asset.prompt):
+            place = (entry.key, entry.overridden.get("prompt"), finding.rule)
+            if finding.exception is None and place not in self._reported:
+                self._reported.add(place)
+                report = entry.report_fault if finding.rule.level == "forbid" else entry.warn
+                report(("prompt",), Fault(finding.what, REMEDY))
 
     def finish(self) -> None:
         """Report the problems that concern several entries."""
@@ -420,6 +435,7 @@ class Expansion:
                 credentials=values["credentials"],
                 engine_keys=engine_settings | texts.engine_own(combination),
                 was=was,
+                private_prompts=values["private_prompts"],
                 model_folder=values["model_folder"],
                 priority=values["priority"],
                 scores=scores,

@@ -260,6 +260,14 @@ SETTINGS = (
         affects=("signatures",),
     ),
     Key(
+        "private_prompts",
+        FLAG,
+        "`true` keeps the prompt out of the [tags](formats.md#tags) of the files.",
+        "false",
+        example="true",
+        affects=("masters",),
+    ),
+    Key(
         "naming",
         values.NAMING,
         "[Names of files](#names-of-files): a template, or `ucs`.",
@@ -428,6 +436,91 @@ PROJECT = Key(
     affects=("masters",),
     hint="project: and the project's name",
     required=True,
+)
+_REASON = Key(
+    "reason",
+    values.REASON,
+    "Why, in words; errors and disclosures show it.",
+    example="living artist",
+    hint="reason: and why",
+    required=True,
+)
+_RULES = ListOf(
+    Group(
+        "PolicyRule",
+        "Words and patterns that prompts should not contain.",
+        (
+            Key(
+                "words",
+                ListOf(values.POLICY_WORD, 10_000, 1, alone=True),
+                "Words and names; case, accents and punctuation do not matter.",
+                example=["Hans Zimmer"],
+            ),
+            Key(
+                "patterns",
+                ListOf(values.POLICY_PATTERN, 1_000, 1, alone=True),
+                "Words in which `*` stands for any letters of one word.",
+                example=["style of *"],
+            ),
+            _REASON,
+        ),
+    ),
+    1_000,
+    nullable=True,
+)
+POLICY = Key(
+    "policy",
+    Group(
+        "PolicyKeys",
+        "What prompts may not contain.",
+        (
+            Key("forbid", _RULES, "Rules that end a build with an error."),
+            Key("warn", _RULES, "Rules that only warn."),
+            Key(
+                "exceptions",
+                ListOf(
+                    Group(
+                        "PolicyException",
+                        "Assets for which a person allows words of the rules.",
+                        (
+                            Key(
+                                "words",
+                                ListOf(values.POLICY_WORD, 1_000, 1, alone=True),
+                                "Words or patterns as the rule has them.",
+                                example=["didgeridoo"],
+                                hint="words: and words of a rule",
+                                required=True,
+                            ),
+                            Key(
+                                "assets",
+                                ListOf(values.POLICY_ASSET, 1_000, 1, alone=True),
+                                "Ids of assets, or globs.",
+                                example=["music/hub/*"],
+                                hint="assets: and ids or globs",
+                                required=True,
+                            ),
+                            Key(
+                                "by",
+                                values.PERSON,
+                                "The name of the person who decided.",
+                                example="Ada Lovelace",
+                                hint="by: and the name of the person who decided",
+                                required=True,
+                            ),
+                            _REASON,
+                        ),
+                    ),
+                    1_000,
+                    nullable=True,
+                ),
+                "Assets for which a person allows words of the rules; disclosed.",
+            ),
+        ),
+        nullable=True,
+    ),
+    "[What prompts may not contain](#policy): rules with reasons, and exceptions.",
+    example={"forbid": [{"words": ["Hans Zimmer"], "reason": "living artist"}]},
+    affects=("catalog",),
 )
 PROMOTION = Key(
     "promotion",

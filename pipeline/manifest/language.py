@@ -114,6 +114,7 @@ class Language:
                 "[Settings](#defaults) for all assets of a kind.",
                 example={"sfx": {"loudness": "-18 LUFS"}},
             ),
+            keys.POLICY,
         )
         return Group("Shared", "A file that manifests include.", rows)
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from operator import attrgetter
 from pathlib import Path
+from typing import Any
 
 from pipeline.errors import ManifestError
 from pipeline.licenses import LicenseDeclaration
@@ -14,6 +15,7 @@ from pipeline.manifest.files import AudioFiles, ReadFile, Source, Sources, check
 from pipeline.manifest.keys import EXPORT_SETTINGS
 from pipeline.manifest.language import Language, language
 from pipeline.manifest.names import check_project
+from pipeline.manifest.policy import LEVELS, Policy, Rule, merged, normalized
 from pipeline.manifest.problems import (
     Fault,
     Location,
@@ -24,6 +26,7 @@ from pipeline.manifest.problems import (
     ScalarNode,
     SequenceNode,
     dotted,
+    locate,
     quote,
 )
 from pipeline.manifest.settings import Values, export_fault, merge_layers
@@ -63,6 +66,7 @@ def _scalars(node: Node, location: Location) -> Iterator[tuple[Location, ScalarN
             yield from _scalars(item, (*location, place))
 
 
+_POLICY = "policy"
 _YAML = re.compile(r"\.ya?ml$", re.IGNORECASE)
 _CHANNEL = re.compile(r"[a-z][a-z0-9-]{0,39}")
 
@@ -91,8 +95,9 @@ def load_with_files(path: Path, profile: str | None, engine_keys: EngineKeysSour
     if profile is not None:
         check_profile(sources, main, profile)
     promotion = _promotion(main)
+    policy = _policy(sources)
     _exports(main)
-    assets = list(_assets(sources, main, profile, path.name))
+    assets = list(_assets(sources, main, profile, path.name, Policy.from_json(policy)))
     problems.check()
     assets.sort(key=attrgetter("id"))
     project = Project(
@@ -104,6 +109,7 @@ def load_with_files(path: Path, profile: str | None, engine_keys: EngineKeysSour
         warnings=problems.warnings,
         promotion=promotion,
         license=_declaration(sources),
+        policy=policy,
     )
     audio = {audio for asset in project.assets for audio in asset.audio}
     heard = (ReadFile(str(sources.folder / file.name), file.path, file.sha256) for file in audio)
@@ -202,7 +208,44 @@ def _exports(main: Source) -> dict[str, ExportProfile]:
     return profiles
 
 
-def _assets(sources: Sources, main: Source, profile: str | None, file: str) -> Iterator[AssetSpec]:
+def _policy(sources: Sources) -> dict[str, Any]:
+    """The policy of all files. Reports rules that find nothing; warns of exceptions to rules that are not there."""
+    written = [(source, source.shared.values.get("policy", {})) for source in sources.read_sources]
+    for source, policy in written:
+        for level in LEVELS:
+            for place, item in enumerate(policy.get(level, ())):
+                _check_rule(source, (_POLICY, level, place), item)
+    policy = merged(policy for _, policy in written)
+    known = {normalized(rule.text) for rule in Policy.from_json(policy).rules}
+    for source, own in written:
+        for place, item in enumerate(own.get("exceptions", ())):
+            for word in item["words"]:
+                if normalized(word) not in known:
+                    location = (_POLICY, "exceptions", place, "words")
+                    fault = Fault(f"no rule has {quote(word)}", "write it as the rule does, or remove it")
+                    source.report.warn(locate(source.root, location)[0], dotted(location), fault)
+    return policy
+
+
+def _check_rule(source: Source, location: Location, item: Values) -> None:
+    places = [(*location, key) for key in ("words", "patterns")]
+    if all(locate(source.root, place)[1] != place for place in places):
+        fault = Fault("has neither words nor patterns", "write words: and what prompts may not contain")
+        source.report.at(source.root, location, fault)
+    for key in ("words", "patterns"):
+        for place, text in enumerate(item.get(key, ())):
+            if not Rule("forbid", text, "", key == "patterns").words:
+                fault = Fault(f"{quote(text)} has no letter or digit", "write words")
+            elif key == "words" and "*" in normalized(text):
+                fault = Fault(f"{quote(text)} has a *", "write it below patterns")
+            else:
+                continue
+            source.report.at(source.root, (*location, key, place), fault)
+
+
+def _assets(
+    sources: Sources, main: Source, profile: str | None, file: str, policy: Policy
+) -> Iterator[AssetSpec]:
     """Every asset, in the manifest's order. Problems are reported."""
     shared = [source.shared for source in sources.read_sources]
     layers: list[tuple[Values, str]] = [
@@ -231,6 +274,7 @@ def _assets(sources: Sources, main: Source, profile: str | None, file: str) -> I
         audio=AudioFiles(sources.folder),
         language=sources.language,
         profile_engines=profile_engines,
+        policy=policy,
     )
     for entry in _entries(sources, main, file):
         yield from expansion.expand(entry)

@@ -24,6 +24,7 @@ class GateReason(StrEnum):
     PLACEHOLDER = "placeholder"
     UNAPPROVED = "unapproved"
     REJECTED = "rejected"
+    POLICY = "policy"
     QUALITY_GATE = "quality-gate"
     LOUDNESS = "loudness"
     CREDENTIALS = "credentials"
@@ -169,6 +170,8 @@ class AssetSpec:
     """Keys of engines that differ from their defaults, by name; a group is a mapping, an audio file an `AudioInput`."""
     was: tuple[str, ...] = ()
     """Its earlier ids, the latest first."""
+    private_prompts: bool = False
+    """Whether the files contain no prompt."""
     model_folder: str = ""
     """Folder of the file that names ``model``, where a relative path to a checkpoint starts; never part of any
     digest. Empty for the working directory."""
@@ -225,6 +228,8 @@ class Project:
     """Channel to the reasons of the release gate that it allows, sorted."""
     license: LicenseDeclaration | None = None
     """What the studio declares about itself; None if nothing. Never part of a digest."""
+    policy: Mapping[str, Any] = field(default_factory=dict)
+    """The prompt policy of all its files as JSON, for `pipeline.manifest.policy.Policy`; empty without one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,9 +120,19 @@ class Entry:
 
     def report_fault(self, location: Location, fault: Fault) -> None:
         """Report a fault in this entry."""
+        self.report.at(self.node, self._written(location), fault, base=("assets", self.place))
+
+    def warn(self, location: Location, fault: Fault) -> None:
+        """Warn of something in this entry."""
+        location = self._written(location)
+        line, _ = locate(self.node, location)
+        self.report.warn(line, dotted(("assets", self.place, *location)), fault)
+
+    def _written(self, location: Location) -> Location:
+        """The place of a key: in the override that wrote it, if one did."""
         if location and location[0] in self.overridden:
-            location = ("overrides", self.overridden[str(location[0])], *location)
-        self.report.at(self.node, location, fault, base=("assets", self.place))
+            return ("overrides", self.overridden[str(location[0])], *location)
+        return location
 
     def readable(self, *keys: str) -> bool:
         """Whether each of these keys could be read."""

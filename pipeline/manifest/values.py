@@ -288,9 +288,11 @@ LICENSE = OneOf("a licence policy", ("any", "commercial"))
 CREDENTIALS = OneOf("a credentials policy", ("none", "development", "required"))
 ALLOWED = OneOf(
     "a reason that a channel can allow",
-    tuple(reason.value for reason in GateReason if reason != GateReason.VERIFICATION),
+    tuple(
+        reason.value for reason in GateReason if reason not in (GateReason.VERIFICATION, GateReason.POLICY)
+    ),
 )
-"""Damaged files ship nowhere."""
+"""Damaged files ship nowhere, and the policy has exceptions of its own."""
 FORMAT = OneOf("a format", FORMAT_NAMES)
 FADE_CURVE = OneOf("a curve", ("s_curve", "linear", "equal_power", "exponential"))
 BIT_DEPTH = OneOf("a bit depth", ("16", "24", "float"), (16, 24))
@@ -303,6 +305,17 @@ _PART = f"([A-Za-z0-9_]|{_FILLED})(([A-Za-z0-9_.-]|{_FILLED})*([A-Za-z0-9_-]|{_F
 """Of an id, with names of for_each in braces."""
 
 PROMPT = Text("a prompt", "the sound in words", 2000, fold=True, form=r"\S")
+POLICY_WORD = Text("a word or a name", "words such as Hans Zimmer", 100)
+POLICY_PATTERN = Text(
+    "a pattern",
+    "a pattern such as 'style of *'",
+    100,
+    pattern=r"[^\\(){}|+?^$\[\]]+",
+    remedy="use words and *, which stands for any letters in one word; there are no regular expressions",
+)
+POLICY_ASSET = Text("an id", "an id or a glob such as music/*", 200)
+REASON = Text("a reason", "why, in words", 500, fold=True, form=r"\S")
+PERSON = Text("a name", "the name of the person who decided", 120, fold=True, form=r"\S")
 TAG = Text("a tag", "a short text", 64)
 NAMING = Text(
     "a naming template",

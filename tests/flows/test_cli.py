@@ -35,6 +35,7 @@ COMMANDS = [
     "review",
     "promote",
     "export",
+    "disclose",
     "measure",
     "credentials",
     "models",
