@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
+REMEDY = "change the prompt or the seed, or make more candidates"
+
 
 @dataclass(frozen=True, slots=True)
 class Gate:
@@ -24,7 +26,7 @@ class Gate:
     """What is wrong with a sound that fails."""
     limits: Mapping[str, float]
     """Default limit by kind of asset."""
-    remedy: str = "change the prompt or the seed, or make more candidates"
+    remedy: str = REMEDY
     comparison: Literal[">", ">=", "<"] = ">"
     """The gate closes when ``measured comparison limit``."""
     unit: str = ""
@@ -216,6 +218,6 @@ GATES: Mapping[str, Gate] = MappingProxyType({gate.name: gate for gate in _ROWS}
 def passing_setting(gate: str, measured: float) -> str:
     """The manifest setting under which a sound with the value ``measured`` passes the gate of that name.
 
-    A store may hold the name of a gate that no longer exists: only switching the gates off helps then."""
+    For the name of a score, or of a gate that no longer exists, only switching the gates off helps."""
     known = GATES.get(gate)
     return known.passing_setting(measured) if known else "quality: {gate: false}"

@@ -6,6 +6,7 @@ why; the channel's history records it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
@@ -28,13 +29,17 @@ from pipeline.catalog.rows import differing, say_difference
 from pipeline.credentials import DEVELOPMENT
 from pipeline.errors import StoreError, UsageError, VerificationError
 from pipeline.export import LIBRARY, export_latest
+from pipeline.licenses import LicenseDeclaration, ModelLicense
 from pipeline.manifest.policy import Finding, Level, Policy
 from pipeline.manifest.spec import GateReason
 from pipeline.provenance import MASTER_SCHEMA, MasterRecord, MasterRow, name_of
 from pipeline.store import ObjectRef, Store
 
 _WORDS: Mapping[GateReason, str] = {
-    GateReason.NON_COMMERCIAL: "the license of the weights forbids commercial use; use another model",
+    GateReason.NON_COMMERCIAL: (
+        "the license of the weights does not allow this release; use another model, "
+        "or declare what applies to your studio: license in the manifest"
+    ),
     GateReason.PLACEHOLDER: "made by a placeholder engine; build them with the final engine",
     GateReason.UNAPPROVED: "nobody approved them; review them: cuesmith review approve",
     GateReason.REJECTED: "rejected in review; build again, then review the new takes",
@@ -78,7 +83,7 @@ def refusals(store: Store, version: Version, reviews: ReviewState) -> list[Refus
     for row in version.masters:
         for finding in _policy_findings(policy, row, "forbid"):
             concerned.setdefault(GateReason.POLICY, []).append((name_of(row), finding.what))
-        for code, details in _row_reasons(store, row, records.get(row["master"]), reviews):
+        for code, details in _row_reasons(store, row, records.get(row["master"]), reviews, version.license):
             concerned.setdefault(code, []).append((name_of(row), details))
     for gap in version.missing:
         concerned.setdefault(GateReason(gap["code"]), []).append((name_of(gap), gap["reason"]))
@@ -101,6 +106,15 @@ def _policy_findings(policy: Policy, row: MasterRow, level: Level) -> Iterator[F
             yield finding
 
 
+def licenses(store: Store, version: Version) -> dict[ModelLicense, int]:
+    """The licence of each model that made a master of ``version``, sorted by model, and how many it made."""
+    records: Any = dict(
+        store.get_records("masters", [row["master"] for row in version.masters], MASTER_SCHEMA)
+    )
+    counts = Counter(_license_of(row, records.get(row["master"])) for row in version.masters)
+    return {found: counts[found] for found in sorted(counts, key=lambda one: (one.engine, one.model))}
+
+
 def damage(store: Store, rows: Sequence[MasterRow]) -> Iterator[tuple[MasterRow, str]]:
     """Every row with a delivered file that is missing or damaged, and the error."""
     for row in rows:
@@ -112,11 +126,15 @@ def damage(store: Store, rows: Sequence[MasterRow]) -> Iterator[tuple[MasterRow,
 
 
 def _row_reasons(
-    store: Store, row: MasterRow, record: MasterRecord | None, reviews: ReviewState
+    store: Store,
+    row: MasterRow,
+    record: MasterRecord | None,
+    reviews: ReviewState,
+    declared: LicenseDeclaration | None,
 ) -> Iterator[tuple[GateReason, str]]:
     states = states_of(row, reviews)
-    if "non-commercial" in states:
-        yield GateReason.NON_COMMERCIAL, f"{row['model']}: {row['license']}"
+    if (refused := _license_of(row, record).refusal(declared)) is not None:
+        yield GateReason.NON_COMMERCIAL, f"{row['model']}: {refused}"
     if "placeholder" in states:
         yield GateReason.PLACEHOLDER, row["engine"]
     if "rejected" in states:
@@ -136,6 +154,14 @@ def _row_reasons(
         yield GateReason.VERIFICATION, what
     if row["status"] == "stale":
         yield GateReason.STALE, row.get("reason", "")
+
+
+def _license_of(row: MasterRow, record: MasterRecord | None) -> ModelLicense:
+    """The licence in the row, with its terms from the record; the gate compares all other facts of the two."""
+    facts = {"terms": None} if record is None else record["take"]["model"]
+    return ModelLicense.from_facts(
+        {**facts, "id": row["model"], **{key: row[key] for key in ("engine", "license", "commercial")}}
+    )
 
 
 def _record_reasons(row: MasterRow, record: MasterRecord) -> Iterator[tuple[GateReason, str]]:

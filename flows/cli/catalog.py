@@ -1,4 +1,4 @@
-"""The catalog commands: versions, show, history, diff, table, quarantine, manifest."""
+"""The catalog commands: versions, show, history, diff, table, licenses, quarantine, manifest."""
 
 from __future__ import annotations
 
@@ -41,6 +41,7 @@ from pipeline.errors import MachineError, UsageError
 from pipeline.gates import passing_setting
 from pipeline.manifest.spec import ManifestText
 from pipeline.provenance import MASTER_SCHEMA, MasterRow, master_record, name_of
+from pipeline.release import licenses as version_licenses
 from pipeline.store import Store
 from pipeline.store.disk import write_atomically
 
@@ -273,6 +274,33 @@ def table(
         print_json({"written": [str(output)], **facts})
     else:
         print_stderr(f"version {shown.number}: {len(shown.masters)} rows in {output}")
+
+
+@group.command("licenses")
+@command
+def licenses(
+    version: VersionNumber = None, outputs: Outputs = DEFAULT_OUTPUTS, as_json: AsJson = False
+) -> None:
+    """List the licenses of the models that made a version, and what each asks for.
+
+    Shows the texts for the game's credits, and what the release gate says under the license that the manifest
+    declares.
+    """
+    catalog = Catalog(Store.open(outputs))
+    shown = version_or_latest(catalog, version, outputs)
+    found = version_licenses(catalog.store, shown)
+    rows = [{**license.to_json(shown.license), "masters": count} for license, count in found.items()]
+    if as_json:
+        declared = shown.license.to_json() if shown.license else None
+        print_json({"version": shown.number, "declared": declared, "licenses": rows})
+        return
+    for row in rows:
+        terms = row["terms"] or {}
+        source = f"  ({terms['source']}, read {terms['read']})" if terms else ""
+        print_stdout(f"{row['model']}  {row['license']}  {counted(row['masters'], 'master')}{source}")
+        print_stdout(f"  release: {'refused: ' + row['refused'] if row['refused'] else 'allowed'}")
+        for duty in row["duties"]:
+            print_stdout(f"  {duty}")
 
 
 @group.command("quarantine")

@@ -51,6 +51,13 @@ By = Annotated[
         "--by", help="Your name. Default: git's user.name, else your login name.", show_default=False
     ),
 ]
+RefreshModels = Annotated[
+    bool,
+    typer.Option(
+        "--refresh-models",
+        help="Use the newest revisions of published models. Default: those that the catalog has.",
+    ),
+]
 JUNIT_FILE = Path("cuesmith-junit.xml")
 
 Ci = Annotated[

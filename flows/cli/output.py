@@ -78,9 +78,16 @@ def print_json(value: Any) -> None:
 
 def write_file(path: Path, data: bytes, other: str) -> None:
     """Write a file that the user asked for, and its folder. Raises `MachineError` that asks for another ``other``."""
-    try:
+    with write_errors(path, other):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, data)
+
+
+@contextmanager
+def write_errors(path: Path, other: str) -> Iterator[None]:
+    """Turn an error of the file at ``path`` into a `MachineError` that asks for another ``other``."""
+    try:
+        yield
     except OSError as error:
         raise MachineError(
             f"cannot write {path}: {error.strerror}; choose another {other}, or check its permissions"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,6 +20,7 @@ from flows.cli.options import (
     Only,
     Outputs,
     Profile,
+    RefreshModels,
     Summary,
     find_manifest,
 )
@@ -36,7 +38,7 @@ from flows.cli.output import (
     write_file,
 )
 from pipeline.build.devices import devices_for, mastering_devices
-from pipeline.build.plan_rows import PlannedRow, RowAction, grouped, planned_rows, totals_of
+from pipeline.build.plan_rows import PlannedRow, RowAction, grouped, licenses_of, planned_rows, totals_of
 from pipeline.build.prepare import Prepared, prepare, removal_problem, unchanged_result
 from pipeline.build.readiness import unmet_requirements
 from pipeline.errors import UsageError
@@ -149,6 +151,7 @@ def plan_command(
     full: Annotated[
         bool, typer.Option("--full", help="Print one line per variation, even in a long plan.")
     ] = False,
+    refresh_models: RefreshModels = False,
     ci: Ci = False,
     summary: Summary = None,
     as_json: AsJson = False,
@@ -159,7 +162,7 @@ def plan_command(
     the time to generate on this machine's devices, from earlier builds or by calculation. Needs no GPU, no model
     weights and no network.
     """
-    prepared = prepare(find_manifest(manifest), outputs, profile, only or ())
+    prepared = prepare(find_manifest(manifest), outputs, profile, only or (), refresh_models=refresh_models)
     build_estimate = estimate(
         prepared.plan,
         lambda name: devices_for(find_engine(name), None),
@@ -172,6 +175,7 @@ def plan_command(
     refused = removal_problem(prepared, prepared.latest)
     missing = unchanged_result(prepared)["failed"]
     library = changed_files(prepared.store, LIBRARY)
+    licenses = licenses_of(prepared)
     unmet = unmet_requirements(prepared)
     result = {
         "assets": [row.to_json() for row in rows],
@@ -190,7 +194,9 @@ def plan_command(
         optional = {
             "renamed": dict(prepared.renamed),
             "lacks": unmet,
+            "licenses": licenses,
             "warnings": problems_json(prepared.warnings),
+            "newer_models": [asdict(newer) for newer in prepared.plan.newer_models],
         }
         print_json(result | {key: value for key, value in optional.items() if value})
     else:
@@ -200,12 +206,15 @@ def plan_command(
         for old, new in prepared.renamed.items():
             print_stdout(f"{'rename':<10} {new:<40} was {old}")
         _print_totals(totals)
+        for newer in prepared.plan.newer_models:
+            print_stderr(str(newer))
         _print_new_name(prepared)
         _print_missing(missing)
         _print_leaving(leaving)
         if refused:
             print_stderr(f"the build will stop: {refused}")
         _print_library(library)
+        _print_licenses(licenses)
         _print_estimate(build_estimate)
         for problem in unmet:
             print_warning(f"this machine cannot run the build yet: {problem}")
@@ -257,6 +266,14 @@ def _print_library(faults: list[ChangedFile]) -> None:
     if faults:
         names = list_names([str(fault) for fault in faults], limit=MANY_NAMES)
         print_stderr(f"{names}; cuesmith build restores its own files and keeps other files")
+
+
+def _print_licenses(licenses: list[dict[str, Any]]) -> None:
+    for row in licenses:
+        if row["refused"]:
+            print_stderr(f"the release gate will refuse {row['model']}: {row['refused']}")
+        for duty in row["duties"]:
+            print_stderr(f"the license of {row['model']} asks you to {duty}")
 
 
 def _print_estimate(build_estimate: BuildEstimate) -> None:

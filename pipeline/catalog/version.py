@@ -24,6 +24,7 @@ from typing import Any, NamedTuple, NotRequired, TypedDict
 
 from pipeline.catalog.channels import Channels
 from pipeline.errors import FormatError, StoreError, VerificationError
+from pipeline.licenses import LicenseDeclaration
 from pipeline.manifest.spec import ManifestText
 from pipeline.provenance import MasterRow, MissingRow, place_of
 from pipeline.provenance.clock import utc
@@ -56,16 +57,15 @@ class BuildFacts(NamedTuple):
     """``file``, ``sha256`` and ``profile``."""
 
 
-class GateRules(NamedTuple):
+class ReleaseRules(NamedTuple):
     """What a manifest tells the release gate."""
 
     promotion: Mapping[str, Sequence[str]] = MappingProxyType({})
-    """Reasons of the gate that the manifest allows, by channel."""
+    """Reasons that do not count, by channel."""
+    license: LicenseDeclaration | None = None
+    """What the studio declares about itself."""
     policy: Mapping[str, Any] = MappingProxyType({})
     """The prompt policy, in the form of `pipeline.manifest.policy.Policy.from_json`."""
-
-
-NO_RULES = GateRules()
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,8 @@ class Version:
     """Variations of the manifest without a master, sorted likewise."""
     promotion: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Reasons of the release gate that the manifest allows, by channel."""
+    license: LicenseDeclaration | None = None
+    """What the manifest declares about the studio."""
     policy: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """The prompt policy of the manifest, in the form of `pipeline.manifest.policy.Policy.from_json`."""
     reasons: Mapping[Place, tuple[str, ...]] = field(default_factory=dict, repr=False)
@@ -100,11 +102,10 @@ class Version:
         """Whether this version has the same ``masters``, wherever the manifest defines them."""
         return len(self.masters) == len(masters) and all(map(_same, self.masters, masters))
 
-    def same_gaps(self, missing: tuple[MissingRow, ...], rules: GateRules) -> bool:
-        """Whether this version has the same missing variations and rules of the gate, whatever its masters."""
-        return (self.promotion, self.policy) == rules and set(map(_gap, self.missing)) == set(
-            map(_gap, missing)
-        )
+    def same_gaps(self, missing: tuple[MissingRow, ...], rules: ReleaseRules) -> bool:
+        """Whether this version has the same missing variations and release rules, whatever its masters."""
+        same_rules = (self.promotion, self.license, self.policy) == rules
+        return same_rules and set(map(_gap, self.missing)) == set(map(_gap, missing))
 
     def to_bytes(self) -> bytes:
         """The file's bytes, UTF-8."""
@@ -119,6 +120,8 @@ class Version:
         header["missing"] = list(self.missing)
         if self.promotion:
             header["promotion"] = {channel: list(allowed) for channel, allowed in self.promotion.items()}
+        if self.license:
+            header["license"] = self.license.to_json()
         if self.policy:
             header["policy"] = dict(self.policy)
         rows = ",\n".join(json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in self.masters)
@@ -149,6 +152,7 @@ class Version:
             },
             missing=tuple(value["missing"]),
             promotion=value.get("promotion", {}),
+            license=LicenseDeclaration(**value["license"]) if "license" in value else None,
             policy=value.get("policy", {}),
         )
 
@@ -191,6 +195,13 @@ class PolicyJson(TypedDict):
     exceptions: NotRequired[list[ExceptionJson]]
 
 
+class DeclarationJson(TypedDict):
+    """What the manifest declares about the studio: see `LicenseDeclaration`."""
+
+    commercial: bool
+    revenue_below_usd: NotRequired[int]
+
+
 class _CatalogJson(TypedDict):
     version: int
     parent: int | None
@@ -203,6 +214,7 @@ class _CatalogJson(TypedDict):
     """[asset, variation, reasons] of each row that differs from that of the version before."""
     missing: list[MissingRow]
     promotion: NotRequired[dict[str, list[str]]]
+    license: NotRequired[DeclarationJson]
     policy: NotRequired[PolicyJson]
 
 

@@ -19,6 +19,7 @@ from pipeline.delivery.codecs import (
     OPUS_AHEAD,
     OPUS_SETTLED,
     VORBIS,
+    Coding,
     flac_bytes,
     lossy_bytes,
     m4a_bytes,
@@ -56,6 +57,8 @@ class Content:
     """For the tags of every format."""
     measured: Measurement | None = None
     """For the loudness fields of a wav and the loudness tags of the other formats."""
+    compression: float | None = None
+    """Of ogg, opus and mp3: libsndfile's compression level, 0 (the largest file) to 1; None for the usual one."""
 
     @property
     def loudness(self) -> list[tuple[str, str]]:
@@ -88,6 +91,10 @@ _STEP_DB = 0.05
 """Extra attenuation in each try, because the next encode moves the peaks again."""
 
 
+def _coding(usual: Coding, content: Content) -> Coding:
+    return usual if content.compression is None else {**usual, "compression_level": content.compression}
+
+
 def _wav(clip: Clip, content: Content) -> bytes:
     chunks = []
     if content.labels:
@@ -107,7 +114,10 @@ def _flac(clip: Clip, content: Content) -> bytes:
 
 def _ogg(clip: Clip, content: Content) -> bytes:
     return _finished_ogg(
-        clip, with_two_pages(lossy_bytes(clip, VORBIS)), OggVorbis, content.comments(content.loudness)
+        clip,
+        with_two_pages(lossy_bytes(clip, _coding(VORBIS, content))),
+        OggVorbis,
+        content.comments(content.loudness),
     )
 
 
@@ -129,7 +139,7 @@ def _opus(clip: Clip, content: Content) -> bytes:
     if start == 0:
         lead = clip.samples[:, np.arange(-before, 0) % clip.length]
     padded = Clip(np.concatenate([lead, clip.samples, after], axis=1), clip.rate)
-    data = with_ends(lossy_bytes(padded, OPUS), before, clip.length)
+    data = with_ends(lossy_bytes(padded, _coding(OPUS, content)), before, clip.length)
     return _finished_ogg(clip, data, OggOpus, content.comments(r128_gain(content.measured)))
 
 
@@ -139,7 +149,7 @@ def _finished_ogg(clip: Clip, data: bytes, file_type: Any, comments: Pairs) -> b
 
 
 def _mp3(clip: Clip, content: Content) -> bytes:
-    return with_id3(lossy_bytes(clip, MP3), content.labels, content.loudness)
+    return with_id3(lossy_bytes(clip, _coding(MP3, content)), content.labels, content.loudness)
 
 
 def _m4a(clip: Clip, content: Content) -> bytes:
@@ -159,8 +169,13 @@ _DECODERS = {"m4a": m4a_frames}
 """By format, where `read` would not return all decoded samples."""
 
 
-def _at_file_rate(clip: Clip, loop: Loop | None, rate: int) -> tuple[Clip, Loop | None]:
-    """The clip and its loop points at ``rate``."""
+def decode(data: bytes, audio_format: str) -> Clip:
+    """All samples of a file that `encode` made. Raises `MachineError` for m4a without ffmpeg."""
+    return _DECODERS.get(audio_format, read)(data)
+
+
+def at_rate(clip: Clip, loop: Loop | None, rate: int) -> tuple[Clip, Loop | None]:
+    """The clip and its loop points at ``rate`` Hz; a loop still wraps without a step."""
     if rate == clip.rate:
         return clip, loop
     if loop == (0, clip.length):
@@ -190,7 +205,7 @@ def _under_ceiling(clip: Clip, audio_format: str, content: Content, ceiling_dbtp
     lowered_db = 0.0
     for _ in range(_TRIES):
         data = encode(apply_gain(clip, -lowered_db), audio_format, content.lowered(lowered_db))
-        decoded = _DECODERS.get(audio_format, read)(data)
+        decoded = decode(data, audio_format)
         peak = level(true_peak(decoded, circular=content.loop == (0, decoded.length)))
         if peak is None or peak <= ceiling_dbtp - _MARGIN_DB:
             return Rendition(data, lowered_db, peak)
@@ -223,5 +238,5 @@ def encode(clip: Clip, audio_format: str, content: Content = _PLAIN) -> bytes:
     """
     if audio_format not in FORMATS:
         raise UsageError(f"unknown format {audio_format!r}; available: {', '.join(FORMATS)}")
-    fitted, loop = _at_file_rate(clip, content.loop, FORMATS[audio_format].rate_for(clip.rate))
+    fitted, loop = at_rate(clip, content.loop, FORMATS[audio_format].rate_for(clip.rate))
     return ENCODERS[audio_format](fitted, replace(content, loop=loop))

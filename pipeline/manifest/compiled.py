@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline import __version__
 from pipeline.errors import Problem
+from pipeline.licenses import LicenseDeclaration
 from pipeline.manifest import lazy_imports
 from pipeline.manifest.spec import (
     AssetSpec,
@@ -33,6 +34,7 @@ from pipeline.manifest.spec import (
     MasteringSpec,
     Project,
     QualitySpec,
+    ScoreSpec,
     SourceRef,
     Ucs,
 )
@@ -45,6 +47,7 @@ _FIELDS = tuple(field.name for field in fields(AssetSpec))
 _TUPLES = (_FIELDS.index("tags"), _FIELDS.index("was"))
 _PARTS = tuple(_FIELDS.index(name) for name in ("ucs", "mastering", "delivery", "source", "quality"))
 _ENGINE_KEYS = _FIELDS.index("engine_keys")
+_SCORES = _FIELDS.index("scores")
 _TYPES: dict[str, Any] = {
     kind.__name__: kind for kind in (DeliverySpec, MasteringSpec, QualitySpec, SourceRef, Ucs)
 }
@@ -67,10 +70,12 @@ def pack(project: Project) -> dict[str, Any]:
                 parts.append([type(part).__name__, *(getattr(part, field.name) for field in fields(part))])
             row[column] = place
         row[_ENGINE_KEYS] = _packed(row[_ENGINE_KEYS])
+        row[_SCORES] = [astuple(score) for score in row[_SCORES]]
         assets.append(row)
     plain = {field.name: getattr(project, field.name) for field in fields(project)}
     warnings = [astuple(warning) for warning in project.warnings]
-    return {**plain, "warnings": warnings, "parts": parts, "assets": assets}
+    declared = project.license and project.license.to_json()
+    return {**plain, "warnings": warnings, "license": declared, "parts": parts, "assets": assets}
 
 
 def unpack(value: dict[str, Any]) -> Project:
@@ -84,10 +89,13 @@ def unpack(value: dict[str, Any]) -> Project:
             if row[column] is not None:
                 row[column] = parts[row[column]]
         row[_ENGINE_KEYS] = _unpacked(row[_ENGINE_KEYS])
+        row[_SCORES] = tuple(ScoreSpec(*score) for score in row[_SCORES])
         assets.append(AssetSpec(*row))
     warnings = tuple(Problem(*warning) for warning in value["warnings"])
     promotion = _frozen(value["promotion"])
-    return Project(**{**value, "assets": tuple(assets), "warnings": warnings, "promotion": promotion})
+    declared = LicenseDeclaration(**value["license"]) if value["license"] else None
+    changed = {"assets": tuple(assets), "warnings": warnings, "promotion": promotion, "license": declared}
+    return Project(**{**value, **changed})
 
 
 def _frozen(value: Any) -> Any:
@@ -95,7 +103,7 @@ def _frozen(value: Any) -> Any:
     return tuple(map(_frozen, value)) if isinstance(value, list) else value
 
 
-_FORMAT = "cuesmith.compiled/6"
+_FORMAT = "cuesmith.compiled/9"
 
 
 def load_cached(

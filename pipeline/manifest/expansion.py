@@ -14,8 +14,8 @@ from pipeline.manifest.language import Language
 from pipeline.manifest.names import FileNames, Ids, Template, check_id, check_name, compile_template
 from pipeline.manifest.policy import REMEDY, Policy
 from pipeline.manifest.problems import Fault, Location, quote, suggest
-from pipeline.manifest.settings import Values, asset_specs, conflicts, merge, merge_settings, settled
-from pipeline.manifest.spec import AssetSpec, AudioInput, Kind, SourceRef, Ucs
+from pipeline.manifest.settings import Values, asset_specs, conflicts, merge, merge_asset, settled
+from pipeline.manifest.spec import AssetSpec, AudioInput, Kind, ScoreSpec, SourceRef, Ucs
 from pipeline.manifest.structure import Group, Key
 from pipeline.manifest.validation import Checked, Entry
 from pipeline.manifest.values import FX_NAME, PATH, PROMPT, TAG, AudioFile
@@ -271,6 +271,8 @@ class Expansion:
     """Settings with a problem that is reported already."""
     audio: AudioFiles
     language: Language
+    profile_engines: frozenset[str] = frozenset()
+    """Kinds whose engine the profile sets."""
     policy: Policy = field(default_factory=Policy)
     _assets_left: int = MAX_ASSETS
     _takes_left: int = MAX_TAKES
@@ -344,9 +346,15 @@ class Expansion:
         """The entry's settings; None if they conflict or could not be read."""
         if not entry.readable("kind"):
             return None
-        asset, written = entry.asset, entry.asset.keys()
+        asset, written, kind = entry.asset, entry.asset.keys(), entry.asset["kind"]
         values = settled(
-            merge_settings(self.base[asset["kind"]], asset, str(entry.folder), self.language.merging)
+            merge_asset(
+                self.base[kind],
+                asset,
+                str(entry.folder),
+                self.language.merging,
+                profile_engine=kind in self.profile_engines,
+            )
         )
         unsure = self.unsure | entry.checked.bad
         problems = list(conflicts(values, written))
@@ -398,6 +406,7 @@ class Expansion:
         mastering, delivery, quality = (self._specs.setdefault(spec, spec) for spec in asset_specs(values))
         source = SourceRef(entry.file, entry.line)
         kind = cast(Kind, asset["kind"])
+        scores = tuple(ScoreSpec(name, **keys) for name, keys in sorted((values["scores"] or {}).items()))
         engine_settings = _changed(self.language.engine_settings, values, kind)
 
         def make(id_: str, was: tuple[str, ...], combination: Combination) -> AssetSpec:
@@ -428,6 +437,8 @@ class Expansion:
                 was=was,
                 private_prompts=values["private_prompts"],
                 model_folder=values["model_folder"],
+                priority=values["priority"],
+                scores=scores,
             )
 
         return make

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import ManifestError
+from pipeline.licenses import LicenseDeclaration
 from pipeline.manifest.expansion import Expansion
 from pipeline.manifest.files import AudioFiles, ReadFile, Source, Sources, check_profile
+from pipeline.manifest.keys import EXPORT_SETTINGS
 from pipeline.manifest.language import Language, language
 from pipeline.manifest.names import check_project
 from pipeline.manifest.policy import LEVELS, Policy, Rule, merged, normalized
@@ -27,8 +29,8 @@ from pipeline.manifest.problems import (
     locate,
     quote,
 )
-from pipeline.manifest.settings import Values, merge_layers
-from pipeline.manifest.spec import AssetSpec, ManifestText, Project
+from pipeline.manifest.settings import Values, export_fault, merge_layers
+from pipeline.manifest.spec import AssetSpec, ExportProfile, ExportSettings, ManifestText, Project
 from pipeline.manifest.structure import EngineKeysSource
 from pipeline.manifest.validation import Entry, check
 from pipeline.manifest.values import KIND
@@ -69,6 +71,8 @@ _YAML = re.compile(r"\.ya?ml$", re.IGNORECASE)
 _CHANNEL = re.compile(r"[a-z][a-z0-9-]{0,39}")
 
 
+_NOTHING = ExportSettings()
+
 Loaded = tuple[Project, tuple[ReadFile, ...]]
 """A project and every file that it was read from."""
 
@@ -91,6 +95,7 @@ def load_with_files(path: Path, profile: str | None, engine_keys: EngineKeysSour
     if profile is not None:
         check_profile(sources, main, profile)
     promotion = _promotion(main)
+    _exports(main)
     policy = _policy(sources)
     assets = list(_assets(sources, main, profile, path.name, Policy.from_json(policy)))
     problems.check()
@@ -103,6 +108,7 @@ def load_with_files(path: Path, profile: str | None, engine_keys: EngineKeysSour
         tuple(assets),
         warnings=problems.warnings,
         promotion=promotion,
+        license=_declaration(sources),
         policy=policy,
     )
     audio = {audio for asset in project.assets for audio in asset.audio}
@@ -130,6 +136,15 @@ def profile_names(path: Path, engine_keys: EngineKeysSource) -> tuple[str, ...]:
     return sources.profiles
 
 
+def export_profiles(path: Path, engine_keys: EngineKeysSource) -> dict[str, ExportProfile]:
+    """The export profiles of the manifest at ``path``, by name. Raises `ManifestError` if it cannot be read."""
+    problems = Problems()
+    _, main = _read(path, problems, engine_keys)
+    profiles = _exports(main) if main else {}
+    problems.check()
+    return profiles
+
+
 def _read(path: Path, problems: Problems, engine_keys: EngineKeysSource) -> tuple[Sources, Source | None]:
     """The files of the manifest, and the manifest itself; None if it cannot be read."""
     report = problems.in_file(str(path))
@@ -155,6 +170,42 @@ def _promotion(main: Source) -> tuple[tuple[str, tuple[str, ...]], ...]:
             continue
         main.report.at(main.root, ("promotion", name), fault)
     return tuple(sorted((name, tuple(sorted(set(keys["allow"])))) for name, keys in rules.items()))
+
+
+def _declaration(sources: Sources) -> LicenseDeclaration | None:
+    """What the strongest file that has a ``license`` declares."""
+    written = (source.shared.values for source in reversed(sources.read_sources))
+    declared = next((values["license"] for values in written if "license" in values), None)
+    if not declared:
+        return None
+    revenue = declared.get("revenue_below_usd")
+    return LicenseDeclaration(declared.get("commercial", True), None if revenue is None else int(revenue))
+
+
+def _exports(main: Source) -> dict[str, ExportProfile]:
+    """The export profiles by name. Reports settings that exclude each other."""
+    profiles = {}
+    for name, keys in main.shared.values.get("exports", {}).items():
+        if not _CHANNEL.fullmatch(name):
+            what = f"{quote(name)} is not a valid name of a profile"
+            fault = Fault(what, "use lower-case letters, digits and '-', such as mobile")
+            main.report.at(main.root, ("exports", name), fault)
+        by_kind = {}
+        for kind in KIND.known:
+            own = keys.get(kind, {})
+            # The bit rate of one format says nothing of another.
+            settings = {**keys, **({"bit_rate": None} if "format" in own else {}), **own}
+            fields = {key.field or key.name: settings.get(key.name) for key in EXPORT_SETTINGS.keys}
+            by_kind[kind] = ExportSettings(**fields)
+            found = export_fault(by_kind[kind])
+            if found is not None:
+                main.report.at(main.root, ("exports", name), found)
+                break
+        size = keys.get("size")
+        profiles[name] = ExportProfile(
+            name, by_kind.get("music", _NOTHING), by_kind.get("sfx", _NOTHING), size and int(size)
+        )
+    return profiles
 
 
 def _policy(sources: Sources) -> dict[str, Any]:
@@ -206,6 +257,12 @@ def _assets(
             for source in sources.read_sources
         )
         layers += [(layer, folder) for layer, folder in chosen if layer is not None]
+    profile_engines = frozenset(
+        kind
+        for layer, _ in layers[len(sources.read_sources) :]
+        for kind in KIND.known
+        if layer.get(kind, {}).get("engine") or layer.get("engine")
+    )
     unsure = (
         frozenset(key.name for key in sources.language.settings) if sources.incomplete else frozenset[str]()
     )
@@ -216,6 +273,7 @@ def _assets(
         unsure=unsure.union(*(source.bad for source in shared)),
         audio=AudioFiles(sources.folder),
         language=sources.language,
+        profile_engines=profile_engines,
         policy=policy,
     )
     for entry in _entries(sources, main, file):

@@ -55,9 +55,6 @@ def check(
 def _unknown(language: Language, fault: UnknownKey) -> Fault:
     """The fault of a key that its group does not have, with the place where it belongs."""
     key, group = fault.key, fault.group
-    if key == "engine" and group.name in ("Asset", "Override"):
-        remedy = "an engine is chosen for a whole kind; set it in defaults or in a profile"
-        return Fault("unknown key", remedy)
     if group.name == "AssetFile" and key in language.manifest.by_name:
         remedy = f"a file of assets contains only {list_names(group.by_name)}; move it to the manifest"
         return Fault("unknown key", remedy)

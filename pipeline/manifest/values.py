@@ -269,7 +269,19 @@ SIMILARITY = Quantity("a similarity", "a similarity such as 0.95", "0.5", "1")
 VARIATIONS = Quantity("a whole number", "a whole number such as 4", "1", "999", whole=True)
 CANDIDATES = Quantity("a whole number", "a whole number such as 3", "1", "64", whole=True)
 SEED = Quantity("a whole number", "a whole number such as 7", "0", str(2**53 - 1), whole=True)
+PRIORITY = Quantity("a whole number", "a whole number such as 10", "-1000", "1000", whole=True)
 CHANNELS = Quantity("a number of channels", "1 or 2", "1", "2", whole=True)
+BIT_RATE = Quantity("a bit rate", "a bit rate such as 96 kbps", "16", "510", {"kbps": "1"}, unit=" kbps")
+FILE_SIZE = Quantity(
+    "a size", "a size such as 40 MB", "1 kB", "1000 GB", {"kb": "1e3", "mb": "1e6", "gb": "1e9"}
+)
+
+REVENUE = Quantity(
+    "a whole number of US dollars", "a whole number such as 1000000", "1", "1000000000000", whole=True
+)
+
+SCORE = Quantity("a number", "a number such as 0.2", "-1000000", "1000000")
+SCORE_NAME = "[a-z][a-z0-9_-]{0,39}"
 
 KIND = OneOf("a kind", ("music", "sfx"))
 LICENSE = OneOf("a licence policy", ("any", "commercial"))

@@ -12,6 +12,7 @@ from pipeline.generators import Requirements
 from pipeline.manifest.spec import AssetSpec, DeliverySpec, MasteringSpec, QualitySpec
 from pipeline.mastering import CHAIN_VERSION
 from pipeline.recipe import Recipe, derive_seed, digest, with_seeds
+from pipeline.scores import find_score
 
 _REROLLS_SEARCHED = 20
 
@@ -77,9 +78,11 @@ def mastering_digest(asset: AssetSpec, project: str) -> str:
     private = ["private prompts"] if asset.private_prompts else []
     category, name = (asset.ucs.category, asset.ucs.name or "") if asset.ucs else ("", "")
     specs = _specs_digest(asset.mastering, asset.delivery, asset.quality)
-    return hashlib.sha256(
-        "\n".join([specs, project, asset.origin, category, name, *private]).encode()
-    ).hexdigest()
+    if asset.scores:
+        scores = [{**score.to_json(), "version": find_score(score.name).version} for score in asset.scores]
+        specs = digest({"specs": specs, "scores": scores})
+    text = "\n".join([specs, project, asset.origin, category, name, *private])
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def group_digest(candidates: Iterable[Sequence[str]]) -> str:

@@ -87,6 +87,18 @@ class LocalBackend:
                 disk.discard(temporary)
         return True
 
+    def compare_and_swap(self, key: str, expected: bytes | None, data: bytes) -> bool:
+        """See `Backend.compare_and_swap`."""
+        with self.lock("swap", _APPEND_SECONDS):
+            try:
+                present = self.read(key)
+            except Missing:
+                present = None
+            if present != expected:
+                return present == data
+            self.write(key, data)
+        return True
+
     def confirm(self, key: str, size: int) -> bool:
         """See `Backend.confirm`."""
         path = self._path(key)

@@ -11,15 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from quick import HereRun, QuickProject
+from quick import HereRunner, QuickProject
 from toy_engine import ToyGenerator
 
 from pipeline.audio import Clip
 from pipeline.build import run as build_run
 from pipeline.build import workers as build_workers
+from pipeline.build.devices import parse_devices
 from pipeline.build.journal import new_run_id
 from pipeline.build.prepare import prepare
 from pipeline.build.run import BuildRun
+from pipeline.build.runner import LocalRunner
 from pipeline.generators import Outcome, RecipeSource
 from pipeline.jobs import EndSession, Give, TakeMade, TakeSession, Wants
 from pipeline.jobs.orders import OrderSource
@@ -35,10 +37,13 @@ def assets(*prompts: str, variations: int = 1) -> str:
     )
 
 
-def build(project: QuickProject, kind: type[BuildRun] = BuildRun, devices: str = "cpu") -> dict[str, Any]:
+def build(
+    project: QuickProject, kind: type[LocalRunner] = LocalRunner, devices: str = "cpu"
+) -> dict[str, Any]:
     """A build without Prefect, a thread for each worker."""
     prepared = prepare(project.manifest, str(project.outputs))
-    with kind(prepared, devices, new_run_id(), None) as run, ThreadPoolExecutor(16) as pool:
+    runner = kind(prepared.store, parse_devices(devices))
+    with BuildRun(prepared, runner, new_run_id(), None) as run, ThreadPoolExecutor(16) as pool:
         for served in [pool.submit(run.serve, seat) for seat in run.begin()]:
             served.result()
         run.publish()
@@ -99,7 +104,7 @@ def test_an_asset_is_mastered_while_the_device_makes_other_takes(
     monkeypatch.setattr(BuildRun, "_on_master", follow)
     monkeypatch.setattr(BuildRun, "_pool_of", lambda self, engine: ("devices", ("cpu",)))
     project.write(assets("first", "second", "third"))
-    result = build(project, HereRun)
+    result = build(project, HereRunner)
     assert (result["mastered"], result["failed"]) == (3, [])
     [done] = [event for event in journal(project, result) if event["event"] == "generate-done"]
     [device] = done["devices"]

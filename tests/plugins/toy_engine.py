@@ -2,7 +2,8 @@
 
 Words in the prompt: ``fail`` (a failure of this recipe), ``break`` (an exception), ``die`` (the worker process is
 killed), ``hang`` (no result, ever), ``nan``, ``silent``, ``clipped``, ``offset``, ``hiss``. With ``TOY_LOG`` set, each
-recipe generated adds its digest to that file; each takes ``TOY_SECONDS`` longer.
+recipe generated adds its digest to that file; each takes ``TOY_SECONDS`` longer. ``TOY_CLOSED`` is a reason why the
+engine cannot be opened.
 """
 
 from __future__ import annotations
@@ -48,6 +49,8 @@ class ToyEngine:
         return recipe.seconds
 
     def open(self, device: str) -> ToyGenerator:
+        if fault := os.environ.get("TOY_CLOSED"):
+            raise MachineError(fault)
         return ToyGenerator()
 
 
@@ -97,4 +100,24 @@ class ToyGenerator:
         pass
 
 
+class ToyGpuEngine(ToyEngine):
+    """The same, made on GPUs; each take records what its process saw of them."""
+
+    name = "toy-gpu"
+    device_kinds = ("cuda",)
+
+    def devices(self) -> Sequence[str]:
+        return ("cuda:0", "cuda:1")
+
+    def open(self, device: str) -> ToyGpuGenerator:
+        return ToyGpuGenerator()
+
+
+class ToyGpuGenerator(ToyGenerator):
+    def software(self) -> Mapping[str, str]:
+        names = ("CUDA_VISIBLE_DEVICES", "RAY_RAYLET_PID")
+        return {"process": str(os.getpid()), **{name: os.environ.get(name, "") for name in names}}
+
+
 ENGINE = ToyEngine()
+GPU_ENGINE = ToyGpuEngine()
