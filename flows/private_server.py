@@ -182,7 +182,7 @@ def check_answers(url: str) -> None:
             answer = httpx.get(f"{url.rstrip('/')}/health", timeout=ANSWER_WITHIN_S, verify=False)
             is_fine = not answer.is_error or answer.status_code in _REFUSALS
             problems[:] = [] if is_fine else [f"HTTP {answer.status_code} {answer.reason_phrase}"]
-        except (httpx.TransportError, httpx.InvalidURL) as error:
+        except Exception as error:
             problems[:] = [str(error) or type(error).__name__]
 
     # A thread, because the timeout of a request does not limit the search for the host's address.

@@ -8,7 +8,7 @@ changed declaration changes the answer and makes nothing again.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 
@@ -28,8 +28,13 @@ class LicenseTerms:
     """Where a studio must register before commercial use: an address; empty if nowhere."""
 
     def to_json(self) -> dict[str, Any]:
-        """The conditions that exist, as a JSON object; `LicenseTerms` takes them as keywords."""
+        """The conditions that exist, as a JSON object."""
         return {name: value for name, value in asdict(self).items() if value not in ("", None)}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> LicenseTerms:
+        """The inverse of `to_json`; conditions that a later release added are left out."""
+        return cls(**_known(cls, value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +47,17 @@ class LicenseDeclaration:
     """The studio's yearly revenue is below this; None: not declared."""
 
     def to_json(self) -> dict[str, Any]:
-        """What is declared, as a JSON object; `LicenseDeclaration` takes it as keywords."""
+        """What is declared, as a JSON object."""
         return {name: value for name, value in asdict(self).items() if value is not None}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> LicenseDeclaration:
+        """The inverse of `to_json`; what a later release added is left out."""
+        return cls(**_known(cls, value))
+
+
+def _known(shape: Any, value: Mapping[str, Any]) -> dict[str, Any]:
+    return {field.name: value[field.name] for field in fields(shape) if field.name in value}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +100,7 @@ class ModelLicense:
             facts["id"],
             facts["license"],
             facts["commercial"],
-            LicenseTerms(**terms) if terms else None,
+            LicenseTerms.from_json(terms) if terms else None,
         )
 
     def refusal(self, declared: LicenseDeclaration | None) -> str | None:

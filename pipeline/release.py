@@ -90,6 +90,15 @@ def refusals(store: Store, version: Version, reviews: ReviewState) -> list[Refus
     return [Refusal(code, _WORDS[code], tuple(concerned[code])) for code in GateReason if code in concerned]
 
 
+def licenses(store: Store, version: Version) -> dict[ModelLicense, int]:
+    """The licence of each model that made a master of ``version``, sorted by model, and how many it made."""
+    records: Any = dict(
+        store.get_records("masters", [row["master"] for row in version.masters], MASTER_SCHEMA)
+    )
+    counts = Counter(_license_of(row, records.get(row["master"])) for row in version.masters)
+    return {found: counts[found] for found in sorted(counts, key=lambda one: (one.engine, one.model))}
+
+
 def policy_warnings(version: Version) -> list[str]:
     """What the prompt policy of a version warns of, one line for each master and rule."""
     policy = Policy.from_json(version.policy)
@@ -104,15 +113,6 @@ def _policy_findings(policy: Policy, row: MasterRow, level: Level) -> Iterator[F
     for finding in policy.findings(row["asset"], row["prompt"]):
         if finding.rule.level == level and finding.exception is None:
             yield finding
-
-
-def licenses(store: Store, version: Version) -> dict[ModelLicense, int]:
-    """The licence of each model that made a master of ``version``, sorted by model, and how many it made."""
-    records: Any = dict(
-        store.get_records("masters", [row["master"] for row in version.masters], MASTER_SCHEMA)
-    )
-    counts = Counter(_license_of(row, records.get(row["master"])) for row in version.masters)
-    return {found: counts[found] for found in sorted(counts, key=lambda one: (one.engine, one.model))}
 
 
 def damage(store: Store, rows: Sequence[MasterRow]) -> Iterator[tuple[MasterRow, str]]:

@@ -17,20 +17,15 @@ from pipeline.build.dispatch import Dispatcher, Group, Work
 from pipeline.build.journal import new_run_id
 from pipeline.build.prepare import Prepared
 from pipeline.build.readiness import require
-from pipeline.build.workers import Item, Seat, SessionBroken, Worker, Workers
+from pipeline.build.run import group_of, master_limit_s, take_limit_s
+from pipeline.build.workers import Seat, SessionBroken, Worker, Workers
 from pipeline.catalog import Catalog, Reviews, master_row
 from pipeline.errors import MachineError, UsageError
 from pipeline.generators import engine_keys, find_engine
 from pipeline.jobs.work_items import store_inputs
 from pipeline.manifest import beside, load, nearest
 from pipeline.manifest.spec import AssetSpec, Project
-from pipeline.plan import (
-    AssetPlan,
-    TakeOrder,
-    group_digest,
-    master_digest,
-    plan,
-)
+from pipeline.plan import AssetPlan, TakeOrder, group_digest, master_digest, plan
 from pipeline.plan.values import Known
 from pipeline.provenance import ManifestFacts, master_record, model_license
 from pipeline.provenance.facts import git_commit
@@ -38,10 +33,6 @@ from pipeline.report.audition import AuditionedTake, AuditionPage, write_auditio
 from pipeline.store import Store
 
 _SEEDS = 2**53
-_MASTERING = ("mastering",)
-_STORED = "stored"
-_LIMIT_S = 900.0
-"""How long one take or master may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,65 +196,61 @@ def run_audition(audition: Audition, devices: Sequence[str] | None) -> dict[str,
     prepared, run = audition.prepared, new_run_id()
     require(prepared, devices)
     with prepared.store.shared():
-        orders = store_inputs(prepared.plan.orders(), prepared.store)
-        for engine in sorted({order.recipe.engine for order in orders}):
-            device = devices_for(find_engine(engine), devices)[0]
-            works: list[Work[Item]] = [
-                Work(order.recipe.digest, order, _group(order), order.cost, _LIMIT_S)
-                for order in orders
-                if order.recipe.engine == engine
-            ]
-            _work(audition, works, device, run)
-        _work(audition, _masters(audition), "cpu", run)
+        _generate(audition, run, devices)
+        _master(audition, run)
         return _result(audition)
 
 
-def _group(order: TakeOrder) -> Group:
-    recipe = order.recipe
-    return recipe.engine, recipe.model, recipe.revision, _STORED if order.stored_take else ""
+def _generate(audition: Audition, run: str, devices: Sequence[str] | None) -> None:
+    """Make the takes, one model after the other, each on its engine's first device."""
+    store, by_group = audition.prepared.store, dict[Group, list[TakeOrder]]()
+    for order in store_inputs(audition.prepared.plan.orders(), store):
+        by_group.setdefault(group_of(order), []).append(order)
+    for group, orders in by_group.items():
+        device = devices_for(find_engine(group[0]), devices)[0]
+        works = [
+            Work(order.recipe.digest, order, group, order.cost, take_limit_s(order, device))
+            for order in orders
+        ]
+        _work(audition, device, works, jobs.TakeSession(group[0], device, False, run, None))
 
 
-def _masters(audition: Audition) -> list[Work[Item]]:
-    """The masters of takes that could be made, without those that the store has."""
+def _master(audition: Audition, run: str) -> None:
     facts, known = audition.facts, audition.prepared.known
-    return [
-        Work(
-            entry.master,
-            jobs.AssetOrder(
-                entry.plan.asset,
-                (jobs.VariationOrder(1, (entry.take,), entry.master, made=False),),
-                (),
-                entry.group,
-                facts,
-            ),
-            _MASTERING,
-            entry.plan.asset.duration_s,
-            _LIMIT_S,
+    orders = {
+        entry.master: jobs.AssetOrder(
+            entry.plan.asset,
+            (jobs.VariationOrder(1, (entry.take,), entry.master, made=False),),
+            (),
+            entry.group,
+            facts,
         )
         for entry in audition.entries
         if entry.take not in audition.failed and not known.master_is_whole(entry.master)
+    }
+    works = [
+        Work(master, order, ("mastering",), order.seconds, master_limit_s(order))
+        for master, order in orders.items()
     ]
+    _work(audition, "cpu", works, jobs.MasterSession("cpu", run, None))
 
 
-def _work(audition: Audition, works: list[Work[Item]], device: str, run: str) -> None:
-    """Do ``works`` in one worker. If the machine lacks what they need, only they fail."""
+def _work(audition: Audition, device: str, works: Sequence[Work[Any]], session: jobs.Session) -> None:
+    """Do ``works`` in one worker process. What no worker can do fails; the rest of the audition goes on."""
 
-    def session(group: Group, device: str) -> jobs.Session:
-        if group == _MASTERING:
-            return jobs.MasterSession(device, run, None)
-        return jobs.TakeSession(group[0], device, group[-1] == _STORED, run, None)
-
-    def give_up(work: Work[Item], reason: str) -> None:
+    def give_up(work: Work[Any], reason: str) -> None:
         audition.failed[work.key] = reason
 
-    dispatcher: Dispatcher[Item] = Dispatcher(give_up)
-    root = audition.prepared.store.root
-    workers = Workers(
-        dispatcher, lambda seat: Worker(root, seat.device), session, lambda event: _note(audition, event)
-    )
+    dispatcher: Dispatcher[Any] = Dispatcher(give_up)
     seat = Seat(device, device, "audition", (device,))
     dispatcher.join(seat.name, lambda group: True)
     dispatcher.add(works)
+    workers = Workers(
+        dispatcher,
+        lambda seat: Worker(audition.prepared.store.root, seat.device),
+        lambda group, device: session,
+        lambda event: _note(audition, event),
+    )
     try:
         workers.serve(seat)
     except (SessionBroken, MachineError) as error:

@@ -174,6 +174,8 @@ def build_summary(
         headline = "nothing was published"
     elif result["published"]:
         headline = f"catalog version {version} is published"
+    elif result["left"]:
+        headline = f"catalog version {version} is unchanged"
     else:
         headline = f"catalog version {version} is up to date"
     lines = [

@@ -208,7 +208,7 @@ class BuildRun:
 
         Engines that have a worker on every core of a machine share these with mastering.
         """
-        self._pools = {_group(order): self._pool_of(order.recipe.engine) for order in orders}
+        self._pools = {group_of(order): self._pool_of(order.recipe.engine) for order in orders}
         self._pools[_MASTERING] = _CPUS, self._runner.mastering_devices()
         most = max(len(orders), len(self._prepared.plan.stale))
         seats: list[Seat] = []
@@ -244,11 +244,11 @@ class BuildRun:
         """Work for every take, with a time limit from the costliest of its group."""
         by_group: dict[Group, list[TakeOrder]] = {}
         for order in orders:
-            by_group.setdefault(_group(order), []).append(order)
+            by_group.setdefault(group_of(order), []).append(order)
         for group, own in by_group.items():
             device = (*self._pools[group][1], "cpu")[0]
             costliest = max(own, key=lambda order: order.cost)
-            limit_s = max(LIMIT_S, _LIMIT_FACTOR * engine_estimate([costliest], device).seconds)
+            limit_s = take_limit_s(costliest, device)
             for order in own:
                 yield Work(order.recipe.digest, order, group, order.cost, limit_s, order.priority)
 
@@ -262,7 +262,7 @@ class BuildRun:
                 order,
                 _MASTERING,
                 order.seconds,
-                max(2 * LIMIT_S, _MASTER_LIMIT_FACTOR * order.asset.duration_s * len(order.variations)),
+                master_limit_s(order),
                 order.asset.priority,
             )
             for order in orders
@@ -489,7 +489,17 @@ class BuildRun:
 _STORED = "stored"
 
 
-def _group(order: TakeOrder) -> Group:
+def take_limit_s(order: TakeOrder, device: str) -> float:
+    """How long a take may take on a device."""
+    return max(LIMIT_S, _LIMIT_FACTOR * engine_estimate([order], device).seconds)
+
+
+def master_limit_s(order: jobs.AssetOrder) -> float:
+    """How long mastering of an asset may take."""
+    return max(2 * LIMIT_S, _MASTER_LIMIT_FACTOR * order.asset.duration_s * len(order.variations))
+
+
+def group_of(order: TakeOrder) -> Group:
     """Takes of one group are made side by side, by one model."""
     recipe, engine = order.recipe, find_engine(order.recipe.engine)
     company = engine.group(recipe) if isinstance(engine, Grouping) else ""

@@ -152,7 +152,7 @@ class Version:
             },
             missing=tuple(value["missing"]),
             promotion=value.get("promotion", {}),
-            license=LicenseDeclaration(**value["license"]) if "license" in value else None,
+            license=LicenseDeclaration.from_json(value["license"]) if "license" in value else None,
             policy=value.get("policy", {}),
         )
 
@@ -168,6 +168,13 @@ class ManifestJson(TypedDict):
     file: str
     sha256: str
     profile: str | None
+
+
+class DeclarationJson(TypedDict):
+    """What the manifest declares about the studio: see `LicenseDeclaration`."""
+
+    commercial: bool
+    revenue_below_usd: NotRequired[int]
 
 
 class RuleJson(TypedDict):
@@ -193,13 +200,6 @@ class PolicyJson(TypedDict):
     forbid: NotRequired[list[RuleJson]]
     warn: NotRequired[list[RuleJson]]
     exceptions: NotRequired[list[ExceptionJson]]
-
-
-class DeclarationJson(TypedDict):
-    """What the manifest declares about the studio: see `LicenseDeclaration`."""
-
-    commercial: bool
-    revenue_below_usd: NotRequired[int]
 
 
 class _CatalogJson(TypedDict):

@@ -22,7 +22,7 @@ from pipeline.audio.decibel import level
 from pipeline.catalog import Version
 from pipeline.cpus import usable_cpus
 from pipeline.delivery import Content, Labels, at_rate, decode, encode, render
-from pipeline.errors import CuesmithError, MasteringError, UsageError
+from pipeline.errors import CuesmithError, MasteringError, StoreError, UsageError
 from pipeline.export.pack import ChosenFile, SoundFacts, delivered_files
 from pipeline.formats import FORMATS
 from pipeline.manifest.spec import ExportProfile, ExportSettings
@@ -77,8 +77,8 @@ def profile_files(
     """The file of each row with the settings of ``profile``; ``formats`` are those that the target imports.
 
     A delivered file that has the settings already is used as it is, with its signature. Raises `UsageError` if the
-    target does not import the format of the profile or a master has no lossless file, `MasteringError` if a file
-    cannot have the bit rate or the ceiling.
+    target does not import the format of the profile or a master has no lossless file, `StoreError` if a record is lost,
+    `MasteringError` if a file cannot have the bit rate or the ceiling.
     """
     for settings in (profile.music, profile.sfx):
         if settings.format and settings.format not in formats:
@@ -88,6 +88,12 @@ def profile_files(
             )
     sources = delivered_files(store, version, _LOSSLESS)
     records = master_records(store, (row["master"] for row in version.masters))
+    lost = [name_of(row) for row in version.masters if row["master"] not in records]
+    if lost:
+        raise StoreError(
+            f"{len(lost)} masters have no record in {store.root}, the first is {lost[0]}; "
+            "run `cuesmith verify --repair`"
+        )
     orders = [_order(file, profile, records[file.row["master"]], formats) for file in sources]
     with ThreadPoolExecutor(usable_cpus()) as pool:
         return list(pool.map(lambda order: _file(store, order), orders))

@@ -5,7 +5,7 @@ store's if the file system supports it, and copies otherwise, so editing one nev
 export lists the version and every written file, with its object, size and time. Only files of the ledger are replaced
 or removed. Files of other programs stay; one that is in the way of a file of the version is moved aside.
 
-A new target, such as a game engine's project, is one file beside `library`, with one `Exporter`.
+Exports of any version into a game's own folder have stricter rules: see `pipeline.export.run`.
 """
 
 from __future__ import annotations

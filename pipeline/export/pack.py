@@ -192,6 +192,11 @@ class Pack:
         return (file for sound in self.sounds for file in sound.files)
 
     @cached_property
+    def flat_names(self) -> Mapping[str, str]:
+        """A name without folders for each asset, unique without letter case: of events and rows of tables."""
+        return unique_names({sound.asset: sound.name.replace("/", "_") for sound in self.sounds}, {})
+
+    @cached_property
     def sizes(self) -> list[dict[str, Any]]:
         """Number and bytes of the files in each folder, sorted by folder."""
         bytes_, counts = Counter[str](), Counter[str]()

@@ -32,6 +32,7 @@ import numpy as np
 from pipeline.audio import Clip, read
 from pipeline.errors import CuesmithError, GenerationError, MachineError
 from pipeline.generators import (
+    Batching,
     Engine,
     Estimator,
     GeneratedTake,
@@ -39,6 +40,7 @@ from pipeline.generators import (
     Outcome,
     Preflight,
     Requirements,
+    Streaming,
     engine_keys,
     find_engine,
 )
@@ -160,7 +162,7 @@ class Subject:
             f"{len(asked)} recipes gave {len(given)} outcomes of {len(set(given) & set(asked))} of the recipes; "
             "yield exactly one outcome for each recipe of the call",
         )
-        return {recipe.digest: self._take(recipe, outcome) for recipe, outcome in outcomes}
+        return {recipe.digest: self.take(recipe, outcome) for recipe, outcome in outcomes}
 
     def within(self, call: Callable[[], Result], doing: str) -> Result:
         """The result of ``call``, made in a thread. Raises `ConformanceError` if it takes too long."""
@@ -182,7 +184,8 @@ class Subject:
         return results[0]
 
     @staticmethod
-    def _take(recipe: Recipe, outcome: GeneratedTake | GenerationError) -> GeneratedTake:
+    def take(recipe: Recipe, outcome: GeneratedTake | GenerationError) -> GeneratedTake:
+        """The take of an outcome. Raises `ConformanceError` for a recipe that failed."""
         if isinstance(outcome, GenerationError):
             raise ConformanceError(f"{recipe.prompt!r} failed: {outcome}")
         return outcome
@@ -323,11 +326,41 @@ def check_seeds(subject: Subject) -> None:
             )
 
 
+class _Source:
+    """A `RecipeSource` that has every recipe at once."""
+
+    waited_s = 0.0
+
+    def __init__(self, recipes: Sequence[Recipe]) -> None:
+        self._left = list(recipes)
+
+    def next(self) -> Recipe | None:
+        return self._left.pop(0) if self._left else None
+
+    def begin(self, recipe: Recipe) -> None:
+        pass
+
+    def end(self, recipe: Recipe) -> None:
+        pass
+
+    def use_slots(self, count: int) -> None:
+        pass
+
+
 def check_company(subject: Subject) -> None:
-    """A take is the same alone and beside other recipes of the call."""
+    """A take is the same alone, beside other recipes of the call, and in a stream."""
     with subject.opened() as generator:
         alone = _alone(subject, generator)
         together = _digests(subject.takes(generator, subject.recipes))
+        if isinstance(generator, Streaming):
+            stream = generator.stream
+            outcomes = subject.within(
+                lambda: list(stream(_Source(subject.recipes), subject.audio)), "streaming"
+            )
+            streamed = {recipe.digest: take_digest(subject.take(recipe, one)) for recipe, one in outcomes}
+            _require(alone == streamed, "takes of a stream are others than those of generate()")
+        if isinstance(generator, Batching):
+            _require(generator.batch_size >= 1, f"batch_size is {generator.batch_size}; give 1 or more")
     _require(
         alone == together, "a take depends on the other recipes of its call; give each row its own generator"
     )

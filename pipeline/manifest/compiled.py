@@ -93,7 +93,7 @@ def unpack(value: dict[str, Any]) -> Project:
         assets.append(AssetSpec(*row))
     warnings = tuple(Problem(*warning) for warning in value["warnings"])
     promotion = _frozen(value["promotion"])
-    declared = LicenseDeclaration(**value["license"]) if value["license"] else None
+    declared = LicenseDeclaration.from_json(value["license"]) if value["license"] else None
     changed = {"assets": tuple(assets), "warnings": warnings, "promotion": promotion, "license": declared}
     return Project(**{**value, **changed})
 

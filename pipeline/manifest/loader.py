@@ -95,8 +95,8 @@ def load_with_files(path: Path, profile: str | None, engine_keys: EngineKeysSour
     if profile is not None:
         check_profile(sources, main, profile)
     promotion = _promotion(main)
-    _exports(main)
     policy = _policy(sources)
+    _exports(main)
     assets = list(_assets(sources, main, profile, path.name, Policy.from_json(policy)))
     problems.check()
     assets.sort(key=attrgetter("id"))

@@ -81,8 +81,9 @@ def mastering_digest(asset: AssetSpec, project: str) -> str:
     if asset.scores:
         scores = [{**score.to_json(), "version": find_score(score.name).version} for score in asset.scores]
         specs = digest({"specs": specs, "scores": scores})
-    text = "\n".join([specs, project, asset.origin, category, name, *private])
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(
+        "\n".join([specs, project, asset.origin, category, name, *private]).encode()
+    ).hexdigest()
 
 
 def group_digest(candidates: Iterable[Sequence[str]]) -> str:

@@ -58,9 +58,15 @@ class _Detector:
     def score(self, clip: Clip, prompt: str) -> float:
         """The share of the mono mix that is speech; the prompt does not matter."""
         mono = self._resample(clip, RATE_HZ).samples.mean(axis=0)
-        found = self._silero.get_speech_timestamps(
-            self._torch.from_numpy(mono.copy()), self._model, sampling_rate=RATE_HZ
-        )
+        threads = self._torch.get_num_threads()
+        # Its steps are too small to share.
+        self._torch.set_num_threads(1)
+        try:
+            found = self._silero.get_speech_timestamps(
+                self._torch.from_numpy(mono.copy()), self._model, sampling_rate=RATE_HZ
+            )
+        finally:
+            self._torch.set_num_threads(threads)
         spoken = sum(part["end"] - part["start"] for part in found)
         return round(float(min(1.0, spoken / max(1, mono.size))), 4)
 

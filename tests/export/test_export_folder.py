@@ -40,45 +40,51 @@ def foreign_files(folder: Path) -> dict[str, bytes]:
     return {path: data for path, data in tree(folder).items() if path in FOREIGN}
 
 
-@pytest.mark.parametrize("target", ALL)
-def test_a_re_roll_changes_its_own_files_and_no_id(project: QuickProject, game: Path, target: str) -> None:
+def test_a_re_roll_changes_its_own_files_and_no_id(project: QuickProject, tmp_path: Path) -> None:
     project.write(ONE + TWO)
     project.build()
-    export(project, target, game)
-    before, packed = tree(game), read_pack(game)
-    times = {path: (game / path).stat().st_mtime_ns for path in before}
+    before, packs, times = {}, {}, {}
+    for target in ALL:
+        export(project, target, tmp_path / target)
+        before[target], packs[target] = tree(tmp_path / target), read_pack(tmp_path / target)
+        times[target] = {path: (tmp_path / target / path).stat().st_mtime_ns for path in before[target]}
     # An approved sibling keeps its level; others would take the new gain that the variations share.
     project.say("approve", project.row("a/one", 1))
     project.say("reject", project.row("a/one", 2))
     project.build()
-    result = export(project, target, game)
-    after = tree(game)
-    assert before.keys() == after.keys()
-    assert {path for path in after if before[path] != after[path]} == {"a/one_02.wav", "pack.json"}
-    assert set(result.changes.written) == {"a/one_02.wav", "pack.json"}
-    untouched = after.keys() - {"a/one_02.wav", "pack.json"}
-    assert all((game / path).stat().st_mtime_ns == times[path] for path in untouched)
-    ids = [{path: file["id"] for path, file in files_of(pack).items()} for pack in (packed, read_pack(game))]
-    assert ids[0] == ids[1]
+    changed = {"a/one_02.wav", "pack.json"}
+    for target in ALL:
+        game = tmp_path / target
+        result, after = export(project, target, game), tree(game)
+        assert before[target].keys() == after.keys()
+        assert {path for path in after if before[target][path] != after[path]} == changed
+        assert set(result.changes.written) == changed
+        untouched = after.keys() - changed
+        assert all((game / path).stat().st_mtime_ns == times[target][path] for path in untouched)
+        ids = [
+            {path: file["id"] for path, file in files_of(pack).items()}
+            for pack in (packs[target], read_pack(game))
+        ]
+        assert ids[0] == ids[1]
 
 
-@pytest.mark.parametrize("target", ["godot", "unity", "unreal"])
-def test_foreign_files_stay_and_ours_go_with_their_sound(
-    project: QuickProject, game: Path, target: str
-) -> None:
+def test_foreign_files_stay_and_ours_go_with_their_sound(project: QuickProject, tmp_path: Path) -> None:
     project.write(ONE + TWO + THREE)
     project.build()
-    export(project, target, game)
-    add_foreign_files(game)
+    for target in ALL:
+        export(project, target, tmp_path / target)
+        add_foreign_files(tmp_path / target)
     project.write(TWO)
     project.build()
-    result = export(project, target, game)
-    assert foreign_files(game) == FOREIGN
-    sounds = {path for path in tree(game) if path.endswith(".wav")}
-    assert sounds == {"a/two_01.wav", "a/mine.wav"}
-    assert {"a/one_01.wav", "a/one_02.wav", "b/three_01.wav"} <= set(result.changes.removed)
-    assert not (game / "b").exists()
-    assert not [path for path in tree(game) if "one_0" in path and path not in FOREIGN]
+    for target in ALL:
+        game = tmp_path / target
+        result = export(project, target, game)
+        assert foreign_files(game) == FOREIGN
+        sounds = {path for path in tree(game) if path.endswith(".wav")}
+        assert sounds == {"a/two_01.wav", "a/mine.wav"}
+        assert {"a/one_01.wav", "a/one_02.wav", "b/three_01.wav"} <= set(result.changes.removed)
+        assert not (game / "b").exists()
+        assert not [path for path in tree(game) if "one_0" in path and path not in FOREIGN]
 
 
 def test_no_change_writes_nothing(project: QuickProject, game: Path) -> None:

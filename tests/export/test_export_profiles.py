@@ -8,37 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from packs import LOOPED, export, files_of, read_pack, tree
+from packs import LOOPED, PROFILES, WITH_PROFILES, export, files_of, read_pack, tree
 from quick import QuickProject
 from toys import ONE, WITH_MUSIC
 
 from manifests import load
 from pipeline.errors import CuesmithError, ManifestError, MasteringError, StoreError, UsageError
 from pipeline.export import encoding
-
-MOBILE = """\
-exports:
-  mobile:
-    format: ogg
-    bit_rate: 80 kbps
-    true_peak: -2 dBTP
-    sfx: {format: wav, channels: 1, sample_rate: 22.05 kHz, bit_depth: 16}
-    size: 2 MB
-  same: {format: wav}
-  tiny: {format: wav, size: 10 kB}
-  stream: {format: opus}
-  low: {format: mp3, bit_rate: 16 kbps}
-assets:
-"""
-HEAD = WITH_MUSIC.replace("assets:\n", MOBILE)
-
-
-@pytest.fixture(scope="module")
-def toys(tmp_path_factory: pytest.TempPathFactory) -> QuickProject:
-    project = QuickProject(tmp_path_factory.mktemp("toys"))
-    project.write(LOOPED, HEAD)
-    project.build()
-    return project
 
 
 def test_files_have_the_settings_and_their_facts_are_measured(toys: QuickProject, tmp_path: Path) -> None:
@@ -90,14 +66,14 @@ def test_the_bit_rate_is_a_limit_that_the_encoder_comes_near(toys: QuickProject,
 
 
 def test_a_loop_at_another_rate_wraps_where_the_pack_says(toys: QuickProject, tmp_path: Path) -> None:
-    text = HEAD.replace(
+    text = WITH_PROFILES.replace(
         "sfx: {format: wav,", "music: {format: wav, sample_rate: 32 kHz}\n    sfx: {format: wav,"
     )
     toys.write(LOOPED, text)
     try:
         export(toys, "godot", tmp_path, "mobile")
     finally:
-        toys.write(LOOPED, HEAD)
+        toys.write(LOOPED, WITH_PROFILES)
     files = files_of(read_pack(tmp_path))
     whole, theme = files["music/round_01.wav"], files["music/forest/theme_01.wav"]
     assert whole["loop"] == {"start": 0, "end": whole["samples"]}
@@ -153,7 +129,7 @@ def test_a_profile_for_another_engine_and_a_master_without_a_lossless_file_are_e
 ) -> None:
     with pytest.raises(UsageError, match="profile stream makes opus, and this target imports wav"):
         export(toys, "godot", tmp_path / "game", "stream")
-    project.write(ONE, HEAD.replace("[wav]", "[ogg]"))
+    project.write(ONE, WITH_PROFILES.replace("[wav]", "[ogg]"))
     project.build()
     with pytest.raises(CuesmithError, match="have no file in wav, flac"):
         export(project, "godot", tmp_path / "game", "mobile")
@@ -180,7 +156,7 @@ def test_a_profile_for_another_engine_and_a_master_without_a_lossless_file_are_e
 def test_profiles_that_cannot_be_are_refused_with_their_place(
     project: QuickProject, written: str, what: str
 ) -> None:
-    project.write(ONE, HEAD.replace(MOBILE, f"exports:\n  {written}\nassets:\n"))
+    project.write(ONE, WITH_PROFILES.replace(PROFILES, f"exports:\n  {written}\nassets:\n"))
     with pytest.raises(ManifestError, match=what) as error:
         load(project.manifest)
     assert error.value.problems[0].line == 7
@@ -190,5 +166,5 @@ def test_profiles_that_cannot_be_are_refused_with_their_place(
 def test_a_profile_makes_nothing_again(project: QuickProject) -> None:
     project.write(ONE, WITH_MUSIC)
     project.build()
-    project.write(ONE, HEAD)
+    project.write(ONE, WITH_PROFILES)
     assert project.actions() == {"reuse": ["a/one_1", "a/one_2"]}

@@ -16,24 +16,12 @@ from typing import Any
 
 import pytest
 import yaml
-from packs import LOOPED, export, files_of, read_pack
+from packs import build_looped, export, files_of, read_pack
 from quick import QuickProject
 from toys import WITH_MUSIC
 
 SUPPORT = Path(__file__).parents[1] / "support"
 GODOT, NODE, MCS = shutil.which("godot3-server"), shutil.which("node"), shutil.which("mcs")
-
-
-def built(folder: Path, head: str = WITH_MUSIC) -> QuickProject:
-    project = QuickProject(folder)
-    project.write(LOOPED, head)
-    project.build()
-    return project
-
-
-@pytest.fixture(scope="module")
-def toys(tmp_path_factory: pytest.TempPathFactory) -> QuickProject:
-    return built(tmp_path_factory.mktemp("toys"))
 
 
 GODOT_PROJECT = 'config_version=4\n\n[application]\nconfig/name="pack"\n'
@@ -78,7 +66,7 @@ def test_godot_3_imports_a_signed_pack_with_its_lengths_loops_and_pools(
 ) -> None:
     pytest.importorskip("c2pa")
     monkeypatch.setenv("CUESMITH_CONFIG", str(tmp_path / "config"))
-    project = built(
+    project = build_looped(
         tmp_path / "toys", WITH_MUSIC.replace("[wav]", f"[{formats}], credentials: development, trim: false")
     )
     game = tmp_path / "game"
@@ -149,7 +137,7 @@ def test_godot_4_gets_lossless_import_settings_with_loop_points_and_pools(
 
 
 def test_godot_4_gets_tempo_and_beats_of_ogg_loops(tmp_path: Path) -> None:
-    project = built(tmp_path / "toys", WITH_MUSIC.replace("[wav]", "[ogg]"))
+    project = build_looped(tmp_path / "toys", WITH_MUSIC.replace("[wav]", "[ogg]"))
     export(project, "godot", tmp_path / "game")
     files = files_of(read_pack(tmp_path / "game"))
     beat = files["music/beat_01.ogg"]
@@ -226,6 +214,24 @@ def test_unity_scripts_compile_and_make_one_asset_of_each_sound(toys: QuickProje
         ]
         expected.append([*facts, f"{sound['tempo_bpm'] or 0:g}", "True", paths])
     assert found == expected
+
+
+def test_sounds_that_differ_only_in_their_folders_get_rows_and_events_of_their_own(
+    project: QuickProject, tmp_path: Path
+) -> None:
+    ids = ("a/b_c", "a_b/c", "a/b", "a/b/c")
+    project.write("".join(f"  - {{id: {name}, kind: sfx, prompt: {name}, duration: 0.3s}}\n" for name in ids))
+    project.build()
+    export(project, "unreal", tmp_path / "unreal")
+    rows = list(csv.DictReader((tmp_path / "unreal" / "sounds.csv").read_text().splitlines()))
+    export(project, "wwise", tmp_path / "wwise")
+    items = json.loads((tmp_path / "wwise" / "wwise_import.json").read_text())["imports"]
+    for names in ([row["Name"] for row in rows], [item["event"] for item in items]):
+        assert len({name.casefold() for name in names}) == len(ids)
+    paths = {plain(item["objectPath"]).casefold() for item in items}
+    folders = {path.rpartition("\\")[0] for path in paths}
+    assert len(paths) == len(ids)
+    assert not paths & folders
 
 
 class UnrealThing:

@@ -313,7 +313,7 @@ def test_an_interrupt_ends_everything_with_130_and_keeps_what_is_finished(
 ) -> None:
     victim = Victim(tmp_path)
     process = victim.start(PREFECT_API_URL=prefect_server, TOY_SECONDS="0.3")
-    victim.wait_for(takes=5)
+    assert wait_until(lambda: len(victim.store.records("takes")) >= 3)
     os.kill(process.pid, number)
     _, told = process.communicate(timeout=60)
     assert process.returncode == 130, told.decode()

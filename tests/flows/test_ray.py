@@ -103,7 +103,8 @@ class Build:
         """Rows of the catalog, a table, every object that they name and the library; no times of this build."""
         version = Catalog(self.store).latest()
         assert version is not None
-        objects = {name for name in self.store.backend.leaves("store") if name.endswith((".wav", ".ogg"))}
+        stored = (entry.key for entry in self.store.backend.list("store"))
+        objects = {key for key in stored if key.endswith((".wav", ".ogg"))}
         table = self.store.backend.read(f"catalog/{version.number:06d}/catalog.csv")
         return version.masters, version.missing, table, objects, self.toys.library()
 

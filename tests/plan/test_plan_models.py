@@ -12,7 +12,7 @@ from quick import QuickProject
 from typer.testing import CliRunner
 
 from flows.cli.app import app
-from pipeline.build.prepare import prepare
+from pipeline.build.prepare import BuildRequest, prepare, prepare_build
 
 NAMES = ("approved", "locked", "plain", "rejected")
 SOUND = "  - {{id: a/{0}, kind: sfx, prompt: {0}, duration: 0.1s}}\n"
@@ -87,6 +87,9 @@ def test_plan_names_the_newer_revision_and_what_a_refresh_would_make(reviewed: Q
     reasons = {row["asset"]: row["reasons"] for row in refreshed["assets"]}
     assert reasons["a/plain"] == [f"model revision changed: {'1' * 40} -> {'2' * 40}"]
     assert "newer_models" not in refreshed
+    request = BuildRequest(reviewed.manifest, str(reviewed.outputs), refresh_models=True)
+    orders = prepare_build(request).plan.orders()
+    assert {order.recipe.revision for order in orders} == {"2" * 40}
 
 
 def test_a_model_that_nobody_publishes_is_always_used_as_it_is(

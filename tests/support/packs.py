@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from quick import QuickProject
+from toys import WITH_MUSIC
 
 from manifests import engine_keys
 from pipeline.export.encoding import profile_files
@@ -21,6 +22,30 @@ LOOPED = """\
   - {id: sfx/door, kind: sfx, prompt: a door, duration: 0.5s, variations: 3}
   - {id: sfx/step, kind: sfx, prompt: a step, duration: 0.3s}
 """
+
+PROFILES = """\
+exports:
+  mobile:
+    format: ogg
+    bit_rate: 80 kbps
+    true_peak: -2 dBTP
+    sfx: {format: wav, channels: 1, sample_rate: 22.05 kHz, bit_depth: 16}
+    size: 2 MB
+  same: {format: wav}
+  tiny: {format: wav, size: 10 kB}
+  stream: {format: opus}
+  low: {format: mp3, bit_rate: 16 kbps}
+assets:
+"""
+WITH_PROFILES = WITH_MUSIC.replace("assets:\n", PROFILES)
+
+
+def build_looped(folder: Path, head: str = WITH_PROFILES) -> QuickProject:
+    """A built project with loops, an intro, a tempo and variations."""
+    project = QuickProject(folder)
+    project.write(LOOPED, head)
+    project.build()
+    return project
 
 
 def export(

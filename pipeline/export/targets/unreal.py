@@ -39,17 +39,17 @@ def _table(pack: Pack) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
     writer.writerow(_COLUMNS)
-    writer.writerows(_row(sound) for sound in pack.sounds)
+    writer.writerows(_row(sound, pack.flat_names[sound.asset]) for sound in pack.sounds)
     return text.getvalue()
 
 
-def _row(sound: PackSound) -> tuple[object, ...]:
+def _row(sound: PackSound, name: str) -> tuple[object, ...]:
     row, first = sound.row, sound.files[0]
     folder = sound.name.rpartition("/")[0]
     leaf = sound.name.rpartition("/")[2] if sound.is_pool else first.name
     loudness = first.facts.loudness_lufs
     return (
-        sound.name.replace("/", "_"),
+        name,
         sound.asset,
         f"{folder}/{leaf}" if folder else leaf,
         row["kind"],

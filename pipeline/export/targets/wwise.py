@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.export.folder import Item
-from pipeline.export.names import unique_names
 from pipeline.export.pack import Pack, PackFile, PackSound
 
 CONTAINERS = "\\Containers\\Default Work Unit"
@@ -40,8 +39,7 @@ Object = Mapping[str, str]
 
 def files(root: str, pack: Pack) -> Mapping[str, Item]:
     """The table, the batch and the runner of a pack; ``root`` is where its objects are made."""
-    events = unique_names({sound.asset: sound.name.replace("/", "_") for sound in pack.sounds}, {})
-    objects = [row for sound in pack.sounds for row in _objects(root, sound, events[sound.asset])]
+    objects = [row for sound in pack.sounds for row in _objects(root, sound, pack.flat_names[sound.asset])]
     return {
         TABLE: Item.of(_table(objects).encode()),
         BATCH: Item.of(_batch(objects).encode()),

@@ -203,6 +203,12 @@ WAYS: Mapping[str, Mapping[str, Any]] = {
     "company-batch": _with_generator(
         generate=_each(lambda self, place, count, recipe: self.take(recipe, recipe.seed + count))
     ),
+    "company-stream": _with_generator(
+        stream=lambda self, source, audio: (
+            (recipe, self.take(recipe, 1)) for recipe in iter(source.next, None)
+        )
+    ),
+    "company-batch-size": _with_generator(batch_size=0),
     "order-place": _with_generator(
         generate=_each(lambda self, place, count, recipe: self.take(recipe, recipe.seed + place))
     ),

@@ -33,8 +33,8 @@ assets:
 LOOP = "  - {id: music/loop, kind: music, prompt: calm, duration: 3s, loop: true, exact: true}\n"
 DOOR = "  - {id: sfx/door, kind: sfx, prompt: door, duration: 0.6s, variations: 2, negative: hiss}\n"
 SONG = (
-    "  - {{id: music/song, kind: music, prompt: song, model: {ace}, duration: 10s, "
-    "bpm: 90, key: A minor, lyrics: la}}\n"
+    "  - {id: music/song, kind: music, prompt: song, model: ACE, duration: 10s, "
+    "bpm: 90, key: A minor, lyrics: la}\n"
 )
 MORE = "  - {id: music/more, kind: music, prompt: drums, duration: 2s, continue_from: song.wav}\n"
 
@@ -53,8 +53,8 @@ class _Project:
         self.write(LOOP + DOOR + SONG + MORE)
 
     def write(self, assets: str) -> None:
-        text = HEAD.format(**self.models) + assets.replace("{{", "{").replace("}}", "}")
-        self.manifest.write_text(text.replace("{ace}", str(self.models["ace"])))
+        text = HEAD.format(**self.models) + assets.replace("ACE", str(self.models["ace"]))
+        self.manifest.write_text(text)
 
     def run(self, *words: str) -> Any:
         return CliRunner().invoke(app, [*words[:1], str(self.manifest), "-o", str(self.outputs), *words[1:]])
@@ -123,6 +123,17 @@ def test_a_made_loop_is_mastered_as_it_is_and_its_seam_is_judged(built: _Project
     steps = {step["step"]: step for step in record["chain"]}
     assert steps["loop"]["how"] == "declared by the engine"
     assert 0.0 <= steps["seam"]["click"] < record["gates"]["seam"]
+
+
+def test_the_seam_gate_judges_a_made_loop(tmp_path: Path, tiny: Callable[..., Path]) -> None:
+    project = _Project(tmp_path / "game", tiny)
+    project.write(LOOP.replace("exact: true", "quality: {gate: false, seam: 0.1}"))
+    project.quick()
+    record = project.masters()["music/loop_1"]
+    click = next(step["click"] for step in record["chain"] if step["step"] == "seam")
+    [failure] = [one for one in record["quality"]["failures"] if one["name"] == "loop seam"]
+    assert failure["measured"] == pytest.approx(click, abs=1e-3)
+    assert failure["limit"] == 0.1 < click
 
 
 def test_a_replay_gives_the_same_bytes(built: _Project) -> None:
