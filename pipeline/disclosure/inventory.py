@@ -11,6 +11,7 @@ from pipeline.catalog import Catalog, Version
 from pipeline.credentials import DEVELOPMENT
 from pipeline.disclosure.legal import conditions_of
 from pipeline.errors import VerificationError
+from pipeline.licenses import ModelLicense
 from pipeline.manifest.policy import Policy
 from pipeline.provenance import MasterRecord, MasterRow, disclosure, master_records
 
@@ -131,7 +132,7 @@ def take_inventory(catalog: Catalog, version: Version) -> Inventory:
         signed=len(rows) - development - unsigned,
         signed_for_development=development,
         unsigned=unsigned,
-        models=tuple(_models(rows)),
+        models=tuple(_models(rows, records)),
         decisions=tuple(
             decision
             for channel, move in moves
@@ -177,18 +178,29 @@ def _amount(rows: Iterable[MasterRow]) -> Amount:
     return Amount(len(listed), files, round(sum(row["seconds"] for row in listed), 3))
 
 
-def _models(rows: Iterable[MasterRow]) -> Iterable[ModelUse]:
+def stated_conditions(license: ModelLicense) -> str:
+    """What a licence asks for: the terms that the engine stated for the model, else what the table of licences says."""
+    terms = license.terms
+    if terms is None:
+        return conditions_of(license.license)
+    limit = terms.revenue_below_usd
+    parts = [f"commercial use only below USD {limit:,} of yearly revenue"] if limit else []
+    return "; ".join([*parts, *license.duties, f"terms: {terms.source}, read on {terms.read}"])
+
+
+def _models(rows: Iterable[MasterRow], records: Mapping[str, MasterRecord]) -> Iterable[ModelUse]:
     made: dict[tuple[Any, ...], list[MasterRow]] = {}
     for row in rows:
-        facts = (row["engine"], row["model"], row["revision"], row["license"])
-        made.setdefault((*facts, row["commercial"], row["neural"], row["placeholder"]), []).append(row)
+        model = (row["engine"], row["model"], row["revision"], row["license"])
+        made.setdefault((*model, row["commercial"], row["neural"], row["placeholder"]), []).append(row)
     for key, used in sorted(made.items()):
-        engine, model, revision, license, commercial, neural, placeholder = key
+        engine, name, revision, license, commercial, neural, placeholder = key
         kinds = tuple(sorted({row["kind"] for row in used}))
-        conditions = conditions_of(license)
+        facts = {**records[used[0]["master"]]["take"]["model"], "license": license}
+        conditions = stated_conditions(ModelLicense.from_facts(facts))
         yield ModelUse(
             engine,
-            model,
+            name,
             revision,
             license,
             conditions,

@@ -21,7 +21,9 @@ from typer.testing import CliRunner
 from flows.cli.app import app
 from pipeline.catalog import Version
 from pipeline.disclosure import write_disclosure
-from pipeline.disclosure.legal import LEGAL_FACTS, LICENSES
+from pipeline.disclosure.inventory import stated_conditions
+from pipeline.disclosure.legal import LEGAL_FACTS, LICENSES, UNKNOWN_CONDITIONS
+from pipeline.licenses import LicenseTerms, ModelLicense
 from pipeline.release import promote
 
 MUSICGEN = {
@@ -176,6 +178,16 @@ def test_every_legal_fact_has_a_source_and_a_date_and_every_text_says_ask(
     assert all(row.url.startswith("https://") and row.checked for row in LICENSES.values())
     for name in ("steam.md", "ai-act.md", "disclosure.json"):
         assert "Ask your lawyer" in texts[name]
+
+
+def test_terms_that_an_engine_states_come_before_the_table() -> None:
+    terms = LicenseTerms("https://example.org/l", "2026-11-01", 1_000_000, "Powered by X")
+    license = ModelLicense("e", "m", "X Licence", True, terms)
+    assert stated_conditions(license) == (
+        "commercial use only below USD 1,000,000 of yearly revenue; show in the credits: Powered by X; "
+        "terms: https://example.org/l, read on 2026-11-01"
+    )
+    assert stated_conditions(replace(license, terms=None)) == UNKNOWN_CONDITIONS
 
 
 def test_the_command_takes_a_channel_or_a_version(built: QuickProject, tmp_path: Path) -> None:
