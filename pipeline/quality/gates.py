@@ -5,15 +5,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from pipeline.audio import Clip, Loop
-from pipeline.gates import GATES
+from pipeline.gates import GATES, passing_setting
 from pipeline.manifest.spec import Kind, QualitySpec
 from pipeline.mastering.measure import Measurement, measure
 from pipeline.mastering.seam import Seam, measure_seam
@@ -86,17 +86,31 @@ class QualityReport:
         """The report with one more failure, from a comparison with other sounds."""
         return QualityReport(round(max(0.01, self.score - _FAILURE_COST), 4), (*self.failures, failure))
 
-    @property
-    def reason(self) -> str:
-        """All failures as text, with values, limits and the remedies."""
+    def with_worse(self, failure: Failure) -> QualityReport:
+        """The report with the worse value where the same gate already failed, and with one more failure where not."""
+        for known in self.failures:
+            if known.name == failure.name:
+                worse = failure if failure.measured > known.measured else known
+                return replace(self, failures=tuple(worse if one is known else one for one in self.failures))
+        return self.with_failure(failure)
+
+    def reason(self, siblings: Iterable[QualityReport] = ()) -> str:
+        """All failures as text, with values, limits, and remedies; ``siblings`` are the asset's other variations."""
         faults = "; ".join(
             f"{failure.what} ({failure.name} {failure.measured:g}, limit {failure.limit:g})"
             for failure in self.failures
         )
-        gates = [(GATES[failure.name], failure.measured) for failure in self.failures]
-        remedies = "; ".join(dict.fromkeys(gate.remedy for gate, _ in gates))
-        settings = " and ".join(dict.fromkeys(gate.passing_setting(measured) for gate, measured in gates))
-        return f"quality gate: {faults}; {remedies}; to publish it anyway, set {settings}"
+        remedies = "; ".join(dict.fromkeys(GATES[failure.name].remedy for failure in self.failures))
+        return (
+            f"quality gate: {faults}; {remedies}; to publish it anyway, set {self.passing_setting(siblings)}"
+        )
+
+    def passing_setting(self, siblings: Iterable[QualityReport] = ()) -> str:
+        """The manifest setting under which this sound and ``siblings`` pass their gates."""
+        reports = (self, *siblings)
+        return passing_setting(
+            (failure.name, failure.measured) for report in reports for failure in report.failures
+        )
 
     @property
     def passed(self) -> bool:
