@@ -1,10 +1,10 @@
 """How many effects reach their loudness target: 200 field recordings in words, made by the sketch engine.
 
-    python benchmarks/loudness.py [--limits 6,9,12] [--seed 1]
+    python benchmarks/loudness.py [--targets=-18:6,-23:12] [--seed 1]
 
 Each prompt of field_effects.txt is made twice, near and far, and mastered as a manifest with the default keys of
-effects does it, once for each limit. The loudness is measured on the finished master. Prints one JSON object: for each
-limit the share on target, the worst miss in LU, and the limiter's largest gain reduction: median, 90 % and most.
+effects does it, and once for each pair of loudness target (LUFS) and limit (dB). The loudness is measured on the finished master. Prints one JSON object: for each
+the share on target, the worst miss in LU, and the limiter's largest gain reduction: median, 90 % and most.
 """
 
 from __future__ import annotations
@@ -58,11 +58,12 @@ def take_of(asset: AssetSpec) -> Clip:
     return take.clip
 
 
-def _result(assets: list[AssetSpec], takes: list[Clip], limit_db: float | None) -> dict[str, Any]:
-    """Misses and limiting of all effects; ``limit_db`` None is the default of the manifest."""
+def _result(assets: list[AssetSpec], takes: list[Clip], changes: dict[str, float]) -> dict[str, Any]:
+    """Misses and limiting of all effects, mastered with ``changes`` of the manifest's defaults."""
     misses, limited = [], []
+    spec = assets[0].mastering
     for asset, take in zip(assets, takes, strict=True):
-        spec = asset.mastering if limit_db is None else replace(asset.mastering, limit_db=limit_db)
+        spec = replace(asset.mastering, **changes)
         made = master([TakeInput(take)], spec).results[0]
         if not isinstance(made, Master):
             raise SystemExit(f"{asset.prompt}: {made}")
@@ -72,7 +73,8 @@ def _result(assets: list[AssetSpec], takes: list[Clip], limit_db: float | None) 
     off, work = np.array(misses), np.array(limited)
     worst = int(np.abs(off).argmax())
     return {
-        "limit_db": assets[0].mastering.limit_db if limit_db is None else limit_db,
+        "loudness_lufs": spec.loudness_lufs,
+        "limit_db": spec.limit_db,
         "on_target": round(float((np.abs(off) <= TOLERANCE_LU).mean()), 3),
         "over_3_lu": round(float((np.abs(off) > 3.0).mean()), 3),
         "worst_lu": round(float(off[worst]), 1),
@@ -88,7 +90,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--limits", default="6,9,12,15,18", help="limits in dB, after the default")
+    parser.add_argument("--targets", default="-18:6,-18:9,-18:12,-23:6", help="LUFS:dB, after the defaults")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
 
@@ -97,8 +99,9 @@ def main() -> None:
         path.write_text(manifest_text(options.seed))
         assets = list(load(path).assets)
     takes = [take_of(asset) for asset in assets]
-    limits = [None, *(float(limit) for limit in options.limits.split(","))]
-    print(json.dumps({"effects": len(assets), "limits": [_result(assets, takes, one) for one in limits]}))
+    pairs = (map(float, pair.split(":")) for pair in options.targets.split(","))
+    changes = [{}, *({"loudness_lufs": loudness, "limit_db": limit} for loudness, limit in pairs)]
+    print(json.dumps({"effects": len(assets), "results": [_result(assets, takes, one) for one in changes]}))
 
 
 if __name__ == "__main__":

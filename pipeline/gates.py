@@ -186,6 +186,7 @@ _ROWS = (
         fault="the loop has an audible cut at its seam",
         limits=_limits(1.2),
         key="seam",
+        least=0.1,
         step=0.1,
         most=100.0,
     ),
@@ -210,6 +211,7 @@ _ROWS = (
         limits=_limits(0.996, music=0.95),
         comparison=">=",
         key="duplicates",
+        least=0.5,
     ),
 )
 GATES: Mapping[str, Gate] = MappingProxyType({gate.name: gate for gate in _ROWS})

@@ -115,7 +115,7 @@ def master(
     with a crossfade), and fade. Then one gain for all takes brings their power mean to the target, so the variations
     keep their relative levels. The longest variation selects the measure: integrated loudness from 3 s, the momentary
     maximum below 3 s, the true peak below 50 ms. A true-peak limiter holds the ceiling. ``gain_anchor_db`` replaces the
-    computed gain with the gain of approved variations. Under ``gain="each"`` every take is mastered as if it were alone.
+    computed gain with the gain of approved variations. Under ``gain="each"`` each take is mastered as if alone.
 
     A take that cannot be mastered (empty, silent, not finite, too short to loop) yields its `MasteringError` in its
     position; the other takes continue. The same input gives the same bytes.

@@ -381,7 +381,7 @@ def test_provenance_is_a_page_and_json_on_request(project: QuickProject) -> None
 def test_a_version_that_does_not_exist_is_wrong_input(
     project: QuickProject, words: tuple[object, ...]
 ) -> None:
-    done = outside(project, "catalog", *words)
+    done = CliRunner().invoke(app, ["catalog", *map(str, words), "--outputs", str(project.outputs)])
     assert done.exit_code == 2
     assert "the catalog has no version 99; to list all: cuesmith catalog versions" in done.stderr
 
