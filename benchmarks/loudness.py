@@ -2,9 +2,10 @@
 
     python benchmarks/loudness.py [--targets=-18:6,-23:12] [--seed 1]
 
-Each prompt of field_effects.txt is made twice, near and far, and mastered as a manifest with the default keys of
-effects does it, and once for each pair of loudness target (LUFS) and limit (dB). The loudness is measured on the finished master. Prints one JSON object: for each
-the share on target, the worst miss in LU, and the limiter's largest gain reduction: median, 90 % and most.
+Each prompt of field_effects.txt is made twice, near and far, and mastered with the default keys of effects, then once
+for each pair of loudness target (LUFS) and limit (dB). The loudness is measured on the finished master. Prints one
+JSON object: for each pair the share on target, the worst miss in LU, and the limiter's largest gain reduction:
+median, 90 % and most.
 """
 
 from __future__ import annotations
