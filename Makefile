@@ -40,8 +40,8 @@ demo: setup  ## Build the example game with the sketch engine; needs no GPU, wei
 test: setup-dev  ## Run the default tests in WORKERS processes (default 2; 0: one after another).
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
-tools:  ## Install the programs that tests use to read tags (Debian, as root).
-	apt-get install -y libimage-exiftool-perl mediainfo ffmpeg
+tools:  ## Install the programs that tests use to read tags and import packs (Debian, as root).
+	apt-get install -y libimage-exiftool-perl mediainfo ffmpeg godot3-server nodejs mono-mcs mono-runtime
 
 test-slow: setup-dev  ## Run the long tests: many kills, many mutations.
 	$(BIN)/python -m pytest -m slow

@@ -1,13 +1,14 @@
-"""The process behind `flows.api`: a Prefect API on loopback that ends when its standard input closes.
+"""The process behind `flows.private_server`: a Prefect API on loopback that ends when its standard input closes.
 
-`flows.api` starts it as ``python -m flows.api_server`` with Prefect's settings in the environment. It prints its URL on
-one line when it answers. It ignores Ctrl+C, which the terminal also sends to it: the parent still needs it to end the
-flow.
+`PrivateServer` starts it as ``python -m flows.api_server`` with Prefect's settings in the environment. It prints its
+URL on one line when it answers. It ignores Ctrl+C, which the terminal also sends to it: the parent still needs it to
+end the flow.
 """
 
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import signal
 import socket
@@ -16,7 +17,14 @@ import threading
 from collections.abc import Generator
 
 import uvicorn
-from prefect.server.api.server import create_app
+
+from flows.private_server import skip_grammar
+
+# Collecting garbage takes a sixth of the import, which creates objects that stay.
+gc.disable()
+skip_grammar()
+
+from prefect.server.api.server import create_app  # noqa: E402
 
 
 class _AnnouncingServer(uvicorn.Server):
@@ -40,6 +48,7 @@ def main() -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.bind(("127.0.0.1", 0))
+    gc.enable()
     config = uvicorn.Config(create_app(), log_level="error", access_log=False, lifespan="on")
     _AnnouncingServer(config).run(sockets=[listener])
 

@@ -80,7 +80,7 @@ class ProgressArtifact:
 
 def show_result(prepared: Prepared, result: dict[str, Any]) -> None:
     """Write the artifacts of a build, and add its version to the name of the flow run."""
-    changes = changed_rows(prepared)
+    changes = changed_rows(prepared, result)
     lines = build_summary(prepared.project.name, result, changes)
     create_markdown_artifact("\n".join(lines), SUMMARY_KEY, "Result of the build")
     if changes:

@@ -8,7 +8,6 @@ at once.
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -27,15 +26,17 @@ from prefect.tasks import Task
 
 from flows.api import api_answers
 from flows.artifacts import ProgressArtifact, show_result
+from flows.runners import open_runner
 from pipeline.build.ci import build_summary
 from pipeline.build.devices import parse_devices
 from pipeline.build.journal import listening, new_run_id
 from pipeline.build.lock import build_lock
 from pipeline.build.notify import message, notify
-from pipeline.build.plan_rows import changed_rows
-from pipeline.build.prepare import BuildRequest, Prepared, is_outdated, prepare_build
+from pipeline.build.plan_rows import changed_rows, left_names
+from pipeline.build.prepare import LOCAL, BuildRequest, Prepared, is_outdated, prepare_build
 from pipeline.build.readiness import require
 from pipeline.build.run import BuildRun
+from pipeline.build.start import Start, start_now
 from pipeline.build.workers import Seat
 from pipeline.errors import CuesmithError
 from pipeline.provenance import master_name
@@ -46,7 +47,9 @@ _TASK_THREADS = 256
 PARTLY_FAILED = "PartlyFailed"
 """Name of the completed state of a build that published, or kept, a version although some sounds failed."""
 _LOGGERS = ("flows", "pipeline")
-_plan_to_use: ContextVar[tuple[Prepared | None, float] | None] = ContextVar("use_plan", default=None)
+TIME_UP = "TimeUp"
+"""Name of the completed state of a build that left work for the next one, because its time was up."""
+_start: ContextVar[Start | None] = ContextVar("use_start", default=None)
 
 
 class NothingPublished(CuesmithError):
@@ -68,17 +71,23 @@ def _run_name() -> str:
 
 
 def _notify_result(prepared: Prepared, result: dict[str, Any]) -> None:
-    """Tell the webhook what a build published and what failed; nothing if neither."""
-    if result["published"] or result["failed"]:
+    """Tell the webhook what a build published, what failed and what is left; nothing if none of these."""
+    left = left_names(result)
+    if result["published"] or result["failed"] or left:
         headline, *_ = build_summary(prepared.project.name, result)
-        changed = [f"{name}: {action} ({why})" for name, action, why in changed_rows(prepared)]
+        changed = [f"{name}: {action} ({why})" for name, action, why in changed_rows(prepared, result)]
         failed = [
             f"{master_name(one['asset'], one['variation'])} ({one['stage']}): {one['reason']}"
             for one in result["failed"]
         ]
         notify(
             message(
-                headline.lstrip("# "), {"Failed": failed, "Changed": changed if result["published"] else []}
+                headline.lstrip("# "),
+                {
+                    "Failed": failed,
+                    "Left for the next build, because the time was up": left,
+                    "Changed": changed if result["published"] else [],
+                },
             )
         )
 
@@ -121,11 +130,16 @@ def build(
     devices: str = "auto",
     run_id: str | None = None,
     allow_removals: bool = False,
+    refresh_models: bool = False,
+    max_minutes: float | None = None,
+    runner: str = LOCAL,
+    ray_address: str | None = None,
 ) -> dict[str, Any] | State[dict[str, Any]]:
     """Make what is missing or changed and publish a new version of the catalog.
 
     Waits while another build of the same project runs there. Returns the object of ``build --json``. The flow run ends
-    in the state ``PartlyFailed`` if some sounds failed, and fails if nothing could be published.
+    in the state ``PartlyFailed`` if some sounds failed, in ``TimeUp`` if none failed and some are left for the next
+    build, and fails if nothing could be published.
 
     Args:
         manifest: The manifest's path on the worker's machine.
@@ -135,34 +149,54 @@ def build(
         devices: auto, cpu, cpu:4 (four workers), cuda:0,cuda:1 or mps.
         run_id: A name for the run; by default a new one.
         allow_removals: Allow the removal of approved masters, or of many masters, that the manifest no longer lists.
+        refresh_models: Use the newest revisions of published models; by default those that the catalog has.
+        max_minutes: Begin no take and no master after so many minutes; the next build makes what is left.
+        runner: local, or ray for workers on a Ray cluster.
+        ray_address: The address of the Ray cluster; none for RAY_ADDRESS, or a cluster on this machine.
     """
     run_id = run_id or new_run_id()
-    request = BuildRequest(Path(manifest), outputs, profile, tuple(only), devices, allow_removals)
-    prepared, began = _plan_to_use.get() or (None, time.monotonic())
+    request = BuildRequest(
+        Path(manifest),
+        outputs,
+        profile,
+        tuple(only),
+        devices,
+        allow_removals,
+        refresh_models,
+        max_minutes,
+        runner,
+        ray_address,
+    )
+    start = _start.get() or start_now(max_minutes)
+    prepared = start.prepared
     if prepared is None:
         chosen_devices = parse_devices(devices)
         prepared = prepare_build(request)
-        require(prepared, chosen_devices)
+        if runner == LOCAL:
+            require(prepared, chosen_devices)
     with build_lock(prepared.store, prepared.project.name, run_id):
         if is_outdated(prepared):
             prepared = prepare_build(request)
-        result = _build(prepared, devices, run_id, began)
+        result = _build(prepared, request, run_id, start)
     project = prepared.project.name
     if result["failed"] and result["version"] is None:
         raise NothingPublished(project, result)
     _notify_result(prepared, result)
     if result["failed"]:
         return Completed(name=PARTLY_FAILED, message=f"{len(result['failed'])} sounds failed", data=result)
+    if result["left"]:
+        return Completed(name=TIME_UP, message=f"{len(result['left'])} masters are left", data=result)
     return result
 
 
-def _build(prepared: Prepared, devices: str, run_id: str, began: float) -> dict[str, Any]:
+def _build(prepared: Prepared, request: BuildRequest, run_id: str, start: Start) -> dict[str, Any]:
     context = FlowRunContext.get()
     prefect_run = str(context.flow_run.id) if context and context.flow_run else None
     with (
         _log_in_prefect(),
         listening(ProgressArtifact()),
-        BuildRun(prepared, devices, run_id, prefect_run, began) as run,
+        open_runner(prepared.store, request, start.workers) as runner,
+        BuildRun(prepared, runner, run_id, prefect_run, start) as run,
     ):
         _all([_named(work, seat).submit(run, seat) for seat in run.begin()])
         publish(run)
@@ -197,18 +231,16 @@ def _log_in_prefect() -> Iterator[None]:
 
 
 @contextmanager
-def use_plan(prepared: Prepared | None, began: float) -> Iterator[None]:
-    """Inside the context, `build` uses the plan ``prepared``; with None it makes its own.
-
-    ``began`` is when the command began, by `time.monotonic`.
+def use_start(start: Start) -> Iterator[None]:
+    """Inside the context, `build` uses plan, times and workers of ``start``; without a plan it makes its own.
 
     Not a parameter of the flow, because Prefect writes parameters to its database as JSON.
     """
-    token = _plan_to_use.set((prepared, began))
+    token = _start.set(start)
     try:
         yield
     finally:
-        _plan_to_use.reset(token)
+        _start.reset(token)
 
 
 def _all(futures: list[Any]) -> None:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import signal
 import threading
-import time
 from collections.abc import Callable
 from typing import Any, cast
 
 from prefect.exceptions import TerminationSignal
 
 from flows.api import prefect_api
-from flows.build import NothingPublished, build, use_plan
+from flows.build import NothingPublished, build, use_start
+from flows.private_server import PrivateServer
 from flows.progress import BuildProgress
 from pipeline.build.journal import listening
-from pipeline.build.prepare import BuildRequest, Prepared
+from pipeline.build.prepare import BuildRequest
+from pipeline.build.start import Start, start_now
 
 
 def run_build(
@@ -22,19 +23,19 @@ def run_build(
     *,
     quiet: bool,
     run_id: str | None = None,
-    prepared: Prepared | None = None,
+    start: Start | None = None,
+    server: PrivateServer | None = None,
     warn: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
     """Run the build flow and return the object of ``build --json``.
 
-    ``prepared`` is the plan; without it the flow makes its own. An interrupt or SIGTERM ends all workers and raises
-    KeyboardInterrupt. ``warn`` receives errors that occur after the build is complete, such as a Prefect server that
-    no longer answers.
+    ``start`` is what the command has begun; without its plan the flow makes one. ``server`` was started early.
+    An interrupt or SIGTERM ends all workers and raises KeyboardInterrupt. ``warn`` receives errors that occur after
+    the build is complete, such as a Prefect server that no longer answers.
     """
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     complete: dict[str, Any] = {}
-    began = time.monotonic()
     try:
         with BuildProgress(quiet) as progress:
 
@@ -45,7 +46,7 @@ def run_build(
                         {key: value for key, value in entry.items() if key not in ("at", "event")}
                     )
 
-            with listening(listen), prefect_api(), use_plan(prepared, began):
+            with listening(listen), prefect_api(server), use_start(start or start_now(request.max_minutes)):
                 result = build(
                     str(request.manifest),
                     request.outputs,
@@ -54,6 +55,10 @@ def run_build(
                     request.devices,
                     run_id,
                     request.allow_removals,
+                    request.refresh_models,
+                    request.max_minutes,
+                    request.runner,
+                    request.ray_address,
                 )
                 return cast("dict[str, Any]", result)
     except NothingPublished as error:

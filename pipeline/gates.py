@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
+REMEDY = "change the prompt or the seed, or make more candidates"
+
 
 @dataclass(frozen=True, slots=True)
 class Gate:
@@ -24,7 +26,7 @@ class Gate:
     """What is wrong with a sound that fails."""
     limits: Mapping[str, float]
     """Default limit by kind of asset."""
-    remedy: str = "change the prompt or the seed, or make more candidates"
+    remedy: str = REMEDY
     comparison: Literal[">", ">=", "<"] = ">"
     """The gate closes when ``measured comparison limit``."""
     unit: str = ""
@@ -221,8 +223,8 @@ GATES: Mapping[str, Gate] = MappingProxyType({gate.name: gate for gate in _ROWS}
 def passing_setting(failures: Iterable[tuple[str, float]]) -> str:
     """The manifest setting under which sounds with these failures pass, each a gate's name and the measured value.
 
-    Of several failures of one gate, the worst decides. Gates without a limit in the manifest, and gates that no longer
-    exist in `GATES`, can only be switched off.
+    Of several failures of one gate, the worst decides. Scores, gates without a limit in the manifest, and gates that
+    no longer exist can only be switched off.
 
     >>> passing_setting([("noise only", 0.914), ("tail noise", 27.1), ("tail noise", 29.4)])
     'quality: {noise: 0.92, tail_noise: 29.5 dB}'

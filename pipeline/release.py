@@ -6,6 +6,7 @@ why; the channel's history records it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
@@ -28,15 +29,21 @@ from pipeline.catalog.rows import differing, say_difference
 from pipeline.credentials import DEVELOPMENT
 from pipeline.errors import StoreError, UsageError, VerificationError
 from pipeline.export import LIBRARY, export_latest
+from pipeline.licenses import LicenseDeclaration, ModelLicense
+from pipeline.manifest.policy import Finding, Level, Policy
 from pipeline.manifest.spec import GateReason
 from pipeline.provenance import MASTER_SCHEMA, MasterRecord, MasterRow, name_of
 from pipeline.store import ObjectRef, Store
 
 _WORDS: Mapping[GateReason, str] = {
-    GateReason.NON_COMMERCIAL: "the license of the weights forbids commercial use; use another model",
+    GateReason.NON_COMMERCIAL: (
+        "the license of the weights does not allow this release; use another model, "
+        "or declare what applies to your studio: license in the manifest"
+    ),
     GateReason.PLACEHOLDER: "made by a placeholder engine; build them with the final engine",
     GateReason.UNAPPROVED: "nobody approved them; review them: cuesmith review approve",
     GateReason.REJECTED: "rejected in review; build again, then review the new takes",
+    GateReason.POLICY: "the policy forbids words of the prompt; change the prompt, or add an exception, then build",
     GateReason.QUALITY_GATE: "failed a quality gate; reject them or change the recipe, then build again",
     GateReason.LOUDNESS: "missed their loudness target; lower loudness or raise true_peak, then build again",
     GateReason.CREDENTIALS: "not signed with your own Content Credentials; set credentials: required in the manifest",
@@ -72,12 +79,40 @@ def refusals(store: Store, version: Version, reviews: ReviewState) -> list[Refus
     concerned: dict[GateReason, list[tuple[str, str]]] = {}
     digests = [row["master"] for row in version.masters]
     records: Any = dict(store.get_records("masters", digests, MASTER_SCHEMA, MasterRecord))
+    policy = Policy.from_json(version.policy)
     for row in version.masters:
-        for code, details in _row_reasons(store, row, records.get(row["master"]), reviews):
+        for finding in _policy_findings(policy, row, "forbid"):
+            concerned.setdefault(GateReason.POLICY, []).append((name_of(row), finding.what))
+        for code, details in _row_reasons(store, row, records.get(row["master"]), reviews, version.license):
             concerned.setdefault(code, []).append((name_of(row), details))
     for gap in version.missing:
         concerned.setdefault(GateReason(gap["code"]), []).append((name_of(gap), gap["reason"]))
     return [Refusal(code, _WORDS[code], tuple(concerned[code])) for code in GateReason if code in concerned]
+
+
+def licenses(store: Store, version: Version) -> dict[ModelLicense, int]:
+    """The licence of each model that made a master of ``version``, sorted by model, and how many it made."""
+    records: Any = dict(
+        store.get_records("masters", [row["master"] for row in version.masters], MASTER_SCHEMA)
+    )
+    counts = Counter(_license_of(row, records.get(row["master"])) for row in version.masters)
+    return {found: counts[found] for found in sorted(counts, key=lambda one: (one.engine, one.model))}
+
+
+def policy_warnings(version: Version) -> list[str]:
+    """What the prompt policy of a version warns of, one line for each master and rule."""
+    policy = Policy.from_json(version.policy)
+    return [
+        f"{name_of(row)}: {finding.what}"
+        for row in version.masters
+        for finding in _policy_findings(policy, row, "warn")
+    ]
+
+
+def _policy_findings(policy: Policy, row: MasterRow, level: Level) -> Iterator[Finding]:
+    for finding in policy.findings(row["asset"], row["prompt"]):
+        if finding.rule.level == level and finding.exception is None:
+            yield finding
 
 
 def damage(store: Store, rows: Sequence[MasterRow]) -> Iterator[tuple[MasterRow, str]]:
@@ -91,11 +126,15 @@ def damage(store: Store, rows: Sequence[MasterRow]) -> Iterator[tuple[MasterRow,
 
 
 def _row_reasons(
-    store: Store, row: MasterRow, record: MasterRecord | None, reviews: ReviewState
+    store: Store,
+    row: MasterRow,
+    record: MasterRecord | None,
+    reviews: ReviewState,
+    declared: LicenseDeclaration | None,
 ) -> Iterator[tuple[GateReason, str]]:
     states = states_of(row, reviews)
-    if "non-commercial" in states:
-        yield GateReason.NON_COMMERCIAL, f"{row['model']}: {row['license']}"
+    if (refused := _license_of(row, record).refusal(declared)) is not None:
+        yield GateReason.NON_COMMERCIAL, f"{row['model']}: {refused}"
     if "placeholder" in states:
         yield GateReason.PLACEHOLDER, row["engine"]
     if "rejected" in states:
@@ -115,6 +154,14 @@ def _row_reasons(
         yield GateReason.VERIFICATION, what
     if row["status"] == "stale":
         yield GateReason.STALE, row.get("reason", "")
+
+
+def _license_of(row: MasterRow, record: MasterRecord | None) -> ModelLicense:
+    """The licence in the row, with its terms from the record; the gate compares all other facts of the two."""
+    facts = {"terms": None} if record is None else record["take"]["model"]
+    return ModelLicense.from_facts(
+        {**facts, "id": row["model"], **{key: row[key] for key in ("engine", "license", "commercial")}}
+    )
 
 
 def _record_reasons(row: MasterRow, record: MasterRecord) -> Iterator[tuple[GateReason, str]]:
@@ -142,6 +189,8 @@ class PromotionResult:
     moved: bool
     allowed: tuple[Refusal, ...] = ()
     """Reasons that the version's manifest allows on the channel."""
+    warnings: tuple[str, ...] = ()
+    """What the prompt policy warns of."""
 
 
 def promote(
@@ -173,8 +222,9 @@ def promote(
         counting = [refusal for refusal in every if refusal.code not in rules]
         refused = tuple(refusal for refusal in counting if refusal.code not in overrides)
         overridden = tuple(refusal for refusal in counting if refusal.code in overrides)
+        warnings = tuple(policy_warnings(version))
         if refused or (before and before["version"] == number and not overridden):
-            return PromotionResult(refused, overridden, before, False, allowed)
+            return PromotionResult(refused, overridden, before, False, allowed, warnings)
         move = ChannelMove(version=number, at=at, by=by, action="promote")
         if overridden:
             move["overrides"] = [
@@ -186,7 +236,8 @@ def promote(
         if allowed:
             move["allowed"] = [refusal.code for refusal in allowed]
         move["files"] = catalog.files_of(number)
-        return PromotionResult((), overridden, catalog.channels.point(name, move, fence), True, allowed)
+        channel = catalog.channels.point(name, move, fence)
+        return PromotionResult((), overridden, channel, True, allowed, warnings)
 
 
 def _refusals_now(catalog: Catalog, version: Version) -> list[Refusal]:

@@ -13,14 +13,19 @@ CODE = sorted(path for room in ("flows", "pipeline") for path in (ROOT / room).r
 LATE = {
     "flows/cli/app.py": "the command that is called",
     "flows/cli/output.py": "reports for CI, if a command was asked for them",
+    "flows/runners.py": "Ray, when a build asks for it",
     "pipeline/generators/audiocraft/decoding/backends.py": "the modules of the device, when it is chosen",
     "pipeline/generators/audiocraft/engine.py": "torch, when the engine is opened",
     "pipeline/generators/audiocraft/installed_models.py": "torch and the hub, when models are fetched or checked",
     "pipeline/generators/audiocraft/probe.py": "the decoder, which needs AudioCraft, once that is known to be there",
     "pipeline/generators/audiocraft/import_shims.py": "AudioCraft, with substitutes for missing packages",
+    "pipeline/generators/diffusers/engine.py": "torch, diffusers and the hub, when they are used",
     "pipeline/generators/registry.py": "the engine that is asked for",
     "pipeline/generators/sketch/engine.py": "numpy and scipy, when the engine is opened",
     "pipeline/manifest/lazy_imports.py": "YAML and the table of keys, when a manifest is read",
+    "pipeline/scores/clap.py": "the hub when weights are fetched, torch and transformers when the score is opened",
+    "pipeline/scores/registry.py": "the score that is asked for",
+    "pipeline/scores/vocals.py": "torch and silero-vad, when the score is opened",
     "pipeline/store/local.py": "locks and object stores, when they are used",
 }
 """Files that may import by name, and what for."""

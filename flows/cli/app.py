@@ -7,6 +7,7 @@ the command's docstring.
 
 from __future__ import annotations
 
+import gc
 from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
@@ -24,10 +25,13 @@ COMMANDS = {
     "schema": ("planning", "Print the JSON Schema of manifests, for completion in an editor."),
     "plan": ("planning", "Show what a build would do, and why."),
     "build": ("build", "Make what is missing or changed and publish a new version."),
+    "audition": ("audition", "Make one asset with several engines and models, to choose by ear."),
     "catalog": ("catalog", "Read the catalog: versions, masters, where each came from."),
     "report": ("report", "Write the HTML report: play, compare and review masters."),
     "review": ("review", "Approve, reject, comment on and lock masters, by name."),
     "promote": ("promote", "Point a channel to a version if the release gate passes."),
+    "export": ("export", "Write a version's sounds into a game project, ready to import."),
+    "disclose": ("disclose", "Write documents about a version's AI content: shop, law, credits."),
     "measure": ("measure", "Measure sound files: loudness, true peak, sample peak, silence."),
     "credentials": ("credentials", "Read and check the Content Credentials (C2PA) of sound files."),
     "models": ("models", "List, fetch and verify the models of an engine."),
@@ -106,7 +110,7 @@ app = typer.Typer(
     ),
     epilog=(
         "Exit codes: 0 done; 1 failed, nothing published; 2 wrong input; 3 published, but some assets "
-        "failed; 4 this machine lacks something; 5 verification failed; 130 interrupted."
+        "failed or are left; 4 this machine lacks something; 5 verification failed; 130 interrupted."
     ),
     no_args_is_help=True,
     add_completion=False,
@@ -157,3 +161,6 @@ def main() -> None:
             err=True,
         )
         raise SystemExit(_OUTPUT_LOST) from fault
+    finally:
+        # At exit, Python would search all objects for garbage: half a second after a build.
+        gc.freeze()

@@ -7,6 +7,7 @@ import gc
 import os
 import time
 from collections import Counter
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -21,6 +22,7 @@ from flows.cli.options import (
     Only,
     Outputs,
     Profile,
+    RefreshModels,
     Summary,
     find_manifest,
 )
@@ -38,7 +40,9 @@ from flows.cli.output import (
 from pipeline.build.devices import parse_devices
 from pipeline.build.journal import new_run_id
 from pipeline.build.lock import build_lock
+from pipeline.build.plan_rows import left_names
 from pipeline.build.prepare import (
+    LOCAL,
     BuildRequest,
     Prepared,
     is_outdated,
@@ -68,6 +72,17 @@ def build_command(
     devices: Annotated[
         str, typer.Option("--devices", "-d", help="auto, cpu, cpu:4 (four workers), cuda:0,cuda:1 or mps.")
     ] = "auto",
+    runner: Annotated[
+        str, typer.Option("--runner", help="Where the workers run: local, or ray for a Ray cluster.")
+    ] = LOCAL,
+    ray_address: Annotated[
+        str | None,
+        typer.Option(
+            "--ray-address",
+            help="Address of the Ray cluster, such as 10.0.0.5:6379. Default: RAY_ADDRESS, else one on this machine.",
+            show_default=False,
+        ),
+    ] = None,
     wait: Annotated[
         bool,
         typer.Option("--wait/--no-wait", help="If another build of this project runs: wait for it, or fail."),
@@ -83,6 +98,15 @@ def build_command(
     ci: Ci = False,
     summary: Summary = None,
     junit: Junit = None,
+    refresh_models: RefreshModels = False,
+    max_minutes: Annotated[
+        float | None,
+        typer.Option(
+            "--max-minutes",
+            min=0.0,
+            help="Begin no take and no master after so many minutes; the next build makes what is left.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Make what is missing or changed and publish a new version.
@@ -91,14 +115,26 @@ def build_command(
     take. A project runs one build at a time: a second one waits and then makes only what is still missing.
     """
     request = BuildRequest(
-        find_manifest(manifest), outputs, profile, tuple(only or ()), devices, allow_removals
+        find_manifest(manifest),
+        outputs,
+        profile,
+        tuple(only or ()),
+        devices,
+        allow_removals,
+        refresh_models,
+        max_minutes,
+        runner,
+        ray_address,
     )
     chosen_devices = parse_devices(devices)
     start = time.monotonic()
-    prepared = prepare_build(request)
-    warn(prepared.warnings)
-    if prepared.plan.stale:
-        require(prepared, chosen_devices)
+    announce = _no_output if quiet else print_stderr
+    announce(f"Starting: plan of {request.manifest}")
+    if ci or summary or junit:
+        from flows.cli.ci import check_report_files, report_build
+
+        check_report_files(ci, summary, junit)
+    prepared = _prepare(request, chosen_devices)
     with contextlib.ExitStack() as stack:
         run_id = new_run_id()
         if not up_to_date(prepared):
@@ -108,21 +144,26 @@ def build_command(
             if is_outdated(prepared):
                 prepared = prepare_build(request)
         if prepared.plan.stale:
-            gc.enable()
-            # Set before the import, when Prefect reads its settings. The progress bar replaces its log lines.
-            os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
-            os.environ.setdefault("PREFECT_LOGGING_INTERNAL_LEVEL", "CRITICAL")
-            os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+            from flows.private_server import early_api
+            from pipeline.build.start import Start, warm_workers
+
+            announce("Starting: Prefect, workers")
+            began = time.monotonic()
+            server = stack.enter_context(early_api())
+            workers = stack.enter_context(warm_workers(prepared, chosen_devices)) if runner == LOCAL else None
+            _hide_prefect_log()
             try:
                 from flows.command import run_build
             except ValueError as error:
                 raise _settings_error(error) from error
 
+            gc.enable()
             result = run_build(
                 request,
                 quiet=quiet,
                 run_id=run_id,
-                prepared=prepared,
+                start=Start(began, _deadline(start, max_minutes), prepared, workers),
+                server=server,
                 warn=print_stderr,
             )
         elif up_to_date(prepared) and prepared.latest is not None:
@@ -142,8 +183,6 @@ def build_command(
             result = publish_only(prepared, run_id)
     result["seconds"] = round(time.monotonic() - start, 3)
     if ci or summary or junit:
-        from flows.cli.ci import report_build
-
         report_build(prepared, result, ci, summary, junit)
     if as_json:
         print_json(result)
@@ -152,10 +191,35 @@ def build_command(
     raise typer.Exit(_exit_code(result))
 
 
+def _prepare(request: BuildRequest, devices: Sequence[str] | None) -> Prepared:
+    """Make the plan, print what to know about it, and check that this machine can build it."""
+    prepared = prepare_build(request)
+    warn(prepared.warnings)
+    for newer in prepared.plan.newer_models:
+        print_stderr(str(newer))
+    if prepared.plan.stale and request.runner == LOCAL:
+        require(prepared, devices)
+    return prepared
+
+
+def _deadline(start: float, max_minutes: float | None) -> float | None:
+    return None if max_minutes is None else start + 60 * max_minutes
+
+
 def _exit_code(result: dict[str, Any]) -> int:
-    if not result["failed"]:
+    if not (result["failed"] or result["left"]):
         return 0
     return _SOME_FAILED if result["version"] else _NOTHING_PUBLISHED
+
+
+def _no_output(text: str) -> None:
+    """Print nothing."""
+
+
+def _hide_prefect_log() -> None:
+    """Let the progress replace Prefect's log lines. Prefect reads these settings when it is imported."""
+    for name in ("LEVEL", "INTERNAL_LEVEL", "HANDLERS_CONSOLE_LEVEL"):
+        os.environ.setdefault(f"PREFECT_LOGGING_{name}", "CRITICAL")
 
 
 def _settings_error(error: ValueError) -> MachineError:
@@ -191,6 +255,12 @@ def _print_result(result: dict[str, Any], prepared: Prepared) -> None:
     for failure in result["failed"]:
         print_stderr(
             f"failed: {failure['asset']} variation {failure['variation']} ({failure['stage']}): {failure['reason']}"
+        )
+    if result["left"]:
+        names = list_names(left_names(result), limit=MANY_NAMES)
+        print_stderr(
+            f"the time was up: {counted(len(result['left']), 'master')} left for the next build ({names}); to make "
+            "them now, run the same command again"
         )
     if result["version"] is None:
         print_stderr(f"nothing published: {work}")

@@ -1,4 +1,4 @@
-"""The catalog commands: versions, show, history, diff, table, quarantine, manifest."""
+"""The catalog commands: versions, show, history, diff, table, licenses, quarantine, manifest."""
 
 from __future__ import annotations
 
@@ -46,7 +46,8 @@ from pipeline.catalog.version import read_texts
 from pipeline.errors import MachineError, UsageError
 from pipeline.gates import passing_setting
 from pipeline.manifest.spec import ManifestText
-from pipeline.provenance import MASTER_SCHEMA, MasterRow, failures_of, master_record, name_of
+from pipeline.provenance import MASTER_SCHEMA, MasterRow, failures_of, name_of
+from pipeline.release import licenses as version_licenses
 from pipeline.store import Store
 from pipeline.store.disk import write_atomically
 
@@ -147,9 +148,10 @@ def show(
         print_stderr(f"version {shown.number}: {counted(len(rows), 'master')}; as JSON: --json")
         return
     if as_json:
-        masters: list[Any] = (
-            [_provenance(catalog, row) for row in rows] if provenance else _with_states(rows, reviews)
-        )
+        masters: list[Any] = [
+            _provenance(catalog, row) if provenance else {**row, "states": sorted(states_of(row, reviews))}
+            for row in rows
+        ]
         gaps = {"missing": missing} if missing else {}
         print_json({"version": shown.number, "masters": masters} | gaps)
         return
@@ -160,6 +162,10 @@ def show(
     gaps_text = f", {len(missing)} missing" if missing else ""
     print_stderr(f"version {shown.number}: {counted(len(rows), 'master')}{gaps_text}")
     _print_missed(rows)
+
+
+def _provenance(catalog: Catalog, row: MasterRow) -> dict[str, Any]:
+    return {"row": row, "provenance": master_record(catalog.store, row["master"])}
 
 
 def _print_missed(rows: list[MasterRow]) -> None:
@@ -217,15 +223,6 @@ def history(
     lines += [(event.moment, event.at, f"{event.action:<13} {event}") for event in reviews]
     for _, at, line in sorted(lines, key=lambda item: item[0]):
         print_stdout(f"{at}  {line}")
-
-
-def _with_states(rows: list[MasterRow], reviews: ReviewState) -> list[dict[str, Any]]:
-    return [{**row, "states": sorted(states_of(row, reviews))} for row in rows]
-
-
-def _provenance(catalog: Catalog, row: MasterRow) -> dict[str, Any]:
-    record = master_record(catalog.store, row["master"])
-    return {"row": row, "provenance": record}
 
 
 def _line(row: MasterRow, reviews: ReviewState) -> str:
@@ -316,6 +313,33 @@ def table(
         print_json({"written": [str(output)], **facts})
     else:
         print_stderr(f"version {shown.number}: {len(shown.masters)} rows in {output}")
+
+
+@group.command("licenses")
+@command
+def licenses(
+    version: VersionNumber = None, outputs: Outputs = DEFAULT_OUTPUTS, as_json: AsJson = False
+) -> None:
+    """List the licenses of the models that made a version, and what each asks for.
+
+    Shows the texts for the game's credits, and what the release gate says under the license that the manifest
+    declares.
+    """
+    catalog = Catalog(Store.open(outputs))
+    shown = version_or_latest(catalog, version, outputs)
+    found = version_licenses(catalog.store, shown)
+    rows = [{**license.to_json(shown.license), "masters": count} for license, count in found.items()]
+    if as_json:
+        declared = shown.license.to_json() if shown.license else None
+        print_json({"version": shown.number, "declared": declared, "licenses": rows})
+        return
+    for row in rows:
+        terms = row["terms"] or {}
+        source = f"  ({terms['source']}, read {terms['read']})" if terms else ""
+        print_stdout(f"{row['model']}  {row['license']}  {counted(row['masters'], 'master')}{source}")
+        print_stdout(f"  release: {'refused: ' + row['refused'] if row['refused'] else 'allowed'}")
+        for duty in row["duties"]:
+            print_stdout(f"  {duty}")
 
 
 @group.command("quarantine")

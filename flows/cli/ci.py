@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from flows.cli.options import JUNIT_FILE
-from flows.cli.output import print_stderr
+from flows.cli.output import print_stderr, write_errors, write_file
 from pipeline.build.ci import (
     COMMENT_CHARACTERS,
     Annotation,
@@ -24,11 +26,10 @@ from pipeline.build.ci import (
 )
 from pipeline.build.plan_rows import PlannedRow, RowAction, changed_rows, grouped
 from pipeline.build.prepare import Prepared
-from pipeline.errors import CuesmithError, MachineError, ManifestError, Problem
+from pipeline.errors import CuesmithError, ManifestError, Problem
 from pipeline.manifest import beside
 from pipeline.plan import Action
 from pipeline.provenance import master_name
-from pipeline.store.disk import write_atomically
 
 UNCHANGED = (RowAction.REUSE, RowAction.LOCKED)
 
@@ -55,6 +56,17 @@ def annotate_error(error: CuesmithError) -> None:
         _annotate([Annotation("error", "cuesmith", str(error))])
 
 
+def check_report_files(ci: bool, summary: Path | None, junit: Path | None) -> None:
+    """Raise `MachineError` if `report_build` could not write one of its files: known before the build, not after it."""
+    for path in filter(None, (summary, _junit_file(ci, junit))):
+        with write_errors(path, "file"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if path.is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+            with tempfile.TemporaryFile(dir=path.parent):
+                pass
+
+
 def report_plan(
     prepared: Prepared, rows: Sequence[PlannedRow], result: Mapping[str, Any], ci: bool, file: Path | None
 ) -> None:
@@ -76,15 +88,13 @@ def report_build(
     prepared: Prepared, result: Mapping[str, Any], ci: bool, summary: Path | None, junit: Path | None
 ) -> None:
     """Write the summary and the JUnit report of a build; with ``ci`` also annotations of what failed."""
-    changes = changed_rows(prepared)
+    changes = changed_rows(prepared, result)
     _summarise(build_summary(prepared.project.name, result, changes), ci, summary)
-    if junit or ci:
+    if file := _junit_file(ci, junit):
         facts = {"catalog version": result["version"], "run": result["run"]}
         properties = {name: str(value) for name, value in facts.items() if value is not None}
-        _write(
-            junit or JUNIT_FILE,
-            junit_xml(prepared.project.name, _cases(prepared, result), result["seconds"], properties),
-        )
+        xml = junit_xml(prepared.project.name, _cases(prepared, result), result["seconds"], properties)
+        write_file(file, xml, "file")
     if ci:
         annotate_problems(prepared.warnings, "warning")
         places = _places(prepared)
@@ -101,6 +111,7 @@ def report_build(
 
 def _cases(prepared: Prepared, result: Mapping[str, Any]) -> list[Case]:
     failed = {(one["asset"], one["variation"]): one for one in result["failed"]}
+    left = {(one["asset"], one["variation"]) for one in result["left"]}
     places = _places(prepared)
     cases = []
     for plan in prepared.plan.assets:
@@ -111,6 +122,8 @@ def _cases(prepared: Prepared, result: Mapping[str, Any]) -> list[Case]:
             if fault is not None:
                 file, line = places[asset]
                 cases.append(Case(asset, name, f"{fault['reason']}\n{file}:{line}", fault["stage"]))
+            elif (asset, number) in left:
+                cases.append(Case(asset, name, skipped="left for the next build, because the time was up"))
             elif variation.action is Action.LOCKED:
                 cases.append(Case(asset, name, skipped=", ".join(map(str, variation.reasons)) or "locked"))
             else:
@@ -137,14 +150,8 @@ def _summarise(lines: Sequence[str], ci: bool, file: Path | None) -> None:
     if ci:
         write_step_summary(lines)
     if file is not None:
-        _write(file, shortened(lines, COMMENT_CHARACTERS).encode())
+        write_file(file, shortened(lines, COMMENT_CHARACTERS).encode(), "file")
 
 
-def _write(path: Path, data: bytes) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, data)
-    except OSError as error:
-        raise MachineError(
-            f"cannot write {path}: {error.strerror}; choose another file, or check its permissions"
-        ) from error
+def _junit_file(ci: bool, junit: Path | None) -> Path | None:
+    return junit or (JUNIT_FILE if ci else None)

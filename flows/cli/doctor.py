@@ -25,13 +25,13 @@ def doctor_command(outputs: Outputs = DEFAULT_OUTPUTS, as_json: AsJson = False) 
     Prints one line for each version, device with its memory, installed model and disk.
     """
     engines, lines = _engines()
-    stores = [engine for engine in engines if isinstance(engine, ModelStore)]
-    lines = [*_machine(), *_disks(stores, outputs), *lines]
+    stores = {engine.name: engine for engine in engines if isinstance(engine, ModelStore)}
+    lines = [*_machine(), *_disks(list(stores.values()), outputs), *lines]
     for engine in engines:
         if isinstance(engine, Diagnostics):
             lines += engine.diagnostics()
-    for store in stores:
-        lines += _models(store)
+    for name, store in stores.items():
+        lines += _models(name, store)
     if as_json:
         print_json({"lines": [{"what": line.what, "found": line.found, "fix": line.fix} for line in lines]})
         return
@@ -69,7 +69,8 @@ def _memory() -> str:
 
 
 def _disks(stores: Sequence[ModelStore], outputs: str) -> Iterator[Diagnostic]:
-    folders = [("models", store.models_folder()) for store in stores]
+    roots = [store.models_folder() for store in stores]
+    folders = [("models", root) for root in roots if not any(other in root.parents for other in roots)]
     folders += [("outputs", Path(outputs))] if "://" not in outputs else []
     for what, folder in folders:
         if folder.is_file():
@@ -84,13 +85,13 @@ def _disks(stores: Sequence[ModelStore], outputs: str) -> Iterator[Diagnostic]:
         yield Diagnostic(f"disk for {what}", f"{free:.0f} GB free at {folder}", fix)
 
 
-def _models(store: ModelStore) -> Iterator[Diagnostic]:
+def _models(engine: str, store: ModelStore) -> Iterator[Diagnostic]:
     models, problems = store.verify_models()
     for model in models:
         verified = f"verified, {model.size / 1e9:.2f} GB, {model.revision[:19]}"
         yield Diagnostic(model.id, "damaged" if model.fault else verified, model.fault)
     for problem in problems:
-        yield Diagnostic("models", "cannot read a model", problem)
+        yield Diagnostic(f"models of {engine}", "cannot read a model", problem)
     if not models and not problems:
-        fix = "to see the models: cuesmith models list; to download one: cuesmith models fetch"
-        yield Diagnostic("models", "none installed", fix)
+        words = f"cuesmith models list --engine {engine}; to download one: cuesmith models fetch --engine {engine}"
+        yield Diagnostic(f"models of {engine}", "none installed", f"to see the models: {words}")

@@ -10,13 +10,16 @@ from flows.cli.options import AsJson
 from flows.cli.output import command, one_line, print_json, print_stderr, print_stdout
 from pipeline.errors import UsageError, VerificationError
 from pipeline.generators import InstalledModel, ModelStore, find_engine
+from pipeline.scores import find_score, score_names
 
 group = typer.Typer(
     help="List, fetch and verify the models of an engine.",
     no_args_is_help=True,
 )
 
-EngineName = Annotated[str, typer.Option("--engine", metavar="NAME", help="Engine that uses the models.")]
+EngineName = Annotated[
+    str, typer.Option("--engine", metavar="NAME", help="Engine or score that uses the models.")
+]
 
 
 @group.command("list")
@@ -80,10 +83,10 @@ def verify_models(
 
 
 def _store_of(name: str) -> ModelStore:
-    engine = find_engine(name)
-    if not isinstance(engine, ModelStore):
-        raise UsageError(f"engine {name!r} has no models to install")
-    return engine
+    found = find_score(name) if name in score_names() else find_engine(name)
+    if not isinstance(found, ModelStore):
+        raise UsageError(f"{name!r} has no models to install")
+    return found
 
 
 def _row(model: InstalledModel) -> dict[str, Any]:

@@ -51,6 +51,13 @@ By = Annotated[
         "--by", help="Your name. Default: git's user.name, else your login name.", show_default=False
     ),
 ]
+RefreshModels = Annotated[
+    bool,
+    typer.Option(
+        "--refresh-models",
+        help="Use the newest revisions of published models. Default: those that the catalog has.",
+    ),
+]
 JUNIT_FILE = Path("cuesmith-junit.xml")
 
 Ci = Annotated[
@@ -88,6 +95,24 @@ def version_or_latest(catalog: Catalog, number: int | None, outputs: str) -> Ver
     if latest is None:
         raise UsageError(f"no catalog in {outputs}; create one: cuesmith build")
     return latest
+
+
+def channel_version(catalog: Catalog, name: str, outputs: str) -> Version:
+    """Return the version that the channel ``name`` points to, or the version with this number.
+
+    Raises `UsageError` if there is no such channel or version.
+    """
+    if name.isascii() and name.isdecimal():
+        if int(name) not in catalog.numbers():
+            raise UsageError(f"there is no version {name}; list the versions: cuesmith catalog versions")
+        return catalog.read(int(name))
+    channel = catalog.channel(name) if name in catalog.channels.names() else None
+    if channel is None:
+        if catalog.latest() is None:
+            raise UsageError(f"no catalog in {outputs}; create one: cuesmith build")
+        names = ", ".join(catalog.channels.names())
+        raise UsageError(f"unknown channel {name!r}; available: {names}, or a version's number")
+    return catalog.read(channel["version"])
 
 
 def find_manifest(path: Path | None) -> Path:

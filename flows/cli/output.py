@@ -15,12 +15,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from importlib import import_module
+from pathlib import Path
 from typing import Any, NoReturn, ParamSpec, TypeVar, get_type_hints
 
 import typer
 
 from pipeline.catalog.reviews import text_fault
-from pipeline.errors import CuesmithError, ManifestError, Problem, UsageError
+from pipeline.errors import CuesmithError, MachineError, ManifestError, Problem, UsageError
+from pipeline.store.disk import write_atomically
 
 INTERRUPTED = 130
 _PATHS = {"outputs"}
@@ -72,6 +74,24 @@ def print_json(value: Any) -> None:
     is_utf8 = codecs.lookup(sys.stdout.encoding or "utf-8").name == "utf-8"
     indent = 1 if sys.stdout.isatty() else None
     typer.echo(json.dumps(value, indent=indent, ensure_ascii=not is_utf8))
+
+
+def write_file(path: Path, data: bytes, other: str) -> None:
+    """Write a file that the user asked for, and its folder. Raises `MachineError` that asks for another ``other``."""
+    with write_errors(path, other):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, data)
+
+
+@contextmanager
+def write_errors(path: Path, other: str) -> Iterator[None]:
+    """Turn an error of the file at ``path`` into a `MachineError` that asks for another ``other``."""
+    try:
+        yield
+    except OSError as error:
+        raise MachineError(
+            f"cannot write {path}: {error.strerror}; choose another {other}, or check its permissions"
+        ) from error
 
 
 def duration(seconds: float) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,6 +20,7 @@ from flows.cli.options import (
     Only,
     Outputs,
     Profile,
+    RefreshModels,
     Summary,
     find_manifest,
 )
@@ -33,19 +35,19 @@ from flows.cli.output import (
     print_warning,
     problems_json,
     warn,
+    write_file,
 )
 from pipeline.build.devices import devices_for, mastering_devices
-from pipeline.build.plan_rows import PlannedRow, RowAction, grouped, planned_rows, totals_of
+from pipeline.build.plan_rows import PlannedRow, RowAction, grouped, licenses_of, planned_rows, totals_of
 from pipeline.build.prepare import Prepared, prepare, removal_problem, unchanged_result
 from pipeline.build.readiness import unmet_requirements
-from pipeline.errors import MachineError, UsageError
+from pipeline.errors import UsageError
 from pipeline.export import LIBRARY, ChangedFile, changed_files
 from pipeline.generators import engine_keys, find_engine
 from pipeline.manifest import json_schema_text
 from pipeline.manifest.problems import list_names
 from pipeline.plan import BuildEstimate, check_profiles, estimate, recorded_speeds
 from pipeline.provenance import master_name
-from pipeline.store.disk import write_atomically
 
 _STALE = 1
 _MANY_ROWS = 40
@@ -74,7 +76,7 @@ def init_command(
     written = []
     for name, text in files.items():
         path = folder / name
-        _write(path, text)
+        write_file(path, text.encode(), "folder")
         written.append(path.as_posix())
     if as_json:
         print_json({"written": written})
@@ -84,16 +86,6 @@ def init_command(
     shown = f'"{folder}"' if " " in str(folder) else folder
     step = "" if folder == Path() else f"cd {shown} && "
     print_stdout(f"Next: {step}cuesmith build")
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, text.encode())
-    except OSError as error:
-        raise MachineError(
-            f"cannot write {path}: {error.strerror}; choose another folder, or check its permissions"
-        ) from error
 
 
 @command
@@ -134,7 +126,7 @@ def schema_command(
     if write is None:
         typer.echo(text, nl=False)
         return
-    _write(write, text)
+    write_file(write, text.encode(), "folder")
     if as_json:
         print_json({"written": [str(write)]})
     else:
@@ -159,6 +151,7 @@ def plan_command(
     full: Annotated[
         bool, typer.Option("--full", help="Print one line per variation, even in a long plan.")
     ] = False,
+    refresh_models: RefreshModels = False,
     ci: Ci = False,
     summary: Summary = None,
     as_json: AsJson = False,
@@ -169,7 +162,7 @@ def plan_command(
     the time to generate on this machine's devices, from earlier builds or by calculation. Needs no GPU, no model
     weights and no network.
     """
-    prepared = prepare(find_manifest(manifest), outputs, profile, only or ())
+    prepared = prepare(find_manifest(manifest), outputs, profile, only or (), refresh_models=refresh_models)
     build_estimate = estimate(
         prepared.plan,
         lambda name: devices_for(find_engine(name), None),
@@ -182,6 +175,7 @@ def plan_command(
     refused = removal_problem(prepared, prepared.latest)
     missing = unchanged_result(prepared)["failed"]
     library = changed_files(prepared.store, LIBRARY)
+    licenses = licenses_of(prepared)
     unmet = unmet_requirements(prepared)
     result = {
         "assets": [row.to_json() for row in rows],
@@ -200,7 +194,9 @@ def plan_command(
         optional = {
             "renamed": dict(prepared.renamed),
             "lacks": unmet,
+            "licenses": licenses,
             "warnings": problems_json(prepared.warnings),
+            "newer_models": [asdict(newer) for newer in prepared.plan.newer_models],
         }
         print_json(result | {key: value for key, value in optional.items() if value})
     else:
@@ -210,12 +206,15 @@ def plan_command(
         for old, new in prepared.renamed.items():
             print_stdout(f"{'rename':<10} {new:<40} was {old}")
         _print_totals(totals)
+        for newer in prepared.plan.newer_models:
+            print_stderr(str(newer))
         _print_new_name(prepared)
         _print_missing(missing)
         _print_leaving(leaving)
         if refused:
             print_stderr(f"the build will stop: {refused}")
         _print_library(library)
+        _print_licenses(licenses)
         _print_estimate(build_estimate)
         for problem in unmet:
             print_warning(f"this machine cannot run the build yet: {problem}")
@@ -267,6 +266,14 @@ def _print_library(faults: list[ChangedFile]) -> None:
     if faults:
         names = list_names([str(fault) for fault in faults], limit=MANY_NAMES)
         print_stderr(f"{names}; cuesmith build restores its own files and keeps other files")
+
+
+def _print_licenses(licenses: list[dict[str, Any]]) -> None:
+    for row in licenses:
+        if row["refused"]:
+            print_stderr(f"the release gate will refuse {row['model']}: {row['refused']}")
+        for duty in row["duties"]:
+            print_stderr(f"the license of {row['model']} asks you to {duty}")
 
 
 def _print_estimate(build_estimate: BuildEstimate) -> None:

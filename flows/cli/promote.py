@@ -7,7 +7,15 @@ from typing import Annotated
 import typer
 
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, By, Outputs
-from flows.cli.output import command, counted, print_json, print_stderr, print_stdout
+from flows.cli.output import (
+    command,
+    counted,
+    one_line,
+    print_json,
+    print_stderr,
+    print_stdout,
+    print_warning,
+)
 from pipeline.catalog import LATEST, Catalog, ChannelMove
 from pipeline.errors import UsageError
 from pipeline.manifest.spec import GateReason
@@ -50,7 +58,10 @@ def promote_command(
     name = by or reviewer_name()
     verdict = promote_version(catalog, version, channel, at=now(), by=name, overrides=overrides)
     if as_json:
-        print_json(_verdict_json(verdict, version, channel))
+        found = {"refused": verdict.refused, "overridden": verdict.overridden, "allowed": verdict.allowed}
+        listed = {name: [refusal.to_json() for refusal in refusals] for name, refusals in found.items()}
+        warned = {"warnings": list(verdict.warnings)} if verdict.warnings else {}
+        print_json({"version": version, "channel": channel, "promoted": verdict.moved, **listed, **warned})
     else:
         _print_verdict(verdict, version, channel)
     for code in sorted(overrides.keys() - {refusal.code for refusal in verdict.overridden}):
@@ -121,18 +132,9 @@ def _overrides(codes: list[str], because: list[str]) -> dict[str, str]:
     return dict(zip(codes, because, strict=True))
 
 
-def _verdict_json(verdict: PromotionResult, version: int, channel: str) -> dict[str, object]:
-    return {
-        "version": version,
-        "channel": channel,
-        "promoted": verdict.moved,
-        "refused": [refusal.to_json() for refusal in verdict.refused],
-        "overridden": [refusal.to_json() for refusal in verdict.overridden],
-        "allowed": [refusal.to_json() for refusal in verdict.allowed],
-    }
-
-
 def _print_verdict(verdict: PromotionResult, version: int, channel: str) -> None:
+    for warning in verdict.warnings:
+        print_warning(one_line(warning))
     for refusal in verdict.allowed:
         masters = counted(len(refusal.masters), "master")
         print_stderr(f"{refusal.code}: {masters}: the manifest allows this on channel {channel}")

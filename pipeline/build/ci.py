@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 from xml.etree import ElementTree
 
+from pipeline.manifest.problems import list_names
 from pipeline.provenance import master_name
 
 Level = Literal["error", "warning"]
@@ -26,6 +27,7 @@ SUMMARY_BYTES = 1 << 20
 """Longest summary of a step; GitHub drops a longer one."""
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _CELL_CHARACTERS = 300
+_MOST_NAMES = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +174,8 @@ def build_summary(
         headline = "nothing was published"
     elif result["published"]:
         headline = f"catalog version {version} is published"
+    elif result["left"]:
+        headline = f"catalog version {version} is unchanged"
     else:
         headline = f"catalog version {version} is up to date"
     lines = [
@@ -195,6 +199,10 @@ def build_summary(
     if failed:
         rows = [(master_name(one["asset"], one["variation"]), one["stage"], one["reason"]) for one in failed]
         lines += ["", f"**{len(failed)} failed**", "", *markdown_table(["sound", "stage", "reason"], rows)]
+    if left := result["left"]:
+        names = [master_name(one["asset"], one["variation"]) for one in left]
+        shown = list_names(names, limit=_MOST_NAMES)
+        lines += ["", f"**{len(left)} left for the next build**, because the time was up: {shown}"]
     if changes:
         lines += ["", f"**{len(changes)} changed**", "", *markdown_table(["sound", "change", "why"], changes)]
     return lines

@@ -1,7 +1,8 @@
 """The queue of a build: work for its workers, dealt item by item, until every item has its outcome.
 
-An item belongs to a group, such as an engine and a model: what a worker must have loaded to do it. A worker stays with
-its group while that has items, the costliest first, so a device that ends early takes what the others have not begun.
+An item belongs to a group, such as an engine and a model: what a worker must have loaded to do it. Items with the
+highest priority come first. Among those, a worker stays with its group while that has items, the costliest first, so a
+device that ends early takes what the others have not begun. After the deadline nothing is dealt any more.
 If a worker dies, the items that it had begun are suspects: each is tried once more, alone. An item that loses a second
 worker fails with that reason.
 """
@@ -36,6 +37,8 @@ class Work(Generic[Item]):
     """Relative to the other items; the highest is dealt first."""
     limit_s: float
     """How long it may take once it has begun, or after its worker's last result. Its worker is ended after that."""
+    priority: int = 0
+    """Items with a higher priority are dealt first, whatever their group and cost."""
 
 
 @dataclass(slots=True)
@@ -57,7 +60,8 @@ class _Worker(Generic[Item]):
 class Dispatcher(Generic[Item]):
     """Deals `Work` to named workers. Threads may share it.
 
-    ``open_groups`` are the groups to which work may still be added once all work at hand is done.
+    ``open_groups`` are the groups to which work may still be added once all work at hand is done. ``deadline`` is the
+    time of ``clock`` after which no item is dealt.
     """
 
     def __init__(
@@ -65,19 +69,24 @@ class Dispatcher(Generic[Item]):
         on_failed: Callable[[Work[Item], str], None],
         open_groups: Collection[Group] = (),
         clock: Callable[[], float] = time.monotonic,
+        deadline: float | None = None,
     ) -> None:
         self._on_failed = on_failed
         self._open = set(open_groups)
         self._clock = clock
+        self._deadline = deadline
         self._change = threading.Condition()
-        self._waiting: dict[Group, list[tuple[float, str, Work[Item]]]] = {}
+        self._waiting: dict[Group, list[tuple[int, float, str, Work[Item]]]] = {}
         self._suspects: dict[Group, list[Work[Item]]] = {}
         self._deaths: Counter[str] = Counter()
+        self._lost_before: set[str] = set()
+        """Items that were lost together with a machine."""
         self._workers: dict[str, _Worker[Item]] = {}
         self._refusals: dict[Group, str] = {}
         self._failed: list[tuple[Work[Item], str]] = []
         """Failures to report once the lock is free."""
         self._stopped = False
+        self._expired = False
 
     def join(self, worker: str, can: Callable[[Group], bool]) -> None:
         """Let ``worker`` take part; ``can`` says which groups it can do. All join before the first takes work."""
@@ -114,8 +123,8 @@ class Dispatcher(Generic[Item]):
         with self._change:
             own = self._workers[worker]
             if own.held:
-                return [] if own.alone or self._stopped else self._more(own, count)
-            while not self._stopped:
+                return [] if own.alone or self._is_closed() else self._more(own, count)
+            while not self._is_closed():
                 own.group = self._choose(own)
                 if own.group is not None:
                     return self._first(own, count)
@@ -123,6 +132,22 @@ class Dispatcher(Generic[Item]):
                     break
                 self._change.wait()
             return []
+
+    def seconds_left(self) -> float | None:
+        """Time until the deadline; None without one."""
+        return None if self._deadline is None else self._deadline - self._clock()
+
+    def is_late(self) -> bool:
+        """Whether the deadline has passed."""
+        left = self.seconds_left()
+        return self._expired or (left is not None and left <= 0)
+
+    def leave(self, worker: str) -> None:
+        """``worker`` found that the time is up: what it holds is left, and nothing is dealt any more."""
+        with self._change:
+            self._expired = True
+            self._workers[worker].held.clear()
+            self._change.notify_all()
 
     def begin(self, worker: str, key: str) -> None:
         """``worker`` has begun with an item: its time runs, and if the worker dies, the item is a suspect."""
@@ -147,12 +172,16 @@ class Dispatcher(Generic[Item]):
         with self._change:
             return bool(self._workers[worker].held)
 
-    def lose(self, worker: str, reason: str) -> None:
-        """``worker`` died. What it had not begun is dealt again; what it had begun is a suspect."""
+    def lose(self, worker: str, reason: str, *, with_machine: bool = False) -> None:
+        """``worker`` died. What it had not begun is dealt again; what it had begun is a suspect.
+
+        ``with_machine``: its whole machine was lost. An item to which that happens for the first time is no suspect.
+        """
         with self._change:
             own = self._workers[worker]
             for key, work in own.held.items():
-                if key not in own.began:
+                if key not in own.began or (with_machine and key not in self._lost_before):
+                    self._lost_before |= {key} & own.began.keys()
                     self._queue(work)
                     continue
                 self._deaths[key] += 1
@@ -160,7 +189,7 @@ class Dispatcher(Generic[Item]):
                     self._failed.append((work, reason))
                 else:
                     self._suspects.setdefault(work.group, []).append(work)
-            if not own.began and own.group is not None:
+            if not own.began and not with_machine and own.group is not None:
                 own.early_deaths[own.group] += 1
                 if own.early_deaths[own.group] >= DEATHS_ALLOWED:
                     self._refuse(own, own.group, reason)
@@ -203,6 +232,9 @@ class Dispatcher(Generic[Item]):
                         late[name] = f"no result after {own.held[key].limit_s:.0f} s, so it was ended"
             return late
 
+    def _is_closed(self) -> bool:
+        return self._stopped or self.is_late()
+
     def _report_failed(self) -> None:
         with self._change:
             failed, self._failed = self._failed, []
@@ -213,24 +245,38 @@ class Dispatcher(Generic[Item]):
         if self._deaths[work.key]:
             self._suspects.setdefault(work.group, []).append(work)
         else:
-            heapq.heappush(self._waiting.setdefault(work.group, []), (-work.cost, work.key, work))
+            entry = (-work.priority, -work.cost, work.key, work)
+            heapq.heappush(self._waiting.setdefault(work.group, []), entry)
 
     def _choose(self, own: _Worker[Item]) -> Group | None:
-        """The group of a worker that holds nothing: its own, else the one with the most work for each worker on it."""
-        groups = [
-            group
-            for group in {**self._waiting, **self._suspects}
-            if own.can(group)
-            and group not in own.refused
-            and (self._waiting.get(group) or self._suspects.get(group))
-        ]
+        """The group of a worker that holds nothing, of those with the highest priority.
+
+        Its own, else the one with the most work for each worker on it.
+        """
+        tops = self._tops(own)
+        highest = max(tops.values(), default=0)
+        groups = [group for group, top in tops.items() if top == highest]
         if own.group in groups:
             return own.group
+        if len(groups) < 2:
+            return groups[0] if groups else None
         busy = Counter(other.group for other in self._workers.values() if other.held)
         return max(groups, key=lambda group: (self._left(group) / (1 + busy[group]), group), default=None)
 
+    def _tops(self, own: _Worker[Item]) -> dict[Group, int]:
+        """The highest priority of what each group has for a worker; without groups that have nothing for it."""
+        tops: dict[Group, int] = {}
+        for group in {**self._waiting, **self._suspects}:
+            if own.can(group) and group not in own.refused:
+                waiting, suspects = self._waiting.get(group), self._suspects.get(group)
+                priorities = [work.priority for work in suspects or ()]
+                priorities += [-waiting[0][0]] if waiting else []
+                if priorities:
+                    tops[group] = max(priorities)
+        return tops
+
     def _left(self, group: Group) -> float:
-        return sum(-cost for cost, _, _ in self._waiting.get(group, ())) + sum(
+        return sum(-cost for _, cost, _, _ in self._waiting.get(group, ())) + sum(
             work.cost for work in self._suspects.get(group, ())
         )
 
@@ -247,7 +293,9 @@ class Dispatcher(Generic[Item]):
     def _more(self, own: _Worker[Item], count: int) -> list[Work[Item]]:
         assert own.group is not None
         waiting = self._waiting.get(own.group, [])
-        dealt = [heapq.heappop(waiting)[2] for _ in range(min(count, len(waiting)))]
+        dealt: list[Work[Item]] = []
+        while len(dealt) < count and waiting and -waiting[0][0] >= max(self._tops(own).values()):
+            dealt.append(heapq.heappop(waiting)[-1])
         own.held.update((work.key, work) for work in dealt)
         return dealt
 
@@ -274,7 +322,7 @@ class Dispatcher(Generic[Item]):
                 group, "no device of this build can make it; choose others with --devices"
             )
             for work in [
-                *(entry[2] for entry in self._waiting.pop(group, [])),
+                *(entry[-1] for entry in self._waiting.pop(group, [])),
                 *self._suspects.pop(group, []),
             ]:
                 self._failed.append((work, reason))

@@ -11,18 +11,21 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from contextvars import ContextVar
+from types import MappingProxyType
 
 from pipeline.errors import CuesmithError
 from pipeline.provenance.clock import now
-from pipeline.store import Backend, Busy, Store, dump_record, read_record
+from pipeline.store import Backend, Busy, Fence, Store, dump_record, read_record
 
 _logger = logging.getLogger(__name__)
 _SCHEMA = "cuesmith.building/1"
 _POLL_SECONDS = 0.5
-_held: ContextVar[frozenset[tuple[str, str]]] = ContextVar("cuesmith_build_locks", default=frozenset())
+_held: ContextVar[Mapping[tuple[str, str], Fence]] = ContextVar(
+    "cuesmith_build_locks", default=MappingProxyType({})
+)
 
 
 @contextmanager
@@ -33,27 +36,28 @@ def build_lock(
     *,
     wait: bool = True,
     notify: Callable[[str], None] = lambda text: None,
-) -> Iterator[bool]:
+) -> Iterator[Fence]:
     """Lock ``project`` in ``store`` while ``run`` builds it.
 
-    Yields True if this call took the lock: an earlier plan may be outdated. Yields False inside another `build_lock` of
-    the same project. While another build runs, it waits, and calls ``notify`` once. If ``wait`` is False, it raises
-    `Busy` instead.
+    Yields its fence, which raises `StoreError` once another build has taken the project because this machine slept.
+    Inside another `build_lock` of the same project it is that one's. While another build runs, this waits, and calls
+    ``notify`` once. If ``wait`` is False, it raises `Busy` instead.
     """
     place = (store.root, project)
-    if place in _held.get():
-        yield False
+    if (held := _held.get().get(place)) is not None:
+        yield held
         return
-    lock = _take(store.backend, f"building/project-{project}", wait, notify)
+    lock, fence = _take(store.backend, f"building/project-{project}", wait, notify)
     facts = f"locks/building/project-{project}.json"
-    token = _held.set(_held.get() | {place})
+    token = _held.set({**_held.get(), place: fence})
     try:
         store.backend.write(facts, _facts(run))
-        yield True
+        yield fence
     finally:
         _held.reset(token)
-        # The results of the build are valid even if this machine slept for longer than a lease.
+        # A lost lease is no error here: `fence` has raised wherever it mattered.
         with suppress(CuesmithError):
+            fence()
             store.backend.delete(facts)
         with suppress(CuesmithError):
             lock.__exit__(None, None, None)
@@ -61,16 +65,16 @@ def build_lock(
 
 def _take(
     backend: Backend, name: str, wait: bool, notify: Callable[[str], None]
-) -> AbstractContextManager[object]:
+) -> tuple[AbstractContextManager[Fence], Fence]:
     is_first = True
     while True:
         lock = backend.lock(name, 0.0)
         try:
-            lock.__enter__()
+            fence = lock.__enter__()
         except Busy:
             running = f"another build is running{_described(backend, f'locks/{name}.json')}"
         else:
-            return lock
+            return lock, fence
         if not wait:
             raise Busy(f"{running}; wait until it ends, or run without --no-wait")
         if is_first:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ from pipeline.catalog import Change, label_changes, with_labels
 from pipeline.catalog.diff import PROMOTED
 from pipeline.manifest.spec import AssetSpec
 from pipeline.plan import AssetPlan, Reason, VariationPlan, changed
-from pipeline.provenance import master_name
+from pipeline.provenance import master_name, model_license
 
 
 class RowAction(StrEnum):
@@ -80,13 +80,22 @@ def planned_rows(prepared: Prepared) -> list[PlannedRow]:
     return sorted([*rows, *_removed(prepared)], key=lambda row: (row.asset, row.variation))
 
 
-def changed_rows(prepared: Prepared) -> list[tuple[str, str, str]]:
-    """Name, action and reasons of every row that a build makes, publishes with other labels or removes."""
+def changed_rows(prepared: Prepared, result: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Name, action and reasons of every row that a build made, published with other labels or removed.
+
+    ``result`` is the object of ``build --json``.
+    """
+    left = left_names(result)
     return [
         (row.name, str(row.action), ", ".join(map(str, row.reasons)))
         for row in planned_rows(prepared)
-        if row.action not in (RowAction.REUSE, RowAction.LOCKED)
+        if row.action not in (RowAction.REUSE, RowAction.LOCKED) and row.name not in left
     ]
+
+
+def left_names(result: Mapping[str, Any]) -> list[str]:
+    """Names of the masters that a build left for the next one."""
+    return [master_name(one["asset"], one["variation"]) for one in result["left"]]
 
 
 def grouped(rows: Sequence[PlannedRow]) -> list[PlannedGroup]:
@@ -101,6 +110,13 @@ def totals_of(prepared: Prepared, rows: Sequence[PlannedRow]) -> dict[str, Any]:
     """Return ``totals`` of ``plan --json``: counts by action, and audio to generate by engine and model."""
     counts = Counter(row.action for row in rows)
     return prepared.plan.totals() | {"actions": {action: counts[action] for action in RowAction}}
+
+
+def licenses_of(prepared: Prepared) -> list[dict[str, Any]]:
+    """The licences that the release gate would refuse under the manifest's declaration, or that ask for something."""
+    found = {model_license(plan.asset.engine, plan.requirements.model): None for plan in prepared.plan.assets}
+    rows = (license.to_json(prepared.project.license) for license in found)
+    return [row for row in rows if row["refused"] or row["duties"]]
 
 
 def _row(plan: AssetPlan, variation: VariationPlan, change: Change | None) -> PlannedRow:

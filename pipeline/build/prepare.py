@@ -15,6 +15,7 @@ from pipeline.catalog import (
     Change,
     Failures,
     Place,
+    ReleaseRules,
     Renames,
     Reviews,
     ReviewState,
@@ -63,6 +64,10 @@ class Made:
 NOTHING_MADE = Made()
 
 
+LOCAL = "local"
+RAY = "ray"
+
+
 @dataclass(frozen=True, slots=True)
 class BuildRequest:
     """The options of a build."""
@@ -76,6 +81,20 @@ class BuildRequest:
     devices: str = "auto"
     """The text that `parse_devices` reads."""
     allow_removals: bool = False
+    refresh_models: bool = False
+    """Whether to use the newest revisions of published models, and not those that the catalog has."""
+    max_minutes: float | None = None
+    """Minutes after which no take and no master begins; None for no limit."""
+    runner: str = LOCAL
+    """Where workers run: `LOCAL` or `RAY`."""
+    ray_address: str | None = None
+    """The address of a Ray cluster; None for the one that ``RAY_ADDRESS`` names, or one on this machine."""
+
+    def __post_init__(self) -> None:
+        if self.runner not in (LOCAL, RAY):
+            raise UsageError(f"--runner {self.runner!r} is unknown; give {LOCAL} or {RAY}")
+        if self.ray_address and self.runner != RAY:
+            raise UsageError(f"--ray-address needs --runner {RAY}")
 
 
 @dataclass(frozen=True)
@@ -97,6 +116,7 @@ class Prepared:
     """Earlier id to current id, for every renamed asset of the manifest, in scope or not."""
     allow_removals: bool = False
     """Whether the build may remove masters that `check_removals` protects."""
+    refresh_models: bool = False
 
     @cached_property
     def policies(self) -> Mapping[str, CredentialsPolicy]:
@@ -104,9 +124,10 @@ class Prepared:
         return {asset.id: asset.credentials for asset in self.project.assets}
 
     @property
-    def promotion(self) -> dict[str, list[str]]:
-        """Channel to the release gate's reasons that the manifest allows there."""
-        return {channel: list(allowed) for channel, allowed in self.project.promotion}
+    def rules(self) -> ReleaseRules:
+        """What the manifest tells the release gate."""
+        promotion = {channel: list(allowed) for channel, allowed in self.project.promotion}
+        return ReleaseRules(promotion, self.project.license, self.project.policy)
 
     @cached_property
     def texts(self) -> tuple[ManifestText, ...]:
@@ -163,10 +184,10 @@ class Prepared:
 
     @cached_property
     def _missing_changed(self) -> bool:
-        """Whether the missing rows or the promotion rules differ from the latest version."""
+        """Whether the missing rows or the release rules differ from the latest version."""
         if self.latest is None:
             return False
-        return not self.latest.same_gaps(missing_from(self, self.latest, self.rows), self.promotion)
+        return not self.latest.same_gaps(missing_from(self, self.latest, self.rows), self.rules)
 
     @cached_property
     def rows(self) -> tuple[MasterRow, ...]:
@@ -205,6 +226,7 @@ def prepare(
     profile: str | None = None,
     only: Sequence[str] = (),
     allow_removals: bool = False,
+    refresh_models: bool = False,
 ) -> Prepared:
     """Load ``manifest`` with ``profile``, read the store at ``outputs``, plan the assets that match ``only`` (globs).
 
@@ -225,7 +247,7 @@ def prepare(
         project = _filter_assets(project, only)
     reviews = Reviews(store).state(renames)
     known = _known(store, latest, reviews, renames)
-    new_plan = plan(project, known)
+    new_plan = plan(project, known, refresh_models)
     return Prepared(
         project,
         store,
@@ -238,6 +260,7 @@ def prepare(
         every_asset,
         renames,
         allow_removals,
+        refresh_models,
     )
 
 
@@ -262,7 +285,7 @@ def with_valid_plan(prepared: Prepared) -> Prepared:
         return prepared
     latest, reviews = prepared.catalog.latest(), Reviews(prepared.store).state(prepared.renames)
     known = _known(prepared.store, latest, reviews, prepared.renames)
-    new_plan = plan(prepared.project, known)
+    new_plan = plan(prepared.project, known, prepared.refresh_models)
     return replace(prepared, latest=latest, known=known, plan=new_plan, reviews=reviews)
 
 
@@ -483,6 +506,7 @@ def unchanged_result(prepared: Prepared) -> dict[str, Any]:
         "waiting": waiting_in(prepared.latest),
         "off_target": off_target_in(prepared.latest),
         "failed": failed,
+        "left": [],
         "removed": removed_names(prepared),
         "run": None,
         "report": None,
@@ -503,7 +527,12 @@ _MANY_NAMES = 12
 def prepare_build(request: BuildRequest) -> Prepared:
     """Prepare the build of ``request``. Raises `UsageError` if it would remove protected masters."""
     prepared = prepare(
-        request.manifest, request.outputs, request.profile, request.only, request.allow_removals
+        request.manifest,
+        request.outputs,
+        request.profile,
+        request.only,
+        request.allow_removals,
+        request.refresh_models,
     )
     check_removals(prepared, prepared.latest)
     return prepared

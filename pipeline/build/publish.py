@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pipeline.build.journal import Journal, new_run_id
+from pipeline.build.lock import build_lock
 from pipeline.build.prepare import (
     NOTHING_MADE,
     Made,
@@ -96,10 +97,11 @@ def publish(
     run: str,
     build: Mapping[str, Any],
     made: Made = NOTHING_MADE,
+    fence: Fence,
 ) -> Published:
     """Sign the masters of a build if the manifest says so, publish them, and sync the library.
 
-    ``build`` goes into ``build.json``.
+    ``build`` goes into ``build.json``. ``fence`` raises `StoreError` if another build has taken the project.
     """
     signed = replace(made, signed=sign(prepared, next_rows(prepared, prepared.latest, made)))
 
@@ -119,6 +121,7 @@ def publish(
         return {change.place: change.reason_words for change in changed if change.kind == "changed"}
 
     def contents(before: Version | None) -> tuple[tuple[MasterRow, ...], tuple[MissingRow, ...]]:
+        fence()
         if before is not None and before.number != (prepared.latest.number if prepared.latest else None):
             check_removals(prepared, before)
         masters = rows(before)
@@ -134,11 +137,12 @@ def publish(
         }
         facts = {"schema": BUILD_SCHEMA, **build, **result}
         facts.pop("report", None)
+        # First what names the run: it claims the folder.
         return {
+            "build.json": json.dumps(facts, indent=1, ensure_ascii=False).encode(),
             MANIFEST_FILE: texts_bytes(prepared.texts),
             "catalog.parquet": parquet_bytes(table),
             "catalog.csv": csv_bytes(table),
-            "build.json": json.dumps(facts, indent=1, ensure_ascii=False).encode(),
         }
 
     if prepared.latest is None and not rows(None):
@@ -149,7 +153,7 @@ def publish(
         companions,
         made=made.new,
         reasons=reasons,
-        promotion=prepared.promotion,
+        rules=prepared.rules,
     )
     _logger.info("version %s %s", version.number, "published" if published else "unchanged")
     library = export_latest(prepared.catalog, LIBRARY)
@@ -163,13 +167,18 @@ def publish_only(prepared: Prepared, run: str | None = None) -> dict[str, Any]:
     ``run`` names the run; default: a new name. Raises `StoreError` if files were removed after the plan was made, so
     that the build has to make them.
     """
-    with prepared.store.shared() as fence:
+    run = run or new_run_id()
+    with (
+        build_lock(prepared.store, prepared.project.name, run) as own,
+        prepared.store.shared() as shared,
+    ):
         prepared = with_valid_plan(prepared)
         if prepared.plan.stale:
             raise StoreError(
                 f"{prepared.store.root}: files were removed while this build was planned; run the same command again"
             )
-        return _publish_only(prepared, fence, run or new_run_id())
+        shared()
+        return _publish_only(prepared, own, run)
 
 
 def _publish_only(prepared: Prepared, fence: Fence, run: str) -> dict[str, Any]:
@@ -177,7 +186,7 @@ def _publish_only(prepared: Prepared, fence: Fence, run: str) -> dict[str, Any]:
     journal = Journal(prepared.store, run)
     fence()
     changed = record_quarantine(prepared, run)
-    done = publish(prepared, run=run, build=result)
+    done = publish(prepared, run=run, build=result, fence=fence)
     result |= {
         "version": done.version.number if done.version else None,
         "published": done.new,

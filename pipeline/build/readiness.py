@@ -13,6 +13,7 @@ from pipeline.errors import MachineError
 from pipeline.formats import FORMATS
 from pipeline.generators import Preflight, find_engine
 from pipeline.recipe import Recipe
+from pipeline.scores import find_score
 
 _M4A = "m4a needs {}, which is not installed; install the extra with: pip install 'cuesmith[m4a]'"
 
@@ -24,6 +25,7 @@ def unmet_requirements(prepared: Prepared, devices: Sequence[str] | None = None)
     unmet = [
         *_engines(prepared, devices),
         *_encoders(prepared),
+        *_scores(prepared),
         *signing_problems(prepared.policies, prepared.project.file),
     ]
     return list(dict.fromkeys(unmet))
@@ -50,6 +52,11 @@ def _engines(prepared: Prepared, devices: Sequence[str] | None) -> Iterator[str]
             yield str(error)
         if to_generate and isinstance(engine, Preflight):
             yield from engine.missing(to_generate)
+
+
+def _scores(prepared: Prepared) -> Iterator[str]:
+    for name in sorted({score.name for stale in prepared.plan.stale for score in stale.asset.scores}):
+        yield from find_score(name).missing()
 
 
 def _encoders(prepared: Prepared) -> Iterator[str]:

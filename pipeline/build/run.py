@@ -13,9 +13,9 @@ from types import TracebackType
 from typing import Any
 
 from pipeline import jobs
-from pipeline.build.devices import devices_for, mastering_devices, parse_devices
 from pipeline.build.dispatch import Dispatcher, Group, Work
 from pipeline.build.journal import Journal
+from pipeline.build.lock import build_lock
 from pipeline.build.prepare import (
     Made,
     Prepared,
@@ -27,8 +27,10 @@ from pipeline.build.prepare import (
 )
 from pipeline.build.publish import Published, publish, report_build
 from pipeline.build.quarantine import quarantine_report, record_quarantine
+from pipeline.build.runner import Runner
+from pipeline.build.start import Start
 from pipeline.build.usage import uses_json
-from pipeline.build.workers import Item, Link, Seat, Worker, Workers, names_of
+from pipeline.build.workers import Item, Seat, Workers, names_of
 from pipeline.credentials.signing import open_signer
 from pipeline.errors import MachineError, UsageError
 from pipeline.generators import Grouping, find_engine
@@ -55,6 +57,9 @@ from pipeline.provenance import ManifestFacts
 from pipeline.provenance.facts import git_commit
 
 _MASTERING = ("mastering",)
+LEFT = "left for the next build, because the time was up"
+_CPUS = "mastering"
+"""The pool of mastering, and of engines with a worker on every core."""
 LIMIT_S = 60.0
 """Least time limit of a take; of a master twice as long."""
 _LIMIT_FACTOR = 10.0
@@ -73,14 +78,14 @@ class BuildRun:
     def __init__(
         self,
         prepared: Prepared,
-        devices: str,
+        runner: Runner,
         run: str,
         prefect_run: str | None,
-        began: float | None = None,
+        start: Start | None = None,
     ) -> None:
-        """``began``: when the build began, by `time.monotonic`; by default now."""
+        """``start``: when the build began; by default now."""
         self._prepared = prepared
-        self._devices = parse_devices(devices)
+        self._runner = runner
         if prepared.store.root.startswith("memory:"):
             raise UsageError(
                 f"{prepared.store.root} is visible to one process only, and a build runs several; "
@@ -88,7 +93,8 @@ class BuildRun:
             )
         self.run = run
         self._prefect_run = prefect_run
-        self._began = time.monotonic() if began is None else began
+        self._start = start or Start(time.monotonic())
+        self._began = self._start.began
         self._journal = Journal(prepared.store, run)
         self._lock = threading.Lock()
         self._awaited: dict[str, list[AssetPlan]] = {}
@@ -97,15 +103,19 @@ class BuildRun:
         """By asset, how many of its takes have no outcome."""
         self._assets_left = len(prepared.plan.assets)
         """Assets that are not queued for mastering yet."""
-        self._pools: dict[Group, tuple[str, ...]] = {}
-        """The devices that can do each group of work."""
-        self._dispatcher: Dispatcher[Item] = Dispatcher(self._give_up, {_MASTERING})
-        self._workers = Workers(self._dispatcher, self._start_worker, self._session, self._on_event)
+        self._pools: dict[Group, tuple[str, tuple[str, ...]]] = {}
+        """The pool of workers that can do each group of work: a name, and a device for each worker."""
+        self._dispatcher: Dispatcher[Item] = Dispatcher(
+            self._give_up, {_MASTERING}, deadline=self._start.deadline
+        )
+        self._workers = Workers(self._dispatcher, runner.start, self._session, self._on_event)
         self._failed_takes: dict[str, str] = {}
         self._failed: dict[tuple[str, int], tuple[Stage, str]] = {}
         self._made_takes: set[str] = set()
         self._took: dict[str, float] = {}
         self._made_masters: set[str] = set()
+        self._existing: set[str] = set()
+        """Masters that the plan makes and the store had."""
         self._digests: dict[tuple[str, int], str] = {}
         self._stages: dict[str, float] = {}
         self._estimate = BuildEstimate(0.0, 0.0, 0.0, 0.0, ())
@@ -118,7 +128,9 @@ class BuildRun:
         open_signer(self._prepared.policies, self._prepared.project.file)
         # Read now: the version stores the text that it was built from, even if somebody edits the manifest meanwhile.
         _ = self._prepared.texts
-        self._fence = self._resources.enter_context(self._prepared.store.shared())
+        store, project = self._prepared.store, self._prepared.project.name
+        self._fence = self._resources.enter_context(build_lock(store, project, self.run))
+        self._keeps_store = self._resources.enter_context(store.shared())
         self._prepared = with_valid_plan(self._prepared)
         totals = self._prepared.plan.totals()
         _logger.info(
@@ -154,7 +166,7 @@ class BuildRun:
         plan, store = self._prepared.plan, self._prepared.store
         orders = store_inputs(plan.orders(), store)
         self._estimate = estimate(
-            plan, self._devices_of, mastering_devices(self._devices), recorded_speeds(store)
+            plan, self._devices_of, self._runner.mastering_devices(), recorded_speeds(store)
         )
         masters = [
             asset.asset.duration_s
@@ -189,25 +201,32 @@ class BuildRun:
         return "; ".join(done) or "nothing to do"
 
     def _devices_of(self, engine: str) -> tuple[str, ...]:
-        return devices_for(find_engine(engine), self._devices)
+        return self._runner.devices(find_engine(engine))
 
     def _join_seats(self, orders: Sequence[TakeOrder]) -> tuple[Seat, ...]:
-        """Places for workers: on each engine's devices, and on the CPUs for mastering; equal ones serve both."""
-        self._pools = {_group(order): self._devices_of(order.recipe.engine) for order in orders}
-        self._pools[_MASTERING] = mastering_devices(self._devices)
+        """Places for workers: on each engine's devices, and on the CPUs for mastering.
+
+        Engines that have a worker on every core of a machine share these with mastering.
+        """
+        self._pools = {group_of(order): self._pool_of(order.recipe.engine) for order in orders}
+        self._pools[_MASTERING] = _CPUS, self._runner.mastering_devices()
         most = max(len(orders), len(self._prepared.plan.stale))
         seats: list[Seat] = []
-        for pool in dict.fromkeys(self._pools.values()):
-            for number, device in enumerate(pool[:most], 1):
-                name = device if pool.count(device) == 1 else f"{device} {number}"
-                name = name if name not in {seat.name for seat in seats} else f"{name} (mastering)"
-                seats.append(Seat(name, device, pool))
+        for kind, devices in dict.fromkeys(self._pools.values()):
+            for number, device in enumerate(devices[:most], 1):
+                name = device if devices.count(device) == 1 else f"{device} {number}"
+                names = {seat.name for seat in seats}
+                seats.append(Seat(f"{name} ({kind})" if name in names else name, device, kind, devices))
         for seat in seats:
             self._dispatcher.join(seat.name, partial(self._can, seat))
         return tuple(seats)
 
+    def _pool_of(self, engine: str) -> tuple[str, tuple[str, ...]]:
+        shared = self._runner.shares_cpus(find_engine(engine))
+        return _CPUS if shared else "devices", self._devices_of(engine)
+
     def _can(self, seat: Seat, group: Group) -> bool:
-        return self._pools[group] == seat.pool
+        return self._pools[group] == (seat.kind, seat.pool)
 
     def _await_takes(self, orders: Sequence[TakeOrder]) -> None:
         """Note which assets need which takes."""
@@ -225,13 +244,13 @@ class BuildRun:
         """Work for every take, with a time limit from the costliest of its group."""
         by_group: dict[Group, list[TakeOrder]] = {}
         for order in orders:
-            by_group.setdefault(_group(order), []).append(order)
+            by_group.setdefault(group_of(order), []).append(order)
         for group, own in by_group.items():
-            device = (*self._pools[group], "cpu")[0]
+            device = (*self._pools[group][1], "cpu")[0]
             costliest = max(own, key=lambda order: order.cost)
-            limit_s = max(LIMIT_S, _LIMIT_FACTOR * engine_estimate([costliest], device).seconds)
+            limit_s = take_limit_s(costliest, device)
             for order in own:
-                yield Work(order.recipe.digest, order, group, order.cost, limit_s)
+                yield Work(order.recipe.digest, order, group, order.cost, limit_s, order.priority)
 
     def _add_assets(self, assets: Sequence[AssetPlan]) -> None:
         """Queue assets whose takes all have an outcome, and close the queue after the last one."""
@@ -243,7 +262,8 @@ class BuildRun:
                 order,
                 _MASTERING,
                 order.seconds,
-                max(2 * LIMIT_S, _MASTER_LIMIT_FACTOR * order.asset.duration_s * len(order.variations)),
+                master_limit_s(order),
+                order.asset.priority,
             )
             for order in orders
         )
@@ -254,12 +274,10 @@ class BuildRun:
             self._dispatcher.close(_MASTERING)
 
     def _session(self, group: Group, device: str) -> jobs.Session:
+        left = self._dispatcher.seconds_left()
         if group == _MASTERING:
-            return jobs.MasterSession(device, self.run, self._prefect_run)
-        return jobs.TakeSession(group[0], device, group[-1] == _STORED, self.run, self._prefect_run)
-
-    def _start_worker(self, seat: Seat) -> Link:
-        return Worker(self._prepared.store.root, seat.device, len(seat.pool))
+            return jobs.MasterSession(device, self.run, self._prefect_run, left)
+        return jobs.TakeSession(group[0], device, group[-1] == _STORED, self.run, self._prefect_run, left)
 
     def _learn_speeds(self) -> None:
         """Record how long takes took, except for models with a failed take and engines that record it themselves."""
@@ -277,8 +295,8 @@ class BuildRun:
                 )
 
     def _learn_rest(self) -> None:
-        """Record how long mastering took, and all that is neither generating nor mastering, unless a sound failed."""
-        if self._failed:
+        """Record how long mastering took, and all that is neither generating nor mastering, of a complete build."""
+        if self._failed or self._left():
             return
         store, plan = self._prepared.store, self._prepared.plan
         taken = sum(use.slot_seconds for use in self._workers.mastering.values())
@@ -288,12 +306,14 @@ class BuildRun:
 
     def publish(self) -> None:
         """Publish what was made; publish nothing if everything failed and no other master exists."""
+        if self._awaited:
+            self._end_stage("generate")
         self._end_stage("master")
+        self._keeps_store()
         self._fence()
+        not_made = {place: reason for place, (_, reason) in self._failed.items()}
         made = Made(
-            self._digests,
-            frozenset(self._made_masters),
-            {place: reason for place, (_, reason) in self._failed.items()},
+            self._digests, frozenset(self._made_masters), dict.fromkeys(self._left(), LEFT) | not_made
         )
         changed = record_quarantine(self._prepared, self.run, made)
         self._done = publish(
@@ -302,6 +322,7 @@ class BuildRun:
             made=made,
             build=self.result()
             | {"stages": self._stages, "git": self._git, "prefect_run": self._prefect_run},
+            fence=self._fence,
         )
         if self._done.new or changed:
             self._report = report_build(self._prepared.store, self._done.version, self._journal)
@@ -310,23 +331,39 @@ class BuildRun:
         self._learn_rest()
         self._journal.write("build-done", **self.result())
 
+    def _left(self) -> list[tuple[str, int]]:
+        """What the plan makes and this run did not begin before its deadline: asset and variation."""
+        if not self._dispatcher.is_late():
+            return []
+        done = self._made_masters | self._existing
+        return [
+            place
+            for asset in self._prepared.plan.stale
+            for variation in asset.variations
+            if variation.action.makes
+            for place in [(asset.asset.id, variation.variation)]
+            if place not in self._failed and self._digests.get(place) not in done
+        ]
+
     def result(self) -> dict[str, Any]:
         """Return the object that ``cuesmith build --json`` prints."""
         variations = sum(len(plan.variations) for plan in self._prepared.plan.assets)
         mastered = len(self._made_masters)
+        left = self._left()
         version, library = self._done.version, self._done.library
         return {
             "version": version.number if version else None,
             "published": self._done.new,
             "generated": len(self._made_takes),
             "mastered": mastered,
-            "reused": variations - mastered - len(self._failed),
+            "reused": variations - mastered - len(self._failed) - len(left),
             "waiting": waiting_in(version),
             "off_target": off_target_in(version),
             "failed": [
                 failed_json(asset, variation, stage, reason, self._digests.get((asset, variation)))
                 for (asset, variation), (stage, reason) in sorted(self._failed.items())
             ],
+            "left": [{"asset": asset, "variation": variation} for asset, variation in sorted(left)],
             "removed": removed_names(self._prepared),
             "run": self.run,
             "report": self._report,
@@ -422,6 +459,8 @@ class BuildRun:
             self._digests[plan.asset.id, number] = digest
             if quarantined:
                 self._fail((plan.asset.id, number), Stage.QUALITY, quarantined)
+            if made:
+                self._existing.add(digest)
             orders.append(jobs.VariationOrder(number, takes, digest, made))
         if all(order.made for order in orders):
             return None
@@ -450,7 +489,17 @@ class BuildRun:
 _STORED = "stored"
 
 
-def _group(order: TakeOrder) -> Group:
+def take_limit_s(order: TakeOrder, device: str) -> float:
+    """How long a take may take on a device."""
+    return max(LIMIT_S, _LIMIT_FACTOR * engine_estimate([order], device).seconds)
+
+
+def master_limit_s(order: jobs.AssetOrder) -> float:
+    """How long mastering of an asset may take."""
+    return max(2 * LIMIT_S, _MASTER_LIMIT_FACTOR * order.asset.duration_s * len(order.variations))
+
+
+def group_of(order: TakeOrder) -> Group:
     """Takes of one group are made side by side, by one model."""
     recipe, engine = order.recipe, find_engine(order.recipe.engine)
     company = engine.group(recipe) if isinstance(engine, Grouping) else ""

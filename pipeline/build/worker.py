@@ -6,6 +6,7 @@ killed parent. Everything that it finished is in the store.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import pickle
@@ -20,10 +21,11 @@ from typing import BinaryIO, NoReturn, cast
 
 from pipeline.errors import CuesmithError
 from pipeline.generators import Generator, find_engine
-from pipeline.jobs import Broken, Done, EndSession, Give, MasterSession, Message, Session
+from pipeline.jobs import AssetOrder, Broken, Done, EndSession, Give, MasterSession, Message, Session
 from pipeline.jobs.masters import make_masters
 from pipeline.jobs.orders import OrderSource
 from pipeline.jobs.takes import make_takes
+from pipeline.plan import TakeOrder
 from pipeline.store import Store
 
 Send = Callable[[Message | logging.LogRecord], None]
@@ -43,8 +45,11 @@ class _ParentHandler(QueueHandler):
         self._send(record)
 
 
-def main(outputs: str, level: int) -> None:
-    """Do sessions on the store at ``outputs`` until standard input closes; log from ``level`` on."""
+def main(outputs: str, level: int, engine: str | None = None, device: str = "cpu") -> None:
+    """Do sessions on the store at ``outputs`` until standard input closes; log from ``level`` on.
+
+    With ``engine``, open it on ``device`` before the first session.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     send = _sender()
     logger = logging.getLogger("pipeline")
@@ -53,7 +58,7 @@ def main(outputs: str, level: int) -> None:
     inbox: queue.SimpleQueue[Session | Give | EndSession] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(sys.stdin.buffer, inbox), daemon=True).start()
     try:
-        serve(inbox, send, outputs)
+        serve(inbox, send, outputs, _open(engine, device) if engine else {})
     except BaseException:
         # A normal exit would wait for the thread that reads standard input.
         _abort()
@@ -73,17 +78,34 @@ def _sender() -> Send:
     return send
 
 
-def serve(inbox: queue.SimpleQueue[Session | Give | EndSession], send: Send, outputs: str) -> None:
-    """Do the sessions of ``inbox`` on the store at ``outputs``, until another message comes instead of a session."""
+def _open(engine: str, device: str) -> dict[tuple[str, str], Generator]:
+    """Open an engine early. An error counts only if a session needs the engine, which then opens it again."""
+    with contextlib.suppress(Exception):
+        generator = find_engine(engine).open(device)
+        _logger.info("opened engine %s on %s", engine, device)
+        return {(engine, device): generator}
+    return {}
+
+
+def serve(
+    inbox: queue.SimpleQueue[Session | Give | EndSession],
+    send: Send,
+    outputs: str,
+    opened: dict[tuple[str, str], Generator] | None = None,
+) -> None:
+    """Do the sessions of ``inbox`` on the store at ``outputs``, until another message comes instead of a session.
+
+    ``opened`` holds engines that are open already, by name and device.
+    """
     store = Store.open(outputs)
-    opened: dict[tuple[str, str], Generator] = {}
+    opened = {} if opened is None else opened
     while not isinstance(session := inbox.get(), Give | EndSession):
         try:
-            _do(session, inbox, send, store, opened)
+            is_late = _do(session, inbox, send, store, opened)
         except CuesmithError as error:
             send(Broken(str(error), error.exit_code))
         else:
-            send(Done())
+            send(Done(is_late))
 
 
 def _do(
@@ -92,16 +114,20 @@ def _do(
     send: Send,
     store: Store,
     opened: dict[tuple[str, str], Generator],
-) -> None:
+) -> bool:
+    """Do one session; return whether its time was up."""
     receive = cast(Callable[[], Give | EndSession], inbox.get)
     if isinstance(session, MasterSession):
-        make_masters(session, store, OrderSource(receive, send), send)
-        return
+        assets: OrderSource[AssetOrder] = OrderSource(receive, send, session.seconds_left)
+        make_masters(session, store, assets, send)
+        return assets.is_late()
+    takes: OrderSource[TakeOrder] = OrderSource(receive, send, session.seconds_left)
     key = (session.engine, session.device)
     if key not in opened:
         opened[key] = find_engine(session.engine).open(session.device)
         _logger.info("opened engine %s on %s", *key)
-    make_takes(session, opened[key], store, OrderSource(receive, send), send)
+    make_takes(session, opened[key], store, takes, send)
+    return takes.is_late()
 
 
 def _read(source: BinaryIO, inbox: queue.SimpleQueue[Session | Give | EndSession]) -> None:
@@ -123,4 +149,4 @@ def _abort() -> NoReturn:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], int(sys.argv[2]), *sys.argv[3:])

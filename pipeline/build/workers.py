@@ -75,6 +75,10 @@ class WorkerDied(Exception):
     """A worker ended during a session."""
 
 
+class MachineLost(WorkerDied):
+    """The machine of a worker was lost, so its items are not to blame."""
+
+
 class SessionBroken(CuesmithError):
     """A worker stopped for a reason that affects the whole build."""
 
@@ -99,16 +103,18 @@ class Link(Protocol):
 class Worker:
     """One worker process on one device of this machine: a `Link`."""
 
-    def __init__(self, outputs: str, device: str, workers: int = 1) -> None:
-        """Start the process, one of ``workers`` that share this machine's CPUs."""
+    def __init__(self, outputs: str, device: str, workers: int = 1, engine: str | None = None) -> None:
+        """Start the process, one of ``workers`` that share this machine's CPUs; let it open ``engine`` at once."""
         self.device = device
-        level = _logger.getEffectiveLevel()
+        # A build shows INFO in Prefect, and may set the level after its workers have started.
+        level = min(logging.INFO, _logger.getEffectiveLevel())
+        opened = (engine, device) if engine else ()
         self._closing = threading.Lock()
         try:
             self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the process
             self._process = subprocess.Popen(
                 # -P: do not import a package of the game named pipeline from the current folder.
-                [sys.executable, "-P", "-m", "pipeline.build.worker", outputs, str(level)],
+                [sys.executable, "-P", "-m", "pipeline.build.worker", outputs, str(level), *opened],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._log,
@@ -133,11 +139,13 @@ class Worker:
 
     def receive(self) -> Message:
         """Wait for the next message; log what the worker logs. Raises `WorkerDied`."""
+        return next_message(self.read)
+
+    def read(self) -> Message | logging.LogRecord:
+        """Wait for the next message or line of the log. Raises `WorkerDied`."""
         assert self._process.stdout is not None
         try:
-            while isinstance(message := pickle.load(self._process.stdout), logging.LogRecord):
-                logging.getLogger(message.name).handle(message)
-            return cast(Message, message)
+            return cast("Message | logging.LogRecord", pickle.load(self._process.stdout))
         except (EOFError, OSError, ValueError, pickle.UnpicklingError) as error:
             raise WorkerDied(self._exit_description()) from error
 
@@ -168,6 +176,13 @@ class Worker:
         return f"the worker on {self.device} {how}" + (f": {lines[-1]}" if lines else "")
 
 
+def next_message(read: Callable[[], Message | logging.LogRecord]) -> Message:
+    """The next message that ``read`` returns; lines of the log go to the loggers of their names."""
+    while isinstance(message := read(), logging.LogRecord):
+        logging.getLogger(message.name).handle(message)
+    return message
+
+
 @dataclass(frozen=True, slots=True)
 class Seat:
     """A place for one worker at a time."""
@@ -175,8 +190,10 @@ class Seat:
     name: str
     """Unique in the build, such as ``cuda:0`` or ``cpu 2``."""
     device: str
+    kind: str
+    """What its pool is for."""
     pool: tuple[str, ...]
-    """The devices of all workers that share this machine's CPUs with it."""
+    """A device for each worker of its pool; they share this machine's CPUs."""
 
 
 def names_of(item: Item) -> list[str]:
@@ -253,7 +270,7 @@ class Workers:
             self._stop_worker(seat)
             reason = self._ended.pop(seat.name, str(death))
             _logger.warning("%s", reason)
-            self._dispatcher.lose(seat.name, reason)
+            self._dispatcher.lose(seat.name, reason, with_machine=isinstance(death, MachineLost))
         except (SessionBroken, MachineError) as error:
             if error.exit_code != MachineError.exit_code:
                 raise
@@ -326,6 +343,9 @@ class _Conversation:
                     self._use.free(message.item, time.monotonic())
                 case _:
                     self._finish(message)
+        if message.is_late:
+            self._dispatcher.leave(self._seat)
+            return []
         for names in list(self._open.values()):
             for name in list(names):
                 self._finish(Failed(name, "the worker returned no result for it; report this as a bug"))
@@ -354,10 +374,11 @@ class _Conversation:
         names = self._open.get(key, set())
         if event.item not in names:
             return
-        self._workers._on_event(event)
         names.discard(event.item)
+        if not names:
+            self._use.free(key, time.monotonic())
+            self._use.items += 1
+        self._workers._on_event(event)
         if not names:
             del self._open[key]
             self._dispatcher.end(self._seat, key)
-            self._use.free(key, time.monotonic())
-            self._use.items += 1

@@ -45,6 +45,7 @@ from pipeline.catalog.signed_rows import SigningState as SigningState
 from pipeline.catalog.signed_rows import needs_signature as needs_signature
 from pipeline.catalog.version import BuildFacts as BuildFacts
 from pipeline.catalog.version import Place as Place
+from pipeline.catalog.version import ReleaseRules as ReleaseRules
 from pipeline.catalog.version import Version as Version
 from pipeline.catalog.version import read_quarantine as read_quarantine
 from pipeline.catalog.version import update_quarantine as update_quarantine

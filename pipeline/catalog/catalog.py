@@ -12,12 +12,13 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
 from pipeline.catalog.channels import CATALOG_FILE, FILE_NAME, LATEST, Channel, ChannelMove, Channels
 from pipeline.catalog.reviews import Reviews
-from pipeline.catalog.version import BuildFacts, Place, Version
+from pipeline.catalog.version import BuildFacts, Place, ReleaseRules, Version
 from pipeline.errors import FormatError, MachineError, StoreError, UsageError, VerificationError
 from pipeline.plan import Stage
 from pipeline.provenance import MASTER_SCHEMA, MasterRow, MissingRow, ObjectJson
@@ -31,7 +32,10 @@ ReasonsOf = Callable[[Version, tuple[MasterRow, ...]], Mapping[Place, tuple[str,
 Contents = tuple[tuple[MasterRow, ...], tuple[MissingRow, ...]]
 """The masters of a version, and its missing variations."""
 Companions = Callable[[Version], Mapping[str, bytes]]
-"""Makes the other files of a version's folder, by name."""
+"""Makes the other files of a version's folder, by name.
+
+The first one must contain something that no other build's file contains, such as the run: it claims the folder.
+"""
 UNREADABLE = (StoreError, VerificationError, MachineError)
 """What `Catalog.read` raises for a version that is missing, damaged, edited or not accessible."""
 VersionFiles = Mapping[str, ObjectJson]
@@ -143,7 +147,7 @@ class Catalog:
         *,
         made: Set[str] = frozenset(),
         reasons: ReasonsOf | None = None,
-        promotion: Mapping[str, Sequence[str]] | None = None,
+        rules: ReleaseRules | None = None,
     ) -> tuple[Version, bool]:
         """Publish the result of ``contents``, called with the latest version, and point ``latest`` to it.
 
@@ -158,30 +162,27 @@ class Catalog:
         with self.channels.lock() as fence:
             before = self.latest()
             rows, missing = contents(before)
+            rules = rules or ReleaseRules()
             if (
                 before is not None
                 and before.project == build.project
                 and before.same_masters(rows)
-                and before.same_gaps(missing, promotion or {})
+                and before.same_gaps(missing, rules)
             ):
                 return before, False
             self._check_objects(before, rows, made)
-            parent = before.number if before else None
             version = Version(
-                number=self._unused(),
-                parent=parent,
-                project=build.project,
-                created=build.created,
-                run=build.run,
-                manifest=build.manifest,
+                0,
+                before.number if before else None,
+                *build,
                 masters=rows,
                 reasons=reasons(before, rows) if reasons and before else {},
                 missing=missing,
-                promotion=promotion or {},
+                promotion=rules.promotion,
+                license=rules.license,
+                policy=rules.policy,
             )
-            others = companions(version)
-            files = self._copied({**others, CATALOG_FILE: version.to_bytes()})
-            self._write(version, others, fence)
+            version, files = self._write(version, companions, fence)
             move = ChannelMove(
                 version=version.number, at=build.created, by=build.run, action="publish", files=files
             )
@@ -228,16 +229,29 @@ class Catalog:
         folders = (name for name in self._backend.names("catalog") if _FOLDER.fullmatch(name))
         return max([*map(int, folders), *self._past()], default=0) + 1
 
-    def _write(self, version: Version, companions: Mapping[str, bytes], fence: Fence) -> None:
-        fence()
-        for name, data in companions.items():
-            self._create(version_key(version.number, name), data)
-        fence()
-        self._create(version_key(version.number), version.to_bytes())
+    def _write(
+        self, version: Version, companions: Companions, fence: Fence
+    ) -> tuple[Version, dict[str, ObjectJson]]:
+        """Write the files of ``version`` under the next number that this build can claim; returns both.
 
-    def _create(self, key: str, data: bytes) -> None:
-        if not self._backend.create(key, data):
-            raise StoreError(f"{key} was written by another build; run this build again")
+        The folder of a number belongs to the build that creates its first file. A build that lost the lock may create
+        one at any moment; then this build takes the next number.
+        """
+        while True:
+            version = replace(version, number=self._unused())
+            files = {**companions(version), CATALOG_FILE: version.to_bytes()}
+            copies = self._copied(files)
+            claim, *others = files
+            fence()
+            if self._backend.create(version_key(version.number, claim), files[claim]):
+                break
+        for name in others:
+            if name == CATALOG_FILE:
+                fence()
+            key = version_key(version.number, name)
+            if not self._backend.create(key, files[name]):
+                raise StoreError(f"{key} was written by another build; run this build again")
+        return version, copies
 
 
 def version_key(number: int, name: str = CATALOG_FILE) -> str:

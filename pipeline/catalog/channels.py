@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from typing import Any, Literal, NotRequired, TypedDict, cast
 
-from pipeline.errors import FormatError, MachineError, UsageError
+from pipeline.errors import FormatError, MachineError, StoreError, UsageError
 from pipeline.provenance import ObjectJson
 from pipeline.provenance.clock import utc
 from pipeline.store import Fence, Missing, ObjectRef, Store, check_schema, parse_object, shape_fault
@@ -82,14 +82,16 @@ class Channels:
 
         Raises `FormatError` if the file is damaged or contradicts its own history.
         """
+        data = self._bytes(name)
+        return self._parsed(name, data) if data is not None else None
+
+    def _parsed(self, name: str, data: bytes) -> Channel:
         key = channel_key(name)
         try:
-            value = parse_object(self._backend.read(key))
+            value = parse_object(data)
             check_schema(value, CHANNEL_SCHEMA, key)
             if (fault := _fault(value, name)) is not None:
                 raise ValueError(fault)
-        except Missing:
-            return None
         except ValueError as error:
             raise FormatError(
                 f"{key}: not a channel: {error}; repair it: cuesmith verify --repair"
@@ -134,19 +136,34 @@ class Channels:
 
     def point(self, name: str, move: ChannelMove, fence: Fence) -> Channel:
         """Point ``name`` to the version of ``move`` and add the move to its history: see `write`."""
-        before = self.read(name)
-        return self.write(name, [*(before["history"] if before else []), move], fence)
+        data = self._bytes(name)
+        before = self._parsed(name, data) if data is not None else None
+        return self._replace(name, data, [*(before["history"] if before else []), move], fence)
 
     def write(self, name: str, history: Sequence[ChannelMove], fence: Fence) -> Channel:
         """Replace the whole channel; it points to the version of the last move of ``history``.
 
         Raises `StoreError` if the lock was lost meanwhile; the channel stays as it is.
         """
+        return self._replace(name, self._bytes(name), history, fence)
+
+    def _bytes(self, name: str) -> bytes | None:
+        try:
+            return self._backend.read(channel_key(name))
+        except Missing:
+            return None
+
+    def _replace(
+        self, name: str, before: bytes | None, history: Sequence[ChannelMove], fence: Fence
+    ) -> Channel:
+        """Write ``history`` if the file still holds ``before``: a machine may sleep after the fence."""
         channel = Channel(
             schema=CHANNEL_SCHEMA, name=name, version=history[-1]["version"], history=[*history]
         )
         fence()
-        self._backend.write(channel_key(name), json.dumps(channel, indent=1, ensure_ascii=False).encode())
+        data = json.dumps(channel, indent=1, ensure_ascii=False).encode()
+        if not self._backend.compare_and_swap(channel_key(name), before, data):
+            raise StoreError(f"{channel_key(name)} was changed by another command; run this command again")
         return channel
 
     def record_files(self, number: int, files: Mapping[str, ObjectJson] | None, fence: Fence) -> None:

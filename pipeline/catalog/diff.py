@@ -306,12 +306,7 @@ class HistoryEntry:
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object."""
-        return {
-            "version": self.version,
-            "created": self.created,
-            "run": self.run,
-            **self.change.to_json(),
-        }
+        return {"version": self.version, "created": self.created, "run": self.run, **self.change.to_json()}
 
 
 def asset_history(catalog: Catalog, asset: str) -> list[HistoryEntry]:

@@ -19,10 +19,12 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, NamedTuple, NotRequired, TypedDict
 
 from pipeline.catalog.channels import Channels
 from pipeline.errors import FormatError, StoreError, VerificationError
+from pipeline.licenses import LicenseDeclaration
 from pipeline.manifest.spec import ManifestText
 from pipeline.provenance import MasterRow, MissingRow, place_of
 from pipeline.provenance.clock import utc
@@ -45,7 +47,7 @@ _NOT_COMPARED = ("source",)
 
 
 class BuildFacts(NamedTuple):
-    """The build that publishes a version or changes the quarantine."""
+    """The build that publishes a version or changes the quarantine: fields of both, in the order of their files."""
 
     project: str
     created: str
@@ -53,6 +55,17 @@ class BuildFacts(NamedTuple):
     run: str
     manifest: Mapping[str, Any]
     """``file``, ``sha256`` and ``profile``."""
+
+
+class ReleaseRules(NamedTuple):
+    """What a manifest tells the release gate."""
+
+    promotion: Mapping[str, Sequence[str]] = MappingProxyType({})
+    """Reasons that do not count, by channel."""
+    license: LicenseDeclaration | None = None
+    """What the studio declares about itself."""
+    policy: Mapping[str, Any] = MappingProxyType({})
+    """The prompt policy, in the form of `pipeline.manifest.policy.Policy.from_json`."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +86,10 @@ class Version:
     """Variations of the manifest without a master, sorted likewise."""
     promotion: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Reasons of the release gate that the manifest allows, by channel."""
+    license: LicenseDeclaration | None = None
+    """What the manifest declares about the studio."""
+    policy: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """The prompt policy of the manifest, in the form of `pipeline.manifest.policy.Policy.from_json`."""
     reasons: Mapping[Place, tuple[str, ...]] = field(default_factory=dict, repr=False)
     """Why rows differ from those of the version before; empty for the first version."""
 
@@ -85,9 +102,10 @@ class Version:
         """Whether this version has the same ``masters``, wherever the manifest defines them."""
         return len(self.masters) == len(masters) and all(map(_same, self.masters, masters))
 
-    def same_gaps(self, missing: tuple[MissingRow, ...], promotion: Mapping[str, Sequence[str]]) -> bool:
-        """Whether this version has the same missing variations and promotion rules, whatever its masters."""
-        return self.promotion == promotion and set(map(_gap, self.missing)) == set(map(_gap, missing))
+    def same_gaps(self, missing: tuple[MissingRow, ...], rules: ReleaseRules) -> bool:
+        """Whether this version has the same missing variations and release rules, whatever its masters."""
+        same_rules = (self.promotion, self.license, self.policy) == rules
+        return same_rules and set(map(_gap, self.missing)) == set(map(_gap, missing))
 
     def to_bytes(self) -> bytes:
         """The file's bytes, UTF-8."""
@@ -95,16 +113,17 @@ class Version:
             "schema": CATALOG_SCHEMA,
             "version": self.number,
             "parent": self.parent,
-            "project": self.project,
-            "created": self.created,
-            "run": self.run,
-            "manifest": dict(self.manifest),
+            **{name: getattr(self, name) for name in BuildFacts._fields},
         }
         if self.parent is not None:
             header["reasons"] = [[*place, list(words)] for place, words in sorted(self.reasons.items())]
         header["missing"] = list(self.missing)
         if self.promotion:
             header["promotion"] = {channel: list(allowed) for channel, allowed in self.promotion.items()}
+        if self.license:
+            header["license"] = self.license.to_json()
+        if self.policy:
+            header["policy"] = dict(self.policy)
         rows = ",\n".join(json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in self.masters)
         return (json.dumps(header, ensure_ascii=False)[:-1] + ', "masters": [\n' + rows + "\n]}\n").encode()
 
@@ -124,19 +143,23 @@ class Version:
                 f"{place}: not a catalog: {error}; repair it: cuesmith verify --repair"
             ) from error
         return cls(
-            number=value["version"],
-            parent=value["parent"],
-            project=value["project"],
-            created=value["created"],
-            run=value["run"],
-            manifest=value["manifest"],
+            value["version"],
+            value["parent"],
+            *_build_facts(value),
             masters=tuple(value["masters"]),
             reasons={
                 (asset, variation): tuple(words) for asset, variation, words in value.get("reasons", ())
             },
             missing=tuple(value["missing"]),
             promotion=value.get("promotion", {}),
+            license=LicenseDeclaration.from_json(value["license"]) if "license" in value else None,
+            policy=value.get("policy", {}),
         )
+
+
+def _build_facts(value: Mapping[str, Any]) -> BuildFacts:
+    """The build in a stored version or in the stored quarantine."""
+    return BuildFacts(*(value[name] for name in BuildFacts._fields))
 
 
 class ManifestJson(TypedDict):
@@ -145,6 +168,38 @@ class ManifestJson(TypedDict):
     file: str
     sha256: str
     profile: str | None
+
+
+class DeclarationJson(TypedDict):
+    """What the manifest declares about the studio: see `LicenseDeclaration`."""
+
+    commercial: bool
+    revenue_below_usd: NotRequired[int]
+
+
+class RuleJson(TypedDict):
+    """One rule of a prompt policy."""
+
+    words: NotRequired[list[str]]
+    patterns: NotRequired[list[str]]
+    reason: str
+
+
+class ExceptionJson(TypedDict):
+    """One exception of a prompt policy."""
+
+    words: list[str]
+    assets: list[str]
+    by: str
+    reason: str
+
+
+class PolicyJson(TypedDict):
+    """A prompt policy as the catalog stores it."""
+
+    forbid: NotRequired[list[RuleJson]]
+    warn: NotRequired[list[RuleJson]]
+    exceptions: NotRequired[list[ExceptionJson]]
 
 
 class _CatalogJson(TypedDict):
@@ -159,6 +214,8 @@ class _CatalogJson(TypedDict):
     """[asset, variation, reasons] of each row that differs from that of the version before."""
     missing: list[MissingRow]
     promotion: NotRequired[dict[str, list[str]]]
+    license: NotRequired[DeclarationJson]
+    policy: NotRequired[PolicyJson]
 
 
 def _fault(value: dict[str, Any]) -> str | None:
@@ -282,18 +339,14 @@ QUARANTINE_KEY = "catalog/quarantine.json"
 class Quarantine:
     """Masters that failed a quality gate and are not published."""
 
-    project: str
-    created: str
-    """UTC, ISO 8601: when a build changed it last."""
-    run: str
-    manifest: Mapping[str, Any]
-    """``file``, ``sha256`` and ``profile`` of that build."""
+    build: BuildFacts
+    """The build that changed it last."""
     masters: tuple[MasterRow, ...] = field(repr=False)
     """Sorted by asset and variation; ``status`` is ``quarantined`` and ``reason`` names the gates that failed."""
 
     def as_version(self) -> Version:
         """A version 0 without masters, for a project without a published version."""
-        return Version(0, None, self.project, self.created, self.run, self.manifest, (), ())
+        return Version(0, None, *self.build, (), ())
 
 
 class _QuarantineJson(TypedDict):
@@ -319,9 +372,7 @@ def read_quarantine(store: Store) -> Quarantine | None:
         raise VerificationError(
             f"{QUARANTINE_KEY} is damaged: {fault}; run `cuesmith verify --repair`, then build again"
         )
-    return Quarantine(
-        value["project"], value["created"], value["run"], value["manifest"], tuple(value["masters"])
-    )
+    return Quarantine(_build_facts(value), tuple(value["masters"]))
 
 
 def _masters(store: Store) -> tuple[MasterRow, ...]:

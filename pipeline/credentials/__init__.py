@@ -5,24 +5,10 @@ equal, so signing comes last: a master's identity is the hash of its samples, an
 reproducible.
 """
 
-from pipeline.credentials.claim import PROVENANCE, Claim, SignedFiles
-from pipeline.credentials.identity import (
-    DEVELOPMENT,
-    REMEDY,
-    Identity,
-    available,
-    configured,
-    signing_problems,
-)
-
-__all__ = [
-    "DEVELOPMENT",
-    "PROVENANCE",
-    "REMEDY",
-    "Claim",
-    "Identity",
-    "SignedFiles",
-    "available",
-    "configured",
-    "signing_problems",
-]
+from pipeline.credentials.claim import PROVENANCE as PROVENANCE
+from pipeline.credentials.claim import SignedFiles as SignedFiles
+from pipeline.credentials.identity import DEVELOPMENT as DEVELOPMENT
+from pipeline.credentials.identity import REMEDY as REMEDY
+from pipeline.credentials.identity import available as available
+from pipeline.credentials.identity import configured as configured
+from pipeline.credentials.identity import signing_problems as signing_problems

@@ -19,6 +19,7 @@ from pipeline.delivery.codecs import (
     OPUS_AHEAD,
     OPUS_SETTLED,
     VORBIS,
+    Coding,
     flac_bytes,
     lossy_bytes,
     m4a_bytes,
@@ -26,7 +27,16 @@ from pipeline.delivery.codecs import (
 )
 from pipeline.delivery.loop_points import cue_chunk, loop_comments, smpl_chunk
 from pipeline.delivery.ogg import OPUS_PACKET, with_ends, with_serial, with_two_pages
-from pipeline.delivery.tags import Labels, vorbis_comments, with_atoms, with_comments, with_id3
+from pipeline.delivery.tags import (
+    Labels,
+    Pairs,
+    r128_gain,
+    replaygain,
+    vorbis_comments,
+    with_atoms,
+    with_comments,
+    with_id3,
+)
 from pipeline.delivery.wav_metadata import bext_chunk, info_chunk, ixml_chunk
 from pipeline.errors import MasteringError, UsageError
 from pipeline.formats import FORMATS
@@ -46,12 +56,28 @@ class Content:
     labels: Labels | None = None
     """For the tags of every format."""
     measured: Measurement | None = None
-    """For the loudness fields of a wav."""
+    """For the loudness fields of a wav and the loudness tags of the other formats."""
+    compression: float | None = None
+    """Of ogg, opus and mp3: libsndfile's compression level, 0 (the largest file) to 1; None for the usual one."""
 
     @property
-    def comments(self) -> list[tuple[str, str]]:
-        """Vorbis comments."""
-        return vorbis_comments(self.labels, loop_comments(*self.loop) if self.loop else ())
+    def loudness(self) -> list[tuple[str, str]]:
+        """ReplayGain tags."""
+        return replaygain(self.measured)
+
+    def comments(self, loudness: Pairs) -> list[tuple[str, str]]:
+        """Vorbis comments with these loudness tags."""
+        return vorbis_comments(self.labels, loop_comments(*self.loop) if self.loop else (), loudness)
+
+    def lowered(self, gain_db: float) -> Content:
+        """The same for a sound that is quieter by so many decibels."""
+        if not gain_db or self.measured is None:
+            return self
+        loudness, peak = (
+            None if value is None else value - gain_db
+            for value in (self.measured.integrated_lufs, self.measured.true_peak_dbtp)
+        )
+        return replace(self, measured=replace(self.measured, integrated_lufs=loudness, true_peak_dbtp=peak))
 
 
 _PLAIN = Content()
@@ -63,6 +89,10 @@ _MARGIN_DB = 0.1
 """Margin below the ceiling after lossy coding: a finer meter can read this much more than `true_peak`."""
 _STEP_DB = 0.05
 """Extra attenuation in each try, because the next encode moves the peaks again."""
+
+
+def _coding(usual: Coding, content: Content) -> Coding:
+    return usual if content.compression is None else {**usual, "compression_level": content.compression}
 
 
 def _wav(clip: Clip, content: Content) -> bytes:
@@ -79,11 +109,16 @@ def _wav(clip: Clip, content: Content) -> bytes:
 
 
 def _flac(clip: Clip, content: Content) -> bytes:
-    return with_comments(flac_bytes(clip, content.depth), FLAC, content.comments)
+    return with_comments(flac_bytes(clip, content.depth), FLAC, content.comments(content.loudness))
 
 
 def _ogg(clip: Clip, content: Content) -> bytes:
-    return _finished_ogg(clip, with_two_pages(lossy_bytes(clip, VORBIS)), OggVorbis, content)
+    return _finished_ogg(
+        clip,
+        with_two_pages(lossy_bytes(clip, _coding(VORBIS, content))),
+        OggVorbis,
+        content.comments(content.loudness),
+    )
 
 
 def _opus(clip: Clip, content: Content) -> bytes:
@@ -104,20 +139,21 @@ def _opus(clip: Clip, content: Content) -> bytes:
     if start == 0:
         lead = clip.samples[:, np.arange(-before, 0) % clip.length]
     padded = Clip(np.concatenate([lead, clip.samples, after], axis=1), clip.rate)
-    return _finished_ogg(clip, with_ends(lossy_bytes(padded, OPUS), before, clip.length), OggOpus, content)
+    data = with_ends(lossy_bytes(padded, _coding(OPUS, content)), before, clip.length)
+    return _finished_ogg(clip, data, OggOpus, content.comments(r128_gain(content.measured)))
 
 
-def _finished_ogg(clip: Clip, data: bytes, file_type: Any, content: Content) -> bytes:
+def _finished_ogg(clip: Clip, data: bytes, file_type: Any, comments: Pairs) -> bytes:
     """An Ogg stream with its comments; its serial number comes from the sound."""
-    return with_serial(with_comments(data, file_type, content.comments), int(pcm_sha256(clip)[:8], 16))
+    return with_serial(with_comments(data, file_type, comments), int(pcm_sha256(clip)[:8], 16))
 
 
 def _mp3(clip: Clip, content: Content) -> bytes:
-    return with_id3(lossy_bytes(clip, MP3), content.labels)
+    return with_id3(lossy_bytes(clip, _coding(MP3, content)), content.labels, content.loudness)
 
 
 def _m4a(clip: Clip, content: Content) -> bytes:
-    return with_atoms(m4a_bytes(clip), content.labels)
+    return with_atoms(m4a_bytes(clip), content.labels, content.loudness)
 
 
 ENCODERS: Mapping[str, Callable[[Clip, Content], bytes]] = {
@@ -133,8 +169,13 @@ _DECODERS = {"m4a": m4a_frames}
 """By format, where `read` would not return all decoded samples."""
 
 
-def _at_file_rate(clip: Clip, loop: Loop | None, rate: int) -> tuple[Clip, Loop | None]:
-    """The clip and its loop points at ``rate``."""
+def decode(data: bytes, audio_format: str) -> Clip:
+    """All samples of a file that `encode` made. Raises `MachineError` for m4a without ffmpeg."""
+    return _DECODERS.get(audio_format, read)(data)
+
+
+def at_rate(clip: Clip, loop: Loop | None, rate: int) -> tuple[Clip, Loop | None]:
+    """The clip and its loop points at ``rate`` Hz; a loop still wraps without a step."""
     if rate == clip.rate:
         return clip, loop
     if loop == (0, clip.length):
@@ -163,8 +204,8 @@ def _under_ceiling(clip: Clip, audio_format: str, content: Content, ceiling_dbtp
     """Encode at lower and lower gain until the decoded true peak is below the ceiling."""
     lowered_db = 0.0
     for _ in range(_TRIES):
-        data = encode(apply_gain(clip, -lowered_db), audio_format, content)
-        decoded = _DECODERS.get(audio_format, read)(data)
+        data = encode(apply_gain(clip, -lowered_db), audio_format, content.lowered(lowered_db))
+        decoded = decode(data, audio_format)
         peak = level(true_peak(decoded, circular=content.loop == (0, decoded.length)))
         if peak is None or peak <= ceiling_dbtp - _MARGIN_DB:
             return Rendition(data, lowered_db, peak)
@@ -197,5 +238,5 @@ def encode(clip: Clip, audio_format: str, content: Content = _PLAIN) -> bytes:
     """
     if audio_format not in FORMATS:
         raise UsageError(f"unknown format {audio_format!r}; available: {', '.join(FORMATS)}")
-    fitted, loop = _at_file_rate(clip, content.loop, FORMATS[audio_format].rate_for(clip.rate))
+    fitted, loop = at_rate(clip, content.loop, FORMATS[audio_format].rate_for(clip.rate))
     return ENCODERS[audio_format](fitted, replace(content, loop=loop))

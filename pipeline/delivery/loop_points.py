@@ -1,15 +1,10 @@
-"""Loop points in the form that each player reads: smpl and cue in WAV, comments in Ogg and FLAC, a file for Godot.
-
-Godot's Ogg importer ignores comments. It stores the import settings of ``music.ogg`` in ``music.ogg.import`` next to
-it. If that file exists before the first import, Godot uses its parameters and adds the rest. A WAV needs no such file:
-its points are in ``smpl``.
-"""
+"""Loop points in the form that each player reads: smpl and cue in WAV, comments in Ogg and FLAC."""
 
 from __future__ import annotations
 
 import struct
 
-from pipeline.audio import Chunk, Loop
+from pipeline.audio import Chunk
 
 _MIDI_MIDDLE_C = 60
 _FORWARD = 0
@@ -37,20 +32,3 @@ def cue_chunk(start: int) -> Chunk:
 def loop_comments(start: int, end: int) -> list[tuple[str, str]]:
     """Vorbis comments in decimal samples; ``end`` is exclusive. RPG Maker and similar players look for these names."""
     return [("LOOPSTART", str(start)), ("LOOPLENGTH", str(end - start))]
-
-
-_DIGITS = 6
-"""Decimals of an offset in seconds. Godot stores it in single precision: exact to the sample for some minutes."""
-
-
-def ogg_import(rate: int, loop: Loop | None) -> str:
-    """The text of ``NAME.ogg.import``, for an Ogg Vorbis file at ``rate`` Hz and Godot 3.
-
-    ``loop`` is None for a sound that plays once. Godot jumps back to the start at
-    the end of the file, which is also the end of the loop in files from Cuesmith.
-    """
-    offset = round(loop.start / rate, _DIGITS) if loop else 0.0
-    return (
-        '[remap]\n\nimporter="ogg_vorbis"\ntype="AudioStreamOGGVorbis"\n\n'
-        f"[params]\n\nloop={'true' if loop else 'false'}\nloop_offset={offset}\n"
-    )

@@ -9,7 +9,9 @@ from typing import Any
 
 from mutagen import id3, mp4
 
+from pipeline.audio.decibel import amplitude
 from pipeline.manifest.spec import Kind
+from pipeline.mastering.measure import Measurement
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,8 @@ class Labels:
     license: str
     """SPDX identifier, or a plain name without one."""
     recipe_digest: str
+    prompt: str = ""
+    """The prompt of the sound; empty if it is private."""
     tempo_bpm: float | None = None
     ucs_category: str | None = None
     """CatID, such as ``FOOTHmn``."""
@@ -51,6 +55,7 @@ class Labels:
             ("CUESMITH_KIND", self.kind),
             ("CUESMITH_CATALOG_ID", self.catalog_id),
             ("CUESMITH_RECIPE", self.recipe_digest),
+            ("AI_PROMPT", self.prompt),
             ("AI_GENERATED", "true" if self.generated else "false"),
             ("LICENSE", self.license),
             ("CATID", self.ucs_category or ""),
@@ -70,7 +75,35 @@ def _no_padding(_: object) -> int:
     return 0
 
 
-def vorbis_comments(labels: Labels | None, loop: Pairs) -> list[tuple[str, str]]:
+_REPLAYGAIN_LUFS = -18.0
+"""Reference of ReplayGain 2.0."""
+_R128_LUFS = -23.0
+"""Reference of R128_TRACK_GAIN (RFC 7845, section 5.2.1)."""
+
+
+def replaygain(measured: Measurement | None) -> list[tuple[str, str]]:
+    """ReplayGain 2.0: the gain to -18 LUFS in dB and the true peak as an amplitude; only what is measured.
+
+    Source: https://wiki.hydrogenaudio.org/index.php?title=ReplayGain_2.0_specification
+    """
+    tags = []
+    if measured is not None and measured.integrated_lufs is not None:
+        gain = _REPLAYGAIN_LUFS - measured.integrated_lufs
+        tags.append(("REPLAYGAIN_TRACK_GAIN", f"{gain:.2f} dB"))
+    if measured is not None and measured.true_peak_dbtp is not None:
+        tags.append(("REPLAYGAIN_TRACK_PEAK", f"{amplitude(measured.true_peak_dbtp):.6f}"))
+    return tags
+
+
+def r128_gain(measured: Measurement | None) -> list[tuple[str, str]]:
+    """The gain of an Opus file to -23 LUFS, in 1/256 dB (RFC 7845); Opus has no tag for a peak."""
+    if measured is None or measured.integrated_lufs is None:
+        return []
+    gain = round((_R128_LUFS - measured.integrated_lufs) * 256)
+    return [("R128_TRACK_GAIN", str(max(-32768, min(32767, gain))))]
+
+
+def vorbis_comments(labels: Labels | None, loop: Pairs, loudness: Pairs) -> list[tuple[str, str]]:
     """Vorbis comments, with the loop first, because some players only look there."""
     if labels is None:
         return list(loop)
@@ -81,7 +114,7 @@ def vorbis_comments(labels: Labels | None, loop: Pairs) -> list[tuple[str, str]]
         ("COMMENT", labels.disclosure),
         ("BPM", labels.tempo),
     ]
-    return [*loop, *((name, value) for name, value in common if value), *labels.plain()]
+    return [*loop, *((name, value) for name, value in common if value), *loudness, *labels.plain()]
 
 
 def with_comments(data: bytes, file_type: Any, pairs: Pairs) -> bytes:
@@ -100,7 +133,7 @@ def with_comments(data: bytes, file_type: Any, pairs: Pairs) -> bytes:
     return buffer.getvalue()
 
 
-def with_id3(data: bytes, labels: Labels | None) -> bytes:
+def with_id3(data: bytes, labels: Labels | None, loudness: Pairs) -> bytes:
     """An mp3 file with an ID3v2.4 tag in front."""
     if labels is None:
         return data
@@ -112,7 +145,7 @@ def with_id3(data: bytes, labels: Labels | None) -> bytes:
         _ID3.COMM(encoding=3, lang="eng", desc="", text=labels.disclosure),
         _ID3.TCOP(encoding=3, text=labels.license),
         _ID3.TSSE(encoding=3, text=TOOL),
-        *(_ID3.TXXX(encoding=3, desc=name, text=value) for name, value in labels.plain()),
+        *(_ID3.TXXX(encoding=3, desc=name, text=value) for name, value in (*loudness, *labels.plain())),
     ]
     if labels.tempo_bpm:
         frames.append(_ID3.TBPM(encoding=3, text=str(round(labels.tempo_bpm))))
@@ -123,8 +156,8 @@ def with_id3(data: bytes, labels: Labels | None) -> bytes:
     return buffer.getvalue()
 
 
-def with_atoms(data: bytes, labels: Labels | None) -> bytes:
-    """An m4a file with iTunes atoms; Cuesmith's own names go into free-form atoms."""
+def with_atoms(data: bytes, labels: Labels | None, loudness: Pairs) -> bytes:
+    """An m4a file with iTunes atoms; names that iTunes does not have go into free-form atoms."""
     if labels is None:
         return data
     buffer = io.BytesIO(data)
@@ -139,7 +172,7 @@ def with_atoms(data: bytes, labels: Labels | None) -> bytes:
     file.tags["trkn"] = [(labels.variation, 0)]
     if labels.tempo_bpm:
         file.tags["tmpo"] = [round(labels.tempo_bpm)]
-    for name, value in labels.plain():
+    for name, value in (*((name.lower(), value) for name, value in loudness), *labels.plain()):
         file.tags[f"----:com.apple.iTunes:{name}"] = [_MP4.MP4FreeForm(value.encode())]
     buffer.seek(0)
     file.save(buffer, padding=_no_padding)

@@ -1,4 +1,4 @@
-"""Exports of the latest version into folders for people and game engines; each target is one `Exporter`."""
+"""The library, and exports of any version into game projects (`pipeline.export.run`)."""
 
 from pipeline.export.exporter import ChangedFile as ChangedFile
 from pipeline.export.exporter import Exported as Exported

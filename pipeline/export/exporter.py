@@ -5,7 +5,7 @@ store's if the file system supports it, and copies otherwise, so editing one nev
 export lists the version and every written file, with its object, size and time. Only files of the ledger are replaced
 or removed. Files of other programs stay; one that is in the way of a file of the version is moved aside.
 
-A new target, such as a game engine's project, is one file beside `library`, with one `Exporter`.
+Exports of any version into a game's own folder have stricter rules: see `pipeline.export.run`.
 """
 
 from __future__ import annotations
@@ -157,7 +157,7 @@ def _changed_files(
 ) -> Iterator[ChangedFile]:
     for path, (item, stamp) in sorted(ledger.files.items()):
         file = root / path
-        current = _stamp(file)
+        current = stamp_of(file)
         if current is None:
             yield ChangedFile(exporter.folder, path, "replaced" if os.path.lexists(file) else "deleted")
             continue
@@ -171,7 +171,7 @@ def _shows_latest(catalog: Catalog, exporter: Exporter, root: Path) -> bool:
         return False
     with suppress(OSError):
         if (root / _VERSION_FILE).read_bytes() == _version_text(channel["version"]):
-            return all(stamp and _stamp(root / path) == stamp for path, (_, stamp) in ledger.files.items())
+            return all(stamp and stamp_of(root / path) == stamp for path, (_, stamp) in ledger.files.items())
     return False
 
 
@@ -205,7 +205,7 @@ class _Export:
             for path, item in self._new.items():
                 self._place(path, item)
             files = {
-                path: (item, None if path in self._not_restorable else _stamp(self._root / path))
+                path: (item, None if path in self._not_restorable else stamp_of(self._root / path))
                 for path, item in self._new.items()
             }
             (self._root / _VERSION_FILE).write_bytes(_version_text(self._version.number))
@@ -220,7 +220,7 @@ class _Export:
         if any(folder.is_symlink() for folder in self._folders(path)):
             return
         disk.remove(str(file.with_name(f".{file.name}.new")))
-        if _stamp(file) is not None and not self._is_foreign(file, path, self._ours[path][0]):
+        if stamp_of(file) is not None and not self._is_foreign(file, path, self._ours[path][0]):
             disk.remove(str(file))
         for folder in reversed(self._folders(path)):
             try:
@@ -232,7 +232,7 @@ class _Export:
         """Write ``item`` to ``path``; files of others there, or in place of its folder, are moved aside."""
         file = self._root / path
         before, stamp = self._ours.get(path, (None, None))
-        current = _stamp(file)
+        current = stamp_of(file)
         if current is not None:
             if (before == item and current == stamp) or _has_bytes_of(file, item):
                 return
@@ -252,12 +252,12 @@ class _Export:
 
     def _is_foreign(self, file: Path, path: str, item: ObjectJson) -> bool:
         """Whether data is lost if ``file`` is removed: we did not write it, and the store does not have its bytes."""
-        current = _stamp(file)
+        current = stamp_of(file)
         if current is None:
             return True
         if path in self._ours and current == self._ours[path][1]:
             return False
-        return not self._store.has(ObjectRef(_sha256(file), item["suffix"], current[0]))
+        return not self._store.has(ObjectRef(sha256_of(file), item["suffix"], current[0]))
 
     def _can_restore(self, item: ObjectJson) -> bool:
         source = self._store.path(ObjectRef.from_json(item))
@@ -283,7 +283,8 @@ def _is_free(target: Path) -> bool:
     return not os.path.lexists(target)
 
 
-def _stays_inside(path: str) -> bool:
+def stays_inside(path: str) -> bool:
+    """Whether ``path`` of a ledger leads to a file below its folder."""
     parts = PurePosixPath(path).parts
     return bool(parts) and ".." not in parts and not path.startswith("/") and "\\" not in path
 
@@ -292,7 +293,7 @@ def _version_text(number: int) -> bytes:
     return f"{number}\n".encode()
 
 
-def _stamp(file: Path) -> Stamp | None:
+def stamp_of(file: Path) -> Stamp | None:
     """The stamp of a regular file; None for anything else, and if there is nothing."""
     try:
         status = os.lstat(file)
@@ -303,10 +304,11 @@ def _stamp(file: Path) -> Stamp | None:
 
 def _has_bytes_of(file: Path, item: ObjectJson) -> bool:
     """Whether ``file`` has the bytes of ``item``."""
-    return os.path.getsize(file) == item["size"] and _sha256(file) == item["sha256"]
+    return os.path.getsize(file) == item["size"] and sha256_of(file) == item["sha256"]
 
 
-def _sha256(file: Path) -> str:
+def sha256_of(file: Path) -> str:
+    """The SHA-256 of a file's bytes."""
     with translate_os_errors("read", str(file)), file.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
@@ -318,7 +320,7 @@ def _read(store: Store, exporter: Exporter) -> _Ledger | None:
         files = {
             path: (ObjectJson(sha256=sha256, suffix=suffix, size=size), (size, time) if time else None)
             for path, (sha256, suffix, size, time) in value["files"].items()
-            if _stays_inside(path)
+            if stays_inside(path)
         }
         return _Ledger(value["version"], files)
     except (Missing, VerificationError, KeyError, TypeError, ValueError, AttributeError):

@@ -25,3 +25,4 @@ from pipeline.generators.protocol import Streaming as Streaming
 from pipeline.generators.registry import engine_keys as engine_keys
 from pipeline.generators.registry import engine_names as engine_names
 from pipeline.generators.registry import find_engine as find_engine
+from pipeline.licenses import LicenseTerms as LicenseTerms

@@ -1,4 +1,4 @@
-"""Engines of other packages, in the entry point group ``cuesmith.engines``.
+"""Engines and scores of other packages, in entry point groups.
 
 Separate from the registry because reading package metadata takes longer than a whole `plan`.
 """
@@ -7,17 +7,17 @@ from __future__ import annotations
 
 from importlib.metadata import entry_points
 
-GROUP = "cuesmith.engines"
+ENGINES = "cuesmith.engines"
 
 
-def names() -> tuple[str, ...]:
-    """Names of the engines of other packages."""
-    return tuple(entry.name for entry in entry_points(group=GROUP))
+def names(group: str = ENGINES) -> tuple[str, ...]:
+    """Names of the entry points of a group."""
+    return tuple(entry.name for entry in entry_points(group=group))
 
 
-def load(name: str) -> object:
+def load(name: str, group: str = ENGINES) -> object:
     """The object of the entry point ``name``. Raises `KeyError` if no package has it."""
-    for entry in entry_points(group=GROUP, name=name):
-        engine: object = entry.load()
-        return engine
+    for entry in entry_points(group=group, name=name):
+        found: object = entry.load()
+        return found
     raise KeyError(name)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from pipeline.errors import GenerationError
+from pipeline.licenses import LicenseTerms
 from pipeline.manifest.spec import AssetSpec
 from pipeline.recipe import Recipe, Scalar
 
@@ -28,13 +29,19 @@ class ModelInfo:
     license: str
     """SPDX identifier, or a plain name if there is none."""
     commercial: bool
-    """Whether the licence of the weights allows their output in a game that is sold."""
+    """Whether the licence of the weights allows their output in a game that is sold, perhaps under ``terms``. False
+    for a licence that nobody knows."""
     sample_rate_hz: int
     channels: int
     neural: bool
     """True: trained model (AI-generated). False: procedural."""
     placeholder: bool
     """True: its output is not meant to ship."""
+    published: bool = False
+    """True: ``id`` names weights that others publish, so their revision can change while the manifest does not. A build
+    stays with the revision that the catalog has until it is asked for the new one."""
+    terms: LicenseTerms | None = None
+    """The conditions of the licence, with their source. None: nothing is known beyond ``commercial``."""
 
 
 @dataclass(frozen=True, slots=True)

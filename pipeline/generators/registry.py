@@ -15,9 +15,13 @@ if TYPE_CHECKING:
 
 _BUILT_IN = {
     "audiocraft": "pipeline.generators.audiocraft.engine",
+    "diffusers": "pipeline.generators.diffusers.engine",
     "sketch": "pipeline.generators.sketch.engine",
 }
-_KEYS = {"audiocraft": "pipeline.generators.audiocraft.manifest_keys"}
+_KEYS = {
+    "audiocraft": "pipeline.generators.audiocraft.manifest_keys",
+    "diffusers": "pipeline.generators.diffusers.manifest_keys",
+}
 """Modules in which built-in engines declare keys of the manifest."""
 _PLUGINS = "pipeline.generators.plugins"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -48,7 +48,9 @@ from pipeline.quality import (
     fingerprint,
     limits_of,
     score,
+    score_failures,
 )
+from pipeline.scores.registry import open_score
 from pipeline.store import ObjectRef, Store
 
 
@@ -65,7 +67,9 @@ class ChosenTake:
     duplicate: Failure | None
     """That it repeats another variation of the asset."""
     faults: tuple[Failure, ...]
-    """Faults of the take that mastering would hide."""
+    """Faults of the take that mastering would hide, and scores outside their limits."""
+    scores: Mapping[str, float]
+    """Value of each score that the manifest asks for, by its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +190,7 @@ def _choose(
 ) -> ChosenTake:
     """The candidate with the best score, with what it repeats of ``others`` taken off; the first made wins a tie."""
     limits = limits_of(asset.kind, asset.quality)
-    scored = []
+    scored: list[tuple[tuple[bool, float], float, ChosenTake]] = []
     for digest in order.takes:
         record, clip = _take(digest, store)
         report = score(GateInput(clip), limits)
@@ -195,13 +199,29 @@ def _choose(
         repeated = duplicate(take_fingerprint, others, limits)
         if repeated is not None:
             report = report.with_failure(repeated)
-        scored.append((report.score, ChosenTake(order, record, clip, (), take_fingerprint, repeated, faults)))
-    scored.sort(key=lambda item: -item[0])
+        values = {score.name: open_score(score.name).score(clip, asset.prompt) for score in asset.scores}
+        outside = score_failures(asset.scores, values)
+        for failure in outside:
+            report = report.with_failure(failure)
+        take = ChosenTake(order, record, clip, (), take_fingerprint, repeated, (*faults, *outside), values)
+        scored.append((_rank(asset, report, values), report.score, take))
+    scored.sort(key=lambda item: item[0])
     candidates = tuple(
-        {"take": take.record["digest"], "object": take.record["object"]["sha256"], "score": number}
-        for number, take in scored
+        {
+            "take": take.record["digest"],
+            "object": take.record["object"]["sha256"],
+            "score": number,
+            **({"scores": dict(take.scores)} if take.scores else {}),
+        }
+        for _, number, take in scored
     )
-    return replace(scored[0][1], candidates=candidates)
+    return replace(scored[0][2], candidates=candidates)
+
+
+def _rank(asset: AssetSpec, report: QualityReport, values: Mapping[str, float]) -> tuple[bool, float]:
+    """The place of a candidate, the smallest first: by quality, or by the score that chooses among those that pass."""
+    chooses = next((score.name for score in asset.scores if score.choose), None)
+    return (False, -report.score) if chooses is None else (not report.passed, -values[chooses])
 
 
 def _take(digest: str, store: Store) -> tuple[TakeRecord, Clip]:
@@ -221,7 +241,7 @@ def record_of(judged: JudgedMaster, session: MasterSession, order: AssetOrder, s
     model = take.record["model"]
     statement = disclosure(neural=model["neural"], engine=model["engine"], model=model["id"])
     renditions = _renditions(asset, result, _labels(order, take, statement), store)
-    return MasterRecord(
+    record = MasterRecord(
         schema=MASTER_SCHEMA,
         digest=take.order.master,
         asset=asset.id,
@@ -254,6 +274,9 @@ def record_of(judged: JudgedMaster, session: MasterSession, order: AssetOrder, s
             "software": software_versions(),
         },
     )
+    if asset.scores:
+        record["scores"] = [score.to_json() for score in asset.scores]
+    return record
 
 
 def _chain(result: Master) -> list[dict[str, Any]]:
@@ -294,6 +317,7 @@ def _labels(order: AssetOrder, take: ChosenTake, statement: dict[str, str]) -> L
         generated=model["neural"],
         license=model["license"],
         recipe_digest=take.record["digest"],
+        prompt="" if asset.private_prompts else take.record["recipe"]["prompt"],
         tempo_bpm=asset.bpm,
         ucs_category=asset.ucs.category if asset.ucs else None,
         ucs_name=asset.ucs.name if asset.ucs else None,

@@ -20,10 +20,19 @@ _RETRY_S = 0.05
 
 
 class OrderSource(Generic[Order]):
-    """Orders from ``receive``, which waits for the parent's next message; ``send`` asks for more. Thread-safe."""
+    """Orders from ``receive``, which waits for the parent's next message; ``send`` asks for more. Thread-safe.
 
-    def __init__(self, receive: Callable[[], Give | EndSession], send: Callable[[Wants], None]) -> None:
+    After ``seconds_left`` there are no more orders: those that nobody has begun are left.
+    """
+
+    def __init__(
+        self,
+        receive: Callable[[], Give | EndSession],
+        send: Callable[[Wants], None],
+        seconds_left: float | None = None,
+    ) -> None:
         self._receive, self._send = receive, send
+        self._deadline = None if seconds_left is None else time.monotonic() + seconds_left
         self._lock = threading.Lock()
         self._ready: deque[Order] = deque()
         self._awaits_answer = True
@@ -38,6 +47,9 @@ class OrderSource(Generic[Order]):
     def next(self) -> Order | None:
         """The next order. If none is unfinished, this waits for one, and None means that the session is over."""
         with self._lock:
+            if self.is_late():
+                self._ready.clear()
+                self.is_over = True
             while not self._ready and not self.is_over:
                 is_idle, began = self._unfinished == 0, time.monotonic()
                 if not is_idle and began < self._ask_after:
@@ -55,6 +67,10 @@ class OrderSource(Generic[Order]):
             if len(self._ready) < _AHEAD and not self.is_over:
                 self._ask()
             return order
+
+    def is_late(self) -> bool:
+        """Whether the time of the session is up."""
+        return self._deadline is not None and time.monotonic() >= self._deadline
 
     def finish(self) -> None:
         """One of the orders has its outcome."""

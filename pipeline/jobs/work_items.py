@@ -29,6 +29,8 @@ class TakeSession:
     """Whether its takes come from the stored data of other takes, where that is whole."""
     run: str
     prefect_run: str | None
+    seconds_left: float | None = None
+    """After so many seconds the worker begins no order, also none that it has already; None for no limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,8 @@ class MasterSession:
     device: str
     run: str
     prefect_run: str | None
+    seconds_left: float | None = None
+    """As in `TakeSession`."""
 
 
 Session = TakeSession | MasterSession
@@ -199,7 +203,10 @@ class Freed:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The session has ended, with an outcome for each of its orders."""
+    """The session has ended, with an outcome for each of its orders, or for each that it began in time."""
+
+    is_late: bool = False
+    """Whether it ended because its time was up."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,5 +10,4 @@ from pipeline.manifest.lazy_imports import reason_words as reason_words
 from pipeline.manifest.lazy_imports import setting_words as setting_words
 from pipeline.manifest.problems import beside as beside
 from pipeline.manifest.problems import nearest as nearest
-from pipeline.manifest.spec import AssetSpec as AssetSpec
 from pipeline.manifest.spec import Project as Project

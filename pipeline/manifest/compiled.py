@@ -1,8 +1,9 @@
 """A cache of loaded manifests beside the store: with it, `plan` of 1,000 variations takes three quarters of the time.
 
-One file a manifest, profile and release: a line with the SHA-256 of the rest, then JSON with the project and every
-file that it was read from. It counts only while each of those files has the same path and the same bytes; anything
-else, from a changed include to a damaged entry, loads the manifest itself. Problems are never stored.
+One file a manifest and profile: a line with the SHA-256 of the rest, then JSON with the release that wrote it, the
+project and every file that it was read from. It counts only while the release is the same and each of those files has
+the same path and the same bytes; anything else, from a changed include to a damaged entry, loads the manifest itself.
+Problems are never stored.
 
 The JSON is exact: every number keeps its type, equal parts stay one object. An asset is a list of its fields in the
 order of `AssetSpec`; a field with another type of `spec` is its index in ``parts``, a list that has each part once
@@ -16,7 +17,7 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import astuple, fields
 from operator import attrgetter
 from pathlib import Path
@@ -24,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline import __version__
 from pipeline.errors import Problem
+from pipeline.licenses import LicenseDeclaration
 from pipeline.manifest import lazy_imports
 from pipeline.manifest.spec import (
     AssetSpec,
@@ -32,12 +34,12 @@ from pipeline.manifest.spec import (
     MasteringSpec,
     Project,
     QualitySpec,
+    ScoreSpec,
     SourceRef,
     Ucs,
 )
 
 if TYPE_CHECKING:
-    from pipeline.manifest.files import ReadFile
     from pipeline.manifest.structure import EngineKeysSource
 
 
@@ -45,6 +47,7 @@ _FIELDS = tuple(field.name for field in fields(AssetSpec))
 _TUPLES = (_FIELDS.index("tags"), _FIELDS.index("was"))
 _PARTS = tuple(_FIELDS.index(name) for name in ("ucs", "mastering", "delivery", "source", "quality"))
 _ENGINE_KEYS = _FIELDS.index("engine_keys")
+_SCORES = _FIELDS.index("scores")
 _TYPES: dict[str, Any] = {
     kind.__name__: kind for kind in (DeliverySpec, MasteringSpec, QualitySpec, SourceRef, Ucs)
 }
@@ -67,10 +70,12 @@ def pack(project: Project) -> dict[str, Any]:
                 parts.append([type(part).__name__, *(getattr(part, field.name) for field in fields(part))])
             row[column] = place
         row[_ENGINE_KEYS] = _packed(row[_ENGINE_KEYS])
+        row[_SCORES] = [astuple(score) for score in row[_SCORES]]
         assets.append(row)
     plain = {field.name: getattr(project, field.name) for field in fields(project)}
     warnings = [astuple(warning) for warning in project.warnings]
-    return {**plain, "warnings": warnings, "parts": parts, "assets": assets}
+    declared = project.license and project.license.to_json()
+    return {**plain, "warnings": warnings, "license": declared, "parts": parts, "assets": assets}
 
 
 def unpack(value: dict[str, Any]) -> Project:
@@ -84,10 +89,13 @@ def unpack(value: dict[str, Any]) -> Project:
             if row[column] is not None:
                 row[column] = parts[row[column]]
         row[_ENGINE_KEYS] = _unpacked(row[_ENGINE_KEYS])
+        row[_SCORES] = tuple(ScoreSpec(*score) for score in row[_SCORES])
         assets.append(AssetSpec(*row))
     warnings = tuple(Problem(*warning) for warning in value["warnings"])
     promotion = _frozen(value["promotion"])
-    return Project(**{**value, "assets": tuple(assets), "warnings": warnings, "promotion": promotion})
+    declared = LicenseDeclaration.from_json(value["license"]) if value["license"] else None
+    changed = {"assets": tuple(assets), "warnings": warnings, "promotion": promotion, "license": declared}
+    return Project(**{**value, **changed})
 
 
 def _frozen(value: Any) -> Any:
@@ -95,11 +103,7 @@ def _frozen(value: Any) -> Any:
     return tuple(map(_frozen, value)) if isinstance(value, list) else value
 
 
-MAX_ENTRIES = 64
-MAX_BYTES = 256 * 2**20
-"""Of all entries together; the newest stay."""
-
-_FORMAT = "cuesmith.compiled/4"
+_FORMAT = "cuesmith.compiled/9"
 
 
 def load_cached(
@@ -109,31 +113,23 @@ def load_cached(
     engine_keys: EngineKeysSource = lazy_imports.no_engine_keys,
 ) -> Project:
     """As `load`, from the cache in ``folder`` if it has the project. Raises what `load` raises."""
-    entry = _entry(path, profile, folder, engine_keys)
-    known = _read(entry) if entry else None
+    entry = _entry(path, profile, folder)
+    release = [__version__, sys.version, getattr(engine_keys, "__qualname__", ""), *_our_sources()]
+    known = _read(entry, release) if entry else None
     if known is not None:
         return known
-    loaded = lazy_imports.load_with_files(path, profile, engine_keys)
+    project, files = lazy_imports.load_with_files(path, profile, engine_keys)
     if entry:
-        _write(entry, *loaded)
-    return loaded[0]
+        read = [(file.named, file.path, file.sha256) for file in files]
+        _write(entry, {"release": release, "files": read, "project": pack(project)})
+    return project
 
 
-def _entry(path: Path, profile: str | None, folder: Path, engine_keys: EngineKeysSource) -> Path | None:
+def _entry(path: Path, profile: str | None, folder: Path) -> Path | None:
     """The file of the cache; None if the manifest's own path cannot be resolved."""
     with contextlib.suppress(OSError, RuntimeError):
-        inputs = (
-            _FORMAT,
-            __version__,
-            sys.version,
-            *_our_sources(),
-            getattr(engine_keys, "__qualname__", ""),
-            str(path.parent.resolve()),
-            str(path),
-            profile,
-        )
-        key = hashlib.sha256(json.dumps(inputs).encode()).hexdigest()
-        return folder / f"{key}.json"
+        inputs = (_FORMAT, str(path.parent.resolve()), str(path), profile)
+        return folder / f"{_checksum(json.dumps(inputs).encode()).decode()}.json"
     return None
 
 
@@ -145,13 +141,13 @@ def _our_sources() -> Iterator[str]:
         yield f"{path} {status.st_size} {status.st_mtime_ns}"
 
 
-def _read(entry: Path) -> Project | None:
-    """The project in ``entry``, if the file is complete and still valid."""
+def _read(entry: Path, release: list[str]) -> Project | None:
+    """The project in ``entry``, if the file is complete, from this ``release`` and still valid."""
     with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
         head, _, body = entry.read_bytes().partition(b"\n")
         if head == _checksum(body):
             value = json.loads(body)
-            if all(_unchanged(*file) for file in value["files"]):
+            if value["release"] == release and all(_unchanged(*file) for file in value["files"]):
                 return unpack(value["project"])
     return None
 
@@ -164,31 +160,16 @@ def _unchanged(named: str, path: str, sha256: str) -> bool:
         return hashlib.file_digest(file, "sha256").hexdigest() == sha256
 
 
-def _write(entry: Path, project: Project, read: Iterable[ReadFile]) -> None:
+def _write(entry: Path, value: dict[str, Any]) -> None:
     """Store what was loaded. A cache that cannot be written is not an error."""
-    files = [(file.named, file.path, file.sha256) for file in read]
-    body = json.dumps({"files": files, "project": pack(project)}, separators=(",", ":")).encode()
+    body = json.dumps(value, separators=(",", ":")).encode()
     try:
         entry.parent.mkdir(parents=True, exist_ok=True)
         # Not atomic: a reader compares the hash, so that it ignores an incomplete file.
         entry.write_bytes(_checksum(body) + b"\n" + body)
-        _drop_oldest(entry.parent)
     except OSError:
         with contextlib.suppress(OSError):
             entry.unlink()
-
-
-def _drop_oldest(folder: Path) -> None:
-    with os.scandir(folder) as entries:
-        newest = sorted(
-            ((entry.stat(), entry.path) for entry in entries), key=lambda item: -item[0].st_mtime_ns
-        )
-    size = 0
-    for place, (status, path) in enumerate(newest):
-        size += status.st_size
-        if place >= MAX_ENTRIES or size > MAX_BYTES:
-            with contextlib.suppress(OSError):
-                os.unlink(path)
 
 
 def _checksum(body: bytes) -> bytes:

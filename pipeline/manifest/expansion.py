@@ -6,15 +6,16 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar, cast
 
 from pipeline.manifest.files import AudioFiles
 from pipeline.manifest.language import Language
 from pipeline.manifest.names import FileNames, Ids, Template, check_id, check_name, compile_template
+from pipeline.manifest.policy import REMEDY, Policy
 from pipeline.manifest.problems import Fault, Location, quote, suggest
-from pipeline.manifest.settings import Values, asset_specs, conflicts, merge, merge_settings, settled
-from pipeline.manifest.spec import AssetSpec, AudioInput, Kind, SourceRef, Ucs
+from pipeline.manifest.settings import Values, asset_specs, conflicts, merge, merge_asset, settled
+from pipeline.manifest.spec import AssetSpec, AudioInput, Kind, ScoreSpec, SourceRef, Ucs
 from pipeline.manifest.structure import Group, Key
 from pipeline.manifest.validation import Checked, Entry
 from pipeline.manifest.values import FX_NAME, PATH, PROMPT, TAG, AudioFile
@@ -270,6 +271,9 @@ class Expansion:
     """Settings with a problem that is reported already."""
     audio: AudioFiles
     language: Language
+    profile_engines: frozenset[str] = frozenset()
+    """Kinds whose engine the profile sets."""
+    policy: Policy = field(default_factory=Policy)
     _assets_left: int = MAX_ASSETS
     _takes_left: int = MAX_TAKES
 
@@ -278,6 +282,8 @@ class Expansion:
         self._names = FileNames(self.project)
         self._specs: dict[Any, Any] = {}
         """Equal specs are one object."""
+        self._reported: set[tuple[Any, ...]] = set()
+        """Entry, overrides and rule of each finding of the policy that is reported already."""
 
     def expand(self, entry: Entry) -> Iterator[AssetSpec]:
         """The entry's assets; do not use them if a problem is reported."""
@@ -299,7 +305,9 @@ class Expansion:
             self._ids.add(name, entry)
             self._ids.rename(was, name, overrides.variant(applied))
             if make:
-                yield make(name, was, combination)
+                asset = make(name, was, combination)
+                self._check_policy(asset, overrides.variant(applied))
+                yield asset
             else:
                 texts.check(combination)
 
@@ -320,6 +328,15 @@ class Expansion:
             variants[applied] = (texts, self._maker(entry, texts, values) if values else None)
         return variants
 
+    def _check_policy(self, asset: AssetSpec, entry: Entry) -> None:
+        """Report what the policy forbids in the prompt, once for each entry and rule."""
+        for finding in self.policy.findings(asset.id, asset.prompt):
+            place = (entry.key, entry.overridden.get("prompt"), finding.rule)
+            if finding.exception is None and place not in self._reported:
+                self._reported.add(place)
+                report = entry.report_fault if finding.rule.level == "forbid" else entry.warn
+                report(("prompt",), Fault(finding.what, REMEDY))
+
     def finish(self) -> None:
         """Report the problems that concern several entries."""
         self._names.check()
@@ -329,9 +346,15 @@ class Expansion:
         """The entry's settings; None if they conflict or could not be read."""
         if not entry.readable("kind"):
             return None
-        asset, written = entry.asset, entry.asset.keys()
+        asset, written, kind = entry.asset, entry.asset.keys(), entry.asset["kind"]
         values = settled(
-            merge_settings(self.base[asset["kind"]], asset, str(entry.folder), self.language.merging)
+            merge_asset(
+                self.base[kind],
+                asset,
+                str(entry.folder),
+                self.language.merging,
+                profile_engine=kind in self.profile_engines,
+            )
         )
         unsure = self.unsure | entry.checked.bad
         problems = list(conflicts(values, written))
@@ -383,6 +406,7 @@ class Expansion:
         mastering, delivery, quality = (self._specs.setdefault(spec, spec) for spec in asset_specs(values))
         source = SourceRef(entry.file, entry.line)
         kind = cast(Kind, asset["kind"])
+        scores = tuple(ScoreSpec(name, **keys) for name, keys in sorted((values["scores"] or {}).items()))
         engine_settings = _changed(self.language.engine_settings, values, kind)
 
         def make(id_: str, was: tuple[str, ...], combination: Combination) -> AssetSpec:
@@ -411,7 +435,10 @@ class Expansion:
                 credentials=values["credentials"],
                 engine_keys=engine_settings | texts.engine_own(combination),
                 was=was,
+                private_prompts=values["private_prompts"],
                 model_folder=values["model_folder"],
+                priority=values["priority"],
+                scores=scores,
             )
 
         return make

@@ -85,6 +85,16 @@ _QUALITY = Group(
     ),
     merges=True,
 )
+_SCORE = Group(
+    "ScoreKeys",
+    "A score of the takes.",
+    (
+        Key("choose", FLAG, "Master the candidate with the highest value.", "false", example="true"),
+        Key("least", values.SCORE, "A take with a lower value fails.", example="0.2"),
+        Key("most", values.SCORE, "A take with a higher value fails.", example="0.1"),
+    ),
+    nullable=True,
+)
 _UCS = Group(
     "UcsKeys",
     "Labels of the Universal Category System.",
@@ -237,6 +247,13 @@ SETTINGS = (
         shown="see [quality](#quality)",
     ),
     Key(
+        "scores",
+        MapOf(_SCORE, nullable=True, names=f"^{values.SCORE_NAME}$"),
+        "[Scores](quality.md#scores) of the takes by models: `clap`, `vocals`.",
+        example={"clap": {"choose": "true"}},
+        affects=("masters",),
+    ),
+    Key(
         "formats",
         ListOf(values.FORMAT, len(FORMATS), 1, unique=True),
         f"Files to deliver: any of {', '.join(f'`{name}`' for name in FORMATS)}.",
@@ -262,12 +279,27 @@ SETTINGS = (
         affects=("signatures",),
     ),
     Key(
+        "private_prompts",
+        FLAG,
+        "`true` keeps the prompt out of the [tags](formats.md#tags) of the files.",
+        "false",
+        example="true",
+        affects=("masters",),
+    ),
+    Key(
         "naming",
         values.NAMING,
         "[Names of files](#names-of-files): a template, or `ucs`.",
         "{id}_{variation}",
         example="ucs",
         affects=("catalog",),
+    ),
+    Key(
+        "priority",
+        values.PRIORITY,
+        "-1000 to 1000; a build makes assets with a higher priority first.",
+        "0",
+        example="10",
     ),
 )
 """Keys that an asset may write, and that defaults and profiles may write for a whole kind."""
@@ -334,6 +366,12 @@ PROJECT_SEED = replace(
 ENGINE = Key(
     "engine", values.ENGINE, "The engine that generates.", "sketch", example="audiocraft", affects=("takes",)
 )
+ASSET_ENGINE = replace(
+    ENGINE,
+    text="The engine of this asset; a [profile](#profiles) that sets an engine for its kind wins.",
+    default=None,
+    shown="that of the kind",
+)
 CHANNEL = Group(
     "ChannelKeys",
     "What the release gate allows on one channel.",
@@ -346,6 +384,37 @@ CHANNEL = Group(
             hint="allow:",
             required=True,
         ),
+    ),
+)
+_EXPORT_KEYS = (
+    Key("format", values.FORMAT, "The format of the files.", example="ogg"),
+    Key("sample_rate", values.RATE, "Their sample rate.", example="32 kHz", field="sample_rate_hz"),
+    Key("channels", values.CHANNELS, "1 is mono, 2 is stereo.", example="1"),
+    Key(
+        "bit_rate",
+        values.BIT_RATE,
+        "The most that an ogg, opus or mp3 file uses on average.",
+        example="96 kbps",
+        field="bit_rate_kbps",
+    ),
+    Key("bit_depth", values.BIT_DEPTH, "Of wav and flac.", example="16"),
+    Key(
+        "true_peak",
+        values.TRUE_PEAK,
+        "True-peak ceiling of the decoded files. Default: that of the master.",
+        example="-2 dBTP",
+        field="true_peak_dbtp",
+    ),
+)
+EXPORT_SETTINGS = Group("ExportSettings", "How a platform's files of one kind are encoded.", _EXPORT_KEYS)
+EXPORT_PROFILE = Group(
+    "ExportProfile",
+    "How the files of one platform are encoded.",
+    (
+        *_EXPORT_KEYS,
+        Key("music", EXPORT_SETTINGS, "Other settings for music.", example={"bit_rate": "96 kbps"}),
+        Key("sfx", EXPORT_SETTINGS, "Other settings for sound effects.", example={"channels": "1"}),
+        Key("size", values.FILE_SIZE, "The most that all sound files together need.", example="40 MB"),
     ),
 )
 ID = Key(
@@ -387,11 +456,128 @@ PROJECT = Key(
     hint="project: and the project's name",
     required=True,
 )
+_REASON = Key(
+    "reason",
+    values.REASON,
+    "Why, in words; errors and disclosures show it.",
+    example="living artist",
+    hint="reason: and why",
+    required=True,
+)
+_RULES = ListOf(
+    Group(
+        "PolicyRule",
+        "Words and patterns that prompts should not contain.",
+        (
+            Key(
+                "words",
+                ListOf(values.POLICY_WORD, 10_000, 1, alone=True),
+                "Words and names; case, accents and punctuation do not matter.",
+                example=["Hans Zimmer"],
+            ),
+            Key(
+                "patterns",
+                ListOf(values.POLICY_PATTERN, 1_000, 1, alone=True),
+                "Words in which `*` stands for any letters of one word.",
+                example=["style of *"],
+            ),
+            _REASON,
+        ),
+    ),
+    1_000,
+    nullable=True,
+)
+POLICY = Key(
+    "policy",
+    Group(
+        "PolicyKeys",
+        "What prompts may not contain.",
+        (
+            Key("forbid", _RULES, "Rules that end a build with an error."),
+            Key("warn", _RULES, "Rules that only warn."),
+            Key(
+                "exceptions",
+                ListOf(
+                    Group(
+                        "PolicyException",
+                        "Assets for which a person allows words of the rules.",
+                        (
+                            Key(
+                                "words",
+                                ListOf(values.POLICY_WORD, 1_000, 1, alone=True),
+                                "Words or patterns as the rule has them.",
+                                example=["didgeridoo"],
+                                hint="words: and words of a rule",
+                                required=True,
+                            ),
+                            Key(
+                                "assets",
+                                ListOf(values.POLICY_ASSET, 1_000, 1, alone=True),
+                                "Ids of assets, or globs.",
+                                example=["music/hub/*"],
+                                hint="assets: and ids or globs",
+                                required=True,
+                            ),
+                            Key(
+                                "by",
+                                values.PERSON,
+                                "The name of the person who decided.",
+                                example="Ada Lovelace",
+                                hint="by: and the name of the person who decided",
+                                required=True,
+                            ),
+                            _REASON,
+                        ),
+                    ),
+                    1_000,
+                    nullable=True,
+                ),
+                "Assets for which a person allows words of the rules; disclosed.",
+            ),
+        ),
+        nullable=True,
+    ),
+    "[What prompts may not contain](#policy): rules with reasons, and exceptions.",
+    example={"forbid": [{"words": ["Hans Zimmer"], "reason": "living artist"}]},
+    affects=("catalog",),
+)
 PROMOTION = Key(
     "promotion",
     MapOf(CHANNEL, nullable=True),
     "Reasons of the release gate that a channel [allows](#promotion).",
     example={"playtest": {"allow": ["credentials"]}},
     affects=("catalog",),
+)
+DECLARATION = Key(
+    "license",
+    Group(
+        "LicenseDeclaration",
+        "What the studio declares about itself, for licences with conditions.",
+        (
+            Key(
+                "commercial",
+                FLAG,
+                "`true` if the game is sold or earns money in another way.",
+                example="true",
+                hint="commercial: true or commercial: false",
+                required=True,
+            ),
+            Key(
+                "revenue_below_usd",
+                values.REVENUE,
+                "The studio's yearly revenue is below this, in US dollars.",
+                example="1000000",
+            ),
+        ),
+    ),
+    "What the studio [declares](#license) about itself; the release gate compares it with the licences of models.",
+    example={"commercial": "true", "revenue_below_usd": "1000000"},
+    affects=("catalog",),
+)
+EXPORTS = Key(
+    "exports",
+    MapOf(EXPORT_PROFILE, nullable=True),
+    "[Export profiles](export.md#platform-profiles), selected with `cuesmith export --profile`.",
+    example={"mobile": {"format": "ogg", "bit_rate": "96 kbps"}},
 )
 ASSETS_HINT = "assets: and a list of assets, or assets: [] for none"

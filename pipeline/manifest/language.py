@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cache, cached_property
 from typing import Any
@@ -23,16 +23,12 @@ class Language:
     @cached_property
     def engine_settings(self) -> tuple[Key, ...]:
         """Keys of engines that an asset, defaults and profiles may write."""
-        return tuple(
-            replace(key, engine=name) for name, brought in self.engines.items() for key in brought.settings
-        )
+        return _merged((name, brought.settings) for name, brought in self.engines.items())
 
     @cached_property
     def engine_own(self) -> tuple[Key, ...]:
         """Keys of engines that only an asset may write."""
-        return tuple(
-            replace(key, engine=name) for name, brought in self.engines.items() for key in brought.own
-        )
+        return _merged((name, brought.own) for name, brought in self.engines.items())
 
     @cached_property
     def settings(self) -> tuple[Key, ...]:
@@ -68,6 +64,7 @@ class Language:
             keys.KIND,
             keys.PROMPT,
             keys.FOR_EACH,
+            keys.ASSET_ENGINE,
             Key(
                 "overrides",
                 ListOf(self.override, 10_000),
@@ -104,6 +101,7 @@ class Language:
             keys.CUESMITH,
             keys.PROJECT_SEED,
             keys.INCLUDE,
+            keys.DECLARATION,
             Key(
                 "profiles",
                 MapOf(self.layer, nullable=True),
@@ -116,6 +114,7 @@ class Language:
                 "[Settings](#defaults) for all assets of a kind.",
                 example={"sfx": {"loudness": "-23 LUFS"}},
             ),
+            keys.POLICY,
         )
         return Group("Shared", "A file that manifests include.", rows)
 
@@ -137,6 +136,7 @@ class Language:
         rows = (
             keys.PROJECT,
             keys.PROMOTION,
+            keys.EXPORTS,
             Key(
                 "assets",
                 ListOf(self.asset, 10**6),
@@ -150,6 +150,16 @@ class Language:
             "A manifest: the project's name and the assets that its game needs.",
             (*self.shared.keys, *rows),
         )
+
+
+def _merged(brought: Iterable[tuple[str, tuple[Key, ...]]]) -> tuple[Key, ...]:
+    """The keys of engines; a key that several engines bring is one row that names them all."""
+    merged: dict[str, Key] = {}
+    for engine, keys_of_engine in brought:
+        for key in keys_of_engine:
+            known = merged.get(key.name)
+            merged[key.name] = replace(key, engines=(*(known.engines if known else ()), engine))
+    return tuple(merged.values())
 
 
 @cache

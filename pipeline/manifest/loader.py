@@ -6,12 +6,16 @@ import re
 from collections.abc import Iterable, Iterator
 from operator import attrgetter
 from pathlib import Path
+from typing import Any
 
 from pipeline.errors import ManifestError
+from pipeline.licenses import LicenseDeclaration
 from pipeline.manifest.expansion import Expansion
 from pipeline.manifest.files import AudioFiles, ReadFile, Source, Sources, check_profile
+from pipeline.manifest.keys import EXPORT_SETTINGS
 from pipeline.manifest.language import Language, language
 from pipeline.manifest.names import check_project
+from pipeline.manifest.policy import LEVELS, Policy, Rule, merged, normalized
 from pipeline.manifest.problems import (
     Fault,
     Location,
@@ -22,10 +26,11 @@ from pipeline.manifest.problems import (
     ScalarNode,
     SequenceNode,
     dotted,
+    locate,
     quote,
 )
-from pipeline.manifest.settings import Values, merge_layers
-from pipeline.manifest.spec import AssetSpec, ManifestText, Project
+from pipeline.manifest.settings import Values, export_fault, merge_layers
+from pipeline.manifest.spec import AssetSpec, ExportProfile, ExportSettings, ManifestText, Project
 from pipeline.manifest.structure import EngineKeysSource
 from pipeline.manifest.validation import Entry, check
 from pipeline.manifest.values import KIND
@@ -61,9 +66,12 @@ def _scalars(node: Node, location: Location) -> Iterator[tuple[Location, ScalarN
             yield from _scalars(item, (*location, place))
 
 
+_POLICY = "policy"
 _YAML = re.compile(r"\.ya?ml$", re.IGNORECASE)
 _CHANNEL = re.compile(r"[a-z][a-z0-9-]{0,39}")
 
+
+_NOTHING = ExportSettings()
 
 Loaded = tuple[Project, tuple[ReadFile, ...]]
 """A project and every file that it was read from."""
@@ -87,7 +95,9 @@ def load_with_files(path: Path, profile: str | None, engine_keys: EngineKeysSour
     if profile is not None:
         check_profile(sources, main, profile)
     promotion = _promotion(main)
-    assets = list(_assets(sources, main, profile, path.name))
+    policy = _policy(sources)
+    _exports(main)
+    assets = list(_assets(sources, main, profile, path.name, Policy.from_json(policy)))
     problems.check()
     assets.sort(key=attrgetter("id"))
     project = Project(
@@ -98,6 +108,8 @@ def load_with_files(path: Path, profile: str | None, engine_keys: EngineKeysSour
         tuple(assets),
         warnings=problems.warnings,
         promotion=promotion,
+        license=_declaration(sources),
+        policy=policy,
     )
     audio = {audio for asset in project.assets for audio in asset.audio}
     heard = (ReadFile(str(sources.folder / file.name), file.path, file.sha256) for file in audio)
@@ -122,6 +134,15 @@ def profile_names(path: Path, engine_keys: EngineKeysSource) -> tuple[str, ...]:
     except ManifestError:
         return ()
     return sources.profiles
+
+
+def export_profiles(path: Path, engine_keys: EngineKeysSource) -> dict[str, ExportProfile]:
+    """The export profiles of the manifest at ``path``, by name. Raises `ManifestError` if it cannot be read."""
+    problems = Problems()
+    _, main = _read(path, problems, engine_keys)
+    profiles = _exports(main) if main else {}
+    problems.check()
+    return profiles
 
 
 def _read(path: Path, problems: Problems, engine_keys: EngineKeysSource) -> tuple[Sources, Source | None]:
@@ -151,7 +172,80 @@ def _promotion(main: Source) -> tuple[tuple[str, tuple[str, ...]], ...]:
     return tuple(sorted((name, tuple(sorted(set(keys["allow"])))) for name, keys in rules.items()))
 
 
-def _assets(sources: Sources, main: Source, profile: str | None, file: str) -> Iterator[AssetSpec]:
+def _declaration(sources: Sources) -> LicenseDeclaration | None:
+    """What the strongest file that has a ``license`` declares."""
+    written = (source.shared.values for source in reversed(sources.read_sources))
+    declared = next((values["license"] for values in written if "license" in values), None)
+    if not declared:
+        return None
+    revenue = declared.get("revenue_below_usd")
+    return LicenseDeclaration(declared.get("commercial", True), None if revenue is None else int(revenue))
+
+
+def _exports(main: Source) -> dict[str, ExportProfile]:
+    """The export profiles by name. Reports settings that exclude each other."""
+    profiles = {}
+    for name, keys in main.shared.values.get("exports", {}).items():
+        if not _CHANNEL.fullmatch(name):
+            what = f"{quote(name)} is not a valid name of a profile"
+            fault = Fault(what, "use lower-case letters, digits and '-', such as mobile")
+            main.report.at(main.root, ("exports", name), fault)
+        by_kind = {}
+        for kind in KIND.known:
+            own = keys.get(kind, {})
+            # The bit rate of one format says nothing of another.
+            settings = {**keys, **({"bit_rate": None} if "format" in own else {}), **own}
+            fields = {key.field or key.name: settings.get(key.name) for key in EXPORT_SETTINGS.keys}
+            by_kind[kind] = ExportSettings(**fields)
+            found = export_fault(by_kind[kind])
+            if found is not None:
+                main.report.at(main.root, ("exports", name), found)
+                break
+        size = keys.get("size")
+        profiles[name] = ExportProfile(
+            name, by_kind.get("music", _NOTHING), by_kind.get("sfx", _NOTHING), size and int(size)
+        )
+    return profiles
+
+
+def _policy(sources: Sources) -> dict[str, Any]:
+    """The policy of all files. Reports rules that find nothing; warns of exceptions to rules that are not there."""
+    written = [(source, source.shared.values.get("policy", {})) for source in sources.read_sources]
+    for source, policy in written:
+        for level in LEVELS:
+            for place, item in enumerate(policy.get(level, ())):
+                _check_rule(source, (_POLICY, level, place), item)
+    policy = merged(policy for _, policy in written)
+    known = {normalized(rule.text) for rule in Policy.from_json(policy).rules}
+    for source, own in written:
+        for place, item in enumerate(own.get("exceptions", ())):
+            for word in item["words"]:
+                if normalized(word) not in known:
+                    location = (_POLICY, "exceptions", place, "words")
+                    fault = Fault(f"no rule has {quote(word)}", "write it as the rule does, or remove it")
+                    source.report.warn(locate(source.root, location)[0], dotted(location), fault)
+    return policy
+
+
+def _check_rule(source: Source, location: Location, item: Values) -> None:
+    places = [(*location, key) for key in ("words", "patterns")]
+    if all(locate(source.root, place)[1] != place for place in places):
+        fault = Fault("has neither words nor patterns", "write words: and what prompts may not contain")
+        source.report.at(source.root, location, fault)
+    for key in ("words", "patterns"):
+        for place, text in enumerate(item.get(key, ())):
+            if not Rule("forbid", text, "", key == "patterns").words:
+                fault = Fault(f"{quote(text)} has no letter or digit", "write words")
+            elif key == "words" and "*" in normalized(text):
+                fault = Fault(f"{quote(text)} has a *", "write it below patterns")
+            else:
+                continue
+            source.report.at(source.root, (*location, key, place), fault)
+
+
+def _assets(
+    sources: Sources, main: Source, profile: str | None, file: str, policy: Policy
+) -> Iterator[AssetSpec]:
     """Every asset, in the manifest's order. Problems are reported."""
     shared = [source.shared for source in sources.read_sources]
     layers: list[tuple[Values, str]] = [
@@ -163,6 +257,12 @@ def _assets(sources: Sources, main: Source, profile: str | None, file: str) -> I
             for source in sources.read_sources
         )
         layers += [(layer, folder) for layer, folder in chosen if layer is not None]
+    profile_engines = frozenset(
+        kind
+        for layer, _ in layers[len(sources.read_sources) :]
+        for kind in KIND.known
+        if layer.get(kind, {}).get("engine") or layer.get("engine")
+    )
     unsure = (
         frozenset(key.name for key in sources.language.settings) if sources.incomplete else frozenset[str]()
     )
@@ -173,6 +273,8 @@ def _assets(sources: Sources, main: Source, profile: str | None, file: str) -> I
         unsure=unsure.union(*(source.bad for source in shared)),
         audio=AudioFiles(sources.folder),
         language=sources.language,
+        profile_engines=profile_engines,
+        policy=policy,
     )
     for entry in _entries(sources, main, file):
         yield from expansion.expand(entry)

@@ -9,7 +9,7 @@ from typing import Any
 from pipeline.formats import FORMATS
 from pipeline.manifest.language import Language, spec_keys
 from pipeline.manifest.problems import Fault, list_names
-from pipeline.manifest.spec import DeliverySpec, MasteringSpec, QualitySpec
+from pipeline.manifest.spec import DeliverySpec, ExportSettings, MasteringSpec, QualitySpec
 from pipeline.manifest.values import RATES, Beats
 
 Values = dict[str, Any]
@@ -57,6 +57,21 @@ def intro_seconds(intro: float | None, bpm: float | None) -> float:
     if not isinstance(intro, Beats):
         return intro or 0.0
     return intro * 60.0 / bpm if bpm else 0.0
+
+
+def merge_asset(
+    below: Values, asset: Mapping[str, Any], folder: str, merging: Set[str], *, profile_engine: bool
+) -> Values:
+    """``below`` with every setting of the asset; a model counts only for the engine for which it was written.
+
+    ``profile_engine``: the engine below comes from the profile and wins, so that a profile can replace every engine.
+    """
+    if asset.get("engine", below["engine"]) == below["engine"]:
+        return merge_settings(below, asset, folder, merging)
+    if profile_engine:
+        asset = {name: value for name, value in asset.items() if name not in ("engine", "model")}
+        return merge_settings(below, asset, folder, merging)
+    return merge_settings(below | {"model": None, "model_folder": ""}, asset, folder, merging)
 
 
 _BEATS_A_BAR = 4
@@ -164,6 +179,26 @@ def _formats(values: Values) -> Iterator[Conflict]:
                 f"{row.name} does not support float samples", f"set bit_depth to 24, or remove {row.name}"
             )
             yield ("formats", "bit_depth"), fault
+
+
+_WITH_BIT_RATE = ("ogg", "opus", "mp3")
+
+
+def export_fault(settings: ExportSettings) -> Fault | None:
+    """Why no file can have the settings of an export profile; None if one can."""
+    row = FORMATS[settings.format] if settings.format else None
+    if settings.bit_rate_kbps is not None and settings.format not in _WITH_BIT_RATE:
+        named = f"format {row.name} has" if row else "the format of the masters may have"
+        return Fault(f"{named} no bit rate to choose", f"write format: one of {list_names(_WITH_BIT_RATE)}")
+    if row is None:
+        return None
+    rate = settings.sample_rate_hz
+    if rate is not None and row.rates is not None and rate not in row.rates:
+        rates = list_names(str(other) for other in RATES if other in row.rates)
+        return Fault(f"{row.name} does not support {rate} Hz", f"set sample_rate to one of {rates}")
+    if settings.bit_depth == "float" and not row.float_samples:
+        return Fault(f"{row.name} does not support float samples", "set bit_depth to 16 or 24")
+    return None
 
 
 def asset_specs(values: Values) -> tuple[MasteringSpec, DeliverySpec, QualitySpec]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Literal
 
 from pipeline.errors import Problem
+from pipeline.licenses import LicenseDeclaration
 
 Kind = Literal["music", "sfx"]
 LicensePolicy = Literal["any", "commercial"]
@@ -25,6 +26,7 @@ class GateReason(StrEnum):
     PLACEHOLDER = "placeholder"
     UNAPPROVED = "unapproved"
     REJECTED = "rejected"
+    POLICY = "policy"
     QUALITY_GATE = "quality-gate"
     LOUDNESS = "loudness"
     CREDENTIALS = "credentials"
@@ -109,6 +111,23 @@ class QualitySpec:
 
 
 @dataclass(frozen=True, slots=True)
+class ScoreSpec:
+    """A score of `pipeline.scores` that the takes of an asset get."""
+
+    name: str
+    choose: bool = False
+    """Whether the candidate with the highest value is mastered."""
+    least: float | None = None
+    """A take below this fails the quality gate."""
+    most: float | None = None
+    """A take above this fails the quality gate."""
+
+    def to_json(self) -> dict[str, Any]:
+        """What is set, as a JSON object."""
+        return {name: value for name, value in asdict(self).items() if value not in (None, False)}
+
+
+@dataclass(frozen=True, slots=True)
 class DeliverySpec:
     """Which renditions of a master are made."""
 
@@ -162,9 +181,15 @@ class AssetSpec:
     """Keys of engines that differ from their defaults, by name; a group is a mapping, an audio file an `AudioInput`."""
     was: tuple[str, ...] = ()
     """Its earlier ids, the latest first."""
+    private_prompts: bool = False
+    """Whether the files contain no prompt."""
     model_folder: str = ""
     """Folder of the file that names ``model``, where a relative path to a checkpoint starts; never part of any
     digest. Empty for the working directory."""
+    priority: int = 0
+    """A build makes assets with a higher priority first; never part of any digest."""
+    scores: tuple[ScoreSpec, ...] = ()
+    """Scores of its takes, sorted by name."""
 
     @property
     def audio(self) -> tuple[AudioInput, ...]:
@@ -212,3 +237,31 @@ class Project:
     """Valid things that are perhaps mistakes."""
     promotion: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """Channel to the reasons of the release gate that it allows, sorted."""
+    license: LicenseDeclaration | None = None
+    """What the studio declares about itself; None if nothing. Never part of a digest."""
+    policy: Mapping[str, Any] = field(default_factory=dict)
+    """The prompt policy of all its files as JSON, for `pipeline.manifest.policy.Policy`; empty without one."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExportSettings:
+    """How an export profile encodes the sounds of one kind; None keeps what the master has."""
+
+    format: str | None = None
+    sample_rate_hz: int | None = None
+    channels: int | None = None
+    bit_rate_kbps: float | None = None
+    """The most that a file may use on average, its headers not counted."""
+    bit_depth: BitDepth | None = None
+    true_peak_dbtp: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExportProfile:
+    """Settings of exports for one platform."""
+
+    name: str
+    music: ExportSettings
+    sfx: ExportSettings
+    size_bytes: int | None
+    """The most that all sound files together may need."""

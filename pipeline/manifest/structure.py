@@ -179,13 +179,16 @@ class Key:
     required: bool = False
     shown: str = ""
     """The default in the handbook, if ``default`` does not say it."""
-    engine: str = ""
-    """The engine that brings it; empty for a key of the language itself."""
+    engines: tuple[str, ...] = ()
+    """The engines that bring it; none for a key of the language itself."""
 
     @property
     def described(self) -> str:
-        """Its text, with the engine that brings it."""
-        return f"{self.text} Engine: `{self.engine}`." if self.engine else self.text
+        """Its text, with the engines that bring it."""
+        if not self.engines:
+            return self.text
+        word = "Engine" if len(self.engines) == 1 else "Engines"
+        return f"{self.text} {word}: {', '.join(f'`{name}`' for name in self.engines)}."
 
     def default_for(self, kind: str) -> Any:
         """The default for a kind, as a manifest would write it."""

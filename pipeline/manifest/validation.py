@@ -55,9 +55,6 @@ def check(
 def _unknown(language: Language, fault: UnknownKey) -> Fault:
     """The fault of a key that its group does not have, with the place where it belongs."""
     key, group = fault.key, fault.group
-    if key == "engine" and group.name in ("Asset", "Override"):
-        remedy = "an engine is chosen for a whole kind; set it in defaults or in a profile"
-        return Fault("unknown key", remedy)
     if group.name == "AssetFile" and key in language.manifest.by_name:
         remedy = f"a file of assets contains only {list_names(group.by_name)}; move it to the manifest"
         return Fault("unknown key", remedy)
@@ -123,9 +120,19 @@ class Entry:
 
     def report_fault(self, location: Location, fault: Fault) -> None:
         """Report a fault in this entry."""
+        self.report.at(self.node, self._written(location), fault, base=("assets", self.place))
+
+    def warn(self, location: Location, fault: Fault) -> None:
+        """Warn of something in this entry."""
+        location = self._written(location)
+        line, _ = locate(self.node, location)
+        self.report.warn(line, dotted(("assets", self.place, *location)), fault)
+
+    def _written(self, location: Location) -> Location:
+        """The place of a key: in the override that wrote it, if one did."""
         if location and location[0] in self.overridden:
-            location = ("overrides", self.overridden[str(location[0])], *location)
-        self.report.at(self.node, location, fault, base=("assets", self.place))
+            return ("overrides", self.overridden[str(location[0])], *location)
+        return location
 
     def readable(self, *keys: str) -> bool:
         """Whether each of these keys could be read."""

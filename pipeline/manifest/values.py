@@ -272,16 +272,30 @@ SIMILARITY = Quantity("a similarity", "a similarity such as 0.95", "0.5", "1")
 VARIATIONS = Quantity("a whole number", "a whole number such as 4", "1", "999", whole=True)
 CANDIDATES = Quantity("a whole number", "a whole number such as 3", "1", "64", whole=True)
 SEED = Quantity("a whole number", "a whole number such as 7", "0", str(2**53 - 1), whole=True)
+PRIORITY = Quantity("a whole number", "a whole number such as 10", "-1000", "1000", whole=True)
 CHANNELS = Quantity("a number of channels", "1 or 2", "1", "2", whole=True)
+BIT_RATE = Quantity("a bit rate", "a bit rate such as 96 kbps", "16", "510", {"kbps": "1"}, unit=" kbps")
+FILE_SIZE = Quantity(
+    "a size", "a size such as 40 MB", "1 kB", "1000 GB", {"kb": "1e3", "mb": "1e6", "gb": "1e9"}
+)
+
+REVENUE = Quantity(
+    "a whole number of US dollars", "a whole number such as 1000000", "1", "1000000000000", whole=True
+)
+
+SCORE = Quantity("a number", "a number such as 0.2", "-1000000", "1000000")
+SCORE_NAME = "[a-z][a-z0-9_-]{0,39}"
 
 KIND = OneOf("a kind", ("music", "sfx"))
 LICENSE = OneOf("a licence policy", ("any", "commercial"))
 CREDENTIALS = OneOf("a credentials policy", ("none", "development", "required"))
 ALLOWED = OneOf(
     "a reason that a channel can allow",
-    tuple(reason.value for reason in GateReason if reason != GateReason.VERIFICATION),
+    tuple(
+        reason.value for reason in GateReason if reason not in (GateReason.VERIFICATION, GateReason.POLICY)
+    ),
 )
-"""Damaged files ship nowhere."""
+"""Damaged files ship nowhere, and the policy has exceptions of its own."""
 FORMAT = OneOf("a format", FORMAT_NAMES)
 GAIN = OneOf("a gain policy", ("shared", "each"))
 FADE_CURVE = OneOf("a curve", ("s_curve", "linear", "equal_power", "exponential"))
@@ -295,6 +309,17 @@ _PART = f"([A-Za-z0-9_]|{_FILLED})(([A-Za-z0-9_.-]|{_FILLED})*([A-Za-z0-9_-]|{_F
 """Of an id, with names of for_each in braces."""
 
 PROMPT = Text("a prompt", "the sound in words", 2000, fold=True, form=r"\S")
+POLICY_WORD = Text("a word or a name", "words such as Hans Zimmer", 100)
+POLICY_PATTERN = Text(
+    "a pattern",
+    "a pattern such as 'style of *'",
+    100,
+    pattern=r"[^\\(){}|+?^$\[\]]+",
+    remedy="use words and *, which stands for any letters in one word; there are no regular expressions",
+)
+POLICY_ASSET = Text("an id", "an id or a glob such as music/*", 200)
+REASON = Text("a reason", "why, in words", 500, fold=True, form=r"\S")
+PERSON = Text("a name", "the name of the person who decided", 120, fold=True, form=r"\S")
 TAG = Text("a tag", "a short text", 64)
 NAMING = Text(
     "a naming template",

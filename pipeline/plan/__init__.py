@@ -21,14 +21,12 @@ from pipeline.plan.reasons import specs_of as specs_of
 from pipeline.plan.reasons import ucs_of as ucs_of
 from pipeline.plan.validate import check_profiles as check_profiles
 from pipeline.plan.values import APPROVED as APPROVED
-from pipeline.plan.values import IN_STORE as IN_STORE
 from pipeline.plan.values import LOCKED as LOCKED
 from pipeline.plan.values import LOCKED_IN_MANIFEST as LOCKED_IN_MANIFEST
 from pipeline.plan.values import WAITS as WAITS
 from pipeline.plan.values import WILL_WAIT as WILL_WAIT
 from pipeline.plan.values import Action as Action
 from pipeline.plan.values import AssetPlan as AssetPlan
-from pipeline.plan.values import Known as Known
 from pipeline.plan.values import Plan as Plan
 from pipeline.plan.values import Reason as Reason
 from pipeline.plan.values import Stage as Stage

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from pipeline.generators import Engine, Redecoding, Requirements
@@ -31,6 +31,7 @@ from pipeline.plan.values import (
     Action,
     AssetPlan,
     Known,
+    NewerModel,
     Plan,
     Reason,
     TakeOrder,
@@ -44,19 +45,33 @@ _TAKE_MISSING = Reason("take missing from store")
 _MASTER_MISSING = Reason("master missing from store")
 
 
-def plan(project: Project, known: Known) -> Plan:
+def plan(project: Project, known: Known, refresh_models: bool = False) -> Plan:
     """What a build of ``project`` must do, given what is ``known`` to exist.
 
-    Raises `ManifestError` with everything in the manifest that engines cannot make.
+    A published model keeps the revision that the catalog has, unless ``refresh_models`` asks for the newest. Raises
+    `ManifestError` with everything in the manifest that engines cannot make.
     """
-    return Plan(
-        tuple(
+    newer: dict[NewerModel, None] = {}
+    assets = []
+    for spec, engine, newest in check(project):
+        requirements = newest if refresh_models else _with_kept_revision(spec, newest, known)
+        if requirements is not newest:
+            model = requirements.model
+            newer[NewerModel(engine.name, model.id, model.revision, newest.model.revision)] = None
+        assets.append(
             _plan_asset(
                 _Asset(spec, engine, requirements, project.name, mastering_digest(spec, project.name), known)
             )
-            for spec, engine, requirements in check(project)
         )
-    )
+    return Plan(tuple(assets), tuple(newer))
+
+
+def _with_kept_revision(spec: AssetSpec, newest: Requirements, known: Known) -> Requirements:
+    model = newest.model
+    kept = known.revision(spec.id, spec.engine, model.id) if model.published else None
+    if kept in (None, model.revision):
+        return newest
+    return replace(newest, model=replace(model, revision=kept))
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +241,14 @@ def _order(asset: _Asset, recipe: Recipe, previous: MasterRow | None) -> TakeOrd
     used = set(recipe.conditioning.values())
     audio = tuple((file.sha256, file.path) for file in asset.spec.audio if file.sha256 in used)
     stored_take = _stored_take_for(asset.engine, recipe, previous, asset.known)
-    return TakeOrder(recipe, asset.requirements, audio, asset.engine.cost(recipe), stored_take)
+    return TakeOrder(
+        recipe,
+        asset.requirements,
+        audio,
+        asset.engine.cost(recipe),
+        stored_take,
+        priority=asset.spec.priority,
+    )
 
 
 def _stored_take_for(engine: Engine, recipe: Recipe, previous: MasterRow | None, known: Known) -> str | None:

@@ -12,6 +12,7 @@ from pipeline.generators import Requirements
 from pipeline.manifest.spec import NOT_IN_DIGESTS, AssetSpec, DeliverySpec, MasteringSpec, QualitySpec
 from pipeline.mastering import CHAIN_VERSION
 from pipeline.recipe import Recipe, derive_seed, digest, with_seeds
+from pipeline.scores import find_score
 
 _REROLLS_SEARCHED = 20
 
@@ -74,9 +75,15 @@ def _seeds(asset: AssetSpec, variation: int, reroll: int) -> list[int]:
 
 def mastering_digest(asset: AssetSpec, project: str) -> str:
     """Digest of everything that shapes an asset's masters except their takes: mastering, delivery, gates, labels."""
+    private = ["private prompts"] if asset.private_prompts else []
     category, name = (asset.ucs.category, asset.ucs.name or "") if asset.ucs else ("", "")
     specs = _specs_digest(asset.mastering, asset.delivery, asset.quality)
-    return hashlib.sha256("\n".join([specs, project, asset.origin, category, name]).encode()).hexdigest()
+    if asset.scores:
+        scores = [{**score.to_json(), "version": find_score(score.name).version} for score in asset.scores]
+        specs = digest({"specs": specs, "scores": scores})
+    return hashlib.sha256(
+        "\n".join([specs, project, asset.origin, category, name, *private]).encode()
+    ).hexdigest()
 
 
 def group_digest(candidates: Iterable[Sequence[str]]) -> str:

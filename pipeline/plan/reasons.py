@@ -45,7 +45,9 @@ def _recipe_words(key: str) -> tuple[str, str]:
 def mastering_reasons(before: MasterRecord, asset: AssetSpec) -> Iterator[str]:
     """How the asset's mastering, delivery and quality specs differ from those of ``before``."""
     specs = {**asdict(asset.mastering), **asdict(asset.delivery), **asdict(asset.quality)}
-    return spec_reasons(specs_of(before), {**specs, "formats": list(asset.delivery.formats)})
+    yield from spec_reasons(specs_of(before), {**specs, "formats": list(asset.delivery.formats)})
+    if before.get("scores", []) != [score.to_json() for score in asset.scores]:
+        yield "scores changed"
 
 
 def specs_of(record: MasterRecord) -> dict[str, Any]:

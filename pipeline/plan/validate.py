@@ -15,8 +15,11 @@ from pipeline.generators import (
     engine_names,
     find_engine,
 )
+from pipeline.licenses import LicenseDeclaration
 from pipeline.manifest import Project, beside, load, nearest, profile_names
 from pipeline.manifest.spec import AssetSpec
+from pipeline.provenance import model_license
+from pipeline.scores import find_score
 
 
 def check(project: Project) -> list[tuple[AssetSpec, Engine, Requirements]]:
@@ -36,7 +39,7 @@ def check(project: Project) -> list[tuple[AssetSpec, Engine, Requirements]]:
         requirements = _requirements(project, asset, engine)
         if isinstance(requirements, Requirements):
             checked.append((asset, engine, requirements))
-            of_asset = _problems(asset, requirements)
+            of_asset = _problems(asset, requirements, project.license)
         else:
             of_asset = iter([requirements])
         for stated in of_asset:
@@ -86,14 +89,33 @@ def _not_installed(engine: str) -> RequirementProblem:
     return RequirementProblem("engine", what, f"{choice} it is set in defaults or a profile")
 
 
-def _problems(asset: AssetSpec, requirements: Requirements) -> Iterator[RequirementProblem]:
+def _problems(
+    asset: AssetSpec, requirements: Requirements, declared: LicenseDeclaration | None
+) -> Iterator[RequirementProblem]:
     yield from requirements.problems
+    yield from _score_problems(asset)
+    if asset.license != "commercial":
+        return
     model = requirements.model
-    if asset.license == "commercial" and not model.commercial:
+    sold = replace(declared or LicenseDeclaration(True), commercial=True)
+    if not model.commercial:
         what = f"license is commercial, and the weights of {model.id} are {model.license}"
-        yield RequirementProblem(
-            "license", what, "choose a model whose licence allows it, or set license: any"
-        )
+    elif refused := model_license(asset.engine, model).refusal(sold):
+        what = f"license is commercial, and of {model.id}, {refused}"
+    else:
+        return
+    yield RequirementProblem("license", what, "choose a model whose licence allows it, or set license: any")
+
+
+def _score_problems(asset: AssetSpec) -> Iterator[RequirementProblem]:
+    for score in asset.scores:
+        try:
+            find_score(score.name)
+        except UsageError as error:
+            what, _, remedy = str(error).partition("; ")
+            yield RequirementProblem("scores", what, remedy)
+    if sum(score.choose for score in asset.scores) > 1:
+        yield RequirementProblem("scores", "two scores choose the candidate", "write choose: true in one")
 
 
 def _file_of(project: Project, asset: AssetSpec) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -100,6 +101,25 @@ class Known:
         return numbers
 
     @cached_property
+    def revisions(self) -> Mapping[tuple[str, str], str]:
+        """By engine and model, the revision of most masters in the last version."""
+        counts = Counter((row["engine"], row["model"], row["revision"]) for row in self.rows.values())
+        ascending = sorted(counts.items(), key=lambda item: (item[1], item[0]))
+        return {(engine, model): revision for (engine, model, revision), _ in ascending}
+
+    def revision(self, asset: str, engine: str, model: str) -> str | None:
+        """The revision of ``model`` that an asset's masters have, else most masters; None for a new model.
+
+        A master that waits for review counts instead of the approved one.
+        """
+        for variation in self.variations.get(asset, ()):
+            row = self.rows[asset, variation]
+            row = row.get("waiting") or row
+            if (row["engine"], row["model"]) == (engine, model):
+                return row["revision"]
+        return self.revisions.get((engine, model))
+
+    @cached_property
     def objects(self) -> Set[str]:
         """SHA-256 of every object in the store."""
         return self.store.objects()
@@ -154,6 +174,8 @@ class TakeOrder:
     """Digest of a take whose stored data gives this one without the model."""
     inputs: tuple[ObjectRef, ...] = ()
     """Objects of the conditioning audio, in the order of `audio`; a build fills it in before it generates."""
+    priority: int = 0
+    """Its asset's; takes with a higher priority are generated first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,10 +219,28 @@ class AssetPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class NewerModel:
+    """A published model with a newer revision than the one that the catalog has and a build stays with."""
+
+    engine: str
+    model: str
+    kept: str
+    newest: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.model} has a newer revision ({self.newest[:12]}); the build stays with {self.kept[:12]}, which "
+            "the catalog has; to use the newer one: --refresh-models"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Everything that a build will do."""
 
     assets: tuple[AssetPlan, ...]
+    newer_models: tuple[NewerModel, ...] = ()
+    """Newer revisions that are not used because nobody asked for them."""
 
     @property
     def stale(self) -> tuple[AssetPlan, ...]:

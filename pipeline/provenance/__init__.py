@@ -21,6 +21,7 @@ from pipeline.provenance.records import master_name as master_name
 from pipeline.provenance.records import master_record as master_record
 from pipeline.provenance.records import master_records as master_records
 from pipeline.provenance.records import model_facts as model_facts
+from pipeline.provenance.records import model_license as model_license
 from pipeline.provenance.records import name_of as name_of
 from pipeline.provenance.records import place_of as place_of
 from pipeline.provenance.records import take_record as take_record

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Literal, NotRequired, TypedDict
 
 from pipeline.generators.protocol import ModelInfo
+from pipeline.licenses import ModelLicense
 from pipeline.store import ObjectJson, Store
 
 TAKE_SCHEMA = "cuesmith.take/1"
@@ -32,6 +33,16 @@ class MadeFacts(TypedDict):
     software: dict[str, str]
 
 
+class TermsJson(TypedDict):
+    """The conditions of a licence: see `LicenseTerms`."""
+
+    source: str
+    read: str
+    revenue_below_usd: NotRequired[int]
+    attribution: NotRequired[str]
+    registration: NotRequired[str]
+
+
 class ModelFacts(TypedDict):
     """What made the raw audio, and what its weights allow."""
 
@@ -42,6 +53,8 @@ class ModelFacts(TypedDict):
     commercial: bool
     neural: bool
     placeholder: bool
+    terms: NotRequired[TermsJson]
+    """Only where the engine states them."""
 
 
 class TakeRecord(TypedDict):
@@ -117,6 +130,9 @@ class MasterRecord(TypedDict):
     measurements: dict[str, Any]
     gates: dict[str, Any]
     """The limits of the quality gates when it was made."""
+    scores: NotRequired[list[dict[str, Any]]]
+    """The scores that the manifest asks for, with their limits; each of `candidates` has its values. Only where there
+    are any."""
     quality: dict[str, Any]
     """``score``, ``failures``, and whether the master is ``quarantined`` (stored for review, never published), with the
     ``reason``."""
@@ -246,7 +262,7 @@ def master_records(store: Store, digests: Iterable[str]) -> dict[str, MasterReco
 
 def model_facts(engine: str, model: ModelInfo) -> ModelFacts:
     """What records say of the model that made a take."""
-    return ModelFacts(
+    facts = ModelFacts(
         engine=engine,
         id=model.id,
         revision=model.revision,
@@ -255,6 +271,14 @@ def model_facts(engine: str, model: ModelInfo) -> ModelFacts:
         neural=model.neural,
         placeholder=model.placeholder,
     )
+    if model.terms is not None:
+        facts["terms"] = TermsJson(**model.terms.to_json())  # type: ignore[typeddict-item]
+    return facts
+
+
+def model_license(engine: str, model: ModelInfo) -> ModelLicense:
+    """The licence of the model, with its terms."""
+    return ModelLicense(engine, model.id, model.license, model.commercial, model.terms)
 
 
 def disclosure(*, neural: bool, engine: str, model: str) -> dict[str, str]:

@@ -8,3 +8,4 @@ from pipeline.quality.gates import QualityReport as QualityReport
 from pipeline.quality.gates import duplicate as duplicate
 from pipeline.quality.gates import limits_of as limits_of
 from pipeline.quality.gates import score as score
+from pipeline.quality.gates import score_failures as score_failures

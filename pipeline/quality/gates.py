@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from pipeline.audio import Clip, Loop
-from pipeline.gates import GATES, passing_setting
-from pipeline.manifest.spec import Kind, QualitySpec
+from pipeline.gates import GATES, REMEDY, passing_setting
+from pipeline.manifest.spec import Kind, QualitySpec, ScoreSpec
 from pipeline.mastering.measure import Measurement, measure
 from pipeline.mastering.seam import Seam, measure_seam
 from pipeline.quality.fingerprint import Fingerprint, likeness
@@ -100,7 +100,8 @@ class QualityReport:
             f"{failure.what} ({failure.name} {failure.measured:g}, limit {failure.limit:g})"
             for failure in self.failures
         )
-        remedies = "; ".join(dict.fromkeys(GATES[failure.name].remedy for failure in self.failures))
+        known = [GATES[failure.name].remedy if failure.name in GATES else REMEDY for failure in self.failures]
+        remedies = "; ".join(dict.fromkeys(known))
         return (
             f"quality gate: {faults}; {remedies}; to publish it anyway, set {self.passing_setting(siblings)}"
         )
@@ -188,6 +189,18 @@ def score(sound: GateInput, limits: Limits) -> QualityReport:
         return QualityReport(0.0, tuple(failures))
     left = 1.0 - _FAILURE_COST * len(failures) - _STRAIN_COST * strain
     return QualityReport(round(max(0.01, left), 4), tuple(failures))
+
+
+def score_failures(specs: Sequence[ScoreSpec], values: Mapping[str, float]) -> list[Failure]:
+    """A failure for each score with a value outside its limits; its name is the score's."""
+    failures = []
+    for spec in specs:
+        value = values[spec.name]
+        if spec.least is not None and value < spec.least:
+            failures.append(Failure(spec.name, value, spec.least, f"the score {spec.name} is too low"))
+        if spec.most is not None and value > spec.most:
+            failures.append(Failure(spec.name, value, spec.most, f"the score {spec.name} is too high"))
+    return failures
 
 
 def duplicate(

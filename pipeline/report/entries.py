@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, TypedDict
 
@@ -146,10 +146,6 @@ class ListEntries:
     """Digests of approved masters."""
     locate: Locate
     models: list[dict[str, Any]] = field(default_factory=list)
-
-    def with_history(self, history: History) -> ListEntries:
-        """The same for other masters, with another history."""
-        return replace(self, history=history)
 
     def entry(self, row: MasterRow, record: MasterRecord | None) -> dict[str, Any]:
         """One master; ``sound`` is its address for the browser."""

@@ -51,6 +51,21 @@ def stage_bars(build: Mapping[str, Any]) -> list[Bar]:
     return _bars([(name, float(seconds), duration(float(seconds))) for name, seconds in stages.items()])
 
 
+def device_bars(build: Mapping[str, Any]) -> list[Bar]:
+    """Share of the slots of each device that were in use while the build generated."""
+    devices = (build.get("generate") or {}).get("devices") or []
+    return _bars(
+        [
+            (
+                f"{use['device']} · {use['takes']} takes",
+                float(use["slot_use"]),
+                f"{use['slot_use']:.0%} of {use['slots']}, idle {duration(float(use['idle_seconds']))}",
+            )
+            for use in devices
+        ]
+    )
+
+
 def compute_bars(records: Iterable[MasterRecord], run: str) -> list[Bar]:
     """Device time of each model for the takes of this run, longest first."""
     spent: dict[str, float] = {}
@@ -140,10 +155,27 @@ _IMPORT = re.compile(r"^import [^;]*;\n", re.MULTILINE)
 _EXPORT = re.compile(r"^export ((?:const|function|async function|class) (\w+))", re.MULTILINE)
 
 
-def render(facts: Mapping[str, Any], data: Mapping[str, Any]) -> str:
+@dataclass(frozen=True, slots=True)
+class PageParts:
+    """The files of one kind of page."""
+
+    template: str
+    modules: tuple[str, ...]
+    styles: tuple[str, ...]
+
+
+REPORT = PageParts("report.html.j2", _MODULES, ("style.css",))
+AUDITION = PageParts(
+    "audition.html.j2",
+    ("dom.js", "data.js", "sidecars.js", "engine.js", "pictures.js", "audition.js"),
+    ("style.css", "audition.css"),
+)
+
+
+def render(facts: Mapping[str, Any], data: Mapping[str, Any], parts: PageParts = REPORT) -> str:
     """The page as HTML; ``facts`` are for the template, ``data`` is for the scripts."""
-    code, style = script_text(), _text("style.css")
-    return _template().render(
+    code, style = script_text(parts), "".join(map(_text, parts.styles))
+    return _template(parts.template).render(
         **facts, data=data, policy=policy(code, style), style=Markup(style), code=Markup(code)
     )
 
@@ -168,10 +200,10 @@ def policy(code: str, style: str) -> str:
     )
 
 
-@lru_cache(maxsize=1)
-def script_text() -> str:
+@lru_cache(maxsize=2)
+def script_text(parts: PageParts = REPORT) -> str:
     """The page's modules as one script: each in its own scope that returns the exports of the module."""
-    return "\n".join(_scoped(_text(name)) for name in _MODULES)
+    return "\n".join(_scoped(_text(name)) for name in parts.modules)
 
 
 def _scoped(module: str) -> str:
@@ -188,12 +220,12 @@ def _scoped(module: str) -> str:
     return f"const {{ {names} }} = (() => {{\n{body}\nreturn {{ {names} }};\n}})();"
 
 
-@lru_cache(maxsize=1)
-def _template() -> Template:
+@lru_cache(maxsize=2)
+def _template(name: str) -> Template:
     loader = FunctionLoader(_text)
     environment = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.globals["master_name"] = master_name
-    return environment.get_template("report.html.j2")
+    return environment.get_template(name)
 
 
 def _text(name: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -21,7 +21,15 @@ from pipeline.report.entries import (
     review_state_json,
 )
 from pipeline.report.media import CACHE, prepare_media, script, sidecar_key
-from pipeline.report.page import compute_bars, deviation_bars, duration, render, size_curve, stage_bars
+from pipeline.report.page import (
+    compute_bars,
+    deviation_bars,
+    device_bars,
+    duration,
+    render,
+    size_curve,
+    stage_bars,
+)
 from pipeline.store import Missing, ObjectRef, Store, disk, fields_fault, parse_object, translate_os_errors
 
 SCHEMA = "cuesmith.report/1"
@@ -216,6 +224,7 @@ def _page(store: Store, content: _Content, destination: _Destination) -> bytes:
         "quarantined": len(content.quarantined),
         "failed": build.get("failed") or [],
         "stages": stage_bars(build),
+        "devices": device_bars(build),
         "compute": compute_bars(records.values(), version.run),
         "deviation": deviation_bars(version.masters),
         "growth": size_curve(history.sizes),
@@ -234,7 +243,7 @@ def _entries(content: _Content, listed: ListEntries) -> Iterator[dict[str, Any]]
 
     for row in content.version.masters:
         yield entry(listed, row)
-    beside = listed.with_history(content.history.with_current(content.version))
+    beside = replace(listed, history=content.history.with_current(content.version))
     for row in content.quarantined:
         siblings = [other["master"] for other in content.quarantined if other["asset"] == row["asset"]]
         records = [content.records[master] for master in siblings if master in content.records]

@@ -25,7 +25,7 @@ import getpass
 import re
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -101,16 +101,10 @@ def decide(
             f"nothing waits beside {what} in version {version.number}; "
             "`cuesmith catalog show --state waiting` lists all waiting masters"
         )
+    facts = asdict(decision)
     return [
         ReviewEvent(
-            decision.at,
-            decision.by,
-            decision.action,
-            row["asset"],
-            row["variation"],
-            row["take"],
-            row["master"],
-            decision.comment,
+            asset=row["asset"], variation=row["variation"], take=row["take"], master=row["master"], **facts
         )
         for row in targets
     ]

@@ -20,7 +20,6 @@ from pipeline.store.maintenance import Repair as Repair
 from pipeline.store.maintenance import gc as gc
 from pipeline.store.maintenance import quarantine as quarantine
 from pipeline.store.maintenance import quarantine_key as quarantine_key
-from pipeline.store.maintenance import repair as repair
 from pipeline.store.maintenance import set_aside as set_aside
 from pipeline.store.maintenance import verify as verify
 from pipeline.store.store import ObjectJson as ObjectJson

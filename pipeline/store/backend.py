@@ -88,6 +88,12 @@ class Backend(Protocol):
         to a request was lost, equal bytes show that the request succeeded.
         """
 
+    def compare_and_swap(self, key: str, expected: bytes | None, data: bytes) -> bool:
+        """As `write`, but only if ``key`` still holds ``expected`` (None: does not exist); else False.
+
+        ``data`` should contain something unique, see `create`.
+        """
+
     def confirm(self, key: str, size: int) -> bool:
         """Whether ``key`` holds ``size`` bytes; if so it is durable now, and as good as new for `gc`."""
 
@@ -102,9 +108,6 @@ class Backend(Protocol):
 
     def names(self, prefix: str = "") -> set[str]:
         """Names of the files and folders directly in the folder ``prefix``; empty if it does not exist."""
-
-    def leaves(self, prefix: str) -> Iterator[str]:
-        """Name, without folder, of every file below ``prefix``, in any order: the fastest listing."""
 
     def delete(self, key: str) -> None:
         """Remove ``key``; no error if it does not exist."""

@@ -87,6 +87,18 @@ class LocalBackend:
                 disk.discard(temporary)
         return True
 
+    def compare_and_swap(self, key: str, expected: bytes | None, data: bytes) -> bool:
+        """See `Backend.compare_and_swap`."""
+        with self.lock("swap", _APPEND_SECONDS):
+            try:
+                present = self.read(key)
+            except Missing:
+                present = None
+            if present != expected:
+                return present == data
+            self.write(key, data)
+        return True
+
     def confirm(self, key: str, size: int) -> bool:
         """See `Backend.confirm`."""
         path = self._path(key)
@@ -136,19 +148,6 @@ class LocalBackend:
                 return set(os.listdir(path))
             except (FileNotFoundError, NotADirectoryError):
                 return set()
-
-    def leaves(self, prefix: str) -> Iterator[str]:
-        """See `Backend.leaves`."""
-        path = self._path(prefix)
-        folders = [path]
-        with translate_os_errors("list", path):
-            while folders:
-                with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folders.pop()) as children:
-                    for child in children:
-                        if child.is_dir(follow_symlinks=False):
-                            folders.append(child.path)
-                        else:
-                            yield child.name
 
     def delete(self, key: str) -> None:
         """See `Backend.delete`."""

@@ -2,8 +2,8 @@
 
 A lease is a folder of numbered terms. Whoever creates the next number, once the last term is released or has
 expired, holds the lock: creating a file that does not exist yet is the one atomic step that every object store
-has. A term is never renewed after a later one exists. Terms expire by the clocks of the machines, which must
-agree to within a third of a lease.
+has. A term is never renewed after a later one exists. Its age is measured by the clock of the object store alone, so
+it does not matter what the clocks of the machines show.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from pipeline.store.disk import translate_os_errors
 from pipeline.store.formats import dump_record, read_record
 
 SCHEMA = "cuesmith.lease/1"
+_CLOCK = "locks/clock"
+"""Written to learn what the object store's clock shows."""
 _LEASE_POLL_SECONDS = 0.2
 _FILE_POLL_SECONDS = 0.002
 
@@ -118,11 +120,13 @@ class _Term:
         return stored.get("token") == self._token
 
     def _record(self, seconds: float) -> bytes:
+        # Older releases compare ``expires`` with their own clock.
         return dump_record(
             {
                 "schema": SCHEMA,
                 "holder": f"{socket.gethostname()}, process {getpid()}",
                 "token": self._token,
+                "seconds": seconds,
                 "expires": time.time() + seconds if seconds else 0.0,
             }
         )
@@ -157,12 +161,21 @@ def _renew_until_done(term: _Term, seconds: float, done: Event) -> None:
 
 
 def _holder(backend: Backend, key: str) -> str | None:
-    """Who holds the term, or None when it was released or has expired."""
+    """Who holds the term, or None when it was released or its holder has not renewed it for the length of a lease."""
     try:
         term = read_record(backend.read(key), SCHEMA, key)
     except Missing:
         return None
-    return str(term["holder"]) if term["expires"] > time.time() else None
+    seconds = term.get("seconds")
+    alive = term["expires"] > time.time() if seconds is None else seconds and _age(backend, key) < seconds
+    return str(term["holder"]) if alive else None
+
+
+def _age(backend: Backend, key: str) -> float:
+    """Seconds since ``key`` was written, by the clock of the object store; 0 if it is gone meanwhile."""
+    backend.write(_CLOCK, uuid4().hex.encode())
+    now = next(backend.list(_CLOCK)).modified
+    return max((now - entry.modified for entry in backend.list(key)), default=0.0)
 
 
 def _current(backend: Backend, folder: str) -> str | None:

@@ -1,4 +1,4 @@
-"""The whole store at once: who names which object, `verify` and `repair`, and `gc` for what nothing names."""
+"""The whole store at once: who names which object, `verify` and its repairs, and `gc` for what nothing names."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """What `repair` did about one finding."""
+    """What was done about one finding."""
 
     finding: Finding
     moved: tuple[tuple[str, str], ...]
@@ -158,19 +158,13 @@ def verify(
         )
 
 
-def repair(store: Store, progress: Progress | None = None) -> list[Repair]:
-    """Move the harmful findings of `verify` into ``quarantine/``, with every record that depends on them.
+def set_aside(store: Store, findings: Iterable[Finding]) -> list[Repair]:
+    """Move harmful ``findings`` of `verify` into ``quarantine/``, with every record that depends on them.
 
     Nothing is deleted. Records go before their object, so a kill halfway leaves no record of a missing object.
-    Catalog versions stay as they are: they are whole again once a build has made the same bytes. Raises `Busy`
-    while a build runs.
+    Catalog versions stay as they are: they are whole again once a build has made the same bytes. The caller holds the
+    store alone.
     """
-    with store.alone():
-        return set_aside(store, [finding for finding in list(verify(store, progress)) if finding.harmful])
-
-
-def set_aside(store: Store, findings: Iterable[Finding]) -> list[Repair]:
-    """Repair these harmful ``findings``. The caller holds the store alone."""
     moved: dict[str, str] = {}
     return [_repair(store.backend, finding, moved) for finding in findings]
 

@@ -55,6 +55,7 @@ class FsspecBackend:
         except ImportError as error:
             raise MachineError(f"{self.url}: {protocol}:// needs a package; pip install {package}") from error
         self._root = root.rstrip("/")
+        self._has_etags = protocol in {"s3", "s3a"}
         self._turn: AbstractContextManager[Any] = _MEMORY if protocol == "memory" else nullcontext()
 
     def read(self, key: str) -> bytes:
@@ -106,6 +107,30 @@ class FsspecBackend:
                 else:
                     return True
 
+    def compare_and_swap(self, key: str, expected: bytes | None, data: bytes) -> bool:
+        """See `Backend.compare_and_swap`.
+
+        On Google Cloud another process can still write between the comparison and the swap.
+        """
+        if expected is None:
+            return self.create(key, data)
+        path = self._path(key)
+        with self._translate_errors("replace", key), self._turn:
+            try:
+                condition = {"IfMatch": self._fs.info(path)["ETag"]} if self._has_etags else {}
+            except FileNotFoundError:
+                return False
+            if not self._holds(path, expected):
+                return self._holds(path, data)
+            try:
+                self._fs.pipe_file(path, data, **condition)
+            except Exception:
+                # Another process was first (S3 answers 412), or the answer to a request that succeeded was lost.
+                if self._holds(path, expected):
+                    raise
+                return self._holds(path, data)
+        return True
+
     def confirm(self, key: str, size: int) -> bool:
         """See `Backend.confirm`. The object keeps its age: only the shared lock protects it from `gc`."""
         return self.size(key) == size
@@ -139,10 +164,6 @@ class FsspecBackend:
         start = f"{path}/"
         paths = (child.rstrip("/") for child in children)
         return {child.removeprefix(start) for child in paths if child.startswith(start)}
-
-    def leaves(self, prefix: str) -> Iterator[str]:
-        """See `Backend.leaves`."""
-        return (path.rsplit("/", 1)[-1] for path in self._find(prefix.rstrip("/")))
 
     def delete(self, key: str) -> None:
         """See `Backend.delete`."""

@@ -177,8 +177,13 @@ class Store:
         return {key: size for key, size in sizes if size is not None}
 
     def objects(self) -> set[str]:
-        """The SHA-256 of every object, from one listing."""
-        return {sha256 for name in self.backend.leaves("store") if (sha256 := sha256_in(name))}
+        """The SHA-256 of every object, from names alone: a folder lists them faster than with sizes."""
+        if self.backend.local_path("store") is None:
+            names: Iterable[str] = (entry.key.rpartition("/")[2] for entry in self.backend.list("store"))
+        else:
+            folders = [name for name in self.backend.names("store") if len(name) == 2 and name.isalnum()]
+            names = (name for folder in folders for name in self.backend.names(f"store/{folder}"))
+        return {sha256 for name in names if (sha256 := sha256_in(name))}
 
     def put_record(self, room: str, digest: str, record: Mapping[str, Any]) -> None:
         """Store ``record`` durably as ``<room>/<digest>.json``; it replaces an earlier one.

@@ -128,6 +128,7 @@ def test_a_summary_names_what_failed_and_what_changed() -> None:
         "reused": 10,
         "waiting": 1,
         "off_target": 2,
+        "left": [],
         "seconds": 3.25,
         "failed": [{"asset": "sfx/door", "variation": 2, "stage": "quality", "reason": "silence"}],
     }

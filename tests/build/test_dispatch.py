@@ -15,17 +15,19 @@ from pipeline.build.dispatch import START_LIMIT_S, Dispatcher, Work
 A, B = ("toy", "a"), ("toy", "b")
 
 
-def work(key: str, cost: float = 1.0, group: tuple[str, str] = A, limit_s: float = 60.0) -> Work[None]:
-    return Work(key, None, group, cost, limit_s)
+def work(
+    key: str, cost: float = 1.0, group: tuple[str, str] = A, limit_s: float = 60.0, priority: int = 0
+) -> Work[None]:
+    return Work(key, None, group, cost, limit_s, priority)
 
 
 class Records:
     """Failures by key, and a dispatcher that reports to them."""
 
-    def __init__(self, *open_groups: tuple[str, str]) -> None:
+    def __init__(self, *open_groups: tuple[str, str], deadline: float | None = None) -> None:
         self.failed: dict[str, str] = {}
         self.now = 0.0
-        self.dispatcher: Dispatcher[None] = Dispatcher(self._fail, open_groups, lambda: self.now)
+        self.dispatcher: Dispatcher[None] = Dispatcher(self._fail, open_groups, lambda: self.now, deadline)
 
     def _fail(self, failed: Work[None], reason: str) -> None:
         assert failed.key not in self.failed
@@ -42,6 +44,37 @@ def test_the_costliest_items_go_first_and_a_worker_is_kept_full() -> None:
     assert records.keys("gpu", 3) == ["cue 9", "cue 8", "cue 7"]
     records.dispatcher.end("gpu", "cue 8")
     assert records.keys("gpu", 1) == ["cue 6"]
+
+
+def test_a_higher_priority_goes_first_whatever_it_costs_and_whatever_is_loaded() -> None:
+    records = Records()
+    records.dispatcher.join("gpu", lambda group: True)
+    records.dispatcher.add([work("a1", 9), work("a2", 8), work("a3", 1, priority=1)])
+    assert records.keys("gpu", 2) == ["a3", "a1"]
+    records.dispatcher.add([work("b1", 1, B, priority=5), work("b2", 9, B, priority=-5)])
+    records.dispatcher.end("gpu", "a3")
+    assert records.keys("gpu", 2) == [], (
+        "what has begun is finished, and nothing is put before the other model"
+    )
+    records.dispatcher.end("gpu", "a1")
+    assert records.keys("gpu", 2) == ["b1"]
+    records.dispatcher.end("gpu", "b1")
+    assert records.keys("gpu", 2) == ["a2"]
+    records.dispatcher.end("gpu", "a2")
+    assert records.keys("gpu", 2) == ["b2"]
+
+
+def test_after_the_deadline_nothing_is_dealt_and_nobody_waits_for_what_could_still_come() -> None:
+    records = Records(A, deadline=60.0)
+    records.dispatcher.join("gpu", lambda group: True)
+    records.dispatcher.add([work("a1", 2), work("a2", 1)])
+    records.now = 59.9
+    assert records.keys("gpu", 1) == ["a1"]
+    records.now = 60.0
+    assert records.keys("gpu", 1) == [], "beside what it holds"
+    records.dispatcher.end("gpu", "a1")
+    assert records.keys("gpu", 1) == [], "instead of what it held"
+    assert records.failed == {}
 
 
 def test_a_worker_stays_with_its_model_and_the_next_one_takes_the_other() -> None:
@@ -76,6 +109,22 @@ def test_only_what_a_dead_worker_had_begun_is_suspect_and_is_tried_alone() -> No
     records.dispatcher.end("gpu", second)
     assert sorted([*first, second]) == ["a", "b"]
     assert records.keys("gpu", 4) == ["c", "d", "e"]
+
+
+def test_what_is_lost_with_a_machine_is_dealt_again_in_company_once() -> None:
+    records = Records()
+    records.dispatcher.join("gpu", lambda group: True)
+    records.dispatcher.add([work("a"), work("b")])
+    assert records.keys("gpu", 2) == ["a", "b"]
+    records.dispatcher.begin("gpu", "a")
+    records.dispatcher.lose("gpu", "node lost", with_machine=True)
+    assert records.keys("gpu", 2) == ["a", "b"], "neither is to blame"
+    records.dispatcher.begin("gpu", "a")
+    records.dispatcher.lose("gpu", "node lost", with_machine=True)
+    assert records.keys("gpu", 2) == ["a"], "lost twice, so it is tried alone"
+    records.dispatcher.begin("gpu", "a")
+    records.dispatcher.lose("gpu", "node lost", with_machine=True)
+    assert records.failed == {"a": "node lost"}
 
 
 def test_a_device_that_cannot_start_gives_its_work_to_the_others() -> None:
@@ -170,7 +219,10 @@ def test_every_item_has_one_outcome_whatever_dies(
     threads = [threading.Thread(target=run, args=(name,), daemon=True) for name in names]
     for thread in threads:
         thread.start()
-    records.dispatcher.add(work(key, len(key), group) for key, group in groups.items())
+    records.dispatcher.add(
+        work(key, len(key), group, priority=random.Random(seed - number).choice([0, 0, 3]))
+        for number, (key, group) in enumerate(groups.items())
+    )
     records.dispatcher.close(A)
     records.dispatcher.close(B)
     for thread in threads:

@@ -105,7 +105,7 @@ def test_weights_that_may_not_be_sold_are_told(built: QuickProject) -> None:
         if one.code == "non-commercial"
     ]
     assert found.code == "non-commercial"
-    assert found.masters[0] == ("a/one_01", "toy: CC-BY-NC-4.0")
+    assert found.masters[0] == ("a/one_01", "toy: CC-BY-NC-4.0 is not known to allow commercial use")
 
 
 def test_overrides_are_kept_with_reason_name_and_word(built: QuickProject) -> None:

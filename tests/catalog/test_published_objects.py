@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from quick import QuickProject
 
+from pipeline.catalog.repair import repair_store
 from pipeline.errors import StoreError, VerificationError
 from pipeline.export import LIBRARY, forget_export
 from pipeline.provenance import TAKE_SCHEMA
 from pipeline.report import write_report
-from pipeline.store import ObjectRef, repair
+from pipeline.store import ObjectRef
 
 ONE = "  - {id: a/one, kind: sfx, prompt: first, duration: 0.3s}\n"
 OTHER = "  - {id: a/one, kind: sfx, prompt: second, duration: 0.3s}\n"
@@ -62,7 +63,7 @@ def test_a_damaged_object_that_the_latest_version_does_not_use_is_not_published_
         with pytest.raises((VerificationError, StoreError), match=rf"{damaged.name}.*verify --repair"):
             project.build()
         assert project.latest.number == 2
-        repair(project.store)
+        repair_store(project.store)
         forget_export(project.store, LIBRARY)
     assert project.build()["version"] == 3
     assert damaged.read_bytes() == whole
@@ -96,7 +97,7 @@ def test_a_damaged_take_is_not_mastered_again(project: QuickProject, damage: Cal
     else:
         assert "verify --repair" in result["failed"][0]["reason"]
         assert project.row("a/one")["status"] == "stale"
-        repair(project.store)
+        repair_store(project.store)
         assert project.build()["version"] == 3
         assert project.row("a/one")["status"] == "current"
     assert project.harm() == []

@@ -21,7 +21,7 @@ from waiting import wait_until_next_second
 
 from pipeline.audio import Clip, Loop, decoders, read, read_chunks
 from pipeline.delivery import Content, codecs, encode
-from pipeline.delivery.encode import _at_file_rate
+from pipeline.delivery.encode import at_rate
 from pipeline.delivery.ogg import read_pages, with_serial
 from pipeline.errors import MachineError, UsageError
 from pipeline.formats import FORMATS
@@ -278,7 +278,7 @@ def test_rate_conversion_lets_the_end_of_a_loop_hear_its_start() -> None:
     start, length = 1_600, 16_000
     times = np.arange(start + length) / 32_000
     master = Clip((0.5 * np.cos(2 * np.pi * 100 * times))[None].astype(np.float32), 32_000)
-    moved, (first, end) = _at_file_rate(master, Loop(start, master.length), 48_000)
+    moved, (first, end) = at_rate(master, Loop(start, master.length), 48_000)
     assert (moved.rate, moved.length, first) == (48_000, end, 2_400)
     seam = np.concatenate([moved.samples[0, -400:], moved.samples[0, first : first + 400]])
     assert np.abs(np.diff(seam)).max() < 1.5 * 0.5 * 2 * np.pi * 100 / 48_000

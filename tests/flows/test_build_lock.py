@@ -98,7 +98,7 @@ def test_what_a_killed_build_made_while_another_waited_is_not_made_again(
     words = ["--outputs", str(victim.toys.outputs), "--devices", "cpu:2", "--json"]
     second = subprocess.Popen([*program, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert second.stderr is not None
-    assert "waiting until it ends" in second.stderr.readline()
+    assert any("waiting until it ends" in line for line in iter(second.stderr.readline, ""))
     # More than the second can have seen when it planned.
     victim.wait_for(victim.takes_made() + 5)
     made = len(victim.store.records("takes"))
@@ -153,7 +153,7 @@ def test_in_an_object_store_a_killed_build_is_in_the_way_for_its_lease_alone(rem
 
 def test_a_lock_within_its_own_build_is_the_same_lock(remote: Store) -> None:
     with build_lock(remote, "toys", "run-1") as outer, build_lock(remote, "toys", "run-1") as inner:
-        assert (outer, inner) == (True, False)
+        assert inner is outer
 
 
 def test_a_lease_that_ran_out_unmakes_nothing(remote: Store) -> None:

@@ -34,6 +34,8 @@ COMMANDS = [
     "catalog",
     "review",
     "promote",
+    "export",
+    "disclose",
     "measure",
     "credentials",
     "models",
@@ -226,7 +228,7 @@ def test_plan_names_what_leaves_the_catalog(built: ToyProject, built_place: list
 def test_build_prints_one_object_and_check_follows_it(toys: ToyProject, place: list[str]) -> None:
     assert run("plan", "--check", *place).exit_code == 1
     told = answer("build", *place, "--devices", "cpu")
-    made = {"version", "published", "generated", "mastered", "reused", "waiting", "failed"}
+    made = {"version", "published", "generated", "mastered", "reused", "waiting", "failed", "left"}
     keys = made | {
         "off_target",
         "removed",

@@ -24,7 +24,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from toys import HEAD, ToyProject
 from waiting import wait_until
 
-from flows import api
+from flows import api, private_server
 from pipeline.build.workers import Worker, WorkerDied
 from pipeline.catalog import Catalog
 from pipeline.errors import MachineError
@@ -232,7 +232,7 @@ def test_a_prefect_server_of_the_persons_own_that_ends_within_a_build_does_not_e
 def test_a_temporary_folder_without_room_is_told_with_the_remedy(
     tmp_path: Path, own_server: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(api, "user_cache_path", lambda *names, **options: tmp_path)
+    monkeypatch.setattr(private_server, "user_cache_path", lambda *names, **options: tmp_path)
     (tmp_path / f"prefect-{prefect.__version__}.db").touch()
 
     def refuse(source: Path, target: Path) -> None:
@@ -313,7 +313,7 @@ def test_an_interrupt_ends_everything_with_130_and_keeps_what_is_finished(
 ) -> None:
     victim = Victim(tmp_path)
     process = victim.start(PREFECT_API_URL=prefect_server, TOY_SECONDS="0.3")
-    victim.wait_for(takes=5)
+    assert wait_until(lambda: len(victim.store.records("takes")) >= 3)
     os.kill(process.pid, number)
     _, told = process.communicate(timeout=60)
     assert process.returncode == 130, told.decode()

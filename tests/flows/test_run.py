@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from quick import HereRun, QuickProject, build_prepared
+from quick import HereRunner, QuickProject, build_prepared
 
 from pipeline.build.journal import Journal, new_run_id
 from pipeline.build.prepare import prepare
 from pipeline.build.publish import publish_only
+from pipeline.build.run import BuildRun
 from pipeline.errors import MachineError, StoreError
 from pipeline.provenance.facts import git_commit
 from pipeline.store import Busy, gc
@@ -34,7 +35,7 @@ def test_a_journal_that_finds_no_room_hides_neither_the_reason_nor_holds_the_sto
     prepared = prepare(project.manifest, str(project.outputs))
     with (
         pytest.raises(MachineError, match="for the take"),
-        HereRun(prepared, "cpu", new_run_id(), None),
+        BuildRun(prepared, HereRunner(prepared.store, ("cpu",)), new_run_id(), None),
     ):
         raise MachineError("no space is left for the take")
     with project.store.alone():

@@ -16,9 +16,8 @@ ASSET = "assets:\n- id: sfx/a\n  kind: sfx\n  prompt: a door\n  duration: 1s\n"
 ONE_KEY = [
     ("duratoin: 2s", "8: assets[0].duratoin: unknown key; did you mean duration?"),
     (
-        "engine: sketch",
-        "8: assets[0].engine: unknown key; "
-        "an engine is chosen for a whole kind; set it in defaults or in a profile",
+        "engine: my engine",
+        "8: assets[0].engine: 'my engine' is not an engine; use letters, digits, '_', '-' and '.'",
     ),
     ("loop: yes", "8: assets[0].loop: 'yes' is neither true nor false; write true or false"),
     ("loop: True", "8: assets[0].loop: 'True' is neither true nor false; write true or false"),

@@ -31,4 +31,4 @@ def test_the_manifest_room_imports_only_errors_and_tables() -> None:
     code = "import json, sys, pipeline.manifest.loader; print(json.dumps(sorted(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     rooms = {name.split(".")[1] for name in json.loads(done.stdout) if name.startswith("pipeline.")}
-    assert rooms == {"errors", "formats", "gates", "manifest"}
+    assert rooms == {"errors", "formats", "gates", "licenses", "manifest"}

@@ -81,7 +81,7 @@ def test_an_included_file_holds_no_assets(complaints: Complain, shared: Path) ->
     (shared / "a.yaml").write_text("cuesmith: 1\nassets: []\n")
     assert complaints(f"include: [shared/a.yaml]\n{ASSET}") == [
         "shared/a.yaml:2: assets: unknown key; an included file contains only "
-        "cuesmith, seed, include, profiles, defaults; move it to the manifest"
+        "cuesmith, seed, include, license, profiles, defaults, policy; move it to the manifest"
     ]
 
 

@@ -106,8 +106,8 @@ def test_an_override_leaves_the_other_sounds_as_they_are(loaded: Load) -> None:
         ("{when: {door: oak}, sead: 1}", "overrides[0].sead: unknown key; did you mean seed?"),
         ("{when: {door: oak}, id: a}", "overrides[0].id: unknown key; only an asset can have it; move it to the "
          "asset"),
-        ("{when: {door: oak}, engine: toy}", "overrides[0].engine: unknown key; an engine is chosen for a whole kind; "
-         "set it in defaults or in a profile"),
+        ("{when: {door: oak}, engine: toy}", "overrides[0].engine: unknown key; only an asset can have it; move it "
+         "to the asset"),
         ("{when: {door: oak}, prompt: 'a {gate}'}", "overrides[0].prompt: unknown placeholder '{gate}'; add for_each: "
          "{gate: [...]}, or write {{gate}} for braces"),
         ("{when: {door: oak}, melody: gone.wav}", "overrides[0].melody: there is no file 'gone.wav'; check the path, "

@@ -76,6 +76,24 @@ profiles: {{prototype: {{engine: sketch}}, same: {{engine: audiocraft}}}}
     assert loaded(text, profile="prototype").assets[0].model is None
 
 
+def test_an_asset_may_have_an_engine_of_its_own_unless_a_profile_sets_one(loaded: Load) -> None:
+    text = """\
+        defaults: {sfx: {engine: audiocraft, model: facebook/audiogen-medium}}
+        profiles: {prototype: {engine: sketch}, louder: {sfx: {loudness: -12 LUFS}}}
+        assets:
+        - {id: a, kind: sfx, prompt: a, duration: 1}
+        - {id: b, kind: sfx, prompt: a, duration: 1, engine: toy}
+        - {id: c, kind: sfx, prompt: a, duration: 1, engine: toy, model: toy/two}
+        """
+    audiocraft = ("audiocraft", "facebook/audiogen-medium")
+
+    def engines(profile: str | None) -> list[tuple[str, str | None]]:
+        return [(asset.engine, asset.model) for asset in loaded(text, profile=profile).assets]
+
+    assert engines(None) == engines("louder") == [audiocraft, ("toy", None), ("toy", "toy/two")]
+    assert engines("prototype") == [("sketch", None)] * 3
+
+
 def test_sampling_and_fade_are_laid_key_by_key(loaded: Load) -> None:
     text = """\
         defaults: {music: {sampling: {top_k: 50, cfg: 3}, fade: {in: 1s, out: 2s}}}

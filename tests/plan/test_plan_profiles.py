@@ -51,7 +51,7 @@ def test_what_is_wrong_under_every_profile_is_told_once_and_names_none(tmp_path:
 def test_a_profile_that_was_asked_for_is_not_named(tmp_path: Path) -> None:
     text = "profiles: {one: {engine: nosuch}, two: {engine: neither}}\n" + ASSETS
     assert complaints(tmp_path, text, "one") == [
-        "5: sfx/b.engine: engine 'nosuch' is not installed; choose one of audiocraft, sketch, toy: "
+        "5: sfx/b.engine: engine 'nosuch' is not installed; choose one of audiocraft, diffusers, sketch, toy: "
         "it is set in defaults or a profile"
     ]
 

@@ -1,8 +1,9 @@
 """An engine for tests, found as any other package's is: a short noise burst, or what its prompt tells it to do.
 
 Words in the prompt: ``fail`` (a failure of this recipe), ``break`` (an exception), ``die`` (the worker process is
-killed), ``nan``, ``silent``, ``clipped``, ``offset``, ``hiss``. With ``TOY_LOG`` set, each recipe generated adds its
-digest to that file; each takes ``TOY_SECONDS`` longer.
+killed), ``hang`` (no result, ever), ``nan``, ``silent``, ``clipped``, ``offset``, ``hiss``. With ``TOY_LOG`` set, each
+recipe generated adds its digest to that file; each takes ``TOY_SECONDS`` longer. ``TOY_CLOSED`` is a reason why the
+engine cannot be opened.
 """
 
 from __future__ import annotations
@@ -48,6 +49,8 @@ class ToyEngine:
         return recipe.seconds
 
     def open(self, device: str) -> ToyGenerator:
+        if fault := os.environ.get("TOY_CLOSED"):
+            raise MachineError(fault)
         return ToyGenerator()
 
 
@@ -65,6 +68,8 @@ class ToyGenerator:
         time.sleep(float(os.environ.get("TOY_SECONDS", "0")))
         if "die" in words:
             os._exit(9)
+        if "hang" in words:
+            time.sleep(3600)
         if "lack" in words:
             raise MachineError("the toy lacks a part; buy one")
         if "break" in words:
@@ -95,4 +100,24 @@ class ToyGenerator:
         pass
 
 
+class ToyGpuEngine(ToyEngine):
+    """The same, made on GPUs; each take records what its process saw of them."""
+
+    name = "toy-gpu"
+    device_kinds = ("cuda",)
+
+    def devices(self) -> Sequence[str]:
+        return ("cuda:0", "cuda:1")
+
+    def open(self, device: str) -> ToyGpuGenerator:
+        return ToyGpuGenerator()
+
+
+class ToyGpuGenerator(ToyGenerator):
+    def software(self) -> Mapping[str, str]:
+        names = ("CUDA_VISIBLE_DEVICES", "RAY_RAYLET_PID")
+        return {"process": str(os.getpid()), **{name: os.environ.get(name, "") for name in names}}
+
+
 ENGINE = ToyEngine()
+GPU_ENGINE = ToyGpuEngine()

@@ -46,6 +46,32 @@ def test_a_dead_holders_lease_runs_out(url: str) -> None:
         assert backend.names("locks/x.lock") == {"00000008.json"}
 
 
+@pytest.mark.parametrize("jump", [3600.0, -86400.0])
+@pytest.mark.parametrize("place", ["memory", "s3"])
+def test_a_clock_that_jumps_breaks_no_lease(
+    request: pytest.FixtureRequest, url: str, place: str, jump: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = url if place == "memory" else f"{request.getfixturevalue('s3_bucket')}/{uuid4().hex}"
+    real = time.time
+    for others_jump, own_jump in ((0.0, jump), (jump, 0.0)):
+        monkeypatch.setattr(time, "time", lambda own=own_jump: real() + own)
+        with FsspecBackend(root).lock("x", 0) as fence:
+            monkeypatch.setattr(time, "time", lambda others=others_jump: real() + others)
+            with pytest.raises(Busy), FsspecBackend(root).lock("x", 0):
+                pass
+            fence()
+
+
+def test_a_lease_that_nobody_renews_runs_out_by_the_clock_of_the_store(url: str) -> None:
+    backend = FsspecBackend(url)
+    term = b'{"schema": "cuesmith.lease/1", "holder": "dead", "seconds": 0.5, "expires": 1e11}'
+    backend.write("locks/x.lock/00000007.json", term)
+    with pytest.raises(Busy, match="held by dead"), backend.lock("x", 0):
+        pass
+    with backend.lock("x", 5):
+        assert backend.names("locks/x.lock") == {"00000008.json"}
+
+
 def test_who_lost_its_lease_is_told(url: str) -> None:
     slept, other = FsspecBackend(url, lease_seconds=0.3), FsspecBackend(url)
     with (

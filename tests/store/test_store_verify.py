@@ -11,9 +11,14 @@ from typing import Any
 
 import pytest
 
-from pipeline.store import Busy, Finding, ObjectRef, Store, repair, verify
+from pipeline.store import Busy, Finding, ObjectRef, Repair, Store, set_aside, verify
 
 PutTake = Callable[[Store, str, bytes], None]
+
+
+def repair(store: Store) -> list[Repair]:
+    with store.alone():
+        return set_aside(store, [finding for finding in list(verify(store)) if finding.harmful])
 
 
 def only(findings: list[Finding]) -> Finding:

@@ -21,6 +21,8 @@ class FakeHub:
         """A file whose download breaks off in the middle."""
         self.spoil: str | None = None
         """A file that arrives with other bytes than announced."""
+        self.token: str | None = None
+        """Without this token nobody gets a file: the repositories ask for consent."""
         hub = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -65,15 +67,17 @@ class FakeHub:
                 )
             start = f"/{name}/resolve/{commit}/"
             if path.startswith(start) and (folder / path[len(start) :]).is_file():
+                if self.token and handler.headers.get("Authorization") != f"Bearer {self.token}":
+                    return self._send(handler, b"", {"X-Error-Code": "GatedRepo"}, status=401, body=body)
                 return self._file(handler, folder / path[len(start) :], commit, body=body)
         handler.send_error(404)
 
     @staticmethod
     def _info(name: str, commit: str, folder: Path) -> dict[str, Any]:
-        files = [path for path in sorted(folder.iterdir()) if path.is_file()]
+        files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
         siblings = [
             {
-                "rfilename": path.name,
+                "rfilename": path.relative_to(folder).as_posix(),
                 "size": path.stat().st_size,
                 "lfs": {"sha256": _sha256(path), "size": path.stat().st_size, "pointerSize": 130},
             }

@@ -14,6 +14,7 @@ from pipeline.build.journal import new_run_id
 from pipeline.build.prepare import Prepared, prepare, unchanged_result, up_to_date
 from pipeline.build.publish import publish_only
 from pipeline.build.run import BuildRun
+from pipeline.build.runner import LocalRunner
 from pipeline.build.worker import serve
 from pipeline.build.workers import Seat
 from pipeline.catalog import Catalog, ReviewEvent, Reviews, Version, check_store
@@ -35,18 +36,18 @@ class HereWorker:
         self.send(EndSession())
 
 
-class HereRun(BuildRun):
-    """A build's run whose workers are threads of this process."""
+class HereRunner(LocalRunner):
+    """Runs workers as threads of this process."""
 
-    def _start_worker(self, seat: Seat) -> HereWorker:
-        return HereWorker(self._prepared.store.root)
+    def start(self, seat: Seat) -> HereWorker:
+        return HereWorker(self._store.root)
 
 
 def build_prepared(prepared: Prepared) -> dict[str, Any]:
     """What the build command does with a plan."""
     if not prepared.plan.stale:
         return unchanged_result(prepared) if up_to_date(prepared) else publish_only(prepared)
-    with HereRun(prepared, "cpu", new_run_id(), None) as run:
+    with BuildRun(prepared, HereRunner(prepared.store, ("cpu",)), new_run_id(), None) as run:
         for seat in run.begin():
             run.serve(seat)
         run.publish()

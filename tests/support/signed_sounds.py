@@ -14,8 +14,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from specs import labels
 
 from pipeline.audio import Clip, Loop
-from pipeline.credentials import Claim, Identity
-from pipeline.credentials.claim import claim_of
+from pipeline.credentials.claim import Claim, claim_of
+from pipeline.credentials.identity import Identity
 from pipeline.delivery import Content, encode
 from pipeline.mastering.measure import measure
 

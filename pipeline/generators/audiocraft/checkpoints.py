@@ -8,13 +8,10 @@ files; every other is decoded by the one that AudioCraft publishes for mono Musi
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import re
 import subprocess
 import sys
-import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.util import find_spec
@@ -23,6 +20,7 @@ from pathlib import Path
 from pipeline.errors import MachineError
 from pipeline.generators.audiocraft import model_store
 from pipeline.generators.audiocraft.models import HELPERS, MBD, MERT, Model
+from pipeline.generators.model_store import fingerprint, folder_of, local_id, looks_like_path
 from pipeline.recipe import Recipe
 
 _PROJECT = Path(__file__).resolve().parents[3]
@@ -30,18 +28,7 @@ _PROJECT = Path(__file__).resolve().parents[3]
 
 def is_path(name: str, start: str = "") -> bool:
     """Whether ``name`` is a folder: it looks like a path, or ``start`` has a checkpoint folder of that name."""
-    looks_like_path = name.startswith(("./", "../", "/", "~", ".\\", "..\\")) or re.match(
-        r"^[A-Za-z]:[\\/]", name
-    )
-    return (
-        bool(looks_like_path) or name in (".", "..") or (folder_of(name, start) / "state_dict.bin").is_file()
-    )
-
-
-def folder_of(name: str, start: str = "") -> Path:
-    """The folder ``name``: a path from ``start``, or from the working directory if that is empty; ``~`` is the home
-    folder."""
-    return (Path(start) / os.path.expanduser(name)).resolve()
+    return looks_like_path(name) or (folder_of(name, start) / "state_dict.bin").is_file()
 
 
 def read_folder(name: str, start: str = "") -> Model:
@@ -65,13 +52,13 @@ def read_part(folder: Path) -> model_store.StoredModel:
 
     Raises `MachineError` with what is wrong with it.
     """
-    return _stored_folder(folder, _fingerprint(folder))
+    return _stored_folder(folder, fingerprint(folder))
 
 
 @cache
-def _stored_folder(folder: Path, fingerprint: str) -> model_store.StoredModel:
-    record = model_store.root() / "seen" / f"{fingerprint}.json"
-    model_id = f"local/{_safe_name(folder.name)}"
+def _stored_folder(folder: Path, mark: str) -> model_store.StoredModel:
+    record = model_store.STORE.seen_file(mark)
+    model_id = local_id(folder)
     try:
         revision = str(model_store.read_json(record)["revision"])
     except (OSError, ValueError, KeyError):
@@ -106,22 +93,6 @@ def _convert(folder: Path, model_id: str) -> str:
     if "error" in answer:
         raise (model_store.StoreNotReady if answer["unready"] else MachineError)(str(answer["error"]))
     return str(answer["revision"])
-
-
-def _fingerprint(folder: Path) -> str:
-    """A hash of the names, sizes and times of the files; far cheaper than hashing gigabytes."""
-    digest = hashlib.sha256(str(folder).encode())
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            state = path.stat()
-            name = path.relative_to(folder).as_posix()
-            digest.update(f"\n{name}\0{state.st_size}\0{state.st_mtime_ns}".encode())
-    return digest.hexdigest()
-
-
-def _safe_name(name: str) -> str:
-    folded = unicodedata.normalize("NFC", name)
-    return re.sub(r"[^\w.-]+", "-", folded, flags=re.ASCII).strip("-.") or "checkpoint"
 
 
 MBD_FILE = "mbd_musicgen_32khz.th"

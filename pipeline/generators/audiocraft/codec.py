@@ -21,7 +21,7 @@ from pipeline.audio import Clip, resample
 from pipeline.errors import GenerationError
 from pipeline.generators.audiocraft.decoding.cuda.host import HostCopy
 from pipeline.generators.audiocraft.loading import Loaded
-from pipeline.generators.audiocraft.memory import free_memory, is_out_of_memory, out_of_memory_error
+from pipeline.generators.torch_device import free_memory, is_out_of_memory, out_of_memory_error
 
 CODES_SCHEMA = "cuesmith.codes/1"
 

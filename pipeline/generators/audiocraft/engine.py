@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import json
-import shutil
-import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from functools import cache
 from typing import cast
 
 from pipeline.errors import MachineError
@@ -19,17 +15,13 @@ from pipeline.generators.audiocraft import estimates
 from pipeline.generators.audiocraft.checkpoints import NOT_INSTALLED, missing
 from pipeline.generators.audiocraft.installed_models import AudioCraftModels
 from pipeline.generators.audiocraft.requirements import requirements_of
+from pipeline.generators.devices import processor_name
+from pipeline.generators.devices import torch_devices as _devices
 from pipeline.generators.protocol import Estimate, Generator, Requirements
 from pipeline.manifest.spec import AssetSpec
 from pipeline.recipe import Recipe
 
 VERSION = "1"
-
-_PROBE = """
-import json, torch
-names = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
-print(json.dumps({"cuda": names, "mps": torch.backends.mps.is_available()}))
-"""
 
 
 class AudioCraftEngine(AudioCraftModels):
@@ -62,11 +54,7 @@ class AudioCraftEngine(AudioCraftModels):
         name, revision = recipes[0].model, recipes[0].revision
         model, kind = estimates.find_model(name, revision), _kind(device)
         here = _devices()
-        named = (
-            here.get(device)
-            or here.get(f"{device}:0")
-            or (estimates.processor_name() if kind == "cpu" else device)
-        )
+        named = here.get(device) or here.get(f"{device}:0") or (processor_name() if kind == "cpu" else device)
         known = estimates.find_speed(name, revision, named)
         slots = known.slots if known else estimates.slot_count(model, kind)
         start = estimates.recorded_start(named)
@@ -90,6 +78,8 @@ class AudioCraftEngine(AudioCraftModels):
 
     def open(self, device: str) -> Generator:
         """Import torch and AudioCraft; models are loaded when recipes ask for them."""
+        if _kind(device) not in self.device_kinds:
+            raise MachineError(f"engine 'audiocraft' has no device {device!r}; use cuda, mps or cpu")
         if importlib.util.find_spec("torch") is None:
             raise MachineError(NOT_INSTALLED.format("torch"))
         is_first, began = "torch" not in sys.modules, time.monotonic()
@@ -102,22 +92,6 @@ class AudioCraftEngine(AudioCraftModels):
 
 def _kind(device: str) -> str:
     return device.partition(":")[0]
-
-
-@cache
-def _devices() -> Mapping[str, str]:
-    """Devices and their names, asked of torch in a process of its own, so that planning a build imports none."""
-    alone = {"cpu": estimates.processor_name()}
-    if shutil.which("nvidia-smi") is None and sys.platform != "darwin":
-        return alone
-    done = subprocess.run([sys.executable, "-c", _PROBE], capture_output=True, text=True, check=False)
-    try:
-        found = json.loads(done.stdout)
-    except ValueError:
-        return alone
-    if found["cuda"]:
-        return {f"cuda:{index}": name for index, name in enumerate(found["cuda"])}
-    return {"mps": estimates.processor_name()} if found["mps"] else alone
 
 
 ENGINE = AudioCraftEngine()

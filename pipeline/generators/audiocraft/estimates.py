@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import math
-import platform
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -22,7 +21,10 @@ from pipeline.errors import MachineError
 from pipeline.generators.audiocraft import model_store
 from pipeline.generators.audiocraft.decoding.schedule import simulate_slots
 from pipeline.generators.audiocraft.models import BY_ID, FRAMES_A_SECOND, Model, unknown_model, windows
+from pipeline.generators.devices import processor_name
 from pipeline.recipe import Recipe
+
+__all__ = ["processor_name"]
 
 SPEED_SCHEMA = "cuesmith.speed/1"
 USUAL_SLOTS = {"cuda": 32, "mps": 8, "cpu": 32}
@@ -249,17 +251,6 @@ def record_start(device: str, seconds: float) -> None:
         model_store.write_json(
             _speed_file("start", "", device), {"schema": SPEED_SCHEMA, "device": device, "seconds": seconds}
         )
-
-
-@cache
-def processor_name() -> str:
-    """This machine's processor, by name and cores."""
-    name = platform.processor() or platform.machine()
-    with contextlib.suppress(OSError):
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-        names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-        name = next(names, name)
-    return f"{name}, {usable_cpus()} cores"
 
 
 def _speed_file(model: str, revision: str, device: str) -> Path:

@@ -6,22 +6,18 @@ on. The models that a checkpoint needs (text encoder, codec) are fetched with it
 
 from __future__ import annotations
 
-import os
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import huggingface_hub
-from huggingface_hub.errors import OfflineModeIsEnabled
-
-from pipeline.errors import CuesmithError, MachineError, UsageError
+from pipeline.errors import MachineError, UsageError
+from pipeline.generators import hub
 from pipeline.generators.audiocraft import conversion, model_store
 from pipeline.generators.audiocraft.checkpoints import MBD_FILE, helpers_of
 from pipeline.generators.audiocraft.models import BY_ID, HELPERS, MBD, PUBLISHED, full_id, names
 from pipeline.generators.audiocraft.pickles import PICKLE, WEIGHTS, add_safetensors
+from pipeline.generators.hub import Progress
 
 HELPER_FILES = (
     "config.json",
@@ -33,8 +29,6 @@ HELPER_FILES = (
     "tokenizer_config.json",
 )
 
-Progress = Callable[[str], None]
-"""Gets one line for each step."""
 Convert = Callable[[Path, str, str], model_store.StoredModel]
 """Brings the downloaded files of a folder into the model store, by name and revision."""
 
@@ -88,15 +82,9 @@ def _fetch(
     progress: Progress,
 ) -> model_store.StoredModel:
     """The model ``name``: verified if it is installed, else downloaded at its commit and converted."""
-    revision = known or model_store.pinned_commit(name)
-    if revision is None:
-        with _translate_hub_errors(repository):
-            revision = str(_hub().model_info(repository).sha)
-        model_store.pin_commit(name, revision)
-    stored = model_store.find(name, revision)
+    revision = hub.find_commit(model_store.STORE, name, repository, known)
+    stored = hub.find_verified(model_store.STORE, name, revision, progress)
     if stored is not None:
-        model_store.verify(stored)
-        progress(f"{name}: installed and verified ({revision[:12]})")
         return stored
     folder = _download(name, repository, revision, files, progress)
     progress(f"{name}: converting")
@@ -108,54 +96,14 @@ def _fetch(
 
 def _download(name: str, repository: str, revision: str, files: tuple[str, ...], progress: Progress) -> Path:
     """Download those of ``files`` that the repository has; the folder stays until they are converted."""
-    folder = model_store.root() / "downloads" / f"{name.replace('/', '--')}-{revision[:12]}"
-    with _translate_hub_errors(repository):
-        info = _hub().model_info(repository, revision=revision, files_metadata=True)
-        remote = {file.rfilename: file for file in info.siblings or ()}
-        # The torch file of a helper has the same weights as its safetensors.
-        redundant = {PICKLE} if WEIGHTS in remote else set()
-        for file in (file for file in files if file in remote and file not in redundant):
-            size = (remote[file].size or 0) / 1e9
-            progress(f"{name}: {file}, {size:.2f} GB")
-            path = _hub().hf_hub_download(repository, file, revision=revision, local_dir=folder)
-            _check_hash(Path(path), remote[file].lfs)
+    folder = hub.download_folder(model_store.STORE, name, revision)
+    remote = hub.list_files(repository, revision)
+    # The torch file of a helper has the same weights as its safetensors.
+    redundant = {PICKLE} if WEIGHTS in remote else set()
+    wanted = [remote[file] for file in files if file in remote and file not in redundant]
+    hub.download(folder, repository, revision, wanted, progress)
     needed = (conversion.LM, conversion.CODEC, MBD_FILE)
     missing = [file for file in needed if file in files and file not in remote]
     if missing:
         raise MachineError(f"{repository} at {revision[:12]} has no {missing[0]}; report this as a bug")
     return folder
-
-
-def _hub() -> huggingface_hub.HfApi:
-    return huggingface_hub.HfApi(endpoint=os.environ.get("HF_ENDPOINT") or None)
-
-
-def _check_hash(path: Path, lfs: Any) -> None:
-    """Raise `MachineError` if a large file differs from the hub's hash."""
-    if not lfs:
-        return
-    actual = model_store.sha256_of(path)
-    if actual != lfs.sha256:
-        path.unlink()
-        raise MachineError(
-            f"{path}: SHA-256 is {actual}, expected {lfs.sha256}; the file was removed: fetch again"
-        )
-
-
-@contextmanager
-def _translate_hub_errors(repository: str) -> Iterator[None]:
-    """Raise errors of the hub and of its HTTP library as `MachineError`."""
-    try:
-        yield
-    except CuesmithError:
-        raise
-    except OfflineModeIsEnabled as error:
-        raise MachineError(
-            f"{repository}: not fetched, because HF_HUB_OFFLINE is set; unset it to fetch"
-        ) from error
-    except Exception as error:
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise MachineError(
-            f"{repository}: cannot be fetched: {reason}; check the network and the disk space, then run the same "
-            "command again to resume"
-        ) from error

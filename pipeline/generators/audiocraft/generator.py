@@ -14,17 +14,15 @@ from typing import Any
 import torch
 
 from pipeline.audio import Clip
-from pipeline.errors import GenerationError, MachineError
+from pipeline.errors import GenerationError
 from pipeline.generators.audiocraft import batch_decoding, codec, estimates, slot_decoding
 from pipeline.generators.audiocraft.conditions import max_branches
 from pipeline.generators.audiocraft.feed import ListedRecipes, TakeFeed
 from pipeline.generators.audiocraft.import_shims import missing_packages
 from pipeline.generators.audiocraft.loading import DoesNotFit, Loaded, load
 from pipeline.generators.audiocraft.memory import (
-    free_memory,
     lm_bytes_per_row,
     next_or_none,
-    out_of_memory_error,
     parameter_bytes,
     rows_that_fit,
 )
@@ -32,6 +30,7 @@ from pipeline.generators.audiocraft.models import HELPERS
 from pipeline.generators.audiocraft.rendering import Renderer, redecode_take, trim_take
 from pipeline.generators.audiocraft.takes import Conditions, Take
 from pipeline.generators.protocol import GeneratedTake, Outcome, RecipeSource, StoredTake
+from pipeline.generators.torch_device import checked_device, free_memory, out_of_memory_error
 from pipeline.recipe import Recipe
 
 _CPU_DECODING_VERSION = "2"
@@ -49,7 +48,7 @@ class AudioCraftGenerator:
         worker: Callable[[str], codec.CodecWorker] = codec.worker_for,
     ) -> None:
         """``clock`` returns seconds, for later estimates; ``worker`` creates the codec worker of a device."""
-        self._device = _checked_device(device)
+        self._device = checked_device(device)
         self._clock = clock
         self._worker = worker(self._device)
         self._loaded: dict[tuple[str, str], Loaded] = {}
@@ -273,26 +272,3 @@ def _notes(loaded: Loaded, take: Take, codes: bytes, numerics: Numerics) -> dict
     else:
         notes["style"] = {"at_s": round(take.excerpt[0], 6), "seconds": take.excerpt[1]}
     return notes
-
-
-def _checked_device(device: str) -> str:
-    kind = device.partition(":")[0]
-    if kind == "cuda":
-        if not torch.cuda.is_available():
-            raise MachineError(
-                f"device {device}: torch {torch.__version__} sees no CUDA device; install the CUDA build of torch and "
-                "a driver, or use --devices cpu"
-            )
-        index = torch.device(device).index or 0
-        if index >= torch.cuda.device_count():
-            raise MachineError(
-                f"device {device}: this machine has {torch.cuda.device_count()} CUDA devices, counted from 0; "
-                "cuesmith doctor lists them"
-            )
-        # Makes this the device of streams and graphs that name none.
-        torch.cuda.set_device(index)
-        torch.backends.cudnn.benchmark = False
-        torch.backends.cudnn.deterministic = True
-    if kind == "mps" and not torch.backends.mps.is_available():
-        raise MachineError(f"device {device}: this machine has no MPS; use --devices cpu")
-    return device

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import CuesmithError, UsageError
+from pipeline.errors import UsageError
 from pipeline.generators.audiocraft import model_store
 from pipeline.generators.audiocraft.models import HELPERS, LICENSE, MBD, PUBLISHED, Model, full_id
 from pipeline.generators.protocol import Diagnostic, InstalledModel, ModelList
@@ -42,22 +42,11 @@ class AudioCraftModels:
             raise UsageError(
                 f"the audiocraft engine is not installed ({error}); run: make setup-audiocraft"
             ) from error
-        return [_installed(stored) for stored in fetching.fetch(name, progress)]
+        return [stored.installed() for stored in fetching.fetch(name, progress)]
 
     def verify_models(self, names: Collection[str] = ()) -> tuple[Sequence[InstalledModel], Sequence[str]]:
         """See `ModelStore.verify_models`."""
-        ids = {full_id(name) for name in names}
-        stored, faults = model_store.all_stored()
-        chosen = [model for model in stored if not ids or model.name in ids]
-        unknown = sorted(ids - {model.name for model in chosen})
-        if unknown:
-            raise UsageError(
-                f"{unknown[0]} is not installed; to list models: cuesmith models list; to download one: "
-                "cuesmith models fetch"
-            )
-        return [_installed(model, _fault(model)) for model in chosen], [
-            str(fault) for fault in faults if not ids
-        ]
+        return model_store.STORE.verify_all({full_id(name) for name in names})
 
     def diagnostics(self) -> Iterable[Diagnostic]:
         """See `Diagnostics.diagnostics`. Imports torch and AudioCraft if they are installed."""
@@ -72,20 +61,6 @@ class AudioCraftModels:
             return [Diagnostic("audiocraft", f"cannot be imported: {error}", "run: make setup-audiocraft")]
         lines: list[Diagnostic] = probe.diagnostics()
         return lines
-
-
-def _installed(stored: model_store.StoredModel, fault: str | None = None) -> InstalledModel:
-    return InstalledModel(
-        stored.name, stored.revision, stored.folder, stored.size, stored.files, stored.sources, fault
-    )
-
-
-def _fault(stored: model_store.StoredModel) -> str | None:
-    try:
-        model_store.verify(stored)
-    except CuesmithError as error:
-        return str(error)
-    return None
 
 
 def _row(model: Model, stored: model_store.StoredModel | None) -> dict[str, Any]:

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pipeline.generators.audiocraft.models import Input
+from pipeline.generators.shared_keys import CONTINUE_FROM, EXTEND
 from pipeline.manifest.problems import Fault, quote
 from pipeline.manifest.spec import AssetSpec, AudioInput
 from pipeline.manifest.structure import EngineKeys, Group, Key
-from pipeline.manifest.values import AUDIO_FILE, DURATION, FLAG, OneOf, Quantity
+from pipeline.manifest.values import AUDIO_FILE, DURATION, OneOf, Quantity
 
 _TEMPERATURE = Quantity("a number", "a number such as 1.0", "0", "10", nullable=True)
 _TOP_K = Quantity("a whole number", "a whole number such as 250", "0", "100000", whole=True, nullable=True)
@@ -171,13 +172,7 @@ _SETTINGS = (
         affects=("takes",),
         shown="the model's",
     ),
-    Key(
-        "extend",
-        FLAG,
-        "Allows a `duration` longer than the model's window.",
-        "false",
-        example="true",
-    ),
+    EXTEND,
     Key(
         "decoder",
         _DECODER,
@@ -188,13 +183,22 @@ _SETTINGS = (
         affects=("decoding",),
     ),
 )
-_OWN = tuple(
-    Key(name, value, text, example="audio/theme.wav", affects=("takes",))
-    for name, value, text in (
-        ("melody", AUDIO_FILE, "An audio file whose melody the music follows."),
-        ("continue_from", AUDIO_FILE, "An audio file that the music continues."),
-        ("style", _STYLE, "An audio file whose [style](#style) the music follows."),
-    )
+_OWN = (
+    Key(
+        "melody",
+        AUDIO_FILE,
+        "An audio file whose melody the music follows.",
+        example="audio/theme.wav",
+        affects=("takes",),
+    ),
+    CONTINUE_FROM,
+    Key(
+        "style",
+        _STYLE,
+        "An audio file whose [style](#style) the music follows.",
+        example="audio/theme.wav",
+        affects=("takes",),
+    ),
 )
 
 KEYS = EngineKeys(_SETTINGS, _OWN)

@@ -6,20 +6,17 @@ work at hand.
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
 import torch
 
-from pipeline.errors import GenerationError
 from pipeline.generators.audiocraft.estimates import USUAL_ROWS
+from pipeline.generators.torch_device import free_memory, is_out_of_memory, out_of_memory_error
 
 T = TypeVar("T")
 R = TypeVar("R")
-
-_NO_MEMORY = ("not enough memory", "out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
 
 _USABLE = 0.8
 """Share of a device's memory for weights and caches; the rest is for the codec."""
@@ -71,28 +68,6 @@ def next_or_none(items: Iterator[T]) -> T | None:
     return _attempt(lambda: next(items, None))
 
 
-def out_of_memory_error() -> GenerationError:
-    """The error of a take that does not fit into memory alone."""
-    return GenerationError(
-        "the device has too little memory for this take alone; use a shorter duration, a smaller model, or another "
-        "device"
-    )
-
-
-def is_out_of_memory(error: BaseException | None) -> bool:
-    """Whether ``error`` or one of its causes says that memory ran out.
-
-    A graph capture that runs out of memory raises another error, and the CPU's allocator has no error class of its own.
-    """
-    while error is not None:
-        if isinstance(error, torch.OutOfMemoryError | MemoryError):
-            return True
-        if isinstance(error, RuntimeError) and any(words in str(error) for words in _NO_MEMORY):
-            return True
-        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-    return False
-
-
 def _attempt(work: Callable[[], T]) -> T | None:
     try:
         return work()
@@ -100,13 +75,6 @@ def _attempt(work: Callable[[], T]) -> T | None:
         if is_out_of_memory(error):
             return None
         raise
-
-
-def free_memory() -> None:
-    """Return unused memory to the device."""
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
 
 
 def parameter_bytes(model: Any) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pipeline.generators.protocol import ModelInfo
+from pipeline.licenses import LicenseTerms
 from pipeline.manifest.spec import Kind
 
 Family = Literal["musicgen", "audiogen", "magnet"]
@@ -63,11 +64,18 @@ class Model:
             channels=self.channels,
             neural=True,
             placeholder=False,
+            published=not self.id.startswith(LOCAL_ID),
+            terms=_TERMS if self.license == LICENSE else None,
         )
 
 
 LICENSE = "CC-BY-NC-4.0"
+_TERMS = LicenseTerms(
+    source="https://github.com/facebookresearch/audiocraft/blob/main/LICENSE_weights", read="2026-11-28"
+)
 LOCAL_LICENSE = "unknown (a local checkpoint)"
+LOCAL_ID = "local/"
+"""Prefix of the id of a local checkpoint."""
 FRAMES_A_SECOND = 50
 UNPINNED = "unfetched"
 """The revision of a published model whose commit is not known before it is fetched."""

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pipeline.errors import MachineError
 from pipeline.generators.audiocraft import model_store
 from pipeline.generators.audiocraft.checkpoints import decoder_weights_for, is_path, read_folder
-from pipeline.generators.audiocraft.manifest_keys import SamplingKeys, StyleKeys, keys_of
+from pipeline.generators.audiocraft.manifest_keys import AudioCraftKeys, SamplingKeys, StyleKeys, keys_of
 from pipeline.generators.audiocraft.models import (
     BY_ID,
     DEFAULTS,
@@ -61,9 +61,14 @@ def requirements_of(asset: AssetSpec) -> Requirements:
         seconds=_seconds(asset, model),
         settings=settings,
         conditioning=conditioning,
-        ignored=("bpm",) if asset.bpm is not None and not asset.loop else (),
+        ignored=_ignored(asset),
         problems=tuple(problems),
     )
+
+
+def _ignored(asset: AssetSpec) -> tuple[str, ...]:
+    tempo = ("bpm",) if asset.bpm is not None and not asset.loop else ()
+    return (*tempo, *(key for key in asset.engine_keys if key not in AudioCraftKeys.__slots__))
 
 
 def _find(asset: AssetSpec) -> tuple[Model, list[RequirementProblem]]:

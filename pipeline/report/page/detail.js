@@ -233,6 +233,7 @@ async function fillDetails(master) {
       figure("Range", `${number(measurements.loudness_range_lu)} LU`, `crest ${number(measurements.crest_db)} dB`, true),
       figure("Gain", `${signed(loudness.gain_db)} dB`, [loudness.limited_db ? `limiter ${number(loudness.limited_db)} dB` : "no limiting",
         loudness.deviation ? `off target: ${loudness.deviation}` : ""].filter(Boolean).join("; "), true),
+      ...Object.entries(loaded.candidates[0]?.scores ?? {}).map(([name, value]) => figure(name, number(value, 3), "score of the take", false)),
       ...quality.failures.map((item) => figure(item.name, number(item.measured, 3), `${item.what}; limit ${number(item.limit, 3)}`, false)),
     );
   }

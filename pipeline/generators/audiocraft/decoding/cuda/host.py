@@ -21,7 +21,7 @@ from typing import Protocol
 
 import torch
 
-from pipeline.generators.audiocraft.memory import is_out_of_memory
+from pipeline.generators.torch_device import is_out_of_memory
 
 _WARM_UP = 2
 

@@ -1,0 +1,84 @@
+"""The export command: a version of the catalog as files for a game engine or an audio middleware."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Outputs, find_manifest
+from flows.cli.output import command, counted, one_line, print_json, print_stdout, print_warning
+from pipeline.catalog import LATEST, Catalog
+from pipeline.errors import UsageError
+from pipeline.generators import engine_keys
+from pipeline.store import Store
+
+
+@command
+def export_command(
+    target: Annotated[
+        str,
+        typer.Argument(help="godot, godot3, unity, unreal, wwise, wwise2024 or fmod.", show_default=False),
+    ],
+    to: Annotated[
+        Path,
+        typer.Option("--to", help="The folder to write, inside the project of the game.", show_default=False),
+    ],
+    channel: Annotated[
+        str, typer.Option("--channel", "-c", help="A channel, such as release, or the number of a version.")
+    ] = LATEST,
+    profile: Annotated[
+        str | None, typer.Option("--profile", "-p", help="An export profile in the manifest, such as mobile.")
+    ] = None,
+    manifest: Annotated[
+        Path | None,
+        typer.Option(
+            "--manifest",
+            help="The manifest with the export profiles. Default: as for build.",
+            show_default=False,
+        ),
+    ] = None,
+    outputs: Outputs = DEFAULT_OUTPUTS,
+    as_json: AsJson = False,
+) -> None:
+    """Write a version's sounds into a game project, ready to import.
+
+    Besides the sounds it writes what the target needs (import settings, random pools, scripts) and pack.json, which
+    describes every file. A second export changes only what differs, keeps all ids, and never changes or removes a
+    file that no export wrote. Pages in docs/engines/ lead from a build to a sound that plays.
+    """
+    from pipeline.export.run import Encoding, export_version, find_target, version_of
+
+    found, encoding = find_target(target), None
+    if profile is not None:
+        from pipeline.export.encoding import profile_files
+        from pipeline.manifest.loader import export_profiles
+        from pipeline.manifest.problems import list_names
+
+        path = find_manifest(manifest)
+        profiles = export_profiles(path, engine_keys)
+        if profile not in profiles:
+            known = list_names(profiles) if profiles else "none"
+            raise UsageError(f"{path} has no export profile {profile!r}; available: {known}")
+        encoding = Encoding(profiles[profile], profile_files)
+    catalog = Catalog(Store.open(outputs))
+    version = version_of(catalog, channel)
+    result = export_version(catalog, version, found, to, encoding)
+    if as_json:
+        print_json({**result.to_json(), "channel": channel})
+        return
+    changes, pack = result.changes, result.pack
+    for row in pack.sizes:
+        print_stdout(f"{row['bytes'] / 1e6:>10.2f} MB  {row['files']:>6} files  {one_line(row['folder'])}")
+    print_stdout(
+        f"version {pack.version} for {found.text} in {one_line(result.folder)}: "
+        f"{counted(len(changes.written), 'file')} written, {len(changes.removed)} removed, "
+        f"{changes.unchanged} unchanged; sounds {pack.size / 1e6:.2f} MB"
+    )
+    for name in changes.kept:
+        print_warning(
+            f"{one_line(name)} was edited and differs from the version; to get the version's, delete it"
+        )
+    if pack.missing:
+        print_warning(f"{counted(len(pack.missing), 'sound')} of the manifest missing; pack.json lists them")

@@ -1,0 +1,302 @@
+"""An audition: one asset made by several engines and models, to choose by ear.
+
+Takes and masters go into the store as a build makes them, so that a later build with the chosen engine reuses them.
+Nothing is published.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pipeline import jobs
+from pipeline.build.devices import devices_for
+from pipeline.build.dispatch import Dispatcher, Group, Work
+from pipeline.build.journal import new_run_id
+from pipeline.build.prepare import Prepared
+from pipeline.build.readiness import require
+from pipeline.build.run import group_of, master_limit_s, take_limit_s
+from pipeline.build.workers import Seat, SessionBroken, Worker, Workers
+from pipeline.catalog import Catalog, Reviews, master_row
+from pipeline.errors import MachineError, UsageError
+from pipeline.generators import engine_keys, find_engine
+from pipeline.jobs.work_items import store_inputs
+from pipeline.manifest import beside, load, nearest
+from pipeline.manifest.spec import AssetSpec, Project
+from pipeline.plan import AssetPlan, TakeOrder, group_digest, master_digest, plan
+from pipeline.plan.values import Known
+from pipeline.provenance import ManifestFacts, master_record, model_license
+from pipeline.provenance.facts import git_commit
+from pipeline.report.audition import AuditionedTake, AuditionPage, write_audition
+from pipeline.store import Store
+
+_SEEDS = 2**53
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """An engine, and one of its models."""
+
+    engine: str
+    model: str | None
+    """None: the engine's default."""
+
+    @classmethod
+    def parse(cls, text: str) -> Choice:
+        """Read ``engine`` or ``engine:model``. Raises `UsageError`.
+
+        >>> Choice.parse("audiocraft:facebook/musicgen-small")
+        Choice(engine='audiocraft', model='facebook/musicgen-small')
+        """
+        engine, colon, model = (part.strip() for part in text.strip().partition(":"))
+        if not engine or (colon and not model):
+            raise UsageError(
+                f"--engines: {text!r} is not an engine; write engine or engine:model, with commas between"
+            )
+        return cls(engine, model or None)
+
+
+@dataclass(frozen=True, slots=True)
+class AuditionRequest:
+    """What to make."""
+
+    manifest: Path
+    outputs: str
+    profile: str | None
+    asset: str
+    choices: tuple[Choice, ...]
+    count: int
+    """Takes of each choice."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """One take of the audition: its plan, and how it is named and written."""
+
+    plan: AssetPlan
+    label: str
+    line: str
+    master: str
+    group: str
+
+    @property
+    def take(self) -> str:
+        return self.plan.variations[0].recipes[0].digest
+
+
+@dataclass
+class Audition:
+    """One audition in progress."""
+
+    prepared: Prepared
+    asset: AssetSpec
+    entries: tuple[_Entry, ...]
+    failed: dict[str, str]
+    """Why a take or a master could not be made, by its digest."""
+
+    @property
+    def facts(self) -> ManifestFacts:
+        """Where the asset is written."""
+        project, source = self.prepared.project, self.asset.source
+        git = git_commit(Path(project.file).resolve().parent)
+        return ManifestFacts(
+            file=source.file,
+            line=source.line,
+            sha256=project.sha256,
+            project=project.name,
+            profile=project.profile,
+            git=git,
+        )
+
+
+def prepare_audition(request: AuditionRequest) -> Audition:
+    """Read the manifest and plan every take.
+
+    Raises `ManifestError` with everything that the engines cannot make, `UsageError` for an unknown asset.
+    """
+    project = load(request.manifest, request.profile, engine_keys)
+    asset = _find(project, request.asset)
+    store = Store.open(request.outputs)
+    renames = dict.fromkeys(asset.was, asset.id)
+    reviews = Reviews(store).state(renames)
+    known = Known(store, {}, reviews.rejected)
+    specs = [
+        (choice, number, _spec(asset, choice, number))
+        for choice in request.choices
+        for number in range(request.count)
+    ]
+    planned = plan(replace(project, assets=tuple(spec for _, _, spec in specs)), known)
+    flow = _is_flow(project, asset)
+    entries = tuple(
+        _entry(asset, request.count, number, plan_, flow)
+        for (_, number, _), plan_ in zip(specs, planned.assets, strict=True)
+    )
+    project = replace(project, assets=tuple(plan_.asset for plan_ in planned.assets))
+    prepared = Prepared(
+        project, store, Catalog(store), None, known, planned, reviews, (), project.assets, renames
+    )
+    return Audition(prepared, asset, entries, {})
+
+
+def _find(project: Project, id_: str) -> AssetSpec:
+    found = next((asset for asset in project.assets if asset.id == id_), None)
+    if found is None:
+        close = nearest(id_, [asset.id for asset in project.assets])
+        remedy = f"did you mean {close}?" if close else "to list the ids: cuesmith plan --all"
+        raise UsageError(f"--asset {id_!r} is not in {project.file}; {remedy}")
+    return found
+
+
+def _spec(asset: AssetSpec, choice: Choice, number: int) -> AssetSpec:
+    """The asset with one variation by one engine; take ``number`` has a seed of its own."""
+    return replace(
+        asset,
+        engine=choice.engine,
+        model=choice.model,
+        model_folder="",
+        seed=(asset.seed + number) % _SEEDS,
+        variations=1,
+        candidates=1,
+        credentials="none",
+        lock=False,
+    )
+
+
+def _entry(asset: AssetSpec, count: int, number: int, planned: AssetPlan, flow: bool) -> _Entry:
+    spec, take = planned.asset, planned.variations[0].recipes[0].digest
+    group = group_digest([(take,)])
+    model = planned.requirements.model.id
+    name = spec.engine if model == spec.engine else f"{spec.engine} · {model}"
+    label = name + (f" · take {number + 1}" if count > 1 else "")
+    keys = {
+        "engine": spec.engine,
+        "model": spec.model,
+        "seed": spec.seed if number else None,
+        "candidates": 1 if asset.candidates > 1 else None,
+    }
+    written = [f"{key}: {value}" for key, value in keys.items() if value is not None]
+    line = (", " if flow else "\n").join(written)
+    return _Entry(planned, label, line, master_digest(planned.mastering, 1, (take,), group), group)
+
+
+def _is_flow(project: Project, asset: AssetSpec) -> bool:
+    """Whether the asset is written within braces, so that its keys have commas between."""
+    path = Path(beside(project.file, asset.source.file))
+    line = path.read_text(encoding="utf-8-sig").splitlines()[asset.source.line - 1]
+    return line.strip().lstrip("- ").startswith("{")
+
+
+def run_audition(audition: Audition, devices: Sequence[str] | None) -> dict[str, Any]:
+    """Make what the store does not have, and write the page. Returns the object of ``audition --json``.
+
+    A take that cannot be made fails alone. Raises `MachineError` first if the machine lacks something.
+    """
+    prepared, run = audition.prepared, new_run_id()
+    require(prepared, devices)
+    with prepared.store.shared():
+        _generate(audition, run, devices)
+        _master(audition, run)
+        return _result(audition)
+
+
+def _generate(audition: Audition, run: str, devices: Sequence[str] | None) -> None:
+    """Make the takes, one model after the other, each on its engine's first device."""
+    store, by_group = audition.prepared.store, dict[Group, list[TakeOrder]]()
+    for order in store_inputs(audition.prepared.plan.orders(), store):
+        by_group.setdefault(group_of(order), []).append(order)
+    for group, orders in by_group.items():
+        device = devices_for(find_engine(group[0]), devices)[0]
+        works = [
+            Work(order.recipe.digest, order, group, order.cost, take_limit_s(order, device))
+            for order in orders
+        ]
+        _work(audition, device, works, jobs.TakeSession(group[0], device, False, run, None))
+
+
+def _master(audition: Audition, run: str) -> None:
+    facts, known = audition.facts, audition.prepared.known
+    orders = {
+        entry.master: jobs.AssetOrder(
+            entry.plan.asset,
+            (jobs.VariationOrder(1, (entry.take,), entry.master, made=False),),
+            (),
+            entry.group,
+            facts,
+        )
+        for entry in audition.entries
+        if entry.take not in audition.failed and not known.master_is_whole(entry.master)
+    }
+    works = [
+        Work(master, order, ("mastering",), order.seconds, master_limit_s(order))
+        for master, order in orders.items()
+    ]
+    _work(audition, "cpu", works, jobs.MasterSession("cpu", run, None))
+
+
+def _work(audition: Audition, device: str, works: Sequence[Work[Any]], session: jobs.Session) -> None:
+    """Do ``works`` in one worker process. What no worker can do fails; the rest of the audition goes on."""
+
+    def give_up(work: Work[Any], reason: str) -> None:
+        audition.failed[work.key] = reason
+
+    dispatcher: Dispatcher[Any] = Dispatcher(give_up)
+    seat = Seat(device, device, "audition", (device,))
+    dispatcher.join(seat.name, lambda group: True)
+    dispatcher.add(works)
+    workers = Workers(
+        dispatcher,
+        lambda seat: Worker(audition.prepared.store.root, seat.device),
+        lambda group, device: session,
+        lambda event: _note(audition, event),
+    )
+    try:
+        workers.serve(seat)
+    except (SessionBroken, MachineError) as error:
+        # What the machine lacks is the reason of each work that failed for it.
+        if error.exit_code != MachineError.exit_code:
+            raise
+    finally:
+        workers.stop()
+
+
+def _note(audition: Audition, event: jobs.Event) -> None:
+    if isinstance(event, jobs.Failed):
+        audition.failed[event.item] = event.reason
+
+
+def _result(audition: Audition) -> dict[str, Any]:
+    project, store = audition.prepared.project, audition.prepared.store
+    takes, failed, rows = [], [], []
+    for entry in audition.entries:
+        record = master_record(store, entry.master)
+        fact = {
+            "label": entry.label,
+            "engine": entry.plan.asset.engine,
+            "model": entry.plan.requirements.model.id,
+            "seed": entry.plan.asset.seed,
+            "take": entry.take,
+            "master": entry.master,
+            "line": entry.line,
+        }
+        if record is None:
+            reason = audition.failed.get(entry.take) or audition.failed.get(entry.master) or "it was not made"
+            failed.append((entry.label, reason))
+            rows.append({**fact, "failed": reason})
+            continue
+        row = master_row(record, entry.plan.asset, entry.plan.mastering)
+        license = model_license(row["engine"], entry.plan.requirements.model)
+        refused = license.refusal(project.license)
+        takes.append(AuditionedTake(entry.label, entry.line, refused, row, record))
+        rows.append({**fact, "failed": None, "loudness_lufs": row["loudness_lufs"], "refused": refused})
+    source = audition.asset.source
+    place = f"{beside(project.file, source.file)}:{source.line}"
+    page = write_audition(store, AuditionPage(project.name, place, audition.asset, takes, failed))
+    path = store.backend.local_path(page)
+    return {
+        "asset": audition.asset.id,
+        "place": place,
+        "page": str(path) if path else page,
+        "takes": rows,
+    }

@@ -1,0 +1,226 @@
+"""What a version contains and what made it, from the catalog alone: the source of every number of a disclosure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.catalog import Catalog, Version
+from pipeline.credentials import DEVELOPMENT
+from pipeline.disclosure.legal import conditions_of
+from pipeline.errors import VerificationError
+from pipeline.manifest.policy import Policy
+from pipeline.provenance import MasterRecord, MasterRow, disclosure, master_records
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """How much of something a version has."""
+
+    sounds: int
+    """Masters."""
+    files: int
+    """Delivered sound files."""
+    seconds: float
+    """Duration of all its masters together."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelUse:
+    """One model and what it made."""
+
+    engine: str
+    model: str
+    revision: str
+    license: str
+    conditions: str
+    commercial: bool
+    """Whether the licence allows the output in a game that is sold."""
+    neural: bool
+    placeholder: bool
+    amount: Amount
+    kinds: tuple[str, ...]
+    """Of ``music`` and ``sfx``."""
+
+
+@dataclass(frozen=True, slots=True)
+class GateDecision:
+    """A reason of the release gate that a person overrode or that the manifest allows, on one channel."""
+
+    channel: str
+    reason: str
+    by: str
+    at: str
+    because: str
+    sounds: int | None
+    """Masters that it concerned; None for a reason that the manifest allows."""
+
+
+@dataclass(frozen=True, slots=True)
+class AllowedWords:
+    """An exception of the prompt policy: words that a person allows in some prompts."""
+
+    words: tuple[str, ...]
+    assets: tuple[str, ...]
+    by: str
+    reason: str
+    sounds: int
+    """Masters whose prompts contain the words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """The facts of one version for its disclosure. It contains no prompt."""
+
+    project: str
+    version: int
+    created: str
+    """UTC, ISO 8601."""
+    run: str
+    profile: str | None
+    manifest: str
+    manifest_sha256: str
+    channels: tuple[str, ...]
+    """Channels that point to the version now."""
+    total: Amount
+    generated: Amount
+    """Made by trained models."""
+    procedural: Amount
+    signed: int
+    """Sounds with Content Credentials under the project's own certificate."""
+    signed_for_development: int
+    unsigned: int
+    models: tuple[ModelUse, ...]
+    decisions: tuple[GateDecision, ...]
+    exceptions: tuple[AllowedWords, ...]
+    rules: int
+    """Words and patterns of the prompt policy."""
+    software: Mapping[str, tuple[str, ...]]
+    """Package to the versions that made the sounds."""
+    commits: tuple[str, ...]
+    """Commits of the manifest's repository at which the sounds were made."""
+
+
+def take_inventory(catalog: Catalog, version: Version) -> Inventory:
+    """Count what ``version`` contains.
+
+    Raises `VerificationError` if a record is missing or damaged.
+    """
+    rows = version.masters
+    records = _records(catalog, rows)
+    signers = [signer_of(row) for row in rows]
+    development = signers.count(DEVELOPMENT)
+    unsigned = signers.count(None)
+    channels = [entry for name in catalog.channels.names() if (entry := catalog.channel(name))]
+    moves = [(entry["name"], move) for entry in channels for move in entry["history"]]
+    policy = Policy.from_json(version.policy)
+    return Inventory(
+        project=version.project,
+        version=version.number,
+        created=version.created,
+        run=version.run,
+        profile=version.manifest["profile"],
+        manifest=version.manifest["file"],
+        manifest_sha256=version.manifest["sha256"],
+        channels=tuple(entry["name"] for entry in channels if entry["version"] == version.number),
+        total=_amount(rows),
+        generated=_amount(row for row in rows if row["neural"]),
+        procedural=_amount(row for row in rows if not row["neural"]),
+        signed=len(rows) - development - unsigned,
+        signed_for_development=development,
+        unsigned=unsigned,
+        models=tuple(_models(rows)),
+        decisions=tuple(
+            decision
+            for channel, move in moves
+            if move["version"] == version.number
+            for decision in _decisions(channel, move)
+        ),
+        exceptions=tuple(_exceptions(policy, rows)),
+        rules=len(policy.rules),
+        software=_software(records.values()),
+        commits=tuple(sorted({git for record in records.values() if (git := record["manifest"]["git"])})),
+    )
+
+
+def statement_of(row: MasterRow) -> Mapping[str, str]:
+    """How a row's sound was made: label, sentence and IPTC digital source type."""
+    return disclosure(neural=row["neural"], engine=row["engine"], model=row["model"])
+
+
+def signer_of(row: MasterRow) -> str | None:
+    """SHA-256 of the certificate that signed a row's files, or ``development``; None if they are not signed."""
+    return row["credentials"]["signed_by"] if "credentials" in row else None
+
+
+def _records(catalog: Catalog, rows: Sequence[MasterRow]) -> Mapping[str, MasterRecord]:
+    digests = [row["master"] for row in rows]
+    records = master_records(catalog.store, digests)
+    for digest in digests:
+        if digest not in records:
+            raise VerificationError(
+                f"masters/{digest}.json is missing; repair it: cuesmith verify --repair, then build again"
+            )
+    return records
+
+
+def sound_files(row: MasterRow) -> dict[str, str]:
+    """Library path to SHA-256 of each delivered sound, without files of credentials beside them."""
+    return {path: item["sha256"] for path, item in row["files"].items() if item["suffix"] != ".c2pa"}
+
+
+def _amount(rows: Iterable[MasterRow]) -> Amount:
+    listed = list(rows)
+    files = sum(len(sound_files(row)) for row in listed)
+    return Amount(len(listed), files, round(sum(row["seconds"] for row in listed), 3))
+
+
+def _models(rows: Iterable[MasterRow]) -> Iterable[ModelUse]:
+    made: dict[tuple[Any, ...], list[MasterRow]] = {}
+    for row in rows:
+        facts = (row["engine"], row["model"], row["revision"], row["license"])
+        made.setdefault((*facts, row["commercial"], row["neural"], row["placeholder"]), []).append(row)
+    for key, used in sorted(made.items()):
+        engine, model, revision, license, commercial, neural, placeholder = key
+        kinds = tuple(sorted({row["kind"] for row in used}))
+        conditions = conditions_of(license)
+        yield ModelUse(
+            engine,
+            model,
+            revision,
+            license,
+            conditions,
+            commercial,
+            neural,
+            placeholder,
+            _amount(used),
+            kinds,
+        )
+
+
+def _decisions(channel: str, move: Any) -> Iterable[GateDecision]:
+    for item in move.get("overrides", ()):
+        yield GateDecision(channel, item["reason"], item["by"], move["at"], item["because"], item["masters"])
+    for reason in move.get("allowed", ()):
+        yield GateDecision(channel, reason, move["by"], move["at"], "allowed by the manifest", None)
+
+
+def _exceptions(policy: Policy, rows: Sequence[MasterRow]) -> Iterable[AllowedWords]:
+    used = Counter(
+        exception
+        for row in rows
+        for exception in {finding.exception for finding in policy.findings(row["asset"], row["prompt"])}
+    )
+    for item in policy.exceptions:
+        yield AllowedWords(item.words, item.assets, item.by, item.reason, used[item])
+
+
+def _software(records: Iterable[MasterRecord]) -> Mapping[str, tuple[str, ...]]:
+    found: dict[str, set[str]] = {}
+    for record in records:
+        for made in (record["made"], record["take"]["made"]):
+            for name, version in made["software"].items():
+                found.setdefault(name, set()).add(version)
+    return {name: tuple(sorted(versions)) for name, versions in sorted(found.items())}

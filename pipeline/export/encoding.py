@@ -1,0 +1,229 @@
+"""Sound files of an export profile: made from the lossless file of each master, measured, and kept in the cache.
+
+The cache is ``cache/exports/`` below the outputs: one sound file and one JSON file for each combination of a master's
+file, settings and labels. It is safe to delete; the next export makes the files again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import soundfile
+
+from pipeline import __version__
+from pipeline.audio import Clip, Loop, read
+from pipeline.audio.decibel import level
+from pipeline.catalog import Version
+from pipeline.cpus import usable_cpus
+from pipeline.delivery import Content, Labels, at_rate, decode, encode, render
+from pipeline.errors import CuesmithError, MasteringError, StoreError, UsageError
+from pipeline.export.pack import ChosenFile, SoundFacts, delivered_files
+from pipeline.formats import FORMATS
+from pipeline.manifest.spec import ExportProfile, ExportSettings
+from pipeline.mastering.limiter import apply_gain
+from pipeline.mastering.measure import measure
+from pipeline.mastering.true_peak import true_peak
+from pipeline.provenance import MasterRecord, master_name, master_records, name_of
+from pipeline.store import Missing, ObjectRef, Store, dump_record, read_record
+
+_SCHEMA = "cuesmith.rendition/1"
+_FOLDER = "cache/exports"
+_LOSSLESS = tuple(name for name, row in FORMATS.items() if row.lossless)
+_CLOSE_DB = 0.01
+"""How far a meter may read above a ceiling that the limiter kept."""
+_STEPS = 20
+_SMALLEST = 0.99
+"""Compression levels that are tried for a bit rate: 0 to this in equal steps; LAME refuses 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """One file to make."""
+
+    source: ChosenFile
+    settings: ExportSettings
+    format: str
+    ceiling_dbtp: float
+    labels: Labels
+    is_met: bool
+    """Whether the lossless file itself has the settings."""
+
+    @property
+    def digest(self) -> str:
+        """Names the file in the cache: equal orders give equal bytes."""
+        facts: dict[str, Any] = {
+            "cuesmith": __version__,
+            "soundfile": soundfile.__version__,
+            "libsndfile": soundfile.__libsndfile_version__,
+            "source": self.source.sha256,
+            "settings": asdict(self.settings),
+            "format": self.format,
+            "ceiling_dbtp": self.ceiling_dbtp,
+            "labels": asdict(self.labels),
+            "loop": self.source.facts.loop,
+        }
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def profile_files(
+    store: Store, version: Version, profile: ExportProfile, formats: Sequence[str]
+) -> list[ChosenFile]:
+    """The file of each row with the settings of ``profile``; ``formats`` are those that the target imports.
+
+    A delivered file that has the settings already is used as it is, with its signature. Raises `UsageError` if the
+    target does not import the format of the profile or a master has no lossless file, `StoreError` if a record is lost,
+    `MasteringError` if a file cannot have the bit rate or the ceiling.
+    """
+    for settings in (profile.music, profile.sfx):
+        if settings.format and settings.format not in formats:
+            raise UsageError(
+                f"profile {profile.name} makes {settings.format}, and this target imports {', '.join(formats)}; "
+                "change the profile's format"
+            )
+    sources = delivered_files(store, version, _LOSSLESS)
+    records = master_records(store, (row["master"] for row in version.masters))
+    lost = [name_of(row) for row in version.masters if row["master"] not in records]
+    if lost:
+        raise StoreError(
+            f"{len(lost)} masters have no record in {store.root}, the first is {lost[0]}; "
+            "run `cuesmith verify --repair`"
+        )
+    orders = [_order(file, profile, records[file.row["master"]], formats) for file in sources]
+    with ThreadPoolExecutor(usable_cpus()) as pool:
+        return list(pool.map(lambda order: _file(store, order), orders))
+
+
+def _order(file: ChosenFile, profile: ExportProfile, record: MasterRecord, formats: Sequence[str]) -> _Order:
+    row = file.row
+    settings = profile.music if row["kind"] == "music" else profile.sfx
+    audio_format = settings.format or (file.format if file.format in formats else formats[0])
+    ceiling = settings.true_peak_dbtp
+    if ceiling is None:
+        ceiling = record["mastering"]["true_peak_dbtp"]
+    ucs = row["ucs"] or {}
+    labels = Labels(
+        title=master_name(row["asset"], row["variation"]),
+        project=record["manifest"]["project"],
+        asset=row["asset"],
+        variation=row["variation"],
+        kind="music" if row["kind"] == "music" else "sfx",
+        catalog_id=row["master"],
+        disclosure=record["disclosure"]["statement"],
+        generated=row["neural"],
+        license=row["license"],
+        recipe_digest=row["take"],
+        tempo_bpm=row["bpm"],
+        ucs_category=ucs.get("category"),
+        ucs_name=ucs.get("name"),
+    )
+    delivered = record["delivery"]["bit_depth"]
+    is_met = (
+        audio_format == file.format
+        and settings.sample_rate_hz in (None, file.facts.sample_rate_hz)
+        and settings.channels in (None, file.facts.channels)
+        and settings.bit_depth in (None, delivered)
+        and (file.facts.true_peak_dbtp is None or file.facts.true_peak_dbtp <= ceiling + _CLOSE_DB)
+    )
+    settings = replace(settings, bit_depth=settings.bit_depth or delivered)
+    return _Order(file, settings, audio_format, ceiling, labels, is_met)
+
+
+def _file(store: Store, order: _Order) -> ChosenFile:
+    """The file of ``order``: the delivered one, the cached one, or a new one."""
+    if order.is_met:
+        return order.source
+    digest = order.digest
+    key, record_key = f"{_FOLDER}/{digest}.{order.format}", f"{_FOLDER}/{digest}.json"
+    try:
+        value = read_record(store.backend.read(record_key), _SCHEMA, record_key)
+        if store.backend.size(key) == value["size"]:
+            facts = value["facts"]
+            loop = tuple(facts["loop"]) if facts["loop"] else None
+            return _chosen(
+                order, key, (value["sha256"], value["size"]), SoundFacts(**{**facts, "loop": loop})
+            )
+    except (Missing, CuesmithError, KeyError, TypeError):
+        pass
+    data, facts_made = _encoded(store, order)
+    made = (hashlib.sha256(data).hexdigest(), len(data))
+    store.backend.write(key, data)
+    record = {"schema": _SCHEMA, "sha256": made[0], "size": made[1], "facts": asdict(facts_made)}
+    store.backend.write(record_key, dump_record(record))
+    return _chosen(order, key, made, facts_made)
+
+
+def _chosen(order: _Order, key: str, made: tuple[str, int], facts: SoundFacts) -> ChosenFile:
+    source = order.source
+    return ChosenFile(source.row, order.format, *made, key, source.stem, facts, signed=False)
+
+
+def _encoded(store: Store, order: _Order) -> tuple[bytes, SoundFacts]:
+    """A new file and its facts, measured on the decoded file."""
+    settings, source = order.settings, order.source
+    clip = _with_channels(
+        read(store.get(ObjectRef(source.sha256, f".{source.format}", source.size))), settings
+    )
+    loop = Loop(*source.facts.loop) if source.facts.loop else None
+    rate = FORMATS[order.format].rate_for(settings.sample_rate_hz or clip.rate)
+    clip, loop = at_rate(clip, loop, rate)
+    if FORMATS[order.format].lossless:
+        peak = level(true_peak(clip, circular=loop == (0, clip.length)))
+        if peak is not None and peak > order.ceiling_dbtp:
+            clip = apply_gain(clip, order.ceiling_dbtp - peak)
+    content = Content(settings.bit_depth or "24", loop, order.labels, measure(clip))
+    if settings.bit_rate_kbps is not None:
+        content = replace(content, compression=_compression(clip, order, content))
+    try:
+        data = render(clip, order.format, content, ceiling_dbtp=order.ceiling_dbtp).data
+    except MasteringError as error:
+        raise MasteringError(f"{name_of(source.row)}: {error}") from error
+    decoded = decode(data, order.format)
+    measured = measure(decoded)
+    is_momentary = source.row["loudness_method"] == "momentary"
+    loudness = measured.momentary_max_lufs if is_momentary else measured.integrated_lufs
+    return data, SoundFacts(
+        decoded.rate,
+        decoded.channels,
+        decoded.length,
+        (loop.start, min(loop.end, decoded.length)) if loop else None,
+        None if loudness is None else round(loudness, 3),
+        None if measured.true_peak_dbtp is None else round(measured.true_peak_dbtp, 3),
+    )
+
+
+def _with_channels(clip: Clip, settings: ExportSettings) -> Clip:
+    """``clip`` as mono (the mean of its channels) or with one channel on both sides, if the settings say so."""
+    if settings.channels in (None, clip.channels):
+        return clip
+    if settings.channels == 1:
+        return Clip(clip.samples.mean(axis=0, keepdims=True, dtype=np.float64).astype(np.float32), clip.rate)
+    return Clip(np.repeat(clip.samples[:1], 2, axis=0), clip.rate)
+
+
+def _compression(clip: Clip, order: _Order, content: Content) -> float:
+    """The lowest compression level with which the sound stays within the bit rate; headers do not count."""
+    limit = (order.settings.bit_rate_kbps or 0.0) * 1000 / 8 * clip.seconds
+    shortest = Clip(clip.samples[:, :1], clip.rate)
+    bare = Content(content.depth)
+
+    def size(step: int) -> int:
+        tried = replace(bare, compression=step / _STEPS * _SMALLEST)
+        return len(encode(clip, order.format, tried)) - len(encode(shortest, order.format, tried))
+
+    low, high = 0, _STEPS
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if size(middle) <= limit else (middle + 1, high)
+    if low == _STEPS and (smallest := size(_STEPS)) > limit:
+        lowest = smallest * 8 / 1000 / clip.seconds
+        raise MasteringError(
+            f"{name_of(order.source.row)}: {order.format} needs {lowest:.0f} kbps or more at {clip.rate} Hz with "
+            f"{clip.channels} channels; raise bit_rate, or lower sample_rate or channels in the export profile"
+        )
+    return low / _STEPS * _SMALLEST

@@ -1,0 +1,184 @@
+"""The light face of the diffusers engine: requirements, estimates and models from tables, without torch."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from pipeline.errors import MachineError, UsageError
+from pipeline.generators.devices import torch_devices
+from pipeline.generators.diffusers.model_store import STORE
+from pipeline.generators.diffusers.models import BY_ID, DEFAULTS, LICENSES, PUBLISHED, Model, full_id
+from pipeline.generators.diffusers.requirements import requirements_of
+from pipeline.generators.model_store import StoredModel
+from pipeline.generators.protocol import (
+    Diagnostic,
+    Estimate,
+    Generator,
+    InstalledModel,
+    ModelList,
+    Requirements,
+)
+from pipeline.manifest.spec import AssetSpec
+from pipeline.recipe import Recipe
+
+VERSION = "1"
+"""Rises when the same recipe would give other samples."""
+PACKAGES = ("torch", "diffusers", "transformers", "safetensors", "torchsde")
+_NOT_INSTALLED = "engine diffusers is not installed (no {}); see docs/diffusers.md"
+_OPERATIONS_A_SECOND = {"cuda": 5e13, "mps": 1.5e12, "cpu": 2e11}
+"""What a transformer of billions of weights achieves; on CUDA by the published times of Stable Audio 3."""
+_DECODING = {"cuda": 0.002, "mps": 0.02, "cpu": 0.05}
+"""Seconds of the autoencoder for a second of audio."""
+_LATENTS_A_SECOND = {"stable-audio-open": 21.5, "stable-audio-3": 10.8, "ace-step": 25.0}
+_OVERHEAD_S = 0.2
+"""Of a take: text, Python."""
+_START_S = 10.0
+_LOAD_BYTES_A_SECOND = 5e8
+
+
+class DiffusersEngine:
+    """Stable Audio Open, Stable Audio 3 and ACE-Step 1.5 through the `diffusers` package."""
+
+    name = "diffusers"
+    version = VERSION
+    device_kinds = ("cuda", "mps", "cpu")
+
+    def requirements(self, asset: AssetSpec) -> Requirements:
+        """See `Engine.requirements`: from tables and local folders; weights need not be installed."""
+        return requirements_of(asset)
+
+    def devices(self) -> Sequence[str]:
+        """Every CUDA device; else MPS; else the CPU, once, since torch uses all its cores."""
+        return tuple(torch_devices())
+
+    def cost(self, recipe: Recipe) -> float:
+        """Seconds on this machine's usual device by arithmetic."""
+        return _seconds(recipe, next(iter(torch_devices())))
+
+    def estimate(self, recipes: Sequence[Recipe], device: str) -> Estimate:
+        """By arithmetic; the plan corrects it by how long earlier takes took."""
+        model = _model_of(recipes[0])
+        return Estimate(
+            sum(_seconds(recipe, device) for recipe in recipes),
+            4e9 * model.parameters / _LOAD_BYTES_A_SECOND,
+            _START_S,
+            "arithmetic on the model's weights and steps",
+        )
+
+    def missing(self, recipes: Sequence[Recipe]) -> Iterator[str]:
+        """Packages and weights that are not on this machine, without loading or hashing any."""
+        absent = _absent_packages()
+        if absent:
+            yield _NOT_INSTALLED.format(absent[0])
+        for name, revision in sorted({(recipe.model, recipe.revision) for recipe in recipes}):
+            try:
+                STORE.require(name, revision)
+            except MachineError as error:
+                yield str(error)
+
+    def open(self, device: str) -> Generator:
+        """Import torch and diffusers; models are loaded when recipes need them."""
+        if _kind(device) not in self.device_kinds:
+            raise MachineError(f"engine 'diffusers' has no device {device!r}; use cuda, mps or cpu")
+        absent = _absent_packages()
+        if absent:
+            raise MachineError(_NOT_INSTALLED.format(absent[0]))
+        module = importlib.import_module("pipeline.generators.diffusers.generator")
+        return cast(Generator, module.DiffusersGenerator(device))
+
+    def models_folder(self) -> Path:
+        """See `ModelStore.models_folder`."""
+        return STORE.root()
+
+    def list_models(self) -> ModelList:
+        """See `ModelStore.list_models`."""
+        stored, faults = STORE.all_stored()
+        here = {model.name: model for model in stored}
+        rows = [_row(model, here.get(model.id)) for model in PUBLISHED]
+        rows += [_row(one.model, one) for one in stored if one.model and one.name not in BY_ID]
+        return ModelList([_line(row) for row in rows], {"models": rows}, [str(fault) for fault in faults])
+
+    def fetch_model(self, name: str, progress: Callable[[str], None]) -> Sequence[InstalledModel]:
+        """See `ModelStore.fetch_model`."""
+        try:
+            fetching = importlib.import_module("pipeline.generators.diffusers.fetching")
+        except ImportError as error:
+            raise UsageError(_NOT_INSTALLED.format(error.name)) from error
+        return [fetching.fetch(name, progress).installed()]
+
+    def verify_models(self, names: Collection[str] = ()) -> tuple[Sequence[InstalledModel], Sequence[str]]:
+        """See `ModelStore.verify_models`."""
+        return STORE.verify_all({full_id(name) for name in names})
+
+    def diagnostics(self) -> Iterable[Diagnostic]:
+        """See `Diagnostics.diagnostics`."""
+        absent = _absent_packages()
+        if absent:
+            fix = "to use Stable Audio and ACE-Step: pip install 'cuesmith[diffusers]'"
+            return [Diagnostic("diffusers", f"not installed (no {absent[0]})", fix)]
+        return [Diagnostic("diffusers", importlib.import_module("diffusers").__version__)]
+
+
+def _absent_packages() -> list[str]:
+    return [name for name in PACKAGES if importlib.util.find_spec(name) is None]
+
+
+def _model_of(recipe: Recipe) -> Model:
+    stored = None if recipe.model in BY_ID else STORE.find(recipe.model, recipe.revision)
+    known = BY_ID.get(recipe.model) or (stored.model if stored else None)
+    return known or BY_ID[DEFAULTS["music"]]
+
+
+def _seconds(recipe: Recipe, device: str) -> float:
+    """Seconds of one take: each step multiplies every latent by every weight, twice under guidance."""
+    model = _model_of(recipe)
+    rows = 2 if "guidance" in recipe.settings else 1
+    spans = model.longest_s if model.family == "stable-audio-open" else recipe.seconds
+    passes = 1 + ("seam_s" in recipe.settings)
+    latents = spans * _LATENTS_A_SECOND[model.family] * passes
+    operations = 2e9 * model.parameters * latents * rows * float(recipe.settings.get("steps") or model.steps)
+    kind = _kind(device)
+    return _OVERHEAD_S + operations / _OPERATIONS_A_SECOND[kind] + recipe.seconds * _DECODING[kind]
+
+
+def _kind(device: str) -> str:
+    return device.partition(":")[0]
+
+
+def _row(model: Model, stored: StoredModel[Model] | None) -> dict[str, Any]:
+    license = LICENSES[model.license]
+    return {
+        "id": model.id,
+        "kinds": sorted(model.kinds),
+        "family": model.family,
+        "sample_rate_hz": model.sample_rate_hz,
+        "channels": model.channels,
+        "shortest_s": model.shortest_s,
+        "longest_s": model.longest_s,
+        "steps": model.steps,
+        "guidance": model.guidance,
+        "abilities": sorted(model.abilities),
+        "license": model.license,
+        "commercial": license.commercial,
+        "terms": license.terms.to_json() if license.terms else None,
+        "revision": stored.revision if stored else model.revision or STORE.pinned_commit(model.id),
+        "here": stored is not None,
+        "bytes": stored.size if stored else None,
+    }
+
+
+def _line(row: dict[str, Any]) -> str:
+    state = f"installed, {row['bytes'] / 1e9:.2f} GB" if row["here"] else "not installed"
+    revision = (row["revision"] or "pinned when fetched")[:19]
+    return (
+        f"{row['id']:<44} {'+'.join(row['kinds']):<9} {row['longest_s']:>5g} s  "
+        f"{row['sample_rate_hz'] / 1000:g} kHz  {row['license']}  {revision:<19}  {state}  "
+        f"({', '.join(['text', *row['abilities']])})"
+    )
+
+
+ENGINE = DiffusersEngine()

@@ -1,0 +1,217 @@
+"""How a build starts: what it says first, the server that it starts early, and a configured server that is dead."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import psutil
+import pytest
+from toys import ToyProject
+from typer.testing import CliRunner
+from waiting import wait_until
+
+from flows.cli.app import app
+from flows.private_server import early_api
+from pipeline.build.prepare import prepare
+from pipeline.build.start import warm_workers
+from pipeline.errors import MachineError
+from pipeline.jobs import Broken, TakeSession
+
+LISTED = "import json, sys; print(json.dumps(sorted(sys.modules)))"
+BUILD = f"from flows.cli import main\ntry: main()\nfinally: {LISTED}"
+
+
+@pytest.fixture
+def silent_port() -> Iterator[int]:
+    """A port of this machine that accepts connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener.getsockname()[1]
+
+
+def apart(code: str, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-P", "-c", code, *words],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def build_against(toys: ToyProject, url: str) -> tuple[list[str], set[str]]:
+    """Build with a dead server; return the lines of standard error, and the modules that the process imported."""
+    toys.write("  - {id: a/one, kind: sfx, prompt: one, duration: 0.3s}\n")
+    done = apart(
+        BUILD, "build", str(toys.manifest), "--outputs", str(toys.outputs), "--json", PREFECT_API_URL=url
+    )
+    result, modules = map(json.loads, done.stdout.splitlines())
+    assert (done.returncode, result["exit_code"]) == (4, 4), done.stderr
+    return done.stderr.splitlines(), set(modules)
+
+
+def test_a_build_says_what_starts_and_that_a_silent_server_does_not_answer_before_it_imports_prefect(
+    toys: ToyProject, silent_port: int
+) -> None:
+    url = f"http://127.0.0.1:{silent_port}/api"
+    lines, modules = build_against(toys, url)
+    assert lines == [
+        f"Starting: plan of {toys.manifest}",
+        "Starting: Prefect, workers",
+        f"error: the Prefect API at {url} does not answer (no answer within 3 s); start it, or unset "
+        "PREFECT_API_URL (and api.url in the Prefect profile) to build with a private server",
+    ]
+    assert "prefect" not in modules
+
+
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("http://127.0.0.1:9/api", "Connection refused"),
+        ("http://nowhere.invalid/api", "nowhere.invalid|resolution|not known|No address|no answer"),
+        ("127.0.0.1/api", "missing an 'http://' or 'https://' protocol"),
+    ],
+)
+def test_a_server_that_cannot_be_reached_is_told_with_the_reason(
+    url: str, problem: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", url)
+    with pytest.raises(MachineError, match=rf"{url} does not answer \(.*({problem})"), early_api():
+        pass
+
+
+@pytest.fixture
+def answering() -> Iterator[Callable[[int], str]]:
+    """Start a server that answers every request with an HTTP status; returns the URL."""
+    servers: list[HTTPServer] = []
+
+    def start(status: int) -> str:
+        answer = {"do_GET": lambda self: self.send_error(status), "log_message": lambda *words: None}
+        server = HTTPServer(("127.0.0.1", 0), type("Answer", (BaseHTTPRequestHandler,), answer))
+        servers.append(server)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        return f"http://127.0.0.1:{server.server_port}/api"
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def test_a_server_that_wants_a_key_or_has_another_service_is_told_apart(
+    answering: Callable[[int], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", answering(401))
+    with early_api() as server:
+        assert server is None
+    monkeypatch.setenv("PREFECT_API_URL", answering(404))
+    with pytest.raises(MachineError, match=r"does not answer \(HTTP 404 Not Found\); start it"), early_api():
+        pass
+
+
+def test_a_dead_server_of_a_profile_is_told_and_no_private_one_is_started(
+    toys: ToyProject, tmp_path: Path
+) -> None:
+    (tmp_path / "profiles.toml").write_text(
+        'active = "studio"\n[profiles.studio]\nPREFECT_API_URL = "http://127.0.0.1:9/api"\n'
+    )
+    (tmp_path / "temporary").mkdir()
+    toys.write("  - {id: a/one, kind: sfx, prompt: one, duration: 0.3s}\n")
+    words = ("build", str(toys.manifest), "--outputs", str(toys.outputs))
+    place = {"PREFECT_HOME": str(tmp_path), "TMPDIR": str(tmp_path / "temporary")}
+    done = apart("from flows.cli import main; main()", *words, **place)
+    assert done.returncode == 4, done.stderr
+    assert "the Prefect API at http://127.0.0.1:9/api does not answer" in done.stderr.splitlines()[-1]
+    assert list((tmp_path / "temporary").iterdir()) == []
+
+
+EARLY = """
+import sys
+from flows.cli.app import app
+from flows.private_server import early_api
+with early_api() as server:
+    print(server._process.pid, server.url(), "prefect" in sys.modules, flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is POSIX's")
+def test_a_private_server_starts_before_prefect_is_imported_on_loopback_only_and_ends_with_a_killed_build() -> (
+    None
+):
+    build = subprocess.Popen(
+        [sys.executable, "-P", "-c", EARLY], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert build.stdout is not None
+    number, url, imported = build.stdout.readline().split()
+    assert imported == "False"
+    server = psutil.Process(int(number))
+    addresses = {at.laddr.ip for at in server.net_connections() if at.status == psutil.CONN_LISTEN}
+    assert addresses == {"127.0.0.1"}
+    assert url.startswith("http://127.0.0.1:")
+    build.send_signal(signal.SIGKILL)
+    build.communicate()
+    assert wait_until(lambda: not psutil.pid_exists(server.pid), 30.0)
+
+
+@pytest.mark.parametrize("option", ["--junit", "--summary"])
+@pytest.mark.parametrize("place", ["cues.yaml/report", "outputs"])
+def test_a_report_that_cannot_be_written_is_told_before_the_build(
+    toys: ToyProject, option: str, place: str
+) -> None:
+    toys.outputs.mkdir()
+    words = ["build", str(toys.manifest), "--outputs", str(toys.outputs), option, str(toys.folder / place)]
+    told = CliRunner().invoke(app, words)
+    assert told.exit_code == 4
+    assert f"error: cannot write {toys.folder / place}: " in told.stderr
+    assert list(toys.outputs.iterdir()) == []
+
+
+def test_workers_and_server_start_before_prefect_is_imported_and_the_build_uses_those_workers(
+    toys: ToyProject,
+) -> None:
+    words = ["build", str(toys.manifest), "--outputs", str(toys.outputs), "--devices", "cpu:2", "--verbose"]
+    done = apart("from flows.cli import main; main()", *words)
+    assert done.returncode == 0, done.stderr
+    events = (
+        "Starting: plan",
+        "Starting: Prefect",
+        "started on cpu",
+        "Prefect API answers",
+        "version 1 published",
+    )
+    seen = [event for line in done.stderr.splitlines() for event in events if event in line]
+    assert seen == [*events[:2], events[2], events[2], *events[3:]]
+
+
+def test_a_worker_that_nobody_takes_ends(toys: ToyProject) -> None:
+    prepared = prepare(toys.manifest, str(toys.outputs))
+    before = set(psutil.Process().children())
+    with warm_workers(prepared, ("cpu", "cpu")) as warm:
+        worker = warm.take("cpu", 2)
+        assert worker is not None
+        assert warm.take("cpu", 1) is None, "its libraries would use too many threads"
+        assert len(set(psutil.Process().children()) - before) == 2
+    assert len(set(psutil.Process().children()) - before) == 1
+    worker.stop()
+    assert set(psutil.Process().children()) == before
+
+
+def test_an_engine_that_cannot_be_opened_early_is_told_when_it_is_needed(
+    toys: ToyProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOY_CLOSED", "the toy is locked; unlock it")
+    with warm_workers(prepare(toys.manifest, str(toys.outputs)), ("cpu",)) as warm:
+        worker = warm.take("cpu", 1)
+    assert worker is not None
+    worker.send(TakeSession("toy", "cpu", False, "run", None))
+    assert worker.receive() == Broken("the toy is locked; unlock it", MachineError.exit_code)
+    worker.stop()
