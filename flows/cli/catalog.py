@@ -46,7 +46,7 @@ from pipeline.catalog.version import read_texts
 from pipeline.errors import MachineError, UsageError
 from pipeline.gates import passing_setting
 from pipeline.manifest.spec import ManifestText
-from pipeline.provenance import MASTER_SCHEMA, MasterRow, failures_of, name_of
+from pipeline.provenance import MASTER_SCHEMA, MasterRow, failures_of, master_record, name_of
 from pipeline.release import licenses as version_licenses
 from pipeline.store import Store
 from pipeline.store.disk import write_atomically
