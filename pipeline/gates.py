@@ -7,7 +7,7 @@ can read the table too. To add a gate, add a row here and a measuring function i
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
@@ -42,6 +42,8 @@ class Gate:
     """Precision of a suggested limit."""
     most: float = 1.0
     """Largest limit that the manifest accepts."""
+    least: float = 0.0
+    """Smallest limit that the manifest accepts."""
     unusable: bool = False
     """A sound that fails is of no use: its score is 0."""
     on_take: bool = False
@@ -57,25 +59,25 @@ class Gate:
             return measured < limit
         return measured >= limit if self.comparison == ">=" else measured > limit
 
-    def passing_setting(self, measured: float) -> str:
-        """The manifest setting under which a sound with the value ``measured`` passes.
+    def passing_limit(self, measured: float) -> str | None:
+        """The limit under which a sound with the value ``measured`` passes, as the manifest writes it.
 
-        >>> GATES["noise only"].passing_setting(0.914)
-        'quality: {noise: 0.92}'
-        >>> GATES["silence"].passing_setting(-63.2)
-        'quality: {silence: -64 LUFS}'
-        >>> GATES["wrong rate"].passing_setting(100.0)
-        'quality: {gate: false}'
+        None if no limit that the manifest accepts lets it pass.
+
+        >>> GATES["noise only"].passing_limit(0.914), GATES["silence"].passing_limit(-53.2)
+        ('0.92', '-54 LUFS')
+        >>> GATES["duplicate"].passing_limit(1.0) is None
+        True
         """
         if self.key is None:
-            return "quality: {gate: false}"
+            return None
         steps = 1.0 / self.step
         if self.comparison == "<":
             limit = math.floor(measured * steps) / steps
         else:
             limit = (math.ceil(measured * steps + 1e-9) + (self.comparison == ">=")) / steps
-        unit = f" {self.unit}" if self.unit else ""
-        return f"quality: {{{self.key}: {min(self.most, limit):g}{unit}}}"
+        limit = min(self.most, max(self.least, limit))
+        return None if self.closes(measured, limit) else f"{limit:g} {self.unit}".strip()
 
 
 def _limits(sfx: float, *, music: float | None = None) -> Mapping[str, float]:
@@ -104,6 +106,7 @@ _ROWS = (
         key="silence",
         field="silence_lufs",
         step=1.0,
+        least=-60.0,
         unusable=True,
     ),
     Gate(
@@ -175,7 +178,7 @@ _ROWS = (
         key="tail_noise",
         field="tail_noise_db",
         step=0.1,
-        most=math.inf,
+        most=120.0,
         on_take=True,
     ),
     Gate(
@@ -185,8 +188,9 @@ _ROWS = (
         fault="the loop has an audible cut at its seam",
         limits=_limits(1.2),
         key="seam",
+        least=0.1,
         step=0.1,
-        most=math.inf,
+        most=100.0,
     ),
     Gate(
         "loop beat",
@@ -209,15 +213,32 @@ _ROWS = (
         limits=_limits(0.996, music=0.95),
         comparison=">=",
         key="duplicates",
+        least=0.5,
     ),
 )
 GATES: Mapping[str, Gate] = MappingProxyType({gate.name: gate for gate in _ROWS})
 """Every gate by its name, in the order in which a sound passes them."""
 
 
-def passing_setting(gate: str, measured: float) -> str:
-    """The manifest setting under which a sound with the value ``measured`` passes the gate of that name.
+def passing_setting(failures: Iterable[tuple[str, float]]) -> str:
+    """The manifest setting under which sounds with these failures pass, each a gate's name and the measured value.
 
-    For the name of a score, or of a gate that no longer exists, only switching the gates off helps."""
-    known = GATES.get(gate)
-    return known.passing_setting(measured) if known else "quality: {gate: false}"
+    Of several failures of one gate, the worst decides. Scores, gates without a limit in the manifest, and gates that
+    no longer exist can only be switched off.
+
+    >>> passing_setting([("noise only", 0.914), ("tail noise", 27.1), ("tail noise", 29.4)])
+    'quality: {noise: 0.92, tail_noise: 29.5 dB}'
+    >>> passing_setting([("noise only", 0.914), ("wrong rate", 100.0)])
+    'quality: {gate: false}'
+    """
+    worst: dict[str, float] = {}
+    for name, measured in failures:
+        worse = min if name in GATES and GATES[name].comparison == "<" else max
+        worst[name] = worse(measured, worst.get(name, measured))
+    settings = []
+    for name, measured in worst.items():
+        limit = GATES[name].passing_limit(measured) if name in GATES else None
+        if limit is None:
+            return "quality: {gate: false}"
+        settings.append(f"{GATES[name].key}: {limit}")
+    return f"quality: {{{', '.join(settings)}}}"

@@ -8,6 +8,7 @@ the command's docstring.
 from __future__ import annotations
 
 import gc
+from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
 
@@ -51,6 +52,13 @@ class Commands(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Import and return the command ``cmd_name``; None for an unknown name."""
         return load(cmd_name) if cmd_name in COMMANDS else None
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that ``args`` name; for an unknown name, the error suggests the nearest ones."""
+        nearest = get_close_matches(args[0], COMMANDS, n=2)
+        if args[0] not in COMMANDS and nearest:
+            ctx.fail(f"no command {args[0]!r}; did you mean {' or '.join(nearest)}?")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the list of ``cuesmith --help`` without importing a command."""

@@ -51,6 +51,7 @@ from pipeline.build.prepare import (
     up_to_date,
 )
 from pipeline.build.readiness import require
+from pipeline.catalog import REMEDIES, missed_in
 from pipeline.credentials import DEVELOPMENT
 from pipeline.errors import MachineError
 from pipeline.export import LIBRARY, export_latest
@@ -282,6 +283,9 @@ def _print_result(result: dict[str, Any], prepared: Prepared) -> None:
     if result["off_target"]:
         missed = counted(result["off_target"], "master")
         print_stderr(f"{missed} missed the loudness target: cuesmith catalog show --state off-target")
+        version = prepared.catalog.latest()
+        for deviation, count in sorted(missed_in(version.masters if version else ()).items()):
+            print_stderr(f"  {count} because of the {deviation}: {REMEDIES[deviation]}")
     if result["waiting"]:
         print_stderr(f"{result['waiting']} new takes wait for review: cuesmith catalog show --state waiting")
     _print_library(result["library"])

@@ -6,6 +6,8 @@ import fnmatch
 from collections import Counter
 from dataclasses import asdict
 from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -19,17 +21,21 @@ from flows.cli.options import (
     Outputs,
     VariationFilter,
     VersionNumber,
+    existing_version,
     version_or_latest,
 )
-from flows.cli.output import command, counted, print_json, print_stderr, print_stdout
+from flows.cli.output import command, counted, one_line, print_json, print_stderr, print_stdout
 from pipeline.catalog import (
     LATEST,
+    REMEDIES,
     STATES,
     Catalog,
     Filter,
     Reviews,
     ReviewState,
     asset_history,
+    is_off_target,
+    missed_in,
     read_quarantine,
     rejected_before,
     states_of,
@@ -40,7 +46,7 @@ from pipeline.catalog.version import read_texts
 from pipeline.errors import MachineError, UsageError
 from pipeline.gates import passing_setting
 from pipeline.manifest.spec import ManifestText
-from pipeline.provenance import MASTER_SCHEMA, MasterRow, master_record, name_of
+from pipeline.provenance import MASTER_SCHEMA, MasterRow, failures_of, master_record, name_of
 from pipeline.release import licenses as version_licenses
 from pipeline.store import Store
 from pipeline.store.disk import write_atomically
@@ -136,11 +142,14 @@ def show(
         raise UsageError(
             f"version {shown.number} has no master that matches {what}; to list all: cuesmith catalog show"
         )
-    if as_json or provenance:
+    if provenance and not as_json:
+        for row in rows:
+            print_stdout("\n".join(_page(name_of(row), _provenance(catalog, row))))
+        print_stderr(f"version {shown.number}: {counted(len(rows), 'master')}; as JSON: --json")
+        return
+    if as_json:
         masters: list[Any] = [
-            {"row": row, "provenance": master_record(catalog.store, row["master"])}
-            if provenance
-            else {**row, "states": sorted(states_of(row, reviews))}
+            _provenance(catalog, row) if provenance else {**row, "states": sorted(states_of(row, reviews))}
             for row in rows
         ]
         gaps = {"missing": missing} if missing else {}
@@ -152,6 +161,34 @@ def show(
         print_stdout(f"{name_of(gap):<40} {gap['code']}: {gap['reason']}")
     gaps_text = f", {len(missing)} missing" if missing else ""
     print_stderr(f"version {shown.number}: {counted(len(rows), 'master')}{gaps_text}")
+    _print_missed(rows)
+
+
+def _provenance(catalog: Catalog, row: MasterRow) -> dict[str, Any]:
+    return {"row": row, "provenance": master_record(catalog.store, row["master"])}
+
+
+def _print_missed(rows: list[MasterRow]) -> None:
+    """Say for each reason how many of ``rows`` missed their loudness target, and which key helps."""
+    for deviation, count in sorted(missed_in(rows).items()):
+        print_stderr(f"{counted(count, 'master')} missed the loudness target: {REMEDIES[deviation]}")
+
+
+def _page(title: str, value: dict[str, Any]) -> list[str]:
+    """A JSON object as an indented page: one line for each value, empty values left out."""
+    lines = [title]
+    for key, inner in value.items():
+        name = f"  {key.replace('_', ' ')}"
+        if isinstance(inner, dict) and inner:
+            lines += [f"  {line}" if number else f"{name}" for number, line in enumerate(_page(key, inner))]
+        elif isinstance(inner, list) and any(isinstance(item, dict) for item in inner):
+            lines.append(name)
+            for number, item in enumerate(inner, 1):
+                lines += [f"  {line}" if at else f"    {number}" for at, line in enumerate(_page("", item))]
+        elif inner not in (None, "", [], {}):
+            shown = ", ".join(map(str, inner)) if isinstance(inner, list) else str(inner)
+            lines.append(f"{name}: {one_line(shown)}")
+    return lines
 
 
 @group.command("history")
@@ -193,6 +230,8 @@ def _line(row: MasterRow, reviews: ReviewState) -> str:
     marks: list[str] = sorted(states_of(row, reviews) - {"current", "unreviewed"})
     if row["loop"]:
         marks.append("loop")
+    if is_off_target(row):
+        marks.append(f"({row['deviation']})")
     if "reason" in row:
         marks.append(f"({row['reason']})")
     return f"{name_of(row):<40} {row['seconds']:>7.2f} s {loudness:>11}  {row['model']}  {' '.join(marks)}".rstrip()
@@ -211,7 +250,7 @@ def diff(
     Compares recipes, mastering, labels and measurements.
     """
     catalog = Catalog(Store.open(outputs))
-    old, new = catalog.read(before), catalog.read(after)
+    old, new = existing_version(catalog, before), existing_version(catalog, after)
     changes = diff_of(catalog.store, old, new, rejected_before(new, Reviews(catalog.store).events()))
     counts = Counter(change.kind for change in changes)
     totals = {kind: counts[kind] for kind in ("added", "removed", "changed")}
@@ -323,7 +362,13 @@ def quarantine(
         if asset is None or fnmatch.fnmatchcase(row["asset"], asset)
     ]
     records: Any = dict(store.get_records("masters", [row["master"] for row in rows], MASTER_SCHEMA))
-    listed = [_entry(row, records.get(row["master"])) for row in rows]
+    settings = {
+        asset_id: passing_setting(
+            failures_of(records[row["master"]] for row in of_asset if row["master"] in records)
+        )
+        for asset_id, of_asset in groupby(rows, key=itemgetter("asset"))
+    }
+    listed = [_entry(row, records.get(row["master"]), settings[row["asset"]]) for row in rows]
     if as_json:
         print_json({"quarantined": listed})
         return
@@ -331,14 +376,14 @@ def quarantine(
         print_stdout(f"{name_of(row):<40} {entry['source']}")
         for failure in entry["failures"]:
             print_stdout(f"  {failure['gate']}: {failure['what']}")
-            print_stdout(f"    to publish it anyway: {failure['helps']}")
+        print_stdout(f"    to publish this asset anyway: {settings[row['asset']]}")
     if rows:
         print_stderr("or change prompt, seed or candidates, and build again; to listen: cuesmith report")
     else:
         print_stderr("nothing is quarantined")
 
 
-def _entry(row: MasterRow, record: Any) -> dict[str, Any]:
+def _entry(row: MasterRow, record: Any, setting: str) -> dict[str, Any]:
     failures = record["quality"]["failures"] if record else []
     return {
         "asset": row["asset"],
@@ -350,7 +395,7 @@ def _entry(row: MasterRow, record: Any) -> dict[str, Any]:
             {
                 "gate": failure["name"],
                 "what": failure["what"],
-                "helps": passing_setting(failure["name"], failure["measured"]),
+                "helps": setting,
             }
             for failure in failures
         ],

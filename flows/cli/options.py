@@ -76,13 +76,21 @@ Junit = Annotated[
 ]
 
 
+def existing_version(catalog: Catalog, number: int) -> Version:
+    """Return version ``number``. Raises `UsageError` if the catalog has no such version."""
+    numbers = catalog.numbers()
+    if number not in numbers:
+        raise UsageError(f"the catalog has no version {number}; to list all: cuesmith catalog versions")
+    return catalog.read(number)
+
+
 def version_or_latest(catalog: Catalog, number: int | None, outputs: str) -> Version:
     """Return version ``number``, or the latest version if it is None.
 
-    Raises `UsageError` if there is no version yet.
+    Raises `UsageError` if there is no such version, or none yet.
     """
     if number is not None:
-        return catalog.read(number)
+        return existing_version(catalog, number)
     latest = catalog.latest()
     if latest is None:
         raise UsageError(f"no catalog in {outputs}; create one: cuesmith build")

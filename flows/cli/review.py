@@ -83,7 +83,9 @@ def _print_events(events: list[ReviewEvent], version: Version, as_json: bool) ->
         return
     for event in events:
         print_stdout(_line(event, waiting))
-    print_stderr(f"{counted(len(events), 'master')} of version {version.number}")
+    people = ", ".join(dict.fromkeys(event.by for event in events))
+    decided = f"{counted(len(events), 'decision')} by {people}" if events else "no decisions"
+    print_stderr(f"{decided} on version {version.number}. Next: cuesmith build")
 
 
 def _waiting(version: Version | None) -> frozenset[str]:

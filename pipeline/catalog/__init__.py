@@ -22,6 +22,7 @@ from pipeline.catalog.diff import label_changes as label_changes
 from pipeline.catalog.diff import rejected_before as rejected_before
 from pipeline.catalog.integrity import check_store as check_store
 from pipeline.catalog.reviews import ACTIONS as ACTIONS
+from pipeline.catalog.reviews import REMEDIES as REMEDIES
 from pipeline.catalog.reviews import STATES as STATES
 from pipeline.catalog.reviews import Filter as Filter
 from pipeline.catalog.reviews import ReviewAction as ReviewAction
@@ -29,6 +30,7 @@ from pipeline.catalog.reviews import ReviewEvent as ReviewEvent
 from pipeline.catalog.reviews import Reviews as Reviews
 from pipeline.catalog.reviews import ReviewState as ReviewState
 from pipeline.catalog.reviews import is_off_target as is_off_target
+from pipeline.catalog.reviews import missed_in as missed_in
 from pipeline.catalog.reviews import reversed_decisions as reversed_decisions
 from pipeline.catalog.reviews import review_state as review_state
 from pipeline.catalog.reviews import states_of as states_of

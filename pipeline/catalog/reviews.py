@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -237,6 +238,18 @@ MISSED = frozenset({"true-peak ceiling", "gain limit"})
 def is_off_target(row: MasterRow) -> bool:
     """Whether the row says that the master missed its loudness target."""
     return row.get("deviation") in MISSED
+
+
+REMEDIES = {
+    "true-peak ceiling": "peaks are too high; set a higher limit, such as limit: 12 dB, or a lower loudness",
+    "gain limit": "the take is too quiet; change its prompt or seed, or set a lower loudness",
+}
+"""What to do about each deviation of `MISSED`."""
+
+
+def missed_in(rows: Iterable[MasterRow]) -> Counter[str]:
+    """How many of ``rows`` missed their loudness target, by deviation."""
+    return Counter(row["deviation"] for row in rows if is_off_target(row))
 
 
 State = Literal[

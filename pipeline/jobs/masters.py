@@ -25,7 +25,7 @@ from pipeline.jobs.work_items import (
 )
 from pipeline.manifest.spec import AssetSpec
 from pipeline.mastering import CHAIN_VERSION
-from pipeline.mastering.chain import Master, MasteredGroup, master
+from pipeline.mastering.chain import Master, master
 from pipeline.mastering.shape import TakeInput
 from pipeline.provenance import (
     MASTER_SCHEMA,
@@ -78,9 +78,9 @@ class JudgedMaster:
 
     take: ChosenTake
     master: Master
-    group: MasteredGroup
-    """The masters that share its gain."""
     quality: QualityReport
+    reason: str
+    """Why it fails its gates, with the setting under which the whole asset passes."""
     seconds: float
     """Time that mastering took."""
 
@@ -119,7 +119,13 @@ def _master_asset(session: MasterSession, order: AssetOrder, store: Store) -> It
     loops = [Loop(*take.record["loop"]) if take.record["loop"] else None for take in takes]
     inputs = [TakeInput(take.clip, loop) for take, loop in zip(takes, loops, strict=True)]
     group = master(inputs, order.asset.mastering, gain_anchor_db=_anchor_gain(order.anchors, store))
-    for take, result in zip(takes, group.results, strict=True):
+    results = list(zip(takes, group.results, strict=True))
+    reports = {
+        take.order.master: _judge(order.asset, result, take)
+        for take, result in results
+        if isinstance(result, Master) and not take.order.made
+    }
+    for take, result in results:
         digest = take.order.master
         if take.order.made:
             continue
@@ -127,12 +133,12 @@ def _master_asset(session: MasterSession, order: AssetOrder, store: Store) -> It
             yield Failed(digest, str(result))
             continue
         took = time.monotonic() - began
-        judged = JudgedMaster(take, result, group, _judge(order.asset, result, take), took)
+        judged = JudgedMaster(take, result, reports[digest], reports[digest].reason(reports.values()), took)
         record = record_of(judged, session, order, store)
         store.put_record("masters", digest, record)
         began = time.monotonic()
         if record["quality"]["quarantined"]:
-            yield Quarantined(digest, judged.quality.reason, result.clip.seconds, took)
+            yield Quarantined(digest, judged.reason, result.clip.seconds, took)
         else:
             yield Mastered(digest, result.clip.seconds, took)
 
@@ -156,9 +162,8 @@ def _judge(asset: AssetSpec, result: Master, take: ChosenTake) -> QualityReport:
         known_seam=result.seam,
     )
     report = score(sound, limits_of(asset.kind, asset.quality))
-    names = {failure.name for failure in report.failures}
     for failure in (*take.faults, *([take.duplicate] if take.duplicate else [])):
-        report = report if failure.name in names else report.with_failure(failure)
+        report = report.with_worse(failure)
     return report
 
 
@@ -251,10 +256,10 @@ def record_of(judged: JudgedMaster, session: MasterSession, order: AssetOrder, s
         delivery={**asdict(asset.delivery), "formats": list(asset.delivery.formats)},
         chain=_chain(result),
         chain_version=CHAIN_VERSION,
-        loudness=_loudness(result, judged.group),
+        loudness=_loudness(result),
         measurements=result.measured.to_json(),
         gates=asdict(asset.quality),
-        quality=_quality(asset, judged.quality),
+        quality=_quality(asset, judged),
         loop=list(result.loop) if result.loop else None,
         pcm_sha256=pcm_sha256(result.clip, asset.delivery.bit_depth),
         renditions=renditions,
@@ -280,11 +285,11 @@ def _chain(result: Master) -> list[dict[str, Any]]:
     return [*result.chain, *([{"step": "seam", **seam.to_json()}] if seam else [])]
 
 
-def _loudness(result: Master, group: MasteredGroup) -> dict[str, Any]:
+def _loudness(result: Master) -> dict[str, Any]:
     gain = next(step for step in result.chain if step["step"] == "gain")
     return {
-        "method": group.method,
-        "target": group.target,
+        "method": gain["method"],
+        "target": gain["target"],
         "reached": gain["reached"],
         "gain_db": result.gain_db,
         "limited_db": round(result.limited_db, 3),
@@ -292,10 +297,11 @@ def _loudness(result: Master, group: MasteredGroup) -> dict[str, Any]:
     }
 
 
-def _quality(asset: AssetSpec, report: QualityReport) -> dict[str, Any]:
+def _quality(asset: AssetSpec, judged: JudgedMaster) -> dict[str, Any]:
+    report = judged.quality
     if report.passed or not asset.quality.gate:
         return {**report.to_json(), "quarantined": False}
-    return {**report.to_json(), "quarantined": True, "reason": report.reason}
+    return {**report.to_json(), "quarantined": True, "reason": judged.reason}
 
 
 def _labels(order: AssetOrder, take: ChosenTake, statement: dict[str, str]) -> Labels:

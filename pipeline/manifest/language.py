@@ -112,7 +112,7 @@ class Language:
                 "defaults",
                 self.layer,
                 "[Settings](#defaults) for all assets of a kind.",
-                example={"sfx": {"loudness": "-18 LUFS"}},
+                example={"sfx": {"loudness": "-23 LUFS"}},
             ),
             keys.POLICY,
         )

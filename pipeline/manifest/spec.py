@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any, Literal
 
 from pipeline.errors import Problem
@@ -14,6 +15,7 @@ Kind = Literal["music", "sfx"]
 LicensePolicy = Literal["any", "commercial"]
 BitDepth = Literal["16", "24", "float"]
 FadeCurve = Literal["s_curve", "linear", "equal_power", "exponential"]
+GainPolicy = Literal["shared", "each"]
 CredentialsPolicy = Literal["none", "development", "required"]
 
 
@@ -77,6 +79,15 @@ class MasteringSpec:
     """The master lasts ``duration_s`` to the sample."""
     width: float = 1.0
     """Of two channels: gain of the side (left less right) against the middle; 0 is mono in both."""
+    limit_db: float = 6.0
+    """Largest gain reduction of the limiter that the loudness target may cost, about."""
+    gain: GainPolicy = "shared"
+    """Whether the variations share one gain, or each has its own."""
+
+
+NOT_IN_DIGESTS: Mapping[str, object] = MappingProxyType({"limit_db": 6.0, "gain": "shared"})
+"""Fields of `MasteringSpec` with the values that digests leave out, because masters were made under them before these
+fields existed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ profiles:
   prototype: {engine: sketch}
 defaults:
   music: {loudness: -16 LUFS, formats: [wav, ogg]}
-  sfx: {loudness: -18 LUFS, formats: [wav]}
+  sfx: {loudness: -23 LUFS, formats: [wav]}
 assets:
   - id: music/menu
     kind: music

@@ -261,6 +261,9 @@ LOUDNESS = Quantity(
 )
 TRUE_PEAK = Quantity("a true peak", "-1 dBTP or -1", "-20 dBTP", "0 dBTP", {"dbtp": "1"}, unit=" dBTP")
 TAIL_NOISE = Quantity("a rise in decibels", "a rise such as 12 dB", "0 dB", "120 dB", {"db": "1"}, unit=" dB")
+LIMIT = Quantity(
+    "a gain reduction", "a gain reduction such as 9 dB", "0 dB", "24 dB", {"db": "1"}, unit=" dB"
+)
 TEMPO = Quantity("a tempo", "beats a minute such as 92", "20", "400", nullable=True)
 WIDTH = Quantity("a width", "a width such as 1", "0", "2")
 SHARE = Quantity("a share", "a share such as 0.02", "0", "1")
@@ -294,6 +297,7 @@ ALLOWED = OneOf(
 )
 """Damaged files ship nowhere, and the policy has exceptions of its own."""
 FORMAT = OneOf("a format", FORMAT_NAMES)
+GAIN = OneOf("a gain policy", ("shared", "each"))
 FADE_CURVE = OneOf("a curve", ("s_curve", "linear", "equal_power", "exponential"))
 BIT_DEPTH = OneOf("a bit depth", ("16", "24", "float"), (16, 24))
 FLAG = Flag()

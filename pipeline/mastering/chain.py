@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from pipeline.audio import Clip, Loop
@@ -56,11 +56,11 @@ class MasteredGroup:
 
     results: tuple[Master | MasteringError, ...]
     gain_db: float | None
-    """The shared gain; None if no take could be mastered. Pass it as ``gain_anchor_db`` to master a later variation at
-    the level of the approved ones."""
+    """The shared gain; None if no take could be mastered, or if each has its own gain. Pass it as ``gain_anchor_db``
+    to master a later variation at the level of the approved ones."""
     method: Method | None
     target: float | None
-    """LUFS, or dBTP when ``method`` is "peak"."""
+    """LUFS, or dBTP when ``method`` is "peak"; None if each has its own gain, as is ``method``."""
 
 
 def _prepared(take: TakeInput, spec: MasteringSpec) -> GainInput | MasteringError:
@@ -115,11 +115,15 @@ def master(
     with a crossfade), and fade. Then one gain for all takes brings their power mean to the target, so the variations
     keep their relative levels. The longest variation selects the measure: integrated loudness from 3 s, the momentary
     maximum below 3 s, the true peak below 50 ms. A true-peak limiter holds the ceiling. ``gain_anchor_db`` replaces the
-    computed gain with the gain of approved variations.
+    computed gain with the gain of approved variations. Under ``gain="each"`` each take is mastered as if alone.
 
     A take that cannot be mastered (empty, silent, not finite, too short to loop) yields its `MasteringError` in its
     position; the other takes continue. The same input gives the same bytes.
     """
+    if spec.gain == "each":
+        alone = replace(spec, gain="shared")
+        results = tuple(master([take], alone).results[0] for take in takes)
+        return MasteredGroup(results, None, None, None)
     prepared = [_prepared(take, spec) for take in takes]
     sounds = [item for item in prepared if not isinstance(item, MasteringError)]
     if not sounds:

@@ -36,8 +36,6 @@ PEAK_OVER_LOUDNESS_DB = 12.0
 """Target true peak of a click above the loudness target (never above the limiter's ceiling)."""
 SILENT_LUFS = -70.0
 MOST_GAIN_DB = 40.0
-MOST_LIMITING_DB = 6.0
-"""Approximate maximum gain reduction; more would change the character of a sound."""
 _RELEASE_BINS = RELEASE_S * BINS_PER_SECOND
 _ROUNDS = 4
 _TOLERANCE_LU = 0.1
@@ -168,7 +166,7 @@ def _plan_gain(sounds: Sequence[GainInput], spec: MasteringSpec, anchor_db: floa
         return GainPlan(method, target, gain_db, gain_db, "gain of the approved sibling")
     needed = target - power_mean([each.by(method) for each in levels])
     highest_peak = max(level(each.peaks.true) or -math.inf for each in levels)
-    ceiling_db = spec.true_peak_dbtp + MOST_LIMITING_DB - highest_peak
+    ceiling_db = spec.true_peak_dbtp + spec.limit_db - highest_peak
     most = round_gain(min(MOST_GAIN_DB, ceiling_db))
     if needed <= most:
         deviation: Deviation = "shared gain" if len(sounds) > 1 else "true-peak ceiling"

@@ -9,7 +9,7 @@ from functools import lru_cache
 from itertools import count
 
 from pipeline.generators import Requirements
-from pipeline.manifest.spec import AssetSpec, DeliverySpec, MasteringSpec, QualitySpec
+from pipeline.manifest.spec import NOT_IN_DIGESTS, AssetSpec, DeliverySpec, MasteringSpec, QualitySpec
 from pipeline.mastering import CHAIN_VERSION
 from pipeline.recipe import Recipe, derive_seed, digest, with_seeds
 from pipeline.scores import find_score
@@ -99,9 +99,10 @@ def master_digest(mastering: str, variation: int, takes: Sequence[str], group: s
 
 @lru_cache(maxsize=4096)
 def _specs_digest(mastering: MasteringSpec, delivery: DeliverySpec, quality: QualitySpec) -> str:
+    settings = asdict(mastering).items()
     return digest(
         {
-            "mastering": asdict(mastering),
+            "mastering": {key: value for key, value in settings if NOT_IN_DIGESTS.get(key, ...) != value},
             "delivery": {**asdict(delivery), "formats": list(delivery.formats)},
             "quality": asdict(quality),
         }

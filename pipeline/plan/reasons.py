@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline.generators.registry import engine_keys
 from pipeline.manifest import label_words, reason_words, setting_words
-from pipeline.manifest.spec import AssetSpec, DeliverySpec, MasteringSpec, QualitySpec
+from pipeline.manifest.spec import NOT_IN_DIGESTS, AssetSpec, DeliverySpec, MasteringSpec, QualitySpec
 from pipeline.provenance import MasterRecord
 from pipeline.recipe import Recipe
 
@@ -52,7 +52,7 @@ def mastering_reasons(before: MasterRecord, asset: AssetSpec) -> Iterator[str]:
 
 def specs_of(record: MasterRecord) -> dict[str, Any]:
     """The mastering, delivery and quality specs of a master as one JSON object."""
-    return {**record["mastering"], **record["delivery"], **record["gates"]}
+    return {**NOT_IN_DIGESTS, **record["mastering"], **record["delivery"], **record["gates"]}
 
 
 def spec_reasons(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:

@@ -6,7 +6,7 @@ read in one pass. Every record names its schema and version in ``schema``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Literal, NotRequired, TypedDict
 
 from pipeline.generators.protocol import ModelInfo
@@ -143,6 +143,13 @@ class MasterRecord(TypedDict):
     manifest: ManifestFacts
     disclosure: dict[str, str]
     made: MadeFacts
+
+
+def failures_of(records: Iterable[MasterRecord]) -> Iterator[tuple[str, float]]:
+    """Every failed gate of ``records``: its name and the measured value."""
+    for record in records:
+        for failure in record["quality"]["failures"]:
+            yield failure["name"], failure["measured"]
 
 
 class CredentialsJson(TypedDict):

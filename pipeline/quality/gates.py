@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -86,18 +86,32 @@ class QualityReport:
         """The report with one more failure, from a comparison with other sounds."""
         return QualityReport(round(max(0.01, self.score - _FAILURE_COST), 4), (*self.failures, failure))
 
-    @property
-    def reason(self) -> str:
-        """All failures as text, with values, limits and the remedies."""
+    def with_worse(self, failure: Failure) -> QualityReport:
+        """The report with the worse value where the same gate already failed, and with one more failure where not."""
+        for known in self.failures:
+            if known.name == failure.name:
+                worse = failure if failure.measured > known.measured else known
+                return replace(self, failures=tuple(worse if one is known else one for one in self.failures))
+        return self.with_failure(failure)
+
+    def reason(self, siblings: Iterable[QualityReport] = ()) -> str:
+        """All failures as text, with values, limits, and remedies; ``siblings`` are the asset's other variations."""
         faults = "; ".join(
             f"{failure.what} ({failure.name} {failure.measured:g}, limit {failure.limit:g})"
             for failure in self.failures
         )
         known = [GATES[failure.name].remedy if failure.name in GATES else REMEDY for failure in self.failures]
         remedies = "; ".join(dict.fromkeys(known))
-        passing = (passing_setting(failure.name, failure.measured) for failure in self.failures)
-        settings = " and ".join(dict.fromkeys(passing))
-        return f"quality gate: {faults}; {remedies}; to publish it anyway, set {settings}"
+        return (
+            f"quality gate: {faults}; {remedies}; to publish it anyway, set {self.passing_setting(siblings)}"
+        )
+
+    def passing_setting(self, siblings: Iterable[QualityReport] = ()) -> str:
+        """The manifest setting under which this sound and ``siblings`` pass their gates."""
+        reports = (self, *siblings)
+        return passing_setting(
+            (failure.name, failure.measured) for report in reports for failure in report.failures
+        )
 
     @property
     def passed(self) -> bool:

@@ -7,9 +7,19 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, TypedDict
 
-from pipeline.catalog import Catalog, Change, Place, ReviewEvent, Version, diff, rejected_before, review_state
+from pipeline.catalog import (
+    Catalog,
+    Change,
+    Place,
+    ReviewEvent,
+    Version,
+    diff,
+    is_off_target,
+    rejected_before,
+    review_state,
+)
 from pipeline.gates import passing_setting
-from pipeline.provenance import MasterRecord, MasterRow, name_of, place_of
+from pipeline.provenance import MasterRecord, MasterRow, failures_of, name_of, place_of
 from pipeline.report.media import Sound, rendition
 from pipeline.store import ObjectRef
 
@@ -167,6 +177,7 @@ class ListEntries:
             "sound": self.locate(item),
             "status": row["status"],
             "reason": row.get("reason"),
+            "missed": is_off_target(row),
             "fresh": "new" if change and not change.before else None,
             "changes": list(change.words) if change and change.before and change.audible else [],
             "others": list(self._alternatives(row)),
@@ -202,12 +213,14 @@ class ListEntries:
         }
 
 
-def quarantine_fields(record: MasterRecord | None) -> dict[str, Any]:
-    """Extra fields of a quarantined master: each failed gate, and the manifest line that accepts the sound."""
+def quarantine_fields(record: MasterRecord | None, siblings: Iterable[MasterRecord]) -> dict[str, Any]:
+    """Extra fields of a quarantined master: each failed gate, and the manifest line that accepts the whole asset.
+
+    ``siblings`` are all records of the asset's quarantined masters.
+    """
     failures = record["quality"]["failures"] if record else []
-    gates = [
-        {**failure, "loosened": passing_setting(failure["name"], failure["measured"])} for failure in failures
-    ]
+    setting = passing_setting(failures_of(siblings))
+    gates = [{**failure, "loosened": setting} for failure in failures]
     return {"quarantined": gates, "candidate_count": len(record["candidates"]) if record else 1}
 
 

@@ -245,7 +245,9 @@ def _entries(content: _Content, listed: ListEntries) -> Iterator[dict[str, Any]]
         yield entry(listed, row)
     beside = replace(listed, history=content.history.with_current(content.version))
     for row in content.quarantined:
-        yield entry(beside, row) | quarantine_fields(content.records.get(row["master"]))
+        siblings = [other["master"] for other in content.quarantined if other["asset"] == row["asset"]]
+        records = [content.records[master] for master in siblings if master in content.records]
+        yield entry(beside, row) | quarantine_fields(content.records.get(row["master"]), records)
 
 
 def _build(store: Store, version: Version) -> dict[str, Any]:

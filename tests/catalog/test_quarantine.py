@@ -11,6 +11,7 @@ from pipeline.build.prepare import prepare
 from pipeline.catalog import read_quarantine
 from pipeline.errors import UsageError
 from pipeline.provenance import MASTER_SCHEMA
+from pipeline.quality.gates import Failure, QualityReport
 from pipeline.report import write_report
 from pipeline.review import read_decisions
 from pipeline.store import gc
@@ -149,6 +150,26 @@ def test_a_fault_that_mastering_hides_is_found_in_the_take(quick: QuickProject, 
     record = quick.store.get_record("masters", result["failed"][0]["master"], MASTER_SCHEMA)
     assert record is not None
     assert gate in [one["name"] for one in record["quality"]["failures"]]
+
+
+@pytest.mark.parametrize("word", ["clipped", "hiss"])
+def test_the_proposed_setting_opens_the_gates_for_every_variation(quick: QuickProject, word: str) -> None:
+    asset = f"  - {{id: a/bad, kind: sfx, prompt: {word}, duration: 1s, sample_rate: 32000, variations: 3}}\n"
+    quick.write(asset)
+    failed = quick.build()["failed"]
+    assert len(failed) == 3
+    [setting] = {one["reason"].split("to publish it anyway, set ")[1] for one in failed}
+    assert "gate: false" not in setting
+    quick.write(asset.replace("}", f", {setting}}}"))
+    assert quick.build()["failed"] == []
+
+
+def test_the_worse_of_take_and_master_counts() -> None:
+    on_master = QualityReport(0.6, (Failure("tail noise", 27.1, 12.0, "noise"),))
+    judged = on_master.with_worse(Failure("tail noise", 29.4, 12.0, "noise"))
+    assert judged.passing_setting() == "quality: {tail_noise: 29.5 dB}"
+    assert judged.score == on_master.score
+    assert judged.with_worse(Failure("tail noise", 13.0, 12.0, "noise")) == judged
 
 
 def test_an_offset_is_taken_out_and_not_held_against_the_take(quick: QuickProject) -> None:

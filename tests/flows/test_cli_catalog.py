@@ -15,6 +15,7 @@ from typer.testing import CliRunner, Result
 from flows.cli.app import app
 from pipeline.catalog import Reviews
 from pipeline.manifest.spec import GateReason
+from pipeline.review import reviewer_name
 
 ROOT = Path(__file__).parents[2]
 
@@ -81,7 +82,7 @@ def test_diff_tells_people_and_programs(project: QuickProject) -> None:
     assert "0 added, 0 removed, 1 changed" in said.stderr
     told = answer(project, "catalog", "diff", 1, 2)
     assert told["totals"] == {"added": 0, "removed": 0, "changed": 1, "audible": 1}
-    assert run(project, "catalog", "diff", 1, 9).exit_code == 1
+    assert run(project, "catalog", "diff", 1, 9).exit_code == 2
 
 
 def test_history_weaves_versions_and_reviews(project: QuickProject) -> None:
@@ -204,7 +205,10 @@ def test_an_option_before_the_command_that_it_is_meant_for_is_not_lost(project: 
 
 
 def test_one_is_not_told_as_many(project: QuickProject) -> None:
-    assert run(project, "review", "approve", "a/two").stderr == "1 master of version 1\n"
+    assert (
+        run(project, "review", "approve", "a/two").stderr
+        == f"1 decision by {reviewer_name()} on version 1. Next: cuesmith build\n"
+    )
     assert run(project, "review", "list").stderr == "1 review\n"
     assert run(project, "catalog", "show", "a/two").stderr == "version 1: 1 master\n"
 
@@ -352,11 +356,40 @@ def test_a_missed_loudness_target_is_counted_filtered_and_stands_in_the_gate(pro
     assert "1 master missed the loudness target: cuesmith catalog show --state off-target" in said.stderr
     [row] = answer(project, "catalog", "show", "--state", "off-target")["masters"]
     assert row["asset"] == "a/loud"
+    assert "1 because of the true-peak ceiling: peaks are too high; set a higher limit" in said.stderr
+    shown = run(project, "catalog", "show", "--state", "off-target")
+    assert "(true-peak ceiling)" in shown.stdout
+    assert "1 master missed the loudness target: peaks are too high; set a higher limit" in shown.stderr
     refused = run(project, "promote", 2, "--channel", "release")
     assert "loudness: 1 master" in refused.stderr
     assert "target -12.0: " in refused.stderr
     project.write(TWO)
     assert project.build()["off_target"] == 0
+
+
+def test_provenance_is_a_page_and_json_on_request(project: QuickProject) -> None:
+    page = run(project, "catalog", "show", "a/two", "--provenance").stdout
+    assert page.startswith("a/two_01\n")
+    assert "prompt: second" in page
+    assert "limit db: 9.0" in page
+    assert "{" not in page.replace("{id}", "")
+    [told] = answer(project, "catalog", "show", "a/two", "--provenance")["masters"]
+    assert told["provenance"]["mastering"]["limit_db"] == 9.0
+
+
+@pytest.mark.parametrize("words", [("show", "--version", 99), ("diff", 1, 99), ("table", "--version", 99)])
+def test_a_version_that_does_not_exist_is_wrong_input(
+    project: QuickProject, words: tuple[object, ...]
+) -> None:
+    done = CliRunner().invoke(app, ["catalog", *map(str, words), "--outputs", str(project.outputs)])
+    assert done.exit_code == 2
+    assert "the catalog has no version 99; to list all: cuesmith catalog versions" in done.stderr
+
+
+def test_an_unknown_command_names_the_nearest() -> None:
+    done = CliRunner().invoke(app, ["biuld"])
+    assert done.exit_code == 2
+    assert "no command 'biuld'; did you mean build?" in done.stderr
 
 
 def test_plan_build_and_verify_tell_what_became_of_the_library(project: QuickProject) -> None:

@@ -78,7 +78,7 @@ def test_the_schema_has_defaults_and_examples_and_no_choice_that_hides_the_wrong
     assert settings["true_peak"]["default"] == "-1 dBTP"
     assert settings["variations"]["default"] == 1
     assert settings["loudness"]["examples"] == ["-14 LUFS"]
-    assert settings["loudness"]["description"].endswith("Default: -16 LUFS for music, -18 LUFS for sfx.")
+    assert settings["loudness"]["description"].endswith("Default: -16 LUFS for music, -23 LUFS for sfx.")
     broken = {
         "cuesmith": 1,
         "project": "a",

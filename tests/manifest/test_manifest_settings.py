@@ -22,7 +22,9 @@ assets:
 def test_built_in_settings_are_those_of_the_handbook(loaded: Load) -> None:
     music, sfx = loaded(ASSETS).assets
     assert music.mastering == MasteringSpec(-16.0, -1.0, 48000, 2, 20.0, False, None, False, 0.01, 0.25)
-    assert sfx.mastering == MasteringSpec(-18.0, -1.0, 48000, 1, 1.0, False, None, True, 0.0, 0.01)
+    assert sfx.mastering == MasteringSpec(
+        -23.0, -1.0, 48000, 1, 1.0, False, None, True, 0.0, 0.01, limit_db=9.0
+    )
     for asset in (music, sfx):
         assert asset.delivery == DeliverySpec(("wav",), "24")
         assert keys_of(asset).sampling == SamplingKeys()

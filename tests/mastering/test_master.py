@@ -82,6 +82,28 @@ def test_variations_share_one_gain_so_that_their_relations_stay() -> None:
     assert {made.deviation for made in good(group)} <= {"shared gain", None}
 
 
+def test_each_variation_reaches_the_target_with_its_own_gain() -> None:
+    takes = [TakeInput(burst(1, level=level)) for level in (-20, -26, -23)]
+    group = master(takes, replace(SFX, loudness_lufs=-26.0, gain="each"), gain_anchor_db=3.5)
+    for made, take in zip(good(group), takes, strict=True):
+        assert measure(made.clip).momentary_max_lufs == pytest.approx(-26.0, abs=0.2)
+        assert made.deviation is None
+        [alone] = good(master([take], replace(SFX, loudness_lufs=-26.0)))
+        assert pcm_sha256(made.clip) == pcm_sha256(alone.clip)
+    assert group.gain_db is None
+
+
+def test_a_higher_limit_comes_nearer_to_the_target_and_never_works_harder_than_it_may() -> None:
+    take = TakeInput(burst(1, level=-20))
+    made = [good(master([take], replace(SFX, loudness_lufs=-6.0, limit_db=limit)))[0] for limit in (0, 6, 12)]
+    loud = [measure(one.clip).momentary_max_lufs for one in made]
+    assert loud == sorted(loud)
+    assert loud[0] < loud[1] - 1.0
+    for one, limit in zip(made, (0, 6, 12), strict=True):
+        assert one.limited_db <= limit + 0.5
+        assert measure(one.clip).true_peak_dbtp <= -1.0
+
+
 def test_a_late_sibling_takes_the_gain_of_those_approved_before() -> None:
     group = master([TakeInput(burst(1, level=-20))], SFX, gain_anchor_db=3.5)
     (made,) = good(group)

@@ -66,7 +66,7 @@ def planned(project: QuickProject, **options: Any) -> dict[str, tuple[str, list[
             [
                 "prompt changed",
                 "duration changed: 0.4 s -> 0.5 s",
-                "loudness changed: -18 LUFS -> -20 LUFS",
+                "loudness changed: -23 LUFS -> -20 LUFS",
                 "tags changed: none -> new",
                 "files renamed: a/two_01 -> x/a/two_01",
             ],

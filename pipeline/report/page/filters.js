@@ -15,6 +15,7 @@ export const BADGES = {
   locked: ["locked", (master) => reviewOf(master).locked],
   stale: ["stale", (master) => master.status === "stale"],
   failing: ["gate failed", (master) => master.failures.length > 0 && !isQuarantined(master)],
+  missed: ["off target", (master) => master.missed],
   loop: ["loop", (master) => master.loop !== null],
   placeholder: ["placeholder", (master) => master.modelFacts.placeholder],
   noncommercial: ["non-commercial", (master) => !master.modelFacts.commercial],
