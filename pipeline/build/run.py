@@ -117,6 +117,8 @@ class BuildRun:
         self._existing: set[str] = set()
         """Masters that the plan makes and the store had."""
         self._digests: dict[tuple[str, int], str] = {}
+        self._places: dict[str, tuple[str, int]] = {}
+        """Asset and variation of each master that was queued, by its digest."""
         self._stages: dict[str, float] = {}
         self._estimate = BuildEstimate(0.0, 0.0, 0.0, 0.0, ())
         self._done = Published(None)
@@ -420,7 +422,7 @@ class BuildRun:
                 "master", master=event.item, audio_seconds=event.seconds, took=round(event.took, 3)
             )
         elif isinstance(event, jobs.Failed | jobs.Quarantined):
-            place = next(place for place, digest in self._digests.items() if digest == event.item)
+            place = self._places[event.item]
             stage = Stage.QUALITY if isinstance(event, jobs.Quarantined) else Stage.MASTER
             self._fail(place, stage, event.reason)
 
@@ -457,6 +459,7 @@ class BuildRun:
                 made = self._prepared.known.master_is_whole(digest)
                 quarantined = self._prepared.known.quarantined(digest)
             self._digests[plan.asset.id, number] = digest
+            self._places[digest] = plan.asset.id, number
             if quarantined:
                 self._fail((plan.asset.id, number), Stage.QUALITY, quarantined)
             if made:
