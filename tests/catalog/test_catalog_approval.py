@@ -85,7 +85,7 @@ def test_a_changed_loudness_of_an_approved_master_waits_without_a_new_take(proje
     assert (result["generated"], result["mastered"]) == (0, 4)
     assert project.library() == before
     told = waiting(project, "a/two")
-    assert told["reasons"] == ["loudness changed: -18 LUFS -> -24 LUFS"]
+    assert told["reasons"] == ["loudness changed: -23 LUFS -> -24 LUFS"]
     assert told["loudness_lufs"] == pytest.approx(-24, abs=0.3)
     assert project.build(profile="quiet")["published"] is False
 

@@ -63,7 +63,7 @@ def test_measurements_stand_before_and_after(project: QuickProject) -> None:
     project.build()
     project.build(profile="quiet")
     change = between(project, 1, 2)["a/two_1"]
-    assert change.reason_words == ("loudness changed: -18 LUFS -> -24 LUFS",)
+    assert change.reason_words == ("loudness changed: -23 LUFS -> -24 LUFS",)
     old, new = change.measured["loudness_lufs"]
     assert (round(old), round(new)) == (-18, -24)
     assert "loudness -" in str(change)

@@ -59,7 +59,7 @@ def test_a_changed_prompt_makes_only_that_asset_again(built: ToyProject) -> None
 
 
 def test_a_changed_loudness_runs_mastering_only(built: ToyProject) -> None:
-    assert built.reasons(profile="quiet")["a/two_1"] == ["loudness changed: -18 LUFS -> -24 LUFS"]
+    assert built.reasons(profile="quiet")["a/two_1"] == ["loudness changed: -23 LUFS -> -24 LUFS"]
     result = built.build(profile="quiet")
     assert (result["generated"], result["mastered"]) == (0, 4)
 
