@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Outputs, find_manifest
+from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Outputs, channel_version, find_manifest
 from flows.cli.output import command, counted, one_line, print_json, print_stdout, print_warning
 from pipeline.catalog import LATEST, Catalog
 from pipeline.errors import UsageError
@@ -48,7 +48,7 @@ def export_command(
     describes every file. A second export changes only what differs, keeps all ids, and never changes or removes a
     file that no export wrote. Pages in docs/engines/ lead from a build to a sound that plays.
     """
-    from pipeline.export.run import Encoding, export_version, find_target, version_of
+    from pipeline.export.run import Encoding, export_version, find_target
 
     found, encoding = find_target(target), None
     if profile is not None:
@@ -63,7 +63,7 @@ def export_command(
             raise UsageError(f"{path} has no export profile {profile!r}; available: {known}")
         encoding = Encoding(profiles[profile], profile_files)
     catalog = Catalog(Store.open(outputs))
-    version = version_of(catalog, channel)
+    version = channel_version(catalog, channel, outputs)
     result = export_version(catalog, version, found, to, encoding)
     if as_json:
         print_json({**result.to_json(), "channel": channel})

@@ -103,9 +103,7 @@ def channel_version(catalog: Catalog, name: str, outputs: str) -> Version:
     Raises `UsageError` if there is no such channel or version.
     """
     if name.isascii() and name.isdecimal():
-        if int(name) not in catalog.numbers():
-            raise UsageError(f"there is no version {name}; list the versions: cuesmith catalog versions")
-        return catalog.read(int(name))
+        return existing_version(catalog, int(name))
     channel = catalog.channel(name) if name in catalog.channels.names() else None
     if channel is None:
         if catalog.latest() is None:

@@ -62,24 +62,6 @@ def find_target(name: str) -> Target:
     return TARGETS[name]
 
 
-def version_of(catalog: Catalog, channel: str) -> Version:
-    """The version with the number ``channel``, or that of the channel of this name.
-
-    Raises `UsageError` for an unknown channel, `StoreError` for a version that is not there.
-    """
-    if channel.isascii() and channel.isdigit():
-        return catalog.read(int(channel))
-    found = catalog.channel(channel)
-    if found is None:
-        names = ", ".join(catalog.channels.names())
-        raise UsageError(
-            f"unknown channel {channel!r}; available: {names}, or a version's number"
-            if names
-            else f"no catalog in {catalog.store.root}; create one: cuesmith build"
-        )
-    return catalog.read(found["version"])
-
-
 def export_version(
     catalog: Catalog, version: Version, target: Target, folder: Path, encoding: Encoding | None = None
 ) -> ExportResult:
