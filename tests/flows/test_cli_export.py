@@ -84,7 +84,7 @@ def test_a_profile_of_the_manifest(project: QuickProject, tmp_path: Path) -> Non
             "unknown channel 'release'; available: latest, playtest",
         ),
         (("godot", "--to", "game", "--channel", "9"), 2, "the catalog has no version 9"),
-        (("godot", "--to", "game", "--channel", "²"), 2, "not a valid channel name"),
+        (("godot", "--to", "game", "--channel", "²"), 2, "unknown channel '²'"),
         (
             ("godot", "--to", "game", "--profile", "console"),
             2,
