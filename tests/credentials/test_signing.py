@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from signed_sounds import ROW, claim, rendition, studio_identity
 
 from pipeline.audio import read
-from pipeline.credentials import PROVENANCE, Identity
+from pipeline.credentials import PROVENANCE
 from pipeline.credentials.checking import Verdict, check
 from pipeline.credentials.development import development_identity, root_path
+from pipeline.credentials.identity import Identity
 from pipeline.credentials.signing import Signed, Signer
 from pipeline.errors import MachineError, UsageError
 from pipeline.formats import FORMATS

@@ -37,7 +37,7 @@ def test_what_is_wrong_under_some_profiles_names_them_and_hides_nothing(tmp_path
         "5: assets[0].loudness: under profiles deep, low: -18 LUFS cannot be reached below a true peak of -19 dBTP; "
         "lower loudness or raise true_peak",
         "5: sfx/b.engine: under profile off: engine 'audicraft' is not installed; did you mean audiocraft? "
-        "it is set in defaults or a profile",
+        "toy-gpu: it is set in defaults or a profile",
         "6: assets[1].loudness: under profiles deep, low: -18 LUFS cannot be reached below a true peak of -19 dBTP; "
         "lower loudness or raise true_peak",
     ]
@@ -51,8 +51,8 @@ def test_what_is_wrong_under_every_profile_is_told_once_and_names_none(tmp_path:
 def test_a_profile_that_was_asked_for_is_not_named(tmp_path: Path) -> None:
     text = "profiles: {one: {engine: nosuch}, two: {engine: neither}}\n" + ASSETS
     assert complaints(tmp_path, text, "one") == [
-        "5: sfx/b.engine: engine 'nosuch' is not installed; choose one of audiocraft, diffusers, sketch, toy: "
-        "it is set in defaults or a profile"
+        "5: sfx/b.engine: engine 'nosuch' is not installed; choose one of audiocraft, diffusers, sketch, toy, "
+        "toy-gpu: it is set in defaults or a profile"
     ]
 
 

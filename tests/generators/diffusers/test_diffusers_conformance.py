@@ -21,7 +21,11 @@ assets:
 
 @pytest.mark.parametrize(
     ("family", "short", "long"),
-    [("stable-audio-open", 0.5, 0.9), ("stable-audio-3", 0.5, 0.9), ("ace-step", 10, 11)],
+    [
+        ("stable-audio-3", 0.5, 0.9),
+        pytest.param("stable-audio-open", 0.5, 0.9, marks=pytest.mark.slow),
+        pytest.param("ace-step", 10, 11, marks=pytest.mark.slow),
+    ],
 )
 class TestDiffusers(conformance.EngineTests):
     engine = "diffusers"
