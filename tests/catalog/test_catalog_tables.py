@@ -88,4 +88,4 @@ def test_the_queries_of_the_docs_run_in_duckdb(waits: QuickProject, monkeypatch:
     queries = re.findall(r"^```sql\n(.*?)^```", DOCS.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     answers = [duckdb.sql(query).fetchall() for query in queries]
     assert len(answers) >= 2
-    assert answers[0] == [("sfx", "toy", 4, pytest.approx(1.7, abs=0.05), pytest.approx(-18, abs=2))]
+    assert answers[0] == [("sfx", "toy", 4, pytest.approx(1.7, abs=0.05), pytest.approx(-23, abs=2))]

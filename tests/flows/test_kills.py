@@ -149,7 +149,7 @@ def _kill_many(folder: Path, kills: int, server: str) -> int:
 
 
 def test_killed_builds_leave_everything_whole_and_go_on(tmp_path: Path, prefect_server: str) -> None:
-    _kill_many(tmp_path, kills=6, server=prefect_server)
+    _kill_many(tmp_path, kills=4, server=prefect_server)
 
 
 @pytest.fixture

@@ -33,11 +33,12 @@ def test_what_is_wrong_under_some_profiles_names_them_and_hides_nothing(tmp_path
     profiles = (
         "profiles: {low: {sfx: {true_peak: -19}}, deep: {sfx: {true_peak: -19}}, off: {engine: audicraft}}\n"
     )
-    assert complaints(tmp_path, profiles + ASSETS) == [
+    loud = ASSETS.replace("kind: sfx", "kind: sfx, loudness: -18")
+    assert complaints(tmp_path, profiles + loud) == [
         "5: assets[0].loudness: under profiles deep, low: -18 LUFS cannot be reached below a true peak of -19 dBTP; "
         "lower loudness or raise true_peak",
         "5: sfx/b.engine: under profile off: engine 'audicraft' is not installed; did you mean audiocraft? "
-        "toy-gpu: it is set in defaults or a profile",
+        "it is set in defaults or a profile",
         "6: assets[1].loudness: under profiles deep, low: -18 LUFS cannot be reached below a true peak of -19 dBTP; "
         "lower loudness or raise true_peak",
     ]
