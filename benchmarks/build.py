@@ -9,8 +9,8 @@ two generating workers, each on one thread, and with one mastering process, and 
   alone;
 - ``overhead_s``: seconds of that command in which nothing was generated or mastered.
 
-``--scaling`` measures a fake engine instead that sleeps as a GPU would: seconds of audio that 2, 4 and 8 workers make in
-a second over those of one (``scale_2``, ``scale_4``, ``scale_8``).
+``--scaling`` measures a fake engine instead that sleeps as a GPU would: seconds of audio that 2, 4 and 8 workers make
+in a second over those of one (``scale_2``, ``scale_4``, ``scale_8``).
 """
 
 from __future__ import annotations
