@@ -3,7 +3,7 @@
 
 PYTHON ?= python3
 VENV ?= .venv
-WORKERS ?= 3
+WORKERS ?= 2
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
@@ -37,7 +37,7 @@ $(VENV)/.cuesmith-dev: $(VENV)/.cuesmith-audiocraft
 demo: setup  ## Build the example game with the sketch engine; needs no GPU, weights or network.
 	$(BIN)/cuesmith build manifests/emberfall.yaml --profile prototype --outputs outputs
 
-test: setup-dev  ## Run the default tests in WORKERS processes (default 3; 0: one after another).
+test: setup-dev  ## Run the default tests in WORKERS processes (default 2; 0: one after another).
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 tools:  ## Install the programs that tests use to read tags and import packs (Debian, as root).
