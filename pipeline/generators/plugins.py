@@ -7,15 +7,13 @@ from __future__ import annotations
 
 from importlib.metadata import entry_points
 
-ENGINES = "cuesmith.engines"
 
-
-def names(group: str = ENGINES) -> tuple[str, ...]:
+def names(group: str) -> tuple[str, ...]:
     """Names of the entry points of a group."""
     return tuple(entry.name for entry in entry_points(group=group))
 
 
-def load(name: str, group: str = ENGINES) -> object:
+def load(name: str, group: str) -> object:
     """The object of the entry point ``name``. Raises `KeyError` if no package has it."""
     for entry in entry_points(group=group, name=name):
         found: object = entry.load()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from pipeline.errors import MachineError, UsageError
 from pipeline.generators.protocol import Engine
@@ -31,9 +32,60 @@ def engine_keys() -> Mapping[str, EngineKeys]:
     return {name: import_module(module).KEYS for name, module in _KEYS.items()}
 
 
+@dataclass(frozen=True, slots=True)
+class PluginKind:
+    """Something that packages can add: engines, scores."""
+
+    word: str
+    """Singular, for messages."""
+    group: str
+    """Entry point group of other packages."""
+    built_in: Mapping[str, str]
+    """Module of each built-in one, by its name."""
+    attribute: str
+    """Name of the object in such a module."""
+    interface: type
+    """What every object implements."""
+    page: str
+    """Handbook page about it."""
+
+    def names(self) -> tuple[str, ...]:
+        """Names of every installed one, sorted."""
+        return tuple(sorted({*self.built_in, *import_module(_PLUGINS).names(self.group)}))
+
+    def find(self, name: str) -> Any:
+        """The object ``name``; only its light part is imported.
+
+        Raises `UsageError` if there is none, `MachineError` if it cannot be imported.
+        """
+        try:
+            if name in self.built_in:
+                found = getattr(import_module(self.built_in[name]), self.attribute)
+            else:
+                found = import_module(_PLUGINS).load(name, self.group)
+        except ImportError as error:
+            raise MachineError(
+                f"{self.word} {name!r} cannot be imported: {error}; reinstall its package"
+            ) from error
+        except KeyError:
+            installed = ", ".join(self.names())
+            raise UsageError(
+                f"{self.word} {name!r} is not installed; installed {self.word}s: {installed}"
+            ) from None
+        if not isinstance(found, self.interface):
+            raise MachineError(
+                f"{self.word} {name!r} is {found!r}, which does not implement {self.interface.__name__}; "
+                f"see {self.page}"
+            )
+        return found
+
+
+_ENGINES = PluginKind("engine", "cuesmith.engines", _BUILT_IN, "ENGINE", Engine, "docs/architecture.md")
+
+
 def engine_names() -> tuple[str, ...]:
     """Names of every installed engine, sorted."""
-    return tuple(sorted({*_BUILT_IN, *import_module(_PLUGINS).names()}))
+    return _ENGINES.names()
 
 
 @cache
@@ -42,17 +94,4 @@ def find_engine(name: str) -> Engine:
 
     Raises `UsageError` if there is none, `MachineError` if it cannot be imported.
     """
-    try:
-        engine = (
-            import_module(_BUILT_IN[name]).ENGINE if name in _BUILT_IN else import_module(_PLUGINS).load(name)
-        )
-    except ImportError as error:
-        raise MachineError(f"engine {name!r} cannot be imported: {error}; reinstall its package") from error
-    except KeyError:
-        installed = ", ".join(engine_names())
-        raise UsageError(f"engine {name!r} is not installed; installed engines: {installed}") from None
-    if not isinstance(engine, Engine):
-        raise MachineError(
-            f"engine {name!r} is {engine!r}, which does not implement Engine; see docs/architecture.md"
-        )
-    return engine
+    return cast(Engine, _ENGINES.find(name))

@@ -32,13 +32,16 @@ def installed(*engines: Engine) -> Iterator[Mapping[str, Engine]]:
     by_name = {engine.name: engine for engine in engines}
     real_load, real_names = plugins.load, plugins.names
 
-    def load(name: str, *group: str) -> object:
-        return by_name[name] if name in by_name and not group else real_load(name, *group)
+    def load(name: str, group: str) -> object:
+        return by_name[name] if name in by_name and group == "cuesmith.engines" else real_load(name, group)
+
+    def names(group: str) -> tuple[str, ...]:
+        return (*real_names(group), *(by_name if group == "cuesmith.engines" else ()))
 
     find_engine.cache_clear()
     with (
         patch.object(plugins, "load", load),
-        patch.object(plugins, "names", lambda *group: (*real_names(*group), *(() if group else by_name))),
+        patch.object(plugins, "names", names),
     ):
         yield by_name
     find_engine.cache_clear()
