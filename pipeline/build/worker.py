@@ -16,6 +16,8 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
+from functools import partial
+from importlib import import_module
 from logging.handlers import QueueHandler
 from typing import BinaryIO, NoReturn, cast
 
@@ -26,6 +28,7 @@ from pipeline.jobs.masters import make_masters
 from pipeline.jobs.orders import OrderSource
 from pipeline.jobs.takes import make_takes
 from pipeline.plan import TakeOrder
+from pipeline.provenance import MasterRecord
 from pipeline.store import Store
 
 Send = Callable[[Message | logging.LogRecord], None]
@@ -119,7 +122,7 @@ def _do(
     receive = cast(Callable[[], Give | EndSession], inbox.get)
     if isinstance(session, MasterSession):
         assets: OrderSource[AssetOrder] = OrderSource(receive, send, session.seconds_left)
-        make_masters(session, store, assets, send)
+        make_masters(session, store, assets, send, partial(_draw, store))
         return assets.is_late()
     takes: OrderSource[TakeOrder] = OrderSource(receive, send, session.seconds_left)
     key = (session.engine, session.device)
@@ -128,6 +131,14 @@ def _do(
         _logger.info("opened engine %s on %s", *key)
     make_takes(session, opened[key], store, takes, send)
     return takes.is_late()
+
+
+def _draw(store: Store, record: MasterRecord) -> None:
+    """Make what the report shows of a master. What fails here is tried again with the report, which names it."""
+    try:
+        import_module("pipeline.report.media").draw_master(store, record)
+    except Exception as error:
+        _logger.warning("no pictures of %s yet: %s: %s", record["asset"], type(error).__name__, error)
 
 
 def _read(source: BinaryIO, inbox: queue.SimpleQueue[Session | Give | EndSession]) -> None:

@@ -257,10 +257,6 @@ class Workers:
         for link in list(self._links.values()):
             link.stop()
 
-    def is_broken(self) -> bool:
-        """Whether a part of the work could be done nowhere."""
-        return self._broken is not None
-
     def _serve_group(self, seat: Seat, works: list[Work[Item]]) -> list[Work[Item]]:
         """Do ``works`` and what else its group has for this seat; return the first work of the next group."""
         group = works[0].group

@@ -86,9 +86,15 @@ class JudgedMaster:
 
 
 def make_masters(
-    session: MasterSession, store: Store, source: OrderSource[AssetOrder], emit: Callable[[Event], None]
+    session: MasterSession,
+    store: Store,
+    source: OrderSource[AssetOrder],
+    emit: Callable[[Event], None],
+    follow_up: Callable[[MasterRecord], None],
 ) -> None:
     """Master every asset of ``source``; each master of an order gets one outcome, which ``emit`` receives.
+
+    ``follow_up`` gets the record of each new master, once its asset is done.
 
     An error fails only its own asset, except a `MachineError` (a full disk), which concerns the whole build and is
     raised.
@@ -96,12 +102,14 @@ def make_masters(
     while (order := source.next()) is not None:
         for digest in order.missing:
             emit(Began(digest))
-        pending = set(order.missing)
+        pending, made = set(order.missing), list[str]()
         reason = "mastering gave no result for it; report this as a bug"
         try:
             for event in _master_asset(session, order, store):
                 pending.discard(event.item)
                 emit(event)
+                if not isinstance(event, Failed):
+                    made.append(event.item)
         except MachineError:
             raise
         except CuesmithError as error:
@@ -110,6 +118,10 @@ def make_masters(
             reason = f"mastering broke: {type(error).__name__}: {error}; report this as a bug"
         for digest in pending:
             emit(Failed(digest, reason))
+        for digest in made:
+            record = master_record(store, digest)
+            if record is not None:
+                follow_up(record)
         source.finish()
 
 

@@ -28,7 +28,7 @@ from pipeline.audio.dither import pcm_bytes
 from pipeline.cpus import usable_cpus
 from pipeline.errors import CuesmithError
 from pipeline.formats import FORMATS
-from pipeline.provenance import MasterRow, ObjectJson
+from pipeline.provenance import MasterRecord, MasterRow, ObjectJson
 from pipeline.store import Backend, ObjectRef, Store, translate_os_errors
 
 COLUMNS = 480
@@ -165,6 +165,13 @@ def prepare_media(store: Store, sounds: Iterable[Sound]) -> tuple[dict[str, str]
         name for pcm, (_, complete) in made.items() if not complete for name in names[pcm]
     )
     return {pcm: envelope for pcm, (envelope, _) in made.items()}, tuple(incomplete)
+
+
+def draw_master(store: Store, record: MasterRecord) -> None:
+    """Make the missing sidecars of one master, as a report of it needs them. Raises the store's errors."""
+    best = min((each["object"] for each in record["renditions"]), key=_rank)
+    sound = Sound(record["pcm_sha256"], ObjectRef.from_json(best), record["asset"], bool(record["loop"]))
+    _sidecars(store, sound)
 
 
 def sidecar_key(pcm: str, what: str = "") -> str:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from quick import HereRunner, QuickProject
 from toy_engine import ToyGenerator
+from waiting import wait_until
 
 from pipeline.audio import Clip
 from pipeline.build import run as build_run
@@ -82,16 +83,18 @@ def test_an_item_that_kills_its_worker_twice_fails_alone(project: QuickProject) 
     assert result["generated"] == 4
 
 
-def test_an_asset_is_mastered_while_the_device_makes_other_takes(
+def test_an_asset_is_mastered_and_drawn_while_the_device_makes_other_takes(
     project: QuickProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The last take waits until the first master is there; if mastering waited for it, this would never end."""
+    """The last take waits for the first master and its pictures; if these waited for it, this would never end."""
     mastered = threading.Event()
+    pictures = project.outputs / "reports" / "cache"
     make_one, numbers = ToyGenerator._one, count(1)
 
     def one(self: ToyGenerator, recipe: Recipe) -> Any:
         if next(numbers) == 3:
             assert mastered.wait(60)
+            assert wait_until(lambda: any(pictures.glob("*/*.js")), 60)
         return make_one(self, recipe)
 
     on_master = BuildRun._on_master
