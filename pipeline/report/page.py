@@ -147,6 +147,15 @@ _MODULES = (
     "filters.js",
     "list.js",
     "player.js",
+    "samples.js",
+    "zoom.js",
+    "moments.js",
+    "spectrum.js",
+    "seam.js",
+    "meters.js",
+    "variations.js",
+    "files.js",
+    "transport.js",
     "detail.js",
     "keys.js",
     "main.js",
@@ -164,7 +173,7 @@ class PageParts:
     styles: tuple[str, ...]
 
 
-REPORT = PageParts("report.html.j2", _MODULES, ("style.css",))
+REPORT = PageParts("report.html.j2", _MODULES, ("style.css", "sound.css"))
 AUDITION = PageParts(
     "audition.html.j2",
     ("dom.js", "data.js", "sidecars.js", "engine.js", "pictures.js", "audition.js"),

@@ -10,6 +10,7 @@ from typing import Any, TypedDict
 
 from pipeline.catalog import LATEST, Catalog, Reviews, Version, read_quarantine, review_state
 from pipeline.errors import UsageError
+from pipeline.formats import FORMATS
 from pipeline.provenance import MASTER_SCHEMA, MasterRecord, MasterRow
 from pipeline.report.entries import (
     History,
@@ -149,6 +150,12 @@ class _Destination:
         self._home = f"reports/{version.number:06d}"
         self.root = _STORE_ROOT if folder is None else ""
 
+    @property
+    def home(self) -> str | None:
+        """The folder of the store on this machine; None in a folder to send, or for an object store."""
+        library = None if self._folder else self._store.backend.local_path("library")
+        return str(library.resolve().parent) if library else None
+
     def locate(self, ref: ObjectRef) -> str:
         """The address of an object, relative to the page."""
         return self.root + ref.key
@@ -206,6 +213,8 @@ def _page(store: Store, content: _Content, destination: _Destination) -> bytes:
     data = head | {
         "schema": SCHEMA,
         "root": destination.root,
+        "home": destination.home,
+        "types": {row.suffix: row.mime_type for row in FORMATS.values()},
         "cache": destination.root + CACHE,
         "details": DETAILS_IN_A_FILE,
         "models": listed.models,

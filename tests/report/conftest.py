@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from quick import QuickProject
 from toys import WITH_MUSIC
 
 from pipeline.report import Report, write_report
+from pipeline.review.server import ReviewServer
 
 expect.set_options(timeout=20_000)
 
@@ -66,6 +68,18 @@ def project(made: QuickProject, tmp_path: Path) -> QuickProject:
 @pytest.fixture
 def report(project: QuickProject) -> Report:
     return write_report(project.store)
+
+
+@pytest.fixture
+def served(project: QuickProject) -> Iterator[str]:
+    """The address of the report on a review server, with the token that lets the page decide."""
+    server = ReviewServer(project.store)
+    written = write_report(project.store)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    yield f"{server.origin}/{written.key}#token={server.token}"
+    server.stop()
+    thread.join(10)
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 import { announce, byId, clock, h, number } from "./dom.js";
 import { masters, report } from "./data.js";
 import { Playing, levels, setVolume } from "./engine.js";
-import { drawWave } from "./pictures.js";
+import { drawWave, storedColumns } from "./pictures.js";
 import { loadPicture } from "./sidecars.js";
 
 const cards = [];
@@ -81,7 +81,7 @@ function paint() {
     if (card.picture) {
       const { seconds, rate, loop } = masters[index];
       const edges = loop ? loop.map((sample) => sample / rate) : null;
-      drawWave(card.canvas, card.picture, { seconds, loop: edges, position: own ? state.position : null, quiet: !own });
+      drawWave(card.canvas, storedColumns(card.picture), { to: seconds, loop: edges, position: own ? state.position : null, quiet: !own });
     }
   });
 }

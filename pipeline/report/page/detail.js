@@ -1,33 +1,35 @@
 // The open master: player, pictures, figures against targets, review, and origin.
-import { byId, clock, h, number, signed } from "./dom.js";
-import { on, isQuarantined, report, emit, variationsOf } from "./data.js";
+import { byId, h, number, signed } from "./dom.js";
+import { on, isQuarantined, report, emit } from "./data.js";
 import { review, reviewOf, verbFor } from "./decisions.js";
 import { badgesOf } from "./filters.js";
 import { badgeOf, nameParts } from "./list.js";
-import { drawSpectrum, drawWave } from "./pictures.js";
-import { compareWith, decisionTarget, isCandidate, player, seek, soundState, switchSide, toggle, toggleLoop, toggleRobin } from "./player.js";
-import { loadDetails, loadPicture } from "./sidecars.js";
+import { fileItems } from "./files.js";
+import { commentText, stamped } from "./moments.js";
+import { decisionTarget, player } from "./player.js";
+import { loadDetails } from "./sidecars.js";
+import { closeTransport, refreshMarks, refreshTransport, setUpTransport, tools, transport } from "./transport.js";
 
 const panel = byId("detail");
 let open = null;
-let picture = null;
 let parts = {};
 const drafts = new Map();
 
 export function showDetail(master) {
   const focused = focusedControl();
   open = master;
-  picture = null;
   parts = {};
   panel.hidden = !master;
   document.body.classList.toggle("open", Boolean(master));
-  if (!master) return;
-  panel.replaceChildren(head(master), transport(master), isQuarantined(master) ? quarantineSection(master) : reviewSection(master), figures(master), origin(master));
+  if (!master) {
+    closeTransport();
+    return;
+  }
+  panel.replaceChildren(head(master), transport(master), isQuarantined(master) ? quarantineSection(master) : reviewSection(master), ...tools(master), figures(master), filesSection(), origin(master));
   panel.scrollTop = 0;
   if (focused) panel.querySelector(`[data-control="${focused}"]`)?.focus();
-  drawAll();
-  fillPicture();
   fillDetails(master);
+  refreshTransport();
   refreshPlayer();
 }
 
@@ -56,48 +58,6 @@ function head(master) {
   );
 }
 
-function transport(master) {
-  const button = (key, label, title, then) =>
-    h("button", { type: "button", title: `${title} (${key})`, "aria-keyshortcuts": key, "data-control": key, onclick: then }, label);
-  parts.play = button("Space", "Play", "Play or pause", toggle);
-  parts.play.classList.add("primary");
-  parts.loop = button("L", "Loop", "Repeat the loop without a gap", toggleLoop);
-  parts.robin = button("V", "Variations", "Play all variations in turn", toggleRobin);
-  parts.robin.hidden = variationsOf(master).length < 2;
-  parts.side = button("B", "A/B", "Switch between this and the other version, at equal loudness", switchSide);
-  parts.other = otherSelect(master);
-  parts.side.hidden = parts.other.hidden = master.others.length === 0;
-  parts.clock = h("output", { class: "clock", "aria-label": "Position" });
-  parts.note = h("p", { class: "note", role: "status" });
-  parts.wave = h("canvas", { class: "wave", "aria-hidden": "true" });
-  parts.spectrum = h("canvas", { class: "spectrum", "aria-hidden": "true" });
-  parts.seek = h("input", {
-    type: "range", class: "seek", min: 0, max: master.seconds, step: 0.01, value: 0, "aria-label": "Position in seconds",
-    oninput: (event) => seek(Number(event.target.value)),
-  });
-  const scale = h("div", { class: "scale", "aria-hidden": "true" }, h("span", {}, "20 kHz"), h("span", {}, "900"), h("span", {}, "40 Hz"));
-  parts.scale = scale;
-  return h(
-    "section",
-    { class: "transport", "aria-label": "Player" },
-    h("div", { class: "screen" }, parts.wave, h("div", { class: "spectrum-box" }, parts.spectrum, scale), parts.seek),
-    h("div", { class: "buttons" }, parts.play, parts.loop, parts.robin, parts.side, parts.other, parts.clock),
-    parts.note,
-  );
-}
-
-function otherSelect(master) {
-  const options = master.others.map((other, place) =>
-    h("option", { value: place }, sideName(other)),
-  );
-  const select = h("select", {
-    "aria-label": "Compare with",
-    onchange: (event) => compareWith(master.others[Number(event.target.value)]),
-  }, ...options);
-  select.value = String(master.others.indexOf(player.other));
-  return select;
-}
-
 function reviewSection(master) {
   const act = (key, action, label, style = "") =>
     h("button", {
@@ -115,7 +75,8 @@ function reviewSection(master) {
   return h(
     "section",
     { class: "review", "aria-label": "Review" },
-    h("label", { for: "comment" }, "Comment"),
+    h("div", { class: "comment-head" }, h("label", { for: "comment" }, "Comment"),
+      h("button", { type: "button", class: "link", "data-control": "moment", title: "Begin the comment with the position of the player (T)", "aria-keyshortcuts": "T", onclick: commentHere }, "at this time")),
     parts.comment,
     h("div", { class: "buttons" }, act("A", "approve", "Approve", "good"), act("R", "reject", "Reject", "bad"),
       act("", "reroll", "Re-roll"), parts.lock, act("", "comment", "Comment only")),
@@ -159,6 +120,20 @@ export function discardComment(master, written) {
 
 export const focusComment = () => parts.comment?.focus();
 
+// Begin the comment with the moment that is heard.
+export function commentHere() {
+  if (!parts.comment) return;
+  parts.comment.value = stamped(parts.comment.value, player.position);
+  parts.comment.dispatchEvent(new Event("input"));
+  parts.comment.focus();
+  parts.comment.setSelectionRange(parts.comment.value.length, parts.comment.value.length);
+}
+
+function filesSection() {
+  parts.files = h("ul", {});
+  return h("section", { class: "files" }, h("h3", {}, "Files"), parts.files);
+}
+
 function figures(master) {
   const off = master.off;
   const rows = [
@@ -195,9 +170,6 @@ function figure(name, value, against, fine) {
   );
 }
 
-const sideName = (other) =>
-  isCandidate(other) ? "the candidate" : `version ${other.version}${other.approved ? ", approved" : ""}`;
-
 const channels = (count) => ({ 1: "mono", 2: "stereo" })[count] ?? `${count} channels`;
 
 function origin(master) {
@@ -226,6 +198,7 @@ async function fillDetails(master) {
     return;
   }
   if (open !== master) return;
+  parts.files.replaceChildren(...fileItems(loaded.files, master));
   const { recipe, generated, mastered, manifest, measurements, loudness, quality } = loaded;
   if (measurements) {
     parts.more.append(
@@ -252,7 +225,6 @@ async function fillDetails(master) {
   } else {
     addFact("Manifest", loaded.source);
   }
-  addFact("Files", Object.keys(loaded.files).join("\n"), true);
   addFact("Take", master.take, true);
   addFact("Master", master.master, true);
   addFact("Samples", master.pcm, true);
@@ -264,57 +236,10 @@ function pairs(value) {
     .join(", ");
 }
 
-async function fillPicture() {
-  const master = open;
-  const sound = player.side && player.other ? player.other : master;
-  parts.pictureOf = sound;
-  const outdated = () => open !== master || parts.pictureOf !== sound;
-  try {
-    const loaded = await loadPicture(sound.pcm);
-    if (outdated()) return;
-    picture = loaded;
-    Object.assign(parts, { shown: sound, undrawn: "" });
-    parts.note.textContent = note();
-    parts.scale.firstChild.textContent = `${Math.round(loaded.top / 1000)} kHz`;
-    parts.scale.children[1].textContent = `${Math.round(Math.sqrt(loaded.top * 40) / 100) * 100} Hz`;
-    drawAll();
-  } catch (error) {
-    if (outdated()) return;
-    picture = null;
-    Object.assign(parts, { shown: sound, undrawn: error.message });
-    for (const canvas of [parts.wave, parts.spectrum]) canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);
-    refreshPlayer();
-  }
-}
-
-function drawAll() {
-  if (!picture || !open) return;
-  const sound = parts.shown;
-  const options = {
-    seconds: sound.seconds,
-    position: player.active || player.position ? player.position : null,
-    loop: sound.loop && sound.loop.map((sample) => sample / sound.rate),
-  };
-  drawWave(parts.wave, picture, options);
-  drawSpectrum(parts.spectrum, picture, options);
-}
-
 export function refreshPlayer() {
   if (!open) return;
-  parts.play.textContent = player.active ? "Pause" : "Play";
-  parts.loop.setAttribute("aria-pressed", String(player.loop));
-  parts.robin.setAttribute("aria-pressed", String(player.robin));
-  parts.side.textContent = player.side ? `B: ${sideName(player.other)}` : "A: this one";
-  parts.side.setAttribute("aria-pressed", String(player.side === 1));
-  panel.dataset.playing = player.active ? soundState() : "";
-  panel.dataset.side = player.side ? "B" : "A";
-  parts.note.textContent = note();
   if (parts.about) parts.about.textContent = about();
-  parts.seek.max = player.seconds;
-  const sound = player.side && player.other ? player.other : open;
-  parts.prompt.textContent = sound.prompt;
-  if (parts.pictureOf !== sound) fillPicture();
-  refreshPosition();
+  parts.prompt.textContent = (player.side && player.other ? player.other : open).prompt;
 }
 
 function about() {
@@ -323,28 +248,11 @@ function about() {
   return `You are listening to version ${player.other.version}, but your decision applies to version ${report.version}.`;
 }
 
-function note() {
-  if (player.problem) return player.problem;
-  if (player.loading) return "Loading…";
-  if (player.active && player.loop && !player.exact) {
-    return "Streamed from disk: the repeat is not exact to the sample. On this page only loops repeat exactly; `cuesmith review` repeats every sound exactly.";
-  }
-  return parts.undrawn ?? "";
-}
-
-export function refreshPosition() {
-  if (!open) return;
-  parts.clock.textContent = `${clock(player.position)} / ${clock(player.seconds)}`;
-  panel.dataset.playing = player.active ? soundState() : "";
-  panel.dataset.position = player.position.toFixed(3);
-  if (document.activeElement !== parts.seek) parts.seek.value = player.position;
-  drawAll();
-}
-
 export function refreshReview() {
   if (!open) return;
   const state = reviewOf(open);
   parts.badges.replaceChildren(...badgesOf(open).map(badgeOf));
+  refreshMarks();
   if (isQuarantined(open)) return;
   parts.lock.textContent = state.locked ? "Unlock" : "Lock";
   parts.lock.dataset.action = state.locked ? "unlock" : "lock";
@@ -362,13 +270,12 @@ function eventItem(event) {
     `${did} ${what}`,
     h("time", { datetime: event.at }, ` ${event.at.slice(0, 16).replace("T", " ")}`),
     event.local ? h("em", {}, " not exported yet") : null,
-    event.comment ? h("q", {}, event.comment) : null,
+    event.comment ? h("q", {}, ...commentText(event.comment)) : null,
   );
 }
 
 export function setUpDetail() {
+  setUpTransport();
   on("player", refreshPlayer);
-  on("position", refreshPosition);
   on("review", refreshReview);
-  new ResizeObserver(drawAll).observe(panel);
 }

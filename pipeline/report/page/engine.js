@@ -10,8 +10,12 @@ const FROM_DISK = location.protocol === "file:";
 
 let context = null;
 let output = null;
+let tap = null;
 let volume = 1;
 const decoded = new Map();
+
+// What plays, before the page's volume, for meters. A mono sound is on the first channel only.
+export const listenPoint = () => ({ context, tap });
 
 export function setVolume(value) {
   volume = value;
@@ -22,11 +26,11 @@ export function setVolume(value) {
 function contextFor(rate) {
   if (context?.sampleRate !== rate) {
     context?.close();
-    decoded.clear();
     context = new AudioContext({ sampleRate: rate, latencyHint: "interactive" });
     output = context.createGain();
     output.gain.value = volume;
     output.connect(context.destination);
+    tap = new GainNode(context, { channelInterpretation: "discrete" });
   }
   if (context.state === "suspended") context.resume();
   return context;
@@ -45,15 +49,20 @@ async function bytes(sound) {
 const unplayable = (sound) =>
   new Error(`${sound.sound} is missing, damaged, or in a format that this browser cannot play; run cuesmith verify`);
 
-async function buffer(sound, rate) {
-  const at = contextFor(rate);
-  let pending = decoded.get(sound.pcm);
+// A page from disk reads only the sounds that the report stores beside it.
+export const canDecode = (sound) => !FROM_DISK || sound.whole;
+
+// The samples of a sound at a rate. This needs no sound card, so it also works before the first click.
+export async function decode(sound, rate) {
+  const key = `${sound.pcm} ${rate}`;
+  let pending = decoded.get(key);
   if (!pending) {
-    pending = bytes(sound).then((data) => at.decodeAudioData(data).catch(() => Promise.reject(unplayable(sound))));
-    pending.catch(() => decoded.delete(sound.pcm));
+    const decoder = new OfflineAudioContext(1, 1, rate);
+    pending = bytes(sound).then((data) => decoder.decodeAudioData(data).catch(() => Promise.reject(unplayable(sound))));
+    pending.catch(() => decoded.delete(key));
   }
-  decoded.delete(sound.pcm);
-  decoded.set(sound.pcm, pending);
+  decoded.delete(key);
+  decoded.set(key, pending);
   const ready = await pending;
   trimCache();
   return ready;
@@ -61,9 +70,9 @@ async function buffer(sound, rate) {
 
 async function trimCache() {
   let seconds = 0;
-  for (const [pcm, promise] of [...decoded].reverse()) {
+  for (const [key, promise] of [...decoded].reverse()) {
     seconds += (await promise.catch(() => null))?.duration ?? 0;
-    if (seconds > KEEP_S) decoded.delete(pcm);
+    if (seconds > KEEP_S) decoded.delete(key);
   }
 }
 
@@ -75,13 +84,14 @@ class BufferVoice {
     this.gain = context.createGain();
     this.gain.gain.value = 0;
     this.gain.connect(output);
+    this.gain.connect(tap);
   }
 
   get seconds() {
     return this.data.duration;
   }
 
-  start(offset, loop, when, onended) {
+  start({ offset, loop, when, seconds, onended }) {
     this.source = new AudioBufferSourceNode(context, { buffer: this.data, loop });
     [this.from, this.to] = loopOf(this.sound, this.data.duration);
     this.source.loopStart = this.from;
@@ -90,7 +100,12 @@ class BufferVoice {
     this.began = when - offset;
     this.source.onended = onended;
     this.source.connect(this.gain);
-    this.source.start(when, offset % this.data.duration);
+    this.source.start(when, offset % this.data.duration, ...(seconds ? [seconds] : []));
+  }
+
+  fadeOutBefore(when, level) {
+    this.gain.gain.setValueAtTime(level, when - FADE_S);
+    this.gain.gain.linearRampToValueAtTime(0, when);
   }
 
   setLoop(loop) {
@@ -131,7 +146,7 @@ class ElementVoice {
     return this.sound.seconds;
   }
 
-  start(offset, loop, when, onended) {
+  start({ offset, loop, onended }) {
     this.element.loop = loop;
     this.element.onended = onended;
     this.element.currentTime = offset;
@@ -169,10 +184,9 @@ class ElementVoice {
 }
 
 async function voice(sound, rate) {
-  if (FROM_DISK && !sound.whole) {
-    return new ElementVoice(sound);
-  }
-  const data = await buffer(sound, rate);
+  if (!canDecode(sound)) return new ElementVoice(sound);
+  contextFor(rate);
+  const data = await decode(sound, rate);
   return new BufferVoice(sound, data);
 }
 
@@ -206,14 +220,16 @@ export class Playing {
     return this.voices.every((voice) => voice.exact);
   }
 
-  // Resolves when every voice plays; rejects if one cannot.
-  start({ offset = 0, loop = false, audible = 0, onended }) {
+  // Resolves when every voice plays; rejects if one cannot. A decoded sound ends after `seconds`, if they are given.
+  start({ offset = 0, loop = false, audible = 0, seconds = null, onended }) {
     this.audible = audible;
     const when = context ? context.currentTime + START_S : 0;
     const started = this.voices.map((voice, side) => {
       const begin = offset < voice.seconds ? offset : 0;
-      const playing = voice.start(begin, loop, when, () => side === this.audible && onended());
-      voice.fadeTo(side === audible ? this.gains[side] : 0);
+      const playing = voice.start({ offset: begin, loop, when, seconds, onended: () => side === this.audible && onended() });
+      const level = side === audible ? this.gains[side] : 0;
+      voice.fadeTo(level);
+      if (seconds && voice.exact) voice.fadeOutBefore(when + seconds, level);
       return playing;
     });
     return Promise.all(started);

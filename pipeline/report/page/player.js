@@ -1,12 +1,12 @@
 // The player: one master, alone or with another version of it, looped or in turn with its variations.
 import { on, emit, variationsOf } from "./data.js";
-import { Playing } from "./engine.js";
+import { canDecode, decode, Playing } from "./engine.js";
 
-const BETWEEN_MS = 350;
+const START_MS = 30;
 
 export const player = {
   master: null, active: false, loading: false, loop: false, robin: false, side: 0, other: null, position: 0,
-  seconds: 0, exact: true, problem: "",
+  seconds: 0, exact: true, problem: "", shuffled: false, gap: 350,
 };
 
 let playing = null;
@@ -41,7 +41,8 @@ export function toggle() {
   else play();
 }
 
-export async function play(offset = player.position) {
+// With `seconds`, a decoded sound plays that long, and the position returns to where it began.
+export async function play(offset = player.position, seconds = null) {
   const { master, other } = player;
   if (!master) return;
   const ownTicket = halt();
@@ -56,7 +57,7 @@ export async function play(offset = player.position) {
     playing = opened;
     player.exact = playing.exact;
     player.loading = false;
-    const started = playing.start({ offset, loop: player.loop, audible: player.side, onended: ended });
+    const started = playing.start({ offset, loop: player.loop, audible: player.side, seconds, onended: () => ended(seconds ? offset : 0) });
     tick();
     emit("player");
     await started;
@@ -88,6 +89,13 @@ export function seek(seconds) {
   else emit("player");
 }
 
+// Plays on from some time before the end of the loop to as long after its start, through the wrap.
+export function playSeam(end, length) {
+  const around = Math.min(1, length);
+  Object.assign(player, { loop: true, robin: false });
+  play(end - around, 2 * around);
+}
+
 export function toggleLoop() {
   player.loop = !player.loop;
   playing?.setLoop(player.loop);
@@ -113,29 +121,37 @@ export function compareWith(other) {
 export function toggleRobin() {
   player.robin = !player.robin;
   player.loop = false;
-  if (player.robin) play(0);
-  else pause();
+  if (player.robin) {
+    variationsOf(player.master).filter(canDecode).forEach((master) => decode(master, master.rate).catch(() => null));
+    play(0);
+  } else pause();
+}
+
+// Like a game: in turn, or any but the one that has just played.
+export function nextVariation(master) {
+  const variations = variationsOf(master);
+  if (!player.shuffled || variations.length < 2) return variations[(variations.indexOf(master) + 1) % variations.length];
+  const rest = variations.filter((variation) => variation !== master);
+  return rest[Math.floor(Math.random() * rest.length)];
 }
 
 export const soundState = () => (playing ? playing.state : "idle");
 
-function ended() {
+function ended(position) {
   halt();
-  player.position = 0;
+  player.position = position;
   if (!player.robin) {
     player.active = false;
     emit("player");
     return;
   }
-  const variations = variationsOf(player.master);
-  const next = variations[(variations.indexOf(player.master) + 1) % variations.length];
   const ownTicket = ticket;
   setTimeout(() => {
     if (ownTicket !== ticket || !player.robin) return;
     player.active = false;
-    emit("next", next);
+    emit("next", nextVariation(player.master));
     play(0);
-  }, BETWEEN_MS);
+  }, Math.max(0, player.gap - START_MS));
 }
 
 function halt() {
