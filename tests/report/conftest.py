@@ -23,7 +23,7 @@ expect.set_options(timeout=20_000)
 SOUNDS = """\
   - {id: music/loop, kind: music, prompt: a loop, duration: 1.5s, loop: true, tags: [calm]}
   - {id: sfx/steps, kind: sfx, prompt: steps on gravel, duration: 0.5s, variations: 3, tags: [steps]}
-  - {id: sfx/door, kind: sfx, prompt: PROMPT, duration: 2s, tags: [wood]}
+  - {id: sfx/door, kind: sfx, prompt: PROMPT, duration: 2s, tags: [wood], formats: [wav, ogg]}
   - {id: sfx/long, kind: sfx, prompt: a long wind, duration: 4s, tags: [calm]}
 """
 

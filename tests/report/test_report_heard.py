@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -45,9 +44,9 @@ window.AudioContext = class extends OfflineAudioContext {
 Samples = npt.NDArray[np.float32]
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> QuickProject:
-    project = QuickProject(tmp_path / "toys")
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> QuickProject:
+    project = QuickProject(tmp_path_factory.mktemp("heard") / "toys")
     project.write(LOOPS + DOOR.replace("PROMPT", "an oak door").replace("LOUD", "-15"), WITH_MUSIC)
     project.build()
     project.write(LOOPS + DOOR.replace("PROMPT", "an iron door").replace("LOUD", "-24"), WITH_MUSIC)
