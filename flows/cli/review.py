@@ -34,7 +34,8 @@ _ACTIONS: dict[ReviewAction, str] = {
     "approve": "Approve masters: builds never replace them.\n\nA new take waits until you approve it too.",
     "reject": "Reject the takes of masters: the next build makes others.\n\nThe new takes have another seed.",
     "reroll": "Request another take without judging this one.",
-    "comment": "Comment on masters; needs -m.",
+    "comment": "Comment on masters; needs -m.\n\n"
+    "To comment on a moment, begin with it: -m '[1.250 s] too loud'. The report marks it on the waveform.",
     "lock": "Lock variations: builds make nothing for them.\n\nUnlock them with: cuesmith review unlock",
     "unlock": "Remove a lock.",
 }

@@ -380,3 +380,26 @@ def test_on_a_phone_two_fingers_zoom_and_play_stays_in_reach(browser: Browser, s
     found = Axe().run(page).response["violations"]
     context.close()
     assert [one["id"] for one in found if one["impact"] in ("serious", "critical")] == []
+
+
+@pytest.mark.parametrize(("width", "height", "scheme"), [(1280, 720, "dark"), (820, 1180, "light")])
+def test_every_tool_is_usable_at_this_size(
+    browser: Browser, served: str, width: int, height: int, scheme: Any
+) -> None:
+    context = browser.new_context(
+        viewport={"width": width, "height": height}, color_scheme=scheme, bypass_csp=True
+    )
+    page = open_page(context.new_page(), served)
+    page.fill("#search", "sfx/steps")
+    page.locator(".row .name").first.click()
+    page.get_by_role("button", name="Overlay").click()
+    page.keyboard.press("d")
+    page.keyboard.press("+")
+    expect(page.locator("#detail")).to_have_attribute("data-drawn", "samples")
+    panel = page.locator("#detail")
+    assert panel.evaluate("panel => panel.scrollWidth <= panel.clientWidth")
+    found = Axe().run(page).response["violations"]
+    context.close()
+    assert [
+        (one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in ("serious", "critical")
+    ] == []

@@ -11,7 +11,7 @@ const TAPS = 24;
 const BETA = 5;
 
 // The two filters of K-weighting at any sample rate (ITU-R BS.1770-5 Annex 1): a shelf of 4 dB above 1.7 kHz, then a
-// high-pass at 38 Hz. Its table for 48 kHz gives the frequencies and slopes.
+// high-pass at 38 Hz. They come from the analogue prototype behind its tables (De Man, AES 145, 2018).
 export function kWeighting(rate) {
   const filter = (hertz, slope, numerator) => {
     const warped = Math.tan((Math.PI * hertz) / rate);
@@ -29,7 +29,7 @@ export function kWeighting(rate) {
 }
 
 // The interpolator of the catalog's own true peak: a sinc of 24 taps under a Kaiser window, for samples -11 to 12.
-function interpolators(rate) {
+export function interpolators(rate) {
   const times = rate < 48000 ? 8 : rate < 192000 ? 4 : 1;
   const bessel = (x) => {
     let [sum, term] = [1, 1];

@@ -161,7 +161,7 @@ async function sharpen() {
 }
 
 // The time axis ends with the longest of the sounds that are drawn.
-const axisSeconds = () => Math.max(open.seconds, ...overlaid(open).map((variation) => variation.seconds));
+const axisSeconds = () => Math.max(shown().seconds, ...overlaid(open).map((variation) => variation.seconds));
 
 // A variation whose picture is missing is not drawn; it says why when it is open itself.
 function loadOverlay() {
@@ -175,15 +175,20 @@ function showOverlay() {
 }
 
 function drawAll() {
-  if (!open || !parts.wave) return;
-  const sound = shown();
-  const wave = waveOf(sound);
-  const position = player.active || player.position ? player.position : null;
-  const { from, to } = view;
+  if (!open) return;
   drawRuler(parts.ruler, view);
   placeMarks(parts.marks);
-  showRange(sound);
+  showRange(shown());
+  drawFrame();
+}
+
+// What changes while a sound plays.
+function drawFrame() {
+  const sound = shown();
+  const wave = waveOf(sound);
   if (!wave || parts.problem) return;
+  const position = player.active || player.position ? player.position : null;
+  const { from, to } = view;
   const columnsOf = (other) => other.columns(from, to, parts.wave.width);
   const scale = SCALES[view.scale];
   drawWave(parts.wave, columnsOf(wave), {
@@ -220,12 +225,14 @@ export function refreshTransport() {
   if (player.loading) parts.meters.restart();
   parts.meters.explain();
   if (parts.pictured !== shown()) {
+    fitView(axisSeconds());
     loadShown();
     showSeam();
     settle();
   }
   refreshMarks();
   refreshPosition();
+  drawAll();
 }
 
 function note() {
@@ -247,7 +254,7 @@ export function refreshPosition() {
   parts.seek.value = player.position;
   parts.seek.setAttribute("aria-valuetext", `${number(player.position, 3)} s`);
   parts.meters.update();
-  drawAll();
+  drawFrame();
 }
 
 export function refreshMarks() {
