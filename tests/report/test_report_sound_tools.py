@@ -292,8 +292,9 @@ def test_a_comment_at_a_time_has_a_mark_that_seeks(
     assert (place["x"] + place["width"] / 2 - screen["x"]) / screen["width"] == pytest.approx(
         2.5 / 4, abs=0.01
     )
-    mark.click()
+    mark.press("Enter")
     expect(detail).to_have_attribute("data-position", "2.500")
+    expect(mark).to_be_focused()
     page.keyboard.press("t")
     page.keyboard.type("too bright")
     expect(page.locator("#comment")).to_have_value("[2.500 s] too bright")

@@ -260,9 +260,13 @@ export function refreshPosition() {
 export function refreshMarks() {
   if (!open) return;
   const subject = !player.side ? "master" : isCandidate(player.other) ? "candidate" : "";
-  parts.marks = marksOf(open, subject);
-  parts.markLayer.replaceChildren(...parts.marks.map(({ mark }) => mark));
-  placeMarks(parts.marks);
+  const marks = marksOf(open, subject);
+  const texts = (list) => list.map(({ mark }) => mark.title).join("\n");
+  // The same marks stay, and so does the focus on one of them.
+  if (texts(marks) === texts(parts.marks)) return;
+  parts.marks = marks;
+  parts.markLayer.replaceChildren(...marks.map(({ mark }) => mark));
+  placeMarks(marks);
 }
 
 function showSeam() {
