@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +16,6 @@ from quick import QuickProject
 from pipeline.catalog import Reviews
 from pipeline.report import Report, write_report
 from pipeline.review import read_decisions
-from pipeline.review.server import ReviewServer
 
 pytestmark = pytest.mark.browser
 
@@ -30,17 +27,6 @@ window.fetch = async (address, options) => {
   return really(address, options);
 };
 """
-
-
-@pytest.fixture
-def served(project: QuickProject) -> Iterator[str]:
-    server = ReviewServer(project.store)
-    written = write_report(project.store)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    yield f"{server.origin}/{written.key}#token={server.token}"
-    server.stop()
-    thread.join(10)
 
 
 def _open(page: Page, report: Report) -> Page:

@@ -56,7 +56,8 @@ def _view(page: Page) -> tuple[float, float]:
 def _samples(project: QuickProject, name: str) -> tuple[Any, int]:
     """A delivered file, shape [samples, channels], and its rate."""
     data = (project.outputs / "library/latest" / f"{name}.wav").read_bytes()
-    return soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)
+    samples, rate = soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)
+    return samples, int(rate)
 
 
 def _wheel(page: Page, x: float, pixels: float) -> None:

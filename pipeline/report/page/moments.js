@@ -1,8 +1,8 @@
 // Comments at a time: a comment that begins with its moment, such as "[1.250 s] too loud", has a mark on the waveform.
 import { h } from "./dom.js";
 import { reviewOf } from "./decisions.js";
-import { seek } from "./player.js";
-import { view } from "./zoom.js";
+import { player, seek } from "./player.js";
+import { reveal, view } from "./zoom.js";
 
 const FORM = /^\[(\d{1,6}(?:\.\d{1,6})?) s\] ?/;
 
@@ -14,12 +14,18 @@ export function momentOf(comment) {
 // A comment has one moment: a new one replaces the old one.
 export const stamped = (comment, seconds) => `[${seconds.toFixed(3)} s] ${comment.replace(FORM, "")}`;
 
+// Seek, and show the place also in a zoom.
+export function goTo(seconds) {
+  seek(seconds);
+  reveal(player.position);
+}
+
 // A comment with a link to its moment.
 export function commentText(comment) {
   const moment = momentOf(comment);
   if (moment === null) return [comment];
   const label = FORM.exec(comment)[0].trim();
-  return [h("button", { type: "button", class: "link moment", onclick: () => seek(moment) }, label), ` ${comment.replace(FORM, "")}`];
+  return [h("button", { type: "button", class: "link moment", onclick: () => goTo(moment) }, label), ` ${comment.replace(FORM, "")}`];
 }
 
 // Marks of the sound that is shown: the master, or the candidate that waits.
@@ -29,7 +35,7 @@ export function marksOf(master, subject) {
     .map((event) => {
       const moment = momentOf(event.comment);
       const text = `${moment.toFixed(3)} s, ${event.by || "unknown"}: ${event.comment.replace(FORM, "")}`;
-      const mark = h("button", { type: "button", class: "mark", title: text, "aria-label": `Comment at ${text}`, onclick: () => seek(moment) });
+      const mark = h("button", { type: "button", class: "mark", title: text, "aria-label": `Comment at ${text}`, onclick: () => goTo(moment) });
       return { moment, mark };
     });
 }

@@ -39,7 +39,8 @@ export class DecodedWave {
   }
 
   scan(first, end) {
-    let [low, high] = [Infinity, -Infinity];
+    let low = Infinity;
+    let high = -Infinity;
     for (const channel of this.channels) {
       const stop = Math.min(end, channel.length);
       for (let sample = first; sample < stop; sample += 1) {

@@ -3,14 +3,14 @@ import { byId, clock, h, number } from "./dom.js";
 import { on, variationsOf } from "./data.js";
 import { canDecode } from "./engine.js";
 import { Meters } from "./meters.js";
-import { marksOf, placeMarks } from "./moments.js";
+import { goTo, marksOf, placeMarks } from "./moments.js";
 import { drawRuler, drawSpectrum, drawWave, spectrumOf } from "./pictures.js";
 import { compareWith, isCandidate, player, seek, soundState, switchSide, toggle, toggleLoop, toggleRobin } from "./player.js";
 import { decodedOf, forgetWaves, loadDecoded, loadStored, pictureOf, waveOf } from "./samples.js";
 import { SeamGlass } from "./seam.js";
 import { sharpSpectrum } from "./spectrum.js";
 import { behind, overlaid, variationControls } from "./variations.js";
-import { SCALES, fitView, follow, isDecibels, isWhole, reveal, scaleSelect, setUpGestures, showWhole, view, zoomAtHead } from "./zoom.js";
+import { SCALES, fitView, follow, isDecibels, isWhole, scaleSelect, setUpGestures, showWhole, view, zoomAtHead } from "./zoom.js";
 
 const SETTLED_MS = 150;
 const panel = byId("detail");
@@ -68,7 +68,7 @@ function screen(master) {
   Object.assign(parts, { wave: picture("wave"), spectrum: picture("spectrum"), ruler: picture("ruler") });
   parts.seek = h("input", {
     type: "range", class: "seek", min: 0, max: master.seconds, step: "any", value: 0, "aria-label": "Position in seconds",
-    oninput: (event) => seek(Number(event.target.value)),
+    oninput: (event) => goTo(Number(event.target.value)),
     onkeydown: stepSeek,
   });
   parts.scale = h("div", { class: "scale", "aria-hidden": "true" }, h("span", {}, "20 kHz"), h("span", {}, "900"), h("span", {}, "40 Hz"));
@@ -88,9 +88,7 @@ function stepSeek(event) {
 
 // Seek by a share of what is shown.
 export function seekBy(share) {
-  if (!open) return;
-  seek(player.position + share * (view.to - view.from));
-  reveal(player.position);
+  if (open) goTo(player.position + share * (view.to - view.from));
 }
 
 export const zoomKey = (closer) => open && zoomAtHead(player.position, closer);
@@ -134,6 +132,7 @@ async function loadShown() {
     Object.assign(parts, { sound: null, problem: error.message });
   }
   refreshTransport();
+  settle();
 }
 
 function settle() {
@@ -142,6 +141,8 @@ function settle() {
 }
 
 const needsSamples = () => Boolean(shown().loop) || !isWhole() || isDecibels();
+
+const isSharp = (sound) => parts.sharp?.sound === sound && parts.sharp.from === view.from && parts.sharp.to === view.to;
 
 async function sharpen() {
   const master = open;
@@ -156,7 +157,9 @@ async function sharpen() {
   }
   if (open !== master || shown() !== sound) return;
   const picture = pictureOf(sound);
-  if (!isWhole() && picture) parts.sharp = sharpSpectrum(decodedOf(sound), { from: view.from, to: view.to, top: picture.top });
+  if (!isWhole() && picture && !isSharp(sound)) {
+    parts.sharp = { sound, ...sharpSpectrum(decodedOf(sound), { from: view.from, to: view.to, top: picture.top }) };
+  }
   drawAll();
 }
 
@@ -195,8 +198,8 @@ function drawFrame() {
     from, to, position, reach: scale.reach, levels: scale.levels,
     loop: sound.loop && sound.loop.map((sample) => sample / sound.rate), behind: behind(open, columnsOf),
   });
-  const sharp = parts.sharp?.from === from && parts.sharp?.to === to && parts.sound === sound ? parts.sharp : parts.spectrumPicture;
-  if (sharp && parts.sound === sound) drawSpectrum(parts.spectrum, sharp, { from, to, position });
+  const image = isSharp(sound) ? parts.sharp : parts.sound === sound ? parts.spectrumPicture : null;
+  if (image) drawSpectrum(parts.spectrum, image, { from, to, position });
 }
 
 function showRange(sound) {

@@ -10,7 +10,7 @@ const DRAG_PX = 4;
 const decibels = (level) => 20 * Math.log10(level);
 const linear = (gain) => ({
   reach: (sample) => sample * 10 ** (gain / 20),
-  levels: [0, -6, -12].map((db) => line(db - gain)),
+  levels: [0, -6].map((db) => line(db - gain)),
 });
 const logarithmic = (floor) => ({
   reach: (sample) => (sample > 0 ? Math.max(0, 1 - decibels(sample) / floor) : 0),
