@@ -301,7 +301,7 @@ def test_a_comment_at_a_time_has_a_mark_that_seeks(
     expect(page.locator("#comment")).to_have_value("[2.500 s] too bright")
     page.keyboard.press("Escape")
     _drag(page, 0.25, 0.25)
-    page.get_by_role("button", name="at this time").click()
+    page.get_by_role("button", name="Comment at this time").click()
     stamped = page.locator("#comment").input_value()
     assert re.fullmatch(r"\[(0\.99\d|1\.00\d) s\] too bright", stamped), "one comment has one moment"
     page.get_by_role("button", name="Comment only").click()

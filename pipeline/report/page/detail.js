@@ -76,7 +76,7 @@ function reviewSection(master) {
     "section",
     { class: "review", "aria-label": "Review" },
     h("div", { class: "comment-head" }, h("label", { for: "comment" }, "Comment"),
-      h("button", { type: "button", class: "link", "data-control": "moment", title: "Begin the comment with the position of the player (T)", "aria-keyshortcuts": "T", onclick: commentHere }, "at this time")),
+      h("button", { type: "button", class: "link", "data-control": "moment", title: "Begin the comment with the position of the player (T)", "aria-keyshortcuts": "T", onclick: commentHere }, "Comment at this time")),
     parts.comment,
     h("div", { class: "buttons" }, act("A", "approve", "Approve", "good"), act("R", "reject", "Reject", "bad"),
       act("", "reroll", "Re-roll"), parts.lock, act("", "comment", "Comment only")),
