@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import re
 
@@ -82,14 +83,19 @@ def _pause_rendering(page: Page, seconds: float) -> None:
 
 def _sound(page: Page) -> Samples:
     """All that comes out of the page, shape [2, samples]."""
-    heard = page.evaluate(
-        """() => {
+    address = page.evaluate(
+        """async () => {
           if (window.whole) rendered.resume();
-          return (window.whole ?? rendered.startRendering())
-            .then((sound) => [0, 1].map((side) => [...sound.getChannelData(side)]));
+          const sound = await (window.whole ?? rendered.startRendering());
+          const reader = new FileReader();
+          const read = new Promise((done) => { reader.onload = done; });
+          reader.readAsDataURL(new Blob([0, 1].map((side) => sound.getChannelData(side))));
+          await read;
+          return reader.result;
         }"""
     )
-    return np.asarray(heard, np.float32)
+    data = base64.b64decode(address.partition(",")[2])
+    return np.frombuffer(data, np.float32).reshape(2, -1)
 
 
 def _samples(project: QuickProject, asset: str, version: int | None = None) -> tuple[Samples, int]:

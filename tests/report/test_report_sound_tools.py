@@ -221,7 +221,12 @@ def test_from_disk_and_in_a_folder_to_send_the_files_are_those_that_are_there(
     expect(page.locator(".files a")).to_have_text(["door_01.wav"])
     page.locator(".files .copy").click()
     expect(page.locator("#live")).to_contain_text("store/")
-    assert Path(page.evaluate("navigator.clipboard.readText()")).read_bytes().startswith(b"RIFF")
+    copied = Path(page.evaluate("navigator.clipboard.readText()"))
+    assert copied.read_bytes().startswith(b"RIFF")
+    page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
+    page.locator(".files .copy").click()
+    expect(page.get_by_role("textbox", name="Path of door_01.wav")).to_have_value(str(copied))
+    expect(page.locator("#live")).to_contain_text("does not allow this page to copy")
 
 
 RECORDED = """

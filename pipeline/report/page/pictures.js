@@ -2,7 +2,7 @@
 import { bytesOf } from "./dom.js";
 
 const style = getComputedStyle(document.documentElement);
-const colour = (name) => style.getPropertyValue(name).trim();
+export const colour = (name) => style.getPropertyValue(name).trim();
 
 export function fit(canvas) {
   const ratio = Math.min(2, devicePixelRatio || 1);

@@ -70,7 +70,6 @@ export class SeamGlass {
     this.element.dataset.beside = beside.toFixed(2);
     this.text.classList.toggle("warn", over);
     this.text.textContent = `step ${level(step)}; largest within 20 ms: ${level(beside)}${over ? ". Listen for a click." : ""}`;
-    this.draw();
   }
 
   draw() {

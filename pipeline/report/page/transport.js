@@ -182,6 +182,7 @@ function drawAll() {
   drawRuler(parts.ruler, view);
   placeMarks(parts.marks);
   showRange(shown());
+  parts.seam.draw();
   drawFrame();
 }
 
@@ -291,11 +292,8 @@ export function setUpTransport() {
   on("view", viewChanged);
   on("wave", () => {
     if (!open) return;
-    drawAll();
     showSeam();
-  });
-  new ResizeObserver(() => {
     drawAll();
-    parts.seam?.draw();
-  }).observe(panel);
+  });
+  new ResizeObserver(drawAll).observe(panel);
 }

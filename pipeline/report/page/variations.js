@@ -1,6 +1,7 @@
 // The variations of an asset: in turn or at random with a gap, and overlaid on one time axis.
 import { h, loadSetting, saveSetting } from "./dom.js";
 import { emit, variationsOf } from "./data.js";
+import { colour } from "./pictures.js";
 import { player } from "./player.js";
 import { waveOf } from "./samples.js";
 
@@ -24,10 +25,9 @@ const colourName = (master) => `--over-${variationsOf(master).indexOf(master) % 
 
 // What to draw behind the open master: the columns of each other variation that is loaded.
 export function behind(master, columnsOf) {
-  const style = getComputedStyle(document.documentElement);
   return overlaid(master)
     .filter(waveOf)
-    .map((variation) => ({ columns: columnsOf(waveOf(variation)), colour: style.getPropertyValue(colourName(variation)).trim() }))
+    .map((variation) => ({ columns: columnsOf(waveOf(variation)), colour: colour(colourName(variation)) }))
     .filter(({ columns }) => columns.points || columns.high.length);
 }
 
