@@ -78,7 +78,7 @@ def _pause_rendering(page: Page, seconds: float) -> None:
         }""",
         seconds,
     )
-    page.wait_for_function("window.waiting")
+    page.wait_for_function("() => window.waiting")
 
 
 def _sound(page: Page) -> Samples:

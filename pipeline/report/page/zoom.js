@@ -99,8 +99,9 @@ export function setUpGestures(screen, seek) {
   screen.addEventListener("wheel", (event) => {
     const pixels = (delta) => (event.deltaMode === 1 ? delta * 16 : delta);
     const sideways = event.shiftKey ? event.deltaX || event.deltaY : Math.abs(event.deltaX) > Math.abs(event.deltaY) ? event.deltaX : 0;
-    // The whole sound leaves scrolling down to the page.
-    if (isWhole() && !event.ctrlKey && (sideways || event.deltaY > 0)) return;
+    // The whole sound leaves scrolling to the panel: down, and up again.
+    const scrolls = sideways || event.deltaY > 0 || screen.closest("aside").scrollTop > 0;
+    if (isWhole() && !event.ctrlKey && scrolls) return;
     event.preventDefault();
     if (sideways) pan((pixels(sideways) / screen.clientWidth) * (view.to - view.from));
     else zoom(Math.exp(-pixels(event.deltaY) * (event.ctrlKey ? 0.01 : 0.003)), moment(event.clientX));
