@@ -217,6 +217,9 @@ def test_around_the_seam_is_the_end_of_the_loop_then_its_start_then_silence(
     found = heard[:, began : began + 2 * around]
     assert np.abs(found - wanted)[:, fade:-fade].max() < 2 / 32768
     assert not heard[:, began + 2 * around :].any()
+    first_ms = rate // 1000
+    assert np.abs(found[:, :first_ms]).max() < 0.1 * np.abs(wanted).max(), "no click where it starts"
+    assert np.abs(found[:, -first_ms:]).max() < 0.1 * np.abs(wanted).max(), "no click where it ends"
     expect(page.locator("#detail")).to_have_attribute("data-playing", "")
 
 

@@ -103,6 +103,12 @@ class BufferVoice {
     this.source.start(when, offset % this.data.duration, ...(seconds ? [seconds] : []));
   }
 
+  // From the middle of a sound: a start at full level would click. A sound's own start is its attack, so it stays.
+  fadeInAt(when, level) {
+    this.gain.gain.setValueAtTime(0, when);
+    this.gain.gain.linearRampToValueAtTime(level, when + FADE_S);
+  }
+
   fadeOutBefore(when, level) {
     this.gain.gain.setValueAtTime(level, when - FADE_S);
     this.gain.gain.linearRampToValueAtTime(0, when);
@@ -228,7 +234,8 @@ export class Playing {
       const begin = offset < voice.seconds ? offset : 0;
       const playing = voice.start({ offset: begin, loop, when, seconds, onended: () => side === this.audible && onended() });
       const level = side === audible ? this.gains[side] : 0;
-      voice.fadeTo(level);
+      if (begin && voice.exact) voice.fadeInAt(when, level);
+      else voice.fadeTo(level);
       if (seconds && voice.exact) voice.fadeOutBefore(when + seconds, level);
       return playing;
     });

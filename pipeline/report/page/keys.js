@@ -19,7 +19,7 @@ const KEYS = [
   ["+ − 0", "zoom in, zoom out, show the whole sound", null, []],
   ["D", "level in dB, or linear", toggleDecibels, ["d"]],
   ["L", "loop", toggleLoop, ["l"]],
-  ["V", "play all variations in turn", toggleRobin, ["v"]],
+  ["V", "play all variations", toggleRobin, ["v"]],
   ["B", "switch A/B", switchSide, ["b"]],
   ["/", "search", () => byId("search").focus(), ["/"]],
   ["Esc", "leave a field, close a dialog", null, []],
