@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from pipeline.generators.shared_keys import CONTINUE_FROM, EXTEND
+from pipeline.generators.shared_keys import CONTINUE_FROM, EXTEND, FILE
 from pipeline.manifest.problems import Fault, quote
 from pipeline.manifest.spec import AssetSpec, AudioInput
 from pipeline.manifest.structure import EngineKeys, Group, Key, ListOf
@@ -170,19 +170,11 @@ def _check_part(name: str, part: Mapping[str, Any], seconds: float) -> None:
         raise Fault(what, "give an earlier end (to), or a longer file")
 
 
-_FILE = Key(
-    "file",
-    AUDIO_FILE,
-    "The audio file.",
-    example="audio/theme.wav",
-    required=True,
-    hint="file: and a path such as audio/theme.wav",
-)
 _REPAINT = Group(
     "RepaintKeys",
     "A part of an audio file that is made anew.",
     (
-        _FILE,
+        FILE,
         Key(
             "from",
             _PLACE,
@@ -210,7 +202,7 @@ _ONE_TRACK = Group(
     "TrackKeys",
     "An audio file, and one track of it.",
     (
-        _FILE,
+        FILE,
         Key(
             "track",
             _TRACK,
@@ -228,7 +220,7 @@ _TRACKS = Group(
     "TracksKeys",
     "An audio file, and the tracks that it lacks.",
     (
-        _FILE,
+        FILE,
         Key(
             "tracks",
             ListOf(_TRACK, most=12, least=1, unique=True),
@@ -244,7 +236,7 @@ _START = Group(
     "StartKeys",
     "A sound that generation starts from. A path alone is enough.",
     (
-        _FILE,
+        FILE,
         Key(
             "strength",
             _STRENGTH,
