@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from one_thread import one_thread as one_thread
+from one_thread import one_thread
 from tiny_checkpoints import write_checkpoint
 
 from pipeline.generators.audiocraft import conversion
 from pipeline.generators.audiocraft.generator import AudioCraftGenerator
 from pipeline.generators.audiocraft.loading import Loaded, load
 from pipeline.recipe import Recipe
+
+__all__ = ["one_thread"]
 
 SETTINGS: dict[str, Any] = {"temperature": 1.0, "top_k": 20, "top_p": 0.0, "cfg": 3.0, "decoder": "encodec"}
 MAGNET: dict[str, Any] = {**SETTINGS, "temperature": 3.0, "top_k": 0, "top_p": 0.9, "cfg": 10.0}

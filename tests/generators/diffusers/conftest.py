@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from one_thread import one_thread as one_thread
+from one_thread import one_thread
 from tiny_pipelines import write_pipeline
 
 from pipeline.generators.diffusers import model_store
 from pipeline.generators.diffusers.generator import DiffusersGenerator
 from pipeline.recipe import Recipe
+
+__all__ = ["one_thread"]
 
 
 @pytest.fixture(scope="session")
