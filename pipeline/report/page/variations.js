@@ -51,7 +51,7 @@ export function variationControls(master, changed) {
   }, h("option", { value: "turn" }, "in turn"), h("option", { value: "random" }, "at random, never twice in a row"));
   order.value = player.shuffled ? "random" : "turn";
   const gap = h("input", {
-    type: "number", class: "gap", min: 0, max: LONGEST_GAP_MS, step: 10, value: player.gap, "aria-label": "Gap between variations in milliseconds",
+    type: "number", class: "gap", min: 0, max: LONGEST_GAP_MS, step: 10, value: player.gap, "aria-label": "Gap between variations in milliseconds", title: "0 to 60,000 ms",
     oninput: () => {
       const value = gapFrom(gap.value);
       gap.setAttribute("aria-invalid", String(value === null));
