@@ -15,7 +15,7 @@ from jinja2 import Environment, FunctionLoader, Template
 from markupsafe import Markup
 
 from pipeline.catalog import Place
-from pipeline.provenance import MasterRecord, MasterRow, master_name
+from pipeline.provenance import MasterRecord, master_name
 
 _HISTORY_WIDTH, _HISTORY_HEIGHT = 220.0, 64.0
 

@@ -13,7 +13,7 @@ export const HISTOGRAMS = {
     bars: Array.from({ length: 2 * FARTHEST_LU + 1 }, (_, place) => distanceBar(place - FARTHEST_LU)),
   },
   length: {
-    title: "Length",
+    title: "Length, s",
     keyOf: ({ seconds }) => String(EDGES_S.findLast((edge) => seconds >= edge)),
     bars: EDGES_S.map(lengthBar),
   },
@@ -28,7 +28,7 @@ function distanceBar(lu) {
 function lengthBar(edge, place) {
   const next = EDGES_S[place + 1];
   const words = next === undefined ? `${edge} s or longer` : place === 0 ? `below ${next} s` : `${edge} to ${next} s`;
-  return { key: String(edge), label: next === undefined ? `${edge}+ s` : `<${next} s`, words, far: false };
+  return { key: String(edge), label: next === undefined ? `${edge}+` : place === 0 ? `<${next}` : `${edge}–${next}`, words, far: false };
 }
 
 for (const master of masters) {
