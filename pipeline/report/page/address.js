@@ -18,7 +18,7 @@ const KEYS = ["sound", "q", "kind", "tag", "model", "show", "off", "length", "so
 let restoring = false;
 let timer = null;
 let push = false;
-let written = { text: "", typed: false };
+let written = { text: "", others: "", typed: false };
 
 const encoded = (value) => encodeURIComponent(value).replace(/%(?:2F|2C|3A|20)/g, (code) => (code === "%20" ? "+" : decodeURIComponent(code)));
 
@@ -30,6 +30,8 @@ function present(open = isOpen()) {
   const sound = open && current() ? [["sound", keyOf(current())]] : [];
   return addressOf([...sound, ...filterPairs()]);
 }
+
+const otherFilters = () => addressOf(filterPairs().filter(([key]) => key !== "q"));
 
 function set(address, { push = false, state = history.state } = {}) {
   const whole = `${location.pathname}${location.search}${address === "#" ? "" : address}`;
@@ -45,11 +47,12 @@ function later(wantsPush) {
 // Typing in the search field makes one step in the history.
 function flush(open = isOpen()) {
   if (timer === null) return;
-  const typed = choice.text !== written.text;
+  const others = otherFilters();
+  const typed = choice.text !== written.text && others === written.others;
   const continues = typed && written.typed;
   const address = present(open);
   if (address !== (location.hash || "#")) set(address, { push: push && !continues });
-  written = { text: choice.text, typed };
+  written = { text: choice.text, others, typed };
   cancel();
 }
 
@@ -86,7 +89,7 @@ function take(hash) {
   const sound = params.get("sound");
   const master = byKey.get(sound);
   takeFilters(params);
-  written = { text: choice.text, typed: false };
+  written = { text: choice.text, others: otherFilters(), typed: false };
   if (sound && !master) choice.problem = `${choice.problem} This version has no sound ${sound}.`.trim();
   emit("filter");
   if (master) select(master, narrow.matches);
