@@ -4,7 +4,7 @@ import { report } from "./data.js";
 import { addressOf } from "./address.js";
 import { filterPairs } from "./filters.js";
 
-const KEY = `cuesmith playlists ${report.project}`;
+const KEY = ["cuesmith playlists", report.project].join(" ");
 
 // Another tab of the project may have changed them.
 function read() {

@@ -15,7 +15,7 @@ export function setUpSummary() {
 
 function setUpPanel(button) {
   const { panel } = button.dataset;
-  const setting = `cuesmith panel ${panel}`;
+  const setting = ["cuesmith panel", panel].join(" ");
   const apply = (open) => {
     byId(panel).hidden = !open;
     button.setAttribute("aria-expanded", String(open));
