@@ -168,12 +168,12 @@ def _bars(values: Sequence[tuple[str, float, str]]) -> list[Bar]:
 _MODULES = (
     "dom.js",
     "data.js",
+    "query.js",
+    "histograms.js",
     "sidecars.js",
     "engine.js",
     "pictures.js",
     "decisions.js",
-    "query.js",
-    "histograms.js",
     "filters.js",
     "list.js",
     "address.js",
@@ -197,7 +197,7 @@ class PageParts:
     styles: tuple[str, ...]
 
 
-REPORT = PageParts("report.html.j2", _MODULES, ("style.css",))
+REPORT = PageParts("report.html.j2", _MODULES, ("style.css", "finding.css"))
 AUDITION = PageParts(
     "audition.html.j2",
     ("dom.js", "data.js", "sidecars.js", "engine.js", "pictures.js", "audition.js"),

@@ -15,7 +15,7 @@ let height = 0;
 
 export const current = () => selected;
 
-export const first = () => shown[0] ?? null;
+export const shownMasters = () => shown;
 
 export function setUpList() {
   height = parseFloat(getComputedStyle(document.documentElement).getPropertyValue("--row"));

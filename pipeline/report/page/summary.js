@@ -2,7 +2,7 @@
 import { byId, loadSetting, saveSetting } from "./dom.js";
 import { emit } from "./data.js";
 import { only } from "./filters.js";
-import { first, select } from "./list.js";
+import { select, shownMasters } from "./list.js";
 
 const OPEN = "open";
 
@@ -31,7 +31,8 @@ function setUpPanel(button) {
 function list(badge, hear) {
   only(badge);
   byId("list").focus();
-  if (!first()) return;
-  select(first(), hear);
-  if (hear) emit("play", first());
+  const [first] = shownMasters();
+  if (!first) return;
+  select(first, hear);
+  if (hear) emit("play", first);
 }
