@@ -1,13 +1,12 @@
 // The address holds the filters and the open sound: a link leads to them, and so do Back and Forward. On a narrow screen
 // an open sound is a step of its own in the history, so that Back closes it.
-import { emit, isQuarantined, masters, on } from "./data.js";
-import { choice, filterPairs, takeFilters } from "./filters.js";
 import { byId } from "./dom.js";
+import { arrivedHash, emit, isQuarantined, masters, on } from "./data.js";
+import { choice, filterPairs, takeFilters } from "./filters.js";
 import { current, move, select } from "./list.js";
 
 const REST_MS = 250; // Browsers limit how often a page may change its address.
 const narrow = matchMedia("(max-width: 899px)");
-const arrived = location.hash; // The review token is taken out of the address later.
 
 // A quarantined master has the name of the published master of its variation.
 const keyOf = (master) => `${isQuarantined(master) ? "quarantined:" : ""}${master.name}`;
@@ -118,7 +117,7 @@ function restore() {
 // Takes filters and sound from the address of the page. Without a sound, a wide screen opens the first.
 export function setUpAddress() {
   restoring = true;
-  const found = take(arrived);
+  const found = take(arrivedHash);
   if (!found && !narrow.matches) move(1);
   restoring = false;
   if (found && narrow.matches && !history.state?.open) {
