@@ -159,6 +159,7 @@ def test_the_status_line_counts_each_sound_once_and_its_panels_stay_as_they_were
     expect(line).to_contain_text("20 masters of 6 assets")
     expect(line).to_contain_text("2 quarantined")
     expect(line).to_contain_text("2 failed")
+    expect(line).to_contain_text("1 off target")
     page.click("[data-panel=differences]")
     groups = page.locator("#differences section").first.locator("li")
     expect(groups).to_have_count(3)
@@ -299,7 +300,8 @@ def test_a_bar_of_a_histogram_filters_and_its_chip_removes_the_filter(page: Page
 
 def test_a_sound_off_its_target_has_a_badge_a_chip_and_its_distance(page: Page, report: Report) -> None:
     _open(page, _address(report))
-    page.click("[data-badge=missed]")
+    page.click("[data-show=missed]")
+    expect(page.locator("[data-badge=missed]")).to_have_attribute("aria-pressed", "true")
     row = page.locator(".row")
     expect(row).to_have_count(1)
     expect(row.locator(".name")).to_have_text("sfx/loud_01")
