@@ -16,7 +16,7 @@ const KEYS = ["sound", "q", "kind", "tag", "model", "show", "off", "length", "so
 
 let restoring = false;
 let timer = null;
-let push = false;
+let newStep = false;
 let written = { text: "", others: "", typed: false };
 
 const encoded = (value) => encodeURIComponent(value).replace(/%(?:2F|2C|3A|20)/g, (code) => (code === "%20" ? "+" : decodeURIComponent(code)));
@@ -37,8 +37,8 @@ function set(address, { push = false, state = history.state } = {}) {
   history[push ? "pushState" : "replaceState"](state, "", whole);
 }
 
-function later(wantsPush) {
-  push ||= wantsPush;
+function later(step) {
+  newStep ||= step;
   clearTimeout(timer);
   timer = setTimeout(flush, REST_MS);
 }
@@ -50,7 +50,7 @@ function flush(open = isOpen()) {
   const typed = choice.text !== written.text && others === written.others;
   const continues = typed && written.typed;
   const address = present(open);
-  if (address !== (location.hash || "#")) set(address, { push: push && !continues });
+  if (address !== (location.hash || "#")) set(address, { push: newStep && !continues });
   written = { text: choice.text, others, typed };
   cancel();
 }
@@ -58,7 +58,7 @@ function flush(open = isOpen()) {
 function cancel() {
   clearTimeout(timer);
   timer = null;
-  push = false;
+  newStep = false;
 }
 
 function opened({ master, open }) {

@@ -16,9 +16,12 @@ function read() {
   }
 }
 
+// Returns whether the browser saved them.
 function write(playlists) {
   const sorted = playlists.toSorted((a, b) => a.name.localeCompare(b.name));
-  tell(saveSetting(KEY, JSON.stringify(sorted)) ? "" : "This browser does not save data: copy the address of the page instead.");
+  const saved = saveSetting(KEY, JSON.stringify(sorted));
+  tell(saved ? "" : "This browser does not save data: copy the address of the page instead.");
+  return saved;
 }
 
 function tell(text) {
@@ -39,7 +42,7 @@ function save(event) {
     tell(problem);
     return;
   }
-  write([...read(), { name, address: addressOf(filterPairs()) }]);
+  if (!write([...read(), { name, address: addressOf(filterPairs()) }])) return;
   byId("playlist-name").value = "";
   announce(`${name} saved`);
   draw();
