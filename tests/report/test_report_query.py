@@ -98,6 +98,7 @@ def test_a_wrong_term_is_ignored_and_says_what_is_valid() -> None:
         "tag>wood": "write tag:wood",
         "model:big": "one of: maker/model-small",
         "is:aproved": "one of: approved, not-reviewed",
+        ">5": "write the field before it, without a space, such as duration>5",
         "name:": "after name: comes a text",
     }
     answers = _parse([*wrong, "oak lenght>5", "elm lenght>5"])

@@ -63,6 +63,7 @@ export function parseQuery(text, known) {
 
 function parseTerm(written, known) {
   const [, field, sign, value] = /^(\p{L}+)(:|<=|>=|<|>|=)(.*)$/su.exec(written.toLowerCase()) ?? [];
+  if (/^[<>=]+[-+\d.]/.test(written)) return { problem: `write the field before it, without a space, such as duration${written}` };
   const plain = (value ?? written).replaceAll("\"", "").toLowerCase();
   if (!field) return { test: (master) => master.words.includes(plain) };
   if (Object.hasOwn(NUMBERS, field)) return comparison(field, sign, plain);
