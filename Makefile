@@ -49,6 +49,7 @@ test-slow: setup-dev  ## Run the long tests: many kills, many mutations.
 browser:  ## Show where the browser tests look for Chromium, and how to install it.
 	@echo "Tests and scripts use the first of: \$$CHROMIUM; chromium, chromium-browser or google-chrome in PATH; Playwright's."
 	@echo "Debian, Ubuntu: apt-get install chromium.   Anywhere: $(BIN)/python -m playwright install chromium"
+	@echo "One test uses Firefox 129 or newer: \$$FIREFOX; firefox or firefox-esr in PATH. Debian: apt-get install firefox-esr."
 	@echo "If there is none, tests marked browser are skipped."
 
 check: lint types imports docs  ## Check format, lint, types, import rules and docs.

@@ -71,7 +71,6 @@ def play(words: str) -> Callable[[Page], None]:
 
 def decide(page: Page) -> None:
     """Approve some, reject one with its reason, stay on it."""
-    page.evaluate("document.querySelector('.summary').open = false")
     page.keyboard.press("Home")
     page.keyboard.press("a")
     page.fill("#name", "Ada")

@@ -5,8 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -15,9 +14,9 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader, Template
 from markupsafe import Markup
 
-from pipeline.provenance import MasterRecord, MasterRow, master_name
+from pipeline.catalog import Place
+from pipeline.provenance import MasterRecord, master_name
 
-_HISTOGRAM_LU = 8
 _HISTORY_WIDTH, _HISTORY_HEIGHT = 220.0, 64.0
 
 
@@ -43,6 +42,17 @@ class Curve:
     last: tuple[float, float]
     first_label: str
     last_label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Variations of one asset that failed for the same reason: pairs of a name and the address of its sound.
+
+    The address is the value of ``sound`` in the address of the page; None if there is no sound to open.
+    """
+
+    reason: str
+    sounds: list[tuple[str, str | None]]
 
 
 def stage_bars(build: Mapping[str, Any]) -> list[Bar]:
@@ -82,15 +92,33 @@ def compute_bars(records: Iterable[MasterRecord], run: str) -> list[Bar]:
     return _bars([(name, seconds, duration(seconds)) for name, seconds in longest_first])
 
 
-def deviation_bars(rows: Iterable[MasterRow]) -> list[Bar]:
-    """Number of masters for each LU of distance from their loudness target, from -8 (or less) to +8 (or more)."""
-    counts: Counter[int] = Counter()
-    for row in rows:
-        if row["loudness_lufs"] is not None and row["loudness_method"] != "peak":
-            off = round(row["loudness_lufs"] - row["target_lufs"])
-            counts[max(-_HISTOGRAM_LU, min(_HISTOGRAM_LU, off))] += 1
-    span = range(-_HISTOGRAM_LU, _HISTOGRAM_LU + 1)
-    return _bars([(f"{off:+d}" if off else "0", counts[off], str(counts[off])) for off in span])
+def failures_by_asset(
+    failed: Iterable[Mapping[str, Any]], quarantined: Iterable[Mapping[str, Any]], listed: Container[Place]
+) -> dict[str, list[Failure]]:
+    """What has no new master in the version. A variation that is quarantined counts as that alone.
+
+    ``failed`` are the build's failures, ``quarantined`` the page's entries, ``listed`` the variations of the version.
+    """
+    found: dict[tuple[str, str], Failure] = {}
+
+    def add(place: Place, reason: str, address: str | None) -> None:
+        failure = found.setdefault((place[0], reason), Failure(reason, []))
+        failure.sounds.append((master_name(*place), address))
+
+    held = set()
+    for entry in quarantined:
+        place = (entry["asset"], entry["variation"])
+        held.add(place)
+        gates = ", ".join(gate["what"] for gate in entry["quarantined"])
+        add(place, f"quarantined: {gates}" if gates else "quarantined", f"quarantined:{master_name(*place)}")
+    for item in failed:
+        place = (item["asset"], item["variation"])
+        if place not in held:
+            add(place, f"{item['stage']}: {item['reason']}", master_name(*place) if place in listed else None)
+    by_asset: dict[str, list[Failure]] = {}
+    for asset, reason in sorted(found):
+        by_asset.setdefault(asset, []).append(found[asset, reason])
+    return by_asset
 
 
 def size_curve(sizes: Sequence[tuple[int, int, float]]) -> Curve | None:
@@ -140,12 +168,17 @@ def _bars(values: Sequence[tuple[str, float, str]]) -> list[Bar]:
 _MODULES = (
     "dom.js",
     "data.js",
+    "query.js",
+    "histograms.js",
     "sidecars.js",
     "engine.js",
     "pictures.js",
     "decisions.js",
     "filters.js",
     "list.js",
+    "address.js",
+    "playlists.js",
+    "summary.js",
     "player.js",
     "samples.js",
     "zoom.js",
@@ -173,7 +206,7 @@ class PageParts:
     styles: tuple[str, ...]
 
 
-REPORT = PageParts("report.html.j2", _MODULES, ("style.css", "sound.css"))
+REPORT = PageParts("report.html.j2", _MODULES, ("style.css", "finding.css", "sound.css"))
 AUDITION = PageParts(
     "audition.html.j2",
     ("dom.js", "data.js", "sidecars.js", "engine.js", "pictures.js", "audition.js"),

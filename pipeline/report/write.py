@@ -24,9 +24,9 @@ from pipeline.report.entries import (
 from pipeline.report.media import CACHE, prepare_media, script, sidecar_key
 from pipeline.report.page import (
     compute_bars,
-    deviation_bars,
     device_bars,
     duration,
+    failures_by_asset,
     render,
     size_curve,
     stage_bars,
@@ -221,6 +221,9 @@ def _page(store: Store, content: _Content, destination: _Destination) -> bytes:
         "masters": masters,
         "standing": review_state_json(version, events),
     }
+    quarantined = [entry for entry in masters if "quarantined" in entry]
+    failures = failures_by_asset(build.get("failed") or [], quarantined, version.by_variation)
+    without_master = sum(len(failure.sounds) for group in failures.values() for failure in group)
     facts = head | {
         "assets": len({row["asset"] for row in version.masters}),
         "masters": len(version.masters),
@@ -230,12 +233,13 @@ def _page(store: Store, content: _Content, destination: _Destination) -> bytes:
         "new": sum(1 for master in masters if master["fresh"]),
         "changed": [master for master in masters if master["changes"]],
         "removed": [{"asset": asset, "variation": variation} for asset, variation in history.removed()],
-        "quarantined": len(content.quarantined),
-        "failed": build.get("failed") or [],
+        "quarantined": len(quarantined),
+        "failures": failures,
+        "failed": without_master - len(quarantined),
+        "missed": sum(1 for master in masters if master["missed"]),
         "stages": stage_bars(build),
         "devices": device_bars(build),
         "compute": compute_bars(records.values(), version.run),
-        "deviation": deviation_bars(version.masters),
         "growth": size_curve(history.sizes),
         "took": duration(float(build.get("seconds") or 0.0)),
     }

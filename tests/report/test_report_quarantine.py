@@ -50,7 +50,6 @@ def _open(page: Page, report: Report) -> None:
 
 
 def _hear(page: Page) -> None:
-    page.click("#detail .transport button.primary")
     expect(page.locator("#detail")).to_have_attribute("data-playing", re.compile("element|running"))
 
 
@@ -63,7 +62,7 @@ def _names(page: Page) -> list[str]:
 
 def test_it_is_counted_found_explained_and_heard(page: Page, project: QuickProject) -> None:
     _open(page, write_report(project.store))
-    expect(page.locator(".tiles")).to_contain_text("2 quarantined")
+    expect(page.locator(".status")).to_contain_text("2 quarantined")
     page.click("[data-show=quarantined]")
     expect(page.locator(".row")).to_have_count(2)
     page.locator(".row", has_text="new_01").click()

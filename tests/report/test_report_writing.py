@@ -27,6 +27,7 @@ from pipeline.catalog import Reviews
 from pipeline.errors import MachineError, StoreError, UsageError
 from pipeline.report import Report, review_state_json, write_report
 from pipeline.report.media import BANDS, envelope, png, spectrogram
+from pipeline.report.page import Failure, failures_by_asset
 from pipeline.store import ObjectRef, disk
 
 
@@ -61,6 +62,23 @@ def test_what_is_new_and_what_changed_since_the_parent_is_told(report: Report) -
     assert [m["variation"] for m in _data(report)["masters"] if m["fresh"] == "new"] == [3]
     assert "prompt changed" in _master(report, "sfx/door")["changes"]
     assert _master(report, "music/loop")["changes"] == []
+
+
+def test_failures_are_grouped_by_asset_and_what_is_quarantined_counts_once() -> None:
+    def failed(asset: str, variation: int, reason: str) -> dict[str, Any]:
+        return {"asset": asset, "variation": variation, "stage": "generate", "reason": reason}
+
+    gates = [{"what": "the sound is silent"}, {"what": "the sound clips"}]
+    quarantined = [{"asset": "sfx/door", "variation": number, "quarantined": gates} for number in (1, 2)]
+    lost = [failed("sfx/door", 1, "gate"), failed("sfx/door", 3, "lost"), failed("sfx/a", 1, "lost")]
+    groups = failures_by_asset([*lost, failed("sfx/a", 2, "lost")], quarantined, {("sfx/a", 2)})
+    assert list(groups) == ["sfx/a", "sfx/door"]
+    assert groups["sfx/a"] == [Failure("generate: lost", [("sfx/a_01", None), ("sfx/a_02", "sfx/a_02")])]
+    places = [(f"sfx/door_{number:02d}", f"quarantined:sfx/door_{number:02d}") for number in (1, 2)]
+    assert groups["sfx/door"] == [
+        Failure("generate: lost", [("sfx/door_03", None)]),
+        Failure("quarantined: the sound is silent, the sound clips", places),
+    ]
 
 
 def test_a_version_of_which_everything_was_taken_out_says_so(project: QuickProject) -> None:

@@ -77,7 +77,7 @@ function paint() {
     card.element.classList.toggle("audible", own && state.active);
     card.button.textContent = own && state.active ? "Pause" : "Play";
     card.button.setAttribute("aria-pressed", String(own && state.active));
-    card.time.textContent = `${clock(own ? state.position : 0)} / ${clock(masters[index].seconds)}`;
+    card.time.textContent = `${clock(own ? state.position : 0, masters[index].seconds)} / ${clock(masters[index].seconds)}`;
     if (card.picture) {
       const { seconds, rate, loop } = masters[index];
       const edges = loop ? loop.map((sample) => sample / rate) : null;

@@ -41,10 +41,14 @@ export function bytesOf(text) {
   return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
 }
 
-export function clock(seconds) {
-  const whole = Math.floor(seconds);
-  const tenth = Math.floor((seconds - whole) * 10);
-  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}.${tenth}`;
+// A time in milliseconds below 1 s, in seconds below a minute, else in minutes. `scale` sets the unit: give the length
+// of a sound to write a position in the unit of its length.
+export function clock(seconds, scale = seconds) {
+  if (Math.round(scale * 1000) < 1000) return `${Math.round(seconds * 1000)} ms`;
+  if (Math.round(scale * 100) < 1000) return `${seconds.toFixed(2)} s`;
+  if (Math.round(scale * 10) < 600) return `${seconds.toFixed(1)} s`;
+  const tenths = Math.round(seconds * 10);
+  return `${Math.floor(tenths / 600)}:${((tenths % 600) / 10).toFixed(1).padStart(4, "0")}`;
 }
 
 export function number(value, digits = 1) {

@@ -1,7 +1,9 @@
 // Filters and order of the list.
 import { byId, h } from "./dom.js";
-import { isQuarantined, masters, report, emit } from "./data.js";
+import { isQuarantined, masters, on, report, emit } from "./data.js";
 import { reviewOf } from "./decisions.js";
+import { HISTOGRAMS, barOf, setUpHistograms, showHistograms } from "./histograms.js";
+import { HELP, parseQuery } from "./query.js";
 
 // Each badge: its word, and when a master has it.
 export const BADGES = {
@@ -36,9 +38,25 @@ const ORDERS = {
   quality: (master) => master.quality ?? -1,
 };
 
-export const choice = { text: "", kind: "", tag: "", model: "", badges: new Set(), order: "name", falling: false };
+const distinct = (values) => [...new Set(values)].sort();
+
+// A badge's word as one writes it in a search and in the address.
+const slugOf = (badge) => BADGES[badge][0].replaceAll(" ", "-");
+
+const known = {
+  kind: distinct(masters.map((master) => master.kind)),
+  tag: distinct(masters.flatMap((master) => master.tags)),
+  model: distinct(report.models.map((model) => model.model)),
+  is: Object.fromEntries(Object.keys(BADGES).map((badge) => [slugOf(badge), BADGES[badge][1]])),
+};
+const SELECTS = ["kind", "tag", "model"];
+const NO_FILTER = { text: "", kind: "", tag: "", model: "", badges: new Set(), off: null, length: null };
+
+// `problem` says which part of an address this version does not know.
+export const choice = { ...NO_FILTER, order: "name", falling: false, problem: "" };
 
 let counts = {};
+let common = new Set();
 
 export const badgesOf = (master) =>
   Object.keys(BADGES).filter((badge) => !CHIP_ONLY.has(badge) && BADGES[badge][1](master));
@@ -46,26 +64,38 @@ export const badgesOf = (master) =>
 // A badge that every master has is not shown in the rows, only as a chip and on the open master.
 export const rowBadgesOf = (master) => badgesOf(master).filter((badge) => !common.has(badge));
 
-let common = new Set();
-
 function findCommon() {
   common = new Set(Object.keys(BADGES).filter((badge) => masters.length > 1 && masters.every(BADGES[badge][1])));
 }
 
+// The number on a chip, or on a bar, is what the list would show with it, beside the other filters.
 export function listed() {
   findCommon();
-  const words = choice.text.toLowerCase().split(/\s+/).filter(Boolean);
-  const matching = masters.filter(
+  const query = parseQuery(choice.text, known);
+  const found = masters.filter(
     (master) =>
-      words.every((word) => master.words.includes(word)) &&
+      query.test(master) &&
       (!choice.kind || master.kind === choice.kind) &&
       (!choice.tag || master.tags.includes(choice.tag)) &&
       (!choice.model || master.modelFacts.model === choice.model),
   );
+  const within = (master, name) => choice[name] === null || master.bars[name] === choice[name];
+  const badged = found.filter((master) => [...choice.badges].every((badge) => BADGES[badge][1](master)));
+  const inBars = found.filter((master) => within(master, "off") && within(master, "length"));
   counts = Object.fromEntries(
-    Object.entries(BADGES).map(([badge, [, has]]) => [badge, matching.filter(has).length]),
+    Object.entries(BADGES).map(([badge, [, has]]) => [badge, inBars.filter(has).length]),
   );
-  return sorted(matching.filter((master) => [...choice.badges].every((badge) => BADGES[badge][1](master))));
+  showHistograms(
+    { off: badged.filter((master) => within(master, "length")), length: badged.filter((master) => within(master, "off")) },
+    choice,
+  );
+  showQueryProblem([choice.problem, ...query.problems].filter(Boolean));
+  return sorted(badged.filter((master) => within(master, "off") && within(master, "length")));
+}
+
+function showQueryProblem(problems) {
+  byId("query-problem").textContent = problems.join(" ");
+  byId("search").setAttribute("aria-invalid", String(problems.length > 0));
 }
 
 function sorted(unsorted) {
@@ -76,51 +106,76 @@ function sorted(unsorted) {
   return keyed.map(([, master]) => master);
 }
 
-export function setOrder(order) {
-  choice.falling = choice.order === order ? !choice.falling : order !== "name";
-  choice.order = order;
+function change(fields) {
+  Object.assign(choice, { problem: "" }, fields);
   emit("filter");
+}
+
+export function setOrder(order) {
+  change({ falling: choice.order === order ? !choice.falling : order !== "name", order });
 }
 
 export function setUpFilters() {
-  const bind = (id, field) =>
-    byId(id).addEventListener("input", (event) => {
-      choice[field] = event.target.value;
-      emit("filter");
-    });
-  bind("search", "text");
-  bind("kind", "kind");
-  bind("tag", "tag");
-  bind("model", "model");
-  options("kind", masters.map((master) => master.kind));
-  options("tag", masters.flatMap((master) => master.tags));
-  options("model", report.models.map((model) => model.model));
-  byId("clear").addEventListener("click", clear);
+  byId("search").addEventListener("input", (event) => change({ text: event.target.value }));
+  for (const id of SELECTS) {
+    byId(id).append(...known[id].map((value) => h("option", { value }, value)));
+    byId(id).parentElement.hidden = known[id].length < 2;
+    byId(id).addEventListener("input", (event) => change({ [id]: event.target.value }));
+  }
+  byId("clear").addEventListener("click", () => setFilters(NO_FILTER));
   for (const button of document.querySelectorAll("[data-order]")) {
     button.addEventListener("click", () => setOrder(button.dataset.order));
   }
-  for (const button of document.querySelectorAll("[data-show]")) {
-    button.addEventListener("click", () => only(button.dataset.show));
+  byId("search-help").replaceChildren(
+    ...HELP.map(([term, text]) => h("div", {}, h("dt", {}, h("code", {}, term)), h("dd", {}, text))),
+  );
+  setUpHistograms();
+  on("bar", ({ name, key }) => change({ [name]: choice[name] === key ? null : key }));
+}
+
+export const only = (badge) => setFilters({ ...NO_FILTER, badges: new Set([badge]) });
+
+function setFilters(fields) {
+  change(fields);
+  showFields();
+}
+
+function showFields() {
+  byId("search").value = choice.text;
+  for (const id of SELECTS) byId(id).value = choice[id];
+}
+
+// The filters as pairs for an address, without those that filter nothing.
+export function filterPairs() {
+  const pairs = {
+    q: choice.text.trim(), kind: choice.kind, tag: choice.tag, model: choice.model,
+    show: [...choice.badges].map(slugOf).join(","), off: choice.off, length: choice.length,
+    sort: choice.order === "name" && !choice.falling ? "" : `${choice.falling ? "-" : ""}${choice.order}`,
+  };
+  return Object.entries(pairs).filter(([, value]) => value);
+}
+
+// Takes the filters from an address; does not emit. What this version does not have becomes `choice.problem`.
+export function takeFilters(params) {
+  const unknown = [];
+  const valid = (key, values) => {
+    const value = params.get(key) ?? "";
+    if (!value || values.includes(value)) return value;
+    unknown.push(`${key}=${value}`);
+    return "";
+  };
+  const badges = new Set();
+  for (const slug of (params.get("show") ?? "").split(",").filter(Boolean)) {
+    const badge = Object.keys(BADGES).find((badge) => slugOf(badge) === slug);
+    if (badge) badges.add(badge);
+    else unknown.push(`show=${slug}`);
   }
-}
-
-export function only(badge) {
-  clear();
-  choice.badges = new Set([badge]);
-  emit("filter");
-}
-
-function clear() {
-  Object.assign(choice, { text: "", kind: "", tag: "", model: "", badges: new Set() });
-  for (const id of ["search", "kind", "tag", "model"]) byId(id).value = "";
-  emit("filter");
-}
-
-function options(id, values) {
-  const select = byId(id);
-  const distinct = [...new Set(values)].sort();
-  select.append(...distinct.map((value) => h("option", { value }, value)));
-  select.parentElement.hidden = distinct.length < 2;
+  const sort = valid("sort", Object.keys(ORDERS).flatMap((order) => [order, `-${order}`]));
+  Object.assign(choice, NO_FILTER, { badges, text: params.get("q") ?? "", order: sort.replace("-", "") || "name", falling: sort.startsWith("-") });
+  for (const id of SELECTS) choice[id] = valid(id, known[id]);
+  for (const name of Object.keys(HISTOGRAMS)) choice[name] = valid(name, HISTOGRAMS[name].bars.map((bar) => bar.key)) || null;
+  choice.problem = unknown.length ? `Ignored ${unknown.join(", ")} in the address: this version does not have it.` : "";
+  showFields();
 }
 
 export function showFilters(shown) {
@@ -128,11 +183,11 @@ export function showFilters(shown) {
   const chips = Object.entries(BADGES)
     .filter(([badge]) => counts[badge] > 0 || choice.badges.has(badge))
     .map(([badge, [word]]) => chip(badge, word));
-  byId("chips").replaceChildren(...chips);
+  byId("chips").replaceChildren(...barChips(), ...chips);
   if (focused) byId("chips").querySelector(`[data-badge="${focused}"]`)?.focus();
   byId("shown").textContent =
     `${shown === masters.length ? shown : `${shown} of ${masters.length}`} master${masters.length === 1 ? "" : "s"}`;
-  byId("clear").hidden = shown === masters.length;
+  byId("clear").hidden = filterPairs().every(([key]) => key === "sort");
   for (const button of document.querySelectorAll("[data-order]")) {
     const active = button.dataset.order === choice.order;
     button.dataset.sorted = active ? (choice.falling ? "down" : "up") : "";
@@ -140,11 +195,25 @@ export function showFilters(shown) {
   }
 }
 
+function barChips() {
+  return Object.keys(HISTOGRAMS).filter((name) => choice[name] !== null).map((name) => {
+    const { words } = barOf(name, choice[name]);
+    return h("button", {
+      type: "button", class: "chip", "data-remove": name, "aria-label": `${words}: remove this filter`, "aria-pressed": "true",
+      onclick: () => {
+        change({ [name]: null });
+        byId("list").focus();
+      },
+    }, words, h("span", { class: "count" }, "×"));
+  });
+}
+
 function chip(badge, word) {
   const pressed = choice.badges.has(badge);
   const toggle = () => {
-    if (!choice.badges.delete(badge)) choice.badges.add(badge);
-    emit("filter");
+    const badges = new Set(choice.badges);
+    if (!badges.delete(badge)) badges.add(badge);
+    change({ badges });
   };
   return h(
     "button",

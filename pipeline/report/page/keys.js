@@ -23,7 +23,7 @@ const KEYS = [
   ["B", "switch A/B", switchSide, ["b"]],
   ["/", "search", () => byId("search").focus(), ["/"]],
   ["Esc", "leave a field, close a dialog", null, []],
-  ["?", "show all keys", () => byId("help").showModal(), ["?"]],
+  ["?", "show search terms and keys", () => byId("help").showModal(), ["?"]],
 ];
 
 const STEPS = { ArrowDown: () => 1, ArrowUp: () => -1, PageDown: pageRows, PageUp: () => -pageRows(), Home: () => -Infinity, End: () => Infinity };

@@ -1,5 +1,5 @@
 // The list: only the rows in view are in the document.
-import { byId, h, number, signed } from "./dom.js";
+import { byId, clock, h, number, signed } from "./dom.js";
 import { emit } from "./data.js";
 import { reviewOf } from "./decisions.js";
 import { BADGES, rowBadgesOf } from "./filters.js";
@@ -14,6 +14,8 @@ let selected = null;
 let height = 0;
 
 export const current = () => selected;
+
+export const shownMasters = () => shown;
 
 export function setUpList() {
   height = parseFloat(getComputedStyle(document.documentElement).getPropertyValue("--row"));
@@ -131,7 +133,7 @@ function makeRow(master, place) {
       h("span", { class: "prompt" }, master.prompt),
     ),
     h("span", { class: "badges" }, ...rowBadgesOf(master).map((badge) => badgeOf(badge))),
-    h("span", { class: "figure length" }, `${number(master.seconds, master.seconds < 10 ? 2 : 1)} s`),
+    h("span", { class: "figure length" }, clock(master.seconds)),
     h("span", { class: "figure loudness" }, number(master.lufs), deviation(master)),
     h("span", { class: "figure peak" }, number(master.peak)),
     h("span", { class: "figure quality" }, number(master.quality, 2)),

@@ -4,9 +4,12 @@ import { on, isQuarantined, report, emit } from "./data.js";
 import { connect, decide, exported, removeExported, review, setName, toExport, verbFor } from "./decisions.js";
 import { focusDetail, discardComment, refreshReview, setUpDetail, showDetail, draftOf } from "./detail.js";
 import { setVolume } from "./engine.js";
+import { setUpAddress } from "./address.js";
 import { listed, setUpFilters, showFilters } from "./filters.js";
 import { setUpKeys } from "./keys.js";
-import { current, mark, move, refresh, select, setUpList, show } from "./list.js";
+import { mark, move, refresh, select, setUpList, show } from "./list.js";
+import { setUpPlaylists } from "./playlists.js";
+import { setUpSummary } from "./summary.js";
 import { choose, decisionTarget, play, player } from "./player.js";
 
 const THEME = "cuesmith theme";
@@ -130,6 +133,8 @@ function setUpDialogs() {
   byId("show-keys").addEventListener("click", () => byId("help").showModal());
   byId("export").addEventListener("click", exportFile);
   byId("forget").addEventListener("click", () => removeExported(lastExport));
+  byId("previous").addEventListener("click", () => move(-1));
+  byId("next").addEventListener("click", () => move(1));
   byId("volume").addEventListener("input", (event) => setVolume(Number(event.target.value)));
 }
 
@@ -140,6 +145,8 @@ function showReviewer() {
 
 async function start() {
   setUpFilters();
+  setUpSummary();
+  setUpPlaylists();
   setUpList();
   setUpDetail();
   setUpKeys();
@@ -178,11 +185,10 @@ async function start() {
     byId("connection").classList.toggle("broken", !fine);
   });
   await connect();
-  update();
+  setUpAddress();
   showReviews();
   showReviewer();
   setUpTheme();
-  if (!current() && matchMedia("(min-width: 900px)").matches) move(1);
   document.documentElement.dataset.ready = "true";
 }
 
