@@ -64,7 +64,7 @@ def _has_token(headers: Mapping[str, str], token: str) -> bool:
     return secrets.compare_digest(sent.encode("utf-8", "replace"), token.encode())
 
 
-_PAGES = re.compile(r"reports/\d{6,}/(index\.html|details-\d{3,}\.js)")
+_PAGES = re.compile(r"reports/(latest\.js|\d{6,}/(index\.html|details-\d{3,}\.js))")
 _IMMUTABLE = re.compile(
     r"store/[0-9a-f]{2}/[0-9a-f]{64}\.[a-z0-9]{1,12}|reports/cache/[0-9a-f]{2}/[0-9a-f]{64}(\.loop)?\.js"
 )
@@ -81,8 +81,10 @@ _Next = Callable[[Request], Awaitable[Response]]
 class _NeedsAnswer(Exception):
     """Decisions on what their reviewer has not seen; nothing was added."""
 
-    def __init__(self, unseen: Sequence[tuple[int, Unseen]]) -> None:
+    def __init__(self, unseen: Sequence[tuple[int, Unseen]], count: int) -> None:
         super().__init__("\n".join(f"{one.event.name}: {one.words}" for _, one in unseen))
+        self.count = count
+        """Events in the review file at this time."""
         self.questions = [
             {"decision": place, "name": one.event.name, "reason": one.reason, "words": one.words}
             for place, one in unseen
@@ -131,7 +133,8 @@ class _Reviewing:
             unseen = [*replaced_since(newer, known, new)]
             unseen += decided_since(known, len(known) if seen is None else seen, new)
             if unseen:
-                raise _NeedsAnswer([(decisions.events.index(one.event), one) for one in unseen])
+                places = [decisions.events.index(one.event) for one in unseen]
+                raise _NeedsAnswer(list(zip(places, unseen, strict=True)), len(known))
             return new
 
         added = self._reviews.add_after(check)
@@ -191,7 +194,12 @@ def _app(reviewing: _Reviewing, hosts: frozenset[str], token: str) -> FastAPI:
 
     @app.exception_handler(_NeedsAnswer)
     async def unseen(request: Request, error: _NeedsAnswer) -> Response:
-        facts = {"detail": str(error), "questions": error.questions, "latest": reviewing.latest_number()}
+        facts = {
+            "detail": str(error),
+            "questions": error.questions,
+            "latest": reviewing.latest_number(),
+            "count": error.count,
+        }
         return JSONResponse(facts, 409)
 
     @app.get("/api/standing")
