@@ -113,7 +113,9 @@ def write_report(
     gapless = frozenset(sound.pcm for sound in sounds if sound.gapless)
     if folder is None:
         latest = catalog.channel(LATEST)
-        store.backend.write("reports/latest.js", script("latest", "version", latest["version"] if latest else 0))
+        store.backend.write(
+            "reports/latest.js", script("latest", "version", latest["version"] if latest else 0)
+        )
     page = _page(store, _Content(version, quarantined, history, records, thumbs, gapless), destination)
     return Report(
         version=version.number,

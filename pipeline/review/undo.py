@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from pipeline.catalog import ReviewEvent, Tally, subject_of
 from pipeline.errors import UsageError
@@ -28,24 +29,26 @@ def undo(known: Sequence[ReviewEvent], decisions: Collection[str], by: str, at: 
     """
     first, mine = _first_of(known, decisions, by)
     tally = Tally(known[:first])
-    restoring = []
+    before = []
     for event in known[first:]:
-        restoring.append(list(_restore(tally, event, by, at)) if event.id in mine else [])
+        before.append(_Before.of(event, tally) if event.id in mine else None)
         tally.add(event)
     result = Undo([], [], [])
     later: dict[tuple[str | int, ...], ReviewEvent] = {}
-    # The last decision first, as a person undoes them.
-    for event, back in zip(reversed(known[first:]), reversed(restoring), strict=True):
+    # The last decision first, as a person undoes them. From here on, the tally counts the undo.
+    for event, facts in zip(reversed(known[first:]), reversed(before), strict=True):
         other = later.get(subject_of(event))
         if event.action == "comment":
             continue
-        if event.id not in mine:
+        if facts is None:
             later[subject_of(event)] = event
         elif other is not None:
             result.kept.append(f"{event.name}: {other.by} {VERBS[other.action]} it after you")
         else:
-            result.events.extend(back)
             result.undone.append(event)
+            for back in facts.restore(replace(event, by=by, at=at, comment=f"undo: {event.action}"), tally):
+                result.events.append(back)
+                tally.add(back)
     return result
 
 
@@ -60,34 +63,41 @@ def _first_of(known: Sequence[ReviewEvent], decisions: Collection[str], by: str)
     return places[0], wanted
 
 
-def _restore(tally: Tally, event: ReviewEvent, by: str, at: str) -> Iterator[ReviewEvent]:
-    """Events that, after ``event``, bring back what ``tally`` has about its subject."""
-    back = replace(event, by=by, at=at, comment=f"undo: {event.action}")
-    place = (event.asset, event.variation)
-    match event.action:
-        case "lock":
-            if place not in tally.locked:
-                yield replace(back, action="unlock")
-        case "unlock":
-            if place in tally.locked:
-                yield replace(back, action="lock")
-        case "approve" | "reject" | "reroll" | "clear":
-            yield replace(back, action=tally.replaced.get(event.take, "clear"))
-            ended = _approvals_ended_by(event, tally)
-            chosen = tally.chosen.get(place)
-            if chosen in tally.approved and (chosen in ended or event.action == "approve"):
-                ended = [*(master for master in ended if master != chosen), chosen]
-            for master in ended:
-                yield replace(back, action="approve", master=master, take=tally.approved[master])
-        case "comment":
-            pass
+@dataclass(frozen=True)
+class _Before:
+    """The state of what a decision is about, before the decision."""
 
+    replaced: Literal["reject", "reroll"] | None
+    """Why builds replace the take."""
+    locked: bool
+    approved: Mapping[str, str]
+    """Takes by approved masters, of those whose approval ends with the decision or with a ``clear`` after it."""
+    chosen: str | None
+    """The master of the variation that was approved last."""
 
-def _approvals_ended_by(event: ReviewEvent, tally: Tally) -> list[str]:
-    """Masters approved in ``tally`` whose approval ends with ``event`` or with a ``clear`` after it."""
-    whole_take = event.action in ("reject", "reroll")
-    return [
-        master
-        for master, take in tally.approved.items()
-        if (take == event.take if whole_take else master == event.master)
-    ]
+    @classmethod
+    def of(cls, event: ReviewEvent, tally: Tally) -> _Before:
+        place = (event.asset, event.variation)
+        whole_take = event.action in ("reject", "reroll")
+        ended = {
+            master: take
+            for master, take in tally.approved.items()
+            if (take == event.take if whole_take else master == event.master)
+        }
+        return cls(tally.replaced.get(event.take), place in tally.locked, ended, tally.chosen.get(place))
+
+    def restore(self, event: ReviewEvent, tally: Tally) -> Iterator[ReviewEvent]:
+        """Events like ``event`` that bring this state back; ``tally`` counts everything that happened since."""
+        if event.action in ("lock", "unlock"):
+            if ((event.asset, event.variation) in tally.locked) != self.locked:
+                yield replace(event, action="lock" if self.locked else "unlock")
+            return
+        place = (event.asset, event.variation)
+        # The choice is of the whole variation: it comes back unless somebody chose another master since.
+        present = tally.chosen.get(place)
+        chosen = self.chosen if present in (event.master, self.chosen) else present
+        yield replace(event, action=self.replaced or "clear")
+        for master, take in self.approved.items():
+            yield replace(event, action="approve", master=master, take=take)
+        if chosen in tally.approved and tally.chosen.get(place) != chosen:
+            yield replace(event, action="approve", master=chosen, take=tally.approved[chosen])
