@@ -1,6 +1,6 @@
 // Selecting several masters and deciding on all of them: mouse, keys, touch, and the bar with the decisions.
 import { byId, h } from "./dom.js";
-import { emit, on, variationsOf } from "./data.js";
+import { isQuarantined, masters, on, variationsOf } from "./data.js";
 import { review, reviewOf } from "./decisions.js";
 import { decideAll } from "./deciding.js";
 import { current, move, pageRows, refresh, select, shownMasters } from "./list.js";
@@ -11,9 +11,9 @@ const STEPS = { ArrowDown: () => 1, ArrowUp: () => -1, PageDown: pageRows, PageU
 const DECIDE = { a: "approve", r: "reject" };
 
 async function decideMarked(action) {
-  const masters = [...marks];
   const shown = new Set(shownMasters());
-  if (await decideAll({ masters, action, hidden: masters.filter((master) => !shown.has(master)).length })) clearMarks();
+  const hidden = [...marks].filter((master) => !shown.has(master)).length;
+  if (await decideAll({ masters: [...marks], action, hidden })) clearMarks();
 }
 
 // The button that selects all variations of the open master's asset.
@@ -37,9 +37,10 @@ function showBar() {
 }
 
 function showStart() {
-  const count = shownMasters().length;
+  const shown = shownMasters();
+  const count = shown.filter((master) => !isQuarantined(master)).length;
   byId("select-mode").hidden = count < 2 || !review.canWrite;
-  byId("approve-shown").hidden = byId("clear").hidden || count < 2 || !review.canWrite;
+  byId("approve-shown").hidden = shown.length === masters.length || count < 2 || !review.canWrite;
   byId("approve-shown").textContent = `approve the ${count} shown`;
 }
 

@@ -367,7 +367,7 @@ export function refreshReview() {
 
 function eventItem(event) {
   const what = { take: "another master of this take", candidate: "the candidate", earlier: "an earlier take" }[event.subject] ?? "this master";
-  const did = event.action === "reroll" ? "requested another take instead of" : verbFor(event.action);
+  const did = { reroll: "requested another take instead of", clear: "cleared the review of" }[event.action] ?? verbFor(event.action);
   return h(
     "li",
     { class: event.action },
