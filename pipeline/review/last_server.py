@@ -46,6 +46,9 @@ class LastServer:
         """Write port and token. If that fails, the next server starts with new ones."""
         with contextlib.suppress(OSError):
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for other in self.path.parent.glob("*.json"):
+                if not _is_ours(other):
+                    other.unlink()
             write_atomically(self.path, json.dumps({"port": port, "token": token}).encode(), private=True)
 
 

@@ -47,6 +47,7 @@ def test_a_reroll_is_shown_as_such_and_clear_ends_it(project: QuickProject) -> N
     assert "a/two_01" not in marks(project, "rejected")
     assert "reroll" in run(project, "review", "list").stdout
     assert set(project.actions()) == {"generate", "reuse"}, "the next build makes another take"
+    assert project.reasons()["a/two_1"] == ["another take requested in review"]
     assert run(project, "review", "clear", "a/two", "-m", "by mistake").exit_code == 0
     assert "a/two_01" in marks(project, "unreviewed")
     assert set(project.actions()) == {"reuse"}

@@ -4,7 +4,7 @@ import { emit, isQuarantined, on, report } from "./data.js";
 import { ask, listNames } from "./ask.js";
 import { decide, refusalOf, review, setName, verbFor } from "./decisions.js";
 import { resend, unsaved, withdraw } from "./queue.js";
-import { confirm } from "./undo.js";
+import { confirm, dismiss } from "./undo.js";
 
 const MANY = 20;
 const COMMANDS = {
@@ -76,6 +76,7 @@ async function sure(masters, action, about) {
 
 // What became of a decision. `notes`: more to say about it.
 async function finish(outcome, action, masters, notes = []) {
+  if (outcome.asked || outcome.refused) dismiss();
   if (outcome.asked) return answer(outcome.asked);
   if (outcome.refused) return false;
   const step = { masters, by: review.by, local: outcome.local, held: outcome.held, saved: outcome.saved?.saved };
@@ -104,8 +105,8 @@ async function answer(entry) {
     link: newer && entry.questions.some(({ reason }) => reason === "replaced") ? h("a", { href: "../../" }, `Open version ${entry.latest}`) : null,
     buttons: [
       ...(rest ? [["others", `Only the other ${rest}`, "primary"]] : []),
-      ["all", `${COMMANDS[action]}${one ? " anyway" : ` all ${decisions.length}`}`],
       ["none", "Do not decide"],
+      ["all", `${COMMANDS[action]}${one ? " anyway" : ` all ${decisions.length}`}`],
     ],
   });
   if (chosen === "none") withdraw(entry.id);
@@ -144,11 +145,12 @@ function offlineText(entries) {
 }
 
 function unsavedItem(entry) {
-  const reason = entry.fault ?? entry.questions.map(({ name, words }) => `${name}: ${words}`).join("; ");
+  const one = entry.body.decisions.length === 1;
+  const reason = entry.fault ?? entry.questions.map(({ name, words }) => (one ? words : `${name}: ${words}`)).join("; ");
   const buttons = entry.fault
     ? [h("button", { type: "button", onclick: () => resend(entry) }, "Try again"), h("button", { type: "button", onclick: () => withdraw(entry.id) }, "Discard")]
     : [h("button", { type: "button", onclick: () => answer(entry) }, "Answer")];
-  return h("p", {}, `Not saved: ${entry.text || "a decision"}. ${capital(reason)}. `, ...buttons);
+  return h("p", {}, `Not saved: ${entry.text || "a decision"}. ${one ? capital(reason) : reason}. `, ...buttons);
 }
 
 export function setUpDeciding() {

@@ -4,7 +4,7 @@ import { loadSetting, saveSetting } from "./dom.js";
 import { report, emit } from "./data.js";
 import { call } from "./server.js";
 
-const KEY = `cuesmith unsaved ${report.project}`;
+const KEY = `cuesmith-unsaved ${report.project}`;
 const waiting = new Map();
 let entries = stored() ?? [];
 let sending = null;

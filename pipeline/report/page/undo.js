@@ -25,20 +25,22 @@ function toast(text, step, spoken = text) {
   hideLater();
 }
 
+export function dismiss() {
+  byId("toast").hidden = true;
+}
+
 function hideLater() {
   clearTimeout(timer);
   timer = setTimeout(() => {
     // A pointer or the focus on the confirmation keeps it.
     if (byId("toast").matches(":hover, :focus-within")) hideLater();
-    else byId("toast").hidden = true;
+    else dismiss();
   }, SHOWN_MS);
 }
 
 export function setUpUndo() {
   byId("toast-undo").addEventListener("click", () => undo(byId("toast").step));
-  byId("toast-close").addEventListener("click", () => {
-    byId("toast").hidden = true;
-  });
+  byId("toast-close").addEventListener("click", dismiss);
 }
 
 export function undoLast() {
