@@ -259,3 +259,46 @@ def test_axe_finds_nothing_serious_in_bar_confirmation_and_question(
     assert [
         (one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in ("serious", "critical")
     ] == []
+
+
+def test_what_another_person_decided_unseen_is_asked_about(
+    context: BrowserContext, served: str, project: QuickProject
+) -> None:
+    page = context.new_page()
+    find(open_page(page, served), "sfx/")
+    sign_in(page, "Ada")
+    page.route("**/api/standing*", lambda route: route.abort("aborted"))
+    project.say("reject", project.row("sfx/door"), by="Bo")
+    page.keyboard.press("Control+a")
+    page.keyboard.press("a")
+    expect(page.locator("#ask")).to_contain_text("sfx/door_01: Bo rejected it meanwhile")
+    page.keyboard.press("Escape")
+    expect(page.locator("#unsaved")).to_contain_text("Not saved: 5 masters approved")
+    page.get_by_role("button", name="Answer").click()
+    page.get_by_role("button", name="Only the other 4").click()
+    expect(page.locator("#toast")).to_contain_text("Approved 4 masters")
+    expect(page.locator("#unsaved")).to_be_empty()
+    assert [name for action, name in said(project) if action == "approve"] == [
+        "sfx/long_01",
+        "sfx/steps_01",
+        "sfx/steps_02",
+        "sfx/steps_03",
+    ]
+
+
+def test_decisions_of_a_page_that_may_no_longer_write_are_saved_by_the_new_link(
+    context: BrowserContext, served: str, project: QuickProject
+) -> None:
+    page = context.new_page()
+    choose(open_page(page, f"{served.partition('#')[0]}#token=of-an-earlier-server"), "sfx/door")
+    sign_in(page, "Ada")
+    page.keyboard.press("a")
+    expect(page.locator("#unsaved")).to_contain_text("this page may not write. Open the link")
+    expect(page.locator("#export")).to_have_text("Export 1 decision")
+    assert said(project) == []
+    other = open_page(context.new_page(), served)
+    for each in (page, other):
+        expect(each.locator("#unsaved")).to_be_empty()
+    choose(other, "sfx/door")
+    expect(other.locator("#detail .badge.approved")).to_be_visible()
+    assert said(project) == [("approve", "sfx/door_01")]

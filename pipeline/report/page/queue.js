@@ -89,6 +89,12 @@ function change(edit) {
   emit("unsaved");
 }
 
+addEventListener("storage", (event) => {
+  if (event.key !== KEY) return;
+  entries = stored() ?? [];
+  emit("unsaved");
+});
+
 function stored() {
   try {
     const list = JSON.parse(loadSetting(KEY));
