@@ -10,10 +10,10 @@ import { undoLast } from "./undo.js";
 const STEPS = { ArrowDown: () => 1, ArrowUp: () => -1, PageDown: pageRows, PageUp: () => -pageRows(), Home: () => -Infinity, End: () => Infinity };
 const DECIDE = { a: "approve", r: "reject" };
 
-async function decideMarked(action) {
+function decideMarked(action) {
   const shown = new Set(shownMasters());
   const hidden = [...marks].filter((master) => !shown.has(master)).length;
-  if (await decideAll({ masters: [...marks], action, hidden })) clearMarks();
+  decideAll({ masters: [...marks], action, hidden });
 }
 
 // The button that selects all variations of the open master's asset.
@@ -90,6 +90,7 @@ export function setUpBatch() {
       showStart();
     });
   }
+  on("batch-decided", clearMarks);
   on("undone", (masters) => {
     if (masters.length === 1 && shownMasters().includes(masters[0])) select(masters[0]);
   });

@@ -15,6 +15,7 @@ const DONE = {
   comment: "Commented on",
 };
 let waiting = null;
+let shownUnsaved = "";
 
 const counted = (count) => `${count} master${count === 1 ? "" : "s"}`;
 const capital = (text) => text[0].toUpperCase() + text.slice(1);
@@ -45,16 +46,17 @@ export async function decideOne({ master, target, action, comment }, sent = () =
 
 // Decides on several masters, in one request. `hidden` of them are not in the list at present.
 export async function decideAll({ masters, action, hidden = 0 }) {
-  if (blocked(() => emit("decide-all", { masters, action, hidden }))) return false;
+  if (blocked(() => decideAll({ masters, action, hidden }))) return;
   const fit = masters.filter((master) => refusalOf(master, action) === null);
   const left = leftOut(masters, fit);
   if (!fit.length) {
     confirm(["Nothing decided", ...left].join(". "));
-    return false;
+    return;
   }
   const about = [hidden ? `${hidden} of them ${hidden === 1 ? "is" : "are"} not in the list at present` : "", ...left];
-  if ((fit.length > MANY || hidden) && !(await sure(fit, action, about))) return false;
-  return finish(await decide(fit, action, "", `${named(fit)} ${verbFor(action)}`), action, fit, left);
+  if ((fit.length > MANY || hidden) && !(await sure(fit, action, about))) return;
+  const outcome = await decide(fit, action, "", `${named(fit)} ${verbFor(action)}`);
+  if (await finish(outcome, action, fit, left)) emit("batch-decided");
 }
 
 function leftOut(masters, fit) {
@@ -130,7 +132,11 @@ export function askName() {
 function showUnsaved() {
   const entries = review.served ? unsaved() : [];
   const away = entries.filter((entry) => !entry.questions && !entry.fault);
-  const offline = away.length && (!review.connected || !review.canWrite);
+  const offline = away.length > 0 && (!review.connected || !review.canWrite);
+  // New buttons would take the focus away.
+  const facts = JSON.stringify([entries, offline, review.canWrite]);
+  if (facts === shownUnsaved) return;
+  shownUnsaved = facts;
   const items = entries.filter((entry) => entry.questions || entry.fault).map(unsavedItem);
   if (offline) items.unshift(h("p", {}, offlineText(away)));
   byId("unsaved").replaceChildren(...items);
@@ -162,6 +168,5 @@ export function setUpDeciding() {
     if (review.by) then?.();
   });
   byId("reviewer").addEventListener("click", askName);
-  on("decide-all", decideAll);
   for (const news of ["unsaved", "connection", "review"]) on(news, showUnsaved);
 }
