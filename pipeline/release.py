@@ -139,6 +139,8 @@ def _row_reasons(
         yield GateReason.PLACEHOLDER, row["engine"]
     if "rejected" in states:
         yield GateReason.REJECTED, ""
+    elif "re-roll" in states:
+        yield GateReason.REJECTED, "another take was requested"
     elif "approved" not in states:
         yield GateReason.UNAPPROVED, ""
     if record is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import webbrowser
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +11,15 @@ from typing import Annotated
 import typer
 
 from flows.cli.options import DEFAULT_OUTPUTS, MANY_NAMES, AsJson, Outputs, VersionNumber
-from flows.cli.output import command, counted, print_json, print_stderr, print_stdout, print_warning
+from flows.cli.output import (
+    INTERRUPTED,
+    command,
+    counted,
+    print_json,
+    print_stderr,
+    print_stdout,
+    print_warning,
+)
 from pipeline.errors import UsageError
 from pipeline.manifest.problems import list_names
 from pipeline.store import Store
@@ -89,7 +98,19 @@ def serve(
     print_stderr("only this machine can open the page, and only this link can save reviews; stop with Ctrl+C")
     if show:
         webbrowser.open(address)
-    server.run()
+    # uvicorn raises an interrupt again after it has closed the connections.
+    try:
+        server.run()
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
+    finally:
+        print_stderr(_decided(server.decided))
+
+
+def _decided(counts: Mapping[str, int]) -> str:
+    """How many decisions each person made, and the next command."""
+    decided = ", ".join(f"{counted(count, 'decision')} by {by}" for by, count in sorted(counts.items()))
+    return f"{decided}. Next: cuesmith build" if decided else "no decisions"
 
 
 def _refuse_misplaced(context: typer.Context) -> None:

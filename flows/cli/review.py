@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +12,7 @@ import typer
 
 from flows.cli.options import (
     DEFAULT_OUTPUTS,
+    MANY_NAMES,
     AsJson,
     AssetFilter,
     By,
@@ -20,15 +21,31 @@ from flows.cli.options import (
     VersionNumber,
     version_or_latest,
 )
-from flows.cli.output import command, counted, print_json, print_stderr, print_stdout
+from flows.cli.output import command, counted, print_json, print_stderr, print_stdout, print_warning
 from flows.cli.report import serve
-from pipeline.catalog import Catalog, Filter, ReviewAction, ReviewEvent, Reviews, Version, reversed_decisions
+from pipeline.catalog import (
+    Catalog,
+    Filter,
+    ReviewAction,
+    ReviewEvent,
+    Reviews,
+    Version,
+    new_events,
+    reversed_decisions,
+)
 from pipeline.errors import UsageError
+from pipeline.manifest.problems import list_names
+from pipeline.plan import recorded_lock
+from pipeline.plan.values import LOCKED_IN_MANIFEST
+from pipeline.provenance import name_of
 from pipeline.provenance.clock import now
-from pipeline.review import Decision, decide, read_decisions, reviewer_name
+from pipeline.review import Decision, Decisions, decide, read_decisions, reviewer_name
+from pipeline.review.checks import Unseen, lock_fault, refuse_locked, replaced_since, split_locked
 from pipeline.store import Store
 
 group = typer.Typer()
+
+_SOME_FAILED = 3
 
 _ACTIONS: dict[ReviewAction, str] = {
     "approve": "Approve masters: builds never replace them.\n\nA new take waits until you approve it too.",
@@ -38,6 +55,7 @@ _ACTIONS: dict[ReviewAction, str] = {
     "To comment on a moment, begin with it: -m '[1.250 s] too loud'. The report marks it on the waveform.",
     "lock": "Lock variations: builds make nothing for them.\n\nUnlock them with: cuesmith review unlock",
     "unlock": "Remove a lock.",
+    "clear": "Make masters unreviewed again: ends an approval, a rejection or a re-roll.\n\nLocks and comments stay.",
 }
 
 
@@ -65,9 +83,14 @@ def _review_command(action: ReviewAction) -> Callable[..., None]:
         reviewed = version_or_latest(catalog, version, outputs)
         decision = Decision(action, by or reviewer_name(), now(), comment)
         events = decide(reviewed, Filter(asset, variation), decision, waiting=waiting)
-        for event in events:
-            reviews.add(event)
+
+        def check(known: tuple[ReviewEvent, ...]) -> list[ReviewEvent]:
+            refuse_locked(known, events)
+            return events
+
+        reviews.add_after(check)
         _print_events(events, reviewed, as_json)
+        _note_manifest_locks(events, reviewed)
 
     run.__doc__ = _ACTIONS[action]
     return run
@@ -87,6 +110,20 @@ def _print_events(events: list[ReviewEvent], version: Version, as_json: bool) ->
     people = ", ".join(dict.fromkeys(event.by for event in events))
     decided = f"{counted(len(events), 'decision')} by {people}" if events else "no decisions"
     print_stderr(f"{decided} on version {version.number}. Next: cuesmith build")
+
+
+def _note_manifest_locks(events: list[ReviewEvent], version: Version) -> None:
+    """Say which masters builds keep all the same, because the manifest locks them."""
+    replaced = {event.master for event in events if event.action in ("reject", "reroll")}
+    names = [
+        name_of(row)
+        for row in version.masters
+        if row["master"] in replaced and recorded_lock(row.get("reason", "")) == LOCKED_IN_MANIFEST
+    ]
+    if names:
+        print_warning(
+            f"locked in the manifest, so builds keep: {list_names(names, limit=MANY_NAMES)}; remove lock: true there"
+        )
 
 
 def _waiting(version: Version | None) -> frozenset[str]:
@@ -146,23 +183,75 @@ def import_decisions(
         ) from error
     catalog = Catalog(Store.open(outputs))
     decisions = read_decisions(data, str(file), catalog.read)
-    reviews, waiting = Reviews(catalog.store), _waiting(catalog.latest())
-    added = reviews.add_new(decisions.events)
-    replaced = reversed_decisions(reviews.events(), added)
-    known = len(decisions.events) - len(added)
+    latest = catalog.latest()
+    reviews, done = Reviews(catalog.store), _Import(decisions, _waiting(latest))
+
+    def check(known: tuple[ReviewEvent, ...]) -> list[ReviewEvent]:
+        allowed, refused = split_locked(known, new_events(decisions.events, known))
+        done.refused.extend(refused)
+        done.outdated.extend(replaced_since(latest, known, allowed))
+        return allowed
+
+    done.added.extend(reviews.add_after(check))
+    done.replaced.extend(reversed_decisions(reviews.events(), done.added))
     if as_json:
-        facts = {"version": decisions.version, "reviewer": decisions.reviewer, "known": known}
-        pairs = [{"added": event.id, "replaced": _json(earlier, waiting)} for event, earlier in replaced]
-        print_json({**facts, "added": [_json(event, waiting) for event in added], "replaced": pairs})
-        return
-    for event in added:
-        print_stdout(_line(event, waiting))
-    for event, earlier in replaced:
+        print_json(done.to_json())
+    else:
+        done.print()
+    if done.refused:
+        raise typer.Exit(_SOME_FAILED)
+
+
+@dataclass(frozen=True)
+class _Import:
+    """What an import did."""
+
+    decisions: Decisions
+    waiting: frozenset[str]
+    added: list[ReviewEvent] = field(default_factory=list)
+    replaced: list[tuple[ReviewEvent, ReviewEvent]] = field(default_factory=list)
+    """Added decisions, each with an earlier one that is later by its time."""
+    outdated: list[Unseen] = field(default_factory=list)
+    """Added decisions on masters that a newer version has replaced."""
+    refused: list[ReviewEvent] = field(default_factory=list)
+    """Decisions that contradict a lock."""
+
+    @property
+    def known(self) -> int:
+        """Number of decisions that were imported before."""
+        return len(self.decisions.events) - len(self.added) - len(self.refused)
+
+    def to_json(self) -> dict[str, object]:
+        """A JSON object."""
+        return {
+            "version": self.decisions.version,
+            "reviewer": self.decisions.reviewer,
+            "known": self.known,
+            "added": [_json(event, self.waiting) for event in self.added],
+            "replaced": [
+                {"added": event.id, "replaced": _json(earlier, self.waiting)}
+                for event, earlier in self.replaced
+            ],
+            "outdated": [{"added": one.event.id, "words": one.words} for one in self.outdated],
+            "refused": [_json(event, self.waiting) for event in self.refused],
+        }
+
+    def print(self) -> None:
+        """Print the decisions, with notes and warnings."""
+        for event in self.added:
+            print_stdout(_line(event, self.waiting))
+        for event, earlier in self.replaced:
+            print_stderr(
+                f"note: this {event.action} of {event.name} ({event.at}) replaces {earlier.by}'s later "
+                f"{earlier.action} ({earlier.at}), because reviews count from their import"
+            )
+        for one in self.outdated:
+            print_warning(f"this {one.event.action} of {one.event.name}: {one.words}")
+        if self.refused:
+            print_warning(f"not imported: {lock_fault(self.refused)}; then import the file again")
         print_stderr(
-            f"note: this {event.action} of {event.name} ({event.at}) replaces {earlier.by}'s later {earlier.action} "
-            f"({earlier.at}), because reviews count from their import"
+            f"{counted(len(self.added), 'decision')} of {self.decisions.reviewer} added; {self.known} already known"
         )
-    print_stderr(f"{counted(len(added), 'decision')} of {decisions.reviewer} added; {known} already known")
 
 
 def _json(event: ReviewEvent, waiting: frozenset[str]) -> dict[str, object]:

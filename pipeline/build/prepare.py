@@ -314,7 +314,9 @@ def _filter_assets(project: Project, only: Sequence[str]) -> Project:
 
 def _known(store: Store, latest: Version | None, reviews: ReviewState, renames: Renames) -> Known:
     rows = rows_by_current_id(latest, renames)
-    return Known(store, rows, reviews.rejected, _protected(rows, reviews), reviews.chosen)
+    return Known(
+        store, rows, reviews.rejected, _protected(rows, reviews), reviews.chosen, rerolled=reviews.rerolled
+    )
 
 
 def _protected(

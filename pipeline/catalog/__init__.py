@@ -29,11 +29,14 @@ from pipeline.catalog.reviews import ReviewAction as ReviewAction
 from pipeline.catalog.reviews import ReviewEvent as ReviewEvent
 from pipeline.catalog.reviews import Reviews as Reviews
 from pipeline.catalog.reviews import ReviewState as ReviewState
+from pipeline.catalog.reviews import Tally as Tally
 from pipeline.catalog.reviews import is_off_target as is_off_target
 from pipeline.catalog.reviews import missed_in as missed_in
+from pipeline.catalog.reviews import new_events as new_events
 from pipeline.catalog.reviews import reversed_decisions as reversed_decisions
 from pipeline.catalog.reviews import review_state as review_state
 from pipeline.catalog.reviews import states_of as states_of
+from pipeline.catalog.reviews import subject_of as subject_of
 from pipeline.catalog.rows import Failures as Failures
 from pipeline.catalog.rows import Renames as Renames
 from pipeline.catalog.rows import assemble_rows as assemble_rows

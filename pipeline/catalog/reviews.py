@@ -6,7 +6,7 @@ import fnmatch
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -54,7 +54,7 @@ def _fault(text: str, longest: int, odd: re.Pattern[str]) -> str | None:
 
 KEY = "reviews.jsonl"
 SCHEMA = "cuesmith.review/1"
-ReviewAction = Literal["approve", "reject", "comment", "reroll", "lock", "unlock"]
+ReviewAction = Literal["approve", "reject", "comment", "reroll", "lock", "unlock", "clear"]
 ACTIONS: tuple[ReviewAction, ...] = get_args(ReviewAction)
 IN_THE_FUTURE = "which is in the future; correct the clock of the machine that recorded it, and decide again"
 _IMPORT_SECONDS = 60.0
@@ -108,13 +108,15 @@ class ReviewState:
     """The result of all events."""
 
     approved: frozenset[str]
-    """Master digests. An approval ends only when its take is rejected or rolled again."""
+    """Master digests. An approval ends only when it is cleared, or its take is rejected or rolled again."""
     rejected: frozenset[str]
-    """Recipe digests: the take is rejected, however it is mastered."""
+    """Recipe digests: builds replace the take, however it is mastered, because it is rejected or another is wanted."""
     locked: frozenset[tuple[str, int]]
     """Asset id and variation."""
     chosen: Mapping[tuple[str, int], str] = field(default_factory=dict)
     """By asset id and variation: the master that was approved last, if it is still approved."""
+    rerolled: frozenset[str] = frozenset()
+    """Those of ``rejected`` that nobody judged: another take is wanted."""
 
 
 class Reviews:
@@ -128,19 +130,28 @@ class Reviews:
 
         Raises `UsageError` for an event in the future.
         """
-        if event.is_in_the_future:
-            raise UsageError(f"a review of {event} is dated {event.at}, {IN_THE_FUTURE}")
-        line = json.dumps({"schema": SCHEMA, **asdict(event)}, ensure_ascii=False)
-        self._backend.append(KEY, line.encode())
+        self._append([event])
 
     def add_new(self, events: Iterable[ReviewEvent]) -> list[ReviewEvent]:
-        """Append the events that the file does not have yet, in order; returns them."""
+        """Append the events that the file does not have yet, all or none, in order; returns them."""
+        return self.add_after(lambda known: new_events(events, known))
+
+    def add_after(self, choose: Callable[[tuple[ReviewEvent, ...]], list[ReviewEvent]]) -> list[ReviewEvent]:
+        """Append, all or none, the events that ``choose`` makes from those of the file; returns them.
+
+        Between its reading and the writing, no other call of this method adds any.
+        """
         with self._backend.lock("reviews", _IMPORT_SECONDS):
-            known = set(self.events())
-            added = [event for event in dict.fromkeys(events) if event not in known]
-            for event in added:
-                self.add(event)
+            added = choose(self.events())
+            self._append(added)
         return added
+
+    def _append(self, events: list[ReviewEvent]) -> None:
+        for event in events:
+            if event.is_in_the_future:
+                raise UsageError(f"a review of {event} is dated {event.at}, {IN_THE_FUTURE}")
+        if events:
+            self._backend.append(KEY, *map(_line_of, events))
 
     def events(self) -> tuple[ReviewEvent, ...]:
         """Every event in the order of the file."""
@@ -160,33 +171,74 @@ class Reviews:
         return review_state(events)
 
 
-def review_state(events: Iterable[ReviewEvent]) -> ReviewState:
-    """The state after ``events``: the last event on each take, master and variation decides.
+def _line_of(event: ReviewEvent) -> bytes:
+    return json.dumps({"schema": SCHEMA, **asdict(event)}, ensure_ascii=False).encode()
+
+
+def new_events(events: Iterable[ReviewEvent], known: Iterable[ReviewEvent]) -> list[ReviewEvent]:
+    """Those of ``events`` that are not in ``known``, each once, in order."""
+    had = set(known)
+    return [event for event in dict.fromkeys(events) if event not in had]
+
+
+class Tally:
+    """Adds up review events, one at a time: the last event on each take, master and variation decides.
 
     The order of the file counts, not the time of an event, because clocks of machines differ.
     """
-    approved: dict[str, str] = {}
-    rejected: set[str] = set()
-    locked: set[tuple[str, int]] = set()
-    chosen: dict[tuple[str, int], str] = {}
-    for event in events:
+
+    def __init__(self, events: Iterable[ReviewEvent] = ()) -> None:
+        self.approved: dict[str, str] = {}
+        """Takes by their approved masters."""
+        self.replaced: dict[str, Literal["reject", "reroll"]] = {}
+        """By take: why builds replace it."""
+        self.locked: set[tuple[str, int]] = set()
+        self.chosen: dict[tuple[str, int], str] = {}
+        for event in events:
+            self.add(event)
+
+    def add(self, event: ReviewEvent) -> None:
+        """Count one event more."""
         place = (event.asset, event.variation)
         match event.action:
             case "approve":
-                approved[event.master] = event.take
-                rejected.discard(event.take)
-                chosen[place] = event.master
-            case "reject" | "reroll":
-                approved = {master: take for master, take in approved.items() if take != event.take}
-                rejected.add(event.take)
+                self.approved[event.master] = event.take
+                self.replaced.pop(event.take, None)
+                self.chosen[place] = event.master
+            case "reject" | "reroll" as why:
+                self.approved = {master: take for master, take in self.approved.items() if take != event.take}
+                self.replaced[event.take] = why
+            case "clear":
+                self.approved.pop(event.master, None)
+                self.replaced.pop(event.take, None)
             case "lock":
-                locked.add(place)
+                self.locked.add(place)
             case "unlock":
-                locked.discard(place)
+                self.locked.discard(place)
             case "comment":
                 pass
-    still_chosen = {place: master for place, master in chosen.items() if master in approved}
-    return ReviewState(frozenset(approved), frozenset(rejected), frozenset(locked), still_chosen)
+
+    def state(self) -> ReviewState:
+        """The result so far."""
+        return ReviewState(
+            frozenset(self.approved),
+            frozenset(self.replaced),
+            frozenset(self.locked),
+            {place: master for place, master in self.chosen.items() if master in self.approved},
+            frozenset(take for take, why in self.replaced.items() if why == "reroll"),
+        )
+
+
+def review_state(events: Iterable[ReviewEvent]) -> ReviewState:
+    """The state after ``events``: see `Tally`."""
+    return Tally(events).state()
+
+
+def subject_of(event: ReviewEvent) -> tuple[str | int, ...]:
+    """What a decision is about: a take, or the lock of a variation. Of two on one subject, the later one counts."""
+    if event.action in ("lock", "unlock"):
+        return ("lock", event.asset, event.variation)
+    return ("take", event.take)
 
 
 def reversed_decisions(
@@ -197,13 +249,12 @@ def reversed_decisions(
     ``events`` includes ``added``. Imported decisions count from the time of the import.
     """
     new = set(added)
-    last: dict[tuple[object, ...], ReviewEvent] = {}
+    last: dict[tuple[str | int, ...], ReviewEvent] = {}
     pairs = []
     for event in events:
         if event.action == "comment":
             continue
-        lock = event.action in ("lock", "unlock")
-        subject = ("lock", event.asset, event.variation) if lock else ("take", event.take)
+        subject = subject_of(event)
         before = last.get(subject)
         if event in new and before and before.action != event.action and before.moment > event.moment:
             pairs.append((event, before))
@@ -258,6 +309,7 @@ State = Literal[
     "stale",
     "approved",
     "rejected",
+    "re-roll",
     "unreviewed",
     "waiting",
     "placeholder",
@@ -273,8 +325,8 @@ STATES: tuple[State, ...] = get_args(State)
 def states_of(row: MasterRow, reviews: ReviewState) -> frozenset[State]:
     """All states of a row.
 
-    One of ``current``, ``locked``, ``stale``; one of ``approved``, ``rejected``, ``unreviewed``; ``waiting``
-    if a new take waits beside it; ``placeholder`` and ``non-commercial`` depending on engine and weights;
+    One of ``current``, ``locked``, ``stale``; one of ``approved``, ``rejected``, ``re-roll``, ``unreviewed``;
+    ``waiting`` if a new take waits beside it; ``placeholder`` and ``non-commercial`` depending on engine and weights;
     ``off-target`` if it missed its loudness target. A variation without a master is ``missing``, ``quarantined`` or
     ``failed``: see `MissingRow`.
     """
@@ -294,7 +346,7 @@ def states_of(row: MasterRow, reviews: ReviewState) -> frozenset[State]:
 
 def _review(row: MasterRow, reviews: ReviewState) -> State:
     if row["take"] in reviews.rejected:
-        return "rejected"
+        return "re-roll" if row["take"] in reviews.rerolled else "rejected"
     return "approved" if row["master"] in reviews.approved else "unreviewed"
 
 

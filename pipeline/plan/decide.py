@@ -361,9 +361,9 @@ def _gain_differences(
 
 def _take_differences(asset: _Asset, previous: MasterRow, recipes: Sequence[Recipe]) -> Iterator[str]:
     known = asset.known
-    rejected = not known.rejected.isdisjoint(previous["takes"])
+    rejected = known.rejected & previous["takes"].keys()
     if rejected:
-        yield "rejected in review"
+        yield "another take requested in review" if rejected <= known.rerolled else "rejected in review"
     if len(recipes) != len(previous["takes"]):
         yield f"candidates changed: {len(previous['takes'])} -> {len(recipes)}"
     record = known.take(previous["take"])

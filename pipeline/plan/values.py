@@ -86,6 +86,8 @@ class Known:
     """`APPROVED` or `LOCKED` by asset id and variation, for variations that reviewers froze."""
     chosen: Mapping[tuple[str, int], str] = field(default_factory=dict)
     """The master that was approved last, by asset id and variation."""
+    rerolled: Set[str] = frozenset()
+    """Those of ``rejected`` that nobody judged: another take is wanted."""
 
     @cached_property
     def assets(self) -> Set[str]:

@@ -97,6 +97,7 @@ class ReviewStateJson(TypedDict):
     """Events in the review file at this time."""
     approved: list[int]
     rejected: list[int]
+    reroll: list[int]
     locked: list[int]
     events: list[EventJson]
 
@@ -107,7 +108,8 @@ def review_state_json(version: Version, events: Sequence[ReviewEvent]) -> Review
     return ReviewStateJson(
         count=len(events),
         approved=[i for i, row in rows if row["master"] in state.approved],
-        rejected=[i for i, row in rows if row["take"] in state.rejected],
+        rejected=[i for i, row in rows if row["take"] in state.rejected - state.rerolled],
+        reroll=[i for i, row in rows if row["take"] in state.rerolled],
         locked=[i for i, row in rows if place_of(row) in state.locked],
         events=list(_events(version, events)),
     )

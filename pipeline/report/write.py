@@ -112,6 +112,11 @@ def write_report(
         name = f"{number_of_file:03d}"
         destination.put(f"details-{name}.js", script("details", name, part))
     gapless = frozenset(sound.pcm for sound in sounds if sound.gapless)
+    if folder is None:
+        latest = catalog.channel(LATEST)
+        store.backend.write(
+            "reports/latest.js", script("latest", "version", latest["version"] if latest else 0)
+        )
     page = _page(store, _Content(version, quarantined, history, records, thumbs, gapless), destination)
     return Report(
         version=version.number,

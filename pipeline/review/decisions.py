@@ -147,6 +147,34 @@ def read_decisions(data: bytes, place: str, version: Callable[[int], Version]) -
     return Decisions(value["version"], reviewer, tuple(events))
 
 
+UNDO_SCHEMA = "cuesmith.undo/1"
+
+
+@dataclass(frozen=True)
+class UndoRequest:
+    """Which decisions a page wants to undo."""
+
+    version: int
+    """The version that the page shows."""
+    reviewer: str
+    decisions: tuple[str, ...]
+    """Ids of events."""
+
+
+def read_undo(data: bytes, place: str) -> UndoRequest:
+    """The request in ``data``: the fields of ``cuesmith.decisions/1``, with ids of events as ``decisions``.
+
+    Raises `UsageError` that lists every error, and `FormatError` for another schema.
+    """
+    value = _parse(data, place)
+    check_schema(value, UNDO_SCHEMA, place)
+    problems = list(_header_problems(value))
+    if not problems and not all(_is_digest(item) for item in value["decisions"]):
+        problems.append("decisions: not a list of ids with 64 hex digits")
+    _refuse(place, problems)
+    return UndoRequest(value["version"], value["reviewer"].strip(), tuple(value["decisions"]))
+
+
 def _parse(data: bytes, place: str) -> dict[str, Any]:
     try:
         return parse_object(data)

@@ -12,18 +12,24 @@ import os
 import re
 import secrets
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse, JSONResponse, RedirectResponse
 
-from pipeline.catalog import Catalog, Reviews, Version, read_quarantine
-from pipeline.errors import CuesmithError, MachineError, UsageError
+from pipeline.catalog import LATEST, Catalog, ReviewEvent, Reviews, Version, new_events, read_quarantine
+from pipeline.errors import CuesmithError, FormatError, MachineError, UsageError
 from pipeline.formats import FORMATS
-from pipeline.report import ReviewStateJson, review_state_json
-from pipeline.review.decisions import read_decisions
+from pipeline.provenance.clock import now
+from pipeline.report import review_state_json, write_report
+from pipeline.review.checks import Unseen, decided_since, refuse_locked, replaced_since
+from pipeline.review.decisions import read_decisions, read_undo
+from pipeline.review.last_server import LastServer
+from pipeline.review.undo import Undo, undo
 from pipeline.store import Missing, Store
 
 HEADERS = {
@@ -58,7 +64,7 @@ def _has_token(headers: Mapping[str, str], token: str) -> bool:
     return secrets.compare_digest(sent.encode("utf-8", "replace"), token.encode())
 
 
-_PAGES = re.compile(r"reports/\d{6,}/(index\.html|details-\d{3,}\.js)")
+_PAGES = re.compile(r"reports/(latest\.js|\d{6,}/(index\.html|details-\d{3,}\.js))")
 _IMMUTABLE = re.compile(
     r"store/[0-9a-f]{2}/[0-9a-f]{64}\.[a-z0-9]{1,12}|reports/cache/[0-9a-f]{2}/[0-9a-f]{64}(\.loop)?\.js"
 )
@@ -72,31 +78,92 @@ _MAX_BODY_BYTES = 4_000_000
 _Next = Callable[[Request], Awaitable[Response]]
 
 
+class _NeedsAnswer(Exception):
+    """Decisions on what their reviewer has not seen; nothing was added."""
+
+    def __init__(self, unseen: Sequence[tuple[int, Unseen]], count: int) -> None:
+        super().__init__("\n".join(f"{one.event.name}: {one.words}" for _, one in unseen))
+        self.count = count
+        """Events in the review file at this time."""
+        self.questions = [
+            {"decision": place, "name": one.event.name, "reason": one.reason, "words": one.words}
+            for place, one in unseen
+        ]
+
+
 class _Reviewing:
-    """The work behind the routes: reads review states and adds decisions; caches versions."""
+    """The work behind the routes: reads review states, adds and undoes decisions; caches versions."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
+        self.decided: Counter[str] = Counter()
+        """Decisions by reviewer, since the start, less those that were undone."""
         self._catalog = Catalog(store)
         self._reviews = Reviews(store)
         self._versions: dict[int, Version] = {}
 
-    def state(self, number: int) -> ReviewStateJson:
-        """The review state of every master of version ``number``."""
-        return review_state_json(self._version(number), self._reviews.events())
+    def state(self, number: int) -> dict[str, Any]:
+        """The review state of every master of version ``number``, and the number of the latest version."""
+        return {
+            **review_state_json(self._version(number), self._reviews.events()),
+            "latest": self.latest_number(),
+        }
 
-    def add(self, body: bytes) -> ReviewStateJson:
-        """Add the decisions in ``body`` (``cuesmith.decisions/1``), after checking all of them."""
+    def latest_number(self) -> int:
+        """The number of the latest version; 0 before the first. An unreadable channel counts as none."""
+        try:
+            channel = self._catalog.channel(LATEST)
+        except FormatError:
+            return 0
+        return channel["version"] if channel else 0
+
+    def add(self, body: bytes, seen: int | None, latest: int | None) -> dict[str, Any]:
+        """Add the decisions in ``body`` (``cuesmith.decisions/1``), all or none, after checking all of them.
+
+        ``seen`` is the number of events that the reviewer has seen, ``latest`` the newest version that the reviewer
+        knows of: by default that of the decisions. Raises `_NeedsAnswer` about changes that came after these.
+        """
         decisions = read_decisions(body, "decisions", self._version)
-        self._reviews.add_new(decisions.events)
-        return self.state(decisions.version)
+        newest = self.latest_number()
+        newer = self._version(newest) if newest > max(latest or 0, decisions.version) else None
+
+        def check(known: tuple[ReviewEvent, ...]) -> list[ReviewEvent]:
+            new = new_events(decisions.events, known)
+            refuse_locked(known, new)
+            unseen = [*replaced_since(newer, known, new)]
+            unseen += decided_since(known, len(known) if seen is None else seen, new)
+            if unseen:
+                places = [decisions.events.index(one.event) for one in unseen]
+                raise _NeedsAnswer(list(zip(places, unseen, strict=True)), len(known))
+            return new
+
+        added = self._reviews.add_after(check)
+        self.decided.update(event.by for event in added)
+        return {**self.state(decisions.version), "saved": [event.id for event in decisions.events]}
+
+    def undo(self, body: bytes) -> dict[str, Any]:
+        """Undo the decisions that ``body`` names (``cuesmith.undo/1``), except those that somebody overruled."""
+        wanted = read_undo(body, "undo")
+        result = Undo([], [], [])
+
+        def choose(known: tuple[ReviewEvent, ...]) -> list[ReviewEvent]:
+            nonlocal result
+            result = undo(known, wanted.decisions, wanted.reviewer, now())
+            return result.events
+
+        self._reviews.add_after(choose)
+        self.decided.subtract(event.by for event in result.undone)
+        undone = [event.name for event in result.undone]
+        return {**self.state(wanted.version), "undone": undone, "kept": result.kept}
 
     def page(self) -> str:
-        """Key of the latest version's page."""
+        """Key of the latest version's page, which exists."""
         latest = self._catalog.latest()
         if latest is None and read_quarantine(self.store) is None:
             raise UsageError("there is no catalog; make one: cuesmith build")
-        return f"reports/{latest.number if latest else 0:06d}/index.html"
+        key = f"reports/{latest.number if latest else 0:06d}/index.html"
+        # A version is published a moment before the build writes its report.
+        return key if self.store.backend.exists(key) else write_report(self.store).key
 
     def _version(self, number: int) -> Version:
         if number == 0 and (quarantine := read_quarantine(self.store)) is not None:
@@ -108,8 +175,11 @@ class _Reviewing:
 
 def review_app(store: Store, hosts: frozenset[str], token: str) -> FastAPI:
     """The server for ``store``; ``hosts`` are its own names with port; writing needs ``token``."""
+    return _app(_Reviewing(store), hosts, token)
+
+
+def _app(reviewing: _Reviewing, hosts: frozenset[str], token: str) -> FastAPI:
     app = FastAPI(title="cuesmith review", docs_url=None, redoc_url=None, openapi_url=None)
-    reviewing = _Reviewing(store)
 
     @app.middleware("http")
     async def guard(request: Request, call: _Next) -> Response:
@@ -122,16 +192,31 @@ def review_app(store: Store, hosts: frozenset[str], token: str) -> FastAPI:
     async def failed(request: Request, error: CuesmithError) -> Response:
         return JSONResponse({"detail": str(error)}, 404 if isinstance(error, Missing) else 409)
 
+    @app.exception_handler(_NeedsAnswer)
+    async def unseen(request: Request, error: _NeedsAnswer) -> Response:
+        facts = {
+            "detail": str(error),
+            "questions": error.questions,
+            "latest": reviewing.latest_number(),
+            "count": error.count,
+        }
+        return JSONResponse(facts, 409)
+
     @app.get("/api/standing")
-    def standing(version: int, since: int | None = None) -> Response:
+    def standing(version: int, since: int | None = None, latest: int | None = None) -> Response:
         state = reviewing.state(version)
-        if since == state["count"]:
+        if since == state["count"] and latest in (None, state["latest"]):
             return Response(status_code=204)
         return JSONResponse(state, headers={"Cache-Control": "no-store"})
 
     @app.post("/api/decisions")
-    async def decide(request: Request) -> Response:
-        return JSONResponse(await run_in_threadpool(reviewing.add, await _body(request)))
+    async def decide(request: Request, seen: int | None = None, latest: int | None = None) -> Response:
+        body = await _body(request)
+        return JSONResponse(await run_in_threadpool(reviewing.add, body, seen, latest))
+
+    @app.post("/api/undo")
+    async def take_back(request: Request) -> Response:
+        return JSONResponse(await run_in_threadpool(reviewing.undo, await _body(request)))
 
     @app.get("/")
     def home() -> Response:
@@ -142,7 +227,7 @@ def review_app(store: Store, hosts: frozenset[str], token: str) -> FastAPI:
         immutable = _IMMUTABLE.fullmatch(key) is not None
         if not immutable and not _PAGES.fullmatch(key):
             raise HTTPException(404, "not found")
-        return _file(store, key, "max-age=31536000, immutable" if immutable else "no-cache")
+        return _file(reviewing.store, key, "max-age=31536000, immutable" if immutable else "no-cache")
 
     return app
 
@@ -175,20 +260,32 @@ _LOOPBACK = "127.0.0.1"
 
 
 class ReviewServer:
-    """Serves the reports of ``store`` until interrupted. The constructor binds the port."""
+    """Serves the reports of ``store`` until interrupted. The constructor binds the port.
+
+    A server that starts again within a day keeps the token, and the port if no other is asked for, so that open pages
+    can save the decisions that they hold.
+    """
 
     def __init__(self, store: Store, port: int = 0) -> None:
-        self.token = secrets.token_urlsafe(24)
+        last = LastServer.of(store.root)
+        self.token = last.token or secrets.token_urlsafe(24)
         """Requests that write must send it."""
-        self._socket = _listen(port)
+        self._socket = _listen_again(last.port) if port == 0 else _listen(port)
         number = self._socket.getsockname()[1]
+        last.remember(number, self.token)
         self.origin = f"http://{_LOOPBACK}:{number}"
         """URL of the server."""
         hosts = frozenset({f"{_LOOPBACK}:{number}", f"localhost:{number}"})
-        app = review_app(store, hosts, self.token)
+        self._reviewing = _Reviewing(store)
+        app = _app(self._reviewing, hosts, self.token)
         self._server = uvicorn.Server(
             uvicorn.Config(app, log_level="warning", access_log=False, server_header=False)
         )
+
+    @property
+    def decided(self) -> Mapping[str, int]:
+        """Number of decisions by reviewer that came through this server and were not undone."""
+        return +self._reviewing.decided
 
     def run(self) -> None:
         """Serve until an interrupt or `stop`."""
@@ -197,6 +294,14 @@ class ReviewServer:
     def stop(self) -> None:
         """Make `run` return."""
         self._server.should_exit = True
+
+
+def _listen_again(port: int) -> socket.socket:
+    """A socket on ``port`` if it is free, else on any."""
+    try:
+        return _listen(port)
+    except MachineError:
+        return _listen(0)
 
 
 def _listen(port: int) -> socket.socket:

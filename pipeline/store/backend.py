@@ -118,8 +118,8 @@ class Backend(Protocol):
     def local_path(self, key: str) -> Path | None:
         """The path of the file in a store on this machine (it may not exist), else None."""
 
-    def append(self, key: str, line: bytes) -> None:
-        """Add one line of JSON, atomic and durable, also while other processes append."""
+    def append(self, key: str, *lines: bytes) -> None:
+        """Add lines of JSON, all or none, durable, also while other processes append."""
 
     def read_lines(self, key: str) -> Iterator[bytes]:
         """The lines that `append` added, in order, without newlines and without a line torn by a crash."""

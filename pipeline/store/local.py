@@ -170,9 +170,9 @@ class LocalBackend:
         """See `Backend.local_path`."""
         return Path(self._path(key))
 
-    def append(self, key: str, line: bytes) -> None:
+    def append(self, key: str, *lines: bytes) -> None:
         """See `Backend.append`."""
-        data, path = one_line(line), self._path(key)
+        data, path = b"".join(map(one_line, lines)), self._path(key)
         with (
             self.lock(f"append/{key.partition('/')[0]}", _APPEND_SECONDS),
             translate_os_errors("append to", path),

@@ -185,9 +185,9 @@ class FsspecBackend:
         check_key(key)
         return None
 
-    def append(self, key: str, line: bytes) -> None:
+    def append(self, key: str, *lines: bytes) -> None:
         """See `Backend.append`."""
-        data = one_line(line)
+        data = b"".join(map(one_line, lines))
         # Events are read in the order of their names: a new one sorts after all others, whatever the clock says.
         number = max(time.time_ns(), _number(max(self.names(key), default="")) + 1)
         self.write(f"{key}/{number:020d}-{uuid4().hex}.jsonl", data)
@@ -195,7 +195,7 @@ class FsspecBackend:
     def read_lines(self, key: str) -> Iterator[bytes]:
         """See `Backend.read_lines`."""
         for _, data in self.read_many([entry.key for entry in self.list(key)]):
-            yield data.removesuffix(b"\n")
+            yield from data.removesuffix(b"\n").split(b"\n")
 
     def lock(self, name: str, timeout: float) -> AbstractContextManager[Fence]:
         """See `Backend.lock`."""

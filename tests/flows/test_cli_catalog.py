@@ -174,7 +174,7 @@ def test_reviews_are_written_listed_and_signed(project: QuickProject) -> None:
     assert signed["by"]
 
 
-@pytest.mark.parametrize("action", ["approve", "reject", "reroll", "lock", "unlock"])
+@pytest.mark.parametrize("action", ["approve", "reject", "reroll", "lock", "unlock", "clear"])
 def test_every_action_is_a_command(project: QuickProject, action: str) -> None:
     assert run(project, "review", action, "a/two").exit_code == 0
     [event] = Reviews(project.store).events()

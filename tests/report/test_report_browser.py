@@ -368,28 +368,28 @@ def test_quick_decisions_go_to_one_master_after_another_however_slow_the_server(
     assert {event.asset for event in Reviews(project.store).events()[-2:]} == {"sfx/door", "sfx/long"}
 
 
-def test_a_decision_that_reaches_nobody_is_told_and_its_comment_stays(page: Page, served: str) -> None:
+def test_a_decision_that_reaches_nobody_is_kept_and_saved_when_the_server_is_back(
+    page: Page, served: str, project: QuickProject
+) -> None:
     _choose(_goto(page, served), "sfx/door")
     _sign_in(page, "Ada")
     page.keyboard.press("c")
     page.keyboard.type("too dark")
     page.keyboard.press("Escape")
-    page.route("**/api/decisions", lambda route: route.abort("aborted"))
+    page.route("**/api/**", lambda route: route.abort("aborted"))
     page.keyboard.press("r")
-    expect(page.locator("#problem")).to_contain_text(
-        "on sfx/door_01 was not saved: the review server does not answer"
-    )
-    expect(page.locator("#comment")).to_have_value("too dark")
-    page.unroute("**/api/decisions")
-    _choose(page, "sfx/long")
-    page.keyboard.press("a")
-    expect(page.locator("#live")).to_contain_text("sfx/long_01 approved")
-    expect(page.locator("#problem")).to_contain_text("on sfx/door_01 was not saved")
+    expect(page.locator("#unsaved")).to_contain_text("1 decision not saved yet (sfx/door_01 rejected)")
+    expect(page.locator("#toast")).to_contain_text("Rejected sfx/door_01. Not saved yet")
+    expect(page.locator("#export")).to_have_text("Export 1 decision")
     _choose(page, "sfx/door")
-    page.keyboard.press("r")
-    expect(page.locator("#problem")).to_be_empty()
-    expect(page.locator("#comment")).to_have_value("")
+    expect(page.locator("#detail .badge.rejected")).to_be_visible()
+    expect(page.locator("#detail .history")).to_contain_text("not saved yet")
+    page.unroute("**/api/**")
+    expect(page.locator("#unsaved")).to_be_empty()
+    expect(page.locator("#export")).to_be_hidden()
     expect(page.locator("#detail .history")).to_contain_text("too dark")
+    event = Reviews(project.store).events()[-1]
+    assert (event.action, event.by, event.comment) == ("reject", "Ada", "too dark")
 
 
 def test_a_store_that_cannot_be_read_is_told_and_nothing_is_decided(
@@ -455,9 +455,9 @@ def test_on_a_phone_one_decides_on_master_after_master_and_sees_what_went_wrong(
     page.locator("[data-action=approve]").tap()
     expect(page.locator("#detail-name")).to_contain_text("sfx/long_01")
     expect(page.locator("#detail-name")).to_be_visible()
-    page.route("**/api/decisions", lambda route: route.abort("aborted"))
+    page.route("**/api/decisions*", lambda route: route.abort("aborted"))
     page.locator("[data-action=approve]").tap()
-    expect(page.locator("#problem")).to_contain_text("sfx/long_01 was not saved")
-    expect(page.locator("#problem")).to_be_in_viewport()
-    page.locator("#problem").click(trial=True)
+    expect(page.locator("#unsaved")).to_contain_text("sfx/long_01 approved")
+    expect(page.locator("#unsaved")).to_be_in_viewport()
+    page.locator("#unsaved").click(trial=True)
     context.close()

@@ -81,7 +81,7 @@ def test_every_fault_is_told_at_once_with_its_place(built: QuickProject) -> None
         take_in(built, exported(*faulty))
     lines = str(error.value).splitlines()
     wanted = [
-        "decisions[0].action: 'love' is not one of approve, reject, comment, reroll, lock, unlock",
+        "decisions[0].action: 'love' is not one of approve, reject, comment, reroll, lock, unlock, clear",
         "decisions[1].variation: 0 is not a variation, from 1",
         "decisions[1].at: 'yesterday' is not a time in ISO 8601 with its zone, such as 2026-01-31T05:45:12Z",
         "decisions[2].colour: unknown field",

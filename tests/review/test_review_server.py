@@ -179,6 +179,107 @@ def test_a_body_that_is_too_long_is_refused_however_it_is_sent(
     assert Reviews(project.store).events() == ()
 
 
+def _undo(version: int, *ids: str, reviewer: str = "Ada") -> dict[str, Any]:
+    return {"schema": "cuesmith.undo/1", "version": version, "reviewer": reviewer, "decisions": list(ids)}
+
+
+def test_an_undo_adds_what_brings_the_state_back(client: TestClient, project: QuickProject) -> None:
+    rows = [project.row("a/two"), project.row("b/three")]
+    sent = _sent(*(_decision(row) for row in rows))
+    saved = client.post("/api/decisions", json=sent, headers=WRITER).json()["saved"]
+    answer = client.post("/api/undo", json=_undo(1, *saved), headers=WRITER)
+    assert answer.status_code == 200
+    assert (answer.json()["approved"], answer.json()["kept"]) == ([], [])
+    assert sorted(answer.json()["undone"]) == ["a/two_01", "b/three_01"]
+    assert [event.action for event in Reviews(project.store).events()] == [
+        "approve",
+        "approve",
+        "clear",
+        "clear",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("undo", "said"),
+    [
+        (_undo(1, "0" * 64), "not in the review file"),
+        (_undo(1, "short"), "decisions: not a list of ids"),
+        (_undo(0), "version: 0 is not"),
+        (_undo(1) | {"schema": "cuesmith.decisions/1"}, "cuesmith.decisions, not cuesmith.undo"),
+    ],
+)
+def test_an_undo_of_nothing_is_refused(client: TestClient, undo: dict[str, Any], said: str) -> None:
+    answer = client.post("/api/undo", json=undo, headers=WRITER)
+    assert answer.status_code == 409
+    assert said in answer.json()["detail"]
+    assert client.post("/api/undo", json=undo).status_code == 403
+
+
+def test_a_decision_of_another_person_meanwhile_is_asked_about(
+    client: TestClient, project: QuickProject
+) -> None:
+    row, at = project.row("a/two"), "2026-01-02T00:00:00+00:00"
+    for_bo = _sent(_decision(row, "reject"), reviewer="Bo")
+    assert client.post("/api/decisions?seen=0", json=for_bo, headers=WRITER).status_code == 200
+    mine = _sent(_decision(project.row("b/three")), _decision(row, at=at))
+    asked = client.post("/api/decisions?seen=0", json=mine, headers=WRITER)
+    assert asked.status_code == 409
+    [question] = asked.json()["questions"]
+    assert (question["decision"], question["name"], question["reason"]) == (1, "a/two_01", "decided")
+    assert len(Reviews(project.store).events()) == 1, "all or none"
+    again = client.post(f"/api/decisions?seen={asked.json()['count']}", json=mine, headers=WRITER)
+    assert again.status_code == 200
+    assert client.post("/api/decisions?seen=0", json=mine, headers=WRITER).status_code == 200, "saved before"
+    assert len(Reviews(project.store).events()) == 3
+
+
+def test_a_lock_refuses_a_whole_batch(client: TestClient, project: QuickProject) -> None:
+    rows = [project.row("a/two"), project.row("b/three")]
+    assert client.post("/api/decisions", json=_sent(_decision(rows[0], "lock")), headers=WRITER).is_success
+    answer = client.post(
+        "/api/decisions", json=_sent(*(_decision(row, "reject") for row in rows)), headers=WRITER
+    )
+    assert answer.status_code == 409
+    assert "unlock first" in answer.json()["detail"]
+    assert len(Reviews(project.store).events()) == 1
+
+
+def test_a_replaced_take_is_asked_about_until_the_reviewer_knows(tmp_path: Path) -> None:
+    project = QuickProject(tmp_path / "toys")
+    old = project.build_and_reject("a/two")
+    with TestClient(review_app(project.store, frozenset({HOST}), TOKEN), base_url=f"http://{HOST}") as client:
+        assert client.get("/api/standing?version=1").json()["latest"] == 2
+        count = client.get("/api/standing?version=1").json()["count"]
+        assert client.get(f"/api/standing?version=1&since={count}&latest=1").status_code == 200
+        assert client.get(f"/api/standing?version=1&since={count}&latest=2").status_code == 204
+        sent = _sent(_decision(old))
+        asked = client.post("/api/decisions", json=sent, headers=WRITER)
+        assert asked.status_code == 409
+        assert "version 2 has another take" in asked.json()["questions"][0]["words"]
+        assert client.post("/api/decisions?latest=2", json=sent, headers=WRITER).status_code == 200
+        # The build's report is not written yet: the server writes it.
+        assert client.get("/", follow_redirects=False).headers["location"] == "/reports/000002/index.html"
+        assert client.get("/reports/000002/index.html").status_code == 200
+
+
+def test_a_server_that_starts_again_keeps_port_and_token(
+    project: QuickProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    first = ReviewServer(project.store)
+    first._socket.close()
+    again = ReviewServer(project.store)
+    assert (again.origin, again.token) == (first.origin, first.token)
+    beside = ReviewServer(project.store)
+    assert beside.origin != again.origin
+    [file] = tmp_path.rglob("review/*.json")
+    assert file.stat().st_mode & 0o077 == 0
+    file.chmod(0o644)
+    assert ReviewServer(project.store).token != first.token, "others could read it"
+    os.utime(file, (0, 0))
+    assert ReviewServer(project.store).token != first.token, "it is older than a day"
+
+
 def test_only_news_is_sent_again(client: TestClient) -> None:
     count = client.get("/api/standing?version=1").json()["count"]
     assert client.get(f"/api/standing?version=1&since={count}").status_code == 204

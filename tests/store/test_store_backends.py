@@ -145,6 +145,14 @@ def test_lines_come_back_in_order(backend: Backend) -> None:
     assert list(backend.read_lines("runs/1/journal.jsonl")) == [b'{"event": %d}' % i for i in range(12)]
 
 
+def test_several_lines_are_added_at_once_or_not_at_all(backend: Backend) -> None:
+    backend.append("journal.jsonl", b"1")
+    backend.append("journal.jsonl", b"2", b"3\n")
+    with pytest.raises(UsageError, match="one line"):
+        backend.append("journal.jsonl", b"4", b"a\nb")
+    assert list(backend.read_lines("journal.jsonl")) == [b"1", b"2", b"3"]
+
+
 @pytest.mark.parametrize("line", [b"", b"\n", b"a\nb", b"a\0"])
 def test_an_event_is_one_line(backend: Backend, line: bytes) -> None:
     with pytest.raises(UsageError, match="one line"):

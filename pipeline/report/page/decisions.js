@@ -1,54 +1,73 @@
-// Decisions and the review state of each master. A served page writes to the review file; a page from disk stores
-// decisions in this browser and exports them as a file for `cuesmith review import`.
+// The review state of each master, and decisions on their way into it. A served page writes to the review file; a page
+// from disk stores decisions in this browser and exports them as a file for `cuesmith review import`.
 import { saveSetting, loadSetting } from "./dom.js";
-import { isQuarantined, masters, report, emit } from "./data.js";
+import { isQuarantined, masters, report, emit, on } from "./data.js";
+import { enqueue, flush, unsaved, withdraw } from "./queue.js";
+import { call, server } from "./server.js";
 
 const SCHEMA = "cuesmith.decisions/1";
+const UNDO_SCHEMA = "cuesmith.undo/1";
 const KEY = `cuesmith ${report.project} ${report.version} ${report.run}`;
 const NAME = "cuesmith reviewer";
-const TOKEN = "cuesmith token";
 const POLL_MS = 4000;
 const WORDS = {
   approve: "approved", reject: "rejected", reroll: "marked for re-roll", lock: "locked", unlock: "unlocked",
-  comment: "commented on",
+  comment: "commented on", clear: "marked as not reviewed",
 };
+const STATES = { approve: "approved", reject: "rejected", reroll: "reroll", clear: null };
 
-export const review = { served: false, canWrite: true, token: null, by: loadSetting(NAME) ?? "", local: readLocal() ?? [] };
+export const review = {
+  served: false, canWrite: true, connected: true, latest: report.version, by: loadSetting(NAME) ?? "", local: readLocal() ?? [],
+};
 
 let reviewState = report.standing;
 const states = masters.map(() => ({ state: null, locked: false, events: [] }));
+const places = new Map(masters.filter((master) => !isQuarantined(master)).map((master) => [placeOf(master), master.index]));
+
+function placeOf({ asset, variation }) {
+  return `${asset} ${variation}`;
+}
 
 export const reviewOf = (master) => states[master.index];
 
 export const verbFor = (action) => WORDS[action];
 
+// Why nobody can decide this on a master; null if one can.
+export function refusalOf(master, action) {
+  if (isQuarantined(master)) return "quarantined, so you cannot review it";
+  const { locked, state } = reviewOf(master);
+  if (locked && (action === "reject" || action === "reroll")) return "locked, so no build replaces it: unlock it first";
+  if (action === "lock" && (state === "rejected" || state === "reroll")) {
+    return "replaced by the next build, so you cannot lock it: approve it, or mark it as not reviewed first";
+  }
+  return null;
+}
+
 export function applyEvents() {
-  const approved = new Set(reviewState.approved);
-  const rejected = new Set(reviewState.rejected);
+  const sets = ["approved", "rejected", "reroll"].map((state) => [state, new Set(reviewState[state])]);
   const locked = new Set(reviewState.locked);
   masters.forEach((master, index) => {
-    states[index].state = rejected.has(index) ? "rejected" : approved.has(index) ? "approved" : null;
+    states[index].state = sets.find(([, set]) => set.has(index))?.[0] ?? null;
     states[index].locked = locked.has(index);
     states[index].events = [];
   });
   for (const [index, subject, action, by, at, comment] of reviewState.events) {
     states[index].events.push({ subject, action, by, at, comment });
   }
-  for (const decision of review.local) apply(decision);
+  for (const decision of review.served ? heldHere() : review.local) apply(decision);
 }
 
 function apply(decision) {
-  const index = masters.findIndex((master) => !isQuarantined(master) && master.asset === decision.asset && master.variation === decision.variation);
-  if (index < 0) return;
+  const index = places.get(placeOf(decision));
+  if (index === undefined) return;
   const state = states[index];
   const subject = subjectOf(masters[index], decision);
   // A rejection applies to the take, however it is mastered; an approval to one master.
-  const sameTake = decision.take === masters[index].take;
-  if (subject === "master" && decision.action === "approve") state.state = "approved";
-  if (sameTake && (decision.action === "reject" || decision.action === "reroll")) state.state = "rejected";
+  const applies = decision.action === "approve" ? subject === "master" : decision.take === masters[index].take;
+  if (applies && decision.action in STATES) state.state = STATES[decision.action];
   if (decision.action === "lock") state.locked = true;
   if (decision.action === "unlock") state.locked = false;
-  state.events.push({ ...decision, subject, local: true });
+  state.events.push({ ...decision, subject, local: review.served ? "not saved yet" : "not exported yet" });
 }
 
 function subjectOf(master, { take, master: digest }) {
@@ -57,31 +76,39 @@ function subjectOf(master, { take, master: digest }) {
   return take === master.take ? "take" : "earlier";
 }
 
-export async function decide(master, action, comment = "") {
-  const decision = {
-    at: new Date().toISOString(),
-    action,
-    asset: master.asset,
-    variation: master.variation,
-    take: master.take,
-    master: master.master,
-    comment,
-  };
+// Decides on masters, all or none; see `enqueue` for what it returns. A page from disk returns the decisions as `local`.
+export async function decide(targets, action, comment = "", text = "") {
+  const at = new Date().toISOString();
+  const decisions = targets.map(({ asset, variation, take, master }) => ({ at, action, asset, variation, take, master, comment }));
   if (review.served) {
-    receive(await call("POST", "decisions", decisionsFile(review.by, [decision])));
-    return;
+    return enqueue("decisions", decisionsFile(review.by, decisions), { seen: reviewState.count, latest: report.version, text });
   }
+  const local = decisions.map((decision) => ({ ...decision, by: review.by }));
   // Another tab of the same report may have saved decisions meanwhile.
-  setLocal([...(readLocal() ?? review.local), { ...decision, by: review.by }]);
+  setLocal([...(readLocal() ?? review.local), ...local]);
   if (!saveSetting(KEY, JSON.stringify(review.local))) {
     emit("problem", "This browser does not save data: export your decisions before you close the page.");
   }
+  return { local };
 }
+
+export function undoSaved(ids, reviewer, text) {
+  const body = { schema: UNDO_SCHEMA, version: report.version, reviewer, decisions: ids };
+  return enqueue("undo", body, { seen: reviewState.count, latest: report.version, text });
+}
+
+// Decisions of this page that the server does not have yet and that nobody has to answer first.
+const heldHere = () =>
+  unsaved()
+    .filter((entry) => entry.path === "decisions" && entry.body.version === report.version && !entry.questions && !entry.fault)
+    .flatMap((entry) => entry.body.decisions.map((decision) => ({ ...decision, by: entry.body.reviewer })));
 
 // The decisions for the next file. A file has one reviewer: first the present name, then other names.
 export function toExport() {
-  const by = review.local.some((decision) => decision.by === review.by) ? review.by : review.local[0]?.by;
-  return { by, decisions: review.local.filter((decision) => decision.by === by) };
+  const all = review.served ? heldHere() : review.local;
+  const by = all.some((decision) => decision.by === review.by) ? review.by : all[0]?.by;
+  const decisions = all.filter((decision) => decision.by === by);
+  return { by, decisions, isAll: decisions.length === all.length && by === review.by };
 }
 
 export const exported = ({ by, decisions }) => decisionsFile(by, decisions);
@@ -90,14 +117,25 @@ const decisionsFile = (reviewer, decisions) => ({
   schema: SCHEMA, version: report.version, reviewer, decisions: decisions.map(({ by, ...decision }) => decision),
 });
 
-export function removeExported({ decisions }) {
-  const exported = new Set(decisions.map((decision) => JSON.stringify(decision)));
-  setLocal((readLocal() ?? review.local).filter((decision) => !exported.has(JSON.stringify(decision))));
+export function removeLocal(decisions) {
+  const removed = new Set(decisions.map((decision) => JSON.stringify(decision)));
+  setLocal((readLocal() ?? review.local).filter((decision) => !removed.has(JSON.stringify(decision))));
   saveSetting(KEY, JSON.stringify(review.local));
+}
+
+export function removeExported({ by, decisions }) {
+  if (!review.served) removeLocal(decisions);
+  for (const entry of unsaved()) {
+    if (review.served && entry.path === "decisions" && entry.body.reviewer === by && entry.body.version === report.version) withdraw(entry.id);
+  }
 }
 
 function setLocal(decisions) {
   review.local = decisions;
+  show();
+}
+
+function show() {
   applyEvents();
   emit("review", null);
 }
@@ -115,7 +153,6 @@ export function setName(name) {
 export async function connect() {
   applyEvents();
   if (!location.protocol.startsWith("http")) return;
-  review.token = readToken();
   try {
     receive(await call("GET", `standing?version=${report.version}`));
   } catch (error) {
@@ -127,8 +164,17 @@ export async function connect() {
     return;
   }
   review.served = true;
-  review.canWrite = review.token !== null;
-  emit("connection", true);
+  review.canWrite = server.token !== null;
+  // Another page of this browser may have left decisions on another version.
+  on("standing", ({ answer, version }) => (version === report.version ? receive(answer) : poll()));
+  on("lost", (error) => {
+    if (error.status === 403) review.canWrite = false;
+    review.connected = error.status === 403;
+    emit("connection");
+  });
+  on("unsaved", show);
+  emit("connection");
+  if (review.canWrite) flush();
   setInterval(poll, POLL_MS);
   document.addEventListener("visibilitychange", () => document.hidden || poll());
 }
@@ -139,50 +185,23 @@ async function poll() {
   if (polling || document.hidden) return;
   polling = true;
   try {
-    const news = await call("GET", `standing?version=${report.version}&since=${reviewState.count}`);
+    const news = await call("GET", `standing?version=${report.version}&since=${reviewState.count}&latest=${review.latest}`);
+    review.connected = true;
     if (news) receive(news);
-    emit("connection", true);
+    if (review.canWrite) flush();
   } catch {
-    emit("connection", false);
+    review.connected = false;
   } finally {
     polling = false;
+    emit("connection");
   }
 }
 
 function receive(received) {
   reviewState = received;
-  applyEvents();
-  emit("review", null);
-}
-
-async function call(method, path, body) {
-  const headers = review.token ? { "X-Cuesmith-Token": review.token } : {};
-  if (body) headers["Content-Type"] = "application/json";
-  const answer = await fetch(`../../api/${path}`, { method, headers, body: body && JSON.stringify(body) }).catch(() => {
-    throw new Error("the review server does not answer; start `cuesmith review` again and open the link that it prints");
-  });
-  if (answer.status === 204) return null;
-  const value = await answer.json().catch(() => ({}));
-  if (answer.ok) return value;
-  if (answer.status === 403) {
-    review.canWrite = false;
-    emit("connection", true);
-    emit("review", null);
-  }
-  const problem = typeof value.detail === "string" ? value.detail : `the review server answered ${answer.status}`;
-  throw Object.assign(new Error(problem), { status: answer.status });
-}
-
-// The token is in the address after the #, which browsers do not send to servers.
-function readToken() {
-  const token = new URLSearchParams(location.hash.slice(1)).get("token");
-  if (token) history.replaceState(null, "", location.pathname);
-  try {
-    if (token) sessionStorage.setItem(TOKEN, token);
-    return sessionStorage.getItem(TOKEN);
-  } catch {
-    return token;
-  }
+  review.latest = received.latest;
+  show();
+  emit("latest");
 }
 
 // The saved decisions; null if this browser saved none. A decision without a name gets the present name.

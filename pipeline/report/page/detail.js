@@ -1,7 +1,8 @@
 // The open master: player, pictures, figures against targets, review, and origin.
 import { byId, h, number, signed } from "./dom.js";
 import { on, isQuarantined, report, emit } from "./data.js";
-import { review, reviewOf, verbFor } from "./decisions.js";
+import { assetButton } from "./batch.js";
+import { refusalOf, review, reviewOf, verbFor } from "./decisions.js";
 import { badgesOf } from "./filters.js";
 import { badgeOf, nameParts } from "./list.js";
 import { fileItems } from "./files.js";
@@ -71,6 +72,7 @@ function reviewSection(master) {
   });
   parts.comment.value = drafts.get(master.index) ?? "";
   parts.about = h("p", { class: "note", role: "status" });
+  parts.refusal = h("p", { class: "refusal", id: "refusal" });
   parts.history = h("ol", { class: "history" });
   return h(
     "section",
@@ -79,7 +81,8 @@ function reviewSection(master) {
       h("button", { type: "button", class: "link", "data-control": "moment", title: "Begin the comment with the position of the player (T)", "aria-keyshortcuts": "T", onclick: commentHere }, "Comment at this time")),
     parts.comment,
     h("div", { class: "buttons" }, act("A", "approve", "Approve", "good"), act("R", "reject", "Reject", "bad"),
-      act("", "reroll", "Re-roll"), parts.lock, act("", "comment", "Comment only")),
+      act("", "reroll", "Re-roll"), parts.lock, act("", "clear", "Not reviewed"), act("", "comment", "Comment only"), assetButton(master)),
+    parts.refusal,
     parts.about,
     parts.history,
   );
@@ -256,20 +259,30 @@ export function refreshReview() {
   if (isQuarantined(open)) return;
   parts.lock.textContent = state.locked ? "Unlock" : "Lock";
   parts.lock.dataset.action = state.locked ? "unlock" : "lock";
-  for (const button of panel.querySelectorAll("[data-action]")) button.disabled = !review.canWrite;
+  const refusals = new Set();
+  for (const button of panel.querySelectorAll("[data-action]")) {
+    const refusal = refusalOf(open, button.dataset.action);
+    if (refusal) refusals.add(refusal);
+    button.disabled = !review.canWrite || refusal !== null;
+    button.toggleAttribute("aria-describedby", false);
+    if (refusal) button.setAttribute("aria-describedby", "refusal");
+  }
+  panel.querySelector("[data-action=clear]").hidden = state.state === null && decisionTarget(open) === open;
+  const kept = open.status === "locked" && !state.locked ? ["Builds keep this sound: remove lock: true in the manifest to replace it."] : [];
+  parts.refusal.textContent = [...[...refusals].map((refusal) => `This sound is ${refusal}.`), ...kept].join(" ");
   parts.history.replaceChildren(...[...state.events].reverse().map(eventItem));
 }
 
 function eventItem(event) {
   const what = { take: "another master of this take", candidate: "the candidate", earlier: "an earlier take" }[event.subject] ?? "this master";
-  const did = event.action === "reroll" ? "requested another take instead of" : verbFor(event.action);
+  const did = { reroll: "requested another take instead of", clear: "cleared the review of" }[event.action] ?? verbFor(event.action);
   return h(
     "li",
     { class: event.action },
     h("strong", {}, `${event.by || "unknown"} `),
     `${did} ${what}`,
     h("time", { datetime: event.at }, ` ${event.at.slice(0, 16).replace("T", " ")}`),
-    event.local ? h("em", {}, " not exported yet") : null,
+    event.local ? h("em", {}, ` ${event.local}`) : null,
     event.comment ? h("q", {}, ...commentText(event.comment)) : null,
   );
 }

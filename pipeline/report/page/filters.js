@@ -13,6 +13,7 @@ export const BADGES = {
   waiting: ["waiting", (master) => Boolean(master.waiting)],
   approved: ["approved", (master) => reviewOf(master).state === "approved"],
   rejected: ["rejected", (master) => reviewOf(master).state === "rejected"],
+  reroll: ["re-roll", (master) => reviewOf(master).state === "reroll"],
   unreviewed: ["not reviewed", (master) => reviewOf(master).state === null && !isQuarantined(master)],
   locked: ["locked", (master) => reviewOf(master).locked],
   stale: ["stale", (master) => master.status === "stale"],

@@ -4,6 +4,7 @@ import { emit } from "./data.js";
 import { reviewOf } from "./decisions.js";
 import { BADGES, rowBadgesOf } from "./filters.js";
 import { drawThumb } from "./pictures.js";
+import { markByClick, marks } from "./selection.js";
 
 const SPARE = 6;
 const view = byId("list");
@@ -34,8 +35,10 @@ export function setUpList() {
     const row = event.target.closest("[data-index]");
     if (!row) return;
     const master = shown.find((master) => master.index === Number(row.dataset.index));
-    select(master, true);
-    if (event.target.closest(".thumb")) emit("play", master);
+    const plain = !(event.shiftKey || event.ctrlKey || event.metaKey);
+    if (markByClick(event, master, shown, selected)) return;
+    select(master, plain);
+    if (plain && event.target.closest(".thumb")) emit("play", master);
   });
 }
 
@@ -46,6 +49,7 @@ export function show(matching) {
   clearRows();
   if (selected && !shown.includes(selected)) selected = null;
   paint();
+  emit("listed");
 }
 
 export function refresh() {
@@ -117,15 +121,16 @@ function makeRow(master, place) {
   const row = h(
     "div",
     {
-      class: `row ${review.state ?? ""}`,
+      class: `row ${review.state ?? ""} ${marks.has(master) ? "marked" : ""}`,
       id: `row-${master.index}`,
       role: "option",
       "data-index": master.index,
-      "aria-selected": String(master === selected),
+      "aria-selected": String(marks.size ? marks.has(master) : master === selected),
       "aria-setsize": shown.length,
       "aria-posinset": place + 1,
     },
     thumb,
+    h("span", { class: "check", "aria-hidden": "true" }, marks.has(master) ? "✓" : ""),
     h(
       "span",
       { class: "what" },

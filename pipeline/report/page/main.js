@@ -1,7 +1,9 @@
 // Connects the parts of the page.
-import { byId, saveSetting, loadSetting, announce } from "./dom.js";
-import { on, isQuarantined, report, emit } from "./data.js";
-import { connect, decide, exported, removeExported, review, setName, toExport, verbFor } from "./decisions.js";
+import { byId, saveSetting, loadSetting } from "./dom.js";
+import { setUpBatch } from "./batch.js";
+import { on, report, emit } from "./data.js";
+import { connect, exported, removeExported, review, toExport } from "./decisions.js";
+import { decideOne, setUpDeciding } from "./deciding.js";
 import { focusDetail, discardComment, refreshReview, setUpDetail, showDetail, draftOf } from "./detail.js";
 import { setVolume } from "./engine.js";
 import { setUpAddress } from "./address.js";
@@ -11,11 +13,11 @@ import { mark, move, refresh, select, setUpList, show } from "./list.js";
 import { setUpPlaylists } from "./playlists.js";
 import { setUpSummary } from "./summary.js";
 import { choose, decisionTarget, play, player } from "./player.js";
+import { setUpPublished } from "./published.js";
+import { setUpUndo } from "./undo.js";
 
 const THEME = "cuesmith theme";
-let waiting = null;
 let lastExport = null;
-const unsaved = new Map();
 
 function update() {
   const matching = listed();
@@ -25,51 +27,14 @@ function update() {
 
 async function act({ master, action }) {
   if (!master) return;
-  if (!review.canWrite) {
-    announce("This page is read-only: you cannot review here");
-    return;
-  }
-  if (isQuarantined(master)) {
-    announce(`${master.name} is quarantined: you cannot review it`);
-    return;
-  }
-  if (!review.by) {
-    waiting = { master, action };
-    askName();
-    return;
-  }
   const comment = draftOf(master);
   if (action === "comment" && !comment) {
     byId("comment").focus();
     return;
   }
-  const target = decisionTarget(master);
   // Before the server answers, so that a fast reviewer does not decide twice on the same master.
-  if (action === "approve" || action === "reject") move(1);
-  try {
-    await decide(target, action, comment);
-    discardComment(master, comment);
-    announce(`${master.name} ${verbFor(action)}`);
-    if (unsaved.delete(master)) showProblem(unsavedText());
-  } catch (error) {
-    unsaved.set(master, error.message);
-    showProblem(unsavedText());
-  }
-}
-
-// Each stays listed until a decision on the same master is saved.
-function unsavedText() {
-  const names = [...unsaved.keys()].map((master) => master.name);
-  if (!names.length) return "";
-  const which = names.length > 4 ? `${names.slice(0, 3).join(", ")} and ${names.length - 3} more` : names.join(", ");
-  const decisions = names.length === 1 ? `The decision on ${which} was` : `The decisions on ${which} were`;
-  return `${decisions} not saved: ${[...unsaved.values()].at(-1)}.`;
-}
-
-function askName() {
-  byId("name").value = review.by;
-  byId("who").returnValue = "";
-  byId("who").showModal();
+  const sent = () => (action === "approve" || action === "reject") && move(1);
+  if (await decideOne({ master, target: decisionTarget(master), action, comment }, sent)) discardComment(master, comment);
 }
 
 function showProblem(text) {
@@ -84,11 +49,12 @@ function showReviews() {
 }
 
 function showExport() {
-  const { by, decisions } = toExport();
+  const { by, decisions, isAll } = toExport();
   const count = decisions.length;
-  byId("export").hidden = review.served || count === 0;
+  // A review server that answers saves them itself.
+  byId("export").hidden = count === 0 || (review.served && review.connected && review.canWrite);
   if (!count) return;
-  const owner = count === review.local.length && by === review.by ? "" : ` of ${by}`;
+  const owner = isAll ? "" : ` of ${by}`;
   byId("export").textContent = `Export ${count} decision${count === 1 ? "" : "s"}${owner}`;
 }
 
@@ -122,14 +88,6 @@ function setUpTheme() {
 }
 
 function setUpDialogs() {
-  byId("who").addEventListener("close", () => {
-    const then = waiting;
-    waiting = null;
-    if (byId("who").returnValue !== "keep") return;
-    setName(byId("name").value);
-    if (review.by && then) act(then);
-  });
-  byId("reviewer").addEventListener("click", askName);
   byId("show-keys").addEventListener("click", () => byId("help").showModal());
   byId("export").addEventListener("click", exportFile);
   byId("forget").addEventListener("click", () => removeExported(lastExport));
@@ -149,8 +107,11 @@ async function start() {
   setUpPlaylists();
   setUpList();
   setUpDetail();
+  setUpBatch();
   setUpKeys();
   setUpDialogs();
+  setUpDeciding();
+  setUpUndo();
   on("filter", update);
   on("review", showReviews);
   on("name", showReviewer);
@@ -178,14 +139,17 @@ async function start() {
   on("problem", showProblem);
   on("player", () => mark(player.active ? player.master : null));
   on("painted", () => mark(player.active ? player.master : null));
-  on("connection", (fine) => {
-    byId("connection").textContent = !fine
-      ? "No answer from the review server: you cannot review now."
+  on("connection", () => {
+    const text = !review.connected
+      ? "No answer from the review server: your decisions are saved when it is back."
       : review.canWrite ? "Live review" : "Read only: open the link that `cuesmith review` printed.";
-    byId("connection").classList.toggle("broken", !fine);
+    if (byId("connection").textContent !== text) byId("connection").textContent = text;
+    byId("connection").classList.toggle("broken", !review.connected);
+    showExport();
   });
   await connect();
   setUpAddress();
+  setUpPublished();
   showReviews();
   showReviewer();
   setUpTheme();

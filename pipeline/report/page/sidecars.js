@@ -9,11 +9,15 @@ globalThis.cuesmith = {
   picture: (name, value) => arrive(`picture ${name}`, value),
   sound: (name, value) => arrive(`sound ${name}`, value),
   details: (name, value) => arrive(`details ${name}`, value),
+  latest: (name, value) => arrive(`latest ${name}`, value),
 };
 
 export const loadPicture = (pcm) => load(`picture ${pcm}`, `${report.cache}/${pcm.slice(0, 2)}/${pcm}.js`);
 
 export const loadSound = (pcm) => load(`sound ${pcm}`, `${report.cache}/${pcm.slice(0, 2)}/${pcm}.loop.js`, false);
+
+// The number of the latest version, as it is now.
+export const loadLatest = () => load("latest version", `../latest.js?${Date.now()}`, false);
 
 export async function loadDetails(master) {
   const chunk = String(Math.floor(master.index / report.details)).padStart(3, "0");
