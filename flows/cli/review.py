@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from flows.cli.completion import asset_ids
 from flows.cli.options import (
     DEFAULT_OUTPUTS,
     AsJson,
@@ -20,8 +21,9 @@ from flows.cli.options import (
     VersionNumber,
     version_or_latest,
 )
-from flows.cli.output import command, counted, print_json, print_stderr, print_stdout
+from flows.cli.output import command, counted, print_json, print_stderr, print_table, shown_time
 from flows.cli.report import serve
+from flows.cli.terminal import Column, paint
 from pipeline.catalog import Catalog, Filter, ReviewAction, ReviewEvent, Reviews, Version, reversed_decisions
 from pipeline.errors import UsageError
 from pipeline.provenance.clock import now
@@ -40,13 +42,20 @@ _ACTIONS: dict[ReviewAction, str] = {
 }
 
 
+_COLUMNS = (Column(), Column(8), Column(gap=1))
+
 group.callback(invoke_without_command=True)(serve)
 
 
 def _review_command(action: ReviewAction) -> Callable[..., None]:
     @command
     def run(
-        asset: Annotated[str, typer.Argument(help="An asset id, a variation name (gravel_01), or a glob.")],
+        asset: Annotated[
+            str,
+            typer.Argument(
+                autocompletion=asset_ids, help="An asset id, a variation name (gravel_01), or a glob."
+            ),
+        ],
         variation: VariationFilter = None,
         by: By = None,
         comment: Annotated[
@@ -81,8 +90,7 @@ def _print_events(events: list[ReviewEvent], version: Version, as_json: bool) ->
     if as_json:
         print_json({"version": version.number, "events": [_json(event, waiting) for event in events]})
         return
-    for event in events:
-        print_stdout(_line(event, waiting))
+    print_table([_row(event, waiting) for event in events], _COLUMNS)
     people = ", ".join(dict.fromkeys(event.by for event in events))
     decided = f"{counted(len(events), 'decision')} by {people}" if events else "no decisions"
     print_stderr(f"{decided} on version {version.number}. Next: cuesmith build")
@@ -121,8 +129,7 @@ def list_events(
     if as_json:
         print_json({"events": [_json(event, waiting) for event in matching]})
         return
-    for event in matching:
-        print_stdout(_line(event, waiting))
+    print_table([_row(event, waiting) for event in matching], _COLUMNS)
     print_stderr(counted(len(matching), "review"))
 
 
@@ -154,8 +161,7 @@ def import_decisions(
         pairs = [{"added": event.id, "replaced": _json(earlier, waiting)} for event, earlier in replaced]
         print_json({**facts, "added": [_json(event, waiting) for event in added], "replaced": pairs})
         return
-    for event in added:
-        print_stdout(_line(event, waiting))
+    print_table([_row(event, waiting) for event in added], _COLUMNS)
     for event, earlier in replaced:
         print_stderr(
             f"note: this {event.action} of {event.name} ({event.at}) replaces {earlier.by}'s later {earlier.action} "
@@ -168,6 +174,7 @@ def _json(event: ReviewEvent, waiting: frozenset[str]) -> dict[str, object]:
     return {"id": event.id, **asdict(event), "waiting": event.master in waiting}
 
 
-def _line(event: ReviewEvent, waiting: frozenset[str]) -> str:
+def _row(event: ReviewEvent, waiting: frozenset[str]) -> tuple[str, ...]:
     mark = " (waiting)" if event.master in waiting else ""
-    return f"{event.at}  {event.action:<8} {event.name}{mark}{str(event).removeprefix(event.name)}"
+    text = f"{event.name}{mark}{str(event).removeprefix(event.name)}"
+    return shown_time(event.at), paint(event.action), text
