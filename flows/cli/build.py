@@ -158,7 +158,7 @@ def build_command(
             began = time.monotonic()
             server = stack.enter_context(early_api())
             workers = stack.enter_context(warm_workers(prepared, chosen_devices)) if runner == LOCAL else None
-            _hide_prefect_log()
+            _silence_prefect()
             try:
                 from flows.command import run_build
             except ValueError as error:
@@ -229,8 +229,12 @@ def _no_output(text: str) -> None:
     """Print nothing."""
 
 
-def _hide_prefect_log() -> None:
-    """Let the progress replace Prefect's log lines. Prefect reads these settings when it is imported."""
+def _silence_prefect() -> None:
+    """Let the progress replace Prefect's log lines and its notice about usage data; send no such data.
+
+    Prefect reads these settings when it is imported.
+    """
+    os.environ.setdefault("DO_NOT_TRACK", "1")
     for name in ("LEVEL", "INTERNAL_LEVEL", "HANDLERS_CONSOLE_LEVEL"):
         os.environ.setdefault(f"PREFECT_LOGGING_{name}", "CRITICAL")
 

@@ -49,13 +49,6 @@ def manifests(incomplete: str) -> list[str]:
     return [Path(path).as_posix() for path in found if Path(path).is_file()]
 
 
-def targets(incomplete: str) -> list[str]:
-    """The names of all export targets."""
-    from pipeline.export.targets import TARGETS
-
-    return matching(TARGETS, incomplete)
-
-
 def _from_catalog(
     ctx: typer.Context, words: Callable[[Catalog], Iterable[str]], incomplete: str
 ) -> list[str]:

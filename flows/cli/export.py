@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.completion import channel_names, targets
+from flows.cli.completion import channel_names, matching
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Outputs, channel_version, find_manifest
 from flows.cli.output import command, counted, one_line, print_json, print_stdout, print_warning
 from pipeline.catalog import LATEST, Catalog
@@ -15,14 +15,17 @@ from pipeline.errors import UsageError
 from pipeline.generators import engine_keys
 from pipeline.store import Store
 
+TARGETS = ("godot", "godot3", "unity", "unreal", "wwise", "wwise2024", "fmod")
+"""Names of the targets, which a test compares with those of `pipeline.export`: that one imports numpy."""
+
 
 @command
 def export_command(
     target: Annotated[
         str,
         typer.Argument(
-            autocompletion=targets,
-            help="The engine or audio middleware: godot, godot3, unity, unreal, wwise, wwise2024 or fmod.",
+            autocompletion=lambda incomplete: matching(TARGETS, incomplete),
+            help=f"The engine or audio middleware: {', '.join(TARGETS)}.",
             show_default=False,
         ),
     ],

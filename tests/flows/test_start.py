@@ -64,8 +64,8 @@ def test_a_build_says_what_starts_and_that_a_silent_server_does_not_answer_befor
     url = f"http://127.0.0.1:{silent_port}/api"
     lines, modules = build_against(toys, url)
     assert lines == [
-        f"Starting: plan of {toys.manifest}",
-        "Starting: Prefect, workers",
+        f"1/4 Plan: {toys.manifest}",
+        "  1 generate; starting Prefect and workers",
         f"error: the Prefect API at {url} does not answer (no answer within 3 s); start it, or unset "
         "PREFECT_API_URL (and api.url in the Prefect profile) to build with a private server",
     ]
@@ -182,8 +182,8 @@ def test_workers_and_server_start_before_prefect_is_imported_and_the_build_uses_
     done = apart("from flows.cli import main; main()", *words)
     assert done.returncode == 0, done.stderr
     events = (
-        "Starting: plan",
-        "Starting: Prefect",
+        "1/4 Plan",
+        "starting Prefect and workers",
         "started on cpu",
         "Prefect API answers",
         "version 1 published",
