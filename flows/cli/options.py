@@ -89,10 +89,14 @@ Junit = Annotated[
 
 def existing_version(catalog: Catalog, number: int) -> Version:
     """Return version ``number``. Raises `UsageError` if the catalog has no such version."""
-    numbers = catalog.numbers()
-    if number not in numbers:
-        raise UsageError(f"the catalog has no version {number}; to list all: cuesmith catalog versions")
+    check_version(catalog, number)
     return catalog.read(number)
+
+
+def check_version(catalog: Catalog, number: int | None) -> None:
+    """Raise `UsageError` if the catalog has no version ``number``; None is no version."""
+    if number is not None and number not in catalog.numbers():
+        raise UsageError(f"the catalog has no version {number}; to list all: cuesmith catalog versions")
 
 
 def version_or_latest(catalog: Catalog, number: int | None, outputs: str) -> Version:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from flows.cli.completion import channel_names, matching, version_numbers
-from flows.cli.options import DEFAULT_OUTPUTS, AsJson, By, Outputs
+from flows.cli.options import DEFAULT_OUTPUTS, AsJson, By, Outputs, check_version
 from flows.cli.output import (
     command,
     counted,
@@ -67,6 +67,7 @@ def promote_command(
     """
     overrides = _overrides(override or [], because or [])
     catalog = Catalog(Store.open(outputs))
+    check_version(catalog, version)
     name = by or reviewer_name()
     verdict = promote_version(catalog, version, channel, at=now(), by=name, overrides=overrides)
     if as_json:
