@@ -210,7 +210,7 @@ def _fitted(
             yield line + " " * (place - columns_of(line)) + text[0]
             yield from (" " * place + part for part in text[1:])
             return
-        yield fold(indent + line, width, 0)
+        yield from fold(indent + line, width, 0).split("\n")
         first = last
 
 
