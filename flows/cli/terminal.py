@@ -85,9 +85,11 @@ def has_colours(stream: TextIO | None) -> bool:
 
 
 def width_of(stream: TextIO | None) -> int | None:
-    """The columns of the terminal ``stream``; None for a pipe or a file."""
+    """The columns of the terminal ``stream``, by COLUMNS if that is set; None for a pipe or a file."""
     if stream is None or not is_terminal(stream):
         return None
+    if (columns := os.environ.get("COLUMNS", "")).isdecimal() and int(columns):
+        return int(columns)
     try:
         return os.get_terminal_size(stream.fileno()).columns or _DEFAULT_WIDTH
     except OSError:

@@ -89,7 +89,7 @@ WRONG = (
     *("init file", "init .", "measure none.wav", "measure file", "credentials show none.wav"),
     *("credentials verify none.wav", "models list --engine nope", "models list --engine sketch"),
     *("models fetch nope/nope", "models verify nope/nope", "review import none.json", "review import file"),
-    *("bild", "build --nope", "catalog nope", "review nope", "catalog diff 1"),
+    *("plan --outputs s3://", "bild", "build --nope", "catalog nope", "review nope", "catalog diff 1"),
     *(
         f"{name} {manifest}"
         for name in ("validate", "plan", "build")
@@ -101,13 +101,13 @@ WRONG = (
         for manifest in ("none.yaml", ".", "file")
     ),
     *(f"{name} --profile nope" for name in ("validate", "plan", "build")),
-    *(f"{name} --outputs {place}" for name in of_store() for place in ("file", "nope://x/y", "s3://")),
+    *(f"{name} --outputs {place}" for name in of_store() for place in ("file", "nope://x/y")),
     *(f"{name} --outputs nowhere" for name in of_store() if name not in (*LISTS, "build")),
 )
 LACKING = (
     *("report --self-contained file/x", "export godot --to file/x", "disclose --to file/x", "init file/x"),
     *("catalog table --output file/x", "catalog manifest --output file/x", "schema --write file/x"),
-    *("build --outputs /proc/nowhere"),
+    "build --outputs /proc/nowhere",
 )
 FAILED = ("promote 1 --channel release", "plan --check --outputs nowhere")
 DONE = (
