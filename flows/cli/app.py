@@ -8,6 +8,7 @@ the command's docstring.
 from __future__ import annotations
 
 import gc
+import sys
 from difflib import get_close_matches
 from importlib import import_module
 from typing import Any, NamedTuple
@@ -17,6 +18,7 @@ from typer.core import TyperGroup, TyperOption
 from typer.main import get_command
 
 from flows.cli.examples import examples_text
+from flows.cli.terminal import width_of
 from flows.streams import output_fault, steady_streams
 from pipeline import __version__
 
@@ -118,6 +120,7 @@ def _complete(command: Any, path: str) -> None:
 
 
 _OUTPUT_LOST = 4
+_NARROWEST_HELP, _WIDEST_HELP = 40, 80
 _LOGGERS = ("flows", "pipeline")
 """Parents of all loggers of Cuesmith."""
 
@@ -166,11 +169,17 @@ def _common(
     pass
 
 
+def _help_width() -> int | None:
+    """The width of help texts; None for the default, in a pipe. Typer cannot ask the streams that `main` replaces."""
+    width = width_of(sys.stdout)
+    return None if width is None else max(min(width, _WIDEST_HELP) - 2, _NARROWEST_HELP)
+
+
 def main() -> None:
     """Run the console script."""
     steady_streams()
     try:
-        app()
+        app(terminal_width=_help_width())
     except SystemExit as end:
         if end.code or (fault := output_fault()) is None:
             raise

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "init": (("init mygame", "a project in the folder mygame"),),
     "validate": (
@@ -73,9 +75,29 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
 }
 """By command: arguments of ``cuesmith``, and what they do."""
 
+_WIDEST = 54
+"""Examples longer than this go on below, so that a narrow terminal does not cut them."""
+_WORDS = re.compile(r" *(?:'[^']*'|[^' ])+")
+
 
 def examples_text(command: str) -> str:
     """The examples of ``command`` as the end of its help; empty if it has none."""
-    lines = [f"  # {what}\n  cuesmith {words}" for words, what in EXAMPLES.get(command, ())]
+    lines = [f"  # {what}\n  {_folded(f'cuesmith {words}')}" for words, what in EXAMPLES.get(command, ())]
     # Typer keeps the lines of a paragraph that begins with \b.
     return "\b\nExamples:\n" + "\n".join(lines) if lines else ""
+
+
+def _folded(line: str) -> str:
+    """``line`` in lines that a shell reads as one.
+
+    >>> print(_folded("cuesmith promote 42 --channel release --because 'demo on Friday'"))
+    cuesmith promote 42 --channel release --because \\
+        'demo on Friday'
+    """
+    lines = [""]
+    for word in _WORDS.findall(line):
+        if len(lines[-1] + word) > _WIDEST:
+            lines.append(f"     {word}")
+        else:
+            lines[-1] += word
+    return " \\\n".join(lines)
