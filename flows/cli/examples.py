@@ -92,7 +92,7 @@ def _folded(line: str) -> str:
 
     >>> print(_folded("cuesmith promote 42 --channel release --because 'demo on Friday'"))
     cuesmith promote 42 --channel release --because \\
-        'demo on Friday'
+          'demo on Friday'
     """
     lines = [""]
     for word in _WORDS.findall(line):
