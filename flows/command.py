@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -31,12 +29,10 @@ def run_build(
     """Run the build flow and return the object of ``build --json``.
 
     ``start`` is what the command has begun; without its plan the flow makes one. ``server`` was started early.
-    ``plain`` shows the progress as lines, also on a terminal.
-    An interrupt or SIGTERM ends all workers and raises KeyboardInterrupt. ``warn`` receives errors that occur after
-    the build is complete, such as a Prefect server that no longer answers.
+    ``plain`` shows the progress as lines, also on a terminal. An interrupt ends all workers and raises
+    KeyboardInterrupt, as SIGTERM does in the console script. ``warn`` receives errors that occur after the build is
+    complete, such as a Prefect server that no longer answers.
     """
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
     complete: dict[str, Any] = {}
     try:
         start = start or start_now(request.max_minutes)

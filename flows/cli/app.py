@@ -8,6 +8,7 @@ the command's docstring.
 from __future__ import annotations
 
 import gc
+import signal
 import sys
 from difflib import get_close_matches
 from importlib import import_module
@@ -178,6 +179,7 @@ def _help_width() -> int | None:
 def main() -> None:
     """Run the console script."""
     steady_streams()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         app(terminal_width=_help_width())
     except SystemExit as end:
