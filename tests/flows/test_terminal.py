@@ -7,7 +7,9 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import cache
 
 import pytest
 from hypothesis import given, settings
@@ -49,6 +51,12 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> QuickProject:
     return project
 
 
+@pytest.fixture(scope="module")
+def piped(studio: QuickProject) -> Callable[[str], subprocess.CompletedProcess[str]]:
+    """What each of `COMMANDS` prints in a pipe, run once."""
+    return cache(lambda name: run(studio, *COMMANDS[name], COLUMNS="200", FORCE_COLOR="1", TERM="xterm"))
+
+
 def run(project: QuickProject, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """A command whose output is a pipe."""
     place = {**os.environ, **environment}
@@ -69,26 +77,24 @@ def shown(project: QuickProject, *words: str, width: int = 80, **environment: st
 @pytest.mark.parametrize("width", [60, 80, 200])
 @pytest.mark.parametrize("name", COMMANDS)
 def test_no_line_is_wider_than_the_terminal_and_no_word_is_cut(
-    studio: QuickProject, name: str, width: int
+    studio: QuickProject, piped: Callable[[str], subprocess.CompletedProcess[str]], name: str, width: int
 ) -> None:
     said = _ANSI.sub("", shown(studio, *COMMANDS[name], width=width))
     assert [line for line in said.splitlines() if len(line) > width] == []
-    piped = run(studio, *COMMANDS[name])
-    words = set((piped.stdout + piped.stderr).split())
+    words = set((piped(name).stdout + piped(name).stderr).split())
     exact = {word for word in words if re.match(r"\d{4}-\d\d-\d\dT", word)}
     assert words - exact - set(said.split()) == set()
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS.keys() - {"help", "help of build"}))
-def test_a_pipe_gets_one_row_a_line_without_colours_at_any_width(studio: QuickProject, name: str) -> None:
-    wide, narrow = (
-        run(studio, *COMMANDS[name], COLUMNS=columns, FORCE_COLOR="1", TERM="xterm")
-        for columns in ("200", "40")
-    )
+def test_a_pipe_gets_one_row_a_line_without_colours_at_any_width(
+    studio: QuickProject, piped: Callable[[str], subprocess.CompletedProcess[str]], name: str
+) -> None:
+    wide, narrow = piped(name), run(studio, *COMMANDS[name], COLUMNS="40")
     assert wide.stdout == narrow.stdout
     assert "\x1b" not in wide.stdout + wide.stderr
     if name == "show":
-        assert wide.stdout.splitlines()[0].startswith("footsteps/gravel/walking/slow_01            0.50 s")
+        assert wide.stdout.startswith("footsteps/gravel/walking/slow_01            0.50 s")
 
 
 def test_ids_stay_whole_and_less_important_columns_go_below_at_60(studio: QuickProject) -> None:
