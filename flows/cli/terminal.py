@@ -202,18 +202,19 @@ def _fitted(
             or len(indent) + columns_of(_line(row[first:end], columns[first:], widths[first:])) <= width
         )
         line = _line(row[first:last], columns[first:], widths[first:])
-        if (
-            first == 0
-            and last == len(row) - 1
-            and width - place >= _ROOM_FOR_TEXT
-            and columns_of(line) < place
-        ):
+        is_text_left = first == 0 and last == len(row) - 1 and columns_of(line) < place
+        if is_text_left and _has_room(row[-1], width - place):
             text = fold(row[-1], width - place, 0).split("\n")
             yield line + " " * (place - columns_of(line)) + text[0]
             yield from (" " * place + part for part in text[1:])
             return
         yield from fold(indent + line, width, 0).split("\n")
         first = last
+
+
+def _has_room(text: str, width: int) -> bool:
+    """Whether a table's last column can have ``text`` in ``width`` columns beside the others."""
+    return width >= max([_ROOM_FOR_TEXT, *map(columns_of, text.split())])
 
 
 def time_text(moment: str, stream: TextIO | None) -> str:
