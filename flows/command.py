@@ -20,6 +20,7 @@ def run_build(
     request: BuildRequest,
     *,
     quiet: bool,
+    plain: bool = False,
     run_id: str | None = None,
     start: Start | None = None,
     server: PrivateServer | None = None,
@@ -28,12 +29,14 @@ def run_build(
     """Run the build flow and return the object of ``build --json``.
 
     ``start`` is what the command has begun; without its plan the flow makes one. ``server`` was started early.
-    An interrupt ends all workers and raises KeyboardInterrupt, as SIGTERM does in the console script. ``warn``
-    receives errors that occur after the build is complete, such as a Prefect server that no longer answers.
+    ``plain`` shows the progress as lines, also on a terminal. An interrupt ends all workers and raises
+    KeyboardInterrupt, as SIGTERM does in the console script. ``warn`` receives errors that occur after the build is
+    complete, such as a Prefect server that no longer answers.
     """
     complete: dict[str, Any] = {}
     try:
-        with BuildProgress(quiet) as progress:
+        start = start or start_now(request.max_minutes)
+        with BuildProgress(quiet, plain=plain, began=start.began) as progress:
 
             def listen(entry: dict[str, Any]) -> None:
                 progress(entry)
@@ -42,7 +45,7 @@ def run_build(
                         {key: value for key, value in entry.items() if key not in ("at", "event")}
                     )
 
-            with listening(listen), prefect_api(server), use_start(start or start_now(request.max_minutes)):
+            with listening(listen), prefect_api(server), use_start(start):
                 result = build(
                     str(request.manifest),
                     request.outputs,

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import gc
 import signal
+import sys
 from difflib import get_close_matches
 from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple
 
 import typer
 from typer.core import TyperGroup, TyperOption
 from typer.main import get_command
 
+from flows.cli.examples import examples_text
+from flows.cli.terminal import width_of
 from flows.streams import output_fault, steady_streams
 from pipeline import __version__
 
@@ -43,6 +46,14 @@ COMMANDS = {
 """Name to module in `flows.cli` and help line, in the order in which a new user needs them."""
 
 
+class Suggestion(NamedTuple):
+    """One word that a shell offers, as Typer formats it for each shell."""
+
+    value: str
+    help: str
+    type: str = "plain"
+
+
 class Commands(TyperGroup):
     """A Typer group with the commands of `COMMANDS`."""
 
@@ -61,6 +72,12 @@ class Commands(TyperGroup):
             ctx.fail(f"no command {args[0]!r}; did you mean {' or '.join(nearest)}?")
         return super().resolve_command(ctx, args)
 
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:
+        """Offer the commands that begin with ``incomplete`` without importing one; after a dash, the options."""
+        if incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        return [Suggestion(name, line) for name, (_, line) in COMMANDS.items() if name.startswith(incomplete)]
+
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the list of ``cuesmith --help`` without importing a command."""
         with formatter.section("Commands"):
@@ -77,14 +94,19 @@ def load(name: str) -> Any:
         app.command(name)(getattr(module, f"{name}_command"))
     group: Any = get_command(app)
     command = group.commands[name]
-    _add_verbose(command)
+    _complete(command, name)
     return command
 
 
-def _add_verbose(command: Any) -> None:
-    """Add the option ``--verbose`` to a command, or to each command of a group."""
-    for subcommand in getattr(command, "commands", {}).values():
-        _add_verbose(subcommand)
+def _complete(command: Any, path: str) -> None:
+    """Add what all commands have: the option ``--verbose``, and the examples of ``path``, the command's names."""
+    for name, subcommand in getattr(command, "commands", {}).items():
+        _complete(subcommand, f"{path} {name}")
+    command.epilog = examples_text(path)
+    for param in command.params:
+        if param.type.name == "path":
+            # The shell completes paths itself: it knows folders. Typer would offer the typed text as a whole word.
+            param.type.shell_complete = lambda ctx, param, incomplete: []
     if not hasattr(command, "commands") or command.invoke_without_command:
         command.params.append(
             TyperOption(
@@ -99,6 +121,7 @@ def _add_verbose(command: Any) -> None:
 
 
 _OUTPUT_LOST = 4
+_NARROWEST_HELP, _WIDEST_HELP = 40, 80
 _LOGGERS = ("flows", "pipeline")
 """Parents of all loggers of Cuesmith."""
 
@@ -114,7 +137,6 @@ app = typer.Typer(
         "failed or are left; 4 this machine lacks something; 5 verification failed; 130 interrupted."
     ),
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -148,12 +170,18 @@ def _common(
     pass
 
 
+def _help_width() -> int | None:
+    """The width of help texts; None for the default, in a pipe. Typer cannot ask the streams that `main` replaces."""
+    width = width_of(sys.stdout)
+    return None if width is None else max(min(width, _WIDEST_HELP) - 2, _NARROWEST_HELP)
+
+
 def main() -> None:
     """Run the console script."""
     steady_streams()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        app()
+        app(terminal_width=_help_width())
     except SystemExit as end:
         if end.code or (fault := output_fault()) is None:
             raise

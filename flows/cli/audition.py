@@ -8,8 +8,10 @@ from typing import Annotated
 
 import typer
 
+from flows.cli.completion import asset_ids
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Manifest, Outputs, Profile, find_manifest
-from flows.cli.output import command, print_json, print_stderr, print_stdout
+from flows.cli.output import command, print_json, print_stderr, print_stdout, print_table
+from flows.cli.terminal import Column, paint
 from pipeline.build.devices import parse_devices
 from pipeline.errors import UsageError
 
@@ -20,7 +22,9 @@ _MOST_CANDIDATES = 64
 @command
 def audition_command(
     manifest: Manifest = None,
-    asset: Annotated[str, typer.Option("--asset", help="The id of the asset.")] = "",
+    asset: Annotated[
+        str, typer.Option("--asset", autocompletion=asset_ids, help="The id of the asset.")
+    ] = "",
     engines: Annotated[
         str,
         typer.Option("--engines", help="What to compare: engine or engine:model, with commas between."),
@@ -30,7 +34,12 @@ def audition_command(
     ] = 1,
     profile: Profile = None,
     devices: Annotated[
-        str, typer.Option("--devices", "-d", help="auto, cpu, cpu:4 (four workers), cuda:0,cuda:1 or mps.")
+        str,
+        typer.Option(
+            "--devices",
+            "-d",
+            help="Devices of the workers: auto, cpu, cpu:4 (four workers), cuda:0,cuda:1 or mps.",
+        ),
     ] = "auto",
     show: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
     outputs: Outputs = DEFAULT_OUTPUTS,
@@ -58,11 +67,14 @@ def audition_command(
     if as_json:
         print_json(result)
     else:
-        for take in result["takes"]:
-            if take["failed"]:
-                print_stderr(f"failed: {take['label']}: {take['failed']}")
-            else:
-                print_stdout(f"{take['label']:<40} {take['line'].replace(chr(10), ', ')}")
+        for take in failed:
+            print_stderr(f"{paint('failed')}: {take['label']}: {take['failed']}")
+        rows = [
+            (take["label"], take["line"].replace("\n", ", "))
+            for take in result["takes"]
+            if not take["failed"]
+        ]
+        print_table(rows, (Column(40), Column(gap=1)))
         print_stdout(f"listen and choose: {result['page']}")
         print_stderr(f"write the chosen line in {result['place']}, in the entry of {result['asset']}")
     if show and Path(result["page"]).is_file():

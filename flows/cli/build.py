@@ -37,6 +37,8 @@ from flows.cli.output import (
     print_warning,
     warn,
 )
+from flows.cli.terminal import paint
+from flows.stages import heading
 from pipeline.build.devices import parse_devices
 from pipeline.build.journal import new_run_id
 from pipeline.build.lock import build_lock
@@ -70,7 +72,12 @@ def build_command(
     profile: Profile = None,
     only: Only = None,
     devices: Annotated[
-        str, typer.Option("--devices", "-d", help="auto, cpu, cpu:4 (four workers), cuda:0,cuda:1 or mps.")
+        str,
+        typer.Option(
+            "--devices",
+            "-d",
+            help="Devices of the workers: auto, cpu, cpu:4 (four workers), cuda:0,cuda:1 or mps.",
+        ),
     ] = "auto",
     runner: Annotated[
         str, typer.Option("--runner", help="Where the workers run: local, or ray for a Ray cluster.")
@@ -129,7 +136,7 @@ def build_command(
     chosen_devices = parse_devices(devices)
     start = time.monotonic()
     announce = _no_output if quiet else print_stderr
-    announce(f"Starting: plan of {request.manifest}")
+    announce(f"{heading('Plan')}: {request.manifest}")
     if ci or summary or junit:
         from flows.cli.ci import check_report_files, report_build
 
@@ -147,11 +154,11 @@ def build_command(
             from flows.private_server import early_api
             from pipeline.build.start import Start, warm_workers
 
-            announce("Starting: Prefect, workers")
+            announce(f"  {_planned(prepared)}; starting Prefect and workers")
             began = time.monotonic()
             server = stack.enter_context(early_api())
             workers = stack.enter_context(warm_workers(prepared, chosen_devices)) if runner == LOCAL else None
-            _hide_prefect_log()
+            _silence_prefect()
             try:
                 from flows.command import run_build
             except ValueError as error:
@@ -161,6 +168,7 @@ def build_command(
             result = run_build(
                 request,
                 quiet=quiet,
+                plain=as_json,
                 run_id=run_id,
                 start=Start(began, _deadline(start, max_minutes), prepared, workers),
                 server=server,
@@ -202,6 +210,11 @@ def _prepare(request: BuildRequest, devices: Sequence[str] | None) -> Prepared:
     return prepared
 
 
+def _planned(prepared: Prepared) -> str:
+    actions = prepared.plan.totals()["actions"]
+    return ", ".join(f"{count} {action}" for action, count in actions.items() if count)
+
+
 def _deadline(start: float, max_minutes: float | None) -> float | None:
     return None if max_minutes is None else start + 60 * max_minutes
 
@@ -216,8 +229,12 @@ def _no_output(text: str) -> None:
     """Print nothing."""
 
 
-def _hide_prefect_log() -> None:
-    """Let the progress replace Prefect's log lines. Prefect reads these settings when it is imported."""
+def _silence_prefect() -> None:
+    """Let the progress replace Prefect's log lines and its notice about usage data; send no such data.
+
+    Prefect reads these settings when it is imported.
+    """
+    os.environ.setdefault("DO_NOT_TRACK", "1")
     for name in ("LEVEL", "INTERNAL_LEVEL", "HANDLERS_CONSOLE_LEVEL"):
         os.environ.setdefault(f"PREFECT_LOGGING_{name}", "CRITICAL")
 
@@ -254,7 +271,8 @@ def _print_result(result: dict[str, Any], prepared: Prepared) -> None:
     work = f"{result['generated']} takes generated, {result['mastered']} mastered, {result['reused']} reused"
     for failure in result["failed"]:
         print_stderr(
-            f"failed: {failure['asset']} variation {failure['variation']} ({failure['stage']}): {failure['reason']}"
+            f"{paint('failed')}: {failure['asset']} variation {failure['variation']} ({failure['stage']}): "
+            f"{failure['reason']}"
         )
     if result["left"]:
         names = list_names(left_names(result), limit=MANY_NAMES)
@@ -266,7 +284,7 @@ def _print_result(result: dict[str, Any], prepared: Prepared) -> None:
         print_stderr(f"nothing published: {work}")
         _print_report(result, prepared)
         return
-    state = "published" if result["published"] else "unchanged"
+    state = paint("published", "added") if result["published"] else "unchanged"
     print_stdout(f"catalog version {result['version']} {state}: {work} in {result['seconds']:.1f} s")
     spent = result["generate"]
     if result["generated"]:

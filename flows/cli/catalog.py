@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import sys
 from collections import Counter
 from dataclasses import asdict
 from datetime import datetime
@@ -14,6 +15,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from flows.cli import promote
+from flows.cli.completion import asset_ids, matching, version_numbers
 from flows.cli.options import (
     DEFAULT_OUTPUTS,
     AsJson,
@@ -24,12 +26,23 @@ from flows.cli.options import (
     existing_version,
     version_or_latest,
 )
-from flows.cli.output import command, counted, one_line, print_json, print_stderr, print_stdout
+from flows.cli.output import (
+    command,
+    counted,
+    one_line,
+    print_json,
+    print_stderr,
+    print_stdout,
+    print_table,
+    shown_time,
+)
+from flows.cli.terminal import Column, is_terminal, paint
 from pipeline.catalog import (
     LATEST,
     REMEDIES,
     STATES,
     Catalog,
+    Change,
     Filter,
     Reviews,
     ReviewState,
@@ -46,11 +59,19 @@ from pipeline.catalog.version import read_texts
 from pipeline.errors import MachineError, UsageError
 from pipeline.gates import passing_setting
 from pipeline.manifest.spec import ManifestText
-from pipeline.provenance import MASTER_SCHEMA, MasterRow, failures_of, master_record, name_of
+from pipeline.provenance import MASTER_SCHEMA, MasterRow, failures_of, master_name, master_record, name_of
 from pipeline.release import licenses as version_licenses
 from pipeline.store import Store
 from pipeline.store.disk import write_atomically
 
+_VERSION_COLUMNS = (Column(6, right=True), Column(), Column(14, right=True), Column(), Column())
+_MASTER_COLUMNS = (
+    Column(40),
+    Column(9, right=True, gap=1),
+    Column(11, right=True, gap=1),
+    Column(),
+    Column(),
+)
 group = typer.Typer(help="Read the catalog: versions, masters, where each came from.", no_args_is_help=True)
 
 
@@ -84,17 +105,26 @@ def versions(outputs: Outputs = DEFAULT_OUTPUTS, as_json: AsJson = False) -> Non
     if as_json:
         print_json({"versions": listed, "broken": broken})
         return
-    for line in listed:
-        mark = f"  {line['missing']} missing" if line["missing"] else ""
-        mark += f"  <- {', '.join(line['channels'])}" if line["channels"] else ""
-        print_stdout(
-            f"{line['version']:>6}  {line['created']}  {line['masters']:>6} masters  {line['run']}{mark}"
-        )
+    print_table([_version_row(line) for line in listed], _VERSION_COLUMNS)
     for fault in broken:
         print_stderr(f"{fault['version']:>6}  cannot be read: {fault['why']}")
     _print_damaged_channels(catalog)
     if not listed and not broken:
         print_stderr(f"no versions in {outputs}; create the first one: cuesmith build")
+
+
+def _version_row(line: dict[str, Any]) -> tuple[str, ...]:
+    marks = [
+        f"{line['missing']} missing" if line["missing"] else "",
+        f"<- {', '.join(line['channels'])}" if line["channels"] else "",
+    ]
+    return (
+        str(line["version"]),
+        shown_time(line["created"]),
+        f"{line['masters']} masters",
+        line["run"],
+        "  ".join(filter(None, marks)),
+    )
 
 
 def _print_damaged_channels(catalog: Catalog) -> None:
@@ -117,7 +147,12 @@ def show(
         Literal["music", "sfx"] | None, typer.Option("--kind", help="Only music or only sound effects.")
     ] = None,
     state: Annotated[
-        list[str] | None, typer.Option("--state", help=f"{', '.join(STATES)}. Repeatable.")
+        list[str] | None,
+        typer.Option(
+            "--state",
+            autocompletion=lambda incomplete: matching(STATES, incomplete),
+            help=f"Only masters in this state: {', '.join(STATES)}. Repeatable.",
+        ),
     ] = None,
     model: Annotated[str | None, typer.Option("--model", help="Only this model (glob) or engine.")] = None,
     provenance: Annotated[
@@ -155,10 +190,11 @@ def show(
         gaps = {"missing": missing} if missing else {}
         print_json({"version": shown.number, "masters": masters} | gaps)
         return
-    for row in rows:
-        print_stdout(_line(row, reviews))
-    for gap in missing:
-        print_stdout(f"{name_of(gap):<40} {gap['code']}: {gap['reason']}")
+    print_table([_master_row(row, reviews) for row in rows], _MASTER_COLUMNS)
+    print_table(
+        [(name_of(gap), f"{paint(gap['code'])}: {gap['reason']}") for gap in missing],
+        (Column(40), Column(gap=1)),
+    )
     gaps_text = f", {len(missing)} missing" if missing else ""
     print_stderr(f"version {shown.number}: {counted(len(rows), 'master')}{gaps_text}")
     _print_missed(rows)
@@ -194,7 +230,7 @@ def _page(title: str, value: dict[str, Any]) -> list[str]:
 @group.command("history")
 @command
 def history(
-    asset: Annotated[str, typer.Argument(help="An asset id or a glob.")],
+    asset: Annotated[str, typer.Argument(autocompletion=asset_ids, help="An asset id or a glob.")],
     outputs: Outputs = DEFAULT_OUTPUTS,
     as_json: AsJson = False,
 ) -> None:
@@ -217,31 +253,46 @@ def history(
         )
         return
     lines = [
-        (datetime.fromisoformat(step.created), step.created, f"version {step.version:<5} {step.change}")
+        (
+            datetime.fromisoformat(step.created),
+            step.created,
+            f"version {step.version}",
+            _change_text(step.change),
+        )
         for step in steps
     ]
-    lines += [(event.moment, event.at, f"{event.action:<13} {event}") for event in reviews]
-    for _, at, line in sorted(lines, key=lambda item: item[0]):
-        print_stdout(f"{at}  {line}")
+    lines += [(event.moment, event.at, paint(event.action), str(event)) for event in reviews]
+    rows = [(shown_time(at), what, text) for _, at, what, text in sorted(lines, key=itemgetter(0))]
+    print_table(rows, (Column(), Column(13), Column(gap=1)))
 
 
-def _line(row: MasterRow, reviews: ReviewState) -> str:
+def _change_text(change: Change) -> str:
+    if not is_terminal(sys.stdout):
+        return str(change)
+    return f"{paint(change.kind)} {master_name(*change.place)}  {'; '.join(change.words)}".rstrip()
+
+
+def _master_row(row: MasterRow, reviews: ReviewState) -> tuple[str, ...]:
     loudness = "-" if row["loudness_lufs"] is None else f"{row['loudness_lufs']:.1f} LUFS"
-    marks: list[str] = sorted(states_of(row, reviews) - {"current", "unreviewed"})
+    marks = [paint(state) for state in sorted(states_of(row, reviews) - {"current", "unreviewed"})]
     if row["loop"]:
         marks.append("loop")
     if is_off_target(row):
         marks.append(f"({row['deviation']})")
     if "reason" in row:
         marks.append(f"({row['reason']})")
-    return f"{name_of(row):<40} {row['seconds']:>7.2f} s {loudness:>11}  {row['model']}  {' '.join(marks)}".rstrip()
+    return name_of(row), f"{row['seconds']:.2f} s", loudness, row["model"], " ".join(marks)
 
 
 @group.command("diff")
 @command
 def diff(
-    before: Annotated[int, typer.Argument(help="Number of the old version.", metavar="A")],
-    after: Annotated[int, typer.Argument(help="Number of the new version.", metavar="B")],
+    before: Annotated[
+        int, typer.Argument(autocompletion=version_numbers, help="Number of the old version.", metavar="A")
+    ],
+    after: Annotated[
+        int, typer.Argument(autocompletion=version_numbers, help="Number of the new version.", metavar="B")
+    ],
     outputs: Outputs = DEFAULT_OUTPUTS,
     as_json: AsJson = False,
 ) -> None:
@@ -266,8 +317,8 @@ def diff(
             }
         )
         return
-    for change in changes:
-        print_stdout(str(change))
+    rows = [(paint(change.kind), master_name(*change.place), "; ".join(change.words)) for change in changes]
+    print_table(rows, (Column(8), Column(40, gap=1), Column(gap=1)))
     summary = ", ".join(f"{count} {kind}" for kind, count in totals.items())
     print_stderr(
         f"version {before} ({counted(len(old.masters), 'master')}) to {after} ({len(new.masters)}): {summary}"
@@ -280,7 +331,7 @@ def table(
     version: VersionNumber = None,
     format_: Annotated[
         Literal["csv", "parquet", "json"],
-        typer.Option("--format", help="csv, parquet (needs --output) or json."),
+        typer.Option("--format", help="The format of the table: csv, parquet (needs --output) or json."),
     ] = "csv",
     output: Annotated[
         Path | None, typer.Option("--output", help="Write to this file instead of standard output.")
@@ -373,7 +424,7 @@ def quarantine(
         print_json({"quarantined": listed})
         return
     for row, entry in zip(rows, listed, strict=True):
-        print_stdout(f"{name_of(row):<40} {entry['source']}")
+        print_table([(paint(name_of(row), "quarantined"), entry["source"])], (Column(40), Column(gap=1)))
         for failure in entry["failures"]:
             print_stdout(f"  {failure['gate']}: {failure['what']}")
         print_stdout(f"    to publish this asset anyway: {settings[row['asset']]}")

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flows.cli.options import AsJson
-from flows.cli.output import command, one_line, print_error, print_json, print_stderr, print_stdout
+from flows.cli.output import (
+    command,
+    one_line,
+    print_error,
+    print_json,
+    print_stderr,
+    print_stdout,
+    print_table,
+)
+from flows.cli.terminal import Column, paint
 from pipeline.credentials import PROVENANCE
 from pipeline.errors import UsageError
 
@@ -47,8 +56,8 @@ def show(
         _print_verdict(verdict)
         for note in verdict.notes:
             print_stdout(f"         note: {note}")
-        for name, value in _claims(verdict):
-            print_stdout(f"  {name:<22} {one_line(value)}")
+        rows = [(f"  {name}", one_line(value)) for name, value in _claims(verdict)]
+        print_table(rows, (Column(24), Column(gap=1)))
     if not verdict.is_valid:
         raise typer.Exit(_NOT_VERIFIED)
 
@@ -92,7 +101,9 @@ def verify(
 
 def _print_verdict(verdict: Verdict) -> None:
     by = f" (signed by {verdict.signer})" if verdict.signer else ""
-    print_stdout(f"{verdict.state:<8} {one_line(verdict.path)}{one_line(by)}")
+    print_table(
+        [(paint(verdict.state), f"{one_line(verdict.path)}{one_line(by)}")], (Column(8), Column(gap=1))
+    )
     for reason in verdict.reasons:
         print_stdout(f"         because: {one_line(reason)}")
 

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from flows.cli.completion import channel_names
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Outputs, channel_version
 from flows.cli.output import command, counted, print_json, print_stderr, print_stdout
 from pipeline.catalog import LATEST, Catalog
@@ -18,7 +19,12 @@ from pipeline.store import Store
 def disclose_command(
     to: Annotated[Path, typer.Option("--to", help="The folder for the documents; created if needed.")],
     channel: Annotated[
-        str, typer.Option("--channel", help="A channel, such as release, or a version's number.")
+        str,
+        typer.Option(
+            "--channel",
+            autocompletion=channel_names,
+            help="A channel, such as release, or a version's number.",
+        ),
     ] = LATEST,
     outputs: Outputs = DEFAULT_OUTPUTS,
     as_json: AsJson = False,

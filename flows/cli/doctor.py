@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Outputs
-from flows.cli.output import command, one_line, print_json, print_stdout
+from flows.cli.output import command, one_line, print_json, print_table
+from flows.cli.terminal import Column, paint
 from pipeline import __version__
 from pipeline.cpus import usable_cpus
 from pipeline.errors import CuesmithError
@@ -35,10 +36,16 @@ def doctor_command(outputs: Outputs = DEFAULT_OUTPUTS, as_json: AsJson = False) 
     if as_json:
         print_json({"lines": [{"what": line.what, "found": line.found, "fix": line.fix} for line in lines]})
         return
+    rows = [
+        (
+            paint("-", "missing") if line.fix else paint("ok"),
+            line.what,
+            one_line(line.found + (f"; {line.fix}" if line.fix else "")),
+        )
+        for line in lines
+    ]
     width = max(len(line.what) for line in lines)
-    for line in lines:
-        text = one_line(line.found + (f"; {line.fix}" if line.fix else ""))
-        print_stdout(f"{'-' if line.fix else 'ok':<3} {line.what:<{width}}  {text}")
+    print_table(rows, (Column(3), Column(width, gap=1), Column()))
 
 
 def _engines() -> tuple[list[Engine], list[Diagnostic]]:

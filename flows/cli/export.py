@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from flows.cli.completion import channel_names, matching
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Outputs, channel_version, find_manifest
 from flows.cli.output import command, counted, one_line, print_json, print_stdout, print_warning
 from pipeline.catalog import LATEST, Catalog
@@ -14,19 +15,32 @@ from pipeline.errors import UsageError
 from pipeline.generators import engine_keys
 from pipeline.store import Store
 
+TARGETS = ("godot", "godot3", "unity", "unreal", "wwise", "wwise2024", "fmod")
+"""Names of the targets, which a test compares with those of `pipeline.export`: that one imports numpy."""
+
 
 @command
 def export_command(
     target: Annotated[
         str,
-        typer.Argument(help="godot, godot3, unity, unreal, wwise, wwise2024 or fmod.", show_default=False),
+        typer.Argument(
+            autocompletion=lambda incomplete: matching(TARGETS, incomplete),
+            help=f"The engine or audio middleware: {', '.join(TARGETS)}.",
+            show_default=False,
+        ),
     ],
     to: Annotated[
         Path,
         typer.Option("--to", help="The folder to write, inside the project of the game.", show_default=False),
     ],
     channel: Annotated[
-        str, typer.Option("--channel", "-c", help="A channel, such as release, or the number of a version.")
+        str,
+        typer.Option(
+            "--channel",
+            "-c",
+            autocompletion=channel_names,
+            help="A channel, such as release, or the number of a version.",
+        ),
     ] = LATEST,
     profile: Annotated[
         str | None, typer.Option("--profile", "-p", help="An export profile in the manifest, such as mobile.")

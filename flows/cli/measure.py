@@ -8,7 +8,8 @@ from typing import Annotated, Any, NamedTuple
 import typer
 
 from flows.cli.options import AsJson
-from flows.cli.output import command, one_line, print_error, print_json, print_stdout
+from flows.cli.output import command, one_line, print_error, print_json, print_table
+from flows.cli.terminal import Column
 from pipeline.errors import CuesmithError, UsageError
 
 _COLUMNS = (
@@ -67,8 +68,8 @@ def measure_command(
         listed = [{"path": str(problem.path), "what": str(problem.error)} for problem in problems]
         print_json({"files": measured, "problems": listed})
     elif measured:
-        for line in _table(measured):
-            print_stdout(line)
+        rows, columns = _rows(measured)
+        print_table(rows, columns)
     for problem in problems:
         print_error(one_line(problem.text))
     if problems:
@@ -89,18 +90,11 @@ def _exit_code(error: CuesmithError) -> int:
     return error.exit_code if error.exit_code > 1 else 2
 
 
-def _table(measured: list[dict[str, Any]]) -> list[str]:
+def _rows(measured: list[dict[str, Any]]) -> tuple[list[list[str]], list[Column]]:
+    """The rows of the table, with a head, and its columns."""
     rows = [["file", *(head for head, _, _ in _COLUMNS)]]
     for values in measured:
         cells = ("-" if values[key] is None else number.format(values[key]) for _, key, number in _COLUMNS)
         rows.append([one_line(values["path"]), *cells])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(
-            [
-                row[0].ljust(widths[0]),
-                *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)),
-            ]
-        )
-        for row in rows
-    ]
+    return rows, [Column(widths[0]), *(Column(width, right=True) for width in widths[1:])]

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from flows.cli.options import AsJson
-from flows.cli.output import command, one_line, print_json, print_stderr, print_stdout
+from flows.cli.output import command, one_line, print_json, print_stderr, print_stdout, print_table
+from flows.cli.terminal import Column, paint
 from pipeline.errors import UsageError, VerificationError
 from pipeline.generators import InstalledModel, ModelStore, find_engine
 from pipeline.scores import find_score, score_names
@@ -75,9 +76,11 @@ def verify_models(
             {"models": [_row(model) | {"fault": model.fault} for model in checked], "problems": problems}
         )
     else:
-        for model in checked:
-            state = "damaged" if model.fault else "ok"
-            print_stdout(f"{state:<7} {one_line(model.id)}  {model.revision[:19]}")
+        rows = [
+            (paint("damaged" if model.fault else "ok"), one_line(model.id), model.revision[:19])
+            for model in checked
+        ]
+        print_table(rows, (Column(7), Column(gap=1), Column()))
         if not checked and not problems:
             print_stderr(f"no models in {store.models_folder()}")
     faults = [*(model.fault for model in checked if model.fault), *problems]

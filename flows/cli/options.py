@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from flows.cli.completion import asset_ids, manifests, version_numbers
 from pipeline.catalog import Catalog, Version
 from pipeline.errors import UsageError
 from pipeline.store import check_utf8
@@ -19,6 +20,7 @@ _DEFAULT_MANIFESTS = ("cues.yaml", "cuesmith.yaml")
 Manifest = Annotated[
     Path | None,
     typer.Argument(
+        autocompletion=manifests,
         help="The manifest. Default: cues.yaml or cuesmith.yaml in this folder, or the only .yaml in manifests/.",
         show_default=False,
     ),
@@ -37,14 +39,23 @@ Profile = Annotated[
 ]
 Only = Annotated[
     list[str] | None,
-    typer.Option("--only", help="Only assets whose id matches this glob ('music/*'). Repeatable."),
+    typer.Option(
+        "--only",
+        autocompletion=asset_ids,
+        help="Only assets whose id matches this glob ('music/*'). Repeatable.",
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
-AssetFilter = Annotated[str | None, typer.Argument(help="An asset id or a glob. Default: all.")]
+AssetFilter = Annotated[
+    str | None, typer.Argument(autocompletion=asset_ids, help="An asset id or a glob. Default: all.")
+]
 VariationFilter = Annotated[
     int | None, typer.Option("--variation", help="Only this variation. Default: all.")
 ]
-VersionNumber = Annotated[int | None, typer.Option("--version", help="Catalog version. Default: the latest.")]
+VersionNumber = Annotated[
+    int | None,
+    typer.Option("--version", autocompletion=version_numbers, help="Catalog version. Default: the latest."),
+]
 By = Annotated[
     str | None,
     typer.Option(
@@ -78,10 +89,14 @@ Junit = Annotated[
 
 def existing_version(catalog: Catalog, number: int) -> Version:
     """Return version ``number``. Raises `UsageError` if the catalog has no such version."""
-    numbers = catalog.numbers()
-    if number not in numbers:
-        raise UsageError(f"the catalog has no version {number}; to list all: cuesmith catalog versions")
+    check_version(catalog, number)
     return catalog.read(number)
+
+
+def check_version(catalog: Catalog, number: int | None) -> None:
+    """Raise `UsageError` if the catalog has no version ``number``; None is no version."""
+    if number is not None and number not in catalog.numbers():
+        raise UsageError(f"the catalog has no version {number}; to list all: cuesmith catalog versions")
 
 
 def version_or_latest(catalog: Catalog, number: int | None, outputs: str) -> Version:

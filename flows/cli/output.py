@@ -11,7 +11,7 @@ import functools
 import gc
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from importlib import import_module
@@ -20,6 +20,7 @@ from typing import Any, NoReturn, ParamSpec, TypeVar, get_type_hints
 
 import typer
 
+from flows.cli.terminal import Column, echo, plain_output, table, time_text, width_of
 from pipeline.catalog.reviews import text_fault
 from pipeline.errors import CuesmithError, MachineError, ManifestError, Problem, UsageError
 from pipeline.store.disk import write_atomically
@@ -34,12 +35,23 @@ R = TypeVar("R")
 
 def print_stdout(text: str) -> None:
     """Print a line to standard output."""
-    typer.echo(text)
+    echo(text, sys.stdout)
+
+
+def print_table(rows: Sequence[Sequence[str]], columns: Sequence[Column]) -> None:
+    """Print a table to standard output; see `flows.cli.terminal.table`."""
+    for line in table(rows, columns, width_of(sys.stdout)):
+        print_stdout(line)
+
+
+def shown_time(moment: str) -> str:
+    """A moment (ISO 8601) as standard output shows it: ``2 hours ago`` on a terminal, exact in a pipe."""
+    return time_text(moment, sys.stdout)
 
 
 def print_stderr(text: str) -> None:
     """Print a line to standard error."""
-    typer.echo(text, err=True)
+    echo(text, sys.stderr)
 
 
 def print_warning(text: object) -> None:
@@ -133,16 +145,18 @@ def command(function: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(function)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
-        try:
-            _check_text_options(function, kwargs)
-            return function(*args, **kwargs)
-        except CuesmithError as error:
-            if kwargs.get("ci"):
-                import_module("flows.cli.ci").annotate_error(error)
-            _fail(error, bool(kwargs.get("as_json")))
-        except KeyboardInterrupt:
-            print_stderr("interrupted; finished work is saved: run the same command again to continue")
-            raise typer.Exit(INTERRUPTED) from None
+        as_json = bool(kwargs.get("as_json"))
+        with plain_output(as_json):
+            try:
+                _check_text_options(function, kwargs)
+                return function(*args, **kwargs)
+            except CuesmithError as error:
+                if kwargs.get("ci"):
+                    import_module("flows.cli.ci").annotate_error(error)
+                _fail(error, as_json)
+            except KeyboardInterrupt:
+                print_stderr("interrupted; finished work is saved: run the same command again to continue")
+                raise typer.Exit(INTERRUPTED) from None
 
     return wrapped
 

@@ -32,11 +32,13 @@ from flows.cli.output import (
     print_json,
     print_stderr,
     print_stdout,
+    print_table,
     print_warning,
     problems_json,
     warn,
     write_file,
 )
+from flows.cli.terminal import Column, paint
 from pipeline.build.devices import devices_for, mastering_devices
 from pipeline.build.plan_rows import PlannedRow, RowAction, grouped, licenses_of, planned_rows, totals_of
 from pipeline.build.prepare import Prepared, prepare, removal_problem, unchanged_result
@@ -50,6 +52,7 @@ from pipeline.plan import BuildEstimate, check_profiles, estimate, recorded_spee
 from pipeline.provenance import master_name
 
 _STALE = 1
+_PLAN_COLUMNS = (Column(10), Column(40, gap=1), Column(gap=1))
 _MANY_ROWS = 40
 """A plan with more lines than this is grouped."""
 
@@ -203,8 +206,8 @@ def plan_command(
         warn(prepared.warnings)
         shown = [row for row in rows if everything or row.action is not RowAction.REUSE]
         _print_rows(shown, full=full or everything)
-        for old, new in prepared.renamed.items():
-            print_stdout(f"{'rename':<10} {new:<40} was {old}")
+        renamed = [(paint("rename"), new, f"was {old}") for old, new in prepared.renamed.items()]
+        print_table(renamed, _PLAN_COLUMNS)
         _print_totals(totals)
         for newer in prepared.plan.newer_models:
             print_stderr(str(newer))
@@ -224,13 +227,20 @@ def plan_command(
 
 def _print_rows(rows: Sequence[PlannedRow], *, full: bool) -> None:
     if full or len(rows) <= _MANY_ROWS:
-        for row in rows:
-            print_stdout(f"{row.action:<10} {row.name:<40} {', '.join(row.reasons)}".rstrip())
+        lines = [(row.action, row.name, row.reasons) for row in rows]
+        print_table(
+            [(paint(action), name, ", ".join(reasons)) for action, name, reasons in lines], _PLAN_COLUMNS
+        )
         return
-    for group in grouped(rows):
-        alone = len(group.rows) == 1
-        name = group.rows[0].name if alone else f"{group.folder}* ({len(group.rows)})"
-        print_stdout(f"{group.action:<10} {name:<40} {', '.join(group.reasons)}".rstrip())
+    lines = [
+        (
+            group.action,
+            group.rows[0].name if len(group.rows) == 1 else f"{group.folder}* ({len(group.rows)})",
+            group.reasons,
+        )
+        for group in grouped(rows)
+    ]
+    print_table([(paint(action), name, ", ".join(reasons)) for action, name, reasons in lines], _PLAN_COLUMNS)
     print_stderr("grouped by folder and reasons; for one line per variation: cuesmith plan --full")
 
 

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.options import DEFAULT_OUTPUTS, AsJson, By, Outputs
+from flows.cli.completion import channel_names, matching, version_numbers
+from flows.cli.options import DEFAULT_OUTPUTS, AsJson, By, Outputs, check_version
 from flows.cli.output import (
     command,
     counted,
@@ -15,7 +16,9 @@ from flows.cli.output import (
     print_stderr,
     print_stdout,
     print_warning,
+    shown_time,
 )
+from flows.cli.terminal import paint
 from pipeline.catalog import LATEST, Catalog, ChannelMove
 from pipeline.errors import UsageError
 from pipeline.manifest.spec import GateReason
@@ -32,13 +35,22 @@ _SHOWN = 5
 
 @command
 def promote_command(
-    version: Annotated[int, typer.Argument(help="The version's number.")],
+    version: Annotated[int, typer.Argument(autocompletion=version_numbers, help="The version's number.")],
     channel: Annotated[
-        str, typer.Option("--channel", help="The channel, such as release; a new name creates it.")
+        str,
+        typer.Option(
+            "--channel",
+            autocompletion=channel_names,
+            help="The channel, such as release; a new name creates it.",
+        ),
     ],
     override: Annotated[
         list[str] | None,
-        typer.Option("--override", help=f"Ignore this reason: {', '.join(GateReason)}. Repeatable."),
+        typer.Option(
+            "--override",
+            autocompletion=lambda incomplete: matching(GateReason, incomplete),
+            help=f"Ignore this reason: {', '.join(GateReason)}. Repeatable.",
+        ),
     ] = None,
     because: Annotated[
         list[str] | None,
@@ -55,6 +67,7 @@ def promote_command(
     """
     overrides = _overrides(override or [], because or [])
     catalog = Catalog(Store.open(outputs))
+    check_version(catalog, version)
     name = by or reviewer_name()
     verdict = promote_version(catalog, version, channel, at=now(), by=name, overrides=overrides)
     if as_json:
@@ -72,7 +85,9 @@ def promote_command(
 
 @command
 def channels(
-    channel: Annotated[str | None, typer.Argument(help="Show the history of this channel.")] = None,
+    channel: Annotated[
+        str | None, typer.Argument(autocompletion=channel_names, help="Show the history of this channel.")
+    ] = None,
     outputs: Outputs = DEFAULT_OUTPUTS,
     as_json: AsJson = False,
 ) -> None:
@@ -98,7 +113,9 @@ def channels(
 
 @command
 def rollback(
-    channel: Annotated[str, typer.Option("--channel", help="The channel to move back.")] = LATEST,
+    channel: Annotated[
+        str, typer.Option("--channel", autocompletion=channel_names, help="The channel to move back.")
+    ] = LATEST,
     to: Annotated[
         int | None,
         typer.Option("--to", help="A version that it pointed to before. Default: the previous one."),
@@ -150,7 +167,7 @@ def _print_verdict(verdict: PromotionResult, version: int, channel: str) -> None
 
 
 def _refusal(refusal: Refusal) -> str:
-    lines = [f"{refusal.code}: {counted(len(refusal.masters), 'master')}: {refusal.what}"]
+    lines = [f"{paint(refusal.code, 'refused')}: {counted(len(refusal.masters), 'master')}: {refusal.what}"]
     lines += [f"  {name}" + (f"  {why}" if why else "") for name, why in refusal.masters[:_SHOWN]]
     if len(refusal.masters) > _SHOWN:
         lines.append(f"  and {len(refusal.masters) - _SHOWN} more (--json lists all)")
@@ -160,7 +177,7 @@ def _refusal(refusal: Refusal) -> str:
 def _move(move: ChannelMove) -> str:
     why = f": {move['because']}" if "because" in move else ""
     lines = [
-        f"  {move['at']}  {move.get('action', 'publish'):<9} version {move['version']} by {move['by']}{why}"
+        f"  {shown_time(move['at'])}  {move.get('action', 'publish'):<9} version {move['version']} by {move['by']}{why}"
     ]
     if "allowed" in move:
         lines.append(f"    allowed by the manifest: {', '.join(move['allowed'])}")

@@ -10,7 +10,8 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.options import DEFAULT_OUTPUTS, MANY_NAMES, AsJson, Outputs, VersionNumber
+from flows.cli.completion import version_numbers
+from flows.cli.options import DEFAULT_OUTPUTS, MANY_NAMES, AsJson, Outputs, VersionNumber, check_version
 from flows.cli.output import (
     INTERRUPTED,
     command,
@@ -20,12 +21,16 @@ from flows.cli.output import (
     print_stdout,
     print_warning,
 )
+from pipeline.catalog import Catalog
 from pipeline.errors import UsageError
 from pipeline.manifest.problems import list_names
 from pipeline.store import Store
 
 Against = Annotated[
-    int | None, typer.Option("--against", help="Version to compare with. Default: the one before.")
+    int | None,
+    typer.Option(
+        "--against", autocompletion=version_numbers, help="Version to compare with. Default: the one before."
+    ),
 ]
 
 
@@ -50,7 +55,10 @@ def report_command(
     """
     from pipeline.report import write_report
 
-    written = write_report(Store.open(outputs), version, against=against, folder=self_contained)
+    store = Store.open(outputs)
+    for number in (version, against):
+        check_version(Catalog(store), number)
+    written = write_report(store, version, against=against, folder=self_contained)
     if as_json:
         print_json(asdict(written) | {"path": str(written.path) if written.path else None})
     else:
@@ -91,6 +99,8 @@ def serve(
     from pipeline.review.server import ReviewServer
 
     store = Store.open(outputs)
+    for number in (version, against):
+        check_version(Catalog(store), number)
     written = write_report(store, version, against=against)
     server = ReviewServer(store, port)
     address = f"{server.origin}/{written.key}#token={server.token}"

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from flows.cli.completion import asset_ids
 from flows.cli.options import (
     DEFAULT_OUTPUTS,
     MANY_NAMES,
@@ -21,8 +22,17 @@ from flows.cli.options import (
     VersionNumber,
     version_or_latest,
 )
-from flows.cli.output import command, counted, print_json, print_stderr, print_stdout, print_warning
+from flows.cli.output import (
+    command,
+    counted,
+    print_json,
+    print_stderr,
+    print_table,
+    print_warning,
+    shown_time,
+)
 from flows.cli.report import serve
+from flows.cli.terminal import Column, paint
 from pipeline.catalog import (
     Catalog,
     Filter,
@@ -59,13 +69,20 @@ _ACTIONS: dict[ReviewAction, str] = {
 }
 
 
+_COLUMNS = (Column(), Column(8), Column(gap=1))
+
 group.callback(invoke_without_command=True)(serve)
 
 
 def _review_command(action: ReviewAction) -> Callable[..., None]:
     @command
     def run(
-        asset: Annotated[str, typer.Argument(help="An asset id, a variation name (gravel_01), or a glob.")],
+        asset: Annotated[
+            str,
+            typer.Argument(
+                autocompletion=asset_ids, help="An asset id, a variation name (gravel_01), or a glob."
+            ),
+        ],
         variation: VariationFilter = None,
         by: By = None,
         comment: Annotated[
@@ -105,8 +122,7 @@ def _print_events(events: list[ReviewEvent], version: Version, as_json: bool) ->
     if as_json:
         print_json({"version": version.number, "events": [_json(event, waiting) for event in events]})
         return
-    for event in events:
-        print_stdout(_line(event, waiting))
+    print_table([_row(event, waiting) for event in events], _COLUMNS)
     people = ", ".join(dict.fromkeys(event.by for event in events))
     decided = f"{counted(len(events), 'decision')} by {people}" if events else "no decisions"
     print_stderr(f"{decided} on version {version.number}. Next: cuesmith build")
@@ -159,8 +175,7 @@ def list_events(
     if as_json:
         print_json({"events": [_json(event, waiting) for event in matching]})
         return
-    for event in matching:
-        print_stdout(_line(event, waiting))
+    print_table([_row(event, waiting) for event in matching], _COLUMNS)
     print_stderr(counted(len(matching), "review"))
 
 
@@ -238,8 +253,7 @@ class _Import:
 
     def print(self) -> None:
         """Print the decisions, with notes and warnings."""
-        for event in self.added:
-            print_stdout(_line(event, self.waiting))
+        print_table([_row(event, self.waiting) for event in self.added], _COLUMNS)
         for event, earlier in self.replaced:
             print_stderr(
                 f"note: this {event.action} of {event.name} ({event.at}) replaces {earlier.by}'s later "
@@ -258,6 +272,7 @@ def _json(event: ReviewEvent, waiting: frozenset[str]) -> dict[str, object]:
     return {"id": event.id, **asdict(event), "waiting": event.master in waiting}
 
 
-def _line(event: ReviewEvent, waiting: frozenset[str]) -> str:
+def _row(event: ReviewEvent, waiting: frozenset[str]) -> tuple[str, ...]:
     mark = " (waiting)" if event.master in waiting else ""
-    return f"{event.at}  {event.action:<8} {event.name}{mark}{str(event).removeprefix(event.name)}"
+    text = f"{event.name}{mark}{str(event).removeprefix(event.name)}"
+    return shown_time(event.at), paint(event.action), text

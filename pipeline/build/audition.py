@@ -250,6 +250,7 @@ def _work(audition: Audition, device: str, works: Sequence[Work[Any]], session: 
         lambda seat: Worker(audition.prepared.store.root, seat.device),
         lambda group, device: session,
         lambda event: _note(audition, event),
+        lambda item: None,
     )
     try:
         workers.serve(seat)

@@ -73,6 +73,12 @@ class Journal:
                 listener(entry)
         _logger.log(_level(event), "%s%s", event, _listed(facts))
 
+    def show(self, event: str, **facts: Any) -> None:
+        """Pass an event to the listeners without writing it: what only matters while the build runs."""
+        with self._lock:
+            for listener in self._listeners:
+                listener({"event": event, **facts})
+
     def close(self) -> None:
         """Upload the journal to an object store; in a folder it is already in place."""
         if self._path is None and self._lines:

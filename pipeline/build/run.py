@@ -53,7 +53,7 @@ from pipeline.plan import (
     record_speed,
     recorded_speeds,
 )
-from pipeline.provenance import ManifestFacts
+from pipeline.provenance import ManifestFacts, master_name
 from pipeline.provenance.facts import git_commit
 
 _MASTERING = ("mastering",)
@@ -108,7 +108,7 @@ class BuildRun:
         self._dispatcher: Dispatcher[Item] = Dispatcher(
             self._give_up, {_MASTERING}, deadline=self._start.deadline
         )
-        self._workers = Workers(self._dispatcher, runner.start, self._session, self._on_event)
+        self._workers = Workers(self._dispatcher, runner.start, self._session, self._on_event, self._on_began)
         self._failed_takes: dict[str, str] = {}
         self._failed: dict[tuple[str, int], tuple[Stage, str]] = {}
         self._made_takes: set[str] = set()
@@ -311,6 +311,7 @@ class BuildRun:
         if self._awaited:
             self._end_stage("generate")
         self._end_stage("master")
+        self._journal.write("publish-began")
         self._keeps_store()
         self._fence()
         not_made = {place: reason for place, (_, reason) in self._failed.items()}
@@ -380,14 +381,24 @@ class BuildRun:
             "seconds": round(time.monotonic() - self._began, 3),
         }
 
+    def _on_began(self, item: str) -> None:
+        """Show what a worker makes now."""
+        with self._lock:
+            assets, place = self._awaited.get(item), self._places.get(item)
+        if assets:
+            self._journal.show("began", item=item, stage="generate", name=assets[0].asset.id)
+        elif place:
+            self._journal.show("began", item=item, stage="master", name=master_name(*place))
+
     def _on_event(self, event: jobs.Event) -> None:
         """Record an outcome; once an asset's last take has one, queue the asset."""
+        self._journal.show("ended", item=event.item)
         with self._lock:
             assets = self._awaited.pop(event.item, None)
             if assets is None:
                 self._on_master(event)
                 return
-            self._on_take(event)
+            self._on_take(event, [asset.asset.id for asset in assets])
             complete = []
             for asset in assets:
                 self._takes_left[asset.asset.id] -= 1
@@ -404,7 +415,7 @@ class BuildRun:
     def _end_stage(self, stage: str) -> None:
         self._stages[stage] = round(time.monotonic() - self._stages[stage], 3)
 
-    def _on_take(self, event: jobs.Event) -> None:
+    def _on_take(self, event: jobs.Event, assets: list[str]) -> None:
         if isinstance(event, jobs.TakeMade):
             self._made_takes.add(event.item)
             self._took[event.item] = event.took
@@ -413,7 +424,7 @@ class BuildRun:
             )
         elif isinstance(event, jobs.Failed):
             self._failed_takes[event.item] = event.reason
-            self._journal.write("take-failed", take=event.item, reason=event.reason)
+            self._journal.write("take-failed", take=event.item, assets=assets, reason=event.reason)
 
     def _on_master(self, event: jobs.Event) -> None:
         if isinstance(event, jobs.Mastered):

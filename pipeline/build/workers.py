@@ -205,7 +205,7 @@ class Workers:
     """The workers of a build, each on its `Seat`, fed from one `Dispatcher`.
 
     ``start`` starts the worker of a seat; ``session`` returns the session of a group on a device. ``on_event`` gets
-    every outcome, and is called from several threads.
+    every outcome, ``on_began`` the name of each item that a worker begins; both are called from several threads.
     """
 
     def __init__(
@@ -214,11 +214,13 @@ class Workers:
         start: Callable[[Seat], Link],
         session: Callable[[Group, str], Session],
         on_event: Callable[[Event], None],
+        on_began: Callable[[str], None],
     ) -> None:
         self._dispatcher = dispatcher
         self._start = start
         self._session = session
         self._on_event = on_event
+        self._on_began = on_began
         self._links: dict[str, Link] = {}
         self._ended: dict[str, str] = {}
         """By seat, why this process ended its worker."""
@@ -333,6 +335,7 @@ class _Conversation:
                     key = self._owners[message.item]
                     self._dispatcher.begin(self._seat, key)
                     self._use.begin(key, time.monotonic())
+                    self._workers._on_began(message.item)
                 case Slots():
                     self._use.slots = message.count
                 case Freed():

@@ -92,6 +92,9 @@ def make_folder(folder: str) -> None:
     try:
         os.mkdir(folder)
     except FileNotFoundError:
+        if not parent or os.path.isdir(parent):
+            # A file system such as /proc takes no folder, and a current folder may have been removed.
+            raise
         make_folder(parent)
         make_folder(folder)
         return

@@ -19,7 +19,7 @@ from uuid import uuid4
 
 import fsspec
 
-from pipeline.errors import CuesmithError, MachineError, StoreError
+from pipeline.errors import CuesmithError, MachineError, StoreError, UsageError
 from pipeline.store.backend import Entry, Fence, Missing, check_key, one_line
 from pipeline.store.locks import hold_lease
 
@@ -47,8 +47,12 @@ class FsspecBackend:
         package = _PROTOCOLS.get(protocol)
         if package is None:
             known = ", ".join(f"{name}://" for name in sorted(_PROTOCOLS))
-            raise MachineError(
+            raise UsageError(
                 f"{self.url}: cuesmith cannot keep a store on {protocol}://; use {known} or a mounted folder"
+            )
+        if not urlsplit(url).netloc:
+            raise UsageError(
+                f"{url}: a bucket is missing; give it after the scheme: {protocol}://bucket/prefix"
             )
         try:
             self._fs, root = fsspec.core.url_to_fs(url, use_listings_cache=False)

@@ -101,7 +101,7 @@ def test_help_imports_no_command_and_no_room() -> None:
     code += "assert CliRunner().invoke(app, ['--help']).exit_code == 0; print(*sorted(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     ours = {name for name in done.stdout.split() if name.startswith(("flows.", "pipeline."))}
-    expected = {"flows.cli", "flows.cli.app", "flows.streams"}
+    expected = {"flows.cli", "flows.cli.app", "flows.cli.examples", "flows.cli.terminal", "flows.streams"}
     assert ours == expected, done.stderr
 
 

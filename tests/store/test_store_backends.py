@@ -219,10 +219,11 @@ def test_no_accepted_key_leaves_the_root(key: str) -> None:
         ("http://example.org/x", "cannot keep a store on http://; use gcs://"),
         ("nosuch://x", "cannot keep a store on nosuch://"),
         ("sftp://me:secret@host/x", "^sftp://host/x: cuesmith cannot"),
+        ("s3://", "a bucket is missing; give it after the scheme: s3://bucket/prefix"),
     ],
 )
 def test_a_protocol_that_cannot_hold_a_store_is_named(url: str, says: str) -> None:
-    with pytest.raises(MachineError, match=says):
+    with pytest.raises(UsageError, match=says):
         open_backend(url)
 
 
