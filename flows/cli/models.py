@@ -11,6 +11,7 @@ from flows.cli.output import command, one_line, print_json, print_stderr, print_
 from pipeline.errors import UsageError, VerificationError
 from pipeline.generators import InstalledModel, ModelStore, find_engine
 from pipeline.scores import find_score, score_names
+from pipeline.watermarks import find_watermark, watermark_names
 
 group = typer.Typer(
     help="List, fetch and verify the models of an engine.",
@@ -18,7 +19,7 @@ group = typer.Typer(
 )
 
 EngineName = Annotated[
-    str, typer.Option("--engine", metavar="NAME", help="Engine or score that uses the models.")
+    str, typer.Option("--engine", metavar="NAME", help="Engine, score or watermark that uses the models.")
 ]
 
 
@@ -83,7 +84,13 @@ def verify_models(
 
 
 def _store_of(name: str) -> ModelStore:
-    found = find_score(name) if name in score_names() else find_engine(name)
+    found = (
+        find_score(name)
+        if name in score_names()
+        else find_watermark(name)
+        if name in watermark_names()
+        else find_engine(name)
+    )
     if not isinstance(found, ModelStore):
         raise UsageError(f"{name!r} has no models to install")
     return found

@@ -45,6 +45,7 @@ def claim_of(project: str, row: MasterRow) -> Claim:
         "prompt_sha256": hashlib.sha256(row["prompt"].encode()).hexdigest(),
         "recipe_sha256": row["take"],
         "statement": origin["statement"],
+        **({"watermark": row["watermark"]} if "watermark" in row else {}),
     }
     title = f"{row['asset']}_{row['variation']:02d}"
     return Claim(title, row["model"], row["revision"], origin["digital_source_type"], facts)

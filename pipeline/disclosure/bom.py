@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from pipeline import __version__
 from pipeline.disclosure.inventory import Amount, Inventory, ModelUse
-from pipeline.disclosure.legal import LICENSES
+from pipeline.licenses import LICENSES
 
 _NAMESPACE = uuid.UUID("8c7c2b1e-0d35-5b0c-9b57-3f0c1a6f3d52")
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")

@@ -15,10 +15,10 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from pipeline.catalog import Catalog, Version
 from pipeline.disclosure.attestation import statement
 from pipeline.disclosure.bom import ml_bom
-from pipeline.disclosure.inventory import Inventory, signer_of, sound_files, statement_of, take_inventory
+from pipeline.disclosure.inventory import Inventory, sound_files, statement_of, take_inventory
 from pipeline.disclosure.legal import ADVICE, LEGAL_FACTS, facts_about
 from pipeline.errors import MachineError
-from pipeline.provenance import MasterRow, name_of
+from pipeline.provenance import MasterRow, name_of, signer_of
 from pipeline.store.disk import write_atomically
 
 DISCLOSURE_SCHEMA = "cuesmith.disclosure/1"

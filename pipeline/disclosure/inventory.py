@@ -9,11 +9,10 @@ from typing import Any
 
 from pipeline.catalog import Catalog, Version
 from pipeline.credentials import DEVELOPMENT
-from pipeline.disclosure.legal import conditions_of
 from pipeline.errors import VerificationError
-from pipeline.licenses import ModelLicense
+from pipeline.licenses import ModelLicense, conditions_of
 from pipeline.manifest.policy import Policy
-from pipeline.provenance import MasterRecord, MasterRow, disclosure, master_records
+from pipeline.provenance import MasterRecord, MasterRow, disclosure, master_records, signer_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,11 +148,6 @@ def take_inventory(catalog: Catalog, version: Version) -> Inventory:
 def statement_of(row: MasterRow) -> Mapping[str, str]:
     """How a row's sound was made: label, sentence and IPTC digital source type."""
     return disclosure(neural=row["neural"], engine=row["engine"], model=row["model"])
-
-
-def signer_of(row: MasterRow) -> str | None:
-    """SHA-256 of the certificate that signed a row's files, or ``development``; None if they are not signed."""
-    return row["credentials"]["signed_by"] if "credentials" in row else None
 
 
 def _records(catalog: Catalog, rows: Sequence[MasterRow]) -> Mapping[str, MasterRecord]:

@@ -1,9 +1,9 @@
 """A pack: what every export target needs to know of a version, and its neutral form ``pack.json``.
 
 `build_pack` chooses a file for each sound of a version, finds its length and loop points, and gives it names and ids.
-An id is a hash of project, asset and variation: it survives a re-roll, another format and another folder. Names survive
-too, because the ledger of the folder keeps them. `docs/export.md` describes ``pack.json``, and a JSON Schema beside
-it.
+An id is a hash of project, asset and variation: it survives a re-roll, another format, another folder, and a rename
+that the manifest tells with ``was``. Names survive too, because the ledger of the folder keeps them. `docs/export.md`
+describes ``pack.json``, and a JSON Schema beside it.
 """
 
 from __future__ import annotations
@@ -319,17 +319,20 @@ def build_pack(
     )
     sounds = []
     for asset, listed in sorted(by_asset.items()):
+        origin = listed[0].row.get("origin", asset)
+        # A new asset may have taken the earlier id after ``was`` left the manifest.
+        origin = asset if origin in by_asset else origin
         short = names[asset].rpartition("/")[2]
         made = tuple(
             PackFile(
                 file,
                 f"{stems[_place(file)]}.{file.format}",
                 f"{short}_{file.row['variation']:02d}",
-                _id(version.project, _place(file)),
+                _id(version.project, f"{origin}#{file.row['variation']}"),
             )
             for file in sorted(listed, key=lambda file: file.row["variation"])
         )
-        sounds.append(PackSound(asset, names[asset], _id(version.project, asset), made))
+        sounds.append(PackSound(asset, names[asset], _id(version.project, origin), made))
     missing = tuple(dict(row) for row in version.missing)
     return Pack(version.project, version.number, target, profile, tuple(sounds), missing, names | stems)
 
