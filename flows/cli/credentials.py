@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flows.cli.options import AsJson
-from flows.cli.output import command, one_line, print_error, print_json, print_stderr, print_stdout
+from flows.cli.output import command, counted, one_line, print_error, print_json, print_stderr, print_stdout
 from pipeline.credentials import PROVENANCE
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
     from pipeline.credentials.checking import Verdict
+    from pipeline.credentials.watermark import WatermarkVerdict
 
 _USAGE = 2
 _NOT_VERIFIED = 5
@@ -58,33 +59,52 @@ def show(
 def verify(
     files: Annotated[list[Path], typer.Argument(help="Sound files.")],
     trust: Trust = None,
+    watermark: Annotated[
+        str | None,
+        typer.Option(
+            "--watermark",
+            metavar="NAME",
+            help="Look for this watermark, such as audioseal. Default: the one that the credentials name.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Check that nobody changed the files after signing: Trusted, Valid, Invalid or Missing, and why.
 
     Trusted: unchanged, and signed under a root from --trust or this machine's development root. Valid: unchanged, but
     signed by an unknown signer. The exit code is 5 if any file is Invalid or Missing.
+
+    If the credentials name a watermark, the detector looks for it; the exit code is 5 if it is not there. --watermark
+    looks for one in files without credentials too.
     """
     from pipeline.credentials.checking import check
+    from pipeline.credentials.watermark import WatermarkVerdict, check_watermark
 
-    verdicts: list[Verdict] = []
+    verdicts: list[tuple[Verdict, WatermarkVerdict]] = []
     problems: list[tuple[Path, str]] = []
     for path in files:
         try:
-            verdicts.append(check(path, trust or ()))
+            verdict = check(path, trust or ())
+            verdicts.append((verdict, check_watermark(Path(verdict.path), verdict, watermark)))
         except UsageError as error:
             problems.append((path, str(error)))
     if as_json:
         listed = [{"path": str(path), "what": what} for path, what in problems]
-        print_json({"files": [verdict.to_json() for verdict in verdicts], "problems": listed})
+        files = [verdict.to_json() | {"watermark": mark.to_json()} for verdict, mark in verdicts]
+        print_json({"files": files, "problems": listed})
     else:
-        for verdict in verdicts:
+        for verdict, mark in verdicts:
             _print_verdict(verdict)
-        for note in dict.fromkeys(note for verdict in verdicts for note in verdict.notes):
+            if mark.state != "not asked":
+                print_stdout(f"         watermark: {one_line(str(mark))}")
+        for note in dict.fromkeys(note for verdict, _ in verdicts for note in verdict.notes):
             print_stderr(f"note: {note}")
+        if not_asked := sum(mark.state == "not asked" for _, mark in verdicts):
+            print_stderr(f"note: watermark of {counted(not_asked, 'file')} {WatermarkVerdict('not asked')}")
     for _, what in problems:
         print_error(one_line(what))
-    if not all(verdict.is_valid for verdict in verdicts):
+    if not all(verdict.is_valid and not mark.is_failure for verdict, mark in verdicts):
         raise typer.Exit(_NOT_VERIFIED)
     if problems:
         raise typer.Exit(_USAGE)

@@ -37,12 +37,14 @@ def ml_bom(inventory: Inventory) -> dict[str, Any]:
         "procedural": inventory.procedural,
     }
     properties = [item for name, amount in amounts.items() for item in _amount(f"cuesmith:{name}", amount)]
-    signatures = {
+    markings = {
         "signed": inventory.signed,
         "signed_for_development": inventory.signed_for_development,
         "unsigned": inventory.unsigned,
+        **{f"watermark:{name}": count for name, count in inventory.watermarks.items()},
+        "without_watermark": inventory.unmarked,
     }
-    properties += [_property(f"cuesmith:sounds:{name}", count) for name, count in signatures.items()]
+    properties += [_property(f"cuesmith:sounds:{name}", count) for name, count in markings.items()]
     return {
         "$schema": "http://cyclonedx.org/schema/bom-1.7.schema.json",
         "bomFormat": "CycloneDX",

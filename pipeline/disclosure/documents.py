@@ -79,8 +79,13 @@ def _sound(row: MasterRow) -> dict[str, Any]:
         "revision": row["revision"],
         "license": row["license"],
         "signed_by": signer_of(row),
+        "watermark": row.get("watermark"),
         "files": sound_files(row),
     }
+
+
+def _watermark(row: MasterRow) -> str:
+    return f"{row['watermark']['name']} {row['watermark']['message']}" if "watermark" in row else "none"
 
 
 def _text(name: str, inventory: Inventory, version: Version) -> str:
@@ -89,7 +94,9 @@ def _text(name: str, inventory: Inventory, version: Version) -> str:
         .get_template(f"{name}.j2")
         .render(
             inventory=inventory,
-            sounds=[(name_of(row), statement_of(row), row["model"]) for row in version.masters],
+            sounds=[
+                (name_of(row), statement_of(row), row["model"], _watermark(row)) for row in version.masters
+            ],
             steam_facts=facts_about("steam"),
             ai_act_facts=facts_about("ai-act"),
             advice=ADVICE,

@@ -92,6 +92,10 @@ class Inventory:
     """Sounds with Content Credentials under the project's own certificate."""
     signed_for_development: int
     unsigned: int
+    watermarks: Mapping[str, int]
+    """Sounds with each watermark, by its name."""
+    unmarked: int
+    """Sounds without a watermark."""
     models: tuple[ModelUse, ...]
     decisions: tuple[GateDecision, ...]
     exceptions: tuple[AllowedWords, ...]
@@ -113,6 +117,7 @@ def take_inventory(catalog: Catalog, version: Version) -> Inventory:
     signers = [signer_of(row) for row in rows]
     development = signers.count(DEVELOPMENT)
     unsigned = signers.count(None)
+    watermarks = Counter(row["watermark"]["name"] for row in rows if "watermark" in row)
     channels = [entry for name in catalog.channels.names() if (entry := catalog.channel(name))]
     moves = [(entry["name"], move) for entry in channels for move in entry["history"]]
     policy = Policy.from_json(version.policy)
@@ -131,6 +136,8 @@ def take_inventory(catalog: Catalog, version: Version) -> Inventory:
         signed=len(rows) - development - unsigned,
         signed_for_development=development,
         unsigned=unsigned,
+        watermarks=dict(sorted(watermarks.items())),
+        unmarked=len(rows) - watermarks.total(),
         models=tuple(_models(rows, records)),
         decisions=tuple(
             decision

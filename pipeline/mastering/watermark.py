@@ -29,6 +29,8 @@ OVERLAP_S = 0.5
 ROOM_DB = 12.0
 """How far the mark is at least below the sound, over 20 ms. AudioSeal's is usually 20 dB or more below."""
 _ROOM_S = 0.02
+_SILENCE = 1e-15
+"""Power; a moving average after a sound leaves less than this in digital silence."""
 _RAMP_S = 0.005
 _SHORTEST_S = 0.25
 """A shorter rest is no window of its own for the detector."""
@@ -127,8 +129,9 @@ def _room(clip: Clip, mark: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         square = np.square(samples, dtype=np.float64).mean(axis=0)
         return np.maximum(uniform_filter1d(square, size, mode="nearest"), 0.0)
 
-    own = np.maximum(power(mark[None]), 1e-20)
-    share: npt.NDArray[np.float64] = np.sqrt(power(clip.samples) / own) * amplitude(-ROOM_DB)
+    sound, own = power(clip.samples), np.maximum(power(mark[None]), _SILENCE)
+    sound[sound < _SILENCE] = 0.0
+    share: npt.NDArray[np.float64] = np.sqrt(sound / own) * amplitude(-ROOM_DB)
     return np.minimum(share, 1.0)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -100,7 +101,9 @@ def _read(network: _Network, path: Path) -> tuple[dict[str, Any], dict[str, torc
     try:
         if lacking:
             raise RuntimeError(f"it has no {lacking[0]}")
-        load_state_dict(module, converted)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # its way to normalise weights is deprecated
+            load_state_dict(module, converted)
     except (RuntimeError, AssertionError, AttributeError) as error:
         raise MachineError(
             f"{path}: its weights do not fit AudioSeal's network ({mismatch(error)}); report this as a bug"
