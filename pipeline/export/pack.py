@@ -23,7 +23,7 @@ from pipeline.catalog import Version
 from pipeline.errors import UsageError, VerificationError
 from pipeline.export.names import file_stem, object_name, unique_names
 from pipeline.formats import FORMATS, format_of
-from pipeline.provenance import MasterRow, ObjectJson, disclosure, master_records, name_of
+from pipeline.provenance import MasterRow, ObjectJson, disclosure, master_records, name_of, signer_of
 from pipeline.store import ObjectRef, Store
 
 PACK_FILE = "pack.json"
@@ -85,6 +85,12 @@ class PackFile:
     def variation(self) -> int:
         """Number of the variation, from 1."""
         return self.chosen.row["variation"]
+
+    @property
+    def lost_signature(self) -> bool:
+        """Whether it could hold Content Credentials and has none, although the version's file is signed."""
+        can_hold = FORMATS[self.chosen.format].holds_credentials
+        return can_hold and not self.chosen.signed and signer_of(self.chosen.row) is not None
 
     @property
     def seconds(self) -> float:
@@ -255,9 +261,7 @@ def delivered_files(store: Store, version: Version, formats: Sequence[str]) -> l
             loudness = None if loudness is None or made is None else round(loudness - lowered, 3)
         ref = ObjectRef.from_json(item)
         facts = _facts(store, ref, row, (loudness, peak))
-        signed = (
-            "credentials" in row and FORMATS[name].holds_credentials and bool(row["credentials"]["signed_by"])
-        )
+        signed = FORMATS[name].holds_credentials and signer_of(row) is not None
         stem = path[: -len(item["suffix"])]
         files.append(ChosenFile(row, name, item["sha256"], item["size"], ref.key, stem, facts, signed))
     return files

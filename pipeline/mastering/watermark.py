@@ -28,7 +28,9 @@ OVERLAP_S = 0.5
 """Crossfade between the marks of two windows, and of a loop's end into the mark before its start."""
 ROOM_DB = 12.0
 """How far the mark is at least below the sound, over 20 ms. AudioSeal's is usually 20 dB or more below."""
-_ROOM_S = 0.02
+AUDIBLE_DB = 30.0
+"""The detector counts what is at most so far below the loudest 20 ms."""
+_AROUND_S = 0.02
 _SILENCE = 1e-15
 """Power; a moving average after a sound leaves less than this in digital silence."""
 _RAMP_S = 0.005
@@ -67,16 +69,19 @@ def with_watermark(shaped: Shaped, spec: MasteringSpec, watermarking: Watermarki
 
 
 def detect(clip: Clip, watermarker: Watermarker) -> Found:
-    """What the detector says about ``clip``, over all of it."""
-    mono = resample(_mono(clip), watermarker.rate_hz).samples[0]
-    size, least = WINDOW_S * watermarker.rate_hz, round(_SHORTEST_S * watermarker.rate_hz)
+    """Look for a mark in ``clip``. Pauses and the ends of decays do not count: the mark is as quiet as they are."""
+    rate = watermarker.rate_hz
+    mono, size = resample(_mono(clip), rate).samples[0], WINDOW_S * rate
     windows = [mono[first : first + size] for first in range(0, max(1, mono.size), size)]
-    if len(windows) > 1 and windows[-1].size < least:
+    if len(windows) > 1 and windows[-1].size < _SHORTEST_S * rate:
         windows.pop()
     found = [watermarker.find(window) for window in windows]
-    weights = np.array([max(1, window.size) for window in windows]) / max(1, sum(map(len, windows)))
-    bits = weights @ np.array([each.bits for each in found])
-    return Found(float(weights @ [each.probability for each in found]), tuple(bits.tolist()))
+    power = _power(mono[None, : sum(map(len, windows))], rate)
+    audible = power >= power.max(initial=0.0) * amplitude(-2 * AUDIBLE_DB)
+    marked = np.concatenate([presence for presence, _ in found])[audible] > 0.5
+    lengths = [max(1, window.size) for window in windows]
+    bits = np.average([bits for _, bits in found], axis=0, weights=lengths)
+    return Found(float(marked.mean()) if marked.size else 0.0, tuple(bits.tolist()))
 
 
 def _mark(clip: Clip, loop: Loop | None, watermarking: Watermarking) -> npt.NDArray[np.float64]:
@@ -123,16 +128,15 @@ def _windows(length: int, rate: int) -> Iterator[tuple[slice, Mono]]:
 
 def _room(clip: Clip, mark: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """The factor that keeps the mark `ROOM_DB` below the sound, by sample; at most 1."""
-    size = max(1, round(_ROOM_S * clip.rate))
-
-    def power(samples: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-        square = np.square(samples, dtype=np.float64).mean(axis=0)
-        return np.maximum(uniform_filter1d(square, size, mode="nearest"), 0.0)
-
-    sound, own = power(clip.samples), np.maximum(power(mark[None]), _SILENCE)
+    sound, own = _power(clip.samples, clip.rate), np.maximum(_power(mark[None], clip.rate), _SILENCE)
     sound[sound < _SILENCE] = 0.0
-    share: npt.NDArray[np.float64] = np.sqrt(sound / own) * amplitude(-ROOM_DB)
-    return np.minimum(share, 1.0)
+    return np.minimum(np.sqrt(sound / own) * amplitude(-ROOM_DB), 1.0)
+
+
+def _power(samples: npt.NDArray[Any], rate: int) -> npt.NDArray[np.float64]:
+    """The power of all channels around each sample, over 20 ms; shape [samples]."""
+    square = np.square(samples, dtype=np.float64).mean(axis=0)
+    return np.maximum(uniform_filter1d(square, max(1, round(_AROUND_S * rate)), mode="nearest"), 0.0)
 
 
 def _wrap(mark: npt.NDArray[np.float64], loop: Loop, longest: int) -> None:

@@ -39,7 +39,7 @@ from pipeline.generators.pickles import (
     write_json,
 )
 from pipeline.watermarks.audioseal import DETECTOR, GENERATOR, REPOSITORY, REVISION, STORE
-from pipeline.watermarks.protocol import MESSAGE_BITS, Found
+from pipeline.watermarks.protocol import MESSAGE_BITS
 
 if TYPE_CHECKING:
     from pipeline.watermarks.protocol import Mono
@@ -152,12 +152,11 @@ class AudioSealWatermarker:
         mark: Mono = made[0, 0, : sound.size].numpy()
         return mark
 
-    def find(self, sound: Mono) -> Found:
-        """See `Watermarker.find`. The probability is the share of samples that the detector takes for marked."""
+    def find(self, sound: Mono) -> tuple[Mono, Mono]:
+        """See `Watermarker.find`."""
         with _reproducible():
             presence, bits = self._detector(_batch(sound))
-        share = (presence[0, 1, : sound.size] > 0.5).float().mean()
-        return Found(float(share), tuple(bits[0].tolist()))
+        return presence[0, 1, : sound.size].numpy(), bits[0].numpy()
 
     @cached_property
     def _generator(self) -> Any:

@@ -19,10 +19,10 @@ MESSAGE_BITS = 16
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a detector says about a sound."""
+    """The result of looking for a mark in a sound."""
 
     probability: float
-    """From 0 to 1: that the sound carries the mark."""
+    """From 0 to 1: the share of the audible part that the detector takes for marked."""
     bits: tuple[float, ...]
     """For each bit of the message, the least significant first: from 0 to 1, that it is set."""
 
@@ -44,8 +44,8 @@ class Watermarker(Protocol):
         ``sound`` has the loudness of a master. ``message`` has `MESSAGE_BITS` bits.
         """
 
-    def find(self, sound: Mono) -> Found:
-        """What the detector says about ``sound``."""
+    def find(self, sound: Mono) -> tuple[Mono, Mono]:
+        """For each sample of ``sound`` from 0 to 1, that it is marked; and the bits of the message as in `Found`."""
 
 
 @runtime_checkable

@@ -87,7 +87,7 @@ def test_silence_in_a_sound_stays_silent() -> None:
     result = mastered(pad(1.0), spec)
     assert result.clip.length == 3 * RATE
     assert not result.clip.samples[:, round(1.2 * RATE) :].any()
-    assert np.abs(result.clip.samples[:, [0, -1]]).max() < 1e-6
+    assert np.abs(result.clip.samples[:, [0, -1]]).max() < 1e-4
 
 
 @pytest.mark.parametrize("intro_s", [0.0, 1.0])
