@@ -91,8 +91,8 @@ def verify(
             problems.append((path, str(error)))
     if as_json:
         listed = [{"path": str(path), "what": what} for path, what in problems]
-        files = [verdict.to_json() | {"watermark": mark.to_json()} for verdict, mark in verdicts]
-        print_json({"files": files, "problems": listed})
+        checked = [verdict.to_json() | {"watermark": mark.to_json()} for verdict, mark in verdicts]
+        print_json({"files": checked, "problems": listed})
     else:
         for verdict, mark in verdicts:
             _print_verdict(verdict)

@@ -82,8 +82,8 @@ def export_command(
         )
     if unsigned := sum(file.lost_signature for file in pack.files):
         print_warning(
-            f"{counted(unsigned, 'file')} not signed, because the certificate that signed the version is not configured "
-            "here; set CUESMITH_C2PA_CERT and CUESMITH_C2PA_KEY, then export again"
+            f"{counted(unsigned, 'file')} not signed, because the certificate that signed the version is not "
+            "configured here; set CUESMITH_C2PA_CERT and CUESMITH_C2PA_KEY, then export again"
         )
     if pack.missing:
         print_warning(f"{counted(len(pack.missing), 'sound')} of the manifest missing; pack.json lists them")

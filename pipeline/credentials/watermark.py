@@ -85,8 +85,8 @@ def check_watermark(path: Path, verdict: Verdict, wanted: str | None = None) -> 
 
 def _claimed(verdict: Verdict) -> dict[str, Any] | None:
     assertions = (verdict.manifest or {}).get("assertions", ())
-    facts = next((item["data"] for item in assertions if item["label"] == PROVENANCE), {})
-    claimed = facts.get("watermark")
+    facts = next((item["data"] for item in assertions if item["label"] == PROVENANCE), None)
+    claimed = facts.get("watermark") if facts else None
     return claimed if isinstance(claimed, dict) else None
 
 

@@ -13,6 +13,8 @@ from mutagen.flac import FLAC
 from pipeline.audio import read_chunks
 from pipeline.errors import UsageError
 
+_FLAC: Any = FLAC
+
 
 def labels_in(data: bytes, audio_format: str) -> Mapping[str, str]:
     """The names and values of `Labels.plain` in a wav or flac file; empty for a file without them."""
@@ -28,5 +30,5 @@ def _wav(data: bytes) -> Mapping[str, str]:
 
 
 def _flac(data: bytes) -> Mapping[str, str]:
-    tags: Any = FLAC(io.BytesIO(data)).tags
+    tags = _FLAC(io.BytesIO(data)).tags
     return {name.upper(): value for name, value in tags or ()}

@@ -89,7 +89,7 @@ def _mark(clip: Clip, loop: Loop | None, watermarking: Watermarking) -> npt.NDAr
     # A loop that begins with the file comes after its own end.
     lead = round(OVERLAP_S * clip.rate) if loop and loop.start == 0 else 0
     around = Clip(clip.samples[:, np.arange(-lead, clip.length) % clip.length], clip.rate)
-    mark = _at_rate(around, watermarking) * 1.0
+    mark = _at_rate(around, watermarking).astype(np.float64)
     mark *= _room(around, mark)
     if loop:
         _wrap(mark, Loop(lead + loop.start, lead + loop.end), round(OVERLAP_S * clip.rate))
@@ -130,13 +130,14 @@ def _room(clip: Clip, mark: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """The factor that keeps the mark `ROOM_DB` below the sound, by sample; at most 1."""
     sound, own = _power(clip.samples, clip.rate), np.maximum(_power(mark[None], clip.rate), _SILENCE)
     sound[sound < _SILENCE] = 0.0
-    return np.minimum(np.sqrt(sound / own) * amplitude(-ROOM_DB), 1.0)
+    return np.asarray(np.minimum(np.sqrt(sound / own) * amplitude(-ROOM_DB), 1.0))
 
 
 def _power(samples: npt.NDArray[Any], rate: int) -> npt.NDArray[np.float64]:
     """The power of all channels around each sample, over 20 ms; shape [samples]."""
     square = np.square(samples, dtype=np.float64).mean(axis=0)
-    return np.maximum(uniform_filter1d(square, max(1, round(_AROUND_S * rate)), mode="nearest"), 0.0)
+    around = uniform_filter1d(square, max(1, round(_AROUND_S * rate)), mode="nearest")
+    return np.asarray(np.maximum(around, 0.0))
 
 
 def _wrap(mark: npt.NDArray[np.float64], loop: Loop, longest: int) -> None:
