@@ -61,7 +61,7 @@ def probed(path: Path) -> dict[str, str]:
 def user_labels(path: Path) -> bytes:
     """The labels in the iXML of a wav."""
     [xml] = [chunk.data for chunk in read_chunks(path.read_bytes()) if chunk.id == "iXML"]
-    return xml.partition(b"<USER>")[2]
+    return xml.partition(b"<USER>")[2].strip()
 
 
 @pytest.mark.parametrize("lossless", ["wav", "flac"])

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from audioseal import AudioSeal
 from audioseal.builder import (
@@ -56,6 +57,12 @@ CARDS: dict[str, dict[str, Any]] = {
     "audioseal_detector_16bits": {"nbits": BITS, "seanet": _SEANET, "detector": {"output_dim": 32}},
 }
 """Sizes by the name of AudioSeal's own card."""
+
+
+def use_small_cards(patch: pytest.MonkeyPatch) -> None:
+    """Let AudioSeal's cards have the sizes of this pair, for the conversion of its checkpoints."""
+    loader = "pipeline.watermarks.audioseal_model.load_local_model_config"
+    patch.setattr(loader, lambda name: OmegaConf.create(CARDS[name]))
 
 
 def write_audioseal(folder: Path) -> Path:

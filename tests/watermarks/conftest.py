@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from omegaconf import OmegaConf
 from quick import QuickProject
-from tiny_audioseal import CARDS, write_audioseal
+from tiny_audioseal import use_small_cards, write_audioseal
 
 from pipeline.watermarks import audioseal_model
 from pipeline.watermarks.registry import open_watermarker
@@ -25,15 +24,10 @@ def models(published: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model store with the pair installed."""
     root = tmp_path_factory.mktemp("models")
     with pytest.MonkeyPatch.context() as patch:
-        small_cards(patch)
+        use_small_cards(patch)
         patch.setenv("CUESMITH_MODELS", str(root))
         audioseal_model.convert(published)
     return root
-
-
-def small_cards(patch: pytest.MonkeyPatch) -> None:
-    """Let AudioSeal's cards have the sizes of the small pair."""
-    patch.setattr(audioseal_model, "load_local_model_config", lambda name: OmegaConf.create(CARDS[name]))
 
 
 @pytest.fixture(autouse=True)

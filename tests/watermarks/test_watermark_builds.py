@@ -10,9 +10,9 @@ from typing import Any
 
 import mutagen
 import pytest
-from conftest import small_cards  # type: ignore[attr-defined]
 from fake_hub import FakeHub
 from quick import QuickProject
+from tiny_audioseal import use_small_cards
 from typer.testing import CliRunner, Result
 
 from flows.cli.app import app
@@ -122,7 +122,7 @@ class TestWeights:
     @pytest.fixture(autouse=True)
     def empty(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.setenv("CUESMITH_MODELS", str(tmp_path / "empty"))
-        small_cards(monkeypatch)
+        use_small_cards(monkeypatch)
         return tmp_path / "empty" / "audioseal"
 
     def fetch(self) -> Result:
