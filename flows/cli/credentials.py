@@ -128,7 +128,7 @@ def _claims(verdict: Verdict) -> list[tuple[str, str]]:
             for action in data["actions"]:
                 source = action.get("digitalSourceType", "").rpartition("/")[2]
                 agent = action.get("softwareAgent", {})
-                claims.append((action["action"], f"{source} by {agent.get('name', 'unknown')}"))
+                claims.append((action["action"], f"{source} by {agent.get('name', 'unknown')}".strip()))
         elif assertion["label"] == PROVENANCE:
             claims.extend((name, str(value)) for name, value in data.items())
     return claims

@@ -84,13 +84,11 @@ def verify_models(
 
 
 def _store_of(name: str) -> ModelStore:
-    found = (
-        find_score(name)
-        if name in score_names()
-        else find_watermark(name)
-        if name in watermark_names()
-        else find_engine(name)
-    )
+    found: object
+    if name in score_names():
+        found = find_score(name)
+    else:
+        found = find_watermark(name) if name in watermark_names() else find_engine(name)
     if not isinstance(found, ModelStore):
         raise UsageError(f"{name!r} has no models to install")
     return found

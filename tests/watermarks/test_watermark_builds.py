@@ -233,6 +233,9 @@ class TestChecking:
         code, mark = verified(bare, "--watermark", "audioseal")
         assert (code, mark["state"], mark["message"], mark["expected"]) == (5, "found", MESSAGE, None)
         assert run("credentials", "verify", bare, "--watermark", "sealed").exit_code == 2
+        shown = run("credentials", "show", folder / "one_01.wav").stdout
+        assert "c2pa.watermarked.unbound by facebook/audioseal" in " ".join(shown.split())
+        assert "watermarked" not in run("credentials", "show", folder / "two_01.wav").stdout
 
     def test_a_claim_without_its_mark_or_with_another_message_is_a_failure(
         self, signed: QuickProject, tmp_path: Path
