@@ -46,6 +46,18 @@ class ModelUse:
 
 
 @dataclass(frozen=True, slots=True)
+class WatermarkUse:
+    """One watermark and how many sounds carry it."""
+
+    name: str
+    model: str
+    revision: str
+    license: str
+    conditions: str
+    sounds: int
+
+
+@dataclass(frozen=True, slots=True)
 class GateDecision:
     """A reason of the release gate that a person overrode or that the manifest allows, on one channel."""
 
@@ -92,8 +104,7 @@ class Inventory:
     """Sounds with Content Credentials under the project's own certificate."""
     signed_for_development: int
     unsigned: int
-    watermarks: Mapping[str, int]
-    """Sounds with each watermark, by its name."""
+    watermarks: tuple[WatermarkUse, ...]
     unmarked: int
     """Sounds without a watermark."""
     models: tuple[ModelUse, ...]
@@ -117,7 +128,7 @@ def take_inventory(catalog: Catalog, version: Version) -> Inventory:
     signers = [signer_of(row) for row in rows]
     development = signers.count(DEVELOPMENT)
     unsigned = signers.count(None)
-    watermarks = Counter(row["watermark"]["name"] for row in rows if "watermark" in row)
+    watermarks = tuple(_watermarks(rows))
     channels = [entry for name in catalog.channels.names() if (entry := catalog.channel(name))]
     moves = [(entry["name"], move) for entry in channels for move in entry["history"]]
     policy = Policy.from_json(version.policy)
@@ -136,8 +147,8 @@ def take_inventory(catalog: Catalog, version: Version) -> Inventory:
         signed=len(rows) - development - unsigned,
         signed_for_development=development,
         unsigned=unsigned,
-        watermarks=dict(sorted(watermarks.items())),
-        unmarked=len(rows) - watermarks.total(),
+        watermarks=watermarks,
+        unmarked=len(rows) - sum(use.sounds for use in watermarks),
         models=tuple(_models(rows, records)),
         decisions=tuple(
             decision
@@ -211,6 +222,13 @@ def _models(rows: Iterable[MasterRow], records: Mapping[str, MasterRecord]) -> I
             _amount(used),
             kinds,
         )
+
+
+def _watermarks(rows: Iterable[MasterRow]) -> Iterable[WatermarkUse]:
+    marks = (row["watermark"] for row in rows if "watermark" in row)
+    used = Counter((mark["name"], mark["model"], mark["revision"], mark["license"]) for mark in marks)
+    for (name, model, revision, license), sounds in sorted(used.items()):
+        yield WatermarkUse(name, model, revision, license, conditions_of(license), sounds)
 
 
 def _decisions(channel: str, move: Any) -> Iterable[GateDecision]:

@@ -176,6 +176,7 @@ def watermark_of(order: AssetOrder) -> WatermarkJson | None:
         name=name,
         model=found.model,
         revision=found.revision,
+        license=found.license,
         message=message_text(message_of(order.manifest["project"])),
         strength=_STRENGTH,
     )

@@ -72,6 +72,8 @@ class WatermarkJson(TypedDict):
     name: str
     model: str
     revision: str
+    license: str
+    """Of the model's weights."""
     message: str
     """As `message_text` writes it."""
     strength: float

@@ -10,6 +10,8 @@ from typing import Any
 
 import mutagen
 import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
 from fake_hub import FakeHub
 from quick import QuickProject
 from tiny_audioseal import use_small_cards
@@ -66,6 +68,7 @@ def test_only_assets_that_ask_for_a_mark_get_one_and_everything_says_so(project:
         "name": "audioseal",
         "model": "facebook/audioseal",
         "revision": audioseal.REVISION,
+        "license": "MIT",
         "message": MESSAGE,
         "strength": 1.0,
     }
@@ -266,12 +269,18 @@ class TestChecking:
     def test_disclosures_count_the_sounds_that_carry_it(self, signed: QuickProject, tmp_path: Path) -> None:
         write_disclosure(signed.catalog, signed.latest, tmp_path)
         facts = json.loads((tmp_path / "disclosure.json").read_text())
-        assert (facts["watermarks"], facts["unmarked"]) == ({"audioseal": 1}, 2)
+        [use] = facts["watermarks"]
+        assert (use["name"], use["sounds"], facts["unmarked"]) == ("audioseal", 1, 2)
         marks = {sound["name"]: sound["watermark"] for sound in facts["sounds"]}
         assert marks["a/one_01"]["message"] == MESSAGE
         assert marks["a/two_01"] is None
         text = (tmp_path / "ai-act.md").read_text()
-        assert (
-            "| imperceptible watermark `audioseal` | 1 |\n| without an imperceptible watermark | 2 |" in text
-        )
+        assert f"(facebook/audioseal, revision {audioseal.REVISION}) | 1 |" in text
+        assert "| without an imperceptible watermark | 2 |" in text
         assert f"| audioseal {MESSAGE} |" in text
+        assert "- 1 sound marked with facebook/audioseal" in (tmp_path / "credits.md").read_text()
+        bom = json.loads((tmp_path / "ml-bom.cdx.json").read_text())
+        purl = f"pkg:huggingface/facebook/audioseal@{audioseal.REVISION}"
+        [component] = [item for item in bom["components"] if item["bom-ref"] == purl]
+        assert component["licenses"] == [{"license": {"id": "MIT"}}]
+        assert JsonStrictValidator(SchemaVersion.V1_7).validate_str(json.dumps(bom)) is None
