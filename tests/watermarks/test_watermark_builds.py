@@ -13,6 +13,7 @@ import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 from fake_hub import FakeHub
+from packs import export
 from quick import QuickProject
 from tiny_audioseal import use_small_cards
 from typer.testing import CliRunner, Result
@@ -239,6 +240,22 @@ class TestChecking:
         shown = run("credentials", "show", folder / "one_01.wav").stdout
         assert "c2pa.watermarked.unbound by facebook/audioseal" in " ".join(shown.split())
         assert "watermarked" not in run("credentials", "show", folder / "two_01.wav").stdout
+
+    @pytest.mark.parametrize(
+        ("settings", "ending"),
+        [("format: wav, sample_rate: 22.05 kHz, channels: 1, bit_depth: 16", "wav"), ("format: mp3", "mp3")],
+    )
+    def test_a_signed_file_of_an_export_profile_carries_it(
+        self, signed: QuickProject, tmp_path: Path, settings: str, ending: str
+    ) -> None:
+        head = HEAD.replace("KEYS", ", watermark: audioseal, credentials: development")
+        signed.write(ASSETS, head.replace("assets:", f"exports: {{small: {{{settings}}}}}\nassets:"))
+        export(signed, "godot", tmp_path / "game", "small")
+        path = tmp_path / f"game/a/one_01.{ending}"
+        code, mark = verified(path)
+        assert (code, mark["state"], mark["message"], mark["expected"]) == (0, "found", MESSAGE, MESSAGE)
+        tag = b"AI_WATERMARK" if ending == "mp3" else b"<AI_WATERMARK>audioseal "
+        assert tag in path.read_bytes()
 
     def test_a_claim_without_its_mark_or_with_another_message_is_a_failure(
         self, signed: QuickProject, tmp_path: Path
