@@ -18,6 +18,7 @@ State = Literal["found", "other message", "not found", "not checked", "not asked
 
 PRESENT = 0.5
 """The least probability at which a mark counts as found."""
+NOT_ASKED = "no credentials name one; --watermark NAME looks for one"
 WRONG_BITS = 2
 """How many bits of the message a codec may turn: of all messages, one in 500 is as close to the expected one."""
 
@@ -45,10 +46,8 @@ class WatermarkVerdict:
 
     def __str__(self) -> str:
         """In one line."""
-        if self.state == "not asked":
-            return "not asked: no credentials name one; --watermark NAME looks for one"
-        if self.state == "not checked":
-            return f"not checked: {self.reason}"
+        if self.state in ("not asked", "not checked"):
+            return f"{self.state}: {self.reason or NOT_ASKED}"
         facts = [str(self.name), f"probability {self.probability:.2f}"]
         facts += [f"message {self.message}"] if self.message else []
         facts += [f"expected {self.expected}"] if self.expected else []

@@ -38,6 +38,7 @@ class AudioSealWatermark:
     model = REPOSITORY
     revision = REVISION
     license = LICENSE
+    seconds_a_second = 0.13
 
     def missing(self) -> Iterable[str]:
         """Packages and weights that are not on this machine."""

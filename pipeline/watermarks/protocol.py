@@ -58,6 +58,8 @@ class Watermark(Protocol):
     model: str
     revision: str
     license: str
+    seconds_a_second: float
+    """How long one core needs to mark a second of sound, about; for estimates."""
 
     def missing(self) -> Iterable[str]:
         """What this machine lacks (weights, packages), each a sentence with its remedy. Nothing is loaded."""

@@ -20,6 +20,7 @@ from typer.testing import CliRunner, Result
 
 from flows.cli.app import app
 from pipeline.audio import read_chunks
+from pipeline.build.prepare import prepare
 from pipeline.credentials import configured
 from pipeline.credentials.claim import claim_of
 from pipeline.credentials.development import development_identity
@@ -27,6 +28,7 @@ from pipeline.credentials.signing import Signer
 from pipeline.disclosure.documents import write_disclosure
 from pipeline.errors import ManifestError
 from pipeline.plan import check_profiles
+from pipeline.plan.estimates import mastering_seconds
 from pipeline.provenance import MasterRecord, MasterRow, master_record
 from pipeline.watermarks import audioseal, find_watermark, message_of, message_text, watermark_names
 from pipeline.watermarks.registry import open_watermarker
@@ -62,6 +64,8 @@ def test_only_assets_that_ask_for_a_mark_get_one_and_everything_says_so(project:
     before = project.latest.by_variation
     write(project)
     assert project.reasons() == {"a/one_1": ["watermark changed: none -> audioseal"]}
+    estimated = mastering_seconds(prepare(project.manifest, str(project.outputs)).plan)
+    assert estimated > 0.12 + 2 * find_watermark("audioseal").seconds_a_second
     built = project.build()
     assert (built["generated"], built["mastered"]) == (0, 1)
     row = project.row("a/one")
@@ -110,9 +114,9 @@ def test_another_revision_of_the_model_masters_again_and_says_why(
 
 
 def test_an_unknown_watermark_is_told_with_its_line(project: QuickProject) -> None:
-    assert watermark_names() == ("audioseal",)
+    assert watermark_names() == ("audioseal", "tones")
     for name, said in {
-        "sealed": "a/one.watermark: watermark 'sealed' is not installed; installed watermarks: audioseal",
+        "sealed": "a/one.watermark: watermark 'sealed' is not installed; installed watermarks: audioseal, tones",
         "Audio Seal": "'Audio Seal' is not a watermark; use lower-case letters",
     }.items():
         project.write(ASSETS.replace("hiss,", f"hiss, watermark: {name},", 1), HEAD.replace("KEYS", ""))
@@ -120,6 +124,14 @@ def test_an_unknown_watermark_is_told_with_its_line(project: QuickProject) -> No
             check_profiles(project.manifest)
         assert f"{project.manifest}:5: " in str(caught.value)
         assert said in str(caught.value)
+
+
+def test_a_watermark_of_another_package_is_used_and_found(project: QuickProject) -> None:
+    write(project, ", watermark: tones, credentials: development")
+    project.build()
+    assert project.row("a/one")["watermark"]["model"] == "tones"
+    code, mark = verified(project.outputs / "library/latest/a/one_01.ogg")
+    assert (code, mark["state"], mark["name"], mark["message"]) == (0, "found", "tones", MESSAGE)
 
 
 class TestWeights:
@@ -228,7 +240,7 @@ class TestChecking:
         told = run("credentials", "verify", folder / "one_01.wav", folder / "two_01.wav")
         assert told.exit_code == 0
         assert "         watermark: found (audioseal, probability " in told.stdout
-        assert "note: watermark of 1 file not asked: no credentials name one" in told.stderr
+        assert "note: watermark not asked for 1 file: no credentials name one" in told.stderr
         assert verified(folder / "two_01.wav")[1]["state"] == "not asked"
         code, mark = verified(folder / "two_01.wav", "--watermark", "audioseal")
         assert (code, mark["state"], mark["message"]) == (5, "not found", None)
