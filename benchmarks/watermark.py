@@ -19,7 +19,6 @@ from statistics import median
 from vocals import sketches
 
 from pipeline.audio import Clip, resample
-from pipeline.credentials.watermark import PRESENT, WRONG_BITS
 from pipeline.delivery import Content, decode, render
 from pipeline.errors import CuesmithError
 from pipeline.formats import FORMATS
@@ -60,11 +59,6 @@ def mastered(clip: Clip, marking: Watermarking | None) -> Clip | None:
     return result.clip if isinstance(result, Master) else None
 
 
-def is_found(found: Found) -> bool:
-    """Whether the project's own mark is there."""
-    return found.probability >= PRESENT and (found.message ^ MESSAGE).bit_count() <= WRONG_BITS
-
-
 def pairs(count: int | None, marking: Watermarking) -> Iterator[tuple[Clip, Clip, float]]:
     """Each sound with and without the mark, and the seconds that marking took."""
     for _, take in islice(sketches(), count):
@@ -92,9 +86,9 @@ def main() -> None:
         values = [mark.probability for mark, _ in found]
         alarms = [plain.probability for _, plain in found]
         print(
-            f"| {name} | {len(found)} | {sum(is_found(mark) for mark, _ in found)} "
+            f"| {name} | {len(found)} | {sum(mark.has(MESSAGE) for mark, _ in found)} "
             f"| {min(values):.2f}, {median(values):.2f} "
-            f"| {sum(is_found(plain) for _, plain in found)}, {max(alarms):.2f} |"
+            f"| {sum(plain.has(MESSAGE) for _, plain in found)}, {max(alarms):.2f} |"
         )
     print(f"\n{took / seconds:.2f} s of one core for each second of sound, mastering included")
 

@@ -11,16 +11,12 @@ from pipeline.credentials.checking import Verdict
 from pipeline.credentials.claim import PROVENANCE
 from pipeline.errors import MachineError, UsageError
 from pipeline.mastering.watermark import detect
-from pipeline.watermarks import Found, message_text
+from pipeline.watermarks import message_text
 from pipeline.watermarks.registry import open_watermarker
 
 State = Literal["found", "other message", "not found", "not checked", "not asked"]
 
-PRESENT = 0.5
-"""The least probability at which a mark counts as found."""
 NOT_ASKED = "no credentials name one; --watermark NAME looks for one"
-WRONG_BITS = 2
-"""How many bits of the message a codec may turn: of all messages, one in 500 is as close to the expected one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +72,9 @@ def check_watermark(path: Path, verdict: Verdict, wanted: str | None = None) -> 
             raise
         return WatermarkVerdict("not checked", name, expected=expected, reason=str(error))
     found = detect(read(path), watermarker)
-    if found.probability < PRESENT:
+    if not found.is_present:
         return WatermarkVerdict("not found", name, round(found.probability, 3), None, expected)
-    state: State = "found" if expected is None or _is_close(found, expected) else "other message"
+    state: State = "found" if expected is None or found.has(int(expected, 16)) else "other message"
     return WatermarkVerdict(state, name, round(found.probability, 3), message_text(found.message), expected)
 
 
@@ -87,7 +83,3 @@ def _claimed(verdict: Verdict) -> dict[str, Any] | None:
     facts = next((item["data"] for item in assertions if item["label"] == PROVENANCE), None)
     claimed = facts.get("watermark") if facts else None
     return claimed if isinstance(claimed, dict) else None
-
-
-def _is_close(found: Found, expected: str) -> bool:
-    return (found.message ^ int(expected, 16)).bit_count() <= WRONG_BITS

@@ -136,6 +136,7 @@ def _watermark(use: WatermarkUse) -> dict[str, Any]:
             _property("cuesmith:watermark", use.name),
             _property("cuesmith:license:conditions", use.conditions),
             _property("cuesmith:marked", use.sounds),
+            _property("cuesmith:marked:found", use.found),
         ],
     }
     return component | ({"purl": hub} if hub else {})

@@ -55,6 +55,8 @@ class WatermarkUse:
     license: str
     conditions: str
     sounds: int
+    found: int
+    """Of them, those in which the detector found it in every delivered file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +130,7 @@ def take_inventory(catalog: Catalog, version: Version) -> Inventory:
     signers = [signer_of(row) for row in rows]
     development = signers.count(DEVELOPMENT)
     unsigned = signers.count(None)
-    watermarks = tuple(_watermarks(rows))
+    watermarks = tuple(_watermarks(rows, records))
     channels = [entry for name in catalog.channels.names() if (entry := catalog.channel(name))]
     moves = [(entry["name"], move) for entry in channels for move in entry["history"]]
     policy = Policy.from_json(version.policy)
@@ -224,11 +226,17 @@ def _models(rows: Iterable[MasterRow], records: Mapping[str, MasterRecord]) -> I
         )
 
 
-def _watermarks(rows: Iterable[MasterRow]) -> Iterable[WatermarkUse]:
-    marks = (row["watermark"] for row in rows if "watermark" in row)
-    used = Counter((mark["name"], mark["model"], mark["revision"], mark["license"]) for mark in marks)
-    for (name, model, revision, license), sounds in sorted(used.items()):
-        yield WatermarkUse(name, model, revision, license, conditions_of(license), sounds)
+def _watermarks(rows: Iterable[MasterRow], records: Mapping[str, MasterRecord]) -> Iterable[WatermarkUse]:
+    used: dict[tuple[str, str, str, str], list[bool]] = {}
+    for row in rows:
+        if "watermark" in row:
+            mark, files = row["watermark"], records[row["master"]]["renditions"]
+            found = all("watermark" in file and file["watermark"]["found"] for file in files)
+            key = (mark["name"], mark["model"], mark["revision"], mark["license"])
+            used.setdefault(key, []).append(found)
+    for (name, model, revision, license), found_each in sorted(used.items()):
+        conditions, count = conditions_of(license), len(found_each)
+        yield WatermarkUse(name, model, revision, license, conditions, count, sum(found_each))
 
 
 def _decisions(channel: str, move: Any) -> Iterable[GateDecision]:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from pipeline.audio import Clip, Loop, pcm_sha256, read
-from pipeline.delivery import Content, Labels, labels_of, render
+from pipeline.delivery import Content, Labels, decode, labels_of, render
 from pipeline.errors import CuesmithError, MachineError, MasteringError, StoreError
 from pipeline.formats import FORMATS
 from pipeline.gates import GATES
@@ -27,7 +27,7 @@ from pipeline.manifest.spec import AssetSpec
 from pipeline.mastering import CHAIN_VERSION
 from pipeline.mastering.chain import Master, master
 from pipeline.mastering.shape import TakeInput
-from pipeline.mastering.watermark import Watermarking
+from pipeline.mastering.watermark import Watermarking, detect
 from pipeline.plan import ucs_of
 from pipeline.provenance import (
     MASTER_SCHEMA,
@@ -325,7 +325,7 @@ def record_of(judged: JudgedMaster, session: MasterSession, order: AssetOrder, s
     watermark = watermark_of(order)
     if watermark:
         record["watermark"] = watermark
-    record["renditions"] = _renditions(asset, result, _labels(asset, record), store)
+    record["renditions"] = _renditions(order, result, _labels(asset, record), store)
     return record
 
 
@@ -359,17 +359,20 @@ def _labels(asset: AssetSpec, record: MasterRecord) -> Labels:
     return labels_of(record, asset.origin, prompt, asset.bpm, ucs_of(asset))
 
 
-def _renditions(asset: AssetSpec, result: Master, labels: Labels, store: Store) -> list[RenditionJson]:
+def _renditions(order: AssetOrder, result: Master, labels: Labels, store: Store) -> list[RenditionJson]:
+    asset, watermarking = order.asset, _watermarking(order)
     content = Content(asset.delivery.bit_depth, result.loop, labels, result.measured)
     renditions = []
     for audio_format in asset.delivery.formats:
         made = render(result.clip, audio_format, content, ceiling_dbtp=asset.mastering.true_peak_dbtp)
-        renditions.append(
-            RenditionJson(
-                format=audio_format,
-                object=store.put(made.data, FORMATS[audio_format].suffix).to_json(),
-                lowered_db=made.lowered_db,
-                decoded_true_peak_dbtp=made.decoded_true_peak_dbtp,
-            )
+        rendition = RenditionJson(
+            format=audio_format,
+            object=store.put(made.data, FORMATS[audio_format].suffix).to_json(),
+            lowered_db=made.lowered_db,
+            decoded_true_peak_dbtp=made.decoded_true_peak_dbtp,
         )
+        if watermarking is not None:
+            found = detect(decode(made.data, audio_format), watermarking.watermarker)
+            rendition["watermark"] = found.to_json(watermarking.message)
+        renditions.append(rendition)
     return renditions

@@ -188,7 +188,10 @@ def _factor(speed: Speed | None) -> float:
 
 
 def _marking(asset: AssetSpec) -> float:
-    return find_watermark(asset.watermark).seconds_a_second if asset.watermark else 0.0
+    """Seconds for each second of audio: to mark it, and about half of that to look for the mark in each file."""
+    if not asset.watermark:
+        return 0.0
+    return find_watermark(asset.watermark).seconds_a_second * (1 + len(asset.delivery.formats) / 2)
 
 
 def mastering_seconds(plan: Plan) -> float:

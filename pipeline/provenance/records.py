@@ -12,7 +12,7 @@ from typing import Any, Literal, NotRequired, TypedDict
 from pipeline.generators.protocol import ModelInfo
 from pipeline.licenses import ModelLicense
 from pipeline.store import ObjectJson, Store
-from pipeline.watermarks import WatermarkJson
+from pipeline.watermarks import FoundJson, WatermarkJson
 
 TAKE_SCHEMA = "cuesmith.take/1"
 MASTER_SCHEMA = "cuesmith.master/1"
@@ -87,6 +87,8 @@ class RenditionJson(TypedDict):
     """How much a lossy encode was lowered so that its decoded peak stays below the ceiling."""
     decoded_true_peak_dbtp: float | None
     """Of the decoded audio of a lossy file."""
+    watermark: NotRequired[FoundJson]
+    """Whether the mark survived, where the master has one: looked for in the decoded file."""
 
 
 class ManifestFacts(TypedDict):

@@ -5,6 +5,7 @@ networks. Other packages bring watermarks in the entry point group ``cuesmith.wa
 """
 
 from pipeline.watermarks.protocol import Found as Found
+from pipeline.watermarks.protocol import FoundJson as FoundJson
 from pipeline.watermarks.protocol import Watermark as Watermark
 from pipeline.watermarks.protocol import Watermarker as Watermarker
 from pipeline.watermarks.protocol import WatermarkJson as WatermarkJson

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     """Samples of one channel, shape [samples], full scale at 1.0."""
 
 MESSAGE_BITS = 16
+PRESENT = 0.5
+"""The least probability at which a mark counts as found."""
+WRONG_BITS = 2
+"""How many bits of a message a codec may turn: of all messages, one in 500 is as close to the expected one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,23 @@ class Found:
     def message(self) -> int:
         """The message; of a sound without the mark, any number."""
         return sum(1 << place for place, bit in enumerate(self.bits) if bit > 0.5)
+
+    @property
+    def is_present(self) -> bool:
+        """Whether there is a mark."""
+        return self.probability >= PRESENT
+
+    def has(self, message: int) -> bool:
+        """Whether there is a mark with ``message``."""
+        return self.is_present and (self.message ^ message).bit_count() <= WRONG_BITS
+
+    def to_json(self, message: int) -> FoundJson:
+        """A JSON object, with whether it is the mark with ``message``."""
+        return FoundJson(
+            found=self.has(message),
+            probability=round(self.probability, 3),
+            message=message_text(self.message),
+        )
 
 
 class Watermarker(Protocol):
@@ -80,6 +101,15 @@ class WatermarkJson(TypedDict):
     """As `message_text` writes it."""
     strength: float
     """Factor of the mark; 1 is that of the model."""
+
+
+class FoundJson(TypedDict):
+    """Whether the mark of a master is in one of its files, as players decode it."""
+
+    found: bool
+    probability: float
+    message: str
+    """What the detector read; of a sound without the mark, anything."""
 
 
 def message_of(project: str) -> int:

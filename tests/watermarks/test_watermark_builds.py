@@ -80,6 +80,9 @@ def test_only_assets_that_ask_for_a_mark_get_one_and_everything_says_so(project:
     assert row["watermark"] == record(row, project)["watermark"] == facts
     [step] = [step for step in record(row, project)["chain"] if step["step"] == "watermark"]
     assert step == {"step": "watermark", **facts, "level_db": step["level_db"]}
+    for rendition in record(row, project)["renditions"]:
+        assert rendition["watermark"]["probability"] > 0.5
+        assert (rendition["watermark"]["found"], rendition["watermark"]["message"]) == (True, MESSAGE)
     files = project.library()
     assert b"<AI_WATERMARK>audioseal " + MESSAGE.encode() in files["a/one_01.wav"]
     assert b"AI_WATERMARK" not in files["a/two_01.wav"]
@@ -111,6 +114,18 @@ def test_another_revision_of_the_model_masters_again_and_says_why(
     monkeypatch.setattr(type(found), "version", "1 ffffffffffff")
     said = f"revision of the watermark changed: {audioseal.REVISION[:12]} -> ffffffffffff"
     assert project.reasons() == {"a/one_1": [said]}
+
+
+def test_a_mark_that_a_sound_is_too_short_for_is_recorded_as_not_found(
+    project: QuickProject, tmp_path: Path
+) -> None:
+    write(project)
+    project.write(ASSETS.replace("2s}", "0.02s}", 1), HEAD.replace("KEYS", ", watermark: audioseal"))
+    project.build()
+    renditions = record(project.row("a/one"), project)["renditions"]
+    assert [rendition["watermark"]["found"] for rendition in renditions] == [False, False]
+    write_disclosure(project.catalog, project.latest, tmp_path)
+    assert "| 1, found again in every file of 0 |" in (tmp_path / "ai-act.md").read_text()
 
 
 def test_an_unknown_watermark_is_told_with_its_line(project: QuickProject) -> None:
@@ -299,12 +314,15 @@ class TestChecking:
         write_disclosure(signed.catalog, signed.latest, tmp_path)
         facts = json.loads((tmp_path / "disclosure.json").read_text())
         [use] = facts["watermarks"]
-        assert (use["name"], use["sounds"], facts["unmarked"]) == ("audioseal", 1, 2)
+        assert (use["name"], use["sounds"], use["found"], facts["unmarked"]) == ("audioseal", 1, 1, 2)
         marks = {sound["name"]: sound["watermark"] for sound in facts["sounds"]}
         assert marks["a/one_01"]["message"] == MESSAGE
         assert marks["a/two_01"] is None
         text = (tmp_path / "ai-act.md").read_text()
-        assert f"(facebook/audioseal, revision {audioseal.REVISION}) | 1 |" in text
+        assert (
+            f"(facebook/audioseal, revision {audioseal.REVISION}) | 1, found again in every file of 1 |"
+            in text
+        )
         assert "| without an imperceptible watermark | 2 |" in text
         assert f"| audioseal {MESSAGE} |" in text
         assert "- 1 sound marked with facebook/audioseal" in (tmp_path / "credits.md").read_text()
