@@ -91,6 +91,7 @@ def test_only_assets_that_ask_for_a_mark_get_one_and_everything_says_so(project:
     assert project.row("a/two") == before["a/two", 1]
     assert "watermark" not in record(project.row("a/two"), project)
     assert not project.build()["published"]
+    assert project.harm() == []
     write(project, "")
     assert project.build()["mastered"] == 0, "the master without it is still in the store"
     assert project.row("a/one")["master"] == before["a/one", 1]["master"]

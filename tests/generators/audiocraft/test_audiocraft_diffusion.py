@@ -138,7 +138,7 @@ def test_a_name_of_omegaconf_does_nothing_however_it_is_called(tmp_path: Path) -
 
 
 def test_a_tree_without_end_is_refused() -> None:
-    loop = conversion.Container()
+    loop = pickles.Container()
     loop.__setstate__({"_content": {"x": loop}})
     with pytest.raises(ValueError, match="too deep"):
         pickles.to_plain(loop)
