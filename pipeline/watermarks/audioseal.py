@@ -21,9 +21,8 @@ REPOSITORY = "facebook/audioseal"
 REVISION = "199c1793b46a37b682fb3367b8b2dcb443de9d72"
 LICENSE = "MIT"
 GENERATOR, DETECTOR = "generator_base.pth", "detector_base.pth"
-STORE: FolderStore[dict[str, Any]] = FolderStore(
-    dict, dict, "cuesmith models fetch --engine audioseal", "audioseal"
-)
+FETCH = "cuesmith models fetch --engine audioseal"
+STORE: FolderStore[dict[str, Any]] = FolderStore(dict, dict, FETCH, {REPOSITORY: REVISION}.get, "audioseal")
 _PACKAGES = ("audioseal", "omegaconf", "safetensors", "torch")
 _NOT_INSTALLED = (
     "watermark 'audioseal' needs {}, which is not installed; install it: pip install 'cuesmith[watermark]'"

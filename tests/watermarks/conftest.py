@@ -6,11 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from one_thread import one_thread
 from quick import QuickProject
 from tiny_audioseal import use_small_cards, write_audioseal
 
 from pipeline.watermarks import audioseal_model
 from pipeline.watermarks.registry import open_watermarker
+
+__all__ = ["one_thread"]
 
 
 @pytest.fixture(scope="session")
