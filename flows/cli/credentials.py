@@ -130,5 +130,12 @@ def _claims(verdict: Verdict) -> list[tuple[str, str]]:
                 agent = action.get("softwareAgent", {})
                 claims.append((action["action"], f"{source} by {agent.get('name', 'unknown')}".strip()))
         elif assertion["label"] == PROVENANCE:
-            claims.extend((name, str(value)) for name, value in data.items())
+            claims.extend((name, _text(value)) for name, value in data.items())
     return claims
+
+
+def _text(value: object) -> str:
+    """A value of a claim, a mapping as names and values."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {part}" for name, part in sorted(value.items()))
+    return str(value)

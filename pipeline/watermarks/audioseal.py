@@ -78,11 +78,12 @@ class AudioSealWatermark:
         hub = importlib.import_module("pipeline.generators.hub")
         stored: StoredModel[Any] | None = hub.find_verified(STORE, REPOSITORY, REVISION, progress)
         if stored is None:
-            folder = hub.download_folder(STORE, REPOSITORY, REVISION)
             remote = hub.list_files(REPOSITORY, REVISION)
-            hub.download(
-                folder, REPOSITORY, REVISION, [remote[file] for file in (GENERATOR, DETECTOR)], progress
-            )
+            for file in {GENERATOR, DETECTOR} - set(remote):
+                raise MachineError(f"{REPOSITORY} at {REVISION[:12]} has no {file}; report this as a bug")
+            folder = hub.download_folder(STORE, REPOSITORY, REVISION)
+            files = [remote[GENERATOR], remote[DETECTOR]]
+            hub.download(folder, REPOSITORY, REVISION, files, progress)
             progress(f"{REPOSITORY}: converting")
             stored = importlib.import_module("pipeline.watermarks.audioseal_model").convert(folder)
             shutil.rmtree(folder, ignore_errors=True)

@@ -266,6 +266,7 @@ class TestChecking:
         assert (code, mark["state"], mark["message"], mark["expected"]) == (5, "found", MESSAGE, None)
         assert run("credentials", "verify", bare, "--watermark", "sealed").exit_code == 2
         shown = run("credentials", "show", folder / "one_01.wav").stdout
+        assert f"  watermark              license MIT, message {MESSAGE}, model facebook/audioseal, " in shown
         assert "c2pa.watermarked.unbound by facebook/audioseal" in " ".join(shown.split())
         assert "watermarked" not in run("credentials", "show", folder / "two_01.wav").stdout
 
