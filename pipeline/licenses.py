@@ -1,4 +1,5 @@
-"""What the licence of a model's weights asks, and whether a studio's own declaration meets it.
+"""What the licence of a model's weights asks, in a table and as engines state it, and whether a studio's declaration
+meets it.
 
 An engine states the terms of each model as data; the manifest declares what applies to the studio. The plan, the
 release gate and the list of licences ask `ModelLicense.refusal`. Neither side is part of a recipe or a master: a
@@ -10,6 +11,48 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class License:
+    """What a licence asks for, in short."""
+
+    spdx: str
+    conditions: str
+    url: str
+    checked: str = "2026-11-28"
+
+
+_LICENSES = (
+    License(
+        "CC-BY-NC-4.0",
+        "Use is not commercial; name the authors, the licence and changes.",
+        "https://creativecommons.org/licenses/by-nc/4.0/",
+    ),
+    License(
+        "CC-BY-4.0",
+        "Name the authors, the licence and changes.",
+        "https://creativecommons.org/licenses/by/4.0/",
+    ),
+    License("CC0-1.0", "No conditions.", "https://creativecommons.org/publicdomain/zero/1.0/"),
+    License(
+        "MIT", "Copies of the software keep its copyright and licence text.", "https://spdx.org/licenses/MIT"
+    ),
+    License(
+        "Apache-2.0",
+        "Copies of the work keep its licence, notices and a note of changes.",
+        "https://spdx.org/licenses/Apache-2.0",
+    ),
+)
+LICENSES = {row.spdx: row for row in _LICENSES}
+"""By SPDX identifier."""
+UNKNOWN_CONDITIONS = "Cuesmith does not know this licence: read its text."
+
+
+def conditions_of(license: str) -> str:
+    """What the licence asks for; `UNKNOWN_CONDITIONS` if the table does not have it."""
+    known = LICENSES.get(license)
+    return known.conditions if known else UNKNOWN_CONDITIONS
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import typer
 from flows.cli.options import AsJson
 from flows.cli.output import (
     command,
+    counted,
     one_line,
     print_error,
     print_json,
@@ -23,6 +24,7 @@ from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
     from pipeline.credentials.checking import Verdict
+    from pipeline.credentials.watermark import WatermarkVerdict
 
 _USAGE = 2
 _NOT_VERIFIED = 5
@@ -67,33 +69,52 @@ def show(
 def verify(
     files: Annotated[list[Path], typer.Argument(help="Sound files.")],
     trust: Trust = None,
+    watermark: Annotated[
+        str | None,
+        typer.Option(
+            "--watermark",
+            metavar="NAME",
+            help="Look for this watermark, such as audioseal. Default: the one that the credentials name.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Check that nobody changed the files after signing: Trusted, Valid, Invalid or Missing, and why.
 
     Trusted: unchanged, and signed under a root from --trust or this machine's development root. Valid: unchanged, but
     signed by an unknown signer. The exit code is 5 if any file is Invalid or Missing.
+
+    If the credentials name a watermark, the detector looks for it; the exit code is 5 if it is not there. --watermark
+    looks for one in files without credentials too.
     """
     from pipeline.credentials.checking import check
+    from pipeline.credentials.watermark import NOT_ASKED, check_watermark
 
-    verdicts: list[Verdict] = []
+    verdicts: list[tuple[Verdict, WatermarkVerdict]] = []
     problems: list[tuple[Path, str]] = []
     for path in files:
         try:
-            verdicts.append(check(path, trust or ()))
+            verdict = check(path, trust or ())
+            verdicts.append((verdict, check_watermark(Path(verdict.path), verdict, watermark)))
         except UsageError as error:
             problems.append((path, str(error)))
     if as_json:
         listed = [{"path": str(path), "what": what} for path, what in problems]
-        print_json({"files": [verdict.to_json() for verdict in verdicts], "problems": listed})
+        checked = [verdict.to_json() | {"watermark": mark.to_json()} for verdict, mark in verdicts]
+        print_json({"files": checked, "problems": listed})
     else:
-        for verdict in verdicts:
+        for verdict, mark in verdicts:
             _print_verdict(verdict)
-        for note in dict.fromkeys(note for verdict in verdicts for note in verdict.notes):
+            if mark.state != "not asked":
+                print_stdout(f"         watermark: {one_line(str(mark))}")
+        for note in dict.fromkeys(note for verdict, _ in verdicts for note in verdict.notes):
             print_stderr(f"note: {note}")
+        if not_asked := sum(mark.state == "not asked" for _, mark in verdicts):
+            print_stderr(f"note: watermark not asked for {counted(not_asked, 'file')}: {NOT_ASKED}")
     for _, what in problems:
         print_error(one_line(what))
-    if not all(verdict.is_valid for verdict in verdicts):
+    if not all(verdict.is_valid and not mark.is_failure for verdict, mark in verdicts):
         raise typer.Exit(_NOT_VERIFIED)
     if problems:
         raise typer.Exit(_USAGE)
@@ -119,7 +140,14 @@ def _claims(verdict: Verdict) -> list[tuple[str, str]]:
             for action in data["actions"]:
                 source = action.get("digitalSourceType", "").rpartition("/")[2]
                 agent = action.get("softwareAgent", {})
-                claims.append((action["action"], f"{source} by {agent.get('name', 'unknown')}"))
+                claims.append((action["action"], f"{source} by {agent.get('name', 'unknown')}".strip()))
         elif assertion["label"] == PROVENANCE:
-            claims.extend((name, str(value)) for name, value in data.items())
+            claims.extend((name, _text(value)) for name, value in data.items())
     return claims
+
+
+def _text(value: object) -> str:
+    """A value of a claim, a mapping as names and values."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {part}" for name, part in sorted(value.items()))
+    return str(value)

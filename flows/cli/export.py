@@ -94,5 +94,10 @@ def export_command(
         print_warning(
             f"{one_line(name)} was edited and differs from the version; to get the version's, delete it"
         )
+    if unsigned := sum(file.lost_signature for file in pack.files):
+        print_warning(
+            f"{counted(unsigned, 'file')} not signed, because the certificate that signed the version is not "
+            "configured here; set CUESMITH_C2PA_CERT and CUESMITH_C2PA_KEY, then export again"
+        )
     if pack.missing:
         print_warning(f"{counted(len(pack.missing), 'sound')} of the manifest missing; pack.json lists them")

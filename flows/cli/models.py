@@ -12,6 +12,7 @@ from flows.cli.terminal import Column, paint
 from pipeline.errors import UsageError, VerificationError
 from pipeline.generators import InstalledModel, ModelStore, find_engine
 from pipeline.scores import find_score, score_names
+from pipeline.watermarks import find_watermark, watermark_names
 
 group = typer.Typer(
     help="List, fetch and verify the models of an engine.",
@@ -19,7 +20,7 @@ group = typer.Typer(
 )
 
 EngineName = Annotated[
-    str, typer.Option("--engine", metavar="NAME", help="Engine or score that uses the models.")
+    str, typer.Option("--engine", metavar="NAME", help="Engine, score or watermark that uses the models.")
 ]
 
 
@@ -89,7 +90,11 @@ def verify_models(
 
 
 def _store_of(name: str) -> ModelStore:
-    found = find_score(name) if name in score_names() else find_engine(name)
+    found: object
+    if name in score_names():
+        found = find_score(name)
+    else:
+        found = find_watermark(name) if name in watermark_names() else find_engine(name)
     if not isinstance(found, ModelStore):
         raise UsageError(f"{name!r} has no models to install")
     return found

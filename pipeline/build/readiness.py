@@ -14,6 +14,7 @@ from pipeline.formats import FORMATS
 from pipeline.generators import Preflight, find_engine
 from pipeline.recipe import Recipe
 from pipeline.scores import find_score
+from pipeline.watermarks import find_watermark
 
 _M4A = "m4a needs {}, which is not installed; install the extra with: pip install 'cuesmith[m4a]'"
 
@@ -26,6 +27,7 @@ def unmet_requirements(prepared: Prepared, devices: Sequence[str] | None = None)
         *_engines(prepared, devices),
         *_encoders(prepared),
         *_scores(prepared),
+        *_watermarks(prepared),
         *signing_problems(prepared.policies, prepared.project.file),
     ]
     return list(dict.fromkeys(unmet))
@@ -57,6 +59,11 @@ def _engines(prepared: Prepared, devices: Sequence[str] | None) -> Iterator[str]
 def _scores(prepared: Prepared) -> Iterator[str]:
     for name in sorted({score.name for stale in prepared.plan.stale for score in stale.asset.scores}):
         yield from find_score(name).missing()
+
+
+def _watermarks(prepared: Prepared) -> Iterator[str]:
+    for name in sorted({stale.asset.watermark or "" for stale in prepared.plan.stale} - {""}):
+        yield from find_watermark(name).missing()
 
 
 def _encoders(prepared: Prepared) -> Iterator[str]:

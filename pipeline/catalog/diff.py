@@ -25,7 +25,7 @@ from pipeline.plan import (
     spec_reasons,
     specs_of,
 )
-from pipeline.provenance import MasterRecord, MasterRow, master_name, master_records, place_of
+from pipeline.provenance import MasterRecord, MasterRow, master_name, master_records, place_of, signer_of
 from pipeline.provenance.clock import utc
 from pipeline.recipe import Recipe
 from pipeline.store import Store
@@ -185,8 +185,8 @@ def _reasons(
 def _row_changes(before: MasterRow, after: MasterRow) -> Iterator[str]:
     """What differs in labels, names, signature and state."""
     yield from label_changes(before, after)
-    if _signer(before) != _signer(after):
-        yield f"signed by: {say(_signer(before))} -> {say(_signer(after))}"
+    if signer_of(before) != signer_of(after):
+        yield f"signed by: {say(signer_of(before))} -> {say(signer_of(after))}"
     yield from _status_reasons(before, after)
     yield from _waiting_reasons(before, after)
 
@@ -264,7 +264,7 @@ def _file_reasons(before: MasterRow, after: MasterRow) -> Iterator[str]:
     if old != new:
         yield f"files renamed: {old} -> {new}"
         return
-    unchanged = before["master"] == after["master"] and _signer(before) == _signer(after)
+    unchanged = before["master"] == after["master"] and signer_of(before) == signer_of(after)
     if unchanged and before["files"] != after["files"]:
         yield "signed again"
 
@@ -275,11 +275,6 @@ def _waiting_reasons(before: MasterRow, after: MasterRow) -> Iterator[str]:
         yield f"a new take waits for review: {', '.join(new['reasons']) or 'made anew'}"
     elif old is not None and new is None and after["master"] == before["master"]:
         yield "nothing waits for review any more"
-
-
-def _signer(row: MasterRow) -> str | None:
-    credentials = row.get("credentials")
-    return credentials["signed_by"] if credentials else None
 
 
 def _figure(key: str, old: Any, new: Any) -> str:

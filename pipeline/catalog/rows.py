@@ -114,6 +114,7 @@ def _facts(record: MasterRecord) -> dict[str, Any]:
         "master": record["digest"],
         "gain_group": record["gain_group"],
         "pcm_sha256": record["pcm_sha256"],
+        **({"watermark": record["watermark"]} if "watermark" in record else {}),
     }
 
 
@@ -192,7 +193,7 @@ def pending_renames(version: Version | None, renames: Renames) -> dict[str, str]
 
 
 def _with_id(row: MasterRow, asset: str) -> MasterRow:
-    renamed = MasterRow(**{**row, "asset": asset})
+    renamed = MasterRow(**{**row, "asset": asset, "origin": row.get("origin", row["asset"])})
     if "waiting" in row:
         renamed["waiting"] = WaitingRow(**{**row["waiting"], "asset": asset})
     return renamed
@@ -271,7 +272,8 @@ def assemble_rows(
     for plan in plans:
         for variation in plan.variations:
             place = (plan.asset.id, variation.variation)
-            previous, failure = known.get(place), failures.get(place)
+            earlier, failure = known.get(place), failures.get(place)
+            previous = earlier
             if previous is not None and variation.action is not Action.LOCKED:
                 previous = with_approved_candidate(previous, reviews)
             if failure is not None:
@@ -282,8 +284,16 @@ def assemble_rows(
                 new_row = _planned_row(plan, digest_of(plan, variation), record_of, previous)
                 row = _row_to_publish(plan.asset, variation.reasons, previous, new_row, reviews)
             if row is not None:
-                rows.append(row)
+                rows.append(_with_origin(row, plan.asset, earlier))
     return tuple(sorted(rows, key=place_of))
+
+
+def _with_origin(row: MasterRow, asset: AssetSpec, earlier: MasterRow | None) -> MasterRow:
+    """The row with the first id of its asset: that of the ``earlier`` row, so that ids of exports never change."""
+    origin = asset.origin if earlier is None else earlier.get("origin", asset.id)
+    if row.get("origin", asset.id) == origin:
+        return row
+    return MasterRow(**{**row, "origin": origin})
 
 
 def _locked(previous: MasterRow, asset: AssetSpec, reasons: Sequence[Reason]) -> MasterRow:

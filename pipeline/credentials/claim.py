@@ -1,7 +1,8 @@
 """The claim about a sound, and the C2PA manifest that states it.
 
-The manifest's first action is ``c2pa.created`` with the IPTC digital source type. Cuesmith's own assertion,
-`PROVENANCE`, has the facts that a studio looks for. It contains the SHA-256 of the prompt and never its words.
+The manifest's first action is ``c2pa.created`` with the IPTC digital source type; a watermark is a second one.
+Cuesmith's own assertion, `PROVENANCE`, has the facts that a studio looks for. It contains the SHA-256 of the prompt and
+never its words.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ def claim_of(project: str, row: MasterRow) -> Claim:
         "prompt_sha256": hashlib.sha256(row["prompt"].encode()).hexdigest(),
         "recipe_sha256": row["take"],
         "statement": origin["statement"],
+        **({"watermark": row["watermark"]} if "watermark" in row else {}),
     }
     title = f"{row['asset']}_{row['variation']:02d}"
     return Claim(title, row["model"], row["revision"], origin["digital_source_type"], facts)
@@ -57,11 +59,16 @@ def definition(claim: Claim, also: Mapping[str, Any]) -> dict[str, Any]:
         "digitalSourceType": claim.digital_source_type,
         "softwareAgent": {"name": claim.model, "version": claim.revision},
     }
+    actions, mark = [created], claim.facts.get("watermark")
+    if mark:
+        # Unbound: the mark does not lead to these credentials.
+        agent = {"name": mark["model"], "version": mark["revision"]}
+        actions.append({"action": "c2pa.watermarked.unbound", "softwareAgent": agent})
     return {
         "claim_generator_info": [{"name": "Cuesmith", "version": __version__}],
         "title": claim.title,
         "assertions": [
-            {"label": "c2pa.actions.v2", "data": {"actions": [created]}},
+            {"label": "c2pa.actions.v2", "data": {"actions": actions}},
             {"label": PROVENANCE, "data": {**claim.facts, **also}},
         ],
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from mutagen import id3, mp4
 from pipeline.audio.decibel import amplitude
 from pipeline.manifest.spec import Kind
 from pipeline.mastering.measure import Measurement
+from pipeline.provenance import MasterRecord, master_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,8 @@ class Labels:
     """CatID, such as ``FOOTHmn``."""
     ucs_name: str | None = None
     """FXName."""
+    watermark: str = ""
+    """The watermark's name and its message, such as ``audioseal 6ca5``; empty without one."""
 
     @property
     def tempo(self) -> str:
@@ -57,11 +60,36 @@ class Labels:
             ("CUESMITH_RECIPE", self.recipe_digest),
             ("AI_PROMPT", self.prompt),
             ("AI_GENERATED", "true" if self.generated else "false"),
+            ("AI_WATERMARK", self.watermark),
             ("LICENSE", self.license),
             ("CATID", self.ucs_category or ""),
             ("FXNAME", self.ucs_name or ""),
         ]
         return [(name, value) for name, value in pairs if value]
+
+
+def labels_of(
+    record: MasterRecord, asset: str, prompt: str, tempo_bpm: float | None, ucs: Mapping[str, str] | None
+) -> Labels:
+    """The labels of a master's files. ``asset`` is the asset's first id; an empty ``prompt`` is left out."""
+    model, ucs, watermark = record["take"]["model"], ucs or {}, record.get("watermark")
+    return Labels(
+        title=master_name(asset, record["variation"]),
+        project=record["manifest"]["project"],
+        asset=asset,
+        variation=record["variation"],
+        kind="music" if record["kind"] == "music" else "sfx",
+        catalog_id=record["digest"],
+        disclosure=record["disclosure"]["statement"],
+        generated=model["neural"],
+        license=model["license"],
+        recipe_digest=record["take"]["digest"],
+        prompt=prompt,
+        tempo_bpm=tempo_bpm,
+        ucs_category=ucs.get("category"),
+        ucs_name=ucs.get("name"),
+        watermark=f"{watermark['name']} {watermark['message']}" if watermark else "",
+    )
 
 
 TOOL = "Cuesmith"

@@ -13,8 +13,8 @@ from typing import Any
 from urllib.parse import quote
 
 from pipeline import __version__
-from pipeline.disclosure.inventory import Amount, Inventory, ModelUse
-from pipeline.disclosure.legal import LICENSES
+from pipeline.disclosure.inventory import Amount, Inventory, ModelUse, WatermarkUse
+from pipeline.licenses import LICENSES
 
 _NAMESPACE = uuid.UUID("8c7c2b1e-0d35-5b0c-9b57-3f0c1a6f3d52")
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
@@ -27,7 +27,7 @@ _NOT_SOFTWARE = {"machine", "gpu", "cuda", "melody_stems"}
 
 def ml_bom(inventory: Inventory) -> dict[str, Any]:
     """The ML-BOM of a version as JSON."""
-    models = [_model(use) for use in inventory.models]
+    models = [*map(_model, inventory.models), *map(_watermark, inventory.watermarks)]
     software = list(_software(inventory.software))
     root = f"sounds:{inventory.project}@{inventory.version}"
     identity = f"{inventory.project}\n{inventory.version}\n{inventory.created}\n{inventory.manifest_sha256}"
@@ -37,12 +37,13 @@ def ml_bom(inventory: Inventory) -> dict[str, Any]:
         "procedural": inventory.procedural,
     }
     properties = [item for name, amount in amounts.items() for item in _amount(f"cuesmith:{name}", amount)]
-    signatures = {
+    markings = {
         "signed": inventory.signed,
         "signed_for_development": inventory.signed_for_development,
         "unsigned": inventory.unsigned,
+        "without_watermark": inventory.unmarked,
     }
-    properties += [_property(f"cuesmith:sounds:{name}", count) for name, count in signatures.items()]
+    properties += [_property(f"cuesmith:sounds:{name}", count) for name, count in markings.items()]
     return {
         "$schema": "http://cyclonedx.org/schema/bom-1.7.schema.json",
         "bomFormat": "CycloneDX",
@@ -76,20 +77,28 @@ def ml_bom(inventory: Inventory) -> dict[str, Any]:
 
 def model_uri(use: ModelUse) -> str:
     """A package URL for a model of the Hugging Face Hub with a pinned commit; else a name of Cuesmith's own."""
-    if use.neural and _HUB_ID.fullmatch(use.model) and _COMMIT.fullmatch(use.revision):
+    hub = _hub_uri(use) if use.neural else None
+    return hub or f"cuesmith:{quote(use.engine)}/{quote(use.model)}@{quote(use.revision)}"
+
+
+def _hub_uri(use: ModelUse | WatermarkUse) -> str | None:
+    if _HUB_ID.fullmatch(use.model) and _COMMIT.fullmatch(use.revision):
         return f"pkg:huggingface/{quote(use.model)}@{use.revision}"
-    return f"cuesmith:{quote(use.engine)}/{quote(use.model)}@{quote(use.revision)}"
+    return None
+
+
+def _license(name: str) -> list[dict[str, Any]]:
+    return [{"license": {"id": name} if name in LICENSES else {"name": name}}]
 
 
 def _model(use: ModelUse) -> dict[str, Any]:
     uri = model_uri(use)
-    license = {"id": use.license} if use.license in LICENSES else {"name": use.license}
     component: dict[str, Any] = {
         "type": "machine-learning-model" if use.neural else "application",
         "bom-ref": uri,
         "name": use.model,
         "version": use.revision,
-        "licenses": [{"license": license}],
+        "licenses": _license(use.license),
         "properties": [
             _property("cuesmith:engine", use.engine),
             _property("cuesmith:commercial", str(use.commercial).lower()),
@@ -113,6 +122,24 @@ def _model(use: ModelUse) -> dict[str, Any]:
             },
         }
     return component
+
+
+def _watermark(use: WatermarkUse) -> dict[str, Any]:
+    hub = _hub_uri(use)
+    component: dict[str, Any] = {
+        "type": "machine-learning-model",
+        "bom-ref": hub or f"watermark:{quote(use.model)}@{quote(use.revision)}",
+        "name": use.model,
+        "version": use.revision,
+        "licenses": _license(use.license),
+        "properties": [
+            _property("cuesmith:watermark", use.name),
+            _property("cuesmith:license:conditions", use.conditions),
+            _property("cuesmith:marked", use.sounds),
+            _property("cuesmith:marked:found", use.found),
+        ],
+    }
+    return component | ({"purl": hub} if hub else {})
 
 
 def _software(software: Mapping[str, tuple[str, ...]]) -> Iterable[dict[str, Any]]:

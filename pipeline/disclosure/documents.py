@@ -15,10 +15,10 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from pipeline.catalog import Catalog, Version
 from pipeline.disclosure.attestation import statement
 from pipeline.disclosure.bom import ml_bom
-from pipeline.disclosure.inventory import Inventory, signer_of, sound_files, statement_of, take_inventory
+from pipeline.disclosure.inventory import Inventory, sound_files, statement_of, take_inventory
 from pipeline.disclosure.legal import ADVICE, LEGAL_FACTS, facts_about
 from pipeline.errors import MachineError
-from pipeline.provenance import MasterRow, name_of
+from pipeline.provenance import MasterRow, name_of, signer_of
 from pipeline.store.disk import write_atomically
 
 DISCLOSURE_SCHEMA = "cuesmith.disclosure/1"
@@ -79,8 +79,13 @@ def _sound(row: MasterRow) -> dict[str, Any]:
         "revision": row["revision"],
         "license": row["license"],
         "signed_by": signer_of(row),
+        "watermark": row.get("watermark"),
         "files": sound_files(row),
     }
+
+
+def _watermark(row: MasterRow) -> str:
+    return f"{row['watermark']['name']} {row['watermark']['message']}" if "watermark" in row else "none"
 
 
 def _text(name: str, inventory: Inventory, version: Version) -> str:
@@ -89,7 +94,9 @@ def _text(name: str, inventory: Inventory, version: Version) -> str:
         .get_template(f"{name}.j2")
         .render(
             inventory=inventory,
-            sounds=[(name_of(row), statement_of(row), row["model"]) for row in version.masters],
+            sounds=[
+                (name_of(row), statement_of(row), row["model"], _watermark(row)) for row in version.masters
+            ],
             steam_facts=facts_about("steam"),
             ai_act_facts=facts_about("ai-act"),
             advice=ADVICE,

@@ -9,11 +9,10 @@ from typing import Any
 
 from pipeline.catalog import Catalog, Version
 from pipeline.credentials import DEVELOPMENT
-from pipeline.disclosure.legal import conditions_of
 from pipeline.errors import VerificationError
-from pipeline.licenses import ModelLicense
+from pipeline.licenses import ModelLicense, conditions_of
 from pipeline.manifest.policy import Policy
-from pipeline.provenance import MasterRecord, MasterRow, disclosure, master_records
+from pipeline.provenance import MasterRecord, MasterRow, disclosure, master_records, signer_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +43,20 @@ class ModelUse:
     amount: Amount
     kinds: tuple[str, ...]
     """Of ``music`` and ``sfx``."""
+
+
+@dataclass(frozen=True, slots=True)
+class WatermarkUse:
+    """One watermark and how many sounds carry it."""
+
+    name: str
+    model: str
+    revision: str
+    license: str
+    conditions: str
+    sounds: int
+    found: int
+    """Of them, those in which the detector found it in every delivered file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +106,9 @@ class Inventory:
     """Sounds with Content Credentials under the project's own certificate."""
     signed_for_development: int
     unsigned: int
+    watermarks: tuple[WatermarkUse, ...]
+    unmarked: int
+    """Sounds without a watermark."""
     models: tuple[ModelUse, ...]
     decisions: tuple[GateDecision, ...]
     exceptions: tuple[AllowedWords, ...]
@@ -114,6 +130,7 @@ def take_inventory(catalog: Catalog, version: Version) -> Inventory:
     signers = [signer_of(row) for row in rows]
     development = signers.count(DEVELOPMENT)
     unsigned = signers.count(None)
+    watermarks = tuple(_watermarks(rows, records))
     channels = [entry for name in catalog.channels.names() if (entry := catalog.channel(name))]
     moves = [(entry["name"], move) for entry in channels for move in entry["history"]]
     policy = Policy.from_json(version.policy)
@@ -132,6 +149,8 @@ def take_inventory(catalog: Catalog, version: Version) -> Inventory:
         signed=len(rows) - development - unsigned,
         signed_for_development=development,
         unsigned=unsigned,
+        watermarks=watermarks,
+        unmarked=len(rows) - sum(use.sounds for use in watermarks),
         models=tuple(_models(rows, records)),
         decisions=tuple(
             decision
@@ -149,11 +168,6 @@ def take_inventory(catalog: Catalog, version: Version) -> Inventory:
 def statement_of(row: MasterRow) -> Mapping[str, str]:
     """How a row's sound was made: label, sentence and IPTC digital source type."""
     return disclosure(neural=row["neural"], engine=row["engine"], model=row["model"])
-
-
-def signer_of(row: MasterRow) -> str | None:
-    """SHA-256 of the certificate that signed a row's files, or ``development``; None if they are not signed."""
-    return row["credentials"]["signed_by"] if "credentials" in row else None
 
 
 def _records(catalog: Catalog, rows: Sequence[MasterRow]) -> Mapping[str, MasterRecord]:
@@ -210,6 +224,19 @@ def _models(rows: Iterable[MasterRow], records: Mapping[str, MasterRecord]) -> I
             _amount(used),
             kinds,
         )
+
+
+def _watermarks(rows: Iterable[MasterRow], records: Mapping[str, MasterRecord]) -> Iterable[WatermarkUse]:
+    used: dict[tuple[str, str, str, str], list[bool]] = {}
+    for row in rows:
+        if "watermark" in row:
+            mark, files = row["watermark"], records[row["master"]]["renditions"]
+            found = all("watermark" in file and file["watermark"]["found"] for file in files)
+            key = (mark["name"], mark["model"], mark["revision"], mark["license"])
+            used.setdefault(key, []).append(found)
+    for (name, model, revision, license), found_each in sorted(used.items()):
+        conditions, count = conditions_of(license), len(found_each)
+        yield WatermarkUse(name, model, revision, license, conditions, count, sum(found_each))
 
 
 def _decisions(channel: str, move: Any) -> Iterable[GateDecision]:

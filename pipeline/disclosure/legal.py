@@ -1,6 +1,7 @@
-"""Every legal fact that a disclosure states, and the conditions of licences: one row each, with source and date.
+"""Every legal fact that a disclosure states: one row each, with source and date.
 
-These tables are not legal advice. Nothing else in the code states a legal fact, so whoever checks them reads this file.
+This table is not legal advice. Nothing else in the code states a legal fact except `pipeline.licenses`, which has the
+conditions of licences, so whoever checks them reads these two files.
 """
 
 from __future__ import annotations
@@ -98,48 +99,6 @@ LEGAL_FACTS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class License:
-    """What a licence asks for, in short."""
-
-    spdx: str
-    conditions: str
-    url: str
-    checked: str = "2026-11-28"
-
-
-_LICENSES = (
-    License(
-        "CC-BY-NC-4.0",
-        "Use is not commercial; name the authors, the licence and changes.",
-        "https://creativecommons.org/licenses/by-nc/4.0/",
-    ),
-    License(
-        "CC-BY-4.0",
-        "Name the authors, the licence and changes.",
-        "https://creativecommons.org/licenses/by/4.0/",
-    ),
-    License("CC0-1.0", "No conditions.", "https://creativecommons.org/publicdomain/zero/1.0/"),
-    License(
-        "MIT", "Copies of the software keep its copyright and licence text.", "https://spdx.org/licenses/MIT"
-    ),
-    License(
-        "Apache-2.0",
-        "Copies of the work keep its licence, notices and a note of changes.",
-        "https://spdx.org/licenses/Apache-2.0",
-    ),
-)
-LICENSES = {row.spdx: row for row in _LICENSES}
-"""By SPDX identifier."""
-UNKNOWN_CONDITIONS = "Cuesmith does not know this licence: read its text."
-
-
 def facts_about(topic: Topic) -> tuple[LegalFact, ...]:
     """The facts of one topic, in their order."""
     return tuple(fact for fact in LEGAL_FACTS if fact.topic == topic)
-
-
-def conditions_of(license: str) -> str:
-    """What the licence asks for; `UNKNOWN_CONDITIONS` if the table does not have it."""
-    known = LICENSES.get(license)
-    return known.conditions if known else UNKNOWN_CONDITIONS

@@ -1,14 +1,14 @@
 """Sound files of an export profile: made from the lossless file of each master, measured, and kept in the cache.
 
 The cache is ``cache/exports/`` below the outputs: one sound file and one JSON file for each combination of a master's
-file, settings and labels. It is safe to delete; the next export makes the files again.
+file, settings, labels and signer. It is safe to delete; the next export makes the files again.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -21,7 +21,11 @@ from pipeline.audio import Clip, Loop, read
 from pipeline.audio.decibel import level
 from pipeline.catalog import Version
 from pipeline.cpus import usable_cpus
-from pipeline.delivery import Content, Labels, at_rate, decode, encode, render
+from pipeline.credentials import DEVELOPMENT, available, configured
+from pipeline.credentials.claim import claim_of
+from pipeline.credentials.development import development_identity
+from pipeline.credentials.signing import Signer
+from pipeline.delivery import Content, Labels, at_rate, decode, encode, labels_in, labels_of, render
 from pipeline.errors import CuesmithError, MasteringError, StoreError, UsageError
 from pipeline.export.pack import ChosenFile, SoundFacts, delivered_files
 from pipeline.formats import FORMATS
@@ -29,12 +33,14 @@ from pipeline.manifest.spec import ExportProfile, ExportSettings
 from pipeline.mastering.limiter import apply_gain
 from pipeline.mastering.measure import measure
 from pipeline.mastering.true_peak import true_peak
-from pipeline.provenance import MasterRecord, master_name, master_records, name_of
+from pipeline.provenance import MasterRecord, MasterRow, master_records, name_of, signer_of
 from pipeline.store import Missing, ObjectRef, Store, dump_record, read_record
 
 _SCHEMA = "cuesmith.rendition/1"
 _FOLDER = "cache/exports"
 _LOSSLESS = tuple(name for name, row in FORMATS.items() if row.lossless)
+_LABELS = 2
+"""Rises when the same master would get other labels."""
 _CLOSE_DB = 0.01
 """How far a meter may read above a ceiling that the limiter kept."""
 _STEPS = 20
@@ -50,9 +56,11 @@ class _Order:
     settings: ExportSettings
     format: str
     ceiling_dbtp: float
-    labels: Labels
+    record: MasterRecord
     is_met: bool
     """Whether the lossless file itself has the settings."""
+    signer: Signer | None = None
+    """Signs the file; None for one without credentials."""
 
     @property
     def digest(self) -> str:
@@ -65,7 +73,8 @@ class _Order:
             "settings": asdict(self.settings),
             "format": self.format,
             "ceiling_dbtp": self.ceiling_dbtp,
-            "labels": asdict(self.labels),
+            "labels": [_LABELS, self.record["digest"], self.source.row["bpm"], self.source.row["ucs"]],
+            "signer": self.signer.name if self.signer else None,
             "loop": self.source.facts.loop,
         }
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
@@ -95,8 +104,30 @@ def profile_files(
             "run `cuesmith verify --repair`"
         )
     orders = [_order(file, profile, records[file.row["master"]], formats) for file in sources]
+    signer = _open_signer(order.source.row for order in orders if not order.is_met)
+    if signer is not None:
+        orders = [replace(order, signer=signer) if _may_sign(signer, order) else order for order in orders]
     with ThreadPoolExecutor(usable_cpus()) as pool:
         return list(pool.map(lambda order: _file(store, order), orders))
+
+
+def _open_signer(rows: Iterable[MasterRow]) -> Signer | None:
+    """What signs files made from the signed files of ``rows``; None if nothing can, or none of them is signed.
+
+    Raises `MachineError` for an identity that cannot sign.
+    """
+    signers = {signer_of(row) for row in rows} - {None}
+    if not signers or not available():
+        return None
+    identity = configured() or (development_identity() if DEVELOPMENT in signers else None)
+    return Signer(identity) if identity else None
+
+
+def _may_sign(signer: Signer, order: _Order) -> bool:
+    """Whether ``signer`` signs the file: as its source is signed, and never for development in place of a studio."""
+    signed_by = signer_of(order.source.row)
+    allowed = signed_by is not None and (signer.name != DEVELOPMENT or signed_by == DEVELOPMENT)
+    return allowed and FORMATS[order.format].holds_credentials
 
 
 def _order(file: ChosenFile, profile: ExportProfile, record: MasterRecord, formats: Sequence[str]) -> _Order:
@@ -106,23 +137,6 @@ def _order(file: ChosenFile, profile: ExportProfile, record: MasterRecord, forma
     ceiling = settings.true_peak_dbtp
     if ceiling is None:
         ceiling = record["mastering"]["true_peak_dbtp"]
-    ucs = row["ucs"] or {}
-    # Without the prompt: a master's record does not say whether it is private.
-    labels = Labels(
-        title=master_name(row["asset"], row["variation"]),
-        project=record["manifest"]["project"],
-        asset=row["asset"],
-        variation=row["variation"],
-        kind="music" if row["kind"] == "music" else "sfx",
-        catalog_id=row["master"],
-        disclosure=record["disclosure"]["statement"],
-        generated=row["neural"],
-        license=row["license"],
-        recipe_digest=row["take"],
-        tempo_bpm=row["bpm"],
-        ucs_category=ucs.get("category"),
-        ucs_name=ucs.get("name"),
-    )
     delivered = record["delivery"]["bit_depth"]
     is_met = (
         audio_format == file.format
@@ -132,7 +146,7 @@ def _order(file: ChosenFile, profile: ExportProfile, record: MasterRecord, forma
         and (file.facts.true_peak_dbtp is None or file.facts.true_peak_dbtp <= ceiling + _CLOSE_DB)
     )
     settings = replace(settings, bit_depth=settings.bit_depth or delivered)
-    return _Order(file, settings, audio_format, ceiling, labels, is_met)
+    return _Order(file, settings, audio_format, ceiling, record, is_met)
 
 
 def _file(store: Store, order: _Order) -> ChosenFile:
@@ -161,15 +175,15 @@ def _file(store: Store, order: _Order) -> ChosenFile:
 
 def _chosen(order: _Order, key: str, made: tuple[str, int], facts: SoundFacts) -> ChosenFile:
     source = order.source
-    return ChosenFile(source.row, order.format, *made, key, source.stem, facts, signed=False)
+    signed = order.signer is not None
+    return ChosenFile(source.row, order.format, *made, key, source.stem, facts, signed)
 
 
 def _encoded(store: Store, order: _Order) -> tuple[bytes, SoundFacts]:
     """A new file and its facts, measured on the decoded file."""
     settings, source = order.settings, order.source
-    clip = _with_channels(
-        read(store.get(ObjectRef(source.sha256, f".{source.format}", source.size))), settings
-    )
+    delivered = store.get(ObjectRef(source.sha256, f".{source.format}", source.size))
+    clip = _with_channels(read(delivered), settings)
     loop = Loop(*source.facts.loop) if source.facts.loop else None
     rate = FORMATS[order.format].rate_for(settings.sample_rate_hz or clip.rate)
     clip, loop = at_rate(clip, loop, rate)
@@ -177,7 +191,7 @@ def _encoded(store: Store, order: _Order) -> tuple[bytes, SoundFacts]:
         peak = level(true_peak(clip, circular=loop == (0, clip.length)))
         if peak is not None and peak > order.ceiling_dbtp:
             clip = apply_gain(clip, order.ceiling_dbtp - peak)
-    content = Content(settings.bit_depth or "24", loop, order.labels, measure(clip))
+    content = Content(settings.bit_depth or "24", loop, _labels(order, delivered), measure(clip))
     if settings.bit_rate_kbps is not None:
         content = replace(content, compression=_compression(clip, order, content))
     try:
@@ -186,6 +200,9 @@ def _encoded(store: Store, order: _Order) -> tuple[bytes, SoundFacts]:
         raise MasteringError(f"{name_of(source.row)}: {error}") from error
     decoded = decode(data, order.format)
     measured = measure(decoded)
+    if order.signer is not None:
+        claim = claim_of(order.record["manifest"]["project"], source.row)
+        data = order.signer.sign(data, FORMATS[order.format].suffix, claim).data
     is_momentary = source.row["loudness_method"] == "momentary"
     loudness = measured.momentary_max_lufs if is_momentary else measured.integrated_lufs
     return data, SoundFacts(
@@ -196,6 +213,13 @@ def _encoded(store: Store, order: _Order) -> tuple[bytes, SoundFacts]:
         None if loudness is None else round(loudness, 3),
         None if measured.true_peak_dbtp is None else round(measured.true_peak_dbtp, 3),
     )
+
+
+def _labels(order: _Order, delivered: bytes) -> Labels:
+    """The labels of the master's own files: ``delivered`` has the prompt unless it is private."""
+    row, known = order.source.row, labels_in(delivered, order.source.format)
+    asset, prompt = known.get("CUESMITH_ASSET", row["asset"]), row["prompt"] if "AI_PROMPT" in known else ""
+    return labels_of(order.record, asset, prompt, row["bpm"], row["ucs"])
 
 
 def _with_channels(clip: Clip, settings: ExportSettings) -> Clip:

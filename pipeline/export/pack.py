@@ -1,9 +1,9 @@
 """A pack: what every export target needs to know of a version, and its neutral form ``pack.json``.
 
 `build_pack` chooses a file for each sound of a version, finds its length and loop points, and gives it names and ids.
-An id is a hash of project, asset and variation: it survives a re-roll, another format and another folder. Names survive
-too, because the ledger of the folder keeps them. `docs/export.md` describes ``pack.json``, and a JSON Schema beside
-it.
+An id is a hash of project, asset and variation: it survives a re-roll, another format, another folder, and a rename
+that the manifest tells with ``was``. Names survive too, because the ledger of the folder keeps them. `docs/export.md`
+describes ``pack.json``, and a JSON Schema beside it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pipeline.catalog import Version
 from pipeline.errors import UsageError, VerificationError
 from pipeline.export.names import file_stem, object_name, unique_names
 from pipeline.formats import FORMATS, format_of
-from pipeline.provenance import MasterRow, ObjectJson, disclosure, master_records, name_of
+from pipeline.provenance import MasterRow, ObjectJson, disclosure, master_records, name_of, signer_of
 from pipeline.store import ObjectRef, Store
 
 PACK_FILE = "pack.json"
@@ -85,6 +85,12 @@ class PackFile:
     def variation(self) -> int:
         """Number of the variation, from 1."""
         return self.chosen.row["variation"]
+
+    @property
+    def lost_signature(self) -> bool:
+        """Whether it could hold Content Credentials and has none, although the version's file is signed."""
+        can_hold = FORMATS[self.chosen.format].holds_credentials
+        return can_hold and not self.chosen.signed and signer_of(self.chosen.row) is not None
 
     @property
     def seconds(self) -> float:
@@ -255,9 +261,7 @@ def delivered_files(store: Store, version: Version, formats: Sequence[str]) -> l
             loudness = None if loudness is None or made is None else round(loudness - lowered, 3)
         ref = ObjectRef.from_json(item)
         facts = _facts(store, ref, row, (loudness, peak))
-        signed = (
-            "credentials" in row and FORMATS[name].holds_credentials and bool(row["credentials"]["signed_by"])
-        )
+        signed = FORMATS[name].holds_credentials and signer_of(row) is not None
         stem = path[: -len(item["suffix"])]
         files.append(ChosenFile(row, name, item["sha256"], item["size"], ref.key, stem, facts, signed))
     return files
@@ -319,17 +323,20 @@ def build_pack(
     )
     sounds = []
     for asset, listed in sorted(by_asset.items()):
+        origin = listed[0].row.get("origin", asset)
+        # A new asset may have taken the earlier id after ``was`` left the manifest.
+        origin = asset if origin in by_asset else origin
         short = names[asset].rpartition("/")[2]
         made = tuple(
             PackFile(
                 file,
                 f"{stems[_place(file)]}.{file.format}",
                 f"{short}_{file.row['variation']:02d}",
-                _id(version.project, _place(file)),
+                _id(version.project, f"{origin}#{file.row['variation']}"),
             )
             for file in sorted(listed, key=lambda file: file.row["variation"])
         )
-        sounds.append(PackSound(asset, names[asset], _id(version.project, asset), made))
+        sounds.append(PackSound(asset, names[asset], _id(version.project, origin), made))
     missing = tuple(dict(row) for row in version.missing)
     return Pack(version.project, version.number, target, profile, tuple(sounds), missing, names | stems)
 

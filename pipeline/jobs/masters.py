@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from pipeline.audio import Clip, Loop, pcm_sha256, read
-from pipeline.delivery import Content, Labels, render
+from pipeline.delivery import Content, Labels, decode, labels_of, render
 from pipeline.errors import CuesmithError, MachineError, MasteringError, StoreError
 from pipeline.formats import FORMATS
 from pipeline.gates import GATES
@@ -27,13 +27,14 @@ from pipeline.manifest.spec import AssetSpec
 from pipeline.mastering import CHAIN_VERSION
 from pipeline.mastering.chain import Master, master
 from pipeline.mastering.shape import TakeInput
+from pipeline.mastering.watermark import Watermarking, detect
+from pipeline.plan import ucs_of
 from pipeline.provenance import (
     MASTER_SCHEMA,
     MasterRecord,
     RenditionJson,
     TakeRecord,
     disclosure,
-    master_name,
     master_record,
     take_record,
 )
@@ -52,6 +53,11 @@ from pipeline.quality import (
 )
 from pipeline.scores.registry import open_score
 from pipeline.store import ObjectRef, Store
+from pipeline.watermarks import WatermarkJson, find_watermark, message_of, message_text
+from pipeline.watermarks.registry import open_watermarker
+
+_STRENGTH = 1.0
+"""Of watermarks: as their authors trained them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +136,12 @@ def _master_asset(session: MasterSession, order: AssetOrder, store: Store) -> It
     takes = choose_takes(order, store)
     loops = [Loop(*take.record["loop"]) if take.record["loop"] else None for take in takes]
     inputs = [TakeInput(take.clip, loop) for take, loop in zip(takes, loops, strict=True)]
-    group = master(inputs, order.asset.mastering, gain_anchor_db=_anchor_gain(order.anchors, store))
+    group = master(
+        inputs,
+        order.asset.mastering,
+        gain_anchor_db=_anchor_gain(order.anchors, store),
+        watermarking=_watermarking(order),
+    )
     results = list(zip(takes, group.results, strict=True))
     reports = {
         take.order.master: _judge(order.asset, result, take)
@@ -153,6 +164,30 @@ def _master_asset(session: MasterSession, order: AssetOrder, store: Store) -> It
             yield Quarantined(digest, judged.reason, result.clip.seconds, took)
         else:
             yield Mastered(digest, result.clip.seconds, took)
+
+
+def watermark_of(order: AssetOrder) -> WatermarkJson | None:
+    """What records say of the watermark of an asset's masters; None if the manifest asks for none."""
+    name = order.asset.watermark
+    if name is None:
+        return None
+    found = find_watermark(name)
+    return WatermarkJson(
+        name=name,
+        model=found.model,
+        revision=found.revision,
+        license=found.license,
+        message=message_text(message_of(order.manifest["project"])),
+        strength=_STRENGTH,
+    )
+
+
+def _watermarking(order: AssetOrder) -> Watermarking | None:
+    facts = watermark_of(order)
+    if facts is None:
+        return None
+    message = message_of(order.manifest["project"])
+    return Watermarking(open_watermarker(facts["name"]), message, _STRENGTH, dict(facts))
 
 
 def _anchor_gain(anchors: tuple[str, ...], store: Store) -> float | None:
@@ -252,7 +287,6 @@ def record_of(judged: JudgedMaster, session: MasterSession, order: AssetOrder, s
     takes = sorted(digest for variation in order.variations for digest in variation.takes)
     model = take.record["model"]
     statement = disclosure(neural=model["neural"], engine=model["engine"], model=model["id"])
-    renditions = _renditions(asset, result, _labels(order, take, statement), store)
     record = MasterRecord(
         schema=MASTER_SCHEMA,
         digest=take.order.master,
@@ -274,7 +308,7 @@ def record_of(judged: JudgedMaster, session: MasterSession, order: AssetOrder, s
         quality=_quality(asset, judged),
         loop=list(result.loop) if result.loop else None,
         pcm_sha256=pcm_sha256(result.clip, asset.delivery.bit_depth),
-        renditions=renditions,
+        renditions=[],
         manifest=order.manifest,
         disclosure=statement,
         made={
@@ -288,6 +322,10 @@ def record_of(judged: JudgedMaster, session: MasterSession, order: AssetOrder, s
     )
     if asset.scores:
         record["scores"] = [score.to_json() for score in asset.scores]
+    watermark = watermark_of(order)
+    if watermark:
+        record["watermark"] = watermark
+    record["renditions"] = _renditions(order, result, _labels(asset, record), store)
     return record
 
 
@@ -316,37 +354,25 @@ def _quality(asset: AssetSpec, judged: JudgedMaster) -> dict[str, Any]:
     return {**report.to_json(), "quarantined": True, "reason": judged.reason}
 
 
-def _labels(order: AssetOrder, take: ChosenTake, statement: dict[str, str]) -> Labels:
-    asset, model = order.asset, take.record["model"]
-    return Labels(
-        title=master_name(asset.origin, take.order.variation),
-        project=order.manifest["project"],
-        asset=asset.origin,
-        variation=take.order.variation,
-        kind=asset.kind,
-        catalog_id=take.order.master,
-        disclosure=statement["statement"],
-        generated=model["neural"],
-        license=model["license"],
-        recipe_digest=take.record["digest"],
-        prompt="" if asset.private_prompts else take.record["recipe"]["prompt"],
-        tempo_bpm=asset.bpm,
-        ucs_category=asset.ucs.category if asset.ucs else None,
-        ucs_name=asset.ucs.name if asset.ucs else None,
-    )
+def _labels(asset: AssetSpec, record: MasterRecord) -> Labels:
+    prompt = "" if asset.private_prompts else record["take"]["recipe"]["prompt"]
+    return labels_of(record, asset.origin, prompt, asset.bpm, ucs_of(asset))
 
 
-def _renditions(asset: AssetSpec, result: Master, labels: Labels, store: Store) -> list[RenditionJson]:
+def _renditions(order: AssetOrder, result: Master, labels: Labels, store: Store) -> list[RenditionJson]:
+    asset, watermarking = order.asset, _watermarking(order)
     content = Content(asset.delivery.bit_depth, result.loop, labels, result.measured)
     renditions = []
     for audio_format in asset.delivery.formats:
         made = render(result.clip, audio_format, content, ceiling_dbtp=asset.mastering.true_peak_dbtp)
-        renditions.append(
-            RenditionJson(
-                format=audio_format,
-                object=store.put(made.data, FORMATS[audio_format].suffix).to_json(),
-                lowered_db=made.lowered_db,
-                decoded_true_peak_dbtp=made.decoded_true_peak_dbtp,
-            )
+        rendition = RenditionJson(
+            format=audio_format,
+            object=store.put(made.data, FORMATS[audio_format].suffix).to_json(),
+            lowered_db=made.lowered_db,
+            decoded_true_peak_dbtp=made.decoded_true_peak_dbtp,
         )
+        if watermarking is not None:
+            found = detect(decode(made.data, audio_format), watermarking.watermarker)
+            rendition["watermark"] = found.to_json(watermarking.message)
+        renditions.append(rendition)
     return renditions

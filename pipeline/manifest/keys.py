@@ -279,6 +279,14 @@ SETTINGS = (
         affects=("signatures",),
     ),
     Key(
+        "watermark",
+        values.WATERMARK,
+        "An inaudible [watermark](credentials.md#watermark) in the masters: `audioseal`, or `none`.",
+        "none",
+        example="audioseal",
+        affects=("masters",),
+    ),
+    Key(
         "private_prompts",
         FLAG,
         "`true` keeps the prompt out of the [tags](formats.md#tags) of the files.",

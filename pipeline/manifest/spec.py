@@ -83,9 +83,13 @@ class MasteringSpec:
     """Largest gain reduction of the limiter that the loudness target may cost, about."""
     gain: GainPolicy = "shared"
     """Whether the variations share one gain, or each has its own."""
+    watermark: str = "none"
+    """Name of the watermark of `pipeline.watermarks` that its masters carry, or ``none``."""
 
 
-NOT_IN_DIGESTS: Mapping[str, object] = MappingProxyType({"limit_db": 6.0, "gain": "shared"})
+NOT_IN_DIGESTS: Mapping[str, object] = MappingProxyType(
+    {"limit_db": 6.0, "gain": "shared", "watermark": "none"}
+)
 """Fields of `MasteringSpec` with the values that digests leave out, because masters were made under them before these
 fields existed."""
 
@@ -190,6 +194,11 @@ class AssetSpec:
     """A build makes assets with a higher priority first; never part of any digest."""
     scores: tuple[ScoreSpec, ...] = ()
     """Scores of its takes, sorted by name."""
+
+    @property
+    def watermark(self) -> str | None:
+        """Name of the watermark of its masters; None for none."""
+        return None if self.mastering.watermark == "none" else self.mastering.watermark
 
     @property
     def audio(self) -> tuple[AudioInput, ...]:

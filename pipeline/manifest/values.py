@@ -342,6 +342,13 @@ ENGINE = Text(
     pattern="[A-Za-z0-9][A-Za-z0-9_.-]*",
     remedy="use letters, digits, '_', '-' and '.'",
 )
+WATERMARK = Text(
+    "a watermark",
+    "a watermark such as audioseal",
+    40,
+    pattern="[a-z][a-z0-9_-]*",
+    remedy="use lower-case letters, digits, '_' and '-'",
+)
 CATEGORY = Text(
     "a UCS CatID",
     "a UCS CatID such as FOOTHmn",

@@ -22,6 +22,7 @@ from pipeline.mastering.gain import (
 from pipeline.mastering.measure import Measurement, channel_means, measurement
 from pipeline.mastering.seam import Seam, measure_seam
 from pipeline.mastering.shape import Shaped, Step, TakeInput, shape
+from pipeline.mastering.watermark import Watermarking, with_watermark
 
 TOLERANCE_LU = 0.2
 
@@ -63,10 +64,14 @@ class MasteredGroup:
     """LUFS, or dBTP when ``method`` is "peak"; None if each has its own gain, as is ``method``."""
 
 
-def _prepared(take: TakeInput, spec: MasteringSpec) -> GainInput | MasteringError:
+def _prepared(
+    take: TakeInput, spec: MasteringSpec, watermarking: Watermarking | None
+) -> GainInput | MasteringError:
     """The shaped take with its levels, or its error: silence and near silence too, which would get a huge gain."""
     try:
         shaped = shape(take, spec)
+        if watermarking is not None:
+            shaped = with_watermark(shaped, spec, watermarking)
         levels = measure_levels(shaped.clip, shaped.loop)
         levels.by(method_for(shaped.clip.seconds))
     except MasteringError as error:
@@ -107,24 +112,29 @@ def _finished(shaped: Shaped, result: GainResult, plan: GainPlan, spec: Masterin
 
 
 def master(
-    takes: Sequence[TakeInput], spec: MasteringSpec, *, gain_anchor_db: float | None = None
+    takes: Sequence[TakeInput],
+    spec: MasteringSpec,
+    *,
+    gain_anchor_db: float | None = None,
+    watermarking: Watermarking | None = None,
 ) -> MasteredGroup:
     """Master one asset's variations together.
 
     Per take: remove DC, set channels and rate, trim or cut to length (a loop at its declared points, or on the bar grid
-    with a crossfade), and fade. Then one gain for all takes brings their power mean to the target, so the variations
-    keep their relative levels. The longest variation selects the measure: integrated loudness from 3 s, the momentary
-    maximum below 3 s, the true peak below 50 ms. A true-peak limiter holds the ceiling. ``gain_anchor_db`` replaces the
-    computed gain with the gain of approved variations. Under ``gain="each"`` each take is mastered as if alone.
+    with a crossfade), fade, and add the mark of ``watermarking``. Then one gain for all takes brings their power mean
+    to the target, so the variations keep their relative levels. The longest variation selects the measure: integrated
+    loudness from 3 s, the momentary maximum below 3 s, the true peak below 50 ms. A true-peak limiter holds the
+    ceiling. ``gain_anchor_db`` replaces the computed gain with the gain of approved variations. Under ``gain="each"``
+    each take is mastered as if alone.
 
     A take that cannot be mastered (empty, silent, not finite, too short to loop) yields its `MasteringError` in its
     position; the other takes continue. The same input gives the same bytes.
     """
     if spec.gain == "each":
         alone = replace(spec, gain="shared")
-        results = tuple(master([take], alone).results[0] for take in takes)
+        results = tuple(master([take], alone, watermarking=watermarking).results[0] for take in takes)
         return MasteredGroup(results, None, None, None)
-    prepared = [_prepared(take, spec) for take in takes]
+    prepared = [_prepared(take, spec, watermarking) for take in takes]
     sounds = [item for item in prepared if not isinstance(item, MasteringError)]
     if not sounds:
         errors = tuple(item for item in prepared if isinstance(item, MasteringError))

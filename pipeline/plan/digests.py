@@ -13,6 +13,7 @@ from pipeline.manifest.spec import NOT_IN_DIGESTS, AssetSpec, DeliverySpec, Mast
 from pipeline.mastering import CHAIN_VERSION
 from pipeline.recipe import Recipe, derive_seed, digest, with_seeds
 from pipeline.scores import find_score
+from pipeline.watermarks import find_watermark
 
 _REROLLS_SEARCHED = 20
 
@@ -81,6 +82,8 @@ def mastering_digest(asset: AssetSpec, project: str) -> str:
     if asset.scores:
         scores = [{**score.to_json(), "version": find_score(score.name).version} for score in asset.scores]
         specs = digest({"specs": specs, "scores": scores})
+    if asset.watermark:
+        specs = digest({"specs": specs, "watermark": find_watermark(asset.watermark).version})
     return hashlib.sha256(
         "\n".join([specs, project, asset.origin, category, name, *private]).encode()
     ).hexdigest()

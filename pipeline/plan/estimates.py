@@ -18,8 +18,10 @@ from typing import Any
 
 from pipeline.errors import CuesmithError
 from pipeline.generators import Estimate, Estimator, find_engine
+from pipeline.manifest.spec import AssetSpec
 from pipeline.plan.values import Plan, TakeOrder
 from pipeline.store import Store
+from pipeline.watermarks import find_watermark
 
 SCHEMA = "cuesmith.take-speed/1"
 _DECAY = 0.5
@@ -185,10 +187,17 @@ def _factor(speed: Speed | None) -> float:
     return speed.taken / speed.expected if speed else 1.0
 
 
+def _marking(asset: AssetSpec) -> float:
+    """Seconds for each second of audio: to mark it, and about half of that to look for the mark in each file."""
+    if not asset.watermark:
+        return 0.0
+    return find_watermark(asset.watermark).seconds_a_second * (1 + len(asset.delivery.formats) / 2)
+
+
 def mastering_seconds(plan: Plan) -> float:
     """Seconds of one process to master everything that ``plan`` makes, before any build has been measured."""
     return sum(
-        _MASTER_S + _MASTER_SECOND_S * asset.asset.duration_s
+        _MASTER_S + (_MASTER_SECOND_S + _marking(asset.asset)) * asset.asset.duration_s
         for asset in plan.assets
         for variation in asset.variations
         if variation.action.makes

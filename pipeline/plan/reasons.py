@@ -11,6 +11,7 @@ from pipeline.manifest import label_words, reason_words, setting_words
 from pipeline.manifest.spec import NOT_IN_DIGESTS, AssetSpec, DeliverySpec, MasteringSpec, QualitySpec
 from pipeline.provenance import MasterRecord
 from pipeline.recipe import Recipe
+from pipeline.watermarks import find_watermark
 
 _RECIPE_APART = ("schema", "prompt", "seed", "settings", "conditioning")
 """Keys of a recipe with sentences of their own, or with none."""
@@ -48,6 +49,11 @@ def mastering_reasons(before: MasterRecord, asset: AssetSpec) -> Iterator[str]:
     yield from spec_reasons(specs_of(before), {**specs, "formats": list(asset.delivery.formats)})
     if before.get("scores", []) != [score.to_json() for score in asset.scores]:
         yield "scores changed"
+    carried = before.get("watermark")
+    if carried and carried["name"] == asset.watermark:
+        revision = find_watermark(asset.watermark).revision
+        if carried["revision"] != revision:
+            yield f"revision of the watermark changed: {carried['revision'][:12]} -> {revision[:12]}"
 
 
 def specs_of(record: MasterRecord) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from pipeline.manifest import Project, beside, load, nearest, profile_names
 from pipeline.manifest.spec import AssetSpec
 from pipeline.provenance import model_license
 from pipeline.scores import find_score
+from pipeline.watermarks import find_watermark
 
 
 def check(project: Project) -> list[tuple[AssetSpec, Engine, Requirements]]:
@@ -94,6 +95,7 @@ def _problems(
 ) -> Iterator[RequirementProblem]:
     yield from requirements.problems
     yield from _score_problems(asset)
+    yield from _watermark_problems(asset)
     if asset.license != "commercial":
         return
     model = requirements.model
@@ -116,6 +118,15 @@ def _score_problems(asset: AssetSpec) -> Iterator[RequirementProblem]:
             yield RequirementProblem("scores", what, remedy)
     if sum(score.choose for score in asset.scores) > 1:
         yield RequirementProblem("scores", "two scores choose the candidate", "write choose: true in one")
+
+
+def _watermark_problems(asset: AssetSpec) -> Iterator[RequirementProblem]:
+    if asset.watermark:
+        try:
+            find_watermark(asset.watermark)
+        except UsageError as error:
+            what, _, remedy = str(error).partition("; ")
+            yield RequirementProblem("watermark", what, remedy)
 
 
 def _file_of(project: Project, asset: AssetSpec) -> str:

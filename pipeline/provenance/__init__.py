@@ -24,5 +24,6 @@ from pipeline.provenance.records import model_facts as model_facts
 from pipeline.provenance.records import model_license as model_license
 from pipeline.provenance.records import name_of as name_of
 from pipeline.provenance.records import place_of as place_of
+from pipeline.provenance.records import signer_of as signer_of
 from pipeline.provenance.records import take_record as take_record
 from pipeline.store import ObjectJson as ObjectJson

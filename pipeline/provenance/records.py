@@ -12,6 +12,7 @@ from typing import Any, Literal, NotRequired, TypedDict
 from pipeline.generators.protocol import ModelInfo
 from pipeline.licenses import ModelLicense
 from pipeline.store import ObjectJson, Store
+from pipeline.watermarks import FoundJson, WatermarkJson
 
 TAKE_SCHEMA = "cuesmith.take/1"
 MASTER_SCHEMA = "cuesmith.master/1"
@@ -86,6 +87,8 @@ class RenditionJson(TypedDict):
     """How much a lossy encode was lowered so that its decoded peak stays below the ceiling."""
     decoded_true_peak_dbtp: float | None
     """Of the decoded audio of a lossy file."""
+    watermark: NotRequired[FoundJson]
+    """Whether the mark survived, where the master has one: looked for in the decoded file."""
 
 
 class ManifestFacts(TypedDict):
@@ -133,6 +136,8 @@ class MasterRecord(TypedDict):
     scores: NotRequired[list[dict[str, Any]]]
     """The scores that the manifest asks for, with their limits; each of `candidates` has its values. Only where there
     are any."""
+    watermark: NotRequired[WatermarkJson]
+    """Only where the manifest asks for one."""
     quality: dict[str, Any]
     """``score``, ``failures``, and whether the master is ``quarantined`` (stored for review, never published), with the
     ``reason``."""
@@ -211,6 +216,10 @@ class MasterRow(TypedDict):
     contain its credentials."""
     credentials: NotRequired[CredentialsJson]
     """Only where the manifest asks for them."""
+    watermark: NotRequired[WatermarkJson]
+    """Only where the master carries one."""
+    origin: NotRequired[str]
+    """The first id of the asset, where it has another one now; exports make their ids from it."""
     status: Status
     """``stale``: kept from an earlier version because the new one could not be made. ``waiting``: only in ``waiting``;
     ``quarantined``: only in the quarantine."""
@@ -297,6 +306,11 @@ def disclosure(*, neural: bool, engine: str, model: str) -> dict[str, str]:
         "statement": f"Synthesised by the procedural engine {engine}; no trained model was used.",
         "digital_source_type": _IPTC + "algorithmicMedia",
     }
+
+
+def signer_of(row: MasterRow) -> str | None:
+    """SHA-256 of the certificate that signed a row's files, or ``development``; None if they are not signed."""
+    return row["credentials"]["signed_by"] if "credentials" in row else None
 
 
 def place_of(row: MasterRow | MissingRow) -> tuple[str, int]:

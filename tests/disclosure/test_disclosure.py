@@ -22,8 +22,8 @@ from flows.cli.app import app
 from pipeline.catalog import Version
 from pipeline.disclosure import write_disclosure
 from pipeline.disclosure.inventory import stated_conditions
-from pipeline.disclosure.legal import LEGAL_FACTS, LICENSES, UNKNOWN_CONDITIONS
-from pipeline.licenses import LicenseTerms, ModelLicense
+from pipeline.disclosure.legal import LEGAL_FACTS
+from pipeline.licenses import LICENSES, UNKNOWN_CONDITIONS, LicenseTerms, ModelLicense
 from pipeline.release import promote
 
 MUSICGEN = {

@@ -25,7 +25,8 @@ from omegaconf import OmegaConf
 from transformers import EncodecConfig, HubertConfig, HubertModel, T5Config, T5EncoderModel, T5Tokenizer
 from transformers import EncodecModel as HFEncodecModel
 
-from pipeline.generators.audiocraft import pickles, style
+from pipeline.generators import pickles
+from pipeline.generators.audiocraft import style
 
 CARD = 64
 FRAME_RATE = 50

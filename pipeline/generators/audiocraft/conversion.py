@@ -6,9 +6,7 @@ encoders, and codecs that are models of their own, may be beside them in a folde
 
 MultiBand Diffusion for mono MusicGen is one torch pickle: ``sample_rate`` in Hz, ``n_bands``, and for each band from 0
 its ``cfg`` (OmegaConf's objects, read as data), the ``model_state`` of its U-net and the ``processor_state`` of its
-normalisation. No OmegaConf object is created: each of its names stands for a class of this file that stores its state
-and does nothing, so a file can only contain a tree of values. Their layout (``_content``, ``_val``) is that of
-OmegaConf 2.1 to 2.4.
+normalisation.
 
 Run as a program on a folder (``python -m ...conversion FOLDER``) it converts a local checkpoint apart from the
 caller, who needs no torch, and prints a JSON object.
@@ -22,7 +20,6 @@ import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -33,15 +30,16 @@ from pipeline.errors import CuesmithError, MachineError
 from pipeline.generators.audiocraft import model_store
 from pipeline.generators.audiocraft.checkpoints import MBD_FILE
 from pipeline.generators.audiocraft.models import LOCAL_LICENSE, Family, Input, Model
-from pipeline.generators.audiocraft.pickles import (
+from pipeline.generators.pickles import (
+    OMEGACONF_NAMES,
     PICKLE,
     WEIGHTS,
-    AllowedNames,
     add_safetensors,
     first_line,
     read_pickle,
     save_weights,
     state_tensors,
+    to_plain,
     write_json,
 )
 from pipeline.manifest.spec import Kind
@@ -49,80 +47,6 @@ from pipeline.manifest.spec import Kind
 MBD_CONFIG, MBD_WEIGHTS = "bands.json", "bands.safetensors"
 _MOST_BANDS = 64
 _MBD_PARTS = ("model", "processor")
-
-
-MAX_DEPTH = 32
-MAX_VALUES = 100_000
-
-Plain = None | bool | int | float | str | list["Plain"] | dict[str, "Plain"]
-
-
-class PickledObject:
-    """Stores its state and does nothing."""
-
-    state: Mapping[Any, Any] = MappingProxyType({})
-
-    def __new__(cls, *_: object) -> PickledObject:
-        """An object without state, whatever arguments the file gives."""
-        return object.__new__(cls)
-
-    def __setstate__(self, state: object) -> None:
-        self.state = state if isinstance(state, Mapping) else {}
-
-
-class Container(PickledObject):
-    """A mapping or a list: its content is in ``_content``."""
-
-
-class Value(PickledObject):
-    """A leaf: its value is in ``_val``."""
-
-
-def _mapping(*_: object) -> dict[Any, Any]:
-    """Replaces ``collections.defaultdict``, which holds values of resolvers."""
-    return {}
-
-
-OMEGACONF_NAMES: AllowedNames = (
-    (Container, "omegaconf.dictconfig.DictConfig"),
-    (Container, "omegaconf.listconfig.ListConfig"),
-    *(
-        (Value, f"omegaconf.nodes.{name}")
-        for name in ("AnyNode", "BooleanNode", "FloatNode", "IntegerNode", "StringNode")
-    ),
-    (PickledObject, "omegaconf.base.ContainerMetadata"),
-    (PickledObject, "omegaconf.base.Metadata"),
-    (PickledObject, "typing.Any"),
-    *((PickledObject, f"builtins.{name}") for name in ("bool", "dict", "float", "int", "list", "str")),
-    (_mapping, "collections.defaultdict"),
-)
-
-
-def to_plain(value: object) -> Plain:
-    """The tree of values in an object of the file.
-
-    Interpolations remain text. Raises `ValueError` for other objects, and for trees that are too deep or too large.
-    """
-    # Counted, since a small file can repeat a branch many times.
-    left = iter(range(MAX_VALUES))
-
-    def read(value: object, depth: int) -> Plain:
-        if depth > MAX_DEPTH or next(left, None) is None:
-            raise ValueError("its configuration is nested too deep or has too many values")
-        match value:
-            case Container():
-                return read(value.state.get("_content"), depth + 1)
-            case Value():
-                return read(value.state.get("_val"), depth + 1)
-            case dict():
-                return {str(key): read(item, depth + 1) for key, item in value.items()}
-            case list() | tuple():
-                return [read(item, depth + 1) for item in value]
-            case None | bool() | int() | float() | str():
-                return value
-        raise ValueError(f"its configuration contains a {type(value).__name__}")
-
-    return read(value, 0)
 
 
 def convert_mbd(folder: Path, name: str, revision: str | None) -> model_store.StoredModel:

@@ -16,8 +16,8 @@ from pipeline.generators import hub
 from pipeline.generators.audiocraft import conversion, model_store
 from pipeline.generators.audiocraft.checkpoints import MBD_FILE, helpers_of
 from pipeline.generators.audiocraft.models import BY_ID, HELPERS, MBD, PUBLISHED, full_id, names
-from pipeline.generators.audiocraft.pickles import PICKLE, WEIGHTS, add_safetensors
 from pipeline.generators.hub import Progress
+from pipeline.generators.pickles import PICKLE, WEIGHTS, add_safetensors
 
 HELPER_FILES = (
     "config.json",

@@ -33,7 +33,7 @@ from pipeline.generators.audiocraft.audiocraft_modules import (
 )
 from pipeline.generators.audiocraft.conditions import add_text_masks
 from pipeline.generators.audiocraft.models import Model
-from pipeline.generators.audiocraft.pickles import mismatch
+from pipeline.generators.pickles import mismatch
 
 _LOAD_ERRORS = (
     RuntimeError,

@@ -8,7 +8,7 @@ import torch
 
 from pipeline.errors import CuesmithError
 from pipeline.generators.audiocraft import import_shims
-from pipeline.generators.audiocraft.pickles import SAFE_TORCH
+from pipeline.generators.pickles import SAFE_TORCH
 from pipeline.generators.protocol import Diagnostic
 
 

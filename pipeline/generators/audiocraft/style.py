@@ -34,7 +34,7 @@ from pipeline.generators.audiocraft.audiocraft_modules import (
     transformer,
 )
 from pipeline.generators.audiocraft.models import MERT
-from pipeline.generators.audiocraft.pickles import WEIGHTS
+from pipeline.generators.pickles import WEIGHTS
 
 MERT_RATE_HZ = 24_000
 MERT_CONFIG = "config.json"

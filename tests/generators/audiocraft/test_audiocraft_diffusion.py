@@ -19,15 +19,15 @@ from tiny_diffusion import write_diffusion
 
 from pipeline.audio import Clip
 from pipeline.errors import MachineError
-from pipeline.generators import GeneratedTake, StoredTake
+from pipeline.generators import GeneratedTake, StoredTake, pickles
 from pipeline.generators.audiocraft import codec, conversion, model_store
 from pipeline.generators.audiocraft.audiocraft_modules import loaders, models, multibanddiffusion
 from pipeline.generators.audiocraft.engine import ENGINE
 from pipeline.generators.audiocraft.generator import AudioCraftGenerator
 from pipeline.generators.audiocraft.loading import Loaded
-from pipeline.generators.audiocraft.pickles import read_pickle
 from pipeline.generators.audiocraft.rendering import DIFFUSION_PASS, MultiBandDecoder
 from pipeline.generators.audiocraft.sampling import noise_keys, normal_noise
+from pipeline.generators.pickles import read_pickle
 from pipeline.recipe import Recipe
 
 Make = Callable[..., Recipe]
@@ -68,8 +68,8 @@ def test_the_configuration_is_read_without_making_an_object_of_it(
     whole = torch.load(published, weights_only=False)
     for name in ("__init__", "__setstate__"):
         monkeypatch.setattr(DictConfig, name, None)
-    found = read_pickle(published, conversion.OMEGACONF_NAMES)
-    plain = [conversion.to_plain(found[band]["cfg"]) for band in range(2)]
+    found = read_pickle(published, pickles.OMEGACONF_NAMES)
+    plain = [pickles.to_plain(found[band]["cfg"]) for band in range(2)]
     monkeypatch.undo()
     assert plain == [OmegaConf.to_container(whole[band]["cfg"], resolve=False) for band in range(2)]
     assert torch.equal(found[0]["processor_state"]["sum_x"], whole[0]["processor_state"]["sum_x"])
@@ -134,19 +134,19 @@ def test_a_name_of_omegaconf_does_nothing_however_it_is_called(tmp_path: Path) -
             return (kind, ({"a": 1},), {"_content": {"b": 2}})
 
     torch.save({"x": Called("omegaconf.dictconfig.DictConfig")}, tmp_path / "a.th")
-    assert conversion.to_plain(read_pickle(tmp_path / "a.th", conversion.OMEGACONF_NAMES)["x"]) == {"b": 2}
+    assert pickles.to_plain(read_pickle(tmp_path / "a.th", pickles.OMEGACONF_NAMES)["x"]) == {"b": 2}
 
 
 def test_a_tree_without_end_is_refused() -> None:
-    loop = conversion.Container()
+    loop = pickles.Container()
     loop.__setstate__({"_content": {"x": loop}})
     with pytest.raises(ValueError, match="too deep"):
-        conversion.to_plain(loop)
+        pickles.to_plain(loop)
     branch: Any = [1] * 10
     for _ in range(8):
         branch = [branch] * 10
     with pytest.raises(ValueError, match="too many values"):
-        conversion.to_plain(branch)
+        pickles.to_plain(branch)
 
 
 @pytest.mark.parametrize(

@@ -261,7 +261,7 @@ def test_a_text_encoder_that_is_nowhere_is_named(tmp_path: Path, checkpoint: Fol
         ("shutil.copytree", OSError(errno.ENOSPC, "No space left on device")),
         ("shutil.copytree", shutil.Error([("a", "b", "[Errno 28] No space left on device: '/b'")])),
         (
-            "pipeline.generators.audiocraft.pickles.save_file",
+            "pipeline.generators.pickles.save_file",
             SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)"),
         ),
     ],

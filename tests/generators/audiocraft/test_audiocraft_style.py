@@ -19,8 +19,8 @@ from transformers import HubertConfig, HubertModel
 
 from pipeline.audio import Clip
 from pipeline.errors import GenerationError, MachineError
-from pipeline.generators import GeneratedTake
-from pipeline.generators.audiocraft import codec, conversion, pickles, style
+from pipeline.generators import GeneratedTake, pickles
+from pipeline.generators.audiocraft import codec, conversion, style
 from pipeline.generators.audiocraft.audiocraft_modules import transformer
 from pipeline.generators.audiocraft.conditions import encode_condition
 from pipeline.generators.audiocraft.decoding.cpu.attention import SlotCache

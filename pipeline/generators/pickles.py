@@ -1,7 +1,9 @@
 """Reading a torch file without running code in it.
 
-``weights_only`` on a version of torch in which it is safe. A caller may only add classes of its own that do nothing
-(see `conversion`).
+``weights_only`` on a version of torch in which it is safe. A caller may only add classes that do nothing, such as
+`OMEGACONF_NAMES`: no OmegaConf object is created, each of its names stands for a class of this file that stores its
+state, so a file can only contain a tree of values. Their layout (``_content``, ``_val``) is that of OmegaConf 2.1 to
+2.4.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import pickle
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -39,7 +42,7 @@ def read_pickle(path: Path, allowed: AllowedNames = ()) -> Mapping[Any, Any]:
     version = tuple(int(part) for part in re.findall(r"\d+", torch.__version__)[:2])
     if version < SAFE_TORCH:
         raise MachineError(
-            f"{path}: torch {torch.__version__} cannot read weights safely (fixed in 2.10); run: make setup-audiocraft"
+            f"{path}: torch {torch.__version__} cannot read weights safely (fixed in 2.10); install torch 2.10 or later"
         )
     try:
         with torch.serialization.safe_globals(list(allowed)):
@@ -62,9 +65,83 @@ def read_pickle(path: Path, allowed: AllowedNames = ()) -> Mapping[Any, Any]:
         ) from error
     if not isinstance(value, Mapping):
         raise MachineError(
-            f"{path}: holds a {type(value).__name__}, not a checkpoint; export it with audiocraft.utils.export"
+            f"{path}: holds a {type(value).__name__}, not a checkpoint; fetch or export it again"
         )
     return value
+
+
+MAX_DEPTH = 32
+MAX_VALUES = 100_000
+
+Plain = None | bool | int | float | str | list["Plain"] | dict[str, "Plain"]
+
+
+class PickledObject:
+    """Stores its state and does nothing."""
+
+    state: Mapping[Any, Any] = MappingProxyType({})
+
+    def __new__(cls, *_: object) -> PickledObject:
+        """An object without state, whatever arguments the file gives."""
+        return object.__new__(cls)
+
+    def __setstate__(self, state: object) -> None:
+        self.state = state if isinstance(state, Mapping) else {}
+
+
+class Container(PickledObject):
+    """A mapping or a list: its content is in ``_content``."""
+
+
+class Value(PickledObject):
+    """A leaf: its value is in ``_val``."""
+
+
+def _mapping(*_: object) -> dict[Any, Any]:
+    """Replaces ``collections.defaultdict``, which holds values of resolvers."""
+    return {}
+
+
+OMEGACONF_NAMES: AllowedNames = (
+    (Container, "omegaconf.dictconfig.DictConfig"),
+    (Container, "omegaconf.listconfig.ListConfig"),
+    *(
+        (Value, f"omegaconf.nodes.{name}")
+        for name in ("AnyNode", "BooleanNode", "FloatNode", "IntegerNode", "StringNode")
+    ),
+    (PickledObject, "omegaconf.base.ContainerMetadata"),
+    (PickledObject, "omegaconf.base.Metadata"),
+    (PickledObject, "typing.Any"),
+    *((PickledObject, f"builtins.{name}") for name in ("bool", "dict", "float", "int", "list", "str")),
+    (_mapping, "collections.defaultdict"),
+)
+
+
+def to_plain(value: object) -> Plain:
+    """The tree of values in an object of the file.
+
+    Interpolations remain text. Raises `ValueError` for other objects, and for trees that are too deep or too large.
+    """
+    # Counted, since a small file can repeat a branch many times.
+    left = iter(range(MAX_VALUES))
+
+    def read(value: object, depth: int) -> Plain:
+        if depth > MAX_DEPTH or next(left, None) is None:
+            raise ValueError("its configuration is nested too deep or has too many values")
+        match value:
+            case Container():
+                return read(value.state.get("_content"), depth + 1)
+            case Value():
+                return read(value.state.get("_val"), depth + 1)
+            case dict():
+                return {str(key): read(item, depth + 1) for key, item in value.items()}
+            case list() | tuple():
+                return [read(item, depth + 1) for item in value]
+            case None | bool() | int() | float() | str():
+                return value
+        raise ValueError(f"its configuration contains a {type(value).__name__}")
+
+    return read(value, 0)
 
 
 def _raise_if_not_torch(path: Path) -> None:
