@@ -31,7 +31,7 @@ $(VENV)/.cuesmith-audiocraft: $(VENV)/.cuesmith
 	touch $@
 
 $(VENV)/.cuesmith-dev: $(VENV)/.cuesmith-audiocraft
-	$(PIP) -e '.[dev,s3,m4a]'
+	$(PIP) -e '.[dev,docs,s3,m4a]'
 	touch $@
 
 demo: setup  ## Build the example game with the sketch engine; needs no GPU, weights or network.
@@ -63,7 +63,8 @@ types: setup-dev
 imports: setup-dev
 	$(BIN)/lint-imports
 
-docs: setup-dev
+docs: setup-dev  ## Check the docs, and build their site into build/site.
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
 	$(BIN)/python -m pytest -q tests/docs
 
 tables: setup  ## Write the tables of the docs and the JSON Schema from the tables of keys, formats and gates.

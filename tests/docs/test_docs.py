@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import re
-import shlex
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
 import pytest
+from sessions import BLOCK, is_session, run_page
 
+from flows.api import prefect_api
 from flows.cli import app
 from manifests import load
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 WHOLE = {"cuesmith:", "project:", "assets:"}
-BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+PROJECT_OF_THE_TUTORIAL = ("tutorial.md", "troubleshooting.md")
+"""Pages whose commands run one after another in one project."""
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -52,29 +52,20 @@ def test_manifests_in_the_docs_load(page: Path, tmp_path: Path) -> None:
         assert load(manifest).assets
 
 
-def _consoles() -> list[Path]:
-    return [page for page in PAGES if blocks(page, "console")]
+def _sessions() -> list[tuple[Path, ...]]:
+    """Pages with commands: each alone, besides those that share a project."""
+    shared = tuple(ROOT / "docs" / name for name in PROJECT_OF_THE_TUTORIAL)
+    return [shared, *((page,) for page in PAGES if is_session(page) and page not in shared)]
 
 
-@pytest.mark.parametrize("page", _consoles(), ids=lambda page: page.name)
-def test_commands_in_the_docs_run(page: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("pages", _sessions(), ids=lambda pages: pages[0].name)
+def test_commands_in_the_docs_run_and_print_what_the_page_shows(
+    pages: tuple[Path, ...], tmp_path: Path
+) -> None:
     folder = tmp_path
-    for line in "".join(blocks(page, "console")).splitlines():
-        if not line.startswith("$ "):
-            continue
-        words = shlex.split(line[2:], comments=True)
-        if words[0] == "cd":
-            folder = folder / words[1]
-            continue
-        assert words[0] == "cuesmith", line
-        done = subprocess.run(
-            [sys.executable, "-c", "from flows.cli import main; main()", *words[1:]],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, f"{line}\n{done.stderr}"
+    with prefect_api() as url:
+        for page in pages:
+            folder = run_page(page, folder, {"PREFECT_API_URL": url})
 
 
 def test_commands_that_pages_and_messages_name_are_there() -> None:
