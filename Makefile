@@ -63,9 +63,9 @@ types: setup-dev
 imports: setup-dev
 	$(BIN)/lint-imports
 
-docs: setup-dev  ## Check the docs, and build their site into build/site.
+docs: setup-dev  ## Check the docs, and build their site into build/site (`make test` also runs the tutorial).
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
-	$(BIN)/python -m pytest -q tests/docs
+	$(BIN)/python -m pytest -q tests/docs -k 'not tutorial_runs'
 
 tables: setup  ## Write the tables of the docs and the JSON Schema from the tables of keys, formats and gates.
 	$(BIN)/python scripts/manifest_tables.py

@@ -16,7 +16,7 @@ from manifests import load
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 WHOLE = {"cuesmith:", "project:", "assets:"}
-PROJECT_OF_THE_TUTORIAL = ("tutorial.md", "troubleshooting.md")
+TUTORIAL = [ROOT / "docs" / name for name in ("tutorial.md", "troubleshooting.md")]
 """Pages whose commands run one after another in one project."""
 
 
@@ -52,19 +52,18 @@ def test_manifests_in_the_docs_load(page: Path, tmp_path: Path) -> None:
         assert load(manifest).assets
 
 
-def _sessions() -> list[tuple[Path, ...]]:
-    """Pages with commands: each alone, besides those that share a project."""
-    shared = tuple(ROOT / "docs" / name for name in PROJECT_OF_THE_TUTORIAL)
-    return [shared, *((page,) for page in PAGES if is_session(page) and page not in shared)]
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if is_session(page) and page not in TUTORIAL], ids=lambda page: page.name
+)
+def test_commands_in_the_docs_run(page: Path, tmp_path: Path) -> None:
+    run_page(page, tmp_path, {})
 
 
-@pytest.mark.parametrize("pages", _sessions(), ids=lambda pages: pages[0].name)
-def test_commands_in_the_docs_run_and_print_what_the_page_shows(
-    pages: tuple[Path, ...], tmp_path: Path
-) -> None:
+def test_the_tutorial_runs_and_prints_what_it_shows(tmp_path: Path) -> None:
+    """All of its commands, then those of the pages that go on with its project."""
     folder = tmp_path
     with prefect_api() as url:
-        for page in pages:
+        for page in TUTORIAL:
             folder = run_page(page, folder, {"PREFECT_API_URL": url})
 
 

@@ -3,8 +3,8 @@
 A page's blocks count in their order:
 
 - ``console``: each ``$ `` line runs in the session's folder; ``cd`` changes it. Lines below a command are its output,
-  from both streams: ``…`` stands for any text in a line, and alone for any lines. A command without lines may print
-  anything. The exit code is 0 unless the command ends with ``# exit code N``.
+  from both streams: ``…`` stands for any text in a line, and alone for any lines; several spaces count as one. A
+  command without lines may print anything. The exit code is 0 unless the command ends with ``# exit code N``.
 - ``yaml`` that begins with ``# PATH.yaml``: becomes that file; with ``# PATH.yaml, at the end`` it is added to it.
 - ``diff`` that begins with ``# PATH.yaml``: its ``-`` and context lines are in the file once, and become its ``+`` and
   context lines.
@@ -76,19 +76,23 @@ def _run(command: _Command, folder: Path, variables: Mapping[str, str]) -> Path:
     code = _EXIT_CODE.search(command.line)
     assert done.returncode == (int(code[1]) if code else 0), f"{command.line}\n{done.stdout}"
     if command.shown:
-        printed = "".join(f"{line.rstrip()}\n" for line in done.stdout.strip("\n").splitlines())
+        printed = "".join(f"{_spaced(line)}\n" for line in done.stdout.strip("\n").splitlines())
         assert _pattern(command.shown).fullmatch(printed), (
-            f"{command.line}\n--- the page shows\n{command.shown}\n--- it printed\n{printed}"
+            f"{command.line}\n--- the page shows\n{command.shown}\n--- it printed\n{done.stdout}"
         )
     return folder
 
 
 def _pattern(shown: str) -> re.Pattern[str]:
     lines = [
-        r"(?:.*\n)*?" if line.strip() == "…" else re.escape(line.rstrip()).replace("…", ".*") + r"\n"
+        r"(?:.*\n)*?" if line.strip() == "…" else re.escape(_spaced(line)).replace("…", ".*") + r"\n"
         for line in shown.splitlines()
     ]
     return re.compile("".join(lines))
+
+
+def _spaced(line: str) -> str:
+    return re.sub(" +", " ", line.rstrip())
 
 
 def _edit(path: Path, kind: str, text: str, *, at_end: bool) -> None:
