@@ -42,7 +42,7 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
     assert [target for target in targets if not (page.parent / target).exists()] == []
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [page for page in PAGES if page not in TUTORIAL], ids=lambda page: page.name)
 def test_manifests_in_the_docs_load(page: Path, tmp_path: Path) -> None:
     for number, text in enumerate(
         block for block in blocks(page, "yaml") if set(re.findall(r"^\w+:", block, re.M)) >= WHOLE
@@ -79,3 +79,17 @@ def test_commands_that_pages_and_messages_name_are_there() -> None:
     }
     assert wrong == set()
     assert ("catalog", "show") in named
+
+
+def test_options_of_commands_that_pages_name_are_there() -> None:
+    told = "".join(page.read_text(encoding="utf-8") for page in PAGES)
+    wrong = []
+    for line in re.findall(r"`cuesmith ([a-z][^`]*?--[^`]*)`", told):
+        words = line.split()
+        command = app.load(words[0])
+        command = getattr(command, "commands", {}).get(words[1], command)
+        known = {name for option in command.params for name in (*option.opts, *option.secondary_opts)}
+        wrong += [
+            f"cuesmith {line}: {option}" for option in re.findall(r"--[\w-]+", line) if option not in known
+        ]
+    assert wrong == []
