@@ -1,4 +1,4 @@
-"""Files beside docs/ that its pages link to: MkDocs copies them into the site and changes the links.
+"""What MkDocs does besides for the site: files outside of docs/ that pages link to, and a name of the search dialog.
 
 Pages link to such a file as a code host needs it, ``../prefect.yaml``; in the site it is ``files/prefect.yaml``.
 """
@@ -31,3 +31,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         # In a folder of docs/, ``../`` is docs/ itself.
         return markdown
     return _OUTSIDE.sub(r"](files/\1)", markdown)
+
+
+def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
+    """Name the theme's search dialog for screen readers."""
+    return output.replace('role="dialog"', 'role="dialog" aria-label="Search"')

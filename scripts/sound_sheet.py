@@ -103,9 +103,11 @@ def card(asset: AssetSpec, place: int) -> str:
 
 def main() -> None:
     """Write the picture."""
-    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    asked.add_argument("--to", type=Path, default=ROOT / "docs" / "images" / "sounds.svg")
-    to = asked.parse_args().to
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--to", type=Path, default=ROOT / "docs" / "images" / "sounds.svg")
+    to = parser.parse_args().to
     assets = {asset.id: asset for asset in load(ROOT / "manifests" / "emberfall.yaml", "prototype").assets}
     cards = "\n".join(card(assets[name], place) for place, name in enumerate(SHOWN))
     width = _COLUMNS * (_WIDTH + 8) - 8

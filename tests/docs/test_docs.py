@@ -7,7 +7,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from sessions import BLOCK, is_session, run_page
+from console_pages import BLOCK, has_commands, run_page
 
 from flows.api import prefect_api
 from flows.cli import app
@@ -53,7 +53,9 @@ def test_manifests_in_the_docs_load(page: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "page", [page for page in PAGES if is_session(page) and page not in TUTORIAL], ids=lambda page: page.name
+    "page",
+    [page for page in PAGES if has_commands(page) and page not in TUTORIAL],
+    ids=lambda page: page.name,
 )
 def test_commands_in_the_docs_run(page: Path, tmp_path: Path) -> None:
     run_page(page, tmp_path, {})
@@ -82,9 +84,9 @@ def test_commands_that_pages_and_messages_name_are_there() -> None:
 
 
 def test_options_of_commands_that_pages_name_are_there() -> None:
-    told = "".join(page.read_text(encoding="utf-8") for page in PAGES)
+    text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
     wrong = []
-    for line in re.findall(r"`cuesmith ([a-z][^`]*?--[^`]*)`", told):
+    for line in re.findall(r"`cuesmith ([a-z][^`]*?--[^`]*)`", text):
         words = line.split()
         command = app.load(words[0])
         command = getattr(command, "commands", {}).get(words[1], command)

@@ -60,8 +60,8 @@ def test_facts_about_shops_and_laws_are_those_of_the_table_of_facts() -> None:
     section = _page("faq.md").split("## Must I tell the shop")[1].split("\n## ")[0]
     (read,) = re.findall(r"read on ([\d-]+)", section)
     facts = {fact.url: fact for fact in LEGAL_FACTS}
-    told = re.findall(r"\]\((https?://[^)]+)\)( \(secondary\))?", section)
-    assert len(told) >= 3
-    for url, secondary in told:
+    cited = re.findall(r"\]\((https?://[^)]+)\)( \(secondary\))?", section)
+    assert len(cited) >= 3
+    for url, secondary in cited:
         assert facts[url].checked == read
         assert facts[url].secondary == bool(secondary)

@@ -12,13 +12,17 @@ from collections.abc import Iterator
 from html.parser import HTMLParser
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Literal
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from chromium import chromium
 from markdown_it import MarkdownIt
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
+LOOKED_AT: tuple[tuple[str, Literal["light", "dark"]], ...] = (("tutorial", "light"), ("prompts", "dark"))
+"""Pages and colour schemes that axe checks."""
 ELEMENTS = {
     "table_open": "table",
     "list_item_open": "li",
@@ -135,18 +139,31 @@ class _Quiet(SimpleHTTPRequestHandler):
 
 
 @pytest.mark.browser
+def test_axe_finds_nothing_serious_in_the_site(address: str) -> None:
+    with chromium() as browser:
+        if browser is None:
+            pytest.skip("no Chromium here: make browser")
+        page = browser.new_page()
+        for name, scheme in LOOKED_AT:
+            page.emulate_media(color_scheme=scheme)
+            page.goto(f"{address}/{name}/index.html")
+            found = Axe().run(page).response["violations"]
+            assert [rule["id"] for rule in found if rule["impact"] in ("serious", "critical")] == []
+
+
+@pytest.mark.browser
 def test_a_browser_finds_words_in_the_site_and_asks_no_other_host(address: str) -> None:
     with chromium() as browser:
         if browser is None:
             pytest.skip("no Chromium here: make browser")
         page = browser.new_page(viewport={"width": 390, "height": 844})
-        asked: list[str] = []
-        page.on("request", lambda request: asked.append(request.url))
+        requested: list[str] = []
+        page.on("request", lambda request: requested.append(request.url))
         page.goto(f"{address}/manifest/index.html")
         wider = page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
         assert not wider
         page.locator("label[for=__search]").first.click()
         page.locator(".md-search__input").press_sequentially("quarantine")
         page.wait_for_selector(".md-search-result__link[href*=quality]")
-        assert len(asked) > 3
-        assert [url for url in asked if not url.startswith((address, "blob:", "data:"))] == []
+        assert len(requested) > 3
+        assert [url for url in requested if not url.startswith((address, "blob:", "data:"))] == []

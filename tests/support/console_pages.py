@@ -1,8 +1,8 @@
-"""Pages of the docs as shell sessions: files are written, commands run, and what a page shows is compared.
+"""Runs pages of the docs: files are written, commands run, and what a page shows is compared.
 
 A page's blocks count in their order:
 
-- ``console``: each ``$ `` line runs in the session's folder; ``cd`` changes it. Lines below a command are its output,
+- ``console``: each ``$ `` line runs in the current folder; ``cd`` changes it. Lines below a command are its output,
   from both streams: ``…`` stands for any text in a line, and alone for any lines; several spaces count as one. A
   command without lines may print anything. The exit code is 0 unless the command ends with ``# exit code N``.
 - ``yaml`` that begins with ``# PATH.yaml``: becomes that file; with ``# PATH.yaml, at the end`` it is added to it.
@@ -26,7 +26,7 @@ _FILE = re.compile(r"# ([\w./-]+\.yaml)(, at the end)?\n")
 _EXIT_CODE = re.compile(r"# exit code (\d+)$")
 
 
-def is_session(page: Path) -> bool:
+def has_commands(page: Path) -> bool:
     """Whether a page has commands to run."""
     return any(kind == "console" for kind, _ in BLOCK.findall(page.read_text(encoding="utf-8")))
 
