@@ -11,6 +11,7 @@ import pytest
 from pipeline.disclosure.legal import LEGAL_FACTS
 from pipeline.generators.sketch.music.reading import read_music
 from pipeline.generators.sketch.sfx.reading import read_sound
+from pipeline.plan import check_profiles
 
 DOCS = Path(__file__).parents[2] / "docs"
 _STINGER_S = 6.0
@@ -54,6 +55,16 @@ def test_the_cookbook_shows_what_sketch_hears_in_a_stinger(prompt: str, shown: s
 @pytest.mark.parametrize(("header", "least"), [("prompt", 40), ("music prompt", 10), ("stinger prompt", 4)])
 def test_the_cookbook_has_examples(header: str, least: int) -> None:
     assert len(list(_rows(header))) >= least
+
+
+def test_engines_accept_the_manifests_of_the_cookbook(tmp_path: Path) -> None:
+    """Its models exist, and know the keys."""
+    manifest = tmp_path / "cues.yaml"
+    texts = re.findall(r"^```yaml\n(.*?)^```", _page("prompts.md"), re.MULTILINE | re.DOTALL)
+    assert len(texts) >= 5
+    for text in texts:
+        manifest.write_text(text)
+        assert check_profiles(manifest)
 
 
 def test_facts_about_shops_and_laws_are_those_of_the_table_of_facts() -> None:
