@@ -84,8 +84,7 @@ def _read(html: Path) -> _Elements:
 
 
 def _html(site: Path, page: Path) -> Path:
-    name = page.relative_to(ROOT / "docs").with_suffix("")
-    return site / ("index.html" if name.name == "index" else f"{name}/index.html")
+    return site / page.relative_to(ROOT / "docs").with_suffix(".html")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -104,7 +103,7 @@ def test_the_site_loads_nothing_from_the_network(site: Path) -> None:
 
 def test_files_outside_of_docs_that_pages_link_to_are_in_the_site(site: Path) -> None:
     assert (site / "files" / "prefect.yaml").read_bytes() == (ROOT / "prefect.yaml").read_bytes()
-    assert 'href="../files/prefect.yaml"' in (site / "operations" / "index.html").read_text(encoding="utf-8")
+    assert 'href="files/prefect.yaml"' in (site / "operations.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -146,7 +145,7 @@ def test_axe_finds_nothing_serious_in_the_site(address: str) -> None:
         page = browser.new_page()
         for name, scheme in LOOKED_AT:
             page.emulate_media(color_scheme=scheme)
-            page.goto(f"{address}/{name}/index.html")
+            page.goto(f"{address}/{name}.html")
             found = Axe().run(page).response["violations"]
             assert [rule["id"] for rule in found if rule["impact"] in ("serious", "critical")] == []
 
@@ -159,7 +158,7 @@ def test_a_browser_finds_words_in_the_site_and_asks_no_other_host(address: str) 
         page = browser.new_page(viewport={"width": 390, "height": 844})
         requested: list[str] = []
         page.on("request", lambda request: requested.append(request.url))
-        page.goto(f"{address}/manifest/index.html")
+        page.goto(f"{address}/manifest.html")
         wider = page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
         assert not wider
         page.locator("label[for=__search]").first.click()
