@@ -69,11 +69,12 @@ def build_one(folder: Path, variations: int, workers: int) -> dict[str, Any]:
     from flows import command  # noqa: PLC0415
     from pipeline.build.journal import listening  # noqa: PLC0415
     from pipeline.build.prepare import BuildRequest, prepare_build  # noqa: PLC0415
+    from pipeline.build.start import Start  # noqa: PLC0415
 
     path = folder / "cues.yaml"
     path.write_text(manifest(variations))
     request = BuildRequest(path, str(folder / "outputs"), devices=f"cpu:{workers}")
-    prepared = prepare_build(request)
+    start = Start(time.monotonic(), prepared=prepare_build(request))
     steps, artifacts = Clock(), Clock()
     server_cpu_s: list[float] = []
     flow.build.fn = steps.timed(flow.build.fn)
@@ -88,7 +89,7 @@ def build_one(folder: Path, variations: int, workers: int) -> dict[str, Any]:
     before_mb, cpu_before_s = before.ru_maxrss / 1024, before.ru_utime + before.ru_stime
     began = time.perf_counter()
     with listening(listen):
-        result = command.run_build(request, quiet=True, prepared=prepared)
+        result = command.run_build(request, quiet=True, start=start)
     seconds = time.perf_counter() - began
     assert result["mastered"] == variations, result["failed"][:3]
     used = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -13,6 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from pipeline.build.lock import build_lock
 from pipeline.build.prepare import Prepared, prepare
 from pipeline.build.publish import publish
 from pipeline.plan import AssetPlan, VariationPlan, group_digest
@@ -53,10 +54,13 @@ class HastyBackend(LocalBackend):
 
 def finish(manifest: Path, outputs: Path, profile: str | None = None) -> None:
     """Make ``outputs`` hold all that ``manifest`` asks for and nothing else, unless it holds all."""
-    if prepare(manifest, str(outputs), profile).plan.stale:
+    found = prepare(manifest, str(outputs), profile)
+    if found.latest is None or found.plan.stale:
         shutil.rmtree(outputs, ignore_errors=True)
         _fill(Store(HastyBackend(outputs), str(outputs)), prepare(manifest, str(outputs), profile))
-        publish(prepare(manifest, str(outputs), profile), run="benchmark", build={})
+        prepared = prepare(manifest, str(outputs), profile)
+        with build_lock(prepared.store, prepared.project.name, "benchmark") as fence:
+            publish(prepared, run="benchmark", build={}, fence=fence)
         left = prepare(manifest, str(outputs), profile).plan.totals()["actions"]
         if left["generate"] or left["re-master"]:
             raise AssertionError(f"the benchmark's project is not finished: {left}")

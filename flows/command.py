@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -30,11 +28,9 @@ def run_build(
     """Run the build flow and return the object of ``build --json``.
 
     ``start`` is what the command has begun; without its plan the flow makes one. ``server`` was started early.
-    An interrupt or SIGTERM ends all workers and raises KeyboardInterrupt. ``warn`` receives errors that occur after
-    the build is complete, such as a Prefect server that no longer answers.
+    An interrupt ends all workers and raises KeyboardInterrupt, as SIGTERM does in the console script. ``warn``
+    receives errors that occur after the build is complete, such as a Prefect server that no longer answers.
     """
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
     complete: dict[str, Any] = {}
     try:
         with BuildProgress(quiet) as progress:

@@ -49,7 +49,7 @@ def tables(known: Language) -> Iterator[tuple[str, list[str]]]:
     settings = {key.name for key in known.settings}
     yield "asset", table("key", (key for key in known.asset.keys if key.name not in settings))
     yield "settings", by_kind("key", known.settings)
-    for name in ("sampling", "style", "start_from"):
+    for name in ("sampling", "style", "start_from", "repaint", "lego", "complete"):
         group = known.asset.by_name[name].reader
         assert isinstance(group, Group)
         yield name, table(f"key of `{name}`", group.keys)

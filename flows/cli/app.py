@@ -8,6 +8,7 @@ the command's docstring.
 from __future__ import annotations
 
 import gc
+import signal
 from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
@@ -150,6 +151,7 @@ def _common(
 def main() -> None:
     """Run the console script."""
     steady_streams()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         app()
     except SystemExit as end:

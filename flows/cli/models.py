@@ -42,7 +42,10 @@ def list_models(engine: EngineName = "audiocraft", as_json: AsJson = False) -> N
 @group.command("fetch")
 @command
 def fetch_models(
-    models: Annotated[list[str], typer.Argument(help="Model ids, such as facebook/musicgen-small.")],
+    models: Annotated[
+        list[str],
+        typer.Argument(help="Model ids, such as facebook/musicgen-small, or id@commit for one commit."),
+    ],
     engine: EngineName = "audiocraft",
     as_json: AsJson = False,
 ) -> None:

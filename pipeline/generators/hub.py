@@ -11,16 +11,33 @@ from typing import Any
 import huggingface_hub
 from huggingface_hub.errors import GatedRepoError, OfflineModeIsEnabled
 
-from pipeline.errors import CuesmithError, MachineError
-from pipeline.generators.model_store import FolderStore, M, StoredModel, sha256_of
+from pipeline.errors import CuesmithError, MachineError, UsageError
+from pipeline.generators.model_store import FolderStore, M, StoredModel, is_commit, sha256_of
 
 Progress = Callable[[str], None]
 """Gets one line for each step."""
 
 
-def find_commit(store: FolderStore[M], name: str, repository: str, known: str | None) -> str:
-    """The commit of the model ``name``: ``known``, or the one pinned at the first fetch on this machine."""
-    revision = known or store.pinned_commit(name)
+def split_revision(text: str) -> tuple[str, str | None]:
+    """Name and commit of a model that a person writes as ``name`` or ``name@commit``. Raises `UsageError`.
+
+    >>> split_revision("facebook/musicgen-small")
+    ('facebook/musicgen-small', None)
+    """
+    name, at, commit = text.partition("@")
+    if at and not is_commit(commit):
+        raise UsageError(f"{text}: {commit!r} is no commit; write all 40 hexadecimal digits after the @")
+    return name, commit or None
+
+
+def find_commit(store: FolderStore[M], name: str, repository: str, asked: str | None) -> str:
+    """The commit at which to fetch ``name``: ``asked``, else that of the engine's table, else that of the first fetch.
+
+    The first fetch on a machine pins it, for later plans too.
+    """
+    revision = asked or store.published_commit(name) or store.pinned_commit(name)
+    if asked and not (store.published_commit(name) or store.pinned_commit(name)):
+        store.pin_commit(name, asked)
     if revision is None:
         with _translate_hub_errors(repository):
             revision = str(_hub().model_info(repository).sha)

@@ -134,6 +134,15 @@ class StoredModel(Generic[M]):
         )
 
 
+def is_commit(revision: str) -> bool:
+    """Whether ``revision`` is a full commit of a published repository.
+
+    >>> is_commit("a9723ea7f1b39c1eae772870f3b547bf6ef7e6c1"), is_commit("main")
+    (True, False)
+    """
+    return re.fullmatch("[0-9a-f]{40}", revision) is not None
+
+
 @dataclass(frozen=True, slots=True)
 class FolderStore(Generic[M]):
     """The models of one engine."""
@@ -143,6 +152,8 @@ class FolderStore(Generic[M]):
     from_json: Callable[[dict[str, Any]], M]
     fetch_command: str
     """What a person runs to install a model, before its name."""
+    published_commit: Callable[[str], str | None]
+    """The commit that the engine's table has for a model; None if it has none."""
     subfolder: str = ""
     """The engine's own folder below `root`."""
 
@@ -169,7 +180,7 @@ class FolderStore(Generic[M]):
             remedy = (
                 "build again from the folder that has it"
                 if revision.startswith(LOCAL)
-                else f"run: {self.fetch_command} {name}"
+                else f"run: {self._fetch_of(name, revision)}"
             )
             raise MachineError(f"the weights of {name} ({revision[:19]}) are not installed; {remedy}")
         return stored
@@ -281,7 +292,13 @@ class FolderStore(Generic[M]):
     def _fetch_again(self, stored: StoredModel[M]) -> str:
         if stored.revision.startswith(LOCAL):
             return "build again from the folder that it was converted from"
-        return f"run {self.fetch_command} {stored.name}"
+        return f"run {self._fetch_of(stored.name, stored.revision)}"
+
+    def _fetch_of(self, name: str, revision: str) -> str:
+        """The command that fetches ``name`` at ``revision``."""
+        usual = self.published_commit(name) or self.pinned_commit(name)
+        at = f"@{revision}" if is_commit(revision) and revision != usual else ""
+        return f"{self.fetch_command} {name}{at}"
 
     def _read(self, folder: Path) -> StoredModel[M]:
         try:

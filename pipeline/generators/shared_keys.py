@@ -12,6 +12,15 @@ EXTEND = Key(
     "false",
     example="true",
 )
+FILE = Key(
+    "file",
+    AUDIO_FILE,
+    "The audio file.",
+    example="audio/theme.wav",
+    required=True,
+    hint="file: and a path such as audio/theme.wav",
+)
+"""In groups."""
 CONTINUE_FROM = Key(
     "continue_from",
     AUDIO_FILE,

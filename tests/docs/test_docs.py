@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import soundfile
 from console_pages import BLOCK, has_commands, run_page
 
 from flows.api import prefect_api
@@ -47,6 +48,10 @@ def test_manifests_in_the_docs_load(page: Path, tmp_path: Path) -> None:
     for number, text in enumerate(
         block for block in blocks(page, "yaml") if set(re.findall(r"^\w+:", block, re.M)) >= WHOLE
     ):
+        for name in re.findall(r"audio/\w+\.wav", text):
+            sound = tmp_path / name
+            sound.parent.mkdir(exist_ok=True)
+            soundfile.write(sound, [0.1, -0.1] * 60_000, 8_000)
         manifest = tmp_path / f"{number}.yaml"
         manifest.write_text(text)
         assert load(manifest).assets

@@ -58,6 +58,31 @@ def build_against(toys: ToyProject, url: str) -> tuple[list[str], set[str]]:
     return done.stderr.splitlines(), set(modules)
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("line", ["Starting: plan", "Starting: Prefect"])
+def test_an_interrupt_while_a_build_starts_ends_with_130(toys: ToyProject, number: int, line: str) -> None:
+    toys.write("  - {id: a/one, kind: sfx, prompt: one, duration: 0.3s}\n")
+    words = (
+        "from flows.cli import main; main()",
+        "build",
+        str(toys.manifest),
+        "--outputs",
+        str(toys.outputs),
+    )
+    with subprocess.Popen([sys.executable, "-P", "-c", *words], stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        for told in process.stderr:
+            if told.startswith(line):
+                break
+        children = psutil.Process(process.pid).children(recursive=True)
+        process.send_signal(number)
+        rest = process.stderr.read()
+    assert process.returncode == 130, rest
+    assert "Traceback" not in rest
+    assert rest.endswith("run the same command again to continue\n")
+    assert psutil.wait_procs(children, timeout=20)[1] == []
+
+
 def test_a_build_says_what_starts_and_that_a_silent_server_does_not_answer_before_it_imports_prefect(
     toys: ToyProject, silent_port: int
 ) -> None:

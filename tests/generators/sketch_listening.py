@@ -8,6 +8,7 @@ import numpy as np
 import scipy.signal
 
 from pipeline.generators import GeneratedTake
+from pipeline.generators.sketch.engine import CALM
 from pipeline.generators.sketch.synthesizer import SketchGenerator
 from pipeline.recipe import Recipe
 
@@ -16,6 +17,8 @@ RATE = 48_000
 
 def recipe(prompt, seconds, *, kind="sfx", seed=1, loop=False, bpm=None):
     settings = {"loop": loop} if bpm is None else {"loop": loop, "bpm": bpm}
+    if kind == "sfx" and loop:
+        settings["start"] = CALM
     return Recipe("sketch", "1", "sketch", "1", kind, prompt, seconds, seed, settings)
 
 

@@ -13,8 +13,11 @@ from hypothesis import strategies as st
 from sketch_listening import RATE, make, mono, recipe
 
 from pipeline.errors import GenerationError
+from pipeline.gates import GATES
+from pipeline.generators.sketch.dsp import mixing
 from pipeline.generators.sketch.sfx.effect import FAMILIES
 from pipeline.generators.sketch.synthesizer import SketchGenerator
+from pipeline.mastering.seam import measure_seam
 
 ONE_SHOTS = (
     "footstep on gravel",
@@ -79,6 +82,29 @@ def test_loops_are_stereo_of_exact_length_and_wrap_like_they_run(prompt):
     within = np.abs(np.diff(samples, axis=1))
     across = np.abs(samples[:, 0] - samples[:, -1])
     assert (across <= within.max(axis=1) * 1.02).all()
+
+
+@pytest.mark.parametrize("seed", [1, 4])
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "helicopter hovering", "diesel truck idling", "machinery in a factory", "generator", "dripping cave",
+        "alarm klaxon", "motorcycle engine", "thunderstorm", "horse gallop", "chains rattling",
+    ],
+)  # fmt: skip
+def test_loops_pass_the_seam_gates(prompt, seed):
+    take = make(prompt, 4.0, loop=True, seed=seed)
+    seam = measure_seam(take.clip, take.loop)
+    limits = {gate.name: gate.limits["sfx"] for gate in GATES.values()}
+    assert seam.click <= limits["loop seam"]
+    assert seam.beat <= limits["loop beat"]
+    assert max(seam.level_step, seam.spectral_step) <= limits["loop step"]
+
+
+def test_the_calmest_place_is_away_from_what_happens():
+    loop = np.full((2, 4 * RATE), 0.5, np.float32)
+    loop[:, RATE : 2 * RATE] = 0.01
+    assert RATE < mixing.calmest(loop) < 2 * RATE
 
 
 @pytest.mark.parametrize(

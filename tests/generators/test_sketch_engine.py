@@ -51,6 +51,7 @@ def test_settings_hold_only_what_changes_the_audio():
     music = replace(ASSET, kind="music", bpm=92.0, loop=True)
     assert ENGINE.requirements(music).settings == {"loop": True, "bpm": 92.0}
     assert ENGINE.requirements(ASSET).settings == {"loop": False}
+    assert ENGINE.requirements(replace(ASSET, loop=True)).settings == {"loop": True, "start": "calm"}
 
 
 def test_what_is_not_heard_is_named():

@@ -63,7 +63,8 @@ def test_the_first_example_makes_nineteen_files(tmp_path: Path) -> None:
 def test_the_tables_of_the_handbook_are_made_from_the_keys() -> None:
     assert with_tables(TEXT) == TEXT, "write them again: make tables"
     assert re.findall(r"<!-- (\w+):begin -->", TEXT) == [
-        "head", "asset", "style", "start_from", "settings", "sampling", "quality", "effects"
+        "head", "asset", "style", "start_from", "repaint", "lego", "complete", "settings", "sampling", "quality",
+        "effects",
     ]  # fmt: skip
 
 

@@ -34,16 +34,17 @@ Convert = Callable[[Path, str, str], model_store.StoredModel]
 
 
 def fetch(name: str, progress: Progress) -> list[model_store.StoredModel]:
-    """Fetch ``name`` and the models that it needs; installed ones are verified instead.
+    """Fetch ``name``, or ``name@commit``, and the models that it needs; installed ones are verified instead.
 
     Raises `UsageError` for an unknown name, `MachineError` if the network or the disk fails; the next call resumes the
     download.
     """
+    name, asked = hub.split_revision(name)
     name = full_id(name)
     if name == MBD:
-        return [_fetch(name, *HELPERS[MBD], (MBD_FILE,), conversion.convert_mbd, progress)]
+        return [_fetch(name, asked, (MBD_FILE,), conversion.convert_mbd, progress)]
     if name in HELPERS:
-        return [_fetch_helper(name, progress)]
+        return [_fetch_helper(name, asked, progress)]
     if name not in BY_ID:
         raise UsageError(f"unknown AudioCraft model {name!r}; available: {names(PUBLISHED)}, {MBD}")
     model = BY_ID[name]
@@ -51,13 +52,12 @@ def fetch(name: str, progress: Progress) -> list[model_store.StoredModel]:
     def convert(folder: Path, name: str, revision: str) -> model_store.StoredModel:
         return conversion.convert(folder, name, revision, replace(model, revision=revision))
 
-    stored = _fetch(name, name, model.revision, (conversion.LM, conversion.CODEC), convert, progress)
-    return [stored, *(_fetch_helper(helper, progress) for helper in helpers_of(stored))]
+    stored = _fetch(name, asked, (conversion.LM, conversion.CODEC), convert, progress)
+    return [stored, *(_fetch_helper(helper, None, progress) for helper in helpers_of(stored))]
 
 
-def _fetch_helper(name: str, progress: Progress) -> model_store.StoredModel:
-    repository, known = HELPERS.get(name, (name, None))
-    return _fetch(name, repository, known, HELPER_FILES, _move_helper, progress)
+def _fetch_helper(name: str, asked: str | None, progress: Progress) -> model_store.StoredModel:
+    return _fetch(name, asked, HELPER_FILES, _move_helper, progress)
 
 
 def _move_helper(folder: Path, name: str, revision: str) -> model_store.StoredModel:
@@ -75,14 +75,14 @@ def _move_helper(folder: Path, name: str, revision: str) -> model_store.StoredMo
 
 def _fetch(
     name: str,
-    repository: str,
-    known: str | None,
+    asked: str | None,
     files: tuple[str, ...],
     convert: Convert,
     progress: Progress,
 ) -> model_store.StoredModel:
     """The model ``name``: verified if it is installed, else downloaded at its commit and converted."""
-    revision = hub.find_commit(model_store.STORE, name, repository, known)
+    repository, _ = HELPERS.get(name, (name, None))
+    revision = hub.find_commit(model_store.STORE, name, repository, asked)
     stored = hub.find_verified(model_store.STORE, name, revision, progress)
     if stored is not None:
         return stored

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pipeline.generators.audiocraft.models import Input
-from pipeline.generators.shared_keys import CONTINUE_FROM, EXTEND
+from pipeline.generators.shared_keys import CONTINUE_FROM, EXTEND, FILE
 from pipeline.manifest.problems import Fault, quote
 from pipeline.manifest.spec import AssetSpec, AudioInput
 from pipeline.manifest.structure import EngineKeys, Group, Key
@@ -116,14 +116,7 @@ _STYLE = Group(
     "StyleKeys",
     "Music whose style is followed. A path alone is enough.",
     (
-        Key(
-            "file",
-            AUDIO_FILE,
-            "The audio file.",
-            example="audio/theme.wav",
-            required=True,
-            hint="file: and a path such as audio/theme.wav",
-        ),
+        FILE,
         Key(
             "at",
             _PLACE,

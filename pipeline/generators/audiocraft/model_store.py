@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any, TypeAlias
 
 from pipeline.generators import model_store
-from pipeline.generators.audiocraft.models import HELPERS, Model
+from pipeline.generators.audiocraft.models import BY_ID, HELPERS, Model
 from pipeline.generators.model_store import (
     LOCAL,
     FolderStore,
@@ -31,7 +31,13 @@ def _from_json(described: dict[str, Any]) -> Model:
     return Model(**{**described, "hears": frozenset(described["hears"])})
 
 
-STORE: FolderStore[Model] = FolderStore(_to_json, _from_json, "cuesmith models fetch")
+def _published_commit(name: str) -> str | None:
+    if name in HELPERS:
+        return HELPERS[name][1]
+    return BY_ID[name].revision if name in BY_ID else None
+
+
+STORE: FolderStore[Model] = FolderStore(_to_json, _from_json, "cuesmith models fetch", _published_commit)
 
 model_folder = STORE.model_folder
 find = STORE.find

@@ -19,15 +19,16 @@ CONVERTER = "scripts/convert_stable_audio_3_to_diffusers.py of github.com/huggin
 
 
 def fetch(name: str, progress: hub.Progress) -> StoredModel[Model]:
-    """Fetch ``name``; an installed one is verified instead.
+    """Fetch ``name``, or ``name@commit``; an installed one is verified instead.
 
     Raises `UsageError` for an unknown name, `MachineError` if the network or the disk fails, or consent is missing;
     the next call resumes the download.
     """
+    name, asked = hub.split_revision(name)
     name = full_id(name)
     if name not in BY_ID:
         raise UsageError(f"unknown model {name!r} of engine diffusers; available: {names(PUBLISHED)}")
-    revision = hub.find_commit(STORE, name, name, BY_ID[name].revision)
+    revision = hub.find_commit(STORE, name, name, asked)
     stored = hub.find_verified(STORE, name, revision, progress)
     if stored is not None:
         return stored

@@ -1,6 +1,6 @@
 """The opened engine: takes from recipes by pipelines of diffusers on one device. Imports torch and diffusers.
 
-Takes are made one at a time: a row of a batch can differ in its last bits from the same row alone, and a take never
+Takes are made one at a time: a row of a batch differs in its last bits from the same row alone, and a take never
 depends on its company.
 """
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
-from pipeline.generators.shared_keys import CONTINUE_FROM, EXTEND
-from pipeline.manifest.problems import Fault
+from pipeline.generators.shared_keys import CONTINUE_FROM, EXTEND, FILE
+from pipeline.manifest.problems import Fault, quote
 from pipeline.manifest.spec import AssetSpec, AudioInput
-from pipeline.manifest.structure import EngineKeys, Group, Key
-from pipeline.manifest.values import AUDIO_FILE, OneOf, Quantity, Text
+from pipeline.manifest.structure import EngineKeys, Group, Key, ListOf
+from pipeline.manifest.values import AUDIO_FILE, DURATION, OneOf, Quantity, Text
 
 STRENGTH = 0.7
 """How far a sound moves away from the file that it starts from, if the manifest does not say."""
@@ -35,6 +36,30 @@ _LANGUAGE = Text(
     remedy="write a code such as en, ja or de",
 )
 _METERS = OneOf("a time signature", ("2/4", "3/4", "4/4", "6/8"))
+_PLACE = replace(DURATION, low="0s")
+_TRACK = OneOf(
+    "a track",
+    (
+        "vocals",
+        "backing_vocals",
+        "drums",
+        "percussion",
+        "bass",
+        "guitar",
+        "keyboard",
+        "strings",
+        "synth",
+        "brass",
+        "woodwinds",
+        "fx",
+    ),
+)
+"""The tracks that ACE-Step's base model knows, by its authors' names."""
+_ROUNDING_S = 1e-6
+
+Task = Literal["repaint", "extract", "lego", "complete"]
+TASKS: tuple[Task, ...] = ("repaint", "extract", "lego", "complete")
+"""The keys by which a model edits a file."""
 
 
 class Lines(Text):
@@ -62,6 +87,33 @@ class StartKeys:
 
 
 @dataclass(frozen=True, slots=True)
+class EditKeys:
+    """An audio file that a model edits, and what it makes of it."""
+
+    file: AudioInput
+    begin_s: float | None = None
+    """Start of the part that ``repaint`` makes anew."""
+    end_s: float | None = None
+    tracks: tuple[str, ...] = ()
+    """What the other tasks take out of the file, or add to it."""
+
+    @classmethod
+    def read(cls, values: Mapping[str, Any]) -> EditKeys:
+        """From what the manifest says."""
+        tracks = values.get("tracks", (values["track"],) if "track" in values else ())
+        return cls(values["file"], values.get("from"), values.get("to"), tracks)
+
+    @property
+    def settings(self) -> dict[str, float | str]:
+        """The settings of a recipe."""
+        if self.tracks:
+            return {"tracks": ", ".join(self.tracks)}
+        assert self.begin_s is not None
+        assert self.end_s is not None
+        return {"from_s": self.begin_s, "to_s": self.end_s}
+
+
+@dataclass(frozen=True, slots=True)
 class DiffusersKeys:
     """The values of an asset's keys; None selects the model's own default."""
 
@@ -76,13 +128,25 @@ class DiffusersKeys:
     """Whether a take may be longer than one pass of the model."""
     start_from: StartKeys | None = None
     continue_from: AudioInput | None = None
+    repaint: EditKeys | None = None
+    extract: EditKeys | None = None
+    lego: EditKeys | None = None
+    complete: EditKeys | None = None
+
+    @property
+    def edits(self) -> dict[Task, EditKeys]:
+        """The edits of files that are asked for; a valid asset has at most one."""
+        return {task: edit for task in TASKS if (edit := getattr(self, task)) is not None}
 
     @property
     def inputs(self) -> dict[str, AudioInput]:
         """The audio files by key."""
-        start = self.start_from.file if self.start_from else None
-        files = {"start_from": start, "continue_from": self.continue_from}
-        return {name: file for name, file in files.items() if file is not None}
+        files: dict[str, AudioInput] = {}
+        if self.start_from is not None:
+            files["start_from"] = self.start_from.file
+        if self.continue_from is not None:
+            files["continue_from"] = self.continue_from
+        return files | {task: edit.file for task, edit in self.edits.items()}
 
 
 def keys_of(asset: AssetSpec) -> DiffusersKeys:
@@ -92,21 +156,87 @@ def keys_of(asset: AssetSpec) -> DiffusersKeys:
     }
     if "start_from" in own:
         own["start_from"] = StartKeys(**own["start_from"])
+    own |= {task: EditKeys.read(own[task]) for task in TASKS if task in own}
     return DiffusersKeys(**own)
 
 
+def _check_part(name: str, part: Mapping[str, Any], seconds: float) -> None:
+    """Raise `Fault` if the part is not in the file ``name``."""
+    begin, end = part["from"], part["to"]
+    if begin >= end:
+        raise Fault(f"the part from {begin:g} s to {end:g} s is empty", "give a later end (to)")
+    if end > seconds + _ROUNDING_S:
+        what = f"file {quote(name)} lasts {seconds:.4g} s, and the part ends at {end:g} s"
+        raise Fault(what, "give an earlier end (to), or a longer file")
+
+
+_REPAINT = Group(
+    "RepaintKeys",
+    "A part of an audio file that is made anew.",
+    (
+        FILE,
+        Key(
+            "from",
+            _PLACE,
+            "Start of the part.",
+            example="4s",
+            required=True,
+            hint="from: and a time such as 4s",
+            field="from_s",
+            words="start of the repainted part",
+        ),
+        Key(
+            "to",
+            _PLACE,
+            "End of the part.",
+            example="8s",
+            required=True,
+            hint="to: and a time such as 8s",
+            field="to_s",
+            words="end of the repainted part",
+        ),
+    ),
+    check=_check_part,
+)
+_ONE_TRACK = Group(
+    "TrackKeys",
+    "An audio file, and one track of it.",
+    (
+        FILE,
+        Key(
+            "track",
+            _TRACK,
+            "`vocals`, `backing_vocals`, `drums`, `percussion`, `bass`, `guitar`, `keyboard`, `strings`, `synth`, "
+            "`brass`, `woodwinds` or `fx`.",
+            example="drums",
+            required=True,
+            hint="track: and a track such as drums",
+            field="tracks",
+            words="track",
+        ),
+    ),
+)
+_TRACKS = Group(
+    "TracksKeys",
+    "An audio file, and the tracks that it lacks.",
+    (
+        FILE,
+        Key(
+            "tracks",
+            ListOf(_TRACK, most=12, least=1, unique=True),
+            "Tracks such as `[drums, bass]`, of those that `lego` knows.",
+            example=["drums", "bass"],
+            required=True,
+            hint="tracks: and a list such as [drums, bass]",
+            words="tracks",
+        ),
+    ),
+)
 _START = Group(
     "StartKeys",
     "A sound that generation starts from. A path alone is enough.",
     (
-        Key(
-            "file",
-            AUDIO_FILE,
-            "The audio file.",
-            example="audio/theme.wav",
-            required=True,
-            hint="file: and a path such as audio/theme.wav",
-        ),
+        FILE,
         Key(
             "strength",
             _STRENGTH,
@@ -187,6 +317,34 @@ _OWN = (
         affects=("takes",),
     ),
     CONTINUE_FROM,
+    Key(
+        "repaint",
+        _REPAINT,
+        "A part of an audio file that is [made anew](#repaint); the rest stays as it is.",
+        example={"file": "audio/theme.wav", "from": "4s", "to": "8s"},
+        affects=("takes",),
+    ),
+    Key(
+        "extract",
+        _ONE_TRACK,
+        "A track that is [taken out](#extract-lego-and-complete) of an audio file.",
+        example={"file": "audio/theme.wav", "track": "drums"},
+        affects=("takes",),
+    ),
+    Key(
+        "lego",
+        _ONE_TRACK,
+        "A track that is [made to go with](#extract-lego-and-complete) an audio file.",
+        example={"file": "audio/theme.wav", "track": "bass"},
+        affects=("takes",),
+    ),
+    Key(
+        "complete",
+        _TRACKS,
+        "An audio file that is [completed](#extract-lego-and-complete) with further tracks.",
+        example={"file": "audio/voice.wav", "tracks": ["drums", "bass"]},
+        affects=("takes",),
+    ),
 )
 
 KEYS = EngineKeys(_SETTINGS, _OWN)

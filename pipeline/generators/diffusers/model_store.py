@@ -22,6 +22,7 @@ from pipeline.generators.diffusers.models import (
     Ability,
     Family,
     Model,
+    abilities_of,
     full_id,
 )
 from pipeline.generators.model_store import (
@@ -41,7 +42,13 @@ from pipeline.manifest.spec import Kind
 INDEX = "model_index.json"
 DECLARATION = "cuesmith.json"
 FETCH = "cuesmith models fetch --engine diffusers"
-STORE: FolderStore[Model] = FolderStore(Model.to_json, Model.from_json, FETCH, "diffusers")
+
+
+def _published_commit(name: str) -> str | None:
+    return BY_ID[name].revision if name in BY_ID else None
+
+
+STORE: FolderStore[Model] = FolderStore(Model.to_json, Model.from_json, FETCH, _published_commit, "diffusers")
 
 CLASSES: dict[str, Family] = {
     "StableAudioPipeline": "stable-audio-open",
@@ -69,11 +76,6 @@ _KINDS: dict[Family, frozenset[Kind]] = {
     "stable-audio-open": frozenset({"music", "sfx"}),
     "stable-audio-3": frozenset({"music", "sfx"}),
     "ace-step": frozenset({"music"}),
-}
-_ABILITIES: dict[Family, frozenset[Ability]] = {
-    "stable-audio-open": frozenset({"negative", "guidance", "start_from"}),
-    "stable-audio-3": frozenset({"start_from", "inpaint"}),
-    "ace-step": frozenset({"key", "time_signature", "lyrics", "inpaint"}),
 }
 
 
@@ -275,12 +277,9 @@ def _seconds_range(
 
 
 def _abilities(family: Family, index: dict[str, Any], distilled: bool) -> frozenset[Ability]:
-    abilities = _ABILITIES[family]
-    if family == "ace-step" and (index.get("audio_tokenizer") or [None])[0] is not None:
-        abilities |= {"start_from"}
-    if distilled:
-        return abilities
-    return abilities | ({"guidance"} if family == "ace-step" else {"negative", "guidance"})
+    abilities = abilities_of(family, distilled=distilled)
+    has_tokenizer = (index.get("audio_tokenizer") or [None])[0] is not None
+    return abilities if family != "ace-step" or has_tokenizer else abilities - {"start_from"}
 
 
 def _weight_bytes(folder: Path) -> int:

@@ -11,8 +11,10 @@ from pipeline.licenses import LicenseTerms
 from pipeline.manifest.spec import Kind
 
 Family = Literal["stable-audio-open", "stable-audio-3", "ace-step"]
-Ability = Literal["negative", "guidance", "key", "time_signature", "lyrics", "start_from", "inpaint"]
-"""What some models can do: follow a key of the manifest, or make a part of a sound anew (inpaint)."""
+Ability = Literal[
+    "negative", "guidance", "key", "time_signature", "lyrics", "start_from", "inpaint", "tracks"
+]
+"""What some models can do: follow a key of the manifest, make a part of a sound anew (inpaint), or edit tracks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ class Model:
 
     @property
     def can_inpaint(self) -> bool:
-        """Whether it can make a part of a sound anew: for loops, ``continue_from`` and ``extend``."""
+        """Whether it can make a part of a sound anew: for loops, ``continue_from``, ``repaint`` and ``extend``."""
         return "inpaint" in self.abilities
 
     def info(self, revision: str | None) -> ModelInfo:
@@ -111,17 +113,29 @@ _MUSIC: frozenset[Kind] = frozenset({"music"})
 _SFX: frozenset[Kind] = frozenset({"sfx"})
 BASE_GUIDANCE = 7.0
 """Of models that are not distilled: Stable Audio Open's published value, and the pipelines' default."""
-_STABLE_AUDIO_OPEN: frozenset[Ability] = frozenset({"negative", "guidance", "start_from"})
-_STABLE_AUDIO_3: frozenset[Ability] = frozenset({"start_from", "inpaint"})
-_ACE_STEP: frozenset[Ability] = frozenset({"key", "time_signature", "lyrics", "start_from", "inpaint"})
-_GUIDED: frozenset[Ability] = frozenset({"negative", "guidance"})
+_ABILITIES: Mapping[Family, frozenset[Ability]] = {
+    "stable-audio-open": frozenset({"start_from"}),
+    "stable-audio-3": frozenset({"start_from", "inpaint"}),
+    "ace-step": frozenset({"key", "time_signature", "lyrics", "start_from", "inpaint"}),
+}
+_BASE_ABILITIES: Mapping[Family, frozenset[Ability]] = {
+    "stable-audio-open": frozenset({"negative", "guidance"}),
+    "stable-audio-3": frozenset({"negative", "guidance"}),
+    "ace-step": frozenset({"guidance", "tracks"}),
+}
+"""What a model can do besides if it is not distilled."""
+
+
+def abilities_of(family: Family, *, distilled: bool) -> frozenset[Ability]:
+    """What a model of ``family`` can do."""
+    return _ABILITIES[family] if distilled else _ABILITIES[family] | _BASE_ABILITIES[family]
 
 
 def _stable_audio_3(
     name: str, kinds: frozenset[Kind], longest_s: float, parameters: float
 ) -> Iterable[Model]:
     """The distilled model, and the base model that it comes from."""
-    for suffix, steps, guidance, more in (("", 8, None, frozenset()), ("-base", 100, BASE_GUIDANCE, _GUIDED)):
+    for suffix, steps, guidance in (("", 8, None), ("-base", 100, BASE_GUIDANCE)):
         yield Model(
             id=f"stabilityai/stable-audio-3-{name}{suffix}",
             family="stable-audio-3",
@@ -132,7 +146,7 @@ def _stable_audio_3(
             longest_s=longest_s,
             steps=steps,
             guidance=guidance,
-            abilities=_STABLE_AUDIO_3 | more,
+            abilities=abilities_of("stable-audio-3", distilled=guidance is None),
             parameters=parameters,
             license=STABILITY.name,
         )
@@ -149,7 +163,7 @@ def _ace_step(name: str, steps: int, guidance: float | None) -> Model:
         longest_s=600.0,
         steps=steps,
         guidance=guidance,
-        abilities=_ACE_STEP | (frozenset() if guidance is None else frozenset({"guidance"})),
+        abilities=abilities_of("ace-step", distilled=guidance is None),
         parameters=5.0,
         license=MIT.name,
     )
@@ -166,7 +180,7 @@ PUBLISHED = (
         longest_s=47.55,
         steps=100,
         guidance=BASE_GUIDANCE,
-        abilities=_STABLE_AUDIO_OPEN,
+        abilities=abilities_of("stable-audio-open", distilled=False),
         parameters=1.06,
         license=STABILITY.name,
     ),

@@ -16,6 +16,7 @@ import diffusers
 import torch
 
 from pipeline.errors import GenerationError
+from pipeline.generators.diffusers.manifest_keys import Task
 from pipeline.generators.diffusers.models import Family
 from pipeline.recipe import Scalar
 
@@ -35,7 +36,9 @@ class Request:
     generator: torch.Generator
     """The take's random numbers, on the CPU, so that they are the same for every device."""
     start: torch.Tensor | None = None
-    """A sound to start from."""
+    """A sound to start from, or to edit."""
+    task: Task | None = None
+    """How to edit ``start``."""
 
     def get(self, name: str, default: Any = None) -> Any:
         """A setting."""
@@ -197,7 +200,16 @@ class AceStep(_Base):
     def create(self, request: Request) -> torch.Tensor:
         """See `Pipeline.create`; the peak is at -1 dBFS, as the authors have it."""
         more: dict[str, Any] = {}
-        if request.start is not None:
+        if request.task is not None:
+            assert request.start is not None
+            tracks = str(request.get("tracks")).split(", ")
+            more = {"task_type": request.task, "src_audio": self._fitted(request.start, request.samples)}
+            more |= (
+                {"complete_track_classes": tracks}
+                if request.task == "complete"
+                else {"track_name": tracks[0]}
+            )
+        elif request.start is not None:
             if self._pipe.audio_tokenizer is None or self._pipe.audio_token_detokenizer is None:
                 raise GenerationError(
                     "this ACE-Step pipeline has no audio_tokenizer, which start_from needs; remove start_from, or "

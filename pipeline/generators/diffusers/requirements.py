@@ -30,6 +30,14 @@ _UNUSED = frozenset({"sampling", "decoder"})
 """Settings of other engines that mean nothing to a diffusion model."""
 _PLAIN: tuple[Ability, ...] = ("negative", "guidance", "key", "time_signature", "lyrics", "start_from")
 """Abilities with a key of the same name."""
+_FILE_TASKS: tuple[tuple[str, Ability, str], ...] = (
+    ("continue_from", "inpaint", "continue a sound"),
+    ("repaint", "inpaint", "make a part of a sound anew"),
+    ("extract", "tracks", "take a track out of music"),
+    ("lego", "tracks", "make a track for music"),
+    ("complete", "tracks", "complete music with further tracks"),
+)
+"""Keys with a file that need an ability of another name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +53,8 @@ class _Request:
 
     @property
     def cut_loop(self) -> bool:
-        """Whether the take is a loop with nothing before it."""
-        return self.asset.loop and not self.asset.mastering.intro_s
+        """Whether the take is a loop with nothing before it, whose end is not given by a file."""
+        return self.asset.loop and not self.asset.mastering.intro_s and not self.keys.edits
 
     @property
     def seconds(self) -> float:
@@ -122,9 +130,9 @@ def _problems(request: _Request) -> Iterator[RequirementProblem]:
         if getattr(keys, ability) is not None and ability not in model.abilities:
             what = f"{model.id} does not have {ability}"
             yield RequirementProblem(ability, what, f"remove it, {_able(asset, ability)}")
-    if keys.continue_from is not None and not model.can_inpaint:
-        what = f"{model.id} cannot continue a sound"
-        yield RequirementProblem("continue_from", what, f"remove it, {_able(asset, 'inpaint')}")
+    for name, ability, what in _FILE_TASKS:
+        if getattr(keys, name) is not None and ability not in model.abilities:
+            yield RequirementProblem(name, f"{model.id} cannot {what}", f"remove it, {_able(asset, ability)}")
     for role in ("melody", "style"):
         if role in asset.engine_keys:
             what = f"diffusion models do not hear {role}"
@@ -136,9 +144,12 @@ def _problems(request: _Request) -> Iterator[RequirementProblem]:
 def _conflicts(request: _Request) -> Iterator[RequirementProblem]:
     """Keys that exclude each other."""
     keys, family = request.keys, request.model.family
-    if keys.start_from is not None and keys.continue_from is not None:
-        what = "start_from and continue_from exclude each other"
-        yield RequirementProblem("start_from", what, "remove one of them")
+    if len(keys.inputs) > 1:
+        first, second, *_ = keys.inputs
+        yield RequirementProblem(first, f"{first} and {second} exclude each other", "remove one of them")
+    if keys.repaint is not None and (keys.repaint.end_s or 0.0) > request.asset.duration_s:
+        what = f"the part ends at {keys.repaint.end_s:g} s, after the end of the sound"
+        yield RequirementProblem("repaint", what, "ask for a longer duration or an earlier end (to)")
     if family == "stable-audio-3" and keys.inputs:
         for name in ("negative", "guidance"):
             if getattr(keys, name) is not None and name in request.model.abilities:
@@ -155,10 +166,11 @@ def _length(request: _Request) -> Iterator[RequirementProblem]:
             "duration", what, f"ask for {model.shortest_s:g}s or more, or use one of: {names(able)}"
         )
     longest = model.longest_s - (_context_s(model) if keys.continue_from else 0.0)
-    if asset.duration_s <= longest or (keys.extend and model.can_inpaint and keys.start_from is None):
+    one_pass = keys.start_from is not None or bool(keys.edits)
+    if asset.duration_s <= longest or (keys.extend and model.can_inpaint and not one_pass):
         return
     what = f"{asset.duration_s:g}s is longer than {model.id}'s {longest:g}s"
-    if keys.start_from is not None:
+    if one_pass:
         remedy = f"ask for {longest:g}s or less"
     elif model.can_inpaint:
         remedy = f"set extend: true, or ask for {longest:g}s or less"
@@ -187,6 +199,10 @@ def _settings(request: _Request) -> dict[str, Scalar]:
         settings["bpm"] = asset.bpm
     if keys.start_from is not None:
         settings["strength"] = keys.start_from.strength
+    for edit in keys.edits.values():
+        settings |= edit.settings
+        if asset.loop:
+            settings["file_loops"] = True
     if request.made_loop:
         settings["seam_s"] = round(min(_SEAM_S, request.seconds * _SEAM_SHARE), 6)
     if request.seconds > model.longest_s or keys.continue_from is not None:

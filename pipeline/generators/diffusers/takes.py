@@ -15,6 +15,7 @@ import torch
 
 from pipeline.audio import Clip, Loop, resample
 from pipeline.errors import GenerationError
+from pipeline.generators.diffusers.manifest_keys import TASKS, Task
 from pipeline.generators.diffusers.pipelines import Pipeline, Request
 from pipeline.recipe import Recipe
 
@@ -48,6 +49,10 @@ def make_take(
         generator=generator,
         start=start,
     )
+    for task in TASKS:
+        source = _conditioning(pipeline, recipe, audio, task)
+        if source is not None:
+            return _edited(pipeline, request, task, source)
     made = _make_passes(pipeline, request, context)
     return _closed(pipeline, request, made) if request.get("seam_s") is not None else made
 
@@ -64,6 +69,27 @@ def _conditioning(
         middle = clip.samples.mean(axis=0, keepdims=True, dtype=np.float32)
         clip = Clip(np.ascontiguousarray(middle.repeat(pipeline.channels, axis=0)), clip.rate)
     return torch.from_numpy(np.array(clip.samples, np.float32))
+
+
+def _edited(pipeline: Pipeline, request: Request, task: Task, source: torch.Tensor) -> Made:
+    """The beginning of ``source``, edited; a loop if the asset is one."""
+    if source.shape[1] < request.samples:
+        raise GenerationError(
+            f"{task}: the file lasts {source.shape[1] / pipeline.rate:.4g} s, and the sound "
+            f"{request.samples / pipeline.rate:.4g} s; ask for a shorter duration, or give a longer file"
+        )
+    source = source[:, : request.samples].contiguous()
+    loop = Loop(0, request.samples) if request.get("file_loops") else None
+    if task != "repaint":
+        return Made(pipeline.create(replace(request, start=source, task=task)), loop)
+    begin, stop = (round(float(request.get(name)) * pipeline.rate) for name in ("from_s", "to_s"))
+    frame, stop = pipeline.frame, min(stop, request.samples)
+    result = pipeline.inpaint(request, source, (begin // frame * frame, -(-stop // frame) * frame))
+    fade = round(FADE_S * pipeline.rate)
+    fades = (fade if begin else 0, fade if stop < request.samples else 0)
+    sound = source.clone()
+    sound[:, begin:stop] = _spliced(source[:, begin:stop], result[:, begin:stop], fades)
+    return Made(sound, loop, {"repainted_samples": [begin, stop]})
 
 
 def _make_passes(pipeline: Pipeline, request: Request, context: torch.Tensor | None) -> Made:
@@ -126,7 +152,8 @@ def _closed(pipeline: Pipeline, request: Request, made: Made) -> Made:
     source = rotated[:, first : first + window]
     begin, stop = seam_part(window // 2, window, float(request.get("seam_s")) * pipeline.rate, pipeline.frame)
     result = pipeline.inpaint(replace(request, samples=window), source, (begin, stop))
-    new = _spliced(source[:, begin:stop], result[:, begin:stop], round(FADE_S * pipeline.rate))
+    fade = round(FADE_S * pipeline.rate)
+    new = _spliced(source[:, begin:stop], result[:, begin:stop], (fade, fade))
     rotated[:, first + begin : first + stop] = new
     part = [first + begin - half, first + stop - half]
     notes = made.notes | {"loop": {"how": "seam made anew", "samples_around_seam": part}}
@@ -145,12 +172,12 @@ def seam_part(seam: int, samples: int, width: float, frame: int) -> tuple[int, i
     return begin * frame, stop * frame
 
 
-def _spliced(old: torch.Tensor, new: torch.Tensor, fade: int) -> torch.Tensor:
-    """``new`` with crossfades from ``old`` at its start and to ``old`` at its end."""
-    fade = min(fade, old.shape[1] // 4)
+def _spliced(old: torch.Tensor, new: torch.Tensor, fades: tuple[int, int]) -> torch.Tensor:
+    """``new`` with crossfades of so many samples from ``old`` at its start and to ``old`` at its end."""
+    start, end = (min(fade, old.shape[1] // 4) for fade in fades)
     weight = torch.ones(old.shape[1])
-    rising = _rising(fade)
-    weight[:fade], weight[-fade:] = rising, rising.flip(0)
+    weight[:start] = _rising(start)
+    weight[old.shape[1] - end :] = _rising(end).flip(0)
     return old * (1.0 - weight) + new * weight
 
 

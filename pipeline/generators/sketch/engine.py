@@ -19,6 +19,8 @@ SAMPLE_RATE_HZ = 48_000
 _REAL_TIME = {"music": 50.0, "sfx": 70.0}
 """Estimated seconds of audio a second on one core, by kind."""
 _OVERHEAD_S = 0.01
+CALM = "calm"
+"""Where the loop of an effect starts: where least happens, so that its seam does not fall on an attack."""
 _SATISFIED = frozenset({"extend"})
 """Keys of other engines that ask for nothing that this one lacks: a sketch has any length."""
 
@@ -78,6 +80,8 @@ def _settings(asset: AssetSpec) -> dict[str, Scalar]:
     settings: dict[str, Scalar] = {"loop": asset.loop}
     if asset.kind == "music" and asset.bpm is not None:
         settings["bpm"] = asset.bpm
+    if asset.kind == "sfx" and asset.loop:
+        settings["start"] = CALM
     return settings
 
 

@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
+from one_thread import one_thread
 from tiny_checkpoints import write_checkpoint
 
 from pipeline.generators.audiocraft import conversion
 from pipeline.generators.audiocraft.generator import AudioCraftGenerator
 from pipeline.generators.audiocraft.loading import Loaded, load
 from pipeline.recipe import Recipe
+
+__all__ = ["one_thread"]
 
 SETTINGS: dict[str, Any] = {"temperature": 1.0, "top_k": 20, "top_p": 0.0, "cfg": 3.0, "decoder": "encodec"}
 MAGNET: dict[str, Any] = {**SETTINGS, "temperature": 3.0, "top_k": 0, "top_p": 0.9, "cfg": 10.0}
@@ -25,17 +27,6 @@ def model_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CUESMITH_MODELS", str(folder))
         yield folder
-
-
-@pytest.fixture(scope="session", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Tiny matrices are fastest on one thread, and the machine is shared."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("OMP_NUM_THREADS", "1")
-        yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")

@@ -113,6 +113,16 @@ def test_a_model_without_a_known_commit_is_pinned_at_the_first_fetch(
     assert fetch("facebook/musicgen-medium", lambda line: None)[0].revision == "3" * 40
 
 
+def test_a_commit_can_be_named(hub: FakeHub) -> None:
+    hub.repositories[MODEL] = ("7" * 40, hub.repositories[MODEL][1])
+    with pytest.raises(MachineError, match=f"run: cuesmith models fetch {MODEL}@{'7' * 40}"):
+        model_store.require(MODEL, "7" * 40)
+    assert fetch(f"musicgen-small@{'7' * 40}", lambda line: None)[0].revision == "7" * 40
+    assert model_store.require(MODEL, "7" * 40).name == MODEL
+    with pytest.raises(MachineError, match=f"run: cuesmith models fetch {MODEL}$"):
+        model_store.require(MODEL, COMMIT)
+
+
 def test_a_fetch_that_broke_off_goes_on_where_it_was(hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
     hub.cut = "compression_state_dict.bin"
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DOWNLOAD_TIMEOUT", 1)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
+from one_thread import one_thread
 from tiny_pipelines import write_pipeline
 
 from pipeline.generators.diffusers import model_store
 from pipeline.generators.diffusers.generator import DiffusersGenerator
 from pipeline.recipe import Recipe
+
+__all__ = ["one_thread"]
 
 
 @pytest.fixture(scope="session")
@@ -24,17 +26,6 @@ def store_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def models(store_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("CUESMITH_MODELS", str(store_folder))
     return store_folder
-
-
-@pytest.fixture(scope="session", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Tiny matrices are fastest on one thread, and the machine is shared."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("OMP_NUM_THREADS", "1")
-        yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")

@@ -173,6 +173,17 @@ def test_a_changed_key_makes_only_its_take_again_and_says_why(
     assert any("negative" in reason for reason in rows[0]["reasons"])
 
 
+def test_a_repainted_file_is_built_and_named_in_its_record(tmp_path: Path, tiny: Callable[..., Path]) -> None:
+    project = _Project(tmp_path / "game", tiny)
+    project.write(MORE.replace("continue_from: song.wav", "repaint: {file: song.wav, from: 0.5s, to: 1s}"))
+    project.quick()
+    take = project.masters()["music/more_1"]["take"]
+    assert take["notes"]["repainted_samples"] == [4000, 8000]
+    assert (take["recipe"]["settings"]["from_s"], take["recipe"]["settings"]["to_s"]) == (0.5, 1.0)
+    [role] = take["recipe"]["conditioning"]
+    assert role == "repaint"
+
+
 def test_a_model_that_cannot_is_one_line_at_the_manifests_place(
     tmp_path: Path, tiny: Callable[..., Path]
 ) -> None:

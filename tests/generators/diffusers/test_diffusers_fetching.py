@@ -90,6 +90,25 @@ def test_the_commit_of_the_first_fetch_is_used_from_then_on(hub: FakeHub) -> Non
     assert hub.downloads() == downloads
 
 
+def test_a_commit_can_be_named_and_an_error_names_the_one_that_a_recipe_needs(hub: FakeHub) -> None:
+    recipe = Recipe("diffusers", "1", OPEN, COMMIT, "sfx", "door", 1.0, 1, {"steps": 2})
+    [line] = ENGINE.missing([recipe])
+    assert line.endswith(f"run: cuesmith models fetch --engine diffusers {OPEN}@{COMMIT}")
+    done = _cli("fetch", f"{OPEN}@{COMMIT}")
+    assert done.exit_code == 0, done.output
+    assert list(ENGINE.missing([recipe])) == []
+    assert model_store.STORE.pinned_commit(OPEN) == COMMIT
+    done = _cli("fetch", f"{OPEN}@main")
+    assert (done.exit_code, "'main' is no commit; write all 40" in done.output) == (2, True)
+
+
+def test_another_commit_leaves_the_pinned_one(hub: FakeHub) -> None:
+    fetch(OPEN, _no_progress)
+    hub.repositories[OPEN] = ("b" * 40, hub.repositories[OPEN][1])
+    assert fetch(f"{OPEN}@{'b' * 40}", _no_progress).revision == "b" * 40
+    assert fetch(OPEN, _no_progress).revision == model_store.STORE.pinned_commit(OPEN) == COMMIT
+
+
 def test_only_what_the_pipeline_needs_is_downloaded(hub: FakeHub, tmp_path: Path) -> None:
     folder = _copy(hub, tmp_path / "more")
     for name in (

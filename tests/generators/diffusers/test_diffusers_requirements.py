@@ -24,6 +24,7 @@ OPEN = "stabilityai/stable-audio-open-1.0"
 SMALL = "stabilityai/stable-audio-3-small-music"
 BASE = "stabilityai/stable-audio-3-medium-base"
 TURBO = "ACE-Step/acestep-v15-xl-turbo-diffusers"
+SONGS = "ACE-Step/acestep-v15-xl-base-diffusers"
 
 
 @pytest.fixture
@@ -67,6 +68,16 @@ def test_keys_become_settings_of_the_recipe(required: Callable[[str], Requiremen
     assert list(found.conditioning) == ["start_from"]
 
 
+def test_an_edit_of_a_file_is_in_the_recipe(required: Callable[[str], Requirements]) -> None:
+    found = required(music(TURBO, "repaint: {file: song.wav, from: 250ms, to: 1s}, loop: true, bpm: 100"))
+    assert (found.seconds, found.problems, list(found.conditioning)) == (20.0, (), ["repaint"])
+    assert found.settings == {"steps": 8, "bpm": 100.0, "from_s": 0.25, "to_s": 1.0, "file_loops": True}
+    found = required(music(SONGS, "complete: {file: song.wav, tracks: [drums, bass]}"))
+    assert (found.settings["tracks"], found.problems) == ("drums, bass", ())
+    found = required(music(SONGS, "lego: {file: song.wav, track: strings}"))
+    assert (found.settings["tracks"], list(found.conditioning)) == ("strings", ["lego"])
+
+
 def test_lyrics_may_have_lines(required: Callable[[str], Requirements]) -> None:
     head = "id: a\n    kind: music\n    prompt: calm\n    duration: 20s\n"
     text = f"{head}    lyrics: |\n      [verse]\n      Light the fires"
@@ -86,6 +97,25 @@ def test_lyrics_may_have_lines(required: Callable[[str], Requirements]) -> None:
         (music(SMALL, "continue_from: song.wav, start_from: song.wav"), "start_from", "remove one"),
         (music(BASE, "negative: hiss, start_from: song.wav"), "negative", "remove negative"),
         (music(SMALL, "melody: song.wav"), "melody", "engine: audiocraft"),
+        (music(OPEN, "repaint: {file: song.wav, from: 0s, to: 1s}"), "repaint", SMALL),
+        (music(TURBO, "lego: {file: song.wav, track: drums}"), "lego", SONGS),
+        (music(SMALL, "extract: {file: song.wav, track: drums}"), "extract", SONGS),
+        (music(TURBO, "complete: {file: song.wav, tracks: [drums]}"), "complete", SONGS),
+        (
+            music(SMALL, "repaint: {file: song.wav, from: 0s, to: 1s}", "0.5s"),
+            "repaint",
+            "an earlier end (to)",
+        ),
+        (
+            music(SONGS, "lego: {file: song.wav, track: fx}, extract: {file: song.wav, track: fx}"),
+            "extract",
+            "extract and lego exclude each other",
+        ),
+        (
+            music(SONGS, "lego: {file: song.wav, track: fx}, extend: true", "700s"),
+            "duration",
+            "ask for 600s or less",
+        ),
         (music(OPEN, duration="60s"), "duration", SMALL),
         (music(SMALL, duration="130s"), "duration", "set extend: true, or ask for 120s or less"),
         (music(SMALL, "start_from: song.wav, extend: true", "130s"), "duration", "ask for 120s or less"),
@@ -113,6 +143,12 @@ def test_what_a_model_cannot_do_is_a_problem_that_names_what_can(
         ("start_from: {file: song.wav, strength: 0}", "from 0.01 to 1"),
         ("language: english", "write a code such as en"),
         ("start_from: {strength: 0.5}", "file: and a path"),
+        ("repaint: {file: song.wav, from: 0.5s}", "to: and a time"),
+        ("repaint: {file: song.wav, from: 0.5s, to: 0.5s}", "give a later end"),
+        ("repaint: {file: song.wav, from: 0.5s, to: 2s}", "lasts 1 s, and the part ends at 2 s"),
+        ("lego: {file: song.wav, track: drum}", "did you mean drums"),
+        ("complete: {file: song.wav, tracks: []}", "tracks"),
+        ("extract: song.wav", "is a single value, not a mapping"),
     ],
 )
 def test_values_out_of_range_are_faults_of_the_manifest(

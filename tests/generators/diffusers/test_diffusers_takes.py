@@ -194,6 +194,86 @@ def test_a_continuation_hears_the_file_and_lasts_as_long_as_asked(
     assert not np.array_equal(backwards.clip.samples, take.clip.samples)
 
 
+STEREO = Clip(np.random.default_rng(4).normal(0.0, 0.2, (2, 24_000)).astype(np.float32), 8_000)
+
+
+def edited(generator: DiffusersGenerator, wanted: Recipe, clip: Clip = STEREO) -> GeneratedTake:
+    [(_, take)] = generator.generate([wanted], {"song": clip})
+    assert isinstance(take, GeneratedTake), take
+    return take
+
+
+@pytest.mark.parametrize("family", INPAINTING)
+@pytest.mark.parametrize(("begin_s", "end_s"), [(0.5, 1.3), (0.0, 0.777), (1.1, 2.0)])
+def test_a_repaint_changes_its_part_alone(
+    family: str, begin_s: float, end_s: float, generator: DiffusersGenerator, recipe: Recipes
+) -> None:
+    take = edited(
+        generator, recipe(family, 2.0, conditioning={"repaint": "song"}, from_s=begin_s, to_s=end_s)
+    )
+    begin, end = round(begin_s * 8000), round(end_s * 8000)
+    assert take.notes["repainted_samples"] == [begin, end]
+    new, old = take.clip.samples, STEREO.samples[:, :16_000]
+    assert new.shape == old.shape
+    assert np.array_equal(new[:, :begin], old[:, :begin])
+    assert np.array_equal(new[:, end:], old[:, end:])
+    assert np.mean(new[:, begin:end] == old[:, begin:end]) < 0.01
+
+
+def test_a_repaint_leaves_nothing_of_the_old_sound_at_the_edges_of_a_file(recipe: Recipes) -> None:
+    ones = Clip(np.ones((1, 8000), np.float32), 8000)
+
+    class Silence(_Ramp):
+        def inpaint(self, request: Request, source: torch.Tensor, part: tuple[int, int]) -> torch.Tensor:
+            return torch.zeros_like(source)
+
+    def repainted(begin_s: float, end_s: float) -> torch.Tensor:
+        wanted = recipe("ace-step", 1.0, conditioning={"repaint": "song"}, from_s=begin_s, to_s=end_s)
+        return make_take(Silence(), wanted, {"song": ones}, torch.Generator()).sound[0]
+
+    assert not repainted(0.0, 1.0).any()
+    inner = repainted(0.25, 0.75)
+    assert (inner[:2000] == 1.0).all()
+    assert (inner[6000:] == 1.0).all()
+    assert float(inner.diff().abs().max()) < 0.03
+
+
+@pytest.mark.parametrize("task", ["extract", "lego", "complete"])
+def test_tracks_follow_the_file_and_their_names(
+    task: str, generator: DiffusersGenerator, recipe: Recipes
+) -> None:
+    def take(tracks: str, clip: Clip = STEREO) -> bytes:
+        wanted = recipe("ace-step", 2.0, conditioning={task: "song"}, tracks=tracks)
+        made = edited(generator, wanted, clip)
+        assert made.clip.length == 16_000
+        return made.clip.samples.tobytes()
+
+    backwards = Clip(STEREO.samples[:, ::-1].copy(), STEREO.rate)
+    sounds = {take("drums"), take("bass"), take("drums", backwards)}
+    if task == "complete":
+        sounds.add(take("drums, bass"))
+    assert len(sounds) == (4 if task == "complete" else 3)
+    assert take("drums") in sounds
+
+
+def test_an_edited_loop_is_the_loop_that_the_file_is(generator: DiffusersGenerator, recipe: Recipes) -> None:
+    wanted = recipe("ace-step", 2.0, conditioning={"lego": "song"}, tracks="drums", file_loops=True)
+    loop = edited(generator, wanted).loop
+    assert loop is not None
+    assert tuple(loop) == (0, 16_000)
+
+
+@pytest.mark.parametrize(
+    ("task", "settings"), [("repaint", {"from_s": 0.0, "to_s": 1.0}), ("lego", {"tracks": "fx"})]
+)
+def test_a_file_shorter_than_its_edited_sound_is_an_error(
+    task: str, settings: dict[str, Any], generator: DiffusersGenerator, recipe: Recipes
+) -> None:
+    wanted = recipe("ace-step", 4.0, conditioning={task: "song"}, **settings)
+    [(_, error)] = generator.generate([wanted], {"song": STEREO})
+    assert f"{task}: the file lasts 3 s, and the sound 4 s" in str(error)
+
+
 def test_a_file_too_short_to_continue_is_an_error_of_its_take_alone(
     generator: DiffusersGenerator, recipe: Recipes
 ) -> None:

@@ -8,6 +8,9 @@ import numpy as np
 
 from pipeline.generators.sketch.dsp.units import RATE, Audio, Mix, Rng
 
+_CALM_S, _SMOOTH_S = 0.2, 0.002
+"""On each side of the calmest place: of its level, and of its steps from sample to sample."""
+
 
 class Bus:
     """A stereo or mono bus of a fixed length; with ``loop``, sound beyond the end continues at the start."""
@@ -68,6 +71,24 @@ def scatter(bus: Bus, rng: Rng, times: Audio, grain: Callable[[Rng], Audio], hea
     pans = rng.uniform(-0.8, 0.8, len(times))
     for at, gain, pan in zip(times, gains, pans, strict=True):
         bus.add(grain(rng), int(at), float(min(gain, 4.0)), float(pan))
+
+
+def calmest(loop: Mix) -> int:
+    """Where least happens in ``loop`` [channels, samples]: at the smoothest sample of its quietest place."""
+    power = np.square(loop, dtype=np.float64).sum(axis=0)
+    corners = np.square(np.diff(loop, axis=1, append=loop[:, :1]), dtype=np.float64).sum(axis=0)
+    reach = min(round(_CALM_S * RATE), len(power) // 2)
+    quietest = int(np.argmin(_around(power, reach)))
+    near = (np.arange(-(reach // 4), reach // 4 + 1) + quietest) % len(power)
+    smooth = _around(corners, min(round(_SMOOTH_S * RATE), reach))[near]
+    return int(near[np.argmin(smooth)])
+
+
+def _around(values: Audio, reach: int) -> Audio:
+    """The sum of ``values`` of a loop within ``reach`` of each sample."""
+    wrapped = np.concatenate([values[len(values) - reach :], values, values[:reach]])
+    sums = np.concatenate([[0.0], np.cumsum(wrapped)])
+    return np.asarray(sums[2 * reach :] - sums[: len(sums) - 2 * reach])[: len(values)]
 
 
 def saturate(audio: Audio, drive: float) -> Audio:
