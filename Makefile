@@ -31,7 +31,7 @@ $(VENV)/.cuesmith-audiocraft: $(VENV)/.cuesmith
 	touch $@
 
 $(VENV)/.cuesmith-dev: $(VENV)/.cuesmith-audiocraft
-	$(PIP) -e '.[dev,s3,m4a]'
+	$(PIP) -e '.[dev,docs,s3,m4a]'
 	touch $@
 
 demo: setup  ## Build the example game with the sketch engine; needs no GPU, weights or network.
@@ -64,8 +64,9 @@ types: setup-dev
 imports: setup-dev
 	$(BIN)/lint-imports
 
-docs: setup-dev
-	$(BIN)/python -m pytest -q tests/docs
+docs: setup-dev  ## Check the docs, and build their site into build/site (`make test` also runs the tutorial).
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
+	$(BIN)/python -m pytest -q tests/docs -k 'not tutorial_runs'
 
 tables: setup  ## Write the tables of the docs and the JSON Schema from the tables of keys, formats and gates.
 	$(BIN)/python scripts/manifest_tables.py

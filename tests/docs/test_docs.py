@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import re
-import shlex
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 import soundfile
+from console_pages import BLOCK, has_commands, run_page
 
+from flows.api import prefect_api
 from flows.cli import app
 from manifests import load
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 WHOLE = {"cuesmith:", "project:", "assets:"}
-BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+TUTORIAL = [ROOT / "docs" / name for name in ("tutorial.md", "troubleshooting.md")]
+"""Pages whose commands run one after another in one project."""
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -43,7 +43,7 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
     assert [target for target in targets if not (page.parent / target).exists()] == []
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [page for page in PAGES if page not in TUTORIAL], ids=lambda page: page.name)
 def test_manifests_in_the_docs_load(page: Path, tmp_path: Path) -> None:
     for number, text in enumerate(
         block for block in blocks(page, "yaml") if set(re.findall(r"^\w+:", block, re.M)) >= WHOLE
@@ -57,29 +57,21 @@ def test_manifests_in_the_docs_load(page: Path, tmp_path: Path) -> None:
         assert load(manifest).assets
 
 
-def _consoles() -> list[Path]:
-    return [page for page in PAGES if blocks(page, "console")]
-
-
-@pytest.mark.parametrize("page", _consoles(), ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page",
+    [page for page in PAGES if has_commands(page) and page not in TUTORIAL],
+    ids=lambda page: page.name,
+)
 def test_commands_in_the_docs_run(page: Path, tmp_path: Path) -> None:
+    run_page(page, tmp_path, {})
+
+
+def test_the_tutorial_runs_and_prints_what_it_shows(tmp_path: Path) -> None:
+    """All of its commands, then those of the pages that go on with its project."""
     folder = tmp_path
-    for line in "".join(blocks(page, "console")).splitlines():
-        if not line.startswith("$ "):
-            continue
-        words = shlex.split(line[2:], comments=True)
-        if words[0] == "cd":
-            folder = folder / words[1]
-            continue
-        assert words[0] == "cuesmith", line
-        done = subprocess.run(
-            [sys.executable, "-c", "from flows.cli import main; main()", *words[1:]],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, f"{line}\n{done.stderr}"
+    with prefect_api() as url:
+        for page in TUTORIAL:
+            folder = run_page(page, folder, {"PREFECT_API_URL": url})
 
 
 def test_commands_that_pages_and_messages_name_are_there() -> None:
@@ -94,3 +86,17 @@ def test_commands_that_pages_and_messages_name_are_there() -> None:
     }
     assert wrong == set()
     assert ("catalog", "show") in named
+
+
+def test_options_of_commands_that_pages_name_are_there() -> None:
+    text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
+    wrong = []
+    for line in re.findall(r"`cuesmith ([a-z][^`]*?--[^`]*)`", text):
+        words = line.split()
+        command = app.load(words[0])
+        command = getattr(command, "commands", {}).get(words[1], command)
+        known = {name for option in command.params for name in (*option.opts, *option.secondary_opts)}
+        wrong += [
+            f"cuesmith {line}: {option}" for option in re.findall(r"--[\w-]+", line) if option not in known
+        ]
+    assert wrong == []
