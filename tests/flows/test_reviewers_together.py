@@ -20,6 +20,7 @@ from quick import QuickProject
 from pipeline.catalog import Reviews, review_state
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.browser,
     pytest.mark.skipif(os.name == "nt", reason="interrupts a process with a signal"),
 ]
