@@ -148,8 +148,8 @@ async function start() {
     showExport();
   });
   await connect();
-  setUpAddress();
   setUpPublished();
+  setUpAddress();
   showReviews();
   showReviewer();
   setUpTheme();
