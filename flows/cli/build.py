@@ -290,7 +290,7 @@ def _print_result(result: dict[str, Any], prepared: Prepared) -> None:
     if result["generated"]:
         print_stderr(
             f"the estimate was {duration(result['estimated_seconds'])}, of which generating "
-            f"{duration(spent['estimated_seconds'])} ({spent['basis']}); it took {duration(spent['seconds'])}"
+            f"{duration(spent['estimated_seconds'])} ({spent['basis']}); generating took {duration(spent['seconds'])}"
         )
         for use in spent["devices"]:
             print_stderr(f"  {_use_in_words(use)}")

@@ -26,6 +26,7 @@ from flows.cli.options import (
 )
 from flows.cli.output import (
     command,
+    counted,
     duration,
     gc_disabled,
     one_line,
@@ -249,7 +250,8 @@ def _print_totals(totals: Mapping[str, Any]) -> None:
     print_stderr(f"{totals['variations']} variations of {totals['assets']} assets: {counts or 'nothing'}")
     for line in totals["generate"]:
         print_stderr(
-            f"  {line['engine']} {line['model']}: {line['takes']} takes, {line['audio_seconds']:.1f} s of audio"
+            f"  {line['engine']} {line['model']}: {counted(line['takes'], 'take')}, "
+            f"{line['audio_seconds']:.1f} s of audio"
         )
 
 

@@ -80,7 +80,8 @@ def _review_command(action: ReviewAction) -> Callable[..., None]:
         asset: Annotated[
             str,
             typer.Argument(
-                autocompletion=asset_ids, help="An asset id, a variation name (gravel_01), or a glob."
+                autocompletion=asset_ids,
+                help="An asset id, a name as the lists print it (sfx/footstep/gravel_01), or a glob.",
             ),
         ],
         variation: VariationFilter = None,

@@ -18,7 +18,7 @@ profiles:
   prototype: {engine: sketch}
 defaults:
   music: {loudness: -16 LUFS, formats: [wav, ogg]}
-  sfx: {loudness: -23 LUFS, formats: [wav]}
+  sfx: {loudness: -25 LUFS, formats: [wav]}
 assets:
   - id: music/menu
     kind: music

@@ -83,7 +83,10 @@ def _finished(shaped: Shaped, result: GainResult, plan: GainPlan, spec: Masterin
     """The master of one variation, with its record of steps and the reason why it misses the target."""
     level = result.levels.by(plan.method)
     off_lu = level - plan.target
-    deviation = plan.deviation if result.limited_db == 0.0 or off_lu > 0.0 else "true-peak ceiling"
+    # A group that reached its target shares its gain on purpose: a higher limit would not change it.
+    reached = plan.deviation == "shared gain" and plan.gain_db < plan.most_db
+    is_limited = result.limited_db > 0.0 and off_lu < 0.0
+    deviation = "true-peak ceiling" if is_limited and not reached else plan.deviation
     steps: tuple[Step, ...] = (
         {
             "step": "gain",

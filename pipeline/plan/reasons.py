@@ -27,9 +27,9 @@ def recipe_reasons(before: Mapping[str, Any], after: Recipe) -> Iterator[str]:
         if key not in _RECIPE_APART and before.get(key) != recipe[key]:
             word, unit = _recipe_words(key)
             yield f"{word} changed: {say(before.get(key))}{unit} -> {say(recipe[key])}{unit}"
-    for section, unset in (("settings", "unset"), ("conditioning", "none")):
+    for section in ("settings", "conditioning"):
         for key in sorted({*before[section], *recipe[section]}):
-            old, new = before[section].get(key, unset), recipe[section].get(key, unset)
+            old, new = before[section].get(key, "none"), recipe[section].get(key, "none")
             if old != new:
                 word, unit = setting_words(engine_keys).get(key, (key.replace("_", " "), ""))
                 values = f": {_with(unit, old)} -> {_with(unit, new)}" if section == "settings" else ""
