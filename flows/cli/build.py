@@ -268,7 +268,7 @@ def _print_credentials(prepared: Prepared) -> None:
 
 
 def _print_result(result: dict[str, Any], prepared: Prepared) -> None:
-    work = f"{result['generated']} takes generated, {result['mastered']} mastered, {result['reused']} reused"
+    work = f"{counted(result['generated'], 'take')} generated, {result['mastered']} mastered, {result['reused']} reused"
     for failure in result["failed"]:
         print_stderr(
             f"{paint('failed')}: {failure['asset']} variation {failure['variation']} ({failure['stage']}): "

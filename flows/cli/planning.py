@@ -114,7 +114,7 @@ def validate_command(
     else:
         warn(warnings)
         print_stdout(
-            f"{path}: {assets[profile or 'default']} assets, no problems (profiles: {', '.join(assets)})"
+            f"{path}: {counted(assets[profile or 'default'], 'asset')}, no problems (profiles: {', '.join(assets)})"
         )
 
 
@@ -247,7 +247,9 @@ def _print_rows(rows: Sequence[PlannedRow], *, full: bool) -> None:
 
 def _print_totals(totals: Mapping[str, Any]) -> None:
     counts = ", ".join(f"{count} {action}" for action, count in totals["actions"].items() if count)
-    print_stderr(f"{totals['variations']} variations of {totals['assets']} assets: {counts or 'nothing'}")
+    print_stderr(
+        f"{counted(totals['variations'], 'variation')} of {counted(totals['assets'], 'asset')}: {counts or 'nothing'}"
+    )
     for line in totals["generate"]:
         print_stderr(
             f"  {line['engine']} {line['model']}: {counted(line['takes'], 'take')}, "

@@ -171,7 +171,7 @@ def test_an_output_that_does_not_know_every_character_still_gets_an_answer(
 
     assert json.loads(said("validate", "--json", right))["manifest"] == str(right)
     assert json.loads(said("validate", "--json", wrong))["problems"][0]["what"].startswith("'1 秒' is not")
-    assert said("validate", right).endswith(".yaml: 1 assets, no problems (profiles: default)\n")
+    assert said("validate", right).endswith(".yaml: 1 asset, no problems (profiles: default)\n")
 
 
 def test_schema_prints_what_is_checked_in() -> None:

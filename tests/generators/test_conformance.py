@@ -100,7 +100,7 @@ def test_the_worked_engine_of_the_docs_is_a_package_that_conforms_and_plans(tmp_
         check=False,
     )
     assert planned.returncode == 0, planned.stderr
-    assert "chime glass: 1 takes" in planned.stderr
+    assert "chime glass: 1 take" in planned.stderr
     assert "the release gate will refuse glass: Example Chime License allows commercial use below USD" in (
         planned.stderr
     )
