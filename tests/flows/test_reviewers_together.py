@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 from chromium import chromium
-from pages import choose, find, open_page, sign_in
 from playwright.sync_api import Browser, Page, expect
 from quick import QuickProject
+from report_page import find, open_master, open_page, sign_in
 
 from pipeline.catalog import Reviews, review_state
 
@@ -73,7 +73,7 @@ def person(browser: Browser, name: str, address: str) -> Page:
 
 
 def decide(page: Page, name: str, key: str) -> None:
-    choose(page, name)
+    open_master(page, name)
     page.keyboard.press(key)
 
 
@@ -119,7 +119,7 @@ class Story:
         decide(self.ada, "a/one_01", "r")
         decide(self.ada, "b/three", "r")
         expect(self.ada.locator("#unsaved")).to_contain_text("2 decisions not saved yet")
-        choose(self.bo, "a/one_02")
+        open_master(self.bo, "a/one_02")
         self.bo.click("[data-action=lock]")
         expect(self.bo.locator("#unsaved")).to_contain_text("1 decision not saved yet")
         assert run(self.project, "review", "lock", "b/three", "--by", "Cy").wait(timeout=60) == 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,10 +12,10 @@ from chromium import chromium
 from hostile import PROMPTS
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from quick import QuickProject
+from report_page import review_server
 from toys import WITH_MUSIC
 
 from pipeline.report import Report, write_report
-from pipeline.review.server import ReviewServer
 
 expect.set_options(timeout=20_000)
 
@@ -73,13 +72,8 @@ def report(project: QuickProject) -> Report:
 @pytest.fixture
 def served(project: QuickProject) -> Iterator[str]:
     """The address of the report on a review server, with the token that lets the page decide."""
-    server = ReviewServer(project.store)
-    written = write_report(project.store)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    yield f"{server.origin}/{written.key}#token={server.token}"
-    server.stop()
-    thread.join(10)
+    with review_server(project.store) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")

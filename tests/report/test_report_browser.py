@@ -12,6 +12,7 @@ from axe_playwright_python.sync_playwright import Axe
 from hostile import PROMPTS
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from quick import QuickProject
+from report_page import find, open_master, open_page
 
 from pipeline.catalog import Reviews
 from pipeline.report import Report, write_report
@@ -31,30 +32,11 @@ window.fetch = async (address, options) => {
 
 def _open(page: Page, report: Report) -> Page:
     assert report.path is not None
-    page.goto(report.path.as_uri())
-    expect(page.locator("html")).to_have_attribute("data-ready", "true")
-    return page
-
-
-def _goto(page: Page, address: str) -> Page:
-    page.goto(address)
-    expect(page.locator("html")).to_have_attribute("data-ready", "true")
-    return page
-
-
-def _find(page: Page, words: str) -> None:
-    page.fill("#search", words)
-    page.keyboard.press("Escape")
-
-
-def _choose(page: Page, asset: str) -> None:
-    _find(page, asset)
-    page.keyboard.press("Home")
-    expect(page.locator("#detail-name")).to_contain_text(asset)
+    return open_page(page, report.path.as_uri())
 
 
 def _open_at_first_effect(page: Page, report: Report) -> None:
-    _find(_open(page, report), "sfx/")
+    find(_open(page, report), "sfx/")
     page.keyboard.press("Home")
 
 
@@ -85,7 +67,7 @@ def test_the_report_opens_from_disk_with_only_the_rows_in_view(page: Page, repor
 
 
 def test_space_plays_a_loop_in_memory_and_again_pauses(page: Page, report: Report) -> None:
-    _choose(_open(page, report), "music/loop")
+    open_master(_open(page, report), "music/loop")
     page.keyboard.press("Space")
     expect(page.locator(DETAIL)).to_have_attribute("data-playing", "running")
     _wait_for_position(page, r"0\.[2-9]|[1-9]")
@@ -94,7 +76,7 @@ def test_space_plays_a_loop_in_memory_and_again_pauses(page: Page, report: Repor
 
 
 def test_a_loop_wraps_at_its_end_and_goes_on(page: Page, report: Report) -> None:
-    _choose(_open(page, report), "music/loop")
+    open_master(_open(page, report), "music/loop")
     page.keyboard.press("Space")
     _wait_for_position(page, r"1\.")
     _wait_for_position(page, r"0\.[0-4]")
@@ -102,7 +84,7 @@ def test_a_loop_wraps_at_its_end_and_goes_on(page: Page, report: Report) -> None
 
 
 def test_a_one_shot_from_disk_plays_from_the_store(page: Page, report: Report) -> None:
-    _choose(_open(page, report), "sfx/long")
+    open_master(_open(page, report), "sfx/long")
     page.keyboard.press("Space")
     expect(page.locator(DETAIL)).to_have_attribute("data-playing", "element")
     _wait_for_position(page, r"0\.[2-9]|[1-9]")
@@ -118,11 +100,11 @@ def test_what_is_missing_beside_the_page_is_told_with_what_to_do(
     page = context.new_page()
     wrong: list[str] = []
     page.on("pageerror", lambda error: wrong.append(str(error)))
-    _choose(_open(page, report), "sfx/long")
+    open_master(_open(page, report), "sfx/long")
     page.keyboard.press("Space")
     expect(page.locator("#detail .transport .note")).to_contain_text("is missing, damaged")
     expect(page.locator("#detail .primary")).to_have_text("Play")
-    _choose(page, "sfx/door")
+    open_master(page, "sfx/door")
     page.keyboard.press("b")
     expect(page.locator("#detail .transport .note")).to_contain_text("keep the report's folder together")
     page.keyboard.press("b")
@@ -131,7 +113,7 @@ def test_what_is_missing_beside_the_page_is_told_with_what_to_do(
 
 
 def test_variations_play_in_turn(page: Page, report: Report) -> None:
-    _choose(_open(page, report), "sfx/steps")
+    open_master(_open(page, report), "sfx/steps")
     page.keyboard.press("v")
     for number in (1, 2, 3, 1):
         expect(page.locator("#detail-name")).to_contain_text(f"steps_{number:02d}", timeout=8000)
@@ -139,7 +121,7 @@ def test_variations_play_in_turn(page: Page, report: Report) -> None:
 
 
 def test_b_switches_to_the_earlier_version_without_stopping(page: Page, report: Report) -> None:
-    _choose(_open(page, report), "sfx/door")
+    open_master(_open(page, report), "sfx/door")
     page.keyboard.press("Space")
     _wait_for_position(page, r"0\.[2-9]|[1-9]")
     before = _position(page)
@@ -189,7 +171,7 @@ def test_the_far_end_of_the_list_is_reached_by_key(page: Page, report: Report) -
 def test_a_decision_by_key_is_kept_over_a_reload_and_exported(
     page: Page, report: Report, project: QuickProject, tmp_path: Path
 ) -> None:
-    _choose(_open(page, report), "sfx/door")
+    open_master(_open(page, report), "sfx/door")
     page.keyboard.press("c")
     page.keyboard.type("lovely")
     page.keyboard.press("Escape")
@@ -197,7 +179,7 @@ def test_a_decision_by_key_is_kept_over_a_reload_and_exported(
     _name(page, "Ada <b>")
     expect(page.locator("#export")).to_have_text("Export 1 decision")
     page.reload()
-    _choose(page, "sfx/door")
+    open_master(page, "sfx/door")
     expect(page.locator("#detail .badge.approved")).to_be_visible()
     expect(page.locator("#detail .history")).to_contain_text("lovely")
     with page.expect_download() as download:
@@ -217,12 +199,12 @@ def test_two_tabs_of_a_report_lose_none_of_their_decisions(
 ) -> None:
     other = _open(context.new_page(), report)
     page.bring_to_front()
-    _choose(_open(page, report), "sfx/door")
+    open_master(_open(page, report), "sfx/door")
     page.keyboard.press("a")
     _name(page, "Ada")
     expect(page.locator("#export")).to_have_text("Export 1 decision")
     other.bring_to_front()
-    _choose(other, "sfx/long")
+    open_master(other, "sfx/long")
     other.keyboard.press("r")
     _name(other, "Ada")
     expect(other.locator("#export")).to_have_text("Export 2 decisions")
@@ -231,11 +213,11 @@ def test_two_tabs_of_a_report_lose_none_of_their_decisions(
 
 
 def test_a_file_speaks_for_the_person_who_decided(page: Page, report: Report, tmp_path: Path) -> None:
-    _choose(_open(page, report), "sfx/door")
+    open_master(_open(page, report), "sfx/door")
     page.keyboard.press("a")
     _name(page, "Ada")
     _sign_in(page, "Łukasz Ż")
-    _choose(page, "sfx/long")
+    open_master(page, "sfx/long")
     page.keyboard.press("r")
     for whose, asset in (("Łukasz Ż", "sfx/long"), ("Ada", "sfx/door")):
         expect(page.locator("#export")).to_have_text(f"Export 1 decision of {whose}")
@@ -250,7 +232,7 @@ def test_a_file_speaks_for_the_person_who_decided(page: Page, report: Report, tm
 
 
 def test_nothing_is_decided_behind_a_dialog_or_by_leaving_it(page: Page, report: Report) -> None:
-    _choose(_open(page, report), "sfx/door")
+    open_master(_open(page, report), "sfx/door")
     page.keyboard.press("a")
     page.fill("#name", "Ada")
     page.keyboard.press("Escape")
@@ -303,7 +285,7 @@ def test_a_browser_that_keeps_nothing_is_told_to_export(page: Page, report: Repo
     page.add_init_script(
         "Object.defineProperty(window, 'localStorage', { get() { throw new Error('denied'); } });"
     )
-    _choose(_open(page, report), "sfx/door")
+    open_master(_open(page, report), "sfx/door")
     page.keyboard.press("a")
     _name(page, "Ada")
     expect(page.locator("#export")).to_have_text("Export 1 decision")
@@ -314,11 +296,11 @@ def test_what_is_said_of_a_candidate_stands_as_such(page: Page, project: QuickPr
     project.say("approve", project.row("sfx/door"))
     project.manifest.write_text(project.manifest.read_text().replace("an iron door", "a tin door"))
     project.build()
-    _choose(_open(page, write_report(project.store)), "sfx/door")
+    open_master(_open(page, write_report(project.store)), "sfx/door")
     page.keyboard.press("b")
     page.keyboard.press("r")
     _name(page, "Ada")
-    _choose(page, "sfx/door")
+    open_master(page, "sfx/door")
     expect(page.locator("#detail .history li").first).to_contain_text("Ada rejected the candidate")
     expect(page.locator("#detail .badge.approved")).to_be_visible()
 
@@ -327,7 +309,7 @@ def test_fifty_hostile_prompts_show_as_text_and_run_nothing(page: Page, report: 
     assert len(PROMPTS) == len(set(PROMPTS)) == 50
     _open(page, report)
     shown: set[str] = set()
-    _find(page, "hostile/")
+    find(page, "hostile/")
     page.keyboard.press("Home")
     for _ in PROMPTS:
         shown.add(page.locator("#detail header .prompt").inner_text())
@@ -339,8 +321,8 @@ def test_fifty_hostile_prompts_show_as_text_and_run_nothing(page: Page, report: 
 def test_a_served_page_writes_to_the_review_file_and_another_reviewer_sees_it(
     page: Page, context: BrowserContext, served: str, project: QuickProject
 ) -> None:
-    other = _goto(context.new_page(), served)
-    _choose(_goto(page, served), "sfx/door")
+    other = open_page(context.new_page(), served)
+    open_master(open_page(page, served), "sfx/door")
     assert "token" not in page.url
     expect(page.locator("#connection")).to_have_text("Live review")
     page.keyboard.press("a")
@@ -348,10 +330,10 @@ def test_a_served_page_writes_to_the_review_file_and_another_reviewer_sees_it(
     expect(page.locator("#live")).to_contain_text("approved")
     event = Reviews(project.store).events()[-1]
     assert (event.action, event.by, event.master) == ("approve", "Grace", project.row("sfx/door")["master"])
-    _choose(other, "sfx/door")
+    open_master(other, "sfx/door")
     expect(other.locator("#detail .badge.approved")).to_be_visible(timeout=10000)
     page.reload()
-    _choose(page, "sfx/door")
+    open_master(page, "sfx/door")
     expect(page.locator("#detail .badge.approved")).to_be_visible()
 
 
@@ -359,7 +341,7 @@ def test_quick_decisions_go_to_one_master_after_another_however_slow_the_server(
     page: Page, served: str, project: QuickProject
 ) -> None:
     page.add_init_script(SLOW_TO_WRITE)
-    _find(_goto(page, served), "sfx/")
+    find(open_page(page, served), "sfx/")
     _sign_in(page, "Ada")
     page.keyboard.press("Home")
     page.keyboard.press("r")
@@ -371,7 +353,7 @@ def test_quick_decisions_go_to_one_master_after_another_however_slow_the_server(
 def test_a_decision_that_reaches_nobody_is_kept_and_saved_when_the_server_is_back(
     page: Page, served: str, project: QuickProject
 ) -> None:
-    _choose(_goto(page, served), "sfx/door")
+    open_master(open_page(page, served), "sfx/door")
     _sign_in(page, "Ada")
     page.keyboard.press("c")
     page.keyboard.type("too dark")
@@ -381,7 +363,7 @@ def test_a_decision_that_reaches_nobody_is_kept_and_saved_when_the_server_is_bac
     expect(page.locator("#unsaved")).to_contain_text("1 decision not saved yet (sfx/door_01 rejected)")
     expect(page.locator("#toast")).to_contain_text("Rejected sfx/door_01. Not saved yet")
     expect(page.locator("#export")).to_have_text("Export 1 decision")
-    _choose(page, "sfx/door")
+    open_master(page, "sfx/door")
     expect(page.locator("#detail .badge.rejected")).to_be_visible()
     expect(page.locator("#detail .history")).to_contain_text("not saved yet")
     page.unroute("**/api/**")
@@ -397,19 +379,19 @@ def test_a_store_that_cannot_be_read_is_told_and_nothing_is_decided(
 ) -> None:
     with (project.outputs / "reviews.jsonl").open("a") as file:
         file.write("oops\n")
-    page = _goto(context.new_page(), served)
+    page = open_page(context.new_page(), served)
     expect(page.locator("#problem")).to_contain_text("set the line aside: cuesmith verify --repair")
     expect(page.locator("[data-action=approve]")).to_be_disabled()
 
 
 def test_a_served_page_decodes_every_sound_from_the_store(page: Page, served: str) -> None:
-    _choose(_goto(page, served), "sfx/long")
+    open_master(open_page(page, served), "sfx/long")
     page.keyboard.press("Space")
     expect(page.locator(DETAIL)).to_have_attribute("data-playing", "running")
 
 
 def test_a_page_without_the_token_may_only_read(page: Page, served: str) -> None:
-    _goto(page, served.partition("#")[0])
+    open_page(page, served.partition("#")[0])
     expect(page.locator("#connection")).to_contain_text("Read only")
     expect(page.locator("[data-action=approve]")).to_be_disabled()
 
@@ -420,8 +402,8 @@ def test_axe_finds_nothing_serious(browser: Browser, report: Report, scheme: Any
         viewport={"width": 1440, "height": 900}, color_scheme=scheme, bypass_csp=True
     )
     page = _open(context.new_page(), report)
-    _choose(page, "sfx/door")
-    _find(page, "")
+    open_master(page, "sfx/door")
+    find(page, "")
     found = Axe().run(page).response["violations"]
     context.close()
     assert [
@@ -447,7 +429,7 @@ def test_on_a_phone_one_decides_on_master_after_master_and_sees_what_went_wrong(
     browser: Browser, served: str
 ) -> None:
     context = browser.new_context(viewport={"width": 360, "height": 740}, has_touch=True)
-    page = _goto(context.new_page(), served)
+    page = open_page(context.new_page(), served)
     page.locator("#reviewer").tap()
     _name(page, "Ada")
     page.fill("#search", "sfx/")

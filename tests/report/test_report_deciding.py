@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from pages import choose, find, open_page, sign_in
 from playwright.sync_api import Browser, BrowserContext, Page, Request, expect
 from quick import QuickProject
+from report_page import find, open_master, open_page, sign_in
 
 from pipeline.catalog import Reviews
 from pipeline.report import write_report
-from pipeline.review.server import ReviewServer
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture
-def served(project: QuickProject) -> Iterator[str]:
-    server = ReviewServer(project.store)
-    written = write_report(project.store)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    yield f"{server.origin}/{written.key}#token={server.token}"
-    server.stop()
-    thread.join(10)
 
 
 def said(project: QuickProject, since: int = 2) -> list[tuple[str, str]]:
@@ -77,7 +63,7 @@ def test_several_are_selected_by_mouse_and_keys_and_decided_in_one_request(
 def test_all_shown_and_all_variations_and_many_ask_first(
     page: Page, served: str, project: QuickProject
 ) -> None:
-    choose(open_page(page, served), "steps_02")
+    open_master(open_page(page, served), "steps_02")
     sign_in(page, "Ada")
     page.get_by_role("button", name="Select all 3 variations").click()
     expect(page.locator("#batch-count")).to_have_text("3 selected, 2 not in the list")
@@ -116,7 +102,7 @@ def test_quarantined_masters_are_left_out_of_a_batch(page: Page, project: QuickP
 
 
 def test_undo_by_key_steps_back_and_overrules_nobody(page: Page, served: str, project: QuickProject) -> None:
-    choose(open_page(page, served), "sfx/")
+    open_master(open_page(page, served), "sfx/")
     sign_in(page, "Ada")
     page.keyboard.press("a")
     expect(page.locator("#toast")).to_contain_text("Approved sfx/door_01")
@@ -141,7 +127,7 @@ def test_undo_by_key_steps_back_and_overrules_nobody(page: Page, served: str, pr
 
 
 def test_a_reroll_is_a_state_of_its_own_a_lock_forbids_it_and_clear_ends_it(page: Page, served: str) -> None:
-    choose(open_page(page, served), "sfx/door")
+    open_master(open_page(page, served), "sfx/door")
     sign_in(page, "Ada")
     expect(page.locator("[data-action=clear]")).to_be_hidden()
     page.click("[data-action=reroll]")
@@ -180,7 +166,7 @@ def test_an_open_page_says_that_a_version_is_published_and_asks_about_replaced_t
 ) -> None:
     # The browser logs the answer 409 as an error.
     page = context.new_page()
-    choose(open_page(page, served), "sfx/door")
+    open_master(open_page(page, served), "sfx/door")
     sign_in(page, "Ada")
     page.keyboard.press("r")
     expect(page.locator("#toast")).to_contain_text("Rejected sfx/door_01")
@@ -189,14 +175,14 @@ def test_an_open_page_says_that_a_version_is_published_and_asks_about_replaced_t
     expect(page.locator("#newer")).to_have_text("Version 3 is published: open it")
     page.reload()
     expect(page.locator("#newer")).to_have_text("Version 3 is published: open it")
-    choose(page, "sfx/door")
+    open_master(page, "sfx/door")
     page.keyboard.press("a")
     expect(page.locator("#ask")).to_contain_text("Version 3 has another take")
     expect(page.locator("#ask")).to_contain_text("the next build uses this one again")
     page.get_by_role("button", name="Do not decide").click()
     expect(page.locator("#unsaved")).to_be_empty()
     assert said(project) == [("reject", "sfx/door_01")]
-    choose(page, "sfx/door")
+    open_master(page, "sfx/door")
     page.keyboard.press("a")
     page.get_by_role("button", name="Approve anyway").click()
     expect(page.locator("#toast")).to_contain_text("Approved sfx/door_01")
@@ -248,7 +234,7 @@ def test_axe_finds_nothing_serious_in_bar_confirmation_and_question(
     )
     page = open_page(context.new_page(), disk_page(project, 1))
     sign_in(page, "Ada")
-    choose(page, "sfx/door")
+    open_master(page, "sfx/door")
     page.keyboard.press("a")
     page.click("#clear")
     page.keyboard.press("Control+a")
@@ -292,7 +278,7 @@ def test_decisions_of_a_page_that_may_no_longer_write_are_saved_by_the_new_link(
     context: BrowserContext, served: str, project: QuickProject
 ) -> None:
     page = context.new_page()
-    choose(open_page(page, f"{served.partition('#')[0]}#token=of-an-earlier-server"), "sfx/door")
+    open_master(open_page(page, f"{served.partition('#')[0]}#token=of-an-earlier-server"), "sfx/door")
     sign_in(page, "Ada")
     page.keyboard.press("a")
     expect(page.locator("#unsaved")).to_contain_text("this page may not write. Open the link")
@@ -301,6 +287,6 @@ def test_decisions_of_a_page_that_may_no_longer_write_are_saved_by_the_new_link(
     other = open_page(context.new_page(), served)
     for each in (page, other):
         expect(each.locator("#unsaved")).to_be_empty()
-    choose(other, "sfx/door")
+    open_master(other, "sfx/door")
     expect(other.locator("#detail .badge.approved")).to_be_visible()
     assert said(project) == [("approve", "sfx/door_01")]

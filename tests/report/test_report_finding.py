@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Iterator
 from typing import Any, Literal
 
@@ -11,10 +10,10 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from quick import QuickProject
+from report_page import review_server
 from toys import WITH_MUSIC
 
 from pipeline.report import Report, write_report
-from pipeline.review.server import ReviewServer
 
 pytestmark = pytest.mark.browser
 
@@ -60,12 +59,8 @@ def report(found: QuickProject) -> Report:
 
 @pytest.fixture
 def served(found: QuickProject, report: Report) -> Iterator[str]:
-    server = ReviewServer(found.store)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    yield f"{server.origin}/{report.key}#token={server.token}"
-    server.stop()
-    thread.join(10)
+    with review_server(found.store, report) as address:
+        yield address
 
 
 @pytest.fixture

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-import threading
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 from quick import QuickProject
+from report_page import open_page, review_server
 
 from pipeline.catalog import Reviews
 from pipeline.report import Report, write_report
-from pipeline.review.server import ReviewServer
 
 pytestmark = pytest.mark.browser
 
@@ -116,17 +115,13 @@ def test_it_is_heard_in_a_review_that_is_served(
         project = QuickProject(tmp_path / "first")
         project.write(FAILS, "\n".join(HEAD.splitlines()[:-1]) + "\n")
         assert project.build()["version"] is None
-    server = ReviewServer(project.store)
     written = write_report(project.store)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    page.goto(f"{server.origin}/#token={server.token}")
-    expect(page.locator("html")).to_have_attribute("data-ready", "true")
-    expect(page.locator("#connection")).to_have_text("Live review")
-    page.click("[data-show=quarantined]")
-    page.locator(".row", has_text="new_01").click()
-    _hear(page)
+    with review_server(project.store, written) as address:
+        origin, _, token = address.partition(f"/{written.key}")
+        open_page(page, f"{origin}/{token}")
+        expect(page.locator("#connection")).to_have_text("Live review")
+        page.click("[data-show=quarantined]")
+        page.locator(".row", has_text="new_01").click()
+        _hear(page)
     assert (written.version == 0, written.quarantined) == (nothing_passed, 2)
     assert Reviews(project.store).events() == ()
-    server.stop()
-    thread.join(10)

@@ -1,8 +1,28 @@
-"""What tests do on every page of a report: open it, and open one of its masters."""
+"""What tests do on every page of a report: serve it, open it, find and open its masters, say who reviews."""
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from playwright.sync_api import Page, expect
+
+from pipeline.report import Report, write_report
+from pipeline.review.server import ReviewServer
+from pipeline.store import Store
+
+
+@contextmanager
+def review_server(store: Store, report: Report | None = None) -> Iterator[str]:
+    """The address of the report on a review server, with the token that lets the page decide."""
+    server = ReviewServer(store)
+    written = report or write_report(store)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    yield f"{server.origin}/{written.key}#token={server.token}"
+    server.stop()
+    thread.join(10)
 
 
 def open_page(page: Page, address: str) -> Page:
@@ -12,9 +32,22 @@ def open_page(page: Page, address: str) -> Page:
     return page
 
 
-def open_master(page: Page, asset: str) -> None:
-    """Open the first master whose name contains ``asset``."""
-    page.fill("#search", asset)
+def find(page: Page, words: str) -> None:
+    """Search for ``words``."""
+    page.fill("#search", words)
     page.keyboard.press("Escape")
+
+
+def open_master(page: Page, name: str) -> None:
+    """Open the first master that a search for ``name`` finds."""
+    find(page, name)
     page.keyboard.press("Home")
-    expect(page.locator("#detail-name")).to_contain_text(asset)
+    expect(page.locator("#detail-name")).to_contain_text(name)
+
+
+def sign_in(page: Page, name: str) -> None:
+    """Say who reviews."""
+    page.click("#reviewer")
+    page.fill("#name", name)
+    page.keyboard.press("Enter")
+    expect(page.locator("#reviewer")).to_have_text(f"Reviewer: {name}")
