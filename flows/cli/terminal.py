@@ -23,6 +23,7 @@ _YELLOW = (
     "changed",
     "rename",
     "reroll",
+    "re-roll",
     "waiting",
     "stale",
     "off-target",
@@ -43,7 +44,7 @@ _RED = (
     "Invalid",
     "Missing",
 )
-_CYAN = ("locked", "lock", "unlock", "comment")
+_CYAN = ("locked", "lock", "unlock", "clear", "comment")
 _COLOURS = {
     **dict.fromkeys(_GREEN, "green"),
     **dict.fromkeys(_YELLOW, "yellow"),
