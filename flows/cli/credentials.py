@@ -10,7 +10,6 @@ import typer
 from flows.cli.options import AsJson
 from flows.cli.output import (
     command,
-    counted,
     one_line,
     print_error,
     print_json,
@@ -89,7 +88,7 @@ def verify(
     looks for one in files without credentials too.
     """
     from pipeline.credentials.checking import check
-    from pipeline.credentials.watermark import NOT_ASKED, check_watermark
+    from pipeline.credentials.watermark import check_watermark
 
     verdicts: list[tuple[Verdict, WatermarkVerdict]] = []
     problems: list[tuple[Path, str]] = []
@@ -110,8 +109,6 @@ def verify(
                 print_stdout(f"         watermark: {one_line(str(mark))}")
         for note in dict.fromkeys(note for verdict, _ in verdicts for note in verdict.notes):
             print_stderr(f"note: {note}")
-        if not_asked := sum(mark.state == "not asked" for _, mark in verdicts):
-            print_stderr(f"note: watermark not asked for {counted(not_asked, 'file')}: {NOT_ASKED}")
     for _, what in problems:
         print_error(one_line(what))
     if not all(verdict.is_valid and not mark.is_failure for verdict, mark in verdicts):

@@ -66,6 +66,7 @@ def test_commands_in_the_docs_run(page: Path, tmp_path: Path) -> None:
     run_page(page, tmp_path, {})
 
 
+@pytest.mark.slow
 def test_the_tutorial_runs_and_prints_what_it_shows(tmp_path: Path) -> None:
     """All of its commands, then those of the pages that go on with its project."""
     folder = tmp_path

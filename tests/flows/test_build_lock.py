@@ -88,6 +88,7 @@ def test_a_second_build_waits_says_so_and_makes_nothing_again(tmp_path: Path, pr
     assert Catalog(victim.store).numbers() == [1]
 
 
+@pytest.mark.slow
 def test_what_a_killed_build_made_while_another_waited_is_not_made_again(
     tmp_path: Path, prefect_server: str
 ) -> None:

@@ -120,6 +120,7 @@ def test_a_nightly_build_is_named_shown_and_told(studio: Studio, webhook: Webhoo
     assert {one.pid for one in psutil.Process().children(recursive=True)} == before
 
 
+@pytest.mark.slow
 def test_a_build_that_fails_in_part_or_whole_says_so_in_its_state(studio: Studio, webhook: Webhook) -> None:
     failed = studio.run("ci", FAILS)
     assert failed.state is not None

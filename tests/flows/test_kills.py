@@ -149,7 +149,7 @@ def _kill_many(folder: Path, kills: int, server: str) -> int:
 
 
 def test_killed_builds_leave_everything_whole_and_go_on(tmp_path: Path, prefect_server: str) -> None:
-    _kill_many(tmp_path, kills=4, server=prefect_server)
+    _kill_many(tmp_path, kills=2, server=prefect_server)
 
 
 @pytest.fixture
@@ -172,6 +172,7 @@ def test_a_killed_build_takes_its_own_prefect_server_with_it(tmp_path: Path, own
     assert victim.harm() == []
 
 
+@pytest.mark.slow
 def test_where_a_build_is_called_does_not_reach_its_processes(tmp_path: Path, own_server: Path) -> None:
     victim = Victim(tmp_path / "toys")
     stale = own_server / "cuesmith-prefect-killed"
@@ -211,6 +212,7 @@ def test_a_private_prefect_server_that_ends_within_a_build_does_not_unmake_what_
     assert victim.harm() == []
 
 
+@pytest.mark.slow
 def test_a_prefect_server_of_the_persons_own_that_ends_within_a_build_does_not_either(
     tmp_path: Path, own_server: Path
 ) -> None:

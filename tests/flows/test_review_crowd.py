@@ -68,7 +68,8 @@ def settle(project: QuickProject) -> None:
     assert project.harm() == []
 
 
-@pytest.mark.parametrize("rounds", [1, pytest.param(6, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("rounds", [1, 6])
 def test_eight_processes_review_and_build_at_once(rounds: int, tmp_path: Path) -> None:
     project = QuickProject(tmp_path / "toys")
     build_prepared(prepare(project.manifest, str(project.outputs)))

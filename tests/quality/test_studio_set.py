@@ -19,9 +19,8 @@ def closed(sound: Sound) -> set[str]:
     )
 
 
-@pytest.mark.parametrize(
-    "sealed", [pytest.param(False, marks=pytest.mark.slow), True], ids=["open", "sealed"]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("sealed", [False, True], ids=["open", "sealed"])
 def test_precision_and_recall_on_a_half_are_at_least_98_percent(sealed: bool) -> None:
     accused = [sound.base for sound in good(sealed) if closed(sound)]
     closed_gates = [(sound.fault, sound.base, closed(sound)) for sound in broken(sealed)]

@@ -229,6 +229,7 @@ def test_a_folder_is_converted_apart_from_the_planner(
     assert model_store.find(model.id, str(model.revision)) is not None
 
 
+@pytest.mark.slow
 def test_another_decoder_on_a_built_project_needs_no_language_model(
     project: _Project, tmp_path: Path, checkpoint: Callable[[str], Path]
 ) -> None:
@@ -273,6 +274,7 @@ def test_another_decoder_on_a_built_project_needs_no_language_model(
     assert json.loads(project.build().stdout)["generated"] == 0
 
 
+@pytest.mark.slow
 def test_a_style_project_is_built_in_the_slots_and_replayed(
     tmp_path: Path, checkpoint: Callable[[str], Path]
 ) -> None:

@@ -167,7 +167,7 @@ class _Room:
             raise torch.OutOfMemoryError("CUDA out of memory")
 
 
-@pytest.mark.parametrize("place", ["cache", "capture", "step", "codec"])
+@pytest.mark.parametrize("place", ["cache", "capture", "step", pytest.param("codec", marks=pytest.mark.slow)])
 def test_out_of_memory_anywhere_halves_the_slots_and_goes_on(
     place: str, recipe: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 ATTENTION = "pipeline.generators.audiocraft.decoding.cpu.attention"
 WITHOUT_A_CACHE = f"""
 from numba.core.caching import CompileResultCacheImpl
@@ -32,6 +34,7 @@ def run(code: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_a_read_only_install_without_a_cache_compiles_for_each_process() -> None:
     run(WITHOUT_A_CACHE)
 

@@ -89,6 +89,7 @@ def test_no_tensor_outlives_its_cues_when_slots_are_filled_again(
     assert len(set(counts[1:])) == 1
 
 
+@pytest.mark.slow
 def test_one_decoder_takes_no_more_for_many_cues_than_for_few(loaded: Callable[[str], Loaded]) -> None:
     """StepGraphs are as many as length buckets, and the tensors of a step are those of the first."""
     lm = loaded("music").generator.lm

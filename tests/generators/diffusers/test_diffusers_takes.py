@@ -329,6 +329,7 @@ def test_out_of_memory_steps_down_and_the_next_take_is_whole_again(
     assert list(own._loaded) == [(one.model, one.revision)]
 
 
+@pytest.mark.slow
 def test_a_take_that_never_fits_is_an_error_that_says_what_to_do(
     recipe: Recipes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
