@@ -133,7 +133,7 @@ def test_the_page_plays_switches_at_one_loudness_and_shows_the_chosen_line(
     page.click("#loop")
     page.keyboard.press("2")
     expect(cards.nth(1)).to_have_class("take audible")
-    expect(cards.nth(1).locator(".time")).not_to_have_text(re.compile(r"^0:00\.0 "))
+    expect(cards.nth(1).locator(".time")).not_to_have_text(re.compile(r"^0(\.0+)? m?s "))
     page.keyboard.press("3")
     expect(cards.nth(2)).to_have_class("take audible")
     gains, lufs = page.evaluate(
