@@ -72,6 +72,7 @@ def test_reordering_the_file_and_renaming_a_profile_runs_nothing(toys: ToyProjec
     assert up_to_date(prepared)
 
 
+@pytest.mark.slow
 def test_audio_is_the_same_in_another_folder_with_other_workers_and_order(tmp_path: Path) -> None:
     one, other = ToyProject(tmp_path / "one"), ToyProject(tmp_path / "elsewhere" / "other")
     other.write(THREE + TWO + ONE)

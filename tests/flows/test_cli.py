@@ -402,7 +402,12 @@ def test_gc_of_unused_takes_leaves_what_versions_stand_on(built: ToyProject, bui
 
 
 @pytest.mark.parametrize(
-    ("options", "levels"), [([], set()), (["-v"], {"INFO"}), (["-vv"], {"INFO", "DEBUG"})]
+    ("options", "levels"),
+    [
+        pytest.param([], set(), marks=pytest.mark.slow),
+        pytest.param(["-v"], {"INFO"}, marks=pytest.mark.slow),
+        (["-vv"], {"INFO", "DEBUG"}),
+    ],
 )
 def test_the_log_of_a_build_is_shown_on_request_and_always_in_prefect(
     place: list[str], prefect_server: str, options: list[str], levels: set[str]

@@ -200,6 +200,7 @@ def assert_complete_without_prefect(victim: Victim, process: subprocess.Popen[by
     assert victim.left_running() == []
 
 
+@pytest.mark.slow
 def test_a_private_prefect_server_that_ends_within_a_build_does_not_unmake_what_it_published(
     tmp_path: Path, own_server: Path
 ) -> None:
@@ -249,7 +250,7 @@ def test_a_temporary_folder_without_room_is_told_with_the_remedy(
         pass
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_an_interrupt_at_the_terminal_reaches_every_process_and_ends_with_130(
     tmp_path: Path, own_server: Path, number: int
 ) -> None:
@@ -309,7 +310,7 @@ def test_two_hundred_kills(tmp_path: Path, prefect_server: str) -> None:
     print(f"200 killed, {through} came through between")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM])
 def test_an_interrupt_ends_everything_with_130_and_keeps_what_is_finished(
     tmp_path: Path, prefect_server: str, number: int
 ) -> None:
