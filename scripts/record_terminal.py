@@ -69,7 +69,7 @@ _TIME = r"(?:\d+ h )?(?:\d+ min )?(?:\d+(?:\.\d)? s|\d+ min)"
 _NORMAL = (
     (rf"reused in {_TIME}", "reused in 9.0 s"),
     (rf"estimate was {_TIME}, of which generating {_TIME}", "estimate was 9.5 s, of which generating 1.5 s"),
-    (rf"it took {_TIME}", "it took 1.2 s"),
+    (rf"generating took {_TIME}", "generating took 1.2 s"),
     (rf"about {_TIME}: generating {_TIME}", "about 7.5 s: generating 1.5 s"),
     (rf"mastering {_TIME}, Prefect", "mastering 0.1 s, Prefect"),
     (rf"(report |^ +){_TIME}$", r"\g<1>5.9 s"),
