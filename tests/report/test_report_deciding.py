@@ -226,12 +226,12 @@ def test_on_a_phone_one_selects_by_touch(browser: Browser, served: str, project:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [(1280, 720), (820, 1180), (390, 844)])
 def test_axe_finds_nothing_serious_in_bar_confirmation_and_question(
-    browser: Browser, project: QuickProject, scheme: Any
+    browser: Browser, project: QuickProject, size: tuple[int, int], scheme: Any
 ) -> None:
-    context = browser.new_context(
-        viewport={"width": 1280, "height": 720}, color_scheme=scheme, bypass_csp=True
-    )
+    viewport: Any = {"width": size[0], "height": size[1]}
+    context = browser.new_context(viewport=viewport, color_scheme=scheme, bypass_csp=True)
     page = open_page(context.new_page(), disk_page(project, 1))
     sign_in(page, "Ada")
     open_master(page, "sfx/door")
