@@ -114,7 +114,7 @@ class ReviewState:
     locked: frozenset[tuple[str, int]]
     """Asset id and variation."""
     chosen: Mapping[tuple[str, int], str] = field(default_factory=dict)
-    """By asset id and variation: the master that was approved last, if it is still approved."""
+    """By asset id and variation: of the masters that are approved, the one that was approved last."""
     rerolled: frozenset[str] = frozenset()
     """Those of ``rejected`` that nobody judged: another take is wanted."""
 
@@ -193,7 +193,8 @@ class Tally:
         self.replaced: dict[str, Literal["reject", "reroll"]] = {}
         """By take: why builds replace it."""
         self.locked: set[tuple[str, int]] = set()
-        self.chosen: dict[tuple[str, int], str] = {}
+        self._order: dict[tuple[str, int], list[str]] = {}
+        """By asset id and variation: the masters that were ever approved, in the order of their last approval."""
         for event in events:
             self.add(event)
 
@@ -204,7 +205,10 @@ class Tally:
             case "approve":
                 self.approved[event.master] = event.take
                 self.replaced.pop(event.take, None)
-                self.chosen[place] = event.master
+                order = self._order.setdefault(place, [])
+                if event.master in order:
+                    order.remove(event.master)
+                order.append(event.master)
             case "reject" | "reroll" as why:
                 self.approved = {master: take for master, take in self.approved.items() if take != event.take}
                 self.replaced[event.take] = why
@@ -218,13 +222,18 @@ class Tally:
             case "comment":
                 pass
 
+    def chosen(self, place: tuple[str, int]) -> str | None:
+        """Of the masters of this variation that are approved, the one that was approved last."""
+        approved = (master for master in reversed(self._order.get(place, ())) if master in self.approved)
+        return next(approved, None)
+
     def state(self) -> ReviewState:
         """The result so far."""
         return ReviewState(
             frozenset(self.approved),
             frozenset(self.replaced),
             frozenset(self.locked),
-            {place: master for place, master in self.chosen.items() if master in self.approved},
+            {place: master for place in self._order if (master := self.chosen(place)) is not None},
             frozenset(take for take, why in self.replaced.items() if why == "reroll"),
         )
 

@@ -29,24 +29,21 @@ def undo(known: Sequence[ReviewEvent], decisions: Collection[str], by: str, at: 
     """
     first, mine = _first_of(known, decisions, by)
     tally = Tally(known[:first])
-    before = []
-    for event in known[first:]:
-        before.append(_Before.of(event, tally) if event.id in mine else None)
-        tally.add(event)
+    changes = [_Change.count(event, tally) for event in known[first:]]
     result = Undo([], [], [])
     later: dict[tuple[str | int, ...], ReviewEvent] = {}
     # The last decision first, as a person undoes them. From here on, the tally counts the undo.
-    for event, facts in zip(reversed(known[first:]), reversed(before), strict=True):
+    for event, change in zip(reversed(known[first:]), reversed(changes), strict=True):
         other = later.get(subject_of(event))
         if event.action == "comment":
             continue
-        if facts is None:
+        if event.id not in mine:
             later[subject_of(event)] = event
         elif other is not None:
             result.kept.append(f"{event.name}: {other.by} {VERBS[other.action]} it after you")
         else:
             result.undone.append(event)
-            for back in facts.restore(replace(event, by=by, at=at, comment=f"undo: {event.action}"), tally):
+            for back in change.revert(replace(event, by=by, at=at, comment=f"undo: {event.action}"), tally):
                 result.events.append(back)
                 tally.add(back)
     return result
@@ -64,19 +61,21 @@ def _first_of(known: Sequence[ReviewEvent], decisions: Collection[str], by: str)
 
 
 @dataclass(frozen=True)
-class _Before:
-    """The state of what a decision is about, before the decision."""
+class _Change:
+    """What a decision changed in the state of what it is about."""
 
     replaced: Literal["reject", "reroll"] | None
-    """Why builds replace the take."""
+    """Why builds replaced the take before the decision."""
     locked: bool
-    approved: Mapping[str, str]
+    """Before the decision."""
+    ended: Mapping[str, str]
     """Takes by approved masters, of those whose approval ends with the decision or with a ``clear`` after it."""
-    chosen: str | None
-    """The master of the variation that was approved last."""
+    chosen: tuple[str | None, str | None]
+    """The chosen master of the variation before and after the decision."""
 
     @classmethod
-    def of(cls, event: ReviewEvent, tally: Tally) -> _Before:
+    def count(cls, event: ReviewEvent, tally: Tally) -> _Change:
+        """Count ``event`` in ``tally``, and return what it changes."""
         place = (event.asset, event.variation)
         whole_take = event.action in ("reject", "reroll")
         ended = {
@@ -84,20 +83,23 @@ class _Before:
             for master, take in tally.approved.items()
             if (take == event.take if whole_take else master == event.master)
         }
-        return cls(tally.replaced.get(event.take), place in tally.locked, ended, tally.chosen.get(place))
+        replaced, locked, before = tally.replaced.get(event.take), place in tally.locked, tally.chosen(place)
+        tally.add(event)
+        return cls(replaced, locked, ended, (before, tally.chosen(place)))
 
-    def restore(self, event: ReviewEvent, tally: Tally) -> Iterator[ReviewEvent]:
-        """Events like ``event`` that bring this state back; ``tally`` counts everything that happened since."""
+    def revert(self, event: ReviewEvent, tally: Tally) -> Iterator[ReviewEvent]:
+        """Events like ``event`` that bring the state before it back; ``tally`` counts everything that happened since."""
+        place = (event.asset, event.variation)
         if event.action in ("lock", "unlock"):
-            if ((event.asset, event.variation) in tally.locked) != self.locked:
+            if (place in tally.locked) != self.locked:
                 yield replace(event, action="lock" if self.locked else "unlock")
             return
-        place = (event.asset, event.variation)
         # The choice is of the whole variation: it comes back unless somebody chose another master since.
-        present = tally.chosen.get(place)
-        chosen = self.chosen if present in (event.master, self.chosen) else present
+        before, after = self.chosen
+        present = tally.chosen(place)
+        chosen = before if present == after else present
         yield replace(event, action=self.replaced or "clear")
-        for master, take in self.approved.items():
+        for master, take in self.ended.items():
             yield replace(event, action="approve", master=master, take=take)
-        if chosen in tally.approved and tally.chosen.get(place) != chosen:
+        if chosen in tally.approved and tally.chosen(place) != chosen:
             yield replace(event, action="approve", master=chosen, take=tally.approved[chosen])

@@ -33,6 +33,13 @@ def test_undo_brings_back_exactly_the_state_before(before: list[Any], mine: list
     assert [one.by for one in result.events] == ["Ada"] * len(result.events)
 
 
+def test_the_choice_between_two_masters_comes_back() -> None:
+    known = [event("approve", "m2", "Bo"), event("approve", "m1", "Bo", 1)]
+    mine = [event("reject", "m1", second=2), event("approve", "m2", second=3)]
+    result = undo([*known, *mine], [one.id for one in mine], "Ada", LATER)
+    assert review_state([*known, *mine, *result.events]).chosen == {("a", 1): "m1"}
+
+
 def test_a_rejection_gives_the_approvals_of_its_take_back() -> None:
     known = [event("approve", "m2", "Bo"), event("reject", "m1")]
     result = undo(known, [known[1].id], "Ada", LATER)
