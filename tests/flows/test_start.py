@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import psutil
 import pytest
+from loopback import LoopbackServer
 from toys import ToyProject
 from typer.testing import CliRunner
 from waiting import wait_until
@@ -118,19 +119,14 @@ def test_a_server_that_cannot_be_reached_is_told_with_the_reason(
 @pytest.fixture
 def answering() -> Iterator[Callable[[int], str]]:
     """Start a server that answers every request with an HTTP status; returns the URL."""
-    servers: list[HTTPServer] = []
+    with contextlib.ExitStack() as servers:
 
-    def start(status: int) -> str:
-        answer = {"do_GET": lambda self: self.send_error(status), "log_message": lambda *words: None}
-        server = HTTPServer(("127.0.0.1", 0), type("Answer", (BaseHTTPRequestHandler,), answer))
-        servers.append(server)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        return f"http://127.0.0.1:{server.server_port}/api"
+        def start(status: int) -> str:
+            answer = {"do_GET": lambda self: self.send_error(status), "log_message": lambda *words: None}
+            handler = type("Answer", (BaseHTTPRequestHandler,), answer)
+            return f"{servers.enter_context(LoopbackServer(handler)).url}/api"
 
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
+        yield start
 
 
 def test_a_server_that_wants_a_key_or_has_another_service_is_told_apart(

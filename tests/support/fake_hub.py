@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from loopback import LoopbackServer
 
-class FakeHub:
+
+class FakeHub(LoopbackServer):
     """Serves folders as repositories, each at one commit."""
 
     def __init__(self) -> None:
@@ -37,17 +38,7 @@ class FakeHub:
             def do_HEAD(self) -> None:
                 hub._answer(self, body=False)
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-
-    def __enter__(self) -> FakeHub:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        super().__init__(Handler)
 
     def downloads(self) -> list[str]:
         """Files that were asked for with their bytes."""
