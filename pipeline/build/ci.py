@@ -27,7 +27,6 @@ SUMMARY_BYTES = 1 << 20
 """Longest summary of a step; GitHub drops a longer one."""
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _CELL_CHARACTERS = 300
-_MOST_NAMES = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +200,7 @@ def build_summary(
         lines += ["", f"**{len(failed)} failed**", "", *markdown_table(["sound", "stage", "reason"], rows)]
     if left := result["left"]:
         names = [master_name(one["asset"], one["variation"]) for one in left]
-        shown = list_names(names, limit=_MOST_NAMES)
+        shown = list_names(names, limit=50)
         lines += ["", f"**{len(left)} left for the next build**, because the time was up: {shown}"]
     if changes:
         lines += ["", f"**{len(changes)} changed**", "", *markdown_table(["sound", "change", "why"], changes)]

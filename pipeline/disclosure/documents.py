@@ -65,7 +65,7 @@ def _record(inventory: Inventory, version: Version) -> dict[str, Any]:
         "schema": DISCLOSURE_SCHEMA,
         **asdict(inventory),
         "sounds": [_sound(row) for row in version.masters],
-        "legal_facts": [asdict(fact) for fact in LEGAL_FACTS],
+        "legal_facts": [fact._asdict() for fact in LEGAL_FACTS],
         "advice": ADVICE,
     }
 

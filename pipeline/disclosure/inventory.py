@@ -11,7 +11,7 @@ from pipeline.catalog import Catalog, Version
 from pipeline.credentials import DEVELOPMENT
 from pipeline.errors import VerificationError
 from pipeline.licenses import ModelLicense, conditions_of
-from pipeline.manifest.policy import Policy
+from pipeline.manifest.policy import Policy, PolicyException
 from pipeline.provenance import MasterRecord, MasterRow, disclosure, master_records, signer_of
 
 
@@ -73,13 +73,9 @@ class GateDecision:
 
 
 @dataclass(frozen=True, slots=True)
-class AllowedWords:
-    """An exception of the prompt policy: words that a person allows in some prompts."""
+class AllowedWords(PolicyException):
+    """An exception of the prompt policy, and how many sounds need it."""
 
-    words: tuple[str, ...]
-    assets: tuple[str, ...]
-    by: str
-    reason: str
     sounds: int
     """Masters whose prompts contain the words."""
 

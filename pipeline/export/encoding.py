@@ -43,9 +43,8 @@ _LABELS = 2
 """Rises when the same master would get other labels."""
 _CLOSE_DB = 0.01
 """How far a meter may read above a ceiling that the limiter kept."""
-_STEPS = 20
-_SMALLEST = 0.99
-"""Compression levels that are tried for a bit rate: 0 to this in equal steps; LAME refuses 1."""
+_LEVELS = tuple(step / 20 * 0.99 for step in range(21))
+"""Compression levels that are tried for a bit rate; LAME refuses 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +88,7 @@ def profile_files(
     target does not import the format of the profile or a master has no lossless file, `StoreError` if a record is lost,
     `MasteringError` if a file cannot have the bit rate or the ceiling.
     """
-    for settings in (profile.music, profile.sfx):
+    for settings in profile.settings.values():
         if settings.format and settings.format not in formats:
             raise UsageError(
                 f"profile {profile.name} makes {settings.format}, and this target imports {', '.join(formats)}; "
@@ -132,7 +131,7 @@ def _may_sign(signer: Signer, order: _Order) -> bool:
 
 def _order(file: ChosenFile, profile: ExportProfile, record: MasterRecord, formats: Sequence[str]) -> _Order:
     row = file.row
-    settings = profile.music if row["kind"] == "music" else profile.sfx
+    settings = profile.settings[row["kind"]]
     audio_format = settings.format or (file.format if file.format in formats else formats[0])
     ceiling = settings.true_peak_dbtp
     if ceiling is None:
@@ -238,17 +237,17 @@ def _compression(clip: Clip, order: _Order, content: Content) -> float:
     bare = Content(content.depth)
 
     def size(step: int) -> int:
-        tried = replace(bare, compression=step / _STEPS * _SMALLEST)
+        tried = replace(bare, compression=_LEVELS[step])
         return len(encode(clip, order.format, tried)) - len(encode(shortest, order.format, tried))
 
-    low, high = 0, _STEPS
+    low, high = 0, len(_LEVELS) - 1
     while low < high:
         middle = (low + high) // 2
         low, high = (low, middle) if size(middle) <= limit else (middle + 1, high)
-    if low == _STEPS and (smallest := size(_STEPS)) > limit:
+    if low == len(_LEVELS) - 1 and (smallest := size(low)) > limit:
         lowest = smallest * 8 / 1000 / clip.seconds
         raise MasteringError(
             f"{name_of(order.source.row)}: {order.format} needs {lowest:.0f} kbps or more at {clip.rate} Hz with "
             f"{clip.channels} channels; raise bit_rate, or lower sample_rate or channels in the export profile"
         )
-    return low / _STEPS * _SMALLEST
+    return _LEVELS[low]

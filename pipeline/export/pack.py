@@ -23,13 +23,13 @@ from pipeline.catalog import Version
 from pipeline.errors import UsageError, VerificationError
 from pipeline.export.names import file_stem, object_name, unique_names
 from pipeline.formats import FORMATS, format_of
+from pipeline.manifest.problems import list_names
 from pipeline.provenance import MasterRow, ObjectJson, disclosure, master_records, name_of, signer_of
 from pipeline.store import ObjectRef, Store
 
 PACK_FILE = "pack.json"
 PACK_SCHEMA = "cuesmith.pack/1"
 _IDS = uuid.UUID("7c8d7f6e-1f0b-5b0e-9a55-6f1d3c2b4a10")
-_SHOWN = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,8 +244,9 @@ def delivered_files(store: Store, version: Version, formats: Sequence[str]) -> l
     if len(chosen) < len(version.masters):
         found_rows = {name_of(row) for row, _ in chosen}
         lacking = [name for row in version.masters if (name := name_of(row)) not in found_rows]
+        named = list_names(lacking, limit=8)
         raise UsageError(
-            f"{len(lacking)} sounds have no file in {', '.join(formats)}: {_some(lacking)}; add one of these to "
+            f"{len(lacking)} sounds have no file in {', '.join(formats)}: {named}; add one of these to "
             "formats in the manifest and build, or export with a profile that sets format"
         )
     lossy = [row["master"] for row, (_, _, name) in chosen if not FORMATS[name].lossless]
@@ -275,11 +276,6 @@ def _delivered(row: MasterRow, formats: Sequence[str]) -> tuple[str, ObjectJson,
         if (row_format := format_of(item["suffix"])) and path.endswith(item["suffix"])
     }
     return next((by_format[name] for name in formats if name in by_format), None)
-
-
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more
 
 
 def _facts(

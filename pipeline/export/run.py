@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pipeline.catalog import Catalog, Version
 from pipeline.errors import StoreError, UsageError
@@ -22,8 +22,7 @@ ProfileFiles = Callable[[Store, Version, ExportProfile, Sequence[str]], list[Cho
 """Makes the files of a profile: `pipeline.export.encoding.profile_files`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Encoding:
+class Encoding(NamedTuple):
     """A profile, and what makes its files: an export without a profile imports no encoder."""
 
     profile: ExportProfile

@@ -15,8 +15,6 @@ from pipeline.provenance import ManifestFacts
 from pipeline.store import ObjectRef, Store
 
 _SUFFIX = re.compile(r"\.[a-z0-9]{1,12}")
-_UNKNOWN = ".bin"
-"""Suffix of an object whose file has none, or one that is not valid on every file system."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,13 +112,13 @@ def store_inputs(orders: Iterable[TakeOrder], store: Store) -> list[TakeOrder]:
 
 
 def suffix_of(path: str) -> str:
-    """The suffix of a file's object in the store.
+    """The suffix of a file's object in the store: ``.bin`` for one that is not valid on every file system.
 
     >>> suffix_of("audio/Theme.WAV"), suffix_of("audio/theme"), suffix_of("theme.wav (copy)")
     ('.wav', '.bin', '.bin')
     """
     suffix = Path(path).suffix.lower()
-    return suffix if _SUFFIX.fullmatch(suffix) else _UNKNOWN
+    return suffix if _SUFFIX.fullmatch(suffix) else ".bin"
 
 
 def _read(path: str, sha256: str) -> bytes:
@@ -134,17 +132,20 @@ def _read(path: str, sha256: str) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class Began:
-    """Work on an item has begun; if the worker dies now, this item is the likely cause."""
+class _OfItem:
+    """An event of one item."""
 
     item: str
+
+
+class Began(_OfItem):
+    """Work on an item has begun; if the worker dies now, this item is the likely cause."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Made:
+class _Made(_OfItem):
     """An item that is in the store."""
 
-    item: str
     seconds: float
     """Duration of the audio."""
     took: float
@@ -160,45 +161,39 @@ class Mastered(_Made):
 
 
 @dataclass(frozen=True, slots=True)
-class Quarantined:
+class Quarantined(_Made):
     """A master and its record are durable; it failed its quality gates and must not be published."""
 
-    item: str
     reason: str
-    seconds: float
-    took: float
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(_OfItem):
     """An item could not be made; ``reason`` is shown to the user."""
 
-    item: str
     reason: str
 
 
 Event = Began | TakeMade | Mastered | Quarantined | Failed
 
 
-@dataclass(frozen=True, slots=True)
-class Wants:
-    """The worker can hold so many more orders."""
-
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
-class Slots:
-    """How many takes the session's engine makes at once."""
-
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
-class Freed:
+class Freed(_OfItem):
     """The place of an item is free; its audio may still be decoded or stored."""
 
-    item: str
+
+@dataclass(frozen=True, slots=True)
+class _Count:
+    """A number of orders or takes."""
+
+    count: int
+
+
+class Wants(_Count):
+    """The worker can hold so many more orders."""
+
+
+class Slots(_Count):
+    """How many takes the session's engine makes at once."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -270,7 +270,6 @@ class ExportProfile:
     """Settings of exports for one platform."""
 
     name: str
-    music: ExportSettings
-    sfx: ExportSettings
+    settings: Mapping[Kind, ExportSettings]
     size_bytes: int | None
     """The most that all sound files together may need."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 from pipeline.generators.registry import Plugins
-from pipeline.scores.protocol import Score, Scorer
+from pipeline.scores.protocol import Score
 
 _BUILT_IN = {"clap": "pipeline.scores.clap", "vocals": "pipeline.scores.vocals"}
 _SCORES: Plugins[Score] = Plugins("score", _BUILT_IN, Score, "docs/quality.md")
@@ -13,9 +13,5 @@ _SCORES: Plugins[Score] = Plugins("score", _BUILT_IN, Score, "docs/quality.md")
 score_names = _SCORES.names
 find_score = cache(_SCORES.find)
 """See `Plugins.find`."""
-
-
-@cache
-def open_score(name: str) -> Scorer:
-    """The score ``name``, loaded once in this process. Raises `MachineError`."""
-    return find_score(name).open()
+open_score = cache(lambda name: find_score(name).open())
+"""A score, loaded once in this process. Raises `MachineError`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 from pipeline.generators.registry import Plugins
-from pipeline.watermarks.protocol import Watermark, Watermarker
+from pipeline.watermarks.protocol import Watermark
 
 _BUILT_IN = {"audioseal": "pipeline.watermarks.audioseal"}
 _WATERMARKS: Plugins[Watermark] = Plugins("watermark", _BUILT_IN, Watermark, "docs/credentials.md")
@@ -13,9 +13,5 @@ _WATERMARKS: Plugins[Watermark] = Plugins("watermark", _BUILT_IN, Watermark, "do
 watermark_names = _WATERMARKS.names
 find_watermark = cache(_WATERMARKS.find)
 """See `Plugins.find`."""
-
-
-@cache
-def open_watermarker(name: str) -> Watermarker:
-    """The networks of the watermark ``name``, loaded once in this process. Raises `MachineError`."""
-    return find_watermark(name).open()
+open_watermarker = cache(lambda name: find_watermark(name).open())
+"""The networks of a watermark, loaded once in this process. Raises `MachineError`."""
