@@ -270,6 +270,7 @@ class ExportProfile:
     """Settings of exports for one platform."""
 
     name: str
-    settings: Mapping[Kind, ExportSettings]
+    settings: Mapping[str, ExportSettings]
+    """By kind."""
     size_bytes: int | None
     """The most that all sound files together may need."""
