@@ -12,7 +12,7 @@ from quick import QuickProject
 from report_page import open_page, review_server
 
 from pipeline.catalog import Reviews
-from pipeline.report import Report, write_report
+from pipeline.report import write_report
 
 pytestmark = pytest.mark.browser
 
@@ -42,12 +42,6 @@ def project(tmp_path: Path) -> QuickProject:
     return project
 
 
-def _open(page: Page, report: Report) -> None:
-    assert report.path is not None
-    page.goto(report.path.as_uri())
-    expect(page.locator("html")).to_have_attribute("data-ready", "true")
-
-
 def _hear(page: Page) -> None:
     expect(page.locator("#detail")).to_have_attribute("data-playing", re.compile("element|running"))
 
@@ -60,7 +54,7 @@ def _names(page: Page) -> list[str]:
 
 
 def test_it_is_counted_found_explained_and_heard(page: Page, project: QuickProject) -> None:
-    _open(page, write_report(project.store))
+    open_page(page, write_report(project.store))
     expect(page.locator(".status")).to_contain_text("2 quarantined")
     page.click("[data-show=quarantined]")
     expect(page.locator(".row")).to_have_count(2)
@@ -79,7 +73,7 @@ def test_it_is_counted_found_explained_and_heard(page: Page, project: QuickProje
 def test_by_name_it_stands_among_the_others_both_ways(page: Page, project: QuickProject) -> None:
     project.write(FAILS + "  - {id: sfx/door-old, kind: sfx, prompt: a shed, duration: 1s}\n", HEAD)
     project.build()
-    _open(page, write_report(project.store))
+    open_page(page, write_report(project.store))
     rising = ["sfx/bell_01", "sfx/door_01", "sfx/door_01", "sfx/door-old_01", "sfx/new_01"]
     assert _names(page) == rising
     page.click("[data-order=name]")
@@ -87,7 +81,7 @@ def test_by_name_it_stands_among_the_others_both_ways(page: Page, project: Quick
 
 
 def test_it_is_heard_beside_the_master_that_stayed(page: Page, project: QuickProject) -> None:
-    _open(page, write_report(project.store))
+    open_page(page, write_report(project.store))
     page.click("[data-show=quarantined]")
     page.locator(".row", has_text="door_01").click()
     _hear(page)
@@ -96,7 +90,7 @@ def test_it_is_heard_beside_the_master_that_stayed(page: Page, project: QuickPro
 
 
 def test_no_key_and_no_button_decides_on_it(page: Page, project: QuickProject) -> None:
-    _open(page, write_report(project.store))
+    open_page(page, write_report(project.store))
     page.evaluate("localStorage.setItem('cuesmith reviewer', 'Ada')")
     page.reload()
     page.click("[data-show=quarantined]")
