@@ -205,7 +205,7 @@ def _generate(audition: Audition, run: str, devices: Sequence[str] | None) -> No
             Work(order.recipe.digest, order, group, order.cost, take_limit_s(order, device))
             for order in orders
         ]
-        _work(audition, device, works, jobs.TakeSession(group[0], device, False, run, None))
+        _work(audition, device, works, jobs.TakeSession(device, run, None, group[0]))
 
 
 def _master(audition: Audition, run: str) -> None:

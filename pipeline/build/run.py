@@ -276,10 +276,10 @@ class BuildRun:
             self._dispatcher.close(_MASTERING)
 
     def _session(self, group: Group, device: str) -> jobs.Session:
-        left = self._dispatcher.seconds_left()
+        left, session = self._dispatcher.seconds_left(), (device, self.run, self._prefect_run)
         if group == _MASTERING:
-            return jobs.MasterSession(device, self.run, self._prefect_run, left)
-        return jobs.TakeSession(group[0], device, group[-1] == _STORED, self.run, self._prefect_run, left)
+            return jobs.MasterSession(*session, seconds_left=left)
+        return jobs.TakeSession(*session, group[0], group[-1] == _STORED, seconds_left=left)
 
     def _learn_speeds(self) -> None:
         """Record how long takes took, except for models with a failed take and engines that record it themselves."""

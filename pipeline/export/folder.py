@@ -26,7 +26,6 @@ from pipeline.store import Store, disk, read_record, translate_os_errors
 
 LEDGER = ".cuesmith-export.json"
 _SCHEMA = "cuesmith.export/1"
-_SHOWN = 8
 
 Merge = Callable[[str, str], str]
 """The text of import settings after an engine changed them: from the text in the folder and our new text."""

@@ -184,7 +184,7 @@ def _watermarking(order: AssetOrder) -> Watermarking | None:
     if facts is None:
         return None
     message = message_of(order.manifest["project"])
-    return Watermarking(open_watermarker(facts["name"]), message, facts["strength"], dict(facts))
+    return Watermarking(open_watermarker(facts["name"]), message, facts)
 
 
 def _anchor_gain(anchors: tuple[str, ...], store: Store) -> float | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pipeline.errors import UsageError
@@ -18,17 +18,27 @@ _SUFFIX = re.compile(r"\.[a-z0-9]{1,12}")
 
 
 @dataclass(frozen=True, slots=True)
-class TakeSession:
-    """Takes of one engine and model on one device; the orders follow one by one."""
+class _Session:
+    """Work in one process; the orders follow one by one."""
 
-    engine: str
     device: str
-    redecodes: bool
-    """Whether its takes come from the stored data of other takes, where that is whole."""
     run: str
     prefect_run: str | None
-    seconds_left: float | None = None
+    seconds_left: float | None = field(default=None, kw_only=True)
     """After so many seconds the worker begins no order, also none that it has already; None for no limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class TakeSession(_Session):
+    """Takes of one engine and model on one device."""
+
+    engine: str
+    redecodes: bool = False
+    """Whether its takes come from the stored data of other takes, where that is whole."""
+
+
+class MasterSession(_Session):
+    """Assets to master."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +75,6 @@ class AssetOrder:
     def seconds(self) -> float:
         """Audio-seconds to master."""
         return self.asset.duration_s * len(self.missing)
-
-
-@dataclass(frozen=True, slots=True)
-class MasterSession:
-    """Assets to master in one process; the orders follow one by one."""
-
-    device: str
-    run: str
-    prefect_run: str | None
-    seconds_left: float | None = None
-    """As in `TakeSession`."""
 
 
 Session = TakeSession | MasterSession

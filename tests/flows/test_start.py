@@ -235,6 +235,6 @@ def test_an_engine_that_cannot_be_opened_early_is_told_when_it_is_needed(
     with warm_workers(prepare(toys.manifest, str(toys.outputs)), ("cpu",)) as warm:
         worker = warm.take("cpu", 1)
     assert worker is not None
-    worker.send(TakeSession("toy", "cpu", False, "run", None))
+    worker.send(TakeSession("cpu", "run", None, "toy"))
     assert worker.receive() == Broken("the toy is locked; unlock it", MachineError.exit_code)
     worker.stop()

@@ -17,27 +17,23 @@ from pipeline.report import write_report
 pytestmark = pytest.mark.browser
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
-HEAD = """\
-cuesmith: 1
-project: toys
-defaults:
-  sfx: {engine: toy, formats: [wav]}
-assets:
-  - {id: sfx/bell, kind: sfx, prompt: a small bell, duration: 1s}
-"""
-PASSES = "  - {id: sfx/door, kind: sfx, prompt: an oak door, duration: 2s}\n"
-FAILS = """\
+BELL = "  - {id: sfx/bell, kind: sfx, prompt: a small bell, duration: 1s}\n"
+PASSES = f"{BELL}  - {{id: sfx/door, kind: sfx, prompt: an oak door, duration: 2s}}\n"
+FAILS = (
+    BELL
+    + """\
   - {id: sfx/door, kind: sfx, prompt: an iron door, duration: 2s, quality: {silence: 0 LUFS}}
   - {id: sfx/new, kind: sfx, prompt: "PROMPT", duration: 1.5s, quality: {silence: 0 LUFS, noise: 0.001}}
 """.replace("PROMPT", HOSTILE)
+)
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> QuickProject:
     project = QuickProject(tmp_path / "toys")
-    project.write(PASSES, HEAD)
+    project.write(PASSES)
     project.build()
-    project.write(FAILS, HEAD)
+    project.write(FAILS)
     project.build()
     return project
 
@@ -71,7 +67,7 @@ def test_it_is_counted_found_explained_and_heard(page: Page, project: QuickProje
 
 
 def test_by_name_it_stands_among_the_others_both_ways(page: Page, project: QuickProject) -> None:
-    project.write(FAILS + "  - {id: sfx/door-old, kind: sfx, prompt: a shed, duration: 1s}\n", HEAD)
+    project.write(FAILS + "  - {id: sfx/door-old, kind: sfx, prompt: a shed, duration: 1s}\n")
     project.build()
     open_page(page, write_report(project.store))
     rising = ["sfx/bell_01", "sfx/door_01", "sfx/door_01", "sfx/door-old_01", "sfx/new_01"]
@@ -107,7 +103,7 @@ def test_it_is_heard_in_a_review_that_is_served(
 ) -> None:
     if nothing_passed:
         project = QuickProject(tmp_path / "first")
-        project.write(FAILS, "\n".join(HEAD.splitlines()[:-1]) + "\n")
+        project.write(FAILS.removeprefix(BELL))
         assert project.build()["version"] is None
     written = write_report(project.store)
     with review_server(project.store, written) as address:
