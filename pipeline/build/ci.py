@@ -26,7 +26,6 @@ COMMENT_CHARACTERS = 65_536
 SUMMARY_BYTES = 1 << 20
 """Longest summary of a step; GitHub drops a longer one."""
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_CELL_CHARACTERS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,9 +244,9 @@ def _escaped(text: str, also: str = "") -> str:
     return "".join(f"%{ord(char):02X}" if char in "%\r\n" + also else char for char in text)
 
 
-def _cell(value: object) -> str:
+def _cell(value: object, longest: int = 300) -> str:
     text = " ".join(str(value).split()).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
-    return text if len(text) <= _CELL_CHARACTERS else text[: _CELL_CHARACTERS - 1].rstrip("\\") + "…"
+    return text if len(text) <= longest else text[: longest - 1].rstrip("\\") + "…"
 
 
 def _xml(text: str) -> str:
