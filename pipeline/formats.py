@@ -5,11 +5,10 @@ To add a format, add a row here and its encoder to `ENCODERS` in `pipeline/deliv
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class AudioFormat:
+class AudioFormat(NamedTuple):
     """What a format is, and what a file of it can hold."""
 
     name: str

@@ -109,7 +109,6 @@ def _templates() -> Environment:
     loader = FunctionLoader(lambda name: files("pipeline.disclosure").joinpath(name).read_text("utf-8"))
     environment = Environment(
         loader=loader,
-        autoescape=False,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
