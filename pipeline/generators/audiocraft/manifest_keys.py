@@ -47,8 +47,8 @@ class AudioCraftKeys:
     """The values of an asset's keys."""
 
     sampling: Mapping[str, float] = field(default_factory=dict)
-    """How a language model's next token is drawn: ``temperature``, ``top_k``, ``top_p``, and ``cfg`` for classifier-free
-    guidance; the model's own default for one that is not here."""
+    """How a language model's next token is drawn: ``temperature``, ``top_k``, ``top_p`` and ``cfg``, the coefficient of
+    classifier-free guidance; one that is not here has the model's own default."""
     extend: bool = False
     """Whether a take may be longer than the model's window."""
     decoder: str = "encodec"
