@@ -51,6 +51,7 @@ def report_command(
 
     The report shows one version on one page and needs no server.
     """
+    print_stderr(f"writing the report of {outputs}")
     from pipeline.report import write_report
 
     store = Store.open(outputs)
@@ -93,6 +94,7 @@ def serve(
     if context.invoked_subcommand is not None:
         _refuse_misplaced(context)
         return
+    print_stderr(f"writing the report of {outputs} and starting the review server")
     from pipeline.report import write_report
     from pipeline.review.server import ReviewServer
 

@@ -130,4 +130,6 @@ main()
 """
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (7, "1/4 Plan: cues.yaml pipeline.errors pipeline.texts\n"), done.stderr
+    assert (done.returncode, done.stdout) == (7, "1/4 Plan: cues.yaml pipeline.errors pipeline.texts\n"), (
+        done.stderr
+    )
