@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from flows.cli import promote
-from flows.cli.completion import asset_ids, matching, version_numbers
+from flows.cli.completion import asset_ids, version_numbers
 from flows.cli.options import (
     DEFAULT_OUTPUTS,
     AsJson,
@@ -23,6 +23,7 @@ from flows.cli.options import (
     Outputs,
     VariationFilter,
     VersionNumber,
+    choices,
 )
 from flows.cli.output import (
     command,
@@ -145,14 +146,7 @@ def show(
     kind: Annotated[
         Literal["music", "sfx"] | None, typer.Option("--kind", help="Only music or only sound effects.")
     ] = None,
-    state: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--state",
-            autocompletion=lambda incomplete: matching(STATES, incomplete),
-            help=f"Only masters in this state: {', '.join(STATES)}. Repeatable.",
-        ),
-    ] = None,
+    state: Annotated[list[str] | None, choices("--state", STATES, "Only masters in this state")] = None,
     model: Annotated[str | None, typer.Option("--model", help="Only this model (glob) or engine.")] = None,
     provenance: Annotated[
         bool, typer.Option("--provenance", help="Show everything that is recorded.")
