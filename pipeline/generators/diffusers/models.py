@@ -131,47 +131,64 @@ def abilities_of(family: Family, *, distilled: bool) -> frozenset[Ability]:
     return _ABILITIES[family] if distilled else _ABILITIES[family] | _BASE_ABILITIES[family]
 
 
-_RATES: Mapping[Family, int] = {"stable-audio-open": 44_100, "stable-audio-3": 44_100, "ace-step": 48_000}
-_SHORTEST_S: Mapping[Family, float] = {"stable-audio-open": 0.0, "stable-audio-3": 0.0, "ace-step": 10.0}
-_LICENSES: Mapping[Family, License] = {
-    "stable-audio-open": STABILITY,
-    "stable-audio-3": STABILITY,
-    "ace-step": MIT,
-}
-_Row = tuple[str, Family, frozenset[Kind], float, float, int, float | None]
-"""Id, family, kinds, longest audio in seconds, weights in billions, steps, guidance; without guidance: distilled."""
+def _stable_audio_3(
+    name: str, kinds: frozenset[Kind], longest_s: float, parameters: float
+) -> Iterable[Model]:
+    """The distilled model, and the base model that it comes from."""
+    for suffix, steps, guidance in (("", 8, None), ("-base", 100, BASE_GUIDANCE)):
+        yield Model(
+            id=f"stabilityai/stable-audio-3-{name}{suffix}",
+            family="stable-audio-3",
+            kinds=kinds,
+            sample_rate_hz=44_100,
+            channels=2,
+            shortest_s=0.0,
+            longest_s=longest_s,
+            steps=steps,
+            guidance=guidance,
+            abilities=abilities_of("stable-audio-3", distilled=guidance is None),
+            parameters=parameters,
+            license=STABILITY.name,
+        )
 
 
-def _rows() -> Iterable[_Row]:
-    yield "stabilityai/stable-audio-open-1.0", "stable-audio-open", _BOTH, 47.55, 1.06, 100, BASE_GUIDANCE
-    for name, kinds, longest_s, parameters in (
-        ("small-music", _MUSIC, 120.0, 0.43),
-        ("small-sfx", _SFX, 120.0, 0.43),
-        ("medium", _BOTH, 380.0, 1.4),
-    ):
-        id = f"stabilityai/stable-audio-3-{name}"
-        yield id, "stable-audio-3", kinds, longest_s, parameters, 8, None
-        yield f"{id}-base", "stable-audio-3", kinds, longest_s, parameters, 100, BASE_GUIDANCE
-    for name, steps, guidance in (("xl-turbo", 8, None), ("xl-base", 50, BASE_GUIDANCE)):
-        yield f"ACE-Step/acestep-v15-{name}-diffusers", "ace-step", _MUSIC, 600.0, 5.0, steps, guidance
-
-
-PUBLISHED = tuple(
-    Model(
-        id=id,
-        family=family,
-        kinds=kinds,
-        sample_rate_hz=_RATES[family],
+def _ace_step(name: str, steps: int, guidance: float | None) -> Model:
+    return Model(
+        id=f"ACE-Step/acestep-v15-{name}-diffusers",
+        family="ace-step",
+        kinds=_MUSIC,
+        sample_rate_hz=48_000,
         channels=2,
-        shortest_s=_SHORTEST_S[family],
-        longest_s=longest_s,
+        shortest_s=10.0,
+        longest_s=600.0,
         steps=steps,
         guidance=guidance,
-        abilities=abilities_of(family, distilled=guidance is None),
-        parameters=parameters,
-        license=_LICENSES[family].name,
+        abilities=abilities_of("ace-step", distilled=guidance is None),
+        parameters=5.0,
+        license=MIT.name,
     )
-    for id, family, kinds, longest_s, parameters, steps, guidance in _rows()
+
+
+PUBLISHED = (
+    Model(
+        id="stabilityai/stable-audio-open-1.0",
+        family="stable-audio-open",
+        kinds=_BOTH,
+        sample_rate_hz=44_100,
+        channels=2,
+        shortest_s=0.0,
+        longest_s=47.55,
+        steps=100,
+        guidance=BASE_GUIDANCE,
+        abilities=abilities_of("stable-audio-open", distilled=False),
+        parameters=1.06,
+        license=STABILITY.name,
+    ),
+    *_stable_audio_3("small-music", _MUSIC, 120.0, 0.43),
+    *_stable_audio_3("small-sfx", _SFX, 120.0, 0.43),
+    *_stable_audio_3("medium", _BOTH, 380.0, 1.4),
+    _ace_step("xl-turbo", 8, None),
+    _ace_step("xl-base", 50, BASE_GUIDANCE),
 )
 """No commits: these repositories do not show them without an account, so the first fetch on a machine pins them."""
 
