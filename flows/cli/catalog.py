@@ -26,7 +26,7 @@ from flows.cli.options import (
     choices,
 )
 from flows.cli.output import (
-    command,
+    Group,
     counted,
     one_line,
     print_json,
@@ -72,11 +72,10 @@ _MASTER_COLUMNS = (
     Column(),
     Column(),
 )
-group = typer.Typer(help="Read the catalog: versions, masters, where each came from.", no_args_is_help=True)
+group = Group(help="Read the catalog: versions, masters, where each came from.", no_args_is_help=True)
 
 
 @group.command("versions")
-@command
 def versions(outputs: Outputs = DEFAULT_OUTPUTS, as_json: AsJson = False) -> None:
     """List every version with its date, run and number of masters."""
     catalog = Catalog(Store.open(outputs))
@@ -135,7 +134,6 @@ def _print_damaged_channels(catalog: Catalog) -> None:
 
 
 @group.command("show")
-@command
 def show(
     asset: AssetFilter = None,
     variation: VariationFilter = None,
@@ -221,7 +219,6 @@ def _page(title: str, value: dict[str, Any]) -> list[str]:
 
 
 @group.command("history")
-@command
 def history(
     asset: Annotated[str, typer.Argument(autocompletion=asset_ids, help="An asset id or a glob.")],
     outputs: Outputs = DEFAULT_OUTPUTS,
@@ -278,7 +275,6 @@ def _master_row(row: MasterRow, reviews: ReviewState) -> tuple[str, ...]:
 
 
 @group.command("diff")
-@command
 def diff(
     before: Annotated[
         int, typer.Argument(autocompletion=version_numbers, help="Number of the old version.", metavar="A")
@@ -319,7 +315,6 @@ def diff(
 
 
 @group.command("table")
-@command
 def table(
     version: VersionNumber = None,
     format_: Annotated[
@@ -360,7 +355,6 @@ def table(
 
 
 @group.command("licenses")
-@command
 def licenses(
     version: VersionNumber = None, outputs: Outputs = DEFAULT_OUTPUTS, as_json: AsJson = False
 ) -> None:
@@ -387,7 +381,6 @@ def licenses(
 
 
 @group.command("quarantine")
-@command
 def quarantine(
     asset: AssetFilter = None,
     outputs: Outputs = DEFAULT_OUTPUTS,
@@ -448,7 +441,6 @@ def _entry(row: MasterRow, record: Any, setting: str) -> dict[str, Any]:
 
 
 @group.command("manifest")
-@command
 def manifest(
     version: VersionNumber = None,
     output: Annotated[

@@ -77,7 +77,6 @@ def promote_command(
         raise typer.Exit(_REFUSED)
 
 
-@command
 def channels(
     channel: Annotated[
         str | None, typer.Argument(autocompletion=channel_names, help="Show the history of this channel.")
@@ -105,7 +104,6 @@ def channels(
         print_stderr(f"no channels in {outputs}; the first build creates latest: cuesmith build")
 
 
-@command
 def rollback(
     channel: Annotated[
         str, typer.Option("--channel", autocompletion=channel_names, help="The channel to move back.")

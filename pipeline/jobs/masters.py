@@ -202,8 +202,7 @@ def _judge(asset: AssetSpec, result: Master, take: ChosenTake) -> QualityReport:
         requested_s=asset.mastering.duration_s if result.loop or asset.kind == "music" else None,
         rate_hz=asset.mastering.sample_rate_hz,
         loop=result.loop,
-        known_measurement=result.measured,
-        known_seam=result.seam,
+        known=(result.measured, result.seam),
     )
     report = score(sound, limits_of(asset.kind, asset.quality))
     for failure in (*take.faults, *([take.duplicate] if take.duplicate else [])):
