@@ -148,7 +148,11 @@ class Group(typer.Typer):
     def command(self, name: str | None = None, **options: Any) -> Callable[[F], F]:
         """Registers a function as the command ``name``."""
         register = super().command(name, **options)
-        return lambda function: cast(F, register(command(function)))
+
+        def wrap(function: F) -> F:
+            return cast(F, register(command(function)))
+
+        return wrap
 
 
 def _check_text_options(function: Callable[..., object], given: Mapping[str, object]) -> None:
