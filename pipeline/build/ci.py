@@ -48,10 +48,8 @@ class Case:
     asset: str
     name: str
     """Such as ``explore_01``."""
-    failure: str | None = None
-    """Why it failed; None if it did not."""
-    stage: str = ""
-    """Stage that failed: ``generate``, ``master`` or ``quality``."""
+    failure: tuple[str, str] | None = None
+    """The stage that failed (``generate``, ``master`` or ``quality``), and why."""
     skipped: str | None = None
     """Why its present master is not the one that the manifest asks for, such as a lock."""
 
@@ -105,10 +103,8 @@ def junit_xml(project: str, cases: Sequence[Case], seconds: float, properties: M
         classname = case.asset.replace("/", ".")
         element = ElementTree.SubElement(suite, "testcase", classname=_xml(classname), name=_xml(case.name))
         if case.failure is not None:
-            text = _xml(case.failure)
-            fault = ElementTree.SubElement(
-                element, "failure", type=_xml(case.stage), message=text.partition("\n")[0]
-            )
+            stage, text = map(_xml, case.failure)
+            fault = ElementTree.SubElement(element, "failure", type=stage, message=text.partition("\n")[0])
             fault.text = text
         elif case.skipped is not None:
             ElementTree.SubElement(element, "skipped", message=_xml(case.skipped))
