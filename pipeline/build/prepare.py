@@ -478,6 +478,11 @@ def off_target_in(version: Version | None) -> int:
     return sum(map(is_off_target, version.masters)) if version else 0
 
 
+def watermark_lost_in(version: Version | None) -> int:
+    """Count the masters of a version whose watermark was not found again in a delivered file."""
+    return sum("watermark_lost" in row for row in version.masters) if version else 0
+
+
 def waiting_in(version: Version | None) -> int:
     """Count the masters of a version that have a new take waiting for review."""
     return sum("waiting" in row for row in version.masters) if version else 0
@@ -507,6 +512,7 @@ def unchanged_result(prepared: Prepared) -> dict[str, Any]:
         "reused": sum(len(plan.variations) for plan in prepared.plan.assets) - len(failed),
         "waiting": waiting_in(prepared.latest),
         "off_target": off_target_in(prepared.latest),
+        "watermark_lost": watermark_lost_in(prepared.latest),
         "failed": failed,
         "left": [],
         "removed": removed_names(prepared),

@@ -23,6 +23,7 @@ from pipeline.build.prepare import (
     unchanged_result,
     unsigned_rows,
     waiting_in,
+    watermark_lost_in,
     with_valid_plan,
 )
 from pipeline.build.quarantine import build_facts, quarantine_report, record_quarantine
@@ -134,6 +135,7 @@ def publish(
             "published": True,
             "waiting": waiting_in(version),
             "off_target": off_target_in(version),
+            "watermark_lost": watermark_lost_in(version),
         }
         facts = {"schema": BUILD_SCHEMA, **build, **result}
         facts.pop("report", None)
@@ -192,6 +194,7 @@ def _publish_only(prepared: Prepared, fence: Fence, run: str) -> dict[str, Any]:
         "published": done.new,
         "waiting": waiting_in(done.version),
         "off_target": off_target_in(done.version),
+        "watermark_lost": watermark_lost_in(done.version),
         "library": done.library.to_json() if done.library else None,
     }
     if done.new or changed:

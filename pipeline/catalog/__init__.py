@@ -31,6 +31,8 @@ from pipeline.catalog.reviews import Reviews as Reviews
 from pipeline.catalog.reviews import ReviewState as ReviewState
 from pipeline.catalog.reviews import Tally as Tally
 from pipeline.catalog.reviews import is_off_target as is_off_target
+from pipeline.catalog.reviews import lost_marks as lost_marks
+from pipeline.catalog.reviews import mark_remedy as mark_remedy
 from pipeline.catalog.reviews import missed_in as missed_in
 from pipeline.catalog.reviews import new_events as new_events
 from pipeline.catalog.reviews import reversed_decisions as reversed_decisions
