@@ -51,7 +51,7 @@ from pipeline.catalog import (
     lost_marks,
     missed_in,
     read_quarantine,
-    rejected_before,
+    reviews_before,
     states_of,
 )
 from pipeline.catalog import diff as diff_of
@@ -307,7 +307,7 @@ def diff(
     """
     catalog = Catalog(Store.open(outputs))
     old, new = existing_version(catalog, before), existing_version(catalog, after)
-    changes = diff_of(catalog.store, old, new, rejected_before(new, Reviews(catalog.store).events()))
+    changes = diff_of(catalog.store, old, new, reviews_before(new, Reviews(catalog.store).events()))
     counts = Counter(change.kind for change in changes)
     totals = {kind: counts[kind] for kind in ("added", "removed", "changed")}
     if counts["missing"]:

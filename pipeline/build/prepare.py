@@ -342,9 +342,7 @@ def _changes(prepared: Prepared) -> Iterable[Change]:
         return
     after = {(row["asset"], row["variation"]): row for row in (*rows, *map(_as_signed, unsigned))}
     before = rows_by_current_id(latest, prepared.renames)
-    for change in compare_rows(
-        prepared.store, before, after, prepared.reviews.rejected, reasons_of(prepared)
-    ):
+    for change in compare_rows(prepared.store, before, after, prepared.reviews, reasons_of(prepared)):
         if change.place not in prepared.to_make:
             yield change
 

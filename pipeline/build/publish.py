@@ -111,12 +111,11 @@ def publish(
 
     def reasons(before: Version, rows: tuple[MasterRow, ...]) -> Mapping[Place, tuple[str, ...]]:
         after = {(row["asset"], row["variation"]): row for row in rows}
-        rejected = Reviews(prepared.store).state().rejected
         changed = compare_rows(
             prepared.store,
             rows_by_current_id(before, prepared.renames),
             after,
-            rejected,
+            Reviews(prepared.store).state(),
             reasons_of(prepared),
         )
         return {change.place: change.reason_words for change in changed if change.kind == "changed"}

@@ -19,7 +19,7 @@ from pipeline.catalog.diff import asset_history as asset_history
 from pipeline.catalog.diff import compare_rows as compare_rows
 from pipeline.catalog.diff import diff as diff
 from pipeline.catalog.diff import label_changes as label_changes
-from pipeline.catalog.diff import rejected_before as rejected_before
+from pipeline.catalog.diff import reviews_before as reviews_before
 from pipeline.catalog.integrity import check_store as check_store
 from pipeline.catalog.reviews import ACTIONS as ACTIONS
 from pipeline.catalog.reviews import REMEDIES as REMEDIES

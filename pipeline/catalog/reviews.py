@@ -120,6 +120,10 @@ class ReviewState:
     """Those of ``rejected`` that nobody judged: another take is wanted."""
 
 
+NO_REVIEWS = ReviewState(frozenset(), frozenset(), frozenset())
+"""Before any event."""
+
+
 class Reviews:
     """The review file of one store."""
 

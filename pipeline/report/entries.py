@@ -16,8 +16,8 @@ from pipeline.catalog import (
     diff,
     is_off_target,
     mark_remedy,
-    rejected_before,
     review_state,
+    reviews_before,
 )
 from pipeline.gates import passing_setting
 from pipeline.provenance import MasterRecord, MasterRow, failures_of, name_of, place_of
@@ -69,7 +69,7 @@ def read_history(
         (other.number, len(other.masters), round(sum(row["seconds"] for row in other.masters), 3))
         for other in (version, *earlier)
     ]
-    changes = diff(catalog.store, compared, version, rejected_before(version, events)) if compared else []
+    changes = diff(catalog.store, compared, version, reviews_before(version, events)) if compared else []
     by_place = {change.place: change for change in changes if change.before or change.after}
     return History(compared, by_place, tuple(earlier), tuple(sorted(sizes)))
 
