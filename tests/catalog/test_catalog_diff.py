@@ -102,8 +102,6 @@ def test_versions_that_are_no_neighbours_tell_a_re_roll_from_a_rejection(project
     asked = ("catalog", "diff", "1", "3", "--outputs", str(project.outputs))
     said = CliRunner().invoke(app, asked).stdout
     assert said.count("another take requested in review") == said.count("rejected in review") == 1
-    project.say("clear", project.catalog.read(1).by_variation["a/two", 1])
-    assert project.reasons()["a/two_1"][-1] == "a review brought its earlier take back"
 
 
 def test_a_status_is_told_with_its_reason(project: QuickProject) -> None:
