@@ -161,6 +161,10 @@ def test_a_mark_that_is_lost_in_a_format_is_counted_listed_and_explained(lossy: 
     assert "watermark-lost (in ogg)" in shown.stdout
     assert "1 master lost the watermark in ogg: the coding removed it; deliver another format" in shown.stderr
     assert "1 master lost the watermark in wav, ogg: the sound is too short or too quiet" in shown.stderr
+    said = run("build", lossy.manifest, "--outputs", lossy.outputs).stderr
+    assert "1 master lost the watermark in ogg: the coding removed it; deliver another format" in said
+    assert "1 master lost the watermark in wav, ogg: the sound is too short or too quiet" in said
+    assert "cuesmith catalog show --state watermark-lost" in said
     assert lossy.harm() == []
     lossy.write(ASSETS.replace("hiss,", "hiss, watermark: none,", 1), HEAD.replace("KEYS", ""))
     assert lossy.build()["watermark_lost"] == 0
