@@ -108,7 +108,7 @@ def test_a_take_that_fails_is_named_on_the_page_and_the_others_are_there(tmp_pat
         ("toy", (), "a/on", "--asset 'a/on' is not in"),
         ("toy:", (), "a/one", "'toy:' is not an engine; write engine or engine:model"),
         ("tox", (), "a/one", "engine 'tox' is not installed; did you mean toy?"),
-        ("toy", ("--candidates", "0"), "a/one", "--candidates 0 is outside 1 to 64"),
+        ("toy", ("--candidates", "0"), "a/one", "--candidates 0 is out of range; give a number from 1 to 64"),
     ],
 )
 def test_wrong_input_is_told(
