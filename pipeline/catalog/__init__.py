@@ -32,6 +32,7 @@ from pipeline.catalog.reviews import ReviewState as ReviewState
 from pipeline.catalog.reviews import Tally as Tally
 from pipeline.catalog.reviews import is_off_target as is_off_target
 from pipeline.catalog.reviews import missed_in as missed_in
+from pipeline.catalog.reviews import named as named
 from pipeline.catalog.reviews import new_events as new_events
 from pipeline.catalog.reviews import reversed_decisions as reversed_decisions
 from pipeline.catalog.reviews import review_state as review_state
