@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated
 
 import typer
@@ -166,6 +167,8 @@ def gc_command(
     Leftover files come from killed builds. Unused takes and masters are those that no catalog version uses and nobody
     approved.
     """
+    if math.isnan(grace_hours):
+        raise UsageError("--grace nan is not a time; give hours, such as 1")
     store = _open(outputs)
     catalog = Catalog(store)
     for number in catalog.numbers():

@@ -76,8 +76,10 @@ WRONG = (
         "build --devices gpu9",
         "build --runner nope",
         "build --max-minutes -1",
+        "build --max-minutes nan",
         "gc --keep 0",
         "gc --grace -1",
+        "gc --grace nan",
     ),
     *(
         "export nope --to x",
