@@ -13,6 +13,7 @@ from pipeline.catalog import (
     Catalog,
     approved_objects,
     check_store,
+    copies_of,
     forget_recorded_files,
     prunable_versions,
     version_folders,
@@ -190,6 +191,7 @@ def gc_command(
         grace=grace_hours * 3600,
         dry_run=dry_run,
         retire=retire,
+        copies=lambda: copies_of(catalog, old()),
     )
     versions = sorted({int(key.split("/")[1]) for key in done.retired})
     if as_json:

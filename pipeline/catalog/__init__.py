@@ -6,6 +6,7 @@ Two modules need pandas and are imported only on demand: `tables` makes the Parq
 
 from pipeline.catalog.catalog import Catalog as Catalog
 from pipeline.catalog.catalog import approved_objects as approved_objects
+from pipeline.catalog.catalog import copies_of as copies_of
 from pipeline.catalog.catalog import forget_recorded_files as forget_recorded_files
 from pipeline.catalog.catalog import missing_row as missing_row
 from pipeline.catalog.catalog import prunable_versions as prunable_versions
