@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Outputs
-from flows.cli.output import command, counted, print_json, print_stderr, print_stdout
+from flows.cli.output import command, counted, print_error, print_json, print_stderr, print_stdout
 from pipeline.catalog import (
     Catalog,
     approved_objects,
@@ -82,7 +82,12 @@ def verify_command(
             print_stdout(f"{same} of {len(replayed)} takes replayed to the same bytes")
     left = [fix.finding for fix in repairs if not fix.done] if repair else findings
     if problems := _problems(left, len(different), repair):
-        raise VerificationError(f"{outputs}: {problems}")
+        error = VerificationError(f"{outputs}: {problems}")
+        if as_json:
+            # Standard output has its one object already.
+            print_error(str(error))
+            raise typer.Exit(error.exit_code)
+        raise error
     if not as_json:
         print_stdout(
             f"{outputs}: all files are present and intact"

@@ -349,6 +349,10 @@ def test_a_lost_sound_of_an_old_version_is_left_to_a_person(project: QuickProjec
         (project.outputs / key).unlink()
     for path in lost_files(project, old):
         path.unlink()
+    found = run(project, "verify", "--json")
+    assert found.exit_code == 5
+    assert json.loads(found.stdout)["findings"]
+    assert found.stderr.startswith("error: ")
     said = run(project, "verify", "--repair")
     assert said.exit_code == 5
     assert "no build makes it again: only old versions have it (1)" in said.stdout
