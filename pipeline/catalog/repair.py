@@ -65,8 +65,7 @@ class _Repairs:
         by_kind: dict[str, list[Finding]] = {}
         for finding in findings:
             by_kind.setdefault(_kind(finding), []).append(finding)
-        for repair in set_aside(self._store, by_kind.pop("store", [])):
-            yield self._of_old_versions(repair)
+        yield from map(self._of_old_versions, set_aside(self._store, by_kind.pop("store", [])))
         copies = by_kind.pop("copies", [])
         set_aside(self._store, [finding for finding in copies if finding.kind != "missing"])
         for kind, repair in (
