@@ -333,7 +333,8 @@ def build_pack(
     )
     flat = unique_names(
         {asset: name.replace("/", "_") for asset, name in names.items()},
-        {asset: kept[_flat(asset)] for asset in names if _flat(asset) in kept},
+        # A ledger of an older release has no names without folders.
+        {asset: kept.get(_flat(asset), kept[asset].replace("/", "_")) for asset in names if asset in kept},
     )
     stems = unique_names(
         {_place(file): file_stem(file.stem) for listed in by_asset.values() for file in listed}, kept

@@ -234,8 +234,9 @@ def test_sounds_that_differ_only_in_their_folders_get_rows_and_events_of_their_o
     assert not paths & folders
 
 
+@pytest.mark.parametrize("older", [False, True])
 def test_an_event_keeps_its_name_when_a_sound_with_a_similar_id_is_added(
-    project: QuickProject, tmp_path: Path
+    project: QuickProject, tmp_path: Path, older: bool
 ) -> None:
     line = "  - {{id: {0}, kind: sfx, prompt: {0}, duration: 0.3s}}\n"
     project.write(line.format("a_b"))
@@ -243,6 +244,11 @@ def test_an_event_keeps_its_name_when_a_sound_with_a_similar_id_is_added(
     export(project, "wwise", tmp_path / "wwise")
     batch = tmp_path / "wwise" / "wwise_import.json"
     before = json.loads(batch.read_text())["imports"]
+    if older:
+        place = tmp_path / "wwise" / ".cuesmith-export.json"
+        ledger = json.loads(place.read_text())
+        del ledger["names"]["a_b#"]
+        place.write_text(json.dumps(ledger))
     project.write(line.format("a_b") + line.format("a/b"))
     project.build()
     export(project, "wwise", tmp_path / "wwise")
