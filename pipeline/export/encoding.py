@@ -26,7 +26,7 @@ from pipeline.credentials.development import development_identity
 from pipeline.credentials.signing import Signed, Signer
 from pipeline.delivery import Content, Labels, at_rate, decode, encode, labels_in, labels_of, render
 from pipeline.errors import CuesmithError, MasteringError, StoreError, UsageError
-from pipeline.export.pack import ChosenFile, Sidecar, SoundFacts, delivered_files
+from pipeline.export.pack import ChosenFile, SoundFacts, StoredFile, delivered_files
 from pipeline.formats import FORMATS, SIDECAR
 from pipeline.manifest.spec import ExportProfile, ExportSettings
 from pipeline.mastering.edits import to_channels
@@ -155,7 +155,7 @@ def _file(store: Store, order: _Order) -> ChosenFile:
     key, record_key = f"{_FOLDER}/{digest}.{order.format}", f"{_FOLDER}/{digest}.json"
     try:
         value = read_record(store.backend.read(record_key), _SCHEMA, record_key)
-        sidecar = Sidecar(**value["sidecar"]) if value.get("sidecar") else None
+        sidecar = StoredFile(**value["sidecar"]) if value.get("sidecar") else None
         parts = {key: value["size"]} | ({sidecar.key: sidecar.size} if sidecar else {})
         if all(store.backend.size(part) == size for part, size in parts.items()):
             facts = value["facts"]
@@ -169,7 +169,7 @@ def _file(store: Store, order: _Order) -> ChosenFile:
     sidecar = None
     if signed.sidecar is not None:
         beside = key + SIDECAR
-        sidecar = Sidecar(*_write(store, beside, signed.sidecar), beside)
+        sidecar = StoredFile(*_write(store, beside, signed.sidecar), beside)
     record = {"schema": _SCHEMA, "sha256": sha256, "size": size, "facts": asdict(new_facts)}
     record |= {"sidecar": asdict(sidecar)} if sidecar else {}
     store.backend.write(record_key, dump_record(record))
@@ -183,11 +183,11 @@ def _write(store: Store, key: str, data: bytes) -> tuple[str, int]:
 
 
 def _chosen(
-    order: _Order, made: tuple[str, int, str], facts: SoundFacts, sidecar: Sidecar | None
+    order: _Order, made: tuple[str, int, str], facts: SoundFacts, sidecar: StoredFile | None
 ) -> ChosenFile:
     """The new file; ``made`` is its SHA-256, size and key."""
     source, signed = order.source, order.signer is not None
-    return ChosenFile(source.row, order.format, *made, source.stem, facts, signed, sidecar)
+    return ChosenFile(*made, source.row, order.format, source.stem, facts, signed, sidecar)
 
 
 def _encoded(store: Store, order: _Order) -> tuple[Signed, SoundFacts]:

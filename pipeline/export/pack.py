@@ -48,44 +48,52 @@ class SoundFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Sidecar:
-    """The file with the Content Credentials of a sound whose format cannot hold them."""
+class StoredFile:
+    """A file whose bytes are in the store or in the cache."""
 
     sha256: str
     size: int
     key: str
     """Of the bytes in the store."""
 
+    @classmethod
+    def of(cls, item: ObjectJson) -> StoredFile:
+        """A file of a version."""
+        return cls(item["sha256"], item["size"], ObjectRef.from_json(item).key)
+
 
 @dataclass(frozen=True, slots=True)
-class ChosenFile:
+class ChosenFile(StoredFile):
     """The file of one variation, before it has a name."""
 
     row: MasterRow
     format: str
-    sha256: str
-    size: int
-    key: str
-    """Of the bytes in the store."""
     stem: str
     """Path in the library without the ending."""
     facts: SoundFacts
     signed: bool
     """Whether the file has Content Credentials, in it or in its sidecar."""
-    sidecar: Sidecar | None = None
+    sidecar: StoredFile | None = None
+    """The file with the Content Credentials of a sound whose format cannot hold them."""
 
 
 @dataclass(frozen=True, slots=True)
-class PackFile:
+class _EngineObject:
+    """What an engine knows under a name of its own."""
+
+    name: str
+    """Of a sound with its folders, of a file without."""
+    id: str
+    """32 hexadecimal digits: the GUID in Unity, the base of the UID in Godot."""
+
+
+@dataclass(frozen=True, slots=True)
+class PackFile(_EngineObject):
     """One variation of a sound, as a file of the pack."""
 
     chosen: ChosenFile
     path: str
     """Below the folder, with ``/``."""
-    name: str
-    """Name of the object in an engine."""
-    id: str
-    """32 hexadecimal digits: the GUID in Unity, the base of the UID in Godot."""
 
     @property
     def facts(self) -> SoundFacts:
@@ -147,15 +155,11 @@ class PackFile:
 
 
 @dataclass(frozen=True, slots=True)
-class PackSound:
+class PackSound(_EngineObject):
     """A sound of the game: an asset, with a file for each variation. Engines play one at random."""
 
     asset: str
     """The asset's id."""
-    name: str
-    """Path of its object in an engine."""
-    id: str
-    """32 hexadecimal digits."""
     files: tuple[PackFile, ...]
     """By variation; at least one."""
 
@@ -282,12 +286,12 @@ def delivered_files(store: Store, version: Version, formats: Sequence[str]) -> l
         ref = ObjectRef.from_json(item)
         facts = _facts(store, ref, row, (loudness, peak))
         beside = row["files"].get(path + SIDECAR)
-        sidecar = beside and Sidecar(beside["sha256"], beside["size"], ObjectRef.from_json(beside).key)
+        sidecar = StoredFile.of(beside) if beside else None
         has_credentials = FORMATS[name].holds_credentials or sidecar is not None
         signed = has_credentials and signer_of(row) is not None
         stem = path[: -len(item["suffix"])]
         files.append(
-            ChosenFile(row, name, item["sha256"], item["size"], ref.key, stem, facts, signed, sidecar)
+            ChosenFile(item["sha256"], item["size"], ref.key, row, name, stem, facts, signed, sidecar)
         )
     return files
 
@@ -366,14 +370,14 @@ def build_pack(
         short = names[asset].rpartition("/")[2]
         made = tuple(
             PackFile(
-                file,
-                f"{stems[_place(file)]}.{file.format}",
                 variation_name(short, file.row["variation"]),
                 _id(version.project, f"{origin}#{file.row['variation']}"),
+                file,
+                f"{stems[_place(file)]}.{file.format}",
             )
             for file in sorted(listed, key=lambda file: file.row["variation"])
         )
-        sounds.append(PackSound(asset, names[asset], _id(version.project, origin), made))
+        sounds.append(PackSound(names[asset], _id(version.project, origin), asset, made))
     missing = tuple(dict(row) for row in version.missing)
     known = names | {_flat(asset): name for asset, name in flat.items()} | stems
     return Pack(version.project, version.number, target, profile, tuple(sounds), missing, known)

@@ -413,7 +413,7 @@ def test_masters_whose_watermark_is_lost_are_counted_listed_and_explained(page: 
         "  - {id: sfx/short, kind: sfx, prompt: hiss, duration: 0.01s, watermark: tones}\n"
     )
     project.build()
-    _open(page, _address(write_report(project.store)))
+    open_page(page, _address(write_report(project.store)))
     page.get_by_role("button", name="1 watermark lost").click()
     expect(page.locator("#shown")).to_contain_text("1 of 2 masters")
     expect(page.locator(".row .badge.unmarked")).to_have_text("watermark lost")
