@@ -1,4 +1,4 @@
-"""What all tests share: the toy engine is installed, Prefect is not the person's own."""
+"""What all tests share: the toy engine, a Prefect of their own, and property tests that repeat."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import os
 import sys
 import tempfile
 from pathlib import Path
+
+from hypothesis import settings
+from properties import REPEATABLE
 
 PLUGINS = Path(__file__).parent / "plugins"
 
@@ -22,3 +25,4 @@ os.environ.pop("PREFECT_API_URL", None)
 os.environ.pop("CUESMITH_OUTPUTS", None)
 os.environ.pop("CUESMITH_C2PA_CERT", None)
 os.environ.pop("CUESMITH_C2PA_KEY", None)
+settings.load_profile(REPEATABLE)

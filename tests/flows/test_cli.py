@@ -16,6 +16,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.sorting import LogSort
+from properties import examples
 from toys import ONE, THREE, TWO, ToyProject
 from typer.testing import CliRunner, Result
 
@@ -95,7 +96,7 @@ def test_init_makes_a_project_that_is_valid_and_never_overwrites(tmp_path: Path)
 @example("null")
 @example("Con.fig")
 @example("sound.wav")
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=examples(50))
 def test_init_names_the_project_like_its_folder_as_far_as_a_name_goes(folder: str) -> None:
     files = starter_files(folder, engine_keys)
     with tempfile.TemporaryDirectory() as made:

@@ -120,7 +120,7 @@ assets = st.fixed_dictionaries(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(entries=st.lists(assets, max_size=6))
 def test_a_packed_project_is_the_project(entries: list[dict[str, object]], manifest: Path) -> None:
     lines = "".join(

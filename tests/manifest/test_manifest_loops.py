@@ -103,7 +103,7 @@ def test_what_cannot_be_is_told_with_its_line_and_the_remedy(
 
 
 @given(st.decimals(20, 400, places=2), st.integers(0, 60), st.booleans())
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_duration_that_a_message_asks_for_is_taken(
     loaded: Load, complaints: Complain, bpm: Decimal, beats: int, exact: bool
 ) -> None:
