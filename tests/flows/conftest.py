@@ -44,5 +44,5 @@ def built(built_once: ToyProject, tmp_path: Path) -> ToyProject:
 def project(tmp_path: Path) -> QuickProject:
     """The small project, built within this process."""
     project = QuickProject(tmp_path / "toys")
-    project.build()
+    project.first_build()
     return project

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -58,10 +57,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> QuickProject:
 @pytest.fixture
 def project(made: QuickProject, tmp_path: Path) -> QuickProject:
     """A copy of the catalog that a test may change."""
-    copy = QuickProject(tmp_path / "toys")
-    shutil.copytree(made.folder, copy.folder, dirs_exist_ok=True)
-    copy.moment = made.moment
-    return copy
+    return made.copy(tmp_path / "toys")
 
 
 @pytest.fixture
