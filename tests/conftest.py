@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 from properties import REPEATABLE
 
@@ -29,3 +32,18 @@ os.environ.pop("CUESMITH_C2PA_KEY", None)
 os.fsync = lambda descriptor: None
 
 settings.load_profile(REPEATABLE)
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector pass over all that imports made: many tests collect, and some engines do."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="session")
+def prefect_server() -> Iterator[str]:
+    """The URL of a real Prefect server, which every build of this process uses from now on."""
+    from flows.api import prefect_api  # noqa: PLC0415
+
+    with prefect_api() as url:
+        yield url

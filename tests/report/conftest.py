@@ -61,8 +61,10 @@ def project(made: QuickProject, tmp_path: Path) -> QuickProject:
 
 
 @pytest.fixture
-def report(project: QuickProject) -> Report:
-    return write_report(project.store)
+def report(request: pytest.FixtureRequest, made: QuickProject) -> Report:
+    """The report of `project`; where a test only looks, that of `made`."""
+    looks = "project" not in request.fixturenames
+    return write_report((made if looks else request.getfixturevalue("project")).store)
 
 
 @pytest.fixture
