@@ -97,7 +97,7 @@ def test_init_makes_a_project_that_is_valid_and_never_overwrites(tmp_path: Path)
 @example("null")
 @example("Con.fig")
 @example("sound.wav")
-@settings(max_examples=examples(50))
+@settings(max_examples=examples(20))
 def test_init_names_the_project_like_its_folder_as_far_as_a_name_goes(folder: str) -> None:
     files = starter_files(folder, engine_keys)
     with tempfile.TemporaryDirectory() as made:

@@ -186,7 +186,7 @@ def test_every_family_fits_any_length(family, seconds, loop):
     assert np.isfinite(samples).all()
 
 
-@settings(max_examples=examples(60))
+@settings(max_examples=examples(24))
 @given(
     prompt=st.text(max_size=60),
     seconds=st.floats(0.01, 0.6),
@@ -206,7 +206,7 @@ WORDS = " ".join(
 ).split()
 
 
-@settings(max_examples=examples(60))
+@settings(max_examples=examples(24))
 @given(
     prompt=st.lists(st.sampled_from(WORDS), max_size=6).map(" ".join),
     seconds=st.floats(0.01, 0.8),

@@ -43,7 +43,7 @@ signals = st.builds(
 )
 
 
-@settings(max_examples=examples(60))
+@settings(max_examples=examples(30))
 @given(wave=signals, rate=st.sampled_from([8000, 11_025, 16_000, 22_050, 44_100, 48_000, 96_000, 192_000]))
 def test_block_filtering_is_the_recursive_filter(wave: np.ndarray, rate: int) -> None:
     weighted = np.square(sosfilt(k_weighting(rate), wave.astype(np.float64)))
@@ -62,7 +62,7 @@ def between(wave: np.ndarray, rate: int, circular: bool) -> np.ndarray:
     return np.max([np.abs(wave), *values], axis=0)
 
 
-@settings(max_examples=examples(60))
+@settings(max_examples=examples(30))
 @given(
     wave=signals,
     rate=st.sampled_from([16_000, 44_100, 48_000, 96_000]),

@@ -82,7 +82,7 @@ def signal(kind: str, seed: int, length: int, level: float) -> Clip:
 kinds = st.sampled_from(["noise", "tone", "impulses", "near nyquist", "alternating", "square"])
 
 
-@settings(max_examples=examples(60))
+@settings(max_examples=examples(30))
 @given(
     kind=kinds,
     seed=st.integers(0, 2**32),
