@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from quick import build_prepared
 
 from flows.cli.app import COMMANDS, load
-from flows.command import run_build
-from pipeline.build.prepare import BuildRequest
+from pipeline.build.prepare import prepare
 
 ROOT = Path(__file__).parents[2]
 HEAVY = {
