@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -79,15 +80,23 @@ class Studio:
             return client.read_flow_run(started.id)
 
 
-@pytest.fixture
-def webhook() -> Iterator[Webhook]:
+@pytest.fixture(scope="module")
+def hook() -> Iterator[Webhook]:
     with Webhook() as hook:
         yield hook
 
 
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory: pytest.TempPathFactory, prefect_server: str, hook: Webhook) -> Studio:
+    return Studio(tmp_path_factory.mktemp("studio") / "game", prefect_server, hook)
+
+
 @pytest.fixture
-def studio(tmp_path: Path, prefect_server: str, webhook: Webhook) -> Studio:
-    return Studio(tmp_path / "game", prefect_server, webhook)
+def webhook(hook: Webhook, studio: Studio) -> Webhook:
+    """Where messages arrive; nothing did, and nothing is built."""
+    hook.received.clear()
+    shutil.rmtree(studio.outputs, ignore_errors=True)
+    return hook
 
 
 def test_a_nightly_build_is_named_shown_and_told(studio: Studio, webhook: Webhook) -> None:

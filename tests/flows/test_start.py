@@ -124,7 +124,7 @@ def answering() -> Iterator[Callable[[int], str]]:
         answer = {"do_GET": lambda self: self.send_error(status), "log_message": lambda *words: None}
         server = HTTPServer(("127.0.0.1", 0), type("Answer", (BaseHTTPRequestHandler,), answer))
         servers.append(server)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         return f"http://127.0.0.1:{server.server_port}/api"
 
     yield start
