@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import sys
 from collections import Counter
 from dataclasses import asdict
@@ -49,6 +48,7 @@ from pipeline.catalog import (
     is_off_target,
     lost_marks,
     missed_in,
+    named,
     read_quarantine,
     reviews_before,
     states_of,
@@ -411,11 +411,8 @@ def quarantine(
     """
     store = Store.open(outputs)
     listing = read_quarantine(store)
-    rows = [
-        row
-        for row in (listing.masters if listing else ())
-        if asset is None or fnmatch.fnmatchcase(row["asset"], asset)
-    ]
+    masters = listing.masters if listing else ()
+    rows = named(masters, asset)
     records: Any = dict(store.get_records("masters", [row["master"] for row in rows], MASTER_SCHEMA))
     settings = {
         asset_id: passing_setting(
@@ -434,6 +431,10 @@ def quarantine(
         print_stdout(f"    to publish this asset anyway: {settings[row['asset']]}")
     if rows:
         print_stderr("or change prompt, seed or candidates, and build again; to listen: cuesmith report")
+    elif masters:
+        print_stderr(
+            f"nothing that matches {asset!r} is quarantined; to list all: cuesmith catalog quarantine"
+        )
     else:
         print_stderr("nothing is quarantined")
 

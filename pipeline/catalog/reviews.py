@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import Any, Literal, NotRequired, TypedDict, get_args, get_type_hints
+from typing import Any, Literal, NotRequired, TypedDict, TypeVar, get_args, get_type_hints
 
 from pipeline.errors import FormatError, UsageError
 from pipeline.formats import FORMATS
@@ -349,12 +349,27 @@ def _review(row: MasterRow, reviews: ReviewState) -> State:
     return "approved" if row["master"] in reviews.approved else "unreviewed"
 
 
+RowT = TypeVar("RowT", MasterRow, MissingRow)
+
+
+def named(rows: Iterable[RowT], asset: str | None) -> list[RowT]:
+    """The rows whose asset id matches ``asset``, an id or a glob, case-sensitive; all rows if it is None.
+
+    If no id matches, the rows of the master's name, such as ``music/theme_01``.
+    """
+    listed = list(rows)
+    if asset is None:
+        return listed
+    by_id = [row for row in listed if fnmatch.fnmatchcase(row["asset"], asset)]
+    return by_id or [row for row in listed if fnmatch.fnmatchcase(name_of(row), asset)]
+
+
 @dataclass(frozen=True)
 class Filter:
     """Selects masters; a field without a value does not narrow."""
 
     asset: str | None = None
-    """An asset id or a glob, case-sensitive; if no id matches, a master's name: see `name_of`."""
+    """See `named`."""
     variation: int | None = None
     tags: tuple[str, ...] = ()
     """All of them."""
@@ -371,20 +386,17 @@ class Filter:
 
     def select(self, rows: Iterable[MasterRow], reviews: ReviewState) -> list[MasterRow]:
         """The selected rows, in their order."""
-        named = self._named(list(rows))
-        return [row for row in named if self._matches(row) and set(self.states) <= states_of(row, reviews)]
-
-    def _named(self, rows: list[MasterRow]) -> list[MasterRow]:
-        if self.asset is None:
-            return rows
-        by_id = [row for row in rows if fnmatch.fnmatchcase(row["asset"], self.asset)]
-        return by_id or [row for row in rows if fnmatch.fnmatchcase(name_of(row), self.asset)]
+        return [
+            row
+            for row in named(rows, self.asset)
+            if self._matches(row) and set(self.states) <= states_of(row, reviews)
+        ]
 
     def select_missing(self, rows: Iterable[MissingRow]) -> list[MissingRow]:
         """The selected missing rows; none if the filter has a model, since no model made them."""
         return [
             row
-            for row in rows
+            for row in named(rows, self.asset)
             if self.model is None and set(self.states) <= {row["code"]} and self._describes(row)
         ]
 

@@ -13,7 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-import numpy as np
 import soundfile
 
 from pipeline import __version__
@@ -30,6 +29,7 @@ from pipeline.errors import CuesmithError, MasteringError, StoreError, UsageErro
 from pipeline.export.pack import ChosenFile, Sidecar, SoundFacts, delivered_files
 from pipeline.formats import FORMATS, SIDECAR
 from pipeline.manifest.spec import ExportProfile, ExportSettings
+from pipeline.mastering.edits import to_channels
 from pipeline.mastering.limiter import apply_gain
 from pipeline.mastering.measure import measure
 from pipeline.mastering.true_peak import true_peak
@@ -39,8 +39,8 @@ from pipeline.store import Missing, ObjectRef, Store, dump_record, read_record
 _SCHEMA = "cuesmith.rendition/1"
 _FOLDER = "cache/exports"
 _LOSSLESS = tuple(name for name, row in FORMATS.items() if row.lossless)
-_LABELS = 2
-"""Rises when the same master would get other labels."""
+_VERSION = 3
+"""Rises when the same order would give another file."""
 _CLOSE_DB = 0.01
 """How far a meter may read above a ceiling that the limiter kept."""
 _STEPS = 20
@@ -73,7 +73,7 @@ class _Order:
             "settings": asdict(self.settings),
             "format": self.format,
             "ceiling_dbtp": self.ceiling_dbtp,
-            "labels": [_LABELS, self.record["digest"], self.source.row["bpm"], self.source.row["ucs"]],
+            "labels": [_VERSION, self.record["digest"], self.source.row["bpm"], self.source.row["ucs"]],
             "signer": self.signer.name if self.signer else None,
             "loop": self.source.facts.loop,
         }
@@ -195,7 +195,8 @@ def _encoded(store: Store, order: _Order) -> tuple[Signed, SoundFacts]:
     """A new file and its facts, measured on the decoded file."""
     settings, source = order.settings, order.source
     delivered = store.get(ObjectRef(source.sha256, f".{source.format}", source.size))
-    clip = _with_channels(read(delivered), settings)
+    clip = read(delivered)
+    clip, _ = to_channels(clip, settings.channels or clip.channels)
     loop = Loop(*source.facts.loop) if source.facts.loop else None
     rate = FORMATS[order.format].rate_for(settings.sample_rate_hz or clip.rate)
     clip, loop = at_rate(clip, loop, rate)
@@ -232,15 +233,6 @@ def _labels(order: _Order, delivered: bytes) -> Labels:
     row, known = order.source.row, labels_in(delivered, order.source.format)
     asset, prompt = known.get("CUESMITH_ASSET", row["asset"]), row["prompt"] if "AI_PROMPT" in known else ""
     return labels_of(order.record, asset, prompt, row["bpm"], row["ucs"])
-
-
-def _with_channels(clip: Clip, settings: ExportSettings) -> Clip:
-    """``clip`` as mono (the mean of its channels) or with one channel on both sides, if the settings say so."""
-    if settings.channels in (None, clip.channels):
-        return clip
-    if settings.channels == 1:
-        return Clip(clip.samples.mean(axis=0, keepdims=True, dtype=np.float64).astype(np.float32), clip.rate)
-    return Clip(np.repeat(clip.samples[:1], 2, axis=0), clip.rate)
 
 
 def _compression(clip: Clip, order: _Order, content: Content) -> float:

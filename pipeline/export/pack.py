@@ -21,7 +21,7 @@ import soundfile
 
 from pipeline.catalog import Version
 from pipeline.errors import UsageError, VerificationError
-from pipeline.export.names import file_stem, object_name, unique_names
+from pipeline.export.names import file_stem, object_name, unique_names, variation_name
 from pipeline.formats import FORMATS, SIDECAR, format_of
 from pipeline.provenance import MasterRow, ObjectJson, disclosure, master_records, name_of, signer_of
 from pipeline.store import ObjectRef, Store
@@ -203,7 +203,8 @@ class Pack:
     missing: tuple[Mapping[str, Any], ...]
     """Variations of the manifest without a master."""
     names: Mapping[str, str]
-    """What the ledger keeps: the name of each sound by asset, the stem of each file by ``asset#variation``."""
+    """What the ledger keeps: the name of each sound by asset, the one without folders by ``asset#``, the stem of each
+    file by ``asset#variation``."""
 
     @property
     def id(self) -> str:
@@ -218,7 +219,7 @@ class Pack:
     @cached_property
     def flat_names(self) -> Mapping[str, str]:
         """A name without folders for each asset, unique without letter case: of events and rows of tables."""
-        return unique_names({sound.asset: sound.name.replace("/", "_") for sound in self.sounds}, {})
+        return {sound.asset: self.names[_flat(sound.asset)] for sound in self.sounds}
 
     @cached_property
     def sizes(self) -> list[dict[str, Any]]:
@@ -334,13 +335,30 @@ def loop_at(row: MasterRow, rate: int, samples: int) -> tuple[int, int] | None:
 
 
 def build_pack(
-    version: Version, target: str, profile: str | None, files: Iterable[ChosenFile], kept: Mapping[str, str]
+    version: Version,
+    target: str,
+    profile: str | None,
+    files: Iterable[ChosenFile],
+    kept: Mapping[str, str],
+    *,
+    variations_are_objects: bool = False,
 ) -> Pack:
-    """The pack of ``files``. ``kept`` are the names of an earlier export into the same folder."""
+    """The pack of ``files``. ``kept`` are the names of an earlier export into the same folder.
+
+    With ``variations_are_objects`` no sound has the name of another sound's variation.
+    """
     by_asset: dict[str, list[ChosenFile]] = {}
     for file in files:
         by_asset.setdefault(file.row["asset"], []).append(file)
-    names = unique_names({asset: object_name(asset) for asset in by_asset}, kept)
+    numbers = {asset: [file.row["variation"] for file in listed] for asset, listed in by_asset.items()}
+    names = unique_names(
+        {asset: object_name(asset) for asset in by_asset}, kept, numbers if variations_are_objects else None
+    )
+    flat = unique_names(
+        {asset: name.replace("/", "_") for asset, name in names.items()},
+        # A ledger of an older release has no names without folders.
+        {asset: kept.get(_flat(asset), kept[asset].replace("/", "_")) for asset in names if asset in kept},
+    )
     stems = unique_names(
         {_place(file): file_stem(file.stem) for listed in by_asset.values() for file in listed}, kept
     )
@@ -354,14 +372,20 @@ def build_pack(
             PackFile(
                 file,
                 f"{stems[_place(file)]}.{file.format}",
-                f"{short}_{file.row['variation']:02d}",
+                variation_name(short, file.row["variation"]),
                 _id(version.project, f"{origin}#{file.row['variation']}"),
             )
             for file in sorted(listed, key=lambda file: file.row["variation"])
         )
         sounds.append(PackSound(asset, names[asset], _id(version.project, origin), made))
     missing = tuple(dict(row) for row in version.missing)
-    return Pack(version.project, version.number, target, profile, tuple(sounds), missing, names | stems)
+    known = names | {_flat(asset): name for asset, name in flat.items()} | stems
+    return Pack(version.project, version.number, target, profile, tuple(sounds), missing, known)
+
+
+def _flat(asset: str) -> str:
+    """The key of a sound's name without folders."""
+    return f"{asset}#"
 
 
 def _place(file: ChosenFile) -> str:

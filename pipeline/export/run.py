@@ -80,7 +80,14 @@ def export_version(
         else:
             profile = encoding.profile
             chosen = encoding.make(store, version, profile, target.formats)
-        pack = build_pack(version, target.name, profile.name if profile else None, chosen, ledger.names)
+        pack = build_pack(
+            version,
+            target.name,
+            profile.name if profile else None,
+            chosen,
+            ledger.names,
+            variations_are_objects=target.variations_are_objects,
+        )
         if profile is not None:
             _check_size(pack, profile)
         sounds: dict[str, ChosenFile | Sidecar] = {file.path: file.chosen for file in pack.files}

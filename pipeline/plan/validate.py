@@ -126,6 +126,9 @@ def _score_problems(asset: AssetSpec) -> Iterator[RequirementProblem]:
         except UsageError as error:
             what, _, remedy = str(error).partition("; ")
             yield RequirementProblem("scores", what, remedy)
+        if score.least is not None and score.most is not None and score.least > score.most:
+            what = f"no take can have a {score.name} of {score.least:g} or more and of {score.most:g} or less"
+            yield RequirementProblem("scores", what, "write a least that is not above most")
     if sum(score.choose for score in asset.scores) > 1:
         yield RequirementProblem("scores", "two scores choose the candidate", "write choose: true in one")
 

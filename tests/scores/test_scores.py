@@ -114,6 +114,16 @@ def test_a_take_that_cannot_be_scored_fails_with_its_reason(project: QuickProjec
     assert failed["reason"] == "peak: the take is too short; ask for 0.2 s or more"
 
 
+@pytest.mark.parametrize("limit", ["least: 0", "most: 0"])
+def test_a_limit_of_zero_is_a_limit(project: QuickProject, limit: str) -> None:
+    write(project, "{peak: {}}")
+    project.build()
+    write(project, f"{{peak: {{{limit}}}}}")
+    assert project.actions() == {"re-master": ["a/one_1"]}
+    project.build()
+    assert project.actions() == {"reuse": ["a/one_1"]}
+
+
 @pytest.mark.parametrize(
     ("scores", "said"),
     [
@@ -122,6 +132,7 @@ def test_a_take_that_cannot_be_scored_fails_with_its_reason(project: QuickProjec
         ("{peak: {most: high}}", "scores.peak.most: 'high' is not a number"),
         ("{peek: {}}", "a/one.scores: score 'peek' is not installed; installed scores: clap, peak, vocals"),
         ("{peak: {choose: true}, vocals: {choose: true}}", "two scores choose the candidate"),
+        ("{peak: {least: 0.5, most: 0.2}}", "no take can have a peak of 0.5 or more and of 0.2 or less"),
     ],
 )
 def test_scores_that_cannot_be_are_told_with_their_line(
