@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any, Literal, NotRequired, TypedDict, TypeVar, get_args, get_type_hints
 
 from pipeline.errors import FormatError, UsageError
+from pipeline.formats import FORMATS
 from pipeline.provenance import MasterRow, MissingRow, master_name, name_of, place_of
 from pipeline.provenance.clock import utc
 from pipeline.recipe import digest
@@ -82,6 +83,10 @@ class ReviewState:
     """By asset id and variation: of the masters that are approved, the one that was approved last."""
     rerolled: frozenset[str] = frozenset()
     """Those of ``rejected`` that nobody judged: another take is wanted."""
+
+
+NO_REVIEWS = ReviewState(frozenset(), frozenset(), frozenset())
+"""Before any event."""
 
 
 class Reviews:
@@ -277,6 +282,23 @@ def missed_in(rows: Iterable[MasterRow]) -> Counter[str]:
     return Counter(row["deviation"] for row in rows if is_off_target(row))
 
 
+def lost_marks(rows: Iterable[MasterRow]) -> list[str]:
+    """How many of ``rows`` lost their watermark in which formats, and what helps: a line for each set of formats."""
+    counts = Counter(tuple(row["watermark_lost"]) for row in rows if "watermark_lost" in row)
+    return [
+        f"{count} {'master' if count == 1 else 'masters'} lost the watermark in {', '.join(formats)}: "
+        f"{mark_remedy(formats)}"
+        for formats, count in sorted(counts.items())
+    ]
+
+
+def mark_remedy(formats: Iterable[str]) -> str:
+    """Why the watermark is not found again in files of ``formats``, and what to do about it."""
+    if any(FORMATS[name].lossless for name in formats):
+        return "the sound is too short or too quiet for it; make it longer, or set watermark: none"
+    return "the coding removed it; deliver another format, such as wav or flac, and play that one"
+
+
 State = Literal[
     "current",
     "locked",
@@ -289,6 +311,7 @@ State = Literal[
     "placeholder",
     "non-commercial",
     "off-target",
+    "watermark-lost",
     "missing",
     "quarantined",
     "failed",
@@ -301,8 +324,8 @@ def states_of(row: MasterRow, reviews: ReviewState) -> frozenset[State]:
 
     One of ``current``, ``locked``, ``stale``; one of ``approved``, ``rejected``, ``re-roll``, ``unreviewed``;
     ``waiting`` if a new take waits beside it; ``placeholder`` and ``non-commercial`` depending on engine and weights;
-    ``off-target`` if it missed its loudness target. A variation without a master is ``missing``, ``quarantined`` or
-    ``failed``: see `MissingRow`.
+    ``off-target`` if it missed its loudness target; ``watermark-lost`` if its watermark was not found again in a
+    delivered file. A variation without a master is ``missing``, ``quarantined`` or ``failed``: see `MissingRow`.
     """
     states: set[State] = {_review(row, reviews)}
     locked = row["status"] == "locked" or place_of(row) in reviews.locked
@@ -315,6 +338,8 @@ def states_of(row: MasterRow, reviews: ReviewState) -> frozenset[State]:
         states.add("non-commercial")
     if is_off_target(row):
         states.add("off-target")
+    if "watermark_lost" in row:
+        states.add("watermark-lost")
     return frozenset(states)
 
 

@@ -19,9 +19,9 @@ from typing import Any, Literal
 
 from pipeline.credentials.claim import PROVENANCE
 from pipeline.credentials.development import ORGANISATION, root_path
-from pipeline.credentials.signing import SIDECAR, context, file_type_of, library
+from pipeline.credentials.signing import context, file_type_of, library
 from pipeline.errors import UsageError
-from pipeline.formats import format_of
+from pipeline.formats import SIDECAR, format_of
 
 State = Literal["Trusted", "Valid", "Invalid", "Missing"]
 

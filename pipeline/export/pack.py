@@ -22,7 +22,7 @@ import soundfile
 from pipeline.catalog import Version
 from pipeline.errors import UsageError, VerificationError
 from pipeline.export.names import file_stem, object_name, unique_names, variation_name
-from pipeline.formats import FORMATS, format_of
+from pipeline.formats import FORMATS, SIDECAR, format_of
 from pipeline.provenance import MasterRow, ObjectJson, disclosure, master_records, name_of, signer_of
 from pipeline.store import ObjectRef, Store
 
@@ -48,6 +48,16 @@ class SoundFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Sidecar:
+    """The file with the Content Credentials of a sound whose format cannot hold them."""
+
+    sha256: str
+    size: int
+    key: str
+    """Of the bytes in the store."""
+
+
+@dataclass(frozen=True, slots=True)
 class ChosenFile:
     """The file of one variation, before it has a name."""
 
@@ -61,7 +71,8 @@ class ChosenFile:
     """Path in the library without the ending."""
     facts: SoundFacts
     signed: bool
-    """Whether the file holds Content Credentials."""
+    """Whether the file has Content Credentials, in it or in its sidecar."""
+    sidecar: Sidecar | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +98,14 @@ class PackFile:
         return self.chosen.row["variation"]
 
     @property
+    def sidecar_path(self) -> str:
+        """Where its sidecar is, if it has one."""
+        return self.path + SIDECAR
+
+    @property
     def lost_signature(self) -> bool:
-        """Whether it could hold Content Credentials and has none, although the version's file is signed."""
-        can_hold = FORMATS[self.chosen.format].holds_credentials
-        return can_hold and not self.chosen.signed and signer_of(self.chosen.row) is not None
+        """Whether it has no Content Credentials, although the version's file is signed."""
+        return not self.chosen.signed and signer_of(self.chosen.row) is not None
 
     @property
     def seconds(self) -> float:
@@ -101,6 +116,8 @@ class PackFile:
         """The file in ``pack.json``."""
         row, facts = self.chosen.row, self.facts
         loop = None if facts.loop is None else {"start": facts.loop[0], "end": facts.loop[1]}
+        sidecar = self.chosen.sidecar
+        beside = sidecar and {"path": self.sidecar_path, "size": sidecar.size, "sha256": sidecar.sha256}
         model = disclosure(neural=row["neural"], engine=row["engine"], model=row["model"])
         return {
             "variation": self.variation,
@@ -123,6 +140,7 @@ class PackFile:
             "generated": row["neural"],
             "disclosure": model["statement"],
             "signed": self.chosen.signed,
+            **({"credentials": beside} if beside else {}),
             "status": row["status"],
             "master": row["master"],
         }
@@ -262,9 +280,14 @@ def delivered_files(store: Store, version: Version, formats: Sequence[str]) -> l
             loudness = None if loudness is None or made is None else round(loudness - lowered, 3)
         ref = ObjectRef.from_json(item)
         facts = _facts(store, ref, row, (loudness, peak))
-        signed = FORMATS[name].holds_credentials and signer_of(row) is not None
+        beside = row["files"].get(path + SIDECAR)
+        sidecar = beside and Sidecar(beside["sha256"], beside["size"], ObjectRef.from_json(beside).key)
+        has_credentials = FORMATS[name].holds_credentials or sidecar is not None
+        signed = has_credentials and signer_of(row) is not None
         stem = path[: -len(item["suffix"])]
-        files.append(ChosenFile(row, name, item["sha256"], item["size"], ref.key, stem, facts, signed))
+        files.append(
+            ChosenFile(row, name, item["sha256"], item["size"], ref.key, stem, facts, signed, sidecar)
+        )
     return files
 
 
