@@ -20,7 +20,7 @@ from prefect.client.schemas.objects import FlowRun, State
 from prefect.context import FlowRunContext, TaskRunContext
 from prefect.futures import wait
 from prefect.logging.handlers import APILogHandler
-from prefect.states import Completed
+from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.tasks import Task
 
@@ -38,7 +38,7 @@ from pipeline.build.readiness import require
 from pipeline.build.run import BuildRun
 from pipeline.build.start import Start, start_now
 from pipeline.build.workers import Seat
-from pipeline.errors import CuesmithError
+from pipeline.errors import CuesmithError, UsageError
 from pipeline.provenance import master_name
 
 P = ParamSpec("P")
@@ -154,26 +154,36 @@ def build(
         runner: local, or ray for workers on a Ray cluster.
         ray_address: The address of the Ray cluster; none for RAY_ADDRESS, or a cluster on this machine.
     """
-    run_id = run_id or new_run_id()
-    request = BuildRequest(
-        Path(manifest),
-        outputs,
-        profile,
-        tuple(only),
-        devices,
-        allow_removals,
-        refresh_models,
-        max_minutes,
-        runner,
-        ray_address,
-    )
-    start = _start.get() or start_now(max_minutes)
+    try:
+        if isinstance(only, str):
+            raise UsageError(f"only: {only!r} is one text, not a list; give [{only!r}]")
+        request = BuildRequest(
+            Path(manifest),
+            outputs,
+            profile,
+            tuple(only),
+            devices,
+            allow_removals,
+            refresh_models,
+            max_minutes,
+            runner,
+            ray_address,
+        )
+        return _run(request, run_id or new_run_id())
+    except CuesmithError as error:
+        # Prefect logs what a flow raises twice, with the traceback; these errors say what to do.
+        return Failed(message=str(error), data=error.with_traceback(None))
+
+
+def _run(request: BuildRequest, run_id: str) -> dict[str, Any] | State[dict[str, Any]]:
+    """Plan, build and tell the webhook; return the result, in a state of its own if something is missing."""
+    start = _start.get() or start_now(request.max_minutes)
     prepared = start.prepared
     if prepared is None:
-        chosen_devices = parse_devices(devices)
+        devices = parse_devices(request.devices)
         prepared = prepare_build(request)
-        if runner == LOCAL:
-            require(prepared, chosen_devices)
+        if request.runner == LOCAL:
+            require(prepared, devices)
     with build_lock(prepared.store, prepared.project.name, run_id):
         if is_outdated(prepared):
             prepared = prepare_build(request)

@@ -95,6 +95,8 @@ class BuildRequest:
             raise UsageError(f"--runner {self.runner!r} is unknown; give {LOCAL} or {RAY}")
         if self.ray_address and self.runner != RAY:
             raise UsageError(f"--ray-address needs --runner {RAY}")
+        if self.max_minutes is not None and not self.max_minutes >= 0.0:
+            raise UsageError(f"--max-minutes {self.max_minutes:g} is no time; give 0 or more, such as 360")
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -29,8 +31,9 @@ from webhook import Webhook
 
 from flows import artifacts
 from flows.artifacts import ProgressArtifact
-from flows.build import PARTLY_FAILED
+from flows.build import PARTLY_FAILED, build
 from pipeline.catalog import Catalog
+from pipeline.errors import CuesmithError
 from pipeline.store import Store
 
 ROOT = Path(__file__).parents[2]
@@ -151,6 +154,39 @@ def test_every_deployment_describes_its_parameters(studio: Studio) -> None:
                 assert len(found.schedules) == 1
 
 
+@pytest.mark.parametrize(
+    ("parameters", "reason"),
+    [
+        ({}, "cues.yaml:1: there is no such file; check the path"),
+        ({"only": "music/*"}, "only: 'music/*' is one text, not a list; give ['music/*']"),
+        ({"max_minutes": -3}, "--max-minutes -3 is no time; give 0 or more, such as 360"),
+        ({"max_minutes": float("nan")}, "--max-minutes nan is no time; give 0 or more, such as 360"),
+    ],
+)
+def test_a_run_with_wrong_parameters_fails_with_the_reason_and_no_traceback(
+    parameters: dict[str, Any],
+    reason: str,
+    tmp_path: Path,
+    prefect_server: str,
+    webhook: Webhook,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CUESMITH_WEBHOOK_URL", webhook.url)
+    monkeypatch.setattr(logging.getLogger("prefect.flow_runs"), "handlers", [caplog.handler])
+    caplog.set_level(logging.INFO, "prefect.flow_runs")
+    with temporary_settings({PREFECT_API_URL: prefect_server}):
+        state = build("cues.yaml", "outputs", **parameters, return_state=True)
+        assert (state.name, state.message) == ("Failed", reason)
+        with pytest.raises(CuesmithError, match=re.escape(reason)):
+            build("cues.yaml", "outputs", **parameters)
+    lines = [record for record in caplog.records if record.name == "prefect.flow_runs"]
+    assert any("Finished in state Failed" in record.getMessage() for record in lines)
+    assert not any(record.exc_info for record in lines)
+    assert reason in webhook.received[0][1]["blocks"][1]["text"]["text"]
+
+
 @pytest.mark.parametrize("answers", [True, False])
 def test_progress_is_shown_and_a_lost_server_is_left_alone(
     answers: bool, prefect_server: str, monkeypatch: pytest.MonkeyPatch
@@ -168,14 +204,14 @@ def test_progress_is_shown_and_a_lost_server_is_left_alone(
     totals = {"actions": {"generate": 2, "re-master": 0}, "generate": [{"takes": 2}]}
 
     @flow
-    def build() -> None:
+    def work() -> None:
         for event in ({"event": "build-began", "totals": totals}, *[{"event": "take"}] * 4):
             progress(event)
             if progress._thread:
                 progress._thread.join()
 
     with temporary_settings({PREFECT_API_URL: prefect_server}):
-        build()
+        work()
         with get_client(sync_client=True) as client:
             key = ArtifactFilter(key=ArtifactFilterKey(any_=[artifacts.PROGRESS_KEY]))
             [newest, *_] = client.read_artifacts(artifact_filter=key, sort="CREATED_DESC", limit=1)
