@@ -41,6 +41,7 @@ from pipeline.build.workers import Seat
 from pipeline.errors import CuesmithError, UsageError
 from pipeline.provenance import master_name
 
+_logger = logging.getLogger(__name__)
 P = ParamSpec("P")
 R = TypeVar("R")
 _TASK_THREADS = 256
@@ -94,7 +95,8 @@ def _notify_result(prepared: Prepared, result: dict[str, Any]) -> None:
 
 def _notify_failure(flow: Flow[Any, Any], flow_run: FlowRun, state: State[Any]) -> None:
     """Tell the webhook that a flow run failed, crashed or was cancelled."""
-    notify(message(f"{flow_run.name}: {state.name}", {"Reason": [state.message or "no reason is known"]}))
+    with _log_in_prefect(flow_run):
+        notify(message(f"{flow_run.name}: {state.name}", {"Reason": [state.message or "no reason is known"]}))
 
 
 @task(name="work", cache_policy=NO_CACHE)
@@ -169,7 +171,8 @@ def build(
             runner,
             ray_address,
         )
-        return _run(request, run_id or new_run_id())
+        with _log_in_prefect():
+            return _run(request, run_id or new_run_id())
     except CuesmithError as error:
         # Prefect logs what a flow raises twice, with the traceback; these errors say what to do.
         return Failed(message=str(error), data=error.with_traceback(None))
@@ -182,6 +185,8 @@ def _run(request: BuildRequest, run_id: str) -> dict[str, Any] | State[dict[str,
     if prepared is None:
         devices = parse_devices(request.devices)
         prepared = prepare_build(request)
+        for note in (*prepared.warnings, *prepared.plan.newer_models):
+            _logger.warning("%s", note)
         if request.runner == LOCAL:
             require(prepared, devices)
     with build_lock(prepared.store, prepared.project.name, run_id):
@@ -203,7 +208,6 @@ def _build(prepared: Prepared, request: BuildRequest, run_id: str, start: Start)
     context = FlowRunContext.get()
     prefect_run = str(context.flow_run.id) if context and context.flow_run else None
     with (
-        _log_in_prefect(),
         listening(ProgressArtifact()),
         open_runner(prepared.store, request, start.workers) as runner,
         BuildRun(prepared, runner, run_id, prefect_run, start) as run,
@@ -221,11 +225,17 @@ def _named(task: Task[P, R], seat: Seat) -> Task[P, R]:
 
 
 @contextmanager
-def _log_in_prefect() -> Iterator[None]:
-    """Show the log of this flow run and of its tasks in Prefect."""
+def _log_in_prefect(flow_run: FlowRun | None = None) -> Iterator[None]:
+    """Show the log of a flow run and of its tasks in Prefect; of this one, or of ``flow_run`` after its end."""
+
+    def place(record: logging.LogRecord) -> bool:
+        if flow_run:
+            record.flow_run_id = flow_run.id
+        # Prefect cannot place a line from a thread that belongs to no run.
+        return bool(flow_run or FlowRunContext.get() or TaskRunContext.get())
+
     handler = APILogHandler()
-    # Prefect cannot place a line from a thread that belongs to no run.
-    handler.addFilter(lambda record: bool(FlowRunContext.get() or TaskRunContext.get()))
+    handler.addFilter(place)
     loggers = [logging.getLogger(name) for name in _LOGGERS]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,13 +26,15 @@ from prefect.client.schemas.filters import (
     TaskRunFilterFlowRunId,
 )
 from prefect.client.schemas.objects import FlowRun
-from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.settings import PREFECT_API_URL, PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
+from quick import QuickProject
 from toys import HEAD, ONE, TWO
 from webhook import Webhook
 
 from flows import artifacts
 from flows.artifacts import ProgressArtifact
 from flows.build import PARTLY_FAILED, build
+from pipeline.build.lock import build_lock
 from pipeline.catalog import Catalog
 from pipeline.errors import CuesmithError
 from pipeline.store import Store
@@ -185,6 +188,49 @@ def test_a_run_with_wrong_parameters_fails_with_the_reason_and_no_traceback(
     assert any("Finished in state Failed" in record.getMessage() for record in lines)
     assert not any(record.exc_info for record in lines)
     assert reason in webhook.received[0][1]["blocks"][1]["text"]["text"]
+
+
+def test_prefect_shows_what_a_build_waits_for_and_every_warning(
+    project: QuickProject, prefect_server: str, webhook: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.manifest.write_text(project.manifest.read_text() + FAILS.replace("kind", "was: a/gone, kind"))
+    webhook.status = 404
+    monkeypatch.setenv("CUESMITH_WEBHOOK_URL", webhook.url)
+    held, seen = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with build_lock(project.store, "toys", "20260101T000000-abcd"):
+            held.set()
+            seen.wait()
+
+    def look(record: logging.LogRecord) -> bool:
+        seen.set()
+        return True
+
+    lock_log = logging.getLogger("pipeline.build.lock")
+    lock_log.addFilter(look)
+    holder = threading.Thread(target=hold)
+    holder.start()
+    held.wait()
+    with temporary_settings({PREFECT_API_URL: prefect_server, PREFECT_LOGGING_TO_API_ENABLED: True}):
+        state = build(str(project.manifest), str(project.outputs), max_minutes=0.0, return_state=True)
+        failed = build("gone.yaml", str(project.outputs), return_state=True)
+        lock_log.removeFilter(look)
+        with get_client(sync_client=True) as client:
+            first, second = (
+                [
+                    log.message
+                    for log in client.read_logs(LogFilter(flow_run_id=LogFilterFlowRunId(any_=[run])))
+                ]
+                for run in (state.state_details.flow_run_id, failed.state_details.flow_run_id)
+            )
+    holder.join()
+    waits = "another build is running (run 20260101T000000-abcd, since "
+    assert any(waits in line and line.endswith("; waiting until it ends") for line in first)
+    assert any("a/gone" in line for line in first)
+    told = "the message to the webhook in CUESMITH_WEBHOOK_URL was not sent (HTTP 404); check the address"
+    assert told in first
+    assert told in second
 
 
 @pytest.mark.parametrize("answers", [True, False])
