@@ -46,12 +46,12 @@ FAILS = "  - {id: b/fails, kind: sfx, prompt: please fail, duration: 0.3s}\n"
 class Studio:
     """A machine with a game's repository, whose deployments are on the server at ``api``."""
 
-    def __init__(self, folder: Path, api: str, webhook: Webhook) -> None:
+    def __init__(self, folder: Path, api: str, webhook: Webhook, suffix: str = "") -> None:
         self.folder = folder
         self.outputs = folder / "outputs"
         (folder / "manifests").mkdir(parents=True)
         text = (ROOT / "prefect.yaml").read_text().replace("/srv/game", str(folder))
-        (folder / "prefect.yaml").write_text(text)
+        (folder / "prefect.yaml").write_text(re.sub(r"(- name: \w+)", rf"\1{suffix}", text))
         self._environment = {
             **os.environ,
             "PREFECT_API_URL": api,
@@ -138,6 +138,18 @@ def test_a_build_that_fails_in_part_or_whole_says_so_in_its_state(studio: Studio
     first, second = (message for _, message in webhook.received)
     assert "Failed" in first["text"]
     assert "b/fails_01" in str(second["blocks"])
+
+
+@pytest.mark.slow
+def test_a_second_project_with_other_names_leaves_the_deployments_of_the_first(
+    studio: Studio, prefect_server: str, webhook: Webhook, tmp_path: Path
+) -> None:
+    other = Studio(tmp_path / "forest", prefect_server, webhook, suffix="-forest")
+    with get_client(sync_client=True) as client:
+        for name in ("nightly", "ci", "prototype"):
+            for end, folder in (("", studio.folder), ("-forest", other.folder)):
+                steps = client.read_deployment_by_name(f"cuesmith build/{name}{end}").pull_steps
+                assert str(folder) in str(steps)
 
 
 def test_every_deployment_describes_its_parameters(studio: Studio) -> None:
