@@ -8,7 +8,7 @@ at once.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -67,7 +67,10 @@ class NothingPublished(CuesmithError):
 
 
 def _run_name() -> str:
-    parameters = runtime.flow_run.parameters
+    return _name_of(runtime.flow_run.parameters)
+
+
+def _name_of(parameters: Mapping[str, Any]) -> str:
     return f"{Path(parameters['manifest']).stem} · {parameters.get('profile') or 'default'}"
 
 
@@ -96,7 +99,13 @@ def _notify_result(prepared: Prepared, result: dict[str, Any]) -> None:
 def _notify_failure(flow: Flow[Any, Any], flow_run: FlowRun, state: State[Any]) -> None:
     """Tell the webhook that a flow run failed, crashed or was cancelled."""
     with _log_in_prefect(flow_run):
-        notify(message(f"{flow_run.name}: {state.name}", {"Reason": [state.message or "no reason is known"]}))
+        # A run that crashed may still have the name that Prefect gave it.
+        notify(
+            message(
+                f"{_name_of(flow_run.parameters)}: {state.name}",
+                {"Reason": [state.message or "no reason is known"]},
+            )
+        )
 
 
 @task(name="work", cache_policy=NO_CACHE)

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import psutil
 import pytest
@@ -27,13 +28,14 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import FlowRun
 from prefect.settings import PREFECT_API_URL, PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
+from prefect.states import Crashed
 from quick import QuickProject
 from toys import HEAD, ONE, TWO
 from webhook import Webhook
 
 from flows import artifacts
 from flows.artifacts import ProgressArtifact
-from flows.build import PARTLY_FAILED, build
+from flows.build import PARTLY_FAILED, _notify_failure, build
 from pipeline.build.lock import build_lock
 from pipeline.catalog import Catalog
 from pipeline.errors import CuesmithError
@@ -243,6 +245,17 @@ def test_prefect_shows_what_a_build_waits_for_and_every_warning(
     told = "the message to the webhook in CUESMITH_WEBHOOK_URL was not sent (HTTP 404); check the address"
     assert told in first
     assert told in second
+
+
+def test_the_message_about_a_crash_names_manifest_and_profile(
+    webhook: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUESMITH_WEBHOOK_URL", webhook.url)
+    parameters = {"manifest": "manifests/game.yaml", "outputs": "outputs", "profile": "nightly"}
+    run = FlowRun(flow_id=uuid4(), name="stylish-hawk", parameters=parameters)
+    _notify_failure(build, run, Crashed(message="Process exited with status code: -9."))
+    [(_, told)] = webhook.received
+    assert told["text"] == "game · nightly: Crashed"
 
 
 @pytest.mark.parametrize("answers", [True, False])
