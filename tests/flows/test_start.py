@@ -235,6 +235,19 @@ def test_a_report_that_cannot_be_written_is_told_before_the_build(
     assert list(toys.outputs.iterdir()) == []
 
 
+@pytest.mark.parametrize("command", ["plan", "build"])
+def test_a_steps_summary_that_cannot_be_written_is_told_before_the_build(
+    command: str, toys: ToyProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", "gone/summary.md")
+    words = [command, str(toys.manifest), "--outputs", str(toys.outputs), "--ci"]
+    told = CliRunner().invoke(app, words)
+    assert told.exit_code == 4
+    assert "error: cannot write gone/summary.md: " in told.stderr
+    assert "choose another file in GITHUB_STEP_SUMMARY" in told.stderr
+    assert not toys.outputs.exists()
+
+
 def test_workers_and_server_start_before_prefect_is_imported_and_the_build_uses_those_workers(
     toys: ToyProject,
 ) -> None:
