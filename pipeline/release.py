@@ -24,7 +24,7 @@ from pipeline.catalog import (
 )
 from pipeline.catalog.channels import earlier_versions
 from pipeline.catalog.integrity import channel_or_recovered
-from pipeline.catalog.reviews import MISSED, comment_fault, name_fault
+from pipeline.catalog.reviews import MISSED
 from pipeline.catalog.rows import differing, say_difference
 from pipeline.credentials import DEVELOPMENT
 from pipeline.errors import StoreError, UsageError, VerificationError
@@ -34,6 +34,7 @@ from pipeline.manifest.policy import Finding, Level, Policy
 from pipeline.manifest.spec import GateReason
 from pipeline.provenance import MASTER_SCHEMA, MasterRecord, MasterRow, name_of
 from pipeline.store import ObjectRef, Store
+from pipeline.texts import comment_fault, name_fault
 
 _WORDS: Mapping[GateReason, str] = {
     GateReason.NON_COMMERCIAL: (
@@ -42,7 +43,7 @@ _WORDS: Mapping[GateReason, str] = {
     ),
     GateReason.PLACEHOLDER: "made by a placeholder engine; build them with the final engine",
     GateReason.UNAPPROVED: "nobody approved them; review them: cuesmith review approve",
-    GateReason.REJECTED: "rejected in review; build again, then review the new takes",
+    GateReason.REJECTED: "rejected in review, or to be re-rolled; build again, then review the new takes",
     GateReason.POLICY: "the policy forbids words of the prompt; change the prompt, or add an exception, then build",
     GateReason.QUALITY_GATE: "failed a quality gate; reject them or change the recipe, then build again",
     GateReason.LOUDNESS: "missed their loudness target; lower loudness or raise true_peak, then build again",

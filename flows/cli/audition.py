@@ -58,11 +58,12 @@ def audition_command(
         raise UsageError("--engines is missing; give engines to compare: --engines sketch,audiocraft")
     if not 1 <= candidates <= _MOST_CANDIDATES:
         raise UsageError(
-            f"--candidates {candidates} is outside 1 to {_MOST_CANDIDATES}; give a smaller number"
+            f"--candidates {candidates} is out of range; give a number from 1 to {_MOST_CANDIDATES}"
         )
     choices = tuple(dict.fromkeys(Choice.parse(text) for text in engines.strip(" ,").split(",")))
     request = AuditionRequest(find_manifest(manifest), outputs, profile, asset, choices, candidates)
-    result = run_audition(prepare_audition(request), parse_devices(devices))
+    print_stderr(f"plan: {request.manifest}")
+    result = run_audition(prepare_audition(request, print_stderr), parse_devices(devices))
     failed = [take for take in result["takes"] if take["failed"]]
     if as_json:
         print_json(result)

@@ -176,8 +176,8 @@ def test_every_deployment_describes_its_parameters(studio: Studio) -> None:
     [
         ({}, "cues.yaml:1: there is no such file; check the path"),
         ({"only": "music/*"}, "only: 'music/*' is one text, not a list; give ['music/*']"),
-        ({"max_minutes": -3}, "--max-minutes -3 is no time; give 0 or more, such as 360"),
-        ({"max_minutes": float("nan")}, "--max-minutes nan is no time; give 0 or more, such as 360"),
+        ({"max_minutes": -3}, "--max-minutes -3 is not a time; give minutes, such as 60"),
+        ({"max_minutes": float("nan")}, "--max-minutes nan is not a time; give minutes, such as 60"),
     ],
 )
 def test_a_run_with_wrong_parameters_fails_with_the_reason_and_no_traceback(
