@@ -149,7 +149,7 @@ def _kill_many(folder: Path, kills: int, server: str) -> int:
 
 
 def test_killed_builds_leave_everything_whole_and_go_on(tmp_path: Path, prefect_server: str) -> None:
-    _kill_many(tmp_path, kills=2, server=prefect_server)
+    _kill_many(tmp_path, kills=1, server=prefect_server)
 
 
 @pytest.fixture
@@ -168,6 +168,7 @@ def victim(tmp_path: Path, own_server: Path) -> Victim:
     return Victim(tmp_path / "toys")
 
 
+@pytest.mark.slow
 def test_a_killed_build_takes_its_own_prefect_server_with_it(victim: Victim) -> None:
     process = victim.start()
     victim.wait_for(takes=1)

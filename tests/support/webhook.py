@@ -11,10 +11,15 @@ from loopback import LoopbackServer
 
 
 class Webhook(LoopbackServer):
-    """A server. ``status`` is its answer; None: it never answers, until ``release`` is set."""
+    """A server. ``status`` is its answer; None: it never answers, until ``release`` is set.
+
+    A redirection leads to a page of this server. With ``raw``, it answers these bytes, once more every 50 ms until
+    ``release`` is set.
+    """
 
     def __init__(self) -> None:
         self.status: int | None = 200
+        self.raw = b""
         self.received: list[tuple[str, Any]] = []
         self.release = threading.Event()
         hook = self
@@ -26,7 +31,16 @@ class Webhook(LoopbackServer):
                 if hook.status is None:
                     hook.release.wait()
                     return
+                while hook.raw:
+                    self.wfile.write(hook.raw)
+                    if hook.release.wait(0.05):
+                        return
                 self.send_response(hook.status)
+                self.send_header("Location", "/moved")
+                self.end_headers()
+
+            def do_GET(self) -> None:
+                self.send_response(200)
                 self.end_headers()
 
             def log_message(self, format: str, *args: object) -> None:
