@@ -416,7 +416,7 @@ def test_on_a_phone_back_closes_the_sound_and_buttons_go_on_without_deciding(
 def test_masters_whose_watermark_is_lost_are_counted_listed_and_explained(page: Page, tmp_path: Path) -> None:
     project = QuickProject(tmp_path / "toys")
     project.write(
-        "  - {id: sfx/long, kind: sfx, prompt: hiss, duration: 1s, watermark: tones}\n"
+        "  - {id: sfx/long, kind: sfx, prompt: hiss, duration: 1s, watermark: tones, quality: {gate: false}}\n"
         "  - {id: sfx/short, kind: sfx, prompt: hiss, duration: 0.01s, watermark: tones}\n"
     )
     project.build()
