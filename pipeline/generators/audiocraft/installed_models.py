@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import UsageError
-from pipeline.generators.audiocraft import model_store
+from pipeline.generators.audiocraft.model_store import STORE, StoredModel
 from pipeline.generators.audiocraft.models import HELPERS, LICENSE, MBD, PUBLISHED, Model, full_id
 from pipeline.generators.protocol import Diagnostic, InstalledModel, ModelList
 
@@ -18,11 +18,11 @@ class AudioCraftModels:
 
     def models_folder(self) -> Path:
         """See `ModelStore.models_folder`."""
-        return model_store.root()
+        return STORE.root()
 
     def list_models(self) -> ModelList:
         """See `ModelStore.list_models`."""
-        stored, faults = model_store.all_stored()
+        stored, faults = STORE.all_stored()
         by_name = {model.name: model for model in stored}
         rows = [_row(model, by_name.get(model.id)) for model in PUBLISHED]
         published = {model.id for model in PUBLISHED}
@@ -46,7 +46,7 @@ class AudioCraftModels:
 
     def verify_models(self, names: Collection[str] = ()) -> tuple[Sequence[InstalledModel], Sequence[str]]:
         """See `ModelStore.verify_models`."""
-        return model_store.STORE.verify_all({full_id(name) for name in names})
+        return STORE.verify_all({full_id(name) for name in names})
 
     def diagnostics(self) -> Iterable[Diagnostic]:
         """See `Diagnostics.diagnostics`. Imports torch and AudioCraft if they are installed."""
@@ -63,7 +63,7 @@ class AudioCraftModels:
         return lines
 
 
-def _row(model: Model, stored: model_store.StoredModel | None) -> dict[str, Any]:
+def _row(model: Model, stored: StoredModel | None) -> dict[str, Any]:
     return {
         "id": model.id,
         "kind": model.kind,
@@ -75,14 +75,14 @@ def _row(model: Model, stored: model_store.StoredModel | None) -> dict[str, Any]
         "decoders": list(model.decoders),
         "license": model.license,
         "commercial": model.commercial,
-        "revision": stored.revision if stored else model.revision or model_store.pinned_commit(model.id),
+        "revision": stored.revision if stored else model.revision or STORE.pinned_commit(model.id),
         "here": stored is not None,
         "bytes": stored.size if stored else None,
         "missing": model.missing,
     }
 
 
-def _decoder_row(stored: model_store.StoredModel | None) -> dict[str, Any]:
+def _decoder_row(stored: StoredModel | None) -> dict[str, Any]:
     return {
         "id": MBD,
         "decodes": [model.id for model in PUBLISHED if "mbd" in model.decoders],

@@ -6,7 +6,6 @@ import math
 from dataclasses import asdict
 
 from pipeline.errors import MachineError
-from pipeline.generators.audiocraft import model_store
 from pipeline.generators.audiocraft.checkpoints import decoder_weights_for, is_path, read_folder
 from pipeline.generators.audiocraft.manifest_keys import AudioCraftKeys, SamplingKeys, StyleKeys, keys_of
 from pipeline.generators.audiocraft.models import (
@@ -18,6 +17,7 @@ from pipeline.generators.audiocraft.models import (
     names,
     unknown_model,
 )
+from pipeline.generators.model_store import StoreNotReady
 from pipeline.generators.protocol import RequirementProblem, Requirements
 from pipeline.manifest.spec import AssetSpec
 from pipeline.recipe import Scalar
@@ -41,11 +41,11 @@ _MAGNET: dict[str, Scalar] = {"cfg_min": 1.0, "decoding_steps": "20,10,10,10", "
 def requirements_of(asset: AssetSpec) -> Requirements:
     """What making ``asset`` takes. What cannot be made is told in the ask's problems.
 
-    Raises `model_store.StoreNotReady` where no local checkpoint can be read on this machine.
+    Raises `StoreNotReady` where no local checkpoint can be read on this machine.
     """
     try:
         model, problems = _find(asset)
-    except model_store.StoreNotReady:
+    except StoreNotReady:
         raise
     except MachineError as error:
         nobody = unknown_model(asset.model or "", asset.kind, None)
@@ -139,7 +139,7 @@ def _decoder(asset: AssetSpec, model: Model, settings: dict[str, Scalar]) -> lis
         settings["decoder_weights"] = decoder_weights_for(
             asset.model or DEFAULTS[asset.kind], asset.model_folder
         )
-    except model_store.StoreNotReady:
+    except StoreNotReady:
         raise
     except MachineError as error:
         return [RequirementProblem("decoder", str(error), "or set decoder: encodec")]

@@ -26,16 +26,14 @@ from pipeline.generators.diffusers.models import (
     full_id,
 )
 from pipeline.generators.model_store import (
-    LOCAL,
     FolderStore,
     StoredModel,
-    content_digest,
+    existing_folder,
     fingerprint,
     folder_of,
     local_id,
     read_json,
     sha256_of,
-    write_json,
 )
 from pipeline.manifest.spec import Kind
 
@@ -90,27 +88,14 @@ def read_folder(name: str, start: str = "") -> StoredModel[Model]:
     A folder is identified by the hash of its content, not by its path. Raises `MachineError` if there is no such
     pipeline, or it cannot be used.
     """
-    folder = folder_of(name, start)
-    if not folder.is_dir():
-        raise MachineError(
-            f"{name}: no such folder (looked for {folder}); a path starts at the folder of the file that names it"
-        )
+    folder = existing_folder(name, start)
     return _stored_folder(folder, fingerprint(folder))
 
 
 @cache
 def _stored_folder(folder: Path, mark: str) -> StoredModel[Model]:
-    seen = STORE.seen_file(mark)
-    try:
-        revision = str(read_json(seen)["revision"])
-    except (OSError, ValueError, KeyError):
-        revision = ""
     model_id = _declared_id(folder) or local_id(folder)
-    stored = STORE.find(model_id, revision) if revision else None
-    if stored is None:
-        stored = import_folder(folder, model_id, None)
-        write_json(seen, {"revision": stored.revision})
-    return stored
+    return STORE.add_local(mark, model_id, lambda: import_folder(folder, model_id, None).revision)
 
 
 def _declared_id(folder: Path) -> str | None:
@@ -141,15 +126,15 @@ def import_folder(folder: Path, model_id: str, revision: str | None) -> StoredMo
         str(folder),
     )
     sources = {name: sha256_of(folder / name) for name in files}
-    revision = revision or LOCAL + content_digest(sources)
-    if STORE.find(model_id, revision) is None:
+
+    def write(target: Path, revision: str) -> Model:
         model = BY_ID.get(model_id) or _describe(folder, model_id)
-        with STORE.new_folder(model_id, revision) as target:
-            for name in files:
-                (target / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(folder / name, target / name)
-            STORE.write_record(target, model_id, revision, model, sources)
-    return STORE.require(model_id, revision)
+        for name in files:
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(folder / name, target / name)
+        return model
+
+    return STORE.add(model_id, revision, sources, write)
 
 
 def needed_files(files: Iterable[str], index: dict[str, Any], place: str) -> list[str]:

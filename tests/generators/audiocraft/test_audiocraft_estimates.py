@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from pipeline.errors import GenerationError
 from pipeline.generators import Estimator
-from pipeline.generators.audiocraft import engine, estimates, model_store
+from pipeline.generators.audiocraft import engine, estimates
 from pipeline.generators.audiocraft.engine import ENGINE
 from pipeline.generators.audiocraft.generator import AudioCraftGenerator
+from pipeline.generators.audiocraft.model_store import STORE
 from pipeline.generators.audiocraft.models import BY_ID
 from pipeline.recipe import Recipe
 
@@ -214,7 +215,7 @@ def test_a_speed_that_is_damaged_or_cannot_be_kept_stops_nobody(
     (tmp_path / "speeds").write_text("a file where a folder should be")
     estimates.record_speed(estimates.Speed(**facts, taken=2.0, expected=1.0, load=1.0))  # type: ignore[arg-type]
     assert estimates.find_speed("m", "1", "d") is None
-    assert model_store.root() == tmp_path
+    assert STORE.root() == tmp_path
 
 
 def test_a_devices_name_is_what_its_worker_will_call_it(monkeypatch: pytest.MonkeyPatch) -> None:
