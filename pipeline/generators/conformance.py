@@ -44,6 +44,7 @@ from pipeline.generators import (
     engine_keys,
     find_engine,
 )
+from pipeline.generators.protocol import ListedRecipes
 from pipeline.licenses import LicenseTerms, ModelLicense
 from pipeline.manifest import load
 from pipeline.manifest.spec import AssetSpec
@@ -326,27 +327,6 @@ def check_seeds(subject: Subject) -> None:
             )
 
 
-class _Source:
-    """A `RecipeSource` that has every recipe at once."""
-
-    waited_s = 0.0
-
-    def __init__(self, recipes: Sequence[Recipe]) -> None:
-        self._left = list(recipes)
-
-    def next(self) -> Recipe | None:
-        return self._left.pop(0) if self._left else None
-
-    def begin(self, recipe: Recipe) -> None:
-        pass
-
-    def end(self, recipe: Recipe) -> None:
-        pass
-
-    def use_slots(self, count: int) -> None:
-        pass
-
-
 def check_company(subject: Subject) -> None:
     """A take is the same alone, beside other recipes of the call, and in a stream."""
     with subject.opened() as generator:
@@ -355,7 +335,7 @@ def check_company(subject: Subject) -> None:
         if isinstance(generator, Streaming):
             stream = generator.stream
             outcomes = subject.within(
-                lambda: list(stream(_Source(subject.recipes), subject.audio)), "streaming"
+                lambda: list(stream(ListedRecipes(subject.recipes), subject.audio)), "streaming"
             )
             streamed = {recipe.digest: take_digest(subject.take(recipe, one)) for recipe, one in outcomes}
             _require(alone == streamed, "takes of a stream are others than those of generate()")

@@ -6,7 +6,6 @@ The weights (MIT) are pinned and installed like those of engines, converted once
 from __future__ import annotations
 
 import importlib
-import shutil
 from collections.abc import Callable, Collection, Iterable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -76,18 +75,19 @@ class AudioSealWatermark:
             if find_spec(package) is None:
                 raise MachineError(_NOT_INSTALLED.format(package))
         hub = importlib.import_module("pipeline.generators.hub")
-        stored: StoredModel[Any] | None = hub.find_verified(STORE, REPOSITORY, REVISION, progress)
-        if stored is None:
+
+        def bring(folder: Path) -> StoredModel[Any]:
             remote = hub.list_files(REPOSITORY, REVISION)
             for file in {GENERATOR, DETECTOR} - set(remote):
                 raise MachineError(f"{REPOSITORY} at {REVISION[:12]} has no {file}; report this as a bug")
-            folder = hub.download_folder(STORE, REPOSITORY, REVISION)
             files = [remote[GENERATOR], remote[DETECTOR]]
             hub.download(folder, REPOSITORY, REVISION, files, progress)
             progress(f"{REPOSITORY}: converting")
-            stored = importlib.import_module("pipeline.watermarks.audioseal_model").convert(folder)
-            shutil.rmtree(folder, ignore_errors=True)
-        return [stored.installed()]
+            model = importlib.import_module("pipeline.watermarks.audioseal_model")
+            stored: StoredModel[Any] = model.convert(folder)
+            return stored
+
+        return [hub.fetch(STORE, REPOSITORY, REVISION, progress, bring).installed()]
 
     def verify_models(self, names: Collection[str] = ()) -> tuple[Sequence[InstalledModel], Sequence[str]]:
         """See `ModelStore.verify_models`."""

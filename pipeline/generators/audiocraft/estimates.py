@@ -21,11 +21,8 @@ from pipeline.errors import MachineError
 from pipeline.generators.audiocraft.decoding.schedule import simulate_slots
 from pipeline.generators.audiocraft.model_store import STORE
 from pipeline.generators.audiocraft.models import BY_ID, FRAMES_A_SECOND, Model, unknown_model, windows
-from pipeline.generators.devices import processor_name
 from pipeline.generators.model_store import read_json, write_json
 from pipeline.recipe import Recipe
-
-__all__ = ["processor_name"]
 
 SPEED_SCHEMA = "cuesmith.speed/1"
 USUAL_SLOTS = {"cuda": 32, "mps": 8, "cpu": 32}

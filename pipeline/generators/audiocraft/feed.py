@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from queue import SimpleQueue
 from threading import Lock
 
@@ -69,27 +69,3 @@ class TakeFeed:
             recipe, self._recipe = self._recipe, None
             return recipe
         return self._source.next()
-
-
-class ListedRecipes:
-    """A `RecipeSource` of recipes that are all known."""
-
-    waited_s = 0.0
-
-    def __init__(self, recipes: Sequence[Recipe]) -> None:
-        self._left = deque(recipes)
-        self._lock = Lock()
-
-    def next(self) -> Recipe | None:
-        """See `RecipeSource.next`."""
-        with self._lock:
-            return self._left.popleft() if self._left else None
-
-    def begin(self, recipe: Recipe) -> None:
-        """Nobody follows the work."""
-
-    def end(self, recipe: Recipe) -> None:
-        """Nobody follows the work."""
-
-    def use_slots(self, count: int) -> None:
-        """Nobody follows the work."""

@@ -86,27 +86,19 @@ def _fetch(
     """The model ``name``: verified if it is installed, else downloaded at its commit and converted."""
     repository, _ = HELPERS.get(name, (name, None))
     revision = hub.find_commit(STORE, name, repository, asked)
-    stored = hub.find_verified(STORE, name, revision, progress)
-    if stored is not None:
-        return stored
-    folder = _download(name, repository, revision, files, progress)
-    progress(f"{name}: converting")
-    stored = convert(folder, name, revision)
-    shutil.rmtree(folder, ignore_errors=True)
-    progress(f"{name}: ready, {stored.size / 1e9:.2f} GB ({revision[:12]})")
-    return stored
 
+    def bring(folder: Path) -> StoredModel:
+        """Download those of ``files`` that the repository has."""
+        remote = hub.list_files(repository, revision)
+        # The torch file of a helper has the same weights as its safetensors.
+        redundant = {PICKLE} if WEIGHTS in remote else set()
+        wanted = [remote[file] for file in files if file in remote and file not in redundant]
+        hub.download(folder, repository, revision, wanted, progress)
+        needed = (conversion.LM, conversion.CODEC, MBD_FILE)
+        missing = [file for file in needed if file in files and file not in remote]
+        if missing:
+            raise MachineError(f"{repository} at {revision[:12]} has no {missing[0]}; report this as a bug")
+        progress(f"{name}: converting")
+        return convert(folder, name, revision)
 
-def _download(name: str, repository: str, revision: str, files: tuple[str, ...], progress: Progress) -> Path:
-    """Download those of ``files`` that the repository has; the folder stays until they are converted."""
-    folder = hub.download_folder(STORE, name, revision)
-    remote = hub.list_files(repository, revision)
-    # The torch file of a helper has the same weights as its safetensors.
-    redundant = {PICKLE} if WEIGHTS in remote else set()
-    wanted = [remote[file] for file in files if file in remote and file not in redundant]
-    hub.download(folder, repository, revision, wanted, progress)
-    needed = (conversion.LM, conversion.CODEC, MBD_FILE)
-    missing = [file for file in needed if file in files and file not in remote]
-    if missing:
-        raise MachineError(f"{repository} at {revision[:12]} has no {missing[0]}; report this as a bug")
-    return folder
+    return hub.fetch(STORE, name, revision, progress, bring)

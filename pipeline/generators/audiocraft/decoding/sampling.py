@@ -26,8 +26,7 @@ class SlotSampler:
     def __init__(self, slots: int, card: int, all_sampling: Sequence[Sampling], device: torch.device) -> None:
         self._card = card
         self._uses_top_p = any(sampling.top_p > 0 for sampling in all_sampling)
-        limits = [_limit(sampling, card) for sampling in all_sampling]
-        self._largest_top_k = max((limit for limit in limits if limit < card), default=0)
+        self._uses_top_k = any(_limit(sampling, card) < card for sampling in all_sampling)
         self._keys = torch.zeros(slots, dtype=torch.int64, device=device)
         self._limits = torch.full((slots, 1, 1), card, dtype=torch.int64, device=device)
         self._numbers = torch.ones((5, slots, 1, 1), device=device)
@@ -75,24 +74,15 @@ class SlotSampler:
 
     def _truncated(self, probs: torch.Tensor) -> torch.Tensor:
         """``probs`` after top-k and top-p, not normalised again, which the draw does not need."""
-        if self._uses_top_p:
-            ordered = probs.sort(dim=-1, descending=True).values
-            before = ordered.cumsum(-1) - ordered
-            within = (before <= self._top_p).sum(-1, keepdim=True)
-            # With NaN nothing is within, and an index below 0 would be an error of the CUDA device.
-            last = torch.minimum(self._limits.expand_as(within), within).clamp(min=1) - 1
-            threshold = ordered.gather(-1, last)
-        elif self._largest_top_k:
-            threshold = self._top_k_threshold(probs)
-        else:
+        if not (self._uses_top_p or self._uses_top_k):
             return probs
-        return torch.where(probs >= threshold, probs, 0.0)
-
-    def _top_k_threshold(self, probs: torch.Tensor) -> torch.Tensor:
-        """The smallest of ``probs`` that top-k keeps, [slots, codebooks, 1]; 0 if it keeps all."""
-        ordered = probs.topk(self._largest_top_k, dim=-1).values
-        last = (self._limits.clamp(max=self._largest_top_k) - 1).expand(*probs.shape[:2], 1)
-        return torch.where(self._limits < self._card, ordered.gather(-1, last), 0.0)
+        ordered = probs.sort(dim=-1, descending=True).values
+        kept = self._limits.expand(*probs.shape[:2], 1)
+        if self._uses_top_p:
+            before = ordered.cumsum(-1) - ordered
+            # With NaN nothing is within, and an index below 0 would be an error of the CUDA device.
+            kept = torch.minimum(kept, (before <= self._top_p).sum(-1, keepdim=True)).clamp(min=1)
+        return torch.where(probs >= ordered.gather(-1, kept - 1), probs, 0.0)
 
 
 def _limit(sampling: Sampling, card: int) -> int:
