@@ -46,7 +46,7 @@ class AudioCraftGenerator:
         device: str,
         *,
         clock: Callable[[], float] = time.monotonic,
-        worker: Callable[[str], codec.CodecWorker] = codec.worker_for,
+        worker: Callable[[str], codec.CodecWorker] = codec.CodecWorker,
     ) -> None:
         """``clock`` returns seconds, for later estimates; ``worker`` creates the codec worker of a device."""
         self._device = checked_device(device)

@@ -28,8 +28,10 @@ class AudioCraftModels:
         published = {model.id for model in PUBLISHED}
         rows += [_row(local.model, local) for local in stored if local.model and local.name not in published]
         decoder = _decoder_row(by_name.get(MBD))
+        where = f"{LICENSE}  {_revision(decoder)}  {_state(decoder)}"
+        decoder_line = f"{MBD:<40} decodes mono MusicGen (decoder: mbd)  {where}"
         return ModelList(
-            lines=[*map(_line, rows), _decoder_line(decoder)],
+            lines=[*map(_line, rows), decoder_line],
             report={"models": rows, "decoders": [decoder]},
             problems=[str(fault) for fault in faults],
         )
@@ -100,13 +102,6 @@ def _line(row: dict[str, Any]) -> str:
     return (
         f"{row['id']:<40} {row['kind']:<5} {row['window_s']:>3g} s  {row['sample_rate_hz'] / 1000:g} kHz "
         f"{channels:<6}  {row['license']}  {_revision(row)}  {state}  ({inputs})"
-    )
-
-
-def _decoder_line(row: dict[str, Any]) -> str:
-    return (
-        f"{row['id']:<40} decodes mono MusicGen (decoder: mbd)  {row['license']}  "
-        f"{_revision(row)}  {_state(row)}"
     )
 
 

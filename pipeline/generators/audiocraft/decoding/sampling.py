@@ -51,7 +51,7 @@ class SlotSampler:
         steered = guided(logits.float().unbind(1), self._cfg, self._cfg_text)
         probs = torch.softmax(steered / self._temperature, dim=-1)
         probs = self._truncated(probs)
-        drawn = (probs / self._exponential_noise(steps, probs.shape)).argmax(-1)
+        drawn = (probs / exponential_noise(self._keys, steps, probs.shape[1:])).argmax(-1)
         return torch.where(self._greedy[..., 0] > 0, steered.argmax(-1), drawn), ~steered.isfinite().all(-1)
 
     def write(
@@ -67,10 +67,6 @@ class SlotSampler:
         is_open = known == UNKNOWN
         broken |= (invalid & is_open[..., 0]).any(-1)
         codes.scatter_(2, after, torch.where(is_open, drawn[..., None], known))
-
-    def _exponential_noise(self, steps: torch.Tensor, shape: torch.Size) -> torch.Tensor:
-        """Draws from Exp(1), of ``shape`` [slots, codebooks, card]."""
-        return exponential_noise(self._keys, steps, shape[1:])
 
     def _truncated(self, probs: torch.Tensor) -> torch.Tensor:
         """``probs`` after top-k and top-p, not normalised again, which the draw does not need."""
