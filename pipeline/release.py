@@ -24,7 +24,7 @@ from pipeline.catalog import (
 )
 from pipeline.catalog.channels import earlier_versions
 from pipeline.catalog.integrity import channel_or_recovered
-from pipeline.catalog.reviews import MISSED, comment_fault, name_fault
+from pipeline.catalog.reviews import MISSED
 from pipeline.catalog.rows import differing, say_difference
 from pipeline.credentials import DEVELOPMENT
 from pipeline.errors import StoreError, UsageError, VerificationError
@@ -34,6 +34,7 @@ from pipeline.manifest.policy import Finding, Level, Policy
 from pipeline.manifest.spec import GateReason
 from pipeline.provenance import MASTER_SCHEMA, MasterRecord, MasterRow, name_of
 from pipeline.store import ObjectRef, Store
+from pipeline.texts import comment_fault, name_fault
 
 _WORDS: Mapping[GateReason, str] = {
     GateReason.NON_COMMERCIAL: (

@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[1]
 CODE = sorted(path for room in ("flows", "pipeline") for path in (ROOT / room).rglob("*.py"))
 LATE = {
     "flows/cli/app.py": "the command that is called",
+    "flows/cli/completion.py": "the catalog, when a shell asks for words",
     "flows/cli/output.py": "reports for CI, if a command was asked for them",
     "flows/runners.py": "Ray, when a build asks for it",
     "pipeline/build/worker.py": "pictures for the report, after the first master",

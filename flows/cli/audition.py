@@ -62,7 +62,8 @@ def audition_command(
         )
     choices = tuple(dict.fromkeys(Choice.parse(text) for text in engines.strip(" ,").split(",")))
     request = AuditionRequest(find_manifest(manifest), outputs, profile, asset, choices, candidates)
-    result = run_audition(prepare_audition(request), parse_devices(devices))
+    print_stderr(f"plan: {request.manifest}")
+    result = run_audition(prepare_audition(request, print_stderr), parse_devices(devices))
     failed = [take for take in result["takes"] if take["failed"]]
     if as_json:
         print_json(result)

@@ -23,8 +23,6 @@ from flows.cli.options import (
     Outputs,
     VariationFilter,
     VersionNumber,
-    existing_version,
-    version_or_latest,
 )
 from flows.cli.output import (
     command,
@@ -37,6 +35,7 @@ from flows.cli.output import (
     shown_time,
 )
 from flows.cli.terminal import Column, is_terminal, paint
+from flows.cli.versions import existing_version, version_or_latest
 from pipeline.catalog import (
     LATEST,
     REMEDIES,

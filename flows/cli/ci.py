@@ -9,8 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from flows.cli.files import write_errors, write_file
 from flows.cli.options import JUNIT_FILE
-from flows.cli.output import print_stderr, write_errors, write_file
+from flows.cli.output import print_stderr
 from pipeline.build.ci import (
     COMMENT_CHARACTERS,
     Annotation,

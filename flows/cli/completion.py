@@ -8,13 +8,16 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Callable, Iterable
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
-from pipeline.catalog import Catalog
 from pipeline.errors import CuesmithError
-from pipeline.store import Store
+
+if TYPE_CHECKING:
+    from pipeline.catalog import Catalog
 
 
 def matching(words: Iterable[str], incomplete: str) -> list[str]:
@@ -55,8 +58,9 @@ def _from_catalog(
     outputs = _outputs(ctx)
     if "://" in outputs or not os.path.isdir(outputs):
         return []
+    catalog, store = import_module("pipeline.catalog"), import_module("pipeline.store")
     try:
-        return matching(words(Catalog(Store.open(outputs))), incomplete)
+        return matching(words(catalog.Catalog(store.Store.open(outputs))), incomplete)
     except (CuesmithError, OSError):
         return []
 

@@ -9,8 +9,9 @@ from typing import Annotated
 import typer
 
 from flows.cli.completion import channel_names
-from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Outputs, channel_version
+from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Outputs
 from flows.cli.output import command, counted, print_json, print_stderr, print_stdout
+from flows.cli.versions import channel_version
 from pipeline.catalog import LATEST, Catalog
 from pipeline.store import Store
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Outputs
-from flows.cli.output import command, one_line, print_json, print_table
+from flows.cli.output import command, one_line, print_json, print_stderr, print_table
 from flows.cli.terminal import Column, paint
 from pipeline import __version__
 from pipeline.cpus import usable_cpus
@@ -25,6 +25,7 @@ def doctor_command(outputs: Outputs = DEFAULT_OUTPUTS, as_json: AsJson = False) 
 
     Prints one line for each version, device with its memory, installed model and disk.
     """
+    print_stderr("checking engines, devices, models and disks")
     engines, lines = _engines()
     stores = {engine.name: engine for engine in engines if isinstance(engine, ModelStore)}
     lines = [*_machine(), *_disks(list(stores.values()), outputs), *lines]

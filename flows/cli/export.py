@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from flows.cli.completion import channel_names, matching
-from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Outputs, channel_version, find_manifest
+from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Outputs, find_manifest
 from flows.cli.output import command, counted, one_line, print_json, print_stdout, print_warning
+from flows.cli.versions import channel_version
 from pipeline.catalog import LATEST, Catalog
 from pipeline.errors import UsageError
 from pipeline.generators import engine_keys

@@ -8,9 +8,8 @@ from typing import Annotated
 import typer
 
 from flows.cli.completion import asset_ids, manifests, version_numbers
-from pipeline.catalog import Catalog, Version
 from pipeline.errors import UsageError
-from pipeline.store import check_utf8
+from pipeline.texts import check_utf8
 
 DEFAULT_OUTPUTS = "outputs"
 MANY_NAMES = 8
@@ -85,47 +84,6 @@ Junit = Annotated[
     Path | None,
     typer.Option("--junit", help=f"Write a JUnit report to this file; with --ci by default {JUNIT_FILE}."),
 ]
-
-
-def existing_version(catalog: Catalog, number: int) -> Version:
-    """Return version ``number``. Raises `UsageError` if the catalog has no such version."""
-    check_version(catalog, number)
-    return catalog.read(number)
-
-
-def check_version(catalog: Catalog, number: int | None) -> None:
-    """Raise `UsageError` if the catalog has no version ``number``; None is no version."""
-    if number is not None and number not in catalog.numbers():
-        raise UsageError(f"the catalog has no version {number}; to list all: cuesmith catalog versions")
-
-
-def version_or_latest(catalog: Catalog, number: int | None, outputs: str) -> Version:
-    """Return version ``number``, or the latest version if it is None.
-
-    Raises `UsageError` if there is no such version, or none yet.
-    """
-    if number is not None:
-        return existing_version(catalog, number)
-    latest = catalog.latest()
-    if latest is None:
-        raise UsageError(f"no catalog in {outputs}; create one: cuesmith build")
-    return latest
-
-
-def channel_version(catalog: Catalog, name: str, outputs: str) -> Version:
-    """Return the version that the channel ``name`` points to, or the version with this number.
-
-    Raises `UsageError` if there is no such channel or version.
-    """
-    if name.isascii() and name.isdecimal():
-        return existing_version(catalog, int(name))
-    channel = catalog.channel(name) if name in catalog.channels.names() else None
-    if channel is None:
-        if catalog.latest() is None:
-            raise UsageError(f"no catalog in {outputs}; create one: cuesmith build")
-        names = ", ".join(catalog.channels.names())
-        raise UsageError(f"unknown channel {name!r}; available: {names}, or a version's number")
-    return catalog.read(channel["version"])
 
 
 def find_manifest(path: Path | None) -> Path:

@@ -1,7 +1,7 @@
 """Output of all commands: text for people, one JSON object with ``--json``, exit codes for errors.
 
 Results go to standard output and everything else to standard error, so that ``--json`` can be piped. Only this
-module turns errors into exit codes.
+module turns errors into exit codes. Every command imports it before its first line, so it imports little.
 """
 
 from __future__ import annotations
@@ -15,15 +15,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from importlib import import_module
-from pathlib import Path
 from typing import Any, NoReturn, ParamSpec, TypeVar, get_type_hints
 
 import typer
 
 from flows.cli.terminal import Column, echo, plain_output, table, time_text, width_of
-from pipeline.catalog.reviews import text_fault
-from pipeline.errors import CuesmithError, MachineError, ManifestError, Problem, UsageError
-from pipeline.store.disk import write_atomically
+from pipeline.errors import CuesmithError, ManifestError, Problem, UsageError
+from pipeline.texts import text_fault
 
 INTERRUPTED = 130
 _PATHS = {"outputs"}
@@ -86,24 +84,6 @@ def print_json(value: Any) -> None:
     is_utf8 = codecs.lookup(sys.stdout.encoding or "utf-8").name == "utf-8"
     indent = 1 if sys.stdout.isatty() else None
     typer.echo(json.dumps(value, indent=indent, ensure_ascii=not is_utf8))
-
-
-def write_file(path: Path, data: bytes, other: str) -> None:
-    """Write a file that the user asked for, and its folder. Raises `MachineError` that asks for another ``other``."""
-    with write_errors(path, other):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, data)
-
-
-@contextmanager
-def write_errors(path: Path, other: str) -> Iterator[None]:
-    """Turn an error of the file at ``path`` into a `MachineError` that asks for another ``other``."""
-    try:
-        yield
-    except OSError as error:
-        raise MachineError(
-            f"cannot write {path}: {error.strerror}; choose another {other}, or check its permissions"
-        ) from error
 
 
 def duration(seconds: float) -> str:

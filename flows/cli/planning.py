@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from flows.cli.files import write_file
 from flows.cli.options import (
     DEFAULT_OUTPUTS,
     MANY_NAMES,
@@ -37,7 +38,6 @@ from flows.cli.output import (
     print_warning,
     problems_json,
     warn,
-    write_file,
 )
 from flows.cli.terminal import Column, paint
 from pipeline.build.devices import devices_for, mastering_devices

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from flows.cli.completion import channel_names, matching, version_numbers
-from flows.cli.options import DEFAULT_OUTPUTS, AsJson, By, Outputs, check_version
+from flows.cli.options import DEFAULT_OUTPUTS, AsJson, By, Outputs
 from flows.cli.output import (
     command,
     counted,
@@ -19,6 +19,7 @@ from flows.cli.output import (
     shown_time,
 )
 from flows.cli.terminal import paint
+from flows.cli.versions import check_version
 from pipeline.catalog import LATEST, Catalog, ChannelMove
 from pipeline.errors import UsageError
 from pipeline.manifest.spec import GateReason

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from flows.cli.completion import version_numbers
-from flows.cli.options import DEFAULT_OUTPUTS, MANY_NAMES, AsJson, Outputs, VersionNumber, check_version
+from flows.cli.options import DEFAULT_OUTPUTS, MANY_NAMES, AsJson, Outputs, VersionNumber
 from flows.cli.output import (
     INTERRUPTED,
     command,
@@ -21,6 +21,7 @@ from flows.cli.output import (
     print_stdout,
     print_warning,
 )
+from flows.cli.versions import check_version
 from pipeline.catalog import Catalog
 from pipeline.errors import UsageError
 from pipeline.manifest.problems import list_names
@@ -53,6 +54,7 @@ def report_command(
 
     The report shows one version on one page and needs no server.
     """
+    print_stderr(f"writing the report of {outputs}")
     from pipeline.report import write_report
 
     store = Store.open(outputs)
@@ -95,6 +97,7 @@ def serve(
     if context.invoked_subcommand is not None:
         _refuse_misplaced(context)
         return
+    print_stderr(f"writing the report of {outputs} and starting the review server")
     from pipeline.report import write_report
     from pipeline.review.server import ReviewServer
 

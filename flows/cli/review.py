@@ -20,7 +20,6 @@ from flows.cli.options import (
     Outputs,
     VariationFilter,
     VersionNumber,
-    version_or_latest,
 )
 from flows.cli.output import (
     command,
@@ -33,6 +32,7 @@ from flows.cli.output import (
 )
 from flows.cli.report import serve
 from flows.cli.terminal import Column, paint
+from flows.cli.versions import version_or_latest
 from pipeline.catalog import (
     Catalog,
     Filter,

@@ -6,7 +6,7 @@ Nothing is published.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -95,6 +95,8 @@ class Audition:
     entries: tuple[_Entry, ...]
     failed: dict[str, str]
     """Why a take or a master could not be made, by its digest."""
+    notify: Callable[[str], None] = lambda text: None
+    """Receives a line when work begins, and one for each take that is made."""
 
     @property
     def facts(self) -> ManifestFacts:
@@ -111,8 +113,8 @@ class Audition:
         )
 
 
-def prepare_audition(request: AuditionRequest) -> Audition:
-    """Read the manifest and plan every take.
+def prepare_audition(request: AuditionRequest, notify: Callable[[str], None] = lambda text: None) -> Audition:
+    """Read the manifest and plan every take. ``notify`` receives lines about the progress.
 
     Raises `ManifestError` with everything that the engines cannot make, `UsageError` for an unknown asset.
     """
@@ -137,7 +139,7 @@ def prepare_audition(request: AuditionRequest) -> Audition:
     prepared = Prepared(
         project, store, Catalog(store), None, known, planned, reviews, (), project.assets, renames
     )
-    return Audition(prepared, asset, entries, {})
+    return Audition(prepared, asset, entries, {}, notify)
 
 
 def _find(project: Project, id_: str) -> AssetSpec:
@@ -206,6 +208,8 @@ def _generate(audition: Audition, run: str, devices: Sequence[str] | None) -> No
     store, by_group = audition.prepared.store, dict[Group, list[TakeOrder]]()
     for order in store_inputs(audition.prepared.plan.orders(), store):
         by_group.setdefault(group_of(order), []).append(order)
+    if by_group:
+        audition.notify(f"takes to generate: {sum(map(len, by_group.values()))}")
     for group, orders in by_group.items():
         device = devices_for(find_engine(group[0]), devices)[0]
         works = [
@@ -232,6 +236,8 @@ def _master(audition: Audition, run: str) -> None:
         Work(master, order, ("mastering",), order.seconds, master_limit_s(order))
         for master, order in orders.items()
     ]
+    if works:
+        audition.notify(f"takes to master: {len(works)}")
     _work(audition, "cpu", works, jobs.MasterSession("cpu", run, None))
 
 
@@ -265,6 +271,9 @@ def _work(audition: Audition, device: str, works: Sequence[Work[Any]], session: 
 def _note(audition: Audition, event: jobs.Event) -> None:
     if isinstance(event, jobs.Failed):
         audition.failed[event.item] = event.reason
+    elif isinstance(event, jobs.TakeMade):
+        label = next(entry.label for entry in audition.entries if entry.take == event.item)
+        audition.notify(f"  {label}: {event.seconds:.1f} s of audio in {event.took:.1f} s")
 
 
 def _result(audition: Audition) -> dict[str, Any]:

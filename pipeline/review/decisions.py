@@ -30,11 +30,11 @@ from datetime import datetime
 from typing import Any
 
 from pipeline.catalog import ACTIONS, Filter, ReviewAction, ReviewEvent, Version, review_state
-from pipeline.catalog.reviews import comment_fault, name_fault
 from pipeline.catalog.rows import with_waiting_rows
 from pipeline.errors import UsageError
 from pipeline.provenance import MasterRow
 from pipeline.store import check_schema, parse_object
+from pipeline.texts import comment_fault, name_fault
 
 
 def reviewer_name() -> str:

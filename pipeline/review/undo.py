@@ -88,7 +88,7 @@ class _Change:
         return cls(replaced, locked, ended, (before, tally.chosen(place)))
 
     def revert(self, event: ReviewEvent, tally: Tally) -> Iterator[ReviewEvent]:
-        """Events like ``event`` that bring the state before it back; ``tally`` counts everything that happened since."""
+        """Events like ``event`` that bring back the state before it; ``tally`` counts all events since."""
         place = (event.asset, event.variation)
         if event.action in ("lock", "unlock"):
             if (place in tally.locked) != self.locked:

@@ -13,7 +13,6 @@ from pipeline.store.formats import parse_object as parse_object
 from pipeline.store.formats import read_record as read_record
 from pipeline.store.formats import shape_fault as shape_fault
 from pipeline.store.local import LocalBackend as LocalBackend
-from pipeline.store.local import check_utf8 as check_utf8
 from pipeline.store.maintenance import Finding as Finding
 from pipeline.store.maintenance import Progress as Progress
 from pipeline.store.maintenance import Repair as Repair

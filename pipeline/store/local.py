@@ -23,6 +23,7 @@ from pipeline.errors import StoreError, UsageError
 from pipeline.store import disk
 from pipeline.store.backend import Backend, Entry, Fence, Missing, check_key, one_line
 from pipeline.store.disk import translate_os_errors
+from pipeline.texts import check_utf8
 
 if TYPE_CHECKING:
     from pipeline.store.remote import FsspecBackend
@@ -359,17 +360,6 @@ def open_backend(root: str | Path) -> Backend:
         if path.exists() and not os.access(path, os.R_OK | os.X_OK):
             raise PermissionError(errno.EACCES, "permission denied")
     return LocalBackend(path)
-
-
-def check_utf8(path: Path, what: str) -> None:
-    """Raises `UsageError` where ``path`` has bytes that are not UTF-8: no record can name it."""
-    try:
-        str(path).encode()
-    except UnicodeEncodeError:
-        shown = str(path).encode(errors="surrogateescape").decode(errors="backslashreplace")
-        raise UsageError(
-            f"{what} {shown}: this path is not UTF-8; rename the folder or file, or use another"
-        ) from None
 
 
 def _file_path(host: str, path: str) -> str:

@@ -56,7 +56,11 @@ def test_no_take_is_both_rejected_and_approved_last(events: list[ReviewEvent]) -
 
 
 def test_the_approval_before_counts_when_the_last_one_ends() -> None:
-    events = [event("approve"), event("approve", take="t2", master="m2"), event("reject", take="t2", master="m2")]
+    events = [
+        event("approve"),
+        event("approve", take="t2", master="m2"),
+        event("reject", take="t2", master="m2"),
+    ]
     assert review_state(events[:2]).chosen == {("a", 1): "m2"}
     assert review_state(events).chosen == {("a", 1): "m1"}
 

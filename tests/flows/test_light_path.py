@@ -111,3 +111,25 @@ def test_a_line_of_the_help_is_the_first_line_of_its_commands_own(name: str) -> 
     assert load(name).help.splitlines()[0] == line
     assert len(name) < 12
     assert len(line) <= 66, "it would wrap at 80 columns"
+
+
+def test_the_first_line_of_a_build_waits_for_no_part_of_the_catalog(tmp_path: Path) -> None:
+    (tmp_path / "cues.yaml").write_text(MANIFEST)
+    code = f"""
+import sys
+sys.path.insert(0, {str(ROOT)!r})
+from flows.cli import build, main
+
+def stop_at_first_line(text):
+    print(text, *sorted(name for name in sys.modules if name.startswith("pipeline.")))
+    raise SystemExit(7)
+
+build.print_stderr = stop_at_first_line
+sys.argv = ["cuesmith", "build"]
+main()
+"""
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (7, "1/4 Plan: cues.yaml pipeline.errors pipeline.texts\n"), (
+        done.stderr
+    )

@@ -83,8 +83,11 @@ def test_a_line_for_an_asset_in_braces_has_commas_and_a_second_audition_makes_no
     [one, other] = json.loads(first.stdout)["takes"]
     assert (one["line"], other["line"]) == ("engine: toy, model: any", "engine: toy")
     assert one["take"] == other["take"], "the toy engine has one model"
+    lines = [line.partition(" s of audio in ")[0] for line in first.stderr.splitlines()]
+    assert lines == [f"plan: {project.manifest}", "takes to generate: 1", "  toy: 0.5", "takes to master: 1"]
     before = sorted((project.outputs / "masters").iterdir())
-    assert audition(project, "toy", "--json").exit_code == 0
+    again = audition(project, "toy", "--json")
+    assert (again.exit_code, again.stderr) == (0, f"plan: {project.manifest}\n")
     assert sorted((project.outputs / "masters").iterdir()) == before
 
 
