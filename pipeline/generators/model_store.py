@@ -87,7 +87,7 @@ def folder_of(name: str, start: str = "") -> Path:
     return (Path(start) / os.path.expanduser(name)).resolve()
 
 
-def existing_folder(name: str, start: str = "") -> Path:
+def existing_folder(name: str, start: str) -> Path:
     """`folder_of` ``name``. Raises `MachineError` if there is none."""
     folder = folder_of(name, start)
     if not folder.is_dir():
