@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+SIDECAR = ".c2pa"
+"""Ending of the credentials' own file, for formats that cannot hold them: ``sound.ogg.c2pa``."""
+
 
 @dataclass(frozen=True, slots=True)
 class AudioFormat:
@@ -28,7 +31,7 @@ class AudioFormat:
     tags: str = ""
     """Where a file stores its labels."""
     holds_credentials: bool = True
-    """False for a format that needs a ``.c2pa`` file beside the sound."""
+    """False for a format that needs a file with the ending `SIDECAR` beside the sound."""
     needs_ffmpeg: bool = False
     """Whether its encoder needs the extra ``m4a``: pydub and ffmpeg."""
 

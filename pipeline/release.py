@@ -43,7 +43,7 @@ _WORDS: Mapping[GateReason, str] = {
     ),
     GateReason.PLACEHOLDER: "made by a placeholder engine; build them with the final engine",
     GateReason.UNAPPROVED: "nobody approved them; review them: cuesmith review approve",
-    GateReason.REJECTED: "rejected in review; build again, then review the new takes",
+    GateReason.REJECTED: "rejected in review, or to be re-rolled; build again, then review the new takes",
     GateReason.POLICY: "the policy forbids words of the prompt; change the prompt, or add an exception, then build",
     GateReason.QUALITY_GATE: "failed a quality gate; reject them or change the recipe, then build again",
     GateReason.LOUDNESS: "missed their loudness target; lower loudness or raise true_peak, then build again",

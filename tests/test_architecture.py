@@ -25,9 +25,10 @@ LATE = {
     "pipeline/generators/registry.py": "the engine or the score that is asked for",
     "pipeline/generators/sketch/engine.py": "numpy and scipy, when the engine is opened",
     "pipeline/manifest/lazy_imports.py": "YAML and the table of keys, when a manifest is read",
-    "pipeline/scores/clap.py": "the hub when weights are fetched, torch and transformers when the score is opened",
+    "pipeline/generators/published_model.py": "the hub, when weights are fetched",
+    "pipeline/scores/clap.py": "torch and transformers, when the score is opened",
     "pipeline/scores/vocals.py": "torch and silero-vad, when the score is opened",
-    "pipeline/watermarks/audioseal.py": "the hub when weights are fetched, torch and AudioSeal when a sound is marked",
+    "pipeline/watermarks/audioseal.py": "torch and AudioSeal, when weights are fetched or a sound is marked",
     "pipeline/store/local.py": "locks and object stores, when they are used",
 }
 """Files that may import by name, and what for."""

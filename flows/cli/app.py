@@ -10,6 +10,8 @@ from __future__ import annotations
 import gc
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 from importlib import import_module
 from typing import Any, NamedTuple
@@ -54,8 +56,31 @@ class Suggestion(NamedTuple):
     type: str = "plain"
 
 
+@contextmanager
+def _nearest_options() -> Iterator[None]:
+    """Let the error of an unknown option suggest the nearest ones; each release of Typer has its own class for it."""
+    try:
+        yield
+    except Exception as error:
+        unknown: Any = error
+        if nearest := getattr(error, "possibilities", None):
+            unknown.message = f"no option {unknown.option_name!r}; did you mean {' or '.join(nearest[:2])}?"
+            unknown.possibilities = None
+        raise
+
+
 class Commands(TyperGroup):
     """A Typer group with the commands of `COMMANDS`."""
+
+    def make_context(self, *args: Any, **extra: Any) -> Any:
+        """Parse the options of ``cuesmith`` itself."""
+        with _nearest_options():
+            return super().make_context(*args, **extra)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Parse the options of the command that ``ctx`` names, and run it."""
+        with _nearest_options():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: Any) -> list[str]:
         """The names, in the order of `COMMANDS`."""

@@ -58,7 +58,7 @@ def audition_command(
         raise UsageError("--engines is missing; give engines to compare: --engines sketch,audiocraft")
     if not 1 <= candidates <= _MOST_CANDIDATES:
         raise UsageError(
-            f"--candidates {candidates} is outside 1 to {_MOST_CANDIDATES}; give a smaller number"
+            f"--candidates {candidates} is out of range; give a number from 1 to {_MOST_CANDIDATES}"
         )
     choices = tuple(dict.fromkeys(Choice.parse(text) for text in engines.strip(" ,").split(",")))
     request = AuditionRequest(find_manifest(manifest), outputs, profile, asset, choices, candidates)

@@ -23,7 +23,7 @@ from pipeline.build.prepare import (
     up_to_date,
 )
 from pipeline.build.readiness import require
-from pipeline.catalog import REMEDIES, missed_in
+from pipeline.catalog import REMEDIES, lost_marks, missed_in
 from pipeline.credentials import DEVELOPMENT
 from pipeline.errors import MachineError
 from pipeline.export import LIBRARY, export_latest
@@ -148,12 +148,16 @@ def _print_result(result: dict[str, Any], prepared: Prepared) -> None:
     if result["published"] and result["removed"]:
         names = list_names(result["removed"], limit=MANY_NAMES)
         print_stderr(f"no longer in the manifest, removed from version {result['version']}: {names}")
+    fallen_short = result["off_target"] or result["watermark_lost"]
+    version = prepared.catalog.latest() if fallen_short else None
+    rows = version.masters if version else ()
     if result["off_target"]:
         missed = counted(result["off_target"], "master")
         print_stderr(f"{missed} missed the loudness target: cuesmith catalog show --state off-target")
-        version = prepared.catalog.latest()
-        for deviation, count in sorted(missed_in(version.masters if version else ()).items()):
+        for deviation, count in sorted(missed_in(rows).items()):
             print_stderr(f"  {count} because of the {deviation}: {REMEDIES[deviation]}")
+    for line in lost_marks(rows):
+        print_stderr(f"{line} (cuesmith catalog show --state watermark-lost)")
     if result["waiting"]:
         print_stderr(f"{result['waiting']} new takes wait for review: cuesmith catalog show --state waiting")
     _print_library(result["library"])

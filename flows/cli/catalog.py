@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import sys
 from collections import Counter
 from dataclasses import asdict
@@ -47,9 +46,11 @@ from pipeline.catalog import (
     ReviewState,
     asset_history,
     is_off_target,
+    lost_marks,
     missed_in,
+    named,
     read_quarantine,
-    rejected_before,
+    reviews_before,
     states_of,
 )
 from pipeline.catalog import diff as diff_of
@@ -204,9 +205,11 @@ def _provenance(catalog: Catalog, row: MasterRow) -> dict[str, Any]:
 
 
 def _print_missed(rows: list[MasterRow]) -> None:
-    """Say for each reason how many of ``rows`` missed their loudness target, and which key helps."""
+    """Say how many of ``rows`` missed their loudness target or lost their watermark, and what helps."""
     for deviation, count in sorted(missed_in(rows).items()):
         print_stderr(f"{counted(count, 'master')} missed the loudness target: {REMEDIES[deviation]}")
+    for line in lost_marks(rows):
+        print_stderr(line)
 
 
 def _page(title: str, value: dict[str, Any]) -> list[str]:
@@ -278,6 +281,8 @@ def _master_row(row: MasterRow, reviews: ReviewState) -> tuple[str, ...]:
         marks.append("loop")
     if is_off_target(row):
         marks.append(f"({row['deviation']})")
+    if "watermark_lost" in row:
+        marks.append(f"(in {', '.join(row['watermark_lost'])})")
     if "reason" in row:
         marks.append(f"({row['reason']})")
     return name_of(row), f"{row['seconds']:.2f} s", loudness, row["model"], " ".join(marks)
@@ -301,7 +306,7 @@ def diff(
     """
     catalog = Catalog(Store.open(outputs))
     old, new = existing_version(catalog, before), existing_version(catalog, after)
-    changes = diff_of(catalog.store, old, new, rejected_before(new, Reviews(catalog.store).events()))
+    changes = diff_of(catalog.store, old, new, reviews_before(new, Reviews(catalog.store).events()))
     counts = Counter(change.kind for change in changes)
     totals = {kind: counts[kind] for kind in ("added", "removed", "changed")}
     if counts["missing"]:
@@ -406,11 +411,8 @@ def quarantine(
     """
     store = Store.open(outputs)
     listing = read_quarantine(store)
-    rows = [
-        row
-        for row in (listing.masters if listing else ())
-        if asset is None or fnmatch.fnmatchcase(row["asset"], asset)
-    ]
+    masters = listing.masters if listing else ()
+    rows = named(masters, asset)
     records: Any = dict(store.get_records("masters", [row["master"] for row in rows], MASTER_SCHEMA))
     settings = {
         asset_id: passing_setting(
@@ -429,6 +431,10 @@ def quarantine(
         print_stdout(f"    to publish this asset anyway: {settings[row['asset']]}")
     if rows:
         print_stderr("or change prompt, seed or candidates, and build again; to listen: cuesmith report")
+    elif masters:
+        print_stderr(
+            f"nothing that matches {asset!r} is quarantined; to list all: cuesmith catalog quarantine"
+        )
     else:
         print_stderr("nothing is quarantined")
 

@@ -20,6 +20,7 @@ from flows.cli.output import (
 from flows.cli.terminal import Column, paint
 from pipeline.credentials import PROVENANCE
 from pipeline.errors import UsageError
+from pipeline.formats import format_of
 
 if TYPE_CHECKING:
     from pipeline.credentials.checking import Verdict
@@ -66,7 +67,9 @@ def show(
 @group.command("verify")
 @command
 def verify(
-    files: Annotated[list[Path], typer.Argument(help="Sound files.")],
+    files: Annotated[
+        list[Path], typer.Argument(help="Sound files, or folders whose sound files are checked.")
+    ],
     trust: Trust = None,
     watermark: Annotated[
         str | None,
@@ -92,12 +95,13 @@ def verify(
 
     verdicts: list[tuple[Verdict, WatermarkVerdict]] = []
     problems: list[tuple[Path, str]] = []
-    for path in files:
+    for given in files:
         try:
-            verdict = check(path, trust or ())
-            verdicts.append((verdict, check_watermark(Path(verdict.path), verdict, watermark)))
+            for path in _sounds(given):
+                verdict = check(path, trust or ())
+                verdicts.append((verdict, check_watermark(Path(verdict.path), verdict, watermark)))
         except UsageError as error:
-            problems.append((path, str(error)))
+            problems.append((given, str(error)))
     if as_json:
         listed = [{"path": str(path), "what": what} for path, what in problems]
         checked = [verdict.to_json() | {"watermark": mark.to_json()} for verdict, mark in verdicts]
@@ -115,6 +119,16 @@ def verify(
         raise typer.Exit(_NOT_VERIFIED)
     if problems:
         raise typer.Exit(_USAGE)
+
+
+def _sounds(given: Path) -> list[Path]:
+    """The file ``given``, or all sound files in the folder. Raises `UsageError` if that has none."""
+    if not given.is_dir():
+        return [given]
+    found = sorted(path for path in given.rglob("*") if format_of(path.suffix) and path.is_file())
+    if not found:
+        raise UsageError(f"{given}: no sound file in this folder; give another")
+    return found
 
 
 def _print_verdict(verdict: Verdict) -> None:

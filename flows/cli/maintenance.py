@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated
 
 import typer
 
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Outputs
-from flows.cli.output import command, counted, print_json, print_stderr, print_stdout
+from flows.cli.output import command, counted, print_error, print_json, print_stderr, print_stdout
 from pipeline.catalog import (
     Catalog,
     approved_objects,
     check_store,
+    copies_of,
     forget_recorded_files,
     prunable_versions,
     version_folders,
@@ -80,7 +82,12 @@ def verify_command(
             print_stdout(f"{same} of {len(replayed)} takes replayed to the same bytes")
     left = [fix.finding for fix in repairs if not fix.done] if repair else findings
     if problems := _problems(left, len(different), repair):
-        raise VerificationError(f"{outputs}: {problems}")
+        error = VerificationError(f"{outputs}: {problems}")
+        if as_json:
+            # Standard output has its one object already.
+            print_error(str(error))
+            raise typer.Exit(error.exit_code)
+        raise error
     if not as_json:
         print_stdout(
             f"{outputs}: all files are present and intact"
@@ -166,6 +173,8 @@ def gc_command(
     Leftover files come from killed builds. Unused takes and masters are those that no catalog version uses and nobody
     approved.
     """
+    if math.isnan(grace_hours):
+        raise UsageError("--grace nan is not a time; give hours, such as 1")
     store = _open(outputs)
     catalog = Catalog(store)
     for number in catalog.numbers():
@@ -187,6 +196,7 @@ def gc_command(
         grace=grace_hours * 3600,
         dry_run=dry_run,
         retire=retire,
+        copies=lambda: copies_of(catalog, old()),
     )
     versions = sorted({int(key.split("/")[1]) for key in done.retired})
     if as_json:

@@ -7,7 +7,15 @@ from typing import Annotated, Any
 import typer
 
 from flows.cli.options import AsJson
-from flows.cli.output import command, one_line, print_json, print_stderr, print_stdout, print_table
+from flows.cli.output import (
+    command,
+    one_line,
+    print_error,
+    print_json,
+    print_stderr,
+    print_stdout,
+    print_table,
+)
 from flows.cli.terminal import Column, paint
 from pipeline.errors import UsageError, VerificationError
 from pipeline.generators import InstalledModel, ModelStore, find_engine
@@ -85,6 +93,11 @@ def verify_models(
         if not checked and not problems:
             print_stderr(f"no models in {store.models_folder()}")
     faults = [*(model.fault for model in checked if model.fault), *problems]
+    if faults and as_json:
+        # Standard output has its one object already.
+        for fault in faults:
+            print_error(fault)
+        raise typer.Exit(VerificationError.exit_code)
     if faults:
         raise VerificationError("\n".join(faults))
 

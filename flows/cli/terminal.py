@@ -27,6 +27,7 @@ _YELLOW = (
     "waiting",
     "stale",
     "off-target",
+    "watermark-lost",
     "placeholder",
     "rollback",
     "publish",

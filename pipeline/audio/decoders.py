@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -125,6 +126,8 @@ except ImportError:
 
 REMEDY = "install the extra with: pip install 'cuesmith[m4a]'"
 _TIMEOUT_S = 300
+_ADDRESS = re.compile(" @ 0x[0-9a-f]+")
+"""Of ffmpeg's own objects in its messages, different each time."""
 
 
 def find_ffmpeg(*, systems_first: bool = False) -> str | None:
@@ -168,7 +171,8 @@ def decode_by_ffmpeg(
             done = subprocess.run(command, capture_output=True, check=False, timeout=_TIMEOUT_S)
         except subprocess.TimeoutExpired as error:
             raise UnreadableSoundError(f"ffmpeg took more than {_TIMEOUT_S} s") from error
-    messages = done.stderr.decode(errors="replace").strip().splitlines()
+    text = done.stderr.decode(errors="replace").replace(f"file:{path}: ", "")
+    messages = _ADDRESS.sub("", text).strip().splitlines()
     if done.returncode:
         raise UnreadableSoundError(f"ffmpeg: {messages[-1] if messages else 'failed without a message'}")
     return done.stdout, messages[0] if messages else ""

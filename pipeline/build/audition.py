@@ -307,6 +307,6 @@ def _result(audition: Audition) -> dict[str, Any]:
     return {
         "asset": audition.asset.id,
         "place": place,
-        "page": str(path) if path else page,
+        "page": str(path) if path else f"{store.root}/{page}",
         "takes": rows,
     }

@@ -196,6 +196,8 @@ def build_summary(
             ],
         ),
     ]
+    if result["watermark_lost"]:
+        lines += ["", f"**{result['watermark_lost']} lost the watermark** in a delivered file"]
     if failed:
         rows = [(master_name(one["asset"], one["variation"]), one["stage"], one["reason"]) for one in failed]
         lines += ["", f"**{len(failed)} failed**", "", *markdown_table(["sound", "stage", "reason"], rows)]

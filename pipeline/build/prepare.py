@@ -95,6 +95,8 @@ class BuildRequest:
             raise UsageError(f"--runner {self.runner!r} is unknown; give {LOCAL} or {RAY}")
         if self.ray_address and self.runner != RAY:
             raise UsageError(f"--ray-address needs --runner {RAY}")
+        if self.max_minutes is not None and not self.max_minutes >= 0:
+            raise UsageError(f"--max-minutes {self.max_minutes:g} is not a time; give minutes, such as 60")
 
 
 @dataclass(frozen=True)
@@ -342,9 +344,7 @@ def _changes(prepared: Prepared) -> Iterable[Change]:
         return
     after = {(row["asset"], row["variation"]): row for row in (*rows, *map(_as_signed, unsigned))}
     before = rows_by_current_id(latest, prepared.renames)
-    for change in compare_rows(
-        prepared.store, before, after, prepared.reviews.rejected, reasons_of(prepared)
-    ):
+    for change in compare_rows(prepared.store, before, after, prepared.reviews, reasons_of(prepared)):
         if change.place not in prepared.to_make:
             yield change
 
@@ -478,6 +478,11 @@ def off_target_in(version: Version | None) -> int:
     return sum(map(is_off_target, version.masters)) if version else 0
 
 
+def watermark_lost_in(version: Version | None) -> int:
+    """Count the masters of a version whose watermark was not found again in a delivered file."""
+    return sum("watermark_lost" in row for row in version.masters) if version else 0
+
+
 def waiting_in(version: Version | None) -> int:
     """Count the masters of a version that have a new take waiting for review."""
     return sum("waiting" in row for row in version.masters) if version else 0
@@ -507,6 +512,7 @@ def unchanged_result(prepared: Prepared) -> dict[str, Any]:
         "reused": sum(len(plan.variations) for plan in prepared.plan.assets) - len(failed),
         "waiting": waiting_in(prepared.latest),
         "off_target": off_target_in(prepared.latest),
+        "watermark_lost": watermark_lost_in(prepared.latest),
         "failed": failed,
         "left": [],
         "removed": removed_names(prepared),

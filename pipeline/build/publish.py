@@ -23,6 +23,7 @@ from pipeline.build.prepare import (
     unchanged_result,
     unsigned_rows,
     waiting_in,
+    watermark_lost_in,
     with_valid_plan,
 )
 from pipeline.build.quarantine import build_facts, quarantine_report, record_quarantine
@@ -110,12 +111,11 @@ def publish(
 
     def reasons(before: Version, rows: tuple[MasterRow, ...]) -> Mapping[Place, tuple[str, ...]]:
         after = {(row["asset"], row["variation"]): row for row in rows}
-        rejected = Reviews(prepared.store).state().rejected
         changed = compare_rows(
             prepared.store,
             rows_by_current_id(before, prepared.renames),
             after,
-            rejected,
+            Reviews(prepared.store).state(),
             reasons_of(prepared),
         )
         return {change.place: change.reason_words for change in changed if change.kind == "changed"}
@@ -134,6 +134,7 @@ def publish(
             "published": True,
             "waiting": waiting_in(version),
             "off_target": off_target_in(version),
+            "watermark_lost": watermark_lost_in(version),
         }
         facts = {"schema": BUILD_SCHEMA, **build, **result}
         facts.pop("report", None)
@@ -192,6 +193,7 @@ def _publish_only(prepared: Prepared, fence: Fence, run: str) -> dict[str, Any]:
         "published": done.new,
         "waiting": waiting_in(done.version),
         "off_target": off_target_in(done.version),
+        "watermark_lost": watermark_lost_in(done.version),
         "library": done.library.to_json() if done.library else None,
     }
     if done.new or changed:

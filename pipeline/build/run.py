@@ -23,6 +23,7 @@ from pipeline.build.prepare import (
     off_target_in,
     removed_names,
     waiting_in,
+    watermark_lost_in,
     with_valid_plan,
 )
 from pipeline.build.publish import Published, publish, report_build
@@ -362,6 +363,7 @@ class BuildRun:
             "reused": variations - mastered - len(self._failed) - len(left),
             "waiting": waiting_in(version),
             "off_target": off_target_in(version),
+            "watermark_lost": watermark_lost_in(version),
             "failed": [
                 failed_json(asset, variation, stage, reason, self._digests.get((asset, variation)))
                 for (asset, variation), (stage, reason) in sorted(self._failed.items())

@@ -6,6 +6,7 @@ Two modules need pandas and are imported only on demand: `tables` makes the Parq
 
 from pipeline.catalog.catalog import Catalog as Catalog
 from pipeline.catalog.catalog import approved_objects as approved_objects
+from pipeline.catalog.catalog import copies_of as copies_of
 from pipeline.catalog.catalog import forget_recorded_files as forget_recorded_files
 from pipeline.catalog.catalog import missing_row as missing_row
 from pipeline.catalog.catalog import prunable_versions as prunable_versions
@@ -19,7 +20,7 @@ from pipeline.catalog.diff import asset_history as asset_history
 from pipeline.catalog.diff import compare_rows as compare_rows
 from pipeline.catalog.diff import diff as diff
 from pipeline.catalog.diff import label_changes as label_changes
-from pipeline.catalog.diff import rejected_before as rejected_before
+from pipeline.catalog.diff import reviews_before as reviews_before
 from pipeline.catalog.integrity import check_store as check_store
 from pipeline.catalog.reviews import ACTIONS as ACTIONS
 from pipeline.catalog.reviews import REMEDIES as REMEDIES
@@ -31,7 +32,10 @@ from pipeline.catalog.reviews import Reviews as Reviews
 from pipeline.catalog.reviews import ReviewState as ReviewState
 from pipeline.catalog.reviews import Tally as Tally
 from pipeline.catalog.reviews import is_off_target as is_off_target
+from pipeline.catalog.reviews import lost_marks as lost_marks
+from pipeline.catalog.reviews import mark_remedy as mark_remedy
 from pipeline.catalog.reviews import missed_in as missed_in
+from pipeline.catalog.reviews import named as named
 from pipeline.catalog.reviews import new_events as new_events
 from pipeline.catalog.reviews import reversed_decisions as reversed_decisions
 from pipeline.catalog.reviews import review_state as review_state

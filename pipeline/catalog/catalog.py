@@ -299,6 +299,16 @@ def forget_recorded_files(catalog: Catalog, numbers: Sequence[int]) -> None:
             catalog.channels.record_files(number, None, fence)
 
 
+def copies_of(catalog: Catalog, numbers: Sequence[int]) -> set[str]:
+    """SHA-256 of the copies of files that channels record for the versions ``numbers`` and for no other version."""
+    recorded = catalog.all_recorded_files()
+
+    def hashes(versions: Iterable[int]) -> set[str]:
+        return {item["sha256"] for number in versions for item in recorded[number].values()}
+
+    return hashes(recorded.keys() & set(numbers)) - hashes(recorded.keys() - set(numbers))
+
+
 def version_folders(number: int) -> tuple[str, str]:
     """The folders of a version and of its report."""
     return f"catalog/{number:06d}", f"reports/{number:06d}"

@@ -7,12 +7,12 @@ compared by their rows and records.
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from pipeline.catalog.catalog import Catalog
-from pipeline.catalog.reviews import ReviewEvent, review_state
+from pipeline.catalog.reviews import NO_REVIEWS, ReviewEvent, ReviewState, review_state
 from pipeline.catalog.rows import name_of_files
 from pipeline.catalog.version import Place, Version, compared
 from pipeline.plan import (
@@ -21,6 +21,7 @@ from pipeline.plan import (
     changed,
     label_reasons,
     recipe_reasons,
+    review_reasons,
     say,
     spec_reasons,
     specs_of,
@@ -99,13 +100,13 @@ class Change:
         return f"{self.kind:<8} {master_name(*self.place):<40} {'; '.join(self.words)}".rstrip()
 
 
-def diff(store: Store, before: Version, after: Version, rejected: Set[str] = frozenset()) -> list[Change]:
+def diff(store: Store, before: Version, after: Version, reviews: ReviewState = NO_REVIEWS) -> list[Change]:
     """Every master that differs, by asset and variation, and every new reason why a variation is missing.
 
-    ``rejected`` has the recipe digests that were rejected when ``after`` was published. If ``after`` followed
+    ``reviews`` is the state when ``after`` was published. If ``after`` followed
     ``before``, the changes have the reasons that it recorded.
     """
-    differences = compare_rows(store, before.by_variation, after.by_variation, rejected)
+    differences = compare_rows(store, before.by_variation, after.by_variation, reviews)
     recorded = after.reasons if after.parent == before.number else {}
     explained = [
         replace(change, reasons=changed(*recorded[change.place])) if change.place in recorded else change
@@ -130,7 +131,7 @@ def compare_rows(
     store: Store,
     before: Mapping[Place, MasterRow],
     after: Mapping[Place, MasterRow],
-    rejected: Set[str] = frozenset(),
+    reviews: ReviewState = NO_REVIEWS,
     planned: Mapping[Place, Sequence[Reason]] | None = None,
 ) -> list[Change]:
     """Every row that differs, by asset and variation. ``planned`` has the reasons of the plan of ``after``."""
@@ -139,7 +140,7 @@ def compare_rows(
     pairs = [(place, old, new) for place, old, new in pairs if old is not new]
     records = _records(store, [(old, new) for _, old, new in pairs if old and new])
     differences = (
-        compare(old, new, records, rejected, (planned or {}).get(place, ())) for place, old, new in pairs
+        compare(old, new, records, reviews, (planned or {}).get(place, ())) for place, old, new in pairs
     )
     return [change for change in differences if change is not None]
 
@@ -153,7 +154,7 @@ def compare(
     before: MasterRow | None,
     after: MasterRow | None,
     records: Records,
-    rejected: Set[str] = frozenset(),
+    reviews: ReviewState = NO_REVIEWS,
     planned: Sequence[Reason] = (),
 ) -> Change | None:
     """How one variation differs between two versions; None if it does not. ``planned`` has the reasons of the plan."""
@@ -163,7 +164,7 @@ def compare(
     place = place_of(row)
     if before is None or after is None:
         return Change("added" if after else "removed", *place, (), {}, before, after)
-    reasons = tuple(dict.fromkeys(_reasons(before, after, records, rejected, planned)))
+    reasons = tuple(dict.fromkeys(_reasons(before, after, records, reviews, planned)))
     measured = {key: (before.get(key), after.get(key)) for key in MEASURED}
     measured = {key: pair for key, pair in measured.items() if pair[0] != pair[1]}
     if not reasons and not measured:
@@ -172,13 +173,13 @@ def compare(
 
 
 def _reasons(
-    before: MasterRow, after: MasterRow, records: Records, rejected: Set[str], planned: Sequence[Reason]
+    before: MasterRow, after: MasterRow, records: Records, reviews: ReviewState, planned: Sequence[Reason]
 ) -> Iterator[Reason]:
     if before["master"] != after["master"]:
         if _waited(before, after):
             yield PROMOTED
         why = [reason for reason in planned if reason.is_difference]
-        yield from why or changed(*_master_reasons(before, after, records, rejected))
+        yield from why or changed(*_master_reasons(before, after, records, reviews))
     yield from changed(*_row_changes(before, after))
 
 
@@ -206,9 +207,9 @@ def _other_reasons(before: MasterRow, after: MasterRow) -> Iterator[str]:
 
 
 def _master_reasons(
-    before: MasterRow, after: MasterRow, records: Records, rejected: Set[str]
+    before: MasterRow, after: MasterRow, records: Records, reviews: ReviewState
 ) -> Iterator[str]:
-    reasons = list(_take_reasons(before, after, records, rejected))
+    reasons = list(_take_reasons(before, after, records, reviews))
     old, new = records.get(before["master"]), records.get(after["master"])
     if old and new:
         reasons.extend(spec_reasons(specs_of(old), specs_of(new)))
@@ -234,9 +235,11 @@ def _waited(before: MasterRow, after: MasterRow) -> bool:
     return waiting is not None and waiting["master"] == after["master"]
 
 
-def _take_reasons(before: MasterRow, after: MasterRow, records: Records, rejected: Set[str]) -> Iterator[str]:
-    if before["take"] != after["take"] and before["take"] in rejected:
-        yield "rejected in review"
+def _take_reasons(
+    before: MasterRow, after: MasterRow, records: Records, reviews: ReviewState
+) -> Iterator[str]:
+    reviewed = list(review_reasons({before["take"]} - {after["take"]}, reviews.rejected, reviews.rerolled))
+    yield from reviewed
     if len(before["takes"]) != len(after["takes"]):
         yield f"candidates changed: {len(before['takes'])} -> {len(after['takes'])}"
     if before["take"] == after["take"]:
@@ -246,7 +249,7 @@ def _take_reasons(before: MasterRow, after: MasterRow, records: Records, rejecte
         yield "prompt changed" if before["prompt"] != after["prompt"] else "recipe changed"
         return
     reasons = list(recipe_reasons(old["take"]["recipe"], Recipe.from_json(new["take"]["recipe"])))
-    if not reasons and before["take"] not in rejected:
+    if not reasons and not reviewed:
         reasons = ["seed changed"]
     yield from reasons
 
@@ -322,10 +325,10 @@ def asset_history(catalog: Catalog, asset: str) -> list[HistoryEntry]:
     return entries
 
 
-def rejected_before(version: Version, events: tuple[ReviewEvent, ...]) -> Set[str]:
-    """Recipe digests of the takes that were rejected when ``version`` was published."""
+def reviews_before(version: Version, events: tuple[ReviewEvent, ...]) -> ReviewState:
+    """The result of those ``events`` that were there when ``version`` was published."""
     published = utc(version.created)
-    return review_state(event for event in events if event.moment <= published).rejected
+    return review_state(event for event in events if event.moment <= published)
 
 
 def _only(version: Version, asset: str) -> Version:

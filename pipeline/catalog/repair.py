@@ -6,6 +6,7 @@ Nothing is deleted: the old bytes of every replaced file are below ``quarantine/
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any, cast
@@ -36,6 +37,7 @@ from pipeline.store import (
 BUILD_AGAIN = "build again to make it again"
 _BY = "cuesmith verify --repair"
 _APPEND_SECONDS = 60.0
+_VERSION = re.compile(rf"catalog/(\d+)/{re.escape(CATALOG_FILE)}")
 _TABLES = {"catalog.csv": csv_bytes, "catalog.parquet": parquet_bytes}
 
 
@@ -63,7 +65,7 @@ class _Repairs:
         by_kind: dict[str, list[Finding]] = {}
         for finding in findings:
             by_kind.setdefault(_kind(finding), []).append(finding)
-        yield from set_aside(self._store, by_kind.pop("store", []))
+        yield from map(self._of_old_versions, set_aside(self._store, by_kind.pop("store", [])))
         copies = by_kind.pop("copies", [])
         set_aside(self._store, [finding for finding in copies if finding.kind != "missing"])
         for kind, repair in (
@@ -78,6 +80,27 @@ class _Repairs:
         for number in sorted(self._record_again):
             self._record(number)
         yield from self._pointers()
+
+    def _of_old_versions(self, repair: Repair) -> Repair:
+        """``repair``, or what a person can do where only old versions name the object: no build makes it again."""
+        finding = repair.finding
+        latest = next(
+            (one["version"] for one in self._catalog.channels.readable() if one["name"] == LATEST), 0
+        )
+        versions = [_VERSION.fullmatch(name) for name in finding.named_by]
+        numbers = [int(version[1]) for version in versions if version]
+        if (
+            finding.kind != "missing"
+            or repair.moved
+            or len(numbers) < len(versions)
+            or latest in (0, *numbers)
+        ):
+            return repair
+        advice = (
+            f"no build makes it again: only old versions have it ({', '.join(map(str, numbers))}); restore it from a "
+            "backup, or remove old versions: cuesmith gc --keep N"
+        )
+        return Repair(finding, (), advice, done=False)
 
     def _try(self, repair: Any, finding: Finding) -> Repair:
         if finding.kind == "newer":

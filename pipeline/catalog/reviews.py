@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import Any, Literal, NotRequired, TypedDict, get_args, get_type_hints
+from typing import Any, Literal, NotRequired, TypedDict, TypeVar, get_args, get_type_hints
 
 from pipeline.errors import FormatError, UsageError
+from pipeline.formats import FORMATS
 from pipeline.provenance import MasterRow, MissingRow, master_name, name_of, place_of
 from pipeline.provenance.clock import utc
 from pipeline.recipe import digest
@@ -82,6 +83,10 @@ class ReviewState:
     """By asset id and variation: of the masters that are approved, the one that was approved last."""
     rerolled: frozenset[str] = frozenset()
     """Those of ``rejected`` that nobody judged: another take is wanted."""
+
+
+NO_REVIEWS = ReviewState(frozenset(), frozenset(), frozenset())
+"""Before any event."""
 
 
 class Reviews:
@@ -277,6 +282,23 @@ def missed_in(rows: Iterable[MasterRow]) -> Counter[str]:
     return Counter(row["deviation"] for row in rows if is_off_target(row))
 
 
+def lost_marks(rows: Iterable[MasterRow]) -> list[str]:
+    """How many of ``rows`` lost their watermark in which formats, and what helps: a line for each set of formats."""
+    counts = Counter(tuple(row["watermark_lost"]) for row in rows if "watermark_lost" in row)
+    return [
+        f"{count} {'master' if count == 1 else 'masters'} lost the watermark in {', '.join(formats)}: "
+        f"{mark_remedy(formats)}"
+        for formats, count in sorted(counts.items())
+    ]
+
+
+def mark_remedy(formats: Iterable[str]) -> str:
+    """Why the watermark is not found again in files of ``formats``, and what to do about it."""
+    if any(FORMATS[name].lossless for name in formats):
+        return "the sound is too short or too quiet for it; make it longer, or set watermark: none"
+    return "the coding removed it; deliver another format, such as wav or flac, and play that one"
+
+
 State = Literal[
     "current",
     "locked",
@@ -289,6 +311,7 @@ State = Literal[
     "placeholder",
     "non-commercial",
     "off-target",
+    "watermark-lost",
     "missing",
     "quarantined",
     "failed",
@@ -301,8 +324,8 @@ def states_of(row: MasterRow, reviews: ReviewState) -> frozenset[State]:
 
     One of ``current``, ``locked``, ``stale``; one of ``approved``, ``rejected``, ``re-roll``, ``unreviewed``;
     ``waiting`` if a new take waits beside it; ``placeholder`` and ``non-commercial`` depending on engine and weights;
-    ``off-target`` if it missed its loudness target. A variation without a master is ``missing``, ``quarantined`` or
-    ``failed``: see `MissingRow`.
+    ``off-target`` if it missed its loudness target; ``watermark-lost`` if its watermark was not found again in a
+    delivered file. A variation without a master is ``missing``, ``quarantined`` or ``failed``: see `MissingRow`.
     """
     states: set[State] = {_review(row, reviews)}
     locked = row["status"] == "locked" or place_of(row) in reviews.locked
@@ -315,6 +338,8 @@ def states_of(row: MasterRow, reviews: ReviewState) -> frozenset[State]:
         states.add("non-commercial")
     if is_off_target(row):
         states.add("off-target")
+    if "watermark_lost" in row:
+        states.add("watermark-lost")
     return frozenset(states)
 
 
@@ -324,12 +349,27 @@ def _review(row: MasterRow, reviews: ReviewState) -> State:
     return "approved" if row["master"] in reviews.approved else "unreviewed"
 
 
+RowT = TypeVar("RowT", MasterRow, MissingRow)
+
+
+def named(rows: Iterable[RowT], asset: str | None) -> list[RowT]:
+    """The rows whose asset id matches ``asset``, an id or a glob, case-sensitive; all rows if it is None.
+
+    If no id matches, the rows of the master's name, such as ``music/theme_01``.
+    """
+    listed = list(rows)
+    if asset is None:
+        return listed
+    by_id = [row for row in listed if fnmatch.fnmatchcase(row["asset"], asset)]
+    return by_id or [row for row in listed if fnmatch.fnmatchcase(name_of(row), asset)]
+
+
 @dataclass(frozen=True)
 class Filter:
     """Selects masters; a field without a value does not narrow."""
 
     asset: str | None = None
-    """An asset id or a glob, case-sensitive; if no id matches, a master's name: see `name_of`."""
+    """See `named`."""
     variation: int | None = None
     tags: tuple[str, ...] = ()
     """All of them."""
@@ -346,20 +386,17 @@ class Filter:
 
     def select(self, rows: Iterable[MasterRow], reviews: ReviewState) -> list[MasterRow]:
         """The selected rows, in their order."""
-        named = self._named(list(rows))
-        return [row for row in named if self._matches(row) and set(self.states) <= states_of(row, reviews)]
-
-    def _named(self, rows: list[MasterRow]) -> list[MasterRow]:
-        if self.asset is None:
-            return rows
-        by_id = [row for row in rows if fnmatch.fnmatchcase(row["asset"], self.asset)]
-        return by_id or [row for row in rows if fnmatch.fnmatchcase(name_of(row), self.asset)]
+        return [
+            row
+            for row in named(rows, self.asset)
+            if self._matches(row) and set(self.states) <= states_of(row, reviews)
+        ]
 
     def select_missing(self, rows: Iterable[MissingRow]) -> list[MissingRow]:
         """The selected missing rows; none if the filter has a model, since no model made them."""
         return [
             row
-            for row in rows
+            for row in named(rows, self.asset)
             if self.model is None and set(self.states) <= {row["code"]} and self._describes(row)
         ]
 

@@ -115,7 +115,16 @@ def _facts(record: MasterRecord) -> dict[str, Any]:
         "gain_group": record["gain_group"],
         "pcm_sha256": record["pcm_sha256"],
         **({"watermark": record["watermark"]} if "watermark" in record else {}),
+        **({"watermark_lost": lost} if (lost := _formats_without_mark(record)) else {}),
     }
+
+
+def _formats_without_mark(record: MasterRecord) -> list[str]:
+    return [
+        rendition["format"]
+        for rendition in record["renditions"]
+        if "watermark" in rendition and not rendition["watermark"]["found"]
+    ]
 
 
 def differing(row: MasterRow, record: MasterRecord) -> dict[str, Any]:

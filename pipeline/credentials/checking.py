@@ -19,9 +19,9 @@ from typing import Any, Literal
 
 from pipeline.credentials.claim import PROVENANCE
 from pipeline.credentials.development import ORGANISATION, root_path
-from pipeline.credentials.signing import SIDECAR, context, file_type_of, library
+from pipeline.credentials.signing import context, file_type_of, library
 from pipeline.errors import UsageError
-from pipeline.formats import format_of
+from pipeline.formats import SIDECAR, format_of
 
 State = Literal["Trusted", "Valid", "Invalid", "Missing"]
 
@@ -143,7 +143,7 @@ def _unreadable(path: Path, error: Exception, *, has_sidecar: bool) -> Verdict:
     not_found = isinstance(error, library().C2paError.ManifestNotFound)
     missing = not has_sidecar and (not can_hold or not_found)
     state: State = "Missing" if missing else "Invalid"
-    reason = "no Content Credentials in it or beside it" if missing else str(error)
+    reason = "no Content Credentials in it or beside it" if missing else f"it cannot be read: {error}"
     sidecar = str(_sidecar_of(path)) if has_sidecar else None
     return Verdict(str(path), state, (reason,), (), False, None, sidecar, None)
 
@@ -153,7 +153,7 @@ def _sidecar_of(path: Path) -> Path:
 
 
 def _anchors(roots: Sequence[Path]) -> str:
-    texts = [_file_bytes(root).decode("utf-8", "replace") for root in roots]
+    texts = [_file_bytes(root, "a PEM file").decode("utf-8", "replace") for root in roots]
     for root, text in zip(roots, texts, strict=True):
         if "-----BEGIN CERTIFICATE-----" not in text:
             raise UsageError(
@@ -164,11 +164,11 @@ def _anchors(roots: Sequence[Path]) -> str:
     return "\n".join(texts)
 
 
-def _file_bytes(path: Path) -> bytes:
+def _file_bytes(path: Path, expected: str = "a sound file") -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}; give the path of a sound file") from error
+        raise UsageError(f"{path}: {error.strerror}; give the path of {expected}") from error
 
 
 def changed_parts(data: bytes, file_type: str | None) -> Iterator[str]:

@@ -28,7 +28,7 @@ from pipeline.credentials.identity import (
     signing_problems,
 )
 from pipeline.errors import MachineError
-from pipeline.formats import ANY_FORMAT, AudioFormat, format_of
+from pipeline.formats import ANY_FORMAT, SIDECAR, AudioFormat, format_of
 from pipeline.manifest.spec import CredentialsPolicy
 from pipeline.provenance import MasterRow, ObjectJson
 from pipeline.store import ObjectRef, Store
@@ -45,8 +45,6 @@ try:
 except ImportError:
     UnsupportedAlgorithm = ValueError  # type: ignore[assignment, misc]
 
-SIDECAR = ".c2pa"
-"""Ending of the credentials' own file, for formats that cannot hold them: ``sound.ogg.c2pa``."""
 _CHUNK = "C2PA"
 _FILLER = {"filler": "."}
 """Makes the claim one byte longer, so that a chunk of odd size becomes even."""

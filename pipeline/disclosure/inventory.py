@@ -10,6 +10,7 @@ from typing import Any
 from pipeline.catalog import Catalog, Version
 from pipeline.credentials import DEVELOPMENT
 from pipeline.errors import VerificationError
+from pipeline.formats import SIDECAR
 from pipeline.licenses import ModelLicense, conditions_of
 from pipeline.manifest.policy import Policy
 from pipeline.provenance import MasterRecord, MasterRow, disclosure, master_records, signer_of
@@ -183,7 +184,7 @@ def _records(catalog: Catalog, rows: Sequence[MasterRow]) -> Mapping[str, Master
 
 def sound_files(row: MasterRow) -> dict[str, str]:
     """Library path to SHA-256 of each delivered sound, without files of credentials beside them."""
-    return {path: item["sha256"] for path, item in row["files"].items() if item["suffix"] != ".c2pa"}
+    return {path: item["sha256"] for path, item in row["files"].items() if item["suffix"] != SIDECAR}
 
 
 def _amount(rows: Iterable[MasterRow]) -> Amount:

@@ -13,7 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-import numpy as np
 import soundfile
 
 from pipeline import __version__
@@ -24,12 +23,13 @@ from pipeline.cpus import usable_cpus
 from pipeline.credentials import DEVELOPMENT, available, configured
 from pipeline.credentials.claim import claim_of
 from pipeline.credentials.development import development_identity
-from pipeline.credentials.signing import Signer
+from pipeline.credentials.signing import Signed, Signer
 from pipeline.delivery import Content, Labels, at_rate, decode, encode, labels_in, labels_of, render
 from pipeline.errors import CuesmithError, MasteringError, StoreError, UsageError
-from pipeline.export.pack import ChosenFile, SoundFacts, delivered_files
-from pipeline.formats import FORMATS
+from pipeline.export.pack import ChosenFile, Sidecar, SoundFacts, delivered_files
+from pipeline.formats import FORMATS, SIDECAR
 from pipeline.manifest.spec import ExportProfile, ExportSettings
+from pipeline.mastering.edits import to_channels
 from pipeline.mastering.limiter import apply_gain
 from pipeline.mastering.measure import measure
 from pipeline.mastering.true_peak import true_peak
@@ -39,8 +39,8 @@ from pipeline.store import Missing, ObjectRef, Store, dump_record, read_record
 _SCHEMA = "cuesmith.rendition/1"
 _FOLDER = "cache/exports"
 _LOSSLESS = tuple(name for name, row in FORMATS.items() if row.lossless)
-_LABELS = 2
-"""Rises when the same master would get other labels."""
+_VERSION = 3
+"""Rises when the same order would give another file."""
 _CLOSE_DB = 0.01
 """How far a meter may read above a ceiling that the limiter kept."""
 _STEPS = 20
@@ -73,7 +73,7 @@ class _Order:
             "settings": asdict(self.settings),
             "format": self.format,
             "ceiling_dbtp": self.ceiling_dbtp,
-            "labels": [_LABELS, self.record["digest"], self.source.row["bpm"], self.source.row["ucs"]],
+            "labels": [_VERSION, self.record["digest"], self.source.row["bpm"], self.source.row["ucs"]],
             "signer": self.signer.name if self.signer else None,
             "loop": self.source.facts.loop,
         }
@@ -126,8 +126,7 @@ def _open_signer(rows: Iterable[MasterRow]) -> Signer | None:
 def _may_sign(signer: Signer, order: _Order) -> bool:
     """Whether ``signer`` signs the file: as its source is signed, and never for development in place of a studio."""
     signed_by = signer_of(order.source.row)
-    allowed = signed_by is not None and (signer.name != DEVELOPMENT or signed_by == DEVELOPMENT)
-    return allowed and FORMATS[order.format].holds_credentials
+    return signed_by is not None and (signer.name != DEVELOPMENT or signed_by == DEVELOPMENT)
 
 
 def _order(file: ChosenFile, profile: ExportProfile, record: MasterRecord, formats: Sequence[str]) -> _Order:
@@ -157,33 +156,47 @@ def _file(store: Store, order: _Order) -> ChosenFile:
     key, record_key = f"{_FOLDER}/{digest}.{order.format}", f"{_FOLDER}/{digest}.json"
     try:
         value = read_record(store.backend.read(record_key), _SCHEMA, record_key)
-        if store.backend.size(key) == value["size"]:
+        sidecar = Sidecar(**value["sidecar"]) if value.get("sidecar") else None
+        parts = {key: value["size"]} | ({sidecar.key: sidecar.size} if sidecar else {})
+        if all(store.backend.size(part) == size for part, size in parts.items()):
             facts = value["facts"]
             loop = tuple(facts["loop"]) if facts["loop"] else None
-            return _chosen(
-                order, key, (value["sha256"], value["size"]), SoundFacts(**{**facts, "loop": loop})
-            )
+            made = (value["sha256"], value["size"], key)
+            return _chosen(order, made, SoundFacts(**{**facts, "loop": loop}), sidecar)
     except (Missing, CuesmithError, KeyError, TypeError):
         pass
-    data, facts_made = _encoded(store, order)
-    made = (hashlib.sha256(data).hexdigest(), len(data))
-    store.backend.write(key, data)
-    record = {"schema": _SCHEMA, "sha256": made[0], "size": made[1], "facts": asdict(facts_made)}
+    signed, new_facts = _encoded(store, order)
+    sha256, size = _write(store, key, signed.data)
+    sidecar = None
+    if signed.sidecar is not None:
+        beside = key + SIDECAR
+        sidecar = Sidecar(*_write(store, beside, signed.sidecar), beside)
+    record = {"schema": _SCHEMA, "sha256": sha256, "size": size, "facts": asdict(new_facts)}
+    record |= {"sidecar": asdict(sidecar)} if sidecar else {}
     store.backend.write(record_key, dump_record(record))
-    return _chosen(order, key, made, facts_made)
+    return _chosen(order, (sha256, size, key), new_facts, sidecar)
 
 
-def _chosen(order: _Order, key: str, made: tuple[str, int], facts: SoundFacts) -> ChosenFile:
-    source = order.source
-    signed = order.signer is not None
-    return ChosenFile(source.row, order.format, *made, key, source.stem, facts, signed)
+def _write(store: Store, key: str, data: bytes) -> tuple[str, int]:
+    """Write a file of the cache; its SHA-256 and its size."""
+    store.backend.write(key, data)
+    return hashlib.sha256(data).hexdigest(), len(data)
 
 
-def _encoded(store: Store, order: _Order) -> tuple[bytes, SoundFacts]:
+def _chosen(
+    order: _Order, made: tuple[str, int, str], facts: SoundFacts, sidecar: Sidecar | None
+) -> ChosenFile:
+    """The new file; ``made`` is its SHA-256, size and key."""
+    source, signed = order.source, order.signer is not None
+    return ChosenFile(source.row, order.format, *made, source.stem, facts, signed, sidecar)
+
+
+def _encoded(store: Store, order: _Order) -> tuple[Signed, SoundFacts]:
     """A new file and its facts, measured on the decoded file."""
     settings, source = order.settings, order.source
     delivered = store.get(ObjectRef(source.sha256, f".{source.format}", source.size))
-    clip = _with_channels(read(delivered), settings)
+    clip = read(delivered)
+    clip, _ = to_channels(clip, settings.channels or clip.channels)
     loop = Loop(*source.facts.loop) if source.facts.loop else None
     rate = FORMATS[order.format].rate_for(settings.sample_rate_hz or clip.rate)
     clip, loop = at_rate(clip, loop, rate)
@@ -199,13 +212,13 @@ def _encoded(store: Store, order: _Order) -> tuple[bytes, SoundFacts]:
     except MasteringError as error:
         raise MasteringError(f"{name_of(source.row)}: {error}") from error
     decoded = decode(data, order.format)
-    measured = measure(decoded)
+    measured, signed = measure(decoded), Signed(data, None)
     if order.signer is not None:
         claim = claim_of(order.record["manifest"]["project"], source.row)
-        data = order.signer.sign(data, FORMATS[order.format].suffix, claim).data
+        signed = order.signer.sign(data, FORMATS[order.format].suffix, claim)
     is_momentary = source.row["loudness_method"] == "momentary"
     loudness = measured.momentary_max_lufs if is_momentary else measured.integrated_lufs
-    return data, SoundFacts(
+    return signed, SoundFacts(
         decoded.rate,
         decoded.channels,
         decoded.length,
@@ -220,15 +233,6 @@ def _labels(order: _Order, delivered: bytes) -> Labels:
     row, known = order.source.row, labels_in(delivered, order.source.format)
     asset, prompt = known.get("CUESMITH_ASSET", row["asset"]), row["prompt"] if "AI_PROMPT" in known else ""
     return labels_of(order.record, asset, prompt, row["bpm"], row["ucs"])
-
-
-def _with_channels(clip: Clip, settings: ExportSettings) -> Clip:
-    """``clip`` as mono (the mean of its channels) or with one channel on both sides, if the settings say so."""
-    if settings.channels in (None, clip.channels):
-        return clip
-    if settings.channels == 1:
-        return Clip(clip.samples.mean(axis=0, keepdims=True, dtype=np.float64).astype(np.float32), clip.rate)
-    return Clip(np.repeat(clip.samples[:1], 2, axis=0), clip.rate)
 
 
 def _compression(clip: Clip, order: _Order, content: Content) -> float:

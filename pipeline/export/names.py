@@ -35,23 +35,41 @@ def file_stem(text: str) -> str:
     return _cleaned(text, _NOT_IN_FILE)
 
 
-def unique_names(wanted: Mapping[str, str], kept: Mapping[str, str]) -> dict[str, str]:
+def unique_names(
+    wanted: Mapping[str, str], kept: Mapping[str, str], variations: Mapping[str, Iterable[int]] | None = None
+) -> dict[str, str]:
     """A name for each key, from the clean name that it wants; no two are equal without letter case.
 
     ``kept`` are the names of an earlier export: a key keeps its name while it wants the same one. Of new keys with
     the same name the first in order gets it, and the others get a hash of their key behind it. A name is also never
-    a folder of another one.
+    a folder of another one. With the ``variations`` of each key, names of variations (`variation_name`) count too.
     """
     names: dict[str, str] = {}
     taken = {fold(folder) for name in wanted.values() for folder in _folders(name)}
     for key in sorted(wanted, key=lambda key: (key not in kept, key)):
+        numbers = tuple(variations[key]) if variations else ()
         plain, hashed = wanted[key], f"{wanted[key]}_{_digest(key)}"
         choices = [name for name in (plain, hashed) if name == kept.get(key)] + [plain, hashed]
         names[key] = next(
-            (name for name in choices if fold(name) not in taken), f"{hashed}_{_digest(hashed)}"
+            (name for name in choices if taken.isdisjoint(_claims(name, numbers))),
+            f"{hashed}_{_digest(hashed)}",
         )
-        taken.add(fold(names[key]))
+        taken |= _claims(names[key], numbers)
     return names
+
+
+def variation_name(name: str, variation: int) -> str:
+    """The name of one variation of the sound ``name``.
+
+    >>> variation_name("sfx/door", 1)
+    'sfx/door_01'
+    """
+    return f"{name}_{variation:02d}"
+
+
+def _claims(name: str, variations: Iterable[int]) -> set[str]:
+    """``name`` and the names of its variations, without letter case."""
+    return {fold(name), *(fold(variation_name(name, number)) for number in variations)}
 
 
 def _folders(name: str) -> Iterable[str]:

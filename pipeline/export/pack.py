@@ -21,8 +21,8 @@ import soundfile
 
 from pipeline.catalog import Version
 from pipeline.errors import UsageError, VerificationError
-from pipeline.export.names import file_stem, object_name, unique_names
-from pipeline.formats import FORMATS, format_of
+from pipeline.export.names import file_stem, object_name, unique_names, variation_name
+from pipeline.formats import FORMATS, SIDECAR, format_of
 from pipeline.provenance import MasterRow, ObjectJson, disclosure, master_records, name_of, signer_of
 from pipeline.store import ObjectRef, Store
 
@@ -48,6 +48,16 @@ class SoundFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Sidecar:
+    """The file with the Content Credentials of a sound whose format cannot hold them."""
+
+    sha256: str
+    size: int
+    key: str
+    """Of the bytes in the store."""
+
+
+@dataclass(frozen=True, slots=True)
 class ChosenFile:
     """The file of one variation, before it has a name."""
 
@@ -61,7 +71,8 @@ class ChosenFile:
     """Path in the library without the ending."""
     facts: SoundFacts
     signed: bool
-    """Whether the file holds Content Credentials."""
+    """Whether the file has Content Credentials, in it or in its sidecar."""
+    sidecar: Sidecar | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +98,14 @@ class PackFile:
         return self.chosen.row["variation"]
 
     @property
+    def sidecar_path(self) -> str:
+        """Where its sidecar is, if it has one."""
+        return self.path + SIDECAR
+
+    @property
     def lost_signature(self) -> bool:
-        """Whether it could hold Content Credentials and has none, although the version's file is signed."""
-        can_hold = FORMATS[self.chosen.format].holds_credentials
-        return can_hold and not self.chosen.signed and signer_of(self.chosen.row) is not None
+        """Whether it has no Content Credentials, although the version's file is signed."""
+        return not self.chosen.signed and signer_of(self.chosen.row) is not None
 
     @property
     def seconds(self) -> float:
@@ -101,6 +116,8 @@ class PackFile:
         """The file in ``pack.json``."""
         row, facts = self.chosen.row, self.facts
         loop = None if facts.loop is None else {"start": facts.loop[0], "end": facts.loop[1]}
+        sidecar = self.chosen.sidecar
+        beside = sidecar and {"path": self.sidecar_path, "size": sidecar.size, "sha256": sidecar.sha256}
         model = disclosure(neural=row["neural"], engine=row["engine"], model=row["model"])
         return {
             "variation": self.variation,
@@ -123,6 +140,7 @@ class PackFile:
             "generated": row["neural"],
             "disclosure": model["statement"],
             "signed": self.chosen.signed,
+            **({"credentials": beside} if beside else {}),
             "status": row["status"],
             "master": row["master"],
         }
@@ -185,7 +203,8 @@ class Pack:
     missing: tuple[Mapping[str, Any], ...]
     """Variations of the manifest without a master."""
     names: Mapping[str, str]
-    """What the ledger keeps: the name of each sound by asset, the stem of each file by ``asset#variation``."""
+    """What the ledger keeps: the name of each sound by asset, the one without folders by ``asset#``, the stem of each
+    file by ``asset#variation``."""
 
     @property
     def id(self) -> str:
@@ -200,7 +219,7 @@ class Pack:
     @cached_property
     def flat_names(self) -> Mapping[str, str]:
         """A name without folders for each asset, unique without letter case: of events and rows of tables."""
-        return unique_names({sound.asset: sound.name.replace("/", "_") for sound in self.sounds}, {})
+        return {sound.asset: self.names[_flat(sound.asset)] for sound in self.sounds}
 
     @cached_property
     def sizes(self) -> list[dict[str, Any]]:
@@ -261,9 +280,14 @@ def delivered_files(store: Store, version: Version, formats: Sequence[str]) -> l
             loudness = None if loudness is None or made is None else round(loudness - lowered, 3)
         ref = ObjectRef.from_json(item)
         facts = _facts(store, ref, row, (loudness, peak))
-        signed = FORMATS[name].holds_credentials and signer_of(row) is not None
+        beside = row["files"].get(path + SIDECAR)
+        sidecar = beside and Sidecar(beside["sha256"], beside["size"], ObjectRef.from_json(beside).key)
+        has_credentials = FORMATS[name].holds_credentials or sidecar is not None
+        signed = has_credentials and signer_of(row) is not None
         stem = path[: -len(item["suffix"])]
-        files.append(ChosenFile(row, name, item["sha256"], item["size"], ref.key, stem, facts, signed))
+        files.append(
+            ChosenFile(row, name, item["sha256"], item["size"], ref.key, stem, facts, signed, sidecar)
+        )
     return files
 
 
@@ -311,13 +335,30 @@ def loop_at(row: MasterRow, rate: int, samples: int) -> tuple[int, int] | None:
 
 
 def build_pack(
-    version: Version, target: str, profile: str | None, files: Iterable[ChosenFile], kept: Mapping[str, str]
+    version: Version,
+    target: str,
+    profile: str | None,
+    files: Iterable[ChosenFile],
+    kept: Mapping[str, str],
+    *,
+    variations_are_objects: bool = False,
 ) -> Pack:
-    """The pack of ``files``. ``kept`` are the names of an earlier export into the same folder."""
+    """The pack of ``files``. ``kept`` are the names of an earlier export into the same folder.
+
+    With ``variations_are_objects`` no sound has the name of another sound's variation.
+    """
     by_asset: dict[str, list[ChosenFile]] = {}
     for file in files:
         by_asset.setdefault(file.row["asset"], []).append(file)
-    names = unique_names({asset: object_name(asset) for asset in by_asset}, kept)
+    numbers = {asset: [file.row["variation"] for file in listed] for asset, listed in by_asset.items()}
+    names = unique_names(
+        {asset: object_name(asset) for asset in by_asset}, kept, numbers if variations_are_objects else None
+    )
+    flat = unique_names(
+        {asset: name.replace("/", "_") for asset, name in names.items()},
+        # A ledger of an older release has no names without folders.
+        {asset: kept.get(_flat(asset), kept[asset].replace("/", "_")) for asset in names if asset in kept},
+    )
     stems = unique_names(
         {_place(file): file_stem(file.stem) for listed in by_asset.values() for file in listed}, kept
     )
@@ -331,14 +372,20 @@ def build_pack(
             PackFile(
                 file,
                 f"{stems[_place(file)]}.{file.format}",
-                f"{short}_{file.row['variation']:02d}",
+                variation_name(short, file.row["variation"]),
                 _id(version.project, f"{origin}#{file.row['variation']}"),
             )
             for file in sorted(listed, key=lambda file: file.row["variation"])
         )
         sounds.append(PackSound(asset, names[asset], _id(version.project, origin), made))
     missing = tuple(dict(row) for row in version.missing)
-    return Pack(version.project, version.number, target, profile, tuple(sounds), missing, names | stems)
+    known = names | {_flat(asset): name for asset, name in flat.items()} | stems
+    return Pack(version.project, version.number, target, profile, tuple(sounds), missing, known)
+
+
+def _flat(asset: str) -> str:
+    """The key of a sound's name without folders."""
+    return f"{asset}#"
 
 
 def _place(file: ChosenFile) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from pipeline.catalog import Catalog, Version
 from pipeline.errors import StoreError, UsageError
 from pipeline.export.folder import Changes, Item, read_ledger, update_folder
-from pipeline.export.pack import PACK_FILE, ChosenFile, Pack, build_pack, delivered_files
+from pipeline.export.pack import PACK_FILE, ChosenFile, Pack, Sidecar, build_pack, delivered_files
 from pipeline.export.targets import TARGETS, Target
 from pipeline.manifest.spec import ExportProfile
 from pipeline.store import Store
@@ -80,10 +80,18 @@ def export_version(
         else:
             profile = encoding.profile
             chosen = encoding.make(store, version, profile, target.formats)
-        pack = build_pack(version, target.name, profile.name if profile else None, chosen, ledger.names)
+        pack = build_pack(
+            version,
+            target.name,
+            profile.name if profile else None,
+            chosen,
+            ledger.names,
+            variations_are_objects=target.variations_are_objects,
+        )
         if profile is not None:
             _check_size(pack, profile)
-        sounds = {file.path: file.chosen for file in pack.files}
+        sounds: dict[str, ChosenFile | Sidecar] = {file.path: file.chosen for file in pack.files}
+        sounds |= {file.sidecar_path: file.chosen.sidecar for file in pack.files if file.chosen.sidecar}
         files: Mapping[str, Item] = {
             **{path: Item(file.sha256, file.size, file.key) for path, file in sounds.items()},
             **target.files(pack),

@@ -17,7 +17,7 @@ from pipeline.manifest.problems import Fault, Location, quote, suggest
 from pipeline.manifest.settings import Values, asset_specs, conflicts, merge, merge_asset, settled
 from pipeline.manifest.spec import AssetSpec, AudioInput, Kind, ScoreSpec, SourceRef, Ucs
 from pipeline.manifest.structure import Group, Key
-from pipeline.manifest.validation import Checked, Entry
+from pipeline.manifest.validation import Entry
 from pipeline.manifest.values import FX_NAME, PATH, PROMPT, TAG, AudioFile
 
 Applied = tuple[int, ...]
@@ -77,7 +77,7 @@ class Overrides:
             override = {name: value for name, value in asset["overrides"][place].items() if name != "when"}
             asset = merge(asset, override, self._merging)
             by |= dict.fromkeys(override, place)
-        return replace(self._entry, checked=Checked(asset, self._entry.checked.bad), overridden=by)
+        return replace(self._entry, checked=replace(self._entry.checked, values=asset), overridden=by)
 
     def _is_valid(self, place: int, override: Values, written: Sequence[Values]) -> bool:
         faults = list(self._faults(place, override, written))
@@ -284,6 +284,8 @@ class Expansion:
         """Equal specs are one object."""
         self._reported: set[tuple[Any, ...]] = set()
         """Entry, overrides and rule of each finding of the policy that is reported already."""
+        self.forbidden = 0
+        """How many of them are problems."""
 
     def expand(self, entry: Entry) -> Iterator[AssetSpec]:
         """The entry's assets; do not use them if a problem is reported."""
@@ -334,8 +336,14 @@ class Expansion:
             place = (entry.key, entry.overridden.get("prompt"), finding.rule)
             if finding.exception is None and place not in self._reported:
                 self._reported.add(place)
+                self.forbidden += finding.rule.level == "forbid"
                 report = entry.report_fault if finding.rule.level == "forbid" else entry.warn
                 report(("prompt",), Fault(finding.what, REMEDY))
+
+    def is_sure(self, entry: Entry) -> bool:
+        """Whether everything that an engine sees of the entry could be read."""
+        unread = (self.unsure - entry.asset.keys()) | entry.checked.bad
+        return self.language.seen_by_engines.isdisjoint(unread)
 
     def finish(self) -> None:
         """Report the problems that concern several entries."""

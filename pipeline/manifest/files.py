@@ -133,6 +133,8 @@ class Source:
     root: MappingNode
     shared: Checked
     """Its keys; the assets are read later."""
+    unparsed: frozenset[int] = frozenset()
+    """Lines with a fault of YAML, whose value is not in ``root``."""
 
     @property
     def folder(self) -> str:
@@ -193,6 +195,7 @@ class Sources:
         self._seen.add(path)
         report = self.problems.in_file(shown)
         root = self._load(path, named or path, report)
+        unparsed = self.problems.lines_in(shown)
         if root is None or not _known_version(root, report):
             self.incomplete = True
             return None
@@ -200,7 +203,7 @@ class Sources:
             shared = check(self.language, self.language.shared, root, report)
         else:
             shared = check(self.language, self.language.manifest, _without_assets(root), report)
-        source = Source(path, report, root, shared)
+        source = Source(path, report, root, shared, unparsed)
         for place, text in enumerate(shared.values.get("include", ())):
             self._include(text, place, source, (*chain, path))
         self.read_sources.append(source)
@@ -220,10 +223,11 @@ class Sources:
         self._seen.add(path)
         report = self.problems.in_file(beside(main.report.file, text))
         root = self._load(path, main.path.parent / text, report)
+        unparsed = self.problems.lines_in(report.file)
         if root is None or not _known_version(root, report):
             return None
         shared = check(self.language, self.language.asset_file, _without_assets(root), report)
-        return Source(path, report, root, shared)
+        return Source(path, report, root, shared, unparsed)
 
     def _load(self, path: Path, named: Path, report: Report) -> MappingNode | None:
         try:

@@ -41,6 +41,12 @@ class Language:
         groups = (key for key in self.settings if isinstance(key.reader, Group) and key.reader.merges)
         return frozenset(key.name for key in groups)
 
+    @cached_property
+    def seen_by_engines(self) -> frozenset[str]:
+        """Keys that shape takes, or that decide which engine and weights make them."""
+        shaping = {key.name for key in self.asset.keys if not {"takes", "decoding"}.isdisjoint(key.affects)}
+        return frozenset(shaping | {"id", "kind", "prompt", "engine", "model", "license", "for_each"})
+
     def defaults(self, kind: str) -> dict[str, Any]:
         """The settings of a kind if nobody writes any. Fades keep the cut ends of a sound from clicking."""
         values = {key.name: key.value_for(kind) for key in self.settings}

@@ -4,13 +4,14 @@ down a `plan` of a known manifest.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 if TYPE_CHECKING:
     from pipeline.audio import Clip
+    from pipeline.errors import Problem
     from pipeline.manifest.loader import Loaded
     from pipeline.manifest.spec import ManifestText, Project
     from pipeline.manifest.structure import EngineKeys, EngineKeysSource
@@ -21,18 +22,34 @@ def no_engine_keys() -> Mapping[str, EngineKeys]:
     return {}
 
 
-def load(path: Path, profile: str | None = None, engine_keys: EngineKeysSource = no_engine_keys) -> Project:
+Check: TypeAlias = "Callable[[Project], Iterable[Problem]]"
+"""Finds problems of a project that the language does not know of."""
+
+
+def no_check(project: Project) -> Iterable[Problem]:
+    """Find none."""
+    return ()
+
+
+def load(
+    path: Path,
+    profile: str | None = None,
+    engine_keys: EngineKeysSource = no_engine_keys,
+    check: Check = no_check,
+) -> Project:
     """The project that the manifest at ``path`` describes, with the settings of ``profile``.
 
-    ``engine_keys`` gives the keys that engines bring, by the engine's name. Raises `ManifestError` with every problem
-    of the manifest and of what it includes, in file order.
+    ``engine_keys`` gives the keys that engines bring, by the engine's name; ``check`` finds what else is wrong. Raises
+    `ManifestError` with every problem of the manifest and of what it includes, in file order.
     """
-    return load_with_files(path, profile, engine_keys)[0]
+    return load_with_files(path, profile, engine_keys, check)[0]
 
 
-def load_with_files(path: Path, profile: str | None, engine_keys: EngineKeysSource) -> Loaded:
+def load_with_files(
+    path: Path, profile: str | None, engine_keys: EngineKeysSource, check: Check = no_check
+) -> Loaded:
     """`pipeline.manifest.loader.load_with_files`."""
-    return cast("Loaded", _late("manifest.loader", "load_with_files")(path, profile, engine_keys))
+    return cast("Loaded", _late("manifest.loader", "load_with_files")(path, profile, engine_keys, check))
 
 
 def manifest_texts(path: Path, engine_keys: EngineKeysSource = no_engine_keys) -> tuple[ManifestText, ...]:

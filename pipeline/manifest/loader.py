@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator
-from operator import attrgetter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import ManifestError
+from pipeline.errors import MachineError, ManifestError
 from pipeline.licenses import LicenseDeclaration
 from pipeline.manifest.expansion import Expansion
 from pipeline.manifest.files import AudioFiles, ReadFile, Source, Sources, check_profile
 from pipeline.manifest.keys import EXPORT_SETTINGS
 from pipeline.manifest.language import Language, language
+from pipeline.manifest.lazy_imports import Check, no_check
 from pipeline.manifest.names import check_project
 from pipeline.manifest.policy import LEVELS, Policy, Rule, merged, normalized
 from pipeline.manifest.problems import (
@@ -77,10 +79,13 @@ Loaded = tuple[Project, tuple[ReadFile, ...]]
 """A project and every file that it was read from."""
 
 
-def load_with_files(path: Path, profile: str | None, engine_keys: EngineKeysSource) -> Loaded:
+def load_with_files(
+    path: Path, profile: str | None, engine_keys: EngineKeysSource, check: Check = no_check
+) -> Loaded:
     """The project that the manifest at ``path`` describes, with the settings of ``profile``.
 
-    Raises `ManifestError` with every problem of the manifest and of what it includes, in file order.
+    ``check`` finds what else is wrong; it gets the assets of which everything that an engine sees could be read. Raises
+    `ManifestError` with every problem of the manifest and of what it includes, in file order.
     """
     problems = Problems()
     sources, main = _read(path, problems, engine_keys)
@@ -97,20 +102,27 @@ def load_with_files(path: Path, profile: str | None, engine_keys: EngineKeysSour
     promotion = _promotion(main)
     policy = _policy(sources)
     _exports(main)
-    assets = list(_assets(sources, main, profile, path.name, Policy.from_json(policy)))
-    problems.check()
-    assets.sort(key=attrgetter("id"))
+    made = list(_assets(sources, main, profile, path.name, Policy.from_json(policy)))
+    made.sort(key=lambda item: item[0].id)
     project = Project(
         name,
         str(path),
         profile,
         sources.sha256,
-        tuple(assets),
+        tuple(asset for asset, _ in made),
         warnings=problems.warnings,
         promotion=promotion,
         license=_declaration(sources),
         policy=policy,
     )
+    try:
+        for problem in check(replace(project, assets=tuple(asset for asset, is_sure in made if is_sure))):
+            problems.in_file(problem.file)
+            problems.add(problem)
+    except MachineError:
+        problems.check()
+        raise
+    problems.check()
     audio = {audio for asset in project.assets for audio in asset.audio}
     heard = (ReadFile(str(sources.folder / file.name), file.path, file.sha256) for file in audio)
     return project, (*sources.files, *heard)
@@ -245,8 +257,8 @@ def _check_rule(source: Source, location: Location, item: Values) -> None:
 
 def _assets(
     sources: Sources, main: Source, profile: str | None, file: str, policy: Policy
-) -> Iterator[AssetSpec]:
-    """Every asset, in the manifest's order. Problems are reported."""
+) -> Iterator[tuple[AssetSpec, bool]]:
+    """Every asset, in the manifest's order, and whether engines can be asked about it. Problems are reported."""
     shared = [source.shared for source in sources.read_sources]
     layers: list[tuple[Values, str]] = [
         (source.shared.values.get("defaults", {}), source.folder) for source in sources.read_sources
@@ -263,26 +275,53 @@ def _assets(
         for kind in KIND.known
         if layer.get(kind, {}).get("engine") or layer.get("engine")
     )
-    unsure = (
-        frozenset(key.name for key in sources.language.settings) if sources.incomplete else frozenset[str]()
-    )
     expansion = Expansion(
         project=main.shared.values["project"],
         seed=next((source.values["seed"] for source in reversed(shared) if "seed" in source.values), 0),
         base={kind: merge_layers(sources.language, kind, layers) for kind in KIND.known},
-        unsure=unsure.union(*(source.bad for source in shared)),
+        unsure=_unsure(sources, profile),
         audio=AudioFiles(sources.folder),
         language=sources.language,
         profile_engines=profile_engines,
         policy=policy,
     )
-    for entry in _entries(sources, main, file):
-        yield from expansion.expand(entry)
+    problems = sources.problems
+    for entry, is_parsed in _entries(sources, main, file):
+        before = problems.count - expansion.forbidden
+        made = list(expansion.expand(entry))
+        is_sure = is_parsed and problems.count - expansion.forbidden == before and expansion.is_sure(entry)
+        yield from ((asset, is_sure) for asset in made)
     expansion.finish()
 
 
-def _entries(sources: Sources, main: Source, file: str) -> Iterator[Entry]:
-    """The entries of the manifest and of the files of assets that it lists, in their order."""
+def _unsure(sources: Sources, profile: str | None) -> frozenset[str]:
+    """Settings with a problem, reported already, in what ``profile`` and the defaults say of them."""
+    every = frozenset({"engine", *(key.name for key in sources.language.settings)})
+    if sources.incomplete or any(_broken_shared(source) for source in sources.read_sources):
+        return every
+    unsure: set[str] = set()
+    for source in sources.read_sources:
+        for top, *inner in source.shared.faults:
+            if top == "profiles" and inner and inner.pop(0) != profile:
+                continue
+            names = [str(step) for step in inner if step not in KIND.known]
+            if top in ("defaults", "profiles") and not names:
+                return every
+            unsure.update(names if top in ("defaults", "profiles") else (str(top),))
+    return frozenset(unsure)
+
+
+def _broken_shared(source: Source) -> bool:
+    """Whether YAML could not be read outside the assets."""
+    lines = [node.line for _, node in _listed(source)]
+    return any(line < min(lines, default=line + 1) for line in source.unparsed)
+
+
+def _entries(sources: Sources, main: Source, file: str) -> Iterator[tuple[Entry, bool]]:
+    """The entries of the manifest and of the files of assets that it lists, in their order.
+
+    Each comes with whether all of its YAML could be read.
+    """
     for place, node in _listed(main):
         if isinstance(node, ScalarNode) and _YAML.search(node.text):
             source = sources.read_assets(node.text, place, main)
@@ -299,7 +338,9 @@ def _listed(source: Source) -> Iterable[tuple[int, Node]]:
     return enumerate(listed.items if isinstance(listed, SequenceNode) else ())
 
 
-def _entry(language: Language, source: Source, file: str, place: int, node: Node) -> Iterator[Entry]:
+def _entry(
+    language: Language, source: Source, file: str, place: int, node: Node
+) -> Iterator[tuple[Entry, bool]]:
     """``node`` as an entry, if it is one. Problems are reported."""
     if not isinstance(node, MappingNode):
         remedy = "write key: value lines, such as id: sfx/door/wood"
@@ -309,4 +350,6 @@ def _entry(language: Language, source: Source, file: str, place: int, node: Node
         return
     warn_of_comments(node, source.report, ("assets", place))
     checked = check(language, language.asset, node, source.report, base=("assets", place))
-    yield Entry(file, source.path.parent, place, node, checked, source.report)
+    end = min((other.line for _, other in _listed(source) if other.line > node.line), default=math.inf)
+    is_parsed = not any(node.line <= line < end for line in source.unparsed)
+    yield Entry(file, source.path.parent, place, node, checked, source.report), is_parsed

@@ -175,6 +175,15 @@ class Problems:
         if len(self._warnings) < MAX_PROBLEMS:
             self._warnings.append(problem)
 
+    @property
+    def count(self) -> int:
+        """How many problems there are."""
+        return len(self._problems)
+
+    def lines_in(self, file: str) -> frozenset[int]:
+        """The lines of the problems in ``file``."""
+        return frozenset(problem.line for problem in self._problems if problem.file == file)
+
     def in_file(self, file: str) -> Report:
         """A reporter for one file. Problems come out in the order in which files were first named here."""
         self._files.setdefault(file, len(self._files))

@@ -128,7 +128,9 @@ class ScoreSpec:
 
     def to_json(self) -> dict[str, Any]:
         """What is set, as a JSON object."""
-        return {name: value for name, value in asdict(self).items() if value not in (None, False)}
+        return {
+            name: value for name, value in asdict(self).items() if value is not None and value is not False
+        }
 
 
 @dataclass(frozen=True, slots=True)

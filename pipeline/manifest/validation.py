@@ -16,6 +16,7 @@ from pipeline.manifest.problems import (
     dotted,
     list_names,
     locate,
+    nearest,
     suggest,
     to_data,
 )
@@ -29,6 +30,8 @@ class Checked:
     values: Mapping[str, Any]
     bad: frozenset[str]
     """Keys with a problem that is reported already; later checks leave them out."""
+    faults: tuple[Location, ...] = ()
+    """The places of these problems; for an unknown key also that of the missing key that it most likely means."""
 
 
 def check(
@@ -41,15 +44,25 @@ def check(
     faults: Faults = []
     values = group.read_keys(to_data(node), (), faults)
     bad: set[str] = set()
+    places = [location for location, _ in faults]
     for location, fault in faults:
         line, known = locate(node, location)
         place = location if isinstance(fault, Missing) else known
         report.add(
             line, dotted(base + place), _unknown(language, fault) if isinstance(fault, UnknownKey) else fault
         )
+        if isinstance(fault, UnknownKey) and (meant := _meant(node, location, fault)):
+            places.append((*location[:-1], meant))
+    for location in places:
         bad.update(str(step) for step in location)
     stand_ins = {key.name: key.stand_in for key in group.keys if key.required and key.name not in values}
-    return Checked({**stand_ins, **values}, frozenset(bad | stand_ins.keys()))
+    return Checked({**stand_ins, **values}, frozenset(bad | stand_ins.keys()), tuple(places))
+
+
+def _meant(node: MappingNode, location: Location, fault: UnknownKey) -> str | None:
+    """The key that an unknown one most likely means, if that one is not written too."""
+    meant = nearest(fault.key, fault.group.by_name)
+    return None if meant is None or locate(node, (*location[:-1], meant))[1][-1:] == (meant,) else meant
 
 
 def _unknown(language: Language, fault: UnknownKey) -> Fault:

@@ -15,6 +15,7 @@ from pipeline.plan.estimates import recorded_speeds as recorded_speeds
 from pipeline.plan.reasons import chain_reasons as chain_reasons
 from pipeline.plan.reasons import label_reasons as label_reasons
 from pipeline.plan.reasons import recipe_reasons as recipe_reasons
+from pipeline.plan.reasons import review_reasons as review_reasons
 from pipeline.plan.reasons import say as say
 from pipeline.plan.reasons import spec_reasons as spec_reasons
 from pipeline.plan.reasons import specs_of as specs_of

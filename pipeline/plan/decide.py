@@ -16,7 +16,15 @@ from pipeline.plan.digests import (
     mastering_digest,
     recipes_for,
 )
-from pipeline.plan.reasons import chain_reasons, label_reasons, mastering_reasons, recipe_reasons, say, ucs_of
+from pipeline.plan.reasons import (
+    chain_reasons,
+    label_reasons,
+    mastering_reasons,
+    recipe_reasons,
+    review_reasons,
+    say,
+    ucs_of,
+)
 from pipeline.plan.validate import check
 from pipeline.plan.values import (
     APPROVED,
@@ -361,9 +369,8 @@ def _gain_differences(
 
 def _take_differences(asset: _Asset, previous: MasterRow, recipes: Sequence[Recipe]) -> Iterator[str]:
     known = asset.known
-    rejected = known.rejected & previous["takes"].keys()
-    if rejected:
-        yield "another take requested in review" if rejected <= known.rerolled else "rejected in review"
+    reviewed = list(review_reasons(previous["takes"].keys(), known.rejected, known.rerolled))
+    yield from reviewed
     if len(recipes) != len(previous["takes"]):
         yield f"candidates changed: {len(previous['takes'])} -> {len(recipes)}"
     record = known.take(previous["take"])
@@ -376,8 +383,8 @@ def _take_differences(asset: _Asset, previous: MasterRow, recipes: Sequence[Reci
     seed, variation = int(record["recipe"]["seed"]), previous["variation"]
     if not is_seed_of(asset.spec, variation, seed, candidates):
         yield "seed changed"
-    elif not (rejected or differences) and seed not in {recipe.seed for recipe in recipes}:
-        yield "its earlier take is no longer rejected in review"
+    elif not (reviewed or differences) and seed not in {recipe.seed for recipe in recipes}:
+        yield "a review brought its earlier take back"
 
 
 def _spec_differences(asset: _Asset, previous: MasterRow) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import asdict, fields
 from typing import Any
 
@@ -16,6 +16,12 @@ from pipeline.watermarks import find_watermark
 _RECIPE_APART = ("schema", "prompt", "seed", "settings", "conditioning")
 """Keys of a recipe with sentences of their own, or with none."""
 _SPEC_FIELDS = [field.name for spec in (MasteringSpec, DeliverySpec, QualitySpec) for field in fields(spec)]
+
+
+def review_reasons(takes: Set[str], rejected: Set[str], rerolled: Set[str]) -> Iterator[str]:
+    """What people said of ``takes``, where they want others; the sets are those of `Known`."""
+    if replaced := rejected & takes:
+        yield "another take requested in review" if replaced <= rerolled else "rejected in review"
 
 
 def recipe_reasons(before: Mapping[str, Any], after: Recipe) -> Iterator[str]:

@@ -26,8 +26,20 @@ from pipeline.watermarks import find_watermark
 def check(project: Project) -> list[tuple[AssetSpec, Engine, Requirements]]:
     """Every asset with its engine and what its takes require of it.
 
-    Raises `ManifestError` with everything in the manifest that engines cannot make, in file order. A problem that all
-    assets of a for_each share is reported once.
+    Raises `ManifestError` with everything in the manifest that engines cannot make, in file order.
+    """
+    checked, problems = _ask_engines(project)
+    if problems:
+        raise ManifestError(problems)
+    return checked
+
+
+def _ask_engines(
+    project: Project,
+) -> tuple[list[tuple[AssetSpec, Engine, Requirements]], list[Problem]]:
+    """The result of `check`, and everything that engines cannot make, in file order.
+
+    A problem that all assets of a for_each share is reported once.
     """
     engines = {name: _installed(name) for name in {asset.engine for asset in project.assets}}
     checked = []
@@ -46,13 +58,11 @@ def check(project: Project) -> list[tuple[AssetSpec, Engine, Requirements]]:
         for stated in of_asset:
             same = (asset.source.file, asset.source.line, stated.field, stated.what)
             problems.append((same, _located(project, asset, stated)))
-    if problems:
-        problems.sort(key=lambda item: (item[1].file != project.file, item[1].file, item[1].line))
-        first: dict[tuple[object, ...], Problem] = {}
-        for place, problem in problems:
-            first.setdefault(place, problem)
-        raise ManifestError(first.values())
-    return checked
+    problems.sort(key=lambda item: (item[1].file != project.file, item[1].file, item[1].line))
+    first: dict[tuple[object, ...], Problem] = {}
+    for place, problem in problems:
+        first.setdefault(place, problem)
+    return checked, list(first.values())
 
 
 def _requirements(project: Project, asset: AssetSpec, engine: Engine) -> Requirements | RequirementProblem:
@@ -116,6 +126,9 @@ def _score_problems(asset: AssetSpec) -> Iterator[RequirementProblem]:
         except UsageError as error:
             what, _, remedy = str(error).partition("; ")
             yield RequirementProblem("scores", what, remedy)
+        if score.least is not None and score.most is not None and score.least > score.most:
+            what = f"no take can have a {score.name} of {score.least:g} or more and of {score.most:g} or less"
+            yield RequirementProblem("scores", what, "write a least that is not above most")
     if sum(score.choose for score in asset.scores) > 1:
         yield RequirementProblem("scores", "two scores choose the candidate", "write choose: true in one")
 
@@ -160,9 +173,7 @@ def check_profiles(path: Path, profile: str | None = None) -> tuple[Project, ...
 
 
 def _checked(path: Path, profile: str | None) -> Project:
-    project = load(path, profile, engine_keys)
-    check(project)
-    return project
+    return load(path, profile, engine_keys, lambda project: _ask_engines(project)[1])
 
 
 def _in_file_order(problems: Mapping[Problem, Sequence[str | None]]) -> list[Problem]:

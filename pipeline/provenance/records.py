@@ -218,6 +218,8 @@ class MasterRow(TypedDict):
     """Only where the manifest asks for them."""
     watermark: NotRequired[WatermarkJson]
     """Only where the master carries one."""
+    watermark_lost: NotRequired[list[str]]
+    """The delivered formats in whose files it was not found again, where there are any."""
     origin: NotRequired[str]
     """The first id of the asset, where it has another one now; exports make their ids from it."""
     status: Status

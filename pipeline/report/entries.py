@@ -15,8 +15,9 @@ from pipeline.catalog import (
     Version,
     diff,
     is_off_target,
-    rejected_before,
+    mark_remedy,
     review_state,
+    reviews_before,
 )
 from pipeline.gates import passing_setting
 from pipeline.provenance import MasterRecord, MasterRow, failures_of, name_of, place_of
@@ -68,7 +69,7 @@ def read_history(
         (other.number, len(other.masters), round(sum(row["seconds"] for row in other.masters), 3))
         for other in (version, *earlier)
     ]
-    changes = diff(catalog.store, compared, version, rejected_before(version, events)) if compared else []
+    changes = diff(catalog.store, compared, version, reviews_before(version, events)) if compared else []
     by_place = {change.place: change for change in changes if change.before or change.after}
     return History(compared, by_place, tuple(earlier), tuple(sorted(sizes)))
 
@@ -180,6 +181,7 @@ class ListEntries:
             "status": row["status"],
             "reason": row.get("reason"),
             "missed": is_off_target(row),
+            "unmarked": row.get("watermark_lost", []),
             "fresh": "new" if change and not change.before else None,
             "changes": list(change.words) if change and change.before and change.audible else [],
             "others": list(self._alternatives(row)),
@@ -242,6 +244,14 @@ def playable_sounds(rows: Sequence[MasterRow], history: History) -> list[Sound]:
     return sounds
 
 
+def _watermark_text(row: MasterRow) -> str | None:
+    """The master's watermark, and in which files it was not found again; None for a master without one."""
+    if "watermark" not in row:
+        return None
+    mark, lost = f"{row['watermark']['name']} {row['watermark']['message']}", row.get("watermark_lost", [])
+    return f"{mark}; not found in {', '.join(lost)}: {mark_remedy(lost)}" if lost else mark
+
+
 def details(row: MasterRow, record: MasterRecord | None) -> dict[str, Any]:
     """What the page shows of an open master: everything that its record says about its origin."""
     shared = {
@@ -249,6 +259,7 @@ def details(row: MasterRow, record: MasterRecord | None) -> dict[str, Any]:
         "source": row["source"],
         "ucs": row["ucs"],
         "files": row["files"],
+        "watermark": _watermark_text(row),
     }
     if record is None:
         return shared

@@ -242,6 +242,7 @@ def _page(store: Store, content: _Content, destination: _Destination) -> bytes:
         "failures": failures,
         "failed": without_master - len(quarantined),
         "missed": sum(1 for master in masters if master["missed"]),
+        "unmarked": sum(1 for master in masters if master["unmarked"]),
         "stages": stage_bars(build),
         "devices": device_bars(build),
         "compute": compute_bars(records.values(), version.run),

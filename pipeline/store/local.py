@@ -353,9 +353,10 @@ def open_backend(root: str | Path) -> Backend:
     path = Path(os.path.abspath(root))
     check_utf8(path, "--outputs")
     with translate_os_errors("open", str(path)):
-        if path.exists() and not path.is_dir():
+        nearest = next(place for place in (path, *path.parents) if place.exists())
+        if not nearest.is_dir():
             raise UsageError(
-                f"{path} is a file; give a folder or a URL such as s3://bucket/prefix as --outputs"
+                f"{nearest} is a file; give a folder or a URL such as s3://bucket/prefix as --outputs"
             )
         if path.exists() and not os.access(path, os.R_OK | os.X_OK):
             raise PermissionError(errno.EACCES, "permission denied")

@@ -260,6 +260,7 @@ def gc(
     grace: float = GRACE_SECONDS,
     dry_run: bool = False,
     retire: Callable[[], Collection[str]] | None = None,
+    copies: Callable[[], Collection[str]] | None = None,
 ) -> Collected:
     """Remove unnamed objects and temporary files older than ``grace`` seconds.
 
@@ -267,7 +268,8 @@ def gc(
     so that it sees what the last build wrote. None keeps every record. In any case an object stays that a
     catalog version, a channel or a record younger than ``grace`` names. Records that name a removed object are removed
     first. ``retire`` gives folders, such as ``catalog/000001``, that are removed with all their files; a name in
-    them keeps no object.
+    them keeps no object. ``copies`` gives the SHA-256 of objects that channels name only for these folders, because in
+    a dry run the channels still name them.
 
     A dry run takes no lock, so that it works on a read-only drive; beside a running build its result may change.
 
@@ -276,11 +278,13 @@ def gc(
     with nullcontext() if dry_run else store.alone():
         now = time.time()
         folders = tuple(f"{folder}/" for folder in (retire() if retire else ()))
+        copied = frozenset(copies() if copies else ())
         needed = set(keep() if callable(keep) else keep or ())
         records = [_readable(naming) for naming in read_namings(store.backend, RECORD_ROOMS)]
         for naming in read_namings(store.backend, CATALOG_ROOMS):
             if not naming.entry.key.startswith(folders):
-                needed |= {ref.sha256 for ref in _readable(naming).objects}
+                named = {ref.sha256 for ref in _readable(naming).objects}
+                needed |= named - copied if naming.entry.key.startswith("channels/") else named
         for naming in records:
             if keep is None or now - naming.entry.modified < grace:
                 needed |= {ref.sha256 for ref in naming.objects}

@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import shutil
 import struct
 import subprocess
@@ -184,6 +185,26 @@ def test_a_playlist_leads_ffmpeg_to_no_other_file(tmp_path: Path) -> None:
     path.write_text(f"#EXTM3U\n#EXTINF:1\n{tmp_path / 'other.wav'}\n")
     with pytest.raises(UsageError, match="cannot be read as audio"):
         read_sound(path)
+
+
+@BY_FFMPEG
+@pytest.mark.parametrize("suffix", ["m4a", "mka"])
+def test_a_message_of_ffmpeg_names_no_temporary_file_and_is_the_same_each_time(
+    suffix: str, tmp_path: Path
+) -> None:
+    path = tmp_path / f"whole.{suffix}"
+    command = [FFMPEG, "-v", "error", "-f", "wav", "-i", "pipe:0", str(path)]
+    subprocess.run(command, input=wav(), check=True)
+    data = path.read_bytes()
+    data = data[: len(data) // 2]
+    said = set()
+    for _ in range(2):
+        try:
+            said.add(read_sound(data).problem or "")
+        except UsageError as error:
+            said.add(str(error))
+    assert len(said) == 1
+    assert not re.search(r"/tmp|0x|file:", said.pop())
 
 
 def check_damaged(folder: Path, count: int, seed: int) -> None:

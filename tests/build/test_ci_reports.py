@@ -128,11 +128,13 @@ def test_a_summary_names_what_failed_and_what_changed() -> None:
         "reused": 10,
         "waiting": 1,
         "off_target": 2,
+        "watermark_lost": 3,
         "left": [],
         "seconds": 3.25,
         "failed": [{"asset": "sfx/door", "variation": 2, "stage": "quality", "reason": "silence"}],
     }
     text = "\n".join(build_summary("emberfall", result, [("sfx/step_01", "changed", "prompt changed")]))
     assert text.startswith("### emberfall: catalog version 12 is published\n")
-    for part in ("| sfx/door_02 | quality | silence |", "| sfx/step_01 | changed | prompt changed |"):
+    lost = "**3 lost the watermark** in a delivered file"
+    for part in ("| sfx/door_02 | quality | silence |", "| sfx/step_01 | changed | prompt changed |", lost):
         assert part in text

@@ -7,7 +7,9 @@ from typing import Any
 
 from quick import QuickProject
 from toys import ONE, THREE, TWO
+from typer.testing import CliRunner
 
+from flows.cli.app import app
 from pipeline.catalog import Change, Reviews, asset_history, diff
 from pipeline.catalog.diff import compare
 from pipeline.release import rollback
@@ -15,8 +17,8 @@ from pipeline.release import rollback
 
 def between(project: QuickProject, before: int, after: int) -> dict[str, Change]:
     catalog = project.catalog
-    rejected = Reviews(project.store).state().rejected
-    changes = diff(project.store, catalog.read(before), catalog.read(after), rejected)
+    reviews = Reviews(project.store).state()
+    changes = diff(project.store, catalog.read(before), catalog.read(after), reviews)
     return {f"{change.asset}_{change.variation}": change for change in changes}
 
 
@@ -85,6 +87,21 @@ def test_reviews_are_reasons(project: QuickProject) -> None:
     assert told(project, 2, 3) == {
         "a/two_1": ("changed", "approved in review: the waiting take took its place", "prompt changed")
     }
+
+
+def test_versions_that_are_no_neighbours_tell_a_re_roll_from_a_rejection(project: QuickProject) -> None:
+    project.build()
+    project.say("reroll", project.row("a/two"))
+    project.say("reject", project.row("b/three"))
+    project.build()
+    project.write(ONE.replace("[x]", "[y]") + TWO + THREE)
+    project.build()
+    words = {name: reasons for name, (_, *reasons) in told(project, 1, 3).items() if name[:5] != "a/one"}
+    assert words == {"a/two_1": ["another take requested in review"], "b/three_1": ["rejected in review"]}
+    assert told(project, 1, 2) == {name: ("changed", *reasons) for name, reasons in words.items()}
+    asked = ("catalog", "diff", "1", "3", "--outputs", str(project.outputs))
+    said = CliRunner().invoke(app, asked).stdout
+    assert said.count("another take requested in review") == said.count("rejected in review") == 1
 
 
 def test_a_status_is_told_with_its_reason(project: QuickProject) -> None:

@@ -18,6 +18,7 @@ from flows.cli.app import app
 from pipeline.catalog import Catalog, ReviewEvent, Reviews, check_store
 from pipeline.catalog.repair import repair_store
 from pipeline.errors import FormatError
+from pipeline.provenance import MasterRow
 from pipeline.release import promote
 from pipeline.store import Store
 
@@ -337,6 +338,43 @@ def test_a_damaged_quarantine_is_set_aside_and_the_next_build_makes_it_again(bui
     assert run(built, "verify", "--repair").exit_code == 0
     run(built, *build)
     assert json.loads(path.read_text())["masters"] == before["masters"]
+
+
+def test_a_lost_sound_of_an_old_version_is_left_to_a_person(project: QuickProject) -> None:
+    for text in (ONE, ONE.replace("hello", "good day")):
+        project.write(text)
+        project.build()
+    old = project.catalog.read(1).masters[0]
+    for key in (f"masters/{old['master']}.json", f"takes/{old['take']}.json"):
+        (project.outputs / key).unlink()
+    for path in lost_files(project, old):
+        path.unlink()
+    found = run(project, "verify", "--json")
+    assert found.exit_code == 5
+    assert json.loads(found.stdout)["findings"]
+    assert found.stderr.startswith("error: ")
+    said = run(project, "verify", "--repair")
+    assert said.exit_code == 5
+    assert "no build makes it again: only old versions have it (1)" in said.stdout
+    removed = run(project, "gc", "--keep", "1")
+    assert removed.exit_code == 0, removed.stderr
+    assert run(project, "verify").exit_code == 0
+
+
+def test_a_lost_sound_of_the_latest_version_is_made_again(project: QuickProject) -> None:
+    project.write(ONE)
+    project.build()
+    row = project.latest.masters[0]
+    for path in (project.outputs / "masters" / f"{row['master']}.json", *lost_files(project, row)):
+        path.unlink()
+    assert run(project, "verify", "--repair").exit_code == 0
+    project.build()
+    assert run(project, "verify").exit_code == 0
+
+
+def lost_files(project: QuickProject, row: MasterRow) -> list[Path]:
+    hashes = {item["sha256"] for item in row["files"].values()}
+    return [path for path in project.outputs.glob("store/*/*") if path.stem in hashes]
 
 
 def review_lines(project: QuickProject) -> Path:

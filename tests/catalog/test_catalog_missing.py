@@ -115,6 +115,8 @@ def test_a_filter_narrows_what_is_missing_too(project: QuickProject) -> None:
     def names(chosen: Filter) -> list[str]:
         return [f"{gap['asset']}_{gap['variation']}" for gap in chosen.select_missing(missing)]
 
+    assert names(Filter("a/two")) == names(Filter("a/two_01")) == ["a/two_1"]
+    assert names(Filter("b/*")) == names(Filter("no/such")) == []
     assert names(Filter("a/*", 1)) == ["a/one_1", "a/two_1"]
     assert names(Filter(tags=("x",))) == ["a/one_1", "a/one_2"]
     assert names(Filter(states=("missing",))) == ["a/one_1", "a/one_2", "a/two_1"]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import pytest
 from quick import QuickProject
 from typer.testing import CliRunner
@@ -45,6 +48,17 @@ def test_the_newest_versions_and_those_of_channels_stay(five: QuickProject) -> N
 def test_a_dry_run_tells_what_goes_and_removes_nothing(five: QuickProject) -> None:
     assert "would remove 2 versions: 1, 4\n" in gc(five, "--keep", "1", "--dry-run")
     assert five.catalog.numbers() == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("words", [(), ("--unused-takes",)])
+def test_a_dry_run_counts_what_then_goes(five: QuickProject, words: tuple[str, ...]) -> None:
+    def counts(*more: str) -> dict[str, Any]:
+        counted: dict[str, Any] = json.loads(gc(five, "--keep", "1", "--json", *words, *more))
+        return {name: value for name, value in counted.items() if name != "dry_run"}
+
+    planned = counts("--dry-run")
+    assert planned["objects"]
+    assert counts() == planned
 
 
 def test_retired_versions_go_with_their_takes_and_nothing_else_does(five: QuickProject) -> None:

@@ -248,3 +248,13 @@ def test_a_file_that_is_no_certificate_is_not_trusted_silently(tmp_path: Path) -
     (tmp_path / "root.txt").write_text("trust me")
     with pytest.raises(UsageError, match=r"root.txt: contains no certificate"):
         check(write(tmp_path, "wav", made.data, None), [tmp_path / "root.txt"])
+    with pytest.raises(UsageError, match=r"no.pem: .*; give the path of a PEM file"):
+        check(tmp_path / "sound.wav", [tmp_path / "no.pem"])
+
+
+def test_the_verdict_on_a_file_that_is_no_sound_says_that_it_cannot_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "text.wav"
+    path.write_text("hello")
+    verdict = check(path)
+    assert verdict.state == "Invalid"
+    assert verdict.reasons[0].startswith("it cannot be read: ")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 import subprocess
 from pathlib import Path
 from typing import Any
 
+import c2pa
+import jsonschema
 import mutagen
 import pytest
 from packs import export, files_of, read_pack
@@ -15,9 +19,13 @@ from signed_sounds import studio_identity
 from typer.testing import CliRunner
 
 from flows.cli.app import app
+from manifests import engine_keys
 from pipeline.audio import read_chunks
 from pipeline.credentials.checking import check
+from pipeline.export.encoding import profile_files
+from pipeline.manifest.loader import export_profiles
 
+PACK_JSON = json.loads((Path(__file__).parents[2] / "docs/pack.schema.json").read_text(encoding="utf-8"))
 HEAD = """\
 cuesmith: 1
 project: toys
@@ -27,6 +35,7 @@ defaults:
 exports:
   small: {format: wav, sample_rate: 22.05 kHz, bit_depth: 16, music: {format: mp3, bit_rate: 96 kbps}}
   vorbis: {format: ogg}
+  calls: {format: opus}
 assets:
 """
 ASSETS = """\
@@ -108,10 +117,71 @@ def test_encoded_files_are_signed_as_the_delivered_ones_and_only_once(
         assert facts["catalog_id"] == file["master"]
     assert not any(file.lost_signature for file in result.pack.files)
     assert export(project, "godot", tmp_path / "game", "small").changes.written == ()
-    vorbis = export(project, "godot", tmp_path / "vorbis", "vorbis")
-    assert not any(file.chosen.signed or file.lost_signature for file in vorbis.pack.files)
-    tags: Any = mutagen.File(tmp_path / "vorbis/music/calm_01.ogg")
+
+
+def ledger_of(folder: Path) -> set[str]:
+    return set(json.loads((folder / ".cuesmith-export.json").read_text())["files"])
+
+
+def claimed_by(sound: bytes, beside: bytes) -> str:
+    """The master that credentials name, as the C2PA library itself reads them."""
+    read = json.loads(c2pa.Reader("audio/ogg", io.BytesIO(sound), beside).json())
+    assert read["validation_state"] == "Valid"
+    return str(read["manifests"][read["active_manifest"]]["assertions"][-1]["data"]["catalog_id"])
+
+
+def test_files_that_cannot_hold_credentials_have_them_beside(project: QuickProject, tmp_path: Path) -> None:
+    built(project)
+    game = tmp_path / "game"
+    result = export(project, "godot", game, "vorbis")
+    assert not any(file.lost_signature for file in result.pack.files)
+    files = files_of(read_pack(game))
+    assert set(files) == {"music/calm_01.ogg", "sfx/step_01.ogg"}
+    for path, file in files.items():
+        sound, beside = (game / path).read_bytes(), (game / f"{path}.c2pa").read_bytes()
+        digest = hashlib.sha256(beside).hexdigest()
+        stated = {"path": f"{path}.c2pa", "size": len(beside), "sha256": digest}
+        assert (file["signed"], file["credentials"]) == (True, stated)
+        assert claimed_by(sound, beside) == file["master"]
+    jsonschema.validate(read_pack(game), PACK_JSON)
+    sidecars = {f"{path}.c2pa" for path in files}
+    assert sidecars < ledger_of(game)
+    assert export(project, "godot", game, "vorbis").changes.written == ()
+    verify = ["credentials", "verify", str(game)]
+    done = CliRunner().invoke(app, verify)
+    assert (done.exit_code, done.stdout.count("Trusted")) == (0, 2), done.output
+    back = export(project, "godot", game)
+    assert set(back.changes.removed) >= {*files, *sidecars}
+    assert not list(game.rglob("*.c2pa"))
+    assert not sidecars & ledger_of(game)
+    (game / "other.ogg").write_bytes(sound[:-1] + bytes([sound[-1] ^ 1]))
+    (game / "other.ogg.c2pa").write_bytes(beside)
+    done = CliRunner().invoke(app, verify)
+    assert (done.exit_code, f"Invalid  {game / 'other.ogg'}" in done.stdout) == (5, True), done.output
+
+
+def test_opus_files_of_a_profile_have_their_credentials_beside(project: QuickProject) -> None:
+    built(project)
+    profile = export_profiles(project.manifest, engine_keys)["calls"]
+    for _ in range(2):
+        for file in profile_files(project.store, project.latest, profile, ("opus",)):
+            assert file.sidecar is not None
+            sound, beside = ((project.outputs / key).read_bytes() for key in (file.key, file.sidecar.key))
+            assert claimed_by(sound, beside) == file.row["master"]
+
+
+def test_credentials_beside_a_delivered_file_go_along_with_it(project: QuickProject, tmp_path: Path) -> None:
+    built(project, "ogg")
+    export(project, "godot", tmp_path / "game")
+    library = project.outputs / "library/latest"
+    for path in ("music/calm_01.ogg", "music/calm_01.ogg.c2pa", "sfx/step_01.ogg.c2pa"):
+        assert (tmp_path / "game" / path).read_bytes() == (library / path).read_bytes()
+    assert check(tmp_path / "game/music/calm_01.ogg").state == "Trusted"
+    tags: Any = mutagen.File(tmp_path / "game/music/calm_01.ogg")
     assert tags["ai_prompt"] == [project.row("music/calm")["prompt"]]
+    (tmp_path / "empty").mkdir()
+    done = CliRunner().invoke(app, ["credentials", "verify", str(tmp_path / "empty")])
+    assert (done.exit_code, "no sound file in this folder" in done.stderr) == (2, True)
 
 
 def test_files_signed_by_a_studio_are_never_signed_for_development(

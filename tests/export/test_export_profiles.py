@@ -51,6 +51,20 @@ def test_files_have_the_settings_and_their_facts_are_measured(toys: QuickProject
             assert loudness == pytest.approx(file["loudness_lufs"], abs=0.2)
 
 
+def test_channels_that_cancel_each_other_stay_audible_in_mono(project: QuickProject, tmp_path: Path) -> None:
+    project.write(
+        "  - {id: sfx/wide, kind: sfx, prompt: opposite, duration: 0.5s, channels: 2, quality: {gate: false}}\n",
+        WITH_PROFILES,
+    )
+    project.build()
+    export(project, "godot", tmp_path / "game", "mobile")
+    file = files_of(read_pack(tmp_path / "game"))["sfx/wide_01.wav"]
+    assert file["channels"] == 1
+    assert file["loudness_lufs"] > -30
+    samples, _ = soundfile.read(tmp_path / "game" / file["path"])
+    assert np.abs(samples).max() > 0.1
+
+
 def test_the_bit_rate_is_a_limit_that_the_encoder_comes_near(toys: QuickProject, tmp_path: Path) -> None:
     export(toys, "godot", tmp_path, "mobile")
     file = files_of(read_pack(tmp_path))["music/forest/theme_01.ogg"]

@@ -234,6 +234,48 @@ def test_sounds_that_differ_only_in_their_folders_get_rows_and_events_of_their_o
     assert not paths & folders
 
 
+@pytest.mark.parametrize("older", [False, True])
+def test_an_event_keeps_its_name_when_a_sound_with_a_similar_id_is_added(
+    project: QuickProject, tmp_path: Path, older: bool
+) -> None:
+    line = "  - {{id: {0}, kind: sfx, prompt: {0}, duration: 0.3s}}\n"
+    project.write(line.format("a_b"))
+    project.build()
+    export(project, "wwise", tmp_path / "wwise")
+    batch = tmp_path / "wwise" / "wwise_import.json"
+    before = json.loads(batch.read_text())["imports"]
+    if older:
+        place = tmp_path / "wwise" / ".cuesmith-export.json"
+        ledger = json.loads(place.read_text())
+        del ledger["names"]["a_b#"]
+        place.write_text(json.dumps(ledger))
+    project.write(line.format("a_b") + line.format("a/b"))
+    project.build()
+    export(project, "wwise", tmp_path / "wwise")
+    after = json.loads(batch.read_text())["imports"]
+    assert before[0] in after
+    assert len({item["event"] for item in after}) == 2
+
+
+def test_no_sound_has_the_name_of_another_sounds_variation(
+    project: QuickProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.write(
+        "  - {id: sfx/hit, kind: sfx, prompt: hit, duration: 0.3s}\n"
+        "  - {id: sfx/hit_01, kind: sfx, prompt: other, duration: 0.3s, variations: 2}\n"
+    )
+    project.build()
+    export(project, "unreal", tmp_path / "unreal")
+    editor = UnrealEditor()
+    run_in_unreal(tmp_path / "unreal", editor, monkeypatch)
+    assert editor.lines[-1] == "Cuesmith: 2 sounds in /Game/Cuesmith, 0 failed"
+    assert sum("kind" in thing.properties for thing in editor.assets.values()) == 1
+    assert len(editor.assets) == 4
+    export(project, "wwise", tmp_path / "wwise")
+    items = json.loads((tmp_path / "wwise" / "wwise_import.json").read_text())["imports"]
+    assert len({plain(item["objectPath"]).casefold() for item in items}) == len(items) == 4
+
+
 class UnrealThing:
     """An object of the editor with its properties."""
 

@@ -231,6 +231,7 @@ def test_build_prints_one_object_and_check_follows_it(toys: ToyProject, place: l
     made = {"version", "published", "generated", "mastered", "reused", "waiting", "failed", "left"}
     keys = made | {
         "off_target",
+        "watermark_lost",
         "removed",
         "library",
         "run",

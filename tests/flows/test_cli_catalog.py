@@ -326,6 +326,8 @@ def test_what_is_quarantined_is_told_by_plan_show_history_and_versions(project: 
     assert shown.stdout.startswith("a/six_01")
     assert "quarantined: quality gate" in shown.stdout
     assert "0 masters, 1 missing" in shown.stderr
+    assert "a/six" not in run(project, "catalog", "show", "a/one").stdout
+    assert run(project, "catalog", "show", "no/such").exit_code == 2
     told = answer(project, "catalog", "show", "--state", "quarantined")
     assert (told["masters"], [gap["asset"] for gap in told["missing"]]) == ([], ["a/six"])
     assert "missing  a/six_01" in run(project, "catalog", "history", "a/six").stdout
@@ -344,6 +346,8 @@ def test_the_quarantine_says_which_gate_closed_and_what_helps(project: QuickProj
     [entry] = answer(project, "catalog", "quarantine", "a/*")["quarantined"]
     line = entry["failures"][0]["helps"]
     assert answer(project, "catalog", "quarantine", "b/*") == {"quarantined": []}
+    assert "nothing that matches 'b/*'" in run(project, "catalog", "quarantine", "b/*").stderr
+    assert answer(project, "catalog", "quarantine", "a/two_01")["quarantined"] == [entry]
     project.write(TWO.replace("}", f", {line}}}") + THREE)
     assert project.build()["failed"] == []
     assert answer(project, "catalog", "quarantine") == {"quarantined": []}

@@ -76,8 +76,10 @@ WRONG = (
         "build --devices gpu9",
         "build --runner nope",
         "build --max-minutes -1",
+        "build --max-minutes nan",
         "gc --keep 0",
         "gc --grace -1",
+        "gc --grace nan",
     ),
     *(
         "export nope --to x",
@@ -89,6 +91,7 @@ WRONG = (
     *("init file", "init .", "measure none.wav", "measure file", "credentials show none.wav"),
     *("credentials verify none.wav", "models list --engine nope", "models list --engine sketch"),
     *("models fetch nope/nope", "models verify nope/nope", "review import none.json", "review import file"),
+    *("plan --outputs file/x", "build --outputs file/x", "verify --outputs file/x"),
     *("plan --outputs s3://", "bild", "build --nope", "catalog nope", "review nope", "catalog diff 1"),
     *(
         f"{name} {manifest}"

@@ -75,10 +75,30 @@ def test_the_main_commands_show_three_examples(name: str) -> None:
         (["bild"], "did you mean build?"),
         (["catalog", "shwo"], "Did you mean 'show'?"),
         (["review", "aprove", "x"], "Did you mean 'approve'?"),
-        (["plan", "--profle", "x"], "Possible options: --profile"),
+        (["plan", "--profle", "x"], "no option '--profle'; did you mean --profile?"),
+        (["--versoin"], "no option '--versoin'; did you mean --version?"),
         (["catalog", "show", "--kind", "sxf"], "is not one of 'music', 'sfx'"),
     ],
 )
 def test_a_mistyped_word_gets_a_suggestion(words: list[str], suggestion: str) -> None:
     done = CliRunner().invoke(app, words)
     assert (done.exit_code, suggestion in done.stderr) == (2, True), done.stderr
+
+
+def test_a_mistyped_option_of_any_command_gets_the_nearest_in_the_words_of_commands() -> None:
+    commands = {name: loaded for name, loaded in LOADED.items() if not hasattr(loaded, "commands")}
+    options = [
+        (name, option)
+        for name, command in commands.items()
+        for param in command.params
+        for option in param.opts
+        if option.startswith("--")
+    ]
+    assert len(options) > 100
+    for name, option in options:
+        wrong = option + option[-1]
+        done = CliRunner().invoke(app, [*name.split(), wrong])
+        assert done.exit_code == 2, (name, wrong)
+        assert re.search(rf"no option '{wrong}'; did you mean (\S+ or )?{option}[ ?]", done.stderr), (
+            done.stderr
+        )

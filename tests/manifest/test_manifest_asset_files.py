@@ -86,7 +86,6 @@ def test_problems_name_the_file_and_the_line(files: Path, complaints: Complain) 
     assert complaints("assets:\n- music.yaml\n- sound/sfx.yaml\n- {id: sfx/x, kind: sfx, prompt: x}\n") == [
         "m.yaml:6: assets[2].duration: is missing; write one such as duration: 2s, here or in defaults",
         "music.yaml:3: assets[0].duratoin: unknown key; did you mean duration?",
-        "music.yaml:3: assets[0].duration: is missing; write one such as duration: 2s, here or in defaults",
         "sound/sfx.yaml:5: assets[0].prompt: unknown placeholder '{w}'; add for_each: {w: [...]}, "
         "or write {{w}} for braces",
     ]

@@ -442,7 +442,6 @@ def test_all_problems_of_a_file_come_at_once_in_its_order(complaints: Complain) 
         "m.yaml:7: assets[0].id: id 'sfx/a b' contains ' '; use only the letters a to z and A to Z, digits, "
         "'_', '-', '.' and '/'",
         "m.yaml:8: assets[0].kind: 'sfz' is not a kind; did you mean sfx?",
-        "m.yaml:11: assets[1].duration: is missing; write one such as duration: 2s, here or in defaults",
         "m.yaml:13: assets[1].prompt: unknown placeholder '{what}'; add for_each: {what: [...]}, "
         "or write {{what}} for braces",
         "m.yaml:14: assets[1].durration: unknown key; did you mean duration?",

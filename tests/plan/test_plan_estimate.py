@@ -12,7 +12,15 @@ from quick import QuickProject
 
 from pipeline.build.prepare import prepare
 from pipeline.generators import Estimate, ModelInfo, Requirements
-from pipeline.plan import MASTERING, OVERHEAD, Plan, TakeOrder, estimate, recorded_speeds
+from pipeline.plan import (
+    MASTERING,
+    OVERHEAD,
+    Plan,
+    TakeOrder,
+    estimate,
+    mastering_seconds,
+    recorded_speeds,
+)
 from pipeline.plan.estimates import START_S, ModelEstimate, generation
 from pipeline.recipe import Recipe
 
@@ -96,6 +104,23 @@ def test_mastering_on_the_same_processes_adds_to_generating_and_on_others_runs_b
     assert beside.seconds == pytest.approx(
         max(beside.generate_seconds, beside.master_seconds + START_S) + beside.overhead_seconds
     )
+
+
+def test_mastering_takes_longer_with_length_channels_loops_and_lossy_files(tmp_path: Path) -> None:
+    project = QuickProject(tmp_path / "toys")
+
+    def seconds(count: int, keys: str) -> float:
+        project.write(f"  - {{id: a, kind: sfx, prompt: a, variations: {count}, {keys}}}\n")
+        return mastering_seconds(prepare(project.manifest, str(project.outputs)).plan)
+
+    short = seconds(10, "duration: 0.05s")
+    assert seconds(20, "duration: 0.05s") == pytest.approx(2 * short)
+    more = ["duration: 9s", "duration: 9s, channels: 2", "duration: 9s, channels: 2, loop: true"]
+    more += [f"{more[-1]}, formats: [wav, {names}]" for names in ("ogg", "ogg, mp3")]
+    growing = [short, *(seconds(10, keys) for keys in more)]
+    assert growing == sorted(set(growing))
+    assert seconds(10, f"{more[-1].replace('ogg, mp3', 'flac')}") == pytest.approx(growing[3])
+    assert growing[1] > 2 * short, "a short sound costs little more than its files"
 
 
 def test_a_build_teaches_the_estimate_of_the_next(tmp_path: Path) -> None:

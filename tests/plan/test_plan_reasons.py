@@ -226,7 +226,7 @@ def test_an_earlier_take_that_is_approved_again_comes_back_with_that_reason(
     assert planned(project) == {
         "a/two_01": (
             "publish",
-            [IN_STORE.words, "its earlier take is no longer rejected in review"],
+            [IN_STORE.words, "a review brought its earlier take back"],
         )
     }
     assert project.build()["published"]

@@ -124,7 +124,7 @@ def test_a_week(studio: Studio) -> None:
         "publish step/dirt_01: approved in review: the waiting take takes its place, "
         "candidates changed: 1 -> 2, prompt changed",
         *locked,
-        "publish ui/pick_01: made before: its master is in the store, its earlier take is no longer rejected in review",
+        "publish ui/pick_01: made before: its master is in the store, a review brought its earlier take back",
     ]
     assert studio.build() == (5, True, 0, 0, 0)
     assert studio.morning() == locked

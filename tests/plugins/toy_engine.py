@@ -1,9 +1,9 @@
 """An engine for tests, found as any other package's is: a short noise burst, or what its prompt tells it to do.
 
 Words in the prompt: ``fail`` (a failure of this recipe), ``break`` (an exception), ``die`` (the worker process is
-killed), ``hang`` (no result, ever), ``nan``, ``silent``, ``clipped``, ``offset``, ``hiss``. With ``TOY_LOG`` set, each
-recipe generated adds its digest to that file; each takes ``TOY_SECONDS`` longer. ``TOY_CLOSED`` is a reason why the
-engine cannot be opened.
+killed), ``hang`` (no result, ever), ``nan``, ``silent``, ``clipped``, ``offset``, ``hiss``, ``opposite`` (stereo, the
+right channel is the left one with the other sign). With ``TOY_LOG`` set, each recipe generated adds its digest to that
+file; each takes ``TOY_SECONDS`` longer. ``TOY_CLOSED`` is a reason why the engine cannot be opened.
 """
 
 from __future__ import annotations
@@ -91,6 +91,8 @@ class ToyGenerator:
             samples = rng.standard_normal((1, length)).astype("float32") * np.float32(0.1)
         if "silent" in words:
             samples[:] = 0
+        if "opposite" in words:
+            samples = np.concatenate([samples, -samples])
         return GeneratedTake(Clip(samples, 48000), notes={"words": len(words)})
 
     def software(self) -> Mapping[str, str]:

@@ -10,11 +10,14 @@ from typing import Any
 
 import pytest
 import yaml
+from object_store import s3_bucket
 from playwright.sync_api import Page, expect
 from quick import QuickProject
 from typer.testing import CliRunner, Result
 
 from flows.cli.app import app
+
+__all__ = ["s3_bucket"]
 
 BLOCK = """\
   - id: a/one
@@ -111,7 +114,7 @@ def test_a_take_that_fails_is_named_on_the_page_and_the_others_are_there(tmp_pat
         ("toy", (), "a/on", "--asset 'a/on' is not in"),
         ("toy:", (), "a/one", "'toy:' is not an engine; write engine or engine:model"),
         ("tox", (), "a/one", "engine 'tox' is not installed; did you mean toy?"),
-        ("toy", ("--candidates", "0"), "a/one", "--candidates 0 is outside 1 to 64"),
+        ("toy", ("--candidates", "0"), "a/one", "--candidates 0 is out of range; give a number from 1 to 64"),
     ],
 )
 def test_wrong_input_is_told(
@@ -122,6 +125,15 @@ def test_wrong_input_is_told(
     done = audition(project, engines, *words, asset=asset)
     assert done.exit_code == 2
     assert said in done.stderr
+
+
+def test_the_page_in_an_object_store_is_named_by_its_url(s3_bucket: str, tmp_path: Path) -> None:
+    project = QuickProject(tmp_path / "toys")
+    project.write(FLOW, HEAD)
+    words = ["--asset", "a/one", "--engines", "toy", "--outputs", f"{s3_bucket}/audition", "--devices", "cpu"]
+    done = CliRunner().invoke(app, ["audition", str(project.manifest), *words, "--json"])
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["page"] == f"{s3_bucket}/audition/reports/audition-a.one/index.html"
 
 
 @pytest.mark.browser

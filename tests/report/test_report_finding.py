@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
@@ -410,3 +411,20 @@ def test_on_a_phone_back_closes_the_sound_and_buttons_go_on_without_deciding(
     linked.go_back()
     expect(linked.locator("#detail-name")).to_be_hidden()
     expect(linked.locator(".row").first).to_be_visible()
+
+
+def test_masters_whose_watermark_is_lost_are_counted_listed_and_explained(page: Page, tmp_path: Path) -> None:
+    project = QuickProject(tmp_path / "toys")
+    project.write(
+        "  - {id: sfx/long, kind: sfx, prompt: hiss, duration: 1s, watermark: tones}\n"
+        "  - {id: sfx/short, kind: sfx, prompt: hiss, duration: 0.01s, watermark: tones}\n"
+    )
+    project.build()
+    _open(page, _address(write_report(project.store)))
+    page.get_by_role("button", name="1 watermark lost").click()
+    expect(page.locator("#shown")).to_contain_text("1 of 2 masters")
+    expect(page.locator(".row .badge.unmarked")).to_have_text("watermark lost")
+    page.locator(".row", has_text="sfx/short_01").click()
+    expect(page.locator("#detail")).to_contain_text("not found in wav: the sound is too short or too quiet")
+    page.fill("#search", "is:watermark-lost long")
+    expect(page.locator("#shown")).to_contain_text("0 of 2 masters")

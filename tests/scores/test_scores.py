@@ -25,7 +25,8 @@ from pipeline.manifest.spec import ScoreSpec
 from pipeline.plan import check_profiles
 from pipeline.provenance import MasterRecord, master_record
 from pipeline.report import write_report
-from pipeline.scores import clap, find_score, score_names
+from pipeline.scores import find_score, score_names
+from pipeline.scores.clap import SCORE as CLAP
 from pipeline.scores.clap_model import ClapScorer
 from pipeline.scores.registry import open_score
 
@@ -113,6 +114,16 @@ def test_a_take_that_cannot_be_scored_fails_with_its_reason(project: QuickProjec
     assert failed["reason"] == "peak: the take is too short; ask for 0.2 s or more"
 
 
+@pytest.mark.parametrize("limit", ["least: 0", "most: 0"])
+def test_a_limit_of_zero_is_a_limit(project: QuickProject, limit: str) -> None:
+    write(project, "{peak: {}}")
+    project.build()
+    write(project, f"{{peak: {{{limit}}}}}")
+    assert project.actions() == {"re-master": ["a/one_1"]}
+    project.build()
+    assert project.actions() == {"reuse": ["a/one_1"]}
+
+
 @pytest.mark.parametrize(
     ("scores", "said"),
     [
@@ -121,6 +132,7 @@ def test_a_take_that_cannot_be_scored_fails_with_its_reason(project: QuickProjec
         ("{peak: {most: high}}", "scores.peak.most: 'high' is not a number"),
         ("{peek: {}}", "a/one.scores: score 'peek' is not installed; installed scores: clap, peak, vocals"),
         ("{peak: {choose: true}, vocals: {choose: true}}", "two scores choose the candidate"),
+        ("{peak: {least: 0.5, most: 0.2}}", "no take can have a peak of 0.5 or more and of 0.2 or less"),
     ],
 )
 def test_scores_that_cannot_be_are_told_with_their_line(
@@ -170,23 +182,26 @@ class TestClap:
     @pytest.fixture
     def hub(self, published: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
         with FakeHub() as hub:
-            hub.repositories[clap.REPOSITORY] = (clap.REVISION, published)
+            hub.repositories[CLAP.model] = (CLAP.revision, published)
             monkeypatch.setenv("HF_ENDPOINT", hub.url)
             yield hub
 
     def fetch(self) -> Result:
-        return run("models", "fetch", clap.REPOSITORY, "--engine", "clap")
+        return run("models", "fetch", CLAP.model, "--engine", "clap")
 
     def test_weights_are_fetched_at_their_commit_verified_and_used_in_a_build(
         self, hub: FakeHub, models: Path, project: QuickProject
     ) -> None:
         write(project, "{clap: {choose: true}}")
         lacks = run("plan", str(project.manifest), "--outputs", str(project.outputs)).stderr
-        assert f"cuesmith models fetch {clap.REPOSITORY} --engine clap" in lacks
+        assert f"cuesmith models fetch --engine clap {CLAP.model}" in lacks
         done = self.fetch()
         assert done.exit_code == 0, done.output
-        assert set(hub.downloads()) <= set(clap.FILES)
-        assert "installed" in run("models", "list", "--engine", "clap").stdout
+        assert {*CLAP.weights} < set(hub.downloads()) <= {*CLAP.weights, *CLAP.others}
+        assert CLAP.folder.is_relative_to(models)
+        assert list(models.rglob("downloads/*")) == []
+        assert "  installed" in run("models", "list", "--engine", "clap").stdout
+        assert run("models", "verify", CLAP.model, "--engine", "clap").exit_code == 0
         asked = len(hub.requests)
         assert self.fetch().exit_code == 0, "an installed model is only verified"
         assert len(hub.requests) == asked
@@ -199,11 +214,13 @@ class TestClap:
 
     def test_damaged_weights_are_named(self, hub: FakeHub, models: Path) -> None:
         assert self.fetch().exit_code == 0
-        path = models / "clap" / clap.REVISION / "model.safetensors"
+        path = CLAP.folder / "model.safetensors"
         path.write_bytes(path.read_bytes()[:-1] + b"x")
         done = run("models", "verify", "--engine", "clap")
         assert done.exit_code == 5
-        assert f"{path}: changed or missing; remove " in done.stderr
+        assert f"{path}: SHA-256 is " in done.stderr
+        again = self.fetch()
+        assert (again.exit_code, "the file changed: remove " in again.stderr) == (5, True)
 
     def test_a_download_that_arrives_with_other_bytes_leaves_nothing_installed(
         self, hub: FakeHub, models: Path
@@ -226,7 +243,7 @@ class TestClap:
     def test_an_unknown_model_is_refused(self) -> None:
         done = run("models", "fetch", "laion/other", "--engine", "clap")
         assert done.exit_code == 2
-        assert f"available: {clap.REPOSITORY}" in done.stderr
+        assert f"available: {CLAP.model}" in done.stderr
 
 
 def spoken(seconds: float = 3.0, rate: int = 16_000, seed: int = 3) -> Clip:

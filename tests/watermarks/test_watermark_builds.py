@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import mutagen
+import numpy as np
 import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
@@ -19,14 +21,16 @@ from tiny_audioseal import use_small_cards
 from typer.testing import CliRunner, Result
 
 from flows.cli.app import app
-from pipeline.audio import read_chunks
+from pipeline.audio import Clip, read_chunks
 from pipeline.build.prepare import prepare
 from pipeline.credentials import configured
 from pipeline.credentials.claim import claim_of
 from pipeline.credentials.development import development_identity
 from pipeline.credentials.signing import Signer
+from pipeline.delivery import decode
 from pipeline.disclosure.documents import write_disclosure
 from pipeline.errors import ManifestError
+from pipeline.jobs import masters
 from pipeline.plan import check_profiles
 from pipeline.plan.estimates import mastering_seconds
 from pipeline.provenance import MasterRecord, MasterRow, master_record
@@ -65,7 +69,7 @@ def test_only_assets_that_ask_for_a_mark_get_one_and_everything_says_so(project:
     write(project)
     assert project.reasons() == {"a/one_1": ["watermark changed: none -> audioseal"]}
     estimated = mastering_seconds(prepare(project.manifest, str(project.outputs)).plan)
-    assert estimated > 0.12 + 2 * find_watermark("audioseal").seconds_a_second
+    assert estimated > 2 * find_watermark("audioseal").seconds_a_second
     built = project.build()
     assert (built["generated"], built["mastered"]) == (0, 1)
     row = project.row("a/one")
@@ -127,6 +131,43 @@ def test_a_mark_that_a_sound_is_too_short_for_is_recorded_as_not_found(
     assert [rendition["watermark"]["found"] for rendition in renditions] == [False, False]
     write_disclosure(project.catalog, project.latest, tmp_path)
     assert "| 1, found again in every file of 0 |" in (tmp_path / "ai-act.md").read_text()
+
+
+@pytest.fixture
+def lossy(project: QuickProject, monkeypatch: pytest.MonkeyPatch) -> QuickProject:
+    """A project whose ogg files lose every mark, and a sound too short for one."""
+
+    def decode_without_mark(data: bytes, audio_format: str) -> Clip:
+        clip = decode(data, audio_format)
+        return replace(clip, samples=np.zeros_like(clip.samples)) if audio_format == "ogg" else clip
+
+    monkeypatch.setattr(masters, "decode", decode_without_mark)
+    short = "  - {id: b/short, kind: sfx, prompt: hiss, duration: 0.01s}\n"
+    project.write(ASSETS + short, HEAD.replace("KEYS", ", watermark: tones"))
+    return project
+
+
+def test_a_mark_that_is_lost_in_a_format_is_counted_listed_and_explained(lossy: QuickProject) -> None:
+    assert lossy.build()["watermark_lost"] == 2
+    assert lossy.build()["watermark_lost"] == 2, "also if there is nothing to make"
+    facts = json.loads((lossy.outputs / "catalog/000001/build.json").read_text())
+    assert facts["watermark_lost"] == 2
+    assert lossy.row("a/one")["watermark_lost"] == ["ogg"]
+    assert "watermark_lost" not in lossy.row("a/two")
+    place = ("--state", "watermark-lost", "--outputs", lossy.outputs)
+    listed = json.loads(run("catalog", "show", *place, "--json").stdout)["masters"]
+    assert [row["asset"] for row in listed] == ["a/one", "b/short"]
+    shown = run("catalog", "show", *place)
+    assert "watermark-lost (in ogg)" in shown.stdout
+    assert "1 master lost the watermark in ogg: the coding removed it; deliver another format" in shown.stderr
+    assert "1 master lost the watermark in wav, ogg: the sound is too short or too quiet" in shown.stderr
+    said = run("build", lossy.manifest, "--outputs", lossy.outputs).stderr
+    assert "1 master lost the watermark in ogg: the coding removed it; deliver another format" in said
+    assert "1 master lost the watermark in wav, ogg: the sound is too short or too quiet" in said
+    assert "cuesmith catalog show --state watermark-lost" in said
+    assert lossy.harm() == []
+    lossy.write(ASSETS.replace("hiss,", "hiss, watermark: none,", 1), HEAD.replace("KEYS", ""))
+    assert lossy.build()["watermark_lost"] == 0
 
 
 def test_an_unknown_watermark_is_told_with_its_line(project: QuickProject) -> None:

@@ -222,6 +222,7 @@ async function fillDetails(master) {
     addFact("Mastered", `${mastered.at.slice(0, 19)} UTC on ${mastered.device}, run ${mastered.run}`);
     addFact("Manifest", `${loaded.source}${manifest.profile ? `, profile ${manifest.profile}` : ""}`);
     addFact("Git", manifest.git);
+    addFact("Watermark", loaded.watermark, true);
     addFact("Disclosure", loaded.disclosure.statement);
     addFact("Software", pairs({ ...mastered.software, ...generated.software }), true);
     addFact("Engine's notes", pairs(loaded.notes), true);

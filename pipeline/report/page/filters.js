@@ -19,6 +19,7 @@ export const BADGES = {
   stale: ["stale", (master) => master.status === "stale"],
   failing: ["gate failed", (master) => master.failures.length > 0 && !isQuarantined(master)],
   missed: ["off target", (master) => master.missed],
+  unmarked: ["watermark lost", (master) => master.unmarked.length > 0],
   loop: ["loop", (master) => master.loop !== null],
   placeholder: ["placeholder", (master) => master.modelFacts.placeholder],
   noncommercial: ["non-commercial", (master) => !master.modelFacts.commercial],

@@ -172,6 +172,9 @@ def test_models_verify_finds_a_changed_file(hub: FakeHub) -> None:
     [stored, _] = fetch(MODEL, lambda line: None)
     assert _cli("models", "verify").exit_code == 0
     (stored.folder / "lm.json").write_text("{}")
+    listed = _cli("models", "verify", MODEL, "--json")
+    assert listed.exit_code == 5
+    assert json.loads(listed.stdout)["models"][0]["fault"]
     done = _cli("models", "verify", MODEL)
     assert done.exit_code == 5
     assert "the file changed" in done.output
